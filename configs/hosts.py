@@ -1,0 +1,37 @@
+"""Hosts: what a budget, a back-off and a block belong to. A host is a name and a port."""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+def host_of(url: str) -> str:
+    """Return `name:port` of an address, the scheme's port where none is written."""
+    parts = urlsplit(url)
+    return f"{parts.hostname or ''}:{parts.port or _PORTS.get(parts.scheme, 0)}"
+
+
+def parse_host_map(text: str) -> dict[str, str]:
+    """Read `real.host=127.77.0.91:8800,other.host=127.77.0.92:8800` into {real: stand-in}.
+
+    Raises:
+        ValueError: an entry is no pair, or its address is not on loopback.
+    """
+    pairs: dict[str, str] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        real, _, stand_in = entry.partition("=")
+        if not real or not is_loopback(stand_in.rpartition(":")[0] or stand_in):
+            raise ValueError(f"{entry!r} is not `real.host=127.x.y.z:port`: stand-ins live on loopback")
+        pairs[real] = stand_in
+    return pairs
+
+
+def is_loopback(name: str) -> bool:
+    """Tell whether a host name is this machine without asking DNS (names may resolve to anything)."""
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,61 @@
+"""Every period and wait of the product, in seconds, each a setting of its own.
+
+Tests of whole processes set them short (lease 1 s, sweep 0.2 s), so that they take seconds.
+"""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _span(value: Any) -> Any:
+    """Read `7d`, `12h`, `30m`, `45s` or a number of seconds."""
+    if isinstance(value, str) and value[-1:] in _UNITS and value[:-1].isdigit():
+        return timedelta(seconds=int(value[:-1]) * _UNITS[value[-1]])
+    return value
+
+
+Span = Annotated[timedelta, BeforeValidator(_span)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Periods(BaseSettings):
+    """Periods, grouped by who waits."""
+
+    # Crawl
+    http_deadline_seconds: Seconds = 20
+    claim_margin_seconds: Seconds = 5
+    tier_1_seconds: Seconds = 30
+    tier_2_seconds: Seconds = 60
+    tier_3_seconds: Seconds = 120
+    heartbeat_seconds: Seconds = 6 * 3600
+    step_gap_seconds: Annotated[float, Field(ge=0)] = 0
+    seat_seconds: Seconds = 15
+    seat_renew_seconds: Seconds = 5
+    feeder_sleep_seconds: Seconds = 1
+    stop_grace_seconds: Seconds = 3
+    planner_seconds: Seconds = 1
+    reconcile_seconds: Seconds = 3600
+    keeper_seconds: Seconds = 2
+    lapse_seconds: Seconds = 600
+
+    # Tell
+    provider_timeout_seconds: Seconds = 10
+    lease_seconds: Seconds = 30
+    sweep_seconds: Seconds = 1
+    nudge_seconds: Seconds = 2
+    nudge_max_seconds: Seconds = 300
+    retry_seconds: Seconds = 5
+    retell_seconds: Seconds = 1800
+    unconfirmed_seconds: Seconds = 900
+    worker_age_seconds: Seconds = 3600
+
+    # Serve
+    jwt_expires_in: Span = timedelta(days=7)
+    access_token_seconds: Seconds = 900
+    link_seconds: Seconds = 30 * 86400
+    health_age_seconds: Seconds = 120

@@ -1,0 +1,17 @@
+"""How every program reaches Redis."""
+
+from redis import Redis
+
+from configs.settings import settings
+
+
+def redis_client() -> Redis:
+    """Return a new client for REDIS_URL (its pool is its own; connections open at first use).
+
+    Time-outs keep a program from hanging with a Redis that hangs.
+
+    Raises:
+        configs.settings.SettingMissing: REDIS_URL is not set.
+    """
+    url = settings().require("redis_url")
+    return Redis.from_url(url, socket_timeout=30, socket_connect_timeout=2, health_check_interval=15)

@@ -1,0 +1,1 @@
+"""Program 1: look. Watches desks, reads pages, writes detections."""

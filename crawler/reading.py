@@ -1,0 +1,162 @@
+"""The words that platforms answer with: ask, page, slot, cover, reading, outcome. Plain values, no I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal
+from urllib.parse import urljoin
+from zoneinfo import ZoneInfo
+
+from lxml import html
+from w3lib.encoding import html_to_unicode
+
+
+class Outcome(StrEnum):
+    """What a check proved; every check ends in exactly one."""
+
+    SLOTS = "slots"
+    NO_SLOTS = "no_slots"
+    CAPTCHA = "captcha"
+    BLOCKED = "blocked"
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    MAINTENANCE = "maintenance"
+    CLOSED = "closed"
+    UNREACHABLE = "unreachable"
+    UNREADABLE = "unreadable"
+
+    @property
+    def conclusive(self) -> bool:
+        """Whether it proves something about slots."""
+        return self in (Outcome.SLOTS, Outcome.NO_SLOTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one goes: a planning, an agenda, a town hall. The key is the platform's id, never its label."""
+
+    key: str = ""
+    label: str | None = None
+
+
+ANYWHERE = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A bookable moment as the page showed it.
+
+    `moment` is an aware datetime (an instant), a date (the hour is unknown) or None ("open", nothing known).
+    """
+
+    place: Place
+    moment: datetime | date | None
+    url: str | None = None
+    seats: int | None = None
+
+    @property
+    def moment_text(self) -> str:
+        """Return ISO 8601 in UTC, or `YYYY-MM-DD`, or `open`: what tells slots of one place apart."""
+        if self.moment is None:
+            return "open"
+        if isinstance(self.moment, datetime):
+            return self.moment.astimezone(ZoneInfo("UTC")).isoformat()
+        return self.moment.isoformat()
+
+    @property
+    def starts_at(self) -> datetime | None:
+        """Return the instant, where one is known."""
+        return self.moment if isinstance(self.moment, datetime) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What a page answered for: one place (None: all of the desk) between two local dates, both included.
+
+    An end that is None is open: everything from, everything until.
+    """
+
+    place_key: str | None = None
+    first: date | None = None
+    last: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request a platform wants made. `step` is the platform's own name for the page it expects."""
+
+    url: str
+    step: str = ""
+    method: Literal["GET", "POST"] = "GET"
+    form: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    json: Any = None
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    place: Place = ANYWHERE
+    window: Covered | None = None
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a platform may know of the desk it is asked about. `today` is the desk's local date."""
+
+    url: str
+    today: date
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/Paris"))
+    parameters: Any = None
+    horizon: timedelta = timedelta(days=90)
+
+    @property
+    def last_day(self) -> date:
+        """Return the last local date that is watched."""
+        return self.today + self.horizon
+
+
+@dataclass(frozen=True)
+class Page:
+    """An answer: where it came from in the end (after redirects), what it said, and what was asked for."""
+
+    url: str
+    status: int
+    body: bytes
+    visit: Visit
+    ask: Ask
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # names in lower case
+
+    @cached_property
+    def text(self) -> str:
+        """Return the body decoded as a browser would (header, then meta, then UTF-8), never raising."""
+        return html_to_unicode(self.headers.get("content-type"), self.body, default_encoding="utf-8")[1]
+
+    @cached_property
+    def root(self) -> html.HtmlElement:
+        """Return the parsed HTML; an empty document where there is none."""
+        text = self.text.replace("\0", "").strip()
+        parser = html.HTMLParser(encoding="utf-8", huge_tree=False)
+        try:
+            return html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
+        except html.etree.ParserError:
+            return html.document_fromstring("<html></html>")
+
+    def link(self, href: str) -> str:
+        """Return an absolute address."""
+        return urljoin(self.url, href)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reader made of one page.
+
+    Either it says something (`outcome`, with `reason` as evidence) or it leads on (`asks`, or `next_at` where
+    the page names a later moment). `covered` is what an absence of slots is proven for.
+    """
+
+    outcome: Outcome | None = None
+    reason: str = ""
+    slots: tuple[Slot, ...] = ()
+    covered: tuple[Covered, ...] = ()
+    asks: tuple[Ask, ...] = ()
+    next_at: datetime | date | None = None
+    retry_after: float | None = None  # seconds

@@ -1,0 +1,1 @@
+"""How it runs: locally, in the sandbox, in production."""
