@@ -1,0 +1,153 @@
+"""A desk: one bookable page, the unit that is scheduled. What it *is*, as its prefecture's YAML file says."""
+
+import datetime as dt
+import unicodedata
+from enum import StrEnum
+from functools import lru_cache
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+
+from configs.hosts import host_of, is_loopback
+from configs.strict import Strict
+
+FASTEST = 30  # seconds between two checks of a real site, whatever an operator writes
+
+
+class Procedure(StrEnum):
+    """What a person comes to the desk for."""
+
+    TITRE_SEJOUR = "TITRE_SEJOUR"
+    NATURALISATION = "NATURALISATION"
+    VISA = "VISA"
+    CARTE_IDENTITE = "CARTE_IDENTITE"
+    PASSEPORT = "PASSEPORT"
+    PERMIS_CONDUIRE = "PERMIS_CONDUIRE"
+    CARTE_GRISE = "CARTE_GRISE"
+    AUTRE = "AUTRE"
+
+
+class Grade(StrEnum):
+    """How sure we are of the address."""
+
+    CONFIRMED = "confirmed"
+    UNCONFIRMED = "unconfirmed"
+    STALE = "stale"
+    RETIRED = "retired"
+
+
+class WatchLevel(StrEnum):
+    """What a check can prove: slots, only that the procedure exists, or nothing without a login."""
+
+    FULL = "full"
+    PRESENCE = "presence"
+    NONE = "none"
+
+
+def _web_address(text: str) -> str:
+    parts = urlsplit(text)
+    whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0  # .port may raise
+    if not whole or parts.username is not None or not text.isprintable() or " " in text:
+        raise ValueError("must be an address that begins with http:// or https:// and names a host")
+    return text
+
+
+def _iso_date(value: object) -> object:
+    # pydantic would take 20251003 for a unix time
+    if isinstance(value, str | dt.date):
+        return value
+    raise ValueError("must be a date: write it as 2026-03-31")
+
+
+def _zone_name(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # OSError: `Europe` is a folder of the database
+        raise ValueError(f"{name!r} is no time zone: write an IANA name, e.g. Europe/Paris") from None
+    return name
+
+
+def _one_line(text: str) -> str:
+    # a line break in a label would become a header of a mail
+    if any(unicodedata.category(character) == "Cc" for character in text):
+        raise ValueError("holds a line break or another control character: write one line")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_one_line)]
+WebAddress = Annotated[str, Field(max_length=2000), AfterValidator(_web_address)]
+ZoneName = Annotated[str, AfterValidator(_zone_name)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=80)]
+Whole = Annotated[int, Field(strict=True)]
+
+
+@lru_cache
+def zone_of(name: str) -> ZoneInfo:
+    """Return the time zone of that IANA name."""
+    return ZoneInfo(name)
+
+
+class HostRule(Strict):
+    """An operator's own budget for one web host, in requests a minute, and why it differs."""
+
+    budget: Annotated[Whole, Field(ge=1, le=60_000)]
+    reason: Text
+
+
+class Desk(Strict):
+    """One bookable page. `prefecture_id` and `time_zone` come from the file around it.
+
+    `interval` (seconds) replaces the tier's; `horizon` (days) is how far ahead a slot counts;
+    `parameters` are the platform's own, which the crawler checks.
+    """
+
+    prefecture_id: str
+    time_zone: ZoneName = "Europe/Paris"
+    slug: Slug
+    label: Text
+    procedures: Annotated[frozenset[Procedure], Field(min_length=1)]
+    site: Text | None = None
+    platform: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=40)]
+    url: WebAddress
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    grade: Grade
+    source: Text
+    date: Annotated[dt.date, BeforeValidator(_iso_date)]
+    interval: Annotated[Whole, Field(ge=1, le=7 * 86400)] | None = None
+    horizon: Annotated[Whole, Field(ge=1, le=730)] = 90
+    watch: WatchLevel = WatchLevel.FULL
+
+    @field_validator("interval")
+    @classmethod
+    def _polite(cls, seconds: int | None, info: ValidationInfo) -> int | None:
+        hasty = seconds is not None and seconds < FASTEST
+        if hasty and not is_stand_in(host_of(info.data.get("url", ""))):
+            raise ValueError(f"is below {FASTEST} seconds, which only stand-ins on loopback allow")
+        return seconds
+
+    @property
+    def id(self) -> str:
+        """Return `<prefecture>/<slug>`: chosen once, never reused."""
+        return f"{self.prefecture_id}/{self.slug}"
+
+    @property
+    def host(self) -> str:
+        """Return the `name:port` that budgets, back-off and blocks belong to."""
+        return host_of(self.url)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Return the time zone in which the desk's pages are read."""
+        return zone_of(self.time_zone)
+
+    @property
+    def schedulable(self) -> bool:
+        """Whether it is checked at all."""
+        return self.grade not in (Grade.STALE, Grade.RETIRED) and self.watch is not WatchLevel.NONE
+
+
+def is_stand_in(host: str) -> bool:
+    """Tell whether a `name:port` is on loopback."""
+    return is_loopback(host.rpartition(":")[0])

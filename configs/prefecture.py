@@ -1,0 +1,89 @@
+"""The prefectures and their desks, as configs/prefectures/ says: one YAML file each, read once."""
+
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from configs.desk import Desk, Grade, HostRule, Procedure, WatchLevel
+from configs.prefecture_file import Prefecture, PrefectureFileError, load_prefectures
+from configs.settings import settings
+
+__all__ = [
+    "Desk",
+    "Grade",
+    "HostRule",
+    "Prefecture",
+    "PrefectureFileError",
+    "Procedure",
+    "UnknownDesk",
+    "UnknownPrefecture",
+    "WatchLevel",
+    "desk",
+    "desks",
+    "host_rules",
+    "load_prefectures",
+    "prefecture",
+    "prefectures",
+]
+
+
+class UnknownPrefecture(LookupError):
+    """No prefecture has that id; the text names those that exist."""
+
+
+class UnknownDesk(LookupError):
+    """No desk has that id; the text names those that exist."""
+
+
+@lru_cache(maxsize=4)
+def _world(folder: Path) -> tuple[dict[str, Prefecture], dict[str, Desk], dict[str, HostRule]]:
+    found = load_prefectures(folder)
+    every = {desk.id: desk for each in found.values() for desk in each.desks}
+    return found, every, {host: rule for each in found.values() for host, rule in each.hosts.items()}
+
+
+def prefectures() -> dict[str, Prefecture]:
+    """Return the prefectures of PREFECTURES_DIR by id, read at the first call."""
+    return _world(settings().prefectures_dir)[0]
+
+
+def desks() -> dict[str, Desk]:
+    """Return all desks by id."""
+    return _world(settings().prefectures_dir)[1]
+
+
+def host_rules() -> dict[str, HostRule]:
+    """Return the budgets that differ by `name:port`; one holds for every desk on that host."""
+    return _world(settings().prefectures_dir)[2]
+
+
+def prefecture(prefecture_id: str) -> Prefecture:
+    """Return one prefecture.
+
+    Raises:
+        UnknownPrefecture: names those that exist.
+    """
+    known = prefectures()
+    if prefecture_id not in known:
+        raise UnknownPrefecture(f"no prefecture {prefecture_id!r}; {_those(prefecture_id, known)}")
+    return known[prefecture_id]
+
+
+def desk(desk_id: str) -> Desk:
+    """Return one desk.
+
+    Raises:
+        UnknownDesk: names those that exist.
+    """
+    known = desks()
+    if desk_id not in known:
+        raise UnknownDesk(f"no desk {desk_id!r}; {_those(desk_id, known)}")
+    return known[desk_id]
+
+
+def _those(name: str, known: dict[str, Any]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return (
+        "".join(f"did you mean {each}? " for each in close) + f"those that exist: {', '.join(sorted(known))}"
+    )
