@@ -1,0 +1,66 @@
+"""``python -m deploy.sandbox``: starts the stand-ins alone, prints their addresses, lives until a signal."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+
+from deploy.sandbox import addresses
+from deploy.sandbox.server import Ports, Sandbox
+from deploy.sandbox.sockets import PortTaken
+
+
+def _arguments(given: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.sandbox", description="Start the stand-ins alone."
+    )
+    for name, port, what in (
+        ("--sites-port", addresses.SITES_PORT, "port of the eight booking sites"),
+        ("--providers-port", addresses.PROVIDERS_PORT, "port of the providers"),
+        ("--inbox-port", addresses.INBOX_PORT, "port of the inbox page"),
+    ):
+        parser.add_argument(
+            name, type=_port, default=port, metavar="PORT", help=f"{what} (default {port}, 0: any)"
+        )
+    parser.add_argument(
+        "--world",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="let slots open and go by themselves (default: yes)",
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="make the world the same each time")
+    return parser.parse_args(given)
+
+
+def _port(text: str) -> int:
+    highest = 65535
+    if not text.isdecimal() or int(text) > highest:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to {highest}, not {text!r}")
+    return int(text)
+
+
+async def _live(arguments: argparse.Namespace) -> None:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    ports = Ports(arguments.sites_port, arguments.providers_port, arguments.inbox_port)
+    async with Sandbox(ports, seed=arguments.seed) as sandbox:
+        print(sandbox.described(), flush=True)
+        await ended.wait()
+
+
+def main(given: list[str] | None = None) -> int:
+    """Run until SIGINT or SIGTERM; return 0, or 2 when a port cannot be had."""
+    try:
+        asyncio.run(_live(_arguments(given)))
+    except PortTaken as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

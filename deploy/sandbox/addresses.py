@@ -1,0 +1,26 @@
+"""Where the stand-ins listen: each host has a loopback address of its own, as it has a name in life."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SITES_PORT: Final = 8800
+PROVIDERS_PORT: Final = 8850
+INBOX_PORT: Final = 8025
+
+SENDGRID: Final = "127.78.0.1"
+TWILIO: Final = "127.78.0.2"
+TELEGRAM: Final = "127.78.0.3"
+INBOX: Final = "127.0.0.1"
+# Nobody listens here: where a site that redirects to a foreign host sends its visitors.
+ELSEWHERE: Final = "127.77.9.9"
+
+
+def site_host(code: str) -> str:
+    """Return the address of a department's booking site: ``91`` is 127.77.0.91."""
+    return f"127.77.0.{int(code)}"
+
+
+def url(host: str, port: int) -> str:
+    """Return the base URL of a stand-in, without a trailing slash."""
+    return f"http://{host}:{port}"

@@ -1,0 +1,138 @@
+"""How a booking site may misbehave: the names, their parameters, and which one a request meets."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from deploy.sandbox.addresses import ELSEWHERE
+from deploy.sandbox.refusal import Refusal
+
+Parameters = dict[str, float | str]
+
+# Each mode with its parameters and their defaults. Seconds and minutes are what they say.
+MODES: Final[dict[str, Parameters]] = {
+    "normal": {},
+    "overload": {"status": 200},
+    "overload_502": {},
+    "overload_503": {},
+    "overload_504": {},
+    # The recorded limit of a real site: some 15 requests in 17 s were answered by 40 minutes of refusals.
+    "ban": {"requests": 12, "seconds": 60, "minutes": 40},
+    "block": {},
+    "cloudflare": {"status": 403},
+    "captcha": {"status": 200},
+    "maintenance": {"status": 503, "retry_after": 120},
+    "hang": {"seconds": 5},
+    "hang_forever": {},
+    "layout": {},
+    "closed": {"status": 200},
+    "rate_limited": {"retry_after": 30},
+    "reset": {},
+    "drip": {"seconds": 1},
+    "big": {"megabytes": 10},
+    "empty": {},
+    "error200": {},
+    "truncated_gzip": {},
+    "bad_charset": {"charset": "utf-8"},
+    "endless": {},
+    "redirect_loop": {},
+    "redirect_away": {"location": f"http://{ELSEWHERE}/"},
+    "calendar_broken": {"status": 500},
+    "no_calendar": {},
+    "error_sentence": {},
+}
+_CALENDAR_ONLY: Final = frozenset({"calendar_broken"})
+
+
+@dataclass
+class Mode:
+    """One way to answer; ``left`` is how many requests it still lasts, None for ever."""
+
+    name: str = "normal"
+    parameters: Parameters = field(default_factory=dict)
+    left: int | None = None
+
+    def number(self, key: str) -> float:
+        """Return a numeric parameter."""
+        return float(self.parameters[key])
+
+    def word(self, key: str) -> str:
+        """Return a parameter as text."""
+        return str(self.parameters[key])
+
+    def shown(self) -> dict[str, object]:
+        """Return it as the control API shows it; one that is used up is ``normal``."""
+        if self.left == 0:
+            return Mode().shown()
+        return {"mode": self.name, **self.parameters, "count": self.left}
+
+
+def make_mode(name: str, parameters: Parameters, count: int | None = None) -> Mode:
+    """Build a mode with its defaults filled in; a Refusal names the modes or parameters that exist."""
+    if name not in MODES:
+        raise Refusal(f"unknown mode {name!r}", known=MODES)
+    defaults = MODES[name]
+    for key, value in parameters.items():
+        if key not in defaults:
+            raise Refusal(f"mode {name} has no parameter {key!r}", known=defaults)
+        if isinstance(defaults[key], str) != isinstance(value, str) or isinstance(value, bool | None):
+            raise Refusal(f"{key} of mode {name} must be like {defaults[key]!r}, not {value!r}")
+        if not isinstance(value, str) and value < 0:
+            raise Refusal(f"{key} of mode {name} must not be negative")
+    return Mode(name, {**defaults, **parameters}, count)
+
+
+class Modes:
+    """The modes of one site: one for the whole site and one for each form that has its own."""
+
+    def __init__(self) -> None:
+        self.site = Mode()
+        self.forms: dict[int, Mode] = {}
+
+    def set(self, mode: Mode, form: int | None = None) -> None:
+        """Set the mode of a form, or of the whole site; ``normal`` for the site ends those of its forms."""
+        if form is not None:
+            self.forms[form] = mode
+            return
+        self.site = mode
+        if mode.name == "normal":
+            self.forms.clear()
+
+    def met_by(self, form: int | None, *, calendar: bool) -> Mode:
+        """Return the mode this request meets, and count it; a form's own mode goes before the site's."""
+        own = self.forms.get(form) if form is not None else None
+        if own is not None and own.name != "normal":
+            return _spend(own, calendar=calendar)
+        return _spend(self.site, calendar=calendar)
+
+
+def _spend(mode: Mode, *, calendar: bool) -> Mode:
+    if mode.left is None or (mode.name in _CALENDAR_ONLY and not calendar):
+        return mode
+    if mode.left == 0:
+        return Mode()
+    mode.left -= 1
+    return mode
+
+
+class Ban:
+    """The real sites' rate limit: too many requests in a while, and every answer is refused for long."""
+
+    def __init__(self) -> None:
+        self._seen: deque[float] = deque()
+        self._until = 0.0
+
+    def refuses(self, mode: Mode, moment: float) -> bool:
+        """Count a request at ``moment`` (unix seconds) and say whether it is refused."""
+        if moment < self._until:
+            return True
+        self._seen.append(moment)
+        while self._seen and self._seen[0] <= moment - mode.number("seconds"):
+            self._seen.popleft()
+        if len(self._seen) > mode.number("requests"):
+            self._until = moment + 60 * mode.number("minutes")
+            self._seen.clear()
+            return True
+        return False

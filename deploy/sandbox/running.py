@@ -1,0 +1,153 @@
+"""The sandbox for tests: everything in a thread of its own on free ports, controlled by plain calls."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from deploy.sandbox.clock import PARIS
+from deploy.sandbox.modes import make_mode
+from deploy.sandbox.server import Ports, Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from deploy.sandbox.sites.site import Seen, Site
+
+T = TypeVar("T")
+Code = str | int
+_START_SECONDS = 10.0
+
+
+class Running:
+    """A started sandbox. Every method may be called from any thread; errors are ``Refusal``."""
+
+    def __init__(self, sandbox: Sandbox, loop: asyncio.AbstractEventLoop) -> None:
+        self._sandbox = sandbox
+        self._loop = loop
+        self.stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask the sandbox to end; ``running`` does it and waits."""
+        self._loop.call_soon_threadsafe(self.stopped.set)
+
+    def site(self, code: Code) -> str:
+        """Return the base URL of a department's booking site, as ``http://127.77.0.91:40123``."""
+        return self._sandbox.site_url(str(code))
+
+    def open_slots(
+        self,
+        code: Code,
+        form: int,
+        at: Iterable[datetime] | None = None,
+        planning: int | None = None,
+        count: int | None = None,
+    ) -> list[datetime]:
+        """Open the aware instants ``at``, or ``count`` (1) of our choice; return them in Paris time.
+
+        ``planning`` is the form's first one when it is not given.
+        """
+
+        def act(site: Site) -> list[int]:
+            where = site.agenda.planning(site.agenda.form(form), planning)
+            if at is None:
+                return site.agenda.open_some(where, count or 1)
+            return site.agenda.open_at(where, [int(moment.timestamp()) for moment in at])
+
+        return _in_paris(self._on(code, act))
+
+    def take_slots(
+        self, code: Code, form: int, at: Iterable[datetime] | None = None, planning: int | None = None
+    ) -> list[datetime]:
+        """Take the instants ``at``, all when it is None, from one planning or all of the form's."""
+        moments = None if at is None else [int(moment.timestamp()) for moment in at]
+
+        def act(site: Site) -> list[int]:
+            known = site.agenda.form(form)
+            where = known.plannings if planning is None else (site.agenda.planning(known, planning),)
+            return sorted(slot for each in where for slot in site.agenda.take(each, moments))
+
+        return _in_paris(self._on(code, act))
+
+    def mode(
+        self,
+        code: Code,
+        mode: str,
+        *,
+        form: int | None = None,
+        count: int | None = None,
+        **parameters: float | str,
+    ) -> None:
+        """Set how a site, or one of its forms, answers; ``count`` requests long, or for good."""
+        made = make_mode(mode, parameters, count)
+        self._on(code, lambda site: site.set_mode(made, form))
+
+    def requests(self, code: Code) -> list[Seen]:
+        """Return what a site was asked since its start or reset, oldest first, without control calls."""
+        return self._on(code, lambda site: [replace(seen) for seen in site.requests])
+
+    def reservations(self, code: Code) -> int:
+        """Return how often somebody called step 5 of a site, which reserves: must stay 0."""
+        return self._on(code, lambda site: site.counters.reservations)
+
+    def reset(self) -> None:
+        """Bring every stand-in back to its start: nothing open, nothing kept, all modes normal."""
+        self._do(self._sandbox.reset)
+
+    def _on(self, code: Code, act: Callable[[Site], T]) -> T:
+        return self._do(lambda: act(self._sandbox.known_site(str(code))))
+
+    def _do(self, act: Callable[[], T]) -> T:
+        # The stand-ins live in one thread: their state is only touched there.
+        done: Future[T] = Future()
+
+        def carry_out() -> None:
+            try:
+                done.set_result(act())
+            except Exception as error:  # noqa: BLE001 - handed to the caller's thread, whatever it is
+                done.set_exception(error)
+
+        self._loop.call_soon_threadsafe(carry_out)
+        return done.result(_START_SECONDS)
+
+
+def _in_paris(slots: Iterable[int]) -> list[datetime]:
+    return [datetime.fromtimestamp(slot, PARIS) for slot in slots]
+
+
+@contextmanager
+def running(*, seed: int | None = None) -> Iterator[Running]:
+    """Start every stand-in on free ports in a thread of its own; stop them and the thread at the end.
+
+    Args:
+        seed: makes the slots that are opened by number the same each time.
+    """
+    ready: Future[Running] = Future()
+    thread = threading.Thread(target=_run, args=(Sandbox(Ports(), seed=seed), ready), name="sandbox")
+    thread.start()
+    started = ready.result()
+    try:
+        yield started
+    finally:
+        started.stop()
+        thread.join()
+
+
+def _run(sandbox: Sandbox, ready: Future[Running]) -> None:
+    async def live() -> None:
+        async with sandbox:
+            started = Running(sandbox, asyncio.get_running_loop())
+            ready.set_result(started)
+            await started.stopped.wait()
+
+    try:
+        asyncio.run(live())
+    except Exception as error:
+        if ready.done():
+            raise
+        ready.set_exception(error)

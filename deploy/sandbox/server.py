@@ -1,0 +1,98 @@
+"""All stand-ins of the sandbox together: built, started and stopped as one, in one event loop."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
+
+from aiohttp import web
+
+from deploy.sandbox import addresses
+from deploy.sandbox.departments import DEPARTMENTS
+from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.sites.app import make_site_app
+from deploy.sandbox.sites.site import Site
+from deploy.sandbox.sockets import listen
+
+if TYPE_CHECKING:
+    import socket
+
+# Seconds that requests in progress are given at the end; the hanging ones would take for ever.
+_GRACE: Final = 0.05
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The three ports; 0 takes a free one."""
+
+    sites: int = 0
+    providers: int = 0
+    inbox: int = 0
+
+
+class Sandbox:
+    """The stand-ins; ``async with`` starts and stops them.
+
+    Args:
+        ports: where to listen.
+        seed: makes the slots that are opened by number, and the world, the same each time.
+
+    Raises:
+        PortTaken: on entry, when a port cannot be had.
+    """
+
+    def __init__(self, ports: Ports, *, seed: int | None = None) -> None:
+        self.ports = ports
+        rng = random.Random(seed)  # noqa: S311 - a world, not a secret
+        self.sites = {
+            department.code: Site(department, random.Random(rng.random()))  # noqa: S311 - as above
+            for department in DEPARTMENTS
+        }
+        self._runners: list[web.AppRunner] = []
+
+    async def __aenter__(self) -> Self:
+        """Bind every port, then start to answer."""
+        hosts = [addresses.site_host(code) for code in self.sites]
+        bound = listen(hosts, self.ports.sites, "--sites-port")
+        self.ports = Ports(sites=bound[0].getsockname()[1])
+        for site, made in zip(self.sites.values(), bound, strict=True):
+            await self._serve(make_site_app(site), made)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop answering and close every connection, also those that hang."""
+        for runner in reversed(self._runners):
+            await runner.cleanup()
+        self._runners.clear()
+
+    async def _serve(self, app: web.Application, made: socket.socket) -> None:
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE, handler_cancellation=True)
+        self._runners.append(runner)
+        await runner.setup()
+        await web.SockSite(runner, made).start()
+
+    def known_site(self, code: str) -> Site:
+        """Return a department's booking site; a Refusal (404) names those that exist."""
+        if code not in self.sites:
+            raise Refusal(f"no booking site for department {code!r}", known=self.sites, status=404)
+        return self.sites[code]
+
+    def reset(self) -> None:
+        """Bring every stand-in back to its start."""
+        for site in self.sites.values():
+            site.reset()
+
+    def site_url(self, code: str) -> str:
+        """Return the base URL of a department's booking site."""
+        self.known_site(code)
+        return addresses.url(addresses.site_host(code), self.ports.sites)
+
+    def described(self) -> str:
+        """Return all addresses as lines for a person to read."""
+        lines = ["Booking sites"]
+        for code, site in self.sites.items():
+            for form in site.department.forms:
+                address = f"{self.site_url(code)}/booking/create/{form.number}"
+                lines.append(f"  {site.department.name:<18} {address:<48} {form.title}")
+        return "\n".join(lines)

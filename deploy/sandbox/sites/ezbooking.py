@@ -1,0 +1,231 @@
+"""EZBooking, the old booking module of the prefectures' sites: its wizard, its sessions, its calendar.
+
+Written from what several public bots agree on; the wording around the known sentences is ours.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from deploy.sandbox.modes import Mode
+from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.sites.calendar import week_fragment
+from deploy.sandbox.sites.pages import HEADERS, PICTURES, html, page
+from deploy.sandbox.sites.pictures import picture
+from deploy.sandbox.sites.sessions import COOKIE, Progress
+from deploy.sandbox.templating import render
+
+if TYPE_CHECKING:
+    from deploy.sandbox.agenda import Agenda
+    from deploy.sandbox.departments import Form
+    from deploy.sandbox.sites.site import Site
+
+log = logging.getLogger("sandbox")
+MODE: Final = web.RequestKey("mode", Mode)
+_FORM_IN_PATH: Final = re.compile(r"/booking/create/(\d+)|::assign(?:::|%3A%3A)(\d+)", re.IGNORECASE)
+_CALL: Final = re.compile(r"bookingserver::planning::assign::(\d+)::(\d+)::(\d{1,4})")
+_CONDITIONS, _CHOICE, _VERDICT, _TERMS, _CALENDAR, _RESERVE = range(6)
+Step = Callable[["Visit"], Awaitable[web.StreamResponse]]
+
+
+def form_asked(path: str) -> int | None:
+    """Return the number of the form a path is about, None for other pages."""
+    found = _FORM_IN_PATH.search(path)
+    return int(found[1] or found[2]) if found else None
+
+
+def is_calendar(path: str) -> bool:
+    """Whether a path asks for a week of a calendar."""
+    return "/ezjscore/call/" in path
+
+
+@dataclass
+class Visit:
+    """One request to a step of a form, with how far its visitor has come."""
+
+    request: web.Request
+    form: Form
+    progress: Progress | None
+
+    @property
+    def prefix(self) -> str:
+        """What stands before ``/booking``: links keep the way the visitor came."""
+        return "/index.php" if self.request.path.startswith("/index.php/") else ""
+
+    def to(self, step: int) -> web.Response:
+        """Redirect to another step."""
+        location = f"{self.prefix}/booking/create/{self.form.number}/{step}"
+        return web.Response(status=302, headers={**HEADERS, "Location": location})
+
+
+class EZBooking:
+    """The pages of one site; ``routes`` adds them to its application."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._steps: dict[int, Step] = {
+            _CONDITIONS: self._conditions,
+            _CHOICE: self._choice,
+            _VERDICT: self._verdict,
+            _TERMS: self._terms,
+            _CALENDAR: self._calendar_page,
+        }
+
+    @property
+    def agenda(self) -> Agenda:
+        """The open slots."""
+        return self.site.agenda
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add the wizard under both addresses, the calendar, pictures, home page."""
+        for prefix in ("", "/index.php"):
+            create = f"{prefix}/booking/create/{{form:\\d+}}"
+            for address in (create, f"{create}/", f"{create}/{{step:\\d+}}"):
+                app.router.add_route("*", address, self._step)
+            app.router.add_route("*", f"{create}/5/{{slot:\\d+}}", self._reserve)
+            app.router.add_route("*", f"{prefix}/ezjscore/call/{{call}}", self._week)
+        app.router.add_get(f"{PICTURES}/etape_{{step:\\d}}{{mark:[rG]?}}.png", self._picture)
+        app.router.add_get("/", self._home)
+        app.router.add_route("*", "/{path:.*}", self._missing)
+
+    async def _step(self, request: web.Request) -> web.StreamResponse:
+        try:
+            form = self.agenda.form(int(request.match_info["form"]))
+        except Refusal:
+            return await self._missing(request)
+        session = self.site.sessions.of(request)
+        visit = Visit(request, form, session.forms.get(form.number) if session else None)
+        number = int(request.match_info.get("step", _CONDITIONS))
+        if number == _CONDITIONS:
+            return await self._conditions(visit)
+        if visit.progress is None or number not in self._steps:
+            return visit.to(_CONDITIONS)
+        return await self._steps[number](visit)
+
+    def _page(self, visit: Visit, template: str, step: int, planning: int = 0) -> web.Response:
+        return html(
+            page(
+                template, self.site.department, visit.form, prefix=visit.prefix, step=step, planning=planning
+            )
+        )
+
+    async def _conditions(self, visit: Visit) -> web.StreamResponse:
+        session = self.site.sessions.of(visit.request)
+        if visit.request.method == "POST" and session is not None:
+            sent = await visit.request.post()
+            if sent.get("condition") == "on" and "nextButton" in sent:
+                visit.progress = session.forms[visit.form.number] = Progress()
+                return visit.to(_CHOICE) if visit.form.asks_planning else self._judge(visit)
+            return self._page(visit, "conditions_refused.html", _CONDITIONS)
+        answer = self._page(visit, "conditions.html", _CONDITIONS)
+        if session is None:
+            answer.set_cookie(COOKIE, self.site.sessions.begin().key, path="/", httponly=True)
+        return answer
+
+    async def _choice(self, visit: Visit) -> web.StreamResponse:
+        if not visit.form.asks_planning:
+            return self._judge(visit)
+        if visit.request.method == "POST":
+            chosen = str((await visit.request.post()).get("planning", ""))
+            known = {str(planning.number): planning.number for planning in visit.form.plannings}
+            if chosen not in known:
+                return self._page(visit, "choice_refused.html", _CHOICE)
+            self._progress(visit).planning = known[chosen]
+            return self._judge(visit)
+        return self._page(visit, "choice.html", _CHOICE)
+
+    def _progress(self, visit: Visit) -> Progress:
+        if visit.progress is None:  # every step but the first was refused without it
+            raise RuntimeError(f"a visit to form {visit.form.number} without progress")
+        return visit.progress
+
+    def _planning(self, visit: Visit) -> int | None:
+        if not visit.form.asks_planning:
+            return visit.form.plannings[0].number
+        return self._progress(visit).planning
+
+    def _free(self, visit: Visit) -> bool:
+        planning = self.agenda.planning(visit.form, self._planning(visit))
+        return bool(self.agenda.slots(planning)) and visit.request[MODE].name != "error_sentence"
+
+    def _judge(self, visit: Visit) -> web.Response:
+        return visit.to(_TERMS if self._free(visit) else _VERDICT)
+
+    async def _verdict(self, visit: Visit) -> web.StreamResponse:
+        if self._planning(visit) is None:
+            return visit.to(_CHOICE)
+        if visit.request.method == "POST":
+            return web.Response(status=302, headers={**HEADERS, "Location": "/"})
+        if self._free(visit):
+            return visit.to(_TERMS)
+        failing = visit.request[MODE].name == "error_sentence"
+        return self._page(visit, "no_calendar_error.html" if failing else "no_slot.html", _VERDICT)
+
+    async def _terms(self, visit: Visit) -> web.StreamResponse:
+        if self._planning(visit) is None:
+            return visit.to(_CHOICE)
+        if not self._free(visit):
+            return visit.to(_VERDICT)
+        if visit.request.method == "POST":
+            self._progress(visit).passed = _TERMS
+            return visit.to(_CALENDAR)
+        return self._page(visit, "terms.html", _TERMS)
+
+    async def _calendar_page(self, visit: Visit) -> web.StreamResponse:
+        planning = self._planning(visit)
+        if planning is None or self._progress(visit).passed < _TERMS:
+            return visit.to(_TERMS)
+        hidden = visit.request[MODE].name == "no_calendar"
+        return self._page(visit, "slots_bare.html" if hidden else "slots.html", _CALENDAR, planning)
+
+    async def _week(self, request: web.Request) -> web.StreamResponse:
+        self.site.counters.calendars += 1
+        call = _CALL.fullmatch(request.match_info["call"])
+        mode = request[MODE]
+        if not call or mode.name == "no_calendar":
+            return await self._missing(request)
+        if "User-Agent" not in request.headers:
+            return html(render("refused.html", reason="Requête sans navigateur."), status=403)
+        if mode.name == "calendar_broken":
+            return html("<table><tr><td>Fatal error: bookingserver", int(mode.number("status")))
+        return await self._week_of(request, *(int(part) for part in call.groups()))
+
+    async def _week_of(
+        self, request: web.Request, number: int, planning: int, days: int
+    ) -> web.StreamResponse:
+        try:
+            form = self.agenda.form(number)
+            slots = self.agenda.slots(self.agenda.planning(form, planning))
+        except Refusal:
+            return await self._missing(request)
+        session = self.site.sessions.of(request)
+        if session is None or number not in session.forms:
+            return Visit(request, form, None).to(_CONDITIONS)
+        return html(week_fragment(number, slots, days))
+
+    async def _reserve(self, request: web.Request) -> web.StreamResponse:
+        try:
+            form = self.agenda.form(int(request.match_info["form"]))
+        except Refusal:
+            return await self._missing(request)
+        slot = int(request.match_info["slot"])
+        self.site.counters.reservations += 1
+        log.error("STEP 5 WAS CALLED: %s %s reserves a slot", self.site.department.name, request.path)
+        for planning in form.plannings:
+            self.agenda.take(planning, [slot])
+        return html(render("reserved.html", department=self.site.department, form=form))
+
+    async def _picture(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(body=picture(request.match_info["mark"]), content_type="image/png")
+
+    async def _home(self, _request: web.Request) -> web.StreamResponse:
+        return html(render("home.html", department=self.site.department, prefix=""))
+
+    async def _missing(self, _request: web.Request) -> web.StreamResponse:
+        return html(render("missing.html", department=self.site.department, prefix=""), status=404)

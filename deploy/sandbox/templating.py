@@ -1,0 +1,32 @@
+"""The sandbox's HTML: templates from the folder beside this file, escaped, compiled once."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+_FOLDER: Final = Path(__file__).parent
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(template: str, **values: object) -> str:
+    """Return a template of ``templates/`` filled in."""
+    return _environment().get_template(template).render(**values)
+
+
+def static(name: str) -> str:
+    """Return a text file of ``static/``."""
+    return (_FOLDER / "static" / name).read_text(encoding="utf-8")
