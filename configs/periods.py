@@ -14,13 +14,16 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def _span(value: Any) -> Any:
     """Read `7d`, `12h`, `30m`, `45s` or a number of seconds."""
-    if isinstance(value, str) and value[-1:] in _UNITS and value[:-1].isdigit():
-        return timedelta(seconds=int(value[:-1]) * _UNITS[value[-1]])
-    return value
+    if not isinstance(value, str):
+        return value
+    number, unit = (value[:-1], value[-1:]) if value[-1:] in _UNITS else (value, "s")
+    if not (number.isascii() and number.isdigit()):
+        raise ValueError("must be a number with d, h, m or s, e.g. 7d")
+    return timedelta(seconds=int(number) * _UNITS[unit])
 
 
-Span = Annotated[timedelta, BeforeValidator(_span)]
-Seconds = Annotated[float, Field(gt=0)]
+Span = Annotated[timedelta, BeforeValidator(_span), Field(gt=timedelta(0), le=timedelta(days=3650))]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Periods(BaseSettings):
@@ -33,7 +36,7 @@ class Periods(BaseSettings):
     tier_2_seconds: Seconds = 60
     tier_3_seconds: Seconds = 120
     heartbeat_seconds: Seconds = 6 * 3600
-    step_gap_seconds: Annotated[float, Field(ge=0)] = 0
+    step_gap_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
     seat_seconds: Seconds = 15
     seat_renew_seconds: Seconds = 5
     feeder_sleep_seconds: Seconds = 1

@@ -5,16 +5,32 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    Field,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from configs.addresses import sender
 from configs.hosts import parse_host_map
 from configs.periods import Periods
 from configs.weakness import problems_in_production, sandbox_values
 
-type_of_env = Literal["production", "development", "sandbox", "test"]
+AppEnv = Literal["production", "development", "sandbox", "test"]
+Program = Literal["api", "crawler", "notifier"]
+POSTGRES = ("postgresql://", "postgres://", "postgresql+psycopg2://")
+REDIS = ("redis://", "rediss://", "unix://")
+AWAY_FROM_LIFE = ("sandbox", "test")
 PREFECTURES = Path(__file__).parent / "prefectures"
 
 
@@ -26,12 +42,31 @@ class SettingsRefused(RuntimeError):
     """The environment is wrong; the text names every variable that is and what to do."""
 
 
+def _address(text: str) -> str:
+    """Check an address and leave its last slash out, so that a path can be put behind it."""
+    return str(TypeAdapter(AnyHttpUrl).validate_python(text)).rstrip("/")
+
+
+WebAddress = Annotated[str, AfterValidator(_address)]
+
+
 class Settings(Periods, BaseSettings):
-    """All settings; frozen. Secrets never show in a repr."""
+    """All settings; frozen. Secrets never show in a repr, nor any input in an error.
 
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+    `.env` is read in the working directory, except by tests and the sandbox: a developer's is not theirs.
+    """
 
-    app_env: type_of_env = "development"
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    app_env: AppEnv = "development"
+    program: Program | None = None
     state_dir: Path = Path(".state")
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -48,8 +83,8 @@ class Settings(Periods, BaseSettings):
 
     # API
     port: int = Field(4000, ge=1, le=65535)
-    api_url: AnyHttpUrl = AnyHttpUrl("http://localhost:4000")
-    frontend_url: AnyHttpUrl = AnyHttpUrl("http://localhost:3000")
+    api_url: WebAddress = "http://localhost:4000"
+    frontend_url: WebAddress = "http://localhost:3000"
     jwt_secret: SecretStr | None = None
     bcrypt_cost: int = Field(12, ge=4, le=16)
     fair_use_prefectures: int = Field(10, ge=1)
@@ -63,16 +98,16 @@ class Settings(Periods, BaseSettings):
 
     # Providers
     sendgrid_api_key: SecretStr | None = None
-    sendgrid_base_url: AnyHttpUrl = AnyHttpUrl("https://api.sendgrid.com")
+    sendgrid_base_url: WebAddress = "https://api.sendgrid.com"
     email_from: str = "RDVPriority <alerte@rdvpriority.fr>"
     smtp_url: SecretStr | None = None
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None
     twilio_phone_number: str | None = None
-    twilio_base_url: AnyHttpUrl = AnyHttpUrl("https://api.twilio.com")
+    twilio_base_url: WebAddress = "https://api.twilio.com"
     telegram_bot_token: SecretStr | None = None
-    telegram_base_url: AnyHttpUrl = AnyHttpUrl("https://api.telegram.org")
-    telegram_webhook_url: AnyHttpUrl | None = None
+    telegram_base_url: WebAddress = "https://api.telegram.org"
+    telegram_webhook_url: WebAddress | None = None
 
     # Crawl
     prefectures_dir: Path = PREFECTURES
@@ -82,7 +117,7 @@ class Settings(Periods, BaseSettings):
     spider_places: int = Field(64, ge=1)
     spider_processes: int = Field(1, ge=1)
     visit_requests: int = Field(24, ge=2)
-    scrapyd_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:6800")
+    scrapyd_url: WebAddress = "http://127.0.0.1:6800"
     scrapyd_username: str = "scrapyd"
     scrapyd_password: SecretStr | None = None
 
@@ -98,13 +133,54 @@ class Settings(Periods, BaseSettings):
             return False
         return not (self.app_env == "development" and self.allow_live_sites)
 
-    @model_validator(mode="after")
-    def _sandbox_values_stay_there(self) -> "Settings":
-        misplaced = sandbox_values(self) if self.app_env not in ("sandbox", "test") else []
-        weak = problems_in_production(self) if self.app_env == "production" else []
-        if problems := misplaced + weak:
-            raise ValueError("; ".join(problems))
-        return self
+    @field_validator("email_from")
+    @classmethod
+    def _sender(cls, value: str) -> str:
+        return sender(value)
+
+    @field_validator("database_url", "database_url_api", "database_url_crawler", "database_url_notifier")
+    @classmethod
+    def _postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        return _of_scheme(value, POSTGRES)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, value: SecretStr | None) -> SecretStr | None:
+        return _of_scheme(value, REDIS)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _everything_at_once(cls, data: Any, handler: ModelWrapValidatorHandler["Settings"]) -> "Settings":
+        """Name what is wrong with single variables and with all of them together in one error."""
+        wrong: dict[str, str] = {}
+        try:
+            built = handler(data)
+        except ValidationError as error:
+            wrong = {str(each["loc"][0]): _line(each) for each in error.errors()}
+            built = handler({name: value for name, value in data.items() if name not in wrong})
+        known = tuple(f"{name.upper()} " for name in wrong)
+        problems = [*wrong.values(), *(each for each in built.problems() if not each.startswith(known))]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return built
+
+    def problems(self) -> list[str]:
+        """Name each variable that this APP_ENV refuses."""
+        misplaced = [] if self.app_env in AWAY_FROM_LIFE else sandbox_values(self)
+        return misplaced + (problems_in_production(self) if self.app_env == "production" else [])
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 -- pydantic-settings calls by these names
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- as above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leave `.env` out where the environment says that this is no developer's run."""
+        app_env = init_settings().get("app_env") or env_settings().get("app_env")
+        return (init_settings, env_settings, *(() if app_env in AWAY_FROM_LIFE else (dotenv_settings,)))
 
     def require(self, name: str) -> str:
         """Return the setting's text.
@@ -127,15 +203,19 @@ def load(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates what tests override
     except ValidationError as error:
-        lines = [
-            _line(str(".".join(map(str, e["loc"]))), e["msg"]) for e in error.errors(include_input=False)
-        ]
-        raise SettingsRefused("settings refused:\n" + "\n".join(lines)) from None
+        lines = [line for each in error.errors() for line in _line(each).split("\n")]
+        raise SettingsRefused("\n  ".join(["settings refused:", *lines])) from None
 
 
-def _line(field: str, message: str) -> str:
-    texts = message.removeprefix("Value error, ").split("; ")
-    return "\n".join(f"  {field.upper()}: {text}" if field else f"  {text}" for text in texts)
+def _line(problem: ErrorDetails) -> str:
+    text = problem["msg"].removeprefix("Value error, ")
+    return f"{str(problem['loc'][0]).upper()}: {text}" if problem["loc"] else text
+
+
+def _of_scheme(value: SecretStr | None, schemes: tuple[str, ...]) -> SecretStr | None:
+    if value and not value.get_secret_value().startswith(schemes):
+        raise ValueError(f"must begin with {' or '.join(schemes)}")
+    return value
 
 
 @lru_cache(maxsize=1)

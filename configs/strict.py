@@ -16,8 +16,13 @@ class Strict(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _no_nul(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            for key, value in data.items():
-                if isinstance(value, str) and "\0" in value:
-                    raise ValueError(f"{key} holds a NUL byte, which no text may hold")
+        waiting = [data]  # a list and no recursion: what comes from outside may be nested as deep as it likes
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, str) and "\0" in value:
+                raise ValueError("holds a NUL byte, which no text may hold")
+            if isinstance(value, dict):
+                waiting += [*value.keys(), *value.values()]
+            elif isinstance(value, list):
+                waiting += value
         return data

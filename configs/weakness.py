@@ -1,7 +1,9 @@
 """What makes production refuse to start: secrets that are missing, short, or of the sandbox."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
 
 SANDBOX_MARK = "sandbox-"
 MINIMUM = 16
+VARIETY = 6  # different characters that even 16 random hexadecimal digits have
 BYTES_OF_JWT_SECRET = 32
 BCRYPT_COST = 12
 _NEEDED = (
@@ -27,10 +30,22 @@ _NEEDED = (
 )
 _STRONG = {
     "jwt_secret": BYTES_OF_JWT_SECRET,
+    "stripe_secret_key": MINIMUM,
+    "stripe_webhook_secret": MINIMUM,
+    "sendgrid_api_key": MINIMUM,
+    "twilio_auth_token": MINIMUM,
+    "telegram_bot_token": MINIMUM,
     "scrapyd_password": MINIMUM,
     "db_password": MINIMUM,
     "redis_password": MINIMUM,
 }
+_WITH_PASSWORD = (
+    "database_url",
+    "database_url_api",
+    "database_url_crawler",
+    "database_url_notifier",
+    "redis_url",
+)
 _HTTPS = ("api_url", "frontend_url", "sendgrid_base_url", "twilio_base_url", "telegram_base_url")
 _COMMON = ("changeme", "secret", "password", "example", "default")
 
@@ -44,8 +59,13 @@ def _text(settings: "Settings", name: str) -> str | None:
 
 def sandbox_values(settings: "Settings") -> list[str]:
     """Name each variable that holds a value made for the sandbox."""
-    names = (name for name in type(settings).model_fields if SANDBOX_MARK in (_text(settings, name) or ""))
-    found = [f"{name.upper()} holds a sandbox value, which works only with APP_ENV=sandbox" for name in names]
+    values = {name: _text(settings, name) or "" for name in type(settings).model_fields}
+    paths = {name for name in values if isinstance(getattr(settings, name), Path)}
+    found = [
+        f"{name.upper()} holds a sandbox value, which works only with APP_ENV=sandbox"
+        for name, value in values.items()
+        if SANDBOX_MARK in value and name not in paths
+    ]
     if settings.sandbox_hosts:
         found.append("SANDBOX_HOSTS works only with APP_ENV=sandbox")
     return found
@@ -64,15 +84,29 @@ def _missing(settings: "Settings") -> Iterator[str]:
 
 def _weak(settings: "Settings") -> Iterator[str]:
     for name, least in _STRONG.items():
-        value = _text(settings, name)
-        if value is None:
-            continue
-        if len(value.encode()) < least:
-            yield f"{name.upper()} is shorter than {least} bytes"
-        elif len(set(value)) < MINIMUM // 2 or any(value.lower().startswith(word) for word in _COMMON):
-            yield f"{name.upper()} can be guessed: draw it at random"
+        if (value := _text(settings, name)) is not None:
+            yield from _weakness(name.upper(), value, least)
+    for name in _WITH_PASSWORD:
+        if (password := _password(_text(settings, name))) is not None:
+            yield from _weakness(f"the password in {name.upper()}", password, MINIMUM)
     if settings.bcrypt_cost < BCRYPT_COST:
         yield f"BCRYPT_COST is below {BCRYPT_COST}"
+
+
+def _weakness(what: str, secret: str, least: int) -> Iterator[str]:
+    if len(secret.encode()) < least:
+        yield f"{what} is shorter than {least} bytes: draw it at random"
+    elif len(set(secret)) < VARIETY or secret.lower().startswith(_COMMON):
+        yield f"{what} can be guessed: draw it at random"
+
+
+def _password(url: str | None) -> str | None:
+    """Return the password of an address; none where the server trusts its socket or a certificate."""
+    try:
+        password = urlsplit(url or "").password
+    except ValueError:
+        return ""  # an address that cannot be read has no password that could be strong
+    return None if password is None else unquote(password)
 
 
 def _plain(settings: "Settings") -> Iterator[str]:

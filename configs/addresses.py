@@ -1,0 +1,52 @@
+"""Addresses of people: one spelling each, so that the table finds them again."""
+
+from email.utils import formataddr, parseaddr
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+
+LONGEST_EMAIL = 254  # RFC 5321, section 4.5.3.1.3: a path of 256 with its brackets
+REGION = "FR"
+
+
+def email_address(text: str) -> str:
+    """Return the address normalised: NFC, domain in lower case. DNS is not asked.
+
+    Raises:
+        ValueError: it is no address; the text says why.
+    """
+    try:
+        address = validate_email(text.strip(), check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        raise ValueError(f"not an e-mail address: {error}") from None
+    if len(address) > LONGEST_EMAIL:
+        raise ValueError(f"not an e-mail address: longer than {LONGEST_EMAIL} characters")
+    return address
+
+
+def phone_number(text: str) -> str:
+    """Return the number as E.164 (`+33612345678`); without a country code it is French.
+
+    Raises:
+        ValueError: no such number can exist.
+    """
+    try:
+        number = phonenumbers.parse(text, REGION)
+    except phonenumbers.NumberParseException:
+        raise ValueError("not a phone number: write it as 06 12 34 56 78 or +33612345678") from None
+    if not phonenumbers.is_valid_number(number):
+        raise ValueError("not a phone number that exists: check its digits and country code")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def sender(text: str) -> str:
+    """Return `Name <address>` checked: what a mail's From may hold.
+
+    Raises:
+        ValueError: it has no valid address, or a line break that would forge a header.
+    """
+    if not text.isprintable():
+        raise ValueError("holds a line break or another control character")
+    name, address = parseaddr(text)
+    checked = email_address(address)
+    return formataddr((name, checked)) if name.isascii() else f"{name} <{checked}>"
