@@ -1,0 +1,140 @@
+"""What a user waits for: an alert, its targets and their limits."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from enum import StrEnum
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from api.models.base import Base, choice, new_id
+from api.models.user import User
+from configs.prefecture import Procedure
+
+
+class ClosedBecause(StrEnum):
+    """Why an alert is over."""
+
+    DELETED = "deleted"
+    STOPPED = "stopped"
+    FOUND = "found"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A slot as limits see it: the desk's local date and time, as far as they are known, and the site."""
+
+    day: date | None = None
+    hour: time | None = None
+    site: str | None = None
+
+
+class Alert(Base):
+    """A wish of one user. `limits_version` grows with every change of targets or limits."""
+
+    __tablename__ = "alerts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str | None]
+    language: Mapped[str | None]
+    enabled: Mapped[bool] = mapped_column(default=True, server_default=sa.true())
+    limits_version: Mapped[int] = mapped_column(default=1, server_default="1")
+    created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+    closed_at: Mapped[datetime | None]
+    closed_because: Mapped[ClosedBecause | None] = mapped_column(choice(ClosedBecause, "closed_because"))
+
+    user: Mapped[User] = relationship()
+    targets: Mapped[list["AlertTarget"]] = relationship(
+        back_populates="alert", passive_deletes=True, cascade="all, delete-orphan", order_by="AlertTarget.id"
+    )
+
+    __table_args__ = (
+        sa.CheckConstraint("(closed_at IS NULL) = (closed_because IS NULL)", name="closed_with_reason"),
+        sa.Index("ix_alerts_user_id_created_at", "user_id", "created_at"),
+        sa.Index("ix_alerts_open", "user_id", postgresql_where=sa.text("closed_at IS NULL AND enabled")),
+    )
+
+    @property
+    def waits(self) -> bool:
+        """Whether it wants to be told at all."""
+        return self.enabled and self.closed_at is None
+
+    def wants(self, moment: Moment, *, desk_id: str, prefecture_id: str, procedures: Collection[str]) -> bool:
+        """Whether one of its targets is this desk and lets this moment pass."""
+        return any(
+            target.is_at(desk_id=desk_id, prefecture_id=prefecture_id, procedures=procedures)
+            and target.lets_pass(moment)
+            for target in self.targets
+        )
+
+
+class AlertTarget(Base):
+    """One desk, or one procedure of one prefecture, with the limits that the alert sets to it."""
+
+    __tablename__ = "alert_targets"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    alert_id: Mapped[UUID] = mapped_column(sa.ForeignKey("alerts.id", ondelete="CASCADE"))
+    prefecture_id: Mapped[str | None]
+    procedure: Mapped[Procedure | None] = mapped_column(choice(Procedure, "procedure"))
+    desk_id: Mapped[str | None]
+    date_from: Mapped[date | None]
+    date_to: Mapped[date | None]
+    weekdays: Mapped[list[int] | None] = mapped_column(ARRAY(sa.SmallInteger))
+    hour_from: Mapped[time | None]
+    hour_to: Mapped[time | None]
+    sites: Mapped[list[str] | None]
+
+    alert: Mapped[Alert] = relationship(back_populates="targets")
+
+    __table_args__ = (
+        sa.CheckConstraint(
+            "(desk_id IS NOT NULL AND prefecture_id IS NULL AND procedure IS NULL)"
+            " OR (desk_id IS NULL AND prefecture_id IS NOT NULL AND procedure IS NOT NULL)",
+            name="desk_or_procedure",
+        ),
+        sa.CheckConstraint("date_from <= date_to", name="dates_in_order"),
+        sa.CheckConstraint("hour_from < hour_to", name="hours_in_order"),
+        sa.CheckConstraint(
+            "weekdays <@ ARRAY[1,2,3,4,5,6,7]::smallint[] AND cardinality(weekdays) > 0", name="iso_weekdays"
+        ),
+        sa.Index("ix_alert_targets_alert_id", "alert_id"),
+        sa.Index(
+            "ix_alert_targets_prefecture_id_procedure",
+            "prefecture_id",
+            "procedure",
+            postgresql_where=sa.text("desk_id IS NULL"),
+        ),
+        sa.Index("ix_alert_targets_desk_id", "desk_id", postgresql_where=sa.text("desk_id IS NOT NULL")),
+    )
+
+    def is_at(self, *, desk_id: str, prefecture_id: str, procedures: Collection[str]) -> bool:
+        """Whether this target names the desk, or a procedure that the desk serves."""
+        if self.desk_id is not None:
+            return self.desk_id == desk_id
+        return self.prefecture_id == prefecture_id and self.procedure in procedures
+
+    def lets_pass(self, moment: Moment) -> bool:
+        """Whether the limits allow it. A limit rejects only what is known to lie outside."""
+        return (
+            self._day_passes(moment.day) and self._hour_passes(moment.hour) and self._site_passes(moment.site)
+        )
+
+    def _day_passes(self, day: date | None) -> bool:
+        if day is None:
+            return True
+        if (self.date_from and day < self.date_from) or (self.date_to and day > self.date_to):
+            return False
+        return not self.weekdays or day.isoweekday() in self.weekdays
+
+    def _hour_passes(self, hour: time | None) -> bool:
+        if hour is None:
+            return True
+        return not ((self.hour_from and hour < self.hour_from) or (self.hour_to and hour >= self.hour_to))
+
+    def _site_passes(self, site: str | None) -> bool:
+        return not self.sites or site is None or site in self.sites

@@ -1,0 +1,84 @@
+"""The ground of the records: the declarative base, column kinds, the engine and session()."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import orm
+from sqlalchemy.dialects import postgresql
+from uuid_utils.compat import uuid7
+
+from configs.database import database_url
+
+
+class Base(orm.DeclarativeBase):
+    """Every table's class derives from this one; instants are `timestamptz`."""
+
+    metadata = sa.MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 -- SQLAlchemy's own name for it
+        datetime: sa.DateTime(timezone=True),
+        str: sa.Text(),
+        dict[str, Any]: postgresql.JSONB(),
+        list[Any]: postgresql.JSONB(),
+        list[str]: postgresql.ARRAY(sa.Text()),
+    }
+
+
+def new_id() -> UUID:
+    """Return a UUIDv7: ordered by time, so that an index grows at one end (RFC 9562)."""
+    return uuid7()
+
+
+def choice(kind: type[StrEnum], name: str) -> sa.Enum:
+    """Return the column type of a word out of `kind`: text with a check constraint called `name`."""
+    return sa.Enum(
+        kind,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=24,
+        values_callable=lambda words: [word.value for word in words],
+    )
+
+
+@lru_cache(maxsize=1)
+def engine() -> sa.Engine:
+    """Return the process's engine, built at the first call.
+
+    Every statement is bounded: a query that hangs must not hold its connection for ever.
+
+    Raises:
+        configs.settings.SettingMissing: DATABASE_URL is not set.
+    """
+    return sa.create_engine(
+        database_url(),
+        pool_size=5,
+        max_overflow=10,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        connect_args={"connect_timeout": 3, "options": "-c timezone=utc -c statement_timeout=60000"},
+    )
+
+
+@contextmanager
+def session() -> Iterator[orm.Session]:
+    """Give a session in one transaction: committed at the end, rolled back when an error leaves.
+
+    Objects stay readable after the commit (`expire_on_commit` is off), so that no connection has to be held
+    while a provider or a website answers.
+    """
+    with orm.Session(engine(), expire_on_commit=False) as open_session, open_session.begin():
+        yield open_session

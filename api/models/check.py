@@ -1,0 +1,37 @@
+"""One row per check, whatever came of it; partitioned by day."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.models.base import Base, choice
+from configs.outcome import Outcome
+
+
+class Check(Base):
+    """One visit to one desk. No foreign key points here: old days are dropped whole."""
+
+    __tablename__ = "checks"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(primary_key=True)
+    desk_id: Mapped[str]
+    token: Mapped[int | None] = mapped_column(sa.BigInteger)
+    outcome: Mapped[Outcome] = mapped_column(choice(Outcome, "outcome"))
+    evidence: Mapped[str]
+    milliseconds: Mapped[int]
+    requests: Mapped[int] = mapped_column(sa.SmallInteger)
+    slots_seen: Mapped[int]
+    covered: Mapped[list[Any]]
+    process: Mapped[str]
+    error: Mapped[str | None]
+    proof_key: Mapped[str | None]
+
+    __table_args__ = (
+        sa.CheckConstraint("milliseconds >= 0 AND requests >= 0 AND slots_seen >= 0", name="counts"),
+        sa.Index("ix_checks_desk_id_started_at", "desk_id", sa.text("started_at DESC")),
+        sa.Index("ix_checks_started_at", "started_at"),
+        {"postgresql_partition_by": "RANGE (started_at)"},
+    )

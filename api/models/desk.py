@@ -1,0 +1,95 @@
+"""What the watching says now: the state of desks and hosts. What a desk *is* stays in its YAML file."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.models.base import Base, choice
+
+
+class DeskStatus(StrEnum):
+    """What a subscriber may expect of a desk, best first."""
+
+    ACTIVE = "ACTIVE"
+    CAPTCHA = "CAPTCHA"
+    PAUSED = "PAUSED"
+    ERROR = "ERROR"
+
+
+class DeskState(Base):
+    """One row per desk that was ever scheduled or checked. Intervals are in seconds."""
+
+    __tablename__ = "desks"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    status: Mapped[DeskStatus] = mapped_column(
+        choice(DeskStatus, "status"), default=DeskStatus.PAUSED, server_default="PAUSED"
+    )
+    status_reason: Mapped[str] = mapped_column(default="not checked yet", server_default="not checked yet")
+    last_token: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
+    last_check_at: Mapped[datetime | None]
+    last_proven_at: Mapped[datetime | None]
+    last_slot_at: Mapped[datetime | None]
+    inconclusive: Mapped[int] = mapped_column(default=0, server_default="0")
+    wished_seconds: Mapped[float | None]
+    feasible_seconds: Mapped[float | None]
+    achieved_seconds: Mapped[float | None]
+    check_requested_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        sa.CheckConstraint("inconclusive >= 0", name="inconclusive"),
+        sa.Index(
+            "ix_desks_check_requested_at",
+            "check_requested_at",
+            postgresql_where=sa.text("check_requested_at IS NOT NULL"),
+        ),
+    )
+
+
+class HostState(Base):
+    """The memory of a host's blocks: an emptied Redis must forget none. A host is a name and a port."""
+
+    __tablename__ = "hosts"
+
+    host: Mapped[str] = mapped_column(primary_key=True)
+    rests_until: Mapped[datetime | None]
+    rest_reason: Mapped[str | None]
+    rests_in_a_row: Mapped[int] = mapped_column(default=0, server_default="0")
+    budget_share: Mapped[float] = mapped_column(default=1.0, server_default="1")
+    updated_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+
+    __table_args__ = (
+        sa.CheckConstraint("budget_share > 0 AND budget_share <= 1", name="budget_share"),
+        sa.CheckConstraint("rests_in_a_row >= 0", name="rests_in_a_row"),
+    )
+
+
+class Outage(Base):
+    """A time that was paid for and not watched."""
+
+    __tablename__ = "outages"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    desk_id: Mapped[str] = mapped_column(sa.ForeignKey("desks.id"))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None]
+    reason: Mapped[str]
+
+    __table_args__ = (
+        sa.CheckConstraint("ends_at >= starts_at", name="order"),
+        sa.Index("uq_outages_open", "desk_id", unique=True, postgresql_where=sa.text("ends_at IS NULL")),
+        sa.Index("ix_outages_desk_id_starts_at", "desk_id", "starts_at"),
+    )
+
+
+class DeskChange(Base):
+    """A line for the planner: this desk's schedule must be thought over. Written with what changed it."""
+
+    __tablename__ = "desk_changes"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    desk_id: Mapped[str]
+    reason: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())

@@ -1,0 +1,151 @@
+"""What was decided and what was said: matches, and notifications with their ledger."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from api.models.base import Base, choice, new_id
+from api.models.user import Channel, Contact
+
+
+class Priority(StrEnum):
+    """Which queue carries it, and how often it is tried."""
+
+    CRITICAL = "critical"
+    IMMEDIATE = "immediate"
+    SCHEDULED = "scheduled"
+    BULK = "bulk"
+
+
+class State(StrEnum):
+    """Where a notification is in its life (docs/architecture.md has the picture)."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    SKIPPED = "skipped"
+
+
+class Match(Base):
+    """One alert, in one version of its limits, met one detection: decided once."""
+
+    __tablename__ = "matches"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    alert_id: Mapped[UUID] = mapped_column(sa.ForeignKey("alerts.id", ondelete="CASCADE"))
+    detection_id: Mapped[UUID] = mapped_column(sa.ForeignKey("detections.id", ondelete="CASCADE"))
+    limits_version: Mapped[int]
+    decided_at: Mapped[datetime]
+
+    __table_args__ = (
+        sa.UniqueConstraint("alert_id", "detection_id", "limits_version"),
+        sa.Index("ix_matches_detection_id", "detection_id"),
+        sa.Index("ix_matches_alert_id_decided_at", "alert_id", "decided_at"),
+    )
+
+
+class MatchSlot(Base):
+    """Which slots a match told of: "once", expiry and "gone" are read here."""
+
+    __tablename__ = "match_slots"
+
+    match_id: Mapped[UUID] = mapped_column(sa.ForeignKey("matches.id", ondelete="CASCADE"), primary_key=True)
+    slot_id: Mapped[int] = mapped_column(
+        sa.BigInteger, sa.ForeignKey("slots.id", ondelete="CASCADE"), primary_key=True
+    )
+
+    __table_args__ = (sa.Index("ix_match_slots_slot_id", "slot_id"),)
+
+
+class Notification(Base):
+    """One message to one person by one contact. The row is the truth, the queue only a nudge.
+
+    The ledger: when the page was read (`seen_at`), the detection committed, the alert matched, the message
+    accepted by the provider and delivered. `cost` is in EUR.
+    """
+
+    __tablename__ = "notifications"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    contact_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("contacts.id", ondelete="SET NULL"))
+    channel: Mapped[Channel] = mapped_column(choice(Channel, "channel"))
+    kind: Mapped[str]
+    language: Mapped[str] = mapped_column(default="fr", server_default="fr")
+    params: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sa.text("'{}'"))
+    priority: Mapped[Priority] = mapped_column(choice(Priority, "priority"))
+    dedupe_key: Mapped[str] = mapped_column(unique=True)
+
+    state: Mapped[State] = mapped_column(
+        choice(State, "state"), default=State.PENDING, server_default="pending"
+    )
+    reason: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    lease_token: Mapped[UUID | None]
+    lease_until: Mapped[datetime | None]
+    next_attempt_at: Mapped[datetime]
+    next_nudge_at: Mapped[datetime]
+    nudges: Mapped[int] = mapped_column(default=0, server_default="0")
+    provider: Mapped[str | None]
+    provider_id: Mapped[str | None]
+    cost: Mapped[Decimal | None] = mapped_column(sa.Numeric(8, 5))
+
+    created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+    seen_at: Mapped[datetime | None]
+    committed_at: Mapped[datetime | None]
+    matched_at: Mapped[datetime | None]
+    accepted_at: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
+    failed_at: Mapped[datetime | None]
+
+    contact: Mapped[Contact | None] = relationship()
+    matches: Mapped[list[Match]] = relationship(secondary="notification_matches")
+
+    __table_args__ = (
+        sa.CheckConstraint(
+            "(state = 'sending') = (lease_token IS NOT NULL AND lease_until IS NOT NULL)", name="lease"
+        ),
+        sa.CheckConstraint(
+            "(state NOT IN ('sent', 'delivered')) OR accepted_at IS NOT NULL", name="accepted"
+        ),
+        sa.CheckConstraint(
+            "(state NOT IN ('failed', 'expired', 'skipped', 'bounced')) OR reason IS NOT NULL", name="reason"
+        ),
+        sa.CheckConstraint("attempts >= 0", name="attempts"),
+        sa.Index("ix_notifications_user_id_created_at", "user_id", "created_at"),
+        sa.Index(
+            "ix_notifications_due",
+            "next_nudge_at",
+            postgresql_where=sa.text("state IN ('pending', 'sending')"),
+        ),
+        sa.Index(
+            "ix_notifications_provider_id",
+            "provider",
+            "provider_id",
+            postgresql_where=sa.text("provider_id IS NOT NULL"),
+        ),
+        sa.Index("ix_notifications_contact_id_state", "contact_id", "state"),
+        sa.Index("ix_notifications_failed", "failed_at", postgresql_where=sa.text("state = 'failed'")),
+    )
+
+
+class NotificationMatch(Base):
+    """Which matches a notification speaks of: one message may carry several."""
+
+    __tablename__ = "notification_matches"
+
+    notification_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("notifications.id", ondelete="CASCADE"), primary_key=True
+    )
+    match_id: Mapped[UUID] = mapped_column(sa.ForeignKey("matches.id", ondelete="CASCADE"), primary_key=True)
+
+    __table_args__ = (sa.Index("ix_notification_matches_match_id", "match_id"),)

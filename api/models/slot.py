@@ -1,0 +1,113 @@
+"""Slots as they opened and went, and the detections that told of them."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from api.models.base import Base, choice, new_id
+
+
+class GoneReason(StrEnum):
+    """Why a slot is not open any more.
+
+    `taken`: a reading covered its place and date without it. `past`: its moment came. `lapsed`: nobody could
+    confirm it for too long. `superseded`: an `open` slot whose place now shows its hours.
+    """
+
+    TAKEN = "taken"
+    PAST = "past"
+    LAPSED = "lapsed"
+    SUPERSEDED = "superseded"
+
+
+class Source(StrEnum):
+    """Who saw it."""
+
+    CHECK = "check"
+    REPORT = "report"
+
+
+class SlotRow(Base):
+    """A bookable moment of a desk, from when it was first seen to when it was gone.
+
+    `moment` is an ISO instant, a date or `open`, never null: a unique index accepts two nulls as different.
+    """
+
+    __tablename__ = "slots"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    desk_id: Mapped[str] = mapped_column(sa.ForeignKey("desks.id"))
+    place_key: Mapped[str]
+    place_label: Mapped[str | None]
+    moment: Mapped[str]
+    starts_at: Mapped[datetime | None]
+    seats: Mapped[int | None]
+    url: Mapped[str]
+    opened_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    gone_at: Mapped[datetime | None]
+    gone_reason: Mapped[GoneReason | None] = mapped_column(choice(GoneReason, "gone_reason"))
+
+    __table_args__ = (
+        sa.CheckConstraint("(gone_at IS NULL) = (gone_reason IS NULL)", name="gone_with_reason"),
+        sa.CheckConstraint("seen_at >= opened_at", name="seen_after_opened"),
+        sa.CheckConstraint(r"moment = 'open' OR moment ~ '^\d{4}-\d\d-\d\d'", name="moment"),
+        sa.Index(
+            "uq_slots_open",
+            "desk_id",
+            "place_key",
+            "moment",
+            unique=True,
+            postgresql_where=sa.text("gone_at IS NULL"),
+        ),
+        sa.Index("ix_slots_desk_id_opened_at", "desk_id", "opened_at"),
+        sa.Index("ix_slots_seen_at", "seen_at", postgresql_where=sa.text("gone_at IS NULL")),
+    )
+
+
+class Detection(Base):
+    """Slots that one check saw and that were not open before. What the desk was then is copied."""
+
+    __tablename__ = "detections"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    desk_id: Mapped[str] = mapped_column(sa.ForeignKey("desks.id"))
+    prefecture_id: Mapped[str]
+    procedures: Mapped[list[str]]
+    label: Mapped[str]
+    site: Mapped[str | None]
+    source: Mapped[Source] = mapped_column(choice(Source, "source"), default=Source.CHECK)
+    booking_url: Mapped[str]
+    seen_at: Mapped[datetime]
+    committed_at: Mapped[datetime]
+    matched_at: Mapped[datetime | None]
+    next_nudge_at: Mapped[datetime | None]
+    nudges: Mapped[int] = mapped_column(default=0, server_default="0")
+    proof_key: Mapped[str | None]
+
+    slots: Mapped[list[SlotRow]] = relationship(secondary="detection_slots", order_by=SlotRow.moment)
+
+    __table_args__ = (
+        sa.CheckConstraint("cardinality(procedures) > 0", name="procedures"),
+        sa.Index("ix_detections_desk_id_seen_at", "desk_id", sa.text("seen_at DESC")),
+        sa.Index("ix_detections_prefecture_id_seen_at", "prefecture_id", sa.text("seen_at DESC")),
+        sa.Index("ix_detections_unmatched", "committed_at", postgresql_where=sa.text("matched_at IS NULL")),
+    )
+
+
+class DetectionSlot(Base):
+    """Which slots a detection told of."""
+
+    __tablename__ = "detection_slots"
+
+    detection_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("detections.id", ondelete="CASCADE"), primary_key=True
+    )
+    slot_id: Mapped[int] = mapped_column(
+        sa.BigInteger, sa.ForeignKey("slots.id", ondelete="CASCADE"), primary_key=True
+    )
+
+    __table_args__ = (sa.Index("ix_detection_slots_slot_id", "slot_id"),)

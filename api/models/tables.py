@@ -1,0 +1,14 @@
+"""All records at once: what Alembic compares the database with."""
+
+from api.models.alert import Alert, AlertTarget
+from api.models.base import Base
+from api.models.check import Check
+from api.models.desk import DeskChange, DeskState, HostState, Outage
+from api.models.notification import Match, MatchSlot, Notification, NotificationMatch
+from api.models.slot import Detection, DetectionSlot, SlotRow
+from api.models.user import Contact, Grant, User
+
+RECORDS: tuple[type[Base], ...] = (
+    User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, DeskChange, Check,
+    SlotRow, Detection, DetectionSlot, Match, MatchSlot, Notification, NotificationMatch,
+)  # fmt: skip

@@ -1,0 +1,124 @@
+"""Who waits: users, the contacts they are reached by, the grants that entitle them."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from api.models.base import Base, choice, new_id
+from configs.plan import PlanName
+
+_NOW = sa.func.now()
+
+
+class Role(StrEnum):
+    """What a user may do: `support` reads, `admin` acts."""
+
+    USER = "user"
+    SUPPORT = "support"
+    ADMIN = "admin"
+
+
+class Channel(StrEnum):
+    """How a person is reached."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    TELEGRAM = "telegram"
+
+
+class ContactState(StrEnum):
+    """What is known of an address; only `ok` is sent to."""
+
+    OK = "ok"
+    BOUNCED = "bounced"
+    BLOCKED = "blocked"
+    UNSUBSCRIBED = "unsubscribed"
+
+
+class User(Base):
+    """A person with an account."""
+
+    __tablename__ = "users"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    email: Mapped[str]
+    password_hash: Mapped[str | None]
+    role: Mapped[Role] = mapped_column(choice(Role, "role"), default=Role.USER, server_default="user")
+    language: Mapped[str] = mapped_column(default="fr", server_default="fr")
+    time_zone: Mapped[str] = mapped_column(default="Europe/Paris", server_default="Europe/Paris")
+    token_version: Mapped[int] = mapped_column(default=0, server_default="0")
+    wished_plan: Mapped[PlanName | None] = mapped_column(choice(PlanName, "wished_plan"))
+    stripe_customer_id: Mapped[str | None] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+
+    contacts: Mapped[list["Contact"]] = relationship(back_populates="user", passive_deletes=True)
+    grants: Mapped[list["Grant"]] = relationship(back_populates="user", passive_deletes=True)
+
+    __table_args__ = (
+        sa.Index("uq_users_email", sa.func.lower(sa.text("email")), unique=True),
+        sa.CheckConstraint("length(email) <= 254", name="email_length"),
+    )
+
+
+class Contact(Base):
+    """A user's address on one channel."""
+
+    __tablename__ = "contacts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    channel: Mapped[Channel] = mapped_column(choice(Channel, "channel"))
+    address: Mapped[str]
+    verified_at: Mapped[datetime | None]
+    enabled: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    state: Mapped[ContactState] = mapped_column(
+        choice(ContactState, "state"), default=ContactState.OK, server_default="ok"
+    )
+    consent: Mapped[dict[str, Any] | None]
+    consented_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+
+    user: Mapped[User] = relationship(back_populates="contacts")
+
+    __table_args__ = (
+        sa.UniqueConstraint("user_id", "channel"),
+        sa.Index("ix_contacts_channel_address", "channel", "address"),
+        sa.CheckConstraint("length(address) BETWEEN 1 AND 254", name="address_length"),
+    )
+
+    @property
+    def reachable(self) -> bool:
+        """Whether a slot alert may go there: verified, enabled, not bounced, not unsubscribed."""
+        return self.enabled and self.verified_at is not None and self.state is ContactState.OK
+
+
+class Grant(Base):
+    """A plan given to a user from one instant to another. Entitled means that a grant covers the moment."""
+
+    __tablename__ = "grants"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    plan: Mapped[PlanName] = mapped_column(choice(PlanName, "plan"))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    source: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+
+    user: Mapped[User] = relationship(back_populates="grants")
+
+    __table_args__ = (
+        sa.CheckConstraint("ends_at > starts_at", name="order"),
+        sa.CheckConstraint("plan <> 'NONE'", name="real_plan"),
+        sa.Index("ix_grants_user_id_ends_at", "user_id", "ends_at"),
+        sa.Index("ix_grants_starts_at", "starts_at"),
+        sa.Index("ix_grants_ends_at", "ends_at"),
+    )
+
+    def covers(self, moment: datetime) -> bool:
+        """Whether it entitles at `moment`; the end is not included."""
+        return self.starts_at <= moment < self.ends_at

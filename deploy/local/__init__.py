@@ -1,0 +1,1 @@
+"""One laptop: real servers from wheels, and every program of ours beside them."""

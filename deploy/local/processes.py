@@ -1,0 +1,102 @@
+"""Starting and ending our own processes so that none is left behind."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_STEP = 0.02
+
+
+class StartFailed(RuntimeError):
+    """A process did not come up; the text has the end of its log."""
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    """Return a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind((address, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_free(address: str, port: int) -> bool:
+    """Whether a server could listen there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+        return True
+
+
+def answers(address: str, port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex((address, port)) == 0
+
+
+def with_parent(command: Sequence[str], signal_name: str = "TERM") -> list[str]:
+    """Return the command so that the kernel ends it when we die, where util-linux can ask for that.
+
+    It covers our own SIGKILL, which no handler sees: https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
+    """
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", signal_name, "--", *command] if setpriv else list(command)
+
+
+def start(
+    command: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a process in a group of its own (a Ctrl-C at the terminal is ours to pass on), its output in `log`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as sink:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            env=env,
+            cwd=cwd,
+            start_new_session=True,
+        )
+
+
+def wait_until(
+    ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, seconds: float = 20
+) -> None:
+    """Wait until `ready()`.
+
+    Raises:
+        StartFailed: the process ended before, or the time is up.
+    """
+    name = Path(str(process.args[0] if isinstance(process.args, list) else process.args)).name
+    end = time.monotonic() + seconds
+    while not ready():
+        if process.poll() is not None or time.monotonic() > end:
+            code = process.poll()
+            state = f"ended with {code}" if code is not None else f"not ready after {seconds:g} s"
+            raise StartFailed(f"{name} {state}; the end of {log}:\n{tail(log)}")
+        time.sleep(_STEP)
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """Return the last lines of a log, for an error text."""
+    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:]) if log.exists() else "(no log)"
+
+
+def stop(process: subprocess.Popen[bytes], signum: int = signal.SIGTERM, seconds: float = 10) -> None:
+    """End a process that we started: asked first, killed when it does not listen."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signum)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

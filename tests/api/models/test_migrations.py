@@ -1,0 +1,93 @@
+"""The migrations and the models say the same."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.exc import IntegrityError
+
+from api.migrations.__main__ import config, main
+from api.models.base import session
+from api.models.tables import RECORDS
+
+
+@pytest.fixture
+def alembic(database: str) -> Iterator[Config]:
+    made = config()
+    engine = sa.create_engine(database, poolclass=sa.NullPool)
+    made.attributes["engine"] = engine
+    yield made
+    engine.dispose()
+
+
+def tables(url: str) -> set[str]:
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    return set(sa.inspect(engine).get_table_names())
+
+
+def test_models_and_migrations_do_not_drift(alembic: Config) -> None:
+    command.check(alembic)
+
+
+def test_every_migration_goes_down_and_up_again(alembic: Config, database: str) -> None:
+    command.downgrade(alembic, "base")
+    assert tables(database) == {"alembic_version"}
+    command.upgrade(alembic, "head")
+    assert {record.__tablename__ for record in RECORDS} <= tables(database)
+
+
+def test_each_migration_undoes_only_its_own_tables(alembic: Config, database: str) -> None:
+    command.downgrade(alembic, "0003")
+    left = tables(database)
+    assert "checks" in left
+    assert "slots" not in left
+
+
+def test_the_command_line_upgrades_by_itself(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["upgrade"]) == 0
+    assert main(["current"]) == 0
+    assert "0005" in capsys.readouterr().out
+
+
+def test_the_command_line_names_its_commands() -> None:
+    with pytest.raises(SystemExit):
+        main([])
+
+
+@pytest.mark.usefixtures("database")
+def test_no_foreign_key_points_to_checks() -> None:
+    with session() as s:
+        rows = s.execute(sa.text("SELECT 1 FROM pg_constraint WHERE confrelid = 'checks'::regclass")).all()
+    assert rows == []
+
+
+@pytest.mark.usefixtures("database")
+def test_checks_have_no_default_partition() -> None:
+    with session() as s, pytest.raises(IntegrityError, match="no partition"):
+        s.execute(
+            sa.text(
+                "INSERT INTO checks (started_at, desk_id, outcome, evidence, milliseconds, requests, slots_seen,"
+                " covered, process) VALUES ('1999-01-01', 'a/b', 'slots', '', 0, 0, 0, '[]', '')"
+            )
+        )
+
+
+@pytest.mark.usefixtures("database")
+def test_every_foreign_key_has_an_index_of_its_own() -> None:
+    query = """
+        SELECT c.conrelid::regclass::text || '.' || a.attname FROM pg_constraint c
+        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+        WHERE c.contype = 'f' AND NOT EXISTS (
+            SELECT 1 FROM pg_index i WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1])
+    """
+    with session() as s:
+        missing = [row[0] for row in s.execute(sa.text(query))]
+    assert missing == []
+
+
+def test_the_template_is_ready_for_today(database: str) -> None:
+    assert os.environ["DATABASE_URL"] == database
+    assert any(name.startswith("checks_20") for name in tables(database))

@@ -1,0 +1,163 @@
+"""The ground of the tests: one real PostgreSQL and one real Redis for the run, a clean share of each per test."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+import sqlalchemy as sa
+
+from deploy.local.postgres import Postgres, start_postgres
+from deploy.local.valkey import Valkey, start_valkey
+
+if TYPE_CHECKING:
+    import time_machine
+
+    from deploy.sandbox.running import Running
+
+_TEMPLATE = "rdv_template"
+_FIXED = {
+    "APP_ENV": "test",
+    "BCRYPT_COST": "4",
+    "JWT_SECRET": "0123456789abcdef-0123456789abcdef-tests",
+    "SENDGRID_API_KEY": "SG.tests",
+    "TWILIO_ACCOUNT_SID": "AC0123456789abcdef0123456789abcdef",
+    "TWILIO_AUTH_TOKEN": "tests-token",
+    "TWILIO_PHONE_NUMBER": "+33644600000",
+    "TELEGRAM_BOT_TOKEN": "123456:tests",
+    "SCRAPYD_PASSWORD": "tests-password",
+}
+_servers: dict[str, Postgres | Valkey] = {}
+_folder: list[Path] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start both servers once for the whole run; the workers of pytest-xdist find them in the environment."""
+    os.environ.update(_FIXED)
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    folder = Path(tempfile.mkdtemp(prefix="rdv-tests-"))
+    _folder.append(folder)
+    postgres = start_postgres(folder / "postgres", durable=False)
+    valkey = start_valkey(folder / "valkey", durable=False)
+    _servers.update(postgres=postgres, valkey=valkey)
+    os.environ["TEST_POSTGRES"] = postgres.url("{}")
+    os.environ["TEST_REDIS"] = valkey.url(0).removesuffix("0")
+    postgres.create(_TEMPLATE)
+    _migrate(postgres.url(_TEMPLATE))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End both servers."""
+    for server in _servers.values():
+        server.stop()
+    for folder in _folder:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _migrate(url: str) -> None:
+    from alembic import command
+
+    from api.migrations.__main__ import config
+    from api.models.partitions import make_partitions
+    from configs.clock import clock
+
+    made = config()
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    made.attributes["engine"] = engine
+    command.upgrade(made, "head")
+    with sa.orm.Session(engine) as session, session.begin():
+        make_partitions(session, clock().date())
+
+
+def _worker() -> int:
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
+def _forget() -> None:
+    """Drop what the process read from the environment, so that the next read sees what the test set."""
+    from api.models import base
+    from configs import prefecture
+    from configs.settings import settings
+
+    settings.cache_clear()
+    prefecture._world.cache_clear()
+    if base.engine.cache_info().currsize:
+        base.engine().dispose()
+        base.engine.cache_clear()
+
+
+@pytest.fixture
+def settings_env(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Set variables for one test: `settings_env(LEASE_SECONDS="1")`."""
+
+    def put(**values: Any) -> None:
+        for name, value in values.items():
+            monkeypatch.setenv(name, str(value))
+        _forget()
+
+    _forget()
+    yield put
+    monkeypatch.undo()
+    _forget()
+
+
+@pytest.fixture
+def database(settings_env: Callable[..., None]) -> Iterator[str]:
+    """Give a clean database of its own: a clone of the migrated template. Returns its address."""
+    name = f"rdv_test_{_worker()}"
+    admin = sa.create_engine(
+        os.environ["TEST_POSTGRES"].format("postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
+    )
+    with admin.connect() as connection:
+        connection.execute(sa.text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+        connection.execute(sa.text(f'CREATE DATABASE "{name}" TEMPLATE "{_TEMPLATE}"'))
+    url = os.environ["TEST_POSTGRES"].format(name)
+    settings_env(DATABASE_URL=url)
+    yield url
+    _forget()
+
+
+@pytest.fixture
+def redis_server(settings_env: Callable[..., None]) -> Iterator[redis.Redis]:
+    """Give a clean Redis database of its own, REDIS_URL pointing at it."""
+    url = f"{os.environ['TEST_REDIS']}{_worker()}"
+    settings_env(REDIS_URL=url)
+    client = redis.Redis.from_url(url)
+    client.flushdb()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def _sandbox() -> Iterator["Running"]:
+    from deploy.sandbox.running import running
+
+    with running() as world:
+        yield world
+
+
+@pytest.fixture
+def sandbox(_sandbox: "Running", settings_env: Callable[..., None]) -> Iterator["Running"]:
+    """Give the stand-ins, as new, and point the providers' base addresses at them."""
+    _sandbox.reset()
+    settings_env(
+        SENDGRID_BASE_URL=_sandbox.sendgrid,
+        TWILIO_BASE_URL=_sandbox.twilio,
+        TELEGRAM_BASE_URL=_sandbox.telegram,
+    )
+    yield _sandbox
+    _sandbox.reset()
+
+
+@pytest.fixture
+def frozen() -> Iterator["time_machine.Traveller"]:
+    """Freeze the clock at a Friday morning; `move_to` and `shift` move it."""
+    import time_machine
+
+    with time_machine.travel("2026-11-20T09:00:00+00:00", tick=False) as traveller:
+        yield traveller
