@@ -69,11 +69,13 @@ class Mode:
         return {"mode": self.name, **self.parameters, "count": self.left}
 
 
-def make_mode(name: str, parameters: Parameters, count: int | None = None) -> Mode:
-    """Build a mode with its defaults filled in; a Refusal names the modes or parameters that exist."""
-    if name not in MODES:
-        raise Refusal(f"unknown mode {name!r}", known=MODES)
-    defaults = MODES[name]
+def make_mode(
+    name: str, parameters: Parameters, count: int | None = None, *, table: dict[str, Parameters] = MODES
+) -> Mode:
+    """Build a mode of ``table`` with its defaults filled in; a Refusal names what exists."""
+    if name not in table:
+        raise Refusal(f"unknown mode {name!r}", known=table)
+    defaults = table[name]
     for key, value in parameters.items():
         if key not in defaults:
             raise Refusal(f"mode {name} has no parameter {key!r}", known=defaults)

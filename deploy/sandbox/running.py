@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from deploy.sandbox.clock import PARIS
 from deploy.sandbox.modes import make_mode
+from deploy.sandbox.providers.provider import PROVIDER_MODES
 from deploy.sandbox.server import Ports, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from deploy.sandbox.outbox import Message
     from deploy.sandbox.sites.site import Seen, Site
 
 T = TypeVar("T")
@@ -86,6 +88,32 @@ class Running:
         """Set how a site, or one of its forms, answers; ``count`` requests long, or for good."""
         made = make_mode(mode, parameters, count)
         self._on(code, lambda site: site.set_mode(made, form))
+
+    @property
+    def sendgrid(self) -> str:
+        """Return the base URL for the SendGrid SDK's ``host``."""
+        return self._sandbox.provider_url("email")
+
+    @property
+    def twilio(self) -> str:
+        """Return the base URL for the Twilio SDK's ``api.base_url``."""
+        return self._sandbox.provider_url("sms")
+
+    @property
+    def telegram(self) -> str:
+        """Return the base URL of the Bot API; ``/bot<token>/sendMessage`` comes after it."""
+        return self._sandbox.provider_url("telegram")
+
+    def messages(self, channel: str | None = None) -> list[Message]:
+        """Return what the providers accepted, oldest first; of "email", "sms", "telegram" or of all."""
+        return self._do(lambda: self._sandbox.outbox.messages(channel))
+
+    def provider_mode(
+        self, channel: str, mode: str, *, count: int | None = None, **parameters: float | str
+    ) -> None:
+        """Set how the provider of a channel answers; ``count`` calls long, or for good."""
+        made = make_mode(mode, parameters, count, table=PROVIDER_MODES)
+        self._do(lambda: self._sandbox.known_provider(channel).set_mode(made))
 
     def requests(self, code: Code) -> list[Seen]:
         """Return what a site was asked since its start or reset, oldest first, without control calls."""

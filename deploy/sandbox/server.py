@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
@@ -10,6 +11,11 @@ from aiohttp import web
 
 from deploy.sandbox import addresses
 from deploy.sandbox.departments import DEPARTMENTS
+from deploy.sandbox.outbox import Outbox
+from deploy.sandbox.providers.provider import Provider, make_provider_app
+from deploy.sandbox.providers.sendgrid import SendGrid
+from deploy.sandbox.providers.telegram import Telegram
+from deploy.sandbox.providers.twilio import Twilio
 from deploy.sandbox.refusal import Refusal
 from deploy.sandbox.sites.app import make_site_app
 from deploy.sandbox.sites.site import Site
@@ -20,6 +26,13 @@ if TYPE_CHECKING:
 
 # Seconds that requests in progress are given at the end; the hanging ones would take for ever.
 _GRACE: Final = 0.05
+
+
+_PROVIDERS: Final = {
+    "email": addresses.SENDGRID,
+    "sms": addresses.TWILIO,
+    "telegram": addresses.TELEGRAM,
+}
 
 
 @dataclass(frozen=True)
@@ -49,15 +62,24 @@ class Sandbox:
             department.code: Site(department, random.Random(rng.random()))  # noqa: S311 - as above
             for department in DEPARTMENTS
         }
+        self.outbox = Outbox()
+        self.providers: dict[str, Provider] = {
+            provider.channel: provider(self.outbox) for provider in (SendGrid, Twilio, Telegram)
+        }
         self._runners: list[web.AppRunner] = []
 
     async def __aenter__(self) -> Self:
         """Bind every port, then start to answer."""
         hosts = [addresses.site_host(code) for code in self.sites]
-        bound = listen(hosts, self.ports.sites, "--sites-port")
-        self.ports = Ports(sites=bound[0].getsockname()[1])
-        for site, made in zip(self.sites.values(), bound, strict=True):
+        with ExitStack() as unserved:
+            sites = _listen(unserved, hosts, self.ports.sites, "--sites-port")
+            providers = _listen(unserved, [*_PROVIDERS.values()], self.ports.providers, "--providers-port")
+            unserved.pop_all()
+        self.ports = Ports(_port(sites), _port(providers))
+        for site, made in zip(self.sites.values(), sites, strict=True):
             await self._serve(make_site_app(site), made)
+        for provider, made in zip(self.providers.values(), providers, strict=True):
+            await self._serve(make_provider_app(provider), made)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -82,11 +104,24 @@ class Sandbox:
         """Bring every stand-in back to its start."""
         for site in self.sites.values():
             site.reset()
+        for provider in self.providers.values():
+            provider.reset()
 
     def site_url(self, code: str) -> str:
         """Return the base URL of a department's booking site."""
         self.known_site(code)
         return addresses.url(addresses.site_host(code), self.ports.sites)
+
+    def known_provider(self, channel: str) -> Provider:
+        """Return the provider of "email", "sms" or "telegram"; a Refusal (404) names them."""
+        if channel not in self.providers:
+            raise Refusal(f"no provider for channel {channel!r}", known=self.providers, status=404)
+        return self.providers[channel]
+
+    def provider_url(self, channel: str) -> str:
+        """Return the base URL of a channel's provider."""
+        self.known_provider(channel)
+        return addresses.url(_PROVIDERS[channel], self.ports.providers)
 
     def described(self) -> str:
         """Return all addresses as lines for a person to read."""
@@ -95,4 +130,19 @@ class Sandbox:
             for form in site.department.forms:
                 address = f"{self.site_url(code)}/booking/create/{form.number}"
                 lines.append(f"  {site.department.name:<18} {address:<48} {form.title}")
+        lines.append("Providers")
+        for channel, provider in self.providers.items():
+            lines.append(f"  {type(provider).__name__:<18} {self.provider_url(channel)}")
         return "\n".join(lines)
+
+
+def _listen(stack: ExitStack, hosts: list[str], port: int, option: str) -> list[socket.socket]:
+    bound = listen(hosts, port, option)
+    for made in bound:
+        stack.callback(made.close)
+    return bound
+
+
+def _port(bound: list[socket.socket]) -> int:
+    number: int = bound[0].getsockname()[1]
+    return number

@@ -1,0 +1,198 @@
+"""What every provider's stand-in does alike: its failure modes, accepting, and its control API."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from deploy.sandbox.bodies import Body, read_body, text, whole
+from deploy.sandbox.modes import Mode, Modes, Parameters, make_mode
+from deploy.sandbox.refusal import Refusal
+
+if TYPE_CHECKING:
+    from deploy.sandbox.outbox import Draft, Outbox
+
+log = logging.getLogger("sandbox")
+
+# yes_without_answer accepts and never answers; timeout does neither; slow answers after ``seconds``.
+PROVIDER_MODES: Final[dict[str, Parameters]] = {
+    "normal": {},
+    "rate_limited": {"seconds": 5},
+    "error_500": {},
+    "timeout": {},
+    "slow": {"seconds": 2},
+    "yes_without_answer": {},
+    "unauthorized": {},
+    "reject_address": {"address": ""},
+}
+
+
+class Refused(Exception):
+    """A call that the provider refuses, with the answer in the provider's own shape."""
+
+    def __init__(self, answer: web.Response) -> None:
+        super().__init__(answer.text)
+        self.answer = answer
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What a valid call makes: the messages, the provider's id for them, and its answer."""
+
+    drafts: list[Draft]
+    provider_id: str
+    answer: web.Response
+
+
+class Provider(ABC):
+    """One provider; a subclass reads calls and gives refusals in the provider's shape."""
+
+    channel: str
+
+    def __init__(self, outbox: Outbox) -> None:
+        self.outbox = outbox
+        self.modes = Modes()
+        self.calls = 0
+
+    @abstractmethod
+    async def read(self, request: web.Request) -> Accepted:
+        """Read a call; raises Refused for one that the real provider would refuse."""
+
+    @abstractmethod
+    def rate_limited(self, seconds: int) -> web.Response:
+        """Answer that there were too many calls; try again in ``seconds``."""
+
+    @abstractmethod
+    def broken(self) -> web.Response:
+        """Answer with the provider's own error 500."""
+
+    @abstractmethod
+    def unauthorized(self) -> web.Response:
+        """Answer that the credentials are wrong."""
+
+    @abstractmethod
+    def rejected(self, draft: Draft, place: int) -> web.Response:
+        """Answer that this recipient, the ``place``-th (from 0) of the call, cannot be reached."""
+
+    @abstractmethod
+    def add_own_routes(self, app: web.Application) -> None:
+        """Add the provider's API."""
+
+    async def call(self, request: web.Request) -> web.StreamResponse:
+        """Answer one call of the provider's API in the mode of the moment."""
+        self.calls += 1
+        mode = self.modes.met_by(None, calendar=False)
+        await _wait(mode)
+        refusal = self._failing(mode)
+        if refusal is not None:
+            return refusal
+        try:
+            accepted = await self.read(request)
+            self._reject(mode, accepted.drafts)
+        except Refused as refused:
+            return refused.answer
+        for draft in accepted.drafts:
+            self.outbox.accept(self.channel, accepted.provider_id, draft)
+        if mode.name == "yes_without_answer":
+            await asyncio.Event().wait()
+        return accepted.answer
+
+    def _failing(self, mode: Mode) -> web.Response | None:
+        if mode.name == "rate_limited":
+            return self.rate_limited(int(mode.number("seconds")))
+        if mode.name == "error_500":
+            return self.broken()
+        return self.unauthorized() if mode.name == "unauthorized" else None
+
+    def _reject(self, mode: Mode, drafts: list[Draft]) -> None:
+        if mode.name != "reject_address":
+            return
+        for place, draft in enumerate(drafts):
+            if draft.to.casefold() == mode.word("address").casefold():
+                raise Refused(self.rejected(draft, place))
+
+    def set_mode(self, mode: Mode) -> None:
+        """Set how it answers from now on."""
+        self.modes.set(mode)
+
+    def reset(self) -> None:
+        """Forget its messages and answer normally again."""
+        self.outbox.clear(self.channel)
+        self.modes = Modes()
+        self.calls = 0
+
+    def shown(self) -> dict[str, object]:
+        """Return its state as JSON shows it."""
+        kept = len(self.outbox.messages(self.channel))
+        return {"channel": self.channel, **self.modes.site.shown(), "calls": self.calls, "messages": kept}
+
+
+async def _wait(mode: Mode) -> None:
+    if mode.name == "timeout":
+        await asyncio.Event().wait()
+    if mode.name == "slow":
+        await asyncio.sleep(mode.number("seconds"))
+
+
+def seen_at(told: str | None) -> datetime | None:
+    """Read when the page was read (ISO 8601 with offset); what cannot be read is logged and left out."""
+    if not told:
+        return None
+    try:
+        moment = datetime.fromisoformat(told)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        log.warning("seen_at %r is no ISO 8601 instant with offset: the delay is not shown", told)
+        return None
+    return moment
+
+
+def provider_mode(body: Body) -> Mode:
+    """Read the mode that a control call asks for; a Refusal names the modes that exist."""
+    name = text(body, "mode")
+    if name is None:
+        raise Refusal('mode is missing: send {"mode": "normal"} or another', known=PROVIDER_MODES)
+    parameters = {key: value for key, value in body.items() if key not in {"mode", "count"}}
+    return make_mode(name, parameters, whole(body, "count", least=1), table=PROVIDER_MODES)
+
+
+async def post_mode(provider: Provider, request: web.Request) -> web.Response:
+    """Set a provider's mode as the request's body says; Refusals become JSON errors."""
+    try:
+        provider.set_mode(provider_mode(await read_body(request)))
+    except Refusal as refusal:
+        return web.json_response(refusal.body(), status=refusal.status)
+    return web.json_response(provider.shown())
+
+
+def make_provider_app(provider: Provider) -> web.Application:
+    """Build the application of a provider: its API and ``/_control``."""
+
+    async def state(_request: web.Request) -> web.Response:
+        return web.json_response(provider.shown())
+
+    async def messages(_request: web.Request) -> web.Response:
+        kept = provider.outbox.messages(provider.channel)
+        return web.json_response([message.shown() for message in kept])
+
+    async def mode(request: web.Request) -> web.Response:
+        return await post_mode(provider, request)
+
+    async def reset(_request: web.Request) -> web.Response:
+        provider.reset()
+        return web.json_response(provider.shown())
+
+    app = web.Application(client_max_size=32 * 1024**2)  # SendGrid takes 30 MB
+    app.router.add_get("/_control", state)
+    app.router.add_get("/_control/messages", messages)
+    app.router.add_post("/_control/mode", mode)
+    app.router.add_post("/_control/reset", reset)
+    provider.add_own_routes(app)
+    return app

@@ -1,0 +1,176 @@
+"""SendGrid's v3 mail/send: the shapes it takes and refuses, after its public API reference.
+
+https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+
+from deploy.sandbox.clock import now
+from deploy.sandbox.outbox import Draft
+from deploy.sandbox.providers.provider import Accepted, Provider, Refused, seen_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ADDRESS: Final = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+\.[^@\s<>,;\".]{2,}")
+_MOST_PERSONALIZATIONS: Final = 1000
+
+
+def _errors(status: int, message: str, field: str | None = None, **headers: str) -> web.Response:
+    body = {"errors": [{"message": message, "field": field, "help": None}]}
+    return web.json_response(body, status=status, headers=headers)
+
+
+def _bad(message: str, field: str | None) -> Refused:
+    return Refused(_errors(400, message, field))
+
+
+class SendGrid(Provider):
+    """E-mail: one call may carry many recipients, and one bad address refuses them all."""
+
+    channel = "email"
+
+    def add_own_routes(self, app: web.Application) -> None:
+        """Add mail/send."""
+        app.router.add_post("/v3/mail/send", self.call)
+
+    def rate_limited(self, seconds: int) -> web.Response:
+        """Answer 429 with the headers SendGrid documents, and Retry-After."""
+        headers = {
+            "X-RateLimit-Limit": "600",
+            "X-RateLimit-Remaining": "0",
+            "X-RateLimit-Reset": str(int(now().timestamp()) + seconds),
+            "Retry-After": str(seconds),
+        }
+        return _errors(429, "too many requests", **headers)
+
+    def broken(self) -> web.Response:
+        """Answer 500."""
+        return _errors(500, "An unexpected error occurred.")
+
+    def unauthorized(self) -> web.Response:
+        """Answer 401."""
+        return _errors(401, "The provided authorization grant is invalid, expired, or revoked")
+
+    def rejected(self, draft: Draft, place: int) -> web.Response:  # noqa: ARG002 - the place names it
+        """Answer 400 and name the recipient's field: nobody of the call is sent anything."""
+        return _errors(400, "Does not contain a valid address.", f"personalizations.{place}.to.0.email")
+
+    async def read(self, request: web.Request) -> Accepted:
+        """Read a mail/send call into one draft per recipient."""
+        kind, _, key = request.headers.get("Authorization", "").partition(" ")
+        if kind != "Bearer" or not key.strip():
+            raise Refused(self.unauthorized())
+        try:
+            mail = json.loads(await request.read())
+        except (ValueError, RecursionError):
+            mail = None
+        if not isinstance(mail, dict):
+            raise _bad("Bad Request", None)
+        drafts = list(_drafts(mail))
+        provider_id = secrets.token_urlsafe(16)
+        if _setting(mail, "sandbox_mode"):
+            return Accepted([], provider_id, web.Response(status=200))
+        answer = web.Response(status=202, headers={"X-Message-Id": provider_id})
+        return Accepted(drafts, provider_id, answer)
+
+
+def _setting(mail: dict[str, Any], name: str) -> bool:
+    settings = mail.get("mail_settings")
+    chosen = settings.get(name) if isinstance(settings, dict) else None
+    return bool(chosen.get("enable")) if isinstance(chosen, dict) else False
+
+
+def _drafts(mail: dict[str, Any]) -> Iterator[Draft]:
+    sender = _person(mail.get("from"), "from")
+    contents = _contents(mail)
+    people = mail.get("personalizations")
+    if not isinstance(people, list) or not people:
+        raise _bad("The personalizations field is required and must have at least one.", "personalizations")
+    if len(people) > _MOST_PERSONALIZATIONS:
+        raise _bad("There is a limit of 1000 total personalizations per request.", "personalizations")
+    for place, one in enumerate(people):
+        if not isinstance(one, dict):
+            raise _bad("Each personalization must be an object.", f"personalizations.{place}")
+        yield from _of_personalization(mail, one, f"personalizations.{place}", sender, contents)
+
+
+def _of_personalization(
+    mail: dict[str, Any], one: dict[str, Any], where: str, sender: str, contents: dict[str, str]
+) -> Iterator[Draft]:
+    subject = one.get("subject", mail.get("subject"))
+    if not isinstance(subject, str) or not subject:
+        raise _bad("The subject is required. You can get around this with a template.", "subject")
+    swaps = _texts(one.get("substitutions"), f"{where}.substitutions")
+    custom = _texts(mail.get("custom_args"), "custom_args") | _texts(
+        one.get("custom_args"), f"{where}.custom_args"
+    )
+    html = contents.get("text/html")
+    for address in _recipients(one, where):
+        yield Draft(
+            to=address,
+            sender=sender,
+            subject=_swapped(subject, swaps),
+            text=_swapped(contents.get("text/plain", ""), swaps),
+            html=_swapped(html, swaps) if html is not None else None,
+            seen_at=seen_at(custom.get("seen_at")),
+            custom=custom,
+        )
+
+
+def _recipients(one: dict[str, Any], where: str) -> list[str]:
+    if not isinstance(one.get("to"), list) or not one["to"]:
+        raise _bad("The to array is required for all personalization objects.", f"{where}.to")
+    found: list[str] = []
+    for key in ("to", "cc", "bcc"):
+        people = one.get(key) or []
+        found += [_person(person, f"{where}.{key}.{place}") for place, person in enumerate(people)]
+    if len({address.casefold() for address in found}) < len(found):
+        raise _bad(
+            "Each email address in the personalization block should be unique between to, cc, and bcc.", where
+        )
+    return found
+
+
+def _person(person: object, where: str) -> str:
+    address = person.get("email") if isinstance(person, dict) else None
+    if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
+        raise _bad("Does not contain a valid address.", f"{where}.email")
+    return address
+
+
+def _contents(mail: dict[str, Any]) -> dict[str, str]:
+    given = mail.get("content")
+    if not isinstance(given, list) or not given:
+        raise _bad("The content is required. You can get around this with a template.", "content")
+    kinds: dict[str, str] = {}
+    for place, one in enumerate(given):
+        value = one.get("value") if isinstance(one, dict) else None
+        if not isinstance(value, str) or not value or not isinstance(one.get("type"), str):
+            message = "The content value must be a string at least one character in length."
+            raise _bad(message, f"content.{place}.value")
+        kinds[one["type"]] = value
+    if "text/plain" in kinds and next(iter(kinds)) != "text/plain":
+        raise _bad("If present, text/plain must be first in the content array.", "content")
+    return kinds
+
+
+def _texts(values: object, where: str) -> dict[str, str]:
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise _bad("The values must be strings.", where)
+    return values
+
+
+def _swapped(text: str, swaps: dict[str, str]) -> str:
+    for tag, value in swaps.items():
+        text = text.replace(tag, value)
+    return text

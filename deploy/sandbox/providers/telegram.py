@@ -1,0 +1,136 @@
+"""Telegram's Bot API, sendMessage: what it takes and answers, after its public reference.
+
+https://core.telegram.org/bots/api#sendmessage
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+
+from deploy.sandbox.clock import now
+from deploy.sandbox.outbox import Button, Draft
+from deploy.sandbox.providers.provider import Accepted, Provider, Refused, seen_at
+from deploy.sandbox.providers.telegram_html import visible_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CHAT: Final = re.compile(r"-?\d{1,19}|@\w{4,}")
+_LONGEST: Final = 4096
+
+
+def _error(status: int, description: str, **parameters: int) -> web.Response:
+    body: dict[str, object] = {"ok": False, "error_code": status, "description": description}
+    if parameters:
+        body["parameters"] = parameters
+    return web.json_response(body, status=status)
+
+
+def _bad(what: str) -> Refused:
+    return Refused(_error(400, f"Bad Request: {what}"))
+
+
+class Telegram(Provider):
+    """Telegram: one call, one message to one chat."""
+
+    channel = "telegram"
+    _ids = itertools.count(1)
+
+    def add_own_routes(self, app: web.Application) -> None:
+        """Add sendMessage."""
+        app.router.add_post("/bot{token}/sendMessage", self.call)
+
+    def rate_limited(self, seconds: int) -> web.Response:
+        """Answer 429 with parameters.retry_after."""
+        return _error(429, f"Too Many Requests: retry after {seconds}", retry_after=seconds)
+
+    def broken(self) -> web.Response:
+        """Answer 500."""
+        return _error(500, "Internal Server Error")
+
+    def unauthorized(self) -> web.Response:
+        """Answer 401."""
+        return _error(401, "Unauthorized")
+
+    def rejected(self, draft: Draft, place: int) -> web.Response:  # noqa: ARG002 - one chat a call
+        """Answer 403: the person has blocked the bot."""
+        return _error(403, "Forbidden: bot was blocked by the user")
+
+    async def read(self, request: web.Request) -> Accepted:
+        """Read a message into its one draft."""
+        sent = await _sent(request)
+        chat, text = str(sent.get("chat_id", "")), sent.get("text")
+        if not _CHAT.fullmatch(chat):
+            raise _bad("chat not found" if chat else "chat_id is empty")
+        if not isinstance(text, str) or not text.strip():
+            raise _bad("message text is empty")
+        is_html = str(sent.get("parse_mode", "")).upper() == "HTML"
+        visible = _visible(text, is_html=is_html)
+        draft = Draft(
+            to=chat,
+            text=text,
+            html=text if is_html else None,
+            seen_at=seen_at(request.headers.get("X-Seen-At")),
+            buttons=_buttons(sent.get("reply_markup")),
+        )
+        number = next(self._ids)
+        return Accepted([draft], str(number), web.json_response(_result(number, chat, visible)))
+
+
+async def _sent(request: web.Request) -> Mapping[str, Any]:
+    if request.content_type != "application/json":
+        return {**request.query, **await request.post()}
+    try:
+        sent = json.loads(await request.read())
+    except (ValueError, RecursionError):
+        sent = None
+    if not isinstance(sent, dict):
+        raise _bad("can't parse JSON object")
+    return {**request.query, **sent}
+
+
+def _visible(text: str, *, is_html: bool) -> str:
+    visible, problem = visible_text(text) if is_html else (text, None)
+    if problem is not None:
+        raise _bad(f"can't parse entities: {problem}")
+    if len(visible) > _LONGEST:
+        raise _bad("message is too long")
+    return visible
+
+
+def _buttons(markup: object) -> tuple[Button, ...]:
+    if markup is None:
+        return ()
+    try:
+        read: Any = json.loads(markup) if isinstance(markup, str) else markup
+        rows = read.get("inline_keyboard", [])
+        return tuple(
+            Button(str(one["text"]), str(one.get("url", one.get("callback_data", ""))))
+            for row in rows
+            for one in row
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise _bad("can't parse reply keyboard markup JSON object") from None
+
+
+def _result(number: int, chat: str, visible: str) -> dict[str, object]:
+    place = (
+        {"username": chat[1:], "type": "channel"}
+        if chat.startswith("@")
+        else {"id": int(chat), "type": "private"}
+    )
+    return {
+        "ok": True,
+        "result": {
+            "message_id": number,
+            "from": {"id": 1, "is_bot": True, "first_name": "RDVPriority", "username": "rdvpriority_bot"},
+            "chat": place,
+            "date": int(now().timestamp()),
+            "text": visible,
+        },
+    }

@@ -1,0 +1,122 @@
+"""Twilio's Messages resource: the form it takes, the JSON it answers, after its public API reference.
+
+https://www.twilio.com/docs/messaging/api/message-resource
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from email.utils import format_datetime
+from typing import Final
+
+from aiohttp import BasicAuth, web
+
+from deploy.sandbox.clock import now
+from deploy.sandbox.outbox import Draft
+from deploy.sandbox.providers.provider import Accepted, Provider, Refused, seen_at
+from deploy.sandbox.providers.segments import segments
+
+_NUMBER: Final = re.compile(r"\+[1-9]\d{6,14}")
+_LONGEST: Final = 1600
+
+
+def _error(status: int, code: int, message: str, **headers: str) -> web.Response:
+    more = f"https://www.twilio.com/docs/errors/{code}"
+    body = {"code": code, "message": message, "more_info": more, "status": status}
+    return web.json_response(body, status=status, headers=headers)
+
+
+def _invalid(number: str) -> web.Response:
+    return _error(400, 21211, f"Invalid 'To' Phone Number: {number}")
+
+
+class Twilio(Provider):
+    """SMS: one call, one message."""
+
+    channel = "sms"
+
+    def add_own_routes(self, app: web.Application) -> None:
+        """Add the Messages resource."""
+        app.router.add_post("/2010-04-01/Accounts/{account}/Messages.json", self.call)
+
+    def rate_limited(self, seconds: int) -> web.Response:
+        """Answer 429 with Retry-After."""
+        return _error(429, 20429, "Too Many Requests", **{"Retry-After": str(seconds)})
+
+    def broken(self) -> web.Response:
+        """Answer 500."""
+        return _error(500, 20500, "An internal server error has occurred")
+
+    def unauthorized(self) -> web.Response:
+        """Answer 401."""
+        return _error(401, 20003, "Authenticate")
+
+    def rejected(self, draft: Draft, place: int) -> web.Response:  # noqa: ARG002 - one recipient a call
+        """Answer 400, code 21211."""
+        return _invalid(draft.to)
+
+    async def read(self, request: web.Request) -> Accepted:
+        """Read a message into its one draft."""
+        account = request.match_info["account"]
+        self._authenticate(request, account)
+        form = {key: str(value) for key, value in (await request.post()).items()}
+        _check(form)
+        draft = Draft(
+            to=form["To"],
+            text=form["Body"],
+            sender=form.get("From") or form["MessagingServiceSid"],
+            seen_at=seen_at(request.headers.get("X-Seen-At")),
+            custom={key: form[key] for key in ("StatusCallback", "MessagingServiceSid") if key in form},
+        )
+        sid = f"SM{secrets.token_hex(16)}"
+        return Accepted([draft], sid, web.json_response(_resource(account, sid, form), status=201))
+
+    def _authenticate(self, request: web.Request, account: str) -> None:
+        try:
+            given = BasicAuth.decode(request.headers.get("Authorization", ""))
+        except ValueError:
+            raise Refused(self.unauthorized()) from None
+        # An API key (SK…) may stand in for the account.
+        if not given.password or (given.login != account and not given.login.startswith("SK")):
+            raise Refused(self.unauthorized())
+
+
+def _check(form: dict[str, str]) -> None:
+    if not form.get("To"):
+        raise Refused(_error(400, 21604, "A 'To' phone number is required."))
+    if not form.get("From") and not form.get("MessagingServiceSid"):
+        raise Refused(_error(400, 21603, "A 'From' phone number is required."))
+    if not form.get("Body"):
+        raise Refused(_error(400, 21602, "Message body is required."))
+    if len(form["Body"]) > _LONGEST:
+        raise Refused(_error(400, 21617, "The concatenated message body exceeds the 1600 character limit."))
+    if not _NUMBER.fullmatch(form["To"]):
+        raise Refused(_invalid(form["To"]))
+
+
+def _resource(account: str, sid: str, form: dict[str, str]) -> dict[str, object]:
+    here = f"/2010-04-01/Accounts/{account}/Messages/{sid}"
+    moment = format_datetime(now())
+    return {
+        "account_sid": account,
+        "api_version": "2010-04-01",
+        "body": form["Body"],
+        "date_created": moment,
+        "date_sent": None,
+        "date_updated": moment,
+        "direction": "outbound-api",
+        "error_code": None,
+        "error_message": None,
+        "from": form.get("From"),
+        "messaging_service_sid": form.get("MessagingServiceSid"),
+        "num_media": "0",
+        "num_segments": str(segments(form["Body"])),
+        "price": None,
+        "price_unit": "USD",
+        "sid": sid,
+        "status": "queued",
+        "subresource_uris": {"media": f"{here}/Media.json"},
+        "to": form["To"],
+        "uri": f"{here}.json",
+    }
