@@ -1,0 +1,73 @@
+"""How every program logs: structlog and stdlib logging through one chain, readable or JSON."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from structlog.typing import Processor
+
+from configs.masking import mask_entry
+from configs.settings import settings
+
+_SHARED: tuple[Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+    structlog.processors.StackInfoRenderer(),
+)
+
+
+def set_up_logs(program: str | None = None) -> None:
+    """Send everything that is logged to standard error, in LOG_FORMAT from LOG_LEVEL on.
+
+    Each line carries `program` (default: PROGRAM). May be called again; handlers of others are replaced.
+    """
+    name = program or settings().program
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_formatter({"program": name} if name else {}))
+    logging.basicConfig(handlers=[handler], level=settings().log_level.upper(), force=True)
+    logging.captureWarnings(capture=True)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_SHARED,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
+def _formatter(fixed: dict[str, str]) -> logging.Formatter:
+    def add_fixed(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {**fixed, **event}
+
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=list(_SHARED),
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            add_fixed,
+            structlog.processors.format_exc_info,
+            mask_event,
+            _renderer(),
+        ],
+    )
+
+
+def mask_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Mask every value of a log line; its traceback is text by now, so it is masked too."""
+    return {key: mask_entry(key, value) for key, value in event.items()}
+
+
+def _renderer() -> Processor:
+    if settings().log_format == "json":
+        return structlog.processors.JSONRenderer(ensure_ascii=False)
+    return structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(),
+        timestamp_key="at",
+        exception_formatter=structlog.dev.plain_traceback,  # a frame's variables may hold anything
+    )

@@ -1,0 +1,50 @@
+"""Takes secrets and personal data out of what is logged."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+MASK = "***"
+_SECRET_KEY = re.compile(r"passw|secret|authorization|api_?key|(^|_)token$|cookie", re.IGNORECASE)
+_PATTERNS = (
+    # user:password of an address, before the e-mail pattern takes half of it
+    (re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"), MASK),
+    # what signs: our links and JWTs (three parts, HMAC-SHA1 or SHA-256 at the end), provider keys
+    (re.compile(r"\b[\w-]{8,}\.[\w-]{5,}\.(?:[\w-]{43}|[\w-]{27})(?![\w-])"), MASK),
+    (re.compile(r"\b(?:[sr]k_(?:live|test)_|whsec_)\w+|\bSG\.[\w-]+\.[\w-]+"), MASK),
+    # https://core.telegram.org/bots/api#authorizing-your-bot; also behind the `bot` of its addresses
+    (re.compile(r"(?<!\d)\d{6,12}:[\w-]{30,}"), MASK),
+    (re.compile(r"[\w.%+-]+@([\w-]+\.[\w.-]+)"), MASK + r"@\1"),
+    (re.compile(r"(?<!\w)(?:\+|00)[1-9](?:[ .()-]{0,2}\d){5,12}[ .-]?(\d{2})(?!\d)"), MASK + r"\1"),
+    (re.compile(r"(?<![\w-])0[1-9](?:[ .-]?\d{2}){3}[ .-]?(\d{2})(?![\w-])"), MASK + r"\1"),
+)
+_PLAIN = (int, float, type(None))
+_DEEPEST = 8
+
+
+def mask_text(text: str) -> str:
+    """Return the text without e-mail addresses (their domain stays), phone numbers (two digits stay), keys."""
+    text = str(text)  # a StrEnum would keep its class
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def mask(value: Any, depth: int = 0) -> Any:
+    """Return the value masked through mappings and sequences; what is no plain value becomes text."""
+    if isinstance(value, str):
+        return mask_text(value)
+    if isinstance(value, _PLAIN):
+        return value
+    if depth < _DEEPEST and isinstance(value, Mapping):
+        return {key: mask_entry(key, each, depth + 1) for key, each in value.items()}
+    if depth < _DEEPEST and isinstance(value, list | tuple | set | frozenset):
+        return [mask(each, depth + 1) for each in value]
+    return mask_text(repr(value) if isinstance(value, BaseException) else str(value))
+
+
+def mask_entry(key: object, value: Any, depth: int = 0) -> Any:
+    """Return a value as `mask` does, or nothing of it where its key says that it is a secret."""
+    if _SECRET_KEY.search(str(key)) and not isinstance(value, _PLAIN):
+        return MASK
+    return mask(value, depth)
