@@ -1,0 +1,75 @@
+"""What a spider yields: one CheckItem per check, for the tables; slots as plain rows, for feeds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from configs.desk import Desk
+from crawler.reading import Covered, Outcome, Slot
+
+
+@dataclass(frozen=True)
+class CheckItem:
+    """How one check of one desk ended: exactly one outcome, whatever happened.
+
+    `milliseconds` run from the first request on, pauses of ours left out; `requests` counts redirects and
+    retries too; `reason` is the evidence, `error` the exception behind an inconclusive outcome; `retry_after`
+    is in seconds; `process` is host:pid.
+    """
+
+    desk_id: str
+    token: int | None
+    started_at: datetime
+    milliseconds: int
+    outcome: Outcome
+    reason: str
+    slots: tuple[Slot, ...]
+    covered: tuple[Covered, ...]
+    requests: int
+    error: str | None
+    retry_after: float | None
+    booking_url: str
+    process: str
+
+
+@dataclass(frozen=True)
+class SlotItem:
+    """A slot as a feed exports it, in the order of its columns.
+
+    `starts_at` is ISO 8601 with the offset of the desk's zone, or a date, or None where only "open" is known;
+    `seen_at` is in UTC.
+    """
+
+    desk: str
+    prefecture: str
+    procedures: tuple[str, ...]
+    label: str
+    place: str | None
+    starts_at: str | None
+    seats: int | None
+    booking_url: str
+    seen_at: str
+
+
+def slot_items(desk: Desk, check: CheckItem) -> Iterator[SlotItem]:
+    """Yield a check's slots as rows."""
+    seen_at = check.started_at + timedelta(milliseconds=check.milliseconds)
+    for slot in check.slots:
+        yield SlotItem(
+            desk=desk.id,
+            prefecture=desk.prefecture_id,
+            procedures=tuple(sorted(desk.procedures)),
+            label=desk.label,
+            place=slot.place.label or slot.place.key or None,
+            starts_at=local_moment(desk, slot),
+            seats=slot.seats,
+            booking_url=slot.url or check.booking_url,
+            seen_at=seen_at.isoformat(),
+        )
+
+
+def local_moment(desk: Desk, slot: Slot) -> str | None:
+    """Return a slot's moment as people at the desk read it: ISO 8601 with offset, a date, or None."""
+    if isinstance(slot.moment, datetime):
+        return slot.moment.astimezone(desk.zone).isoformat()
+    return slot.moment.isoformat() if slot.moment else None
