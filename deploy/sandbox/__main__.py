@@ -8,6 +8,7 @@ import signal
 import sys
 
 from deploy.sandbox import addresses
+from deploy.sandbox.script import FIRST_FORM
 from deploy.sandbox.server import Ports, Sandbox
 from deploy.sandbox.sockets import PortTaken
 
@@ -30,6 +31,13 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
         default=True,
         help="let slots open and go by themselves (default: yes)",
     )
+    parser.add_argument(
+        "--first-form",
+        type=int,
+        default=FIRST_FORM,
+        metavar="FORM",
+        help=f"where the world opens the first slots (default {FIRST_FORM})",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="make the world the same each time")
     return parser.parse_args(given)
 
@@ -47,16 +55,17 @@ async def _live(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     ports = Ports(arguments.sites_port, arguments.providers_port, arguments.inbox_port)
-    async with Sandbox(ports, seed=arguments.seed) as sandbox:
+    sandbox = Sandbox(ports, seed=arguments.seed, world=arguments.world, first_form=arguments.first_form)
+    async with sandbox:
         print(sandbox.described(), flush=True)
         await ended.wait()
 
 
 def main(given: list[str] | None = None) -> int:
-    """Run until SIGINT or SIGTERM; return 0, or 2 when a port cannot be had."""
+    """Run until SIGINT or SIGTERM; return 0, or 2 when a port cannot be had or there is no such form."""
     try:
         asyncio.run(_live(_arguments(given)))
-    except PortTaken as error:
+    except (PortTaken, LookupError) as error:
         print(error, file=sys.stderr)
         return 2
     return 0

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from aiohttp import web
 
 from deploy.sandbox.refusal import Refusal
 
-if TYPE_CHECKING:
-    from aiohttp import web
-
 Body = dict[str, Any]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer a Refusal with its status and JSON body."""
+    try:
+        return await handler(request)
+    except Refusal as refusal:
+        return web.json_response(refusal.body(), status=refusal.status)
 
 
 async def read_body(request: web.Request, allowed: frozenset[str] | None = None) -> Body:

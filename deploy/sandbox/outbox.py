@@ -29,7 +29,8 @@ class Draft:
     """What one recipient is sent, before it is accepted.
 
     ``seen_at`` is when the page that caused it was read, where the sender told; ``custom`` holds the
-    sender's own ids; ``html`` is None where the channel or the message has none.
+    sender's own ids; ``html`` is None where the channel or the message has none; ``field_name`` is where in
+    the call the recipient stood, as the provider names it.
     """
 
     to: str
@@ -40,6 +41,7 @@ class Draft:
     seen_at: datetime | None = None
     custom: dict[str, str] = field(default_factory=dict)
     buttons: tuple[Button, ...] = ()
+    field_name: str = ""
 
 
 @dataclass(frozen=True)

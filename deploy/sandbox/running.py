@@ -104,6 +104,11 @@ class Running:
         """Return the base URL of the Bot API; ``/bot<token>/sendMessage`` comes after it."""
         return self._sandbox.provider_url("telegram")
 
+    @property
+    def inbox(self) -> str:
+        """Return the base URL of the inbox page."""
+        return self._sandbox.inbox_url
+
     def messages(self, channel: str | None = None) -> list[Message]:
         """Return what the providers accepted, oldest first; of "email", "sms", "telegram" or of all."""
         return self._do(lambda: self._sandbox.outbox.messages(channel))
@@ -149,14 +154,17 @@ def _in_paris(slots: Iterable[int]) -> list[datetime]:
 
 
 @contextmanager
-def running(*, seed: int | None = None) -> Iterator[Running]:
+def running(*, seed: int | None = None, world: bool = False) -> Iterator[Running]:
     """Start every stand-in on free ports in a thread of its own; stop them and the thread at the end.
 
     Args:
         seed: makes the slots that are opened by number the same each time.
+        world: let slots open and go by themselves.
     """
     ready: Future[Running] = Future()
-    thread = threading.Thread(target=_run, args=(Sandbox(Ports(), seed=seed), ready), name="sandbox")
+    thread = threading.Thread(
+        target=_run, args=(Sandbox(Ports(), seed=seed, world=world), ready), name="sandbox"
+    )
     thread.start()
     started = ready.result()
     try:

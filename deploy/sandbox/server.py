@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,15 +12,18 @@ from aiohttp import web
 
 from deploy.sandbox import addresses
 from deploy.sandbox.departments import DEPARTMENTS
+from deploy.sandbox.inbox import Inbox
 from deploy.sandbox.outbox import Outbox
 from deploy.sandbox.providers.provider import Provider, make_provider_app
 from deploy.sandbox.providers.sendgrid import SendGrid
 from deploy.sandbox.providers.telegram import Telegram
 from deploy.sandbox.providers.twilio import Twilio
 from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.script import FIRST_FORM, first_place, script
 from deploy.sandbox.sites.app import make_site_app
 from deploy.sandbox.sites.site import Site
 from deploy.sandbox.sockets import listen
+from deploy.sandbox.world import World
 
 if TYPE_CHECKING:
     import socket
@@ -50,13 +54,21 @@ class Sandbox:
     Args:
         ports: where to listen.
         seed: makes the slots that are opened by number, and the world, the same each time.
+        world: let slots open and go by themselves.
+        first_form: where the world opens the first ones.
 
     Raises:
+        LookupError: there is no ``first_form``.
         PortTaken: on entry, when a port cannot be had.
     """
 
-    def __init__(self, ports: Ports, *, seed: int | None = None) -> None:
+    def __init__(
+        self, ports: Ports, *, seed: int | None = None, world: bool = False, first_form: int = FIRST_FORM
+    ) -> None:
+        first_place(first_form)
         self.ports = ports
+        self._events = script(seed, first_form) if world else None
+        self._world: asyncio.Task[None] | None = None
         rng = random.Random(seed)  # noqa: S311 - a world, not a secret
         self.sites = {
             department.code: Site(department, random.Random(rng.random()))  # noqa: S311 - as above
@@ -74,16 +86,23 @@ class Sandbox:
         with ExitStack() as unserved:
             sites = _listen(unserved, hosts, self.ports.sites, "--sites-port")
             providers = _listen(unserved, [*_PROVIDERS.values()], self.ports.providers, "--providers-port")
+            inbox = _listen(unserved, [addresses.INBOX], self.ports.inbox, "--inbox-port")
             unserved.pop_all()
-        self.ports = Ports(_port(sites), _port(providers))
+        self.ports = Ports(_port(sites), _port(providers), _port(inbox))
+        await self._serve(Inbox(self).make_app(), inbox[0])
         for site, made in zip(self.sites.values(), sites, strict=True):
             await self._serve(make_site_app(site), made)
         for provider, made in zip(self.providers.values(), providers, strict=True):
             await self._serve(make_provider_app(provider), made)
+        if self._events is not None:
+            self._world = asyncio.create_task(World(self.sites, self._events).play(), name="world")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Stop answering and close every connection, also those that hang."""
+        if self._world is not None:
+            self._world.cancel()
+            await asyncio.wait([self._world])
         for runner in reversed(self._runners):
             await runner.cleanup()
         self._runners.clear()
@@ -123,6 +142,11 @@ class Sandbox:
         self.known_provider(channel)
         return addresses.url(_PROVIDERS[channel], self.ports.providers)
 
+    @property
+    def inbox_url(self) -> str:
+        """Return the base URL of the inbox page."""
+        return addresses.url(addresses.INBOX, self.ports.inbox)
+
     def described(self) -> str:
         """Return all addresses as lines for a person to read."""
         lines = ["Booking sites"]
@@ -133,6 +157,7 @@ class Sandbox:
         lines.append("Providers")
         for channel, provider in self.providers.items():
             lines.append(f"  {type(provider).__name__:<18} {self.provider_url(channel)}")
+        lines += ["Inbox", f"  {'What was sent':<18} {self.inbox_url}/"]
         return "\n".join(lines)
 
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from deploy.sandbox.bodies import Body, read_body, text, whole
+from deploy.sandbox.bodies import Body, read_body, refusals, text, whole
 from deploy.sandbox.modes import Mode, Modes, Parameters, make_mode
 from deploy.sandbox.refusal import Refusal
 
 if TYPE_CHECKING:
     from deploy.sandbox.outbox import Draft, Outbox
 
+_LARGEST: Final = 32 * 1024**2  # bytes; SendGrid takes 30 MB
 log = logging.getLogger("sandbox")
 
 # yes_without_answer accepts and never answers; timeout does neither; slow answers after ``seconds``.
@@ -77,8 +78,8 @@ class Provider(ABC):
         """Answer that the credentials are wrong."""
 
     @abstractmethod
-    def rejected(self, draft: Draft, place: int) -> web.Response:
-        """Answer that this recipient, the ``place``-th (from 0) of the call, cannot be reached."""
+    def rejected(self, draft: Draft) -> web.Response:
+        """Answer that this recipient cannot be reached."""
 
     @abstractmethod
     def add_own_routes(self, app: web.Application) -> None:
@@ -113,9 +114,9 @@ class Provider(ABC):
     def _reject(self, mode: Mode, drafts: list[Draft]) -> None:
         if mode.name != "reject_address":
             return
-        for place, draft in enumerate(drafts):
+        for draft in drafts:
             if draft.to.casefold() == mode.word("address").casefold():
-                raise Refused(self.rejected(draft, place))
+                raise Refused(self.rejected(draft))
 
     def set_mode(self, mode: Mode) -> None:
         """Set how it answers from now on."""
@@ -164,11 +165,8 @@ def provider_mode(body: Body) -> Mode:
 
 
 async def post_mode(provider: Provider, request: web.Request) -> web.Response:
-    """Set a provider's mode as the request's body says; Refusals become JSON errors."""
-    try:
-        provider.set_mode(provider_mode(await read_body(request)))
-    except Refusal as refusal:
-        return web.json_response(refusal.body(), status=refusal.status)
+    """Set a provider's mode as the request's body says."""
+    provider.set_mode(provider_mode(await read_body(request)))
     return web.json_response(provider.shown())
 
 
@@ -189,7 +187,7 @@ def make_provider_app(provider: Provider) -> web.Application:
         provider.reset()
         return web.json_response(provider.shown())
 
-    app = web.Application(client_max_size=32 * 1024**2)  # SendGrid takes 30 MB
+    app = web.Application(middlewares=[refusals], client_max_size=_LARGEST)
     app.router.add_get("/_control", state)
     app.router.add_get("/_control/messages", messages)
     app.router.add_post("/_control/mode", mode)

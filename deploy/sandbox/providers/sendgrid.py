@@ -59,9 +59,9 @@ class SendGrid(Provider):
         """Answer 401."""
         return _errors(401, "The provided authorization grant is invalid, expired, or revoked")
 
-    def rejected(self, draft: Draft, place: int) -> web.Response:  # noqa: ARG002 - the place names it
+    def rejected(self, draft: Draft) -> web.Response:
         """Answer 400 and name the recipient's field: nobody of the call is sent anything."""
-        return _errors(400, "Does not contain a valid address.", f"personalizations.{place}.to.0.email")
+        return _errors(400, "Does not contain a valid address.", draft.field_name)
 
     async def read(self, request: web.Request) -> Accepted:
         """Read a mail/send call into one draft per recipient."""
@@ -113,9 +113,10 @@ def _of_personalization(
         one.get("custom_args"), f"{where}.custom_args"
     )
     html = contents.get("text/html")
-    for address in _recipients(one, where):
+    for address, field_name in _recipients(one, where):
         yield Draft(
             to=address,
+            field_name=field_name,
             sender=sender,
             subject=_swapped(subject, swaps),
             text=_swapped(contents.get("text/plain", ""), swaps),
@@ -125,14 +126,16 @@ def _of_personalization(
         )
 
 
-def _recipients(one: dict[str, Any], where: str) -> list[str]:
+def _recipients(one: dict[str, Any], where: str) -> list[tuple[str, str]]:
     if not isinstance(one.get("to"), list) or not one["to"]:
         raise _bad("The to array is required for all personalization objects.", f"{where}.to")
-    found: list[str] = []
-    for key in ("to", "cc", "bcc"):
-        people = one.get(key) or []
-        found += [_person(person, f"{where}.{key}.{place}") for place, person in enumerate(people)]
-    if len({address.casefold() for address in found}) < len(found):
+    found = [
+        (_person(person, name), f"{name}.email")
+        for key in ("to", "cc", "bcc")
+        for place, person in enumerate(one.get(key) or [])
+        for name in [f"{where}.{key}.{place}"]
+    ]
+    if len({address.casefold() for address, _ in found}) < len(found):
         raise _bad(
             "Each email address in the personalization block should be unique between to, cc, and bcc.", where
         )

@@ -52,7 +52,7 @@ class Twilio(Provider):
         """Answer 401."""
         return _error(401, 20003, "Authenticate")
 
-    def rejected(self, draft: Draft, place: int) -> web.Response:  # noqa: ARG002 - one recipient a call
+    def rejected(self, draft: Draft) -> web.Response:
         """Answer 400, code 21211."""
         return _invalid(draft.to)
 

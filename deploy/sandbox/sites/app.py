@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from aiohttp import web
 
+from deploy.sandbox.bodies import Handler, refusals
 from deploy.sandbox.clock import as_utc, now
 from deploy.sandbox.modes import Mode
 from deploy.sandbox.sites import control
 from deploy.sandbox.sites.ezbooking import MODE, EZBooking, form_asked, is_calendar
 from deploy.sandbox.sites.misbehaviour import answer, refuse_banned
 from deploy.sandbox.sites.site import Seen, Site
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_site_app(site: Site) -> web.Application:
@@ -25,7 +22,7 @@ def make_site_app(site: Site) -> web.Application:
             return await handler(request)
         return await _visited(site, request, handler)
 
-    app = web.Application(middlewares=[met])
+    app = web.Application(middlewares=[refusals, met])
     control.add_routes(app, site)
     EZBooking(site).add_routes(app)
     return app

@@ -84,12 +84,9 @@ def _action(name: str) -> tuple[Action, frozenset[str] | None]:
 
 
 async def act(site: Site, name: str, request: web.Request) -> web.Response:
-    """Carry out the action ``name`` with the request's body; Refusals become JSON errors."""
-    try:
-        action, keys = _action(name)
-        return web.json_response(action(site, await read_body(request, keys)))
-    except Refusal as refusal:
-        return web.json_response(refusal.body(), status=refusal.status)
+    """Carry out the action ``name`` with the request's body."""
+    action, keys = _action(name)
+    return web.json_response(action(site, await read_body(request, keys)))
 
 
 def add_routes(app: web.Application, site: Site) -> None:

@@ -1,0 +1,170 @@
+"""The inbox page: what was sent, to whom, how fast, live; and buttons for the sites and the providers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from deploy.sandbox.bodies import Handler, refusals
+from deploy.sandbox.modes import MODES
+from deploy.sandbox.providers.provider import PROVIDER_MODES, post_mode
+from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.sites.control import act
+from deploy.sandbox.templating import static
+
+if TYPE_CHECKING:
+    from deploy.sandbox.outbox import Message
+    from deploy.sandbox.server import Sandbox
+
+_TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_FILES: Final = frozenset(
+    {"inbox.css", "inbox.js", "messages.js", "preview.js", "sites.js", "text.js", "icon.svg"}
+)
+_SHOWN: Final = 200  # messages the page begins with
+_TICK: Final = 0.5  # seconds between two looks at the sites
+_HEARTBEAT: Final = 15.0  # seconds of silence after which a line keeps the connection known to be alive
+# Mails may bring styles of their own; nothing may be fetched from elsewhere.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; frame-src 'self'; base-uri 'self'; form-action 'none'"
+)
+
+
+def summary(message: Message) -> dict[str, object]:
+    """Return a message as the list shows it: without its HTML, which may be large."""
+    shown = message.shown()
+    return {**shown, "html": None} if message.channel == "email" else shown
+
+
+class Inbox:
+    """The page and what it asks for; everything stays in this process."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def make_app(self) -> web.Application:
+        """Build the application."""
+        app = web.Application(middlewares=[refusals, _json_only])
+        app.router.add_get("/", self._page)
+        app.router.add_get("/static/{name}", self._static)
+        app.router.add_get("/events", self._events)
+        app.router.add_get("/api/messages", self._messages)
+        app.router.add_get("/api/messages/{number:\\d+}", self._message)
+        app.router.add_get("/api/state", self._state)
+        app.router.add_post("/api/reset", self._reset)
+        app.router.add_post("/api/sites/{code}/{action}", self._site)
+        app.router.add_post("/api/providers/{channel}/mode", self._provider)
+        return app
+
+    def state(self) -> dict[str, object]:
+        """Return the state of the sites and providers, as the page shows it."""
+        sites = [
+            {**site.shown(), "url": self._sandbox.site_url(code)}
+            for code, site in self._sandbox.sites.items()
+        ]
+        providers = [
+            {**provider.shown(), "name": type(provider).__name__, "url": self._sandbox.provider_url(channel)}
+            for channel, provider in self._sandbox.providers.items()
+        ]
+        modes = {"modes": list(MODES), "provider_modes": list(PROVIDER_MODES)}
+        return {"sites": sites, "providers": providers, **modes}
+
+    async def _page(self, _request: web.Request) -> web.Response:
+        headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
+        return web.Response(text=static("inbox.html"), content_type="text/html", headers=headers)
+
+    async def _static(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        if name not in _FILES:
+            raise web.HTTPNotFound(text=f"no file {name}")
+        kind = _TYPES[name.rpartition(".")[2]]
+        return web.Response(text=static(name), content_type=kind, headers={"Cache-Control": "no-store"})
+
+    async def _messages(self, _request: web.Request) -> web.Response:
+        kept = self._sandbox.outbox.messages()[-_SHOWN:]
+        return web.json_response([summary(message) for message in kept])
+
+    async def _message(self, request: web.Request) -> web.Response:
+        message = self._sandbox.outbox.known(int(request.match_info["number"]))
+        if message is None:
+            raise Refusal("this message is no longer kept", status=404)
+        return web.json_response(message.shown())
+
+    async def _state(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.state())
+
+    async def _reset(self, _request: web.Request) -> web.Response:
+        self._sandbox.reset()
+        return web.json_response(self.state())
+
+    async def _site(self, request: web.Request) -> web.Response:
+        site = self._sandbox.known_site(request.match_info["code"])
+        return await act(site, request.match_info["action"], request)
+
+    async def _provider(self, request: web.Request) -> web.Response:
+        return await post_mode(self._sandbox.known_provider(request.match_info["channel"]), request)
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store"}
+        )
+        await answer.prepare(request)
+        coming: asyncio.Queue[Message] = asyncio.Queue()
+        self._sandbox.outbox.listeners.add(coming.put_nowait)
+        try:
+            await self._stream(answer, coming, _last_seen(request))
+        except ConnectionResetError:
+            pass  # the browser has gone: nothing is left to tell
+        finally:
+            self._sandbox.outbox.listeners.discard(coming.put_nowait)
+        return answer
+
+    async def _stream(
+        self, answer: web.StreamResponse, coming: asyncio.Queue[Message], last: int | None
+    ) -> None:
+        if last is not None:
+            for message in self._sandbox.outbox.messages():
+                if message.number > last:
+                    await answer.write(_event("message", summary(message), message.number))
+        told, silent = "", 0.0
+        while True:
+            state = json.dumps(self.state(), ensure_ascii=False)
+            if state != told:
+                told, silent = state, 0.0
+                await answer.write(f"event: state\ndata: {state}\n\n".encode())
+            elif silent >= _HEARTBEAT:
+                silent = 0.0
+                await answer.write(b": still here\n\n")
+            silent += _TICK
+            await _forward(answer, coming)
+
+
+async def _forward(answer: web.StreamResponse, coming: asyncio.Queue[Message]) -> None:
+    """Pass messages on as they come, for the time of one tick."""
+    try:
+        async with asyncio.timeout(_TICK):
+            while True:
+                message = await coming.get()
+                await answer.write(_event("message", summary(message), message.number))
+    except TimeoutError:
+        return
+
+
+def _event(name: str, data: dict[str, object], number: int) -> bytes:
+    return f"id: {number}\nevent: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+
+
+def _last_seen(request: web.Request) -> int | None:
+    told = request.headers.get("Last-Event-ID") or request.query.get("after", "")
+    return int(told) if told.isdecimal() else None
+
+
+@web.middleware
+async def _json_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    # A page of another origin can post text without being asked, JSON it cannot.
+    if request.method == "POST" and request.content_type != "application/json":
+        raise Refusal("send application/json", status=415)
+    return await handler(request)
