@@ -78,7 +78,7 @@ def start_postgres(folder: Path, *, port: int = 0, durable: bool = True) -> Post
     log = folder / "log"
     command = [*prefix, *with_parent([str(_binary("postgres")), "-D", str(data), *options], "INT")]
     process = start(command, log)
-    wait_until(lambda: _answers(port, password), process, log)
+    wait_until(lambda: _answers(port, password), log, what="PostgreSQL", process=process)
     return Postgres(port, password, process)
 
 

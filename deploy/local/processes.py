@@ -68,20 +68,24 @@ def start(
 
 
 def wait_until(
-    ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, seconds: float = 20
+    ready: Callable[[], bool],
+    log: Path,
+    *,
+    what: str,
+    process: subprocess.Popen[bytes] | None = None,
+    seconds: float = 20,
 ) -> None:
     """Wait until `ready()`.
 
     Raises:
         StartFailed: the process ended before, or the time is up.
     """
-    name = Path(str(process.args[0] if isinstance(process.args, list) else process.args)).name
     end = time.monotonic() + seconds
     while not ready():
-        if process.poll() is not None or time.monotonic() > end:
-            code = process.poll()
-            state = f"ended with {code}" if code is not None else f"not ready after {seconds:g} s"
-            raise StartFailed(f"{name} {state}; the end of {log}:\n{tail(log)}")
+        code = process.poll() if process else None
+        if code is not None or time.monotonic() > end:
+            state = f"ended with {code}" if code is not None else f"is not ready after {seconds:g} s"
+            raise StartFailed(f"{what} {state}; the end of {log}:\n{tail(log)}")
         time.sleep(_STEP)
 
 

@@ -51,7 +51,7 @@ def start_valkey(folder: Path, *, port: int = 0, durable: bool = True) -> Valkey
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]
     process = start(with_parent([server_binary(), *flags]), log)
     server = Valkey(port, password, process)
-    wait_until(lambda: _answers(server.url()), process, log)
+    wait_until(lambda: _answers(server.url()), log, what="Redis", process=process)
     return server
 
 

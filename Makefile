@@ -1,0 +1,62 @@
+# The whole interface of the project. Plain `make` prints the targets.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+LOCKS  := deploy/requirements
+READY  := $(VENV)/.ready
+JOBS   ?= 4
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test lint format bench lock clean
+
+help: ## Print the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make .venv from the lock file (uv in seconds, pip where uv cannot be had)
+
+$(READY): $(LOCKS)/dev.txt $(LOCKS)/uv.txt setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": set PYTHON=…")'
+	@$(PYTHON) -m venv $(VENV) || { echo "no virtual environment could be made: install Python's venv module (Debian: python3-venv)"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/uv.txt \
+	 && $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes $(LOCKS)/dev.txt \
+	 || { echo "uv cannot be had: pip does it, more slowly"; \
+	      $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/dev.txt; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: setup ## Start everything with stand-ins for all sites and providers, and watch it live
+	@$(BIN)/python -m deploy.local run
+
+demo: setup ## The same, until one alert has arrived by e-mail, SMS and Telegram
+	@$(BIN)/python -m deploy.local demo
+
+test: lint ## Set up, lint, test, measure the coverage
+	@mkdir -p .state/coverage && rm -f .state/coverage/*
+	@$(BIN)/coverage run -m pytest -n $(JOBS) --dist loadgroup
+	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
+
+lint: setup ## ruff, its formatter, mypy strict, the import contracts, yamllint, the desk files
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache > .state/lint-imports.log 2>&1 || { cat .state/lint-imports.log; exit 1; }
+	@$(BIN)/yamllint --strict .
+	@$(BIN)/python -m crawler.catalogue
+
+format: setup ## Let ruff mend what it can
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
+
+bench: setup ## Measure, print a table, write .state/bench.json
+	@$(BIN)/python -m deploy.bench
+
+lock: setup ## Resolve the dependencies of setup.cfg anew into the hashed lock files
+	@for extra in "runtime:" "dev:--extra dev -c $(LOCKS)/runtime.txt"; do \
+	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --custom-compile-command "make lock" $${extra#*:} setup.cfg -o $(LOCKS)/$${extra%%:*}.txt; done
+	@echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --custom-compile-command "make lock" -c $(LOCKS)/dev.txt - -o $(LOCKS)/uv.txt
+
+clean: ## Remove everything that was made here: the environment, the state, the caches
+	@rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

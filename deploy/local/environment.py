@@ -1,0 +1,57 @@
+"""The environment of a local stack: what a server's operator would write into its .env."""
+
+import os
+import secrets
+from pathlib import Path
+
+from deploy.local.ports import Ports
+from deploy.sandbox.addresses import SENDGRID, TELEGRAM, TWILIO, url
+
+_DRAWN = ("JWT_SECRET", "SCRAPYD_PASSWORD", "SENDGRID_API_KEY", "TWILIO_AUTH_TOKEN")
+
+
+def sandbox_environment(state: Path, ports: Ports, database_url: str, redis_url: str) -> dict[str, str]:
+    """Return every variable that the programs of a sandbox stack need, on top of the caller's own.
+
+    Secrets are drawn at the first start and kept under `state`, so that a login outlives a restart.
+    """
+    return {
+        **os.environ,
+        **{name: _drawn(state, name) for name in _DRAWN},
+        "APP_ENV": "sandbox",
+        "STATE_DIR": str(state),
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "PORT": str(ports.api),
+        "API_URL": f"http://127.0.0.1:{ports.api}",
+        "FRONTEND_URL": f"http://127.0.0.1:{ports.api}",
+        "PREFECTURES_DIR": str(state / "prefectures"),
+        "SENDGRID_BASE_URL": url(SENDGRID, ports.providers),
+        "TWILIO_BASE_URL": url(TWILIO, ports.providers),
+        "TWILIO_ACCOUNT_SID": "ACsandbox-0123456789abcdef012345678",
+        "TWILIO_PHONE_NUMBER": "+33644600000",
+        "TELEGRAM_BASE_URL": url(TELEGRAM, ports.providers),
+        "TELEGRAM_BOT_TOKEN": "1234567890:sandbox-telegram-token",
+        "SCRAPYD_URL": f"http://127.0.0.1:{ports.scrapyd}",
+        # Nobody who looks at a sandbox waits six hours for a desk without a subscriber.
+        "HEARTBEAT_SECONDS": os.environ.get("HEARTBEAT_SECONDS", "60"),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _drawn(state: Path, name: str) -> str:
+    kept = state / "secrets" / name
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        kept.touch(mode=0o600)
+        kept.write_text(f"sandbox-{secrets.token_urlsafe(32)}")
+    return kept.read_text()
+
+
+def write_desk_files(source: Path, target: Path, usual: int, port: int) -> None:
+    """Copy the sandbox's desk files, moved to the port that the stand-ins really have."""
+    target.mkdir(parents=True, exist_ok=True)
+    for stale in target.glob("*.yaml"):
+        stale.unlink()
+    for file in source.glob("*.yaml"):
+        (target / file.name).write_text(file.read_text("utf-8").replace(f":{usual}", f":{port}"), "utf-8")

@@ -1,0 +1,54 @@
+"""Which port each program listens on: the usual one, or the next that is free."""
+
+from dataclasses import dataclass, fields
+
+from deploy.local.processes import is_free
+
+_TRIES = 50
+
+
+class NoPort(RuntimeError):
+    """All ports near the usual one are taken; the text says which and what to set."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports of a local stack. Servers of data take any free port; people type only these."""
+
+    api: int = 4000
+    inbox: int = 8025
+    sites: int = 8800
+    providers: int = 8850
+    scrapyd: int = 6800
+
+    def moved(self, usual: "Ports") -> list[str]:
+        """Say in words which ports are not the usual ones."""
+        return [
+            f"port {getattr(usual, field.name)} is taken: {field.name} listens on {getattr(self, field.name)}"
+            for field in fields(self)
+            if getattr(self, field.name) != getattr(usual, field.name)
+        ]
+
+
+# Where each program binds: stand-ins have loopback addresses of their own (deploy/sandbox/addresses.py).
+_ADDRESSES = {"sites": "127.77.0.91", "providers": "127.78.0.1"}
+
+
+def choose(usual: Ports) -> Ports:
+    """Return free ports, each the usual one or the next above it.
+
+    Raises:
+        NoPort: fifty in a row are taken.
+    """
+    chosen: dict[str, int] = {}
+    for field in fields(usual):
+        first = getattr(usual, field.name)
+        address = _ADDRESSES.get(field.name, "127.0.0.1")
+        candidates = (port for port in range(first, first + _TRIES) if port not in chosen.values())
+        port = next((port for port in candidates if is_free(address, port)), None)
+        if port is None:
+            raise NoPort(
+                f"{field.name}: ports {first} to {first + _TRIES - 1} are all taken on {address}: free one"
+            )
+        chosen[field.name] = port
+    return Ports(**chosen)

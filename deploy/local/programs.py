@@ -1,0 +1,72 @@
+"""The programs of a stack and their supervisor: what runs, and that it runs again when it ends."""
+
+import configparser
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.local.ports import Ports
+from deploy.local.processes import with_parent
+
+
+def commands(ports: Ports) -> dict[str, list[str]]:
+    """Return the command of every program of ours, by its name."""
+    python = sys.executable
+    scripts = Path(python).parent
+    scrapy = [python, "-m", "scrapy"]
+    gunicorn = [str(scripts / "gunicorn"), "api.app:create_app()", "--bind", f"127.0.0.1:{ports.api}"]
+    sandbox = ["--sites-port", ports.sites, "--providers-port", ports.providers, "--inbox-port", ports.inbox]
+    return {
+        "sandbox": [python, "-m", "deploy.sandbox", *map(str, sandbox)],
+        "api": [*gunicorn, "--workers", "2", "--threads", "8", "--timeout", "30", "--graceful-timeout", "3"],
+        "scrapyd": [python, "-m", "deploy.local.scrapyd"],
+        "keeper": [*scrapy, "keep"],
+        "planner": [*scrapy, "plan"],
+        "worker-critical": [python, "-m", "notifier.worker", "critical"],
+        "worker": [python, "-m", "notifier.worker", "critical", "immediate", "scheduled", "bulk"],
+        "sweep": [python, "-m", "notifier.sweep"],
+    }
+
+
+def database_programs() -> dict[str, str]:
+    """Return whose rights each program has: the value of PROGRAM (see configs/database.py)."""
+    told = dict.fromkeys(("worker-critical", "worker", "sweep"), "notifier")
+    return {"api": "api", "scrapyd": "crawler", "keeper": "crawler", "planner": "crawler", **told}
+
+
+def write_supervisor(folder: Path, ports: Ports, root: Path) -> Path:
+    """Write supervisord's configuration for all programs and return its path.
+
+    supervisord starts again what ends: http://supervisord.org/configuration.html
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    made = configparser.RawConfigParser()
+    made["supervisord"] = {
+        "nodaemon": "true", "logfile": str(folder / "supervisord.log"), "logfile_maxbytes": "5MB",
+        "pidfile": str(folder / "supervisord.pid"), "loglevel": "info", "directory": str(root),
+        **({"user": "root"} if os.geteuid() == 0 else {}),
+    }  # fmt: skip
+    for name, command in commands(ports).items():
+        made[f"program:{name}"] = _program(name, command, folder)
+    path = folder / "supervisord.conf"
+    with path.open("w", encoding="utf-8") as file:
+        made.write(file)
+    return path
+
+
+def _program(name: str, command: list[str], folder: Path) -> Mapping[str, str]:
+    own = database_programs().get(name)
+    return {
+        "command": " ".join(_quoted(part) for part in with_parent(command)),
+        "autorestart": "true", "startsecs": "1", "startretries": "1000000",
+        "stopsignal": "TERM", "stopwaitsecs": "5", "stopasgroup": "true", "killasgroup": "true",
+        "stdout_logfile": str(folder / f"{name}.log"), "stdout_logfile_maxbytes": "10MB",
+        "stdout_logfile_backups": "2", "redirect_stderr": "true",
+        **({"environment": f'PROGRAM="{own}"'} if own else {}),
+    }  # fmt: skip
+
+
+def _quoted(part: str) -> str:
+    """Quote for supervisord, which splits like a shell and expands `%(name)s`."""
+    return '"' + part.replace("%", "%%") + '"'

@@ -1,0 +1,86 @@
+"""The person of the sandbox: Camille, with three verified contacts, the dearest plan and two alerts."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from api.models.alert import Alert
+from api.models.base import session
+from api.models.user import Channel, Contact, Grant, User
+from configs.clock import clock
+from configs.plan import PlanName
+from deploy.local.stack import Stack
+
+EMAIL = "camille@example.org"
+PASSWORD = "sandbox-camille-attend"  # noqa: S105 -- the stand-in world's only account, on loopback
+# 06 39 98 xx xx is kept by Arcep for films and examples: https://www.arcep.fr (décision 2018-0881)
+_CONTACTS = {Channel.EMAIL: EMAIL, Channel.SMS: "+33639980017", Channel.TELEGRAM: "100000017"}
+_WISHES: tuple[Mapping[str, str], ...] = (
+    {"prefectureId": "evry-courcouronnes_91", "procedure": "NATURALISATION"},
+    {"prefectureId": "bobigny_93", "procedure": "TITRE_SEJOUR"},
+)
+
+
+class SeedFailed(RuntimeError):
+    """The API did not take the sandbox's account; the text has its answer."""
+
+
+def seed(stack: Stack) -> None:
+    """Register Camille through the API, grant the plan, and create the alerts that are missing.
+
+    Raises:
+        SeedFailed: a route answered something else than expected.
+    """
+    _call(
+        stack, "POST", "/api/auth/register", {"email": EMAIL, "password": PASSWORD, "plan": "URGENCE_TOTAL"}
+    )
+    waiting = _entitle()
+    if not waiting:
+        token = _call(stack, "POST", "/api/auth/login", {"email": EMAIL, "password": PASSWORD})["token"]
+        for wish in _WISHES:
+            _call(stack, "POST", "/api/alerts", {"targets": [wish]}, token)
+
+
+def _entitle() -> bool:
+    """Verify Camille's contacts (nobody can answer an SMS here) and grant a month; return whether alerts exist."""
+    now = clock()
+    with session() as s:
+        user = s.scalars(sa.select(User).where(sa.func.lower(User.email) == EMAIL)).one()
+        known = {contact.channel: contact for contact in user.contacts}
+        for channel, address in _CONTACTS.items():
+            contact = known.get(channel) or Contact(user_id=user.id, channel=channel, address=address)
+            contact.verified_at = contact.verified_at or now
+            contact.enabled = True
+            s.add(contact)
+        if not any(grant.covers(now + timedelta(days=1)) for grant in user.grants):
+            ends = now + timedelta(days=30)
+            s.add(
+                Grant(
+                    user_id=user.id,
+                    plan=PlanName.URGENCE_TOTAL,
+                    starts_at=now,
+                    ends_at=ends,
+                    source="sandbox",
+                )
+            )
+        return (
+            s.scalar(sa.select(sa.exists().where(Alert.user_id == user.id, Alert.closed_at.is_(None))))
+            or False
+        )
+
+
+def _call(stack: Stack, method: str, path: str, body: Mapping[str, Any], token: str | None = None) -> Any:
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{stack.ports.api}{path}", json.dumps(body).encode(), headers, method=method
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 -- as above
+            return json.loads(answer.read() or b"null")
+    except urllib.error.HTTPError as error:
+        raise SeedFailed(f"{method} {path} answered {error.code}: {error.read().decode()[:500]}") from None

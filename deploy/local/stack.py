@@ -1,0 +1,123 @@
+"""A whole stack on one machine: servers, tables, stand-ins and programs, started and ended in order."""
+
+import fcntl
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from deploy.local.environment import sandbox_environment, write_desk_files
+from deploy.local.ports import Ports, choose
+from deploy.local.postgres import start_postgres
+from deploy.local.processes import StartFailed, answers, start, stop, wait_until, with_parent
+from deploy.local.programs import write_supervisor
+from deploy.local.valkey import start_valkey
+from deploy.sandbox import addresses
+
+ROOT = Path(__file__).resolve().parents[2]
+_SANDBOX_DESKS = ROOT / "deploy" / "sandbox" / "prefectures"
+_DATABASE = "rdvpriority"
+
+
+class AlreadyRunning(RuntimeError):
+    """Another stack holds the state folder; the text says which process."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running stack: where it keeps its state, its ports, its environment."""
+
+    state: Path
+    ports: Ports
+    environment: dict[str, str]
+
+
+@contextmanager
+def running(state: Path, usual: Ports, say: Callable[[str], None]) -> Iterator[Stack]:
+    """Start everything on `state` and end it when the block is left, in the reverse order.
+
+    Raises:
+        AlreadyRunning: another stack uses the folder.
+        deploy.local.ports.NoPort: no port is free.
+        deploy.local.processes.StartFailed: a program did not come up; the text has its log.
+    """
+    state = state.resolve()
+    state.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as ends:
+        ends.enter_context(_alone(state))
+        ports = choose(usual)
+        for moved in ports.moved(usual):
+            say(moved)
+        postgres = start_postgres(state / "postgres")
+        ends.callback(postgres.stop)
+        valkey = start_valkey(state / "redis")
+        ends.callback(valkey.stop)
+        postgres.create(_DATABASE)
+        environment = sandbox_environment(state, ports, postgres.url(_DATABASE), valkey.url())
+        write_desk_files(_SANDBOX_DESKS, state / "prefectures", addresses.SITES_PORT, ports.sites)
+        _migrate(environment)
+        ends.callback(stop, _supervise(state, ports, environment), seconds=15)
+        yield Stack(state, ports, environment)
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Hold the folder's lock; the kernel frees it when we die."""
+    with (state / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise AlreadyRunning(
+                f"{state} is in use by process {lock.read().strip() or '?'}: stop it first (Ctrl-C there),"
+                " or set STATE_DIR to another folder"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _migrate(environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "api.migrations", "upgrade"]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StartFailed(f"the migrations failed:\n{done.stderr[-2000:]}")
+
+
+def _supervise(state: Path, ports: Ports, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    conf = write_supervisor(state / "logs", ports, ROOT)
+    command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(conf)]
+    return start(with_parent(command), state / "logs" / "supervisor.out", env=environment, cwd=ROOT)
+
+
+def wait_ready(stack: Stack, seconds: float = 60) -> None:
+    """Wait until the API, scrapyd and the stand-ins answer.
+
+    Raises:
+        StartFailed: one did not in time; the text has the end of its log.
+    """
+    doors = {
+        "sandbox": (addresses.INBOX, stack.ports.inbox),
+        "scrapyd": ("127.0.0.1", stack.ports.scrapyd),
+        "api": ("127.0.0.1", stack.ports.api),
+    }
+    for name, (address, port) in doors.items():
+        log = stack.state / "logs" / f"{name}.log"
+        wait_until(partial(answers, address, port), log, what=name, seconds=seconds)
+
+
+def is_healthy(stack: Stack) -> bool:
+    """Whether /api/health says that all is well."""
+    address = f"http://127.0.0.1:{stack.ports.api}/api/health"
+    try:
+        with urllib.request.urlopen(address, timeout=3) as answer:
+            return bool(answer.status == 200)  # noqa: PLR2004
+    except (urllib.error.URLError, OSError):
+        return False
