@@ -3,35 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import urljoin
 from zoneinfo import ZoneInfo
 
-from lxml import html
+from lxml import etree, html
 from w3lib.encoding import html_to_unicode
 
-
-class Outcome(StrEnum):
-    """What a check proved; every check ends in exactly one."""
-
-    SLOTS = "slots"
-    NO_SLOTS = "no_slots"
-    CAPTCHA = "captcha"
-    BLOCKED = "blocked"
-    RATE_LIMITED = "rate_limited"
-    OVERLOADED = "overloaded"
-    MAINTENANCE = "maintenance"
-    CLOSED = "closed"
-    UNREACHABLE = "unreachable"
-    UNREADABLE = "unreadable"
-
-    @property
-    def conclusive(self) -> bool:
-        """Whether it proves something about slots."""
-        return self in (Outcome.SLOTS, Outcome.NO_SLOTS)
+from configs.outcome import Outcome as Outcome  # noqa: PLC0414 -- platforms find all their words here
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +112,18 @@ class Page:
         return html_to_unicode(self.headers.get("content-type"), self.body, default_encoding="utf-8")[1]
 
     @cached_property
+    def lowered(self) -> bytes:
+        """Return the body in lower case (ASCII), to look for marks before anything is parsed."""
+        return self.body.lower()
+
+    @cached_property
     def root(self) -> html.HtmlElement:
         """Return the parsed HTML; an empty document where there is none."""
         text = self.text.replace("\0", "").strip()
         parser = html.HTMLParser(encoding="utf-8", huge_tree=False)
         try:
             return html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
-        except html.etree.ParserError:
+        except etree.ParserError:
             return html.document_fromstring("<html></html>")
 
     def link(self, href: str) -> str:
@@ -150,7 +136,9 @@ class Reading:
     """What a reader made of one page.
 
     Either it says something (`outcome`, with `reason` as evidence) or it leads on (`asks`, or `next_at` where
-    the page names a later moment). `covered` is what an absence of slots is proven for.
+    the page names a later moment). `covered` is what an absence of slots is proven for. `fallback` are slots
+    that the page's structure proves without their hours: they stand unless what is asked next for their place
+    answers in full (then the hours, or their absence, replace them).
     """
 
     outcome: Outcome | None = None
@@ -158,5 +146,11 @@ class Reading:
     slots: tuple[Slot, ...] = ()
     covered: tuple[Covered, ...] = ()
     asks: tuple[Ask, ...] = ()
+    fallback: tuple[Slot, ...] = ()
     next_at: datetime | date | None = None
     retry_after: float | None = None  # seconds
+
+    @property
+    def silent(self) -> bool:
+        """Whether it says nothing at all: the page was understood by no rule."""
+        return self.outcome is None and not (self.slots or self.covered or self.asks or self.next_at)

@@ -1,0 +1,57 @@
+"""What readers of calendars share: the weeks up to a desk's horizon, and hours linked as unix seconds."""
+
+import re
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from crawler.reading import Covered, Page, Place, Visit
+
+_DAYS = 7
+
+
+def weeks(visit: Visit, place: Place) -> Iterator[tuple[int, Covered]]:
+    """Yield (days from the desk's local today, window of seven local days), nearest first, up to the horizon."""
+    for ahead in range(0, visit.horizon.days + 1, _DAYS):
+        yield ahead, week(visit, place, ahead)
+
+
+def week(visit: Visit, place: Place, ahead: int) -> Covered:
+    """Return the seven local days that begin `ahead` days from today."""
+    first = visit.today + timedelta(days=ahead)
+    return Covered(place.key, first, first + timedelta(days=_DAYS - 1))
+
+
+def answered(place: Place, asked: Covered | None, shown: tuple[date, date] | None) -> Covered | None:
+    """Return what a calendar answered for: the period it says it shows, else the one asked for.
+
+    None where neither is known, and where the two do not meet: that is not the answer to what was asked.
+    """
+    if shown is None:
+        return asked
+    if asked and asked.first and asked.last and (shown[1] < asked.first or shown[0] > asked.last):
+        return None
+    return Covered(place.key, *shown)
+
+
+def linked_hours(page: Page, link: re.Pattern[str]) -> tuple[list[datetime], list[str]]:
+    """Return the hours that a page links to, in its order, and the links that are odd (malformed, past).
+
+    `link` finds the address of one hour, its group `unix` the hour in unix seconds.
+    """
+    hours: dict[datetime, None] = {}
+    odd = []
+    for found in filter(None, map(link.search, page.root.xpath("//a/@href"))):
+        hour = _instant(found["unix"], page.visit.zone)
+        if hour and hour.date() >= page.visit.today:
+            hours[hour] = None
+        else:
+            odd.append(found[0])
+    return list(hours), odd
+
+
+def _instant(unix: str, zone: ZoneInfo) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(int(unix), zone)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,63 @@
+"""What readers of HTML pages share: the text a person would see, and French dates in it."""
+
+import re
+from datetime import date
+
+from lxml import html
+
+_MONTHS = (
+    "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()  # noqa: SIM905
+)
+_MONTH = "|".join(_MONTHS)
+_DATE = rf"(\d{{1,2}})(?:er)?(?:[ /.]+(\d{{1,2}}|{_MONTH}))?(?:[ /.]+(\d{{4}}))?"
+_WEEKDAY = r"(?:(?:lun|mar|mercre|jeu|vendre|same)di\s+|dimanche\s+)?"
+_PERIOD = re.compile(rf"{_WEEKDAY}{_DATE}\s*(?:au|à|-)\s*{_WEEKDAY}{_DATE}")
+
+
+def plain(text: str) -> str:
+    """Collapse white space and make the typographic apostrophe a plain one, so that sentences compare."""
+    return " ".join(text.replace("\u2019", "'").split())
+
+
+def visible(node: html.HtmlElement) -> str:
+    """Return a node's text without that of its scripts and styles, which can quote any sentence."""
+    texts = node.xpath(".//text()[not(ancestor::script or ancestor::style or ancestor::noscript)]")
+    return plain(" ".join(map(str, texts)))
+
+
+def title(root: html.HtmlElement) -> str:
+    """Return the document's title, empty where there is none."""
+    return plain(str(root.xpath("string(//title)")))
+
+
+def label(root: html.HtmlElement, field: str) -> str | None:
+    """Return the text of the label of the field with this id; None where it has none."""
+    return next(map(visible, root.xpath("//label[@for=$field]", field=field)), None)
+
+
+def period(text: str) -> tuple[date, date] | None:
+    """Read `du 23/11/2026 au 29/11/2026`, `du lundi 23 au dimanche 29 novembre 2026` and the like.
+
+    What the first date leaves out is the second one's. None where no such period is written.
+    """
+    found = _PERIOD.search(plain(text).lower())
+    if not found:
+        return None
+    day, month, year, last_day, last_month, last_year = found.groups()
+    last = _date(last_day, last_month, last_year)
+    first = last and _date(day, month or last_month, year or last_year)
+    if not first or not last:
+        return None
+    if first > last and not year:  # du 28 décembre au 3 janvier 2027
+        first = _date(day, month or last_month, str(last.year - 1)) or first
+    return (first, last) if first <= last else None
+
+
+def _date(day: str, month: str | None, year: str | None) -> date | None:
+    if not month or not year:
+        return None
+    number = _MONTHS.index(month) + 1 if month in _MONTHS else int(month)
+    try:
+        return date(int(year), number, int(day))
+    except ValueError:
+        return None

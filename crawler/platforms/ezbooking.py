@@ -1,0 +1,190 @@
+"""EZBooking, the prefectures' older booking pages: `/booking/create/<form>/<step>` and its weekly calendar.
+
+Step 4 is never posted (its button takes the first free hour) and step 5 never requested (it takes an hour): hours
+are listed by the calendar's own AJAX call, which changes nothing.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BeforeValidator, StringConstraints
+
+from configs.strict import Strict
+from crawler.calendars import answered, linked_hours, week, weeks
+from crawler.markup import label, period, visible
+from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
+
+SYSTEM = "prefenligne"
+BUDGET = 6
+COST = 3  # the conditions, their acceptance, the redirect to the no-slot page
+
+_BOOKING = "/booking/create/"
+_ASSIGN = "/ezjscore/call/bookingserver::planning::assign::"
+_ADDRESS = re.compile(rf"(?P<root>.*?)(?:{_BOOKING}|{_ASSIGN})(?P<form>\d+)(?![\w-])")
+_TAKES = re.compile(rf"{_BOOKING}\d+/(?:[5-9]|\d\d)")
+_SAFE_STEPS = frozenset({0, 1, 3})
+_CONDITIONS = {"condition": "on", "nextButton": "Effectuer une demande de rendez-vous"}
+_NEXT = {"nextButton": "Etape suivante"}
+
+_MESSAGES = "//form[@id='FormBookingCreate'] | //ul[contains(concat(' ', @class, ' '), ' error ')]/li"
+_FULL = re.compile(r"(?i)il n'existe plus de plage horaire libre|il n'y a pas (?:de )?calendrier disponible")
+_RETIRED = "Ce lien a été désactivé définitivement"
+_BUSY = re.compile(r"(?i)service surchargé|50[234] (?:bad gateway|service unavailable|gateway time-?out)")
+_BROKEN = "The server returned an invalid or incomplete response"
+_STEP_3 = "//img[contains(@src, 'etape_3r.png')][//input[@name='nextButton'][@value='Etape suivante']]"
+_STEP_4 = "//img[contains(@src, 'etape_4r.png')][//input[@name='nextButton']]"
+_LEGEND = "//text()[normalize-space()='libre'][not(ancestor::a[contains(@href, $hours)])]"
+
+
+class Parameters(Strict):
+    """`plannings`: those of step 1 that this desk is (none: all that the form offers).
+
+    Where a form offers no choice and its pages do not name their calendar: the one to ask.
+    """
+
+    plannings: tuple[Annotated[str, BeforeValidator(str), StringConstraints(pattern=r"^\d+$")], ...] = ()
+
+
+def forbidden(url: str) -> bool:
+    """Tell whether requesting this address takes an hour."""
+    return _TAKES.search(url) is not None
+
+
+def first(visit: Visit) -> Ask:
+    """Ask for the conditions, which also open the session."""
+    return Ask(_desk(visit).step(0), "conditions")
+
+
+def read(page: Page) -> Reading:
+    """Read any page of this platform."""
+    if page.status in (502, 503, 504):
+        return Reading(Outcome.OVERLOADED, f"HTTP {page.status}")
+    if page.status >= 400:  # noqa: PLR2004 -- an error page proves nothing, whatever it shows
+        return Reading()
+    rules = (_full, _open, _choice, _conditions, _trouble, _calendar)
+    return next((reading for rule in rules if (reading := rule(page))), Reading())
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """One form of one site. Addresses are made here only, and only those that take nothing."""
+
+    root: str
+    form: str
+
+    @property
+    def url(self) -> str:
+        return f"{self.root}{_BOOKING}{self.form}"
+
+    def step(self, number: int) -> str:
+        if number not in _SAFE_STEPS:
+            raise ValueError(f"EZBooking step {number} is not ours: only {sorted(_SAFE_STEPS)} take no slot")
+        return f"{self.url}/{number}"
+
+    def week(self, planning: str, ahead: int) -> str:
+        return f"{self.root}{_ASSIGN}{self.form}::{planning}::{ahead}"
+
+
+def _desk(visit: Visit) -> _Desk:
+    if found := _ADDRESS.match(visit.url):
+        return _Desk(found["root"], found["form"])
+    raise ValueError(f"{visit.url} is no EZBooking address: it must be https://<site>/booking/create/<form>")
+
+
+def _place(page: Page) -> Place:
+    """Return the planning asked for; a form that offers no choice is one place, its form id the key."""
+    return page.ask.place if page.ask.place != ANYWHERE else Place(_desk(page.visit).form)
+
+
+def _hours(page: Page) -> tuple[tuple[Slot, ...], list[str]]:
+    """Return the free hours linked, and odd links. A slot leads to the form: an hour's own link takes it."""
+    desk, place = _desk(page.visit), _place(page)
+    hours, odd = linked_hours(page, re.compile(rf"{_BOOKING}{desk.form}/5/(?P<unix>[^/?#]*)"))
+    return tuple(Slot(place, hour, desk.url) for hour in hours), odd
+
+
+def _full(page: Page) -> Reading | None:
+    """Find the platform's own sentence, as the form's text or as an error."""
+    text = next((text for text in map(visible, page.root.xpath(_MESSAGES)) if _FULL.search(text)), None)
+    if not text:
+        return None
+    if page.root.xpath(f"{_STEP_3} | {_STEP_4}"):
+        return Reading(Outcome.UNREADABLE, "says both that nothing is free and that the desk is open")
+    key = _place(page).key
+    whole = Covered(None if key == _desk(page.visit).form else key)
+    return Reading(Outcome.NO_SLOTS, text[:200], covered=(whole,))
+
+
+def _open(page: Page) -> Reading | None:
+    """Read steps 3 and 4, where only an open desk leads: `open` stands until a calendar has answered in full."""
+    step = next((n for n, marker in ((3, _STEP_3), (4, _STEP_4)) if page.root.xpath(marker)), None)
+    if step is None:
+        return None
+    desk, place, hours = _desk(page.visit), _place(page), _hours(page)[0]
+    fallback = () if hours else (Slot(place, None, desk.url),)
+    asks = _weeks(page)
+    if not asks and step == 3 and page.ask.step != "describe":  # noqa: PLR2004 -- step 4 names the calendar
+        asks = (Ask(desk.step(3), "describe", "POST", _NEXT, place=place),)
+    if asks:
+        return Reading(reason=f"step {step}: the desk is open", slots=hours, asks=asks, fallback=fallback)
+    return Reading(Outcome.SLOTS, f"step {step}: the desk is open, no calendar to ask", hours or fallback)
+
+
+def _weeks(page: Page) -> tuple[Ask, ...]:
+    """Ask each week's calendar where the planning is known: chosen, named by the page, or by the desk's YAML."""
+    desk, place = _desk(page.visit), _place(page)
+    named = set(re.findall(rf"planning::assign::{desk.form}::(\d+)", page.text))
+    plannings = {place.key} if place.key != desk.form else named or set(page.visit.parameters.plannings)
+    if len(plannings) != 1:
+        return ()
+    planning = plannings.pop()
+    windows = weeks(page.visit, place)
+    return tuple(Ask(desk.week(planning, ahead), "week", place=place, window=days) for ahead, days in windows)
+
+
+def _choice(page: Page) -> Reading | None:
+    offered = dict.fromkeys(map(str, page.root.xpath("//input[@name='planning'][@type='radio']/@value")))
+    if not offered:
+        return None
+    if page.ask.step == "planning":
+        return Reading(Outcome.UNREADABLE, "a planning was chosen and the choice came back")
+    keys = [key for key in offered if key in (page.visit.parameters.plannings or offered)]
+    if not keys:
+        return Reading(Outcome.UNREADABLE, f"offers plannings {', '.join(offered)}: none is this desk's")
+    url = _desk(page.visit).step(1)
+    places = [Place(key, label(page.root, f"planning{key}")) for key in keys]
+    return Reading(
+        asks=tuple(Ask(url, "planning", "POST", {"planning": p.key, **_NEXT}, place=p) for p in places)
+    )
+
+
+def _conditions(page: Page) -> Reading | None:
+    if not page.root.xpath("//input[@id='condition']"):
+        return None
+    if page.ask.step == "accept":
+        return Reading(Outcome.UNREADABLE, "the conditions were accepted and came back: no session was kept")
+    return Reading(asks=(Ask(_desk(page.visit).step(0), "accept", "POST", _CONDITIONS),))
+
+
+def _trouble(page: Page) -> Reading | None:
+    text = visible(page.root)
+    if _BROKEN in text or any(_BUSY.match(visible(heading)) for heading in page.root.xpath("//h1")):
+        return Reading(Outcome.OVERLOADED, text[:200])
+    return Reading(Outcome.CLOSED, _RETIRED) if _RETIRED in text else None
+
+
+def _calendar(page: Page) -> Reading | None:
+    """Read one week. It is whole only with its heading, its one legend ("libre" outside links) and no odd link."""
+    (slots, odd), place, hours = _hours(page), _place(page), f"{_BOOKING}{_desk(page.visit).form}/5/"
+    heading = next(iter(page.root.xpath("//th[@colspan='7']")), None)
+    call = re.search(r"planning::assign::\d+::\d+::(\d+)", page.url)
+    asked = page.ask.window or (week(page.visit, place, int(call[1])) if call else None)
+    window = answered(place, asked, period(visible(heading)) if heading is not None else None)
+    whole = heading is not None and len(page.root.xpath(_LEGEND, hours=hours)) == 1 and not odd
+    covered = (window,) if whole and window else ()
+    if slots:
+        return Reading(Outcome.SLOTS, f"{len(slots)} free hours linked, {len(odd)} odd links", slots, covered)
+    if window and covered:
+        return Reading(Outcome.NO_SLOTS, f"no free hour {window.first} to {window.last}", covered=covered)
+    return None

@@ -1,0 +1,121 @@
+"""The tally of one check, pure: which request is next, and what all readings together prove."""
+
+from datetime import date
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from crawler.reading import Ask, Covered, Outcome, Reading, Slot
+
+# A refusal is answered by rest: nothing more is asked. Any other trouble (a busy calendar, a page understood by no
+# rule) belongs to its place; the other places are still asked, unless trouble is all that comes back.
+_FINAL = frozenset(
+    {Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.RATE_LIMITED, Outcome.MAINTENANCE, Outcome.CLOSED}
+)
+_PATIENCE = 3
+
+
+class Result(NamedTuple):
+    """What a check proved. `trouble` is its first inconclusive reading, there also where slots were seen."""
+
+    outcome: Outcome
+    reason: str
+    slots: tuple[Slot, ...]
+    covered: tuple[Covered, ...]
+    asked: int
+    trouble: Reading | None
+
+
+class Tally:
+    """Hands out requests one by one (`next`) and adds up what they proved (`take`, `result`).
+
+    Steps go before calendars, which they may make needless, and near weeks before far ones. At most `limit`
+    requests are handed out, none twice; what is left then is simply not covered.
+    """
+
+    def __init__(self, first: Ask, limit: int) -> None:
+        self.asked = 0
+        self._limit = limit
+        self._queue: list[tuple[date, int, Ask]] = []
+        self._known: set[str] = set()
+        self._out: list[Ask] = []
+        self._seen: dict[tuple[str, str], Slot] = {}
+        self._fallback: dict[str, Slot] = {}
+        self._unsettled: set[str] = set()
+        self._covered: dict[Covered, None] = {}
+        self._proofs: list[str] = []
+        self._troubles: list[Reading] = []
+        self._push(first)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more is to be asked."""
+        refused = any(trouble.outcome in _FINAL for trouble in self._troubles)
+        return not self._queue or self.asked >= self._limit or refused or len(self._troubles) >= _PATIENCE
+
+    def next(self) -> Ask | None:
+        """Hand out the next request; None when the visit is over."""
+        if self.finished:
+            return None
+        self.asked += 1
+        self._out.append(heappop(self._queue)[2])
+        return self._out[-1]
+
+    def take(self, ask: Ask, reading: Reading) -> None:
+        """Add what the answer to `ask` proved."""
+        self._out.remove(ask)
+        self._seen |= {(slot.place.key, slot.moment_text): slot for slot in reading.slots}
+        self._covered |= dict.fromkeys(reading.covered)
+        self._fallback |= {slot.place.key: slot for slot in reading.fallback}
+        self._unsettled |= {slot.place.key for slot in reading.fallback if not reading.asks}
+        led_on = sum([self._push(following) for following in reading.asks])
+        if reading.outcome is not None and reading.outcome.conclusive:
+            self._proofs.append(reading.reason)
+        elif reading.outcome is not None:
+            self._fail(ask, reading)
+        elif not (led_on or reading.covered or reading.slots):
+            self._fail(
+                ask, Reading(Outcome.UNREADABLE, reading.reason or "leads nowhere that was not asked yet")
+            )
+
+    def result(self) -> Result:
+        """Say what the visit proved: slots if any were seen, else its first trouble, else their proven absence."""
+        for ask in list(self._out):
+            self.take(ask, Reading(Outcome.UNREACHABLE, f"no answer to {ask.method} {ask.url}"))
+        slots, covered = self._slots(), tuple(self._covered)
+        trouble = self._troubles[0] if self._troubles else None
+        outcome, reason = self._verdict(slots, trouble)
+        return Result(outcome, reason, slots, covered, self.asked, trouble)
+
+    def _verdict(self, slots: tuple[Slot, ...], trouble: Reading | None) -> tuple[Outcome, str]:
+        if slots:
+            moments = sorted(slot.moment_text for slot in slots if slot.moment is not None)
+            known = f"{len(moments)} moments, the first {moments[0]}" if moments else ""
+            return Outcome.SLOTS, known or "open, at an unknown hour"
+        if trouble is not None and trouble.outcome is not None:
+            return trouble.outcome, trouble.reason
+        left = f"; {len(self._queue)} requests left unasked" if self._queue else ""
+        if not self._proofs or not self._covered:
+            return Outcome.UNREADABLE, f"nothing was proven by {self.asked} requests{left}"
+        more = f" (and {len(self._proofs) - 1} answers like it)" if len(self._proofs) > 1 else ""
+        return Outcome.NO_SLOTS, self._proofs[0] + more + left
+
+    def _slots(self) -> tuple[Slot, ...]:
+        """Return what was seen, and what stands in for it where a place is known to be open and no more."""
+        waiting = {ask.place.key for _, _, ask in self._queue} | self._unsettled
+        standing = {key: slot for key, slot in self._fallback.items() if key in waiting}
+        slots = [*self._seen.values(), *standing.values()]
+        timed = {slot.place.key for slot in slots if slot.moment is not None}
+        return tuple(dict.fromkeys(s for s in slots if s.moment is not None or s.place.key not in timed))
+
+    def _push(self, ask: Ask) -> bool:
+        key = f"{ask.method} {ask.url} {sorted(ask.form.items())} {ask.json}"
+        if key in self._known:
+            return False
+        self._known.add(key)
+        first = ask.window.first if ask.window and ask.window.first else date.min
+        heappush(self._queue, (first, len(self._known), ask))
+        return True
+
+    def _fail(self, ask: Ask, trouble: Reading) -> None:
+        self._troubles.append(trouble)
+        self._unsettled.add(ask.place.key)
