@@ -37,6 +37,7 @@ test: lint ## Set up, lint, test, measure the coverage
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 lint: setup ## ruff, its formatter, mypy strict, the import contracts, yamllint, the desk files
+	@mkdir -p .state
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary

@@ -1,0 +1,51 @@
+"""What a local stack writes down for its programs."""
+
+import configparser
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from configs.settings import load
+from deploy.local.environment import sandbox_environment, write_desk_files
+from deploy.local.ports import Ports
+from deploy.local.programs import commands, database_programs, write_supervisor
+
+
+def made(state: Path) -> dict[str, str]:
+    return sandbox_environment(state, Ports(), "postgresql://u:p@127.0.0.1/x", "redis://127.0.0.1/0")
+
+
+def test_the_environment_is_one_that_settings_take(tmp_path: Path, settings_env: Callable[..., None]) -> None:
+    settings_env(**made(tmp_path))
+    assert load().loopback_only
+    assert load().app_env == "sandbox"
+
+
+def test_secrets_are_drawn_once_and_kept_for_us_alone(tmp_path: Path) -> None:
+    first, second = made(tmp_path), made(tmp_path)
+    assert first["JWT_SECRET"] == second["JWT_SECRET"] != made(tmp_path / "other")["JWT_SECRET"]
+    assert stat.S_IMODE((tmp_path / "secrets" / "JWT_SECRET").stat().st_mode) == 0o600
+
+
+def test_desk_files_move_to_the_port_of_the_stand_ins(tmp_path: Path) -> None:
+    source, target = tmp_path / "a", tmp_path / "b"
+    source.mkdir()
+    target.mkdir()
+    (source / "x.yaml").write_text("url: http://127.77.0.91:8800/booking")
+    (target / "old.yaml").write_text("gone: true")
+    write_desk_files(source, target, 8800, 9911)
+    assert [file.name for file in target.iterdir()] == ["x.yaml"]
+    assert (target / "x.yaml").read_text() == "url: http://127.77.0.91:9911/booking"
+
+
+def test_every_program_is_supervised_and_restarted(tmp_path: Path) -> None:
+    conf = configparser.RawConfigParser()
+    conf.read(write_supervisor(tmp_path / "50% logs", Ports(api=4321), tmp_path))
+    names = {section.removeprefix("program:") for section in conf.sections()} - {"supervisord"}
+    assert names == set(commands(Ports()))
+    assert all(conf[f"program:{name}"]["autorestart"] == "true" for name in names)
+    assert "127.0.0.1:4321" in conf["program:api"]["command"]
+
+
+def test_every_program_but_the_sandbox_has_the_rights_of_one_program() -> None:
+    assert set(database_programs()) == set(commands(Ports())) - {"sandbox"}

@@ -1,0 +1,48 @@
+"""Ports: the usual one, or the next that is free, said in words."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.local import ports as module
+from deploy.local.ports import NoPort, Ports, choose
+from deploy.local.processes import free_port
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        yield holder.getsockname()[1]
+
+
+def anywhere(**given: int) -> Ports:
+    names = ("api", "inbox", "sites", "providers", "scrapyd")
+    return Ports(**({name: free_port() for name in names} | given))
+
+
+def test_free_ports_stay_as_they_are() -> None:
+    usual = anywhere()
+    assert choose(usual) == usual
+    assert choose(usual).moved(usual) == []
+
+
+def test_a_taken_port_moves_to_the_next_and_is_told(taken: int) -> None:
+    usual = anywhere(api=taken)
+    chosen = choose(usual)
+    assert taken < chosen.api < taken + 50
+    assert chosen.moved(usual) == [f"port {taken} is taken: api listens on {chosen.api}"]
+
+
+def test_two_programs_never_share_a_port() -> None:
+    same = free_port()
+    chosen = choose(Ports(api=same, inbox=same, sites=same, providers=same, scrapyd=same))
+    assert len({chosen.api, chosen.inbox, chosen.sites, chosen.providers, chosen.scrapyd}) == 5
+
+
+def test_no_port_at_all_names_the_range(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_TRIES", 1)
+    with pytest.raises(NoPort, match=f"api: ports {taken} to {taken} are all taken on 127.0.0.1"):
+        choose(anywhere(api=taken))

@@ -1,0 +1,71 @@
+"""The embedded servers: passwords of their own, loopback only, data that outlives a restart."""
+
+import stat
+from pathlib import Path
+
+import psycopg2
+import pytest
+import redis
+
+from deploy.local import postgres as postgres_module
+from deploy.local import valkey as valkey_module
+from deploy.local.postgres import USER, PostgresUnavailable, start_postgres
+from deploy.local.valkey import ValkeyUnavailable, server_binary, start_valkey
+
+
+def test_postgres_keeps_its_data_and_its_password(tmp_path: Path) -> None:
+    first = start_postgres(tmp_path / "pg", durable=False)
+    try:
+        assert first.create("kept")
+    finally:
+        first.stop()
+    second = start_postgres(tmp_path / "pg", durable=False)
+    try:
+        assert second.password == first.password
+        assert not second.create("kept")
+        with pytest.raises(psycopg2.OperationalError, match="password"):
+            psycopg2.connect(host="127.0.0.1", port=second.port, user=USER, password="guess", dbname="kept")
+    finally:
+        second.stop()
+    assert stat.S_IMODE((tmp_path / "pg" / "password").stat().st_mode) == 0o600
+
+
+def test_postgres_missing_from_its_wheel_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_module, "find_spec", lambda name: None)
+    with pytest.raises(PostgresUnavailable, match="set DATABASE_URL"):
+        start_postgres(tmp_path / "pg")
+
+
+def test_valkey_wants_its_password_and_never_evicts(tmp_path: Path) -> None:
+    server = start_valkey(tmp_path / "redis", durable=False)
+    try:
+        client = redis.Redis.from_url(server.url())
+        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        with pytest.raises(redis.AuthenticationError):
+            redis.Redis(host="127.0.0.1", port=server.port).ping()
+        client.close()
+    finally:
+        server.stop()
+
+
+def test_valkey_keeps_what_was_written(tmp_path: Path) -> None:
+    first = start_valkey(tmp_path / "redis")
+    redis.Redis.from_url(first.url()).set("kept", "yes")
+    first.stop()
+    second = start_valkey(tmp_path / "redis")
+    try:
+        assert redis.Redis.from_url(second.url()).get("kept") == b"yes"
+    finally:
+        second.stop()
+
+
+def test_a_server_on_the_path_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.local.valkey.shutil.which", lambda name: f"/usr/bin/{name}")
+    assert server_binary() == "/usr/bin/valkey-server"
+
+
+def test_no_server_at_all_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.local.valkey.shutil.which", lambda name: None)
+    monkeypatch.setattr(valkey_module, "find_spec", lambda name: None)
+    with pytest.raises(ValkeyUnavailable, match="set REDIS_URL"):
+        server_binary()
