@@ -18,9 +18,10 @@ except ImportError:  # pragma: no cover - PyYAML built without libyaml
 Model = TypeVar("Model", bound=BaseModel)
 Where = tuple[str | int, ...]
 
+DEEPEST = 20  # levels; our own files have four
 _TAG = "tag:yaml.org,2002:"
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
-_FRACTION = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")  # int() refuses thousands of digits with a ValueError
+_FRACTION = re.compile(r"-?(0|[1-9][0-9]{0,17})\.[0-9]{1,18}")
 
 
 class ConfigFileError(ValueError):
@@ -55,18 +56,30 @@ def read(path: Path) -> Document:
     """Read one YAML file; what is wrong with it stands in `problems`, never in an exception."""
     document = Document(path)
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=Loader)
+        text = path.read_text(encoding="utf-8")
+        _refuse_depth(text)
+        node = yaml.compose(text, Loader=Loader)
     except OSError as error:
         document.refuse((), f"cannot be read ({error.strerror}): check the path and its permissions")
     except UnicodeDecodeError as error:
         document.refuse((), f"is not UTF-8 (byte {error.start}): save it as UTF-8")
-    except RecursionError:
-        document.refuse((), "is nested too deeply: see docs/adding-a-prefecture.md")
     except yaml.YAMLError as error:
         _refuse_syntax(document, error)
     else:
         _Builder(document).build(node)
     return document
+
+
+def _refuse_depth(text: str) -> None:
+    # libyaml's composer recurses in C: ten thousand brackets end the process, not in an exception
+    depth = 0
+    for event in yaml.parse(text, Loader=Loader):
+        depth += isinstance(event, yaml.events.CollectionStartEvent) - isinstance(
+            event, yaml.events.CollectionEndEvent
+        )
+        if depth > DEEPEST:
+            mark = cast("yaml.error.Mark", event.start_mark)
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=mark)
 
 
 def _refuse_syntax(document: Document, error: yaml.YAMLError) -> None:

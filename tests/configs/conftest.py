@@ -1,0 +1,50 @@
+"""An empty environment in an empty folder, and prefecture files written for one test."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from configs.settings import Settings
+
+GOOD = Path(__file__).parent / "evry-courcouronnes_91.yaml"
+
+# A machine that other tests keep busy is no finding.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
+
+
+@pytest.fixture
+def bare(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings_env: Callable[..., None]
+) -> Callable[..., None]:
+    """Leave no variable of ours and no .env; the function sets some."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+    settings_env()
+    return settings_env
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Give a folder with one good prefecture file."""
+    made = tmp_path / "prefectures"
+    made.mkdir()
+    shutil.copy(GOOD, made)
+    return made
+
+
+@pytest.fixture
+def edit(folder: Path) -> Callable[[str, str], int]:
+    """Replace text in the good file; return the line where it stands."""
+
+    def replace(old: str, new: str, name: str = "evry-courcouronnes_91.yaml") -> int:
+        text = (folder / name).read_text(encoding="utf-8")
+        assert text.count(old) >= 1, f"{old!r} is not in the file"
+        (folder / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+        return text[: text.index(old)].count("\n") + 1
+
+    return replace

@@ -1,0 +1,80 @@
+"""A desk as other programs build and ask it."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from configs.desk import Desk, Grade, Procedure, WatchLevel, is_stand_in, zone_of
+
+
+def _desk(**changed: Any) -> Desk:
+    given: dict[str, Any] = {
+        "prefecture_id": "bobigny_93",
+        "slug": "visa",
+        "label": "Visa",
+        "procedures": [Procedure.VISA],
+        "platform": "ezbooking",
+        "url": "https://www.seine-saint-denis.gouv.fr/booking/create/1",
+        "grade": Grade.CONFIRMED,
+        "source": "a test",
+        "date": dt.date(2026, 3, 31),
+    }
+    return Desk(**(given | changed))
+
+
+def test_its_id_joins_prefecture_and_slug() -> None:
+    assert _desk().id == "bobigny_93/visa"
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://www.x.fr/a", "www.x.fr:443"),
+        ("http://www.x.fr", "www.x.fr:80"),
+        ("http://127.77.0.91:8800/a", "127.77.0.91:8800"),
+        ("https://WWW.X.fr:8443/", "www.x.fr:8443"),
+    ],
+)
+def test_its_host_is_a_name_and_a_port(url: str, host: str) -> None:
+    assert _desk(url=url).host == host
+
+
+@pytest.mark.parametrize("grade", list(Grade))
+@pytest.mark.parametrize("watch", list(WatchLevel))
+def test_stale_retired_and_unwatchable_desks_are_not_scheduled(grade: Grade, watch: WatchLevel) -> None:
+    expected = grade in (Grade.CONFIRMED, Grade.UNCONFIRMED) and watch in (
+        WatchLevel.FULL,
+        WatchLevel.PRESENCE,
+    )
+    assert _desk(grade=grade, watch=watch).schedulable is expected
+
+
+def test_it_is_frozen() -> None:
+    with pytest.raises(ValidationError):
+        _desk().horizon = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("field", ["label", "url", "source", "slug"])
+def test_no_text_holds_a_nul(field: str) -> None:
+    with pytest.raises(ValidationError):
+        _desk(**{field: "https://x.fr/\0"})
+
+
+def test_a_wrong_address_hides_the_interval_from_no_one() -> None:
+    with pytest.raises(ValidationError) as caught:
+        _desk(url="nowhere", interval=5)
+    assert {each["loc"][0] for each in caught.value.errors()} == {"url", "interval"}
+
+
+def test_a_zone_is_made_once() -> None:
+    assert zone_of("Europe/Paris") is _desk().zone
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1:80", True), ("localhost:3", True), ("x.fr:443", False), ("::1:80", True)],
+)
+def test_a_stand_in_is_on_loopback(host: str, expected: bool) -> None:
+    assert is_stand_in(host) is expected
