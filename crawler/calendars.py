@@ -35,19 +35,14 @@ def answered(place: Place, asked: Covered | None, shown: tuple[date, date] | Non
 
 
 def linked_hours(page: Page, link: re.Pattern[str]) -> tuple[list[datetime], list[str]]:
-    """Return the hours that a page links to, in its order, and the links that are odd (malformed, past).
+    """Return the hours that a page links to, in its order, and the links whose hour cannot be read.
 
     `link` finds the address of one hour, its group `unix` the hour in unix seconds.
     """
-    hours: dict[datetime, None] = {}
-    odd = []
-    for found in filter(None, map(link.search, page.root.xpath("//a/@href"))):
-        hour = _instant(found["unix"], page.visit.zone)
-        if hour and hour.date() >= page.visit.today:
-            hours[hour] = None
-        else:
-            odd.append(found[0])
-    return list(hours), odd
+    found = [match for match in map(link.search, page.root.xpath("//a/@href")) if match]
+    hours = {match[0]: _instant(match["unix"], page.visit.zone) for match in found}
+    odd = [address for address, hour in hours.items() if hour is None]
+    return list(dict.fromkeys(hour for hour in hours.values() if hour)), odd
 
 
 def _instant(unix: str, zone: ZoneInfo) -> datetime | None:

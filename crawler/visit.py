@@ -1,6 +1,6 @@
 """The tally of one check, pure: which request is next, and what all readings together prove."""
 
-from datetime import date
+from datetime import date, datetime
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -29,12 +29,15 @@ class Tally:
     """Hands out requests one by one (`next`) and adds up what they proved (`take`, `result`).
 
     Steps go before calendars, which they may make needless, and near weeks before far ones. At most `limit`
-    requests are handed out, none twice; what is left then is simply not covered.
+    requests are handed out, none twice; what is left then is simply not covered. Moments before `now` (aware, in
+    the desk's zone) are not bookable any more: they are dropped, and prove nothing.
     """
 
-    def __init__(self, first: Ask, limit: int) -> None:
+    def __init__(self, first: Ask, *, limit: int, now: datetime) -> None:
         self.asked = 0
         self._limit = limit
+        self._now = now
+        self._past = 0
         self._queue: list[tuple[date, int, Ask]] = []
         self._known: set[str] = set()
         self._out: list[Ask] = []
@@ -63,7 +66,9 @@ class Tally:
     def take(self, ask: Ask, reading: Reading) -> None:
         """Add what the answer to `ask` proved."""
         self._out.remove(ask)
-        self._seen |= {(slot.place.key, slot.moment_text): slot for slot in reading.slots}
+        ahead = [slot for slot in reading.slots if not self._gone(slot)]
+        self._past += len(reading.slots) - len(ahead)
+        self._seen |= {(slot.place.key, slot.moment_text): slot for slot in ahead}
         self._covered |= dict.fromkeys(reading.covered)
         self._fallback |= {slot.place.key: slot for slot in reading.fallback}
         self._unsettled |= {slot.place.key for slot in reading.fallback if not reading.asks}
@@ -93,6 +98,8 @@ class Tally:
             return Outcome.SLOTS, known or "open, at an unknown hour"
         if trouble is not None and trouble.outcome is not None:
             return trouble.outcome, trouble.reason
+        if self._past:
+            return Outcome.UNREADABLE, f"shows {self._past} moments, all of them past"
         left = f"; {len(self._queue)} requests left unasked" if self._queue else ""
         if not self._proofs or not self._covered:
             return Outcome.UNREADABLE, f"nothing was proven by {self.asked} requests{left}"
@@ -106,6 +113,11 @@ class Tally:
         slots = [*self._seen.values(), *standing.values()]
         timed = {slot.place.key for slot in slots if slot.moment is not None}
         return tuple(dict.fromkeys(s for s in slots if s.moment is not None or s.place.key not in timed))
+
+    def _gone(self, slot: Slot) -> bool:
+        if isinstance(slot.moment, datetime):
+            return slot.moment < self._now
+        return slot.moment is not None and slot.moment < self._now.date()
 
     def _push(self, ask: Ask) -> bool:
         key = f"{ask.method} {ask.url} {sorted(ask.form.items())} {ask.json}"

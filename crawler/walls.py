@@ -56,8 +56,6 @@ def wall(page: Page) -> Reading | None:
         found := _bot_wall(page) or _captcha(page) or _closed_for_work(page)
     ):
         return found
-    if page.status in (401, 403):
-        return Reading(Outcome.BLOCKED, f"HTTP {page.status}")
     if page.status == 503 and (wait := _retry_after(page)) is not None:  # noqa: PLR2004
         return Reading(Outcome.MAINTENANCE, "HTTP 503 with Retry-After", retry_after=wait)
     if page.status < _ERROR and not page.body.strip():
@@ -121,7 +119,9 @@ def _closed_for_work(page: Page) -> Reading | None:
 
 
 def _left_over(page: Page) -> Reading:
-    """Sort what no rule understood."""
+    """Sort what no rule understood. A refusal stands here: a platform may know better why it says 401 or 403."""
+    if page.status in (401, 403):
+        return Reading(Outcome.BLOCKED, f"HTTP {page.status}")
     if page.status >= 500:  # noqa: PLR2004
         return Reading(Outcome.UNREACHABLE, f"HTTP {page.status}")
     if _widget(page):

@@ -60,8 +60,8 @@ def read(page: Page) -> Reading:
     """Read any page of this platform."""
     if page.status in (502, 503, 504):
         return Reading(Outcome.OVERLOADED, f"HTTP {page.status}")
-    if page.status >= 400:  # noqa: PLR2004 -- an error page proves nothing, whatever it shows
-        return Reading()
+    if page.status >= 400:  # noqa: PLR2004 -- what else an error page shows proves nothing
+        return _trouble(page) or Reading()
     rules = (_full, _open, _choice, _conditions, _trouble, _calendar)
     return next((reading for rule in rules if (reading := rule(page))), Reading())
 
@@ -126,9 +126,11 @@ def _open(page: Page) -> Reading | None:
     asks = _weeks(page)
     if not asks and step == 3 and page.ask.step != "describe":  # noqa: PLR2004 -- step 4 names the calendar
         asks = (Ask(desk.step(3), "describe", "POST", _NEXT, place=place),)
+    outcome = Outcome.SLOTS if hours or not asks else None
+    reason = f"step {step}: the desk is open"
     if asks:
-        return Reading(reason=f"step {step}: the desk is open", slots=hours, asks=asks, fallback=fallback)
-    return Reading(Outcome.SLOTS, f"step {step}: the desk is open, no calendar to ask", hours or fallback)
+        return Reading(outcome, reason, slots=hours, asks=asks, fallback=fallback)
+    return Reading(outcome, f"{reason}, and no calendar can be asked", hours or fallback)
 
 
 def _weeks(page: Page) -> tuple[Ask, ...]:
