@@ -113,7 +113,7 @@ def _slower(outcome: Outcome, interval: float, inconclusive: int) -> float:
         return interval * 2  # never more: sites are overloaded when they open their slots
     if inconclusive >= PAUSE_AFTER:
         doublings = min(inconclusive - PAUSE_AFTER + 1, 12)  # 2**12 seconds are more than an hour
-        return max(interval, min(HOUR, interval * 2**doublings))
+        return max(interval, min(HOUR, interval * 2.0**doublings))
     if outcome is Outcome.UNREACHABLE:
         return interval * 1.5
     return interval * 2 if inconclusive > 1 else interval

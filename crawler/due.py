@@ -1,0 +1,217 @@
+"""The due queue in Redis: which desk is checked next, by whom, and which host may be asked.
+
+Every function makes a `Call`, which `send` (planner, writer) or `asend` (feeder) carries out.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar, cast
+
+import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from scrapy_redis.connection import get_redis
+
+from configs.settings import settings
+from crawler import lua
+
+T = TypeVar("T")
+Claiming = tuple["Claim", ...]
+_TIMEOUT = 5  # seconds; a script takes milliseconds, a Redis that hangs must not hang a spider's end
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """A script with its keys and arguments, and how to read its answer."""
+
+    script: str
+    keys: Sequence[str]
+    arguments: Sequence[str | int | float]
+    read: Callable[[Any], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A desk that is ours to check until its hold ends. `due` is when it should have been asked."""
+
+    desk_id: str
+    token: int
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a claim brought. `wake`: when the next one can bring more (None: nothing is scheduled).
+
+    `refused` are pushed ids that are not scheduled here.
+    """
+
+    claims: tuple[Claim, ...] = ()
+    wake: datetime | None = None
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A desk for the queue. `gap`: seconds that lie at least between two checks of it, whoever asks.
+
+    `last_token` is the desk row's, so that an emptied Redis goes on counting where it was. `hurry`: a desk that
+    is already in the queue may move forward to `due`.
+    """
+
+    desk_id: str
+    host: str
+    gap: float
+    due: datetime
+    last_token: int = 0
+    hurry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The end of a visit: when the desk is due again, until when its host is left alone.
+
+    `between`: the floor between two visits; `rest`: a block or a rate limit, None where there was none.
+    """
+
+    desk_id: str
+    token: int
+    due: datetime
+    host: str
+    between: datetime
+    rest: datetime | None = field(default=None)
+
+
+def connect() -> "redis.Redis":
+    """Return a client by scrapy-redis's connection; texts come decoded.
+
+    Raises:
+        configs.settings.SettingMissing: REDIS_URL is not set.
+    """
+    return cast("redis.Redis", _connect(redis.Redis))
+
+
+def connect_async() -> "redis.asyncio.Redis":
+    """Return a client of scrapy-redis's connection that waits on the event loop instead of blocking it.
+
+    A thread would do too, but under load it waits up to 5 ms for the interpreter at each step (measured by
+    sys.getswitchinterval), which is the whole lateness allowed.
+    """
+    return cast("redis.asyncio.Redis", _connect(redis.asyncio.Redis))
+
+
+def _connect(kind: type[Any]) -> Any:
+    return get_redis(
+        redis_cls=kind,
+        url=settings().require("redis_url"),
+        decode_responses=True,
+        socket_timeout=_TIMEOUT,
+        socket_connect_timeout=2,
+        health_check_interval=15,
+        retry=(redis.asyncio.retry.Retry if kind is redis.asyncio.Redis else Retry)(NoBackoff(), 1),
+    )
+
+
+def send(client: "redis.Redis", call: Call[T]) -> T:
+    """Carry out a call.
+
+    Raises:
+        redis.RedisError: Redis is away or refuses.
+    """
+    return call.read(client.register_script(call.script)(call.keys, call.arguments))
+
+
+async def asend(client: "redis.asyncio.Redis", call: Call[T]) -> T:
+    """Carry out a call without blocking the event loop.
+
+    Raises:
+        redis.RedisError: Redis is away or refuses.
+    """
+    return call.read(await client.register_script(call.script)(call.keys, call.arguments))
+
+
+def claim(system: str, *, now: datetime, places: int, hold: float) -> Call[Claimed]:
+    """Take up to `places` desks that are due and whose hosts are free: most overdue first, one per host.
+
+    Each is re-armed at now + `hold` seconds: a process that dies costs the desk that long, no more.
+    """
+    keys = (_due(system), _desks(system), pushed(system))
+    return Call(lua.CLAIM, keys, (now.timestamp(), places, hold), _claimed)
+
+
+def _claimed(answer: Any) -> Claimed:
+    claims, wake, refused = answer
+    return Claimed(
+        tuple(Claim(desk, token, _instant(due)) for desk, token, due in claims),
+        _instant(wake) if wake else None,
+        tuple(refused),
+    )
+
+
+def finish(system: str, visits: Iterable[Finish], *, now: datetime) -> Call[list[bool]]:
+    """End visits: each re-arms its desk and frees its host, only where they are still its own.
+
+    A rest is kept whoever holds the host: the site said so. Returns for each whether its token still counted.
+    """
+    arguments: list[str | float] = [now.timestamp()]
+    for visit in visits:
+        rest = visit.rest.timestamp() if visit.rest else 0
+        arguments += [visit.desk_id, visit.token, visit.due.timestamp(), visit.host]
+        arguments += [visit.between.timestamp(), rest]
+    return Call(lua.FINISH, (_due(system),), arguments, lambda answer: [bool(own) for own in answer])
+
+
+def schedule(system: str, entries: Iterable[Entry]) -> Call[int]:
+    """Put desks into the queue, or bring their host, gap and token up to date; return how many were not in it."""
+    arguments: list[str | float] = []
+    for each in entries:
+        arguments += [
+            each.desk_id,
+            each.host,
+            each.gap,
+            each.due.timestamp(),
+            each.last_token,
+            int(each.hurry),
+        ]
+    return Call(lua.SCHEDULE, (_due(system), _desks(system)), arguments, int)
+
+
+def drop(system: str, desk_ids: Sequence[str]) -> Call[int]:
+    """Take desks (at least one) out of the queue; return how many were in it."""
+    return Call(lua.DROP, (_due(system), _desks(system)), desk_ids, int)
+
+
+def rest(hosts: dict[str, datetime], *, now: datetime) -> Call[None]:
+    """Leave hosts alone until the given instants; a longer rest stands."""
+    arguments: list[str | float] = [now.timestamp()]
+    for host, until in hosts.items():
+        arguments += [host, until.timestamp()]
+    return Call(lua.REST, (), arguments, lambda _: None)
+
+
+def members(client: "redis.Redis", system: str) -> set[str]:
+    """Return the ids of the desks in the queue."""
+    return set(cast("list[str]", client.zrange(_due(system), 0, -1)))
+
+
+def size(client: "redis.Redis", system: str) -> int:
+    """Return how many desks are in the queue."""
+    return client.zcard(_due(system))
+
+
+def pushed(system: str) -> str:
+    """Return the key of the list an operator or a tool pushes desk ids to."""
+    return f"{system}:checks"
+
+
+def _due(system: str) -> str:
+    return f"due:{system}"
+
+
+def _desks(system: str) -> str:
+    return f"desks:{system}"
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromtimestamp(float(text), UTC)

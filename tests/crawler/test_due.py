@@ -1,0 +1,261 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from crawler import due
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+HOLD = 25.0
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def client(redis_server: redis.Redis) -> Iterator[redis.Redis]:
+    with due.connect() as connected:
+        yield connected
+
+
+def put(client: redis.Redis, **desks: float) -> None:
+    """Schedule desks, each on a host of its own, due at that second."""
+    due.send(
+        client,
+        due.schedule("test", [due.Entry(desk, f"{desk}:80", 0, at(when)) for desk, when in desks.items()]),
+    )
+
+
+def take(client: redis.Redis, second: float = 0, places: int = 10) -> due.Claimed:
+    return due.send(client, due.claim("test", now=at(second), places=places, hold=HOLD))
+
+
+def end(client: redis.Redis, visit: due.Finish, second: float) -> bool:
+    return due.send(client, due.finish("test", [visit], now=at(second)))[0]
+
+
+def taken(claimed: due.Claimed) -> list[str]:
+    return [claim.desk_id for claim in claimed.claims]
+
+
+def test_the_most_overdue_desks_come_first_and_only_as_many_as_there_are_places(client: redis.Redis) -> None:
+    put(client, late=-5, later=-60, latest=-3600, early=10)
+    assert taken(take(client, places=2)) == ["latest", "later"]
+    assert taken(take(client)) == ["late"]
+
+
+def test_a_claim_says_since_when_the_desk_is_due_and_counts_tokens(client: redis.Redis) -> None:
+    put(client, desk=-5)
+    assert take(client).claims == (due.Claim("desk", 1, at(-5)),)
+    assert take(client, HOLD).claims == (due.Claim("desk", 2, at(HOLD)),)
+
+
+def test_a_claim_says_when_to_come_again(client: redis.Redis) -> None:
+    assert take(client).wake is None
+    put(client, soon=4.5, later=60)
+    assert take(client).wake == at(4.5)
+
+
+def test_a_crashed_check_costs_its_hold_and_no_more(client: redis.Redis) -> None:
+    put(client, desk=0)
+    take(client)
+    assert take(client, HOLD - 0.01) == due.Claimed(wake=at(HOLD))
+    assert taken(take(client, HOLD)) == ["desk"]
+
+
+def test_one_host_is_visited_once_at_a_time_whichever_desk_asks(client: redis.Redis) -> None:
+    entries = [due.Entry(desk, "one:80", 0, at(0)) for desk in ("first", "second")]
+    due.send(client, due.schedule("test", entries))
+    due.send(client, due.schedule("other", [due.Entry("third", "one:80", 0, at(0))]))
+    assert taken(take(client)) == ["first"]
+    assert not due.send(client, due.claim("other", now=at(1), places=1, hold=HOLD)).claims
+
+
+def test_a_host_rests_between_two_visits(client: redis.Redis) -> None:
+    due.send(
+        client, due.schedule("test", [due.Entry(desk, "one:80", 0, at(0)) for desk in ("first", "second")])
+    )
+    (claim,) = take(client).claims
+    end(client, due.Finish(claim.desk_id, claim.token, at(60), "one:80", between=at(31)), 1)
+    assert take(client, 30.9) == due.Claimed(wake=at(31))
+    assert taken(take(client, 31)) == ["second"]
+
+
+def test_a_desk_keeps_its_own_gap_even_when_it_is_pushed(client: redis.Redis) -> None:
+    due.send(client, due.schedule("test", [due.Entry("desk", "one:80", 30, at(0))]))
+    (claim,) = take(client).claims
+    end(client, due.Finish("desk", claim.token, at(60), "one:80", between=at(1)), 1)
+    client.rpush(due.pushed("test"), "desk")
+    assert take(client, 29.9) == due.Claimed(wake=at(30))
+    assert taken(take(client, 30)) == ["desk"]
+
+
+def test_a_rest_outlives_the_visit_that_met_it_and_is_never_made_shorter(client: redis.Redis) -> None:
+    put(client, desk=0)
+    (claim,) = take(client).claims
+    end(client, due.Finish("desk", claim.token, at(2), "desk:80", between=at(1), rest=at(300)), 1)
+    due.send(client, due.rest({"desk:80": at(100), "other:80": at(50)}, now=at(1)))
+    assert take(client, 299) == due.Claimed(wake=at(300))
+    assert taken(take(client, 300)) == ["desk"]
+
+
+def test_a_late_finish_moves_nothing_that_is_not_its_own_any_more(client: redis.Redis) -> None:
+    put(client, desk=0)
+    (late,) = take(client).claims
+    (own,) = take(client, HOLD).claims
+    assert not end(client, due.Finish("desk", late.token, at(26), "desk:80", between=at(26)), HOLD + 1)
+    assert take(client, HOLD + 2) == due.Claimed(wake=at(2 * HOLD))
+    assert end(client, due.Finish("desk", own.token, at(60), "desk:80", between=at(40)), HOLD + 3)
+    assert take(client, HOLD + 4).wake == at(60)
+
+
+def test_a_late_finish_does_not_free_a_host_that_another_visit_holds(client: redis.Redis) -> None:
+    due.send(
+        client,
+        due.schedule(
+            "test", [due.Entry("first", "one:80", 0, at(0)), due.Entry("second", "one:80", 0, at(1))]
+        ),
+    )
+    (late,) = take(client).claims
+    assert taken(take(client, HOLD)) == ["second"]
+    assert end(client, due.Finish("first", late.token, at(30), "one:80", between=at(26)), HOLD + 1)
+    assert take(client, 31) == due.Claimed(wake=at(2 * HOLD))
+
+
+def test_a_dropped_desk_stays_out_though_its_check_ends(client: redis.Redis) -> None:
+    put(client, desk=0, other=99)
+    (claim,) = take(client).claims
+    assert due.send(client, due.drop("test", ["desk", "unknown"])) == 1
+    end(client, due.Finish("desk", claim.token, at(5), "desk:80", between=at(1)), 1)
+    assert due.members(client, "test") == {"other"}
+    assert due.size(client, "test") == 1
+
+
+def test_a_desk_moves_forward_only_where_it_is_hurried(client: redis.Redis) -> None:
+    put(client, desk=100)
+    put(client, desk=50)
+    assert take(client).wake == at(100)
+    entry = due.Entry("desk", "desk:80", 0, at(50), hurry=True)
+    assert due.send(client, due.schedule("test", [entry])) == 0
+    assert take(client).wake == at(50)
+    due.send(client, due.schedule("test", [due.Entry("desk", "desk:80", 0, at(70), hurry=True)]))
+    assert take(client).wake == at(50)
+
+
+def test_an_emptied_redis_goes_on_counting_where_the_table_stands(client: redis.Redis) -> None:
+    entry = due.Entry("desk", "desk:80", 0, at(0), last_token=41)
+    assert due.send(client, due.schedule("test", [entry])) == 1
+    due.send(client, due.schedule("test", [entry]))
+    assert [claim.token for claim in take(client).claims] == [42]
+
+
+def test_pushed_desks_go_through_the_same_claim_and_strangers_are_named(client: redis.Redis) -> None:
+    put(client, desk=1000)
+    client.rpush(due.pushed("test"), "desk", "stranger")
+    assert take(client, places=0).refused == ("stranger",)
+    assert take(client).claims == (due.Claim("desk", 1, at(0)),)
+
+
+def test_many_desks_of_a_resting_host_hide_no_desk_of_another(client: redis.Redis) -> None:
+    entries = [due.Entry(f"desk-{number}", "one:80", 0, at(-number)) for number in range(450)]
+    due.send(client, due.schedule("test", [*entries, due.Entry("free", "two:80", 0, at(-1))]))
+    assert taken(take(client)) == ["desk-449", "free"]
+
+
+class Claimers(RuleBasedStateMachine):
+    """Two processes, desks that share hosts, time that passes, visits that end in time, late or never."""
+
+    client: redis.Redis
+
+    @initialize(hosts=st.lists(st.sampled_from("xyz"), min_size=1, max_size=6))
+    def world(self, hosts: list[str]) -> None:
+        self.client.flushdb()
+        self.second = 0.0
+        self.hosts = {f"desk-{number}": host for number, host in enumerate(hosts)}
+        self.held: dict[str, tuple[int, float]] = {}  # desk → token, second its hold ends
+        self.lost: list[tuple[str, int]] = []
+        self.schedule(hurry=False)
+
+    @rule(hurry=st.booleans())
+    def schedule(self, *, hurry: bool) -> None:
+        entries = [
+            due.Entry(desk, host, 0, at(self.second), hurry=hurry) for desk, host in self.hosts.items()
+        ]
+        due.send(self.client, due.schedule("test", entries))
+
+    @rule(desk=st.integers(0, 5))
+    def push(self, desk: int) -> None:
+        self.client.rpush(due.pushed("test"), f"desk-{desk}")
+
+    @rule(seconds=st.sampled_from([0.5, 3, 10, 24, 26]))
+    def wait(self, seconds: float) -> None:
+        self.second += seconds
+        for desk, (token, until) in list(self.held.items()):
+            if until <= self.second:
+                del self.held[desk]
+                self.lost.append((desk, token))
+
+    @rule(places=st.integers(1, 4))
+    def claim(self, places: int) -> None:
+        claimed = take(self.client, self.second, places)
+        assert len(claimed.claims) <= places
+        for each in claimed.claims:
+            busy = {self.hosts[desk] for desk in self.held}
+            assert self.hosts[each.desk_id] not in busy, "two visits of one host at once"
+            self.held[each.desk_id] = (each.token, self.second + HOLD)
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), again=st.floats(0, 60))
+    def finish(self, data: st.DataObject, again: float) -> None:
+        desk = data.draw(st.sampled_from(sorted(self.held)))
+        token, _ = self.held.pop(desk)
+        assert self.end(desk, token, again)
+
+    @precondition(lambda self: self.lost)
+    @rule(data=st.data(), again=st.floats(0, 60))
+    def finish_late(self, data: st.DataObject, again: float) -> None:
+        self.end(*self.lost.pop(data.draw(st.integers(0, len(self.lost) - 1))), again)
+
+    def end(self, desk: str, token: int, again: float) -> bool:
+        when = at(self.second + again)
+        return end(
+            self.client, due.Finish(desk, token, when, self.hosts[desk], between=at(self.second)), self.second
+        )
+
+    @invariant()
+    def no_desk_is_lost(self) -> None:
+        assert due.members(self.client, "test") == set(self.hosts)
+
+    def teardown(self) -> None:
+        self.second += 1000
+        self.held.clear()
+        seen = set()
+        while left := taken(take(self.client, self.second)):
+            seen.update(left)
+            self.second += HOLD
+            if seen == set(self.hosts):
+                break
+        assert seen == set(self.hosts), "a desk never came due again"
+
+
+def test_no_desk_is_held_twice_and_none_is_lost_whatever_happens(client: redis.Redis) -> None:
+    Claimers.client = client
+    calm = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    run_state_machine_as_test(
+        Claimers,
+        settings=settings(
+            max_examples=100, stateful_step_count=30, deadline=None, suppress_health_check=calm
+        ),
+    )
