@@ -186,6 +186,7 @@ class Claimers(RuleBasedStateMachine):
         self.hosts = {f"desk-{number}": host for number, host in enumerate(hosts)}
         self.held: dict[str, tuple[int, float]] = {}  # desk → token, second its hold ends
         self.lost: list[tuple[str, int]] = []
+        self.newest: dict[str, int] = {}
         self.schedule(hurry=False)
 
     @rule(hurry=st.booleans())
@@ -214,6 +215,7 @@ class Claimers(RuleBasedStateMachine):
         for each in claimed.claims:
             busy = {self.hosts[desk] for desk in self.held}
             assert self.hosts[each.desk_id] not in busy, "two visits of one host at once"
+            self.newest[each.desk_id] = each.token
             self.held[each.desk_id] = (each.token, self.second + HOLD)
 
     @precondition(lambda self: self.held)
@@ -226,7 +228,8 @@ class Claimers(RuleBasedStateMachine):
     @precondition(lambda self: self.lost)
     @rule(data=st.data(), again=st.floats(0, 60))
     def finish_late(self, data: st.DataObject, again: float) -> None:
-        self.end(*self.lost.pop(data.draw(st.integers(0, len(self.lost) - 1))), again)
+        desk, token = self.lost.pop(data.draw(st.integers(0, len(self.lost) - 1)))
+        assert self.end(desk, token, again) == (token == self.newest[desk])
 
     def end(self, desk: str, token: int, again: float) -> bool:
         when = at(self.second + again)
