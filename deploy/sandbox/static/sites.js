@@ -1,0 +1,88 @@
+// The panel of booking sites and providers: what is open, and buttons to change it.
+
+import { build, link, plural, slotDay, slotHour } from "./text.js";
+
+const MODES = {
+  normal: "Normal", overload: "Service surchargé", overload_502: "Surchargé (502)", overload_503: "Surchargé (503)", overload_504: "Surchargé (504)",
+  ban: "Limite de demandes, puis refus", block: "Refuse tout (403)", cloudflare: "Vérification Cloudflare", captcha: "Captcha", maintenance: "Maintenance",
+  hang: "Répond en retard", hang_forever: "Ne répond jamais", layout: "Page transformée", closed: "Lien désactivé", rate_limited: "Trop de demandes (429)",
+  reset: "Coupe la connexion", drip: "Un octet par seconde", big: "Page de 10 Mo", empty: "Page vide", error200: "Erreur, statut 200",
+  truncated_gzip: "Compression tronquée", bad_charset: "Mauvais encodage", endless: "Page sans fin", redirect_loop: "Redirection en boucle",
+  redirect_away: "Redirige ailleurs", calendar_broken: "Calendrier en panne", no_calendar: "Sans calendrier", error_sentence: "Message d’erreur du module",
+  error_500: "Erreur 500", timeout: "Ne répond jamais", slow: "Répond en retard", yes_without_answer: "Accepte sans répondre",
+  unauthorized: "Clé refusée", reject_address: "Refuse une adresse",
+};
+const PROVIDER_MODES = { normal: "Normal", rate_limited: "Trop d’envois (429)" };
+const OPENED = 3; // slots a press of the button opens
+const SHOWN = 6; // slots shown under a form
+
+let told = "";
+
+export function draw(state) {
+  const key = JSON.stringify(state);
+  if (key === told) return;
+  told = key;
+  const open = document.activeElement;
+  if (open && open.tagName === "SELECT" && open.closest(".world")) return; // do not close a menu in use
+  document.getElementById("sites").replaceChildren(...state.sites.map((one) => site(one, state.modes)));
+  const reject = (name) => name !== "reject_address"; // needs an address: the control API takes it
+  document.getElementById("providers").replaceChildren(
+    build("ul", { class: "card providers" }, ...state.providers.map((one) => provider(one, state.provider_modes.filter(reject)))));
+  const slots = state.sites.flatMap((one) => one.forms.flatMap((form) => form.plannings.flatMap((planning) => planning.slots)));
+  document.getElementById("figure-slots").textContent = slots.length.toLocaleString("fr-FR");
+}
+
+document.addEventListener("focusout", (event) => { if (event.target.tagName === "SELECT") told = ""; });
+
+export async function post(path, body) {
+  const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  if (!answer.ok) {
+    const toast = document.getElementById("toast");
+    toast.textContent = (await answer.json()).error;
+    toast.hidden = false;
+    setTimeout(() => { toast.hidden = true; }, 5000);
+  }
+}
+
+function modes(names, now, label, change, words = {}) {
+  const options = names.map((name) => build("option", { value: name, selected: name === now }, words[name] || MODES[name] || name));
+  return build("select", { class: now === "normal" ? "mode" : "mode troubled", "aria-label": label, onchange: (event) => { const wanted = event.target.value; event.target.blur(); change(wanted); } }, ...options);
+}
+
+function site(one, names) {
+  const { requests, reservations } = one.counters;
+  return build("article", { class: one.mode === "normal" ? "card site" : "card site bad" },
+    build("header", {},
+      build("span", { class: "code" }, one.site),
+      build("div", {}, build("h3", {}, one.department), build("p", {}, plural(requests, "demande reçue", "demandes reçues"))),
+      modes(names, one.mode, `État du site ${one.department}`, (mode) => post(`/api/sites/${one.site}/mode`, { mode })),
+    ),
+    reservations ? build("p", { class: "reserved" }, plural(reservations, "créneau réservé par un programme", "créneaux réservés par un programme")) : null,
+    ...one.forms.map((form) => booking(one, form)),
+  );
+}
+
+function booking(one, form) {
+  const slots = form.plannings.flatMap((planning) => planning.slots).sort((a, b) => new Date(a) - new Date(b));
+  const anywhere = form.plannings[Math.floor(Math.random() * form.plannings.length)].planning;
+  const open = () => post(`/api/sites/${one.site}/open`, { form: form.form, planning: anywhere, count: OPENED });
+  const take = () => post(`/api/sites/${one.site}/take`, { form: form.form });
+  return build("div", { class: "form" },
+    build("div", { class: "line" },
+      build("p", { class: "title" }, link(`${one.url}/booking/create/${form.form}`, form.title),
+        build("small", {}, form.plannings.length > 1 ? ` · ${form.plannings.length} guichets` : "")),
+      build("span", { class: slots.length ? "open some" : "open" }, slots.length ? plural(slots.length, "créneau", "créneaux") : "complet")),
+    slots.length ? build("ul", { class: "slots" },
+      ...slots.slice(0, SHOWN).map((slot) => build("li", {}, `${slotDay(slot)} `, build("b", {}, slotHour(slot)))),
+      slots.length > SHOWN ? build("li", { class: "more" }, `+ ${slots.length - SHOWN}`) : null) : null,
+    build("div", { class: "acts" },
+      build("button", { type: "button", class: "primary", onclick: open }, `Ouvrir ${OPENED} créneaux`),
+      build("button", { type: "button", class: "secondary", disabled: !slots.length, onclick: take }, "Tout prendre")));
+}
+
+function provider(one, names) {
+  return build("li", {},
+    build("span", { class: `channel ${one.channel}` }, one.name),
+    build("span", { class: "calls" }, plural(one.calls, "appel", "appels")),
+    modes(names, one.mode, `État de ${one.name}`, (mode) => post(`/api/providers/${one.channel}/mode`, { mode }), PROVIDER_MODES));
+}
