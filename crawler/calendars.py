@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, timedelta
 
 from crawler.reading import Covered, Page, Place, Visit
 
@@ -35,18 +34,19 @@ def answered(place: Place, asked: Covered | None, shown: tuple[date, date] | Non
 
 
 def linked_hours(page: Page, link: re.Pattern[str]) -> tuple[list[datetime], list[str]]:
-    """Return the hours that a page links to, in its order, and the links whose hour cannot be read.
+    """Return the hours that a page links to (UTC, in its order) and the links whose hour cannot be read.
 
     `link` finds the address of one hour, its group `unix` the hour in unix seconds.
     """
     found = [match for match in map(link.search, page.root.xpath("//a/@href")) if match]
-    hours = {match[0]: _instant(match["unix"], page.visit.zone) for match in found}
+    hours = {match[0]: _instant(match["unix"]) for match in found}
     odd = [address for address, hour in hours.items() if hour is None]
     return list(dict.fromkeys(hour for hour in hours.values() if hour)), odd
 
 
-def _instant(unix: str, zone: ZoneInfo) -> datetime | None:
+def _instant(unix: str) -> datetime | None:
+    # In UTC: in one zone of its own, Python takes the two hours of a clock change for the same.
     try:
-        return datetime.fromtimestamp(int(unix), zone)
+        return datetime.fromtimestamp(int(unix), UTC)
     except (ValueError, OverflowError, OSError):
         return None

@@ -30,7 +30,7 @@ ANYWHERE = Place()
 class Slot:
     """A bookable moment as the page showed it.
 
-    `moment` is an aware datetime (an instant), a date (the hour is unknown) or None ("open", nothing known).
+    `moment` is an aware datetime in UTC (an instant), a date (the hour is unknown) or None ("open", nothing known).
     """
 
     place: Place

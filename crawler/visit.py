@@ -109,14 +109,16 @@ class Tally:
     def _slots(self) -> tuple[Slot, ...]:
         """Return what was seen, and what stands in for it where a place is known to be open and no more."""
         waiting = {ask.place.key for _, _, ask in self._queue} | self._unsettled
-        standing = {key: slot for key, slot in self._fallback.items() if key in waiting}
-        slots = [*self._seen.values(), *standing.values()]
+        standing = {(key, "open"): slot for key, slot in self._fallback.items() if key in waiting}
+        slots = list((standing | self._seen).values())
         timed = {slot.place.key for slot in slots if slot.moment is not None}
-        return tuple(dict.fromkeys(s for s in slots if s.moment is not None or s.place.key not in timed))
+        return tuple(slot for slot in slots if slot.moment is not None or slot.place.key not in timed)
 
     def _gone(self, slot: Slot) -> bool:
         if isinstance(slot.moment, datetime):
-            return slot.moment < self._now
+            return (
+                slot.moment.timestamp() < self._now.timestamp()
+            )  # wall clocks lie where an hour comes twice
         return slot.moment is not None and slot.moment < self._now.date()
 
     def _push(self, ask: Ask) -> bool:

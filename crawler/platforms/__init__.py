@@ -19,6 +19,7 @@ class Platform(Protocol):
     SYSTEM: str  # the booking system whose spider checks it
     BUDGET: int  # requests a minute and host, for all processes
     COST: int  # requests of the cheapest visit, redirects counted
+    EXAMPLE: str  # an address of its shape, for saved pages that name none
     Parameters: type[Strict]  # what a desk's YAML may say under `parameters`
 
     def first(self, visit: Visit) -> Ask:

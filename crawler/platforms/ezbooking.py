@@ -18,10 +18,11 @@ from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Readin
 SYSTEM = "prefenligne"
 BUDGET = 6
 COST = 3  # the conditions, their acceptance, the redirect to the no-slot page
+EXAMPLE = "https://www.prefecture.invalid/booking/create/1"
 
 _BOOKING = "/booking/create/"
 _ASSIGN = "/ezjscore/call/bookingserver::planning::assign::"
-_ADDRESS = re.compile(rf"(?P<root>.*?)(?:{_BOOKING}|{_ASSIGN})(?P<form>\d+)(?![\w-])")
+_ADDRESS = re.compile(rf"(?P<root>https?://[^/]+.*?)(?:{_BOOKING}|{_ASSIGN})(?P<form>\d+)(?![\w-])")
 _TAKES = re.compile(rf"{_BOOKING}\d+/(?:[5-9]|\d\d)")
 _SAFE_STEPS = frozenset({0, 1, 3})
 _CONDITIONS = {"condition": "on", "nextButton": "Effectuer une demande de rendez-vous"}

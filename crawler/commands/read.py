@@ -1,0 +1,140 @@
+"""`scrapy read PLATFORM FILE...`: what a platform's reader makes of saved pages. No network, no database."""
+
+import json
+import re
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urljoin
+from zoneinfo import ZoneInfo
+
+from scrapy.commands import ScrapyCommand
+from scrapy.exceptions import UsageError
+
+from configs.clock import clock
+from crawler.platforms import Platform, UnknownPlatform, platform
+from crawler.reading import Ask, Covered, Page, Reading, Slot, Visit
+from crawler.walls import interpret
+
+_SAVED_FROM = re.compile(r"<!-- saved from url=\(\d+\)(\S+) -->")  # what browsers write into pages they save
+_TRACES = "//link[@rel='canonical']/@href | //form/@action | //a/@href"
+
+
+class Command(ScrapyCommand):
+    """Reads files and prints one JSON object for each, on a line of standard output."""
+
+    requires_crawler_process = False
+    default_settings: ClassVar[dict[str, Any]] = {"LOG_ENABLED": False}
+
+    def syntax(self) -> str:
+        """Return the arguments."""
+        return "PLATFORM FILE... [--url URL] [--status CODE] [--zone ZONE]"
+
+    def short_desc(self) -> str:
+        """Say in one line what it does."""
+        return "Say what a platform's reader makes of saved pages"
+
+    def long_desc(self) -> str:
+        """Say what it prints."""
+        return (
+            "Prints one JSON object per file on a line: outcome (null where the page only leads on), slots, covered, "
+            "reason (the evidence), next (what would be asked, or when)."
+        )
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        """Add what a file does not say itself."""
+        super().add_options(parser)
+        parser.add_argument(
+            "--url", help="where the page came from (default: the address that the file names)"
+        )
+        parser.add_argument("--status", type=int, default=200, help="its HTTP status (default: 200)")
+        parser.add_argument(
+            "--zone", type=_zone, default="Europe/Paris", help="the desk's (default: Europe/Paris)"
+        )
+
+    def run(self, args: list[str], opts: Namespace) -> None:
+        """Print what each file says; where an argument is wrong, exit with 2 before anything is printed."""
+        if len(args) < 2 or any(arg.startswith("-") for arg in args):  # noqa: PLR2004 -- a platform and a file
+            raise UsageError(f"expected PLATFORM FILE..., not {' '.join(args) or 'nothing'}")
+        try:
+            reader = platform(args[0])
+            pages = [(name, _page(reader, Path(name).read_bytes(), opts)) for name in args[1:]]
+        except (UnknownPlatform, ValueError) as error:
+            raise UsageError(str(error), print_help=False) from error
+        except OSError as error:
+            raise UsageError(f"cannot read {error.filename}: {error.strerror}", print_help=False) from error
+        for name, page in pages:
+            said = _json(interpret(reader, page), page.visit.zone)
+            print(json.dumps({"file": name} | said, ensure_ascii=False))
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # OSError: `Europe` is a folder of the database
+        raise ArgumentTypeError(f"{name!r} is no time zone: write an IANA name, e.g. Europe/Paris") from None
+
+
+def _page(reader: Platform, body: bytes, opts: Namespace) -> Page:
+    """Build the page as the crawl would have it, as if it had come today."""
+    today = clock().astimezone(opts.zone).date()
+    visit = Visit(reader.EXAMPLE, today, opts.zone, reader.Parameters())
+    page = Page(visit.url, opts.status, body, visit, Ask(visit.url))
+    url = opts.url or next((trace for trace in _traces(page) if _is_of(reader, trace, visit)), reader.EXAMPLE)
+    visit = Visit(url, today, opts.zone, reader.Parameters())
+    reader.first(visit)  # an address that is not this platform's is refused here, in its words
+    return Page(url, opts.status, body, visit, Ask(url))
+
+
+def _traces(page: Page) -> Iterator[str]:
+    """Yield addresses that a saved page may have come from, the surest first."""
+    yield from _SAVED_FROM.findall(page.text)
+    yield from (urljoin(page.url, str(trace)) for trace in page.root.xpath(_TRACES))
+
+
+def _is_of(reader: Platform, url: str, visit: Visit) -> bool:
+    try:
+        reader.first(Visit(url, visit.today, visit.zone, visit.parameters))
+    except ValueError:
+        return False
+    return True
+
+
+def _json(reading: Reading, zone: ZoneInfo) -> dict[str, Any]:
+    leads = [_ask(ask) for ask in reading.asks] or (
+        [{"at": _moment(reading.next_at, zone)}] if reading.next_at else None
+    )
+    return {
+        "outcome": reading.outcome,
+        "slots": [_slot(slot, zone) for slot in reading.slots],
+        "covered": [_covered(covered) for covered in reading.covered],
+        "reason": reading.reason,
+        "next": leads,
+    }
+
+
+def _slot(slot: Slot, zone: ZoneInfo) -> dict[str, Any]:
+    return {"starts_at": _moment(slot.moment, zone), "place": slot.place.label or slot.place.key or None}
+
+
+def _covered(covered: Covered) -> dict[str, Any]:
+    return {
+        "place": covered.place_key,
+        "first": covered.first and covered.first.isoformat(),
+        "last": covered.last and covered.last.isoformat(),
+    }
+
+
+def _ask(ask: Ask) -> dict[str, Any]:
+    body = {"form": dict(ask.form)} if ask.form else {"json": ask.json} if ask.json is not None else {}
+    place = {"place": ask.place.label or ask.place.key} if ask.place.key else {}
+    return {"method": ask.method, "url": ask.url} | body | place
+
+
+def _moment(moment: date | None, zone: ZoneInfo) -> str | None:
+    """Return ISO 8601 with the zone's offset, a date alone where no hour is known, null for `open`."""
+    if isinstance(moment, datetime):
+        return moment.astimezone(zone).isoformat()
+    return moment.isoformat() if moment else None
