@@ -16,7 +16,7 @@ def email_address(text: str) -> str:
         ValueError: it is no address; the text says why.
     """
     try:
-        address = validate_email(text.strip(), check_deliverability=False).normalized
+        address = validate_email(text.strip(), check_deliverability=False, strict=True).normalized
     except EmailNotValidError as error:
         raise ValueError(f"not an e-mail address: {error}") from None
     if len(address) > LONGEST_EMAIL:

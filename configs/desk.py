@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from configs.hosts import host_of, is_loopback
 from configs.strict import Strict
+from configs.yamlfile import FILLED
 
 FASTEST = 30  # seconds between two checks of a real site, whatever an operator writes
 
@@ -103,8 +104,8 @@ class Desk(Strict):
     `parameters` are the platform's own, which the crawler checks.
     """
 
-    prefecture_id: str
-    time_zone: ZoneName = "Europe/Paris"
+    prefecture_id: Annotated[str, FILLED]
+    time_zone: Annotated[ZoneName, FILLED] = "Europe/Paris"
     slug: Slug
     label: Text
     procedures: Annotated[frozenset[Procedure], Field(min_length=1)]

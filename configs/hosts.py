@@ -29,7 +29,7 @@ def parse_host_map(text: str) -> dict[str, str]:
 
 def is_loopback(name: str) -> bool:
     """Tell whether a host name is this machine without asking DNS (names may resolve to anything)."""
-    if name == "localhost":
+    if name.lower() == "localhost":
         return True
     try:
         return ipaddress.ip_address(name.strip("[]")).is_loopback

@@ -21,15 +21,26 @@ _SHARED: tuple[Processor, ...] = (
 )
 
 
+class _ToStandardError(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write to what standard error is now: tests and daemons exchange it."""
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+        except Exception:  # noqa: BLE001 -- a log line that cannot be written must not stop the program
+            self.handleError(record)
+
+
 def set_up_logs(program: str | None = None) -> None:
     """Send everything that is logged to standard error, in LOG_FORMAT from LOG_LEVEL on.
 
     Each line carries `program` (default: PROGRAM). May be called again; handlers of others are replaced.
     """
     name = program or settings().program
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _ToStandardError()
     handler.setFormatter(_formatter({"program": name} if name else {}))
-    logging.basicConfig(handlers=[handler], level=settings().log_level.upper(), force=True)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]  # not basicConfig(force=True), which closes what it did not open
+    root.setLevel(settings().log_level.upper())
     logging.captureWarnings(capture=True)
     structlog.configure(
         processors=[

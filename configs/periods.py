@@ -3,12 +3,14 @@
 Tests of whole processes set them short (lease 1 s, sweep 0.2 s), so that they take seconds.
 """
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings
 
+LONGEST_SPAN = 3650 * 86400
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -17,12 +19,13 @@ def _span(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     number, unit = (value[:-1], value[-1:]) if value[-1:] in _UNITS else (value, "s")
-    if not (number.isascii() and number.isdigit()):
-        raise ValueError("must be a number with d, h, m or s, e.g. 7d")
-    return timedelta(seconds=int(number) * _UNITS[unit])
+    seconds = int(number) * _UNITS[unit] if re.fullmatch("[0-9]{1,9}", number) else 0
+    if not 0 < seconds <= LONGEST_SPAN:
+        raise ValueError("must be a positive number with d, h, m or s, e.g. 7d, of ten years at most")
+    return timedelta(seconds=seconds)
 
 
-Span = Annotated[timedelta, BeforeValidator(_span), Field(gt=timedelta(0), le=timedelta(days=3650))]
+Span = Annotated[timedelta, BeforeValidator(_span)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from configs.desk import Whole
 from configs.strict import Strict
-from configs.yamlfile import ConfigFileError, Document, check, read
+from configs.yamlfile import FILLED, ConfigFileError, Document, check, read
 
 PLANS = Path(__file__).parent / "plans.yaml"
 
@@ -37,7 +37,7 @@ class Plan(Strict):
     `interval_seconds` is the best we promise; `channels` bind slot alerts only.
     """
 
-    name: PlanName
+    name: Annotated[PlanName, FILLED]
     price_cents: Annotated[Whole, Field(ge=0)]
     currency: Literal["eur"]
     duration_seconds: Positive | None

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from configs.desk import Desk, HostRule, Text, WatchLevel, WebAddress, Whole, ZoneName, is_stand_in
 from configs.strict import Strict
-from configs.yamlfile import ConfigFileError, Document, check, read
+from configs.yamlfile import FILLED, ConfigFileError, Document, check, read
 
 BUSIEST = 60  # requests a minute to a real host: twice what the most generous platform allows
 _NAME = re.compile(r"[a-z0-9-]+_([0-9]{2,3}|2[ab])")
@@ -21,7 +21,7 @@ class PrefectureFileError(ConfigFileError):
 class Prefecture(Strict):
     """One of the 101. `tier` (1 to 3) gives the wished interval; `hosts` are budgets that differ, by host."""
 
-    id: str
+    id: Annotated[str, FILLED]
     name: Text
     department: Annotated[str, Field(pattern=r"^([0-9]{2,3}|2[AB])$")]
     region: Text

@@ -18,6 +18,7 @@ except ImportError:  # pragma: no cover - PyYAML built without libyaml
 Model = TypeVar("Model", bound=BaseModel)
 Where = tuple[str | int, ...]
 
+FILLED = "filled by the loader"  # marks a field that nobody writes in the file
 DEEPEST = 20  # levels; our own files have four
 _TAG = "tag:yaml.org,2002:"
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")  # int() refuses thousands of digits with a ValueError
@@ -178,9 +179,14 @@ def _owner(model: type[BaseModel], where: Where) -> type[BaseModel]:
     return model
 
 
+def keys_of(model: type[BaseModel]) -> list[str]:
+    """Return the keys that a person may write."""
+    return sorted(name for name, each in model.model_fields.items() if FILLED not in each.metadata)
+
+
 def _advice(kind: str, message: str, owner: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
-        return f"is no key here; keys: {', '.join(sorted(owner.model_fields))}"
+        return f"is no key here; keys: {', '.join(keys_of(owner))}"
     if kind == "missing":
         return "is missing: add it"
     if kind == "string_type":

@@ -54,6 +54,7 @@ def test_a_good_file_is_read_whole(folder: Path) -> None:
         ("tier: 1", "tier: '1'", "tier", "valid integer"),
         ("tier: 1", "tier: true", "tier", "valid integer"),
         ("tier: 1", "teir: 1", "teir", "is no key here; keys: chef_lieu, department, desks"),
+        ("tier: 1", "teir: 1", "teir", "hosts, name, region, site, tier, time_zone"),
         ("tier: 1\n", "", "tier", "is missing"),
         ("tier: 1", "tier: 01", "tier", "in quotes"),
         ('"91"', "91", "department", "must be a text: write it in quotes"),
@@ -101,7 +102,12 @@ def test_a_good_file_is_read_whole(folder: Path) -> None:
         ("horizon: 30", "horizon: 0", "desks.1.horizon", "greater than or equal to 1"),
         ("horizon: 30", "horizon: 4000", "desks.1.horizon", "less than or equal to 730"),
         ("watch: presence", "watch: off", "desks.1.watch", "'full'"),
-        ("watch: presence", "watsh: full", "desks.1.watsh", "is no key here; keys: date, grade, horizon"),
+        (
+            "watch: presence",
+            "watsh: full",
+            "desks.1.watsh",
+            "is no key here; keys: date, grade, horizon, interval, label, parameters, platform, procedures, site, slug",
+        ),
         ("parameters: {plannings: [1, 2]}", "parameters: [1]", "desks.1.parameters", "valid dictionary"),
         (
             "    watch: presence\n",

@@ -1,0 +1,55 @@
+"""Hosts: names and ports, and what is this machine."""
+
+import pytest
+
+from configs.hosts import host_of, is_loopback, parse_host_map
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://x.fr", "x.fr:443"),
+        ("http://X.fr/a?b#c", "x.fr:80"),
+        ("wss://x.fr:8", "x.fr:8"),
+        ("http://[::1]:80/", "::1:80"),
+        ("nothing", ":0"),
+    ],
+)
+def test_a_host_is_a_name_and_a_port(url: str, host: str) -> None:
+    assert host_of(url) == host
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "127.77.0.91", "localhost", "::1", "[::1]", "LOCALHOST"])
+def test_loopback_is_this_machine(name: str) -> None:
+    assert is_loopback(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "8.8.8.8",
+        "192.0.2.1",
+        "127.0.0.1.nip.io",
+        "localhost.example.fr",
+        "127.1",
+        "2130706433",
+        "10.0.0.1",
+    ],
+)
+def test_a_name_that_may_resolve_to_anything_is_not(name: str) -> None:
+    assert not is_loopback(name)
+
+
+def test_a_map_pairs_real_hosts_with_stand_ins() -> None:
+    assert parse_host_map(" a.fr=127.0.0.1:8, b.fr=localhost:9 ,") == {
+        "a.fr": "127.0.0.1:8",
+        "b.fr": "localhost:9",
+    }
+    assert parse_host_map("") == {}
+
+
+@pytest.mark.parametrize("text", ["a.fr", "=127.0.0.1:8", "a.fr=", "a.fr=b.fr:80", "a.fr=10.0.0.1:80"])
+def test_a_map_that_leads_off_this_machine_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="stand-ins live on loopback"):
+        parse_host_map(text)

@@ -1,0 +1,42 @@
+"""Periods: every one positive, in seconds, and set by a variable of its own."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from configs.periods import Periods
+from configs.settings import load
+
+Put = Callable[..., None]
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ("7d", timedelta(days=7)),
+        ("12h", timedelta(hours=12)),
+        ("30m", timedelta(minutes=30)),
+        ("45s", timedelta(seconds=45)),
+        ("604800", timedelta(days=7)),
+    ],
+)
+def test_a_span_is_a_number_with_its_unit(bare: Put, written: str, read_as: timedelta) -> None:
+    bare(JWT_EXPIRES_IN=written)
+    assert load().jwt_expires_in == read_as
+
+
+@pytest.mark.parametrize("name", sorted(Periods.model_fields))
+def test_each_period_is_a_variable(bare: Put, name: str) -> None:
+    bare(**{name.upper(): "2"})
+    value = getattr(load(), name)
+    assert value in (2, timedelta(seconds=2))
+
+
+def test_a_lease_outlives_the_wait_for_a_provider() -> None:
+    # otherwise a second worker would send what the first still waits for
+    assert Periods().lease_seconds > Periods().provider_timeout_seconds
+
+
+def test_a_seat_is_renewed_before_it_is_lost() -> None:
+    assert Periods().seat_renew_seconds * 2 < Periods().seat_seconds

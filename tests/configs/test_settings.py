@@ -1,0 +1,307 @@
+"""The environment: what is read from where, and what is refused in which world."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from configs.settings import SettingMissing, Settings, SettingsRefused, load, settings
+
+Put = Callable[..., None]
+STRONG = "q8Zr2LmX0vTbN5kYw7Hc4JdPs9GfUa1E"
+PRODUCTION = {
+    "APP_ENV": "production",
+    "DATABASE_URL": f"postgresql://rdv:{STRONG}@db:5432/rdv",
+    "REDIS_URL": f"redis://:{STRONG}@redis:6379/0",
+    "JWT_SECRET": STRONG,
+    "STRIPE_SECRET_KEY": "sk_live_" + STRONG,
+    "STRIPE_WEBHOOK_SECRET": "whsec_" + STRONG,
+    "SENDGRID_API_KEY": "SG." + STRONG,
+    "TWILIO_ACCOUNT_SID": "AC0123456789abcdef",
+    "TWILIO_AUTH_TOKEN": STRONG,
+    "TWILIO_PHONE_NUMBER": "+33644600000",
+    "TELEGRAM_BOT_TOKEN": "123456:" + STRONG,
+    "SCRAPYD_PASSWORD": STRONG,
+    "API_URL": "https://api.rdvpriority.fr",
+    "FRONTEND_URL": "https://rdvpriority.fr",
+}
+SECRETS = [
+    name.upper() for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
+]
+
+
+def _refused(**overrides: Any) -> str:
+    with pytest.raises(SettingsRefused) as caught:
+        load(**overrides)
+    return str(caught.value)
+
+
+def _told_by_pydantic() -> str:
+    try:
+        return str(Settings())
+    except ValidationError as error:
+        return str(error)
+
+
+def test_an_empty_environment_is_development_on_loopback(bare: Put) -> None:
+    assert load().app_env == "development"
+    assert load().loopback_only
+    assert load().port == 4000
+    assert load().email_from == "RDVPriority <alerte@rdvpriority.fr>"
+
+
+@pytest.mark.parametrize("given_name", ["PORT", "port"])
+def test_the_environment_is_read(bare: Put, monkeypatch: pytest.MonkeyPatch, given_name: str) -> None:
+    monkeypatch.setenv(given_name, "4999")
+    assert load().port == 4999
+
+
+def test_an_empty_variable_means_the_default(bare: Put) -> None:
+    bare(PORT="", APP_ENV="", JWT_SECRET="")
+    assert (load().port, load().app_env, load().jwt_secret) == (4000, "development", None)
+
+
+def test_settings_are_read_once_and_frozen(bare: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = settings()
+    monkeypatch.setenv("PORT", "4999")
+    assert settings() is first
+    with pytest.raises(ValidationError):
+        first.port = 1  # type: ignore[misc]
+
+
+class TestDotEnv:
+    """A developer's .env must not leak into tests, and the environment wins over it."""
+
+    @pytest.fixture(autouse=True)
+    def dotenv(self, bare: Put, tmp_path: Path) -> Path:
+        file = tmp_path / ".env"
+        file.write_text("PORT=4111\nJWT_SECRET=from-the-file\n")
+        return file
+
+    @pytest.mark.parametrize("world", ["", "development"])
+    def test_it_is_read_in_development(self, bare: Put, world: str) -> None:
+        bare(APP_ENV=world)
+        assert load().port == 4111
+
+    def test_the_environment_wins_over_it(self, bare: Put) -> None:
+        bare(PORT="4222")
+        assert load().port == 4222
+        assert load().require("jwt_secret") == "from-the-file"
+
+    @pytest.mark.parametrize("world", ["test", "sandbox"])
+    def test_it_is_not_read_by_tests_and_the_sandbox(self, bare: Put, world: str) -> None:
+        bare(APP_ENV=world)
+        assert (load().port, load().jwt_secret) == (4000, None)
+
+    def test_it_is_not_read_where_the_code_says_test(self) -> None:
+        assert load(app_env="test").port == 4000
+
+    def test_it_is_read_in_production(self, bare: Put) -> None:
+        bare(**PRODUCTION)
+        assert load().port == 4111
+
+    def test_it_may_itself_say_sandbox(self, dotenv: Path) -> None:
+        dotenv.write_text("APP_ENV=sandbox\nJWT_SECRET=sandbox-secret\n")
+        assert load().require("jwt_secret") == "sandbox-secret"
+
+    def test_it_is_refused_by_variable_too(self, dotenv: Path) -> None:
+        dotenv.write_text("PORT=x\n")
+        assert "PORT: " in _refused()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PORT", "x", "valid integer"),
+        ("PORT", "70000", "less than or equal to 65535"),
+        ("APP_ENV", "prod", "'production', 'development', 'sandbox' or 'test'"),
+        ("PROGRAM", "web", "'api', 'crawler' or 'notifier'"),
+        ("API_URL", "rdvpriority.fr", "valid URL"),
+        ("API_URL", "ftp://rdvpriority.fr", "URL scheme should be 'http' or 'https'"),
+        ("EMAIL_FROM", "RDVPriority", "not an e-mail address"),
+        ("EMAIL_FROM", "a <a@example.fr>\nBcc: b@example.fr", "control character"),
+        ("DATABASE_URL", "mysql://h/db", "must begin with postgresql://"),
+        ("REDIS_URL", "http://h/0", "must begin with redis://"),
+        ("JWT_EXPIRES_IN", "soon", "e.g. 7d"),
+        ("JWT_EXPIRES_IN", "0d", "positive number"),
+        ("JWT_EXPIRES_IN", "999999999d", "ten years at most"),
+        ("JWT_EXPIRES_IN", "٣d", "e.g. 7d"),
+        ("LEASE_SECONDS", "0", "greater than 0"),
+        ("LEASE_SECONDS", "inf", "finite"),
+        ("BCRYPT_COST", "31", "less than or equal to 16"),
+        ("LOG_FORMAT", "xml", "'console' or 'json'"),
+        ("SANDBOX_HOSTS", "www.essonne.gouv.fr=8.8.8.8:80", "loopback"),
+        ("ALLOW_LIVE_SITES", "perhaps", "valid boolean"),
+    ],
+)
+def test_a_wrong_variable_is_named_with_what_to_do(bare: Put, name: str, value: str, said: str) -> None:
+    bare(**{name: value})
+    line = _refused().split("\n")[1]
+    assert line.startswith(f"  {name}: ")
+    assert said in line
+
+
+def test_all_wrong_variables_are_named_at_once(bare: Put) -> None:
+    bare(PORT="x", LOG_LEVEL="loud", API_URL="y", SANDBOX_HOSTS="z")
+    lines = _refused().split("\n")
+    assert sorted(line.split(":")[0].strip() for line in lines[1:]) == [
+        "API_URL",
+        "LOG_LEVEL",
+        "PORT",
+        "SANDBOX_HOSTS",
+    ]
+
+
+def test_production_starts_with_what_it_needs(bare: Put) -> None:
+    bare(**PRODUCTION)
+    assert load().app_env == "production"
+    assert not load().loopback_only
+
+
+def test_production_names_all_missing_secrets_and_wrong_values_at_once(bare: Put) -> None:
+    bare(APP_ENV="production", PORT="x", REDIS_URL="http://r")
+    told = _refused()
+    missing = set(PRODUCTION) - {"APP_ENV", "API_URL", "FRONTEND_URL", "REDIS_URL"}
+    assert {line.split()[0] for line in told.split("\n") if line.endswith("is not set")} == missing
+    assert "PORT: " in told
+    assert told.count("REDIS_URL") == 1
+    assert "API_URL is not https" in told
+
+
+@pytest.mark.parametrize("name", sorted(set(PRODUCTION) - {"APP_ENV", "API_URL", "FRONTEND_URL"}))
+def test_production_refuses_to_start_without(bare: Put, name: str) -> None:
+    bare(**(PRODUCTION | {name: ""}))
+    assert _refused() == f"settings refused:\n  {name} is not set"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("JWT_SECRET", "short-secret-26-characters", "JWT_SECRET is shorter than 32 bytes"),
+        ("JWT_SECRET", "a" * 40, "JWT_SECRET can be guessed"),
+        ("JWT_SECRET", "changeme" + STRONG, "JWT_SECRET can be guessed"),
+        ("SCRAPYD_PASSWORD", "scrapyd", "SCRAPYD_PASSWORD is shorter than 16 bytes"),
+        ("DB_PASSWORD", "postgres", "DB_PASSWORD is shorter than 16 bytes"),
+        ("REDIS_PASSWORD", "password-password", "REDIS_PASSWORD can be guessed"),
+        ("SENDGRID_API_KEY", "SG.x", "SENDGRID_API_KEY is shorter than 16 bytes"),
+        ("DATABASE_URL", "postgresql://rdv:rdv@db/rdv", "the password in DATABASE_URL is shorter than 16"),
+        (
+            "DATABASE_URL_API",
+            "postgres://a:password%20password@db/x",
+            "the password in DATABASE_URL_API can be guessed",
+        ),
+        ("DATABASE_URL", "postgresql://u:p@[db/rdv", "the password in DATABASE_URL is shorter than 16"),
+        ("REDIS_URL", "redis://:x@redis:6379/0", "the password in REDIS_URL is shorter than 16"),
+        ("BCRYPT_COST", "10", "BCRYPT_COST is below 12"),
+        ("SENDGRID_BASE_URL", "http://127.0.0.1:9", "SENDGRID_BASE_URL is not https"),
+        ("JWT_SECRET", "sandbox-" + STRONG, "JWT_SECRET holds a sandbox value"),
+        ("SANDBOX_HOSTS", "x.fr=127.0.0.1:1", "SANDBOX_HOSTS works only with APP_ENV=sandbox"),
+    ],
+)
+def test_production_refuses_what_is_weak_or_of_the_sandbox(
+    bare: Put, name: str, value: str, said: str
+) -> None:
+    bare(**(PRODUCTION | {name: value}))
+    told = _refused()
+    assert said in told
+    assert told.count("\n") == 1
+
+
+def test_production_takes_a_server_that_trusts_its_socket(bare: Put) -> None:
+    bare(
+        **(
+            PRODUCTION
+            | {"DATABASE_URL": "postgresql:///rdv?host=/run/postgresql", "REDIS_URL": "unix:///run/redis"}
+        )
+    )
+    assert load().app_env == "production"
+
+
+def test_sandbox_values_work_only_in_the_sandbox(bare: Put) -> None:
+    values = {"JWT_SECRET": "sandbox-secret", "SANDBOX_HOSTS": "x.fr=127.0.0.1:1"}
+    bare(APP_ENV="sandbox", **values)
+    assert load().sandbox_hosts == {"x.fr": "127.0.0.1:1"}
+    bare(APP_ENV="development")
+    told = _refused()
+    assert "JWT_SECRET holds a sandbox value, which works only with APP_ENV=sandbox" in told
+    assert "SANDBOX_HOSTS works only with APP_ENV=sandbox" in told
+
+
+def test_a_folder_may_be_called_sandbox(bare: Put) -> None:
+    bare(STATE_DIR="/srv/sandbox-1/.state")
+    assert load().state_dir == Path("/srv/sandbox-1/.state")
+
+
+@pytest.mark.parametrize(
+    ("world", "allowed", "expected"),
+    [
+        ("development", "false", True),
+        ("development", "true", False),
+        ("sandbox", "true", True),
+        ("test", "true", True),
+    ],
+)
+def test_only_development_may_be_allowed_to_leave_loopback(
+    bare: Put, world: str, allowed: str, *, expected: bool
+) -> None:
+    bare(APP_ENV=world, ALLOW_LIVE_SITES=allowed)
+    assert load().loopback_only is expected
+
+
+def test_addresses_have_no_slash_at_their_end(bare: Put) -> None:
+    bare(API_URL="https://api.rdvpriority.fr/", FRONTEND_URL="http://localhost:3000")
+    assert (load().api_url, load().frontend_url) == ("https://api.rdvpriority.fr", "http://localhost:3000")
+
+
+def test_require_gives_text_or_names_the_variable(bare: Put) -> None:
+    assert load(jwt_secret="abc").require("jwt_secret") == "abc"
+    assert load().require("api_url") == "http://localhost:4000"
+    with pytest.raises(SettingMissing, match="JWT_SECRET is not set"):
+        load().require("jwt_secret")
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("world", ["production", "development", "test"])
+def test_a_secret_shows_in_no_repr_and_no_error(bare: Put, name: str, world: str) -> None:
+    secret = "sandbox-hunter2"
+    url = {"REDIS_URL": "redis://", "DATABASE": "postgresql://"}.get(
+        "DATABASE" if "DATABASE" in name else name, ""
+    )
+    for value in (f"{url}{secret}", f"wrong://{secret}@[x"):
+        bare(**{"APP_ENV": world, name: value})
+        try:
+            shown = repr(load()) + str(load())
+        except SettingsRefused as error:
+            shown = str(error) + repr(error) + repr(error.__cause__)
+        assert "hunter2" not in shown
+        assert "hunter2" not in _told_by_pydantic()
+
+
+_names = st.sampled_from(sorted(name.upper() for name in Settings.model_fields))
+_values = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30),
+    st.sampled_from(
+        ["1", "-1", "1e400", "nan", "true", "https://[", "http://x:y", "redis://[", "a=b", "[]", "{}"]
+    ),
+)
+
+
+@given(st.dictionaries(_names, _values, max_size=4), st.sampled_from(["development", "test", "production"]))
+def test_any_environment_is_read_or_refused_and_never_anything_else(
+    variables: dict[str, str], world: str
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ({"APP_ENV": world} | variables).items():
+            patch.setenv(name, value)
+        try:
+            assert repr(load())
+        except SettingsRefused as error:
+            told = str(error)
+            assert told.startswith("settings refused:\n")
+            assert all(
+                any(word.rstrip(":").isupper() for word in line.split()) for line in told.splitlines()[1:2]
+            )
