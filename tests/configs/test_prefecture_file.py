@@ -231,7 +231,7 @@ def test_a_folder_without_files_is_refused(tmp_path: Path) -> None:
     assert "check PREFECTURES_DIR" in _problems(tmp_path / "nowhere")[0]
 
 
-@pytest.mark.parametrize("body", ["", "[]", "text", "desks: [", "\x00", "desks: 3"])
+@pytest.mark.parametrize("body", ["", "[]", "text", "desks: [", "\x00", "desks: 3", "desks: [3]"])
 def test_a_file_that_is_no_prefecture_is_refused(folder: Path, body: str) -> None:
     (folder / NAME).write_text(body)
     assert all(problem.startswith(f"{folder / NAME}:") for problem in _problems(folder))
