@@ -10,7 +10,7 @@ from deploy.sandbox.clock import PARIS, now
 from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 WEEK: Final = 7
 _SATURDAY: Final = 5
@@ -33,8 +33,10 @@ def week_fragment(form: int, slots: Iterable[int], days_from_today: int) -> str:
     """
     first = today() + timedelta(days=days_from_today)
     week = [first + timedelta(days=ahead) for ahead in range(WEEK)]
-    here = {moment: slot for slot in slots if (moment := datetime.fromtimestamp(slot, PARIS)).date() in week}
-    hours = sorted({*HOURS, *(moment.time() for moment in here)})
+    # Pairs, not a dict: two instants can share a wall clock in the hour that is repeated in October.
+    here = [(datetime.fromtimestamp(slot, PARIS), slot) for slot in slots]
+    here = [(moment, slot) for moment, slot in here if moment.date() in week]
+    hours = sorted({*HOURS, *(moment.time() for moment, _ in here)})
     rows = [[_cell(day, hour, here) for day in week] for hour in hours]
     return render(
         "calendar.html",
@@ -43,14 +45,10 @@ def week_fragment(form: int, slots: Iterable[int], days_from_today: int) -> str:
         last=f"{week[-1]:%d/%m/%Y}",
         heads=[f"{_DAYS[day.weekday()]} {day:%d/%m}" for day in week],
         rows=rows,
-        free=len(here),
     )
 
 
-def _cell(day: date, hour: time, here: dict[datetime, int]) -> dict[str, object]:
-    # Two instants can share a wall clock in the hour that is repeated in October: both are shown.
-    found: Sequence[int] = [
-        slot for moment, slot in here.items() if moment.date() == day and moment.time() == hour
-    ]
+def _cell(day: date, hour: time, here: Iterable[tuple[datetime, int]]) -> dict[str, object]:
+    found = [slot for moment, slot in here if moment.date() == day and moment.time() == hour]
     works = hour in HOURS and day.weekday() < _SATURDAY
     return {"hour": f"{hour:%Hh%M}", "slots": found, "works": works}
