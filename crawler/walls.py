@@ -40,9 +40,10 @@ _BOT_HINTS = (
     b"challenge-form",
     b"just a moment",
     b"un instant",
+    b"you have been blocked",
     b"incapsula",
 )
-_WIDGET_HINTS = (b"captcha", b"turnstile", b"cf-norobot", b"challenges.cloudflare")
+_WIDGET_HINTS = (b"captcha", b"captchetat", b"turnstile", b"cf-norobot", b"challenges.cloudflare")
 _POSTS = "descendant::form[translate(@method, 'POST', 'post')='post']"
 _MAINTENANCE = re.compile(r"(?i)\b(?:maintenance|indisponible)\b")
 _ERROR = 400

@@ -66,7 +66,7 @@ class Command(ScrapyCommand):
         except OSError as error:
             raise UsageError(f"cannot read {error.filename}: {error.strerror}", print_help=False) from error
         for name, page in pages:
-            said = _json(interpret(reader, page), page.visit.zone)
+            said = describe(interpret(reader, page), page.visit.zone)
             print(json.dumps({"file": name} | said, ensure_ascii=False))
 
 
@@ -102,7 +102,8 @@ def _is_of(reader: Platform, url: str, visit: Visit) -> bool:
     return True
 
 
-def _json(reading: Reading, zone: ZoneInfo) -> dict[str, Any]:
+def describe(reading: Reading, zone: ZoneInfo) -> dict[str, Any]:
+    """Return a reading as JSON values; instants in the desk's zone, with their offset."""
     leads = [_ask(ask) for ask in reading.asks] or (
         [{"at": _moment(reading.next_at, zone)}] if reading.next_at else None
     )

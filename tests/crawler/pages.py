@@ -1,0 +1,41 @@
+"""Pages as the crawl hands them to readers."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from crawler.platforms import platform
+from crawler.reading import ANYWHERE, Ask, Covered, Page, Place, Reading, Visit
+from crawler.walls import interpret
+
+TODAY = date(2026, 11, 20)  # a Friday
+DESK = "https://www.seine-saint-denis.gouv.fr/booking/create/9845"
+
+
+def visit(url: str = DESK, *, horizon: int = 90, name: str = "ezbooking", **parameters: Any) -> Visit:
+    """Return a visit to a desk, on TODAY."""
+    return Visit(
+        url, TODAY, parameters=platform(name).Parameters(**parameters), horizon=timedelta(days=horizon)
+    )
+
+
+def page(
+    body: str | bytes,
+    *,
+    status: int = 200,
+    step: str = "",
+    place: Place = ANYWHERE,
+    window: Covered | None = None,
+    url: str = DESK,
+    of: Visit | None = None,
+    **headers: str,
+) -> Page:
+    """Return an answer to a request; header names with underscores."""
+    raw = body.encode() if isinstance(body, str) else body
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    ask = Ask(url, step, place=place, window=window)
+    return Page(url, status, raw, of or visit(), ask, named)
+
+
+def read(body: str | bytes, **how: Any) -> Reading:
+    """Interpret an EZBooking page as the crawl does: walls, platform, what is left."""
+    return interpret(platform("ezbooking"), page(body, **how))

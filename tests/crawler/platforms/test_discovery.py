@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import pytest
+
+from configs.strict import Strict
+from crawler import platforms
+from crawler.platforms import UnknownPlatform, platform
+from crawler.reading import Visit
+from tests.crawler.pages import TODAY
+
+NAMES = sorted(platforms.platforms())
+
+
+def test_every_file_of_the_folder_is_a_platform() -> None:
+    files = {path.stem for path in Path(platforms.__file__).parent.glob("*.py")} - {"__init__"}
+    assert set(NAMES) == files
+
+
+def test_an_unknown_name_is_answered_with_those_that_exist() -> None:
+    with pytest.raises(UnknownPlatform, match="no platform 'ezboking': there are ezbooking"):
+        platform("ezboking")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_platform_says_what_the_base_needs(name: str) -> None:
+    found = platform(name)
+    assert found.SYSTEM in {"ants", "prefenligne", "custom", "doctolib"}
+    assert 0 < found.COST <= found.BUDGET
+    assert issubclass(found.Parameters, Strict)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_platform_can_begin_a_visit_to_its_own_example(name: str) -> None:
+    found = platform(name)
+    ask = found.first(Visit(found.EXAMPLE, TODAY, parameters=found.Parameters()))
+    assert not found.forbidden(ask.url)

@@ -1,0 +1,398 @@
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from configs.outcome import Outcome
+from crawler.platforms import ezbooking, platform
+from crawler.reading import Ask, Covered, Place, Slot
+from crawler.walls import interpret
+from tests.crawler import ezbooking_pages as ez
+from tests.crawler.pages import DESK, TODAY, page, read, visit
+
+HOUR = int(datetime(2026, 11, 24, 9, 30, tzinfo=ez.PARIS).timestamp())
+A = Place("23018", "Guichet A")
+WINDOW = Covered("23018", TODAY, TODAY + timedelta(days=6))
+CALENDAR = "https://www.seine-saint-denis.gouv.fr/ezjscore/call/bookingserver::planning::assign::9845::"
+
+
+def steps_of(asks: tuple[Ask, ...]) -> list[str]:
+    return [f"{ask.method} {ask.url.removeprefix(DESK)} {dict(ask.form)}" for ask in asks]
+
+
+def test_a_visit_begins_with_the_conditions() -> None:
+    assert ezbooking.first(visit()) == Ask(f"{DESK}/0", "conditions")
+
+
+@pytest.mark.parametrize("tail", ["", "/", "/0", "/2", "?x=1"])
+def test_the_address_of_a_desk_may_end_in_any_step(tail: str) -> None:
+    assert ezbooking.first(visit(DESK + tail)).url == f"{DESK}/0"
+
+
+def test_a_site_behind_index_php_is_asked_there_throughout() -> None:
+    desk = visit("https://a.gouv.fr/index.php/booking/create/7")
+    assert ezbooking.first(desk).url == "https://a.gouv.fr/index.php/booking/create/7/0"
+    week = read(ez.pick("8").replace("9845", "7"), of=desk).asks[0].url
+    assert week == "https://a.gouv.fr/index.php/ezjscore/call/bookingserver::planning::assign::7::8::0"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a.gouv.fr/", "https://a.gouv.fr/booking/create/x", "ftp://a/booking/create/1"]
+)
+def test_an_address_of_another_shape_is_refused_in_words(url: str) -> None:
+    with pytest.raises(ValueError, match="is no EZBooking address: it must be"):
+        ezbooking.first(visit(url))
+
+
+def test_plannings_may_be_written_as_numbers_and_nothing_else() -> None:
+    assert ezbooking.Parameters.model_validate({"plannings": [990, "1000"]}).plannings == ("990", "1000")
+    with pytest.raises(ValidationError, match="plannings"):
+        ezbooking.Parameters.model_validate({"plannings": ["guichet A"]})
+
+
+# Steps that take a slot
+
+
+@pytest.mark.parametrize("step", [2, 4, 5, 6, 8, 9, 10, -1])
+def test_no_address_of_a_step_that_takes_or_ends_something_can_be_made(step: int) -> None:
+    with pytest.raises(ValueError, match="not ours"):
+        ezbooking._desk(visit()).step(step)
+
+
+@pytest.mark.parametrize("tail", ["/5/1795249632", "/5", "/6", "/8", "/9", "/10", "/5/", "/6?x"])
+def test_addresses_that_take_a_slot_are_forbidden(tail: str) -> None:
+    assert ezbooking.forbidden(DESK + tail)
+
+
+@pytest.mark.parametrize("tail", ["", "/", "/0", "/1", "/2", "/3", "/4", "?step=5"])
+def test_addresses_that_take_nothing_are_allowed(tail: str) -> None:
+    assert not ezbooking.forbidden(DESK + tail)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ez.conditions(),
+        ez.choice({"1": "Guichet 1", "2": "Guichet 2"}),
+        ez.terms(),
+        ez.pick("23018", [HOUR]),
+        ez.pick(),
+        ez.week(TODAY, [HOUR]),
+    ],
+)
+def test_whatever_a_page_leads_to_takes_nothing(body: str) -> None:
+    reading = read(body)
+    assert not any(ezbooking.forbidden(ask.url) for ask in reading.asks)
+    assert not any(ask.method == "POST" and "/4" in ask.url.removeprefix(DESK) for ask in reading.asks)
+    assert all(slot.url == DESK for slot in reading.slots + reading.fallback)
+
+
+# Steps
+
+
+def test_the_conditions_are_accepted() -> None:
+    reading = read(ez.conditions(), step="conditions")
+    assert reading.outcome is None
+    accepted = {"condition": "on", "nextButton": "Effectuer une demande de rendez-vous"}
+    assert reading.asks == (Ask(f"{DESK}/0", "accept", "POST", accepted),)
+
+
+def test_conditions_that_come_back_are_no_answer() -> None:
+    reading = read(ez.conditions(), step="accept")
+    assert (reading.outcome, reading.asks) == (Outcome.UNREADABLE, ())
+    assert "came back" in reading.reason
+
+
+def test_every_planning_offered_is_asked_with_its_label() -> None:
+    reading = read(ez.choice({"23018": "Guichet A", "23198": "Guichet B"}))
+    assert reading.outcome is None
+    assert [(ask.method, ask.url, ask.step) for ask in reading.asks] == [
+        ("POST", f"{DESK}/1", "planning")
+    ] * 2
+    assert [ask.form["planning"] for ask in reading.asks] == ["23018", "23198"]
+    assert [ask.place for ask in reading.asks] == [A, Place("23198", "Guichet B")]
+
+
+def test_a_desk_that_is_one_planning_asks_only_that() -> None:
+    reading = read(ez.choice({"23018": "A", "23198": "B"}), of=visit(plannings=["23198"]))
+    assert [ask.place.key for ask in reading.asks] == ["23198"]
+
+
+def test_a_desk_whose_planning_is_gone_is_unreadable_and_says_what_is_offered() -> None:
+    reading = read(ez.choice({"23018": "A", "23198": "B"}), of=visit(plannings=["1"]))
+    assert (reading.outcome, reading.asks) == (Outcome.UNREADABLE, ())
+    assert "23018, 23198" in reading.reason
+
+
+def test_a_choice_that_comes_back_is_no_answer() -> None:
+    assert read(ez.choice({"23018": "A"}), step="planning", place=A).outcome is Outcome.UNREADABLE
+
+
+# Nothing free
+
+
+@pytest.mark.parametrize("body", [ez.full(), ez.refused(), ez.full(ez.SENTENCE.replace("'", "\u2019"))])
+def test_the_platforms_own_sentence_proves_no_slots_for_the_whole_form(body: str) -> None:
+    reading = read(body, url=f"{DESK}/2")
+    assert (reading.outcome, reading.slots) == (Outcome.NO_SLOTS, ())
+    assert reading.covered == (Covered(),)
+    assert "l n'" in reading.reason
+
+
+def test_the_reason_is_the_sentence() -> None:
+    assert read(ez.full()).reason == ez.SENTENCE
+
+
+def test_after_a_choice_the_sentence_covers_that_planning_only() -> None:
+    assert read(ez.full(), step="planning", place=A).covered == (Covered("23018"),)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ez.wizard("", ez.END, step=2),  # the sentence is missing
+        ez.wizard(f'<script>var plein = "{ez.SENTENCE}"</script>', ez.END, step=2),  # nobody sees it
+        f"<html><body><p>{ez.SENTENCE}</p></body></html>",  # told somewhere else
+        ez.full("Aucun créneau disponible"),  # another platform's words
+        ez.full(ez.SENTENCE[:25]),
+    ],
+)
+def test_without_the_sentence_in_its_place_nothing_is_proven(body: str) -> None:
+    assert read(body).outcome is Outcome.UNREADABLE
+
+
+def test_a_page_that_says_both_is_unreadable() -> None:
+    both = ez.terms().replace("<p>Pièces", f"{ez.SENTENCE}<p>Pièces")
+    assert read(both).outcome is Outcome.UNREADABLE
+
+
+def test_the_sentence_on_an_error_page_proves_nothing() -> None:
+    assert read(ez.full(), status=500).outcome is Outcome.UNREACHABLE
+    assert read(ez.full(), status=404).outcome is Outcome.UNREADABLE
+
+
+# Open
+
+
+def test_step_3_of_a_planning_leads_to_its_calendar_up_to_the_horizon() -> None:
+    reading = read(ez.terms(), step="planning", place=A)
+    assert reading.outcome is None
+    assert [ask.url for ask in reading.asks] == [f"{CALENDAR}23018::{ahead}" for ahead in range(0, 91, 7)]
+    assert reading.asks[0].window == WINDOW
+    assert reading.asks[-1].window == Covered("23018", date(2027, 2, 12), date(2027, 2, 18))
+    assert {ask.place for ask in reading.asks} == {A}
+    assert reading.fallback == (Slot(A, None, DESK),)
+    assert reading.slots == ()
+
+
+def test_step_3_without_a_known_planning_leads_to_step_4_which_names_it() -> None:
+    reading = read(ez.terms())
+    assert steps_of(reading.asks) == ["POST /3 {'nextButton': 'Etape suivante'}"]
+    assert reading.fallback == (Slot(Place("9845"), None, DESK),)
+
+
+def test_a_planning_known_from_the_desks_file_spares_step_4() -> None:
+    reading = read(ez.terms(), of=visit(plannings=["77"]))
+    assert reading.asks[0].url == f"{CALENDAR}77::0"
+    assert reading.asks[0].place == Place("9845")
+
+
+def test_step_4_names_the_calendar_in_its_script() -> None:
+    reading = read(ez.pick("23018"), step="describe", place=Place("9845"))
+    assert reading.asks[1].url == f"{CALENDAR}23018::7"
+    assert reading.asks[1].window == Covered("9845", date(2026, 11, 27), date(2026, 12, 3))
+    assert reading.fallback == (Slot(Place("9845"), None, DESK),)
+
+
+def test_hours_linked_on_step_4_itself_are_slots() -> None:
+    reading = read(ez.pick("23018", [HOUR]), step="describe", place=Place("9845"))
+    assert reading.outcome is Outcome.SLOTS
+    assert reading.slots == (Slot(Place("9845"), datetime(2026, 11, 24, 8, 30, tzinfo=UTC), DESK),)
+    assert reading.fallback == ()
+    assert reading.asks
+
+
+@pytest.mark.parametrize(
+    ("body", "step"), [(ez.pick(), "accept"), (ez.pick(), "describe"), (ez.terms(), "describe")]
+)
+def test_an_open_desk_without_a_calendar_is_open_at_an_unknown_hour(body: str, step: str) -> None:
+    reading = read(body, step=step)
+    assert reading.outcome is Outcome.SLOTS
+    assert reading.slots == (Slot(Place("9845"), None, DESK),)
+    assert (reading.covered, reading.asks) == ((), ())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ez.wizard("", ez.NEXT, step=3),  # a button without its picture
+        ez.wizard("", ez.END, current=3, step=3),  # a picture without its button
+        ez.wizard("", "", current=4, step=4),
+    ],
+)
+def test_half_a_marker_does_not_open_a_desk(body: str) -> None:
+    assert read(body).outcome is Outcome.UNREADABLE
+
+
+# The calendar
+
+
+def test_hours_of_a_week_are_read_from_their_links() -> None:
+    reading = read(ez.week(TODAY, [HOUR, HOUR + 1800]), step="week", place=A, window=WINDOW)
+    assert reading.outcome is Outcome.SLOTS
+    assert [slot.moment for slot in reading.slots] == [
+        datetime(2026, 11, 24, 8, 30, tzinfo=UTC),
+        datetime(2026, 11, 24, 9, 0, tzinfo=UTC),
+    ]
+    assert reading.covered == (WINDOW,)
+    assert {slot.place for slot in reading.slots} == {A}
+
+
+def test_a_whole_week_without_links_covers_itself_and_no_more() -> None:
+    reading = read(ez.week(TODAY), step="week", place=A, window=WINDOW)
+    assert (reading.outcome, reading.covered, reading.asks) == (Outcome.NO_SLOTS, (WINDOW,), ())
+    assert "2026-11-20 to 2026-11-26" in reading.reason
+
+
+def test_the_period_that_the_calendar_shows_wins_over_the_one_asked_for() -> None:
+    monday = date(2026, 11, 16)
+    reading = read(ez.week(monday), step="week", place=A, window=WINDOW)
+    assert reading.covered == (Covered("23018", monday, date(2026, 11, 22)),)
+
+
+def test_another_week_than_the_one_asked_for_is_no_answer() -> None:
+    later = read(ez.week(TODAY + timedelta(days=7)), step="week", place=A, window=WINDOW)
+    assert (later.outcome, later.covered) == (Outcome.UNREADABLE, ())
+
+
+def test_a_heading_without_dates_covers_what_was_asked() -> None:
+    reading = read(ez.week(TODAY, heading="Semaine 47"), step="week", place=A, window=WINDOW)
+    assert reading.covered == (WINDOW,)
+
+
+def test_a_saved_week_is_dated_by_its_address() -> None:
+    reading = read(ez.week(TODAY, heading="Semaine 48"), url=f"{CALENDAR}23018::7")
+    assert reading.covered == (Covered("9845", TODAY + timedelta(days=7), TODAY + timedelta(days=13)),)
+
+
+def test_an_empty_week_that_nobody_can_date_proves_nothing() -> None:
+    assert read(ez.week(TODAY, heading="Semaine 48")).outcome is Outcome.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ez.week(TODAY, legend=False),  # cut off before its end
+        ez.week(TODAY).replace('colspan="7"', 'colspan="5"'),
+        ez.week(TODAY).replace("complet</td>", "libre</td>", 1),  # a free hour that is not linked
+        ez.week(TODAY, [HOUR]).replace(str(HOUR), "demain"),  # a link that cannot be read
+        ez.week(TODAY, [HOUR]).replace("/9845/5/", "/1234/5/"),  # another form's
+        "<table><tr><td>Fatal error: bookingserver",
+        "",
+    ],
+)
+def test_a_week_that_is_not_whole_proves_nothing(body: str) -> None:
+    reading = read(body, step="week", place=A, window=WINDOW)
+    assert (reading.outcome, reading.slots, reading.covered) == (Outcome.UNREADABLE, (), ())
+
+
+def test_hours_of_a_week_that_is_not_whole_are_slots_and_cover_nothing() -> None:
+    body = ez.week(TODAY, [HOUR], legend=False) + ez.link("demain")
+    reading = read(body, step="week", place=A, window=WINDOW)
+    assert reading.outcome is Outcome.SLOTS
+    assert len(reading.slots) == 1
+    assert reading.covered == ()
+
+
+@pytest.mark.parametrize("unix", ["", "x", "9" * 30, "-9" + "9" * 20, "1e9", "1795249632.5"])
+def test_a_malformed_hour_is_left_out(unix: str) -> None:
+    reading = read(ez.week(TODAY, [HOUR]) + ez.link(unix), step="week", place=A, window=WINDOW)
+    assert [slot.moment_text for slot in reading.slots] == ["2026-11-24T08:30:00+00:00"]
+    assert "1 odd" in reading.reason
+
+
+# Any hours, also around both clock changes, each linked once or twice.
+_ANY = st.integers(
+    int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()), int(datetime(2028, 1, 1, tzinfo=UTC).timestamp())
+)
+_SPRING = st.integers(-8, 8).map(lambda q: int(datetime(2027, 3, 28, 1, tzinfo=UTC).timestamp()) + 900 * q)
+_AUTUMN = st.integers(-8, 8).map(lambda q: int(datetime(2026, 10, 25, 1, tzinfo=UTC).timestamp()) + 900 * q)
+
+
+@given(st.lists(_ANY | _SPRING | _AUTUMN, max_size=30), st.integers(0, 9))
+def test_what_a_calendar_shows_is_what_is_read(hours: list[int], doubled: int) -> None:
+    body = "".join(map(ez.link, hours + hours[:doubled])) + ez.week(TODAY)
+    reading = read(body, step="week", place=A, window=WINDOW)
+    assert sorted(slot.starts_at.timestamp() for slot in reading.slots if slot.starts_at) == sorted(
+        set(hours)
+    )
+    assert reading.outcome is (Outcome.SLOTS if hours else Outcome.NO_SLOTS)
+
+
+@given(st.lists(_AUTUMN | _SPRING, min_size=1, max_size=12))
+def test_hours_of_a_clock_change_keep_their_instant(hours: list[int]) -> None:
+    first = datetime.fromtimestamp(min(hours), ez.PARIS).date()
+    window = Covered("23018", first, first + timedelta(days=6))
+    here = [
+        hour for hour in hours if datetime.fromtimestamp(hour, ez.PARIS).date() <= first + timedelta(days=6)
+    ]
+    reading = read(ez.week(first, here), step="week", place=A, window=window)
+    shown = {slot.starts_at.astimezone(ZoneInfo("Europe/Paris")) for slot in reading.slots if slot.starts_at}
+    assert {moment.timestamp() for moment in shown} <= set(here)
+    assert len(reading.slots) == len(set(here))
+
+
+# Trouble
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+@pytest.mark.parametrize("step", ["conditions", "week"])
+def test_a_throttled_site_is_overloaded(status: int, step: str) -> None:
+    reading = read("<html><h1>Bad Gateway</h1></html>", status=status, step=step)
+    assert reading.outcome is Outcome.OVERLOADED
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "Service surchargé",
+        "502 Bad Gateway",
+        "503 Service Unavailable",
+        "504 Gateway Timeout",
+        "504 Gateway Time-out",
+    ],
+)
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_overload_page_is_known_by_its_heading_whatever_its_status(heading: str, status: int) -> None:
+    body = f"<html><h1>{heading}</h1><p>Il n'y a plus de rendez-vous disponibles pour le moment</p></html>"
+    reading = read(body, status=status)
+    assert reading.outcome is Outcome.OVERLOADED
+    assert heading in reading.reason
+
+
+def test_a_broken_gateway_is_overload() -> None:
+    assert read("<p>The server returned an invalid or incomplete response.</p>").outcome is Outcome.OVERLOADED
+
+
+@pytest.mark.parametrize("status", [200, 403, 404, 410])
+def test_a_retired_link_is_closed_in_the_sites_own_words(status: int) -> None:
+    body = "<html><body><div>Ce lien a été désactivé définitivement.</div></body></html>"
+    assert read(body, status=status).outcome is Outcome.CLOSED
+
+
+def test_a_redirect_to_the_home_page_is_unreadable_and_says_where_it_led() -> None:
+    home = "<html><head><title>Les services de l'État</title></head><body><h1>Accueil</h1></body></html>"
+    moved = replace(page(home), url="https://www.seine-saint-denis.gouv.fr/")
+    reading = interpret(platform("ezbooking"), moved)
+    assert reading.outcome is Outcome.UNREADABLE
+    assert "at https://www.seine-saint-denis.gouv.fr/" in reading.reason
+    assert "Les services de l'État" in reading.reason
+
+
+def test_a_mention_of_the_security_check_is_no_captcha() -> None:
+    assert "Contrôle de sécurité" in ez.full()
+    assert read(ez.full()).outcome is Outcome.NO_SLOTS
