@@ -52,23 +52,23 @@ class SlotItem:
 
 
 def slot_items(desk: Desk, check: CheckItem) -> Iterator[SlotItem]:
-    """Yield a check's slots as rows."""
+    """Yield a check's slots as rows, the earliest first."""
     seen_at = check.started_at + timedelta(milliseconds=check.milliseconds)
-    for slot in check.slots:
+    for slot in sorted(check.slots, key=lambda slot: (slot.moment_text, slot.place.key)):
         yield SlotItem(
             desk=desk.id,
             prefecture=desk.prefecture_id,
             procedures=tuple(sorted(desk.procedures)),
             label=desk.label,
             place=slot.place.label or slot.place.key or None,
-            starts_at=local_moment(desk, slot),
+            starts_at=_local_moment(desk, slot),
             seats=slot.seats,
             booking_url=slot.url or check.booking_url,
             seen_at=seen_at.isoformat(),
         )
 
 
-def local_moment(desk: Desk, slot: Slot) -> str | None:
+def _local_moment(desk: Desk, slot: Slot) -> str | None:
     """Return a slot's moment as people at the desk read it: ISO 8601 with offset, a date, or None."""
     if isinstance(slot.moment, datetime):
         return slot.moment.astimezone(desk.zone).isoformat()

@@ -1,0 +1,164 @@
+"""The loop that all booking systems share: a desk is checked, and the check ends in exactly one outcome."""
+
+import logging
+import math
+import os
+import random
+import socket
+from collections.abc import AsyncIterator, Mapping
+from functools import cache
+from typing import Any, Self
+
+from scrapy import Spider
+from scrapy.crawler import Crawler
+
+from configs.clock import clock
+from configs.desk import Desk
+from configs.settings import settings
+from crawler.catalogue import check_catalogue, visit_of
+from crawler.choice import Choice, located
+from crawler.failures import NoPage
+from crawler.fetch import Session
+from crawler.items import CheckItem, SlotItem, slot_items
+from crawler.once import each_once
+from crawler.platforms import platform
+from crawler.reading import Outcome
+from crawler.report import Report
+from crawler.sites import on_wire, refuse_far
+from crawler.visit import Result, Tally
+from crawler.walls import interpret
+
+log = logging.getLogger(__name__)
+
+
+class BookingSpider(Spider):
+    """Base of every booking system's spider; `system` is its name in DESIGN's table of platforms.
+
+    With arguments (prefecture, procedure, desk, url) it checks once what they name, and needs neither database
+    nor Redis. Without, it serves the due queue until it is stopped.
+    """
+
+    system: str
+
+    def __init__(self, name: str | None = None, **arguments: Any) -> None:
+        """Take the arguments as text; raises what `chosen` raises."""
+        super().__init__(name)
+        self.desks = self.chosen(arguments)
+        self.once = bool(self.desks)
+        self.report = Report(self.system)
+
+    @classmethod
+    def chosen(cls, arguments: Mapping[str, Any]) -> list[Desk]:
+        """Return the desks to check once, none where the queue is to be served. Nothing is asked yet.
+
+        Raises:
+            configs.yamlfile.ConfigFileError: desk files are wrong.
+            crawler.choice.WrongArgument, configs.prefecture.UnknownPrefecture: a name does not exist.
+            crawler.sites.AddressRefused: a desk's address may not be asked here.
+        """
+        check_catalogue()
+        choice = Choice.of(arguments)
+        desks = choice.desks(cls.system) if choice.once else []
+        for desk in desks:
+            refuse_far(on_wire(desk.url, settings().sandbox_hosts), settings())
+        return desks
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
+        """Build it; a check at the terminal leaves no trace in the tables, and a feed is a table of slots."""
+        spider = super().from_crawler(crawler, *args, **kwargs)
+        if spider.once:
+            crawler.settings.set("ITEM_PIPELINES", {}, priority="cmdline")
+        feeds = crawler.settings.getdict("FEEDS").items()
+        only_slots = {uri: {"item_classes": [SlotItem], **options} for uri, options in feeds}
+        crawler.settings.set("FEEDS", only_slots, priority="cmdline")
+        return spider
+
+    async def start(self) -> AsyncIterator[CheckItem | SlotItem]:
+        """Yield each check when it has ended and, once-mode, its slots for the feeds."""
+        if not self.once:
+            from crawler.feeder import serve  # noqa: PLC0415 -- a check at the terminal loads no Redis library
+
+            async for check in serve(self):
+                yield check
+            return
+        async for desk, check in each_once(self.desks, self.check):
+            self.report.add(desk, check)
+            yield check
+            for slot in slot_items(desk, check):
+                yield slot
+
+    def closed(self, reason: str) -> None:  # noqa: ARG002 -- Scrapy passes it
+        """Tell the person at the terminal."""
+        if self.once:
+            self.report.print(self.settings)
+
+    async def check(
+        self, desk: Desk, token: int | None, url: str | None = None, *, limit: int | None = None
+    ) -> CheckItem:
+        """Visit one desk, at `url` if one is given (see `located`), and return how that ended.
+
+        No page is begun after `limit` requests. It raises nothing but CancelledError: whatever happens is the
+        check's outcome.
+        """
+        desk = located(desk, url) if url else desk
+        started_at = clock()
+        session = Session(
+            self.crawler.engine.download_async,
+            settings().http_deadline_seconds,
+            self.settings.getint("DOWNLOAD_MAXSIZE"),
+        )
+        try:
+            result, error = await visit(desk, session, limit)
+        except Exception as fault:  # the edge of a check: whatever it is, the check ends in one outcome
+            log.exception("the check of %s failed by a fault of ours", desk.id)
+            error = f"{type(fault).__name__}: {fault}"
+            result = Result(Outcome.UNREADABLE, f"a fault of ours: {error}", (), (), session.requests, None)
+        return CheckItem(
+            desk_id=desk.id,
+            token=token,
+            started_at=started_at,
+            milliseconds=round(session.clock.elapsed * 1000),
+            outcome=result.outcome,
+            reason=result.reason,
+            slots=result.slots,
+            covered=result.covered,
+            requests=session.requests,
+            error=error,
+            retry_after=result.trouble.retry_after if result.trouble else None,
+            booking_url=desk.url,
+            process=process_name(),
+        )
+
+
+async def visit(desk: Desk, session: Session, limit: int | None = None) -> tuple[Result, str | None]:
+    """Ask page after page until the tally is content, the time is up or the requests are used up.
+
+    Return what all of it proved, and the first error that kept a page from coming, if one did.
+    """
+    chosen, seen, error = platform(desk.platform), visit_of(desk), None
+    tally = Tally(chosen.first(seen), limit=settings().visit_requests, now=clock().astimezone(desk.zone))
+    allowed = limit or math.inf
+    while session.clock.left > 0 and session.requests < allowed and (ask := tally.next()):
+        if session.requests:
+            await session.clock.pause(_gap())
+        try:
+            page = await session.fetch(ask, seen, chosen.forbidden)
+        except NoPage as failure:
+            error = error or failure.error
+            tally.take(ask, failure.reading)
+        else:
+            tally.take(ask, interpret(chosen, page))
+    return tally.result(), error
+
+
+def _gap() -> float:
+    """Return a person's delay between two pages, in seconds: STEP_GAP_SECONDS at most, a third of it at least."""
+    longest = settings().step_gap_seconds
+    return random.uniform(longest / 3, longest)  # noqa: S311 -- no secret
+
+
+@cache
+def process_name() -> str:
+    """Return host:pid, as checks are signed."""
+    return f"{socket.gethostname()}:{os.getpid()}"

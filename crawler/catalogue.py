@@ -1,0 +1,105 @@
+"""The desks as the crawler needs them: each with a platform that exists and parameters that it understands.
+
+`python -m crawler.catalogue` checks all desk files (make lint); spiders check them when they start.
+"""
+
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+
+from pydantic import ValidationError
+
+from configs.clock import clock
+from configs.desk import Desk
+from configs.prefecture import desks, prefectures
+from configs.settings import SettingsRefused, settings
+from configs.strict import Strict
+from configs.yamlfile import ConfigFileError, read
+from crawler.platforms import UnknownPlatform, platform, platforms
+from crawler.reading import Visit
+
+
+class CatalogueError(ConfigFileError):
+    """Desks do not fit their platforms; the text has a line for each problem: file, line, key, what to do."""
+
+
+def check_catalogue() -> None:
+    """Check every desk of PREFECTURES_DIR.
+
+    Raises:
+        CatalogueError: names each desk that does not fit its platform.
+    """
+    if problems := [problem for desk in desks().values() for problem in _problems(desk)]:
+        raise CatalogueError(problems)
+
+
+def desks_of(system: str) -> dict[str, Desk]:
+    """Return the desks of one booking system by id."""
+    return {desk.id: desk for desk in desks().values() if system_of(desk) == system}
+
+
+def systems() -> list[str]:
+    """Return the booking systems that some platform belongs to."""
+    return sorted({each.SYSTEM for each in platforms().values()})
+
+
+def system_of(desk: Desk) -> str:
+    """Return the booking system whose spider checks a desk."""
+    return platform(desk.platform).SYSTEM
+
+
+def visit_of(desk: Desk) -> Visit:
+    """Return what a platform may know of a desk now.
+
+    Raises:
+        pydantic.ValidationError: its parameters are not the platform's.
+    """
+    return Visit(
+        url=desk.url,
+        today=clock().astimezone(desk.zone).date(),
+        zone=desk.zone,
+        parameters=_parameters(desk),
+        horizon=timedelta(days=desk.horizon),
+    )
+
+
+def _parameters(desk: Desk) -> Strict:
+    return platform(desk.platform).Parameters.model_validate(desk.parameters)
+
+
+def _problems(desk: Desk) -> Iterator[str]:
+    try:
+        platform(desk.platform).first(visit_of(desk))
+    except UnknownPlatform as error:
+        yield _line(desk, ("platform",), str(error))
+    except ValidationError as error:
+        known = ", ".join(sorted(platform(desk.platform).Parameters.model_fields)) or "none"
+        for each in error.errors(include_url=False):
+            text = f"is no parameter of {desk.platform}; its parameters: {known}"
+            wrong = text if each["type"] == "extra_forbidden" else each["msg"].removeprefix("Value error, ")
+            yield _line(desk, ("parameters", *each["loc"]), wrong)
+    except ValueError as error:
+        yield _line(desk, ("url",), str(error))
+
+
+def _line(desk: Desk, key: tuple[int | str, ...], text: str) -> str:
+    """Say where it stands: the file is read once more, for its line numbers."""
+    path = settings().prefectures_dir / f"{desk.prefecture_id}.yaml"
+    index = [each.id for each in prefectures()[desk.prefecture_id].desks].index(desk.id)
+    line = read(path).line(("desks", index, *key))
+    return f"{path}:{line}: desk {desk.slug}: {'.'.join(map(str, key))}: {text}"
+
+
+def main() -> int:
+    """Say whether all desk files fit; return the exit code."""
+    try:
+        check_catalogue()
+    except (ConfigFileError, SettingsRefused) as error:
+        print(error, file=sys.stderr)  # noqa: T201 -- it is run at a terminal
+        return 1
+    print(f"{len(desks())} desks of {len(prefectures())} prefectures fit their platforms")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

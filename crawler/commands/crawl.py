@@ -1,0 +1,74 @@
+"""`scrapy crawl SYSTEM`: Scrapy's own command, with its arguments checked before anything starts.
+
+Scrapy builds a spider inside its event loop, where a wrong argument would end in a traceback and exit code 0.
+"""
+
+import argparse
+import logging
+
+from scrapy.commands.crawl import Command as Crawl
+from scrapy.settings import Settings
+from scrapy.spiderloader import get_spider_loader
+
+from configs.logs import set_up_logs
+from configs.prefecture import UnknownPrefecture
+from configs.settings import SettingMissing, SettingsRefused
+from configs.yamlfile import ConfigFileError
+from crawler.booking import BookingSpider
+from crawler.choice import WrongArgument
+from crawler.sites import AddressRefused
+
+_SAID = (
+    AddressRefused,
+    ConfigFileError,
+    SettingMissing,
+    SettingsRefused,
+    UnknownPrefecture,
+    WrongArgument,
+)
+
+
+class Command(Crawl):
+    """With -a it checks once and reports; without, it serves the due queue (as scrapyd starts it)."""
+
+    def short_desc(self) -> str:
+        """Return the line that `scrapy` shows."""
+        return "Check desks once (-a prefecture=… procedure=… desk=… url=…) or serve the due queue"
+
+    def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Check the spider's name and arguments; choose how loud the log is."""
+        super().process_options(args, opts)
+        self.serving = False
+        if len(args) != 1:
+            return  # Scrapy's own message
+        try:
+            desks = self._spider(args[0]).chosen(opts.spargs)
+        except _SAID as error:
+            raise SystemExit(f"scrapy crawl {args[0]}: {error}") from None
+        self.serving = not (desks or opts.loglevel or opts.logfile or opts.nolog)
+        # "project" lets -s and -L on the command line win.
+        if self.serving:
+            self._known().set("LOG_INSTALL_ROOT_HANDLER", value=False, priority="project")
+        elif desks:
+            self._known().set("LOG_LEVEL", "WARNING", priority="project")
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Run the spider; a serving one logs as all programs do."""
+        if self.serving:
+            set_up_logs(f"spider {args[0]}")
+            logging.getLogger("scrapy").setLevel(logging.NOTSET)  # Scrapy set it to DEBUG: the root decides
+        super().run(args, opts)
+
+    def _known(self) -> Settings:
+        if self.settings is None:
+            raise RuntimeError("scrapy.cmdline gives every command its settings")
+        return self.settings
+
+    def _spider(self, name: str) -> type[BookingSpider]:
+        loader = get_spider_loader(self._known())
+        systems = {
+            each: spider for each in loader.list() if issubclass(spider := loader.load(each), BookingSpider)
+        }
+        if name not in systems:
+            raise WrongArgument(f"no booking system's spider; those that exist: {', '.join(sorted(systems))}")
+        return systems[name]

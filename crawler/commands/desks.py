@@ -1,0 +1,87 @@
+"""`scrapy desks`: what can be watched, as a table. Needs neither database nor Redis."""
+
+import argparse
+from collections.abc import Iterator
+
+from scrapy.commands import ScrapyCommand
+
+from configs.desk import Desk
+from configs.prefecture import UnknownPrefecture, desks, prefecture, prefectures
+from configs.settings import SettingsRefused
+from configs.yamlfile import ConfigFileError
+from crawler.catalogue import check_catalogue, system_of, systems
+
+_HEADINGS = ("DESK", "LABEL", "PROCEDURES", "SYSTEM", "PLATFORM", "GRADE", "WATCH", "URL")
+
+
+class Command(ScrapyCommand):
+    """Lists desks, of one prefecture or one booking system where asked."""
+
+    requires_project = True
+    requires_crawler_process = False
+
+    def short_desc(self) -> str:
+        """Return the line that `scrapy` shows."""
+        return "List the desks: what each is for, its platform, how sure its address is"
+
+    def syntax(self) -> str:
+        """Return the arguments."""
+        return "[--prefecture ID] [--system NAME]"
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add ours."""
+        super().add_options(parser)
+        parser.add_argument("--prefecture", metavar="ID", help="only this prefecture's, e.g. bobigny_93")
+        parser.add_argument("--system", metavar="NAME", help="only this booking system's, e.g. prefenligne")
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Print the table; a wrong name is answered with those that exist."""
+        if args:
+            raise SystemExit(
+                f"scrapy desks: {args[0]!r} is no argument; use --prefecture ID or --system NAME"
+            )
+        try:
+            check_catalogue()
+            print(listing(opts.prefecture, opts.system))
+        except (ConfigFileError, SettingsRefused, UnknownPrefecture, UnknownSystem) as error:
+            raise SystemExit(f"scrapy desks: {error}") from None
+
+
+class UnknownSystem(LookupError):
+    """No platform belongs to a booking system of that name; the text names those that exist."""
+
+
+def listing(prefecture_id: str | None, system: str | None) -> str:
+    """Return the table, or why it is empty.
+
+    Raises:
+        configs.prefecture.UnknownPrefecture, UnknownSystem: name those that exist.
+    """
+    if system and system not in systems():
+        raise UnknownSystem(f"no booking system {system!r}; those that exist: {', '.join(systems())}")
+    here = prefecture(prefecture_id).desks if prefecture_id else desks().values()
+    shown = [each for each in here if not system or system_of(each) == system]
+    if shown:
+        return "\n".join(_aligned([_HEADINGS, *map(_row, shown)]))
+    watched = sorted(each.id for each in prefectures().values() if each.desks)
+    why = (prefecture(prefecture_id).paused_because if prefecture_id else None) or "none fits"
+    return f"no desk: {why}; prefectures with desks: {', '.join(watched) or 'none'}"
+
+
+def _row(desk: Desk) -> tuple[str, ...]:
+    return (
+        desk.id,
+        desk.label,
+        ",".join(sorted(desk.procedures)),
+        system_of(desk),
+        desk.platform,
+        desk.grade,
+        desk.watch,
+        desk.url,
+    )
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

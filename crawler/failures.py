@@ -1,0 +1,103 @@
+"""Names what goes wrong between a request and its page: the outcome, the reason, and whether asking again may help."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from OpenSSL import SSL
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    DownloadCancelledError,
+    DownloadConnectionRefusedError,
+    DownloadFailedError,
+    DownloadTimeoutError,
+    NotSupported,
+    ResponseDataLossError,
+    UnsupportedURLSchemeError,
+)
+from service_identity import VerificationError
+from twisted.internet.error import ConnectError, ConnectionClosed
+from twisted.python.failure import Failure
+from twisted.web._newclient import ParseError  # what Scrapy's own handler imports from there, too
+
+from crawler.reading import Outcome, Reading
+from crawler.sites import AddressRefused
+from crawler.unpacking import Broken, NotAccepted, TooLarge
+
+
+class NoPage(Exception):
+    """A request that brought no page. `outcome` and `reason` are what its check may say of it."""
+
+    def __init__(self, outcome: Outcome, reason: str, error: BaseException | None = None) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.reason = reason
+        self.error = f"{type(error).__name__}: {error}" if error else None
+
+    @property
+    def reading(self) -> Reading:
+        """Return it as the reading of the page that did not come."""
+        return Reading(self.outcome, self.reason)
+
+
+class _Kind(NamedTuple):
+    outcome: Outcome
+    reason: str
+    again: bool = False  # whether a second try may bring the page
+
+
+_CUT = _Kind(Outcome.UNREACHABLE, "the connection was lost before the page was whole", again=True)
+_TLS = _Kind(Outcome.UNREACHABLE, "no trusted TLS connection")
+_GARBAGE = _Kind(Outcome.UNREACHABLE, "the answer is no HTTP")
+# An answer that came and is no page is `unreadable`; what never came, or not whole, is `unreachable`.
+_KINDS: dict[type[BaseException], _Kind] = {
+    AddressRefused: _Kind(Outcome.UNREACHABLE, ""),
+    TimeoutError: _Kind(Outcome.UNREACHABLE, "no whole page in time"),
+    DownloadTimeoutError: _Kind(Outcome.UNREACHABLE, "no whole page in time"),
+    CannotResolveHostError: _Kind(Outcome.UNREACHABLE, "the host's name was not found (DNS)", again=True),
+    DownloadConnectionRefusedError: _Kind(Outcome.UNREACHABLE, "the connection was refused", again=True),
+    ConnectError: _Kind(Outcome.UNREACHABLE, "no connection", again=True),
+    OSError: _Kind(Outcome.UNREACHABLE, "no connection", again=True),
+    ConnectionClosed: _CUT,
+    DownloadFailedError: _CUT,
+    ResponseDataLossError: _CUT,
+    Broken: _Kind(Outcome.UNREACHABLE, "the page is not whole"),
+    NotAccepted: _Kind(Outcome.UNREADABLE, "the page cannot be unpacked"),
+    TooLarge: _Kind(Outcome.UNREADABLE, "the page is too large"),
+    DownloadCancelledError: _Kind(Outcome.UNREADABLE, "the page is too large"),
+    UnsupportedURLSchemeError: _Kind(Outcome.UNREADABLE, "the address cannot be asked"),
+    NotSupported: _Kind(Outcome.UNREADABLE, "the address cannot be asked"),
+    ValueError: _Kind(Outcome.UNREADABLE, "the address cannot be asked"),
+}
+KNOWN = tuple(_KINDS)
+
+
+def again(error: BaseException) -> bool:
+    """Tell whether asking again may bring the page: after troubles of the network only."""
+    return _kind(error).again
+
+
+def no_page(error: BaseException) -> NoPage:
+    """Return one of the KNOWN errors as what its check says."""
+    kind = _kind(error)
+    said = next((text for each in _chain(error) if (text := str(each).strip())), "")
+    reason = ": ".join(filter(None, (kind.reason, said.splitlines()[0][:200] if said else "")))
+    return NoPage(kind.outcome, reason, error)
+
+
+def _kind(error: BaseException) -> _Kind:
+    causes = list(_chain(error))
+    if any(isinstance(cause, SSL.Error | VerificationError) for cause in causes):
+        return _TLS
+    if any(isinstance(cause, ParseError) for cause in causes):
+        return _GARBAGE
+    return next(kind for known, kind in _KINDS.items() if isinstance(error, known))
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield the innermost causes first: Twisted wraps what happened into lists of failures."""
+    for reason in getattr(error, "reasons", None) or ():
+        if isinstance(reason, Failure) and reason.value:
+            yield from _chain(reason.value)
+    if error.__cause__:
+        yield from _chain(error.__cause__)
+    yield error

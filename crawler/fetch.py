@@ -1,0 +1,197 @@
+"""One check's conversation with a site: its clock, its cookies, its redirects, its second tries, its count."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from time import monotonic
+from urllib.parse import urlencode, urljoin
+
+from scrapy import Request
+from scrapy.http import Response
+from scrapy.http.cookies import CookieJar
+from w3lib.url import safe_url_string
+
+from configs.hosts import host_of
+from configs.settings import settings
+from crawler.failures import KNOWN, NoPage, again, no_page
+from crawler.reading import Ask, Outcome, Page, Visit
+from crawler.sites import on_wire, same_site
+from crawler.unpacking import unpack
+
+REDIRECTS = 5
+RETRIES = 3
+_RETRY_PAUSE = 0.2  # seconds, doubled each time: a connection lost by chance is there again at once
+_BELT = 1.0  # seconds after which the download's own time-out is not waited for any longer
+_MOVED = (301, 302, 303, 307, 308)
+_MOVED_AS_GET = (301, 302, 303)  # what browsers do, https://fetch.spec.whatwg.org/#http-redirect-fetch
+
+Download = Callable[[Request], Awaitable[Response]]
+
+
+class Clock:
+    """One deadline over all requests of a check: runs from the first one on, stands still while we pause.
+
+    All figures are in seconds.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self._began: float | None = None
+        self._paused = 0.0
+
+    @property
+    def elapsed(self) -> float:
+        """Return what the site has had so far."""
+        return monotonic() - self._began - self._paused if self._began is not None else 0.0
+
+    @property
+    def left(self) -> float:
+        """Return what the site still has; 0 or less when its time is up."""
+        return self.deadline - self.elapsed
+
+    def start(self) -> None:
+        """Start it, once."""
+        if self._began is None:
+            self._began = monotonic()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait without using up the site's time."""
+        before = monotonic()
+        await asyncio.sleep(seconds)
+        self._paused += monotonic() - before
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What is asked now: the ask itself, or where it was redirected to."""
+
+    url: str
+    method: str
+    body: bytes
+    headers: dict[str, str]
+
+    def request(self) -> Request:
+        return Request(self.url, method=self.method, headers=self.headers, body=self.body, dont_filter=True)
+
+
+class Session:
+    """What belongs to one check and ends with it; nothing in it is ever shared with another.
+
+    `deadline` is in seconds, `largest` in bytes, unpacked.
+    """
+
+    def __init__(self, download: Download, deadline: float, largest: int) -> None:
+        self.clock = Clock(deadline)
+        self.requests = 0
+        self._download = download
+        self._largest = largest
+        self._cookies = CookieJar()
+        self._retries = RETRIES
+        self._referer: str | None = None
+
+    async def fetch(self, ask: Ask, visit: Visit, forbidden: Callable[[str], bool]) -> Page:
+        """Ask and return the page, redirects followed, but never to what the platform says takes a slot.
+
+        Raises:
+            NoPage: there is none; it says the outcome and the reason.
+        """
+        step = _first(ask, self._referer)
+        for _ in range(REDIRECTS + 1):
+            if forbidden(step.url):
+                raise NoPage(Outcome.UNREADABLE, f"led to {step.url}, which would take a slot: not asked")
+            response = await self._answer(step)
+            target = _target(step.url, response)
+            if target is None:
+                self._referer = step.url
+                return self._page(step.url, response, ask, visit)
+            step = _moved(step, response.status, target)
+        raise NoPage(Outcome.UNREADABLE, f"redirected more than {REDIRECTS} times, at last to {step.url}")
+
+    async def _answer(self, step: _Step) -> Response:
+        """Send the step, again after troubles of the network; an answer of any status is an answer."""
+        pause = _RETRY_PAUSE
+        while True:
+            try:
+                return await self._send(step)
+            except KNOWN as error:
+                if not (again(error) and self._retries and pause < self.clock.left):
+                    raise no_page(error) from error
+                self._retries -= 1
+                await asyncio.sleep(pause)
+                pause *= 2
+
+    async def _send(self, step: _Step) -> Response:
+        request = step.request()
+        self._cookies.add_cookie_header(request)
+        self.clock.start()
+        if (left := self.clock.left) <= 0:
+            raise TimeoutError(f"the {self.clock.deadline:g} s of this check are over")
+        self.requests += 1
+        async with asyncio.timeout(left + _BELT):
+            response = await self._download(_routed(request, left))
+        self._cookies.extract_cookies(response, request)
+        return response
+
+    def _page(self, url: str, response: Response, ask: Ask, visit: Visit) -> Page:
+        headers = {
+            name.decode("latin-1").lower(): b", ".join(values).decode("latin-1")
+            for name, values in response.headers.items()
+        }
+        try:
+            body = unpack(response.body, [headers.get("content-encoding", "")], self._largest)
+        except KNOWN as error:
+            raise no_page(error) from error
+        return Page(url, response.status, body, visit, ask, headers)
+
+
+def _first(ask: Ask, referer: str | None) -> _Step:
+    headers = dict(ask.headers)
+    if referer and same_site(referer, ask.url):
+        headers.setdefault("Referer", referer)
+    if ask.json is not None:
+        return _Step(
+            ask.url, ask.method, json.dumps(ask.json).encode(), {"Content-Type": "application/json"} | headers
+        )
+    if ask.method == "POST":
+        form = "application/x-www-form-urlencoded"
+        return _Step(ask.url, ask.method, urlencode(ask.form).encode(), {"Content-Type": form} | headers)
+    query = ("&" if "?" in ask.url else "?") + urlencode(ask.form) if ask.form else ""
+    return _Step(ask.url + query, ask.method, b"", headers)
+
+
+def _routed(request: Request, left: float) -> Request:
+    """Return the request as it leaves: with the time it has, and to the stand-in where its host has one."""
+    url = on_wire(request.url, settings().sandbox_hosts)
+    routed = request.replace(url=url, meta={"download_timeout": left})
+    if url != request.url:
+        routed.headers["Host"] = host_of(request.url).removesuffix(":443").removesuffix(":80")
+    return routed
+
+
+def _target(url: str, response: Response) -> str | None:
+    """Return where the answer redirects to, None where it does not.
+
+    Raises:
+        NoPage: to another site, or to no address at all.
+    """
+    location = response.headers.get("Location")
+    if response.status not in _MOVED or not location:
+        return None
+    try:
+        target = urljoin(url, safe_url_string(location)).partition("#")[0]
+        stays = same_site(url, target)
+    except ValueError as error:
+        raise NoPage(
+            Outcome.UNREADABLE, f"redirected to {location[:200]!r}, which is no address", error
+        ) from error
+    if not stays:
+        raise NoPage(Outcome.UNREADABLE, f"redirected to another site: {target[:200]}")
+    return target
+
+
+def _moved(step: _Step, status: int, target: str) -> _Step:
+    if status in _MOVED_AS_GET and step.method != "GET":
+        kept = {name: value for name, value in step.headers.items() if name.lower() != "content-type"}
+        return _Step(target, "GET", b"", kept)
+    return replace(step, url=target)

@@ -1,0 +1,118 @@
+"""Every Scrapy setting that is not Scrapy's default, with its reason. What an operator may set is in configs/.
+
+Names and defaults: https://docs.scrapy.org/en/latest/topics/settings.html
+"""
+
+from importlib.util import find_spec
+from typing import Any
+
+BOT_NAME = "rdvpriority"
+SPIDER_MODULES = ["crawler.spiders"]
+NEWSPIDER_MODULE = "crawler.spiders"
+COMMANDS_MODULE = "crawler.commands"
+
+# A check is one coroutine of engine.download_async on asyncio; uvloop makes the whole path a sixth faster.
+TWISTED_REACTOR = "twisted.internet.asyncioreactor.AsyncioSelectorReactor"
+ASYNCIO_EVENT_LOOP = "uvloop.Loop" if find_spec("uvloop") else None
+
+# Doors that Scrapy opens by default: two servers that run any Python they are sent.
+TELNETCONSOLE_ENABLED = False
+REMOTE_CONTROL_ENABLED = False
+
+# Who asks. A browser's headers, because some sites answer 403 to anything else; with our name, because we do not
+# hide. Firefox sends no client hints, so nothing is missing. What is accepted is what crawler/unpacking.py can
+# prove to be whole; Firefox sends the same to plain HTTP.
+USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0 RDVPriority/1.0 (+https://rdvpriority.fr)"
+DEFAULT_REQUEST_HEADERS = {
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Accept-Language": "fr-FR,fr;q=0.9,en;q=0.5",
+    "Accept-Encoding": "gzip, deflate",
+    "Upgrade-Insecure-Requests": "1",
+}
+
+# robots.txt: whether a host may be watched is decided per host by a person, with the budget, when its desk file is
+# written. Reading it for every check would double the requests that we promise not to make.
+ROBOTSTXT_OBEY = False
+
+# How many at once. The feeder claims only as many desks as there are places (SPIDER_PLACES) and one per host, so
+# the downloader must never hold a request back: one that waits in its queue has no time-out running.
+CONCURRENT_REQUESTS = 1024
+CONCURRENT_REQUESTS_PER_DOMAIN = 1024
+DOWNLOAD_DELAY = 0
+AUTOTHROTTLE_ENABLED = False  # budgets are per host over all processes, in Redis
+# Items per response that pipelines work on at once: the default of 100 starts a hundred tasks for each (x 0.67).
+CONCURRENT_ITEMS = 1
+# The brake on the size of answers being read would stall every check at 5 MB: sizes are bounded per page instead.
+SCRAPER_SLOT_MAX_ACTIVE_SIZE = 1_000_000_000
+
+# Time. Each request carries what is left of its check's deadline in meta["download_timeout"]; this is what a
+# request without one gets.
+DOWNLOAD_TIMEOUT = 20
+# A look-up holds a thread: the default of 60 s on 10 threads lets ten dead names stall every other host.
+DNS_TIMEOUT = 5
+REACTOR_THREADPOOL_MAXSIZE = 64
+# Scrapy's cache of names never forgets, and a spider lives for hours: a site that moves would stay unreachable.
+DNSCACHE_ENABLED = False
+
+# Size. Booking pages have 10 to 60 kB; a larger answer is cut off and the check ends as `unreadable`.
+DOWNLOAD_MAXSIZE = 5_000_000
+DOWNLOAD_WARNSIZE = 0
+# A page that was cut short could look like an empty calendar: it is an error, never a page.
+DOWNLOAD_FAIL_ON_DATALOSS = True
+
+# A page that anybody on the way could have written proves nothing.
+DOWNLOAD_VERIFY_CERTIFICATES = True
+
+# crawler/fetch.py does these itself, inside the check's one deadline and in sight of its count of requests:
+RETRY_ENABLED = False  # would repeat 429 and 5xx at once, against Retry-After
+REDIRECT_ENABLED = False  # would follow to any host, without asking the platform whether that takes a slot
+METAREFRESH_ENABLED = False
+COOKIES_ENABLED = False  # its jars are never freed; each check has its own, which ends with it
+COMPRESSION_ENABLED = False  # it takes what it can of a truncated gzip for the whole page
+# Proxies of the environment are not ours: they would carry requests past the loopback guard.
+HTTPPROXY_ENABLED = False
+
+_OFF = (
+    "offsite.OffsiteMiddleware",  # the guard and the base decide where requests go
+    "robotstxt.RobotsTxtMiddleware",
+    "httpauth.HttpAuthMiddleware",  # no site of ours has a password
+    "downloadtimeout.DownloadTimeoutMiddleware",  # every request carries its own
+    "retry.RetryMiddleware",
+    "redirect.MetaRefreshMiddleware",
+    "redirect.RedirectMiddleware",
+    "httpcompression.HttpCompressionMiddleware",
+    "cookies.CookiesMiddleware",
+    "httpproxy.HttpProxyMiddleware",
+    "httpcache.HttpCacheMiddleware",
+)
+# Each middleware costs every request a call, so what is switched off above is not loaded either.
+DOWNLOADER_MIDDLEWARES: dict[str, int | None] = {
+    **{f"scrapy.downloadermiddlewares.{name}": None for name in _OFF},
+    "crawler.middlewares.LoopbackGuard": 950,  # the last before the wire: it sees the address really asked
+}
+# Answers go to the check that awaits them, so a spider middleware never sees one. Above all not HttpError, which
+# drops every answer but 200 in silence; the switch stands for spiders that will use callbacks.
+HTTPERROR_ALLOW_ALL = True
+SPIDER_MIDDLEWARES: dict[str, int | None] = {
+    f"scrapy.spidermiddlewares.{name}": None
+    for name in (
+        "start.StartSpiderMiddleware",
+        "httperror.HttpErrorMiddleware",
+        "referer.RefererMiddleware",
+        "urllength.UrlLengthMiddleware",
+        "depth.DepthMiddleware",
+        "metacopy.MetaCopyDetectionMiddleware",
+    )
+}
+DOWNLOAD_HANDLERS: dict[str, Any] = {
+    "file": None,
+    "ftp": None,
+    "s3": None,
+    "data": None,
+}  # we ask web servers only
+
+# The keeper replaces processes by age and memory; checks are rows, so no line a minute is needed.
+MEMUSAGE_ENABLED = False
+LOGSTATS_INTERVAL = 0
+LOG_FORMAT = "%(asctime)s %(levelname)s [%(name)s] %(message)s"
+FEED_EXPORT_ENCODING = "utf-8"

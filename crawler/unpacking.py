@@ -1,0 +1,63 @@
+"""Undoes a body's Content-Encoding and proves that it is whole: half a page could look like an empty calendar."""
+
+import zlib
+from collections.abc import Iterable
+
+# zlib's own numbers: 16 more than the window for a gzip wrapper, negative for none
+# (https://docs.python.org/3/library/zlib.html#zlib.decompressobj).
+_GZIP = 16 + zlib.MAX_WBITS
+_ZLIB = zlib.MAX_WBITS
+_RAW = -zlib.MAX_WBITS
+_MAGIC = b"\x1f\x8b"
+_KINDS = {"gzip": (_GZIP,), "x-gzip": (_GZIP,), "deflate": (_ZLIB, _RAW)}  # some servers send deflate bare
+
+
+class Broken(ValueError):
+    """The body ends too early or is no such encoding."""
+
+
+class NotAccepted(ValueError):
+    """An encoding that was not asked for."""
+
+
+class TooLarge(ValueError):
+    """More than we read."""
+
+
+def unpack(body: bytes, encodings: Iterable[str], limit: int) -> bytes:
+    """Return the body without the encodings of its Content-Encoding headers, the last applied undone first.
+
+    Raises:
+        Broken: it is cut short or corrupt.
+        NotAccepted: it has an encoding that we do not ask for.
+        TooLarge: it unpacks to more than `limit` bytes.
+    """
+    names = [name.strip().lower() for line in encodings for name in line.split(",")]
+    for name in reversed([name for name in names if name not in ("", "identity")]):
+        if name not in _KINDS:
+            raise NotAccepted(f"it is encoded as {name[:40]!r}, which was not asked for")
+        body = _undo(body, name, limit)
+    return body
+
+
+def _undo(body: bytes, name: str, limit: int) -> bytes:
+    problem = ""
+    for kind in _KINDS[name]:
+        try:
+            return _inflate(body, kind, limit)
+        except zlib.error as error:
+            problem = problem or str(error)
+    raise Broken(f"its {name} is corrupt: {problem}")
+
+
+def _inflate(body: bytes, kind: int, limit: int) -> bytes:
+    plain = b""
+    while body:  # gzip may come in several members, one after the other (RFC 1952, section 2.2)
+        stream = zlib.decompressobj(kind)
+        plain += stream.decompress(body, limit + 1 - len(plain))
+        if len(plain) > limit:
+            raise TooLarge(f"it unpacks to more than {limit} bytes")
+        if not stream.eof:
+            raise Broken("it is packed and cut short")
+        body = stream.unused_data if stream.unused_data.startswith(_MAGIC) else b""
+    return plain
