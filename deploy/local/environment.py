@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from deploy.local.ports import Ports
@@ -48,10 +49,10 @@ def _drawn(state: Path, name: str) -> str:
     return kept.read_text()
 
 
-def write_desk_files(source: Path, target: Path, usual: int, port: int) -> None:
-    """Copy the sandbox's desk files, moved to the port that the stand-ins really have."""
+def write_desk_files(source: Path, target: Path, edit: Callable[[str], str]) -> None:
+    """Copy the sandbox's desk files, edited: moved to the port that the stand-ins really have."""
     target.mkdir(parents=True, exist_ok=True)
     for stale in target.glob("*.yaml"):
         stale.unlink()
     for file in source.glob("*.yaml"):
-        (target / file.name).write_text(file.read_text("utf-8").replace(f":{usual}", f":{port}"), "utf-8")
+        (target / file.name).write_text(edit(file.read_text("utf-8")), "utf-8")

@@ -10,15 +10,16 @@ from deploy.local.ports import Ports
 from deploy.local.processes import with_parent
 
 
-def commands(ports: Ports) -> dict[str, list[str]]:
+def commands(ports: Ports, *, world: bool = True) -> dict[str, list[str]]:
     """Return the command of every program of ours, by its name."""
     python = sys.executable
     scripts = Path(python).parent
     scrapy = [python, "-m", "scrapy"]
     gunicorn = [str(scripts / "gunicorn"), "api.app:create_app()", "--bind", f"127.0.0.1:{ports.api}"]
     sandbox = ["--sites-port", ports.sites, "--providers-port", ports.providers, "--inbox-port", ports.inbox]
+    alive = "--world" if world else "--no-world"
     return {
-        "sandbox": [python, "-m", "deploy.sandbox", *map(str, sandbox)],
+        "sandbox": [python, "-m", "deploy.sandbox", *map(str, sandbox), alive],
         "api": [*gunicorn, "--workers", "2", "--threads", "8", "--timeout", "30", "--graceful-timeout", "3"],
         "scrapyd": [python, "-m", "deploy.local.scrapyd"],
         "keeper": [*scrapy, "keep"],
@@ -35,7 +36,7 @@ def database_programs() -> dict[str, str]:
     return {"api": "api", "scrapyd": "crawler", "keeper": "crawler", "planner": "crawler", **told}
 
 
-def write_supervisor(folder: Path, ports: Ports, root: Path) -> Path:
+def write_supervisor(folder: Path, programs: Mapping[str, list[str]], root: Path) -> Path:
     """Write supervisord's configuration for all programs and return its path.
 
     supervisord starts again what ends: http://supervisord.org/configuration.html
@@ -47,7 +48,7 @@ def write_supervisor(folder: Path, ports: Ports, root: Path) -> Path:
         "pidfile": str(folder / "supervisord.pid"), "loglevel": "info", "directory": str(root),
         **({"user": "root"} if os.geteuid() == 0 else {}),
     }  # fmt: skip
-    for name, command in commands(ports).items():
+    for name, command in programs.items():
         made[f"program:{name}"] = _program(name, command, folder)
     path = folder / "supervisord.conf"
     with path.open("w", encoding="utf-8") as file:

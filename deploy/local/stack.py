@@ -16,7 +16,7 @@ from deploy.local.environment import sandbox_environment, write_desk_files
 from deploy.local.ports import Ports, choose
 from deploy.local.postgres import start_postgres
 from deploy.local.processes import StartFailed, answers, start, stop, wait_until, with_parent
-from deploy.local.programs import write_supervisor
+from deploy.local.programs import commands, write_supervisor
 from deploy.local.valkey import start_valkey
 from deploy.sandbox import addresses
 
@@ -39,8 +39,17 @@ class Stack:
 
 
 @contextmanager
-def running(state: Path, usual: Ports, say: Callable[[str], None]) -> Iterator[Stack]:
+def running(
+    state: Path,
+    usual: Ports,
+    say: Callable[[str], None],
+    *,
+    world: bool = True,
+    edit: Callable[[str], str] = str,
+) -> Iterator[Stack]:
     """Start everything on `state` and end it when the block is left, in the reverse order.
+
+    Without `world` nothing opens by itself; `edit` may change the text of the sandbox's desk files.
 
     Raises:
         AlreadyRunning: another stack uses the folder.
@@ -52,17 +61,18 @@ def running(state: Path, usual: Ports, say: Callable[[str], None]) -> Iterator[S
     with ExitStack() as ends:
         ends.enter_context(_alone(state))
         ports = choose(usual)
-        for moved in ports.moved(usual):
-            say(moved)
+        for text in ports.moved(usual):
+            say(text)
         postgres = start_postgres(state / "postgres")
         ends.callback(postgres.stop)
         valkey = start_valkey(state / "redis")
         ends.callback(valkey.stop)
         postgres.create(_DATABASE)
         environment = sandbox_environment(state, ports, postgres.url(_DATABASE), valkey.url())
-        write_desk_files(_SANDBOX_DESKS, state / "prefectures", addresses.SITES_PORT, ports.sites)
+        moved = partial(_moved, f":{addresses.SITES_PORT}", f":{ports.sites}")
+        write_desk_files(_SANDBOX_DESKS, state / "prefectures", lambda text: edit(moved(text)))
         _migrate(environment)
-        ends.callback(stop, _supervise(state, ports, environment), seconds=15)
+        ends.callback(stop, _supervise(state, ports, environment, world=world), seconds=15)
         yield Stack(state, ports, environment)
 
 
@@ -91,8 +101,14 @@ def _migrate(environment: dict[str, str]) -> None:
         raise StartFailed(f"the migrations failed:\n{done.stderr[-2000:]}")
 
 
-def _supervise(state: Path, ports: Ports, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    conf = write_supervisor(state / "logs", ports, ROOT)
+def _moved(usual: str, really: str, text: str) -> str:
+    return text.replace(usual, really)
+
+
+def _supervise(
+    state: Path, ports: Ports, environment: dict[str, str], *, world: bool
+) -> subprocess.Popen[bytes]:
+    conf = write_supervisor(state / "logs", commands(ports, world=world), ROOT)
     command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(conf)]
     return start(with_parent(command), state / "logs" / "supervisor.out", env=environment, cwd=ROOT)
 

@@ -33,14 +33,14 @@ def test_desk_files_move_to_the_port_of_the_stand_ins(tmp_path: Path) -> None:
     target.mkdir()
     (source / "x.yaml").write_text("url: http://127.77.0.91:8800/booking")
     (target / "old.yaml").write_text("gone: true")
-    write_desk_files(source, target, 8800, 9911)
+    write_desk_files(source, target, lambda text: text.replace("8800", "9911"))
     assert [file.name for file in target.iterdir()] == ["x.yaml"]
     assert (target / "x.yaml").read_text() == "url: http://127.77.0.91:9911/booking"
 
 
 def test_every_program_is_supervised_and_restarted(tmp_path: Path) -> None:
     conf = configparser.RawConfigParser()
-    conf.read(write_supervisor(tmp_path / "50% logs", Ports(api=4321), tmp_path))
+    conf.read(write_supervisor(tmp_path / "50% logs", commands(Ports(api=4321)), tmp_path))
     names = {section.removeprefix("program:") for section in conf.sections()} - {"supervisord"}
     assert names == set(commands(Ports()))
     assert all(conf[f"program:{name}"]["autorestart"] == "true" for name in names)
@@ -49,3 +49,8 @@ def test_every_program_is_supervised_and_restarted(tmp_path: Path) -> None:
 
 def test_every_program_but_the_sandbox_has_the_rights_of_one_program() -> None:
     assert set(database_programs()) == set(commands(Ports())) - {"sandbox"}
+
+
+def test_a_quiet_world_is_asked_for_in_words() -> None:
+    assert "--no-world" in commands(Ports(), world=False)["sandbox"]
+    assert "--world" in commands(Ports())["sandbox"]

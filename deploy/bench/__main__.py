@@ -1,0 +1,109 @@
+"""`make bench`: measures, prints a table, writes .state/bench.json. Ratios count: these machines are noisy."""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from configs.clock import clock
+from deploy.bench import full, latency
+from deploy.local.ports import Ports
+from deploy.local.processes import free_port, wait_until
+from deploy.local.seed import seed
+from deploy.local.stack import running, wait_ready
+
+ROUNDS = 3
+HOSTS, PLACES, SECONDS = 200, 64, 8.0
+SLOTS = 60
+
+
+def crawl(say: Callable[[str], None]) -> dict[str, Any]:
+    """Measure the full path beside bare Scrapy, in turns; return rates, CPU and their ratios (medians)."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="rdv-bench-") as folder:
+        state = Path(folder)
+        with full.child(
+            ["-m", "deploy.bench.pages", str(HOSTS), str(port)], state / "pages.log", dict(os.environ)
+        ) as server:
+            log = state / "pages.log"
+            wait_until(lambda: "ready" in log.read_text(), log, what="the page server", process=server)
+            pairs = []
+            with full.ground(state, HOSTS, port, PLACES) as environment:
+                for turn in range(ROUNDS):
+                    bare = _bare(port)
+                    whole = full.measure(state, environment, SECONDS)
+                    say(f"  round {turn + 1}: full {whole.rate:.0f} pages/s, bare {bare.rate:.0f} pages/s")
+                    pairs.append((whole, bare))
+    return _ratios(pairs)
+
+
+def _bare(port: int) -> full.Work:
+    command = [sys.executable, "-m", "deploy.bench.bare", *map(str, (HOSTS, port, PLACES, SECONDS))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return full.Work(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def _ratios(pairs: list[tuple[full.Work, full.Work]]) -> dict[str, Any]:
+    median = statistics.median
+    return {
+        "full pages/s": median(whole.rate for whole, _ in pairs),
+        "bare Scrapy pages/s": median(bare.rate for _, bare in pairs),
+        "full ÷ bare, pages/s": median(whole.rate / bare.rate for whole, bare in pairs),
+        "full CPU ms a page": median(whole.cpu_ms for whole, _ in pairs),
+        "bare Scrapy CPU ms a page": median(bare.cpu_ms for _, bare in pairs),
+        "full ÷ bare, CPU a page": median(whole.cpu_ms / bare.cpu_ms for whole, bare in pairs),
+    }
+
+
+def telling(say: Callable[[str], None]) -> dict[str, Any]:
+    """Measure page read → provider accepted for one alert by e-mail on a quiet stack."""
+    with tempfile.TemporaryDirectory(prefix="rdv-bench-") as folder:
+        usual = Ports(*(free_port() for _ in range(5)))
+        with running(Path(folder), usual, say, world=False, edit=latency.hasty) as stack:
+            os.environ.update(stack.environment)
+            wait_ready(stack)
+            seed(stack)
+            latency.by_mail_only(stack)
+            delays = latency.measure(stack, SLOTS)
+    return {
+        "slots told": len(delays.values),
+        "page read → accepted, p50 ms": delays.p50,
+        "page read → accepted, p99 ms": delays.p99,
+    }
+
+
+def main() -> int:
+    """Measure all, print, write."""
+    console = Console(highlight=False)
+    figures: dict[str, Any] = {}
+    for title, part in {"full path beside bare Scrapy": crawl, "telling, quiet": telling}.items():
+        console.print(f"[bold]{title}[/]")
+        figures |= part(lambda text: console.print(text, style="dim"))
+    table = Table("figure", "value")
+    for name, value in figures.items():
+        table.add_row(name, f"{value:.2f}" if isinstance(value, float) else str(value))
+    console.print(table)
+    where = {
+        "date": clock().isoformat(),
+        "python": platform.python_version(),
+        "cores": full.cores(),
+        "system": platform.platform(),
+    }
+    target = Path(".state/bench.json")
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps({"command": "make bench", **where, "figures": figures}, indent=2), "utf-8")
+    console.print(f"written to {target}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""A page server for measuring: one EZBooking form per host, always full, answered from memory.
+
+`python -m deploy.bench.pages HOSTS PORT` serves on that many loopback addresses until it is ended. It does as little
+as an HTTP/1.1 server can, so that what is measured beside it is the crawler. The pages are the sandbox's.
+"""
+
+import asyncio
+import sys
+import urllib.request
+
+from deploy.sandbox.running import running
+
+FORM = 48803
+_END = b"\r\n\r\n"
+
+
+def address(number: int) -> str:
+    """Return the loopback address of the n-th host."""
+    return f"127.81.{number // 250}.{number % 250 + 1}"
+
+
+def _pages() -> tuple[bytes, bytes]:
+    """Return the conditions page and the no-slot page, as the sandbox's site shows them."""
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    with running() as sandbox:
+        base = f"{sandbox.site('77')}/booking/create/{FORM}"
+        with opener.open(f"{base}/0") as answer:
+            conditions = answer.read()
+        with opener.open(f"{base}/0", data=b"condition=on&nextButton=Effectuer") as answer:
+            return conditions, answer.read()
+
+
+def _answer(status: str, body: bytes, *headers: str) -> bytes:
+    lines = [
+        f"HTTP/1.1 {status}",
+        "Content-Type: text/html; charset=utf-8",
+        f"Content-Length: {len(body)}",
+        *headers,
+    ]
+    return "\r\n".join(lines).encode() + _END + body
+
+
+class Pages(asyncio.Protocol):
+    """Answers: GET /0 the conditions, POST /0 a redirect to /2, GET /2 the no-slot page."""
+
+    conditions = full = moved = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the connection to answer on."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- for mypy: a TCP server gives nothing else
+        self._transport, self._held = transport, b""
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every whole request that has come."""
+        self._held += data
+        while (end := self._held.find(_END)) >= 0:
+            head = self._held[:end].lower()
+            _, _, rest = head.partition(b"content-length:")
+            size = int(rest.split(b"\r\n", 1)[0]) if rest else 0
+            if len(self._held) < end + len(_END) + size:
+                return
+            self._transport.write(self._choose(self._held[: self._held.index(b"\r\n")]))
+            self._held = self._held[end + len(_END) + size :]
+
+    def _choose(self, line: bytes) -> bytes:
+        if line.startswith(b"POST"):
+            return self.moved
+        return self.full if b"/2 " in line else self.conditions
+
+
+async def _serve(hosts: int, port: int) -> None:
+    conditions, full = await asyncio.to_thread(_pages)
+    Pages.conditions = _answer("200 OK", conditions, "Set-Cookie: eZSESSID=bench; path=/")
+    Pages.full = _answer("200 OK", full)
+    Pages.moved = _answer("302 Found", b"", f"Location: /booking/create/{FORM}/2")
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Pages, [address(number) for number in range(hosts)], port, backlog=512)
+    print("ready", flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(int(sys.argv[1]), int(sys.argv[2])))
