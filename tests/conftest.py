@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 import redis
 import sqlalchemy as sa
@@ -31,6 +32,9 @@ _FIXED = {
     "TELEGRAM_BOT_TOKEN": "123456:tests",
     "SCRAPYD_PASSWORD": "tests-password",
 }
+# A machine that other tests keep busy is no finding; the same examples each time, so that CI is no lottery.
+hypothesis.settings.register_profile("patient", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("patient")
 _servers: dict[str, Postgres | Valkey] = {}
 _folder: list[Path] = []
 

@@ -4,16 +4,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import hypothesis
 import pytest
 
 from configs.settings import Settings
 
 GOOD = Path(__file__).parent / "evry-courcouronnes_91.yaml"
-
-# A machine that other tests keep busy is no finding.
-hypothesis.settings.register_profile("patient", deadline=None)
-hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture
