@@ -65,3 +65,4 @@ class Periods(BaseSettings):
     access_token_seconds: Seconds = 900
     link_seconds: Seconds = 30 * 86400
     health_age_seconds: Seconds = 120
+    public_delay_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3600

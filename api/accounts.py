@@ -1,0 +1,54 @@
+"""/api/auth: accounts and who is signed in."""
+
+from typing import Any
+
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+
+import notifier
+from api.documents import BEARER, BODY, problems
+from api.models.base import session
+from api.passwords import hash_password, password_fits
+from api.problems import Refused
+from api.registration import account_of, find_user
+from api.registration import register as register_account
+from api.schemas.account import Account, Login, Registered, Registration, SignedIn
+from api.tokens import issue, require_sign_in, signed_in
+
+blueprint = APIBlueprint(
+    "accounts",
+    __name__,
+    url_prefix="/api/auth",
+    abp_tags=[Tag(name="auth", description="Accounts and sign-in")],
+)
+
+
+@blueprint.post("/register", responses={202: Registered, **problems(*BODY)})
+def register(body: Registration) -> tuple[dict[str, Any], int]:
+    """Open an account; a mail asks to confirm the address. The answer never tells whether it was known."""
+    hashed = hash_password(body.password.get_secret_value())
+    with session() as s:
+        mails = register_account(s, body, hashed)
+    notifier.nudge(mails)
+    return Registered().as_json(), 202
+
+
+@blueprint.post("/login", responses={200: SignedIn, **problems(*BODY, 401)})
+def login(body: Login) -> dict[str, Any]:
+    """Sign in, also before the address is confirmed."""
+    with session() as s:
+        user = find_user(s, body.email)
+    fits = password_fits(body.password.get_secret_value(), user.password_hash if user else None)
+    if user is None or not fits:
+        raise Refused(401, "wrong-login", "no account has this address and password")
+    tokens = issue(user)
+    answer = SignedIn(token=tokens.access, refresh_token=tokens.refresh, expires_at=tokens.expires_at)
+    return answer.as_json()
+
+
+@blueprint.get("/me", security=BEARER, responses={200: Account, **problems(401)})
+def me() -> dict[str, Any]:
+    """Show the account that is signed in."""
+    require_sign_in()
+    with session() as s:
+        return account_of(s, signed_in()).as_json()

@@ -1,0 +1,103 @@
+"""From what a user wrote to the targets of an alert, checked against the desks that exist."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from api.models.alert import AlertTarget
+from api.problems import invalid
+from api.schemas.alert import Limits, NewAlert
+from api.schemas.problem import FieldError
+from configs.clock import clock
+from configs.desk import zone_of
+from configs.prefecture import Desk, Prefecture, UnknownDesk, UnknownPrefecture, desk, desks, prefecture
+
+
+def targets_of(wish: NewAlert) -> list[AlertTarget]:
+    """Return the targets with their limits, not yet in a session.
+
+    Raises:
+        api.problems.Refused: 422, naming each field and what it could have been.
+    """
+    place = _prefecture(wish)
+    errors = [*_strange_procedures(wish, place), *_strange_desks(wish, place)]
+    if errors:
+        raise invalid(*errors)
+    limits = _columns(wish.limits)
+    targets = [
+        *(AlertTarget(prefecture_id=place.id, procedure=each, **limits) for each in wish.procedures),
+        *(AlertTarget(desk_id=each, **limits) for each in dict.fromkeys(wish.desk_ids)),
+    ]
+    if errors := list(_strange_limits(wish.limits, place, desks_of(targets))):
+        raise invalid(*errors)
+    return targets
+
+
+def desks_of(targets: Iterable[AlertTarget]) -> list[Desk]:
+    """Return the desks that these targets are about and that are watched, in the order of their ids."""
+    wanted = list(targets)
+    return [
+        each
+        for each in sorted(desks().values(), key=lambda known: known.id)
+        if each.schedulable
+        and any(
+            target.is_at(desk_id=each.id, prefecture_id=each.prefecture_id, procedures=each.procedures)
+            for target in wanted
+        )
+    ]
+
+
+def prefecture_of(targets: Iterable[AlertTarget]) -> str:
+    """Return the one prefecture that an alert is about."""
+    target = next(iter(targets))
+    return target.prefecture_id or str(target.desk_id).partition("/")[0]
+
+
+def _prefecture(wish: NewAlert) -> Prefecture:
+    try:
+        if wish.prefecture_id is not None:
+            return prefecture(wish.prefecture_id)
+        return prefecture(desk(wish.desk_ids[0]).prefecture_id)
+    except UnknownPrefecture as error:
+        raise invalid(FieldError(path="prefectureId", rule="unknown", detail=str(error))) from None
+    except UnknownDesk as error:
+        raise invalid(FieldError(path="deskIds.0", rule="unknown", detail=str(error))) from None
+
+
+def _strange_procedures(wish: NewAlert, place: Prefecture) -> Iterator[FieldError]:
+    served = sorted({each for known in place.desks if known.schedulable for each in known.procedures})
+    for index, procedure in enumerate(wish.procedures):
+        if procedure not in served:
+            detail = f"no desk of {place.id} serves {procedure} and is watched; {_those('served', served)}"
+            yield FieldError(path=f"procedures.{index}", rule="not_watched", detail=detail)
+
+
+def _strange_desks(wish: NewAlert, place: Prefecture) -> Iterator[FieldError]:
+    watched = sorted(known.id for known in place.desks if known.schedulable)
+    for index, desk_id in enumerate(wish.desk_ids):
+        if desk_id not in watched:
+            detail = (
+                f"{desk_id!r} is no desk of {place.id} that is watched; {_those('watched there', watched)}"
+            )
+            yield FieldError(path=f"deskIds.{index}", rule="not_watched", detail=detail)
+
+
+def _strange_limits(limits: Limits, place: Prefecture, about: list[Desk]) -> Iterator[FieldError]:
+    sites = sorted({known.site for known in about if known.site})
+    for index, site in enumerate(limits.sites):
+        if site not in sites:
+            detail = f"these desks are not at {site!r}; {_those('their sites', sites)}"
+            yield FieldError(path=f"limits.sites.{index}", rule="unknown", detail=detail)
+    if limits.date_to and limits.date_to < clock().astimezone(zone_of(place.time_zone)).date():
+        yield FieldError(path="limits.dateTo", rule="past", detail="this day is over: choose a later one")
+
+
+def _those(what: str, values: Iterable[str]) -> str:
+    return f"{what}: {', '.join(values) or 'none'}"
+
+
+def _columns(limits: Limits) -> dict[str, Any]:
+    """Return the limits as columns: what limits nothing is null."""
+    return {name: value or None for name, value in limits if name not in ("hour_from", "hour_to")} | {
+        "hour_from": limits.hour_from,
+        "hour_to": limits.hour_to,
+    }

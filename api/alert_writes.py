@@ -1,0 +1,109 @@
+"""Changes to alerts: each with its lines for the planner, in one transaction, under the user's lock."""
+
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.alert_targets import desks_of, prefecture_of
+from api.entitlement import entitlement, plans_above
+from api.models.alert import Alert, AlertTarget, ClosedBecause
+from api.models.desk import DeskChange
+from api.models.user import User
+from api.problems import Refused, no_such
+from api.schemas.plan import PlanAnswer
+from configs.clock import clock
+from configs.plan import PlanName
+from configs.settings import settings
+
+
+def create(session: Session, user_id: UUID, name: str | None, targets: list[AlertTarget]) -> Alert:
+    """Add an alert.
+
+    Raises:
+        api.problems.Refused: 402 or 409, see `_allow`.
+    """
+    _lock(session, user_id)
+    _allow(session, user_id, prefecture_of(targets))
+    alert = Alert(user_id=user_id, name=name, targets=targets, created_at=clock())
+    session.add(alert)
+    note(session, alert, "alert created")
+    return alert
+
+
+def toggle(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
+    """Pause an alert that waits, or let a paused one wait again.
+
+    Raises:
+        api.problems.Refused: 404; 402 or 409 as in `_allow`.
+    """
+    _lock(session, user_id)
+    alert = _own(session, user_id, alert_id)
+    if not alert.enabled:
+        _allow(session, user_id, prefecture_of(alert.targets))
+    alert.enabled = not alert.enabled
+    note(session, alert, "alert enabled" if alert.enabled else "alert paused")
+    return alert
+
+
+def delete(session: Session, user_id: UUID, alert_id: UUID) -> None:
+    """Close an alert for good.
+
+    Raises:
+        api.problems.Refused: 404.
+    """
+    _lock(session, user_id)
+    close(session, _own(session, user_id, alert_id), ClosedBecause.DELETED)
+
+
+def close(session: Session, alert: Alert, because: ClosedBecause) -> None:
+    """End an alert; one that is over stays as it ended."""
+    if alert.closed_at is None:
+        alert.closed_at, alert.closed_because = clock(), because
+        note(session, alert, f"alert {because}")
+
+
+def note(session: Session, alert: Alert, reason: str) -> None:
+    """Tell the planner which desks must be thought over."""
+    session.add_all(DeskChange(desk_id=desk.id, reason=reason) for desk in desks_of(alert.targets))
+
+
+def _lock(session: Session, user_id: UUID) -> None:
+    """Let one change of a user's alerts pass at a time: counting and adding must not interleave."""
+    session.execute(sa.select(User.id).where(User.id == user_id).with_for_update())
+
+
+def _own(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
+    alert = session.get(Alert, alert_id)
+    if alert is None or alert.user_id != user_id or alert.closed_at is not None:
+        raise no_such("alert")
+    return alert
+
+
+def _allow(session: Session, user_id: UUID, prefecture_id: str) -> None:
+    """Refuse one more waiting alert where the plan does not carry it.
+
+    Raises:
+        api.problems.Refused: 402 without a plan or beyond its alerts, 409 beyond fair use.
+    """
+    held = entitlement(session, user_id, clock()).plan
+    offers = [PlanAnswer.of(each) for each in plans_above(held)]
+    if held.name is PlanName.NONE:
+        raise Refused(402, "plan-needed", "an alert needs a plan: choose one of `plans`", plans=offers)
+    waiting = list(
+        session.scalars(
+            sa.select(Alert)
+            .where(Alert.user_id == user_id, Alert.enabled, Alert.closed_at.is_(None))
+            .options(sa.orm.selectinload(Alert.targets))
+        )
+    )
+    if held.alerts is not None and len(waiting) >= held.alerts:
+        detail = f"{held.name} carries {held.alerts} alerts at once: pause one, or choose one of `plans`"
+        raise Refused(402, "plan-limit", detail, plans=offers)
+    _refuse_hoarding({prefecture_of(alert.targets) for alert in waiting} | {prefecture_id})
+
+
+def _refuse_hoarding(prefectures: set[str]) -> None:
+    most = settings().fair_use_prefectures
+    if len(prefectures) > most:
+        raise Refused(409, "fair-use", f"alerts may be about {most} prefectures at once: pause another one")

@@ -1,0 +1,68 @@
+"""/api/alerts: what the signed-in user waits for."""
+
+from typing import Any
+from uuid import UUID
+
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel
+
+import notifier
+from api.alert_reads import alert_answer, alerts_of
+from api.alert_targets import targets_of
+from api.alert_writes import create, delete, toggle
+from api.documents import BEARER, BODY, problems
+from api.models.base import session
+from api.schemas.alert import AlertAnswer, AlertList, NewAlert
+from api.tokens import require_sign_in, signed_in
+
+blueprint = APIBlueprint(
+    "alerts",
+    __name__,
+    url_prefix="/api/alerts",
+    abp_tags=[Tag(name="alerts", description="What the user waits for")],
+    abp_security=BEARER,
+)
+blueprint.before_request(require_sign_in)
+
+
+class AlertPath(BaseModel):
+    """Which alert."""
+
+    alert_id: UUID
+
+
+@blueprint.get("", responses={200: AlertList, **problems(401)})
+def list_alerts() -> dict[str, Any]:
+    """List the user's alerts that are not over."""
+    with session() as s:
+        return AlertList(items=alerts_of(s, signed_in().id)).as_json()
+
+
+@blueprint.post("", responses={201: AlertAnswer, **problems(*BODY, 401, 402, 409)})
+def create_alert(body: NewAlert) -> tuple[dict[str, Any], int]:
+    """Wait for slots; those that are open now are told at once."""
+    targets = targets_of(body)
+    with session() as s:
+        alert = create(s, signed_in().id, body.name, targets)
+        answer = alert_answer(s, alert)
+    notifier.catch_up(answer.id)
+    return answer.as_json(), 201
+
+
+@blueprint.delete("/<uuid:alert_id>", responses={204: None, **problems(401, 404)})
+def delete_alert(path: AlertPath) -> tuple[str, int]:
+    """End an alert for good."""
+    with session() as s:
+        delete(s, signed_in().id, path.alert_id)
+    return "", 204
+
+
+@blueprint.patch("/<uuid:alert_id>/toggle", responses={200: AlertAnswer, **problems(401, 402, 404, 409)})
+def toggle_alert(path: AlertPath) -> dict[str, Any]:
+    """Pause an alert that waits, or let a paused one wait again; then what is open now is told at once."""
+    with session() as s:
+        answer = alert_answer(s, toggle(s, signed_in().id, path.alert_id))
+    if answer.is_active:
+        notifier.catch_up(answer.id)
+    return answer.as_json()

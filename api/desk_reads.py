@@ -1,0 +1,76 @@
+"""What is known of desks now: the YAML file's part and the watching's part, put together."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.desk import DeskState, DeskStatus
+from api.models.slot import Detection
+from api.schemas.desk import DeskAnswer
+from configs.clock import clock
+from configs.prefecture import Desk, Grade, WatchLevel
+from configs.settings import settings
+
+_NOT_CHECKED = "not checked yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """The rows of some desks: their state, and when slots were last found as far as it may be told."""
+
+    states: Mapping[str, DeskState]
+    found: Mapping[str, datetime]
+
+    def answer(self, desk: Desk) -> DeskAnswer:
+        """Return one desk as the outside sees it."""
+        state = self.states.get(desk.id) or DeskState(inconclusive=0)
+        status, reason = _status(desk, state)
+        return DeskAnswer(
+            id=desk.id,
+            label=desk.label,
+            site=desk.site,
+            procedures=sorted(desk.procedures),
+            booking_url=desk.url,
+            grade=desk.grade,
+            watch_level=desk.watch,
+            status=status,
+            status_reason=reason,
+            wished_interval=state.wished_seconds,
+            feasible_interval=state.feasible_seconds,
+            achieved_interval=state.achieved_seconds,
+            last_checked_at=state.last_check_at,
+            last_proven_at=state.last_proven_at,
+            last_slot_found_at=self.found.get(desk.id),
+            consecutive_errors=state.inconclusive,
+        )
+
+
+def watching(session: Session, desks: Iterable[Desk]) -> Watching:
+    """Read the rows of these desks: two queries, however many they are."""
+    ids = [desk.id for desk in desks]
+    states = session.scalars(sa.select(DeskState).where(DeskState.id.in_(ids)))
+    last = (
+        sa.select(Detection.seen_at)
+        .where(Detection.desk_id == DeskState.id, Detection.seen_at <= told_until())
+        .order_by(Detection.seen_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    found = session.execute(sa.select(DeskState.id, last).where(DeskState.id.in_(ids), last.is_not(None)))
+    return Watching({state.id: state for state in states}, dict(iter(found)))
+
+
+def told_until() -> datetime:
+    """Return the moment up to which public pages tell of slots: the product is the alert."""
+    return clock() - timedelta(seconds=settings().public_delay_seconds)
+
+
+def _status(desk: Desk, state: DeskState) -> tuple[DeskStatus, str]:
+    if desk.watch is WatchLevel.NONE:
+        return DeskStatus.PAUSED, "the page needs a login or a token that we do not have"
+    if desk.grade in (Grade.STALE, Grade.RETIRED):
+        return DeskStatus.PAUSED, f"the address is {desk.grade}"
+    return (state.status, state.status_reason) if state.status else (DeskStatus.PAUSED, _NOT_CHECKED)

@@ -1,0 +1,80 @@
+"""Plans given by hand: `flask --app api.app grant EMAIL PLAN` (what is bought comes from Stripe)."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import click
+import sqlalchemy as sa
+from flask.cli import with_appcontext
+from sqlalchemy.orm import Session, selectinload
+
+import notifier
+from api.alert_writes import note
+from api.models.alert import Alert
+from api.models.base import session
+from api.models.user import Grant, User
+from api.registration import find_user
+from configs.clock import clock
+from configs.plan import PlanName, plan
+
+_MONTH = timedelta(days=30)
+_NAMES = [name.value for name in PlanName if name is not PlanName.NONE]
+
+
+def give(session: Session, user: User, name: PlanName, lasts: timedelta, source: str) -> Grant:
+    """Entitle a user; the same plan again begins where the running one ends."""
+    now = clock()
+    session.execute(sa.select(User.id).where(User.id == user.id).with_for_update())
+    running = session.scalar(
+        sa.select(sa.func.max(Grant.ends_at)).where(
+            Grant.user_id == user.id, Grant.plan == name, Grant.ends_at > now
+        )
+    )
+    starts = running or now
+    grant = Grant(user_id=user.id, plan=name, starts_at=starts, ends_at=starts + lasts, source=source)
+    session.add(grant)
+    return grant
+
+
+def wake_alerts(session: Session, user_id: UUID, reason: str) -> list[UUID]:
+    """Tell the planner of every desk the user waits for; return the alerts to catch up after the commit."""
+    waiting = list(
+        session.scalars(
+            sa.select(Alert)
+            .where(Alert.user_id == user_id, Alert.enabled, Alert.closed_at.is_(None))
+            .options(selectinload(Alert.targets))
+        )
+    )
+    for alert in waiting:
+        note(session, alert, reason)
+    return [alert.id for alert in waiting]
+
+
+@click.command("grant")
+@click.argument("email")
+@click.argument("plan_name", metavar="PLAN", type=click.Choice(_NAMES))
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    help="Default: as long as the plan lasts, a month for a subscription.",
+)
+@click.option("--source", default="command", show_default=True, help="Who or what gives it.")
+@with_appcontext
+def grant_command(email: str, plan_name: str, days: int | None, source: str) -> None:
+    """Give the plan PLAN to the user with the address EMAIL."""
+    name = PlanName(plan_name)
+    usual = plan(name).duration_seconds
+    lasts = timedelta(days=days) if days else timedelta(seconds=usual) if usual else _MONTH
+    with session() as s:
+        user = find_user(s, email)
+        if user is None:
+            raise click.ClickException(
+                f"nobody has the address {email}: register it first (POST /api/auth/register)"
+            )
+        grant = give(s, user, name, lasts, source)
+        alerts = wake_alerts(s, user.id, "plan began")
+    for alert_id in alerts:
+        notifier.catch_up(alert_id)
+    click.echo(
+        f"{user.email} has {name} from {grant.starts_at:%Y-%m-%d %H:%M} to {grant.ends_at:%Y-%m-%d %H:%M} UTC"
+    )

@@ -1,0 +1,56 @@
+"""/api/health: whether people are told. Not counted by rate limits."""
+
+from typing import Any
+
+from flask import Flask, current_app
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from api.documents import problems
+from api.probes import Probes, probes
+from api.schemas.health import Health, Live, Part
+from configs.redis import redis_client
+
+_EXTENSION = "probes"
+
+blueprint = APIBlueprint(
+    "health",
+    __name__,
+    url_prefix="/api/health",
+    abp_tags=[Tag(name="health", description="Whether people are told")],
+)
+
+
+def keep_probes(app: Flask) -> None:
+    """Give the app its probes, which open connections when they are first asked."""
+    redis = redis_client()
+    redis.set_retry(Retry(NoBackoff(), 0))  # its own default tries for seconds: health says what is now
+    app.extensions[_EXTENSION] = Probes(probes(redis))
+
+
+@blueprint.get("", responses={**problems(), 200: Health, 503: Health})
+def health() -> tuple[dict[str, Any], int]:
+    """Tell whether each part works; 503 when one does not."""
+    return _report()
+
+
+@blueprint.get("/ready", responses={**problems(), 200: Health, 503: Health})
+def ready() -> tuple[dict[str, Any], int]:
+    """Tell the same: ready means that whoever comes now is served whole."""
+    return _report()
+
+
+@blueprint.get("/live", responses={200: Live, **problems()})
+def live() -> dict[str, Any]:
+    """Tell that this process answers; nothing else is touched."""
+    return Live().as_json()
+
+
+def _report() -> tuple[dict[str, Any], int]:
+    found = current_app.extensions[_EXTENSION].report()
+    parts = {name: Part(status="ok" if works else "down", reason=why) for name, (works, why) in found.items()}
+    all_work = all(works for works, _ in found.values())
+    answer = Health(status="ok" if all_work else "down", parts=parts)
+    return answer.as_json(), 200 if all_work else 503

@@ -1,0 +1,44 @@
+"""/api/prefectures: what is watched, and how it goes. Public."""
+
+from typing import Any
+
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel
+
+from api.documents import problems
+from api.models.base import session
+from api.prefecture_reads import all_prefectures, prefecture_page
+from api.problems import no_such
+from api.schemas.desk import PrefectureList, PrefecturePage
+from configs.prefecture import prefectures
+
+blueprint = APIBlueprint(
+    "prefectures",
+    __name__,
+    url_prefix="/api/prefectures",
+    abp_tags=[Tag(name="prefectures", description="What is watched, and how it goes")],
+)
+
+
+class PrefecturePath(BaseModel):
+    """Which prefecture."""
+
+    prefecture_id: str
+
+
+@blueprint.get("", responses={200: PrefectureList, **problems()})
+def list_prefectures() -> dict[str, Any]:
+    """List all prefectures with their status and their desks."""
+    with session() as s:
+        return PrefectureList(items=all_prefectures(s)).as_json()
+
+
+@blueprint.get("/<prefecture_id>", responses={200: PrefecturePage, **problems(404)})
+def show_prefecture(path: PrefecturePath) -> dict[str, Any]:
+    """Show one prefecture, with its recent detections, which are told with a delay."""
+    place = prefectures().get(path.prefecture_id)
+    if place is None:
+        raise no_such("prefecture: GET /api/prefectures lists them")
+    with session() as s:
+        return prefecture_page(s, place).as_json()

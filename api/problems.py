@@ -1,0 +1,126 @@
+"""How an error leaves: one shape for all, no trace of the inside."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+import structlog
+from flask import Flask, Response, g, make_response, render_template, request
+from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from api.schemas.plan import PlanAnswer
+from api.schemas.problem import FieldError, Problem
+
+TYPE = "tag:rdvpriority.fr,2026:problem:"  # RFC 9457, section 3.1.1: a tag where nothing can be fetched
+MEDIA_TYPE = "application/problem+json"
+_WORDS = {
+    400: "malformed",
+    401: "not-signed-in",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "too-large",
+    415: "not-json",
+    422: "invalid",
+    429: "too-many-requests",
+    500: "internal",
+    503: "unavailable",
+}
+log = structlog.get_logger(__name__)
+
+
+class Refused(Exception):
+    """A request that cannot be done. `word` is the end of the problem's type; `detail` says what to do."""
+
+    def __init__(
+        self,
+        status: int,
+        word: str,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        plans: Sequence[PlanAnswer] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.word, self.detail = status, word, detail
+        self.errors, self.plans, self.headers = list(errors), list(plans), dict(headers or {})
+
+
+def invalid(*errors: FieldError) -> Refused:
+    """Return the refusal of a request whose fields are wrong."""
+    fields = ", ".join(dict.fromkeys(error.path or "the body" for error in errors))
+    return Refused(422, "invalid", f"correct these and send it again: {fields}", errors=errors)
+
+
+def no_such(what: str) -> Refused:
+    """Return the refusal of a request for something that is not there, or not this user's."""
+    return Refused(404, "not-found", f"there is no such {what}")
+
+
+def problem_response(refused: Refused) -> Response:
+    """Return the answer: a page where a person clicked a link, otherwise problem details."""
+    if request.path.startswith("/l/"):
+        response = make_response(render_template("problem.html", status=refused.status), refused.status)
+    else:
+        problem = Problem(
+            type=TYPE + refused.word,
+            title=_title(refused.status),
+            status=refused.status,
+            detail=refused.detail,
+            request_id=g.get("request_id"),
+            errors=refused.errors or None,
+            plans=refused.plans or None,
+        )
+        response = make_response(problem.as_json(), refused.status)
+        response.mimetype = MEDIA_TYPE
+    response.headers.update(refused.headers)
+    return response
+
+
+def validation_response(error: ValidationError) -> Response:
+    """Return the answer to a body, a query or a path that its model refuses; no input is repeated."""
+    errors = [
+        FieldError(
+            path=".".join(str(part) for part in each["loc"]),
+            rule=each["type"],
+            detail=each["msg"].removeprefix("Value error, "),
+        )
+        for each in error.errors(include_input=False, include_context=False, include_url=False)
+    ]
+    return problem_response(invalid(*errors))
+
+
+def handle_problems(app: Flask) -> None:
+    """Answer every error of the app in that shape."""
+    app.register_error_handler(Refused, problem_response)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(OperationalError, _database)
+    app.register_error_handler(PoolTimeout, _database)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    word = _WORDS.get(status) or _title(status).lower().replace(" ", "-")
+    headers = {
+        name: value for name, value in error.get_headers() if name.lower() not in ("content-type", "location")
+    }
+    return problem_response(Refused(status, word, error.description or _title(status), headers=headers))
+
+
+def _database(error: Exception) -> Response:
+    log.error("the database does not answer", error=type(error).__name__)
+    return problem_response(
+        Refused(503, "unavailable", "the database does not answer: try again", headers={"Retry-After": "5"})
+    )
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("unexpected error", exc_info=error)
+    return problem_response(Refused(500, "internal", "unexpected error: it is logged under this requestId"))
+
+
+def _title(status: int) -> str:
+    return HTTPStatus(status).phrase

@@ -1,0 +1,111 @@
+"""Alerts at the border."""
+
+import datetime as dt
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, PlainSerializer, model_validator
+
+from api.schemas.base import Answer, Body
+from api.schemas.desk import DeskAnswer
+from configs.desk import Text
+from configs.prefecture import Procedure, WatchLevel
+
+_MOST = 50  # entries of a list: more than any prefecture has
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _written_as(example: str) -> BeforeValidator:
+    """Refuse what pydantic would guess: a number as a unix time, an hour with seconds or a zone."""
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and len(value) == len(example):
+            return value
+        raise ValueError(f"must be written as {example}")
+
+    return BeforeValidator(check)
+
+
+Hour = Annotated[
+    dt.time, _written_as("09:30"), PlainSerializer(lambda hour: f"{hour:%H:%M}", return_type=str)
+]
+Day = Annotated[dt.date, _written_as("2026-03-31")]
+Weekday = Annotated[int, Field(ge=1, le=7, strict=True)]
+Procedures = Annotated[
+    list[Procedure], BeforeValidator(_listed), AfterValidator(lambda found: sorted(set(found)))
+]
+
+
+class Limits(Body):
+    """What the alert does not want: a slot is left out only where it is known to lie outside.
+
+    Days and hours are the desk's own; `hourTo` is the first hour that is too late; weekdays are 1 (Monday) to 7.
+    """
+
+    date_from: Day | None = None
+    date_to: Day | None = None
+    weekdays: Annotated[list[Weekday], AfterValidator(lambda found: sorted(set(found)))] = Field(
+        default_factory=list, max_length=_MOST
+    )
+    hour_from: Hour | None = None
+    hour_to: Hour | None = None
+    sites: list[Text] = Field(default_factory=list, max_length=_MOST)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.date_from and self.date_to and self.date_from > self.date_to:
+            raise ValueError("dateFrom lies after dateTo")
+        if self.hour_from and self.hour_to and self.hour_from >= self.hour_to:
+            raise ValueError("hourFrom must lie before hourTo")
+        return self
+
+
+class NewAlert(Body):
+    """A wish: procedures of one prefecture (every desk that serves them), or desks of it by name, or both."""
+
+    prefecture_id: Annotated[str, Field(max_length=100, examples=["bobigny_93"])] | None = None
+    procedures: Procedures = Field(
+        default_factory=list, max_length=_MOST, validation_alias=AliasChoices("procedures", "procedure")
+    )
+    desk_ids: list[Annotated[str, Field(max_length=200)]] = Field(default_factory=list, max_length=_MOST)
+    name: Annotated[Text, Field(max_length=80)] | None = None
+    limits: Limits = Field(default_factory=Limits)
+
+    @model_validator(mode="after")
+    def _for_something(self) -> Self:
+        if not self.procedures and not self.desk_ids:
+            raise ValueError("name at least one of procedures (with prefectureId) or deskIds")
+        if self.procedures and self.prefecture_id is None:
+            raise ValueError("procedures need a prefectureId")
+        return self
+
+
+class AlertAnswer(Answer):
+    """An alert and how well it is served. Intervals in seconds: the shortest of its desks."""
+
+    id: UUID
+    name: str | None
+    prefecture_id: str
+    procedures: list[Procedure]
+    desk_ids: list[str]
+    limits: Limits
+    is_active: bool
+    created_at: dt.datetime
+    slots_found: int
+    notifications_sent: int
+    last_checked_at: dt.datetime | None
+    last_proven_at: dt.datetime | None
+    watch_level: WatchLevel
+    wished_interval: float | None
+    feasible_interval: float | None
+    achieved_interval: float | None
+    desks: list[DeskAnswer]
+
+
+class AlertList(Answer):
+    """The user's alerts, the newest first."""
+
+    items: list[AlertAnswer]

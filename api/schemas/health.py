@@ -1,0 +1,23 @@
+"""Health at the border."""
+
+from api.schemas.base import Answer
+
+
+class Part(Answer):
+    """One thing that must work: `ok` or `down`, and why."""
+
+    status: str
+    reason: str
+
+
+class Health(Answer):
+    """All parts; `status` is `ok` only if each is."""
+
+    status: str
+    parts: dict[str, Part]
+
+
+class Live(Answer):
+    """The process answers."""
+
+    status: str = "ok"

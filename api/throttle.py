@@ -1,0 +1,96 @@
+"""How often an address and an account may ask; counted in Redis, for all processes together."""
+
+import hashlib
+from typing import Any
+
+import structlog
+from flask import Flask, Response, request
+from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded
+from limits.errors import StorageError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from api.problems import Refused, problem_response
+from configs.settings import settings
+
+GENERAL = "1000 per 15 minutes"
+AUTH = "100 per 15 minutes"
+ACCOUNT = "10 per 15 minutes"
+_AUTH_ROUTES = ("accounts.register", "accounts.login")
+_PATIENCE = 1  # seconds that a request waits for Redis
+log = structlog.get_logger(__name__)
+
+
+def throttle(app: Flask) -> None:
+    """Count requests. Without Redis sign-in is refused (503); everything else goes on, counted in memory.
+
+    Raises:
+        configs.settings.SettingMissing: REDIS_URL is not set.
+    """
+    # registered before the limiters, it runs after them: after_request goes backwards
+    app.after_request(_retry_after_only_where_refused)
+    app.register_error_handler(StorageError, _without_redis)
+    app.register_error_handler(RateLimitExceeded, _too_many)
+    general = _limiter([ApplicationLimit(GENERAL, scope="general")], in_memory_fallback_enabled=True)
+    general.request_filter(lambda: request.endpoint in _AUTH_ROUTES or _free())
+    general.init_app(app)
+    account = ApplicationLimit(ACCOUNT, key_function=_account, scope=str, exempt_when=lambda: not _account())
+    strict = _limiter([ApplicationLimit(AUTH, scope="auth"), account])
+    strict.request_filter(lambda: request.endpoint not in _AUTH_ROUTES or _free())
+    strict.init_app(app)
+
+
+def _limiter(limits: list[ApplicationLimit], *, in_memory_fallback_enabled: bool = False) -> Limiter:
+    url = settings().require("redis_url")
+    options: dict[str, Any] = {
+        "socket_timeout": _PATIENCE,
+        "socket_connect_timeout": _PATIENCE,
+        "retry": Retry(NoBackoff(), 0),
+        "wrap_exceptions": True,
+        "key_prefix": "throttle",
+    }
+    return Limiter(
+        _address,
+        application_limits=list(limits),
+        headers_enabled=True,
+        in_memory_fallback_enabled=in_memory_fallback_enabled,
+        storage_uri=f"redis+{url}" if url.startswith("unix://") else url,
+        storage_options=options,
+    )
+
+
+def _address() -> str:
+    return request.remote_addr or "nobody"
+
+
+def _account() -> str:
+    """Return the account that a body names; a digest, because Redis needs nobody's address."""
+    body = request.get_json(silent=True)
+    email = body.get("email") if isinstance(body, dict) else None
+    return (
+        hashlib.sha256(email.strip().casefold().encode("utf-8", "replace")).hexdigest()
+        if isinstance(email, str)
+        else ""
+    )
+
+
+def _free() -> bool:
+    """Preflights and health: whoever watches over us is never turned away, nor asks Redis."""
+    return request.method == "OPTIONS" or (request.endpoint or "").startswith("health.")
+
+
+def _retry_after_only_where_refused(response: Response) -> Response:
+    if response.status_code not in (429, 503):
+        response.headers.pop("Retry-After", None)
+    return response
+
+
+def _too_many(error: RateLimitExceeded) -> Response:
+    detail = f"more than {error.description}: wait as long as Retry-After says"
+    return problem_response(Refused(429, "too-many-requests", detail))
+
+
+def _without_redis(error: StorageError) -> Response:
+    log.error("Redis does not answer, so nobody can sign in", error=str(error.storage_error))
+    detail = "attempts cannot be counted now, so nobody can sign in: try again"
+    return problem_response(Refused(503, "unavailable", detail, headers={"Retry-After": "5"}))
