@@ -1,0 +1,37 @@
+"""Where finished checks go: into the tables, by the batch writer, while the crawl goes on."""
+
+import asyncio
+from typing import Any, Self
+
+from scrapy.crawler import Crawler
+
+from configs.settings import settings
+from crawler.items import CheckItem
+from crawler.record import writer_of
+
+
+class RecordPipeline:
+    """Hands each check to the crawl's writer and waits for nothing."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._crawler = crawler
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Build it as Scrapy asks for it."""
+        return cls(crawler)
+
+    def open_spider(self) -> None:
+        """Make the writer, so that it is there before the first check ends."""
+        spider: Any = self._crawler.spider
+        self._writer = writer_of(self._crawler, spider.system)
+
+    def process_item(self, item: Any) -> Any:
+        """Take checks, pass all else on."""
+        if isinstance(item, CheckItem):
+            self._writer.put(item)
+        return item
+
+    async def close_spider(self) -> None:
+        """Write what is left, off the event loop."""
+        await asyncio.to_thread(self._writer.close, settings().stop_grace_seconds)
