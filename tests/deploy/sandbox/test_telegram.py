@@ -1,0 +1,128 @@
+"""Telegram's stand-in, called by plain HTTP as the Bot API is."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from deploy.sandbox.outbox import Button
+from deploy.sandbox.providers.telegram_html import visible_text
+from deploy.sandbox.running import Running
+
+Visit = Callable[[object], Any]
+SEND = "/bot123456:tests/sendMessage"
+KEYBOARD = {"inline_keyboard": [[{"text": "Réserver maintenant", "url": "http://127.77.0.91/"}]]}
+
+
+@pytest.fixture
+def telegram(visit: Visit, sandbox: Running) -> Any:
+    return visit(sandbox.telegram)
+
+
+def test_a_message_is_accepted_and_kept(telegram: Any, sandbox: Running) -> None:
+    text = "<b>Créneau détecté</b> &amp; plus"
+    sent = {"chat_id": 5550123, "text": text, "parse_mode": "HTML", "reply_markup": KEYBOARD}
+    answer = telegram.post(SEND, sent)
+    assert answer.status == 200
+    assert answer.json["ok"] is True
+    result = answer.json["result"]
+    assert result["chat"] == {"id": 5550123, "type": "private"}
+    assert result["text"] == "Créneau détecté & plus"
+    (message,) = sandbox.messages("telegram")
+    assert message.provider_id == str(result["message_id"])
+    assert (message.to, message.text, message.html) == ("5550123", text, text)
+    assert message.draft.buttons == (Button("Réserver maintenant", "http://127.77.0.91/"),)
+
+
+def test_each_message_has_an_id_of_its_own(telegram: Any) -> None:
+    ids = [telegram.post(SEND, {"chat_id": 1, "text": "x"}).json["result"]["message_id"] for _ in range(3)]
+    assert len(set(ids)) == 3
+
+
+def test_a_form_is_taken_as_well_as_json(telegram: Any, sandbox: Running) -> None:
+    answer = telegram.send(SEND, chat_id="-100123", text="x", reply_markup=json.dumps(KEYBOARD))
+    assert answer.status == 200
+    (message,) = sandbox.messages()
+    assert (message.to, message.html, len(message.draft.buttons)) == ("-100123", None, 1)
+
+
+def test_a_channel_is_named(telegram: Any) -> None:
+    answer = telegram.post(SEND, {"chat_id": "@rdvpriority", "text": "x"})
+    assert answer.json["result"]["chat"] == {"username": "rdvpriority", "type": "channel"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ({}, "chat_id is empty"),
+        ({"chat_id": "someone", "text": "x"}, "chat not found"),
+        ({"chat_id": 5}, "message text is empty"),
+        ({"chat_id": 5, "text": "  "}, "message text is empty"),
+        ({"chat_id": 5, "text": 7}, "message text is empty"),
+        ({"chat_id": 5, "text": "x" * 4097}, "message is too long"),
+        ({"chat_id": 5, "text": "<b>x", "parse_mode": "HTML"}, "can't parse entities"),
+        ({"chat_id": 5, "text": "<p>x</p>", "parse_mode": "html"}, 'Unsupported start tag "p"'),
+        ({"chat_id": 5, "text": "x", "reply_markup": "{"}, "reply keyboard markup"),
+        ({"chat_id": 5, "text": "x", "reply_markup": {"inline_keyboard": [[{}]]}}, "reply keyboard markup"),
+        ({"chat_id": 5, "text": "x", "reply_markup": [1]}, "reply keyboard markup"),
+        ([1], "can't parse JSON object"),
+    ],
+)
+def test_what_telegram_refuses_is_refused_in_its_words(
+    telegram: Any, sandbox: Running, sent: object, words: str
+) -> None:
+    answer = telegram.post(SEND, sent)
+    assert answer.status == 400
+    assert answer.json["ok"] is False
+    assert answer.json["error_code"] == 400
+    assert answer.json["description"].startswith("Bad Request: ")
+    assert words in answer.json["description"]
+    assert sandbox.messages() == []
+
+
+def test_tags_do_not_count_in_the_length(telegram: Any) -> None:
+    text = "<b>" + "x" * 4096 + "</b>"
+    assert telegram.post(SEND, {"chat_id": 5, "text": text, "parse_mode": "HTML"}).status == 200
+
+
+def test_failures_come_in_telegrams_shape(telegram: Any, sandbox: Running) -> None:
+    message = {"chat_id": 5, "text": "x"}
+    sandbox.provider_mode("telegram", "rate_limited", seconds=11, count=1)
+    limited = telegram.post(SEND, message)
+    assert (limited.status, limited.json["parameters"]) == (429, {"retry_after": 11})
+    sandbox.provider_mode("telegram", "error_500", count=1)
+    assert telegram.post(SEND, message).json["error_code"] == 500
+    sandbox.provider_mode("telegram", "unauthorized", count=1)
+    assert telegram.post(SEND, message).json["description"] == "Unauthorized"
+    sandbox.provider_mode("telegram", "reject_address", address="5")
+    blocked = telegram.post(SEND, message)
+    assert (blocked.status, blocked.json["description"]) == (403, "Forbidden: bot was blocked by the user")
+    assert telegram.post(SEND, {"chat_id": 6, "text": "x"}).status == 200
+    assert [kept.to for kept in sandbox.messages()] == ["6"]
+
+
+def test_the_delay_comes_in_a_header(telegram: Any, sandbox: Running) -> None:
+    read = datetime.now(UTC) - timedelta(seconds=1)
+    telegram.post(SEND, {"chat_id": 5, "text": "x"}, X_Seen_At=read.isoformat())
+    (message,) = sandbox.messages()
+    assert message.milliseconds is not None
+    assert 1000 <= message.milliseconds < 9000
+
+
+@pytest.mark.parametrize(
+    ("text", "visible", "problem"),
+    [
+        ("simple", "simple", None),
+        ('<b>a</b> <i>b</i> <a href="http://x/?a=1&amp;b=2">c</a>', "a b c", None),
+        ("<b><i>a</i></b>", "a", None),
+        ("<b><i>a</b></i>", "a", 'Unmatched end tag "b"'),
+        ("a</b>", "a", 'Unmatched end tag "b"'),
+        ("<i>a", "a", 'Can\'t find end tag corresponding to start tag "i"'),
+        ("<script>a</script>", "a", 'Unsupported start tag "script"'),
+        ("1 &lt; 2 &amp; 3", "1 < 2 & 3", None),
+    ],
+)
+def test_the_tags_of_a_text_are_checked(text: str, visible: str, problem: str | None) -> None:
+    assert visible_text(text) == (visible, problem)
