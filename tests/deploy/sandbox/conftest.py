@@ -79,10 +79,10 @@ class Visitor:
 
 
 @pytest.fixture
-def visit(sandbox: Running) -> Callable[[object], Visitor]:
+def visit(sandbox: Running) -> Callable[[str | int], Visitor]:
     """Give visitors: of a department's site by its code, of another stand-in by its base URL."""
 
-    def visitor(where: object) -> Visitor:
+    def visitor(where: str | int) -> Visitor:
         return Visitor(str(where) if str(where).startswith("http") else sandbox.site(where))
 
     return visitor

@@ -13,6 +13,7 @@ from deploy.sandbox.sites.calendar import today, week_fragment
 PARIS = ZoneInfo("Europe/Paris")
 START = datetime(2026, 11, 20, 9, tzinfo=UTC)
 moments = st.integers(1, 365 * 86_400).map(lambda seconds: START + timedelta(seconds=seconds))
+near = st.integers(1, 90 * 86_400).map(lambda seconds: START + timedelta(seconds=seconds))
 
 
 def shown(page: str) -> list[int]:
@@ -36,11 +37,11 @@ def test_a_week_links_each_of_its_open_slots_and_no_other(found: list[datetime],
         assert page.count(">libre<") == len(expected) + 1
 
 
-@given(st.lists(moments, max_size=10, unique=True))
+@given(st.lists(near, max_size=10, unique=True))
 def test_all_weeks_together_show_everything(found: list[datetime]) -> None:
     with time_machine.travel(START, tick=False):
         slots = sorted({int(moment.timestamp()) for moment in found})
-        pages = [week_fragment(23014, slots, days) for days in range(0, 371, 7)]
+        pages = [week_fragment(23014, slots, days) for days in range(0, 98, 7)]
         assert sorted(slot for page in pages for slot in shown(page)) == slots
 
 

@@ -9,7 +9,7 @@ import pytest
 from deploy.sandbox.modes import MODES
 from deploy.sandbox.running import Running
 
-Visit = Callable[[object], Any]
+Visit = Callable[[str | int], Any]
 SOON = (datetime.now(UTC) + timedelta(days=3)).replace(microsecond=0)
 
 

@@ -16,7 +16,7 @@ SENTENCE = (
     "Veuillez recommencer ultérieurement."
 )
 START = "Effectuer une demande de rendez-vous"
-Visit = Callable[[object], Any]
+Visit = Callable[[str | int], Any]
 
 
 def accept(visitor: Any, form: int, prefix: str = "") -> Any:

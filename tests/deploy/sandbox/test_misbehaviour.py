@@ -13,7 +13,7 @@ import pytest
 from deploy.sandbox.modes import MODES
 from deploy.sandbox.running import Running
 
-Visit = Callable[[object], Any]
+Visit = Callable[[str | int], Any]
 PAGE = "/booking/create/48803/0"
 SENTENCE = "Il n'existe plus de plage horaire libre"
 WEEK = "/ezjscore/call/bookingserver::planning::assign::48803::48804::0"

@@ -12,7 +12,7 @@ from deploy.sandbox.providers.provider import PROVIDER_MODES
 from deploy.sandbox.refusal import Refusal
 from deploy.sandbox.running import Running
 
-Visit = Callable[[object], Any]
+Visit = Callable[[str | int], Any]
 SEND = "/bot1:x/sendMessage"
 MESSAGE = {"chat_id": 5, "text": "x"}
 

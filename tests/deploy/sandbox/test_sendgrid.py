@@ -15,7 +15,7 @@ from sendgrid import SendGridAPIClient
 
 from deploy.sandbox.running import Running
 
-Visit = Callable[[object], Any]
+Visit = Callable[[str | int], Any]
 
 
 def mail(*recipients: str, **changes: object) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from deploy.sandbox.outbox import Button
 from deploy.sandbox.providers.telegram_html import visible_text
 from deploy.sandbox.running import Running
 
-Visit = Callable[[object], Any]
+Visit = Callable[[str | int], Any]
 SEND = "/bot123456:tests/sendMessage"
 KEYBOARD = {"inline_keyboard": [[{"text": "Réserver maintenant", "url": "http://127.77.0.91/"}]]}
 

@@ -12,7 +12,7 @@ from twilio.rest import Client
 from deploy.sandbox.providers.segments import segments
 from deploy.sandbox.running import Running
 
-Visit = Callable[[object], Any]
+Visit = Callable[[str | int], Any]
 ACCOUNT = "AC0123456789abcdef0123456789abcdef"
 MESSAGES = f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
 TO, FROM = "+33612345678", "+33700000000"

@@ -1,0 +1,54 @@
+"""The sandbox's own desk files: read by the product's reader, and true of the stand-ins."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+import deploy.sandbox
+from configs.prefecture import Desk, Grade, Prefecture, load_prefectures
+from deploy.sandbox.addresses import SITES_PORT, site_host, url
+from deploy.sandbox.departments import DEPARTMENTS
+
+FOLDER = Path(deploy.sandbox.__file__).parent / "prefectures"
+IDS = [
+    "bobigny_93", "cergy_95", "creteil_94", "evry-courcouronnes_91",
+    "melun_77", "nanterre_92", "paris_75", "versailles_78",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def prefectures() -> dict[str, Prefecture]:
+    return load_prefectures(FOLDER)
+
+
+def desks(prefectures: dict[str, Prefecture]) -> list[Desk]:
+    return [desk for prefecture in prefectures.values() for desk in prefecture.desks]
+
+
+def test_the_eight_of_ile_de_france_are_there(prefectures: dict[str, Prefecture]) -> None:
+    assert list(prefectures) == IDS
+    assert {prefecture.tier for prefecture in prefectures.values()} == {1}
+
+
+def test_each_form_has_its_desk_and_each_desk_its_form(prefectures: dict[str, Prefecture]) -> None:
+    stand_ins = {
+        f"{url(site_host(each.code), SITES_PORT)}/booking/create/{form.number}"
+        for each in DEPARTMENTS
+        for form in each.forms
+    }
+    assert {desk.url for desk in desks(prefectures)} == stand_ins
+    assert len(desks(prefectures)) == len(stand_ins)
+
+
+def test_all_desks_are_watched_and_stand_on_loopback(prefectures: dict[str, Prefecture]) -> None:
+    for desk in desks(prefectures):
+        assert desk.schedulable
+        assert (desk.grade, desk.source, desk.platform) == (Grade.CONFIRMED, "sandbox", "ezbooking")
+        assert (urlsplit(desk.url).hostname or "").startswith("127.77.0.")
+
+
+def test_each_stand_in_may_be_asked_more_often_than_a_real_site(prefectures: dict[str, Prefecture]) -> None:
+    rules = {host: rule for prefecture in prefectures.values() for host, rule in prefecture.hosts.items()}
+    assert set(rules) == {desk.host for desk in desks(prefectures)}
+    assert all(rule.budget > 6 and "stand-in" in rule.reason for rule in rules.values())

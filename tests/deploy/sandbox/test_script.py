@@ -1,0 +1,82 @@
+"""The script of the world: what happens, in which order, and what never does."""
+
+from itertools import islice, pairwise, takewhile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy.sandbox.departments import DEPARTMENTS
+from deploy.sandbox.modes import make_mode
+from deploy.sandbox.script import Event, first_place, script
+
+seeds = st.integers(0, 10_000)
+forms = st.sampled_from([form.number for department in DEPARTMENTS for form in department.forms])
+
+
+def until(seconds: float, seed: int | None, form: int = 23014) -> list[Event]:
+    return list(takewhile(lambda event: event.at < seconds, script(seed, form)))
+
+
+@given(seeds, forms)
+def test_the_first_slots_open_where_they_are_asked_and_stay_a_minute(seed: int, form: int) -> None:
+    events = until(200, seed, form)
+    department, place = first_place(form)
+    opened = events[: len(place.plannings)]
+    assert [event.planning for event in opened] == [planning.number for planning in place.plannings]
+    assert {(event.kind, event.at, event.code, event.form) for event in opened} == {
+        ("open", 8.0, department.code, form)
+    }
+    batches = {event.batch for event in opened}
+    gone = [event.at for event in events if event.kind == "take" and event.batch in batches]
+    assert gone == [68.0] * len(opened)
+
+
+@given(seeds)
+def test_events_come_in_the_order_of_time(seed: int) -> None:
+    times = [event.at for event in islice(script(seed), 200)]
+    assert times == sorted(times)
+
+
+@given(seeds)
+def test_the_same_seed_tells_the_same_story(seed: int) -> None:
+    assert until(600, seed) == until(600, seed)
+
+
+def test_without_a_seed_no_two_worlds_are_alike() -> None:
+    assert until(600, None) != until(600, None)
+
+
+@given(seeds)
+def test_something_begins_every_10_to_25_seconds(seed: int) -> None:
+    begins = sorted({e.at for e in until(600, seed) if e.kind == "open" or e.mode != "normal"})
+    gaps = [later - earlier for earlier, later in pairwise(begins)]
+    assert all(10 <= gap <= 25 for gap in gaps)
+
+
+@given(seeds)
+def test_what_opens_goes_after_20_to_60_seconds(seed: int) -> None:
+    events = until(900, seed)
+    opened = {event.batch: event for event in events if event.kind == "open"}
+    for event in events:
+        if event.kind == "take":
+            was = opened[event.batch]
+            assert 20 <= event.at - was.at <= 60
+            assert (event.code, event.form, event.planning) == (was.code, was.form, was.planning)
+
+
+@given(seeds)
+def test_every_bad_moment_ends_and_spares_the_first_site_at_first(seed: int) -> None:
+    events = [event for event in until(900, seed) if event.kind == "mode"]
+    bad = [event for event in events if event.mode != "normal"]
+    assert bad
+    for event in bad:
+        assert event.code != "91" or event.at >= 120
+        make_mode(event.mode, dict(event.parameters))
+        ends = [e.at for e in events if e.code == event.code and e.mode == "normal" and e.at > event.at]
+        assert event.at > 880 or min(ends) - event.at <= 20
+
+
+def test_an_unknown_first_form_names_those_that_exist() -> None:
+    with pytest.raises(LookupError, match="no form 7 in the sandbox; those that exist: 990075"):
+        first_place(7)
