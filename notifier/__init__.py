@@ -1,0 +1,61 @@
+"""The front door of telling: what other programs may call. Cheap to import; everything behind it is loaded late."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+__all__ = ["catch_up", "detection_seen", "nudge", "tell"]
+
+
+def detection_seen(detection_id: UUID) -> None:
+    """Have a detection matched now. Call it after its commit.
+
+    Never raises because Redis is away: one warning, and the sweep finds the row.
+    """
+    from notifier import nudges  # noqa: PLC0415 -- late, so that importing us costs nothing
+
+    nudges.match(detection_id)
+
+
+def catch_up(alert_id: UUID) -> None:
+    """Have the slots that are open now matched for an alert that was created, enabled or widened, after its commit.
+
+    Never raises because Redis is away: one warning, and the sweep re-arms open desks.
+    """
+    from notifier import nudges  # noqa: PLC0415 -- late, so that importing us costs nothing
+
+    nudges.catch_up(alert_id)
+
+
+def tell(
+    session: "Session",
+    user_id: UUID,
+    kind: str,
+    params: dict[str, Any],
+    dedupe_key: str,
+    *,
+    priority: str = "immediate",
+) -> list[UUID]:
+    """Write one notification per contact into the caller's transaction; `nudge` their ids after the commit.
+
+    `params` (plain JSON values) fill the kind's texts. A `dedupe_key` that was used before writes nothing.
+
+    Raises:
+        notifier.kinds.UnknownKind: no such kind; names those that exist.
+    """
+    from notifier import rows  # noqa: PLC0415 -- late, so that importing us costs nothing
+
+    return rows.tell(session, user_id, kind, params, dedupe_key, priority=priority)
+
+
+def nudge(notification_ids: Iterable[UUID]) -> None:
+    """Have notifications delivered now, after the commit that wrote them.
+
+    Never raises because Redis is away: one warning, and the sweep finds the rows.
+    """
+    from notifier import nudges  # noqa: PLC0415 -- late, so that importing us costs nothing
+
+    nudges.nudge(list(notification_ids))

@@ -1,0 +1,107 @@
+"""SMS by Twilio.
+
+https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource
+"""
+
+import logging
+from decimal import Decimal
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from twilio.base.exceptions import TwilioRestException, TwilioServiceException
+from twilio.http.http_client import TwilioHttpClient
+from twilio.rest import Client
+
+from api.models.user import ContactState
+from configs.settings import settings
+from notifier.channels import Message, Receipt
+from notifier.errors import DeliveryError, TryLater, Undeliverable
+from notifier.gsm import segments, to_gsm
+from notifier.transport import Transport, travelling
+
+PROVIDER = "twilio"
+
+# https://www.twilio.com/docs/api/errors: what is wrong, and what that says of the contact
+_PERMANENT: dict[int, tuple[str, ContactState | None]] = {
+    21211: ("no such number", ContactState.BOUNCED),
+    21214: ("number cannot be reached", ContactState.BOUNCED),
+    21217: ("no such number", ContactState.BOUNCED),
+    21265: ("a short code is no number of a person", ContactState.BOUNCED),
+    21408: ("no permission for that country: enable it at Twilio", None),
+    21421: ("no such number", ContactState.BOUNCED),
+    21610: ("the person answered STOP", ContactState.UNSUBSCRIBED),
+    21612: ("no route to that number", ContactState.BOUNCED),
+    21614: ("no mobile number", ContactState.BOUNCED),
+    21617: ("text too long", None),
+}
+# Full queue, rate: nothing is wrong with the message.
+_TEMPORARY = {20429, 21611, 14107}
+_OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+
+_quiet = logging.getLogger(f"{__name__}.twilio")
+_quiet.disabled = True  # Twilio's client logs each request at INFO
+
+
+@lru_cache(maxsize=2)
+def _client(account: str, token: str, base_url: str) -> tuple[Client, Transport]:
+    transport = Transport(PROVIDER)
+    http = TwilioHttpClient(logger=_quiet)
+    http.session = transport
+    client = Client(account, token, http_client=http)
+    client.api.base_url = (
+        base_url  # there is no option for it: https://github.com/twilio/twilio-python/issues/521
+    )
+    return client, transport
+
+
+def _api() -> tuple[Client, Transport]:
+    now = settings()
+    account, token = now.require("twilio_account_sid"), now.require("twilio_auth_token")
+    return _client(account, token, str(now.twilio_base_url).rstrip("/"))
+
+
+def warm_up() -> None:
+    """Build the client; Twilio imports its parts when they are first asked for."""
+    _ = _api()[0].messages
+
+
+def send(message: Message, address: str, notification_id: UUID) -> Receipt:
+    """Hand one SMS to Twilio: in the words that fit one segment, where there are such.
+
+    Raises:
+        notifier.errors.DeliveryError: sorted by whether trying again can help.
+    """
+    client, transport = _api()
+    seen = message.seen_at.isoformat() if message.seen_at else ""
+    travelling(transport, {"X-Seen-At": seen, "X-Notification-Id": str(notification_id)})
+    sender = settings().require("twilio_phone_number")
+    try:
+        made = client.messages.create(to=address, from_=sender, body=fitting(message))
+    except (TwilioRestException, TwilioServiceException) as error:
+        raise _sorted(error) from error
+    return Receipt(PROVIDER, made.sid or "", _cost(made))
+
+
+def fitting(message: Message) -> str:
+    """Return the text in GSM-7, the brief one when the long one takes more than one segment."""
+    text, brief = to_gsm(message.text), to_gsm(message.brief)
+    return brief if brief and segments(text) > 1 else text
+
+
+def _cost(made: Any) -> Decimal | None:
+    # Twilio bills in the account's currency; the price is negative, and often not known yet
+    return abs(Decimal(made.price)) if made.price and made.price_unit == "EUR" else None
+
+
+def _sorted(error: TwilioRestException | TwilioServiceException) -> DeliveryError:
+    code = error.code or 0
+    if code in _PERMANENT:
+        reason, state = _PERMANENT[code]
+        return Undeliverable(f"{PROVIDER} {code}: {reason}", state)
+    if code in _TEMPORARY:
+        return TryLater(f"{PROVIDER} {code}")
+    if error.status in _OURS:
+        return TryLater(f"{PROVIDER} answered {error.status}: check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN")
+    return Undeliverable(f"{PROVIDER} answered {error.status}, code {code}")

@@ -1,0 +1,103 @@
+"""Telegram by its Bot API.
+
+https://core.telegram.org/bots/api#sendmessage
+"""
+
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from requests import Response
+
+from api.models.user import ContactState
+from configs.settings import settings
+from notifier.channels import Message, Receipt
+from notifier.errors import DeliveryError, TryLater, Undeliverable, Unsure
+from notifier.transport import Transport, retry_after, travelling
+
+PROVIDER = "telegram"
+
+# Telegram has no codes, only prose: https://core.telegram.org/bots/api#making-requests ("subject to change").
+# Part of a description in lower case -> what it says of the contact.
+_GONE = {
+    "bot was blocked": ContactState.BLOCKED,
+    "user is deactivated": ContactState.BLOCKED,
+    "bot was kicked": ContactState.BLOCKED,
+    "bot can't initiate conversation": ContactState.BLOCKED,
+    "chat not found": ContactState.BOUNCED,
+    "peer_id_invalid": ContactState.BOUNCED,
+}
+# 401 and 404 are the answers to a token that is wrong: our fault, not the message's.
+_OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND}
+
+
+def _json(answer: Response) -> dict[str, Any]:
+    try:
+        body = answer.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _wait(answer: Response) -> float | None:
+    """Return the seconds of `parameters.retry_after`, which Telegram puts into the body."""
+    parameters = _json(answer).get("parameters")
+    seconds = parameters.get("retry_after") if isinstance(parameters, dict) else None
+    return float(seconds) if isinstance(seconds, int | float) else retry_after(answer)
+
+
+@lru_cache(maxsize=2)
+def _transport(_base: str) -> Transport:
+    return Transport(PROVIDER, _wait)
+
+
+def _base() -> str:
+    return str(settings().telegram_base_url).rstrip("/")
+
+
+def warm_up() -> None:
+    """Build the session."""
+    _transport(_base())
+
+
+def send(message: Message, address: str, notification_id: UUID) -> Receipt:
+    """Hand one message to the chat `address`.
+
+    Raises:
+        notifier.errors.DeliveryError: sorted by whether trying again can help.
+    """
+    transport = _transport(_base())
+    seen = message.seen_at.isoformat() if message.seen_at else ""
+    travelling(transport, {"X-Seen-At": seen, "X-Notification-Id": str(notification_id)})
+    url = f"{_base()}/bot{settings().require('telegram_bot_token')}/sendMessage"
+    answer = transport.post(url, json=_body(message, address))
+    told = _json(answer)
+    if answer.status_code == HTTPStatus.OK and told.get("ok") is True:
+        return Receipt(PROVIDER, str(told["result"]["message_id"]))
+    raise _sorted(answer.status_code, told)
+
+
+def _body(message: Message, address: str) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "chat_id": address,
+        "text": message.html,
+        "parse_mode": "HTML",
+        "link_preview_options": {"is_disabled": True},
+    }
+    if message.button:
+        button = {"text": message.button.label, "url": message.button.url}
+        body["reply_markup"] = {"inline_keyboard": [[button]]}
+    return body
+
+
+def _sorted(status: int, told: dict[str, Any]) -> DeliveryError:
+    description = str(told.get("description", "")).lower()
+    for part, state in _GONE.items():
+        if part in description:
+            return Undeliverable(f"{PROVIDER}: {part}", state)
+    if status in _OURS:
+        return TryLater(f"{PROVIDER} answered {status}: check TELEGRAM_BOT_TOKEN")
+    if status == HTTPStatus.OK:
+        return Unsure(f"{PROVIDER} gave an answer that is none")
+    return Undeliverable(f"{PROVIDER} answered {status}")

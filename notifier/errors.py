@@ -1,0 +1,38 @@
+"""What can go wrong with a message, sorted by whether trying again can help."""
+
+from api.models.user import ContactState
+
+
+class DeliveryError(Exception):
+    """A message did not get a yes. `reason` is kept in its row: no address, no secret, no provider's prose."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Undeliverable(DeliveryError):
+    """Permanent: the same message to the same address will never be taken.
+
+    `contact_state` is what the refusal says of the address, where it says something.
+    """
+
+    def __init__(self, reason: str, contact_state: ContactState | None = None) -> None:
+        super().__init__(reason)
+        self.contact_state = contact_state
+
+
+class LeavesLoopback(Undeliverable):
+    """The message would have left this machine, which APP_ENV does not allow."""
+
+
+class TryLater(DeliveryError):
+    """Temporary: the provider did not take it and said so, or was never reached. `retry_after` is in seconds."""
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class Unsure(DeliveryError):
+    """Unknown: the request left and no answer was heard. The message may have been taken."""

@@ -1,0 +1,137 @@
+"""Which alerts want which open slots: the queries, and the choice, which is pure."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from api.models.alert import Alert, AlertTarget, Moment
+from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, State
+from api.models.slot import Detection, SlotRow
+from api.models.user import Grant
+from configs.prefecture import Procedure
+
+# A notification that ended so told nobody anything.
+_UNSAID = (State.EXPIRED, State.SKIPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One target of an entitled alert that is about the desk; its limits are not looked at yet."""
+
+    alert_id: UUID
+    user_id: UUID
+    limits_version: int
+    language: str | None
+    target: AlertTarget
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """An alert and the slots that it wants and was not told of."""
+
+    alert_id: UUID
+    user_id: UUID
+    limits_version: int
+    language: str | None
+    slots: tuple[int, ...]
+
+
+def candidates(
+    session: Session, detection: Detection, entitled_at: datetime, alert_id: UUID | None = None
+) -> list[Candidate]:
+    """Return the targets that name the desk or one of its procedures, of alerts that wait and whose user is entitled.
+
+    `alert_id` asks for that alert only. Ordered by alert.
+    """
+    known = [Procedure(name) for name in detection.procedures if name in Procedure.__members__.values()]
+    at_desk = sa.or_(
+        AlertTarget.desk_id == detection.desk_id,
+        sa.and_(
+            AlertTarget.desk_id.is_(None),
+            AlertTarget.prefecture_id == detection.prefecture_id,
+            AlertTarget.procedure.in_(known),
+        ),
+    )
+    query = (
+        sa.select(Alert.id, Alert.user_id, Alert.limits_version, Alert.language, AlertTarget)
+        .join(AlertTarget, AlertTarget.alert_id == Alert.id)
+        .where(at_desk, Alert.enabled, Alert.closed_at.is_(None), _entitled(entitled_at))
+        .order_by(Alert.id, AlertTarget.id)
+    )
+    if alert_id is not None:
+        query = query.where(Alert.id == alert_id)
+    return [Candidate(*row) for row in session.execute(query)]
+
+
+def _entitled(moment: datetime) -> sa.ColumnElement[bool]:
+    return sa.exists().where(
+        Grant.user_id == Alert.user_id, Grant.starts_at <= moment, Grant.ends_at > moment
+    )
+
+
+def told(
+    session: Session, slot_ids: Sequence[int], alert_ids: Sequence[UUID], since: datetime
+) -> set[tuple[UUID, int]]:
+    """Return which (alert, slot) need no telling.
+
+    Either the alert was told of this very opening, or of an earlier opening of the same desk, place and moment
+    `since` then. A match whose notifications all expired or were skipped told nobody.
+    """
+    before = aliased(SlotRow)
+    same = sa.and_(
+        before.desk_id == SlotRow.desk_id,
+        before.place_key == SlotRow.place_key,
+        before.moment == SlotRow.moment,
+    )
+    said = sa.exists().where(
+        NotificationMatch.match_id == Match.id,
+        Notification.id == NotificationMatch.notification_id,
+        Notification.state.not_in(_UNSAID),
+    )
+    query = (
+        sa.select(Match.alert_id, SlotRow.id)
+        .select_from(SlotRow)
+        .join(before, same)
+        .join(MatchSlot, MatchSlot.slot_id == before.id)
+        .join(Match, Match.id == MatchSlot.match_id)
+        .where(SlotRow.id.in_(slot_ids), Match.alert_id.in_(alert_ids), said)
+        .where(sa.or_(before.id == SlotRow.id, Match.decided_at > since))
+    )
+    return {(row.alert_id, row.id) for row in session.execute(query)}
+
+
+def moment_of(slot: SlotRow, zone: ZoneInfo, site: str | None) -> Moment:
+    """Return a slot as limits see it: the desk's local date and hour, as far as they are known."""
+    if slot.starts_at is not None:
+        local = slot.starts_at.astimezone(zone)
+        return Moment(local.date(), local.time(), site)
+    if slot.moment == "open":
+        return Moment(site=site)
+    return Moment(date.fromisoformat(slot.moment[:10]), site=site)
+
+
+def choose(
+    found: Iterable[Candidate], moments: Mapping[int, Moment], known: Collection[tuple[UUID, int]]
+) -> list[Wish]:
+    """Return what each alert is to be told of; alerts without such a slot are left out.
+
+    `found` is ordered by alert, `moments` are the open slots by id, `known` is what `told` returned.
+    """
+    wishes = []
+    for alert_id, group in groupby(found, key=lambda each: each.alert_id):
+        targets = list(group)
+        slots = tuple(
+            slot_id
+            for slot_id, moment in moments.items()
+            if (alert_id, slot_id) not in known and any(each.target.lets_pass(moment) for each in targets)
+        )
+        if slots:
+            first = targets[0]
+            wishes.append(Wish(alert_id, first.user_id, first.limits_version, first.language, slots))
+    return wishes

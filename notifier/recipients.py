@@ -1,0 +1,52 @@
+"""Who is reached by what: the contacts a slot alert may go to."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.user import Channel, Contact, ContactState, Grant, User
+from configs.plan import PlanName, plan
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A contact that may be told, and the language of its user."""
+
+    contact_id: UUID
+    user_id: UUID
+    channel: Channel
+    language: str
+
+
+def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -> list[Recipient]:
+    """Return the reachable contacts of these users on the channels of the plans that cover the moment."""
+    covering = sa.and_(Grant.user_id == Contact.user_id, Grant.starts_at <= moment, Grant.ends_at > moment)
+    query = (
+        sa.select(
+            Contact.id,
+            Contact.user_id,
+            Contact.channel,
+            User.language,
+            sa.func.array_agg(Grant.plan.distinct()),
+        )
+        .join(User, User.id == Contact.user_id)
+        .join(Grant, covering)
+        .where(Contact.user_id.in_(user_ids))
+        .where(Contact.enabled, Contact.verified_at.is_not(None), Contact.state == ContactState.OK)
+        .group_by(Contact.id, User.language)
+        .order_by(Contact.id)
+    )
+    return [
+        Recipient(contact_id, user_id, channel, language)
+        for contact_id, user_id, channel, language, plans in session.execute(query)
+        if allowed(channel, plans)
+    ]
+
+
+def allowed(channel: Channel, plans: Collection[PlanName | str]) -> bool:
+    """Whether one of the plans has the channel."""
+    return any(channel.value in plan(name).channels for name in plans)

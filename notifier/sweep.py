@@ -1,0 +1,132 @@
+"""`python -m notifier.sweep`: the loop that finds what was lost, and nudges it each time after a longer wait."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import FrameType
+from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from api.models.base import session
+from api.models.notification import Notification, Priority, State
+from api.models.slot import Detection
+from configs.clock import clock
+from configs.logs import set_up_logs
+from configs.settings import settings
+from notifier import nudges, telling
+from notifier.rows import next_nudge
+
+_AT_ONCE = 1000  # rows in one round; the rest is due in the next
+
+log = structlog.get_logger(__name__)
+
+
+def unmatched(now: datetime) -> list[tuple[UUID, int]]:
+    """Return the detections nobody matched and how often each was nudged before; they are due later from now on."""
+    lost = sa.or_(
+        Detection.next_nudge_at <= now,
+        sa.and_(
+            Detection.next_nudge_at.is_(None),
+            Detection.committed_at <= now - timedelta(seconds=settings().nudge_seconds),
+        ),
+    )
+    query = (
+        sa.select(Detection)
+        .where(Detection.matched_at.is_(None), lost)
+        .order_by(Detection.committed_at)
+        .limit(_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    with session() as opened:
+        return [(row.id, _count(row, now)) for row in opened.scalars(query)]
+
+
+def undelivered(now: datetime) -> list[tuple[UUID, Priority, int]]:
+    """Return the notifications that are due, or whose lease ran out; they are due later from now on."""
+    query = (
+        sa.select(Notification)
+        .where(Notification.state.in_((State.PENDING, State.SENDING)), Notification.next_nudge_at <= now)
+        .order_by(Notification.next_nudge_at)
+        .limit(_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    with session() as opened:
+        return [(row.id, row.priority, _count(row, now)) for row in opened.scalars(query)]
+
+
+def _count(row: Detection | Notification, now: datetime) -> int:
+    row.nudges += 1
+    row.next_nudge_at = next_nudge(now, row.nudges)
+    return row.nudges
+
+
+@dataclass
+class Sweep:
+    """One process's rounds; desks with open slots are re-armed in some of them only."""
+
+    rearm_at: datetime | None = None
+    away: bool = False
+
+    def turn(self) -> int:
+        """Do one round; return how many rows were nudged."""
+        now = clock()
+        detections, notifications = unmatched(now), undelivered(now)
+        for detection_id, times in detections:
+            nudges.match(detection_id, times)
+        nudges.deliver(notifications)
+        self._rearm(now)
+        if found := len(detections) + len(notifications):
+            log.info("nudged", detections=len(detections), notifications=len(notifications))
+        return found
+
+    def _rearm(self, now: datetime) -> None:
+        if self.rearm_at is not None and now < self.rearm_at:
+            return
+        self.rearm_at = now + timedelta(seconds=settings().rearm_seconds)
+        with session() as opened:
+            desks = telling.open_desks(opened, now)
+        nudges.rearm(desks)
+
+    def turn_safely(self) -> None:
+        """Do one round; a database that is away is said once, not each second."""
+        try:
+            self.turn()
+        except (OperationalError, InterfaceError) as error:
+            if not self.away:
+                log.warning("database away, trying again", because=type(error.orig).__name__)
+            self.away = True
+        else:
+            if self.away:
+                log.info("database back")
+            self.away = False
+
+
+def run(stopped: threading.Event, sweep: Callable[[], None]) -> None:
+    """Sweep until `stopped` is set."""
+    while not stopped.wait(settings().sweep_seconds):
+        sweep()
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; return 0."""
+    set_up_logs("sweep")
+    stopped = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopped.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    log.info("sweeping", seconds=settings().sweep_seconds)
+    run(stopped, Sweep().turn_safely)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""Matching as one transaction: a detection, an alert that catches up, a desk whose slots are still open."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, selectinload
+
+from api.models.alert import Alert
+from api.models.slot import Detection, DetectionSlot, SlotRow
+from configs.settings import settings
+from notifier.matching import Wish, candidates, choose, moment_of, told
+from notifier.places import whereabouts
+from notifier.recipients import recipients
+from notifier.rows import Telling, write
+
+_LOCK = 0x524456  # "RDV": whose advisory locks these are
+
+
+def match_detection(session: Session, detection_id: UUID, now: datetime) -> list[UUID]:
+    """Decide once who is told of a detection; return the ids of the notifications to deliver.
+
+    Matching is done one at a time per desk: whoever comes second sees what the first one told.
+    """
+    mine = session.execute(
+        sa.select(_lock(Detection.desk_id)).where(
+            Detection.id == detection_id, Detection.matched_at.is_(None)
+        )
+    ).first()
+    detection = session.get(Detection, detection_id) if mine else None
+    if detection is None or detection.matched_at is not None:
+        return []
+    slots = _open_slots(
+        session, sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == detection_id)
+    )
+    wishes = _wishes(session, detection, slots, detection.seen_at, now)
+    detection.matched_at = now
+    if not wishes:
+        return []
+    reached = recipients(session, {wish.user_id for wish in wishes}, detection.seen_at)
+    return write(session, Telling(detection, wishes, reached, detection.seen_at), now)
+
+
+def match_open(session: Session, desk_id: str, now: datetime, alert_id: UUID | None = None) -> list[UUID]:
+    """Tell of a desk's slots that are open now: one alert, or all who were not told; return what to deliver.
+
+    The slots are told by the desk's latest detection. Entitled is who is so now.
+    """
+    session.execute(sa.select(_lock(sa.literal(desk_id))))
+    newest = (
+        sa.select(Detection).where(Detection.desk_id == desk_id).order_by(Detection.seen_at.desc()).limit(1)
+    )
+    detection = session.scalar(newest)
+    confirmed = now - timedelta(seconds=settings().unconfirmed_seconds)
+    here = sa.select(SlotRow.id).where(SlotRow.desk_id == desk_id, SlotRow.seen_at > confirmed)
+    slots = _open_slots(session, here)
+    if detection is None or not slots:
+        return []
+    wishes = _wishes(session, detection, slots, now, now, alert_id=alert_id)
+    if not wishes:
+        return []
+    reached = recipients(session, {wish.user_id for wish in wishes}, now)
+    wanted = {slot for wish in wishes for slot in wish.slots}
+    seen_at = max(slot.seen_at for slot in slots if slot.id in wanted)
+    return write(session, Telling(detection, wishes, reached, seen_at, late=True), now)
+
+
+def desks_of(session: Session, alert_id: UUID) -> list[str]:
+    """Return the desks with open slots that an alert is about, in order; none when it does not wait."""
+    alert = session.get(Alert, alert_id, options=[selectinload(Alert.targets)])
+    if alert is None or not alert.waits:
+        return []
+    newest = (
+        sa.select(Detection.desk_id, Detection.prefecture_id, Detection.procedures)
+        .where(Detection.desk_id.in_(sa.select(SlotRow.desk_id).where(SlotRow.gone_at.is_(None))))
+        .distinct(Detection.desk_id)
+        .order_by(Detection.desk_id, Detection.seen_at.desc())
+    )
+    return [
+        desk_id
+        for desk_id, prefecture_id, procedures in session.execute(newest)
+        if any(
+            each.is_at(desk_id=desk_id, prefecture_id=prefecture_id, procedures=procedures)
+            for each in alert.targets
+        )
+    ]
+
+
+def open_desks(session: Session, now: datetime) -> list[str]:
+    """Return the desks that have slots which were confirmed lately."""
+    confirmed = now - timedelta(seconds=settings().unconfirmed_seconds)
+    query = (
+        sa.select(SlotRow.desk_id).where(SlotRow.gone_at.is_(None), SlotRow.seen_at > confirmed).distinct()
+    )
+    return list(session.scalars(query.order_by(SlotRow.desk_id)))
+
+
+def _lock(desk_id: sa.ColumnElement[str] | sa.orm.InstrumentedAttribute[str]) -> sa.ColumnElement[None]:
+    return sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(desk_id))
+
+
+def _open_slots(session: Session, ids: sa.Select[int]) -> list[SlotRow]:
+    query = sa.select(SlotRow).where(SlotRow.id.in_(ids), SlotRow.gone_at.is_(None)).order_by(SlotRow.id)
+    return list(session.scalars(query))
+
+
+def _wishes(
+    session: Session,
+    detection: Detection,
+    slots: Sequence[SlotRow],
+    entitled_at: datetime,
+    now: datetime,
+    *,
+    alert_id: UUID | None = None,
+) -> list[Wish]:
+    found = candidates(session, detection, entitled_at, alert_id) if slots else []
+    if not found:
+        return []
+    zone = whereabouts(detection.desk_id, detection.prefecture_id).zone
+    moments = {slot.id: moment_of(slot, zone, detection.site) for slot in slots}
+    since = now - timedelta(seconds=settings().retell_seconds)
+    known = told(session, list(moments), sorted({each.alert_id for each in found}), since)
+    return choose(found, moments, known)

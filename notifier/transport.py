@@ -1,0 +1,90 @@
+"""The HTTP session that all providers share: keeps connections, ends in time, stays on loopback, sorts failures."""
+
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests import PreparedRequest, Response
+from urllib3.exceptions import MaxRetryError
+
+from configs.clock import clock
+from configs.hosts import is_loopback
+from configs.settings import settings
+from notifier.errors import LeavesLoopback, TryLater, Unsure
+
+_CONNECT_SECONDS = 3.0
+
+
+def retry_after(answer: Response) -> float | None:
+    """Return the seconds of a Retry-After header, which may also be a date (RFC 9110, section 10.2.3)."""
+    text = answer.headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - clock()).total_seconds())
+    except (ValueError, TypeError):  # TypeError: a date without a zone
+        return None
+
+
+class Transport(requests.Session):
+    """A session with one provider, whose `name` stands in the reasons.
+
+    An answer of 429 or 5xx is raised as TryLater; `wait` reads from it how long the provider wants to be left
+    alone. Everything below 500 else is the channel's to judge.
+    """
+
+    def __init__(self, name: str, wait: Callable[[Response], float | None] = retry_after) -> None:
+        super().__init__()
+        self.name = name
+        self.wait = wait
+        # A .netrc would replace our Authorization, a proxy of the environment would carry messages past the guard.
+        self.trust_env = False
+
+    def send(self, request: PreparedRequest, **options: Any) -> Response:
+        """Send one request; the time-outs are settings', redirects are answers.
+
+        Raises:
+            LeavesLoopback: the address is not this machine and APP_ENV does not allow that.
+            TryLater: the provider was not reached, or answered 429 or 5xx.
+            Unsure: the request left, and no whole answer came.
+        """
+        self._guard(request.url or "")
+        seconds = settings().provider_timeout_seconds
+        options |= {"timeout": (min(_CONNECT_SECONDS, seconds), seconds), "allow_redirects": False}
+        try:
+            answer = super().send(request, **options)
+        except (requests.ConnectTimeout, requests.exceptions.SSLError) as error:
+            raise TryLater(f"{self.name} not reached: {type(error).__name__}") from error
+        except requests.RequestException as error:
+            raise self._sorted(error) from error
+        if (
+            answer.status_code == HTTPStatus.TOO_MANY_REQUESTS
+            or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+        ):
+            raise TryLater(f"{self.name} answered {answer.status_code}", self.wait(answer))
+        return answer
+
+    def _sorted(self, error: requests.RequestException) -> TryLater | Unsure:
+        # urllib3 gives up with MaxRetryError only while it connects: what came after that may have been taken.
+        if error.args and isinstance(error.args[0], MaxRetryError):
+            return TryLater(f"{self.name} not reached: {type(error.args[0].reason).__name__}")
+        return Unsure(f"{self.name} did not answer: {type(error).__name__}")
+
+    def _guard(self, url: str) -> None:
+        host = urlsplit(url).hostname or ""
+        if settings().loopback_only and not is_loopback(host):
+            raise LeavesLoopback(
+                f"{host} is not on this machine, and APP_ENV={settings().app_env} sends to loopback only: "
+                f"point {self.name.upper()}_BASE_URL at a stand-in, or set APP_ENV=production"
+            )
+
+
+def travelling(transport: Transport, headers: dict[str, str]) -> None:
+    """Let the next requests of a sandbox or test carry headers that its inbox reads; elsewhere none."""
+    for name, value in headers.items():
+        transport.headers.pop(name, None)
+        if settings().loopback_only and value:
+            transport.headers[name] = value

@@ -1,0 +1,161 @@
+"""`python -m notifier.worker QUEUE…`: takes jobs one after the other in this very process, once it is warm."""
+
+import argparse
+import logging
+import math
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from types import FrameType
+
+import sqlalchemy as sa
+import structlog
+from babel.dates import format_date, format_time
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import SimpleWorker
+from rq.exceptions import StopRequested
+from rq.serializers import JSONSerializer
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from api.models.base import new_id, session
+from api.models.notification import Priority
+from configs.clock import clock
+from configs.logs import set_up_logs
+from configs.prefecture import prefectures
+from configs.redis import redis_client
+from configs.settings import settings
+from notifier import delivery, messages, telling
+from notifier.channels import channels
+from notifier.kinds import kinds
+from notifier.nudges import without_retries
+
+_STOP_SECONDS = 2  # for the job in hand; its lease outlives us if that is too short
+_IDLE_SECONDS = 15
+_RETRY_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Worker(SimpleWorker):
+    """A worker that leaves at a certain age, and soon when it is told to."""
+
+    max_connection_wait_time = 2.0  # RQ's own default waits up to a minute after a lost connection
+    log_result_lifespan = False
+
+    def __init__(
+        self, queues: list[str], connection: Redis, leaves_at: datetime, stopped: threading.Event
+    ) -> None:
+        super().__init__(
+            queues,
+            connection=connection,
+            serializer=JSONSerializer,
+            worker_ttl=_IDLE_SECONDS + 15,  # RQ waits 15 s less than this for a job
+            maintenance_interval=30,
+            job_monitoring_interval=5,
+            log_job_description=False,
+        )
+        self.leaves_at = leaves_at
+        self.stopped = stopped
+
+    def subscribe(self) -> None:
+        """Take no commands through Redis: whoever reaches it could stop us."""
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """Leave between two jobs when the time has come."""
+        if self.stopped.is_set() or clock() >= self.leaves_at:
+            raise StopRequested
+        super().check_for_suspension(burst)
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Finish the job in hand within two seconds, then leave."""
+        self.stopped.set()
+        if callable(signal.getsignal(signal.SIGALRM)):
+            signal.alarm(
+                _STOP_SECONDS
+            )  # shortens the time RQ gives the job; it ends by RQ's JobTimeoutException
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call] # RQ's own has no types
+
+    def work_until_old(self) -> None:
+        """Work until told to stop, until old, or until Redis is away."""
+        left = (self.leaves_at - clock()).total_seconds()
+        self.work(logging_level="WARNING", max_idle_time=max(1, math.ceil(left)))
+
+
+class _OneLine(logging.Filter):
+    """Keeps a Redis that is away from filling the log with tracebacks: what RQ does then is to leave."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        if isinstance(error, RedisError):
+            record.exc_info, record.msg, record.args = None, f"redis away: {type(error).__name__}", ()
+        return True
+
+
+def warm_up() -> None:
+    """Load and build what the first message needs: SDKs, clients, texts, files, the connection, the statements."""
+    messages.warm_up()
+    format_date(clock(), "full", locale=messages.FALLBACK)
+    format_time(clock(), "medium", locale=messages.FALLBACK)
+    prefectures()
+    kinds()
+    for each in channels().values():
+        each.warm_up()
+    try:
+        _warm_up_database()
+    except (OperationalError, InterfaceError) as error:
+        log.warning("database away: the first job connects", because=type(error.orig).__name__)
+
+
+def _warm_up_database() -> None:
+    nobody = new_id()
+    with session() as opened:
+        opened.execute(sa.text("SELECT 1"))
+        telling.match_detection(opened, nobody, clock())
+    delivery.claim(nobody)
+
+
+def serve(queues: list[str], stopped: threading.Event) -> None:
+    """Work for one lifetime, through any absence of Redis."""
+    leaves_at = clock() + timedelta(seconds=settings().worker_age_seconds)
+    while not stopped.is_set() and clock() < leaves_at:
+        try:
+            Worker(queues, without_retries(redis_client()), leaves_at, stopped).work_until_old()
+        except RedisError as error:
+            log.warning("redis away, trying again", because=type(error).__name__)
+        finally:
+            _on_signals(stopped.set)  # RQ leaves its own handlers behind
+        if clock() < leaves_at:
+            stopped.wait(_RETRY_SECONDS)
+
+
+def _on_signals(act: Callable[[], None]) -> None:
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        act()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)
+
+
+def main(given: list[str] | None = None) -> int:
+    """Work on the named queues until told to stop or old; return 0: the supervisor starts the next."""
+    parser = argparse.ArgumentParser(prog="python -m notifier.worker", description=__doc__)
+    parser.add_argument("queues", nargs="+", metavar="QUEUE", choices=[each.value for each in Priority])
+    queues = parser.parse_args(given).queues
+    stopped = threading.Event()
+    _on_signals(stopped.set)
+    set_up_logs("worker")
+    logging.getLogger("rq.worker").addFilter(_OneLine())
+    warm_up()
+    log.info("working", queues=queues)
+    try:
+        serve(queues, stopped)
+    except StopRequested:
+        log.debug("told to stop between two moments of RQ")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
