@@ -73,11 +73,11 @@ class Tally:
         self._fallback |= {slot.place.key: slot for slot in reading.fallback}
         self._unsettled |= {slot.place.key for slot in reading.fallback if not reading.asks}
         led_on = sum([self._push(following) for following in reading.asks])
-        if reading.outcome is not None and reading.outcome.conclusive:
-            self._proofs.append(reading.reason)
-        elif reading.outcome is not None:
+        if reading.outcome is not None and not reading.outcome.conclusive:
             self._fail(ask, reading)
-        elif not (led_on or reading.covered or reading.slots):
+        elif reading.covered:
+            self._proofs.append(reading.reason)
+        elif not (led_on or reading.slots):
             self._fail(
                 ask, Reading(Outcome.UNREADABLE, reading.reason or "leads nowhere that was not asked yet")
             )
@@ -101,7 +101,7 @@ class Tally:
         if self._past:
             return Outcome.UNREADABLE, f"shows {self._past} moments, all of them past"
         left = f"; {len(self._queue)} requests left unasked" if self._queue else ""
-        if not self._proofs or not self._covered:
+        if not self._proofs:
             return Outcome.UNREADABLE, f"nothing was proven by {self.asked} requests{left}"
         more = f" (and {len(self._proofs) - 1} answers like it)" if len(self._proofs) > 1 else ""
         return Outcome.NO_SLOTS, self._proofs[0] + more + left

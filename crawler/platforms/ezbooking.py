@@ -23,6 +23,7 @@ EXAMPLE = "https://www.prefecture.invalid/booking/create/1"
 _BOOKING = "/booking/create/"
 _ASSIGN = "/ezjscore/call/bookingserver::planning::assign::"
 _ADDRESS = re.compile(rf"(?P<root>https?://[^/]+.*?)(?:{_BOOKING}|{_ASSIGN})(?P<form>\d+)(?![\w-])")
+_CALL = re.compile(rf"{_ASSIGN}\d+::(?P<planning>\d+)::(?P<ahead>\d+)")
 _TAKES = re.compile(rf"{_BOOKING}\d+/(?:[5-9]|\d\d)")
 _SAFE_STEPS = frozenset({0, 1, 3})
 _CONDITIONS = {"condition": "on", "nextButton": "Effectuer une demande de rendez-vous"}
@@ -124,26 +125,27 @@ def _open(page: Page) -> Reading | None:
         return None
     desk, place, hours = _desk(page.visit), _place(page), _hours(page)[0]
     fallback = () if hours else (Slot(place, None, desk.url),)
-    asks = _weeks(page)
+    asks = _calendars(page)
     if not asks and step == 3 and page.ask.step != "describe":  # noqa: PLR2004 -- step 4 names the calendar
-        asks = (Ask(desk.step(3), "describe", "POST", _NEXT, place=place),)
+        asks = [Ask(desk.step(3), "describe", "POST", _NEXT, place=place)]
     outcome = Outcome.SLOTS if hours or not asks else None
     reason = f"step {step}: the desk is open"
     if asks:
-        return Reading(outcome, reason, slots=hours, asks=asks, fallback=fallback)
+        return Reading(outcome, reason, slots=hours, asks=tuple(asks), fallback=fallback)
     return Reading(outcome, f"{reason}, and no calendar can be asked", hours or fallback)
 
 
-def _weeks(page: Page) -> tuple[Ask, ...]:
+def _calendars(page: Page) -> list[Ask]:
     """Ask each week's calendar where the planning is known: chosen, named by the page, or by the desk's YAML."""
     desk, place = _desk(page.visit), _place(page)
     named = set(re.findall(rf"planning::assign::{desk.form}::(\d+)", page.text))
     plannings = {place.key} if place.key != desk.form else named or set(page.visit.parameters.plannings)
-    if len(plannings) != 1:
-        return ()
-    planning = plannings.pop()
-    windows = weeks(page.visit, place)
-    return tuple(Ask(desk.week(planning, ahead), "week", place=place, window=days) for ahead, days in windows)
+    return _weeks(page, plannings.pop()) if len(plannings) == 1 else []
+
+
+def _weeks(page: Page, planning: str) -> list[Ask]:
+    desk, place, windows = _desk(page.visit), _place(page), weeks(page.visit, _place(page))
+    return [Ask(desk.week(planning, ahead), "week", place=place, window=days) for ahead, days in windows]
 
 
 def _choice(page: Page) -> Reading | None:
@@ -157,9 +159,8 @@ def _choice(page: Page) -> Reading | None:
         return Reading(Outcome.UNREADABLE, f"offers plannings {', '.join(offered)}: none is this desk's")
     url = _desk(page.visit).step(1)
     places = [Place(key, label(page.root, f"planning{key}")) for key in keys]
-    return Reading(
-        asks=tuple(Ask(url, "planning", "POST", {"planning": p.key, **_NEXT}, place=p) for p in places)
-    )
+    asks = tuple(Ask(url, "planning", "POST", {"planning": p.key, **_NEXT}, place=p) for p in places)
+    return Reading(reason=f"step 1: {len(asks)} of {len(offered)} plannings", asks=asks)
 
 
 def _conditions(page: Page) -> Reading | None:
@@ -167,7 +168,8 @@ def _conditions(page: Page) -> Reading | None:
         return None
     if page.ask.step == "accept":
         return Reading(Outcome.UNREADABLE, "the conditions were accepted and came back: no session was kept")
-    return Reading(asks=(Ask(_desk(page.visit).step(0), "accept", "POST", _CONDITIONS),))
+    accept = Ask(_desk(page.visit).step(0), "accept", "POST", _CONDITIONS)
+    return Reading(reason="step 0: the conditions", asks=(accept,))
 
 
 def _trouble(page: Page) -> Reading | None:
@@ -178,16 +180,20 @@ def _trouble(page: Page) -> Reading | None:
 
 
 def _calendar(page: Page) -> Reading | None:
-    """Read one week. It is whole only with its heading, its one legend ("libre" outside links) and no odd link."""
-    (slots, odd), place, hours = _hours(page), _place(page), f"{_BOOKING}{_desk(page.visit).form}/5/"
+    """Read one week. Whole, it has its heading, one legend ("libre" outside links) and no link that cannot be read.
+
+    An empty week covers itself and leads to the next; what all of them say together, the tally says.
+    """
+    (slots, odd), call = _hours(page), _CALL.search(page.url)
+    ahead = int(call["ahead"]) if call else 0
     heading = next(iter(page.root.xpath("//th[@colspan='7']")), None)
-    call = re.search(r"planning::assign::\d+::\d+::(\d+)", page.url)
-    asked = page.ask.window or (week(page.visit, place, int(call[1])) if call else None)
-    window = answered(place, asked, period(visible(heading)) if heading is not None else None)
-    whole = heading is not None and len(page.root.xpath(_LEGEND, hours=hours)) == 1 and not odd
-    covered = (window,) if whole and window else ()
+    asked = page.ask.window or (week(page.visit, _place(page), ahead) if call else None)
+    window = answered(_place(page), asked, period(visible(heading)) if heading is not None else None)
+    legends = page.root.xpath(_LEGEND, hours=f"{_BOOKING}{_desk(page.visit).form}/5/")
+    covered = (window,) if window and heading is not None and len(legends) == 1 and not odd else ()
     if slots:
         return Reading(Outcome.SLOTS, f"{len(slots)} free hours linked, {len(odd)} odd links", slots, covered)
-    if window and covered:
-        return Reading(Outcome.NO_SLOTS, f"no free hour {window.first} to {window.last}", covered=covered)
-    return None
+    if not (window and covered):
+        return None
+    later = _weeks(page, call["planning"])[ahead // 7 + 1 :][:1] if call else []
+    return Reading(reason=f"no free hour {window.first} to {window.last}", covered=covered, asks=tuple(later))

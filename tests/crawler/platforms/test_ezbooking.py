@@ -252,10 +252,19 @@ def test_hours_of_a_week_are_read_from_their_links() -> None:
     assert {slot.place for slot in reading.slots} == {A}
 
 
-def test_a_whole_week_without_links_covers_itself_and_no_more() -> None:
+def test_a_whole_week_without_links_covers_itself_and_says_nothing_of_the_desk() -> None:
     reading = read(ez.week(TODAY), step="week", place=A, window=WINDOW)
-    assert (reading.outcome, reading.covered, reading.asks) == (Outcome.NO_SLOTS, (WINDOW,), ())
-    assert "2026-11-20 to 2026-11-26" in reading.reason
+    assert (reading.outcome, reading.covered, reading.asks) == (None, (WINDOW,), ())
+    assert reading.reason == "no free hour 2026-11-20 to 2026-11-26"
+
+
+def test_an_empty_week_leads_to_the_next_up_to_the_horizon() -> None:
+    first = read(ez.week(TODAY), step="week", place=A, window=WINDOW, url=f"{CALENDAR}23018::0")
+    assert [ask.url for ask in first.asks] == [f"{CALENDAR}23018::7"]
+    assert first.asks[0].window == Covered("23018", date(2026, 11, 27), date(2026, 12, 3))
+    last = TODAY + timedelta(days=84)
+    window = Covered("23018", last, last + timedelta(days=6))
+    assert read(ez.week(last), step="week", place=A, window=window, url=f"{CALENDAR}23018::84").asks == ()
 
 
 def test_the_period_that_the_calendar_shows_wins_over_the_one_asked_for() -> None:
@@ -330,7 +339,7 @@ def test_what_a_calendar_shows_is_what_is_read(hours: list[int], doubled: int) -
     assert sorted(slot.starts_at.timestamp() for slot in reading.slots if slot.starts_at) == sorted(
         set(hours)
     )
-    assert reading.outcome is (Outcome.SLOTS if hours else Outcome.NO_SLOTS)
+    assert reading.outcome is (Outcome.SLOTS if hours else None)
 
 
 @given(st.lists(_AUTUMN | _SPRING, min_size=1, max_size=12))

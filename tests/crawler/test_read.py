@@ -1,0 +1,140 @@
+"""`scrapy read` as a person runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scrapy.cmdline import execute
+from scrapy.settings import Settings
+
+from tests.crawler import ezbooking_pages as ez
+from tests.crawler.pages import TODAY
+
+ROOT = Path(__file__).parents[2]
+URL = "https://www.essonne.gouv.fr/booking/create/23014"
+Saved = Callable[..., Path]
+Run = Callable[..., tuple[int, str, str]]
+Told = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command in this process: exit code, standard output, standard error."""
+
+    def scrapy(*arguments: str | Path) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            execute(
+                ["scrapy", "read", *map(str, arguments)], Settings({"COMMANDS_MODULE": "crawler.commands"})
+            )
+        shown = capsys.readouterr()
+        return int(left.value.code or 0), shown.out, shown.err
+
+    return scrapy
+
+
+@pytest.fixture
+def told(run: Run) -> Told:
+    """Run it and return what it printed, line by line."""
+
+    def read(*arguments: str | Path) -> list[dict[str, Any]]:
+        code, out, err = run(*arguments)
+        assert code == 0, err
+        return [json.loads(line) for line in out.splitlines()]
+
+    return read
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Saved:
+    def save(name: str, body: str, url: str | None = None) -> Path:
+        trace = f"<!-- saved from url=({len(url):04d}){url} -->\n" if url else ""
+        (tmp_path / name).write_text(trace + body)
+        return tmp_path / name
+
+    return save
+
+
+def test_each_file_is_one_object_on_a_line_in_order(told: Told, saved: Saved) -> None:
+    full, opened = saved("full.html", ez.full(), URL + "/2"), saved("open.html", ez.terms(), URL + "/3")
+    first, second = told("ezbooking", full, opened)
+    assert first == {
+        "file": str(full),
+        "outcome": "no_slots",
+        "slots": [],
+        "covered": [{"place": None, "first": None, "last": None}],
+        "reason": ez.SENTENCE,
+        "next": None,
+    }
+    assert (second["file"], second["outcome"], second["slots"]) == (str(opened), None, [])
+    assert second["next"] == [
+        {"method": "POST", "url": f"{URL}/3", "form": {"nextButton": "Etape suivante"}, "place": "23014"}
+    ]
+
+
+def test_slots_carry_the_offset_of_the_desks_zone_also_long_after(told: Told, saved: Saved) -> None:
+    page = saved("week.html", ez.week(TODAY, [1400000000]) + ez.link(1400000000))
+    assert told("ezbooking", page)[0]["slots"] == [
+        {"starts_at": "2014-05-13T18:53:20+02:00", "place": "9845"}
+    ]
+    island = told("ezbooking", page, "--zone", "Indian/Reunion")[0]
+    assert island["slots"][0]["starts_at"] == "2014-05-13T20:53:20+04:00"
+
+
+def test_an_open_desk_has_a_slot_without_an_hour(told: Told, saved: Saved) -> None:
+    reading = told("ezbooking", saved("pick.html", ez.pick()))[0]
+    assert (reading["outcome"], reading["slots"]) == ("slots", [{"starts_at": None, "place": "9845"}])
+
+
+def test_a_week_is_dated_by_its_address(told: Told, saved: Saved) -> None:
+    url = URL.replace("/booking/create/", "/ezjscore/call/bookingserver::planning::assign::") + "::23018::14"
+    reading = told("ezbooking", saved("week.html", ez.week(TODAY, heading="Semaine")), "--url", url)[0]
+    assert (reading["outcome"], reading["covered"][0]["place"]) == (None, "23014")
+    assert reading["next"][0]["url"].endswith("::23018::21")
+
+
+def test_the_status_counts(told: Told, saved: Saved) -> None:
+    page = saved("x.html", "<html><body>?</body></html>")
+    assert told("ezbooking", page, "--status", "502")[0]["outcome"] == "overloaded"
+    assert told("ezbooking", page, "--status", "403")[0]["outcome"] == "blocked"
+    assert told("ezbooking", page)[0]["outcome"] == "unreadable"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ezboking", "setup.cfg"], "no platform 'ezboking': there are ezbooking"),
+        (["ezbooking", "none.html"], "cannot read none.html: No such file"),
+        (["ezbooking", "tests"], "cannot read tests: Is a directory"),
+        (["ezbooking"], "expected PLATFORM FILE..."),
+        ([], "expected PLATFORM FILE..."),
+        (["ezbooking", "setup.cfg", "--url", "https://a.fr/x"], "https://a.fr/x is no EZBooking address"),
+        (["ezbooking", "setup.cfg", "--zone", "Paris"], "'Paris' is no time zone"),
+        (["ezbooking", "setup.cfg", "--status", "ok"], "invalid int value"),
+        (["ezbooking", "setup.cfg", "--statt"], "expected PLATFORM FILE..."),
+        (["ezbooking", "setup.cfg", "none.html"], "cannot read none.html"),
+    ],
+)
+def test_wrong_arguments_say_what_is_wrong_and_print_nothing(
+    run: Run, arguments: list[str], message: str
+) -> None:
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_it_needs_nothing_of_its_environment_and_says_nothing_but_json(saved: Saved) -> None:
+    bare = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": "nonsense",
+        "REDIS_URL": "nonsense",
+        "APP_ENV": "nonsense",
+    }
+    command = [sys.executable, "-m", "scrapy", "read", "ezbooking", str(saved("x.html", ez.full()))]
+    ran = subprocess.run(command, cwd=ROOT, env=bare, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert json.loads(ran.stdout)["outcome"] == "no_slots"
