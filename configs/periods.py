@@ -58,6 +58,7 @@ class Periods(BaseSettings):
     retry_seconds: Seconds = 5
     retell_seconds: Seconds = 1800
     unconfirmed_seconds: Seconds = 900
+    rearm_seconds: Seconds = 30
     worker_age_seconds: Seconds = 3600
 
     # Serve
