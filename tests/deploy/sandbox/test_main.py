@@ -1,7 +1,6 @@
 """``python -m deploy.sandbox`` as a person meets it."""
 
 import re
-import select
 import signal
 import subprocess
 import sys
@@ -36,9 +35,9 @@ def _printed(process: subprocess.Popen[str]) -> str:
     assert process.stdout
     printed = ""
     while "What was sent" not in printed:
-        ready, _, _ = select.select([process.stdout], [], [], 10)
-        assert ready, f"nothing more after {printed!r}"
-        printed += process.stdout.readline()
+        line = process.stdout.readline()
+        assert line, f"it ended after {printed!r}"
+        printed += line
     return printed
 
 
