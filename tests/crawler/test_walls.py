@@ -95,6 +95,7 @@ def test_a_page_that_leads_on_only_through_a_captcha_is_one(body: str) -> None:
         '<script src="https://www.google.com/recaptcha/api.js"></script>',
         "<p>Un captcha sera demandé. Site en maintenance dimanche. Service indisponible la nuit.</p>",
         "<p>Protected by Cloudflare. Just a moment... 403 Forbidden, error 1020</p>",
+        "<p>Sorry, you have been blocked, says Cloudflare Ray ID: 7abc</p>",
     ],
 )
 def test_ordinary_pages_that_mention_walls_pass(extra: str) -> None:
@@ -111,6 +112,10 @@ def test_a_captcha_in_a_page_that_nobody_understands_is_named() -> None:
 @pytest.mark.parametrize("title", ["Site en maintenance", "Service Indisponible - RDV", "Maintenance"])
 def test_a_title_that_says_maintenance_is_believed(title: str, status: int) -> None:
     assert outcome(f"<html><title>{title}</title></html>", status=status) is Outcome.MAINTENANCE
+
+
+def test_a_form_that_works_is_no_maintenance_whatever_its_title() -> None:
+    assert read(ez.full().replace("<title>", "<title>Carte indisponible : ")).outcome is Outcome.NO_SLOTS
 
 
 def test_503_with_retry_after_is_maintenance_and_without_is_the_platforms() -> None:
