@@ -1,0 +1,56 @@
+import re
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.calendars import answered, linked_hours, week, weeks
+from crawler.reading import Covered, Place
+from tests.crawler.pages import TODAY, page, visit
+
+A = Place("1")
+ASKED = Covered("1", date(2026, 11, 20), date(2026, 11, 26))
+LINK = re.compile(r"/pick/(?P<unix>[^/]*)")
+
+
+@given(st.integers(0, 400))
+def test_weeks_reach_the_horizon_without_a_gap(horizon: int) -> None:
+    found = list(weeks(visit(horizon=horizon), A))
+    days = [
+        covered.first + timedelta(days=ahead) for _, covered in found if covered.first for ahead in range(7)
+    ]
+    assert days == [TODAY + timedelta(days=ahead) for ahead in range(len(found) * 7)]
+    assert TODAY + timedelta(days=horizon) in days
+    assert [ahead for ahead, _ in found] == list(range(0, horizon + 1, 7))
+
+
+def test_a_week_has_seven_days_from_where_it_begins() -> None:
+    assert week(visit(), A, 7) == Covered("1", date(2026, 11, 27), date(2026, 12, 3))
+
+
+@pytest.mark.parametrize(
+    ("shown", "covered"),
+    [
+        (None, ASKED),
+        ((date(2026, 11, 16), date(2026, 11, 22)), Covered("1", date(2026, 11, 16), date(2026, 11, 22))),
+        ((date(2026, 11, 26), date(2026, 11, 26)), Covered("1", date(2026, 11, 26), date(2026, 11, 26))),
+        ((date(2026, 11, 27), date(2026, 12, 3)), None),
+        ((date(2026, 11, 13), date(2026, 11, 19)), None),
+    ],
+)
+def test_a_calendar_answers_for_what_it_shows_where_that_meets_what_was_asked(
+    shown: tuple[date, date] | None, covered: Covered | None
+) -> None:
+    assert answered(A, ASKED, shown) == covered
+
+
+def test_a_calendar_that_nobody_can_date_answers_for_nothing() -> None:
+    assert answered(A, None, None) is None
+
+
+def test_linked_hours_are_instants_in_the_pages_order_each_once() -> None:
+    body = '<a href="/pick/1795249632">x</a><a href="/pick/1795249000">x</a><a href="/pick/1795249632">x</a><a>x</a>'
+    hours, odd = linked_hours(page(f"<p>{body}<a href='/pick/soon'>x</a><a href='/other/1'>x</a></p>"), LINK)
+    assert hours == [datetime.fromtimestamp(1795249632, UTC), datetime.fromtimestamp(1795249000, UTC)]
+    assert odd == ["/pick/soon"]
