@@ -1,6 +1,7 @@
 """Where finished checks go: into the tables, by the batch writer, while the crawl goes on."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any, Self
 
 from scrapy.crawler import Crawler
@@ -33,5 +34,8 @@ class RecordPipeline:
         return item
 
     async def close_spider(self) -> None:
-        """Write what is left, off the event loop."""
+        """Write what is left, off the event loop, once the feeder has handed over all of it."""
+        if self._writer.fed:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._writer.fed.wait(), 2 * settings().stop_grace_seconds)
         await asyncio.to_thread(self._writer.close, settings().stop_grace_seconds)

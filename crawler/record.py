@@ -6,7 +6,7 @@ What came while a write ran is the next batch: nothing lingers, nothing is writt
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from crawler.reading import Outcome
 from crawler.rows import Result, Written, write
 
 if TYPE_CHECKING:
+    import asyncio
     from uuid import UUID
 
     from scrapy.crawler import Crawler
@@ -48,10 +49,16 @@ _TROUBLE = (
 
 
 class Writer:
-    """Writes checks in batches. Safe to call from any thread; `system` is the due queue whose desks they are."""
+    """Writes checks in batches. Safe to call from any thread; `system` is the due queue whose desks they are.
+
+    The feeder, if there is one, sets `on_finish`, called on the writer's thread when desks and hosts were given
+    back, and `fed`, an event that it sets when it hands over nothing more.
+    """
 
     def __init__(self, system: str) -> None:
         self.system = system
+        self.on_finish: Callable[[], object] | None = None
+        self.fed: asyncio.Event | None = None
         self._waiting: deque[Result] = deque()
         self._writing = self._lost = 0
         self._changed = threading.Condition()
@@ -147,13 +154,17 @@ class Writer:
             due.send(self._redis, due.finish(self.system, self._unsent, now=clock()))
         except redis.RedisError as error:
             log.warning("Redis is away, desks come due again when their holds end: %s", error)
-        else:
-            self._unsent = []
+            return
+        self._unsent = []
+        if told := self.on_finish:
+            told()
 
 
 def writer_of(crawler: "Crawler", system: str) -> Writer:
     """Return the one writer of a crawl: the pipeline fills it, the feeder looks how far it is behind."""
-    return _WRITERS.setdefault(crawler, Writer(system))
+    if crawler not in _WRITERS:
+        _WRITERS[crawler] = Writer(system)
+    return _WRITERS[crawler]
 
 
 def record(results: Sequence[Result]) -> Written:

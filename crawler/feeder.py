@@ -1,0 +1,249 @@
+"""Feeds a spider from the due queue: claims as many desks as there are free places, and yields the checks."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncGenerator, Coroutine, Iterable
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import redis
+from scrapy.exceptions import CloseSpider
+
+from configs.clock import clock
+from configs.desk import Desk
+from configs.prefecture import desks
+from configs.settings import settings
+from crawler import due
+from crawler.due import Claim, Finish
+from crawler.items import CheckItem
+from crawler.pace import floor
+from crawler.record import writer_of
+from crawler.schedule import budget_of, cost_of, hold_seconds
+from crawler.seat import Seat
+
+if TYPE_CHECKING:
+    from crawler.booking import BookingSpider
+
+log = logging.getLogger(__name__)
+
+_GLANCE = 0.2  # seconds between two looks at the engine and the parent process
+_BEHIND = 0.05  # seconds until a writer that was behind is looked at again
+_LAST_CLAIM = 1.0  # seconds that a claim on its way may still take when we stop
+
+
+async def serve(spider: "BookingSpider") -> AsyncGenerator[CheckItem, None]:
+    """Yield the checks of desks that fall due, until the crawl is stopped.
+
+    Raises:
+        scrapy.exceptions.CloseSpider: this process may not claim (any more): no seat, or its parent died.
+    """
+    feeder = Feeder(spider)
+    feeder.begin()
+    try:
+        while (check := await feeder.finished.get()) is not None:
+            yield check
+    finally:
+        await feeder.stop("the crawl was stopped")
+    raise CloseSpider(feeder.reason)
+
+
+class Feeder:
+    """The claims of one process. `finished` gives its checks as they end, None after the last one."""
+
+    def __init__(self, spider: "BookingSpider") -> None:
+        self.finished: asyncio.Queue[CheckItem | None] = asyncio.Queue()
+        self.reason = ""
+        self._spider = spider
+        self._writer = writer_of(spider.crawler, spider.system)
+        self._client = due.connect_async()
+        self._seat = Seat(self._client, spider.system)
+        self._parent = os.getppid()
+        self._running: dict[asyncio.Task[None], tuple[Desk, Claim]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._wake = asyncio.Event()
+        self._full = False
+        self._away = False
+        self._ended: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Start to look for a seat and to claim."""
+        loop, fed = asyncio.get_running_loop(), asyncio.Event()
+        self._writer.fed = fed
+        self._writer.on_finish = lambda: loop.call_soon_threadsafe(self._wake.set)
+        self._tasks = [self._start(self._work()), self._start(self._look_after())]
+
+    async def stop(self, reason: str) -> None:
+        """Stop claiming, let running checks end for STOP_GRACE_SECONDS, give the rest back; may be called twice."""
+        await asyncio.shield(self._end(reason))
+        self._drain()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Run one of our own loops; a fault in it ends the process, which is then replaced."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._loop_ended)
+        return task
+
+    def _loop_ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (fault := task.exception()):
+            log.error("%s: the feeder failed", self._spider.system, exc_info=fault)
+            self._end(f"a fault of ours: {fault!r}")
+
+    async def _work(self) -> None:
+        if not await self._sit():
+            self._end("no free seat: as many spiders as SPIDER_PROCESSES allows are at work")
+            return
+        self._tasks.append(self._start(self._keep_seat()))
+        while not self._ended:
+            self._wake.clear()
+            wait = await self._claim()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
+
+    async def _sit(self) -> bool:
+        while not self._ended:
+            try:
+                return await self._seat.take()
+            except redis.RedisError as error:
+                self._lost(error)
+                await asyncio.sleep(settings().feeder_sleep_seconds)
+        return True
+
+    async def _keep_seat(self) -> None:
+        while True:
+            await asyncio.sleep(settings().seat_renew_seconds)
+            try:
+                kept = await self._seat.keep()
+            except redis.RedisError as error:
+                self._lost(error)
+            else:
+                if not kept:
+                    self._end("its seat was given to another process")
+
+    async def _look_after(self) -> None:
+        """Notice what nobody tells us: the engine stops while it asks for nothing, or scrapyd died."""
+        while not self._ended:
+            await asyncio.sleep(_GLANCE)
+            if os.getppid() != self._parent:
+                self._end("its parent process died")
+            elif not self._engine_runs():
+                self._end("the crawl was stopped")
+
+    async def _claim(self) -> float:
+        """Claim what there are places for; return for how many seconds nothing more can be claimed."""
+        longest = settings().feeder_sleep_seconds
+        free = settings().spider_places - len(self._running)
+        if self._writer.behind:
+            return _BEHIND
+        if self._full and not free:
+            return longest
+        now = clock()
+        try:
+            claimed = await due.asend(
+                self._client, due.claim(self._spider.system, now=now, places=free, hold=hold_seconds())
+            )
+        except redis.RedisError as error:
+            self._lost(error)
+            return longest
+        self._away = False
+        for stranger in claimed.refused:
+            log.warning(
+                "%r was pushed to %s: no such desk is scheduled", stranger, due.pushed(self._spider.system)
+            )
+        await self._begin_checks(claimed.claims)
+        self._full = len(claimed.claims) == free
+        wake = longest if self._full or not claimed.wake else (claimed.wake - clock()).total_seconds()
+        return max(0, min(longest, wake))
+
+    async def _begin_checks(self, claims: Iterable[Claim]) -> None:
+        known = [(desk, claim) for claim in claims if (desk := desks().get(claim.desk_id))]
+        if self._ended:  # we were stopped while the claim was on its way
+            await self._give_back(known)
+            return
+        for desk, claim in known:
+            task = asyncio.create_task(self._check(desk, claim))
+            self._running[task] = desk, claim
+            task.add_done_callback(self._check_ended)
+
+    async def _check(self, desk: Desk, claim: Claim) -> None:
+        self.finished.put_nowait(await self._spider.check(desk, claim.token))
+
+    def _check_ended(self, task: "asyncio.Task[None]") -> None:
+        desk, _ = self._running.pop(task)
+        if not task.cancelled() and (fault := task.exception()):
+            log.error(
+                "the check of %s failed; it comes due again when its hold ends", desk.id, exc_info=fault
+            )
+        if self._full:
+            self._wake.set()
+
+    def _lost(self, error: redis.RedisError) -> None:
+        if not self._away:
+            log.warning(
+                "%s: Redis is away, nothing is claimed until it is back: %s", self._spider.system, error
+            )
+        self._away = True
+
+    def _engine_runs(self) -> bool:
+        return self._spider.crawler.engine.running
+
+    def _end(self, reason: str) -> "asyncio.Task[None]":
+        if self._ended is None:
+            log.info("%s: claims no more: %s", self._spider.system, reason)
+            self.reason = reason
+            self._ended = asyncio.create_task(self._wind_up())
+        return self._ended
+
+    async def _wind_up(self) -> None:
+        self._wake.set()
+        await asyncio.wait(self._tasks[:1], timeout=_LAST_CLAIM)
+        await _cancelled(self._tasks)
+        if self._running:
+            await asyncio.wait(self._running, timeout=settings().stop_grace_seconds)
+        late = dict(self._running)
+        await _cancelled(late)
+        await self._give_back(late.values())
+        await self._leave()
+        self._writer.on_finish = None
+        self.finished.put_nowait(None)
+        if not self._engine_runs():
+            self._drain()
+
+    def _drain(self) -> None:
+        """Hand over what nobody asks for any more: an engine that stops takes no items."""
+        while not self.finished.empty():
+            if check := self.finished.get_nowait():
+                self._writer.put(check)
+        if self._writer.fed:
+            self._writer.fed.set()
+
+    async def _give_back(self, unfinished: Iterable[tuple[Desk, Claim]]) -> None:
+        now = clock()
+        visits = [
+            Finish(
+                desk.id,
+                claim.token,
+                now,
+                desk.host,
+                now + timedelta(seconds=floor(cost_of(desk), budget_of(desk))),
+            )
+            for desk, claim in unfinished
+        ]
+        if visits:
+            with suppress(redis.RedisError):  # then they come due when their holds end
+                await due.asend(self._client, due.finish(self._spider.system, visits, now=now))
+
+    async def _leave(self) -> None:
+        with suppress(redis.RedisError):  # then the seat frees itself
+            await self._seat.leave()
+        await self._client.aclose()
+
+
+async def _cancelled(tasks: Iterable["asyncio.Task[None]"]) -> None:
+    """Cancel tasks and wait until they are over."""
+    ending = [task for task in tasks if not task.done()]
+    for task in ending:
+        task.cancel()
+    await asyncio.gather(*ending, return_exceptions=True)

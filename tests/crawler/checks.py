@@ -1,0 +1,36 @@
+"""Checks as spiders yield them, for tests of what becomes of them."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+from configs.outcome import Outcome
+from crawler.items import CheckItem
+from crawler.reading import Covered, Place, Slot
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+HOUR = datetime(2026, 12, 1, 8, 30, tzinfo=UTC)
+HOST = "127.77.0.91:8800"
+
+
+def slot(moment: datetime | date | None = HOUR, place: str = "23018") -> Slot:
+    return Slot(Place(place, "Guichet A"), moment, seats=2)
+
+
+def check(desk: str = "a", token: int | None = 1, *slots: Slot, **changes: Any) -> CheckItem:
+    item = CheckItem(
+        desk_id=f"evry_91/{desk}",
+        token=token,
+        started_at=NOW,
+        milliseconds=120,
+        outcome=Outcome.SLOTS if slots else Outcome.NO_SLOTS,
+        reason="the platform's own sentence",
+        slots=slots,
+        covered=(Covered(),),
+        requests=3,
+        error=None,
+        retry_after=None,
+        booking_url=f"http://{HOST}/booking/create/23014",
+        process="test:1",
+    )
+    return replace(item, **changes)

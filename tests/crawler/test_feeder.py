@@ -1,0 +1,383 @@
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from contextlib import aclosing, contextmanager
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+import redis
+from scrapy.exceptions import CloseSpider
+
+from configs.clock import clock
+from configs.desk import Desk
+from configs.outcome import Outcome
+from crawler import due, feeder
+from crawler.items import CheckItem
+from crawler.record import writer_of
+
+if TYPE_CHECKING:
+    from crawler.booking import BookingSpider
+
+SYSTEM = "prefenligne"
+PATIENCE = 5  # seconds until a test that waits for something has failed
+
+
+class Crawler:
+    """As much of Scrapy's crawler as the feeder knows."""
+
+    def __init__(self) -> None:
+        self.engine = SimpleNamespace(running=True)
+
+
+class Spider:
+    """Checks desks at once, except those that a test holds back."""
+
+    system = SYSTEM
+
+    def __init__(self) -> None:
+        self.crawler = Crawler()
+        self.asked: list[str] = []
+        self.held: dict[str, asyncio.Event] = {}
+        self.fault: Exception | None = None
+
+    async def check(self, desk: Desk, token: int | None) -> CheckItem:
+        self.asked.append(desk.slug)
+        if desk.slug in self.held:
+            await self.held[desk.slug].wait()
+        if self.fault:
+            raise self.fault
+        return CheckItem(
+            desk.id,
+            token,
+            clock(),
+            1,
+            Outcome.NO_SLOTS,
+            "a sentence",
+            (),
+            (),
+            3,
+            None,
+            None,
+            desk.url,
+            "test:1",
+        )
+
+
+@pytest.fixture
+def spider() -> Spider:
+    return Spider()
+
+
+@pytest.fixture
+def desks(
+    redis_server: redis.Redis, desk_files: Callable[..., dict[str, Desk]], settings_env: Callable[..., None]
+) -> dict[str, Desk]:
+    settings_env(
+        STOP_GRACE_SECONDS="0.05", SEAT_SECONDS="0.3", SEAT_RENEW_SECONDS="0.02", FEEDER_SLEEP_SECONDS="0.2"
+    )
+    return desk_files(a="127.77.0.91:8800", b="127.77.0.92:8800", c="127.77.0.93:8800", d="127.77.0.91:8800")
+
+
+def put(desks: dict[str, Desk], *slugs: str, ahead: float = 0) -> None:
+    when = clock() + timedelta(seconds=ahead)
+    entries = [due.Entry(desks[slug].id, desks[slug].host, 0, when) for slug in slugs]
+    with due.connect() as client:
+        due.send(client, due.schedule(SYSTEM, entries))
+
+
+def serve(spider: Spider) -> AsyncGenerator[CheckItem, None]:
+    return feeder.serve(cast("BookingSpider", spider))
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(PATIENCE):
+            await test
+
+    asyncio.run(bounded())
+
+
+@contextmanager
+def closed(reason: str) -> Iterator[None]:
+    with pytest.raises(CloseSpider) as raised:
+        yield
+    assert reason in raised.value.reason
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():  # noqa: ASYNC110 -- what is waited for has no event of its own
+        await asyncio.sleep(0.005)
+
+
+def score_of(desk: Desk) -> datetime:
+    with due.connect() as client:
+        return datetime.fromtimestamp(client.zscore(f"due:{SYSTEM}", desk.id) or 0, UTC)
+
+
+def test_desks_that_are_due_are_checked_and_yielded_as_they_end(
+    spider: Spider, desks: dict[str, Desk]
+) -> None:
+    async def test() -> None:
+        put(desks, "a", "b")
+        spider.held["a"] = asyncio.Event()
+        async with aclosing(serve(spider)) as checks:
+            first = await anext(checks)
+            spider.held["a"].set()
+            second = await anext(checks)
+        assert [first.desk_id, second.desk_id] == ["evry_91/b", "evry_91/a"]
+        assert first.token == 1
+
+    run(test())
+
+
+def test_a_desk_is_asked_when_it_falls_due_and_not_at_the_next_look(
+    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
+) -> None:
+    settings_env(FEEDER_SLEEP_SECONDS="60")
+
+    async def test() -> None:
+        put(desks, "a", ahead=0.2)
+        due_at = score_of(desks["a"])
+        async with aclosing(serve(spider)) as checks:
+            check = await anext(checks)
+        assert timedelta() <= check.started_at - due_at < timedelta(seconds=0.15)
+
+    run(test())
+
+
+def test_no_more_desks_are_claimed_than_there_are_places(
+    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
+) -> None:
+    settings_env(SPIDER_PLACES="2")
+
+    async def test() -> None:
+        put(desks, "a", "b", "c")
+        spider.held = {slug: asyncio.Event() for slug in "abc"}
+        async with aclosing(serve(spider)) as checks:
+            waiting = asyncio.ensure_future(anext(checks))
+            await until(lambda: len(spider.asked) == 2)
+            await asyncio.sleep(0)
+            assert len(spider.asked) == 2
+            spider.held[spider.asked[0]].set()
+            await waiting
+            await until(lambda: len(spider.asked) == 3)
+            for event in spider.held.values():
+                event.set()
+
+    run(test())
+
+
+def test_a_desk_of_a_busy_host_is_asked_as_soon_as_the_visit_there_is_written(
+    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings_env(FEEDER_SLEEP_SECONDS="60")
+
+    async def test() -> None:
+        put(desks, "a", "d")
+        async with aclosing(serve(spider)) as checks:
+            check = await anext(checks)
+            writer = writer_of(cast("Any", spider.crawler), SYSTEM)
+            visit = due.Finish(
+                check.desk_id, check.token or 0, clock() + timedelta(60), desks["a"].host, clock()
+            )
+            await asyncio.to_thread(writer._finish, [visit])
+            second = await anext(checks)
+        assert {check.desk_id, second.desk_id} == {"evry_91/a", "evry_91/d"}
+        assert writer._redis
+        writer._redis.close()
+
+    run(test())
+
+
+def test_nothing_is_claimed_while_the_writer_is_behind(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = writer_of(cast("Any", spider.crawler), SYSTEM)
+    looks: list[bool] = []
+
+    def behind(_: object) -> bool:
+        looks.append(len(looks) < 3)
+        return looks[-1]
+
+    monkeypatch.setattr(type(writer), "behind", property(behind))
+
+    async def test() -> None:
+        put(desks, "a")
+        async with aclosing(serve(spider)) as checks:
+            await anext(checks)
+        assert looks[:4] == [True, True, True, False]
+
+    run(test())
+
+
+def test_at_the_end_checks_that_run_are_given_their_time_and_the_rest_is_given_back(
+    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
+) -> None:
+    handed: list[str] = []
+    writer = writer_of(cast("Any", spider.crawler), SYSTEM)
+    writer.put = lambda check: handed.append(check.desk_id)  # type: ignore[method-assign]
+
+    async def test() -> None:
+        put(desks, "a", "b", "c")
+        spider.held = {slug: asyncio.Event() for slug in "bc"}
+        checks = serve(spider)
+        await anext(checks)
+        await until(lambda: len(spider.asked) == 3)
+        waiting = asyncio.ensure_future(anext(checks))
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_later(0.01, spider.held["b"].set)
+        waiting.cancel()  # as the engine does when it stops
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert handed == ["evry_91/b"]
+        assert writer.fed
+        assert writer.fed.is_set()
+        assert score_of(desks["c"]) <= clock()
+        assert seats() == []
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(test())
+
+
+def seats() -> list[str]:
+    with due.connect() as client:
+        return list(client.scan_iter("seat:*"))
+
+
+def test_an_engine_that_stops_while_it_asks_for_nothing_is_noticed(
+    spider: Spider, desks: dict[str, Desk]
+) -> None:
+    handed: list[str] = []
+    writer = writer_of(cast("Any", spider.crawler), SYSTEM)
+    writer.put = lambda check: handed.append(check.desk_id)  # type: ignore[method-assign]
+
+    async def test() -> None:
+        put(desks, "a", "b")
+        checks = serve(spider)
+        await anext(checks)
+        spider.crawler.engine.running = False
+        await until(lambda: writer.fed and writer.fed.is_set())
+        assert handed == ["evry_91/b"]
+        assert seats() == []
+        await checks.aclose()
+
+    run(test())
+
+
+def test_without_a_seat_nothing_is_claimed_and_the_spider_closes(
+    spider: Spider, desks: dict[str, Desk]
+) -> None:
+    async def test() -> None:
+        put(desks, "a")
+        with due.connect() as client:
+            client.set(f"seat:{SYSTEM}:0", "another process", px=60_000)
+        with closed("no free seat"):
+            await anext(serve(spider))
+        assert spider.asked == []
+
+    run(test())
+
+
+def test_a_spider_that_loses_its_seat_ends_what_it_has_begun_and_closes(
+    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
+) -> None:
+    settings_env(STOP_GRACE_SECONDS="3")
+
+    async def test() -> None:
+        put(desks, "a", "b")
+        spider.held["a"] = asyncio.Event()
+        checks = serve(spider)
+        assert (await anext(checks)).desk_id == "evry_91/b"
+        with due.connect() as client:
+            client.set(f"seat:{SYSTEM}:0", "another process", px=60_000)
+        put(desks, "c", ahead=0.1)
+        asyncio.get_running_loop().call_later(0.15, spider.held["a"].set)
+        assert (await anext(checks)).desk_id == "evry_91/a"
+        with closed("seat"):
+            await anext(checks)
+        assert "c" not in spider.asked
+
+    run(test())
+
+
+def test_a_spider_whose_parent_died_closes(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        waiting = asyncio.ensure_future(anext(serve(spider)))
+        await until(seats)
+        monkeypatch.setattr(os, "getppid", lambda: 1)
+        with closed("parent"):
+            await waiting
+
+    run(test())
+
+
+def test_redis_may_go_and_come_back(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    through, failures = due.asend, 0
+
+    async def flaky(client: Any, call: due.Call[Any]) -> Any:
+        nonlocal failures
+        if failures < 3:
+            failures += 1
+            raise redis.ConnectionError("connection refused")
+        return await through(client, call)
+
+    async def test() -> None:
+        put(desks, "a")
+        monkeypatch.setattr(due, "asend", flaky)
+        async with aclosing(serve(spider)) as checks:
+            await anext(checks)
+            failures_before = failures
+        assert failures_before == 3
+
+    run(test())
+    assert caplog.text.count("Redis is away") == 1
+
+
+def test_a_fault_in_a_check_costs_that_check_only(
+    spider: Spider, desks: dict[str, Desk], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        put(desks, "a")
+        spider.fault = RuntimeError("a fault of ours")
+        async with aclosing(serve(spider)) as checks:
+            waiting = asyncio.ensure_future(anext(checks))
+            await until(lambda: "a fault of ours" in caplog.text)
+            spider.fault = None
+            put(desks, "b")
+            assert (await waiting).desk_id == "evry_91/b"
+
+    run(test())
+
+
+def test_a_fault_of_the_feeder_closes_the_spider_instead_of_leaving_it_idle(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("broken claim")
+
+    monkeypatch.setattr(due, "claim", broken)
+
+    async def test() -> None:
+        with closed("broken claim"):
+            await anext(serve(spider))
+
+    run(test())
+
+
+def test_ids_that_are_pushed_and_mean_nothing_are_named(
+    spider: Spider, desks: dict[str, Desk], redis_server: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        put(desks, "a", ahead=3600)
+        redis_server.rpush(due.pushed(SYSTEM), "evry_91/nonsense", desks["a"].id)
+        async with aclosing(serve(spider)) as checks:
+            assert (await anext(checks)).desk_id == desks["a"].id
+
+    run(test())
+    assert "'evry_91/nonsense' was pushed" in caplog.text

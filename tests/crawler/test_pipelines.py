@@ -1,0 +1,77 @@
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from crawler.pipelines import RecordPipeline
+from crawler.record import Writer, writer_of
+from tests.crawler.checks import check
+
+
+class Crawler:
+    """As much of Scrapy's crawler as a pipeline knows."""
+
+    spider = SimpleNamespace(system="prefenligne")
+
+
+@pytest.fixture
+def crawler() -> Any:
+    return Crawler()
+
+
+def opened(crawler: Any) -> tuple[RecordPipeline, Writer]:
+    pipeline = RecordPipeline.from_crawler(crawler)
+    pipeline.open_spider()
+    return pipeline, writer_of(crawler, "prefenligne")
+
+
+def test_checks_go_to_the_writer_and_everything_passes_on(
+    crawler: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, writer = opened(crawler)
+    taken: list[object] = []
+    monkeypatch.setattr(writer, "put", taken.append)
+    others = [check(), {"a": "slot"}]
+    assert [pipeline.process_item(item) for item in others] == others
+    assert taken == others[:1]
+
+
+def test_a_crawl_has_one_writer(crawler: Any) -> None:
+    assert writer_of(crawler, "prefenligne") is writer_of(crawler, "prefenligne")
+    assert writer_of(crawler, "prefenligne") is not writer_of(cast("Any", Crawler()), "prefenligne")
+
+
+def test_the_writer_ends_after_the_feeder_has_handed_over_everything(
+    crawler: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, writer = opened(crawler)
+    order: list[str] = []
+    monkeypatch.setattr(writer, "close", lambda _: order.append("closed"))
+
+    async def test() -> None:
+        writer.fed = asyncio.Event()
+        closing = asyncio.create_task(pipeline.close_spider())
+        await asyncio.sleep(0)
+        order.append("fed")
+        writer.fed.set()
+        await closing
+
+    asyncio.run(test())
+    assert order == ["fed", "closed"]
+
+
+def test_a_feeder_that_never_ends_does_not_keep_the_writer_open(
+    crawler: Any, monkeypatch: pytest.MonkeyPatch, settings_env: Any
+) -> None:
+    settings_env(STOP_GRACE_SECONDS="0.01")
+    pipeline, writer = opened(crawler)
+    closed: list[float] = []
+    monkeypatch.setattr(writer, "close", closed.append)
+
+    async def test() -> None:
+        writer.fed = asyncio.Event()
+        await pipeline.close_spider()
+
+    asyncio.run(test())
+    assert closed == [0.01]
