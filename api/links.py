@@ -78,7 +78,10 @@ def _id(scope: str, token: str, key: str) -> UUID:
         LinkRefused: it is expired or not ours.
     """
     payload: Any = unsign(scope, token, settings().link_seconds)
-    return UUID(payload[key])
+    try:
+        return UUID(payload[key] if isinstance(payload, dict) else payload)
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise LinkRefused("forged") from None  # a payload that we do not write any more
 
 
 def _stop_page(alert: Alert | None, *, done: bool) -> str:

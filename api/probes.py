@@ -62,6 +62,9 @@ def _finding(name: str, future: "Future[str]") -> tuple[bool, str]:
     except (SQLAlchemyError, RedisError) as error:
         log.warning("a part is down", part=name, error=str(error))
         return False, f"does not answer ({type(error).__name__})"
+    except Exception as error:  # health must tell of the other parts, whatever one of them does
+        log.exception("a part cannot be asked", part=name)
+        return False, f"cannot be asked ({type(error).__name__})"
 
 
 def probes(redis: Redis) -> dict[str, Probe]:

@@ -80,8 +80,13 @@ def problem_response(refused: Refused) -> Response:
 
 
 def validation_response(error: ValidationError) -> Response:
-    """Return the answer to a body, a query or a path that its model refuses; no input is repeated."""
-    errors = [
+    """Return the answer to a body, a query or a path that its model refuses."""
+    return problem_response(invalid(*field_errors(error)))
+
+
+def field_errors(error: ValidationError) -> list[FieldError]:
+    """Return what a model refuses, by path; no input is repeated: it may be a password."""
+    return [
         FieldError(
             path=".".join(str(part) for part in each["loc"]),
             rule=each["type"],
@@ -89,7 +94,6 @@ def validation_response(error: ValidationError) -> Response:
         )
         for each in error.errors(include_input=False, include_context=False, include_url=False)
     ]
-    return problem_response(invalid(*errors))
 
 
 def handle_problems(app: Flask) -> None:

@@ -14,7 +14,7 @@ SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 200
 
 Email = Annotated[str, Field(max_length=320, examples=["camille@example.org"]), AfterValidator(email_address)]
-Phone = Annotated[str, Field(max_length=40, examples=["06 39 98 00 17"]), AfterValidator(phone_number)]
+Phone = Annotated[str, Field(max_length=40, examples=["06 12 34 56 78"]), AfterValidator(phone_number)]
 
 
 class Registration(Body):

@@ -1,0 +1,246 @@
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api.models.alert import Alert, AlertTarget, ClosedBecause
+from api.models.base import session
+from api.models.desk import DeskChange, DeskStatus
+from api.models.notification import Notification, NotificationMatch, Priority, State
+from api.models.user import Channel
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.world import BOBIGNY, Door, Person, desk_state, match, rows, see, statements, wait_for
+
+WISH: dict[str, Any] = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
+People = Callable[..., Person]
+
+
+def create(client: FlaskClient, person: Person, **fields: object) -> dict[str, Any]:
+    answer = client.post("/api/alerts", json=WISH | fields, headers=person.headers)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json or {}
+    return made
+
+
+def test_an_alert_is_kept_told_to_the_planner_and_caught_up(
+    client: FlaskClient, person: People, door: Door
+) -> None:
+    made = create(client, person(plan=PlanName.URGENCE_24H), name=" Maman ")
+    (target,) = rows(AlertTarget)
+    assert (target.prefecture_id, target.procedure) == ("bobigny_93", "TITRE_SEJOUR")
+    assert made["name"] == "Maman"
+    assert {(line.desk_id, line.reason) for line in rows(DeskChange)} == {
+        (BOBIGNY, "alert created"),
+        ("bobigny_93/naturalisation", "alert created"),
+    }
+    assert door.caught_up == [UUID(made["id"])]
+
+
+def test_limits_reach_every_target_and_come_back_as_they_were_sent(
+    client: FlaskClient, person: People
+) -> None:
+    limits = {
+        "dateFrom": "2099-01-01", "dateTo": "2099-03-31", "weekdays": [1, 5],
+        "hourFrom": "09:00", "hourTo": "12:30", "sites": ["Bobigny"],
+    }  # fmt: skip
+    made = create(client, person(plan=PlanName.URGENCE_24H), deskIds=[BOBIGNY], limits=limits)
+    assert made["limits"] == limits
+    assert made["deskIds"] == [BOBIGNY]
+    targets = rows(AlertTarget)
+    assert len(targets) == 2
+    assert all(target.weekdays == [1, 5] and target.sites == ["Bobigny"] for target in targets)
+
+
+def test_midnight_is_a_limit_and_an_empty_list_is_none(client: FlaskClient, person: People) -> None:
+    create(client, person(plan=PlanName.URGENCE_24H), limits={"hourFrom": "00:00", "weekdays": []})
+    (target,) = rows(AlertTarget)
+    assert target.hour_from is not None
+    assert target.weekdays is None
+
+
+def test_a_named_desk_gives_its_prefecture(client: FlaskClient, person: People) -> None:
+    camille = person(plan=PlanName.URGENCE_24H)
+    answer = client.post("/api/alerts", json={"deskIds": ["melun_77/titre-sejour"]}, headers=camille.headers)
+    assert (answer.json or {})["prefectureId"] == "melun_77"
+
+
+def test_one_procedure_may_stand_alone(client: FlaskClient, person: People) -> None:
+    camille = person(plan=PlanName.URGENCE_24H)
+    body = {"prefectureId": "melun_77", "procedure": "TITRE_SEJOUR"}
+    answer = client.post("/api/alerts", json=body, headers=camille.headers)
+    assert (answer.json or {})["procedures"] == ["TITRE_SEJOUR"]
+
+
+def test_without_a_plan_the_plans_are_offered(client: FlaskClient, person: People, door: Door) -> None:
+    answer = client.post("/api/alerts", json=WISH, headers=person().headers)
+    body = answer.json or {}
+    assert answer.status_code == 402
+    assert body["type"].endswith(":plan-needed")
+    assert [each["plan"] for each in body["plans"]] == ["URGENCE_24H", "URGENCE_7J", "URGENCE_TOTAL"]
+    assert body["plans"][0]["amount"] == 499
+    assert (rows(Alert), door.caught_up) == ([], [])
+
+
+def test_a_plan_that_is_over_or_not_begun_is_no_plan(client: FlaskClient, person: People) -> None:
+    camille = person()
+    camille.holds(PlanName.URGENCE_7J, days=1, starts=-1.01)
+    camille.holds(PlanName.URGENCE_7J, days=1, starts=0.5)
+    assert client.post("/api/alerts", json=WISH, headers=camille.headers).status_code == 402
+
+
+def test_beyond_the_plan_larger_plans_are_offered(client: FlaskClient, person: People) -> None:
+    camille = person(plan=PlanName.URGENCE_24H)
+    create(client, camille)
+    answer = client.post("/api/alerts", json=WISH, headers=camille.headers)
+    assert answer.status_code == 402
+    body = answer.json or {}
+    assert body["type"].endswith(":plan-limit")
+    assert [each["plan"] for each in body["plans"]] == ["URGENCE_7J", "URGENCE_TOTAL"]
+
+
+def test_fifty_creates_at_once_cannot_pass_a_limit_of_one(app: Flask, person: People) -> None:
+    camille = person(plan=PlanName.URGENCE_24H)
+
+    def ask(_: int) -> int:
+        return app.test_client().post("/api/alerts", json=WISH, headers=camille.headers).status_code
+
+    with ThreadPoolExecutor(10) as threads:
+        statuses = sorted(threads.map(ask, range(50)))
+    assert statuses == [201] + [402] * 49
+    assert len(rows(Alert)) == 1
+
+
+def test_twenty_toggles_at_once_cannot_pass_a_limit_of_one(app: Flask, person: People) -> None:
+    camille = person(plan=PlanName.URGENCE_24H)
+    paused = [wait_for(camille.id) for _ in range(20)]
+    with session() as s:
+        s.execute(sa.update(Alert).values(enabled=False))
+
+    def ask(alert_id: UUID) -> int:
+        return app.test_client().patch(f"/api/alerts/{alert_id}/toggle", headers=camille.headers).status_code
+
+    with ThreadPoolExecutor(10) as threads:
+        assert sorted(threads.map(ask, paused)) == [200] + [402] * 19
+
+
+def test_fair_use_bounds_the_prefectures_of_the_largest_plan(
+    client: FlaskClient, person: People, settings_env: Callable[..., None]
+) -> None:
+    settings_env(FAIR_USE_PREFECTURES="1")
+    camille = person(plan=PlanName.URGENCE_TOTAL)
+    for _ in range(4):
+        create(client, camille)
+    answer = client.post("/api/alerts", json={"deskIds": ["melun_77/titre-sejour"]}, headers=camille.headers)
+    assert answer.status_code == 409
+    assert (answer.json or {})["type"].endswith(":fair-use")
+
+
+def test_toggling_pauses_and_wakes(client: FlaskClient, person: People, door: Door) -> None:
+    camille = person(plan=PlanName.URGENCE_24H)
+    made = create(client, camille, procedures=["NATURALISATION"])
+    paused = client.patch(f"/api/alerts/{made['id']}/toggle", headers=camille.headers)
+    assert (paused.json or {})["isActive"] is False
+    assert len(door.caught_up) == 1
+    woken = client.patch(f"/api/alerts/{made['id']}/toggle", headers=camille.headers)
+    assert (woken.json or {})["isActive"] is True
+    assert door.caught_up == [UUID(made["id"])] * 2
+    assert [line.reason for line in rows(DeskChange)] == ["alert created", "alert paused", "alert enabled"]
+
+
+def test_pausing_needs_no_plan_but_waking_does(client: FlaskClient, person: People) -> None:
+    camille = person()
+    alert_id = wait_for(camille.id)
+    assert client.patch(f"/api/alerts/{alert_id}/toggle", headers=camille.headers).status_code == 200
+    assert client.patch(f"/api/alerts/{alert_id}/toggle", headers=camille.headers).status_code == 402
+
+
+def test_a_paused_alert_makes_room_for_another(client: FlaskClient, person: People) -> None:
+    camille = person(plan=PlanName.URGENCE_24H)
+    first = create(client, camille)
+    client.patch(f"/api/alerts/{first['id']}/toggle", headers=camille.headers)
+    create(client, camille)
+    assert client.patch(f"/api/alerts/{first['id']}/toggle", headers=camille.headers).status_code == 402
+
+
+def test_deleting_closes_and_hides(client: FlaskClient, person: People) -> None:
+    camille = person(plan=PlanName.URGENCE_24H)
+    made = create(client, camille)
+    answer = client.delete(f"/api/alerts/{made['id']}", headers=camille.headers)
+    assert (answer.status_code, answer.data) == (204, b"")
+    (alert,) = rows(Alert)
+    assert alert.closed_because is ClosedBecause.DELETED
+    assert {line.reason for line in rows(DeskChange)} == {"alert created", "alert deleted"}
+    assert client.get("/api/alerts", headers=camille.headers).json == {"items": []}
+    assert client.delete(f"/api/alerts/{made['id']}", headers=camille.headers).status_code == 404
+    assert client.patch(f"/api/alerts/{made['id']}/toggle", headers=camille.headers).status_code == 404
+    create(client, camille)
+
+
+def test_an_alert_of_somebody_else_is_not_there(client: FlaskClient, person: People) -> None:
+    mine = create(client, person(plan=PlanName.URGENCE_24H))
+    other = person("robin@example.org", plan=PlanName.URGENCE_24H)
+    for alert_id in (mine["id"], uuid4()):
+        assert client.delete(f"/api/alerts/{alert_id}", headers=other.headers).status_code == 404
+        assert client.patch(f"/api/alerts/{alert_id}/toggle", headers=other.headers).status_code == 404
+    (alert,) = rows(Alert)
+    assert alert.waits
+    assert client.get("/api/alerts", headers=other.headers).json == {"items": []}
+
+
+def test_nothing_is_done_for_who_is_not_signed_in(client: FlaskClient) -> None:
+    one = f"/{uuid4()}"
+    for method, path in [("GET", ""), ("POST", ""), ("DELETE", one), ("PATCH", f"{one}/toggle")]:
+        assert client.open(f"/api/alerts{path}", method=method, json={"a": 1}).status_code == 401, path
+
+
+def test_an_alert_shows_how_well_it_is_served(client: FlaskClient, person: People) -> None:
+    camille = person(plan=PlanName.URGENCE_TOTAL)
+    made = create(client, camille)
+    now = clock()
+    desk_state(
+        status=DeskStatus.ACTIVE, status_reason="checked", last_check_at=now, last_proven_at=now,
+        wished_seconds=30, feasible_seconds=40, achieved_seconds=41.5,
+    )  # fmt: skip
+    desk_state("bobigny_93/naturalisation", wished_seconds=60)
+    detection, slots = see("2026-12-01T08:30:00+00:00", "2026-12-01T09:30:00+00:00")
+    _notify(camille, match(UUID(made["id"]), detection, slots), State.SENT)
+    shown = (client.get("/api/alerts", headers=camille.headers).json or {})["items"][0]
+    assert (shown["slotsFound"], shown["notificationsSent"]) == (2, 1)
+    assert (shown["wishedInterval"], shown["feasibleInterval"], shown["achievedInterval"]) == (30, 40, 41.5)
+    assert shown["watchLevel"] == "full"
+    assert shown["lastCheckedAt"] == shown["lastProvenAt"] == now.isoformat().replace("+00:00", "Z")
+    assert [desk["status"] for desk in shown["desks"]] == ["PAUSED", "ACTIVE"]
+
+
+def _notify(person: Person, match_id: UUID, state: State) -> None:
+    now = clock()
+    with session() as s:
+        row = Notification(
+            user_id=person.id, channel=Channel.EMAIL, kind="slot_detected", priority=Priority.CRITICAL,
+            dedupe_key=str(match_id), state=state, next_attempt_at=now, next_nudge_at=now, accepted_at=now,
+        )  # fmt: skip
+        s.add(row)
+        s.flush()
+        s.add(NotificationMatch(notification_id=row.id, match_id=match_id))
+
+
+def test_the_list_asks_as_often_for_ten_alerts_as_for_one(client: FlaskClient, person: People) -> None:
+    camille = person(plan=PlanName.URGENCE_TOTAL)
+    counts = []
+    for _ in range(2):
+        for _ in range(5):
+            create(client, camille)
+        counts.append(statements(lambda: client.get("/api/alerts", headers=camille.headers)))
+    assert counts[0] == counts[1] <= 8
+
+
+def test_the_newest_alert_comes_first(client: FlaskClient, person: People) -> None:
+    camille = person(plan=PlanName.URGENCE_7J)
+    made = [create(client, camille)["id"] for _ in range(3)]
+    listed = client.get("/api/alerts", headers=camille.headers).json or {}
+    assert [each["id"] for each in listed["items"]] == made[::-1]

@@ -1,0 +1,130 @@
+"""What the tests of the API act with: people, plans, slots that were seen, and the rows that came of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from api.models.alert import Alert, AlertTarget
+from api.models.base import engine, session
+from api.models.desk import DeskState
+from api.models.notification import Match, MatchSlot
+from api.models.slot import Detection, SlotRow
+from api.models.user import Grant
+from configs.clock import clock
+from configs.plan import PlanName
+
+PASSWORD = "correct horse battery"
+BOBIGNY = "bobigny_93/titre-sejour"
+# Desk files of a small world: bobigny_93 (three desks, one of them stale), melun_77 (one), cergy_95 (none).
+PREFECTURES = Path(__file__).parent / "prefectures"
+
+
+@dataclass
+class Door:
+    """What the API called at the notifier's front door, in order."""
+
+    nudged: list[UUID]
+    caught_up: list[UUID]
+
+
+@dataclass
+class Person:
+    """A user and the header that signs them in."""
+
+    id: UUID
+    email: str
+    headers: dict[str, str]
+
+    def holds(self, plan: PlanName, days: float = 1, starts: float = 0) -> None:
+        """Grant a plan from `starts` days from now on."""
+        now = clock() + timedelta(days=starts)
+        with session() as s:
+            s.add(
+                Grant(
+                    user_id=self.id,
+                    plan=plan,
+                    starts_at=now,
+                    ends_at=now + timedelta(days=days),
+                    source="test",
+                )
+            )
+
+
+def rows(kind: type[Any]) -> list[Any]:
+    """Return every row of a table."""
+    with session() as s:
+        return list(s.scalars(sa.select(kind)))
+
+
+def desk_state(desk_id: str = BOBIGNY, **columns: Any) -> None:
+    """Write what the watching says of a desk."""
+    with session() as s:
+        s.merge(DeskState(id=desk_id, **columns))
+
+
+def see(
+    *moments: str, desk_id: str = BOBIGNY, at: datetime | None = None, seats: int | None = None
+) -> tuple[UUID, list[int]]:
+    """Write a detection of slots at these moments (ISO instants, dates or `open`); return it and its slots."""
+    seen_at = at or clock()
+    with session() as s:
+        if s.get(DeskState, desk_id) is None:
+            s.add(DeskState(id=desk_id))
+            s.flush()
+        slots = [_slot(desk_id, moment, seen_at, seats) for moment in moments]
+        prefecture_id = desk_id.partition("/")[0]
+        detection = Detection(
+            desk_id=desk_id, prefecture_id=prefecture_id, procedures=["TITRE_SEJOUR"], label="Titre de séjour",
+            site="Bobigny", booking_url="https://example.org/book", seen_at=seen_at, committed_at=seen_at, slots=slots,
+        )  # fmt: skip
+        s.add(detection)
+        s.flush()
+        return detection.id, [slot.id for slot in slots]
+
+
+def _slot(desk_id: str, moment: str, seen_at: datetime, seats: int | None) -> SlotRow:
+    starts_at = datetime.fromisoformat(moment) if "T" in moment else None
+    return SlotRow(
+        desk_id=desk_id, place_key=f"{seen_at:%H%M%S%f}", moment=moment, starts_at=starts_at, seats=seats,
+        url="https://example.org/book", opened_at=seen_at, seen_at=seen_at,
+    )  # fmt: skip
+
+
+def wait_for(user_id: UUID, procedure: str = "TITRE_SEJOUR", prefecture_id: str = "bobigny_93") -> UUID:
+    """Write an alert without asking anybody."""
+    with session() as s:
+        target = AlertTarget(prefecture_id=prefecture_id, procedure=procedure)
+        alert = Alert(user_id=user_id, targets=[target])
+        s.add(alert)
+        s.flush()
+        return alert.id
+
+
+def match(alert_id: UUID, detection_id: UUID, slots: list[int]) -> UUID:
+    """Write that an alert met a detection for these slots."""
+    with session() as s:
+        made = Match(alert_id=alert_id, detection_id=detection_id, limits_version=1, decided_at=clock())
+        s.add(made)
+        s.flush()
+        s.add_all(MatchSlot(match_id=made.id, slot_id=slot) for slot in slots)
+        return made.id
+
+
+def statements(act: Callable[[], object]) -> int:
+    """Return how many statements reach the database while `act` runs."""
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        seen.append(statement)
+
+    sa.event.listen(engine(), "before_cursor_execute", note)
+    try:
+        act()
+    finally:
+        sa.event.remove(engine(), "before_cursor_execute", note)
+    return len(seen)
