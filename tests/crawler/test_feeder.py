@@ -38,6 +38,9 @@ class Spider:
 
     def __init__(self) -> None:
         self.crawler = Crawler()
+        self.writer = writer_of(cast("Any", self.crawler), SYSTEM)
+        self.handed: list[str] = []
+        self.writer.put = lambda check: self.handed.append(check.desk_id)  # type: ignore[method-assign]
         self.asked: list[str] = []
         self.held: dict[str, asyncio.Event] = {}
         self.fault: Exception | None = None
@@ -178,15 +181,14 @@ def test_a_desk_of_a_busy_host_is_asked_as_soon_as_the_visit_there_is_written(
         put(desks, "a", "d")
         async with aclosing(serve(spider)) as checks:
             check = await anext(checks)
-            writer = writer_of(cast("Any", spider.crawler), SYSTEM)
             visit = due.Finish(
                 check.desk_id, check.token or 0, clock() + timedelta(60), desks["a"].host, clock()
             )
-            await asyncio.to_thread(writer._finish, [visit])
+            await asyncio.to_thread(spider.writer._finish, [visit])
             second = await anext(checks)
         assert {check.desk_id, second.desk_id} == {"evry_91/a", "evry_91/d"}
-        assert writer._redis
-        writer._redis.close()
+        assert spider.writer._redis
+        spider.writer._redis.close()
 
     run(test())
 
@@ -194,14 +196,13 @@ def test_a_desk_of_a_busy_host_is_asked_as_soon_as_the_visit_there_is_written(
 def test_nothing_is_claimed_while_the_writer_is_behind(
     spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writer = writer_of(cast("Any", spider.crawler), SYSTEM)
     looks: list[bool] = []
 
     def behind(_: object) -> bool:
         looks.append(len(looks) < 3)
         return looks[-1]
 
-    monkeypatch.setattr(type(writer), "behind", property(behind))
+    monkeypatch.setattr(type(spider.writer), "behind", property(behind))
 
     async def test() -> None:
         put(desks, "a")
@@ -215,10 +216,6 @@ def test_nothing_is_claimed_while_the_writer_is_behind(
 def test_at_the_end_checks_that_run_are_given_their_time_and_the_rest_is_given_back(
     spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
 ) -> None:
-    handed: list[str] = []
-    writer = writer_of(cast("Any", spider.crawler), SYSTEM)
-    writer.put = lambda check: handed.append(check.desk_id)  # type: ignore[method-assign]
-
     async def test() -> None:
         put(desks, "a", "b", "c")
         spider.held = {slug: asyncio.Event() for slug in "bc"}
@@ -231,9 +228,9 @@ def test_at_the_end_checks_that_run_are_given_their_time_and_the_rest_is_given_b
         waiting.cancel()  # as the engine does when it stops
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert handed == ["evry_91/b"]
-        assert writer.fed
-        assert writer.fed.is_set()
+        assert spider.handed == ["evry_91/b"]
+        assert spider.writer.fed
+        assert spider.writer.fed.is_set()
         assert score_of(desks["c"]) <= clock()
         assert seats() == []
         assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -249,17 +246,13 @@ def seats() -> list[str]:
 def test_an_engine_that_stops_while_it_asks_for_nothing_is_noticed(
     spider: Spider, desks: dict[str, Desk]
 ) -> None:
-    handed: list[str] = []
-    writer = writer_of(cast("Any", spider.crawler), SYSTEM)
-    writer.put = lambda check: handed.append(check.desk_id)  # type: ignore[method-assign]
-
     async def test() -> None:
         put(desks, "a", "b")
         checks = serve(spider)
         await anext(checks)
         spider.crawler.engine.running = False
-        await until(lambda: writer.fed and writer.fed.is_set())
-        assert handed == ["evry_91/b"]
+        await until(lambda: spider.writer.fed and spider.writer.fed.is_set())
+        assert spider.handed == ["evry_91/b"]
         assert seats() == []
         await checks.aclose()
 
