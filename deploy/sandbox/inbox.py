@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -44,6 +45,8 @@ class Inbox:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
+        # A page that outlives its sandbox must know: messages are numbered from 1 again.
+        self._run = secrets.token_hex(8)
 
     def make_app(self) -> web.Application:
         """Build the application."""
@@ -70,7 +73,7 @@ class Inbox:
             for channel, provider in self._sandbox.providers.items()
         ]
         modes = {"modes": list(MODES), "provider_modes": list(PROVIDER_MODES)}
-        return {"sites": sites, "providers": providers, **modes}
+        return {"run": self._run, "sites": sites, "providers": providers, **modes}
 
     async def _page(self, _request: web.Request) -> web.Response:
         headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}

@@ -149,7 +149,7 @@ class Sandbox:
 
     def described(self) -> str:
         """Return all addresses as lines for a person to read."""
-        lines = ["Booking sites"]
+        lines = ["Booking sites (state and control: /_control on each host)"]
         for code, site in self.sites.items():
             for form in site.department.forms:
                 address = f"{self.site_url(code)}/booking/create/{form.number}"

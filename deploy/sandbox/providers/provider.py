@@ -155,6 +155,12 @@ def seen_at(told: str | None) -> datetime | None:
     return moment
 
 
+def told_ids(request: web.Request) -> dict[str, str]:
+    """Return the sender's own id, which channels without metadata carry in a header."""
+    told = request.headers.get("X-Notification-Id")
+    return {"notification_id": told} if told else {}
+
+
 def provider_mode(body: Body) -> Mode:
     """Read the mode that a control call asks for; a Refusal names the modes that exist."""
     name = text(body, "mode")

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from deploy.sandbox.clock import now
 from deploy.sandbox.outbox import Button, Draft
-from deploy.sandbox.providers.provider import Accepted, Provider, Refused, seen_at
+from deploy.sandbox.providers.provider import Accepted, Provider, Refused, seen_at, told_ids
 from deploy.sandbox.providers.telegram_html import visible_text
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class Telegram(Provider):
             text=text,
             html=text if is_html else None,
             seen_at=seen_at(request.headers.get("X-Seen-At")),
+            custom=told_ids(request),
             buttons=_buttons(sent.get("reply_markup")),
         )
         number = next(self._ids)

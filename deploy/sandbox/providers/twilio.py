@@ -14,11 +14,12 @@ from aiohttp import BasicAuth, web
 
 from deploy.sandbox.clock import now
 from deploy.sandbox.outbox import Draft
-from deploy.sandbox.providers.provider import Accepted, Provider, Refused, seen_at
+from deploy.sandbox.providers.provider import Accepted, Provider, Refused, seen_at, told_ids
 from deploy.sandbox.providers.segments import segments
 
 _NUMBER: Final = re.compile(r"\+[1-9]\d{6,14}")
 _LONGEST: Final = 1600
+_KEPT: Final = ("StatusCallback", "MessagingServiceSid")
 
 
 def _error(status: int, code: int, message: str, **headers: str) -> web.Response:
@@ -67,7 +68,7 @@ class Twilio(Provider):
             text=form["Body"],
             sender=form.get("From") or form["MessagingServiceSid"],
             seen_at=seen_at(request.headers.get("X-Seen-At")),
-            custom={key: form[key] for key in ("StatusCallback", "MessagingServiceSid") if key in form},
+            custom=told_ids(request) | {key: form[key] for key in _KEPT if key in form},
         )
         sid = f"SM{secrets.token_hex(16)}"
         return Accepted([draft], sid, web.json_response(_resource(account, sid, form), status=201))

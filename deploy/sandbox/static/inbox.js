@@ -21,7 +21,8 @@ function connect(after) {
   events.addEventListener("message", (event) => { messages.add(JSON.parse(event.data)); figures(); });
   events.addEventListener("state", (event) => {
     const state = JSON.parse(event.data);
-    // Emptied elsewhere (a test, another window), or another sandbox on the same port.
+    if (state.run !== run) return location.reload(); // another sandbox on the same port
+    // Emptied elsewhere: by a test, in another window.
     if (messages.all().length && state.providers.every((one) => one.messages === 0)) { messages.clear(); figures(); }
     sites.draw(state);
   });
@@ -45,6 +46,7 @@ document.getElementById("reset").addEventListener("click", async () => {
 messages.onShow(preview);
 const [known, state] = await Promise.all(["/api/messages", "/api/state"].map(async (path) => (await fetch(path)).json()));
 for (const message of known) messages.add(message, { fresh: false });
+const { run } = state;
 figures();
 sites.draw(state);
 connect(known.length ? known[known.length - 1].number : 0);

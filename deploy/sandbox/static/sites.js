@@ -16,23 +16,36 @@ const PROVIDER_MODES = { normal: "Normal", rate_limited: "Trop d’envois (429)"
 const OPENED = 3; // slots a press of the button opens
 const SHOWN = 6; // slots shown under a form
 
-let told = "";
+let latest = null;
+const drawn = new Map(); // card by site or provider, with the state it shows
 
+// Only cards that changed are drawn anew, and none while it is being pressed or its menu is open.
 export function draw(state) {
-  const key = JSON.stringify(state);
-  if (key === told) return;
-  told = key;
-  const open = document.activeElement;
-  if (open && open.tagName === "SELECT" && open.closest(".world")) return; // do not close a menu in use
-  document.getElementById("sites").replaceChildren(...state.sites.map((one) => site(one, state.modes)));
+  latest = state;
   const reject = (name) => name !== "reject_address"; // needs an address: the control API takes it
-  document.getElementById("providers").replaceChildren(
-    build("ul", { class: "card providers" }, ...state.providers.map((one) => provider(one, state.provider_modes.filter(reject)))));
+  for (const one of state.sites) place("sites", one.site, one, () => site(one, state.modes));
+  for (const one of state.providers) place("providers", one.channel, one, () => provider(one, state.provider_modes.filter(reject)));
   const slots = state.sites.flatMap((one) => one.forms.flatMap((form) => form.plannings.flatMap((planning) => planning.slots)));
   document.getElementById("figure-slots").textContent = slots.length.toLocaleString("fr-FR");
 }
 
-document.addEventListener("focusout", (event) => { if (event.target.tagName === "SELECT") told = ""; });
+function place(parent, name, state, make) {
+  const key = JSON.stringify(state);
+  const known = drawn.get(name);
+  if (known && (known.key === key || inUse(known.card))) return;
+  const card = make();
+  const focus = known && known.card.contains(document.activeElement) ? document.activeElement.dataset.act : null;
+  if (known) known.card.replaceWith(card);
+  else document.getElementById(parent).append(card);
+  drawn.set(name, { key, card });
+  if (focus) card.querySelector(`[data-act="${focus}"]`)?.focus();
+}
+
+const inUse = (card) => card.matches(":active") || card.querySelector("select:focus") !== null;
+
+for (const end of ["pointerup", "pointercancel", "focusout"]) {
+  document.addEventListener(end, () => setTimeout(() => latest && draw(latest)));
+}
 
 export async function post(path, body) {
   const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
@@ -76,8 +89,8 @@ function booking(one, form) {
       ...slots.slice(0, SHOWN).map((slot) => build("li", {}, `${slotDay(slot)} `, build("b", {}, slotHour(slot)))),
       slots.length > SHOWN ? build("li", { class: "more" }, `+ ${slots.length - SHOWN}`) : null) : null,
     build("div", { class: "acts" },
-      build("button", { type: "button", class: "primary", onclick: open }, `Ouvrir ${OPENED} créneaux`),
-      build("button", { type: "button", class: "secondary", disabled: !slots.length, onclick: take }, "Tout prendre")));
+      build("button", { type: "button", class: "primary", "data-act": `open ${form.form}`, onclick: open }, `Ouvrir ${OPENED} créneaux`),
+      build("button", { type: "button", class: "secondary", "data-act": `take ${form.form}`, disabled: !slots.length, onclick: take }, "Tout prendre")));
 }
 
 function provider(one, names) {

@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 import deploy.sandbox
 from deploy.sandbox.modes import MODES
 from deploy.sandbox.providers.provider import PROVIDER_MODES
-from deploy.sandbox.running import Running
+from deploy.sandbox.running import Running, running
 
 Visit = Callable[[str | int], Any]
 STATIC = Path(deploy.sandbox.__file__).parent / "static"
@@ -159,6 +160,12 @@ def test_the_state_is_streamed_when_it_changes(sandbox: Running) -> None:
         sandbox.open_slots(77, 48803, count=2)
         after = events.next("state")[1]
         assert len(after["sites"][1]["forms"][0]["plannings"][0]["slots"]) == 2
+
+
+def test_each_sandbox_is_told_from_the_one_before(inbox: Any) -> None:
+    with running() as other:
+        here, there = inbox.get("/api/state").json["run"], urllib.request.urlopen(f"{other.inbox}/api/state")  # noqa: S310 - ours
+        assert here == inbox.get("/api/state").json["run"] != json.load(there)["run"]
 
 
 def test_many_readers_hear_the_same(sandbox: Running, tell: Any) -> None:

@@ -103,10 +103,12 @@ def test_failures_come_in_telegrams_shape(telegram: Any, sandbox: Running) -> No
     assert [kept.to for kept in sandbox.messages()] == ["6"]
 
 
-def test_the_delay_comes_in_a_header(telegram: Any, sandbox: Running) -> None:
+def test_the_delay_and_the_senders_id_come_in_headers(telegram: Any, sandbox: Running) -> None:
     read = datetime.now(UTC) - timedelta(seconds=1)
-    telegram.post(SEND, {"chat_id": 5, "text": "x"}, X_Seen_At=read.isoformat())
+    headers = {"X_Seen_At": read.isoformat(), "X_Notification_Id": "0190"}
+    telegram.post(SEND, {"chat_id": 5, "text": "x"}, **headers)
     (message,) = sandbox.messages()
+    assert message.custom == {"notification_id": "0190"}
     assert message.milliseconds is not None
     assert 1000 <= message.milliseconds < 9000
 

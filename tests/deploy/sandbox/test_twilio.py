@@ -109,16 +109,18 @@ def test_the_accounts_own_credentials_are_needed(visit: Visit, sandbox: Running,
     assert (answer.status, answer.json["code"]) == (401, 20003)
 
 
-def test_the_delay_comes_in_a_header(visit: Visit, sandbox: Running) -> None:
+def test_the_delay_and_the_senders_id_come_in_headers(visit: Visit, sandbox: Running) -> None:
     read = datetime.now(UTC) - timedelta(milliseconds=300)
     headers = {
         "Authorization": "Basic QUMwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZjp0b2tlbg==",
         "Content-Type": "application/x-www-form-urlencoded",
         "X-Seen-At": read.isoformat(),
+        "X-Notification-Id": "0190",
     }
     body = b"To=%2B33612345678&From=%2B33700000000&Body=x"
     assert visit(sandbox.twilio).ask("POST", MESSAGES, body, headers).status == 201
     assert sandbox.messages()[0].draft.seen_at == read
+    assert sandbox.messages()[0].custom == {"notification_id": "0190"}
 
 
 @pytest.mark.parametrize(
