@@ -6,6 +6,7 @@ import os
 import random
 import socket
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from functools import cache
 from typing import Any, Self
 
@@ -79,14 +80,16 @@ class BookingSpider(Spider):
         if not self.once:
             from crawler.feeder import serve  # noqa: PLC0415 -- a check at the terminal loads no Redis library
 
-            async for check in serve(self):
-                yield check
+            async with aclosing(serve(self)) as checks:
+                async for check in checks:
+                    yield check
             return
-        async for desk, check in each_once(self.desks, self.check):
-            self.report.add(desk, check)
-            yield check
-            for slot in slot_items(desk, check):
-                yield slot
+        async with aclosing(each_once(self.desks, self.check)) as ended:
+            async for desk, check in ended:
+                self.report.add(desk, check)
+                yield check
+                for slot in slot_items(desk, check):
+                    yield slot
 
     def closed(self, reason: str) -> None:  # noqa: ARG002 -- Scrapy passes it
         """Tell the person at the terminal."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from configs.desk import Desk, Procedure
 from configs.prefecture import prefecture, prefectures
@@ -82,7 +82,7 @@ class Choice:
     def _at_url(self, desks: list[Desk]) -> list[Desk]:
         if not self.url:
             return desks
-        if urlsplit(self.url).path.strip("/") and len(desks) > 1:
+        if _web(self.url).path.strip("/") and len(desks) > 1:
             names = ", ".join(each.id for each in desks)
             raise WrongArgument(
                 f"url={self.url} is one page and these are {len(desks)} desks: choose by desk= of {names}"
@@ -102,7 +102,7 @@ def located(desk: Desk, url: str) -> Desk:
     return desk.model_copy(update={"url": parts.geturl()})
 
 
-def _web(url: str) -> Any:
+def _web(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

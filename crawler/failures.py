@@ -76,12 +76,13 @@ def again(error: BaseException) -> bool:
     return _kind(error).again
 
 
-def no_page(error: BaseException) -> NoPage:
-    """Return one of the KNOWN errors as what its check says."""
+def no_page(error: BaseException, where: str) -> NoPage:
+    """Return one of the KNOWN errors as what its check says; `where` is what was asked."""
     kind = _kind(error)
-    said = next((text for each in _chain(error) if (text := str(each).strip())), "")
-    reason = ": ".join(filter(None, (kind.reason, said.splitlines()[0][:200] if said else "")))
-    return NoPage(kind.outcome, reason, error)
+    # Scrapy's text on time-outs says no more than its first words, with the seconds to 16 digits.
+    told = () if isinstance(error, DownloadTimeoutError) else _chain(error)
+    said = next((text.splitlines()[0][:200] for each in told if (text := str(each).strip())), "")
+    return NoPage(kind.outcome, f"{': '.join(filter(None, (kind.reason, said)))} ({where})", error)
 
 
 def _kind(error: BaseException) -> _Kind:

@@ -116,7 +116,7 @@ class Session:
                 return await self._send(step)
             except KNOWN as error:
                 if not (again(error) and self._retries and pause < self.clock.left):
-                    raise no_page(error) from error
+                    raise no_page(error, f"{step.method} {step.url}") from error
                 self._retries -= 1
                 await asyncio.sleep(pause)
                 pause *= 2
@@ -141,7 +141,7 @@ class Session:
         try:
             body = unpack(response.body, [headers.get("content-encoding", "")], self._largest)
         except KNOWN as error:
-            raise no_page(error) from error
+            raise no_page(error, url) from error
         return Page(url, response.status, body, visit, ask, headers)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from configs.desk import Desk, is_stand_in
 from configs.hosts import host_of
@@ -16,7 +16,7 @@ Check = Callable[[Desk, int | None], Awaitable[CheckItem]]
 _MINUTE = 60.0
 
 
-async def each_once(desks: list[Desk], check: Check) -> AsyncIterator[tuple[Desk, CheckItem]]:
+async def each_once(desks: list[Desk], check: Check) -> AsyncGenerator[tuple[Desk, CheckItem], None]:
     """Yield each desk with its check, in the order in which they end; `check` must not raise."""
     by_host: defaultdict[str, list[Desk]] = defaultdict(list)
     for desk in desks:

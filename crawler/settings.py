@@ -111,6 +111,9 @@ DOWNLOAD_HANDLERS: dict[str, Any] = {
     "data": None,
 }  # we ask web servers only
 
+# Checks go into the tables; a spider with arguments takes this away (crawler/booking.py): it needs no database.
+ITEM_PIPELINES: dict[str, int] = {"crawler.pipelines.RecordPipeline": 300}
+
 # The keeper replaces processes by age and memory; checks are rows, so no line a minute is needed.
 MEMUSAGE_ENABLED = False
 LOGSTATS_INTERVAL = 0

@@ -7,6 +7,7 @@ import pytest
 
 from configs.desk import Desk
 from configs.prefecture import desks
+from tests.crawler.held import _held, held  # noqa: F401 -- fixtures
 
 _FILE = """
 name: Essonne

@@ -1,0 +1,166 @@
+"""The loop itself: what no page of a site decides."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from configs.outcome import Outcome
+from configs.yamlfile import ConfigFileError
+from crawler.booking import BookingSpider
+from crawler.choice import WrongArgument
+from crawler.platforms import ezbooking
+from crawler.sites import AddressRefused
+from crawler.spiders.prefenligne import PrefenligneSpider
+from tests.crawler.held import Held, make_desk
+from tests.crawler.wire import answer, wire
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+
+def broken(*_: Any) -> Any:
+    raise KeyError("a reader's bug")
+
+
+@pytest.mark.parametrize("part", ["read", "first", "forbidden"])
+def test_an_exception_in_a_platform_ends_in_one_outcome(
+    held: Held, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    monkeypatch.setattr(ezbooking, part, broken)
+    with wire(answer(b"<html>")) as site:
+        item = held.check(make_desk(f"{site.address}/booking/create/1"))
+    assert (item.outcome, item.slots) == (Outcome.UNREADABLE, ())
+    assert "KeyError" in item.reason
+    assert "a reader's bug" in item.reason
+
+
+def test_a_desk_that_does_not_fit_its_platform_ends_in_one_outcome(held: Held) -> None:
+    item = held.check(make_desk("http://127.0.0.1:1/x", parameters={"unknown": 1}))
+    assert (item.outcome, item.requests, item.milliseconds) == (Outcome.UNREADABLE, 0, 0)
+    assert item.error
+    assert "ValidationError" in item.error
+
+
+def test_a_cancelled_check_is_cancelled_and_says_nothing(held: Held) -> None:
+    async def cancelled(address: str) -> bool:
+        task = asyncio.create_task(held.spider.check(make_desk(address), 1))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.wait([task])
+        return task.cancelled()
+
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        assert held.run(cancelled(f"http://127.0.0.1:{silent.getsockname()[1]}/booking/create/1"))
+
+
+def test_pauses_between_steps_do_not_use_up_the_sites_time(
+    held: Held, sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    settings_env(STEP_GAP_SECONDS="0.3", HTTP_DEADLINE_SECONDS="0.5")
+    began = monotonic()
+    item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"))
+    assert item.outcome is Outcome.NO_SLOTS
+    assert monotonic() - began > 0.6
+    assert item.milliseconds < 500
+
+
+def test_a_visit_that_runs_out_of_requests_ends_with_what_it_covered(held: Held, sandbox: "Running") -> None:
+    item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"), limit=6)
+    assert item.outcome is Outcome.NO_SLOTS
+    assert 6 <= item.requests <= 7
+    assert len(item.covered) == 2
+    assert "left unasked" in item.reason
+
+
+def test_checks_of_one_site_at_once_keep_their_sessions_apart(held: Held, sandbox: "Running") -> None:
+    desk = make_desk(f"{sandbox.site('91')}/booking/create/23014")
+
+    async def both() -> list[Any]:
+        return list(await asyncio.gather(*(held.spider.check(desk, token) for token in range(5))))
+
+    items = held.run(both())
+    assert {item.outcome for item in items} == {Outcome.NO_SLOTS}
+    assert [item.token for item in items] == [0, 1, 2, 3, 4]
+    assert len({item.requests for item in items}) == 1
+
+
+def test_hanging_sites_do_not_hold_up_others(held: Held, sandbox: "Running") -> None:
+    sandbox.mode("93", "hang_forever")
+    slow = [make_desk(f"{sandbox.site('93')}/booking/create/9845") for _ in range(20)]
+    quick = make_desk(f"{sandbox.site('91')}/booking/create/23014")
+
+    async def all_at_once() -> tuple[Any, Any]:
+        hanging = [asyncio.create_task(held.spider.check(desk, 1)) for desk in slow]
+        await asyncio.sleep(0)
+        return await held.spider.check(quick, 2), await asyncio.gather(*hanging)
+
+    ended, hung = held.run(all_at_once())
+    assert ended.outcome is Outcome.NO_SLOTS
+    assert ended.milliseconds < 800
+    assert {item.outcome for item in hung} == {Outcome.UNREACHABLE}
+
+
+def test_another_address_is_asked_and_told(held: Held, sandbox: "Running") -> None:
+    desk = make_desk("https://www.essonne.gouv.fr/booking/create/23014")
+    item = held.check(desk, sandbox.site("91"))
+    assert item.outcome is Outcome.NO_SLOTS
+    assert item.booking_url == f"{sandbox.site('91')}/booking/create/23014"
+
+
+def test_real_desks_run_against_stand_ins_and_keep_their_address(
+    held: Held, sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    stand_in = sandbox.site("91").removeprefix("http://")
+    settings_env(SANDBOX_HOSTS=f"www.essonne.gouv.fr={stand_in}")
+    sandbox.open_slots("91", 23014, count=1)
+    item = held.check(make_desk("https://www.essonne.gouv.fr/booking/create/23014"))
+    assert item.outcome is Outcome.SLOTS
+    assert item.booking_url == "https://www.essonne.gouv.fr/booking/create/23014"
+    assert item.process == f"{socket.gethostname()}:{os.getpid()}"
+
+
+class TestArguments:
+    def test_without_arguments_it_serves_the_queue(self) -> None:
+        assert PrefenligneSpider.chosen({}) == []
+        assert PrefenligneSpider.chosen({"_job": "abc", "_version": "1"}) == []
+        assert not PrefenligneSpider(_job="abc").once
+
+    def test_with_arguments_it_checks_once_what_they_name(self) -> None:
+        spider = PrefenligneSpider(prefecture="evry-courcouronnes_91", url="http://127.0.0.1:1")
+        assert spider.once
+        assert [desk.url for desk in spider.desks] == ["http://127.0.0.1:1/booking/create/23014"]
+
+    def test_a_site_that_may_not_be_asked_is_named_before_anything_is_asked(self) -> None:
+        with pytest.raises(AddressRefused, match=r"www\.essonne\.gouv\.fr"):
+            PrefenligneSpider(prefecture="evry-courcouronnes_91")
+
+    def test_a_stand_in_makes_it_askable(self, settings_env: Callable[..., None]) -> None:
+        settings_env(SANDBOX_HOSTS="www.essonne.gouv.fr=127.0.0.1:1")
+        assert PrefenligneSpider(prefecture="evry-courcouronnes_91").once
+
+    def test_a_wrong_name_is_answered_with_those_that_exist(self) -> None:
+        with pytest.raises(WrongArgument, match="did you mean prefecture"):
+            PrefenligneSpider(prefectur="evry-courcouronnes_91")
+
+    def test_wrong_desk_files_stop_the_start(
+        self,
+        desk_files: Callable[..., Any],
+        settings_env: Callable[..., None],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        desk_files(a="127.77.0.91:1")
+        monkeypatch.setattr("crawler.catalogue.desks", lambda: {"x/y": make_desk(parameters={"q": 1})})
+        monkeypatch.setattr("crawler.catalogue._line", lambda _desk, key, text: f"{key}: {text}")
+        with pytest.raises(ConfigFileError, match="is no parameter of ezbooking"):
+            PrefenligneSpider()
+
+    def test_a_base_without_a_name_is_no_spider(self) -> None:
+        with pytest.raises(ValueError, match="must have a name"):
+            BookingSpider()

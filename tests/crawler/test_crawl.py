@@ -1,0 +1,92 @@
+"""The command's own part: what it decides before a reactor is there."""
+
+import argparse
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from scrapy.commands.crawl import Command as Crawl
+
+from crawler.commands.crawl import Command
+from tests.crawler.held import scrapy_settings
+
+URL = "url=http://127.0.0.1:1"
+
+
+def prepared(*arguments: str) -> Command:
+    """Return the command as `scrapy crawl …` has it when it is about to run."""
+    command = Command()
+    command.settings = scrapy_settings()
+    parser = argparse.ArgumentParser(conflict_handler="resolve")
+    command.add_options(parser)
+    opts, args = parser.parse_known_args(arguments)
+    command.process_options(args, opts)
+    return command
+
+
+def setting(command: Command, name: str) -> Any:
+    assert command.settings is not None
+    return command.settings[name]
+
+
+def test_a_check_at_the_terminal_is_quiet_unless_told_otherwise() -> None:
+    assert setting(prepared("prefenligne", "-a", URL), "LOG_LEVEL") == "WARNING"
+    assert setting(prepared("prefenligne", "-a", URL, "-L", "DEBUG"), "LOG_LEVEL") == "DEBUG"
+    assert setting(prepared("prefenligne", "-a", URL, "-s", "LOG_LEVEL=INFO"), "LOG_LEVEL") == "INFO"
+
+
+def test_a_serving_spider_logs_as_all_programs_do() -> None:
+    command = prepared("prefenligne", "-a", "_job=1")
+    assert command.serving
+    assert setting(command, "LOG_INSTALL_ROOT_HANDLER") is False
+    assert not prepared("prefenligne", "-L", "INFO").serving
+    assert not prepared("prefenligne", "-a", URL).serving
+
+
+@pytest.fixture
+def _logs() -> Iterator[None]:
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    logging.captureWarnings(capture=False)
+
+
+@pytest.mark.usefixtures("_logs")
+def test_running_a_serving_spider_sets_up_its_log_first(
+    monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
+) -> None:
+    settings_env(LOG_LEVEL="warning")
+    ran: list[bool] = []
+    monkeypatch.setattr(
+        Crawl, "run", lambda *_: ran.append(logging.getLogger("scrapy").isEnabledFor(logging.INFO))
+    )
+    prepared("prefenligne").run(["prefenligne"], argparse.Namespace())
+    assert ran == [False]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("doctolib",), "scrapy crawl doctolib: no booking system's spider; those that exist: .*prefenligne"),
+        (("prefenligne", "-a", "prefecture=x"), "scrapy crawl prefenligne: no prefecture 'x'"),
+        (("prefenligne", "-a", "procedure=VISA"), "no desk to check with procedure=VISA"),
+        (("prefenligne", "-a", "desk=naturalisation-torcy"), "is not on this machine"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_starts(arguments: tuple[str, ...], said: str) -> None:
+    with pytest.raises(SystemExit, match=said):
+        prepared(*arguments)
+
+
+def test_wrong_settings_are_said_too(
+    monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
+) -> None:
+    settings_env(SPIDER_PLACES="none")
+    with pytest.raises(SystemExit, match="SPIDER_PLACES"):
+        prepared("prefenligne", "-a", "desk=naturalisation-torcy")
+
+
+def test_the_number_of_spiders_is_scrapys_own_business() -> None:
+    assert not prepared().serving

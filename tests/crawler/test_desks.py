@@ -1,0 +1,64 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from scrapy.cmdline import execute
+
+from configs.prefecture import UnknownPrefecture
+from crawler.commands.desks import UnknownSystem, listing
+from tests.crawler.held import scrapy_settings
+
+
+def run(*arguments: str) -> str | int | None:
+    with pytest.raises(SystemExit) as left:
+        execute(["scrapy", "desks", *arguments], scrapy_settings())
+    return left.value.code
+
+
+def test_all_desks_stand_in_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["DESK", "LABEL", "PROCEDURES", "SYSTEM", "PLATFORM", "GRADE", "WATCH", "URL"]
+    start = lines[0].index("URL")
+    assert {line[start - 1 : start + 5] for line in lines[1:]} == {" https"}
+    assert "evry-courcouronnes_91/naturalisation" in lines[4]
+
+
+def test_one_prefecture_or_system_can_be_asked_for() -> None:
+    assert len(listing("bobigny_93", "prefenligne").splitlines()) == 3
+    assert len(listing("melun_77", None).splitlines()) == 2
+
+
+def test_a_prefecture_without_desks_says_why() -> None:
+    assert listing("cergy_95", None).startswith("no desk: no known page; prefectures with desks: bobigny_93")
+
+
+def test_wrong_names_are_answered_with_those_that_exist() -> None:
+    with pytest.raises(UnknownPrefecture, match="did you mean bobigny_93"):
+        listing("bobigny", None)
+    with pytest.raises(UnknownSystem, match=r"those that exist: .*prefenligne"):
+        listing(None, "prefenlign")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--prefecture", "x"), "no prefecture 'x'"),
+        (("--system", "x"), "no booking system 'x'"),
+        (("bobigny_93",), "use --prefecture"),
+    ],
+)
+def test_the_command_ends_with_the_words_and_no_traceback(arguments: tuple[str, ...], said: str) -> None:
+    code = run(*arguments)
+    assert isinstance(code, str)
+    assert said in code
+
+
+def test_wrong_desk_files_are_named(
+    desk_files: Callable[..., Any], tmp_path: Any, settings_env: Callable[..., None]
+) -> None:
+    desk_files(a="127.77.0.91:1")
+    path = tmp_path / "prefectures" / "evry_91.yaml"
+    path.write_text(path.read_text().replace("ezbooking", "easybooking"))
+    settings_env(PREFECTURES_DIR=path.parent)
+    assert "no platform 'easybooking'" in str(run())

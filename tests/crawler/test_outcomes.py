@@ -1,0 +1,143 @@
+"""Every outcome by a real crawl: a real engine and downloader against stand-ins that misbehave on the wire."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from configs.outcome import Outcome
+from crawler.items import CheckItem
+from tests.crawler.held import Held, make_desk
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+FORM = 23014
+PLANNINGS = (23018, 23198, 23199)
+
+
+def check(held: Held, sandbox: "Running", code: str = "91", form: int = FORM) -> CheckItem:
+    item = held.check(make_desk(f"{sandbox.site(code)}/booking/create/{form}"))
+    assert isinstance(item, CheckItem)
+    assert item.token == 7
+    assert item.reason
+    assert len(item.process.split(":")) == 2
+    return item
+
+
+def test_free_hours_are_slots_of_their_planning(held: Held, sandbox: "Running") -> None:
+    opened = sandbox.open_slots("91", FORM, count=3, planning=PLANNINGS[1])
+    item = check(held, sandbox)
+    assert item.outcome is Outcome.SLOTS
+    assert sorted(slot.starts_at for slot in item.slots if slot.starts_at) == opened
+    assert {slot.place.key for slot in item.slots} == {str(PLANNINGS[1])}
+    assert item.requests == len(sandbox.requests("91"))
+
+
+def test_the_sites_own_sentence_is_no_slots(held: Held, sandbox: "Running") -> None:
+    item = check(held, sandbox)
+    assert (item.outcome, item.slots, item.error) == (Outcome.NO_SLOTS, (), None)
+    assert "plus de plage horaire libre" in item.reason
+    assert item.covered
+    assert item.milliseconds < 1000
+
+
+def test_no_check_of_an_open_desk_calls_the_step_that_takes_a_slot(held: Held, sandbox: "Running") -> None:
+    for planning in PLANNINGS:
+        sandbox.open_slots("91", FORM, count=4, planning=planning)
+    sandbox.open_slots("77", 48803, count=4)
+    assert check(held, sandbox).outcome is Outcome.SLOTS
+    assert check(held, sandbox, "77", 48803).outcome is Outcome.SLOTS
+    seen = [each for code in ("91", "77") for each in sandbox.requests(code)]
+    assert any("planning::assign" in each.path for each in seen)
+    steps = {(each.method, each.path.split("/")[4]) for each in seen if "/create/" in each.path}
+    assert steps <= {
+        ("GET", "0"),
+        ("POST", "0"),
+        ("GET", "1"),
+        ("POST", "1"),
+        ("GET", "2"),
+        ("GET", "3"),
+        ("POST", "3"),
+        ("GET", "4"),
+    }
+    assert sandbox.reservations("91") == sandbox.reservations("77") == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "outcome", "reason"),
+    [
+        ("overload", Outcome.OVERLOADED, "surchargé"),
+        ("overload_502", Outcome.OVERLOADED, "502"),
+        ("overload_503", Outcome.OVERLOADED, "503"),
+        ("overload_504", Outcome.OVERLOADED, "504"),
+        ("block", Outcome.BLOCKED, "403"),
+        ("cloudflare", Outcome.BLOCKED, "Cloudflare"),
+        ("captcha", Outcome.CAPTCHA, "captcha"),
+        ("maintenance", Outcome.MAINTENANCE, ""),
+        ("closed", Outcome.CLOSED, "désactivé définitivement"),
+        ("rate_limited", Outcome.RATE_LIMITED, "429"),
+        ("layout", Outcome.UNREADABLE, "no rule"),
+        ("empty", Outcome.UNREADABLE, "empty"),
+        ("error200", Outcome.UNREADABLE, "no rule"),
+        ("big", Outcome.UNREADABLE, "too large"),
+        ("redirect_loop", Outcome.UNREADABLE, "more than 5 times"),
+        ("redirect_away", Outcome.UNREADABLE, "another site: http://127.77.9.9"),
+        ("truncated_gzip", Outcome.UNREACHABLE, "cut short"),
+        ("reset", Outcome.UNREACHABLE, "lost"),
+        ("hang", Outcome.UNREACHABLE, "in time"),
+        ("hang_forever", Outcome.UNREACHABLE, "in time"),
+        ("drip", Outcome.UNREACHABLE, "in time"),
+    ],
+)
+def test_a_site_that_is_not_well_ends_in_its_outcome(
+    held: Held, sandbox: "Running", mode: str, outcome: Outcome, reason: str
+) -> None:
+    sandbox.open_slots("91", FORM, count=1)
+    sandbox.mode("91", mode)
+    item = check(held, sandbox)
+    assert (item.outcome, item.slots, item.covered) == (outcome, (), ())
+    assert reason in item.reason
+    assert 1 <= item.requests <= 6
+    assert item.milliseconds < 1500
+
+
+def test_an_endless_page_ends_by_its_size_or_by_its_time(held: Held, sandbox: "Running") -> None:
+    sandbox.mode("91", "endless")
+    assert check(held, sandbox).outcome in (Outcome.UNREADABLE, Outcome.UNREACHABLE)
+
+
+def test_a_wrong_charset_breaks_no_reading(held: Held, sandbox: "Running") -> None:
+    sandbox.mode("91", "bad_charset")
+    assert check(held, sandbox).outcome is Outcome.NO_SLOTS
+
+
+def test_an_unknown_charset_breaks_no_reading(held: Held, sandbox: "Running") -> None:
+    sandbox.mode("91", "bad_charset", charset="klingon-1")
+    assert check(held, sandbox).outcome in (Outcome.NO_SLOTS, Outcome.UNREADABLE)
+
+
+def test_a_ban_that_begins_during_a_visit_is_blocked(held: Held, sandbox: "Running") -> None:
+    sandbox.mode("91", "ban", requests=5)
+    item = check(held, sandbox)
+    assert item.outcome is Outcome.BLOCKED
+    assert item.requests == 6
+
+
+def test_what_the_site_asks_to_wait_is_kept(held: Held, sandbox: "Running") -> None:
+    sandbox.mode("91", "rate_limited", retry_after=33)
+    assert check(held, sandbox).retry_after == 33
+    sandbox.mode("91", "maintenance", retry_after=90)
+    assert check(held, sandbox).retry_after == 90
+
+
+def test_trouble_after_a_slot_was_proven_takes_nothing_back(held: Held, sandbox: "Running") -> None:
+    sandbox.open_slots("91", FORM, count=2)
+    sandbox.mode("91", "calendar_broken")
+    item = check(held, sandbox)
+    assert item.outcome is Outcome.SLOTS
+    assert [slot.moment for slot in item.slots] == [None]
+
+
+def test_a_site_that_gets_well_is_proven_again(held: Held, sandbox: "Running") -> None:
+    sandbox.mode("91", "hang_forever", count=1)
+    assert [check(held, sandbox).outcome for _ in range(2)] == [Outcome.UNREACHABLE, Outcome.NO_SLOTS]

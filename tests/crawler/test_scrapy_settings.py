@@ -1,0 +1,55 @@
+"""The switches that would break a promise if a new Scrapy moved them."""
+
+from importlib import import_module
+from urllib.parse import urlsplit
+
+import pytest
+from scrapy.utils.misc import load_object
+
+from configs.settings import Settings
+from crawler import settings as ours
+from tests.crawler.held import Held, scrapy_settings
+
+
+def test_every_setting_is_one_that_this_scrapy_knows() -> None:
+    known = set(import_module("scrapy.settings.default_settings").__all__)
+    mine = {name for name in vars(ours) if name.isupper() and not name.startswith("_")}
+    assert mine <= known
+
+
+def test_every_component_that_is_named_exists() -> None:
+    for table in (ours.DOWNLOADER_MIDDLEWARES, ours.SPIDER_MIDDLEWARES, ours.ITEM_PIPELINES):
+        for path in table:
+            assert load_object(path)
+
+
+@pytest.mark.parametrize(
+    "switch",
+    ["TELNETCONSOLE_ENABLED", "REMOTE_CONTROL_ENABLED", "RETRY_ENABLED", "REDIRECT_ENABLED", "METAREFRESH_ENABLED",
+     "COOKIES_ENABLED", "HTTPPROXY_ENABLED", "COMPRESSION_ENABLED", "AUTOTHROTTLE_ENABLED", "DNSCACHE_ENABLED"],
+)  # fmt: skip
+def test_what_must_be_off_is_off(switch: str) -> None:
+    assert scrapy_settings().getbool(switch) is False
+
+
+def test_the_downloader_never_holds_back_what_has_a_place() -> None:
+    places = Settings.model_fields["spider_places"].default
+    assert places < ours.CONCURRENT_REQUESTS <= ours.CONCURRENT_REQUESTS_PER_DOMAIN
+
+
+def test_only_the_guard_and_what_writes_headers_stand_before_the_wire(held: Held) -> None:
+    engine = held.spider.crawler.engine
+    names = [type(each).__name__ for each in engine.downloader.middleware.middlewares]
+    assert names == ["DefaultHeadersMiddleware", "UserAgentMiddleware", "DownloaderStats", "LoopbackGuard"]
+    assert [type(each).__name__ for each in engine.scraper.spidermw.middlewares] == []
+
+
+def test_only_the_web_is_asked(held: Held) -> None:
+    handlers = held.spider.crawler.engine.downloader.handlers
+    assert [scheme for scheme in ("file", "ftp", "s3", "data") if handlers._get_handler(scheme)] == []
+
+
+def test_we_say_who_we_are() -> None:
+    assert ours.USER_AGENT.startswith("Mozilla/5.0 (")
+    link = ours.USER_AGENT.partition("(+")[2].rstrip(")")
+    assert urlsplit(link).hostname == "rdvpriority.fr"

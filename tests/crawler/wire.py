@@ -1,0 +1,85 @@
+"""A server that says on the wire whatever a test wants, also what is no HTTP."""
+
+import socket
+import socketserver
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+Say = Callable[[socket.socket, bytes], None]
+
+
+@dataclass
+class Wire:
+    """Where it listens, and the requests that it was sent, whole, in order."""
+
+    address: str
+    requests: list[bytes] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[str]:
+        return [request.split(b"\r\n", 1)[0].decode() for request in self.requests]
+
+
+@contextmanager
+def wire(say: Say, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[Wire]:
+    """Serve until the block ends. `say(connection, request)` answers; the connection is then closed."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            try:
+                connection = tls.wrap_socket(self.request, server_side=True) if tls else self.request
+                request = _read(connection)
+                if request:
+                    served.requests.append(request)
+                    say(connection, request)
+            except OSError:
+                return  # the visitor went away, as some tests want
+
+    server = socketserver.ThreadingTCPServer((host, 0), Handler)
+    server.daemon_threads = True
+    server.block_on_close = False
+    scheme = "https" if tls else "http"
+    served = Wire(f"{scheme}://{host}:{server.server_address[1]}")
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), name="wire")
+    thread.start()
+    try:
+        yield served
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _read(connection: socket.socket) -> bytes:
+    got = b""
+    while b"\r\n\r\n" not in got:
+        chunk = connection.recv(65536)
+        if not chunk:
+            return b""
+        got += chunk
+        if got.startswith(b"\x16"):  # a TLS handshake, which has no end of lines to wait for
+            return got
+    head, _, body = got.partition(b"\r\n\r\n")
+    length = next(
+        (
+            int(line.partition(b":")[2])
+            for line in head.split(b"\r\n")
+            if line.lower().startswith(b"content-length:")
+        ),
+        0,
+    )
+    while len(body) < length:
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+def answer(body: bytes = b"", status: str = "200 OK", **headers: str) -> Say:
+    """Return what says one whole HTTP answer; header names are written with underscores."""
+    said = {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(body))}
+    said |= {name.replace("_", "-"): value for name, value in headers.items()}
+    head = "".join(f"{name}: {value}\r\n" for name, value in said.items())
+    whole = f"HTTP/1.1 {status}\r\n{head}Connection: close\r\n\r\n".encode() + body
+    return lambda connection, _: connection.sendall(whole)
