@@ -1,11 +1,12 @@
 """How often an address and an account may ask; counted in Redis, for all processes together."""
 
 import hashlib
+from http import HTTPStatus
 from typing import Any
 
 import structlog
 from flask import Flask, Response, request
-from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded
+from flask_limiter import ApplicationLimit, HeaderNames, Limiter, RateLimitExceeded
 from limits.errors import StorageError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -17,6 +18,7 @@ GENERAL = "1000 per 15 minutes"
 AUTH = "100 per 15 minutes"
 ACCOUNT = "10 per 15 minutes"
 _AUTH_ROUTES = ("accounts.register", "accounts.login")
+_WAIT = "X-RateLimit-Wait"
 _PATIENCE = 1  # seconds that a request waits for Redis
 log = structlog.get_logger(__name__)
 
@@ -53,6 +55,8 @@ def _limiter(limits: list[ApplicationLimit], *, in_memory_fallback_enabled: bool
         _address,
         application_limits=list(limits),
         headers_enabled=True,
+        # the limiter writes it on every answer, also over a 503 of ours that knows better
+        header_name_mapping={HeaderNames.RETRY_AFTER: _WAIT},
         in_memory_fallback_enabled=in_memory_fallback_enabled,
         storage_uri=f"redis+{url}" if url.startswith("unix://") else url,
         storage_options=options,
@@ -80,8 +84,9 @@ def _free() -> bool:
 
 
 def _retry_after_only_where_refused(response: Response) -> Response:
-    if response.status_code not in (429, 503):
-        response.headers.pop("Retry-After", None)
+    wait = response.headers.pop(_WAIT, None)
+    if wait is not None and response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        response.headers["Retry-After"] = wait
     return response
 
 

@@ -26,11 +26,27 @@ def door(monkeypatch: pytest.MonkeyPatch) -> Door:
 
 
 @pytest.fixture
-def app(database: str, redis_server: redis.Redis, settings_env: Callable[..., None], door: Door) -> Flask:
-    settings_env(PREFECTURES_DIR=PREFECTURES, FRONTEND_URL="https://front.example")
-    made = create_app()
-    made.testing = False  # errors are answered, as in life
-    return made
+def make_app(redis_server: redis.Redis, settings_env: Callable[..., None], door: Door) -> Callable[[], Flask]:
+    """Make an app on whatever the environment says."""
+
+    def make() -> Flask:
+        settings_env(PREFECTURES_DIR=PREFECTURES, FRONTEND_URL="https://front.example")
+        made = create_app()
+        made.testing = False  # errors are answered, as in life
+        return made
+
+    return make
+
+
+@pytest.fixture
+def app(database: str, make_app: Callable[[], Flask]) -> Flask:
+    return make_app()
+
+
+@pytest.fixture
+def bare(make_app: Callable[[], Flask]) -> FlaskClient:
+    """Give an app without a database: what is asked here must not need one."""
+    return make_app().test_client()
 
 
 @pytest.fixture

@@ -1,0 +1,97 @@
+import re
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+EXPECTED = {
+    ("post", "/api/auth/register"), ("post", "/api/auth/login"), ("get", "/api/auth/me"),
+    ("get", "/api/alerts"), ("post", "/api/alerts"), ("delete", "/api/alerts/{alert_id}"),
+    ("patch", "/api/alerts/{alert_id}/toggle"),
+    ("get", "/api/prefectures"), ("get", "/api/prefectures/{prefecture_id}"),
+    ("get", "/api/detections"),
+    ("get", "/api/health"), ("get", "/api/health/live"), ("get", "/api/health/ready"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def document(bare: FlaskClient) -> dict[str, Any]:
+    answer = bare.get("/api/openapi.json")
+    assert (answer.status_code, answer.mimetype) == (200, "application/json")
+    found: dict[str, Any] = answer.json or {}
+    return found
+
+
+def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(method, path): each for path, item in document["paths"].items() for method, each in item.items()}
+
+
+def test_the_document_lists_exactly_the_routes(bare: FlaskClient, document: dict[str, Any]) -> None:
+    assert set(operations(document)) == EXPECTED
+    served = {
+        (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        for rule in bare.application.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.rule.startswith("/api/") and not rule.endpoint.startswith("docs.")
+    }
+    assert served == EXPECTED
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    references: set[str] = set()
+
+    def walk(value: Any) -> None:
+        if isinstance(value, dict):
+            if isinstance(value.get("$ref"), str):
+                references.add(value["$ref"])
+            for each in value.values():
+                walk(each)
+        if isinstance(value, list):
+            for each in value:
+                walk(each)
+
+    walk(document)
+    assert {each.rpartition("/")[2] for each in references} <= set(document["components"]["schemas"])
+    assert document["openapi"].startswith("3.1")
+
+
+def test_every_error_is_declared_as_a_problem(document: dict[str, Any]) -> None:
+    for (method, path), operation in operations(document).items():
+        for status, response in operation["responses"].items():
+            health = path.startswith("/api/health") and status == "503" and "live" not in path
+            if int(status) >= 400 and not health:
+                assert list(response["content"]) == ["application/problem+json"], (method, path, status)
+        assert {"429", "500", "503"} <= set(operation["responses"])
+
+
+def test_what_reads_a_body_declares_how_it_refuses_one(document: dict[str, Any]) -> None:
+    for operation in operations(document).values():
+        reads = "requestBody" in operation
+        assert ({"400", "413", "415", "422"} <= set(operation["responses"])) is reads
+
+
+def test_what_needs_a_token_says_so(document: dict[str, Any]) -> None:
+    private = {key for key, operation in operations(document).items() if operation.get("security")}
+    assert private == {
+        key for key in EXPECTED if "alerts" in key[1] or key[1] in ("/api/auth/me", "/api/detections")
+    }
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    for key in private:
+        assert "401" in operations(document)[key]["responses"]
+
+
+def test_every_name_at_the_border_is_in_camel_case(document: dict[str, Any]) -> None:
+    names = {
+        name for schema in document["components"]["schemas"].values() for name in schema.get("properties", {})
+    }
+    assert {"prefectureId", "slotsAvailable", "isActive"} <= names
+    assert [name for name in names if not re.fullmatch(r"[a-z][A-Za-z0-9]*", name)] == []
+
+
+def test_the_page_shows_every_route_and_loads_nothing_from_elsewhere(bare: FlaskClient) -> None:
+    page = bare.get("/api/docs")
+    assert (page.status_code, page.mimetype) == (200, "text/html")
+    for _, path in EXPECTED:
+        assert f"<code>{path}</code>" in page.text
+    assert "Problem" in page.text
+    assert not re.findall(r"<script|<link|src=|https?://(?!spec)", page.text)

@@ -1,0 +1,173 @@
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from threading import Event
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import redis
+from flask import Flask
+from flask.testing import FlaskClient
+from rq import Queue, SimpleWorker
+
+from api import probes
+from api.models.base import session
+from api.models.check import Check
+from api.probes import Down, Probes
+from configs.clock import clock
+from configs.outcome import Outcome
+from tests.api.world import BOBIGNY, desk_state
+
+SEEN = {
+    "at": "2026-11-20T09:00:00Z",
+    "scrapyd": "ok",
+    "running": {"prefenligne": 1},
+    "wanted": {"prefenligne": 1},
+}
+
+
+def check(age: float) -> None:
+    with session() as s:
+        s.add(
+            Check(
+                started_at=clock() - timedelta(seconds=age), desk_id=BOBIGNY, outcome=Outcome.NO_SLOTS,
+                evidence="x", milliseconds=1, requests=1, slots_seen=0, covered=[], process="test",
+            )
+        )  # fmt: skip
+
+
+def keeper(server: redis.Redis, **changes: Any) -> None:
+    server.set("keeper:seen", json.dumps(SEEN | changes))
+
+
+@pytest.fixture
+def workers(redis_server: redis.Redis) -> SimpleWorker:
+    """Register a worker of every queue, as a running one does."""
+    made = SimpleWorker(
+        [Queue(name, connection=redis_server) for name in probes.QUEUES], connection=redis_server
+    )
+    made.register_birth()  # type: ignore[no-untyped-call]  # RQ has no types here
+    return made
+
+
+@pytest.fixture
+def whole(client: FlaskClient, redis_server: redis.Redis, workers: SimpleWorker) -> FlaskClient:
+    """Give an API whose parts all work."""
+    keeper(redis_server)
+    desk_state(wished_seconds=30, feasible_seconds=30)
+    check(age=1)
+    return client
+
+
+def parts(client: FlaskClient, status: int = 503) -> dict[str, Any]:
+    answer = client.get("/api/health")
+    assert answer.status_code == status, answer.text
+    found: dict[str, Any] = (answer.json or {})["parts"]
+    return {name: part["reason"] for name, part in found.items() if part["status"] == "down"}
+
+
+def test_all_parts_work(whole: FlaskClient) -> None:
+    for path in ("/api/health", "/api/health/ready"):
+        answer = whole.get(path)
+        assert answer.status_code == 200, answer.text
+        body = answer.json or {}
+        assert body["status"] == "ok"
+        assert list(body["parts"]) == ["database", "redis", "eviction", "scrapyd", "workers", "checks"]
+
+
+def test_a_keeper_that_is_silent_is_named(whole: FlaskClient, redis_server: redis.Redis) -> None:
+    redis_server.delete("keeper:seen")
+    assert "scrapy keep" in parts(whole)["scrapyd"]
+
+
+def test_what_the_keeper_saw_is_told(whole: FlaskClient, redis_server: redis.Redis) -> None:
+    keeper(redis_server, scrapyd="down")
+    assert "scrapyd is down" in parts(whole)["scrapyd"]
+    keeper(redis_server, running={})
+    assert "0 of 1" in parts(whole)["scrapyd"]
+    redis_server.set("keeper:seen", "not json")
+    assert "cannot be asked" in parts(whole)["scrapyd"]
+
+
+def test_a_queue_that_nobody_listens_to_is_named(
+    whole: FlaskClient, workers: SimpleWorker, redis_server: redis.Redis
+) -> None:
+    workers.teardown()  # type: ignore[no-untyped-call]  # RQ has no types here
+    only = SimpleWorker([Queue("critical", connection=redis_server)], connection=redis_server)
+    only.register_birth()  # type: ignore[no-untyped-call]  # RQ has no types here
+    assert parts(whole)["workers"] == "no worker listens to immediate, scheduled, bulk"
+
+
+def test_a_policy_that_drops_jobs_is_named(whole: FlaskClient, redis_server: redis.Redis) -> None:
+    redis_server.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        found = parts(whole)
+    finally:
+        redis_server.config_set("maxmemory-policy", "noeviction")
+    assert "allkeys-lru" in found["eviction"]
+    assert list(found) == ["eviction"]
+
+
+def test_old_checks_are_named_but_not_where_nothing_is_scheduled(
+    client: FlaskClient, redis_server: redis.Redis, workers: SimpleWorker
+) -> None:
+    keeper(redis_server)
+    parts(client, 200)
+    desk_state(wished_seconds=30, feasible_seconds=30)
+    assert "none was checked yet" in parts(client)["checks"]
+    check(age=500)
+    assert "120 s are allowed" in parts(client)["checks"]
+    desk_state(wished_seconds=30, feasible_seconds=400)
+    parts(client, 200)
+
+
+def test_a_database_that_is_away_is_named_and_the_rest_is_told(
+    whole: FlaskClient, settings_env: Callable[..., None]
+) -> None:
+    settings_env(DATABASE_URL="postgresql://x:x@127.0.0.1:1/x")
+    assert parts(whole) == {
+        "database": "does not answer (OperationalError)",
+        "checks": "does not answer (OperationalError)",
+    }
+
+
+def test_a_redis_that_is_away_is_named_and_the_rest_is_told(
+    database: str, make_app: Callable[[], Flask], settings_env: Callable[..., None]
+) -> None:
+    settings_env(REDIS_URL="redis://127.0.0.1:1/0")
+    client = make_app().test_client()
+    assert set(parts(client)) == {"redis", "eviction", "scrapyd", "workers"}
+    assert client.get("/api/health/live").json == {"status": "ok"}
+
+
+def test_live_touches_nothing(bare: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis.connection.Connection, "connect", lambda *_: pytest.fail("Redis was asked"))
+    assert bare.get("/api/health/live").json == {"status": "ok"}
+
+
+def test_a_part_that_hangs_is_down_in_time_and_asked_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "PATIENCE", 0.05)
+    release, asked = Event(), []
+
+    def hang() -> str:
+        asked.append(uuid4())
+        release.wait(10)
+        return "at last"
+
+    def broken() -> str:
+        raise Down("broken")
+
+    watched = Probes({"hangs": hang, "works": lambda: "fine", "broken": broken})
+    try:
+        for _ in range(5):
+            assert watched.report() == {
+                "hangs": (False, "no answer within 0.05 s"),
+                "works": (True, "fine"),
+                "broken": (False, "broken"),
+            }
+        assert len(asked) == 1
+    finally:
+        release.set()
+    monkeypatch.setattr(probes, "PATIENCE", 5)
+    assert watched.report()["hangs"] == (True, "at last")

@@ -1,0 +1,166 @@
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+import time_machine
+from flask.testing import FlaskClient
+
+from api.models.alert import Alert, ClosedBecause
+from api.models.desk import DeskChange
+from api.models.user import Contact
+from configs.plan import PlanName
+from configs.signing import sign
+from tests.api.world import Door, Person, rows, wait_for
+
+People = Callable[..., Person]
+
+
+def stop(alert_id: UUID) -> str:
+    return f"/l/stop/{sign('stop-alert', str(alert_id))}"
+
+
+def test_opening_the_stop_link_shows_the_alert_and_changes_nothing(
+    client: FlaskClient, person: People
+) -> None:
+    link = stop(wait_for(person().id))
+    for _ in range(2):
+        answer = client.get(link)
+        assert answer.status_code == 200
+        assert "Arrêter cette alerte ?" in answer.text
+        assert "Seine-Saint-Denis (93)" in answer.text
+        assert 'method="post"' in answer.text
+    (alert,) = rows(Alert)
+    assert alert.waits
+    assert rows(DeskChange) == []
+
+
+def test_a_page_never_names_the_procedure(client: FlaskClient, person: People) -> None:
+    link = stop(wait_for(person().id))
+    for answer in (client.get(link), client.post(link)):
+        assert "jour" not in answer.text.lower()  # as in séjour
+
+
+def test_confirming_stops_the_alert_once_and_tells_the_planner(client: FlaskClient, person: People) -> None:
+    link = stop(wait_for(person().id))
+    for _ in range(2):
+        answer = client.post(link)
+        assert answer.status_code == 200
+        assert "Votre alerte est arrêtée" in answer.text
+    (alert,) = rows(Alert)
+    assert alert.closed_because is ClosedBecause.STOPPED
+    assert sorted(line.desk_id for line in rows(DeskChange)) == [
+        "bobigny_93/naturalisation",
+        "bobigny_93/titre-sejour",
+    ]
+    assert "Votre alerte est arrêtée" in client.get(link).text
+
+
+def test_a_mail_program_may_stop_it_in_one_click(client: FlaskClient, person: People) -> None:
+    answer = client.post(stop(wait_for(person().id)), data={"List-Unsubscribe": "One-Click"})  # RFC 8058
+    assert answer.status_code == 200
+    (alert,) = rows(Alert)
+    assert not alert.waits
+
+
+def test_an_alert_that_ended_otherwise_keeps_its_reason(client: FlaskClient, person: People) -> None:
+    camille = person(plan=PlanName.URGENCE_24H)
+    alert_id = wait_for(camille.id)
+    client.delete(f"/api/alerts/{alert_id}", headers=camille.headers)
+    client.post(stop(alert_id))
+    (alert,) = rows(Alert)
+    assert alert.closed_because is ClosedBecause.DELETED
+
+
+def test_the_link_of_an_alert_that_is_gone_says_so(client: FlaskClient) -> None:
+    link = stop(UUID(int=7))
+    assert "existe plus" in client.get(link).text
+    assert client.post(link).status_code == 200
+
+
+def test_forged_links_are_refused_in_french(client: FlaskClient, person: People) -> None:
+    alert_id = wait_for(person().id)
+    good = sign("stop-alert", str(alert_id))
+    other_scope = sign("verify-email", str(alert_id))
+    payloads: tuple[object, ...] = ("x", 7, None, [], {"contact": "x"}, {"alert": 5})
+    strange = [sign("stop-alert", each) for each in payloads]
+    for token in ("x", good[:-1], good[1:], other_scope, "%00", "é", *strange):
+        for method in ("GET", "POST"):
+            answer = client.open(f"/l/stop/{token}", method=method)
+            assert answer.status_code == 400, token
+            assert "est pas valable" in answer.text
+    (alert,) = rows(Alert)
+    assert alert.waits
+
+
+def test_an_old_link_says_that_it_expired(
+    client: FlaskClient, person: People, frozen: time_machine.Traveller
+) -> None:
+    link = stop(wait_for(person().id))
+    frozen.shift(timedelta(days=31))
+    for method in ("GET", "POST"):
+        answer = client.open(link, method=method)
+        assert answer.status_code == 410
+        assert "Ce lien a expiré" in answer.text
+    (alert,) = rows(Alert)
+    assert alert.waits
+
+
+def verify(contact_id: UUID) -> str:
+    return f"/l/verify/{sign('verify-email', str(contact_id))}"
+
+
+def test_opening_the_confirmation_changes_nothing_confirming_does(
+    client: FlaskClient, person: People, door: Door
+) -> None:
+    camille = person(plan=PlanName.URGENCE_24H)
+    alert_id = wait_for(camille.id)
+    (contact,) = rows(Contact)
+    page = client.get(verify(contact.id))
+    assert "camille@example.org" in page.text
+    assert rows(Contact)[0].verified_at is None
+    assert "Votre adresse est confirmée" in client.post(verify(contact.id)).text
+    confirmed_at = rows(Contact)[0].verified_at
+    assert confirmed_at is not None
+    assert door.caught_up == [alert_id]
+    client.post(verify(contact.id))
+    assert rows(Contact)[0].verified_at == confirmed_at
+    assert door.caught_up == [alert_id]
+    assert "Votre adresse est confirmée" in client.get(verify(contact.id)).text
+
+
+def test_the_confirmation_of_an_address_that_is_gone_confirms_nothing(
+    client: FlaskClient, person: People
+) -> None:
+    person()
+    for method in ("GET", "POST"):
+        answer = client.open(verify(UUID(int=7)), method=method)
+        assert "est plus enregistrée" in answer.text
+    assert rows(Contact)[0].verified_at is None
+
+
+def test_an_address_is_shown_as_text_never_as_markup(client: FlaskClient, person: People) -> None:
+    person('"<script>alert(1)</script>"@example.org')
+    (contact,) = rows(Contact)
+    assert "<script>" not in client.get(verify(contact.id)).text
+
+
+def test_pages_are_private_and_carry_no_script(client: FlaskClient, person: People) -> None:
+    answer = client.get(stop(wait_for(person().id)))
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert "<script" not in answer.text
+    assert 'name="viewport"' in answer.text
+    assert "Les rendez-vous en préfecture sont gratuits" in answer.text
+
+
+def test_what_is_no_link_of_ours_is_a_page_too(client: FlaskClient) -> None:
+    answer = client.get("/l/nothing")
+    assert (answer.status_code, answer.mimetype) == (404, "text/html")
+    assert "existe pas" in answer.text
+
+
+def test_a_link_carries_its_id_under_a_key_too(client: FlaskClient, person: People) -> None:
+    alert_id = wait_for(person().id)
+    answer = client.get(f"/l/stop/{sign('stop-alert', {'alert': str(alert_id)})}")
+    assert answer.status_code == 200

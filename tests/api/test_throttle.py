@@ -1,0 +1,104 @@
+from collections.abc import Callable
+
+import pytest
+import redis
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.api.world import Person
+
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+def log_in(client: FlaskClient, email: str, address: str = "192.0.2.1") -> int:
+    body = {"email": email, "password": "x"}
+    answer = client.post("/api/auth/login", json=body, environ_base={"REMOTE_ADDR": address})
+    return answer.status_code
+
+
+def test_an_account_is_tried_ten_times_from_wherever(client: FlaskClient) -> None:
+    tries = [log_in(client, "camille@example.org", f"192.0.2.{number}") for number in range(11)]
+    assert tries == [401] * 10 + [429]
+    assert log_in(client, " CAMILLE@example.org", "192.0.2.99") == 429
+    assert log_in(client, "robin@example.org") == 401
+
+
+def test_an_address_tries_a_hundred_times_whatever_the_account(client: FlaskClient) -> None:
+    tries = [log_in(client, f"{number}@example.org") for number in range(101)]
+    assert tries == [401] * 100 + [429]
+    assert log_in(client, "camille@example.org", "192.0.2.2") == 401
+    assert client.get("/api/prefectures", environ_base={"REMOTE_ADDR": "192.0.2.1"}).status_code == 200
+
+
+def test_tries_to_register_do_not_lock_the_account_out(client: FlaskClient) -> None:
+    for _ in range(11):
+        client.post("/api/auth/register", json={"email": "camille@example.org", "password": "x"})
+    assert log_in(client, "camille@example.org") == 401
+
+
+def test_who_is_refused_is_told_how_long_to_wait(client: FlaskClient) -> None:
+    for _ in range(10):
+        log_in(client, "camille@example.org")
+    answer = client.post("/api/auth/login", json={"email": "camille@example.org", "password": "x"})
+    assert (answer.status_code, answer.mimetype) == (429, "application/problem+json")
+    assert 0 < int(answer.headers["Retry-After"]) <= 900
+    assert answer.headers["X-RateLimit-Remaining"] == "0"
+
+
+def test_headers_say_what_is_left_once(client: FlaskClient) -> None:
+    first, second = (client.get("/api/prefectures").headers for _ in range(2))
+    assert int(first["X-RateLimit-Remaining"]) == int(second["X-RateLimit-Remaining"]) + 1
+    assert second.getlist("X-RateLimit-Limit") == ["1000"]
+    assert "Retry-After" not in second
+
+
+def test_everything_together_is_bounded_by_address(client: FlaskClient, redis_server: redis.Redis) -> None:
+    client.get("/api/prefectures")
+    (counter,) = redis_server.keys("throttle*")
+    redis_server.incrby(counter, 1000)
+    assert client.get("/api/docs").status_code == 429
+    assert client.get("/api/health/live").status_code == 200
+    assert client.options("/api/alerts").status_code == 200
+
+
+def test_redis_learns_no_address_of_anybody(client: FlaskClient, redis_server: redis.Redis) -> None:
+    log_in(client, "camille@example.org")
+    assert not [key for key in redis_server.keys("*") if b"camille" in key]
+
+
+@pytest.fixture
+def without_redis(database: str, make_app: Callable[[], Flask], settings_env: Callable[..., None]) -> Flask:
+    settings_env(REDIS_URL=NOWHERE)
+    return make_app()
+
+
+def test_without_redis_nobody_signs_in_and_the_rest_goes_on(without_redis: Flask) -> None:
+    client = without_redis.test_client()
+    for path in ("login", "register"):
+        answer = client.post(f"/api/auth/{path}", json={"email": "a@example.org", "password": "x" * 12})
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"] == "5"
+        assert (answer.json or {})["type"].endswith(":unavailable")
+    for _ in range(3):
+        assert client.get("/api/prefectures").status_code == 200
+    assert client.get("/l/stop/x").status_code == 400
+
+
+def test_without_redis_the_rest_is_still_counted(without_redis: Flask) -> None:
+    client = without_redis.test_client()
+    left = [int(client.get("/api/prefectures").headers["X-RateLimit-Remaining"]) for _ in range(3)]
+    assert left[1] == left[2] + 1
+
+
+def test_a_unix_socket_reaches_redis_too(
+    make_app: Callable[[], Flask], settings_env: Callable[..., None]
+) -> None:
+    settings_env(REDIS_URL="unix:///nowhere/redis.sock")
+    assert make_app().test_client().get("/api/health/live").status_code == 200
+
+
+def test_who_is_signed_in_looks_without_counting_as_a_try(
+    client: FlaskClient, person: Callable[..., Person]
+) -> None:
+    headers = client.get("/api/auth/me", headers=person().headers).headers
+    assert headers["X-RateLimit-Limit"] == "1000"
