@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, selectinload
 
 from api.models.alert import Alert
@@ -74,7 +75,7 @@ def desks_of(session: Session, alert_id: UUID) -> list[str]:
     newest = (
         sa.select(Detection.desk_id, Detection.prefecture_id, Detection.procedures)
         .where(Detection.desk_id.in_(sa.select(SlotRow.desk_id).where(SlotRow.gone_at.is_(None))))
-        .distinct(Detection.desk_id)
+        .ext(distinct_on(Detection.desk_id))
         .order_by(Detection.desk_id, Detection.seen_at.desc())
     )
     return [

@@ -1,0 +1,257 @@
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import pytest
+from python_http_client.exceptions import HTTPError
+from twilio.base.exceptions import TwilioRestException, TwilioServiceException
+
+from api.models.user import ContactState
+from notifier.channels import (
+    Button,
+    Message,
+    Receipt,
+    UnknownChannel,
+    channel,
+    channels,
+    email,
+    sms,
+    telegram,
+)
+from notifier.errors import DeliveryError, LeavesLoopback, TryLater, Undeliverable, Unsure
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+SEEN = datetime(2026, 11, 20, 9, tzinfo=UTC)
+SAID = Message(
+    text="Créneau détecté",
+    html="<b>Créneau détecté</b>",
+    subject="Créneau détecté : Essonne (91)",
+    button=Button("Réserver", "https://www.essonne.example/"),
+    seen_at=SEEN,
+)
+ADDRESSES = {"email": "camille@example.org", "sms": "+33612345678", "telegram": "987654"}
+CHANNELS = sorted(ADDRESSES)
+
+
+def send(name: str, message: Message = SAID, address: str | None = None, key: UUID | None = None) -> Receipt:
+    return channel(name).send(message, address or ADDRESSES[name], key or uuid4())
+
+
+def test_the_folder_is_the_registry() -> None:
+    assert sorted(channels()) == CHANNELS
+
+
+def test_an_unknown_channel_names_those_that_exist() -> None:
+    with pytest.raises(UnknownChannel, match="email, sms, telegram"):
+        channel("pigeon")
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_every_channel_can_be_warmed_up_before_it_sends(name: str, sandbox: "Running") -> None:
+    channel(name).warm_up()
+    assert sandbox.messages() == []
+
+
+def test_a_mail_arrives_whole(sandbox: "Running") -> None:
+    key = uuid4()
+    receipt = send("email", key=key)
+    (mail,) = sandbox.messages("email")
+    assert (mail.to, mail.subject, mail.text, mail.html) == (
+        "camille@example.org",
+        SAID.subject,
+        SAID.text,
+        SAID.html,
+    )
+    assert mail.draft.sender == "alerte@rdvpriority.fr"
+    assert mail.custom == {"notification_id": str(key), "seen_at": SEEN.isoformat()}
+    assert receipt == Receipt("sendgrid", mail.provider_id)
+
+
+def test_an_sms_arrives_whole(sandbox: "Running") -> None:
+    receipt = send("sms")
+    (message,) = sandbox.messages("sms")
+    assert (message.to, message.text, message.draft.sender) == ("+33612345678", SAID.text, "+33644600000")
+    assert message.draft.seen_at == SEEN
+    assert receipt == Receipt("twilio", message.provider_id)
+
+
+def test_a_telegram_message_arrives_with_its_button(sandbox: "Running") -> None:
+    receipt = send("telegram")
+    (message,) = sandbox.messages("telegram")
+    assert (message.to, message.html) == ("987654", SAID.html)
+    assert [(each.text, each.url) for each in message.draft.buttons] == [
+        ("Réserver", "https://www.essonne.example/")
+    ]
+    assert message.draft.seen_at == SEEN
+    assert receipt == Receipt("telegram", message.provider_id)
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_a_message_that_no_page_caused_tells_no_time(name: str, sandbox: "Running") -> None:
+    send(name, Message(text="a", html="a", subject="a"))
+    assert [each.milliseconds for each in sandbox.messages(name)] == [None]
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_too_many_messages_are_tried_when_the_provider_says(name: str, sandbox: "Running") -> None:
+    sandbox.provider_mode(name, "rate_limited", seconds=17)
+    with pytest.raises(TryLater, match="429") as caught:
+        send(name)
+    assert caught.value.retry_after == 17
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_a_broken_provider_is_tried_later(name: str, sandbox: "Running") -> None:
+    sandbox.provider_mode(name, "error_500")
+    with pytest.raises(TryLater, match="500"):
+        send(name)
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_a_key_that_is_refused_is_our_fault_and_not_the_messages(name: str, sandbox: "Running") -> None:
+    sandbox.provider_mode(name, "unauthorized")
+    with pytest.raises(TryLater, match=r"401: check [A-Z]"):
+        send(name)
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+@pytest.mark.parametrize("mode", ["timeout", "yes_without_answer"])
+def test_silence_is_unknown(
+    name: str,
+    mode: str,
+    sandbox: "Running",
+    monkeypatch: pytest.MonkeyPatch,
+    settings_env: Callable[..., None],
+) -> None:
+    settings_env(PROVIDER_TIMEOUT_SECONDS="0.2")
+    sandbox.provider_mode(name, mode)
+    with pytest.raises(Unsure, match="ReadTimeout"):
+        send(name)
+    assert len(sandbox.messages(name)) == (mode == "yes_without_answer")
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [("email", ContactState.BOUNCED), ("sms", ContactState.BOUNCED), ("telegram", ContactState.BLOCKED)],
+)
+def test_an_address_that_is_refused_is_permanent_and_marks_the_contact(
+    name: str, state: ContactState, sandbox: "Running"
+) -> None:
+    sandbox.provider_mode(name, "reject_address", address=ADDRESSES[name])
+    with pytest.raises(Undeliverable) as caught:
+        send(name)
+    assert caught.value.contact_state is state
+    assert ADDRESSES[name] not in caught.value.reason
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_without_a_stand_in_nothing_leaves(name: str, settings_env: Callable[..., None]) -> None:
+    settings_env()
+    with pytest.raises(LeavesLoopback, match="_BASE_URL"):
+        send(name)
+
+
+def twilio_error(code: int, status: int = 400) -> DeliveryError:
+    return sms._sorted(TwilioRestException(status, "/Messages.json", "To +33612345678", code))
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        (21211, ContactState.BOUNCED),
+        (21610, ContactState.UNSUBSCRIBED),
+        (21614, ContactState.BOUNCED),
+        (21408, None),
+        (21999, None),
+    ],
+)
+def test_twilios_codes_are_sorted(code: int, state: ContactState | None) -> None:
+    error = twilio_error(code)
+    assert isinstance(error, Undeliverable)
+    assert error.contact_state is state
+    assert str(code) in error.reason
+    assert "+336" not in error.reason
+
+
+def test_twilios_full_queue_is_tried_later() -> None:
+    assert isinstance(twilio_error(21611), TryLater)
+
+
+def test_twilios_newer_errors_are_sorted_too() -> None:
+    error = TwilioServiceException("https://…", "Forbidden", 403, 20003)
+    assert isinstance(sms._sorted(error), TryLater)
+
+
+@pytest.mark.parametrize(
+    ("price", "unit", "cost"),
+    [("-0.07500", "EUR", Decimal("0.07500")), ("-0.0750", "USD", None), (None, "EUR", None)],
+)
+def test_a_cost_is_kept_in_euros_only(price: str | None, unit: str, cost: Decimal | None) -> None:
+    class Made:
+        def __init__(self) -> None:
+            self.price, self.price_unit = price, unit
+
+    assert sms._cost(Made()) == cost
+
+
+def test_an_sms_that_needs_two_segments_is_said_in_fewer_words() -> None:
+    assert sms.fitting(Message(text="é" * 161, brief="court")) == "court"
+    assert sms.fitting(Message(text="é" * 160, brief="court")) == "é" * 160
+    assert sms.fitting(Message(text="é" * 161)) == "é" * 161
+
+
+def sendgrid_error(status: int, body: bytes) -> DeliveryError:
+    return email._sorted(HTTPError(status, "reason", body, {}))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "state"),
+    [
+        (
+            400,
+            b'{"errors": [{"field": "personalizations.0.to.0.email"}]}',
+            Undeliverable,
+            ContactState.BOUNCED,
+        ),
+        (400, b'{"errors": [{"field": "subject"}]}', Undeliverable, None),
+        (400, b'{"errors": "odd"}', Undeliverable, None),
+        (413, b"<html>too large</html>", Undeliverable, None),
+        (400, b"\xff\xfe", Undeliverable, None),
+        (403, b"{}", TryLater, None),
+    ],
+)
+def test_sendgrids_answers_are_sorted(
+    status: int, body: bytes, kind: type[DeliveryError], state: ContactState | None
+) -> None:
+    error = sendgrid_error(status, body)
+    assert type(error) is kind
+    assert getattr(error, "contact_state", None) is state
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "kind", "state"),
+    [
+        (403, "Forbidden: user is deactivated", Undeliverable, ContactState.BLOCKED),
+        (400, "Bad Request: chat not found", Undeliverable, ContactState.BOUNCED),
+        (400, "Bad Request: can't parse entities", Undeliverable, None),
+        (404, "Not Found", TryLater, None),
+        (200, "", Unsure, None),
+    ],
+)
+def test_telegrams_answers_are_sorted(
+    status: int, told: str, kind: type[DeliveryError], state: ContactState | None
+) -> None:
+    error = telegram._sorted(status, {"ok": False, "description": told})
+    assert type(error) is kind
+    assert getattr(error, "contact_state", None) is state
+
+
+def test_no_client_logs_what_it_sends(sandbox: "Running", caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        for name in CHANNELS:
+            send(name)
+    assert not [each for each in caplog.messages if "camille" in each or "+336" in each or "987654" in each]

@@ -1,0 +1,131 @@
+import json
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+import redis
+from structlog.testing import capture_logs
+
+import notifier
+from api.models.base import session
+from api.models.notification import Notification, Priority, State
+from api.models.user import Channel
+from deploy.local.processes import free_port
+from notifier import nudges
+from notifier.kinds import UnknownKind
+from tests.notifier.world import all_of, change, get, in_one_transaction, notifications, person
+
+Queued = Callable[[str], list[tuple[str, list[Any]]]]
+
+
+def test_importing_the_front_door_loads_neither_queue_nor_database_nor_sdk() -> None:
+    code = "import sys, json, notifier; print(json.dumps(sorted(sys.modules)))"
+    loaded = json.loads(subprocess.check_output([sys.executable, "-c", code]))
+    assert not {"rq", "redis", "sqlalchemy", "twilio", "sendgrid", "jinja2", "structlog"} & set(loaded)
+
+
+def test_a_detection_is_nudged_by_its_id_and_nothing_else(queued: Queued) -> None:
+    seen = uuid4()
+    notifier.detection_seen(seen)
+    assert queued("critical") == [("notifier.jobs.match", [str(seen)])]
+
+
+def test_the_same_detection_seen_twice_is_one_job(queued: Queued) -> None:
+    seen = uuid4()
+    notifier.detection_seen(seen)
+    notifier.detection_seen(seen)
+    assert len(queued("critical")) == 1
+
+
+def test_each_change_of_an_alert_asks_to_catch_up_again(queued: Queued) -> None:
+    changed = uuid4()
+    notifier.catch_up(changed)
+    notifier.catch_up(changed)
+    assert queued("critical") == [("notifier.jobs.catch_up", [str(changed)])] * 2
+
+
+def test_what_waits_in_redis_is_json_that_nobody_unpickles(redis_server: redis.Redis) -> None:
+    seen = uuid4()
+    notifier.detection_seen(seen)
+    job = nudges.queue("critical").get_jobs()[0]
+    data = zlib.decompress(cast("bytes", redis_server.hget(job.key, "data")))
+    assert json.loads(data) == ["notifier.jobs.match", None, [str(seen)], {}]
+
+
+def test_a_job_that_a_dying_worker_took_does_not_stay_for_ever(redis_server: redis.Redis) -> None:
+    notifier.detection_seen(uuid4())
+    job = nudges.queue("critical").get_jobs()[0]
+    assert 0 < redis_server.ttl(job.key) <= 3600
+
+
+@pytest.mark.parametrize("call", [notifier.detection_seen, notifier.catch_up])
+def test_redis_away_is_one_warning_and_no_error(call: Any, settings_env: Callable[..., None]) -> None:
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    with capture_logs() as logs:
+        call(uuid4())
+    assert [(each["log_level"], each["event"]) for each in logs] == [
+        ("warning", "not nudged, the sweep will")
+    ]
+
+
+def test_redis_away_leaves_a_notification_to_the_sweep(
+    database: str, settings_env: Callable[..., None]
+) -> None:
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    who = person(verified=False)
+    ids = in_one_transaction(notifier.tell, who.id, "verify_email", {}, "key")
+    with capture_logs() as logs:
+        notifier.nudge(ids)
+    assert len(logs) == 1
+    assert [row.state for row in notifications()] == [State.PENDING]
+
+
+def test_telling_writes_a_row_for_the_contact_the_kind_speaks_to(database: str) -> None:
+    who = person(channels=(Channel.EMAIL, Channel.SMS), verified=False)
+    ids = in_one_transaction(notifier.tell, who.id, "verify_email", {"a": 1}, "key")
+    (row,) = notifications()
+    assert ids == [row.id]
+    assert (row.contact_id, row.channel) == (who.contacts[Channel.EMAIL], Channel.EMAIL)
+    assert (row.kind, row.params, row.priority) == ("verify_email", {"a": 1}, Priority.IMMEDIATE)
+    assert row.next_nudge_at > row.next_attempt_at
+
+
+def test_telling_twice_by_one_key_writes_once(database: str) -> None:
+    who = person(verified=False)
+    assert len(in_one_transaction(notifier.tell, who.id, "verify_email", {}, "key")) == 1
+    assert in_one_transaction(notifier.tell, who.id, "verify_email", {}, "key") == []
+    assert len(notifications()) == 1
+
+
+def test_telling_belongs_to_the_callers_transaction(database: str) -> None:
+    who = person(verified=False)
+    with pytest.raises(ZeroDivisionError), session() as s:  # noqa: PT012 -- the caller's own error rolls back
+        notifier.tell(s, who.id, "verify_email", {}, "key")
+        raise ZeroDivisionError
+    assert all_of(Notification) == []
+
+
+def test_an_unknown_kind_names_those_that_exist(database: str) -> None:
+    who = person()
+    with pytest.raises(UnknownKind, match="slot_detected, verify_email"):
+        in_one_transaction(notifier.tell, who.id, "horoscope", {}, "key")
+
+
+def test_a_nudge_goes_to_the_queue_of_the_rows_priority(database: str, queued: Queued) -> None:
+    who = person(verified=False)
+    (first,) = in_one_transaction(notifier.tell, who.id, "verify_email", {}, "one")
+    (second,) = in_one_transaction(notifier.tell, who.id, "verify_email", {}, "two")
+    change(Notification, second, priority=Priority.BULK)
+    notifier.nudge([first, second])
+    assert queued("immediate") == [("notifier.jobs.deliver", [str(first)])]
+    assert queued("bulk") == [("notifier.jobs.deliver", [str(second)])]
+    assert get(Notification, first).state is State.PENDING
+
+
+def test_nudging_nothing_asks_nobody(settings_env: Callable[..., None]) -> None:
+    settings_env(REDIS_URL="", DATABASE_URL="")
+    notifier.nudge([])

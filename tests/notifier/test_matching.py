@@ -1,0 +1,216 @@
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.models.alert import Alert, AlertTarget, ClosedBecause, Moment
+from api.models.base import session
+from api.models.slot import Detection, SlotRow
+from configs.clock import clock
+from configs.plan import PlanName
+from configs.prefecture import Procedure
+from notifier.matching import Candidate, Wish, candidates, choose, moment_of
+from tests.notifier.world import (
+    DESK,
+    MORNING,
+    OTHER_DESK,
+    PREFECTURE,
+    alert,
+    change,
+    detection,
+    for_procedure,
+    get,
+    grant,
+    person,
+    slots,
+)  # fmt: skip
+
+PARIS = ZoneInfo("Europe/Paris")
+THURSDAY = Moment(date(2026, 11, 26), time(9, 30), "Palaiseau")
+
+
+def found(seen: UUID, at: datetime | None = None, alert_id: UUID | None = None) -> list[UUID]:
+    """Return the alerts that are candidates for a detection."""
+    with session() as s:
+        row = s.get_one(Detection, seen)
+        return [each.alert_id for each in candidates(s, row, at or row.seen_at, alert_id)]
+
+
+def wishes(moments: Sequence[Moment], *limits: dict[str, Any], known: set[int] | None = None) -> list[Wish]:
+    """Choose for one alert that has one target per limits."""
+    alert_id, user_id = uuid4(), uuid4()
+    rows = [
+        Candidate(alert_id, user_id, 1, None, AlertTarget(desk_id=DESK, **each)) for each in limits or ({},)
+    ]
+    told = {(alert_id, slot) for slot in known or ()}
+    return choose(rows, dict(enumerate(moments)), told)
+
+
+@pytest.mark.parametrize(
+    ("limits", "passes"),
+    [
+        ({}, True),
+        ({"date_from": date(2026, 11, 26)}, True),
+        ({"date_from": date(2026, 11, 27)}, False),
+        ({"date_to": date(2026, 11, 26)}, True),
+        ({"date_to": date(2026, 11, 25)}, False),
+        ({"weekdays": [4]}, True),
+        ({"weekdays": [1, 2, 3, 5, 6, 7]}, False),
+        ({"hour_from": time(9, 30)}, True),
+        ({"hour_from": time(9, 31)}, False),
+        ({"hour_to": time(9, 31)}, True),
+        ({"hour_to": time(9, 30)}, False),
+        ({"sites": ["Palaiseau", "Évry"]}, True),
+        ({"sites": ["Évry"]}, False),
+        ({"weekdays": [4], "hour_from": time(14)}, False),
+    ],
+)
+def test_a_limit_rejects_what_is_known_to_lie_outside(limits: dict[str, Any], passes: bool) -> None:
+    assert bool(wishes([THURSDAY], limits)) is passes
+
+
+@pytest.mark.parametrize(
+    ("moment", "limits", "passes"),
+    [
+        (Moment(), {"date_from": date(2027, 3, 1), "weekdays": [1], "hour_from": time(14)}, True),
+        (Moment(date(2026, 11, 26)), {"hour_from": time(14)}, True),
+        (Moment(date(2026, 11, 26)), {"weekdays": [5]}, False),
+        (Moment(date(2026, 11, 26), time(9)), {"sites": ["Évry"]}, True),
+    ],
+)
+def test_what_is_not_known_is_not_rejected(moment: Moment, limits: dict[str, Any], passes: bool) -> None:
+    assert bool(wishes([moment], limits)) is passes
+
+
+def test_an_alert_is_told_of_the_slots_that_pass_and_of_no_other() -> None:
+    moments = [THURSDAY, replace(THURSDAY, day=date(2026, 11, 27)), Moment()]
+    assert [wish.slots for wish in wishes(moments, {"weekdays": [4]})] == [(0, 2)]
+
+
+def test_one_target_that_lets_pass_is_enough() -> None:
+    assert wishes([THURSDAY], {"weekdays": [5]}, {"weekdays": [4]})
+
+
+def test_what_the_alert_was_told_of_is_left_out() -> None:
+    assert [wish.slots for wish in wishes([THURSDAY, Moment()], known={0})] == [(1,)]
+    assert wishes([THURSDAY], known={0}) == []
+
+
+DAYS = st.none() | st.dates(date(2026, 11, 23), date(2026, 12, 6))
+HOURS = st.none() | st.times().map(lambda each: each.replace(second=0, microsecond=0, tzinfo=None))
+SITES = st.none() | st.sampled_from(["Évry", "Palaiseau"])
+MOMENTS = st.builds(Moment, DAYS, HOURS, SITES)
+LIMITS = st.builds(
+    lambda **fields: AlertTarget(desk_id=DESK, **fields),
+    date_from=DAYS,
+    date_to=DAYS,
+    weekdays=st.none() | st.lists(st.integers(1, 7), min_size=1, unique=True),
+    hour_from=HOURS,
+    hour_to=HOURS,
+    sites=st.none() | st.lists(st.sampled_from(["Évry", "Palaiseau"]), min_size=1),
+)
+
+
+@given(
+    st.lists(st.lists(LIMITS, min_size=1, max_size=3), max_size=4),
+    st.lists(MOMENTS, max_size=6),
+    st.sets(st.tuples(st.integers(0, 3), st.integers(0, 5))),
+)
+def test_the_choice_is_what_each_alert_itself_would_say(
+    alerts: list[list[AlertTarget]], moments: list[Moment], known: set[tuple[int, int]]
+) -> None:
+    ids = [uuid4() for _ in alerts]
+    rows = [
+        Candidate(alert_id, uuid4(), 1, None, each)
+        for alert_id, targets in zip(ids, alerts, strict=True)
+        for each in targets
+    ]
+    told = {(ids[number], slot) for number, slot in known if number < len(ids)}
+    chosen = {
+        (wish.alert_id, slot) for wish in choose(rows, dict(enumerate(moments)), told) for slot in wish.slots
+    }
+    asked = {
+        (alert_id, slot)
+        for alert_id, targets in zip(ids, alerts, strict=True)
+        for slot, moment in enumerate(moments)
+        if Alert(targets=targets).wants(moment, desk_id=DESK, prefecture_id=PREFECTURE, procedures=())
+    }
+    assert chosen == asked - told
+
+
+@pytest.mark.parametrize(
+    ("moment", "starts_at", "zone", "expected"),
+    [
+        ("2026-11-26T23:30:00+00:00", datetime(2026, 11, 26, 23, 30, tzinfo=UTC), "Europe/Paris",
+         Moment(date(2026, 11, 27), time(0, 30))),
+        ("2026-11-26T23:30:00+00:00", datetime(2026, 11, 26, 23, 30, tzinfo=UTC), "America/Martinique",
+         Moment(date(2026, 11, 26), time(19, 30))),
+        ("2026-11-26", None, "Indian/Reunion", Moment(date(2026, 11, 26))),
+        ("open", None, "Europe/Paris", Moment()),
+    ],
+)  # fmt: skip
+def test_a_slot_is_seen_in_its_desks_own_zone(
+    moment: str, starts_at: datetime | None, zone: str, expected: Moment
+) -> None:
+    row = SlotRow(moment=moment, starts_at=starts_at)
+    assert moment_of(row, ZoneInfo(zone), None) == expected
+
+
+def test_an_alert_for_the_desk_or_for_its_procedure_is_a_candidate(database: str) -> None:
+    who = person()
+    wanted = [alert(who), alert(who, for_procedure())]
+    alert(who, for_procedure(Procedure.VISA))
+    alert(who, {"desk_id": OTHER_DESK})
+    alert(who, {"prefecture_id": "bobigny_93", "procedure": Procedure.NATURALISATION})
+    assert found(detection()) == sorted(wanted)
+
+
+def test_an_alert_that_does_not_wait_is_none(database: str) -> None:
+    who = person()
+    alert(who, enabled=False)
+    alert(who, closed_at=clock(), closed_because=ClosedBecause.FOUND)
+    assert found(detection()) == []
+
+
+def test_entitled_is_who_held_a_plan_when_the_slot_was_seen(database: str) -> None:
+    now = clock()
+    who = person(plan=None)
+    waiting = alert(who)
+    grant(who, PlanName.URGENCE_24H, now - timedelta(hours=2), now - timedelta(hours=1))
+    seen = detection()
+    expected = {0: [], 60: [], 61: [waiting], 120: [waiting], 121: []}
+    assert {ago: found(seen, now - timedelta(minutes=ago)) for ago in expected} == expected
+
+
+def test_a_procedure_that_we_do_not_know_any_more_matches_nobody(database: str) -> None:
+    alert(person(), for_procedure())
+    assert found(detection(procedures=["ABOLISHED"])) == []
+
+
+def test_one_alert_can_be_asked_for(database: str) -> None:
+    who = person()
+    first, _second = alert(who), alert(who)
+    assert found(detection(), alert_id=first) == [first]
+
+
+def test_two_targets_of_one_alert_stand_together(database: str) -> None:
+    who = person()
+    waiting = alert(who, {"desk_id": DESK}, for_procedure())
+    seen = detection()
+    assert found(seen) == [waiting, waiting]
+    with session() as s:
+        rows = candidates(s, s.get_one(Detection, seen), clock())
+    assert len(choose(rows, {1: Moment()}, ())) == 1
+
+
+def test_the_moment_of_a_stored_slot_survives_the_database(database: str) -> None:
+    (slot,) = slots([MORNING])
+    assert moment_of(get(SlotRow, slot), PARIS, None) == Moment(date(2026, 11, 26), time(9, 30))
+    change(SlotRow, slot, starts_at=None, moment="2026-11-26")
+    assert moment_of(get(SlotRow, slot), PARIS, None) == Moment(date(2026, 11, 26))

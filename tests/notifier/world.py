@@ -1,0 +1,184 @@
+"""What the tests of telling act with: people with plans and contacts, alerts, and slots that were seen."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+
+from api.models.alert import Alert, AlertTarget
+from api.models.base import new_id, session
+from api.models.desk import DeskState
+from api.models.notification import Notification, State
+from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
+from api.models.user import Channel, Contact, Grant, User
+from configs.clock import clock
+from configs.plan import PlanName
+from configs.prefecture import Procedure
+
+PREFECTURE = "evry-courcouronnes_91"
+DESK = f"{PREFECTURE}/naturalisation"
+OTHER_DESK = f"{PREFECTURE}/titre-sejour"
+URL = "https://www.essonne.example/booking/create/23014"
+ADDRESSES = {Channel.EMAIL: "camille@example.org", Channel.SMS: "+33612345678", Channel.TELEGRAM: "987654"}
+MORNING = datetime(2026, 11, 26, 8, 30, tzinfo=UTC)  # 9:30 in Paris, a Thursday
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user and the ids of the contacts."""
+
+    id: UUID
+    contacts: dict[Channel, UUID]
+
+
+def person(
+    plan: PlanName | None = PlanName.URGENCE_TOTAL,
+    channels: Sequence[Channel] = (Channel.EMAIL,),
+    *,
+    verified: bool = True,
+    enabled: bool = True,
+    addresses: dict[Channel, str] | None = None,
+) -> Person:
+    """Make a user who holds a plan from yesterday on."""
+    now = clock()
+    with session() as s:
+        user = User(email=f"{uuid4().hex}@example.org")
+        s.add(user)
+        s.flush()
+        contacts = {
+            each: Contact(
+                user_id=user.id,
+                channel=each,
+                address=(addresses or ADDRESSES)[each],
+                verified_at=now if verified else None,
+                enabled=enabled,
+            )
+            for each in channels
+        }
+        s.add_all(contacts.values())
+        s.flush()
+        made = Person(user.id, {each: contact.id for each, contact in contacts.items()})
+    if plan:
+        grant(made, plan, now - timedelta(days=1), now + timedelta(days=1))
+    return made
+
+
+def grant(who: Person, plan: PlanName, starts_at: datetime, ends_at: datetime) -> None:
+    """Entitle from one instant to another."""
+    with session() as s:
+        s.add(Grant(user_id=who.id, plan=plan, starts_at=starts_at, ends_at=ends_at, source="test"))
+
+
+def alert(who: Person, *targets: dict[str, Any], **fields: Any) -> UUID:
+    """Make an alert; without targets it waits for the desk."""
+    with session() as s:
+        made = Alert(user_id=who.id, **fields)
+        made.targets = [AlertTarget(**target) for target in targets or ({"desk_id": DESK},)]
+        s.add(made)
+        s.flush()
+        return made.id
+
+
+def for_procedure(procedure: Procedure = Procedure.NATURALISATION, **limits: Any) -> dict[str, Any]:
+    """Return a target: a procedure of the prefecture."""
+    return {"prefecture_id": PREFECTURE, "procedure": procedure, **limits}
+
+
+def slots(
+    moments: Iterable[datetime | str] = (MORNING,),
+    desk_id: str = DESK,
+    place: str = "1",
+    seen_at: datetime | None = None,
+) -> list[int]:
+    """Open slots at instants, at dates (`2026-11-26`), or `open`; return their ids."""
+    now = seen_at or clock()
+    with session() as s:
+        if s.get(DeskState, desk_id) is None:
+            s.add(DeskState(id=desk_id))
+            s.flush()
+        made = [
+            SlotRow(
+                desk_id=desk_id,
+                place_key=place,
+                moment=moment if isinstance(moment, str) else moment.isoformat(),
+                starts_at=None if isinstance(moment, str) else moment,
+                url=URL,
+                opened_at=now,
+                seen_at=now,
+            )
+            for moment in moments
+        ]
+        s.add_all(made)
+        s.flush()
+        return [slot.id for slot in made]
+
+
+def detection(
+    slot_ids: Sequence[int] | None = None, desk_id: str = DESK, seen_at: datetime | None = None, **fields: Any
+) -> UUID:
+    """Write a detection of these slots (default: one new one) as the crawler does."""
+    now = seen_at or clock()
+    slot_ids = slots(desk_id=desk_id, seen_at=now) if slot_ids is None else slot_ids
+    values = {
+        "id": new_id(),
+        "desk_id": desk_id,
+        "prefecture_id": PREFECTURE,
+        "procedures": ["NATURALISATION"],
+        "label": "Naturalisation <b>&",
+        "booking_url": URL,
+        "seen_at": now,
+        "committed_at": now,
+    }
+    with session() as s:
+        made = Detection(**values | fields)
+        s.add(made)
+        s.flush()
+        s.add_all(DetectionSlot(detection_id=made.id, slot_id=slot) for slot in slot_ids)
+        return made.id
+
+
+def gone(slot_ids: Sequence[int]) -> None:
+    """Close slots as taken."""
+    with session() as s:
+        closed = sa.update(SlotRow).where(SlotRow.id.in_(slot_ids))
+        s.execute(closed.values(gone_at=clock(), gone_reason=GoneReason.TAKEN))
+
+
+def confirm(slot_ids: Sequence[int]) -> None:
+    """See open slots again, now."""
+    with session() as s:
+        s.execute(sa.update(SlotRow).where(SlotRow.id.in_(slot_ids)).values(seen_at=clock()))
+
+
+def change(row: type[Any], key: Any, **values: Any) -> None:
+    """Set columns of one row."""
+    with session() as s:
+        s.execute(sa.update(row).where(row.id == key).values(**values))
+
+
+def all_of(row: type[Any]) -> list[Any]:
+    """Return every row of a table."""
+    with session() as s:
+        return list(s.scalars(sa.select(row)))
+
+
+def get(row: type[Any], key: Any) -> Any:
+    """Return one row."""
+    with session() as s:
+        return s.get_one(row, key)
+
+
+def notifications(*states: State) -> list[Notification]:
+    """Return the notifications, oldest first; only those in these states, where some are given."""
+    with session() as s:
+        found = s.scalars(sa.select(Notification).order_by(Notification.created_at, Notification.id))
+        return [each for each in found if not states or each.state in states]
+
+
+def in_one_transaction(act: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """Run something that takes a session, and commit."""
+    with session() as s:
+        return act(s, *arguments, **named)
