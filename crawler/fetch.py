@@ -71,8 +71,12 @@ class _Step:
     body: bytes
     headers: dict[str, str]
 
-    def request(self) -> Request:
-        return Request(self.url, method=self.method, headers=self.headers, body=self.body, dont_filter=True)
+    def request(self, left: float) -> Request:
+        """Return it as Scrapy sends it, with the seconds it has."""
+        meta = {"download_timeout": left}
+        return Request(
+            self.url, method=self.method, headers=self.headers, body=self.body, meta=meta, dont_filter=True
+        )
 
 
 class Session:
@@ -122,14 +126,14 @@ class Session:
                 pause *= 2
 
     async def _send(self, step: _Step) -> Response:
-        request = step.request()
-        self._cookies.add_cookie_header(request)
         self.clock.start()
         if (left := self.clock.left) <= 0:
             raise TimeoutError(f"the {self.clock.deadline:g} s of this check are over")
+        request = step.request(left)
+        self._cookies.add_cookie_header(request)
         self.requests += 1
         async with asyncio.timeout(left + _BELT):
-            response = await self._download(_routed(request, left))
+            response = await self._download(_routed(request))
         self._cookies.extract_cookies(response, request)
         return response
 
@@ -160,17 +164,21 @@ def _first(ask: Ask, referer: str | None) -> _Step:
     return _Step(ask.url + query, ask.method, b"", headers)
 
 
-def _routed(request: Request, left: float) -> Request:
-    """Return the request as it leaves: with the time it has, and to the stand-in where its host has one."""
+def _routed(request: Request) -> Request:
+    """Return the request as it leaves: to the stand-in where its host has one, under the host's own name."""
     url = on_wire(request.url, settings().sandbox_hosts)
-    routed = request.replace(url=url, meta={"download_timeout": left})
-    if url != request.url:
-        routed.headers["Host"] = host_of(request.url).removesuffix(":443").removesuffix(":80")
+    if url == request.url:
+        return request
+    routed = request.replace(url=url)
+    routed.headers["Host"] = host_of(request.url).removesuffix(":443").removesuffix(":80")
     return routed
 
 
 def _target(url: str, response: Response) -> str | None:
     """Return where the answer redirects to, None where it does not.
+
+    One that leads to another site proves nothing of the desk. The site did answer, so it is `unreadable`, not
+    `unreachable`: the second in a row tells the operator, who sees where the desk went.
 
     Raises:
         NoPage: to another site, or to no address at all.
