@@ -1,0 +1,28 @@
+"""`scrapy keep`: the keeper's loop."""
+
+import argparse
+
+from scrapy.commands import ScrapyCommand
+
+from crawler.loops import prepare, until_stopped
+
+
+class Command(ScrapyCommand):
+    """Makes scrapyd run what should run."""
+
+    requires_project = True
+    requires_crawler_process = False
+
+    def short_desc(self) -> str:
+        """Return the line that `scrapy` shows."""
+        return "Keep the spiders running under scrapyd, for ever"
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:  # noqa: ARG002 -- Scrapy passes them
+        """Keep until SIGTERM or SIGINT."""
+        from crawler import due  # noqa: PLC0415 -- scrapy loads every command's file for any command
+        from crawler.keeper import Keeper  # noqa: PLC0415
+        from crawler.scrapyd import Scrapyd  # noqa: PLC0415
+
+        prepare("keeper", args)
+        with due.connect() as client:
+            Keeper(Scrapyd.from_settings(), client).run(until_stopped())

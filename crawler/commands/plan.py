@@ -1,0 +1,37 @@
+"""`scrapy plan`: the planner's loop."""
+
+import argparse
+
+from scrapy.commands import ScrapyCommand
+
+from configs.clock import clock
+from crawler.loops import prepare, until_stopped
+
+
+class Command(ScrapyCommand):
+    """Decides which desks are due how often."""
+
+    requires_project = True
+    requires_crawler_process = False
+
+    def short_desc(self) -> str:
+        """Return the line that `scrapy` shows."""
+        return "Plan which desks are checked how often, for ever (--once: one look)"
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add ours."""
+        super().add_options(parser)
+        parser.add_argument("--once", action="store_true", help="look at the tables once and end")
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Plan until SIGTERM or SIGINT."""
+        from crawler import due  # noqa: PLC0415 -- scrapy loads every command's file for any command
+        from crawler.planner import Planner  # noqa: PLC0415
+
+        prepare("planner", args)
+        with due.connect() as client:
+            planner = Planner(client)
+            if opts.once:
+                print(f"{planner.look(clock())} desks planned")
+            else:
+                planner.run(until_stopped())

@@ -1,0 +1,34 @@
+"""What `scrapy plan` and `scrapy keep` share: arguments refused, logs set up, an end on SIGTERM and SIGINT."""
+
+import logging
+import signal
+import threading
+
+from configs.logs import set_up_logs
+from configs.settings import SettingsRefused
+from configs.yamlfile import ConfigFileError
+from crawler.catalogue import check_catalogue
+
+
+def prepare(program: str, arguments: list[str]) -> None:
+    """Set up the logs and check the desk files.
+
+    Raises:
+        SystemExit: an argument, a setting or a desk file is wrong; the text says which.
+    """
+    if arguments:
+        raise SystemExit(f"the {program} takes no argument {arguments[0]!r}")
+    try:
+        set_up_logs(program)
+        check_catalogue()
+    except (ConfigFileError, SettingsRefused) as error:
+        raise SystemExit(f"the {program} does not start: {error}") from None
+    logging.getLogger("scrapy").setLevel(logging.WARNING)
+
+
+def until_stopped() -> threading.Event:
+    """Return an event that is set by the first SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

@@ -1,0 +1,102 @@
+"""`python -m deploy.local.scrapyd`: writes scrapyd's configuration under STATE_DIR and becomes scrapyd there."""
+
+import configparser
+import io
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+from configs.hosts import is_loopback
+from configs.settings import AWAY_FROM_LIFE, SettingMissing, Settings, SettingsRefused, settings
+
+_DOORS = ("addversion.json", "delversion.json", "delproject.json")
+_SPARE = 8  # processes beside one of each system: a successor starts before its predecessor ends
+
+
+class NotOurs(RuntimeError):
+    """SCRAPYD_URL is not an address that a scrapyd of ours could listen on."""
+
+
+def configuration(current: Settings) -> str:
+    """Return scrapyd.conf (https://scrapyd.readthedocs.io/en/stable/config.html).
+
+    Raises:
+        NotOurs: SCRAPYD_URL is not on loopback; who reaches scrapyd runs code.
+        configs.settings.SettingMissing: the password is not set.
+    """
+    url = urlsplit(str(current.scrapyd_url))
+    if url.scheme != "http" or not is_loopback(url.hostname or ""):
+        raise NotOurs(f"SCRAPYD_URL is {current.scrapyd_url}: scrapyd listens on loopback only, by http")
+    made = configparser.RawConfigParser()
+    made["scrapyd"] = {
+        "bind_address": url.hostname or "127.0.0.1",
+        "http_port": str(url.port or 80),
+        "username": _escaped(current.scrapyd_username),
+        "password": _escaped(current.require("scrapyd_password")),
+        "jobstorage": "scrapyd.jobstorage.SqliteJobStorage",  # the default forgets all jobs at a restart
+        "poll_interval": "0.5",  # seconds; the default of 5 is how long a dead spider would be missing
+        "logs_dir": "",  # spiders log to our output: a file of theirs would never rotate
+        "items_dir": "",
+        "dbs_dir": "dbs",
+        "eggs_dir": "eggs",
+        "max_proc": str(4 * current.spider_processes + _SPARE),
+    }
+    made["services"] = dict.fromkeys(_DOORS, "")  # the project is installed; an egg would be anybody's code
+    text = io.StringIO()
+    made.write(text)
+    return text.getvalue()
+
+
+def prepare(current: Settings) -> Path:
+    """Write the folder that scrapyd runs in, readable by its owner only; return it.
+
+    scrapyd finds the project by the scrapy.cfg nearest to its working directory, wherever STATE_DIR is.
+    """
+    folder = current.state_dir.resolve() / "scrapyd"
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "scrapyd.conf", configuration(current))
+    _write(folder / "scrapy.cfg", "[settings]\ndefault = crawler.settings\nrdvpriority = crawler.settings\n")
+    return folder
+
+
+def environment(current: Settings, given: Mapping[str, str]) -> dict[str, str]:
+    """Return what the spiders need to read the same settings from another working directory."""
+    written = dotenv_values(".env") if current.app_env not in AWAY_FROM_LIFE else {}
+    paths = {"STATE_DIR": current.state_dir, "PREFECTURES_DIR": current.prefectures_dir}
+    absolute = {name: str(path.resolve()) for name, path in paths.items()}
+    return {name: value for name, value in written.items() if value} | dict(given) | absolute
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")  # scrapyd reads its file with interpolation
+
+
+def _write(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text, "utf-8")
+
+
+def main() -> None:
+    """Become scrapyd.
+
+    Raises:
+        SystemExit: a setting is missing or wrong; the text says which.
+    """
+    try:
+        current = settings()
+        folder = prepare(current)
+    except (SettingMissing, SettingsRefused, NotOurs) as error:
+        raise SystemExit(f"scrapyd does not start: {error}") from None
+    variables = environment(current, os.environ)
+    os.chdir(folder)
+    # twistd's pid file outlives a kill and then refuses the next start
+    os.execve(sys.executable, [sys.executable, "-m", "scrapyd", "--pidfile="], variables)  # noqa: S606 -- no shell is meant
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,306 @@
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import redis
+import sqlalchemy as sa
+import time_machine
+
+from api.models.alert import Alert, AlertTarget
+from api.models.base import engine, new_id, session
+from api.models.desk import DeskChange, DeskState, DeskStatus, HostState
+from api.models.user import Grant, User
+from configs.desk import Desk
+from configs.plan import PlanName
+from configs.prefecture import Procedure
+from crawler import due, planner
+from crawler.planner import Planner
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+HEARTBEAT = 6 * 3600
+SYSTEM = "prefenligne"
+
+
+@pytest.fixture
+def client(redis_server: redis.Redis) -> Iterator[redis.Redis]:
+    with due.connect() as connected:
+        yield connected
+
+
+@pytest.fixture
+def plan(
+    database: str,
+    client: redis.Redis,
+    desk_files: Callable[..., dict[str, Desk]],
+    frozen: time_machine.Traveller,
+) -> Planner:
+    """A planner of three desks of a tier 2 prefecture: a and b on one host, c on another."""
+    desk_files(a="127.77.0.91:8800", b="127.77.0.91:8800", c="127.77.0.92:8800")
+    return Planner(client)
+
+
+def score(client: redis.Redis, slug: str) -> datetime | None:
+    found = client.zscore(f"due:{SYSTEM}", f"evry_91/{slug}")
+    return None if found is None else datetime.fromtimestamp(found, UTC)
+
+
+def state(slug: str) -> DeskState:
+    with session() as rows:
+        return rows.get_one(DeskState, f"evry_91/{slug}")
+
+
+def checked(slug: str, at: datetime, **values: Any) -> None:
+    """Let a desk have been checked, and its queue entry be what the writer made of it."""
+    with session() as rows:
+        values = {"last_check_at": at, "status": DeskStatus.ACTIVE} | values
+        rows.execute(sa.update(DeskState).where(DeskState.id == f"evry_91/{slug}").values(values))
+
+
+def waits(
+    name: PlanName = PlanName.URGENCE_7J,
+    *,
+    begins: datetime = NOW,
+    lasts: timedelta = timedelta(days=7),
+    change: bool = True,
+    **target: Any,
+) -> None:
+    """Have somebody wait, as the API writes it."""
+    with session() as rows:
+        user = User(email=f"{new_id()}@example.org")
+        rows.add(user)
+        rows.flush()
+        rows.add(Grant(user_id=user.id, plan=name, starts_at=begins, ends_at=begins + lasts, source="test"))
+        alert = Alert(user_id=user.id, targets=[AlertTarget(**target)])
+        rows.add(alert)
+        if change:
+            rows.add(DeskChange(desk_id=target.get("desk_id", "evry_91/a"), reason="alert created"))
+
+
+def test_the_first_look_gives_every_desk_a_row_and_a_time_within_its_own_interval(
+    plan: Planner, client: redis.Redis
+) -> None:
+    assert plan.look(NOW) == 3
+    for slug in "abc":
+        assert (state(slug).status, state(slug).wished_seconds) == (DeskStatus.PAUSED, HEARTBEAT)
+        at = score(client, slug)
+        assert at
+        assert NOW <= at <= NOW + timedelta(seconds=60)
+    assert len({score(client, slug) for slug in "abc"}) == 3
+
+
+def test_a_second_look_finds_nothing_to_do(plan: Planner, client: redis.Redis) -> None:
+    plan.look(NOW)
+    before = {slug: score(client, slug) for slug in "abc"}
+    assert plan.look(NOW + timedelta(seconds=1)) == 0
+    assert {slug: score(client, slug) for slug in "abc"} == before
+
+
+def test_the_days_of_the_checks_are_made_ahead(plan: Planner) -> None:
+    later = NOW + timedelta(days=40)
+    plan.look(later)
+    with engine().connect() as connection:
+        names = set(sa.inspect(connection).get_table_names())
+    assert {"checks_20261229", "checks_20270113"} <= names
+
+
+def test_an_alert_makes_its_desk_due_at_once_with_its_plan_s_interval(
+    plan: Planner, client: redis.Redis
+) -> None:
+    plan.look(NOW)
+    for slug in "abc":
+        checked(slug, NOW)
+        client.zadd(f"due:{SYSTEM}", {f"evry_91/{slug}": (NOW + timedelta(hours=6)).timestamp()})
+    later = NOW + timedelta(minutes=30)
+    waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a")
+    assert plan.look(later) == 2  # b shares a's host
+    assert state("a").wished_seconds == 30
+    assert score(client, "a") == later
+    assert score(client, "b") == score(client, "c") == NOW + timedelta(hours=6)
+    with session() as rows:
+        assert rows.scalar(sa.select(sa.func.count()).select_from(DeskChange)) == 0
+
+
+def test_a_desk_that_was_just_checked_keeps_its_interval_before_the_next(
+    plan: Planner, client: redis.Redis
+) -> None:
+    plan.look(NOW)
+    checked("a", NOW)
+    client.zadd(f"due:{SYSTEM}", {"evry_91/a": (NOW + timedelta(hours=6)).timestamp()})
+    waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a")
+    plan.look(NOW + timedelta(seconds=10))
+    assert score(client, "a") == NOW + timedelta(seconds=30)
+
+
+def test_an_alert_for_a_procedure_is_one_for_every_desk_that_serves_it(plan: Planner) -> None:
+    waits(PlanName.URGENCE_24H, prefecture_id="evry_91", procedure=Procedure.NATURALISATION)
+    waits(PlanName.URGENCE_TOTAL, prefecture_id="evry_91", procedure=Procedure.VISA)
+    plan.look(NOW)
+    assert {state(slug).wished_seconds for slug in "abc"} == {60}
+
+
+def test_only_alerts_that_wait_and_are_entitled_count(plan: Planner) -> None:
+    waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a", begins=NOW - timedelta(days=9))
+    waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/b")
+    with session() as rows:
+        rows.execute(sa.update(Alert).values(enabled=False))
+    plan.look(NOW)
+    assert {state(slug).wished_seconds for slug in "abc"} == {HEARTBEAT}
+
+
+def test_a_grant_that_begins_or_ends_is_noticed_without_a_word_from_anybody(plan: Planner) -> None:
+    waits(begins=NOW + timedelta(seconds=30), lasts=timedelta(hours=1), change=False, desk_id="evry_91/a")
+    plan.look(NOW)
+    assert state("a").wished_seconds == HEARTBEAT
+    plan.look(NOW + timedelta(seconds=31))
+    assert state("a").wished_seconds == 60
+    plan.look(NOW + timedelta(seconds=32))
+    plan.look(NOW + timedelta(minutes=30))
+    assert state("a").wished_seconds == 60
+    plan.look(NOW + timedelta(seconds=30, hours=1))
+    assert state("a").wished_seconds == HEARTBEAT
+
+
+def test_desks_of_one_host_share_its_budget(
+    plan: Planner, desk_files: Callable[..., dict[str, Desk]], client: redis.Redis
+) -> None:
+    desk_files(budget=6, a="127.77.0.91:8800", b="127.77.0.91:8800", c="127.77.0.92:8800")
+    for slug in "abc":
+        waits(PlanName.URGENCE_TOTAL, desk_id=f"evry_91/{slug}")
+    plan.look(NOW)
+    cost = 3  # requests of EZBooking's cheapest visit
+    assert state("a").feasible_seconds == state("b").feasible_seconds == 2 * cost * 60 / 6
+    assert state("c").feasible_seconds == cost * 60 / 6
+    assert state("a").wished_seconds == 30
+
+
+@pytest.mark.parametrize("grade", ["stale", "retired"])
+def test_a_desk_that_is_not_scheduled_leaves_the_queue_and_says_why(
+    grade: str, plan: Planner, desk_files: Callable[..., dict[str, Desk]], client: redis.Redis
+) -> None:
+    plan.look(NOW)
+    desk_files(grade=grade, a="127.77.0.91:8800")
+    assert Planner(client).look(NOW) == 1
+    assert due.members(client, SYSTEM) == set()
+    assert state("a").status is DeskStatus.PAUSED
+    assert state("a").status_reason in ("its address is known to be dead", "it does not exist any more")
+
+
+def test_a_check_that_somebody_asks_for_is_due_now_even_if_the_desk_rests(
+    plan: Planner, client: redis.Redis
+) -> None:
+    plan.look(NOW)
+    checked("a", NOW, status=DeskStatus.CAPTCHA, inconclusive=3, check_requested_at=NOW)
+    client.zadd(f"due:{SYSTEM}", {"evry_91/a": (NOW + timedelta(minutes=15)).timestamp()})
+    plan.look(NOW + timedelta(seconds=1))
+    assert score(client, "a") == NOW + timedelta(seconds=1)
+    assert state("a").check_requested_at is None
+
+
+def test_one_more_who_waits_does_not_hurry_a_desk_that_rests(plan: Planner, client: redis.Redis) -> None:
+    plan.look(NOW)
+    checked("a", NOW - timedelta(minutes=5), status=DeskStatus.CAPTCHA, inconclusive=1)
+    until = NOW + timedelta(minutes=10)
+    client.zadd(f"due:{SYSTEM}", {"evry_91/a": until.timestamp()})
+    waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a")
+    plan.look(NOW + timedelta(seconds=1))
+    assert score(client, "a") == until
+
+
+def test_an_emptied_redis_is_filled_again_with_tokens_times_and_rests(
+    plan: Planner, client: redis.Redis
+) -> None:
+    waits(PlanName.URGENCE_7J, desk_id="evry_91/a")
+    plan.look(NOW)
+    checked("a", NOW, last_token=41)
+    checked("b", NOW - timedelta(days=1), last_token=7)
+    until = NOW + timedelta(seconds=300)
+    with session() as rows:
+        rows.add(HostState(host="127.77.0.92:8800", rests_until=until, rest_reason="refused"))
+        rows.add(HostState(host="127.77.0.91:8800", rests_until=NOW, rest_reason="over"))
+    client.flushdb()
+    later = NOW + timedelta(seconds=5)
+    assert plan.look(later) == 3
+    assert due.members(client, SYSTEM) == {"evry_91/a", "evry_91/b", "evry_91/c"}
+    assert score(client, "a") == NOW + timedelta(seconds=60)
+    b = score(client, "b")
+    assert b
+    assert later <= b <= later + timedelta(seconds=60)
+    claimed = due.send(client, due.claim(SYSTEM, now=NOW + timedelta(seconds=299), places=9, hold=25))
+    tokens = {claim.desk_id: claim.token for claim in claimed.claims}
+    assert tokens.get("evry_91/a", 42) == 42
+    assert tokens.get("evry_91/b", 8) == 8
+    assert len(tokens) == 1  # a and b share a host, c's rests
+
+
+def test_everything_is_thought_over_each_hour(plan: Planner) -> None:
+    plan.look(NOW)
+    with session() as rows:
+        rows.execute(sa.update(DeskState).values(wished_seconds=1))
+    assert plan.look(NOW + timedelta(minutes=59)) == 0
+    assert plan.look(NOW + timedelta(hours=1)) == 3
+    assert state("a").wished_seconds == HEARTBEAT
+
+
+def test_two_planners_do_no_harm(plan: Planner, client: redis.Redis) -> None:
+    with engine().connect() as other, other.begin():
+        other.execute(sa.select(sa.func.pg_advisory_xact_lock(planner._LOCK)))
+        assert plan.look(NOW) == 0
+        assert due.members(client, SYSTEM) == set()
+    assert plan.look(NOW) == 3
+
+
+def test_what_redis_did_not_hear_is_planned_again(
+    plan: Planner, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan.look(NOW)
+    waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a")
+    through = due.send
+
+    def away(*_: object) -> None:
+        raise redis.ConnectionError("connection refused")
+
+    monkeypatch.setattr(due, "send", away)
+    with pytest.raises(redis.ConnectionError):
+        plan.look(NOW + timedelta(seconds=1))
+    assert state("a").wished_seconds == HEARTBEAT
+    monkeypatch.setattr(due, "send", through)
+    plan.look(NOW + timedelta(seconds=2))
+    assert state("a").wished_seconds == 30
+
+
+def test_changes_of_desks_that_nobody_knows_are_taken_away(plan: Planner) -> None:
+    plan.look(NOW)
+    with session() as rows:
+        rows.add(DeskChange(desk_id="gone_00/desk", reason="alert created"))
+    assert plan.look(NOW) == 0
+    with session() as rows:
+        assert not list(rows.scalars(sa.select(DeskChange)))
+
+
+def test_the_loop_outlives_servers_that_are_away_and_says_so_once(
+    plan: Planner,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    settings_env: Callable[..., None],
+) -> None:
+    settings_env(PLANNER_SECONDS="0.001")
+    stop, looks = threading.Event(), iter(range(5))
+    troubles = {
+        0: redis.ConnectionError("connection refused"),
+        1: sa.exc.OperationalError("SELECT 1", {}, Exception("server closed the connection")),
+        3: redis.ConnectionError("connection refused"),
+    }
+
+    def look(_: datetime) -> int:
+        number = next(looks)
+        if number == 4:
+            stop.set()
+        if number in troubles:
+            raise troubles[number]
+        return 0
+
+    monkeypatch.setattr(plan, "look", look)
+    plan.run(stop)
+    assert caplog.text.count("nothing is planned") == 2
