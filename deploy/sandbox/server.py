@@ -103,9 +103,13 @@ class Sandbox:
         if self._world is not None:
             self._world.cancel()
             await asyncio.wait([self._world])
-        for runner in reversed(self._runners):
+        while self._runners:
+            runner = self._runners.pop()
+            open_ones = _transports(runner)
             await runner.cleanup()
-        self._runners.clear()
+            for transport in open_ones:
+                transport.abort()  # closing alone waits for a reader who may never read on
+        await asyncio.sleep(0)  # the loop closes aborted connections in its next turn
 
     async def _serve(self, app: web.Application, made: socket.socket) -> None:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE, handler_cancellation=True)
@@ -166,6 +170,11 @@ def _listen(stack: ExitStack, hosts: list[str], port: int, option: str) -> list[
     for made in bound:
         stack.callback(made.close)
     return bound
+
+
+def _transports(runner: web.AppRunner) -> list[asyncio.Transport]:
+    connections = runner.server.connections if runner.server else []
+    return [connection.transport for connection in connections if connection.transport]
 
 
 def _port(bound: list[socket.socket]) -> int:
