@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import structlog
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from api.models.base import new_id
 from api.problems import Refused
@@ -74,7 +74,10 @@ def _only_json() -> None:
     """Refuse a body that is no JSON object before anything looks at it."""
     if not request.path.startswith("/api/") or request.method not in ("POST", "PUT", "PATCH"):
         return
-    if not request.get_data(cache=True):
+    data = request.get_data(cache=True)
+    if request.content_length is None and len(data) >= LARGEST_BODY:
+        raise RequestEntityTooLarge  # Werkzeug cuts a body of unknown length at the limit, in silence
+    if not data:
         return
     try:
         body = request.get_json()

@@ -1,3 +1,4 @@
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -66,6 +67,17 @@ def test_json_may_say_its_charset_and_be_a_dialect(client: FlaskClient) -> None:
     for content_type in ("application/json; charset=utf-8", "application/merge-patch+json"):
         answer = client.post(LOGIN, data=b'{"email": "x", "password": "y"}', content_type=content_type)
         assert answer.status_code == 401
+
+
+def test_a_body_of_unknown_length_is_bounded_too(bare: FlaskClient) -> None:
+    body = b'{"a": 1}' + b" " * LARGEST_BODY
+    answer = bare.post(
+        "/api/alerts",
+        input_stream=io.BytesIO(body),
+        headers=JSON,
+        environ_base={"wsgi.input_terminated": True},
+    )
+    assert answer.status_code == 413
 
 
 def test_an_empty_body_is_a_missing_object(client: FlaskClient) -> None:
