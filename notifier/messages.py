@@ -3,7 +3,7 @@
 from functools import lru_cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from notifier.channels import Button, Message
 from notifier.kinds import Facts
@@ -12,12 +12,15 @@ TEMPLATES = Path(__file__).parent / "templates"
 FALLBACK = "fr"
 
 
-@lru_cache(maxsize=1)
-def environment() -> Environment:
-    """Return the templates: HTML escapes what it is given, a missing value is an error."""
+@lru_cache(maxsize=2)
+def environment(*, escaping: bool) -> Environment:
+    """Return the templates as HTML, which escapes what it is given, or as text; a missing value is an error.
+
+    Two of them, because what a macro of a file that does not escape returns would pass for safe in one that does.
+    """
     return Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=select_autoescape(["html"], default=False),
+        autoescape=escaping,  # noqa: S701 -- not escaping is for plain text
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -26,15 +29,20 @@ def environment() -> Environment:
     )
 
 
+def _template(name: str) -> Template:
+    return environment(escaping=name.endswith(".html")).get_template(name)
+
+
 @lru_cache(maxsize=1)
 def _names() -> frozenset[str]:
-    return frozenset(environment().list_templates())
+    return frozenset(environment(escaping=True).list_templates())
 
 
 def warm_up() -> None:
-    """Compile all templates."""
+    """Compile all templates, and what they import."""
     for name in _names():
-        environment().get_template(name)
+        _template(name)
+        environment(escaping=True).get_template(name)
 
 
 def languages_of(kind: str) -> set[str]:
@@ -61,7 +69,7 @@ def render(kind: str, channel: str, language: str, facts: Facts) -> Message:
 
     def part(name: str) -> str:
         path = f"{kind}/{language}/{name}"
-        return environment().get_template(path).render(facts.values).strip() if path in _names() else ""
+        return _template(path).render(facts.values).strip() if path in _names() else ""
 
     label = part("button.txt")
     return Message(

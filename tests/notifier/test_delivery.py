@@ -1,0 +1,437 @@
+# ruff: noqa: RUF001 -- French has its own quotes and dashes
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from structlog.testing import capture_logs
+
+import notifier
+from api.models.alert import Alert, ClosedBecause
+from api.models.base import engine, session
+from api.models.notification import Notification, Priority, State
+from api.models.slot import SlotRow
+from api.models.user import Channel, Contact, ContactState, User
+from configs.clock import clock
+from notifier import channels, delivery
+from notifier.channels import Receipt
+from notifier.jobs import deliver
+from notifier.telling import match_detection
+from tests.notifier.world import (
+    ADDRESSES,
+    MORNING,
+    alert,
+    change,
+    confirm,
+    detection,
+    get,
+    gone,
+    in_one_transaction,
+    person,
+    slots,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+pytestmark = pytest.mark.usefixtures("database", "sandbox")
+ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
+NAMES = [each.value for each in ALL]
+
+
+def waiting(channel: Channel = Channel.EMAIL, **fields: Any) -> UUID:
+    """Write one slot alert that waits; return its id."""
+    alert(person(channels=(channel,)))
+    (made,) = in_one_transaction(match_detection, detection(**fields), clock())
+    return made  # type: ignore[no-any-return]
+
+
+def verification() -> UUID:
+    who = person(verified=False, enabled=False)
+    (made,) = in_one_transaction(notifier.tell, who.id, "verify_email", {}, "key")
+    return made  # type: ignore[no-any-return]
+
+
+def after(key: UUID) -> tuple[State, str | None]:
+    row = get(Notification, key)
+    return row.state, row.reason
+
+
+@pytest.mark.parametrize("channel", ALL)
+def test_an_accepted_message_is_sent_with_its_receipt(channel: Channel, sandbox: "Running") -> None:
+    key = waiting(channel)
+    deliver(str(key))
+    (message,) = sandbox.messages()
+    row = get(Notification, key)
+    assert (row.state, row.attempts, row.reason) == (State.SENT, 1, None)
+    assert (row.provider_id, row.lease_token, row.lease_until) == (message.provider_id, None, None)
+    assert message.to == ADDRESSES[channel]
+    assert row.accepted_at >= row.matched_at
+
+
+def test_a_slot_alert_says_what_is_open_in_the_desks_own_time(sandbox: "Running") -> None:
+    seen_at = datetime.now(UTC).replace(microsecond=0)
+    opened = slots([MORNING + timedelta(days=1), MORNING], seen_at=seen_at)
+    deliver(str(waiting(slot_ids=opened, seen_at=seen_at)))
+    (mail,) = sandbox.messages("email")
+    assert mail.subject == "Créneau détecté – Essonne (91)"
+    assert "2 créneaux ouverts" in mail.text
+    assert "jeudi 26 novembre 2026 à\u00a009:30" in mail.text
+    assert "Naturalisation <b>&" in mail.text
+    assert mail.draft.seen_at == seen_at
+
+
+def test_the_delay_is_told_and_no_address_is_logged() -> None:
+    key = waiting()
+    with capture_logs() as logs:
+        deliver(str(key))
+    (said,) = [each for each in logs if each["event"] == "sent"]
+    assert said["milliseconds"] >= 0
+    assert "example.org" not in str(logs)
+
+
+def test_a_slot_taken_before_sending_is_not_counted(sandbox: "Running") -> None:
+    one, two = slots([MORNING, MORNING + timedelta(hours=1)])
+    key = waiting(slot_ids=[one, two])
+    gone([one])
+    deliver(str(key))
+    assert "1 créneau ouvert\n" in sandbox.messages("email")[0].text
+
+
+def test_the_link_to_stop_is_signed_for_the_alert(sandbox: "Running") -> None:
+    from configs.signing import unsign
+
+    deliver(str(waiting()))
+    text = sandbox.messages("email")[0].text
+    token = text.split("/l/stop/")[1].split()[0]
+    with session() as s:
+        assert unsign("stop-alert", token, 60) == str(s.scalar(sa.select(Alert.id)))
+
+
+def test_a_verification_goes_to_an_address_that_is_not_verified(sandbox: "Running") -> None:
+    from configs.signing import unsign
+
+    key = verification()
+    deliver(str(key))
+    (mail,) = sandbox.messages("email")
+    token = mail.text.split("/l/verify/")[1].split()[0]
+    assert unsign("verify-email", token, 60) == str(get(Notification, key).contact_id)
+    assert after(key) == (State.SENT, None)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_temporary_failure_waits_and_then_arrives(
+    name: str, sandbox: "Running", frozen: time_machine.Traveller
+) -> None:
+    key = waiting(Channel(name))
+    sandbox.provider_mode(name, "error_500", count=1)
+    deliver(str(key))
+    row = get(Notification, key)
+    assert (row.state, row.next_attempt_at, row.next_nudge_at) == (
+        State.PENDING, clock() + timedelta(seconds=5), clock() + timedelta(seconds=5),
+    )  # fmt: skip
+    deliver(str(key))
+    assert (sandbox.messages(), get(Notification, key).attempts) == ([], 1)
+    frozen.shift(timedelta(seconds=5))
+    deliver(str(key))
+    assert (after(key), get(Notification, key).attempts) == ((State.SENT, None), 2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_retry_after_is_obeyed(name: str, sandbox: "Running", frozen: time_machine.Traveller) -> None:
+    key = waiting(Channel(name))
+    sandbox.provider_mode(name, "rate_limited", seconds=40)
+    deliver(str(key))
+    assert get(Notification, key).next_attempt_at == clock() + timedelta(seconds=40)
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [("email", ContactState.BOUNCED), ("sms", ContactState.BOUNCED), ("telegram", ContactState.BLOCKED)],
+)
+def test_a_permanent_failure_ends_it_and_marks_the_contact(
+    name: str, state: ContactState, sandbox: "Running"
+) -> None:
+    key = waiting(Channel(name))
+    sandbox.provider_mode(name, "reject_address", address=ADDRESSES[Channel(name)])
+    deliver(str(key))
+    row = get(Notification, key)
+    assert (row.state, row.failed_at is not None) == (State.FAILED, True)
+    assert get(Contact, row.contact_id).state is state
+
+
+def test_an_address_that_was_changed_meanwhile_is_not_marked(
+    sandbox: "Running", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = waiting()
+    parcel = delivery.claim(key)
+    assert parcel is not None
+    sandbox.provider_mode("email", "reject_address", address=parcel.address)
+    verdict = delivery.send(parcel)
+    change(Contact, parcel.row.contact_id, address="new@example.org")
+    assert delivery.record(parcel, verdict)
+    assert get(Contact, parcel.row.contact_id).state is ContactState.OK
+
+
+@pytest.mark.parametrize(
+    ("name", "state"), [("email", State.PENDING), ("sms", State.FAILED), ("telegram", State.PENDING)]
+)
+def test_a_yes_that_was_not_heard_is_tried_once_more_but_not_by_sms(
+    name: str, state: State, sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    settings_env(PROVIDER_TIMEOUT_SECONDS="0.2")
+    key = waiting(Channel(name))
+    sandbox.provider_mode(name, "yes_without_answer")
+    deliver(str(key))
+    assert after(key)[0] is state
+    deliver(str(key))
+    assert after(key) == (
+        State.FAILED,
+        f"unknown: {'twilio' if name == 'sms' else get(Notification, key).reason.split()[1]} did not answer: ReadTimeout",
+    )
+    assert len(sandbox.messages(name)) == (1 if name == "sms" else 2)
+
+
+def test_attempts_are_used_up(sandbox: "Running", frozen: time_machine.Traveller) -> None:
+    key = waiting()
+    sandbox.provider_mode("email", "error_500")
+    for _ in range(10):
+        deliver(str(key))
+        frozen.shift(timedelta(minutes=1))
+    row = get(Notification, key)
+    assert (row.state, row.attempts) == (State.FAILED, 5)
+    assert row.reason == "attempts used up: sendgrid answered 500"
+
+
+def test_a_lease_that_ran_out_is_taken_over_and_the_late_result_is_nobodys(
+    frozen: time_machine.Traveller,
+) -> None:
+    key = waiting()
+    dead = delivery.claim(key)
+    assert dead is not None
+    assert delivery.claim(key) is None
+    frozen.shift(timedelta(seconds=31))
+    heir = delivery.claim(key)
+    assert heir is not None
+    assert heir.row.attempts == 2
+    with capture_logs() as logs:
+        assert not delivery.record(dead, delivery.send(dead))
+    assert logs[-1]["event"].startswith("lease lost")
+    assert get(Notification, key).lease_token == heir.token
+    assert delivery.record(heir, delivery.send(heir))
+    assert after(key) == (State.SENT, None)
+
+
+def test_workers_that_die_each_time_do_not_send_for_ever(frozen: time_machine.Traveller) -> None:
+    key = waiting()
+    for _ in range(5):
+        assert delivery.claim(key) is not None
+        frozen.shift(timedelta(seconds=31))
+    assert delivery.claim(key) is None
+    assert after(key) == (State.FAILED, "attempts used up: no worker lived to record an answer")
+
+
+def test_of_many_workers_one_claims(sandbox: "Running") -> None:
+    key = waiting()
+    start, claimed = threading.Barrier(4), []
+
+    def work() -> None:
+        start.wait()
+        claimed.append(delivery.claim(key))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sum(each is not None for each in claimed) == 1
+
+
+def test_delivering_twice_sends_once(sandbox: "Running") -> None:
+    key = waiting()
+    deliver(str(key))
+    deliver(str(key))
+    assert len(sandbox.messages()) == 1
+
+
+def test_what_is_not_there_is_not_delivered(sandbox: "Running") -> None:
+    deliver(str(uuid4()))
+    assert sandbox.messages() == []
+
+
+def _taken(_: Notification) -> None:
+    with session() as s:
+        gone(list(s.scalars(sa.select(SlotRow.id))))
+
+
+def _unconfirmed(_: Notification) -> None:
+    with session() as s:
+        long_ago = clock() - timedelta(minutes=16)
+        s.execute(sa.update(SlotRow).values(opened_at=long_ago, seen_at=long_ago))
+
+
+def _stopped(_: Notification) -> None:
+    with session() as s:
+        s.execute(sa.update(Alert).values(closed_at=clock(), closed_because=ClosedBecause.STOPPED))
+
+
+def _paused(_: Notification) -> None:
+    with session() as s:
+        s.execute(sa.update(Alert).values(enabled=False))
+
+
+def _deleted(_: Notification) -> None:
+    with session() as s:
+        s.execute(sa.delete(Alert))
+
+
+def _off(row: Notification) -> None:
+    change(Contact, row.contact_id, enabled=False)
+
+
+def _unverified(row: Notification) -> None:
+    change(Contact, row.contact_id, verified_at=None)
+
+
+def _unsubscribed(row: Notification) -> None:
+    change(Contact, row.contact_id, state=ContactState.UNSUBSCRIBED)
+
+
+def _no_contact(row: Notification) -> None:
+    with session() as s:
+        s.execute(sa.delete(Contact).where(Contact.id == row.contact_id))
+
+
+@pytest.mark.parametrize(
+    ("happened", "state", "reason"),
+    [
+        (_taken, State.EXPIRED, "slots gone"),
+        (_unconfirmed, State.EXPIRED, "slots not confirmed any more"),
+        (_stopped, State.SKIPPED, "alert stopped"),
+        (_paused, State.SKIPPED, "alert stopped"),
+        (_deleted, State.SKIPPED, "alert deleted"),
+        (_off, State.SKIPPED, "switched off"),
+        (_unverified, State.SKIPPED, "address not verified"),
+        (_unsubscribed, State.SKIPPED, "address unsubscribed"),
+        (_no_contact, State.SKIPPED, "no address"),
+    ],
+)
+def test_what_changed_before_sending_is_respected(
+    happened: Callable[[Notification], None], state: State, reason: str, sandbox: "Running"
+) -> None:
+    key = waiting()
+    happened(get(Notification, key))
+    deliver(str(key))
+    assert after(key) == (state, reason)
+    assert get(Notification, key).failed_at is not None
+    assert sandbox.messages() == []
+
+
+def test_an_alert_waits_as_long_as_its_slot_is_confirmed(
+    sandbox: "Running", frozen: time_machine.Traveller
+) -> None:
+    opened = slots()
+    key = waiting(slot_ids=opened)
+    frozen.shift(timedelta(hours=2))
+    confirm(opened)
+    deliver(str(key))
+    assert after(key) == (State.SENT, None)
+
+
+def test_a_user_who_is_gone_takes_the_message_along(sandbox: "Running") -> None:
+    key = waiting()
+    with session() as s:
+        s.execute(sa.delete(User))
+    deliver(str(key))
+    assert sandbox.messages() == []
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"verified_at": datetime(2026, 1, 1, tzinfo=UTC)}, "already verified"),
+        ({"state": ContactState.BOUNCED}, "address bounced"),
+    ],
+)
+def test_a_verification_that_is_not_needed_any_more_is_skipped(
+    values: dict[str, Any], reason: str, sandbox: "Running"
+) -> None:
+    key = verification()
+    change(Contact, get(Notification, key).contact_id, **values)
+    deliver(str(key))
+    assert after(key) == (State.SKIPPED, reason)
+
+
+class Breaking:
+    """A channel that asks for something while it sends."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self.act = act
+
+    def warm_up(self) -> None:
+        self.act()
+
+    def send(self, *_: object) -> Receipt:
+        self.act()
+        return Receipt("test", "1")
+
+
+def use(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    monkeypatch.setitem(channels.channels(), "email", Breaking(act))
+
+
+def test_no_connection_is_held_while_a_provider_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = []
+    use(monkeypatch, lambda: held.append(engine().pool.checkedout()))  # type: ignore[attr-defined]
+    deliver(str(waiting()))
+    assert held == [0]
+
+
+def test_whatever_a_channel_raises_is_in_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, lambda: 1 / 0)
+    key = waiting()
+    with capture_logs() as logs:
+        deliver(str(key))
+    assert after(key) == (State.PENDING, "unknown: ZeroDivisionError")
+    assert [each["event"] for each in logs if each["log_level"] == "error"] == ["channel failed"]
+
+
+def test_a_text_that_cannot_be_made_is_tried_again_later(
+    monkeypatch: pytest.MonkeyPatch, sandbox: "Running"
+) -> None:
+    monkeypatch.setattr(delivery, "render", lambda *_: 1 / 0)
+    key = waiting()
+    deliver(str(key))
+    assert after(key) == (State.PENDING, "text could not be made: ZeroDivisionError")
+    assert sandbox.messages() == []
+
+
+def test_a_yes_is_not_lost_to_a_database_that_is_away_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = waiting()
+    parcel = delivery.claim(key)
+    assert parcel is not None
+    verdict = delivery.send(parcel)
+    close, failures = delivery._close, iter([True, True])
+
+    def shaky(*arguments: Any) -> bool:
+        if next(failures, False):
+            raise sa.exc.OperationalError("UPDATE", {}, ConnectionError())
+        return close(*arguments)
+
+    monkeypatch.setattr(delivery, "_close", shaky)
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
+    assert delivery.record(parcel, verdict)
+    assert after(key) == (State.SENT, None)
+
+
+@pytest.mark.parametrize("priority", Priority)
+def test_every_priority_is_delivered(priority: Priority, sandbox: "Running") -> None:
+    key = verification()
+    change(Notification, key, priority=priority)
+    deliver(str(key))
+    assert after(key) == (State.SENT, None)

@@ -1,0 +1,98 @@
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from structlog.testing import capture_logs
+
+from api.models.notification import State
+from api.models.slot import Detection
+from api.models.user import Channel
+from deploy.local.processes import free_port
+from notifier.jobs import catch_up, deliver, match, rearm
+from tests.notifier.world import (
+    DESK,
+    OTHER_DESK,
+    alert,
+    detection,
+    for_procedure,
+    get,
+    notifications,
+    person,
+    slots,
+)
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+Queued = Callable[[str], list[tuple[str, list[Any]]]]
+ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
+
+
+def test_a_single_alert_is_matched_and_delivered_in_one_job(whole: "Running", queued: Queued) -> None:
+    alert(person())
+    match(str(detection()))
+    assert len(whole.messages("email")) == 1
+    assert queued("critical") == []
+
+
+def test_of_several_the_first_is_delivered_here_and_the_rest_is_nudged(
+    whole: "Running", queued: Queued
+) -> None:
+    alert(person(channels=ALL))
+    match(str(detection()))
+    assert len(whole.messages()) == 1
+    waiting = [[str(row.id)] for row in notifications(State.PENDING)]
+    assert sorted(queued("critical")) == sorted(("notifier.jobs.deliver", each) for each in waiting)
+    assert len(waiting) == 2
+
+
+def test_one_alert_reaches_all_its_channels(whole: "Running", queued: Queued) -> None:
+    alert(person(channels=ALL))
+    match(str(detection()))
+    for _, (key,) in queued("critical"):
+        deliver(key)
+    assert {each.channel for each in whole.messages()} == {"email", "sms", "telegram"}
+    assert all(each.milliseconds is not None for each in whole.messages())
+
+
+def test_matching_twice_tells_once(whole: "Running", queued: Queued) -> None:
+    alert(person())
+    seen = str(detection())
+    match(seen)
+    match(seen)
+    assert len(whole.messages()) == 1
+
+
+def test_an_alert_catches_up_with_every_desk_it_is_about(whole: "Running", queued: Queued) -> None:
+    detection()
+    second = detection(slots(desk_id=OTHER_DESK), desk_id=OTHER_DESK, label="Titre de séjour")
+    late = alert(person(), for_procedure())
+    catch_up(str(late))
+    catch_up(str(late))
+    assert len(whole.messages("email")) == 2
+    assert get(Detection, second).matched_at is None
+
+
+def test_an_alert_that_is_gone_catches_up_with_nothing(whole: "Running") -> None:
+    catch_up(str(uuid4()))
+    assert whole.messages() == []
+
+
+def test_a_desk_is_rearmed_for_whoever_was_not_told(whole: "Running", queued: Queued) -> None:
+    alert(person())
+    match(str(detection()))
+    alert(person())
+    rearm(DESK)
+    rearm(DESK)
+    assert len(whole.messages()) == 2
+
+
+@pytest.mark.parametrize("job", [match, catch_up, deliver])
+def test_a_database_that_is_away_is_one_line_and_no_traceback(
+    job: Callable[[str], None], settings_env: Callable[..., None]
+) -> None:
+    settings_env(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{free_port()}/none")
+    with capture_logs() as logs:
+        job(str(uuid4()))
+    assert [(each["log_level"], "away" in each["event"]) for each in logs] == [("warning", True)]

@@ -1,0 +1,174 @@
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import time_machine
+from structlog.testing import capture_logs
+
+from api.models.notification import Notification, State
+from api.models.slot import Detection
+from configs.clock import clock
+from deploy.local.processes import free_port
+from notifier import delivery
+from notifier.sweep import Sweep, run
+from notifier.telling import match_detection
+from tests.notifier.world import (
+    DESK,
+    alert,
+    change,
+    detection,
+    get,
+    in_one_transaction,
+    notifications,
+    person,
+)
+
+pytestmark = pytest.mark.usefixtures("database", "redis_server")
+Queued = Callable[[str], list[tuple[str, list[Any]]]]
+
+
+def waiting() -> UUID:
+    alert(person())
+    (made,) = in_one_transaction(match_detection, detection(), clock())
+    return made  # type: ignore[no-any-return]
+
+
+def nudges_within(frozen: time_machine.Traveller, seconds: int, sweep: Sweep) -> list[int]:
+    """Sweep each second; return the seconds in which something was nudged."""
+    found = []
+    for second in range(seconds):
+        if sweep.turn():
+            found.append(second)
+        frozen.shift(timedelta(seconds=1))
+    return found
+
+
+def test_a_detection_nobody_matched_is_nudged_each_time_after_a_longer_wait(
+    queued: Queued, frozen: time_machine.Traveller
+) -> None:
+    seen = detection()
+    assert nudges_within(frozen, 40, Sweep()) == [2, 6, 14, 30]
+    assert queued("critical") == [("notifier.jobs.match", [str(seen)])] * 4
+    assert get(Detection, seen).nudges == 4
+
+
+def test_a_detection_that_was_matched_is_left_alone(queued: Queued, frozen: time_machine.Traveller) -> None:
+    in_one_transaction(match_detection, detection(), clock())
+    assert nudges_within(frozen, 10, Sweep()) == []
+
+
+def test_a_notification_whose_nudge_was_lost_is_nudged_each_time_after_a_longer_wait(
+    queued: Queued, frozen: time_machine.Traveller
+) -> None:
+    key = waiting()
+    assert nudges_within(frozen, 40, Sweep()) == [2, 6, 14, 30]
+    assert queued("critical") == [("notifier.jobs.deliver", [str(key)])] * 4
+    assert get(Notification, key).state is State.PENDING
+
+
+def test_a_notification_is_nudged_when_its_next_attempt_is_due(
+    queued: Queued, frozen: time_machine.Traveller
+) -> None:
+    key = waiting()
+    due = clock() + timedelta(seconds=20)
+    change(Notification, key, next_attempt_at=due, next_nudge_at=due)
+    assert nudges_within(frozen, 22, Sweep()) == [20]
+
+
+def test_a_lease_that_ran_out_is_nudged_and_not_before(
+    queued: Queued, frozen: time_machine.Traveller
+) -> None:
+    key = waiting()
+    assert delivery.claim(key) is not None
+    assert nudges_within(frozen, 32, Sweep()) == [30]
+    assert delivery.claim(key) is not None
+
+
+@pytest.mark.parametrize("state", [State.SENT, State.FAILED, State.SKIPPED, State.EXPIRED])
+def test_what_has_ended_is_left_alone(state: State, queued: Queued, frozen: time_machine.Traveller) -> None:
+    change(Notification, waiting(), state=state, reason="x", accepted_at=clock())
+    assert nudges_within(frozen, 10, Sweep()) == []
+
+
+def test_two_sweeps_do_not_nudge_the_same_row_twice(queued: Queued, frozen: time_machine.Traveller) -> None:
+    waiting()
+    frozen.shift(timedelta(seconds=3))
+    assert [Sweep().turn(), Sweep().turn()] == [1, 0]
+
+
+def test_desks_with_open_slots_are_rearmed_now_and_then(
+    queued: Queued, frozen: time_machine.Traveller
+) -> None:
+    in_one_transaction(match_detection, detection(), clock())
+    sweep = Sweep()
+    for _ in range(29):
+        sweep.turn()
+        frozen.shift(timedelta(seconds=1))
+    assert queued("scheduled") == [("notifier.jobs.rearm", [DESK])]
+
+
+def test_a_round_of_rearming_that_nobody_took_does_not_pile_up(
+    queued: Queued, frozen: time_machine.Traveller
+) -> None:
+    in_one_transaction(match_detection, detection(), clock())
+    sweep = Sweep()
+    for _ in range(3):
+        sweep.turn()
+        frozen.shift(timedelta(seconds=31))
+    assert len(queued("scheduled")) == 1
+
+
+def test_what_was_nudged_while_redis_is_away_is_nudged_again(
+    queued: Queued,
+    frozen: time_machine.Traveller,
+    settings_env: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waiting()
+    frozen.shift(timedelta(seconds=3))
+    with monkeypatch.context() as away:
+        away.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
+        settings_env()
+        with capture_logs() as logs:
+            Sweep().turn()
+    settings_env()
+    assert {each["event"] for each in logs if each["log_level"] == "warning"} == {
+        "not nudged, the sweep will"
+    }
+    assert queued("critical") == []
+    frozen.shift(timedelta(seconds=5))
+    Sweep().turn()
+    assert len(queued("critical")) == 1
+    assert len(notifications(State.PENDING)) == 1
+
+
+def test_a_database_that_is_away_is_said_once(
+    settings_env: Callable[..., None], database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = Sweep()
+    with capture_logs() as logs:
+        with monkeypatch.context() as away:
+            away.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{free_port()}/none")
+            settings_env()
+            for _ in range(3):
+                sweep.turn_safely()
+        settings_env()
+        sweep.turn_safely()
+    said = [each["event"] for each in logs]
+    assert said == ["database away, trying again", "database back"]
+
+
+def test_the_loop_ends_when_it_is_told_to(settings_env: Callable[..., None]) -> None:
+    settings_env(SWEEP_SECONDS="0.001")
+    stopped, rounds = threading.Event(), list[int]()
+
+    def sweep() -> None:
+        rounds.append(len(rounds))
+        if len(rounds) == 3:
+            stopped.set()
+
+    run(stopped, sweep)
+    assert rounds == [0, 1, 2]
