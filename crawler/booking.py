@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 class BookingSpider(Spider):
-    """Base of every booking system's spider; `system` is its name in DESIGN's table of platforms.
+    """Base of every booking system's spider; `system` is what its platforms call theirs.
 
     With arguments (prefecture, procedure, desk, url) it checks once what they name, and needs neither database
     nor Redis. Without, it serves the due queue until it is stopped.
@@ -106,17 +106,15 @@ class BookingSpider(Spider):
         """
         desk = located(desk, url) if url else desk
         started_at = clock()
-        session = Session(
-            self.crawler.engine.download_async,
-            settings().http_deadline_seconds,
-            self.settings.getint("DOWNLOAD_MAXSIZE"),
-        )
+        session, tally = self._session(), None
         try:
-            result, error = await visit(desk, session, limit)
+            tally = begun(desk)
+            error = await visit(desk, tally, session, math.inf if limit is None else limit)
+            result = tally.result()
         except Exception as fault:  # the edge of a check: whatever it is, the check ends in one outcome
             log.exception("the check of %s failed by a fault of ours", desk.id)
             error = f"{type(fault).__name__}: {fault}"
-            result = Result(Outcome.UNREADABLE, f"a fault of ours: {error}", (), (), session.requests, None)
+            result = _faulty(tally, f"a fault of ours: {error}")
         return CheckItem(
             desk_id=desk.id,
             token=token,
@@ -133,16 +131,31 @@ class BookingSpider(Spider):
             process=process_name(),
         )
 
+    def _session(self) -> Session:
+        return Session(
+            self.crawler.engine.download_async,
+            deadline=settings().http_deadline_seconds,
+            largest=self.settings.getint("DOWNLOAD_MAXSIZE"),
+        )
 
-async def visit(desk: Desk, session: Session, limit: int | None = None) -> tuple[Result, str | None]:
-    """Ask page after page until the tally is content, the time is up or the requests are used up.
 
-    Return what all of it proved, and the first error that kept a page from coming, if one did.
+def begun(desk: Desk) -> Tally:
+    """Return the tally of a visit to a desk, with its first request.
+
+    Raises:
+        ValueError: the desk does not fit its platform.
+    """
+    first = platform(desk.platform).first(visit_of(desk))
+    return Tally(first, limit=settings().visit_requests, now=clock().astimezone(desk.zone))
+
+
+async def visit(desk: Desk, tally: Tally, session: Session, limit: float) -> str | None:
+    """Ask page after page until the tally is content, the time is up or `limit` requests are used up.
+
+    Return the first error that kept a page from coming, if one did.
     """
     chosen, seen, error = platform(desk.platform), visit_of(desk), None
-    tally = Tally(chosen.first(seen), limit=settings().visit_requests, now=clock().astimezone(desk.zone))
-    allowed = limit or math.inf
-    while session.clock.left > 0 and session.requests < allowed and (ask := tally.next()):
+    while session.clock.left > 0 and session.requests < limit and (ask := tally.next()):
         if session.requests:
             await session.clock.pause(_gap())
         try:
@@ -152,7 +165,13 @@ async def visit(desk: Desk, session: Session, limit: int | None = None) -> tuple
             tally.take(ask, failure.reading)
         else:
             tally.take(ask, interpret(chosen, page))
-    return tally.result(), error
+    return error
+
+
+def _faulty(tally: Tally | None, reason: str) -> Result:
+    """Return what a visit that broke off proved: the slots it had seen, else nothing."""
+    seen = tally.result() if tally else None
+    return seen if seen and seen.slots else Result(Outcome.UNREADABLE, reason, (), (), 0, None)
 
 
 def _gap() -> float:

@@ -26,6 +26,8 @@ _SAID = (
     UnknownPrefecture,
     WrongArgument,
 )
+# They begin every process with pages of what stands in crawler/settings.py.
+_LOUD = ("scrapy.addons", "scrapy.crawler", "scrapy.middleware", "scrapy.utils.log")
 
 
 class Command(Crawl):
@@ -57,6 +59,8 @@ class Command(Crawl):
         if self.serving:
             set_up_logs(f"spider {args[0]}")
             logging.getLogger("scrapy").setLevel(logging.NOTSET)  # Scrapy set it to DEBUG: the root decides
+            for loud in _LOUD:
+                logging.getLogger(loud).setLevel(logging.WARNING)
         super().run(args, opts)
 
     def _known(self) -> Settings:

@@ -13,6 +13,7 @@ from configs.outcome import Outcome
 from configs.yamlfile import ConfigFileError
 from crawler.booking import BookingSpider
 from crawler.choice import WrongArgument
+from crawler.fetch import Session
 from crawler.platforms import ezbooking
 from crawler.sites import AddressRefused
 from crawler.spiders.prefenligne import PrefenligneSpider
@@ -37,6 +38,24 @@ def test_an_exception_in_a_platform_ends_in_one_outcome(
     assert (item.outcome, item.slots) == (Outcome.UNREADABLE, ())
     assert "KeyError" in item.reason
     assert "a reader's bug" in item.reason
+
+
+def test_slots_that_were_seen_before_a_fault_are_kept(
+    held: Held, sandbox: "Running", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of five plannings the first is open; the fault comes at the sixth page."""
+    sandbox.open_slots("91", 23014, count=1)
+    fetch, pages = Session.fetch, []
+
+    async def failing(session: Session, *arguments: Any) -> Any:
+        pages.append(arguments)
+        return broken() if len(pages) == 6 else await fetch(session, *arguments)
+
+    monkeypatch.setattr(Session, "fetch", failing)
+    item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"))
+    assert item.outcome is Outcome.SLOTS
+    assert item.error
+    assert "KeyError" in item.error
 
 
 def test_a_desk_that_does_not_fit_its_platform_ends_in_one_outcome(held: Held) -> None:
