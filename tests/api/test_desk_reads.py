@@ -1,0 +1,40 @@
+import datetime as dt
+
+import pytest
+
+from api.desk_reads import Watching
+from api.models.desk import DeskState, DeskStatus
+from configs.prefecture import Desk, Grade, Procedure, WatchLevel
+
+
+def made(grade: Grade = Grade.CONFIRMED, watch: WatchLevel = WatchLevel.FULL) -> Desk:
+    return Desk(
+        prefecture_id="bobigny_93", slug="x", label="X", procedures=frozenset({Procedure.VISA}), platform="ezbooking",
+        url="http://127.0.0.1/x", grade=grade, source="a test", date=dt.date(2026, 11, 20), watch=watch,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("desk", "status", "reason"),
+    [
+        (made(), DeskStatus.ACTIVE, "checked"),
+        (made(watch=WatchLevel.PRESENCE), DeskStatus.ACTIVE, "checked"),
+        (
+            made(watch=WatchLevel.NONE),
+            DeskStatus.PAUSED,
+            "the page needs a login or a token that we do not have",
+        ),
+        (made(grade=Grade.STALE), DeskStatus.PAUSED, "the address is stale"),
+        (made(grade=Grade.RETIRED), DeskStatus.PAUSED, "the address is retired"),
+    ],
+)
+def test_what_cannot_be_watched_is_never_active(desk: Desk, status: DeskStatus, reason: str) -> None:
+    state = DeskState(id=desk.id, status=DeskStatus.ACTIVE, status_reason="checked", inconclusive=0)
+    answer = Watching({desk.id: state}, {}).answer(desk)
+    assert (answer.status, answer.status_reason) == (status, reason)
+
+
+def test_a_desk_without_a_row_was_not_checked_yet() -> None:
+    answer = Watching({}, {}).answer(made())
+    assert (answer.status, answer.status_reason) == (DeskStatus.PAUSED, "not checked yet")
+    assert (answer.wished_interval, answer.last_checked_at, answer.consecutive_errors) == (None, None, 0)
