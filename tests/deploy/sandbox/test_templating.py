@@ -1,0 +1,56 @@
+"""The sandbox's HTML: what is put in is escaped, what is missing is an error, every template renders."""
+
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+
+import deploy.sandbox
+from deploy.sandbox.departments import DEPARTMENTS, Department, Form, Planning
+from deploy.sandbox.sites.pages import page, progress
+from deploy.sandbox.templating import render
+
+TEMPLATES = sorted(path.name for path in (Path(deploy.sandbox.__file__).parent / "templates").iterdir())
+EVIL = Form(1, "<script>alert(1)</script>", (Planning(2, '"><b>'), Planning(3, "&amp;")))
+PLACE = Department("75", "O'Paris <x>", "à Paris", "Paris", (EVIL,))
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_every_template_renders_for_every_department(template: str) -> None:
+    for department in DEPARTMENTS:
+        form = department.forms[0]
+        made = render(
+            template, department=department, form=form, base="/booking/create/1", prefix="", step=0,
+            planning=1, steps=progress(1), title="502 Bad Gateway", reason="x",
+            first="01/01/2026", last="07/01/2026", heads=[], rows=[],
+        )  # fmt: skip
+        assert "</" in made
+
+
+def test_what_is_put_in_is_escaped() -> None:
+    made = page("choice.html", PLACE, EVIL, prefix="", step=1).decode()
+    assert "<script>alert" not in made
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in made
+    assert '"><b>' not in made
+    assert "&amp;amp;" in made
+
+
+def test_what_is_missing_is_an_error() -> None:
+    with pytest.raises(UndefinedError):
+        render("gateway.html")
+
+
+@pytest.mark.parametrize(
+    ("current", "done", "marks"),
+    [(1, 0, "r-----"), (None, 1, "G-----"), (3, 1, "Gr----"), (4, 3, "GGr---")],
+)
+def test_the_progress_marks_what_is_done_and_where_one_is(current: int | None, done: int, marks: str) -> None:
+    pictures = [picture.rpartition("etape_")[2] for picture, _ in progress(current, done)]
+    found = "".join(name[1] if name[1] in "rG" else "-" for name in pictures)
+    assert found == marks
+    assert [name[0] for name in pictures] == list("134689")
+
+
+def test_a_page_is_rendered_once() -> None:
+    first = page("conditions.html", PLACE, EVIL, prefix="", step=0)
+    assert page("conditions.html", PLACE, EVIL, prefix="", step=0) is first
