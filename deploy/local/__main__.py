@@ -22,6 +22,7 @@ from deploy.local.stack import AlreadyRunning, Stack, running, wait_ready
 from deploy.local.valkey import ValkeyUnavailable
 
 _LOOK = 0.2  # seconds between two looks at the tables
+_WIDTH = 170  # columns where the output is no terminal
 _PATIENCE = 90.0  # seconds that `demo` waits for an alert once everything stands
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _REFUSALS = (AlreadyRunning, NoPort, StartFailed, SeedFailed, PostgresUnavailable, ValkeyUnavailable)
@@ -45,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     for signum in _SIGNALS:
         signal.signal(signum, _stop)
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
     try:
         return _show(console, options.what, _usual(any_port=options.any_port))
     except Stopped:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from rich.console import Console
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from api.models.notification import Match, Notification, NotificationMatch
 from api.models.slot import Detection
@@ -36,7 +36,7 @@ def arrival(session: Session, since: datetime) -> Arrival | None:
         channels = told.setdefault(detection_id, {})
         channels.setdefault(notification.channel, notification)
         if set(channels) == set(Channel):
-            detection = session.get_one(Detection, detection_id)
+            detection = session.get_one(Detection, detection_id, options=[selectinload(Detection.slots)])
             return Arrival(detection, list(channels.values()))
     return None
 

@@ -9,6 +9,9 @@ from pathlib import Path
 from deploy.local.ports import Ports
 from deploy.local.processes import with_parent
 
+# --preload: one import for both workers, nothing is connected before they fork; its control socket would lie in $HOME.
+_GUNICORN = "--workers 2 --threads 8 --timeout 30 --graceful-timeout 3 --preload --no-control-socket"
+
 
 def commands(ports: Ports, *, world: bool = True) -> dict[str, list[str]]:
     """Return the command of every program of ours, by its name."""
@@ -20,7 +23,7 @@ def commands(ports: Ports, *, world: bool = True) -> dict[str, list[str]]:
     alive = "--world" if world else "--no-world"
     return {
         "sandbox": [python, "-m", "deploy.sandbox", *map(str, sandbox), alive],
-        "api": [*gunicorn, "--workers", "2", "--threads", "8", "--timeout", "30", "--graceful-timeout", "3"],
+        "api": [*gunicorn, *_GUNICORN.split()],
         "scrapyd": [python, "-m", "deploy.local.scrapyd"],
         "keeper": [*scrapy, "keep"],
         "planner": [*scrapy, "plan"],

@@ -20,6 +20,7 @@ EMAIL = "camille@example.org"
 PASSWORD = "sandbox-camille-attend"  # noqa: S105 -- the stand-in world's only account, on loopback
 # 06 39 98 xx xx is kept by Arcep for films and examples: https://www.arcep.fr (décision 2018-0881)
 _CONTACTS = {Channel.EMAIL: EMAIL, Channel.SMS: "+33639980017", Channel.TELEGRAM: "100000017"}
+_PATIENCE = 60.0  # seconds: on a small machine everything starts at once
 _WISHES: tuple[Mapping[str, str], ...] = (
     {"prefectureId": "evry-courcouronnes_91", "procedure": "NATURALISATION"},
     {"prefectureId": "bobigny_93", "procedure": "TITRE_SEJOUR"},
@@ -43,7 +44,7 @@ def seed(stack: Stack) -> None:
     if not waiting:
         token = _call(stack, "POST", "/api/auth/login", {"email": EMAIL, "password": PASSWORD})["token"]
         for wish in _WISHES:
-            _call(stack, "POST", "/api/alerts", {"targets": [wish]}, token)
+            _call(stack, "POST", "/api/alerts", wish, token)
 
 
 def _entitle() -> bool:
@@ -80,7 +81,9 @@ def _call(stack: Stack, method: str, path: str, body: Mapping[str, Any], token: 
         f"http://127.0.0.1:{stack.ports.api}{path}", json.dumps(body).encode(), headers, method=method
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 -- as above
+        with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310 -- as above
             return json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
         raise SeedFailed(f"{method} {path} answered {error.code}: {error.read().decode()[:500]}") from None
+    except OSError as error:
+        raise SeedFailed(f"{method} {path} got no answer: {error}") from None

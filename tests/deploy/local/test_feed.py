@@ -107,8 +107,8 @@ def test_three_channels_are_an_arrival_with_a_summary() -> None:
     out = StringIO()
     with session() as s:
         found = arrival(s, now)
-        assert found
-        summarise(Console(file=out, width=200), found)
+    assert found
+    summarise(Console(file=out, width=200), found)
     assert "Naturalisation" in out.getvalue()
     assert out.getvalue().count("9 ms after the page was read") == 3
 
