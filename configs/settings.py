@@ -120,6 +120,7 @@ class Settings(Periods, BaseSettings):
     scrapyd_url: WebAddress = "http://127.0.0.1:6800"
     scrapyd_username: str = "scrapyd"
     scrapyd_password: SecretStr | None = None
+    scrapyd_pid: int | None = Field(None, ge=1)
 
     @field_validator("sandbox_hosts", mode="before")
     @classmethod

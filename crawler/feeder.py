@@ -59,7 +59,7 @@ class Feeder:
         self._writer = writer_of(spider.crawler, spider.system)
         self._client = due.connect_async()
         self._seat = Seat(self._client, spider.system)
-        self._parent = os.getppid()
+        self._parent = settings().scrapyd_pid or os.getppid()
         self._running: dict[asyncio.Task[None], tuple[Desk, Claim]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()

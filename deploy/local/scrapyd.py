@@ -64,11 +64,19 @@ def prepare(current: Settings) -> Path:
 
 
 def environment(current: Settings, given: Mapping[str, str]) -> dict[str, str]:
-    """Return what the spiders need to read the same settings from another working directory."""
+    """Return what the spiders need to read the same settings from another working directory.
+
+    SCRAPYD_PID is ours, which scrapyd keeps: a spider that is born after its scrapyd died must notice, too.
+    """
     written = dotenv_values(".env") if current.app_env not in AWAY_FROM_LIFE else {}
     paths = {"STATE_DIR": current.state_dir, "PREFECTURES_DIR": current.prefectures_dir}
     absolute = {name: str(path.resolve()) for name, path in paths.items()}
-    return {name: value for name, value in written.items() if value} | dict(given) | absolute
+    return (
+        {name: value for name, value in written.items() if value}
+        | dict(given)
+        | absolute
+        | {"SCRAPYD_PID": str(os.getpid())}
+    )
 
 
 def _escaped(text: str) -> str:

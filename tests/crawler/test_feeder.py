@@ -308,6 +308,18 @@ def test_a_spider_whose_parent_died_closes(
     run(test())
 
 
+def test_a_spider_that_was_born_an_orphan_closes(
+    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
+) -> None:
+    settings_env(SCRAPYD_PID=os.getpid())
+
+    async def test() -> None:
+        with closed("parent"):
+            await anext(serve(spider))
+
+    run(test())
+
+
 def test_redis_may_go_and_come_back(
     spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,0 +1,126 @@
+"""A desk from due to detected by the real programs: planner, spider, tables, queue, a stand-in's pages."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.check import Check
+from api.models.desk import DeskState
+from api.models.slot import Detection, SlotRow
+from configs.desk import Desk
+from configs.outcome import Outcome
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+pytestmark = pytest.mark.processes
+ROOT = Path(__file__).parents[2]
+FORM = 23014
+PATIENCE = 20  # seconds
+
+
+def scrapy(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "scrapy", *arguments]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, **options)
+
+
+@contextmanager
+def ended(process: "subprocess.Popen[str]") -> Iterator[None]:
+    """Leave nothing behind, whatever the test found; pytest shows what it said where the test fails."""
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            process.kill()
+        sys.stderr.write(process.communicate()[1])
+
+
+def until(seen: Callable[[], Any]) -> Any:
+    end = time.monotonic() + PATIENCE
+    while not (found := seen()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+    return found
+
+
+def rows_of(kind: Any) -> list[Any]:
+    with session() as rows:
+        return list(rows.scalars(sa.select(kind)))
+
+
+@pytest.fixture
+def desk(
+    sandbox: "Running",
+    database: str,
+    redis_server: redis.Redis,
+    desk_files: Callable[..., dict[str, Desk]],
+    settings_env: Callable[..., None],
+) -> Desk:
+    host = sandbox.site("91").removeprefix("http://")
+    settings_env(HEARTBEAT_SECONDS="1", APP_ENV="test")
+    return desk_files(interval=1, budget=6000, naturalisation=host)["naturalisation"]
+
+
+def plan() -> None:
+    planner = scrapy("plan", "--once", stdout=subprocess.PIPE)
+    out, error = planner.communicate(timeout=PATIENCE)
+    assert (planner.returncode, out) == (0, "1 desks planned\n"), error
+
+
+def test_a_slot_that_opens_becomes_one_detection_and_goes_when_it_is_taken(
+    sandbox: "Running", desk: Desk
+) -> None:
+    (opened,) = sandbox.open_slots("91", FORM)
+    plan()
+    spider = scrapy("crawl", "prefenligne")
+    with ended(spider):
+        (detection,) = until(lambda: rows_of(Detection))
+        (slot,) = rows_of(SlotRow)
+        assert (detection.desk_id, slot.starts_at) == (desk.id, opened)
+        sandbox.take_slots("91", FORM)
+        until(lambda: rows_of(SlotRow)[0].gone_at)
+        spider.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        assert spider.wait(PATIENCE) == 0
+        assert time.monotonic() - began < 3
+    assert len(rows_of(Detection)) == 1
+    outcomes = [check.outcome for check in sorted(rows_of(Check), key=lambda check: check.started_at)]
+    assert outcomes[0] is Outcome.SLOTS
+    assert Outcome.NO_SLOTS in outcomes
+    (state,) = rows_of(DeskState)
+    assert state.achieved_seconds < 2
+    assert sandbox.reservations("91") == 0
+
+
+def test_a_spider_leaves_when_its_parent_is_killed(desk: Desk, redis_server: redis.Redis) -> None:
+    plan()
+    code = (
+        "import subprocess, sys; "
+        "print(subprocess.Popen([sys.executable, '-m', 'scrapy', 'crawl', 'prefenligne']).pid, flush=True); "
+        "sys.stdin.read()"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout
+    orphan = int(parent.stdout.readline())
+    until(lambda: redis_server.keys("seat:*"))
+    parent.kill()
+    parent.communicate()
+    try:
+        until(lambda: not Path(f"/proc/{orphan}").exists())
+    finally:
+        if Path(f"/proc/{orphan}").exists():
+            os.kill(orphan, signal.SIGKILL)
+    assert redis_server.keys("seat:*") == []

@@ -1,0 +1,142 @@
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from configparser import ConfigParser
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import redis
+
+from configs.clock import clock
+from configs.settings import settings
+from crawler import due
+from crawler.keeper import Keeper
+from crawler.scrapyd import Scrapyd, ScrapydAway
+from deploy.local.processes import free_port
+from deploy.local.scrapyd import NotOurs, configuration, environment, main, prepare
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 30  # seconds
+
+
+@pytest.fixture
+def state(tmp_path: Path, settings_env: Callable[..., None]) -> Path:
+    settings_env(
+        STATE_DIR=tmp_path / "state", SCRAPYD_URL=f"http://127.0.0.1:{free_port()}", SCRAPYD_PASSWORD="p%ss"
+    )
+    return tmp_path / "state"
+
+
+def read(text: str) -> ConfigParser:
+    parser = ConfigParser()
+    parser.read_string(text)
+    return parser
+
+
+def test_scrapyd_listens_where_the_keeper_looks_and_wants_its_password(state: Path) -> None:
+    written = read(configuration(settings()))["scrapyd"]
+    assert f"http://{written['bind_address']}:{written['http_port']}" == str(settings().scrapyd_url).rstrip(
+        "/"
+    )
+    assert (written["username"], written["password"]) == ("scrapyd", "p%ss")
+    assert written["logs_dir"] == ""
+    assert written["jobstorage"] == "scrapyd.jobstorage.SqliteJobStorage"
+
+
+def test_nobody_sends_it_code(state: Path) -> None:
+    assert set(read(configuration(settings()))["services"].values()) == {""}
+
+
+@pytest.mark.parametrize(
+    "url", ["http://0.0.0.0:6800", "http://scrapyd.example.org", "https://127.0.0.1:6800"]
+)
+def test_it_listens_nowhere_else(url: str, state: Path, settings_env: Callable[..., None]) -> None:
+    settings_env(SCRAPYD_URL=url)
+    with pytest.raises(NotOurs, match="loopback"):
+        configuration(settings())
+
+
+def test_what_it_is_told_is_its_owner_s_to_read(state: Path) -> None:
+    for _ in range(2):
+        folder = prepare(settings())
+    assert folder == state / "scrapyd"
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+
+
+def test_the_spiders_find_the_same_files_from_their_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("TIER_1_SECONDS=7\nTIER_2_SECONDS=\nTIER_3_SECONDS=9\n")
+    settings_env(APP_ENV="development", STATE_DIR="state", PREFECTURES_DIR="desks")
+    made = environment(settings(), {"TIER_3_SECONDS": "11"})
+    assert (made["STATE_DIR"], made["PREFECTURES_DIR"]) == (str(tmp_path / "state"), str(tmp_path / "desks"))
+    assert (made["TIER_1_SECONDS"], made["TIER_3_SECONDS"]) == ("7", "11")
+    assert "TIER_2_SECONDS" not in made
+    settings_env(APP_ENV="test")
+    assert "TIER_1_SECONDS" not in environment(settings(), {})
+
+
+def test_a_missing_password_is_said_and_nothing_starts(
+    state: Path, settings_env: Callable[..., None]
+) -> None:
+    settings_env(SCRAPYD_PASSWORD="")
+    with pytest.raises(SystemExit, match="SCRAPYD_PASSWORD is not set"):
+        main()
+
+
+def until(seen: Callable[[], Any]) -> Any:
+    end = time.monotonic() + PATIENCE
+    while not (found := seen()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+    return found
+
+
+@pytest.fixture
+def scrapyd(
+    state: Path, database: str, redis_server: redis.Redis, settings_env: Callable[..., None]
+) -> Iterator["subprocess.Popen[bytes]"]:
+    settings_env(PREFECTURES_DIR=ROOT / "deploy" / "sandbox" / "prefectures")
+    process = subprocess.Popen([sys.executable, "-m", "deploy.local.scrapyd"], cwd=ROOT)
+    yield process
+    for child in psutil.Process(process.pid).children() if process.poll() is None else []:
+        child.kill()
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.processes
+def test_the_keeper_has_spiders_run_replaces_them_and_orphans_leave(
+    scrapyd: "subprocess.Popen[bytes]", redis_server: redis.Redis
+) -> None:
+    api = Scrapyd.from_settings()
+
+    def up() -> bool:
+        try:
+            return api.jobs() == {}
+        except ScrapydAway:
+            return False
+
+    until(up)
+    with due.connect() as client:
+        keeper = Keeper(api, client)
+        keeper.look(clock())
+        until(lambda: redis_server.keys("seat:prefenligne:0"))
+        (spider,) = psutil.Process(scrapyd.pid).children()
+        spider.kill()
+        until(lambda: api.jobs() == {})
+        keeper.look(clock())
+        assert len(api.jobs()["prefenligne"]) == 1
+        (spider,) = until(psutil.Process(scrapyd.pid).children)
+        scrapyd.send_signal(signal.SIGKILL)
+        scrapyd.wait()
+        gone, alive = psutil.wait_procs([spider], timeout=PATIENCE)
+        for left in alive:
+            left.kill()
+        assert gone == [spider]
