@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 import structlog
+from rq.timeouts import JobTimeoutException
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -94,7 +95,10 @@ def send(parcel: Parcel) -> Verdict:
         receipt = channel(row.channel).send(_message(parcel), parcel.address, row.id)
     except DeliveryError as error:
         return refused(error, parcel.attempt, clock())
+    except JobTimeoutException:
+        return refused(Unsure("no answer before the job had to end"), parcel.attempt, clock())
     except Exception as error:
+        # The boundary: an SDK may raise anything, and the row must learn of it.
         log.exception("channel failed", notification=str(row.id), channel=row.channel.value)
         return refused(Unsure(type(error).__name__), parcel.attempt, clock())
     return accepted(receipt, clock())

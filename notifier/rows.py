@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+import api.models.tables  # noqa: F401 -- a flush resolves foreign keys of tables that nobody here names
 from api.models.base import new_id
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, Priority
 from api.models.slot import Detection

@@ -1,0 +1,180 @@
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import notifier
+from api.models.notification import State
+from api.models.user import Channel
+from deploy.local.processes import free_port, wait_until
+from deploy.local.valkey import start_valkey
+from tests.notifier.world import alert, detection, notifications, person
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+pytestmark = pytest.mark.processes
+ENOUGH = 10  # seconds to leave in, on a machine that does other things too
+
+
+class Program:
+    """A program of ours as a process, and what it has logged."""
+
+    def __init__(self, log: Path, *command: str) -> None:
+        self.log = log
+        with log.open("wb") as sink:
+            self.process = subprocess.Popen([sys.executable, "-m", *command], stdout=sink, stderr=sink)
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text("utf-8")
+
+    def until(self, ready: Callable[[], bool], seconds: float = 20) -> None:
+        wait_until(ready, self.log, what="program", process=self.process, seconds=seconds)
+
+    def ends(self, signum: signal.Signals | None = None, within: float = ENOUGH) -> int:
+        """Return the exit code, after a signal if one is given."""
+        if signum:
+            self.process.send_signal(signum)
+        return self.process.wait(within)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    started: list[Program] = []
+
+    def make(*command: str) -> Program:
+        started.append(Program(tmp_path / f"log-{len(started)}", *command))
+        return started[-1]
+
+    yield make
+    for each in started:
+        if each.process.poll() is None:
+            each.process.kill()
+            each.process.wait()
+
+
+@pytest.fixture
+def worker(start: Callable[..., Program], whole: "Running") -> Callable[..., Program]:
+    """Give a function that starts a worker and waits until it takes work."""
+
+    def make(*queues: str) -> Program:
+        made = start("notifier.worker", *(queues or ("critical",)))
+        made.until(lambda: "working" in made.said)
+        return made
+
+    return make
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_tells_and_leaves_when_asked(
+    signum: signal.Signals, worker: Callable[..., Program], whole: "Running"
+) -> None:
+    alert(person(channels=tuple(Channel)))
+    running = worker()
+    notifier.detection_seen(detection())
+    running.until(lambda: len(notifications(State.SENT)) == 3)
+    assert {each.channel for each in whole.messages()} == {"email", "sms", "telegram"}
+    assert running.ends(signum) == 0
+    assert "Traceback" not in running.said
+    assert "example.org" not in running.said
+    assert "+336" not in running.said
+
+
+def test_a_worker_that_is_asked_in_the_middle_of_a_message_leaves_in_time_and_says_so_in_the_row(
+    worker: Callable[..., Program], whole: "Running", settings_env: Callable[..., None]
+) -> None:
+    settings_env(PROVIDER_TIMEOUT_SECONDS="60", LEASE_SECONDS="100")
+    alert(person())
+    whole.provider_mode("email", "timeout")
+    running = worker()
+    notifier.detection_seen(detection())
+    running.until(lambda: bool(notifications(State.SENDING)))
+    assert running.ends(signal.SIGTERM) == 0
+    (row,) = notifications()
+    assert (row.state, row.reason) == (State.PENDING, "unknown: no answer before the job had to end")
+    assert "Traceback" not in running.said
+
+
+def test_a_worker_that_is_killed_loses_nothing(
+    worker: Callable[..., Program],
+    start: Callable[..., Program],
+    whole: "Running",
+    settings_env: Callable[..., None],
+) -> None:
+    settings_env(LEASE_SECONDS="1", SWEEP_SECONDS="0.2", NUDGE_SECONDS="0.5")
+    alert(person())
+    whole.provider_mode("email", "timeout")
+    dying = worker()
+    notifier.detection_seen(detection())
+    dying.until(lambda: bool(notifications(State.SENDING)))
+    dying.process.kill()
+    dying.process.wait()
+    whole.provider_mode("email", "normal")
+    heir, sweep = worker(), start("notifier.sweep")
+    heir.until(lambda: bool(notifications(State.SENT)))
+    assert len(whole.messages("email")) == 1
+    assert sweep.ends(signal.SIGTERM) == 0
+    assert "Traceback" not in sweep.said
+
+
+def test_the_sweep_brings_to_a_worker_what_no_nudge_brought(
+    worker: Callable[..., Program],
+    start: Callable[..., Program],
+    whole: "Running",
+    settings_env: Callable[..., None],
+) -> None:
+    settings_env(SWEEP_SECONDS="0.2", NUDGE_SECONDS="0.2")
+    alert(person())
+    detection()
+    running, sweep = worker(), start("notifier.sweep")
+    running.until(lambda: len(whole.messages("email")) == 1)
+    assert sweep.ends(signal.SIGINT) == 0
+
+
+def test_a_worker_is_replaced_by_age(
+    worker: Callable[..., Program], settings_env: Callable[..., None]
+) -> None:
+    settings_env(WORKER_AGE_SECONDS="1")
+    assert worker().ends(within=10) == 0
+
+
+def test_a_worker_outlives_a_redis_that_is_away(
+    worker: Callable[..., Program], whole: "Running", settings_env: Callable[..., None], tmp_path: Path
+) -> None:
+    port = free_port()
+    server = start_valkey(tmp_path / "valkey", port=port, durable=False)
+    try:
+        settings_env(REDIS_URL=server.url())
+        alert(person())
+        running = worker()
+        server.stop()
+        running.until(lambda: "redis away" in running.said or "could not connect" in running.said)
+        server = start_valkey(tmp_path / "valkey", port=port, durable=False)
+        notifier.detection_seen(detection())
+        running.until(lambda: len(whole.messages("email")) == 1)
+        assert running.ends(signal.SIGTERM) == 0
+        assert "Traceback" not in running.said
+    finally:
+        server.stop()
+
+
+def test_a_worker_that_starts_without_redis_waits_for_it(
+    start: Callable[..., Program], database: str, settings_env: Callable[..., None]
+) -> None:
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    running = start("notifier.worker", "critical")
+    running.until(lambda: "redis away, trying again" in running.said)
+    assert running.ends(signal.SIGTERM) == 0
+    assert "Traceback" not in running.said
+
+
+def test_a_queue_that_does_not_exist_is_named_with_those_that_do(start: Callable[..., Program]) -> None:
+    asked = start("notifier.worker", "urgent")
+    assert asked.ends(within=20) == 2
+    assert "'urgent'" in asked.said
+    assert "critical" in asked.said
