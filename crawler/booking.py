@@ -1,7 +1,6 @@
 """The loop that all booking systems share: a desk is checked, and the check ends in exactly one outcome."""
 
 import logging
-import math
 import os
 import random
 import socket
@@ -23,8 +22,9 @@ from crawler.fetch import Session
 from crawler.items import CheckItem, SlotItem, slot_items
 from crawler.once import each_once
 from crawler.platforms import platform
-from crawler.reading import Outcome
+from crawler.reading import Outcome, Visit
 from crawler.report import Report
+from crawler.schedule import visit_limit
 from crawler.sites import on_wire, refuse_far
 from crawler.visit import Result, Tally
 from crawler.walls import interpret
@@ -97,19 +97,20 @@ class BookingSpider(Spider):
             self.report.print(self.settings)
 
     async def check(
-        self, desk: Desk, token: int | None, url: str | None = None, *, limit: int | None = None
+        self, desk: Desk, token: int | None, url: str | None = None, *, limit: float | None = None
     ) -> CheckItem:
         """Visit one desk, at `url` if one is given (see `located`), and return how that ended.
 
-        No page is begun after `limit` requests. It raises nothing but CancelledError: whatever happens is the
-        check's outcome.
+        No page is begun after `limit` requests (None: what the host's budget allows a visit). It raises nothing
+        but CancelledError: whatever happens is the check's outcome.
         """
         desk = located(desk, url) if url else desk
         started_at = clock()
         session, tally = self._session(), None
         try:
-            tally = begun(desk)
-            error = await visit(desk, tally, session, math.inf if limit is None else limit)
+            seen = visit_of(desk, turn=token or 0)
+            tally = begun(desk, seen)
+            error = await visit(desk, seen, tally, session, visit_limit(desk) if limit is None else limit)
             result = tally.result()
         except Exception as fault:  # the edge of a check: whatever it is, the check ends in one outcome
             log.exception("the check of %s failed by a fault of ours", desk.id)
@@ -139,22 +140,22 @@ class BookingSpider(Spider):
         )
 
 
-def begun(desk: Desk) -> Tally:
+def begun(desk: Desk, seen: Visit) -> Tally:
     """Return the tally of a visit to a desk, with its first request.
 
     Raises:
         ValueError: the desk does not fit its platform.
     """
-    first = platform(desk.platform).first(visit_of(desk))
+    first = platform(desk.platform).first(seen)
     return Tally(first, limit=settings().visit_requests, now=clock().astimezone(desk.zone))
 
 
-async def visit(desk: Desk, tally: Tally, session: Session, limit: float) -> str | None:
+async def visit(desk: Desk, seen: Visit, tally: Tally, session: Session, limit: float) -> str | None:
     """Ask page after page until the tally is content, the time is up or `limit` requests are used up.
 
     Return the first error that kept a page from coming, if one did.
     """
-    chosen, seen, error = platform(desk.platform), visit_of(desk), None
+    chosen, error = platform(desk.platform), None
     while session.clock.left > 0 and session.requests < limit and (ask := tally.next()):
         if session.requests:
             await session.clock.pause(_gap())

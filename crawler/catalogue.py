@@ -48,8 +48,8 @@ def system_of(desk: Desk) -> str:
     return platform(desk.platform).SYSTEM
 
 
-def visit_of(desk: Desk) -> Visit:
-    """Return what a platform may know of a desk now.
+def visit_of(desk: Desk, turn: int = 0) -> Visit:
+    """Return what a platform may know of a desk now, on its `turn`-th visit.
 
     Raises:
         pydantic.ValidationError: its parameters are not the platform's.
@@ -60,6 +60,7 @@ def visit_of(desk: Desk) -> Visit:
         zone=desk.zone,
         parameters=_parameters(desk),
         horizon=timedelta(days=desk.horizon),
+        turn=turn,
     )
 
 

@@ -4,16 +4,13 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
-from configs.desk import Desk, is_stand_in
-from configs.hosts import host_of
-from configs.prefecture import host_rules
+from configs.desk import Desk
 from configs.settings import settings
 from crawler.items import CheckItem
-from crawler.platforms import platform
-from crawler.sites import on_wire
+from crawler.pace import floor
+from crawler.schedule import budget_of, is_real
 
 Check = Callable[[Desk, int | None], Awaitable[CheckItem]]
-_MINUTE = 60.0
 
 
 async def each_once(desks: list[Desk], check: Check) -> AsyncGenerator[tuple[Desk, CheckItem], None]:
@@ -46,7 +43,4 @@ async def _in_turn(
 
 def rest(desk: Desk, requests: int) -> float:
     """Return the seconds that a host is left alone after so many requests: no queue counts its budget here."""
-    if is_stand_in(host_of(on_wire(desk.url, settings().sandbox_hosts))):
-        return 0.0
-    rule = host_rules().get(desk.host)
-    return requests * _MINUTE / (rule.budget if rule else platform(desk.platform).BUDGET)
+    return floor(requests, budget_of(desk)) if is_real(desk) else 0.0

@@ -81,13 +81,17 @@ class Ask:
 
 @dataclass(frozen=True)
 class Visit:
-    """What a platform may know of the desk it is asked about. `today` is the desk's local date."""
+    """What a platform may know of the desk it is asked about. `today` is the desk's local date.
+
+    `turn` counts the desk's visits: a platform with more places than one visit can ask begins elsewhere each time.
+    """
 
     url: str
     today: date
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/Paris"))
     parameters: Any = None
     horizon: timedelta = timedelta(days=90)
+    turn: int = 0
 
     @property
     def last_day(self) -> date:

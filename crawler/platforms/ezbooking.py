@@ -158,7 +158,8 @@ def _choice(page: Page) -> Reading | None:
     if not keys:
         return Reading(Outcome.UNREADABLE, f"offers plannings {', '.join(offered)}: none is this desk's")
     url = _desk(page.visit).step(1)
-    places = [Place(key, label(page.root, f"planning{key}")) for key in keys]
+    begin = page.visit.turn % len(keys)  # a visit may end before all were asked
+    places = [Place(key, label(page.root, f"planning{key}")) for key in keys[begin:] + keys[:begin]]
     asks = tuple(Ask(url, "planning", "POST", {"planning": p.key, **_NEXT}, place=p) for p in places)
     return Reading(reason=f"step 1: {len(asks)} of {len(offered)} plannings", asks=asks)
 

@@ -1,6 +1,7 @@
 """The loop itself: what no page of a site decides."""
 
 import asyncio
+import math
 import os
 import socket
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from crawler.booking import BookingSpider
 from crawler.choice import WrongArgument
 from crawler.fetch import Session
 from crawler.platforms import ezbooking
+from crawler.schedule import visit_limit
 from crawler.sites import AddressRefused
 from crawler.spiders.prefenligne import PrefenligneSpider
 from tests.crawler.held import Held, make_desk
@@ -52,7 +54,7 @@ def test_slots_that_were_seen_before_a_fault_are_kept(
         return broken() if len(pages) == 6 else await fetch(session, *arguments)
 
     monkeypatch.setattr(Session, "fetch", failing)
-    item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"))
+    item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"), token=0)
     assert item.outcome is Outcome.SLOTS
     assert item.error
     assert "KeyError" in item.error
@@ -96,6 +98,17 @@ def test_a_visit_that_runs_out_of_requests_ends_with_what_it_covered(held: Held,
     assert 6 <= item.requests <= 7
     assert len(item.covered) == 2
     assert "left unasked" in item.reason
+
+
+def test_a_real_host_is_asked_no_more_than_a_minutes_budget_in_one_visit() -> None:
+    assert visit_limit(make_desk("https://www.essonne.gouv.fr/booking/create/23014")) == 6
+    assert visit_limit(make_desk("http://127.77.0.91:8800/booking/create/23014")) == math.inf
+
+
+def test_visits_that_run_out_begin_elsewhere_each_time(held: Held, sandbox: "Running") -> None:
+    desk = make_desk(f"{sandbox.site('91')}/booking/create/23014")
+    seen = {c.place_key for turn in range(5) for c in held.check(desk, token=turn, limit=5).covered}
+    assert seen == {"23018", "23198", "23199", "23200", "23201"}
 
 
 def test_checks_of_one_site_at_once_keep_their_sessions_apart(held: Held, sandbox: "Running") -> None:
