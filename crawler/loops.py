@@ -4,14 +4,15 @@ import logging
 import signal
 import threading
 
+from configs.database import database_url
 from configs.logs import set_up_logs
-from configs.settings import SettingsRefused
+from configs.settings import SettingMissing, SettingsRefused, settings
 from configs.yamlfile import ConfigFileError
 from crawler.catalogue import check_catalogue
 
 
-def prepare(program: str, arguments: list[str]) -> None:
-    """Set up the logs and check the desk files.
+def prepare(program: str, arguments: list[str], *needed: str) -> None:
+    """Set up the logs, check the desk files and the settings that the program needs.
 
     Raises:
         SystemExit: an argument, a setting or a desk file is wrong; the text says which.
@@ -21,7 +22,9 @@ def prepare(program: str, arguments: list[str]) -> None:
     try:
         set_up_logs(program)
         check_catalogue()
-    except (ConfigFileError, SettingsRefused) as error:
+        for name in needed:
+            database_url() if name == "database_url" else settings().require(name)
+    except (ConfigFileError, SettingMissing, SettingsRefused) as error:
         raise SystemExit(f"the {program} does not start: {error}") from None
     logging.getLogger("scrapy").setLevel(logging.WARNING)
 

@@ -27,6 +27,7 @@ from crawler.schedule import budget_of, cost_of, own_interval
 
 log = logging.getLogger(__name__)
 
+AWAY = (sa.exc.DBAPIError, sa.exc.TimeoutError, redis.RedisError)
 _LOCK = 0x72647670  # the planners' advisory lock: one of them plans, the others look on
 _OVERLAP = timedelta(seconds=5)  # a grant may be committed a little after the moment it begins
 _AT_ONCE = 500  # desks in one script
@@ -57,7 +58,7 @@ class Planner:
         while not stop.is_set():
             try:
                 self.look(clock())
-            except (sa.exc.DBAPIError, sa.exc.TimeoutError, redis.RedisError) as error:
+            except AWAY as error:
                 if not self._trouble:
                     log.warning(
                         "nothing is planned until the servers are back: %s", str(error).splitlines()[0]

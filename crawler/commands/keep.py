@@ -23,6 +23,6 @@ class Command(ScrapyCommand):
         from crawler.keeper import Keeper  # noqa: PLC0415
         from crawler.scrapyd import Scrapyd  # noqa: PLC0415
 
-        prepare("keeper", args)
+        prepare("keeper", args, "redis_url", "scrapyd_password")
         with due.connect() as client:
             Keeper(Scrapyd.from_settings(), client).run(until_stopped())

@@ -26,12 +26,15 @@ class Command(ScrapyCommand):
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Plan until SIGTERM or SIGINT."""
         from crawler import due  # noqa: PLC0415 -- scrapy loads every command's file for any command
-        from crawler.planner import Planner  # noqa: PLC0415
+        from crawler.planner import AWAY, Planner  # noqa: PLC0415
 
-        prepare("planner", args)
+        prepare("planner", args, "redis_url", "database_url")
         with due.connect() as client:
             planner = Planner(client)
-            if opts.once:
-                print(f"{planner.look(clock())} desks planned")
-            else:
+            if not opts.once:
                 planner.run(until_stopped())
+                return
+            try:
+                print(f"{planner.look(clock())} desks planned")
+            except AWAY as error:
+                raise SystemExit(f"the planner cannot look: {error}") from None
