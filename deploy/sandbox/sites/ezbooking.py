@@ -181,6 +181,8 @@ class EZBooking:
         planning = self._planning(visit)
         if planning is None or self._progress(visit).passed < _TERMS:
             return visit.to(_TERMS)
+        if visit.request.method == "POST":
+            return self._take_first(visit, planning)
         hidden = visit.request[MODE].name == "no_calendar"
         return self._page(visit, "slots_bare.html" if hidden else "slots.html", _CALENDAR, planning)
 
@@ -209,14 +211,21 @@ class EZBooking:
             return Visit(request, form, None).to(_CONDITIONS)
         return html(week_fragment(number, slots, days))
 
+    def _take_first(self, visit: Visit, planning: int) -> web.Response:
+        """Do what the button "Première plage horaire libre" does: it takes the first hour, says public code."""
+        free = sorted(self.agenda.slots(self.agenda.planning(visit.form, planning)))
+        return self._taken(visit.request, visit.form, free[0]) if free else visit.to(_VERDICT)
+
     async def _reserve(self, request: web.Request) -> web.StreamResponse:
         try:
             form = self.agenda.form(int(request.match_info["form"]))
         except Refusal:
             return await self._missing(request)
-        slot = int(request.match_info["slot"])
+        return self._taken(request, form, int(request.match_info["slot"]))
+
+    def _taken(self, request: web.Request, form: Form, slot: int) -> web.Response:
         self.site.counters.reservations += 1
-        log.error("STEP 5 WAS CALLED: %s %s reserves a slot", self.site.department.name, request.path)
+        log.error("A SLOT WAS TAKEN: %s %s reserves one", self.site.department.name, request.path)
         for planning in form.plannings:
             self.agenda.take(planning, [slot])
         return html(render("reserved.html", department=self.site.department, form=form))

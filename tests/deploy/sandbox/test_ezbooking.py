@@ -268,7 +268,17 @@ def test_step_5_takes_the_slot_and_is_counted(
     assert "Plage horaire retenue" in answer.text
     assert sandbox.reservations(77) == 1
     assert sandbox.take_slots(77, 48803) == []
-    assert "STEP 5 WAS CALLED" in caplog.text
+    assert "A SLOT WAS TAKEN" in caplog.text
+
+
+def test_the_button_of_step_4_takes_the_first_slot(visit: Visit, sandbox: Running) -> None:
+    first, second = sandbox.open_slots(77, 48803, count=2)
+    visitor = visit(77)
+    accept(visitor, 48803)
+    visitor.send("/booking/create/48803/3", nextButton="Etape suivante")
+    visitor.send("/booking/create/48803/4", nextButton="Première plage horaire libre")
+    assert sandbox.reservations(77) == 1
+    assert sandbox.take_slots(77, 48803) == [max(first, second)]
 
 
 @pytest.mark.parametrize("mark", ["", "r", "G"])
