@@ -10,7 +10,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import FrameType
 
-import sqlalchemy as sa
 import structlog
 from babel.dates import format_date, format_time
 from redis import Redis
@@ -21,16 +20,19 @@ from rq.serializers import JSONSerializer
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from api.models.base import new_id, session
-from api.models.notification import Priority
+from api.models.notification import Notification, Priority
+from api.models.slot import Detection
+from api.models.user import Contact, ContactState
 from configs.clock import clock
 from configs.logs import set_up_logs
 from configs.prefecture import prefectures
 from configs.redis import redis_client
 from configs.settings import settings
-from notifier import delivery, messages, telling
+from notifier import delivery, matching, messages, telling
 from notifier.channels import channels
 from notifier.kinds import kinds
 from notifier.nudges import without_retries
+from notifier.recipients import recipients
 
 _STOP_SECONDS = 1.5  # for the job in hand; its lease outlives us if that is too short
 _IDLE_SECONDS = 15
@@ -109,10 +111,16 @@ def warm_up() -> None:
 
 
 def _warm_up_database() -> None:
-    nobody = new_id()
+    """Connect, and let SQLAlchemy build the statements of matching and sending, for nobody."""
+    nobody, now = new_id(), clock()
+    nowhere = Detection(desk_id="", prefecture_id="", procedures=[])
     with session() as opened:
-        opened.execute(sa.text("SELECT 1"))
-        telling.match_detection(opened, nobody, clock())
+        telling.match_detection(opened, nobody, now)
+        matching.candidates(opened, nowhere, now)
+        matching.told(opened, [0], [nobody], now)
+        recipients(opened, [nobody], now)
+        for kind in kinds().values():
+            kind.look(opened, Notification(id=nobody), Contact(id=nobody, state=ContactState.OK), now)
     delivery.claim(nobody)
 
 
