@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from api.models.base import new_id
 from api.models.slot import Detection, DetectionSlot, Source
+from configs.clock import clock
 from configs.desk import Desk
 from configs.settings import settings
 from crawler.compare import Change, Known, Seen, compare
@@ -118,7 +119,7 @@ def _detect(session: Session, look: Look, news: Sequence[Slot], ids: Ids, now: d
         source=Source.CHECK,
         booking_url=look.check.booking_url,
         seen_at=look.seen.now,
-        committed_at=now,
+        committed_at=clock(),
         next_nudge_at=now + timedelta(seconds=settings().nudge_seconds),
     )
     session.add(detection)
