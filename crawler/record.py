@@ -96,7 +96,12 @@ class Writer:
         while batch := self._collect():
             written = self._persist(batch)
             _nudge(written.detections)
-            self._finish(written.visits)
+            try:
+                self._finish(written.visits)
+            except (
+                Exception
+            ):  # a writer that ended would stop all claims for good: desks come due again by themselves
+                log.exception("%d visits could not be ended in the due queue", len(written.visits))
         if self._redis:
             self._redis.close()
 

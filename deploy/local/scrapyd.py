@@ -14,6 +14,7 @@ from configs.hosts import is_loopback
 from configs.settings import AWAY_FROM_LIFE, SettingMissing, Settings, SettingsRefused, settings
 
 _DOORS = ("addversion.json", "delversion.json", "delproject.json")
+_QUIET = "ignore:pkg_resources is deprecated"  # scrapyd 1.6 still imports it, at each start of a spider
 _SPARE = 8  # processes beside one of each system: a successor starts before its predecessor ends
 
 

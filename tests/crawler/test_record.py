@@ -384,3 +384,18 @@ def test_a_visit_whose_end_redis_did_not_hear_is_ended_with_the_next(
         writer._redis = client
         writer._finish([])
         assert due.send(client, due.claim("prefenligne", now=NOW, places=1, hold=25)).wake == visit.due
+
+
+def test_a_fault_at_the_end_of_visits_does_not_end_the_writer(
+    desks: dict[str, Desk], nudged: list[UUID], caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("the event loop is closed")
+
+    writer = record.Writer("prefenligne")
+    writer.on_finish = broken
+    writer.put(check("a", 1))
+    writer.put(check("a", 2))
+    writer.close(5)
+    assert len(rows_of(Check)) == 2
+    assert "the event loop is closed" in caplog.text
