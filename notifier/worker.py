@@ -3,6 +3,7 @@
 import argparse
 import logging
 import math
+import random
 import signal
 import sys
 import threading
@@ -126,7 +127,9 @@ def _warm_up_database() -> None:
 
 def serve(queues: list[str], stopped: threading.Event) -> None:
     """Work for one lifetime, through any absence of Redis."""
-    leaves_at = clock() + timedelta(seconds=settings().worker_age_seconds)
+    # Workers that started together must not leave together: nobody would be there for the seconds between.
+    lifetime = settings().worker_age_seconds * random.uniform(0.8, 1)  # noqa: S311 -- spreads, protects nothing
+    leaves_at = clock() + timedelta(seconds=lifetime)
     while not stopped.is_set() and clock() < leaves_at:
         try:
             Worker(queues, without_retries(redis_client()), leaves_at, stopped).work_until_old()

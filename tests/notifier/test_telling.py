@@ -342,3 +342,13 @@ def test_an_alert_that_does_not_wait_has_no_desks() -> None:
     change(Alert, waiting, closed_at=clock(), closed_because=ClosedBecause.STOPPED)
     assert in_one_transaction(desks_of, waiting) == []
     assert in_one_transaction(desks_of, uuid4()) == []
+
+
+def test_who_can_be_reached_only_later_is_told_then() -> None:
+    who = person(verified=False)
+    alert(who)
+    assert match(detection()) == []
+    assert rearm() == []
+    change(Contact, who.contacts[Channel.EMAIL], verified_at=clock())
+    assert len(rearm()) == 1
+    assert len(all_of(Match)) == 1

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from python_http_client.exceptions import HTTPError
+from requests import Response
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 
 from api.models.user import ContactState
@@ -255,3 +256,10 @@ def test_no_client_logs_what_it_sends(sandbox: "Running", caplog: pytest.LogCapt
         for name in CHANNELS:
             send(name)
     assert not [each for each in caplog.messages if "camille" in each or "+336" in each or "987654" in each]
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"", b'{"parameters": 3}'])
+def test_an_answer_of_telegram_that_is_none_says_no_time(body: bytes) -> None:
+    answer = Response()
+    answer._content = body
+    assert telegram._wait(answer) is None

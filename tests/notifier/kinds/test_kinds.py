@@ -1,0 +1,66 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from api.models.alert import Alert
+from api.models.notification import State
+from api.models.slot import Detection, SlotRow
+from api.models.user import Channel, Contact, ContactState
+from notifier.kinds import Held, UnknownKind, kind_of, kinds
+from notifier.kinds.slot_detected import Told, held
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+SINCE = NOW - timedelta(minutes=15)
+
+
+def contact(**values: Any) -> Contact:
+    return Contact(
+        **{"channel": Channel.EMAIL, "verified_at": NOW, "enabled": True, "state": ContactState.OK} | values
+    )
+
+
+def told(*seen_at: datetime, alerts: int = 1) -> Told:
+    return Told(Detection(), [Alert() for _ in range(alerts)], [SlotRow(seen_at=each) for each in seen_at])
+
+
+def test_the_folder_is_the_registry() -> None:
+    assert sorted(kinds()) == ["slot_detected", "verify_email"]
+
+
+def test_an_unknown_kind_names_those_that_exist() -> None:
+    with pytest.raises(UnknownKind, match="slot_detected, verify_email"):
+        kind_of("horoscope")
+
+
+@pytest.mark.parametrize(
+    ("found", "values", "expected"),
+    [
+        (told(NOW), {}, None),
+        (told(SINCE), {}, None),
+        (told(SINCE - timedelta(hours=1), NOW), {}, None),
+        (told(SINCE - timedelta(seconds=1)), {}, Held(State.EXPIRED, "slots not confirmed any more")),
+        (told(), {}, Held(State.EXPIRED, "slots gone")),
+        (told(NOW, alerts=0), {}, Held(State.SKIPPED, "alert stopped")),
+        (told(NOW), {"enabled": False}, Held(State.SKIPPED, "switched off")),
+        (told(NOW), {"verified_at": None}, Held(State.SKIPPED, "address not verified")),
+        (told(NOW), {"state": ContactState.BLOCKED}, Held(State.SKIPPED, "address blocked")),
+        (told(), {"state": ContactState.BLOCKED}, Held(State.SKIPPED, "address blocked")),
+    ],
+)
+def test_why_a_slot_alert_is_held_back(found: Told, values: dict[str, Any], expected: Held | None) -> None:
+    assert held(found, contact(**values), SINCE) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "expected"),
+    [
+        ("slot_detected", {}, True),
+        ("slot_detected", {"enabled": False}, False),
+        ("verify_email", {}, False),
+        ("verify_email", {"verified_at": None, "enabled": False}, True),
+        ("verify_email", {"verified_at": None, "channel": Channel.SMS}, False),
+    ],
+)
+def test_which_contacts_a_kind_is_written_for(kind: str, values: dict[str, Any], expected: bool) -> None:
+    assert kind_of(kind).may_go_to(contact(**values)) is expected
