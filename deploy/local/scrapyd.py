@@ -72,12 +72,8 @@ def environment(current: Settings, given: Mapping[str, str]) -> dict[str, str]:
     written = dotenv_values(".env") if current.app_env not in AWAY_FROM_LIFE else {}
     paths = {"STATE_DIR": current.state_dir, "PREFECTURES_DIR": current.prefectures_dir}
     absolute = {name: str(path.resolve()) for name, path in paths.items()}
-    return (
-        {name: value for name, value in written.items() if value}
-        | dict(given)
-        | absolute
-        | {"SCRAPYD_PID": str(os.getpid())}
-    )
+    own = {"SCRAPYD_PID": str(os.getpid()), "PYTHONWARNINGS": _QUIET}
+    return {name: value for name, value in written.items() if value} | dict(given) | absolute | own
 
 
 def _escaped(text: str) -> str:

@@ -1,3 +1,4 @@
+import os
 import signal
 import stat
 import subprocess
@@ -78,6 +79,7 @@ def test_the_spiders_find_the_same_files_from_their_own_folder(
     assert (made["STATE_DIR"], made["PREFECTURES_DIR"]) == (str(tmp_path / "state"), str(tmp_path / "desks"))
     assert (made["TIER_1_SECONDS"], made["TIER_3_SECONDS"]) == ("7", "11")
     assert "TIER_2_SECONDS" not in made
+    assert made["SCRAPYD_PID"] == str(os.getpid())
     settings_env(APP_ENV="test")
     assert "TIER_1_SECONDS" not in environment(settings(), {})
 
