@@ -10,6 +10,7 @@ import structlog
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api.models.base import new_id
 from api.problems import Refused
@@ -53,6 +54,8 @@ def _no_constant(name: str) -> None:
 
 def watch_border(app: Flask) -> None:
     """Number and log requests, refuse what is no JSON, and guard every answer by its headers."""
+    if hops := settings().proxy_hops:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     app.json = StrictJson(app)
     app.json.sort_keys = False
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY

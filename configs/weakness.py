@@ -73,7 +73,7 @@ def sandbox_values(settings: "Settings") -> list[str]:
 
 def problems_in_production(settings: "Settings") -> list[str]:
     """Name everything that production must not start with."""
-    return [*_missing(settings), *_weak(settings), *_plain(settings)]
+    return [*_missing(settings), *_weak(settings), *_hasty(settings), *_plain(settings)]
 
 
 def _missing(settings: "Settings") -> Iterator[str]:
@@ -107,6 +107,13 @@ def _password(url: str | None) -> str | None:
     except ValueError:
         return ""  # an address that cannot be read has no password that could be strong
     return None if password is None else unquote(password)
+
+
+def _hasty(settings: "Settings") -> Iterator[str]:
+    if settings.lease_seconds <= settings.provider_timeout_seconds:
+        yield "LEASE_SECONDS must be longer than PROVIDER_TIMEOUT_SECONDS: a second worker would send again"
+    if settings.seat_renew_seconds * 2 >= settings.seat_seconds:
+        yield "SEAT_RENEW_SECONDS must be less than half of SEAT_SECONDS: one lost renewal would lose the seat"
 
 
 def _plain(settings: "Settings") -> Iterator[str]:

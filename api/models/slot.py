@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.models.base import Base, choice, new_id
+from api.models.desk import DeskState
 
 
 class GoneReason(StrEnum):
@@ -39,7 +40,7 @@ class SlotRow(Base):
     __tablename__ = "slots"
 
     id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
-    desk_id: Mapped[str] = mapped_column(sa.ForeignKey("desks.id"))
+    desk_id: Mapped[str] = mapped_column(sa.ForeignKey(DeskState.id))
     place_key: Mapped[str]
     place_label: Mapped[str | None]
     moment: Mapped[str]
@@ -63,6 +64,7 @@ class SlotRow(Base):
             unique=True,
             postgresql_where=sa.text("gone_at IS NULL"),
         ),
+        sa.Index("ix_slots_desk_id_place_key_moment", "desk_id", "place_key", "moment"),
         sa.Index("ix_slots_desk_id_opened_at", "desk_id", "opened_at"),
         sa.Index("ix_slots_seen_at", "seen_at", postgresql_where=sa.text("gone_at IS NULL")),
     )
@@ -74,7 +76,7 @@ class Detection(Base):
     __tablename__ = "detections"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    desk_id: Mapped[str] = mapped_column(sa.ForeignKey("desks.id"))
+    desk_id: Mapped[str] = mapped_column(sa.ForeignKey(DeskState.id))
     prefecture_id: Mapped[str]
     procedures: Mapped[list[str]]
     label: Mapped[str]

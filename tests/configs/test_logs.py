@@ -21,6 +21,7 @@ def _fail(text: str) -> NoReturn:
 
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
+    structlog.contextvars.clear_contextvars()  # a request of another test has left its number
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield

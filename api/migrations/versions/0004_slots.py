@@ -50,6 +50,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["desk_id"], ["desks.id"], name=op.f("fk_slots_desk_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_slots")),
     )
+    op.create_index(
+        "ix_slots_desk_id_place_key_moment", "slots", ["desk_id", "place_key", "moment"], unique=False
+    )
     op.create_index("ix_slots_desk_id_opened_at", "slots", ["desk_id", "opened_at"], unique=False)
     op.create_index(
         "ix_slots_seen_at", "slots", ["seen_at"], unique=False, postgresql_where=sa.text("gone_at IS NULL")
