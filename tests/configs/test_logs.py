@@ -21,7 +21,8 @@ def _fail(text: str) -> NoReturn:
 
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
-    structlog.contextvars.clear_contextvars()  # a request of another test has left its number
+    structlog.contextvars.clear_contextvars()  # other tests' programs have set up logs, too
+    logging.captureWarnings(capture=False)
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield

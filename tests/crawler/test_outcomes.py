@@ -1,5 +1,6 @@
 """Every outcome by a real crawl: a real engine and downloader against stand-ins that misbehave on the wire."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -90,8 +91,15 @@ def test_no_check_of_an_open_desk_calls_the_step_that_takes_a_slot(held: Held, s
     ],
 )
 def test_a_site_that_is_not_well_ends_in_its_outcome(
-    held: Held, sandbox: "Running", mode: str, outcome: Outcome, reason: str
+    held: Held,
+    sandbox: "Running",
+    settings_env: Callable[..., None],
+    mode: str,
+    outcome: Outcome,
+    reason: str,
 ) -> None:
+    if reason != "in time":  # a busy machine must not make one failure look like the other
+        settings_env(HTTP_DEADLINE_SECONDS="20")
     sandbox.open_slots("91", FORM, count=1)
     sandbox.mode("91", mode)
     item = check(held, sandbox)
