@@ -26,10 +26,10 @@ $(READY): $(LOCKS)/dev.txt $(LOCKS)/uv.txt setup.cfg pyproject.toml
 	@touch $@
 
 run: setup ## Start everything with stand-ins for all sites and providers, and watch it live
-	@$(BIN)/python -m deploy.local run
+	@$(BIN)/python -m deploy.local run $(ARGS)
 
 demo: setup ## The same, until one alert has arrived by e-mail, SMS and Telegram
-	@$(BIN)/python -m deploy.local demo
+	@$(BIN)/python -m deploy.local demo $(ARGS)
 
 test: lint ## Set up, lint, test, measure the coverage
 	@mkdir -p .state/coverage && rm -f .state/coverage/*
@@ -49,7 +49,7 @@ format: setup ## Let ruff mend what it can
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 
 bench: setup ## Measure, print a table, write .state/bench.json
-	@$(BIN)/python -m deploy.bench
+	@$(BIN)/python -m deploy.bench $(ARGS)
 
 lock: setup ## Resolve the dependencies of setup.cfg anew into the hashed lock files
 	@for extra in "runtime:" "dev:--extra dev -c $(LOCKS)/runtime.txt"; do \

@@ -82,7 +82,7 @@ def _worker() -> int:
     return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
-def _forget() -> None:
+def forget() -> None:
     """Drop what the process read from the environment, so that the next read sees what the test set."""
     from api.models import base
     from configs import prefecture
@@ -102,12 +102,12 @@ def settings_env(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None
     def put(**values: Any) -> None:
         for name, value in values.items():
             monkeypatch.setenv(name, str(value))
-        _forget()
+        forget()
 
-    _forget()
+    forget()
     yield put
     monkeypatch.undo()
-    _forget()
+    forget()
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def database(settings_env: Callable[..., None]) -> Iterator[str]:
     url = os.environ["TEST_POSTGRES"].format(name)
     settings_env(DATABASE_URL=url)
     yield url
-    _forget()
+    forget()
 
 
 @pytest.fixture

@@ -164,7 +164,7 @@ def test_the_state_is_streamed_when_it_changes(sandbox: Running) -> None:
 
 def test_each_sandbox_is_told_from_the_one_before(inbox: Any) -> None:
     with running() as other:
-        here, there = inbox.get("/api/state").json["run"], urllib.request.urlopen(f"{other.inbox}/api/state")  # noqa: S310 - ours
+        here, there = inbox.get("/api/state").json["run"], urllib.request.urlopen(f"{other.inbox}/api/state")
         assert here == inbox.get("/api/state").json["run"] != json.load(there)["run"]
 
 

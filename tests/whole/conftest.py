@@ -1,0 +1,66 @@
+"""A whole stack of real processes on a quiet world, started once for a module's tests."""
+
+import json
+import os
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.bench.latency import hasty
+from deploy.local.ports import Ports
+from deploy.local.processes import free_port
+from deploy.local.seed import seed
+from deploy.local.stack import Stack, running, wait_ready
+from tests.conftest import forget
+
+PATIENCE = 60.0  # seconds; everything starts at once on two cores
+
+
+def any_ports() -> Ports:
+    return Ports(*(free_port() for _ in range(5)))
+
+
+def until(what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    """Return the first true answer."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := what():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{what} was not true within {seconds:g} s")
+
+
+def get(url: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+    """Ask our own loopback address for JSON."""
+    data = json.dumps(body).encode() if body is not None else None
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, json.loads(answer.read() or b"null")
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read() or b"null")
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    before = dict(os.environ)
+    with (
+        tempfile.TemporaryDirectory(prefix="rdv-whole-") as folder,
+        running(Path(folder), any_ports(), print, world=False, edit=hasty) as made,
+    ):
+        os.environ.update(made.environment)
+        forget()
+        try:
+            wait_ready(made)
+            seed(made)
+            yield made
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+            forget()
