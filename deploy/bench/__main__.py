@@ -23,7 +23,7 @@ from deploy.local.processes import free_port, wait_until
 from deploy.local.seed import seed
 from deploy.local.stack import running, wait_ready
 
-HOSTS, PLACES = 200, 64
+HOSTS, PLACES = 1500, 64
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,11 @@ def telling(effort: Effort, say: Callable[[str], None]) -> dict[str, Any]:
             latency.by_mail_only(stack)
             delays = latency.measure(stack, effort.slots)
     return {
-        "slots told": len(delays.values),
-        "page read → accepted, p50 ms": delays.p50,
-        "page read → accepted, p99 ms": delays.p99,
+        "slots told": len(delays.ledgers),
+        "page read → committed, p50 ms": delays.percentile("committed", 50),
+        "page read → matched, p50 ms": delays.percentile("matched", 50),
+        "page read → accepted, p50 ms": delays.percentile("accepted", 50),
+        "page read → accepted, p99 ms": delays.percentile("accepted", 99),
     }
 
 
