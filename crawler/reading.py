@@ -113,7 +113,10 @@ class Page:
     @cached_property
     def text(self) -> str:
         """Return the body decoded as a browser would (header, then meta, then UTF-8), never raising."""
-        return html_to_unicode(self.headers.get("content-type"), self.body, default_encoding="utf-8")[1]
+        try:
+            return html_to_unicode(self.headers.get("content-type"), self.body, default_encoding="utf-8")[1]
+        except (LookupError, UnicodeError):  # Python has codecs that are no charsets: hex, idna, undefined…
+            return self.body.decode("utf-8", "replace")
 
     @cached_property
     def lowered(self) -> bytes:

@@ -148,6 +148,6 @@ def _retry_after(page: Page) -> float | None:
         return float(value)
     try:
         until = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # OverflowError: a year of twenty digits
         return None
     return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - clock()).total_seconds())

@@ -136,6 +136,7 @@ def test_503_with_retry_after_is_maintenance_and_without_is_the_platforms() -> N
         ("soon", None),
         ("-5", None),
         ("\u00b2", None),
+        ("Fri, 31 Dec 99999999999999999999 23:59:59 GMT", None),
         ("", None),
     ],
 )
