@@ -4,6 +4,7 @@ import json
 import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -91,7 +92,9 @@ def _page(reader: Platform, body: bytes, opts: Namespace) -> Page:
 def _traces(page: Page) -> Iterator[str]:
     """Yield addresses that a saved page may have come from, the surest first."""
     yield from _SAVED_FROM.findall(page.text)
-    yield from (urljoin(page.url, str(trace)) for trace in page.root.xpath(_TRACES))
+    for trace in page.root.xpath(_TRACES):
+        with suppress(ValueError):  # pages link to all kinds of things, http://[ among them
+            yield urljoin(page.url, str(trace))
 
 
 def _is_of(reader: Platform, url: str, visit: Visit) -> bool:

@@ -97,6 +97,14 @@ def test_a_week_is_dated_by_its_address(told: Told, saved: Saved) -> None:
     assert reading["next"][0]["url"].endswith("::23018::21")
 
 
+@pytest.mark.parametrize(
+    "rubbish", ['<a href="http://[::1/x">?</a>', '<meta charset="hex"><p>\u00e9', "\0", "<!-- -->"]
+)
+def test_no_page_is_too_strange_to_be_read(told: Told, saved: Saved, rubbish: str) -> None:
+    strange, full = told("ezbooking", saved("x.html", rubbish), saved("full.html", ez.full()))
+    assert (strange["outcome"], full["outcome"]) == ("unreadable", "no_slots")
+
+
 def test_the_status_counts(told: Told, saved: Saved) -> None:
     page = saved("x.html", "<html><body>?</body></html>")
     assert told("ezbooking", page, "--status", "502")[0]["outcome"] == "overloaded"
