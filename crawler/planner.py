@@ -118,10 +118,11 @@ class Planner:
         for desk in watched:
             interval = max(wished[desk.id], feasible[desk.id])
             entries[system_of(desk)].append(_entry(desk, states[desk.id], interval, task, now))
+        if task.whole:  # before anything is due: an emptied Redis does not know which hosts rest
+            due.send(self._client, due.rest(desk_rows.rests(rows, now), now=now))
         self._fill(entries)
         if task.whole:
             self._drop_strangers(entries)
-            due.send(self._client, due.rest(desk_rows.rests(rows, now), now=now))
             self._sizes = {system: len(entries[system]) for system in systems()}
 
     def _fill(self, entries: dict[str, list[Entry]]) -> None:

@@ -15,7 +15,7 @@ from api.models.user import Grant, User
 from configs.desk import Desk
 from configs.plan import PlanName
 from configs.prefecture import Procedure
-from crawler import due, planner
+from crawler import due, lua, planner
 from crawler.planner import Planner
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -232,6 +232,26 @@ def test_an_emptied_redis_is_filled_again_with_tokens_times_and_rests(
     assert tokens.get("evry_91/a", 42) == 42
     assert tokens.get("evry_91/b", 8) == 8
     assert len(tokens) == 1  # a and b share a host, c's rests
+
+
+def test_no_desk_is_due_in_an_emptied_redis_before_its_host_rests_again(
+    plan: Planner, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan.look(NOW)
+    with session() as rows:
+        until = NOW + timedelta(seconds=300)
+        rows.add(HostState(host="127.77.0.92:8800", rests_until=until, rest_reason="refused"))
+    client.flushdb()
+    order: list[str] = []
+    send = due.send
+
+    def noted(to: redis.Redis, call: due.Call[Any]) -> Any:
+        order.append(call.script)
+        return send(to, call)
+
+    monkeypatch.setattr(due, "send", noted)
+    plan.look(NOW + timedelta(seconds=5))
+    assert order.index(lua.REST) < order.index(lua.SCHEDULE)
 
 
 def test_everything_is_thought_over_each_hour(plan: Planner) -> None:
