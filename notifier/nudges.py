@@ -64,7 +64,7 @@ def _push(name: str, function: str, key: str, job_id: str, *, kept: float = _KEP
     try:
         queue(name).enqueue_call(
             func=function, args=(key,), job_id=job_id, unique=True, timeout=_MATCH_SECONDS,
-            result_ttl=0, ttl=math.ceil(kept), failure_ttl=_KEPT_SECONDS, description=job_id,
+            result_ttl=0, ttl=math.ceil(kept), failure_ttl=math.ceil(kept), description=job_id,
         )  # fmt: skip
     except DuplicateJobError:
         log.debug("already nudged", job=job_id)

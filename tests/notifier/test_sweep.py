@@ -5,14 +5,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import redis
 import time_machine
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
 from structlog.testing import capture_logs
 
 from api.models.notification import Notification, State
 from api.models.slot import Detection
 from configs.clock import clock
+from configs.settings import settings
 from deploy.local.processes import free_port
-from notifier import delivery
+from notifier import delivery, nudges
 from notifier.sweep import Sweep, run
 from notifier.telling import match_detection
 from tests.notifier.world import (
@@ -119,6 +123,19 @@ def test_a_round_of_rearming_that_nobody_took_does_not_pile_up(
         sweep.turn()
         frozen.shift(timedelta(seconds=31))
     assert len(queued("scheduled")) == 1
+
+
+def test_a_round_of_rearming_that_failed_does_not_keep_the_desk_from_the_next_one(
+    redis_server: redis.Redis, queued: Queued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_one_transaction(match_detection, detection(), clock())
+    Sweep().turn()
+    monkeypatch.setattr("notifier.telling.match_open", lambda *_: 1 / 0)
+    scheduled = nudges.queue("scheduled")
+    SimpleWorker([scheduled], connection=redis_server, serializer=JSONSerializer).work(burst=True)
+    assert queued("scheduled") == []
+    (failed,) = redis_server.scan_iter("rq:job:rearm-*")
+    assert 0 < redis_server.ttl(failed) <= settings().rearm_seconds
 
 
 def test_what_was_nudged_while_redis_is_away_is_nudged_again(
