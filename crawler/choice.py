@@ -8,7 +8,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from configs.desk import Desk, Procedure
 from configs.prefecture import prefecture, prefectures
-from crawler.catalogue import desks_of, system_of
+from crawler.catalogue import desks_of, system_of, visit_of
+from crawler.platforms import platform
 
 NAMES = ("prefecture", "procedure", "desk", "url")
 
@@ -87,7 +88,7 @@ class Choice:
             raise WrongArgument(
                 f"url={self.url} is one page and these are {len(desks)} desks: choose by desk= of {names}"
             )
-        return [located(each, self.url) for each in desks]
+        return [_understood(located(each, self.url)) for each in desks]
 
 
 def located(desk: Desk, url: str) -> Desk:
@@ -100,6 +101,14 @@ def located(desk: Desk, url: str) -> Desk:
     if not parts.path.strip("/") and not parts.query:
         parts = own._replace(scheme=parts.scheme, netloc=parts.netloc)
     return desk.model_copy(update={"url": parts.geturl()})
+
+
+def _understood(desk: Desk) -> Desk:
+    try:
+        platform(desk.platform).first(visit_of(desk))
+    except ValueError as error:  # the platform says what its addresses look like
+        raise WrongArgument(f"url={error}") from None
+    return desk
 
 
 def _web(url: str) -> SplitResult:

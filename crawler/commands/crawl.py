@@ -10,9 +10,10 @@ from scrapy.commands.crawl import Command as Crawl
 from scrapy.settings import Settings
 from scrapy.spiderloader import get_spider_loader
 
+from configs.database import database_url
 from configs.logs import set_up_logs
 from configs.prefecture import UnknownPrefecture
-from configs.settings import SettingMissing, SettingsRefused
+from configs.settings import SettingMissing, SettingsRefused, settings
 from configs.yamlfile import ConfigFileError
 from crawler.booking import BookingSpider
 from crawler.choice import WrongArgument
@@ -45,6 +46,9 @@ class Command(Crawl):
             return  # Scrapy's own message
         try:
             desks = self._spider(args[0]).chosen(opts.spargs)
+            if not desks:  # it serves the queue: without these it would end in a traceback, and exit code 0
+                settings().require("redis_url")
+                database_url()
         except _SAID as error:
             raise SystemExit(f"scrapy crawl {args[0]}: {error}") from None
         self.serving = not (desks or opts.loglevel or opts.logfile or opts.nolog)

@@ -14,6 +14,12 @@ from tests.crawler.held import scrapy_settings
 URL = "url=http://127.0.0.1:1"
 
 
+@pytest.fixture
+def _servers(settings_env: Callable[..., None]) -> None:
+    """Name the servers that a serving spider needs; nothing here connects to them."""
+    settings_env(REDIS_URL="redis://127.0.0.1:1", DATABASE_URL="postgresql://127.0.0.1:1/none")
+
+
 def prepared(*arguments: str) -> Command:
     """Return the command as `scrapy crawl …` has it when it is about to run."""
     command = Command()
@@ -36,6 +42,7 @@ def test_a_check_at_the_terminal_is_quiet_unless_told_otherwise() -> None:
     assert setting(prepared("prefenligne", "-a", URL, "-s", "LOG_LEVEL=INFO"), "LOG_LEVEL") == "INFO"
 
 
+@pytest.mark.usefixtures("_servers")
 def test_a_serving_spider_logs_as_all_programs_do() -> None:
     command = prepared("prefenligne", "-a", "_job=1")
     assert command.serving
@@ -53,7 +60,7 @@ def _logs() -> Iterator[None]:
     logging.captureWarnings(capture=False)
 
 
-@pytest.mark.usefixtures("_logs")
+@pytest.mark.usefixtures("_logs", "_servers")
 def test_running_a_serving_spider_sets_up_its_log_first(
     monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
 ) -> None:
@@ -86,6 +93,16 @@ def test_wrong_settings_are_said_too(
     settings_env(SPIDER_PLACES="none")
     with pytest.raises(SystemExit, match="SPIDER_PLACES"):
         prepared("prefenligne", "-a", "desk=naturalisation-torcy")
+
+
+@pytest.mark.parametrize("missing", ["REDIS_URL", "DATABASE_URL"])
+@pytest.mark.usefixtures("_servers")
+def test_a_spider_that_cannot_serve_says_what_it_lacks_and_does_not_start(
+    settings_env: Callable[..., None], missing: str
+) -> None:
+    settings_env(**{missing: ""})
+    with pytest.raises(SystemExit, match=f"scrapy crawl prefenligne: {missing} is not set"):
+        prepared("prefenligne", "-a", "_job=1")
 
 
 def test_the_number_of_spiders_is_scrapys_own_business() -> None:
