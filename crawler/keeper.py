@@ -39,7 +39,7 @@ class Keeper:
         self._scrapyd = scrapyd
         self._client = client
         self._starts: dict[str, Starts] = {}
-        self._said = ""
+        self._said: dict[str, str] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Look each KEEPER_SECONDS until told to stop; what is away is waited for."""
@@ -55,10 +55,10 @@ class Keeper:
             for system in sorted(wanted.keys() | jobs.keys()):
                 self._match(system, jobs.get(system, []), wanted.get(system, 0), now)
         except ScrapydAway as error:
-            self._say(str(error))
+            self._say("scrapyd", str(error))
             self._leave_word(now, "down", {}, wanted)
         else:
-            self._say("")
+            self._say("scrapyd", "")
             self._leave_word(now, "ok", {system: len(each) for system, each in jobs.items()}, wanted)
 
     def _match(self, system: str, jobs: list[str], wanted: int, now: datetime) -> None:
@@ -87,15 +87,17 @@ class Keeper:
         try:
             self._client.set(SEEN, json.dumps(seen), ex=_SEEN_SECONDS)
         except redis.RedisError as error:
-            self._say(f"Redis is away, /api/health cannot see the keeper: {error}")
+            self._say("Redis", f"Redis is away, /api/health cannot see the keeper: {error}")
+        else:
+            self._say("Redis", "")
 
-    def _say(self, trouble: str) -> None:
-        """Log a trouble once, and its end."""
-        if trouble and not self._said:
+    def _say(self, who: str, trouble: str) -> None:
+        """Log a trouble with one of the two servers once, and its end."""
+        before, self._said[who] = self._said.get(who, ""), trouble
+        if trouble and not before:
             log.warning("%s", trouble)
-        elif self._said and not trouble:
-            log.info("over: %s", self._said)
-        self._said = trouble
+        elif before and not trouble:
+            log.info("over: %s", before)
 
 
 def wanted_processes() -> dict[str, int]:

@@ -1,4 +1,5 @@
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -131,16 +132,23 @@ def test_a_scrapyd_that_is_away_is_said_once_and_told_to_health(
     assert word(redis_server)["scrapyd"] == "ok"
 
 
-def test_a_redis_that_is_away_stops_no_spider(
+def test_a_redis_that_is_away_stops_no_spider_and_is_said_once(
     keeper: Keeper, fake: Fake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def away(*_: object, **__: object) -> None:
         raise redis.ConnectionError("connection refused")
 
-    monkeypatch.setattr(keeper._client, "set", away)
-    keeper.look(NOW)
+    caplog.set_level(logging.INFO, "crawler.keeper")
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(keeper._client, "set", away)
+        for _ in range(3):
+            keeper.look(NOW)
     assert fake.running == {"prefenligne": ["job-1"]}
-    assert "Redis is away" in caplog.text
+    assert [text for text in caplog.messages if "Redis" in text] == [
+        "Redis is away, /api/health cannot see the keeper: connection refused"
+    ]
+    keeper.look(NOW)
+    assert caplog.messages[-1].startswith("over: Redis is away")
 
 
 def test_the_loop_ends_when_it_is_told(keeper: Keeper, fake: Fake, settings_env: Callable[..., None]) -> None:
