@@ -74,7 +74,7 @@ def _show(console: Console, what: str, usual: Ports) -> int:
         seed(stack)
         console.print(f"everything stands after {time.monotonic() - began:.1f} s")
         _introduce(console, stack)
-        found = _follow(console, until_arrival=what == "demo")
+        found = _follow(console, stack, until_arrival=what == "demo")
         if what == "demo" and found:
             summarise(console, found)
     return 0 if found else 1
@@ -96,18 +96,23 @@ def _introduce(console: Console, stack: Stack) -> None:
     console.print("  Ctrl-C stops everything\n")
 
 
-def _follow(console: Console, *, until_arrival: bool) -> Arrival | None:
+def _follow(console: Console, stack: Stack, *, until_arrival: bool) -> Arrival | None:
     """Print what happens; return the first alert that arrived everywhere, if that is what is waited for."""
-    since, feed, end = clock(), Feed(), time.monotonic() + _PATIENCE
+    since, feed, end, trouble = clock(), Feed(), time.monotonic() + _PATIENCE, ""
     while not until_arrival or time.monotonic() < end:
+        for said in filter(None, (server.revive() for server in stack.servers)):
+            console.print(said, style="yellow", markup=False)
         try:
             with session() as s:
                 for line in feed.new_lines(s):
                     console.print(line, overflow="ellipsis", no_wrap=True)
                 if until_arrival and (found := arrival(s, since)):
                     return found
+            trouble = ""
         except sa.exc.OperationalError as error:
-            console.print(f"the database does not answer: {error.orig}", style="red", markup=False)
+            if not trouble:
+                console.print(f"the database does not answer: {error.orig}", style="red", markup=False)
+            trouble = str(error)
         time.sleep(_LOOK)
     console.print(f"no alert arrived on all three channels within {_PATIENCE:g} s", style="red")
     return None

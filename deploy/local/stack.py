@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from deploy.local.environment import sandbox_environment, write_desk_files
+from deploy.local.kept import Kept
 from deploy.local.ports import Ports, choose
 from deploy.local.postgres import start_postgres
 from deploy.local.processes import StartFailed, answers, start, stop, wait_until, with_parent
@@ -31,11 +32,12 @@ class AlreadyRunning(RuntimeError):
 
 @dataclass(frozen=True)
 class Stack:
-    """A running stack: where it keeps its state, its ports, its environment."""
+    """A running stack: where it keeps its state, its ports, its environment, the servers that nobody supervises."""
 
     state: Path
     ports: Ports
     environment: dict[str, str]
+    servers: list[Kept]
 
 
 @contextmanager
@@ -64,16 +66,19 @@ def running(
         for text in ports.moved(usual):
             say(text)
         postgres = start_postgres(state / "postgres")
-        ends.callback(postgres.stop)
+        again = partial(start_postgres, state / "postgres", port=postgres.port)
+        servers = [Kept("PostgreSQL", postgres, again)]
+        ends.callback(servers[0].stop)
         valkey = start_valkey(state / "redis")
-        ends.callback(valkey.stop)
+        servers.append(Kept("Redis", valkey, partial(start_valkey, state / "redis", port=valkey.port)))
+        ends.callback(servers[1].stop)
         postgres.create(_DATABASE)
         environment = sandbox_environment(state, ports, postgres.url(_DATABASE), valkey.url())
         moved = partial(_moved, f":{addresses.SITES_PORT}", f":{ports.sites}")
         write_desk_files(_SANDBOX_DESKS, state / "prefectures", lambda text: edit(moved(text)))
         _migrate(environment)
         ends.callback(stop, _supervise(state, ports, environment, world=world), seconds=15)
-        yield Stack(state, ports, environment)
+        yield Stack(state, ports, environment, servers)
 
 
 @contextmanager
