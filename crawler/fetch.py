@@ -94,7 +94,7 @@ class Session:
         self._retries = RETRIES
         self._referer: str | None = None
 
-    async def fetch(self, ask: Ask, visit: Visit, forbidden: Callable[[str], bool]) -> Page:
+    async def fetch(self, ask: Ask, visit: Visit, forbidden: Callable[[str, str], bool]) -> Page:
         """Ask and return the page, redirects followed, but never to what the platform says takes a slot.
 
         Raises:
@@ -102,8 +102,10 @@ class Session:
         """
         step = _first(ask, self._referer)
         for _ in range(REDIRECTS + 1):
-            if forbidden(step.url):
-                raise NoPage(Outcome.UNREADABLE, f"led to {step.url}, which would take a slot: not asked")
+            if forbidden(step.url, step.method):
+                raise NoPage(
+                    Outcome.UNREADABLE, f"led to {step.method} {step.url}, which would take a slot: not asked"
+                )
             response = await self._answer(step)
             target = _target(step.url, response)
             if target is None:

@@ -28,8 +28,8 @@ class Platform(Protocol):
     def read(self, page: Page) -> Reading:
         """Say what a page proves or leads on to; `Reading()` where it is not understood."""
 
-    def forbidden(self, url: str) -> bool:
-        """Tell whether a GET of this address would take a slot: the base never requests it, nor follows there."""
+    def forbidden(self, url: str, method: str) -> bool:
+        """Tell whether this request would take a slot: the base never makes it, nor follows there."""
 
 
 @lru_cache(maxsize=1)

@@ -25,6 +25,7 @@ _ASSIGN = "/ezjscore/call/bookingserver::planning::assign::"
 _ADDRESS = re.compile(rf"(?P<root>https?://[^/]+.*?)(?:{_BOOKING}|{_ASSIGN})(?P<form>\d+)(?![\w-])")
 _CALL = re.compile(rf"{_ASSIGN}\d+::(?P<planning>\d+)::(?P<ahead>\d+)")
 _TAKES = re.compile(rf"{_BOOKING}\d+/(?:[5-9]|\d\d)")
+_BUTTON = re.compile(rf"{_BOOKING}\d+/4(?!\d)")
 _SAFE_STEPS = frozenset({0, 1, 3})
 _CONDITIONS = {"condition": "on", "nextButton": "Effectuer une demande de rendez-vous"}
 _NEXT = {"nextButton": "Etape suivante"}
@@ -48,9 +49,9 @@ class Parameters(Strict):
     plannings: tuple[Annotated[str, BeforeValidator(str), StringConstraints(pattern=r"^\d+$")], ...] = ()
 
 
-def forbidden(url: str) -> bool:
-    """Tell whether requesting this address takes an hour."""
-    return _TAKES.search(url) is not None
+def forbidden(url: str, method: str) -> bool:
+    """Tell whether this request takes an hour: step 5 and later, and step 4's button (a 307 could press it)."""
+    return _TAKES.search(url) is not None or (method == "POST" and _BUTTON.search(url) is not None)
 
 
 def first(visit: Visit) -> Ask:

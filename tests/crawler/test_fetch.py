@@ -166,6 +166,17 @@ def test_neither_an_ask_nor_a_redirect_reaches_a_step_that_takes_a_slot() -> Non
     assert len(site.asked) == 1
 
 
+@pytest.mark.parametrize("status", [307, 308])
+def test_no_redirect_presses_the_button_that_takes_the_first_free_hour(status: int) -> None:
+    site = Site(moved(f"{DESK}/4", status), page())
+    with pytest.raises(NoPage, match="POST .*/4, which would take a slot"):
+        fetch(session(site), Ask(f"{DESK}/3", method="POST", form={"nextButton": "Etape suivante"}))
+    assert len(site.asked) == 1
+    site = Site(moved(f"{DESK}/4", 302), page())
+    fetch(session(site), Ask(f"{DESK}/3", method="POST", form={"nextButton": "Etape suivante"}))
+    assert [(asked.method, asked.body) for asked in site.asked[1:]] == [("GET", b"")]
+
+
 def test_network_errors_are_tried_again_three_times_in_a_check() -> None:
     site = Site(DownloadConnectionRefusedError("no"), CannotResolveHostError("no"), page())
     ours = session(site)

@@ -33,4 +33,4 @@ def test_a_platform_says_what_the_base_needs(name: str) -> None:
 def test_a_platform_can_begin_a_visit_to_its_own_example(name: str) -> None:
     found = platform(name)
     ask = found.first(Visit(found.EXAMPLE, TODAY, parameters=found.Parameters()))
-    assert not found.forbidden(ask.url)
+    assert not found.forbidden(ask.url, ask.method)

@@ -65,12 +65,18 @@ def test_no_address_of_a_step_that_takes_or_ends_something_can_be_made(step: int
 
 @pytest.mark.parametrize("tail", ["/5/1795249632", "/5", "/6", "/8", "/9", "/10", "/5/", "/6?x"])
 def test_addresses_that_take_a_slot_are_forbidden(tail: str) -> None:
-    assert ezbooking.forbidden(DESK + tail)
+    assert ezbooking.forbidden(DESK + tail, "GET")
+    assert ezbooking.forbidden(DESK + tail, "POST")
 
 
 @pytest.mark.parametrize("tail", ["", "/", "/0", "/1", "/2", "/3", "/4", "?step=5"])
 def test_addresses_that_take_nothing_are_allowed(tail: str) -> None:
-    assert not ezbooking.forbidden(DESK + tail)
+    assert not ezbooking.forbidden(DESK + tail, "GET")
+
+
+def test_the_button_of_step_4_is_forbidden_too() -> None:
+    assert ezbooking.forbidden(f"{DESK}/4", "POST")
+    assert not ezbooking.forbidden(f"{DESK}/3", "POST")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +92,7 @@ def test_addresses_that_take_nothing_are_allowed(tail: str) -> None:
 )
 def test_whatever_a_page_leads_to_takes_nothing(body: str) -> None:
     reading = read(body)
-    assert not any(ezbooking.forbidden(ask.url) for ask in reading.asks)
+    assert not any(ezbooking.forbidden(ask.url, ask.method) for ask in reading.asks)
     assert not any(ask.method == "POST" and "/4" in ask.url.removeprefix(DESK) for ask in reading.asks)
     assert all(slot.url == DESK for slot in reading.slots + reading.fallback)
 
