@@ -169,7 +169,7 @@ def test_neither_an_ask_nor_a_redirect_reaches_a_step_that_takes_a_slot() -> Non
 @pytest.mark.parametrize("status", [307, 308])
 def test_no_redirect_presses_the_button_that_takes_the_first_free_hour(status: int) -> None:
     site = Site(moved(f"{DESK}/4", status), page())
-    with pytest.raises(NoPage, match="POST .*/4, which would take a slot"):
+    with pytest.raises(NoPage, match=r"POST .*/4, which would take a slot"):
         fetch(session(site), Ask(f"{DESK}/3", method="POST", form={"nextButton": "Etape suivante"}))
     assert len(site.asked) == 1
     site = Site(moved(f"{DESK}/4", 302), page())
