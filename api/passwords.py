@@ -25,4 +25,4 @@ def password_fits(password: str, kept: str | None) -> bool:
 def _digest(password: str) -> bytes:
     # NFKC: the same key strokes give different code points on different systems (NIST SP 800-63B, 5.1.1.2)
     text = unicodedata.normalize("NFKC", password)
-    return base64.b64encode(hashlib.sha256(text.encode()).digest())
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())

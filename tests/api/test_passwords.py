@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from api.passwords import hash_password, password_fits
 
 
-@pytest.mark.parametrize("password", ["x" * 73, "x" * 1000, "pässwörd", "\u2126 ohm", " spaces "])
+@pytest.mark.parametrize(
+    "password", ["x" * 73, "x" * 1000, "pässwörd", "\u2126 ohm", " spaces ", "half \ud83d"]
+)
 def test_every_password_fits_its_own_hash(password: str) -> None:
     assert password_fits(password, hash_password(password))
 
