@@ -4,11 +4,17 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 import structlog
-from flask import Flask, Response, g, make_response, render_template, request
+from flask import Flask, Response, current_app, g, make_response, render_template, request
 from pydantic import ValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    NotFound,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+)
 
 from api.schemas.plan import PlanAnswer
 from api.schemas.problem import FieldError, Problem
@@ -101,6 +107,7 @@ def handle_problems(app: Flask) -> None:
     app.register_error_handler(Refused, problem_response)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(OperationalError, _database)
+    app.register_error_handler(InterfaceError, _database)
     app.register_error_handler(PoolTimeout, _database)
     app.register_error_handler(Exception, _unexpected)
 
@@ -111,7 +118,21 @@ def _http(error: HTTPException) -> Response:
     headers = {
         name: value for name, value in error.get_headers() if name.lower() not in ("content-type", "location")
     }
-    return problem_response(Refused(status, word, error.description or _title(status), headers=headers))
+    return problem_response(Refused(status, word, _advice(error) or _title(status), headers=headers))
+
+
+def _advice(error: HTTPException) -> str | None:
+    """Return what to do; Werkzeug's own words say only what is wrong."""
+    if isinstance(error, NotFound):
+        return "there is nothing at this address: /api/docs lists the routes"
+    if isinstance(error, MethodNotAllowed):
+        methods = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
+        return f"not this method; allowed here: {', '.join(methods)}"
+    if isinstance(error, RequestEntityTooLarge):
+        return f"the body is too large: send {current_app.config['MAX_CONTENT_LENGTH']} bytes at most"
+    if isinstance(error, UnsupportedMediaType):
+        return "send the body as JSON, with Content-Type: application/json"
+    return error.description
 
 
 def _database(error: Exception) -> Response:

@@ -29,4 +29,5 @@ class Problem(Answer):
 
     def as_json(self) -> dict[str, Any]:
         """Return it without what it has nothing to say about."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        # not exclude_none: it would reach into the plans, where null says that nothing limits them
+        return {name: value for name, value in super().as_json().items() if value is not None}

@@ -6,7 +6,9 @@ from flask import Flask
 from werkzeug.exceptions import ImATeapot
 
 from api.problems import TYPE, Refused
+from api.schemas.plan import PlanAnswer
 from api.schemas.problem import FieldError
+from configs.plan import PlanName, plan
 
 
 @pytest.fixture
@@ -41,7 +43,8 @@ def test_no_trace_of_the_inside_leaves_but_the_log_has_it(
 
 def test_a_database_that_does_not_answer_is_503(failing: Callable[[Exception], Flask]) -> None:
     gone = sa.exc.OperationalError("SELECT secret", {}, Exception("gone"))
-    for error in (gone, sa.exc.TimeoutError("QueuePool limit")):
+    closed = sa.exc.InterfaceError("SELECT secret", {}, Exception("connection already closed"))
+    for error in (gone, closed, sa.exc.TimeoutError("QueuePool limit")):
         answer = failing(error).test_client().get("/api/fail")
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "5"
@@ -74,6 +77,32 @@ def test_a_refusal_carries_its_fields_and_headers_and_no_empty_member(
         "detail": "it conflicts",
         "errors": [{"path": "a.0", "rule": "strange", "detail": "no"}],
     }
+
+
+def test_what_is_null_in_a_plan_says_that_nothing_limits_it(failing: Callable[[Exception], Flask]) -> None:
+    total = PlanAnswer.of(plan(PlanName.URGENCE_TOTAL))
+    answer = failing(Refused(402, "plan-needed", "choose", plans=[total])).test_client().get("/api/fail")
+    (shown,) = (answer.json or {})["plans"]
+    assert shown == total.as_json()
+    assert (shown["alerts"], shown["durationSeconds"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "says"),
+    [
+        (("GET", "/api/nothing", None), 404, "/api/docs lists the routes"),
+        (("PUT", "/api/alerts", None), 405, "allowed here: GET, POST"),
+        (("POST", "/api/auth/login", "x" * 70_000), 413, "65536 bytes"),
+        (("POST", "/api/auth/login", "a=1"), 415, "Content-Type: application/json"),
+    ],
+)
+def test_what_a_route_does_not_take_is_said_with_what_to_do(
+    make_app: Callable[[], Flask], asked: tuple[str, str, str | None], status: int, says: str
+) -> None:
+    method, path, body = asked
+    answer = make_app().test_client().open(path, method=method, data=body, content_type="text/plain")
+    assert answer.status_code == status
+    assert says in (answer.json or {})["detail"]
 
 
 def test_without_a_database_every_route_that_needs_it_says_503(
