@@ -15,6 +15,7 @@ from configs.prefecture import Desk, Grade, WatchLevel
 from configs.settings import settings
 
 _NOT_CHECKED = "not checked yet"
+_WATCHED = "watched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Watching:
     found: Mapping[str, datetime]
 
     def answer(self, desk: Desk) -> DeskAnswer:
-        """Return one desk as the outside sees it."""
+        """Return one desk as who waits for it sees it."""
         state = self.states.get(desk.id) or DeskState(inconclusive=0)
         status, reason = _status(desk, state)
         return DeskAnswer(
@@ -46,6 +47,13 @@ class Watching:
             last_slot_found_at=self.found.get(desk.id),
             consecutive_errors=state.inconclusive,
         )
+
+    def public(self, desk: Desk) -> DeskAnswer:
+        """Return one desk as everybody sees it: whether slots are open now is told to who waits for them."""
+        answer, state = self.answer(desk), self.states.get(desk.id)
+        if answer.status is DeskStatus.ACTIVE and state and state.last_check_at == state.last_proven_at:
+            return answer.model_copy(update={"status_reason": _WATCHED})
+        return answer
 
 
 def watching(session: Session, desks: Iterable[Desk]) -> Watching:

@@ -39,7 +39,7 @@ def prefecture_page(session: Session, place: Prefecture) -> PrefecturePage:
 
 
 def _answer(place: Prefecture, now: Watching) -> PrefectureAnswer:
-    desks = [now.answer(desk) for desk in place.desks if desk.grade is not Grade.RETIRED]
+    desks = [now.public(desk) for desk in place.desks if desk.grade is not Grade.RETIRED]
     best = min(desks, key=lambda desk: _BEST.index(desk.status), default=None)
     paused = place.paused_because
     return PrefectureAnswer(

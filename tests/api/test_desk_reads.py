@@ -1,9 +1,11 @@
 import datetime as dt
+from datetime import timedelta
 
 import pytest
 
 from api.desk_reads import Watching
 from api.models.desk import DeskState, DeskStatus
+from configs.clock import clock
 from configs.prefecture import Desk, Grade, Procedure, WatchLevel
 
 
@@ -32,6 +34,27 @@ def test_what_cannot_be_watched_is_never_active(desk: Desk, status: DeskStatus, 
     state = DeskState(id=desk.id, status=DeskStatus.ACTIVE, status_reason="checked", inconclusive=0)
     answer = Watching({desk.id: state}, {}).answer(desk)
     assert (answer.status, answer.status_reason) == (status, reason)
+
+
+def test_the_public_does_not_read_off_the_reason_whether_slots_are_open_now() -> None:
+    desk, now = made(), clock()
+    for text in ("watched: slots are open", "watched: no slot is open"):
+        state = DeskState(
+            id=desk.id, status=DeskStatus.ACTIVE, status_reason=text, inconclusive=0, last_check_at=now,
+            last_proven_at=now,
+        )  # fmt: skip
+        seen = Watching({desk.id: state}, {})
+        assert seen.public(desk).status_reason == "watched"
+        assert seen.answer(desk).status_reason == text
+
+
+def test_the_public_reads_why_a_watched_desk_gives_no_answer() -> None:
+    desk, now = made(), clock()
+    state = DeskState(
+        id=desk.id, status=DeskStatus.ACTIVE, status_reason="the site is overloaded", inconclusive=1,
+        last_check_at=now, last_proven_at=now - timedelta(minutes=1),
+    )  # fmt: skip
+    assert Watching({desk.id: state}, {}).public(desk).status_reason == "the site is overloaded"
 
 
 def test_a_desk_without_a_row_was_not_checked_yet() -> None:
