@@ -6,7 +6,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 import notifier
-from api.documents import BEARER, BODY, problems
+from api.documents import BEARER, BODY, operation_id, problems
 from api.models.base import session
 from api.passwords import hash_password, password_fits
 from api.problems import Refused
@@ -19,6 +19,7 @@ blueprint = APIBlueprint(
     "accounts",
     __name__,
     url_prefix="/api/auth",
+    operation_id_callback=operation_id,
     abp_tags=[Tag(name="auth", description="Accounts and sign-in")],
 )
 

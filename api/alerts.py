@@ -11,7 +11,7 @@ import notifier
 from api.alert_reads import alert_answer, alerts_of
 from api.alert_targets import targets_of
 from api.alert_writes import create, delete, toggle
-from api.documents import BEARER, BODY, problems
+from api.documents import BEARER, BODY, operation_id, problems
 from api.models.base import session
 from api.schemas.alert import AlertAnswer, AlertList, NewAlert
 from api.tokens import require_sign_in, signed_in
@@ -20,6 +20,7 @@ blueprint = APIBlueprint(
     "alerts",
     __name__,
     url_prefix="/api/alerts",
+    operation_id_callback=operation_id,
     abp_tags=[Tag(name="alerts", description="What the user waits for")],
     abp_security=BEARER,
 )
@@ -29,7 +30,7 @@ blueprint.before_request(require_sign_in)
 class AlertPath(BaseModel):
     """Which alert."""
 
-    alert_id: UUID
+    id: UUID
 
 
 @blueprint.get("", responses={200: AlertList, **problems(401)})
@@ -50,19 +51,19 @@ def create_alert(body: NewAlert) -> tuple[dict[str, Any], int]:
     return answer.as_json(), 201
 
 
-@blueprint.delete("/<uuid:alert_id>", responses={204: None, **problems(401, 404)})
+@blueprint.delete("/<uuid:id>", responses={204: None, **problems(401, 404)})
 def delete_alert(path: AlertPath) -> tuple[str, int]:
     """End an alert for good."""
     with session() as s:
-        delete(s, signed_in().id, path.alert_id)
+        delete(s, signed_in().id, path.id)
     return "", 204
 
 
-@blueprint.patch("/<uuid:alert_id>/toggle", responses={200: AlertAnswer, **problems(401, 402, 404, 409)})
+@blueprint.patch("/<uuid:id>/toggle", responses={200: AlertAnswer, **problems(401, 402, 404, 409)})
 def toggle_alert(path: AlertPath) -> dict[str, Any]:
     """Pause an alert that waits, or let a paused one wait again; then what is open now is told at once."""
     with session() as s:
-        answer = alert_answer(s, toggle(s, signed_in().id, path.alert_id))
+        answer = alert_answer(s, toggle(s, signed_in().id, path.id))
     if answer.is_active:
         notifier.catch_up(answer.id)
     return answer.as_json()

@@ -6,7 +6,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from api.detection_reads import own_detections
-from api.documents import BEARER, problems
+from api.documents import BEARER, operation_id, problems
 from api.models.base import session
 from api.schemas.detection import DetectionPage, DetectionQuery
 from api.tokens import require_sign_in, signed_in
@@ -15,6 +15,7 @@ blueprint = APIBlueprint(
     "detections",
     __name__,
     url_prefix="/api/detections",
+    operation_id_callback=operation_id,
     abp_tags=[Tag(name="detections", description="What was seen for the user")],
     abp_security=BEARER,
 )

@@ -9,7 +9,7 @@ from flask_openapi3.openapi import OpenAPI
 INTRODUCTION = (
     "Watches the booking pages of the French prefectures and tells subscribers that a slot has opened. "
     "A private service: the appointments themselves are free. JSON in camelCase; instants are ISO 8601 with Z; "
-    "money is integer cents with its currency. Errors are problem details (RFC 9457), their `type` never changes."
+    "money is integer cents with its currency. Errors are problem details (RFC 9457), their type never changes."
 )
 _METHODS = ("get", "post", "put", "patch", "delete")
 

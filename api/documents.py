@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask_openapi3.types import ResponseDict
+from pydantic.alias_generators import to_camel
 
 _PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
 _ALWAYS = (429, 500, 503)
@@ -26,6 +27,11 @@ BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
 def problems(*statuses: int) -> ResponseDict:
     """Return the declarations of these errors and of those that any route can end in."""
     return {status: _declared(status) for status in (*statuses, *_ALWAYS)}
+
+
+def operation_id(*, name: str, path: str, method: str) -> str:  # noqa: ARG001 -- the library names all three
+    """Return what a client generated from the document calls the route: its view's name."""
+    return to_camel(name)
 
 
 def _declared(status: int) -> dict[str, Any]:

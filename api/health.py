@@ -8,7 +8,7 @@ from flask_openapi3.models.tag import Tag
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from api.documents import problems
+from api.documents import operation_id, problems
 from api.probes import Probes, probes
 from api.schemas.health import Health, Live, Part
 from configs.redis import redis_client
@@ -19,6 +19,7 @@ blueprint = APIBlueprint(
     "health",
     __name__,
     url_prefix="/api/health",
+    operation_id_callback=operation_id,
     abp_tags=[Tag(name="health", description="Whether people are told")],
 )
 

@@ -6,7 +6,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
-from api.documents import problems
+from api.documents import operation_id, problems
 from api.models.base import session
 from api.prefecture_reads import all_prefectures, prefecture_page
 from api.problems import no_such
@@ -17,6 +17,7 @@ blueprint = APIBlueprint(
     "prefectures",
     __name__,
     url_prefix="/api/prefectures",
+    operation_id_callback=operation_id,
     abp_tags=[Tag(name="prefectures", description="What is watched, and how it goes")],
 )
 
@@ -24,7 +25,7 @@ blueprint = APIBlueprint(
 class PrefecturePath(BaseModel):
     """Which prefecture."""
 
-    prefecture_id: str
+    id: str
 
 
 @blueprint.get("", responses={200: PrefectureList, **problems()})
@@ -34,10 +35,10 @@ def list_prefectures() -> dict[str, Any]:
         return PrefectureList(items=all_prefectures(s)).as_json()
 
 
-@blueprint.get("/<prefecture_id>", responses={200: PrefecturePage, **problems(404)})
+@blueprint.get("/<id>", responses={200: PrefecturePage, **problems(404)})
 def show_prefecture(path: PrefecturePath) -> dict[str, Any]:
     """Show one prefecture, with its recent detections, which are told with a delay."""
-    place = prefectures().get(path.prefecture_id)
+    place = prefectures().get(path.id)
     if place is None:
         raise no_such("prefecture: GET /api/prefectures lists them")
     with session() as s:

@@ -6,9 +6,9 @@ from flask.testing import FlaskClient
 
 EXPECTED = {
     ("post", "/api/auth/register"), ("post", "/api/auth/login"), ("get", "/api/auth/me"),
-    ("get", "/api/alerts"), ("post", "/api/alerts"), ("delete", "/api/alerts/{alert_id}"),
-    ("patch", "/api/alerts/{alert_id}/toggle"),
-    ("get", "/api/prefectures"), ("get", "/api/prefectures/{prefecture_id}"),
+    ("get", "/api/alerts"), ("post", "/api/alerts"), ("delete", "/api/alerts/{id}"),
+    ("patch", "/api/alerts/{id}/toggle"),
+    ("get", "/api/prefectures"), ("get", "/api/prefectures/{id}"),
     ("get", "/api/detections"),
     ("get", "/api/health"), ("get", "/api/health/live"), ("get", "/api/health/ready"),
 }  # fmt: skip
@@ -86,6 +86,13 @@ def test_every_name_at_the_border_is_in_camel_case(document: dict[str, Any]) -> 
     }
     assert {"prefectureId", "slotsAvailable", "isActive"} <= names
     assert [name for name in names if not re.fullmatch(r"[a-z][A-Za-z0-9]*", name)] == []
+
+
+def test_generated_clients_get_names_that_a_person_would_choose(document: dict[str, Any]) -> None:
+    named = {key: operation["operationId"] for key, operation in operations(document).items()}
+    assert named["patch", "/api/alerts/{id}/toggle"] == "toggleAlert"
+    assert named["get", "/api/health"] == "health"
+    assert len(set(named.values())) == len(EXPECTED)
 
 
 def test_the_page_shows_every_route_and_loads_nothing_from_elsewhere(bare: FlaskClient) -> None:
