@@ -12,6 +12,8 @@ _PATTERNS = (
     # what signs: our links and JWTs (three parts, HMAC-SHA1 or SHA-256 at the end), provider keys
     (re.compile(r"\b[\w-]{8,}\.[\w-]{5,}\.(?:[\w-]{43}|[\w-]{27})(?![\w-])"), MASK),
     (re.compile(r"\b(?:[sr]k_(?:live|test)_|whsec_)\w+|\bSG\.[\w-]+\.[\w-]+"), MASK),
+    # what bcrypt makes of a password: PostgreSQL repeats the row that a constraint refused
+    (re.compile(r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}"), MASK),
     # https://core.telegram.org/bots/api#authorizing-your-bot; also behind the `bot` of its addresses
     (re.compile(r"(?<!\d)\d{6,12}:[\w-]{30,}"), MASK),
     (re.compile(r"[\w.%+-]+@([\w-]+\.[\w.-]+)"), MASK + r"@\1"),

@@ -15,6 +15,13 @@ from uuid_utils.compat import uuid7
 
 from configs.database import database_url
 
+# A server that vanished without a word is noticed within about ten seconds, not after the system's two hours:
+# https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-KEEPALIVES
+_CONNECTION = {
+    "connect_timeout": 3, "options": "-c timezone=utc -c statement_timeout=60000",
+    "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000,
+}  # fmt: skip
+
 
 class Base(orm.DeclarativeBase):
     """Every table's class derives from this one; instants are `timestamptz`."""
@@ -69,7 +76,8 @@ def engine() -> sa.Engine:
         max_overflow=10,
         pool_pre_ping=True,
         pool_recycle=1800,
-        connect_args={"connect_timeout": 3, "options": "-c timezone=utc -c statement_timeout=60000"},
+        hide_parameters=True,  # an error that is logged would repeat addresses and hashes
+        connect_args=_CONNECTION,
     )
 
 

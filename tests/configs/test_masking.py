@@ -39,6 +39,7 @@ class _Word(StrEnum):
         ("sk_live_abcDEF123", "***"),
         ("key SG.abc-def.ghi_jkl", "key ***"),
         ("whsec_123abc", "***"),
+        ("row (1, $2b$12$WApznUOJfkEGSmYRfnkrPOr466oFDCaj4b6HY3EXGvfxm43seywhm, user)", "row (1, ***, user)"),
     ],
 )
 def test_personal_data_and_keys_are_masked(text: str, masked: str) -> None:

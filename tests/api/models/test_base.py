@@ -1,0 +1,41 @@
+import pytest
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.user import User
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+def test_an_error_of_the_database_repeats_nothing_that_was_written() -> None:
+    with pytest.raises(sa.exc.IntegrityError) as caught, session() as s:  # noqa: PT012 -- the second one fails
+        s.add(User(email="camille@example.org"))
+        s.flush()
+        s.add(User(email="camille@example.org", password_hash="the-hash"))
+    assert "the-hash" not in str(caught.value)
+
+
+def test_a_connection_notices_that_the_network_to_its_database_is_gone() -> None:
+    with session() as s:
+        known = s.connection().connection.dbapi_connection.get_dsn_parameters()  # type: ignore[union-attr]
+    assert (
+        int(known["keepalives_idle"]) + int(known["keepalives_interval"]) * int(known["keepalives_count"])
+        < 30
+    )
+    assert 0 < int(known["tcp_user_timeout"]) < 30_000
+
+
+def test_objects_stay_readable_after_the_commit() -> None:
+    with session() as s:
+        user = User(email="camille@example.org")
+        s.add(user)
+    assert user.email == "camille@example.org"
+
+
+def test_an_error_leaves_nothing_behind() -> None:
+    with pytest.raises(ZeroDivisionError), session() as s:  # noqa: PT012 -- the error comes from inside
+        s.add(User(email="camille@example.org"))
+        s.flush()
+        raise ZeroDivisionError
+    with session() as s:
+        assert s.scalars(sa.select(User)).all() == []
