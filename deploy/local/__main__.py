@@ -58,10 +58,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _usual(*, any_port: bool) -> Ports:
-    """Return where to begin looking for ports: the known ones, or high up, by process, where few others are."""
+    """Return where to begin looking for ports: the known ones, or higher up, by process.
+
+    Below 32768, from where on the kernel gives ports to outgoing connections: one of them could take ours meanwhile.
+    """
     if not any_port:
         return Ports()
-    base = 20000 + os.getpid() % 400 * 100
+    base = 20000 + os.getpid() % 120 * 100
     return Ports(api=base, inbox=base + 20, sites=base + 40, providers=base + 60, scrapyd=base + 80)
 
 

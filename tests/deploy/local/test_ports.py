@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from deploy.local import __main__ as main
 from deploy.local import ports as module
 from deploy.local.ports import NoPort, Ports, choose
 from deploy.local.processes import free_port
@@ -34,6 +35,15 @@ def test_a_taken_port_moves_to_the_next_and_is_told(taken: int) -> None:
     chosen = choose(usual)
     assert taken < chosen.api < taken + 50
     assert chosen.moved(usual) == [f"port {taken} is taken: api listens on {chosen.api}"]
+
+
+def test_ports_of_any_choice_lie_below_those_that_the_kernel_gives_to_connections(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for number in range(1, 400):
+        monkeypatch.setattr("os.getpid", lambda number=number: number)
+        ports = main._usual(any_port=True)
+        assert 20000 <= ports.api < ports.scrapyd < 32768
 
 
 def test_two_programs_never_share_a_port() -> None:
