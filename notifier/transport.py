@@ -25,7 +25,7 @@ def retry_after(answer: Response) -> float | None:
         return float(text)
     try:
         return max(0.0, (parsedate_to_datetime(text) - clock()).total_seconds())
-    except (ValueError, TypeError):  # TypeError: a date without a zone
+    except (ValueError, TypeError, OverflowError):  # a date without a zone, a year of twenty digits
         return None
 
 

@@ -132,6 +132,8 @@ def test_retry_after_as_a_date(frozen: time_machine.Traveller) -> None:
     assert retry_after(made) == 90
     made.headers["Retry-After"] = format_datetime(clock().replace(year=2020), usegmt=True)
     assert retry_after(made) == 0
+    made.headers["Retry-After"] = "Fri, 20 Nov 20269999999999999999 09:01:30 GMT"
+    assert retry_after(made) is None
 
 
 def test_what_travels_for_the_sandbox_does_not_travel_elsewhere(
