@@ -1,5 +1,6 @@
 """A new account: the rows, and the mail that proves the address."""
 
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -9,18 +10,21 @@ from sqlalchemy.orm import Session
 import notifier
 from api.entitlement import entitlement
 from api.models.base import new_id
+from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, User
 from api.schemas.account import Account, Registration
 from configs.clock import clock
 
 _MAILS_A_DAY = 3
+_BETWEEN_MAILS = timedelta(minutes=5)
 
 
 def register(session: Session, wish: Registration, password_hash: str) -> list[UUID]:
     """Make the account, or leave a known one as it is; return the notifications to nudge after the commit.
 
-    An address that is known but was never confirmed gets its mail again. Its password stays: a stranger who
-    registers it once more must not choose it.
+    A mail follows in any case, so that neither the answer nor its owner is left to guess: an address that was
+    never confirmed is asked (again) to be, a confirmed one learns that it has its account. The password of a known
+    one stays: a stranger who registers it once more must not choose it.
     """
     made = session.scalar(
         insert(User)
@@ -33,7 +37,7 @@ def register(session: Session, wish: Registration, password_hash: str) -> list[U
     contact = session.scalars(
         sa.select(Contact).join(User).where(_has_address(wish.email), Contact.channel == Channel.EMAIL)
     ).one_or_none()
-    return _ask_to_confirm(session, contact) if contact and contact.verified_at is None else []
+    return _mail(session, contact) if contact else []
 
 
 def _add_contacts(session: Session, user_id: UUID, wish: Registration) -> None:
@@ -43,13 +47,27 @@ def _add_contacts(session: Session, user_id: UUID, wish: Registration) -> None:
     session.flush()
 
 
-def _ask_to_confirm(session: Session, contact: Contact) -> list[UUID]:
-    now = clock()
-    part = now.hour * _MAILS_A_DAY // 24
-    key = f"verify_email:{contact.id}:{now:%Y-%m-%d}:{part}"
-    return notifier.tell(
-        session, contact.user_id, kind="verify_email", params={}, dedupe_key=key, priority="critical"
-    )
+def _mail(session: Session, contact: Contact) -> list[UUID]:
+    kind = "verify_email" if contact.verified_at is None else "account_exists"
+    before, today, latest = _mails_before(session, contact, kind)
+    if today >= _MAILS_A_DAY or (latest and latest > clock() - _BETWEEN_MAILS):
+        return []
+    # two requests at once count alike, and one key is written once
+    key = f"{kind}:{contact.id}:{before}"
+    return notifier.tell(session, contact.user_id, kind=kind, params={}, dedupe_key=key, priority="critical")
+
+
+def _mails_before(session: Session, contact: Contact, kind: str) -> tuple[int, int, datetime | None]:
+    """Return how many there are, and of those that did not fail: how many in a day, and when the last was written."""
+    left = Notification.state != State.FAILED
+    since = clock() - timedelta(days=1)
+    query = sa.select(
+        sa.func.count(),
+        sa.func.count().filter(left, Notification.created_at > since),
+        sa.func.max(Notification.created_at).filter(left),
+    ).where(Notification.contact_id == contact.id, Notification.kind == kind)
+    before, today, latest = session.execute(query).one()
+    return before, today, latest
 
 
 def find_user(session: Session, email: str) -> User | None:

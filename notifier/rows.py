@@ -115,7 +115,7 @@ def _slot_alert(telling: Telling, to: Recipient, wishes: list[Wish], now: dateti
         "params": {"detection_id": str(detection.id), "desk_id": detection.desk_id},
         "dedupe_key": f"{telling.key(wishes)}:{to.contact_id}",
         "seen_at": telling.seen_at, "committed_at": None if telling.late else detection.committed_at,
-        "matched_at": now, "next_attempt_at": now, "next_nudge_at": next_nudge(now),
+        "matched_at": now, "created_at": now, "next_attempt_at": now, "next_nudge_at": next_nudge(now),
     }  # fmt: skip
 
 
@@ -144,7 +144,7 @@ def tell(
         {
             "id": new_id(), "user_id": user_id, "contact_id": contact.id, "channel": contact.channel,
             "kind": kind, "language": language, "params": params, "priority": Priority(priority),
-            "dedupe_key": f"{dedupe_key}:{contact.channel.value}",
+            "dedupe_key": f"{dedupe_key}:{contact.channel.value}", "created_at": now,
             "next_attempt_at": now, "next_nudge_at": next_nudge(now),
         }
         for contact in contacts

@@ -12,7 +12,7 @@ from flask_jwt_extended import create_access_token
 from pydantic import ValidationError
 
 from api.models.base import session
-from api.models.notification import Notification
+from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, User
 from api.problems import field_errors
 from api.schemas.account import Registration
@@ -84,19 +84,42 @@ def test_registering_a_known_address_answers_the_same_and_changes_nothing(client
 def test_an_unconfirmed_address_gets_its_mail_again_three_times_a_day_at_most(
     client: FlaskClient, frozen: time_machine.Traveller
 ) -> None:
-    for hour in range(0, 24, 3):
-        frozen.move_to(f"2026-11-20T{hour:02}:30:00+00:00")
+    counts = []
+    for _ in range(10):
         register(client)
-    assert len(rows(Notification)) == 3
+        counts.append(len(rows(Notification)))
+        frozen.shift(timedelta(hours=3))
+    assert counts == [1, 2, 3, 3, 3, 3, 3, 3, 4, 5]
 
 
-def test_a_confirmed_address_gets_no_second_mail(client: FlaskClient, frozen: time_machine.Traveller) -> None:
+def test_registering_twice_in_a_moment_is_one_mail(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
     register(client)
-    with session() as s:
-        s.execute(sa.update(Contact).values(verified_at=clock()))
-    frozen.shift(timedelta(days=2))
+    frozen.shift(timedelta(minutes=2))
     register(client)
     assert len(rows(Notification)) == 1
+
+
+def test_a_mail_that_never_left_is_written_again_at_once(client: FlaskClient) -> None:
+    for count in range(1, 6):
+        register(client)
+        assert len(rows(Notification)) == count
+        with session() as s:
+            s.execute(sa.update(Notification).values(state=State.FAILED, reason="no answer"))
+
+
+def test_a_confirmed_address_learns_that_it_has_an_account(
+    client: FlaskClient, door: Door, frozen: time_machine.Traveller
+) -> None:
+    answer = register(client)
+    with session() as s:
+        s.execute(sa.update(Contact).values(verified_at=clock()))
+    frozen.shift(timedelta(minutes=1))
+    assert register(client) == answer
+    first, second = sorted(rows(Notification), key=lambda row: row.id)
+    assert (first.kind, second.kind) == ("verify_email", "account_exists")
+    assert door.nudged == [first.id, second.id]
 
 
 def test_a_known_and_an_unknown_address_cost_one_hash_each(

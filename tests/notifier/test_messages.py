@@ -42,6 +42,7 @@ SLOT: dict[str, Any] = {
 }
 FACTS: dict[str, dict[str, Any]] = {
     "slot_detected": SLOT,
+    "account_exists": {"url": "http://localhost:3000"},
     "verify_email": {"url": "http://localhost:4000/l/verify/abc", "days": 30},
 }
 TEXTS = sorted(

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ from api.models.alert import Alert
 from api.models.notification import State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState
-from notifier.kinds import Held, UnknownKind, kind_of, kinds
+from notifier.kinds import Facts, Held, UnknownKind, kind_of, kinds
 from notifier.kinds.slot_detected import Told, held
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -25,7 +26,7 @@ def told(*seen_at: datetime, alerts: int = 1) -> Told:
 
 
 def test_the_folder_is_the_registry() -> None:
-    assert sorted(kinds()) == ["slot_detected", "verify_email"]
+    assert sorted(kinds()) == ["account_exists", "slot_detected", "verify_email"]
 
 
 def test_an_unknown_kind_names_those_that_exist() -> None:
@@ -60,7 +61,20 @@ def test_why_a_slot_alert_is_held_back(found: Told, values: dict[str, Any], expe
         ("verify_email", {}, False),
         ("verify_email", {"verified_at": None, "enabled": False}, True),
         ("verify_email", {"verified_at": None, "channel": Channel.SMS}, False),
+        ("account_exists", {"enabled": False}, True),
+        ("account_exists", {"verified_at": None}, False),
+        ("account_exists", {"channel": Channel.SMS}, False),
     ],
 )
 def test_which_contacts_a_kind_is_written_for(kind: str, values: dict[str, Any], expected: bool) -> None:
     assert kind_of(kind).may_go_to(contact(**values)) is expected
+
+
+def test_who_has_an_account_already_is_shown_the_way_in(settings_env: Callable[..., None]) -> None:
+    settings_env(FRONTEND_URL="https://front.example/")
+    nobody: Any = None
+    assert kind_of("account_exists").look(nobody, nobody, contact(), NOW) == Facts(
+        {"url": "https://front.example"}, "https://front.example"
+    )
+    bounced = kind_of("account_exists").look(nobody, nobody, contact(state=ContactState.BOUNCED), NOW)
+    assert bounced == Held(State.SKIPPED, "address bounced")
