@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, render_template
+from sqlalchemy.orm import Session
 
 import notifier
 from api.alert_targets import prefecture_of
@@ -12,6 +13,7 @@ from api.grants import wake_alerts
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
 from api.models.user import Contact
+from configs.addresses import digest
 from configs.clock import clock
 from configs.prefecture import prefectures
 from configs.settings import settings
@@ -34,7 +36,7 @@ def refused(error: LinkRefused) -> tuple[str, int]:
 def ask_stop(token: str) -> str:
     """Show which alert would stop."""
     with session() as s:
-        alert = s.get(Alert, _id(STOP, token, "alert"))
+        alert = s.get(Alert, _stopped(token))
         return _stop_page(alert, done=alert is None or alert.closed_at is not None)
 
 
@@ -42,7 +44,7 @@ def ask_stop(token: str) -> str:
 def stop(token: str) -> str:
     """Stop the alert; doing it again changes nothing. Mail programs post here too (RFC 8058)."""
     with session() as s:
-        alert = s.get(Alert, _id(STOP, token, "alert"), with_for_update=True)
+        alert = s.get(Alert, _stopped(token), with_for_update=True)
         if alert:
             close(s, alert, ClosedBecause.STOPPED)
         return _stop_page(alert, done=True)
@@ -52,7 +54,7 @@ def stop(token: str) -> str:
 def ask_verify(token: str) -> str:
     """Show which address would be confirmed."""
     with session() as s:
-        contact = s.get(Contact, _id(VERIFY, token, "contact"))
+        contact = _contact(s, token)
         return _verify_page(contact, done=bool(contact and contact.verified_at))
 
 
@@ -61,7 +63,7 @@ def verify(token: str) -> str:
     """Confirm the address; what is open now is told at once."""
     alerts: list[UUID] = []
     with session() as s:
-        contact = s.get(Contact, _id(VERIFY, token, "contact"), with_for_update=True)
+        contact = _contact(s, token, lock=True)
         if contact and contact.verified_at is None:
             contact.verified_at = clock()
             alerts = wake_alerts(s, contact.user_id, "address confirmed")
@@ -71,17 +73,28 @@ def verify(token: str) -> str:
     return page
 
 
-def _id(scope: str, token: str, key: str) -> UUID:
-    """Return the id that a token carries.
+def _stopped(token: str) -> UUID:
+    payload = unsign(STOP, token, settings().link_seconds)
+    return _uuid(payload if isinstance(payload, dict) else {"alert": payload}, "alert")
+
+
+def _contact(s: Session, token: str, *, lock: bool = False) -> Contact | None:
+    """Return the contact of a token, if it still has the address that the token was sent to."""
+    payload = unsign(VERIFY, token, settings().link_seconds)
+    contact = s.get(Contact, _uuid(payload, "contact"), with_for_update=lock)
+    return contact if contact and digest(contact.address) == payload.get("address") else None
+
+
+def _uuid(payload: Any, key: str) -> UUID:
+    """Return an id that a token carries.
 
     Raises:
-        LinkRefused: it is expired or not ours.
+        LinkRefused: it carries none; we do not write such tokens, or not any more.
     """
-    payload: Any = unsign(scope, token, settings().link_seconds)
     try:
-        return UUID(payload[key] if isinstance(payload, dict) else payload)
+        return UUID(payload[key])
     except (KeyError, ValueError, TypeError, AttributeError):
-        raise LinkRefused("forged") from None  # a payload that we do not write any more
+        raise LinkRefused("forged") from None
 
 
 def _stop_page(alert: Alert | None, *, done: bool) -> str:

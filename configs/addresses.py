@@ -1,5 +1,6 @@
 """Addresses of people: one spelling each, so that the table finds them again."""
 
+import hashlib
 from email.utils import formataddr, parseaddr
 
 import phonenumbers
@@ -18,6 +19,11 @@ def email_address(text: str) -> str:
         return validate_email(text.strip(), check_deliverability=False, strict=True).normalized
     except EmailNotValidError as error:
         raise ValueError(f"not an e-mail address: {error}") from None
+
+
+def digest(address: str) -> str:
+    """Return a short name of an address, for tokens that must name it and not show it."""
+    return hashlib.sha256(address.encode()).hexdigest()[:16]
 
 
 def phone_number(text: str) -> str:

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
+from configs.addresses import digest
 from configs.settings import settings
 from configs.signing import sign
 from notifier.kinds import Facts, Held
@@ -25,5 +26,6 @@ def look(_session: Session, _row: Notification, contact: Contact, _now: datetime
         return Held(State.SKIPPED, "already verified")
     if contact.state is not ContactState.OK:
         return Held(State.SKIPPED, f"address {contact.state.value}")
-    url = link("verify", sign("verify-email", str(contact.id)))
+    told = {"contact": str(contact.id), "address": digest(contact.address)}
+    url = link("verify", sign("verify-email", told))
     return Facts({"url": url, "days": max(1, round(settings().link_seconds / _DAY))}, url)

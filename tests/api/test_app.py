@@ -10,6 +10,7 @@ from rq import Queue
 from api.app import create_app
 from api.models.notification import Notification
 from api.models.user import Contact
+from configs.addresses import digest
 from configs.settings import SettingMissing, settings
 from configs.signing import sign
 from tests.api.world import PASSWORD, PREFECTURES, rows
@@ -48,7 +49,8 @@ def test_a_person_registers_confirms_is_given_a_plan_and_waits(
     token = (client.post("/api/auth/login", json=account).json or {})["token"]
     headers = {"Authorization": f"Bearer {token}"}
     (contact,) = rows(Contact)
-    assert client.post(f"/l/verify/{sign('verify-email', str(contact.id))}").status_code == 200
+    token = sign("verify-email", {"contact": str(contact.id), "address": digest(contact.address)})
+    assert client.post(f"/l/verify/{token}").status_code == 200
     wish = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
     assert client.post("/api/alerts", json=wish, headers=headers).status_code == 402
     granted = open_door.test_cli_runner().invoke(args=["grant", "camille@example.org", "URGENCE_24H"])

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from api.models.alert import Alert, ClosedBecause
 from api.models.desk import DeskChange
 from api.models.user import Contact
+from configs.addresses import digest
 from configs.plan import PlanName
 from configs.signing import sign
 from tests.api.world import Door, Person, rows, wait_for
@@ -83,6 +84,9 @@ def test_forged_links_are_refused_in_french(client: FlaskClient, person: People)
     other_scope = sign("verify-email", str(alert_id))
     payloads: tuple[object, ...] = ("x", 7, None, [], {"contact": "x"}, {"alert": 5})
     strange = [sign("stop-alert", each) for each in payloads]
+    no_contacts: tuple[object, ...] = ("x", 7, None, [], {"contact": 5, "address": 5}, {"address": "x"})
+    for payload in no_contacts:
+        assert client.get(f"/l/verify/{sign('verify-email', payload)}").status_code == 400
     for token in ("x", good[:-1], good[1:], other_scope, "%00", "é", *strange):
         for method in ("GET", "POST"):
             answer = client.open(f"/l/stop/{token}", method=method)
@@ -105,8 +109,8 @@ def test_an_old_link_says_that_it_expired(
     assert alert.waits
 
 
-def verify(contact_id: UUID) -> str:
-    return f"/l/verify/{sign('verify-email', str(contact_id))}"
+def verify(contact_id: UUID, address: str = "camille@example.org") -> str:
+    return f"/l/verify/{sign('verify-email', {'contact': str(contact_id), 'address': digest(address)})}"
 
 
 def test_opening_the_confirmation_changes_nothing_confirming_does(
@@ -138,10 +142,25 @@ def test_the_confirmation_of_an_address_that_is_gone_confirms_nothing(
     assert rows(Contact)[0].verified_at is None
 
 
-def test_an_address_is_shown_as_text_never_as_markup(client: FlaskClient, person: People) -> None:
-    person('"<script>alert(1)</script>"@example.org')
+def test_a_link_confirms_the_address_it_was_sent_to_and_no_later_one(
+    client: FlaskClient, person: People
+) -> None:
+    person("new@example.org")
     (contact,) = rows(Contact)
-    assert "<script>" not in client.get(verify(contact.id)).text
+    for method in ("GET", "POST"):
+        answer = client.open(verify(contact.id, "old@example.org"), method=method)
+        assert "est plus enregistrée" in answer.text
+        assert "new@example.org" not in answer.text
+    assert rows(Contact)[0].verified_at is None
+
+
+def test_an_address_is_shown_as_text_never_as_markup(client: FlaskClient, person: People) -> None:
+    address = '"<script>alert(1)</script>"@example.org'
+    person(address)
+    (contact,) = rows(Contact)
+    page = client.get(verify(contact.id, address)).text
+    assert "&lt;script&gt;" in page
+    assert "<script>" not in page
 
 
 def test_pages_are_private_and_carry_no_script(client: FlaskClient, person: People) -> None:

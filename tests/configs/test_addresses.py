@@ -1,12 +1,13 @@
 """Addresses of people: one spelling each."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.addresses import email_address, phone_number, sender
+from configs.addresses import digest, email_address, phone_number, sender
 
 
 @pytest.mark.parametrize(
@@ -115,3 +116,8 @@ def test_a_sender_is_a_name_and_an_address(written: str, kept: str) -> None:
 def test_what_could_forge_a_header_is_no_sender(text: str) -> None:
     with pytest.raises(ValueError, match=r"not an e-mail|control character"):
         sender(text)
+
+
+def test_a_digest_names_an_address_without_showing_it() -> None:
+    assert digest("a@example.org") == digest("a@example.org") != digest("b@example.org")
+    assert re.fullmatch("[0-9a-f]{16}", digest("é@exämple.fr"))

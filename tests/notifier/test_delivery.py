@@ -17,6 +17,7 @@ from api.models.base import engine, session
 from api.models.notification import Notification, Priority, State
 from api.models.slot import SlotRow
 from api.models.user import Channel, Contact, ContactState, User
+from configs.addresses import digest
 from configs.clock import clock
 from notifier import channels, delivery
 from notifier.channels import Receipt
@@ -120,7 +121,10 @@ def test_a_verification_goes_to_an_address_that_is_not_verified(sandbox: "Runnin
     deliver(str(key))
     (mail,) = sandbox.messages("email")
     token = mail.text.split("/l/verify/")[1].split()[0]
-    assert unsign("verify-email", token, 60) == str(get(Notification, key).contact_id)
+    assert unsign("verify-email", token, 60) == {
+        "contact": str(get(Notification, key).contact_id),
+        "address": digest(ADDRESSES[Channel.EMAIL]),
+    }
     assert after(key) == (State.SENT, None)
 
 
