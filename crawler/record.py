@@ -61,6 +61,7 @@ class Writer:
         self.fed: asyncio.Event | None = None
         self._waiting: deque[Result] = deque()
         self._writing = self._lost = 0
+        self._stuck = False
         self._changed = threading.Condition()
         self._ends_at: float | None = None
         self._redis: redis.Redis | None = None
@@ -69,8 +70,11 @@ class Writer:
 
     @property
     def behind(self) -> bool:
-        """Whether so much waits to be written that nothing more should be asked."""
-        return len(self._waiting) + self._writing >= BEHIND
+        """Whether nothing more should be asked: too much waits to be written, or the database is in trouble.
+
+        In trouble no visit ends in the due queue, so holds would run out before hosts have had their rest.
+        """
+        return self._stuck or len(self._waiting) + self._writing >= BEHIND
 
     def put(self, check: CheckItem) -> None:
         """Hand over a check that just ended (now is when its page was read); a check without a token is not kept."""
@@ -127,6 +131,7 @@ class Writer:
                 if pause == _FIRST_WAIT:
                     log.warning("the database is in trouble, checks wait: %s", str(error).splitlines()[0])
                 parts.append(part)
+                self._stuck = True
                 if self._over(pause):
                     self._lost += sum(map(len, parts))
                     break
@@ -135,8 +140,8 @@ class Writer:
                 parts += _smaller(part, error)
             else:
                 self._writing -= len(part)
-                pause = _FIRST_WAIT
-        self._writing = 0
+                self._stuck, pause = False, _FIRST_WAIT
+        self._writing, self._stuck = 0, False
         return written
 
     def _over(self, pause: float) -> bool:

@@ -360,6 +360,32 @@ def test_checks_wait_while_the_database_is_away_and_none_is_lost(
     assert caplog.text.count("the database is in trouble") == 1
 
 
+def test_nothing_more_is_asked_while_the_database_is_away(
+    desks: dict[str, Desk], nudged: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again, through = threading.Event(), record.record
+    away, tries = [True], iter(range(10**6))
+
+    def refuse(results: list[Result]) -> Written:
+        if away:
+            if next(tries) > 0:
+                again.set()
+            raise sa.exc.OperationalError("SELECT 1", {}, Exception("server closed the connection"))
+        return through(results)
+
+    monkeypatch.setattr(record, "record", refuse)
+    monkeypatch.setattr(record, "_FIRST_WAIT", 0.001)
+    writer = record.Writer("prefenligne")
+    before = writer.behind
+    writer.put(check("a", 1))
+    assert again.wait(5)
+    meanwhile = writer.behind
+    away.clear()
+    writer.close(5)
+    assert [before, meanwhile, writer.behind] == [False, True, False]
+    assert len(rows_of(Check)) == 1
+
+
 def test_what_cannot_be_written_before_the_end_is_counted(
     desks: dict[str, Desk], settings_env: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
