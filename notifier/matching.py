@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models.alert import Alert, AlertTarget, Moment
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, State
-from api.models.slot import Detection, SlotRow
+from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import Grant
 from configs.prefecture import Procedure
 
@@ -80,28 +80,35 @@ def told(
 ) -> set[tuple[UUID, int]]:
     """Return which (alert, slot) need no telling.
 
-    Either the alert was told of this very opening, or of an earlier opening of the same desk, place and moment
-    `since` then. A match whose notifications all expired or were skipped told nobody.
+    Either the alert was told of this very opening, or that the place is open when these were its unknown hours, or
+    of an earlier opening of the same desk, place and moment `since` then. A match whose notifications all expired
+    or were skipped told nobody.
     """
     before = aliased(SlotRow)
-    same = sa.and_(
+    hours_of = sa.and_(
+        before.moment == "open",
+        before.gone_reason == GoneReason.SUPERSEDED,
+        before.gone_at >= SlotRow.opened_at,
+    )
+    related = sa.and_(
         before.desk_id == SlotRow.desk_id,
         before.place_key == SlotRow.place_key,
-        before.moment == SlotRow.moment,
+        sa.or_(before.moment == SlotRow.moment, hours_of),
     )
     said = sa.exists().where(
         NotificationMatch.match_id == Match.id,
         Notification.id == NotificationMatch.notification_id,
+        Notification.matched_at == MatchSlot.decided_at,
         Notification.state.not_in(_UNSAID),
     )
     query = (
         sa.select(Match.alert_id, SlotRow.id)
         .select_from(SlotRow)
-        .join(before, same)
+        .join(before, related)
         .join(MatchSlot, MatchSlot.slot_id == before.id)
         .join(Match, Match.id == MatchSlot.match_id)
         .where(SlotRow.id.in_(slot_ids), Match.alert_id.in_(alert_ids), said)
-        .where(sa.or_(before.id == SlotRow.id, Match.decided_at > since))
+        .where(sa.or_(before.id == SlotRow.id, hours_of, MatchSlot.decided_at > since))
     )
     return {(row.alert_id, row.id) for row in session.execute(query)}
 

@@ -46,16 +46,21 @@ class Telling:
             found[wish.user_id].append(wish)
         return found
 
-    def key(self, wishes: Iterable[Wish]) -> str:
-        """Return how the dedupe keys of a user's notifications begin."""
+    def key(self, wishes: Iterable[Wish], now: datetime) -> str:
+        """Return how the dedupe keys of a user's notifications begin.
+
+        What was told late may be told late again, by the same detection, where the first message was never sent
+        (its slots were unconfirmed, the alert paused), or to another alert of the same person.
+        """
         if not self.late:
             return f"slot:{self.detection.id}"
-        return f"open:{self.detection.id}:{digest(slot for wish in wishes for slot in wish.slots)}"
+        what = digest(f"{wish.alert_id}:{slot}" for wish in wishes for slot in wish.slots)
+        return f"open:{self.detection.id}:{what}:{now:%Y%m%dT%H%M%S.%f}"
 
 
-def digest(slot_ids: Iterable[int]) -> str:
-    """Return a short name of a set of slots, the same for any order."""
-    text = ",".join(str(each) for each in sorted(set(slot_ids)))
+def digest(names: Iterable[object]) -> str:
+    """Return a short name of a set, the same for any order."""
+    text = ",".join(sorted({str(each) for each in names}))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -101,9 +106,15 @@ def _write_matches(session: Session, telling: Telling, now: datetime) -> dict[UU
     ).returning(Match.alert_id, Match.id)
     ids = {row.alert_id: row.id for row in session.execute(kept, values)}
     slots = [
-        {"match_id": ids[wish.alert_id], "slot_id": slot} for wish in telling.wishes for slot in wish.slots
+        {"match_id": ids[wish.alert_id], "slot_id": slot, "decided_at": now}
+        for wish in telling.wishes
+        for slot in wish.slots
     ]
-    session.execute(insert(MatchSlot).on_conflict_do_nothing(), slots)
+    told = insert(MatchSlot)
+    anew = told.on_conflict_do_update(
+        index_elements=[MatchSlot.match_id, MatchSlot.slot_id], set_={"decided_at": told.excluded.decided_at}
+    )
+    session.execute(anew, slots)
     return ids
 
 
@@ -113,7 +124,7 @@ def _slot_alert(telling: Telling, to: Recipient, wishes: list[Wish], now: dateti
         "id": new_id(), "user_id": to.user_id, "contact_id": to.contact_id, "channel": to.channel,
         "kind": SLOT_DETECTED, "language": wishes[0].language or to.language, "priority": Priority.CRITICAL,
         "params": {"detection_id": str(detection.id), "desk_id": detection.desk_id},
-        "dedupe_key": f"{telling.key(wishes)}:{to.contact_id}",
+        "dedupe_key": f"{telling.key(wishes, now)}:{to.contact_id}",
         "seen_at": telling.seen_at, "committed_at": None if telling.late else detection.committed_at,
         "matched_at": now, "created_at": now, "next_attempt_at": now, "next_nudge_at": next_nudge(now),
     }  # fmt: skip

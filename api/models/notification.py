@@ -54,7 +54,11 @@ class Match(Base):
 
 
 class MatchSlot(Base):
-    """Which slots a match told of: "once", expiry and "gone" are read here."""
+    """Which slots a match told of: "once", expiry and "gone" are read here.
+
+    `decided_at` is the `matched_at` of the notifications that speak of the slot: an alert that catches up meets the
+    same detection again, and what it is told of then it was not told of before.
+    """
 
     __tablename__ = "match_slots"
 
@@ -62,6 +66,7 @@ class MatchSlot(Base):
     slot_id: Mapped[int] = mapped_column(
         sa.BigInteger, sa.ForeignKey("slots.id", ondelete="CASCADE"), primary_key=True
     )
+    decided_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
 
     __table_args__ = (sa.Index("ix_match_slots_slot_id", "slot_id"),)
 

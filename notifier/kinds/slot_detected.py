@@ -57,7 +57,11 @@ def _told(session: Session, row: Notification) -> Told | None:
         return None
     alerts = [alert for alert, _ in pairs if alert.waits]
     waiting = sa.select(MatchSlot.slot_id).join(Match, Match.id == MatchSlot.match_id)
-    waiting = waiting.where(Match.id.in_(mine), Match.alert_id.in_([alert.id for alert in alerts]))
+    waiting = waiting.where(
+        Match.id.in_(mine),
+        Match.alert_id.in_([alert.id for alert in alerts]),
+        MatchSlot.decided_at == row.matched_at,
+    )
     slots = session.scalars(sa.select(SlotRow).where(SlotRow.id.in_(waiting)).order_by(SlotRow.id)).all()
     return Told(pairs[0][1], alerts, [slot for slot in slots if slot.gone_at is None])
 

@@ -25,11 +25,16 @@ def test_a_set_of_slots_has_one_name_in_any_order(slots: list[int]) -> None:
     assert digest(slots) == digest([*reversed(slots), slots[0]])
 
 
-def test_late_telling_is_told_apart_by_its_slots() -> None:
+def test_late_telling_is_told_apart_by_its_slots_its_alerts_and_its_time() -> None:
     wish = Wish(uuid4(), uuid4(), 1, None, (1, 2))
     other = Wish(wish.alert_id, wish.user_id, 1, None, (1, 3))
+    second = Wish(uuid4(), wish.user_id, 1, None, (1, 2))
     seen = Detection(id=uuid4())
     prompt = Telling(seen, [wish], [], NOW)
     late = Telling(seen, [wish], [], NOW, late=True)
-    assert prompt.key([wish]) == prompt.key([other]) == f"slot:{seen.id}"
-    assert late.key([wish]) not in (late.key([other]), prompt.key([wish]))
+    assert prompt.key([wish], NOW) == prompt.key([other], NOW) == f"slot:{seen.id}"
+    keys = {late.key([each], NOW) for each in (wish, other, second)} | {
+        late.key([wish], NOW + timedelta(seconds=1))
+    }
+    assert len(keys - {prompt.key([wish], NOW)}) == 4
+    assert late.key([second, wish], NOW) == late.key([wish, second], NOW)

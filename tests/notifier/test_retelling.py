@@ -1,0 +1,124 @@
+"""Telling of what is open while something was told before: once per opening, and never too little."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+import time_machine
+
+from api.models.base import session
+from api.models.notification import Match, MatchSlot, Notification, State
+from api.models.slot import GoneReason, SlotRow
+from api.models.user import Contact
+from configs.clock import clock
+from notifier.kinds import Held, slot_detected
+from notifier.telling import match_detection, match_open
+from tests.notifier.world import (
+    DESK,
+    MORNING,
+    alert,
+    all_of,
+    change,
+    confirm,
+    detection,
+    get,
+    gone,
+    in_one_transaction,
+    notifications,
+    person,
+    slots,
+)  # fmt: skip
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+def match(seen: UUID) -> list[UUID]:
+    made: list[UUID] = in_one_transaction(match_detection, seen, clock())
+    return made
+
+
+def rearm(alert_id: UUID | None = None) -> list[UUID]:
+    made: list[UUID] = in_one_transaction(match_open, DESK, clock(), alert_id)
+    return made
+
+
+def told(made: list[UUID]) -> None:
+    """Let notifications be accepted."""
+    for each in made:
+        change(Notification, each, state=State.SENT, accepted_at=clock())
+
+
+def test_the_hours_of_a_place_told_as_open_are_not_told_again_by_the_next_round() -> None:
+    first = alert(person())
+    (place,) = slots(["open"])
+    told(match(detection([place])))
+    superseded = clock()
+    change(SlotRow, place, gone_at=superseded, gone_reason=GoneReason.SUPERSEDED)
+    slots([MORNING], seen_at=superseded)
+    assert rearm() == []
+    second = alert(person())
+    assert len(rearm()) == 1
+    assert {get(Match, each.match_id).alert_id for each in all_of(MatchSlot)} == {first, second}
+
+
+def test_hours_that_open_after_a_place_was_told_as_open_are_new() -> None:
+    alert(person())
+    (place,) = slots(["open"])
+    told(match(detection([place])))
+    change(SlotRow, place, gone_at=clock(), gone_reason=GoneReason.SUPERSEDED)
+    assert len(match(detection(slots([MORNING])))) == 1
+
+
+def test_what_expired_unsent_is_told_when_its_slot_is_confirmed_again(frozen: time_machine.Traveller) -> None:
+    waiting = alert(person())
+    detection(opened := slots([MORNING]))
+    for _ in range(3):
+        (made,) = rearm(waiting)
+        change(Notification, made, state=State.EXPIRED, reason="slots not confirmed", failed_at=clock())
+        frozen.shift(timedelta(minutes=20))
+        confirm(opened)
+
+
+def test_a_second_alert_of_one_person_is_told_of_what_the_first_caught_up_with() -> None:
+    who = person()
+    detection()
+    first, second = alert(who), alert(who)
+    told(rearm(first))
+    told(rearm(second))
+    assert rearm() == []
+    assert len(notifications()) == 2
+
+
+def test_a_late_message_speaks_of_what_the_alert_was_not_told_of_before(
+    frozen: time_machine.Traveller,
+) -> None:
+    waiting = alert(person())
+    one, two = slots([MORNING, MORNING + timedelta(hours=1)])
+    gone([two])
+    told(match(detection([one, two])))
+    frozen.shift(timedelta(minutes=1))
+    change(SlotRow, two, gone_at=None, gone_reason=None)
+    (late,) = rearm(waiting)
+    gone([two])
+    with session() as s:
+        row = s.get_one(Notification, late)
+        seen = slot_detected.look(s, row, s.get_one(Contact, row.contact_id), clock())
+    assert seen == Held(State.EXPIRED, "slots gone")
+
+
+def test_half_an_hour_begins_when_this_slot_was_told_not_another_of_its_match(
+    frozen: time_machine.Traveller,
+) -> None:
+    waiting = alert(person())
+    one, two = slots([MORNING, MORNING + timedelta(hours=1)])
+    gone([two])
+    told(match(detection([one, two])))
+    frozen.shift(timedelta(minutes=20))
+    change(SlotRow, two, gone_at=None, gone_reason=None)
+    confirm([one, two])
+    told(rearm(waiting))
+    gone([one])
+    frozen.shift(timedelta(minutes=11))
+    assert len(match(detection(slots([MORNING])))) == 1
+    gone([two])
+    assert match(detection(slots([MORNING + timedelta(hours=1)]))) == []
