@@ -190,6 +190,9 @@ def test_a_line_break_cannot_get_into_a_subject() -> None:
         ({"count": 1}, "1 créneau ouvert"),
         ({"count": 12}, "12 créneaux ouverts"),
         ({"countable": False}, "Des créneaux ouverts"),
+        ({"first_day": "dimanche 1 mars 2026"}, "dimanche 1er mars 2026 à"),
+        ({"first_day": "mercredi 11 mars 2026"}, "mercredi 11 mars 2026 à"),
+        ({"seen_day": "1 mars 2026"}, "Vu le 1er mars 2026 à"),
         ({"first_hour": None}, "jeudi 26 novembre 2026, heure inconnue"),
         ({"first_day": None, "first_hour": None, "first_day_short": None}, "date et heure inconnues"),
     ],
@@ -199,6 +202,23 @@ def test_what_is_not_known_is_said(channel: str, changes: dict[str, Any], words:
     made = slot(channel, **changes)
     assert words in made.html
     assert channel != "email" or words in made.text
+
+
+@pytest.mark.parametrize("channel", ["email", "telegram"])
+def test_a_single_slot_is_not_called_the_first(channel: str) -> None:
+    assert "Premier" not in slot(channel, count=1).html
+    assert "Premier" in slot(channel, count=2).html
+    assert "Premier" in slot(channel, count=1, countable=False).html
+
+
+def test_whoever_has_many_alerts_gets_a_message_that_telegram_takes() -> None:
+    stops = [("é" * 80, STOP)] * 100
+    text, _ = visible_text(slot("telegram", label="L" * 500, site="S" * 500, stops=stops).html)
+    assert len(text) <= 4096  # https://core.telegram.org/bots/api#sendmessage
+    for made in (text, slot("email", stops=stops).html, slot("email", stops=stops).text):
+        assert "Vos autres alertes se gèrent depuis votre compte" in made
+        assert made.count("Arrêter l’alerte") == 10
+    assert "autres alertes" not in slot("telegram", stops=stops[:10]).html
 
 
 def test_an_sms_says_brand_how_many_where_and_link() -> None:
