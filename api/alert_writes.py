@@ -25,6 +25,7 @@ def create(session: Session, user_id: UUID, name: str | None, targets: list[Aler
     """
     _lock(session, user_id)
     _allow(session, user_id, prefecture_of(targets))
+    _refuse_heaping(session, user_id)
     alert = Alert(user_id=user_id, name=name, targets=targets, created_at=clock())
     session.add(alert)
     note(session, alert, "alert created")
@@ -107,3 +108,11 @@ def _refuse_hoarding(prefectures: set[str]) -> None:
     most = settings().fair_use_prefectures
     if len(prefectures) > most:
         raise Refused(409, "fair-use", f"alerts may be about {most} prefectures at once: pause another one")
+
+
+def _refuse_heaping(session: Session, user_id: UUID) -> None:
+    """Bound the paused ones too: every list and every message of the user goes through all of them."""
+    most = settings().fair_use_alerts
+    kept = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
+    if session.scalars(kept).one() >= most:
+        raise Refused(409, "fair-use", f"you keep {most} alerts already, waiting or paused: delete one first")

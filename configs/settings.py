@@ -89,6 +89,7 @@ class Settings(Periods, BaseSettings):
     jwt_secret: SecretStr | None = None
     bcrypt_cost: int = Field(12, ge=4, le=16)
     fair_use_prefectures: int = Field(10, ge=1)
+    fair_use_alerts: int = Field(100, ge=1)
 
     # Billing (read by the billing programs)
     stripe_secret_key: SecretStr | None = None

@@ -140,6 +140,20 @@ def test_fair_use_bounds_the_prefectures_of_the_largest_plan(
     assert (answer.json or {})["type"].endswith(":fair-use")
 
 
+def test_paused_alerts_do_not_pile_up_without_end(
+    client: FlaskClient, person: People, settings_env: Callable[..., None]
+) -> None:
+    settings_env(FAIR_USE_ALERTS="2")
+    camille = person(plan=PlanName.URGENCE_24H)
+    for _ in range(2):
+        made = create(client, camille)
+        client.patch(f"/api/alerts/{made['id']}/toggle", headers=camille.headers)
+    answer = client.post("/api/alerts", json=WISH, headers=camille.headers)
+    assert (answer.status_code, (answer.json or {})["type"].rpartition(":")[2]) == (409, "fair-use")
+    client.delete(f"/api/alerts/{made['id']}", headers=camille.headers)
+    create(client, camille)
+
+
 def test_toggling_pauses_and_wakes(client: FlaskClient, person: People, door: Door) -> None:
     camille = person(plan=PlanName.URGENCE_24H)
     made = create(client, camille, procedures=["NATURALISATION"])
