@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session, selectinload
 from api.models.notification import Match, Notification, NotificationMatch
 from api.models.slot import Detection
 from api.models.user import Channel
-from deploy.local.feed import delay
+from deploy.local.lines import when
+
+_SHOWN = 5  # slots that the summary lists
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,23 @@ def arrival(session: Session, since: datetime) -> Arrival | None:
 
 def summarise(console: Console, found: Arrival) -> None:
     """Print what opened, when it was seen, when each channel accepted."""
-    detection = found.detection
+    seen, slots = found.detection, found.detection.slots
     console.print("\n[bold green]One alert arrived on all three channels.[/]")
-    console.print(f"  what opened   {detection.label} ({detection.desk_id}), {len(detection.slots)} slots:")
-    for slot in detection.slots[:5]:
-        console.print(f"                {slot.moment}  {slot.place_label or slot.place_key}")
-    console.print(f"  seen          {detection.seen_at.isoformat()}")
-    committed = (detection.committed_at - detection.seen_at) / timedelta(milliseconds=1)
-    console.print(f"  committed     {committed:.0f} ms after the page was read")
+    _say(console, "what opened", f"{len(slots)} slot{'s' * (len(slots) != 1)}: {seen.label} ({seen.desk_id})")
+    for slot in slots[:_SHOWN]:
+        _say(console, "", f"{when(slot)}  {slot.place_label or slot.place_key}")
+    if len(slots) > _SHOWN:
+        _say(console, "", f"and {len(slots) - _SHOWN} more")
+    _say(console, "seen", f"{seen.seen_at.astimezone():%H:%M:%S.%f}, when the page was read")
+    _say(console, "committed", f"{_delay(seen.seen_at, seen.committed_at)} after the page was read")
     for row in found.notifications:
-        console.print(f"  {row.channel.value:<12}  accepted by {row.provider}, {delay(row)}")
+        delay = _delay(seen.seen_at, row.accepted_at or seen.seen_at)
+        _say(console, row.channel.value, f"accepted by {row.provider}, {delay} after the page was read")
+
+
+def _say(console: Console, what: str, text: str) -> None:
+    console.print(f"  {what:<14}{text}", soft_wrap=True, markup=False)
+
+
+def _delay(begin: datetime, end: datetime) -> str:
+    return f"{(end - begin) / timedelta(milliseconds=1):.0f} ms"

@@ -1,11 +1,11 @@
 """The environment of a local stack: what a server's operator would write into its .env."""
 
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 
 from deploy.local.ports import Ports
+from deploy.local.secret import kept_secret
 from deploy.sandbox.addresses import SENDGRID, TELEGRAM, TWILIO, url
 
 _DRAWN = ("JWT_SECRET", "SCRAPYD_PASSWORD", "SENDGRID_API_KEY", "TWILIO_AUTH_TOKEN")
@@ -18,7 +18,7 @@ def sandbox_environment(state: Path, ports: Ports, database_url: str, redis_url:
     """
     return {
         **os.environ,
-        **{name: _drawn(state, name) for name in _DRAWN},
+        **{name: kept_secret(state / "secrets" / name, "sandbox-") for name in _DRAWN},
         "APP_ENV": "sandbox",
         "STATE_DIR": str(state),
         "DATABASE_URL": database_url,
@@ -38,15 +38,6 @@ def sandbox_environment(state: Path, ports: Ports, database_url: str, redis_url:
         "HEARTBEAT_SECONDS": os.environ.get("HEARTBEAT_SECONDS", "60"),
         "PYTHONUNBUFFERED": "1",
     }
-
-
-def _drawn(state: Path, name: str) -> str:
-    kept = state / "secrets" / name
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        kept.touch(mode=0o600)
-        kept.write_text(f"sandbox-{secrets.token_urlsafe(32)}")
-    return kept.read_text()
 
 
 def write_desk_files(source: Path, target: Path, edit: Callable[[str], str]) -> None:

@@ -1,8 +1,11 @@
 """Which port each program listens on: the usual one, or the next that is free."""
 
+import os
 from dataclasses import dataclass, fields
 
 from deploy.local.processes import is_free
+from deploy.sandbox.addresses import SENDGRID, TELEGRAM, TWILIO, site_host
+from deploy.sandbox.departments import DEPARTMENTS
 
 _TRIES = 50
 
@@ -31,7 +34,21 @@ class Ports:
 
 
 # Where each program binds: stand-ins have loopback addresses of their own (deploy/sandbox/addresses.py).
-_ADDRESSES = {"sites": "127.77.0.91", "providers": "127.78.0.1"}
+_ADDRESSES = {
+    "sites": tuple(site_host(each.code) for each in DEPARTMENTS),
+    "providers": (SENDGRID, TWILIO, TELEGRAM),
+}
+
+
+def usual(*, any_port: bool) -> Ports:
+    """Return where to begin looking for ports: the known ones, or higher up, by process.
+
+    Below 32768, from where on the kernel gives ports to outgoing connections: one of them could take ours meanwhile.
+    """
+    if not any_port:
+        return Ports()
+    base = 20000 + os.getpid() % 120 * 100
+    return Ports(api=base, inbox=base + 20, sites=base + 40, providers=base + 60, scrapyd=base + 80)
 
 
 def choose(usual: Ports) -> Ports:
@@ -43,12 +60,13 @@ def choose(usual: Ports) -> Ports:
     chosen: dict[str, int] = {}
     for field in fields(usual):
         first = getattr(usual, field.name)
-        address = _ADDRESSES.get(field.name, "127.0.0.1")
+        addresses = _ADDRESSES.get(field.name, ("127.0.0.1",))
         candidates = (port for port in range(first, first + _TRIES) if port not in chosen.values())
-        port = next((port for port in candidates if is_free(address, port)), None)
+        port = next((port for port in candidates if all(is_free(each, port) for each in addresses)), None)
         if port is None:
+            where = " or ".join(addresses)
             raise NoPort(
-                f"{field.name}: ports {first} to {first + _TRIES - 1} are all taken on {address}: free one"
+                f"{field.name}: ports {first} to {first + _TRIES - 1} are all taken on {where}: free one"
             )
         chosen[field.name] = port
     return Ports(**chosen)

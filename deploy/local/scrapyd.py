@@ -12,6 +12,7 @@ from dotenv import dotenv_values
 
 from configs.hosts import is_loopback
 from configs.settings import AWAY_FROM_LIFE, SettingMissing, Settings, SettingsRefused, settings
+from deploy.local.secret import write_private
 
 _DOORS = ("addversion.json", "delversion.json", "delproject.json")
 _QUIET = "ignore:pkg_resources is deprecated"  # scrapyd 1.6 still imports it, at each start of a spider
@@ -59,8 +60,10 @@ def prepare(current: Settings) -> Path:
     """
     folder = current.state_dir.resolve() / "scrapyd"
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "scrapyd.conf", configuration(current))
-    _write(folder / "scrapy.cfg", "[settings]\ndefault = crawler.settings\nrdvpriority = crawler.settings\n")
+    write_private(folder / "scrapyd.conf", configuration(current))
+    write_private(
+        folder / "scrapy.cfg", "[settings]\ndefault = crawler.settings\nrdvpriority = crawler.settings\n"
+    )
     return folder
 
 
@@ -78,12 +81,6 @@ def environment(current: Settings, given: Mapping[str, str]) -> dict[str, str]:
 
 def _escaped(text: str) -> str:
     return text.replace("%", "%%")  # scrapyd reads its file with interpolation
-
-
-def _write(path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(text, "utf-8")
 
 
 def main() -> None:

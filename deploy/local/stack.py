@@ -12,12 +12,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import sqlalchemy as sa
+from alembic import command
+from alembic.util import CommandError
+
+from api.migrations.__main__ import config
 from deploy.local.environment import sandbox_environment, write_desk_files
 from deploy.local.kept import Kept
 from deploy.local.ports import Ports, choose
 from deploy.local.postgres import start_postgres
-from deploy.local.processes import StartFailed, answers, start, stop, wait_until, with_parent
+from deploy.local.processes import StartFailed, answers, start, stop, tail, wait_until, with_parent
 from deploy.local.programs import commands, write_supervisor
+from deploy.local.stopping import Stopped, deaf
 from deploy.local.valkey import start_valkey
 from deploy.sandbox import addresses
 
@@ -30,14 +36,30 @@ class AlreadyRunning(RuntimeError):
     """Another stack holds the state folder; the text says which process."""
 
 
+class StateUnusable(RuntimeError):
+    """The state folder cannot be written; the text says why and what to set."""
+
+
 @dataclass(frozen=True)
 class Stack:
-    """A running stack: where it keeps its state, its ports, its environment, the servers that nobody supervises."""
+    """A running stack: where it keeps its state, its ports, its environment, and what must not end."""
 
     state: Path
     ports: Ports
     environment: dict[str, str]
     servers: list[Kept]
+    supervisor: subprocess.Popen[bytes]
+
+    def look_after(self) -> list[str]:
+        """Start again what nobody supervises and has ended; return what to tell a person.
+
+        Raises:
+            deploy.local.processes.StartFailed: supervisord ended, and with it all programs.
+        """
+        if (code := self.supervisor.poll()) is not None:
+            log = self.state / "logs" / "supervisor.out"
+            raise StartFailed(f"supervisord ended with {code}, and all programs with it; {log}:\n{tail(log)}")
+        return [said for server in self.servers if (said := server.revive())]
 
 
 @contextmanager
@@ -55,12 +77,12 @@ def running(
 
     Raises:
         AlreadyRunning: another stack uses the folder.
+        StateUnusable: the folder cannot be written.
         deploy.local.ports.NoPort: no port is free.
         deploy.local.processes.StartFailed: a program did not come up; the text has its log.
     """
     state = state.resolve()
-    state.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as ends:
+    with _ends(say) as ends:
         ends.enter_context(_alone(state))
         ports = choose(usual)
         for text in ports.moved(usual):
@@ -76,15 +98,33 @@ def running(
         environment = sandbox_environment(state, ports, postgres.url(_DATABASE), valkey.url())
         moved = partial(_moved, f":{addresses.SITES_PORT}", f":{ports.sites}")
         write_desk_files(_SANDBOX_DESKS, state / "prefectures", lambda text: edit(moved(text)))
-        _migrate(environment)
-        ends.callback(stop, _supervise(state, ports, environment, world=world), seconds=15)
-        yield Stack(state, ports, environment, servers)
+        _migrate(postgres.url(_DATABASE))
+        supervisor = _supervise(state, ports, environment, world=world)
+        ends.callback(stop, supervisor, seconds=15)
+        yield Stack(state, ports, environment, servers, supervisor)
+
+
+@contextmanager
+def _ends(say: Callable[[str], None]) -> Iterator[ExitStack]:
+    """Collect what must be ended, and end it undisturbed, in the reverse order."""
+    ends = ExitStack()
+    try:
+        yield ends
+    finally:
+        with deaf(), ends:
+            if isinstance(sys.exception(), Stopped):
+                say("stopping …")  # this may fail, where the terminal was closed
 
 
 @contextmanager
 def _alone(state: Path) -> Iterator[None]:
     """Hold the folder's lock; the kernel frees it when we die."""
-    with (state / "lock").open("a+") as lock:
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        lock = (state / "lock").open("a+")
+    except OSError as error:
+        raise StateUnusable(f"{error}: the state cannot be kept there; set STATE_DIR to a folder") from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -99,11 +139,16 @@ def _alone(state: Path) -> Iterator[None]:
         yield
 
 
-def _migrate(environment: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "api.migrations", "upgrade"]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise StartFailed(f"the migrations failed:\n{done.stderr[-2000:]}")
+def _migrate(database_url: str) -> None:
+    """Bring the tables up to date, in this process: a second one would load SQLAlchemy once more."""
+    made = config()
+    made.attributes["engine"] = sa.create_engine(database_url, poolclass=sa.NullPool)
+    try:
+        command.upgrade(made, "head")
+    except (sa.exc.SQLAlchemyError, CommandError) as error:
+        raise StartFailed(
+            f"the tables cannot be brought up to date; without the state folder all begins anew:\n{error}"
+        ) from error
 
 
 def _moved(usual: str, really: str, text: str) -> str:
@@ -114,8 +159,8 @@ def _supervise(
     state: Path, ports: Ports, environment: dict[str, str], *, world: bool
 ) -> subprocess.Popen[bytes]:
     conf = write_supervisor(state / "logs", commands(ports, world=world), ROOT)
-    command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(conf)]
-    return start(with_parent(command), state / "logs" / "supervisor.out", env=environment, cwd=ROOT)
+    supervisord = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(conf)]
+    return start(with_parent(supervisord), state / "logs" / "supervisor.out", env=environment, cwd=ROOT)
 
 
 def wait_ready(stack: Stack, seconds: float = 60) -> None:

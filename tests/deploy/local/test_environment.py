@@ -41,10 +41,19 @@ def test_desk_files_move_to_the_port_of_the_stand_ins(tmp_path: Path) -> None:
 def test_every_program_is_supervised_and_restarted(tmp_path: Path) -> None:
     conf = configparser.RawConfigParser()
     conf.read(write_supervisor(tmp_path / "50% logs", commands(Ports(api=4321)), tmp_path))
-    names = {section.removeprefix("program:") for section in conf.sections()} - {"supervisord"}
+    names = {
+        section.removeprefix("program:") for section in conf.sections() if section.startswith("program:")
+    }
     assert names == set(commands(Ports()))
     assert all(conf[f"program:{name}"]["autorestart"] == "true" for name in names)
     assert "127.0.0.1:4321" in conf["program:api"]["command"]
+
+
+def test_all_programs_are_asked_to_end_at_once(tmp_path: Path) -> None:
+    conf = configparser.RawConfigParser()
+    conf.read(write_supervisor(tmp_path, commands(Ports()), tmp_path))
+    (group,) = (section for section in conf.sections() if section.startswith("group:"))
+    assert set(conf[group]["programs"].split(",")) == set(commands(Ports()))
 
 
 def test_every_program_but_the_sandbox_has_the_rights_of_one_program() -> None:

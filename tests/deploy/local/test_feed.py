@@ -1,9 +1,11 @@
-"""The live feed shows each thing once; the demo ends when all three channels accepted."""
+"""The feed finds each thing once; the demo ends when all three channels accepted."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from io import StringIO
 
 import pytest
+import sqlalchemy as sa
+import time_machine
 from rich.console import Console
 
 from api.models.alert import Alert
@@ -16,7 +18,7 @@ from api.models.user import Channel, User
 from configs.clock import clock
 from configs.outcome import Outcome
 from deploy.local.demo import arrival, summarise
-from deploy.local.feed import Feed, check_line, notification_line
+from deploy.local.feed import Feed
 
 DESK = "evry-courcouronnes_91/naturalisation"
 
@@ -31,7 +33,7 @@ def check(at: datetime) -> Check:
 def detection(at: datetime) -> Detection:
     slot = SlotRow(
         desk_id=DESK, place_key="1", place_label="Guichet A", moment="2026-12-01T09:00:00+00:00", url="http://x",
-        opened_at=at, seen_at=at,
+        starts_at=datetime.fromisoformat("2026-12-01T09:00:00+00:00"), opened_at=at, seen_at=at,
     )  # fmt: skip
     return Detection(
         desk_id=DESK, prefecture_id="evry-courcouronnes_91", procedures=["NATURALISATION"], label="Naturalisation",
@@ -69,29 +71,37 @@ def test_each_row_is_shown_once() -> None:
     with session() as s:
         s.add(check(clock()))
     with session() as s:
-        shown = [line.plain for line in feed.new_lines(s)]
-        again = list(feed.new_lines(s))
-    assert [
-        word for line in shown for word in ("check", "DETECTION", "notification") if word in line[9:22]
-    ] == [
-        "DETECTION",
-        "notification",
-        "check",
-    ]
+        shown = [type(row) for row in feed.new_rows(s)]
+        again = feed.new_rows(s)
+    assert shown == [Detection, Notification, Check]
     assert again == []
 
 
-def test_a_check_line_says_desk_outcome_milliseconds_and_evidence() -> None:
-    text = check_line(check(datetime(2026, 11, 20, 9, tzinfo=UTC))).plain
-    assert all(part in text for part in (DESK, "no_slots", "12 ms", "Il n'existe plus de plage"))
+@pytest.mark.usefixtures("database")
+def test_a_notification_is_shown_again_in_its_new_state() -> None:
+    feed = Feed(since=clock() - timedelta(seconds=5))
+    told([Channel.SMS])
+    with session() as s:
+        feed.new_rows(s)
+        s.scalars(sa.select(Notification)).one().state = State.DELIVERED
+    with session() as s:
+        assert [row.state for row in feed.new_rows(s) if isinstance(row, Notification)] == [State.DELIVERED]
 
 
-def test_a_failed_notification_says_why() -> None:
-    now = datetime(2026, 11, 20, 9, tzinfo=UTC)
-    row = Notification(
-        channel=Channel.SMS, kind="slot_detected", state=State.FAILED, reason="no such number", failed_at=now
-    )
-    assert "no such number" in notification_line(row).plain
+@pytest.mark.usefixtures("database")
+def test_what_cannot_come_up_again_is_forgotten() -> None:
+    begin = clock()
+    feed = Feed(since=begin)
+    with time_machine.travel(begin, tick=False) as traveller:
+        for _ in range(3):
+            with session() as s:
+                s.add(check(clock()))
+            with session() as s:
+                assert len(feed.new_rows(s)) == 1
+            traveller.shift(60)
+        with session() as s:
+            assert feed.new_rows(s) == []
+    assert feed._shown == {}
 
 
 @pytest.mark.usefixtures("database")
@@ -109,7 +119,8 @@ def test_three_channels_are_an_arrival_with_a_summary() -> None:
         found = arrival(s, now)
     assert found
     summarise(Console(file=out, width=200), found)
-    assert "Naturalisation" in out.getvalue()
+    assert "1 slot: Naturalisation" in out.getvalue()
+    assert "Tue 01 Dec 10:00  Guichet A" in out.getvalue()
     assert out.getvalue().count("9 ms after the page was read") == 3
 
 

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.local import __main__ as main
 from deploy.local import ports as module
-from deploy.local.ports import NoPort, Ports, choose
+from deploy.local.ports import NoPort, Ports, choose, usual
 from deploy.local.processes import free_port
 
 
@@ -42,8 +41,18 @@ def test_ports_of_any_choice_lie_below_those_that_the_kernel_gives_to_connection
 ) -> None:
     for number in range(1, 400):
         monkeypatch.setattr("os.getpid", lambda number=number: number)
-        ports = main._usual(any_port=True)
+        ports = usual(any_port=True)
         assert 20000 <= ports.api < ports.scrapyd < 32768
+
+
+@pytest.mark.parametrize("address", ["127.77.0.75", "127.78.0.3"])
+def test_a_port_that_one_stand_in_cannot_have_is_taken_for_all(address: str) -> None:
+    with socket.socket() as holder:
+        holder.bind((address, 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        chosen = choose(anywhere(sites=port, providers=port))
+    assert (chosen.sites if address.startswith("127.77") else chosen.providers) > port
 
 
 def test_two_programs_never_share_a_port() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deploy.local import processes
 from deploy.local.processes import (
     StartFailed,
     answers,
@@ -17,6 +19,7 @@ from deploy.local.processes import (
     start,
     stop,
     tail,
+    up,
     wait_until,
     with_parent,
 )
@@ -66,6 +69,53 @@ def test_a_child_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     parent.wait()
     parent.stdout.close()
     assert child.wait(timeout=5) is None or not child.is_running()
+
+
+def test_a_server_that_does_not_come_up_is_not_left_behind(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    code = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+
+    def never() -> bool:
+        if pid.exists() and pid.read_text():
+            raise KeyboardInterrupt
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        up([PYTHON, "-c", code], tmp_path / "log", never, what="it")
+    assert not psutil.pid_exists(int(pid.read_text()))
+
+
+def test_a_probe_that_meets_itself_has_found_nobody_and_keeps_no_port(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port = free_port()
+
+    class Given(socket.socket):
+        """A probe that the kernel gave the very port it asks for."""
+
+        def connect_ex(self, address: object) -> int:
+            self.bind(("127.0.0.1", port))
+            return super().connect_ex(address)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr("deploy.local.processes.socket.socket", Given)
+        assert not answers("127.0.0.1", port)
+    with socket.socket() as server:  # as gunicorn does, but without SO_REUSEADDR
+        server.bind(("127.0.0.1", port))
+
+
+def test_a_setpriv_that_cannot_ask_the_kernel_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busybox = tmp_path / "setpriv"
+    busybox.write_text("#!/bin/sh\necho unrecognized option >&2; exit 1\n")
+    busybox.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    processes._setpriv.cache_clear()
+    try:
+        assert with_parent(["x"]) == ["x"]
+    finally:
+        processes._setpriv.cache_clear()
 
 
 def test_ports_are_known_free_or_answering() -> None:

@@ -3,6 +3,7 @@
 import stat
 from pathlib import Path
 
+import psutil
 import psycopg2
 import pytest
 import redis
@@ -32,8 +33,24 @@ def test_postgres_keeps_its_data_and_its_password(tmp_path: Path) -> None:
 
 def test_postgres_missing_from_its_wheel_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_module, "find_spec", lambda name: None)
-    with pytest.raises(PostgresUnavailable, match="set DATABASE_URL"):
+    with pytest.raises(PostgresUnavailable, match="no PostgreSQL for"):
         start_postgres(tmp_path / "pg")
+
+
+def test_a_cluster_that_was_never_finished_is_made_anew(tmp_path: Path) -> None:
+    half = tmp_path / "pg" / "data.new"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("18")
+    server = start_postgres(tmp_path / "pg", durable=False)
+    server.stop()
+    assert server.process.returncode == 0
+    assert not half.exists()
+
+
+def test_a_cluster_without_its_password_is_told(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with pytest.raises(PostgresUnavailable, match=f"remove {tmp_path}"):
+        start_postgres(tmp_path)
 
 
 def test_valkey_wants_its_password_and_never_evicts(tmp_path: Path) -> None:
@@ -44,8 +61,10 @@ def test_valkey_wants_its_password_and_never_evicts(tmp_path: Path) -> None:
         with pytest.raises(redis.AuthenticationError):
             redis.Redis(host="127.0.0.1", port=server.port).ping()
         client.close()
+        assert server.password not in " ".join(psutil.Process(server.process.pid).cmdline())
     finally:
         server.stop()
+    assert stat.S_IMODE((tmp_path / "redis" / "conf").stat().st_mode) == 0o600
 
 
 def test_valkey_keeps_what_was_written(tmp_path: Path) -> None:
@@ -67,5 +86,5 @@ def test_a_server_on_the_path_comes_first(monkeypatch: pytest.MonkeyPatch) -> No
 def test_no_server_at_all_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deploy.local.valkey.shutil.which", lambda name: None)
     monkeypatch.setattr(valkey_module, "find_spec", lambda name: None)
-    with pytest.raises(ValkeyUnavailable, match="set REDIS_URL"):
+    with pytest.raises(ValkeyUnavailable, match="install redis-server"):
         server_binary()

@@ -1,0 +1,102 @@
+"""The feed's lines: the same columns for all, within the terminal."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from api.models.check import Check
+from api.models.notification import Notification, State
+from api.models.slot import Detection, SlotRow
+from api.models.user import Channel
+from configs.outcome import Outcome
+from deploy.local.feed import Row
+from deploy.local.lines import heading, line_of, when
+
+DESK = "evry-courcouronnes_91/naturalisation"
+LONGEST = "evry-courcouronnes_91/titre-sejour-renouvellement"
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+
+
+def check(**given: Any) -> Check:
+    return Check(**{
+        "started_at": NOW, "desk_id": DESK, "outcome": Outcome.NO_SLOTS, "milliseconds": 12,
+        "evidence": "Il n'existe plus de plage horaire libre pour votre demande", **given,
+    })  # fmt: skip
+
+
+def slot(**given: Any) -> SlotRow:
+    return SlotRow(**{"desk_id": DESK, "moment": "2026-12-01T09:00:00+00:00", "place_key": "1", **given})
+
+
+def detection(*slots: SlotRow) -> Detection:
+    return Detection(
+        desk_id=DESK, seen_at=NOW, committed_at=NOW + timedelta(milliseconds=4), slots=list(slots)
+    )
+
+
+def notification(**given: Any) -> Notification:
+    return Notification(**{
+        "channel": Channel.TELEGRAM, "kind": "slot_detected", "state": State.SENT, "seen_at": NOW,
+        "accepted_at": NOW + timedelta(milliseconds=77), **given,
+    })  # fmt: skip
+
+
+ROWS: list[Row] = [check(), check(desk_id=LONGEST, outcome=Outcome.RATE_LIMITED), detection(slot()), notification()]
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("width", [80, 100, 120, 170])
+def test_every_line_fits_its_terminal_and_ends_its_milliseconds_in_one_column(row: Row, width: int) -> None:
+    line = line_of(row, width).plain
+    assert len(line) <= width
+    assert line.index(" ms") == line_of(ROWS[0], width).plain.index(" ms")
+    assert heading(width).plain.index(" ms") == line.index(" ms")
+
+
+def test_a_terminal_too_narrow_for_anything_still_shows_the_desk() -> None:
+    assert "bobigny_93/titre-sejour" in line_of(check(desk_id="bobigny_93/titre-sejour"), 20).plain
+
+
+def test_a_check_says_desk_outcome_milliseconds_and_evidence() -> None:
+    text = line_of(check(), 170).plain
+    assert all(part in text for part in (DESK, "no_slots", "12 ms", "Il n'existe plus de plage"))
+
+
+def test_a_narrow_terminal_keeps_outcome_and_milliseconds() -> None:
+    text = line_of(check(desk_id=LONGEST), 80).plain
+    assert all(part in text for part in ("evry-courcouronnes_91/titre-sejour-", "no_slots", "12 ms"))
+    assert "Il n'existe" not in text
+
+
+def test_a_detection_says_how_many_and_the_first_in_the_desks_time() -> None:
+    first = slot(starts_at=datetime(2026, 12, 1, 9, tzinfo=UTC))
+    assert "1 slot " in line_of(detection(first), 120).plain
+    assert "2 slots " in line_of(detection(first, slot()), 120).plain
+    assert "4 ms  first Tue 01 Dec 10:00" in line_of(detection(first), 120).plain
+
+
+def test_a_slot_without_an_hour_is_shown_as_the_page_gave_it() -> None:
+    assert when(slot(moment="open")) == "open"
+
+
+def test_a_desk_that_left_the_files_still_has_a_time() -> None:
+    gone = slot(desk_id="atlantis_99/x", starts_at=datetime(2026, 12, 1, 9, tzinfo=UTC))
+    assert when(gone) == "Tue 01 Dec 10:00"
+
+
+def test_a_notification_says_its_delay_since_the_page_was_read() -> None:
+    assert "77 ms  after the page was read" in line_of(notification(), 170).plain
+
+
+def test_a_failed_notification_says_why_and_no_delay() -> None:
+    row = notification(state=State.FAILED, reason="no such number", failed_at=NOW, accepted_at=None)
+    text = line_of(row, 170).plain
+    assert "failed" in text
+    assert "no such number" in text
+    assert " ms" not in text
+
+
+def test_a_message_that_is_no_slot_alert_has_no_delay() -> None:
+    row = notification(kind="verify_email", seen_at=None)
+    assert " ms" not in line_of(row, 170).plain
