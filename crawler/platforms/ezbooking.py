@@ -27,6 +27,7 @@ _CALL = re.compile(rf"{_ASSIGN}\d+::(?P<planning>\d+)::(?P<ahead>\d+)")
 _TAKES = re.compile(rf"{_BOOKING}\d+/(?:[5-9]|\d\d)")
 _BUTTON = re.compile(rf"{_BOOKING}\d+/4(?!\d)")
 _SAFE_STEPS = frozenset({0, 1, 3})
+_MOST_PLANNINGS = 100  # forms seen have up to a dozen; each label is looked for in the whole page
 _CONDITIONS = {"condition": "on", "nextButton": "Effectuer une demande de rendez-vous"}
 _NEXT = {"nextButton": "Etape suivante"}
 
@@ -153,6 +154,8 @@ def _choice(page: Page) -> Reading | None:
     offered = dict.fromkeys(map(str, page.root.xpath("//input[@name='planning'][@type='radio']/@value")))
     if not offered:
         return None
+    if len(offered) > _MOST_PLANNINGS:
+        return Reading(Outcome.UNREADABLE, f"offers {len(offered)} plannings, which no form does")
     if page.ask.step == "planning":
         return Reading(Outcome.UNREADABLE, "a planning was chosen and the choice came back")
     keys = [key for key in offered if key in (page.visit.parameters.plannings or offered)]

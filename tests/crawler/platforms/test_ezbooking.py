@@ -134,6 +134,12 @@ def test_a_desk_whose_planning_is_gone_is_unreadable_and_says_what_is_offered() 
     assert "23018, 23198" in reading.reason
 
 
+def test_a_page_of_thousands_of_plannings_holds_nobody_up() -> None:
+    reading = read(ez.choice({str(number): f"Guichet {number}" for number in range(50_000)}))
+    assert (reading.outcome, reading.asks) == (Outcome.UNREADABLE, ())
+    assert reading.reason == "offers 50000 plannings, which no form does"
+
+
 def test_a_choice_that_comes_back_is_no_answer() -> None:
     assert read(ez.choice({"23018": "A"}), step="planning", place=A).outcome is Outcome.UNREADABLE
 
