@@ -54,8 +54,8 @@ REACTOR_THREADPOOL_MAXSIZE = 64
 # Scrapy's cache of names never forgets, and a spider lives for hours: a site that moves would stay unreachable.
 DNSCACHE_ENABLED = False
 
-# Size. Booking pages have 10 to 60 kB; a larger answer is cut off and the check ends as `unreadable`. The readers run on
-# the event loop: 5 MB of nothing but headings held it up for seconds.
+# Size. Booking pages have 10 to 60 kB; a larger answer is cut off and the check ends as `unreadable`. The readers run
+# on the event loop: 5 MB of nothing but headings held it up for seconds.
 DOWNLOAD_MAXSIZE = 2_000_000
 DOWNLOAD_WARNSIZE = 0
 # A page that was cut short could look like an empty calendar: it is an error, never a page.
