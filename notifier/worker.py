@@ -121,7 +121,9 @@ def _warm_up_database() -> None:
         matching.told(opened, [0], [nobody], now)
         recipients(opened, [nobody], now)
         for kind in kinds().values():
-            kind.look(opened, Notification(id=nobody), Contact(id=nobody, state=ContactState.OK), now)
+            kind.look(
+                opened, Notification(id=nobody), Contact(id=nobody, address="", state=ContactState.OK), now
+            )
     delivery.claim(nobody)
 
 
