@@ -360,6 +360,28 @@ def test_checks_wait_while_the_database_is_away_and_none_is_lost(
     assert caplog.text.count("the database is in trouble") == 1
 
 
+def test_whoever_hands_over_a_check_does_not_wait_for_the_database(
+    desks: dict[str, Desk], nudged: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writers: list[threading.Thread] = []
+    answer, through = threading.Event(), record.record
+
+    def slow(results: list[Result]) -> Written:
+        writers.append(threading.current_thread())
+        answer.wait(3)
+        return through(results)
+
+    monkeypatch.setattr(record, "record", slow)
+    writer = record.Writer("prefenligne")
+    writer.put(check("a", 1))
+    writer.put(check("b", 1))
+    written_meanwhile = len(rows_of(Check))
+    answer.set()
+    writer.close(5)
+    assert threading.current_thread() not in writers
+    assert [written_meanwhile, len(rows_of(Check))] == [0, 2]
+
+
 def test_nothing_more_is_asked_while_the_database_is_away(
     desks: dict[str, Desk], nudged: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
