@@ -6,9 +6,10 @@ BIN    := $(VENV)/bin
 LOCKS  := deploy/requirements
 READY  := $(VENV)/.ready
 JOBS   ?= 4
+FUZZ   ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format bench lock clean
+.PHONY: help setup run demo test fuzz lint format bench lock clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +36,9 @@ test: lint ## Set up, lint, test, measure the coverage
 	@mkdir -p .state/coverage && rm -f .state/coverage/*
 	@$(BIN)/coverage run -m pytest -n $(JOBS) --dist loadgroup
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
+
+fuzz: setup ## Try FUZZ (30) times as many random histories and broken pages, others each time
+	@FUZZ=$(FUZZ) $(BIN)/python -m pytest -m fuzz -n $(JOBS) --timeout 3600
 
 lint: setup ## ruff, its formatter, mypy strict, the import contracts, yamllint, the desk files
 	@mkdir -p .state

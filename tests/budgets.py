@@ -15,6 +15,7 @@ BUDGETS = {
     "crawler": 120,
     "deploy": 60,
     "golden": 20,
+    "model": 60,
     "notifier": 90,
     "processes": 150,
 }

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.valkey import Valkey, start_valkey
+from tests.fuzz import FUZZ, times
 
 if TYPE_CHECKING:
     import time_machine
@@ -34,7 +35,9 @@ _FIXED = {
 }
 # A machine that other tests keep busy is no finding; the same examples each time, so that CI is no lottery.
 hypothesis.settings.register_profile("patient", deadline=None, derandomize=True)
-hypothesis.settings.load_profile("patient")
+# `make fuzz`: many more examples, and others each time; what fails prints how to see it again.
+hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=times(100), print_blob=True)
+hypothesis.settings.load_profile("patient" if FUZZ == 1 else "fuzz")
 _servers: dict[str, Postgres | Valkey] = {}
 _folder: list[Path] = []
 

@@ -1,0 +1,266 @@
+"""Who must have been told what: the rules in plain Python, on purpose without a word of the product's own code.
+
+Only values are shared with it: the check as a spider hands it over, and the words for an outcome.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from crawler.items import CheckItem
+from crawler.reading import Covered, Slot
+
+ZONE = ZoneInfo("Europe/Paris")
+HORIZON = timedelta(days=90)
+RETELL = timedelta(minutes=30)
+UNCONFIRMED = timedelta(minutes=15)
+
+Moment = datetime | date | None
+Told = tuple[str, str, str, int]  # desk, place, moment, the how-manieth opening
+
+
+@dataclass(eq=False)
+class Opening:
+    """A slot from when it opened to when it was gone; `instead` is the `open` slot whose hours it shows."""
+
+    desk: str
+    place: str
+    moment: Moment
+    number: int
+    seen: datetime
+    gone: str | None = None
+    instead: "Opening | None" = None
+
+    @property
+    def key(self) -> tuple[str, str, Moment]:
+        return self.desk, self.place, self.moment
+
+    @property
+    def name(self) -> Told:
+        return self.desk, self.place, Slot(None, self.moment).moment_text, self.number  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A target: a desk, or whatever serves a procedure; None is no limit."""
+
+    desk: str | None = None
+    procedure: str | None = None
+    first: date | None = None
+    last: date | None = None
+    weekday: int | None = None
+    hour: time | None = None  # from then on
+    site: str | None = None
+
+    def pass_(self, opening: Opening, site: str | None) -> bool:
+        """Reject only what is known to lie outside."""
+        moment = opening.moment
+        local = moment.astimezone(ZONE) if isinstance(moment, datetime) else None
+        day = local.date() if local else moment
+        return not (
+            (day and self.first and day < self.first)
+            or (day and self.last and day > self.last)
+            or (day and self.weekday and day.isoweekday() != self.weekday)
+            or (local and self.hour and local.time() < self.hour)
+            or (site and self.site and site != self.site)
+        )
+
+
+@dataclass(eq=False)
+class Alert:
+    person: int
+    limits: tuple[Limits, ...]
+    enabled: bool = True
+    closed: bool = False
+
+    @property
+    def waits(self) -> bool:
+        return self.enabled and not self.closed
+
+
+@dataclass(eq=False)
+class Seen:
+    """A detection."""
+
+    desk: str
+    at: datetime
+    slots: list[Opening]
+    matched: bool = False
+
+
+@dataclass(eq=False)
+class Message:
+    """One notification: to which contact, of which slots for which alert."""
+
+    contact: tuple[int, str]
+    of: frozenset[tuple[Alert, Opening]]
+    at: datetime
+    state: str = "pending"
+
+    def says(self, alert: Alert, slot: Opening) -> bool:
+        return self.state not in ("expired", "skipped") and (alert, slot) in self.of
+
+
+@dataclass
+class Model:
+    """The world as it must be. `procedures` and `sites` of each desk; `channels` of each plan."""
+
+    procedures: dict[str, set[str]]
+    sites: dict[str, str]
+    channels: dict[str, set[str]]
+    slots: list[Opening] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    grants: list[tuple[int, str, datetime, datetime]] = field(default_factory=list)
+    off: set[tuple[int, str]] = field(default_factory=set)  # contacts that are switched off
+    detections: list[Seen] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    tokens: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    # Seen opens, covered closes.
+
+    def read(self, check: CheckItem, at: datetime, now: datetime, stale: timedelta) -> Seen | None:
+        """Take a check; return the detection it makes."""
+        if (check.token or 0) <= self.tokens[check.desk_id]:
+            return None
+        self.tokens[check.desk_id] = check.token or 0
+        if now - at > stale:
+            return None
+        shown = {(slot.place.key, slot.moment) for slot in check.slots if not past(slot.moment, at)}
+        timed = {place for place, moment in shown if moment is not None}
+        shown -= {(place, None) for place in timed}
+        told_as_open = self._close(check, at, shown, timed)
+        opened = [
+            self._open(check.desk_id, place, moment, at, told_as_open.get(place))
+            for place, moment in shown
+            if moment is not None or not self._at(check.desk_id, place)
+            if moment not in [each.moment for each in self._at(check.desk_id, place)]
+        ]
+        return self._detect(check.desk_id, at, [each for each in opened if each.instead is None])
+
+    def _close(
+        self, check: CheckItem, at: datetime, shown: set[tuple[str, Moment]], timed: set[str]
+    ) -> dict[str, Opening]:
+        told_as_open = {}
+        for slot in self.open(check.desk_id):
+            if past(slot.moment, at):
+                slot.gone = "past"
+            elif slot.moment is None and slot.place in timed:
+                slot.gone, told_as_open[slot.place] = "superseded", slot
+            elif (slot.place, slot.moment) in shown:
+                slot.seen = at
+            elif check.outcome.value in ("slots", "no_slots") and covers(check.covered, slot, at):
+                slot.gone = "taken"
+        return told_as_open
+
+    def _open(self, desk: str, place: str, moment: Moment, at: datetime, instead: Opening | None) -> Opening:
+        number = sum(each.key == (desk, place, moment) for each in self.slots)
+        self.slots.append(Opening(desk, place, moment, number, at, instead=instead))
+        return self.slots[-1]
+
+    def _detect(self, desk: str, at: datetime, news: list[Opening]) -> Seen | None:
+        if not news:
+            return None
+        self.detections.append(Seen(desk, at, news))
+        return self.detections[-1]
+
+    def open(self, desk: str) -> list[Opening]:
+        return [each for each in self.slots if each.desk == desk and not each.gone]
+
+    def _at(self, desk: str, place: str) -> list[Opening]:
+        return [each for each in self.open(desk) if each.place == place]
+
+    # Told once while it stays open, and to everyone who waits.
+
+    def match(self, seen: Seen, now: datetime) -> None:
+        """Tell of a detection, once."""
+        if not seen.matched:
+            seen.matched = True
+            self._tell(seen.desk, [slot for slot in seen.slots if not slot.gone], seen.at, now, self.alerts)
+
+    def tell_open(self, desk: str, now: datetime, alerts: Iterable[Alert]) -> None:
+        """Tell these alerts of what is open now (an alert catches up; the sweep's round)."""
+        fresh = [slot for slot in self.open(desk) if slot.seen > now - UNCONFIRMED]
+        self._tell(desk, fresh, now, now, alerts)
+
+    def _tell(
+        self, desk: str, slots: list[Opening], entitled_at: datetime, now: datetime, alerts: Iterable[Alert]
+    ) -> None:
+        of: dict[int, set[tuple[Alert, Opening]]] = defaultdict(set)
+        for alert in alerts:
+            for slot in slots:
+                if self.wants(alert, slot, entitled_at) and not self.told(alert, slot, now):
+                    of[alert.person].add((alert, slot))
+        for person, pairs in of.items():
+            for contact in self.contacts(person, entitled_at):
+                self.messages.append(Message(contact, frozenset(pairs), now))
+
+    def wants(self, alert: Alert, slot: Opening, entitled_at: datetime) -> bool:
+        return (
+            alert.waits
+            and bool(self.plans(alert.person, entitled_at))
+            and any(
+                (each.desk == slot.desk or each.procedure in self.procedures[slot.desk])
+                and each.pass_(slot, self.sites.get(slot.desk))
+                for each in alert.limits
+            )
+        )
+
+    def told(self, alert: Alert, slot: Opening, now: datetime) -> bool:
+        """Whether this opening was told, or stood behind an `open` that was, or its like was within half an hour."""
+        return any(
+            message.says(alert, other)
+            for message in self.messages
+            for other in self.slots
+            if other in (slot, slot.instead) or (other.key == slot.key and message.at > now - RETELL)
+        )
+
+    def plans(self, person: int, at: datetime) -> set[str]:
+        return {plan for who, plan, start, end in self.grants if who == person and start <= at < end}
+
+    def contacts(self, person: int, at: datetime) -> list[tuple[int, str]]:
+        paid = {channel for plan in self.plans(person, at) for channel in self.channels[plan]}
+        return [(person, each) for each in sorted(paid) if (person, each) not in self.off]
+
+    def deliver(self, message: Message, now: datetime) -> None:
+        """Send it, unless there is nothing to say any more or nobody to say it to."""
+        if message.state != "pending":
+            return
+        waiting = [(alert, slot) for alert, slot in message.of if alert.waits]
+        here = [slot for _, slot in waiting if not slot.gone]
+        if message.contact in self.off or not waiting:
+            message.state = "skipped"
+        else:
+            message.state = "sent" if any(slot.seen >= now - UNCONFIRMED for slot in here) else "expired"
+
+    def owed(self, now: datetime) -> list[tuple[Alert, Opening]]:
+        """Return what must have been told by now and was not: empty, once nothing waits in any queue."""
+        return [
+            (alert, slot)
+            for alert in self.alerts
+            for slot in self.slots
+            if not slot.gone and slot.seen > now - UNCONFIRMED
+            if self.wants(alert, slot, now) and self.contacts(alert.person, now)
+            if not self.told(alert, slot, now)
+        ]
+
+
+def past(moment: Moment, at: datetime) -> bool:
+    if isinstance(moment, datetime):
+        return moment <= at
+    return moment is not None and moment < at.astimezone(ZONE).date()
+
+
+def covers(windows: Iterable[Covered], slot: Opening, at: datetime) -> bool:
+    """Whether a reading answered for the slot's day at its place; of an `open` slot, for every day watched."""
+    days = [slot.moment.astimezone(ZONE).date() if isinstance(slot.moment, datetime) else slot.moment]
+    if slot.moment is None:
+        today = at.astimezone(ZONE).date()
+        days = [today + timedelta(days=ahead) for ahead in range(HORIZON.days + 1)]
+    here = [each for each in windows if each.place_key in (None, slot.place)]
+    return all(
+        any((each.first or date.min) <= day <= (each.last or date.max) for each in here)
+        for day in days
+        if day
+    )

@@ -1,0 +1,371 @@
+"""Desks, readings, alerts, plans and time in any order: the product and the model must tell the same."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import hypothesis
+import pytest
+import structlog
+import time_machine
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from api.models import alert as alerts
+from api.models.user import Contact
+from configs.clock import clock
+from configs.outcome import Outcome
+from crawler.items import CheckItem
+from crawler.reading import Covered, Place, Slot
+from notifier import delivery, jobs, nudges
+from notifier.channels import Receipt
+from notifier.sweep import Sweep
+from notifier.verdicts import accepted
+from tests.fuzz import times
+from tests.model.model import Alert, Limits, Message, Model
+from tests.model.world import CHANNELS, DESKS, FILE, PEOPLE, PLANS, PROCEDURES, SITES, World
+
+HISTORIES, STEPS, SHARES = 80, 20, 3
+START = datetime(2026, 11, 20, 9, tzinfo=UTC)
+LATE = timedelta(seconds=120)  # two intervals of the desks
+LONGEST_NUDGE = timedelta(seconds=301)
+NIGHT = datetime(2026, 12, 1, 23, 30, tzinfo=UTC)  # 00:30 on 2 December in Paris
+THURSDAY = date(2026, 12, 3)
+MOMENTS = (
+    NIGHT,
+    datetime(2026, 12, 3, 9, tzinfo=UTC),
+    START + timedelta(minutes=20),
+    THURSDAY,
+    START.date(),
+    None,
+)
+DAYS = (None, date(2026, 12, 1), date(2026, 12, 2), THURSDAY)
+LIMITS = (
+    Limits(DESKS[0]),
+    Limits(procedure="TITRE_SEJOUR"),
+    Limits(procedure="NATURALISATION"),
+    Limits(DESKS[0], first=date(2026, 12, 2)),
+    Limits(DESKS[0], last=date(2026, 12, 1)),
+    Limits(procedure="TITRE_SEJOUR", weekday=4),
+    Limits(DESKS[0], hour=time(8)),
+    Limits(procedure="TITRE_SEJOUR", site="Palaiseau"),
+)
+_PHASES = tuple(each for each in hypothesis.Phase if each is not hypothesis.Phase.explain)
+# Odd, so that nothing happens just at the edge of a span, where one microsecond decides.
+PAUSES = tuple(timedelta(seconds=each) for each in (13, 67, 307, 611, 1741, 1867))
+
+slots = st.builds(Slot, st.sampled_from([Place("1"), Place("1"), Place("2")]), st.sampled_from(MOMENTS))
+windows = st.just(Covered()) | st.builds(
+    Covered,
+    st.sampled_from([None, "1", "2"]),
+    st.sampled_from(DAYS[:3]),
+    st.sampled_from((None, *DAYS[2:])),
+)
+silences = st.sampled_from([Outcome.NO_SLOTS] * 3 + [Outcome.OVERLOADED, Outcome.UNREACHABLE])
+looks = st.tuples(
+    st.sampled_from([DESKS[0], DESKS[0], DESKS[1]]),
+    st.lists(slots, max_size=3).map(tuple),
+    silences,
+    st.lists(windows, max_size=2).map(tuple),
+)
+Look = tuple[str, tuple[Slot, ...], Outcome, tuple[Covered, ...]]
+limits = st.lists(st.sampled_from(LIMITS), min_size=1, max_size=2).map(tuple)
+people = st.integers(0, PEOPLE - 1)
+number = st.integers(0, 5)
+
+
+class Telling(RuleBasedStateMachine):
+    """What is nudged waits in `queue` until a rule takes it, takes it twice, or loses it."""
+
+    world: World
+    traveller: time_machine.Traveller
+    queue: list[tuple[str, Any]]
+
+    @initialize(plan=st.sampled_from(sorted(PLANS)), wish=limits)
+    def begin(self, plan: str, wish: tuple[Limits, ...]) -> None:
+        self.traveller.move_to(START)
+        self.world.empty()
+        self.queue.clear()
+        sold = {name: paid & {each.value for each in CHANNELS} for name, paid in PLANS.items()}
+        self.model = Model(PROCEDURES, SITES, sold)
+        self.bound: dict[UUID, Message] = {}
+        self.written = False
+        self.sweeper = Sweep()
+        self.last: Look = (DESKS[0], (), Outcome.NO_SLOTS, (Covered(),))
+        self.shown: Look = (DESKS[0], (Slot(Place("1"), NIGHT),), Outcome.SLOTS, ())
+        self.read_at = dict.fromkeys(DESKS, START - timedelta(seconds=300))
+        self.grant(0, plan, 0, 86400)
+        self.wait(0, wish)
+
+    def now(self) -> datetime:
+        """Let a moment pass: no two things happen at once."""
+        self.traveller.shift(timedelta(milliseconds=1))
+        return clock()
+
+    # The crawl
+
+    @rule(several=st.lists(looks, min_size=1, max_size=2, unique_by=lambda look: look[0]))
+    def check(self, several: list[Look]) -> None:
+        self.read(several)
+
+    @rule(pause=st.sampled_from(PAUSES[:2]))
+    def check_the_same_again(self, pause: timedelta) -> None:
+        self.traveller.shift(pause)
+        self.read([self.last])
+
+    @rule(look=looks)
+    def check_and_tell(self, look: Look) -> None:
+        self.read([look])
+        self.work_all()
+
+    @rule(pause=st.sampled_from(PAUSES), told=st.booleans())
+    def flap(self, pause: timedelta, told: bool) -> None:
+        """All of a desk is gone, and comes back."""
+        self.read([(self.shown[0], (), Outcome.NO_SLOTS, (Covered(),))])
+        self.traveller.shift(pause)
+        self.read([self.shown])
+        if told:
+            self.work_all()
+
+    @rule(look=looks, behind=st.sampled_from([0, 0, 1]), delay=st.sampled_from([0, 61, 125, 1000]))
+    def check_late(self, look: Look, behind: int, delay: int) -> None:
+        """A result of an older claim, or one that was long on its way, or the same one twice."""
+        self.read([look], ahead=1 - 2 * behind, delay=timedelta(seconds=delay))
+
+    @rule(look=looks)
+    def check_whose_result_comes_twice(self, look: Look) -> None:
+        self.read([look])
+        self.read([look], ahead=0)
+
+    def read(self, several: Sequence[Look], ahead: int = 1, delay: timedelta = timedelta()) -> None:
+        now, batch = self.now(), []
+        for look in several:
+            self.read_at[look[0]] = at = max(now - delay, self.read_at[look[0]])
+            batch.append((check_item(look, self.model.tokens[look[0]] + ahead, at), at))
+        self.last = several[0]
+        self.shown = next((look for look in several if look[1]), self.shown)
+        found = [self.model.read(item, at, now, LATE) for item, at in batch]
+        made = self.world.check(batch)
+        self.written = True
+        assert len(made) == len([each for each in found if each]), "detections"
+        self.queue += [("match", each) for each in made]
+
+    # People
+
+    @precondition(lambda self: len(self.model.alerts) < 4)
+    @rule(person=people, wish=limits)
+    def wait(self, person: int, wish: tuple[Limits, ...]) -> None:
+        self.model.alerts.append(Alert(person, wish))
+        self.queue.append(("catch_up", self.world.wait(person, wish)))
+
+    @rule(which=number)
+    def toggle(self, which: int) -> None:
+        which %= len(self.model.alerts)
+        alert = self.model.alerts[which]
+        alert.enabled = not alert.enabled
+        self.world.set(alerts.Alert, self.world.alerts[which], enabled=alert.enabled)
+        if alert.enabled:
+            self.queue.append(("catch_up", self.world.alerts[which]))
+
+    @precondition(lambda self: len(self.model.alerts) > 1)
+    @rule(which=number)
+    def close(self, which: int) -> None:
+        which %= len(self.model.alerts)
+        self.model.alerts[which].closed = True
+        self.world.set(
+            alerts.Alert,
+            self.world.alerts[which],
+            closed_at=self.now(),
+            closed_because=alerts.ClosedBecause.FOUND,
+        )
+
+    @rule(which=number, wish=limits)
+    def limit(self, which: int, wish: tuple[Limits, ...]) -> None:
+        which %= len(self.model.alerts)
+        self.model.alerts[which].limits = wish
+        self.world.limit(which, wish)
+        self.queue.append(("catch_up", self.world.alerts[which]))
+
+    @rule(
+        person=people,
+        plan=st.sampled_from(sorted(PLANS)),
+        begins=st.sampled_from([0, 0, 400]),
+        lasts=st.sampled_from([601, 86400]),
+    )
+    def grant(self, person: int, plan: str, begins: int, lasts: int) -> None:
+        start = self.now() + timedelta(seconds=begins)
+        end = start + timedelta(seconds=lasts)
+        self.model.grants.append((person, plan, start, end))
+        self.world.grant(person, plan, start, end)
+        for alert, key in zip(self.model.alerts, self.world.alerts, strict=True):
+            if alert.person == person and alert.waits:
+                self.queue.append(("catch_up", key))
+
+    @rule(person=people)
+    def end_grants(self, person: int) -> None:
+        now = self.now()
+        self.model.grants = [
+            (who, plan, start, now if who == person and start < now < end else end)
+            for who, plan, start, end in self.model.grants
+        ]
+        self.world.end_grants(person, now)
+
+    @rule(person=people, channel=st.sampled_from(CHANNELS))
+    def switch(self, person: int, channel: str) -> None:
+        contact = (person, str(channel))
+        self.model.off ^= {contact}
+        self.world.set(Contact, self.world.contacts[contact], enabled=contact not in self.model.off)
+
+    @rule(pause=st.sampled_from(PAUSES))
+    def time_passes(self, pause: timedelta) -> None:
+        self.traveller.shift(pause)
+
+    # Telling
+
+    @precondition(lambda self: self.queue)
+    @rule(which=number, kept=st.sampled_from([False, False, False, True]))
+    def work(self, which: int, kept: bool) -> None:
+        """A worker takes a nudge; one that died after its commit left it in the queue."""
+        job = self.queue[which % len(self.queue)]
+        if not kept:
+            self.queue.remove(job)
+        self.run_job(*job)
+
+    @rule()
+    def work_all(self) -> None:
+        while self.queue:
+            self.run_job(*self.queue.pop(0))
+
+    @precondition(lambda self: self.queue)
+    @rule(which=number)
+    def lose(self, which: int) -> None:
+        del self.queue[which % len(self.queue)]
+
+    @rule()
+    def sweep(self) -> None:
+        self.now()
+        self.sweeper.turn()
+
+    @rule()
+    def settle(self) -> None:
+        """Everything that waited in Redis is lost: after the longest wait the sweep alone makes up for it."""
+        self.queue.clear()
+        self.traveller.shift(LONGEST_NUDGE)
+        self.sweep()
+        self.work_all()
+        assert not [each for each in self.model.messages if each.state == "pending"]
+        assert not [each for each in self.model.detections if not each.matched]
+        assert not self.model.owed(clock())
+
+    def run_job(self, kind: str, key: Any) -> None:
+        now = self.now()
+        {"match": jobs.match, "catch_up": jobs.catch_up, "rearm": jobs.rearm, "deliver": jobs.deliver}[kind](
+            str(key)
+        )
+        if kind == "match":
+            self.model.match(self.model.detections[self.world.detections.index(key)], now)
+        elif kind == "deliver":
+            self.model.deliver(self.bound[key], now)
+        elif kind == "rearm":
+            self.model.tell_open(key, now, self.model.alerts)
+        else:
+            for desk in DESKS:
+                self.model.tell_open(desk, now, [self.model.alerts[self.world.alerts.index(key)]])
+        self.agree()
+
+    # The two worlds
+
+    @invariant()
+    def nothing_differs(self) -> None:
+        if self.written:
+            self.agree()
+
+    def agree(self) -> None:
+        self.written = False
+        slots = self.world.slots()
+        assert Counter(slots.values()) == Counter((each.name, each.gone) for each in self.model.slots)
+        rows = self.world.messages(slots)
+        for key in sorted(rows.keys() - self.bound.keys(), key=str):
+            self.bind(key, *rows[key][:2])
+        assert len(self.bound) == len(self.model.messages), f"not told: {self.untold()}"
+        assert {key: rows[key] for key in self.bound} == {
+            key: (*self.said(message), message.state) for key, message in self.bound.items()
+        }
+
+    def bind(self, key: UUID, contact: tuple[int, str], of: frozenset[Any]) -> None:
+        alike = [each for each in self.untold() if self.said(each) == (contact, of)]
+        assert alike, f"told {contact} of {sorted(of)}, expected {list(map(self.said, self.untold()))}"
+        self.bound[key] = alike[0]
+
+    def untold(self) -> list[Message]:
+        return [each for each in self.model.messages if each not in self.bound.values()]
+
+    def said(self, message: Message) -> tuple[tuple[int, str], frozenset[Any]]:
+        return message.contact, frozenset(
+            (self.model.alerts.index(alert), slot.name) for alert, slot in message.of
+        )
+
+
+def check_item(look: Look, token: int, at: datetime) -> CheckItem:
+    desk, seen, silence, covered = look
+    return CheckItem(
+        desk_id=desk,
+        token=token,
+        started_at=at,
+        milliseconds=100,
+        outcome=Outcome.SLOTS if seen else silence,
+        reason="test",
+        slots=seen,
+        covered=covered,
+        requests=1,
+        error=None,
+        retry_after=None,
+        booking_url="http://127.77.0.91:8800/booking/create/1",
+        process="test:1",
+    )
+
+
+@pytest.fixture
+def machine(
+    database: str,
+    settings_env: Any,
+    frozen: time_machine.Traveller,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[type[Telling]]:
+    """Bind the machine to a database; nudges go to its queue, and every provider says yes."""
+    (tmp_path / "evry_91.yaml").write_text(FILE)
+    settings_env(PREFECTURES_DIR=tmp_path)
+    queue: list[tuple[str, Any]] = []
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    monkeypatch.setattr(nudges, "match", lambda key, _times=0: queue.append(("match", key)))
+    monkeypatch.setattr(nudges, "rearm", lambda desks: queue.extend(("rearm", desk) for desk in desks))
+    monkeypatch.setattr(
+        nudges, "deliver", lambda waiting: queue.extend(("deliver", each[0]) for each in waiting)
+    )
+    monkeypatch.setattr(jobs, "_send", lambda written: queue.extend(("deliver", each) for each in written))
+    monkeypatch.setattr(delivery, "send", lambda _parcel: accepted(Receipt("test", "1"), clock()))
+    yield type("Bound", (Telling,), {"world": World(), "traveller": frozen, "queue": queue})
+    structlog.reset_defaults()
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("share", range(SHARES))
+def test_the_product_tells_what_the_model_tells(machine: type[Telling], share: int) -> None:
+    run_state_machine_as_test(
+        hypothesis.seed(share)(machine) if times(1) == 1 else machine,
+        settings=hypothesis.settings(
+            max_examples=times(HISTORIES), stateful_step_count=STEPS, phases=_PHASES
+        ),
+    )

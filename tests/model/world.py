@@ -1,0 +1,165 @@
+"""The product under the model: real tables, the real jobs, two desks of one prefecture, three people."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from api.models.alert import Alert, AlertTarget
+from api.models.base import engine, session
+from api.models.desk import DeskState
+from api.models.user import Channel, Contact, Grant, User
+from configs.plan import PlanName
+from configs.prefecture import Procedure
+from crawler.items import CheckItem
+from crawler.record import record
+from crawler.rows import Result
+from tests.model.model import Limits, Told
+
+WITHIN = "evry_91"
+DESKS = (f"{WITHIN}/a", f"{WITHIN}/b")
+PROCEDURES = {DESKS[0]: {"NATURALISATION", "TITRE_SEJOUR"}, DESKS[1]: {"TITRE_SEJOUR"}}
+SITES = {DESKS[1]: "Palaiseau"}
+PLANS = {"URGENCE_24H": {"email"}, "URGENCE_TOTAL": {"email", "sms", "telegram"}}
+CHANNELS = (Channel.EMAIL, Channel.SMS)
+PEOPLE = 2
+_WISHED = 60.0  # seconds
+FILE = """
+name: Essonne
+department: "91"
+region: Île-de-France
+chef_lieu: Évry
+site: https://www.essonne.gouv.fr
+time_zone: Europe/Paris
+tier: 2
+desks:
+  - {slug: a, label: Guichet A, procedures: [NATURALISATION, TITRE_SEJOUR], platform: ezbooking, grade: confirmed,
+     url: "http://127.77.0.91:8800/booking/create/1", source: test, date: 2026-11-20}
+  - {slug: b, label: Guichet B, site: Palaiseau, procedures: [TITRE_SEJOUR], platform: ezbooking, grade: confirmed,
+     url: "http://127.77.0.91:8800/booking/create/2", source: test, date: 2026-11-20}
+"""
+_EMPTY = """
+DELETE FROM notification_matches; DELETE FROM notifications; DELETE FROM match_slots; DELETE FROM matches;
+DELETE FROM detection_slots; DELETE FROM detections; DELETE FROM slots; DELETE FROM checks;
+DELETE FROM alert_targets; DELETE FROM alerts; DELETE FROM grants; UPDATE contacts SET enabled = true;
+UPDATE desks SET last_token = 0, last_check_at = NULL, inconclusive = 0
+"""
+_SLOTS = "SELECT id, desk_id, place_key, moment, gone_reason FROM slots ORDER BY id"
+_MESSAGES = """
+SELECT n.id, n.contact_id, n.state, m.alert_id, ms.slot_id FROM notifications n
+LEFT JOIN notification_matches nm ON nm.notification_id = n.id LEFT JOIN matches m ON m.id = nm.match_id
+LEFT JOIN match_slots ms ON ms.match_id = m.id AND ms.decided_at = n.matched_at
+"""
+
+Said = tuple[tuple[int, str], frozenset[tuple[int, Told]], str]
+
+
+class World:
+    """The database as the product's own code leaves it."""
+
+    def __init__(self) -> None:
+        self.contacts: dict[tuple[int, str], UUID] = {}
+        self.people: list[UUID] = []
+        # Beside the product's pool: a look costs one statement, without a transaction of its own.
+        self._look = engine().execution_options(isolation_level="AUTOCOMMIT").connect()
+        with session() as rows:
+            rows.add_all(DeskState(id=desk, wished_seconds=_WISHED) for desk in DESKS)
+            for number in range(PEOPLE):
+                user = User(email=f"{number}@example.org")
+                rows.add(user)
+                rows.flush()
+                self.people.append(user.id)
+                for channel in CHANNELS:
+                    made = Contact(
+                        user_id=user.id, channel=channel, address=f"{number}", verified_at=sa.func.now(), enabled=True
+                    )  # fmt: skip
+                    rows.add(made)
+                    rows.flush()
+                    self.contacts[number, channel.value] = made.id
+
+    def empty(self) -> None:
+        """Forget a history. Rows are few: deleting them takes a tenth of what truncating so many tables takes."""
+        self.alerts: list[UUID] = []
+        self.detections: list[UUID] = []
+        self._look.exec_driver_sql(_EMPTY)
+
+    def check(self, checks: Iterable[tuple[CheckItem, datetime]]) -> list[UUID]:
+        """Write a batch of checks, with when their pages were read."""
+        found = record([Result(check, check.token or 0, at) for check, at in checks]).detections
+        self.detections += found
+        return found
+
+    def wait(self, person: int, limits: Iterable[Limits]) -> UUID:
+        """Make an alert."""
+        with session() as rows:
+            made = Alert(user_id=self.people[person], targets=[_target(each) for each in limits])
+            rows.add(made)
+            rows.flush()
+            self.alerts.append(made.id)
+        return made.id
+
+    def limit(self, alert: int, limits: Iterable[Limits]) -> None:
+        """Give an alert other limits."""
+        with session() as rows:
+            changed = rows.get_one(Alert, self.alerts[alert])
+            changed.targets = [_target(each) for each in limits]
+            changed.limits_version += 1
+
+    def set(self, row: type[Any], key: Any, **values: Any) -> None:
+        with session() as rows:
+            rows.execute(sa.update(row).where(row.id == key).values(**values))
+
+    def grant(self, person: int, plan: str, start: datetime, end: datetime) -> None:
+        with session() as rows:
+            rows.add(
+                Grant(
+                    user_id=self.people[person],
+                    plan=PlanName(plan),
+                    starts_at=start,
+                    ends_at=end,
+                    source="test",
+                )
+            )
+
+    def end_grants(self, person: int, now: datetime) -> None:
+        """End what runs."""
+        mine = sa.update(Grant).where(Grant.user_id == self.people[person], Grant.starts_at < now)
+        with session() as rows:
+            rows.execute(mine.where(Grant.ends_at > now).values(ends_at=now))
+
+    def slots(self) -> Mapping[int, tuple[Told, str | None]]:
+        """Return all slots by id: desk, place, moment, the how-manieth opening; and why they are gone."""
+        numbers: dict[tuple[str, str, str], count[int]] = defaultdict(count)
+        return {
+            row_id: ((desk, place, moment, next(numbers[desk, place, moment])), gone)
+            for row_id, desk, place, moment, gone in self._look.exec_driver_sql(_SLOTS)
+        }
+
+    def messages(self, slots: Mapping[int, tuple[Told, str | None]]) -> dict[UUID, Said]:
+        """Return by id whom each was written to, of what, and what became of it."""
+        contacts = {key: name for name, key in self.contacts.items()}
+        alerts = {key: number for number, key in enumerate(self.alerts)}
+        heads, of = {}, defaultdict(set)
+        for key, contact, state, alert, slot in self._look.exec_driver_sql(_MESSAGES):
+            heads[key] = contacts[contact], state
+            if slot is not None:
+                of[key].add((alerts[alert], slots[slot][0]))
+        return {key: (contact, frozenset(of[key]), state) for key, (contact, state) in heads.items()}
+
+
+def _target(limits: Limits) -> AlertTarget:
+    named: dict[str, Any] = {"desk_id": limits.desk}
+    if limits.procedure:
+        named = {"prefecture_id": WITHIN, "procedure": Procedure(limits.procedure)}
+    return AlertTarget(
+        **named,
+        date_from=limits.first,
+        date_to=limits.last,
+        weekdays=[limits.weekday] if limits.weekday else None,
+        hour_from=limits.hour,
+        sites=[limits.site] if limits.site else None,
+    )
