@@ -23,6 +23,7 @@ from crawler import demand, desk_rows, due, pace
 from crawler.catalogue import system_of, systems
 from crawler.desk_rows import State
 from crawler.due import Entry
+from crawler.lapse import close_unproven
 from crawler.schedule import budget_of, cost_of, own_interval
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class Planner:
             sqlalchemy.exc.DBAPIError, redis.RedisError: a server is away; nothing is forgotten.
         """
         self._make_days(now)
+        _lapse(now)
         whole = self._whole_is_due(now)
         with session() as rows:
             if not rows.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_LOCK))):
@@ -137,6 +139,14 @@ class Planner:
             strangers = sorted(due.members(self._client, system) - known)
             for start in range(0, len(strangers), _AT_ONCE):
                 due.send(self._client, due.drop(system, strangers[start : start + _AT_ONCE]))
+
+
+def _lapse(now: datetime) -> None:
+    """Close what nobody confirmed, in a transaction of its own: writers of checks wait for it only so long."""
+    with session() as rows:
+        closed = close_unproven(rows, now)
+    if closed:
+        log.info("%d slots lapsed: nobody could confirm them", closed)
 
 
 def _chosen(task: Task) -> list[Desk]:

@@ -16,6 +16,7 @@ ZONE = ZoneInfo("Europe/Paris")
 HORIZON = timedelta(days=90)
 RETELL = timedelta(minutes=30)
 UNCONFIRMED = timedelta(minutes=15)
+LAPSE = timedelta(minutes=10)
 
 Moment = datetime | date | None
 Told = tuple[str, str, str, int]  # desk, place, moment, the how-manieth opening
@@ -105,8 +106,9 @@ class Message:
 
 @dataclass
 class Model:
-    """The world as it must be. `procedures` and `sites` of each desk; `channels` of each plan."""
+    """The world as it must be. `intervals`, `procedures` and `sites` of each desk; `channels` of each plan."""
 
+    intervals: dict[str, timedelta]
     procedures: dict[str, set[str]]
     sites: dict[str, str]
     channels: dict[str, set[str]]
@@ -118,14 +120,18 @@ class Model:
     messages: list[Message] = field(default_factory=list)
     tokens: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
+    proven: dict[str, datetime] = field(default_factory=dict)
+
     # Seen opens, covered closes.
 
-    def read(self, check: CheckItem, at: datetime, now: datetime, stale: timedelta) -> Seen | None:
+    def read(self, check: CheckItem, at: datetime, now: datetime) -> Seen | None:
         """Take a check; return the detection it makes."""
         if (check.token or 0) <= self.tokens[check.desk_id]:
             return None
         self.tokens[check.desk_id] = check.token or 0
-        if now - at > stale:
+        if proves(check):
+            self.proven[check.desk_id] = check.started_at
+        if now - at > 2 * self.intervals[check.desk_id]:
             return None
         shown = {(slot.place.key, slot.moment) for slot in check.slots if not past(slot.moment, at)}
         timed = {place for place, moment in shown if moment is not None}
@@ -150,7 +156,7 @@ class Model:
                 slot.gone, told_as_open[slot.place] = "superseded", slot
             elif (slot.place, slot.moment) in shown:
                 slot.seen = at
-            elif check.outcome.value in ("slots", "no_slots") and covers(check.covered, slot, at):
+            elif proves(check) and covers(check.covered, slot, at):
                 slot.gone = "taken"
         return told_as_open
 
@@ -164,6 +170,13 @@ class Model:
             return None
         self.detections.append(Seen(desk, at, news))
         return self.detections[-1]
+
+    def lapse(self, now: datetime) -> None:
+        """Close what no check has been able to confirm."""
+        for slot in self.slots:
+            proven = self.proven.get(slot.desk, datetime.min.replace(tzinfo=now.tzinfo))
+            if not slot.gone and proven <= now - max(LAPSE, 5 * self.intervals[slot.desk]):
+                slot.gone = "lapsed"
 
     def open(self, desk: str) -> list[Opening]:
         return [each for each in self.slots if each.desk == desk and not each.gone]
@@ -244,6 +257,10 @@ class Model:
             if self.wants(alert, slot, now) and self.contacts(alert.person, now)
             if not self.told(alert, slot, now)
         ]
+
+
+def proves(check: CheckItem) -> bool:
+    return check.outcome.value in ("slots", "no_slots")
 
 
 def past(moment: Moment, at: datetime) -> bool:

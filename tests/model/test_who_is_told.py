@@ -34,22 +34,15 @@ from notifier.sweep import Sweep
 from notifier.verdicts import accepted
 from tests.fuzz import times
 from tests.model.model import Alert, Limits, Message, Model
-from tests.model.world import CHANNELS, DESKS, FILE, PEOPLE, PLANS, PROCEDURES, SITES, World
+from tests.model.world import CHANNELS, DESKS, FILE, INTERVALS, PEOPLE, PLANS, PROCEDURES, SITES, World
 
 HISTORIES, STEPS, SHARES = 80, 20, 3
 START = datetime(2026, 11, 20, 9, tzinfo=UTC)
-LATE = timedelta(seconds=120)  # two intervals of the desks
 LONGEST_NUDGE = timedelta(seconds=301)
 NIGHT = datetime(2026, 12, 1, 23, 30, tzinfo=UTC)  # 00:30 on 2 December in Paris
 THURSDAY = date(2026, 12, 3)
-MOMENTS = (
-    NIGHT,
-    datetime(2026, 12, 3, 9, tzinfo=UTC),
-    START + timedelta(minutes=20),
-    THURSDAY,
-    START.date(),
-    None,
-)
+MORNING = datetime(2026, 12, 3, 9, tzinfo=UTC)
+MOMENTS = (NIGHT, NIGHT, None, None, MORNING, START + timedelta(minutes=20), THURSDAY, START.date())
 DAYS = (None, date(2026, 12, 1), date(2026, 12, 2), THURSDAY)
 LIMITS = (
     Limits(DESKS[0]),
@@ -66,12 +59,13 @@ _PHASES = tuple(each for each in hypothesis.Phase if each is not hypothesis.Phas
 PAUSES = tuple(timedelta(seconds=each) for each in (13, 67, 307, 611, 1741, 1867))
 
 slots = st.builds(Slot, st.sampled_from([Place("1"), Place("1"), Place("2")]), st.sampled_from(MOMENTS))
-windows = st.just(Covered()) | st.builds(
+partly = st.builds(
     Covered,
-    st.sampled_from([None, "1", "2"]),
+    st.sampled_from([None, "1", "1", "2"]),
     st.sampled_from(DAYS[:3]),
-    st.sampled_from((None, *DAYS[2:])),
-)
+    st.sampled_from((None, *DAYS[1:])),
+).filter(lambda window: not (window.first and window.last) or window.first <= window.last)
+windows = st.just(Covered()) | partly
 silences = st.sampled_from([Outcome.NO_SLOTS] * 3 + [Outcome.OVERLOADED, Outcome.UNREACHABLE])
 looks = st.tuples(
     st.sampled_from([DESKS[0], DESKS[0], DESKS[1]]),
@@ -98,7 +92,7 @@ class Telling(RuleBasedStateMachine):
         self.world.empty()
         self.queue.clear()
         sold = {name: paid & {each.value for each in CHANNELS} for name, paid in PLANS.items()}
-        self.model = Model(PROCEDURES, SITES, sold)
+        self.model = Model(INTERVALS, PROCEDURES, SITES, sold)
         self.bound: dict[UUID, Message] = {}
         self.written = False
         self.sweeper = Sweep()
@@ -119,6 +113,10 @@ class Telling(RuleBasedStateMachine):
     def check(self, several: list[Look]) -> None:
         self.read(several)
 
+    @rule(silence=silences, covered=st.lists(partly, min_size=1, max_size=2).map(tuple))
+    def check_that_shows_nothing(self, silence: Outcome, covered: tuple[Covered, ...]) -> None:
+        self.read([(self.shown[0], (), silence, covered)])
+
     @rule(pause=st.sampled_from(PAUSES[:2]))
     def check_the_same_again(self, pause: timedelta) -> None:
         self.traveller.shift(pause)
@@ -138,7 +136,7 @@ class Telling(RuleBasedStateMachine):
         if told:
             self.work_all()
 
-    @rule(look=looks, behind=st.sampled_from([0, 0, 1]), delay=st.sampled_from([0, 61, 125, 1000]))
+    @rule(look=looks, behind=st.sampled_from([0, 0, 1]), delay=st.sampled_from([0, 61, 125, 367]))
     def check_late(self, look: Look, behind: int, delay: int) -> None:
         """A result of an older claim, or one that was long on its way, or the same one twice."""
         self.read([look], ahead=1 - 2 * behind, delay=timedelta(seconds=delay))
@@ -155,11 +153,18 @@ class Telling(RuleBasedStateMachine):
             batch.append((check_item(look, self.model.tokens[look[0]] + ahead, at), at))
         self.last = several[0]
         self.shown = next((look for look in several if look[1]), self.shown)
-        found = [self.model.read(item, at, now, LATE) for item, at in batch]
+        found = [self.model.read(item, at, now) for item, at in batch]
         made = self.world.check(batch)
         self.written = True
         assert len(made) == len([each for each in found if each]), "detections"
         self.queue += [("match", each) for each in made]
+
+    @rule()
+    def lapse(self) -> None:
+        now = self.now()
+        self.world.lapse(now)
+        self.model.lapse(now)
+        self.written = True
 
     # People
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from api.models.user import Channel, Contact, Grant, User
 from configs.plan import PlanName
 from configs.prefecture import Procedure
 from crawler.items import CheckItem
+from crawler.lapse import close_unproven
 from crawler.record import record
 from crawler.rows import Result
 from tests.model.model import Limits, Told
@@ -27,7 +28,7 @@ SITES = {DESKS[1]: "Palaiseau"}
 PLANS = {"URGENCE_24H": {"email"}, "URGENCE_TOTAL": {"email", "sms", "telegram"}}
 CHANNELS = (Channel.EMAIL, Channel.SMS)
 PEOPLE = 2
-_WISHED = 60.0  # seconds
+INTERVALS = {DESKS[0]: timedelta(seconds=60), DESKS[1]: timedelta(seconds=180)}
 FILE = """
 name: Essonne
 department: "91"
@@ -46,7 +47,7 @@ _EMPTY = """
 DELETE FROM notification_matches; DELETE FROM notifications; DELETE FROM match_slots; DELETE FROM matches;
 DELETE FROM detection_slots; DELETE FROM detections; DELETE FROM slots; DELETE FROM checks;
 DELETE FROM alert_targets; DELETE FROM alerts; DELETE FROM grants; UPDATE contacts SET enabled = true;
-UPDATE desks SET last_token = 0, last_check_at = NULL, inconclusive = 0
+UPDATE desks SET last_token = 0, last_check_at = NULL, last_proven_at = NULL, inconclusive = 0
 """
 _SLOTS = "SELECT id, desk_id, place_key, moment, gone_reason FROM slots ORDER BY id"
 _MESSAGES = """
@@ -67,7 +68,9 @@ class World:
         # Beside the product's pool: a look costs one statement, without a transaction of its own.
         self._look = engine().execution_options(isolation_level="AUTOCOMMIT").connect()
         with session() as rows:
-            rows.add_all(DeskState(id=desk, wished_seconds=_WISHED) for desk in DESKS)
+            rows.add_all(
+                DeskState(id=desk, wished_seconds=each.total_seconds()) for desk, each in INTERVALS.items()
+            )
             for number in range(PEOPLE):
                 user = User(email=f"{number}@example.org")
                 rows.add(user)
@@ -92,6 +95,10 @@ class World:
         found = record([Result(check, check.token or 0, at) for check, at in checks]).detections
         self.detections += found
         return found
+
+    def lapse(self, now: datetime) -> None:
+        with session() as rows:
+            close_unproven(rows, now)
 
     def wait(self, person: int, limits: Iterable[Limits]) -> UUID:
         """Make an alert."""
