@@ -18,6 +18,7 @@ from alembic.util import CommandError
 
 from api.migrations.__main__ import config
 from deploy.local.environment import sandbox_environment, write_desk_files
+from deploy.local.exits import Exits
 from deploy.local.kept import Kept
 from deploy.local.ports import Ports, choose
 from deploy.local.postgres import start_postgres
@@ -49,6 +50,7 @@ class Stack:
     environment: dict[str, str]
     servers: list[Kept]
     supervisor: subprocess.Popen[bytes]
+    exits: Exits
 
     def look_after(self) -> list[str]:
         """Start again what nobody supervises and has ended; return what to tell a person.
@@ -57,9 +59,9 @@ class Stack:
             deploy.local.processes.StartFailed: supervisord ended, and with it all programs.
         """
         if (code := self.supervisor.poll()) is not None:
-            log = self.state / "logs" / "supervisor.out"
+            log = self.exits.log
             raise StartFailed(f"supervisord ended with {code}, and all programs with it; {log}:\n{tail(log)}")
-        return [said for server in self.servers if (said := server.revive())]
+        return [*(said for server in self.servers if (said := server.revive())), *self.exits.new()]
 
 
 @contextmanager
@@ -99,9 +101,10 @@ def running(
         moved = partial(_moved, f":{addresses.SITES_PORT}", f":{ports.sites}")
         write_desk_files(_SANDBOX_DESKS, state / "prefectures", lambda text: edit(moved(text)))
         _migrate(postgres.url(_DATABASE))
-        supervisor = _supervise(state, ports, environment, world=world)
+        exits = Exits(state / "logs" / "supervisor.out")
+        supervisor = _supervise(exits.log, commands(ports, world=world), environment)
         ends.callback(stop, supervisor, seconds=15)
-        yield Stack(state, ports, environment, servers, supervisor)
+        yield Stack(state, ports, environment, servers, supervisor, exits)
 
 
 @contextmanager
@@ -156,11 +159,11 @@ def _moved(usual: str, really: str, text: str) -> str:
 
 
 def _supervise(
-    state: Path, ports: Ports, environment: dict[str, str], *, world: bool
+    log: Path, programs: dict[str, list[str]], environment: dict[str, str]
 ) -> subprocess.Popen[bytes]:
-    conf = write_supervisor(state / "logs", commands(ports, world=world), ROOT)
+    conf = write_supervisor(log.parent, programs, ROOT)
     supervisord = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(conf)]
-    return start(with_parent(supervisord), state / "logs" / "supervisor.out", env=environment, cwd=ROOT)
+    return start(with_parent(supervisord), log, env=environment, cwd=ROOT)
 
 
 def wait_ready(stack: Stack, seconds: float = 60) -> None:

@@ -42,7 +42,12 @@ def notification(**given: Any) -> Notification:
     })  # fmt: skip
 
 
-ROWS: list[Row] = [check(), check(desk_id=LONGEST, outcome=Outcome.RATE_LIMITED), detection(slot()), notification()]
+ROWS: list[Row] = [
+    check(),
+    check(desk_id=LONGEST, outcome=Outcome.RATE_LIMITED),
+    detection(slot()),
+    notification(),
+]
 
 
 @pytest.mark.parametrize("row", ROWS)
