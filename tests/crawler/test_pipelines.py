@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -75,3 +76,21 @@ def test_a_feeder_that_never_ends_does_not_keep_the_writer_open(
 
     asyncio.run(test())
     assert closed == [0.01]
+
+
+def test_the_event_loop_goes_on_while_the_last_checks_are_written(
+    crawler: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, writer = opened(crawler)
+    turned = threading.Event()
+    waited: list[bool] = []
+    monkeypatch.setattr(writer, "close", lambda _: waited.append(turned.wait(3)))
+
+    async def test() -> None:
+        closing = asyncio.create_task(pipeline.close_spider())
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_later(0.01, turned.set)
+        await closing
+
+    asyncio.run(test())
+    assert waited == [True]
