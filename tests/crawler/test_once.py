@@ -86,6 +86,32 @@ def test_a_real_host_rests_as_its_budget_says_and_a_stand_in_does_not(
     assert rest(make_desk("https://www.x.gouv.fr/booking/create/1"), 3) == 0
 
 
+def test_a_real_host_is_left_alone_between_two_of_its_desks(
+    monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
+) -> None:
+    settings_env(SPIDER_PLACES="4")
+    rested: list[float] = []
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        rested.append(seconds)
+        await sleep(0)
+
+    async def visit(each: Desk, _: int | None) -> CheckItem:
+        return check(desk_id=each.id, requests=4)
+
+    monkeypatch.setattr(asyncio, "sleep", noted)
+    real = [
+        make_desk(f"https://www.essonne.gouv.fr/booking/create/{form}", slug=f"{form}") for form in (1, 2)
+    ]
+
+    async def both() -> list[str]:
+        return [each.slug async for each, _ in each_once(real, visit)]
+
+    assert asyncio.run(both()) == ["1", "2"]
+    assert rested == [40]  # four requests at six a minute; nobody waits after the last
+
+
 def scrapy(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the command as its user does, with neither a database nor Redis to be found."""
     kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
