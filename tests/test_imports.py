@@ -1,0 +1,69 @@
+"""Nothing is built at import: no client, no engine, no app, no file, no thread; not even the environment is read."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# Alembic runs its files; those of the benchmark start with Scrapy's own.
+CODE = """
+import importlib, json, pkgutil, sys, threading
+
+done = []
+FORBIDDEN = {"socket.connect", "socket.bind", "subprocess.Popen", "os.mkdir", "os.system", "sqlite3.connect"}
+
+def watch(event, given):
+    if event == "socket.bind" and given[1][1] == 0:
+        return  # urllib3 looks whether there is IPv6
+    if event in FORBIDDEN or (event == "open" and isinstance(given[1], str) and set(given[1]) & set("wax+")):
+        done.append(f"{event} {given[0]}")
+
+sys.addaudithook(watch)
+names = []
+for package in ("api", "configs", "crawler", "deploy", "notifier"):
+    for found in pkgutil.walk_packages([f"{ROOT}/{package}"], f"{package}."):
+        if not found.name.startswith(("api.migrations.", "deploy.bench.")) and not found.name.endswith("__main__"):
+            names.append(found.name)
+            importlib.import_module(found.name)
+from api.models.base import engine
+from configs.settings import settings
+built = [each.__name__ for each in (engine, settings) if each.cache_info().currsize]
+threads = [each.name for each in threading.enumerate() if each is not threading.main_thread()]
+print(json.dumps({"names": names, "done": done, "built": built, "threads": threads}))
+"""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """Import every module of ours in a process that has no environment and stands elsewhere."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith("COV")}
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", CODE.replace("{ROOT}", str(ROOT))],
+        cwd=tmp_path_factory.mktemp("elsewhere"),
+        env=kept | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def test_every_program_is_among_what_was_imported(found: dict[str, list[str]]) -> None:
+    assert {"api.app", "crawler.feeder", "deploy.local.stack", "notifier.worker"} < set(found["names"])
+
+
+@pytest.mark.parametrize("what", ["done", "built", "threads"])
+def test_an_import_does_nothing(found: dict[str, list[str]], what: str) -> None:
+    assert found[what] == []
+
+
+def test_the_records_come_without_flask_scrapy_or_rq() -> None:
+    code = "import sys, api.models.tables, api.models.base; print({'flask', 'scrapy', 'rq'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "set()", done.stderr
