@@ -1,5 +1,6 @@
 """The loop that all booking systems share: a desk is checked, and the check ends in exactly one outcome."""
 
+import asyncio
 import logging
 import os
 import random
@@ -9,8 +10,10 @@ from contextlib import aclosing
 from functools import cache
 from typing import Any, Self
 
-from scrapy import Spider
+from scrapy import Request, Spider
 from scrapy.crawler import Crawler
+from scrapy.http import Response
+from twisted.internet.defer import AlreadyCalledError
 
 from configs.clock import clock
 from configs.desk import Desk
@@ -19,7 +22,7 @@ from crawler.catalogue import check_catalogue, visit_of
 from crawler.choice import Choice, located
 from crawler.failures import NoPage
 from crawler.fetch import Session
-from crawler.items import CheckItem, SlotItem, slot_items
+from crawler.items import CheckItem, Ended, SlotItem, slot_items
 from crawler.once import each_once
 from crawler.platforms import platform
 from crawler.reading import Outcome, Visit
@@ -75,17 +78,17 @@ class BookingSpider(Spider):
         crawler.settings.set("FEEDS", only_slots, priority="cmdline")
         return spider
 
-    async def start(self) -> AsyncIterator[CheckItem | SlotItem]:
-        """Yield each check when it has ended and, once-mode, its slots for the feeds."""
+    async def start(self) -> AsyncIterator[CheckItem | Ended | SlotItem]:
+        """Yield checks when they have ended and, once-mode, their slots for the feeds."""
         if not self.once:
             from crawler.feeder import serve  # noqa: PLC0415 -- a check at the terminal loads no Redis library
 
-            async with aclosing(serve(self)) as checks:
-                async for check in checks:
-                    yield check
+            async with aclosing(serve(self)) as batches:
+                async for ended in batches:
+                    yield ended
             return
-        async with aclosing(each_once(self.desks, self.check)) as ended:
-            async for desk, check in ended:
+        async with aclosing(each_once(self.desks, self.check)) as checks:
+            async for desk, check in checks:
                 self.report.add(desk, check)
                 yield check
                 for slot in slot_items(desk, check):
@@ -132,9 +135,22 @@ class BookingSpider(Spider):
             process=process_name(),
         )
 
+    async def _download(self, request: Request) -> Response:
+        """Ask Scrapy's downloader.
+
+        Raises:
+            asyncio.CancelledError: the engine stops. Its slot then counts its requests down to none once more for
+                each that a running check still begins, and fails the second time with this error in place of the
+                answer (scrapy/core/engine.py, _maybe_fire_closing).
+        """
+        try:
+            return await self.crawler.engine.download_async(request)
+        except AlreadyCalledError as error:
+            raise asyncio.CancelledError from error
+
     def _session(self) -> Session:
         return Session(
-            self.crawler.engine.download_async,
+            self._download,
             deadline=settings().http_deadline_seconds,
             largest=self.settings.getint("DOWNLOAD_MAXSIZE"),
         )

@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Coroutine, Iterable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -17,7 +17,7 @@ from configs.prefecture import desks
 from configs.settings import settings
 from crawler import due
 from crawler.due import Claim, Finish
-from crawler.items import CheckItem
+from crawler.items import CheckItem, Ended
 from crawler.pace import floor
 from crawler.record import writer_of
 from crawler.schedule import budget_of, cost_of, hold_seconds
@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Finished = tuple[CheckItem, datetime]
 _GLANCE = 0.2  # seconds between two looks at the engine and the parent process
 _BEHIND = 0.05  # seconds until a writer that was behind is looked at again
 _LAST_CLAIM = 1.0  # seconds that a claim on its way may still take when we stop
 
 
-async def serve(spider: "BookingSpider") -> AsyncGenerator[CheckItem, None]:
-    """Yield the checks of desks that fall due, until the crawl is stopped.
+async def serve(spider: "BookingSpider") -> AsyncGenerator[Ended, None]:
+    """Yield the checks of desks that fall due as they end, until the crawl is stopped.
 
     Raises:
         scrapy.exceptions.CloseSpider: this process may not claim (any more): no seat, or its parent died.
@@ -42,18 +43,18 @@ async def serve(spider: "BookingSpider") -> AsyncGenerator[CheckItem, None]:
     feeder = Feeder(spider)
     feeder.begin()
     try:
-        while (check := await feeder.finished.get()) is not None:
-            yield check
+        while checks := await feeder.ended():
+            yield Ended(checks)
     finally:
         await feeder.stop("the crawl was stopped")
     raise CloseSpider(feeder.reason)
 
 
 class Feeder:
-    """The claims of one process. `finished` gives its checks as they end, None after the last one."""
+    """The claims of one process, and what comes of them."""
 
     def __init__(self, spider: "BookingSpider") -> None:
-        self.finished: asyncio.Queue[CheckItem | None] = asyncio.Queue()
+        self._finished: asyncio.Queue[Finished | None] = asyncio.Queue()  # None: that was the last
         self.reason = ""
         self._spider = spider
         self._writer = writer_of(spider.crawler, spider.system)
@@ -61,6 +62,7 @@ class Feeder:
         self._seat = Seat(self._client, spider.system)
         self._parent = settings().scrapyd_pid or os.getppid()
         self._running: dict[asyncio.Task[None], tuple[Desk, Claim]] = {}
+        self._cut_off: list[tuple[Desk, Claim]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._full = False
@@ -73,6 +75,15 @@ class Feeder:
         self._writer.fed = fed
         self._writer.on_finish = lambda: loop.call_soon_threadsafe(self._wake.set)
         self._tasks = [self._start(self._work()), self._start(self._look_after())]
+
+    async def ended(self) -> tuple[Finished, ...]:
+        """Wait for checks and return all that have ended since, each with when it did; none after the last one."""
+        checks = [await self._finished.get()]
+        while checks[-1] and not self._finished.empty():
+            checks.append(self._finished.get_nowait())
+        if checks[-1] is None:
+            self._finished.put_nowait(None)
+        return tuple(filter(None, checks))
 
     async def stop(self, reason: str) -> None:
         """Stop claiming, let running checks end for STOP_GRACE_SECONDS, give the rest back; may be called twice."""
@@ -168,11 +179,14 @@ class Feeder:
             task.add_done_callback(self._check_ended)
 
     async def _check(self, desk: Desk, claim: Claim) -> None:
-        self.finished.put_nowait(await self._spider.check(desk, claim.token))
+        check = await self._spider.check(desk, claim.token)
+        self._finished.put_nowait((check, clock()))
 
     def _check_ended(self, task: "asyncio.Task[None]") -> None:
-        desk, _ = self._running.pop(task)
-        if not task.cancelled() and (fault := task.exception()):
+        desk, claim = self._running.pop(task)
+        if task.cancelled():
+            self._cut_off.append((desk, claim))
+        elif fault := task.exception():
             log.error(
                 "the check of %s failed; it comes due again when its hold ends", desk.id, exc_info=fault
             )
@@ -202,20 +216,19 @@ class Feeder:
         await _cancelled(self._tasks)
         if self._running:
             await asyncio.wait(self._running, timeout=settings().stop_grace_seconds)
-        late = dict(self._running)
-        await _cancelled(late)
-        await self._give_back(late.values())
+        await _cancelled(list(self._running))
+        await self._give_back(self._cut_off)
         await self._leave()
         self._writer.on_finish = None
-        self.finished.put_nowait(None)
+        self._finished.put_nowait(None)
         if not self._engine_runs():
             self._drain()
 
     def _drain(self) -> None:
         """Hand over what nobody asks for any more: an engine that stops takes no items."""
-        while not self.finished.empty():
-            if check := self.finished.get_nowait():
-                self._writer.put(check)
+        while not self._finished.empty():
+            if finished := self._finished.get_nowait():
+                self._writer.put(*finished)
         if self._writer.fed:
             self._writer.fed.set()
 

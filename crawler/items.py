@@ -33,6 +33,17 @@ class CheckItem:
 
 
 @dataclass(frozen=True)
+class Ended:
+    """Checks that ended since the last such item, each with the instant (UTC) its last page was read.
+
+    Scrapy takes an item out of start() in every other turn of its loop. Yielded one by one, half of the checks of a
+    spider at full speed waited for seconds, unwritten (1,500 of 3,000 after ten seconds).
+    """
+
+    checks: tuple[tuple[CheckItem, datetime], ...]
+
+
+@dataclass(frozen=True)
 class SlotItem:
     """A slot as a feed exports it, in the order of its columns.
 

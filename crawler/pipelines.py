@@ -7,7 +7,7 @@ from typing import Any, Self
 from scrapy.crawler import Crawler
 
 from configs.settings import settings
-from crawler.items import CheckItem
+from crawler.items import Ended
 from crawler.record import writer_of
 
 
@@ -29,8 +29,9 @@ class RecordPipeline:
 
     def process_item(self, item: Any) -> Any:
         """Take checks, pass all else on."""
-        if isinstance(item, CheckItem):
-            self._writer.put(item)
+        if isinstance(item, Ended):
+            for check, read_at in item.checks:
+                self._writer.put(check, read_at)
         return item
 
     async def close_spider(self) -> None:

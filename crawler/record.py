@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -76,12 +77,12 @@ class Writer:
         """
         return self._stuck or len(self._waiting) + self._writing >= BEHIND
 
-    def put(self, check: CheckItem) -> None:
-        """Hand over a check that just ended (now is when its page was read); a check without a token is not kept."""
+    def put(self, check: CheckItem, read_at: datetime | None = None) -> None:
+        """Hand over a check, read to its end at `read_at` (UTC; None: just now); one without a token is not kept."""
         if check.token is None:
             return
         with self._changed:
-            self._waiting.append(Result(check, check.token, clock()))
+            self._waiting.append(Result(check, check.token, read_at or clock()))
             if self._thread.ident is None:
                 self._thread.start()
             self._changed.notify_all()

@@ -14,7 +14,7 @@ from configs.clock import clock
 from configs.desk import Desk
 from configs.outcome import Outcome
 from crawler import due, feeder, seat
-from crawler.items import CheckItem
+from crawler.items import CheckItem, Ended
 from crawler.record import writer_of
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ class Spider:
         self.crawler = Crawler()
         self.writer = writer_of(cast("Any", self.crawler), SYSTEM)
         self.handed: list[str] = []
-        self.writer.put = lambda check: self.handed.append(check.desk_id)  # type: ignore[method-assign]
+        self.writer.put = lambda check, read_at=None: self.handed.append(check.desk_id)  # type: ignore[method-assign]
         self.asked: list[str] = []
         self.held: dict[str, asyncio.Event] = {}
-        self.fault: Exception | None = None
+        self.fault: BaseException | None = None
 
     async def check(self, desk: Desk, token: int | None) -> CheckItem:
         self.asked.append(desk.slug)
@@ -90,7 +90,15 @@ def put(desks: dict[str, Desk], *slugs: str, ahead: float = 0) -> None:
         due.send(client, due.schedule(SYSTEM, entries))
 
 
-def serve(spider: Spider) -> AsyncGenerator[CheckItem, None]:
+async def serve(spider: Spider) -> AsyncGenerator[CheckItem, None]:
+    """Yield the checks one by one."""
+    async with aclosing(batches(spider)) as served:
+        async for ended in served:
+            for check, _ in ended.checks:
+                yield check
+
+
+def batches(spider: Spider) -> AsyncGenerator[Ended, None]:
     return feeder.serve(cast("BookingSpider", spider))
 
 
@@ -131,6 +139,66 @@ def test_desks_that_are_due_are_checked_and_yielded_as_they_end(
             second = await anext(checks)
         assert [first.desk_id, second.desk_id] == ["evry_91/b", "evry_91/a"]
         assert first.token == 1
+
+    run(test())
+
+
+def test_all_checks_that_ended_meanwhile_are_one_item_each_with_its_own_instant(
+    spider: Spider, desks: dict[str, Desk]
+) -> None:
+    async def test() -> None:
+        put(desks, "a", "b", "c")
+        spider.held = {slug: asyncio.Event() for slug in "bc"}
+        async with aclosing(batches(spider)) as served:
+            first = await anext(served)
+            await until(lambda: len(spider.asked) == 3)
+            spider.held["b"].set()
+            await asyncio.sleep(0.02)
+            spider.held["c"].set()
+            await asyncio.sleep(0.02)
+            second = await anext(served)
+        assert [check.desk_id for check, _ in first.checks] == ["evry_91/a"]
+        assert [check.desk_id for check, _ in second.checks] == ["evry_91/b", "evry_91/c"]
+        (_, sooner), (_, later) = second.checks
+        assert timedelta(milliseconds=15) < later - sooner < clock() - sooner
+
+    run(test())
+
+
+def test_the_last_checks_come_before_the_end(spider: Spider, desks: dict[str, Desk]) -> None:
+    async def test() -> None:
+        put(desks, "a", "b")
+        spider.held = {slug: asyncio.Event() for slug in "ab"}
+        served = batches(spider)
+        waiting = asyncio.ensure_future(anext(served))
+        await until(lambda: len(spider.asked) == 2)
+        with due.connect() as client:
+            client.set(f"seat:{SYSTEM}:0", "another process", px=60_000)
+        spider.held["a"].set()
+        assert len((await waiting).checks) == 1
+        asyncio.get_running_loop().call_later(0.03, spider.held["b"].set)
+        await asyncio.sleep(0.1)
+        assert len((await anext(served)).checks) == 1
+        with closed("seat"):
+            await anext(served)
+
+    run(test())
+
+
+def test_a_check_that_the_engine_broke_off_is_given_back(spider: Spider, desks: dict[str, Desk]) -> None:
+    async def test() -> None:
+        put(desks, "a", "b")
+        spider.held["a"] = asyncio.Event()
+        spider.fault = asyncio.CancelledError()
+        checks = serve(spider)
+        waiting = asyncio.ensure_future(anext(checks))
+        await until(lambda: len(spider.asked) == 2)
+        await asyncio.sleep(0.01)
+        assert score_of(desks["b"]) > clock()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert score_of(desks["b"]) <= clock()
 
     run(test())
 
@@ -275,8 +343,11 @@ def test_an_engine_that_stops_while_it_asks_for_nothing_is_noticed(
 ) -> None:
     async def test() -> None:
         put(desks, "a", "b")
+        spider.held["b"] = asyncio.Event()
         checks = serve(spider)
         await anext(checks)
+        spider.held["b"].set()
+        await until(lambda: len(spider.asked) == 2)
         spider.crawler.engine.running = False
         await until(lambda: spider.writer.fed and spider.writer.fed.is_set())
         assert spider.handed == ["evry_91/b"]

@@ -5,9 +5,10 @@ from typing import Any, cast
 
 import pytest
 
+from crawler.items import Ended
 from crawler.pipelines import RecordPipeline
 from crawler.record import Writer, writer_of
-from tests.crawler.checks import check
+from tests.crawler.checks import HOUR, NOW, check
 
 
 class Crawler:
@@ -32,10 +33,11 @@ def test_checks_go_to_the_writer_and_everything_passes_on(
 ) -> None:
     pipeline, writer = opened(crawler)
     taken: list[object] = []
-    monkeypatch.setattr(writer, "put", taken.append)
-    others = [check(), {"a": "slot"}]
-    assert [pipeline.process_item(item) for item in others] == others
-    assert taken == others[:1]
+    monkeypatch.setattr(writer, "put", lambda *given: taken.append(given))
+    ended = Ended(((check("a"), NOW), (check("b"), HOUR)))
+    items = [ended, {"a": "slot"}]
+    assert [pipeline.process_item(item) for item in items] == items
+    assert taken == list(ended.checks)
 
 
 def test_a_crawl_has_one_writer(crawler: Any) -> None:
