@@ -2,12 +2,9 @@
 
 import asyncio
 import logging
-import os
 import random
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
-from functools import cache
 from typing import Any, Self
 
 from scrapy import Request, Spider
@@ -22,6 +19,7 @@ from crawler.catalogue import check_catalogue, visit_of
 from crawler.choice import Choice, located
 from crawler.failures import NoPage
 from crawler.fetch import Session
+from crawler.identity import process_name
 from crawler.items import CheckItem, Ended, SlotItem, slot_items
 from crawler.once import each_once
 from crawler.platforms import platform
@@ -49,6 +47,7 @@ class BookingSpider(Spider):
         super().__init__(name)
         self.desks = self.chosen(arguments)
         self.once = bool(self.desks)
+        self.job = str(arguments.get("_job", ""))  # scrapyd's id
         self.report = Report(self.system)
 
     @classmethod
@@ -195,9 +194,3 @@ def _gap() -> float:
     """Return a person's delay between two pages, in seconds: STEP_GAP_SECONDS at most, a third of it at least."""
     longest = settings().step_gap_seconds
     return random.uniform(longest / 3, longest)  # noqa: S311 -- no secret
-
-
-@cache
-def process_name() -> str:
-    """Return host:pid, as checks are signed."""
-    return f"{socket.gethostname()}:{os.getpid()}"

@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Coroutine, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,11 @@ from configs.clock import clock
 from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import settings
-from crawler import due
+from crawler import due, processes
 from crawler.due import Claim, Finish
 from crawler.items import CheckItem, Ended
 from crawler.pace import floor
+from crawler.processes import State
 from crawler.record import writer_of
 from crawler.schedule import budget_of, cost_of, hold_seconds
 from crawler.seat import Seat
@@ -60,8 +62,10 @@ class Feeder:
         self._writer = writer_of(spider.crawler, spider.system)
         self._client = due.connect_async()
         self._seat = Seat(self._client, spider.system)
+        self._self = processes.myself(spider.system, spider.job, self._seat.holder)
         self._parent = settings().scrapyd_pid or os.getppid()
         self._running: dict[asyncio.Task[None], tuple[Desk, Claim]] = {}
+        self._checks = 0
         self._cut_off: list[tuple[Desk, Claim]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
@@ -74,7 +78,8 @@ class Feeder:
         loop, fed = asyncio.get_running_loop(), asyncio.Event()
         self._writer.fed = fed
         self._writer.on_finish = lambda: loop.call_soon_threadsafe(self._wake.set)
-        self._tasks = [self._start(self._work()), self._start(self._look_after())]
+        loops = (self._work(), self._renew(), self._look_after())
+        self._tasks = [self._start(each) for each in loops]
 
     async def ended(self) -> tuple[Finished, ...]:
         """Wait for checks and return all that have ended since, each with when it did; none after the last one."""
@@ -105,7 +110,7 @@ class Feeder:
         if not await self._sit():
             self._end("no free seat: as many spiders as SPIDER_PROCESSES allows are at work")
             return
-        self._tasks.append(self._start(self._keep_seat()))
+        await self._tell("serving")
         while not self._ended:
             self._wake.clear()
             wait = await self._claim()
@@ -122,16 +127,43 @@ class Feeder:
                 await asyncio.sleep(settings().feeder_sleep_seconds)
         return True
 
-    async def _keep_seat(self) -> None:
+    async def _renew(self) -> None:
+        """Say now and then who we are, and keep the seat once there is one."""
         while True:
+            await self._tell(self._self.state)
             await asyncio.sleep(settings().seat_renew_seconds)
-            try:
-                kept = await self._seat.keep()
-            except redis.RedisError as error:
-                self._lost(error)
-            else:
-                if not kept:
-                    self._end("its seat was given to another process")
+            await self._keep_seat()
+
+    async def _has_seat(self) -> bool:
+        """Whether we may claim: not on a seat that ran out while we were suspended or Redis was away."""
+        if not self._seat.held:
+            await self._keep_seat()
+        return self._seat.held
+
+    async def _keep_seat(self) -> None:
+        """Renew the seat, or end where another process sits there."""
+        if self._self.state == "waiting":
+            return
+        try:
+            kept = await self._seat.keep()
+        except redis.RedisError as error:
+            self._lost(error)
+        else:
+            if not kept:
+                self._end("its seat was given to another process")
+
+    async def _tell(self, state: State) -> None:
+        self._self = replace(
+            self._self,
+            state=state,
+            memory=processes.resident(),
+            running=len(self._running),
+            checks=self._checks,
+        )
+        try:
+            await processes.tell(self._client, self._self)
+        except redis.RedisError as error:
+            self._lost(error)
 
     async def _look_after(self) -> None:
         """Notice what nobody tells us: the engine stops while it asks for nothing, or scrapyd died."""
@@ -149,6 +181,8 @@ class Feeder:
         if self._writer.behind:
             return _BEHIND
         if self._full and not free:
+            return longest
+        if not await self._has_seat():
             return longest
         now = clock()
         try:
@@ -181,6 +215,7 @@ class Feeder:
     async def _check(self, desk: Desk, claim: Claim) -> None:
         check = await self._spider.check(desk, claim.token)
         self._finished.put_nowait((check, clock()))
+        self._checks += 1
 
     def _check_ended(self, task: "asyncio.Task[None]") -> None:
         desk, claim = self._running.pop(task)
@@ -214,6 +249,7 @@ class Feeder:
         self._wake.set()
         await asyncio.wait(self._tasks[:1], timeout=_LAST_CLAIM)
         await _cancelled(self._tasks)
+        await self._leave_seat()
         if self._running:
             await asyncio.wait(self._running, timeout=settings().stop_grace_seconds)
         await _cancelled(list(self._running))
@@ -248,9 +284,16 @@ class Feeder:
             with suppress(redis.RedisError):  # then they come due when their holds end
                 await due.asend(self._client, due.finish(self._spider.system, visits, now=now))
 
-    async def _leave(self) -> None:
+    async def _leave_seat(self) -> None:
+        """Let a successor claim while our last checks run: what we hold stays ours."""
         with suppress(redis.RedisError):  # then the seat frees itself
             await self._seat.leave()
+        if self._running:
+            await self._tell("ending")
+
+    async def _leave(self) -> None:
+        with suppress(redis.RedisError):  # then nobody hears of us any more, and we are forgotten
+            await processes.forget(self._client, self._self.name)
         await self._client.aclose()
 
 

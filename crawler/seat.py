@@ -10,7 +10,7 @@ from configs.settings import settings
 from crawler import lua
 from crawler.due import Call, asend
 
-_RETRY = 0.5  # seconds
+_RETRY = 0.1  # seconds; a successor that waits finds a seat that was left so soon
 
 
 class Seat:
@@ -19,8 +19,14 @@ class Seat:
     def __init__(self, client: redis.asyncio.Redis, system: str) -> None:
         self._client = client
         self._keys = [f"seat:{system}:{number}" for number in range(settings().spider_processes)]
-        self._holder = secrets.token_hex(8)
+        self.holder = secrets.token_hex(8)
         self._key: str | None = None
+        self._ours_until = 0.0
+
+    @property
+    def held(self) -> bool:
+        """Whether the seat is surely ours: a process that was suspended finds it run out when it wakes."""
+        return self._key is not None and monotonic() < self._ours_until
 
     async def take(self) -> bool:
         """Take a free seat, waiting as long as one lasts: a predecessor that died leaves it within that time.
@@ -53,9 +59,14 @@ class Seat:
             redis.RedisError: Redis is away; the seat frees itself.
         """
         if self._key:
-            await asend(self._client, Call(lua.LEAVE, (self._key,), (self._holder,), bool))
-            self._key = None
+            key, self._key = self._key, None
+            await asend(self._client, Call(lua.LEAVE, (key,), (self.holder,), bool))
 
     async def _renewed(self, key: str) -> bool:
-        milliseconds = round(settings().seat_seconds * 1000)
-        return await asend(self._client, Call(lua.RENEW, (key,), (self._holder, milliseconds), bool))
+        seconds, now = settings().seat_seconds, monotonic()
+        renewed = await asend(
+            self._client, Call(lua.RENEW, (key,), (self.holder, round(seconds * 1000)), bool)
+        )
+        if renewed:
+            self._ours_until = now + seconds
+        return renewed

@@ -3,6 +3,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,7 +14,7 @@ from scrapy.exceptions import CloseSpider
 from configs.clock import clock
 from configs.desk import Desk
 from configs.outcome import Outcome
-from crawler import due, feeder, seat
+from crawler import due, feeder, processes, seat
 from crawler.items import CheckItem, Ended
 from crawler.record import writer_of
 
@@ -35,6 +36,7 @@ class Spider:
     """Checks desks at once, except those that a test holds back."""
 
     system = SYSTEM
+    job = "job-1"
 
     def __init__(self) -> None:
         self.crawler = Crawler()
@@ -414,6 +416,67 @@ def test_a_spider_that_was_born_an_orphan_closes(
     async def test() -> None:
         with closed("parent"):
             await anext(serve(spider))
+
+    run(test())
+
+
+def told() -> processes.Process | None:
+    with due.connect() as client:
+        found = processes.processes(client)
+    return found[0] if found else None
+
+
+def test_a_process_says_who_it_is_from_its_first_wait_to_its_end(
+    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
+) -> None:
+    settings_env(SEAT_SECONDS="5", STOP_GRACE_SECONDS="3")
+
+    def state() -> str | None:
+        return found.state if (found := told()) else None
+
+    async def test() -> None:
+        put(desks, "a", "b")
+        spider.held["b"] = asyncio.Event()
+        with due.connect() as client:
+            client.set(f"seat:{SYSTEM}:0", "a predecessor", px=60_000)
+            checks = serve(spider)
+            waiting = asyncio.ensure_future(anext(checks))
+            await until(lambda: state() == "waiting")
+            assert spider.asked == []
+            client.delete(f"seat:{SYSTEM}:0")
+            await waiting
+            await until(lambda: (found := told()) and found.checks == 1 and found.running == 1)
+            found = told()
+            assert found
+            assert (found.state, found.job, found.pid) == ("serving", "job-1", os.getpid())
+            assert client.get(f"seat:{SYSTEM}:0") == found.holder
+        spider.crawler.engine.running = False
+        await until(lambda: state() == "ending")
+        assert seats() == []  # a successor need not wait for the last checks
+        spider.held["b"].set()
+        await checks.aclose()
+        assert told() is None
+
+    run(test())
+
+
+def test_a_process_that_was_suspended_claims_nothing_on_a_seat_that_ran_out(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
+) -> None:
+    settings_env(SEAT_SECONDS="60", SEAT_RENEW_SECONDS="60")
+
+    async def test() -> None:
+        put(desks, "a")
+        checks = serve(spider)
+        await anext(checks)
+        with due.connect() as client:
+            client.set(f"seat:{SYSTEM}:0", "a successor", px=60_000)
+        later = monotonic() + 61
+        monkeypatch.setattr(seat, "monotonic", lambda: later)
+        put(desks, "b")
+        with closed("its seat was given to another process"):
+            await anext(checks)
+        assert spider.asked == ["a"]
 
     run(test())
 
