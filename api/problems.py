@@ -1,5 +1,6 @@
 """How an error leaves: one shape for all, no trace of the inside."""
 
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
@@ -96,10 +97,18 @@ def field_errors(error: ValidationError) -> list[FieldError]:
         FieldError(
             path=".".join(str(part) for part in each["loc"]),
             rule=each["type"],
-            detail=each["msg"].removeprefix("Value error, "),
+            detail=_said(each["msg"]),
         )
         for each in error.errors(include_input=False, include_context=False, include_url=False)
     ]
+
+
+def _said(message: str) -> str:
+    """Return pydantic's words as a person would say them: it counts a secret's characters as items."""
+    text = message.removeprefix("Value error, ")
+    if text.startswith("Value should have at"):
+        text = re.sub(r"items? after validation", "characters", text)
+    return text
 
 
 def handle_problems(app: Flask) -> None:

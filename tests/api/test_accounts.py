@@ -263,3 +263,10 @@ def test_the_account_shows_contacts_flags_and_the_plan(
 def test_without_a_grant_the_plan_is_none(client: FlaskClient, person: Callable[..., Person]) -> None:
     shown = client.get("/api/auth/me", headers=person().headers).json or {}
     assert (shown["plan"], shown["planExpiresAt"]) == ("NONE", None)
+
+
+def test_a_short_password_is_told_in_characters(client: FlaskClient) -> None:
+    answer = client.post("/api/auth/register", json=CAMILLE | {"password": "short"})
+    assert [error["detail"] for error in (answer.json or {})["errors"]] == [
+        "Value should have at least 12 characters, not 5"
+    ]
