@@ -37,14 +37,19 @@ def seed(stack: Stack) -> None:
     Raises:
         SeedFailed: a route answered something else than expected.
     """
-    _call(
-        stack, "POST", "/api/auth/register", {"email": EMAIL, "password": PASSWORD, "plan": "URGENCE_TOTAL"}
-    )
+    if not _is_known():  # who registers twice is told so by mail: at each start that would be noise
+        account = {"email": EMAIL, "password": PASSWORD, "plan": "URGENCE_TOTAL"}
+        _call(stack, "POST", "/api/auth/register", account)
     waiting = _entitle()
     if not waiting:
         token = _call(stack, "POST", "/api/auth/login", {"email": EMAIL, "password": PASSWORD})["token"]
         for wish in _WISHES:
             _call(stack, "POST", "/api/alerts", wish, token)
+
+
+def _is_known() -> bool:
+    with session() as s:
+        return s.scalar(sa.select(sa.exists().where(sa.func.lower(User.email) == EMAIL))) or False
 
 
 def _entitle() -> bool:
