@@ -18,6 +18,7 @@ from crawler import lua
 
 T = TypeVar("T")
 Claiming = tuple["Claim", ...]
+_STOPPED = "stopped"
 _TIMEOUT = 5  # seconds; a script takes milliseconds, a Redis that hangs must not hang a spider's end
 
 
@@ -136,7 +137,7 @@ def claim(system: str, *, now: datetime, places: int, hold: float) -> Call[Claim
 
     Each is re-armed at now + `hold` seconds: a process that dies costs the desk that long, no more.
     """
-    keys = (_due(system), _desks(system), pushed(system))
+    keys = (_due(system), _desks(system), pushed(system), _STOPPED)
     return Call(lua.CLAIM, keys, (now.timestamp(), places, hold), _claimed)
 
 
@@ -187,7 +188,27 @@ def rest(hosts: dict[str, datetime], *, now: datetime) -> Call[None]:
     arguments: list[str | float] = [now.timestamp()]
     for host, until in hosts.items():
         arguments += [host, until.timestamp()]
-    return Call(lua.REST, (), arguments, lambda _: None)
+    return Call(lua.REST, (), arguments, _nothing)
+
+
+def stop(host: str) -> Call[None]:
+    """Let nobody claim a desk of the host, nor ask one more request of it."""
+    return Call(lua.STOP, (_STOPPED,), (host,), _nothing)
+
+
+def go(host: str) -> Call[None]:
+    """Let the host be asked again."""
+    return Call(lua.GO, (_STOPPED,), (host,), _nothing)
+
+
+def only_stopped(hosts: Sequence[str]) -> Call[None]:
+    """Stop these hosts and no other."""
+    return Call(lua.ONLY_STOPPED, (_STOPPED,), hosts, _nothing)
+
+
+def stopped() -> Call[frozenset[str]]:
+    """Return the hosts that are stopped."""
+    return Call(lua.STOPPED, (_STOPPED,), (), frozenset)
 
 
 def members(client: "redis.Redis", system: str) -> set[str]:
@@ -211,6 +232,10 @@ def _due(system: str) -> str:
 
 def _desks(system: str) -> str:
     return f"desks:{system}"
+
+
+def _nothing(_: object) -> None:
+    return None
 
 
 def _instant(text: str) -> datetime:

@@ -2,7 +2,8 @@
 
 Keys: `due:<system>` sorted set of desks by the second they are due; `desks:<system>` hash, desk → "<gap> <host>";
 `<system>:checks` list an operator pushes desk ids to; `token:<desk>` counter; `host:<host>` "<until> <desk> <token>"
-while a visit holds it, "<until>" while it only rests between two; `rest:<host>` and `floor:<desk>` "<until>".
+while a visit holds it, "<until>" while it only rests between two; `rest:<host>` and `floor:<desk>` "<until>";
+`stopped` set of the hosts that an operator stopped.
 Expiry by Redis only clears litter: what counts is the `until` inside, compared with the time given.
 """
 
@@ -16,7 +17,7 @@ local function keep(key, value, seconds)
 end
 """
 
-# KEYS due, desks, pushed; ARGV now, places, hold (seconds).
+# KEYS due, desks, pushed, stopped; ARGV now, places, hold (seconds).
 # Returns {{desk, token, due}…, wake ('' if nothing waits), refused pushes}.
 CLAIM = (
     _UNTIL
@@ -52,7 +53,9 @@ while #claims < places do
       redis.call('ZREM', KEYS[1], desk)
     else
       local free = math.max(until_of('host:' .. host), until_of('rest:' .. host), until_of('floor:' .. desk))
-      if free <= now then
+      if redis.call('SISMEMBER', KEYS[4], host) == 1 then
+        skipped = skipped + 1
+      elseif free <= now then
         take(desk, due, tonumber(gap), host)
       else
         wake = math.min(wake, free)
@@ -122,6 +125,19 @@ for at = 2, #ARGV, 2 do
 end
 """
 )
+
+# KEYS stopped; ARGV host.
+STOP = "redis.call('SADD', KEYS[1], ARGV[1])"
+GO = "redis.call('SREM', KEYS[1], ARGV[1])"
+
+# KEYS stopped; ARGV hosts.
+ONLY_STOPPED = """
+redis.call('DEL', KEYS[1])
+if #ARGV > 0 then redis.call('SADD', KEYS[1], unpack(ARGV)) end
+"""
+
+# KEYS stopped. Returns the hosts.
+STOPPED = "return redis.call('SMEMBERS', KEYS[1])"
 
 # KEYS seat; ARGV holder, milliseconds. Returns 1 while the seat is the holder's.
 RENEW = """

@@ -19,7 +19,7 @@ from configs.clock import clock
 from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import settings
-from crawler import demand, desk_rows, due, pace
+from crawler import demand, desk_rows, due, pace, switch
 from crawler.catalogue import system_of, systems
 from crawler.desk_rows import State
 from crawler.due import Entry
@@ -77,6 +77,7 @@ class Planner:
         """
         self._make_days(now)
         _lapse(now)
+        switch.remind(self._client)
         whole = self._whole_is_due(now)
         with session() as rows:
             if not rows.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_LOCK))):

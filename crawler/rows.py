@@ -13,16 +13,16 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.desk import DeskStatus
+from api.models.desk import DeskStatus, OutageReason
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.prefecture import desks
-from crawler import opened, pace
+from crawler import opened, outages, pace
 from crawler.compare import Known, Seen
 from crawler.due import Finish
 from crawler.items import CheckItem
 from crawler.reading import Covered
-from crawler.schedule import budget_of, own_interval
+from crawler.schedule import budget_of, desks_on, own_interval
 
 _CHECKS = sa.text("""
 INSERT INTO checks (started_at, desk_id, token, outcome, evidence, milliseconds, requests, slots_seen, covered,
@@ -57,7 +57,8 @@ FROM unnest(CAST(:desk_id AS text[]), CAST(:token AS bigint[]), CAST(:started_at
   AS n(desk_id, token, started_at, seen_at, proven, slots, counts, pauses, status, reason)
 WHERE d.id = n.desk_id AND n.token > d.last_token
 RETURNING d.id, d.wished_seconds, d.feasible_seconds, d.inconclusive,
-  EXISTS (SELECT FROM slots s WHERE s.desk_id = d.id AND s.gone_at IS NULL) AS has_open
+  EXISTS (SELECT FROM slots s WHERE s.desk_id = d.id AND s.gone_at IS NULL) AS has_open,
+  (SELECT o.reason FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL) AS outage
 """)
 
 _RESTS = sa.text("""
@@ -116,7 +117,8 @@ def write(session: Session, results: Sequence[Result], now: datetime) -> Written
     """
     session.execute(_CHECKS, _check_columns(results))
     rows = {row.id: row for row in session.execute(_DESKS, _desk_columns(results))}
-    written, rests, looks = Written(), {}, []
+    alone: dict[str, Result] = {}
+    written, rests, looks, turns = Written(), {}, [], []
     for result in results:
         desk, row = desks().get(result.check.desk_id), rows.get(result.check.desk_id)
         if desk is None or row is None:
@@ -124,11 +126,17 @@ def write(session: Session, results: Sequence[Result], now: datetime) -> Written
         interval = pace.effective(row.wished_seconds, row.feasible_seconds, own_interval(desk))
         following = _following(result, interval, row.inconclusive, now)
         written.visits.append(_visit(result, desk, following, now))
+        turns += _turns(result, row)
         if following.rest_until:
             rests[desk.host] = following
+            alone[desk.host] = result
         fresh = now - result.seen_at <= timedelta(seconds=2 * interval)
         if fresh and (result.check.slots or row.has_open):
             looks.append((desk, result))
+    outages.write(session, turns)
+    for host, result in alone.items():
+        reason = OutageReason(result.check.outcome.value)
+        outages.begin(session, [desk.id for desk in desks_on(host)], result.check.started_at, reason)
     if rests:
         session.execute(_RESTS, _rest_columns(rests) | {"now": now})
     if looks:
@@ -194,6 +202,14 @@ def _following(result: Result, interval: float, inconclusive: int, now: datetime
 def _visit(result: Result, desk: Desk, following: pace.Next, now: datetime) -> Finish:
     paid = result.check.started_at + timedelta(seconds=pace.floor(result.check.requests, budget_of(desk)))
     return Finish(desk.id, result.token, following.due, desk.host, max(paid, now), following.rest_until)
+
+
+def _turns(result: Result, row: Any) -> list[outages.Turn]:
+    """Say how the desk's watching turned, where it did."""
+    reason = outages.reason_of(result.check.outcome, row.inconclusive)
+    ended = result.check.outcome.conclusive and row.outage
+    changed = ended or (reason and reason.value != row.outage)
+    return [outages.Turn(result.check.desk_id, result.check.started_at, reason)] if changed else []
 
 
 def _rest_columns(rests: dict[str, pace.Next]) -> Columns:

@@ -4,7 +4,7 @@ import math
 
 from configs.desk import Desk, is_stand_in
 from configs.hosts import host_of
-from configs.prefecture import host_rules, prefecture
+from configs.prefecture import desks, host_rules, prefecture
 from configs.settings import settings
 from crawler.platforms import platform
 from crawler.sites import on_wire
@@ -23,6 +23,11 @@ def budget_of(desk: Desk) -> float:
     """Return the requests a minute that the desk's host may be asked, over all processes and systems."""
     rule = host_rules().get(desk.host)
     return rule.budget if rule else platform(desk.platform).BUDGET
+
+
+def desks_on(host: str) -> list[Desk]:
+    """Return the desks that are checked on a host (`name:port`)."""
+    return [desk for desk in desks().values() if desk.host == host and desk.schedulable]
 
 
 def is_real(desk: Desk) -> bool:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -19,7 +20,12 @@ class DeskStatus(StrEnum):
 
 
 class DeskState(Base):
-    """One row per desk that was ever scheduled or checked. Intervals are in seconds."""
+    """One row per desk that was ever scheduled or checked. Intervals are in seconds.
+
+    `last_proven_at`: its last conclusive check. `whole_at`: the instant since which all its places were covered once
+    at least (crawler/proven.py); `coverage` is what that takes to know, null where one check covers everything.
+    `refused_at`: when its page alone was last refused, by a plain 403.
+    """
 
     __tablename__ = "desks"
 
@@ -37,6 +43,9 @@ class DeskState(Base):
     feasible_seconds: Mapped[float | None]
     achieved_seconds: Mapped[float | None]
     check_requested_at: Mapped[datetime | None]
+    refused_at: Mapped[datetime | None]
+    whole_at: Mapped[datetime | None]
+    coverage: Mapped[dict[str, Any] | None]
 
     __table_args__ = (
         sa.CheckConstraint("inconclusive >= 0", name="inconclusive"),
@@ -49,7 +58,11 @@ class DeskState(Base):
 
 
 class HostState(Base):
-    """The memory of a host's blocks: an emptied Redis must forget none. A host is a name and a port."""
+    """The memory of a host's blocks: an emptied Redis must forget none. A host is a name and a port.
+
+    `rests_in_a_row` counts rests until they are forgotten, `budget_share` is what is left of its budget, `calm_since`
+    the first conclusive answer after its last rest (null: none yet). `stopped_at`: the operator's kill switch.
+    """
 
     __tablename__ = "hosts"
 
@@ -58,16 +71,36 @@ class HostState(Base):
     rest_reason: Mapped[str | None]
     rests_in_a_row: Mapped[int] = mapped_column(default=0, server_default="0")
     budget_share: Mapped[float] = mapped_column(default=1.0, server_default="1")
+    calm_since: Mapped[datetime | None]
+    stopped_at: Mapped[datetime | None]
+    stop_reason: Mapped[str | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
 
     __table_args__ = (
+        sa.CheckConstraint("(stopped_at IS NULL) = (stop_reason IS NULL)", name="stop"),
         sa.CheckConstraint("budget_share > 0 AND budget_share <= 1", name="budget_share"),
         sa.CheckConstraint("rests_in_a_row >= 0", name="rests_in_a_row"),
     )
 
 
+class OutageReason(StrEnum):
+    """Why a desk was not watched; `unreachable` and `unreadable` from the pause on, `stopped` by the kill switch."""
+
+    CAPTCHA = "captcha"
+    BLOCKED = "blocked"
+    RATE_LIMITED = "rate_limited"
+    MAINTENANCE = "maintenance"
+    CLOSED = "closed"
+    UNREACHABLE = "unreachable"
+    UNREADABLE = "unreadable"
+    STOPPED = "stopped"
+
+
 class Outage(Base):
-    """A time that was paid for and not watched."""
+    """A time that was paid for and not watched: it ends with the first conclusive check, or as the switch goes on.
+
+    A desk has one open outage at most; one whose reason changes ends, and the next begins at the same instant.
+    """
 
     __tablename__ = "outages"
 
@@ -75,7 +108,7 @@ class Outage(Base):
     desk_id: Mapped[str] = mapped_column(sa.ForeignKey("desks.id"))
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime | None]
-    reason: Mapped[str]
+    reason: Mapped[OutageReason] = mapped_column(choice(OutageReason, "reason"))
 
     __table_args__ = (
         sa.CheckConstraint("ends_at >= starts_at", name="order"),

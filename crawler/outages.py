@@ -1,0 +1,78 @@
+"""Times that were paid for and not watched: a row per desk and reason, opened and closed by what is learned."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.desk import OutageReason
+from configs.outcome import Outcome
+from crawler.pace import COUNTED, PAUSE_AFTER
+
+# What was learned before an outage began ends nothing: a check may be written later than the block that overtook it.
+_END = sa.text("""
+UPDATE outages o SET ends_at = n.at
+FROM unnest(CAST(:desk_id AS text[]), CAST(:at AS timestamptz[]), CAST(:reason AS text[])) AS n(desk_id, at, reason)
+WHERE o.desk_id = n.desk_id AND o.ends_at IS NULL AND o.starts_at <= n.at AND o.reason IS DISTINCT FROM n.reason
+""")
+_BEGIN = sa.text("""
+INSERT INTO outages (desk_id, starts_at, reason)
+SELECT d.id, n.at, n.reason
+FROM unnest(CAST(:desk_id AS text[]), CAST(:at AS timestamptz[]), CAST(:reason AS text[])) AS n(desk_id, at, reason)
+JOIN desks d ON d.id = n.desk_id
+WHERE n.reason IS NOT NULL
+ON CONFLICT (desk_id) WHERE ends_at IS NULL DO NOTHING
+""")
+_OVER = sa.text("""
+UPDATE outages SET ends_at = greatest(starts_at, :at)
+WHERE desk_id = ANY(:desks) AND ends_at IS NULL AND (CAST(:reason AS text) IS NULL OR reason = :reason)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a check made of its desk's watching at `at`: an outage's reason, None where it is watched."""
+
+    desk_id: str
+    at: datetime
+    reason: OutageReason | None
+
+
+_AT_ONCE = frozenset(
+    {Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.RATE_LIMITED, Outcome.MAINTENANCE, Outcome.CLOSED}
+)
+
+
+def reason_of(outcome: Outcome, inconclusive: int) -> OutageReason | None:
+    """Return why a desk is not watched after this outcome, the `inconclusive`-th that counts; None: it is, still."""
+    paused = outcome in COUNTED and inconclusive >= PAUSE_AFTER
+    return OutageReason(outcome.value) if outcome in _AT_ONCE or paused else None
+
+
+def write(session: Session, turns: Sequence[Turn]) -> None:
+    """End outages whose desks are watched again or have another reason now, and begin the new ones."""
+    if not turns:
+        return
+    columns = {
+        "desk_id": [turn.desk_id for turn in turns],
+        "at": [turn.at for turn in turns],
+        "reason": [turn.reason and turn.reason.value for turn in turns],
+    }
+    session.execute(_END, columns)
+    session.execute(_BEGIN, columns)
+
+
+def begin(session: Session, desk_ids: Collection[str], at: datetime, reason: OutageReason) -> None:
+    """Begin an outage of desks whose host is left alone; one that already has an outage keeps its own reason."""
+    ids = sorted(desk_ids)
+    columns = {"desk_id": ids, "at": [at] * len(ids), "reason": [reason.value] * len(ids)}
+    session.execute(_BEGIN, columns)
+
+
+def end(
+    session: Session, desk_ids: Collection[str], at: datetime, reason: OutageReason | None = None
+) -> None:
+    """End the open outages of desks, those of one reason where it is given."""
+    session.execute(_OVER, {"desks": sorted(desk_ids), "at": at, "reason": reason and reason.value})
