@@ -46,7 +46,8 @@ def of(desk: str = "a") -> list[tuple[str, int, int | None]]:
             sa.select(Outage).where(Outage.desk_id == f"evry_91/{desk}").order_by(Outage.starts_at)
         )
         return [
-            (row.reason.value, _minute(row.starts_at), row.ends_at and _minute(row.ends_at)) for row in found
+            (row.reason.value, _minute(row.starts_at), _minute(row.ends_at) if row.ends_at else None)
+            for row in found
         ]
 
 
