@@ -1,7 +1,8 @@
 """The environment of a local stack: what a server's operator would write into its .env."""
 
 import os
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from deploy.local.ports import Ports
@@ -11,13 +12,12 @@ from deploy.sandbox.addresses import SENDGRID, TELEGRAM, TWILIO, url
 _DRAWN = ("JWT_SECRET", "SCRAPYD_PASSWORD", "SENDGRID_API_KEY", "TWILIO_AUTH_TOKEN")
 
 
-def sandbox_environment(state: Path, ports: Ports, database_url: str, redis_url: str) -> dict[str, str]:
-    """Return every variable that the programs of a sandbox stack need, on top of the caller's own.
+def sandbox_variables(state: Path, ports: Ports, database_url: str, redis_url: str) -> dict[str, str]:
+    """Return every variable that the programs of a sandbox stack need.
 
     Secrets are drawn at the first start and kept under `state`, so that a login outlives a restart.
     """
     return {
-        **os.environ,
         **{name: kept_secret(state / "secrets" / name, "sandbox-") for name in _DRAWN},
         "APP_ENV": "sandbox",
         "STATE_DIR": str(state),
@@ -38,6 +38,26 @@ def sandbox_environment(state: Path, ports: Ports, database_url: str, redis_url:
         "HEARTBEAT_SECONDS": os.environ.get("HEARTBEAT_SECONDS", "60"),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def sandbox_environment(state: Path, ports: Ports, database_url: str, redis_url: str) -> dict[str, str]:
+    """Return the caller's environment with those variables on top."""
+    return {**os.environ, **sandbox_variables(state, ports, database_url, redis_url)}
+
+
+def keep(file: Path, variables: Mapping[str, str]) -> None:
+    """Write variables as a shell reads them (`set -a; . file`), for us alone: there are secrets among them."""
+    file.touch(mode=0o600)
+    file.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items()), "utf-8")
+
+
+def kept(file: Path) -> dict[str, str]:
+    """Return what `keep` wrote.
+
+    Raises:
+        OSError: there is no such file, or it is not ours to read.
+    """
+    return dict(line.split("=", 1) for line in shlex.split(file.read_text("utf-8")))
 
 
 def write_desk_files(source: Path, target: Path, edit: Callable[[str], str]) -> None:

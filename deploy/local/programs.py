@@ -1,8 +1,10 @@
 """The programs of a stack and their supervisor: what runs, and that it runs again when it ends."""
 
 import configparser
+import hashlib
 import os
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +13,10 @@ from deploy.local.processes import with_parent
 
 # --preload: one import for both workers, nothing is connected before they fork; its control socket would lie in $HOME.
 _GUNICORN = "--workers 2 --threads 8 --timeout 30 --graceful-timeout 3 --preload --no-control-socket"
+
+_RPC = "supervisor.rpcinterface:make_main_rpcinterface"
+# unix(7) allows 108 bytes; supervisord puts its process id behind the name while it binds.
+_LONGEST_SOCKET = 90
 
 
 def commands(ports: Ports, *, world: bool = True) -> dict[str, list[str]]:
@@ -51,6 +57,10 @@ def write_supervisor(folder: Path, programs: Mapping[str, list[str]], root: Path
         "pidfile": str(folder / "supervisord.pid"), "loglevel": "info", "directory": str(root),
         **({"user": "root"} if os.geteuid() == 0 else {}),
     }  # fmt: skip
+    door = _socket(folder).replace("%", "%%")
+    made["unix_http_server"] = {"file": door, "chmod": "0700"}
+    made["supervisorctl"] = {"serverurl": f"unix://{door}"}
+    made["rpcinterface:supervisor"] = {"supervisor.rpcinterface_factory": _RPC}
     for name, command in programs.items():
         made[f"program:{name}"] = _program(name, command, folder)
     # supervisord ends one group after the other: in a group of their own, all programs are asked at once
@@ -59,6 +69,15 @@ def write_supervisor(folder: Path, programs: Mapping[str, list[str]], root: Path
     with path.open("w", encoding="utf-8") as file:
         made.write(file)
     return path
+
+
+def _socket(folder: Path) -> str:
+    """Return where supervisord can be asked: beside its logs, elsewhere where that path is too long for a socket."""
+    path = str(folder / "supervisor.sock")
+    if len(os.fsencode(path)) <= _LONGEST_SOCKET:
+        return path
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return str(Path(tempfile.gettempdir()) / f"rdvpriority-{os.geteuid()}-{digest}.sock")
 
 
 def _program(name: str, command: list[str], folder: Path) -> Mapping[str, str]:

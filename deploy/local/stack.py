@@ -17,7 +17,7 @@ from alembic import command
 from alembic.util import CommandError
 
 from api.migrations.__main__ import config
-from deploy.local.environment import sandbox_environment, write_desk_files
+from deploy.local.environment import keep, sandbox_variables, write_desk_files
 from deploy.local.exits import Exits
 from deploy.local.kept import Kept
 from deploy.local.ports import Ports, choose
@@ -31,6 +31,9 @@ from deploy.sandbox import addresses
 ROOT = Path(__file__).resolve().parents[2]
 _SANDBOX_DESKS = ROOT / "deploy" / "sandbox" / "prefectures"
 _DATABASE = "rdvpriority"
+ENVIRONMENT = (
+    "env"  # the file in the state folder that a shell, and `make status`, reads the stack's variables from
+)
 
 
 class AlreadyRunning(RuntimeError):
@@ -97,11 +100,13 @@ def running(
         servers.append(Kept("Redis", valkey, partial(start_valkey, state / "redis", port=valkey.port)))
         ends.callback(servers[1].stop)
         postgres.create(_DATABASE)
-        environment = sandbox_environment(state, ports, postgres.url(_DATABASE), valkey.url())
+        variables = sandbox_variables(state, ports, postgres.url(_DATABASE), valkey.url())
+        keep(state / ENVIRONMENT, variables)
         moved = partial(_moved, f":{addresses.SITES_PORT}", f":{ports.sites}")
         write_desk_files(_SANDBOX_DESKS, state / "prefectures", lambda text: edit(moved(text)))
         _migrate(postgres.url(_DATABASE))
         exits = Exits(state / "logs" / "supervisor.out")
+        environment = {**os.environ, **variables}
         supervisor = _supervise(exits.log, commands(ports, world=world), environment)
         ends.callback(stop, supervisor, seconds=15)
         yield Stack(state, ports, environment, servers, supervisor, exits)

@@ -2,11 +2,12 @@
 
 import configparser
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from configs.settings import load
-from deploy.local.environment import sandbox_environment, write_desk_files
+from deploy.local.environment import keep, kept, sandbox_environment, write_desk_files
 from deploy.local.ports import Ports
 from deploy.local.programs import commands, database_programs, write_supervisor
 
@@ -25,6 +26,19 @@ def test_secrets_are_drawn_once_and_kept_for_us_alone(tmp_path: Path) -> None:
     first, second = made(tmp_path), made(tmp_path)
     assert first["JWT_SECRET"] == second["JWT_SECRET"] != made(tmp_path / "other")["JWT_SECRET"]
     assert stat.S_IMODE((tmp_path / "secrets" / "JWT_SECRET").stat().st_mode) == 0o600
+
+
+def test_what_is_kept_is_read_by_us_and_by_a_shell_and_by_nobody_else(tmp_path: Path) -> None:
+    variables = {"A": "it's $HOME", "B": "two words\nand a line", "C": ""}
+    file = tmp_path / "env"
+    keep(file, {"OLD": "gone"})
+    keep(file, variables)
+    assert kept(file) == variables
+    told = subprocess.run(
+        ["sh", "-c", f"set -a; . '{file}'; printenv A"], capture_output=True, text=True, env={}, check=True
+    )
+    assert told.stdout == "it's $HOME\n"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_desk_files_move_to_the_port_of_the_stand_ins(tmp_path: Path) -> None:
@@ -47,6 +61,16 @@ def test_every_program_is_supervised_and_restarted(tmp_path: Path) -> None:
     assert names == set(commands(Ports()))
     assert all(conf[f"program:{name}"]["autorestart"] == "true" for name in names)
     assert "127.0.0.1:4321" in conf["program:api"]["command"]
+
+
+def test_the_supervisor_can_be_asked_however_long_the_folders_name_is(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / ("long" * 20)):
+        conf = configparser.RawConfigParser()
+        conf.read(write_supervisor(folder, commands(Ports()), tmp_path))
+        door = conf["unix_http_server"]["file"]
+        assert conf["supervisorctl"]["serverurl"] == f"unix://{door}"
+        assert len(door) <= 90
+        assert conf["unix_http_server"]["chmod"] == "0700"
 
 
 def test_all_programs_are_asked_to_end_at_once(tmp_path: Path) -> None:
