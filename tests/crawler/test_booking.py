@@ -127,7 +127,7 @@ def test_visits_that_run_out_begin_elsewhere_each_time(held: Held, sandbox: "Run
 def test_checks_of_one_site_at_once_keep_their_sessions_apart(
     held: Held, sandbox: "Running", settings_env: Callable[..., None]
 ) -> None:
-    settings_env(HTTP_DEADLINE_SECONDS="20")  # five visits of thirteen requests, on a machine that may be busy
+    settings_env(HTTP_DEADLINE_SECONDS="20")  # a busy machine
     desk = make_desk(f"{sandbox.site('91')}/booking/create/23014")
 
     async def both() -> list[Any]:
