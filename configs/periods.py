@@ -47,6 +47,11 @@ class Periods(BaseSettings):
     planner_seconds: Seconds = 1
     reconcile_seconds: Seconds = 3600
     keeper_seconds: Seconds = 2
+    keeper_lease_seconds: Seconds = 15
+    keeper_patience_seconds: Seconds = 60
+    keeper_kill_seconds: Seconds = 30
+    deploy_settle_seconds: Seconds = 10
+    spider_age_seconds: Seconds = 6 * 3600
     lapse_seconds: Seconds = 600
 
     # Tell

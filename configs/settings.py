@@ -118,6 +118,7 @@ class Settings(Periods, BaseSettings):
     proxy_list: SecretStr | None = None
     spider_places: int = Field(64, ge=1)
     spider_processes: int = Field(1, ge=1)
+    spider_memory_mb: int = Field(400, ge=1)
     visit_requests: int = Field(24, ge=2)
     scrapyd_url: WebAddress = "http://127.0.0.1:6800"
     scrapyd_username: str = "scrapyd"

@@ -1,20 +1,30 @@
-"""Makes scrapyd run what should run: SPIDER_PROCESSES spiders for each system that has a desk to check."""
+"""Makes scrapyd run what should run: SPIDER_PROCESSES spiders for each system that has a desk to check.
+
+What is missing is started, what has grown old, fat, mute or outdated is replaced (crawler/turnover.py decides). Of
+several keepers the one with the lease keeps, the others look on.
+"""
 
 import json
 import logging
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import redis
 
 from configs.clock import clock
 from configs.prefecture import desks
 from configs.settings import settings
+from crawler import processes
 from crawler.catalogue import system_of
-from crawler.scrapyd import Scrapyd, ScrapydAway
+from crawler.identity import version
+from crawler.lease import Lease
+from crawler.processes import Process
+from crawler.scrapyd import Jobs, Scrapyd, ScrapydAway
+from crawler.turnover import Code, Job, futile, moves
 
 log = logging.getLogger(__name__)
 
@@ -33,45 +43,119 @@ class Starts:
 
 
 class Keeper:
-    """One keeper's memory between two looks."""
+    """One keeper's memory between two looks; whatever of it is lost is found again by looking."""
 
     def __init__(self, scrapyd: Scrapyd, client: redis.Redis) -> None:
         self._scrapyd = scrapyd
         self._client = client
+        self._lease = Lease(client, "keeper")
+        self._own = version()
+        self._code: Code | None = None
         self._starts: dict[str, Starts] = {}
+        self._heard: dict[str, datetime] = {}  # when a job last spoke, or was first seen
+        self._asked: dict[str, datetime] = {}  # when a job was asked to end
         self._said: dict[str, str] = {}
 
     def run(self, stop: threading.Event) -> None:
-        """Look each KEEPER_SECONDS until told to stop; what is away is waited for."""
-        while not stop.is_set():
-            self.look(clock())
-            stop.wait(settings().keeper_seconds)
+        """Look each KEEPER_SECONDS until told to stop, or until newer code proved that it runs.
 
-    def look(self, now: datetime) -> None:
-        """Start what is missing, end what is too much, and leave word for /api/health."""
-        wanted = wanted_processes()
+        What is away is waited for.
+        """
+        while not stop.is_set():
+            if not self.look(clock()):
+                log.info("newer code lies here and its spiders run: the keeper ends, to be started anew")
+                break
+            stop.wait(settings().keeper_seconds)
+        with suppress(redis.RedisError):  # then it runs out
+            self._lease.leave()
+
+    def look(self, now: datetime) -> bool:
+        """Start what is missing, end what is too much, replace what is tired, and leave word for /api/health.
+
+        False: this keeper itself runs old code, and all spiders run the new one.
+        """
+        told, code, wanted = self._told(), self._settled(now), wanted_processes()
+        if not self._lease.held:
+            return True
         try:
             jobs = self._scrapyd.jobs()
-            for system in sorted(wanted.keys() | jobs.keys()):
-                self._match(system, jobs.get(system, []), wanted.get(system, 0), now)
+            self._bury(jobs, told or ())
+            for system in sorted(wanted.keys() | jobs.running.keys()):
+                seen = self._seen(jobs.running.get(system, []), told, now)
+                self._match(system, seen, wanted.get(system, 0), code, now)
         except ScrapydAway as error:
             self._say("scrapyd", str(error))
             self._leave_word(now, "down", {}, wanted)
-        else:
-            self._say("scrapyd", "")
-            self._leave_word(now, "ok", {system: len(each) for system, each in jobs.items()}, wanted)
+            return True
+        self._say("scrapyd", "")
+        self._leave_word(now, "ok", {system: len(each) for system, each in jobs.running.items()}, wanted)
+        return not self._outlived(code, told or [], wanted)
 
-    def _match(self, system: str, jobs: list[str], wanted: int, now: datetime) -> None:
-        missing = wanted - len(jobs)
-        if missing > 0 and self._may_start(system, now):
-            for _ in range(missing):
-                log.info("%s: started as job %s", system, self._scrapyd.schedule(system))
-        for job in jobs[wanted:]:
-            log.info("%s: job %s is one too many, it is asked to end", system, job)
+    def _told(self) -> list[Process] | None:
+        """Renew the lease and return what the spiders say of themselves; None while Redis is away."""
+        try:
+            mine = self._lease.renew()
+            told = processes.processes(self._client)
+        except redis.RedisError as error:
+            self._say("Redis", f"Redis is away, nothing but missing spiders is seen to: {error}")
+            return None
+        self._say("Redis", "")
+        self._say("lease", "" if mine else "another keeper is at work, this one looks on")
+        return told
+
+    def _settled(self, now: datetime) -> Code | None:
+        """Return the code that lies here, None while it still changes: half a deploy is no version."""
+        found = version()
+        if not self._code or self._code.version != found:
+            self._code = Code(found, now)
+        settled = now - self._code.since >= timedelta(seconds=settings().deploy_settle_seconds)
+        return self._code if settled else None
+
+    def _bury(self, jobs: Jobs, told: Sequence[Process]) -> None:
+        """Free the seats of processes that scrapyd saw die: they would be held for SEAT_SECONDS."""
+        for gone in (self._heard.keys() | self._asked.keys()) & jobs.finished:
+            self._heard.pop(gone, None)
+            self._asked.pop(gone, None)
+        with suppress(redis.RedisError):  # then they free themselves
+            for process in told:
+                if process.job in jobs.finished:
+                    log.warning("%s: job %s died without a word", process.system, process.job)
+                    processes.strike(self._client, process)
+
+    def _seen(self, jobs: Sequence[str], told: Sequence[Process] | None, now: datetime) -> list[Job]:
+        """Return what is known of jobs. Nobody counts as silent while Redis is away."""
+        speaking = {process.job: process for process in told or ()}
+        for job in jobs:
+            if told is None or job in speaking or job not in self._heard:
+                self._heard[job] = now
+        return [
+            Job(job, speaking.get(job), (now - self._heard[job]).total_seconds(), job in self._asked)
+            for job in jobs
+        ]
+
+    def _match(self, system: str, jobs: Sequence[Job], wanted: int, code: Code | None, now: datetime) -> None:
+        self._warn_of_futility(system, jobs, code)
+        chosen = moves(jobs, wanted, code, now)
+        if chosen.start and self._may_start(system, now):
+            for _ in range(chosen.start):
+                log.info("%s: started as job %s (%s)", system, self._scrapyd.schedule(system), chosen.why)
+        for job, why in chosen.end:
+            log.info("%s: job %s is asked to end: %s", system, job, why)
             self._scrapyd.cancel(job)
+            self._asked[job] = now
+        for each in jobs:
+            self._make_end(system, each.id, now)
+
+    def _make_end(self, system: str, job: str, now: datetime) -> None:
+        """Kill what was asked to end long ago."""
+        asked, patience = self._asked.get(job), timedelta(seconds=settings().keeper_kill_seconds)
+        if asked and now - asked > patience:
+            log.warning("%s: job %s was asked to end at %s and still runs: it is killed", system, job, asked)
+            self._scrapyd.cancel(job, kill=True)
+            self._asked[job] = now
 
     def _may_start(self, system: str, now: datetime) -> bool:
-        """Tell whether a missing spider is started now: at once, but ever later where it ends again and again."""
+        """Tell whether a spider is started now: at once, but ever later where they end again and again."""
         last, least = self._starts.get(system), settings().keeper_seconds
         since = (now - last.at).total_seconds() if last else _SETTLED
         if last and since < last.pause:
@@ -80,19 +164,34 @@ class Keeper:
         self._starts[system] = Starts(now, pause)
         return True
 
+    def _outlived(self, code: Code | None, told: Sequence[Process], wanted: Mapping[str, int]) -> bool:
+        """Whether the code is newer than ours, and every spider that is wanted has proved that it runs."""
+        if not code or code.version == self._own:
+            return False
+        new = Counter(
+            each.system for each in told if each.version == code.version and each.state == "serving"
+        )
+        return all(new[system] >= number for system, number in wanted.items())
+
     def _leave_word(
         self, now: datetime, scrapyd: str, running: Mapping[str, int], wanted: Mapping[str, int]
     ) -> None:
         seen = {"at": now.isoformat(), "scrapyd": scrapyd, "running": running, "wanted": wanted}
-        try:
+        with suppress(redis.RedisError):  # said already, by _told; /api/health sees for itself
             self._client.set(SEEN, json.dumps(seen), ex=_SEEN_SECONDS)
-        except redis.RedisError as error:
-            self._say("Redis", f"Redis is away, /api/health cannot see the keeper: {error}")
-        else:
-            self._say("Redis", "")
+
+    def _warn_of_futility(self, system: str, jobs: Sequence[Job], code: Code | None) -> None:
+        useless = [each.process for each in jobs if code and each.process and futile(each.process, code)]
+        self._say(
+            f"{system}'s version",
+            f"{system}: {useless[0].name} runs version {useless[0].version} and began after {code.version} came: is it"
+            " scrapyd's own folder or environment that differs? Replacing it would not help"
+            if useless and code
+            else "",
+        )
 
     def _say(self, who: str, trouble: str) -> None:
-        """Log a trouble with one of the two servers once, and its end."""
+        """Log a trouble once, and its end."""
         before, self._said[who] = self._said.get(who, ""), trouble
         if trouble and not before:
             log.warning("%s", trouble)

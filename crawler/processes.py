@@ -27,7 +27,10 @@ import redis.asyncio
 
 from configs.clock import clock
 from configs.settings import settings
+from crawler import lua
+from crawler.due import Call, send
 from crawler.identity import process_name, version
+from crawler.seat import seats
 
 NAMES = "processes"
 _MB = 1_000_000
@@ -50,11 +53,6 @@ class Process:
     memory: int
     running: int
     checks: int
-
-    @property
-    def ready(self) -> bool:
-        """Whether it has come up: it claims, or would if it had a seat."""
-        return self.state != "ending"
 
 
 def myself(system: str, job: str, holder: str) -> Process:
@@ -103,6 +101,18 @@ def processes(client: redis.Redis) -> list[Process]:
     if gone := [name for name, told in zip(names, found, strict=True) if not told]:
         client.srem(NAMES, *gone)
     return [_read(told) for told in found if told]
+
+
+def strike(client: redis.Redis, process: Process) -> None:
+    """Free the seat of a process that is surely dead, and forget it: its successor need not wait.
+
+    Raises:
+        redis.RedisError: Redis is away; the seat frees itself.
+    """
+    for key in seats(process.system):
+        send(client, Call(lua.LEAVE, (key,), (process.holder,), bool))
+    client.delete(_key(process.name))
+    client.srem(NAMES, process.name)
 
 
 def resident() -> int:

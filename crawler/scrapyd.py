@@ -19,6 +19,14 @@ class ScrapydAway(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
+class Jobs:
+    """Ids of jobs: those that run or wait to, by spider, oldest first; those that finished, whose process is dead."""
+
+    running: dict[str, list[str]]
+    finished: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Scrapyd:
     """Where scrapyd listens (host, port), and how it is spoken to."""
 
@@ -39,17 +47,17 @@ class Scrapyd:
         password = current.require("scrapyd_password")
         return cls(url.hostname or "127.0.0.1", url.port or 80, current.scrapyd_username, password)
 
-    def jobs(self) -> dict[str, list[str]]:
-        """Return the ids of the jobs that run or wait to run, by spider, oldest first.
+    def jobs(self) -> Jobs:
+        """Return the jobs that run or wait to run, and those that ended lately.
 
         Raises:
             ScrapydAway: it does not answer.
         """
         answer = self._ask("GET", "listjobs.json", {"project": PROJECT})
-        found: dict[str, list[str]] = defaultdict(list)
+        running: dict[str, list[str]] = defaultdict(list)
         for job in sorted(answer["running"], key=lambda job: job["start_time"]) + answer["pending"]:
-            found[job["spider"]].append(job["id"])
-        return dict(found)
+            running[job["spider"]].append(job["id"])
+        return Jobs(dict(running), frozenset(job["id"] for job in answer["finished"]))
 
     def schedule(self, spider: str) -> str:
         """Start a spider; return its job's id.
@@ -59,13 +67,14 @@ class Scrapyd:
         """
         return str(self._ask("POST", "schedule.json", {"project": PROJECT, "spider": spider})["jobid"])
 
-    def cancel(self, job: str) -> None:
-        """Ask a job to end (SIGINT).
+    def cancel(self, job: str, *, kill: bool = False) -> None:
+        """Ask a job to end (SIGINT), or kill it.
 
         Raises:
             ScrapydAway: it does not answer.
         """
-        self._ask("POST", "cancel.json", {"project": PROJECT, "job": job})
+        values = {"project": PROJECT, "job": job}
+        self._ask("POST", "cancel.json", values | {"signal": "KILL"} if kill else values)
 
     def _ask(self, method: str, name: str, values: dict[str, str]) -> dict[str, Any]:
         query, token = urlencode(values), b64encode(f"{self.username}:{self.password}".encode()).decode()

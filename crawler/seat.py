@@ -13,12 +13,17 @@ from crawler.due import Call, asend
 _RETRY = 0.1  # seconds; a successor that waits finds a seat that was left so soon
 
 
+def seats(system: str) -> list[str]:
+    """Return the keys of a booking system's seats."""
+    return [f"seat:{system}:{number}" for number in range(settings().spider_processes)]
+
+
 class Seat:
     """One of SPIDER_PROCESSES seats of a booking system. Redis's own clock counts: a seat outlives no process."""
 
     def __init__(self, client: redis.asyncio.Redis, system: str) -> None:
         self._client = client
-        self._keys = [f"seat:{system}:{number}" for number in range(settings().spider_processes)]
+        self._keys = seats(system)
         self.holder = secrets.token_hex(8)
         self._key: str | None = None
         self._ours_until = 0.0

@@ -2,60 +2,96 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
-from typing import Any, ClassVar, cast
-from urllib.parse import parse_qs, urlsplit
+from typing import Any, cast
 
 import pytest
 import redis
 
 from configs.desk import Desk
-from configs.settings import SettingMissing
-from crawler import due
+from crawler import due, keeper, processes
 from crawler.keeper import SEEN, Keeper, wanted_processes
-from crawler.scrapyd import Scrapyd, ScrapydAway
+from crawler.scrapyd import Jobs, Scrapyd, ScrapydAway
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+SYSTEM = "prefenligne"
 
 
 class Fake:
-    """A scrapyd whose spiders end when a test says so."""
+    """A scrapyd whose spiders end when a test says so; each says of itself what the test does not change."""
 
-    def __init__(self) -> None:
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
         self.running: dict[str, list[str]] = {}
+        self.finished: list[str] = []
+        self.killed: list[str] = []
         self.started = 0
         self.away = False
+        self.deaf = False
+        self.version = "v1"
 
-    def jobs(self) -> dict[str, list[str]]:
+    def jobs(self) -> Jobs:
         if self.away:
             raise ScrapydAway("scrapyd at 127.0.0.1:6800 does not answer")
-        return {spider: list(jobs) for spider, jobs in self.running.items() if jobs}
+        running = {spider: list(jobs) for spider, jobs in self.running.items() if jobs}
+        return Jobs(running, frozenset(self.finished))
 
     def schedule(self, spider: str) -> str:
         self.started += 1
         self.running.setdefault(spider, []).append(f"job-{self.started}")
         return f"job-{self.started}"
 
-    def cancel(self, job: str) -> None:
+    def cancel(self, job: str, *, kill: bool = False) -> None:
+        if kill:
+            self.killed.append(job)
+        elif self.deaf:
+            return
+        self.end(job)
+
+    def end(self, job: str) -> None:
         for jobs in self.running.values():
             if job in jobs:
                 jobs.remove(job)
+                self.finished.append(job)
+        self.client.delete(f"process:{job}")
+
+    def speak(self, job: str, at: datetime, **changes: Any) -> None:
+        """Have a job say of itself that it serves."""
+        said = replace(
+            processes.myself(SYSTEM, job, f"holder of {job}"), name=job, started=at, version=self.version
+        )
+        told: Any = asdict(said) | {"started": at.isoformat(), "state": "serving"} | changes
+        self.client.hset(f"process:{job}", mapping=told)
+        self.client.sadd(processes.NAMES, job)
 
 
 @pytest.fixture
-def fake() -> Fake:
-    return Fake()
+def fake(redis_server: redis.Redis) -> Fake:
+    return Fake(redis_server)
 
 
 @pytest.fixture
-def keeper(
-    fake: Fake, redis_server: redis.Redis, desk_files: Callable[..., dict[str, Desk]]
-) -> Iterator[Keeper]:
+def make(
+    fake: Fake,
+    redis_server: redis.Redis,
+    desk_files: Callable[..., dict[str, Desk]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Callable[[], Keeper]]:
     desk_files(a="127.77.0.91:8800")
+    monkeypatch.setattr(keeper, "version", lambda: fake.version)
     with due.connect() as client:
-        yield Keeper(cast("Scrapyd", fake), client)
+        yield lambda: Keeper(cast("Scrapyd", fake), client)
+
+
+@pytest.fixture
+def kept(make: Callable[[], Keeper]) -> Keeper:
+    return make()
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
 
 
 def word(redis_server: redis.Redis) -> dict[str, Any]:
@@ -64,39 +100,42 @@ def word(redis_server: redis.Redis) -> dict[str, Any]:
 
 
 def test_each_system_with_a_desk_to_check_gets_its_processes(
-    keeper: Keeper, fake: Fake, settings_env: Callable[..., None]
+    kept: Keeper, fake: Fake, settings_env: Callable[..., None]
 ) -> None:
     settings_env(SPIDER_PROCESSES="2")
-    keeper.look(NOW)
-    keeper.look(NOW + timedelta(seconds=2))
-    assert fake.running == {"prefenligne": ["job-1", "job-2"]}
+    kept.look(NOW)
+    kept.look(after(2))
+    assert fake.running == {SYSTEM: ["job-1", "job-2"]}
 
 
 def test_a_system_without_such_a_desk_gets_none_and_its_spiders_end(
-    keeper: Keeper, fake: Fake, desk_files: Callable[..., dict[str, Desk]]
+    kept: Keeper, fake: Fake, desk_files: Callable[..., dict[str, Desk]]
 ) -> None:
-    keeper.look(NOW)
+    kept.look(NOW)
+    fake.speak("job-1", NOW)
     desk_files(grade="stale", a="127.77.0.91:8800")
     assert wanted_processes() == {}
-    keeper.look(NOW)
-    assert fake.running == {"prefenligne": []}
+    kept.look(NOW)
+    assert fake.running == {SYSTEM: []}
 
 
-def test_a_spider_that_vanished_is_replaced_and_one_too_many_ends(keeper: Keeper, fake: Fake) -> None:
-    keeper.look(NOW)
+def test_a_spider_that_vanished_is_replaced_and_one_too_many_ends(kept: Keeper, fake: Fake) -> None:
+    kept.look(NOW)
     fake.running = {}
-    keeper.look(NOW + timedelta(minutes=5))
-    assert fake.running == {"prefenligne": ["job-2"]}
-    fake.running = {"prefenligne": ["job-2", "by-hand"]}
-    keeper.look(NOW + timedelta(minutes=6))
-    assert fake.running == {"prefenligne": ["job-2"]}
+    kept.look(after(300))
+    assert fake.running == {SYSTEM: ["job-2"]}
+    fake.running = {SYSTEM: ["job-2", "by-hand"]}
+    fake.speak("job-2", after(300))
+    fake.speak("by-hand", after(300), state="waiting")
+    kept.look(after(360))
+    assert fake.running == {SYSTEM: ["job-2"]}
 
 
-def test_a_spider_that_ends_again_and_again_is_started_ever_later(keeper: Keeper, fake: Fake) -> None:
+def test_a_spider_that_ends_again_and_again_is_started_ever_later(kept: Keeper, fake: Fake) -> None:
     starts = []
     for second in range(600):
         before = fake.started
-        keeper.look(NOW + timedelta(seconds=second))
+        kept.look(after(second))
         if fake.started > before:
             starts.append(second)
         fake.running = {}
@@ -105,26 +144,145 @@ def test_a_spider_that_ends_again_and_again_is_started_ever_later(keeper: Keeper
     assert set(gaps[5:]) == {60}
 
 
-def test_the_keeper_leaves_word_for_health(keeper: Keeper, fake: Fake, redis_server: redis.Redis) -> None:
-    keeper.look(NOW)
+def test_newer_code_is_run_by_a_successor_before_the_old_ends_and_then_the_keeper_ends(
+    kept: Keeper, fake: Fake
+) -> None:
+    assert kept.look(NOW)
+    fake.speak("job-1", NOW)
+    kept.look(after(60))
+    fake.version = "v2"
+    assert kept.look(after(61))
+    kept.look(after(70))
+    assert fake.started == 1  # a deploy may still be at work
+    kept.look(after(72))
+    assert fake.running == {SYSTEM: ["job-1", "job-2"]}
+    kept.look(after(74))
+    assert fake.running == {SYSTEM: ["job-1", "job-2"]}
+    fake.speak("job-2", after(75), state="waiting")
+    assert kept.look(after(76))
+    assert fake.running == {SYSTEM: ["job-2"]}
+    fake.speak("job-2", after(75))
+    assert not kept.look(after(78))
+
+
+def test_code_that_does_not_start_takes_nothing_away(kept: Keeper, fake: Fake) -> None:
+    kept.look(NOW)
+    fake.speak("job-1", NOW)
+    kept.look(after(50))
+    fake.version = "broken"
+    for second in range(60, 360, 2):
+        assert kept.look(after(second))
+        for job in fake.running[SYSTEM][1:]:
+            fake.end(job)
+    assert fake.running == {SYSTEM: ["job-1"]}
+    assert 5 <= fake.started <= 10
+
+
+def test_replacing_that_changes_nothing_is_said_once_and_not_repeated(
+    kept: Keeper, fake: Fake, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept.look(NOW)
+    for second in range(20, 200, 2):
+        kept.look(after(second))
+        for job in fake.running[SYSTEM]:
+            fake.speak(job, after(second), version="what scrapyd has")
+    assert fake.started == 1
+    assert caplog.text.count("Replacing it would not help") == 1
+
+
+def test_a_spider_that_hangs_gets_a_successor_is_asked_to_end_and_killed(kept: Keeper, fake: Fake) -> None:
+    fake.deaf = True
+    kept.look(NOW)
+    kept.look(after(1))
+    kept.look(after(61))
+    assert fake.started == 1
+    kept.look(after(62))
+    assert fake.running == {SYSTEM: ["job-1", "job-2"]}
+    fake.speak("job-2", after(63))
+    kept.look(after(64))
+    kept.look(after(93))
+    assert (fake.running, fake.killed) == ({SYSTEM: ["job-1", "job-2"]}, [])
+    kept.look(after(95))
+    assert (fake.running, fake.killed) == ({SYSTEM: ["job-2"]}, ["job-1"])
+
+
+def test_the_seat_of_a_spider_that_was_seen_to_die_is_freed_at_once(
+    kept: Keeper, fake: Fake, redis_server: redis.Redis
+) -> None:
+    kept.look(NOW)
+    fake.speak("job-1", NOW)
+    redis_server.set(f"seat:{SYSTEM}:0", "holder of job-1")
+    kept.look(after(2))
+    assert redis_server.exists(f"seat:{SYSTEM}:0")
+    fake.finished, fake.running = ["job-1"], {}
+    kept.look(after(4))
+    assert not redis_server.exists(f"seat:{SYSTEM}:0", "process:job-1")
+    redis_server.set(f"seat:{SYSTEM}:0", "another")
+    fake.speak("job-1", NOW)
+    kept.look(after(6))
+    assert redis_server.get(f"seat:{SYSTEM}:0") == b"another"
+
+
+def test_of_two_keepers_one_keeps_and_the_other_takes_over_when_it_ends(
+    make: Callable[[], Keeper], fake: Fake, redis_server: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = make(), make()
+    first.look(NOW)
+    fake.running = {}
+    for _ in range(2):
+        second.look(after(100))
+    assert fake.running == {}
+    assert caplog.messages == ["another keeper is at work, this one looks on"]
+    stop = threading.Event()
+    stop.set()
+    first.run(stop)
+    second.look(after(100))
+    assert fake.running == {SYSTEM: ["job-2"]}
+
+
+def test_a_keeper_that_fell_silent_loses_its_lease(
+    make: Callable[[], Keeper], fake: Fake, redis_server: redis.Redis
+) -> None:
+    make().look(NOW)
+    assert 0 < redis_server.pttl("lease:keeper") <= 15_000
+    redis_server.delete("lease:keeper")
+    second = make()
+    second.look(NOW)
+    assert redis_server.exists("lease:keeper")
+    assert fake.started == 1
+
+
+def test_a_new_keeper_finishes_what_the_last_one_began(make: Callable[[], Keeper], fake: Fake) -> None:
+    fake.running = {SYSTEM: ["old", "new"]}
+    fake.speak("old", NOW, state="ending")
+    fake.speak("new", NOW, state="waiting")
+    made = make()
+    made.look(NOW)
+    fake.client.delete("process:old")
+    made.look(after(2))
+    assert (fake.running, fake.started) == ({SYSTEM: ["old", "new"]}, 0)
+
+
+def test_the_keeper_leaves_word_for_health(kept: Keeper, fake: Fake, redis_server: redis.Redis) -> None:
+    kept.look(NOW)
     assert word(redis_server)["running"] == {}
-    keeper.look(NOW)
+    kept.look(NOW)
     assert word(redis_server) == {
-        "at": NOW.isoformat(), "scrapyd": "ok", "running": {"prefenligne": 1}, "wanted": {"prefenligne": 1},
+        "at": NOW.isoformat(), "scrapyd": "ok", "running": {SYSTEM: 1}, "wanted": {SYSTEM: 1},
     }  # fmt: skip
     assert 0 < redis_server.ttl(SEEN) <= 60
 
 
 def test_a_scrapyd_that_is_away_is_said_once_and_told_to_health(
-    keeper: Keeper, fake: Fake, redis_server: redis.Redis, caplog: pytest.LogCaptureFixture
+    kept: Keeper, fake: Fake, redis_server: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     fake.away = True
-    keeper.look(NOW)
-    keeper.look(NOW)
+    kept.look(NOW)
+    kept.look(NOW)
     assert word(redis_server)["scrapyd"] == "down"
     fake.away = False
-    keeper.look(NOW)
+    kept.look(NOW)
     assert [record.levelname for record in caplog.records if "does not answer" in record.message] == [
         "WARNING",
         "INFO",
@@ -132,123 +290,56 @@ def test_a_scrapyd_that_is_away_is_said_once_and_told_to_health(
     assert word(redis_server)["scrapyd"] == "ok"
 
 
-def test_a_redis_that_is_away_stops_no_spider_and_is_said_once(
-    keeper: Keeper, fake: Fake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_while_redis_is_away_what_is_missing_is_started_and_nothing_ended(
+    kept: Keeper, fake: Fake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def away(*_: object, **__: object) -> None:
         raise redis.ConnectionError("connection refused")
 
     caplog.set_level(logging.INFO, "crawler.keeper")
+    kept.look(NOW)
+    fake.speak("job-1", NOW)
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(keeper._client, "set", away)
-        for _ in range(3):
-            keeper.look(NOW)
-    assert fake.running == {"prefenligne": ["job-1"]}
+        for method in ("execute_command", "pipeline", "register_script"):
+            meanwhile.setattr(kept._client, method, away)
+        for second in range(0, 200, 2):
+            kept.look(after(second))
+        assert fake.running == {SYSTEM: ["job-1"]}
+        fake.running = {}
+        kept.look(after(200))
+        assert fake.running == {SYSTEM: ["job-2"]}
     assert [text for text in caplog.messages if "Redis" in text] == [
-        "Redis is away, /api/health cannot see the keeper: connection refused"
+        "Redis is away, nothing but missing spiders is seen to: connection refused"
     ]
-    keeper.look(NOW)
+    kept.look(after(202))
     assert caplog.messages[-1].startswith("over: Redis is away")
+    kept.look(after(261))
+    assert fake.running == {SYSTEM: ["job-2"]}  # it had no chance to speak
 
 
-def test_the_loop_ends_when_it_is_told(keeper: Keeper, fake: Fake, settings_env: Callable[..., None]) -> None:
+def test_an_emptied_redis_ends_no_spider(kept: Keeper, fake: Fake, redis_server: redis.Redis) -> None:
+    kept.look(NOW)
+    fake.speak("job-1", NOW)
+    kept.look(after(100))
+    redis_server.flushdb()
+    kept.look(after(102))
+    fake.speak("job-1", NOW)
+    kept.look(after(104))
+    assert (fake.running, fake.started) == ({SYSTEM: ["job-1"]}, 1)
+    assert redis_server.exists("lease:keeper")
+
+
+def test_the_loop_ends_when_it_is_told(kept: Keeper, fake: Fake, settings_env: Callable[..., None]) -> None:
     settings_env(KEEPER_SECONDS="0.001")
     stop = threading.Event()
     looks: list[datetime] = []
 
-    def look(now: datetime) -> None:
+    def look(now: datetime) -> bool:
         looks.append(now)
         if len(looks) == 3:
             stop.set()
+        return True
 
-    keeper.look = look  # type: ignore[method-assign]
-    keeper.run(stop)
+    kept.look = look  # type: ignore[method-assign]
+    kept.run(stop)
     assert len(looks) == 3
-
-
-class Server(BaseHTTPRequestHandler):
-    """Answers what a test put there; remembers what it was asked."""
-
-    answer: ClassVar[tuple[int, str]] = (200, "{}")
-    asked: ClassVar[list[tuple[str, str, dict[str, list[str]], str | None]]] = []
-
-    def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        body = url.query or self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        self.asked.append((self.command, url.path, parse_qs(body), self.headers.get("Authorization")))
-        self.send_response(self.answer[0])
-        self.end_headers()
-        self.wfile.write(self.answer[1].encode())
-
-    do_POST = do_GET  # noqa: N815 -- the library's name
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the library's name
-        """Say nothing."""
-
-
-@pytest.fixture
-def scrapyd(settings_env: Callable[..., None]) -> Iterator[Scrapyd]:
-    server = HTTPServer(("127.0.0.1", 0), Server)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    Server.asked.clear()
-    settings_env(SCRAPYD_URL=f"http://127.0.0.1:{server.server_port}", SCRAPYD_PASSWORD="p:ss")
-    yield Scrapyd.from_settings()
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def says(**answer: Any) -> None:
-    Server.answer = (200, json.dumps({"status": "ok", **answer}))
-
-
-def test_jobs_that_run_or_wait_are_listed_by_spider_oldest_first(scrapyd: Scrapyd) -> None:
-    def job(job_id: str, spider: str, start: str) -> dict[str, str]:
-        return {"id": job_id, "spider": spider, "start_time": start}
-
-    running = [job("2", "ants", "2026-11-20 09:00:01"), job("1", "ants", "2026-11-20 09:00:00")]
-    says(running=running, pending=[{"id": "3", "spider": "custom"}], finished=[])
-    assert scrapyd.jobs() == {"ants": ["1", "2"], "custom": ["3"]}
-    basic = "Basic c2NyYXB5ZDpwOnNz"  # scrapyd:p:ss
-    assert Server.asked == [("GET", "/listjobs.json", {"project": ["rdvpriority"]}, basic)]
-
-
-def test_a_spider_is_scheduled_and_a_job_cancelled(scrapyd: Scrapyd) -> None:
-    says(jobid="7")
-    assert scrapyd.schedule("ants") == "7"
-    scrapyd.cancel("7")
-    assert [(method, path, values) for method, path, values, _ in Server.asked] == [
-        ("POST", "/schedule.json", {"project": ["rdvpriority"], "spider": ["ants"]}),
-        ("POST", "/cancel.json", {"project": ["rdvpriority"], "job": ["7"]}),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "said"),
-    [
-        (401, "Unauthorized", "check SCRAPYD_USERNAME and SCRAPYD_PASSWORD"),
-        (502, "<h1>Bad gateway</h1>", "answered 502 to schedule.json with no JSON"),
-        (200, "[]", "with no JSON"),
-        (
-            200,
-            json.dumps({"status": "error", "message": "spider 'ants' not found"}),
-            "spider 'ants' not found",
-        ),
-    ],
-)
-def test_what_is_no_yes_says_what_to_do(status: int, body: str, said: str, scrapyd: Scrapyd) -> None:
-    Server.answer = (status, body)
-    with pytest.raises(ScrapydAway, match=said):
-        scrapyd.schedule("ants")
-
-
-def test_a_scrapyd_that_is_not_there_is_named() -> None:
-    with pytest.raises(ScrapydAway, match=r"scrapyd at 127\.0\.0\.1:1 does not answer"):
-        Scrapyd("127.0.0.1", 1, "scrapyd", "x").jobs()
-
-
-def test_the_password_is_needed(settings_env: Callable[..., None]) -> None:
-    settings_env(SCRAPYD_PASSWORD="")
-    with pytest.raises(SettingMissing, match="SCRAPYD_PASSWORD"):
-        Scrapyd.from_settings()

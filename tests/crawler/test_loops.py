@@ -33,7 +33,7 @@ def _away(settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.processes
 @pytest.mark.parametrize(
     ("command", "number", "said"),
-    [("plan", signal.SIGTERM, "nothing is planned"), ("keep", signal.SIGINT, "does not answer")],
+    [("plan", signal.SIGTERM, "nothing is planned"), ("keep", signal.SIGINT, "Redis is away")],
 )
 def test_a_loop_waits_for_servers_that_are_away_and_ends_when_told(
     command: str, number: signal.Signals, said: str

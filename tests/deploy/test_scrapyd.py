@@ -121,7 +121,7 @@ def test_the_keeper_has_spiders_run_replaces_them_and_orphans_leave(
 
     def up() -> bool:
         try:
-            return api.jobs() == {}
+            return not api.jobs().running
         except ScrapydAway:
             return False
 
@@ -132,9 +132,9 @@ def test_the_keeper_has_spiders_run_replaces_them_and_orphans_leave(
         until(lambda: redis_server.keys("seat:prefenligne:0"))
         (spider,) = psutil.Process(scrapyd.pid).children()
         spider.kill()
-        until(lambda: api.jobs() == {})
+        until(lambda: not api.jobs().running)
         keeper.look(clock())
-        assert len(api.jobs()["prefenligne"]) == 1
+        assert len(api.jobs().running["prefenligne"]) == 1
         (spider,) = until(psutil.Process(scrapyd.pid).children)
         scrapyd.send_signal(signal.SIGKILL)
         scrapyd.wait()
