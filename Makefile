@@ -9,7 +9,7 @@ JOBS   ?= 4
 FUZZ   ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test fuzz lint format bench lock clean
+.PHONY: help setup run demo test fuzz lint format bench simulate lock clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ format: setup ## Let ruff mend what it can
 
 bench: setup ## Measure, print a table, write .state/bench.json
 	@$(BIN)/python -m deploy.bench $(ARGS)
+
+simulate: setup ## Play hours of watching in minutes: intervals, bans, delays (ARGS=--help, ARGS=--replay)
+	@$(BIN)/python -m deploy.local.simulate $(ARGS)
 
 lock: setup ## Resolve the dependencies of setup.cfg anew into the hashed lock files
 	@for extra in "runtime:" "dev:--extra dev -c $(LOCKS)/runtime.txt"; do \

@@ -32,18 +32,19 @@ Download = Callable[[Request], Awaitable[Response]]
 class Clock:
     """One deadline over all requests of a check: runs from the first one on, stands still while we pause.
 
-    All figures are in seconds.
+    All figures are in seconds; `now` tells them (a simulation gives its own).
     """
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, now: Callable[[], float] = monotonic) -> None:
         self.deadline = deadline
+        self._now = now
         self._began: float | None = None
         self._paused = 0.0
 
     @property
     def elapsed(self) -> float:
         """Return what the site has had so far."""
-        return monotonic() - self._began - self._paused if self._began is not None else 0.0
+        return self._now() - self._began - self._paused if self._began is not None else 0.0
 
     @property
     def left(self) -> float:
@@ -53,13 +54,13 @@ class Clock:
     def start(self) -> None:
         """Start it, once."""
         if self._began is None:
-            self._began = monotonic()
+            self._began = self._now()
 
     async def pause(self, seconds: float) -> None:
         """Wait without using up the site's time."""
-        before = monotonic()
+        before = self._now()
         await asyncio.sleep(seconds)
-        self._paused += monotonic() - before
+        self._paused += self._now() - before
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,10 @@ class Session:
     `deadline` is in seconds, `largest` in bytes, unpacked.
     """
 
-    def __init__(self, download: Download, deadline: float, largest: int) -> None:
-        self.clock = Clock(deadline)
+    def __init__(
+        self, download: Download, deadline: float, largest: int, now: Callable[[], float] = monotonic
+    ) -> None:
+        self.clock = Clock(deadline, now)
         self.requests = 0
         self._download = download
         self._largest = largest

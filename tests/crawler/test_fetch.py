@@ -195,16 +195,15 @@ def test_an_answer_of_any_status_is_never_asked_for_again(status: int) -> None:
     assert ours.requests == 1
 
 
-def test_one_deadline_runs_over_all_requests_of_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_deadline_runs_over_all_requests_of_a_check() -> None:
     now = [100.0]
 
     def slow(_: Request) -> Response:
         now[0] += 2
         return page()
 
-    monkeypatch.setattr("crawler.fetch.monotonic", lambda: now[0])
     site = Site(slow)
-    ours = session(site, deadline=5)
+    ours = Session(site, 5, 1000, now=lambda: now[0])
     for _ in range(3):
         fetch(ours)
     with pytest.raises(NoPage, match="the 5 s of this check are over"):

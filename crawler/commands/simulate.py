@@ -1,0 +1,127 @@
+"""`scrapy simulate`: hours of watching in minutes, against played sites; or the replay of a recorded ban."""
+
+import argparse
+import json
+import logging
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from scrapy.commands import ScrapyCommand
+
+from crawler.loops import prepare
+
+_RULE = "N/S: the Nth request within S seconds is refused, and everything after it for --ban-minutes; or none"
+
+_PATTERNS = ("bursts", "nightly", "both", "often")
+_OPTIONS: tuple[tuple[str, Any, Any, str], ...] = (
+    ("--desks", int, 120, "desks"),
+    ("--hosts", int, 60, "hosts: each has a desk, the other desks gather on few"),
+    ("--hours", float, None, "simulated hours: 4, with --replay 24"),
+    ("--seed", int, 1, "another seed is another world"),
+    ("--paid", float, 0.5, "share of desks that somebody waits for"),
+    ("--ban", str, "12/60", _RULE),
+    ("--ban-minutes", float, 40, "how long a ban lasts"),
+    ("--refusal", int, 403, "status of refused answers: 403 is blocked, 429 rate_limited"),
+    ("--budget", int, None, "requests a minute and host in place of the shipped budgets"),
+    ("--spiders", int, 2, "spider processes on one due queue"),
+    ("--look", float, 10, "simulated seconds between two looks of the planner"),
+    ("--empty-redis-at", float, None, "hour at which Redis loses everything"),
+    ("--to", Path, ".state/simulate.json", "file that the figures go to"),
+)
+
+
+class Command(ScrapyCommand):
+    """Plays planner, due queue, pace and records against N desks."""
+
+    requires_project = True
+    requires_crawler_process = False
+
+    def short_desc(self) -> str:
+        """Return the line that `scrapy` shows."""
+        return "Simulate hours of watching in minutes; fills the database of a sandbox (use make simulate)"
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add ours."""
+        super().add_options(parser)
+        for name, kind, default, text in _OPTIONS:
+            parser.add_argument(name, type=kind, default=default, help=f"{text} ({default})", metavar="N")
+        parser.add_argument("--release", choices=_PATTERNS, default="both", help="how slots are released")
+        parser.add_argument("--prolong", action="store_true", help="whoever asks during a ban prolongs it")
+        parser.add_argument("--replay", action="store_true", help="the recorded ban, stricter and stricter")
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Play, print, write; exit code 1 where a site that must be survived banned us."""
+        # Scrapy loads every command's file for any command: what is heavy is imported here.
+        from crawler.simulation.play import NotHere, TooSlow  # noqa: PLC0415
+
+        prepare("simulation", args, "redis_url", "database_url")
+        logging.getLogger("crawler").setLevel(logging.WARNING)
+        try:
+            figures, wrong = _replay(opts) if opts.replay else _scenario(opts)
+        except (NotHere, TooSlow) as error:
+            raise SystemExit(f"scrapy simulate: {error}") from None
+        opts.to.parent.mkdir(parents=True, exist_ok=True)
+        opts.to.write_text(json.dumps(_where(opts) | figures, indent=2, ensure_ascii=False), "utf-8")
+        self.exitcode = int(bool(wrong))
+        for each in wrong:
+            print(f"not survived: {each}")
+
+
+def _scenario(opts: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    from crawler.simulation.figures import figures  # noqa: PLC0415
+    from crawler.simulation.play import play  # noqa: PLC0415
+    from crawler.simulation.report import show  # noqa: PLC0415
+    from crawler.simulation.rules import Rule  # noqa: PLC0415
+    from crawler.simulation.world import Scenario  # noqa: PLC0415
+
+    count, _, seconds = opts.ban.partition("/")
+    rules = (
+        ()
+        if opts.ban == "none"
+        else (Rule(int(count), float(seconds), 60 * opts.ban_minutes, prolongs=opts.prolong),)
+    )
+    scenario = Scenario(
+        desks=opts.desks, hosts=opts.hosts, hours=opts.hours or 4, seed=opts.seed, paid=opts.paid,
+        rules=rules, refusal=opts.refusal, pattern=opts.release, budget=opts.budget,
+    )  # fmt: skip
+    found = figures(play(scenario.world(), _course(opts, scenario.hours)))
+    show(Console(highlight=False), found)
+    return {"figures": found}, []
+
+
+def _replay(opts: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    from crawler.simulation import replay  # noqa: PLC0415
+    from crawler.simulation.play import play  # noqa: PLC0415
+    from crawler.simulation.report import failures, show_replay  # noqa: PLC0415
+
+    hours = opts.hours or 24
+    stand_ins = replay.rungs(prolongs=opts.prolong)
+    world = replay.world(stand_ins, hours, opts.seed, opts.budget)
+    found = replay.survivals(stand_ins, play(world, _course(opts, hours)))
+    show_replay(Console(highlight=False), found)
+    rows = [
+        {"rule": each.rung.name, "host has": each.rung.shape.name, "bans": each.bans,
+         "most requests in 60 s": each.busiest, "requests": each.asked, "refused": each.refused}
+        for each in found
+    ]  # fmt: skip
+    return {"replay": rows, "strictest survived": str(replay.strictest(found))}, failures(found)
+
+
+def _course(opts: argparse.Namespace, hours: float) -> Any:
+    from crawler.simulation.play import Course  # noqa: PLC0415
+
+    return Course(hours, opts.spiders, opts.look, empty_redis_at=opts.empty_redis_at, seed=opts.seed)
+
+
+def _where(opts: argparse.Namespace) -> dict[str, Any]:
+    parameters = {name: value for name, value in vars(opts).items() if isinstance(value, int | float | str)}
+    return {
+        "date": datetime.now(UTC).isoformat(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "parameters": parameters,
+    }
