@@ -14,10 +14,12 @@ from types import FrameType
 import structlog
 from babel.dates import format_date, format_time
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import RedisError
 from rq import SimpleWorker
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
+from rq.worker_registration import REDIS_WORKER_KEYS
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from api.models.base import new_id, session
@@ -65,6 +67,16 @@ class Worker(SimpleWorker):
 
     def subscribe(self) -> None:
         """Take no commands through Redis: whoever reaches it could stop us."""
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Tell that we live, and that we are here at all where Redis was emptied: health counts who listens."""
+        if pipeline is None and not self.connection.sismember(REDIS_WORKER_KEYS, self.key):
+            log.info("Redis does not know this worker any more: it is told again")
+            self.connection.delete(
+                self.key
+            )  # half a record, which would look like another worker of our name
+            self.register_birth()  # type: ignore[no-untyped-call] # RQ's own has no types
+        super().heartbeat(timeout, pipeline)
 
     def check_for_suspension(self, burst: bool) -> None:
         """Leave between two jobs when the time has come."""

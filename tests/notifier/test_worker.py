@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 import redis
 import sqlalchemy as sa
+from rq import Worker as RqWorker
 from rq.exceptions import StopRequested
 from structlog.testing import capture_logs
 
@@ -39,6 +40,18 @@ def test_a_worker_looks_after_lost_jobs_soon_and_waits_briefly_for_redis(worker:
 def test_a_worker_takes_no_commands_through_redis(worker: Worker) -> None:
     worker.subscribe()
     assert worker.pubsub_thread is None
+
+
+def test_a_worker_that_an_emptied_redis_forgot_is_known_again_at_its_next_heartbeat(
+    worker: Worker, redis_server: redis.Redis
+) -> None:
+    worker.register_birth()  # type: ignore[no-untyped-call] # RQ's own has no types
+    redis_server.flushdb()
+    worker.set_state("idle")
+    worker.heartbeat()
+    (found,) = RqWorker.all(connection=worker.connection)
+    assert found.queue_names() == ["critical", "bulk"]
+    assert redis_server.ttl(worker.key) > 0
 
 
 def test_an_old_worker_leaves_between_two_jobs(worker: Worker) -> None:
