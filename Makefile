@@ -9,7 +9,7 @@ JOBS   ?= 4
 FUZZ   ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test fuzz lint format bench simulate lock clean
+.PHONY: help setup run demo test fuzz chaos lint format bench simulate lock clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test: lint ## Set up, lint, test, measure the coverage
 
 fuzz: setup ## Try FUZZ (30) times as many random histories and broken pages, others each time
 	@FUZZ=$(FUZZ) $(BIN)/python -m pytest -m fuzz -n $(JOBS) --timeout 3600
+
+chaos: setup ## Injure a whole stack at random for ten minutes and account for every message (ARGS='--seed N --minutes M')
+	@$(BIN)/python -m deploy.chaos $(ARGS)
 
 lint: setup ## ruff, its formatter, mypy strict, the import contracts, yamllint, the desk files
 	@mkdir -p .state

@@ -1,0 +1,158 @@
+"""`make chaos`: a stack of its own, chance with a seed, and the books.
+
+Exit 1 if anything was lost or doubled without leave.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from configs.clock import clock
+from configs.prefecture import desks
+from deploy.chaos import ground, summary
+from deploy.chaos.caretaker import Caretaker
+from deploy.chaos.deliveries import described
+from deploy.chaos.director import Director, chosen
+from deploy.chaos.faults import Fault, Field, faults
+from deploy.chaos.inbox import Inbox
+from deploy.chaos.journal import Journal
+from deploy.chaos.outside import Outside
+from deploy.chaos.people import settle_in
+from deploy.chaos.periods import PERIODS, hasty
+from deploy.chaos.victims import Victims, until
+from deploy.chaos.watch import Watch
+from deploy.chaos.world import World
+from deploy.local import stopping
+from deploy.local.ports import usual
+from deploy.local.stack import Stack, running, wait_ready
+
+_LEFT = 20.0  # seconds of a run in which no new round begins
+_SHOWN = 10  # messages of each kind that are told in detail
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run; return 0 when the books are clean, 1 when they are not."""
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _options(given)
+    ground.enter(given)
+    stopping.listen()
+    os.environ.update(PERIODS)
+    print(f"seed {options.seed}: repeat with  make chaos ARGS='--seed {options.seed}'", flush=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="rdv-chaos-") as folder, ground.ground(Path(folder)) as world:
+            found = _run(world, options)
+    except stopping.Stopped:
+        print("stopped")
+        return 1
+    options.to.parent.mkdir(parents=True, exist_ok=True)
+    options.to.write_text(json.dumps({"seed": options.seed, **found}, indent=2), "utf-8")
+    print(summary.line(found))
+    return 0 if summary.is_clean(found) else 1
+
+
+def _options(given: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m deploy.chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="what chance begins with")  # noqa: S311
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long faults strike (10)")
+    parser.add_argument("--kills", type=int, default=100, help="go on until so many processes died (100)")
+    parser.add_argument(
+        "--waves", help="instead of chance: faults of each round, `a,b;c` is a with b, then c"
+    )
+    parser.add_argument("--to", type=Path, default=Path(".state/chaos.json"), help="where the figures go")
+    return parser.parse_args(given)
+
+
+def _run(world: World, options: argparse.Namespace) -> dict[str, Any]:
+    begun = time.monotonic()
+    journal = Journal()
+    rng = random.Random(f"{options.seed} waves")  # noqa: S311 -- chance, no secret
+    edit = (lambda text: ground.named(hasty(text))) if world.names else hasty
+    with running(world.state / "stack", usual(any_port=True), print, world=False, edit=edit) as stack:
+        os.environ.update(stack.environment)
+        wait_ready(stack, 120)
+        settle_in(desks().values(), clock())
+        director = _director(stack, world, journal, options.seed)
+        print(f"everything stands after {time.monotonic() - begun:.0f} s", flush=True)
+        try:
+            for wave in _waves(options, world, rng, journal):
+                director.play(wave)
+            return _closed(director, journal, stack)
+        finally:
+            _keep_logs(stack, options.to.parent / "chaos-logs")
+
+
+def _director(stack: Stack, world: World, journal: Journal, seed: int) -> Director:
+    watch = Watch(stack.ports.api)
+    field = Field(
+        stack=stack,
+        outside=Outside(stack.ports, journal),
+        inbox=Inbox(stack.ports.inbox),
+        victims=Victims(stack.supervisor.pid, journal),
+        caretaker=Caretaker(stack),
+        journal=journal,
+        desks=tuple(desks().values()),
+        engine=sa.create_engine(stack.environment["DATABASE_URL"], poolclass=sa.NullPool),
+        world=world,
+        rng=random.Random(f"{seed} openings"),  # noqa: S311 -- chance, no secret
+    )
+    until(watch.is_well, "all is well before anything is done", 120)
+    return Director(field, watch, seed, lambda text: print(text, flush=True))
+
+
+def _waves(
+    options: argparse.Namespace, world: World, rng: random.Random, journal: Journal
+) -> Iterator[list[Fault]]:
+    """Yield the faults of each round until the time is up and enough has died."""
+    known = {
+        name: fault for name, fault in faults().items() if not fault.needs or fault.needs in world.allows
+    }
+    for name in sorted(faults().keys() - known.keys()):
+        print(f"  {name} is left out: no mount namespace can be had here")
+    if options.waves:
+        wanted: Iterable[list[str]] = (wave.split(",") for wave in options.waves.split(";"))
+        yield from ([known[name] for name in wave if name in known] for wave in wanted)
+        return
+    end = time.monotonic() + 60 * options.minutes
+    first = [[fault] for fault in sorted(known.values(), key=lambda _: rng.random())]
+    for wave in chain(first, chosen(rng, list(known.values()))):
+        enough = len(journal.kills) >= options.kills
+        if time.monotonic() > end - _LEFT and enough:
+            return
+        yield wave
+
+
+def _closed(director: Director, journal: Journal, stack: Stack) -> dict[str, Any]:
+    account = director.account()
+    engine = sa.create_engine(stack.environment["DATABASE_URL"], poolclass=sa.NullPool)
+    for what, dues in {
+        "lost": account.lost,
+        "doubled": account.doubled,
+        "told to a stranger": account.strangers,
+        "late": [due for due, _ in account.late],
+    }.items():
+        for slot, (channel, address) in dues[:_SHOWN]:
+            print(
+                f"{what}: {slot[0]} {slot[1]:%d %H:%M} to {channel} {address}: {described(engine, slot, address)}"
+            )
+    return summary.figures(journal, director.rounds, account)
+
+
+def _keep_logs(stack: Stack, target: Path) -> None:
+    """Keep what the programs said: the state folder goes with us."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(stack.state / "logs", target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""The books: which message was due to whom, which came, which came twice, which came late. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from deploy.chaos.deliveries import Delivery
+from deploy.chaos.inbox import Message
+from deploy.chaos.journal import Journal, Opening, Slot
+from deploy.chaos.people import Reached, allowed, entitled
+
+# A worker that died so long after a message was taken may have died with its yes: slow providers take a while.
+_UNHEARD = timedelta(seconds=4)
+_CLOCKS = timedelta(seconds=1)  # between the stand-in's clock and ours, read before and after an act
+
+Due = tuple[Slot, Reached]
+Came = dict[Due, list[Message]]  # in the order in which they were taken
+
+
+@dataclass
+class Account:
+    """What became of every message. `worst` is the longest recovery, in seconds."""
+
+    expected: int = 0
+    lost: list[Due] = field(default_factory=list)
+    late: list[tuple[Due, float]] = field(default_factory=list)
+    doubled_allowed: list[Due] = field(default_factory=list)
+    doubled: list[Due] = field(default_factory=list)
+    strangers: list[Due] = field(default_factory=list)
+    worst: float = 0.0
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing was lost, told to the wrong person, or doubled without leave."""
+        return not (self.lost or self.doubled or self.strangers)
+
+
+def settle(journal: Journal, deliveries: Iterable[Delivery], now: datetime, bound: float) -> Account:
+    """Hold what came beside what was due. A slot counts when it stayed for `bound` seconds of peace."""
+    came: Came = defaultdict(list)
+    for delivery in deliveries:
+        for slot in delivery.slots:
+            came[slot, (delivery.message.channel, delivery.message.address)].append(delivery.message)
+    account = Account()
+    for opening in journal.openings:
+        for reached in sorted(entitled(opening.desk_id)):
+            due = (opening.slot, reached)
+            if due in came:
+                _arrived(account, due, recovery(opening, came[due][0].received_at, journal), bound)
+            elif longest_peace(opening, opening.taken_at or now, journal) >= bound:
+                account.expected += 1
+                account.lost.append(due)
+        may = allowed(opening.desk_id)
+        account.strangers += [due for due in came if due[0] == opening.slot and due[1] not in may]
+    for due, several in came.items():
+        _doubles(account, journal, due, several)
+    return account
+
+
+def _arrived(account: Account, due: Due, took: float, bound: float) -> None:
+    account.expected += 1
+    account.worst = max(account.worst, took)
+    if took > bound:
+        account.late.append((due, took))
+
+
+def longest_peace(opening: Opening, until: datetime, journal: Journal) -> float:
+    """Return the longest time, in seconds, in which nothing was done to the stack while the slot was open."""
+    longest, quiet_since = timedelta(0), opening.opened_at
+    for began, ended in sorted(_harms(journal, until)):
+        longest = max(longest, began - quiet_since)
+        quiet_since = max(quiet_since, ended)
+    return max(longest, until - quiet_since).total_seconds()
+
+
+def peace(opening: Opening, until: datetime, journal: Journal) -> datetime:
+    """Return since when nothing more was done to the stack, between the opening and `until`."""
+    return max([opening.opened_at, *(ended for _, ended in _harms(journal, until))])
+
+
+def _harms(journal: Journal, until: datetime) -> list[tuple[datetime, datetime]]:
+    """Return the beginning and end of all that was done before `until`."""
+    spells = [(spell.began_at, min(spell.ended_at or until, until)) for spell in journal.spells]
+    return [harm for harm in spells + [(kill.at, kill.at) for kill in journal.kills] if harm[0] < until]
+
+
+def recovery(opening: Opening, came_at: datetime, journal: Journal) -> float:
+    """Return how long a message took, in seconds, from the opening or from the last harm before it came."""
+    return (came_at - peace(opening, came_at, journal)).total_seconds()
+
+
+def _doubles(account: Account, journal: Journal, due: Due, several: Sequence[Message]) -> None:
+    """Sort what came more than once: each message but the last needs a reason why its yes was not heard."""
+    for message, following in pairwise(several):
+        same = message.notification == following.notification
+        if same and unheard(message.received_at, due[1][0].value, journal):
+            account.doubled_allowed.append(due)
+        else:
+            account.doubled.append(due)
+
+
+def unheard(taken_at: datetime, channel: str, journal: Journal) -> bool:
+    """Whether the yes to a message may have been lost: a worker died just then, or the provider kept its answer."""
+    died = any(
+        kill.who.startswith("worker") and taken_at - _CLOCKS <= kill.at <= taken_at + _UNHEARD
+        for kill in journal.kills
+    )
+    silent = any(
+        spell.silences == channel and spell.began_at - _CLOCKS <= taken_at <= (spell.ended_at or taken_at)
+        for spell in journal.spells
+    )
+    return died or silent

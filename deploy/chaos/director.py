@@ -1,0 +1,132 @@
+"""Chance with a seed: round after round slots open, faults strike, and the stack has to find its feet by itself."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from configs.clock import clock
+from deploy.chaos.books import Account, settle
+from deploy.chaos.deliveries import deliveries
+from deploy.chaos.faults import Fault, Field
+from deploy.chaos.journal import Opening
+from deploy.chaos.periods import BOUND
+from deploy.chaos.watch import Watch
+
+_KEPT = 0.3  # of the openings stay open through the next round: they must not be told again
+_PATIENCE = 2 * BOUND
+
+
+@dataclass
+class Round:
+    """What one round was: the faults, and how long the stack took to be well afterwards (seconds)."""
+
+    number: int
+    faults: list[str]
+    took: float = 0.0
+    well: bool = False
+
+
+class Director:
+    """Leads a stack through rounds. `say` prints a line."""
+
+    def __init__(self, field: Field, watch: Watch, seed: int, say: Callable[[str], None]) -> None:
+        self._seed = seed
+        self._field = field
+        self._watch = watch
+        self._say = say
+        self._desks = {desk.id: desk for desk in field.desks}
+        self.rounds: list[Round] = []
+
+    def play(self, faults: Sequence[Fault]) -> Round:
+        """Let faults strike together while slots open, then wait until all is told and well."""
+        number = len(self.rounds) + 1
+        played = Round(number, [fault.name for fault in faults])
+        self.rounds.append(played)
+        rng = self._field.rng
+        self._open(rng.randint(1, 2))
+        with ThreadPoolExecutor(len(faults) or 1) as hands:
+            struck = [hands.submit(self._strike, fault, f"{number} {fault.name}") for fault in faults]
+            while not all(each.done() for each in struck):
+                time.sleep(rng.uniform(0.5, 1.5))
+                if len(self._open_now()) < 6:  # noqa: PLR2004 -- an open desk costs eight times the requests
+                    self._open(1)
+        self._open(1)
+        began = time.monotonic()
+        played.well = self._wait()
+        played.took = time.monotonic() - began
+        self._say(self._line(played))
+        for opening in self._open_now():
+            if rng.random() > _KEPT or opening in self._field.journal.openings[:-12]:
+                self._field.outside.take(self._desks[opening.desk_id], opening)
+        return played
+
+    def account(self) -> Account:
+        """Hold the books."""
+        field = self._field
+        found = deliveries(field.engine, field.inbox.messages())
+        return settle(field.journal, found, clock(), BOUND)
+
+    def _strike(self, fault: Fault, dice: str) -> None:
+        field = replace(self._field, rng=random.Random(f"{self._seed} {dice}"))  # noqa: S311 -- chance, no secret
+        with field.journal.spell(fault.name) as spell:
+            try:
+                fault.act(field, spell)
+            except (TimeoutError, OSError, RuntimeError) as error:
+                spell.missed = str(error)
+        if spell.missed:
+            self._say(f"  {fault.name} missed: {spell.missed}")
+        elif fault.names:
+            spell.said = self._watch.named(fault.names, spell.began_at, clock())
+
+    def _open(self, count: int) -> None:
+        for _ in range(count):
+            desk = self._field.rng.choice(self._field.desks)
+            self._field.outside.open(desk, self._field.rng)
+
+    def _open_now(self) -> list[Opening]:
+        return [opening for opening in self._field.journal.openings if opening.taken_at is None]
+
+    def _wait(self) -> bool:
+        """Wait until every open slot was told to everybody and health says that all is well; tell whether it was."""
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            if self._field.caretaker.failure:
+                raise RuntimeError(self._field.caretaker.failure)
+            if self._watch.is_well() and not self._missing():
+                return True
+            time.sleep(0.3)
+        return False
+
+    def _missing(self) -> int:
+        """Count what open slots have not brought to their people yet."""
+        field = self._field
+        try:
+            found = deliveries(field.engine, field.inbox.messages())
+        except Exception:  # noqa: BLE001 -- the database is not back yet
+            return 1
+        # Without any patience: what is open must be told before the round is over.
+        return len(settle(field.journal, found, clock(), 0.0).lost)
+
+    def _line(self, played: Round) -> str:
+        state = f"well after {played.took:4.1f} s" if played.well else f"NOT WELL ({self._watch.last()})"
+        kills = len(self._field.journal.kills)
+        return f"{played.number:3} {state}, {kills:3} kills, {', '.join(played.faults)}"
+
+
+def chosen(rng: random.Random, known: Sequence[Fault]) -> Iterator[list[Fault]]:
+    """Yield, for ever, faults that may strike together: one that needs a moment of its own, or several."""
+    while True:
+        first = _draw(rng, known)
+        wave, held = [first], set(first.holds)
+        for _ in range(rng.randint(1, 4)):
+            other = _draw(rng, known)
+            if not (first.alone or other.alone or held & other.holds):
+                wave.append(other)
+                held |= other.holds
+        yield wave
+
+
+def _draw(rng: random.Random, known: Sequence[Fault]) -> Fault:
+    return rng.choices(known, [fault.weight for fault in known])[0]

@@ -1,0 +1,85 @@
+"""What can be done to a stack: each fault is a function in a file of this folder, found by being there.
+
+A fault returns when it is over and everything that it bent is straight again.
+"""
+
+import importlib
+import pkgutil
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import sqlalchemy as sa
+
+from configs.desk import Desk
+from deploy.chaos.caretaker import Caretaker
+from deploy.chaos.inbox import Inbox
+from deploy.chaos.journal import Journal, Spell
+from deploy.chaos.outside import Outside
+from deploy.chaos.victims import Victims
+from deploy.chaos.world import World
+from deploy.local.stack import Stack
+
+
+@dataclass(frozen=True)
+class Field:
+    """All that a fault may reach, and its own dice."""
+
+    stack: Stack
+    outside: Outside
+    inbox: Inbox
+    victims: Victims
+    caretaker: Caretaker
+    journal: Journal
+    desks: tuple[Desk, ...]
+    engine: sa.Engine
+    world: World
+    rng: random.Random
+
+
+Act = Callable[[Field, Spell], None]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One kind of harm.
+
+    `holds`: what it needs for itself, so that two faults do not bend the same thing at once. `names`: the part that
+    /api/health must call down meanwhile. `alone`: it waits for a certain moment, which others would spoil.
+    `needs`: what the machine must allow.
+    """
+
+    name: str
+    act: Act
+    holds: frozenset[str]
+    names: str | None
+    alone: bool
+    needs: str | None
+    weight: int
+
+
+_FAULTS: dict[str, Fault] = {}
+
+
+def fault(
+    *holds: str, names: str | None = None, alone: bool = False, needs: str | None = None, weight: int = 1
+) -> Callable[[Act], Act]:
+    """Make a function a fault of its own name."""
+
+    def keep(act: Act) -> Act:
+        # Health must have somebody to answer while it is to name a part.
+        held = frozenset(holds) | ({"gunicorn"} if names else set())
+        name = act.__name__.replace("_", "-")
+        _FAULTS[name] = Fault(name, act, held, names, alone, needs, weight)
+        return act
+
+    return keep
+
+
+@lru_cache(maxsize=1)
+def faults() -> dict[str, Fault]:
+    """Return all faults by name."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return dict(sorted(_FAULTS.items()))

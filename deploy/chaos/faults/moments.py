@@ -1,0 +1,125 @@
+"""Kills at moments that chance hits seldom: between two steps that must not be lost together.
+
+Nothing is built into the programs for this: sites and providers wait, Redis stands still, a row is locked.
+"""
+
+import time
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, State
+from api.models.slot import Detection, DetectionSlot, SlotRow
+from api.models.user import Channel
+from configs.desk import Desk
+from deploy.chaos.faults import Field, fault
+from deploy.chaos.faults.servers import frozen
+from deploy.chaos.journal import Opening, Spell
+from deploy.chaos.outside import code_of
+from deploy.chaos.victims import until
+
+_LATER = 1.5  # seconds that a site or a provider takes while we prepare the moment
+
+
+@fault(alone=True, weight=3)
+def kill_spider_between_commit_and_nudge(field: Field, _spell: Spell) -> None:
+    """The detection is in the table, and whoever should tell of it dies: Redis stands still until then."""
+    desk = _quiet_desk(field)
+    code = code_of(desk)
+    _slow_request(field, code)
+    opening = field.outside.open(desk, field.rng)
+    until(lambda: field.outside.site_mode_now(code) == "normal", "a check has begun")
+    with frozen(field.caretaker.pids("Redis")):
+        until(lambda: _is_detected(field, opening), "the detection is committed")
+        field.victims.kill_all("spider")
+
+
+@fault(alone=True, weight=2)
+def kill_spider_in_a_check(field: Field, _spell: Spell) -> None:
+    """A spider dies while a site keeps it waiting."""
+    desk = field.rng.choice(field.desks)
+    field.outside.open(desk, field.rng)
+    field.outside.site_mode(code_of(desk), "hang_forever", count=1)
+    until(lambda: field.outside.site_mode_now(code_of(desk)) == "normal", "a check has begun")
+    field.victims.kill_all("spider")
+
+
+@fault(alone=True, weight=2)
+def kill_worker_before_the_answer(field: Field, _spell: Spell) -> None:
+    """A worker dies while the provider thinks: nothing was taken, so nothing may come twice."""
+    channel = _channel(field)
+    field.outside.provider_mode(channel, "slow", seconds=_LATER, count=1)
+    field.outside.open(_quiet_desk(field), field.rng)
+    until(lambda: field.outside.provider_mode_now(channel) == "normal", "a message is on its way")
+    field.victims.kill_all("worker")
+
+
+@fault(alone=True, weight=2)
+def kill_worker_during_the_answer(field: Field, spell: Spell) -> None:
+    """A worker dies when the message was taken and the yes was not yet heard."""
+    channel = spell.silences = _channel(field)
+    field.outside.provider_mode(channel, "yes_without_answer", count=1)
+    field.outside.open(_quiet_desk(field), field.rng)
+    until(lambda: field.outside.provider_mode_now(channel) == "normal", "a message is on its way")
+    time.sleep(0.3)
+    field.victims.kill_all("worker")
+
+
+@fault(alone=True, weight=2)
+def kill_worker_after_the_answer(field: Field, _spell: Spell) -> None:
+    """A worker dies when it has heard the yes and not yet written it: the row is locked until then."""
+    field.outside.provider_mode(Channel.EMAIL.value, "slow", seconds=_LATER, count=1)
+    opening = field.outside.open(_quiet_desk(field), field.rng)
+    until(lambda: _sending(field, opening), "a mail is on its way")
+    row = _sending(field, opening)
+    with field.engine.connect() as connection:
+        connection.execute(sa.select(Notification.id).where(Notification.id == row).with_for_update())
+        until(lambda: any(each.notification == str(row) for each in field.inbox.messages()), "it was taken")
+        time.sleep(0.3)
+        field.victims.kill_all("worker")
+        connection.rollback()
+
+
+def _quiet_desk(field: Field) -> Desk:
+    """Return a desk without any open slot: its next one is news, told at once."""
+    busy = {opening.desk_id for opening in field.journal.openings if opening.taken_at is None}
+    return field.rng.choice([desk for desk in field.desks if desk.id not in busy] or list(field.desks))
+
+
+def _channel(field: Field) -> str:
+    return field.rng.choice((Channel.EMAIL.value, Channel.TELEGRAM.value))
+
+
+def _slow_request(field: Field, code: str) -> None:
+    field.outside.site_mode(code, "hang", seconds=_LATER, count=1)
+
+
+def _is_detected(field: Field, opening: Opening) -> bool:
+    query = (
+        sa.select(Detection.id)
+        .join(DetectionSlot, DetectionSlot.detection_id == Detection.id)
+        .join(SlotRow, SlotRow.id == DetectionSlot.slot_id)
+        .where(SlotRow.desk_id == opening.desk_id, SlotRow.starts_at == _instant(opening))
+    )
+    with field.engine.connect() as connection:
+        return connection.execute(query).first() is not None
+
+
+def _sending(field: Field, opening: Opening) -> UUID | None:
+    """Return the mail about a slot that a worker is sending just now."""
+    query = (
+        sa.select(Notification.id)
+        .join(NotificationMatch, NotificationMatch.notification_id == Notification.id)
+        .join(Match, Match.id == NotificationMatch.match_id)
+        .join(MatchSlot, MatchSlot.match_id == Match.id)
+        .join(SlotRow, SlotRow.id == MatchSlot.slot_id)
+        .where(SlotRow.desk_id == opening.desk_id, SlotRow.starts_at == _instant(opening))
+        .where(Notification.state == State.SENDING, Notification.channel == Channel.EMAIL)
+    )
+    with field.engine.connect() as connection:
+        return connection.scalars(query).first()
+
+
+def _instant(opening: Opening) -> datetime:
+    return opening.instant

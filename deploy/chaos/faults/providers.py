@@ -1,0 +1,71 @@
+"""Providers that answer late, not at all, or no."""
+
+import time
+from typing import Any
+
+from api.models.user import Channel
+from deploy.chaos.faults import Field, fault
+from deploy.chaos.journal import Spell
+from deploy.chaos.outside import CHANNELS
+from deploy.chaos.people import PEOPLE
+
+_WHILE = 4.0  # seconds: within the waits of the attempts that a message has
+
+
+def _answers(field: Field, channel: str, mode: str, **parameters: Any) -> None:
+    field.outside.provider_mode(channel, mode, **parameters)
+    try:
+        time.sleep(_WHILE)
+    finally:
+        field.outside.provider_mode(channel, "normal")
+
+
+@fault("providers")
+def provider_says_later(field: Field, _spell: Spell) -> None:
+    """429 with Retry-After."""
+    _answers(field, field.rng.choice(CHANNELS), "rate_limited", seconds=2)
+
+
+@fault("providers")
+def provider_breaks(field: Field, _spell: Spell) -> None:
+    """500."""
+    _answers(field, field.rng.choice(CHANNELS), "error_500")
+
+
+@fault("providers")
+def provider_is_slow(field: Field, _spell: Spell) -> None:
+    """Every yes takes two of the three seconds that we wait."""
+    _answers(field, field.rng.choice(CHANNELS), "slow", seconds=2)
+
+
+@fault("providers")
+def provider_hangs(field: Field, spell: Spell) -> None:
+    """One call is neither taken nor answered. Not by SMS: what is unsure there waits for its receipt."""
+    _silent(field, spell, "timeout")
+
+
+@fault("providers", weight=2)
+def provider_says_yes_to_nobody(field: Field, spell: Spell) -> None:
+    """One call is taken, and the answer is never heard."""
+    _silent(field, spell, "yes_without_answer")
+
+
+def _silent(field: Field, spell: Spell, mode: str) -> None:
+    channel = field.rng.choice([each for each in CHANNELS if each != Channel.SMS.value])
+    spell.silences = channel
+    field.outside.provider_mode(channel, mode, count=1)
+    end = time.monotonic() + 2 * _WHILE
+    while field.outside.provider_mode_now(channel) != "normal" and time.monotonic() < end:
+        time.sleep(0.1)
+    if time.monotonic() >= end:
+        spell.missed = "nobody called the provider"
+    field.outside.provider_mode(channel, "normal")
+    time.sleep(3.5)  # the call that hangs ends by our own time-out
+
+
+@fault("providers")
+def provider_refuses_one_address(field: Field, _spell: Spell) -> None:
+    """One address of many is refused; the others must not suffer for it."""
+    refused = next(person for person in PEOPLE if person.refused)
+    address = refused.addresses[Channel.EMAIL]
+    _answers(field, Channel.EMAIL.value, "reject_address", address=address)

@@ -1,0 +1,134 @@
+"""PostgreSQL and Redis that end, are away, hang or forget."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+import redis
+
+from deploy.chaos.faults import Field, fault
+from deploy.chaos.journal import Spell
+from deploy.chaos.victims import until
+
+_BACK = 30.0  # seconds in which a server that died is to be revived
+
+
+@fault("redis")
+def restart_redis(field: Field, _spell: Spell) -> None:
+    """Redis ends in order and is back at once."""
+    field.caretaker.server("Redis").stop()
+    _wait_for_redis(field)
+
+
+@fault("redis")
+def kill_redis(field: Field, _spell: Spell) -> None:
+    """Redis dies."""
+    pid = field.caretaker.pids("Redis")[0]
+    os.kill(pid, signal.SIGKILL)
+    field.journal.killed("redis", pid)
+    _wait_for_redis(field)
+
+
+@fault("redis", weight=2)
+def empty_redis(field: Field, _spell: Spell) -> None:
+    """Redis forgets everything: due times, jobs, seats, workers."""
+    _redis(field).flushall()
+
+
+@fault("redis", "spider", "scrapyd", names="redis")
+def stop_redis(field: Field, _spell: Spell) -> None:
+    """Redis is away for a while."""
+    with field.caretaker.down("Redis"):
+        time.sleep(6)
+    _wait_for_redis(field)
+
+
+@fault("redis", "spider", "scrapyd", names="redis")
+def hang_redis(field: Field, _spell: Spell) -> None:
+    """Redis takes connections and says nothing."""
+    with frozen(field.caretaker.pids("Redis")):
+        time.sleep(6)
+
+
+@fault("postgres")
+def restart_postgres(field: Field, _spell: Spell) -> None:
+    """PostgreSQL ends in order and is back at once."""
+    field.caretaker.server("PostgreSQL").stop()
+    _wait_for_postgres(field)
+
+
+@fault("postgres")
+def kill_postgres(field: Field, _spell: Spell) -> None:
+    """PostgreSQL dies as a whole and recovers from its log."""
+    pid = field.caretaker.pids("PostgreSQL")[0]
+    os.kill(pid, signal.SIGKILL)
+    field.journal.killed("postgres", pid)
+    _wait_for_postgres(field)
+
+
+@fault("postgres")
+def kill_a_connection_of_postgres(field: Field, _spell: Spell) -> None:
+    """One process of PostgreSQL dies, and with it every connection: it trusts the shared memory no more."""
+    main = psutil.Process(field.caretaker.pids("PostgreSQL")[0])
+    serving = [each for each in main.children() if "127.0.0.1(" in " ".join(each.cmdline())]
+    if serving:
+        victim = field.rng.choice(serving)
+        victim.kill()
+        field.journal.killed("postgres connection", victim.pid)
+    _wait_for_postgres(field)
+
+
+@fault("postgres", names="database")
+def stop_postgres(field: Field, _spell: Spell) -> None:
+    """PostgreSQL is away for what is a minute in life."""
+    with field.caretaker.down("PostgreSQL"):
+        time.sleep(field.rng.uniform(10, 14))
+    _wait_for_postgres(field)
+
+
+@fault("postgres", names="database")
+def hang_postgres(field: Field, _spell: Spell) -> None:
+    """PostgreSQL takes connections and says nothing."""
+    with frozen(field.caretaker.pids("PostgreSQL")):
+        time.sleep(5)
+
+
+@contextmanager
+def frozen(pids: list[int]) -> Iterator[None]:
+    """Let processes stand still for as long as the block lasts."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            if psutil.pid_exists(pid):
+                os.kill(pid, signal.SIGCONT)
+
+
+def _redis(field: Field) -> redis.Redis:
+    return redis.Redis.from_url(field.stack.environment["REDIS_URL"], socket_timeout=2)
+
+
+def _wait_for_redis(field: Field) -> None:
+    def answers() -> bool:
+        try:
+            return bool(_redis(field).ping())
+        except redis.RedisError:
+            return False
+
+    until(answers, "Redis is back", _BACK)
+
+
+def _wait_for_postgres(field: Field) -> None:
+    def answers() -> bool:
+        try:
+            with field.engine.connect():
+                return True
+        except Exception:  # noqa: BLE001 -- whatever it says, it is not back yet
+            return False
+
+    until(answers, "PostgreSQL is back", _BACK)

@@ -1,0 +1,66 @@
+"""Reads the providers' inbox while a stack runs: every message that any of them accepted, as it comes."""
+
+import json
+import threading
+import urllib.request
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from api.models.user import Channel
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message that a provider accepted; `notification` is our own id that travelled with it."""
+
+    number: int
+    channel: Channel
+    address: str
+    received_at: datetime
+    notification: str
+    provider_id: str
+
+
+class Inbox:
+    """Follows the inbox's stream on a thread of its own, from the first message on."""
+
+    def __init__(self, port: int) -> None:
+        self._url = f"http://127.0.0.1:{port}/events"
+        self._messages: dict[int, Message] = {}
+        self._lock = threading.Lock()
+        threading.Thread(target=self._follow, name="inbox", daemon=True).start()
+
+    def messages(self) -> list[Message]:
+        """Return the slot alerts that have come so far, in their order."""
+        with self._lock:
+            return [self._messages[number] for number in sorted(self._messages)]
+
+    def _follow(self) -> None:
+        last = 0
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self._url}?after={last}", timeout=60) as stream:  # noqa: S310 -- loopback
+                    event = ""
+                    for raw in stream:
+                        name, _, value = raw.decode().rstrip("\n").partition(": ")
+                        if name == "event":
+                            event = value
+                        elif name == "data" and event == "message":
+                            last = self._keep(json.loads(value))
+            except OSError:
+                continue  # the stand-ins have ended, or say nothing for a minute
+
+    def _keep(self, shown: dict[str, Any]) -> int:
+        number = int(shown["number"])
+        if shown["seen_at"]:  # what says when its page was read is a slot alert
+            with self._lock:
+                self._messages[number] = Message(
+                    number,
+                    Channel(shown["channel"]),
+                    shown["to"],
+                    datetime.fromisoformat(shown["received_at"]),
+                    shown["custom"].get("notification_id", ""),
+                    shown["provider_id"],
+                )
+        return number

@@ -1,0 +1,82 @@
+"""What was done to a stack, and when: openings of slots, kills, faults. Written by many threads, read at the end."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from configs.clock import clock
+
+Slot = tuple[str, datetime]  # desk, the instant that is bookable: no instant of a desk is opened twice
+
+
+@dataclass
+class Opening:
+    """One slot that a stand-in showed from `opened_at` to `taken_at` (None: it is still there)."""
+
+    desk_id: str
+    instant: datetime
+    opened_at: datetime
+    taken_at: datetime | None = None
+
+    @property
+    def slot(self) -> Slot:
+        """Return what the tables know it by."""
+        return self.desk_id, self.instant
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One process that was ended without being asked."""
+
+    who: str
+    pid: int
+    at: datetime
+
+
+@dataclass
+class Spell:
+    """One fault from its beginning to its end; `missed` says why it could not be inflicted.
+
+    `silences` names the channel whose provider gave no answer meanwhile.
+    """
+
+    fault: str
+    began_at: datetime
+    ended_at: datetime | None = None
+    missed: str = ""
+    silences: str | None = None
+    said: bool | None = None  # whether health named what was down; None where nothing had to be named
+
+
+@dataclass
+class Journal:
+    """All of it, in the order of time."""
+
+    openings: list[Opening] = field(default_factory=list)
+    kills: list[Kill] = field(default_factory=list)
+    spells: list[Spell] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def opened(self, opening: Opening) -> Opening:
+        """Note an opening."""
+        with self._lock:
+            self.openings.append(opening)
+        return opening
+
+    def killed(self, who: str, pid: int) -> None:
+        """Note a kill, now."""
+        with self._lock:
+            self.kills.append(Kill(who, pid, clock()))
+
+    @contextmanager
+    def spell(self, fault: str) -> Iterator[Spell]:
+        """Note a fault for as long as the block lasts."""
+        spell = Spell(fault, clock())
+        with self._lock:
+            self.spells.append(spell)
+        try:
+            yield spell
+        finally:
+            spell.ended_at = clock()

@@ -1,0 +1,110 @@
+"""The world outside a stack, by its control APIs: booking sites and providers that open, take and misbehave."""
+
+import json
+import random
+import re
+import threading
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from configs.clock import clock
+from configs.desk import Desk
+from deploy.chaos.journal import Journal, Opening
+from deploy.local.ports import Ports
+from deploy.sandbox.addresses import SENDGRID, TELEGRAM, TWILIO, site_host, url
+from deploy.sandbox.departments import DEPARTMENTS
+
+_PATIENCE = 20.0
+_FORM = re.compile(r"/create/(\d+)")
+_PROVIDERS = {"email": SENDGRID, "sms": TWILIO, "telegram": TELEGRAM}
+CHANNELS = tuple(_PROVIDERS)
+_WITHIN = 5  # days: the first week of the calendar, which every visit asks for
+
+
+def ask(address: str, body: dict[str, Any] | None = None, *, patience: float = _PATIENCE) -> Any:
+    """Ask a loopback address for JSON, by POST where there is a body."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(address, data, {"Content-Type": "application/json"})  # noqa: S310 -- as said
+    with urllib.request.urlopen(request, timeout=patience) as answer:  # noqa: S310 -- as above
+        return json.loads(answer.read())
+
+
+def code_of(desk: Desk) -> str:
+    """Return the department whose stand-in shows the desk."""
+    return desk.prefecture_id.rpartition("_")[2]
+
+
+def form_of(desk: Desk) -> int:
+    """Return the number of the desk's form."""
+    found = _FORM.search(desk.url)
+    if not found:
+        raise ValueError(f"{desk.url} is no page of the stand-ins")
+    return int(found[1])
+
+
+class Outside:
+    """Sites and providers of one stack. What it opens it notes in the journal."""
+
+    def __init__(self, ports: Ports, journal: Journal) -> None:
+        self._ports = ports
+        self._journal = journal
+        self._minute = 0
+        self._lock = threading.Lock()
+
+    def open(self, desk: Desk, rng: random.Random) -> Opening:
+        """Open one slot of the coming days that was never open before, in any planning of the desk."""
+        instant, form = self._next_instant(), form_of(desk)
+        planning = rng.choice(_plannings(form))
+        body = {"form": form, "planning": planning, "at": [instant.isoformat()]}
+        ask(self._site(code_of(desk), "open"), body)
+        return self._journal.opened(Opening(desk.id, instant, clock()))
+
+    def take(self, desk: Desk, opening: Opening) -> None:
+        """Take one slot."""
+        body = {"form": form_of(desk), "at": [opening.instant.isoformat()]}
+        opening.taken_at = clock()
+        ask(self._site(code_of(desk), "take"), body)
+
+    def site_mode(self, code: str, mode: str, **parameters: Any) -> None:
+        """Set how a site answers."""
+        ask(self._site(code, "mode"), {"mode": mode, **parameters})
+
+    def site_mode_now(self, code: str) -> str:
+        """Return how a site answers now: `normal` once a counted mode is used up."""
+        return str(ask(self._site(code))["mode"])
+
+    def provider_mode(self, channel: str, mode: str, **parameters: Any) -> None:
+        """Set how a provider answers."""
+        ask(f"{self._provider(channel)}/mode", {"mode": mode, **parameters})
+
+    def provider_mode_now(self, channel: str) -> str:
+        """Return how a provider answers now."""
+        return str(ask(self._provider(channel))["mode"])
+
+    def _next_instant(self) -> datetime:
+        with self._lock:
+            self._minute += 1
+            minute = self._minute
+        day = clock().replace(hour=6, minute=0, second=0, microsecond=0) + timedelta(
+            days=1 + minute % _WITHIN
+        )
+        return (day + timedelta(minutes=minute // _WITHIN)).astimezone(UTC)
+
+    def _site(self, code: str, act: str = "") -> str:
+        address = f"{url(site_host(code), self._ports.sites)}/_control"
+        return f"{address}/{act}" if act else address
+
+    def _provider(self, channel: str) -> str:
+        return f"{url(_PROVIDERS[channel], self._ports.providers)}/_control"
+
+
+def _plannings(form: int) -> list[int]:
+    return [
+        planning.number
+        for department in DEPARTMENTS
+        for each in department.forms
+        if each.number == form
+        for planning in each.plannings
+    ]

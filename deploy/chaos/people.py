@@ -1,0 +1,115 @@
+"""Who waits in a stack under chaos, and who must be told of what: the model beside which the inbox is held."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from api.models.alert import Alert, AlertTarget
+from api.models.base import session
+from api.models.desk import DeskChange
+from api.models.user import Channel, Contact, Grant, User
+from configs.desk import Desk
+from configs.plan import PlanName, plan
+
+EVERYWHERE = frozenset[str]()
+Reached = tuple[Channel, str]  # a channel and the address on it
+
+
+@dataclass(frozen=True)
+class Person:
+    """One user: the plan (None: it ran out), whether the alert is on, and the desks waited for (none: all).
+
+    `refused`: an address that its provider refuses now and then; nobody counts on it.
+    """
+
+    number: int
+    name: str
+    plan: PlanName | None
+    desks: frozenset[str] = EVERYWHERE
+    by_name: bool = False
+    enabled: bool = True
+    refused: bool = False
+
+    @property
+    def addresses(self) -> dict[Channel, str]:
+        """Return where this person can be reached: on all channels, whatever the plan allows.
+
+        06 39 98 xx xx is kept by Arcep for films and examples: https://www.arcep.fr (décision 2018-0881)
+        """
+        return {
+            Channel.EMAIL: f"{self.name}@example.org",
+            Channel.SMS: f"+336399800{self.number:02}",
+            Channel.TELEGRAM: f"1000000{self.number:02}",
+        }
+
+    def waits_for(self, desk_id: str) -> bool:
+        """Whether this person wants to hear of the desk."""
+        return self.enabled and self.plan is not None and (not self.desks or desk_id in self.desks)
+
+    def reached(self) -> set[Reached]:
+        """Return the addresses that a slot alert goes to: those whose channel is in the plan."""
+        allowed = plan(self.plan).channels if self.plan else ()
+        return {(channel, address) for channel, address in self.addresses.items() if channel.value in allowed}
+
+
+PEOPLE = (
+    Person(1, "ana", PlanName.URGENCE_TOTAL),
+    Person(2, "bruno", PlanName.URGENCE_TOTAL, by_name=True),
+    Person(3, "chloe", PlanName.URGENCE_7J),
+    Person(4, "david", PlanName.URGENCE_24H, frozenset({"evry-courcouronnes_91/naturalisation"})),
+    Person(5, "eve", None),
+    Person(6, "felix", PlanName.URGENCE_TOTAL, enabled=False),
+    Person(7, "gaston", PlanName.URGENCE_24H, refused=True),
+)
+
+
+def entitled(desk_id: str) -> set[Reached]:
+    """Return every address that must be told of a slot of this desk."""
+    return {
+        reached
+        for person in PEOPLE
+        if person.waits_for(desk_id) and not person.refused
+        for reached in person.reached()
+    }
+
+
+def allowed(desk_id: str) -> set[Reached]:
+    """Return every address that may be told of it."""
+    return {reached for person in PEOPLE if person.waits_for(desk_id) for reached in person.reached()}
+
+
+def settle_in(desks: Iterable[Desk], now: datetime) -> None:
+    """Write everybody with contacts, grants and alerts, and tell the planner."""
+    known = list(desks)
+    with session() as rows:
+        for person in PEOPLE:
+            user = User(email=person.addresses[Channel.EMAIL])
+            rows.add(user)
+            rows.flush()
+            rows.add_all(
+                Contact(user_id=user.id, channel=channel, address=address, verified_at=now, enabled=True)
+                for channel, address in person.addresses.items()
+            )
+            rows.add(_grant(user, person, now))
+            wanted = [desk for desk in known if not person.desks or desk.id in person.desks]
+            targets = _by_name(wanted) if person.by_name else _by_procedure(wanted)
+            rows.add(Alert(user_id=user.id, enabled=person.enabled, targets=targets))
+        rows.add_all(DeskChange(desk_id=desk.id, reason="people came") for desk in known)
+
+
+def _grant(user: User, person: Person, now: datetime) -> Grant:
+    """Return a grant for a day, or one that is over: for whom the plan ran out."""
+    begin, end = (now - timedelta(days=1), now + timedelta(days=1))
+    if person.plan is None:
+        begin, end = begin - timedelta(days=2), begin
+    name = person.plan or PlanName.URGENCE_TOTAL
+    return Grant(user_id=user.id, plan=name, starts_at=begin, ends_at=end, source="chaos")
+
+
+def _by_name(desks: Iterable[Desk]) -> list[AlertTarget]:
+    return [AlertTarget(desk_id=desk.id) for desk in desks]
+
+
+def _by_procedure(desks: Iterable[Desk]) -> list[AlertTarget]:
+    wanted = sorted({(desk.prefecture_id, procedure) for desk in desks for procedure in desk.procedures})
+    return [AlertTarget(prefecture_id=where, procedure=what) for where, what in wanted]

@@ -1,0 +1,34 @@
+"""The periods of a stack under chaos: everything a product waits for in minutes, here in seconds."""
+
+import re
+
+# A lease outlives a provider's time-out, a claim the deadline: the order of life, thirty times as fast.
+PERIODS = {
+    "HTTP_DEADLINE_SECONDS": "4",
+    "CLAIM_MARGIN_SECONDS": "1",
+    "HEARTBEAT_SECONDS": "10",
+    "SEAT_SECONDS": "3",
+    "SEAT_RENEW_SECONDS": "1",
+    "FEEDER_SLEEP_SECONDS": "0.5",
+    "STOP_GRACE_SECONDS": "1",
+    "KEEPER_SECONDS": "0.5",
+    "PLANNER_SECONDS": "0.5",
+    "PROVIDER_TIMEOUT_SECONDS": "3",
+    "LEASE_SECONDS": "5",
+    "SWEEP_SECONDS": "0.2",
+    "NUDGE_SECONDS": "0.5",
+    "NUDGE_MAX_SECONDS": "4",
+    "RETRY_SECONDS": "1",
+    "REARM_SECONDS": "5",
+    "HEALTH_AGE_SECONDS": "30",
+}
+INTERVAL = 2  # seconds between two checks of a desk
+# Seconds from the end of the last fault (or from the opening) to the inbox: a process that starts anew on a machine
+# that does other things too, its seat, the hold of a desk, a lease, the sweep's longest wait, one more try.
+BOUND = 45.0
+
+
+def hasty(text: str) -> str:
+    """Make every desk of a sandbox file due every INTERVAL seconds, and its host willing."""
+    text = re.sub(r"budget: \d+", "budget: 60000", text)
+    return re.sub(r"interval: \d+", f"interval: {INTERVAL}", text)

@@ -1,0 +1,49 @@
+"""What a run comes to: the lines at its end, and the same as JSON."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from deploy.chaos.books import Account
+from deploy.chaos.director import Round
+from deploy.chaos.journal import Journal
+
+
+def figures(journal: Journal, rounds: Sequence[Round], account: Account) -> dict[str, Any]:
+    """Return every count of a run."""
+    struck = [spell for spell in journal.spells if not spell.missed]
+    named = [spell for spell in struck if spell.said is not None]
+    return {
+        "kills": len(journal.kills),
+        "killed": dict(sorted(Counter(kill.who for kill in journal.kills).items())),
+        "faults": len(struck),
+        "struck": dict(sorted(Counter(spell.fault for spell in struck).items())),
+        "missed": {spell.fault: spell.missed for spell in journal.spells if spell.missed},
+        "slots opened": len(journal.openings),
+        "messages expected": account.expected,
+        "lost": len(account.lost),
+        "doubled, allowed": len(account.doubled_allowed),
+        "doubled, not allowed": len(account.doubled),
+        "told to strangers": len(account.strangers),
+        "late": len(account.late),
+        "worst recovery, s": round(account.worst, 1),
+        "rounds": len(rounds),
+        "rounds that were not well in time": sum(not each.well for each in rounds),
+        "health named what was down": f"{sum(bool(spell.said) for spell in named)} of {len(named)}",
+        "health was silent in": sorted({spell.fault for spell in named if not spell.said}),
+    }
+
+
+def is_clean(found: dict[str, Any]) -> bool:
+    """Whether the run proves what it should: nothing lost, doubled without leave, told to others; all well again."""
+    bad = ("lost", "doubled, not allowed", "told to strangers", "rounds that were not well in time")
+    return not any(found[name] for name in bad) and not found["health was silent in"]
+
+
+def line(found: dict[str, Any]) -> str:
+    """Return the last line of a run."""
+    names = (
+        "kills", "faults", "slots opened", "messages expected", "lost", "doubled, allowed",
+        "doubled, not allowed", "late", "told to strangers", "worst recovery, s",
+    )  # fmt: skip
+    return " · ".join(f"{name}: {found[name]}" for name in names)

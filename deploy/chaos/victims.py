@@ -1,0 +1,90 @@
+"""Finds the processes of one stack, and ends them without asking. Nothing that the stack did not start is touched."""
+
+import random
+import signal
+import time
+from collections.abc import Callable
+
+import psutil
+
+from deploy.chaos.journal import Journal
+
+_PATIENCE = 30.0  # seconds until a process that was killed before is there again
+# How each is known by its command line; a gunicorn worker is told from its master by its parent.
+_KINDS: dict[str, tuple[str, ...]] = {
+    "spider": ("scrapyd.runner", "crawl"),
+    "worker": ("notifier.worker",),
+    "sweep": ("notifier.sweep",),
+    "scrapyd": ("scrapyd", "--pidfile="),
+    "keeper": ("scrapy", "keep"),
+    "planner": ("scrapy", "plan"),
+    "gunicorn": ("api.app:create_app()",),
+}
+
+
+class NobodyThere(RuntimeError):
+    """No process of that kind runs, and none came back in time."""
+
+
+class Victims:
+    """The programs under one supervisor."""
+
+    def __init__(self, supervisor: int, journal: Journal) -> None:
+        self._supervisor = psutil.Process(supervisor)
+        self._journal = journal
+
+    def all(self, kind: str) -> list[psutil.Process]:
+        """Return the processes of a kind (`gunicorn worker` and `gunicorn master` are kinds of their own)."""
+        name, _, part = kind.partition(" ")
+        found = [each for each in self._supervisor.children(recursive=True) if _is(each, _KINDS[name])]
+        masters = {each.pid for each in found if each.ppid() == self._supervisor.pid}
+        if part:
+            return [each for each in found if (each.pid in masters) == (part == "master")]
+        return found
+
+    def kill(self, kind: str, rng: random.Random, signum: signal.Signals = signal.SIGKILL) -> int:
+        """End one process of a kind, waiting for one if there is none; return its id.
+
+        Raises:
+            NobodyThere: none came.
+        """
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            there = self.all(kind)
+            if there and self._end(kind, victim := rng.choice(there), signum):
+                return victim.pid
+            time.sleep(0.1)
+        raise NobodyThere(f"no {kind} came back within {_PATIENCE:g} s")
+
+    def kill_all(self, kind: str) -> int:
+        """Kill every process of a kind at once; return how many."""
+        return sum(self._end(kind, each, signal.SIGKILL) for each in self.all(kind))
+
+    def _end(self, kind: str, victim: psutil.Process, signum: signal.Signals) -> bool:
+        try:
+            victim.send_signal(signum)
+        except psutil.NoSuchProcess:
+            return False
+        self._journal.killed(kind if signum is signal.SIGKILL else f"{kind} ({signum.name})", victim.pid)
+        return True
+
+
+def _is(process: psutil.Process, marks: tuple[str, ...]) -> bool:
+    try:
+        line = process.cmdline()
+    except psutil.Error:
+        return False
+    return all(mark in line for mark in marks)
+
+
+def until(seen: Callable[[], object], what: str, seconds: float = _PATIENCE) -> None:
+    """Wait for a moment in the life of the stack.
+
+    Raises:
+        TimeoutError: it did not come.
+    """
+    end = time.monotonic() + seconds
+    while not seen():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what}: not within {seconds:g} s")
+        time.sleep(0.02)
