@@ -1,6 +1,6 @@
-"""What is new in the tables since the last look: each check, detection and notification once."""
+"""What is new in the tables since the last look: each check, detection, notification and turn once."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -11,8 +11,10 @@ from api.models.check import Check
 from api.models.notification import Notification
 from api.models.slot import Detection
 from configs.clock import clock
+from deploy.local.turns import Rest, Turn, turns
 
 Row = Check | Detection | Notification
+Event = Row | Turn
 _LATE = timedelta(seconds=30)  # a row may become visible that long after its own time
 
 
@@ -21,17 +23,17 @@ class Feed:
     """Remembers what it has shown, as long as it could come up again."""
 
     since: datetime = field(default_factory=clock)
-    _shown: dict[tuple[object, str], datetime] = field(default_factory=dict)
+    _shown: dict[Hashable, datetime] = field(default_factory=dict)
 
-    def new_rows(self, session: Session) -> list[Row]:
-        """Return the rows that were not returned yet, oldest first; a notification again in each new state."""
+    def new_events(self, session: Session) -> list[Event]:
+        """Return what was not returned yet, oldest first; a notification again in each new state."""
         now = clock()
-        new = [(at, row) for at, row in self._recent(session) if self._is_new(at, row)]
+        new = [(at, event) for at, event in self._recent(session) if self._is_new(at, event)]
         self.since = max(self.since, now - _LATE)
         self._shown = {key: at for key, at in self._shown.items() if at >= self.since}
-        return [row for _, row in sorted(new, key=lambda pair: pair[0])]
+        return [event for _, event in sorted(new, key=lambda pair: pair[0])]
 
-    def _recent(self, session: Session) -> Iterator[tuple[datetime, Row]]:
+    def _recent(self, session: Session) -> Iterator[tuple[datetime, Event]]:
         for check in session.scalars(sa.select(Check).where(Check.started_at >= self.since)):
             yield check.started_at + timedelta(milliseconds=check.milliseconds), check
         for detection in session.scalars(sa.select(Detection).where(Detection.committed_at >= self.since)):
@@ -42,7 +44,18 @@ class Feed:
         )
         for notification, at in session.execute(told):
             yield at, notification
+        for turn in turns(session, self.since):
+            yield turn.at, turn
 
-    def _is_new(self, at: datetime, row: Row) -> bool:
-        key = row.id, row.state.value if isinstance(row, Notification) else type(row).__name__
-        return self._shown.setdefault(key, at) is at
+    def _is_new(self, at: datetime, event: Event) -> bool:
+        key = _key(event)
+        is_new = key not in self._shown
+        self._shown[key] = at
+        return is_new
+
+
+def _key(event: Event) -> Hashable:
+    if isinstance(event, Row):
+        return event.id, event.state.value if isinstance(event, Notification) else type(event).__name__
+    # a host's row is written for other reasons too
+    return (event.host, event.until) if isinstance(event, Rest) else event

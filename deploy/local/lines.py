@@ -1,6 +1,5 @@
-"""The lines of the live feed: time, what, where, its word, its milliseconds, and the rest where there is room."""
+"""What the feed says of each event: a check, a detection, a notification, a turn of the watching."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rich.text import Text
@@ -11,12 +10,11 @@ from api.models.slot import Detection, SlotRow
 from configs.desk import zone_of
 from configs.outcome import Outcome
 from configs.prefecture import desks
-from deploy.local.feed import Row
+from deploy.local.feed import Event
+from deploy.local.layout import Line, time_of
+from deploy.local.turns import Gone, OutageBegan, OutageEnded, Rest, Stop, Turn
+from deploy.words import count, span
 
-_TIME, _WHAT, _WORD, _TOOK = 8, 12, 12, 8
-_FIXED = _TIME + 1 + _WHAT + 1 + 1 + _WORD + 1 + _TOOK
-_WHERE = (24, 49)  # columns at least and at most: the longest id of a desk has 49
-_REST = 12  # columns; a shorter text is no help
 _HOME = "Europe/Paris"
 _COLOURS = {
     Outcome.SLOTS: "bold green", Outcome.NO_SLOTS: "dim", Outcome.CAPTCHA: "magenta", Outcome.BLOCKED: "red",
@@ -26,67 +24,58 @@ _COLOURS = {
 _ENDED = (State.FAILED, State.EXPIRED, State.SKIPPED, State.BOUNCED)
 
 
-@dataclass(frozen=True)
-class _Line:
-    """The texts of one line, and the styles of its first words, of its where and of its word."""
-
-    time: str
-    what: str
-    where: str
-    word: str
-    took: str
-    rest: str
-    styles: tuple[str, str, str]
-
-    def fitted(self, width: int) -> Text:
-        columns = min(max(width - _FIXED, _WHERE[0]), _WHERE[1])
-        line = Text.assemble(
-            (f"{self.time:<{_TIME}} ", "dim"), (f"{self.what:<{_WHAT}}", self.styles[0]), " ",
-            (_cut(self.where, columns).ljust(columns), self.styles[1]), " ",
-            (f"{self.word:<{_WORD}}", self.styles[2]), f" {self.took:>{_TOOK}}",
-        )  # fmt: skip
-        left = width - _FIXED - columns - 2
-        return line.append(f"  {_cut(self.rest, left)}", "dim") if self.rest and left >= _REST else line
+def line_of(event: Event, width: int) -> Text:
+    """Return an event's line; it has at most `width` columns where 67 are there at all."""
+    return _line(event).fitted(width)
 
 
-def heading(width: int) -> Text:
-    """Return the line above the feed's columns."""
-    plain = ("", "", "")
-    line = _Line("time", "what", "where", "outcome", "ms", "why, or since the page was read", plain)
-    fitted = line.fitted(width)
-    fitted.stylize("dim")
-    return fitted
+def _line(event: Event) -> Line:
+    if isinstance(event, Check):
+        return _check(event)
+    if isinstance(event, Detection):
+        return _detection(event)
+    return _notification(event) if isinstance(event, Notification) else _turn(event)
 
 
-def line_of(row: Row, width: int) -> Text:
-    """Return a row's line; it has at most `width` columns where 67 are there at all."""
-    if isinstance(row, Check):
-        return _check(row).fitted(width)
-    return (_detection(row) if isinstance(row, Detection) else _notification(row)).fitted(width)
-
-
-def _check(row: Check) -> _Line:
+def _check(row: Check) -> Line:
     quiet = "dim" if row.outcome is Outcome.NO_SLOTS else ""
     styles = quiet or "cyan", quiet, _COLOURS[row.outcome]
     took = f"{row.milliseconds} ms"
-    return _Line(_clock(row.started_at), "check", row.desk_id, row.outcome.value, took, row.evidence, styles)
+    return Line(time_of(row.started_at), "check", row.desk_id, row.outcome.value, took, row.evidence, styles)
 
 
-def _detection(row: Detection) -> _Line:
-    count = f"{len(row.slots)} slot{'s' * (len(row.slots) != 1)}"
+def _detection(row: Detection) -> Line:
     first = f"first {when(row.slots[0])}" if row.slots else ""
     styles = "bold black on green", "bold green", "bold green"
     took = _between(row.seen_at, row.committed_at)
-    return _Line(_clock(row.committed_at), "DETECTION", row.desk_id, count, took, first, styles)
+    number = count(len(row.slots), "slot")
+    return Line(time_of(row.committed_at), "DETECTION", row.desk_id, number, took, first, styles)
 
 
-def _notification(row: Notification) -> _Line:
+def _notification(row: Notification) -> Line:
     style = "bold red" if row.state in _ENDED else "bold blue"
     at = row.accepted_at or row.failed_at or row.created_at
     took = _between(row.seen_at, row.accepted_at)
     rest = row.reason or ("after the page was read" if took else "")
     where = f"{row.channel.value} {row.kind}"
-    return _Line(_clock(at), "notification", where, row.state.value, took, rest, (style, "bold", style))
+    return Line(time_of(at), "notification", where, row.state.value, took, rest, (style, "bold", style))
+
+
+def _turn(turn: Turn) -> Line:
+    at, red = time_of(turn.at), ("bold red", "red", "red")
+    match turn:
+        case Rest(_, host, until, reason):
+            return Line(at, "REST", host, f"to {time_of(until)}", span(until - turn.at), reason, red)
+        case Stop(_, host, reason):
+            return Line(at, "STOPPED", host, "by operator", "", reason, red)
+        case OutageBegan(_, desk, reason):
+            return Line(at, "OUTAGE", desk, reason, "", "not watched from now on", red)
+        case OutageEnded(_, desk, reason, began):
+            styles = "bold green", "green", ""
+            return Line(at, "watched", desk, "again", span(turn.at - began), f"it was {reason}", styles)
+        case Gone(_, desk, reason, number, opened):
+            styles = "dim", "", ""
+            return Line(at, "gone", desk, count(number, "slot"), span(turn.at - opened), reason, styles)
 
 
 def when(slot: SlotRow) -> str:
@@ -97,13 +86,5 @@ def when(slot: SlotRow) -> str:
     return f"{slot.starts_at.astimezone(zone_of(desk.time_zone if desk else _HOME)):%a %d %b %H:%M}"
 
 
-def _clock(at: datetime) -> str:
-    return f"{at.astimezone():%H:%M:%S}"
-
-
 def _between(begin: datetime | None, end: datetime | None) -> str:
     return f"{(end - begin) / timedelta(milliseconds=1):.0f} ms" if begin and end else ""
-
-
-def _cut(text: str, columns: int) -> str:
-    return text if len(text) <= columns else f"{text[: columns - 1]}…"

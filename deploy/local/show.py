@@ -11,7 +11,8 @@ from api.models.base import session
 from configs.clock import clock
 from deploy.local.demo import Arrival, arrival, summarise
 from deploy.local.feed import Feed
-from deploy.local.lines import heading, line_of
+from deploy.local.layout import heading
+from deploy.local.lines import line_of
 from deploy.local.ports import NoPort, Ports, usual
 from deploy.local.postgres import PostgresUnavailable
 from deploy.local.processes import StartFailed
@@ -96,8 +97,8 @@ def _follow(console: Console, stack: Stack, *, seconds: float | None = None) -> 
             console.print(said, style="yellow", markup=False)
         try:
             with session() as s:
-                for row in feed.new_rows(s):
-                    console.print(line_of(row, console.width), no_wrap=True, overflow="ellipsis")
+                for event in feed.new_events(s):
+                    console.print(line_of(event, console.width), no_wrap=True, overflow="ellipsis")
                 if end and (found := arrival(s, since)):
                     return found
             away = False

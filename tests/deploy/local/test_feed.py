@@ -71,8 +71,8 @@ def test_each_row_is_shown_once() -> None:
     with session() as s:
         s.add(check(clock()))
     with session() as s:
-        shown = [type(row) for row in feed.new_rows(s)]
-        again = feed.new_rows(s)
+        shown = [type(row) for row in feed.new_events(s)]
+        again = feed.new_events(s)
     assert shown == [Detection, Notification, Check]
     assert again == []
 
@@ -82,10 +82,10 @@ def test_a_notification_is_shown_again_in_its_new_state() -> None:
     feed = Feed(since=clock() - timedelta(seconds=5))
     told([Channel.SMS])
     with session() as s:
-        feed.new_rows(s)
+        feed.new_events(s)
         s.scalars(sa.select(Notification)).one().state = State.DELIVERED
     with session() as s:
-        assert [row.state for row in feed.new_rows(s) if isinstance(row, Notification)] == [State.DELIVERED]
+        assert [row.state for row in feed.new_events(s) if isinstance(row, Notification)] == [State.DELIVERED]
 
 
 @pytest.mark.usefixtures("database")
@@ -97,10 +97,10 @@ def test_what_cannot_come_up_again_is_forgotten() -> None:
             with session() as s:
                 s.add(check(clock()))
             with session() as s:
-                assert len(feed.new_rows(s)) == 1
+                assert len(feed.new_events(s)) == 1
             traveller.shift(60)
         with session() as s:
-            assert feed.new_rows(s) == []
+            assert feed.new_events(s) == []
     assert feed._shown == {}
 
 

@@ -7,11 +7,13 @@ import pytest
 
 from api.models.check import Check
 from api.models.notification import Notification, State
-from api.models.slot import Detection, SlotRow
+from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import Channel
 from configs.outcome import Outcome
-from deploy.local.feed import Row
-from deploy.local.lines import heading, line_of, when
+from deploy.local.feed import Event
+from deploy.local.layout import heading
+from deploy.local.lines import line_of, when
+from deploy.local.turns import Gone, OutageBegan, OutageEnded, Rest, Stop
 
 DESK = "evry-courcouronnes_91/naturalisation"
 LONGEST = "evry-courcouronnes_91/titre-sejour-renouvellement"
@@ -42,7 +44,7 @@ def notification(**given: Any) -> Notification:
     })  # fmt: skip
 
 
-ROWS: list[Row] = [
+ROWS: list[Event] = [
     check(),
     check(desk_id=LONGEST, outcome=Outcome.RATE_LIMITED),
     detection(slot()),
@@ -52,7 +54,7 @@ ROWS: list[Row] = [
 
 @pytest.mark.parametrize("row", ROWS)
 @pytest.mark.parametrize("width", [80, 100, 120, 170])
-def test_every_line_fits_its_terminal_and_ends_its_milliseconds_in_one_column(row: Row, width: int) -> None:
+def test_every_line_fits_its_terminal_and_ends_its_milliseconds_in_one_column(row: Event, width: int) -> None:
     line = line_of(row, width).plain
     assert len(line) <= width
     assert line.index(" ms") == line_of(ROWS[0], width).plain.index(" ms")
@@ -105,3 +107,32 @@ def test_a_failed_notification_says_why_and_no_delay() -> None:
 def test_a_message_that_is_no_slot_alert_has_no_delay() -> None:
     row = notification(kind="verify_email", seen_at=None)
     assert " ms" not in line_of(row, 170).plain
+
+
+HOST = "127.77.0.94:8800"
+AGO = NOW - timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("turn", "said"),
+    [
+        (
+            Rest(NOW, HOST, NOW + timedelta(minutes=5), "the site refused us"),
+            ("REST", HOST, "5 min", "refused us"),
+        ),
+        (Stop(NOW, HOST, "they called us"), ("STOPPED", HOST, "by operator", "they called us")),
+        (OutageBegan(NOW, DESK, "rate_limited"), ("OUTAGE", DESK, "rate_limited", "not watched from now on")),
+        (OutageEnded(NOW, DESK, "captcha", AGO), ("watched", DESK, "again", "5 min", "it was captcha")),
+        (Gone(NOW, DESK, GoneReason.LAPSED, 2, AGO), ("gone", DESK, "2 slots", "5 min", "lapsed")),
+    ],
+)
+def test_a_turn_says_what_where_why_and_how_long(turn: Event, said: tuple[str, ...]) -> None:
+    line = line_of(turn, 170).plain
+    assert all(part in line for part in said)
+    assert [len(line_of(turn, width).plain) <= width for width in (80, 100, 120)] == [True] * 3
+
+
+def test_a_rest_says_until_when() -> None:
+    until = NOW + timedelta(minutes=5)
+    line = line_of(Rest(NOW, HOST, until, "the site refused us"), 80).plain
+    assert f"to {until.astimezone():%H:%M:%S}" in line

@@ -1,0 +1,19 @@
+"""Words for numbers, as the live feed and the status say them."""
+
+from datetime import timedelta
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
+
+
+def span(time: timedelta) -> str:
+    """Return a length of time in one unit, the largest of which two are in it: `90 s`, `2 min`, `47 h`, `3 d`."""
+    seconds = time.total_seconds()
+    for unit, name in _UNITS:
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} s" if seconds >= 10 or seconds == int(seconds) else f"{seconds:.1f} s"  # noqa: PLR2004
+
+
+def count(number: int, what: str, several: str = "") -> str:
+    """Return `1 slot`, `2 slots`; `several` is the plural where it is not made by an s."""
+    return f"{number:,} {what if number == 1 else several or what + 's'}"

@@ -1,0 +1,102 @@
+"""Hosts left alone, outages and gone slots come up once, with what a person wants to know of them."""
+
+from datetime import datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+
+from api.models.base import session
+from api.models.desk import DeskState, HostState, Outage, OutageReason
+from api.models.slot import GoneReason, SlotRow
+from configs.clock import clock
+from deploy.local.feed import Event, Feed
+from deploy.local.turns import Gone, OutageBegan, OutageEnded, Rest, Stop
+
+DESK, OTHER = "creteil_94/naturalisation", "cergy_95/titre-sejour-remise"
+HOST = "127.77.0.94:8800"
+MINUTE = timedelta(minutes=1)
+pytestmark = pytest.mark.usefixtures("database")
+
+
+def seen_by(feed: Feed) -> list[Event]:
+    with session() as s:
+        return feed.new_events(s)
+
+
+def rests(until: datetime, at: datetime) -> None:
+    with session() as s:
+        s.merge(HostState(host=HOST, rests_until=until, rest_reason="the site refused us", updated_at=at))
+
+
+def test_a_rest_is_shown_once_and_again_when_it_grows(frozen: time_machine.Traveller) -> None:
+    feed, now = Feed(), clock()
+    rests(now + 5 * MINUTE, now)
+    assert seen_by(feed) == [Rest(now, HOST, now + 5 * MINUTE, "the site refused us")]
+    frozen.shift(10)
+    rests(now + 5 * MINUTE, clock())  # written for another reason
+    assert seen_by(feed) == []
+    rests(now + 10 * MINUTE, clock())
+    assert seen_by(feed) == [Rest(clock(), HOST, now + 10 * MINUTE, "the site refused us")]
+
+
+def test_a_rest_that_is_over_is_nothing_new() -> None:
+    feed, now = Feed(), clock()
+    rests(now - MINUTE, now)
+    assert seen_by(feed) == []
+
+
+def test_a_stopped_host_is_shown_with_the_operators_reason(frozen: time_machine.Traveller) -> None:
+    feed, now = Feed(), clock()
+    with session() as s:
+        s.add(HostState(host=HOST, stopped_at=now, stop_reason="they called us", updated_at=now))
+    assert seen_by(feed) == [Stop(now, HOST, "they called us")]
+    assert seen_by(feed) == []
+
+
+def test_an_outage_begins_and_ends(frozen: time_machine.Traveller) -> None:
+    feed, began = Feed(), clock()
+    with session() as s:
+        s.add(DeskState(id=DESK))
+        s.flush()
+        s.add(Outage(desk_id=DESK, starts_at=began, reason=OutageReason.MAINTENANCE))
+    assert seen_by(feed) == [OutageBegan(began, DESK, "maintenance")]
+    frozen.shift(5 * MINUTE)
+    with session() as s:
+        s.scalars(sa.select(Outage)).one().ends_at = clock()
+        s.add(Outage(desk_id=DESK, starts_at=clock(), reason=OutageReason.CAPTCHA))
+    assert seen_by(feed) == [
+        OutageEnded(clock(), DESK, "maintenance", began),
+        OutageBegan(clock(), DESK, "captcha"),
+    ]
+    assert seen_by(feed) == []
+
+
+def test_slots_that_went_together_are_one_line(frozen: time_machine.Traveller) -> None:
+    opened = clock()
+    with session() as s:
+        s.add_all([DeskState(id=DESK), DeskState(id=OTHER)])
+        s.flush()
+        for number, (desk, reason) in enumerate(
+            [
+                (DESK, GoneReason.TAKEN),
+                (DESK, GoneReason.TAKEN),
+                (DESK, GoneReason.PAST),
+                (OTHER, GoneReason.LAPSED),
+            ]
+        ):
+            s.add(
+                SlotRow(
+                    desk_id=desk, place_key=str(number), moment="2026-12-01", url="http://x", gone_reason=reason,
+                    opened_at=opened + number * MINUTE, seen_at=opened + 4 * MINUTE, gone_at=opened + 5 * MINUTE,
+                )
+            )  # fmt: skip
+    frozen.shift(5 * MINUTE)
+    feed = Feed()
+    gone = [
+        Gone(clock(), DESK, GoneReason.TAKEN, 2, opened),
+        Gone(clock(), DESK, GoneReason.PAST, 1, opened + 2 * MINUTE),
+        Gone(clock(), OTHER, GoneReason.LAPSED, 1, opened + 3 * MINUTE),
+    ]
+    assert sorted(map(str, seen_by(feed))) == sorted(map(str, gone))
+    assert seen_by(feed) == []

@@ -1,0 +1,21 @@
+"""Numbers as a person says them."""
+
+from datetime import timedelta
+
+import pytest
+
+from deploy.words import count, span
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0 s"), (0.44, "0.4 s"), (7, "7 s"), (44.4, "44 s"), (119, "119 s"), (120, "2 min"), (7199, "120 min"),
+     (7200, "2 h"), (172_799, "48 h"), (172_800, "2 d"), (8_640_000, "100 d")],
+)  # fmt: skip
+def test_a_span_is_said_in_one_unit(seconds: float, said: str) -> None:
+    assert span(timedelta(seconds=seconds)) == said
+
+
+def test_one_is_no_plural() -> None:
+    assert [count(number, "slot") for number in (0, 1, 2)] == ["0 slots", "1 slot", "2 slots"]
+    assert count(2, "prefecture's", "prefectures'") == "2 prefectures'"
