@@ -1,9 +1,9 @@
 """Names what goes wrong between a request and its page: the outcome, the reason, and whether asking again may help."""
 
+import ssl
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from OpenSSL import SSL
 from scrapy.exceptions import (
     CannotResolveHostError,
     DownloadCancelledError,
@@ -14,14 +14,14 @@ from scrapy.exceptions import (
     ResponseDataLossError,
     UnsupportedURLSchemeError,
 )
-from service_identity import VerificationError
-from twisted.internet.error import ConnectError, ConnectionClosed
-from twisted.python.failure import Failure
-from twisted.web._newclient import ParseError  # what Scrapy's own handler imports from there, too
 
 from crawler.reading import Outcome, Reading
 from crawler.sites import AddressRefused
 from crawler.unpacking import Broken, NotAccepted, TooLarge
+
+
+class NoHTTP(Exception):
+    """What came is no HTTP."""
 
 
 class NoPage(Exception):
@@ -47,7 +47,6 @@ class _Kind(NamedTuple):
 
 _CUT = _Kind(Outcome.UNREACHABLE, "the connection was lost before the page was whole", again=True)
 _TLS = _Kind(Outcome.UNREACHABLE, "no trusted TLS connection")
-_GARBAGE = _Kind(Outcome.UNREACHABLE, "the answer is no HTTP")
 # An answer that came and is no page is `unreadable`; what never came, or not whole, is `unreachable`.
 _KINDS: dict[type[BaseException], _Kind] = {
     AddressRefused: _Kind(Outcome.UNREACHABLE, ""),
@@ -55,11 +54,10 @@ _KINDS: dict[type[BaseException], _Kind] = {
     DownloadTimeoutError: _Kind(Outcome.UNREACHABLE, "no whole page in time"),
     CannotResolveHostError: _Kind(Outcome.UNREACHABLE, "the host's name was not found (DNS)", again=True),
     DownloadConnectionRefusedError: _Kind(Outcome.UNREACHABLE, "the connection was refused", again=True),
-    ConnectError: _Kind(Outcome.UNREACHABLE, "no connection", again=True),
     OSError: _Kind(Outcome.UNREACHABLE, "no connection", again=True),
-    ConnectionClosed: _CUT,
     DownloadFailedError: _CUT,
     ResponseDataLossError: _CUT,
+    NoHTTP: _Kind(Outcome.UNREACHABLE, "the answer is no HTTP"),
     Broken: _Kind(Outcome.UNREACHABLE, "the page is not whole"),
     NotAccepted: _Kind(Outcome.UNREADABLE, "the page cannot be unpacked"),
     TooLarge: _Kind(Outcome.UNREADABLE, "the page is too large"),
@@ -86,19 +84,13 @@ def no_page(error: BaseException, where: str) -> NoPage:
 
 
 def _kind(error: BaseException) -> _Kind:
-    causes = list(_chain(error))
-    if any(isinstance(cause, SSL.Error | VerificationError) for cause in causes):
+    if any(isinstance(cause, ssl.SSLError) for cause in _chain(error)):
         return _TLS
-    if any(isinstance(cause, ParseError) for cause in causes):
-        return _GARBAGE
     return next(kind for known, kind in _KINDS.items() if isinstance(error, known))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield the innermost causes first: Twisted wraps what happened into lists of failures."""
-    for reason in getattr(error, "reasons", None) or ():
-        if isinstance(reason, Failure) and reason.value:
-            yield from _chain(reason.value)
+    """Yield the innermost causes first."""
     if error.__cause__:
         yield from _chain(error.__cause__)
     yield error

@@ -106,6 +106,8 @@ SPIDER_MIDDLEWARES: dict[str, int | None] = {
     )
 }
 DOWNLOAD_HANDLERS: dict[str, Any] = {
+    "http": "crawler.handler.AiohttpHandler",
+    "https": "crawler.handler.AiohttpHandler",
     "file": None,
     "ftp": None,
     "s3": None,

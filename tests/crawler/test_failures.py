@@ -1,7 +1,6 @@
-from typing import Any
+import ssl
 
 import pytest
-from OpenSSL import SSL
 from scrapy.exceptions import (
     CannotResolveHostError,
     DownloadCancelledError,
@@ -12,27 +11,19 @@ from scrapy.exceptions import (
     ResponseDataLossError,
     UnsupportedURLSchemeError,
 )
-from twisted.internet.error import ConnectionLost, NoRouteError, TCPTimedOutError
-from twisted.python.failure import Failure
-from twisted.web._newclient import ParseError, ResponseNeverReceived
 
 from configs.outcome import Outcome
-from crawler.failures import KNOWN, again, no_page
+from crawler.failures import KNOWN, NoHTTP, again, no_page
 from crawler.sites import AddressRefused
 from crawler.unpacking import Broken, NotAccepted, TooLarge
 
 WHERE = "GET http://127.0.0.1/"
 
 
-def made(kind: Any, *arguments: Any) -> Any:
-    """Build one of Twisted's, whose constructors have no types."""
-    return kind(*arguments)
-
-
-def never(cause: Exception) -> DownloadFailedError:
-    """Return an error as Scrapy wraps what Twisted met."""
+def failed(cause: Exception) -> DownloadFailedError:
+    """Return an error as the handler wraps what aiohttp met."""
     error = DownloadFailedError("failed")
-    error.__cause__ = made(ResponseNeverReceived, [made(Failure, cause)])
+    error.__cause__ = cause
     return error
 
 
@@ -44,18 +35,11 @@ def never(cause: Exception) -> DownloadFailedError:
         (DownloadTimeoutError("over"), Outcome.UNREACHABLE, "in time", False),
         (CannotResolveHostError("x"), Outcome.UNREACHABLE, "DNS", True),
         (DownloadConnectionRefusedError("x"), Outcome.UNREACHABLE, "refused", True),
-        (made(NoRouteError), Outcome.UNREACHABLE, "no connection", True),
-        (made(TCPTimedOutError), Outcome.UNREACHABLE, "no connection", True),
         (OSError(24, "Too many open files"), Outcome.UNREACHABLE, "Too many open files", True),
-        (never(ConnectionLost()), Outcome.UNREACHABLE, "lost", True),
+        (failed(ConnectionResetError("reset by peer")), Outcome.UNREACHABLE, "lost", True),
         (ResponseDataLossError(), Outcome.UNREACHABLE, "before the page was whole", True),
-        (
-            never(SSL.Error([("", "", "certificate verify failed")])),
-            Outcome.UNREACHABLE,
-            "certificate verify",
-            False,
-        ),
-        (never(made(ParseError, "wrong", b"SSH")), Outcome.UNREACHABLE, "no HTTP", False),
+        (failed(ssl.SSLError("certificate verify failed")), Outcome.UNREACHABLE, "certificate verify", False),
+        (NoHTTP("SSH"), Outcome.UNREACHABLE, "no HTTP: SSH", False),
         (Broken("short"), Outcome.UNREACHABLE, "not whole: short", False),
         (NotAccepted("br"), Outcome.UNREADABLE, "unpacked: br", False),
         (TooLarge("big"), Outcome.UNREADABLE, "too large: big", False),

@@ -1,0 +1,71 @@
+"""What our way to the wire does beyond what test_fetch_wire.py and test_outcomes.py ask of a whole check."""
+
+import socket
+from time import monotonic
+from typing import Any
+
+import pytest
+from scrapy import Request
+from scrapy.exceptions import DownloadTimeoutError, UnsupportedURLSchemeError
+from scrapy.http import HtmlResponse, Response
+
+from tests.crawler.held import Held
+from tests.crawler.wire import answer, wire
+
+
+def ask(held: Held, url: str, **how: Any) -> Response:
+    return held.run(held.spider.crawler.engine.download_async(Request(url, dont_filter=True, **how)))
+
+
+def silent(connection: socket.socket, _: bytes) -> None:
+    connection.recv(1)
+
+
+def test_an_answer_is_what_scrapy_knows_it_as(held: Held) -> None:
+    with wire(answer(b"<p>h\xe9</p>", Content_Type="text/html; charset=latin-1", Set_Cookie="a=1")) as site:
+        page = ask(held, f"{site.address}/x?y=%2F")
+        assert site.lines == ["GET /x?y=%2F HTTP/1.1"]
+    assert isinstance(page, HtmlResponse)
+    assert (page.status, page.url, page.css("p::text").get()) == (200, f"{site.address}/x?y=%2F", "hé")
+    assert page.headers[b"set-cookie"] == b"a=1"
+
+
+def test_every_header_is_kept_and_none_is_added(held: Held) -> None:
+    with wire(answer(b"", Set_Cookie="a=1\r\nSet-Cookie: b=2")) as site:
+        page = ask(held, site.address, headers={"Accept": None, "X-One": "1"})
+        head = site.requests[0].decode().split("\r\n")[1:]
+    assert page.headers.getlist("Set-Cookie") == [b"a=1", b"b=2"]
+    sent = {line.partition(":")[0].lower() for line in head if line}
+    assert sent == {
+        "host",
+        "x-one",
+        "accept-language",
+        "accept-encoding",
+        "upgrade-insecure-requests",
+        "user-agent",
+    }
+
+
+def test_a_body_is_sent_as_it_is(held: Held) -> None:
+    with wire(answer(b"")) as site:
+        ask(held, site.address, method="POST", body=b"a=1&b=%C3%A9")
+        assert site.requests[0].endswith(b"\r\n\r\na=1&b=%C3%A9")
+
+
+def test_each_request_has_its_own_time(held: Held) -> None:
+    before = monotonic()
+    with wire(silent) as site, pytest.raises(DownloadTimeoutError, match=r"0\.2 s"):
+        ask(held, site.address, meta={"download_timeout": 0.2})
+    assert monotonic() - before < 5
+
+
+def test_an_address_that_is_none_is_refused(held: Held) -> None:
+    with pytest.raises((UnsupportedURLSchemeError, ValueError)):
+        ask(held, "http://127.0.0.1:99999/")
+
+
+def test_connections_are_counted_by_nobody(held: Held) -> None:
+    handlers = held.spider.crawler.engine.downloader.handlers
+    for scheme in ("http", "https"):
+        session: Any = handlers._get_handler(scheme)
+        assert session._session.connector.limit == session._session.connector.limit_per_host == 0
