@@ -1,10 +1,11 @@
 """What readers of calendars share: the weeks up to a desk's horizon, and hours linked as unix seconds."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from crawler.reading import Covered, Page, Place, Visit
+from crawler.reading import Covered, Page, Place, Slot, Visit
 
 _DAYS = 7
 
@@ -31,6 +32,12 @@ def answered(place: Place, asked: Covered | None, shown: tuple[date, date] | Non
     if asked and asked.first and asked.last and (shown[1] < asked.first or shown[0] > asked.last):
         return None
     return Covered(place.key, *shown)
+
+
+def within(window: Covered, slots: Iterable[Slot], zone: ZoneInfo) -> bool:
+    """Tell whether all slots with an hour lie on days of the window, in the desk's zone."""
+    days = [slot.moment.astimezone(zone).date() for slot in slots if isinstance(slot.moment, datetime)]
+    return all((window.first or date.min) <= day <= (window.last or date.max) for day in days)
 
 
 def linked_hours(page: Page, link: re.Pattern[str]) -> tuple[list[datetime], list[str]]:

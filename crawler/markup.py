@@ -11,6 +11,8 @@ _MONTHS = (
 _MONTH = "|".join(_MONTHS)
 _DATE = rf"(\d{{1,2}})(?:er)?(?:[ /.]+(\d{{1,2}}|{_MONTH}))?(?:[ /.]+(\d{{4}}))?"
 _WEEKDAY = r"(?:(?:lun|mar|mercre|jeu|vendre|same)di\s+|dimanche\s+)?"
+_DAY = re.compile(rf"\bsemaine \d|(?<![\w/.])\d{{1,2}}(?:er)?(?: ?[/.-] ?\d{{1,2}}\b| (?:{_MONTH})\b)")
+_LONGEST = 100  # characters of a heading
 _PERIOD = re.compile(rf"{_WEEKDAY}{_DATE}\s*(?:au|à|-)\s*{_WEEKDAY}{_DATE}")
 
 
@@ -33,6 +35,11 @@ def title(root: html.HtmlElement) -> str:
 def label(root: html.HtmlElement, field: str) -> str | None:
     """Return the text of the label of the field with this id; None where it has none."""
     return next(map(visible, root.xpath("//label[@for=$field]", field=field)), None)
+
+
+def dated(heading: str) -> bool:
+    """Tell whether a heading names a day or a week in any way, readable by `period` or not."""
+    return len(heading) <= _LONGEST and _DAY.search(plain(heading).lower()) is not None
 
 
 def period(text: str) -> tuple[date, date] | None:

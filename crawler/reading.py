@@ -1,5 +1,6 @@
 """The words that platforms answer with: ask, page, slot, cover, reading, outcome. Plain values, no I/O."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -13,6 +14,8 @@ from lxml import etree, html
 from w3lib.encoding import html_to_unicode
 
 from configs.outcome import Outcome as Outcome  # noqa: PLC0414 -- platforms find all their words here
+
+_END = re.compile(r"(?i)</html\s*>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +128,18 @@ class Page:
 
     @cached_property
     def root(self) -> html.HtmlElement:
-        """Return the parsed HTML; an empty document where there is none."""
+        """Return the parsed HTML without its templates, which nobody sees; an empty document where there is none."""
         text = self.text.replace("\0", "").strip()
+        if not self.lowered.rstrip().endswith(b"</html>") or self.lowered.count(b"</html") > 1:
+            text = _END.sub("", text)  # a browser goes on reading behind it, libxml2 does not
         parser = html.HTMLParser(encoding="utf-8", huge_tree=False)
         try:
-            return html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
+            root = html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
         except etree.ParserError:
             return html.document_fromstring("<html></html>")
+        if b"<template" in self.lowered:
+            etree.strip_elements(root, "template", with_tail=False)
+        return root
 
     def link(self, href: str) -> str:
         """Return an absolute address."""

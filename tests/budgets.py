@@ -14,8 +14,8 @@ BUDGETS = {
     "configs": 20,
     "crawler": 120,
     "deploy": 60,
-    "golden": 20,
     "model": 60,
+    "mutation": 20,
     "notifier": 90,
     "processes": 150,
 }

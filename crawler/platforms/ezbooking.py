@@ -11,8 +11,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, StringConstraints
 
 from configs.strict import Strict
-from crawler.calendars import answered, linked_hours, week, weeks
-from crawler.markup import label, period, visible
+from crawler.calendars import answered, linked_hours, week, weeks, within
+from crawler.markup import dated, label, period, visible
 from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
 
 SYSTEM = "prefenligne"
@@ -38,7 +38,11 @@ _BUSY = re.compile(r"(?i)service surchargé|50[234] (?:bad gateway|service unava
 _BROKEN = "The server returned an invalid or incomplete response"
 _STEP_3 = "//img[contains(@src, 'etape_3r.png')][//input[@name='nextButton'][@value='Etape suivante']]"
 _STEP_4 = "//img[contains(@src, 'etape_4r.png')][//input[@name='nextButton']]"
-_LEGEND = "//text()[normalize-space()='libre'][not(ancestor::a[contains(@href, $hours)])]"
+_WEEK = "//th[@colspan='7']"
+_FREE = "//text()[normalize-space()='libre'][not(ancestor::a[contains(@href, $hours)])]"
+_ASTRAY = (
+    "ancestor-or-self::a or ancestor::tr[count(td) > 4]"  # a free hour's word in a link or among seven days
+)
 
 
 class Parameters(Strict):
@@ -101,6 +105,11 @@ def _place(page: Page) -> Place:
     return page.ask.place if page.ask.place != ANYWHERE else Place(_desk(page.visit).form)
 
 
+def _addresses(page: Page) -> set[str]:
+    """Return the free hours (unix seconds) whose address stands anywhere in the page, also where nobody sees it."""
+    return set(re.findall(rf"{_BOOKING}{_desk(page.visit).form}/5/(\d{{9,11}})(?!\d)", page.text))
+
+
 def _hours(page: Page) -> tuple[tuple[Slot, ...], list[str]]:
     """Return the free hours linked, and odd links. A slot leads to the form: an hour's own link takes it."""
     desk, place = _desk(page.visit), _place(page)
@@ -113,8 +122,10 @@ def _full(page: Page) -> Reading | None:
     text = next((text for text in map(visible, page.root.xpath(_MESSAGES)) if _FULL.search(text)), None)
     if not text:
         return None
-    if page.root.xpath(f"{_STEP_3} | {_STEP_4}"):
+    if page.root.xpath(f"{_STEP_3} | {_STEP_4} | {_WEEK}") or f"{_desk(page.visit).form}/5/" in page.text:
         return Reading(Outcome.UNREADABLE, "says both that nothing is free and that the desk is open")
+    if trouble := _trouble(page):
+        return trouble
     key = _place(page).key
     whole = Covered(None if key == _desk(page.visit).form else key)
     return Reading(Outcome.NO_SLOTS, text[:200], covered=(whole,))
@@ -185,20 +196,33 @@ def _trouble(page: Page) -> Reading | None:
 
 
 def _calendar(page: Page) -> Reading | None:
-    """Read one week. Whole, it has its heading, one legend ("libre" outside links) and no link that cannot be read.
+    """Read one week.
 
     An empty week covers itself and leads to the next; what all of them say together, the tally says.
     """
     (slots, odd), call = _hours(page), _CALL.search(page.url)
     ahead = int(call["ahead"]) if call else 0
-    heading = next(iter(page.root.xpath("//th[@colspan='7']")), None)
     asked = page.ask.window or (week(page.visit, _place(page), ahead) if call else None)
-    window = answered(_place(page), asked, period(visible(heading)) if heading is not None else None)
-    legends = page.root.xpath(_LEGEND, hours=f"{_BOOKING}{_desk(page.visit).form}/5/")
-    covered = (window,) if window and heading is not None and len(legends) == 1 and not odd else ()
+    headings = [visible(heading) for heading in page.root.xpath(_WEEK)]
+    window = answered(_place(page), asked, period(" ".join(headings)))
+    whole = window and len(headings) == 1 and dated(headings[0]) and not odd and _whole(page, slots, window)
+    covered = (window,) if window and whole else ()
     if slots:
         return Reading(Outcome.SLOTS, f"{len(slots)} free hours linked, {len(odd)} odd links", slots, covered)
     if not (window and covered):
         return None
     later = _weeks(page, call["planning"])[ahead // 7 + 1 :][:1] if call else []
     return Reading(reason=f"no free hour {window.first} to {window.last}", covered=covered, asks=tuple(later))
+
+
+def _whole(page: Page, slots: tuple[Slot, ...], window: Covered) -> bool:
+    """Tell whether a week's table came to its end and shows all it has: its own days' hours, and all of them.
+
+    It has one legend ("libre" outside of links and days), no address of an hour that is not linked, no broken tag.
+    """
+    if b"</table" not in page.lowered or page.body.rfind(b"<") > page.body.rfind(b">"):
+        return False
+    free = page.root.xpath(_FREE, hours=f"{_BOOKING}{_desk(page.visit).form}/5/")
+    legends = [word for word in free if not word.getparent().xpath(f"boolean({_ASTRAY})")]
+    linked = len(_addresses(page)) == len(slots) and within(window, slots, page.visit.zone)
+    return len(free) == len(legends) == 1 and linked

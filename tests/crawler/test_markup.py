@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import html
 
-from crawler.markup import label, period, plain, title, visible
+from crawler.markup import dated, label, period, plain, title, visible
 
 WEEK = (date(2026, 11, 23), date(2026, 11, 29))
 
@@ -51,6 +51,20 @@ def test_what_the_first_date_leaves_out_is_the_seconds(text: str, dates: tuple[d
 )
 def test_what_is_no_period_is_none(text: str) -> None:
     assert period(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["Semaine 48", "du 23/11 au 29/11", "Le 23.11.2026", "1er décembre", "23 NOVEMBRE"]
+)
+def test_a_heading_that_names_a_day_or_a_week_is_dated(text: str) -> None:
+    assert dated(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Semaine", "nginx/1.18", "502 Bad Gateway", "du 23/11 au 29/11" + " x" * 60]
+)
+def test_any_other_heading_is_not(text: str) -> None:
+    assert not dated(text)
 
 
 @given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.dates(date(2000, 1, 1), date(2100, 1, 1)))

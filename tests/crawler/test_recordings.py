@@ -1,73 +1,22 @@
-"""What readers must say of recorded answers, which are no part of this repository: RECORDINGS says where they are."""
+"""What readers must say of recorded answers (see recordings.py)."""
 
-import csv
-import os
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from crawler.platforms import platform, platforms
-from crawler.reading import Ask, Page, Reading, Visit
+from crawler.platforms import platform
+from crawler.reading import Reading
 from crawler.walls import interpret
-from tests.crawler.pages import TODAY
+from tests.crawler.recordings import RECORDINGS, Row, page_of, rows
 
-ROOT = Path(__file__).parents[2]
-RECORDINGS = Path(os.environ.get("RECORDINGS") or ROOT.parent / "shared" / "booking-systems" / "fixtures")
 PARIS = ZoneInfo("Europe/Paris")
 
 pytestmark = pytest.mark.recordings
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of expected.csv; `first` and `last` are wall clocks of Paris, or dates."""
-
-    file: str
-    platform: str
-    status: int
-    outcomes: frozenset[str | None]
-    slots: int
-    first: str
-    last: str
-
-    def __str__(self) -> str:
-        return f"{self.platform}:{Path(self.file).name}:{self.status}"
-
-
-def rows() -> list[Row]:
-    listed = RECORDINGS / "expected.csv"
-    if not listed.exists():
-        return []
-    found = []
-    for line in csv.DictReader(listed.read_text(encoding="utf-8").splitlines()):
-        statuses = {int(line["status"])} | (
-            {200} if "also with status 200" in (line["note"] or "") else set()
-        )
-        outcomes = frozenset(None if name == "null" else name for name in line["outcome"].split("|"))
-        found += [
-            Row(
-                line["file"],
-                line["platform"],
-                status,
-                outcomes,
-                int(line["slots"]),
-                line["first"],
-                line["last"],
-            )
-            for status in sorted(statuses)
-            if line["platform"] in platforms()
-        ]
-    return found
-
-
 def read(row: Row) -> Reading:
-    reader = platform(row.platform)
-    visit = Visit(reader.EXAMPLE, TODAY, parameters=reader.Parameters())
-    body = (RECORDINGS / row.file).read_bytes()
-    return interpret(reader, Page(visit.url, row.status, body, visit, Ask(visit.url)))
+    return interpret(platform(row.platform), page_of(row))
 
 
 def wall_clock(reading: Reading) -> list[str]:

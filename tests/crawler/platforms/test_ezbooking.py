@@ -177,9 +177,29 @@ def test_without_the_sentence_in_its_place_nothing_is_proven(body: str) -> None:
     assert read(body).outcome is Outcome.UNREADABLE
 
 
-def test_a_page_that_says_both_is_unreadable() -> None:
-    both = ez.terms().replace("<p>Pièces", f"{ez.SENTENCE}<p>Pièces")
+@pytest.mark.parametrize(
+    "both",
+    [
+        ez.terms().replace("<p>Pièces", f"{ez.SENTENCE}<p>Pièces"),
+        ez.full() + ez.terms(),
+        ez.full() + ez.link(HOUR),
+        ez.full() + f"<!-- {ez.link(HOUR)} -->",
+        ez.full() + ez.week(TODAY),
+    ],
+)
+def test_a_page_that_says_both_is_unreadable(both: str) -> None:
     assert read(both).outcome is Outcome.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("more", "outcome"),
+    [
+        ("<h1>Service surchargé</h1>", Outcome.OVERLOADED),
+        ("<p>Ce lien a été désactivé définitivement.</p>", Outcome.CLOSED),
+    ],
+)
+def test_the_sentence_beside_a_trouble_proves_nothing(more: str, outcome: Outcome) -> None:
+    assert read(ez.full() + more).outcome is outcome
 
 
 def test_the_sentence_on_an_error_page_proves_nothing() -> None:
@@ -312,6 +332,16 @@ def test_an_empty_week_that_nobody_can_date_proves_nothing() -> None:
         ez.week(TODAY).replace("complet</td>", "libre</td>", 1),  # a free hour that is not linked
         ez.week(TODAY, [HOUR]).replace(str(HOUR), "demain"),  # a link that cannot be read
         ez.week(TODAY, [HOUR]).replace("/9845/5/", "/1234/5/"),  # another form's
+        ez.week(TODAY, [HOUR], legend=False).replace("href", "data-href"),  # its word is no legend
+        ez.week(TODAY, legend=False).replace("complet</td>", "libre</td>", 1),  # nor is a day's
+        ez.week(TODAY, [HOUR])
+        .replace("<a", "<!-- <a")
+        .replace("</a>", "</a> -->"),  # an hour that nobody sees
+        ez.week(TODAY) + "<a href='/booking/create/9845/5/17",  # cut off in an hour's address
+        ez.week(TODAY).replace("</table>", ""),  # cut off in the table
+        ez.week(TODAY, heading=""),
+        ez.week(TODAY, heading="Connexion sécurisée"),  # another page's text
+        ez.week(TODAY) + ez.week(TODAY + timedelta(days=7), legend=False),  # two weeks in one
         "<table><tr><td>Fatal error: bookingserver",
         "",
     ],
@@ -327,6 +357,17 @@ def test_hours_of_a_week_that_is_not_whole_are_slots_and_cover_nothing() -> None
     assert reading.outcome is Outcome.SLOTS
     assert len(reading.slots) == 1
     assert reading.covered == ()
+
+
+def test_an_hour_outside_its_week_is_a_slot_and_the_week_is_not_covered() -> None:
+    reading = read(ez.week(TODAY, [HOUR]) + ez.link(HOUR + 30 * 86400), step="week", place=A, window=WINDOW)
+    assert (len(reading.slots), reading.covered) == (2, ())
+
+
+def test_hours_in_a_template_are_no_slots() -> None:
+    body = ez.week(TODAY, [HOUR]).replace("<a", "<template><a").replace("</a>", "</a></template>")
+    reading = read(body, step="week", place=A, window=WINDOW)
+    assert (reading.outcome, reading.slots, reading.covered) == (Outcome.UNREADABLE, (), ())
 
 
 @pytest.mark.parametrize("unix", ["", "x", "9" * 30, "-9" + "9" * 20, "1e9", "1795249632.5"])

@@ -1,0 +1,276 @@
+"""Ways to break a page. Each takes an original and chance, and says what the broken page says and may have lost."""
+
+import random
+import re
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lxml import etree, html
+
+from crawler.reading import Page
+from tests.mutation.pages import Original, Truth
+
+Tree = html.HtmlElement
+ENGLISH = {
+    "plage horaire": "time slot",
+    "calendrier disponible": "calendar available",
+    "libre": "free",
+    "complet": "taken",
+    "Etape suivante": "Next step",
+    "Semaine du": "Week of",
+    "surchargé": "overloaded",
+    "Il n'existe plus": "There is no more",
+}
+CHARSETS = ("utf-16", "utf-16-be", "latin-1", "cp037", "utf-7", "ascii", "hex", "shift_jis", "koi8-r")
+FORM = "9845"  # the golden desk's, its place where it offers no choice
+BOT_WALL = re.compile(r"(?i)id=.(?:challenge-form|cf-error-details)|_cf_chl_opt|<iframe[^>]+_incapsula_")
+HIDING = ("script", "style", "noscript", "template", "textarea")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A broken page. `text`: all it says, decoded as meant; `may_erase`: whether whole nodes may be gone for good;
+    `may_mend`: whether what was wrong with the page may be. `truth`: the most that it can prove. `walled`: a bot wall's or an error's answer, whatever else is in it.
+    """
+
+    page: Page
+    text: str
+    truth: Truth
+    how: str
+    may_erase: bool = False
+    may_mend: bool = False
+    walled: bool = False
+
+
+def mutants(
+    original: Original, others: Sequence[Original], chance: random.Random, number: int
+) -> Iterable[Mutant]:
+    """Yield so many broken pages, each way in turn."""
+    for turn in range(number):
+        yield WAYS[turn % len(WAYS)](original, chance.choice(others), chance)
+
+
+def _of(original: Original, text: str, how: str, **more: bool) -> Mutant:
+    page = replace(original.page, body=text.encode("utf-8", "replace"))
+    return Mutant(page, text, original.truth, how, **more)
+
+
+# Nodes
+
+
+def _drop(root: Tree, chance: random.Random) -> None:
+    node = _any(root, chance)
+    if node.getparent() is not None:
+        node.drop_tree()
+
+
+def _empty(root: Tree, chance: random.Random) -> None:
+    node = _any(root, chance)
+    node[:], node.text = [], None
+
+
+def _shuffle(root: Tree, chance: random.Random) -> None:
+    node = _any(root, chance)
+    children = list(node)
+    chance.shuffle(children)
+    node[:] = children
+
+
+def _move(root: Tree, chance: random.Random) -> None:
+    node, into = _any(root, chance), _any(root, chance)
+    if node.getparent() is not None and into not in list(node.iter()):
+        into.append(node)
+
+
+def _double(root: Tree, chance: random.Random) -> None:
+    node = _any(root, chance)
+    if (parent := node.getparent()) is not None:
+        parent.append(deepcopy(node))
+
+
+def _attribute(root: Tree, chance: random.Random) -> None:
+    """Remove, rename, shout, cut short or swap one attribute."""
+    node = chance.choice([each for each in root.iter(etree.Element) if each.attrib] or [root])
+    if not node.attrib:
+        return
+    name = chance.choice(sorted(node.attrib))
+    value = node.attrib.pop(name)
+    way = chance.randrange(5)
+    if way == 1:
+        node.set(f"data-{name}", value)
+    elif way == 2:
+        node.set(name, value.upper())
+    elif way == 3:
+        node.set(name, value[: chance.randrange(len(value) + 1)])
+    elif way == 4:
+        twin = chance.choice([each for each in root.iter(etree.Element) if name in each.attrib] or [node])
+        node.set(name, twin.get(name, value))
+        twin.set(name, value)
+
+
+def _hide(root: Tree, chance: random.Random) -> None:
+    """Put a node where nobody sees it: a comment, a script, a template."""
+    node = _any(root, chance)
+    parent = node.getparent()
+    if parent is None:
+        return
+    hidden = _hidden(node, chance.choice(("comment", *HIDING)))
+    hidden.tail, node.tail = node.tail, None
+    parent.insert(parent.index(node), hidden)
+    parent.remove(node)
+
+
+def _hidden(node: Tree, how: str) -> Any:
+    text = html.tostring(node, encoding="unicode", with_tail=False)
+    if how == "comment":
+        return etree.Comment(text.replace("--", "- -"))
+    hidden = html.Element(how)
+    if how in ("template", "noscript"):
+        hidden.append(deepcopy(node))
+        hidden[0].tail = None
+    else:
+        hidden.text = text
+    return hidden
+
+
+def _any(root: Tree, chance: random.Random) -> Tree:
+    return chance.choice(list(root.iter(etree.Element)))
+
+
+KEEPING = (_shuffle, _move, _double)
+ERASING = (_drop, _empty, _attribute, _hide)
+
+
+def _tree(
+    original: Original, ways: Sequence[Callable[[Tree, random.Random], None]], chance: random.Random
+) -> str:
+    root = deepcopy(original.page.root)
+    for way in ways:
+        way(root, chance)
+    return html.tostring(root, encoding="unicode")
+
+
+def nodes_in_another_order(original: Original, _other: Original, chance: random.Random) -> Mutant:
+    """Shuffle, move, double: everything is still there."""
+    return _of(original, _tree(original, chance.choices(KEEPING, k=chance.randint(1, 3)), chance), "order")
+
+
+def one_node_less(original: Original, _other: Original, chance: random.Random) -> Mutant:
+    """Drop, empty, hide one node, or change an attribute."""
+    return _of(
+        original, _tree(original, [chance.choice(ERASING)], chance), "less", may_erase=True, may_mend=True
+    )
+
+
+def one_attribute_changed(original: Original, _other: Original, chance: random.Random) -> Mutant:
+    """Change one attribute."""
+    return _of(original, _tree(original, [_attribute], chance), "attribute")
+
+
+def many_things(original: Original, _other: Original, chance: random.Random) -> Mutant:
+    """Do several of it at once."""
+    ways = chance.choices(KEEPING + ERASING, k=chance.randint(2, 5))
+    return _of(original, _tree(original, ways, chance), "many", may_erase=True, may_mend=True)
+
+
+# Texts
+
+
+def cut_off(original: Original, _other: Original, chance: random.Random) -> Mutant:
+    """Truncate: what came last never came, and nothing else was touched."""
+    return _of(original, original.text[: chance.randrange(len(original.text))], "cut off", may_mend=True)
+
+
+def in_another_language(original: Original, _other: Original, chance: random.Random) -> Mutant:
+    """Translate some or all of the words."""
+    text = original.text
+    for french in chance.sample(sorted(ENGLISH), k=chance.randint(1, len(ENGLISH))):
+        text = text.replace(french, ENGLISH[french])
+    return _of(original, text, "language")
+
+
+def in_the_wrong_charset(original: Original, _other: Original, chance: random.Random) -> Mutant:
+    """Send it in one charset and call it another."""
+    really, said = chance.choice((*CHARSETS[:5], "utf-8")), chance.choice(CHARSETS)
+    body = original.text.encode(really, "replace")
+    headers = {**original.page.headers, "content-type": f"text/html; charset={said}"}
+    page = replace(original.page, body=body, headers=headers if chance.random() < 0.7 else {})
+    return Mutant(page, original.text, original.truth, f"charset {really} called {said}")
+
+
+def as_an_error(original: Original, _other: Original, chance: random.Random) -> Mutant:
+    """Send it with a status that refuses."""
+    status = chance.choice((401, 403, 404, 410, 429, 500, 502, 503, 520))
+    page = replace(original.page, status=status)
+    return Mutant(page, original.text, original.truth, f"status {status}", walled=True)
+
+
+# Two pages
+
+
+def _both(original: Original, other: Original, text: str, how: str) -> Mutant:
+    """Allow what both prove, the other's as if it had come to what was asked here."""
+    ask = original.page.ask
+    there = other.truth.covered if ask.window else other.truth.alone
+    place = None if ask.place.key in ("", FORM) else ask.place.key
+    here = tuple(replace(each, place_key=place) for each in there)
+    truth = original.truth.and_(replace(other.truth, covered=here))
+    page = replace(original.page, body=text.encode("utf-8", "replace"), status=200)
+    return Mutant(page, text, truth, f"{how} {other.name}", walled=BOT_WALL.search(text) is not None)
+
+
+def glued(original: Original, other: Original, chance: random.Random) -> Mutant:
+    """Send two pages as one: one behind the other, or one inside the other's body."""
+    one, two = (original.text, other.text) if chance.random() < 0.5 else (other.text, original.text)
+    inside = re.sub(r"(?is)^.*?<body[^>]*>|</body>.*$", "", two)
+    text = (
+        one + two
+        if chance.random() < 0.5 or "</body>" not in one
+        else one.replace("</body>", f"{inside}</body>")
+    )
+    return _both(original, other, text, "glued to")
+
+
+def text_in_anothers_frame(original: Original, other: Original, chance: random.Random) -> Mutant:
+    """Write the text of one page into an element of another."""
+    root = deepcopy(original.page.root)
+    _any(root, chance).text = " ".join(
+        map(str, other.page.root.xpath("//body//text()[not(ancestor::script)]"))
+    )
+    mutant = _both(original, other, html.tostring(root, encoding="unicode"), "with the text of")
+    return replace(mutant, may_erase=True, may_mend=True)
+
+
+def grafted(original: Original, other: Original, chance: random.Random) -> Mutant:
+    """Put a node of one page into another."""
+    root = deepcopy(original.page.root)
+    chance.choice(root.xpath("//body/descendant-or-self::*[not(self::script or self::style)]")).append(
+        deepcopy(_any(other.page.root, chance))
+    )
+    mutant = _both(original, other, html.tostring(root, encoding="unicode"), "with a node of")
+    return replace(mutant, may_erase=True, may_mend=True)
+
+
+def replaced_by_a_wall(original: Original, other: Original, _chance: random.Random) -> Mutant:
+    """Send another page's body, a wall's among them, with status 200 instead of what was asked."""
+    return _both(replace(original, truth=Truth()), other, other.text, "replaced by")
+
+
+WAYS = (
+    nodes_in_another_order,
+    one_node_less,
+    one_attribute_changed,
+    many_things,
+    cut_off,
+    in_another_language,
+    in_the_wrong_charset,
+    as_an_error,
+    glued,
+    text_in_anothers_frame,
+    grafted,
+    replaced_by_a_wall,
+    many_things,
+    cut_off,
+)

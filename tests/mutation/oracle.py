@@ -1,0 +1,142 @@
+"""What a broken page may be taken for, decided without a word of the readers' code: by what people said of the whole
+page, and by what its raw text still says (regular expressions, no parser).
+
+A check's **claims** are its slots and, where it ends as `slots` or `no_slots`, what it covered: those alone open and
+close slots. A claim is false where
+
+* an hour is claimed that the whole page did not show, or whose address is nowhere in the broken page's text;
+* `open` is claimed where the whole page marks no open desk, or the mark is gone from the text;
+* more is covered than the whole page answered for (place by place, day by day);
+* something is covered although an hour of it that the page showed is not claimed. Only where whole nodes were taken
+  out may an hour be gone: then nothing of it may be left, neither its address nor its word in a link;
+* all days are covered without the platform's sentence, or beside something that contradicts it: a free hour's
+  address, an open desk's mark, an overload;
+* anything is claimed by a bot wall, or by an answer with an error's status.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from typing import NamedTuple
+
+from crawler.platforms import platform
+from crawler.reading import Covered
+from crawler.visit import Tally
+from crawler.walls import interpret
+from tests.mutation.mutants import Mutant
+
+
+class Claims(NamedTuple):
+    """What a check that got this one answer makes known; `asks` are the requests it would make next."""
+
+    hours: frozenset[datetime]
+    is_open: bool
+    covered: tuple[Covered, ...]
+    asks: tuple[tuple[str, str], ...]
+
+
+class Evidence(NamedTuple):
+    """What a page's raw text holds. `hours`: free ones linked where they can be seen; `traces`: anywhere.
+
+    `astray`: a free hour's word inside a link that leads to none; `unlinked`: one in a day's cell.
+    """
+
+    hours: frozenset[datetime]
+    traces: frozenset[datetime]
+    days: frozenset[date]
+    marks_open: bool
+    says_full: bool
+    contradicts: bool
+    astray: bool
+    unlinked: bool
+
+
+def claims(name: str, mutant: Mutant) -> Claims:
+    """Read a broken page as the crawl would, in a check that can ask nothing more."""
+    page = mutant.page
+    reading = interpret(platform(name), page)
+    tally = Tally(page.ask, limit=1, now=datetime(2026, 11, 20, 9, tzinfo=page.visit.zone))
+    tally.next()
+    tally.take(page.ask, reading)
+    result = tally.result()
+    hours = frozenset(s.moment.astimezone(UTC) for s in result.slots if isinstance(s.moment, datetime))
+    covered = result.covered if result.outcome.conclusive else ()
+    timeless = any(slot.moment is None for slot in result.slots)
+    return Claims(hours, timeless, covered, tuple((ask.method, ask.url) for ask in reading.asks))
+
+
+def lies(mutant: Mutant, said: Claims, evidence: Evidence) -> Iterator[str]:
+    """Yield what is false about the claims."""
+    if mutant.walled and (said.hours or said.is_open or said.covered):
+        yield "a wall or an error claims something"
+    if invented := said.hours - (mutant.truth.hours & evidence.hours):
+        yield f"hours that are not there: {sorted(invented)}"
+    if said.is_open and not (mutant.truth.is_open and evidence.marks_open):
+        yield "open without the mark of an open desk"
+    for window in said.covered:
+        yield from _false_cover(window, mutant, said, evidence)
+    for method, url in said.asks:
+        if re.search(r"/create/\d+/([5-9]|\d\d)", url) or (method == "POST" and re.search(r"/4\b", url)):
+            yield f"would take a slot: {method} {url}"
+
+
+def _false_cover(window: Covered, mutant: Mutant, said: Claims, evidence: Evidence) -> Iterator[str]:
+    allowed = mutant.truth.covered + (mutant.truth.mended if mutant.may_mend else ())
+    if not any(_within(window, whole) for whole in allowed):
+        yield f"covers more than the page answered for: {window}"
+    missing = {
+        hour for hour in mutant.truth.hours | evidence.traces if _in(hour, window, mutant)
+    } - said.hours
+    left = missing & evidence.traces if mutant.may_erase else missing
+    if left:
+        yield f"covers {window} without {sorted(left)}"
+    if window.first and (evidence.astray or (evidence.unlinked and not mutant.may_erase)):
+        yield f"covers {window} with a free hour's word astray"
+    if window.first and window.last and not {window.first, window.last} <= evidence.days:
+        yield f"covers {window}, which it does not name"
+    if window.first is None and (evidence.contradicts or not evidence.says_full):
+        yield "covers every day without the sentence, or against something else"
+
+
+def _within(part: Covered, whole: Covered) -> bool:
+    return (
+        whole.place_key in (None, part.place_key)
+        and (whole.first or date.min) <= (part.first or date.min)
+        and (part.last or date.max) <= (whole.last or date.max)
+    )
+
+
+def _in(hour: datetime, window: Covered, mutant: Mutant) -> bool:
+    day = hour.astimezone(mutant.page.visit.zone).date()
+    return (window.first or date.min) <= day <= (window.last or date.max)
+
+
+_HIDDEN = re.compile(r"(?is)<!--.*?-->|<(script|style|template|textarea)\b.*?</\1>")
+_HOUR = re.compile(r"booking/create/9845/5/(\d{9,10})(?!\d)")
+
+
+def ezbooking(text: str) -> Evidence:
+    """Look for EZBooking's marks in a text."""
+    shown = _HIDDEN.sub(" ", text)
+    words = " ".join(re.sub(r"<[^>]*>", " ", shown).replace("\u2019", "'").split())
+    hours, traces = (
+        frozenset(datetime.fromtimestamp(int(each), UTC) for each in _HOUR.findall(where))
+        for where in (shown, text)
+    )
+    return Evidence(
+        hours,
+        traces,
+        frozenset(date(int(y), int(m), int(d)) for d, m, y in re.findall(r"(\d\d)/(\d\d)/(\d{4})", shown)),
+        marks_open=bool(re.search(r"etape_[34]r\.png", shown)),
+        says_full=bool(re.search(r"(?i)plus de plage horaire libre|pas (de )?calendrier disponible", words)),
+        contradicts=bool(
+            traces
+            or re.search(r"(?i)<h1[^>]*>\s*(service surchargé|50[234] )", shown)
+            or "désactivé définitivement" in words
+        ),
+        astray=bool(re.search(r"(?i)<a\b(?![^>]*create/9845/5/\d)[^>]*>\s*libre\s*<", shown)),
+        unlinked=bool(re.search(r"(?i)<td\b[^>]*>\s*libre\s*<", shown)),
+    )
+
+
+EVIDENCE: dict[str, Callable[[str], Evidence]] = {"ezbooking": ezbooking}

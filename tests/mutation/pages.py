@@ -1,0 +1,98 @@
+"""The pages that are broken: golden ones and, where they are at hand, recorded ones, with what a person says they prove.
+
+What they prove comes from their expected.json (or expected.csv), which people read, never from the reader.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+
+from crawler.reading import Covered, Page
+from tests.crawler.golden import CASES, load, name_of
+from tests.crawler.pages import DESK
+from tests.crawler.recordings import page_of, rows
+
+OPEN_STEPS = ("open", "pick")  # golden cases whose picture marks an open desk
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a page proves. `hours`: instants; `is_open`: whether it marks an open desk.
+
+    `mended`: what it would cover if what is wrong with it were taken out; `alone`: if no week had been asked for.
+    """
+
+    hours: frozenset[datetime] = frozenset()
+    covered: tuple[Covered, ...] = ()
+    is_open: bool = False
+    outcome: str | None = None
+    mended: tuple[Covered, ...] = ()
+    alone: tuple[Covered, ...] = ()
+
+    def and_(self, other: "Truth") -> "Truth":
+        """Return what two pages that came as one may prove together."""
+        hours, covered = self.hours | other.hours, self.covered + other.covered
+        mended = self.mended + other.mended
+        return Truth(hours, covered, self.is_open or other.is_open, self.outcome, mended)
+
+
+@dataclass(frozen=True)
+class Original:
+    """A page as it came, and its truth."""
+
+    name: str
+    platform: str
+    page: Page
+    truth: Truth
+
+    @property
+    def text(self) -> str:
+        """Return what it says, decoded."""
+        return self.page.body.decode("utf-8", "replace")
+
+
+@cache
+def originals() -> tuple[Original, ...]:
+    """Return every page there is."""
+    return (*map(_golden, CASES), *_recorded())
+
+
+def _golden(case: Path) -> Original:
+    told, page = json.loads((case / "expected.json").read_text()), load(case)
+    hours = {
+        datetime.fromisoformat(each["starts_at"]).astimezone(UTC)
+        for each in told["slots"]
+        if "T" in (each["starts_at"] or "")
+    }
+    covered = tuple(
+        Covered(each["place"], _day(each["first"]), _day(each["last"])) for each in told["covered"]
+    )
+    alone = json.loads((case / "case.json").read_text()).get("alone")
+    truth = Truth(
+        frozenset(hours),
+        covered,
+        case.name.startswith(OPEN_STEPS),
+        told["outcome"],
+        mended=(page.ask.window,) if page.ask.window else (),
+        alone=(Covered(None, *map(_day, alone)),) if alone else covered,
+    )
+    return Original(name_of(case), case.parent.name, page, truth)
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+def _recorded() -> Iterator[Original]:
+    for row in rows():
+        # Recorded slots are known by number and ends only: those pages prove their absence or nothing.
+        if not row.slots:
+            proven = (Covered(),) if "no_slots" in row.outcomes else ()
+            outcome = next(iter(row.outcomes))
+            truth = Truth(covered=proven, outcome=outcome, alone=proven)
+            page = page_of(row)
+            here = replace(page, visit=replace(page.visit, url=DESK), ask=replace(page.ask, url=DESK))
+            yield Original(str(row), row.platform, here, truth)

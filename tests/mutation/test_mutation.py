@@ -1,0 +1,38 @@
+"""Broken pages over all golden and recorded ones: no slot is invented, and no absence (the oracle says what that is)."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from configs.outcome import Outcome
+from crawler.platforms import platform
+from crawler.walls import interpret
+from tests.fuzz import FUZZ, times
+from tests.mutation.mutants import BOT_WALL, mutants
+from tests.mutation.oracle import EVIDENCE, claims, lies
+from tests.mutation.pages import Original, originals
+
+USUAL = 100  # mutants of each page
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("original", originals(), ids=lambda each: each.name)
+def test_a_broken_page_claims_nothing_false(original: Original) -> None:
+    others = [each for each in originals() if each.platform == original.platform]
+    chance = random.Random(original.name if FUZZ == 1 else None)
+    for mutant in mutants(original, others, chance, times(USUAL)):
+        said = claims(original.platform, mutant)
+        false = list(lies(mutant, said, EVIDENCE[original.platform](mutant.text)))
+        assert not false, f"{mutant.how}: {'; '.join(false)}\n{mutant.text}"
+
+
+WALLS = [each for each in originals() if BOT_WALL.search(each.text)]
+
+
+@pytest.mark.parametrize("wall", WALLS, ids=lambda each: each.name)
+@pytest.mark.parametrize("status", [200, 403, 503])
+def test_a_bot_wall_in_place_of_any_page_is_a_wall_whatever_its_status(wall: Original, status: int) -> None:
+    for original in originals():
+        page = replace(original.page, body=wall.page.body, status=status, headers={})
+        assert interpret(platform(original.platform), page).outcome in (Outcome.BLOCKED, Outcome.CAPTCHA)

@@ -1,0 +1,120 @@
+"""The oracle finds each kind of lie: a reader that told it would not pass."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from crawler.reading import Covered
+from tests.mutation.mutants import Mutant
+from tests.mutation.oracle import Claims, claims, ezbooking, lies
+from tests.mutation.pages import Original, originals
+
+NAMED = {each.name.partition("/")[2]: each for each in originals()}
+HOUR = datetime(2026, 11, 23, 8, tzinfo=UTC)
+WEEK = Covered("23018", date(2026, 11, 20), date(2026, 11, 26))
+NOTHING = Claims(frozenset(), is_open=False, covered=(), asks=())
+
+
+def mutant(name: str, text: str | None = None) -> Mutant:
+    original: Original = NAMED[name]
+    return Mutant(original.page, text or original.text, original.truth, "test")
+
+
+def found(broken: Mutant, said: Claims) -> str:
+    return "; ".join(lies(broken, said, ezbooking(broken.text)))
+
+
+@pytest.mark.parametrize("name", sorted(NAMED))
+def test_what_the_whole_pages_claim_is_no_lie(name: str) -> None:
+    whole = mutant(name)
+    assert not found(whole, claims("ezbooking", whole))
+
+
+def test_silence_is_no_lie() -> None:
+    assert not found(mutant("week"), NOTHING)
+
+
+def test_an_hour_that_the_page_did_not_show_is_a_lie() -> None:
+    assert "hours that are not there" in found(
+        mutant("week"), NOTHING._replace(hours=frozenset({HOUR + timedelta(days=1)}))
+    )
+
+
+def test_an_hour_whose_address_is_gone_or_hidden_is_a_lie() -> None:
+    said = NOTHING._replace(hours=frozenset({HOUR}))
+    text = NAMED["week"].text
+    assert not found(mutant("week"), said)
+    assert found(mutant("week", text.replace("1795420800", "")), said)
+    assert found(mutant("week", text.replace("<td>", "<template>").replace("</td>", "</template>")), said)
+
+
+@pytest.mark.parametrize("name", ["no_slot", "week_empty", "conditions", "home_page"])
+def test_open_without_its_mark_is_a_lie(name: str) -> None:
+    said = NOTHING._replace(is_open=True)
+    assert found(mutant(name), said)
+    assert not found(mutant("open"), said)
+    assert found(mutant("open", "<p>etape_3.png</p>"), said)
+
+
+def test_covering_a_week_without_one_of_its_hours_is_a_lie() -> None:
+    hours = NAMED["week"].truth.hours
+    assert not found(mutant("week"), NOTHING._replace(hours=hours, covered=(WEEK,)))
+    assert "without" in found(mutant("week"), NOTHING._replace(hours=hours - {HOUR}, covered=(WEEK,)))
+
+
+def test_where_nodes_were_taken_out_an_hour_may_be_gone_but_without_a_trace() -> None:
+    text = NAMED["week"].text
+    left = NOTHING._replace(hours=NAMED["week"].truth.hours - {HOUR}, covered=(WEEK,))
+    gone = mutant(
+        "week", text.replace("/booking/create/9845/5/1795420800", "").replace(">libre</a>", "></a>", 1)
+    )
+    assert found(gone, left)
+    assert not found(replace(gone, may_erase=True), left)
+    assert found(replace(mutant("week"), may_erase=True), left)
+    word = text.replace("/booking/create/9845/5/1795420800", "")
+    assert "astray" in found(replace(mutant("week", word), may_erase=True), left)
+
+
+@pytest.mark.parametrize(
+    "window",
+    [Covered(), Covered("23018"), replace(WEEK, place_key=None), replace(WEEK, last=date(2026, 11, 27))],
+)
+def test_covering_more_than_the_page_answered_for_is_a_lie(window: Covered) -> None:
+    hours = NAMED["week"].truth.hours
+    assert "covers more" in found(mutant("week"), NOTHING._replace(hours=hours, covered=(window,)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<p>Aucun créneau</p>",
+        "<!-- Il n'existe plus de plage horaire libre -->",
+        "<p>Il n'existe plus de plage horaire libre</p><h1>Service surchargé</h1>",
+        "<p>Il n'existe plus de plage horaire libre</p><a href='/booking/create/9845/5/1795420800'>",
+    ],
+)
+def test_covering_all_without_the_sentence_or_against_it_is_a_lie(text: str) -> None:
+    said = NOTHING._replace(covered=(Covered(),))
+    assert not found(mutant("no_slot"), said)
+    assert found(mutant("no_slot", text), said)
+
+
+def test_a_week_that_does_not_name_its_days_covers_nothing() -> None:
+    said = NOTHING._replace(covered=(WEEK,))
+    assert not found(mutant("week_empty"), said)
+    assert "does not name" in found(mutant("week_empty", NAMED["week_empty"].text.replace("/2026", "")), said)
+
+
+def test_a_wall_claims_nothing() -> None:
+    wall = replace(mutant("no_slot"), walled=True)
+    assert found(wall, NOTHING._replace(covered=(Covered(),)))
+    assert not found(wall, NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("method", "step"), [("GET", "5/1795420800"), ("POST", "4"), ("GET", "6"), ("POST", "11")]
+)
+def test_a_request_that_would_take_a_slot_is_found(method: str, step: str) -> None:
+    said = NOTHING._replace(asks=((method, f"https://x.invalid/booking/create/9845/{step}"),))
+    assert "would take" in found(mutant("open"), said)
