@@ -23,7 +23,7 @@ from crawler.pace import floor
 from crawler.processes import State
 from crawler.record import writer_of
 from crawler.schedule import budget_of, cost_of, hold_seconds
-from crawler.seat import Seat
+from crawler.seat import Seat, wait_for
 
 if TYPE_CHECKING:
     from crawler.booking import BookingSpider
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 Finished = tuple[CheckItem, datetime]
 _GLANCE = 0.2  # seconds between two looks at the engine and the parent process
 _BEHIND = 0.05  # seconds until a writer that was behind is looked at again
-_LAST_CLAIM = 1.0  # seconds that a claim on its way may still take when we stop
+_LAST_CLAIM = 1.0  # seconds that what is on its way to Redis may still take when we stop
 
 
 async def serve(spider: "BookingSpider") -> AsyncGenerator[Ended, None]:
@@ -69,6 +69,7 @@ class Feeder:
         self._cut_off: list[tuple[Desk, Claim]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._full = False
         self._away = False
         self._ended: asyncio.Task[None] | None = None
@@ -113,25 +114,22 @@ class Feeder:
         await self._tell("serving")
         while not self._ended:
             self._wake.clear()
-            wait = await self._claim()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._wake.wait()
+            await wait_for(self._wake, await self._claim())
 
     async def _sit(self) -> bool:
         while not self._ended:
             try:
-                return await self._seat.take()
+                return await self._seat.take(self._stopping)
             except redis.RedisError as error:
                 self._lost(error)
-                await asyncio.sleep(settings().feeder_sleep_seconds)
+                await wait_for(self._stopping, settings().feeder_sleep_seconds)
         return True
 
     async def _renew(self) -> None:
         """Say now and then who we are, and keep the seat once there is one."""
-        while True:
+        while not self._stopping.is_set():
             await self._tell(self._self.state)
-            await asyncio.sleep(settings().seat_renew_seconds)
+            await wait_for(self._stopping, settings().seat_renew_seconds)
             await self._keep_seat()
 
     async def _has_seat(self) -> bool:
@@ -142,7 +140,7 @@ class Feeder:
 
     async def _keep_seat(self) -> None:
         """Renew the seat, or end where another process sits there."""
-        if self._self.state == "waiting":
+        if self._self.state == "waiting" or self._stopping.is_set():
             return
         try:
             kept = await self._seat.keep()
@@ -242,12 +240,14 @@ class Feeder:
         if self._ended is None:
             log.info("%s: claims no more: %s", self._spider.system, reason)
             self.reason = reason
+            self._stopping.set()
             self._ended = asyncio.create_task(self._wind_up())
         return self._ended
 
     async def _wind_up(self) -> None:
         self._wake.set()
-        await asyncio.wait(self._tasks[:1], timeout=_LAST_CLAIM)
+        # What is on its way to Redis when it is cut off may arrive after what we say next, and take the seat anew.
+        await asyncio.wait(self._tasks[:2], timeout=_LAST_CLAIM)
         await _cancelled(self._tasks)
         await self._leave_seat()
         if self._running:

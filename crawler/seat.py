@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from contextlib import suppress
 from time import monotonic
 
 import redis.asyncio
@@ -33,21 +34,22 @@ class Seat:
         """Whether the seat is surely ours: a process that was suspended finds it run out when it wakes."""
         return self._key is not None and monotonic() < self._ours_until
 
-    async def take(self) -> bool:
+    async def take(self, stopping: asyncio.Event) -> bool:
         """Take a free seat, waiting as long as one lasts: a predecessor that died leaves it within that time.
+
+        False: none was free, or we are stopping.
 
         Raises:
             redis.RedisError: Redis is away.
         """
         gives_up = monotonic() + settings().seat_seconds
-        while True:
+        while not stopping.is_set() and monotonic() < gives_up:
             for key in self._keys:
                 if await self._renewed(key):
                     self._key = key
                     return True
-            if monotonic() > gives_up:
-                return False
-            await asyncio.sleep(_RETRY)
+            await wait_for(stopping, _RETRY)
+        return False
 
     async def keep(self) -> bool:
         """Renew the seat; take it back where Redis forgot it. False: somebody else sits there.
@@ -75,3 +77,10 @@ class Seat:
         if renewed:
             self._ours_until = now + seconds
         return renewed
+
+
+async def wait_for(event: asyncio.Event, seconds: float) -> None:
+    """Wait until an event is set, for so many seconds at most."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

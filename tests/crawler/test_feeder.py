@@ -14,7 +14,7 @@ from scrapy.exceptions import CloseSpider
 from configs.clock import clock
 from configs.desk import Desk
 from configs.outcome import Outcome
-from crawler import due, feeder, processes, seat
+from crawler import due, feeder, lua, processes, seat
 from crawler.items import CheckItem, Ended
 from crawler.record import writer_of
 
@@ -477,6 +477,41 @@ def test_a_process_that_was_suspended_claims_nothing_on_a_seat_that_ran_out(
         with closed("its seat was given to another process"):
             await anext(checks)
         assert spider.asked == ["a"]
+
+    run(test())
+
+
+def test_a_renewal_on_its_way_when_the_crawl_stops_does_not_take_the_seat_anew(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through, sent = due.asend, 0
+
+    async def test() -> None:
+        async def late(client: Any, call: due.Call[Any]) -> Any:
+            nonlocal sent
+            if call.script != lua.RENEW:
+                return await through(client, call)
+            sent += 1
+
+            async def arrive() -> Any:
+                await asyncio.sleep(0.05)
+                return await through(other, call)
+
+            return await asyncio.shield(
+                asyncio.ensure_future(arrive())
+            )  # it is on the wire: nobody calls it back
+
+        other = due.connect_async()
+        waiting = asyncio.ensure_future(anext(serve(spider)))
+        await until(seats)
+        monkeypatch.setattr(seat, "asend", late)
+        await until(lambda: sent)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await asyncio.sleep(0.1)
+        assert seats() == []
+        await other.aclose()
 
     run(test())
 
