@@ -167,7 +167,7 @@ def _supervise(
     log: Path, programs: dict[str, list[str]], environment: dict[str, str]
 ) -> subprocess.Popen[bytes]:
     conf = write_supervisor(log.parent, programs, ROOT)
-    supervisord = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(conf)]
+    supervisord = [sys.executable, "-m", "deploy.local.supervise", "-n", "-c", str(conf)]
     return start(with_parent(supervisord), log, env=environment, cwd=ROOT)
 
 
