@@ -57,6 +57,7 @@ class Journal:
     openings: list[Opening] = field(default_factory=list)
     kills: list[Kill] = field(default_factory=list)
     spells: list[Spell] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def opened(self, opening: Opening) -> Opening:
@@ -69,6 +70,11 @@ class Journal:
         """Note a kill, now."""
         with self._lock:
             self.kills.append(Kill(who, pid, clock()))
+
+    def measured(self, figure: str, value: float) -> None:
+        """Keep the worst value of a figure."""
+        with self._lock:
+            self.figures[figure] = max(value, self.figures.get(figure, value))
 
     @contextmanager
     def spell(self, fault: str) -> Iterator[Spell]:

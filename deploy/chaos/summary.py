@@ -27,6 +27,7 @@ def figures(journal: Journal, rounds: Sequence[Round], account: Account) -> dict
         "told to strangers": len(account.strangers),
         "late": len(account.late),
         "worst recovery, s": round(account.worst, 1),
+        **{name: round(value, 2) for name, value in journal.figures.items()},
         "rounds": len(rounds),
         "rounds that were not well in time": sum(not each.well for each in rounds),
         "health named what was down": f"{sum(bool(spell.said) for spell in named)} of {len(named)}",

@@ -19,20 +19,23 @@ from deploy.chaos.journal import Opening, Spell
 from deploy.chaos.outside import code_of
 from deploy.chaos.victims import until
 
-_LATER = 1.5  # seconds that a site or a provider takes while we prepare the moment
+_NO_DETECTION = sa.text("LOCK TABLE detections IN SHARE MODE")
+_WAITING = sa.text("SELECT count(*) FROM pg_locks WHERE relation = 'detections'::regclass AND NOT granted")
+_LATER = 1.5  # seconds that a provider takes while we prepare the moment
 
 
 @fault(alone=True, weight=3)
 def kill_spider_between_commit_and_nudge(field: Field, _spell: Spell) -> None:
-    """The detection is in the table, and whoever should tell of it dies: Redis stands still until then."""
+    """The detection is in the table, and who should nudge for it dies: a lock, then Redis hold the spider there."""
     desk = _quiet_desk(field)
-    code = code_of(desk)
-    _slow_request(field, code)
-    opening = field.outside.open(desk, field.rng)
-    until(lambda: field.outside.site_mode_now(code) == "normal", "a check has begun")
-    with frozen(field.caretaker.pids("Redis")):
-        until(lambda: _is_detected(field, opening), "the detection is committed")
-        field.victims.kill_all("spider")
+    with field.engine.connect() as connection:
+        connection.execute(_NO_DETECTION)
+        opening = field.outside.open(desk, field.rng)
+        until(lambda: connection.scalar(_WAITING), "a detection is about to be written")
+        with frozen(field.caretaker.pids("Redis")):
+            connection.rollback()
+            until(lambda: _is_detected(field, opening), "the detection is committed")
+            field.victims.kill_all("spider")
 
 
 @fault(alone=True, weight=2)
@@ -81,6 +84,17 @@ def kill_worker_after_the_answer(field: Field, _spell: Spell) -> None:
         connection.rollback()
 
 
+@fault(alone=True, names="database", weight=2)
+def stop_postgres_before_the_answer_is_written(field: Field, _spell: Spell) -> None:
+    """A yes is heard while PostgreSQL is away, for longer than a lease: it must be written all the same."""
+    channel = _channel(field)
+    field.outside.provider_mode(channel, "slow", seconds=_LATER, count=1)
+    field.outside.open(_quiet_desk(field), field.rng)
+    until(lambda: field.outside.provider_mode_now(channel) == "normal", "a message is on its way")
+    with field.caretaker.down("PostgreSQL"):
+        time.sleep(9)
+
+
 def _quiet_desk(field: Field) -> Desk:
     """Return a desk without any open slot: its next one is news, told at once."""
     busy = {opening.desk_id for opening in field.journal.openings if opening.taken_at is None}
@@ -89,10 +103,6 @@ def _quiet_desk(field: Field) -> Desk:
 
 def _channel(field: Field) -> str:
     return field.rng.choice((Channel.EMAIL.value, Channel.TELEGRAM.value))
-
-
-def _slow_request(field: Field, code: str) -> None:
-    field.outside.site_mode(code, "hang", seconds=_LATER, count=1)
 
 
 def _is_detected(field: Field, opening: Opening) -> bool:

@@ -1,0 +1,81 @@
+"""A short run of `make chaos` with fixed faults: whole processes die, servers go, sites hang; every message comes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.chaos.faults import faults, hangs
+from deploy.chaos.periods import INTERVAL
+
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("chaos"), pytest.mark.timeout(420)]
+ROOT = Path(__file__).resolve().parents[2]
+WAVES = (
+    ("half-of-the-sites-and-a-provider-hang",),
+    ("kill-spider-between-commit-and-nudge",),
+    ("kill-worker-during-the-answer",),
+    ("kill-sweep", "kill-keeper", "kill-planner", "kill-gunicorn-worker", "kill-scrapyd", "site-breaks-off"),
+    ("empty-redis", "restart-postgres", "provider-breaks"),
+    ("fill-the-disk", "name-hangs"),
+)
+Figures = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> Figures:
+    folder = tmp_path_factory.mktemp("chaos")
+    waves = ";".join(",".join(wave) for wave in WAVES)
+    command = [sys.executable, "-m", "deploy.chaos", "--seed", "7", "--waves", waves]
+    done = subprocess.run(
+        [*command, "--to", str(folder / "figures.json")],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("TEST_")},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    found = folder / "figures.json"
+    assert found.exists(), done.stdout + done.stderr
+    read: Figures = json.loads(found.read_text())
+    return read | {"said": done.stdout, "code": done.returncode}
+
+
+def test_nothing_is_lost_and_nothing_doubled_without_leave(figures: Figures) -> None:
+    assert figures["lost"] == figures["doubled, not allowed"] == figures["told to strangers"] == 0, figures[
+        "said"
+    ]
+    assert figures["messages expected"] >= 50
+    assert figures["code"] == 0, figures["said"]
+
+
+def test_the_stack_recovers_without_a_hand(figures: Figures) -> None:
+    assert figures["rounds"] == len(WAVES)
+    assert figures["rounds that were not well in time"] == 0, figures["said"]
+
+
+def test_every_fault_struck(figures: Figures) -> None:
+    left_out = {name for wave in WAVES for name in wave if f"{name} is left out" in figures["said"]}
+    assert left_out <= {name for name, each in faults().items() if each.needs}
+    assert set(figures["struck"]) == {name for wave in WAVES for name in wave} - left_out, figures["missed"]
+    assert {"spider", "worker", "sweep", "keeper", "planner", "gunicorn worker", "scrapyd"} <= set(
+        figures["killed"]
+    )
+
+
+def test_no_transaction_lasts_as_long_as_the_silence_of_a_site_or_a_provider(figures: Figures) -> None:
+    assert 0 < figures[hangs.TRANSACTION] < 1.5
+
+
+def test_hanging_sites_delay_no_other_desk(figures: Figures) -> None:
+    assert INTERVAL * 0.9 <= figures[hangs.INTERVAL] < 2 * INTERVAL
+
+
+def test_the_seed_is_said_with_how_to_repeat_and_the_last_line_is_the_summary(figures: Figures) -> None:
+    lines = figures["said"].strip().splitlines()
+    assert "--seed 7" in lines[0]
+    assert lines[-1].startswith("kills: ")
+    assert "lost: 0" in lines[-1]
