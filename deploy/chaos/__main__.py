@@ -29,7 +29,7 @@ from deploy.chaos.inbox import Inbox
 from deploy.chaos.journal import Journal
 from deploy.chaos.outside import Outside
 from deploy.chaos.people import settle_in
-from deploy.chaos.periods import PERIODS, hasty
+from deploy.chaos.periods import PERIODS, bound, hasty
 from deploy.chaos.victims import Victims, until
 from deploy.chaos.watch import Watch
 from deploy.chaos.world import World
@@ -82,8 +82,13 @@ def _run(world: World, options: argparse.Namespace) -> dict[str, Any]:
         os.environ.update(stack.environment)
         wait_ready(stack, 120)
         settle_in(desks().values(), clock())
-        director = _director(stack, world, journal, options.seed)
-        print(f"everything stands after {time.monotonic() - begun:.0f} s", flush=True)
+        field, watch = _prepared(stack, world, journal, options.seed)
+        longest = bound(time.monotonic() - begun)
+        print(
+            f"all is well after {time.monotonic() - begun:.0f} s: a message may take {longest:.0f} s",
+            flush=True,
+        )
+        director = Director(field, watch, options.seed, longest, lambda text: print(text, flush=True))
         try:
             for wave in _waves(options, world, rng, journal):
                 director.play(wave)
@@ -92,7 +97,7 @@ def _run(world: World, options: argparse.Namespace) -> dict[str, Any]:
             _keep_logs(stack, options.to.parent / "chaos-logs")
 
 
-def _director(stack: Stack, world: World, journal: Journal, seed: int) -> Director:
+def _prepared(stack: Stack, world: World, journal: Journal, seed: int) -> tuple[Field, Watch]:
     watch = Watch(stack.ports.api)
     field = Field(
         stack=stack,
@@ -107,7 +112,7 @@ def _director(stack: Stack, world: World, journal: Journal, seed: int) -> Direct
         rng=random.Random(f"{seed} openings"),  # noqa: S311 -- chance, no secret
     )
     until(watch.is_well, "all is well before anything is done", 120)
-    return Director(field, watch, seed, lambda text: print(text, flush=True))
+    return field, watch
 
 
 def _waves(

@@ -11,11 +11,9 @@ from deploy.chaos.books import Account, settle
 from deploy.chaos.deliveries import deliveries
 from deploy.chaos.faults import Fault, Field
 from deploy.chaos.journal import Opening
-from deploy.chaos.periods import BOUND
 from deploy.chaos.watch import Watch
 
 _KEPT = 0.3  # of the openings stay open through the next round: they must not be told again
-_PATIENCE = 2 * BOUND
 
 
 @dataclass
@@ -29,10 +27,13 @@ class Round:
 
 
 class Director:
-    """Leads a stack through rounds. `say` prints a line."""
+    """Leads a stack through rounds. `bound`: what a message may take, in seconds; `say` prints a line."""
 
-    def __init__(self, field: Field, watch: Watch, seed: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, field: Field, watch: Watch, seed: int, bound: float, say: Callable[[str], None]
+    ) -> None:
         self._seed = seed
+        self._bound = bound
         self._field = field
         self._watch = watch
         self._say = say
@@ -66,7 +67,7 @@ class Director:
         """Hold the books."""
         field = self._field
         found = deliveries(field.engine, field.inbox.messages())
-        return settle(field.journal, found, clock(), BOUND)
+        return settle(field.journal, found, clock(), self._bound)
 
     def _strike(self, fault: Fault, dice: str) -> None:
         field = replace(self._field, rng=random.Random(f"{self._seed} {dice}"))  # noqa: S311 -- chance, no secret
@@ -90,7 +91,7 @@ class Director:
 
     def _wait(self) -> bool:
         """Wait until every open slot was told to everybody and health says that all is well; tell whether it was."""
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + 2 * self._bound
         while time.monotonic() < end:
             if self._field.caretaker.failure:
                 raise RuntimeError(self._field.caretaker.failure)

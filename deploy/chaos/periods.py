@@ -23,9 +23,14 @@ PERIODS = {
     "HEALTH_AGE_SECONDS": "30",
 }
 INTERVAL = 2  # seconds between two checks of a desk
-# Seconds from the end of the last fault (or from the opening) to the inbox: a process that starts anew on a machine
-# that does other things too, its seat, the hold of a desk, a lease, the sweep's longest wait, one more try.
-BOUND = 45.0
+# From the end of the last fault (or from the opening) to the inbox: a process that starts anew, its seat, the hold of
+# a desk, a lease, the sweep's longest wait, one more try. Where the machine does other things too, starting takes long.
+_LEAST, _STARTS = 45.0, 2.0
+
+
+def bound(start: float) -> float:
+    """Return how long a message may take, in seconds, on a machine where a whole stack took `start` to stand."""
+    return max(_LEAST, _STARTS * start)
 
 
 def hasty(text: str) -> str:

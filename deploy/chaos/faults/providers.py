@@ -3,7 +3,9 @@
 import time
 from typing import Any
 
-from api.models.user import Channel
+import sqlalchemy as sa
+
+from api.models.user import Channel, Contact, ContactState
 from deploy.chaos.faults import Field, fault
 from deploy.chaos.journal import Spell
 from deploy.chaos.outside import CHANNELS
@@ -68,4 +70,6 @@ def provider_refuses_one_address(field: Field, _spell: Spell) -> None:
     """One address of many is refused; the others must not suffer for it."""
     refused = next(person for person in PEOPLE if person.refused)
     address = refused.addresses[Channel.EMAIL]
+    with field.engine.begin() as connection:  # once refused it would not be written to again
+        connection.execute(sa.update(Contact).where(Contact.address == address).values(state=ContactState.OK))
     _answers(field, Channel.EMAIL.value, "reject_address", address=address)
