@@ -72,16 +72,21 @@ def kill_worker_during_the_answer(field: Field, spell: Spell) -> None:
 @fault(alone=True, weight=2)
 def kill_worker_after_the_answer(field: Field, _spell: Spell) -> None:
     """A worker dies when it has heard the yes and not yet written it: the row is locked until then."""
-    field.outside.provider_mode(Channel.EMAIL.value, "slow", seconds=_LATER, count=1)
-    opening = field.outside.open(_quiet_desk(field), field.rng)
-    until(lambda: _sending(field, opening), "a mail is on its way")
-    row = _sending(field, opening)
-    with field.engine.connect() as connection:
-        connection.execute(sa.select(Notification.id).where(Notification.id == row).with_for_update())
-        until(lambda: any(each.notification == str(row) for each in field.inbox.messages()), "it was taken")
-        time.sleep(0.3)
-        field.victims.kill_all("worker")
-        connection.rollback()
+    field.outside.provider_mode(Channel.EMAIL.value, "slow", seconds=_LATER)
+    try:
+        opening = field.outside.open(_quiet_desk(field), field.rng)
+        until(lambda: _sending(field, opening), "a mail is on its way")
+        row = _sending(field, opening)
+        with field.engine.connect() as connection:
+            connection.execute(sa.select(Notification.id).where(Notification.id == row).with_for_update())
+            until(
+                lambda: any(each.notification == str(row) for each in field.inbox.messages()), "it was taken"
+            )
+            time.sleep(0.3)
+            field.victims.kill_all("worker")
+            connection.rollback()
+    finally:
+        field.outside.provider_mode(Channel.EMAIL.value, "normal")
 
 
 @fault(alone=True, names="database", weight=2)
