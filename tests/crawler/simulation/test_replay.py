@@ -50,7 +50,8 @@ def test_the_shipped_budgets_survive_what_they_must() -> None:
 
 @pytest.mark.usefixtures("database", "redis_server")
 def test_a_budget_that_is_too_high_is_banned() -> None:
-    found = replayed(rungs([MUST])[:4], hours=0.25, budget=30)
+    several = [Rung((MUST,), shape) for shape in SHAPES if shape.desks > 1]  # one keeps its own gap, whatever it may
+    found = replayed(several, hours=0.25, budget=30)
     assert all(each.bans for each in found)
     assert not survived(found, str(MUST))
 
