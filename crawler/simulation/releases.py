@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -55,7 +56,7 @@ def releases(
     if pattern in ("nightly", "both"):
         found += [made.batch(at, plannings) for at in _midnights(start, seconds)]
     if pattern == "often":
-        moments = (_OFTEN * each for each in range(int(seconds / _OFTEN)))
+        moments = (_OFTEN * each for each in range(ceil(seconds / _OFTEN)))
         found += [made.burst(at, chance.choice(plannings), _OFTEN / 2) for at in moments]
     return sorted(found, key=lambda each: each.begins)
 

@@ -33,7 +33,7 @@ HOURS = 0.5
 
 
 def replayed(stand_ins: list[Rung], hours: float = HOURS, budget: int | None = None) -> list[Survival]:
-    played = play(world(stand_ins, hours, budget=budget), Course(hours, spiders=2))
+    played = play(world(stand_ins, hours, budget=budget), Course(hours, spiders=2, look=30))
     return survivals(stand_ins, played)
 
 
@@ -50,7 +50,9 @@ def test_the_shipped_budgets_survive_what_they_must() -> None:
 
 @pytest.mark.usefixtures("database", "redis_server")
 def test_a_budget_that_is_too_high_is_banned() -> None:
-    several = [Rung((MUST,), shape) for shape in SHAPES if shape.desks > 1]  # one keeps its own gap, whatever it may
+    several = [
+        Rung((MUST,), shape) for shape in SHAPES if shape.desks > 1
+    ]  # one keeps its own gap, whatever it may
     found = replayed(several, hours=0.25, budget=30)
     assert all(each.bans for each in found)
     assert not survived(found, str(MUST))
