@@ -1,7 +1,6 @@
 """`scrapy desks`: what can be watched, as a table. Needs neither database nor Redis."""
 
 import argparse
-from collections.abc import Iterator
 
 from scrapy.commands import ScrapyCommand
 
@@ -10,6 +9,7 @@ from configs.prefecture import UnknownPrefecture, desks, prefecture, prefectures
 from configs.settings import SettingsRefused
 from configs.yamlfile import ConfigFileError
 from crawler.catalogue import check_catalogue, system_of, systems
+from crawler.columns import aligned
 
 _HEADINGS = ("DESK", "LABEL", "PROCEDURES", "SYSTEM", "PLATFORM", "GRADE", "WATCH", "URL")
 
@@ -62,7 +62,7 @@ def listing(prefecture_id: str | None, system: str | None) -> str:
     here = prefecture(prefecture_id).desks if prefecture_id else desks().values()
     shown = [each for each in here if not system or system_of(each) == system]
     if shown:
-        return "\n".join(_aligned([_HEADINGS, *map(_row, shown)]))
+        return aligned([_HEADINGS, *map(_row, shown)])
     watched = sorted(each.id for each in prefectures().values() if each.desks)
     why = (prefecture(prefecture_id).paused_because if prefecture_id else None) or "none fits"
     return f"no desk: {why}; prefectures with desks: {', '.join(watched) or 'none'}"
@@ -79,9 +79,3 @@ def _row(desk: Desk) -> tuple[str, ...]:
         desk.watch,
         desk.url,
     )
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -1,0 +1,89 @@
+"""`scrapy check DESK…`: has desks checked now, by the spiders that run, with their budgets and rests.
+
+Scrapy's own command of this name runs contracts of spiders; ours have none.
+"""
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from scrapy.commands import ScrapyCommand
+
+from configs.desk import Desk
+from configs.prefecture import desks
+from configs.settings import SettingMissing, SettingsRefused, settings
+from configs.yamlfile import ConfigFileError
+from crawler.catalogue import check_catalogue, system_of
+
+
+class NoSuchDesk(LookupError):
+    """An id names no desk that is scheduled; the text says why, and which come close."""
+
+
+class Command(ScrapyCommand):
+    """Pushes desks to <system>:checks, from which the spiders claim them."""
+
+    requires_project = True
+    requires_crawler_process = False
+
+    def short_desc(self) -> str:
+        """Return the line that `scrapy` shows."""
+        return "Have desks checked now, by the spiders that run"
+
+    def syntax(self) -> str:
+        """Return the arguments."""
+        return "DESK [DESK …]"
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:  # noqa: ARG002 -- Scrapy passes them
+        """Push all of them, or none where one is wrong."""
+        if not args:
+            raise SystemExit(
+                "scrapy check: name a desk, e.g. bobigny_93/titre-sejour; `scrapy desks` lists them"
+            )
+        try:
+            check_catalogue()
+            settings().require("redis_url")
+            chosen = [wanted(name) for name in args]
+        except (ConfigFileError, NoSuchDesk, SettingMissing, SettingsRefused) as error:
+            raise SystemExit(f"scrapy check: {error}") from None
+        for system, count in push(chosen).items():
+            print(f"{count} of {system}: due now; each is asked when its host may be asked again")
+
+
+def wanted(name: str) -> Desk:
+    """Return the desk of an id.
+
+    Raises:
+        NoSuchDesk: there is none, or it is not scheduled.
+    """
+    desk = desks().get(name)
+    if not desk:
+        close = get_close_matches(name, desks(), n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else "`scrapy desks` lists those that exist"
+        raise NoSuchDesk(f"no desk {name!r}; {hint}")
+    if not desk.schedulable:
+        raise NoSuchDesk(f"{name} is not scheduled (grade {desk.grade}, watch {desk.watch}): see its file")
+    return desk
+
+
+def push(chosen: Iterable[Desk]) -> dict[str, int]:
+    """Push desks to the lists of their systems; return how many went to each.
+
+    Raises:
+        SystemExit: Redis is away; the text says what to do.
+    """
+    import redis  # noqa: PLC0415 -- scrapy loads every command's file for any command
+
+    from crawler import due  # noqa: PLC0415
+
+    by_system: dict[str, list[str]] = defaultdict(list)
+    for desk in chosen:
+        by_system[system_of(desk)].append(desk.id)
+    try:
+        with due.connect() as client:
+            for system, ids in by_system.items():
+                client.rpush(due.pushed(system), *ids)
+    except redis.RedisError as error:
+        raise SystemExit(f"scrapy check: Redis is away, nothing was pushed: {error}") from None
+    return {system: len(ids) for system, ids in by_system.items()}
