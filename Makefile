@@ -9,7 +9,7 @@ JOBS   ?= 4
 FUZZ   ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test fuzz chaos lint format bench simulate lock clean
+.PHONY: help setup run demo status test fuzz chaos lint format bench simulate lock clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ run: setup ## Start everything with stand-ins for all sites and providers, and w
 
 demo: setup ## The same, until one alert has arrived by e-mail, SMS and Telegram
 	@$(BIN)/python -m deploy.local demo $(ARGS)
+
+status: setup ## Show the state of everything that runs, on one screen (ARGS=--json)
+	@$(BIN)/python -m deploy.status $(ARGS) || test $$? -eq 1
 
 test: lint ## Set up, lint, test, measure the coverage
 	@mkdir -p .state/coverage && rm -f .state/coverage/*

@@ -53,11 +53,11 @@ def write_supervisor(folder: Path, programs: Mapping[str, list[str]], root: Path
     folder.mkdir(parents=True, exist_ok=True)
     made = configparser.RawConfigParser()
     made["supervisord"] = {
-        "nodaemon": "true", "logfile": str(folder / "supervisord.log"), "logfile_maxbytes": "5MB",
-        "pidfile": str(folder / "supervisord.pid"), "loglevel": "info", "directory": str(root),
+        "nodaemon": "true", "logfile": _literal(folder / "supervisord.log"), "logfile_maxbytes": "5MB",
+        "pidfile": _literal(folder / "supervisord.pid"), "loglevel": "info", "directory": _literal(root),
         **({"user": "root"} if os.geteuid() == 0 else {}),
     }  # fmt: skip
-    door = _socket(folder).replace("%", "%%")
+    door = _literal(_socket(folder))
     made["unix_http_server"] = {"file": door, "chmod": "0700"}
     made["supervisorctl"] = {"serverurl": f"unix://{door}"}
     made["rpcinterface:supervisor"] = {"supervisor.rpcinterface_factory": _RPC}
@@ -82,11 +82,12 @@ def _socket(folder: Path) -> str:
 
 def _program(name: str, command: list[str], folder: Path) -> Mapping[str, str]:
     own = database_programs().get(name)
+    log = _literal(_literal(folder / f"{name}.log"))  # it expands the names of these logs twice
     return {
         "command": " ".join(_quoted(part) for part in with_parent(command)),
         "autorestart": "true", "startsecs": "1", "startretries": "1000000",
         "stopsignal": "TERM", "stopwaitsecs": "5", "stopasgroup": "true", "killasgroup": "true",
-        "stdout_logfile": str(folder / f"{name}.log"), "stdout_logfile_maxbytes": "10MB",
+        "stdout_logfile": log, "stdout_logfile_maxbytes": "10MB",
         "stdout_logfile_backups": "2", "redirect_stderr": "true",
         **({"environment": f'PROGRAM="{own}"'} if own else {}),
     }  # fmt: skip
@@ -94,4 +95,9 @@ def _program(name: str, command: list[str], folder: Path) -> Mapping[str, str]:
 
 def _quoted(part: str) -> str:
     """Quote for supervisord, which splits like a shell and expands `%(name)s`."""
-    return '"' + part.replace("%", "%%") + '"'
+    return f'"{_literal(part)}"'
+
+
+def _literal(text: object) -> str:
+    """Return a text that supervisord, which expands `%(name)s` in every value, takes as it is."""
+    return str(text).replace("%", "%%")

@@ -11,13 +11,14 @@ from api.models.base import session
 from configs.clock import clock
 from deploy.local.demo import Arrival, arrival, summarise
 from deploy.local.feed import Feed
+from deploy.local.folder import LOGS, AlreadyRunning, StateUnusable, folder
 from deploy.local.layout import heading
 from deploy.local.lines import line_of
 from deploy.local.ports import NoPort, Ports, usual
 from deploy.local.postgres import PostgresUnavailable
 from deploy.local.processes import StartFailed
 from deploy.local.seed import EMAIL, PASSWORD, SeedFailed, seed
-from deploy.local.stack import AlreadyRunning, Stack, StateUnusable, running, wait_ready
+from deploy.local.stack import Stack, running, wait_ready
 from deploy.local.valkey import ValkeyUnavailable
 
 _LOOK = 0.2  # seconds between two looks at the tables
@@ -52,14 +53,13 @@ def show(what: str, *, any_port: bool) -> int:
 
 def _run(console: Console, ports: Ports, *, until_arrival: bool) -> int:
     began = time.monotonic()
-    state = Path(os.environ.get("STATE_DIR", ".state"))
     console.print("starting PostgreSQL, Redis, the stand-ins and the programs …", style="dim")
-    with running(state, ports, lambda text: console.print(text, style="yellow", markup=False)) as stack:
+    with running(folder(), ports, lambda text: console.print(text, style="yellow", markup=False)) as stack:
         os.environ.update(stack.environment)
         wait_ready(stack)
         seed(stack)
         console.print(f"everything stands after {time.monotonic() - began:.1f} s", style="dim")
-        _introduce(console, stack.ports, stack.state / "logs")
+        _introduce(console, stack.ports, stack.state / LOGS)
         found = _follow(console, stack, seconds=_PATIENCE if until_arrival else None)
         if found:
             summarise(console, found)

@@ -1,6 +1,5 @@
 """A whole stack on one machine: servers, tables, stand-ins and programs, started and ended in order."""
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from alembic.util import CommandError
 from api.migrations.__main__ import config
 from deploy.local.environment import keep, sandbox_variables, write_desk_files
 from deploy.local.exits import Exits
+from deploy.local.folder import ENVIRONMENT, LOGS, alone
 from deploy.local.kept import Kept
 from deploy.local.ports import Ports, choose
 from deploy.local.postgres import start_postgres
@@ -31,17 +31,6 @@ from deploy.sandbox import addresses
 ROOT = Path(__file__).resolve().parents[2]
 _SANDBOX_DESKS = ROOT / "deploy" / "sandbox" / "prefectures"
 _DATABASE = "rdvpriority"
-ENVIRONMENT = (
-    "env"  # the file in the state folder that a shell, and `make status`, reads the stack's variables from
-)
-
-
-class AlreadyRunning(RuntimeError):
-    """Another stack holds the state folder; the text says which process."""
-
-
-class StateUnusable(RuntimeError):
-    """The state folder cannot be written; the text says why and what to set."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +70,14 @@ def running(
     Without `world` nothing opens by itself; `edit` may change the text of the sandbox's desk files.
 
     Raises:
-        AlreadyRunning: another stack uses the folder.
-        StateUnusable: the folder cannot be written.
+        deploy.local.folder.AlreadyRunning: another stack uses the folder.
+        deploy.local.folder.StateUnusable: the folder cannot be written.
         deploy.local.ports.NoPort: no port is free.
         deploy.local.processes.StartFailed: a program did not come up; the text has its log.
     """
     state = state.resolve()
     with _ends(say) as ends:
-        ends.enter_context(_alone(state))
+        ends.enter_context(alone(state))
         ports = choose(usual)
         for text in ports.moved(usual):
             say(text)
@@ -105,7 +94,7 @@ def running(
         moved = partial(_moved, f":{addresses.SITES_PORT}", f":{ports.sites}")
         write_desk_files(_SANDBOX_DESKS, state / "prefectures", lambda text: edit(moved(text)))
         _migrate(postgres.url(_DATABASE))
-        exits = Exits(state / "logs" / "supervisor.out")
+        exits = Exits(state / LOGS / "supervisor.out")
         environment = {**os.environ, **variables}
         supervisor = _supervise(exits.log, commands(ports, world=world), environment)
         ends.callback(stop, supervisor, seconds=15)
@@ -122,29 +111,6 @@ def _ends(say: Callable[[str], None]) -> Iterator[ExitStack]:
         with deaf(), ends:
             if isinstance(sys.exception(), Stopped):
                 say("stopping …")  # this may fail, where the terminal was closed
-
-
-@contextmanager
-def _alone(state: Path) -> Iterator[None]:
-    """Hold the folder's lock; the kernel frees it when we die."""
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-        lock = (state / "lock").open("a+")
-    except OSError as error:
-        raise StateUnusable(f"{error}: the state cannot be kept there; set STATE_DIR to a folder") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise AlreadyRunning(
-                f"{state} is in use by process {lock.read().strip() or '?'}: stop it first (Ctrl-C there),"
-                " or set STATE_DIR to another folder"
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
 
 
 def _migrate(database_url: str) -> None:
@@ -183,7 +149,7 @@ def wait_ready(stack: Stack, seconds: float = 60) -> None:
         "api": ("127.0.0.1", stack.ports.api),
     }
     for name, (address, port) in doors.items():
-        log = stack.state / "logs" / f"{name}.log"
+        log = stack.state / LOGS / f"{name}.log"
         wait_until(partial(answers, address, port), log, what=name, seconds=seconds)
 
 

@@ -1,0 +1,164 @@
+"""What runs: the supervisor's programs (of a local stack), spiders and workers as they say of themselves in Redis."""
+
+import configparser
+import os
+import xmlrpc.client
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from redis import Redis
+from rich.text import Text
+from rq import Worker
+from rq.worker import BaseWorker
+from supervisor.xmlrpc import SupervisorTransport
+
+from configs.clock import clock
+from deploy.local.folder import LOGS
+from deploy.status.ask import queue
+from deploy.status.text import BAD, DIM, GOOD, ODD, line, listed
+from deploy.words import span
+
+_MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One program of the supervisor's; memory is resident, in MB."""
+
+    name: str
+    state: str
+    since: datetime | None
+    pid: int
+    memory_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spider:
+    """One spider process, as it last spoke (crawler/processes.py)."""
+
+    system: str
+    job: str
+    state: str
+    started: datetime
+    memory_mb: int
+    running: int
+    checks: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One worker of the notifier."""
+
+    name: str
+    queues: list[str]
+    state: str
+    since: datetime | None
+    jobs: int
+    failed: int
+
+
+def read_programs(state: Path) -> list[Program]:
+    """Ask the supervisor of the stack on that folder.
+
+    Raises:
+        OSError, xmlrpc.client.Error: it does not answer.
+    """
+    conf = configparser.RawConfigParser()
+    conf.read(state / LOGS / "supervisord.conf", "utf-8")
+    door = conf["unix_http_server"]["file"].replace("%%", "%")
+    transport = SupervisorTransport(None, None, f"unix://{door}")
+    with xmlrpc.client.ServerProxy("http://supervisor", transport) as supervisor:
+        told = cast("list[dict[str, Any]]", supervisor.supervisor.getAllProcessInfo())
+    return [_program(each) for each in told]
+
+
+def _program(told: dict[str, Any]) -> Program:
+    runs = told["statename"] == "RUNNING"
+    since = datetime.fromtimestamp(told["start"], UTC) if runs else None
+    return Program(told["name"], told["statename"], since, told["pid"], _resident(told["pid"]))
+
+
+def _resident(pid: int) -> int:
+    """Return a process's resident memory in MB; 0 where there is no /proc, or no process."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
+    except OSError:
+        return 0
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / _MB)
+
+
+def read_spiders() -> list[Spider]:
+    """Read what spiders say of themselves.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    return sorted(_spiders(queue()), key=lambda each: (each.system, each.started))
+
+
+def _spiders(client: Redis) -> Iterator[Spider]:
+    for name in cast("set[bytes]", client.smembers("processes")):
+        told = cast("dict[bytes, bytes]", client.hgetall(b"process:" + name))
+        if told:
+            said = {key.decode(): value.decode() for key, value in told.items()}
+            memory, running, checks = (int(said[key]) for key in ("memory", "running", "checks"))
+            started = datetime.fromisoformat(said["started"])
+            yield Spider(
+                said["system"], said["job"], said["state"], started, memory, running, checks, said["version"]
+            )
+
+
+def read_workers() -> list[Listener]:
+    """Read what workers say of themselves.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    return sorted(map(_listener, Worker.all(connection=queue())), key=lambda each: (each.queues, each.name))
+
+
+def _listener(worker: BaseWorker) -> Listener:
+    since = worker.birth_date.replace(tzinfo=UTC) if worker.birth_date else None
+    done, failed = worker.successful_job_count, worker.failed_job_count
+    return Listener(worker.name, worker.queue_names(), str(worker.get_state()), since, done, failed)
+
+
+def program_lines(part: list[Program]) -> list[Text]:
+    """Say it."""
+    return [listed(_said_program(each) for each in part)]
+
+
+def _said_program(each: Program) -> Text:
+    if each.since is None:
+        return line((f"{each.name} {each.state}", BAD))
+    memory = f" {each.memory_mb} MB" if each.memory_mb else ""
+    return line(each.name, (f" {span(clock() - each.since)}{memory}", DIM))
+
+
+def spider_lines(part: list[Spider]) -> list[Text]:
+    """Say it."""
+    return [_said_spider(each) for each in part] or [line(("none speaks: nothing is checked", BAD))]
+
+
+def _said_spider(each: Spider) -> Text:
+    style = GOOD if each.state == "serving" else ODD
+    return line(
+        f"{each.system} ", (each.state, style),
+        f" {span(clock() - each.started)}, {each.memory_mb} MB, {each.checks} checks, {each.running} under way ",
+        (f" job {each.job[:8] or '-'}, version {each.version[:8]}", DIM),
+    )  # fmt: skip
+
+
+def worker_lines(part: list[Listener]) -> list[Text]:
+    """Say it."""
+    return [_said_worker(each) for each in part] or [line(("none: nobody is told", BAD))]
+
+
+def _said_worker(each: Listener) -> Text:
+    age = f" {span(clock() - each.since)}" if each.since else ""
+    said = line(f"{', '.join(each.queues)}: {each.state}{age}, {each.jobs} jobs done")
+    return said.append(f", {each.failed} failed", ODD) if each.failed else said

@@ -1,0 +1,103 @@
+"""The screen: which parts there are, what each is called, and how they are laid out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, is_dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from configs.clock import clock
+from configs.settings import settings
+from deploy.status import desks, health, hosts, messages, programs, queues
+from deploy.status.ask import Down, ask
+from deploy.status.text import BAD, GOOD, line
+
+Parts = dict[str, Any]
+_LABEL = 9  # columns
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How a part is read, and how it is said."""
+
+    read: Callable[[], Any]
+    lines: Callable[[Any], list[Text]]
+
+
+_EVERYWHERE: Mapping[str, Part] = {
+    "health": Part(health.read, health.lines),
+    "desks": Part(desks.read, desks.lines),
+    "hosts": Part(hosts.read, hosts.lines),
+    "outages": Part(hosts.read_outages, hosts.outage_lines),
+    "due": Part(queues.read_due, queues.due_lines),
+    "jobs": Part(queues.read_jobs, queues.job_lines),
+    "messages": Part(messages.read, messages.lines),
+    "providers": Part(messages.read_providers, messages.provider_lines),
+    "spiders": Part(programs.read_spiders, programs.spider_lines),
+    "workers": Part(programs.read_workers, programs.worker_lines),
+}
+
+
+def ask_all(state: Path | None) -> Parts:
+    """Ask every part; of a local stack (`state` is its folder) also its supervisor."""
+    reads = {name: part.read for name, part in _EVERYWHERE.items()}
+    if state:
+        reads["programs"] = partial(programs.read_programs, state)
+    return ask(reads)
+
+
+def trouble(parts: Parts) -> list[str]:
+    """Return what is down: parts of health by their names, and parts that could not be asked."""
+    silent = [name for name, found in parts.items() if isinstance(found, Down)]
+    found = parts["health"]
+    return silent if isinstance(found, Down) else silent + [each.name for each in found if not each.works]
+
+
+def show(console: Console, parts: Parts) -> None:
+    """Print all parts, within the console's width."""
+    down = trouble(parts)
+    state = (f"DOWN: {', '.join(down)}", BAD) if down else ("works", GOOD)
+    now = f"{clock():%Y-%m-%d %H:%M:%S} UTC"
+    console.print(line(("RDVPriority", "bold"), f"  {settings().app_env}  {now}  ", state))
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=_LABEL, style="bold")
+    grid.add_column(overflow="fold")
+    for name, found in parts.items():
+        for number, text in enumerate(_said(name, found)):
+            grid.add_row("" if number else name, text)
+    console.print(grid)
+
+
+def _said(name: str, found: Any) -> list[Text]:
+    if isinstance(found, Down):
+        return [line((f"down: {found.down}", BAD))]
+    part = _EVERYWHERE.get(name)
+    return part.lines(found) if part else programs.program_lines(found)
+
+
+def as_json(parts: Parts) -> dict[str, Any]:
+    """Return the same for programs: instants as ISO 8601 in UTC, ages in seconds."""
+    down = trouble(parts)
+    told = {name: _plain(found) for name, found in parts.items()}
+    return {
+        "at": clock().isoformat(),
+        "environment": settings().app_env,
+        "works": not down,
+        "down": down,
+        **told,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value.isoformat() if isinstance(value, datetime) else value

@@ -1,0 +1,41 @@
+"""A world to look at: the sandbox's desk files, rows that say what happened to its desks."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+
+from api.models.base import session
+from api.models.desk import DeskState, DeskStatus
+from configs.clock import clock
+
+SANDBOX = Path(__file__).resolve().parents[3] / "deploy" / "sandbox" / "prefectures"
+FIRST, SECOND, THIRD = (
+    "bobigny_93/titre-sejour-remise",
+    "cergy_95/titre-sejour-remise",
+    "creteil_94/naturalisation",
+)
+
+
+@pytest.fixture
+def world(
+    database: str,
+    redis_server: Any,
+    frozen: time_machine.Traveller,
+    settings_env: Callable[..., None],
+) -> Callable[..., None]:
+    """Write rows of desks: `world(FIRST, status=…)`; unless told otherwise they are well and asked as wished."""
+    settings_env(PREFECTURES_DIR=SANDBOX)
+
+    def write(desk: str, **given: Any) -> None:
+        well = {
+            "status": DeskStatus.ACTIVE, "status_reason": "watched", "wished_seconds": 60.0, "feasible_seconds": 10.0,
+            "achieved_seconds": 60.0, "last_check_at": clock() - timedelta(seconds=20),
+        }  # fmt: skip
+        with session() as s:
+            s.add(DeskState(id=desk, **(well | given)))
+
+    return write

@@ -1,0 +1,101 @@
+"""Notifications by state, dead letters, and what the providers made of them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from uuid_utils.compat import uuid4
+
+from api.models.base import session
+from api.models.notification import Notification, Priority, State
+from api.models.slot import Detection
+from api.models.user import Channel, User
+from configs.clock import clock
+from deploy.status import messages
+from tests.deploy.status.conftest import FIRST
+
+World = Callable[..., None]
+Tell = Callable[..., None]
+
+
+@pytest.fixture
+def tell(world: World) -> Tell:
+    """Write notifications: `tell(State.SENT, Channel.SMS, took=9, ago=60)`: seconds and milliseconds."""
+    with session() as s:
+        user = User(email="a@example.org")
+        s.add(user)
+
+    def write(
+        state: State, channel: Channel = Channel.EMAIL, *, took: float = 9, ago: float = 60, **given: Any
+    ) -> None:
+        at = clock() - timedelta(seconds=ago)
+        seen = at - timedelta(milliseconds=took)
+        ends = {"accepted_at": at} if state is State.SENT else {"failed_at": at, "reason": "no such number"}
+        if state is State.PENDING:
+            ends = {}
+        with session() as s:
+            s.add(
+                Notification(
+                    user_id=user.id, channel=channel, kind="slot_detected", priority=Priority.CRITICAL, state=state,
+                    dedupe_key=str(uuid4()), next_attempt_at=at, next_nudge_at=at, seen_at=seen, created_at=at,
+                    **(ends | given),
+                )
+            )  # fmt: skip
+
+    return write
+
+
+def said() -> list[str]:
+    return [text.plain for text in messages.lines(messages.read())]
+
+
+def providers_said() -> list[str]:
+    return [text.plain for text in messages.provider_lines(messages.read_providers())]
+
+
+def test_states_of_a_day_are_counted(tell: Tell) -> None:
+    tell(State.SENT)
+    tell(State.SENT, ago=86_000)
+    tell(State.SENT, ago=90_000)
+    tell(State.SKIPPED)
+    assert said()[0] == "in 24 h: 2 sent · 1 skipped"
+
+
+def test_what_waits_is_told_with_its_age(tell: Tell, world: World) -> None:
+    tell(State.PENDING, ago=14)
+    tell(State.PENDING, ago=4)
+    world(FIRST)
+    at = clock() - timedelta(seconds=3)
+    with session() as s:
+        s.add(
+            Detection(
+                desk_id=FIRST, prefecture_id="bobigny_93", procedures=["TITRE_SEJOUR"], label="x",
+                booking_url="http://x", seen_at=at, committed_at=at,
+            )
+        )  # fmt: skip
+    assert said()[1] == "2 on the way, the oldest 14 s · 1 detections not matched, the oldest 3 s"
+
+
+def test_dead_letters_are_told_by_reason_whatever_their_age(tell: Tell) -> None:
+    tell(State.FAILED, Channel.SMS, ago=200_000)
+    tell(State.FAILED, Channel.SMS, ago=7200)
+    tell(State.FAILED, Channel.EMAIL, ago=300, reason="unknown address")
+    assert said()[2:] == [
+        "3 dead letters",
+        "  1 email: unknown address  the last 5 min ago",
+        "  2 sms: no such number  the last 2 h ago",
+    ]
+
+
+def test_providers_tell_of_a_quarter_of_an_hour(tell: Tell) -> None:
+    for took in (10, 20, 90):
+        tell(State.SENT, Channel.EMAIL, took=took)
+    tell(State.SENT, Channel.EMAIL, took=5000, ago=901)
+    tell(State.SENT, Channel.SMS, attempts=2)
+    tell(State.FAILED, Channel.SMS)
+    assert providers_said() == [
+        "email    3 accepted, none failed; 20 ms after the page (median)",
+        "sms      1 accepted, 1 failed, 1 message tried again; 9 ms after the page (median)",
+        "telegram nothing in 15 min",
+    ]
