@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ from deploy.local import stopping
 from deploy.local.ports import usual
 from deploy.local.stack import Stack, running, wait_ready
 
-_LEFT = 20.0  # seconds of a run in which no new round begins
+_LEAST = 0.8  # of the time, even where enough died before
 _SHOWN = 10  # messages of each kind that are told in detail
 
 
@@ -64,8 +63,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _options(given: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m deploy.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="what chance begins with")  # noqa: S311
-    parser.add_argument("--minutes", type=float, default=10.0, help="how long faults strike (10)")
-    parser.add_argument("--kills", type=int, default=100, help="go on until so many processes died (100)")
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long faults strike at most (10)")
+    parser.add_argument(
+        "--kills", type=int, default=100, help="how many deaths are enough to end a little earlier (100)"
+    )
     parser.add_argument(
         "--waves", help="instead of chance: faults of each round, `a,b;c` is a with b, then c"
     )
@@ -128,11 +129,10 @@ def _waves(
         wanted: Iterable[list[str]] = (wave.split(",") for wave in options.waves.split(";"))
         yield from ([known[name] for name in wave if name in known] for wave in wanted)
         return
-    end = time.monotonic() + 60 * options.minutes
-    first = [[fault] for fault in sorted(known.values(), key=lambda _: rng.random())]
-    for wave in chain(first, chosen(rng, list(known.values()))):
-        enough = len(journal.kills) >= options.kills
-        if time.monotonic() > end - _LEFT and enough:
+    began = time.monotonic()
+    for wave in chosen(rng, list(known.values())):
+        minutes, enough = (time.monotonic() - began) / 60, len(journal.kills) >= options.kills
+        if minutes > options.minutes or (enough and minutes > _LEAST * options.minutes):
             return
         yield wave
 

@@ -13,6 +13,7 @@ from deploy.chaos.faults import Fault, Field
 from deploy.chaos.journal import Opening
 from deploy.chaos.watch import Watch
 
+_TOGETHER = 5  # faults at once
 _KEPT = 0.3  # of the openings stay open through the next round: they must not be told again
 
 
@@ -117,17 +118,21 @@ class Director:
 
 
 def chosen(rng: random.Random, known: Sequence[Fault]) -> Iterator[list[Fault]]:
-    """Yield, for ever, faults that may strike together: one that needs a moment of its own, or several."""
+    """Yield, for ever, faults that may strike together: cards of a shuffled deck, in which each has its weight."""
+    deck: list[Fault] = []
     while True:
-        first = _draw(rng, known)
-        wave, held = [first], set(first.holds)
-        for _ in range(rng.randint(1, 4)):
-            other = _draw(rng, known)
-            if not (first.alone or other.alone or held & other.holds):
-                wave.append(other)
-                held |= other.holds
-        yield wave
+        if not deck:
+            deck = [fault for fault in known for _ in range(fault.weight)]
+            rng.shuffle(deck)
+        yield _wave(deck, rng.randint(3, _TOGETHER))
 
 
-def _draw(rng: random.Random, known: Sequence[Fault]) -> Fault:
-    return rng.choices(known, [fault.weight for fault in known])[0]
+def _wave(deck: list[Fault], most: int) -> list[Fault]:
+    """Take the first card, and others that it gets along with."""
+    wave = [deck.pop(0)]
+    for fault in [] if wave[0].alone else list(deck):
+        held = {thing for other in wave for thing in other.holds}
+        if len(wave) < most and not fault.alone and not held & fault.holds:
+            wave.append(fault)
+            deck.remove(fault)
+    return wave

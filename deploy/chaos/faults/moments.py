@@ -24,7 +24,7 @@ _WAITING = sa.text("SELECT count(*) FROM pg_locks WHERE relation = 'detections':
 _LATER = 1.5  # seconds that a provider takes while we prepare the moment
 
 
-@fault(alone=True, weight=3)
+@fault(alone=True, weight=2)
 def kill_spider_between_commit_and_nudge(field: Field, _spell: Spell) -> None:
     """The detection is in the table, and who should nudge for it dies: a lock, then Redis hold the spider there."""
     desk = _quiet_desk(field)
@@ -38,7 +38,7 @@ def kill_spider_between_commit_and_nudge(field: Field, _spell: Spell) -> None:
             field.victims.kill_all("spider")
 
 
-@fault(alone=True, weight=2)
+@fault(alone=True)
 def kill_spider_in_a_check(field: Field, _spell: Spell) -> None:
     """A spider dies while a site keeps it waiting."""
     desk = field.rng.choice(field.desks)
@@ -48,7 +48,7 @@ def kill_spider_in_a_check(field: Field, _spell: Spell) -> None:
     field.victims.kill_all("spider")
 
 
-@fault(alone=True, weight=2)
+@fault(alone=True)
 def kill_worker_before_the_answer(field: Field, _spell: Spell) -> None:
     """A worker dies while the provider thinks: nothing was taken, so nothing may come twice."""
     channel = _channel(field)
@@ -58,7 +58,7 @@ def kill_worker_before_the_answer(field: Field, _spell: Spell) -> None:
     field.victims.kill_all("worker")
 
 
-@fault(alone=True, weight=2)
+@fault(alone=True)
 def kill_worker_during_the_answer(field: Field, spell: Spell) -> None:
     """A worker dies when the message was taken and the yes was not yet heard."""
     channel = spell.silences = _channel(field)
@@ -69,7 +69,7 @@ def kill_worker_during_the_answer(field: Field, spell: Spell) -> None:
     field.victims.kill_all("worker")
 
 
-@fault(alone=True, weight=2)
+@fault(alone=True)
 def kill_worker_after_the_answer(field: Field, _spell: Spell) -> None:
     """A worker dies when it has heard the yes and not yet written it: the row is locked until then."""
     field.outside.provider_mode(Channel.EMAIL.value, "slow", seconds=_LATER)
@@ -89,7 +89,7 @@ def kill_worker_after_the_answer(field: Field, _spell: Spell) -> None:
         field.outside.provider_mode(Channel.EMAIL.value, "normal")
 
 
-@fault(alone=True, names="database", weight=2)
+@fault(alone=True, names="database")
 def stop_postgres_before_the_answer_is_written(field: Field, _spell: Spell) -> None:
     """A yes is heard while PostgreSQL is away, for longer than a lease: it must be written all the same."""
     channel = _channel(field)

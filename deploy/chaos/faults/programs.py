@@ -7,7 +7,7 @@ from deploy.chaos.faults import Field, fault
 from deploy.chaos.journal import Spell
 
 
-def _kill(field: Field, kind: str, most: int = 2) -> None:
+def _kill(field: Field, kind: str, most: int = 3) -> None:
     for _ in range(field.rng.randint(1, most)):
         field.victims.kill(kind, field.rng)
         time.sleep(field.rng.uniform(0, 0.8))
@@ -19,10 +19,10 @@ def kill_spider(field: Field, _spell: Spell) -> None:
     _kill(field, "spider", most=1)
 
 
-@fault("worker", weight=4)
+@fault("worker", weight=3)
 def kill_workers(field: Field, _spell: Spell) -> None:
     """Workers die, in whatever they do."""
-    _kill(field, "worker", most=3)
+    _kill(field, "worker", most=4)
 
 
 @fault("sweep", weight=2)
