@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from deploy.chaos.deliveries import Delivery
-from deploy.chaos.inbox import Message
 from deploy.chaos.journal import Journal, Opening, Slot
 from deploy.chaos.people import Reached, allowed, entitled
 
@@ -16,7 +15,7 @@ _UNHEARD = timedelta(seconds=4)
 _CLOCKS = timedelta(seconds=1)  # between the stand-in's clock and ours, read before and after an act
 
 Due = tuple[Slot, Reached]
-Came = dict[Due, list[Message]]  # in the order in which they were taken
+Came = dict[Due, list[Delivery]]  # in the order in which they were taken
 
 
 @dataclass
@@ -42,13 +41,13 @@ def settle(journal: Journal, deliveries: Iterable[Delivery], now: datetime, boun
     came: Came = defaultdict(list)
     for delivery in deliveries:
         for slot in delivery.slots:
-            came[slot, (delivery.message.channel, delivery.message.address)].append(delivery.message)
+            came[slot, (delivery.message.channel, delivery.message.address)].append(delivery)
     account = Account()
     for opening in journal.openings:
         for reached in sorted(entitled(opening.desk_id)):
             due = (opening.slot, reached)
             if due in came:
-                _arrived(account, due, recovery(opening, came[due][0].received_at, journal), bound)
+                _arrived(account, due, recovery(opening, came[due][0].message.received_at, journal), bound)
             elif longest_peace(opening, opening.taken_at or now, journal) >= bound:
                 account.expected += 1
                 account.lost.append(due)
@@ -91,13 +90,17 @@ def recovery(opening: Opening, came_at: datetime, journal: Journal) -> float:
     return (came_at - peace(opening, came_at, journal)).total_seconds()
 
 
-def _doubles(account: Account, journal: Journal, due: Due, several: Sequence[Message]) -> None:
-    """Sort what came more than once: each message but the last needs a reason why its yes was not heard."""
-    for message, following in pairwise(several):
-        same = message.notification == following.notification
-        if same and unheard(message.received_at, due[1][0].value, journal):
-            account.doubled_allowed.append(due)
-        else:
+def _doubles(account: Account, journal: Journal, due: Due, several: Sequence[Delivery]) -> None:
+    """Sort what came more than once: each message but the last needs a reason why its yes was not heard.
+
+    Who was told of an unknown hour may learn of one that opened there just afterwards by another message.
+    """
+    for one, other in pairwise(several):
+        message = one.message
+        if message.notification == other.message.notification:
+            leave = unheard(message.received_at, due[1][0].value, journal)
+            (account.doubled_allowed if leave else account.doubled).append(due)
+        elif not (one.timeless or other.timeless):
             account.doubled.append(due)
 
 

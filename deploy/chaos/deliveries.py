@@ -1,40 +1,68 @@
 """What the messages of the inbox were about: the tables know which slots each notification told of."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch
 from api.models.slot import SlotRow
 from deploy.chaos.inbox import Message
-from deploy.chaos.journal import Slot
+from deploy.chaos.journal import Opening, Slot
+
+_CLOCKS = timedelta(seconds=1)  # between the tables' clock and ours, read before and after an act
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """A message, and the slots that it told of."""
+    """A message, and the slots that it told of. `timeless`: it said that a place is open, at an unknown hour."""
 
     message: Message
     slots: frozenset[Slot]
+    timeless: bool = False
 
 
-def deliveries(engine: sa.Engine, messages: Iterable[Message]) -> list[Delivery]:
+@dataclass(frozen=True)
+class Sight:
+    """One slot as the tables hold it; `instant` is None where its hour was unknown."""
+
+    desk_id: str
+    place: str
+    instant: datetime | None
+    opened_at: datetime
+    gone_at: datetime | None
+
+    def means(self, opening: Opening) -> bool:
+        """Whether this is the opening. An unknown hour is every one that its place showed until hours were seen."""
+        if self.instant:
+            return opening.slot == (self.desk_id, self.instant)
+        begun = self.gone_at is None or opening.opened_at <= self.gone_at + _CLOCKS
+        lasted = opening.taken_at is None or opening.taken_at >= self.opened_at - _CLOCKS
+        return begun and lasted and (opening.desk_id, opening.place) == (self.desk_id, self.place)
+
+
+def deliveries(engine: sa.Engine, messages: Iterable[Message], openings: Sequence[Opening]) -> list[Delivery]:
     """Join messages with their notifications: by our own id, or by the provider's where several left as one."""
     told, shared = _told(engine)
+    by_desk: dict[str, list[Opening]] = defaultdict(list)
+    for opening in openings:
+        by_desk[opening.desk_id].append(opening)
     found = []
     for message in messages:
         own = {message.notification, *shared.get(message.provider_id, ())}
-        slots = frozenset(slot for each in own for slot in told.get(each, ()))
-        found.append(Delivery(message, slots))
+        sights = {sight for each in own for sight in told.get(each, ())}
+        slots = {each.slot for sight in sights for each in by_desk[sight.desk_id] if sight.means(each)}
+        found.append(Delivery(message, frozenset(slots), any(sight.instant is None for sight in sights)))
     return found
 
 
-def _told(engine: sa.Engine) -> tuple[dict[str, set[Slot]], dict[str, set[str]]]:
+def _told(engine: sa.Engine) -> tuple[dict[str, set[Sight]], dict[str, set[str]]]:
     """Return the slots of each notification, and the notifications of each of the provider's ids."""
+    slot = (SlotRow.desk_id, SlotRow.place_key, SlotRow.starts_at, SlotRow.opened_at, SlotRow.gone_at)
     query = (
-        sa.select(Notification.id, Notification.provider_id, SlotRow.desk_id, SlotRow.starts_at)
+        sa.select(Notification.id, Notification.provider_id, *slot)
         .join(NotificationMatch, NotificationMatch.notification_id == Notification.id)
         .join(Match, Match.id == NotificationMatch.match_id)
         .join(
@@ -43,12 +71,13 @@ def _told(engine: sa.Engine) -> tuple[dict[str, set[Slot]], dict[str, set[str]]]
         )
         .join(SlotRow, SlotRow.id == MatchSlot.slot_id)
     )
-    told: dict[str, set[Slot]] = defaultdict(set)
+    told: dict[str, set[Sight]] = defaultdict(set)
     shared: dict[str, set[str]] = defaultdict(set)
     with engine.connect() as connection:
-        for notification, provider_id, desk_id, starts_at in connection.execute(query):
-            if starts_at:
-                told[str(notification)].add((desk_id, starts_at))
+        for notification, provider_id, desk_id, place, instant, opened_at, gone_at in connection.execute(
+            query
+        ):
+            told[str(notification)].add(Sight(desk_id, place, instant, opened_at, gone_at))
             if provider_id:
                 shared[provider_id].add(str(notification))
     return told, shared

@@ -67,7 +67,7 @@ class Director:
     def account(self) -> Account:
         """Hold the books."""
         field = self._field
-        found = deliveries(field.engine, field.inbox.messages())
+        found = deliveries(field.engine, field.inbox.messages(), field.journal.openings)
         return settle(field.journal, found, clock(), self._bound)
 
     def _strike(self, fault: Fault, dice: str) -> None:
@@ -105,7 +105,7 @@ class Director:
         """Count what open slots have not brought to their people yet."""
         field = self._field
         try:
-            found = deliveries(field.engine, field.inbox.messages())
+            found = deliveries(field.engine, field.inbox.messages(), field.journal.openings)
         except Exception:  # noqa: BLE001 -- the database is not back yet
             return 1
         # Without any patience: what is open must be told before the round is over.

@@ -13,9 +13,13 @@ Slot = tuple[str, datetime]  # desk, the instant that is bookable: no instant of
 
 @dataclass
 class Opening:
-    """One slot that a stand-in showed from `opened_at` to `taken_at` (None: it is still there)."""
+    """One slot that a stand-in showed from `opened_at` to `taken_at` (None: it is still there).
+
+    `place`: the counter, as the tables key it.
+    """
 
     desk_id: str
+    place: str
     instant: datetime
     opened_at: datetime
     taken_at: datetime | None = None

@@ -56,10 +56,12 @@ class Outside:
     def open(self, desk: Desk, rng: random.Random) -> Opening:
         """Open one slot of the coming days that was never open before, in any planning of the desk."""
         instant, form = self._next_instant(), form_of(desk)
-        planning = rng.choice(_plannings(form))
+        plannings = _plannings(form)
+        planning = rng.choice(plannings)
+        place = str(planning if len(plannings) > 1 else form)  # without a choice the form is the one place
         body = {"form": form, "planning": planning, "at": [instant.isoformat()]}
         ask(self._site(code_of(desk), "open"), body)
-        return self._journal.opened(Opening(desk.id, instant, clock()))
+        return self._journal.opened(Opening(desk.id, place, instant, clock()))
 
     def take(self, desk: Desk, opening: Opening) -> None:
         """Take one slot."""

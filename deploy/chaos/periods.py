@@ -4,7 +4,7 @@ import re
 
 # A lease outlives a provider's time-out, a claim the deadline: the order of life, thirty times as fast.
 PERIODS = {
-    "HTTP_DEADLINE_SECONDS": "4",
+    "HTTP_DEADLINE_SECONDS": "6",
     "CLAIM_MARGIN_SECONDS": "1",
     "HEARTBEAT_SECONDS": "10",
     "SEAT_SECONDS": "3",

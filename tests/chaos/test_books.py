@@ -6,7 +6,7 @@ import pytest
 
 from api.models.user import Channel
 from deploy.chaos.books import Account, settle
-from deploy.chaos.deliveries import Delivery
+from deploy.chaos.deliveries import Delivery, Sight
 from deploy.chaos.inbox import Message
 from deploy.chaos.journal import Journal, Kill, Opening, Spell
 from deploy.chaos.people import PEOPLE, Person, Reached, entitled
@@ -26,14 +26,16 @@ def at(seconds: float) -> datetime:
 @pytest.fixture
 def journal() -> Journal:
     made = Journal()
-    made.opened(Opening(DESK, SLOT, NOON))
+    made.opened(Opening(DESK, "23018", SLOT, NOON))
     return made
 
 
-def told(reached: Reached, seconds: float, number: int, notification: str = "") -> Delivery:
+def told(
+    reached: Reached, seconds: float, number: int, notification: str = "", *, timeless: bool = False
+) -> Delivery:
     channel, address = reached
     message = Message(number, channel, address, at(seconds), notification or address, f"p{number}")
-    return Delivery(message, frozenset({(DESK, SLOT)}))
+    return Delivery(message, frozenset({(DESK, SLOT)}), timeless)
 
 
 def everybody(seconds: float = 1) -> list[Delivery]:
@@ -129,6 +131,23 @@ def test_a_double_is_allowed_where_that_channel_s_provider_kept_its_answer(journ
 def test_another_notification_of_the_same_slot_is_never_allowed(journal: Journal) -> None:
     journal.kills.append(Kill("worker", 1, at(1)))
     assert books(journal, [*everybody(), told(ANA, 9, 50, "another")]).doubled
+
+
+def test_an_hour_may_follow_its_unknown_one_but_not_itself(journal: Journal) -> None:
+    others = [each for each in everybody() if each.message.address != ANA[1]]
+    first, second = told(ANA, 1, 50, timeless=True), told(ANA, 2, 51, "hours")
+    assert books(journal, [*others, first, second]).is_clean
+    assert not books(journal, [*others, first, second, told(ANA, 3, 52, "hours")]).is_clean
+
+
+def test_an_unknown_hour_means_what_its_place_showed_until_hours_were_seen() -> None:
+    sight = Sight(DESK, "23018", None, opened_at=at(10), gone_at=at(20))
+    assert sight.means(Opening(DESK, "23018", SLOT, at(5)))
+    assert sight.means(Opening(DESK, "23018", SLOT, at(15), taken_at=at(16)))
+    assert not sight.means(Opening(DESK, "23018", SLOT, at(5), taken_at=at(8)))
+    assert not sight.means(Opening(DESK, "23018", SLOT, at(22)))
+    assert not sight.means(Opening(DESK, "23019", SLOT, at(15)))
+    assert Sight(DESK, "23018", SLOT, at(10), at(20)).means(Opening(DESK, "23018", SLOT, at(5)))
 
 
 @pytest.mark.parametrize("name", ["eve", "felix"])

@@ -7,7 +7,7 @@ from deploy.chaos.faults import Field, fault
 from deploy.chaos.journal import Spell
 from deploy.chaos.outside import code_of
 
-_WHILE = 5.0  # seconds: longer than a check's deadline
+_WHILE = 7.0  # seconds: longer than a check's deadline
 
 
 def _misbehaves(field: Field, mode: str, **parameters: Any) -> None:
