@@ -49,13 +49,19 @@ DELETE FROM detection_slots; DELETE FROM detections; DELETE FROM slots; DELETE F
 DELETE FROM alert_targets; DELETE FROM alerts; DELETE FROM grants; UPDATE contacts SET enabled = true;
 UPDATE desks SET last_token = 0, last_check_at = NULL, last_proven_at = NULL, inconclusive = 0
 """
-_SLOTS = "SELECT id, desk_id, place_key, moment, gone_reason FROM slots ORDER BY id"
-_MESSAGES = """
-SELECT n.id, n.contact_id, n.state, m.alert_id, ms.slot_id FROM notifications n
+# One statement, because a look comes after every step: slots with why they are gone, then what was written of them.
+_LOOK = """
+SELECT 0, s.id, s.desk_id, s.place_key, s.moment, s.gone_reason, NULL::uuid, NULL::uuid, NULL, NULL::uuid, NULL
+FROM slots s
+UNION ALL
+SELECT 1, NULL, NULL, NULL, NULL, NULL, n.id, n.contact_id, n.state, m.alert_id, ms.slot_id
+FROM notifications n
 LEFT JOIN notification_matches nm ON nm.notification_id = n.id LEFT JOIN matches m ON m.id = nm.match_id
 LEFT JOIN match_slots ms ON ms.match_id = m.id AND ms.decided_at = n.matched_at
+ORDER BY 1, 2
 """
 
+Slots = Mapping[int, tuple[Told, str | None]]
 Said = tuple[tuple[int, str], frozenset[tuple[int, Told]], str]
 
 
@@ -138,24 +144,27 @@ class World:
         with session() as rows:
             rows.execute(mine.where(Grant.ends_at > now).values(ends_at=now))
 
-    def slots(self) -> Mapping[int, tuple[Told, str | None]]:
-        """Return all slots by id: desk, place, moment, the how-manieth opening; and why they are gone."""
-        numbers: dict[tuple[str, str, str], count[int]] = defaultdict(count)
-        return {
-            row_id: ((desk, place, moment, next(numbers[desk, place, moment])), gone)
-            for row_id, desk, place, moment, gone in self._look.exec_driver_sql(_SLOTS)
-        }
+    def look(self) -> tuple[Slots, dict[UUID, Said]]:
+        """Return all slots by id: desk, place, moment, the how-manieth opening, and why they are gone.
 
-    def messages(self, slots: Mapping[int, tuple[Told, str | None]]) -> dict[UUID, Said]:
-        """Return by id whom each was written to, of what, and what became of it."""
+        And all messages by id: whom each was written to, of what, and what became of it.
+        """
         contacts = {key: name for name, key in self.contacts.items()}
         alerts = {key: number for number, key in enumerate(self.alerts)}
+        numbers: dict[tuple[str, str, str], count[int]] = defaultdict(count)
+        slots: dict[int, tuple[Told, str | None]] = {}
         heads, of = {}, defaultdict(set)
-        for key, contact, state, alert, slot in self._look.exec_driver_sql(_MESSAGES):
+        for kind, row_id, desk, place, moment, gone, key, contact, state, alert, slot in self._rows():
+            if kind == 0:
+                slots[row_id] = (desk, place, moment, next(numbers[desk, place, moment])), gone
+                continue
             heads[key] = contacts[contact], state
             if slot is not None:
                 of[key].add((alerts[alert], slots[slot][0]))
-        return {key: (contact, frozenset(of[key]), state) for key, (contact, state) in heads.items()}
+        return slots, {key: (contact, frozenset(of[key]), state) for key, (contact, state) in heads.items()}
+
+    def _rows(self) -> Iterable[Any]:
+        return self._look.exec_driver_sql(_LOOK)
 
 
 def _target(limits: Limits) -> AlertTarget:
