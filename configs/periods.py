@@ -53,6 +53,11 @@ class Periods(BaseSettings):
     deploy_settle_seconds: Seconds = 10
     spider_age_seconds: Seconds = 6 * 3600
     lapse_seconds: Seconds = 600
+    tidings_seconds: Seconds = 5
+    incident_quiet_seconds: Seconds = 600
+    rate_limited_told_seconds: Seconds = 1800
+    overloaded_told_seconds: Seconds = 1800
+    maintenance_told_seconds: Seconds = 3600
 
     # Tell
     provider_timeout_seconds: Seconds = 10

@@ -38,7 +38,7 @@ def intervals(session: Session, desks: Collection[Desk], now: datetime) -> dict[
     wanted = {(row.desk_id, row.prefecture_id, row.procedure): row.plans for row in rows}
     found = {}
     for desk in desks:
-        names = {name for target in _targets(desk) for name in wanted.get(target, ())}
+        names = {name for target in targets_of(desk) for name in wanted.get(target, ())}
         if promised := [seconds for name in names if (seconds := plan(PlanName(name)).interval_seconds)]:
             found[desk.id] = [float(seconds) for seconds in promised]
     return found
@@ -48,10 +48,10 @@ def turned(session: Session, desks: Iterable[Desk], since: datetime, now: dateti
     """Return the desks that somebody's grant began or ended for, after `since` and until `now`."""
     rows = session.execute(_TURNED, {"since": since, "now": now})
     targets = {(row.desk_id, row.prefecture_id, row.procedure) for row in rows}
-    return {desk.id for desk in desks if targets and not targets.isdisjoint(_targets(desk))}
+    return {desk.id for desk in desks if targets and not targets.isdisjoint(targets_of(desk))}
 
 
-def _targets(desk: Desk) -> list[Target]:
+def targets_of(desk: Desk) -> list[Target]:
     """Return every target that means this desk."""
     by_procedure: list[Target] = [(None, desk.prefecture_id, each.value) for each in sorted(desk.procedures)]
     return [(desk.id, None, None), *by_procedure]

@@ -1,15 +1,17 @@
-"""`scrapy plan`: the planner's loop."""
+"""`scrapy plan`: the planner's loop, and beside it the one that tells of troubles."""
 
 import argparse
+import threading
 
 from scrapy.commands import ScrapyCommand
 
 from configs.clock import clock
+from configs.settings import settings
 from crawler.loops import prepare, until_stopped
 
 
 class Command(ScrapyCommand):
-    """Decides which desks are due how often."""
+    """Decides which desks are due how often, and tells of troubles."""
 
     requires_project = True
     requires_crawler_process = False
@@ -24,15 +26,20 @@ class Command(ScrapyCommand):
         parser.add_argument("--once", action="store_true", help="look at the tables once and end")
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
-        """Plan until SIGTERM or SIGINT."""
+        """Plan and tell until SIGTERM or SIGINT."""
         from crawler import due  # noqa: PLC0415 -- scrapy loads every command's file for any command
         from crawler.planner import AWAY, Planner  # noqa: PLC0415
+        from crawler.tidings import Tidings  # noqa: PLC0415
 
         prepare("planner", args, "redis_url", "database_url")
         with due.connect() as client:
             planner = Planner(client)
             if not opts.once:
-                planner.run(until_stopped())
+                stop = until_stopped()
+                telling = threading.Thread(target=Tidings().run, args=(stop,), name="tidings", daemon=True)
+                telling.start()
+                planner.run(stop)
+                telling.join(timeout=settings().stop_grace_seconds)
                 return
             try:
                 print(f"{planner.look(clock())} desks planned")

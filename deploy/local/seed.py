@@ -1,4 +1,4 @@
-"""The person of the sandbox: Camille, with three verified contacts, the dearest plan and two alerts."""
+"""The people of the sandbox: Camille, with three verified contacts, the dearest plan and two alerts; an operator."""
 
 import json
 import urllib.error
@@ -11,12 +11,13 @@ import sqlalchemy as sa
 
 from api.models.alert import Alert
 from api.models.base import session
-from api.models.user import Channel, Contact, Grant, User
+from api.models.user import Channel, Contact, Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
 from deploy.local.stack import Stack
 
 EMAIL = "camille@example.org"
+OPERATOR = "operateur@example.org"
 PASSWORD = "sandbox-camille-attend"  # noqa: S105 -- the stand-in world's only account, on loopback
 # 06 39 98 xx xx is kept by Arcep for films and examples: https://www.arcep.fr (décision 2018-0881)
 _CONTACTS = {Channel.EMAIL: EMAIL, Channel.SMS: "+33639980017", Channel.TELEGRAM: "100000017"}
@@ -40,6 +41,7 @@ def seed(stack: Stack) -> None:
     if not _is_known():  # who registers twice is told so by mail: at each start that would be noise
         account = {"email": EMAIL, "password": PASSWORD, "plan": "URGENCE_TOTAL"}
         _call(stack, "POST", "/api/auth/register", account)
+    _appoint()
     waiting = _entitle()
     if not waiting:
         token = _call(stack, "POST", "/api/auth/login", {"email": EMAIL, "password": PASSWORD})["token"]
@@ -50,6 +52,14 @@ def seed(stack: Stack) -> None:
 def _is_known() -> bool:
     with session() as s:
         return s.scalar(sa.select(sa.exists().where(sa.func.lower(User.email) == EMAIL))) or False
+
+
+def _appoint() -> None:
+    """Make the operator, who is told of sites in trouble; nobody signs in as one here."""
+    with session() as s:
+        if s.scalar(sa.select(User.id).where(sa.func.lower(User.email) == OPERATOR)) is None:
+            mail = Contact(channel=Channel.EMAIL, address=OPERATOR, verified_at=clock(), enabled=True)
+            s.add(User(email=OPERATOR, role=Role.ADMIN, contacts=[mail]))
 
 
 def _entitle() -> bool:

@@ -21,6 +21,7 @@ from notifier.kinds import Facts, kinds
 from notifier.kinds.slot_detected import first_moment
 from notifier.messages import TEMPLATES, languages_of, render, speaks
 from notifier.places import whereabouts
+from notifier.watching import Spot
 from tests.notifier.world import DESK, PREFECTURE, URL
 
 STOP = "http://localhost:4000/l/stop/abc.def.ghi"
@@ -40,8 +41,17 @@ SLOT: dict[str, Any] = {
     "first_day_short": "26/11",
     "first_hour": "09:30",
 }
+SPOTS = [Spot("Val-d'Oise (95)", LABEL, URL), Spot("Essonne (91)", "Naturalisation", URL)]
+SINCE = {"since_day": "20 novembre 2026", "since_hour": "09:00"}
+WATCHING: dict[str, Any] = {"reason": "maintenance", "spots": SPOTS, "where": None, "url": None, **SINCE}
+TROUBLE: dict[str, Any] = {
+    "subject": "www.val-doise.gouv.fr:443", "reason": "blocked", "spots": SPOTS, "more": 2, "url": None, **SINCE,
+}  # fmt: skip
 FACTS: dict[str, dict[str, Any]] = {
     "slot_detected": SLOT,
+    "desk_trouble": TROUBLE,
+    "desk_unwatched": WATCHING,
+    "desk_watched": WATCHING,
     "account_exists": {"url": "http://localhost:3000"},
     "verify_email": {"url": "http://localhost:4000/l/verify/abc", "days": 30},
 }

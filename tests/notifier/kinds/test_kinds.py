@@ -26,7 +26,14 @@ def told(*seen_at: datetime, alerts: int = 1) -> Told:
 
 
 def test_the_folder_is_the_registry() -> None:
-    assert sorted(kinds()) == ["account_exists", "slot_detected", "verify_email"]
+    assert sorted(kinds()) == [
+        "account_exists",
+        "desk_trouble",
+        "desk_unwatched",
+        "desk_watched",
+        "slot_detected",
+        "verify_email",
+    ]
 
 
 def test_an_unknown_kind_names_those_that_exist() -> None:
@@ -58,6 +65,10 @@ def test_why_a_slot_alert_is_held_back(found: Told, values: dict[str, Any], expe
     [
         ("slot_detected", {}, True),
         ("slot_detected", {"enabled": False}, False),
+        ("desk_trouble", {}, True),
+        ("desk_trouble", {"enabled": False}, False),
+        ("desk_unwatched", {"state": ContactState.UNSUBSCRIBED}, False),
+        ("desk_watched", {"verified_at": None}, False),
         ("verify_email", {}, False),
         ("verify_email", {"verified_at": None, "enabled": False}, True),
         ("verify_email", {"verified_at": None, "channel": Channel.SMS}, False),

@@ -1,0 +1,167 @@
+"""What is said of sites in trouble and of desks that are not watched, and to whom nothing is said any more."""
+
+# ruff: noqa: RUF001 -- French has its own quotes and dashes
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+import notifier
+from api.models.base import session
+from api.models.incident import Incident, IncidentReason
+from api.models.notification import Notification, State
+from api.models.user import Channel, Contact, Role, User
+from notifier.channels import Message
+from notifier.kinds import Facts, Held, kind_of
+from notifier.messages import render
+from tests.notifier.world import Person, change, get, person
+
+pytestmark = pytest.mark.usefixtures("database", "frozen")
+
+SINCE = datetime(2026, 3, 1, 9, tzinfo=UTC)  # 10:00 in Paris, 5:00 in Martinique
+FILE = """
+name: {name}
+department: "{number}"
+region: Test
+chef_lieu: Test
+site: https://www.{slug}.example
+time_zone: {zone}
+tier: 2
+desks:
+  - {{slug: a, label: Titre de séjour, procedures: [TITRE_SEJOUR], platform: ezbooking, grade: confirmed,
+     url: "https://www.{slug}.example/booking/create/1", source: test, date: 2026-11-20}}
+"""
+ESSONNE, MARTINIQUE = "evry_91/a", "fort-de-france_972/a"
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path: Path, settings_env: Callable[..., None]) -> None:
+    for slug, name, number, zone in (
+        ("evry", "Essonne", "91", "Europe/Paris"),
+        ("fort-de-france", "Martinique", "972", "America/Martinique"),
+    ):
+        text = FILE.format(slug=slug, name=name, number=number, zone=zone)
+        (tmp_path / f"{slug}_{number}.yaml").write_text(text)
+    settings_env(PREFECTURES_DIR=tmp_path)
+
+
+def incident(reason: IncidentReason = IncidentReason.MAINTENANCE) -> str:
+    with session() as rows:
+        made = Incident(subject="www.evry.example:443", reason=reason, starts_at=SINCE, seen_at=SINCE)
+        rows.add(made)
+        rows.flush()
+        return str(made.id)
+
+
+def write(who: Person, kind: str, **params: Any) -> Notification:
+    told = {"since": SINCE.isoformat(), "reason": "maintenance", "desks": [ESSONNE]} | params
+    with session() as rows:
+        (key,) = notifier.tell(rows, who.id, kind, told, f"{kind}:{who.id}")
+    return get(Notification, key)  # type: ignore[no-any-return]
+
+
+def look(row: Notification) -> Facts | Held:
+    with session() as rows:
+        contact = rows.get_one(Contact, row.contact_id)
+        return kind_of(row.kind).look(rows, rows.get_one(Notification, row.id), contact, SINCE)
+
+
+def said(row: Notification, channel: Channel = Channel.EMAIL) -> Message:
+    facts = look(row)
+    assert isinstance(facts, Facts)
+    return render(row.kind, channel, "fr", facts)
+
+
+def operator() -> Person:
+    made = person()
+    with session() as rows:
+        rows.execute(sa.update(User).where(User.id == made.id).values(role=Role.ADMIN))
+    return made
+
+
+@pytest.mark.parametrize("reason", [each.value for each in IncidentReason])
+def test_operators_read_what_it_is_where_and_what_to_do(reason: str) -> None:
+    row = write(operator(), "desk_trouble", reason=reason, subject="www.evry.example:443", count=3)
+    mail, chat = said(row), said(row, Channel.TELEGRAM)
+    assert mail.subject.endswith(" – www.evry.example:443")
+    assert "séjour" not in mail.subject
+    for text in (mail.text, chat.html):
+        assert "Essonne (91) : Titre de séjour" in text
+        assert "et 2 autres" in text
+        assert "Depuis le 1er mars 2026 à 10:00, heure de Paris" in text
+    assert "https://www.evry.example/booking/create/1" in mail.text
+
+
+def test_each_trouble_has_its_own_words() -> None:
+    told = operator()
+    subjects = set()
+    for each in IncidentReason:
+        with session() as rows:
+            rows.execute(sa.delete(Notification))
+        subjects.add(said(write(told, "desk_trouble", reason=each.value, subject="x", count=1)).subject)
+    assert len(subjects) == len(IncidentReason)
+
+
+def test_who_is_no_operator_any_more_is_not_told() -> None:
+    who = operator()
+    row = write(who, "desk_trouble", subject="x", count=1)
+    change(User, who.id, role=Role.USER)
+    assert look(row) == Held(State.SKIPPED, "no operator any more")
+
+
+def test_subscribers_read_since_when_in_their_desks_time() -> None:
+    row = write(person(), "desk_unwatched", incident=incident(), desks=[MARTINIQUE])
+    mail = said(row)
+    assert mail.subject == "Surveillance interrompue – Martinique (972)"
+    assert "en maintenance depuis le 1er mars 2026 à 05:00, heure locale" in mail.text
+    assert "Titre de séjour" in mail.text
+
+
+def test_a_closed_page_is_told_in_other_words() -> None:
+    mail = said(write(person(), "desk_unwatched", incident=incident(IncidentReason.CLOSED), reason="closed"))
+    assert "a fermé cette page" in mail.text
+    assert "maintenance" not in mail.text
+
+
+def test_desks_of_several_prefectures_are_told_in_one_message() -> None:
+    mail = said(write(person(), "desk_unwatched", incident=incident(), desks=[MARTINIQUE, ESSONNE]))
+    assert mail.subject == "Surveillance interrompue – plusieurs préfectures"
+    assert "- Essonne (91) : Titre de séjour" in mail.text
+    assert "- Martinique (972) : Titre de séjour" in mail.text
+
+
+def test_what_is_over_is_not_told_any_more() -> None:
+    number = incident()
+    row = write(person(), "desk_unwatched", incident=number)
+    change(Incident, int(number), ends_at=SINCE)
+    assert look(row) == Held(State.EXPIRED, "watched again")
+
+
+def test_only_a_contact_that_heard_of_it_is_told_that_it_is_over() -> None:
+    who, number = person(), incident()
+    first = write(who, "desk_unwatched", incident=number)
+    again = write(who, "desk_watched", incident=number)
+    assert look(again) == Held(State.SKIPPED, "the trouble was not told")
+    change(Notification, first.id, state=State.SENT, accepted_at=SINCE)
+    assert said(again).subject == "La surveillance a repris – Essonne (91)"
+
+
+@pytest.mark.parametrize("kind", ["desk_trouble", "desk_unwatched", "desk_watched"])
+def test_who_cannot_be_reached_any_more_is_left_alone(kind: str) -> None:
+    who, number = operator(), incident()
+    first = write(who, "desk_unwatched", incident=number)
+    change(Notification, first.id, state=State.SENT, accepted_at=SINCE)
+    row = first if kind == "desk_unwatched" else write(who, kind, incident=number, subject="x", count=1)
+    change(Contact, row.contact_id, enabled=False)
+    assert look(row) == Held(State.SKIPPED, "switched off")
+
+
+def test_no_sms_is_spent_on_it() -> None:
+    everywhere = person(channels=(Channel.EMAIL, Channel.SMS, Channel.TELEGRAM))
+    with session() as rows:
+        told = {"since": SINCE.isoformat(), "reason": "closed", "desks": [ESSONNE], "incident": "1"}
+        assert len(notifier.tell(rows, everywhere.id, "desk_unwatched", told, "x")) == 2
