@@ -1,4 +1,4 @@
-"""Camille of the sandbox: registered once, entitled at every start."""
+"""The people of the sandbox: Camille, registered once and entitled at every start, and an operator."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from api.models.alert import Alert
 from api.models.base import session
-from api.models.user import Contact, Grant, User
+from api.models.user import Contact, Grant, Role, User
 from deploy.local import seed as seed_module
-from deploy.local.seed import EMAIL, seed
+from deploy.local.seed import EMAIL, OPERATOR, seed
 from deploy.local.stack import Stack
 
 
@@ -29,7 +29,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, database: str) -> list[str]:
                 s.add(User(email=body["email"]))
             elif path == "/api/alerts":
                 assert token == "a-token"
-                s.add(Alert(user_id=s.scalars(sa.select(User.id)).one()))
+                s.add(Alert(user_id=s.scalars(sa.select(User.id).where(User.email == EMAIL)).one()))
         return {"token": "a-token"}
 
     monkeypatch.setattr(seed_module, "_call", call)
@@ -43,6 +43,7 @@ def test_a_second_start_neither_registers_nor_asks_again(calls: list[str], tmp_p
     seed(stack)
     assert len(calls) == 4
     with session() as s:
-        assert s.scalar(sa.select(User.email)) == EMAIL
+        people = {user.email: user.role for user in s.scalars(sa.select(User))}
+        assert people == {EMAIL: Role.USER, OPERATOR: Role.ADMIN}
         assert s.scalar(sa.select(sa.func.count(Grant.id))) == 1
         assert all(contact.verified_at for contact in s.scalars(sa.select(Contact)))
