@@ -117,14 +117,14 @@ def _detections(field: Field) -> int:
 
 
 def _sending(field: Field, opening: Opening) -> UUID | None:
-    """Return the mail about a slot that a worker is sending just now."""
+    """Return a mail about that desk that a worker is sending just now."""
     query = (
         sa.select(Notification.id)
         .join(NotificationMatch, NotificationMatch.notification_id == Notification.id)
         .join(Match, Match.id == NotificationMatch.match_id)
         .join(MatchSlot, MatchSlot.match_id == Match.id)
         .join(SlotRow, SlotRow.id == MatchSlot.slot_id)
-        .where(SlotRow.desk_id == opening.desk_id, SlotRow.starts_at == opening.instant)
+        .where(SlotRow.desk_id == opening.desk_id)
         .where(Notification.state == State.SENDING, Notification.channel == Channel.EMAIL)
     )
     with field.engine.connect() as connection:
