@@ -156,7 +156,7 @@ def _closed(director: Director, journal: Journal, stack: Stack) -> dict[str, Any
 def _keep_logs(stack: Stack, target: Path) -> None:
     """Keep what the programs said: the state folder goes with us."""
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(stack.state / "logs", target)
+    shutil.copytree(stack.state / "logs", target, ignore=shutil.ignore_patterns("*.sock"))
 
 
 if __name__ == "__main__":
