@@ -18,7 +18,7 @@ from crawler.simulation.world import START, World, desk_id, host_name
 
 RECORDED = (Rule(5, 35, counts="visits"), Rule(16, 18, counts="visits"))
 MUST = Rule(12, 60)
-LADDER = tuple(Rule(count, 60) for count in (15, 12, 11, 10, 9, 8, 7, 6, 5, 4))
+LADDER = tuple(Rule(count, 60) for count in (12, 11, 10, 9, 8, 7, 6))
 
 
 @dataclass(frozen=True)
