@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING, Final, Literal
 
 from deploy.sandbox.departments import DEPARTMENTS, Department, Form
@@ -16,16 +17,17 @@ if TYPE_CHECKING:
 
 FIRST_FORM: Final = 23014
 _FIRST_AT: Final = 8.0  # seconds after the start: the desks have been checked once, empty
-_FIRST_STAYS: Final = 60.0  # so that the first alert is seen whatever the desk's interval
-_CALM: Final = 120.0  # seconds in which the site of the first alert has no bad moment
+_FIRST_STAYS: Final = 180.0  # so that the first alert is seen however slow the machine starts
 _BETWEEN: Final = (10.0, 25.0)
 _STAYS: Final = (20.0, 60.0)
-_BAD_EVERY: Final = 5  # one event in so many is a bad moment instead of slots
-_BAD_LASTS: Final = (10.0, 20.0)
+_BAD_EVERY: Final = 4  # one event in so many is a bad moment instead of slots
+_BAD_LASTS: Final = (65.0, 75.0)  # so that a desk that is checked each minute meets it
+# In this order, again and again: whoever watches for some minutes sees each of them.
 _BAD: Final[tuple[tuple[str, Parameters], ...]] = (
+    ("maintenance", {"retry_after": 15}),
+    ("ban", {"requests": 0, "minutes": 2}),
     ("overload", {}),
     ("overload_502", {}),
-    ("maintenance", {"retry_after": 15}),
 )
 
 
@@ -84,11 +86,11 @@ def _openings(rng: random.Random, first_form: int) -> Iterator[Event]:
     # On every counter: a polite watcher asks one or two of them in its first visit.
     for batch, planning in enumerate(form.plannings):
         yield Event(_FIRST_AT, "open", first.code, form.number, planning.number, count=2, batch=batch)
-    at, batch = _FIRST_AT, len(form.plannings)
+    at, batch, bad = _FIRST_AT, len(form.plannings), _bad_moments(rng, first)
     while True:
         at += rng.uniform(*_BETWEEN)
         batch += 1
-        yield _bad_moment(rng, at, first.code) if batch % _BAD_EVERY == 0 else _opening(rng, at, batch)
+        yield _opening(rng, at, batch) if batch % _BAD_EVERY else _bad_moment(at, *next(bad))
 
 
 def _opening(rng: random.Random, at: float, batch: int) -> Event:
@@ -100,7 +102,15 @@ def _opening(rng: random.Random, at: float, batch: int) -> Event:
     )
 
 
-def _bad_moment(rng: random.Random, at: float, first_code: str) -> Event:
-    mode, parameters = rng.choice(_BAD)
-    codes = [each.code for each in DEPARTMENTS if at >= _CALM or each.code != first_code]
-    return Event(at, "mode", rng.choice(codes), mode=mode, parameters=tuple(parameters.items()))
+def _bad_moment(at: float, code: str, mode: str, parameters: Parameters) -> Event:
+    return Event(at, "mode", code, mode=mode, parameters=tuple(parameters.items()))
+
+
+def _bad_moments(rng: random.Random, first: Department) -> Iterator[tuple[str, str, Parameters]]:
+    """Yield site, mode and parameters: sites of one form, not the first, for who is refused rests for minutes.
+
+    One after the other, so that a site has had its rest before its next bad moment.
+    """
+    codes = [each.code for each in DEPARTMENTS if len(each.forms) == 1 and each is not first]
+    rng.shuffle(codes)
+    return ((code, *bad) for code, bad in zip(cycle(codes), cycle(_BAD), strict=False))
