@@ -12,6 +12,7 @@ from configs.clock import clock
 from deploy.local.demo import Arrival, arrival, summarise
 from deploy.local.feed import Feed
 from deploy.local.folder import LOGS, AlreadyRunning, StateUnusable, folder
+from deploy.local.journal import Journal
 from deploy.local.layout import heading
 from deploy.local.lines import line_of
 from deploy.local.ports import NoPort, Ports, usual
@@ -19,6 +20,7 @@ from deploy.local.postgres import PostgresUnavailable
 from deploy.local.processes import StartFailed
 from deploy.local.seed import EMAIL, PASSWORD, SeedFailed, seed
 from deploy.local.stack import Stack, running, wait_ready
+from deploy.local.turns import Turn
 from deploy.local.valkey import ValkeyUnavailable
 
 _LOOK = 0.2  # seconds between two looks at the tables
@@ -91,16 +93,21 @@ def _follow(console: Console, stack: Stack, *, seconds: float | None = None) -> 
         deploy.local.processes.StartFailed: the programs ended.
     """
     since, feed, away = clock(), Feed(), False
+    journal = Journal(f"http://127.0.0.1:{stack.ports.inbox}")
     end = time.monotonic() + seconds if seconds else None
     while end is None or time.monotonic() < end:
         for said in stack.look_after():
             console.print(said, style="yellow", markup=False)
         try:
             with session() as s:
-                for event in feed.new_events(s):
+                events = feed.new_events(s)
+                for event in events:
                     console.print(line_of(event, console.width), no_wrap=True, overflow="ellipsis")
-                if end and (found := arrival(s, since)):
-                    return found
+                found = arrival(s, since) if end else None
+            if refused := journal.tell(event for event in events if isinstance(event, Turn)):
+                console.print(refused, style="red", markup=False)
+            if found:
+                return found
             away = False
         except sa.exc.OperationalError as error:
             if not away:

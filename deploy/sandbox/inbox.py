@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _FILES: Final = frozenset(
-    {"inbox.css", "inbox.js", "messages.js", "preview.js", "sites.js", "text.js", "icon.svg"}
+    {"inbox.css", "inbox.js", "journal.js", "messages.js", "preview.js", "sites.js", "text.js", "icon.svg"}
 )
 _SHOWN: Final = 200  # messages the page begins with
 _TICK: Final = 0.5  # seconds between two looks at the sites
@@ -58,6 +58,7 @@ class Inbox:
         app.router.add_get("/api/messages/{number:\\d+}", self._message)
         app.router.add_get("/api/state", self._state)
         app.router.add_post("/api/reset", self._reset)
+        app.router.add_post("/api/journal", self._sandbox.journal.post)
         app.router.add_post("/api/sites/{code}/{action}", self._site)
         app.router.add_post("/api/providers/{channel}/mode", self._provider)
         return app
@@ -73,7 +74,8 @@ class Inbox:
             for channel, provider in self._sandbox.providers.items()
         ]
         modes = {"modes": list(MODES), "provider_modes": list(PROVIDER_MODES)}
-        return {"run": self._run, "sites": sites, "providers": providers, **modes}
+        journal = self._sandbox.journal.shown()
+        return {"run": self._run, "sites": sites, "providers": providers, "journal": journal, **modes}
 
     async def _page(self, _request: web.Request) -> web.Response:
         headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}

@@ -13,6 +13,7 @@ from aiohttp import web
 from deploy.sandbox import addresses
 from deploy.sandbox.departments import DEPARTMENTS
 from deploy.sandbox.inbox import Inbox
+from deploy.sandbox.journal import Journal
 from deploy.sandbox.outbox import Outbox
 from deploy.sandbox.providers.provider import Provider, make_provider_app
 from deploy.sandbox.providers.sendgrid import SendGrid
@@ -75,6 +76,7 @@ class Sandbox:
             for department in DEPARTMENTS
         }
         self.outbox = Outbox()
+        self.journal = Journal()
         self.providers: dict[str, Provider] = {
             provider.channel: provider(self.outbox) for provider in (SendGrid, Twilio, Telegram)
         }
@@ -129,6 +131,7 @@ class Sandbox:
             site.reset()
         for provider in self.providers.values():
             provider.reset()
+        self.journal.clear()
 
     def site_url(self, code: str) -> str:
         """Return the base URL of a department's booking site."""

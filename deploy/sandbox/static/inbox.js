@@ -1,6 +1,7 @@
 // The page: what exists at first, then what comes by Server-Sent Events.
 
 import * as messages from "./messages.js";
+import * as journal from "./journal.js";
 import { preview } from "./preview.js";
 import * as sites from "./sites.js";
 import { delay, median } from "./text.js";
@@ -25,6 +26,7 @@ function connect(after) {
     // Emptied elsewhere: by a test, in another window.
     if (messages.all().length && state.providers.every((one) => one.messages === 0)) { messages.clear(); figures(); }
     sites.draw(state);
+    journal.draw(state);
   });
 }
 
@@ -49,4 +51,5 @@ for (const message of known) messages.add(message, { fresh: false });
 const { run } = state;
 figures();
 sites.draw(state);
+journal.draw(state);
 connect(known.length ? known[known.length - 1].number : 0);

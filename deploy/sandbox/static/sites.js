@@ -1,6 +1,7 @@
 // The panel of booking sites and providers: what is open, and buttons to change it.
 
-import { build, link, plural, slotDay, slotHour } from "./text.js";
+import { restUntil } from "./journal.js";
+import { build, link, plural, slotDay, slotHour, time } from "./text.js";
 
 const MODES = {
   normal: "Normal", overload: "Service surchargé", overload_502: "Surchargé (502)", overload_503: "Surchargé (503)", overload_504: "Surchargé (504)",
@@ -23,7 +24,10 @@ const drawn = new Map(); // card by site or provider, with the state it shows
 export function draw(state) {
   latest = state;
   const reject = (name) => name !== "reject_address"; // needs an address: the control API takes it
-  for (const one of state.sites) place("sites", one.site, one, () => site(one, state.modes));
+  for (const one of state.sites) {
+    const rests = restUntil(state, one);
+    place("sites", one.site, { ...one, rests }, () => site({ ...one, rests }, state.modes));
+  }
   for (const one of state.providers) place("providers", one.channel, one, () => provider(one, state.provider_modes.filter(reject)));
   const slots = state.sites.flatMap((one) => one.forms.flatMap((form) => form.plannings.flatMap((planning) => planning.slots)));
   document.getElementById("figure-slots").textContent = slots.length.toLocaleString("fr-FR");
@@ -70,6 +74,7 @@ function site(one, names) {
       build("div", {}, build("h3", {}, one.department), build("p", {}, plural(requests, "demande reçue", "demandes reçues"))),
       modes(names, one.mode, `État du site ${one.department}`, (mode) => post(`/api/sites/${one.site}/mode`, { mode })),
     ),
+    one.rests ? build("p", { class: "rests" }, `Laissé tranquille jusqu’à ${time(one.rests)}`) : null,
     reservations ? build("p", { class: "reserved" }, plural(reservations, "créneau réservé par un programme", "créneaux réservés par un programme")) : null,
     ...one.forms.map((form) => booking(one, form)),
   );
