@@ -63,6 +63,7 @@ class Periods(BaseSettings):
     provider_timeout_seconds: Seconds = 10
     lease_seconds: Seconds = 30
     sweep_seconds: Seconds = 1
+    head_start_seconds: Seconds = 2
     nudge_seconds: Seconds = 2
     nudge_max_seconds: Seconds = 300
     retry_seconds: Seconds = 5

@@ -8,10 +8,8 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 import structlog
 from rq.timeouts import JobTimeoutException
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from api.models.base import session
 from api.models.notification import Notification, State
@@ -20,6 +18,7 @@ from configs.clock import clock
 from configs.settings import settings
 from notifier.channels import Message, channel
 from notifier.errors import DeliveryError, TryLater, Unsure
+from notifier.insisting import insist
 from notifier.kinds import Facts, Held, kind_of
 from notifier.messages import render
 from notifier.verdicts import ATTEMPTS, Attempt, Verdict, accepted, refused
@@ -118,25 +117,18 @@ def _message(parcel: Parcel) -> Message:
 def record(parcel: Parcel, verdict: Verdict) -> bool:
     """Keep what came of it, if the lease is still ours; return whether it was.
 
-    A yes that was heard must not be lost to a database that is away for a moment: it is tried until the lease
-    runs out.
-
-    Raises:
-        sqlalchemy.exc.OperationalError: the database was away for all that time.
+    An answer that was heard is not lost to a database that is away, however long.
     """
-    patience = Retrying(
-        retry=retry_if_exception_type(OperationalError),
-        stop=stop_after_delay(settings().lease_seconds),
-        wait=wait_exponential(0.1, max=2),
-        reraise=True,
-    )
-    ours = False
-    for trial in patience:
-        with trial, session() as opened:
-            ours = _close(opened, parcel.row, parcel.token, verdict)
-            if ours and verdict.contact_state is not None:
-                _mark(opened, parcel, verdict)
+    ours = insist(lambda: _keep(parcel, verdict))
     _say(parcel, verdict, ours=ours)
+    return ours
+
+
+def _keep(parcel: Parcel, verdict: Verdict) -> bool:
+    with session() as opened:
+        ours = _close(opened, parcel.row, parcel.token, verdict)
+        if ours and verdict.contact_state is not None:
+            _mark(opened, parcel, verdict)
     return ours
 
 

@@ -71,6 +71,7 @@ class Sweep:
     """One process's rounds; desks with open slots are re-armed in some of them only."""
 
     rearm_at: datetime | None = None
+    back_at: datetime | None = None
     away: bool = False
 
     def turn(self) -> int:
@@ -94,17 +95,25 @@ class Sweep:
         nudges.rearm(desks)
 
     def turn_safely(self) -> None:
-        """Do one round; a database that is away is said once, not each second."""
+        """Do one round; a database that is away is said once, not each second.
+
+        When it is back, workers write the answers that they heard meanwhile; what has none is nudged after that.
+        """
         try:
-            self.turn()
+            if not self._waits(clock()):
+                self.turn()
         except (OperationalError, InterfaceError) as error:
             if not self.away:
                 log.warning("database away, trying again", because=type(error.orig).__name__)
             self.away = True
-        else:
-            if self.away:
-                log.info("database back")
-            self.away = False
+
+    def _waits(self, now: datetime) -> bool:
+        if self.away:
+            with session() as opened:
+                opened.execute(sa.select(1))
+            log.info("database back")
+            self.away, self.back_at = False, now + timedelta(seconds=settings().head_start_seconds)
+        return self.back_at is not None and now < self.back_at
 
 
 def run(stopped: threading.Event, sweep: Callable[[], None]) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 import time_machine
+from rq.timeouts import JobTimeoutException
 from structlog.testing import capture_logs
 
 import notifier
@@ -428,9 +429,37 @@ def test_a_yes_is_not_lost_to_a_database_that_is_away_for_a_moment(monkeypatch: 
         return close(*arguments)
 
     monkeypatch.setattr(delivery, "_close", shaky)
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
+    monkeypatch.setattr("notifier.insisting.time.sleep", lambda _: None)
     assert delivery.record(parcel, verdict)
     assert after(key) == (State.SENT, None)
+
+
+def test_a_yes_outlasts_a_database_that_is_away_for_longer_than_lease_and_job(
+    monkeypatch: pytest.MonkeyPatch, frozen: time_machine.Traveller
+) -> None:
+    key = waiting()
+    parcel = delivery.claim(key)
+    assert parcel is not None
+    verdict, close = delivery.send(parcel), delivery._close
+    failures = iter([sa.exc.OperationalError("UPDATE", {}, ConnectionError()), JobTimeoutException()] * 60)
+
+    def away(*arguments: Any) -> bool:
+        if failure := next(failures, None):
+            raise failure
+        return close(*arguments)
+
+    def sleep(_seconds: float) -> None:
+        frozen.shift(1)
+        raise JobTimeoutException
+
+    monkeypatch.setattr(delivery, "_close", away)
+    monkeypatch.setattr("notifier.insisting.time.sleep", sleep)
+    with capture_logs() as logs:
+        assert delivery.record(parcel, verdict)
+    assert after(key) == (State.SENT, None)
+    assert [each["event"] for each in logs if each["log_level"] == "warning"] == [
+        "database away: an answer that was heard waits to be written"
+    ]
 
 
 @pytest.mark.parametrize("priority", Priority)

@@ -178,6 +178,30 @@ def test_a_database_that_is_away_is_said_once(
     assert said == ["database away, trying again", "database back"]
 
 
+def test_workers_that_heard_a_yes_go_first_when_the_database_is_back(
+    settings_env: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    frozen: time_machine.Traveller,
+    queued: Queued,
+) -> None:
+    settings_env(HEAD_START_SECONDS="2")
+    detection()
+    frozen.shift(10)
+    sweep = Sweep()
+    with monkeypatch.context() as away:
+        away.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{free_port()}/none")
+        settings_env()
+        sweep.turn_safely()
+    settings_env()
+    sweep.turn_safely()
+    frozen.shift(1.9)
+    sweep.turn_safely()
+    assert queued("critical") == []
+    frozen.shift(0.1)
+    sweep.turn_safely()
+    assert len(queued("critical")) == 1
+
+
 def test_the_loop_ends_when_it_is_told_to(settings_env: Callable[..., None]) -> None:
     settings_env(SWEEP_SECONDS="0.001")
     stopped, rounds = threading.Event(), list[int]()
