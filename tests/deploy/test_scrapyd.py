@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import stat
@@ -105,7 +106,11 @@ def scrapyd(
     state: Path, database: str, redis_server: redis.Redis, settings_env: Callable[..., None]
 ) -> Iterator["subprocess.Popen[bytes]"]:
     settings_env(PREFECTURES_DIR=ROOT / "deploy" / "sandbox" / "prefectures")
-    process = subprocess.Popen([sys.executable, "-m", "deploy.local.scrapyd"], cwd=ROOT)
+    settings_env(LOG_FORMAT="json")
+    with (state.parent / "scrapyd.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.local.scrapyd"], cwd=ROOT, stdout=log, stderr=log
+        )
     yield process
     for child in psutil.Process(process.pid).children() if process.poll() is None else []:
         child.kill()
@@ -115,7 +120,7 @@ def scrapyd(
 
 @pytest.mark.processes
 def test_the_keeper_has_spiders_run_replaces_them_and_orphans_leave(
-    scrapyd: "subprocess.Popen[bytes]", redis_server: redis.Redis
+    scrapyd: "subprocess.Popen[bytes]", redis_server: redis.Redis, tmp_path: Path
 ) -> None:
     api = Scrapyd.from_settings()
 
@@ -142,3 +147,7 @@ def test_the_keeper_has_spiders_run_replaces_them_and_orphans_leave(
         for left in alive:
             left.kill()
         assert gone == [spider]
+    log = (tmp_path / "scrapyd.log").read_text()
+    assert "Unable to format" not in log
+    last = json.loads(next(line for line in log.splitlines() if "its parent process died" in line))
+    assert last["program"] == "spider prefenligne"

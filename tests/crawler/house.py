@@ -1,0 +1,155 @@
+"""The crawler's programs as real processes on short periods: a planner, scrapyd, a keeper, and who starts them anew."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.check import Check
+from crawler import due, processes
+from crawler.processes import Process
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 120.0  # seconds; on a machine with other things to do a process starts in thirty of them
+SYSTEM = "prefenligne"
+SHORT = {
+    "HTTP_DEADLINE_SECONDS": "4",
+    "CLAIM_MARGIN_SECONDS": "1",
+    "SEAT_SECONDS": "4",
+    "SEAT_RENEW_SECONDS": "0.5",
+    "FEEDER_SLEEP_SECONDS": "0.2",
+    "STOP_GRACE_SECONDS": "1",
+    "PLANNER_SECONDS": "0.2",
+    "KEEPER_SECONDS": "0.3",
+    "KEEPER_LEASE_SECONDS": "2",
+    "KEEPER_PATIENCE_SECONDS": "120",
+    "DEPLOY_SETTLE_SECONDS": "1",
+    "TIER_1_SECONDS": "1",
+    "TIER_2_SECONDS": "1",
+    "TIER_3_SECONDS": "1",
+    "HEARTBEAT_SECONDS": "1",
+}
+COMMANDS = {
+    "planner": ["scrapy", "plan"],
+    "scrapyd": ["deploy.local.scrapyd"],
+    "keeper": ["scrapy", "keep"],
+}
+
+
+class House:
+    """Programs that run, each started again when it ends, as a supervisor would; `log(name)` is what one wrote."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._supervisor = threading.Thread(target=self._supervise, name="supervisor")
+        self._spiders: set[int] = set()
+
+    def open(self, *names: str) -> None:
+        """Start programs and look after them."""
+        with self._lock:
+            for name in names or COMMANDS:
+                self._start(name)
+        if not self._supervisor.ident:
+            self._supervisor.start()
+
+    def close(self) -> None:
+        """Leave no process behind, neither orphans nor programs."""
+        self._closed.set()
+        if self._supervisor.ident:
+            self._supervisor.join()
+        self._note_spiders()
+        for process in self._running.values():
+            process.kill()
+            process.wait()
+        for pid in self._spiders:
+            if psutil.pid_exists(pid) and "prefenligne" in psutil.Process(pid).cmdline():
+                psutil.Process(pid).kill()
+
+    def pid(self, name: str) -> int:
+        """Return a program's process id now."""
+        with self._lock:
+            return self._running[name].pid
+
+    def kill(self, name: str, number: int) -> int:
+        """Send a program a signal; return the process id it had."""
+        pid = self.pid(name)
+        os.kill(pid, number)
+        return pid
+
+    def log(self, name: str) -> str:
+        """Return what a program wrote; scrapyd's has its spiders' too."""
+        return (self._folder / f"{name}.log").read_text("utf-8", "replace")
+
+    def spiders(self) -> list[Process]:
+        """Return the spider processes that have spoken lately."""
+        with due.connect() as client:
+            return processes.processes(client)
+
+    def serving(self) -> Process | None:
+        """Return the one that claims, if one does."""
+        return next((each for each in self.spiders() if each.state == "serving"), None)
+
+    def _start(self, name: str) -> None:
+        with (self._folder / f"{name}.log").open("ab") as sink:
+            self._running[name] = subprocess.Popen(
+                [sys.executable, "-m", *COMMANDS[name]], cwd=ROOT, stdout=sink, stderr=sink
+            )
+
+    def _supervise(self) -> None:
+        while not self._closed.wait(0.05):
+            with self._lock:
+                for name, process in self._running.items():
+                    if process.poll() is not None:
+                        self._start(name)
+            self._note_spiders()
+
+    def _note_spiders(self) -> None:
+        """Remember scrapyd's children: they outlive it."""
+        if "scrapyd" in self._running and psutil.pid_exists(pid := self._running["scrapyd"].pid):
+            try:
+                self._spiders |= {child.pid for child in psutil.Process(pid).children()}
+            except psutil.NoSuchProcess:
+                return
+
+
+def until(seen: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    """Return the first true answer."""
+    end = time.monotonic() + seconds
+    while not (found := seen()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+    return found
+
+
+def checks() -> list[Check]:
+    """Return all checks, oldest first."""
+    with session() as rows:
+        return list(rows.scalars(sa.select(Check).order_by(Check.started_at)))
+
+
+def checked_by(process: str) -> list[Check]:
+    """Return the checks of one process (host:pid), oldest first."""
+    return [each for each in checks() if each.process == process]
+
+
+def overlaps() -> list[tuple[Check, Check]]:
+    """Return checks of one desk that began before the one before them had ended."""
+    last: dict[str, Check] = {}
+    found = []
+    for each in checks():
+        before = last.get(each.desk_id)
+        if before and (each.started_at - before.started_at).total_seconds() * 1000 < before.milliseconds:
+            found.append((before, each))
+        last[each.desk_id] = each
+    return found

@@ -1,0 +1,143 @@
+"""Spiders under a keeper as real processes: whatever is killed, the desks go on being checked, none by two at once."""
+
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+import redis
+
+from configs.clock import clock
+from configs.prefecture import desks
+from deploy.local.environment import write_desk_files
+from deploy.local.processes import free_port
+from tests.crawler.house import ROOT, SHORT, House, checked_by, checks, overlaps, until
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
+HOLD = 5  # seconds: deadline and margin
+
+
+@pytest.fixture
+def house(
+    sandbox: "Running",
+    database: str,
+    redis_server: redis.Redis,
+    tmp_path: Path,
+    settings_env: Callable[..., None],
+) -> Iterator[House]:
+    port = sandbox.site("91").rpartition(":")[2]
+
+    def hasty(text: str) -> str:
+        text = re.sub(r"interval: \d+", "interval: 1", text.replace(":8800", f":{port}"))
+        return re.sub(r"budget: \d+", "budget: 60000", text)
+
+    write_desk_files(ROOT / "deploy" / "sandbox" / "prefectures", tmp_path / "prefectures", hasty)
+    settings_env(
+        **SHORT,
+        STATE_DIR=tmp_path / "state",
+        PREFECTURES_DIR=tmp_path / "prefectures",
+        SCRAPYD_URL=f"http://127.0.0.1:{free_port()}",
+    )
+    made = House(tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()
+    assert overlaps() == []
+
+
+def all_checked_anew() -> None:
+    """Wait until every desk was checked after this moment."""
+    now = clock()
+    until(lambda: desks().keys() == {each.desk_id for each in checks() if each.started_at > now})
+
+
+def test_a_spider_is_replaced_for_newer_code_without_a_gap_and_so_is_the_keeper(
+    house: House, tmp_path: Path
+) -> None:
+    house.open()
+    until(house.serving)
+    all_checked_anew()
+    old, keeper = house.serving(), house.pid("keeper")
+    assert old
+    with (tmp_path / "prefectures" / "bobigny_93.yaml").open("a") as file:
+        file.write("# a deploy\n")
+    until(lambda: (found := house.serving()) and found.name != old.name)
+    new = house.serving()
+    assert new
+    assert new.version != old.version
+    all_checked_anew()
+    until(lambda: not psutil.pid_exists(old.pid))
+    last, first = checked_by(old.name)[-1], checked_by(new.name)[0]
+    gap = (first.started_at - last.started_at).total_seconds()
+    sys.stderr.write(f"from the last claim of the old to the first of the new: {gap:.3f} s\n")
+    assert new.started < last.started_at
+    assert gap < 5  # a spider takes longer to start; 0.2 to 0.4 s on a machine with nothing else to do
+    until(lambda: house.pid("keeper") != keeper)
+    assert "newer code lies here" in house.log("keeper")
+    assert "Traceback" not in house.log("scrapyd") + house.log("keeper")
+
+
+def test_whoever_is_killed_the_desks_are_checked_again_and_none_by_two_at_once(
+    house: House, sandbox: "Running", redis_server: redis.Redis
+) -> None:
+    house.open()
+    all_checked_anew()
+    kill_a_spider_in_the_middle_of_a_check(house, sandbox)
+    kill_the_keeper(house)
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        kill_scrapyd(house, number)
+    spider = until(house.serving)
+    redis_server.flushdb()
+    all_checked_anew()
+    assert until(house.serving).name == spider.name
+    assert "Traceback" not in house.log("scrapyd") + house.log("keeper") + house.log("planner")
+
+
+def kill_a_spider_in_the_middle_of_a_check(house: House, sandbox: "Running") -> None:
+    sandbox.mode("77", "hang_forever")
+    before = len(sandbox.requests("77"))
+    until(lambda: len(sandbox.requests("77")) > before)
+    asked, begun, old = len(sandbox.requests("77")), time.monotonic(), until(house.serving)
+    os.kill(old.pid, signal.SIGKILL)
+    sandbox.mode("77", "normal")
+    until(lambda: len(sandbox.requests("77")) > asked)
+    # For all that others know, whoever holds a desk may still be asking.
+    assert time.monotonic() - begun > HOLD - 1
+    another_serves(house, old.name)
+    all_checked_anew()
+    assert "died without a word" in house.log("keeper")
+
+
+def kill_the_keeper(house: House) -> None:
+    """Spiders do not notice; the next keeper takes the lease when it has run out."""
+    spider, keeper = until(house.serving), house.kill("keeper", signal.SIGKILL)
+    until(lambda: house.pid("keeper") != keeper)
+    all_checked_anew()
+    assert until(house.serving).name == spider.name
+    os.kill(spider.pid, signal.SIGKILL)
+    another_serves(house, spider.name)
+    all_checked_anew()
+
+
+def kill_scrapyd(house: House, number: signal.Signals) -> None:
+    """Its spiders are orphans then, whom no new scrapyd knows."""
+    old, said = until(house.serving), house.log("scrapyd").count("its parent process died")
+    house.kill("scrapyd", number)
+    until(lambda: not psutil.pid_exists(old.pid))
+    another_serves(house, old.name)
+    all_checked_anew()
+    assert house.log("scrapyd").count("its parent process died") == said + 1
+
+
+def another_serves(house: House, name: str) -> None:
+    until(lambda: (found := house.serving()) and found.name != name)
