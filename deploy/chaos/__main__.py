@@ -37,6 +37,7 @@ from deploy.local.ports import usual
 from deploy.local.stack import Stack, running, wait_ready
 
 _LEAST = 0.8  # of the time, even where enough died before
+_PATIENCE = 300.0  # seconds until a stack stands, on a machine that does other things too
 _SHOWN = 10  # messages of each kind that are told in detail
 
 
@@ -81,7 +82,7 @@ def _run(world: World, options: argparse.Namespace) -> dict[str, Any]:
     edit = (lambda text: ground.named(hasty(text))) if world.names else hasty
     with running(world.state / "stack", usual(any_port=True), print, world=False, edit=edit) as stack:
         os.environ.update(stack.environment)
-        wait_ready(stack, 120)
+        wait_ready(stack, _PATIENCE)
         settle_in(desks().values(), clock())
         field, watch = _prepared(stack, world, journal, options.seed)
         longest = bound(time.monotonic() - begun)
@@ -112,7 +113,7 @@ def _prepared(stack: Stack, world: World, journal: Journal, seed: int) -> tuple[
         world=world,
         rng=random.Random(f"{seed} openings"),  # noqa: S311 -- chance, no secret
     )
-    until(watch.is_well, "all is well before anything is done", 120)
+    until(watch.is_well, "all is well before anything is done", _PATIENCE)
     return field, watch
 
 
