@@ -10,10 +10,14 @@ from crawler.reading import Covered, Page, Place, Slot, Visit
 _DAYS = 7
 
 
-def weeks(visit: Visit, place: Place) -> Iterator[tuple[int, Covered]]:
-    """Yield (days from the desk's local today, window of seven local days), nearest first, up to the horizon."""
-    for ahead in range(0, visit.horizon.days + 1, _DAYS):
-        yield ahead, week(visit, place, ahead)
+def weeks(visit: Visit, place: Place, turn: int = 0) -> Iterator[tuple[int, int, Covered]]:
+    """Yield (rank, days from the desk's local today, window of seven local days), nearest first, up to the horizon.
+
+    A visit may end before all were asked: the ranks begin one week further each `turn`.
+    """
+    aheads = range(0, visit.horizon.days + 1, _DAYS)
+    for number, ahead in enumerate(aheads):
+        yield (number - turn) % len(aheads), ahead, week(visit, place, ahead)
 
 
 def week(visit: Visit, place: Place, ahead: int) -> Covered:

@@ -70,7 +70,11 @@ class Covered:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request a platform wants made. `step` is the platform's own name for the page it expects."""
+    """One request a platform wants made. `step` is the platform's own name for the page it expects.
+
+    Lower ranks are asked first. `turn` counts the visits that began with its place, where places take turns; None:
+    all visits count.
+    """
 
     url: str
     step: str = ""
@@ -80,13 +84,16 @@ class Ask:
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     place: Place = ANYWHERE
     window: Covered | None = None
+    rank: int = 0
+    turn: int | None = None
 
 
 @dataclass(frozen=True)
 class Visit:
     """What a platform may know of the desk it is asked about. `today` is the desk's local date.
 
-    `turn` counts the desk's visits: a platform with more places than one visit can ask begins elsewhere each time.
+    `turn` counts the desk's visits: a platform with more places or weeks than one visit can ask begins elsewhere
+    each time.
     """
 
     url: str

@@ -28,9 +28,9 @@ class Result(NamedTuple):
 class Tally:
     """Hands out requests one by one (`next`) and adds up what they proved (`take`, `result`).
 
-    Steps go before calendars, which they may make needless, and near weeks before far ones. At most `limit`
-    requests are handed out, none twice; what is left then is simply not covered. Moments before `now` (aware, in
-    the desk's zone) are not bookable any more: they are dropped, and prove nothing.
+    Lower ranks go first; of one rank steps before calendars, which they may make needless, and near weeks before far
+    ones. At most `limit` requests are handed out, none twice; what is left then is simply not covered. Moments
+    before `now` (aware, in the desk's zone) are not bookable any more: they are dropped, and prove nothing.
     """
 
     def __init__(self, first: Ask, *, limit: int, now: datetime) -> None:
@@ -38,7 +38,7 @@ class Tally:
         self._limit = limit
         self._now = now
         self._past = 0
-        self._queue: list[tuple[date, int, Ask]] = []
+        self._queue: list[tuple[tuple[int, date], int, Ask]] = []
         self._known: set[str] = set()
         self._out: list[Ask] = []
         self._seen: dict[tuple[str, str], Slot] = {}
@@ -126,7 +126,7 @@ class Tally:
         if key in self._known:
             return False
         self._known.add(key)
-        first = ask.window.first if ask.window and ask.window.first else date.min
+        first = (ask.rank, ask.window.first if ask.window and ask.window.first else date.min)
         heappush(self._queue, (first, len(self._known), ask))
         return True
 

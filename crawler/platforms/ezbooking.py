@@ -140,7 +140,9 @@ def _open(page: Page) -> Reading | None:
     fallback = () if hours else (Slot(place, None, desk.url),)
     asks = _calendars(page)
     if not asks and step == 3 and page.ask.step != "describe":  # noqa: PLR2004 -- step 4 names the calendar
-        asks = [Ask(desk.step(3), "describe", "POST", _NEXT, place=place)]
+        asks = [
+            Ask(desk.step(3), "describe", "POST", _NEXT, place=place, rank=page.ask.rank, turn=page.ask.turn)
+        ]
     outcome = Outcome.SLOTS if hours or not asks else None
     reason = f"step {step}: the desk is open"
     if asks:
@@ -157,8 +159,19 @@ def _calendars(page: Page) -> list[Ask]:
 
 
 def _weeks(page: Page, planning: str) -> list[Ask]:
-    desk, place, windows = _desk(page.visit), _place(page), weeks(page.visit, _place(page))
-    return [Ask(desk.week(planning, ahead), "week", place=place, window=days) for ahead, days in windows]
+    """Ask one week at once, before the next planning is chosen, and the others when all plannings were."""
+    desk, place, visit = _desk(page.visit), _place(page), page.visit
+    windows = weeks(visit, place, visit.turn if page.ask.turn is None else page.ask.turn)
+    return [
+        Ask(
+            desk.week(planning, ahead),
+            "week",
+            place=place,
+            window=days,
+            rank=_MOST_PLANNINGS + rank if rank else page.ask.rank,
+        )
+        for rank, ahead, days in windows
+    ]
 
 
 def _choice(page: Page) -> Reading | None:
@@ -173,9 +186,12 @@ def _choice(page: Page) -> Reading | None:
     if not keys:
         return Reading(Outcome.UNREADABLE, f"offers plannings {', '.join(offered)}: none is this desk's")
     url = _desk(page.visit).step(1)
-    begin = page.visit.turn % len(keys)  # a visit may end before all were asked
+    turn, begin = divmod(page.visit.turn, len(keys))  # a visit may end before all were asked
     places = [Place(key, label(page.root, f"planning{key}")) for key in keys[begin:] + keys[:begin]]
-    asks = tuple(Ask(url, "planning", "POST", {"planning": p.key, **_NEXT}, place=p) for p in places)
+    asks = tuple(
+        Ask(url, "planning", "POST", {"planning": p.key, **_NEXT}, place=p, rank=rank, turn=turn)
+        for rank, p in enumerate(places)
+    )
     return Reading(reason=f"step 1: {len(asks)} of {len(offered)} plannings", asks=asks)
 
 

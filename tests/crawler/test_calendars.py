@@ -18,11 +18,21 @@ LINK = re.compile(r"/pick/(?P<unix>[^/]*)")
 def test_weeks_reach_the_horizon_without_a_gap(horizon: int) -> None:
     found = list(weeks(visit(horizon=horizon), A))
     days = [
-        covered.first + timedelta(days=ahead) for _, covered in found if covered.first for ahead in range(7)
+        covered.first + timedelta(days=ahead)
+        for _, _, covered in found
+        if covered.first
+        for ahead in range(7)
     ]
     assert days == [TODAY + timedelta(days=ahead) for ahead in range(len(found) * 7)]
     assert TODAY + timedelta(days=horizon) in days
-    assert [ahead for ahead, _ in found] == list(range(0, horizon + 1, 7))
+    assert [ahead for _, ahead, _ in found] == list(range(0, horizon + 1, 7))
+
+
+@given(st.integers(0, 400), st.integers(0, 10_000))
+def test_each_turn_begins_one_week_further_and_all_weeks_have_theirs(horizon: int, turn: int) -> None:
+    ranks = [rank for rank, _, _ in weeks(visit(horizon=horizon), A, turn)]
+    assert sorted(ranks) == list(range(len(ranks)))
+    assert ranks.index(0) == turn % len(ranks)
 
 
 def test_a_week_has_seven_days_from_where_it_begins() -> None:

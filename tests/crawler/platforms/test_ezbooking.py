@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from configs.outcome import Outcome
 from crawler.platforms import ezbooking, platform
-from crawler.reading import Ask, Covered, Place, Slot
+from crawler.reading import Ask, Covered, Page, Place, Slot, Visit
+from crawler.visit import Tally
 from crawler.walls import interpret
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.pages import DESK, TODAY, page, read, visit
@@ -271,6 +272,40 @@ def test_half_a_marker_does_not_open_a_desk(body: str) -> None:
 
 
 # The calendar
+
+
+def asked_of(seen: Visit, offered: dict[str, str], limit: int) -> list[Ask]:
+    """Return what a visit asks of an open desk whose weeks are all empty."""
+    pages = {
+        "conditions": ez.conditions(),
+        "accept": ez.choice(offered) if offered else ez.terms(),
+        "describe": ez.pick("9846"),
+        "planning": ez.terms(),
+    }
+    tally = Tally(ezbooking.first(seen), limit=limit, now=datetime(2026, 11, 20, 9, tzinfo=UTC))
+    asked = []
+    while ask := tally.next():
+        asked.append(ask)
+        first = ask.window.first if ask.window else None
+        body = ez.week(first) if first else pages[ask.step]
+        tally.take(ask, interpret(platform("ezbooking"), Page(ask.url, 200, body.encode(), seen, ask)))
+    return asked
+
+
+@pytest.mark.parametrize("plannings", [0, 1, 2, 7, 13])
+def test_visits_that_can_ask_one_week_come_to_every_week_of_every_planning(plannings: int) -> None:
+    offered = {str(number): f"Guichet {number}" for number in range(100, 100 + plannings)}
+    visits = [replace(visit(), turn=turn) for turn in range(13 * max(1, plannings))]
+    last = [asked_of(each, offered, limit=4)[-1] for each in visits]
+    assert {ask.step for ask in last} == {"week"}
+    assert len({ask.url for ask in last}) == len(visits)
+
+
+def test_each_planning_is_chosen_and_shows_a_week_before_more_of_their_weeks_are_asked() -> None:
+    asked = asked_of(visit(), {"7": "A", "8": "B"}, limit=100)
+    assert [ask.step for ask in asked[2:8]] == ["planning", "week", "planning", "week", "week", "week"]
+    assert [ask.place.key for ask in asked[2:8]] == ["7", "7", "8", "8", "7", "8"]
+    assert len([ask for ask in asked if ask.step == "week"]) == 26
 
 
 def test_hours_of_a_week_are_read_from_their_links() -> None:
