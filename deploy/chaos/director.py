@@ -98,7 +98,7 @@ class Director:
                 raise RuntimeError(self._field.caretaker.failure)
             if self._watch.is_well() and not self._missing():
                 return True
-            time.sleep(0.3)
+            time.sleep(0.7)
         return False
 
     def _missing(self) -> int:

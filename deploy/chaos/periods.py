@@ -11,18 +11,18 @@ PERIODS = {
     "SEAT_RENEW_SECONDS": "1",
     "FEEDER_SLEEP_SECONDS": "0.5",
     "STOP_GRACE_SECONDS": "1",
-    "KEEPER_SECONDS": "0.5",
-    "PLANNER_SECONDS": "0.5",
+    "KEEPER_SECONDS": "1",
+    "PLANNER_SECONDS": "1",
     "PROVIDER_TIMEOUT_SECONDS": "3",
     "LEASE_SECONDS": "5",
-    "SWEEP_SECONDS": "0.2",
+    "SWEEP_SECONDS": "0.5",
     "NUDGE_SECONDS": "0.5",
     "NUDGE_MAX_SECONDS": "4",
     "RETRY_SECONDS": "1",
     "REARM_SECONDS": "5",
     "HEALTH_AGE_SECONDS": "30",
 }
-INTERVAL = 2  # seconds between two checks of a desk
+INTERVAL = 3  # seconds between two checks of a desk
 # From the end of the last fault (or from the opening) to the inbox: a process that starts anew, its seat, the hold of
 # a desk, a lease, the sweep's longest wait, one more try. Where the machine does other things too, starting takes long.
 _LEAST, _STARTS = 45.0, 2.0
