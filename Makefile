@@ -58,7 +58,7 @@ lint: setup ## ruff, its formatter, mypy strict, the import contracts, yamllint,
 format: setup ## Let ruff mend what it can
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 
-bench: setup ## Measure, print a table, write .state/bench.json
+bench: setup ## Measure, print a table, write .state/bench.json (ARGS=--write: and docs/benchmarks.md)
 	@$(BIN)/python -m deploy.bench $(ARGS)
 
 simulate: setup ## Play hours of watching in minutes: intervals, bans, delays (ARGS=--help, ARGS=--replay)
@@ -70,6 +70,8 @@ lock: setup ## Resolve the dependencies of setup.cfg anew into the hashed lock f
 	    --custom-compile-command "make lock" $${extra#*:} setup.cfg -o $(LOCKS)/$${extra%%:*}.txt; done
 	@echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --custom-compile-command "make lock" -c $(LOCKS)/dev.txt - -o $(LOCKS)/uv.txt
+	@echo urlwatch | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --custom-compile-command "make lock" - -o $(LOCKS)/urlwatch.txt
 
 clean: ## Remove everything that was made here: the environment, the state, the caches
 	@rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -1,7 +1,6 @@
 """Page read → provider accepted, on a quiet stack: the ledger of the notifications of one alert."""
 
 import re
-import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Session
 from api.models.notification import Notification
 from api.models.user import Channel, Contact
 from deploy.bench.control import CODE, open_slot, take_all
+from deploy.bench.figures import percentile
 from deploy.local.stack import Stack
 
 _PATIENCE = 20.0
@@ -28,9 +28,8 @@ class Delays:
     ledgers: list[dict[str, float]]
 
     def percentile(self, stage: str, percent: int) -> float:
-        """Return a percentile of a stage (of few values the 99th is nearly the largest)."""
-        values = [ledger[stage] for ledger in self.ledgers]
-        return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+        """Return a percentile of a stage, in milliseconds."""
+        return percentile([ledger[stage] for ledger in self.ledgers], percent)
 
 
 def measure(stack: Stack, slots: int) -> Delays:

@@ -1,22 +1,33 @@
-"""A page server for measuring: one EZBooking form per host, always full, answered from memory.
+"""A page server for measuring: EZBooking forms on many hosts, always full, answered from memory.
 
-`python -m deploy.bench.pages HOSTS PORT` serves on that many loopback addresses until it is ended. It does as little
-as an HTTP/1.1 server can, so that what is measured beside it is the crawler. The pages are the sandbox's.
+`python -m deploy.bench.pages HOSTS HANGING PORT` serves on that many loopback addresses until it is ended; the last
+HANGING of them take requests and never answer. It does as little as an HTTP/1.1 server can, so that what is measured
+beside it is the crawler. The pages are the sandbox's. GET /arrivals tells when the first page of which form of which
+host was asked since the last such request: JSON, [host, form, seconds since 1970].
 """
 
 import asyncio
+import json
+import re
 import sys
+import time
 import urllib.request
 
 from deploy.sandbox.running import running
 
 FORM = 48803
 _END = b"\r\n\r\n"
+_PATH = re.compile(rb"(GET|POST) /booking/create/(\d+)/(\d) ")
 
 
 def address(number: int) -> str:
     """Return the loopback address of the n-th host."""
     return f"127.81.{number // 250}.{number % 250 + 1}"
+
+
+def first_page(number: int, hosts: int, port: int) -> str:
+    """Return where the n-th desk's visit begins, when desks are dealt out to so many hosts."""
+    return f"http://{address(number % hosts)}:{port}/booking/create/{FORM + number // hosts}"
 
 
 def _pages() -> tuple[bytes, bytes]:
@@ -43,12 +54,15 @@ def _answer(status: str, body: bytes, *headers: str) -> bytes:
 class Pages(asyncio.Protocol):
     """Answers: GET /0 the conditions, POST /0 a redirect to /2, GET /2 the no-slot page."""
 
-    conditions = full = moved = b""
+    conditions = full = b""
+    hanging: frozenset[str] = frozenset()
+    arrivals: list[tuple[str, int, float]] = []  # noqa: RUF012 -- one list for all connections
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the connection to answer on."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- for mypy: a TCP server gives nothing else
         self._transport, self._held = transport, b""
+        self._host = transport.get_extra_info("sockname")[0]
 
     def data_received(self, data: bytes) -> None:
         """Answer every whole request that has come."""
@@ -59,20 +73,34 @@ class Pages(asyncio.Protocol):
             size = int(rest.split(b"\r\n", 1)[0]) if rest else 0
             if len(self._held) < end + len(_END) + size:
                 return
-            self._transport.write(self._choose(self._held[: self._held.index(b"\r\n")]))
+            answer = self._choose(self._held[: self._held.index(b"\r\n")])
+            if self._host not in self.hanging:
+                self._transport.write(answer)
             self._held = self._held[end + len(_END) + size :]
 
     def _choose(self, line: bytes) -> bytes:
-        if line.startswith(b"POST"):
-            return self.moved
-        return self.full if b"/2 " in line else self.conditions
+        asked = _PATH.match(line)
+        if not asked:
+            return self._told()
+        method, form, step = asked.groups()
+        if method == b"POST":
+            return _answer("302 Found", b"", f"Location: /booking/create/{int(form)}/2")
+        if step == b"2":
+            return self.full
+        self.arrivals.append((self._host, int(form), time.time()))
+        return self.conditions
+
+    def _told(self) -> bytes:
+        told = json.dumps(self.arrivals).encode()
+        self.arrivals.clear()
+        return _answer("200 OK", told)
 
 
-async def _serve(hosts: int, port: int) -> None:
+async def _serve(hosts: int, hanging: int, port: int) -> None:
     conditions, full = await asyncio.to_thread(_pages)
     Pages.conditions = _answer("200 OK", conditions, "Set-Cookie: eZSESSID=bench; path=/")
     Pages.full = _answer("200 OK", full)
-    Pages.moved = _answer("302 Found", b"", f"Location: /booking/create/{FORM}/2")
+    Pages.hanging = frozenset(address(number) for number in range(hosts - hanging, hosts))
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Pages, [address(number) for number in range(hosts)], port, backlog=512)
     print("ready", flush=True)
@@ -80,4 +108,4 @@ async def _serve(hosts: int, port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(int(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(_serve(*map(int, sys.argv[1:4])))

@@ -12,15 +12,27 @@ pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("make")]
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.timeout(400)
 def test_a_quick_round_gives_every_figure(tmp_path: Path) -> None:
     target = tmp_path / "bench.json"
     command = [sys.executable, "-m", "deploy.bench", "--quick", "--to", str(target)]
     done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | {"COLUMNS": "200"}, capture_output=True, text=True, timeout=200
+        command, cwd=ROOT, env=os.environ | {"COLUMNS": "200"}, capture_output=True, text=True, timeout=390
     )
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(target.read_text())["figures"]
-    assert figures["full ÷ bare, pages/s"] > 0
-    assert figures["full ÷ bare, CPU a page"] > 0
-    assert figures["slots told"] == 2
-    assert 0 < figures["page read → accepted, p50 ms"] <= figures["page read → accepted, p99 ms"]
+    for name in GOALS:
+        assert figures[name] > 0, name
+
+
+GOALS = (
+    "full ÷ bare Scrapy, pages/s",
+    "full ÷ urlwatch, CPU a page",
+    "page read → accepted, quiet, p50 ms",
+    "page read → accepted, quiet, p99 ms",
+    "lateness p95, ms",
+    "lateness, longest, ms",
+    "desks held at 30 s, lateness p95 ≤ 1 s",
+    "memory of the whole stack (PSS), MB",
+    "CPU of the whole stack, % of one core",
+)

@@ -1,0 +1,106 @@
+"""The full path (claim, fetch, read, compare, commit) beside bare Scrapy and urlwatch: the same pages, in turns."""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import psutil
+
+from deploy.bench import urlwatch
+from deploy.bench.figures import Effort, Figure, Say, at_least, below
+from deploy.bench.ground import Ground, World, cpu, ground, let_pass
+from deploy.bench.pages import FORM, address
+
+HOSTS, PLACES = 1500, 64
+_WARM = 3.0  # seconds of checks before anything is counted
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a crawl did in a time: pages asked, seconds passed, CPU seconds of its process (and of our servers)."""
+
+    pages: int
+    seconds: float
+    cpu: float
+    servers: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Pages a second."""
+        return self.pages / self.seconds
+
+    @property
+    def cpu_ms(self) -> float:
+        """CPU milliseconds a page."""
+        return 1000 * self.cpu / self.pages
+
+
+@dataclass(frozen=True)
+class Round:
+    """One turn of each."""
+
+    full: Work
+    bare: Work
+    urlwatch_ms: float
+
+
+def run(effort: Effort, say: Say) -> list[Figure]:
+    """Measure in turns; figures are medians of the rounds."""
+    other = urlwatch.installed(Path(".state/bench/urlwatch").resolve())
+    with ground(World(HOSTS, HOSTS), PLACES) as made:
+        rounds = [_round(made, other, effort, say) for _ in range(effort.of(3, 1))]
+    return _figures(rounds)
+
+
+def _round(made: Ground, other: urlwatch.Urlwatch, effort: Effort, say: Say) -> Round:
+    seconds = effort.of(8.0, 1.0)
+    bare = _bare(made.port, seconds)
+    full = _full(made, seconds)
+    pages = [f"http://{address(n)}:{made.port}/booking/create/{FORM}/2" for n in range(effort.of(1500, 60))]
+    unchanged = other.unchanged(made.state, pages)
+    say(
+        f"full {full.rate:.0f} pages/s, {full.cpu_ms:.2f} ms CPU a page; bare Scrapy {bare.rate:.0f} pages/s,"
+        f" {bare.cpu_ms:.2f} ms; urlwatch {unchanged:.2f} ms"
+    )
+    return Round(full, bare, unchanged)
+
+
+def _bare(port: int, seconds: float) -> Work:
+    command = [sys.executable, "-m", "deploy.bench.bare", *map(str, (HOSTS, port, PLACES, seconds))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return Work(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def _full(made: Ground, seconds: float) -> Work:
+    with made.spider() as process:
+        let_pass(_WARM)
+        spider = psutil.Process(process.pid)
+        pages, began, ours, servers = made.requests, time.monotonic(), cpu(spider), made.servers_cpu()
+        let_pass(seconds)
+        return Work(
+            made.requests - pages, time.monotonic() - began, cpu(spider) - ours, made.servers_cpu() - servers
+        )
+
+
+def _figures(rounds: list[Round]) -> list[Figure]:
+    return [
+        Figure("full path, pages/s", median(each.full.rate for each in rounds)),
+        Figure("bare Scrapy, pages/s", median(each.bare.rate for each in rounds)),
+        Figure(
+            "full ÷ bare Scrapy, pages/s", median(r.full.rate / r.bare.rate for r in rounds), at_least(1.3)
+        ),
+        Figure("full path, CPU ms a page", median(each.full.cpu_ms for each in rounds)),
+        Figure(
+            "planner, PostgreSQL and Redis beside it, CPU ms a page",
+            median(1000 * each.full.servers / each.full.pages for each in rounds),
+        ),
+        Figure("bare Scrapy, CPU ms a page", median(each.bare.cpu_ms for each in rounds)),
+        Figure("urlwatch, CPU ms a page", median(each.urlwatch_ms for each in rounds)),
+        Figure(
+            "full ÷ urlwatch, CPU a page", median(r.full.cpu_ms / r.urlwatch_ms for r in rounds), below(1.0)
+        ),
+    ]

@@ -1,0 +1,58 @@
+"""Page read → provider accepted: one alert by e-mail, on a quiet stack and beside a crawl at full speed."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from configs.settings import settings
+from deploy.bench import latency
+from deploy.bench.figures import Effort, Figure, Goal, Say, below
+from deploy.bench.ground import World, page_server
+from deploy.local.ports import Ports
+from deploy.local.processes import free_port
+from deploy.local.seed import seed
+from deploy.local.stack import running, wait_ready
+
+_BUSY = World(hosts=300, desks=300)  # each due every second: more than one spider can ask
+
+
+def run(effort: Effort, say: Say) -> list[Figure]:
+    """Measure both."""
+    slots = effort.of(60, 2)
+    quiet = _figures("quiet", _measure(slots, say, latency.hasty))
+    if effort.quick:
+        return quiet
+    port = free_port()
+    with (
+        TemporaryDirectory(prefix="rdv-bench-") as folder,
+        page_server(_BUSY, port, Path(folder) / "pages.log"),
+    ):
+        busy = _measure(slots, say, lambda text: _BUSY.beside(latency.hasty(text), port))
+    return [*quiet, *_figures("crawl at full speed", busy)]
+
+
+def _measure(slots: int, say: Say, edit: Callable[[str], str]) -> latency.Delays:
+    with TemporaryDirectory(prefix="rdv-bench-") as folder:
+        usual = Ports(*(free_port() for _ in range(5)))
+        with running(Path(folder), usual, say, world=False, edit=edit) as stack:
+            os.environ.update(stack.environment)
+            settings.cache_clear()
+            wait_ready(stack)
+            seed(stack)
+            latency.by_mail_only(stack)
+            delays = latency.measure(stack, slots)
+    say(f"{len(delays.ledgers)} slots told")
+    return delays
+
+
+def _figures(where: str, delays: latency.Delays) -> list[Figure]:
+    def figure(stage: str, percent: int, goal: Goal | None = None) -> Figure:
+        return Figure(f"page read → {stage}, {where}, p{percent} ms", delays.percentile(stage, percent), goal)
+
+    return [
+        figure("committed", 50),
+        figure("matched", 50),
+        figure("accepted", 50, below(25)),
+        figure("accepted", 99, below(100)),
+    ]

@@ -1,0 +1,68 @@
+"""Lateness: when each desk was due, read from the queue, beside when its site was really asked."""
+
+import json
+import threading
+import time
+import urllib.request
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+
+import redis
+
+from deploy.bench.ground import Ground
+from deploy.bench.pages import address
+
+_DUE = "due:prefenligne"
+Arrivals = dict[str, list[float]]
+Looks = list[tuple[float, dict[str, float]]]
+
+
+class Watch:
+    """Looks at the due queue now and then, for what each desk is due at; the page server knows when it was asked."""
+
+    def __init__(self, made: Ground, every: float) -> None:
+        self._made, self._every = made, every
+        self._looks: Looks = []
+        self._stop = threading.Event()
+        self.asked: Arrivals = {}
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch while the block lasts."""
+        self._arrivals()
+        thread = threading.Thread(target=self._look)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            thread.join()
+            self.asked = self._arrivals()
+
+    def lateness(self) -> list[float]:
+        """Return for each visit that was seen coming how many milliseconds after its due time its site was asked."""
+        found: list[float] = []
+        for desk, times in self.asked.items():
+            seen = [(at, scores[desk]) for at, scores in self._looks if desk in scores]
+            for before, now in pairwise([0.0, *times]):
+                known = [score for at, score in seen if before < at < now and score <= now]
+                found += [1000 * (now - known[-1])] if known else []
+        return found
+
+    def _look(self) -> None:
+        with redis.Redis.from_url(self._made.environment["REDIS_URL"], decode_responses=True) as client:
+            while not self._stop.wait(self._every):
+                scores = client.zrange(_DUE, 0, -1, withscores=True)
+                self._looks.append((time.time(), dict(scores)))
+
+    def _arrivals(self) -> Arrivals:
+        """Return when each desk's first page was asked since the last call."""
+        port, names = self._made.port, self._made.world.names(self._made.port)
+        with urllib.request.urlopen(f"http://{address(0)}:{port}/arrivals", timeout=30) as answer:
+            told = json.load(answer)
+        found: Arrivals = defaultdict(list)
+        for host, form, at in told:
+            found[names[f"http://{host}:{port}/booking/create/{form}"]].append(at)
+        return found

@@ -1,0 +1,83 @@
+"""What parts of `make bench` share: how long to measure, what a figure is, and what it is held to."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure: for figures, or only to see that it works."""
+
+    quick: bool = False
+
+    def of(self, whole: T, quick: T) -> T:
+        """Return what this effort takes."""
+        return quick if self.quick else whole
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a figure is held to: at least, at most or below a bound."""
+
+    sense: str
+    bound: float
+
+    def met(self, value: float) -> bool:
+        """Whether a value meets it."""
+        met = {"≥": value >= self.bound, "≤": value <= self.bound, "<": value < self.bound}
+        return met[self.sense]
+
+    def __str__(self) -> str:
+        """Return it as the table shows it."""
+        return f"{self.sense} {self.bound:g}"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table; its name carries the unit."""
+
+    name: str
+    value: float
+    goal: Goal | None = None
+
+    @property
+    def verdict(self) -> str:
+        """Return whether the goal is met, nothing where there is none."""
+        return "" if self.goal is None else "yes" if self.goal.met(self.value) else "no"
+
+    @property
+    def shown(self) -> str:
+        """Return the value with as many digits as mean something."""
+        return f"{self.value:.0f}" if abs(self.value) >= 100 else f"{self.value:.3g}"  # noqa: PLR2004
+
+
+Part = Callable[[Effort, Say], list[Figure]]
+
+
+def at_least(bound: float) -> Goal:
+    """Return a goal."""
+    return Goal("≥", bound)
+
+
+def at_most(bound: float) -> Goal:
+    """Return a goal."""
+    return Goal("≤", bound)
+
+
+def below(bound: float) -> Goal:
+    """Return a goal."""
+    return Goal("<", bound)
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return the value that so many percent of all do not exceed (of few, the 99th is the largest).
+
+    Raises:
+        IndexError: there are none.
+    """
+    ranked = sorted(values)
+    return ranked[min(len(ranked) - 1, int(len(ranked) * percent / 100))]
