@@ -58,6 +58,16 @@ class Periods(BaseSettings):
     rate_limited_told_seconds: Seconds = 1800
     overloaded_told_seconds: Seconds = 1800
     maintenance_told_seconds: Seconds = 3600
+    captcha_probe_seconds: Seconds = 900
+    maintenance_probe_seconds: Seconds = 300
+    closed_probe_seconds: Seconds = 86400
+    pause_probe_seconds: Seconds = 3600
+    block_rest_seconds: Seconds = 300
+    rate_rest_seconds: Seconds = 60
+    longest_rest_seconds: Seconds = 7200
+    retry_after_max_seconds: Seconds = 86400
+    calm_seconds: Seconds = 3600
+    refusal_seconds: Seconds = 3600
 
     # Tell
     provider_timeout_seconds: Seconds = 10

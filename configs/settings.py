@@ -120,6 +120,10 @@ class Settings(Periods, BaseSettings):
     spider_processes: int = Field(1, ge=1)
     spider_memory_mb: int = Field(400, ge=1)
     visit_requests: int = Field(24, ge=2)
+    pause_after: int = Field(5, ge=1)
+    proven_intervals: int = Field(5, ge=1)
+    interval_jitter: float = Field(0.05, ge=0, le=1)
+    least_budget_share: float = Field(0.0625, gt=0, le=1)
     scrapyd_url: WebAddress = "http://127.0.0.1:6800"
     scrapyd_username: str = "scrapyd"
     scrapyd_password: SecretStr | None = None

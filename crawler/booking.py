@@ -15,6 +15,7 @@ from twisted.internet.defer import AlreadyCalledError
 from configs.clock import clock
 from configs.desk import Desk
 from configs.settings import settings
+from crawler.allowance import Allowance, Spent
 from crawler.catalogue import check_catalogue, visit_of
 from crawler.choice import Choice, located
 from crawler.failures import NoPage
@@ -99,20 +100,20 @@ class BookingSpider(Spider):
             self.report.print(self.settings)
 
     async def check(
-        self, desk: Desk, token: int | None, url: str | None = None, *, limit: float | None = None
+        self, desk: Desk, token: int | None, url: str | None = None, *, allowance: Allowance | None = None
     ) -> CheckItem:
         """Visit one desk, at `url` if one is given (see `located`), and return how that ended.
 
-        No page is begun after `limit` requests (None: what the host's budget allows a visit). It raises nothing
-        but CancelledError: whatever happens is the check's outcome.
+        `allowance` pays for its requests (None: what the host's budget allows one visit). It raises nothing but
+        CancelledError: whatever happens is the check's outcome.
         """
         desk = located(desk, url) if url else desk
         started_at = clock()
-        session, tally = self._session(), None
+        session, tally = self._session(allowance or Allowance(visit_limit(desk))), None
         try:
             seen = visit_of(desk, turn=token or 0)
             tally = begun(desk, seen)
-            error = await visit(desk, seen, tally, session, visit_limit(desk) if limit is None else limit)
+            error = await visit(desk, seen, tally, session)
             result = tally.result()
         except Exception as fault:  # the edge of a check: whatever it is, the check ends in one outcome
             log.exception("the check of %s failed by a fault of ours", desk.id)
@@ -132,6 +133,8 @@ class BookingSpider(Spider):
             retry_after=result.trouble.retry_after if result.trouble else None,
             booking_url=desk.url,
             process=process_name(),
+            places=result.places,
+            refused=bool(result.trouble and result.trouble.refused),
         )
 
     async def _download(self, request: Request) -> Response:
@@ -147,11 +150,12 @@ class BookingSpider(Spider):
         except AlreadyCalledError as error:
             raise asyncio.CancelledError from error
 
-    def _session(self) -> Session:
+    def _session(self, allowance: Allowance) -> Session:
         return Session(
             self._download,
             deadline=settings().http_deadline_seconds,
             largest=self.settings.getint("DOWNLOAD_MAXSIZE"),
+            allowance=allowance,
         )
 
 
@@ -165,17 +169,20 @@ def begun(desk: Desk, seen: Visit) -> Tally:
     return Tally(first, limit=settings().visit_requests, now=clock().astimezone(desk.zone))
 
 
-async def visit(desk: Desk, seen: Visit, tally: Tally, session: Session, limit: float) -> str | None:
-    """Ask page after page until the tally is content, the time is up or `limit` requests are used up.
+async def visit(desk: Desk, seen: Visit, tally: Tally, session: Session) -> str | None:
+    """Ask page after page until the tally is content, the time is up or the requests are.
 
     Return the first error that kept a page from coming, if one did.
     """
     chosen, error = platform(desk.platform), None
-    while session.clock.left > 0 and session.requests < limit and (ask := tally.next()):
+    while session.clock.left > 0 and (ask := tally.next()):
         if session.requests:
             await session.clock.pause(_gap())
         try:
             page = await session.fetch(ask, seen, chosen.forbidden)
+        except Spent:
+            tally.leave(ask)
+            break
         except NoPage as failure:
             error = error or failure.error
             tally.take(ask, failure.reading)

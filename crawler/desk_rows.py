@@ -3,13 +3,16 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.models.desk import DeskChange, DeskState, DeskStatus, HostState
+from api.models.check import Check
+from api.models.desk import DeskChange, DeskState, DeskStatus
 from configs.desk import Desk, Grade
+from configs.outcome import Outcome
 
 _UNWATCHED = {
     Grade.STALE: "its address is known to be dead",
@@ -28,17 +31,23 @@ WHERE d.id = n.id AND (d.wished_seconds, d.feasible_seconds) IS DISTINCT FROM (n
 class State:
     """What the planner needs of a desk's row."""
 
-    last_token: int
-    last_check_at: datetime | None
-    status: DeskStatus
-    inconclusive: int
+    last_token: int = 0
+    last_check_at: datetime | None = None
+    last_outcome: Outcome | None = None
+    inconclusive: int = 0
 
     @property
     def rests(self) -> bool:
-        """Whether its last answers say to leave it alone for a while."""
-        return self.last_check_at is not None and (
-            self.status is not DeskStatus.ACTIVE or self.inconclusive > 0
-        )
+        """Whether its last answer says to leave it alone for a while."""
+        return self.last_outcome is not None and not self.last_outcome.conclusive
+
+
+class Asked(NamedTuple):
+    """A check as its host felt it."""
+
+    desk_id: str
+    started_at: datetime
+    requests: int
 
 
 def take_changes(session: Session) -> set[str]:
@@ -79,17 +88,15 @@ def write_intervals(
         "feasible": [feasible[each] for each in ids],
     }
     session.execute(_INTERVALS, columns)
-    row = sa.select(
-        DeskState.id, DeskState.last_token, DeskState.last_check_at, DeskState.status, DeskState.inconclusive
-    )
-    states = session.execute(row.where(DeskState.id.in_(ids)))
+    rows = session.scalars(sa.select(DeskState).where(DeskState.id.in_(ids)))
     found = {
-        each.id: State(each.last_token, each.last_check_at, each.status, each.inconclusive) for each in states
+        row.id: State(row.last_token, row.last_check_at, row.last_outcome, row.inconclusive) for row in rows
     }
-    return {each: found.get(each) or State(0, None, DeskStatus.PAUSED, 0) for each in ids}
+    return {each: found.get(each) or State() for each in ids}
 
 
-def rests(session: Session, now: datetime) -> dict[str, datetime]:
-    """Return until when hosts are to be left alone: the memory that an emptied Redis lacks."""
-    row = sa.select(HostState.host, HostState.rests_until).where(HostState.rests_until > now)
-    return {host: until for host, until in session.execute(row) if until}
+def asked_since(session: Session, since: datetime) -> list[Asked]:
+    """Return the checks that began since then, the oldest first."""
+    row = sa.select(Check.desk_id, Check.started_at, Check.requests)
+    rows = session.execute(row.where(Check.started_at >= since).order_by(Check.started_at))
+    return [Asked(desk_id, at, requests) for desk_id, at, requests in rows]

@@ -4,7 +4,7 @@ Every function makes a `Call`, which `send` (planner, writer) or `asend` (feeder
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast
 
@@ -18,7 +18,7 @@ from crawler import lua
 
 T = TypeVar("T")
 Claiming = tuple["Claim", ...]
-_STOPPED = "stopped"
+_STOPPED, _PLANNED = "stopped", "planned"
 _TIMEOUT = 5  # seconds; a script takes milliseconds, a Redis that hangs must not hang a spider's end
 
 
@@ -34,11 +34,15 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A desk that is ours to check until its hold ends. `due` is when it should have been asked."""
+    """A desk that is ours to check until its hold ends. `due` is when it should have been asked.
+
+    `paid` requests of its host's bucket are taken already.
+    """
 
     desk_id: str
     token: int
     due: datetime
+    paid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +58,45 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Bucket:
+    """The requests that a host may be asked, over all processes and systems: how many at once, how many a second."""
+
+    capacity: float
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A desk for the queue. `gap`: seconds that lie at least between two checks of it, whoever asks.
 
-    `last_token` is the desk row's, so that an emptied Redis goes on counting where it was. `hurry`: a desk that
-    is already in the queue may move forward to `due`.
+    `cost`: requests of its cheapest visit, which a claim takes from the host's `bucket`. `last_token` is the desk
+    row's, so that an emptied Redis goes on counting beyond it. `hurry`: a desk that is already in the queue may move
+    forward to `due`. `waits`: whether somebody entitled does; desks without go last.
     """
 
     desk_id: str
     host: str
     gap: float
     due: datetime
+    cost: int
+    bucket: Bucket
     last_token: int = 0
     hurry: bool = False
+    waits: bool = True
+
+    @property
+    def about(self) -> str:
+        """Return what the claim must know of it, as the scripts read it."""
+        sizes = f"{self.gap:.6f} {self.cost} {self.bucket.capacity:.6f} {self.bucket.rate:.9f}"
+        return f"{sizes} {int(self.waits)} {self.host}"
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
     """The end of a visit: when the desk is due again, until when its host is left alone.
 
-    `between`: the floor between two visits; `rest`: a block or a rate limit, None where there was none.
+    `between`: the floor between two visits; `rest`: a block or a rate limit, None where there was none; `unused`:
+    requests that the claim paid for and the visit did not make.
     """
 
     desk_id: str
@@ -81,7 +104,8 @@ class Finish:
     due: datetime
     host: str
     between: datetime
-    rest: datetime | None = field(default=None)
+    rest: datetime | None = None
+    unused: int = 0
 
 
 def connect() -> "redis.Redis":
@@ -144,10 +168,18 @@ def claim(system: str, *, now: datetime, places: int, hold: float) -> Call[Claim
 def _claimed(answer: Any) -> Claimed:
     claims, wake, refused = answer
     return Claimed(
-        tuple(Claim(desk, token, _instant(due)) for desk, token, due in claims),
+        tuple(Claim(desk, token, _instant(due), int(paid)) for desk, token, due, paid in claims),
         _instant(wake) if wake else None,
         tuple(refused),
     )
+
+
+def spend(system: str, desk_id: str, token: int, *, now: datetime) -> Call[bool]:
+    """Take one request more from the bucket of a visit's host.
+
+    Returns whether it may be made: the bucket holds it, the host is not stopped, and the visit still holds the host.
+    """
+    return Call(lua.SPEND, (_desks(system), _STOPPED), (now.timestamp(), desk_id, token), bool)
 
 
 def finish(system: str, visits: Iterable[Finish], *, now: datetime) -> Call[list[bool]]:
@@ -159,22 +191,17 @@ def finish(system: str, visits: Iterable[Finish], *, now: datetime) -> Call[list
     for visit in visits:
         rest = visit.rest.timestamp() if visit.rest else 0
         arguments += [visit.desk_id, visit.token, visit.due.timestamp(), visit.host]
-        arguments += [visit.between.timestamp(), rest]
-    return Call(lua.FINISH, (_due(system),), arguments, lambda answer: [bool(own) for own in answer])
+        arguments += [visit.between.timestamp(), rest, visit.unused]
+    return Call(
+        lua.FINISH, (_due(system), _desks(system)), arguments, lambda answer: [bool(own) for own in answer]
+    )
 
 
 def schedule(system: str, entries: Iterable[Entry]) -> Call[int]:
     """Put desks into the queue, or bring their host, gap and token up to date; return how many were not in it."""
     arguments: list[str | float] = []
     for each in entries:
-        arguments += [
-            each.desk_id,
-            each.host,
-            each.gap,
-            each.due.timestamp(),
-            each.last_token,
-            int(each.hurry),
-        ]
+        arguments += [each.desk_id, each.about, each.due.timestamp(), each.last_token, int(each.hurry)]
     return Call(lua.SCHEDULE, (_due(system), _desks(system)), arguments, int)
 
 
@@ -189,6 +216,24 @@ def rest(hosts: dict[str, datetime], *, now: datetime) -> Call[None]:
     for host, until in hosts.items():
         arguments += [host, until.timestamp()]
     return Call(lua.REST, (), arguments, _nothing)
+
+
+def refill(left: dict[str, tuple[Bucket, float]], *, now: datetime) -> Call[None]:
+    """Fill buckets that Redis lost only as far as their hosts' last requests allow: host → bucket, what is left."""
+    arguments: list[str | float] = [now.timestamp()]
+    for host, (bucket, requests) in left.items():
+        arguments += [host, f"{requests:.6f}", (bucket.capacity - requests) / bucket.rate]
+    return Call(lua.REFILL, (), arguments, _nothing)
+
+
+def planned(client: "redis.Redis") -> bool:
+    """Tell whether everything was planned since Redis was last empty."""
+    return bool(client.exists(_PLANNED))
+
+
+def mark_planned(client: "redis.Redis") -> None:
+    """Remember in Redis that everything is planned."""
+    client.set(_PLANNED, 1)
 
 
 def stop(host: str) -> Call[None]:

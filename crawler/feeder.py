@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -17,6 +18,7 @@ from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler import due, processes
+from crawler.allowance import Allowance
 from crawler.due import Claim, Finish
 from crawler.items import CheckItem, Ended
 from crawler.pace import floor
@@ -32,6 +34,7 @@ log = logging.getLogger(__name__)
 
 Finished = tuple[CheckItem, datetime]
 _GLANCE = 0.2  # seconds between two looks at the engine and the parent process
+_OBEYS_WITHIN = 0.3  # seconds until a visit knows that its host was stopped
 _BEHIND = 0.05  # seconds until a writer that was behind is looked at again
 _LAST_CLAIM = 1.0  # seconds that what is on its way to Redis may still take when we stop
 
@@ -64,7 +67,7 @@ class Feeder:
         self._seat = Seat(self._client, spider.system)
         self._self = processes.myself(spider.system, spider.job, self._seat.holder)
         self._parent = settings().scrapyd_pid or os.getppid()
-        self._running: dict[asyncio.Task[None], tuple[Desk, Claim]] = {}
+        self._running: dict[asyncio.Task[None], tuple[Desk, Claim, Allowance]] = {}
         self._checks = 0
         self._cut_off: list[tuple[Desk, Claim]] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -81,6 +84,7 @@ class Feeder:
         self._writer.on_finish = lambda: loop.call_soon_threadsafe(self._wake.set)
         loops = (self._work(), self._renew(), self._look_after())
         self._tasks = [self._start(each) for each in loops]
+        self._obeying = self._start(self._obey())
 
     async def ended(self) -> tuple[Finished, ...]:
         """Wait for checks and return all that have ended since, each with when it did; none after the last one."""
@@ -163,6 +167,18 @@ class Feeder:
         except redis.RedisError as error:
             self._lost(error)
 
+    async def _obey(self) -> None:
+        """Let visits of hosts that an operator stopped ask nothing more, not even what their claims paid for."""
+        while True:
+            await asyncio.sleep(_OBEYS_WITHIN)
+            try:
+                stopped = await due.asend(self._client, due.stopped())
+            except redis.RedisError as error:
+                self._lost(error)
+                continue
+            for desk, _, allowance in self._running.values():
+                allowance.stopped = allowance.stopped or desk.host in stopped
+
     async def _look_after(self) -> None:
         """Notice what nobody tells us: the engine stops while it asks for nothing, or scrapyd died."""
         while not self._ended:
@@ -206,17 +222,27 @@ class Feeder:
             await self._give_back(known)
             return
         for desk, claim in known:
-            task = asyncio.create_task(self._check(desk, claim))
-            self._running[task] = desk, claim
+            allowance = Allowance(claim.paid, partial(self._spend, claim))
+            task = asyncio.create_task(self._check(desk, claim, allowance))
+            self._running[task] = desk, claim, allowance
             task.add_done_callback(self._check_ended)
 
-    async def _check(self, desk: Desk, claim: Claim) -> None:
-        check = await self._spider.check(desk, claim.token)
+    async def _spend(self, claim: Claim) -> bool:
+        """Ask for one request beyond those that the claim paid for."""
+        call = due.spend(self._spider.system, claim.desk_id, claim.token, now=clock())
+        try:
+            return await due.asend(self._client, call)
+        except redis.RedisError as error:
+            self._lost(error)
+            return False
+
+    async def _check(self, desk: Desk, claim: Claim, allowance: Allowance) -> None:
+        check = await self._spider.check(desk, claim.token, allowance=allowance)
         self._finished.put_nowait((check, clock()))
         self._checks += 1
 
     def _check_ended(self, task: "asyncio.Task[None]") -> None:
-        desk, claim = self._running.pop(task)
+        desk, claim, _ = self._running.pop(task)
         if task.cancelled():
             self._cut_off.append((desk, claim))
         elif fault := task.exception():
@@ -252,7 +278,7 @@ class Feeder:
         await self._leave_seat()
         if self._running:
             await asyncio.wait(self._running, timeout=settings().stop_grace_seconds)
-        await _cancelled(list(self._running))
+        await _cancelled([*self._running, self._obeying])
         await self._give_back(self._cut_off)
         await self._leave()
         self._writer.on_finish = None

@@ -14,6 +14,7 @@ from w3lib.url import safe_url_string
 
 from configs.hosts import host_of
 from configs.settings import settings
+from crawler.allowance import Allowance
 from crawler.failures import KNOWN, NoPage, again, no_page
 from crawler.reading import Ask, Outcome, Page, Visit
 from crawler.sites import on_wire, same_site
@@ -83,15 +84,22 @@ class _Step:
 class Session:
     """What belongs to one check and ends with it; nothing in it is ever shared with another.
 
-    `deadline` is in seconds, `largest` in bytes, unpacked.
+    `deadline` is in seconds, `largest` in bytes, unpacked; `allowance` pays for each request, redirects and second
+    tries too.
     """
 
     def __init__(
-        self, download: Download, deadline: float, largest: int, now: Callable[[], float] = monotonic
+        self,
+        download: Download,
+        deadline: float,
+        largest: int,
+        allowance: Allowance,
+        now: Callable[[], float] = monotonic,
     ) -> None:
         self.clock = Clock(deadline, now)
         self.requests = 0
         self._download = download
+        self._allowance = allowance
         self._largest = largest
         self._cookies = CookieJar()
         self._retries = RETRIES
@@ -102,6 +110,7 @@ class Session:
 
         Raises:
             NoPage: there is none; it says the outcome and the reason.
+            Spent: the visit may not ask for it; nothing is known of it.
         """
         step = _first(ask, self._referer)
         for _ in range(REDIRECTS + 1):
@@ -131,6 +140,7 @@ class Session:
                 pause *= 2
 
     async def _send(self, step: _Step) -> Response:
+        await self._allowance.take()
         self.clock.start()
         if (left := self.clock.left) <= 0:
             raise TimeoutError(f"the {self.clock.deadline:g} s of this check are over")

@@ -14,7 +14,8 @@ class CheckItem:
 
     `milliseconds` run from the first request on, pauses of ours left out; `requests` counts redirects and
     retries too; `reason` is the evidence, `error` the exception behind an inconclusive outcome; `retry_after`
-    is in seconds; `process` is host:pid.
+    is in seconds; `process` is host:pid; `places` are the keys of those the visit knew of, asked or not; `refused`:
+    this page answered a plain 403.
     """
 
     desk_id: str
@@ -30,6 +31,8 @@ class CheckItem:
     retry_after: float | None
     booking_url: str
     process: str
+    places: tuple[str, ...] = ()
+    refused: bool = False
 
 
 @dataclass(frozen=True)

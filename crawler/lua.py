@@ -1,9 +1,10 @@
 """The due queue's scripts: each is atomic in Redis and told the time, so that a frozen clock freezes it too.
 
-Keys: `due:<system>` sorted set of desks by the second they are due; `desks:<system>` hash, desk → "<gap> <host>";
-`<system>:checks` list an operator pushes desk ids to; `token:<desk>` counter; `host:<host>` "<until> <desk> <token>"
-while a visit holds it, "<until>" while it only rests between two; `rest:<host>` and `floor:<desk>` "<until>";
-`stopped` set of the hosts that an operator stopped.
+Keys: `due:<system>` sorted set of desks by the second they are due; `desks:<system>` hash, desk → "<gap> <cost>
+<capacity> <a second> <1: somebody waits> <host>"; `<system>:checks` list an operator pushes desk ids to;
+`token:<desk>` counter; `host:<host>` "<until> <desk> <token>" while a visit holds it, "<until>" while it only rests
+between two; `bucket:<host>` "<requests left> <at>", full where there is none; `rest:<host>` and `floor:<desk>`
+"<until>"; `stopped` set of the hosts that an operator stopped; `planned` there since everything was planned.
 Expiry by Redis only clears litter: what counts is the `until` inside, compared with the time given.
 """
 
@@ -17,13 +18,36 @@ local function keep(key, value, seconds)
 end
 """
 
+# A bucket fills by itself up to its capacity; a clock that runs behind another's does not fill it twice.
+_BUCKET = """
+local function about(text)
+  local gap, cost, capacity, rate, waits, host =
+    string.match(text or '', '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
+  return host and {gap = tonumber(gap), cost = tonumber(cost), capacity = tonumber(capacity),
+    rate = tonumber(rate), waits = waits == '1', host = host}
+end
+local function left_in(desk, now)
+  local left, at = string.match(redis.call('GET', 'bucket:' .. desk.host) or '', '^(%S+) (%S+)$')
+  if not left then return desk.capacity, now end
+  left, at = tonumber(left), tonumber(at)
+  return math.min(desk.capacity, left + math.max(0, now - at) * desk.rate), math.max(at, now)
+end
+local function fill(desk, left, at)
+  local seconds = (desk.capacity - left) / desk.rate
+  keep('bucket:' .. desk.host, string.format('%.6f %.6f', left, at), seconds)
+end
+local SLIP = 1e-6  -- what is lost by counting in decimals
+"""
+
 # KEYS due, desks, pushed, stopped; ARGV now, places, hold (seconds).
-# Returns {{desk, token, due}…, wake ('' if nothing waits), refused pushes}.
+# Desks that nobody waits for come after all that somebody does, however overdue they are.
+# Returns {{desk, token, due, requests paid}…, wake ('' if nothing waits), refused pushes}.
 CLAIM = (
     _UNTIL
+    + _BUCKET
     + """
 local now, places, hold = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local claims, refused, wake, skipped = {}, {}, math.huge, 0
+local claims, refused, unpaid, wake, skipped = {}, {}, {}, math.huge, 0
 
 for _, desk in ipairs(redis.call('LPOP', KEYS[3], 100) or {}) do
   if redis.call('ZSCORE', KEYS[1], desk) then
@@ -33,36 +57,49 @@ for _, desk in ipairs(redis.call('LPOP', KEYS[3], 100) or {}) do
   end
 end
 
-local function take(desk, due, gap, host)
-  local token = redis.call('INCR', 'token:' .. desk)
+local function take(name, due, desk, left, at)
+  local token = redis.call('INCR', 'token:' .. name)
   local limit = string.format('%.6f', now + hold)
-  redis.call('ZADD', KEYS[1], limit, desk)
-  keep('host:' .. host, limit .. ' ' .. desk .. ' ' .. token, hold)
-  keep('floor:' .. desk, string.format('%.6f', now + gap), gap)
-  claims[#claims + 1] = {desk, token, due}
+  redis.call('ZADD', KEYS[1], limit, name)
+  keep('host:' .. desk.host, limit .. ' ' .. name .. ' ' .. token, hold)
+  keep('floor:' .. name, string.format('%.6f', now + desk.gap), desk.gap)
+  fill(desk, left - desk.cost, at)
+  claims[#claims + 1] = {name, token, due, desk.cost}
+end
+
+local function try(name, due, desk)
+  if redis.call('SISMEMBER', KEYS[4], desk.host) == 1 then return false end
+  local free = math.max(until_of('host:' .. desk.host), until_of('rest:' .. desk.host), until_of('floor:' .. name))
+  local left, at = left_in(desk, now)
+  if left + SLIP < desk.cost then free = math.max(free, at + (desk.cost - left) / desk.rate) end
+  if free > now then
+    wake = math.min(wake, free)
+    return false
+  end
+  take(name, due, desk, left, at)
+  return true
 end
 
 while #claims < places do
   local page = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', skipped, 200)
   if #page == 0 then break end
-  for at = 1, #page, 2 do
+  for item = 1, #page, 2 do
     if #claims == places then break end
-    local desk, due = page[at], page[at + 1]
-    local gap, host = string.match(redis.call('HGET', KEYS[2], desk) or '', '^(%S+) (%S+)$')
-    if not host then
-      redis.call('ZREM', KEYS[1], desk)
-    else
-      local free = math.max(until_of('host:' .. host), until_of('rest:' .. host), until_of('floor:' .. desk))
-      if redis.call('SISMEMBER', KEYS[4], host) == 1 then
-        skipped = skipped + 1
-      elseif free <= now then
-        take(desk, due, tonumber(gap), host)
-      else
-        wake = math.min(wake, free)
-        skipped = skipped + 1
-      end
+    local name, due = page[item], page[item + 1]
+    local desk = about(redis.call('HGET', KEYS[2], name))
+    if not desk then
+      redis.call('ZREM', KEYS[1], name)
+    elseif not desk.waits then
+      unpaid[#unpaid + 1] = {name, due, desk}
+      skipped = skipped + 1
+    elseif not try(name, due, desk) then
+      skipped = skipped + 1
     end
   end
+end
+for _, each in ipairs(unpaid) do
+  if #claims == places then break end
+  try(unpack(each))
 end
 
 local following = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
@@ -71,40 +108,68 @@ return {claims, wake == math.huge and '' or string.format('%.6f', wake), refused
 """
 )
 
-# KEYS due; ARGV now, then for each visit: desk, token, due again, host, between visits until, rest until.
-# Returns for each visit whether its token was still the desk's own.
+# KEYS desks, stopped; ARGV now, desk, token. One request more of a visit that still holds its host.
+# Returns 1 where it may be made.
+SPEND = (
+    _UNTIL
+    + _BUCKET
+    + """
+local desk = about(redis.call('HGET', KEYS[1], ARGV[2]))
+if not desk or redis.call('SISMEMBER', KEYS[2], desk.host) == 1 then return 0 end
+local holder = string.match(redis.call('GET', 'host:' .. desk.host) or '', ' (.+)$')
+local left, at = left_in(desk, tonumber(ARGV[1]))
+if holder ~= ARGV[2] .. ' ' .. ARGV[3] or left + SLIP < 1 then return 0 end
+fill(desk, left - 1, at)
+return 1
+"""
+)
+
+# KEYS due, desks; ARGV now, then for each visit: desk, token, due again, host, between visits until, rest until,
+# requests paid and not made. Returns for each visit whether its token was still the desk's own.
 FINISH = (
     _UNTIL
+    + _BUCKET
     + """
 local now, own = tonumber(ARGV[1]), {}
-for at = 2, #ARGV, 6 do
-  local desk, token, due, host = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-  local between, rest = tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5])
-  if redis.call('GET', 'token:' .. desk) == token then
-    redis.call('ZADD', KEYS[1], 'XX', due, desk)
+for item = 2, #ARGV, 7 do
+  local name, token, due, host = ARGV[item], ARGV[item + 1], ARGV[item + 2], ARGV[item + 3]
+  local between, rest, unused = tonumber(ARGV[item + 4]), tonumber(ARGV[item + 5]), tonumber(ARGV[item + 6])
+  if redis.call('GET', 'token:' .. name) == token then
+    redis.call('ZADD', KEYS[1], 'XX', due, name)
     own[#own + 1] = 1
   else
     own[#own + 1] = 0
   end
-  local holder = string.match(redis.call('GET', 'host:' .. host) or '', ' (.+)$')
-  if holder == desk .. ' ' .. token then
-    keep('host:' .. host, ARGV[at + 4], between - now)
+  local held = redis.call('GET', 'host:' .. host)
+  local holder = held and string.match(held, ' (.+)$')
+  if holder == name .. ' ' .. token then
+    keep('host:' .. host, ARGV[item + 4], between - now)
+    local desk = unused > 0 and about(redis.call('HGET', KEYS[2], name))
+    if desk then
+      local left, at = left_in(desk, now)
+      fill(desk, math.min(desk.capacity, left + unused), at)
+    end
+  elseif not holder and between > math.max(now, until_of('host:' .. host)) then
+    keep('host:' .. host, ARGV[item + 4], between - now)
   end
-  if rest > until_of('rest:' .. host) then keep('rest:' .. host, ARGV[at + 5], rest - now) end
+  if rest > until_of('rest:' .. host) then keep('rest:' .. host, ARGV[item + 5], rest - now) end
 end
 return own
 """
 )
 
-# KEYS due, desks; ARGV for each desk: desk, host, gap (seconds), due, last token, hurry (1: earlier is better).
-# A desk that is already in the queue only ever moves forward, and only where it is hurried. Returns how many are new.
+# KEYS due, desks; ARGV for each desk: desk, what the hash says of it, due, last token, hurry (1: earlier is better).
+# A desk that is already in the queue only ever moves forward, and only where it is hurried. A token that was lost
+# goes on far beyond the row's: a check may still run whose token no row knows. Returns how many are new.
 SCHEDULE = """
-local added = 0
-for at = 1, #ARGV, 6 do
-  local desk, due, last = ARGV[at], ARGV[at + 3], tonumber(ARGV[at + 4])
-  redis.call('HSET', KEYS[2], desk, ARGV[at + 2] .. ' ' .. ARGV[at + 1])
-  if tonumber(redis.call('GET', 'token:' .. desk) or 0) < last then redis.call('SET', 'token:' .. desk, last) end
-  added = added + redis.call('ZADD', KEYS[1], ARGV[at + 5] == '1' and 'LT' or 'NX', due, desk)
+local added, JUMP = 0, 1000
+for at = 1, #ARGV, 5 do
+  local desk, due, last = ARGV[at], ARGV[at + 2], tonumber(ARGV[at + 3])
+  redis.call('HSET', KEYS[2], desk, ARGV[at + 1])
+  local token = tonumber(redis.call('GET', 'token:' .. desk))
+  if not token and last > 0 then last = last + JUMP end
+  if (token or 0) < last then redis.call('SET', 'token:' .. desk, last) end
+  added = added + redis.call('ZADD', KEYS[1], ARGV[at + 4] == '1' and 'LT' or 'NX', due, desk)
 end
 return added
 """
@@ -125,6 +190,14 @@ for at = 2, #ARGV, 2 do
 end
 """
 )
+
+# ARGV now, then host, requests left, seconds until it is full. Only buckets that are not there are filled so far.
+REFILL = """
+for at = 2, #ARGV, 3 do
+  local milliseconds = math.max(1, math.ceil(tonumber(ARGV[at + 2]) * 1000))
+  redis.call('SET', 'bucket:' .. ARGV[at], ARGV[at + 1] .. ' ' .. ARGV[1], 'NX', 'PX', milliseconds)
+end
+"""
 
 # KEYS stopped; ARGV host.
 STOP = "redis.call('SADD', KEYS[1], ARGV[1])"

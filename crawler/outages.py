@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from api.models.desk import OutageReason
 from configs.outcome import Outcome
-from crawler.pace import COUNTED, PAUSE_AFTER
+from configs.settings import settings
+from crawler.pace import COUNTED
 
 # What was learned before an outage began ends nothing: a check may be written later than the block that overtook it.
 _END = sa.text("""
@@ -47,7 +48,7 @@ _AT_ONCE = frozenset(
 
 def reason_of(outcome: Outcome, inconclusive: int) -> OutageReason | None:
     """Return why a desk is not watched after this outcome, the `inconclusive`-th that counts; None: it is, still."""
-    paused = outcome in COUNTED and inconclusive >= PAUSE_AFTER
+    paused = outcome in COUNTED and inconclusive >= settings().pause_after
     return OutageReason(outcome.value) if outcome in _AT_ONCE or paused else None
 
 

@@ -7,15 +7,11 @@ from zlib import crc32
 
 from configs.desk import FASTEST
 from configs.outcome import Outcome
+from configs.settings import settings
 
 MINUTE = 60
-HOUR = 3600
-PAUSE_AFTER = 5  # checks in a row that prove nothing and count
-BLOCK_REST = 5 * MINUTE
-RATE_REST = MINUTE
-LONGEST_REST = 2 * HOUR
 COUNTED = frozenset({Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.UNREACHABLE, Outcome.UNREADABLE})
-_PROBES = {Outcome.CAPTCHA: 15 * MINUTE, Outcome.MAINTENANCE: 5 * MINUTE, Outcome.CLOSED: 24 * HOUR}
+_DOUBLINGS = 12  # more would only make large numbers larger
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +20,6 @@ class Wish:
 
     seconds: float
     cost: int
-
-
-@dataclass(frozen=True, slots=True)
-class Next:
-    """What an outcome does: the desk's next time, and the host's rest with its reason where it rests."""
-
-    due: datetime
-    rest_until: datetime | None = None
-    rest_reason: str | None = None
 
 
 def wished(own: float, plans: Iterable[float], heartbeat: float) -> float:
@@ -69,16 +56,34 @@ def floor(requests: int, budget: float) -> float:
     return requests * MINUTE / budget
 
 
+def luck(*of: object) -> float:
+    """Return a number from 0 to 1 that looks drawn by lot and is the same for the same things."""
+    return crc32(" ".join(map(str, of)).encode()) / 2**32
+
+
 def first_due(desk_id: str, interval: float, now: datetime) -> datetime:
     """Spread desks over their interval: each has its own place in it, the same after every restart."""
-    return now + timedelta(seconds=interval * crc32(desk_id.encode()) / 2**32)
+    return now + timedelta(seconds=interval * luck(desk_id))
 
 
-def inconclusive(outcome: Outcome, before: int) -> int:
-    """Return how many checks in a row now count towards the pause."""
-    if outcome.conclusive:
-        return 0
-    return before + (outcome in COUNTED)
+def counts(outcome: Outcome, *, captcha_expected: bool = False) -> bool:
+    """Tell whether a check that proves nothing counts towards the pause.
+
+    A captcha does not where the page always has one: there it is all that can be seen.
+    """
+    return outcome in COUNTED and not (captcha_expected and outcome is Outcome.CAPTCHA)
+
+
+def wait(outcome: Outcome, interval: float, inconclusive: int) -> float:
+    """Return the seconds from a check's start to the desk's next one, before any jitter.
+
+    `inconclusive` says how many in a row have counted towards the pause, this one included.
+    """
+    slowest = _probe(outcome)
+    if inconclusive >= settings().pause_after and outcome in COUNTED:
+        doublings = min(inconclusive - settings().pause_after + 1, _DOUBLINGS)
+        return max(interval, slowest, min(settings().pause_probe_seconds, interval * 2.0**doublings))
+    return max(interval * _slower(outcome, inconclusive), slowest)
 
 
 def after(
@@ -88,40 +93,31 @@ def after(
     now: datetime,
     interval: float,
     inconclusive: int,
-    retry_after: float | None = None,
-) -> Next:
-    """Decide what follows a check. `inconclusive` counts this one; `retry_after` is the site's, in seconds."""
-    wait = _wait(outcome, interval, inconclusive)
-    due = max(started_at + timedelta(seconds=wait), now)
-    seconds, reason = _rest(outcome, retry_after)
-    if not reason:
-        return Next(due)
-    until = now + timedelta(seconds=seconds)
-    return Next(max(due, until), until, reason)
+    lot: float = 0,
+) -> datetime:
+    """Return when the desk is due again: never in the past, never before its interval is over.
+
+    `lot`, from 0 to 1, is its draw: intervals are longer by up to INTERVAL_JITTER, so that desks that started
+    together do not stay together, and no site sees a clock.
+    """
+    seconds = wait(outcome, interval, inconclusive) * (1 + settings().interval_jitter * lot)
+    return max(started_at + timedelta(seconds=seconds), now)
 
 
-def _wait(outcome: Outcome, interval: float, inconclusive: int) -> float:
-    if outcome in _PROBES:
-        return max(interval, _PROBES[outcome])
-    if outcome in (Outcome.BLOCKED, Outcome.RATE_LIMITED):
-        return interval  # what rests is the host, not the desk
-    return interval if outcome.conclusive else _slower(outcome, interval, inconclusive)
+def _probe(outcome: Outcome) -> float:
+    """Return how seldom a desk is asked at the most after this outcome; 0 where that is up to its interval."""
+    current = settings()
+    probes = {
+        Outcome.CAPTCHA: current.captcha_probe_seconds,
+        Outcome.MAINTENANCE: current.maintenance_probe_seconds,
+        Outcome.CLOSED: current.closed_probe_seconds,
+    }
+    return probes.get(outcome, 0)
 
 
-def _slower(outcome: Outcome, interval: float, inconclusive: int) -> float:
+def _slower(outcome: Outcome, inconclusive: int) -> float:
     if outcome is Outcome.OVERLOADED:
-        return interval * 2  # never more: sites are overloaded when they open their slots
-    if inconclusive >= PAUSE_AFTER:
-        doublings = min(inconclusive - PAUSE_AFTER + 1, 12)  # 2**12 seconds are more than an hour
-        return max(interval, min(HOUR, interval * 2.0**doublings))
+        return 2  # never more: sites are overloaded when they open their slots
     if outcome is Outcome.UNREACHABLE:
-        return interval * 1.5
-    return interval * 2 if inconclusive > 1 else interval
-
-
-def _rest(outcome: Outcome, retry_after: float | None) -> tuple[float, str | None]:
-    if outcome is Outcome.BLOCKED:
-        return max(BLOCK_REST, min(retry_after or 0, LONGEST_REST)), "the site refused us"
-    if outcome is Outcome.RATE_LIMITED:
-        return min(retry_after or RATE_REST, LONGEST_REST), "the site asked us to come less often"
-    return 0, None
+        return 1.5
+    return 2 if outcome is Outcome.UNREADABLE and inconclusive > 1 else 1

@@ -6,8 +6,7 @@ Queue first, then commit: what a crash leaves in between is planned once more, n
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 
 import redis
@@ -19,12 +18,11 @@ from configs.clock import clock
 from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import settings
-from crawler import demand, desk_rows, due, pace, switch
+from crawler import demand, desk_rows, due, host_rows, switch
 from crawler.catalogue import system_of, systems
-from crawler.desk_rows import State
 from crawler.due import Entry
+from crawler.entries import MEMORY, Plan, Task, entry, felt, plan_of
 from crawler.lapse import close_unproven
-from crawler.schedule import budget_of, cost_of, own_interval
 
 log = logging.getLogger(__name__)
 
@@ -32,15 +30,6 @@ AWAY = (sa.exc.DBAPIError, sa.exc.TimeoutError, redis.RedisError)
 _LOCK = 0x72647670  # the planners' advisory lock: one of them plans, the others look on
 _OVERLAP = timedelta(seconds=5)  # a grant may be committed a little after the moment it begins
 _AT_ONCE = 500  # desks in one script
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What a look at the tables found to do. `requested` are to be checked now, `whole` means every desk."""
-
-    changed: frozenset[str]
-    requested: frozenset[str]
-    whole: bool
 
 
 class Planner:
@@ -76,13 +65,14 @@ class Planner:
             sqlalchemy.exc.DBAPIError, redis.RedisError: a server is away; nothing is forgotten.
         """
         self._make_days(now)
-        _lapse(now)
+        _mend(now)
         switch.remind(self._client)
-        whole = self._whole_is_due(now)
+        emptied = not due.planned(self._client)
+        whole = emptied or self._whole_is_due(now)
         with session() as rows:
             if not rows.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_LOCK))):
                 return 0
-            task = self._task(rows, now, whole=whole)
+            task = self._task(rows, now, whole=whole, emptied=emptied)
             chosen = _chosen(task)
             if chosen or whole:
                 self._plan(rows, chosen, task, now)
@@ -104,29 +94,41 @@ class Planner:
             return True
         return now - self._whole_at >= timedelta(seconds=settings().reconcile_seconds)
 
-    def _task(self, rows: sa.orm.Session, now: datetime, *, whole: bool) -> Task:
+    def _task(self, rows: sa.orm.Session, now: datetime, *, whole: bool, emptied: bool) -> Task:
         changed, requested = desk_rows.take_changes(rows), desk_rows.take_requests(rows)
         since = (self._looked_at or now) - _OVERLAP
         turned = set() if whole else demand.turned(rows, desks().values(), since, now)
-        return Task(frozenset(changed | turned), frozenset(requested), whole)
+        return Task(frozenset(changed | turned), frozenset(requested), whole, emptied)
 
     def _plan(self, rows: sa.orm.Session, chosen: Collection[Desk], task: Task, now: datetime) -> None:
         watched = [desk for desk in chosen if desk.schedulable]
         if task.whole:
             desk_rows.insert_missing(rows, chosen)
-        wished = _wished(rows, watched, now)
-        feasible = _feasible(watched, wished)
-        states = desk_rows.write_intervals(rows, wished, feasible)
+        plan = plan_of(
+            watched,
+            demand.intervals(rows, watched, now),
+            host_rows.shares(rows, {desk.host for desk in watched}),
+        )
+        states = desk_rows.write_intervals(rows, plan.wished, plan.feasible)
         entries: dict[str, list[Entry]] = defaultdict(list)
         for desk in watched:
-            interval = max(wished[desk.id], feasible[desk.id])
-            entries[system_of(desk)].append(_entry(desk, states[desk.id], interval, task, now))
-        if task.whole:  # before anything is due: an emptied Redis does not know which hosts rest
-            due.send(self._client, due.rest(desk_rows.rests(rows, now), now=now))
+            entries[system_of(desk)].append(entry(desk, states[desk.id], plan, task, now))
+        if task.whole:
+            self._remind(rows, plan, task, now)
         self._fill(entries)
         if task.whole:
             self._drop_strangers(entries)
             self._sizes = {system: len(entries[system]) for system in systems()}
+            due.mark_planned(self._client)
+
+    def _remind(self, rows: sa.orm.Session, plan: Plan, task: Task, now: datetime) -> None:
+        """Tell Redis, before anything is due there, what it may have forgotten of hosts."""
+        if task.emptied:
+            asked = desk_rows.asked_since(rows, now - MEMORY)
+            left, floors = felt(asked, desks(), plan.buckets, now)
+            due.send(self._client, due.refill(left, now=now))
+            due.send(self._client, due.rest(floors, now=now))
+        due.send(self._client, due.rest(host_rows.rests(rows, now), now=now))
 
     def _fill(self, entries: dict[str, list[Entry]]) -> None:
         for system, each in entries.items():
@@ -142,12 +144,14 @@ class Planner:
                 due.send(self._client, due.drop(system, strangers[start : start + _AT_ONCE]))
 
 
-def _lapse(now: datetime) -> None:
-    """Close what nobody confirmed, in a transaction of its own: writers of checks wait for it only so long."""
+def _mend(now: datetime) -> None:
+    """Do what time does, each in a transaction of its own: writers of checks wait for it only so long."""
     with session() as rows:
         closed = close_unproven(rows, now)
     if closed:
         log.info("%d slots lapsed: nobody could confirm them", closed)
+    with session() as rows:
+        host_rows.calm(rows, now)
 
 
 def _chosen(task: Task) -> list[Desk]:
@@ -159,46 +163,3 @@ def _chosen(task: Task) -> list[Desk]:
     ]
     hosts = {desk.host for desk in named}
     return [desk for desk in desks().values() if desk.host in hosts and desk.schedulable]
-
-
-def _wished(rows: sa.orm.Session, watched: Collection[Desk], now: datetime) -> dict[str, float]:
-    promised = demand.intervals(rows, watched, now)
-    heartbeat = settings().heartbeat_seconds
-    return {
-        desk.id: pace.wished(own_interval(desk), promised.get(desk.id, ()), heartbeat) for desk in watched
-    }
-
-
-def _feasible(watched: Iterable[Desk], wished: dict[str, float]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for sharing in demand.by_host(watched).values():
-        wishes = {desk.id: pace.Wish(wished[desk.id], cost_of(desk)) for desk in sharing}
-        found |= pace.feasible(wishes, min(budget_of(desk) for desk in sharing))
-    return found
-
-
-def _entry(desk: Desk, state: State, interval: float, task: Task, now: datetime) -> Entry:
-    """Decide when a desk is due, as far as the queue does not know it better.
-
-    What rests (a captcha, a closed page, repeated failures) is hurried by a person who asks for a check, not by
-    one more who waits.
-    """
-    asked = desk.id in task.requested
-    return Entry(
-        desk.id,
-        desk.host,
-        pace.gap(desk.interval),
-        now if asked else _due_at(desk, state, interval, task, now),
-        state.last_token,
-        hurry=asked or not state.rests,
-    )
-
-
-def _due_at(desk: Desk, state: State, interval: float, task: Task, now: datetime) -> datetime:
-    again = state.last_check_at + timedelta(seconds=interval) if state.last_check_at else now
-    if again > now:
-        return again
-    if desk.id in task.changed:
-        return now
-    # Nobody knows an unchecked desk's state: it does not wait for the first heartbeat.
-    return pace.first_due(desk.id, min(interval, own_interval(desk)), now)

@@ -171,6 +171,7 @@ class Reading:
     fallback: tuple[Slot, ...] = ()
     next_at: datetime | date | None = None
     retry_after: float | None = None  # seconds
+    refused: bool = False  # a plain 403, which may mean this page alone
 
     @property
     def silent(self) -> bool:

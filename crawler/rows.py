@@ -13,16 +13,16 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.desk import DeskStatus, OutageReason
 from configs.desk import Desk
-from configs.outcome import Outcome
 from configs.prefecture import desks
-from crawler import opened, outages, pace
+from crawler import desk_states, host_rows, opened, outages, pace, refusals
 from crawler.compare import Known, Seen
+from crawler.desk_states import Part
 from crawler.due import Finish
+from crawler.host_memory import RESTING
 from crawler.items import CheckItem
 from crawler.reading import Covered
-from crawler.schedule import budget_of, desks_on, own_interval
+from crawler.schedule import budget_of, cost_of, own_interval
 
 _CHECKS = sa.text("""
 INSERT INTO checks (started_at, desk_id, token, outcome, evidence, milliseconds, requests, slots_seen, covered,
@@ -34,54 +34,6 @@ FROM unnest(CAST(:started_at AS timestamptz[]), CAST(:desk_id AS text[]), CAST(:
             CAST(:process AS text[]), CAST(:error AS text[]))
   AS n(started_at, desk_id, token, outcome, evidence, milliseconds, requests, slots, covered, process, error)
 """)
-
-# A token older than the row's own changes nothing: such a row does not come back.
-_DESKS = sa.text("""
-UPDATE desks d SET
-  last_token = n.token,
-  last_check_at = n.started_at,
-  last_proven_at = CASE WHEN n.proven THEN n.started_at ELSE d.last_proven_at END,
-  last_slot_at = CASE WHEN n.slots > 0 THEN n.seen_at ELSE d.last_slot_at END,
-  inconclusive = CASE WHEN n.proven THEN 0 ELSE d.inconclusive + n.counts END,
-  achieved_seconds = CASE
-    WHEN d.last_check_at IS NULL OR n.started_at <= d.last_check_at THEN d.achieved_seconds
-    ELSE (4 * coalesce(d.achieved_seconds, extract(epoch FROM n.started_at - d.last_check_at))
-          + extract(epoch FROM n.started_at - d.last_check_at)) / 5 END,
-  status = CASE WHEN n.pauses AND d.inconclusive + n.counts >= :pause
-    THEN 'ERROR' ELSE coalesce(n.status, d.status) END,
-  status_reason = CASE WHEN n.pauses AND d.inconclusive + n.counts >= :pause
-    THEN d.inconclusive + n.counts || ' checks in a row proved nothing: ' || n.reason ELSE n.reason END
-FROM unnest(CAST(:desk_id AS text[]), CAST(:token AS bigint[]), CAST(:started_at AS timestamptz[]),
-            CAST(:seen_at AS timestamptz[]), CAST(:proven AS boolean[]), CAST(:slots AS int[]),
-            CAST(:counts AS int[]), CAST(:pauses AS boolean[]), CAST(:status AS text[]), CAST(:reason AS text[]))
-  AS n(desk_id, token, started_at, seen_at, proven, slots, counts, pauses, status, reason)
-WHERE d.id = n.desk_id AND n.token > d.last_token
-RETURNING d.id, d.wished_seconds, d.feasible_seconds, d.inconclusive,
-  EXISTS (SELECT FROM slots s WHERE s.desk_id = d.id AND s.gone_at IS NULL) AS has_open,
-  (SELECT o.reason FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL) AS outage
-""")
-
-_RESTS = sa.text("""
-INSERT INTO hosts (host, rests_until, rest_reason, updated_at)
-SELECT n.host, n.until, n.reason, :now
-FROM unnest(CAST(:host AS text[]), CAST(:until AS timestamptz[]), CAST(:reason AS text[])) AS n(host, until, reason)
-ON CONFLICT (host) DO UPDATE SET rests_until = greatest(hosts.rests_until, excluded.rests_until),
-  rest_reason = excluded.rest_reason, updated_at = excluded.updated_at
-""")
-
-_STATUS = {
-    Outcome.SLOTS: (DeskStatus.ACTIVE, "watched: slots are open"),
-    Outcome.NO_SLOTS: (DeskStatus.ACTIVE, "watched: no slot is open"),
-    Outcome.CAPTCHA: (DeskStatus.CAPTCHA, "the page asks for a captcha, which we never solve"),
-    Outcome.BLOCKED: (DeskStatus.PAUSED, "the site refuses us: it is left alone for a while"),
-    Outcome.MAINTENANCE: (DeskStatus.PAUSED, "the site is under maintenance"),
-    Outcome.CLOSED: (DeskStatus.ERROR, "the prefecture has closed this page"),
-    Outcome.RATE_LIMITED: (None, "the site asked us to come less often"),
-    Outcome.OVERLOADED: (None, "the site is overloaded"),
-    Outcome.UNREACHABLE: (None, "the site does not answer"),
-    Outcome.UNREADABLE: (None, "the page was not understood"),
-}
-
 
 Columns = dict[str, Any]
 
@@ -109,40 +61,71 @@ class Written:
         self.visits += other.visits
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """A result of a desk that exists, its desk's row (None: it changes nothing any more), its interval in seconds."""
+
+    desk: Desk
+    result: Result
+    row: Any
+    interval: float
+
+    @property
+    def due(self) -> datetime:
+        """Return when the desk is due again, by this check alone."""
+        check, counted = self.result.check, self.row.inconclusive if self.row else 0
+        return pace.after(
+            check.outcome,
+            started_at=check.started_at,
+            now=self.result.seen_at,
+            interval=self.interval,
+            inconclusive=counted,
+            lot=pace.luck(check.desk_id, self.result.token),
+        )
+
+
 def write(session: Session, results: Sequence[Result], now: datetime) -> Written:
     """Write checks of different desks; a desk may stand in a batch once.
 
-    A result whose token is older than its desk's last one records its check and changes nothing else; one whose
-    page was read more than two intervals ago changes no slot.
+    A result whose token is older than its desk's last one, and one whose page was read more than two intervals ago,
+    records its check and changes nothing else.
     """
+    results = refusals.judged(session, results, now)
     session.execute(_CHECKS, _check_columns(results))
-    rows = {row.id: row for row in session.execute(_DESKS, _desk_columns(results))}
-    alone: dict[str, Result] = {}
-    written, rests, looks, turns = Written(), {}, [], []
-    for result in results:
-        desk, row = desks().get(result.check.desk_id), rows.get(result.check.desk_id)
-        if desk is None or row is None:
-            continue
-        interval = pace.effective(row.wished_seconds, row.feasible_seconds, own_interval(desk))
-        following = _following(result, interval, row.inconclusive, now)
-        written.visits.append(_visit(result, desk, following, now))
-        turns += _turns(result, row)
-        if following.rest_until:
-            rests[desk.host] = following
-            alone[desk.host] = result
-        fresh = now - result.seen_at <= timedelta(seconds=2 * interval)
-        if fresh and (result.check.slots or row.has_open):
-            looks.append((desk, result))
-    outages.write(session, turns)
-    for host, result in alone.items():
-        reason = OutageReason(result.check.outcome.value)
-        outages.begin(session, [desk.id for desk in desks_on(host)], result.check.started_at, reason)
-    if rests:
-        session.execute(_RESTS, _rest_columns(rests) | {"now": now})
-    if looks:
-        known = opened.known(session, [desk.id for desk, _ in looks])
-        written.detections = opened.write(session, [_look(*each, known) for each in looks], now)
+    rows = desk_states.update(session, results, now)
+    ends = [_end(desk, result, rows) for result in results if (desk := desks().get(result.check.desk_id))]
+    counted = [end for end in ends if end.row]
+    _cover(session, counted, now)
+    written = Written(_look(session, counted, now))
+    outages.write(session, [turn for end in counted for turn in _turns(end)])
+    resting = [end.result.check for end in counted if end.result.check.outcome in RESTING]
+    rests = host_rows.rest(session, resting, now) if resting else {}
+    written.visits = [_visit(end, rests.get(end.desk.host), now) for end in ends]
     return written
+
+
+def _end(desk: Desk, result: Result, rows: dict[str, Any]) -> _End:
+    row, own = rows.get(desk.id), own_interval(desk)
+    interval = pace.effective(row.wished_seconds, row.feasible_seconds, own) if row else own
+    return _End(desk, result, row, interval)
+
+
+def _cover(session: Session, ends: Sequence[_End], now: datetime) -> None:
+    parts = [
+        Part(end.desk, end.result, end.row, end.interval)
+        for end in ends
+        if end.result.check.outcome.conclusive and not desk_states.covers_all(end.desk, end.result)
+    ]
+    desk_states.cover(session, parts, now)
+
+
+def _look(session: Session, ends: Sequence[_End], now: datetime) -> list[UUID]:
+    """Compare what was seen with what was open; return the detections."""
+    looks = [end for end in ends if end.result.check.slots or end.row.has_open]
+    if not looks:
+        return []
+    known = opened.known(session, [end.desk.id for end in looks])
+    return opened.write(session, [_compared(end.desk, end.result, known) for end in looks], now)
 
 
 def _check_columns(results: Sequence[Result]) -> Columns:
@@ -169,58 +152,30 @@ def _windows(covered: Sequence[Covered]) -> str:
     return json.dumps([{"place": place, "first": first, "last": last} for place, first, last in ends])
 
 
-def _desk_columns(results: Sequence[Result]) -> Columns:
-    checks = [result.check for result in results]
-    statuses = [_STATUS[check.outcome] for check in checks]
-    return {
-        "desk_id": [check.desk_id for check in checks],
-        "token": [result.token for result in results],
-        "started_at": [check.started_at for check in checks],
-        "seen_at": [result.seen_at for result in results],
-        "proven": [check.outcome.conclusive for check in checks],
-        "slots": [len(check.slots) for check in checks],
-        "counts": [pace.inconclusive(check.outcome, 0) for check in checks],
-        "pauses": [check.outcome in pace.COUNTED - {Outcome.CAPTCHA} for check in checks],
-        "status": [status and status.value for status, _ in statuses],
-        "reason": [reason for _, reason in statuses],
-        "pause": pace.PAUSE_AFTER,
-    }
+def _turns(end: _End) -> list[outages.Turn]:
+    """Say how the desk's watching turned, where it did."""
+    check = end.result.check
+    reason = outages.reason_of(check.outcome, end.row.inconclusive)
+    ended = check.outcome.conclusive and end.row.outage
+    changed = ended or (reason and reason.value != end.row.outage)
+    return [outages.Turn(end.desk.id, check.started_at, reason)] if changed else []
 
 
-def _following(result: Result, interval: float, inconclusive: int, now: datetime) -> pace.Next:
-    check = result.check
-    return pace.after(
-        check.outcome,
-        started_at=check.started_at,
-        now=now,
-        interval=interval,
-        inconclusive=inconclusive,
-        retry_after=check.retry_after,
+def _visit(end: _End, rest: datetime | None, now: datetime) -> Finish:
+    check, desk = end.result.check, end.desk
+    paid = check.started_at + timedelta(seconds=pace.floor(check.requests, budget_of(desk)))
+    return Finish(
+        desk.id,
+        end.result.token,
+        max(end.due, now, rest or now),
+        desk.host,
+        max(paid, now),
+        rest,
+        unused=max(0, cost_of(desk) - check.requests),
     )
 
 
-def _visit(result: Result, desk: Desk, following: pace.Next, now: datetime) -> Finish:
-    paid = result.check.started_at + timedelta(seconds=pace.floor(result.check.requests, budget_of(desk)))
-    return Finish(desk.id, result.token, following.due, desk.host, max(paid, now), following.rest_until)
-
-
-def _turns(result: Result, row: Any) -> list[outages.Turn]:
-    """Say how the desk's watching turned, where it did."""
-    reason = outages.reason_of(result.check.outcome, row.inconclusive)
-    ended = result.check.outcome.conclusive and row.outage
-    changed = ended or (reason and reason.value != row.outage)
-    return [outages.Turn(result.check.desk_id, result.check.started_at, reason)] if changed else []
-
-
-def _rest_columns(rests: dict[str, pace.Next]) -> Columns:
-    return {
-        "host": list(rests),
-        "until": [rest.rest_until for rest in rests.values()],
-        "reason": [rest.rest_reason for rest in rests.values()],
-    }
-
-
-def _look(desk: Desk, result: Result, known: dict[str, list[Known]]) -> opened.Look:
+def _compared(desk: Desk, result: Result, known: dict[str, list[Known]]) -> opened.Look:
     check, today = result.check, result.seen_at.astimezone(desk.zone).date()
     last_day = today + timedelta(days=desk.horizon)
     seen = Seen(check.outcome, check.slots, check.covered, result.seen_at, desk.zone, last_day)

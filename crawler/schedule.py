@@ -1,11 +1,14 @@
 """What the desk files and the settings say about a desk's schedule: its own interval, its host's budget."""
 
 import math
+from collections.abc import Collection
 
-from configs.desk import Desk, is_stand_in
+from configs.desk import Desk, WatchLevel, is_stand_in
 from configs.hosts import host_of
 from configs.prefecture import desks, host_rules, prefecture
 from configs.settings import settings
+from crawler.due import Bucket
+from crawler.pace import MINUTE
 from crawler.platforms import platform
 from crawler.sites import on_wire
 
@@ -25,6 +28,16 @@ def budget_of(desk: Desk) -> float:
     return rule.budget if rule else platform(desk.platform).BUDGET
 
 
+def bucket_of(sharing: Collection[Desk], share: float = 1.0) -> Bucket:
+    """Return the bucket of the host that these desks share: one minute's budget, of which `share` is left.
+
+    However little is left, it holds the cheapest visit of each; a stand-in's holds a whole visit of any kind.
+    """
+    budget = min(budget_of(desk) for desk in sharing) * share
+    costs = [cost_of(desk) if is_real(desk) else settings().visit_requests for desk in sharing]
+    return Bucket(max(budget, *costs), budget / MINUTE)
+
+
 def desks_on(host: str) -> list[Desk]:
     """Return the desks that are checked on a host (`name:port`)."""
     return [desk for desk in desks().values() if desk.host == host and desk.schedulable]
@@ -33,6 +46,11 @@ def desks_on(host: str) -> list[Desk]:
 def is_real(desk: Desk) -> bool:
     """Whether asking this desk reaches a site of the world, not a stand-in on loopback."""
     return not is_stand_in(host_of(on_wire(desk.url, settings().sandbox_hosts)))
+
+
+def captcha_expected(desk: Desk) -> bool:
+    """Whether the page always asks for a captcha: it proves that the procedure exists, and no more can be seen."""
+    return desk.watch is WatchLevel.PRESENCE
 
 
 def visit_limit(desk: Desk) -> float:

@@ -21,6 +21,7 @@ from crawler.schedule import desks_on
 
 log = logging.getLogger(__name__)
 
+# Desks, outages, hosts: the order in which a writer of checks takes them too.
 _LOCK = 0x72647673  # rows and Redis change together: nobody writes into Redis what he read before another's change
 STOPPED = "stopped by an operator"
 
@@ -42,15 +43,15 @@ def stop(host: str, reason: str) -> None:
     now = clock()
     with session() as rows:
         _lock(rows)
-        values = {"stopped_at": now, "stop_reason": reason.strip(), "updated_at": now}
-        fresh = insert(HostState).values(host=host, **values)
-        rows.execute(fresh.on_conflict_do_update(index_elements=["host"], set_=values))
         rows.execute(
             sa.update(DeskState)
             .where(DeskState.id.in_(known), DeskState.status == DeskStatus.ACTIVE)
             .values(status=DeskStatus.PAUSED, status_reason=STOPPED)
         )
         outages.begin(rows, known, now, OutageReason.STOPPED)
+        values = {"stopped_at": now, "stop_reason": reason.strip(), "updated_at": now}
+        fresh = insert(HostState).values(host=host, **values)
+        rows.execute(fresh.on_conflict_do_update(index_elements=["host"], set_=values))
         _tell(due.stop(host))
 
 
@@ -64,12 +65,12 @@ def go(host: str) -> None:
     now = clock()
     with session() as rows:
         _lock(rows)
+        outages.end(rows, known, now, OutageReason.STOPPED)
         rows.execute(
             sa.update(HostState)
             .where(HostState.host == host)
             .values(stopped_at=None, stop_reason=None, updated_at=now)
         )
-        outages.end(rows, known, now, OutageReason.STOPPED)
         _tell(due.go(host))
 
 

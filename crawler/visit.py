@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from heapq import heappop, heappush
+from itertools import count
 from typing import NamedTuple
 
 from crawler.reading import Ask, Covered, Outcome, Reading, Slot
@@ -15,7 +16,10 @@ _PATIENCE = 3
 
 
 class Result(NamedTuple):
-    """What a check proved. `trouble` is its first inconclusive reading, there also where slots were seen."""
+    """What a check proved. `trouble` is its first inconclusive reading, there also where slots were seen.
+
+    `places` are the keys of all places that the pages led to, asked or left unasked.
+    """
 
     outcome: Outcome
     reason: str
@@ -23,6 +27,7 @@ class Result(NamedTuple):
     covered: tuple[Covered, ...]
     asked: int
     trouble: Reading | None
+    places: tuple[str, ...] = ()
 
 
 class Tally:
@@ -38,8 +43,11 @@ class Tally:
         self._limit = limit
         self._now = now
         self._past = 0
+        self._spent = False
         self._queue: list[tuple[tuple[int, date], int, Ask]] = []
         self._known: set[str] = set()
+        self._order = count()
+        self._places: dict[str, None] = {}
         self._out: list[Ask] = []
         self._seen: dict[tuple[str, str], Slot] = {}
         self._fallback: dict[str, Slot] = {}
@@ -82,6 +90,13 @@ class Tally:
                 ask, Reading(Outcome.UNREADABLE, reading.reason or "leads nowhere that was not asked yet")
             )
 
+    def leave(self, ask: Ask) -> None:
+        """Take back a request that may not be made: what it asks for is not covered, and nothing more is asked."""
+        self._out.remove(ask)
+        self.asked -= 1
+        self._spent = True
+        self._wait_for(ask)
+
     def result(self) -> Result:
         """Say what the visit proved: slots if any were seen, else its first trouble, else their proven absence."""
         for ask in list(self._out):
@@ -89,7 +104,7 @@ class Tally:
         slots, covered = self._slots(), tuple(self._covered)
         trouble = self._troubles[0] if self._troubles else None
         outcome, reason = self._verdict(slots, trouble)
-        return Result(outcome, reason, slots, covered, self.asked, trouble)
+        return Result(outcome, reason, slots, covered, self.asked, trouble, tuple(self._places))
 
     def _verdict(self, slots: tuple[Slot, ...], trouble: Reading | None) -> tuple[Outcome, str]:
         if slots:
@@ -101,6 +116,8 @@ class Tally:
         if self._past:
             return Outcome.UNREADABLE, f"shows {self._past} moments, all of them past"
         left = f"; {len(self._queue)} requests left unasked" if self._queue else ""
+        if not self._proofs and self._spent:  # nobody's fault: the site was asked as often as it may be
+            return Outcome.OVERLOADED, f"our requests were used up before anything was proven{left}"
         if not self._proofs:
             return Outcome.UNREADABLE, f"nothing was proven by {self.asked} requests{left}"
         more = f" (and {len(self._proofs) - 1} answers like it)" if len(self._proofs) > 1 else ""
@@ -126,9 +143,14 @@ class Tally:
         if key in self._known:
             return False
         self._known.add(key)
-        first = (ask.rank, ask.window.first if ask.window and ask.window.first else date.min)
-        heappush(self._queue, (first, len(self._known), ask))
+        if ask.place.key:
+            self._places[ask.place.key] = None
+        self._wait_for(ask)
         return True
+
+    def _wait_for(self, ask: Ask) -> None:
+        first = (ask.rank, ask.window.first if ask.window and ask.window.first else date.min)
+        heappush(self._queue, (first, next(self._order), ask))
 
     def _fail(self, ask: Ask, trouble: Reading) -> None:
         self._troubles.append(trouble)

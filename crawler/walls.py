@@ -122,7 +122,7 @@ def _closed_for_work(page: Page) -> Reading | None:
 def _left_over(page: Page) -> Reading:
     """Sort what no rule understood. A refusal stands here: a platform may know better why it says 401 or 403."""
     if page.status in (401, 403):
-        return Reading(Outcome.BLOCKED, f"HTTP {page.status}")
+        return Reading(Outcome.BLOCKED, f"HTTP {page.status}", refused=page.status == 403)  # noqa: PLR2004
     if page.status >= 500:  # noqa: PLR2004
         return Reading(Outcome.UNREACHABLE, f"HTTP {page.status}")
     if _widget(page):

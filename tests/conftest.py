@@ -25,6 +25,7 @@ _TEMPLATE = "rdv_template"
 _FIXED = {
     "APP_ENV": "test",
     "BCRYPT_COST": "4",
+    "INTERVAL_JITTER": "0",
     "JWT_SECRET": "0123456789abcdef-0123456789abcdef-tests",
     "SENDGRID_API_KEY": "SG.tests",
     "TWILIO_ACCOUNT_SID": "AC0123456789abcdef0123456789abcdef",

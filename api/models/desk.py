@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.base import Base, choice
+from configs.outcome import Outcome
 
 
 class DeskStatus(StrEnum):
@@ -36,6 +37,7 @@ class DeskState(Base):
     status_reason: Mapped[str] = mapped_column(default="not checked yet", server_default="not checked yet")
     last_token: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
     last_check_at: Mapped[datetime | None]
+    last_outcome: Mapped[Outcome | None] = mapped_column(choice(Outcome, "last_outcome"))
     last_proven_at: Mapped[datetime | None]
     last_slot_at: Mapped[datetime | None]
     inconclusive: Mapped[int] = mapped_column(default=0, server_default="0")

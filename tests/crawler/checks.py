@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from configs.outcome import Outcome
+from crawler.due import Bucket, Entry
 from crawler.items import CheckItem
 from crawler.reading import Covered, Place, Slot
 
@@ -34,3 +35,12 @@ def check(desk: str = "a", token: int | None = 1, *slots: Slot, **changes: Any) 
         process="test:1",
     )
     return replace(item, **changes)
+
+
+ROOM = Bucket(1000, 1000)
+
+
+def entry(desk: str, host: str, gap: float = 0, due: datetime = NOW, **more: Any) -> Entry:
+    """Return a desk for the queue, of a host that has room for whatever is asked unless `bucket` says otherwise."""
+    given: dict[str, Any] = {"cost": 1, "bucket": ROOM}
+    return Entry(desk, host, gap, due, **given | more)

@@ -15,6 +15,7 @@ from hypothesis.stateful import (
 )
 
 from crawler import due
+from tests.crawler.checks import entry
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HOLD = 25.0
@@ -34,7 +35,7 @@ def put(client: redis.Redis, **desks: float) -> None:
     """Schedule desks, each on a host of its own, due at that second."""
     due.send(
         client,
-        due.schedule("test", [due.Entry(desk, f"{desk}:80", 0, at(when)) for desk, when in desks.items()]),
+        due.schedule("test", [entry(desk, f"{desk}:80", 0, at(when)) for desk, when in desks.items()]),
     )
 
 
@@ -58,8 +59,8 @@ def test_the_most_overdue_desks_come_first_and_only_as_many_as_there_are_places(
 
 def test_a_claim_says_since_when_the_desk_is_due_and_counts_tokens(client: redis.Redis) -> None:
     put(client, desk=-5)
-    assert take(client).claims == (due.Claim("desk", 1, at(-5)),)
-    assert take(client, HOLD).claims == (due.Claim("desk", 2, at(HOLD)),)
+    assert take(client).claims == (due.Claim("desk", 1, at(-5), paid=1),)
+    assert take(client, HOLD).claims == (due.Claim("desk", 2, at(HOLD), paid=1),)
 
 
 def test_a_claim_says_when_to_come_again(client: redis.Redis) -> None:
@@ -76,17 +77,15 @@ def test_a_crashed_check_costs_its_hold_and_no_more(client: redis.Redis) -> None
 
 
 def test_one_host_is_visited_once_at_a_time_whichever_desk_asks(client: redis.Redis) -> None:
-    entries = [due.Entry(desk, "one:80", 0, at(0)) for desk in ("first", "second")]
+    entries = [entry(desk, "one:80", 0, at(0)) for desk in ("first", "second")]
     due.send(client, due.schedule("test", entries))
-    due.send(client, due.schedule("other", [due.Entry("third", "one:80", 0, at(0))]))
+    due.send(client, due.schedule("other", [entry("third", "one:80", 0, at(0))]))
     assert taken(take(client)) == ["first"]
     assert not due.send(client, due.claim("other", now=at(1), places=1, hold=HOLD)).claims
 
 
 def test_a_host_rests_between_two_visits(client: redis.Redis) -> None:
-    due.send(
-        client, due.schedule("test", [due.Entry(desk, "one:80", 0, at(0)) for desk in ("first", "second")])
-    )
+    due.send(client, due.schedule("test", [entry(desk, "one:80", 0, at(0)) for desk in ("first", "second")]))
     (claim,) = take(client).claims
     end(client, due.Finish(claim.desk_id, claim.token, at(60), "one:80", between=at(31)), 1)
     assert take(client, 30.9) == due.Claimed(wake=at(31))
@@ -94,7 +93,7 @@ def test_a_host_rests_between_two_visits(client: redis.Redis) -> None:
 
 
 def test_a_desk_keeps_its_own_gap_even_when_it_is_pushed(client: redis.Redis) -> None:
-    due.send(client, due.schedule("test", [due.Entry("desk", "one:80", 30, at(0))]))
+    due.send(client, due.schedule("test", [entry("desk", "one:80", 30, at(0))]))
     (claim,) = take(client).claims
     end(client, due.Finish("desk", claim.token, at(60), "one:80", between=at(1)), 1)
     client.rpush(due.pushed("test"), "desk")
@@ -124,9 +123,7 @@ def test_a_late_finish_moves_nothing_that_is_not_its_own_any_more(client: redis.
 def test_a_late_finish_does_not_free_a_host_that_another_visit_holds(client: redis.Redis) -> None:
     due.send(
         client,
-        due.schedule(
-            "test", [due.Entry("first", "one:80", 0, at(0)), due.Entry("second", "one:80", 0, at(1))]
-        ),
+        due.schedule("test", [entry("first", "one:80", 0, at(0)), entry("second", "one:80", 0, at(1))]),
     )
     (late,) = take(client).claims
     assert taken(take(client, HOLD)) == ["second"]
@@ -147,30 +144,30 @@ def test_a_desk_moves_forward_only_where_it_is_hurried(client: redis.Redis) -> N
     put(client, desk=100)
     put(client, desk=50)
     assert take(client).wake == at(100)
-    entry = due.Entry("desk", "desk:80", 0, at(50), hurry=True)
-    assert due.send(client, due.schedule("test", [entry])) == 0
+    hurried = entry("desk", "desk:80", 0, at(50), hurry=True)
+    assert due.send(client, due.schedule("test", [hurried])) == 0
     assert take(client).wake == at(50)
-    due.send(client, due.schedule("test", [due.Entry("desk", "desk:80", 0, at(70), hurry=True)]))
+    due.send(client, due.schedule("test", [entry("desk", "desk:80", 0, at(70), hurry=True)]))
     assert take(client).wake == at(50)
 
 
-def test_an_emptied_redis_goes_on_counting_where_the_table_stands(client: redis.Redis) -> None:
-    entry = due.Entry("desk", "desk:80", 0, at(0), last_token=41)
-    assert due.send(client, due.schedule("test", [entry])) == 1
-    due.send(client, due.schedule("test", [entry]))
-    assert [claim.token for claim in take(client).claims] == [42]
+def test_an_emptied_redis_goes_on_counting_beyond_what_may_still_run(client: redis.Redis) -> None:
+    known = entry("desk", "desk:80", 0, at(0), last_token=41)
+    assert due.send(client, due.schedule("test", [known])) == 1
+    due.send(client, due.schedule("test", [known]))
+    assert [claim.token for claim in take(client).claims] == [1042]
 
 
 def test_pushed_desks_go_through_the_same_claim_and_strangers_are_named(client: redis.Redis) -> None:
     put(client, desk=1000)
     client.rpush(due.pushed("test"), "desk", "stranger")
     assert take(client, places=0).refused == ("stranger",)
-    assert take(client).claims == (due.Claim("desk", 1, at(0)),)
+    assert take(client).claims == (due.Claim("desk", 1, at(0), paid=1),)
 
 
 def test_many_desks_of_a_resting_host_hide_no_desk_of_another(client: redis.Redis) -> None:
-    entries = [due.Entry(f"desk-{number}", "one:80", 0, at(-number)) for number in range(450)]
-    due.send(client, due.schedule("test", [*entries, due.Entry("free", "two:80", 0, at(-1))]))
+    entries = [entry(f"desk-{number}", "one:80", 0, at(-number)) for number in range(450)]
+    due.send(client, due.schedule("test", [*entries, entry("free", "two:80", 0, at(-1))]))
     assert taken(take(client)) == ["desk-449", "free"]
 
 
@@ -191,9 +188,7 @@ class Claimers(RuleBasedStateMachine):
 
     @rule(hurry=st.booleans())
     def schedule(self, *, hurry: bool) -> None:
-        entries = [
-            due.Entry(desk, host, 0, at(self.second), hurry=hurry) for desk, host in self.hosts.items()
-        ]
+        entries = [entry(desk, host, 0, at(self.second), hurry=hurry) for desk, host in self.hosts.items()]
         due.send(self.client, due.schedule("test", entries))
 
     @rule(desk=st.integers(0, 5))

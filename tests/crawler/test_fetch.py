@@ -1,4 +1,5 @@
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from datetime import date
 
@@ -12,6 +13,7 @@ from scrapy.exceptions import (
 )
 from scrapy.http import HtmlResponse, Response
 
+from crawler.allowance import Allowance
 from crawler.failures import NoPage
 from crawler.fetch import Clock, Session
 from crawler.platforms.ezbooking import forbidden
@@ -60,7 +62,7 @@ async def _fetched(session: Session, ask: Ask) -> Page:
 def session(
     site: Callable[[Request], Awaitable[Response]], deadline: float = 5, largest: int = 1000
 ) -> Session:
-    return Session(site, deadline, largest)
+    return Session(site, deadline, largest, Allowance(math.inf))
 
 
 @pytest.fixture(autouse=True)

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,16 +10,6 @@ from crawler import pace
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 seconds = st.floats(1, 86400)
-
-
-def after(outcome: Outcome, inconclusive: int = 0, retry_after: float | None = None) -> pace.Next:
-    return pace.after(
-        outcome, started_at=NOW, now=NOW, interval=60, inconclusive=inconclusive, retry_after=retry_after
-    )
-
-
-def waited(decided: pace.Next) -> float:
-    return (decided.due - NOW).total_seconds()
 
 
 def test_a_desk_nobody_waits_for_gets_the_heartbeat() -> None:
@@ -83,11 +74,16 @@ def test_first_times_are_spread() -> None:
     assert minutes == set(range(10))
 
 
+def test_lots_are_the_same_for_the_same_things_and_lie_all_over() -> None:
+    assert pace.luck("desk", 1) == pace.luck("desk", 1)
+    assert {int(10 * pace.luck("desk", token)) for token in range(200)} == set(range(10))
+
+
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_what_counts_towards_the_pause(outcome: Outcome) -> None:
     counted = {Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.UNREACHABLE, Outcome.UNREADABLE}
-    expected = 0 if outcome.conclusive else 3 + (outcome in counted)
-    assert pace.inconclusive(outcome, 3) == expected
+    assert pace.counts(outcome) == (outcome in counted)
+    assert pace.counts(outcome, captcha_expected=True) == (outcome in counted - {Outcome.CAPTCHA})
 
 
 @pytest.mark.parametrize(
@@ -95,12 +91,20 @@ def test_what_counts_towards_the_pause(outcome: Outcome) -> None:
     [
         (Outcome.SLOTS, 0, 60),
         (Outcome.NO_SLOTS, 0, 60),
+        (Outcome.CAPTCHA, 0, 900),
         (Outcome.CAPTCHA, 1, 900),
+        (Outcome.CAPTCHA, 9, 1920),
+        (Outcome.BLOCKED, 1, 60),
+        (Outcome.BLOCKED, 6, 240),
+        (Outcome.RATE_LIMITED, 0, 60),
+        (Outcome.RATE_LIMITED, 40, 60),
         (Outcome.OVERLOADED, 0, 120),
         (Outcome.OVERLOADED, 40, 120),
         (Outcome.MAINTENANCE, 0, 300),
+        (Outcome.MAINTENANCE, 40, 300),
         (Outcome.CLOSED, 0, 86400),
         (Outcome.UNREACHABLE, 1, 90),
+        (Outcome.UNREACHABLE, 4, 90),
         (Outcome.UNREADABLE, 1, 60),
         (Outcome.UNREADABLE, 2, 120),
         (Outcome.UNREACHABLE, 5, 120),
@@ -109,33 +113,37 @@ def test_what_counts_towards_the_pause(outcome: Outcome) -> None:
     ],
 )
 def test_how_long_a_desk_waits(outcome: Outcome, inconclusive: int, expected: float) -> None:
-    assert waited(after(outcome, inconclusive)) == expected
-    assert after(outcome, inconclusive).rest_until is None
+    assert pace.wait(outcome, 60, inconclusive) == expected
 
 
-@pytest.mark.parametrize(
-    ("outcome", "retry_after", "expected"),
-    [
-        (Outcome.BLOCKED, None, 300),
-        (Outcome.BLOCKED, 600, 600),
-        (Outcome.BLOCKED, 1, 300),
-        (Outcome.RATE_LIMITED, None, 60),
-        (Outcome.RATE_LIMITED, 90, 90),
-        (Outcome.RATE_LIMITED, 10**9, 7200),
-    ],
-)
-def test_how_long_a_host_rests(outcome: Outcome, retry_after: float | None, expected: float) -> None:
-    decided = after(outcome, 1, retry_after)
-    assert decided.rest_until == NOW + timedelta(seconds=expected)
-    assert decided.rest_reason
-    assert decided.due >= decided.rest_until
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_a_slow_desk_is_asked_no_more_often_for_being_in_trouble(outcome: Outcome) -> None:
+    assert pace.wait(outcome, 7 * 86400, 9) >= 7 * 86400
 
 
-@given(st.sampled_from(Outcome), st.integers(0, 10_000), seconds, st.floats(0, 3600))
+@given(st.sampled_from(Outcome), st.integers(0, 10_000), seconds, st.floats(0, 3600), st.floats(0, 1))
 def test_a_desk_is_never_due_in_the_past_nor_before_its_interval(
-    outcome: Outcome, inconclusive: int, interval: float, took: float
+    outcome: Outcome, inconclusive: int, interval: float, took: float, lot: float
 ) -> None:
     now = NOW + timedelta(seconds=took)
-    decided = pace.after(outcome, started_at=NOW, now=now, interval=interval, inconclusive=inconclusive)
-    assert decided.due >= now
-    assert decided.due >= NOW + timedelta(seconds=interval)
+    decided = pace.after(
+        outcome, started_at=NOW, now=now, interval=interval, inconclusive=inconclusive, lot=lot
+    )
+    assert decided >= now
+    assert decided >= NOW + timedelta(seconds=interval)
+
+
+def test_intervals_differ_by_lot_and_by_no_more_than_is_set(settings_env: Callable[..., None]) -> None:
+    settings_env(INTERVAL_JITTER="0.05")
+
+    def due(lot: float) -> float:
+        found = pace.after(Outcome.NO_SLOTS, started_at=NOW, now=NOW, interval=60, inconclusive=0, lot=lot)
+        return (found - NOW).total_seconds()
+
+    assert [due(0), due(0.5), due(1)] == [60, 61.5, 63]
+
+
+def test_probes_of_a_pause_grow_apart_and_the_first_proof_brings_the_interval_back() -> None:
+    waits = [pace.wait(Outcome.UNREACHABLE, 30, count) for count in range(5, 13)]
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
+    assert pace.wait(Outcome.NO_SLOTS, 30, 0) == 30

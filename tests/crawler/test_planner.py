@@ -13,6 +13,7 @@ from api.models.base import engine, new_id, session
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState
 from api.models.user import Grant, User
 from configs.desk import Desk
+from configs.outcome import Outcome
 from configs.plan import PlanName
 from configs.prefecture import Procedure
 from crawler import due, lua, planner
@@ -54,7 +55,7 @@ def state(slug: str) -> DeskState:
 def checked(slug: str, at: datetime, **values: Any) -> None:
     """Let a desk have been checked, and its queue entry be what the writer made of it."""
     with session() as rows:
-        values = {"last_check_at": at, "status": DeskStatus.ACTIVE} | values
+        values = {"last_check_at": at, "status": DeskStatus.ACTIVE, "last_outcome": Outcome.NO_SLOTS} | values
         rows.execute(sa.update(DeskState).where(DeskState.id == f"evry_91/{slug}").values(values))
 
 
@@ -191,7 +192,7 @@ def test_a_check_that_somebody_asks_for_is_due_now_even_if_the_desk_rests(
     plan: Planner, client: redis.Redis
 ) -> None:
     plan.look(NOW)
-    checked("a", NOW, status=DeskStatus.CAPTCHA, inconclusive=3, check_requested_at=NOW)
+    checked("a", NOW, status=DeskStatus.CAPTCHA, last_outcome=Outcome.CAPTCHA, inconclusive=3, check_requested_at=NOW)
     client.zadd(f"due:{SYSTEM}", {"evry_91/a": (NOW + timedelta(minutes=15)).timestamp()})
     plan.look(NOW + timedelta(seconds=1))
     assert score(client, "a") == NOW + timedelta(seconds=1)
@@ -200,7 +201,7 @@ def test_a_check_that_somebody_asks_for_is_due_now_even_if_the_desk_rests(
 
 def test_one_more_who_waits_does_not_hurry_a_desk_that_rests(plan: Planner, client: redis.Redis) -> None:
     plan.look(NOW)
-    checked("a", NOW - timedelta(minutes=5), status=DeskStatus.CAPTCHA, inconclusive=1)
+    checked("a", NOW - timedelta(minutes=5), status=DeskStatus.CAPTCHA, last_outcome=Outcome.CAPTCHA, inconclusive=1)
     until = NOW + timedelta(minutes=10)
     client.zadd(f"due:{SYSTEM}", {"evry_91/a": until.timestamp()})
     waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a")

@@ -1,0 +1,32 @@
+"""How many requests a visit may make: those that its claim paid for, then one by one out of its host's bucket."""
+
+from collections.abc import Awaitable, Callable
+
+
+class Spent(Exception):
+    """No request more may be made of this host now."""
+
+
+class Allowance:
+    """A visit's. `more` asks for one request beyond the `paid` ones; without it there are none.
+
+    `stopped` is set when an operator stops the host: what is paid for is not made any more either.
+    """
+
+    def __init__(self, paid: float, more: Callable[[], Awaitable[bool]] | None = None) -> None:
+        self.stopped = False
+        self._left = paid
+        self._more = more
+
+    async def take(self) -> None:
+        """Use one request up.
+
+        Raises:
+            Spent: there is none, or the host is stopped.
+        """
+        if self.stopped:
+            raise Spent
+        if self._left >= 1:
+            self._left -= 1
+        elif self._more is None or not await self._more():
+            raise Spent
