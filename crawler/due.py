@@ -3,6 +3,7 @@
 Every function makes a `Call`, which `send` (planner, writer) or `asend` (feeder) carries out.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -153,7 +154,12 @@ async def asend(client: "redis.asyncio.Redis", call: Call[T]) -> T:
     Raises:
         redis.RedisError: Redis is away or refuses.
     """
-    return call.read(await client.register_script(call.script)(call.keys, call.arguments))
+    answer = await client.register_script(call.script)(call.keys, call.arguments)
+    if (
+        task := asyncio.current_task()
+    ) and task.cancelling():  # redis-py may swallow it while an answer is read
+        raise asyncio.CancelledError
+    return call.read(answer)
 
 
 def claim(system: str, *, now: datetime, places: int, hold: float) -> Call[Claimed]:

@@ -72,7 +72,7 @@ class Feeder:
         self._cut_off: list[tuple[Desk, Claim]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
-        self._stopping = asyncio.Event()
+        self._stopping, self._over = asyncio.Event(), asyncio.Event()
         self._full = False
         self._away = False
         self._ended: asyncio.Task[None] | None = None
@@ -169,8 +169,8 @@ class Feeder:
 
     async def _obey(self) -> None:
         """Let visits of hosts that an operator stopped ask nothing more, not even what their claims paid for."""
-        while True:
-            await asyncio.sleep(_OBEYS_WITHIN)
+        while not self._over.is_set():
+            await wait_for(self._over, _OBEYS_WITHIN)
             try:
                 stopped = await due.asend(self._client, due.stopped())
             except redis.RedisError as error:
@@ -278,7 +278,10 @@ class Feeder:
         await self._leave_seat()
         if self._running:
             await asyncio.wait(self._running, timeout=settings().stop_grace_seconds)
-        await _cancelled([*self._running, self._obeying])
+        await _cancelled(list(self._running))
+        self._over.set()
+        await asyncio.wait([self._obeying], timeout=_LAST_CLAIM)
+        await _cancelled([self._obeying])
         await self._give_back(self._cut_off)
         await self._leave()
         self._writer.on_finish = None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import redis
 from scrapy import Request
@@ -14,6 +15,7 @@ from configs.hosts import host_of
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler import due
+from crawler.allowance import Allowance
 from crawler.due import Claim
 from crawler.fetch import Session
 from crawler.items import CheckItem
@@ -48,11 +50,12 @@ class PlayedSpider(PrefenligneSpider):
         await asyncio.sleep(self.latency())
         return response
 
-    def _session(self) -> Session:
+    def _session(self, allowance: Allowance) -> Session:
         return Session(
             self._download,
             deadline=settings().http_deadline_seconds,
             largest=self.settings.getint("DOWNLOAD_MAXSIZE"),
+            allowance=allowance,
             now=asyncio.get_running_loop().time,
         )
 
@@ -109,8 +112,13 @@ class Process:
         return max(_LEAST, (claimed.wake - now).total_seconds())
 
     async def _check(self, claim: Claim) -> None:
-        check = await self._spider.check(desks()[claim.desk_id], claim.token)
+        allowance = Allowance(claim.paid, partial(self._spend, claim))
+        check = await self._spider.check(desks()[claim.desk_id], claim.token, allowance=allowance)
         self._record(check, claim.token)
+
+    async def _spend(self, claim: Claim) -> bool:
+        call = due.spend(self._spider.system, claim.desk_id, claim.token, now=clock())
+        return due.send(self._client, call)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._running.discard(task)

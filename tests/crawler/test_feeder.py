@@ -15,8 +15,10 @@ from configs.clock import clock
 from configs.desk import Desk
 from configs.outcome import Outcome
 from crawler import due, feeder, lua, processes, seat
+from crawler.allowance import Allowance
 from crawler.items import CheckItem, Ended
 from crawler.record import writer_of
+from tests.crawler.checks import entry
 
 if TYPE_CHECKING:
     from crawler.booking import BookingSpider
@@ -44,10 +46,12 @@ class Spider:
         self.handed: list[str] = []
         self.writer.put = lambda check, read_at=None: self.handed.append(check.desk_id)  # type: ignore[method-assign]
         self.asked: list[str] = []
+        self.allowances: dict[str, Allowance] = {}
         self.held: dict[str, asyncio.Event] = {}
         self.fault: BaseException | None = None
 
-    async def check(self, desk: Desk, token: int | None) -> CheckItem:
+    async def check(self, desk: Desk, token: int | None, *, allowance: Allowance) -> CheckItem:
+        self.allowances[desk.slug] = allowance
         self.asked.append(desk.slug)
         if desk.slug in self.held:
             await self.held[desk.slug].wait()
@@ -87,7 +91,7 @@ def desks(
 
 def put(desks: dict[str, Desk], *slugs: str, ahead: float = 0) -> None:
     when = clock() + timedelta(seconds=ahead)
-    entries = [due.Entry(desks[slug].id, desks[slug].host, 0, when) for slug in slugs]
+    entries = [entry(desks[slug].id, desks[slug].host, 0, when) for slug in slugs]
     with due.connect() as client:
         due.send(client, due.schedule(SYSTEM, entries))
 

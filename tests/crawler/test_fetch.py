@@ -205,7 +205,7 @@ def test_one_deadline_runs_over_all_requests_of_a_check() -> None:
         return page()
 
     site = Site(slow)
-    ours = Session(site, 5, 1000, now=lambda: now[0])
+    ours = Session(site, 5, 1000, Allowance(math.inf), now=lambda: now[0])
     for _ in range(3):
         fetch(ours)
     with pytest.raises(NoPage, match="the 5 s of this check are over"):

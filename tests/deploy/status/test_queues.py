@@ -9,7 +9,7 @@ import time_machine
 
 from configs.clock import clock
 from crawler import due
-from crawler.due import Entry
+from crawler.due import Bucket, Entry
 from deploy.status import queues
 from deploy.status.queues import Due
 from notifier import nudges
@@ -21,7 +21,11 @@ World = Callable[..., None]
 def schedule(*entries: tuple[str, str, float]) -> None:
     """Put desks into the queue: id, host, seconds from now."""
     with due.connect() as client:
-        rows = [Entry(desk, host, 1.0, clock() + timedelta(seconds=ahead)) for desk, host, ahead in entries]
+        room = Bucket(1000, 1000)
+        rows = [
+            Entry(desk, host, 1.0, clock() + timedelta(seconds=ahead), 1, room)
+            for desk, host, ahead in entries
+        ]
         due.send(client, due.schedule("prefenligne", rows))
 
 
