@@ -62,7 +62,7 @@ class Writer:
         self.fed: asyncio.Event | None = None
         self._waiting: deque[Result] = deque()
         self._writing = self._lost = 0
-        self._stuck = False
+        self._stuck = self._away = False
         self._changed = threading.Condition()
         self._ends_at: float | None = None
         self._redis: redis.Redis | None = None
@@ -128,7 +128,10 @@ class Writer:
             part = parts.pop()
             try:
                 written.add(record(part))
-            except _TROUBLE as error:
+            except Exception as error:  # whatever one check breaks, the others are kept # noqa: BLE001
+                if not _is_trouble(error):
+                    parts += _smaller(part, error)
+                    continue
                 if pause == _FIRST_WAIT:
                     log.warning("the database is in trouble, checks wait: %s", str(error).splitlines()[0])
                 parts.append(part)
@@ -137,8 +140,6 @@ class Writer:
                     self._lost += sum(map(len, parts))
                     break
                 pause = min(2 * pause, _LONGEST_WAIT)
-            except Exception as error:  # whatever one check breaks, the others are kept # noqa: BLE001
-                parts += _smaller(part, error)
             else:
                 self._writing -= len(part)
                 self._stuck, pause = False, _FIRST_WAIT
@@ -164,9 +165,11 @@ class Writer:
             self._redis = self._redis or due.connect()
             due.send(self._redis, due.finish(self.system, self._unsent, now=clock()))
         except redis.RedisError as error:
-            log.warning("Redis is away, desks come due again when their holds end: %s", error)
+            if not self._away:
+                log.warning("Redis is away, desks come due again when their holds end: %s", error)
+            self._away = True
             return
-        self._unsent = []
+        self._unsent, self._away = [], False
         if told := self.on_finish:
             told()
 
@@ -203,6 +206,14 @@ def record(results: Sequence[Result]) -> Written:
 def _transaction(results: Sequence[Result]) -> Written:
     with session() as open_session:
         return write(open_session, results, clock())
+
+
+def _is_trouble(error: Exception) -> bool:
+    """Tell whether the server is at fault and no check. A connection that breaks may raise an error of no kind."""
+    broken = isinstance(error, sa.exc.DBAPIError) and (
+        error.connection_invalidated or type(error) is sa.exc.DatabaseError
+    )
+    return broken or isinstance(error, _TROUBLE)
 
 
 def _smaller(part: list[Result], error: Exception) -> list[list[Result]]:

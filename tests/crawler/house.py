@@ -41,7 +41,9 @@ COMMANDS = {
     "planner": ["scrapy", "plan"],
     "scrapyd": ["deploy.local.scrapyd"],
     "keeper": ["scrapy", "keep"],
+    "spider": ["scrapy", "crawl", "prefenligne"],
 }
+ALL = ("planner", "scrapyd", "keeper")  # scrapyd starts the spider
 
 
 class House:
@@ -58,7 +60,7 @@ class House:
     def open(self, *names: str) -> None:
         """Start programs and look after them."""
         with self._lock:
-            for name in names or COMMANDS:
+            for name in names or ALL:
                 self._start(name)
         if not self._supervisor.ident:
             self._supervisor.start()

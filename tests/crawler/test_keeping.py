@@ -131,12 +131,13 @@ def kill_the_keeper(house: House) -> None:
 
 def kill_scrapyd(house: House, number: signal.Signals) -> None:
     """Its spiders are orphans then, whom no new scrapyd knows."""
-    old, said = until(house.serving), house.log("scrapyd").count("its parent process died")
+    words = "claims no more: its parent process died"
+    old, said = until(house.serving), house.log("scrapyd").count(words)
     house.kill("scrapyd", number)
     until(lambda: not psutil.pid_exists(old.pid))
     another_serves(house, old.name)
     all_checked_anew()
-    assert house.log("scrapyd").count("its parent process died") == said + 1
+    assert house.log("scrapyd").count(words) == said + 1
 
 
 def another_serves(house: House, name: str) -> None:

@@ -364,6 +364,51 @@ def test_checks_wait_while_the_database_is_away_and_none_is_lost(
     assert caplog.text.count("the database is in trouble") == 1
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        sa.exc.DatabaseError("SELECT 1", {}, Exception("error with status PGRES_TUPLES_OK")),
+        sa.exc.DataError("SELECT 1", {}, Exception("lost"), connection_invalidated=True),
+    ],
+)
+def test_a_connection_that_breaks_in_an_unusual_way_spoils_no_check(
+    error: sa.exc.DBAPIError,
+    desks: dict[str, Desk],
+    nudged: list[UUID],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    through, errors = record.record, [error]
+
+    def broken(results: list[Result]) -> Written:
+        if errors:
+            raise errors.pop()
+        return through(results)
+
+    monkeypatch.setattr(record, "record", broken)
+    monkeypatch.setattr(record, "_FIRST_WAIT", 0.001)
+    writer = record.Writer("prefenligne")
+    writer.put(check("a", 1, slot()))
+    writer.close(5)
+    (row,) = rows_of(Check)
+    assert row.outcome is Outcome.SLOTS
+    assert [each.levelname for each in caplog.records] == ["WARNING"]
+
+
+def test_a_redis_that_is_away_is_said_once(
+    desks: dict[str, Desk],
+    nudged: list[UUID],
+    settings_env: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings_env(REDIS_URL="redis://127.0.0.1:1/0")
+    writer = record.Writer("prefenligne")
+    for token in range(1, 4):
+        writer._finish(record.record([Result(check("a", token), token, NOW)]).visits)
+    writer.close(5)
+    assert caplog.text.count("Redis is away") == 1
+
+
 def test_whoever_hands_over_a_check_does_not_wait_for_the_database(
     desks: dict[str, Desk], nudged: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:

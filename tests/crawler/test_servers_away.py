@@ -1,0 +1,87 @@
+"""A spider whose database or Redis goes away and comes back: it says so in a line, without a traceback, and goes on."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deploy.local.environment import write_desk_files
+from deploy.local.postgres import Postgres, start_postgres
+from deploy.local.valkey import Valkey, start_valkey
+from tests.conftest import _migrate, forget
+from tests.crawler.house import ROOT, SHORT, House, checks, until
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
+
+
+@dataclass
+class Servers:
+    """A PostgreSQL and a Redis of the test's own."""
+
+    folder: Path
+    postgres: Postgres
+    valkey: Valkey
+
+    def restart_postgres(self) -> None:
+        self.postgres = start_postgres(self.folder / "postgres", port=self.postgres.port, durable=False)
+
+    def restart_valkey(self) -> None:
+        self.valkey = start_valkey(self.folder / "valkey", port=self.valkey.port, durable=False)
+
+
+@pytest.fixture
+def servers(tmp_path: Path, settings_env: Callable[..., None]) -> Iterator[Servers]:
+    postgres = start_postgres(tmp_path / "postgres", durable=False)
+    made = Servers(tmp_path, postgres, start_valkey(tmp_path / "valkey", durable=False))
+    postgres.create("rdv")
+    _migrate(postgres.url("rdv"))
+    settings_env(DATABASE_URL=postgres.url("rdv"), REDIS_URL=made.valkey.url(0))
+    yield made
+    forget()
+    made.postgres.stop()
+    made.valkey.stop()
+
+
+@pytest.fixture
+def house(
+    servers: Servers, sandbox: "Running", tmp_path: Path, settings_env: Callable[..., None]
+) -> Iterator[House]:
+    port = sandbox.site("91").rpartition(":")[2]
+
+    def hasty(text: str) -> str:
+        text = re.sub(r"interval: \d+", "interval: 1", text.replace(":8800", f":{port}"))
+        return re.sub(r"budget: \d+", "budget: 60000", text)
+
+    write_desk_files(ROOT / "deploy" / "sandbox" / "prefectures", tmp_path / "prefectures", hasty)
+    settings_env(**SHORT, STATE_DIR=tmp_path / "state", PREFECTURES_DIR=tmp_path / "prefectures")
+    made = House(tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def go_on() -> None:
+    """Wait for checks that begin from now on."""
+    count = len(checks())
+    until(lambda: len(checks()) > count + 10)
+
+
+def test_servers_that_go_and_come_back_are_said_and_not_traced(house: House, servers: Servers) -> None:
+    house.open("planner", "spider")
+    go_on()
+    servers.postgres.stop()
+    until(lambda: "the database is in trouble" in house.log("spider"))
+    servers.restart_postgres()
+    go_on()
+    servers.valkey.stop()
+    until(lambda: "Redis is away" in house.log("spider"))
+    servers.restart_valkey()
+    go_on()
+    assert "Traceback" not in house.log("spider")
