@@ -311,9 +311,11 @@ class Telling(RuleBasedStateMachine):
         for key in sorted(rows.keys() - self.bound.keys(), key=str):
             self.bind(key, *rows[key][:2])
         assert len(self.bound) == len(self.model.messages), f"not told: {self.untold()}"
-        assert {key: rows[key] for key in self.bound} == {
-            key: (*self.said(message), message.state) for key, message in self.bound.items()
-        }
+        for key, message in self.bound.items():
+            contact, of, state = rows[key]
+            assert (contact, state) == (message.contact, message.state)
+            # What was never sent may be told anew, by the same match: its slots are then the later message's.
+            assert of == self.said(message)[1] or (not of and state in ("expired", "skipped"))
 
     def bind(self, key: UUID, contact: tuple[int, str], of: frozenset[Any]) -> None:
         alike = [each for each in self.untold() if self.said(each) == (contact, of)]
