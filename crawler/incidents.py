@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.incident import IncidentReason
-from configs.desk import Desk, WatchLevel
+from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import settings
+from crawler.schedule import captcha_expected
 
 _LOOK_BACK = timedelta(
     days=1
@@ -27,16 +28,13 @@ _OUTAGES = sa.text(
 # A run of overload ends with an answer that proves something (time-outs belong to it), one of unreadable pages with
 # any other answer.
 _RUNS = sa.text("""
-SELECT d.id AS desk_id, l.outcome, d.last_check_at AS last_at, min(c.started_at) AS since, count(*) AS times
-FROM desks d
-JOIN LATERAL (SELECT outcome FROM checks WHERE desk_id = d.id AND started_at > :since
-  ORDER BY started_at DESC LIMIT 1) l ON l.outcome IN ('overloaded', 'unreadable')
-JOIN checks c ON c.desk_id = d.id AND c.outcome = l.outcome AND c.started_at > coalesce(
+SELECT d.id AS desk_id, d.last_outcome AS outcome, d.last_check_at AS last_at, min(c.started_at) AS since,
+  count(*) AS times
+FROM desks d JOIN checks c ON c.desk_id = d.id AND c.outcome = d.last_outcome AND c.started_at > coalesce(
   (SELECT max(o.started_at) FROM checks o WHERE o.desk_id = d.id AND o.started_at > :since
-   AND CASE l.outcome WHEN 'overloaded' THEN o.outcome IN ('slots', 'no_slots')
-     ELSE o.outcome <> l.outcome END), :since)
-WHERE d.last_check_at > :since AND (d.last_proven_at IS NULL OR d.last_proven_at < d.last_check_at)
-GROUP BY d.id, l.outcome
+   AND CASE d.last_outcome WHEN 'overloaded' THEN o.outcome IN ('slots', 'no_slots')
+     ELSE o.outcome <> d.last_outcome END), :since)
+WHERE d.last_outcome IN ('overloaded', 'unreadable') AND d.last_check_at > :since GROUP BY d.id
 """)
 _SEEN = sa.text("""
 INSERT INTO incidents (subject, reason, starts_at, seen_at)
@@ -99,7 +97,7 @@ def keep(session: Session, found: Sequence[Found], now: datetime) -> None:
 def _outages(session: Session) -> Iterable[_Sign]:
     for desk_id, reason, since in session.execute(_OUTAGES):
         desk = desks().get(desk_id)
-        usual = desk and reason == IncidentReason.CAPTCHA and desk.watch is WatchLevel.PRESENCE
+        usual = desk and reason == IncidentReason.CAPTCHA and captcha_expected(desk)
         if desk and desk.schedulable and not usual:
             yield _Sign(desk, IncidentReason(reason), since)
 

@@ -55,7 +55,9 @@ def checked(slug: str, *ends: tuple[Outcome, datetime]) -> None:
                     slots_seen=0, covered=[], process="test:1",
                 )
             )  # fmt: skip
-            values = {"last_check_at": at} | ({"last_proven_at": at} if outcome.conclusive else {})
+            values = {"last_check_at": at, "last_outcome": outcome} | (
+                {"last_proven_at": at} if outcome.conclusive else {}
+            )
             rows.execute(sa.update(DeskState).where(DeskState.id == desk(slug)).values(values))
 
 
