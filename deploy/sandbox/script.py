@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import count, cycle
 from typing import TYPE_CHECKING, Final, Literal
 
 from deploy.sandbox.departments import DEPARTMENTS, Department, Form
@@ -20,7 +20,10 @@ _FIRST_AT: Final = 8.0  # seconds after the start: the desks have been checked o
 _FIRST_STAYS: Final = 180.0  # so that the first alert is seen however slow the machine starts
 _BETWEEN: Final = (10.0, 25.0)
 _STAYS: Final = (20.0, 60.0)
-_BAD_EVERY: Final = 4  # one event in so many is a bad moment instead of slots
+_BAD_SOON: Final = (4, 8)  # of the first events these are bad moments instead of slots
+_BAD_EVERY: Final = (
+    12  # and later one in so many: who was refused has come back before the same site refuses again
+)
 _BAD_LASTS: Final = (65.0, 75.0)  # so that a desk that is checked each minute meets it
 # In this order, again and again: whoever watches for some minutes sees each of them.
 _BAD: Final[tuple[tuple[str, Parameters], ...]] = (
@@ -86,11 +89,13 @@ def _openings(rng: random.Random, first_form: int) -> Iterator[Event]:
     # On every counter: a polite watcher asks one or two of them in its first visit.
     for batch, planning in enumerate(form.plannings):
         yield Event(_FIRST_AT, "open", first.code, form.number, planning.number, count=2, batch=batch)
-    at, batch, bad = _FIRST_AT, len(form.plannings), _bad_moments(rng, first)
-    while True:
+    at, bad = _FIRST_AT, _bad_moments(rng, first)
+    for number in count(1):
         at += rng.uniform(*_BETWEEN)
-        batch += 1
-        yield _opening(rng, at, batch) if batch % _BAD_EVERY else _bad_moment(at, *next(bad))
+        if number in _BAD_SOON or number % _BAD_EVERY == 0:
+            yield _bad_moment(at, *next(bad))
+        else:
+            yield _opening(rng, at, len(form.plannings) + number)
 
 
 def _opening(rng: random.Random, at: float, batch: int) -> Event:

@@ -92,7 +92,7 @@ def read_providers() -> list[Provider]:
         sa.func.count().filter(accepted),
         sa.func.count().filter(failed),
         sa.func.count().filter(n.attempts > 1),
-        sa.func.percentile_cont(0.5).within_group(took).filter(accepted),
+        sa.func.percentile_cont(0.5).within_group(took),
         sa.func.max(n.accepted_at),
     ).where(sa.or_(accepted, failed))
     with tables() as s:

@@ -80,7 +80,14 @@ def test_bad_moments_end_and_spare_the_first_site_and_those_of_several_desks(see
 def test_whoever_watches_for_four_minutes_sees_maintenance_and_a_ban(seed: int) -> None:
     bad = [event for event in until(240, seed) if event.kind == "mode" and event.mode != "normal"]
     assert [event.mode for event in bad[:2]] == ["maintenance", "ban"]
-    assert len({event.code for event in bad}) == len(bad)
+
+
+@given(seeds)
+def test_a_site_that_had_a_bad_moment_is_left_well_for_longer_than_a_rest_of_five_minutes(seed: int) -> None:
+    bad = [event for event in until(3600, seed) if event.kind == "mode" and event.mode != "normal"]
+    for code in {event.code for event in bad}:
+        times = [event.at for event in bad if event.code == code]
+        assert all(later - earlier > 75 + 300 for earlier, later in pairwise(times))
 
 
 def test_an_unknown_first_form_names_those_that_exist() -> None:
