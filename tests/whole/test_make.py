@@ -65,13 +65,25 @@ def test_run_shows_a_feed_holds_its_folder_and_leaves_nothing(state: Path) -> No
     try:
         wait_for("check ", log, first)
         second = subprocess.run(
-            command, cwd=ROOT, env=environment(state), capture_output=True, text=True, timeout=60
+            command, cwd=ROOT, env=environment(state), capture_output=True, text=True, timeout=150
         )
         assert second.returncode == 2
         assert f"in use by process {first.pid}" in " ".join(second.stderr.split())
+        status = subprocess.run(
+            ["make", "-s", "status"],
+            cwd=ROOT,
+            env=environment(state),
+            capture_output=True,
+            text=True,
+            timeout=150,
+        )
+        assert status.returncode == 0, status.stdout + status.stderr
+        assert "prefenligne serving" in status.stdout
+        assert "planner" in status.stdout
+        assert "down: " not in status.stdout
     finally:
         first.send_signal(signal.SIGINT)
-    assert first.wait(60) == 0
+    assert first.wait(150) == 0
     assert "Traceback" not in log.read_text()
 
 

@@ -1,6 +1,6 @@
 // What the product tells of its watching: hosts left alone, desks not watched, slots that went. Newest first.
 
-import { build, delay, plural, time } from "./text.js";
+import { build, plural, span, time } from "./text.js";
 
 const OUTAGES = {
   captcha: "captcha", blocked: "le site refuse", rate_limited: "trop de demandes", maintenance: "maintenance",
@@ -29,7 +29,6 @@ export function restUntil(state, site) {
 
 const hostOf = (url) => new URL(url).host;
 const minute = (iso) => time(iso).slice(0, 5).replace(":", " h ");
-const lasted = (entry) => delay(Math.round((new Date(entry.at) - new Date(entry.since)) / 1000) * 1000);
 
 function row(entry, sites) {
   const { tone, headline, detail } = said(entry);
@@ -51,10 +50,10 @@ function said(entry) {
     case "rest": return { tone: "bad", headline: `Site laissé tranquille jusqu’à ${minute(entry.until)}`, detail: entry.where };
     case "stop": return { tone: "bad", headline: "Site arrêté par un opérateur", detail: entry.why };
     case "outage": return { tone: "bad", headline: `Plus suivi : ${OUTAGES[entry.why] || entry.why}`, detail: desk(entry) };
-    case "watched": return { tone: "good", headline: `De nouveau suivi après ${lasted(entry)}`, detail: desk(entry) };
+    case "watched": return { tone: "good", headline: `De nouveau suivi, après ${span(entry.since, entry.at)}`, detail: desk(entry) };
     default: return {
       tone: "", headline: `${plural(entry.count, "créneau parti", "créneaux partis")} : ${GONE[entry.why] || entry.why}`,
-      detail: `${desk(entry)} · vus pendant ${lasted(entry)}`,
+      detail: `${desk(entry)} · après ${span(entry.since, entry.at)}`,
     };
   }
 }

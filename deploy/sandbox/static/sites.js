@@ -71,7 +71,7 @@ function site(one, names) {
   return build("article", { class: one.mode === "normal" ? "card site" : "card site bad" },
     build("header", {},
       build("span", { class: "code" }, one.site),
-      build("div", {}, build("h3", {}, one.department), build("p", {}, plural(requests, "demande reçue", "demandes reçues"))),
+      build("div", {}, build("h3", {}, one.department), build("p", { title: "reçues de tous les visiteurs" }, plural(requests, "demande", "demandes"))),
       modes(names, one.mode, `État du site ${one.department}`, (mode) => post(`/api/sites/${one.site}/mode`, { mode })),
     ),
     one.rests ? build("p", { class: "rests" }, `Laissé tranquille jusqu’à ${time(one.rests)}`) : null,
