@@ -13,7 +13,7 @@ from rich.text import Text
 
 from configs.clock import clock
 from configs.settings import settings
-from deploy.status import desks, health, hosts, messages, programs, queues
+from deploy.status import desks, due, health, hosts, jobs, messages, programs
 from deploy.status.ask import Down, ask
 from deploy.status.text import BAD, GOOD, line
 
@@ -34,8 +34,8 @@ _EVERYWHERE: Mapping[str, Part] = {
     "desks": Part(desks.read, desks.lines),
     "hosts": Part(hosts.read, hosts.lines),
     "outages": Part(hosts.read_outages, hosts.outage_lines),
-    "due": Part(queues.read_due, queues.due_lines),
-    "jobs": Part(queues.read_jobs, queues.job_lines),
+    "due": Part(due.read, due.lines),
+    "jobs": Part(jobs.read, jobs.lines),
     "messages": Part(messages.read, messages.lines),
     "providers": Part(messages.read_providers, messages.provider_lines),
     "spiders": Part(programs.read_spiders, programs.spider_lines),

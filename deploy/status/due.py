@@ -1,0 +1,111 @@
+"""The due queue: how many desks it holds, and how late those are that nothing but ourselves holds back."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from redis import Redis
+from rich.text import Text
+
+from configs.clock import clock
+from deploy.status.ask import queue
+from deploy.status.text import BAD, DIM, GOOD, ODD, line
+from deploy.words import count
+
+_LATE = 1.0  # seconds; a desk that waits longer shows that something is slow
+_LOOKED_AT = 2000  # overdue desks that are looked at
+_DUE = "due:"
+_SLIP = 1e-6  # as in crawler/lua.py
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One booking system's due queue. Lateness in seconds, of desks that a spider could claim now.
+
+    `held_back` are overdue too, but their hosts are being visited, rest, are stopped or have no budget left.
+    `pushed`: checks that somebody asked for.
+    """
+
+    system: str
+    desks: int
+    overdue: int
+    latest_seconds: float
+    held_back: int
+    pushed: int
+
+
+def read() -> list[Due]:
+    """Read the sorted sets `due:<system>` (crawler/lua.py says what stands in Redis).
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    client = queue()
+    systems = sorted(key.decode().removeprefix(_DUE) for key in client.scan_iter(f"{_DUE}*", count=1000))
+    return [_due(client, system, clock().timestamp()) for system in systems]
+
+
+def _due(client: Redis, system: str, now: float) -> Due:
+    key = f"{_DUE}{system}"
+    found: Any = client.zrangebyscore(key, "-inf", now, 0, _LOOKED_AT, withscores=True)
+    overdue = {desk.decode(): due for desk, due in found}
+    free = _free(client, system, list(overdue), now)
+    late = [now - overdue[desk] for desk in free]
+    return Due(
+        system,
+        desks=client.zcard(key),
+        overdue=len(late),
+        latest_seconds=round(max(late, default=0.0), 3),
+        held_back=len(overdue) - len(late),
+        pushed=client.llen(f"{system}:checks"),
+    )
+
+
+def _free(client: Redis, system: str, desks: Sequence[str], now: float) -> list[str]:
+    """Return the desks that a claim would take."""
+    if not desks:
+        return []
+    known: Any = client.hmget(f"desks:{system}", list(desks))
+    about = {desk: (text or b"").decode().split() for desk, text in zip(desks, known, strict=True)}
+    hosts = {fields[-1] for fields in about.values() if fields}
+    stopped = cast("set[bytes]", client.smembers("stopped"))
+    keys = [f"{kind}:{host}" for host in hosts for kind in ("host", "rest", "bucket")]
+    keys += [f"floor:{desk}" for desk in desks]
+    stands = {
+        key: (text or b"").decode() for key, text in zip(keys, cast("Any", client.mget(keys)), strict=True)
+    }
+    return [
+        desk
+        for desk, fields in about.items()
+        if fields and fields[-1].encode() not in stopped and _from(desk, fields, stands, now) <= now
+    ]
+
+
+def _from(desk: str, fields: Sequence[str], stands: Mapping[str, str], now: float) -> float:
+    """Return the unix second from which on a desk could be claimed; `fields` as the hash `desks:<system>` has them."""
+    _, cost, capacity, rate, _, host = fields
+    untils = (stands[key].split()[:1] for key in (f"host:{host}", f"rest:{host}", f"floor:{desk}"))
+    free = max((float(until) for (until,) in filter(None, untils)), default=-math.inf)
+    if not (bucket := stands[f"bucket:{host}"].split()):
+        return free
+    left, at = map(float, bucket)
+    left = min(float(capacity), left + max(0.0, now - at) * float(rate))
+    missing = float(cost) - left - _SLIP
+    return free if missing <= 0 else max(free, max(now, at) + missing / float(rate))
+
+
+def lines(part: list[Due]) -> list[Text]:
+    """Say it."""
+    return [_said(each) for each in part] or [line(("nothing is scheduled", BAD))]
+
+
+def _said(each: Due) -> Text:
+    style = GOOD if each.latest_seconds <= _LATE else BAD
+    late = (
+        f"{each.overdue} overdue, by {each.latest_seconds:.1f} s at most" if each.overdue else "none overdue"
+    )
+    said = line(f"{each.system}: {count(each.desks, 'desk')}, ", (late, style))
+    if each.held_back:
+        said.append(f"; {each.held_back} wait for their hosts", ODD)
+    return said.append(f"; {each.pushed} asked for", DIM) if each.pushed else said
