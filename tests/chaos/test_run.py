@@ -18,10 +18,12 @@ WAVES = (
     ("half-of-the-sites-and-a-provider-hang",),
     ("kill-spider-between-commit-and-nudge",),
     ("kill-worker-during-the-answer",),
-    ("kill-sweep", "kill-keeper", "kill-planner", "kill-gunicorn-worker", "kill-scrapyd", "site-breaks-off"),
-    ("empty-redis", "restart-postgres", "provider-breaks"),
+    (
+        "kill-sweep", "kill-keeper", "kill-planner", "kill-gunicorn-worker", "kill-scrapyd",
+        "empty-redis", "restart-postgres", "provider-breaks", "site-breaks-off",
+    ),
     ("fill-the-disk", "name-hangs"),
-)
+)  # fmt: skip
 Figures = dict[str, Any]
 
 
