@@ -97,7 +97,7 @@ def _doubles(account: Account, journal: Journal, due: Due, several: Sequence[Del
     """
     for one, other in pairwise(several):
         message = one.message
-        if message.notification == other.message.notification:
+        if message.notifications & other.message.notifications:
             leave = unheard(message.received_at, due[1][0].value, journal)
             (account.doubled_allowed if leave else account.doubled).append(due)
         elif not (one.timeless or other.timeless):

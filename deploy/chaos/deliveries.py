@@ -44,25 +44,24 @@ class Sight:
 
 
 def deliveries(engine: sa.Engine, messages: Iterable[Message], openings: Sequence[Opening]) -> list[Delivery]:
-    """Join messages with their notifications: by our own id, or by the provider's where several left as one."""
-    told, shared = _told(engine)
+    """Join messages with their notifications, by our own ids that travelled with them."""
+    told = _told(engine)
     by_desk: dict[str, list[Opening]] = defaultdict(list)
     for opening in openings:
         by_desk[opening.desk_id].append(opening)
     found = []
     for message in messages:
-        own = {message.notification, *shared.get(message.provider_id, ())}
-        sights = {sight for each in own for sight in told.get(each, ())}
+        sights = {sight for each in message.notifications for sight in told.get(each, ())}
         slots = {each.slot for sight in sights for each in by_desk[sight.desk_id] if sight.means(each)}
         found.append(Delivery(message, frozenset(slots), any(sight.instant is None for sight in sights)))
     return found
 
 
-def _told(engine: sa.Engine) -> tuple[dict[str, set[Sight]], dict[str, set[str]]]:
-    """Return the slots of each notification, and the notifications of each of the provider's ids."""
+def _told(engine: sa.Engine) -> dict[str, set[Sight]]:
+    """Return the slots of each notification."""
     slot = (SlotRow.desk_id, SlotRow.place_key, SlotRow.starts_at, SlotRow.opened_at, SlotRow.gone_at)
     query = (
-        sa.select(Notification.id, Notification.provider_id, *slot)
+        sa.select(Notification.id, *slot)
         .join(NotificationMatch, NotificationMatch.notification_id == Notification.id)
         .join(Match, Match.id == NotificationMatch.match_id)
         .join(
@@ -72,15 +71,10 @@ def _told(engine: sa.Engine) -> tuple[dict[str, set[Sight]], dict[str, set[str]]
         .join(SlotRow, SlotRow.id == MatchSlot.slot_id)
     )
     told: dict[str, set[Sight]] = defaultdict(set)
-    shared: dict[str, set[str]] = defaultdict(set)
     with engine.connect() as connection:
-        for notification, provider_id, desk_id, place, instant, opened_at, gone_at in connection.execute(
-            query
-        ):
+        for notification, desk_id, place, instant, opened_at, gone_at in connection.execute(query):
             told[str(notification)].add(Sight(desk_id, place, instant, opened_at, gone_at))
-            if provider_id:
-                shared[provider_id].add(str(notification))
-    return told, shared
+    return told
 
 
 def described(engine: sa.Engine, slot: Slot, address: str) -> str:

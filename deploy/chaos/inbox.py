@@ -12,14 +12,13 @@ from api.models.user import Channel
 
 @dataclass(frozen=True)
 class Message:
-    """One message that a provider accepted; `notification` is our own id that travelled with it."""
+    """One message that a provider accepted; `notifications` are our own ids that travelled with it."""
 
     number: int
     channel: Channel
     address: str
     received_at: datetime
-    notification: str
-    provider_id: str
+    notifications: frozenset[str]
 
 
 class Inbox:
@@ -60,7 +59,12 @@ class Inbox:
                     Channel(shown["channel"]),
                     shown["to"],
                     datetime.fromisoformat(shown["received_at"]),
-                    shown["custom"].get("notification_id", ""),
-                    shown["provider_id"],
+                    _ids(shown["custom"]),
                 )
         return number
+
+
+def _ids(custom: dict[str, str]) -> frozenset[str]:
+    """Return our ids of a message: one, or all of several that left as one."""
+    listed = custom.get("notification_ids") or custom.get("notification_id", "")
+    return frozenset(filter(None, listed.split(",")))

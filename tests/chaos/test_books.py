@@ -34,7 +34,7 @@ def told(
     reached: Reached, seconds: float, number: int, notification: str = "", *, timeless: bool = False
 ) -> Delivery:
     channel, address = reached
-    message = Message(number, channel, address, at(seconds), notification or address, f"p{number}")
+    message = Message(number, channel, address, at(seconds), frozenset({notification or address}))
     return Delivery(message, frozenset({(DESK, SLOT)}), timeless)
 
 

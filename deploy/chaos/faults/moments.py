@@ -81,7 +81,7 @@ def kill_worker_after_the_answer(field: Field, _spell: Spell) -> None:
         with field.engine.connect() as connection:
             connection.execute(sa.select(Notification.id).where(Notification.id == row).with_for_update())
             until(
-                lambda: any(each.notification == str(row) for each in field.inbox.messages()), "it was taken"
+                lambda: any(str(row) in each.notifications for each in field.inbox.messages()), "it was taken"
             )
             time.sleep(0.3)
             field.victims.kill_all("worker")
