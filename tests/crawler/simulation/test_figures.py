@@ -2,7 +2,8 @@
 
 import pytest
 
-from crawler.simulation.figures import DeskFigures, percentile
+from crawler.simulation.figures import percentile
+from crawler.simulation.measured import DeskFigures
 from crawler.simulation.releases import Hour, Release
 
 UNTIL = 3600.0
