@@ -168,7 +168,7 @@ def claim(system: str, *, now: datetime, places: int, hold: float) -> Call[Claim
     Each is re-armed at now + `hold` seconds: a process that dies costs the desk that long, no more.
     """
     keys = (_due(system), _desks(system), pushed(system), _STOPPED)
-    return Call(lua.CLAIM, keys, (now.timestamp(), places, hold), _claimed)
+    return Call(lua.CLAIM, keys, (now.timestamp(), places, hold, settings().heartbeat_late_seconds), _claimed)
 
 
 def _claimed(answer: Any) -> Claimed:

@@ -39,14 +39,14 @@ end
 local SLIP = 1e-6  -- what is lost by counting in decimals
 """
 
-# KEYS due, desks, pushed, stopped; ARGV now, places, hold (seconds).
-# Desks that nobody waits for come after all that somebody does, however overdue they are.
+# KEYS due, desks, pushed, stopped; ARGV now, places, hold, late (seconds).
+# Desks that nobody waits for come after all that somebody does, until they are `late`: else they never had a turn.
 # Returns {{desk, token, due, requests paid}…, wake ('' if nothing waits), refused pushes}.
 CLAIM = (
     _UNTIL
     + _BUCKET
     + """
-local now, places, hold = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local now, places, hold, late = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local claims, refused, unpaid, wake, skipped = {}, {}, {}, math.huge, 0
 
 for _, desk in ipairs(redis.call('LPOP', KEYS[3], 100) or {}) do
@@ -89,7 +89,7 @@ while #claims < places do
     local desk = about(redis.call('HGET', KEYS[2], name))
     if not desk then
       redis.call('ZREM', KEYS[1], name)
-    elseif not desk.waits then
+    elseif not desk.waits and tonumber(due) > now - late then
       unpaid[#unpaid + 1] = {name, due, desk}
       skipped = skipped + 1
     elseif not try(name, due, desk) then

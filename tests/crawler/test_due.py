@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -55,6 +55,18 @@ def test_the_most_overdue_desks_come_first_and_only_as_many_as_there_are_places(
     put(client, late=-5, later=-60, latest=-3600, early=10)
     assert taken(take(client, places=2)) == ["latest", "later"]
     assert taken(take(client)) == ["late"]
+
+
+def test_a_desk_that_nobody_waits_for_goes_last_until_it_is_late(
+    client: redis.Redis, settings_env: Callable[..., None]
+) -> None:
+    settings_env(HEARTBEAT_LATE_SECONDS="600")
+    beat = entry("beat", "one:80", 0, at(0), waits=False)
+    paid = entry("paid", "one:80", 0, at(500))
+    due.send(client, due.schedule("test", [beat, paid]))
+    assert taken(take(client, 599)) == ["paid"]
+    end(client, due.Finish("paid", 1, at(600), "one:80", at(600)), 600)
+    assert taken(take(client, 600)) == ["beat"]
 
 
 def test_a_claim_says_since_when_the_desk_is_due_and_counts_tokens(client: redis.Redis) -> None:
