@@ -49,7 +49,7 @@ def rested(
     seconds = _rest(outcome, before, retry_after) * (1 + _JITTER * lot)
     until = max(now + timedelta(seconds=seconds), memory.rests_until or now)
     share = memory.budget_share
-    if outcome is Outcome.RATE_LIMITED and not again:
+    if not again and (outcome is Outcome.RATE_LIMITED or _answered_between(memory)):
         share = min(share, max(share / 2, settings().least_budget_share))
     return Memory(until, _REASONS[outcome], before + 1, share)
 
@@ -59,7 +59,7 @@ def calmed(memory: Memory, proven_at: datetime | None) -> Memory:
 
     Each CALM_SECONDS of such answers half of the rests in a row are forgotten and an eighth of the budget is back.
     """
-    if proven_at is None or (memory.rests_until and proven_at <= memory.rests_until):
+    if proven_at is None or (memory.rests_until and proven_at < memory.rests_until):
         return memory
     if memory.calm_since is None:
         return replace(memory, calm_since=proven_at)
@@ -71,6 +71,11 @@ def calmed(memory: Memory, proven_at: datetime | None) -> Memory:
         budget_share=min(1.0, memory.budget_share + periods * _REGROWTH),
         calm_since=memory.calm_since + periods * period,
     )
+
+
+def _answered_between(memory: Memory) -> bool:
+    """Whether the host answered well since its last rest: what refused us again then is how often we come."""
+    return memory.rests_in_a_row > 0 and memory.calm_since is not None
 
 
 def _rest(outcome: Outcome, before: int, retry_after: float | None) -> float:

@@ -77,6 +77,22 @@ def test_a_rate_limit_halves_the_budget_down_to_a_sixteenth_and_a_block_leaves_i
     assert refused(memory, Outcome.BLOCKED, NOW + timedelta(days=9)).budget_share == 0.0625
 
 
+def test_a_block_after_good_answers_halves_the_budget_for_it_was_our_pace() -> None:
+    first = refused(Memory(), Outcome.BLOCKED)
+    assert first.rests_until
+    still = refused(first, Outcome.BLOCKED, first.rests_until)
+    assert (first.budget_share, still.budget_share) == (1, 1)
+    answered = calmed(first, first.rests_until + HOUR / 60)
+    again = refused(answered, Outcome.BLOCKED, first.rests_until + HOUR / 30)
+    assert (again.budget_share, again.rests_in_a_row) == (0.5, 2)
+
+
+def test_a_block_long_after_all_was_forgotten_is_a_first_one() -> None:
+    first = refused(Memory(), Outcome.BLOCKED)
+    calm = calmed(calmed(first, NOW + HOUR), NOW + 9 * HOUR)
+    assert refused(calm, Outcome.BLOCKED, NOW + 10 * HOUR).budget_share == 1
+
+
 def test_a_budget_grows_back_by_an_eighth_for_each_calm_hour_and_half_of_the_rests_are_forgotten() -> None:
     memory = Memory(rests_until=NOW, rest_reason="", rests_in_a_row=5, budget_share=0.5)
     seen = []
@@ -88,7 +104,8 @@ def test_a_budget_grows_back_by_an_eighth_for_each_calm_hour_and_half_of_the_res
 
 def test_only_answers_after_the_rest_calm() -> None:
     memory = Memory(rests_until=NOW, rests_in_a_row=1)
-    assert calmed(memory, None) == calmed(memory, NOW) == calmed(memory, NOW - 9 * HOUR) == memory
+    assert calmed(memory, None) == calmed(memory, NOW - 9 * HOUR) == memory
+    assert calmed(memory, NOW).calm_since == NOW  # its first check began when the rest ended
     assert calmed(memory, NOW + HOUR).rests_in_a_row == 1
     assert calmed(calmed(memory, NOW + HOUR), NOW + 1.9 * HOUR).rests_in_a_row == 1
     assert calmed(calmed(memory, NOW + HOUR), NOW + 2 * HOUR).rests_in_a_row == 0
