@@ -95,6 +95,13 @@ def write_intervals(
     return {each: found.get(each) or State() for each in ids}
 
 
+def visit_requests(session: Session, ids: Collection[str]) -> dict[str, float]:
+    """Return how many requests a visit lately took, by desk; no entry where none has proved anything yet."""
+    row = sa.select(DeskState.id, DeskState.visit_requests)
+    rows = session.execute(row.where(DeskState.id.in_(ids), DeskState.visit_requests.is_not(None)))
+    return {desk_id: requests for desk_id, requests in rows if requests}
+
+
 def asked_since(session: Session, since: datetime) -> list[Asked]:
     """Return the checks that began since then, the oldest first."""
     row = sa.select(Check.desk_id, Check.started_at, Check.requests)

@@ -33,6 +33,9 @@ UPDATE desks d SET
   refused_at = CASE WHEN n.refused THEN n.started_at ELSE d.refused_at END,
   whole_at = CASE WHEN n.whole THEN n.seen_at ELSE d.whole_at END,
   coverage = CASE WHEN n.whole THEN NULL ELSE d.coverage END,
+  visit_requests = CASE WHEN n.proven
+    THEN coalesce(d.visit_requests, n.requests) + (n.requests - coalesce(d.visit_requests, n.requests)) / :lately
+    ELSE d.visit_requests END,
   inconclusive = CASE WHEN n.proven THEN 0 ELSE d.inconclusive + n.counts END,
   achieved_seconds = CASE
     WHEN d.last_check_at IS NULL OR n.started_at <= d.last_check_at THEN d.achieved_seconds
@@ -45,8 +48,10 @@ UPDATE desks d SET
 FROM unnest(CAST(:desk_id AS text[]), CAST(:token AS bigint[]), CAST(:started_at AS timestamptz[]),
             CAST(:seen_at AS timestamptz[]), CAST(:outcome AS text[]), CAST(:proven AS boolean[]),
             CAST(:whole AS boolean[]), CAST(:refused AS boolean[]), CAST(:slots AS int[]), CAST(:counts AS int[]),
+            CAST(:requests AS float8[]),
             CAST(:status AS text[]), CAST(:reason AS text[]), CAST(:own AS float8[]))
-  AS n(desk_id, token, started_at, seen_at, outcome, proven, whole, refused, slots, counts, status, reason, own)
+  AS n(desk_id, token, started_at, seen_at, outcome, proven, whole, refused, slots, counts, requests, status,
+       reason, own)
 WHERE d.id = n.desk_id AND n.token > d.last_token AND n.seen_at >= :now
   - make_interval(secs => 2 * coalesce(greatest(d.wished_seconds, d.feasible_seconds), n.own))
 RETURNING d.id, d.wished_seconds, d.feasible_seconds, d.inconclusive,
@@ -62,6 +67,7 @@ FROM unnest(CAST(:desk_id AS text[]), CAST(:coverage AS text[]), CAST(:whole_at 
 WHERE d.id = n.desk_id
 """)
 
+_LATELY = 20.0  # visits; fewer, and one evening of open slots slows a host's desks for an hour
 _ALL = Covered()
 _REFUSES = "the site refuses us: it is left alone for a while"
 _OPEN, _NONE, _PARTLY = (
@@ -97,7 +103,7 @@ def update(session: Session, results: Sequence["Result"], now: datetime) -> dict
     """Bring desks up to their checks; return the rows of those whose check still counted."""
     columns = [_columns(result) for result in results]
     listed = {name: [each[name] for each in columns] for name in columns[0]}
-    found = session.execute(_DESKS, listed | {"now": now, "pause": settings().pause_after})
+    found = session.execute(_DESKS, listed | {"now": now, "pause": settings().pause_after, "lately": _LATELY})
     return {row.id: row for row in found}
 
 
@@ -134,6 +140,7 @@ def _columns(result: "Result") -> dict[str, Any]:
         "counts": int(
             pace.counts(check.outcome, captcha_expected=desk is not None and captcha_expected(desk))
         ),
+        "requests": float(check.requests),
         "status": status and status.value,
         "reason": reason,
         "own": own_interval(desk) if desk else 0,

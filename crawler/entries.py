@@ -39,11 +39,15 @@ class Plan:
 
 
 def plan_of(
-    watched: Collection[Desk], promised: Mapping[str, Collection[float]], shares: Mapping[str, float]
+    watched: Collection[Desk],
+    promised: Mapping[str, Collection[float]],
+    shares: Mapping[str, float],
+    taken: Mapping[str, float],
 ) -> Plan:
     """Decide the intervals of desks, all that share their hosts among them.
 
-    `promised`: the intervals of the plans that wait, by desk; `shares`: what is left of budgets, by host.
+    `promised`: the intervals of the plans that wait, by desk; `shares`: what is left of budgets, by host; `taken`:
+    the requests that a desk's visits lately took.
     """
     heartbeat = settings().heartbeat_seconds
     wished = {
@@ -53,7 +57,9 @@ def plan_of(
     buckets: dict[str, Bucket] = {}
     for host, sharing in by_host(watched).items():
         buckets[host] = bucket_of(sharing, shares.get(host, 1.0))
-        wishes = {desk.id: pace.Wish(wished[desk.id], cost_of(desk)) for desk in sharing}
+        wishes = {
+            desk.id: pace.Wish(wished[desk.id], max(cost_of(desk), taken.get(desk.id, 0))) for desk in sharing
+        }
         feasible |= pace.feasible(wishes, buckets[host].rate * pace.MINUTE)
     return Plan(wished, feasible, frozenset(promised), buckets)
 

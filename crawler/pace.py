@@ -19,7 +19,7 @@ class Wish:
     """What one desk of a host would like: an interval in seconds, at so many requests a visit."""
 
     seconds: float
-    cost: int
+    cost: float
 
 
 def wished(own: float, plans: Iterable[float], heartbeat: float) -> float:

@@ -108,6 +108,7 @@ class Planner:
             watched,
             demand.intervals(rows, watched, now),
             host_rows.shares(rows, {desk.host for desk in watched}),
+            desk_rows.visit_requests(rows, [desk.id for desk in watched]),
         )
         states = desk_rows.write_intervals(rows, plan.wished, plan.feasible)
         entries: dict[str, list[Entry]] = defaultdict(list)

@@ -177,6 +177,19 @@ def test_desks_of_one_host_share_its_budget(
     assert state("a").wished_seconds == 30
 
 
+def test_a_share_of_the_budget_counts_what_visits_lately_took(
+    plan: Planner, desk_files: Callable[..., dict[str, Desk]]
+) -> None:
+    desk_files(budget=6, a="127.77.0.91:8800", b="127.77.0.91:8800", c="127.77.0.92:8800")
+    waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a")
+    waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/b")
+    plan.look(NOW)
+    checked("a", NOW, visit_requests=6)
+    checked("b", NOW, visit_requests=1)  # cut short: the cheapest visit takes 3 all the same
+    Planner(plan._client).look(NOW + timedelta(seconds=1))
+    assert state("a").feasible_seconds == state("b").feasible_seconds == pytest.approx((6 + 3) * 60 / 6)
+
+
 @pytest.mark.parametrize("grade", ["stale", "retired"])
 def test_a_desk_that_is_not_scheduled_leaves_the_queue_and_says_why(
     grade: str, plan: Planner, desk_files: Callable[..., dict[str, Desk]], client: redis.Redis

@@ -124,6 +124,21 @@ def test_a_slot_becomes_a_row_and_a_detection_with_what_the_desk_is(
     assert state().last_slot_at == NOW
 
 
+def test_a_desk_knows_what_its_visits_lately_took(write: Callable[..., None]) -> None:
+    def taken() -> float | None:
+        with session() as rows:
+            return rows.get_one(DeskState, "evry_91/a").visit_requests
+
+    write(check("a", 1, outcome=Outcome.UNREACHABLE, requests=1))
+    assert taken() is None
+    write(check("a", 2, requests=3))
+    assert taken() == 3
+    write(check("a", 3, requests=7))
+    assert taken() == pytest.approx(3.2)
+    write(check("a", 4, outcome=Outcome.BLOCKED, requests=1))
+    assert taken() == pytest.approx(3.2)
+
+
 def test_a_slot_is_detected_once_while_it_stays_open(
     write: Callable[..., None], frozen: time_machine.Traveller
 ) -> None:
