@@ -1,0 +1,258 @@
+"""The requests of a host: one bucket for all processes and systems, filled by time, emptied by claims and visits."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from crawler import due
+from crawler.due import Bucket
+from tests.crawler.checks import entry
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+HOLD, COST = 25.0, 3
+SIX = Bucket(6, 0.1)  # six requests a minute
+HOST = "one:80"
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def client(redis_server: redis.Redis) -> Iterator[redis.Redis]:
+    with due.connect() as connected:
+        yield connected
+
+
+def put(client: redis.Redis, *desks: str, system: str = "test", waits: bool = True) -> None:
+    rows = [entry(desk, HOST, 0, at(0), cost=COST, bucket=SIX, waits=waits) for desk in desks]
+    due.send(client, due.schedule(system, rows))
+
+
+def take(client: redis.Redis, second: float = 0, system: str = "test") -> due.Claimed:
+    return due.send(client, due.claim(system, now=at(second), places=10, hold=HOLD))
+
+
+def spend(client: redis.Redis, claim: due.Claim, second: float = 0, system: str = "test") -> bool:
+    return due.send(client, due.spend(system, claim.desk_id, claim.token, now=at(second)))
+
+
+def end(client: redis.Redis, claim: due.Claim, second: float, unused: int = 0, again: float = 0) -> None:
+    visit = due.Finish(
+        claim.desk_id, claim.token, at(again or second), HOST, between=at(second), unused=unused
+    )
+    due.send(client, due.finish("test", [visit], now=at(second)))
+
+
+def test_a_claim_pays_for_the_cheapest_visit_and_waits_for_what_it_lacks(client: redis.Redis) -> None:
+    put(client, "a")
+    for second in (0, 1):
+        (claim,) = take(client, second).claims
+        assert claim.paid == COST
+        end(client, claim, second)
+    empty = take(client, 2)
+    assert (empty.claims, empty.wake) == ((), at(30))  # two visits took six, the second at a second of growth
+    assert not take(client, 29.9).claims
+    assert take(client, 30).claims
+
+
+def test_each_request_more_is_asked_for_until_the_bucket_is_empty(client: redis.Redis) -> None:
+    put(client, "a")
+    (claim,) = take(client).claims
+    assert [spend(client, claim) for _ in range(4)] == [True, True, True, False]
+    assert not spend(client, claim, 9.9)
+    assert spend(client, claim, 10)
+
+
+def test_the_bucket_holds_no_more_than_a_minutes_budget(client: redis.Redis) -> None:
+    put(client, "a")
+    (claim,) = take(client).claims
+    end(client, claim, 1, again=86400)
+    (claim,) = take(client, 86400).claims
+    assert [spend(client, claim, 86400) for _ in range(4)] == [True, True, True, False]
+
+
+def test_what_a_visit_did_not_use_comes_back_once(client: redis.Redis) -> None:
+    put(client, "a")
+    (claim,) = take(client).claims
+    end(client, claim, 0, unused=2)
+    end(client, claim, 0, unused=2)
+    (claim,) = take(client).claims
+    assert [spend(client, claim) for _ in range(3)] == [True, True, False]
+
+
+def test_all_systems_of_a_host_share_its_bucket(client: redis.Redis) -> None:
+    put(client, "a")
+    put(client, "b", system="other")
+    (claim,) = take(client).claims
+    assert [spend(client, claim) for _ in range(3)] == [True, True, True]
+    end(client, claim, 1)
+    assert take(client, 1, "other").wake == at(30)
+
+
+def test_a_visit_that_lost_its_host_asks_nothing_more(client: redis.Redis) -> None:
+    put(client, "a", "b")
+    (late,) = take(client).claims
+    assert late.desk_id == "a"
+    (own,) = take(client, HOLD + 5).claims
+    assert own.desk_id != late.desk_id
+    assert not spend(client, late, HOLD + 5)
+    assert spend(client, own, HOLD + 5)
+
+
+def test_a_visit_of_a_stopped_host_asks_nothing_more(client: redis.Redis) -> None:
+    put(client, "a")
+    (claim,) = take(client).claims
+    due.send(client, due.stop(HOST))
+    assert not spend(client, claim)
+    assert due.send(client, due.stopped()) == {HOST}
+    due.send(client, due.go(HOST))
+    assert spend(client, claim)
+
+
+def test_an_emptied_redis_gives_a_running_visit_nothing_more(client: redis.Redis) -> None:
+    put(client, "a")
+    (claim,) = take(client).claims
+    client.flushdb()
+    assert not spend(client, claim)
+    put(client, "a")
+    assert not spend(client, claim)
+
+
+def test_a_bucket_that_redis_lost_is_filled_as_far_as_the_last_requests_allow(client: redis.Redis) -> None:
+    due.send(client, due.refill({HOST: (SIX, 2.5)}, now=at(0)))
+    put(client, "a")
+    assert take(client).wake == at(5)
+    due.send(client, due.refill({HOST: (SIX, 6)}, now=at(0)))
+    assert take(client).wake == at(5)
+
+
+def test_a_clock_that_runs_behind_fills_nothing_twice(client: redis.Redis) -> None:
+    put(client, "a")
+    (claim,) = take(client, 10).claims
+    assert [spend(client, claim, 10) for _ in range(3)] == [True, True, True]
+    assert not spend(client, claim, 0)
+    assert not spend(client, claim, 10.5)
+    assert spend(client, claim, 20)
+
+
+def test_a_desk_that_nobody_waits_for_comes_after_all_that_somebody_does(client: redis.Redis) -> None:
+    rows = [entry(f"beat-{number}", f"beat-{number}:80", 0, at(-3600), waits=False) for number in range(250)]
+    rows += [entry("beside", HOST, 0, at(-7200), waits=False), entry("paid", HOST, 0, at(-1))]
+    due.send(client, due.schedule("test", rows))
+    claimed = due.send(client, due.claim("test", now=at(0), places=2, hold=HOLD))
+    assert next(claim.desk_id for claim in claimed.claims) == "paid"
+    assert len(claimed.claims) == 2
+
+
+def test_a_desk_becomes_paid_and_unpaid_without_moving(client: redis.Redis) -> None:
+    put(client, "a", waits=False)
+    rows = [entry("b", "two:80", 0, at(0.5))]
+    due.send(client, due.schedule("test", rows))
+    put(client, "a", waits=True)
+    one = due.send(client, due.claim("test", now=at(1), places=1, hold=HOLD))
+    assert [claim.desk_id for claim in one.claims] == ["a"]
+
+
+class Askers(RuleBasedStateMachine):
+    """Two systems on one host with six requests a minute: visits that pay, spend, end, end late or never."""
+
+    client: redis.Redis
+
+    @initialize()
+    def world(self) -> None:
+        self.client.flushdb()
+        self.second = 0.0
+        self.held: list[tuple[str, due.Claim, int, float]] = []  # system, claim, requests made, end of hold
+        self.made: list[float] = []  # instants of requests
+        self.left, self.since = SIX.capacity, 0.0
+        for system in ("test", "other"):
+            put(self.client, f"{system}-1", f"{system}-2", system=system)
+
+    def level(self) -> float:
+        """Return what the bucket must hold now, as a sum done by hand."""
+        self.left = min(SIX.capacity, self.left + (self.second - self.since) * SIX.rate)
+        self.since = self.second
+        return self.left
+
+    @rule(seconds=st.sampled_from([0.5, 3, 7, 10, 26, 61]))
+    def wait(self, seconds: float) -> None:
+        self.second += seconds
+        self.held = [each for each in self.held if each[3] > self.second]
+
+    @rule(system=st.sampled_from(["test", "other"]))
+    def claim(self, system: str) -> None:
+        level, busy = self.level(), bool(self.held)
+        claims = take(self.client, self.second, system).claims
+        assert len(claims) <= 1
+        if busy or level < COST - 1e-3:
+            assert not claims, "a visit without requests, or beside another"
+        for each in claims:
+            assert each.paid == COST
+            self.left -= COST
+            self.held.append((system, each, 0, self.second + HOLD))
+
+    @precondition(lambda self: self.held)
+    @rule(times=st.integers(1, 5))
+    def ask(self, times: int) -> None:
+        system, claim, made, until = self.held.pop()
+        for _ in range(times):
+            if made >= COST:
+                level, allowed = self.level(), spend(self.client, claim, self.second, system)
+                if abs(level - 1) > 1e-3:
+                    assert allowed == (level > 1)
+                if not allowed:
+                    break
+                self.left -= 1
+            made += 1
+            self.made.append(self.second)
+        self.held.append((system, claim, made, until))
+
+    @precondition(lambda self: self.held)
+    @rule(again=st.floats(0, 90))
+    def finish(self, again: float) -> None:
+        system, claim, made, _ = self.held.pop()
+        unused = max(0, COST - made)
+        visit = due.Finish(
+            claim.desk_id, claim.token, at(self.second + again), HOST, at(self.second), unused=unused
+        )
+        assert due.send(self.client, due.finish(system, [visit], now=at(self.second))) == [True]
+        self.left = min(SIX.capacity, self.level() + unused)
+
+    @invariant()
+    def no_minute_has_more_than_two_budgets_and_no_hour_more_than_its_own(self) -> None:
+        for span in (60.0, 3600.0):
+            late = [second for second in self.made if second > self.second - span]
+            assert len(late) <= SIX.capacity + SIX.rate * span + 1e-3
+
+    def teardown(self) -> None:
+        self.held.clear()
+        self.second += 3600
+        seen = set()
+        for _ in range(8):
+            for system in ("test", "other"):
+                claims = take(self.client, self.second, system).claims
+                seen |= {claim.desk_id for claim in claims}
+                self.second += 60
+        assert seen == {"test-1", "test-2", "other-1", "other-2"}, "a desk never came due again"
+
+
+def test_no_host_is_asked_more_than_its_budget_whatever_happens(client: redis.Redis) -> None:
+    Askers.client = client
+    calm = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    run_state_machine_as_test(
+        Askers,
+        settings=settings(max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=calm),
+    )
