@@ -15,7 +15,7 @@ from configs.clock import clock
 from configs.desk import Desk
 from configs.outcome import Outcome
 from crawler import due, feeder, lua, processes, seat
-from crawler.allowance import Allowance
+from crawler.allowance import Allowance, Spent
 from crawler.items import CheckItem, Ended
 from crawler.record import writer_of
 from tests.crawler.checks import entry
@@ -587,3 +587,83 @@ def test_ids_that_are_pushed_and_mean_nothing_are_named(
 
     run(test())
     assert "'evry_91/nonsense' was pushed" in caplog.text
+
+
+def test_a_visit_asks_the_bucket_only_beyond_what_its_claim_paid(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts: list[str] = []
+    through = due.asend
+
+    async def noted(client: Any, call: due.Call[Any]) -> Any:
+        scripts.append(call.script)
+        return await through(client, call)
+
+    async def test() -> None:
+        room = due.Bucket(4, 0.001)
+        with due.connect() as client:
+            rows = [entry(desks["a"].id, desks["a"].host, 0, clock(), cost=3, bucket=room)]
+            due.send(client, due.schedule(SYSTEM, rows))
+        spider.held["a"] = asyncio.Event()
+        monkeypatch.setattr(due, "asend", noted)
+        async with aclosing(serve(spider)) as checks:
+            waiting = asyncio.ensure_future(anext(checks))
+            await until(lambda: spider.asked)
+            allowance = spider.allowances["a"]
+            for _ in range(3):
+                await allowance.take()
+            assert lua.SPEND not in scripts
+            await allowance.take()
+            assert scripts.count(lua.SPEND) == 1
+            with pytest.raises(Spent):
+                await allowance.take()
+            spider.held["a"].set()
+            await waiting
+
+    run(test())
+
+
+def test_a_visit_of_a_host_that_is_stopped_asks_nothing_more_within_a_second(
+    spider: Spider, desks: dict[str, Desk]
+) -> None:
+    async def test() -> None:
+        put(desks, "a", "b")
+        spider.held = {slug: asyncio.Event() for slug in "ab"}
+        async with aclosing(serve(spider)) as checks:
+            waiting = asyncio.ensure_future(anext(checks))
+            await until(lambda: len(spider.asked) == 2)
+            with due.connect() as client:
+                due.send(client, due.stop(desks["a"].host))
+            began = monotonic()
+            await until(lambda: spider.allowances["a"].stopped)
+            assert feeder._OBEYS_WITHIN < 1
+            assert monotonic() - began < PATIENCE
+            assert not spider.allowances["b"].stopped
+            for held in spider.held.values():
+                held.set()
+            await waiting
+
+    run(test())
+
+
+def test_redis_away_means_no_request_more(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(client: Any, call: due.Call[Any]) -> Any:
+        raise redis.ConnectionError("connection refused")
+
+    async def test() -> None:
+        put(desks, "a")
+        spider.held["a"] = asyncio.Event()
+        async with aclosing(serve(spider)) as checks:
+            waiting = asyncio.ensure_future(anext(checks))
+            await until(lambda: spider.asked)
+            with monkeypatch.context() as patched:
+                patched.setattr(due, "asend", away)
+                await spider.allowances["a"].take()
+                with pytest.raises(Spent):
+                    await spider.allowances["a"].take()
+            spider.held["a"].set()
+            await waiting
+
+    run(test())

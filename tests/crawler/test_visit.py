@@ -256,3 +256,27 @@ def test_the_rules_hold_for_any_visit(readings: list[Reading], limit: int) -> No
         assert all(r.outcome in (None, Outcome.NO_SLOTS, Outcome.SLOTS) for r in taken)
     if not result.slots and result.outcome.conclusive:
         assert set(result.covered) == {covered for r in taken for covered in r.covered}
+
+
+def test_a_request_that_may_not_be_made_is_left_unasked_and_proves_nothing() -> None:
+    tally = Tally(START, limit=24, now=NOW)
+    first = tally.next()
+    assert first
+    tally.take(first, leads(ask("a"), ask("b", B)))
+    second = tally.next()
+    assert second
+    tally.take(second, none("1"))
+    third = tally.next()
+    assert third
+    tally.leave(third)
+    result = tally.result()
+    assert (result.outcome, result.asked) == (Outcome.NO_SLOTS, 2)
+    assert "1 requests left unasked" in result.reason
+
+
+def test_a_visit_without_a_request_left_before_it_proved_anything_is_nobodys_fault() -> None:
+    tally = Tally(START, limit=24, now=NOW)
+    first = tally.next()
+    assert first
+    tally.leave(first)
+    assert tally.result().outcome is Outcome.OVERLOADED

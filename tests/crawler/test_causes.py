@@ -1,0 +1,242 @@
+"""What reaches the due queue, from which row, and how soon: the planner's part of "programs speak through tables"."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+import redis
+import sqlalchemy as sa
+import time_machine
+
+from api import alert_writes, grants
+from api.models.alert import Alert, AlertTarget, ClosedBecause
+from api.models.base import new_id, session
+from api.models.check import Check
+from api.models.desk import DeskState, DeskStatus, HostState
+from api.models.user import Grant, User
+from configs.desk import Desk
+from configs.outcome import Outcome
+from configs.plan import PlanName
+from crawler import due
+from crawler.planner import Planner
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+SYSTEM, HOST = "prefenligne", "127.77.0.91:8800"
+HEARTBEAT, SOON = 6 * 3600, 5.0  # seconds
+DESK = "evry_91/a"
+
+
+@pytest.fixture
+def client(redis_server: redis.Redis) -> Iterator[redis.Redis]:
+    with due.connect() as connected:
+        yield connected
+
+
+@pytest.fixture
+def plan(
+    database: str,
+    client: redis.Redis,
+    desk_files: Callable[..., dict[str, Desk]],
+    frozen: time_machine.Traveller,
+) -> Planner:
+    """A planner that looked at NOW; a and b share a host, all were checked at NOW and are due at the heartbeat."""
+    desk_files(a=HOST, b=HOST, c="127.77.0.92:8800")
+    planner = Planner(client)
+    planner.look(NOW)
+    with session() as rows:
+        rows.execute(
+            sa.update(DeskState).values(
+                last_check_at=NOW, last_outcome=Outcome.NO_SLOTS, status=DeskStatus.ACTIVE
+            )
+        )
+    for slug in "abc":
+        client.zadd(f"due:{SYSTEM}", {f"evry_91/{slug}": (NOW + timedelta(seconds=HEARTBEAT)).timestamp()})
+    return planner
+
+
+def person(*, entitled: bool = True) -> UUID:
+    with session() as rows:
+        user = User(email=f"{new_id()}@example.org")
+        rows.add(user)
+        rows.flush()
+        if entitled:
+            lasts = timedelta(days=7)
+            rows.add(
+                Grant(
+                    user_id=user.id,
+                    plan=PlanName.URGENCE_7J,
+                    starts_at=NOW,
+                    ends_at=NOW + lasts,
+                    source="test",
+                )
+            )
+        return user.id
+
+
+def alert(user: UUID, *, enabled: bool = True) -> UUID:
+    with session() as rows:
+        made = Alert(user_id=user, enabled=enabled, targets=[AlertTarget(desk_id=DESK)])
+        rows.add(made)
+        rows.flush()
+        alert_writes.note(rows, made, "alert created")
+        return made.id
+
+
+def wished() -> float | None:
+    with session() as rows:
+        return rows.get_one(DeskState, DESK).wished_seconds
+
+
+def ahead(client: redis.Redis, of: datetime) -> float:
+    score = client.zscore(f"due:{SYSTEM}", DESK)
+    assert score
+    return score - of.timestamp()
+
+
+def soon(plan: Planner, at: datetime) -> datetime:
+    """Let the planner look as often as it does within five seconds, and return when it looked last."""
+    for second in range(1, int(SOON) + 1):
+        plan.look(at + timedelta(seconds=second))
+    return at + timedelta(seconds=SOON)
+
+
+LATER = NOW + timedelta(minutes=30)
+
+
+def test_an_alert_that_is_created_makes_its_desk_due(plan: Planner, client: redis.Redis) -> None:
+    alert(person())
+    soon(plan, LATER)
+    assert (wished(), ahead(client, LATER) <= SOON) == (60, True)
+
+
+def test_an_alert_that_is_switched_on_and_off_counts_and_does_not(plan: Planner, client: redis.Redis) -> None:
+    made = alert(person(), enabled=False)
+    soon(plan, LATER)
+    assert (wished(), ahead(client, NOW)) == (HEARTBEAT, HEARTBEAT)
+    _set(made, enabled=True)
+    soon(plan, LATER)
+    assert (wished(), ahead(client, LATER) <= SOON) == (60, True)
+    _set(made, enabled=False)
+    soon(plan, LATER)
+    assert wished() == HEARTBEAT
+
+
+def test_an_alert_that_is_closed_counts_no_more(plan: Planner) -> None:
+    made = alert(person())
+    soon(plan, LATER)
+    with session() as rows:
+        alert_writes.close(rows, rows.get_one(Alert, made), ClosedBecause.DELETED)
+    soon(plan, LATER)
+    assert wished() == HEARTBEAT
+
+
+def test_a_grant_that_is_given_makes_the_desk_due(plan: Planner, client: redis.Redis) -> None:
+    user = person(entitled=False)
+    alert(user)
+    soon(plan, LATER)
+    assert wished() == HEARTBEAT
+    with time_machine.travel(LATER, tick=False), session() as rows:
+        grants.give(rows, rows.get_one(User, user), PlanName.URGENCE_TOTAL, timedelta(hours=1), "test")
+    soon(plan, LATER)
+    assert (wished(), ahead(client, LATER) <= SOON) == (30, True)
+    soon(plan, LATER + timedelta(hours=1))
+    assert wished() == HEARTBEAT
+
+
+def test_a_check_that_somebody_asks_for_is_due_at_once(plan: Planner, client: redis.Redis) -> None:
+    with session() as rows:
+        rows.execute(sa.update(DeskState).where(DeskState.id == DESK).values(check_requested_at=LATER))
+    soon(plan, LATER)
+    assert ahead(client, LATER) <= SOON
+
+
+def test_who_waits_is_in_the_queue_too(plan: Planner, client: redis.Redis) -> None:
+    alert(person())
+    soon(plan, LATER)
+    client.zadd(f"due:{SYSTEM}", {f"evry_91/{slug}": NOW.timestamp() for slug in "bc"})
+    claimed = due.send(client, due.claim(SYSTEM, now=LATER + timedelta(minutes=1), places=1, hold=25))
+    assert [claim.desk_id for claim in claimed.claims] == [DESK]
+
+
+def test_a_host_with_half_its_budget_is_asked_half_as_often(plan: Planner, client: redis.Redis) -> None:
+    alert(person())
+    soon(plan, LATER)
+    with session() as rows:
+        full = rows.get_one(DeskState, DESK).feasible_seconds or 0
+        rows.add(HostState(host=HOST, budget_share=0.5))
+        rows.execute(
+            sa.text("INSERT INTO desk_changes (desk_id, reason) VALUES (:id, 'budget')"), {"id": DESK}
+        )
+    soon(plan, LATER)
+    with session() as rows:
+        assert rows.get_one(DeskState, DESK).feasible_seconds == 2 * full
+    about = (client.hget(f"desks:{SYSTEM}", DESK) or "").split()
+    assert about[2:4] == ["30.000000", "0.500000000"]  # of 60 a minute
+
+
+def test_a_budget_that_grew_back_is_used_within_seconds(plan: Planner, client: redis.Redis) -> None:
+    with session() as rows:
+        rest = NOW - timedelta(hours=9)
+        rows.add(
+            HostState(host=HOST, budget_share=0.5, rests_until=rest, calm_since=NOW - timedelta(hours=1))
+        )
+        rows.execute(sa.update(DeskState).where(DeskState.id == DESK).values(last_proven_at=NOW))
+    soon(plan, NOW)
+    about = (client.hget(f"desks:{SYSTEM}", DESK) or "").split()
+    assert about[3] == "0.625000000"
+
+
+def test_an_emptied_redis_forgets_no_probe(plan: Planner, client: redis.Redis) -> None:
+    with session() as rows:
+        rows.execute(
+            sa.update(DeskState)
+            .where(DeskState.id == DESK)
+            .values(last_outcome=Outcome.CLOSED, status=DeskStatus.ERROR)
+        )
+    client.flushdb()
+    plan.look(LATER)
+    assert ahead(client, NOW) == 86400
+
+
+def test_an_emptied_redis_forgets_neither_the_floor_nor_what_was_asked_lately(
+    plan: Planner, client: redis.Redis, desk_files: Callable[..., dict[str, Desk]]
+) -> None:
+    desk_files(budget=6, a=HOST, b=HOST, c="127.77.0.92:8800")
+    with session() as rows:
+        rows.add(
+            Check(
+                desk_id="evry_91/b",
+                started_at=LATER - timedelta(seconds=2),
+                token=1,
+                outcome=Outcome.NO_SLOTS,
+                evidence="",
+                milliseconds=9,
+                requests=5,
+                slots_seen=0,
+                covered=[],
+                process="test",
+            )
+        )
+    client.flushdb()
+    plan.look(LATER)
+    client.zadd(f"due:{SYSTEM}", {f"evry_91/{slug}": LATER.timestamp() for slug in "ab"})
+    left, _ = (client.get(f"bucket:{HOST}") or "").split()
+    assert float(left) == pytest.approx(24 - 5 + 0.2)  # a stand-in's holds a whole visit
+    floor = timedelta(seconds=48)
+    claim = due.claim(SYSTEM, now=LATER + floor - timedelta(seconds=0.1), places=9, hold=25)
+    assert not [each for each in due.send(client, claim).claims if each.desk_id != "evry_91/c"]
+    assert due.send(client, due.claim(SYSTEM, now=LATER + floor, places=9, hold=25)).claims
+
+
+def test_what_redis_lost_in_part_is_planned_anew(plan: Planner, client: redis.Redis) -> None:
+    client.zrem(f"due:{SYSTEM}", DESK)
+    plan.look(LATER)
+    assert due.members(client, SYSTEM) == {f"evry_91/{slug}" for slug in "abc"}
+
+
+def _set(alert_id: UUID, *, enabled: bool) -> None:
+    with session() as rows:
+        found = rows.get_one(Alert, alert_id)
+        found.enabled = enabled
+        alert_writes.note(rows, found, "alert toggled")
