@@ -1,13 +1,14 @@
 """The crawler's programs as real processes on short periods: a planner, scrapyd, a keeper, and who starts them anew."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import sqlalchemy as sa
@@ -16,6 +17,10 @@ from api.models.base import session
 from api.models.check import Check
 from crawler import due, processes
 from crawler.processes import Process
+from deploy.local.environment import write_desk_files
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0  # seconds; on a machine with other things to do a process starts in thirty of them
@@ -102,6 +107,13 @@ class House:
         """Return the one that claims, if one does."""
         return next((each for each in self.spiders() if each.state == "serving"), None)
 
+    def run(self, *arguments: str) -> str:
+        """Carry out a scrapy command as a process of its own; return what it printed."""
+        command = [sys.executable, "-m", "scrapy", *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=PATIENCE
+        ).stdout
+
     def _start(self, name: str) -> None:
         with (self._folder / f"{name}.log").open("ab") as sink:
             self._running[name] = subprocess.Popen(
@@ -132,6 +144,18 @@ def until(seen: Callable[[], Any], seconds: float = PATIENCE) -> Any:
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
     return found
+
+
+def hasty_desks(sandbox: "Running", folder: Path) -> Path:
+    """Write the sandbox's desk files for a sandbox on free ports, every desk due each second; return their folder."""
+    port = sandbox.site("91").rpartition(":")[2]
+
+    def hasty(text: str) -> str:
+        text = re.sub(r"interval: \d+", "interval: 1", text.replace(":8800", f":{port}"))
+        return re.sub(r"budget: \d+", "budget: 60000", text)
+
+    write_desk_files(ROOT / "deploy" / "sandbox" / "prefectures", folder, hasty)
+    return folder
 
 
 def checks() -> list[Check]:

@@ -1,7 +1,6 @@
 """Spiders under a keeper as real processes: whatever is killed, the desks go on being checked, none by two at once."""
 
 import os
-import re
 import signal
 import sys
 import time
@@ -15,9 +14,8 @@ import redis
 
 from configs.clock import clock
 from configs.prefecture import desks
-from deploy.local.environment import write_desk_files
 from deploy.local.processes import free_port
-from tests.crawler.house import ROOT, SHORT, House, checked_by, checks, overlaps, until
+from tests.crawler.house import SHORT, House, checked_by, checks, hasty_desks, overlaps, until
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -34,17 +32,10 @@ def house(
     tmp_path: Path,
     settings_env: Callable[..., None],
 ) -> Iterator[House]:
-    port = sandbox.site("91").rpartition(":")[2]
-
-    def hasty(text: str) -> str:
-        text = re.sub(r"interval: \d+", "interval: 1", text.replace(":8800", f":{port}"))
-        return re.sub(r"budget: \d+", "budget: 60000", text)
-
-    write_desk_files(ROOT / "deploy" / "sandbox" / "prefectures", tmp_path / "prefectures", hasty)
     settings_env(
         **SHORT,
         STATE_DIR=tmp_path / "state",
-        PREFECTURES_DIR=tmp_path / "prefectures",
+        PREFECTURES_DIR=hasty_desks(sandbox, tmp_path / "prefectures"),
         SCRAPYD_URL=f"http://127.0.0.1:{free_port()}",
     )
     made = House(tmp_path)

@@ -1,6 +1,5 @@
 """A spider whose database or Redis goes away and comes back: it says so in a line, without a traceback, and goes on."""
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.local.environment import write_desk_files
 from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.valkey import Valkey, start_valkey
 from tests.conftest import _migrate, forget
-from tests.crawler.house import ROOT, SHORT, House, checks, until
+from tests.crawler.house import SHORT, House, checks, hasty_desks, until
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -52,14 +50,9 @@ def servers(tmp_path: Path, settings_env: Callable[..., None]) -> Iterator[Serve
 def house(
     servers: Servers, sandbox: "Running", tmp_path: Path, settings_env: Callable[..., None]
 ) -> Iterator[House]:
-    port = sandbox.site("91").rpartition(":")[2]
-
-    def hasty(text: str) -> str:
-        text = re.sub(r"interval: \d+", "interval: 1", text.replace(":8800", f":{port}"))
-        return re.sub(r"budget: \d+", "budget: 60000", text)
-
-    write_desk_files(ROOT / "deploy" / "sandbox" / "prefectures", tmp_path / "prefectures", hasty)
-    settings_env(**SHORT, STATE_DIR=tmp_path / "state", PREFECTURES_DIR=tmp_path / "prefectures")
+    settings_env(
+        **SHORT, STATE_DIR=tmp_path / "state", PREFECTURES_DIR=hasty_desks(sandbox, tmp_path / "prefectures")
+    )
     made = House(tmp_path)
     try:
         yield made
