@@ -1,5 +1,7 @@
 """Who is told of what trouble, when, and how often: the column "told" of the table of outcomes."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -358,3 +360,8 @@ def test_what_was_skipped_still_counts_as_told() -> None:
     assert len(told(NOW)) == 1
     deliver(State.SKIPPED)
     assert told(NOW + MINUTE) == []
+
+
+def test_all_records_are_loaded_before_two_threads_use_them() -> None:
+    loaded = "import crawler.tidings, sys; sys.exit('api.models.notification' not in sys.modules)"
+    subprocess.run([sys.executable, "-c", loaded], check=True, timeout=60)
