@@ -73,6 +73,7 @@ class Periods(BaseSettings):
     # Tell
     provider_timeout_seconds: Seconds = 10
     lease_seconds: Seconds = 30
+    channel_rest_seconds: Seconds = 30
     sweep_seconds: Seconds = 1
     head_start_seconds: Seconds = 2
     nudge_seconds: Seconds = 2

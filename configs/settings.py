@@ -111,6 +111,12 @@ class Settings(Periods, BaseSettings):
     telegram_base_url: WebAddress = "https://api.telegram.org"
     telegram_webhook_url: WebAddress | None = None
 
+    # Tell
+    crowd_alerts: int = Field(50, ge=1)
+    telegram_per_second: int = Field(30, ge=1)
+    telegram_chat_seconds: float = Field(1, gt=0, allow_inf_nan=False)
+    sms_per_second: int = Field(10, ge=1)
+
     # Crawl
     prefectures_dir: Path = PREFECTURES
     allow_live_sites: bool = False

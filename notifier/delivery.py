@@ -1,141 +1,143 @@
-"""One notification, from its row to the provider and back: claim, look again, send, record."""
+"""Notifications, from their rows to the provider and back: claim, look again, send, record."""
 
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
-from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.dml import ReturningUpdate
 
-from api.models.base import session
+from api.models.base import among, session
 from api.models.notification import Notification, State
-from api.models.user import Contact
+from api.models.user import Channel, Contact, ContactState
 from configs.clock import clock
 from configs.settings import settings
-from notifier.channels import Message, channel
-from notifier.errors import DeliveryError, TryLater, Unsure
+from notifier import parcels
+from notifier.bundles import Answer, Handing
+from notifier.channels import Letter, Message, Receipt
+from notifier.errors import TryLater
 from notifier.insisting import insist
-from notifier.kinds import Facts, Held, kind_of
+from notifier.kinds import Claimed
 from notifier.messages import render
-from notifier.verdicts import ATTEMPTS, Attempt, Verdict, accepted, refused
+from notifier.parcels import Parcel
+from notifier.verdicts import Attempt, Verdict, accepted, refused
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
-    """A claimed notification with all that sending needs; no session belongs to it."""
+class Sent:
+    """Parcels that were handed over together, and what the provider answered."""
 
-    row: Notification
-    token: UUID
-    address: str
-    facts: Facts
-
-    @property
-    def attempt(self) -> Attempt:
-        """Return which try this is."""
-        row = self.row
-        return Attempt(row.attempts, row.priority, row.channel, row.reason)
+    parcels: Sequence[Parcel]
+    answer: Answer
 
 
-def claim(notification_id: UUID) -> Parcel | None:
-    """Take a notification for one lease; None when it is not due, taken by another, or not to be sent any more.
+def deliver(ids: Sequence[UUID]) -> None:
+    """Send notifications that are due and that nobody else is at; record each answer as it comes."""
+    for sent in send(claim(ids)):
+        record(sent)
 
-    A lease that ran out is taken over: its owner died, or its answer will be heard by nobody.
-    """
+
+def claim(ids: Sequence[UUID]) -> list[Parcel]:
+    """Take notifications for one lease; what is not to be sent any more ends here."""
     with session() as opened:
-        now, token = clock(), uuid4()
-        row = opened.scalars(_claiming(notification_id, token, now)).one_or_none()
-        if row is None:
-            return None
-        parcel = _look(opened, row, token, now)
-        if isinstance(parcel, Held):
-            _close(opened, row, token, Verdict(parcel.state, now, parcel.reason))
-            log.info("not sent", notification=str(row.id), state=parcel.state.value, reason=parcel.reason)
-            return None
-        return parcel
+        claimed = parcels.claim(opened, ids, clock())
+        for each in claimed.dropped:
+            _close(opened, [each.row.id], claimed.token, Verdict(each.how.state, clock(), each.how.reason))
+            log.info(
+                "not sent", notification=str(each.row.id), state=each.how.state.value, reason=each.how.reason
+            )
+    return claimed.parcels
 
 
-def _claiming(notification_id: UUID, token: UUID, now: datetime) -> ReturningUpdate[Notification]:
-    until = now + timedelta(seconds=settings().lease_seconds)
-    free = sa.or_(
-        sa.and_(Notification.state == State.PENDING, Notification.next_attempt_at <= now),
-        sa.and_(Notification.state == State.SENDING, Notification.lease_until <= now),
-    )
-    values = {
-        "state": State.SENDING, "lease_token": token, "lease_until": until,
-        "attempts": Notification.attempts + 1, "next_nudge_at": until, "nudges": 0,
-    }  # fmt: skip
-    mine = sa.update(Notification).where(Notification.id == notification_id, free)
-    return mine.values(values).returning(Notification)
+def send(claimed: Sequence[Parcel]) -> Iterator[Sent]:
+    """Hand parcels to their providers; no connection to the database is held meanwhile. Raises nothing."""
+    by_channel: dict[Channel, list[Parcel]] = defaultdict(list)
+    for parcel in claimed:
+        by_channel[parcel.first.channel].append(parcel)
+    for name, mine in by_channel.items():
+        yield from _hand_over(name, mine)
 
 
-def _look(opened: Session, row: Notification, token: UUID, now: datetime) -> Parcel | Held:
-    contact = opened.get(Contact, row.contact_id) if row.contact_id else None
-    if contact is None:
-        return Held(State.SKIPPED, "no address")
-    if row.attempts > ATTEMPTS[row.priority]:
-        return Held(State.FAILED, "attempts used up: no worker lived to record an answer")
-    seen = kind_of(row.kind).look(opened, row, contact, now)
-    return seen if isinstance(seen, Held) else Parcel(row, token, contact.address, seen)
+def _hand_over(name: Channel, mine: Sequence[Parcel]) -> Iterator[Sent]:
+    texts, letters = _Texts(), dict[int, Parcel]()
+    ready: list[Letter] = []
+    for parcel in mine:
+        try:
+            letter = texts.letter(parcel)
+        except Exception as error:
+            # The boundary: a text that cannot be made has not left, so that a mended one may follow.
+            log.exception("no text", notification=str(parcel.first.id), kind=parcel.first.kind)
+            yield Sent([parcel], TryLater(f"text could not be made: {type(error).__name__}"))
+        else:
+            letters[id(letter)] = parcel
+            ready.append(letter)
+    handing = Handing(name, mine[0].until - timedelta(seconds=settings().provider_timeout_seconds))
+    for together, answer in handing.over(ready):
+        yield Sent([letters[id(each)] for each in together], answer)
 
 
-def send(parcel: Parcel) -> Verdict:
-    """Hand it to the provider and sort the answer; no connection to the database is held meanwhile.
+@dataclass(slots=True)
+class _Texts:
+    """Makes letters; parcels whose facts are alike share one message."""
 
-    Raises no Exception: whatever went wrong is in the verdict.
-    """
-    row = parcel.row
-    try:
-        receipt = channel(row.channel).send(_message(parcel), parcel.address, row.id)
-    except DeliveryError as error:
-        return refused(error, parcel.attempt, clock())
-    except JobTimeoutException:
-        return refused(Unsure("no answer before the job had to end"), parcel.attempt, clock())
-    except Exception as error:
-        # The boundary: an SDK may raise anything, and the row must learn of it.
-        log.exception("channel failed", notification=str(row.id), channel=row.channel.value)
-        return refused(Unsure(type(error).__name__), parcel.attempt, clock())
-    return accepted(receipt, clock())
+    made: dict[Any, Message] = field(default_factory=dict)
+
+    def letter(self, parcel: Parcel) -> Letter:
+        row, facts = parcel.first, parcel.facts
+        key = (row.kind, row.language, row.id if facts.key is None else facts.key)
+        if key not in self.made:
+            self.made[key] = render(row.kind, row.channel, row.language, facts)
+        ids = [each.id for each in parcel.rows]
+        return Letter(self.made[key], parcel.address, ids, facts.personal, parcel.seen_at)
 
 
-def _message(parcel: Parcel) -> Message:
-    row = parcel.row
-    try:
-        made = render(row.kind, row.channel, row.language, parcel.facts)
-    except Exception as error:
-        # The boundary: a text that cannot be made has not left, so that a mended one may follow.
-        log.exception("no text", notification=str(row.id), kind=row.kind)
-        raise TryLater(f"text could not be made: {type(error).__name__}") from error
-    return replace(made, seen_at=row.seen_at)
-
-
-def record(parcel: Parcel, verdict: Verdict) -> bool:
-    """Keep what came of it, if the lease is still ours; return whether it was.
+def record(sent: Sent) -> bool:
+    """Keep what came of it, where the lease is still ours; return whether it was for all.
 
     An answer that was heard is not lost to a database that is away, however long.
     """
-    ours = insist(lambda: _keep(parcel, verdict))
-    _say(parcel, verdict, ours=ours)
-    return ours
+    verdicts = _verdicts(sent)
+    ours = insist(lambda: _keep(sent, verdicts))
+    _say(verdicts, ours)
+    return len(ours) == sum(map(len, verdicts.values()))
 
 
-def _keep(parcel: Parcel, verdict: Verdict) -> bool:
+def _verdicts(sent: Sent) -> dict[Verdict, list[Claimed]]:
+    now = clock()
+    verdicts: dict[Verdict, list[Claimed]] = defaultdict(list)
+    for parcel in sent.parcels:
+        for row in parcel.rows:
+            verdicts[_verdict(row, sent.answer, now)].append(row)
+    return verdicts
+
+
+def _verdict(row: Claimed, answer: Answer, now: datetime) -> Verdict:
+    if isinstance(answer, Receipt):
+        return accepted(answer, now)
+    return refused(answer, Attempt(row.attempts, row.priority, row.channel, row.reason), now)
+
+
+def _keep(sent: Sent, verdicts: dict[Verdict, list[Claimed]]) -> set[UUID]:
+    token = sent.parcels[0].token
+    ours: set[UUID] = set()
     with session() as opened:
-        ours = _close(opened, parcel.row, parcel.token, verdict)
-        if ours and verdict.contact_state is not None:
-            _mark(opened, parcel, verdict)
+        for verdict, rows in verdicts.items():
+            ours |= _close(opened, [row.id for row in rows], token, verdict)
+            if verdict.contact_state is not None:
+                _mark(opened, [each for each in sent.parcels if each.first.id in ours], verdict.contact_state)
     return ours
 
 
-def _close(opened: Session, row: Notification, token: UUID, verdict: Verdict) -> bool:
-    mine = sa.update(Notification).where(Notification.id == row.id, Notification.lease_token == token)
+def _close(opened: Session, ids: Sequence[UUID], token: UUID, verdict: Verdict) -> set[UUID]:
+    mine = sa.update(Notification).where(among(Notification.id, ids), Notification.lease_token == token)
     changed = mine.values(_columns(verdict)).returning(Notification.id)
-    return opened.execute(changed, execution_options={"synchronize_session": False}).first() is not None
+    return set(opened.scalars(changed, execution_options={"synchronize_session": False}))
 
 
 def _columns(verdict: Verdict) -> dict[str, Any]:
@@ -149,18 +151,25 @@ def _columns(verdict: Verdict) -> dict[str, Any]:
         }
         return values | {"accepted_at": verdict.at} | answer
     if verdict.state is State.PENDING:
-        return values | {"next_attempt_at": verdict.at, "next_nudge_at": verdict.at}
+        tried = {} if verdict.counts else {"attempts": Notification.attempts - 1}
+        return values | tried | {"next_attempt_at": verdict.at, "next_nudge_at": verdict.at}
     return values | {"failed_at": verdict.at}
 
 
-def _mark(opened: Session, parcel: Parcel, verdict: Verdict) -> None:
-    # Not where the person changed the address meanwhile: the refusal speaks of the old one.
-    same = sa.and_(Contact.id == parcel.row.contact_id, Contact.address == parcel.address)
-    opened.execute(sa.update(Contact).where(same).values(state=verdict.contact_state))
+def _mark(opened: Session, refused_ones: Sequence[Parcel], state: ContactState) -> None:
+    for parcel in refused_ones:
+        # Not where the person changed the address meanwhile: the refusal speaks of the old one.
+        same = sa.and_(Contact.id == parcel.first.contact_id, Contact.address == parcel.address)
+        opened.execute(sa.update(Contact).where(same).values(state=state))
 
 
-def _say(parcel: Parcel, verdict: Verdict, *, ours: bool) -> None:
-    row = parcel.row
+def _say(verdicts: dict[Verdict, list[Claimed]], ours: set[UUID]) -> None:
+    for verdict, rows in verdicts.items():
+        for row in rows:
+            _say_one(row, verdict, ours=row.id in ours)
+
+
+def _say_one(row: Claimed, verdict: Verdict, *, ours: bool) -> None:
     said = log.bind(notification=str(row.id), kind=row.kind, channel=row.channel.value, attempt=row.attempts)
     if not ours:
         said.warning("lease lost: the result is another's to record", state=verdict.state.value)

@@ -14,12 +14,23 @@ class DeliveryError(Exception):
 class Undeliverable(DeliveryError):
     """Permanent: the same message to the same address will never be taken.
 
-    `contact_state` is what the refusal says of the address, where it says something.
+    `contact_state` is what the refusal says of the address, where it says something; `at_fault` are the places
+    of the letters that it names, of several that were refused together; `of_all` says that it is not about whom
+    they go to.
     """
 
-    def __init__(self, reason: str, contact_state: ContactState | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        contact_state: ContactState | None = None,
+        at_fault: frozenset[int] = frozenset(),
+        *,
+        of_all: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.contact_state = contact_state
+        self.at_fault = at_fault
+        self.of_all = of_all
 
 
 class LeavesLoopback(Undeliverable):
@@ -36,3 +47,7 @@ class TryLater(DeliveryError):
 
 class Unsure(DeliveryError):
     """Unknown: the request left and no answer was heard. The message may have been taken."""
+
+
+class NotTried(DeliveryError):
+    """The message never left: there was no time to wait for its answer. The attempt does not count."""

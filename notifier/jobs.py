@@ -1,7 +1,7 @@
-"""What workers run. Each takes an id, reads the rows again, and may run twice or never: the tables decide."""
+"""What workers run. Each takes ids, reads the rows again, and may run twice or never: the tables decide."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -9,23 +9,25 @@ import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from api.models.base import session
-from api.models.notification import Priority
 from configs.clock import clock
-from notifier import delivery, nudges, telling
+from notifier import delivery, nudges, parts, rates, telling
+from notifier.channels import most_at_once
+from notifier.nudges import Waiting
+from notifier.patience import resting
 
 log = structlog.get_logger(__name__)
 
 
-def _patient(job: Callable[[str], None]) -> Callable[[str], None]:
-    """Let a job whose database is away end in one line: the sweep nudges its row again."""
+def _patient(job: Callable[..., None]) -> Callable[..., None]:
+    """Let a job whose database is away end in one line: the sweep nudges its rows again."""
 
     @functools.wraps(job)
-    def run(key: str) -> None:
+    def run(*keys: object) -> None:
         try:
-            job(key)
+            job(*keys)
         except (OperationalError, InterfaceError) as error:
             log.warning(
-                "database away, the sweep will ask again", job=job.__name__, key=key, because=_name(error)
+                "database away, the sweep will ask again", job=job.__name__, key=keys[0], because=_name(error)
             )
 
     return run
@@ -37,9 +39,22 @@ def _name(error: sa.exc.DBAPIError) -> str:
 
 @_patient
 def match(detection_id: str) -> None:
-    """Decide who is told of a detection, then deliver."""
+    """Decide who is told of a detection, then deliver; where very many wait, leave that to jobs of their own."""
+    key = UUID(detection_id)
     with session() as opened:
-        written = telling.match_detection(opened, UUID(detection_id), clock())
+        matched = telling.match_or_part(opened, key, clock())
+    nudges.match_parts(key, matched.parts)
+    _send(matched.written)
+
+
+@_patient
+def match_part(detection_id: str, number: int) -> None:
+    """Decide who is told among one part of those who wait for a detection, then deliver."""
+    key = UUID(detection_id)
+    with session() as opened:
+        written = telling.match_part(opened, key, number, clock())
+    with session() as opened:
+        parts.finish(opened, key, clock())
     _send(written)
 
 
@@ -63,17 +78,31 @@ def rearm(desk_id: str) -> None:
 
 
 @_patient
-def deliver(notification_id: str) -> None:
-    """Send one notification, if it is due and nobody else is at it."""
-    parcel = delivery.claim(UUID(notification_id))
-    if parcel is not None:
-        delivery.record(parcel, delivery.send(parcel))
+def deliver(*notification_ids: str) -> None:
+    """Send notifications that are due, if nobody else is at them."""
+    _deliver(nudges.waiting([UUID(each) for each in notification_ids]))
 
 
-def _send(written: list[UUID]) -> None:
-    """Deliver the first here, where everything is warm; other workers take the rest meanwhile."""
-    if not written:
+def _send(written: Sequence[UUID]) -> None:
+    """Deliver here, where everything is warm, what leaves in one call; other workers take the rest meanwhile."""
+    waiting = nudges.waiting(written)
+    if not waiting:
         return
-    first, *others = written
-    nudges.deliver((each, Priority.CRITICAL, 0) for each in others)
-    deliver(str(first))
+    here = _here(waiting)
+    nudges.deliver(each for each in waiting if each not in here)
+    _deliver(here)
+
+
+def _here(waiting: list[Waiting]) -> list[Waiting]:
+    """Choose what this worker sends itself: by one channel, the one that takes most at once and does not rest."""
+    awake = [each for each in waiting if not resting(each.channel)]
+    if not awake:
+        return []
+    channel = max((each.channel for each in awake), key=most_at_once)
+    return [each for each in awake if each.channel is channel][: most_at_once(channel)]
+
+
+def _deliver(waiting: Sequence[Waiting]) -> None:
+    allowed = [each for each in waiting if rates.allow(each)]
+    if allowed:
+        delivery.deliver([each.id for each in allowed])

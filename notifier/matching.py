@@ -1,21 +1,25 @@
 """Which alerts want which open slots: the queries, and the choice, which is pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from itertools import groupby
+from typing import TypeVarTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from api.models.alert import Alert, AlertTarget, Moment
+from api.models.alert import Alert, AlertTarget, Limits, Moment
+from api.models.base import among
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, State
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import Grant
 from configs.prefecture import Procedure
 
+Asked = TypeVarTuple("Asked")
+_LIMITS = [getattr(AlertTarget, each.name) for each in fields(Limits)]
 # A notification that ended so told nobody anything.
 _UNSAID = (State.EXPIRED, State.SKIPPED)
 
@@ -28,7 +32,7 @@ class Candidate:
     user_id: UUID
     limits_version: int
     language: str | None
-    target: AlertTarget
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +47,28 @@ class Wish:
 
 
 def candidates(
-    session: Session, detection: Detection, entitled_at: datetime, alert_id: UUID | None = None
+    session: Session,
+    detection: Detection,
+    entitled_at: datetime,
+    alert_ids: Collection[UUID] | None = None,
+    most: int | None = None,
 ) -> list[Candidate]:
     """Return the targets that name the desk or one of its procedures, of alerts that wait and whose user is entitled.
 
-    `alert_id` asks for that alert only. Ordered by alert.
+    `alert_ids` asks for those alerts only. Ordered by alert. Of more than `most` targets any so many are returned,
+    and one more.
     """
+    query = sa.select(Alert.id, Alert.user_id, Alert.limits_version, Alert.language, *_LIMITS)
+    query = waiting(query, detection, entitled_at)
+    if alert_ids is not None:
+        query = query.where(among(Alert.id, alert_ids))
+    query = query.order_by(Alert.id, AlertTarget.id) if most is None else query.limit(most + 1)
+    found = [Candidate(row[0], row[1], row[2], row[3], Limits(*row[4:])) for row in session.execute(query)]
+    return sorted(found, key=lambda each: each.alert_id) if most is not None else found
+
+
+def waiting(query: sa.Select[*Asked], detection: Detection, entitled_at: datetime) -> sa.Select[*Asked]:
+    """Narrow a query for alerts to those that wait at a detection's desk and whose user is entitled."""
     known = [Procedure(name) for name in detection.procedures if name in Procedure.__members__.values()]
     at_desk = sa.or_(
         AlertTarget.desk_id == detection.desk_id,
@@ -58,15 +78,9 @@ def candidates(
             AlertTarget.procedure.in_(known),
         ),
     )
-    query = (
-        sa.select(Alert.id, Alert.user_id, Alert.limits_version, Alert.language, AlertTarget)
-        .join(AlertTarget, AlertTarget.alert_id == Alert.id)
-        .where(at_desk, Alert.enabled, Alert.closed_at.is_(None), _entitled(entitled_at))
-        .order_by(Alert.id, AlertTarget.id)
+    return query.join(AlertTarget, AlertTarget.alert_id == Alert.id).where(
+        at_desk, Alert.enabled, Alert.closed_at.is_(None), _entitled(entitled_at)
     )
-    if alert_id is not None:
-        query = query.where(Alert.id == alert_id)
-    return [Candidate(*row) for row in session.execute(query)]
 
 
 def _entitled(moment: datetime) -> sa.ColumnElement[bool]:
@@ -107,7 +121,7 @@ def told(
         .join(before, related)
         .join(MatchSlot, MatchSlot.slot_id == before.id)
         .join(Match, Match.id == MatchSlot.match_id)
-        .where(SlotRow.id.in_(slot_ids), Match.alert_id.in_(alert_ids), said)
+        .where(SlotRow.id.in_(slot_ids), among(Match.alert_id, alert_ids), said)
         .where(sa.or_(before.id == SlotRow.id, hours_of, MatchSlot.decided_at > since))
     )
     return {(row.alert_id, row.id) for row in session.execute(query)}
@@ -136,7 +150,7 @@ def choose(
         slots = tuple(
             slot_id
             for slot_id, moment in moments.items()
-            if (alert_id, slot_id) not in known and any(each.target.lets_pass(moment) for each in targets)
+            if (alert_id, slot_id) not in known and any(each.limits.let_pass(moment) for each in targets)
         )
         if slots:
             first = targets[0]

@@ -1,55 +1,45 @@
-"""The queue: tells a worker that a row waits. Jobs carry an id and nothing else; losing one loses nothing."""
+"""Nudges: tell a worker that a row waits. Jobs carry ids and nothing else; losing one loses nothing."""
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 import structlog
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from rq import Queue
-from rq.exceptions import DuplicateJobError
-from rq.serializers import JSONSerializer
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from api.models.base import session
+from api.models.base import among, session
 from api.models.notification import Notification, Priority
-from configs.redis import redis_client
+from api.models.user import Channel
 from configs.settings import settings
+from notifier.channels import most_at_once
+from notifier.queues import CRITICAL, KEPT_SECONDS, MANY, of_channel, push, queue
 
 _MATCH = "notifier.jobs.match"
+_MATCH_PART = "notifier.jobs.match_part"
 _CATCH_UP = "notifier.jobs.catch_up"
 _REARM = "notifier.jobs.rearm"
 _DELIVER = "notifier.jobs.deliver"
 _AT_ONCE = 500  # jobs in one round trip
-_KEPT_SECONDS = 3600  # of a job that a dying worker took with it, or that failed
 _MATCH_SECONDS = 60
-_SOCKET_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
 
 
-def without_retries(client: Redis) -> Redis:
-    """Return the client so that it says at once that Redis is away; its own default is to try ten times."""
-    client.set_retry(Retry(NoBackoff(), 0))
-    return client
+class Waiting(NamedTuple):
+    """A notification that is to be delivered; `times` is how often it was nudged before."""
 
-
-@lru_cache(maxsize=2)
-def _redis(_url: str) -> Redis:
-    client = without_retries(redis_client())
-    client.connection_pool.connection_kwargs["socket_timeout"] = _SOCKET_SECONDS
-    return client
-
-
-def queue(name: str) -> Queue:
-    """Return the queue of a priority; what is in it is JSON, as unpickling runs whatever Redis holds."""
-    return Queue(name, connection=_redis(settings().require("redis_url")), serializer=JSONSerializer)
+    id: UUID
+    channel: Channel
+    priority: Priority
+    contact_id: UUID | None
+    times: int = 0
 
 
 @contextmanager
@@ -58,65 +48,81 @@ def _forgiving(what: str) -> Iterator[None]:
         yield
     except RedisError as error:
         log.warning("not nudged, the sweep will", what=what, because=type(error).__name__)
-
-
-def _push(name: str, function: str, key: str, job_id: str, *, kept: float = _KEPT_SECONDS) -> None:
-    try:
-        queue(name).enqueue_call(
-            func=function, args=(key,), job_id=job_id, unique=True, timeout=_MATCH_SECONDS,
-            result_ttl=0, ttl=math.ceil(kept), failure_ttl=math.ceil(kept), description=job_id,
-        )  # fmt: skip
-    except DuplicateJobError:
-        log.debug("already nudged", job=job_id)
+    except (OperationalError, InterfaceError) as error:
+        log.warning("not nudged, the sweep will", what=what, because=type(error.orig).__name__)
 
 
 def match(detection_id: UUID, times: int = 0) -> None:
     """Have a detection matched; `times` is how often it was nudged before."""
     with _forgiving("match"):
-        _push(Priority.CRITICAL, _MATCH, str(detection_id), f"match-{detection_id}-{times}")
+        _ask(CRITICAL, _MATCH, (str(detection_id),), f"match-{detection_id}-{times}")
+
+
+def match_parts(detection_id: UUID, numbers: Iterable[int]) -> None:
+    """Have parts of a detection matched; one that waits already is not asked for again."""
+    with _forgiving("match_parts"):
+        for number in numbers:
+            _ask(MANY, _MATCH_PART, (str(detection_id), number), f"part-{detection_id}-{number}")
 
 
 def catch_up(alert_id: UUID) -> None:
     """Have an alert told of what is open; each change of an alert asks anew."""
     with _forgiving("catch_up"):
-        _push(Priority.CRITICAL, _CATCH_UP, str(alert_id), f"catch_up-{alert_id}-{uuid4()}")
+        _ask(CRITICAL, _CATCH_UP, (str(alert_id),), f"catch_up-{alert_id}-{uuid4()}")
 
 
 def rearm(desk_ids: Iterable[str]) -> None:
     """Have the open slots of desks told to who was not told yet; a round that nobody took is worth nothing later."""
+    kept = math.ceil(settings().rearm_seconds)
     with _forgiving("rearm"):
         for desk_id in desk_ids:
             job_id = f"rearm-{hashlib.sha256(desk_id.encode()).hexdigest()[:32]}"
-            _push(Priority.SCHEDULED, _REARM, desk_id, job_id, kept=settings().rearm_seconds)
+            push(MANY, _REARM, (desk_id,), job_id, seconds=_MATCH_SECONDS, kept=kept)
 
 
-def nudge(notification_ids: list[UUID]) -> None:
-    """Have notifications delivered, each by its own priority."""
+def _ask(name: str, function: str, arguments: tuple[object, ...], job_id: str) -> None:
+    push(name, function, arguments, job_id, seconds=_MATCH_SECONDS, kept=KEPT_SECONDS)
+
+
+def nudge(notification_ids: Sequence[UUID]) -> None:
+    """Have notifications delivered, each by its own channel and priority."""
     if not notification_ids:
         return
-    chosen = sa.select(Notification.id, Notification.priority).where(Notification.id.in_(notification_ids))
-    with session() as opened:
-        waiting = [(row.id, row.priority, 0) for row in opened.execute(chosen)]
-    deliver(waiting)
-
-
-def deliver(waiting: Iterable[tuple[UUID, Priority, int]]) -> None:
-    """Have notifications delivered: id, priority, how often it was nudged before."""
-    jobs: dict[Priority, list[tuple[UUID, int]]] = {}
-    for notification_id, priority, times in waiting:
-        jobs.setdefault(priority, []).append((notification_id, times))
     with _forgiving("deliver"):
-        for priority, several in jobs.items():
-            _push_all(queue(priority), several)
+        deliver(waiting(notification_ids))
 
 
-def _push_all(to: Queue, several: list[tuple[UUID, int]]) -> None:
+def waiting(notification_ids: Sequence[UUID]) -> list[Waiting]:
+    """Return what a nudge needs of notifications, in their order."""
+    row = Notification
+    chosen = sa.select(row.id, row.channel, row.priority, row.contact_id).where(
+        among(row.id, notification_ids)
+    )
+    with session() as opened:
+        found = {each.id: Waiting(*each) for each in opened.execute(chosen)}
+    return [found[each] for each in notification_ids if each in found]
+
+
+def deliver(several: Iterable[Waiting]) -> None:
+    """Have notifications delivered: as many in a job as leave in one call."""
+    by_queue: dict[tuple[Channel, Priority], list[Waiting]] = defaultdict(list)
+    for each in several:
+        by_queue[each.channel, each.priority].append(each)
+    with _forgiving("deliver"):
+        for (channel, priority), mine in by_queue.items():
+            most = most_at_once(channel)
+            bundles = [mine[start : start + most] for start in range(0, len(mine), most)]
+            _push_all(queue(of_channel(channel, priority)), bundles)
+
+
+def _push_all(to: Queue, bundles: list[list[Waiting]]) -> None:
     seconds = math.ceil(settings().lease_seconds)
-    for start in range(0, len(several), _AT_ONCE):
+    for start in range(0, len(bundles), _AT_ONCE):
         to.enqueue_many(
             Queue.prepare_data(
-                _DELIVER, args=(str(each),), job_id=f"deliver-{each}-{times}", timeout=seconds,
-                result_ttl=0, ttl=_KEPT_SECONDS, failure_ttl=_KEPT_SECONDS, description="deliver",
+                _DELIVER, args=tuple(str(each.id) for each in bundle), timeout=seconds,
+                job_id=f"deliver-{bundle[0].id}-{len(bundle)}-{bundle[0].times}",
+                result_ttl=0, ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS, description="deliver",
             )
-            for each, times in several[start : start + _AT_ONCE]
+            for bundle in bundles[start : start + _AT_ONCE]
         )  # fmt: skip

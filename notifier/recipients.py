@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.models.base import among
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.plan import PlanName, plan
 
@@ -35,7 +36,7 @@ def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -
         )
         .join(User, User.id == Contact.user_id)
         .join(Grant, covering)
-        .where(Contact.user_id.in_(user_ids))
+        .where(among(Contact.user_id, user_ids))
         .where(Contact.enabled, Contact.verified_at.is_not(None), Contact.state == ContactState.OK)
         .group_by(Contact.id, User.language)
         .order_by(Contact.id)

@@ -9,11 +9,11 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.orm import Session
 
 import api.models.tables  # noqa: F401 -- a flush resolves foreign keys of tables that nobody here names
-from api.models.base import new_id
+from api.models.base import Base, new_id
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, Priority
 from api.models.slot import Detection
 from api.models.user import Contact, User
@@ -79,43 +79,55 @@ def write(session: Session, telling: Telling, now: datetime) -> list[UUID]:
     of_user = telling.wishes_of()
     values = [_slot_alert(telling, each, of_user[each.user_id], now) for each in telling.reached]
     fresh = _insert(session, values)
+    mine = set(fresh)
     joined = [
-        {"notification_id": row["id"], "match_id": matches[wish.alert_id]}
+        (row["id"], matches[wish.alert_id])
         for row in values
-        if row["id"] in fresh
+        if row["id"] in mine
         for wish in of_user[row["user_id"]]
     ]
-    if joined:
-        session.execute(insert(NotificationMatch), joined)
+    insert_many(session, NotificationMatch, ("notification_id", "match_id"), joined)
     return fresh
 
 
 def _write_matches(session: Session, telling: Telling, now: datetime) -> dict[UUID, UUID]:
     """Write one match per alert, and its slots; an alert that met the detection before keeps its row."""
-    values = [
-        {
-            "id": new_id(), "alert_id": wish.alert_id, "detection_id": telling.detection.id,
-            "limits_version": wish.limits_version, "decided_at": now,
-        }
-        for wish in telling.wishes
-    ]  # fmt: skip
-    made = insert(Match)
-    kept = made.on_conflict_do_update(
+    detection = telling.detection.id
+    values = [(new_id(), each.alert_id, detection, each.limits_version, now) for each in telling.wishes]
+    names = ("id", "alert_id", "detection_id", "limits_version", "decided_at")
+    again = unnested(Match, names, values)
+    kept = again.on_conflict_do_update(
         index_elements=[Match.alert_id, Match.detection_id, Match.limits_version],
-        set_={"decided_at": made.excluded.decided_at},
+        set_={"decided_at": again.excluded.decided_at},
     ).returning(Match.alert_id, Match.id)
-    ids = {row.alert_id: row.id for row in session.execute(kept, values)}
-    slots = [
-        {"match_id": ids[wish.alert_id], "slot_id": slot, "decided_at": now}
-        for wish in telling.wishes
-        for slot in wish.slots
-    ]
-    told = insert(MatchSlot)
+    ids = {row.alert_id: row.id for row in session.execute(kept)}
+    slots = [(ids[wish.alert_id], slot, now) for wish in telling.wishes for slot in wish.slots]
+    told = unnested(MatchSlot, ("match_id", "slot_id", "decided_at"), slots)
     anew = told.on_conflict_do_update(
         index_elements=[MatchSlot.match_id, MatchSlot.slot_id], set_={"decided_at": told.excluded.decided_at}
     )
-    session.execute(anew, slots)
+    session.execute(anew)
     return ids
+
+
+def unnested(table: type[Base], names: Sequence[str], values: Sequence[tuple[Any, ...]]) -> Insert:
+    """Return one insert of many rows: a parameter per column instead of one per value."""
+    columns = [table.__table__.c[name] for name in names]
+    arrays = [
+        sa.literal(list(each), ARRAY(column.type))
+        for column, each in zip(columns, zip(*values, strict=True), strict=True)
+    ]
+    named = (sa.column(each.name, each.type) for each in columns)
+    rows = sa.func.unnest(*arrays).table_valued(*named).render_derived()
+    return insert(table).from_select(list(names), sa.select(*rows.c))
+
+
+def insert_many(
+    session: Session, table: type[Base], names: Sequence[str], values: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert many rows, if there are any."""
+    if values:
+        session.execute(unnested(table, names, values))
 
 
 def _slot_alert(telling: Telling, to: Recipient, wishes: list[Wish], now: datetime) -> dict[str, Any]:
@@ -134,9 +146,10 @@ def _insert(session: Session, values: list[dict[str, Any]]) -> list[UUID]:
     """Write notifications; return the ids of those whose dedupe key was new, in their order."""
     if not values:
         return []
-    made = insert(Notification).on_conflict_do_nothing(index_elements=[Notification.dedupe_key])
-    fresh = set(session.scalars(made.returning(Notification.id), values))
-    return [row["id"] for row in values if row["id"] in fresh]
+    made = unnested(Notification, list(values[0]), [tuple(each.values()) for each in values])
+    fresh = made.on_conflict_do_nothing(index_elements=[Notification.dedupe_key]).returning(Notification.id)
+    new = set(session.scalars(fresh))
+    return [row["id"] for row in values if row["id"] in new]
 
 
 def tell(

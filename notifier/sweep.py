@@ -14,12 +14,13 @@ import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from api.models.base import session
-from api.models.notification import Notification, Priority, State
+from api.models.notification import Notification, State
 from api.models.slot import Detection
 from configs.clock import clock
 from configs.logs import set_up_logs
 from configs.settings import settings
 from notifier import nudges, telling
+from notifier.nudges import Waiting
 from notifier.rows import next_nudge
 
 _AT_ONCE = 1000  # rows in one round; the rest is due in the next
@@ -47,7 +48,7 @@ def unmatched(now: datetime) -> list[tuple[UUID, int]]:
         return [(row.id, _count(row, now)) for row in opened.scalars(query)]
 
 
-def undelivered(now: datetime) -> list[tuple[UUID, Priority, int]]:
+def undelivered(now: datetime) -> list[Waiting]:
     """Return the notifications that are due, or whose lease ran out; they are due later from now on."""
     query = (
         sa.select(Notification)
@@ -57,7 +58,10 @@ def undelivered(now: datetime) -> list[tuple[UUID, Priority, int]]:
         .with_for_update(skip_locked=True)
     )
     with session() as opened:
-        return [(row.id, row.priority, _count(row, now)) for row in opened.scalars(query)]
+        return [
+            Waiting(row.id, row.channel, row.priority, row.contact_id, _count(row, now))
+            for row in opened.scalars(query)
+        ]
 
 
 def _count(row: Detection | Notification, now: datetime) -> int:

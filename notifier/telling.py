@@ -1,6 +1,7 @@
 """Matching as one transaction: a detection, an alert that catches up, a desk whose slots are still open."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,36 +12,59 @@ from sqlalchemy.orm import Session, selectinload
 from api.models.alert import Alert
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from configs.settings import settings
-from notifier.matching import Wish, candidates, choose, moment_of, told
+from notifier import parts
+from notifier.matching import Candidate, Wish, candidates, choose, moment_of, told
 from notifier.places import whereabouts
 from notifier.recipients import recipients
-from notifier.rows import Telling, write
+from notifier.rows import Telling, next_nudge, write
 
 _LOCK = 0x524456  # "RDV": whose advisory locks these are
 
 
-def match_detection(session: Session, detection_id: UUID, now: datetime) -> list[UUID]:
-    """Decide once who is told of a detection; return the ids of the notifications to deliver.
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What came of it: notifications to deliver, or the numbers of the parts that those who wait were put into."""
 
-    Matching is done one at a time per desk: whoever comes second sees what the first one told.
+    written: list[UUID] = field(default_factory=list)
+    parts: list[int] = field(default_factory=list)
+
+
+def match_detection(session: Session, detection_id: UUID, now: datetime) -> list[UUID]:
+    """Decide once who is told of a detection; return the ids of the notifications to deliver."""
+    detection = _unmatched(session, detection_id)
+    if detection is None:
+        return []
+    return _match(session, detection, candidates(session, detection, detection.seen_at), now)
+
+
+def match_or_part(session: Session, detection_id: UUID, now: datetime) -> Matched:
+    """Decide who is told of a detection, or leave that to parts where those who wait are many.
+
+    Of parts that were made before, those that nobody matched yet are returned.
     """
-    mine = session.execute(
-        sa.select(_lock(Detection.desk_id)).where(
-            Detection.id == detection_id, Detection.matched_at.is_(None)
-        )
-    ).first()
-    detection = session.get(Detection, detection_id) if mine else None
-    if detection is None or detection.matched_at is not None:
+    detection = _unmatched(session, detection_id)
+    if detection is None:
+        return Matched()
+    many = settings().crowd_alerts
+    found = candidates(session, detection, detection.seen_at, most=many)
+    if len(found) <= many:
+        return Matched(_match(session, detection, found, now))
+    detection.next_nudge_at = next_nudge(now, detection.nudges)
+    return Matched(parts=parts.left(session, detection_id) or parts.make(session, detection))
+
+
+def match_part(session: Session, detection_id: UUID, number: int, now: datetime) -> list[UUID]:
+    """Decide who is told among the alerts of one part; return the ids of the notifications to deliver.
+
+    Parts are matched beside each other: no alert is in two of them.
+    """
+    detection = session.get(Detection, detection_id)
+    if detection is None:
         return []
-    slots = _open_slots(
-        session, sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == detection_id)
-    )
-    wishes = _wishes(session, detection, slots, detection.seen_at, now)
-    detection.matched_at = now
-    if not wishes:
-        return []
-    reached = recipients(session, {wish.user_id for wish in wishes}, detection.seen_at)
-    return write(session, Telling(detection, wishes, reached, detection.seen_at), now)
+    session.execute(sa.select(_lock(sa.literal(detection.desk_id), shared=True)))
+    alert_ids = parts.take(session, detection_id, number)
+    found = candidates(session, detection, detection.seen_at, alert_ids) if alert_ids else []
+    return _tell(session, detection, found, now)
 
 
 def match_open(session: Session, desk_id: str, now: datetime, alert_id: UUID | None = None) -> list[UUID]:
@@ -58,7 +82,8 @@ def match_open(session: Session, desk_id: str, now: datetime, alert_id: UUID | N
     slots = _open_slots(session, here)
     if detection is None or not slots:
         return []
-    wishes = _wishes(session, detection, slots, now, now, alert_id=alert_id)
+    found = candidates(session, detection, now, None if alert_id is None else [alert_id])
+    wishes = _wishes(session, detection, slots, found, now)
     if not wishes:
         return []
     reached = recipients(session, {wish.user_id for wish in wishes}, now)
@@ -97,8 +122,40 @@ def open_desks(session: Session, now: datetime) -> list[str]:
     return list(session.scalars(query.order_by(SlotRow.desk_id)))
 
 
-def _lock(desk_id: sa.ColumnElement[str] | sa.orm.InstrumentedAttribute[str]) -> sa.ColumnElement[None]:
-    return sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(desk_id))
+def _lock(
+    desk_id: sa.ColumnElement[str] | sa.orm.InstrumentedAttribute[str], *, shared: bool = False
+) -> sa.ColumnElement[None]:
+    lock = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
+    return lock(_LOCK, sa.func.hashtext(desk_id))
+
+
+def _unmatched(session: Session, detection_id: UUID) -> Detection | None:
+    """Return a detection that is to be matched.
+
+    Matching is done one at a time per desk: whoever comes second sees what the first one told.
+    """
+    mine = session.execute(
+        sa.select(_lock(Detection.desk_id)).where(
+            Detection.id == detection_id, Detection.matched_at.is_(None)
+        )
+    ).first()
+    detection = session.get(Detection, detection_id) if mine else None
+    return detection if detection is not None and detection.matched_at is None else None
+
+
+def _match(session: Session, detection: Detection, found: list[Candidate], now: datetime) -> list[UUID]:
+    detection.matched_at = now
+    return _tell(session, detection, found, now)
+
+
+def _tell(session: Session, detection: Detection, found: list[Candidate], now: datetime) -> list[UUID]:
+    of_it = sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == detection.id)
+    slots = _open_slots(session, of_it) if found else []
+    wishes = _wishes(session, detection, slots, found, now)
+    if not wishes:
+        return []
+    reached = recipients(session, {wish.user_id for wish in wishes}, detection.seen_at)
+    return write(session, Telling(detection, wishes, reached, detection.seen_at), now)
 
 
 def _open_slots(session: Session, ids: sa.Select[int]) -> list[SlotRow]:
@@ -107,16 +164,9 @@ def _open_slots(session: Session, ids: sa.Select[int]) -> list[SlotRow]:
 
 
 def _wishes(
-    session: Session,
-    detection: Detection,
-    slots: Sequence[SlotRow],
-    entitled_at: datetime,
-    now: datetime,
-    *,
-    alert_id: UUID | None = None,
+    session: Session, detection: Detection, slots: Sequence[SlotRow], found: list[Candidate], now: datetime
 ) -> list[Wish]:
-    found = candidates(session, detection, entitled_at, alert_id) if slots else []
-    if not found:
+    if not found or not slots:
         return []
     zone = whereabouts(detection.desk_id, detection.prefecture_id).zone
     moments = {slot.id: moment_of(slot, zone, detection.site) for slot in slots}

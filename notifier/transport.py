@@ -13,6 +13,7 @@ from urllib3.exceptions import MaxRetryError
 from configs.clock import clock
 from configs.hosts import is_loopback
 from configs.settings import settings
+from notifier.channels import Letter
 from notifier.errors import LeavesLoopback, TryLater, Unsure
 
 _CONNECT_SECONDS = 3.0
@@ -82,9 +83,11 @@ class Transport(requests.Session):
             )
 
 
-def travelling(transport: Transport, headers: dict[str, str]) -> None:
-    """Let the next requests of a sandbox or test carry headers that its inbox reads; elsewhere none."""
-    for name, value in headers.items():
-        transport.headers.pop(name, None)
+def travelling(transport: Transport, letter: Letter) -> None:
+    """Let the next request of a sandbox or test carry in headers what its inbox reads; elsewhere nothing."""
+    seen = {"seen_at": letter.seen_at.isoformat()} if letter.seen_at else {}
+    for name in ("notification_id", "notification_ids", "seen_at"):
+        header, value = f"X-{name.replace('_', '-').title()}", (letter.marks | seen).get(name)
+        transport.headers.pop(header, None)
         if settings().loopback_only and value:
-            transport.headers[name] = value
+            transport.headers[header] = value

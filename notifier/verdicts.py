@@ -7,7 +7,7 @@ from api.models.notification import Priority, State
 from api.models.user import Channel, ContactState
 from configs.settings import settings
 from notifier.channels import Receipt
-from notifier.errors import DeliveryError, TryLater, Undeliverable, Unsure
+from notifier.errors import DeliveryError, NotTried, TryLater, Undeliverable, Unsure
 
 ATTEMPTS = {Priority.CRITICAL: 5, Priority.IMMEDIATE: 3, Priority.SCHEDULED: 3, Priority.BULK: 2}
 UNKNOWN = "unknown: "
@@ -31,13 +31,17 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The state that follows; `at` is when it was decided, or when a pending one may be tried again."""
+    """The state that follows; `at` is when it was decided, or when a pending one may be tried again.
+
+    `counts` is whether the attempt does.
+    """
 
     state: State
     at: datetime
     reason: str | None = None
     receipt: Receipt | None = None
     contact_state: ContactState | None = None
+    counts: bool = True
 
 
 def accepted(receipt: Receipt, now: datetime) -> Verdict:
@@ -49,6 +53,8 @@ def refused(error: DeliveryError, attempt: Attempt, now: datetime) -> Verdict:
     """Sort a no, or the lack of an answer."""
     if isinstance(error, Undeliverable):
         return Verdict(State.FAILED, now, error.reason, contact_state=error.contact_state)
+    if isinstance(error, NotTried):
+        return Verdict(State.PENDING, now, attempt.reason, counts=False)
     if isinstance(error, Unsure):
         return _after_silence(error, attempt, now)
     if attempt.last:

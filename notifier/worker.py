@@ -1,4 +1,4 @@
-"""`python -m notifier.worker QUEUE…`: takes jobs one after the other in this very process, once it is warm."""
+"""`python -m notifier.worker WORK…`: takes jobs one after the other in this very process, once it is warm."""
 
 import argparse
 import logging
@@ -23,9 +23,9 @@ from rq.worker_registration import REDIS_WORKER_KEYS
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from api.models.base import new_id, session
-from api.models.notification import Notification, Priority
+from api.models.notification import Priority
 from api.models.slot import Detection
-from api.models.user import Contact, ContactState
+from api.models.user import Channel, Contact, ContactState
 from configs.clock import clock
 from configs.logs import set_up_logs
 from configs.prefecture import prefectures
@@ -33,8 +33,8 @@ from configs.redis import redis_client
 from configs.settings import settings
 from notifier import delivery, matching, messages, telling
 from notifier.channels import channels
-from notifier.kinds import SLOT_DETECTED, kind_of, kinds
-from notifier.nudges import without_retries
+from notifier.kinds import Claimed, gathering, kinds, look_all
+from notifier.queues import WORK, names_of, without_retries
 from notifier.recipients import recipients
 
 _STOP_SECONDS = 1.5  # for the job in hand; its lease outlives us if that is too short
@@ -129,13 +129,14 @@ def _warm_up_database() -> None:
     nowhere = Detection(desk_id="", prefecture_id="", procedures=[])
     with session() as opened:
         telling.match_detection(opened, nobody, now)
+        telling.match_or_part(opened, nobody, now)
         matching.candidates(opened, nowhere, now)
         matching.told(opened, [0], [nobody], now)
         recipients(opened, [nobody], now)
-        kind_of(SLOT_DETECTED).look(  # the one message whose first must not be slow
-            opened, Notification(id=nobody), Contact(id=nobody, address="", state=ContactState.OK), now
-        )
-    delivery.claim(nobody)
+        row = Claimed(nobody, nobody, Channel.EMAIL, "", "fr", {}, Priority.BULK, 1, None, None, None)
+        for name in gathering():
+            look_all(name, opened, [(row, Contact(id=nobody, address="", state=ContactState.OK))], now)
+    delivery.claim([nobody])
 
 
 def serve(queues: list[str], stopped: threading.Event) -> None:
@@ -163,18 +164,18 @@ def _on_signals(act: Callable[[], None]) -> None:
 
 
 def main(given: list[str] | None = None) -> int:
-    """Work on the named queues until told to stop or old; return 0: the supervisor starts the next."""
+    """Work until told to stop or old; return 0: the supervisor starts the next."""
     parser = argparse.ArgumentParser(prog="python -m notifier.worker", description=__doc__)
-    parser.add_argument("queues", nargs="+", metavar="QUEUE", choices=[each.value for each in Priority])
-    queues = parser.parse_args(given).queues
+    parser.add_argument("work", nargs="+", metavar="WORK", choices=WORK, help=", ".join(WORK))
+    work = parser.parse_args(given).work
     stopped = threading.Event()
     _on_signals(stopped.set)
     set_up_logs("worker")
     logging.getLogger("rq.worker").addFilter(_OneLine())
     warm_up()
-    log.info("working", queues=queues)
+    log.info("working", on=work)
     try:
-        serve(queues, stopped)
+        serve([queue for each in work for queue in names_of(each)], stopped)
     except StopRequested:
         log.debug("told to stop between two moments of RQ")
     return 0

@@ -1,7 +1,7 @@
 """What a user waits for: an alert, its targets and their limits."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
 from datetime import date, datetime, time
 from enum import StrEnum
 from uuid import UUID
@@ -30,6 +30,39 @@ class Moment:
     day: date | None = None
     hour: time | None = None
     site: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an alert leaves out. A limit rejects only what is known to lie outside."""
+
+    date_from: date | None = None
+    date_to: date | None = None
+    weekdays: Sequence[int] | None = None
+    hour_from: time | None = None
+    hour_to: time | None = None
+    sites: Sequence[str] | None = None
+
+    def let_pass(self, moment: Moment) -> bool:
+        """Whether a slot at that moment is wanted."""
+        return (
+            self._day_passes(moment.day) and self._hour_passes(moment.hour) and self._site_passes(moment.site)
+        )
+
+    def _day_passes(self, day: date | None) -> bool:
+        if day is None:
+            return True
+        if (self.date_from and day < self.date_from) or (self.date_to and day > self.date_to):
+            return False
+        return not self.weekdays or day.isoweekday() in self.weekdays
+
+    def _hour_passes(self, hour: time | None) -> bool:
+        if hour is None:
+            return True
+        return not ((self.hour_from and hour < self.hour_from) or (self.hour_to and hour >= self.hour_to))
+
+    def _site_passes(self, site: str | None) -> bool:
+        return not self.sites or site is None or site in self.sites
 
 
 class Alert(Base):
@@ -120,21 +153,4 @@ class AlertTarget(Base):
 
     def lets_pass(self, moment: Moment) -> bool:
         """Whether the limits allow it. A limit rejects only what is known to lie outside."""
-        return (
-            self._day_passes(moment.day) and self._hour_passes(moment.hour) and self._site_passes(moment.site)
-        )
-
-    def _day_passes(self, day: date | None) -> bool:
-        if day is None:
-            return True
-        if (self.date_from and day < self.date_from) or (self.date_to and day > self.date_to):
-            return False
-        return not self.weekdays or day.isoweekday() in self.weekdays
-
-    def _hour_passes(self, hour: time | None) -> bool:
-        if hour is None:
-            return True
-        return not ((self.hour_from and hour < self.hour_from) or (self.hour_to and hour >= self.hour_to))
-
-    def _site_passes(self, site: str | None) -> bool:
-        return not self.sites or site is None or site in self.sites
+        return Limits(*(getattr(self, each.name) for each in fields(Limits))).let_pass(moment)

@@ -1,6 +1,6 @@
 """The ground of the records: the declarative base, column kinds, the engine and session()."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -59,6 +59,13 @@ def choice(kind: type[StrEnum], name: str) -> sa.Enum:
         length=24,
         values_callable=lambda words: [word.value for word in words],
     )
+
+
+def among(
+    column: sa.ColumnElement[UUID] | orm.attributes.InstrumentedAttribute[Any], ids: Iterable[UUID]
+) -> sa.ColumnElement[bool]:
+    """Whether a column is one of many ids: one array in one parameter, however many they are."""
+    return column == sa.any_(sa.literal(list(ids), postgresql.ARRAY(sa.Uuid())))
 
 
 @lru_cache(maxsize=1)

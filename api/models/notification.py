@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.models.base import Base, choice, new_id
@@ -71,6 +72,20 @@ class MatchSlot(Base):
     __table_args__ = (sa.Index("ix_match_slots_slot_id", "slot_id"),)
 
 
+class MatchPart(Base):
+    """Alerts that a detection is still to be matched with: one job's share where many wait; gone when it is done."""
+
+    __tablename__ = "match_parts"
+
+    detection_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("detections.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    alert_ids: Mapped[list[UUID]] = mapped_column(ARRAY(sa.Uuid()))
+
+    __table_args__ = (sa.CheckConstraint("cardinality(alert_ids) > 0", name="alert_ids"),)
+
+
 class Notification(Base):
     """One message to one person by one contact. The row is the truth, the queue only a nudge.
 
@@ -124,6 +139,9 @@ class Notification(Base):
         ),
         sa.CheckConstraint(
             "(state NOT IN ('failed', 'expired', 'skipped', 'bounced')) OR reason IS NOT NULL", name="reason"
+        ),
+        sa.CheckConstraint(
+            "(state NOT IN ('failed', 'expired', 'skipped')) OR failed_at IS NOT NULL", name="ended"
         ),
         sa.CheckConstraint("attempts >= 0", name="attempts"),
         sa.Index("ix_notifications_user_id_created_at", "user_id", "created_at"),

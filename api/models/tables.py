@@ -5,11 +5,11 @@ from api.models.base import Base
 from api.models.check import Check
 from api.models.desk import DeskChange, DeskState, HostState, Outage
 from api.models.incident import Incident
-from api.models.notification import Match, MatchSlot, Notification, NotificationMatch
+from api.models.notification import Match, MatchPart, MatchSlot, Notification, NotificationMatch
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.user import Contact, Grant, User
 
 RECORDS: tuple[type[Base], ...] = (
     User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Incident, DeskChange, Check,
-    SlotRow, Detection, DetectionSlot, Match, MatchSlot, Notification, NotificationMatch,
+    SlotRow, Detection, DetectionSlot, Match, MatchPart, MatchSlot, Notification, NotificationMatch,
 )  # fmt: skip

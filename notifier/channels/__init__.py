@@ -2,11 +2,12 @@
 
 import importlib
 import pkgutil
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 from uuid import UUID
 
 
@@ -22,7 +23,7 @@ class Button:
 class Message:
     """What is to be said, as far as the channel's texts exist: each channel takes the parts that it can show.
 
-    `brief` says the same in fewer words. `seen_at` is when the page was read, for the sandbox's inbox.
+    `brief` says the same in fewer words.
     """
 
     text: str = ""
@@ -30,7 +31,43 @@ class Message:
     subject: str = ""
     brief: str = ""
     button: Button | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message to one address; several letters may share the message.
+
+    `personal` is what the tags in its texts stand for, for this person. `ids` are the notifications that it
+    carries: they travel along, so that a receipt settles them. `seen_at` is when the page was read, for the
+    sandbox's inbox.
+    """
+
+    message: Message
+    address: str
+    ids: Sequence[UUID]
+    personal: Mapping[str, str] = field(default_factory=dict)
     seen_at: datetime | None = None
+
+    @property
+    def filled(self) -> Message:
+        """Return the message as this person reads it."""
+        if not self.personal:
+            return self.message
+        said = self.message
+        return replace(
+            said, text=self._fill(said.text), html=self._fill(said.html), brief=self._fill(said.brief)
+        )
+
+    def _fill(self, text: str) -> str:
+        for tag, value in self.personal.items():
+            text = text.replace(tag, value)
+        return text
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """Return our own ids as they travel: the first notification's, and all where there are several."""
+        first = {"notification_id": str(self.ids[0])}
+        return first if len(self.ids) == 1 else first | {"notification_ids": ",".join(map(str, self.ids))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +86,26 @@ class Channel(Protocol):
         """Build the provider's client, so that the first message does not wait for it."""
         ...
 
-    def send(self, message: Message, address: str, notification_id: UUID) -> Receipt:
+    def send(self, letter: Letter) -> Receipt:
         """Hand one message to the provider.
 
         Raises:
             notifier.errors.DeliveryError: sorted by whether trying again can help.
+        """
+        ...
+
+
+@runtime_checkable
+class Bundling(Channel, Protocol):
+    """What a channel's file offers besides, where its provider takes many letters of one message in one call."""
+
+    MOST: int
+
+    def send_all(self, letters: Sequence[Letter]) -> Receipt:
+        """Hand over at most MOST letters that share their message, no address twice: all are taken, or none is.
+
+        Raises:
+            notifier.errors.DeliveryError: as for one; Undeliverable names the letters at fault where it is known.
         """
         ...
 
@@ -78,3 +130,9 @@ def channel(name: str) -> Channel:
     if name not in channels():
         raise UnknownChannel(f"no channel {name!r}; those that exist: {', '.join(channels())}")
     return channels()[name]
+
+
+def most_at_once(name: str) -> int:
+    """Return how many letters a channel hands over in one call."""
+    found = channel(name)
+    return found.MOST if isinstance(found, Bundling) else 1

@@ -3,11 +3,12 @@
 https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send
 """
 
+import re
+from collections.abc import Sequence
 from email.utils import parseaddr
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
-from uuid import UUID
 
 import python_http_client
 from python_http_client.exceptions import HTTPError
@@ -16,7 +17,7 @@ from sendgrid import SendGridAPIClient
 
 from api.models.user import ContactState
 from configs.settings import settings
-from notifier.channels import Message, Receipt
+from notifier.channels import Letter, Receipt
 from notifier.errors import DeliveryError, TryLater, Undeliverable
 from notifier.transport import Transport
 
@@ -26,6 +27,11 @@ PROVIDER = "sendgrid"
 # https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/responses
 _OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_FOUND}
 _BAD_ADDRESS = "personalizations"  # the `field` of an error that speaks of whom it goes to
+_AT_FAULT = re.compile(r"personalizations\.(\d{1,4})\.")
+
+# Letters in one call. SendGrid takes 1000, but one bad address fails them all:
+# https://www.twilio.com/docs/sendgrid/for-developers/sending-email/personalizations
+MOST = 100
 
 
 class _Answer:
@@ -87,27 +93,34 @@ def warm_up() -> None:
     _ = _api().client.mail.send
 
 
-def send(message: Message, address: str, notification_id: UUID) -> Receipt:
+def send(letter: Letter) -> Receipt:
     """Hand one mail to SendGrid; `custom_args` come back with its events.
 
     Raises:
         notifier.errors.DeliveryError: sorted by whether trying again can help.
     """
+    return send_all([letter])
+
+
+def send_all(letters: Sequence[Letter]) -> Receipt:
+    """Hand over mails that share their message: a personalization each, its own links by substitutions.
+
+    Raises:
+        notifier.errors.DeliveryError: nobody was sent anything; Undeliverable names the letters at fault.
+    """
     try:
-        answer = _api().client.mail.send.post(request_body=_body(message, address, notification_id))
+        answer = _api().client.mail.send.post(request_body=_body(letters))
     except HTTPError as error:
         raise _sorted(error) from error
     return Receipt(PROVIDER, answer.headers.get("X-Message-Id", ""))
 
 
-def _body(message: Message, address: str, notification_id: UUID) -> dict[str, Any]:
+def _body(letters: Sequence[Letter]) -> dict[str, Any]:
     name, sender = parseaddr(settings().email_from)
-    arguments = {"notification_id": str(notification_id)}
-    if settings().loopback_only and message.seen_at:
-        arguments["seen_at"] = message.seen_at.isoformat()
+    message = letters[0].message if len(letters) > 1 else letters[0].filled
     parts = (("text/plain", message.text), ("text/html", message.html))
     return {
-        "personalizations": [{"to": [{"email": address}], "custom_args": arguments}],
+        "personalizations": [_personalization(each, alone=len(letters) == 1) for each in letters],
         "from": {"email": sender, "name": name},
         "subject": message.subject,
         "content": [{"type": kind, "value": value} for kind, value in parts if value],
@@ -116,13 +129,23 @@ def _body(message: Message, address: str, notification_id: UUID) -> dict[str, An
     }
 
 
+def _personalization(letter: Letter, *, alone: bool) -> dict[str, Any]:
+    arguments = letter.marks
+    if settings().loopback_only and letter.seen_at:
+        arguments["seen_at"] = letter.seen_at.isoformat()
+    to = {"to": [{"email": letter.address}], "custom_args": arguments}
+    return to if alone or not letter.personal else {**to, "substitutions": dict(letter.personal)}
+
+
 def _sorted(error: HTTPError) -> DeliveryError:
     if error.status_code in _OURS:
         return TryLater(f"{PROVIDER} answered {error.status_code}: check SENDGRID_API_KEY and EMAIL_FROM")
     fields = _fields(error)
     if any(field.startswith(_BAD_ADDRESS) for field in fields):
-        return Undeliverable(f"{PROVIDER} refuses the address", ContactState.BOUNCED)
-    return Undeliverable(f"{PROVIDER} answered {error.status_code} {', '.join(fields)}".rstrip())
+        at_fault = frozenset(int(found[1]) for field in fields if (found := _AT_FAULT.match(field)))
+        return Undeliverable(f"{PROVIDER} refuses the address", ContactState.BOUNCED, at_fault)
+    reason = f"{PROVIDER} answered {error.status_code} {', '.join(fields)}".rstrip()
+    return Undeliverable(reason, of_all=bool(fields))
 
 
 def _fields(error: HTTPError) -> list[str]:

@@ -8,7 +8,6 @@ from decimal import Decimal
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
-from uuid import UUID
 
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 from twilio.http.http_client import TwilioHttpClient
@@ -16,7 +15,7 @@ from twilio.rest import Client
 
 from api.models.user import ContactState
 from configs.settings import settings
-from notifier.channels import Message, Receipt
+from notifier.channels import Letter, Message, Receipt
 from notifier.errors import DeliveryError, TryLater, Undeliverable
 from notifier.gsm import segments, to_gsm
 from notifier.transport import Transport, travelling
@@ -67,18 +66,17 @@ def warm_up() -> None:
     _ = _api()[0].messages
 
 
-def send(message: Message, address: str, notification_id: UUID) -> Receipt:
+def send(letter: Letter) -> Receipt:
     """Hand one SMS to Twilio: in the words that fit one segment, where there are such.
 
     Raises:
         notifier.errors.DeliveryError: sorted by whether trying again can help.
     """
     client, transport = _api()
-    seen = message.seen_at.isoformat() if message.seen_at else ""
-    travelling(transport, {"X-Seen-At": seen, "X-Notification-Id": str(notification_id)})
+    travelling(transport, letter)
     sender = settings().require("twilio_phone_number")
     try:
-        made = client.messages.create(to=address, from_=sender, body=fitting(message))
+        made = client.messages.create(to=letter.address, from_=sender, body=fitting(letter.filled))
     except (TwilioRestException, TwilioServiceException) as error:
         raise _sorted(error) from error
     return Receipt(PROVIDER, made.sid or "", _cost(made))

@@ -6,13 +6,12 @@ https://core.telegram.org/bots/api#sendmessage
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
-from uuid import UUID
 
 from requests import Response
 
 from api.models.user import ContactState
 from configs.settings import settings
-from notifier.channels import Message, Receipt
+from notifier.channels import Letter, Message, Receipt
 from notifier.errors import DeliveryError, TryLater, Undeliverable, Unsure
 from notifier.transport import Transport, retry_after, travelling
 
@@ -61,17 +60,16 @@ def warm_up() -> None:
     _transport(_base())
 
 
-def send(message: Message, address: str, notification_id: UUID) -> Receipt:
-    """Hand one message to the chat `address`.
+def send(letter: Letter) -> Receipt:
+    """Hand one message to the chat that is the letter's address.
 
     Raises:
         notifier.errors.DeliveryError: sorted by whether trying again can help.
     """
     transport = _transport(_base())
-    seen = message.seen_at.isoformat() if message.seen_at else ""
-    travelling(transport, {"X-Seen-At": seen, "X-Notification-Id": str(notification_id)})
+    travelling(transport, letter)
     url = f"{_base()}/bot{settings().require('telegram_bot_token')}/sendMessage"
-    answer = transport.post(url, json=_body(message, address))
+    answer = transport.post(url, json=_body(letter.filled, letter.address))
     told = _json(answer)
     if answer.status_code == HTTPStatus.OK and told.get("ok") is True:
         return Receipt(PROVIDER, str(told["result"]["message_id"]))

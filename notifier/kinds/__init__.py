@@ -2,25 +2,51 @@
 
 import importlib
 import pkgutil
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from api.models.notification import Notification, State
-from api.models.user import Contact
+from api.models.notification import Priority, State
+from api.models.user import Channel, Contact
 
 SLOT_DETECTED = "slot_detected"
 
 
 @dataclass(frozen=True, slots=True)
+class Claimed:
+    """The columns of a claimed notification that saying and sending it need."""
+
+    id: UUID
+    contact_id: UUID | None
+    channel: Channel
+    kind: str
+    language: str
+    params: dict[str, Any]
+    priority: Priority
+    attempts: int
+    reason: str | None
+    seen_at: datetime | None
+    matched_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
-    """What a kind's texts are filled with; `url` is where its button leads, if it has one."""
+    """What a kind's texts are filled with; `url` is where its button leads, if it has one.
+
+    `personal` is what the tags among the values stand for: what differs where all else is the same. Facts with
+    the same `key` have the same values, so that their text is made once. `origin` is what `together` works from.
+    """
 
     values: dict[str, Any] = field(default_factory=dict)
     url: str | None = None
+    personal: dict[str, str] = field(default_factory=dict)
+    key: Hashable = None
+    origin: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +64,24 @@ class Kind(Protocol):
         """Whether a message of this kind is written for a contact at all."""
         ...
 
-    def look(self, session: Session, row: Notification, contact: Contact, now: datetime) -> Facts | Held:
+    def look(self, session: Session, row: Claimed, contact: Contact, now: datetime) -> Facts | Held:
         """Read the rows again just before sending: what there is to say, or why nothing is said any more."""
+        ...
+
+
+Seen = Sequence[tuple[Claimed, Contact]]
+
+
+@runtime_checkable
+class Gathering(Kind, Protocol):
+    """What a kind's file offers besides, where several of its notifications may leave as one message."""
+
+    def look_all(self, session: Session, rows: Seen, now: datetime) -> list[Facts | Held]:
+        """Read the rows of many notifications at once, as `look` does those of one."""
+        ...
+
+    def together(self, facts: Sequence[Facts], language: str) -> Facts:
+        """Return what one message says instead of these, which are told to one contact."""
         ...
 
 
@@ -63,3 +105,21 @@ def kind_of(name: str) -> Kind:
     if name not in kinds():
         raise UnknownKind(f"no kind of message {name!r}; those that exist: {', '.join(kinds())}")
     return kinds()[name]
+
+
+@lru_cache(maxsize=1)
+def gathering() -> tuple[str, ...]:
+    """Return the names of the kinds whose notifications may leave as one message."""
+    return tuple(name for name, kind in kinds().items() if isinstance(kind, Gathering))
+
+
+def look_all(kind: str, session: Session, rows: Seen, now: datetime) -> list[Facts | Held]:
+    """Read again what many notifications of a kind say; in their order.
+
+    Raises:
+        UnknownKind: no such kind; names those that exist.
+    """
+    its = kind_of(kind)
+    if isinstance(its, Gathering):
+        return its.look_all(session, rows, now)
+    return [its.look(session, row, contact, now) for row, contact in rows]

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from api.models.notification import Notification, State
+from api.models.notification import State
 from api.models.user import Channel, Contact, ContactState
 from configs.settings import settings
-from notifier.kinds import Facts, Held
+from notifier.kinds import Claimed, Facts, Held
 
 
 def may_go_to(contact: Contact) -> bool:
@@ -15,7 +15,7 @@ def may_go_to(contact: Contact) -> bool:
     return contact.channel is Channel.EMAIL and contact.verified_at is not None
 
 
-def look(_session: Session, _row: Notification, contact: Contact, _now: datetime) -> Facts | Held:
+def look(_session: Session, _row: Claimed, contact: Contact, _now: datetime) -> Facts | Held:
     """Return where to sign in."""
     if contact.state is not ContactState.OK:
         return Held(State.SKIPPED, f"address {contact.state.value}")

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from api.models.notification import Notification, State
+from api.models.notification import State
 from api.models.user import Contact, Role, User
-from notifier.kinds import Facts, Held
+from notifier.kinds import Claimed, Facts, Held
 from notifier.watching import at_home, refused, spots
 
 
@@ -15,7 +15,7 @@ def may_go_to(contact: Contact) -> bool:
     return contact.reachable
 
 
-def look(session: Session, row: Notification, contact: Contact, _now: datetime) -> Facts | Held:
+def look(session: Session, row: Claimed, contact: Contact, _now: datetime) -> Facts | Held:
     """Return what is in trouble since when; nobody who is no operator any more is told."""
     if session.get_one(User, contact.user_id).role is Role.USER:
         return Held(State.SKIPPED, "no operator any more")

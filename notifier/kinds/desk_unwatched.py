@@ -5,9 +5,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from api.models.incident import Incident
-from api.models.notification import Notification, State
+from api.models.notification import State
 from api.models.user import Contact
-from notifier.kinds import Facts, Held
+from notifier.kinds import Claimed, Facts, Held
 from notifier.watching import refused, watching
 
 
@@ -16,7 +16,7 @@ def may_go_to(contact: Contact) -> bool:
     return contact.reachable
 
 
-def look(session: Session, row: Notification, contact: Contact, _now: datetime) -> Facts | Held:
+def look(session: Session, row: Claimed, contact: Contact, _now: datetime) -> Facts | Held:
     """Return what is not watched, unless it is over already."""
     incident = session.get(Incident, int(row.params["incident"]))
     if incident is None or incident.ends_at is not None:

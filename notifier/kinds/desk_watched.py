@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import Notification, State
 from api.models.user import Contact
-from notifier.kinds import Facts, Held
+from notifier.kinds import Claimed, Facts, Held
 from notifier.watching import refused, watching
 
 _HEARD = (State.SENT, State.DELIVERED)
@@ -18,7 +18,7 @@ def may_go_to(contact: Contact) -> bool:
     return contact.reachable
 
 
-def look(session: Session, row: Notification, contact: Contact, _now: datetime) -> Facts | Held:
+def look(session: Session, row: Claimed, contact: Contact, _now: datetime) -> Facts | Held:
     """Return what is watched again; to a contact that never heard of the trouble this would be news of nothing."""
     heard = sa.exists().where(
         Notification.contact_id == contact.id,

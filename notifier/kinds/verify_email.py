@@ -4,12 +4,12 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from api.models.notification import Notification, State
+from api.models.notification import State
 from api.models.user import Channel, Contact, ContactState
 from configs.addresses import digest
 from configs.settings import settings
 from configs.signing import sign
-from notifier.kinds import Facts, Held
+from notifier.kinds import Claimed, Facts, Held
 from notifier.links import link
 
 _DAY = 86400
@@ -20,7 +20,7 @@ def may_go_to(contact: Contact) -> bool:
     return contact.channel is Channel.EMAIL and contact.verified_at is None
 
 
-def look(_session: Session, _row: Notification, contact: Contact, _now: datetime) -> Facts | Held:
+def look(_session: Session, _row: Claimed, contact: Contact, _now: datetime) -> Facts | Held:
     """Return the link, or why none is needed any more."""
     if contact.verified_at is not None:
         return Held(State.SKIPPED, "already verified")

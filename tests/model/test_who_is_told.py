@@ -32,7 +32,6 @@ from crawler.reading import Covered, Place, Slot
 from notifier import delivery, jobs, nudges
 from notifier.channels import Receipt
 from notifier.sweep import Sweep
-from notifier.verdicts import accepted
 from tests.fuzz import times
 from tests.model.model import Alert, Limits, Message, Model
 from tests.model.world import CHANNELS, DESKS, FILE, INTERVALS, PEOPLE, PLANS, PROCEDURES, SITES, World
@@ -369,7 +368,9 @@ def machine(
         nudges, "deliver", lambda waiting: queue.extend(("deliver", each[0]) for each in waiting)
     )
     monkeypatch.setattr(jobs, "_send", lambda written: queue.extend(("deliver", each) for each in written))
-    monkeypatch.setattr(delivery, "send", lambda _parcel: accepted(Receipt("test", "1"), clock()))
+    monkeypatch.setattr(
+        delivery, "send", lambda parcels: [delivery.Sent([each], Receipt("test", "1")) for each in parcels]
+    )
     monkeypatch.setattr(
         engine().pool, "_pre_ping", False
     )  # a fifth of all statements, and no server goes away here

@@ -41,7 +41,7 @@ from tests.notifier.world import (
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
-pytestmark = pytest.mark.usefixtures("database", "sandbox")
+pytestmark = pytest.mark.usefixtures("database", "sandbox", "redis_server")
 ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
 NAMES = [each.value for each in ALL]
 
@@ -174,13 +174,12 @@ def test_an_address_that_was_changed_meanwhile_is_not_marked(
     sandbox: "Running", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = waiting()
-    parcel = delivery.claim(key)
-    assert parcel is not None
+    (parcel,) = delivery.claim([key])
     sandbox.provider_mode("email", "reject_address", address=parcel.address)
-    verdict = delivery.send(parcel)
-    change(Contact, parcel.row.contact_id, address="new@example.org")
-    assert delivery.record(parcel, verdict)
-    assert get(Contact, parcel.row.contact_id).state is ContactState.OK
+    (sent,) = delivery.send([parcel])
+    change(Contact, parcel.first.contact_id, address="new@example.org")
+    assert delivery.record(sent)
+    assert get(Contact, parcel.first.contact_id).state is ContactState.OK
 
 
 @pytest.mark.parametrize(
@@ -217,27 +216,25 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_late_result_is_nobodys(
     frozen: time_machine.Traveller,
 ) -> None:
     key = waiting()
-    dead = delivery.claim(key)
-    assert dead is not None
-    assert delivery.claim(key) is None
+    (dead,) = delivery.claim([key])
+    assert delivery.claim([key]) == []
     frozen.shift(timedelta(seconds=31))
-    heir = delivery.claim(key)
-    assert heir is not None
-    assert heir.row.attempts == 2
+    (heir,) = delivery.claim([key])
+    assert heir.first.attempts == 2
     with capture_logs() as logs:
-        assert not delivery.record(dead, delivery.send(dead))
+        assert not any(delivery.record(sent) for sent in delivery.send([dead]))
     assert logs[-1]["event"].startswith("lease lost")
     assert get(Notification, key).lease_token == heir.token
-    assert delivery.record(heir, delivery.send(heir))
+    assert all(delivery.record(sent) for sent in delivery.send([heir]))
     assert after(key) == (State.SENT, None)
 
 
 def test_workers_that_die_each_time_do_not_send_for_ever(frozen: time_machine.Traveller) -> None:
     key = waiting()
     for _ in range(5):
-        assert delivery.claim(key) is not None
+        assert delivery.claim([key])
         frozen.shift(timedelta(seconds=31))
-    assert delivery.claim(key) is None
+    assert delivery.claim([key]) == []
     assert after(key) == (State.FAILED, "attempts used up: no worker lived to record an answer")
 
 
@@ -247,14 +244,14 @@ def test_of_many_workers_one_claims(sandbox: "Running") -> None:
 
     def work() -> None:
         start.wait()
-        claimed.append(delivery.claim(key))
+        claimed.extend(delivery.claim([key]))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for each in threads:
         each.start()
     for each in threads:
         each.join()
-    assert sum(each is not None for each in claimed) == 1
+    assert len(claimed) == 1
 
 
 def test_delivering_twice_sends_once(sandbox: "Running") -> None:
@@ -418,19 +415,17 @@ def test_a_text_that_cannot_be_made_is_tried_again_later(
 
 def test_a_yes_is_not_lost_to_a_database_that_is_away_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     key = waiting()
-    parcel = delivery.claim(key)
-    assert parcel is not None
-    verdict = delivery.send(parcel)
+    (sent,) = delivery.send(delivery.claim([key]))
     close, failures = delivery._close, iter([True, True])
 
-    def shaky(*arguments: Any) -> bool:
+    def shaky(*arguments: Any) -> set[UUID]:
         if next(failures, False):
             raise sa.exc.OperationalError("UPDATE", {}, ConnectionError())
         return close(*arguments)
 
     monkeypatch.setattr(delivery, "_close", shaky)
     monkeypatch.setattr("notifier.insisting.time.sleep", lambda _: None)
-    assert delivery.record(parcel, verdict)
+    assert delivery.record(sent)
     assert after(key) == (State.SENT, None)
 
 
@@ -438,12 +433,11 @@ def test_a_yes_outlasts_a_database_that_is_away_for_longer_than_lease_and_job(
     monkeypatch: pytest.MonkeyPatch, frozen: time_machine.Traveller
 ) -> None:
     key = waiting()
-    parcel = delivery.claim(key)
-    assert parcel is not None
-    verdict, close = delivery.send(parcel), delivery._close
+    (sent,) = delivery.send(delivery.claim([key]))
+    close = delivery._close
     failures = iter([sa.exc.OperationalError("UPDATE", {}, ConnectionError()), JobTimeoutException()] * 60)
 
-    def away(*arguments: Any) -> bool:
+    def away(*arguments: Any) -> set[UUID]:
         if failure := next(failures, None):
             raise failure
         return close(*arguments)
@@ -455,7 +449,7 @@ def test_a_yes_outlasts_a_database_that_is_away_for_longer_than_lease_and_job(
     monkeypatch.setattr(delivery, "_close", away)
     monkeypatch.setattr("notifier.insisting.time.sleep", sleep)
     with capture_logs() as logs:
-        assert delivery.record(parcel, verdict)
+        assert delivery.record(sent)
     assert after(key) == (State.SENT, None)
     assert [each["event"] for each in logs if each["log_level"] == "warning"] == [
         "database away: an answer that was heard waits to be written"

@@ -15,7 +15,7 @@ from api.models.base import session
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel
 from deploy.local.processes import free_port
-from notifier import nudges
+from notifier import queues
 from notifier.kinds import UnknownKind
 from tests.notifier.world import all_of, change, get, in_one_transaction, notifications, person
 
@@ -51,14 +51,14 @@ def test_each_change_of_an_alert_asks_to_catch_up_again(queued: Queued) -> None:
 def test_what_waits_in_redis_is_json_that_nobody_unpickles(redis_server: redis.Redis) -> None:
     seen = uuid4()
     notifier.detection_seen(seen)
-    job = nudges.queue("critical").get_jobs()[0]
+    job = queues.queue("critical").get_jobs()[0]
     data = zlib.decompress(cast("bytes", redis_server.hget(job.key, "data")))
     assert json.loads(data) == ["notifier.jobs.match", None, [str(seen)], {}]
 
 
 def test_a_job_that_a_dying_worker_took_does_not_stay_for_ever(redis_server: redis.Redis) -> None:
     notifier.detection_seen(uuid4())
-    job = nudges.queue("critical").get_jobs()[0]
+    job = queues.queue("critical").get_jobs()[0]
     assert 0 < redis_server.ttl(job.key) <= 3600
 
 
@@ -121,8 +121,8 @@ def test_a_nudge_goes_to_the_queue_of_the_rows_priority(database: str, queued: Q
     (second,) = in_one_transaction(notifier.tell, who.id, "verify_email", {}, "two")
     change(Notification, second, priority=Priority.BULK)
     notifier.nudge([first, second])
-    assert queued("immediate") == [("notifier.jobs.deliver", [str(first)])]
-    assert queued("bulk") == [("notifier.jobs.deliver", [str(second)])]
+    assert queued("email-immediate") == [("notifier.jobs.deliver", [str(first)])]
+    assert queued("email-bulk") == [("notifier.jobs.deliver", [str(second)])]
     assert get(Notification, first).state is State.PENDING
 
 

@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.models.alert import Alert, AlertTarget, ClosedBecause, Moment
+from api.models.alert import Alert, AlertTarget, ClosedBecause, Limits, Moment
 from api.models.base import session
 from api.models.slot import Detection, SlotRow
 from configs.clock import clock
@@ -39,15 +39,16 @@ def found(seen: UUID, at: datetime | None = None, alert_id: UUID | None = None) 
     """Return the alerts that are candidates for a detection."""
     with session() as s:
         row = s.get_one(Detection, seen)
-        return [each.alert_id for each in candidates(s, row, at or row.seen_at, alert_id)]
+        return [
+            each.alert_id
+            for each in candidates(s, row, at or row.seen_at, None if alert_id is None else [alert_id])
+        ]
 
 
 def wishes(moments: Sequence[Moment], *limits: dict[str, Any], known: set[int] | None = None) -> list[Wish]:
     """Choose for one alert that has one target per limits."""
     alert_id, user_id = uuid4(), uuid4()
-    rows = [
-        Candidate(alert_id, user_id, 1, None, AlertTarget(desk_id=DESK, **each)) for each in limits or ({},)
-    ]
+    rows = [Candidate(alert_id, user_id, 1, None, Limits(**each)) for each in limits or ({},)]
     told = {(alert_id, slot) for slot in known or ()}
     return choose(rows, dict(enumerate(moments)), told)
 
@@ -107,7 +108,7 @@ HOURS = st.none() | st.times().map(lambda each: each.replace(second=0, microseco
 SITES = st.none() | st.sampled_from(["Évry", "Palaiseau"])
 MOMENTS = st.builds(Moment, DAYS, HOURS, SITES)
 LIMITS = st.builds(
-    lambda **fields: AlertTarget(desk_id=DESK, **fields),
+    Limits,
     date_from=DAYS,
     date_to=DAYS,
     weekdays=st.none() | st.lists(st.integers(1, 7), min_size=1, unique=True),
@@ -117,13 +118,17 @@ LIMITS = st.builds(
 )
 
 
+def _alert(limits: Sequence[Limits]) -> Alert:
+    return Alert(targets=[AlertTarget(desk_id=DESK, **asdict(each)) for each in limits])
+
+
 @given(
     st.lists(st.lists(LIMITS, min_size=1, max_size=3), max_size=4),
     st.lists(MOMENTS, max_size=6),
     st.sets(st.tuples(st.integers(0, 3), st.integers(0, 5))),
 )
 def test_the_choice_is_what_each_alert_itself_would_say(
-    alerts: list[list[AlertTarget]], moments: list[Moment], known: set[tuple[int, int]]
+    alerts: list[list[Limits]], moments: list[Moment], known: set[tuple[int, int]]
 ) -> None:
     ids = [uuid4() for _ in alerts]
     rows = [
@@ -139,7 +144,7 @@ def test_the_choice_is_what_each_alert_itself_would_say(
         (alert_id, slot)
         for alert_id, targets in zip(ids, alerts, strict=True)
         for slot, moment in enumerate(moments)
-        if Alert(targets=targets).wants(moment, desk_id=DESK, prefecture_id=PREFECTURE, procedures=())
+        if _alert(targets).wants(moment, desk_id=DESK, prefecture_id=PREFECTURE, procedures=())
     }
     assert chosen == asked - told
 

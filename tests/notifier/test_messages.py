@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 from html.parser import HTMLParser
 from typing import Any
@@ -18,8 +18,8 @@ from notifier.channels import Message, channels
 from notifier.channels.sms import fitting
 from notifier.gsm import segments
 from notifier.kinds import Facts, kinds
-from notifier.kinds.slot_detected import first_moment
 from notifier.messages import TEMPLATES, languages_of, render, speaks
+from notifier.openings import first_moment
 from notifier.places import whereabouts
 from notifier.watching import Spot
 from tests.notifier.world import DESK, PREFECTURE, URL
@@ -36,7 +36,6 @@ SLOT: dict[str, Any] = {
     "url": URL,
     "seen_day": "20 novembre 2026",
     "seen_hour": "10:00:03",
-    "stops": [(None, STOP)],
     "first_day": "jeudi 26 novembre 2026",
     "first_day_short": "26/11",
     "first_hour": "09:30",
@@ -48,7 +47,7 @@ TROUBLE: dict[str, Any] = {
     "subject": "www.val-doise.gouv.fr:443", "reason": "blocked", "spots": SPOTS, "more": 2, "url": None, **SINCE,
 }  # fmt: skip
 FACTS: dict[str, dict[str, Any]] = {
-    "slot_detected": SLOT,
+    "slot_detected": {"openings": [SLOT], "stops": [(None, STOP)]},
     "desk_trouble": TROUBLE,
     "desk_unwatched": WATCHING,
     "desk_watched": WATCHING,
@@ -64,8 +63,8 @@ TEXTS = sorted(
 )
 
 
-def slot(channel: str, **changes: Any) -> Message:
-    return render("slot_detected", channel, "fr", Facts(SLOT | changes, URL))
+def slot(channel: str, stops: Sequence[tuple[str | None, str]] = ((None, STOP),), **changes: Any) -> Message:
+    return render("slot_detected", channel, "fr", Facts({"openings": [SLOT | changes], "stops": stops}, URL))
 
 
 class _Words(HTMLParser):
@@ -96,7 +95,7 @@ class _Words(HTMLParser):
 
 @pytest.mark.parametrize(("kind", "language", "channel"), TEXTS)
 def test_every_text_that_exists_can_be_made(kind: str, language: str, channel: str) -> None:
-    made = render(kind, channel, language, Facts(FACTS[kind], FACTS[kind]["url"]))
+    made = render(kind, channel, language, Facts(FACTS[kind], FACTS[kind].get("url", URL)))
     assert made.text or made.html
     assert "None" not in made.text + made.html + made.subject + made.brief
     assert "{" not in made.text + made.subject + made.brief
@@ -129,8 +128,18 @@ def _used(kind: str, language: str, channel: str) -> set[str]:
     return {name for name in FACTS[kind] if re.search(rf"{{{{ {name}\b", found)}
 
 
+@pytest.mark.parametrize("name", sorted(SLOT))
+def test_an_opening_that_lacks_a_value_is_an_error(name: str) -> None:
+    one = {key: value for key, value in SLOT.items() if key != name}
+    for channel in ("email", "sms"):
+        if (channel, name) not in {("sms", "label"), ("sms", "seen_day"), ("sms", "seen_hour"), ("sms", "first_day"),
+                                   ("email", "first_day_short")}:  # fmt: skip
+            with pytest.raises(jinja2.UndefinedError):
+                render("slot_detected", channel, "fr", Facts({"openings": [one], "stops": []}, URL))
+
+
 def test_a_language_without_texts_falls_back_to_french() -> None:
-    assert render("slot_detected", "sms", "tlh", Facts(SLOT, URL)) == slot("sms")
+    assert render("slot_detected", "sms", "tlh", Facts(FACTS["slot_detected"], URL)) == slot("sms")
 
 
 def test_a_channel_without_texts_is_a_clear_error() -> None:

@@ -75,7 +75,7 @@ def test_a_worker_tells_and_leaves_when_asked(
     signum: signal.Signals, worker: Callable[..., Program], whole: "Running"
 ) -> None:
     alert(person(channels=tuple(Channel)))
-    running = worker()
+    running = worker("critical", "sms", "telegram")
     notifier.detection_seen(detection())
     running.until(lambda: len(notifications(State.SENT)) == 3)
     assert {each.channel for each in whole.messages()} == {"email", "sms", "telegram"}
@@ -115,7 +115,7 @@ def test_a_worker_that_is_killed_loses_nothing(
     dying.process.kill()
     dying.process.wait()
     whole.provider_mode("email", "normal")
-    heir, sweep = worker(), start("notifier.sweep")
+    heir, sweep = worker("critical", "email"), start("notifier.sweep")
     heir.until(lambda: bool(notifications(State.SENT)))
     assert len(whole.messages("email")) == 1
     assert sweep.ends(signal.SIGTERM) == 0

@@ -1,5 +1,6 @@
 """Telling of what is open while something was told before: once per opening, and never too little."""
 
+from dataclasses import fields
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from api.models.notification import Match, MatchSlot, Notification, State
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Contact
 from configs.clock import clock
-from notifier.kinds import Held, slot_detected
+from notifier.kinds import Claimed, Held, slot_detected
 from notifier.telling import match_detection, match_open
 from tests.notifier.world import (
     DESK,
@@ -102,7 +103,8 @@ def test_a_late_message_speaks_of_what_the_alert_was_not_told_of_before(
     gone([two])
     with session() as s:
         row = s.get_one(Notification, late)
-        seen = slot_detected.look(s, row, s.get_one(Contact, row.contact_id), clock())
+        claimed = Claimed(*(getattr(row, each.name) for each in fields(Claimed)))
+        seen = slot_detected.look(s, claimed, s.get_one(Contact, row.contact_id), clock())
     assert seen == Held(State.EXPIRED, "slots gone")
 
 

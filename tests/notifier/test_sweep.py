@@ -16,7 +16,7 @@ from api.models.slot import Detection
 from configs.clock import clock
 from configs.settings import settings
 from deploy.local.processes import free_port
-from notifier import delivery, nudges
+from notifier import delivery, queues
 from notifier.sweep import Sweep, run
 from notifier.telling import match_detection
 from tests.notifier.world import (
@@ -69,7 +69,7 @@ def test_a_notification_whose_nudge_was_lost_is_nudged_each_time_after_a_longer_
 ) -> None:
     key = waiting()
     assert nudges_within(frozen, 40, Sweep()) == [2, 6, 14, 30]
-    assert queued("critical") == [("notifier.jobs.deliver", [str(key)])] * 4
+    assert queued("email-critical") == [("notifier.jobs.deliver", [str(key)])] * 4
     assert get(Notification, key).state is State.PENDING
 
 
@@ -86,14 +86,14 @@ def test_a_lease_that_ran_out_is_nudged_and_not_before(
     queued: Queued, frozen: time_machine.Traveller
 ) -> None:
     key = waiting()
-    assert delivery.claim(key) is not None
+    assert delivery.claim([key])
     assert nudges_within(frozen, 32, Sweep()) == [30]
-    assert delivery.claim(key) is not None
+    assert delivery.claim([key])
 
 
 @pytest.mark.parametrize("state", [State.SENT, State.FAILED, State.SKIPPED, State.EXPIRED])
 def test_what_has_ended_is_left_alone(state: State, queued: Queued, frozen: time_machine.Traveller) -> None:
-    change(Notification, waiting(), state=state, reason="x", accepted_at=clock())
+    change(Notification, waiting(), state=state, reason="x", accepted_at=clock(), failed_at=clock())
     assert nudges_within(frozen, 10, Sweep()) == []
 
 
@@ -111,7 +111,7 @@ def test_desks_with_open_slots_are_rearmed_now_and_then(
     for _ in range(29):
         sweep.turn()
         frozen.shift(timedelta(seconds=1))
-    assert queued("scheduled") == [("notifier.jobs.rearm", [DESK])]
+    assert queued("many") == [("notifier.jobs.rearm", [DESK])]
 
 
 def test_a_round_of_rearming_that_nobody_took_does_not_pile_up(
@@ -122,7 +122,7 @@ def test_a_round_of_rearming_that_nobody_took_does_not_pile_up(
     for _ in range(3):
         sweep.turn()
         frozen.shift(timedelta(seconds=31))
-    assert len(queued("scheduled")) == 1
+    assert len(queued("many")) == 1
 
 
 def test_a_round_of_rearming_that_failed_does_not_keep_the_desk_from_the_next_one(
@@ -131,9 +131,9 @@ def test_a_round_of_rearming_that_failed_does_not_keep_the_desk_from_the_next_on
     in_one_transaction(match_detection, detection(), clock())
     Sweep().turn()
     monkeypatch.setattr("notifier.telling.match_open", lambda *_: 1 / 0)
-    scheduled = nudges.queue("scheduled")
-    SimpleWorker([scheduled], connection=redis_server, serializer=JSONSerializer).work(burst=True)
-    assert queued("scheduled") == []
+    many = queues.queue("many")
+    SimpleWorker([many], connection=redis_server, serializer=JSONSerializer).work(burst=True)
+    assert queued("many") == []
     (failed,) = redis_server.scan_iter("rq:job:rearm-*")
     assert 0 < redis_server.ttl(failed) <= settings().rearm_seconds
 
@@ -155,10 +155,10 @@ def test_what_was_nudged_while_redis_is_away_is_nudged_again(
     assert {each["event"] for each in logs if each["log_level"] == "warning"} == {
         "not nudged, the sweep will"
     }
-    assert queued("critical") == []
+    assert queued("email-critical") == []
     frozen.shift(timedelta(seconds=5))
     Sweep().turn()
-    assert len(queued("critical")) == 1
+    assert len(queued("email-critical")) == 1
     assert len(notifications(State.PENDING)) == 1
 
 

@@ -2,7 +2,9 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from email.utils import format_datetime
+from uuid import uuid4
 
 import pytest
 import requests
@@ -10,6 +12,7 @@ import time_machine
 
 from configs.clock import clock
 from deploy.local.processes import free_port
+from notifier.channels import Letter, Message
 from notifier.errors import LeavesLoopback, TryLater, Unsure
 from notifier.transport import Transport, retry_after, travelling
 
@@ -139,11 +142,15 @@ def test_retry_after_as_a_date(frozen: time_machine.Traveller) -> None:
 def test_what_travels_for_the_sandbox_does_not_travel_elsewhere(
     transport: Transport, settings_env: SettingsEnv
 ) -> None:
-    travelling(transport, {"X-Seen-At": "now"})
-    assert transport.headers["X-Seen-At"] == "now"
-    travelling(transport, {"X-Seen-At": ""})
-    assert "X-Seen-At" not in transport.headers
-    travelling(transport, {"X-Seen-At": "now"})
+    one, two = uuid4(), uuid4()
+    seen = datetime(2026, 11, 20, 9, tzinfo=UTC)
+    travelling(transport, Letter(Message(), "a", [one, two], seen_at=seen))
+    assert transport.headers["X-Seen-At"] == seen.isoformat()
+    assert transport.headers["X-Notification-Id"] == str(one)
+    assert transport.headers["X-Notification-Ids"] == f"{one},{two}"
+    travelling(transport, Letter(Message(), "a", [two]))
+    assert not {"X-Seen-At", "X-Notification-Ids"} & set(transport.headers)
+    assert transport.headers["X-Notification-Id"] == str(two)
     settings_env(APP_ENV="development", ALLOW_LIVE_SITES="true")
-    travelling(transport, {"X-Seen-At": "now"})
-    assert "X-Seen-At" not in transport.headers
+    travelling(transport, Letter(Message(), "a", [one, two], seen_at=seen))
+    assert not {"X-Seen-At", "X-Notification-Id", "X-Notification-Ids"} & set(transport.headers)

@@ -15,7 +15,7 @@ from api.models.notification import Notification
 from configs.clock import clock
 from configs.redis import redis_client
 from deploy.local.processes import free_port
-from notifier.nudges import without_retries
+from notifier.queues import without_retries
 from notifier.worker import Worker, _OneLine, main, warm_up
 from tests.notifier.world import all_of
 
@@ -99,4 +99,4 @@ def test_queues_that_do_not_exist_are_refused(given: list[str], capsys: pytest.C
     with pytest.raises(SystemExit) as caught:
         main(given)
     assert caught.value.code == 2
-    assert "QUEUE" in capsys.readouterr().err
+    assert "WORK" in capsys.readouterr().err

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _LARGEST: Final = 32 * 1024**2  # bytes; SendGrid takes 30 MB
 log = logging.getLogger("sandbox")
 
-# yes_without_answer accepts and never answers; timeout does neither; slow answers after ``seconds``.
+# yes_without_answer accepts and never answers; timeout does neither; slow answers after ``seconds``; reject_address
+# refuses a call to one of its addresses (with commas between them), and names them unless ``named`` is 0.
 PROVIDER_MODES: Final[dict[str, Parameters]] = {
     "normal": {},
     "rate_limited": {"seconds": 5},
@@ -30,7 +31,7 @@ PROVIDER_MODES: Final[dict[str, Parameters]] = {
     "slow": {"seconds": 2},
     "yes_without_answer": {},
     "unauthorized": {},
-    "reject_address": {"address": ""},
+    "reject_address": {"address": "", "named": 1},
 }
 
 
@@ -78,8 +79,8 @@ class Provider(ABC):
         """Answer that the credentials are wrong."""
 
     @abstractmethod
-    def rejected(self, draft: Draft) -> web.Response:
-        """Answer that this recipient cannot be reached."""
+    def rejected(self, drafts: list[Draft], *, named: bool) -> web.Response:
+        """Answer that these recipients cannot be reached; which they are only where they are ``named``."""
 
     @abstractmethod
     def add_own_routes(self, app: web.Application) -> None:
@@ -114,9 +115,9 @@ class Provider(ABC):
     def _reject(self, mode: Mode, drafts: list[Draft]) -> None:
         if mode.name != "reject_address":
             return
-        for draft in drafts:
-            if draft.to.casefold() == mode.word("address").casefold():
-                raise Refused(self.rejected(draft))
+        wrong = {address.strip().casefold() for address in mode.word("address").split(",")}
+        if refused := [draft for draft in drafts if draft.to.casefold() in wrong]:
+            raise Refused(self.rejected(refused, named=bool(mode.number("named"))))
 
     def set_mode(self, mode: Mode) -> None:
         """Set how it answers from now on."""
@@ -156,9 +157,10 @@ def seen_at(told: str | None) -> datetime | None:
 
 
 def told_ids(request: web.Request) -> dict[str, str]:
-    """Return the sender's own id, which channels without metadata carry in a header."""
-    told = request.headers.get("X-Notification-Id")
-    return {"notification_id": told} if told else {}
+    """Return the sender's own ids, which channels without metadata carry in headers."""
+    names = ("notification_id", "notification_ids")
+    told = {name: request.headers.get(f"X-{name.replace('_', '-')}") for name in names}
+    return {name: value for name, value in told.items() if value}
 
 
 def provider_mode(body: Body) -> Mode:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _ADDRESS: Final = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+\.[^@\s<>,;\".]{2,}")
 _MOST_PERSONALIZATIONS: Final = 1000
+_LONGEST_SUBSTITUTIONS: Final = 10_000  # bytes of one personalization, tags and values
 
 
 def _errors(status: int, message: str, field: str | None = None, **headers: str) -> web.Response:
@@ -59,9 +60,13 @@ class SendGrid(Provider):
         """Answer 401."""
         return _errors(401, "The provided authorization grant is invalid, expired, or revoked")
 
-    def rejected(self, draft: Draft) -> web.Response:
-        """Answer 400 and name the recipient's field: nobody of the call is sent anything."""
-        return _errors(400, "Does not contain a valid address.", draft.field_name)
+    def rejected(self, drafts: list[Draft], *, named: bool) -> web.Response:
+        """Answer 400 and name the recipients' fields: nobody of the call is sent anything."""
+        message = "Does not contain a valid address."
+        if not named:
+            return _errors(400, message)
+        errors = [{"message": message, "field": draft.field_name, "help": None} for draft in drafts]
+        return web.json_response({"errors": errors}, status=400)
 
     async def read(self, request: web.Request) -> Accepted:
         """Read a mail/send call into one draft per recipient."""
@@ -96,10 +101,23 @@ def _drafts(mail: dict[str, Any]) -> Iterator[Draft]:
         raise _bad("The personalizations field is required and must have at least one.", "personalizations")
     if len(people) > _MOST_PERSONALIZATIONS:
         raise _bad("There is a limit of 1000 total personalizations per request.", "personalizations")
+    met: set[str] = set()
     for place, one in enumerate(people):
         if not isinstance(one, dict):
             raise _bad("Each personalization must be an object.", f"personalizations.{place}")
-        yield from _of_personalization(mail, one, f"personalizations.{place}", sender, contents)
+        for draft in _of_personalization(mail, one, f"personalizations.{place}", sender, contents):
+            _meet_once(draft, met)
+            yield draft
+
+
+def _meet_once(draft: Draft, met: set[str]) -> None:
+    # https://www.twilio.com/docs/sendgrid/api-reference/mail-send/errors
+    if draft.to.casefold() in met:
+        raise _bad(
+            "Each unique email address in the personalizations array should only be included once.",
+            "personalizations",
+        )
+    met.add(draft.to.casefold())
 
 
 def _of_personalization(
@@ -109,6 +127,10 @@ def _of_personalization(
     if not isinstance(subject, str) or not subject:
         raise _bad("The subject is required. You can get around this with a template.", "subject")
     swaps = _texts(one.get("substitutions"), f"{where}.substitutions")
+    if sum(len(f"{tag}{value}".encode()) for tag, value in swaps.items()) > _LONGEST_SUBSTITUTIONS:
+        raise _bad(
+            "The substitutions of one personalization may not exceed 10000 bytes.", f"{where}.substitutions"
+        )
     custom = _texts(mail.get("custom_args"), "custom_args") | _texts(
         one.get("custom_args"), f"{where}.custom_args"
     )

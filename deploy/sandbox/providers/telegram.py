@@ -57,7 +57,7 @@ class Telegram(Provider):
         """Answer 401."""
         return _error(401, "Unauthorized")
 
-    def rejected(self, draft: Draft) -> web.Response:  # noqa: ARG002 - a chat is not named
+    def rejected(self, drafts: list[Draft], *, named: bool) -> web.Response:  # noqa: ARG002 - a chat is not named
         """Answer 403: the person has blocked the bot."""
         return _error(403, "Forbidden: bot was blocked by the user")
 

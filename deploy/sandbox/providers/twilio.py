@@ -53,9 +53,9 @@ class Twilio(Provider):
         """Answer 401."""
         return _error(401, 20003, "Authenticate")
 
-    def rejected(self, draft: Draft) -> web.Response:
+    def rejected(self, drafts: list[Draft], *, named: bool) -> web.Response:  # noqa: ARG002 - the number is named
         """Answer 400, code 21211."""
-        return _invalid(draft.to)
+        return _invalid(drafts[0].to)
 
     async def read(self, request: web.Request) -> Accepted:
         """Read a message into its one draft."""

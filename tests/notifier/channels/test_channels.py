@@ -12,6 +12,7 @@ from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 from api.models.user import ContactState
 from notifier.channels import (
     Button,
+    Letter,
     Message,
     Receipt,
     UnknownChannel,
@@ -32,14 +33,19 @@ SAID = Message(
     html="<b>Créneau détecté</b>",
     subject="Créneau détecté : Essonne (91)",
     button=Button("Réserver", "https://www.essonne.example/"),
-    seen_at=SEEN,
 )
 ADDRESSES = {"email": "camille@example.org", "sms": "+33612345678", "telegram": "987654"}
 CHANNELS = sorted(ADDRESSES)
 
 
-def send(name: str, message: Message = SAID, address: str | None = None, key: UUID | None = None) -> Receipt:
-    return channel(name).send(message, address or ADDRESSES[name], key or uuid4())
+def send(
+    name: str,
+    message: Message = SAID,
+    address: str | None = None,
+    key: UUID | None = None,
+    seen_at: datetime | None = SEEN,
+) -> Receipt:
+    return channel(name).send(Letter(message, address or ADDRESSES[name], [key or uuid4()], seen_at=seen_at))
 
 
 def test_the_folder_is_the_registry() -> None:
@@ -93,7 +99,7 @@ def test_a_telegram_message_arrives_with_its_button(sandbox: "Running") -> None:
 
 @pytest.mark.parametrize("name", CHANNELS)
 def test_a_message_that_no_page_caused_tells_no_time(name: str, sandbox: "Running") -> None:
-    send(name, Message(text="a", html="a", subject="a"))
+    send(name, Message(text="a", html="a", subject="a"), seen_at=None)
     assert [each.milliseconds for each in sandbox.messages(name)] == [None]
 
 

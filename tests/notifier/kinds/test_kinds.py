@@ -1,15 +1,16 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from api.models.alert import Alert
 from api.models.notification import State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState
 from notifier.kinds import Facts, Held, UnknownKind, kind_of, kinds
 from notifier.kinds.slot_detected import Told, held
+from notifier.openings import Stop
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SINCE = NOW - timedelta(minutes=15)
@@ -22,7 +23,8 @@ def contact(**values: Any) -> Contact:
 
 
 def told(*seen_at: datetime, alerts: int = 1) -> Told:
-    return Told(Detection(), [Alert() for _ in range(alerts)], [SlotRow(seen_at=each) for each in seen_at])
+    stops = [Stop(uuid4(), None) for _ in range(alerts)]
+    return Told(Detection(), stops, [SlotRow(seen_at=each) for each in seen_at])
 
 
 def test_the_folder_is_the_registry() -> None:

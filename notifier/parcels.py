@@ -1,0 +1,162 @@
+"""Claiming: notifications that wait become parcels, one per contact, each to be sent as one message."""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from api.models.base import among
+from api.models.notification import Notification, State
+from api.models.user import Contact
+from configs.settings import settings
+from notifier.kinds import Claimed, Facts, Gathering, Held, Seen, gathering, kind_of, look_all
+from notifier.verdicts import ATTEMPTS
+
+_TOGETHER = 10  # notifications in one message: what Telegram takes, and a person reads at once
+_WORN_OUT = "attempts used up: no worker lived to record an answer"
+_COLUMNS = [getattr(Notification, each.name) for each in fields(Claimed)]
+
+Said = tuple[Claimed, Contact, Facts]
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Claimed notifications that leave as one message, and all that sending needs; no session belongs to it.
+
+    `until` is when the lease of `token` runs out.
+    """
+
+    rows: tuple[Claimed, ...]
+    token: UUID
+    until: datetime
+    address: str
+    facts: Facts
+
+    @property
+    def first(self) -> Claimed:
+        """Return the notification that speaks for all: they share channel, kind, contact and language."""
+        return self.rows[0]
+
+    @property
+    def seen_at(self) -> datetime | None:
+        """Return when the newest page was read."""
+        return max((row.seen_at for row in self.rows if row.seen_at), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A claimed notification that is not to be sent any more, and how it ends."""
+
+    row: Claimed
+    how: Held
+
+
+@dataclass(slots=True)
+class Claim:
+    """What was claimed at once, under one token."""
+
+    token: UUID
+    until: datetime
+    parcels: list[Parcel] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
+
+
+def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> Claim:
+    """Take notifications for one lease, and what waits beside them for the same contacts; look at them again.
+
+    Those that are not due, or taken by another, are left out. A lease that ran out is taken over: its owner died,
+    or its answer will be heard by nobody.
+    """
+    made = Claim(uuid4(), now + timedelta(seconds=settings().lease_seconds))
+    rows = sorted(
+        (Claimed(*row) for row in opened.execute(_claiming(ids, made, now))), key=lambda row: row.id
+    )
+    said: list[Said] = []
+    for kind, seen in _by_kind(_reached(opened, rows, made)).items():
+        for (row, contact), found in zip(seen, look_all(kind, opened, seen, now), strict=True):
+            if isinstance(found, Held):
+                made.dropped.append(Dropped(row, found))
+            else:
+                said.append((row, contact, found))
+    made.parcels = [_parcel(group, made) for group in _gathered(said)]
+    return made
+
+
+def _claiming(ids: Sequence[UUID], made: Claim, now: datetime) -> sa.Executable:
+    """Claim in the order of ids, past what another is at, so that two who claim never wait for each other."""
+    asked, beside = aliased(Notification), aliased(Notification)
+    given = sa.select(asked).where(among(asked.id, ids), _free(asked, now)).cte("given")
+    same = sa.and_(
+        beside.contact_id == given.c.contact_id,
+        beside.kind == given.c.kind,
+        beside.language == given.c.language,
+        given.c.kind.in_(gathering()),
+        _free(beside, now),
+    )
+    wanted = sa.union(sa.select(given.c.id), sa.select(beside.id).join(given, same))
+    locked = (
+        sa.select(Notification.id)
+        .where(Notification.id.in_(wanted), _free(Notification, now))
+        .order_by(Notification.id)
+        .with_for_update(skip_locked=True)
+    )
+    values = {
+        "state": State.SENDING, "lease_token": made.token, "lease_until": made.until,
+        "attempts": Notification.attempts + 1, "next_nudge_at": made.until, "nudges": 0,
+    }  # fmt: skip
+    update = sa.update(Notification).where(Notification.id.in_(locked)).values(values)
+    return update.returning(*_COLUMNS).execution_options(synchronize_session=False)
+
+
+def _free(row: type[Notification], now: datetime) -> sa.ColumnElement[bool]:
+    return sa.or_(
+        sa.and_(row.state == State.PENDING, row.next_attempt_at <= now),
+        sa.and_(row.state == State.SENDING, row.lease_until <= now),
+    )
+
+
+def _reached(opened: Session, rows: list[Claimed], made: Claim) -> Seen:
+    """Return the rows that may be tried, each with its contact; the others are dropped."""
+    wanted = {row.contact_id for row in rows if row.contact_id}
+    found = opened.scalars(sa.select(Contact).where(among(Contact.id, wanted))) if wanted else ()
+    contacts = {contact.id: contact for contact in found}
+    reached = []
+    for row in rows:
+        contact = contacts.get(row.contact_id) if row.contact_id else None
+        if contact is None:
+            made.dropped.append(Dropped(row, Held(State.SKIPPED, "no address")))
+        elif row.attempts > ATTEMPTS[row.priority]:
+            made.dropped.append(Dropped(row, Held(State.FAILED, _WORN_OUT)))
+        else:
+            reached.append((row, contact))
+    return reached
+
+
+def _by_kind(seen: Seen) -> dict[str, list[tuple[Claimed, Contact]]]:
+    kinds: dict[str, list[tuple[Claimed, Contact]]] = defaultdict(list)
+    for row, contact in seen:
+        kinds[row.kind].append((row, contact))
+    return kinds
+
+
+def _gathered(said: Iterable[Said]) -> Iterator[list[Said]]:
+    """Group what one contact is told in one message."""
+    groups: dict[Hashable, list[Said]] = defaultdict(list)
+    for row, contact, facts in said:
+        alone = row.kind not in gathering()
+        groups[row.id if alone else (contact.id, row.kind, row.language)].append((row, contact, facts))
+    for group in groups.values():
+        for start in range(0, len(group), _TOGETHER):
+            yield group[start : start + _TOGETHER]
+
+
+def _parcel(group: list[Said], made: Claim) -> Parcel:
+    row, contact, facts = group[0]
+    kind = kind_of(row.kind)
+    if len(group) > 1 and isinstance(kind, Gathering):
+        facts = kind.together([each for _, _, each in group], row.language)
+    return Parcel(tuple(each for each, _, _ in group), made.token, made.until, contact.address, facts)

@@ -1,0 +1,75 @@
+"""The queues: what waits where, and who works on it.
+
+`critical` matches, and delivers at once what one person is told. `many` matches what concerns many, part by part.
+Each channel has its own, one per priority, so that a slow or limited one holds up no other.
+"""
+
+from functools import lru_cache
+
+import structlog
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq import Queue
+from rq.exceptions import DuplicateJobError
+from rq.serializers import JSONSerializer
+
+from api.models.notification import Priority
+from api.models.user import Channel
+from configs.redis import redis_client
+from configs.settings import settings
+
+CRITICAL, MANY = "critical", "many"
+WORK = (CRITICAL, MANY, *(channel.value for channel in Channel))  # what a worker can be started for
+KEPT_SECONDS = 3600  # a job that a dying worker took with it, or that failed
+_SOCKET_SECONDS = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+def of_channel(channel: Channel, priority: Priority) -> str:
+    """Return the name of a channel's queue."""
+    return f"{channel.value}-{priority.value}"
+
+
+def names_of(work: str) -> list[str]:
+    """Return the queues behind a word of WORK, in the order in which they are worked on."""
+    if work in (CRITICAL, MANY):
+        return [work]
+    return [of_channel(Channel(work), priority) for priority in Priority]
+
+
+def without_retries(client: Redis) -> Redis:
+    """Return the client so that it says at once that Redis is away; its own default is to try ten times."""
+    client.set_retry(Retry(NoBackoff(), 0))
+    return client
+
+
+@lru_cache(maxsize=2)
+def _redis(_url: str) -> Redis:
+    client = without_retries(redis_client())
+    client.connection_pool.connection_kwargs["socket_timeout"] = _SOCKET_SECONDS
+    return client
+
+
+def redis() -> Redis:
+    """Return the process's client for short calls."""
+    return _redis(settings().require("redis_url"))
+
+
+def queue(name: str) -> Queue:
+    """Return a queue; what is in it is JSON, as unpickling runs whatever Redis holds."""
+    return Queue(name, connection=redis(), serializer=JSONSerializer)
+
+
+def push(
+    name: str, function: str, arguments: tuple[object, ...], job_id: str, *, seconds: int, kept: int
+) -> None:
+    """Queue one job for at most `seconds` of work, `kept` so long; one that waits by that id already is enough."""
+    try:
+        queue(name).enqueue_call(
+            func=function, args=arguments, job_id=job_id, unique=True, timeout=seconds,
+            result_ttl=0, ttl=kept, failure_ttl=kept, description=job_id,
+        )  # fmt: skip
+    except DuplicateJobError:
+        log.debug("already nudged", job=job_id)

@@ -1,0 +1,171 @@
+"""A detection that very many wait for is matched in parts, beside the single ones."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+
+from api.models.base import session
+from api.models.notification import Match, MatchPart, Notification, State
+from api.models.slot import Detection
+from api.models.user import Channel
+from configs.clock import clock
+from notifier import parts
+from notifier.jobs import match, match_part
+from notifier.sweep import Sweep
+from notifier.telling import match_or_part
+from tests.notifier.world import (
+    ADDRESSES,
+    Person,
+    alert,
+    all_of,
+    detection,
+    for_procedure,
+    get,
+    in_one_transaction,
+    notifications,
+    person,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+Queued = Callable[[str], list[tuple[str, list[Any]]]]
+
+
+@pytest.fixture
+def crowd(
+    whole: "Running", settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> list[Person]:
+    """Let seven people wait, two of them by two alerts; more than three are a crowd, in parts of two people."""
+    settings_env(CROWD_ALERTS="3")
+    monkeypatch.setattr(parts, "_PEOPLE", 2)
+    people = [person(addresses={Channel.EMAIL: f"p{number}@example.org"}) for number in range(7)]
+    for each in people:
+        alert(each)
+    for each in people[:2]:
+        alert(each, for_procedure())
+    return people
+
+
+def work(queued: Queued) -> None:
+    for name, (key, number) in queued("many"):
+        assert name == "notifier.jobs.match_part"
+        match_part(key, number)
+
+
+def test_a_crowd_is_told_once_each_by_jobs_of_their_own(
+    crowd: list[Person], queued: Queued, whole: "Running"
+) -> None:
+    seen = detection()
+    match(str(seen))
+    assert whole.messages() == []
+    assert [each for _, each in queued("many")] == [[str(seen), number] for number in range(4)]
+    assert get(Detection, seen).matched_at is None
+    work(queued)
+    assert sorted(mail.to for mail in whole.messages("email")) == [
+        f"p{number}@example.org" for number in range(7)
+    ]
+    assert len(all_of(Match)) == 9
+    assert get(Detection, seen).matched_at is not None
+    assert all_of(MatchPart) == []
+
+
+def test_the_mails_of_a_part_leave_in_one_call(crowd: list[Person], queued: Queued, whole: "Running") -> None:
+    match(str(detection()))
+    work(queued)
+    assert len({mail.provider_id for mail in whole.messages("email")}) == 4
+
+
+def test_a_part_that_is_matched_twice_tells_once(
+    crowd: list[Person], queued: Queued, whole: "Running"
+) -> None:
+    match(str(detection()))
+    work(queued)
+    work(queued)
+    assert len(whole.messages("email")) == 7
+
+
+def test_parts_whose_jobs_were_lost_are_asked_for_again_and_only_those(
+    crowd: list[Person], queued: Queued, whole: "Running", frozen: time_machine.Traveller, redis_server: Any
+) -> None:
+    seen = detection()
+    match(str(seen))
+    match_part(str(seen), 2)
+    redis_server.flushdb()
+    frozen.shift(1)
+    Sweep().turn()
+    assert queued("critical") == []
+    frozen.shift(2)
+    Sweep().turn()
+    assert queued("critical") == [("notifier.jobs.match", [str(seen)])]
+    match(str(seen))
+    asked = [told for name, told in queued("many") if name == "notifier.jobs.match_part"]
+    assert asked == [[str(seen), number] for number in (0, 1, 3)]
+
+
+def test_a_part_whose_transaction_fails_is_still_to_be_done(
+    crowd: list[Person], queued: Queued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = detection()
+    match(str(seen))
+    with monkeypatch.context() as broken:
+        broken.setattr("notifier.telling.write", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            match_part(str(seen), 0)
+    assert in_one_transaction(parts.left, seen) == [0, 1, 2, 3]
+    assert not in_one_transaction(parts.finish, seen, clock())
+
+
+def test_parts_that_were_done_while_nobody_could_say_so_are_made_again_and_tell_nobody(
+    crowd: list[Person], queued: Queued, whole: "Running"
+) -> None:
+    seen = detection()
+    match(str(seen))
+    work(queued)
+    with session() as s:
+        s.execute(sa.update(Detection).values(matched_at=None))
+    match(str(seen))
+    work(queued)
+    assert len(whole.messages("email")) == 7
+    assert get(Detection, seen).matched_at is not None
+
+
+def test_no_alert_is_in_two_parts_and_one_persons_are_together(crowd: list[Person]) -> None:
+    seen = detection()
+    matched = in_one_transaction(match_or_part, seen, clock())
+    assert (matched.written, matched.parts) == ([], [0, 1, 2, 3])
+    found = [set(each.alert_ids) for each in all_of(MatchPart)]
+    assert sum(map(len, found)) == len(set.union(*found)) == 9
+    with session() as s:
+        pairs = s.execute(sa.text("SELECT user_id, array_agg(id) FROM alerts GROUP BY 1")).all()
+    assert all(any(set(ids) <= part for part in found) for _, ids in pairs)
+
+
+def test_up_to_the_limit_one_job_tells_all(
+    whole: "Running", queued: Queued, settings_env: Callable[..., None]
+) -> None:
+    settings_env(CROWD_ALERTS="3")
+    for number in range(3):
+        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
+    match(str(detection()))
+    assert len(whole.messages("email")) == 3
+    assert queued("many") == []
+
+
+def test_what_goes_by_other_channels_goes_to_their_workers(
+    whole: "Running", queued: Queued, settings_env: Callable[..., None]
+) -> None:
+    settings_env(CROWD_ALERTS="1")
+    for number in range(2):
+        own = ADDRESSES | {Channel.EMAIL: f"p{number}@example.org"}
+        alert(person(channels=tuple(Channel), addresses=own))
+    match(str(detection()))
+    work(queued)
+    assert len(whole.messages()) == len(whole.messages("email")) == 2
+    for name in ("sms", "telegram"):
+        keys = {key for _, (key,) in queued(f"{name}-critical")}
+        assert keys == {str(row.id) for row in notifications(State.PENDING) if row.channel == name}
+    assert len(all_of(Notification)) == 6

@@ -1,0 +1,119 @@
+"""No provider is sent more than it takes; nobody sleeps in a worker meanwhile."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import pytest
+import redis
+import time_machine
+from structlog.testing import capture_logs
+
+from api.models.notification import Notification, Priority, State
+from api.models.user import Channel
+from configs.clock import clock
+from deploy.local.processes import free_port
+from notifier import rates
+from notifier.jobs import deliver
+from notifier.nudges import Waiting
+from notifier.sweep import Sweep
+from notifier.telling import match_detection
+from tests.notifier.world import (
+    DESK,
+    OTHER_DESK,
+    Person,
+    alert,
+    detection,
+    get,
+    in_one_transaction,
+    notifications,
+    person,
+    slots,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
+Queued = Callable[[str], list[tuple[str, list[Any]]]]
+
+
+def message(channel: Channel = Channel.TELEGRAM, contact: UUID | None = None) -> Waiting:
+    return Waiting(uuid4(), channel, Priority.CRITICAL, contact or uuid4())
+
+
+def take(several: list[Waiting], seconds: float, frozen: time_machine.Traveller) -> dict[UUID, datetime]:
+    """Ask every tenth of a second for all that found no token yet; return when each found one."""
+    found: dict[UUID, datetime] = {}
+    for _ in range(round(seconds * 10)):
+        found |= {each.id: clock() for each in several if each.id not in found and rates.allow(each)}
+        frozen.shift(0.1)
+    return found
+
+
+def most_in_a_second(instants: list[datetime]) -> int:
+    return max(sum(0 <= (other - one).total_seconds() < 1 for other in instants) for one in instants)
+
+
+def test_a_burst_goes_at_once_up_to_the_rate() -> None:
+    assert sum(rates.allow(message()) for _ in range(40)) == 30
+
+
+def test_telegram_takes_no_more_than_its_rate_in_any_second(frozen: time_machine.Traveller) -> None:
+    several = [message() for _ in range(100)]
+    found = take(several, 4, frozen)
+    assert len(found) == 100
+    assert most_in_a_second(list(found.values())) <= 33  # 30, and who came a tenth of a second late
+    assert max(found.values()) - min(found.values()) <= timedelta(seconds=3.5)
+
+
+def test_whoever_waits_keeps_the_place_in_line(frozen: time_machine.Traveller) -> None:
+    first = [message() for _ in range(60)]
+    take(first, 0.1, frozen)
+    later = [message() for _ in range(60)]
+    found = take([*later, *first], 5, frozen)
+    assert max(found[each.id] for each in first[30:]) <= min(found[each.id] for each in later)
+
+
+def test_one_chat_is_sent_one_message_a_second(frozen: time_machine.Traveller) -> None:
+    chat = uuid4()
+    found = take([message(contact=chat) for _ in range(4)], 5, frozen)
+    assert most_in_a_second(list(found.values())) == 1
+    assert len(found) == 4
+
+
+def test_sms_have_a_rate_of_their_own_and_mail_has_none(settings_env: Callable[..., None]) -> None:
+    settings_env(SMS_PER_SECOND="2")
+    assert [rates.allow(message(Channel.SMS)) for _ in range(3)] == [True, True, False]
+    assert all(rates.allow(message(Channel.EMAIL)) for _ in range(100))
+
+
+def test_without_redis_the_provider_says_what_is_too_much(settings_env: Callable[..., None]) -> None:
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    with capture_logs() as logs:
+        assert rates.allow(message())
+    assert [each["event"] for each in logs] == ["no rate tokens: Redis is away"]
+
+
+def waits(who: Person, desk_id: str) -> UUID:
+    (made,) = in_one_transaction(match_detection, detection(slots(desk_id=desk_id), desk_id=desk_id), clock())
+    return made  # type: ignore[no-any-return]
+
+
+def test_a_job_without_a_token_costs_no_attempt_and_comes_again_by_the_sweep(
+    sandbox: "Running", queued: Queued, frozen: time_machine.Traveller, redis_server: redis.Redis
+) -> None:
+    who = person(channels=(Channel.TELEGRAM,))
+    alert(who, {"desk_id": DESK}, {"desk_id": OTHER_DESK})
+    deliver(str(waits(who, DESK)))
+    key = waits(who, OTHER_DESK)
+    deliver(str(key))
+    row = get(Notification, key)
+    assert (row.state, row.attempts) == (State.PENDING, 0)
+    assert row.next_attempt_at <= clock() < row.next_nudge_at <= clock() + timedelta(seconds=1.1)
+    frozen.shift(1.1)
+    Sweep().turn()
+    assert queued("telegram-critical") == [("notifier.jobs.deliver", [str(key)])]
+    deliver(str(key))
+    assert len(sandbox.messages("telegram")) == len(notifications(State.SENT)) == 2
