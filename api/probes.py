@@ -16,11 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState
+from api.models.notification import QUEUES
 from configs.clock import clock
 from configs.settings import settings
 
 PATIENCE = 1.5  # seconds
-QUEUES = ("critical", "immediate", "scheduled", "bulk")
 _SEEN = "keeper:seen"
 log = structlog.get_logger(__name__)
 

@@ -15,11 +15,11 @@ from rq import Queue
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from api.models.base import among, session
-from api.models.notification import Notification, Priority
+from api.models.notification import Notification, Priority, queue_of
 from api.models.user import Channel
 from configs.settings import settings
 from notifier.channels import most_at_once
-from notifier.queues import CRITICAL, KEPT_SECONDS, MANY, of_channel, push, queue
+from notifier.queues import CRITICAL, KEPT_SECONDS, MANY, push, queue
 
 _MATCH = "notifier.jobs.match"
 _MATCH_PART = "notifier.jobs.match_part"
@@ -112,7 +112,7 @@ def deliver(several: Iterable[Waiting]) -> None:
         for (channel, priority), mine in by_queue.items():
             most = most_at_once(channel)
             bundles = [mine[start : start + most] for start in range(0, len(mine), most)]
-            _push_all(queue(of_channel(channel, priority)), bundles)
+            _push_all(queue(queue_of(channel, priority)), bundles)
 
 
 def _push_all(to: Queue, bundles: list[list[Waiting]]) -> None:

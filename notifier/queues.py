@@ -14,29 +14,24 @@ from rq import Queue
 from rq.exceptions import DuplicateJobError
 from rq.serializers import JSONSerializer
 
-from api.models.notification import Priority
+from api.models.notification import MATCHING, Priority, queue_of
 from api.models.user import Channel
 from configs.redis import redis_client
 from configs.settings import settings
 
-CRITICAL, MANY = "critical", "many"
-WORK = (CRITICAL, MANY, *(channel.value for channel in Channel))  # what a worker can be started for
+CRITICAL, MANY = MATCHING
+WORK = (*MATCHING, *(channel.value for channel in Channel))  # what a worker can be started for
 KEPT_SECONDS = 3600  # a job that a dying worker took with it, or that failed
 _SOCKET_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
 
 
-def of_channel(channel: Channel, priority: Priority) -> str:
-    """Return the name of a channel's queue."""
-    return f"{channel.value}-{priority.value}"
-
-
 def names_of(work: str) -> list[str]:
     """Return the queues behind a word of WORK, in the order in which they are worked on."""
-    if work in (CRITICAL, MANY):
+    if work in MATCHING:
         return [work]
-    return [of_channel(Channel(work), priority) for priority in Priority]
+    return [queue_of(Channel(work), priority) for priority in Priority]
 
 
 def without_retries(client: Redis) -> Redis:

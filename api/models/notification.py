@@ -23,6 +23,18 @@ class Priority(StrEnum):
     BULK = "bulk"
 
 
+MATCHING = ("critical", "many")
+
+
+def queue_of(channel: Channel, priority: Priority) -> str:
+    """Return the name of the queue that delivers by a channel."""
+    return f"{channel.value}-{priority.value}"
+
+
+# All queues: the two in which alerts are matched, single ones and many at once; each channel's own.
+QUEUES = (*MATCHING, *(queue_of(channel, priority) for channel in Channel for priority in Priority))
+
+
 class State(StrEnum):
     """Where a notification is in its life (docs/architecture.md has the picture)."""
 

@@ -9,7 +9,7 @@ from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from api.probes import QUEUES
+from api.models.notification import MATCHING, QUEUES
 from configs.clock import clock
 from deploy.status.ask import queue
 from deploy.status.text import BAD, GOOD, ODD, line, listed
@@ -52,8 +52,9 @@ def _age(jobs: Queue, job_id: str, now: datetime) -> float | None:
 
 
 def lines(part: list[Waiting]) -> list[Text]:
-    """Say it."""
-    return [listed(_said(each) for each in part)]
+    """Say it; of the channels' queues, those in which something waits or failed."""
+    told = [each for each in part if each.name in MATCHING or each.jobs or each.failed]
+    return [listed(_said(each) for each in told)]
 
 
 def _said(each: Waiting) -> Text:

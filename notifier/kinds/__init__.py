@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol, cast, runtime_checkable
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from api.models.notification import Priority, State
+from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact
 
 SLOT_DETECTED = "slot_detected"
@@ -32,6 +32,11 @@ class Claimed:
     reason: str | None
     seen_at: datetime | None
     matched_at: datetime | None
+
+    @classmethod
+    def of(cls, row: Notification) -> "Claimed":
+        """Return those columns of a row."""
+        return cls(*(getattr(row, each.name) for each in fields(cls)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from rq import Queue, SimpleWorker
 from api import probes
 from api.models.base import session
 from api.models.check import Check
+from api.models.notification import QUEUES
 from api.probes import Down, Probes
 from configs.clock import clock
 from configs.outcome import Outcome
@@ -44,9 +45,7 @@ def keeper(server: redis.Redis, **changes: Any) -> None:
 @pytest.fixture
 def workers(redis_server: redis.Redis) -> SimpleWorker:
     """Register a worker of every queue, as a running one does."""
-    made = SimpleWorker(
-        [Queue(name, connection=redis_server) for name in probes.QUEUES], connection=redis_server
-    )
+    made = SimpleWorker([Queue(name, connection=redis_server) for name in QUEUES], connection=redis_server)
     made.register_birth()  # type: ignore[no-untyped-call]  # RQ has no types here
     return made
 
@@ -96,7 +95,7 @@ def test_a_queue_that_nobody_listens_to_is_named(
     workers.teardown()  # type: ignore[no-untyped-call]  # RQ has no types here
     only = SimpleWorker([Queue("critical", connection=redis_server)], connection=redis_server)
     only.register_birth()  # type: ignore[no-untyped-call]  # RQ has no types here
-    assert parts(whole)["workers"] == "no worker listens to immediate, scheduled, bulk"
+    assert parts(whole)["workers"] == f"no worker listens to {', '.join(QUEUES[1:])}"
 
 
 def test_a_policy_that_drops_jobs_is_named(whole: FlaskClient, redis_server: redis.Redis) -> None:

@@ -1,6 +1,5 @@
 """Telling of what is open while something was told before: once per opening, and never too little."""
 
-from dataclasses import fields
 from datetime import timedelta
 from uuid import UUID
 
@@ -103,7 +102,7 @@ def test_a_late_message_speaks_of_what_the_alert_was_not_told_of_before(
     gone([two])
     with session() as s:
         row = s.get_one(Notification, late)
-        claimed = Claimed(*(getattr(row, each.name) for each in fields(Claimed)))
+        claimed = Claimed.of(row)
         seen = slot_detected.look(s, claimed, s.get_one(Contact, row.contact_id), clock())
     assert seen == Held(State.EXPIRED, "slots gone")
 

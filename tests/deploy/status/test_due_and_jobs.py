@@ -7,6 +7,8 @@ from uuid import uuid4
 import redis
 import time_machine
 
+from api.models.notification import Priority
+from api.models.user import Channel
 from configs.clock import clock
 from crawler import due as crawl
 from crawler.due import Bucket, Entry, Finish
@@ -86,5 +88,6 @@ def test_jobs_are_counted_by_queue_with_the_age_of_the_oldest(
     nudges.match(uuid4())
     frozen.shift(7)
     nudges.match(uuid4())
+    nudges.deliver([nudges.Waiting(uuid4(), Channel.SMS, Priority.BULK, None)])
     (text,) = jobs.lines(jobs.read())
-    assert text.plain == "critical 2 (oldest 7.0 s) · immediate 0 · scheduled 0 · bulk 0"
+    assert text.plain == "critical 2 (oldest 7.0 s) · many 0 · sms-bulk 1 (oldest 0.0 s)"

@@ -16,7 +16,7 @@ from configs.clock import clock
 from deploy.local.folder import LOGS
 from deploy.local.programs import write_supervisor
 from deploy.status import programs
-from notifier import nudges
+from notifier import queues
 
 World = Callable[..., None]
 SAID: dict[Any, Any] = {
@@ -43,7 +43,7 @@ def test_no_spider_and_no_worker_is_said(world: World) -> None:
 
 
 def test_workers_say_their_queues_and_what_they_did(world: World) -> None:
-    jobs = nudges.queue("critical")
+    jobs = queues.queue("critical")
     worker = SimpleWorker([jobs], connection=jobs.connection, name="w")
     worker.register_birth()  # type: ignore[no-untyped-call] # RQ's own has no types
     worker.increment_successful_job_count()

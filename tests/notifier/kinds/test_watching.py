@@ -16,7 +16,7 @@ from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, Role, User
 from notifier.channels import Message
-from notifier.kinds import Facts, Held, kind_of
+from notifier.kinds import Claimed, Facts, Held, kind_of
 from notifier.messages import render
 from tests.notifier.world import Person, change, get, person
 
@@ -67,7 +67,7 @@ def write(who: Person, kind: str, **params: Any) -> Notification:
 def look(row: Notification) -> Facts | Held:
     with session() as rows:
         contact = rows.get_one(Contact, row.contact_id)
-        return kind_of(row.kind).look(rows, rows.get_one(Notification, row.id), contact, SINCE)
+        return kind_of(row.kind).look(rows, Claimed.of(rows.get_one(Notification, row.id)), contact, SINCE)
 
 
 def said(row: Notification, channel: Channel = Channel.EMAIL) -> Message:
