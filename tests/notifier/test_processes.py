@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 pytestmark = pytest.mark.processes
-ENOUGH = 10  # seconds to leave in, on a machine that does other things too
+ENOUGH = 20  # seconds to leave in, on a machine that does other things too
 
 
 class Program:
@@ -33,7 +33,7 @@ class Program:
     def said(self) -> str:
         return self.log.read_text("utf-8")
 
-    def until(self, ready: Callable[[], bool], seconds: float = 20) -> None:
+    def until(self, ready: Callable[[], bool], seconds: float = 60) -> None:
         wait_until(ready, self.log, what="program", process=self.process, seconds=seconds)
 
     def ends(self, signum: signal.Signals | None = None, within: float = ENOUGH) -> int:
@@ -140,7 +140,7 @@ def test_a_worker_is_replaced_by_age(
     worker: Callable[..., Program], settings_env: Callable[..., None]
 ) -> None:
     settings_env(WORKER_AGE_SECONDS="1")
-    assert worker().ends(within=10) == 0
+    assert worker().ends(within=30) == 0
 
 
 def test_a_worker_outlives_a_redis_that_is_away(
@@ -175,6 +175,6 @@ def test_a_worker_that_starts_without_redis_waits_for_it(
 
 def test_a_queue_that_does_not_exist_is_named_with_those_that_do(start: Callable[..., Program]) -> None:
     asked = start("notifier.worker", "urgent")
-    assert asked.ends(within=20) == 2
+    assert asked.ends(within=60) == 2
     assert "'urgent'" in asked.said
     assert "critical" in asked.said
