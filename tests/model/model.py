@@ -237,9 +237,14 @@ class Model:
         return [(person, each) for each in sorted(paid) if (person, each) not in self.off]
 
     def deliver(self, message: Message, now: datetime) -> None:
+        """Send it with all that waits for the same contact."""
+        if message.state == "pending":
+            for each in self.messages:
+                if each.contact == message.contact and each.state == "pending":
+                    self.send(each, now)
+
+    def send(self, message: Message, now: datetime) -> None:
         """Send it, unless there is nothing to say any more or nobody to say it to."""
-        if message.state != "pending":
-            return
         waiting = [(alert, slot) for alert, slot in message.of if alert.waits]
         here = [slot for _, slot in waiting if not slot.gone]
         if message.contact in self.off or not waiting:

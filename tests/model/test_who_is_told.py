@@ -29,7 +29,7 @@ from configs.clock import clock
 from configs.outcome import Outcome
 from crawler.items import CheckItem
 from crawler.reading import Covered, Place, Slot
-from notifier import delivery, jobs, nudges
+from notifier import delivery, jobs, nudges, rates
 from notifier.channels import Receipt
 from notifier.sweep import Sweep
 from tests.fuzz import times
@@ -368,6 +368,7 @@ def machine(
         nudges, "deliver", lambda waiting: queue.extend(("deliver", each[0]) for each in waiting)
     )
     monkeypatch.setattr(jobs, "_send", lambda written: queue.extend(("deliver", each) for each in written))
+    monkeypatch.setattr(rates, "allow", lambda _waiting: True)
     monkeypatch.setattr(
         delivery, "send", lambda parcels: [delivery.Sent([each], Receipt("test", "1")) for each in parcels]
     )
