@@ -17,6 +17,7 @@ from api.models.notification import Match, MatchSlot, Notification, Notification
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import Grant
 from configs.prefecture import Procedure
+from notifier.verdicts import USED_UP
 
 Asked = TypeVarTuple("Asked")
 _LIMITS = [getattr(AlertTarget, each.name) for each in fields(Limits)]
@@ -96,7 +97,7 @@ def told(
 
     Either the alert was told of this very opening, or that the place is open when these were its unknown hours, or
     of an earlier opening of the same desk, place and moment `since` then. A match whose notifications all expired
-    or were skipped told nobody.
+    or were skipped told nobody; one that its provider would not take, nobody since `since`.
     """
     before = aliased(SlotRow)
     hours_of = sa.and_(
@@ -114,6 +115,11 @@ def told(
         Notification.id == NotificationMatch.notification_id,
         Notification.matched_at == MatchSlot.decided_at,
         Notification.state.not_in(_UNSAID),
+        sa.or_(
+            Notification.state != State.FAILED,
+            Notification.reason.not_like(f"{USED_UP}%"),
+            MatchSlot.decided_at > since,
+        ),
     )
     query = (
         sa.select(Match.alert_id, SlotRow.id)

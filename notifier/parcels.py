@@ -14,10 +14,10 @@ from api.models.notification import Notification, State
 from api.models.user import Contact
 from configs.settings import settings
 from notifier.kinds import Claimed, Facts, Gathering, Held, Seen, gathering, kind_of, look_all
-from notifier.verdicts import ATTEMPTS
+from notifier.verdicts import ATTEMPTS, UNKNOWN
 
 _TOGETHER = 10  # notifications in one message: what Telegram takes, and a person reads at once
-_WORN_OUT = "attempts used up: no worker lived to record an answer"
+_WORN_OUT = f"{UNKNOWN}attempts used up, no worker lived to record an answer"
 _COLUMNS = [getattr(Notification, each.name) for each in fields(Claimed)]
 
 Said = tuple[Claimed, Contact, Facts]

@@ -11,6 +11,7 @@ from notifier.errors import DeliveryError, NotTried, TryLater, Undeliverable, Un
 
 ATTEMPTS = {Priority.CRITICAL: 5, Priority.IMMEDIATE: 3, Priority.SCHEDULED: 3, Priority.BULK: 2}
 UNKNOWN = "unknown: "
+USED_UP = "attempts used up: "
 _LONGEST_WAIT = 86400.0
 
 
@@ -58,7 +59,7 @@ def refused(error: DeliveryError, attempt: Attempt, now: datetime) -> Verdict:
     if isinstance(error, Unsure):
         return _after_silence(error, attempt, now)
     if attempt.last:
-        return Verdict(State.FAILED, now, f"attempts used up: {error.reason}")
+        return Verdict(State.FAILED, now, USED_UP + error.reason)
     asked = error.retry_after or 0.0 if isinstance(error, TryLater) else 0.0
     wait = min(max(backoff(attempt.number), asked), _LONGEST_WAIT)
     return Verdict(State.PENDING, now + timedelta(seconds=wait), error.reason)

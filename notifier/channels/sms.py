@@ -21,6 +21,7 @@ from notifier.gsm import segments, to_gsm
 from notifier.transport import Transport, travelling
 
 PROVIDER = "twilio"
+LONGEST = 1600  # characters: https://www.twilio.com/docs/api/errors/21617
 
 # https://www.twilio.com/docs/api/errors: what is wrong, and what that says of the contact
 _PERMANENT: dict[int, tuple[str, ContactState | None]] = {
@@ -83,9 +84,16 @@ def send(letter: Letter) -> Receipt:
 
 
 def fitting(message: Message) -> str:
-    """Return the text in GSM-7, the brief one when the long one takes more than one segment."""
+    """Return the text in GSM-7, the brief one when the long one takes more than one segment.
+
+    What Twilio would refuse as too long ends after a whole word, so that no link is cut in two.
+    """
     text, brief = to_gsm(message.text), to_gsm(message.brief)
-    return brief if brief and segments(text) > 1 else text
+    chosen = brief if brief and segments(text) > 1 else text
+    if len(chosen) <= LONGEST:
+        return chosen
+    whole_words = chosen[: LONGEST + 1].rpartition(" ")[0]
+    return whole_words or chosen[:LONGEST]
 
 
 def _cost(made: Any) -> Decimal | None:

@@ -235,7 +235,7 @@ def test_workers_that_die_each_time_do_not_send_for_ever(frozen: time_machine.Tr
         assert delivery.claim([key])
         frozen.shift(timedelta(seconds=31))
     assert delivery.claim([key]) == []
-    assert after(key) == (State.FAILED, "attempts used up: no worker lived to record an answer")
+    assert after(key) == (State.FAILED, "unknown: attempts used up, no worker lived to record an answer")
 
 
 def test_of_many_workers_one_claims(sandbox: "Running") -> None:

@@ -84,6 +84,17 @@ def test_redis_away_leaves_a_notification_to_the_sweep(
     assert [row.state for row in notifications()] == [State.PENDING]
 
 
+def test_a_database_that_goes_away_after_the_commit_leaves_a_notification_to_the_sweep(
+    redis_server: redis.Redis, settings_env: Callable[..., None]
+) -> None:
+    settings_env(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{free_port()}/none")
+    with capture_logs() as logs:
+        notifier.nudge([uuid4()])
+    assert [(each["log_level"], each["event"]) for each in logs] == [
+        ("warning", "not nudged, the sweep will")
+    ]
+
+
 def test_telling_writes_a_row_for_the_contact_the_kind_speaks_to(database: str) -> None:
     who = person(channels=(Channel.EMAIL, Channel.SMS), verified=False)
     ids = in_one_transaction(notifier.tell, who.id, "verify_email", {"a": 1}, "key")

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -209,6 +210,17 @@ def test_an_sms_that_needs_two_segments_is_said_in_fewer_words() -> None:
     assert sms.fitting(Message(text="é" * 161, brief="court")) == "court"
     assert sms.fitting(Message(text="é" * 160, brief="court")) == "é" * 160
     assert sms.fitting(Message(text="é" * 161)) == "é" * 161
+
+
+def test_an_sms_is_never_longer_than_twilio_takes_and_cuts_no_link(sandbox: "Running") -> None:
+    link = "https://rdv.example/" + "x" * 200
+    several = Message(text="long", brief=" - ".join(f"Essonne (91) {link}" for _ in range(10)))
+    said = sms.fitting(replace(several, text=several.brief))
+    assert len(said) <= 1600
+    assert set(said.replace("Essonne (91)", "").replace(" - ", " ").split()) <= {link, "-"}
+    assert len(sms.fitting(Message(brief="y" * 2000, text="y" * 2000))) == 1600
+    send("sms", replace(several, text=several.brief))
+    assert len(sandbox.messages("sms")) == 1
 
 
 def sendgrid_error(status: int, body: bytes) -> DeliveryError:
