@@ -28,7 +28,7 @@ export function restUntil(state, site) {
 }
 
 const hostOf = (url) => new URL(url).host;
-const minute = (iso) => time(iso).slice(0, 5).replace(":", " h ");
+const minute = (iso) => time(iso).slice(0, 5).replace(":", "\u00a0h\u00a0");
 
 function row(entry, sites) {
   const { tone, headline, detail } = said(entry);
@@ -47,7 +47,7 @@ const desk = (entry) => entry.where.split("/").pop().replaceAll("-", " ");
 
 function said(entry) {
   switch (entry.kind) {
-    case "rest": return { tone: "bad", headline: `Site laissé tranquille jusqu’à ${minute(entry.until)}`, detail: entry.where };
+    case "rest": return { tone: "bad", headline: `Laissé tranquille jusqu’à ${minute(entry.until)}`, detail: entry.where };
     case "stop": return { tone: "bad", headline: "Site arrêté par un opérateur", detail: entry.why };
     case "outage": return { tone: "bad", headline: `Plus suivi : ${OUTAGES[entry.why] || entry.why}`, detail: desk(entry) };
     case "watched": return { tone: "good", headline: `De nouveau suivi, après ${span(entry.since, entry.at)}`, detail: desk(entry) };
