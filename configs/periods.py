@@ -53,6 +53,8 @@ class Periods(BaseSettings):
     keeper_kill_seconds: Seconds = 30
     deploy_settle_seconds: Seconds = 10
     spider_age_seconds: Seconds = 6 * 3600
+    spider_settled_seconds: Seconds = 120
+    spider_pause_seconds: Seconds = 60
     lapse_seconds: Seconds = 600
     tidings_seconds: Seconds = 5
     incident_quiet_seconds: Seconds = 600

@@ -30,8 +30,6 @@ log = logging.getLogger(__name__)
 
 SEEN = "keeper:seen"
 _SEEN_SECONDS = 60
-_LONGEST_PAUSE = 60  # seconds between two starts of a spider that ends again and again
-_SETTLED = 120  # seconds after which a spider that ended is no sign of trouble
 
 
 @dataclass(slots=True)
@@ -156,11 +154,13 @@ class Keeper:
 
     def _may_start(self, system: str, now: datetime) -> bool:
         """Tell whether a spider is started now: at once, but ever later where they end again and again."""
-        last, least = self._starts.get(system), settings().keeper_seconds
-        since = (now - last.at).total_seconds() if last else _SETTLED
+        current, last = settings(), self._starts.get(system)
+        settled = current.spider_settled_seconds
+        since = (now - last.at).total_seconds() if last else settled
         if last and since < last.pause:
             return False
-        pause = min(2 * last.pause, _LONGEST_PAUSE) if last and since < _SETTLED else least
+        again = min(2 * last.pause, current.spider_pause_seconds) if last else 0
+        pause = again if since < settled else current.keeper_seconds
         self._starts[system] = Starts(now, pause)
         return True
 
