@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120.0  # seconds; on a machine with other things to do a process starts in thirty of them
+PATIENCE = 240.0  # seconds; on a machine with much else to do a process starts in sixty of them
 SYSTEM = "prefenligne"
 SHORT = {
     "HTTP_DEADLINE_SECONDS": "4",
@@ -35,7 +35,7 @@ SHORT = {
     "PLANNER_SECONDS": "0.2",
     "KEEPER_SECONDS": "0.3",
     "KEEPER_LEASE_SECONDS": "2",
-    "KEEPER_PATIENCE_SECONDS": "120",
+    "KEEPER_PATIENCE_SECONDS": "240",
     "DEPLOY_SETTLE_SECONDS": "1",
     "TIER_1_SECONDS": "1",
     "TIER_2_SECONDS": "1",

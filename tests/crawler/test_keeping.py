@@ -20,7 +20,7 @@ from tests.crawler.house import SHORT, House, checked_by, checks, hasty_desks, o
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(1200)]
 HOLD = 5  # seconds: deadline and margin
 
 

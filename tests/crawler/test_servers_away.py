@@ -15,7 +15,7 @@ from tests.crawler.house import SHORT, House, checks, hasty_desks, until
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(1200)]
 
 
 @dataclass

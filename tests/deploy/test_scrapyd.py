@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 import redis
+from scrapy.spiderloader import SpiderLoader
 
 from configs.clock import clock
 from configs.settings import settings
@@ -21,6 +22,7 @@ from crawler.keeper import Keeper
 from crawler.scrapyd import Scrapyd, ScrapydAway
 from deploy.local.processes import free_port
 from deploy.local.scrapyd import NotOurs, configuration, environment, main, prepare
+from tests.crawler.held import scrapy_settings
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30  # seconds
@@ -116,6 +118,13 @@ def scrapyd(
         child.kill()
     process.kill()
     process.wait()
+
+
+def test_spiders_are_named_as_their_files() -> None:
+    code = "from crawler.launcher import spiders; print(*spiders())"  # it loads a reactor, which tests do not share
+    named = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    known = SpiderLoader.from_settings(scrapy_settings()).list()
+    assert named.split() == sorted(known)
 
 
 @pytest.mark.processes
