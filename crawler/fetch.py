@@ -145,11 +145,15 @@ class Session:
         if (left := self.clock.left) <= 0:
             raise TimeoutError(f"the {self.clock.deadline:g} s of this check are over")
         request = step.request(left)
-        self._cookies.add_cookie_header(request)
+        if len(
+            self._cookies
+        ):  # without any, http.cookiejar would take as long as the whole page does to read
+            self._cookies.add_cookie_header(request)
         self.requests += 1
         async with asyncio.timeout(left + _BELT):
             response = await self._download(_routed(request))
-        self._cookies.extract_cookies(response, request)
+        if "Set-Cookie" in response.headers:
+            self._cookies.extract_cookies(response, request)
         return response
 
     def _page(self, url: str, response: Response, ask: Ask, visit: Visit) -> Page:

@@ -85,6 +85,7 @@ _OFF = (
     "cookies.CookiesMiddleware",
     "httpproxy.HttpProxyMiddleware",
     "httpcache.HttpCacheMiddleware",
+    "stats.DownloaderStats",  # weighs every header of every request; a check's row counts its requests
 )
 # Each middleware costs every request a call, so what is switched off above is not loaded either.
 DOWNLOADER_MIDDLEWARES: dict[str, int | None] = {

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import psutil
-
 from deploy.bench import urlwatch
 from deploy.bench.figures import Effort, Figure, Say, at_least, below
 from deploy.bench.ground import Ground, World, cpu, ground, let_pass
 from deploy.bench.pages import FORM, address
 
-HOSTS, PLACES = 1500, 64
+_PLACES = 64
 _WARM = 3.0  # seconds of checks before anything is counted
 
 
@@ -51,16 +49,17 @@ class Round:
 def run(effort: Effort, say: Say) -> list[Figure]:
     """Measure in turns; figures are medians of the rounds."""
     other = urlwatch.installed(Path(".state/bench/urlwatch").resolve())
-    with ground(World(HOSTS, HOSTS), PLACES) as made:
+    hosts = effort.of(1500, 100)
+    with ground(World(hosts, hosts), _PLACES) as made:
         rounds = [_round(made, other, effort, say) for _ in range(effort.of(3, 1))]
     return _figures(rounds)
 
 
 def _round(made: Ground, other: urlwatch.Urlwatch, effort: Effort, say: Say) -> Round:
     seconds = effort.of(8.0, 1.0)
-    bare = _bare(made.port, seconds)
+    bare = _bare(made, seconds)
     full = _full(made, seconds)
-    pages = [f"http://{address(n)}:{made.port}/booking/create/{FORM}/2" for n in range(effort.of(1500, 60))]
+    pages = [f"http://{address(n)}:{made.port}/booking/create/{FORM}/2" for n in range(made.world.hosts)]
     unchanged = other.unchanged(made.state, pages)
     say(
         f"full {full.rate:.0f} pages/s, {full.cpu_ms:.2f} ms CPU a page; bare Scrapy {bare.rate:.0f} pages/s,"
@@ -69,16 +68,20 @@ def _round(made: Ground, other: urlwatch.Urlwatch, effort: Effort, say: Say) -> 
     return Round(full, bare, unchanged)
 
 
-def _bare(port: int, seconds: float) -> Work:
-    command = [sys.executable, "-m", "deploy.bench.bare", *map(str, (HOSTS, port, PLACES, seconds))]
+def _bare(made: Ground, seconds: float) -> Work:
+    command = [
+        sys.executable,
+        "-m",
+        "deploy.bench.bare",
+        *map(str, (made.world.hosts, made.port, _PLACES, seconds)),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return Work(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def _full(made: Ground, seconds: float) -> Work:
-    with made.spider() as process:
+    with made.spiders() as (spider,):
         let_pass(_WARM)
-        spider = psutil.Process(process.pid)
         pages, began, ours, servers = made.requests, time.monotonic(), cpu(spider), made.servers_cpu()
         let_pass(seconds)
         return Work(

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -100,13 +102,22 @@ class Ground:
             return int(connection.scalar(sa.text(query)) or 0)
 
     @contextmanager
-    def spider(self, **more: str) -> "Iterator[subprocess.Popen[bytes]]":
-        """Run a spider while the block lasts; it is at work when the block begins."""
-        log = self.state / "spider.log"
-        before = self.requests
-        with child(["-m", "scrapy", "crawl", "prefenligne"], log, self.environment | more) as process:
-            wait_until(lambda: self.requests > before, log, what="the spider", process=process, seconds=90)
-            yield process
+    def spiders(self, number: int = 1) -> Iterator[list[psutil.Process]]:
+        """Run spiders while the block lasts; each is at work when it begins."""
+        began = datetime.now(UTC)
+        with ExitStack() as ends:
+            logs = [self.state / f"spider-{each}.log" for each in range(number)]
+            crawl = ["-m", "scrapy", "crawl", "prefenligne"]
+            processes = [ends.enter_context(child(crawl, log, self.environment)) for log in logs]
+            for log, process in zip(logs, processes, strict=True):
+                at_work = partial(self._at_work, process.pid, began)
+                wait_until(at_work, log, what="a spider", process=process, seconds=120)
+            yield [psutil.Process(process.pid) for process in processes]
+
+    def _at_work(self, pid: int, since: datetime) -> bool:
+        query = sa.text("SELECT 1 FROM checks WHERE started_at > :since AND process LIKE :pid LIMIT 1")
+        with self.engine.connect() as connection:
+            return bool(connection.scalar(query, {"since": since, "pid": f"%:{pid}"}))
 
     def servers_cpu(self) -> float:
         """Return the CPU seconds that the planner, PostgreSQL and Redis have used."""

@@ -11,7 +11,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
     world = World(hosts=effort.of(204, 14), desks=effort.of(204, 14), interval=interval, hanging=4)
     with ground(world, HTTP_DEADLINE_SECONDS=str(effort.of(20, 3))) as made:
         watch = Watch(made, 0.2)
-        with made.spider():
+        with made.spiders():
             let_pass(interval)
             with watch.watching():
                 let_pass(2.2 * interval)

@@ -110,7 +110,11 @@ def test_a_host_that_is_not_this_machine_is_refused_before_any_look_up(held: Hel
 
 
 def test_a_name_that_dns_does_not_know_is_unreachable(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
     monkeypatch.setattr("crawler.middlewares.refuse_far", lambda *_: None)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     item = check(held, "http://nobody.invalid")
     assert item.outcome is Outcome.UNREACHABLE
     assert "(DNS)" in item.reason
