@@ -23,6 +23,8 @@ PERIODS = {
     "NUDGE_MAX_SECONDS": "4",
     "RETRY_SECONDS": "1",
     "REARM_SECONDS": "5",
+    "CHANNEL_REST_SECONDS": "2",
+    "PAUSE_PROBE_SECONDS": "4",
     "HEALTH_AGE_SECONDS": "30",
 }
 INTERVAL = 3  # seconds between two checks of a desk
