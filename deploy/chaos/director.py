@@ -58,6 +58,7 @@ class Director:
         began = time.monotonic()
         played.well = self._wait()
         played.took = time.monotonic() - began
+        self._hear(faults)
         self._say(self._line(played))
         for opening in self._open_now():
             if rng.random() > _KEPT or opening in self._field.journal.openings[:-12]:
@@ -79,8 +80,13 @@ class Director:
                 spell.missed = str(error)
         if spell.missed:
             self._say(f"  {fault.name} missed: {spell.missed}")
-        elif fault.names:
-            spell.said = self._watch.named(fault.names, spell.began_at, clock())
+
+    def _hear(self, faults: Sequence[Fault]) -> None:
+        """Note whether health named what was down, from when it went until all was well again."""
+        names = {fault.name: fault.names for fault in faults}
+        for spell in self._field.journal.spells[-len(names) :]:
+            if (part := names.get(spell.fault)) and not spell.missed:
+                spell.said = self._watch.named(part, spell.began_at, clock())
 
     def _open(self, count: int) -> None:
         for _ in range(count):
