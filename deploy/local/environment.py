@@ -36,6 +36,8 @@ def sandbox_variables(state: Path, ports: Ports, database_url: str, redis_url: s
         "SCRAPYD_URL": f"http://127.0.0.1:{ports.scrapyd}",
         # Nobody who looks at a sandbox waits six hours for a desk without a subscriber.
         "HEARTBEAT_SECONDS": os.environ.get("HEARTBEAT_SECONDS", "60"),
+        # A visit sees all counters of a stand-in for as far as its desk looks, so that hours are seen at once.
+        "VISIT_REQUESTS": os.environ.get("VISIT_REQUESTS", "48"),
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -15,11 +15,13 @@ from rq import Worker
 from rq.worker import BaseWorker
 from supervisor.xmlrpc import SupervisorTransport
 
+from api.models.notification import Priority, queue_of
+from api.models.user import Channel
 from configs.clock import clock
 from deploy.local.folder import LOGS
 from deploy.status.ask import queue
 from deploy.status.text import BAD, DIM, GOOD, ODD, line, listed
-from deploy.words import span
+from deploy.words import count, span
 
 _MB = 1_000_000
 
@@ -160,5 +162,16 @@ def worker_lines(part: list[Listener]) -> list[Text]:
 
 def _said_worker(each: Listener) -> Text:
     age = f" {span(clock() - each.since)}" if each.since else ""
-    said = line(f"{', '.join(each.queues)}: {each.state}{age}, {each.jobs} jobs done")
+    said = line(f"{' + '.join(_work(each.queues))}: {each.state}{age}, {count(each.jobs, 'job')} done")
     return said.append(f", {each.failed} failed", ODD) if each.failed else said
+
+
+def _work(queues: list[str]) -> list[str]:
+    """Return queues by name, those of a whole channel by the channel's."""
+    named = list(queues)
+    for channel in Channel:
+        own = [queue_of(channel, priority) for priority in Priority]
+        if set(own) <= set(named):
+            named[named.index(own[0])] = channel.value
+            named = [name for name in named if name not in own]
+    return named

@@ -7,6 +7,8 @@ import pytest
 
 import deploy.sandbox
 from configs.prefecture import Desk, Grade, Prefecture, load_prefectures
+from deploy.local.environment import sandbox_variables
+from deploy.local.ports import Ports
 from deploy.sandbox.addresses import SITES_PORT, site_host, url
 from deploy.sandbox.departments import DEPARTMENTS
 
@@ -52,3 +54,19 @@ def test_each_stand_in_may_be_asked_more_often_than_a_real_site(prefectures: dic
     rules = {host: rule for prefecture in prefectures.values() for host, rule in prefecture.hosts.items()}
     assert set(rules) == {desk.host for desk in desks(prefectures)}
     assert all(rule.budget > 6 and "stand-in" in rule.reason for rule in rules.values())
+
+
+def test_one_visit_sees_all_weeks_of_all_counters_within_the_budget_of_its_host(
+    prefectures: dict[str, Prefecture], tmp_path: Path
+) -> None:
+    limit = int(sandbox_variables(tmp_path, Ports(), "", "")["VISIT_REQUESTS"])
+    forms = {form.number: form for each in DEPARTMENTS for form in each.forms}
+    for desk in desks(prefectures):
+        counters = len(forms[int(desk.url.rpartition("/")[2])].plannings)
+        visit = 3 + counters * (2 + desk.horizon // 7 + 1)
+        assert counters == 1 or visit <= limit
+        assert counters == 1 or visit * 60 / (desk.interval or 30) <= prefecture_budget(prefectures, desk)
+
+
+def prefecture_budget(prefectures: dict[str, Prefecture], desk: Desk) -> float:
+    return next(each.hosts[desk.host].budget for each in prefectures.values() if desk.host in each.hosts)

@@ -50,7 +50,13 @@ def test_workers_say_their_queues_and_what_they_did(world: World) -> None:
     worker.increment_failed_job_count()
     (said,) = programs.worker_lines(programs.read_workers())
     assert said.plain.startswith("critical: ")
-    assert said.plain.endswith(", 1 jobs done, 1 failed")
+    assert said.plain.endswith(", 1 job done, 1 failed")
+
+
+def test_a_worker_for_a_whole_channel_says_so() -> None:
+    sms = [f"sms-{priority}" for priority in ("critical", "immediate", "scheduled", "bulk")]
+    assert programs._work([*sms, "many"]) == ["sms", "many"]
+    assert programs._work([*sms[:3], "critical"]) == [*sms[:3], "critical"]
 
 
 @pytest.fixture
