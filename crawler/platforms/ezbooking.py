@@ -35,6 +35,7 @@ _MESSAGES = "//form[@id='FormBookingCreate'] | //ul[contains(concat(' ', @class,
 _FULL = re.compile(r"(?i)il n'existe plus de plage horaire libre|il n'y a pas (?:de )?calendrier disponible")
 _RETIRED = "Ce lien a été désactivé définitivement"
 _BUSY = re.compile(r"(?i)service surchargé|50[234] (?:bad gateway|service unavailable|gateway time-?out)")
+_TROUBLES = ("surcharg", "gateway", "unavailable", "incomplete response", "sactiv")  # what those texts hold
 _BROKEN = "The server returned an invalid or incomplete response"
 _STEP_3 = "//img[contains(@src, 'etape_3r.png')][//input[@name='nextButton'][@value='Etape suivante']]"
 _STEP_4 = "//img[contains(@src, 'etape_4r.png')][//input[@name='nextButton']]"
@@ -205,6 +206,9 @@ def _conditions(page: Page) -> Reading | None:
 
 
 def _trouble(page: Page) -> Reading | None:
+    lowered = page.text.lower()
+    if not any(word in lowered for word in _TROUBLES):  # spares the pages that are well a long look
+        return None
     text = visible(page.root)
     if _BROKEN in text or any(_BUSY.match(visible(heading)) for heading in page.root.xpath("//h1")):
         return Reading(Outcome.OVERLOADED, text[:200])
