@@ -76,6 +76,7 @@ def test_operators_are_told_at_once_and_once(reason: OutageReason) -> None:
     first = told(NOW)
     assert {each.user_id for each in first} == operators
     assert {(each.kind, each.params["reason"]) for each in first} == {("desk_trouble", reason.value)}
+    assert incidents()[0].told_at == NOW
     assert [told(NOW + minutes * MINUTE) for minutes in (1, 30, 600)] == [[], [], []]
 
 
@@ -126,6 +127,7 @@ def test_a_site_in_trouble_is_told_once_for_all_its_desks() -> None:
         host_of("a"): ["evry_91/a", "evry_91/b"],
         host_of("c"): ["evry_91/c"],
     }
+    assert {each.params["since"] for each in rows} == {NOW.isoformat(), (NOW + MINUTE).isoformat()}
 
 
 def test_every_page_that_was_closed_is_told() -> None:
