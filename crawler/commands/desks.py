@@ -1,12 +1,13 @@
-"""`scrapy desks`: what can be watched, as a table. Needs neither database nor Redis."""
+"""`scrapy desks`: what can be watched, as a table; with --state how it stands, which takes the database."""
 
 import argparse
 
 from scrapy.commands import ScrapyCommand
 
+from configs.clock import clock
 from configs.desk import Desk
 from configs.prefecture import UnknownPrefecture, desks, prefecture, prefectures
-from configs.settings import SettingsRefused
+from configs.settings import SettingMissing, SettingsRefused
 from configs.yamlfile import ConfigFileError
 from crawler.catalogue import check_catalogue, system_of, systems
 from crawler.columns import aligned
@@ -26,13 +27,14 @@ class Command(ScrapyCommand):
 
     def syntax(self) -> str:
         """Return the arguments."""
-        return "[--prefecture ID] [--system NAME]"
+        return "[--prefecture ID] [--system NAME] [--state]"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add ours."""
         super().add_options(parser)
         parser.add_argument("--prefecture", metavar="ID", help="only this prefecture's, e.g. bobigny_93")
         parser.add_argument("--system", metavar="NAME", help="only this booking system's, e.g. prefenligne")
+        parser.add_argument("--state", action="store_true", help="how often each is asked, and how it stands")
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Print the table; a wrong name is answered with those that exist."""
@@ -42,8 +44,8 @@ class Command(ScrapyCommand):
             )
         try:
             check_catalogue()
-            print(listing(opts.prefecture, opts.system))
-        except (ConfigFileError, SettingsRefused, UnknownPrefecture, UnknownSystem) as error:
+            print(listing(opts.prefecture, opts.system, state=opts.state))
+        except (ConfigFileError, SettingMissing, SettingsRefused, UnknownPrefecture, UnknownSystem) as error:
             raise SystemExit(f"scrapy desks: {error}") from None
 
 
@@ -51,16 +53,21 @@ class UnknownSystem(LookupError):
     """No platform belongs to a booking system of that name; the text names those that exist."""
 
 
-def listing(prefecture_id: str | None, system: str | None) -> str:
-    """Return the table, or why it is empty.
+def listing(prefecture_id: str | None, system: str | None, *, state: bool = False) -> str:
+    """Return the table (with `state`: of how the desks stand), or why it is empty.
 
     Raises:
         configs.prefecture.UnknownPrefecture, UnknownSystem: name those that exist.
+        configs.settings.SettingMissing: how they stand is in a database that nobody named.
     """
     if system and system not in systems():
         raise UnknownSystem(f"no booking system {system!r}; those that exist: {', '.join(systems())}")
     here = prefecture(prefecture_id).desks if prefecture_id else desks().values()
     shown = [each for each in here if not system or system_of(each) == system]
+    if shown and state:
+        from crawler.standing import standing  # noqa: PLC0415 -- what can be watched needs no database
+
+        return standing(shown, clock())
     if shown:
         return aligned([_HEADINGS, *map(_row, shown)])
     watched = sorted(each.id for each in prefectures().values() if each.desks)

@@ -1,9 +1,13 @@
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from scrapy.cmdline import execute
 
+from api.models.base import session
+from api.models.desk import DeskState, DeskStatus
+from configs.clock import clock
 from configs.prefecture import UnknownPrefecture
 from crawler.commands.desks import UnknownSystem, listing
 from tests.crawler.held import scrapy_settings
@@ -62,3 +66,33 @@ def test_wrong_desk_files_are_named(
     path.write_text(path.read_text().replace("ezbooking", "easybooking"))
     settings_env(PREFECTURES_DIR=path.parent)
     assert "no platform 'easybooking'" in str(run())
+
+
+def test_how_desks_stand_is_shown_with_their_intervals(
+    database: str, capsys: pytest.CaptureFixture[str], frozen: object
+) -> None:
+    with session() as rows:
+        rows.add(
+            DeskState(
+                id="creteil_94/naturalisation",
+                status=DeskStatus.ACTIVE,
+                status_reason="watched: no slot is open",
+                wished_seconds=30,
+                feasible_seconds=61.4,
+                achieved_seconds=63,
+                last_check_at=clock(),
+                whole_at=clock() - timedelta(seconds=5 * 61.4),
+            )
+        )
+    shown = {line.split()[0]: line.split() for line in listing(None, None, state=True).splitlines()}
+    assert shown["DESK"][:5] == ["DESK", "STATUS", "WISHED", "FEASIBLE", "ACHIEVED"]
+    known = next(words for name, words in shown.items() if name == "creteil_94/naturalisation")
+    assert known[1:5] == ["ACTIVE", "30", "61", "63"]
+    assert known[7] == "yes"
+    assert " ".join(known[8:]) == "watched: no slot is open"
+    assert any(" ".join(words).endswith("- not planned yet") for words in shown.values())
+
+
+def test_how_desks_stand_needs_a_database(settings_env: Callable[..., None]) -> None:
+    settings_env(DATABASE_URL="")
+    assert "DATABASE_URL" in str(run("--state"))

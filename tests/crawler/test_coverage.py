@@ -1,0 +1,91 @@
+"""A desk whose places one check cannot ask: what its row remembers, and when it counts as proven."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import pytest
+import time_machine
+
+from api.models.base import session
+from api.models.desk import DeskState
+from configs.desk import Desk
+from configs.outcome import Outcome
+from crawler import proven, record
+from crawler.reading import Covered
+from crawler.rows import Result
+from tests.crawler.checks import HOST, NOW, check
+
+SECONDS = 60.0  # the desk's interval
+PLACES = ("a", "b", "c")
+
+
+@pytest.fixture(autouse=True)
+def desk(database: str, desk_files: Callable[..., dict[str, Desk]], frozen: time_machine.Traveller) -> None:
+    desk_files(a=HOST)
+    with session() as rows:
+        rows.add(DeskState(id="evry_91/a", wished_seconds=SECONDS, feasible_seconds=30))
+
+
+def visit(minute: int, *covered: Covered, outcome: Outcome = Outcome.NO_SLOTS) -> DeskState:
+    """Let a visit that knows of three places end, and return the desk's row."""
+    at = NOW + timedelta(minutes=minute)
+    item = check("a", minute + 1, outcome=outcome, covered=covered, places=PLACES, started_at=at)
+    with time_machine.travel(at, tick=False):
+        record.record([Result(item, minute + 1, at)])
+    with session() as rows:
+        return rows.get_one(DeskState, "evry_91/a")
+
+
+def is_proven(row: DeskState, minute: int) -> bool:
+    return proven.is_proven(row.whole_at, SECONDS, NOW + timedelta(minutes=minute))
+
+
+def test_a_check_that_covers_everything_needs_no_memory() -> None:
+    row = visit(0, Covered())
+    assert (row.whole_at, row.coverage) == (NOW, None)
+    assert row.status_reason == "watched: no slot is open"
+    assert (is_proven(row, 5), is_proven(row, 6)) == (True, False)
+
+
+def test_a_desk_is_proven_when_the_last_of_its_places_was_covered() -> None:
+    for minute, place in enumerate(PLACES[:2]):
+        row = visit(minute, Covered(place))
+        assert not is_proven(row, minute)
+        assert row.status_reason.endswith("the rest is asked in turn")
+        assert row.last_proven_at == NOW + timedelta(minutes=minute)
+    row = visit(2, Covered("c"))
+    assert (row.whole_at, is_proven(row, 2)) == (NOW, True)
+    assert row.status_reason == "watched: no slot is open"
+    assert not is_proven(row, 6)
+
+
+def test_a_place_that_was_covered_more_than_five_intervals_ago_counts_no_more() -> None:
+    visit(0, Covered("a"))
+    visit(3, Covered("b"))
+    assert not is_proven(visit(6, Covered("c")), 6)
+    assert is_proven(visit(7, Covered("a")), 7)
+
+
+def test_an_inconclusive_check_covers_nothing() -> None:
+    visit(0, Covered("a"), Covered("b"))
+    assert not is_proven(visit(1, Covered("c"), outcome=Outcome.OVERLOADED), 1)
+
+
+def test_what_one_check_covered_as_a_whole_counts_for_its_places_too() -> None:
+    visit(0, Covered())
+    row = visit(1, Covered("a"))
+    assert (row.whole_at, is_proven(row, 1)) == (NOW, True)
+    assert not is_proven(visit(6, Covered("a")), 6)
+
+
+def test_weeks_are_remembered_apart() -> None:
+    middle = date(2026, 12, 31)
+    visit(0, Covered("a"), Covered("b"), Covered("c", None, middle))
+    assert is_proven(visit(1, Covered("c", date(2027, 1, 1), None)), 1)
+
+
+def test_how_many_intervals_is_a_setting(settings_env: Callable[..., None]) -> None:
+    settings_env(PROVEN_INTERVALS=2)
+    visit(0, Covered("a"))
+    visit(1, Covered("b"))
+    assert not is_proven(visit(3, Covered("c")), 3)
