@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Coroutine, Iterable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -279,15 +279,15 @@ class Feeder:
         if self._running:
             await asyncio.wait(self._running, timeout=settings().stop_grace_seconds)
         await _cancelled(list(self._running))
+        self._writer.on_finish = None
+        self._finished.put_nowait(None)
+        if not self._engine_runs():
+            self._drain()  # first of all: what was read waits for no Redis that hangs
         self._over.set()
         await asyncio.wait([self._obeying], timeout=_LAST_CLAIM)
         await _cancelled([self._obeying])
         await self._give_back(self._cut_off)
         await self._leave()
-        self._writer.on_finish = None
-        self._finished.put_nowait(None)
-        if not self._engine_runs():
-            self._drain()
 
     def _drain(self) -> None:
         """Hand over what nobody asks for any more: an engine that stops takes no items."""
@@ -310,20 +310,28 @@ class Feeder:
             for desk, claim in unfinished
         ]
         if visits:
-            with suppress(redis.RedisError):  # then they come due when their holds end
+            async with _in_vain():  # then they come due when their holds end
                 await due.asend(self._client, due.finish(self._spider.system, visits, now=now))
 
     async def _leave_seat(self) -> None:
         """Let a successor claim while our last checks run: what we hold stays ours."""
-        with suppress(redis.RedisError):  # then the seat frees itself
+        async with _in_vain():  # then the seat frees itself
             await self._seat.leave()
-        if self._running:
-            await self._tell("ending")
+            if self._running:
+                await self._tell("ending")
 
     async def _leave(self) -> None:
-        with suppress(redis.RedisError):  # then nobody hears of us any more, and we are forgotten
+        async with _in_vain():  # then nobody hears of us any more, and we are forgotten
             await processes.forget(self._client, self._self.name)
         await self._client.aclose()
+
+
+@asynccontextmanager
+async def _in_vain() -> AsyncIterator[None]:
+    """Say something to Redis as we go, for a second at most: it may be away or hang."""
+    with suppress(redis.RedisError, TimeoutError):
+        async with asyncio.timeout(_LAST_CLAIM):
+            yield
 
 
 async def _cancelled(tasks: Iterable["asyncio.Task[None]"]) -> None:

@@ -520,6 +520,37 @@ def test_a_renewal_on_its_way_when_the_crawl_stops_does_not_take_the_seat_anew(
     run(test())
 
 
+def test_what_was_read_is_handed_over_though_redis_hangs_at_the_end(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeder, "_LAST_CLAIM", 0.2)
+
+    async def hangs(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    async def test() -> None:
+        put(desks, "a", "b", "c")
+        spider.held = {slug: asyncio.Event() for slug in "bc"}
+        checks = serve(spider)
+        await anext(checks)
+        await until(lambda: len(spider.asked) == 3)
+        for module, name in ((due, "asend"), (seat, "asend"), (processes, "tell"), (processes, "forget")):
+            monkeypatch.setattr(module, name, hangs)
+        waiting = asyncio.ensure_future(anext(checks))
+        await asyncio.sleep(0)
+        spider.held["b"].set()
+        spider.crawler.engine.running = False
+        began = monotonic()
+        waiting.cancel()
+        await until(lambda: spider.writer.fed and spider.writer.fed.is_set())
+        assert spider.handed == ["evry_91/b"]
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert monotonic() - began < 4
+
+    run(test())
+
+
 def test_redis_may_go_and_come_back(
     spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
