@@ -19,7 +19,7 @@ from crawler.simulation.world import START, Scenario
 QUARTER = 0.25
 SMALL = Scenario(desks=6, hosts=3, hours=QUARTER, pattern="often")
 
-pytestmark = pytest.mark.usefixtures("database", "redis_server")
+pytestmark = [pytest.mark.usefixtures("database", "redis_server"), pytest.mark.timeout(400)]
 
 
 @pytest.fixture
