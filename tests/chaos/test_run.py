@@ -12,7 +12,7 @@ import pytest
 from deploy.chaos.faults import faults, hangs
 from deploy.chaos.periods import INTERVAL
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("chaos"), pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("chaos"), pytest.mark.timeout(620)]
 ROOT = Path(__file__).resolve().parents[2]
 WAVES = (
     ("half-of-the-sites-and-a-provider-hang",),
@@ -38,7 +38,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> Figures:
         env={name: value for name, value in os.environ.items() if not name.startswith("TEST_")},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=600,
     )
     found = folder / "figures.json"
     assert found.exists(), done.stdout + done.stderr
