@@ -72,6 +72,9 @@ class Periods(BaseSettings):
     calm_seconds: Seconds = 3600
     refusal_seconds: Seconds = 3600
 
+    # All programs
+    database_seconds: Seconds = 60
+
     # Tell
     provider_timeout_seconds: Seconds = 10
     lease_seconds: Seconds = 30

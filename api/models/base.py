@@ -14,11 +14,12 @@ from sqlalchemy.dialects import postgresql
 from uuid_utils.compat import uuid7
 
 from configs.database import database_url
+from configs.deadline import wait_no_longer_than
+from configs.settings import settings
 
 # A server that vanished without a word is noticed within about ten seconds, not after the system's two hours:
 # https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-KEEPALIVES
 _CONNECTION = {
-    "connect_timeout": 3, "options": "-c timezone=utc -c statement_timeout=60000",
     "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000,
 }  # fmt: skip
 
@@ -72,11 +73,15 @@ def among(
 def engine() -> sa.Engine:
     """Return the process's engine, built at the first call.
 
-    Every statement is bounded: a query that hangs must not hold its connection for ever.
+    Every statement is bounded, by the server and by us: one that hangs must not hold its connection for ever, nor
+    a server that is frozen a program.
 
     Raises:
         configs.settings.SettingMissing: DATABASE_URL is not set.
     """
+    seconds = settings().database_seconds
+    wait_no_longer_than(seconds)
+    options = f"-c timezone=utc -c statement_timeout={round(seconds * 1000)}"
     return sa.create_engine(
         database_url(),
         pool_size=5,
@@ -84,7 +89,7 @@ def engine() -> sa.Engine:
         pool_pre_ping=True,
         pool_recycle=1800,
         hide_parameters=True,  # an error that is logged would repeat addresses and hashes
-        connect_args=_CONNECTION,
+        connect_args=_CONNECTION | {"options": options},
     )
 
 

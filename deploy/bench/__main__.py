@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from deploy.bench import capacity, crawl, delay, idle, lateness, report
+from deploy.bench import capacity, crawl, crowd, delay, idle, lateness, matching, report
 from deploy.bench.figures import Effort, Figure, Part
 
 PARTS: dict[str, tuple[str, Part]] = {
@@ -19,6 +19,8 @@ PARTS: dict[str, tuple[str, Part]] = {
     "lateness": ("lateness: due → request", lateness.run),
     "capacity": ("desks held at 30 s", capacity.run),
     "delay": ("page read → provider accepted, one alert by e-mail", delay.run),
+    "crowd": ("one detection, a crowd told by e-mail", crowd.run),
+    "matching": ("one detection among very many alerts", matching.run),
     "idle": ("the whole stack, idle", idle.run),
 }
 

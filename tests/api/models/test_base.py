@@ -1,3 +1,8 @@
+import os
+import signal
+import time
+from collections.abc import Callable
+
 import pytest
 import sqlalchemy as sa
 
@@ -39,3 +44,27 @@ def test_an_error_leaves_nothing_behind() -> None:
         raise ZeroDivisionError
     with session() as s:
         assert s.scalars(sa.select(User)).all() == []
+
+
+def test_a_server_that_is_frozen_is_given_up_on_and_its_connection_too(
+    database: str, settings_env: Callable[..., None]
+) -> None:
+    settings_env(DATABASE_SECONDS="2")
+    with pytest.raises(sa.exc.OperationalError, match="does not answer"), session() as s:  # noqa: PT012
+        pid = s.scalar(sa.text("SELECT pg_backend_pid()"))
+        assert pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            s.scalar(sa.text("SELECT 1"))
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    with session() as s:
+        assert s.scalar(sa.text("SELECT pg_backend_pid()")) != pid
+
+
+def test_the_server_says_itself_when_a_statement_takes_too_long(
+    database: str, settings_env: Callable[..., None]
+) -> None:
+    settings_env(DATABASE_SECONDS="1")
+    with pytest.raises(sa.exc.OperationalError, match="statement timeout"), session() as s:
+        s.execute(sa.text("SELECT pg_sleep(30)"))

@@ -1,0 +1,78 @@
+"""Many people who wait, written in a few statements: users, e-mail addresses, plans, alerts and what they are about."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+import api.models.tables  # noqa: F401 -- a flush resolves foreign keys of tables that nobody here names
+from api.models.base import new_id
+from api.models.desk import DeskState
+from api.models.slot import Detection, DetectionSlot, SlotRow
+from configs.clock import clock
+
+# `:prefix` keeps several crowds apart; ids are made from it and a number, so that each table finds the others.
+_USERS = "INSERT INTO users (id, email) SELECT md5(:prefix||'u'||n)::uuid, :prefix||n||'@example.org' FROM {people}"
+_CONTACTS = """
+INSERT INTO contacts (id, user_id, channel, address, verified_at, enabled)
+SELECT md5(:prefix||'c'||n)::uuid, md5(:prefix||'u'||n)::uuid, 'email', :prefix||n||'@example.org', now(), true
+FROM {people}"""
+_GRANTS = """
+INSERT INTO grants (id, user_id, plan, starts_at, ends_at, source)
+SELECT md5(:prefix||'g'||n)::uuid, md5(:prefix||'u'||n)::uuid, 'URGENCE_TOTAL', now() - interval '1 day',
+       now() + interval '1 day', 'bench'
+FROM {people} WHERE n % :per_paying = 0"""
+_ALERTS = """
+INSERT INTO alerts (id, user_id)
+SELECT md5(:prefix||'a'||n||'-'||k)::uuid, md5(:prefix||'u'||n)::uuid FROM {people}, generate_series(1, :each) k"""
+_TARGETS = """
+INSERT INTO alert_targets (id, alert_id, prefecture_id, procedure, desk_id)
+SELECT md5(:prefix||'t'||n||'-'||k)::uuid, md5(:prefix||'a'||n||'-'||k)::uuid, {target}
+FROM {people}, generate_series(1, :each) k"""
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """So many people with so many alerts each; one in `per_paying` has a plan. `target` is SQL of a target's columns.
+
+    The columns are prefecture, procedure, desk; `n` is the person's number, `k` the alert's.
+    """
+
+    prefix: str
+    people: int
+    target: str
+    each: int = 1
+    per_paying: int = 1
+
+    def write(self, engine: sa.Engine) -> None:
+        """Write them all."""
+        values = {"prefix": self.prefix, "each": self.each, "per_paying": self.per_paying}
+        with engine.begin() as connection:
+            for statement in (_USERS, _CONTACTS, _GRANTS, _ALERTS, _TARGETS):
+                text = statement.format(people=f"generate_series(1, {self.people}) n", target=self.target)
+                names = {name: value for name, value in values.items() if f":{name}" in text}
+                connection.execute(sa.text(text), names)
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.text("ANALYZE"))
+
+
+def detection(engine: sa.Engine, desk_id: str, prefecture_id: str, procedure: str) -> tuple[UUID, datetime]:
+    """Write a detection of one new slot as the crawler does; return its id and when it was committed."""
+    now, key = clock(), new_id()
+    with Session(engine) as session, session.begin():
+        if session.get(DeskState, desk_id) is None:
+            session.add(DeskState(id=desk_id))
+            session.flush()
+        slot = SlotRow(
+            desk_id=desk_id, place_key=uuid4().hex, moment="2027-03-01", url="https://x.example/", opened_at=now,
+            seen_at=now,
+        )  # fmt: skip
+        session.add_all([slot, Detection(
+            id=key, desk_id=desk_id, prefecture_id=prefecture_id, procedures=[procedure], label="Bench",
+            booking_url="https://x.example/", seen_at=now, committed_at=now,
+        )])  # fmt: skip
+        session.flush()
+        session.add(DetectionSlot(detection_id=key, slot_id=slot.id))
+    return key, now
