@@ -1,9 +1,12 @@
 """One detection, many alerts by e-mail: until the stand-in took all, and single alerts of others meanwhile."""
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,9 +16,12 @@ import notifier
 from configs.settings import settings
 from deploy.bench.figures import Effort, Figure, Say, at_most, below, percentile
 from deploy.bench.people import Crowd, detection
-from deploy.local.ports import Ports
-from deploy.local.processes import free_port, wait_until
-from deploy.local.stack import Stack, running, wait_ready
+from deploy.local.environment import sandbox_environment
+from deploy.local.ports import Ports, choose
+from deploy.local.postgres import start_postgres
+from deploy.local.processes import free_port, start, stop, wait_until, with_parent
+from deploy.local.programs import commands
+from deploy.local.valkey import start_valkey
 
 _AWAITED = "evry-courcouronnes_91/bench-crowd"
 _PREFECTURE, _PROCEDURE = "evry-courcouronnes_91", "NATURALISATION"
@@ -29,8 +35,8 @@ WHERE n.accepted_at IS NOT NULL AND n.params->>'desk_id' LIKE :desk"""
 def run(effort: Effort, say: Say) -> list[Figure]:
     """Tell a crowd three times; the figures are those of the median time."""
     people, singles = effort.of(10_000, 60), effort.of(200, 5)
-    with _stack(say) as stack:
-        engine = sa.create_engine(stack.environment["DATABASE_URL"])
+    with _tellers() as address:
+        engine = sa.create_engine(address)
         Crowd("crowd", people, f"NULL, NULL, '{_AWAITED}'").write(engine)
         Crowd("single", singles, "NULL, NULL, 'single_91/desk-'||n").write(engine)
         rounds = [
@@ -47,14 +53,31 @@ def run(effort: Effort, say: Say) -> list[Figure]:
 
 
 @contextmanager
-def _stack(say: Say) -> Iterator[Stack]:
-    with TemporaryDirectory(prefix="rdv-bench-") as folder:
-        usual = Ports(*(free_port() for _ in range(5)))
-        with running(Path(folder), usual, say, world=False) as stack:
-            os.environ.update(stack.environment)
-            settings.cache_clear()
-            wait_ready(stack)
-            yield stack
+def _tellers() -> Iterator[str]:
+    """Run what tells, and the stand-ins: no crawl, no API; yields the database's address."""
+    with TemporaryDirectory(prefix="rdv-bench-") as folder, ExitStack() as ends:
+        state, ports = Path(folder), choose(Ports(*(free_port() for _ in range(5))))
+        postgres = start_postgres(state / "postgres")
+        ends.callback(postgres.stop)
+        valkey = start_valkey(state / "redis")
+        ends.callback(valkey.stop)
+        postgres.create("bench")
+        os.environ |= sandbox_environment(state, ports, postgres.url("bench"), valkey.url())
+        del os.environ["PREFECTURES_DIR"]  # nothing is watched here: the shipped files do
+        settings.cache_clear()
+        subprocess.run([sys.executable, "-m", "api.migrations", "upgrade"], check=True, capture_output=True)
+        for name, command in commands(ports, world=False).items():
+            if name.startswith(("sandbox", "worker-critical", "worker-many", "worker-email", "sweep")):
+                log = state / f"{name}.log"
+                process = start(with_parent(command), log, env=os.environ)
+                ends.callback(stop, process)
+                wait_until(partial(_works, log), log, what=name, process=process, seconds=_PATIENCE)
+        yield postgres.url("bench")
+
+
+def _works(log: Path) -> bool:
+    said = log.read_text("utf-8")
+    return "working" in said or "sweeping" in said or "http" in said
 
 
 def _tell(engine: sa.Engine, people: int, turn: int, singles: int, say: Say) -> tuple[float, list[float]]:

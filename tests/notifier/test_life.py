@@ -1,0 +1,221 @@
+"""A notification's life in any order of events: claims, deaths, lost and late answers, refusals, sweeps, replays."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import hypothesis
+import pytest
+import sqlalchemy as sa
+import structlog
+import time_machine
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from api.models.alert import Alert, ClosedBecause
+from api.models.base import session
+from api.models.notification import Notification, State
+from api.models.slot import Detection, SlotRow
+from api.models.user import Channel, User
+from configs.clock import clock
+from configs.settings import settings
+from notifier import channels, dead, delivery
+from notifier.channels import Letter, Receipt
+from notifier.errors import TryLater, Undeliverable, Unsure
+from notifier.parcels import Parcel
+from notifier.sweep import undelivered
+from notifier.telling import match_detection
+from notifier.verdicts import ATTEMPTS
+from tests.fuzz import times
+from tests.notifier.world import (
+    DESK,
+    OTHER_DESK,
+    Person,
+    alert,
+    confirm,
+    detection,
+    gone,
+    in_one_transaction,
+    notifications,
+    person,
+    slots,
+)  # fmt: skip
+
+HISTORIES, STEPS = 12, 30
+OPEN = (State.PENDING, State.SENDING)
+ANSWERS = st.sampled_from(["yes", "yes", "no", "later", "lost", "silent"])
+DESKS = (DESK, OTHER_DESK)
+
+
+class Provider:
+    """Takes letters and answers as it is told: `lost` takes them and is not heard, `silent` neither."""
+
+    MOST = 100
+
+    def __init__(self) -> None:
+        self.answer = "yes"
+        self.taken: Counter[UUID] = Counter()
+
+    def warm_up(self) -> None:
+        """Nothing to build."""
+
+    def send(self, letter: Letter) -> Receipt:
+        return self.send_all([letter])
+
+    def send_all(self, several: Sequence[Letter]) -> Receipt:
+        if self.answer == "no":
+            raise Undeliverable("refused")
+        if self.answer == "later":
+            raise TryLater("busy", 3)
+        if self.answer != "silent":
+            self.taken.update(key for each in several for key in each.ids)
+        if self.answer != "yes":
+            raise Unsure("no answer")
+        return Receipt("test", "1")
+
+
+class Life(RuleBasedStateMachine):
+    """The rows beside what the provider saw. A yes is heard when its row says so."""
+
+    traveller: time_machine.Traveller
+    provider: Provider
+
+    def __init__(self) -> None:
+        super().__init__()
+        with session() as s:
+            for table in (User, Detection, SlotRow):
+                s.execute(sa.delete(table))
+        self.provider.taken.clear()
+        self.people: list[Person] = [
+            person(addresses={Channel.EMAIL: f"p{number}@example.org"}) for number in range(2)
+        ]
+        for each in self.people:
+            alert(each, *({"desk_id": desk} for desk in DESKS))
+        self.late: list[delivery.Sent] = []
+        self.tries: Counter[UUID] = Counter()
+
+    @rule(desk=st.sampled_from(DESKS), hour=st.integers(1, 500))
+    def a_slot_opens(self, desk: str, hour: int) -> None:
+        opened = slots([clock() + timedelta(hours=hour)], desk_id=desk, place=str(clock().timestamp()))
+        in_one_transaction(match_detection, detection(opened, desk_id=desk), clock())
+
+    @rule(which=st.integers(0, 20), answer=ANSWERS)
+    def deliver(self, which: int, answer: str) -> None:
+        self.send(self.row(which), answer)
+
+    @rule(which=st.integers(0, 20))
+    def a_worker_dies_before_it_sends(self, which: int) -> None:
+        self.claim(self.row(which))
+
+    @rule(which=st.integers(0, 20), answer=ANSWERS)
+    def a_worker_is_slow_to_record(self, which: int, answer: str) -> None:
+        """Or dies, where nobody ever records it."""
+        self.provider.answer = answer
+        self.late += delivery.send(self.claim(self.row(which)))
+
+    @precondition(lambda self: self.late)
+    @rule()
+    def the_slow_one_records(self) -> None:
+        delivery.record(self.late.pop(0))
+
+    @rule(seconds=st.sampled_from([1, 6, 31, 90]))
+    def time_passes(self, seconds: int) -> None:
+        self.traveller.shift(seconds)
+        with session() as s:
+            confirm(list(s.scalars(sa.select(SlotRow.id).where(SlotRow.gone_at.is_(None)))))
+
+    @rule(answer=ANSWERS)
+    def the_sweep_nudges(self, answer: str) -> None:
+        for each in undelivered(clock()):
+            self.send([each.id], answer)
+
+    @rule(desk=st.sampled_from(DESKS))
+    def slots_go(self, desk: str) -> None:
+        with session() as s:
+            gone(
+                list(
+                    s.scalars(sa.select(SlotRow.id).where(SlotRow.desk_id == desk, SlotRow.gone_at.is_(None)))
+                )
+            )
+
+    @rule(who=st.integers(0, 1))
+    def an_alert_is_stopped(self, who: int) -> None:
+        with session() as s:
+            mine = sa.update(Alert).where(Alert.user_id == self.people[who].id, Alert.closed_at.is_(None))
+            s.execute(mine.values(closed_at=clock(), closed_because=ClosedBecause.STOPPED))
+        alert(self.people[who], *({"desk_id": desk} for desk in DESKS))
+
+    @rule(unsure=st.booleans())
+    def dead_letters_are_replayed(self, unsure: bool) -> None:
+        with session() as s:
+            rows = s.scalars(sa.select(Notification).where(Notification.state == State.FAILED)).all()
+            alive = dead.replay(s, rows, clock(), unsure=unsure)
+        for key in alive:
+            self.tries[key] = 0
+
+    @rule()
+    def all_is_well_for_long(self) -> None:
+        """Nothing is stuck: the sweep alone ends every life."""
+        self.late.clear()
+        for _ in range(12):
+            self.time_passes(90)
+            self.the_sweep_nudges("yes")
+        assert notifications(*OPEN) == []
+
+    @invariant()
+    def every_row_makes_sense(self) -> None:
+        now, longest = clock(), timedelta(seconds=settings().nudge_max_seconds)
+        for row in notifications():
+            assert row.state in (*OPEN, State.SENT) or (row.reason and row.failed_at), row.state
+            assert row.attempts <= ATTEMPTS[row.priority] + 1
+            assert self.tries[row.id] <= ATTEMPTS[row.priority]
+            assert row.state not in OPEN or row.next_nudge_at <= now + longest
+
+    def row(self, which: int) -> list[UUID]:
+        known = notifications(*OPEN)
+        return [known[which % len(known)].id] if known else []
+
+    def claim(self, keys: list[UUID]) -> list[Parcel]:
+        claimed = delivery.claim(keys) if keys else []
+        states = {row.id: row.state for row in notifications()}
+        for parcel in claimed:
+            for row in parcel.rows:
+                assert states[row.id] is State.SENDING
+                self.tries[row.id] += 1
+        return claimed
+
+    def send(self, keys: list[UUID], answer: str) -> None:
+        heard = {row.id: self.provider.taken[row.id] for row in notifications(State.SENT)}
+        self.provider.answer = answer
+        for sent in delivery.send(self.claim(keys)):
+            assert delivery.record(sent)
+        assert all(self.provider.taken[key] == count for key, count in heard.items())
+
+
+@pytest.fixture
+def machine(
+    database: str, settings_env: Any, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[type[Life]]:
+    """Bind the machine to a database and to a provider of its own."""
+    settings_env()
+    provider = Provider()
+    monkeypatch.setitem(channels.channels(), "email", provider)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    yield type("Bound", (Life,), {"provider": provider, "traveller": frozen})
+    structlog.reset_defaults()
+
+
+@pytest.mark.fuzz
+def test_every_life_ends_once_and_says_why(machine: type[Life]) -> None:
+    run_state_machine_as_test(
+        hypothesis.seed(0)(machine) if times(1) == 1 else machine,
+        settings=hypothesis.settings(max_examples=times(HISTORIES), stateful_step_count=STEPS),
+    )
