@@ -47,7 +47,7 @@ const desk = (entry) => entry.where.split("/").pop().replaceAll("-", " ");
 
 function said(entry) {
   switch (entry.kind) {
-    case "rest": return { tone: "bad", headline: `Laissé tranquille jusqu’à ${minute(entry.until)}`, detail: entry.where };
+    case "rest": return { tone: "bad", headline: `Au repos jusqu’à ${minute(entry.until)}`, detail: entry.where };
     case "stop": return { tone: "bad", headline: "Site arrêté par un opérateur", detail: entry.why };
     case "outage": return { tone: "bad", headline: `Plus suivi : ${OUTAGES[entry.why] || entry.why}`, detail: desk(entry) };
     case "watched": return { tone: "good", headline: `De nouveau suivi, après ${span(entry.since, entry.at)}`, detail: desk(entry) };

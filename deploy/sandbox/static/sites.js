@@ -74,7 +74,7 @@ function site(one, names) {
       build("div", {}, build("h3", {}, one.department), build("p", { title: "reçues de tous les visiteurs" }, plural(requests, "demande", "demandes"))),
       modes(names, one.mode, `État du site ${one.department}`, (mode) => post(`/api/sites/${one.site}/mode`, { mode })),
     ),
-    one.rests ? build("p", { class: "rests" }, `Laissé tranquille jusqu’à ${time(one.rests)}`) : null,
+    one.rests ? build("p", { class: "rests" }, `Au repos jusqu’à ${time(one.rests)}`) : null,
     reservations ? build("p", { class: "reserved" }, plural(reservations, "créneau réservé par un programme", "créneaux réservés par un programme")) : null,
     ...one.forms.map((form) => booking(one, form)),
   );
