@@ -36,7 +36,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
             wait_ready(stack)
             _wait_watched(stack)
             let_pass(effort.of(15.0, 1.0))
-            seconds = effort.of(30.0, 2.0)
+            seconds = effort.of(20.0, 2.0)
             before = {process: cpu(process) for process in _ours()}
             let_pass(seconds)
             after = {process: cpu(process) for process in before if process.is_running()}

@@ -14,7 +14,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
         with made.spiders():
             let_pass(interval)
             with watch.watching():
-                let_pass(2.2 * interval)
+                let_pass(1.7 * interval)
         late = watch.lateness()
     say(f"{len(late)} visits seen coming")
     return [

