@@ -31,6 +31,10 @@ UPDATE outages SET ends_at = greatest(starts_at, :at)
 WHERE desk_id = ANY(:desks) AND ends_at IS NULL AND (CAST(:reason AS text) IS NULL OR reason = :reason)
 """)
 
+_FORGET = sa.text("""
+UPDATE outages SET ends_at = greatest(starts_at, :at) WHERE ends_at IS NULL AND desk_id <> ALL(:watched)
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -77,3 +81,8 @@ def end(
 ) -> None:
     """End the open outages of desks, those of one reason where it is given."""
     session.execute(_OVER, {"desks": sorted(desk_ids), "at": at, "reason": reason and reason.value})
+
+
+def end_others(session: Session, watched: Collection[str], at: datetime) -> None:
+    """End the outages of desks that are not to be watched any more: nobody pays for those."""
+    session.execute(_FORGET, {"watched": sorted(watched), "at": at})

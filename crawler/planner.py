@@ -18,7 +18,7 @@ from configs.clock import clock
 from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import settings
-from crawler import demand, desk_rows, due, host_rows, switch
+from crawler import demand, desk_rows, due, host_rows, outages, switch
 from crawler.catalogue import system_of, systems
 from crawler.due import Entry
 from crawler.entries import MEMORY, Plan, Task, entry, felt, plan_of
@@ -115,6 +115,7 @@ class Planner:
         for desk in watched:
             entries[system_of(desk)].append(entry(desk, states[desk.id], plan, task, now))
         if task.whole:
+            outages.end_others(rows, [desk.id for desk in watched], now)
             self._remind(rows, plan, task, now)
         self._fill(entries)
         if task.whole:

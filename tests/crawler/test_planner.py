@@ -10,7 +10,7 @@ import time_machine
 
 from api.models.alert import Alert, AlertTarget
 from api.models.base import engine, new_id, session
-from api.models.desk import DeskChange, DeskState, DeskStatus, HostState
+from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, Outage, OutageReason
 from api.models.user import Grant, User
 from configs.desk import Desk
 from configs.outcome import Outcome
@@ -200,6 +200,21 @@ def test_a_desk_that_is_not_scheduled_leaves_the_queue_and_says_why(
     assert due.members(client, SYSTEM) == set()
     assert state("a").status is DeskStatus.PAUSED
     assert state("a").status_reason in ("its address is known to be dead", "it does not exist any more")
+
+
+def test_a_desk_that_is_not_scheduled_any_more_is_in_no_outage(
+    plan: Planner, desk_files: Callable[..., dict[str, Desk]], client: redis.Redis
+) -> None:
+    plan.look(NOW)
+    with session() as rows:
+        rows.add_all(
+            Outage(desk_id=f"evry_91/{slug}", starts_at=NOW, reason=OutageReason.CLOSED) for slug in "ac"
+        )
+    desk_files(a="127.77.0.91:8800")
+    Planner(client).look(NOW + timedelta(seconds=1))
+    with session() as rows:
+        ended = {row.desk_id: row.ends_at for row in rows.scalars(sa.select(Outage))}
+    assert ended == {"evry_91/a": None, "evry_91/c": NOW + timedelta(seconds=1)}
 
 
 def test_a_check_that_somebody_asks_for_is_due_now_even_if_the_desk_rests(
