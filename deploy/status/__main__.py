@@ -6,6 +6,7 @@ import sys
 
 from rich.console import Console
 
+from configs.settings import SettingsRefused
 from deploy.status.screen import as_json, ask_all, show, trouble
 from deploy.status.where import NothingRuns, attach
 
@@ -17,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         state = attach()
-    except NothingRuns as nothing:
+    except (NothingRuns, SettingsRefused) as nothing:
         print(json.dumps({"works": False, "why": str(nothing)}) if options.json else str(nothing))
         return 1
     parts = ask_all(state)

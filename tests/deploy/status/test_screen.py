@@ -112,3 +112,31 @@ def test_the_stack_that_runs_is_joined_unless_another_database_is_named(
         os.environ["DATABASE_URL"] = "postgresql://elsewhere"
         assert attach() is None
         assert os.environ["DATABASE_URL"] == "postgresql://elsewhere"
+
+
+def test_wrong_settings_are_named_and_no_traceback(
+    tmp_path: Path,
+    settings_env: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    settings_env(STATE_DIR=tmp_path, APP_ENV="production")
+    assert main([]) == 1
+    assert "settings refused:" in capsys.readouterr().out
+
+
+def test_a_redis_that_nobody_named_is_what_its_parts_say(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.conftest import forget
+
+    monkeypatch.delenv("REDIS_URL")
+    forget()
+    found = ask_all(None)
+    assert (
+        found["due"]
+        == found["spiders"]
+        == Down("REDIS_URL is not set: set it in the environment (see .env.example)")
+    )
+    assert not isinstance(found["desks"], Down)
