@@ -111,14 +111,15 @@ class Keeper:
 
     def _bury(self, jobs: Jobs, told: Sequence[Process]) -> None:
         """Free the seats of processes that scrapyd saw die: they would be held for SEAT_SECONDS."""
-        for gone in (self._heard.keys() | self._asked.keys()) & jobs.finished:
-            self._heard.pop(gone, None)
-            self._asked.pop(gone, None)
         with suppress(redis.RedisError):  # then they free themselves
             for process in told:
                 if process.job in jobs.finished:
-                    log.warning("%s: job %s died without a word", process.system, process.job)
+                    if process.job not in self._asked and process.state != "ending":
+                        log.warning("%s: job %s died without a word", process.system, process.job)
                     processes.strike(self._client, process)
+        for gone in (self._heard.keys() | self._asked.keys()) & jobs.finished:
+            self._heard.pop(gone, None)
+            self._asked.pop(gone, None)
 
     def _seen(self, jobs: Sequence[str], told: Sequence[Process] | None, now: datetime) -> list[Job]:
         """Return what is known of jobs. Nobody counts as silent while Redis is away."""

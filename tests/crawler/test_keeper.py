@@ -207,7 +207,7 @@ def test_a_spider_that_hangs_gets_a_successor_is_asked_to_end_and_killed(kept: K
 
 
 def test_the_seat_of_a_spider_that_was_seen_to_die_is_freed_at_once(
-    kept: Keeper, fake: Fake, redis_server: redis.Redis
+    kept: Keeper, fake: Fake, redis_server: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept.look(NOW)
     fake.speak("job-1", NOW)
@@ -216,11 +216,26 @@ def test_the_seat_of_a_spider_that_was_seen_to_die_is_freed_at_once(
     assert redis_server.exists(f"seat:{SYSTEM}:0")
     fake.finished, fake.running = ["job-1"], {}
     kept.look(after(4))
+    assert caplog.messages == [f"{SYSTEM}: job job-1 died without a word"]
     assert not redis_server.exists(f"seat:{SYSTEM}:0", "process:job-1")
     redis_server.set(f"seat:{SYSTEM}:0", "another")
     fake.speak("job-1", NOW)
     kept.look(after(6))
     assert redis_server.get(f"seat:{SYSTEM}:0") == b"another"
+
+
+def test_a_spider_that_ended_as_it_was_asked_to_is_no_trouble(
+    kept: Keeper, fake: Fake, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept.look(NOW)
+    fake.schedule(SYSTEM)
+    for job in ("job-1", "job-2"):
+        fake.speak(job, NOW)
+    kept.look(after(2))
+    assert fake.finished == ["job-2"]
+    fake.speak("job-2", NOW)  # what it last said was read before scrapyd told that it had ended
+    kept.look(after(4))
+    assert caplog.messages == []
 
 
 def test_of_two_keepers_one_keeps_and_the_other_takes_over_when_it_ends(
