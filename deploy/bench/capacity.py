@@ -25,10 +25,10 @@ class Step:
 
 
 def run(effort: Effort, say: Say) -> list[Figure]:
-    """Climb until the lateness is more than a second; then try half of the last step."""
+    """Climb; where the last step is too much, try nine tenths of what it got through."""
     steps = [_step(desks, effort, say) for desks in effort.of(_STEPS, (20,))]
     if not effort.quick and steps[-1].late_ms > _LATE_MS:
-        steps.append(_step(_STEPS[-1] // 2, effort, say))
+        steps.append(_step(int(0.9 * _INTERVAL * steps[-1].rate), effort, say))
     held = [step for step in steps if step.late_ms <= _LATE_MS]
     return [
         Figure(

@@ -38,7 +38,7 @@ def _measure(slots: int, say: Say, edit: Callable[[str], str]) -> latency.Delays
         with running(Path(folder), usual, say, world=False, edit=edit) as stack:
             os.environ.update(stack.environment)
             settings.cache_clear()
-            wait_ready(stack)
+            wait_ready(stack, 180)
             seed(stack)
             latency.by_mail_only(stack)
             delays = latency.measure(stack, slots)

@@ -111,7 +111,7 @@ class Ground:
             processes = [ends.enter_context(child(crawl, log, self.environment)) for log in logs]
             for log, process in zip(logs, processes, strict=True):
                 at_work = partial(self._at_work, process.pid, began)
-                wait_until(at_work, log, what="a spider", process=process, seconds=120)
+                wait_until(at_work, log, what="a spider", process=process, seconds=300)
             yield [psutil.Process(process.pid) for process in processes]
 
     def _at_work(self, pid: int, since: datetime) -> bool:

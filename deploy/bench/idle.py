@@ -33,7 +33,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
     with TemporaryDirectory(prefix="rdv-bench-") as folder:
         usual = Ports(*(free_port() for _ in range(5)))
         with running(Path(folder), usual, say, world=False) as stack:
-            wait_ready(stack)
+            wait_ready(stack, 180)
             _wait_watched(stack)
             let_pass(effort.of(15.0, 1.0))
             seconds = effort.of(20.0, 2.0)
