@@ -107,8 +107,9 @@ def incidents() -> list[Incident]:
 
 def deliver(state: State = State.SENT) -> None:
     """Let everything that waits have been sent, or have ended otherwise."""
+    sent = {"state": state, "accepted_at": NOW}
     with session() as rows:
-        values = {"state": state, "accepted_at": NOW, "reason": None if state is State.SENT else "test"}
+        values = sent if state is State.SENT else {"state": state, "reason": "test", "failed_at": NOW}
         rows.execute(sa.update(Notification).where(Notification.state == State.PENDING).values(values))
 
 
