@@ -125,7 +125,7 @@ def _waves(
         name: fault for name, fault in faults().items() if not fault.needs or fault.needs in world.allows
     }
     for name in sorted(faults().keys() - known.keys()):
-        print(f"  {name} is left out: no mount namespace can be had here")
+        print(f"  {name} is left out: this machine gives no mount namespace, or not port 53")
     if options.waves:
         wanted: Iterable[list[str]] = (wave.split(",") for wave in options.waves.split(";"))
         yield from ([known[name] for name in wave if name in known] for wave in wanted)

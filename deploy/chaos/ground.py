@@ -38,19 +38,29 @@ def ground(state: Path) -> Iterator[World]:
         yield World(state)
         return
     _mount("-t", "tmpfs", "-o", f"size={_DISK}", "none", str(state))
-    names = Names(site_host(NAMED))
-    for path, text in {
+    try:
+        names = Names(site_host(NAMED))
+    except PermissionError:  # port 53 is for root alone
+        names = None
+    resolver = _resolver(state, names) if names else []
+    try:
+        yield World(state, small_disk=True, names=names)
+    finally:
+        for path in [*resolver, str(state)]:
+            subprocess.run(["umount", "--lazy", path], capture_output=True, check=False)  # noqa: S607 -- as below
+
+
+def _resolver(state: Path, names: Names) -> list[str]:
+    """Let every look-up of this namespace go to our server; return what was mounted."""
+    texts = {
         "/etc/resolv.conf": f"nameserver {names.address}\n",
         "/etc/nsswitch.conf": "hosts: dns\n",
-    }.items():
+    }
+    for path, text in texts.items():
         own = state / Path(path).name
         own.write_text(text, "utf-8")
         _mount("--bind", str(own), path)
-    try:
-        yield World(state, names)
-    finally:
-        for path in ("/etc/resolv.conf", "/etc/nsswitch.conf", str(state)):
-            subprocess.run(["umount", "--lazy", path], capture_output=True, check=False)  # noqa: S607 -- as below
+    return list(texts)
 
 
 def named(text: str) -> str:

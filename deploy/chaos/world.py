@@ -10,15 +10,16 @@ from deploy.chaos.names import Names
 
 @dataclass(frozen=True)
 class World:
-    """The state folder and, where we live in a mount namespace of our own, the names. `names` is None elsewhere."""
+    """The state folder, whether it is a small disk of its own, and the names where they are ours (else None)."""
 
     state: Path
+    small_disk: bool = False
     names: Names | None = None
 
     @property
     def allows(self) -> frozenset[str]:
         """Return what faults may need."""
-        return frozenset({"namespace"} if self.names else ())
+        return frozenset(({"disk"} if self.small_disk else set()) | ({"names"} if self.names else set()))
 
     @contextmanager
     def names_hang(self) -> Iterator[None]:

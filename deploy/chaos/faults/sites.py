@@ -43,7 +43,7 @@ def site_breaks_off(field: Field, _spell: Spell) -> None:
     _misbehaves(field, "reset")
 
 
-@fault("sites", "dns", needs="namespace")
+@fault("sites", "dns", needs="names")
 def name_hangs(field: Field, _spell: Spell) -> None:
     """A look-up of a site's name that nobody answers."""
     with field.world.names_hang():
