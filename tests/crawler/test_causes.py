@@ -154,7 +154,8 @@ def test_a_check_that_somebody_asks_for_is_due_at_once(plan: Planner, client: re
 def test_who_waits_is_in_the_queue_too(plan: Planner, client: redis.Redis) -> None:
     alert(person())
     soon(plan, LATER)
-    client.zadd(f"due:{SYSTEM}", {f"evry_91/{slug}": NOW.timestamp() for slug in "bc"})
+    overdue = (LATER - timedelta(minutes=5)).timestamp()
+    client.zadd(f"due:{SYSTEM}", {f"evry_91/{slug}": overdue for slug in "bc"})
     claimed = due.send(client, due.claim(SYSTEM, now=LATER + timedelta(minutes=1), places=1, hold=25))
     assert [claim.desk_id for claim in claimed.claims] == [DESK]
 
