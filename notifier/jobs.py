@@ -84,12 +84,13 @@ def deliver(*notification_ids: str) -> None:
 
 
 def _send(written: Sequence[UUID]) -> None:
-    """Deliver here, where everything is warm, what leaves in one call; other workers take the rest meanwhile."""
+    """Deliver here, where everything is warm, what leaves in few calls; other workers take the rest meanwhile."""
     waiting = nudges.waiting(written)
     if not waiting:
         return
     here = _here(waiting)
-    nudges.deliver(each for each in waiting if each not in here)
+    taken = {each.id for each in here}
+    nudges.deliver(each for each in waiting if each.id not in taken)
     _deliver(here)
 
 
@@ -99,10 +100,12 @@ def _here(waiting: list[Waiting]) -> list[Waiting]:
     if not awake:
         return []
     channel = max((each.channel for each in awake), key=most_at_once)
-    return [each for each in awake if each.channel is channel][: most_at_once(channel)]
+    mine = [each for each in awake if each.channel is channel]
+    return mine if most_at_once(channel) > 1 else mine[:1]
 
 
 def _deliver(waiting: Sequence[Waiting]) -> None:
-    allowed = [each for each in waiting if rates.allow(each)]
-    if allowed:
-        delivery.deliver([each.id for each in allowed])
+    allowed = [each.id for each in waiting if rates.allow(each)]
+    most = max((most_at_once(each.channel) for each in waiting), default=1)
+    for start in range(0, len(allowed), most):  # a claim's lease is for one call
+        delivery.deliver(allowed[start : start + most])

@@ -157,6 +157,6 @@ def _gathered(said: Iterable[Said]) -> Iterator[list[Said]]:
 def _parcel(group: list[Said], made: Claim) -> Parcel:
     row, contact, facts = group[0]
     kind = kind_of(row.kind)
-    if len(group) > 1 and isinstance(kind, Gathering):
+    if len(group) > 1 and isinstance(kind, Gathering):  # the look at its members is dear: only where needed
         facts = kind.together([each for _, _, each in group], row.language)
     return Parcel(tuple(each for each, _, _ in group), made.token, made.until, contact.address, facts)

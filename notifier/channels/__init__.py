@@ -132,6 +132,7 @@ def channel(name: str) -> Channel:
     return channels()[name]
 
 
+@lru_cache(maxsize=8)
 def most_at_once(name: str) -> int:
     """Return how many letters a channel hands over in one call."""
     found = channel(name)

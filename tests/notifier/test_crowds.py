@@ -169,3 +169,16 @@ def test_what_goes_by_other_channels_goes_to_their_workers(
         keys = {key for _, (key,) in queued(f"{name}-critical")}
         assert keys == {str(row.id) for row in notifications(State.PENDING) if row.channel == name}
     assert len(all_of(Notification)) == 6
+
+
+def test_a_part_with_more_mails_than_a_call_takes_sends_them_all(
+    whole: "Running", queued: Queued, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings_env(CROWD_ALERTS="1")
+    monkeypatch.setattr("notifier.jobs.most_at_once", lambda _channel: 2)
+    for number in range(5):
+        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
+    match(str(detection()))
+    work(queued)
+    assert len(whole.messages("email")) == 5
+    assert queued("email-critical") == []
