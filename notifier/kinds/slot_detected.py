@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from api.models.alert import Alert
 from api.models.base import among
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, State
-from api.models.slot import Detection, SlotRow
+from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import Contact, ContactState
 from configs.settings import settings
 from notifier import openings
@@ -80,15 +80,32 @@ def _told(session: Session, ids: Sequence[UUID]) -> dict[UUID, Told]:
     detections = {row.id: row for row in session.scalars(seen)}
     opened = sa.select(SlotRow).where(SlotRow.id.in_({slot for row in found for slot in row[5] or ()}))
     slots_by_id = {row.id: row for row in session.scalars(opened)}
+    heirs = _heirs(session, slots_by_id.values())
     told: dict[UUID, Told] = {}
     for key, detection_id, alert_id, name, waiting, slot_ids in found:
         mine = told.setdefault(key, Told(detections[detection_id]))
         if waiting:
             mine.stops.append(Stop(alert_id, name))
-            mine.slots += [slots_by_id[slot] for slot in slot_ids or ()]
+            mine.slots += [heir for slot in slot_ids or () for heir in heirs.get(slot, (slots_by_id[slot],))]
     for mine in told.values():
         mine.slots = _open(mine.slots)
     return told
+
+
+def _heirs(session: Session, slots: Iterable[SlotRow]) -> dict[int, list[SlotRow]]:
+    """Return by slot whose unknown hours were seen meanwhile the hours that are open: nobody else tells of them."""
+    known = [slot for slot in slots if slot.gone_reason is GoneReason.SUPERSEDED]
+    if not known:
+        return {}
+    place = sa.tuple_(SlotRow.desk_id, SlotRow.place_key)
+    here = place.in_({(slot.desk_id, slot.place_key) for slot in known})
+    rows = list(session.scalars(sa.select(SlotRow).where(here, SlotRow.gone_at.is_(None))))
+    return {slot.id: [row for row in rows if _is_heir(row, slot)] for slot in known}
+
+
+def _is_heir(row: SlotRow, slot: SlotRow) -> bool:
+    same = (row.desk_id, row.place_key) == (slot.desk_id, slot.place_key)
+    return same and slot.gone_at is not None and row.opened_at <= slot.gone_at
 
 
 def _open(slots: Iterable[SlotRow]) -> list[SlotRow]:

@@ -1,6 +1,7 @@
 """Telling of what is open while something was told before: once per opening, and never too little."""
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
@@ -11,6 +12,7 @@ from api.models.notification import Match, MatchSlot, Notification, State
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Contact
 from configs.clock import clock
+from notifier import delivery
 from notifier.kinds import Claimed, Held, slot_detected
 from notifier.telling import match_detection, match_open
 from tests.notifier.world import (
@@ -28,6 +30,9 @@ from tests.notifier.world import (
     person,
     slots,
 )  # fmt: skip
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -59,6 +64,34 @@ def test_the_hours_of_a_place_told_as_open_are_not_told_again_by_the_next_round(
     second = alert(person())
     assert len(rearm()) == 1
     assert {get(Match, each.match_id).alert_id for each in all_of(MatchSlot)} == {first, second}
+
+
+def test_a_message_that_waited_while_the_hours_of_its_place_were_seen_tells_of_them(
+    sandbox: "Running",
+) -> None:
+    alert(person())
+    (place,) = slots(["open"])
+    (made,) = match(detection([place]))
+    superseded = clock()
+    change(SlotRow, place, gone_at=superseded, gone_reason=GoneReason.SUPERSEDED)
+    slots([MORNING], seen_at=superseded)
+    delivery.deliver([made])
+    assert get(Notification, made).state is State.SENT
+    (mail,) = sandbox.messages("email")
+    assert "9:30" in mail.text or "09:30" in mail.text
+    assert "inconnue" not in mail.text
+
+
+def test_a_message_that_waited_while_its_hours_were_seen_and_taken_is_not_sent(sandbox: "Running") -> None:
+    alert(person())
+    (place,) = slots(["open"])
+    (made,) = match(detection([place]))
+    superseded = clock()
+    change(SlotRow, place, gone_at=superseded, gone_reason=GoneReason.SUPERSEDED)
+    gone(slots([MORNING], seen_at=superseded))
+    delivery.deliver([made])
+    assert get(Notification, made).state is State.EXPIRED
+    assert sandbox.messages() == []
 
 
 def test_hours_that_open_after_a_place_was_told_as_open_are_new() -> None:
