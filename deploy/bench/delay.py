@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from api.models.base import engine
 from configs.settings import settings
 from deploy.bench import latency
 from deploy.bench.figures import Effort, Figure, Goal, Say, below
@@ -38,7 +39,8 @@ def _measure(slots: int, say: Say, edit: Callable[[str], str]) -> latency.Delays
         usual = Ports(*(free_port() for _ in range(5)))
         with running(Path(folder), usual, say, world=False, edit=edit) as stack:
             os.environ.update(stack.environment)
-            settings.cache_clear()
+            for remembered in (settings, engine):  # of the stack before
+                remembered.cache_clear()
             wait_ready(stack, 180)
             seed(stack)
             latency.by_mail_only(stack)
