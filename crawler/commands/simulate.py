@@ -29,7 +29,7 @@ _OPTIONS: tuple[tuple[str, Any, Any, str], ...] = (
     ("--budget", int, None, "requests a minute and host in place of the shipped budgets"),
     ("--spiders", int, 2, "spider processes on one due queue"),
     ("--look", float, 10, "simulated seconds between two looks of the planner"),
-    ("--empty-redis-at", float, None, "hour at which Redis loses everything"),
+    ("--empty-redis-at", float, None, "hours until Redis loses everything, and until it does again"),
     ("--to", Path, ".state/simulate.json", "file that the figures go to"),
 )
 

@@ -37,7 +37,11 @@ class TooSlow(RuntimeError):
 
 @dataclass(frozen=True)
 class Course:
-    """How it is played. `look`: simulated seconds between two looks of the planner; `empty_redis_at` in hours."""
+    """How it is played.
+
+    `look`: simulated seconds between two looks of the planner; `empty_redis_at`: hours until Redis is emptied, and
+    from then until it is again.
+    """
 
     hours: float = 4
     spiders: int = 1
@@ -129,8 +133,9 @@ class _Play:
             await asyncio.sleep(self._played.course.look)
 
     async def _empty(self, at: float) -> None:
-        await asyncio.sleep(at)
-        self._client.flushdb()
+        while True:
+            await asyncio.sleep(at)
+            self._client.flushdb()
 
     async def _keep_up(self) -> None:
         while True:
