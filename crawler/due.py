@@ -70,7 +70,8 @@ class Bucket:
 class Entry:
     """A desk for the queue. `gap`: seconds that lie at least between two checks of it, whoever asks.
 
-    `cost`: requests of its cheapest visit, which a claim takes from the host's `bucket`. `last_token` is the desk
+    `cost`: requests of its cheapest visit, which a claim takes from the host's `bucket`, once that holds the `need` of
+    a visit that proves something, or all that it can. `last_token` is the desk
     row's, so that an emptied Redis goes on counting beyond it. `hurry`: a desk that is already in the queue may move
     forward to `due`. `waits`: whether somebody entitled does; desks without go last.
     """
@@ -84,11 +85,13 @@ class Entry:
     last_token: int = 0
     hurry: bool = False
     waits: bool = True
+    need: float = 0
 
     @property
     def about(self) -> str:
         """Return what the claim must know of it, as the scripts read it."""
-        sizes = f"{self.gap:.6f} {self.cost} {self.bucket.capacity:.6f} {self.bucket.rate:.9f}"
+        need = max(self.cost, min(self.need, self.bucket.capacity))
+        sizes = f"{self.gap:.6f} {self.cost} {need:.6f} {self.bucket.capacity:.6f} {self.bucket.rate:.9f}"
         return f"{sizes} {int(self.waits)} {self.host}"
 
 

@@ -36,6 +36,7 @@ class Plan:
     feasible: Mapping[str, float]
     waited_for: Collection[str]
     buckets: Mapping[str, Bucket]
+    taken: Mapping[str, float]
 
 
 def plan_of(
@@ -56,12 +57,15 @@ def plan_of(
     feasible: dict[str, float] = {}
     buckets: dict[str, Bucket] = {}
     for host, sharing in by_host(watched).items():
-        buckets[host] = bucket_of(sharing, shares.get(host, 1.0))
+        bucket, whole = bucket_of(sharing, shares.get(host, 1.0)), bucket_of(sharing)
+        lately = max((taken.get(desk.id, 0) for desk in sharing), default=0)
+        # However little is left of its budget, a visit that proves something must fit in.
+        buckets[host] = Bucket(max(bucket.capacity, min(lately, whole.capacity)), bucket.rate)
         wishes = {
             desk.id: pace.Wish(wished[desk.id], max(cost_of(desk), taken.get(desk.id, 0))) for desk in sharing
         }
         feasible |= pace.feasible(wishes, buckets[host].rate * pace.MINUTE)
-    return Plan(wished, feasible, frozenset(promised), buckets)
+    return Plan(wished, feasible, frozenset(promised), buckets, taken)
 
 
 def entry(desk: Desk, state: State, plan: Plan, task: Task, now: datetime) -> Entry:
@@ -85,6 +89,7 @@ def entry(desk: Desk, state: State, plan: Plan, task: Task, now: datetime) -> En
         state.last_token,
         hurry=asked or not state.rests,
         waits=desk.id in plan.waited_for,
+        need=plan.taken.get(desk.id, 0),
     )
 
 

@@ -1,6 +1,6 @@
 """The due queue's scripts: each is atomic in Redis and told the time, so that a frozen clock freezes it too.
 
-Keys: `due:<system>` sorted set of desks by the second they are due; `desks:<system>` hash, desk → "<gap> <cost>
+Keys: `due:<system>` sorted set of desks by the second they are due; `desks:<system>` hash, desk → "<gap> <cost> <need>
 <capacity> <a second> <1: somebody waits> <host>"; `<system>:checks` list an operator pushes desk ids to;
 `token:<desk>` counter; `host:<host>` "<until> <desk> <token>" while a visit holds it, "<until>" while it only rests
 between two; `bucket:<host>` "<requests left> <at>", full where there is none; `rest:<host>` and `floor:<desk>`
@@ -21,9 +21,9 @@ end
 # A bucket fills by itself up to its capacity; a clock that runs behind another's does not fill it twice.
 _BUCKET = """
 local function about(text)
-  local gap, cost, capacity, rate, waits, host =
-    string.match(text or '', '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
-  return host and {gap = tonumber(gap), cost = tonumber(cost), capacity = tonumber(capacity),
+  local gap, cost, need, capacity, rate, waits, host =
+    string.match(text or '', '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
+  return host and {gap = tonumber(gap), cost = tonumber(cost), need = tonumber(need), capacity = tonumber(capacity),
     rate = tonumber(rate), waits = waits == '1', host = host}
 end
 local function left_in(desk, now)
@@ -71,7 +71,7 @@ local function try(name, due, desk)
   if redis.call('SISMEMBER', KEYS[4], desk.host) == 1 then return false end
   local free = math.max(until_of('host:' .. desk.host), until_of('rest:' .. desk.host), until_of('floor:' .. name))
   local left, at = left_in(desk, now)
-  if left + SLIP < desk.cost then free = math.max(free, at + (desk.cost - left) / desk.rate) end
+  if left + SLIP < desk.need then free = math.max(free, at + (desk.need - left) / desk.rate) end
   if free > now then
     wake = math.min(wake, free)
     return false

@@ -57,6 +57,17 @@ def test_the_most_overdue_desks_come_first_and_only_as_many_as_there_are_places(
     assert taken(take(client)) == ["late"]
 
 
+def test_a_claim_waits_until_its_visit_can_prove_something(client: redis.Redis) -> None:
+    slow = due.Bucket(6, 0.1)
+    due.send(client, due.schedule("test", [entry("desk", "one:80", bucket=slow, cost=3, need=5.5)]))
+    assert take(client).claims[0].paid == 3
+    spent = [due.send(client, due.spend("test", "desk", 1, now=NOW)) for _ in range(4)]
+    assert spent == [True, True, True, False]
+    end(client, due.Finish("desk", 1, at(1), "one:80", at(1)), 1)
+    assert take(client, 31) == due.Claimed(wake=at(55))
+    assert taken(take(client, 55)) == ["desk"]
+
+
 def test_a_desk_that_nobody_waits_for_goes_last_until_it_is_late(
     client: redis.Redis, settings_env: Callable[..., None]
 ) -> None:
