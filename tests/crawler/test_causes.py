@@ -20,6 +20,7 @@ from configs.outcome import Outcome
 from configs.plan import PlanName
 from crawler import due
 from crawler.planner import Planner
+from crawler.schedule import hold_seconds
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SYSTEM, HOST = "prefenligne", "127.77.0.91:8800"
@@ -228,6 +229,16 @@ def test_an_emptied_redis_forgets_neither_the_floor_nor_what_was_asked_lately(
     claim = due.claim(SYSTEM, now=LATER + floor - timedelta(seconds=0.1), places=9, hold=25)
     assert not [each for each in due.send(client, claim).claims if each.desk_id != "evry_91/c"]
     assert due.send(client, due.claim(SYSTEM, now=LATER + floor, places=9, hold=25)).claims
+
+
+def test_an_emptied_redis_hands_out_no_desk_that_may_still_be_checked(
+    plan: Planner, client: redis.Redis
+) -> None:
+    with session() as rows:
+        rows.execute(sa.update(DeskState).where(DeskState.id == DESK).values(check_requested_at=LATER))
+    client.flushdb()
+    plan.look(LATER)
+    assert ahead(client, LATER) == hold_seconds()
 
 
 def test_what_redis_lost_in_part_is_planned_anew(plan: Planner, client: redis.Redis) -> None:
