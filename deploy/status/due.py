@@ -84,14 +84,14 @@ def _free(client: Redis, system: str, desks: Sequence[str], now: float) -> list[
 
 def _from(desk: str, fields: Sequence[str], stands: Mapping[str, str], now: float) -> float:
     """Return the unix second from which on a desk could be claimed; `fields` as the hash `desks:<system>` has them."""
-    _, cost, capacity, rate, _, host = fields
+    _, _, need, capacity, rate, _, host = fields
     untils = (stands[key].split()[:1] for key in (f"host:{host}", f"rest:{host}", f"floor:{desk}"))
     free = max((float(until) for (until,) in filter(None, untils)), default=-math.inf)
     if not (bucket := stands[f"bucket:{host}"].split()):
         return free
     left, at = map(float, bucket)
     left = min(float(capacity), left + max(0.0, now - at) * float(rate))
-    missing = float(cost) - left - _SLIP
+    missing = float(need) - left - _SLIP
     return free if missing <= 0 else max(free, max(now, at) + missing / float(rate))
 
 

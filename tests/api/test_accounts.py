@@ -106,7 +106,9 @@ def test_a_mail_that_never_left_is_written_again_at_once(client: FlaskClient) ->
         register(client)
         assert len(rows(Notification)) == count
         with session() as s:
-            s.execute(sa.update(Notification).values(state=State.FAILED, reason="no answer"))
+            s.execute(
+                sa.update(Notification).values(state=State.FAILED, reason="no answer", failed_at=clock())
+            )
 
 
 def test_a_confirmed_address_learns_that_it_has_an_account(

@@ -13,6 +13,7 @@ from api.models.user import Contact
 from configs.addresses import digest
 from configs.settings import SettingMissing, settings
 from configs.signing import sign
+from notifier.queues import WORK, names_of
 from tests.api.world import PASSWORD, PREFECTURES, rows
 
 
@@ -60,9 +61,7 @@ def test_a_person_registers_confirms_is_given_a_plan_and_waits(
     me = client.get("/api/auth/me", headers=headers).json or {}
     assert (me["plan"], me["emailVerified"]) == ("URGENCE_24H", True)
     assert len(rows(Notification)) == 1
-    waiting = sum(
-        Queue(name, connection=redis_server).count for name in ("critical", "immediate", "scheduled", "bulk")
-    )
+    waiting = sum(Queue(name, connection=redis_server).count for work in WORK for name in names_of(work))
     assert waiting == 2  # the mail to deliver, the alert to catch up
 
 

@@ -174,7 +174,7 @@ def test_a_host_with_half_its_budget_is_asked_half_as_often(plan: Planner, clien
     with session() as rows:
         assert rows.get_one(DeskState, DESK).feasible_seconds == 2 * full
     about = (client.hget(f"desks:{SYSTEM}", DESK) or "").split()
-    assert about[2:4] == ["30.000000", "0.500000000"]  # of 60 a minute
+    assert about[3:5] == ["30.000000", "0.500000000"]  # of 60 a minute
 
 
 def test_a_budget_that_grew_back_is_used_within_seconds(plan: Planner, client: redis.Redis) -> None:
@@ -186,7 +186,7 @@ def test_a_budget_that_grew_back_is_used_within_seconds(plan: Planner, client: r
         rows.execute(sa.update(DeskState).where(DeskState.id == DESK).values(last_proven_at=NOW))
     soon(plan, NOW)
     about = (client.hget(f"desks:{SYSTEM}", DESK) or "").split()
-    assert about[3] == "0.625000000"
+    assert about[4] == "0.625000000"
 
 
 def test_an_emptied_redis_forgets_no_probe(plan: Planner, client: redis.Redis) -> None:

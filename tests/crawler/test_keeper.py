@@ -67,6 +67,11 @@ class Fake:
         self.client.sadd(processes.NAMES, job)
 
 
+@pytest.fixture(autouse=True)
+def _warnings_only(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+
+
 @pytest.fixture
 def fake(redis_server: redis.Redis) -> Fake:
     return Fake(redis_server)

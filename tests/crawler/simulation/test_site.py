@@ -47,7 +47,10 @@ def test_a_full_desk_is_proven_by_the_cheapest_visit() -> None:
     assert ended.milliseconds == 1500
 
 
-def test_free_hours_are_read_with_their_planning() -> None:
+def test_free_hours_are_read_with_their_planning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "crawler.booking.visit_limit", lambda _: 24
+    )  # a minute's budget ends before the weeks
     ended, _ = check(release())
     assert ended.outcome is Outcome.SLOTS
     assert [slot.moment_text for slot in ended.slots] == [
