@@ -17,13 +17,12 @@ _PATIENCE = 600.0  # seconds; a busy machine takes minutes to start everything
 ROOT = Path(__file__).resolve().parents[2]
 WAVES = (
     ("half-of-the-sites-and-a-provider-hang",),
-    ("kill-spider-between-commit-and-nudge",),
-    ("kill-worker-during-the-answer",),
+    ("kill-spider-between-commit-and-nudge", "kill-worker-during-the-answer"),
     (
         "kill-sweep", "kill-keeper", "kill-planner", "kill-gunicorn-worker", "kill-scrapyd",
         "empty-redis", "restart-postgres", "provider-breaks", "site-breaks-off",
+        "fill-the-disk", "name-hangs",
     ),
-    ("fill-the-disk", "name-hangs"),
 )  # fmt: skip
 Figures = dict[str, Any]
 

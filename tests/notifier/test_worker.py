@@ -19,6 +19,11 @@ from notifier.queues import without_retries
 from notifier.worker import Worker, _OneLine, main, warm_up
 from tests.notifier.world import all_of
 
+_LOCKS_HERE = """
+SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+WHERE l.locktype = 'advisory' AND d.datname = current_database()
+"""
+
 
 @pytest.fixture
 def worker(redis_server: redis.Redis) -> Iterator[Worker]:
@@ -72,7 +77,7 @@ def test_warming_up_connects_and_writes_nothing(database: str, sandbox: object) 
     assert engine().pool.checkedin() == 1  # type: ignore[attr-defined]
     assert all_of(Notification) == []
     with engine().connect() as connection:
-        assert connection.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")) == 0
+        assert connection.scalar(sa.text(_LOCKS_HERE)) == 0
 
 
 def test_a_worker_warms_up_without_a_database_too(sandbox: object, settings_env: Callable[..., None]) -> None:
