@@ -10,14 +10,14 @@ from pathlib import PurePosixPath
 import pytest
 
 BUDGETS = {
-    "api": 60,
-    "configs": 20,
-    "crawler": 120,
+    "api": 100,
+    "configs": 30,
+    "crawler": 300,
     "deploy": 60,
-    "model": 60,
+    "model": 70,
     "mutation": 20,
-    "notifier": 90,
-    "processes": 150,
+    "notifier": 180,
+    "processes": 450,
 }
 SLOW = 10.0  # seconds; a single test outside `processes` that takes longer is listed
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.timeout(400)
-def test_a_quick_round_gives_every_figure(tmp_path: Path) -> None:
+def test_a_quick_round_gives_its_figures(tmp_path: Path) -> None:
     target = tmp_path / "bench.json"
     command = [sys.executable, "-m", "deploy.bench", "--quick", "--to", str(target), "--only", *PARTS]
     done = subprocess.run(
@@ -25,10 +25,8 @@ def test_a_quick_round_gives_every_figure(tmp_path: Path) -> None:
         assert figures[name] > 0, name
 
 
-PARTS = ("crawl", "delay")  # the others start as many stacks again, and take minutes
+PARTS = ("delay",)  # the others take minutes
 GOALS = (
-    "full ÷ bare Scrapy, pages/s",
-    "full ÷ urlwatch, CPU a page",
     "page read → accepted, quiet, p50 ms",
     "page read → accepted, quiet, p99 ms",
 )
