@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LOCKS  := deploy/requirements
 READY  := $(VENV)/.ready
-JOBS   ?= 5
+JOBS   ?= 4
 FUZZ   ?= 30
 
 .DEFAULT_GOAL := help
