@@ -1,12 +1,14 @@
-"""Desk files of the tests' own: three desks, two of them on one host."""
+"""Desk files of the tests' own (three desks, two of them on one host), and the due queue's client."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from configs.desk import Desk
 from configs.prefecture import desks
+from crawler import due
 from tests.crawler.held import _held, held  # noqa: F401 -- fixtures
 
 _FILE = """
@@ -34,6 +36,13 @@ _DESK = """
     date: 2026-11-20
 """
 WITHIN = "evry_91"
+
+
+@pytest.fixture
+def client(redis_server: redis.Redis) -> Iterator[redis.Redis]:
+    """Give a client of the due queue, as planner and writer have it."""
+    with due.connect() as connected:
+        yield connected
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """The requests of a host: one bucket for all processes and systems, filled by time, emptied by claims and visits."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-import pytest
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -28,12 +26,6 @@ HOST = "one:80"
 
 def at(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
-
-
-@pytest.fixture
-def client(redis_server: redis.Redis) -> Iterator[redis.Redis]:
-    with due.connect() as connected:
-        yield connected
 
 
 def put(client: redis.Redis, *desks: str, system: str = "test", waits: bool = True) -> None:

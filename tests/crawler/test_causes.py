@@ -1,6 +1,6 @@
 """What reaches the due queue, from which row, and how soon: the planner's part of "programs speak through tables"."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -26,12 +26,6 @@ NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SYSTEM, HOST = "prefenligne", "127.77.0.91:8800"
 HEARTBEAT, SOON = 6 * 3600, 5.0  # seconds
 DESK = "evry_91/a"
-
-
-@pytest.fixture
-def client(redis_server: redis.Redis) -> Iterator[redis.Redis]:
-    with due.connect() as connected:
-        yield connected
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import pytest
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -23,12 +22,6 @@ HOLD = 25.0
 
 def at(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
-
-
-@pytest.fixture
-def client(redis_server: redis.Redis) -> Iterator[redis.Redis]:
-    with due.connect() as connected:
-        yield connected
 
 
 def put(client: redis.Redis, **desks: float) -> None:

@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,12 +23,6 @@ from crawler.schedule import hold_seconds
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HEARTBEAT = 6 * 3600
 SYSTEM = "prefenligne"
-
-
-@pytest.fixture
-def client(redis_server: redis.Redis) -> Iterator[redis.Redis]:
-    with due.connect() as connected:
-        yield connected
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,12 +15,6 @@ from crawler.planner import Planner
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SYSTEM = "prefenligne"
 HOST = "127.77.0.91:8800"
-
-
-@pytest.fixture
-def client(redis_server: redis.Redis) -> Iterator[redis.Redis]:
-    with due.connect() as connected:
-        yield connected
 
 
 @pytest.fixture
