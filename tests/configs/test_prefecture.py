@@ -1,13 +1,16 @@
 """What is asked of the configured prefectures, and the files that we ship."""
 
+import csv
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from configs.desk import Grade, Procedure
+from configs.desk import Desk, Grade
 from configs.prefecture import (
+    Prefecture,
     UnknownDesk,
     UnknownPrefecture,
     desk,
@@ -21,12 +24,16 @@ from configs.settings import PREFECTURES
 
 ROOT = Path(__file__).parents[2]
 SANDBOX = ROOT / "deploy" / "sandbox" / "prefectures"
-EZBOOKING = {
-    "melun_77": {48803},
-    "evry-courcouronnes_91": {23014},
-    "bobigny_93": {9845, 16105},
-    "creteil_94": {4963},
+IDS = Path(__file__).parent / "shipped_desks.csv"  # alerts and history hold these ids: none is ever renamed
+ILE_DE_FRANCE = {"75", "77", "78", "91", "92", "93", "94", "95"}
+OVERSEAS = {
+    "971": "America/Guadeloupe",
+    "972": "America/Martinique",
+    "973": "America/Cayenne",
+    "974": "Indian/Reunion",
+    "976": "Indian/Mayotte",
 }
+METROPOLE = {f"{number:02}" for number in range(1, 96)} - {"20"} | {"2A", "2B"}
 
 
 @pytest.fixture
@@ -61,67 +68,72 @@ def test_a_rule_of_one_file_holds_for_its_host_everywhere(configured: Path) -> N
     assert host_rules()[desk("melun_77/naturalisation").host].budget == 3
 
 
-@pytest.fixture(scope="module", params=[PREFECTURES, SANDBOX], ids=["shipped", "sandbox"])
-def shipped(request: pytest.FixtureRequest) -> Path:
-    folder = request.param
-    assert isinstance(folder, Path)
-    return folder
+@pytest.fixture(scope="module")
+def shipped() -> dict[str, Prefecture]:
+    return load_prefectures(PREFECTURES)
 
 
-def test_the_eight_prefectures_of_ile_de_france_load(shipped: Path) -> None:
-    found = load_prefectures(shipped)
-    assert {each.department for each in found.values()} == {"75", "77", "78", "91", "92", "93", "94", "95"}
-    assert {(each.region, each.tier, each.time_zone) for each in found.values()} == {
-        ("Île-de-France", 1, "Europe/Paris")
-    }
+def every_desk(found: Mapping[str, Prefecture]) -> list[Desk]:
+    return [desk for each in found.values() for desk in each.desks]
 
 
-def test_desk_ids_are_unique_and_of_the_agreed_shape(shipped: Path) -> None:
-    ids = [desk.id for each in load_prefectures(shipped).values() for desk in each.desks]
+def test_all_101_departments_load_with_their_zones(shipped: dict[str, Prefecture]) -> None:
+    assert {each.department for each in shipped.values()} == METROPOLE | OVERSEAS.keys()
+    assert len({each.region for each in shipped.values()}) == 18
+    for each in shipped.values():
+        assert each.time_zone == OVERSEAS.get(each.department, "Europe/Paris")
+
+
+def test_the_tiers_are_those_of_the_promise(shipped: dict[str, Prefecture]) -> None:
+    fastest = {each.department for each in shipped.values() if each.tier == 1}
+    assert fastest == ILE_DE_FRANCE == {e.department for e in shipped.values() if e.region == "Île-de-France"}
+    assert Counter(each.tier for each in shipped.values()) == {1: 8, 2: 21, 3: 72}
+
+
+def test_the_sandbox_has_ile_de_france() -> None:
+    assert {each.department for each in load_prefectures(SANDBOX).values()} == ILE_DE_FRANCE
+
+
+@pytest.mark.parametrize("folder", [PREFECTURES, SANDBOX], ids=["shipped", "sandbox"])
+def test_desk_ids_are_unique_and_of_the_agreed_shape(folder: Path) -> None:
+    ids = [desk.id for desk in every_desk(load_prefectures(folder))]
     assert len(ids) == len(set(ids))
-    assert all(re.fullmatch(r"[a-z-]+_[0-9]{2}/[a-z0-9-]+", each) for each in ids)
+    assert all(re.fullmatch(r"[a-z-]+_([0-9]{2,3}|2[ab])/[a-z0-9-]+", each) for each in ids)
 
 
-def test_the_known_ezbooking_pages_are_desks_and_unconfirmed() -> None:
-    found = load_prefectures(PREFECTURES)
-    pages = {each.id: {int(desk.url.rpartition("/")[2]) for desk in each.desks} for each in found.values()}
-    assert {name: forms for name, forms in pages.items() if forms} == EZBOOKING
-    every = [desk for each in found.values() for desk in each.desks]
-    assert {(desk.platform, desk.grade, desk.schedulable) for desk in every} == {
-        ("ezbooking", Grade.UNCONFIRMED, True)
-    }
-    assert {desk.site for desk in every} == {"Torcy", "Évry-Courcouronnes", "Bobigny", "Créteil"}
+def test_nothing_is_confirmed_before_somebody_opened_it(shipped: dict[str, Prefecture]) -> None:
+    assert {desk.grade for desk in every_desk(shipped)} == {Grade.UNCONFIRMED, Grade.STALE}
 
 
-def test_shipped_desk_ids_never_change() -> None:
-    # alerts and history hold them: to rename one is to lose both
-    assert {
-        desk.id: set(desk.procedures)
-        for each in load_prefectures(PREFECTURES).values()
-        for desk in each.desks
-    } == {
-        "bobigny_93/titre-sejour-remise": {Procedure.TITRE_SEJOUR},
-        "bobigny_93/titre-sejour-vie-privee-familiale": {Procedure.TITRE_SEJOUR},
-        "creteil_94/naturalisation": {Procedure.NATURALISATION},
-        "evry-courcouronnes_91/naturalisation": {Procedure.NATURALISATION},
-        "melun_77/naturalisation-torcy": {Procedure.NATURALISATION},
-    }
+def test_no_address_is_two_desks(shipped: dict[str, Prefecture]) -> None:
+    addresses = Counter((desk.url, str(sorted(desk.parameters.items()))) for desk in every_desk(shipped))
+    assert [address for address, times in addresses.items() if times > 1] == []
 
 
-def test_prefectures_without_a_page_say_so() -> None:
-    paused = {name: each.paused_because for name, each in load_prefectures(PREFECTURES).items()}
-    empty = {"paris_75", "versailles_78", "nanterre_92", "cergy_95"}
-    assert paused == {name: "no known page" if name in empty else None for name in paused}
+def test_shipped_desk_ids_never_change(shipped: dict[str, Prefecture]) -> None:
+    with IDS.open(encoding="utf-8", newline="") as file:
+        known = {row["desk"]: row["procedures"] for row in csv.DictReader(file)}
+    assert known == {desk.id: " ".join(sorted(desk.procedures)) for desk in every_desk(shipped)}
 
 
-def test_the_pages_of_bobigny_are_asked_where_they_were_seen() -> None:
-    found = load_prefectures(PREFECTURES)["bobigny_93"]
-    assert all("/index.php/booking/create/" in desk.url for desk in found.desks)
+def test_prefectures_without_a_page_say_so(shipped: dict[str, Prefecture]) -> None:
+    for each in shipped.values():
+        watched = [desk for desk in each.desks if desk.schedulable]
+        assert (each.paused_because is None) == bool(watched)
 
 
-def test_shipped_pages_are_https_on_the_states_own_hosts() -> None:
-    urls = [desk.url for each in load_prefectures(PREFECTURES).values() for desk in each.desks]
-    assert all(re.match(r"https://[a-z.-]+\.gouv\.fr/", url) for url in urls)
+def test_the_pages_of_bobigny_are_asked_where_they_were_seen(shipped: dict[str, Prefecture]) -> None:
+    watched = [desk for desk in shipped["bobigny_93"].desks if desk.schedulable]
+    ezbooking = [desk.url for desk in watched if desk.platform == "ezbooking"]
+    assert [url.partition(".gouv.fr")[2] for url in ezbooking] == [
+        "/index.php/booking/create/9845",
+        "/index.php/booking/create/16105",
+    ]
+
+
+def test_shipped_pages_are_https_on_known_hosts(shipped: dict[str, Prefecture]) -> None:
+    known = re.compile(r"(https|wss)://([a-z0-9.-]+\.gouv\.fr|esii-orion\.com)/")
+    assert [each.url for each in every_desk(shipped) if not known.match(each.url)] == []
 
 
 def test_the_sandbox_lives_on_loopback() -> None:
