@@ -8,7 +8,6 @@ from flask_openapi3.openapi import OpenAPI
 from api import accounts, alerts, detections, docs, health, links, prefectures
 from api.border import watch_border
 from api.cors import allow_front_end
-from api.grants import grant_command
 from api.problems import handle_problems, validation_response
 from api.schemas.problem import Problem
 from api.throttle import throttle
@@ -44,5 +43,4 @@ def create_app() -> OpenAPI:
         app.register_api(noun.blueprint)
     app.register_blueprint(links.blueprint)
     app.register_blueprint(docs.blueprint)
-    app.cli.add_command(grant_command)
     return app

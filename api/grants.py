@@ -1,13 +1,14 @@
-"""Plans given by hand: `flask --app api.app grant EMAIL PLAN` (what is bought comes from Stripe)."""
+"""Plans given by hand: `flask grant EMAIL PLAN` (what is bought comes from Stripe)."""
 
 from datetime import timedelta
 from uuid import UUID
 
 import click
 import sqlalchemy as sa
-from flask.cli import with_appcontext
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, selectinload
 
+import api.models.tables  # noqa: F401 -- a flush resolves foreign keys of tables that nobody here names
 import notifier
 from api.alert_writes import note
 from api.models.alert import Alert
@@ -15,9 +16,13 @@ from api.models.base import session
 from api.models.user import Grant, User
 from api.registration import find_user
 from configs.clock import clock
+from configs.database import database_url
+from configs.logs import set_up_logs
 from configs.plan import PlanName, plan
+from configs.settings import SettingMissing, SettingsRefused, settings
 
 _MONTH = timedelta(days=30)
+_LOCAL = "; a stack that runs here is joined by: set -a; . .state/env; set +a"
 _NAMES = [name.value for name in PlanName if name is not PlanName.NONE]
 
 
@@ -59,12 +64,33 @@ def wake_alerts(session: Session, user_id: UUID, reason: str) -> list[UUID]:
     help="Default: as long as the plan lasts, a month for a subscription.",
 )
 @click.option("--source", default="command", show_default=True, help="Who or what gives it.")
-@with_appcontext
 def grant_command(email: str, plan_name: str, days: int | None, source: str) -> None:
     """Give the plan PLAN to the user with the address EMAIL."""
+    _prepare()
     name = PlanName(plan_name)
     usual = plan(name).duration_seconds
     lasts = timedelta(days=days) if days else timedelta(seconds=usual) if usual else _MONTH
+    try:
+        given, alerts = _granted(email, name, lasts, source)
+    except (OperationalError, InterfaceError) as error:
+        why = str(error.orig).splitlines()[0]
+        raise click.ClickException(f"nothing was given, the database does not answer: {why}") from None
+    for alert_id in alerts:
+        notifier.catch_up(alert_id)
+    click.echo(given)
+
+
+def _prepare() -> None:
+    try:
+        set_up_logs("api")
+        database_url()
+        settings().require("redis_url")
+    except (SettingMissing, SettingsRefused) as error:
+        raise click.ClickException(f"nothing was given: {error}{_LOCAL}") from None
+
+
+def _granted(email: str, name: PlanName, lasts: timedelta, source: str) -> tuple[str, list[UUID]]:
+    """Give the plan; return what was given in words, and the alerts to catch up."""
     with session() as s:
         user = find_user(s, email)
         if user is None:
@@ -72,9 +98,5 @@ def grant_command(email: str, plan_name: str, days: int | None, source: str) -> 
                 f"nobody has the address {email}: register it first (POST /api/auth/register)"
             )
         grant = give(s, user, name, lasts, source)
-        alerts = wake_alerts(s, user.id, "plan began")
-    for alert_id in alerts:
-        notifier.catch_up(alert_id)
-    click.echo(
-        f"{user.email} has {name} from {grant.starts_at:%Y-%m-%d %H:%M} to {grant.ends_at:%Y-%m-%d %H:%M} UTC"
-    )
+        lasting = f"from {grant.starts_at:%Y-%m-%d %H:%M} to {grant.ends_at:%Y-%m-%d %H:%M} UTC"
+        return f"{user.email} has {name} {lasting}", wake_alerts(s, user.id, "plan began")

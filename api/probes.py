@@ -19,6 +19,7 @@ from api.models.desk import DeskState
 from api.models.notification import QUEUES
 from configs.clock import clock
 from configs.settings import settings
+from configs.words import count
 
 PATIENCE = 1.5  # seconds
 _SEEN = "keeper:seen"
@@ -105,23 +106,26 @@ def _scrapyd(redis: Redis) -> str:
     found = json.loads(seen)
     if found["scrapyd"] != "ok":
         raise Down(f"scrapyd is {found['scrapyd']}, as the keeper saw it at {found['at']}")
-    short = {
-        name: f"{found['running'].get(name, 0)} of {wanted}"
-        for name, wanted in found["wanted"].items()
-        if found["running"].get(name, 0) < wanted
-    }
+    running = found["running"]
+    short = {name: wanted for name, wanted in found["wanted"].items() if running.get(name, 0) < wanted}
     if short:
-        raise Down(f"spider processes are missing: {short}")
-    return f"running {found['running']}"
+        missing = ", ".join(
+            f"{name} has {running.get(name, 0)} of {wanted}" for name, wanted in short.items()
+        )
+        raise Down(f"spider processes are missing: {missing}")
+    return (
+        ", ".join(f"{name}: {count(number, 'spider')}" for name, number in running.items())
+        or "no spider runs"
+    )
 
 
 def _workers(redis: Redis) -> str:
     # a worker that was killed keeps its key until its time to live is over
     alive = [worker.queue_names() for worker in Worker.all(connection=redis)]
-    counts = {queue: sum(queue in queues for queues in alive) for queue in QUEUES}
-    if idle := [queue for queue, workers in counts.items() if not workers]:
+    listeners = {queue: sum(queue in queues for queues in alive) for queue in QUEUES}
+    if idle := [queue for queue, workers in listeners.items() if not workers]:
         raise Down(f"no worker listens to {', '.join(idle)}")
-    return ", ".join(f"{queue}: {workers}" for queue, workers in counts.items())
+    return ", ".join(f"{queue}: {workers}" for queue, workers in listeners.items())
 
 
 def _checks() -> str:

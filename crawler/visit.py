@@ -1,10 +1,12 @@
 """The tally of one check, pure: which request is next, and what all readings together prove."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from heapq import heappop, heappush
-from itertools import count
+from itertools import count as ascending
 from typing import NamedTuple
 
+from configs.words import count
 from crawler.reading import Ask, Covered, Outcome, Reading, Slot
 
 # A refusal is answered by rest: nothing more is asked. Any other trouble (a busy calendar, a page understood by no
@@ -46,7 +48,7 @@ class Tally:
         self._spent = False
         self._queue: list[tuple[tuple[int, date], int, Ask]] = []
         self._known: set[str] = set()
-        self._order = count()
+        self._order = ascending()
         self._places: dict[str, None] = {}
         self._out: list[Ask] = []
         self._seen: dict[tuple[str, str], Slot] = {}
@@ -109,18 +111,17 @@ class Tally:
     def _verdict(self, slots: tuple[Slot, ...], trouble: Reading | None) -> tuple[Outcome, str]:
         if slots:
             moments = sorted(slot.moment_text for slot in slots if slot.moment is not None)
-            known = f"{len(moments)} moments, the first {moments[0]}" if moments else ""
-            return Outcome.SLOTS, known or "open, at an unknown hour"
+            return Outcome.SLOTS, _said(moments) or "open, at an unknown hour"
         if trouble is not None and trouble.outcome is not None:
             return trouble.outcome, trouble.reason
         if self._past:
-            return Outcome.UNREADABLE, f"shows {self._past} moments, all of them past"
-        left = f"; {len(self._queue)} requests left unasked" if self._queue else ""
+            return Outcome.UNREADABLE, f"shows {count(self._past, 'moment')}, none of them ahead"
+        left = f"; {count(len(self._queue), 'request')} left unasked" if self._queue else ""
         if not self._proofs and self._spent:  # nobody's fault: the site was asked as often as it may be
             return Outcome.OVERLOADED, f"our requests were used up before anything was proven{left}"
         if not self._proofs:
-            return Outcome.UNREADABLE, f"nothing was proven by {self.asked} requests{left}"
-        more = f" (and {len(self._proofs) - 1} answers like it)" if len(self._proofs) > 1 else ""
+            return Outcome.UNREADABLE, f"nothing was proven by {count(self.asked, 'request')}{left}"
+        more = f" (and {count(len(self._proofs) - 1, 'answer')} like it)" if len(self._proofs) > 1 else ""
         return Outcome.NO_SLOTS, self._proofs[0] + more + left
 
     def _slots(self) -> tuple[Slot, ...]:
@@ -155,3 +156,9 @@ class Tally:
     def _fail(self, ask: Ask, trouble: Reading) -> None:
         self._troubles.append(trouble)
         self._unsettled.add(ask.place.key)
+
+
+def _said(moments: Sequence[str]) -> str:
+    """Say how many moments are shown and which comes first; nothing where none is known."""
+    first = ", the first" if len(moments) > 1 else ":"
+    return f"{count(len(moments), 'moment')}{first} {moments[0]}" if moments else ""

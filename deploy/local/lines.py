@@ -10,10 +10,10 @@ from api.models.slot import Detection, SlotRow
 from configs.desk import zone_of
 from configs.outcome import Outcome
 from configs.prefecture import desks
+from configs.words import count, span
 from deploy.local.feed import Event
 from deploy.local.layout import Line, time_of
 from deploy.local.turns import Gone, OutageBegan, OutageEnded, Rest, Stop, Turn
-from deploy.words import count, span
 
 _HOME = "Europe/Paris"
 _COLOURS = {

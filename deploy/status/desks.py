@@ -14,9 +14,9 @@ from api.models.desk import DeskState, DeskStatus
 from api.models.slot import Detection, SlotRow
 from configs.clock import clock
 from configs.prefecture import desks
+from configs.words import count, span
 from deploy.status.ask import tables
 from deploy.status.text import BAD, DIM, GOOD, ODD, first, line, listed
-from deploy.words import count, span
 
 _WELL = "watched"  # how the reason of an untroubled desk begins
 

@@ -9,9 +9,9 @@ from redis import Redis
 from rich.text import Text
 
 from configs.clock import clock
+from configs.words import count
 from deploy.status.ask import queue
 from deploy.status.text import BAD, DIM, GOOD, ODD, line
-from deploy.words import count
 
 _LATE = 1.0  # seconds; a desk that waits longer shows that something is slow
 _LOOKED_AT = 2000  # overdue desks that are looked at

@@ -9,9 +9,9 @@ from rich.text import Text
 
 from api.models.desk import HostState, Outage
 from configs.clock import clock
+from configs.words import count, span
 from deploy.status.ask import tables
 from deploy.status.text import BAD, DIM, GOOD, ODD, first, line, listed
-from deploy.words import count, span
 
 _WHOLE = 0.995  # of its budget: what rounds to 100 % is whole
 

@@ -11,9 +11,9 @@ from api.models.notification import Notification, State
 from api.models.slot import Detection
 from api.models.user import Channel
 from configs.clock import clock
+from configs.words import count, span
 from deploy.status.ask import tables
 from deploy.status.text import BAD, DIM, GOOD, ODD, first, line, listed
-from deploy.words import count, span
 
 _DAY = timedelta(days=1)
 RECENT = timedelta(minutes=15)

@@ -18,10 +18,10 @@ from supervisor.xmlrpc import SupervisorTransport
 from api.models.notification import Priority, queue_of
 from api.models.user import Channel
 from configs.clock import clock
+from configs.words import count, span
 from deploy.local.folder import LOGS
 from deploy.status.ask import queue
 from deploy.status.text import BAD, DIM, GOOD, ODD, line, listed
-from deploy.words import count, span
 
 _MB = 1_000_000
 

@@ -73,6 +73,7 @@ def test_all_parts_work(whole: FlaskClient) -> None:
         body = answer.json or {}
         assert body["status"] == "ok"
         assert list(body["parts"]) == ["database", "redis", "eviction", "scrapyd", "workers", "checks"]
+        assert body["parts"]["scrapyd"]["reason"] == "prefenligne: 1 spider"
 
 
 def test_a_keeper_that_is_silent_is_named(whole: FlaskClient, redis_server: redis.Redis) -> None:
@@ -84,7 +85,7 @@ def test_what_the_keeper_saw_is_told(whole: FlaskClient, redis_server: redis.Red
     keeper(redis_server, scrapyd="down")
     assert "scrapyd is down" in parts(whole)["scrapyd"]
     keeper(redis_server, running={})
-    assert "0 of 1" in parts(whole)["scrapyd"]
+    assert parts(whole)["scrapyd"] == "spider processes are missing: prefenligne has 0 of 1"
     redis_server.set("keeper:seen", "not json")
     assert "cannot be asked" in parts(whole)["scrapyd"]
 

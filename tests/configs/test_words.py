@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from deploy.words import count, span
+from configs.words import count, span
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Words for numbers, as the live feed and the status say them."""
+"""Words for numbers: the texts that people read say them alike."""
 
 from datetime import timedelta
 
