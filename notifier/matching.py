@@ -69,18 +69,30 @@ def candidates(
 
 
 def waiting(query: sa.Select[*Asked], detection: Detection, entitled_at: datetime) -> sa.Select[*Asked]:
-    """Narrow a query for alerts to those that wait at a detection's desk and whose user is entitled."""
+    """Narrow a query for alerts to those that wait at a detection's desk and whose user is entitled.
+
+    Most who wait hold no plan: whose targets are here and who is entitled is found in indexes alone, so that rows are
+    read of those few only.
+    """
+    here = _targets_at(detection).subquery()
+    return (
+        query.join(here, here.c.alert_id == Alert.id)
+        .join(AlertTarget, AlertTarget.id == here.c.id)
+        .where(Alert.enabled, Alert.closed_at.is_(None), _entitled(entitled_at))
+    )
+
+
+def _targets_at(detection: Detection) -> sa.CompoundSelect[UUID, UUID]:
+    """Ask for targets that name the desk, or one of its procedures: no target does both, so none comes twice."""
     known = [Procedure(name) for name in detection.procedures if name in Procedure.__members__.values()]
-    at_desk = sa.or_(
-        AlertTarget.desk_id == detection.desk_id,
-        sa.and_(
+    target = sa.select(AlertTarget.id, AlertTarget.alert_id)
+    return sa.union_all(
+        target.where(AlertTarget.desk_id == detection.desk_id),
+        target.where(
             AlertTarget.desk_id.is_(None),
             AlertTarget.prefecture_id == detection.prefecture_id,
             AlertTarget.procedure.in_(known),
         ),
-    )
-    return query.join(AlertTarget, AlertTarget.alert_id == Alert.id).where(
-        at_desk, Alert.enabled, Alert.closed_at.is_(None), _entitled(entitled_at)
     )
 
 

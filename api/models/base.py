@@ -23,6 +23,11 @@ _CONNECTION = {
     "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000,
 }  # fmt: skip
 
+# Our statements are short and many. Workers of a parallel plan take longer to start than matching takes in all, and
+# so does compiling a plan: both are chosen by costs that a wrong estimate makes
+# (https://www.postgresql.org/docs/18/when-can-parallel-query-be-used.html, …/jit-decision.html).
+_PLANS = "-c max_parallel_workers_per_gather=0 -c jit=off"
+
 
 class Base(orm.DeclarativeBase):
     """Every table's class derives from this one; instants are `timestamptz`."""
@@ -81,7 +86,7 @@ def engine() -> sa.Engine:
     """
     seconds = settings().database_seconds
     wait_no_longer_than(seconds)
-    options = f"-c timezone=utc -c statement_timeout={round(seconds * 1000)}"
+    options = f"-c timezone=utc -c statement_timeout={round(seconds * 1000)} {_PLANS}"
     return sa.create_engine(
         database_url(),
         pool_size=5,

@@ -42,6 +42,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
 
 def _measure(engine: sa.Engine, alerts: int, say: Say) -> list[Figure]:
     from api.migrations.__main__ import main as migrate  # noqa: PLC0415 -- reads the environment
+    from api.models.base import session  # noqa: PLC0415
     from api.models.slot import Detection  # noqa: PLC0415
     from notifier import matching, telling  # noqa: PLC0415
 
@@ -57,14 +58,14 @@ def _measure(engine: sa.Engine, alerts: int, say: Say) -> list[Figure]:
     for turn in range(_TURNS):
         place = f"bench_{turn % _PREFECTURES}"
         key, _ = detection(engine, f"{place}/desk", place, list(Procedure)[turn % len(Procedure)].value)
-        with sa.orm.Session(engine) as session:
-            row = session.get_one(Detection, key)
+        with session() as rows:
+            row = rows.get_one(Detection, key)
             began = time.monotonic()
-            matching.candidates(session, row, row.seen_at)
+            matching.candidates(rows, row, row.seen_at)
             queries.append(time.monotonic() - began)
         began = time.monotonic()
-        with sa.orm.Session(engine) as session, session.begin():
-            told += len(telling.match_or_part(session, key, clock()).written)
+        with session() as rows:
+            told += len(telling.match_or_part(rows, key, clock()).written)
         whole.append(time.monotonic() - began)
     say(f"{told / _TURNS:.0f} notifications for each of {_TURNS} detections")
     return [
