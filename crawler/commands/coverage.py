@@ -1,0 +1,137 @@
+"""`scrapy coverage`: what of the country can be watched, and how surely, as the page docs/coverage.md."""
+
+import argparse
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from scrapy.commands import ScrapyCommand
+
+from configs.desk import Desk, Grade, Procedure, WatchLevel
+from configs.prefecture import Prefecture, prefectures
+from configs.settings import SettingsRefused
+from configs.yamlfile import ConfigFileError
+from crawler.catalogue import check_catalogue, system_of
+
+_OPENING = """\
+# Coverage
+
+What the desk files of `configs/prefectures/` hold. Written by `scrapy coverage --write docs/coverage.md`; a test \
+keeps it current.
+
+**Grade** says how sure the address is: `confirmed` (opened and seen by an operator), `unconfirmed` (from a public \
+source, never opened), `stale` (known dead or very old: not checked), `retired` (kept for history). **Watch level** \
+says what a check can prove: `full` (slots), `presence` (only that the procedure exists: a captcha stands before the \
+slots), `none` (a token or a login is needed that we do not have: not checked)."""
+
+_NOTHING = "-"
+_LEVELS = (
+    (WatchLevel.FULL, "slots are seen"),
+    (WatchLevel.PRESENCE, "only its existence is seen"),
+    (WatchLevel.NONE, "not watched"),
+)
+
+
+class Command(ScrapyCommand):
+    """Prints the page, or writes it."""
+
+    requires_project = True
+    requires_crawler_process = False
+
+    def short_desc(self) -> str:
+        """Return the line that `scrapy` shows."""
+        return "Say what of the country can be watched, by department and procedure"
+
+    def syntax(self) -> str:
+        """Return the arguments."""
+        return "[--write FILE]"
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add ours."""
+        super().add_options(parser)
+        parser.add_argument("--write", metavar="FILE", type=Path, help="the file to write it to")
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Print or write it; desk files that are wrong are named."""
+        if args:
+            raise SystemExit(f"scrapy coverage: {args[0]!r} is no argument; use --write FILE")
+        try:
+            check_catalogue()
+            text = page(prefectures())
+            if opts.write is None:
+                print(text, end="")
+            else:
+                opts.write.write_text(text, encoding="utf-8")
+        except (ConfigFileError, SettingsRefused) as error:
+            raise SystemExit(f"scrapy coverage: {error}") from None
+        except OSError as error:
+            raise SystemExit(f"scrapy coverage: cannot write {error.filename}: {error.strerror}") from None
+
+
+def page(found: Mapping[str, Prefecture]) -> str:
+    """Return the page in Markdown."""
+    places = sorted(found.values(), key=lambda each: each.department)
+    desks = [desk for each in places for desk in each.desks]
+    parts = (
+        _OPENING,
+        _summary(places, desks),
+        "## By platform\n\n"
+        + _table(("system", "platform", "grade", "watch level", "desks"), _platforms(desks)),
+        "## By procedure\n\nDepartments with a desk that is checked.\n\n"
+        + _table(("procedure", *(text for _, text in _LEVELS)), _procedures(places)),
+        "## By department\n\nDesks by what a check of them can prove; stale and retired addresses are no longer "
+        "checked. Where nothing is known, the prefecture's own site is where to look.\n\n"
+        + _table(
+            ("department", *(text for _, text in _LEVELS), "stale or retired", "site"), map(_place, places)
+        ),
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _summary(places: Sequence[Prefecture], desks: Sequence[Desk]) -> str:
+    checked = [desk for desk in desks if desk.schedulable]
+    watched = {desk.prefecture_id for desk in checked if desk.watch is WatchLevel.FULL}
+    return (
+        f"{len(places)} prefectures, {len(desks)} desks, {len(checked)} of them checked. "
+        f"{len(watched)} prefectures have a desk whose slots are seen."
+    )
+
+
+def _platforms(desks: Iterable[Desk]) -> Iterator[Sequence[object]]:
+    counted = Counter((system_of(desk), desk.platform, desk.grade, desk.watch) for desk in desks)
+    return ((*key, number) for key, number in sorted(counted.items()))
+
+
+def _procedures(places: Sequence[Prefecture]) -> Iterator[Sequence[object]]:
+    for procedure in Procedure:
+        cells = []
+        for level, _ in _LEVELS:
+            there = [
+                each.department
+                for each in places
+                if any(_serves(desk, procedure, level) for desk in each.desks)
+            ]
+            cells.append(f"all {len(there)}" if len(there) == len(places) else " ".join(there) or _NOTHING)
+        yield (procedure, *cells)
+
+
+def _serves(desk: Desk, procedure: Procedure, level: WatchLevel) -> bool:
+    return procedure in desk.procedures and desk.watch is level and not _former(desk)
+
+
+def _former(desk: Desk) -> bool:
+    return desk.grade in (Grade.STALE, Grade.RETIRED)
+
+
+def _place(place: Prefecture) -> Sequence[object]:
+    now = [desk for desk in place.desks if not _former(desk)]
+    cells = [
+        ", ".join(f"`{desk.slug}`" for desk in now if desk.watch is level) or _NOTHING for level, _ in _LEVELS
+    ]
+    former = len(place.desks) - len(now)
+    return (f"{place.department} {place.name}", *cells, former or _NOTHING, place.site)
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
