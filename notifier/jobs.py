@@ -43,7 +43,7 @@ def match(detection_id: str) -> None:
     key = UUID(detection_id)
     with session() as opened:
         matched = telling.match_or_part(opened, key, clock())
-    nudges.match_parts(key, matched.parts)
+    nudges.match_parts(key, matched.parts, matched.times)
     _send(matched.written)
 
 

@@ -58,11 +58,15 @@ def match(detection_id: UUID, times: int = 0) -> None:
         _ask(CRITICAL, _MATCH, (str(detection_id),), f"match-{detection_id}-{times}")
 
 
-def match_parts(detection_id: UUID, numbers: Iterable[int]) -> None:
-    """Have parts of a detection matched; one that waits already is not asked for again."""
+def match_parts(detection_id: UUID, numbers: Iterable[int], times: int = 0) -> None:
+    """Have parts of a detection matched; `times` is how often the detection was nudged before.
+
+    The job of a worker that died stays behind under its id for an hour: each nudge asks by ids of its own.
+    """
     with _forgiving("match_parts"):
         for number in numbers:
-            _ask(MANY, _MATCH_PART, (str(detection_id), number), f"part-{detection_id}-{number}")
+            job_id = f"part-{detection_id}-{number}-{times}"
+            _ask(MANY, _MATCH_PART, (str(detection_id), number), job_id)
 
 
 def catch_up(alert_id: UUID) -> None:

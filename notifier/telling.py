@@ -23,10 +23,14 @@ _LOCK = 0x524456  # "RDV": whose advisory locks these are
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """What came of it: notifications to deliver, or the numbers of the parts that those who wait were put into."""
+    """What came of it: notifications to deliver, or the numbers of the parts that those who wait were put into.
+
+    `times` is how often the detection was nudged before.
+    """
 
     written: list[UUID] = field(default_factory=list)
     parts: list[int] = field(default_factory=list)
+    times: int = 0
 
 
 def match_detection(session: Session, detection_id: UUID, now: datetime) -> list[UUID]:
@@ -50,7 +54,8 @@ def match_or_part(session: Session, detection_id: UUID, now: datetime) -> Matche
     if len(found) <= many:
         return Matched(_match(session, detection, found, now))
     detection.next_nudge_at = next_nudge(now, detection.nudges)
-    return Matched(parts=parts.left(session, detection_id) or parts.make(session, detection))
+    numbers = parts.left(session, detection_id) or parts.make(session, detection)
+    return Matched(parts=numbers, times=detection.nudges)
 
 
 def match_part(session: Session, detection_id: UUID, number: int, now: datetime) -> list[UUID]:

@@ -106,6 +106,19 @@ def test_parts_whose_jobs_were_lost_are_asked_for_again_and_only_those(
     assert asked == [[str(seen), number] for number in (0, 1, 3)]
 
 
+def test_parts_whose_workers_died_with_their_jobs_are_asked_for_again(
+    crowd: list[Person], queued: Queued, frozen: time_machine.Traveller, redis_server: Any
+) -> None:
+    seen = detection()
+    match(str(seen))
+    redis_server.delete("rq:queue:many")  # as popping does: the jobs themselves stay
+    frozen.shift(3)
+    Sweep().turn()
+    match(str(seen))
+    asked = [told for name, told in queued("many") if name == "notifier.jobs.match_part"]
+    assert asked == [[str(seen), number] for number in range(4)]
+
+
 def test_a_part_whose_transaction_fails_is_still_to_be_done(
     crowd: list[Person], queued: Queued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
