@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -29,7 +30,7 @@ _APART = 0.05  # seconds between two single alerts
 _PATIENCE = 120.0
 _LEDGER = """
 SELECT extract(epoch FROM n.accepted_at - n.seen_at) FROM notifications n
-WHERE n.accepted_at IS NOT NULL AND n.params->>'desk_id' LIKE :desk"""
+WHERE n.accepted_at IS NOT NULL AND n.params->>'detection_id' = ANY(:detections)"""
 
 
 def run(effort: Effort, say: Say) -> list[Figure]:
@@ -63,6 +64,7 @@ def _tellers() -> Iterator[str]:
         ends.callback(valkey.stop)
         postgres.create("bench")
         os.environ |= sandbox_environment(state, ports, postgres.url("bench"), valkey.url())
+        os.environ["PROGRAM"] = "notifier"
         del os.environ["PREFECTURES_DIR"]  # nothing is watched here: the shipped files do
         settings.cache_clear()
         subprocess.run([sys.executable, "-m", "api.migrations", "upgrade"], check=True, capture_output=True)
@@ -82,35 +84,30 @@ def _works(log: Path) -> bool:
 
 def _tell(engine: sa.Engine, people: int, turn: int, singles: int, say: Say) -> tuple[float, list[float]]:
     """Let one slot open for all, then one each for others as long as that takes; return both delays in seconds."""
-    before = _accepted(engine, _AWAITED)
-    seen, _ = detection(engine, _AWAITED, _PREFECTURE, _PROCEDURE)
-    notifier.detection_seen(seen)
+    crowd, _ = detection(engine, _AWAITED, _PREFECTURE, _PROCEDURE)
+    notifier.detection_seen(crowd)
+    alone = []
     for number in range(singles):
-        alone, _ = detection(engine, f"single_91/desk-{1 + turn * singles + number}", "single_91", _PROCEDURE)
-        notifier.detection_seen(alone)
+        desk = f"single_91/desk-{1 + turn * singles + number}"
+        alone.append(detection(engine, desk, "single_91", _PROCEDURE)[0])
+        notifier.detection_seen(alone[-1])
         time.sleep(_APART)
-        if len(_accepted(engine, _AWAITED)) == len(before) + people:
+        if len(_accepted(engine, [crowd])) == people:
             break
-    told = number + 1
-    nowhere = Path(os.devnull)
+    newest = max(_all_accepted(engine, [crowd], people))
+    say(f"{people} people told in {newest:.2f} s, {len(alone)} single ones meanwhile")
+    return newest, _all_accepted(engine, alone, len(alone))
+
+
+def _all_accepted(engine: sa.Engine, detections: Sequence[UUID], many: int) -> list[float]:
     wait_until(
-        lambda: len(_accepted(engine, _AWAITED)) == len(before) + people,
-        nowhere, what="the crowd", seconds=_PATIENCE,
+        lambda: len(_accepted(engine, detections)) == many,
+        Path(os.devnull), what=f"{many} messages", seconds=_PATIENCE,
     )  # fmt: skip
-    wait_until(
-        lambda: len(_accepted(engine, "single_91/%")) >= told,
-        nowhere,
-        what="the single ones",
-        seconds=_PATIENCE,
-    )
-    newest = sorted(_accepted(engine, _AWAITED))
-    alone_ones = _accepted(engine, "single_91/%")
-    say(f"{people} people told in {newest[-1]:.2f} s, {told} single ones meanwhile")
-    with engine.begin() as connection:
-        connection.execute(sa.text("DELETE FROM notifications"))
-    return newest[-1], alone_ones
+    return _accepted(engine, detections)
 
 
-def _accepted(engine: sa.Engine, desk: str) -> list[float]:
+def _accepted(engine: sa.Engine, detections: Sequence[UUID]) -> list[float]:
     with engine.connect() as connection:
-        return [float(each) for each in connection.scalars(sa.text(_LEDGER), {"desk": desk})]
+        of_them = {"detections": [str(each) for each in detections]}
+        return [float(each) for each in connection.scalars(sa.text(_LEDGER), of_them)]
