@@ -20,11 +20,15 @@ class Known:
     place_key: str
     moment: str
     starts_at: datetime | None
+    seen_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one check showed. `now`: when it was read; `zone` and `last_day` are the desk's."""
+    """What one check showed. `now`: when it was read; `zone` and `last_day` are the desk's.
+
+    `whole_before`: since when, before this check, every place had been covered once at least (None: never).
+    """
 
     outcome: Outcome
     slots: tuple[Slot, ...]
@@ -32,6 +36,7 @@ class Seen:
     now: datetime
     zone: ZoneInfo
     last_day: date
+    whole_before: datetime | None = None
 
     @property
     def today(self) -> date:
@@ -109,9 +114,18 @@ def _day(row: Known, zone: ZoneInfo) -> date | None:
     return row.starts_at.astimezone(zone).date() if row.starts_at else date.fromisoformat(row.moment[:10])
 
 
+def _first_time(row: Known, seen: Seen) -> bool:
+    """Tell whether no answer before this one could have shown the row since it was last seen, and did not."""
+    return row.seen_at is None or seen.whole_before is None or seen.whole_before <= row.seen_at
+
+
 def _covers(row: Known, seen: Seen) -> bool:
     """Tell whether the reading answered for the row's place on its day; for `open`, for every day watched."""
-    windows = [each for each in seen.covered if each.place_key in (None, row.place_key)]
+    windows = [
+        each
+        for each in seen.covered
+        if each.place_key in (None, row.place_key) and not (each.doubtful and _first_time(row, seen))
+    ]
     day = _day(row, seen.zone)
     if day is not None:
         return any((w.first or date.min) <= day <= (w.last or date.max) for w in windows)

@@ -72,10 +72,11 @@ class _Step:
     method: str
     body: bytes
     headers: dict[str, str]
+    until: str = ""
 
     def request(self, left: float) -> Request:
         """Return it as Scrapy sends it, with the seconds it has."""
-        meta = {"download_timeout": left}
+        meta = {"download_timeout": left, "until": self.until}
         return Request(
             self.url, method=self.method, headers=self.headers, body=self.body, meta=meta, dont_filter=True
         )
@@ -169,18 +170,23 @@ class Session:
 
 
 def _first(ask: Ask, referer: str | None) -> _Step:
-    headers = dict(ask.headers)
+    headers = dict(ask.headers) | _secrets(ask)
     if referer and same_site(referer, ask.url):
         headers.setdefault("Referer", referer)
     if ask.json is not None:
-        return _Step(
-            ask.url, ask.method, json.dumps(ask.json).encode(), {"Content-Type": "application/json"} | headers
-        )
+        kind = {"Content-Type": "application/json"}
+        return _Step(ask.url, ask.method, json.dumps(ask.json).encode(), kind | headers, ask.until)
     if ask.method == "POST":
         form = "application/x-www-form-urlencoded"
         return _Step(ask.url, ask.method, urlencode(ask.form).encode(), {"Content-Type": form} | headers)
     query = ("&" if "?" in ask.url else "?") + urlencode(ask.form) if ask.form else ""
     return _Step(ask.url + query, ask.method, b"", headers)
+
+
+def _secrets(ask: Ask) -> dict[str, str]:
+    """Return the headers that carry settings; one that is not set is left out, and the site says so."""
+    values = {header: getattr(settings(), name) for header, name in ask.secrets.items()}
+    return {header: value.get_secret_value() for header, value in values.items() if value}
 
 
 def _routed(request: Request) -> Request:

@@ -5,8 +5,10 @@ What a handler must do: https://docs.scrapy.org/en/latest/topics/download-handle
 """
 
 import asyncio
+from typing import ClassVar
 
 import aiohttp
+from aiohttp.client_middlewares import ClientMiddlewareType
 from scrapy import Request
 from scrapy.core.downloader.handlers.base import BaseDownloadHandler
 from scrapy.crawler import Crawler
@@ -43,6 +45,8 @@ _KINDS: dict[type[aiohttp.ClientError], type[Exception]] = {
 class AiohttpHandler(BaseDownloadHandler):
     """One pool of connections; nothing waits for a place in it, for the feeder counts the places."""
 
+    middlewares: ClassVar[tuple[ClientMiddlewareType, ...]] = ()
+
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         settings = crawler.settings
@@ -55,6 +59,7 @@ class AiohttpHandler(BaseDownloadHandler):
             auto_decompress=False,  # crawler/unpacking.py proves the page whole
             skip_auto_headers=_UNASKED,
             timeout=_UNWATCHED,
+            middlewares=self.middlewares,
         )
 
     async def download_request(self, request: Request) -> Response:
@@ -90,20 +95,26 @@ class AiohttpHandler(BaseDownloadHandler):
             allow_redirects=False,
             proxy=request.meta.get("proxy"),
         ) as answer:
-            headers = Headers(answer.headers.items())
-            body = await self._body(answer)
-        kind = responsetypes.from_args(headers=headers, url=request.url, body=body)
-        return kind(request.url, status=answer.status, headers=headers, body=body)
+            return await whole_answer(answer, request.url, self._largest)
 
-    async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
-        if (announced := answer.content_length or 0) > self._largest:
-            raise DownloadCancelledError(f"{announced} bytes are announced, {self._largest} are read at most")
-        body = b""
-        async for chunk in answer.content.iter_any():
-            body += chunk
-            if len(body) > self._largest:
-                raise DownloadCancelledError(f"there are more than {self._largest} bytes")
-        return body
+
+async def whole_answer(answer: aiohttp.ClientResponse, url: str, largest: int) -> Response:
+    """Read an answer to its end and return it as Scrapy's; `largest` is in bytes.
+
+    Raises:
+        scrapy.exceptions.DownloadCancelledError: it is larger.
+        aiohttp.ClientError: it broke off.
+    """
+    if (announced := answer.content_length or 0) > largest:
+        raise DownloadCancelledError(f"{announced} bytes are announced, {largest} are read at most")
+    body = b""
+    async for chunk in answer.content.iter_any():
+        body += chunk
+        if len(body) > largest:
+            raise DownloadCancelledError(f"there are more than {largest} bytes")
+    headers = Headers(answer.headers.items())
+    kind = responsetypes.from_args(headers=headers, url=url, body=body)
+    return kind(url, status=answer.status, headers=headers, body=body)
 
 
 def _sorted(error: aiohttp.ClientError) -> Exception:

@@ -19,7 +19,7 @@ from crawler.items import CheckItem
 from crawler.reading import Slot
 
 _KNOWN = sa.text("""
-SELECT id, desk_id, place_key, moment, starts_at FROM slots WHERE desk_id = ANY(:desks) AND gone_at IS NULL
+SELECT id, desk_id, place_key, moment, starts_at, seen_at FROM slots WHERE desk_id = ANY(:desks) AND gone_at IS NULL
 """)
 _GONE = sa.text("""
 UPDATE slots s SET gone_at = greatest(n.at, s.seen_at), gone_reason = n.reason
@@ -63,7 +63,7 @@ def known(session: Session, desk_ids: Sequence[str]) -> dict[str, list[Known]]:
     """Return the open slots of desks."""
     found: dict[str, list[Known]] = defaultdict(list)
     for row in session.execute(_KNOWN, {"desks": list(desk_ids)}):
-        found[row.desk_id].append(Known(row.id, row.place_key, row.moment, row.starts_at))
+        found[row.desk_id].append(Known(row.id, row.place_key, row.moment, row.starts_at, row.seen_at))
     return found
 
 

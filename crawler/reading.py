@@ -60,12 +60,14 @@ class Slot:
 class Covered:
     """What a page answered for: one place (None: all of the desk) between two local dates, both included.
 
-    An end that is None is open: everything from, everything until.
+    An end that is None is open: everything from, everything until. `doubtful`: the page may leave slots out without
+    saying so, so that only the second answer in a row without a slot closes it.
     """
 
     place_key: str | None = None
     first: date | None = None
     last: date | None = None
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,9 @@ class Ask:
     """One request a platform wants made. `step` is the platform's own name for the page it expects.
 
     Lower ranks are asked first. `turn` counts the visits that began with its place, where places take turns; None:
-    all visits count.
+    all visits count. `secrets` are headers whose values are settings: they are put in as the request leaves and
+    stand nowhere else. A `ws://` or `wss://` address opens a socket: `json` is the one message that is sent, and
+    the answer ends with the first frame that holds `until` (see crawler/frames.py).
     """
 
     url: str
@@ -82,6 +86,8 @@ class Ask:
     form: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     json: Any = None
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    secrets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    until: str = ""
     place: Place = ANYWHERE
     window: Covered | None = None
     rank: int = 0

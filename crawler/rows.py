@@ -125,7 +125,7 @@ def _look(session: Session, ends: Sequence[_End], now: datetime) -> list[UUID]:
     if not looks:
         return []
     known = opened.known(session, [end.desk.id for end in looks])
-    return opened.write(session, [_compared(end.desk, end.result, known) for end in looks], now)
+    return opened.write(session, [_compared(end, known) for end in looks], now)
 
 
 def _check_columns(results: Sequence[Result]) -> Columns:
@@ -175,8 +175,9 @@ def _visit(end: _End, rest: datetime | None, now: datetime) -> Finish:
     )
 
 
-def _compared(desk: Desk, result: Result, known: dict[str, list[Known]]) -> opened.Look:
-    check, today = result.check, result.seen_at.astimezone(desk.zone).date()
-    last_day = today + timedelta(days=desk.horizon)
-    seen = Seen(check.outcome, check.slots, check.covered, result.seen_at, desk.zone, last_day)
+def _compared(end: _End, known: dict[str, list[Known]]) -> opened.Look:
+    desk, result, check = end.desk, end.result, end.result.check
+    last_day = result.seen_at.astimezone(desk.zone).date() + timedelta(days=desk.horizon)
+    before = end.row.whole_before
+    seen = Seen(check.outcome, check.slots, check.covered, result.seen_at, desk.zone, last_day, before)
     return opened.Look(desk, check, seen, known.get(desk.id, []))

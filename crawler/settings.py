@@ -109,6 +109,8 @@ SPIDER_MIDDLEWARES: dict[str, int | None] = {
 DOWNLOAD_HANDLERS: dict[str, Any] = {
     "http": "crawler.handler.AiohttpHandler",
     "https": "crawler.handler.AiohttpHandler",
+    "ws": "crawler.sockets.SocketHandler",
+    "wss": "crawler.sockets.SocketHandler",
     "file": None,
     "ftp": None,
     "s3": None,

@@ -33,10 +33,14 @@ def _port(parts: SplitResult) -> int:
 
 
 def on_wire(url: str, stand_ins: Mapping[str, str]) -> str:
-    """Return where an address is really asked: at its stand-in (keys are `name` or `name:port`), else itself."""
+    """Return where an address is really asked: at its stand-in (keys are `name` or `name:port`), else itself.
+
+    Stand-ins speak without TLS: `http`, or `ws` for a socket.
+    """
     parts = urlsplit(url)
     stand_in = stand_ins.get(host_of(url)) or stand_ins.get(parts.hostname or "")
-    return urlunsplit(parts._replace(scheme="http", netloc=stand_in)) if stand_in else url
+    plain = "ws" if parts.scheme in ("ws", "wss") else "http"
+    return urlunsplit(parts._replace(scheme=plain, netloc=stand_in)) if stand_in else url
 
 
 def refuse_far(url: str, settings: Settings) -> None:

@@ -41,5 +41,6 @@ def load(case: Path) -> Page:
 def _ask(url: str, told: dict[str, Any]) -> Ask:
     place = Place(*told.get("place", [""]))
     window = told.get("window")
-    covered = Covered(place.key, *map(date.fromisoformat, window)) if window else None
+    first, last = map(date.fromisoformat, window) if window else (None, None)
+    covered = Covered(place.key, first, last) if window else None
     return Ask(url, told.get("step", ""), place=place, window=covered)

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -49,6 +50,24 @@ def test_a_slot_that_is_still_open_is_seen_again_and_no_news() -> None:
 
 def test_a_slot_that_is_covered_and_not_shown_is_taken() -> None:
     assert look([row(HOUR)], covered=WHOLE) == Change(gone=((1, GoneReason.TAKEN),))
+
+
+def test_where_absence_is_doubtful_only_the_second_answer_in_a_row_closes() -> None:
+    def left(whole_before: datetime | None, seen_at: datetime | None = NOW) -> bool:
+        known = [replace(row(HOUR), seen_at=seen_at)]
+        seen = Seen(Outcome.NO_SLOTS, (), (Covered(doubtful=True),), NOW, PARIS, LAST, whole_before)
+        return not compare(known, seen).gone
+
+    assert left(None)
+    assert left(NOW), "the answer before this one is the one that showed it"
+    assert left(NOW - timedelta(minutes=1))
+    assert left(NOW + timedelta(minutes=1), seen_at=None)
+    assert not left(NOW + timedelta(minutes=1))
+
+
+def test_a_sure_answer_closes_beside_a_doubtful_one() -> None:
+    assert look([row(HOUR)], covered=[Covered(doubtful=True)]).gone == ()
+    assert look([row(HOUR)], covered=[Covered(doubtful=True), Covered("a")]).gone
 
 
 def test_a_slot_whose_place_or_date_is_not_covered_stays() -> None:

@@ -16,11 +16,12 @@ from api.models.base import engine, session
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState, Outage
 from api.models.slot import Detection, GoneReason, SlotRow
+from configs.clock import clock
 from configs.desk import Desk
 from configs.outcome import Outcome
 from crawler import due, record
 from crawler.items import CheckItem
-from crawler.reading import Covered
+from crawler.reading import Covered, Slot
 from crawler.rows import Result, Written
 from tests.crawler.checks import HOST, HOUR, NOW, check, entry, slot
 
@@ -158,6 +159,24 @@ def test_a_slot_that_went_and_comes_back_is_new_again(write: Callable[..., None]
         None,
     ]
     assert len(rows_of(Detection)) == 2
+
+
+def test_where_absence_is_doubtful_a_slot_goes_at_the_second_answer_in_a_row_without_it(
+    write: Callable[..., None], frozen: time_machine.Traveller
+) -> None:
+    doubt = (Covered(doubtful=True),)
+
+    def gone(token: int, *slots: Slot, **more: Any) -> list[GoneReason | None]:
+        frozen.shift(30)
+        write(check("a", token, *slots, covered=doubt, started_at=clock(), **more))
+        return [row.gone_reason for row in rows_of(SlotRow)]
+
+    assert gone(1, slot()) == [None]
+    assert gone(2) == [None]
+    assert gone(3, slot()) == [None]
+    assert gone(4) == [None]
+    assert gone(5, outcome=Outcome.OVERLOADED) == [None]
+    assert gone(6) == [GoneReason.TAKEN]
 
 
 def test_several_desks_of_a_batch_get_a_detection_each(

@@ -49,6 +49,8 @@ def test_a_stand_in_is_found_by_name_or_by_name_and_port() -> None:
     assert on_wire(f"{HERE}?a=1", stand_ins) == "http://127.77.0.91:8800/booking/create/1?a=1"
     assert on_wire("https://a.gouv.fr:8443/x", stand_ins) == "http://127.77.0.1:1/x"
     assert on_wire("https://a.gouv.fr/x", stand_ins) == "https://a.gouv.fr/x"
+    assert on_wire("wss://www.essonne.gouv.fr/x", stand_ins) == "ws://127.77.0.91:8800/x"
+    assert on_wire("wss://a.gouv.fr/x", stand_ins) == "wss://a.gouv.fr/x"
 
 
 @pytest.mark.parametrize("env", ["test", "sandbox", "development"])

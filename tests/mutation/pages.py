@@ -77,7 +77,7 @@ def _golden(case: Path) -> Original:
         case.name.startswith(OPEN_STEPS),
         told["outcome"],
         mended=(page.ask.window,) if page.ask.window else (),
-        alone=(Covered(None, *map(_day, alone)),) if alone else covered,
+        alone=(Covered(None, _day(alone[0]), _day(alone[1])),) if alone else covered,
     )
     return Original(name_of(case), case.parent.name, page, truth)
 
