@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from crawler.reading import Covered, Page, Place, Slot, Visit
@@ -39,9 +39,20 @@ def answered(place: Place, asked: Covered | None, shown: tuple[date, date] | Non
 
 
 def within(window: Covered, slots: Iterable[Slot], zone: ZoneInfo) -> bool:
-    """Tell whether all slots with an hour lie on days of the window, in the desk's zone."""
-    days = [slot.moment.astimezone(zone).date() for slot in slots if isinstance(slot.moment, datetime)]
+    """Tell whether all slots whose day is known lie on days of the window, in the desk's zone."""
+    days = [day_of(slot.moment, zone) for slot in slots if slot.moment is not None]
     return all((window.first or date.min) <= day <= (window.last or date.max) for day in days)
+
+
+def day_of(moment: date, zone: tzinfo | None) -> date:
+    """Return the local date of an instant; a date is its own."""
+    return moment.astimezone(zone).date() if isinstance(moment, datetime) else moment
+
+
+def instant_of(wall: datetime, zone: ZoneInfo) -> datetime | None:
+    """Return a naive wall clock of a zone in UTC: the earlier one where it comes twice, None where it never comes."""
+    instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    return instant if instant.astimezone(zone).replace(tzinfo=None) == wall else None
 
 
 def linked_hours(page: Page, link: re.Pattern[str]) -> tuple[list[datetime], list[str]]:

@@ -7,6 +7,7 @@ from itertools import count as ascending
 from typing import NamedTuple
 
 from configs.words import count
+from crawler.calendars import day_of
 from crawler.reading import Ask, Covered, Outcome, Reading, Slot
 
 # A refusal is answered by rest: nothing more is asked. Any other trouble (a busy calendar, a page understood by no
@@ -127,10 +128,25 @@ class Tally:
     def _slots(self) -> tuple[Slot, ...]:
         """Return what was seen, and what stands in for it where a place is known to be open and no more."""
         waiting = {ask.place.key for _, _, ask in self._queue} | self._unsettled
-        standing = {(key, "open"): slot for key, slot in self._fallback.items() if key in waiting}
+        standing = {
+            (key, slot.moment_text): slot
+            for key, slot in self._fallback.items()
+            if key in waiting and not self._answered(slot)
+        }
         slots = list((standing | self._seen).values())
         timed = {slot.place.key for slot in slots if slot.moment is not None}
         return tuple(slot for slot in slots if slot.moment is not None or slot.place.key not in timed)
+
+    def _answered(self, slot: Slot) -> bool:
+        """Whether a slot that was only named is past, or its day was covered since: then what was shown counts."""
+        if slot.moment is None:
+            return False
+        day = day_of(slot.moment, self._now.tzinfo)
+        return self._gone(slot) or any(
+            each.place_key in (None, slot.place.key)
+            and (each.first or date.min) <= day <= (each.last or date.max)
+            for each in self._covered
+        )
 
     def _gone(self, slot: Slot) -> bool:
         if isinstance(slot.moment, datetime):

@@ -15,7 +15,7 @@ from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from configs.clock import clock
-from crawler.platforms import Platform, UnknownPlatform, platform
+from crawler.platforms import Platform, UnknownPlatform, example, platform
 from crawler.reading import Ask, Covered, Page, Reading, Slot, Visit
 from crawler.walls import interpret
 
@@ -81,10 +81,10 @@ def _zone(name: str) -> ZoneInfo:
 def _page(reader: Platform, body: bytes, opts: Namespace) -> Page:
     """Build the page as the crawl would have it, as if it had come today."""
     today = clock().astimezone(opts.zone).date()
-    visit = Visit(reader.EXAMPLE, today, opts.zone, reader.Parameters())
+    visit = example(reader, today, opts.zone)
     page = Page(visit.url, opts.status, body, visit, Ask(visit.url))
     url = opts.url or next((trace for trace in _traces(page) if _is_of(reader, trace, visit)), reader.EXAMPLE)
-    visit = Visit(url, today, opts.zone, reader.Parameters())
+    visit = example(reader, today, opts.zone, url)
     reader.first(visit)  # an address that is not this platform's is refused here, in its words
     return Page(url, opts.status, body, visit, Ask(url))
 
@@ -107,15 +107,13 @@ def _is_of(reader: Platform, url: str, visit: Visit) -> bool:
 
 def describe(reading: Reading, zone: ZoneInfo) -> dict[str, Any]:
     """Return a reading as JSON values; instants in the desk's zone, with their offset."""
-    leads = [_ask(ask) for ask in reading.asks] or (
-        [{"at": _moment(reading.next_at, zone)}] if reading.next_at else None
-    )
+    named = [{"at": _moment(reading.next_at, zone)}] if reading.next_at else []
     return {
         "outcome": reading.outcome,
         "slots": [_slot(slot, zone) for slot in reading.slots],
         "covered": [_covered(covered) for covered in reading.covered],
         "reason": reading.reason,
-        "next": leads,
+        "next": [*named, *map(_ask, reading.asks)] or None,
     }
 
 

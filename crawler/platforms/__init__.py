@@ -1,9 +1,13 @@
 """The platforms, found by being here: one file each, pure: what to ask, how to read the answer."""
 
+from collections.abc import Mapping
+from datetime import date
 from functools import lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Protocol, cast
+from types import MappingProxyType
+from typing import Any, Protocol, cast
+from zoneinfo import ZoneInfo
 
 from configs.strict import Strict
 from crawler.reading import Ask, Page, Reading, Visit
@@ -14,12 +18,13 @@ class UnknownPlatform(LookupError):
 
 
 class Platform(Protocol):
-    """What a platform's module offers."""
+    """What a platform's module offers; what `_DEFAULTS` names it may leave out."""
 
     SYSTEM: str  # the booking system whose spider checks it
     BUDGET: int  # requests a minute and host, for all processes
     COST: int  # requests of the cheapest visit, redirects counted
     EXAMPLE: str  # an address of its shape, for saved pages that name none
+    EXAMPLE_PARAMETERS: Mapping[str, Any]  # what a desk there would have to say under `parameters`
     Parameters: type[Strict]  # what a desk's YAML may say under `parameters`
 
     def first(self, visit: Visit) -> Ask:
@@ -32,11 +37,23 @@ class Platform(Protocol):
         """Tell whether this request would take a slot: the base never makes it, nor follows there."""
 
 
+def _takes_nothing(url: str, method: str) -> bool:  # noqa: ARG001 -- a platform's own tells by them
+    return False
+
+
+_DEFAULTS = {
+    "BUDGET": 6,
+    "COST": 1,
+    "EXAMPLE_PARAMETERS": MappingProxyType({}),
+    "Parameters": Strict,
+    "forbidden": _takes_nothing,
+}
+
+
 @lru_cache(maxsize=1)
 def platforms() -> dict[str, Platform]:
     """Return every platform by name, which is its file's."""
-    names = sorted(module.name for module in iter_modules(__path__))
-    return {name: cast("Platform", import_module(f"{__name__}.{name}")) for name in names}
+    return {name: _loaded(name) for name in sorted(module.name for module in iter_modules(__path__))}
 
 
 def platform(name: str) -> Platform:
@@ -50,3 +67,16 @@ def platform(name: str) -> Platform:
     except KeyError:
         known = ", ".join(platforms())
         raise UnknownPlatform(f"no platform {name!r}: there are {known}") from None
+
+
+def example(reader: Platform, today: date, zone: ZoneInfo, url: str | None = None) -> Visit:
+    """Return a visit to the platform's example, or to another address with the example's parameters."""
+    return Visit(url or reader.EXAMPLE, today, zone, reader.Parameters(**reader.EXAMPLE_PARAMETERS))
+
+
+def _loaded(name: str) -> Platform:
+    module = import_module(f"{__name__}.{name}")
+    for each, default in _DEFAULTS.items():
+        if not hasattr(module, each):
+            setattr(module, each, default)
+    return cast("Platform", module)

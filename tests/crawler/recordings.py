@@ -4,12 +4,14 @@ import csv
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from crawler.platforms import platform, platforms
-from crawler.reading import Ask, Page, Visit
+from crawler.platforms import example, platform, platforms
+from crawler.reading import Ask, Page
 from tests.crawler.pages import TODAY
 
 ROOT = Path(__file__).parents[2]
+PARIS = ZoneInfo("Europe/Paris")
 RECORDINGS = Path(os.environ.get("RECORDINGS") or ROOT.parent / "shared" / "booking-systems" / "fixtures")
 
 
@@ -59,5 +61,5 @@ def rows() -> list[Row]:
 def page_of(row: Row) -> Page:
     """Return a recorded answer as the crawl would hand it over."""
     reader = platform(row.platform)
-    visit = Visit(reader.EXAMPLE, TODAY, parameters=reader.Parameters())
+    visit = example(reader, TODAY, PARIS)
     return Page(visit.url, row.status, (RECORDINGS / row.file).read_bytes(), visit, Ask(visit.url))

@@ -1,11 +1,12 @@
 import re
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.calendars import answered, linked_hours, week, weeks
+from crawler.calendars import answered, day_of, instant_of, linked_hours, week, weeks
 from crawler.reading import Covered, Place
 from tests.crawler.pages import TODAY, page, visit
 
@@ -64,3 +65,23 @@ def test_linked_hours_are_instants_in_the_pages_order_each_once() -> None:
     hours, odd = linked_hours(page(f"<p>{body}<a href='/pick/soon'>x</a><a href='/other/1'>x</a></p>"), LINK)
     assert hours == [datetime.fromtimestamp(1795249632, UTC), datetime.fromtimestamp(1795249000, UTC)]
     assert odd == ["/pick/soon"]
+
+
+@pytest.mark.parametrize(
+    ("wall", "zone", "expected"),
+    [
+        ("2027-03-28T01:59", "Europe/Paris", datetime(2027, 3, 28, 0, 59, tzinfo=UTC)),
+        ("2027-03-28T02:30", "Europe/Paris", None),  # never comes
+        ("2027-03-28T03:00", "Europe/Paris", datetime(2027, 3, 28, 1, 0, tzinfo=UTC)),
+        ("2026-10-25T02:30", "Europe/Paris", datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),  # comes twice
+        ("2026-11-24T09:00", "Indian/Reunion", datetime(2026, 11, 24, 5, tzinfo=UTC)),
+    ],
+)
+def test_a_wall_clock_is_an_instant_of_its_zone(wall: str, zone: str, expected: datetime | None) -> None:
+    assert instant_of(datetime.fromisoformat(wall), ZoneInfo(zone)) == expected
+
+
+def test_an_instant_has_the_date_of_its_zone() -> None:
+    late = datetime(2026, 11, 24, 22, tzinfo=UTC)
+    assert day_of(late, ZoneInfo("Indian/Reunion")) == date(2026, 11, 25)
+    assert day_of(date(2026, 11, 24), ZoneInfo("Indian/Reunion")) == date(2026, 11, 24)

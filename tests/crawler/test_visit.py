@@ -280,3 +280,27 @@ def test_a_visit_without_a_request_left_before_it_proved_anything_is_nobodys_fau
     assert first
     tally.leave(first)
     assert tally.result().outcome is Outcome.OVERLOADED
+
+
+def named(moment: datetime | date, *asks: Ask) -> Reading:
+    return leads(*asks, fallback=(Slot(A, moment),), reason="the next availability")
+
+
+def test_a_named_date_stands_where_it_was_not_opened() -> None:
+    result, _ = run({"0": named(SOON, ask("w1", week=0))})
+    assert (result.outcome, result.slots) == (Outcome.SLOTS, (Slot(A, SOON),))
+    result, _ = run({"0": named(SOON, ask("w1", week=0))}, limit=1)
+    assert (result.outcome, result.slots) == (Outcome.SLOTS, (Slot(A, SOON),))
+
+
+def test_a_named_date_whose_day_was_answered_for_counts_no_more() -> None:
+    opened = Reading(Outcome.NO_SLOTS, "nothing", covered=(Covered(A.key, NOW.date(), SOON.date()),))
+    later = leads(ask("w9", week=9), covered=opened.covered)
+    for answer in (opened, later):
+        result, _ = run({"0": named(SOON, ask("w1", week=0)), "w1": answer}, limit=2)
+        assert (result.outcome, result.slots) == (Outcome.NO_SLOTS, ())
+
+
+def test_a_named_date_that_is_past_is_no_slot() -> None:
+    result, _ = run({"0": named(NOW - timedelta(days=1), ask("w1", week=0))})
+    assert (result.outcome, result.slots) == (Outcome.UNREADABLE, ())

@@ -4,9 +4,9 @@ import pytest
 
 from configs.strict import Strict
 from crawler import platforms
-from crawler.platforms import UnknownPlatform, platform
-from crawler.reading import Visit
+from crawler.platforms import UnknownPlatform, example, platform
 from tests.crawler.pages import TODAY
+from tests.crawler.recordings import PARIS
 
 NAMES = sorted(platforms.platforms())
 
@@ -32,5 +32,5 @@ def test_a_platform_says_what_the_base_needs(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_platform_can_begin_a_visit_to_its_own_example(name: str) -> None:
     found = platform(name)
-    ask = found.first(Visit(found.EXAMPLE, TODAY, parameters=found.Parameters()))
+    ask = found.first(example(found, TODAY, PARIS))
     assert not found.forbidden(ask.url, ask.method)
