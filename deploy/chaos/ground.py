@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deploy.chaos.names import Names
 from deploy.chaos.world import World
-from deploy.sandbox.addresses import site_host
+from deploy.sandbox.addresses import department_host
 
 _MARK = "RDV_CHAOS_NAMESPACE"
 _DISK = "700m"
@@ -39,7 +39,7 @@ def ground(state: Path) -> Iterator[World]:
         return
     _mount("-t", "tmpfs", "-o", f"size={_DISK}", "none", str(state))
     try:
-        names = Names(site_host(NAMED))
+        names = Names(department_host(NAMED))
     except PermissionError:  # port 53 is for root alone
         names = None
     resolver = _resolver(state, names) if names else []
@@ -65,7 +65,7 @@ def _resolver(state: Path, names: Names) -> list[str]:
 
 def named(text: str) -> str:
     """Let one site of the desk files be known by a name: `localhost`, the only one that is asked here."""
-    return text.replace(site_host(NAMED), "localhost")
+    return text.replace(department_host(NAMED), "localhost")
 
 
 def _mount(*arguments: str) -> None:

@@ -13,8 +13,8 @@ from configs.clock import clock
 from configs.desk import Desk
 from deploy.chaos.journal import Journal, Opening
 from deploy.local.ports import Ports
-from deploy.sandbox.addresses import SENDGRID, TELEGRAM, TWILIO, site_host, url
-from deploy.sandbox.departments import DEPARTMENTS
+from deploy.sandbox.addresses import SENDGRID, TELEGRAM, TWILIO, department_host, url
+from deploy.sandbox.platforms.ezbooking.departments import DEPARTMENTS
 
 _PATIENCE = 20.0
 _FORM = re.compile(r"/create/(\d+)")
@@ -95,7 +95,7 @@ class Outside:
         return (day + timedelta(minutes=minute // _WITHIN)).astimezone(UTC)
 
     def _site(self, code: str, act: str = "") -> str:
-        address = f"{url(site_host(code), self._ports.sites)}/_control"
+        address = f"{url(department_host(code), self._ports.sites)}/_control"
         return f"{address}/{act}" if act else address
 
     def _provider(self, channel: str) -> str:

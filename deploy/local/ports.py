@@ -4,8 +4,8 @@ import os
 from dataclasses import dataclass, fields
 
 from deploy.local.processes import is_free
-from deploy.sandbox.addresses import SENDGRID, TELEGRAM, TWILIO, site_host
-from deploy.sandbox.departments import DEPARTMENTS
+from deploy.sandbox.addresses import SENDGRID, TELEGRAM, TWILIO
+from deploy.sandbox.platforms import stand_ins
 
 _TRIES = 50
 
@@ -35,7 +35,7 @@ class Ports:
 
 # Where each program binds: stand-ins have loopback addresses of their own (deploy/sandbox/addresses.py).
 _ADDRESSES = {
-    "sites": tuple(site_host(each.code) for each in DEPARTMENTS),
+    "sites": tuple(site.host for _, site in stand_ins().values()),
     "providers": (SENDGRID, TWILIO, TELEGRAM),
 }
 

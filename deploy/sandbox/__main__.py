@@ -18,7 +18,7 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
         prog="python -m deploy.sandbox", description="Start the stand-ins alone."
     )
     for name, port, what in (
-        ("--sites-port", addresses.SITES_PORT, "port of the eight booking sites"),
+        ("--sites-port", addresses.SITES_PORT, "port of the booking sites"),
         ("--providers-port", addresses.PROVIDERS_PORT, "port of the providers"),
         ("--inbox-port", addresses.INBOX_PORT, "port of the inbox page"),
     ):

@@ -14,11 +14,17 @@ TELEGRAM: Final = "127.78.0.3"
 INBOX: Final = "127.0.0.1"
 # Nobody listens here: where a site that redirects to a foreign host sends its visitors.
 ELSEWHERE: Final = "127.77.9.9"
+_SYSTEMS: Final = ("prefenligne", "ants", "custom", "doctolib")
 
 
-def site_host(code: str) -> str:
+def department_host(code: str) -> str:
     """Return the address of a department's booking site: ``91`` is 127.77.0.91."""
     return f"127.77.0.{int(code)}"
+
+
+def platform_host(system: str, number: int) -> str:
+    """Return an address for a platform that is one site for all departments, by its booking system."""
+    return f"127.77.{_SYSTEMS.index(system) + 1}.{number}"
 
 
 def url(host: str, port: int) -> str:

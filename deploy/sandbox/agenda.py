@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterable
 
-    from deploy.sandbox.departments import Form, Planning
+    from deploy.sandbox.stand_ins import Form, Planning
 
 # Counter hours: appointments of half an hour on weekdays, as the week table shows them.
 HOURS: Final = tuple(time(9 + half // 2, 30 * (half % 2)) for half in range(14))

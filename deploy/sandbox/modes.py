@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
+
+from aiohttp import web
 
 from deploy.sandbox.addresses import ELSEWHERE
 from deploy.sandbox.refusal import Refusal
 
 Parameters = dict[str, float | str]
+Table = Mapping[str, Parameters]
 
-# Each mode with its parameters and their defaults. Seconds and minutes are what they say.
-MODES: Final[dict[str, Parameters]] = {
+# What every site knows (a platform may add its own), with parameters and their defaults. Seconds and minutes are
+# what they say.
+MODES: Final[Table] = {
     "normal": {},
     "overload": {"status": 200},
     "overload_502": {},
@@ -39,10 +44,8 @@ MODES: Final[dict[str, Parameters]] = {
     "endless": {},
     "redirect_loop": {},
     "redirect_away": {"location": f"http://{ELSEWHERE}/"},
-    "calendar_broken": {"status": 500},
-    "no_calendar": {},
-    "error_sentence": {},
 }
+# A platform's own: it is met, and its count spent, by requests for a calendar only.
 _CALENDAR_ONLY: Final = frozenset({"calendar_broken"})
 
 
@@ -69,9 +72,7 @@ class Mode:
         return {"mode": self.name, **self.parameters, "count": self.left}
 
 
-def make_mode(
-    name: str, parameters: Parameters, count: int | None = None, *, table: dict[str, Parameters] = MODES
-) -> Mode:
+def make_mode(name: str, parameters: Parameters, count: int | None = None, *, table: Table = MODES) -> Mode:
     """Build a mode of ``table`` with its defaults filled in; a Refusal names what exists."""
     if name not in table:
         raise Refusal(f"unknown mode {name!r}", known=table)
@@ -84,6 +85,9 @@ def make_mode(
         if not isinstance(value, str) and value < 0:
             raise Refusal(f"{key} of mode {name} must not be negative")
     return Mode(name, {**defaults, **parameters}, count)
+
+
+MODE: Final = web.RequestKey("mode", Mode)
 
 
 class Modes:

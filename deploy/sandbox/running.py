@@ -39,7 +39,7 @@ class Running:
         self._loop.call_soon_threadsafe(self.stopped.set)
 
     def site(self, code: Code) -> str:
-        """Return the base URL of a department's booking site, as ``http://127.77.0.91:40123``."""
+        """Return the base URL of the booking site of a code, as ``http://127.77.0.91:40123``."""
         return self._sandbox.site_url(str(code))
 
     def open_slots(
@@ -86,8 +86,7 @@ class Running:
         **parameters: float | str,
     ) -> None:
         """Set how a site, or one of its forms, answers; ``count`` requests long, or for good."""
-        made = make_mode(mode, parameters, count)
-        self._on(code, lambda site: site.set_mode(made, form))
+        self._on(code, lambda site: site.set_mode(site.make_mode(mode, parameters, count), form))
 
     @property
     def sendgrid(self) -> str:

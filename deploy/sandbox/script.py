@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from itertools import count, cycle
 from typing import TYPE_CHECKING, Final, Literal
 
-from deploy.sandbox.departments import DEPARTMENTS, Department, Form
+from deploy.sandbox.platforms import stand_ins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from deploy.sandbox.modes import Parameters
+    from deploy.sandbox.stand_ins import Form, StandIn
 
 FIRST_FORM: Final = 23014
 _FIRST_AT: Final = 8.0  # seconds after the start: the desks have been checked once, empty
@@ -52,13 +53,13 @@ class Event:
     parameters: tuple[tuple[str, float | str], ...] = ()
 
 
-def first_place(form: int = FIRST_FORM) -> tuple[Department, Form]:
-    """Return the department and form where the first slots open.
+def first_place(form: int = FIRST_FORM) -> tuple[StandIn, Form]:
+    """Return the site and form where the first slots open.
 
     Raises:
         LookupError: there is no such form; the text names those that exist.
     """
-    places = {each.number: (department, each) for department in DEPARTMENTS for each in department.forms}
+    places = {each.number: (site, each) for _, site in stand_ins().values() for each in site.forms}
     if form not in places:
         known = ", ".join(str(number) for number in places)
         raise LookupError(f"no form {form} in the sandbox; those that exist: {known}")
@@ -89,33 +90,45 @@ def _openings(rng: random.Random, first_form: int) -> Iterator[Event]:
     # On every counter: a polite watcher asks one or two of them in its first visit.
     for batch, planning in enumerate(form.plannings):
         yield Event(_FIRST_AT, "open", first.code, form.number, planning.number, count=2, batch=batch)
-    at, bad = _FIRST_AT, _bad_moments(rng, first)
+    at, bad, sites = _FIRST_AT, _bad_moments(rng, first), _in_turn(rng)
     for number in count(1):
         at += rng.uniform(*_BETWEEN)
         if number in _BAD_SOON or number % _BAD_EVERY == 0:
             yield _bad_moment(at, *next(bad))
         else:
-            yield _opening(rng, at, len(form.plannings) + number)
+            yield _opening(rng, at, next(sites), len(form.plannings) + number)
 
 
-def _opening(rng: random.Random, at: float, batch: int) -> Event:
-    department = rng.choice(DEPARTMENTS)
-    form = rng.choice(department.forms)
+def _by_platform() -> dict[str, list[StandIn]]:
+    found: dict[str, list[StandIn]] = {}
+    for platform, site in stand_ins().values():
+        if site.played:
+            found.setdefault(platform, []).append(site)
+    return found
+
+
+def _in_turn(rng: random.Random) -> Iterator[StandIn]:
+    """Yield a site of one platform after the other, so that whoever watches sees each of them soon."""
+    for sites in cycle(_by_platform().values()):
+        yield rng.choice(sites)
+
+
+def _opening(rng: random.Random, at: float, site: StandIn, batch: int) -> Event:
+    form = rng.choice(site.forms)
     planning = rng.choice(form.plannings)
-    return Event(
-        at, "open", department.code, form.number, planning.number, count=rng.randint(1, 4), batch=batch
-    )
+    return Event(at, "open", site.code, form.number, planning.number, count=rng.randint(1, 4), batch=batch)
 
 
 def _bad_moment(at: float, code: str, mode: str, parameters: Parameters) -> Event:
     return Event(at, "mode", code, mode=mode, parameters=tuple(parameters.items()))
 
 
-def _bad_moments(rng: random.Random, first: Department) -> Iterator[tuple[str, str, Parameters]]:
-    """Yield site, mode and parameters: sites of one form, not the first, for who is refused rests for minutes.
+def _bad_moments(rng: random.Random, first: StandIn) -> Iterator[tuple[str, str, Parameters]]:
+    """Yield site, mode and parameters, where another site of its platform goes on: who is refused rests for minutes.
 
-    One after the other, so that a site has had its rest before its next bad moment.
+    Sites of one form, not the first; one after the other, so that each has had its rest before its next bad moment.
     """
-    codes = [each.code for each in DEPARTMENTS if len(each.forms) == 1 and each is not first]
+    shared = (site for sites in _by_platform().values() if len(sites) > 1 for site in sites)
+    codes = [each.code for each in shared if len(each.forms) == 1 and each is not first]
     rng.shuffle(codes)
     return ((code, *bad) for code, bad in zip(cycle(codes), cycle(_BAD), strict=False))

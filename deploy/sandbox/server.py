@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final, Self
 from aiohttp import web
 
 from deploy.sandbox import addresses
-from deploy.sandbox.departments import DEPARTMENTS
 from deploy.sandbox.inbox import Inbox
 from deploy.sandbox.journal import Journal
 from deploy.sandbox.outbox import Outbox
+from deploy.sandbox.platforms import stand_ins
 from deploy.sandbox.providers.provider import Provider, make_provider_app
 from deploy.sandbox.providers.sendgrid import SendGrid
 from deploy.sandbox.providers.telegram import Telegram
@@ -72,8 +72,8 @@ class Sandbox:
         self._world: asyncio.Task[None] | None = None
         rng = random.Random(seed)  # noqa: S311 - a world, not a secret
         self.sites = {
-            department.code: Site(department, random.Random(rng.random()))  # noqa: S311 - as above
-            for department in DEPARTMENTS
+            code: Site(about, random.Random(rng.random()))  # noqa: S311 - as above
+            for code, (_, about) in stand_ins().items()
         }
         self.outbox = Outbox()
         self.journal = Journal()
@@ -84,7 +84,7 @@ class Sandbox:
 
     async def __aenter__(self) -> Self:
         """Bind every port, then start to answer."""
-        hosts = [addresses.site_host(code) for code in self.sites]
+        hosts = [site.about.host for site in self.sites.values()]
         with ExitStack() as unserved:
             sites = _listen(unserved, hosts, self.ports.sites, "--sites-port")
             providers = _listen(unserved, [*_PROVIDERS.values()], self.ports.providers, "--providers-port")
@@ -120,9 +120,9 @@ class Sandbox:
         await web.SockSite(runner, made).start()
 
     def known_site(self, code: str) -> Site:
-        """Return a department's booking site; a Refusal (404) names those that exist."""
+        """Return the booking site of a code; a Refusal (404) names those that exist."""
         if code not in self.sites:
-            raise Refusal(f"no booking site for department {code!r}", known=self.sites, status=404)
+            raise Refusal(f"no booking site {code!r}", known=self.sites, status=404)
         return self.sites[code]
 
     def reset(self) -> None:
@@ -134,9 +134,8 @@ class Sandbox:
         self.journal.clear()
 
     def site_url(self, code: str) -> str:
-        """Return the base URL of a department's booking site."""
-        self.known_site(code)
-        return addresses.url(addresses.site_host(code), self.ports.sites)
+        """Return the base URL of the booking site of a code."""
+        return addresses.url(self.known_site(code).about.host, self.ports.sites)
 
     def known_provider(self, channel: str) -> Provider:
         """Return the provider of "email", "sms" or "telegram"; a Refusal (404) names them."""
@@ -158,9 +157,9 @@ class Sandbox:
         """Return all addresses as lines for a person to read."""
         lines = ["Booking sites (state and control: /_control on each host)"]
         for code, site in self.sites.items():
-            for form in site.department.forms:
-                address = f"{self.site_url(code)}/booking/create/{form.number}"
-                lines.append(f"  {site.department.name:<18} {address:<48} {form.title}")
+            for form in site.about.forms:
+                address = f"{self.site_url(code)}{site.platform.page(form)}"
+                lines.append(f"  {site.about.name:<18} {address:<48} {form.title}")
         lines.append("Providers")
         for channel, provider in self.providers.items():
             lines.append(f"  {type(provider).__name__:<18} {self.provider_url(channel)}")

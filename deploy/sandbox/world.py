@@ -6,12 +6,12 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from deploy.sandbox.modes import Mode, make_mode
 from deploy.sandbox.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from deploy.sandbox.modes import Mode
     from deploy.sandbox.script import Event
     from deploy.sandbox.sites.site import Site
 
@@ -49,11 +49,11 @@ class World:
             else:
                 site.agenda.take(planning, self._opened.pop(event.batch, ()))
         except Refusal as refusal:
-            log.warning("the world leaves out %s at %s: %s", event.kind, site.department.name, refusal)
+            log.warning("the world leaves out %s at %s: %s", event.kind, site.about.name, refusal)
 
     def _set_mode(self, site: Site, event: Event) -> None:
         # What a person has set stays: only an untroubled site is troubled, and only our trouble ended.
-        mode = make_mode(event.mode, dict(event.parameters))
+        mode = site.make_mode(event.mode, dict(event.parameters))
         ours = self._bad.pop(event.code, None)
         if site.modes.site is ours or (mode.name != "normal" and site.modes.site.name == "normal"):
             self._bad[event.code] = mode

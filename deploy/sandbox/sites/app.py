@@ -6,10 +6,9 @@ from aiohttp import web
 
 from deploy.sandbox.bodies import Handler, refusals
 from deploy.sandbox.clock import as_utc, now
-from deploy.sandbox.modes import Mode
+from deploy.sandbox.modes import MODE, Mode
 from deploy.sandbox.sites import control
-from deploy.sandbox.sites.ezbooking import MODE, EZBooking, form_asked, is_calendar
-from deploy.sandbox.sites.misbehaviour import answer, refuse_banned
+from deploy.sandbox.sites.misbehaviour import answer
 from deploy.sandbox.sites.site import Seen, Site
 
 
@@ -24,7 +23,7 @@ def make_site_app(site: Site) -> web.Application:
 
     app = web.Application(middlewares=[refusals, met])
     control.add_routes(app, site)
-    EZBooking(site).add_routes(app)
+    site.platform.add_routes(app, site)
     return app
 
 
@@ -39,8 +38,9 @@ async def _visited(site: Site, request: web.Request, handler: Handler) -> web.St
 
 
 async def _answered(site: Site, request: web.Request, handler: Handler) -> web.StreamResponse:
-    mode = site.modes.met_by(form_asked(request.path), calendar=is_calendar(request.path))
-    if mode.name == "ban" and site.ban.refuses(mode, now().timestamp()):
-        return await refuse_banned()
-    request[MODE] = mode if mode.name != "ban" else Mode()
-    return await answer(mode, request, site.department, handler)
+    platform = site.platform
+    mode = site.modes.met_by(platform.form_asked(request), calendar=platform.is_calendar(request))
+    if mode.name == "ban" and not site.ban.refuses(mode, now().timestamp()):
+        mode = Mode()
+    request[MODE] = mode
+    return await answer(mode, request, site, handler)

@@ -10,12 +10,11 @@ from aiohttp import web
 
 from deploy.sandbox.bodies import Body, moments, read_body, text, whole
 from deploy.sandbox.clock import as_paris
-from deploy.sandbox.modes import make_mode
 from deploy.sandbox.refusal import Refusal
 from deploy.sandbox.sites.site import Site
 
 if TYPE_CHECKING:
-    from deploy.sandbox.departments import Form
+    from deploy.sandbox.stand_ins import Form
 
 PREFIX: Final = "/_control"
 Action = Callable[[Site, Body], dict[str, object]]
@@ -58,7 +57,7 @@ def set_mode(site: Site, body: Body) -> dict[str, object]:
     if name is None:
         raise Refusal('mode is missing: send {"mode": "normal"} or another')
     parameters = {key: value for key, value in body.items() if key not in {"mode", "form", "count"}}
-    mode = make_mode(name, parameters, whole(body, "count", least=1))
+    mode = site.make_mode(name, parameters, whole(body, "count", least=1))
     site.set_mode(mode, whole(body, "form"))
     return mode.shown()
 

@@ -8,17 +8,19 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from deploy.sandbox.departments import Department
-from deploy.sandbox.modes import Mode
-from deploy.sandbox.sites.pages import HEADERS, html
+from deploy.sandbox.sites.pages import html, redirect
 from deploy.sandbox.templating import render
 
+if TYPE_CHECKING:
+    from deploy.sandbox.modes import Mode
+    from deploy.sandbox.platform import Instead
+    from deploy.sandbox.sites.site import Site
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Instead = Callable[[Mode, web.Request, Department], Awaitable[web.StreamResponse]]
 _GATEWAY: Final = {502: "502 Bad Gateway", 503: "503 Service Unavailable", 504: "504 Gateway Timeout"}
 _HTML: Final = {"Content-Type": "text/html; charset=utf-8"}
 _FILLER: Final = b"<p>Les services de l'\xc3\x89tat vous informent.</p>\n" * 1024
@@ -29,72 +31,78 @@ async def forever() -> None:
     await asyncio.Event().wait()
 
 
-async def _overload(mode: Mode, _request: web.Request, _site: Department) -> web.StreamResponse:
-    return html(render("overload.html"), int(mode.number("status")))
+async def _overload(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
+    return html(site, render("overload.html"), int(mode.number("status")))
 
 
 def _gateway(status: int) -> Instead:
-    async def answer(_mode: Mode, _request: web.Request, _site: Department) -> web.StreamResponse:
-        return html(render("gateway.html", title=_GATEWAY[status]), status)
+    async def answer(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
+        return html(site, render("gateway.html", title=_GATEWAY[status]), status)
 
     return answer
 
 
-async def _block(_mode: Mode, _request: web.Request, _site: Department) -> web.StreamResponse:
-    return html(render("refused.html", reason="Votre adresse a été écartée."), 403)
+async def _refuse(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
+    return html(site, render("refused.html", reason="Trop de demandes depuis votre adresse."), 403)
 
 
-async def _cloudflare(mode: Mode, _request: web.Request, site: Department) -> web.StreamResponse:
-    return html(render("challenge.html", department=site), int(mode.number("status")), Server="cloudflare")
+async def _block(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
+    return html(site, render("refused.html", reason="Votre adresse a été écartée."), 403)
 
 
-async def _captcha(mode: Mode, _request: web.Request, site: Department) -> web.StreamResponse:
-    return html(render("captcha.html", department=site, prefix=""), int(mode.number("status")))
+async def _cloudflare(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
+    return html(
+        site, render("challenge.html", site=site.about), int(mode.number("status")), Server="cloudflare"
+    )
 
 
-async def _maintenance(mode: Mode, _request: web.Request, site: Department) -> web.StreamResponse:
+async def _captcha(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
+    return html(site, render("captcha.html", site=site.about, prefix=""), int(mode.number("status")))
+
+
+async def _maintenance(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
     status = int(mode.number("status"))
-    answer = html(render("maintenance.html", department=site), status)
+    answer = html(site, render("maintenance.html", site=site.about), status)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         answer.headers["Retry-After"] = str(int(mode.number("retry_after")))
     return answer
 
 
-async def _layout(_mode: Mode, _request: web.Request, site: Department) -> web.StreamResponse:
-    return html(render("layout.html", department=site))
+async def _layout(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
+    return html(site, render("layout.html", site=site.about))
 
 
-async def _closed(mode: Mode, _request: web.Request, site: Department) -> web.StreamResponse:
-    return html(render("closed.html", department=site, prefix=""), int(mode.number("status")))
+async def _closed(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
+    return html(site, render("closed.html", site=site.about, prefix=""), int(mode.number("status")))
 
 
-async def _rate_limited(mode: Mode, _request: web.Request, _site: Department) -> web.StreamResponse:
+async def _rate_limited(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
     wait = str(int(mode.number("retry_after")))
-    return html(render("gateway.html", title="429 Too Many Requests"), 429, Retry_After=wait)
+    return html(site, render("gateway.html", title="429 Too Many Requests"), 429, Retry_After=wait)
 
 
-async def _empty(_mode: Mode, _request: web.Request, _site: Department) -> web.StreamResponse:
-    return html("")
+async def _empty(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
+    return html(site, "")
 
 
-async def _error200(_mode: Mode, _request: web.Request, site: Department) -> web.StreamResponse:
-    return html(render("error.html", department=site, prefix=""))
+async def _error200(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
+    return html(site, render("error.html", site=site.about, prefix=""))
 
 
-async def _hang_forever(_mode: Mode, _request: web.Request, _site: Department) -> web.StreamResponse:
+async def _hang_forever(_mode: Mode, _request: web.Request, _site: Site) -> web.StreamResponse:
     await forever()
     return web.Response(status=204)
 
 
-async def _begin(request: web.Request, length: int | None = None) -> web.StreamResponse:
-    answer = web.StreamResponse(headers={**HEADERS, **_HTML})
+async def _begin(site: Site, request: web.Request, length: int | None = None) -> web.StreamResponse:
+    answer = web.StreamResponse(headers={**site.headers(), **_HTML})
     answer.content_length = length
     await answer.prepare(request)
     return answer
 
 
-async def _reset(_mode: Mode, request: web.Request, _site: Department) -> web.StreamResponse:
-    answer = await _begin(request, length=16_000)
+async def _reset(_mode: Mode, request: web.Request, site: Site) -> web.StreamResponse:
+    answer = await _begin(site, request, length=16_000)
     await answer.write(_FILLER[:2_000])
     transport = request.transport
     if transport is not None:
@@ -105,35 +113,35 @@ async def _reset(_mode: Mode, request: web.Request, _site: Department) -> web.St
     return answer
 
 
-async def _drip(mode: Mode, request: web.Request, _site: Department) -> web.StreamResponse:
-    answer = await _begin(request, length=len(_FILLER))
+async def _drip(mode: Mode, request: web.Request, site: Site) -> web.StreamResponse:
+    answer = await _begin(site, request, length=len(_FILLER))
     for byte in _FILLER:
         await answer.write(bytes([byte]))
         await asyncio.sleep(mode.number("seconds"))
     return answer
 
 
-async def _big(mode: Mode, request: web.Request, _site: Department) -> web.StreamResponse:
+async def _big(mode: Mode, request: web.Request, site: Site) -> web.StreamResponse:
     size = int(mode.number("megabytes") * 1_000_000)
-    answer = await _begin(request, length=size)
+    answer = await _begin(site, request, length=size)
     for start in range(0, size, len(_FILLER)):
         await answer.write(_FILLER[: size - start])
     return answer
 
 
-async def _endless(_mode: Mode, request: web.Request, _site: Department) -> web.StreamResponse:
-    answer = await _begin(request)
+async def _endless(_mode: Mode, request: web.Request, site: Site) -> web.StreamResponse:
+    answer = await _begin(site, request)
     while True:
         await answer.write(_FILLER)
         await asyncio.sleep(0.001)  # other stand-ins share this loop
 
 
-async def _redirect_loop(_mode: Mode, request: web.Request, _site: Department) -> web.StreamResponse:
-    return web.Response(status=302, headers={**HEADERS, "Location": request.path_qs})
+async def _redirect_loop(_mode: Mode, request: web.Request, site: Site) -> web.StreamResponse:
+    return redirect(site, request.path_qs)
 
 
-async def _redirect_away(mode: Mode, _request: web.Request, _site: Department) -> web.StreamResponse:
-    return web.Response(status=302, headers={**HEADERS, "Location": mode.word("location")})
+async def _redirect_away(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
+    return redirect(site, mode.word("location"))
 
 
 _INSTEAD: Final[dict[str, Instead]] = {
@@ -141,6 +149,7 @@ _INSTEAD: Final[dict[str, Instead]] = {
     "overload_502": _gateway(502),
     "overload_503": _gateway(503),
     "overload_504": _gateway(504),
+    "ban": _refuse,
     "block": _block,
     "cloudflare": _cloudflare,
     "captcha": _captcha,
@@ -160,15 +169,10 @@ _INSTEAD: Final[dict[str, Instead]] = {
 }
 
 
-async def refuse_banned() -> web.StreamResponse:
-    """Answer as a site does to an address that asked too much."""
-    return html(render("refused.html", reason="Trop de demandes depuis votre adresse."), 403)
-
-
-async def answer(mode: Mode, request: web.Request, site: Department, handler: Handler) -> web.StreamResponse:
+async def answer(mode: Mode, request: web.Request, site: Site, handler: Handler) -> web.StreamResponse:
     """Answer in this mode; ``handler`` gives the well site's own answer."""
-    if mode.name in _INSTEAD:
-        return await _INSTEAD[mode.name](mode, request, site)
+    if instead := site.platform.instead.get(mode.name) or _INSTEAD.get(mode.name):
+        return await instead(mode, request, site)
     if mode.name == "hang":
         await asyncio.sleep(mode.number("seconds"))
     well = await handler(request)

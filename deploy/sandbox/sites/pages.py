@@ -1,74 +1,25 @@
-"""The pages of a booking site: which template, which progress pictures, which headers."""
+"""How a booking site sends a page."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from deploy.sandbox.templating import render
-
 if TYPE_CHECKING:
-    from deploy.sandbox.departments import Department, Form
-
-HEADERS: Final = {
-    "Server": "Apache",
-    "X-Powered-By": "eZ Publish",
-    "Content-Language": "fr-FR",
-    "Cache-Control": "no-cache, must-revalidate",
-    "Pragma": "no-cache",
-}
-PICTURES: Final = "/extension/booking/design/images"
-_STEPS: Final = {
-    1: "Prise de rendez-vous",
-    3: "Descriptif",
-    4: "Choix d'une plage",
-    6: "Contrôle de sécurité",
-    8: "Coordonnées personnelles",
-    9: "Valider et terminer",
-}
+    from deploy.sandbox.sites.site import Site
 
 
-def progress(current: int | None, done: int = 0) -> list[tuple[str, str]]:
-    """Return (picture, title) of the steps; ``r`` marks the current one, ``G`` those up to ``done``."""
-    return [
-        (f"{PICTURES}/etape_{step}{'r' if step == current else 'G' if step <= done else ''}.png", title)
-        for step, title in _STEPS.items()
-    ]
-
-
-@lru_cache(maxsize=1024)
-def page(
-    template: str, department: Department, form: Form, *, prefix: str, step: int, planning: int = 0
-) -> bytes:
-    """Return a page of the wizard as UTF-8; rendered once, since only slots change and they are not in it.
-
-    Args:
-        template: file in templates/.
-        department: whose site it is.
-        form: the booking page.
-        prefix: what stands before ``/booking`` in links ("" or "/index.php").
-        step: number in the page's own address.
-        planning: the counter chosen, which the page of step 4 names in its script.
-    """
-    marks = {0: (1, 0), 1: (1, 0), 2: (None, 1), 3: (3, 1), 4: (4, 3)}
-    return render(
-        template,
-        department=department,
-        form=form,
-        base=f"{prefix}/booking/create/{form.number}",
-        prefix=prefix,
-        step=step,
-        planning=planning,
-        steps=progress(*marks[step]),
-    ).encode()
-
-
-def html(body: str | bytes, status: int = 200, charset: str = "utf-8", **headers: str) -> web.Response:
+def html(
+    site: Site, body: str | bytes, status: int = 200, charset: str = "utf-8", **headers: str
+) -> web.Response:
     """Return an HTML answer with the site's headers; ``headers`` are written with underscores."""
-    extra = {name.replace("_", "-"): value for name, value in headers.items()}
     raw = body.encode() if isinstance(body, str) else body
-    answer = web.Response(body=raw, status=status, headers={**HEADERS, **extra})
+    answer = web.Response(body=raw, status=status, headers=site.headers(**headers))
     answer.headers["Content-Type"] = f"text/html; charset={charset}"
     return answer
+
+
+def redirect(site: Site, location: str) -> web.Response:
+    """Return a redirect (302) with the site's headers."""
+    return web.Response(status=302, headers=site.headers(Location=location))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from aiohttp import web
 
-COOKIE: Final = "eZSESSID"
 _KEPT: Final = 10_000  # visitors; the longest unseen is forgotten, as a real site's sessions end
 
 
@@ -33,12 +32,13 @@ class Session:
 class Sessions:
     """All visitors of one site by their cookie."""
 
-    def __init__(self) -> None:
+    def __init__(self, cookie: str) -> None:
+        self.cookie = cookie
         self._known: OrderedDict[str, Session] = OrderedDict()
 
     def of(self, request: web.Request) -> Session | None:
         """Return the visitor's session, or None when the cookie is missing or unknown."""
-        key = request.cookies.get(COOKIE, "")
+        key = request.cookies.get(self.cookie, "")
         if key in self._known:
             self._known.move_to_end(key)
         return self._known.get(key)

@@ -1,4 +1,4 @@
-"""One booking site: its department, its open slots, its visitors, its mode, and all it was asked."""
+"""One booking site: what it is, its open slots, its mode, and all it was asked."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.agenda import Agenda
 from deploy.sandbox.clock import as_paris
-from deploy.sandbox.modes import Ban, Mode, Modes
-from deploy.sandbox.sites.sessions import Sessions
+from deploy.sandbox.modes import MODES, Ban, Mode, Modes, Parameters, make_mode
+from deploy.sandbox.platforms import platforms, stand_ins
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Callable
 
-    from deploy.sandbox.departments import Department, Form
+    from deploy.sandbox.stand_ins import Form, StandIn
 
 _KEPT: Final = 20_000  # requests; a load run must not eat the memory
 
@@ -42,21 +43,36 @@ class Counters:
 
 
 class Site:
-    """The state of one department's booking site."""
+    """The state of one booking site.
 
-    def __init__(self, department: Department, rng: random.Random) -> None:
-        self.department = department
-        self.agenda = Agenda(department.forms, rng)
+    ``about`` says what it is; ``forget`` holds what its platform does at a reset (ends sessions, say).
+    """
+
+    def __init__(self, about: StandIn, rng: random.Random) -> None:
+        self.about = about
+        self.platform_name = stand_ins()[about.code][0]
+        self.platform = platforms()[self.platform_name]
+        self.agenda = Agenda(about.forms, rng)
+        self.forget: list[Callable[[], None]] = []
         self.reset()
 
     def reset(self) -> None:
         """Go back to the start: nothing open, nobody known, mode normal, counters zero."""
         self.agenda.clear()
-        self.sessions = Sessions()
+        for forget in self.forget:
+            forget()
         self.modes = Modes()
         self.ban = Ban()
         self.counters = Counters()
         self.requests: deque[Seen] = deque(maxlen=_KEPT)
+
+    def headers(self, **more: str) -> dict[str, str]:
+        """Return what the site sends with every page, and ``more``, written with underscores."""
+        return {**self.platform.headers, **{name.replace("_", "-"): value for name, value in more.items()}}
+
+    def make_mode(self, name: str, parameters: Parameters, count: int | None = None) -> Mode:
+        """Build a mode that this site knows; a Refusal names those it knows."""
+        return make_mode(name, parameters, count, table={**MODES, **self.platform.modes})
 
     def set_mode(self, mode: Mode, form: int | None = None) -> None:
         """Set a mode for the site or one form; a ban starts counting anew."""
@@ -68,11 +84,13 @@ class Site:
     def shown(self) -> dict[str, object]:
         """Return the state as the control API and the inbox page show it."""
         return {
-            "site": self.department.code,
-            "department": self.department.name,
-            "town": self.department.town,
+            "site": self.about.code,
+            "name": self.about.name,
+            "town": self.about.town,
+            "platform": self.platform_name,
+            "own_modes": dict(self.platform.mode_names),
             **self.modes.site.shown(),
-            "forms": [self._form_shown(form) for form in self.department.forms],
+            "forms": [self._form_shown(form) for form in self.about.forms],
             "counters": asdict(self.counters),
         }
 
@@ -80,6 +98,7 @@ class Site:
         return {
             "form": form.number,
             "title": form.title,
+            "page": self.platform.page(form),
             **self.modes.forms.get(form.number, Mode()).shown(),
             "plannings": [
                 {

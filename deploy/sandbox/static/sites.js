@@ -9,7 +9,7 @@ const MODES = {
   hang: "Répond en retard", hang_forever: "Ne répond jamais", layout: "Page transformée", closed: "Lien désactivé", rate_limited: "Trop de demandes (429)",
   reset: "Coupe la connexion", drip: "Un octet par seconde", big: "Page de 10 Mo", empty: "Page vide", error200: "Erreur, statut 200",
   truncated_gzip: "Compression tronquée", bad_charset: "Mauvais encodage", endless: "Page sans fin", redirect_loop: "Redirection en boucle",
-  redirect_away: "Redirige ailleurs", calendar_broken: "Calendrier en panne", no_calendar: "Sans calendrier", error_sentence: "Message d’erreur du module",
+  redirect_away: "Redirige ailleurs",
   error_500: "Erreur 500", timeout: "Ne répond jamais", slow: "Répond en retard", yes_without_answer: "Accepte sans répondre",
   unauthorized: "Clé refusée", reject_address: "Refuse une adresse",
 };
@@ -71,8 +71,8 @@ function site(one, names) {
   return build("article", { class: one.mode === "normal" ? "card site" : "card site bad" },
     build("header", {},
       build("span", { class: "code" }, one.site),
-      build("div", {}, build("h3", {}, one.department), build("p", { title: "reçues de tous les visiteurs" }, plural(requests, "demande", "demandes"))),
-      modes(names, one.mode, `État du site ${one.department}`, (mode) => post(`/api/sites/${one.site}/mode`, { mode })),
+      build("div", {}, build("h3", {}, one.name), build("p", { title: "reçues de tous les visiteurs" }, plural(requests, "demande", "demandes"))),
+      modes([...names, ...Object.keys(one.own_modes)], one.mode, `État du site ${one.name}`, (mode) => post(`/api/sites/${one.site}/mode`, { mode }), one.own_modes),
     ),
     one.rests ? build("p", { class: "rests" }, `Au repos jusqu’à ${time(one.rests)}`) : null,
     reservations ? build("p", { class: "reserved" }, plural(reservations, "créneau réservé par un programme", "créneaux réservés par un programme")) : null,
@@ -87,7 +87,7 @@ function booking(one, form) {
   const take = () => post(`/api/sites/${one.site}/take`, { form: form.form });
   return build("div", { class: "form" },
     build("div", { class: "line" },
-      build("p", { class: "title" }, link(`${one.url}/booking/create/${form.form}`, form.title),
+      build("p", { class: "title" }, link(`${one.url}${form.page}`, form.title),
         build("small", {}, form.plannings.length > 1 ? ` · ${form.plannings.length} guichets` : "")),
       build("span", { class: slots.length ? "open some" : "open" }, slots.length ? plural(slots.length, "créneau", "créneaux") : "complet")),
     slots.length ? build("ul", { class: "slots" },

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.sandbox.agenda import HOURS, Agenda
-from deploy.sandbox.departments import DEPARTMENTS, Form, Planning
+from deploy.sandbox.platforms.ezbooking.departments import DEPARTMENTS
 from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.stand_ins import Form, Planning
 
 START = datetime(2026, 11, 20, 9, tzinfo=UTC)
 NOW = int(START.timestamp())

@@ -8,7 +8,7 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.sandbox.sites.calendar import today, week_fragment
+from deploy.sandbox.platforms.ezbooking.calendar import today, week_fragment
 
 PARIS = ZoneInfo("Europe/Paris")
 START = datetime(2026, 11, 20, 9, tzinfo=UTC)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from deploy.sandbox.modes import MODES
+from deploy.sandbox.platforms.ezbooking import PLATFORM
 from deploy.sandbox.running import Running
 
 Visit = Callable[[str | int], Any]
@@ -154,5 +155,5 @@ def test_what_is_no_json_is_told_so(visit: Visit, raw: bytes) -> None:
 def test_wrong_values_name_the_right_ones(visit: Visit) -> None:
     visitor = visit(91)
     assert visitor.post("/_control/open", {"form": 1}).json["known"] == ["23014"]
-    assert visitor.post("/_control/mode", {"mode": "x"}).json["known"] == list(MODES)
+    assert visitor.post("/_control/mode", {"mode": "x"}).json["known"] == [*MODES, *PLATFORM.modes]
     assert visitor.post("/_control/close").json["known"] == ["open", "take", "mode", "reset"]

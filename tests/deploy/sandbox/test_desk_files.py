@@ -9,8 +9,8 @@ import deploy.sandbox
 from configs.prefecture import Desk, Grade, Prefecture, load_prefectures
 from deploy.local.environment import sandbox_variables
 from deploy.local.ports import Ports
-from deploy.sandbox.addresses import SITES_PORT, site_host, url
-from deploy.sandbox.departments import DEPARTMENTS
+from deploy.sandbox.addresses import SITES_PORT, department_host, url
+from deploy.sandbox.platforms.ezbooking.departments import DEPARTMENTS
 
 FOLDER = Path(deploy.sandbox.__file__).parent / "prefectures"
 IDS = [
@@ -35,7 +35,7 @@ def test_the_eight_of_ile_de_france_are_there(prefectures: dict[str, Prefecture]
 
 def test_each_form_has_its_desk_and_each_desk_its_form(prefectures: dict[str, Prefecture]) -> None:
     stand_ins = {
-        f"{url(site_host(each.code), SITES_PORT)}/booking/create/{form.number}"
+        f"{url(department_host(each.code), SITES_PORT)}/booking/create/{form.number}"
         for each in DEPARTMENTS
         for form in each.forms
     }

@@ -68,7 +68,7 @@ def test_normal_for_a_form_leaves_the_sites_mode_and_normal_for_the_site_ends_al
 
 def test_a_broken_calendar_counts_calendar_requests_only() -> None:
     modes = Modes()
-    modes.set(make_mode("calendar_broken", {}, count=1))
+    modes.set(make_mode("calendar_broken", {}, count=1, table={"calendar_broken": {}}))
     assert modes.met_by(1, calendar=False).name == "calendar_broken"
     assert modes.met_by(1, calendar=True).name == "calendar_broken"
     assert modes.met_by(1, calendar=True).name == "normal"

@@ -1,17 +1,17 @@
 """The script of the world: what happens, in which order, and what never does."""
 
-from itertools import islice, pairwise, takewhile
+from itertools import cycle, islice, pairwise, takewhile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.sandbox.departments import DEPARTMENTS
 from deploy.sandbox.modes import make_mode
+from deploy.sandbox.platforms import stand_ins
 from deploy.sandbox.script import Event, first_place, script
 
 seeds = st.integers(0, 10_000)
-forms = st.sampled_from([form.number for department in DEPARTMENTS for form in department.forms])
+forms = st.sampled_from([form.number for _, site in stand_ins().values() for form in site.forms])
 
 
 def until(seconds: float, seed: int | None, form: int = 23014) -> list[Event]:
@@ -88,6 +88,24 @@ def test_a_site_that_had_a_bad_moment_is_left_well_for_longer_than_a_rest_of_fiv
     for code in {event.code for event in bad}:
         times = [event.at for event in bad if event.code == code]
         assert all(later - earlier > 75 + 300 for earlier, later in pairwise(times))
+
+
+@given(seeds)
+def test_slots_open_at_each_platform_in_turn_where_they_can_be_seen(
+    seed: int,
+) -> None:
+    played = {code: name for code, (name, site) in stand_ins().items() if site.played}
+    events = [event for event in until(900, seed) if event.kind == "open" and event.at > 8.0]
+    order = [played[event.code] for event in events]
+    names = list(dict.fromkeys(played.values()))
+    assert order == list(islice(cycle(names), len(order)))
+
+
+@given(seeds)
+def test_bad_moments_come_only_where_another_site_of_the_platform_goes_on(seed: int) -> None:
+    names = [name for name, _ in stand_ins().values()]
+    for event in until(900, seed):
+        assert event.kind != "mode" or names.count(stand_ins()[event.code][0]) > 1
 
 
 def test_an_unknown_first_form_names_those_that_exist() -> None:

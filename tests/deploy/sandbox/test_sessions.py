@@ -5,7 +5,9 @@ from aiohttp.test_utils import make_mocked_request
 from aiohttp.web import Request
 
 from deploy.sandbox.sites import sessions
-from deploy.sandbox.sites.sessions import COOKIE, Sessions
+from deploy.sandbox.sites.sessions import Sessions
+
+COOKIE = "eZSESSID"
 
 
 def request(key: str) -> Request:
@@ -13,7 +15,7 @@ def request(key: str) -> Request:
 
 
 def test_a_visitor_is_known_by_the_cookie() -> None:
-    known = Sessions()
+    known = Sessions(COOKIE)
     session = known.begin()
     assert known.of(request(session.key)) is session
     assert known.of(request("other")) is None
@@ -21,13 +23,13 @@ def test_a_visitor_is_known_by_the_cookie() -> None:
 
 
 def test_keys_are_not_repeated() -> None:
-    known = Sessions()
+    known = Sessions(COOKIE)
     assert len({known.begin().key for _ in range(100)}) == 100
 
 
 def test_the_longest_unseen_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "_KEPT", 2)
-    known = Sessions()
+    known = Sessions(COOKIE)
     first, second = known.begin(), known.begin()
     assert known.of(request(first.key)) is first
     third = known.begin()
@@ -37,7 +39,7 @@ def test_the_longest_unseen_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_cleared_means_nobody_is_known() -> None:
-    known = Sessions()
+    known = Sessions(COOKIE)
     session = known.begin()
     known.clear()
     assert known.of(request(session.key)) is None

@@ -6,13 +6,18 @@ import pytest
 from jinja2 import UndefinedError
 
 import deploy.sandbox
-from deploy.sandbox.departments import DEPARTMENTS, Department, Form, Planning
-from deploy.sandbox.sites.pages import page, progress
+from deploy.sandbox.platforms.ezbooking.departments import DEPARTMENTS
+from deploy.sandbox.platforms.ezbooking.pages import page, progress
+from deploy.sandbox.stand_ins import Form, Planning, StandIn
 from deploy.sandbox.templating import render
 
-TEMPLATES = sorted(path.name for path in (Path(deploy.sandbox.__file__).parent / "templates").iterdir())
+FOLDER = Path(deploy.sandbox.__file__).parent / "templates"
+# Those for every site, and one platform's; those of the others are rendered where their pages are tested.
+TEMPLATES = sorted(
+    path.relative_to(FOLDER).as_posix() for path in [*FOLDER.glob("*.html"), *FOLDER.glob("ezbooking/*")]
+)
 EVIL = Form(1, "<script>alert(1)</script>", (Planning(2, '"><b>'), Planning(3, "&amp;")))
-PLACE = Department("75", "O'Paris <x>", "à Paris", "Paris", (EVIL,))
+PLACE = StandIn("75", "O'Paris <x>", "à Paris", "Paris", "127.77.0.75", (EVIL,))
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
@@ -20,7 +25,7 @@ def test_every_template_renders_for_every_department(template: str) -> None:
     for department in DEPARTMENTS:
         form = department.forms[0]
         made = render(
-            template, department=department, form=form, base="/booking/create/1", prefix="", step=0,
+            template, site=department, form=form, base="/booking/create/1", prefix="", step=0,
             planning=1, steps=progress(1), title="502 Bad Gateway", reason="x",
             first="01/01/2026", last="07/01/2026", heads=[], rows=[],
         )  # fmt: skip

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from deploy.sandbox.departments import DEPARTMENTS
 from deploy.sandbox.modes import make_mode
+from deploy.sandbox.platforms.ezbooking.departments import DEPARTMENTS
 from deploy.sandbox.running import running
 from deploy.sandbox.script import Event
 from deploy.sandbox.sites.site import Site
@@ -19,14 +19,12 @@ def sites() -> dict[str, Site]:
 
 
 def opened(site: Site) -> int:
-    return sum(
-        len(site.agenda.slots(planning)) for form in site.department.forms for planning in form.plannings
-    )
+    return sum(len(site.agenda.slots(planning)) for form in site.about.forms for planning in form.plannings)
 
 
 def test_what_opens_is_what_goes(sites: dict[str, Site]) -> None:
     world = World(sites, [])
-    sites["77"].agenda.open_some(sites["77"].department.forms[0].plannings[0], 2)
+    sites["77"].agenda.open_some(sites["77"].about.forms[0].plannings[0], 2)
     world.apply(Event(0, "open", "77", 48803, 48804, count=3, batch=1))
     assert opened(sites["77"]) == 5
     world.apply(Event(1, "take", "77", 48803, 48804, batch=1))

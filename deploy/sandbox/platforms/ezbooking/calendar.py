@@ -39,7 +39,7 @@ def week_fragment(form: int, slots: Iterable[int], days_from_today: int) -> str:
     hours = sorted({*HOURS, *(moment.time() for moment, _ in here)})
     rows = [[_cell(day, hour, here) for day in week] for hour in hours]
     return render(
-        "calendar.html",
+        "ezbooking/calendar.html",
         form=form,
         first=f"{week[0]:%d/%m/%Y}",
         last=f"{week[-1]:%d/%m/%Y}",

@@ -1,7 +1,4 @@
-"""EZBooking, the old booking module of the prefectures' sites: its wizard, its sessions, its calendar.
-
-Written from what several public bots agree on; the wording around the known sentences is ours.
-"""
+"""The pages of EZBooking: the steps of its wizard, its sessions, its calendar."""
 
 from __future__ import annotations
 
@@ -13,42 +10,32 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from deploy.sandbox.modes import Mode
+from deploy.sandbox.modes import MODE
+from deploy.sandbox.platforms.ezbooking.calendar import week_fragment
+from deploy.sandbox.platforms.ezbooking.pages import PICTURES, page
+from deploy.sandbox.platforms.ezbooking.pictures import picture
 from deploy.sandbox.refusal import Refusal
-from deploy.sandbox.sites.calendar import week_fragment
-from deploy.sandbox.sites.pages import HEADERS, PICTURES, html, page
-from deploy.sandbox.sites.pictures import picture
-from deploy.sandbox.sites.sessions import COOKIE, Progress
+from deploy.sandbox.sites.pages import html, redirect
+from deploy.sandbox.sites.sessions import Progress, Sessions
 from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
     from deploy.sandbox.agenda import Agenda
-    from deploy.sandbox.departments import Form
     from deploy.sandbox.sites.site import Site
+    from deploy.sandbox.stand_ins import Form
 
 log = logging.getLogger("sandbox")
-MODE: Final = web.RequestKey("mode", Mode)
-_FORM_IN_PATH: Final = re.compile(r"/booking/create/(\d+)|::assign(?:::|%3A%3A)(\d+)", re.IGNORECASE)
+_COOKIE: Final = "eZSESSID"
 _CALL: Final = re.compile(r"bookingserver::planning::assign::(\d+)::(\d+)::(\d{1,4})")
 _CONDITIONS, _CHOICE, _VERDICT, _TERMS, _CALENDAR, _RESERVE = range(6)
 Step = Callable[["Visit"], Awaitable[web.StreamResponse]]
-
-
-def form_asked(path: str) -> int | None:
-    """Return the number of the form a path is about, None for other pages."""
-    found = _FORM_IN_PATH.search(path)
-    return int(found[1] or found[2]) if found else None
-
-
-def is_calendar(path: str) -> bool:
-    """Whether a path asks for a week of a calendar."""
-    return "/ezjscore/call/" in path
 
 
 @dataclass
 class Visit:
     """One request to a step of a form, with how far its visitor has come."""
 
+    site: Site
     request: web.Request
     form: Form
     progress: Progress | None
@@ -60,8 +47,7 @@ class Visit:
 
     def to(self, step: int) -> web.Response:
         """Redirect to another step."""
-        location = f"{self.prefix}/booking/create/{self.form.number}/{step}"
-        return web.Response(status=302, headers={**HEADERS, "Location": location})
+        return redirect(self.site, f"{self.prefix}/booking/create/{self.form.number}/{step}")
 
 
 class EZBooking:
@@ -69,6 +55,8 @@ class EZBooking:
 
     def __init__(self, site: Site) -> None:
         self.site = site
+        self._sessions = Sessions(_COOKIE)
+        site.forget.append(self._sessions.clear)
         self._steps: dict[int, Step] = {
             _CONDITIONS: self._conditions,
             _CHOICE: self._choice,
@@ -99,8 +87,8 @@ class EZBooking:
             form = self.agenda.form(int(request.match_info["form"]))
         except Refusal:
             return await self._missing(request)
-        session = self.site.sessions.of(request)
-        visit = Visit(request, form, session.forms.get(form.number) if session else None)
+        session = self._sessions.of(request)
+        visit = Visit(self.site, request, form, session.forms.get(form.number) if session else None)
         number = int(request.match_info.get("step", _CONDITIONS))
         if number == _CONDITIONS:
             return await self._conditions(visit)
@@ -110,13 +98,12 @@ class EZBooking:
 
     def _page(self, visit: Visit, template: str, step: int, planning: int = 0) -> web.Response:
         return html(
-            page(
-                template, self.site.department, visit.form, prefix=visit.prefix, step=step, planning=planning
-            )
+            self.site,
+            page(template, self.site.about, visit.form, prefix=visit.prefix, step=step, planning=planning),
         )
 
     async def _conditions(self, visit: Visit) -> web.StreamResponse:
-        session = self.site.sessions.of(visit.request)
+        session = self._sessions.of(visit.request)
         if visit.request.method == "POST" and session is not None:
             sent = await visit.request.post()
             if sent.get("condition") == "on" and "nextButton" in sent:
@@ -125,7 +112,7 @@ class EZBooking:
             return self._page(visit, "conditions_refused.html", _CONDITIONS)
         answer = self._page(visit, "conditions.html", _CONDITIONS)
         if session is None:
-            answer.set_cookie(COOKIE, self.site.sessions.begin().key, path="/", httponly=True)
+            answer.set_cookie(_COOKIE, self._sessions.begin().key, path="/", httponly=True)
         return answer
 
     async def _choice(self, visit: Visit) -> web.StreamResponse:
@@ -161,7 +148,7 @@ class EZBooking:
         if self._planning(visit) is None:
             return visit.to(_CHOICE)
         if visit.request.method == "POST":
-            return web.Response(status=302, headers={**HEADERS, "Location": "/"})
+            return redirect(self.site, "/")
         if self._free(visit):
             return visit.to(_TERMS)
         failing = visit.request[MODE].name == "error_sentence"
@@ -193,9 +180,9 @@ class EZBooking:
         if not call or mode.name == "no_calendar":
             return await self._missing(request)
         if "User-Agent" not in request.headers:
-            return html(render("refused.html", reason="Requête sans navigateur."), status=403)
+            return html(self.site, render("refused.html", reason="Requête sans navigateur."), status=403)
         if mode.name == "calendar_broken":
-            return html("<table><tr><td>Fatal error: bookingserver", int(mode.number("status")))
+            return html(self.site, "<table><tr><td>Fatal error: bookingserver", int(mode.number("status")))
         return await self._week_of(request, *(int(part) for part in call.groups()))
 
     async def _week_of(
@@ -206,10 +193,10 @@ class EZBooking:
             slots = self.agenda.slots(self.agenda.planning(form, planning))
         except Refusal:
             return await self._missing(request)
-        session = self.site.sessions.of(request)
+        session = self._sessions.of(request)
         if session is None or number not in session.forms:
-            return Visit(request, form, None).to(_CONDITIONS)
-        return html(week_fragment(number, slots, days))
+            return Visit(self.site, request, form, None).to(_CONDITIONS)
+        return html(self.site, week_fragment(number, slots, days))
 
     def _take_first(self, visit: Visit, planning: int) -> web.Response:
         """Do what the button "Première plage horaire libre" does: it takes the first hour, says public code."""
@@ -225,16 +212,16 @@ class EZBooking:
 
     def _taken(self, request: web.Request, form: Form, slot: int) -> web.Response:
         self.site.counters.reservations += 1
-        log.error("A SLOT WAS TAKEN: %s %s reserves one", self.site.department.name, request.path)
+        log.error("A SLOT WAS TAKEN: %s %s reserves one", self.site.about.name, request.path)
         for planning in form.plannings:
             self.agenda.take(planning, [slot])
-        return html(render("reserved.html", department=self.site.department, form=form))
+        return html(self.site, render("ezbooking/reserved.html", site=self.site.about, form=form))
 
     async def _picture(self, request: web.Request) -> web.StreamResponse:
         return web.Response(body=picture(request.match_info["mark"]), content_type="image/png")
 
     async def _home(self, _request: web.Request) -> web.StreamResponse:
-        return html(render("home.html", department=self.site.department, prefix=""))
+        return html(self.site, render("ezbooking/home.html", site=self.site.about, prefix=""))
 
     async def _missing(self, _request: web.Request) -> web.StreamResponse:
-        return html(render("missing.html", department=self.site.department, prefix=""), status=404)
+        return html(self.site, render("missing.html", site=self.site.about, prefix=""), status=404)

@@ -5,41 +5,10 @@ The numbers of 77, 91, 93 and 94 are those seen on the real sites; those above 9
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-
-@dataclass(frozen=True)
-class Planning:
-    """One counter ("guichet") of a form: its number in the booking system and its label."""
-
-    number: int
-    label: str
-
-
-@dataclass(frozen=True)
-class Form:
-    """One booking page: what it is for and the counters it books."""
-
-    number: int
-    title: str
-    plannings: tuple[Planning, ...]
-
-    @property
-    def asks_planning(self) -> bool:
-        """Whether the form has step 1, the choice of a counter."""
-        return len(self.plannings) > 1
-
-
-@dataclass(frozen=True)
-class Department:
-    """A department: its code, its name as in "dans l'Essonne", its chef-lieu and its forms."""
-
-    code: str
-    name: str
-    within: str
-    town: str
-    forms: tuple[Form, ...]
+from deploy.sandbox.addresses import department_host
+from deploy.sandbox.stand_ins import Form, Planning, StandIn
 
 
 def _counters(*numbers: int) -> tuple[Planning, ...]:
@@ -49,12 +18,16 @@ def _counters(*numbers: int) -> tuple[Planning, ...]:
     )
 
 
+def _department(code: str, name: str, within: str, town: str, forms: tuple[Form, ...]) -> StandIn:
+    return StandIn(code, name, within, town, department_host(code), forms)
+
+
 _NATURALISATION: Final = "Demande de naturalisation"
 _FAMILY: Final = "Titre de séjour « vie privée et familiale »"
 _HANDOVER: Final = "Remise d'un titre de séjour"
 
 DEPARTMENTS: Final = (
-    Department(
+    _department(
         "75",
         "Paris",
         "à Paris",
@@ -64,45 +37,45 @@ DEPARTMENTS: Final = (
             Form(990085, _HANDOVER, _counters(990185)),
         ),
     ),
-    Department(
+    _department(
         "77",
         "Seine-et-Marne",
         "en Seine-et-Marne",
         "Torcy",
         (Form(48803, _NATURALISATION, _counters(48804)),),
     ),
-    Department(
+    _department(
         "78", "Yvelines", "dans les Yvelines", "Versailles", (Form(990078, _HANDOVER, _counters(990178)),)
     ),
-    Department(
+    _department(
         "91",
         "Essonne",
         "dans l'Essonne",
         "Évry-Courcouronnes",
         (Form(23014, _NATURALISATION, _counters(23018, 23198, 23199, 23200, 23201)),),
     ),
-    Department(
+    _department(
         "92",
         "Hauts-de-Seine",
         "dans les Hauts-de-Seine",
         "Nanterre",
         (Form(990092, _FAMILY, _counters(990192, 990292, 990392)),),
     ),
-    Department(
+    _department(
         "93",
         "Seine-Saint-Denis",
         "en Seine-Saint-Denis",
         "Bobigny",
         (Form(9845, _FAMILY, _counters(9847)), Form(16105, _HANDOVER, _counters(16106, 16107))),
     ),
-    Department(
+    _department(
         "94",
         "Val-de-Marne",
         "dans le Val-de-Marne",
         "Créteil",
         (Form(4963, _NATURALISATION, _counters(19604, 19866, 20424, 20823)),),
     ),
-    Department(
+    _department(
         "95",
         "Val-d'Oise",
         "dans le Val-d'Oise",
