@@ -13,7 +13,7 @@ from rich.text import Text
 
 from configs.clock import clock
 from configs.settings import settings
-from deploy.status import desks, due, health, hosts, jobs, messages, programs
+from deploy.status import desks, due, health, hosts, jobs, lateness, messages, programs
 from deploy.status.ask import Down, ask
 from deploy.status.text import BAD, GOOD, line
 
@@ -35,6 +35,7 @@ _EVERYWHERE: Mapping[str, Part] = {
     "hosts": Part(hosts.read, hosts.lines),
     "outages": Part(hosts.read_outages, hosts.outage_lines),
     "due": Part(due.read, due.lines),
+    "lateness": Part(lateness.read, lateness.lines),
     "jobs": Part(jobs.read, jobs.lines),
     "messages": Part(messages.read, messages.lines),
     "providers": Part(messages.read_providers, messages.provider_lines),

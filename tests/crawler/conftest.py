@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 import redis
+import time_machine
 
 from configs.desk import Desk
 from configs.prefecture import desks
 from crawler import due
+from crawler.planner import Planner
+from tests.crawler.checks import HOST
 from tests.crawler.held import _held, held  # noqa: F401 -- fixtures
 
 _FILE = """
@@ -66,3 +69,15 @@ def desk_files(tmp_path: Path, settings_env: Callable[..., None]) -> Callable[..
         return {desk.slug: desk for desk in desks().values()}
 
     return write
+
+
+@pytest.fixture
+def plan(
+    database: str,
+    client: redis.Redis,
+    desk_files: Callable[..., dict[str, Desk]],
+    frozen: time_machine.Traveller,
+) -> Planner:
+    """Give a planner of three desks of a tier 2 prefecture, a and b on one host; it has not looked yet."""
+    desk_files(a=HOST, b=HOST, c="127.77.0.92:8800")
+    return Planner(client)

@@ -1,7 +1,7 @@
 """What reaches the due queue, from which row, and how soon: the planner's part of "programs speak through tables"."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -21,24 +21,17 @@ from configs.plan import PlanName
 from crawler import due
 from crawler.planner import Planner
 from crawler.schedule import hold_seconds
+from tests.crawler.checks import HOST, NOW
 
-NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
-SYSTEM, HOST = "prefenligne", "127.77.0.91:8800"
+SYSTEM = "prefenligne"
 HEARTBEAT, SOON = 6 * 3600, 5.0  # seconds
 DESK = "evry_91/a"
 
 
 @pytest.fixture
-def plan(
-    database: str,
-    client: redis.Redis,
-    desk_files: Callable[..., dict[str, Desk]],
-    frozen: time_machine.Traveller,
-) -> Planner:
-    """A planner that looked at NOW; a and b share a host, all were checked at NOW and are due at the heartbeat."""
-    desk_files(a=HOST, b=HOST, c="127.77.0.92:8800")
-    planner = Planner(client)
-    planner.look(NOW)
+def plan(plan: Planner, client: redis.Redis) -> Planner:
+    """A planner that looked at NOW; all desks were checked then and are due at the heartbeat."""
+    plan.look(NOW)
     with session() as rows:
         rows.execute(
             sa.update(DeskState).values(
@@ -47,7 +40,7 @@ def plan(
         )
     for slug in "abc":
         client.zadd(f"due:{SYSTEM}", {f"evry_91/{slug}": (NOW + timedelta(seconds=HEARTBEAT)).timestamp()})
-    return planner
+    return plan
 
 
 def person(*, entitled: bool = True) -> UUID:

@@ -61,6 +61,11 @@ def test_a_claim_waits_until_its_visit_can_prove_something(client: redis.Redis) 
     assert taken(take(client, 55)) == ["desk"]
 
 
+def test_a_claim_waits_for_no_more_than_its_bucket_can_hold(client: redis.Redis) -> None:
+    due.send(client, due.schedule("test", [entry("desk", "one:80", bucket=due.Bucket(6, 0.1), need=9)]))
+    assert taken(take(client)) == ["desk"]
+
+
 def test_a_desk_that_nobody_waits_for_goes_last_until_it_is_late(
     client: redis.Redis, settings_env: Callable[..., None]
 ) -> None:

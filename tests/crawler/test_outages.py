@@ -76,6 +76,13 @@ def test_trouble_is_an_outage_from_the_pause_on(outcome: Outcome) -> None:
     assert of() == [(outcome.value, 5, 7)]
 
 
+def test_the_same_reason_again_ends_nothing() -> None:
+    ends(Outcome.CAPTCHA)
+    with session() as rows:
+        outages.write(rows, [outages.Turn("evry_91/a", NOW + 9 * MINUTE, OutageReason.CAPTCHA)])
+    assert of() == [("captcha", 1, None)]
+
+
 def test_an_overloaded_site_is_watched(desks: dict[str, Desk]) -> None:
     ends(*[Outcome.OVERLOADED] * 8)
     assert of() == []

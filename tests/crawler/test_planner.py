@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import redis
 import sqlalchemy as sa
-import time_machine
 
 from api.models.alert import Alert, AlertTarget
 from api.models.base import engine, new_id, session
@@ -19,22 +18,10 @@ from configs.prefecture import Procedure
 from crawler import due, lua, planner
 from crawler.planner import Planner
 from crawler.schedule import hold_seconds
+from tests.crawler.checks import HOST, NOW
 
-NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HEARTBEAT = 6 * 3600
 SYSTEM = "prefenligne"
-
-
-@pytest.fixture
-def plan(
-    database: str,
-    client: redis.Redis,
-    desk_files: Callable[..., dict[str, Desk]],
-    frozen: time_machine.Traveller,
-) -> Planner:
-    """A planner of three desks of a tier 2 prefecture: a and b on one host, c on another."""
-    desk_files(a="127.77.0.91:8800", b="127.77.0.91:8800", c="127.77.0.92:8800")
-    return Planner(client)
 
 
 def score(client: redis.Redis, slug: str) -> datetime | None:
@@ -161,7 +148,7 @@ def test_a_grant_that_begins_or_ends_is_noticed_without_a_word_from_anybody(plan
 def test_desks_of_one_host_share_its_budget(
     plan: Planner, desk_files: Callable[..., dict[str, Desk]], client: redis.Redis
 ) -> None:
-    desk_files(budget=6, a="127.77.0.91:8800", b="127.77.0.91:8800", c="127.77.0.92:8800")
+    desk_files(budget=6, a=HOST, b=HOST, c="127.77.0.92:8800")
     for slug in "abc":
         waits(PlanName.URGENCE_TOTAL, desk_id=f"evry_91/{slug}")
     plan.look(NOW)
@@ -171,10 +158,10 @@ def test_desks_of_one_host_share_its_budget(
     assert state("a").wished_seconds == 30
 
 
-def test_a_share_of_the_budget_counts_what_visits_lately_took(
-    plan: Planner, desk_files: Callable[..., dict[str, Desk]]
+def test_a_share_of_the_budget_counts_what_visits_lately_took_and_a_claim_waits_for_it(
+    plan: Planner, desk_files: Callable[..., dict[str, Desk]], client: redis.Redis
 ) -> None:
-    desk_files(budget=6, a="127.77.0.91:8800", b="127.77.0.91:8800", c="127.77.0.92:8800")
+    desk_files(budget=6, a=HOST, b=HOST, c="127.77.0.92:8800")
     waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a")
     waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/b")
     plan.look(NOW)
@@ -182,6 +169,8 @@ def test_a_share_of_the_budget_counts_what_visits_lately_took(
     checked("b", NOW, visit_requests=1)  # cut short: the cheapest visit takes 3 all the same
     Planner(plan._client).look(NOW + timedelta(seconds=1))
     assert state("a").feasible_seconds == state("b").feasible_seconds == pytest.approx((6 + 3) * 60 / 6)
+    needs = [(client.hget(f"desks:{SYSTEM}", f"evry_91/{slug}") or "").split()[2] for slug in "ab"]
+    assert needs == ["6.000000", "3.000000"]
 
 
 @pytest.mark.parametrize("grade", ["stale", "retired"])

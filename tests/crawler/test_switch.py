@@ -1,36 +1,25 @@
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 import redis
 import sqlalchemy as sa
-import time_machine
 
 from api.models.base import session
 from api.models.desk import DeskState, DeskStatus, HostState, Outage
-from configs.desk import Desk
 from crawler import due, switch
 from crawler.planner import Planner
+from tests.crawler.checks import HOST, NOW
 
-NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SYSTEM = "prefenligne"
-HOST = "127.77.0.91:8800"
 
 
 @pytest.fixture
-def plan(
-    database: str,
-    client: redis.Redis,
-    desk_files: Callable[..., dict[str, Desk]],
-    frozen: time_machine.Traveller,
-) -> Planner:
-    """A planner that has planned three desks, a and b on one host."""
-    desk_files(a=HOST, b=HOST, c="127.77.0.92:8800")
-    planner = Planner(client)
-    planner.look(NOW)
+def plan(plan: Planner) -> Planner:
+    """A planner that looked at NOW; its desks are watched."""
+    plan.look(NOW)
     with session() as rows:
         rows.execute(sa.update(DeskState).values(status=DeskStatus.ACTIVE))
-    return planner
+    return plan
 
 
 def claimed(client: redis.Redis, seconds: float = 3600) -> set[str]:

@@ -1,0 +1,71 @@
+"""How punctual the last hour was, read off its checks."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from api.models.base import session
+from api.models.check import Check
+from configs.clock import clock
+from configs.outcome import Outcome
+from deploy.status import lateness
+from deploy.status.lateness import Lateness, lines, read
+from tests.deploy.status.conftest import FIRST, SECOND
+
+World = Callable[..., None]
+
+
+def checked(desk: str, *ages: float, outcome: Outcome = Outcome.NO_SLOTS) -> None:
+    """Write checks that began so many seconds ago."""
+    common: dict[str, Any] = {
+        "outcome": outcome, "evidence": "x", "milliseconds": 9, "requests": 1, "slots_seen": 0, "covered": [],
+        "process": "test",
+    }  # fmt: skip
+    with session() as s:
+        s.add_all(Check(desk_id=desk, started_at=clock() - timedelta(seconds=age), **common) for age in ages)
+
+
+def test_what_lies_between_checks_is_compared_with_what_was_planned(world: World) -> None:
+    world(FIRST)  # wished every 60 s
+    world(SECOND, feasible_seconds=120.0)
+    checked(FIRST, 300, 240, 180)
+    checked(SECOND, 330, 200, 20)
+    assert read() == Lateness(4, 2, pytest.approx(1.583, abs=1e-3), 5.0, pytest.approx(52.5))
+    assert lines(read())[0].plain == (
+        "late p50 5.0 s, p95 52.5 s · achieved ÷ wished 1.58 · 4 intervals of 2 desks in an hour"
+    )
+
+
+def test_a_lot_is_no_lateness(world: World, settings_env: Callable[..., None]) -> None:
+    settings_env(INTERVAL_JITTER="0.5")
+    world(FIRST)
+    checked(FIRST, 100, 10)
+    assert read() == Lateness(1, 1, 1.5, 0.0, 0.0)
+
+
+def test_neither_a_rest_nor_what_is_older_than_an_hour_is_lateness(world: World) -> None:
+    world(FIRST)
+    checked(FIRST, 3700, 900)
+    checked(FIRST, 840, outcome=Outcome.BLOCKED)
+    checked(FIRST, 30)
+    assert read() == Lateness(1, 1, 1.0, 0.0, 0.0)
+
+
+def test_a_desk_that_was_checked_once_says_nothing(world: World) -> None:
+    world(FIRST)
+    checked(FIRST, 30)
+    assert read() is None
+    assert lines(None)[0].plain == "no desk was checked twice within the hour"
+
+
+def test_of_many_desks_and_checks_some_are_looked_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lateness, "_DESKS", 1)
+    monkeypatch.setattr(lateness, "_CHECKS", 3)
+    for desk in (FIRST, SECOND):
+        world(desk)
+        checked(desk, *range(60, 1200, 60))
+    found = read()
+    assert found
+    assert (found.gaps, found.desks) == (2, 1)
