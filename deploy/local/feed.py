@@ -11,6 +11,7 @@ from api.models.check import Check
 from api.models.notification import Notification
 from api.models.slot import Detection
 from configs.clock import clock
+from deploy.local.absences import Absences
 from deploy.local.turns import Rest, Turn, turns
 
 Row = Check | Detection | Notification
@@ -24,14 +25,19 @@ class Feed:
 
     since: datetime = field(default_factory=clock)
     _shown: dict[Hashable, datetime] = field(default_factory=dict)
+    _absences: Absences = field(default_factory=Absences)
 
     def new_events(self, session: Session) -> list[Event]:
-        """Return what was not returned yet, oldest first; a notification again in each new state."""
+        """Return what was not returned yet, oldest first; a notification again in each new state.
+
+        Slots that a page does not show are returned, last, once it has not shown them twice.
+        """
         now = clock()
         new = [(at, event) for at, event in self._recent(session) if self._is_new(at, event)]
         self.since = max(self.since, now - _LATE)
         self._shown = {key: at for key, at in self._shown.items() if at >= self.since}
-        return [event for _, event in sorted(new, key=lambda pair: pair[0])]
+        events = [event for _, event in sorted(new, key=lambda pair: pair[0])]
+        return self._absences.keep(events) + self._absences.twice(session)
 
     def _recent(self, session: Session) -> Iterator[tuple[datetime, Event]]:
         for check in session.scalars(sa.select(Check).where(Check.started_at >= self.since)):

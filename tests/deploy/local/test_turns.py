@@ -1,6 +1,7 @@
 """Hosts left alone, outages and gone slots come up once, with what a person wants to know of them."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -72,31 +73,65 @@ def test_an_outage_begins_and_ends(frozen: time_machine.Traveller) -> None:
     assert seen_by(feed) == []
 
 
-def test_slots_that_went_together_are_one_line(frozen: time_machine.Traveller) -> None:
-    opened = clock()
+def goes(*slots: tuple[str, GoneReason], opened: datetime) -> datetime:
+    """Let slots go that were open for five minutes, the second opened a minute after the first; return when."""
+    went = opened + 5 * MINUTE
     with session() as s:
-        s.add_all([DeskState(id=DESK), DeskState(id=OTHER)])
+        for desk in {desk for desk, _ in slots}:
+            s.merge(DeskState(id=desk))
         s.flush()
-        for number, (desk, reason) in enumerate(
-            [
-                (DESK, GoneReason.TAKEN),
-                (DESK, GoneReason.TAKEN),
-                (DESK, GoneReason.PAST),
-                (OTHER, GoneReason.LAPSED),
-            ]
-        ):
-            s.add(
-                SlotRow(
-                    desk_id=desk, place_key=str(number), moment="2026-12-01", url="http://x", gone_reason=reason,
-                    opened_at=opened + number * MINUTE, seen_at=opened + 4 * MINUTE, gone_at=opened + 5 * MINUTE,
-                )
-            )  # fmt: skip
-    frozen.shift(5 * MINUTE)
-    feed = Feed()
+        for number, (desk, reason) in enumerate(slots):
+            s.add(_slot(desk, number, opened + number * MINUTE, gone_reason=reason, gone_at=went))
+    return went
+
+
+def covered(desk: str, at: datetime) -> None:
+    with session() as s:
+        s.get_one(DeskState, desk).whole_at = at
+
+
+def _slot(desk: str, number: int, opened: datetime, **gone: Any) -> SlotRow:
+    return SlotRow(
+        desk_id=desk, place_key=str(number), moment="2026-12-01", url="http://x", opened_at=opened,
+        seen_at=opened, **gone,
+    )  # fmt: skip
+
+
+def test_slots_that_went_together_are_one_line(frozen: time_machine.Traveller) -> None:
+    feed, opened = Feed(), clock()
+    past, lapsed = GoneReason.PAST, GoneReason.LAPSED
+    at = goes((DESK, past), (DESK, past), (DESK, lapsed), (OTHER, lapsed), opened=opened)
     gone = [
-        Gone(clock(), DESK, GoneReason.TAKEN, 2, opened),
-        Gone(clock(), DESK, GoneReason.PAST, 1, opened + 2 * MINUTE),
-        Gone(clock(), OTHER, GoneReason.LAPSED, 1, opened + 3 * MINUTE),
+        Gone(at, DESK, past, 2, opened),
+        Gone(at, DESK, lapsed, 1, opened + 2 * MINUTE),
+        Gone(at, OTHER, lapsed, 1, opened + 3 * MINUTE),
     ]
     assert sorted(map(str, seen_by(feed))) == sorted(map(str, gone))
+    assert seen_by(feed) == []
+
+
+def test_slots_that_a_page_does_not_show_are_gone_when_it_has_not_shown_them_twice(
+    frozen: time_machine.Traveller,
+) -> None:
+    feed, opened = Feed(), clock()
+    at = goes((DESK, GoneReason.TAKEN), (DESK, GoneReason.TAKEN), opened=opened)
+    covered(DESK, at)  # by the check that missed them
+    frozen.move_to(at)
+    assert seen_by(feed) == []
+    frozen.shift(60 * MINUTE)
+    assert seen_by(feed) == []
+    covered(DESK, clock())
+    assert seen_by(feed) == [Gone(at, DESK, GoneReason.TAKEN, 2, opened)]
+    assert seen_by(feed) == []
+
+
+def test_a_slot_that_a_page_shows_again_is_not_gone(frozen: time_machine.Traveller) -> None:
+    feed, opened = Feed(), clock()
+    at = goes((DESK, GoneReason.TAKEN), (DESK, GoneReason.TAKEN), (OTHER, GoneReason.TAKEN), opened=opened)
+    assert seen_by(feed) == []
+    with session() as s:
+        s.add_all([_slot(DESK, 0, at + MINUTE), _slot(OTHER, 2, at + MINUTE)])
+    covered(DESK, at + MINUTE)
+    covered(OTHER, at + MINUTE)
+    assert seen_by(feed) == [Gone(at, DESK, GoneReason.TAKEN, 1, opened + MINUTE)]
     assert seen_by(feed) == []

@@ -32,10 +32,9 @@ def test_what_lies_between_checks_is_compared_with_what_was_planned(world: World
     world(SECOND, feasible_seconds=120.0)
     checked(FIRST, 300, 240, 180)
     checked(SECOND, 330, 200, 20)
-    assert read() == Lateness(4, 2, pytest.approx(1.583, abs=1e-3), 5.0, pytest.approx(52.5))
-    assert lines(read())[0].plain == (
+    assert [each.plain for each in lines(read())] == [
         "late p50 5.0 s, p95 52.5 s · achieved ÷ wished 1.58 · 4 intervals of 2 desks in an hour"
-    )
+    ]
 
 
 def test_a_lot_is_no_lateness(world: World, settings_env: Callable[..., None]) -> None:

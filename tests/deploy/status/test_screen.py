@@ -19,18 +19,8 @@ from tests.deploy.status.conftest import FIRST, SECOND
 
 World = Callable[..., None]
 PARTS = {
-    "health",
-    "desks",
-    "hosts",
-    "outages",
-    "due",
-    "jobs",
-    "lateness",
-    "messages",
-    "providers",
-    "spiders",
-    "workers",
-}
+    "health", "desks", "hosts", "outages", "due", "lateness", "jobs", "messages", "providers", "spiders", "workers",
+}  # fmt: skip
 
 
 def shown(*, terminal: bool = False) -> str:
