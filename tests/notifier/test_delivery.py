@@ -22,6 +22,7 @@ from configs.addresses import digest
 from configs.clock import clock
 from notifier import channels, delivery
 from notifier.channels import Receipt
+from notifier.errors import NotTried
 from notifier.jobs import deliver
 from notifier.telling import match_detection
 from tests.notifier.world import (
@@ -227,6 +228,14 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_late_result_is_nobodys(
     assert get(Notification, key).lease_token == heir.token
     assert all(delivery.record(sent) for sent in delivery.send([heir]))
     assert after(key) == (State.SENT, None)
+
+
+def test_what_was_put_back_untried_costs_no_attempt() -> None:
+    key = waiting()
+    (parcel,) = delivery.claim([key])
+    assert delivery.record(delivery.Sent([parcel], NotTried("the lease was too short")))
+    row = get(Notification, key)
+    assert (row.state, row.attempts, row.next_attempt_at <= clock()) == (State.PENDING, 0, True)
 
 
 def test_workers_that_die_each_time_do_not_send_for_ever(frozen: time_machine.Traveller) -> None:
