@@ -83,6 +83,7 @@ def _answer(alert: Alert, desks: list[DeskAnswer], slots: int, sent: int) -> Ale
         desk_ids=[target.desk_id for target in alert.targets if target.desk_id],
         limits=_limits(alert.targets[0]),
         is_active=alert.enabled,
+        awaits_watch=alert.awaits_watch,
         created_at=alert.created_at,
         slots_found=slots,
         notifications_sent=sent,

@@ -18,28 +18,30 @@ def targets_of(wish: NewAlert) -> list[AlertTarget]:
     Raises:
         api.problems.Refused: 422, naming each field and what it could have been.
     """
-    place = _prefecture(wish)
-    errors = [*_strange_procedures(wish, place), *_strange_desks(wish, place)]
-    if errors:
+    place = place_of(wish)
+    if errors := list(_strange_desks(wish, place)):
         raise invalid(*errors)
     limits = _columns(wish.limits)
     targets = [
         *(AlertTarget(prefecture_id=place.id, procedure=each, **limits) for each in wish.procedures),
         *(AlertTarget(desk_id=each, **limits) for each in dict.fromkeys(wish.desk_ids)),
     ]
-    if errors := list(_strange_limits(wish.limits, place, desks_of(targets))):
+    if errors := list(_strange_limits(wish.limits, place, _about(targets))):
         raise invalid(*errors)
     return targets
 
 
 def desks_of(targets: Iterable[AlertTarget]) -> list[Desk]:
     """Return the desks that these targets are about and that are watched, in the order of their ids."""
+    return [each for each in _about(targets) if each.schedulable]
+
+
+def _about(targets: Iterable[AlertTarget]) -> list[Desk]:
     wanted = list(targets)
     return [
         each
         for each in sorted(desks().values(), key=lambda known: known.id)
-        if each.schedulable
-        and any(
+        if any(
             target.is_at(desk_id=each.id, prefecture_id=each.prefecture_id, procedures=each.procedures)
             for target in wanted
         )
@@ -52,7 +54,12 @@ def prefecture_of(targets: Iterable[AlertTarget]) -> str:
     return target.prefecture_id or str(target.desk_id).partition("/")[0]
 
 
-def _prefecture(wish: NewAlert) -> Prefecture:
+def place_of(wish: NewAlert) -> Prefecture:
+    """Return the prefecture that a wish is about.
+
+    Raises:
+        api.problems.Refused: 422, there is none of that name, or no such desk.
+    """
     try:
         if wish.prefecture_id is not None:
             return prefecture(wish.prefecture_id)
@@ -63,22 +70,12 @@ def _prefecture(wish: NewAlert) -> Prefecture:
         raise invalid(FieldError(path="deskIds.0", rule="unknown", detail=str(error))) from None
 
 
-def _strange_procedures(wish: NewAlert, place: Prefecture) -> Iterator[FieldError]:
-    served = sorted({each for known in place.desks if known.schedulable for each in known.procedures})
-    for index, procedure in enumerate(wish.procedures):
-        if procedure not in served:
-            detail = f"no desk of {place.id} serves {procedure} and is watched; {_those('served', served)}"
-            yield FieldError(path=f"procedures.{index}", rule="not_watched", detail=detail)
-
-
 def _strange_desks(wish: NewAlert, place: Prefecture) -> Iterator[FieldError]:
-    watched = sorted(known.id for known in place.desks if known.schedulable)
+    known = sorted(each.id for each in place.desks)
     for index, desk_id in enumerate(wish.desk_ids):
-        if desk_id not in watched:
-            detail = (
-                f"{desk_id!r} is no desk of {place.id} that is watched; {_those('watched there', watched)}"
-            )
-            yield FieldError(path=f"deskIds.{index}", rule="not_watched", detail=detail)
+        if desk_id not in known:
+            detail = f"{desk_id!r} is no desk of {place.id}; {_those('its desks', known)}"
+            yield FieldError(path=f"deskIds.{index}", rule="unknown", detail=detail)
 
 
 def _strange_limits(limits: Limits, place: Prefecture, about: list[Desk]) -> Iterator[FieldError]:

@@ -11,22 +11,34 @@ from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.desk import DeskChange
 from api.models.user import User
 from api.problems import Refused, no_such
+from api.sale import awaits_watch, refuse_unwatched
+from api.schemas.alert import NewAlert
 from api.schemas.plan import PlanAnswer
 from configs.clock import clock
 from configs.plan import PlanName
+from configs.prefecture import prefecture
 from configs.settings import settings
 
 
-def create(session: Session, user_id: UUID, name: str | None, targets: list[AlertTarget]) -> Alert:
-    """Add an alert.
+def create(session: Session, user_id: UUID, wish: NewAlert, targets: list[AlertTarget]) -> Alert:
+    """Add an alert; where none of its desks can be watched, one that waits for that, if the wish accepts it.
 
     Raises:
-        api.problems.Refused: 402 or 409, see `_allow`.
+        api.problems.Refused: 422 where nothing can be watched; 402 or 409, see `_allow`.
     """
+    waiting = awaits_watch(session, wish, prefecture(prefecture_of(targets)))
     _lock(session, user_id)
-    _allow(session, user_id, prefecture_of(targets))
+    if not waiting:
+        _allow(session, user_id, prefecture_of(targets))
     _refuse_heaping(session, user_id)
-    alert = Alert(user_id=user_id, name=name, targets=targets, created_at=clock())
+    alert = Alert(
+        user_id=user_id,
+        name=wish.name,
+        targets=targets,
+        created_at=clock(),
+        enabled=not waiting,
+        awaits_watch=waiting,
+    )
     session.add(alert)
     note(session, alert, "alert created")
     return alert
@@ -36,13 +48,14 @@ def toggle(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
     """Pause an alert that waits, or let a paused one wait again.
 
     Raises:
-        api.problems.Refused: 404; 402 or 409 as in `_allow`.
+        api.problems.Refused: 404; 409 where nothing of it can be watched; 402 or 409 as in `_allow`.
     """
     _lock(session, user_id)
     alert = _own(session, user_id, alert_id)
     if not alert.enabled:
+        refuse_unwatched(session, alert)
         _allow(session, user_id, prefecture_of(alert.targets))
-    alert.enabled = not alert.enabled
+    alert.enabled, alert.awaits_watch = not alert.enabled, False
     note(session, alert, "alert enabled" if alert.enabled else "alert paused")
     return alert
 

@@ -42,12 +42,16 @@ def list_alerts() -> dict[str, Any]:
 
 @blueprint.post("", responses={201: AlertAnswer, **problems(*BODY, 401, 402, 409)})
 def create_alert(body: NewAlert) -> tuple[dict[str, Any], int]:
-    """Wait for slots; those that are open now are told at once."""
+    """Wait for slots; those that are open now are told at once.
+
+    Where nothing of it can be watched it is refused with the reason, or kept with `acceptWaiting` and needs no plan.
+    """
     targets = targets_of(body)
     with session() as s:
-        alert = create(s, signed_in().id, body.name, targets)
+        alert = create(s, signed_in().id, body, targets)
         answer = alert_answer(s, alert)
-    notifier.catch_up(answer.id)
+    if answer.is_active:
+        notifier.catch_up(answer.id)
     return answer.as_json(), 201
 
 

@@ -1,4 +1,4 @@
-"""Tells operators of sites in trouble, subscribers of desks that cannot be watched now and of those that are again.
+"""Tells operators of sites in trouble, subscribers of desks that cannot be watched now, are again, or can be at last.
 
 Derived from rows, told in the transaction that remembers it: a crash repeats nothing and loses nothing.
 """
@@ -19,7 +19,7 @@ from api.models.incident import Incident, IncidentReason
 from api.models.user import Role, User
 from configs.clock import clock
 from configs.settings import settings
-from crawler import incidents, unwatched
+from crawler import incidents, unwatched, watchable
 from crawler.incidents import Found
 from crawler.planner import AWAY
 
@@ -66,7 +66,7 @@ def look(now: datetime) -> int:
             return 0
         found = incidents.current(rows, now)
         incidents.keep(rows, found, now)
-        written = _tell(rows, found, now) + unwatched.over(rows, now)
+        written = _tell(rows, found, now) + unwatched.over(rows, now) + watchable.tell(rows)
     notifier.nudge(written)
     return len(written)
 

@@ -66,7 +66,10 @@ class Limits:
 
 
 class Alert(Base):
-    """A wish of one user. `limits_version` grows with every change of targets or limits."""
+    """A wish of one user. `limits_version` grows with every change of targets or limits.
+
+    `awaits_watch`: none of its desks can be watched; it is kept, paused and counted by no plan, until one can.
+    """
 
     __tablename__ = "alerts"
 
@@ -75,6 +78,7 @@ class Alert(Base):
     name: Mapped[str | None]
     language: Mapped[str | None]
     enabled: Mapped[bool] = mapped_column(default=True, server_default=sa.true())
+    awaits_watch: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     limits_version: Mapped[int] = mapped_column(default=1, server_default="1")
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
     closed_at: Mapped[datetime | None]
@@ -87,6 +91,10 @@ class Alert(Base):
 
     __table_args__ = (
         sa.CheckConstraint("(closed_at IS NULL) = (closed_because IS NULL)", name="closed_with_reason"),
+        sa.CheckConstraint("NOT (awaits_watch AND enabled)", name="awaits_paused"),
+        sa.Index(
+            "ix_alerts_awaits_watch", "id", postgresql_where=sa.text("awaits_watch AND closed_at IS NULL")
+        ),
         sa.Index("ix_alerts_user_id_created_at", "user_id", "created_at"),
         sa.Index("ix_alerts_open", "user_id", postgresql_where=sa.text("closed_at IS NULL AND enabled")),
         # This and the two of alert_targets answer matching without a look at the tables (notifier/matching.py).

@@ -64,7 +64,10 @@ class Limits(Body):
 
 
 class NewAlert(Body):
-    """A wish: procedures of one prefecture (every desk that serves them), or desks of it by name, or both."""
+    """A wish: procedures of one prefecture (every desk that serves them), or desks of it by name, or both.
+
+    `acceptWaiting`: where none of them can be watched, keep it and tell when one can, in place of refusing it.
+    """
 
     prefecture_id: Annotated[str, Field(max_length=100, examples=["bobigny_93"])] | None = None
     procedures: Procedures = Field(
@@ -73,6 +76,7 @@ class NewAlert(Body):
     desk_ids: list[Annotated[str, Field(max_length=200)]] = Field(default_factory=list, max_length=_MOST)
     name: Annotated[Text, Field(max_length=80)] | None = None
     limits: Limits = Field(default_factory=Limits)
+    accept_waiting: Annotated[bool, Field(strict=True)] = False
 
     @model_validator(mode="after")
     def _for_something(self) -> Self:
@@ -84,7 +88,10 @@ class NewAlert(Body):
 
 
 class AlertAnswer(Answer):
-    """An alert and how well it is served. Intervals in seconds: the shortest of its desks."""
+    """An alert and how well it is served. Intervals in seconds: the shortest of its desks.
+
+    `awaitsWatch`: none of its desks can be watched yet; it is kept, and its user told when one can.
+    """
 
     id: UUID
     name: str | None
@@ -93,6 +100,7 @@ class AlertAnswer(Answer):
     desk_ids: list[str]
     limits: Limits
     is_active: bool
+    awaits_watch: bool
     created_at: dt.datetime
     slots_found: int
     notifications_sent: int

@@ -156,7 +156,7 @@ def test_paused_alerts_do_not_pile_up_without_end(
 
 def test_toggling_pauses_and_wakes(client: FlaskClient, person: People, door: Door) -> None:
     camille = person(plan=PlanName.URGENCE_24H)
-    made = create(client, camille, procedures=["NATURALISATION"])
+    made = create(client, camille, prefectureId="melun_77")
     paused = client.patch(f"/api/alerts/{made['id']}/toggle", headers=camille.headers)
     assert (paused.json or {})["isActive"] is False
     assert len(door.caught_up) == 1

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 import notifier
+from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import session
 from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification, State
@@ -165,3 +166,35 @@ def test_no_sms_is_spent_on_it() -> None:
     with session() as rows:
         told = {"since": SINCE.isoformat(), "reason": "closed", "desks": [ESSONNE], "incident": "1"}
         assert len(notifier.tell(rows, everywhere.id, "desk_unwatched", told, "x")) == 2
+
+
+def kept(who: Person, **values: Any) -> str:
+    """Let a person keep an alert for a desk that could not be watched; return its id."""
+    with session() as rows:
+        alert = Alert(user_id=who.id, targets=[AlertTarget(desk_id=ESSONNE)], **values)
+        rows.add(alert)
+        rows.flush()
+        return str(alert.id)
+
+
+def test_who_asked_for_it_reads_that_a_desk_can_be_watched_and_where_to_go() -> None:
+    who = person()
+    row = write(who, "desk_watchable", alert=kept(who, enabled=False))
+    mail, chat = said(row), said(row, Channel.TELEGRAM)
+    assert mail.subject == "Votre guichet peut être surveillé – Essonne (91)"
+    for text in (mail.text, chat.html):
+        assert "Titre de séjour" in text
+        assert "activez-la" in text
+    assert "/dashboard" in mail.text
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"enabled": True}, "alert waits already"),
+        ({"enabled": False, "closed_at": SINCE, "closed_because": ClosedBecause.DELETED}, "alert stopped"),
+    ],
+)
+def test_whose_alert_waits_already_or_is_over_is_not_told(values: dict[str, Any], why: str) -> None:
+    who = person()
+    assert look(write(who, "desk_watchable", alert=kept(who, **values))) == Held(State.SKIPPED, why)

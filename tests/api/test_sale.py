@@ -1,0 +1,140 @@
+"""Nobody pays for a desk whose slots nobody sees: such alerts are refused with the reason, or kept where asked."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+
+from api.models.alert import Alert
+from api.models.base import session
+from api.models.desk import DeskState
+from configs.outcome import Outcome
+from configs.plan import PlanName
+from configs.prefecture import Procedure
+from tests.api.world import BOBIGNY, Door, Person, rows
+
+People = Callable[..., Person]
+HIDDEN = {"prefectureId": "bobigny_93", "procedures": ["NATURALISATION"]}
+
+
+def wish(client: FlaskClient, person: Person, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    answer = client.post("/api/alerts", json=body, headers=person.headers)
+    found: dict[str, Any] = answer.json or {}
+    return answer.status_code, found
+
+
+def toggled(client: FlaskClient, person: Person, alert: str) -> tuple[int, dict[str, Any]]:
+    answer = client.patch(f"/api/alerts/{alert}/toggle", headers=person.headers)
+    found: dict[str, Any] = answer.json or {}
+    return answer.status_code, found
+
+
+def close(desk_id: str) -> None:
+    with session() as s:
+        s.merge(DeskState(id=desk_id, last_outcome=Outcome.CLOSED))
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "reason"),
+    [
+        (HIDDEN, "procedures.0", "a captcha stands before the slots for NATURALISATION at bobigny_93"),
+        (
+            {"deskIds": ["bobigny_93/naturalisation"]},
+            "deskIds.0",
+            "a captcha stands before the slots for bobigny_93/n",
+        ),
+        ({"deskIds": ["bobigny_93/visa"]}, "deskIds.0", "no page for bobigny_93/visa can be watched"),
+        (
+            {"prefectureId": "bobigny_93", "procedures": ["PASSEPORT"]},
+            "procedures.0",
+            "no page for PASSEPORT",
+        ),
+    ],
+)
+def test_what_cannot_be_watched_is_refused_with_the_reason_and_what_else_there_is(
+    client: FlaskClient, person: People, body: dict[str, Any], path: str, reason: str
+) -> None:
+    status, said = wish(client, person(plan=PlanName.URGENCE_TOTAL), body)
+    assert status == 422
+    (error,) = said["errors"]
+    assert (error["path"], error["rule"]) == (path, "not_watched")
+    assert error["detail"].startswith(reason)
+    assert f"watched there: desks {BOBIGNY}, procedures TITRE_SEJOUR" in error["detail"]
+    assert "acceptWaiting" in error["detail"]
+    assert rows(Alert) == []
+
+
+def test_where_nothing_else_is_that_is_said(client: FlaskClient, person: People) -> None:
+    body = {"prefectureId": "cergy_95", "procedures": ["VISA"]}
+    _, said = wish(client, person(plan=PlanName.URGENCE_TOTAL), body)
+    assert "nothing is there" in said["errors"][0]["detail"]
+
+
+def test_a_page_that_the_prefecture_closed_is_out_of_sale_until_it_answers_again(
+    client: FlaskClient, person: People
+) -> None:
+    camille = person(plan=PlanName.URGENCE_TOTAL)
+    close(BOBIGNY)
+    status, said = wish(client, camille, {"deskIds": [BOBIGNY]})
+    assert (status, said["errors"][0]["detail"].split(";")[0]) == (
+        422,
+        f"the prefecture has closed the page for {BOBIGNY}",
+    )
+    with session() as s:
+        s.execute(sa.update(DeskState).values(last_outcome=Outcome.NO_SLOTS))
+    assert wish(client, camille, {"deskIds": [BOBIGNY]})[0] == 201
+
+
+def test_one_desk_whose_slots_are_seen_is_enough_but_nothing_unchecked_is_sold_beside_it(
+    client: FlaskClient, person: People
+) -> None:
+    camille = person(plan=PlanName.URGENCE_TOTAL)
+    assert wish(client, camille, HIDDEN | {"deskIds": [BOBIGNY]})[0] == 201
+    for more in ({}, {"acceptWaiting": True}):
+        status, said = wish(client, camille, {"deskIds": [BOBIGNY, "bobigny_93/visa"]} | more)
+        assert (status, [each["path"] for each in said["errors"]]) == (422, ["deskIds.1"])
+
+
+def test_who_accepts_to_wait_is_kept_without_a_plan_and_counted_by_none(
+    client: FlaskClient, person: People, door: Door
+) -> None:
+    camille = person()
+    status, made = wish(client, camille, HIDDEN | {"acceptWaiting": True})
+    assert (status, made["isActive"], made["awaitsWatch"]) == (201, False, True)
+    assert door.caught_up == []
+    paying = person("dominique@example.org", plan=PlanName.URGENCE_24H)
+    assert wish(client, paying, HIDDEN | {"acceptWaiting": True})[0] == 201
+    assert wish(client, paying, {"deskIds": [BOBIGNY]})[0] == 201
+
+
+def test_a_wish_that_can_be_watched_is_no_other_for_accepting_to_wait(
+    client: FlaskClient, person: People
+) -> None:
+    body = {"deskIds": [BOBIGNY], "acceptWaiting": True}
+    assert wish(client, person(), body)[0] == 402
+    paying = person("dominique@example.org", plan=PlanName.URGENCE_24H)
+    assert wish(client, paying, body)[1]["awaitsWatch"] is False
+
+
+def test_a_kept_alert_begins_to_wait_only_where_slots_are_seen(
+    client: FlaskClient, person: People, door: Door
+) -> None:
+    camille = person(plan=PlanName.URGENCE_24H)
+    _, made = wish(client, camille, HIDDEN | {"acceptWaiting": True})
+    status, said = toggled(client, camille, made["id"])
+    assert (status, said["type"].rpartition(":")[2]) == (409, "not-watched")
+    assert "captcha" in said["detail"]
+    with session() as s:
+        s.get_one(Alert, UUID(made["id"])).targets[0].procedure = Procedure.TITRE_SEJOUR
+    status, woken = toggled(client, camille, made["id"])
+    assert (status, woken["isActive"], woken["awaitsWatch"]) == (200, True, False)
+    assert door.caught_up == [UUID(made["id"])]
+
+
+@pytest.mark.parametrize("value", ["true", 1, None])
+def test_accepting_to_wait_is_said_by_true(client: FlaskClient, person: People, value: object) -> None:
+    status, said = wish(client, person(), HIDDEN | {"acceptWaiting": value})
+    assert (status, said["errors"][0]["path"]) == (422, "acceptWaiting")
