@@ -20,6 +20,7 @@ from configs.clock import clock
 from configs.logs import set_up_logs
 from configs.settings import settings
 from notifier import nudges, telling
+from notifier.lifetime import leaves_at
 from notifier.nudges import Waiting
 from notifier.rows import next_nudge
 
@@ -121,13 +122,14 @@ class Sweep:
 
 
 def run(stopped: threading.Event, sweep: Callable[[], None]) -> None:
-    """Sweep until `stopped` is set."""
-    while not stopped.wait(settings().sweep_seconds):
+    """Sweep until `stopped` is set, or until old."""
+    end = leaves_at()
+    while not stopped.wait(settings().sweep_seconds) and clock() < end:
         sweep()
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT; return 0."""
+    """Run until SIGTERM, SIGINT or old; return 0."""
     set_up_logs("sweep")
     stopped = threading.Event()
 

@@ -3,12 +3,11 @@
 import argparse
 import logging
 import math
-import random
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from types import FrameType
 
 import structlog
@@ -21,6 +20,7 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 from rq.worker_registration import REDIS_WORKER_KEYS
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import configure_mappers
 
 from api.models.base import new_id, session
 from api.models.notification import Priority
@@ -30,10 +30,10 @@ from configs.clock import clock
 from configs.logs import set_up_logs
 from configs.prefecture import prefectures
 from configs.redis import redis_client
-from configs.settings import settings
 from notifier import delivery, matching, messages, telling
 from notifier.channels import channels
 from notifier.kinds import Claimed, gathering, kinds, look_all
+from notifier.lifetime import leaves_at
 from notifier.queues import WORK, names_of, without_retries
 from notifier.recipients import recipients
 
@@ -108,8 +108,9 @@ class _OneLine(logging.Filter):
         return True
 
 
-def warm_up() -> None:
-    """Load and build what the first message needs: SDKs, clients, texts, files, the connection, the statements."""
+def preload() -> None:
+    """Load and build what the first message needs and no connection: SDKs, clients, texts, files, mappers."""
+    configure_mappers()
     messages.warm_up()
     format_date(clock(), "full", locale=messages.FALLBACK)
     format_time(clock(), "medium", locale=messages.FALLBACK)
@@ -117,6 +118,11 @@ def warm_up() -> None:
     kinds()
     for each in channels().values():
         each.warm_up()
+
+
+def warm_up() -> None:
+    """Preload, then connect, and have the statements built."""
+    preload()
     try:
         _warm_up_database()
     except (OperationalError, InterfaceError) as error:
@@ -141,17 +147,15 @@ def _warm_up_database() -> None:
 
 def serve(queues: list[str], stopped: threading.Event) -> None:
     """Work for one lifetime, through any absence of Redis."""
-    # Workers that started together must not leave together: nobody would be there for the seconds between.
-    lifetime = settings().worker_age_seconds * random.uniform(0.8, 1)  # noqa: S311 -- spreads, protects nothing
-    leaves_at = clock() + timedelta(seconds=lifetime)
-    while not stopped.is_set() and clock() < leaves_at:
+    end = leaves_at()
+    while not stopped.is_set() and clock() < end:
         try:
-            Worker(queues, without_retries(redis_client()), leaves_at, stopped).work_until_old()
+            Worker(queues, without_retries(redis_client()), end, stopped).work_until_old()
         except RedisError as error:
             log.warning("redis away, trying again", because=type(error).__name__)
         finally:
             _on_signals(stopped.set)  # RQ leaves its own handlers behind
-        if clock() < leaves_at:
+        if clock() < end:
             stopped.wait(_RETRY_SECONDS)
 
 
@@ -163,14 +167,11 @@ def _on_signals(act: Callable[[], None]) -> None:
     signal.signal(signal.SIGINT, handle)
 
 
-def main(given: list[str] | None = None) -> int:
-    """Work until told to stop or old; return 0: the supervisor starts the next."""
-    parser = argparse.ArgumentParser(prog="python -m notifier.worker", description=__doc__)
-    parser.add_argument("work", nargs="+", metavar="WORK", choices=WORK, help=", ".join(WORK))
-    work = parser.parse_args(given).work
+def run(work: Sequence[str], name: str) -> int:
+    """Do that work (words of WORK) until told to stop or old; return 0: whoever started us starts the next."""
     stopped = threading.Event()
     _on_signals(stopped.set)
-    set_up_logs("worker")
+    set_up_logs(name)
     logging.getLogger("rq.worker").addFilter(_OneLine())
     warm_up()
     log.info("working", on=work)
@@ -179,6 +180,13 @@ def main(given: list[str] | None = None) -> int:
     except StopRequested:
         log.debug("told to stop between two moments of RQ")
     return 0
+
+
+def main(given: list[str] | None = None) -> int:
+    """Be one worker, under a supervisor of its own."""
+    parser = argparse.ArgumentParser(prog="python -m notifier.worker", description=__doc__)
+    parser.add_argument("work", nargs="+", metavar="WORK", choices=WORK, help=", ".join(WORK))
+    return run(parser.parse_args(given).work, "worker")
 
 
 if __name__ == "__main__":

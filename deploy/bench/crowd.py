@@ -23,6 +23,7 @@ from deploy.local.postgres import start_postgres
 from deploy.local.processes import free_port, start, stop, wait_until, with_parent
 from deploy.local.programs import commands
 from deploy.local.valkey import start_valkey
+from notifier.workers import CHILDREN
 
 _AWAITED = "evry-courcouronnes_91/bench-crowd"
 _PREFECTURE, _PROCEDURE = "evry-courcouronnes_91", "NATURALISATION"
@@ -69,7 +70,7 @@ def _tellers() -> Iterator[str]:
         settings.cache_clear()
         subprocess.run([sys.executable, "-m", "api.migrations", "upgrade"], check=True, capture_output=True)
         for name, command in commands(ports, world=False).items():
-            if name.startswith(("sandbox", "worker-critical", "worker-many", "worker-email", "sweep")):
+            if name in {"sandbox", "notifier"}:
                 log = state / f"{name}.log"
                 process = start(with_parent(command), log, env=os.environ)
                 ends.callback(stop, process)
@@ -79,7 +80,7 @@ def _tellers() -> Iterator[str]:
 
 def _works(log: Path) -> bool:
     said = log.read_text("utf-8")
-    return "working" in said or "sweeping" in said or "http" in said
+    return said.count(" working ") + said.count(" sweeping ") == len(CHILDREN) or "http" in said
 
 
 def _tell(engine: sa.Engine, people: int, turn: int, singles: int, say: Say) -> tuple[float, list[float]]:

@@ -23,8 +23,7 @@ _PROGRAMS = {
     "scrapy crawl": "spider",
     "keep": "keeper",
     "plan": "planner",
-    "notifier.worker": "workers",
-    "notifier.sweep": "sweep",
+    "notifier.workers": "workers and sweep",
 }
 
 

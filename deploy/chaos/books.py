@@ -10,6 +10,7 @@ from deploy.chaos.deliveries import Delivery
 from deploy.chaos.journal import Journal, Opening, Slot
 from deploy.chaos.people import Reached, allowed, entitled
 
+_HOLDS_A_YES = ("worker", "notifier")  # who dies with one: a worker, or its parent, which takes it along
 # A worker that died so long after a message was taken may have died with its yes: slow providers take a while.
 _UNHEARD = timedelta(seconds=4)
 _CLOCKS = timedelta(seconds=1)  # between the stand-in's clock and ours, read before and after an act
@@ -105,9 +106,9 @@ def _doubles(account: Account, journal: Journal, due: Due, several: Sequence[Del
 
 
 def unheard(taken_at: datetime, channel: str, journal: Journal) -> bool:
-    """Whether the yes to a message may have been lost: a worker died just then, or the provider kept its answer."""
+    """Whether the yes to a message may have been lost: a worker or its parent died then, or the provider kept it."""
     died = any(
-        kill.who.startswith("worker") and taken_at - _CLOCKS <= kill.at <= taken_at + _UNHEARD
+        kill.who.startswith(_HOLDS_A_YES) and taken_at - _CLOCKS <= kill.at <= taken_at + _UNHEARD
         for kill in journal.kills
     )
     silent = any(

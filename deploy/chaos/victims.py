@@ -1,5 +1,6 @@
 """Finds the processes of one stack, and ends them without asking. Nothing that the stack did not start is touched."""
 
+import fnmatch
 import random
 import signal
 import time
@@ -10,11 +11,12 @@ import psutil
 from deploy.chaos.journal import Journal
 
 _PATIENCE = 30.0  # seconds until a process that was killed before is there again
-# How each is known by its command line; a gunicorn worker is told from its master by its parent.
+# How each is known by its name and command line; a parent is told from its children by its own parent.
 _KINDS: dict[str, tuple[str, ...]] = {
     "spider": ("scrapyd.runner", "crawl"),
-    "worker": ("notifier.worker",),
-    "sweep": ("notifier.sweep",),
+    "notifier": ("notifier.workers",),
+    "worker": ("notifier.workers", "worker-*"),
+    "sweep": ("notifier.workers", "sweep"),
     "scrapyd": ("scrapyd", "--pidfile="),
     "keeper": ("scrapy", "keep"),
     "planner": ("scrapy", "plan"),
@@ -34,7 +36,7 @@ class Victims:
         self._journal = journal
 
     def all(self, kind: str) -> list[psutil.Process]:
-        """Return the processes of a kind (`gunicorn worker` and `gunicorn master` are kinds of their own)."""
+        """Return the processes of a kind (`gunicorn worker`, `notifier master` … are kinds of their own)."""
         name, _, part = kind.partition(" ")
         found = [each for each in self._supervisor.children(recursive=True) if _is(each, _KINDS[name])]
         masters = {each.pid for each in found if each.ppid() == self._supervisor.pid}
@@ -71,10 +73,10 @@ class Victims:
 
 def _is(process: psutil.Process, marks: tuple[str, ...]) -> bool:
     try:
-        line = process.cmdline()
+        known_by = (process.name(), *process.cmdline())
     except psutil.Error:
         return False
-    return all(mark in line for mark in marks)
+    return all(fnmatch.filter(known_by, mark) for mark in marks)
 
 
 def until(seen: Callable[[], object], what: str, seconds: float = _PATIENCE) -> None:

@@ -18,16 +18,6 @@ _RPC = "supervisor.rpcinterface:make_main_rpcinterface"
 # unix(7) allows 108 bytes; supervisord puts its process id behind the name while it binds.
 _LONGEST_SOCKET = 90
 
-# What each worker does, in its order. One does nothing but match and tell single people at once; a second one helps
-# it when it is not busy with many, so that one provider that hangs holds up no matching; a channel has its own.
-_WORK = {
-    "critical": "critical",
-    "many": "critical many",
-    "email": "email many",
-    "sms": "sms",
-    "telegram": "telegram",
-}
-
 
 def commands(ports: Ports, *, world: bool = True) -> dict[str, list[str]]:
     """Return the command of every program of ours, by its name."""
@@ -43,17 +33,14 @@ def commands(ports: Ports, *, world: bool = True) -> dict[str, list[str]]:
         "scrapyd": [python, "-m", "deploy.local.scrapyd"],
         "keeper": [*scrapy, "keep"],
         "planner": [*scrapy, "plan"],
-        **{
-            f"worker-{name}": [python, "-m", "notifier.worker", *work.split()] for name, work in _WORK.items()
-        },
-        "sweep": [python, "-m", "notifier.sweep"],
+        "notifier": [python, "-m", "notifier.workers"],
     }
 
 
 def database_programs() -> dict[str, str]:
     """Return whose rights each program has: the value of PROGRAM (see configs/database.py)."""
-    told = dict.fromkeys((*(f"worker-{name}" for name in _WORK), "sweep"), "notifier")
-    return {"api": "api", "scrapyd": "crawler", "keeper": "crawler", "planner": "crawler", **told}
+    crawl = dict.fromkeys(("scrapyd", "keeper", "planner"), "crawler")
+    return {"api": "api", **crawl, "notifier": "notifier"}
 
 
 def write_supervisor(folder: Path, programs: Mapping[str, list[str]], root: Path) -> Path:

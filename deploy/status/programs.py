@@ -28,13 +28,14 @@ _MB = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One program of the supervisor's; memory is resident, in MB."""
+    """One program of the supervisor's; memory is resident, in MB. `children` are those that have names of their own."""
 
     name: str
     state: str
     since: datetime | None
     pid: int
     memory_mb: int
+    children: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,18 @@ def read_programs(state: Path) -> list[Program]:
 def _program(told: dict[str, Any]) -> Program:
     runs = told["statename"] == "RUNNING"
     since = datetime.fromtimestamp(told["start"], UTC) if runs else None
-    return Program(told["name"], told["statename"], since, told["pid"], _resident(told["pid"]))
+    pid = told["pid"]
+    return Program(told["name"], told["statename"], since, pid, _resident(pid), _children(pid))
+
+
+def _children(pid: int) -> list[str]:
+    """Return a process's children, as name and id, where they call themselves otherwise than it does."""
+    try:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+        names = {each: Path(f"/proc/{each}/comm").read_text("utf-8").strip() for each in (str(pid), *found)}
+    except OSError:
+        return []
+    return [f"{names[each]} {each}" for each in found if names[each] != names[str(pid)]]
 
 
 def _resident(pid: int) -> int:
@@ -138,7 +150,8 @@ def _said_program(each: Program) -> Text:
     if each.since is None:
         return line((f"{each.name} {each.state}", BAD))
     memory = f" {each.memory_mb} MB" if each.memory_mb else ""
-    return line(each.name, (f" {span(clock() - each.since)}{memory}", DIM))
+    children = f" ({', '.join(each.children)})" if each.children else ""
+    return line(each.name, (f" {span(clock() - each.since)}{memory}{children}", DIM))
 
 
 def spider_lines(part: list[Spider]) -> list[Text]:

@@ -106,11 +106,12 @@ def test_a_message_that_came_twice_without_a_reason_is_not_allowed(journal: Jour
     assert not account.is_clean
 
 
+@pytest.mark.parametrize("who", ["worker", "notifier master"])
 @pytest.mark.parametrize(("died", "leave"), [(0.5, True), (4.5, True), (6, False), (-1, False)])
 def test_a_double_is_allowed_where_a_worker_died_with_the_yes(
-    journal: Journal, died: float, leave: bool
+    journal: Journal, who: str, died: float, leave: bool
 ) -> None:
-    journal.kills.append(Kill("worker", 1, at(died)))
+    journal.kills.append(Kill(who, 1, at(died)))
     account = books(journal, [*everybody(), told(ANA, 9, 50)])
     assert (len(account.doubled_allowed), len(account.doubled)) == ((1, 0) if leave else (0, 1))
 

@@ -19,7 +19,7 @@ WAVES = (
     ("half-of-the-sites-and-a-provider-hang",),
     ("kill-spider-between-commit-and-nudge", "kill-worker-during-the-answer"),
     (
-        "kill-sweep", "kill-keeper", "kill-planner", "kill-gunicorn-worker", "kill-scrapyd",
+        "kill-sweep", "kill-notifier", "kill-keeper", "kill-planner", "kill-gunicorn-worker", "kill-scrapyd",
         "empty-redis", "restart-postgres", "provider-breaks", "site-breaks-off",
         "fill-the-disk", "name-hangs",
     ),
@@ -69,9 +69,16 @@ def test_every_fault_struck(figures: Figures) -> None:
     left_out = {name for wave in WAVES for name in wave if f"{name} is left out" in figures["said"]}
     assert left_out <= {name for name, each in faults().items() if each.needs}
     assert set(figures["struck"]) == {name for wave in WAVES for name in wave} - left_out, figures["missed"]
-    assert {"spider", "worker", "sweep", "keeper", "planner", "gunicorn worker", "scrapyd"} <= set(
-        figures["killed"]
-    )
+    assert {
+        "spider",
+        "worker",
+        "sweep",
+        "notifier master",
+        "keeper",
+        "planner",
+        "gunicorn worker",
+        "scrapyd",
+    } <= set(figures["killed"])
 
 
 def test_no_transaction_lasts_as_long_as_the_silence_of_a_site_or_a_provider(figures: Figures) -> None:

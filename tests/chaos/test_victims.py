@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from functools import partial
 
 import psutil
 import pytest
@@ -14,8 +15,11 @@ from deploy.chaos import victims
 from deploy.chaos.journal import Journal
 from deploy.chaos.victims import NobodyThere, Victims, until
 
-_CHILD = "import time; time.sleep(100)"
-_SUPERVISOR = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {_CHILD!r}, 'notifier.worker'])"
+_NAMED = "import pathlib, time; pathlib.Path('/proc/self/comm').write_text('{}'); time.sleep(100)"
+_START = "subprocess.Popen([sys.executable, '-c', {!r}, 'notifier.workers'])"
+_CHILDREN = "; ".join(_START.format(_NAMED.format(name)) for name in ("worker-sms", "sweep"))
+_PARENT = f"import subprocess, sys, time; {_CHILDREN}; time.sleep(100)"
+_SUPERVISOR = f"import subprocess, sys; {_START.format(_PARENT)}.wait()"
 
 pytestmark = pytest.mark.processes
 
@@ -23,6 +27,12 @@ pytestmark = pytest.mark.processes
 def end(process: psutil.Process) -> None:
     with suppress(psutil.NoSuchProcess):
         process.kill()
+
+
+def family(supervisor: psutil.Process) -> dict[str, psutil.Process]:
+    """Return the programs under a supervisor by name, when all are there."""
+    found = {each.name(): each for each in supervisor.children(recursive=True)}
+    return found if {"worker-sms", "sweep"} < set(found) else {}
 
 
 @pytest.fixture
@@ -34,8 +44,9 @@ def supervisors() -> Iterator[tuple[psutil.Process, psutil.Process]]:
             ends.callback(started.wait)
             ends.callback(started.kill)
             made.append(psutil.Process(started.pid))
-            until(made[-1].children, "the supervisor has started its worker")
-            ends.callback(end, made[-1].children()[0])
+            until(partial(family, made[-1]), "the supervisor has started all")
+            for each in made[-1].children(recursive=True):
+                ends.callback(end, each)
         yield made[0], made[1]
 
 
@@ -43,15 +54,23 @@ def test_a_worker_of_another_stack_is_left_alone(
     supervisors: tuple[psutil.Process, psutil.Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours, theirs = supervisors
-    (victim,), journal = ours.children(), Journal()
+    victim, journal = family(ours)["worker-sms"], Journal()
     found = Victims(ours.pid, journal)
     assert [each.pid for each in found.all("worker")] == [victim.pid]
     assert found.kill("worker", random.Random(1)) == victim.pid
     assert [(kill.who, kill.pid) for kill in journal.kills] == [("worker", victim.pid)]
-    assert theirs.children()[0].is_running()
+    assert family(theirs)
     monkeypatch.setattr(victims, "_PATIENCE", 0.3)
     with pytest.raises(NobodyThere, match="no worker came back"):
         found.kill("worker", random.Random(1))
+
+
+def test_parent_worker_and_sweep_are_told_apart(supervisors: tuple[psutil.Process, psutil.Process]) -> None:
+    supervisor, _ = supervisors
+    found = Victims(supervisor.pid, Journal())
+    assert found.all("notifier master") == supervisor.children()
+    assert [each.name() for each in found.all("worker")] == ["worker-sms"]
+    assert [each.name() for each in found.all("sweep")] == ["sweep"]
 
 
 def test_who_was_asked_instead_of_killed_is_told_apart(

@@ -1,46 +1,26 @@
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
+import redis
+from rq import Worker
 
 import notifier
 from api.models.notification import State
 from api.models.user import Channel
-from deploy.local.processes import free_port, wait_until
+from deploy.local.processes import free_port
 from deploy.local.valkey import start_valkey
+from tests.notifier.program import Program
 from tests.notifier.world import alert, detection, notifications, person
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 pytestmark = pytest.mark.processes
-ENOUGH = 20  # seconds to leave in, on a machine that does other things too
-
-
-class Program:
-    """A program of ours as a process, and what it has logged."""
-
-    def __init__(self, log: Path, *command: str) -> None:
-        self.log = log
-        with log.open("wb") as sink:
-            self.process = subprocess.Popen([sys.executable, "-m", *command], stdout=sink, stderr=sink)
-
-    @property
-    def said(self) -> str:
-        return self.log.read_text("utf-8")
-
-    def until(self, ready: Callable[[], bool], seconds: float = 60) -> None:
-        wait_until(ready, self.log, what="program", process=self.process, seconds=seconds)
-
-    def ends(self, signum: signal.Signals | None = None, within: float = ENOUGH) -> int:
-        """Return the exit code, after a signal if one is given."""
-        if signum:
-            self.process.send_signal(signum)
-        return self.process.wait(within)
 
 
 @pytest.fixture
@@ -48,14 +28,12 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
     started: list[Program] = []
 
     def make(*command: str) -> Program:
-        started.append(Program(tmp_path / f"log-{len(started)}", *command))
+        started.append(Program(tmp_path / f"log-{len(started)}", sys.executable, "-m", *command))
         return started[-1]
 
     yield make
     for each in started:
-        if each.process.poll() is None:
-            each.process.kill()
-            each.process.wait()
+        each.kill()
 
 
 @pytest.fixture
@@ -100,26 +78,36 @@ def test_a_worker_that_is_asked_in_the_middle_of_a_message_leaves_in_time_and_sa
     assert "Traceback" not in running.said
 
 
-def test_a_worker_that_is_killed_loses_nothing(
-    worker: Callable[..., Program],
-    start: Callable[..., Program],
-    whole: "Running",
-    settings_env: Callable[..., None],
-) -> None:
+@pytest.fixture
+def workers(start: Callable[..., Program], whole: "Running", settings_env: Callable[..., None]) -> Program:
+    """Give the parent of two workers and of the sweep, all at work; leases and nudges are short."""
     settings_env(LEASE_SECONDS="1", SWEEP_SECONDS="0.2", NUDGE_SECONDS="0.5")
+    chosen = [f"--only={name}" for name in ("worker-many", "worker-email", "sweep")]
+    made = start("notifier.workers", *chosen)
+    made.until(lambda: made.said.count(" working ") == 2 and " sweeping " in made.said)
+    return made
+
+
+def test_a_worker_that_is_killed_is_replaced_and_loses_nothing(
+    workers: Program, whole: "Running", redis_server: redis.Redis
+) -> None:
+    parent = psutil.Process(workers.process.pid)
+    assert (parent.net_connections(), parent.num_threads()) == ([], 1)
+    dying, *others = workers.children
+    assert [dying.name(), *(each.name() for each in others)] == ["worker-many", "worker-email", "sweep"]
+    both = {dying.pid, others[0].pid}
+    workers.until(lambda: {each.pid for each in Worker.all(connection=redis_server)} == both)
     alert(person())
     whole.provider_mode("email", "timeout")
-    dying = worker()
     notifier.detection_seen(detection())
-    dying.until(lambda: bool(notifications(State.SENDING)))
-    dying.process.kill()
-    dying.process.wait()
+    workers.until(lambda: bool(notifications(State.SENDING)))
+    dying.kill()
     whole.provider_mode("email", "normal")
-    heir, sweep = worker("critical", "email"), start("notifier.sweep")
-    heir.until(lambda: bool(notifications(State.SENT)))
+    workers.until(lambda: bool(notifications(State.SENT)))
     assert len(whole.messages("email")) == 1
-    assert sweep.ends(signal.SIGTERM) == 0
-    assert "Traceback" not in sweep.said
+    assert set(others) < set(workers.children)
+    assert workers.ends(signal.SIGTERM) == 0
+    assert "Traceback" not in workers.said
 
 
 def test_the_sweep_brings_to_a_worker_what_no_nudge_brought(

@@ -202,6 +202,20 @@ def test_workers_that_heard_a_yes_go_first_when_the_database_is_back(
     assert len(queued("critical")) == 1
 
 
+def test_the_loop_ends_when_it_is_old(
+    settings_env: Callable[..., None], frozen: time_machine.Traveller
+) -> None:
+    settings_env(SWEEP_SECONDS="0.001", WORKER_AGE_SECONDS="10")
+    rounds = list[int]()
+
+    def sweep() -> None:
+        rounds.append(1)
+        frozen.shift(4.1)
+
+    run(threading.Event(), sweep)
+    assert len(rounds) in {2, 3}  # 8 to 10 s
+
+
 def test_the_loop_ends_when_it_is_told_to(settings_env: Callable[..., None]) -> None:
     settings_env(SWEEP_SECONDS="0.001")
     stopped, rounds = threading.Event(), list[int]()

@@ -31,6 +31,12 @@ def kill_sweep(field: Field, _spell: Spell) -> None:
     _kill(field, "sweep")
 
 
+@fault("worker", "sweep", weight=2)
+def kill_notifier(field: Field, _spell: Spell) -> None:
+    """The parent of the workers and of the sweep dies, and takes them along."""
+    _kill(field, "notifier master", most=1)
+
+
 @fault("keeper", weight=2)
 def kill_keeper(field: Field, _spell: Spell) -> None:
     """The keeper dies."""

@@ -1,5 +1,6 @@
 """What runs, as the supervisor, the spiders and the workers say it."""
 
+import re
 import subprocess
 import sys
 import time
@@ -18,6 +19,12 @@ from deploy.local.programs import write_supervisor
 from deploy.status import programs
 from notifier import queues
 
+PARENT = """
+import pathlib, subprocess, sys, time
+named = "import pathlib, time; pathlib.Path('/proc/self/comm').write_text('worker-sms'); time.sleep(600)"
+subprocess.Popen([sys.executable, "-c", named])
+time.sleep(600)
+"""
 World = Callable[..., None]
 SAID: dict[Any, Any] = {
     "name": "host:17", "system": "prefenligne", "job": "4bd9b662aa", "pid": "17", "state": "serving", "holder": "x",
@@ -63,8 +70,11 @@ def test_a_worker_for_a_whole_channel_says_so() -> None:
 def supervised(tmp_path: Path) -> Iterator[Path]:
     """Run a supervisor with one program that stays and one that cannot start; return its state folder."""
     state = tmp_path / ("50% of a rather long folder " * 4)
-    commands = {"stays": [sys.executable, "-c", "input()"], "fails": [str(tmp_path / "nothing")]}
-    commands["stays"][2] = "import time; time.sleep(600)"
+    (tmp_path / "parent.py").write_text(PARENT)
+    commands = {
+        "stays": [sys.executable, str(tmp_path / "parent.py")],
+        "fails": [str(tmp_path / "nothing")],
+    }
     conf = write_supervisor(state / LOGS, commands, tmp_path)
     process = subprocess.Popen([sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(conf)])
     yield state
@@ -76,7 +86,7 @@ def supervised(tmp_path: Path) -> Iterator[Path]:
 def test_the_supervisors_programs_are_told(supervised: Path) -> None:
     end = time.monotonic() + 30
     told: dict[str, programs.Program] = {}
-    while time.monotonic() < end and "RUNNING" not in {each.state for each in told.values()}:
+    while time.monotonic() < end and not any(each.since and each.children for each in told.values()):
         time.sleep(0.1)
         try:
             told = {each.name: each for each in programs.read_programs(supervised)}
@@ -87,3 +97,4 @@ def test_the_supervisors_programs_are_told(supervised: Path) -> None:
     assert told["fails"].state in {"BACKOFF", "STARTING", "FATAL"}
     (said,) = programs.program_lines(list(told.values()))
     assert f"fails {told['fails'].state}" in said.plain
+    assert re.search(r"stays .* MB \(worker-sms \d+\)", said.plain)
