@@ -9,34 +9,14 @@ from pathlib import Path
 from api.models.alert import Alert, AlertTarget
 from api.models.base import session
 from api.models.user import Grant, User
+from configs.made_up import PREFECTURE, desk_entry, host_entry, prefecture_file
 from configs.plan import PlanName
 from crawler.simulation.releases import Pattern, releases
 from crawler.simulation.rules import Rule
 from crawler.simulation.site import Form, Site
 
 START = datetime(2026, 3, 2, 21, tzinfo=UTC)  # two hours before midnight in Paris
-_PREFECTURE = "evry-courcouronnes_91"
 _PLANS = (PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL)
-_HEAD = """\
-name: Essonne
-department: "91"
-region: Île-de-France
-chef_lieu: Évry-Courcouronnes
-site: https://www.essonne.gouv.fr
-time_zone: Europe/Paris
-tier: 3
-"""
-_RULE = "  {host}: {{budget: {budget}, reason: the simulation's}}\n"
-_DESK = """\
-  - slug: desk-{form}
-    label: Desk {form}
-    procedures: [NATURALISATION]
-    platform: ezbooking
-    url: https://{name}/booking/create/{form}
-    grade: confirmed
-    source: the simulation
-    date: 2026-03-02
-"""
 
 
 @dataclass
@@ -50,14 +30,16 @@ class World:
     def write_desks(self, folder: Path) -> None:
         """Write the desk files that PREFECTURES_DIR is to point to."""
         folder.mkdir(parents=True, exist_ok=True)
-        rules = "".join(_RULE.format(host=host, budget=self.budget) for host in self.sites if self.budget)
-        entries = [
-            _DESK.format(form=form, name=host.removesuffix(":443"))
+        hosts = [host_entry(host, self.budget, "the simulation's") for host in self.sites if self.budget]
+        desks = [
+            desk_entry(
+                _slug(form), f"https://{host.removesuffix(':443')}/booking/create/{form}", START.date()
+            )
             for host, site in self.sites.items()
             for form in site.forms
         ]
-        hosts = f"hosts:\n{rules}" if rules else ""
-        (folder / f"{_PREFECTURE}.yaml").write_text(f"{_HEAD}{hosts}desks:\n{''.join(entries)}", "utf-8")
+        text = prefecture_file(tier=3, hosts=hosts, desks=desks)
+        (folder / f"{PREFECTURE}.yaml").write_text(text, "utf-8")
 
     def write_people(self) -> None:
         """Let one person wait for each desk that somebody pays for."""
@@ -75,7 +57,11 @@ class World:
 
 def desk_id(form: int) -> str:
     """Return the id of the desk that watches a form."""
-    return f"{_PREFECTURE}/desk-{form}"
+    return f"{PREFECTURE}/{_slug(form)}"
+
+
+def _slug(form: int) -> str:
+    return f"desk-{form}"
 
 
 def host_name(number: int) -> str:

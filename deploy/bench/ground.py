@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import psutil
 import sqlalchemy as sa
 
+from configs.made_up import DEPARTMENT, PREFECTURE, desk_entry, host_entry, prefecture_file
 from deploy.bench.pages import address, first_page
 from deploy.local.environment import sandbox_environment
 from deploy.local.ports import Ports, choose
@@ -22,28 +23,7 @@ from deploy.local.postgres import start_postgres
 from deploy.local.processes import free_port, start, stop, wait_until, with_parent
 from deploy.local.valkey import start_valkey
 
-_PREFECTURE = "evry-courcouronnes_91"
-_HEAD = """\
-name: Essonne
-department: "91"
-region: Île-de-France
-chef_lieu: Évry-Courcouronnes
-site: https://www.essonne.gouv.fr
-time_zone: Europe/Paris
-tier: 1
-"""
-_HOST = "  {host}:{port}: {{budget: 60000, reason: a page server made for measuring}}\n"
-_DESK = """\
-  - slug: bench-{number}
-    label: Bench {number}
-    procedures: [NATURALISATION]
-    platform: ezbooking
-    url: {url}
-    grade: confirmed
-    source: made for measuring
-    date: 2026-11-20
-    interval: {interval}
-"""
+_DAY = date(2026, 11, 20)
 
 
 @dataclass(frozen=True)
@@ -57,23 +37,35 @@ class World:
 
     def names(self, port: int) -> dict[str, str]:
         """Return the desks' ids by their addresses."""
-        return {first_page(n, self.hosts, port): f"{_PREFECTURE}/bench-{n}" for n in range(self.desks)}
+        return {first_page(n, self.hosts, port): f"{PREFECTURE}/{_slug(n)}" for n in range(self.desks)}
 
     def write(self, folder: Path, port: int) -> None:
         """Write all of it as one prefecture."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{_PREFECTURE}.yaml").write_text(self.beside(f"{_HEAD}hosts:\ndesks:\n", port), "utf-8")
+        text = prefecture_file(tier=1, hosts=self._hosts(port), desks=self._desks(port))
+        (folder / f"{PREFECTURE}.yaml").write_text(text, "utf-8")
 
     def beside(self, text: str, port: int) -> str:
         """Return a desk file's text with these hosts and desks in it, where it is the prefecture that they are of."""
-        if _HEAD.splitlines()[1] not in text:
+        if DEPARTMENT not in text:
             return text
-        hosts = "".join(_HOST.format(host=address(n), port=port) for n in range(self.hosts))
-        desks = "".join(
-            _DESK.format(number=n, url=first_page(n, self.hosts, port), interval=self.interval)
+        for section, entries in (("hosts", self._hosts(port)), ("desks", self._desks(port))):
+            text = text.replace(f"\n{section}:\n", f"\n{section}:\n{''.join(entries)}")
+        return text
+
+    def _hosts(self, port: int) -> list[str]:
+        reason = "a page server made for measuring"
+        return [host_entry(f"{address(n)}:{port}", 60_000, reason) for n in range(self.hosts)]
+
+    def _desks(self, port: int) -> list[str]:
+        return [
+            desk_entry(_slug(n), first_page(n, self.hosts, port), _DAY, interval=self.interval)
             for n in range(self.desks)
-        )
-        return text.replace("hosts:\n", f"hosts:\n{hosts}").replace("\ndesks:\n", f"\ndesks:\n{desks}")
+        ]
+
+
+def _slug(number: int) -> str:
+    return f"bench-{number}"
 
 
 @dataclass

@@ -8,36 +8,13 @@ import redis
 import time_machine
 
 from configs.desk import Desk
+from configs.made_up import desk_entry, host_entry, prefecture_file
 from configs.prefecture import desks
 from crawler import due
 from crawler.planner import Planner
-from tests.crawler.checks import HOST
+from tests.crawler.checks import HOST, NOW
 from tests.crawler.held import _held, held  # noqa: F401 -- fixtures
 
-_FILE = """
-name: Essonne
-department: "91"
-region: Île-de-France
-chef_lieu: Évry
-site: https://www.essonne.gouv.fr
-time_zone: Europe/Paris
-tier: 2
-hosts:
-  127.77.0.91:{port}: {{budget: {budget}, reason: a stand-in}}
-desks:
-{desks}
-"""
-_DESK = """
-  - slug: {slug}
-    label: "Guichet {slug}"
-    procedures: [NATURALISATION, TITRE_SEJOUR]
-    site: Évry
-    platform: ezbooking
-    url: http://{host}/booking/create/{form}
-    grade: {grade}
-    source: test
-    date: 2026-11-20
-"""
 WITHIN = "evry_91"
 
 
@@ -57,13 +34,22 @@ def desk_files(tmp_path: Path, settings_env: Callable[..., None]) -> Callable[..
     ) -> dict[str, Desk]:
         folder = tmp_path / "prefectures"
         folder.mkdir(exist_ok=True)
-        extra = f"    interval: {interval}\n" if interval else ""
         entries = [
-            _DESK.format(slug=slug, host=host, form=23014 + number, grade=grade) + extra
+            desk_entry(
+                slug,
+                f"http://{host}/booking/create/{23014 + number}",
+                NOW.date(),
+                label=f"Guichet {slug}",
+                procedures=("NATURALISATION", "TITRE_SEJOUR"),
+                grade=grade,
+                site="Évry",
+                interval=interval,
+            )
             for number, (slug, host) in enumerate(hosts.items())
         ]
         port = next(iter(hosts.values())).partition(":")[2]
-        text = _FILE.format(desks="".join(entries), port=port, budget=budget)
+        rule = host_entry(f"127.77.0.91:{port}", budget, "a stand-in")
+        text = prefecture_file(tier=2, hosts=[rule], desks=entries, capital="Évry")
         (folder / f"{WITHIN}.yaml").write_text(text)
         settings_env(PREFECTURES_DIR=folder)
         return {desk.slug: desk for desk in desks().values()}

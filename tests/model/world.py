@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from api.models.alert import Alert, AlertTarget
 from api.models.base import engine, session
 from api.models.desk import DeskState
 from api.models.user import Channel, Contact, Grant, User
+from configs.made_up import desk_entry, prefecture_file
 from configs.plan import PlanName
 from configs.prefecture import Procedure
 from crawler.items import CheckItem
@@ -29,20 +30,23 @@ PLANS = {"URGENCE_24H": {"email"}, "URGENCE_TOTAL": {"email", "sms", "telegram"}
 CHANNELS = (Channel.EMAIL, Channel.SMS)
 PEOPLE = 2
 INTERVALS = {DESKS[0]: timedelta(seconds=60), DESKS[1]: timedelta(seconds=180)}
-FILE = """
-name: Essonne
-department: "91"
-region: Île-de-France
-chef_lieu: Évry
-site: https://www.essonne.gouv.fr
-time_zone: Europe/Paris
-tier: 2
-desks:
-  - {slug: a, label: Guichet A, procedures: [NATURALISATION, TITRE_SEJOUR], platform: ezbooking, grade: confirmed,
-     url: "http://127.77.0.91:8800/booking/create/1", source: test, date: 2026-11-20}
-  - {slug: b, label: Guichet B, site: Palaiseau, procedures: [TITRE_SEJOUR], platform: ezbooking, grade: confirmed,
-     url: "http://127.77.0.91:8800/booking/create/2", source: test, date: 2026-11-20}
-"""
+PAGE, DAY = "http://127.77.0.91:8800/booking/create", date(2026, 11, 20)
+FILE = prefecture_file(
+    tier=2,
+    capital="Évry",
+    hosts=[],
+    desks=[
+        desk_entry("a", f"{PAGE}/1", DAY, label="Guichet A", procedures=sorted(PROCEDURES[DESKS[0]])),
+        desk_entry(
+            "b",
+            f"{PAGE}/2",
+            DAY,
+            label="Guichet B",
+            procedures=sorted(PROCEDURES[DESKS[1]]),
+            site="Palaiseau",
+        ),
+    ],
+)
 _EMPTY = """
 DELETE FROM notification_matches; DELETE FROM notifications; DELETE FROM match_slots; DELETE FROM matches;
 DELETE FROM detection_slots; DELETE FROM detections; DELETE FROM slots; DELETE FROM checks;

@@ -26,9 +26,7 @@ def restart_redis(field: Field, _spell: Spell) -> None:
 @fault("redis")
 def kill_redis(field: Field, _spell: Spell) -> None:
     """Redis dies."""
-    pid = field.caretaker.pids("Redis")[0]
-    os.kill(pid, signal.SIGKILL)
-    field.journal.killed("redis", pid)
+    _kill(field, "redis", field.caretaker.pids("Redis")[0])
     _wait_for_redis(field)
 
 
@@ -63,9 +61,7 @@ def restart_postgres(field: Field, _spell: Spell) -> None:
 @fault("postgres")
 def kill_postgres(field: Field, _spell: Spell) -> None:
     """PostgreSQL dies as a whole and recovers from its log."""
-    pid = field.caretaker.pids("PostgreSQL")[0]
-    os.kill(pid, signal.SIGKILL)
-    field.journal.killed("postgres", pid)
+    _kill(field, "postgres", field.caretaker.pids("PostgreSQL")[0])
     _wait_for_postgres(field)
 
 
@@ -75,9 +71,7 @@ def kill_a_connection_of_postgres(field: Field, _spell: Spell) -> None:
     main = psutil.Process(field.caretaker.pids("PostgreSQL")[0])
     serving = [each for each in main.children() if "127.0.0.1(" in " ".join(each.cmdline())]
     if serving:
-        victim = field.rng.choice(serving)
-        victim.kill()
-        field.journal.killed("postgres connection", victim.pid)
+        _kill(field, "postgres connection", field.rng.choice(serving).pid)
     _wait_for_postgres(field)
 
 
@@ -107,6 +101,11 @@ def frozen(pids: list[int]) -> Iterator[None]:
         for pid in pids:
             if psutil.pid_exists(pid):
                 os.kill(pid, signal.SIGCONT)
+
+
+def _kill(field: Field, kind: str, pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    field.journal.killed(kind, pid)
 
 
 def _redis(field: Field) -> redis.Redis:

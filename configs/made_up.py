@@ -1,0 +1,67 @@
+"""Desk files of worlds that are made up: simulations, measurements and tests write the same prefecture."""
+
+from collections.abc import Collection, Iterable
+from datetime import date
+
+DEPARTMENT = 'department: "91"'
+_CAPITAL = "Évry-Courcouronnes"
+PREFECTURE = "evry-courcouronnes_91"  # the id that this capital makes, and the file's name
+_FILE = """\
+name: Essonne
+{department}
+region: Île-de-France
+chef_lieu: {capital}
+site: https://www.essonne.gouv.fr
+time_zone: Europe/Paris
+tier: {tier}
+"""
+_HOST = "  {host}: {{budget: {budget}, reason: {reason}}}\n"
+_DESK = """\
+  - slug: {slug}
+    label: {label}
+    procedures: [{procedures}]
+    platform: ezbooking
+    url: {url}
+    grade: {grade}
+    source: made up
+    date: {day}
+{more}"""
+
+
+def prefecture_file(*, tier: int, hosts: Iterable[str], desks: Iterable[str], capital: str = _CAPITAL) -> str:
+    """Return the text of a desk file; `hosts` and `desks` are what `host_entry` and `desk_entry` return."""
+    head = _FILE.format(department=DEPARTMENT, capital=capital, tier=tier)
+    return head + _section("hosts", hosts, "{}") + _section("desks", desks, "[]")
+
+
+def host_entry(host: str, budget: float, reason: str) -> str:
+    """Return a host's rule: `name:port`, requests a minute."""
+    return _HOST.format(host=host, budget=budget, reason=reason)
+
+
+def desk_entry(
+    slug: str,
+    url: str,
+    day: date,
+    *,
+    label: str | None = None,
+    procedures: Collection[str] = ("NATURALISATION",),
+    grade: str = "confirmed",
+    **more: str | int | None,
+) -> str:
+    """Return a desk of EZBooking's; `more` is what else its entry says (`interval`, `site`), None what it does not."""
+    said = "".join(f"    {name}: {value}\n" for name, value in more.items() if value is not None)
+    return _DESK.format(
+        slug=slug,
+        url=url,
+        day=day,
+        label=label or slug,
+        procedures=", ".join(procedures),
+        grade=grade,
+        more=said,
+    )
+
+
+def _section(name: str, entries: Iterable[str], nothing: str) -> str:
+    said = "".join(entries)
+    return f"{name}:\n{said}" if said else f"{name}: {nothing}\n"
