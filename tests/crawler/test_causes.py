@@ -125,10 +125,10 @@ def test_a_grant_that_is_given_makes_the_desk_due(plan: Planner, client: redis.R
     soon(plan, LATER)
     assert wished() == HEARTBEAT
     with time_machine.travel(LATER, tick=False), session() as rows:
-        grants.give(rows, rows.get_one(User, user), PlanName.URGENCE_TOTAL, timedelta(hours=1), "test")
+        grants.give(rows, rows.get_one(User, user), PlanName.URGENCE_TOTAL, timedelta(minutes=20), "test")
     soon(plan, LATER)
     assert (wished(), ahead(client, LATER) <= SOON) == (30, True)
-    soon(plan, LATER + timedelta(hours=1))
+    soon(plan, LATER + timedelta(minutes=20))
     assert wished() == HEARTBEAT
 
 

@@ -133,15 +133,15 @@ def test_only_alerts_that_wait_and_are_entitled_count(plan: Planner) -> None:
 
 
 def test_a_grant_that_begins_or_ends_is_noticed_without_a_word_from_anybody(plan: Planner) -> None:
-    waits(begins=NOW + timedelta(seconds=30), lasts=timedelta(hours=1), change=False, desk_id="evry_91/a")
+    waits(begins=NOW + timedelta(seconds=30), lasts=timedelta(minutes=20), change=False, desk_id="evry_91/a")
     plan.look(NOW)
     assert state("a").wished_seconds == HEARTBEAT
     plan.look(NOW + timedelta(seconds=31))
     assert state("a").wished_seconds == 60
     plan.look(NOW + timedelta(seconds=32))
-    plan.look(NOW + timedelta(minutes=30))
+    plan.look(NOW + timedelta(minutes=10))
     assert state("a").wished_seconds == 60
-    plan.look(NOW + timedelta(seconds=30, hours=1))
+    plan.look(NOW + timedelta(seconds=30, minutes=20))  # within the hour: not everything is thought over
     assert state("a").wished_seconds == HEARTBEAT
 
 

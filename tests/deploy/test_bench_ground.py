@@ -149,5 +149,6 @@ def test_matching_is_measured_among_alerts_of_every_prefecture(database: str) ->
     assert all(figure.value > 0 for figure in figures)
     with session() as s:
         decided = s.scalars(sa.select(Detection.matched_at)).all()
+        assert s.scalar(sa.select(sa.func.count()).select_from(Alert)) == 1000
     assert len(decided) == matching._TURNS
     assert None not in decided

@@ -141,6 +141,23 @@ class Life(RuleBasedStateMachine):
         delivery.record(sent)
         assert self.states_but_of(sent).items() >= others.items()
 
+    @something_waits
+    @rule(which=st.integers(0, 20), answer=ANSWERS, other=ANSWERS)
+    def a_slow_worker_is_overtaken(self, which: int, answer: str, other: str) -> None:
+        self.a_worker_is_slow_to_record(which, answer)
+        self.time_passes(31)
+        self.the_sweep_nudges(other)
+        while self.late:
+            self.the_slow_one_records()
+
+    @something_waits
+    @rule(which=st.integers(0, 20))
+    def whoever_takes_it_dies(self, which: int) -> None:
+        row = self.row(which)
+        for _ in range(7):
+            self.claim(row)
+            self.time_passes(31)
+
     @rule(seconds=st.sampled_from([1, 6, 31, 90]))
     def time_passes(self, seconds: int) -> None:
         self.traveller.shift(seconds)
