@@ -58,5 +58,5 @@ class Caretaker:
                     if name not in self._held:
                         server.revive()
             if (code := self._stack.supervisor.poll()) is not None:
-                self.failure = f"supervisord ended with {code}: {self._stack.exits.log}"
+                self.failure = f"supervisord ended with {code}: {self._stack.supervisor_log}"
                 return

@@ -31,6 +31,7 @@ from deploy.sandbox import addresses
 ROOT = Path(__file__).resolve().parents[2]
 _SANDBOX_DESKS = ROOT / "deploy" / "sandbox" / "prefectures"
 _DATABASE = "rdvpriority"
+_SUPERVISED = Path(LOGS, "supervisor.out")  # what supervisord says
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,12 @@ class Stack:
     environment: dict[str, str]
     servers: list[Kept]
     supervisor: subprocess.Popen[bytes]
-    exits: Exits
+    exits: list[Exits]
+
+    @property
+    def supervisor_log(self) -> Path:
+        """Return where supervisord says what it does."""
+        return self.state / _SUPERVISED
 
     def look_after(self) -> list[str]:
         """Start again what nobody supervises and has ended; return what to tell a person.
@@ -51,9 +57,12 @@ class Stack:
             deploy.local.processes.StartFailed: supervisord ended, and with it all programs.
         """
         if (code := self.supervisor.poll()) is not None:
-            log = self.exits.log
+            log = self.supervisor_log
             raise StartFailed(f"supervisord ended with {code}, and all programs with it; {log}:\n{tail(log)}")
-        return [*(said for server in self.servers if (said := server.revive())), *self.exits.new()]
+        return [
+            *(said for server in self.servers if (said := server.revive())),
+            *(said for each in self.exits for said in each.new()),
+        ]
 
 
 @contextmanager
@@ -94,9 +103,9 @@ def running(
         moved = partial(_moved, f":{addresses.SITES_PORT}", f":{ports.sites}")
         write_desk_files(_SANDBOX_DESKS, state / "prefectures", lambda text: edit(moved(text)))
         _migrate(postgres.url(_DATABASE))
-        exits = Exits(state / LOGS / "supervisor.out")
+        exits = [Exits(state / _SUPERVISED), Exits(state / LOGS / "notifier.log")]
         environment = {**os.environ, **variables}
-        supervisor = _supervise(exits.log, commands(ports, world=world), environment)
+        supervisor = _supervise(state / _SUPERVISED, commands(ports, world=world), environment)
         ends.callback(stop, supervisor, seconds=15)
         yield Stack(state, ports, environment, servers, supervisor, exits)
 

@@ -9,6 +9,10 @@ from deploy.local.exits import Exits
 KILLED = "2026-11-20 09:24:36,664 WARN exited: worker (terminated by SIGKILL; not expected)\n"
 OLD = "2026-11-20 09:24:36,664 INFO exited: sweep (exit status 0; expected)\n"
 FAILED = "2026-11-20 09:24:37,001 WARN exited: worker-critical (exit status 1; not expected)\n"
+FORKED = (
+    "2026-11-20T13:06:03.086886Z [warning  ] child died and is started again [notifier.prefork] "
+    "child=worker-sms how='terminated by SIGKILL' pid=31989 program=workers seconds=0.5\n"
+)
 
 
 @pytest.fixture
@@ -35,6 +39,19 @@ def test_each_program_that_ended_unexpectedly_is_told_with_its_log(log: Path) ->
         f"worker-critical ended (exit status 1) and is started again; why: {log.with_name('worker-critical.log')}",
     ]
     assert exits.new() == []
+
+
+def test_a_child_that_its_parent_had_to_start_again_is_told_with_the_parents_log(log: Path) -> None:
+    exits = Exits(log)
+    write(log, FORKED)
+    assert exits.new() == [f"worker-sms ended (terminated by SIGKILL) and is started again; why: {log}"]
+
+
+def test_a_log_that_was_put_away_is_read_from_its_beginning(log: Path) -> None:
+    log.write_text(KILLED * 3)
+    exits = Exits(log)
+    log.write_text(FORKED)
+    assert len(exits.new()) == 1
 
 
 def test_a_program_that_ends_again_and_again_is_told_of_once_in_a_minute(
