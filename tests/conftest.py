@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.valkey import Valkey, start_valkey
+from tests import databases
 from tests.fuzz import FUZZ, times
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from deploy.sandbox.running import Running
 
-_TEMPLATE = "rdv_template"
 _FIXED = {
     "APP_ENV": "test",
     "BCRYPT_COST": "4",
@@ -55,8 +55,9 @@ def pytest_configure(config: pytest.Config) -> None:
     _servers.update(postgres=postgres, valkey=valkey)
     os.environ["TEST_POSTGRES"] = postgres.url("{}")
     os.environ["TEST_REDIS"] = valkey.url(0).removesuffix("0")
-    postgres.create(_TEMPLATE)
-    _migrate(postgres.url(_TEMPLATE))
+    postgres.create(databases.TEMPLATE)
+    _migrate(postgres.url(databases.TEMPLATE))
+    databases.leave_alone()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -116,15 +117,10 @@ def settings_env(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None
 
 @pytest.fixture
 def database(settings_env: Callable[..., None]) -> Iterator[str]:
-    """Give a clean database of its own: a clone of the migrated template. Returns its address."""
+    """Give a clean database of its own, as the migrated template is. Returns its address."""
     name = f"rdv_test_{_worker()}"
-    admin = sa.create_engine(
-        os.environ["TEST_POSTGRES"].format("postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
-    )
-    with admin.connect() as connection:
-        connection.execute(sa.text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
-        connection.execute(sa.text(f'CREATE DATABASE "{name}" TEMPLATE "{_TEMPLATE}"'))
-    url = os.environ["TEST_POSTGRES"].format(name)
+    databases.clean(name)
+    url = databases.address(name)
     settings_env(DATABASE_URL=url)
     yield url
     forget()

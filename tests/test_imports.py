@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("imports")  # or each worker imports everything
 ROOT = Path(__file__).resolve().parents[1]
 # Alembic runs its files; those of the benchmark start with Scrapy's own.
 CODE = """

@@ -1,5 +1,6 @@
 """The crawler's programs as real processes on short periods: a planner, scrapyd, a keeper, and who starts them anew."""
 
+import json
 import os
 import re
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +99,11 @@ class House:
     def log(self, name: str) -> str:
         """Return what a program wrote; scrapyd's has its spiders' too."""
         return (self._folder / f"{name}.log").read_text("utf-8", "replace")
+
+    def said_at(self, name: str, words: str) -> datetime:
+        """Return when a program first wrote a line with these words; it writes JSON (LOG_FORMAT)."""
+        line = next(line for line in self.log(name).splitlines() if words in line)
+        return datetime.fromisoformat(json.loads(line)["at"])
 
     def spiders(self) -> list[Process]:
         """Return the spider processes that have spoken lately."""

@@ -1,0 +1,71 @@
+"""No test finds in its database what another left there."""
+
+import pytest
+import sqlalchemy as sa
+
+from api.models.base import engine, session
+from api.models.desk import DeskChange, DeskState
+from tests import databases
+from tests.conftest import forget
+
+
+def do(*statements: str) -> None:
+    with engine().begin() as connection:
+        for each in statements:
+            connection.execute(sa.text(each))
+
+
+def number() -> int:
+    """Return which cluster-wide number the database has: a clone has another."""
+    with session() as rows:
+        return (
+            rows.scalar(sa.text("SELECT oid::int FROM pg_database WHERE datname = current_database()")) or 0
+        )
+
+
+@pytest.fixture
+def name(database: str) -> str:
+    return database.rpartition("/")[2]
+
+
+def test_rows_are_gone_and_numbers_begin_anew(name: str) -> None:
+    found, before = [], number()
+    for _ in range(2):
+        with session() as rows:
+            rows.add_all(
+                [DeskState(id="evry_91/a"), change := DeskChange(desk_id="evry_91/a", reason="a test")]
+            )
+            rows.flush()
+            found.append(change.id)
+        databases.clean(name)
+        forget()
+    assert found == [1, 1]
+    assert number() == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE desks ADD COLUMN new int",
+        "ALTER TABLE desks ALTER COLUMN inconclusive DROP NOT NULL",
+        "ALTER TABLE desks DROP CONSTRAINT ck_desks_inconclusive",
+        "CREATE TABLE new (a int)",
+        "DROP TABLE outages",
+        "CREATE INDEX new ON desks (status)",
+        "INSERT INTO desks (id) SELECT generate_series(1, 20000)::text",
+    ],
+)
+def test_another_shape_or_a_full_one_is_made_anew(name: str, statement: str) -> None:
+    do(statement)
+    before = number()
+    databases.clean(name)
+    forget()
+    assert number() != before
+
+
+def test_nobody_goes_on_writing(name: str) -> None:
+    with engine().connect() as left_open:
+        left_open.execute(sa.text("INSERT INTO desks (id) VALUES ('evry_91/a')"))
+        databases.clean(name)
+        with pytest.raises(sa.exc.OperationalError, match="terminating connection"):
+            left_open.execute(sa.text("SELECT 1"))
