@@ -20,6 +20,8 @@ from configs.clock import clock
 from configs.outcome import Outcome
 from tests.api.world import BOBIGNY, desk_state
 
+# One of them changes what the whole server does: none of the others may look meanwhile.
+pytestmark = pytest.mark.xdist_group("health")
 SEEN = {
     "at": "2026-11-20T09:00:00Z",
     "scrapyd": "ok",

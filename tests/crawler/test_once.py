@@ -155,7 +155,7 @@ def test_several_desks_are_checked_from_files_of_ones_own(
     host = sandbox.site("91").removeprefix("http://")
     desk_files(a=host, b="127.0.0.1:9")
     done = scrapy(
-        "crawl", "prefenligne", "-a", "prefecture=evry_91", "-O", "-:jsonl", HTTP_DEADLINE_SECONDS="1"
+        "crawl", "prefenligne", "-a", "prefecture=evry_91", "-O", "-:jsonl", HTTP_DEADLINE_SECONDS="8"
     )
     assert (done.returncode, done.stdout) == (0, "")
     assert "evry_91/a: NO_SLOTS" in done.stderr

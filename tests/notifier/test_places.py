@@ -18,7 +18,7 @@ def test_a_desk_that_left_its_file_keeps_its_prefecture() -> None:
 
 @pytest.mark.parametrize(
     ("prefecture_id", "name", "department"),
-    [("ajaccio_2a", "Ajaccio", "2A"), ("fort-de-france_972", "Fort-De-France", "972"), ("odd", "Odd", "")],
+    [("nowhere_2a", "Nowhere", "2A"), ("fort-of-nobody_972", "Fort-Of-Nobody", "972"), ("odd", "Odd", "")],
 )
 def test_a_prefecture_without_a_file_is_read_off_its_id(
     prefecture_id: str, name: str, department: str
