@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAPER = (ROOT / "docs" / "architecture.md").read_text()
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAPER)))
 ROWS = re.findall(r"^\| (\d+)[^|]*\|([^|]*)\|$", PAPER, re.MULTILINE)
+CELLS = re.findall(r"^\|[^|]*\|([^|]*tests/[^|]*)\|$", PAPER, re.MULTILINE)
 
 
 @cache
@@ -20,7 +21,7 @@ def functions_of(path: str) -> set[str]:
     return {each.name for each in tree.body if isinstance(each, ast.FunctionDef)}
 
 
-@pytest.mark.parametrize(("path", "name"), NAMED, ids="::".join)
+@pytest.mark.parametrize(("path", "name"), NAMED, ids=map("::".join, NAMED))
 def test_a_test_that_holds_a_rule_exists(path: str, name: str) -> None:
     assert name.startswith("test_")
     assert name in functions_of(path)
@@ -31,8 +32,9 @@ def test_every_rule_is_held_by_a_test() -> None:
     assert [number for number, held in ROWS if "`tests/" not in held] == []
 
 
-def test_every_name_in_the_table_is_written_so_that_it_is_checked() -> None:
-    assert [cell for _, held in ROWS for cell in held.split(", ") if not _reads(cell)] == []
+def test_every_name_in_the_tables_is_written_so_that_it_is_checked() -> None:
+    assert len(CELLS) > len(ROWS)
+    assert [name for cell in CELLS for name in cell.split(", ") if not _reads(name)] == []
 
 
 def _reads(cell: str) -> bool:
