@@ -11,7 +11,7 @@ from api.models.desk import DeskState, DeskStatus
 from api.models.slot import Detection
 from api.schemas.desk import DeskAnswer
 from configs.clock import clock
-from configs.prefecture import Desk, Grade, WatchLevel
+from configs.prefecture import Desk
 from configs.settings import settings
 
 _NOT_CHECKED = "not checked yet"
@@ -77,8 +77,6 @@ def told_until() -> datetime:
 
 
 def _status(desk: Desk, state: DeskState) -> tuple[DeskStatus, str]:
-    if desk.watch is WatchLevel.NONE:
-        return DeskStatus.PAUSED, "the page needs a login or a token that we do not have"
-    if desk.grade in (Grade.STALE, Grade.RETIRED):
-        return DeskStatus.PAUSED, f"the address is {desk.grade}"
+    if because := desk.unwatched_because:
+        return DeskStatus.PAUSED, because
     return (state.status, state.status_reason) if state.status else (DeskStatus.PAUSED, _NOT_CHECKED)

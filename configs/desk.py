@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from configs.hosts import host_of, is_loopback
+from configs.settings import missing_token
 from configs.strict import Strict
 from configs.yamlfile import FILLED
 
@@ -37,6 +38,13 @@ class Grade(StrEnum):
     UNCONFIRMED = "unconfirmed"
     STALE = "stale"
     RETIRED = "retired"
+
+
+_FORMER = {
+    Grade.STALE: "its address is known to be dead",
+    Grade.RETIRED: "it does not exist any more",
+}
+_LOGIN = "its page needs a login that we do not have"
 
 
 class WatchLevel(StrEnum):
@@ -101,7 +109,8 @@ class Desk(Strict):
     """One bookable page. `prefecture_id` and `time_zone` come from the file around it.
 
     `interval` (seconds) replaces the tier's; `horizon` (days) is how far ahead a slot counts;
-    `parameters` are the platform's own, which the crawler checks.
+    `parameters` are the platform's own, which the crawler checks; `watch` is none, whatever the file says, while
+    the token that the platform's site asks for is not set.
     """
 
     prefecture_id: Annotated[str, FILLED]
@@ -118,7 +127,7 @@ class Desk(Strict):
     date: Annotated[dt.date, BeforeValidator(_iso_date)]
     interval: Annotated[Whole, Field(ge=1, le=7 * 86400)] | None = None
     horizon: Annotated[Whole, Field(ge=1, le=730)] = 90
-    watch: WatchLevel = WatchLevel.FULL
+    watch: Annotated[WatchLevel, Field(validate_default=True)] = WatchLevel.FULL
 
     @field_validator("interval")
     @classmethod
@@ -127,6 +136,11 @@ class Desk(Strict):
         if hasty and not is_stand_in(host_of(info.data.get("url", ""))):
             raise ValueError(f"is below {FASTEST} seconds, which only stand-ins on loopback allow")
         return seconds
+
+    @field_validator("watch")
+    @classmethod
+    def _without_token(cls, level: WatchLevel, info: ValidationInfo) -> WatchLevel:
+        return WatchLevel.NONE if missing_token(info.data.get("platform", "")) else level
 
     @property
     def id(self) -> str:
@@ -146,7 +160,17 @@ class Desk(Strict):
     @property
     def schedulable(self) -> bool:
         """Whether it is checked at all."""
-        return self.grade not in (Grade.STALE, Grade.RETIRED) and self.watch is not WatchLevel.NONE
+        return self.unwatched_because is None
+
+    @property
+    def unwatched_because(self) -> str | None:
+        """Return why it is not checked; None where it is."""
+        if self.grade in _FORMER:
+            return _FORMER[self.grade]
+        if self.watch is not WatchLevel.NONE:
+            return None
+        token = missing_token(self.platform)
+        return f"its site asks for a token that we do not have ({token})" if token else _LOGIN
 
 
 def is_stand_in(host: str) -> bool:

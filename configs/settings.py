@@ -118,6 +118,7 @@ class Settings(Periods, BaseSettings):
     sms_per_second: int = Field(10, ge=1)
 
     # Crawl
+    ants_token: SecretStr | None = None
     prefectures_dir: Path = PREFECTURES
     allow_live_sites: bool = False
     sandbox_hosts: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
@@ -230,6 +231,16 @@ def _of_scheme(value: SecretStr | None, schemes: tuple[str, ...]) -> SecretStr |
     if value and not value.get_secret_value().startswith(schemes):
         raise ValueError(f"must begin with {' or '.join(schemes)}")
     return value
+
+
+def missing_token(platform: str) -> str | None:
+    """Return the variable of the token that a platform's site asks for, where it is not set.
+
+    A platform asks for one where there is a setting of its name with `_token`.
+    """
+    name = f"{platform}_token"
+    missing = name in Settings.model_fields and getattr(settings(), name) is None
+    return name.upper() if missing else None
 
 
 @lru_cache(maxsize=1)

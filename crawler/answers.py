@@ -8,6 +8,7 @@ import re
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -25,6 +26,7 @@ T = TypeVar("T")
 
 ACCEPT = {"Accept": "application/json, text/plain, */*"}
 _ERROR = 400
+_LONGEST_LINK = 2000
 _YEARS = range(2000, 2200)  # what lies outside is no appointment, and some of it no instant in UTC either
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _WALL = re.compile(_DAY.pattern + r"[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?")
@@ -95,6 +97,19 @@ def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
         return None
 
 
+def _link(value: Any) -> str:
+    parts = urlsplit(value) if isinstance(value, str) and len(value) <= _LONGEST_LINK else None
+    if (
+        not parts
+        or parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or not str(value).isprintable()
+    ):
+        raise ValueError("is no web address")
+    return str(value)
+
+
+Link = Annotated[str, PlainValidator(_link)]  # where a person books
 Instant = Annotated[datetime, PlainValidator(_instant)]  # written with its offset; kept in UTC
 Wall = Annotated[
     datetime, PlainValidator(_wall)

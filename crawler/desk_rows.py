@@ -11,14 +11,8 @@ from sqlalchemy.orm import Session
 
 from api.models.check import Check
 from api.models.desk import DeskChange, DeskState, DeskStatus
-from configs.desk import Desk, Grade
+from configs.desk import Desk
 from configs.outcome import Outcome
-
-_UNWATCHED = {
-    Grade.STALE: "its address is known to be dead",
-    Grade.RETIRED: "it does not exist any more",
-}
-_LOGIN = "its page needs a login that we do not have"
 
 _INTERVALS = sa.text("""
 UPDATE desks d SET wished_seconds = n.wished, feasible_seconds = n.feasible
@@ -68,8 +62,7 @@ def insert_missing(session: Session, desks: Collection[Desk]) -> None:
     rows = [{"id": desk.id} for desk in desks]
     session.execute(insert(DeskState).on_conflict_do_nothing(), rows)
     for desk in desks:
-        if not desk.schedulable:
-            reason = _UNWATCHED.get(desk.grade, _LOGIN)
+        if reason := desk.unwatched_because:
             session.execute(
                 sa.update(DeskState)
                 .where(DeskState.id == desk.id, DeskState.status_reason != reason)

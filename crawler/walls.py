@@ -6,7 +6,6 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from configs.clock import clock
-from crawler.frames import cut_off
 from crawler.markup import title, visible
 from crawler.platforms import Platform
 from crawler.reading import Outcome, Page, Reading
@@ -126,8 +125,6 @@ def _left_over(page: Page) -> Reading:
         return Reading(Outcome.BLOCKED, f"HTTP {page.status}", refused=page.status == 403)  # noqa: PLR2004
     if page.status >= 500:  # noqa: PLR2004
         return Reading(Outcome.UNREACHABLE, f"HTTP {page.status}")
-    if broken := cut_off(page):
-        return Reading(Outcome.UNREACHABLE, f"the answer broke off: {broken}")
     if _widget(page):
         return Reading(Outcome.CAPTCHA, f"a captcha, and nothing else that is known: {title(page.root)}")
     what = f"HTTP {page.status}, {len(page.body)} bytes, title {title(page.root)[:100]!r}"

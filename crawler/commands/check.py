@@ -62,8 +62,8 @@ def wanted(name: str) -> Desk:
         close = get_close_matches(name, desks(), n=3)
         hint = f"did you mean {' or '.join(close)}?" if close else "`scrapy desks` lists those that exist"
         raise NoSuchDesk(f"no desk {name!r}; {hint}")
-    if not desk.schedulable:
-        raise NoSuchDesk(f"{name} is not scheduled (grade {desk.grade}, watch {desk.watch}): see its file")
+    if because := desk.unwatched_because:
+        raise NoSuchDesk(f"{name} is not scheduled: {because}")
     return desk
 
 

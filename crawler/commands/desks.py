@@ -12,6 +12,7 @@ from configs.yamlfile import ConfigFileError
 from crawler.catalogue import check_catalogue, system_of, systems
 from crawler.columns import aligned
 
+_REASONS = ("DESK", "GRADE", "WATCH", "WHY")
 _HEADINGS = ("DESK", "LABEL", "PROCEDURES", "SYSTEM", "PLATFORM", "GRADE", "WATCH", "URL")
 
 
@@ -27,14 +28,16 @@ class Command(ScrapyCommand):
 
     def syntax(self) -> str:
         """Return the arguments."""
-        return "[--prefecture ID] [--system NAME] [--state]"
+        return "[--prefecture ID] [--system NAME] [--state | --why]"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add ours."""
         super().add_options(parser)
         parser.add_argument("--prefecture", metavar="ID", help="only this prefecture's, e.g. bobigny_93")
         parser.add_argument("--system", metavar="NAME", help="only this booking system's, e.g. prefenligne")
-        parser.add_argument("--state", action="store_true", help="how often each is asked, and how it stands")
+        shown = parser.add_mutually_exclusive_group()
+        shown.add_argument("--state", action="store_true", help="how often each is asked, and how it stands")
+        shown.add_argument("--why", action="store_true", help="why each is checked, or is not")
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Print the table; a wrong name is answered with those that exist."""
@@ -44,7 +47,7 @@ class Command(ScrapyCommand):
             )
         try:
             check_catalogue()
-            print(listing(opts.prefecture, opts.system, state=opts.state))
+            print(listing(opts.prefecture, opts.system, state=opts.state, why=opts.why))
         except (ConfigFileError, SettingMissing, SettingsRefused, UnknownPrefecture, UnknownSystem) as error:
             raise SystemExit(f"scrapy desks: {error}") from None
 
@@ -53,8 +56,8 @@ class UnknownSystem(LookupError):
     """No platform belongs to a booking system of that name; the text names those that exist."""
 
 
-def listing(prefecture_id: str | None, system: str | None, *, state: bool = False) -> str:
-    """Return the table (with `state`: of how the desks stand), or why it is empty.
+def listing(prefecture_id: str | None, system: str | None, *, state: bool = False, why: bool = False) -> str:
+    """Return the table (with `state`: of how the desks stand; with `why`: of what decides), or why it is empty.
 
     Raises:
         configs.prefecture.UnknownPrefecture, UnknownSystem: name those that exist.
@@ -69,10 +72,14 @@ def listing(prefecture_id: str | None, system: str | None, *, state: bool = Fals
 
         return standing(shown, clock())
     if shown:
-        return aligned([_HEADINGS, *map(_row, shown)])
+        return aligned([_REASONS, *map(_reason, shown)] if why else [_HEADINGS, *map(_row, shown)])
     watched = sorted(each.id for each in prefectures().values() if each.desks)
-    why = (prefecture(prefecture_id).paused_because if prefecture_id else None) or "none fits"
-    return f"no desk: {why}; prefectures with desks: {', '.join(watched) or 'none'}"
+    because = (prefecture(prefecture_id).paused_because if prefecture_id else None) or "none fits"
+    return f"no desk: {because}; prefectures with desks: {', '.join(watched) or 'none'}"
+
+
+def _reason(desk: Desk) -> tuple[str, ...]:
+    return desk.id, desk.grade, desk.watch, desk.unwatched_because or f"checked; {desk.source}"
 
 
 def _row(desk: Desk) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from deploy.local.ports import Ports
 from deploy.local.secret import kept_secret
 from deploy.sandbox.addresses import SENDGRID, TELEGRAM, TWILIO, url
 
-_DRAWN = ("JWT_SECRET", "SCRAPYD_PASSWORD", "SENDGRID_API_KEY", "TWILIO_AUTH_TOKEN")
+_DRAWN = ("JWT_SECRET", "SCRAPYD_PASSWORD", "SENDGRID_API_KEY", "TWILIO_AUTH_TOKEN", "ANTS_TOKEN")
 
 
 def sandbox_variables(state: Path, ports: Ports, database_url: str, redis_url: str) -> dict[str, str]:

@@ -24,10 +24,10 @@ def made(grade: Grade = Grade.CONFIRMED, watch: WatchLevel = WatchLevel.FULL) ->
         (
             made(watch=WatchLevel.NONE),
             DeskStatus.PAUSED,
-            "the page needs a login or a token that we do not have",
+            "its page needs a login that we do not have",
         ),
-        (made(grade=Grade.STALE), DeskStatus.PAUSED, "the address is stale"),
-        (made(grade=Grade.RETIRED), DeskStatus.PAUSED, "the address is retired"),
+        (made(grade=Grade.STALE), DeskStatus.PAUSED, "its address is known to be dead"),
+        (made(grade=Grade.RETIRED), DeskStatus.PAUSED, "it does not exist any more"),
     ],
 )
 def test_what_cannot_be_watched_is_never_active(desk: Desk, status: DeskStatus, reason: str) -> None:

@@ -1,6 +1,7 @@
 """A desk as other programs build and ask it."""
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -78,3 +79,19 @@ def test_a_zone_is_made_once() -> None:
 )
 def test_a_stand_in_is_on_loopback(host: str, expected: bool) -> None:
     assert is_stand_in(host) is expected
+
+
+def test_without_the_token_of_its_platform_it_is_not_watched_and_says_so(
+    settings_env: Callable[..., None],
+) -> None:
+    settings_env(ANTS_TOKEN="")
+    lacking = _desk(platform="ants")
+    assert (lacking.watch, lacking.schedulable) == (WatchLevel.NONE, False)
+    assert lacking.unwatched_because == "its site asks for a token that we do not have (ANTS_TOKEN)"
+    settings_env(ANTS_TOKEN="tests-token")
+    assert (_desk(platform="ants").watch, _desk(platform="ants").unwatched_because) == (WatchLevel.FULL, None)
+    assert (
+        _desk(platform="ants", watch=WatchLevel.NONE).unwatched_because
+        == "its page needs a login that we do not have"
+    )
+    assert _desk(platform="ants", grade=Grade.RETIRED).unwatched_because == "it does not exist any more"

@@ -31,7 +31,12 @@ def load(case: Path) -> Page:
     url = told.get("url", reader.EXAMPLE)
     zone = ZoneInfo(told.get("zone", "Europe/Paris"))
     today = date.fromisoformat(told.get("today", "2026-11-20"))
-    visit = Visit(told.get("desk", url), today, zone, reader.Parameters(**told.get("parameters", {})))
+    visit = Visit(
+        told.get("desk", url),
+        today,
+        zone,
+        reader.Parameters(**told.get("parameters", reader.EXAMPLE_PARAMETERS)),
+    )
     body = next(path for path in case.iterdir() if path.stem == "page").read_bytes()
     return Page(
         url, told.get("status", 200), body, visit, _ask(url, told.get("ask", {})), told.get("headers", {})

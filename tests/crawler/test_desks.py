@@ -100,3 +100,11 @@ def test_how_desks_stand_is_shown_with_their_intervals(
 def test_how_desks_stand_needs_a_database(settings_env: Callable[..., None]) -> None:
     settings_env(DATABASE_URL="")
     assert "DATABASE_URL" in str(run("--state"))
+
+
+def test_why_a_desk_is_checked_or_is_not(settings_env: Callable[..., None]) -> None:
+    lines = listing(None, "prefenligne", why=True).splitlines()
+    assert lines[0].split() == ["DESK", "GRADE", "WATCH", "WHY"]
+    said = {line.split()[0]: line for line in lines[1:]}
+    assert "checked; " in said["bobigny_93/titre-sejour-remise"]
+    assert said["agen_47/visite-medicale-permis"].endswith("its address is known to be dead")

@@ -1,6 +1,7 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -310,3 +311,25 @@ def test_the_clock_runs_from_the_first_request_and_stands_still_in_pauses() -> N
     assert before == 1.0
     assert paused < 0.01
     assert 0.02 <= after < 0.05
+
+
+def test_a_secret_is_put_in_as_the_request_leaves(settings_env: Callable[..., None]) -> None:
+    ask = replace(CONDITIONS, secrets={"X-Token": "ants_token"})
+    site = Site(page())
+    settings_env(ANTS_TOKEN="tests-token")
+    got = fetch(session(site), ask)
+    settings_env(ANTS_TOKEN="")
+    fetch(session(site), ask)
+    assert [request.headers.get("X-Token") for request in site.asked] == [b"tests-token", None]
+    assert "tests-token" not in repr(got)
+
+
+def test_a_socket_gets_its_message_and_the_word_that_ends_it() -> None:
+    site = Site(page())
+    fetch(session(site), Ask("wss://www.essonne.gouv.fr/x", json={"a": 1}, until="end"))
+    (request,) = site.asked
+    assert (request.url, request.body, request.meta["until"]) == (
+        "wss://www.essonne.gouv.fr/x",
+        b'{"a": 1}',
+        "end",
+    )

@@ -1,5 +1,6 @@
 """Ways to break a page. Each takes an original and chance, and says what the broken page says and may have lost."""
 
+import json
 import random
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -48,8 +49,9 @@ def mutants(
     original: Original, others: Sequence[Original], chance: random.Random, number: int
 ) -> Iterable[Mutant]:
     """Yield so many broken pages, each way in turn."""
+    ways = JSON_WAYS if _documents(original.text) else WAYS
     for turn in range(number):
-        yield WAYS[turn % len(WAYS)](original, chance.choice(others), chance)
+        yield ways[turn % len(ways)](original, chance.choice(others), chance)
 
 
 def _of(original: Original, text: str, how: str, **more: bool) -> Mutant:
@@ -207,6 +209,83 @@ def as_an_error(original: Original, _other: Original, chance: random.Random) -> 
     return Mutant(page, original.text, original.truth, f"status {status}", walled=True)
 
 
+# JSON: one document, or one on each line
+
+
+def _documents(text: str) -> list[Any]:
+    """Return the documents of a text, none where it is anything else."""
+    for texts in ([text], text.splitlines()):
+        try:
+            return [json.loads(each) for each in texts]
+        except json.JSONDecodeError:
+            continue
+    return []
+
+
+def _nodes(document: Any) -> list[Any]:
+    """Return every list and object in a document that holds something."""
+    inner = document.values() if isinstance(document, dict) else document
+    here = [document] if isinstance(document, list | dict) and document else []
+    return here + [node for each in inner for node in _nodes(each)] if here else []
+
+
+def _json(
+    original: Original, change: Callable[[Any, random.Random], None], chance: random.Random, how: str
+) -> Mutant:
+    """Change one list or object; the documents themselves are such a list."""
+    documents = _documents(original.text)
+    change(chance.choice(_nodes(documents)), chance)
+    text = "\n".join(json.dumps(each, ensure_ascii=False) for each in documents)
+    return _of(original, text, how, may_erase=True, may_mend=True)
+
+
+def _less(node: Any, chance: random.Random) -> None:
+    key = chance.choice(list(node) if isinstance(node, dict) else range(len(node)))
+    del node[key]
+
+
+def _emptied(node: Any, _chance: random.Random) -> None:
+    node.clear()
+
+
+def _otherwise(node: Any, chance: random.Random) -> None:
+    key = chance.choice(list(node) if isinstance(node, dict) else range(len(node)))
+    node[key] = chance.choice((None, "", "x", True, -1, 0.5, [], {}, [None], str(node[key])))
+
+
+def _more(node: Any, chance: random.Random) -> None:
+    if isinstance(node, list):
+        node.insert(chance.randrange(len(node) + 1), deepcopy(chance.choice(node)))
+        chance.shuffle(node)
+
+
+def one_thing_less(original: Original, _other: Original, chance: random.Random) -> Mutant:
+    """Take one field or one item out."""
+    return _json(original, _less, chance, "less")
+
+
+def one_list_emptied(original: Original, _other: Original, chance: random.Random) -> Mutant:
+    """Empty one list or object."""
+    return _json(original, _emptied, chance, "emptied")
+
+
+def one_value_otherwise(original: Original, _other: Original, chance: random.Random) -> Mutant:
+    """Put something of another kind where a value stood."""
+    return _json(original, _otherwise, chance, "otherwise")
+
+
+def items_doubled_and_shuffled(original: Original, _other: Original, chance: random.Random) -> Mutant:
+    """Double an item of a list and change their order."""
+    return _json(original, _more, chance, "doubled")
+
+
+def two_bodies(original: Original, other: Original, chance: random.Random) -> Mutant:
+    """Send two bodies as one, behind each other, as lines or not."""
+    between = chance.choice(("", "\n", ","))
+    one, two = chance.sample((original.text, other.text), 2)
+    return replace(_both(original, other, one + between + two, "and"), may_erase=True, may_mend=True)
+
+
 # Two pages
 
 
@@ -258,6 +337,17 @@ def replaced_by_a_wall(original: Original, other: Original, _chance: random.Rand
     return _both(replace(original, truth=Truth()), other, other.text, "replaced by")
 
 
+JSON_WAYS = (
+    one_thing_less,
+    one_list_emptied,
+    one_value_otherwise,
+    items_doubled_and_shuffled,
+    cut_off,
+    in_the_wrong_charset,
+    as_an_error,
+    two_bodies,
+    replaced_by_a_wall,
+)
 WAYS = (
     nodes_in_another_order,
     one_node_less,

@@ -20,7 +20,7 @@ from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from crawler.platforms import platform
-from crawler.reading import Covered
+from crawler.reading import Covered, Page
 from crawler.visit import Tally
 from crawler.walls import interpret
 from tests.mutation.mutants import Mutant
@@ -115,7 +115,7 @@ _HIDDEN = re.compile(r"(?is)<!--.*?-->|<(script|style|template|textarea)\b.*?</\
 _HOUR = re.compile(r"booking/create/9845/5/(\d{9,10})(?!\d)")
 
 
-def ezbooking(text: str) -> Evidence:
+def ezbooking(text: str, _page: Page) -> Evidence:
     """Look for EZBooking's marks in a text."""
     shown = _HIDDEN.sub(" ", text)
     words = " ".join(re.sub(r"<[^>]*>", " ", shown).replace("\u2019", "'").split())
@@ -139,4 +139,31 @@ def ezbooking(text: str) -> Evidence:
     )
 
 
-EVIDENCE: dict[str, Callable[[str], Evidence]] = {"ezbooking": ezbooking}
+_CLOCK = re.compile(r'"datetime": *"(\d{4}-\d\d-\d\dT\d\d:\d\d)(?::\d\d)?(?:Z|\+00:00)?"')
+
+
+def ants(text: str, page: Page) -> Evidence:
+    """Look for ANTS's hours in a text, and for how its search ended."""
+    hours = frozenset(
+        datetime.fromisoformat(each).replace(tzinfo=page.visit.zone).astimezone(UTC)
+        for each in _CLOCK.findall(text)
+        if not each.startswith("2026-02-31")
+    )
+    whole, last = text.strip(), (text.strip().splitlines() or [""])[-1]
+    ended = "end_of_search" in last and re.search(r'"editors_number": *[1-9]', last)
+    return Evidence(
+        hours,
+        hours,
+        frozenset(),
+        marks_open=False,
+        says_full=bool(
+            ended if "end_of_search" in text or "Streaming" in page.url else whole[:1] + whole[-1:] == "[]"
+        ),
+        contradicts=text.count("end_of_search") > 1
+        or bool(re.search(r'"editor_errors_number":(?! *0\b)|"available_slots": *\[\s*\]', text)),
+        astray=False,
+        unlinked=False,
+    )
+
+
+EVIDENCE: dict[str, Callable[[str, Page], Evidence]] = {"ants": ants, "ezbooking": ezbooking}

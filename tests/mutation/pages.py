@@ -70,16 +70,21 @@ def _golden(case: Path) -> Original:
     covered = tuple(
         Covered(each["place"], _day(each["first"]), _day(each["last"])) for each in told["covered"]
     )
-    alone = json.loads((case / "case.json").read_text()).get("alone")
+    given = json.loads((case / "case.json").read_text())
+    alone, mended = given.get("alone"), given.get("mended")
     truth = Truth(
         frozenset(hours),
         covered,
         case.name.startswith(OPEN_STEPS),
         told["outcome"],
-        mended=(page.ask.window,) if page.ask.window else (),
-        alone=(Covered(None, _day(alone[0]), _day(alone[1])),) if alone else covered,
+        mended=_window(mended) if mended else (page.ask.window,) if page.ask.window else (),
+        alone=_window(alone) if alone else covered,
     )
     return Original(name_of(case), case.parent.name, page, truth)
+
+
+def _window(ends: list[str | None]) -> tuple[Covered, ...]:
+    return (Covered(None, _day(ends[0]), _day(ends[1])),)
 
 
 def _day(text: str | None) -> date | None:

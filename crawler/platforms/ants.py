@@ -1,0 +1,209 @@
+"""ANTS, the national search for passport and identity card slots: one answer for all town halls of an area.
+
+A socket's answer ends by counting the editors that failed; the plain list does not, so that its silence is doubtful.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from configs.hosts import is_loopback
+from configs.strict import Strict
+from crawler.answers import ACCEPT, Answer, Link, OrNone, Wall, parsed
+from crawler.calendars import instant_of
+from crawler.frames import cut_off, frames_of
+from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
+from crawler.together import together
+
+SYSTEM = "ants"
+BUDGET = 30  # the server's own limit for one address
+EXAMPLE = "https://rendezvouspasseport.ants.gouv.fr/"
+EXAMPLE_PARAMETERS = {"positions": [{"longitude": 2.3522, "latitude": 48.8566}], "streaming": False}
+
+_HOST = "rendezvouspasseport.ants.gouv.fr"
+_TOKEN = {"X-HUB-RDV-AUTH-TOKEN": "ants_token"}
+_LIST, _SOCKET, _END = "/api/SlotsFromPosition", "/api/SlotsFromPositionStreaming", "end_of_search"
+_RADII = (0.99, 5, 10, 15, 20, 25, 30)
+
+
+def _radius(value: float) -> float:
+    if value not in _RADII:
+        raise ValueError(f"must be one of {', '.join(map(str, _RADII))}: the server takes no other")
+    return value
+
+
+class Position(Strict):
+    """A point to search around; by socket it needs an `address` as the site writes it: `Lille 59000`."""
+
+    longitude: Annotated[float, Field(ge=-180, le=180)]
+    latitude: Annotated[float, Field(ge=-90, le=90)]
+    address: Annotated[str, Field(pattern=r"^\D+ \d{5}$", max_length=100)] | None = None
+
+
+class Parameters(Strict):
+    """What is searched: a whole department (by socket only), or around positions that are one desk together."""
+
+    reason: Literal["CNI", "PASSPORT", "CNI-PASSPORT"] = "CNI-PASSPORT"
+    documents_number: Annotated[int, Field(strict=True, ge=1, le=5)] = 1
+    department_code: Annotated[str, Field(pattern=r"^(\d{2,3}|2[AB])$")] | None = None
+    positions: Annotated[tuple[Position, ...], Field(max_length=10)] = ()
+    radius_km: Annotated[float, AfterValidator(_radius)] = 30
+    streaming: bool = True
+
+    @model_validator(mode="after")
+    def _one_area(self) -> "Parameters":
+        if bool(self.positions) == bool(self.department_code):
+            raise ValueError("name department_code or positions, one of the two")
+        if self.department_code and not self.streaming:
+            raise ValueError("department_code is understood by socket only: leave `streaming: false` out")
+        if self.streaming and not all(each.address for each in self.positions):
+            raise ValueError(
+                "by socket each position needs an address (`Lille 59000`); or say `streaming: false`"
+            )
+        return self
+
+
+# Three spellings, one meaning: the `Z` is false, the hour is the one on the town hall's wall.
+_Hour = Annotated[Wall, BeforeValidator(lambda text: str(text).removesuffix("Z").removesuffix("+00:00"))]
+_Name = Annotated[str, Field(max_length=300)]
+
+
+class _Slot(Answer):
+    datetime: _Hour
+    callback_url: OrNone[Link] = None
+
+
+class _Hall(Answer):
+    id: Annotated[str, Field(min_length=1, max_length=100)] | int
+    name: _Name
+    city_name: _Name
+    available_slots: Annotated[list[OrNone[_Slot]], Field(max_length=20_000)]
+
+
+class _End(Answer):
+    step: Literal["end_of_search"]
+    editors_number: Annotated[int, Field(ge=0)]
+    editor_errors_number: Annotated[int, Field(ge=0)]
+
+
+class _Problem(Answer):
+    detail: Any = None
+    details: Any = None
+
+
+_Halls = Annotated[list[OrNone[_Hall]], Field(max_length=5_000)]
+
+
+def first(visit: Visit) -> Ask:
+    """Search the department, or around the first position."""
+    return _ask(visit, 0)
+
+
+def read(page: Page) -> Reading:
+    """Read a list, or the frames of a socket; one position leads on to the next."""
+    if page.status >= 400:  # noqa: PLR2004
+        return _refused(page)
+    heard = _SOCKET in page.url or _END.encode() in page.body  # the latter in a saved file
+    reading = _heard(page) if heard else _listed(page, [page], doubtful=True)
+    more = page.ask.rank + 1 < len(page.visit.parameters.positions)
+    return together(page, reading, _ask(page.visit, page.ask.rank + 1) if more else None)
+
+
+def _ask(visit: Visit, number: int) -> Ask:
+    wanted: Parameters = visit.parameters
+    criteria: dict[str, Any] = {
+        **wanted.model_dump(include={"reason", "documents_number"}),
+        "start_date": visit.today.isoformat(),
+        "end_date": visit.last_day.isoformat(),
+    }
+    if wanted.department_code:
+        criteria |= {"department_code": wanted.department_code}
+    else:
+        criteria |= wanted.positions[number].model_dump(exclude_none=True) | {"radius_km": wanted.radius_km}
+    root = _root(visit.url)
+    if wanted.streaming:
+        socket = root.replace("http", "ws", 1) + _SOCKET
+        return Ask(socket, json=criteria, secrets=_TOKEN, until=_END, rank=number)
+    form = {
+        key: f"{value:.15g}" if isinstance(value, float) else str(value) for key, value in criteria.items()
+    }
+    return Ask(root + _LIST, form=form, headers=ACCEPT, secrets=_TOKEN, rank=number)
+
+
+def _root(url: str) -> str:
+    """Return where the API answers for the page that people open; our token goes nowhere else."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.netloc in (_HOST, f"api.{_HOST}"):
+        return f"https://api.{_HOST}"
+    if is_loopback(parts.hostname or ""):
+        return f"{parts.scheme}://{parts.netloc}"
+    raise ValueError(f"{url} is not the search of ANTS: write https://{_HOST}/")
+
+
+def _heard(page: Page) -> Reading:
+    """Read the frames of a socket: lists of places, then how the search ended."""
+    *lists, last = frames_of(page) or [page]
+    if last.body.strip(b'" ') == _END.encode():
+        slots = _listed(page, lists).slots
+        return Reading(Outcome.RATE_LIMITED, f"a bare {_END}: more messages than the server takes", slots)
+    end, trouble = parsed(last, _End), None
+    if end is None:
+        why = cut_off(page) or "its last frame is no end of the search"
+        outcome = Outcome.UNREACHABLE if cut_off(page) else Outcome.UNREADABLE
+        return _listed(page, [*lists, last], trouble=Reading(outcome, f"the search did not end: {why}"))
+    if not end.editors_number:
+        trouble = Reading(Outcome.UNREADABLE, "no editor was asked: is the area right?")
+    elif end.editor_errors_number:
+        failed = f"editors failed: {end.editor_errors_number} of {end.editors_number}"
+        trouble = Reading(Outcome.OVERLOADED, failed)
+    return _listed(page, lists, trouble=trouble)
+
+
+def _listed(
+    page: Page, lists: Iterable[Page], *, trouble: Reading | None = None, doubtful: bool = False
+) -> Reading:
+    """Read lists of places; `trouble` or anything that cannot be read keeps them from covering the area.
+
+    Beside what is no JSON at all (a wall's page) nothing is believed.
+    """
+    halls: list[_Hall | None] = []
+    for each in lists:
+        found = parsed(each, _Halls)
+        if found is None and parsed(each, object) is None:
+            return Reading(Outcome.UNREADABLE, f"holds what is no JSON: {each.text[:100]!r}")
+        halls += [None] if found is None else found
+    seen = [slot for hall in halls for slot in (_slots(hall, page) if hall else [None])]
+    odd = seen.count(None)
+    slots = tuple({(slot.place.key, slot.moment): slot for slot in seen if slot}.values())
+    if odd and not trouble:
+        trouble = Reading(Outcome.UNREADABLE, f"entries that cannot be read: {odd}")
+    if trouble and not slots:
+        return trouble
+    window = Covered(None, None, page.visit.last_day, doubtful)
+    covered = () if trouble else (window,)
+    if not slots:
+        doubt = ", but editors that failed are not counted here" if doubtful else ""
+        return Reading(Outcome.NO_SLOTS, f"no town hall has a slot{doubt}", covered=covered)
+    said = f"town halls with slots: {len({slot.place.key for slot in slots})}"
+    return Reading(Outcome.SLOTS, f"{said}; {trouble.reason}" if trouble else said, slots, covered)
+
+
+def _slots(hall: _Hall, page: Page) -> list[Slot | None]:
+    """Return a town hall's slots, None for each that cannot be read. One without any has no business in a list."""
+    place = Place(str(hall.id), f"{hall.name}, {hall.city_name}")
+    hours = [(each, instant_of(each.datetime, page.visit.zone)) for each in hall.available_slots if each]
+    found = [Slot(place, hour, each.callback_url) if hour else None for each, hour in hours]
+    return found + [None] * (hall.available_slots.count(None) or not found)
+
+
+def _refused(page: Page) -> Reading:
+    problem = parsed(page, _Problem, errors=True)
+    detail = problem and (problem.detail or problem.details)
+    said = f"HTTP {page.status}: {str(detail)[:200]}" if detail else f"HTTP {page.status}"
+    if page.status == 401:  # noqa: PLR2004
+        return Reading(Outcome.BLOCKED, f"{said}; ANTS_TOKEN is the one that France Titres gives")
+    if detail and (page.status in (404, 422) or "radius_km" in said):
+        return Reading(Outcome.UNREADABLE, said)
+    return Reading()

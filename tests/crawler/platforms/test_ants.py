@@ -1,0 +1,296 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from configs.outcome import Outcome
+from configs.prefecture import prefectures
+from crawler.entries import plan_of
+from crawler.frames import body_of
+from crawler.platforms import ants, platform
+from crawler.reading import Ask, Page, Reading, Visit
+from crawler.visit import Result, Tally
+from crawler.walls import interpret
+from tests.crawler.held import make_desk
+from tests.crawler.pages import TODAY
+
+DESK = "https://rendezvouspasseport.ants.gouv.fr/"
+API = "https://api.rendezvouspasseport.ants.gouv.fr/api/SlotsFromPosition"
+LYON = {"longitude": 4.8357, "latitude": 45.764}
+ROANNE = {"longitude": 4.0686, "latitude": 46.0334}
+NAIVE = datetime(2026, 11, 21)  # noqa: DTZ001 -- a clock on a wall
+PARIS, REUNION = ZoneInfo("Europe/Paris"), ZoneInfo("Indian/Reunion")
+
+
+def visit(url: str = DESK, zone: ZoneInfo = PARIS, **parameters: Any) -> Visit:
+    wanted = ants.Parameters(**parameters or {"department_code": "69"})
+    return Visit(url, TODAY, zone, wanted, horizon=timedelta(days=60))
+
+
+def hall(number: int, *hours: str) -> dict[str, Any]:
+    slots = [{"datetime": hour, "callback_url": f"https://mairie.invalid/{hour}"} for hour in hours]
+    return {"id": str(number), "name": f"Mairie {number}", "city_name": "LYON", "available_slots": slots}
+
+
+def end(editors: int = 1, failed: int = 0) -> dict[str, Any]:
+    return {"step": "end_of_search", "editors_number": editors, "editor_errors_number": failed}
+
+
+def heard(*frames: Any, zone: ZoneInfo = PARIS) -> Reading:
+    here = visit(zone=zone)
+    ask = ants.first(here)
+    body = body_of(frame if isinstance(frame, str) else json.dumps(frame) for frame in frames)
+    return interpret(platform("ants"), Page(ask.url, 101, body, here, ask))
+
+
+def listed(*halls: Any, zone: ZoneInfo = PARIS) -> Reading:
+    here = visit(zone=zone, positions=[LYON], streaming=False)
+    ask = ants.first(here)
+    return interpret(platform("ants"), Page(ask.url, 200, json.dumps(halls).encode(), here, ask))
+
+
+def test_a_department_is_asked_by_one_message_on_a_socket() -> None:
+    ask = ants.first(visit())
+    assert ask.url == f"wss{API.removeprefix('https')}Streaming"
+    assert ask.until == "end_of_search"
+    assert ask.json == {
+        "reason": "CNI-PASSPORT",
+        "documents_number": 1,
+        "start_date": "2026-11-20",
+        "end_date": "2027-01-19",
+        "department_code": "69",
+    }
+
+
+def test_a_position_on_a_socket_has_its_address() -> None:
+    there = {**LYON, "address": "Lyon 69001"}
+    ask = ants.first(visit(positions=[there], radius_km=20, reason="CNI", documents_number=3))
+    assert ask.json == {
+        **there,
+        "radius_km": 20,
+        "reason": "CNI",
+        "documents_number": 3,
+        "start_date": "2026-11-20",
+        "end_date": "2027-01-19",
+    }
+
+
+def test_a_position_is_asked_by_a_plain_get_where_the_desk_says_so() -> None:
+    ask = ants.first(visit(positions=[LYON], radius_km=0.99, streaming=False))
+    assert (ask.url, ask.method, ask.json) == (API, "GET", None)
+    assert ask.form == {
+        "reason": "CNI-PASSPORT",
+        "documents_number": "1",
+        "start_date": "2026-11-20",
+        "end_date": "2027-01-19",
+        "longitude": "4.8357",
+        "latitude": "45.764",
+        "radius_km": "0.99",
+    }
+
+
+def test_a_stand_in_is_asked_as_the_site_is() -> None:
+    here = "http://127.77.1.1:8800"
+    assert ants.first(visit(here)).url == "ws://127.77.1.1:8800/api/SlotsFromPositionStreaming"
+    assert ants.first(visit(here, positions=[LYON], streaming=False)).url == f"{here}/api/SlotsFromPosition"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://rendezvouspasseport.ants.gouv.fr.evil.com/",
+        "http://rendezvouspasseport.ants.gouv.fr/",
+        "https://user@rendezvouspasseport.ants.gouv.fr/",
+        "https://rendezvouspasseport.ants.gouv.fr:8443/",
+        "https://www.essonne.gouv.fr/",
+    ],
+)
+def test_our_token_goes_to_no_other_site(url: str) -> None:
+    with pytest.raises(ValueError, match="is not the search of ANTS: write https://rendezvouspasseport"):
+        ants.first(visit(url))
+
+
+def test_the_token_stands_in_no_ask() -> None:
+    ask = ants.first(visit())
+    assert ask.secrets == {"X-HUB-RDV-AUTH-TOKEN": "ants_token"}
+    assert not ask.headers
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({}, "department_code or positions"),
+        ({"department_code": "69", "positions": [LYON]}, "department_code or positions"),
+        ({"department_code": "69", "streaming": False}, "by socket only"),
+        ({"department_code": "6"}, "department_code"),
+        ({"positions": [LYON]}, "needs an address"),
+        ({"positions": [{**LYON, "address": "Lyon"}]}, "address"),
+        ({"positions": [{**LYON, "latitude": 91}], "streaming": False}, "latitude"),
+        (
+            {"positions": [LYON], "streaming": False, "radius_km": 31},
+            "must be one of 0.99, 5, 10, 15, 20, 25, 30",
+        ),
+        ({"department_code": "69", "reason": "PERMIS"}, "'CNI', 'PASSPORT' or 'CNI-PASSPORT'"),
+        ({"department_code": "69", "documents_number": 6}, "less than or equal to 5"),
+        ({"department_code": "69", "token": "x"}, "Extra inputs"),
+    ],
+)
+def test_parameters_that_the_server_would_refuse_are_refused_here(
+    parameters: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValidationError, match=said):
+        ants.Parameters(**parameters)
+
+
+def test_an_hour_is_the_one_on_the_wall_whatever_its_z_says() -> None:
+    spellings = ("2026-12-19T10:00Z", "2026-12-19T10:00:00Z", "2026-12-19T10:00:00+00:00")
+    for zone, utc in ((PARIS, 9), (REUNION, 6), (ZoneInfo("America/Cayenne"), 13)):
+        for spelling in spellings:
+            (slot,) = listed(hall(1, spelling), zone=zone).slots
+            assert slot.moment == datetime(2026, 12, 19, utc, tzinfo=UTC)
+
+
+def test_one_hour_of_one_town_hall_is_one_slot_whoever_names_it() -> None:
+    reading = heard(
+        [hall(1, "2026-12-19T10:00Z")],
+        [hall(1, "2026-12-19T10:00:00Z"), hall(2, "2026-12-19T10:00Z")],
+        end(2),
+    )
+    assert [slot.place.key for slot in reading.slots] == ["1", "2"]
+    assert reading.slots[0].place.label == "Mairie 1, LYON"
+    assert reading.slots[0].url == "https://mairie.invalid/2026-12-19T10:00:00Z"
+
+
+def test_by_socket_the_silence_of_all_is_sure_and_by_the_plain_list_it_is_doubtful() -> None:
+    (sure,), (doubtful,) = heard([], [], end(2)).covered, listed().covered
+    assert (sure.doubtful, doubtful.doubtful) == (False, True)
+    assert sure.last == doubtful.last == date(2027, 1, 19)
+
+
+def test_editors_that_failed_make_silence_an_overload_and_take_nothing_from_slots() -> None:
+    silent, speaking = heard([], end(3, 2)), heard([hall(1, "2026-12-19T10:00Z")], end(3, 2))
+    assert (silent.outcome, silent.reason, silent.covered) == (
+        Outcome.OVERLOADED,
+        "editors failed: 2 of 3",
+        (),
+    )
+    assert (speaking.outcome, len(speaking.slots), speaking.covered) == (Outcome.SLOTS, 1, ())
+
+
+def test_a_bare_end_ends_the_visit_and_keeps_what_was_seen() -> None:
+    assert heard("end_of_search").outcome is Outcome.RATE_LIMITED
+    reading = heard([hall(1, "2026-12-19T10:00Z")], "end_of_search")
+    assert result_of(visit(), [reading])[0].outcome is Outcome.SLOTS
+
+
+def test_the_whole_list_is_bounded() -> None:
+    reading = listed(*[hall(1, "2026-12-19T10:00Z")] * 5_001)
+    assert (reading.outcome, reading.slots) == (Outcome.UNREADABLE, ())
+
+
+def result_of(here: Visit, readings: list[Reading]) -> tuple[Result, list[Ask]]:
+    """Hand out the given readings, through `read`'s own way of leading on; return the verdict and what was asked."""
+    tally, asked = Tally(ants.first(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS)), []
+    for reading in readings:
+        ask = tally.next()
+        if ask is None:
+            break
+        asked.append(ask)
+        tally.take(ask, reading)
+    return tally.result(), asked
+
+
+def played(here: Visit, *bodies: Any) -> Result:
+    """Answer each request of a visit with the next body; a number is an error's status."""
+    tally = Tally(ants.first(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
+    for body in bodies:
+        ask = tally.next()
+        if ask is None:
+            break
+        status = body if isinstance(body, int) else 200
+        page = Page(ask.url, status, json.dumps(body).encode(), here, ask)
+        tally.take(ask, interpret(platform("ants"), page))
+    return tally.result()
+
+
+TWO: dict[str, Any] = {"positions": [LYON, ROANNE], "streaming": False}
+HALL = [hall(1, "2026-12-19T10:00Z")]
+
+
+def test_several_positions_are_one_desk_and_the_last_answer_speaks_for_all() -> None:
+    here = visit(**TWO)
+    assert played(here, [], []).outcome is Outcome.NO_SLOTS
+    assert played(here, [], []).covered == listed().covered
+    assert played(here, HALL, []).covered == listed().covered
+    assert played(here, [], HALL).outcome is Outcome.SLOTS
+
+
+@pytest.mark.parametrize(
+    "bodies", [([],), (HALL,), ([], 500), (["x"], []), ([], ["x"]), ([hall(1)], HALL), (500, [])]
+)
+def test_nothing_is_covered_where_one_position_was_not_answered_in_full(bodies: tuple[Any, ...]) -> None:
+    verdict = played(visit(**TWO), *bodies)
+    assert verdict.covered == ()
+    assert verdict.outcome is not Outcome.NO_SLOTS
+
+
+def test_a_refusal_at_the_first_position_is_the_last_request() -> None:
+    here = visit(**TWO)
+    refused = replace(heard("end_of_search"), asks=(ants.first(here),))
+    assert len(result_of(here, [refused, listed()])[1]) == 1
+
+
+WALLS = st.integers(0, 40 * 24 * 60).map(lambda minutes: NAIVE + timedelta(minutes=minutes))
+SPELT = st.sampled_from(["{:%Y-%m-%dT%H:%M}Z", "{:%Y-%m-%dT%H:%M:%S}Z", "{:%Y-%m-%dT%H:%M:%S}+00:00"])
+HALLS = st.dictionaries(
+    st.integers(1, 30), st.lists(st.tuples(WALLS, SPELT), min_size=1, max_size=5), max_size=6
+)
+
+
+@given(st.lists(HALLS, max_size=4), st.integers(0, 3), st.sampled_from([PARIS, REUNION]), st.booleans())
+def test_what_is_generated_is_what_is_read(
+    editors: list[dict[int, list[tuple[datetime, str]]]], failed: int, zone: ZoneInfo, by_socket: bool
+) -> None:
+    answers = [
+        [hall(key, *(spelt.format(at) for at, spelt in hours)) for key, hours in each.items()]
+        for each in editors
+    ]
+    meant = {
+        (str(key), at.replace(tzinfo=zone).astimezone(UTC))
+        for each in editors
+        for key, hours in each.items()
+        for at, _ in hours
+    }
+    if by_socket:
+        reading = heard(*answers, end(len(answers) + failed or 1, failed), zone=zone)
+    else:
+        reading = listed(*(each for answer in answers for each in answer), zone=zone)
+    assert {(slot.place.key, slot.moment) for slot in reading.slots} == meant
+    assert len(reading.slots) == len(meant)
+    whole = not (by_socket and failed)
+    assert bool(reading.covered) is whole
+    assert reading.outcome is (Outcome.SLOTS if meant else Outcome.NO_SLOTS if whole else Outcome.OVERLOADED)
+
+
+def test_the_hosts_budget_is_shared_fairly_among_all_departments(settings_env: Callable[..., None]) -> None:
+    settings_env(ANTS_TOKEN="tests-token")
+    desks = [make_desk(DESK, platform="ants", prefecture_id=each) for each in prefectures()]
+    assert len(desks) == 101
+    assert all(desk.schedulable for desk in desks)
+    assert {desk.host for desk in desks} == {"rendezvouspasseport.ants.gouv.fr:443"}
+    waited = {desk.id: [30.0] for desk in desks}
+    plan = plan_of(desks, waited, shares={}, taken={})
+    assert set(plan.wished.values()) == {30.0}
+    assert set(plan.feasible.values()) == {pytest.approx(101 * 60 / 30)}, "minutes, not seconds"
+    some = {desk.id: [30.0] for desk in desks[:10]}
+    alone = plan_of(desks, some, shares={}, taken={})
+    assert alone.feasible[desks[0].id] == pytest.approx(20, rel=0.02), (
+        "those who wait have it nearly for themselves"
+    )
