@@ -170,7 +170,7 @@ def claim(system: str, *, now: datetime, places: int, hold: float) -> Call[Claim
 
     Each is re-armed at now + `hold` seconds: a process that dies costs the desk that long, no more.
     """
-    keys = (_due(system), _desks(system), pushed(system), _STOPPED)
+    keys = (_due(system), _desks(system), pushed(system), _STOPPED, _waits(system))
     return Call(lua.CLAIM, keys, (now.timestamp(), places, hold, settings().heartbeat_late_seconds), _claimed)
 
 
@@ -201,9 +201,7 @@ def finish(system: str, visits: Iterable[Finish], *, now: datetime) -> Call[list
         rest = visit.rest.timestamp() if visit.rest else 0
         arguments += [visit.desk_id, visit.token, visit.due.timestamp(), visit.host]
         arguments += [visit.between.timestamp(), rest, visit.unused]
-    return Call(
-        lua.FINISH, (_due(system), _desks(system)), arguments, lambda answer: [bool(own) for own in answer]
-    )
+    return Call(lua.FINISH, _queue(system), arguments, lambda answer: [bool(own) for own in answer])
 
 
 def schedule(system: str, entries: Iterable[Entry]) -> Call[int]:
@@ -211,12 +209,12 @@ def schedule(system: str, entries: Iterable[Entry]) -> Call[int]:
     arguments: list[str | float] = []
     for each in entries:
         arguments += [each.desk_id, each.about, each.due.timestamp(), each.last_token, int(each.hurry)]
-    return Call(lua.SCHEDULE, (_due(system), _desks(system)), arguments, int)
+    return Call(lua.SCHEDULE, _queue(system), arguments, int)
 
 
 def drop(system: str, desk_ids: Sequence[str]) -> Call[int]:
     """Take desks (at least one) out of the queue; return how many were in it."""
-    return Call(lua.DROP, (_due(system), _desks(system)), desk_ids, int)
+    return Call(lua.DROP, _queue(system), desk_ids, int)
 
 
 def rest(hosts: dict[str, datetime], *, now: datetime) -> Call[None]:
@@ -286,6 +284,14 @@ def _due(system: str) -> str:
 
 def _desks(system: str) -> str:
     return f"desks:{system}"
+
+
+def _waits(system: str) -> str:
+    return f"waits:{system}"
+
+
+def _queue(system: str) -> tuple[str, str, str]:
+    return _due(system), _desks(system), _waits(system)
 
 
 def _nothing(_: object) -> None:

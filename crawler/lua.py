@@ -1,6 +1,7 @@
 """The due queue's scripts: each is atomic in Redis and told the time, so that a frozen clock freezes it too.
 
-Keys: `due:<system>` sorted set of desks by the second they are due; `desks:<system>` hash, desk → "<gap> <cost> <need>
+Keys: `due:<system>` sorted set of desks by the second they are due, `waits:<system>` the same of those that somebody
+waits for, so that a claim finds them among however many others are late; `desks:<system>` hash, desk → "<gap> <cost> <need>
 <capacity> <a second> <1: somebody waits> <host>"; `<system>:checks` list an operator pushes desk ids to;
 `token:<desk>` counter; `host:<host>` "<until> <desk> <token>" while a visit holds it, "<until>" while it only rests
 between two; `bucket:<host>` "<requests left> <at>", full where there is none; `rest:<host>` and `floor:<desk>`
@@ -39,19 +40,21 @@ end
 local SLIP = 1e-6  -- what is lost by counting in decimals
 """
 
-# KEYS due, desks, pushed, stopped; ARGV now, places, hold, late (seconds).
-# Desks that nobody waits for come after all that somebody does, until they are `late`: else they never had a turn.
+# KEYS due, desks, pushed, stopped, waits; ARGV now, places, hold, late (seconds).
+# Desks that nobody waits for come after all that somebody does, until they are `late`: else they never had a turn. A
+# claim reads about as many desks as it takes, not all that are due: with thousands late that took longer than visits.
 # Returns {{desk, token, due, requests paid}…, wake ('' if nothing waits), refused pushes}.
 CLAIM = (
     _UNTIL
     + _BUCKET
     + """
 local now, places, hold, late = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local claims, refused, unpaid, wake, skipped = {}, {}, {}, math.huge, 0
+local claims, refused, tried, wake = {}, {}, {}, math.huge
 
 for _, desk in ipairs(redis.call('LPOP', KEYS[3], 100) or {}) do
   if redis.call('ZSCORE', KEYS[1], desk) then
     redis.call('ZADD', KEYS[1], 'LT', ARGV[1], desk)
+    redis.call('ZADD', KEYS[5], 'XX', 'LT', ARGV[1], desk)
   else
     refused[#refused + 1] = desk
   end
@@ -61,13 +64,25 @@ local function take(name, due, desk, left, at)
   local token = redis.call('INCR', 'token:' .. name)
   local limit = string.format('%.6f', now + hold)
   redis.call('ZADD', KEYS[1], limit, name)
+  if desk.waits then redis.call('ZADD', KEYS[5], limit, name) end
   keep('host:' .. desk.host, limit .. ' ' .. name .. ' ' .. token, hold)
   keep('floor:' .. name, string.format('%.6f', now + desk.gap), desk.gap)
   fill(desk, left - desk.cost, at)
   claims[#claims + 1] = {name, token, due, desk.cost}
 end
 
-local function try(name, due, desk)
+-- Whether the desk left the range that is looked through; `due:` is the truth, what `waits:` says otherwise is mended.
+local function try(name)
+  local due = redis.call('ZSCORE', KEYS[1], name)
+  local desk = due and about(redis.call('HGET', KEYS[2], name))
+  if not desk then
+    redis.call('ZREM', KEYS[1], name)
+    redis.call('ZREM', KEYS[5], name)
+    return true
+  elseif tonumber(due) > now then
+    redis.call('ZADD', KEYS[5], due, name)
+    return true
+  end
   if redis.call('SISMEMBER', KEYS[4], desk.host) == 1 then return false end
   local free = math.max(until_of('host:' .. desk.host), until_of('rest:' .. desk.host), until_of('floor:' .. name))
   local left, at = left_in(desk, now)
@@ -80,26 +95,23 @@ local function try(name, due, desk)
   return true
 end
 
-while #claims < places do
-  local page = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', skipped, 200)
-  if #page == 0 then break end
-  for item = 1, #page, 2 do
-    if #claims == places then break end
-    local name, due = page[item], page[item + 1]
-    local desk = about(redis.call('HGET', KEYS[2], name))
-    if not desk then
-      redis.call('ZREM', KEYS[1], name)
-    elseif not desk.waits and tonumber(due) > now - late then
-      unpaid[#unpaid + 1] = {name, due, desk}
-      skipped = skipped + 1
-    elseif not try(name, due, desk) then
-      skipped = skipped + 1
+local function look(key, from, to)
+  local skipped, page = 0, nil
+  repeat
+    page = redis.call('ZRANGEBYSCORE', key, from, to, 'LIMIT', skipped, places + 20)
+    for _, name in ipairs(page) do
+      if #claims == places then return end
+      if tried[name] or not try(name) then skipped = skipped + 1 end
+      tried[name] = true
     end
-  end
+  until #page == 0
 end
-for _, each in ipairs(unpaid) do
-  if #claims == places then break end
-  try(unpack(each))
+
+if places > 0 then
+  local since = string.format('%.6f', now - late)
+  look(KEYS[1], '-inf', since)
+  look(KEYS[5], '(' .. since, ARGV[1])
+  look(KEYS[1], '(' .. since, ARGV[1])
 end
 
 local following = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
@@ -124,7 +136,7 @@ return 1
 """
 )
 
-# KEYS due, desks; ARGV now, then for each visit: desk, token, due again, host, between visits until, rest until,
+# KEYS due, desks, waits; ARGV now, then for each visit: desk, token, due again, host, between visits until, rest until,
 # requests paid and not made. Returns for each visit whether its token was still the desk's own.
 FINISH = (
     _UNTIL
@@ -136,6 +148,7 @@ for item = 2, #ARGV, 7 do
   local between, rest, unused = tonumber(ARGV[item + 4]), tonumber(ARGV[item + 5]), tonumber(ARGV[item + 6])
   if redis.call('GET', 'token:' .. name) == token then
     redis.call('ZADD', KEYS[1], 'XX', due, name)
+    redis.call('ZADD', KEYS[3], 'XX', due, name)
     own[#own + 1] = 1
   else
     own[#own + 1] = 0
@@ -158,10 +171,12 @@ return own
 """
 )
 
-# KEYS due, desks; ARGV for each desk: desk, what the hash says of it, due, last token, hurry (1: earlier is better).
+# KEYS due, desks, waits; ARGV for each desk: desk, what the hash says of it, due, last token, hurry (1: earlier is better).
 # A desk that is already in the queue only ever moves forward, and only where it is hurried. A token that was lost
 # goes on far beyond the row's: a check may still run whose token no row knows. Returns how many are new.
-SCHEDULE = """
+SCHEDULE = (
+    _BUCKET
+    + """
 local added, JUMP = 0, 1000
 for at = 1, #ARGV, 5 do
   local desk, due, last = ARGV[at], ARGV[at + 2], tonumber(ARGV[at + 3])
@@ -170,12 +185,19 @@ for at = 1, #ARGV, 5 do
   if not token and last > 0 then last = last + JUMP end
   if (token or 0) < last then redis.call('SET', 'token:' .. desk, last) end
   added = added + redis.call('ZADD', KEYS[1], ARGV[at + 4] == '1' and 'LT' or 'NX', due, desk)
+  if about(ARGV[at + 1]).waits then
+    redis.call('ZADD', KEYS[3], redis.call('ZSCORE', KEYS[1], desk), desk)
+  else
+    redis.call('ZREM', KEYS[3], desk)
+  end
 end
 return added
 """
+)
 
-# KEYS due, desks; ARGV desks. Returns how many were in the queue.
+# KEYS due, desks, waits; ARGV desks. Returns how many were in the queue.
 DROP = """
+redis.call('ZREM', KEYS[3], unpack(ARGV))
 redis.call('HDEL', KEYS[2], unpack(ARGV))
 return redis.call('ZREM', KEYS[1], unpack(ARGV))
 """

@@ -78,6 +78,32 @@ def test_a_desk_that_nobody_waits_for_goes_last_until_it_is_late(
     assert taken(take(client, 600)) == ["beat"]
 
 
+def test_who_waits_is_found_behind_however_many_desks_that_nobody_waits_for(client: redis.Redis) -> None:
+    """Once a claim read all that was due, most of the time of a spider that was late went there."""
+    beats = [entry(f"beat{number}", f"{number}:80", 0, at(0), waits=False) for number in range(400)]
+    due.send(client, due.schedule("test", [*beats, entry("paid", "one:80", 0, at(5))]))
+    client.config_resetstat()
+    claimed = take(client, 6, places=2)
+    assert taken(claimed)[0] == "paid"
+    assert len(claimed.claims) == 2
+    assert client.info("commandstats")["cmdstat_hget"]["calls"] == 2
+
+
+def test_a_desk_that_is_not_due_is_not_claimed_for_being_waited_for(client: redis.Redis) -> None:
+    """A process of the version before moves desks in the queue alone: that counts."""
+    put(client, gone=0, later=0)
+    client.zadd("due:test", {"later": at(60).timestamp()})
+    client.zrem("due:test", "gone")
+    assert take(client, 1) == due.Claimed(wake=at(60))
+    assert taken(take(client, 60)) == ["later"]
+
+
+def test_a_desk_that_nobody_waits_for_any_more_goes_last(client: redis.Redis) -> None:
+    put(client, left=0, paid=1)
+    due.send(client, due.schedule("test", [entry("left", "left:80", 0, at(0), waits=False)]))
+    assert taken(take(client, 2)) == ["paid", "left"]
+
+
 def test_a_claim_says_since_when_the_desk_is_due_and_counts_tokens(client: redis.Redis) -> None:
     put(client, desk=-5)
     assert take(client).claims == (due.Claim("desk", 1, at(-5), paid=1),)
