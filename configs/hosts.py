@@ -1,11 +1,14 @@
 """Hosts: what a budget, a back-off and a block belong to. A host is a name and a port."""
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_REMEMBERED = 1 << 15  # addresses; each check asks for its own host a dozen times
 
 
+@lru_cache(_REMEMBERED)
 def host_of(url: str) -> str:
     """Return `name:port` of an address, the scheme's port where none is written."""
     parts = urlsplit(url)
@@ -27,6 +30,7 @@ def parse_host_map(text: str) -> dict[str, str]:
     return pairs
 
 
+@lru_cache(_REMEMBERED)
 def is_loopback(name: str) -> bool:
     """Tell whether a host name is this machine without asking DNS (names may resolve to anything)."""
     if name.lower() == "localhost":

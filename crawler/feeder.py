@@ -1,6 +1,7 @@
 """Feeds a spider from the due queue: claims as many desks as there are free places, and yields the checks."""
 
 import asyncio
+import gc
 import logging
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable
@@ -8,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -36,6 +38,8 @@ Finished = tuple[CheckItem, datetime]
 _GLANCE = 0.2  # seconds between two looks at the engine and the parent process
 _OBEYS_WITHIN = 0.3  # seconds until a visit knows that its host was stopped
 _BEHIND = 0.05  # seconds until a writer that was behind is looked at again
+# Seconds: of desks that fall due one after the other each made a claim of its own.
+_BETWEEN_CLAIMS = 0.01
 _LAST_CLAIM = 1.0  # seconds that what is on its way to Redis may still take when we stop
 
 
@@ -79,6 +83,7 @@ class Feeder:
 
     def begin(self) -> None:
         """Start to look for a seat and to claim."""
+        gc.freeze()  # what is loaded stays: a full collection walked through all of it while checks waited
         loop, fed = asyncio.get_running_loop(), asyncio.Event()
         self._writer.fed = fed
         self._writer.on_finish = lambda: loop.call_soon_threadsafe(self._wake.set)
@@ -118,7 +123,9 @@ class Feeder:
         await self._tell("serving")
         while not self._ended:
             self._wake.clear()
+            began = monotonic()
             await wait_for(self._wake, await self._claim())
+            await asyncio.sleep(max(0, began + _BETWEEN_CLAIMS - monotonic()))
 
     async def _sit(self) -> bool:
         while not self._ended:

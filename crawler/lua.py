@@ -1,8 +1,8 @@
 """The due queue's scripts: each is atomic in Redis and told the time, so that a frozen clock freezes it too.
 
 Keys: `due:<system>` sorted set of desks by the second they are due, `waits:<system>` the same of those that somebody
-waits for, so that a claim finds them among however many others are late; `desks:<system>` hash, desk → "<gap> <cost> <need>
-<capacity> <a second> <1: somebody waits> <host>"; `<system>:checks` list an operator pushes desk ids to;
+waits for, so that a claim finds them among however many others are late; `desks:<system>` hash, desk → "<gap> <cost>
+<need> <capacity> <a second> <1: somebody waits> <host>"; `<system>:checks` list an operator pushes desk ids to;
 `token:<desk>` counter; `host:<host>` "<until> <desk> <token>" while a visit holds it, "<until>" while it only rests
 between two; `bucket:<host>` "<requests left> <at>", full where there is none; `rest:<host>` and `floor:<desk>`
 "<until>"; `stopped` set of the hosts that an operator stopped; `planned` there since everything was planned.
@@ -171,7 +171,8 @@ return own
 """
 )
 
-# KEYS due, desks, waits; ARGV for each desk: desk, what the hash says of it, due, last token, hurry (1: earlier is better).
+# KEYS due, desks, waits; ARGV for each desk: desk, what the hash says of it, due, last token, hurry (1: earlier is
+# better).
 # A desk that is already in the queue only ever moves forward, and only where it is hurried. A token that was lost
 # goes on far beyond the row's: a check may still run whose token no row knows. Returns how many are new.
 SCHEDULE = (

@@ -37,6 +37,8 @@ def on_wire(url: str, stand_ins: Mapping[str, str]) -> str:
 
     Stand-ins speak without TLS: `http`, or `ws` for a socket.
     """
+    if not stand_ins:
+        return url
     parts = urlsplit(url)
     stand_in = stand_ins.get(host_of(url)) or stand_ins.get(parts.hostname or "")
     plain = "ws" if parts.scheme in ("ws", "wss") else "http"

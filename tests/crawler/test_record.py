@@ -429,6 +429,28 @@ def test_a_connection_that_breaks_in_an_unusual_way_spoils_no_check(
     assert [each.levelname for each in caplog.records] == ["WARNING"]
 
 
+def test_checks_without_news_wait_for_each_other_and_leave_with_the_first_that_has_some(
+    desks: dict[str, Desk], nudged: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through, batches, written = record.record, list[list[str]](), threading.Event()
+
+    def seen(results: list[Result]) -> Written:
+        batches.append([result.check.desk_id for result in results])
+        return through(results)
+
+    monkeypatch.setattr(record, "record", seen)
+    monkeypatch.setattr(record, "LINGER", 60)
+    writer = record.Writer("prefenligne")
+    writer.on_finish = written.set
+    for each in (check("a", 1), check("b", 1), check("c", 1, slot())):
+        writer.put(each)
+    assert written.wait(30)
+    assert batches == [["evry_91/a", "evry_91/b", "evry_91/c"]]
+    writer.put(check("a", 2))
+    writer.close(5)
+    assert batches[1:] == [["evry_91/a"]]
+
+
 def test_a_redis_that_is_away_is_said_once(
     desks: dict[str, Desk],
     nudged: list[UUID],
