@@ -2,12 +2,17 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from crawler.reading import Covered, Page, Place, Slot, Visit
 
 _DAYS = 7
+_DAY = range(24 * 60)  # minutes
+_HOUR = re.compile(r"(\d{1,2}):([0-5]\d)")
+_LONGEST_NUMBER = 5  # digits
+_MOST_DAYS = 400  # that a page shows at once
 
 
 def weeks(visit: Visit, place: Place, turn: int = 0) -> Iterator[tuple[int, int, Covered]]:
@@ -53,6 +58,36 @@ def instant_of(wall: datetime, zone: ZoneInfo) -> datetime | None:
     """Return a naive wall clock of a zone in UTC: the earlier one where it comes twice, None where it never comes."""
     instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     return instant if instant.astimezone(zone).replace(tzinfo=None) == wall else None
+
+
+def french_day(text: Any) -> date | None:
+    """Return the date of `23/11/2026`; None of anything else."""
+    try:
+        return datetime.strptime(text, "%d/%m/%Y").date()  # noqa: DTZ007 -- a day alone
+    except (TypeError, ValueError):
+        return None
+
+
+def days_from(place: Place, first: Any, days: Any) -> Covered | None:
+    """Return the window of so many days that begins on `23/11/2026`; None where either is anything else."""
+    day = french_day(first)
+    if day is None or not isinstance(days, int) or not 0 < days <= _MOST_DAYS:
+        return None
+    return Covered(place.key, day, day + timedelta(days=days - 1))
+
+
+def french_moment(day: Any, hour: Any, zone: ZoneInfo) -> date | None:
+    """Return the instant (UTC) of `23/11/2026` and a local hour: `HH:MM`, or minutes after midnight.
+
+    The date where the hour cannot be read or is none that day; None where the day cannot be read either.
+    """
+    date_of, found = french_day(day), _HOUR.fullmatch(hour) if isinstance(hour, str) else None
+    minutes = 60 * int(found[1]) + int(found[2]) if found else hour
+    if isinstance(minutes, str) and minutes.isascii() and minutes.isdecimal():
+        minutes = int(minutes[:_LONGEST_NUMBER])
+    if date_of is None or isinstance(minutes, bool) or not isinstance(minutes, int) or minutes not in _DAY:
+        return date_of
+    return instant_of(datetime.combine(date_of, time(*divmod(minutes, 60))), zone) or date_of
 
 
 def linked_hours(page: Page, link: re.Pattern[str]) -> tuple[list[datetime], list[str]]:

@@ -12,6 +12,8 @@ _MONTH = "|".join(_MONTHS)
 _DATE = rf"(\d{{1,2}})(?:er)?(?:[ /.]+(\d{{1,2}}|{_MONTH}))?(?:[ /.]+(\d{{4}}))?"
 _WEEKDAY = r"(?:(?:lun|mar|mercre|jeu|vendre|same)di\s+|dimanche\s+)?"
 _DAY = re.compile(rf"\bsemaine \d|(?<![\w/.])\d{{1,2}}(?:er)?(?: ?[/.-] ?\d{{1,2}}\b| (?:{_MONTH})\b)")
+_CODE = "ancestor::script or ancestor::style or ancestor::noscript"
+UNSEEN = "ancestor::noscript or ancestor::textarea"
 _LONGEST = 100  # characters of a heading
 _PERIOD = re.compile(rf"{_WEEKDAY}{_DATE}\s*(?:au|à|-)\s*{_WEEKDAY}{_DATE}")
 
@@ -23,7 +25,13 @@ def plain(text: str) -> str:
 
 def visible(node: html.HtmlElement) -> str:
     """Return a node's text without that of its scripts and styles, which can quote any sentence."""
-    texts = node.xpath(".//text()[not(ancestor::script or ancestor::style or ancestor::noscript)]")
+    texts = node.xpath(f".//text()[not({_CODE})]")
+    return plain(" ".join(map(str, texts)))
+
+
+def rendered(root: html.HtmlElement) -> str:
+    """Return the text a person sees, without what a script has yet to decide on (Vue's conditional nodes)."""
+    texts = root.xpath(f".//text()[not({_CODE} or ancestor::*[@v-if or @v-else or @v-else-if or @v-show])]")
     return plain(" ".join(map(str, texts)))
 
 

@@ -166,7 +166,8 @@ class Reading:
     Either it says something (`outcome`, with `reason` as evidence) or it leads on (`asks`, or `next_at` where
     the page names a later moment). `covered` is what an absence of slots is proven for. `fallback` are slots
     that the page's structure proves without their hours: they stand unless what is asked next for their place
-    answers in full (then the hours, or their absence, replace them).
+    answers in full (then the hours, or their absence, replace them). `releases_at`: when the page says that more
+    hours will be put on line.
     """
 
     outcome: Outcome | None = None
@@ -176,6 +177,7 @@ class Reading:
     asks: tuple[Ask, ...] = ()
     fallback: tuple[Slot, ...] = ()
     next_at: datetime | date | None = None
+    releases_at: datetime | None = None
     retry_after: float | None = None  # seconds
     refused: bool = False  # a plain 403, which may mean this page alone
 

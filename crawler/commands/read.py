@@ -41,7 +41,8 @@ class Command(ScrapyCommand):
         """Say what it prints."""
         return (
             "Prints one JSON object per file on a line: outcome (null where the page only leads on), slots, covered, "
-            "reason (the evidence), next (what would be asked, or when)."
+            "reason (the evidence), next (what would be asked, or when), "
+            "releases_at (where the page says when more will be put on line)."
         )
 
     def add_options(self, parser: ArgumentParser) -> None:
@@ -114,7 +115,7 @@ def describe(reading: Reading, zone: ZoneInfo) -> dict[str, Any]:
         "covered": [_covered(covered) for covered in reading.covered],
         "reason": reading.reason,
         "next": [*named, *map(_ask, reading.asks)] or None,
-    }
+    } | ({"releases_at": _moment(reading.releases_at, zone)} if reading.releases_at else {})
 
 
 def _slot(slot: Slot, zone: ZoneInfo) -> dict[str, Any]:

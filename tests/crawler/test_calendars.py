@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.calendars import answered, day_of, instant_of, linked_hours, week, weeks
+from crawler.calendars import answered, day_of, days_from, instant_of, linked_hours, week, weeks
 from crawler.reading import Covered, Place
 from tests.crawler.pages import TODAY, page, visit
 
@@ -85,3 +85,20 @@ def test_an_instant_has_the_date_of_its_zone() -> None:
     late = datetime(2026, 11, 24, 22, tzinfo=UTC)
     assert day_of(late, ZoneInfo("Indian/Reunion")) == date(2026, 11, 25)
     assert day_of(date(2026, 11, 24), ZoneInfo("Indian/Reunion")) == date(2026, 11, 24)
+
+
+@pytest.mark.parametrize(
+    ("first", "days", "last"), [("23/11/2026", 7, date(2026, 11, 29)), ("31/12/2026", 1, date(2026, 12, 31))]
+)
+def test_so_many_days_from_a_french_date(first: str, days: int, last: date) -> None:
+    window = days_from(Place("7"), first, days)
+    assert window
+    assert (window.place_key, window.last) == ("7", last)
+
+
+@pytest.mark.parametrize(
+    ("first", "days"),
+    [("2026-11-23", 7), (None, 7), ("23/11/2026", 0), ("23/11/2026", "7"), ("23/11/2026", 10_000)],
+)
+def test_what_says_no_days_is_no_window(first: object, days: object) -> None:
+    assert days_from(Place("7"), first, days) is None

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import html
 
-from crawler.markup import dated, label, period, plain, title, visible
+from crawler.markup import dated, label, period, plain, rendered, title, visible
 
 WEEK = (date(2026, 11, 23), date(2026, 11, 29))
 
@@ -97,3 +97,10 @@ def test_a_document_without_a_title_has_an_empty_one() -> None:
 def test_a_label_is_found_by_its_field_whatever_its_name() -> None:
     root = html.document_fromstring("<label for='a'>Guichet <b>A</b></label>")
     assert (label(root, "a"), label(root, "b'\"")) == ("Guichet A", None)
+
+
+def test_what_a_script_has_yet_to_decide_on_is_not_rendered() -> None:
+    root = html.fromstring(
+        "<div>a<p v-if='x'>b</p><template v-else>c</template><i v-show='y'><b>d</b></i><script>e</script> f</div>"
+    )
+    assert rendered(root) == "a f"

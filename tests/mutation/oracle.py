@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from crawler.platforms import platform
 from crawler.reading import Covered, Page
@@ -166,4 +167,34 @@ def ants(text: str, page: Page) -> Evidence:
     )
 
 
-EVIDENCE: dict[str, Callable[[str, Page], Evidence]] = {"ants": ants, "ezbooking": ezbooking}
+_ROW = re.compile(r'\{[^{}]*"trhId"[^{}]*\}')
+_ROW_DAY = re.compile(r'"dateLocale": *"(\d\d)/(\d\d)/(\d{4})"')
+_ROW_HOUR = re.compile(r'"minutesDebut": *(?:"(\d\d):(\d\d)"|"?(\d+))')
+_YEARS = frozenset(map(date.fromordinal, range(date(2026, 1, 1).toordinal(), date(2028, 1, 1).toordinal())))
+_UNSEEN = re.compile(r"(?is)<!--.*?-->|<(style|template|textarea|noscript)\b.*?</\1>")
+
+
+def rdvpref(text: str, page: Page) -> Evidence:
+    """Look for rdvpref's rows in a text: they stand in a script. A row's days and window are the whole page's to say."""
+    zone, shown = page.visit.zone, _UNSEEN.sub(" ", text)
+    hours, traces = (
+        frozenset(filter(None, (_of_row(row, zone) for row in _ROW.findall(each)))) for each in (shown, text)
+    )
+    marks_open = 'id="trhId_' in shown and 'name="trhId"' in shown
+    return Evidence(hours, traces, _YEARS, marks_open, False, bool(traces), False, False)  # noqa: FBT003
+
+
+def _of_row(row: str, zone: ZoneInfo) -> datetime | None:
+    day, hour = _ROW_DAY.search(row), _ROW_HOUR.search(row)
+    if not day or not hour:
+        return None
+    minutes = int(hour[3]) if hour[3] else 60 * int(hour[1]) + int(hour[2])
+    midnight = datetime(int(day[3]), int(day[2]), int(day[1]), tzinfo=zone)
+    return midnight.replace(hour=minutes // 60, minute=minutes % 60).astimezone(UTC)
+
+
+EVIDENCE: dict[str, Callable[[str, Page], Evidence]] = {
+    "ants": ants,
+    "ezbooking": ezbooking,
+    "rdvpref": rdvpref,
+}

@@ -1,0 +1,178 @@
+"""rdvpref, the present booking site of the prefectures: a landing page, a captcha, and behind it the slots.
+
+Written from what is publicly known of its pages and of its own script; what stands between is ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+
+from deploy.sandbox.addresses import platform_host
+from deploy.sandbox.clock import PARIS, now
+from deploy.sandbox.modes import MODE
+from deploy.sandbox.platform import Platform
+from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.sites.pages import html, redirect
+from deploy.sandbox.sites.sessions import Progress, Sessions
+from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.templating import render
+
+if TYPE_CHECKING:
+    from deploy.sandbox.bodies import Handler
+    from deploy.sandbox.sites.site import Site
+
+CODE: Final = "SABLE"  # what a person reads in the captcha's picture
+_COOKIE: Final = "JSESSIONID"
+_ROOT: Final = "/rdvpref/reservation/demarche"
+_FORM: Final = re.compile(rf"{_ROOT}/(\d+)")
+_DAYS: Final = 7
+Page = Callable[[web.Request, Form], Awaitable[web.StreamResponse]]
+
+
+class Rdvpref:
+    """The pages of the site."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._sessions = Sessions(_COOKIE)
+        site.forget.append(self._sessions.clear)
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add the steps of a procedure; what is no page of one is missing."""
+        form = f"{_ROOT}/{{form:\\d+}}"
+        app.router.add_get(f"{form}/", self._known(self._landing))
+        app.router.add_get(f"{form}/cgu/", self._known(self._conditions))
+        app.router.add_post(f"{form}/cgu/_validerCaptcha", self._known(self._submitted))
+        app.router.add_get(f"{form}/creneau/", self._known(self._slots))
+        app.router.add_post(f"{form}/creneau/_reserver", self._known(self._reserve))
+        app.router.add_route("*", "/{path:.*}", self._missing)
+
+    async def _landing(self, _request: web.Request, form: Form) -> web.StreamResponse:
+        return self._page(form, "landing")
+
+    async def _conditions(self, request: web.Request, form: Form) -> web.StreamResponse:
+        captcha = request[MODE].name != "without_captcha"
+        answer = self._page(form, "conditions", captcha=captcha, refused="error" in request.query)
+        if self._sessions.of(request) is None:
+            answer.set_cookie(_COOKIE, self._sessions.begin().key, path="/rdvpref", httponly=True)
+        return answer
+
+    async def _submitted(self, request: web.Request, form: Form) -> web.StreamResponse:
+        session = self._sessions.of(request)
+        sent = await request.post()
+        if session is None or sent.get("captchaUsercode") != CODE:
+            return redirect(self.site, f"{_ROOT}/{form.number}/cgu/?error=invalidCaptcha")
+        session.forms[form.number] = Progress(passed=1)
+        return redirect(self.site, f"{_ROOT}/{form.number}/creneau/")
+
+    async def _slots(self, request: web.Request, form: Form) -> web.StreamResponse:
+        session, mode = self._sessions.of(request), request[MODE]
+        if mode.name != "without_captcha" and (session is None or form.number not in session.forms):
+            return redirect(self.site, f"{_ROOT}/{form.number}/cgu/")
+        self.site.counters.calendars += 1
+        minutes = mode.number("release_minutes") if mode.name == "without_captcha" else 0
+        return self._page(form, "slots", state=self._state(form, minutes))
+
+    def _state(self, form: Form, release_minutes: float) -> dict[str, Any]:
+        """Return what the page gives its script: the days from today, and the next day with a slot if it is later."""
+        today = now().astimezone(PARIS).date()
+        open_ones = sorted(slot for planning in form.plannings for slot in self.site.agenda.slots(planning))
+        moments = [datetime.fromtimestamp(slot, PARIS) for slot in open_ones]
+        week = [moment for moment in moments if moment.date() < today + timedelta(days=_DAYS)]
+        later = moments[0] if moments and not week else None
+        release = now().astimezone(PARIS) + timedelta(minutes=release_minutes)
+        agenda = {
+            "premierJour": _french(today),
+            "nombreDeJour": _DAYS,
+            "isDisplayCalendar": True,
+            "isCurrentMaxWeek": not moments,
+            "premiereDispo": _french(later) if later else "",
+            "tranches": [_shown(number, moment) for number, moment in enumerate(week)],
+            "prochainePub": _publication(release) if release_minutes else None,
+        }
+        return {"vueData": {"agenda": agenda}, "componentStates": {}, "uiMessageStack": {}, "vuiLang": "fr"}
+
+    async def _reserve(self, _request: web.Request, form: Form) -> web.StreamResponse:
+        self.site.counters.reservations += 1
+        return self._page(form, "landing")
+
+    def _known(self, page: Page) -> Handler:
+        """Let a page answer for the forms of this site only."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            try:
+                form = self.site.agenda.form(int(request.match_info["form"]))
+            except Refusal:
+                return await self._missing(request)
+            return await page(request, form)
+
+        return answer
+
+    def _page(self, form: Form, name: str, **values: object) -> web.Response:
+        base = f"{_ROOT}/{form.number}"
+        return html(
+            self.site, render(f"rdvpref/{name}.html", site=self.site.about, form=form, base=base, **values)
+        )
+
+    async def _missing(self, _request: web.Request) -> web.StreamResponse:
+        return html(self.site, render("missing.html", site=self.site.about, prefix=""), status=404)
+
+
+def _french(day: date) -> str:
+    return f"{day:%d/%m/%Y}"
+
+
+def _shown(number: int, moment: datetime) -> dict[str, Any]:
+    return {
+        "trhId": 5000 + number,
+        "dateLocale": _french(moment),
+        "minutesDebut": 60 * moment.hour + moment.minute,
+    }
+
+
+def _publication(at: datetime) -> dict[str, str]:
+    return {"instantPublication": f"{at:%d/%m/%Y %H:%M}", "dateMin": _french(at), "dateMax": _french(at)}
+
+
+def _add_routes(app: web.Application, site: Site) -> None:
+    Rdvpref(site).add_routes(app)
+
+
+def _page(form: Form) -> str:
+    return f"{_ROOT}/{form.number}/"
+
+
+def _form_asked(request: web.Request) -> int | None:
+    found = _FORM.match(request.path)
+    return int(found[1]) if found else None
+
+
+def _is_calendar(request: web.Request) -> bool:
+    return request.path.endswith("/creneau/")
+
+
+PLATFORM: Final = Platform(
+    sites=(
+        StandIn(
+            "rdvpref",
+            "Rendez-vous en préfecture",
+            "dans le Rhône",
+            "Lyon",
+            platform_host("prefenligne", 1),
+            (Form(991069, "Titre de séjour : première demande", (Planning(991169, "Préfecture du Rhône"),)),),
+            played=False,  # a captcha stands before the slots
+        ),
+    ),
+    add_routes=_add_routes,
+    page=_page,
+    form_asked=_form_asked,
+    is_calendar=_is_calendar,
+    headers={"Server": "Apache", "Cache-Control": "no-store"},
+    modes={"without_captcha": {"release_minutes": 0}},
+    mode_names={"without_captcha": "Sans captcha"},
+)

@@ -1,0 +1,242 @@
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from configs.outcome import Outcome
+from crawler.platforms import rdvpref
+from crawler.reading import ANYWHERE, Covered, Page, Slot
+from crawler.visit import Tally
+from tests.crawler import rdvpref_pages as rdv
+from tests.crawler.pages import TODAY
+from tests.crawler.rdvpref_pages import DESK, agenda, choice, read, tranche, visit
+from tests.crawler.recordings import PARIS
+
+NINE = datetime.fromisoformat("2026-11-23T09:30")  # a wall clock, as the page writes it
+MIDNIGHT = datetime.fromisoformat("2026-11-20")
+WEEK = Covered("", TODAY, TODAY + timedelta(days=6))
+TO_HORIZON = Covered("", TODAY, TODAY + timedelta(days=90))
+
+
+def moments(body: str, **how: Any) -> list[str]:
+    return [slot.moment_text for slot in read(body, **how).slots]
+
+
+# The way to the captcha
+
+
+@pytest.mark.parametrize("tail", ["", "/", "/cgu/", "/creneau/?x=1"])
+def test_a_visit_begins_with_the_landing_page(tail: str) -> None:
+    assert rdvpref.first(visit(DESK.rstrip("/") + tail)).url == DESK
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a.fr/", "https://a.fr/rdvpref/reservation/demarche/x", "ftp://a/reservation/demarche/1"]
+)
+def test_an_address_of_another_shape_is_refused_in_words(url: str) -> None:
+    with pytest.raises(ValueError, match="is no rdvpref address: it must be https://"):
+        rdvpref.first(visit(url))
+
+
+def test_the_landing_page_proves_the_procedure_and_leads_to_the_captcha() -> None:
+    reading = read(rdv.landing(), path="")
+    assert (reading.outcome, reading.covered, [ask.url for ask in reading.asks]) == (
+        None,
+        (),
+        [f"{DESK}cgu/"],
+    )
+
+
+def test_the_landing_page_of_another_procedure_proves_nothing() -> None:
+    assert read(rdv.landing(), path="", of=visit(DESK.replace("1040", "10"))).asks
+    page = rdv.page(rdv.landing(), of=visit(DESK))
+    elsewhere = Page(f"{rdv.HOST}/rdvpref/", 200, page.body, page.visit, page.ask)
+    assert rdvpref.read(elsewhere).silent
+
+
+def test_the_captcha_ends_the_check_and_a_page_without_one_leads_on() -> None:
+    assert read(rdv.conditions(), path="cgu/").outcome is Outcome.CAPTCHA
+    assert [ask.url for ask in read(rdv.conditions(captcha=False), path="cgu/").asks] == [f"{DESK}creneau/"]
+
+
+@pytest.mark.parametrize(("status", "path", "outcome"), [
+    (404, "", Outcome.CLOSED), (410, "", Outcome.CLOSED),
+    (404, "cgu/", Outcome.UNREADABLE), (500, "", Outcome.UNREACHABLE), (403, "", Outcome.BLOCKED),
+])  # fmt: skip
+def test_only_the_procedures_own_address_can_say_that_it_is_gone(
+    status: int, path: str, outcome: Outcome
+) -> None:
+    assert read(rdv.whole("Erreur", "<h1>Page introuvable</h1>"), status=status, path=path).outcome is outcome
+
+
+@pytest.mark.parametrize(("method", "path"), [
+    ("POST", "cgu/"), ("POST", "cgu/_validerCaptcha"), ("GET", "cgu/_validerCaptcha"), ("POST", "creneau/_reserver"),
+])  # fmt: skip
+def test_nothing_is_ever_sent(method: str, path: str) -> None:
+    assert rdvpref.forbidden(DESK + path, method)
+    assert not rdvpref.forbidden(f"{DESK}creneau/?a=/_b", "GET")
+
+
+# Slots
+
+
+@pytest.mark.parametrize("minutes", [570, "570", "09:30", "9:30"])
+def test_an_hour_is_read_as_minutes_or_as_a_clock(minutes: object) -> None:
+    assert moments(choice(agenda([tranche(NINE) | {"minutesDebut": minutes}]))) == [
+        "2026-11-23T08:30:00+00:00"
+    ]
+
+
+@pytest.mark.parametrize(
+    "minutes", [None, True, -1, 1440, 9.5, "24:00", "9h30", "", [570], "99999999999999999999"]
+)
+def test_an_hour_that_cannot_be_read_leaves_the_day(minutes: object) -> None:
+    assert moments(choice(agenda([tranche(NINE) | {"minutesDebut": minutes}]))) == ["2026-11-23"]
+
+
+@pytest.mark.parametrize("day", [None, "", "2026-11-23", "31/11/2026", 5, ["23/11/2026"]])
+def test_a_slot_without_a_day_covers_nothing(day: object) -> None:
+    odd = tranche(NINE) | {"dateLocale": day}
+    assert read(choice(agenda([odd]))).outcome is Outcome.UNREADABLE
+    both = read(choice(agenda([odd, tranche(NINE)])))
+    assert (len(both.slots), both.covered) == (1, ())
+
+
+@pytest.mark.parametrize(
+    ("zone", "wall", "instant"),
+    [
+        ("Europe/Paris", "2027-03-27T09:00", "2027-03-27T08:00:00+00:00"),
+        ("Europe/Paris", "2027-03-29T09:00", "2027-03-29T07:00:00+00:00"),
+        ("Europe/Paris", "2026-10-24T09:00", "2026-10-24T07:00:00+00:00"),
+        ("Europe/Paris", "2026-10-26T09:00", "2026-10-26T08:00:00+00:00"),
+        ("Europe/Paris", "2026-10-25T02:30", "2026-10-25T00:30:00+00:00"),
+        ("Europe/Paris", "2027-03-28T02:30", "2027-03-28"),
+        ("Indian/Reunion", "2026-11-23T09:00", "2026-11-23T05:00:00+00:00"),
+        ("America/Cayenne", "2026-11-23T22:00", "2026-11-24T01:00:00+00:00"),
+    ],
+)  # fmt: skip
+def test_hours_are_the_desks_own_wall_clock(zone: str, wall: str, instant: str) -> None:
+    hour = datetime.fromisoformat(wall)
+    body = choice(agenda([tranche(hour)], first=hour.date()))
+    assert moments(body, of=visit(zone=ZoneInfo(zone))) == [instant]
+
+
+hours = st.integers(0, 7 * 24 * 60 - 1).map(lambda minute: MIDNIGHT + timedelta(minutes=minute))
+wraps: list[Callable[[dict[str, Any]], object]] = [
+    lambda told: told,
+    lambda told: {"agenda": told},
+    lambda told: {"reservation": {"trhId": None, "choix": [{"calendrier": told}]}},
+    lambda told: {"tranchesUi": told.pop("tranches"), "agenda": told | {"tranches": []}},
+]  # fmt: skip
+
+
+@given(st.lists(hours, max_size=30), st.sampled_from(wraps), st.sampled_from([int, str]), st.booleans())
+def test_what_the_state_holds_is_what_is_read(
+    walls: list[datetime], wrap: Callable[[dict[str, Any]], object], write: type, clock: bool
+) -> None:
+    told = [tranche(wall, number) for number, wall in enumerate(walls)]
+    for row, wall in zip(told, walls, strict=True):
+        row["minutesDebut"] = f"{wall:%H:%M}" if clock else write(row["minutesDebut"])
+    reading = read(choice(wrap(agenda(told))))
+    assert {slot.moment for slot in reading.slots} == {
+        wall.replace(tzinfo=PARIS).astimezone(UTC) for wall in walls
+    }
+    assert reading.outcome is (Outcome.SLOTS if walls else Outcome.NO_SLOTS)
+    assert reading.covered == ((WEEK,) if walls else (TO_HORIZON,))
+
+
+# Their absence
+
+
+def test_nothing_from_this_date_on_is_proven_by_the_state_or_by_the_sentence() -> None:
+    shown = rdv.whole("Choisissez votre créneau", f"<div>{rdv.NONE_LEFT}</div>")
+    for body in (
+        choice(agenda()), choice(agenda(premiereDispo=None, isCurrentMaxWeek=True)), choice(agenda(), content=f"<div>{rdv.NONE_LEFT}</div>"), shown,
+    ):  # fmt: skip
+        reading = read(body)
+        assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (TO_HORIZON,))
+
+
+def test_an_empty_week_with_a_next_date_is_no_absence() -> None:
+    shown = "<div>Aucun créneau disponible sur cette semaine</div><button>Prochaine disponibilité le 07/12/2026</button>"
+    gap = (Covered("", TODAY, date(2026, 12, 6)),)
+    for body in (choice(agenda(premiereDispo="07/12/2026")), choice(agenda(), content=shown)):
+        reading = read(body)
+        assert (reading.outcome, reading.slots, reading.covered) == (
+            Outcome.SLOTS, (Slot(ANYWHERE, date(2026, 12, 7)),), gap,
+        )  # fmt: skip
+
+
+def test_a_next_date_beyond_what_is_watched_is_an_absence_with_that_reason() -> None:
+    reading = read(choice(agenda(premiereDispo="07/06/2027")))
+    assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (TO_HORIZON,))
+    assert "the next availability is 2027-06-07, beyond the 90 days" in reading.reason
+
+
+def test_an_empty_week_that_names_no_end_covers_that_week() -> None:
+    told = agenda()
+    del told["premiereDispo"]
+    reading = read(choice(told))
+    assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (WEEK,))
+
+
+@pytest.mark.parametrize("body", [
+    choice(agenda(premierJour=None)), choice(agenda(nombreDeJour="7")), choice(agenda(nombreDeJour=0)),
+    choice({"a": agenda(), "b": agenda(first=date(2026, 11, 30))}), choice({}), choice([]), choice({"tranches": [5]}),
+    rdv.whole("Choisissez votre créneau", "<div>Aucun créneau disponible sur cette semaine</div>"),
+    rdv.whole("Choisissez votre créneau", f'<div v-if="isCurrentMaxWeek"><p>{rdv.NONE_LEFT}</p></div>'),
+    rdv.whole("Choisissez votre créneau", f"<div>{rdv.NONE_LEFT}</div><script>var a = [{{trhId: 5}}]</script>"),
+    choice(agenda()).replace('id="vui-init-data"', 'id="vui-init"'), choice(agenda()).replace("}</script>", "</script>"),
+    choice(agenda()).replace("</form>", f'</form>{choice(agenda()).partition("</form>")[2].partition("</main>")[0]}'),
+    choice(agenda()).replace('{"vueData"', "[" * 20_000),
+])  # fmt: skip
+def test_without_its_proof_an_absence_is_unreadable(body: str) -> None:
+    reading = read(body)
+    assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
+
+
+def test_hours_that_can_be_chosen_open_the_desk_where_no_state_says_when() -> None:
+    hour = '<li class="radio-card"><input type="radio" name="trhId" id="trhId_7" data-value="7"/><label>09h30</label></li>'
+    reading = read(rdv.whole("Choisissez votre créneau", f"<ul>{hour}</ul><div>{rdv.NONE_LEFT}</div>"))
+    assert (reading.outcome, moments_of(reading.slots), reading.covered) == (Outcome.SLOTS, ["open"], ())
+
+
+def moments_of(slots: tuple[Slot, ...]) -> list[str]:
+    return [slot.moment_text for slot in slots]
+
+
+# The next release
+
+
+@pytest.mark.parametrize(("zone", "instant"), [("Europe/Paris", 13), ("Indian/Reunion", 10)])
+def test_the_next_release_is_an_instant_of_the_desks_clock(zone: str, instant: int) -> None:
+    at = datetime(2026, 11, 24, instant, tzinfo=UTC)
+    published = {"instantPublication": "24/11/2026 14:00", "dateMin": "07/12/2026", "dateMax": "11/12/2026"}
+    shown = "<span>Prochaine mise en ligne de nouveaux rendez-vous : le 24/11/2026 à 14:00</span>"
+    for body in (choice(agenda(prochainePub=published)), choice(agenda(), content=shown)):
+        assert read(body, of=visit(zone=ZoneInfo(zone))).releases_at == at
+
+
+@pytest.mark.parametrize(
+    "published", [None, "", {}, {"instantPublication": None}, {"instantPublication": "bientôt"}]
+)
+def test_a_release_that_cannot_be_read_is_none(published: object) -> None:
+    reading = read(choice(agenda(prochainePub=published)))
+    assert (reading.releases_at, reading.outcome) == (None, Outcome.NO_SLOTS)
+
+
+# As a check
+
+
+def test_a_check_ends_as_captcha_after_two_requests() -> None:
+    tally = Tally(rdvpref.first(visit()), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
+    pages = {DESK: (rdv.landing(), ""), f"{DESK}cgu/": (rdv.conditions(), "cgu/")}
+    while ask := tally.next():
+        body, path = pages[ask.url]
+        tally.take(ask, read(body, path=path))
+    result = tally.result()
+    assert (result.outcome, result.asked, result.covered) == (Outcome.CAPTCHA, 2, ())

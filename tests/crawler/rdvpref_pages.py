@@ -1,0 +1,79 @@
+"""Pages of rdvpref, as its public script and what programs say of it describe them. Nothing of it is recorded."""
+
+import json
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+
+from crawler.platforms import platform
+from crawler.reading import Ask, Page, Reading, Visit
+from crawler.walls import interpret
+from tests.crawler.pages import TODAY
+from tests.crawler.recordings import PARIS
+
+HOST = "https://www.rdv-prefecture.interieur.gouv.fr"
+DESK = f"{HOST}/rdvpref/reservation/demarche/1040/"
+NONE_LEFT = "Aucun créneau disponible à partir de cette date.<br/>Veuillez réessayer ultérieurement."
+
+
+def whole(title: str, content: str) -> str:
+    return (
+        f'<!DOCTYPE html><html lang="fr"><head><meta charset="utf-8"/><title>{title} - RDV-Préfecture</title></head>'
+        f'<body><header><p>RDV-Préfecture</p></header><main id="page">{content}</main>'
+        "<footer><p>Mentions légales</p></footer></body></html>"
+    )
+
+
+def landing() -> str:
+    return whole(
+        "Accueil",
+        "<p>Étape 1 sur 6</p><h2>Que souhaitez-vous faire ?</h2>"
+        '<a href="cgu/">Prendre un rendez-vous</a> <a href="gerer/">Gérer mes rendez-vous</a>',
+    )
+
+
+def conditions(*, captcha: bool = True) -> str:
+    asked = (
+        '<rdv-captchetat token="x" captcha-style-name="captchaFR" endpoint-url="https://api.invalid/captcha">'
+    )
+    form = (
+        f'<form method="post" action="../cgu/">{asked}</rdv-captchetat>'
+        '<input name="captchaUsercode" id="captchaFormulaireExtInput"/>'
+        '<button type="submit" formaction="_validerCaptcha">Suivant</button></form>'
+    )
+    return whole("Constituez votre dossier", f"<p>Étape 2 sur 6</p>{form if captcha else ''}")
+
+
+def tranche(moment: datetime, number: int = 0) -> dict[str, Any]:
+    minutes = 60 * moment.hour + moment.minute
+    return {"trhId": 7000 + number, "dateLocale": f"{moment:%d/%m/%Y}", "minutesDebut": minutes}
+
+
+def agenda(tranches: Iterable[dict[str, Any]] = (), *, first: date = TODAY, **more: Any) -> dict[str, Any]:
+    shown = {"premierJour": f"{first:%d/%m/%Y}", "nombreDeJour": 7, "premiereDispo": "", "prochainePub": None}
+    return {**shown, "tranches": list(tranches), **more}
+
+
+def choice(data: object, *, content: str = "") -> str:
+    """Return the slot page with this vueData; `content` is what its script made of it in a browser."""
+    state = {"vueData": data, "componentStates": {}, "uiMessageStack": {}, "vuiLang": "fr"}
+    text = json.dumps(state, ensure_ascii=False).replace("<", "\\u003c")
+    return whole(
+        "Choisissez votre créneau",
+        f'<p>Étape 3 sur 6</p><form method="post" action="../creneau/">{content or "<rdv-choix-tranche></rdv-choix-tranche>"}'
+        f'</form><script id="vui-init-data" type="application/json">{text}</script>',
+    )
+
+
+def visit(url: str = DESK, zone: Any = PARIS) -> Visit:
+    return Visit(url, TODAY, zone)
+
+
+def page(body: str, *, status: int = 200, path: str = "creneau/", of: Visit | None = None) -> Page:
+    desk = of or visit()
+    return Page(desk.url + path, status, body.encode(), desk, Ask(desk.url + path))
+
+
+def read(body: str, **how: Any) -> Reading:
+    """Interpret a page as the crawl does."""
+    return interpret(platform("rdvpref"), page(body, **how))
