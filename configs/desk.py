@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from configs.hosts import host_of, is_loopback
+from configs.releases import Release, Window, window
 from configs.settings import missing_token
 from configs.strict import Strict
 from configs.yamlfile import FILLED
@@ -109,8 +110,8 @@ class Desk(Strict):
     """One bookable page. `prefecture_id` and `time_zone` come from the file around it.
 
     `interval` (seconds) replaces the tier's; `horizon` (days) is how far ahead a slot counts;
-    `parameters` are the platform's own, which the crawler checks; `watch` is none, whatever the file says, while
-    the token that the platform's site asks for is not set.
+    `parameters` are the platform's own, which the crawler checks; `releases`: when a source says that slots are
+    published; `watch` is none, whatever the file says, while the token that the platform's site asks for is not set.
     """
 
     prefecture_id: Annotated[str, FILLED]
@@ -128,6 +129,7 @@ class Desk(Strict):
     interval: Annotated[Whole, Field(ge=1, le=7 * 86400)] | None = None
     horizon: Annotated[Whole, Field(ge=1, le=730)] = 90
     watch: Annotated[WatchLevel, Field(validate_default=True)] = WatchLevel.FULL
+    releases: tuple[Release, ...] = ()
 
     @field_validator("interval")
     @classmethod
@@ -156,6 +158,15 @@ class Desk(Strict):
     def zone(self) -> ZoneInfo:
         """Return the time zone in which the desk's pages are read."""
         return zone_of(self.time_zone)
+
+    @property
+    def department(self) -> str:
+        """Return the code of its department, in upper case."""
+        return self.prefecture_id.rpartition("_")[2].upper()
+
+    def release(self, now: dt.datetime) -> Window | None:
+        """Return when slots are published by what a source says: the window around `now`, else the next one."""
+        return window(self.releases, self.zone, self.department, now)
 
     @property
     def schedulable(self) -> bool:

@@ -61,6 +61,7 @@ class Periods(BaseSettings):
     rate_limited_told_seconds: Seconds = 1800
     overloaded_told_seconds: Seconds = 1800
     maintenance_told_seconds: Seconds = 3600
+    release_notice_seconds: Seconds = 1800
     captcha_probe_seconds: Seconds = 900
     maintenance_probe_seconds: Seconds = 300
     closed_probe_seconds: Seconds = 86400

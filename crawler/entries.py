@@ -10,7 +10,7 @@ from crawler import pace
 from crawler.demand import by_host
 from crawler.desk_rows import Asked, State
 from crawler.due import Bucket, Entry
-from crawler.schedule import bucket_of, cost_of, hold_seconds, own_interval
+from crawler.schedule import bucket_of, cost_of, hold_seconds, interval_at, own_interval
 
 MEMORY = timedelta(minutes=2)  # what was asked longer ago weighs on no bucket and no floor any more
 
@@ -44,6 +44,7 @@ def plan_of(
     promised: Mapping[str, Collection[float]],
     shares: Mapping[str, float],
     taken: Mapping[str, float],
+    now: datetime,
 ) -> Plan:
     """Decide the intervals of desks, all that share their hosts among them.
 
@@ -52,7 +53,7 @@ def plan_of(
     """
     heartbeat = settings().heartbeat_seconds
     wished = {
-        desk.id: pace.wished(own_interval(desk), promised.get(desk.id, ()), heartbeat) for desk in watched
+        desk.id: pace.wished(interval_at(desk, now), promised.get(desk.id, ()), heartbeat) for desk in watched
     }
     feasible: dict[str, float] = {}
     buckets: dict[str, Bucket] = {}

@@ -23,6 +23,7 @@ from crawler.catalogue import system_of, systems
 from crawler.due import Entry
 from crawler.entries import MEMORY, Plan, Task, entry, felt, plan_of
 from crawler.lapse import close_unproven
+from crawler.schedule import releasing
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Planner:
         self._sizes: dict[str, int] = {}
         self._days_made: date | None = None
         self._trouble = False
+        self._releasing: frozenset[str] = frozenset()
 
     def run(self, stop: threading.Event) -> None:
         """Look each PLANNER_SECONDS until told to stop; a server that is away is waited for."""
@@ -98,6 +100,8 @@ class Planner:
         changed, requested = desk_rows.take_changes(rows), desk_rows.take_requests(rows)
         since = (self._looked_at or now) - _OVERLAP
         turned = set() if whole else demand.turned(rows, desks().values(), since, now)
+        before, self._releasing = self._releasing, releasing(desks().values(), now)
+        turned |= before ^ self._releasing
         return Task(frozenset(changed | turned), frozenset(requested), whole, emptied)
 
     def _plan(self, rows: sa.orm.Session, chosen: Collection[Desk], task: Task, now: datetime) -> None:
@@ -109,6 +113,7 @@ class Planner:
             demand.intervals(rows, watched, now),
             host_rows.shares(rows, {desk.host for desk in watched}),
             desk_rows.visit_requests(rows, [desk.id for desk in watched]),
+            now,
         )
         states = desk_rows.write_intervals(rows, plan.wished, plan.feasible)
         entries: dict[str, list[Entry]] = defaultdict(list)

@@ -1,9 +1,10 @@
 """What the desk files and the settings say about a desk's schedule: its own interval, its host's budget."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from datetime import datetime
 
-from configs.desk import Desk, WatchLevel, is_stand_in
+from configs.desk import FASTEST, Desk, WatchLevel, is_stand_in
 from configs.hosts import host_of
 from configs.prefecture import desks, host_rules, prefecture
 from configs.settings import settings
@@ -20,6 +21,19 @@ def own_interval(desk: Desk) -> float:
     current = settings()
     tiers = {1: current.tier_1_seconds, 2: current.tier_2_seconds, 3: current.tier_3_seconds}
     return tiers[prefecture(desk.prefecture_id).tier]
+
+
+def interval_at(desk: Desk, now: datetime) -> float:
+    """Return the seconds between checks that are asked for at this moment: the fewest while slots are published."""
+    release = desk.release(now) if desk.watch is WatchLevel.FULL else None
+    return min(own_interval(desk), FASTEST) if release and release.begins <= now else own_interval(desk)
+
+
+def releasing(every: Iterable[Desk], now: datetime) -> frozenset[str]:
+    """Return the desks whose slots are published about now, as far as their files tell."""
+    return frozenset(
+        desk.id for desk in every if desk.releases and (found := desk.release(now)) and found.begins <= now
+    )
 
 
 def budget_of(desk: Desk) -> float:

@@ -19,7 +19,7 @@ from api.models.incident import Incident, IncidentReason
 from api.models.user import Role, User
 from configs.clock import clock
 from configs.settings import settings
-from crawler import incidents, unwatched, watchable
+from crawler import incidents, reminders, unwatched, watchable
 from crawler.incidents import Found
 from crawler.planner import AWAY
 
@@ -66,7 +66,8 @@ def look(now: datetime) -> int:
             return 0
         found = incidents.current(rows, now)
         incidents.keep(rows, found, now)
-        written = _tell(rows, found, now) + unwatched.over(rows, now) + watchable.tell(rows)
+        written = _tell(rows, found, now) + unwatched.over(rows, now)
+        written += watchable.tell(rows) + reminders.tell(rows, now)
     notifier.nudge(written)
     return len(written)
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from configs.clock import clock
 from configs.outcome import Outcome
 from configs.prefecture import prefectures
 from crawler.entries import plan_of
@@ -286,11 +287,11 @@ def test_the_hosts_budget_is_shared_fairly_among_all_departments(settings_env: C
     assert all(desk.schedulable for desk in desks)
     assert {desk.host for desk in desks} == {"rendezvouspasseport.ants.gouv.fr:443"}
     waited = {desk.id: [30.0] for desk in desks}
-    plan = plan_of(desks, waited, shares={}, taken={})
+    plan = plan_of(desks, waited, shares={}, taken={}, now=clock())
     assert set(plan.wished.values()) == {30.0}
     assert set(plan.feasible.values()) == {pytest.approx(101 * 60 / 30)}, "minutes, not seconds"
     some = {desk.id: [30.0] for desk in desks[:10]}
-    alone = plan_of(desks, some, shares={}, taken={})
+    alone = plan_of(desks, some, shares={}, taken={}, now=clock())
     assert alone.feasible[desks[0].id] == pytest.approx(20, rel=0.02), (
         "those who wait have it nearly for themselves"
     )

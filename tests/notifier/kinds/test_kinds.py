@@ -34,6 +34,7 @@ def test_the_folder_is_the_registry() -> None:
         "desk_unwatched",
         "desk_watchable",
         "desk_watched",
+        "release_soon",
         "slot_detected",
         "verify_email",
     ]

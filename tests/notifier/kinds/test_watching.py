@@ -2,8 +2,9 @@
 
 # ruff: noqa: RUF001 -- French has its own quotes and dashes
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +199,19 @@ def test_who_asked_for_it_reads_that_a_desk_can_be_watched_and_where_to_go() -> 
 def test_whose_alert_waits_already_or_is_over_is_not_told(values: dict[str, Any], why: str) -> None:
     who = person()
     assert look(write(who, "desk_watchable", alert=kept(who, **values))) == Held(State.SKIPPED, why)
+
+
+def release(ends: datetime) -> dict[str, str]:
+    return {"desk": MARTINIQUE, "begins": SINCE.isoformat(), "ends": ends.isoformat()}
+
+
+def test_a_publication_is_announced_in_the_desks_own_time() -> None:
+    row = write(person(), "release_soon", **release(SINCE + timedelta(hours=3)))
+    mail, chat = said(row), said(row, Channel.TELEGRAM)
+    assert mail.subject == "Des créneaux seront bientôt publiés – Martinique (972)"
+    for text in (mail.text, re.sub("</?b>", "", str(chat.html))):
+        assert "dimanche 1 mars entre 05:00 et 08:00, heure locale" in text
+
+
+def test_a_publication_that_is_over_is_not_announced() -> None:
+    assert look(write(person(), "release_soon", **release(SINCE))) == Held(State.EXPIRED, "published already")

@@ -1,0 +1,36 @@
+"""To whoever waits for a desk whose slots we cannot see: they are published soon, as a source tells."""
+
+from datetime import datetime
+
+from babel.dates import format_date, format_time
+from sqlalchemy.orm import Session
+
+from api.models.notification import State
+from api.models.user import Contact
+from configs.prefecture import desks
+from notifier.kinds import Claimed, Facts, Held
+from notifier.watching import refused, spots
+
+
+def may_go_to(contact: Contact) -> bool:
+    """Where a person wants to be reached and can be."""
+    return contact.reachable
+
+
+def look(_session: Session, row: Claimed, contact: Contact, now: datetime) -> Facts | Held:
+    """Return where and when, in the desk's own time, unless it is over."""
+    desk = desks().get(row.params["desk"])
+    if desk is None or not desk.schedulable:
+        return Held(State.SKIPPED, "the desk is not watched any more")
+    begins, ends = (
+        datetime.fromisoformat(row.params[each]).astimezone(desk.zone) for each in ("begins", "ends")
+    )
+    if ends <= now:
+        return Held(State.EXPIRED, "published already")
+    (spot,) = spots([desk.id])
+    words = {
+        "day": format_date(begins, "EEEE d MMMM", locale=row.language),
+        "begins": format_time(begins, "short", locale=row.language),
+        "ends": format_time(ends, "short", locale=row.language),
+    }
+    return refused(contact) or Facts({"spot": spot, **words}, desk.url)
