@@ -1,5 +1,6 @@
 """The sandbox's own desk files: read by the product's reader, and true of the stand-ins."""
 
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,7 +10,7 @@ import deploy.sandbox
 from configs.prefecture import Desk, Grade, Prefecture, load_prefectures
 from deploy.local.environment import sandbox_variables
 from deploy.local.ports import Ports
-from deploy.sandbox.addresses import SITES_PORT, department_host, url
+from deploy.sandbox.addresses import SITES_PORT, department_host, platform_host, url
 from deploy.sandbox.platforms.ezbooking.departments import DEPARTMENTS
 
 FOLDER = Path(deploy.sandbox.__file__).parent / "prefectures"
@@ -19,13 +20,15 @@ IDS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def prefectures() -> dict[str, Prefecture]:
+@pytest.fixture
+def prefectures(settings_env: Callable[..., None]) -> dict[str, Prefecture]:
+    settings_env(ANTS_TOKEN="sandbox-token")
     return load_prefectures(FOLDER)
 
 
-def desks(prefectures: dict[str, Prefecture]) -> list[Desk]:
-    return [desk for prefecture in prefectures.values() for desk in prefecture.desks]
+def desks(prefectures: dict[str, Prefecture], platform: str | None = None) -> list[Desk]:
+    every = [desk for prefecture in prefectures.values() for desk in prefecture.desks]
+    return [desk for desk in every if platform in (None, desk.platform)]
 
 
 def test_the_eight_of_ile_de_france_are_there(prefectures: dict[str, Prefecture]) -> None:
@@ -39,15 +42,23 @@ def test_each_form_has_its_desk_and_each_desk_its_form(prefectures: dict[str, Pr
         for each in DEPARTMENTS
         for form in each.forms
     }
-    assert {desk.url for desk in desks(prefectures)} == stand_ins
-    assert len(desks(prefectures)) == len(stand_ins)
+    here = desks(prefectures, "ezbooking")
+    assert {desk.url for desk in here} == stand_ins
+    assert len(here) == len(stand_ins)
+
+
+def test_the_search_of_ants_is_watched_by_socket_and_by_list(prefectures: dict[str, Prefecture]) -> None:
+    here = desks(prefectures, "ants")
+    assert {desk.url for desk in here} == {f"{url(platform_host('ants', 1), SITES_PORT)}/"}
+    assert {desk.parameters.get("streaming", True) for desk in here} == {True, False}
+    assert all({"CARTE_IDENTITE", "PASSEPORT"} == desk.procedures for desk in here)
 
 
 def test_all_desks_are_watched_and_stand_on_loopback(prefectures: dict[str, Prefecture]) -> None:
     for desk in desks(prefectures):
         assert desk.schedulable
-        assert (desk.grade, desk.source, desk.platform) == (Grade.CONFIRMED, "sandbox", "ezbooking")
-        assert (urlsplit(desk.url).hostname or "").startswith("127.77.0.")
+        assert (desk.grade, desk.source) == (Grade.CONFIRMED, "sandbox")
+        assert (urlsplit(desk.url).hostname or "").startswith("127.77.")
 
 
 def test_each_stand_in_may_be_asked_more_often_than_a_real_site(prefectures: dict[str, Prefecture]) -> None:
@@ -61,7 +72,7 @@ def test_one_visit_sees_all_weeks_of_all_counters_within_the_budget_of_its_host(
 ) -> None:
     limit = int(sandbox_variables(tmp_path, Ports(), "", "")["VISIT_REQUESTS"])
     forms = {form.number: form for each in DEPARTMENTS for form in each.forms}
-    for desk in desks(prefectures):
+    for desk in desks(prefectures, "ezbooking"):
         counters = len(forms[int(desk.url.rpartition("/")[2])].plannings)
         visit = 3 + counters * (2 + desk.horizon // 7 + 1)
         assert counters == 1 or visit <= limit

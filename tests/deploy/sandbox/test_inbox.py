@@ -15,6 +15,7 @@ import pytest
 
 import deploy.sandbox
 from deploy.sandbox.modes import MODES
+from deploy.sandbox.platforms import stand_ins
 from deploy.sandbox.providers.provider import PROVIDER_MODES
 from deploy.sandbox.running import Running, running
 
@@ -156,7 +157,7 @@ def test_nothing_is_told_twice_to_who_knows_it(sandbox: Running, tell: Any) -> N
 def test_the_state_is_streamed_when_it_changes(sandbox: Running) -> None:
     with stream(sandbox) as events:
         before = events.next("state")[1]
-        assert [site["site"] for site in before["sites"]] == ["75", "77", "78", "91", "92", "93", "94", "95"]
+        assert [site["site"] for site in before["sites"]] == list(stand_ins())
         sandbox.open_slots(77, 48803, count=2)
         after = events.next("state")[1]
         assert len(after["sites"][1]["forms"][0]["plannings"][0]["slots"]) == 2

@@ -1,0 +1,269 @@
+"""ANTS, the national search for passport and identity card slots in town halls: its list and its socket.
+
+Written from the search server's own source as others describe it; its answers were never recorded. Hours are the
+town hall's wall clock with a `Z` that is not true, in the three spellings that editors use.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import deque
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+from aiohttp import WSMsgType, web
+
+from deploy.sandbox.addresses import platform_host
+from deploy.sandbox.clock import PARIS, now
+from deploy.sandbox.modes import MODE, Mode
+from deploy.sandbox.platform import Platform
+from deploy.sandbox.sites.pages import html
+from deploy.sandbox.stand_ins import Form, Planning, StandIn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from deploy.sandbox.sites.site import Site
+
+_LIST: Final = "/api/SlotsFromPosition"
+_SOCKET: Final = "/api/SlotsFromPositionStreaming"
+_HEADER: Final = "X-HUB-RDV-AUTH-TOKEN"
+_RADII: Final = (0.99, 5, 10, 15, 20, 25, 30)
+_REASONS: Final = ("CNI", "PASSPORT", "CNI-PASSPORT")
+_DOCUMENTS: Final = (1, 2, 3, 4, 5)
+_A_MINUTE: Final = 30  # requests and messages of one address
+_SPELLINGS: Final = ("%Y-%m-%dT%H:%MZ", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S+00:00")
+_EARTH: Final = 6371.0  # km
+Criteria = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Area:
+    """A department: where its town halls stand, about its chef-lieu, and which clock is on their walls."""
+
+    code: str
+    city: str
+    longitude: float
+    latitude: float
+    zone: ZoneInfo = PARIS
+
+
+def _form(number: int, title: str, *halls: str) -> Form:
+    plannings = tuple(Planning(10 * number + at, hall) for at, hall in enumerate(halls, 1))
+    return Form(number, title, plannings)
+
+
+_FORMS: Final = (
+    _form(880075, "CNI et passeport, Paris", "Mairie du 10e arrondissement", "Mairie du 18e arrondissement"),
+    _form(880091, "CNI et passeport, Essonne", "Mairie", "Mairie annexe des Pyramides", "Mairie de quartier"),
+    _form(880974, "CNI et passeport, La Réunion", "Hôtel de ville", "Mairie annexe du Chaudron"),
+)
+_AREAS: Final = {
+    880075: _Area("75", "PARIS", 2.3522, 48.8566),
+    880091: _Area("91", "EVRY-COURCOURONNES", 2.4297, 48.6239),
+    880974: _Area("974", "SAINT-DENIS", 55.4481, -20.8823, ZoneInfo("Indian/Reunion")),
+}
+
+
+class _Search:
+    """The search of one site, and how often it was asked in the last minute."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._asked: deque[float] = deque()
+        site.forget.append(self._asked.clear)
+
+    async def listed(self, request: web.Request) -> web.StreamResponse:
+        """Answer GET: a list of the places that have slots; editors that fail are left out without a word."""
+        if refused := self._refused(request):
+            return refused
+        if self._too_often():
+            return _json({"error": f"Rate limit exceeded: {_A_MINUTE} per 1 minute"}, 429)
+        criteria: Criteria = dict(request.query)
+        if problem := _invalid(criteria, ("longitude", "latitude")):
+            return _json({"detail": problem}, 422)
+        if float(criteria.get("radius_km", 0)) not in _RADII:
+            return _json({"detail": "radius_km value not allowed"}, 403)
+        return _json([hall for frame in self._frames(criteria, request) for hall in frame])
+
+    async def streamed(self, request: web.Request) -> web.StreamResponse:
+        """Answer a socket: a frame for each editor, then how many there were and how many failed."""
+        if refused := self._refused(request):
+            return refused
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for message in socket:
+            mode = request[MODE]
+            if self._too_often() or mode.name == "bare_end":
+                await socket.send_str("end_of_search")
+                break
+            criteria = _criteria(message.data) if message.type is WSMsgType.TEXT else None
+            if criteria is None:
+                break
+            for frame in self._frames(criteria, request):
+                await socket.send_str(json.dumps(frame, ensure_ascii=False))
+            if mode.name == "no_end":
+                break
+            editors, failed = len(self._asked_halls(criteria)), self._failed(criteria, mode)
+            await socket.send_str(json.dumps({"step": "end_of_search", "editors_number": editors,
+                                              "editor_errors_number": failed, "settings": {}}))  # fmt: skip
+        await socket.close()
+        return socket
+
+    def _refused(self, request: web.Request) -> web.Response | None:
+        wrong = not request.headers.get(_HEADER) or request[MODE].name == "wrong_token"
+        return _json({"detail": f"{_HEADER} header invalid"}, 401) if wrong else None
+
+    def _too_often(self) -> bool:
+        moment = now().timestamp()
+        while self._asked and self._asked[0] <= moment - 60:
+            self._asked.popleft()
+        self._asked.append(moment)
+        return len(self._asked) > _A_MINUTE
+
+    def _asked_halls(self, criteria: Mapping[str, Any]) -> list[tuple[Form, Planning]]:
+        """Return the town halls of the area; each has an editor of its own."""
+        forms = [form for form in self._site.about.forms if _within(_AREAS[form.number], criteria)]
+        return [(form, planning) for form in forms for planning in form.plannings]
+
+    def _failed(self, criteria: Mapping[str, Any], mode: Mode) -> int:
+        editors = len(self._asked_halls(criteria))
+        if mode.name == "overload":
+            return editors
+        return min(editors, int(mode.number("failed"))) if mode.name == "editors_fail" else 0
+
+    def _frames(self, criteria: Mapping[str, Any], request: web.Request) -> Iterable[list[dict[str, object]]]:
+        failed = self._failed(criteria, request[MODE])
+        self._site.counters.calendars += 1
+        first, last = (date.fromisoformat(str(criteria[end])) for end in ("start_date", "end_date"))
+        for form, planning in self._asked_halls(criteria)[failed:]:
+            area = _AREAS[form.number]
+            hours = [datetime.fromtimestamp(slot, area.zone) for slot in self._site.agenda.slots(planning)]
+            there = [hour for hour in hours if first <= hour.date() <= last]
+            yield [_hall(area, planning, there, f"{request.url.origin()}/reserver")] if there else []
+
+
+def _criteria(sent: str) -> Criteria | None:
+    """Return what a message asks for; None where the server would end the socket without a word."""
+    try:
+        criteria = json.loads(sent)
+    except ValueError:
+        return None
+    if not isinstance(criteria, dict):
+        return None
+    needed = () if "department_code" in criteria else ("longitude", "latitude", "radius_km", "address")
+    wrong_radius = bool(needed) and criteria.get("radius_km") not in _RADII
+    return None if wrong_radius or _invalid(criteria, needed) else criteria
+
+
+def _invalid(criteria: Criteria, needed: Iterable[str]) -> list[dict[str, object]]:
+    """Name what is missing or wrong as the server's validation does."""
+    missing = [key for key in (*needed, "start_date", "end_date") if not criteria.get(key)]
+    wrong = [
+        key
+        for key, allowed in (("reason", _REASONS), ("documents_number", map(str, _DOCUMENTS)))
+        if str(criteria.get(key)) not in allowed
+    ]
+    return [{"loc": ["query", key], "msg": "invalid", "type": "value_error"} for key in (*missing, *wrong)]
+
+
+def _within(area: _Area, criteria: Mapping[str, Any]) -> bool:
+    if code := criteria.get("department_code"):
+        return bool(code == area.code)
+    east, north = (math.radians(float(criteria[key])) for key in ("longitude", "latitude"))
+    there = math.radians(area.longitude), math.radians(area.latitude)
+    angle = math.sin(north) * math.sin(there[1])
+    angle += math.cos(north) * math.cos(there[1]) * math.cos(east - there[0])
+    return _EARTH * math.acos(min(1.0, angle)) <= float(criteria.get("radius_km", 0))
+
+
+def _hall(area: _Area, planning: Planning, hours: Iterable[datetime], root: str) -> dict[str, object]:
+    spelling = _SPELLINGS[planning.number % len(_SPELLINGS)]
+    return {
+        "id": str(planning.number),
+        "name": planning.label,
+        "longitude": area.longitude,
+        "latitude": area.latitude,
+        "public_entry_address": "1 place de la Mairie",
+        "zip_code": f"{area.code:0<5}",
+        "city_name": area.city,
+        "website": "https://mairie.invalid",
+        "city_logo": "https://mairie.invalid/logo.png",
+        "distance_km": 0.0,
+        "available_slots": [
+            {
+                "datetime": hour.strftime(spelling),
+                "callback_url": f"{root}/{planning.number}/{int(hour.timestamp())}",
+            }
+            for hour in hours
+        ],
+    }
+
+
+def _json(body: object, status: int = 200) -> web.Response:
+    return web.json_response(body, status=status, dumps=lambda value: json.dumps(value, ensure_ascii=False))
+
+
+def _add_routes(app: web.Application, site: Site) -> None:
+    search = _Search(site)
+
+    async def front(_request: web.Request) -> web.Response:
+        return html(
+            site,
+            f"<!DOCTYPE html><html><title>{site.about.name}</title><h1>Trouver un rendez-vous</h1></html>",
+        )
+
+    async def reserve(_request: web.Request) -> web.Response:
+        site.counters.reservations += 1
+        return html(site, "<!DOCTYPE html><html><title>Mairie</title><h1>Votre rendez-vous</h1></html>")
+
+    app.router.add_get("/", front)
+    app.router.add_get(_LIST, search.listed)
+    app.router.add_get(_SOCKET, search.streamed)
+    app.router.add_get("/reserver/{hall}/{slot}", reserve)
+
+
+def _page(form: Form) -> str:
+    return f"/?departement={_AREAS[form.number].code}"
+
+
+def _form_asked(request: web.Request) -> int | None:
+    """Return the department of a page, or of a list's position; a socket names it only in its message."""
+    if code := request.query.get("departement"):
+        return next((number for number, area in _AREAS.items() if area.code == code), None)
+    if request.path != _LIST or _invalid(dict(request.query), ("longitude", "latitude")):
+        return None
+    return next((number for number, area in _AREAS.items() if _within(area, request.query)), None)
+
+
+async def _on(_mode: Mode, request: web.Request, _site: Site) -> web.StreamResponse:
+    """Answer as the well site does: its pages find the mode themselves."""
+    return await request.match_info.handler(request)
+
+
+PLATFORM: Final = Platform(
+    sites=(
+        StandIn(
+            "ants",
+            "Rendez-vous passeport et carte d'identité",
+            "en mairie",
+            "France",
+            platform_host("ants", 1),
+            _FORMS,
+        ),
+    ),
+    add_routes=_add_routes,
+    page=_page,
+    form_asked=_form_asked,
+    modes={"editors_fail": {"failed": 1}, "bare_end": {}, "no_end": {}, "wrong_token": {}},
+    mode_names={
+        "editors_fail": "Éditeurs en panne",
+        "bare_end": "Fin de recherche sans détail",
+        "no_end": "Recherche sans fin",
+        "wrong_token": "Jeton refusé",
+    },
+    instead={"overload": _on},
+)
