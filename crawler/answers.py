@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     PlainValidator,
+    StringConstraints,
     TypeAdapter,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -55,9 +57,14 @@ def parsed(page: Page, shape: type[T], *, errors: bool = False) -> T | None:
     return read
 
 
-def names_a_moment(page: Page) -> bool:
-    """Tell whether a date with an hour, or an hour alone as a text, stands anywhere in the body."""
-    return _TRACE.search(page.body) is not None
+def origin(url: str) -> str:
+    """Return where an address's host begins: its scheme and host, without a slash."""
+    return "/".join(url.split("/", 3)[:3])
+
+
+def moments_in(page: Page) -> int:
+    """Count the moments that stand anywhere in the body: a date with an hour, or an hour alone as a text."""
+    return len(_TRACE.findall(page.body))
 
 
 @lru_cache
@@ -78,7 +85,12 @@ def _instant(value: Any) -> datetime:
     return _read(value, _INSTANT).astimezone(UTC)
 
 
-def _wall(value: Any) -> datetime:
+def wall_of(value: Any) -> datetime:
+    """Return a wall clock, naive; see `instant_of` in crawler/calendars.py.
+
+    Raises:
+        ValueError: it is none, or has an offset.
+    """
     return _read(value, _WALL)
 
 
@@ -86,7 +98,20 @@ def _day(value: Any) -> date:
     return _read(value, _DAY).date()
 
 
-def _moment(value: Any) -> date:
+def day_in(text: str) -> date | None:
+    """Return the date that a text is; None where it is none."""
+    try:
+        return _day(text)
+    except ValueError:
+        return None
+
+
+def moment_of(value: Any) -> date:
+    """Return an instant in UTC, or a date where no hour is written.
+
+    Raises:
+        ValueError: it is neither.
+    """
     return _day(value) if isinstance(value, str) and _DAY.fullmatch(value) else _instant(value)
 
 
@@ -110,10 +135,11 @@ def _link(value: Any) -> str:
 
 
 Link = Annotated[str, PlainValidator(_link)]  # where a person books
+Id = Annotated[int, Field(strict=True, gt=0)]  # as a desk's YAML names what a platform numbers
+Key = Annotated[str, StringConstraints(pattern=r"^[\w-]+$", max_length=80)]  # and what it names by letters
+Number = Annotated[int, Field(strict=False)]  # where JSON can only write it as a text: the key of an object
 Instant = Annotated[datetime, PlainValidator(_instant)]  # written with its offset; kept in UTC
-Wall = Annotated[
-    datetime, PlainValidator(_wall)
-]  # a local clock without offset: naive, see crawler/calendars.py
+Wall = Annotated[datetime, PlainValidator(wall_of)]  # a local clock without offset: naive
 Day = Annotated[date, PlainValidator(_day)]
-Moment = Annotated[date, PlainValidator(_moment)]  # an instant, or a date where no hour is written
+Moment = Annotated[date, PlainValidator(moment_of)]  # an instant, or a date where no hour is written
 OrNone = Annotated[T | None, WrapValidator(_or_none)]  # None where it cannot be read: the others stand

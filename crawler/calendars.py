@@ -90,6 +90,14 @@ def french_moment(day: Any, hour: Any, zone: ZoneInfo) -> date | None:
     return instant_of(datetime.combine(date_of, time(*divmod(minutes, 60))), zone) or date_of
 
 
+def utc_ends(window: Covered, zone: ZoneInfo) -> tuple[str, str]:
+    """Return a window's first midnight and the one behind its last day, as `2026-11-19T23:00:00.000Z`."""
+    first, last = window.first or date.min, window.last or window.first or date.min
+    midnights = (datetime.combine(day, time.min, zone) for day in (first, last + timedelta(days=1)))
+    begin, end = (f"{each.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.000Z" for each in midnights)
+    return begin, end
+
+
 def linked_hours(page: Page, link: re.Pattern[str]) -> tuple[list[datetime], list[str]]:
     """Return the hours that a page links to (UTC, in its order) and the links whose hour cannot be read.
 

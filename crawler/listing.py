@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from crawler.answers import names_a_moment
+from crawler.answers import moments_in
 from crawler.calendars import day_of, within
 from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
 
@@ -13,47 +13,51 @@ _LATER_RANK = 1000  # behind the first window of every place
 _MOST = 10_000  # moments; an answer that lists more is none of ours
 _DAY = timedelta(days=1)
 
-Opens = Callable[[Covered], Ask]  # how the platform asks for a window; its place, rank and step are set here
+Opens = Callable[
+    [Visit, Covered], Ask
+]  # how a platform asks for a window; its place, rank and step are set here
 
 
 @dataclass(frozen=True)
 class Listing:
     """What one answer says of the window that it was asked for.
 
-    `slots`: None stands for each that cannot be read. `next_at`: the moment it names as the next availability.
+    `moments`: those free, None for each that cannot be read. `next_at`: what it names as the next availability.
     `total`: how many it says there are. `last`: the last day it shows, where it may be nearer than the one asked
-    for. `final`: where it lists nothing, nothing comes later either, by the platform's own word.
+    for. `final`: where it lists nothing, nothing comes later either, by the platform's own word. `others`: how many
+    moments it names that are no slots (its days' ends, say).
     """
 
-    slots: Sequence[Slot | None] = ()
+    moments: Sequence[date | None] = ()
     next_at: date | None = None
     total: int | None = None
     last: date | None = None
     final: bool = False
+    others: int = 0
 
 
 def first_window(visit: Visit, opens: Opens, days: int, place: Place = ANYWHERE, rank: int = 0) -> Ask:
     """Ask for the window that begins today."""
-    return _ask(opens, _window(visit, place, visit.today, days), place, rank)
+    return _ask(opens, visit, _window(visit, place, visit.today, days), place, rank)
 
 
-def listed(page: Page, found: Listing, opens: Opens | None, days: int) -> Reading:
+def listed(page: Page, found: Listing, opens: Opens | None, days: int = 1) -> Reading:
     """Say what a listing proves and lead on to the windows of so many days that are still to be asked.
 
-    `opens` is None where the platform has nothing more to ask for. What a page that nobody asked for by a window
-    answers, it answers for all the days that are watched.
+    `opens` is None where the platform has nothing more to ask for. What nobody asked for by a window answers for
+    all days.
     """
     answer = _Answer(page, found, opens, days)
     if len(answer.slots) > _MOST:
         return Reading(Outcome.UNREADABLE, f"lists {len(answer.slots)} moments, which no calendar has")
     if answer.slots:
         return answer.seen()
-    if found.slots or found.total:
-        what = f"{len(found.slots)} moments that cannot be read, and says there are {found.total}"
+    if found.moments or found.total:
+        what = f"{len(found.moments)} moments that cannot be read, and says there are {found.total}"
         return Reading(Outcome.UNREADABLE, f"lists {what}")
     if found.next_at is not None:
         return answer.named(found.next_at)
-    if names_a_moment(page):
+    if moments_in(page) > found.others:
         return Reading(Outcome.UNREADABLE, "lists nothing, and yet a moment stands in it")
     return answer.nothing()
 
@@ -67,7 +71,7 @@ class _Answer:
 
     @property
     def slots(self) -> tuple[Slot, ...]:
-        return tuple(slot for slot in self.found.slots if slot)
+        return tuple(Slot(self.page.ask.place, moment) for moment in self.found.moments if moment)
 
     @property
     def first(self) -> date:
@@ -77,8 +81,8 @@ class _Answer:
     def seen(self) -> Reading:
         found, slots, window = self.found, self.slots, self._shown()
         told = found.total is None or found.total == len(slots)
-        whole = told and len(slots) == len(found.slots) and within(window, slots, self.page.visit.zone)
-        reason = f"{len(slots)} of {len(found.slots)} moments read"
+        whole = told and len(slots) == len(found.moments) and within(window, slots, self.page.visit.zone)
+        reason = f"{len(slots)} of {len(found.moments)} moments read"
         return Reading(Outcome.SLOTS, reason, slots, (window,) if whole else (), self._later(window))
 
     def named(self, next_at: date) -> Reading:
@@ -94,12 +98,12 @@ class _Answer:
         slot = Slot(place, next_at)
         if self.opens is None or (page.ask.window and day == self.first):
             return Reading(Outcome.SLOTS, reason, (slot,), gap)
-        ask = _ask(self.opens, _window(visit, place, day, self.days), place, page.ask.rank)
+        ask = _ask(self.opens, visit, _window(visit, place, day, self.days), place, page.ask.rank)
         return Reading(None, reason, covered=gap, asks=(ask,), fallback=(slot,), next_at=next_at)
 
     def nothing(self) -> Reading:
-        window = self._covered(self.page.visit.last_day) if self.found.final else self._shown()
-        reason = f"nothing from {window.first} to {window.last}"
+        window = self._covered(None) if self.found.final else self._shown()
+        reason = f"nothing from {window.first} {f'to {window.last}' if window.last else 'on'}"
         return Reading(Outcome.NO_SLOTS, reason, covered=(window,), asks=self._later(window))
 
     def _covered(self, last: date | None) -> Covered:
@@ -108,7 +112,7 @@ class _Answer:
     def _shown(self) -> Covered:
         """Return what was asked for, as far as it was shown."""
         window = self.page.ask.window
-        asked = window.last if window else self.page.visit.last_day
+        asked = window.last if window else None
         return self._covered(min(filter(None, (asked, self.found.last)), default=None))
 
     def _later(self, window: Covered) -> tuple[Ask, ...]:
@@ -118,7 +122,10 @@ class _Answer:
             return ()
         windows = list(_windows(page.visit, page.ask.place, window.last + _DAY, self.days))
         ranks = [_LATER_RANK + (number - page.visit.turn) % len(windows) for number in range(len(windows))]
-        asks = [_ask(opens, each, page.ask.place, rank) for each, rank in zip(windows, ranks, strict=True)]
+        asks = [
+            _ask(opens, page.visit, each, page.ask.place, rank)
+            for each, rank in zip(windows, ranks, strict=True)
+        ]
         return tuple(replace(ask, step=_LATER) for ask in asks)
 
 
@@ -133,8 +140,8 @@ def _window(visit: Visit, place: Place, first: date, days: int) -> Covered:
     return Covered(place.key, first, min(first + timedelta(days=days - 1), max(first, visit.last_day)))
 
 
-def _ask(opens: Opens, window: Covered, place: Place, rank: int) -> Ask:
-    return replace(opens(window), place=place, window=window, rank=rank)
+def _ask(opens: Opens, visit: Visit, window: Covered, place: Place, rank: int) -> Ask:
+    return replace(opens(visit, window), place=place, window=window, rank=rank)
 
 
 def _text(moment: date, visit: Visit) -> str:

@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from crawler.answers import Answer, Day, Instant, Moment, OrNone, Wall, names_a_moment, parsed
+from crawler.answers import Answer, Day, Instant, Moment, OrNone, Wall, moments_in, parsed
 from tests.crawler.pages import page
 
 
@@ -104,13 +104,13 @@ def test_an_instant_needs_its_offset_and_a_wall_clock_has_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "named"),
+    ("body", "number"),
     [
-        ('{"slots": [], "next": "2021-06-12T10:30:00Z"}', True),
-        ('{"at": "2021-06-12 10:30"}', True),
-        ('{"2021-04-19": [{"time": "17:15"}]}', True),
-        ('{"slots": [], "date": "2021-06-12", "total": 0}', False),
+        ('{"slots": [], "next": "2021-06-12T10:30:00Z"}', 1),
+        ('{"at": "2021-06-12 10:30"}', 1),
+        ('{"2021-04-19": [{"time": "17:15"}, {"time": "17:30"}]}', 2),
+        ('{"slots": [], "date": "2021-06-12", "total": 0}', 0),
     ],
 )
-def test_a_moment_is_found_wherever_it_stands(body: str, *, named: bool) -> None:
-    assert names_a_moment(page(body)) is named
+def test_moments_are_counted_wherever_they_stand(body: str, number: int) -> None:
+    assert moments_in(page(body)) == number

@@ -1,12 +1,11 @@
 """What a listing of moments proves, and what is asked next."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from configs.outcome import Outcome
 from crawler.listing import Listing, first_window, listed
-from crawler.reading import Ask, Covered, Page, Place, Reading, Slot
+from crawler.reading import Ask, Covered, Page, Place, Reading, Slot, Visit
 from tests.crawler.pages import TODAY, page, visit
 
 PLACE = Place("7", "Centre")
@@ -14,7 +13,7 @@ DAYS = 7
 LAST = TODAY + timedelta(days=90)
 
 
-def opens(window: Covered) -> Ask:
+def opens(_visit: Visit, window: Covered) -> Ask:
     return Ask(f"https://api.invalid/slots?from={window.first}&to={window.last}")
 
 
@@ -30,10 +29,6 @@ def answer(body: str = "{}", first: int | None = 0, turn: int = 0, step: str = "
     found = page(body, of=replace(visit(), turn=turn), place=PLACE, step=step)
     asked = window(first) if first is not None else None
     return replace(found, ask=replace(found.ask, window=asked))
-
-
-def slots(*moments: date | None) -> Sequence[Slot | None]:
-    return [Slot(PLACE, moment) if moment else None for moment in moments]
 
 
 def read(found: Listing, page: Page | None = None) -> Reading:
@@ -53,7 +48,7 @@ def test_the_first_window_begins_today() -> None:
 
 
 def test_moments_are_slots_cover_their_window_and_lead_to_all_others() -> None:
-    reading = read(Listing(slots(at(TODAY), TODAY), total=2))
+    reading = read(Listing([at(TODAY), TODAY], total=2))
     assert (reading.outcome, len(reading.slots), reading.covered) == (Outcome.SLOTS, 2, (window(0),))
     assert begins(reading) == [TODAY + timedelta(days=days) for days in range(7, 91, 7)]
     assert reading.asks[-1].window == window(84, 90)
@@ -61,24 +56,24 @@ def test_moments_are_slots_cover_their_window_and_lead_to_all_others() -> None:
 
 
 def test_later_windows_begin_elsewhere_each_visit_and_lead_on_to_none() -> None:
-    third = read(Listing(slots(at(TODAY))), answer(turn=2))
+    third = read(Listing([at(TODAY)]), answer(turn=2))
     assert begins(third)[0] == TODAY + timedelta(days=21)
     later = third.asks[0]
-    assert read(Listing(slots(at(TODAY))), replace(answer(), ask=later)).asks == ()
+    assert read(Listing([at(TODAY)]), replace(answer(), ask=later)).asks == ()
 
 
 def test_moments_that_are_not_all_there_cover_nothing() -> None:
     for found in (
-        Listing(slots(at(TODAY), None)),
-        Listing(slots(at(TODAY)), total=2),
-        Listing(slots(at(TODAY + timedelta(days=8)))),
+        Listing([at(TODAY), None]),
+        Listing([at(TODAY)], total=2),
+        Listing([at(TODAY + timedelta(days=8))]),
     ):
         reading = read(found)
         assert (reading.outcome, len(reading.slots), reading.covered) == (Outcome.SLOTS, 1, ())
 
 
 def test_what_shows_fewer_days_than_asked_covers_those() -> None:
-    shown = Listing(slots(at(TODAY)), last=TODAY + timedelta(days=2))
+    shown = Listing([at(TODAY)], last=TODAY + timedelta(days=2))
     reading = read(shown)
     assert reading.covered == (window(0, 2),)
     assert begins(reading)[0] == TODAY + timedelta(days=3)
@@ -92,15 +87,20 @@ def test_nothing_covers_the_window_and_leads_to_the_others() -> None:
 
 def test_nothing_at_all_covers_all_days_that_are_watched() -> None:
     reading = read(Listing(final=True))
-    assert (reading.outcome, reading.covered, reading.asks) == (Outcome.NO_SLOTS, (window(0, 90),), ())
+    assert (reading.outcome, reading.covered, reading.asks) == (
+        Outcome.NO_SLOTS,
+        (Covered(PLACE.key, TODAY),),
+        (),
+    )
 
 
 def test_what_says_there_are_some_and_shows_none_is_unreadable() -> None:
     assert read(Listing(total=3)).outcome is Outcome.UNREADABLE
-    assert read(Listing(slots(None, None))).outcome is Outcome.UNREADABLE
+    assert read(Listing([None, None])).outcome is Outcome.UNREADABLE
     hidden = answer('{"availability": ["2026-11-24T09:00:00Z"]}')
     assert read(Listing(), hidden).outcome is Outcome.UNREADABLE
-    assert read(Listing(slots(*[TODAY] * 10_001))).outcome is Outcome.UNREADABLE
+    assert read(Listing(others=1), hidden).outcome is Outcome.NO_SLOTS
+    assert read(Listing([TODAY] * 10_001)).outcome is Outcome.UNREADABLE
 
 
 def test_a_next_date_is_followed_stands_until_then_and_nothing_comes_before_it() -> None:

@@ -244,6 +244,12 @@ def _less(node: Any, chance: random.Random) -> None:
     del node[key]
 
 
+def _renamed(node: Any, chance: random.Random) -> None:
+    if isinstance(node, dict):
+        key = chance.choice(list(node))
+        node[chance.choice((f"{key}s", key.upper(), f"_{key}"))] = node.pop(key)
+
+
 def _emptied(node: Any, _chance: random.Random) -> None:
     node.clear()
 
@@ -262,6 +268,11 @@ def _more(node: Any, chance: random.Random) -> None:
 def one_thing_less(original: Original, _other: Original, chance: random.Random) -> Mutant:
     """Take one field or one item out."""
     return _json(original, _less, chance, "less")
+
+
+def one_field_renamed(original: Original, _other: Original, chance: random.Random) -> Mutant:
+    """Call one field otherwise: what it says still stands there."""
+    return _json(original, _renamed, chance, "renamed")
 
 
 def one_list_emptied(original: Original, _other: Original, chance: random.Random) -> Mutant:
@@ -339,6 +350,7 @@ def replaced_by_a_wall(original: Original, other: Original, _chance: random.Rand
 
 JSON_WAYS = (
     one_thing_less,
+    one_field_renamed,
     one_list_emptied,
     one_value_otherwise,
     items_doubled_and_shuffled,

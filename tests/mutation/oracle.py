@@ -16,10 +16,11 @@ close slots. A claim is false where
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from crawler.calendars import day_of
 from crawler.platforms import platform
 from crawler.reading import Covered, Page
 from crawler.visit import Tally
@@ -28,9 +29,12 @@ from tests.mutation.mutants import Mutant
 
 
 class Claims(NamedTuple):
-    """What a check that got this one answer makes known; `asks` are the requests it would make next."""
+    """What a check that got this one answer makes known; `asks` are the requests it would make next.
 
-    hours: frozenset[datetime]
+    Of a slot whose hour is not known, `hours` has the date.
+    """
+
+    hours: frozenset[date]
     is_open: bool
     covered: tuple[Covered, ...]
     asks: tuple[tuple[str, str], ...]
@@ -42,8 +46,8 @@ class Evidence(NamedTuple):
     `astray`: a free hour's word inside a link that leads to none; `unlinked`: one in a day's cell.
     """
 
-    hours: frozenset[datetime]
-    traces: frozenset[datetime]
+    hours: frozenset[date]
+    traces: frozenset[date]
     days: frozenset[date]
     marks_open: bool
     says_full: bool
@@ -56,14 +60,19 @@ def claims(name: str, mutant: Mutant) -> Claims:
     """Read a broken page as the crawl would, in a check that can ask nothing more."""
     page = mutant.page
     reading = interpret(platform(name), page)
-    tally = Tally(page.ask, limit=1, now=datetime(2026, 11, 20, 9, tzinfo=page.visit.zone))
+    tally = Tally(page.ask, limit=1, now=datetime.combine(page.visit.today, time(9), page.visit.zone))
     tally.next()
     tally.take(page.ask, reading)
     result = tally.result()
-    hours = frozenset(s.moment.astimezone(UTC) for s in result.slots if isinstance(s.moment, datetime))
+    hours = frozenset(in_utc(slot.moment) for slot in result.slots if slot.moment)
     covered = result.covered if result.outcome.conclusive else ()
     timeless = any(slot.moment is None for slot in result.slots)
     return Claims(hours, timeless, covered, tuple((ask.method, ask.url) for ask in reading.asks))
+
+
+def in_utc(moment: date) -> date:
+    """Return an instant in UTC, a date as it is."""
+    return moment.astimezone(UTC) if isinstance(moment, datetime) else moment
 
 
 def lies(mutant: Mutant, said: Claims, evidence: Evidence) -> Iterator[str]:
@@ -71,7 +80,7 @@ def lies(mutant: Mutant, said: Claims, evidence: Evidence) -> Iterator[str]:
     if mutant.walled and (said.hours or said.is_open or said.covered):
         yield "a wall or an error claims something"
     if invented := said.hours - (mutant.truth.hours & evidence.hours):
-        yield f"hours that are not there: {sorted(invented)}"
+        yield f"hours that are not there: {sorted(map(str, invented))}"
     if said.is_open and not (mutant.truth.is_open and evidence.marks_open):
         yield "open without the mark of an open desk"
     for window in said.covered:
@@ -90,7 +99,7 @@ def _false_cover(window: Covered, mutant: Mutant, said: Claims, evidence: Eviden
     } - said.hours
     left = missing & evidence.traces if mutant.may_erase else missing
     if left:
-        yield f"covers {window} without {sorted(left)}"
+        yield f"covers {window} without {sorted(map(str, left))}"
     if window.first and (evidence.astray or (evidence.unlinked and not mutant.may_erase)):
         yield f"covers {window} with a free hour's word astray"
     if window.first and window.last and not {window.first, window.last} <= evidence.days:
@@ -107,8 +116,8 @@ def _within(part: Covered, whole: Covered) -> bool:
     )
 
 
-def _in(hour: datetime, window: Covered, mutant: Mutant) -> bool:
-    day = hour.astimezone(mutant.page.visit.zone).date()
+def _in(hour: date, window: Covered, mutant: Mutant) -> bool:
+    day = day_of(hour, mutant.page.visit.zone)
     return (window.first or date.min) <= day <= (window.last or date.max)
 
 
@@ -193,8 +202,62 @@ def _of_row(row: str, zone: ZoneInfo) -> datetime | None:
     return midnight.replace(hour=minutes // 60, minute=minutes % 60).astimezone(UTC)
 
 
+_STARTS = {
+    "avecmondoc": r'"(?:businessHours|nextAvailableBusinessHour)": *\{[^{}]*"start": *"([^"]+)"',
+    "bimedoc": r'"datetime": *"([^"]+)"',
+    "doctolib": r'(?:"(?:start_date|start_time|next_slot)": *|[\[,]\s*)"(\d{4}-[^"]+)"',
+    "keldoc": r'"(?:start_time|date)": *"([^"]+)"',
+    "maiia": r'"(?:startDateTime|firstPhysicalStartDateTime)": *"([^"]+)"',
+    "mesoigner": r'"slot_beginning": *"([^"]+)"',
+    "ordoclic": r'"(?:timeStart|nextAvailableSlotDate)": *"([^"]+)"',
+    "valwin": r'"start": *"([^"]+)"',
+}
+_FREE_HOUR = re.compile(r'"time": *"(\d\d:\d\d)"[^{}]*"places_dispo": *[1-9]')
+
+
+def listing(name: str) -> Callable[[str, Page], Evidence]:
+    """Return how to look for a JSON calendar's moments; what it covers is the days it was asked for."""
+
+    def evidence(text: str, page: Page) -> Evidence:
+        found = frozenset(each for each in _starts(name, text, page.visit.zone) if each)
+        by_phone = '"phone_number": "' in text and '"availabilities"' not in text
+        return Evidence(
+            found,
+            found,
+            _YEARS,
+            marks_open=False,
+            says_full=by_phone,
+            contradicts=bool(found),
+            astray=False,
+            unlinked=False,
+        )
+
+    return evidence
+
+
+def _starts(name: str, text: str, zone: ZoneInfo) -> Iterator[date | None]:
+    if name != "mapharma":
+        yield from (_moment(each, zone) for each in re.findall(_STARTS[name], text))
+        return
+    for part in re.split(r'(?="\d{4}-\d\d-\d\d": *\[)', text)[1:]:
+        yield from (_moment(f"{part[1:11]}T{hour}", zone) for hour in _FREE_HOUR.findall(part))
+
+
+def _moment(text: str, zone: ZoneInfo) -> date | None:
+    """Return an instant in UTC, of the zone's clock where no offset is written; None where that hour never comes."""
+    try:
+        found = datetime.fromisoformat(text) if "T" in text else None
+        if found is None:
+            return date.fromisoformat(text)
+    except ValueError:
+        return None
+    instant = (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+    return instant if found.tzinfo or instant.astimezone(zone).replace(tzinfo=None) == found else None
+
+
 EVIDENCE: dict[str, Callable[[str, Page], Evidence]] = {
     "ants": ants,
     "ezbooking": ezbooking,
     "rdvpref": rdvpref,
+    **{name: listing(name) for name in (*_STARTS, "mapharma")},
 }

@@ -20,12 +20,12 @@ OPEN_STEPS = ("open", "pick")  # golden cases whose picture marks an open desk
 
 @dataclass(frozen=True)
 class Truth:
-    """What a page proves. `hours`: instants; `is_open`: whether it marks an open desk.
+    """What a page proves. `hours`: instants, or dates where no hour is known, the one named as the next among them; `is_open`: whether it marks an open desk.
 
     `mended`: what it would cover if what is wrong with it were taken out; `alone`: if no week had been asked for.
     """
 
-    hours: frozenset[datetime] = frozenset()
+    hours: frozenset[date] = frozenset()
     covered: tuple[Covered, ...] = ()
     is_open: bool = False
     outcome: str | None = None
@@ -60,13 +60,25 @@ def originals() -> tuple[Original, ...]:
     return (*map(_golden, CASES), *_recorded())
 
 
+def same_question(one: Original, other: Original) -> bool:
+    """Tell whether both pages may answer the same request of the same desk.
+
+    What an hour means depends on the zone; where pages do not name all their days, on today, and what an empty list
+    in JSON means, on the days that were asked for.
+    """
+    here, there = one.page, other.page
+    if one.platform != other.platform or here.visit.zone != there.visit.zone:
+        return False
+    if one.platform == "ezbooking":
+        return True
+    listed = here.ask.window if there.body.lstrip()[:1] in (b"{", b"[") else there.ask.window
+    return here.visit.today == there.visit.today and listed == there.ask.window
+
+
 def _golden(case: Path) -> Original:
     told, page = json.loads((case / "expected.json").read_text()), load(case)
-    hours = {
-        datetime.fromisoformat(each["starts_at"]).astimezone(UTC)
-        for each in told["slots"]
-        if "T" in (each["starts_at"] or "")
-    }
+    shown = [each["starts_at"] for each in told["slots"]] + [each.get("at") for each in told["next"] or []]
+    hours = {_moment(each) for each in shown if each}
     covered = tuple(
         Covered(each["place"], _day(each["first"]), _day(each["last"])) for each in told["covered"]
     )
@@ -87,6 +99,10 @@ def _window(ends: list[str | None]) -> tuple[Covered, ...]:
     return (Covered(None, _day(ends[0]), _day(ends[1])),)
 
 
+def _moment(text: str) -> date:
+    return datetime.fromisoformat(text).astimezone(UTC) if "T" in text else date.fromisoformat(text)
+
+
 def _day(text: str | None) -> date | None:
     return date.fromisoformat(text) if text else None
 
@@ -97,7 +113,8 @@ def _recorded() -> Iterator[Original]:
         if not row.slots:
             proven = (Covered(),) if "no_slots" in row.outcomes else ()
             outcome = next(iter(row.outcomes))
-            truth = Truth(covered=proven, outcome=outcome, alone=proven)
+            leads_on = (Covered(),) if outcome is None else ()  # taken out, what it leads to is gone
+            truth = Truth(covered=proven, outcome=outcome, mended=leads_on, alone=proven)
             page = page_of(row)
             here = replace(page, visit=replace(page.visit, url=DESK), ask=replace(page.ask, url=DESK))
             yield Original(str(row), row.platform, here, truth)

@@ -11,7 +11,7 @@ from crawler.walls import interpret
 from tests.fuzz import FUZZ, times
 from tests.mutation.mutants import BOT_WALL, mutants
 from tests.mutation.oracle import EVIDENCE, claims, lies
-from tests.mutation.pages import Original, originals
+from tests.mutation.pages import Original, originals, same_question
 
 USUAL = 100  # mutants of each page
 
@@ -19,14 +19,7 @@ USUAL = 100  # mutants of each page
 @pytest.mark.fuzz
 @pytest.mark.parametrize("original", originals(), ids=lambda each: each.name)
 def test_a_broken_page_claims_nothing_false(original: Original) -> None:
-    visit = original.page.visit
-    others = [  # what an hour means depends on the zone, and where pages do not name all their days, on today
-        each
-        for each in originals()
-        if each.platform == original.platform
-        and each.page.visit.zone == visit.zone
-        and (original.platform == "ezbooking" or each.page.visit.today == visit.today)
-    ]
+    others = [each for each in originals() if same_question(original, each)]
     chance = random.Random(original.name if FUZZ == 1 else None)
     for mutant in mutants(original, others, chance, times(USUAL)):
         said = claims(original.platform, mutant)

@@ -1,0 +1,45 @@
+"""Bimedoc: a pharmacy's slots between two days. Times are UTC."""
+
+from configs.strict import Strict
+from crawler.answers import ACCEPT, Answer, Instant, Key, OrNone, parsed
+from crawler.listing import Listing, first_window, listed
+from crawler.reading import Ask, Covered, Page, Reading, Visit
+
+SYSTEM = "doctolib"
+EXAMPLE = "https://app.bimedoc.com/application/scheduler/0"
+EXAMPLE_PARAMETERS = {"pharmacy": "0"}
+
+_SLOTS = "https://server.bimedoc.com/vmd/pharmacy-with-slots"
+_DAYS = 30
+
+
+class Parameters(Strict):
+    """`pharmacy`: Bimedoc's id of it."""
+
+    pharmacy: Key
+
+
+class _Slot(Answer):
+    datetime: Instant
+
+
+class _Slots(Answer):
+    slots: list[OrNone[_Slot]]
+
+
+def first(visit: Visit) -> Ask:
+    """Ask for the days from today on."""
+    return first_window(visit, _opens, _DAYS)
+
+
+def read(page: Page) -> Reading:
+    """Read the slots of some days."""
+    if not (answer := parsed(page, _Slots)):
+        return Reading()
+    moments = [slot.datetime if slot else None for slot in answer.slots]
+    return listed(page, Listing(moments), _opens, _DAYS)
+
+
+def _opens(visit: Visit, window: Covered) -> Ask:
+    days = f"start_date={window.first}&end_date={window.last}"
+    return Ask(f"{_SLOTS}/{visit.parameters.pharmacy}?{days}", "slots", headers=ACCEPT)
