@@ -37,7 +37,7 @@ def test_our_own_desk_files_fit_their_platforms(capsys: pytest.CaptureFixture[st
         (
             "platform: ezbooking",
             "platform: ezboking",
-            "platform: no platform 'ezboking': there are ezbooking",
+            "platform: no platform 'ezboking': there are .*ezbooking",
         ),
         ("/booking/create/23014", "/home", "url: .* is no EZBooking address"),
         (
@@ -55,6 +55,16 @@ def test_a_desk_that_does_not_fit_is_named_by_file_line_desk_and_key(
     with pytest.raises(CatalogueError, match=rf"evry_91\.yaml:{line}: desk a: {said}") as raised:
         check_catalogue()
     assert len(raised.value.problems) == 1
+
+
+def test_a_parameter_that_is_missing_is_named_where_its_desk_begins(
+    two_desks: Path, settings_env: Callable[..., None]
+) -> None:
+    edit(two_desks, "platform: ezbooking", "platform: doctolib", settings_env)
+    with pytest.raises(
+        CatalogueError, match=r"evry_91\.yaml:13: desk a: parameters\.motives: Field required"
+    ):
+        check_catalogue()
 
 
 def test_the_check_of_make_lint_fails_with_the_problems(

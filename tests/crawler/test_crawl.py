@@ -76,7 +76,7 @@ def test_running_a_serving_spider_sets_up_its_log_first(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("doctolib",), "scrapy crawl doctolib: no booking system's spider; those that exist: .*prefenligne"),
+        (("citopia",), "scrapy crawl citopia: no booking system's spider; those that exist: .*prefenligne"),
         (("prefenligne", "-a", "prefecture=x"), "scrapy crawl prefenligne: no prefecture 'x'"),
         (("prefenligne", "-a", "procedure=VISA"), "no desk to check with procedure=VISA"),
         (("prefenligne", "-a", "desk=naturalisation-torcy"), "is not on this machine"),

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from configs.strict import Strict
 from crawler import platforms
@@ -34,3 +35,17 @@ def test_a_platform_can_begin_a_visit_to_its_own_example(name: str) -> None:
     found = platform(name)
     ask = found.first(example(found, TODAY, PARIS))
     assert not found.forbidden(ask.url, ask.method)
+
+
+NEEDY = [name for name in NAMES if platform(name).EXAMPLE_PARAMETERS]
+
+
+@pytest.mark.parametrize("name", NEEDY)
+def test_a_parameter_that_is_needed_is_missed_and_a_wrong_one_refused(name: str) -> None:
+    found = platform(name)
+    for key in found.EXAMPLE_PARAMETERS:
+        wrong = {**found.EXAMPLE_PARAMETERS, key: {"no": "id"}}
+        with pytest.raises(ValidationError, match=key):
+            found.Parameters(**wrong)
+    with pytest.raises(ValidationError):
+        found.Parameters()
