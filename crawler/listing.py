@@ -45,7 +45,7 @@ def listed(page: Page, found: Listing, opens: Opens | None, days: int = 1) -> Re
     """Say what a listing proves and lead on to the windows of so many days that are still to be asked.
 
     `opens` is None where the platform has nothing more to ask for. What nobody asked for by a window answers for
-    all days.
+    all the days that are watched.
     """
     answer = _Answer(page, found, opens, days)
     if len(answer.slots) > _MOST:
@@ -81,7 +81,11 @@ class _Answer:
     def seen(self) -> Reading:
         found, slots, window = self.found, self.slots, self._shown()
         told = found.total is None or found.total == len(slots)
-        whole = told and len(slots) == len(found.moments) and within(window, slots, self.page.visit.zone)
+        whole = (
+            told
+            and len(slots) == len(found.moments)
+            and within(window if self.page.ask.window else self._covered(None), slots, self.page.visit.zone)
+        )
         reason = f"{len(slots)} of {len(found.moments)} moments read"
         return Reading(Outcome.SLOTS, reason, slots, (window,) if whole else (), self._later(window))
 
@@ -102,8 +106,8 @@ class _Answer:
         return Reading(None, reason, covered=gap, asks=(ask,), fallback=(slot,), next_at=next_at)
 
     def nothing(self) -> Reading:
-        window = self._covered(None) if self.found.final else self._shown()
-        reason = f"nothing from {window.first} {f'to {window.last}' if window.last else 'on'}"
+        window = self._covered(self.page.visit.last_day) if self.found.final else self._shown()
+        reason = f"nothing from {window.first} to {window.last}"
         return Reading(Outcome.NO_SLOTS, reason, covered=(window,), asks=self._later(window))
 
     def _covered(self, last: date | None) -> Covered:
@@ -112,7 +116,7 @@ class _Answer:
     def _shown(self) -> Covered:
         """Return what was asked for, as far as it was shown."""
         window = self.page.ask.window
-        asked = window.last if window else None
+        asked = window.last if window else self.page.visit.last_day
         return self._covered(min(filter(None, (asked, self.found.last)), default=None))
 
     def _later(self, window: Covered) -> tuple[Ask, ...]:

@@ -77,7 +77,7 @@ def _slots(page: Page) -> Reading | None:
     if not free and [] not in values(data, "tranches") and unread:
         return None
     found = Listing(
-        [_slot(page, row) for row in free],
+        [french_moment(row.get("dateLocale"), row.get("minutesDebut"), page.visit.zone) for row in free],
         next_at=french_day(only(data, "premiereDispo")) or (french_day(named[1]) if named else None),
         final=none_left or only(data, "isCurrentMaxWeek") is True or "" in values(data, "premiereDispo"),
     )
@@ -86,11 +86,6 @@ def _slots(page: Page) -> Reading | None:
     reading = replace(listed(alone, found, None, _WEEK), releases_at=_release(data, told, page.visit.zone))
     timed = all(slot.starts_at for slot in reading.slots) or not free
     return reading if timed and (window or (none_left and not free)) else replace(reading, covered=())
-
-
-def _slot(page: Page, row: dict[str, Any]) -> Slot | None:
-    moment = french_moment(row.get("dateLocale"), row.get("minutesDebut"), page.visit.zone)
-    return Slot(ANYWHERE, moment, page.visit.url) if moment else None
 
 
 def _release(data: Any, told: str, zone: ZoneInfo) -> datetime | None:

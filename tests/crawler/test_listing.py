@@ -89,7 +89,7 @@ def test_nothing_at_all_covers_all_days_that_are_watched() -> None:
     reading = read(Listing(final=True))
     assert (reading.outcome, reading.covered, reading.asks) == (
         Outcome.NO_SLOTS,
-        (Covered(PLACE.key, TODAY),),
+        (window(0, 90),),
         (),
     )
 

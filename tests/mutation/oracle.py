@@ -190,7 +190,8 @@ def rdvpref(text: str, page: Page) -> Evidence:
         frozenset(filter(None, (_of_row(row, zone) for row in _ROW.findall(each)))) for each in (shown, text)
     )
     marks_open = 'id="trhId_' in shown and 'name="trhId"' in shown
-    return Evidence(hours, traces, _YEARS, marks_open, False, bool(traces), False, False)  # noqa: FBT003
+    days = frozenset(date(int(y), int(m), int(d)) for d, m, y in re.findall(r"(\d\d)/(\d\d)/(\d{4})", shown))
+    return Evidence(hours | days, traces, _YEARS, marks_open, False, bool(traces), False, False)  # noqa: FBT003
 
 
 def _of_row(row: str, zone: ZoneInfo) -> datetime | None:
