@@ -46,6 +46,7 @@ class Watching:
             last_proven_at=state.last_proven_at,
             last_slot_found_at=self.found.get(desk.id),
             consecutive_errors=state.inconclusive,
+            releases_at=state.releases_at if state.releases_at and state.releases_at > clock() else None,
         )
 
     def public(self, desk: Desk) -> DeskAnswer:

@@ -135,6 +135,7 @@ class BookingSpider(Spider):
             process=process_name(),
             places=result.places,
             refused=bool(result.trouble and result.trouble.refused),
+            releases_at=result.releases_at,
         )
 
     async def _download(self, request: Request) -> Response:

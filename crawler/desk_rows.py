@@ -29,6 +29,7 @@ class State:
     last_check_at: datetime | None = None
     last_outcome: Outcome | None = None
     inconclusive: int = 0
+    releases_at: datetime | None = None
 
     @property
     def rests(self) -> bool:
@@ -83,7 +84,8 @@ def write_intervals(
     session.execute(_INTERVALS, columns)
     rows = session.scalars(sa.select(DeskState).where(DeskState.id.in_(ids)))
     found = {
-        row.id: State(row.last_token, row.last_check_at, row.last_outcome, row.inconclusive) for row in rows
+        row.id: State(row.last_token, row.last_check_at, row.last_outcome, row.inconclusive, row.releases_at)
+        for row in rows
     }
     return {each: found.get(each) or State() for each in ids}
 

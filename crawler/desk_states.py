@@ -37,6 +37,7 @@ UPDATE desks d SET
   visit_requests = CASE WHEN n.proven
     THEN coalesce(d.visit_requests, n.requests) + (n.requests - coalesce(d.visit_requests, n.requests)) / :lately
     ELSE d.visit_requests END,
+  releases_at = CASE WHEN n.proven OR n.releases_at IS NOT NULL THEN n.releases_at ELSE d.releases_at END,
   inconclusive = CASE WHEN n.proven THEN 0 ELSE d.inconclusive + n.counts END,
   achieved_seconds = CASE
     WHEN d.last_check_at IS NULL OR n.started_at <= d.last_check_at THEN d.achieved_seconds
@@ -50,12 +51,13 @@ FROM unnest(CAST(:desk_id AS text[]), CAST(:token AS bigint[]), CAST(:started_at
             CAST(:seen_at AS timestamptz[]), CAST(:outcome AS text[]), CAST(:proven AS boolean[]),
             CAST(:whole AS boolean[]), CAST(:refused AS boolean[]), CAST(:slots AS int[]), CAST(:counts AS int[]),
             CAST(:requests AS float8[]),
+            CAST(:releases_at AS timestamptz[]),
             CAST(:status AS text[]), CAST(:reason AS text[]), CAST(:own AS float8[]))
-  AS n(desk_id, token, started_at, seen_at, outcome, proven, whole, refused, slots, counts, requests, status,
-       reason, own)
+  AS n(desk_id, token, started_at, seen_at, outcome, proven, whole, refused, slots, counts, requests, releases_at,
+       status, reason, own)
 WHERE d.id = n.desk_id AND n.token > d.last_token AND n.seen_at >= :now
   - make_interval(secs => 2 * coalesce(greatest(d.wished_seconds, d.feasible_seconds), n.own))
-RETURNING d.id, d.wished_seconds, d.feasible_seconds, d.inconclusive,
+RETURNING d.id, d.wished_seconds, d.feasible_seconds, d.inconclusive, d.releases_at,
   d.coverage, d.whole_at, (SELECT before.whole_at FROM desks before WHERE before.id = d.id) AS whole_before,
   EXISTS (SELECT FROM slots s WHERE s.desk_id = d.id AND s.gone_at IS NULL) AS has_open,
   (SELECT o.reason FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL) AS outage
@@ -142,6 +144,7 @@ def _columns(result: "Result") -> dict[str, Any]:
             pace.counts(check.outcome, captcha_expected=desk is not None and captcha_expected(desk))
         ),
         "requests": float(check.requests),
+        "releases_at": check.releases_at,
         "status": status and status.value,
         "reason": reason,
         "own": own_interval(desk) if desk else 0,

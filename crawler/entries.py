@@ -115,6 +115,7 @@ def _again(desk: Desk, state: State, interval: float, now: datetime) -> datetime
         interval=interval,
         inconclusive=state.inconclusive,
         lot=pace.luck(desk.id, state.last_token),
+        releases_at=state.releases_at,
     )
 
 

@@ -15,7 +15,7 @@ class CheckItem:
     `milliseconds` run from the first request on, pauses of ours left out; `requests` counts redirects and
     retries too; `reason` is the evidence, `error` the exception behind an inconclusive outcome; `retry_after`
     is in seconds; `process` is host:pid; `places` are the keys of those the visit knew of, asked or not; `refused`:
-    this page answered a plain 403.
+    this page answered a plain 403; `releases_at`: when the page says that more slots will be put on line.
     """
 
     desk_id: str
@@ -33,6 +33,7 @@ class CheckItem:
     process: str
     places: tuple[str, ...] = ()
     refused: bool = False
+    releases_at: datetime | None = None
 
 
 @dataclass(frozen=True)

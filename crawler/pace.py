@@ -94,14 +94,18 @@ def after(
     interval: float,
     inconclusive: int,
     lot: float = 0,
+    releases_at: datetime | None = None,
 ) -> datetime:
     """Return when the desk is due again: never in the past, never before its interval is over.
+
+    Where its page says when more slots will be put on line (`releases_at`), it is due at that instant too.
 
     `lot`, from 0 to 1, is its draw: intervals are longer by up to INTERVAL_JITTER, so that desks that started
     together do not stay together, and no site sees a clock.
     """
     seconds = wait(outcome, interval, inconclusive) * (1 + settings().interval_jitter * lot)
-    return max(started_at + timedelta(seconds=seconds), now)
+    due = max(started_at + timedelta(seconds=seconds), now)
+    return releases_at if releases_at and now < releases_at < due else due
 
 
 def _probe(outcome: Outcome) -> float:

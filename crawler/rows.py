@@ -81,6 +81,7 @@ class _End:
             interval=self.interval,
             inconclusive=counted,
             lot=pace.luck(check.desk_id, self.result.token),
+            releases_at=self.row.releases_at if self.row else None,
         )
 
 

@@ -21,7 +21,8 @@ _PATIENCE = 3
 class Result(NamedTuple):
     """What a check proved. `trouble` is its first inconclusive reading, there also where slots were seen.
 
-    `places` are the keys of all places that the pages led to, asked or left unasked.
+    `places` are the keys of all places that the pages led to, asked or left unasked; `releases_at` is the next moment
+    at which they say that more will be put on line.
     """
 
     outcome: Outcome
@@ -31,6 +32,7 @@ class Result(NamedTuple):
     asked: int
     trouble: Reading | None
     places: tuple[str, ...] = ()
+    releases_at: datetime | None = None
 
 
 class Tally:
@@ -58,6 +60,7 @@ class Tally:
         self._covered: dict[Covered, None] = {}
         self._proofs: list[str] = []
         self._troubles: list[Reading] = []
+        self._releases: list[datetime] = []
         self._push(first)
 
     @property
@@ -83,6 +86,8 @@ class Tally:
         self._covered |= dict.fromkeys(reading.covered)
         self._fallback |= {slot.place.key: slot for slot in reading.fallback}
         self._unsettled |= {slot.place.key for slot in reading.fallback if not reading.asks}
+        if reading.releases_at and reading.releases_at > self._now:
+            self._releases.append(reading.releases_at)
         led_on = sum([self._push(following) for following in reading.asks])
         if reading.outcome is not None and not reading.outcome.conclusive:
             self._fail(ask, reading)
@@ -107,7 +112,8 @@ class Tally:
         slots, covered = self._slots(), tuple(self._covered)
         trouble = self._troubles[0] if self._troubles else None
         outcome, reason = self._verdict(slots, trouble)
-        return Result(outcome, reason, slots, covered, self.asked, trouble, tuple(self._places))
+        release = min(self._releases, default=None)
+        return Result(outcome, reason, slots, covered, self.asked, trouble, tuple(self._places), release)
 
     def _verdict(self, slots: tuple[Slot, ...], trouble: Reading | None) -> tuple[Outcome, str]:
         if slots:

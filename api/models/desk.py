@@ -26,6 +26,7 @@ class DeskState(Base):
     `last_proven_at`: its last conclusive check. `whole_at`: the instant since which all its places were covered once
     at least (crawler/proven.py); `coverage` is what that takes to know, null where one check covers everything.
     `refused_at`: when its page alone was last refused, by a plain 403. `visit_requests`: what a visit lately took.
+    `releases_at`: when its page says that more slots will be put on line.
     """
 
     __tablename__ = "desks"
@@ -49,6 +50,7 @@ class DeskState(Base):
     whole_at: Mapped[datetime | None]
     coverage: Mapped[dict[str, Any] | None]
     visit_requests: Mapped[float | None]
+    releases_at: Mapped[datetime | None]
 
     __table_args__ = (
         sa.CheckConstraint("inconclusive >= 0", name="inconclusive"),

@@ -13,6 +13,7 @@ class DeskAnswer(Answer):
 
     `watchLevel` is what a check can prove; `lastProvenAt` when a check last proved anything;
     `lastSlotFoundAt` is told with a delay, like all that public pages say of slots.
+    `releasesAt` is when the prefecture says that it will put more slots on line.
     """
 
     id: str
@@ -31,6 +32,7 @@ class DeskAnswer(Answer):
     last_proven_at: datetime | None
     last_slot_found_at: datetime | None
     consecutive_errors: int
+    releases_at: datetime | None
 
 
 class PrefectureAnswer(Answer):

@@ -61,3 +61,10 @@ def test_a_desk_without_a_row_was_not_checked_yet() -> None:
     answer = Watching({}, {}).answer(made())
     assert (answer.status, answer.status_reason) == (DeskStatus.PAUSED, "not checked yet")
     assert (answer.wished_interval, answer.last_checked_at, answer.consecutive_errors) == (None, None, 0)
+
+
+def test_a_release_is_told_until_it_has_been() -> None:
+    desk, now = made(), clock()
+    for ahead, told in ((60, now + timedelta(seconds=60)), (-1, None)):
+        state = DeskState(id=desk.id, inconclusive=0, releases_at=now + timedelta(seconds=ahead))
+        assert Watching({desk.id: state}, {}).public(desk).releases_at == told

@@ -147,3 +147,16 @@ def test_probes_of_a_pause_grow_apart_and_the_first_proof_brings_the_interval_ba
     waits = [pace.wait(Outcome.UNREACHABLE, 30, count) for count in range(5, 13)]
     assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
     assert pace.wait(Outcome.NO_SLOTS, 30, 0) == 30
+
+
+@pytest.mark.parametrize(("ahead", "expected"), [(-1, 60), (0, 60), (20, 20), (59.5, 59.5), (3600, 60)])
+def test_a_desk_is_due_at_the_release_that_its_page_names_too(ahead: float, expected: float) -> None:
+    due = pace.after(
+        Outcome.NO_SLOTS,
+        started_at=NOW,
+        now=NOW,
+        interval=60,
+        inconclusive=0,
+        releases_at=NOW + timedelta(seconds=ahead),
+    )
+    assert due == NOW + timedelta(seconds=expected)

@@ -261,6 +261,17 @@ def test_an_emptied_redis_is_filled_again_with_tokens_times_and_rests(
     assert len(tokens) == 1  # a and b share a host, c's rests
 
 
+def test_an_emptied_redis_does_not_forget_when_a_desk_s_page_releases_slots(
+    plan: Planner, client: redis.Redis
+) -> None:
+    plan.look(NOW)
+    release = NOW + timedelta(hours=1)
+    checked("a", NOW, last_token=41, releases_at=release)
+    client.flushdb()
+    plan.look(NOW + timedelta(seconds=5))
+    assert score(client, "a") == release
+
+
 def test_no_desk_is_due_in_an_emptied_redis_before_its_host_rests_again(
     plan: Planner, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

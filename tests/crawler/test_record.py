@@ -552,3 +552,26 @@ def test_a_fault_at_the_end_of_visits_does_not_end_the_writer(
     writer.close(5)
     assert len(rows_of(Check)) == 2
     assert "the event loop is closed" in caplog.text
+
+
+def test_the_next_release_is_kept_until_a_proven_page_names_none_and_the_desk_is_due_then(
+    write: Callable[..., None], redis_server: redis.Redis
+) -> None:
+    release = NOW + timedelta(seconds=17)
+    with due.connect() as client:
+        due.send(client, due.schedule("prefenligne", [entry("evry_91/a", HOST, 0, NOW)]))
+        (claim,) = due.send(client, due.claim("prefenligne", now=NOW, places=1, hold=25)).claims
+        write(check("a", claim.token, releases_at=release))
+        assert client.zscore("due:prefenligne", "evry_91/a") == release.timestamp()
+    assert state().releases_at == release
+    unread = check("a", claim.token + 1, outcome=Outcome.OVERLOADED, covered=())
+    write(unread)
+    assert state().releases_at == release
+    write(check("a", claim.token + 2))
+    assert state().releases_at is None
+
+
+def test_a_page_that_proves_nothing_may_name_a_release(write: Callable[..., None]) -> None:
+    release = NOW + timedelta(days=3)
+    write(check("a", 1, outcome=Outcome.CAPTCHA, covered=(), releases_at=release))
+    assert state().releases_at == release

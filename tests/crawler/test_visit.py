@@ -304,3 +304,16 @@ def test_a_named_date_whose_day_was_answered_for_counts_no_more() -> None:
 def test_a_named_date_that_is_past_is_no_slot() -> None:
     result, _ = run({"0": named(NOW - timedelta(days=1), ask("w1", week=0))})
     assert (result.outcome, result.slots) == (Outcome.UNREADABLE, ())
+
+
+def test_the_next_release_ahead_is_told_whatever_the_pages_prove() -> None:
+    readings = {
+        "0": leads(ask("w1", week=0), ask("w2", week=1), releases_at=NOW - timedelta(hours=1)),
+        "w1": Reading(
+            Outcome.NO_SLOTS, "nothing", covered=(Covered(),), releases_at=SOON + timedelta(days=1)
+        ),
+        "w2": Reading(Outcome.OVERLOADED, "busy", releases_at=SOON),
+    }
+    assert run(readings)[0].releases_at == SOON
+    assert run({"0": readings["w1"]})[0].releases_at == SOON + timedelta(days=1)
+    assert run({"0": leads(releases_at=NOW)})[0].releases_at is None
