@@ -74,7 +74,8 @@ class Choice:
         asked = ", ".join(f"{name}={value}" for name in NAMES[:3] if (value := getattr(self, name)))
         here = prefectures()[self.prefecture].desks if self.prefecture else ()
         there = [
-            f"{each.id} ({', '.join(sorted(each.procedures))}; {system_of(each)}; {each.grade})"
+            f"{each.id} ({', '.join(sorted(each.procedures))}; {system_of(each)}; "
+            f"{each.unwatched_because or each.grade})"
             for each in here
         ]
         known = there or sorted(desks_of(system))
