@@ -10,6 +10,7 @@ from api.models.desk import DeskState, DeskStatus
 from configs.clock import clock
 from configs.prefecture import UnknownPrefecture
 from crawler.commands.desks import UnknownSystem, listing
+from tests.api.world import PREFECTURES
 from tests.crawler.held import scrapy_settings
 
 
@@ -36,9 +37,10 @@ def test_one_prefecture_or_system_can_be_asked_for() -> None:
     assert all(line.startswith("bobigny_93/") and " prefenligne " in line for line in lines)
 
 
-def test_a_prefecture_without_desks_says_why() -> None:
-    said = listing("bourg-en-bresse_01", None)
-    assert said.startswith("no desk: no known page; prefectures with desks: agen_47")
+def test_a_prefecture_without_desks_says_why(settings_env: Callable[..., None]) -> None:
+    settings_env(PREFECTURES_DIR=PREFECTURES)
+    said = listing("cergy_95", None)
+    assert said == "no desk: no known page; prefectures with desks: bobigny_93, melun_77"
 
 
 def test_wrong_names_are_answered_with_those_that_exist() -> None:
