@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import pytest
 import redis
+from click.testing import CliRunner
 from flask import Flask
 from rq import Queue
 
 from api.app import create_app
+from api.grants import grant_command
 from api.models.notification import Notification
 from api.models.user import Contact
 from configs.addresses import digest
@@ -54,7 +56,7 @@ def test_a_person_registers_confirms_is_given_a_plan_and_waits(
     assert client.post(f"/l/verify/{token}").status_code == 200
     wish = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
     assert client.post("/api/alerts", json=wish, headers=headers).status_code == 402
-    granted = open_door.test_cli_runner().invoke(args=["grant", "camille@example.org", "URGENCE_24H"])
+    granted = CliRunner().invoke(grant_command, ["camille@example.org", "URGENCE_24H"])
     assert granted.exit_code == 0, granted.output
     made = client.post("/api/alerts", json=wish, headers=headers)
     assert made.status_code == 201
