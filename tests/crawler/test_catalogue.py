@@ -62,7 +62,7 @@ def test_a_parameter_that_is_missing_is_named_where_its_desk_begins(
 ) -> None:
     edit(two_desks, "platform: ezbooking", "platform: doctolib", settings_env)
     with pytest.raises(
-        CatalogueError, match=r"evry_91\.yaml:13: desk a: parameters\.motives: Field required"
+        CatalogueError, match=r"evry_91\.yaml:11: desk a: parameters\.motives: Field required"
     ):
         check_catalogue()
 
