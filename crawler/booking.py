@@ -20,6 +20,7 @@ from crawler.catalogue import check_catalogue, visit_of
 from crawler.choice import Choice, located
 from crawler.failures import NoPage
 from crawler.fetch import Session
+from crawler.handover import handed
 from crawler.identity import process_name
 from crawler.items import CheckItem, Ended, SlotItem, slot_items
 from crawler.once import each_once
@@ -188,7 +189,10 @@ async def visit(desk: Desk, seen: Visit, tally: Tally, session: Session) -> str 
             error = error or failure.error
             tally.take(ask, failure.reading)
         else:
-            tally.take(ask, interpret(chosen, page))
+            reading = interpret(chosen, page)
+            if reading.frames:
+                chosen, seen, reading = handed(seen, reading.frames)
+            tally.take(ask, reading)
     return error
 
 

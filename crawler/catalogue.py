@@ -15,6 +15,7 @@ from configs.prefecture import desks, prefectures
 from configs.settings import SettingsRefused, settings
 from configs.strict import Strict
 from configs.yamlfile import ConfigFileError, read
+from crawler.handover import Handover
 from crawler.platforms import UnknownPlatform, platform, platforms
 from crawler.reading import Visit
 
@@ -70,17 +71,37 @@ def _parameters(desk: Desk) -> Strict:
 
 def _problems(desk: Desk) -> Iterator[str]:
     try:
-        platform(desk.platform).first(visit_of(desk))
+        visit = visit_of(desk)
+        platform(desk.platform).first(visit)
+        if isinstance(visit.parameters, Handover):
+            yield from _handover_problems(desk, visit.parameters)
     except UnknownPlatform as error:
         yield _line(desk, ("platform",), str(error))
     except ValidationError as error:
-        known = ", ".join(sorted(platform(desk.platform).Parameters.model_fields)) or "none"
-        for each in error.errors(include_url=False):
-            text = f"is no parameter of {desk.platform}; its parameters: {known}"
-            wrong = text if each["type"] == "extra_forbidden" else each["msg"].removeprefix("Value error, ")
-            yield _line(desk, ("parameters", *each["loc"]), wrong)
+        yield from _wrong(desk, desk.platform, error, ("parameters",))
     except ValueError as error:
         yield _line(desk, ("url",), str(error))
+
+
+def _handover_problems(desk: Desk, embedded: Handover) -> Iterator[str]:
+    try:
+        system, own = platform(embedded.platform).SYSTEM, system_of(desk)
+        if system != own:
+            text = f"{embedded.platform} belongs to {system}, not to {own}: its spider checks it"
+            yield _line(desk, ("parameters", "platform"), text)
+        platform(embedded.platform).Parameters.model_validate(embedded.parameters)
+    except UnknownPlatform as error:
+        yield _line(desk, ("parameters", "platform"), str(error))
+    except ValidationError as error:
+        yield from _wrong(desk, embedded.platform, error, ("parameters", "parameters"))
+
+
+def _wrong(desk: Desk, name: str, error: ValidationError, key: tuple[str, ...]) -> Iterator[str]:
+    known = ", ".join(sorted(platform(name).Parameters.model_fields)) or "none"
+    for each in error.errors(include_url=False):
+        text = f"is no parameter of {name}; its parameters: {known}"
+        wrong = text if each["type"] == "extra_forbidden" else each["msg"].removeprefix("Value error, ")
+        yield _line(desk, (*key, *each["loc"]), wrong)
 
 
 def _line(desk: Desk, key: tuple[int | str, ...], text: str) -> str:

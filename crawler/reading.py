@@ -180,8 +180,11 @@ class Reading:
     releases_at: datetime | None = None
     retry_after: float | None = None  # seconds
     refused: bool = False  # a plain 403, which may mean this page alone
+    frames: tuple[str, ...] = ()  # addresses that the page embeds: another platform may go on there
 
     @property
     def silent(self) -> bool:
         """Whether it says nothing at all: the page was understood by no rule."""
-        return self.outcome is None and not (self.slots or self.covered or self.asks or self.next_at)
+        return self.outcome is None and not (
+            self.slots or self.covered or self.asks or self.next_at or self.frames
+        )

@@ -114,7 +114,7 @@ def describe(reading: Reading, zone: ZoneInfo) -> dict[str, Any]:
         "slots": [_slot(slot, zone) for slot in reading.slots],
         "covered": [_covered(covered) for covered in reading.covered],
         "reason": reading.reason,
-        "next": [*named, *map(_ask, reading.asks)] or None,
+        "next": [*named, *map(_ask, reading.asks), *({"embeds": each} for each in reading.frames)] or None,
     } | ({"releases_at": _moment(reading.releases_at, zone)} if reading.releases_at else {})
 
 

@@ -61,8 +61,10 @@ def test_a_parameter_that_is_missing_is_named_where_its_desk_begins(
     two_desks: Path, settings_env: Callable[..., None]
 ) -> None:
     edit(two_desks, "platform: ezbooking", "platform: doctolib", settings_env)
+    text = next(two_desks.glob("*.yaml")).read_text()
+    line = text[: text.index("slug: a")].count("\n") + 1
     with pytest.raises(
-        CatalogueError, match=r"evry_91\.yaml:11: desk a: parameters\.motives: Field required"
+        CatalogueError, match=rf"evry_91\.yaml:{line}: desk a: parameters\.motives: Field required"
     ):
         check_catalogue()
 
@@ -99,3 +101,23 @@ def test_today_is_the_desks_own_date(frozen: Any, zone: str, today: str) -> None
     assert visit.today.isoformat() == today
     assert (visit.last_day - visit.today).days == 30
     assert visit.parameters.plannings == ("7",)
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("{platform: doctolob}", r"parameters\.platform: no platform 'doctolob'"),
+        ("{platform: ezbooking}", r"parameters\.platform: ezbooking belongs to prefenligne, not to doctolib"),
+        ("{platform: doctolib}", r"parameters\.parameters\.motives: Field required"),
+        (
+            "{platform: keldoc, parameters: {clinics: 1}}",
+            r"parameters\.parameters\.clinics: is no parameter of keldoc",
+        ),
+    ],
+)
+def test_a_widgets_parameters_are_checked_by_the_platform_that_it_names(
+    two_desks: Path, settings_env: Callable[..., None], named: str, said: str
+) -> None:
+    edit(two_desks, "platform: ezbooking", f"platform: widget\n    parameters: {named}", settings_env)
+    with pytest.raises(CatalogueError, match=rf"evry_91\.yaml:\d+: desk a: {said}"):
+        check_catalogue()

@@ -212,6 +212,7 @@ _STARTS = {
     "mesoigner": r'"slot_beginning": *"([^"]+)"',
     "ordoclic": r'"(?:timeStart|nextAvailableSlotDate)": *"([^"]+)"',
     "valwin": r'"start": *"([^"]+)"',
+    "widget": r"(?!)",  # its page proves nothing by itself
 }
 _FREE_HOUR = re.compile(r'"time": *"(\d\d:\d\d)"[^{}]*"places_dispo": *[1-9]')
 

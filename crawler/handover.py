@@ -1,0 +1,51 @@
+"""Where one platform's page embeds another's: the rest of the visit belongs to the embedded one.
+
+Platforms do not know each other. The page's reader names what it embeds, the desk's YAML which platform that is.
+"""
+
+from dataclasses import replace
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from configs.desk import is_stand_in
+from configs.hosts import host_of
+from configs.strict import Strict
+from crawler.platforms import Platform, platform
+from crawler.reading import Outcome, Reading, Visit
+
+
+class Handover(Strict):
+    """The parameters of a desk whose page embeds another platform's: that one's name and its own parameters."""
+
+    platform: str
+    parameters: Annotated[dict[str, Any], Field(default_factory=dict)]
+
+
+def handed(visit: Visit, frames: tuple[str, ...]) -> tuple[Platform, Visit, Reading]:
+    """Return who goes on with a visit, what it may know, and its first request or why there is none.
+
+    It is the first frame on the platform's own site whose address the platform understands. A stand-in's page may
+    embed stand-ins.
+    """
+    named = visit.parameters
+    embedded = platform(named.platform)
+    parameters = embedded.Parameters.model_validate(named.parameters)
+    for frame in frames:
+        inner = replace(visit, url=frame, parameters=parameters)
+        try:
+            if _is_at_home(embedded, frame, visit):
+                return embedded, inner, Reading(reason=f"embeds {frame}", asks=(embedded.first(inner),))
+        except ValueError:  # no address of this platform, or none at all
+            continue
+    shown = ", ".join(frame[:100] for frame in frames[:5])
+    return embedded, visit, Reading(Outcome.UNREADABLE, f"embeds no page of {named.platform}: {shown}")
+
+
+def _is_at_home(embedded: Platform, frame: str, visit: Visit) -> bool:
+    home = (urlsplit(embedded.EXAMPLE).hostname or "").removeprefix("www.")
+    parts = urlsplit(frame)
+    if is_stand_in(host_of(visit.url)) and is_stand_in(host_of(frame)):
+        return True
+    return parts.scheme == "https" and f".{parts.hostname}".endswith(f".{home}")

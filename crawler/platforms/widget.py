@@ -1,0 +1,40 @@
+"""A page of anybody's that embeds a calendar of this family, in a frame or by a script: the calendar is asked.
+
+The page itself proves nothing but where the calendar is.
+"""
+
+import re
+from contextlib import suppress
+
+from crawler.handover import Handover
+from crawler.reading import Ask, Page, Reading, Visit
+
+SYSTEM = "doctolib"
+COST = 3  # this page, and the cheapest visit of what it embeds
+EXAMPLE = "https://www.prefecture.invalid/rendez-vous"
+EXAMPLE_PARAMETERS = {"platform": "doctolib", "parameters": {"motives": [1]}}
+Parameters = Handover
+
+_SOURCES = "//iframe/@src | //iframe/@data-src | //script/@src"
+_ADDRESS = re.compile(r"https?://[^\s\"'<>\\]+")
+_ERROR = 400
+_MOST = 100
+
+
+def first(visit: Visit) -> Ask:
+    """Ask for the page."""
+    return Ask(visit.url, "page")
+
+
+def read(page: Page) -> Reading:
+    """Name what it embeds: the frames' and scripts' addresses, then those written inside scripts."""
+    if page.status >= _ERROR:
+        return Reading()
+    sources = [str(source) for source in page.root.xpath(_SOURCES)]
+    scripts = (str(text).replace("\\/", "/") for text in page.root.xpath("//script[not(@src)]/text()"))
+    found = dict.fromkeys(sources + [address for text in scripts for address in _ADDRESS.findall(text)])
+    frames = []
+    for source in list(found)[:_MOST]:
+        with suppress(ValueError):  # http://[ is no address
+            frames.append(page.link(source))
+    return Reading(reason=f"embeds {len(frames)} addresses", frames=tuple(frames))
