@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
+from api.models.desk import DeskState
 from configs.desk import Desk, WatchLevel
 from configs.prefecture import desks
-from configs.releases import Window
 from configs.settings import settings
 
 _AT_ONCE = 200  # people in one look, which holds a lock; the rest is told by the next ones
@@ -32,21 +32,30 @@ ORDER BY a.user_id LIMIT :most
 def tell(rows: Session, now: datetime) -> list[UUID]:
     """Remind people of publications that begin within RELEASE_NOTICE_SECONDS, once each; return what to deliver."""
     written: list[UUID] = []
-    for desk, window in _soon(now):
-        begins = window.begins.isoformat()
-        params = {"desk": desk.id, "begins": begins, "ends": window.ends.isoformat()}
+    for desk, begins_at, ends_at in _soon(rows, now):
+        begins = begins_at.isoformat()
+        params = {"desk": desk.id, "begins": begins, "ends": ends_at and ends_at.isoformat()}
         for user_id in _waiting(rows, desk, begins):
             key = f"release_soon:{desk.id}:{begins}:{user_id}"
             written += notifier.tell(rows, user_id, "release_soon", params, key)
     return written
 
 
-def _soon(now: datetime) -> Iterator[tuple[Desk, Window]]:
-    notice = timedelta(seconds=settings().release_notice_seconds)
-    for desk in desks().values():
-        hidden = desk.releases and desk.schedulable and desk.watch is WatchLevel.PRESENCE
-        if hidden and (found := desk.release(now)) and now <= found.begins <= now + notice:
-            yield desk, found
+def _soon(rows: Session, now: datetime) -> Iterator[tuple[Desk, datetime, datetime | None]]:
+    """Yield desks with the publication that is near: as their file tells, or, without an end, as their page does."""
+    last = now + timedelta(seconds=settings().release_notice_seconds)
+    for desk in filter(_hidden, desks().values()):
+        if desk.releases and (found := desk.release(now)) and now <= found.begins <= last:
+            yield desk, found.begins, found.ends
+    said = sa.select(DeskState.id, DeskState.releases_at).where(DeskState.releases_at.between(now, last))
+    for desk_id, releases_at in rows.execute(said):
+        page = desks().get(desk_id)
+        if page and releases_at and _hidden(page):
+            yield page, releases_at, None
+
+
+def _hidden(desk: Desk) -> bool:
+    return desk.schedulable and desk.watch is WatchLevel.PRESENCE
 
 
 def _waiting(rows: Session, desk: Desk, begins: str) -> list[UUID]:

@@ -1,6 +1,7 @@
 """To whoever waits for a desk whose slots we cannot see: they are published soon, as a source tells."""
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time
 from sqlalchemy.orm import Session
@@ -22,15 +23,17 @@ def look(_session: Session, row: Claimed, contact: Contact, now: datetime) -> Fa
     desk = desks().get(row.params["desk"])
     if desk is None or not desk.schedulable:
         return Held(State.SKIPPED, "the desk is not watched any more")
-    begins, ends = (
-        datetime.fromisoformat(row.params[each]).astimezone(desk.zone) for each in ("begins", "ends")
-    )
-    if ends <= now:
+    begins, ends = (_local(row.params[each], desk.zone) for each in ("begins", "ends"))
+    if begins is None or (ends or begins) <= now:
         return Held(State.EXPIRED, "published already")
     (spot,) = spots([desk.id])
     words = {
         "day": format_date(begins, "EEEE d MMMM", locale=row.language),
         "begins": format_time(begins, "short", locale=row.language),
-        "ends": format_time(ends, "short", locale=row.language),
+        "ends": ends and format_time(ends, "short", locale=row.language),
     }
     return refused(contact) or Facts({"spot": spot, **words}, desk.url)
+
+
+def _local(instant: str | None, zone: ZoneInfo) -> datetime | None:
+    return datetime.fromisoformat(instant).astimezone(zone) if instant else None

@@ -128,3 +128,15 @@ def test_who_waits_elsewhere_or_no_more_is_not_reminded(told_of: Callable[..., N
         )
         rows.execute(sa.update(Alert).where(Alert.id == paused).values(enabled=False))
     assert reminded(BEGINS - MINUTE) == []
+
+
+def test_a_moment_that_the_page_itself_names_is_reminded_of_too(told_of: Callable[..., None]) -> None:
+    told_of("    watch: presence\n")
+    keeps({"desk_id": "evry_91/a"})
+    at = BEGINS - timedelta(hours=2)
+    with session() as rows:
+        rows.add(DeskState(id="evry_91/a", releases_at=at))
+    assert reminded(at - 31 * MINUTE) == []
+    (row,) = reminded(at - 30 * MINUTE)
+    assert row.params == {"desk": "evry_91/a", "begins": at.isoformat(), "ends": None}
+    assert reminded(at - 29 * MINUTE) == []

@@ -201,8 +201,8 @@ def test_whose_alert_waits_already_or_is_over_is_not_told(values: dict[str, Any]
     assert look(write(who, "desk_watchable", alert=kept(who, **values))) == Held(State.SKIPPED, why)
 
 
-def release(ends: datetime) -> dict[str, str]:
-    return {"desk": MARTINIQUE, "begins": SINCE.isoformat(), "ends": ends.isoformat()}
+def release(ends: datetime | None, begins: datetime = SINCE) -> dict[str, str | None]:
+    return {"desk": MARTINIQUE, "begins": begins.isoformat(), "ends": ends.isoformat() if ends else None}
 
 
 def test_a_publication_is_announced_in_the_desks_own_time() -> None:
@@ -213,5 +213,16 @@ def test_a_publication_is_announced_in_the_desks_own_time() -> None:
         assert "dimanche 1 mars entre 05:00 et 08:00, heure locale" in text
 
 
-def test_a_publication_that_is_over_is_not_announced() -> None:
-    assert look(write(person(), "release_soon", **release(SINCE))) == Held(State.EXPIRED, "published already")
+def test_a_publication_whose_end_nobody_knows_is_announced_by_its_beginning() -> None:
+    mail = said(write(person(), "release_soon", **release(None, SINCE + timedelta(minutes=20))))
+    assert "dimanche 1 mars à partir de 05:20, heure locale" in mail.text
+
+
+@pytest.mark.parametrize("ends", [SINCE, None])
+def test_a_publication_that_is_over_is_not_announced(ends: datetime | None) -> None:
+    assert look(write(person(), "release_soon", **release(ends))) == Held(State.EXPIRED, "published already")
+
+
+def test_a_publication_of_a_desk_that_left_the_files_is_not_announced() -> None:
+    row = write(person(), "release_soon", **release(None) | {"desk": "evry_91/gone"})
+    assert look(row) == Held(State.SKIPPED, "the desk is not watched any more")
