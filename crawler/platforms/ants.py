@@ -3,15 +3,19 @@
 A socket's answer ends by counting the editors that failed; the plain list does not, so that its silence is doubtful.
 """
 
+import re
 from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from configs.hosts import is_loopback
 from configs.strict import Strict
-from crawler.answers import ACCEPT, Answer, Link, OrNone, Wall, parsed
+from crawler.answers import ACCEPT, Answer, Link, OrNone, parsed
 from crawler.calendars import instant_of
 from crawler.frames import cut_off, frames_of
 from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
@@ -25,6 +29,7 @@ EXAMPLE_PARAMETERS = {"positions": [{"longitude": 2.3522, "latitude": 48.8566}],
 _HOST = "rendezvouspasseport.ants.gouv.fr"
 _TOKEN = {"X-HUB-RDV-AUTH-TOKEN": "ants_token"}
 _LIST, _SOCKET, _END = "/api/SlotsFromPosition", "/api/SlotsFromPositionStreaming", "end_of_search"
+_HOUR = re.compile(r"(20\d\d-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(?:Z|\+00:00)?")
 _RADII = (0.99, 5, 10, 15, 20, 25, 30)
 
 
@@ -65,13 +70,11 @@ class Parameters(Strict):
         return self
 
 
-# Three spellings, one meaning: the `Z` is false, the hour is the one on the town hall's wall.
-_Hour = Annotated[Wall, BeforeValidator(lambda text: str(text).removesuffix("Z").removesuffix("+00:00"))]
 _Name = Annotated[str, Field(max_length=300)]
 
 
 class _Slot(Answer):
-    datetime: _Hour
+    datetime: Annotated[str, Field(max_length=40)]
     callback_url: OrNone[Link] = None
 
 
@@ -193,9 +196,20 @@ def _listed(
 def _slots(hall: _Hall, page: Page) -> list[Slot | None]:
     """Return a town hall's slots, None for each that cannot be read. One without any has no business in a list."""
     place = Place(str(hall.id), f"{hall.name}, {hall.city_name}")
-    hours = [(each, instant_of(each.datetime, page.visit.zone)) for each in hall.available_slots if each]
+    hours = [(each, _instant(each.datetime, page.visit.zone)) for each in hall.available_slots if each]
     found = [Slot(place, hour, each.callback_url) if hour else None for each, hour in hours]
-    return found + [None] * (hall.available_slots.count(None) or not found)
+    unread = len(hall.available_slots) - len(hours)
+    return found + [None] * (unread or not found)
+
+
+@lru_cache(maxsize=20_000)  # town halls have the same hours, and most of them again at the next check
+def _instant(text: str, zone: ZoneInfo) -> datetime | None:
+    """Return an hour in UTC. Three spellings, one meaning: the `Z` is false, the hour is on the town hall's wall."""
+    wall = _HOUR.fullmatch(text)
+    try:
+        return instant_of(datetime.fromisoformat(wall[1]), zone) if wall else None
+    except ValueError:  # 31 February
+        return None
 
 
 def _refused(page: Page) -> Reading:

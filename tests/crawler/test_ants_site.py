@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from configs.outcome import Outcome
+from crawler.allowance import Allowance
 from crawler.items import CheckItem
 from tests.crawler.held import Held, make_desk
 
@@ -164,3 +165,20 @@ def test_a_site_that_gets_well_is_proven_again(
     sandbox.mode("ants", "hang_forever", count=1)
     outcomes = [check(held, sandbox, SOCKET).outcome for _ in range(2)]
     assert outcomes == [Outcome.UNREACHABLE, Outcome.NO_SLOTS]
+
+
+@BOTH
+def test_the_real_address_is_answered_by_its_stand_in(
+    held: Held, sandbox: "Running", by: dict[str, Any], settings_env: Callable[..., None]
+) -> None:
+    stand_in = sandbox.site("ants").removeprefix("http://")
+    settings_env(SANDBOX_HOSTS=f"api.rendezvouspasseport.ants.gouv.fr={stand_in}")
+    sandbox.open_slots("ants", ESSONNE, count=1)
+    desk = make_desk("https://rendezvouspasseport.ants.gouv.fr/", platform="ants", parameters=by)
+    assert held.check(desk).outcome is Outcome.SLOTS
+
+
+def test_a_visit_that_may_ask_nothing_more_opens_no_socket(held: Held, sandbox: "Running") -> None:
+    desk = make_desk(f"{sandbox.site('ants')}/", platform="ants", parameters=SOCKET)
+    item = held.check(desk, allowance=Allowance(0))
+    assert (item.outcome, item.requests, sandbox.requests("ants")) == (Outcome.OVERLOADED, 0, [])
