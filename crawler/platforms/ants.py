@@ -3,7 +3,6 @@
 A socket's answer ends by counting the editors that failed; the plain list does not, so that its silence is doubtful.
 """
 
-import re
 from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
@@ -15,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from configs.hosts import is_loopback
 from configs.strict import Strict
-from crawler.answers import ACCEPT, Answer, Link, OrNone, parsed
+from crawler.answers import ACCEPT, Answer, Link, OrNone, parsed, wall_of
 from crawler.calendars import instant_of
 from crawler.frames import cut_off, frames_of
 from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
@@ -29,7 +28,6 @@ EXAMPLE_PARAMETERS = {"positions": [{"longitude": 2.3522, "latitude": 48.8566}],
 _HOST = "rendezvouspasseport.ants.gouv.fr"
 _TOKEN = {"X-HUB-RDV-AUTH-TOKEN": "ants_token"}
 _LIST, _SOCKET, _END = "/api/SlotsFromPosition", "/api/SlotsFromPositionStreaming", "end_of_search"
-_HOUR = re.compile(r"(20\d\d-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(?:Z|\+00:00)?")
 _RADII = (0.99, 5, 10, 15, 20, 25, 30)
 
 
@@ -205,10 +203,9 @@ def _slots(hall: _Hall, page: Page) -> list[Slot | None]:
 @lru_cache(maxsize=20_000)  # town halls have the same hours, and most of them again at the next check
 def _instant(text: str, zone: ZoneInfo) -> datetime | None:
     """Return an hour in UTC. Three spellings, one meaning: the `Z` is false, the hour is on the town hall's wall."""
-    wall = _HOUR.fullmatch(text)
     try:
-        return instant_of(datetime.fromisoformat(wall[1]), zone) if wall else None
-    except ValueError:  # 31 February
+        return instant_of(wall_of(text.removesuffix("Z").removesuffix("+00:00")), zone)
+    except ValueError:
         return None
 
 
