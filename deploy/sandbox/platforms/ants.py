@@ -21,6 +21,7 @@ from deploy.sandbox.clock import PARIS, now
 from deploy.sandbox.modes import MODE, Mode
 from deploy.sandbox.platform import Platform
 from deploy.sandbox.sites.pages import html
+from deploy.sandbox.sites.windows import as_json
 from deploy.sandbox.stand_ins import Form, Planning, StandIn
 
 if TYPE_CHECKING:
@@ -81,13 +82,13 @@ class _Search:
         if refused := self._refused(request):
             return refused
         if self._too_often():
-            return _json({"error": f"Rate limit exceeded: {_A_MINUTE} per 1 minute"}, 429)
+            return as_json({"error": f"Rate limit exceeded: {_A_MINUTE} per 1 minute"}, 429)
         criteria: Criteria = dict(request.query)
         if problem := _invalid(criteria, ("longitude", "latitude")):
-            return _json({"detail": problem}, 422)
+            return as_json({"detail": problem}, 422)
         if float(criteria.get("radius_km", 0)) not in _RADII:
-            return _json({"detail": "radius_km value not allowed"}, 403)
-        return _json([hall for frame in self._frames(criteria, request) for hall in frame])
+            return as_json({"detail": "radius_km value not allowed"}, 403)
+        return as_json([hall for frame in self._frames(criteria, request) for hall in frame])
 
     async def streamed(self, request: web.Request) -> web.StreamResponse:
         """Answer a socket: a frame for each editor, then how many there were and how many failed."""
@@ -115,7 +116,7 @@ class _Search:
 
     def _refused(self, request: web.Request) -> web.Response | None:
         wrong = not request.headers.get(_HEADER) or request[MODE].name == "wrong_token"
-        return _json({"detail": f"{_HEADER} header invalid"}, 401) if wrong else None
+        return as_json({"detail": f"{_HEADER} header invalid"}, 401) if wrong else None
 
     def _too_often(self) -> bool:
         moment = now().timestamp()
@@ -201,10 +202,6 @@ def _hall(area: _Area, planning: Planning, hours: Iterable[datetime], root: str)
             for hour in hours
         ],
     }
-
-
-def _json(body: object, status: int = 200) -> web.Response:
-    return web.json_response(body, status=status, dumps=lambda value: json.dumps(value, ensure_ascii=False))
 
 
 def _add_routes(app: web.Application, site: Site) -> None:

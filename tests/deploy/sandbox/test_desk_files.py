@@ -11,6 +11,7 @@ from configs.prefecture import Desk, Grade, Prefecture, load_prefectures
 from deploy.local.environment import sandbox_variables
 from deploy.local.ports import Ports
 from deploy.sandbox.addresses import SITES_PORT, department_host, platform_host, url
+from deploy.sandbox.platforms import platforms
 from deploy.sandbox.platforms.ezbooking.departments import DEPARTMENTS
 
 FOLDER = Path(deploy.sandbox.__file__).parent / "prefectures"
@@ -52,6 +53,18 @@ def test_the_search_of_ants_is_watched_by_socket_and_by_list(prefectures: dict[s
     assert {desk.url for desk in here} == {f"{url(platform_host('ants', 1), SITES_PORT)}/"}
     assert {desk.parameters.get("streaming", True) for desk in here} == {True, False}
     assert all({"CARTE_IDENTITE", "PASSEPORT"} == desk.procedures for desk in here)
+
+
+@pytest.mark.parametrize("platform", ["doctolib", "keldoc", "maiia", "widget"])
+def test_each_calendar_of_doctolibs_kind_has_its_desk(
+    prefectures: dict[str, Prefecture], platform: str
+) -> None:
+    pages = {
+        f"{url(site.host, SITES_PORT)}{platforms()[platform].page(form)}"
+        for site in platforms()[platform].sites
+        for form in site.forms
+    }
+    assert {desk.url for desk in desks(prefectures, platform)} <= pages
 
 
 def test_all_desks_are_watched_and_stand_on_loopback(prefectures: dict[str, Prefecture]) -> None:

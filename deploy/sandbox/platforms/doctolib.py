@@ -1,0 +1,136 @@
+"""Doctolib: the booking file of a place, and its availabilities by windows of days.
+
+Written from recorded answers as others describe them: their shape, none of their content.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final
+
+from deploy.sandbox.addresses import platform_host
+from deploy.sandbox.modes import MODE
+from deploy.sandbox.platform import Platform
+from deploy.sandbox.sites.windows import (
+    as_json,
+    days_from,
+    desk_page,
+    form_in,
+    form_of,
+    missing,
+    moments,
+    with_offset,
+)
+from deploy.sandbox.stand_ins import Form, Planning, StandIn
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from aiohttp import web
+
+    from deploy.sandbox.sites.site import Site
+
+_AGENDAS: Final = "/booking/{name}.json"
+_WINDOW: Final = "/availabilities.json"
+_LONGEST: Final = 15  # days of one answer
+
+
+class _Calendar:
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        """Show the page that a person opens."""
+        return desk_page(self._site, request)
+
+    async def booking(self, request: web.Request) -> web.StreamResponse:
+        """Answer with the place's agendas; its motive and its practice have the form's number."""
+        form = form_of(self._site, request)
+        if form is None:
+            return missing()
+        closed = request[MODE].name
+        agendas = [
+            {
+                "id": planning.number,
+                "booking_disabled": closed == "booking_disabled",
+                "booking_temporary_disabled": closed == "booking_paused",
+                "practice_id": form.number,
+                "visit_motive_ids_by_practice_id": {str(form.number): [form.number]},
+            }
+            for planning in reversed(form.plannings)  # an order of its own, which requests must keep
+        ]
+        address = f"{self._site.about.town}, {form.title}"
+        places = [{"id": f"practice-{form.number}", "practice_ids": [form.number], "full_address": address}]
+        motives = [{"id": form.number, "name": form.title}]
+        return as_json({"data": {"visit_motives": motives, "agendas": agendas, "places": places}})
+
+    async def window(self, request: web.Request) -> web.StreamResponse:
+        """Answer with the days asked for and, where they are all taken, when the next hour is free."""
+        asked, form = request.query, form_of(self._site, request)
+        if form is None:
+            return missing()
+        agendas = [str(planning.number) for planning in reversed(form.plannings)]
+        if asked.get("agenda_ids", "").split("-") != agendas or asked.get("practice_ids") != str(form.number):
+            return as_json({"error": "bad request"}, 400)
+        self._site.counters.calendars += 1
+        days = days_from(date.fromisoformat(asked["start_date"]), min(int(asked["limit"]), _LONGEST))
+        free = moments(self._site, form.plannings)
+        here = [moment for moment in free if moment.date() in days]
+        answer: dict[str, Any] = {
+            "availabilities": [
+                {
+                    "date": f"{day}",
+                    "slots": [self._slot(request, each) for each in here if each.date() == day],
+                }
+                for day in days
+            ],
+            "total": len(here),
+        }
+        if not here and (later := [moment for moment in free if moment.date() > days[-1]]):
+            answer["next_slot"] = with_offset(later[0])
+        return as_json(answer)
+
+    @staticmethod
+    def _slot(request: web.Request, moment: datetime) -> object:
+        if request[MODE].name != "slots_as_objects":
+            return with_offset(moment)
+        second = {"start_date": with_offset(moment.replace(year=moment.year + 1))}
+        return {"start_date": with_offset(moment), "steps": [{"start_date": with_offset(moment)}, second]}
+
+
+def _add_routes(app: web.Application, site: Site) -> None:
+    calendar = _Calendar(site)
+    app.router.add_get(_AGENDAS, calendar.booking)
+    app.router.add_get(_WINDOW, calendar.window)
+    app.router.add_get("/{path:.*}", calendar.page)
+
+
+PLATFORM: Final = Platform(
+    sites=(
+        StandIn(
+            "doctolib",
+            "Agenda en ligne",
+            "dans le Nord",
+            "Lille",
+            platform_host("doctolib", 1),
+            (
+                Form(
+                    994001,
+                    "Remise de titre",
+                    (Planning(9940011, "Guichet A"), Planning(9940012, "Guichet B")),
+                ),
+                Form(994002, "Duplicata", (Planning(9940021, "Guichet C"),)),
+            ),
+        ),
+    ),
+    add_routes=_add_routes,
+    page=lambda form: f"/prefecture/lille/guichet-{form.number}",
+    form_asked=form_in,
+    is_calendar=lambda request: request.path == _WINDOW,
+    modes={"booking_disabled": {}, "booking_paused": {}, "slots_as_objects": {}},
+    mode_names={
+        "booking_disabled": "Réservation fermée",
+        "booking_paused": "Réservation suspendue",
+        "slots_as_objects": "Créneaux en deux étapes",
+    },
+)

@@ -1,0 +1,102 @@
+"""Keldoc: the agendas of a motive, and its timetable, which may be a date alone or a phone number.
+
+Written from recorded answers as others describe them: their shape, none of their content.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+from deploy.sandbox.addresses import platform_host
+from deploy.sandbox.modes import MODE
+from deploy.sandbox.platform import Platform
+from deploy.sandbox.sites.windows import as_json, desk_page, form_in, form_of, missing, moments, with_offset
+from deploy.sandbox.stand_ins import Form, Planning, StandIn
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from deploy.sandbox.sites.site import Site
+
+_MOTIVES: Final = (
+    "/api/patients/v2/clinics/{clinic}/specialties/{specialty}/cabinets/{cabinet}/motive_categories"
+)
+_TIMETABLE: Final = "/api/patients/v2/timetables/{motive}"
+
+
+class _Calendar:
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        """Show the page that a person opens."""
+        return desk_page(self._site, request)
+
+    async def motives(self, request: web.Request) -> web.StreamResponse:
+        """Answer with the motives of a cabinet, which has the form's number as its motive has."""
+        form = form_of(self._site, request)
+        if form is None:
+            return missing()
+        agendas = [{"id": planning.number, "name": planning.label} for planning in form.plannings]
+        motive = {"id": form.number, "name": form.title, "agendas": agendas}
+        return as_json([{"motive_category_id": 1, "name": "Titres", "motives": [motive]}])
+
+    async def timetable(self, request: web.Request) -> web.StreamResponse:
+        """Answer with the hours between two days; where there are none, with the next date."""
+        form = form_of(self._site, request)
+        if form is None:
+            return missing()
+        self._site.counters.calendars += 1
+        if request[MODE].name == "phone_only":
+            return as_json(
+                {
+                    "text": "Uniquement par téléphone :",
+                    "num": "01 00 00 00 00",
+                    "phone_number": "+33100000000",
+                }
+            )
+        first, last = (date.fromisoformat(request.query[end]) for end in ("from", "to"))
+        asked = request.query.getall("agenda_ids[]", [])
+        free = moments(self._site, [each for each in form.plannings if str(each.number) in asked])
+        here = [moment for moment in free if first <= moment.date() <= last]
+        later = [moment for moment in free if moment.date() >= first]
+        if later and (not here or request[MODE].name == "dates_only"):
+            return as_json({"text": f"Prochain RDV le {later[0]:%d/%m/%Y}", "date": with_offset(later[0])})
+        days: dict[str, list[object]] = {}
+        for moment in here:
+            days.setdefault(f"{moment.date()}", []).append({"start_time": with_offset(moment)})
+        return as_json({"availabilities": days})
+
+
+def _add_routes(app: web.Application, site: Site) -> None:
+    calendar = _Calendar(site)
+    app.router.add_get(_MOTIVES, calendar.motives)
+    app.router.add_get(_TIMETABLE, calendar.timetable)
+    app.router.add_get("/{path:.*}", calendar.page)
+
+
+PLATFORM: Final = Platform(
+    sites=(
+        StandIn(
+            "keldoc",
+            "Calendrier en ligne",
+            "dans le Bas-Rhin",
+            "Strasbourg",
+            platform_host("doctolib", 2),
+            (
+                Form(
+                    994003,
+                    "Remise de titre",
+                    (Planning(9940031, "Guichet A"), Planning(9940032, "Guichet B")),
+                ),
+            ),
+        ),
+    ),
+    add_routes=_add_routes,
+    page=lambda form: f"/prefecture/strasbourg-67000/guichet-{form.number}",
+    form_asked=form_in,
+    is_calendar=lambda request: "/timetables/" in request.path,
+    modes={"phone_only": {}, "dates_only": {}},
+    mode_names={"phone_only": "Par téléphone seulement", "dates_only": "Prochaine date seulement"},
+)

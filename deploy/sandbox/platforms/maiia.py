@@ -1,0 +1,95 @@
+"""Maiia: the closest availability as a hint, and the availabilities between two instants, both in UTC.
+
+Written from recorded answers as others describe them: their shape, none of their content.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from deploy.sandbox.addresses import platform_host
+from deploy.sandbox.clock import as_utc
+from deploy.sandbox.modes import MODE
+from deploy.sandbox.platform import Platform
+from deploy.sandbox.sites.windows import as_json, desk_page, form_in, form_of, missing, moments
+from deploy.sandbox.stand_ins import Form, Planning, StandIn
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from deploy.sandbox.sites.site import Site
+
+_CLOSEST: Final = "/api/pat-public/availability-closests"
+_BETWEEN: Final = "/api/pat-public/availabilities"
+
+
+class _Calendar:
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        """Show the page that a person opens."""
+        return desk_page(self._site, request)
+
+    async def closest(self, request: web.Request) -> web.StreamResponse:
+        """Answer with the first open hour from an instant on; a center has the form's number."""
+        form = form_of(self._site, request)
+        if form is None:
+            return missing()
+        free = [each for each in moments(self._site, form.plannings) if each >= _instant(request, "from")]
+        if not free:
+            return as_json({"availabilityCount": 0})
+        first = as_utc(free[0])
+        closest = {"startDateTime": first, "centerId": f"{form.number}"}
+        return as_json(
+            {
+                "availabilityCount": 1,
+                "closestPhysicalAvailability": closest,
+                "firstPhysicalStartDateTime": first,
+            }
+        )
+
+    async def between(self, request: web.Request) -> web.StreamResponse:
+        """Answer with the open hours between two instants; in the mode `hint_only`, with none of them."""
+        form = form_of(self._site, request)
+        if form is None:
+            return missing()
+        self._site.counters.calendars += 1
+        begin, end = _instant(request, "from"), _instant(request, "to")
+        free = [each for each in moments(self._site, form.plannings) if begin <= each < end]
+        items = (
+            [] if request[MODE].name == "hint_only" else [{"startDateTime": as_utc(each)} for each in free]
+        )
+        return as_json({"items": items[: int(request.query["limit"])], "total": len(items)})
+
+
+def _instant(request: web.Request, end: str) -> datetime:
+    return datetime.fromisoformat(request.query[end])
+
+
+def _add_routes(app: web.Application, site: Site) -> None:
+    calendar = _Calendar(site)
+    app.router.add_get(_CLOSEST, calendar.closest)
+    app.router.add_get(_BETWEEN, calendar.between)
+    app.router.add_get("/{path:.*}", calendar.page)
+
+
+PLATFORM: Final = Platform(
+    sites=(
+        StandIn(
+            "maiia",
+            "Consultations en ligne",
+            "dans le Rhône",
+            "Villeurbanne",
+            platform_host("doctolib", 3),
+            (Form(994004, "Remise de titre", (Planning(9940041, "Guichet A"),)),),
+        ),
+    ),
+    add_routes=_add_routes,
+    page=lambda form: f"/prefecture/69100-villeurbanne/guichet-{form.number}",
+    form_asked=form_in,
+    is_calendar=lambda request: request.path == _BETWEEN,
+    modes={"hint_only": {}},
+    mode_names={"hint_only": "Indice sans créneaux"},
+)

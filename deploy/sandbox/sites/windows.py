@@ -1,0 +1,72 @@
+"""What stand-ins of JSON calendars share: a page for each form, its open hours by days, answers in JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from deploy.sandbox.clock import PARIS
+from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.sites.pages import html
+from deploy.sandbox.templating import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from deploy.sandbox.sites.site import Site
+    from deploy.sandbox.stand_ins import Form, Planning
+
+_NUMBER: Final = re.compile(r"\d{6}")
+
+
+def as_json(body: object, status: int = 200) -> web.Response:
+    """Return an answer in JSON."""
+    return web.json_response(body, status=status, dumps=lambda value: json.dumps(value, ensure_ascii=False))
+
+
+def form_in(request: web.Request) -> int | None:
+    """Return the number of six digits in the path, or else in the query: the form's."""
+    found = _NUMBER.search(request.path) or _NUMBER.search(request.query_string)
+    return int(found[0]) if found else None
+
+
+def form_of(site: Site, request: web.Request) -> Form | None:
+    """Return the form a request is about; None where this site has none of that number."""
+    try:
+        return site.agenda.form(form_in(request) or 0)
+    except Refusal:
+        return None
+
+
+def desk_page(site: Site, request: web.Request, frame: str = "") -> web.Response:
+    """Return the page a person opens, or that there is none."""
+    form = form_of(site, request)
+    if form is None:
+        return html(site, render("missing.html", site=site.about, prefix=""), status=404)
+    page = render("doctolib/desk.html", site=site.about, form=form, frame=frame, prefix="")
+    return html(site, page)
+
+
+def missing() -> web.Response:
+    """Return that there is no such thing, in JSON."""
+    return as_json({"error": "not found"}, 404)
+
+
+def moments(site: Site, plannings: Iterable[Planning]) -> list[datetime]:
+    """Return the open hours of some places, on the clock of Paris, the earliest first."""
+    slots = sorted(slot for planning in plannings for slot in site.agenda.slots(planning))
+    return [datetime.fromtimestamp(slot, PARIS) for slot in slots]
+
+
+def days_from(first: date, number: int) -> list[date]:
+    """Return so many days."""
+    return [first + timedelta(days=ahead) for ahead in range(number)]
+
+
+def with_offset(moment: datetime) -> str:
+    """Write an instant as Doctolib and Keldoc do: `2026-11-24T09:00:00.000+01:00`."""
+    return moment.isoformat(timespec="milliseconds")
