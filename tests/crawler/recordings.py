@@ -26,6 +26,7 @@ class Row:
     slots: int
     first: str
     last: str
+    next: str = ""  # the moment that it names as the next one
 
     def __str__(self) -> str:
         return f"{self.platform}:{Path(self.file).name}:{self.status}"
@@ -51,6 +52,7 @@ def rows() -> list[Row]:
                 int(line["slots"]),
                 line["first"],
                 line["last"],
+                (line["note"] or "").partition("next names ")[2],
             )
             for status in sorted(statuses)
             if line["platform"] in platforms()

@@ -1,13 +1,16 @@
 """What readers must say of recorded answers (see recordings.py)."""
 
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from crawler.commands.read import describe
 from crawler.platforms import platform
-from crawler.reading import Reading
+from crawler.reading import Ask, Page, Reading, Visit
 from crawler.walls import interpret
+from tests.crawler.pages import TODAY
 from tests.crawler.recordings import RECORDINGS, Row, page_of, rows
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -39,6 +42,33 @@ def test_a_recorded_answer_is_read_as_expected(row: Row) -> None:
     assert len(reading.slots) == row.slots
     shown = wall_clock(reading)
     assert (shown[:1], shown[-1:]) == ([row.first] if row.first else [], [row.last] if row.last else [])
+
+
+@pytest.mark.parametrize("row", [row for row in rows() if row.next], ids=str)
+def test_a_recorded_hint_is_followed(row: Row) -> None:
+    said = describe(read(row), PARIS)["next"]
+    assert said[0]["at"].startswith(row.next)
+    assert row.next[:10] in str(said[1:])
+
+
+@pytest.mark.parametrize(
+    ("platform_name", "file", "parameters", "asked"),
+    [
+        ("doctolib", "doctolib/booking_one_doctor.json", {"motives": [496053]}, "agenda_ids=449621&practice_ids=30366"),
+        ("keldoc", "keldoc/motive_categories_ain.json", {"clinic": 2737, "specialty": 144, "cabinet": 17136, "motive": 84923},
+         "agenda_ids%5B%5D=49968&agenda_ids%5B%5D=50247&agenda_ids%5B%5D=49969"),
+    ],
+)  # fmt: skip
+def test_a_recorded_list_of_agendas_leads_to_their_hours_in_its_order(
+    platform_name: str, file: str, parameters: dict[str, Any], asked: str
+) -> None:
+    recorded = RECORDINGS / "doctolib-style" / file
+    if not recorded.exists():
+        pytest.skip(f"no recorded answers at {RECORDINGS}: set RECORDINGS to their folder")
+    reader = platform(platform_name)
+    visit = Visit(reader.EXAMPLE, TODAY, parameters=reader.Parameters(**parameters))
+    reading = interpret(reader, Page(visit.url, 200, recorded.read_bytes(), visit, Ask(visit.url)))
+    assert asked in reading.asks[0].url
 
 
 def test_the_recorded_page_without_slots_gives_the_sentence_as_its_reason() -> None:
