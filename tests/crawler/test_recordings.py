@@ -48,7 +48,7 @@ def test_a_recorded_answer_is_read_as_expected(row: Row) -> None:
 def test_a_recorded_hint_is_followed(row: Row) -> None:
     said = describe(read(row), PARIS)["next"]
     assert said[0]["at"].startswith(row.next)
-    assert row.next[:10] in str(said[1:])
+    assert said[1]["url"]
 
 
 @pytest.mark.parametrize(
