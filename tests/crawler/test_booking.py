@@ -185,17 +185,17 @@ class TestArguments:
         assert not PrefenligneSpider(_job="abc").once
 
     def test_with_arguments_it_checks_once_what_they_name(self) -> None:
-        spider = PrefenligneSpider(prefecture="evry-courcouronnes_91", url="http://127.0.0.1:1")
+        spider = PrefenligneSpider(prefecture="melun_77", url="http://127.0.0.1:1")
         assert spider.once
-        assert [desk.url for desk in spider.desks] == ["http://127.0.0.1:1/booking/create/23014"]
+        assert [desk.url for desk in spider.desks] == ["http://127.0.0.1:1/booking/create/48803"]
 
     def test_a_site_that_may_not_be_asked_is_named_before_anything_is_asked(self) -> None:
-        with pytest.raises(AddressRefused, match=r"www\.essonne\.gouv\.fr"):
-            PrefenligneSpider(prefecture="evry-courcouronnes_91")
+        with pytest.raises(AddressRefused, match=r"www\.seine-et-marne\.gouv\.fr"):
+            PrefenligneSpider(prefecture="melun_77")
 
     def test_a_stand_in_makes_it_askable(self, settings_env: Callable[..., None]) -> None:
-        settings_env(SANDBOX_HOSTS="www.essonne.gouv.fr=127.0.0.1:1")
-        assert PrefenligneSpider(prefecture="evry-courcouronnes_91").once
+        settings_env(SANDBOX_HOSTS="www.seine-et-marne.gouv.fr=127.0.0.1:1")
+        assert PrefenligneSpider(prefecture="melun_77").once
 
     def test_a_wrong_name_is_answered_with_those_that_exist(self) -> None:
         with pytest.raises(WrongArgument, match="did you mean prefecture"):

@@ -166,7 +166,7 @@ def test_several_desks_are_checked_from_files_of_ones_own(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("prefecture=evry-courcouronnes_91",), "www.essonne.gouv.fr is not on this machine"),
+        (("prefecture=melun_77",), "www.seine-et-marne.gouv.fr is not on this machine"),
         (("prefecture=evry-courcouronnes_9",), "did you mean"),
     ],
 )

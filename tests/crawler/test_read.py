@@ -115,7 +115,7 @@ def test_the_status_counts(told: Told, saved: Saved) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["ezboking", "setup.cfg"], "no platform 'ezboking': there are ezbooking"),
+        (["ezboking", "setup.cfg"], "no platform 'ezboking': there are "),
         (["ezbooking", "none.html"], "cannot read none.html: No such file"),
         (["ezbooking", "tests"], "cannot read tests: Is a directory"),
         (["ezbooking"], "expected PLATFORM FILE..."),
