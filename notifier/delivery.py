@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,7 +19,7 @@ from configs.settings import settings
 from notifier import parcels
 from notifier.bundles import Answer, Handing
 from notifier.channels import Letter, Message, Receipt
-from notifier.errors import TryLater
+from notifier.errors import NotTried, TryLater
 from notifier.insisting import insist
 from notifier.kinds import Claimed
 from notifier.messages import render
@@ -39,8 +39,18 @@ class Sent:
 
 def deliver(ids: Sequence[UUID]) -> None:
     """Send notifications that are due and that nobody else is at; record each answer as it comes."""
-    for sent in send(claim(ids)):
+    hand_over(claim(ids))
+
+
+def hand_over(claimed: Sequence[Parcel]) -> None:
+    """Send what is claimed; record each answer as it comes."""
+    for sent in send(claimed):
         record(sent)
+
+
+def put_back(claimed: Sequence[Parcel], reason: str) -> None:
+    """Leave what is claimed to whoever claims it next: it has not left, and the attempt does not count."""
+    record(Sent(claimed, NotTried(reason)))
 
 
 def claim(ids: Sequence[UUID]) -> list[Parcel]:
@@ -165,16 +175,27 @@ def _mark(opened: Session, refused_ones: Sequence[Parcel], state: ContactState) 
 
 def _say(verdicts: dict[Verdict, list[Claimed]], ours: set[UUID]) -> None:
     for verdict, rows in verdicts.items():
+        if kept := [row for row in rows if row.id in ours]:
+            _say_together(kept, verdict)
         for row in rows:
-            _say_one(row, verdict, ours=row.id in ours)
+            if row.id not in ours:
+                lost = "lease lost: the result is another's to record"
+                _about(row).warning(lost, state=verdict.state.value)
 
 
-def _say_one(row: Claimed, verdict: Verdict, *, ours: bool) -> None:
-    said = log.bind(notification=str(row.id), kind=row.kind, channel=row.channel.value, attempt=row.attempts)
-    if not ours:
-        said.warning("lease lost: the result is another's to record", state=verdict.state.value)
-    elif verdict.state is State.SENT:
-        since = round((verdict.at - row.seen_at) / timedelta(milliseconds=1)) if row.seen_at else None
+def _say_together(rows: Sequence[Claimed], verdict: Verdict) -> None:
+    """Log what came of one call in one line: a line for each of a crowd takes as long as sending it."""
+    said = _about(rows[0])
+    if len(rows) > 1:
+        said = said.bind(together=len(rows))
+    if verdict.state is State.SENT:
+        seen = min((row.seen_at for row in rows if row.seen_at), default=None)
+        since = round((verdict.at - seen) / timedelta(milliseconds=1)) if seen else None
         said.info("sent", milliseconds=since)
     else:
         said.warning("not accepted", state=verdict.state.value, reason=verdict.reason)
+
+
+def _about(row: Claimed) -> structlog.stdlib.BoundLogger:
+    bound = log.bind(notification=str(row.id), kind=row.kind, channel=row.channel.value, attempt=row.attempts)
+    return cast("structlog.stdlib.BoundLogger", bound)

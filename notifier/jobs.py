@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -9,11 +10,16 @@ import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from api.models.base import session
+from api.models.user import Channel
 from configs.clock import clock
 from notifier import delivery, nudges, parts, rates, telling
 from notifier.channels import most_at_once
 from notifier.nudges import Waiting
+from notifier.outright import Outright
 from notifier.patience import resting
+
+_CALLS = 3  # that this worker makes of what it wrote: those of a part
+_FRESH_SECONDS = 2.0  # in which nobody looks again at what was read for matching
 
 log = structlog.get_logger(__name__)
 
@@ -41,21 +47,23 @@ def _name(error: sa.exc.DBAPIError) -> str:
 def match(detection_id: str) -> None:
     """Decide who is told of a detection, then deliver; where very many wait, leave that to jobs of their own."""
     key = UUID(detection_id)
+    mine = _outright()
     with session() as opened:
-        matched = telling.match_or_part(opened, key, clock())
+        matched = telling.match_or_part(opened, key, clock(), mine)
     nudges.match_parts(key, matched.parts, matched.times)
-    _send(matched.written)
+    _send(matched.written, mine)
 
 
 @_patient
 def match_part(detection_id: str, number: int) -> None:
     """Decide who is told among one part of those who wait for a detection, then deliver."""
     key = UUID(detection_id)
+    mine = _outright()
     with session() as opened:
-        written = telling.match_part(opened, key, number, clock())
+        written = telling.match_part(opened, key, number, clock(), mine)
     with session() as opened:
         parts.finish(opened, key, clock())
-    _send(written)
+    _send(written, mine)
 
 
 @_patient
@@ -64,17 +72,19 @@ def catch_up(alert_id: str) -> None:
     with session() as opened:
         desks = telling.desks_of(opened, UUID(alert_id))
     for desk_id in desks:
+        mine = _outright()
         with session() as opened:
-            written = telling.match_open(opened, desk_id, clock(), UUID(alert_id))
-        _send(written)
+            written = telling.match_open(opened, desk_id, clock(), UUID(alert_id), mine)
+        _send(written, mine)
 
 
 @_patient
 def rearm(desk_id: str) -> None:
     """Tell of a desk's open slots whoever waits and was not told, or was told of an earlier opening long ago."""
+    mine = _outright()
     with session() as opened:
-        written = telling.match_open(opened, desk_id, clock())
-    _send(written)
+        written = telling.match_open(opened, desk_id, clock(), None, mine)
+    _send(written, mine)
 
 
 @_patient
@@ -83,25 +93,45 @@ def deliver(*notification_ids: str) -> None:
     _deliver(nudges.waiting([UUID(each) for each in notification_ids]))
 
 
-def _send(written: Sequence[UUID]) -> None:
+def _outright() -> Outright | None:
+    """Claim what this worker will have written: by a channel that takes many at once and does not rest."""
+    for channel in Channel:
+        if (most := most_at_once(channel)) > 1 and not resting(channel):
+            return Outright(channel, most * _CALLS, clock())
+    return None
+
+
+def _send(written: Sequence[UUID], mine: Outright | None) -> None:
     """Deliver here, where everything is warm, what leaves in few calls; other workers take the rest meanwhile."""
-    waiting = nudges.waiting(written)
-    if not waiting:
-        return
-    here = _here(waiting)
+    waiting = nudges.waiting(written) if written else []
+    here = _here(waiting, mine)
     taken = {each.id for each in here}
     nudges.deliver(each for each in waiting if each.id not in taken)
+    if mine:
+        _hand_over(mine)
     _deliver(here)
 
 
-def _here(waiting: list[Waiting]) -> list[Waiting]:
+def _hand_over(mine: Outright) -> None:
+    """Send call by call; what one that took long left behind is put back, to be looked at again before it is sent."""
+    most = most_at_once(mine.channel)
+    for start in range(0, len(mine.parcels), most):
+        parcels = mine.parcels[start : start + most]
+        if start and clock() > mine.now + timedelta(seconds=_FRESH_SECONDS):
+            delivery.put_back(parcels, "put back: what was read of it has become old")
+        else:
+            delivery.hand_over(parcels)
+
+
+def _here(waiting: list[Waiting], mine: Outright | None) -> list[Waiting]:
     """Choose what this worker sends itself: by one channel, the one that takes most at once and does not rest."""
-    awake = [each for each in waiting if not resting(each.channel)]
+    only = mine.channel if mine and mine.parcels else None
+    awake = [each for each in waiting if only in (None, each.channel) and not resting(each.channel)]
     if not awake:
         return []
     channel = max((each.channel for each in awake), key=most_at_once)
-    mine = [each for each in awake if each.channel is channel]
-    return mine if most_at_once(channel) > 1 else mine[:1]
+    chosen = [each for each in awake if each.channel is channel]
+    return chosen if most_at_once(channel) > 1 else chosen[:1]
 
 
 def _deliver(waiting: Sequence[Waiting]) -> None:

@@ -34,6 +34,7 @@ class Candidate:
     limits_version: int
     language: str | None
     limits: Limits
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Wish:
     limits_version: int
     language: str | None
     slots: tuple[int, ...]
+    name: str | None = None
 
 
 def candidates(
@@ -59,12 +61,13 @@ def candidates(
     `alert_ids` asks for those alerts only. Ordered by alert. Of more than `most` targets any so many are returned,
     and one more.
     """
-    query = sa.select(Alert.id, Alert.user_id, Alert.limits_version, Alert.language, *_LIMITS)
+    query = sa.select(Alert.id, Alert.user_id, Alert.limits_version, Alert.language, Alert.name, *_LIMITS)
     query = waiting(query, detection, entitled_at)
     if alert_ids is not None:
         query = query.where(among(Alert.id, alert_ids))
     query = query.order_by(Alert.id, AlertTarget.id) if most is None else query.limit(most + 1)
-    found = [Candidate(row[0], row[1], row[2], row[3], Limits(*row[4:])) for row in session.execute(query)]
+    rows = session.execute(query)
+    found = [Candidate(row[0], row[1], row[2], row[3], Limits(*row[5:]), row[4]) for row in rows]
     return sorted(found, key=lambda each: each.alert_id) if most is not None else found
 
 
@@ -172,5 +175,7 @@ def choose(
         )
         if slots:
             first = targets[0]
-            wishes.append(Wish(alert_id, first.user_id, first.limits_version, first.language, slots))
+            wishes.append(
+                Wish(alert_id, first.user_id, first.limits_version, first.language, slots, first.name)
+            )
     return wishes

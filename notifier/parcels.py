@@ -64,6 +64,11 @@ class Claim:
     parcels: list[Parcel] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
 
+    @classmethod
+    def begun(cls, now: datetime) -> "Claim":
+        """Return an empty one, for one lease."""
+        return cls(uuid4(), now + timedelta(seconds=settings().lease_seconds))
+
 
 def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> Claim:
     """Take notifications for one lease, and what waits beside them for the same contacts; look at them again.
@@ -71,7 +76,7 @@ def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> Claim:
     Those that are not due, or taken by another, are left out. A lease that ran out is taken over: its owner died,
     or its answer will be heard by nobody.
     """
-    made = Claim(uuid4(), now + timedelta(seconds=settings().lease_seconds))
+    made = Claim.begun(now)
     rows = sorted(
         (Claimed(*row) for row in opened.execute(_claiming(ids, made, now))), key=lambda row: row.id
     )

@@ -3,35 +3,47 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import among
+from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.plan import PlanName, plan
+from notifier.kinds import SLOT_DETECTED
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A contact that may be told, and the language of its user."""
+    """A contact that may be told, and the language of its user; `waited_for` is whether a slot alert waits for it."""
 
     contact_id: UUID
     user_id: UUID
     channel: Channel
     language: str
+    address: str
+    waited_for: bool
 
 
 def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -> list[Recipient]:
     """Return the reachable contacts of these users on the channels of the plans that cover the moment."""
     covering = sa.and_(Grant.user_id == Contact.user_id, Grant.starts_at <= moment, Grant.ends_at > moment)
+    waiting = sa.exists().where(
+        Notification.contact_id == Contact.id,
+        Notification.state == State.PENDING,
+        Notification.kind == SLOT_DETECTED,
+    )
     query = (
         sa.select(
             Contact.id,
             Contact.user_id,
             Contact.channel,
             User.language,
+            Contact.address,
+            waiting,
             sa.func.array_agg(Grant.plan.distinct()),
         )
         .join(User, User.id == Contact.user_id)
@@ -41,11 +53,8 @@ def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -
         .group_by(Contact.id, User.language)
         .order_by(Contact.id)
     )
-    return [
-        Recipient(contact_id, user_id, channel, language)
-        for contact_id, user_id, channel, language, plans in session.execute(query)
-        if allowed(channel, plans)
-    ]
+    found: list[Any] = list(session.execute(query))
+    return [Recipient(*contact) for *contact, plans in found if allowed(contact[2], plans)]
 
 
 def allowed(channel: Channel, plans: Collection[PlanName | str]) -> bool:

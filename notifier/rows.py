@@ -2,41 +2,55 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import api.models.tables  # noqa: F401 -- a flush resolves foreign keys of tables that nobody here names
-from api.models.base import Base, new_id
-from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, Priority
-from api.models.slot import Detection
+from api.models.base import new_id
+from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, Priority, State
+from api.models.slot import Detection, SlotRow
 from api.models.user import Contact, User
 from configs.clock import clock
 from configs.settings import settings
 from notifier.kinds import SLOT_DETECTED, kind_of
 from notifier.matching import Wish
 from notifier.messages import languages_of, speaks
+from notifier.outright import Outright
 from notifier.recipients import Recipient
+from notifier.unnested import Rows
+
+_MET = Rows.of("met", Match, ("id", "alert_id", "detection_id", "limits_version", "decided_at"))
+_SLOTS = Rows("wanted", (Match.__table__.c.alert_id, MatchSlot.__table__.c.slot_id))
+_JOINED = Rows("pair", (Notification.__table__.c.id, Match.__table__.c.alert_id))
+_TOLD = Rows.of("told", Notification, (
+    "id", "user_id", "contact_id", "channel", "kind", "language", "priority", "params", "dedupe_key", "seen_at",
+    "committed_at", "matched_at", "created_at", "next_attempt_at", "next_nudge_at", "state", "attempts",
+    "lease_token", "lease_until",
+))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Telling:
     """Who is told what by one detection.
 
-    `seen_at` is when the slots were seen last. `late` telling (an alert catches up, a desk is re-armed) may
-    come after another by the same detection, of other slots: its dedupe keys name the slots.
+    `seen_at` is when the slots were seen last, `slots` are those that the wishes name. `late` telling (an alert
+    catches up, a desk is re-armed) may come after another by the same detection, of other slots: its dedupe keys
+    name the slots.
     """
 
     detection: Detection
     wishes: Sequence[Wish]
     reached: Sequence[Recipient]
     seen_at: datetime
+    slots: Sequence[SlotRow] = ()
     late: bool = False
 
     def wishes_of(self) -> dict[UUID, list[Wish]]:
@@ -70,64 +84,74 @@ def next_nudge(now: datetime, times: int = 0) -> datetime:
     return now + timedelta(seconds=wait)
 
 
-def write(session: Session, telling: Telling, now: datetime) -> list[UUID]:
-    """Write matches and notifications; return the ids of the new notifications.
+def write(session: Session, telling: Telling, now: datetime, outright: Outright | None = None) -> list[UUID]:
+    """Write matches and notifications; return the ids of the new notifications that wait to be claimed.
 
-    One per person and contact, however many alerts of that person match.
+    One per person and contact, however many alerts of that person match. The others are `outright`'s.
     """
-    matches = _write_matches(session, telling, now)
     of_user = telling.wishes_of()
-    values = [_slot_alert(telling, each, of_user[each.user_id], now) for each in telling.reached]
-    fresh = _insert(session, values)
-    mine = set(fresh)
-    joined = [
-        (row["id"], matches[wish.alert_id])
-        for row in values
-        if row["id"] in mine
-        for wish in of_user[row["user_id"]]
+    taken = outright.takes(telling.reached, telling.slots) if outright else set()
+    values = [
+        _slot_alert(telling, each, of_user[each.user_id], now)
+        | (outright.columns() if outright and each.contact_id in taken else {})
+        for each in telling.reached
     ]
-    insert_many(session, NotificationMatch, ("notification_id", "match_id"), joined)
-    return fresh
+    fresh = _write(session, telling, values, of_user, now)
+    if outright:
+        slots = {slot.id: slot for slot in telling.slots}
+        for row, to in zip(values, telling.reached, strict=True):
+            if row["id"] in fresh and to.contact_id in taken:
+                outright.add(row, to.address, telling.detection, of_user[to.user_id], slots)
+    return [row["id"] for row in values if row["id"] in fresh and row["contact_id"] not in taken]
 
 
-def _write_matches(session: Session, telling: Telling, now: datetime) -> dict[UUID, UUID]:
-    """Write one match per alert, and its slots; an alert that met the detection before keeps its row."""
+def _write(
+    session: Session,
+    telling: Telling,
+    values: Sequence[Mapping[str, Any]],
+    of_user: Mapping[UUID, Sequence[Wish]],
+    now: datetime,
+) -> set[UUID]:
+    """Write all of it in one statement; return the ids of the notifications whose dedupe key was new."""
     detection = telling.detection.id
-    values = [(new_id(), each.alert_id, detection, each.limits_version, now) for each in telling.wishes]
-    names = ("id", "alert_id", "detection_id", "limits_version", "decided_at")
-    again = unnested(Match, names, values)
-    kept = again.on_conflict_do_update(
-        index_elements=[Match.alert_id, Match.detection_id, Match.limits_version],
-        set_={"decided_at": again.excluded.decided_at},
-    ).returning(Match.alert_id, Match.id)
-    ids = {row.alert_id: row.id for row in session.execute(kept)}
-    slots = [(ids[wish.alert_id], slot, now) for wish in telling.wishes for slot in wish.slots]
-    told = unnested(MatchSlot, ("match_id", "slot_id", "decided_at"), slots)
-    anew = told.on_conflict_do_update(
-        index_elements=[MatchSlot.match_id, MatchSlot.slot_id], set_={"decided_at": told.excluded.decided_at}
+    met = [(new_id(), each.alert_id, detection, each.limits_version, now) for each in telling.wishes]
+    slots = [(wish.alert_id, slot) for wish in telling.wishes for slot in wish.slots]
+    joined = [(row["id"], wish.alert_id) for row in values for wish in of_user[row["user_id"]]]
+    told = [[row[name] for name in _TOLD.names] for row in values]
+    given = {
+        **_MET.given(met), **_SLOTS.given(slots), **_TOLD.given(told), **_JOINED.given(joined), "decided_at": now
+    }  # fmt: skip
+    return set(session.scalars(_writing(), given))
+
+
+@lru_cache(maxsize=1)
+def _writing() -> sa.Select[UUID]:
+    """One match per alert (one that met the detection before keeps its row), its slots, and who is told of them."""
+    again = insert(Match).from_select(_MET.names, sa.select(*_MET.rows().c))
+    met = (
+        again.on_conflict_do_update(
+            index_elements=[Match.alert_id, Match.detection_id, Match.limits_version],
+            set_={"decided_at": again.excluded.decided_at},
+        )
+        .returning(Match.alert_id, Match.id)
+        .cte("met")
     )
-    session.execute(anew)
-    return ids
-
-
-def unnested(table: type[Base], names: Sequence[str], values: Sequence[tuple[Any, ...]]) -> Insert:
-    """Return one insert of many rows: a parameter per column instead of one per value."""
-    columns = [table.__table__.c[name] for name in names]
-    arrays = [
-        sa.literal(list(each), ARRAY(column.type))
-        for column, each in zip(columns, zip(*values, strict=True), strict=True)
-    ]
-    named = (sa.column(each.name, each.type) for each in columns)
-    rows = sa.func.unnest(*arrays).table_valued(*named).render_derived()
-    return insert(table).from_select(list(names), sa.select(*rows.c))
-
-
-def insert_many(
-    session: Session, table: type[Base], names: Sequence[str], values: Sequence[tuple[Any, ...]]
-) -> None:
-    """Insert many rows, if there are any."""
-    if values:
-        session.execute(unnested(table, names, values))
+    slot = _SLOTS.rows()
+    now = sa.bindparam("decided_at", type_=MatchSlot.decided_at.type)
+    those = sa.select(met.c.id, slot.c.slot_id, now).join(met, met.c.alert_id == slot.c.alert_id)
+    anew = insert(MatchSlot).from_select(["match_id", "slot_id", "decided_at"], those)
+    told = anew.on_conflict_do_update(
+        index_elements=[MatchSlot.match_id, MatchSlot.slot_id], set_={"decided_at": anew.excluded.decided_at}
+    ).cte("told")
+    made = insert(Notification).from_select(_TOLD.names, sa.select(*_TOLD.rows().c))
+    unheard = made.on_conflict_do_nothing(index_elements=[Notification.dedupe_key])
+    fresh = unheard.returning(Notification.id).cte("fresh")
+    pair = _JOINED.rows()
+    pairs = sa.select(fresh.c.id, met.c.id).select_from(
+        pair.join(fresh, fresh.c.id == pair.c.id).join(met, met.c.alert_id == pair.c.alert_id)
+    )
+    joined = insert(NotificationMatch).from_select(["notification_id", "match_id"], pairs).cte("joined")
+    return sa.select(fresh.c.id).add_cte(told, joined)
 
 
 def _slot_alert(telling: Telling, to: Recipient, wishes: list[Wish], now: datetime) -> dict[str, Any]:
@@ -139,17 +163,8 @@ def _slot_alert(telling: Telling, to: Recipient, wishes: list[Wish], now: dateti
         "dedupe_key": f"{telling.key(wishes, now)}:{to.contact_id}",
         "seen_at": telling.seen_at, "committed_at": None if telling.late else detection.committed_at,
         "matched_at": now, "created_at": now, "next_attempt_at": now, "next_nudge_at": next_nudge(now),
+        "state": State.PENDING, "attempts": 0, "lease_token": None, "lease_until": None,
     }  # fmt: skip
-
-
-def _insert(session: Session, values: list[dict[str, Any]]) -> list[UUID]:
-    """Write notifications; return the ids of those whose dedupe key was new, in their order."""
-    if not values:
-        return []
-    made = unnested(Notification, list(values[0]), [tuple(each.values()) for each in values])
-    fresh = made.on_conflict_do_nothing(index_elements=[Notification.dedupe_key]).returning(Notification.id)
-    new = set(session.scalars(fresh))
-    return [row["id"] for row in values if row["id"] in new]
 
 
 def tell(
@@ -164,7 +179,7 @@ def tell(
     language = session.get_one(User, user_id).language
     contacts = session.scalars(sa.select(Contact).where(Contact.user_id == user_id).order_by(Contact.id))
     now = clock()
-    values = [
+    values: list[dict[str, Any]] = [
         {
             "id": new_id(), "user_id": user_id, "contact_id": contact.id, "channel": contact.channel,
             "kind": kind, "language": language, "params": params, "priority": Priority(priority),
@@ -174,4 +189,10 @@ def tell(
         for contact in contacts
         if may_go_to(contact) and any(speaks(kind, each, contact.channel) for each in languages_of(kind))
     ]  # fmt: skip
-    return _insert(session, values)
+    if not values:
+        return []
+    made = (
+        insert(Notification).values(values).on_conflict_do_nothing(index_elements=[Notification.dedupe_key])
+    )
+    new = set(session.scalars(made.returning(Notification.id)))
+    return [row["id"] for row in values if row["id"] in new]

@@ -14,6 +14,7 @@ from api.models.slot import Detection, DetectionSlot, SlotRow
 from configs.settings import settings
 from notifier import parts
 from notifier.matching import Candidate, Wish, candidates, choose, moment_of, told
+from notifier.outright import Outright
 from notifier.places import whereabouts
 from notifier.recipients import recipients
 from notifier.rows import Telling, next_nudge, write
@@ -41,10 +42,13 @@ def match_detection(session: Session, detection_id: UUID, now: datetime) -> list
     return _match(session, detection, candidates(session, detection, detection.seen_at), now)
 
 
-def match_or_part(session: Session, detection_id: UUID, now: datetime) -> Matched:
+def match_or_part(
+    session: Session, detection_id: UUID, now: datetime, outright: Outright | None = None
+) -> Matched:
     """Decide who is told of a detection, or leave that to parts where those who wait are many.
 
-    Of parts that were made before, those that nobody matched yet are returned.
+    Of parts that were made before, those that nobody matched yet are returned. What `outright` takes is not to
+    deliver: it is there.
     """
     detection = _unmatched(session, detection_id)
     if detection is None:
@@ -52,13 +56,15 @@ def match_or_part(session: Session, detection_id: UUID, now: datetime) -> Matche
     many = settings().crowd_alerts
     found = candidates(session, detection, detection.seen_at, most=many)
     if len(found) <= many:
-        return Matched(_match(session, detection, found, now))
+        return Matched(_match(session, detection, found, now, outright))
     detection.next_nudge_at = next_nudge(now, detection.nudges)
     numbers = parts.left(session, detection_id) or parts.make(session, detection)
     return Matched(parts=numbers, times=detection.nudges)
 
 
-def match_part(session: Session, detection_id: UUID, number: int, now: datetime) -> list[UUID]:
+def match_part(
+    session: Session, detection_id: UUID, number: int, now: datetime, outright: Outright | None = None
+) -> list[UUID]:
     """Decide who is told among the alerts of one part; return the ids of the notifications to deliver.
 
     Parts are matched beside each other: no alert is in two of them.
@@ -69,10 +75,16 @@ def match_part(session: Session, detection_id: UUID, number: int, now: datetime)
     session.execute(sa.select(_lock(sa.literal(detection.desk_id), shared=True)))
     alert_ids = parts.take(session, detection_id, number)
     found = candidates(session, detection, detection.seen_at, alert_ids) if alert_ids else []
-    return _tell(session, detection, found, now)
+    return _tell(session, detection, found, now, outright)
 
 
-def match_open(session: Session, desk_id: str, now: datetime, alert_id: UUID | None = None) -> list[UUID]:
+def match_open(
+    session: Session,
+    desk_id: str,
+    now: datetime,
+    alert_id: UUID | None = None,
+    outright: Outright | None = None,
+) -> list[UUID]:
     """Tell of a desk's slots that are open now: one alert, or all who were not told; return what to deliver.
 
     The slots are told by the desk's latest detection. Entitled is who is so now.
@@ -94,7 +106,7 @@ def match_open(session: Session, desk_id: str, now: datetime, alert_id: UUID | N
     reached = recipients(session, {wish.user_id for wish in wishes}, now)
     wanted = {slot for wish in wishes for slot in wish.slots}
     seen_at = max(slot.seen_at for slot in slots if slot.id in wanted)
-    return write(session, Telling(detection, wishes, reached, seen_at, late=True), now)
+    return write(session, Telling(detection, wishes, reached, seen_at, slots, late=True), now, outright)
 
 
 def desks_of(session: Session, alert_id: UUID) -> list[str]:
@@ -148,19 +160,27 @@ def _unmatched(session: Session, detection_id: UUID) -> Detection | None:
     return detection if detection is not None and detection.matched_at is None else None
 
 
-def _match(session: Session, detection: Detection, found: list[Candidate], now: datetime) -> list[UUID]:
+def _match(
+    session: Session,
+    detection: Detection,
+    found: list[Candidate],
+    now: datetime,
+    outright: Outright | None = None,
+) -> list[UUID]:
     detection.matched_at = now
-    return _tell(session, detection, found, now)
+    return _tell(session, detection, found, now, outright)
 
 
-def _tell(session: Session, detection: Detection, found: list[Candidate], now: datetime) -> list[UUID]:
+def _tell(
+    session: Session, detection: Detection, found: list[Candidate], now: datetime, outright: Outright | None
+) -> list[UUID]:
     of_it = sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == detection.id)
     slots = _open_slots(session, of_it) if found else []
     wishes = _wishes(session, detection, slots, found, now)
     if not wishes:
         return []
     reached = recipients(session, {wish.user_id for wish in wishes}, detection.seen_at)
-    return write(session, Telling(detection, wishes, reached, detection.seen_at), now)
+    return write(session, Telling(detection, wishes, reached, detection.seen_at, slots), now, outright)
 
 
 def _open_slots(session: Session, ids: sa.Select[int]) -> list[SlotRow]:

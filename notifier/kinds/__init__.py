@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache
@@ -37,6 +37,12 @@ class Claimed:
     def of(cls, row: Notification) -> "Claimed":
         """Return those columns of a row."""
         return cls(*(getattr(row, each.name) for each in fields(cls)))
+
+    @classmethod
+    def written(cls, row: Mapping[str, Any]) -> "Claimed":
+        """Return those columns of a row that is being written, by name; what it does not name is none."""
+        named: dict[str, Any] = {each.name: row.get(each.name) for each in fields(cls)}
+        return cls(**named)
 
 
 @dataclass(frozen=True, slots=True)

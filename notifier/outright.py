@@ -1,0 +1,76 @@
+"""Claiming outright: what a worker writes and sends itself is its own from the first commit on.
+
+Whoever wrote a message a moment ago knows what it says, that the slots are open and that its reader wants it: nothing
+is read again. Whoever dies before the answer leaves a lease that runs out, as after any claim.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from api.models.notification import State
+from api.models.slot import Detection, SlotRow
+from api.models.user import Channel
+from configs.settings import settings
+from notifier.kinds import Claimed
+from notifier.matching import Wish
+from notifier.openings import Opening, Stop, Wording
+from notifier.parcels import Claim, Parcel
+from notifier.recipients import Recipient
+
+
+@dataclass(slots=True)
+class Outright:
+    """A claim on what is written for one channel, `most` at once; `parcels` are what came of it."""
+
+    channel: Channel
+    most: int
+    now: datetime
+    claim: Claim = field(init=False)
+    _wording: Wording = field(default_factory=Wording, init=False)
+
+    def __post_init__(self) -> None:
+        self.claim = Claim.begun(self.now)
+
+    @property
+    def parcels(self) -> list[Parcel]:
+        """Return what is ours to send."""
+        return self.claim.parcels
+
+    def takes(self, reached: Sequence[Recipient], slots: Iterable[SlotRow]) -> set[UUID]:
+        """Return the contacts whose messages this worker sends itself.
+
+        Not where something waits already: that leaves with it, as one message. None, where nobody has seen the slots
+        for so long that they may be gone.
+        """
+        confirmed = self.now - timedelta(seconds=settings().unconfirmed_seconds)
+        if any(slot.seen_at < confirmed for slot in slots):
+            return set()
+        mine = (each.contact_id for each in reached if each.channel is self.channel and not each.waited_for)
+        return set(islice(mine, self.most - len(self.parcels)))
+
+    def columns(self) -> dict[str, Any]:
+        """Return what a row says that is ours."""
+        return {
+            "state": State.SENDING, "attempts": 1, "lease_token": self.claim.token, "lease_until": self.claim.until,
+            "next_nudge_at": self.claim.until,
+        }  # fmt: skip
+
+    def add(
+        self,
+        row: Mapping[str, Any],
+        address: str,
+        detection: Detection,
+        wishes: Sequence[Wish],
+        slots: Mapping[int, SlotRow],
+    ) -> None:
+        """Make a parcel of a row that was written."""
+        wanted = sorted({slot for wish in wishes for slot in wish.slots})
+        opening = Opening(detection, tuple(slots[each] for each in wanted), row["seen_at"])
+        stops = [Stop(wish.alert_id, wish.name) for wish in wishes]
+        facts = self._wording.facts([opening], stops, row["language"])
+        claimed = Claimed.written(row)
+        self.parcels.append(Parcel((claimed,), self.claim.token, self.claim.until, address, facts))
