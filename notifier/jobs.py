@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,7 +18,6 @@ from notifier.outright import Outright
 from notifier.patience import resting
 
 _CALLS = 3  # that this worker makes of what it wrote: those of a part
-_FRESH_SECONDS = 2.0  # in which nobody looks again at what was read for matching
 
 log = structlog.get_logger(__name__)
 
@@ -113,14 +111,14 @@ def _send(written: Sequence[UUID], mine: Outright | None) -> None:
 
 
 def _hand_over(mine: Outright) -> None:
-    """Send call by call; what one that took long left behind is put back, to be looked at again before it is sent."""
+    """Send call by call; what is fresh no more is put back, to be looked at again before it is sent."""
     most = most_at_once(mine.channel)
     for start in range(0, len(mine.parcels), most):
         parcels = mine.parcels[start : start + most]
-        if start and clock() > mine.now + timedelta(seconds=_FRESH_SECONDS):
-            delivery.put_back(parcels, "put back: what was read of it has become old")
-        else:
+        if mine.fresh:
             delivery.hand_over(parcels)
+        else:
+            delivery.put_back(parcels, "put back: what was read of it has become old")
 
 
 def _here(waiting: list[Waiting], mine: Outright | None) -> list[Waiting]:

@@ -1,7 +1,8 @@
 """Claiming outright: what a worker writes and sends itself is its own from the first commit on.
 
 Whoever wrote a message a moment ago knows what it says, that the slots are open and that its reader wants it: nothing
-is read again. Whoever dies before the answer leaves a lease that runs out, as after any claim.
+is read again, for as long as what was read is fresh. Whoever dies before the answer leaves a lease that runs out, as
+after any claim: a shorter one, because no call begins late in it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from uuid import UUID
 from api.models.notification import State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel
+from configs.clock import clock
 from configs.settings import settings
 from notifier.kinds import Claimed
 from notifier.matching import Wish
@@ -21,6 +23,8 @@ from notifier.openings import Opening, Stop, Wording
 from notifier.parcels import Claim, Parcel
 from notifier.recipients import Recipient
 
+_FRESH_SECONDS = 2.0  # in which nobody looks again at what was read for matching, and the last call begins
+_MARGIN_SECONDS = 1.0  # in which the last answer is written
 
 @dataclass(slots=True)
 class Outright:
@@ -33,12 +37,18 @@ class Outright:
     _wording: Wording = field(default_factory=Wording, init=False)
 
     def __post_init__(self) -> None:
-        self.claim = Claim.begun(self.now)
+        needed = _FRESH_SECONDS + settings().provider_timeout_seconds + _MARGIN_SECONDS
+        self.claim = Claim.begun(self.now, min(needed, settings().lease_seconds))
 
     @property
     def parcels(self) -> list[Parcel]:
         """Return what is ours to send."""
         return self.claim.parcels
+
+    @property
+    def fresh(self) -> bool:
+        """Whether what was read for matching still holds, so that nobody need look again."""
+        return clock() <= self.now + timedelta(seconds=_FRESH_SECONDS)
 
     def takes(self, reached: Sequence[Recipient], slots: Iterable[SlotRow]) -> set[UUID]:
         """Return the contacts whose messages this worker sends itself.

@@ -65,9 +65,9 @@ class Claim:
     dropped: list[Dropped] = field(default_factory=list)
 
     @classmethod
-    def begun(cls, now: datetime) -> "Claim":
-        """Return an empty one, for one lease."""
-        return cls(uuid4(), now + timedelta(seconds=settings().lease_seconds))
+    def begun(cls, now: datetime, seconds: float) -> "Claim":
+        """Return an empty one, for a lease of so many seconds."""
+        return cls(uuid4(), now + timedelta(seconds=seconds))
 
 
 def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> Claim:
@@ -76,7 +76,7 @@ def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> Claim:
     Those that are not due, or taken by another, are left out. A lease that ran out is taken over: its owner died,
     or its answer will be heard by nobody.
     """
-    made = Claim.begun(now)
+    made = Claim.begun(now, settings().lease_seconds)
     rows = sorted(
         (Claimed(*row) for row in opened.execute(_claiming(ids, made, now))), key=lambda row: row.id
     )

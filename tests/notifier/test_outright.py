@@ -1,5 +1,6 @@
 """What a worker writes and sends itself is claimed as it is written, and is as safe as after any claim."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -7,13 +8,15 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
+from api.models.alert import Alert
 from api.models.base import engine
 from api.models.notification import State
 from api.models.user import Channel, Contact
 from configs.clock import clock
-from notifier import delivery, jobs, patience
+from notifier import delivery, jobs, patience, telling
 from notifier.jobs import deliver, match
 from notifier.nudges import Waiting
+from notifier.outright import Outright
 from notifier.sweep import undelivered
 from notifier.telling import match_detection
 from tests.notifier.world import (
@@ -58,7 +61,7 @@ def test_it_is_sending_before_anything_leaves(whole: "Running", monkeypatch: pyt
     monkeypatch.setattr(delivery, "hand_over", look)
     now = clock()
     match(str(detection()))
-    until = now + timedelta(seconds=30)
+    until = now + timedelta(seconds=13)
     assert met == [(State.SENDING, 1, until, until)]
 
 
@@ -71,7 +74,7 @@ def test_a_worker_that_dies_after_its_commit_leaves_a_lease_and_the_sweep_brings
         dying.setattr(delivery, "hand_over", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             match(str(detection([slot])))
-    frozen.shift(29)
+    frozen.shift(12)
     assert undelivered(clock()) == []
     frozen.shift(2)
     confirm([slot])
@@ -137,6 +140,34 @@ def test_after_a_call_that_took_long_the_others_are_looked_at_again(
     deliver(*(str(row.id) for row in left))
     assert len(whole.messages()) == 3
     assert len(notifications(State.SKIPPED)) == 2
+
+
+def test_after_a_commit_that_took_long_all_of_it_is_looked_at_again(
+    whole: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who = person()
+    mine = alert(who)
+    write = telling.write
+
+    def slow(*about: Any) -> Any:
+        frozen.shift(3)
+        return write(*about)
+
+    monkeypatch.setattr(telling, "write", slow)
+    match(str(detection()))
+    change(Alert, mine, enabled=False)
+    assert whole.messages() == []
+    (found,) = undelivered(clock())
+    assert isinstance(found, Waiting)
+    deliver(str(found.id))
+    (row,) = notifications()
+    assert (row.state, row.reason, whole.messages()) == (State.SKIPPED, "alert stopped", [])
+
+
+def test_the_lease_is_never_longer_than_any_other(settings_env: Callable[..., None]) -> None:
+    settings_env(PROVIDER_TIMEOUT_SECONDS="0.5", LEASE_SECONDS="1")
+    now = clock()
+    assert Outright(Channel.EMAIL, 1, now).claim.until == now + timedelta(seconds=1)
 
 
 def test_of_more_than_its_calls_take_the_rest_is_claimed_one_call_at_a_time(
