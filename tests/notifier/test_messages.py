@@ -51,6 +51,8 @@ FACTS: dict[str, dict[str, Any]] = {
     "desk_trouble": TROUBLE,
     "desk_unwatched": WATCHING,
     "desk_watched": WATCHING,
+    "desk_watchable": {"spots": SPOTS, "where": None, "url": "http://localhost:3000"},
+    "release_soon": {"spot": SPOTS[0], "day": "jeudi 26 novembre 2026", "begins": "09:00", "ends": "09:30"},
     "account_exists": {"url": "http://localhost:3000"},
     "verify_email": {"url": "http://localhost:4000/l/verify/abc", "days": 30},
 }
