@@ -58,7 +58,7 @@ def claim(ids: Sequence[UUID]) -> list[Parcel]:
     with session() as opened:
         claimed = parcels.claim(opened, ids, clock())
         for each in claimed.dropped:
-            _close(opened, [each.row.id], claimed.token, Verdict(each.how.state, clock(), each.how.reason))
+            close(opened, [each.row.id], claimed.token, Verdict(each.how.state, clock(), each.how.reason))
             log.info(
                 "not sent", notification=str(each.row.id), state=each.how.state.value, reason=each.how.reason
             )
@@ -138,13 +138,14 @@ def _keep(sent: Sent, verdicts: dict[Verdict, list[Claimed]]) -> set[UUID]:
     ours: set[UUID] = set()
     with session() as opened:
         for verdict, rows in verdicts.items():
-            ours |= _close(opened, [row.id for row in rows], token, verdict)
+            ours |= close(opened, [row.id for row in rows], token, verdict)
             if verdict.contact_state is not None:
                 _mark(opened, [each for each in sent.parcels if each.first.id in ours], verdict.contact_state)
     return ours
 
 
-def _close(opened: Session, ids: Sequence[UUID], token: UUID, verdict: Verdict) -> set[UUID]:
+def close(opened: Session, ids: Sequence[UUID], token: UUID, verdict: Verdict) -> set[UUID]:
+    """Write what becomes of notifications where the lease is still this token's; return which those are."""
     mine = sa.update(Notification).where(among(Notification.id, ids), Notification.lease_token == token)
     changed = mine.values(_columns(verdict)).returning(Notification.id)
     return set(opened.scalars(changed, execution_options={"synchronize_session": False}))

@@ -96,7 +96,7 @@ def match_open(
     detection = session.scalar(newest)
     confirmed = now - timedelta(seconds=settings().unconfirmed_seconds)
     here = sa.select(SlotRow.id).where(SlotRow.desk_id == desk_id, SlotRow.seen_at > confirmed)
-    slots = _open_slots(session, here)
+    slots = open_slots(session, here)
     if detection is None or not slots:
         return []
     found = candidates(session, detection, now, None if alert_id is None else [alert_id])
@@ -174,8 +174,7 @@ def _match(
 def _tell(
     session: Session, detection: Detection, found: list[Candidate], now: datetime, outright: Outright | None
 ) -> list[UUID]:
-    of_it = sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == detection.id)
-    slots = _open_slots(session, of_it) if found else []
+    slots = open_slots(session, slots_of(detection)) if found else []
     wishes = _wishes(session, detection, slots, found, now)
     if not wishes:
         return []
@@ -183,7 +182,13 @@ def _tell(
     return write(session, Telling(detection, wishes, reached, detection.seen_at, slots), now, outright)
 
 
-def _open_slots(session: Session, ids: sa.Select[int]) -> list[SlotRow]:
+def slots_of(detection: Detection) -> sa.Select[int]:
+    """Ask for the slots that a detection saw."""
+    return sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == detection.id)
+
+
+def open_slots(session: Session, ids: sa.Select[int]) -> list[SlotRow]:
+    """Return which of some slots are open, in their order."""
     query = sa.select(SlotRow).where(SlotRow.id.in_(ids), SlotRow.gone_at.is_(None)).order_by(SlotRow.id)
     return list(session.scalars(query))
 

@@ -30,12 +30,13 @@ from configs.clock import clock
 from configs.logs import set_up_logs
 from configs.prefecture import prefectures
 from configs.redis import redis_client
-from notifier import delivery, matching, messages, telling
-from notifier.channels import channels
+from notifier import delivery, matching, messages, parts, rows, telling
+from notifier.channels import Receipt, channels
 from notifier.kinds import Claimed, gathering, kinds, look_all
 from notifier.lifetime import leaves_at
 from notifier.queues import WORK, names_of, without_retries
 from notifier.recipients import recipients
+from notifier.verdicts import accepted
 
 _STOP_SECONDS = 1.5  # for the job in hand; its lease outlives us if that is too short
 _IDLE_SECONDS = 15
@@ -132,16 +133,22 @@ def warm_up() -> None:
 def _warm_up_database() -> None:
     """Connect, and let SQLAlchemy build the statements of matching and sending, for nobody."""
     nobody, now = new_id(), clock()
-    nowhere = Detection(desk_id="", prefecture_id="", procedures=[])
+    nowhere = Detection(id=nobody, desk_id="", prefecture_id="", procedures=[])
     with session() as opened:
-        telling.match_detection(opened, nobody, now)
         telling.match_or_part(opened, nobody, now)
-        matching.candidates(opened, nowhere, now)
+        opened.get(Detection, nobody)
+        parts.take(opened, nobody, 0)
+        parts.finish(opened, nobody, now)
+        matching.candidates(opened, nowhere, now, [nobody])
+        matching.candidates(opened, nowhere, now, most=1)
+        telling.open_slots(opened, telling.slots_of(nowhere))
         matching.told(opened, [0], [nobody], now)
         recipients(opened, [nobody], now)
+        rows.write(opened, rows.Telling(nowhere, (), (), now), now)
         row = Claimed(nobody, nobody, Channel.EMAIL, "", "fr", {}, Priority.BULK, 1, None, None, None)
         for name in gathering():
             look_all(name, opened, [(row, Contact(id=nobody, address="", state=ContactState.OK))], now)
+        delivery.close(opened, [nobody], nobody, accepted(Receipt("", ""), now))
     delivery.claim([nobody])
 
 

@@ -425,14 +425,14 @@ def test_a_text_that_cannot_be_made_is_tried_again_later(
 def test_a_yes_is_not_lost_to_a_database_that_is_away_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     key = waiting()
     (sent,) = delivery.send(delivery.claim([key]))
-    close, failures = delivery._close, iter([True, True])
+    close, failures = delivery.close, iter([True, True])
 
     def shaky(*arguments: Any) -> set[UUID]:
         if next(failures, False):
             raise sa.exc.OperationalError("UPDATE", {}, ConnectionError())
         return close(*arguments)
 
-    monkeypatch.setattr(delivery, "_close", shaky)
+    monkeypatch.setattr(delivery, "close", shaky)
     monkeypatch.setattr("notifier.insisting.time.sleep", lambda _: None)
     assert delivery.record(sent)
     assert after(key) == (State.SENT, None)
@@ -443,7 +443,7 @@ def test_a_yes_outlasts_a_database_that_is_away_for_longer_than_lease_and_job(
 ) -> None:
     key = waiting()
     (sent,) = delivery.send(delivery.claim([key]))
-    close = delivery._close
+    close = delivery.close
     failures = iter([sa.exc.OperationalError("UPDATE", {}, ConnectionError()), JobTimeoutException()] * 60)
 
     def away(*arguments: Any) -> set[UUID]:
@@ -455,7 +455,7 @@ def test_a_yes_outlasts_a_database_that_is_away_for_longer_than_lease_and_job(
         frozen.shift(1)
         raise JobTimeoutException
 
-    monkeypatch.setattr(delivery, "_close", away)
+    monkeypatch.setattr(delivery, "close", away)
     monkeypatch.setattr("notifier.insisting.time.sleep", sleep)
     with capture_logs() as logs:
         assert delivery.record(sent)

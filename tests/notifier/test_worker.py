@@ -2,12 +2,14 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import redis
 import sqlalchemy as sa
 from rq import Worker as RqWorker
 from rq.exceptions import StopRequested
+from sqlalchemy.engine.default import CacheStats
 from structlog.testing import capture_logs
 
 from api.models.base import engine
@@ -15,9 +17,10 @@ from api.models.notification import Notification
 from configs.clock import clock
 from configs.redis import redis_client
 from deploy.local.processes import free_port
+from notifier.jobs import match
 from notifier.queues import without_retries
 from notifier.worker import Worker, _OneLine, main, warm_up
-from tests.notifier.world import all_of
+from tests.notifier.world import alert, all_of, detection, person
 
 _LOCKS_HERE = """
 SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
@@ -70,6 +73,22 @@ def test_a_worker_that_was_told_to_stop_takes_no_other_job(worker: Worker) -> No
     worker.stopped.set()
     with pytest.raises(StopRequested):
         worker.check_for_suspension(burst=False)
+
+
+@pytest.mark.usefixtures("whole")
+def test_the_first_message_finds_its_statements_built() -> None:
+    warm_up()
+    alert(person())
+    seen = str(detection())
+    built: list[str] = []
+
+    def note(_c: object, _k: object, said: str, _p: object, context: Any, _m: object) -> None:
+        if context.cache_hit is CacheStats.CACHE_MISS:
+            built.append(said)
+
+    sa.event.listen(engine(), "before_cursor_execute", note)
+    match(seen)
+    assert [each for each in built if not each.startswith("UPDATE detections")] == []  # a flush builds its own
 
 
 def test_warming_up_connects_and_writes_nothing(database: str, sandbox: object) -> None:
