@@ -26,6 +26,7 @@ from notifier.recipients import Recipient
 _FRESH_SECONDS = 2.0  # in which nobody looks again at what was read for matching, and the last call begins
 _MARGIN_SECONDS = 1.0  # in which the last answer is written
 
+
 @dataclass(slots=True)
 class Outright:
     """A claim on what is written for one channel, `most` at once; `parcels` are what came of it."""

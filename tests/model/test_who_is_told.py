@@ -390,7 +390,8 @@ def machine(
         taken.extend([mine] if mine else [])
 
     parts = {"world": World(), "traveller": frozen, "queue": queue, "taken": taken}
-    bound, claim = type("Bound", (Telling,), parts), jobs._outright
+    bound: Any = type("Bound", (Telling,), parts)
+    claim = jobs._outright
     monkeypatch.setattr(jobs, "_outright", lambda: claim() if bound.outright else None)
     monkeypatch.setattr(jobs, "_send", send)
     monkeypatch.setattr(rates, "allow", lambda _waiting: True)

@@ -13,7 +13,7 @@ from api.models.base import engine
 from api.models.notification import State
 from api.models.user import Channel, Contact
 from configs.clock import clock
-from notifier import delivery, jobs, patience, telling
+from notifier import delivery, jobs, patience, rows, telling
 from notifier.jobs import deliver, match
 from notifier.nudges import Waiting
 from notifier.outright import Outright
@@ -147,7 +147,7 @@ def test_after_a_commit_that_took_long_all_of_it_is_looked_at_again(
 ) -> None:
     who = person()
     mine = alert(who)
-    write = telling.write
+    write = rows.write
 
     def slow(*about: Any) -> Any:
         frozen.shift(3)
