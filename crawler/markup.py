@@ -30,8 +30,10 @@ def visible(node: html.HtmlElement) -> str:
 
 
 def rendered(root: html.HtmlElement) -> str:
-    """Return the text a person sees, without what a script has yet to decide on (Vue's conditional nodes)."""
-    texts = root.xpath(f".//text()[not({_CODE} or ancestor::*[@v-if or @v-else or @v-else-if or @v-show])]")
+    """Return the text a person sees, without text to be edited and what a script has yet to decide on (Vue)."""
+    texts = root.xpath(
+        f".//text()[not({_CODE} or {UNSEEN} or ancestor::*[@v-if or @v-else or @v-else-if or @v-show])]"
+    )
     return plain(" ".join(map(str, texts)))
 
 

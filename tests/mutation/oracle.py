@@ -257,9 +257,53 @@ def _moment(text: str, zone: ZoneInfo) -> date | None:
     return instant if found.tzinfo or instant.astimezone(zone).replace(tzinfo=None) == found else None
 
 
+_FRENCH = "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()  # noqa: SIM905
+_WEEKDAYS = ("lun", "mar", "mer", "jeu", "ven", "sam", "dim")
+_WRITTEN = re.compile(
+    rf"(?:\b(lun|mar|mer|jeu|ven|sam|dim)[a-z]*\.? )?(\d{{1,2}})(?:/(?=\d)| (?=[a-zéû]))(\d\d|{'|'.join(_FRENCH)}|nov\.)(?:[/ ](\d{{4}}))?(?:(?: à| de)? (\d{{1,2}})[h:](\d\d)?(?!\d))?"
+)
+
+
+def selectors(text: str, page: Page) -> Evidence:
+    """Look for moments in the words of a page of free slots, wherever they stand."""
+    shown = re.sub(r'(?is)<noscript\b.*?</noscript>|<p class="annonce">.*?</p>', " ", _HIDDEN.sub(" ", text))
+    words = " ".join(re.sub(r"<[^>]*>", " ", shown).replace("\u2019", "'").split()).lower()
+    found = frozenset(filter(None, (_written(each, page) for each in _WRITTEN.finditer(words))))
+    full = "aucun rendez-vous n'est disponible pour le moment" in words or 'class="ferme"' in shown
+    return Evidence(
+        found,
+        frozenset(each for each in found if isinstance(each, datetime))
+        or (found if 'class="libre"' in shown else frozenset()),
+        _YEARS,
+        marks_open='class="ouvert"' in shown,
+        says_full=full or 'class="libre"' in shown,
+        contradicts=full
+        and bool(re.search(r'class="(?:libre|ouvert)"', shown))
+        and '<li class="libre"><a' in shown,
+        astray=False,
+        unlinked=False,
+    )
+
+
+def _written(found: re.Match[str], page: Page) -> date | None:
+    weekday, day, month, year, hour, minute = found.groups()
+    number = int(month) if month.isdecimal() else 11 if month == "nov." else _FRENCH.index(month) + 1
+    today = page.visit.today
+    try:
+        moment = datetime(int(year or today.year), number, int(day), int(hour or 0), int(minute or 0))  # noqa: DTZ001
+    except ValueError:
+        return None
+    if not year and moment.date() < today:
+        moment = moment.replace(year=today.year + 1)
+    if moment.date() < today or (weekday and _WEEKDAYS[moment.weekday()] != weekday):
+        return None
+    return moment.replace(tzinfo=page.visit.zone).astimezone(UTC) if hour else moment.date()
+
+
 EVIDENCE: dict[str, Callable[[str, Page], Evidence]] = {
     "ants": ants,
     "ezbooking": ezbooking,
     "rdvpref": rdvpref,
+    "selectors": selectors,
     **{name: listing(name) for name in (*_STARTS, "mapharma")},
 }

@@ -1,0 +1,197 @@
+"""Any page at all: a desk's YAML says by CSS or XPath what a free slot looks like there, and what no slot does."""
+
+from datetime import datetime
+from typing import Annotated, NamedTuple
+
+from pydantic import Field, model_validator
+
+from configs.desk import Text, Whole
+from configs.strict import Strict
+from crawler.calendars import day_of
+from crawler.forms import Act, address_of, asked
+from crawler.markup import plain, rendered, visible
+from crawler.moments import moment_of, moments_in
+from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
+from crawler.selecting import Match, Selector, found, one_text
+
+SYSTEM = "custom"
+EXAMPLE = "https://rendez-vous.example/creneaux"
+EXAMPLE_PARAMETERS = {
+    "available": "a.creneau-libre",
+    "date": ".",
+    "no_slot_text": "Aucun rendez-vous n'est disponible.",
+}
+
+_MOST_SLOTS = 1000
+_GONE = (404, 410)
+_ERROR = 400
+
+
+class Step(Strict):
+    """What is done before slots show: the link, form, button or drop-down, its fields, the option chosen in it."""
+
+    at: Selector
+    fields: Annotated[dict[str, str], Field(max_length=50)] = Field(default_factory=dict)
+    option: Text | None = None
+
+
+class Parameters(Strict):
+    """How one site looks. What belongs to a slot (date, time, place, link) is looked for from its element on.
+
+    `ignore`: parts of the page whose dates are no slots (news, the next release), though no slot stands there.
+    """
+
+    available: Selector
+    date: Selector | None = None
+    time: Selector | None = None
+    place: Selector | None = None
+    link: Selector | None = None
+    no_slot: Selector | None = None
+    no_slot_text: Text | None = None
+    ignore: Selector | None = None
+    captcha: Selector | None = None
+    banner: Selector | None = None
+    steps: Annotated[tuple[Step, ...], Field(max_length=6)] = ()
+    next_page: Selector | None = None
+    pages: Annotated[Whole, Field(ge=1, le=20)] = 5
+
+    @model_validator(mode="after")
+    def _both_answers(self) -> "Parameters":
+        if not (self.no_slot or self.no_slot_text):
+            raise ValueError("name no_slot_text or no_slot: without a rule for it, no slots cannot be proven")
+        if self.time and not self.date:
+            raise ValueError("time is of no use without date")
+        return self
+
+
+class _Progress(NamedTuple):
+    """How far a visit is: steps taken, the page of slots, whether the banner is done and a page before left doubts."""
+
+    steps: int = 0
+    page: int = 1
+    banner: int = 0
+    doubts: int = 0
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self))
+
+
+def first(visit: Visit) -> Ask:
+    """Ask for the desk's page."""
+    return Ask(visit.url, str(_Progress()))
+
+
+def read(page: Page) -> Reading:
+    """Do what is still to be done before the slots show, then read them."""
+    wanted: Parameters = page.visit.parameters
+    at = _Progress(*map(int, page.ask.step.split()))
+    if page.status in _GONE and at == _Progress():
+        return Reading(Outcome.CLOSED, f"HTTP {page.status}")
+    if page.status >= _ERROR:
+        return Reading()
+    if wanted.captcha and found(page.root, wanted.captcha):
+        return Reading(Outcome.CAPTCHA, f"its captcha's mark is there: {wanted.captcha}")
+    if wanted.banner and not at.banner and (banner := found(page.root, wanted.banner)):
+        return _done(page, banner[0], Step(at=wanted.banner), at._replace(banner=1))
+    if at.steps < len(wanted.steps):
+        return _step(page, wanted.steps[at.steps], at)
+    return _slots(page, wanted, at)
+
+
+def _step(page: Page, step: Step, at: _Progress) -> Reading:
+    here = found(page.root, step.at)
+    if here:
+        return _done(page, here[0], step, at._replace(steps=at.steps + 1))
+    if (said := _none(page)) and not found(page.root, page.visit.parameters.available):
+        return _nothing(page, said, doubts=False)  # it said so before the last step
+    return Reading(Outcome.UNREADABLE, f"step {at.steps + 1}: nothing is there to do: {step.at}")
+
+
+def _done(page: Page, match: Match, step: Step, then: _Progress) -> Reading:
+    ask = asked(page, match, Act(step.fields, step.option), str(then))
+    if ask is None:
+        what = f"cannot be done, or leads to another site: {step.at} {step.option or ''}"
+        return Reading(Outcome.UNREADABLE, what.rstrip())
+    return Reading(reason=f"{step.at}: {ask.method} {ask.url}", asks=(ask,))
+
+
+def _slots(page: Page, wanted: Parameters, at: _Progress) -> Reading:
+    free, said = found(page.root, wanted.available), _none(page)
+    if free and said:
+        return Reading(Outcome.UNREADABLE, f"shows {len(free)} free slots and says {said!r}")
+    if len(free) > _MOST_SLOTS:
+        return Reading(Outcome.UNREADABLE, f"shows {len(free)} free slots, which no page does")
+    if not free and not said:
+        return Reading()
+    broken = b"<html" in page.lowered and b"</html" not in page.lowered  # the last slot may be half a slot
+    slots = [_slot(page, each, wanted) for each in (free[:-1] if broken else free)]
+    read = tuple(filter(None, slots))
+    if free and not read:
+        return Reading(Outcome.UNREADABLE, f"shows {len(free)} free slots, none of which can be read")
+    timeless = any(slot.moment is None for slot in read)
+    doubts = bool(at.doubts) or len(read) < len(free) or (not timeless and _astray(page, read))
+    onward = _next(page, wanted, at._replace(page=at.page + 1, doubts=int(doubts)))
+    if not free and not onward:
+        return _nothing(page, said, doubts=doubts)
+    covered = (Covered(),) if free and not (onward or doubts or timeless) else ()
+    outcome = Outcome.SLOTS if free else None
+    return Reading(outcome, f"{len(read)} of {len(free)} free slots read", read, covered, onward)
+
+
+def _nothing(page: Page, said: str, *, doubts: bool) -> Reading:
+    if doubts or _astray(page, ()):
+        return Reading(Outcome.UNREADABLE, f"says {said!r} and names a moment: a slot, or one to `ignore`")
+    return Reading(Outcome.NO_SLOTS, said, covered=(Covered(),))
+
+
+def _none(page: Page) -> str:
+    """Return the page's own word for no slots, empty where it does not say it."""
+    wanted: Parameters = page.visit.parameters
+    if wanted.no_slot and (marks := found(page.root, wanted.no_slot)):
+        return (marks[0] if isinstance(marks[0], str) else visible(marks[0]))[:200] or wanted.no_slot
+    sentence = plain(wanted.no_slot_text or "").casefold()
+    return wanted.no_slot_text or "" if sentence and sentence in rendered(page.root).casefold() else ""
+
+
+def _slot(page: Page, match: Match, wanted: Parameters) -> Slot | None:
+    if isinstance(match, str):
+        return None
+    place, moment = ANYWHERE, None
+    if wanted.place:
+        name = one_text(match, wanted.place)
+        if name is None:
+            return None
+        place = Place(name[:200], name[:200])
+    if wanted.date:
+        day = one_text(match, wanted.date)
+        hour = one_text(match, wanted.time) or "" if wanted.time else None
+        moment = moment_of(day or "", hour, page.visit.today, page.visit.zone)
+        if moment is None:
+            return None
+    links = found(match, wanted.link) if wanted.link else [match]
+    return Slot(place, moment, (address_of(page, links[0]) if links else None) or page.visit.url)
+
+
+def _astray(page: Page, slots: tuple[Slot, ...]) -> bool:
+    """Tell whether the page names a moment ahead that is none of these slots: a slot that no selector found.
+
+    A day without an hour counts where the slots are such days.
+    """
+    visit, ignored = page.visit, page.visit.parameters.ignore
+    parts = [each for each in found(page.root, ignored) if not isinstance(each, str)] if ignored else []
+    named, aside = (
+        frozenset().union(*(moments_in(visible(part), visit.today, visit.zone) for part in each))
+        for each in ([page.root], parts)
+    )
+    timed = all(slot.starts_at for slot in slots)
+    left = named - aside - {slot.moment for slot in slots}
+    return any(
+        day_of(each, visit.zone) > visit.today for each in left if isinstance(each, datetime) or not timed
+    )
+
+
+def _next(page: Page, wanted: Parameters, then: _Progress) -> tuple[Ask, ...]:
+    if not wanted.next_page or then.page > wanted.pages or not (links := found(page.root, wanted.next_page)):
+        return ()
+    url = address_of(page, links[0])
+    return (Ask(url, str(then), rank=then.page),) if url and url != page.url else ()

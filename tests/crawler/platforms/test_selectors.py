@@ -1,0 +1,208 @@
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from configs.outcome import Outcome
+from crawler.catalogue import CatalogueError, check_catalogue
+from crawler.platforms import platform, selectors
+from crawler.reading import Ask, Covered, Page, Reading, Visit
+from crawler.visit import Result, Tally
+from crawler.walls import interpret
+from tests.crawler.pages import TODAY
+
+URL = "https://mairie.example/rdv"
+PARIS = ZoneInfo("Europe/Paris")
+NONE = "Aucun créneau disponible"
+BY_DAY = {
+    "available": "td.libre",
+    "date": "./ancestor::tr/th",
+    "time": "./@data-heure",
+    "place": "./ancestor::table/caption",
+    "link": "./a/@href",
+    "no_slot_text": NONE,
+}
+
+
+def by_day(text: str = "lundi 23 novembre", hour: str = "9h30") -> str:
+    return (
+        f"<html><body><table><caption>Annexe nord</caption><tr><th>{text}</th><td class='libre' data-heure='{hour}'>"
+        "<a href='/rdv/4?x=1#a'>libre</a></td><td class='pris' data-heure='10h'></td></tr></table></body></html>"
+    )
+
+
+def visit(**parameters: Any) -> Visit:
+    return Visit(URL, TODAY, PARIS, selectors.Parameters(**parameters or BY_DAY))
+
+
+def read(body: str, step: str = "", url: str = URL, **parameters: Any) -> Reading:
+    here = visit(**parameters)
+    return interpret(platform("selectors"), Page(url, 200, body.encode(), here, Ask(url, step)))
+
+
+def checked(site: dict[str, str], **parameters: Any) -> Result:
+    """Visit a site of these pages by address, forms left out."""
+    here = visit(**parameters)
+    tally = Tally(selectors.first(here), limit=30, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
+    while ask := tally.next():
+        tally.take(
+            ask, interpret(platform("selectors"), Page(ask.url, 200, site[ask.url].encode(), here, ask))
+        )
+    return tally.result()
+
+
+def test_what_belongs_to_a_slot_may_stand_around_it() -> None:
+    reading = read(by_day())
+    (slot,) = reading.slots
+    assert slot.moment == datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
+    assert (slot.place.key, slot.url) == ("Annexe nord", "https://mairie.example/rdv/4?x=1")
+    assert reading.covered == (Covered(),)
+
+
+@pytest.mark.parametrize(
+    "body", [by_day("bientôt"), by_day(hour="complet"), by_day().replace("caption", "p")]
+)
+def test_a_slot_of_which_something_cannot_be_read_is_none(body: str) -> None:
+    assert read(body).outcome is Outcome.UNREADABLE
+
+
+def test_a_free_slot_beside_the_word_for_none_is_no_answer() -> None:
+    reading = read(by_day() + f"<p>{NONE}</p>")
+    assert (reading.outcome, reading.slots, reading.covered) == (Outcome.UNREADABLE, (), ())
+    assert "1 free slots and says" in reading.reason
+
+
+def test_the_words_for_none_are_compared_as_people_read_them() -> None:
+    assert read("<p>AUCUN   créneau <b>disponible</b></p>").outcome is Outcome.NO_SLOTS
+    assert read(f"<script>{NONE}</script><p>Bonjour</p>").outcome is Outcome.UNREADABLE
+
+
+def test_the_last_slot_of_a_page_that_broke_off_is_not_believed() -> None:
+    link = "<a class=x>lundi 23 novembre 9h30</a>"
+    body = f"<html><body>{link}<a class=x>mardi 24 novembre 14h"
+    reading = read(body, available="a.x", date=".", no_slot_text=NONE)
+    assert (len(reading.slots), reading.covered) == (1, ())
+    assert read(link, available="a.x", date=".", no_slot_text=NONE).covered == (Covered(),), (
+        "a part of a page is whole"
+    )
+
+
+def test_pages_are_followed_as_far_as_the_desk_says_and_what_is_on_any_counts() -> None:
+    more = "<a rel=next href='/rdv?p={}'>suite</a>"
+    pages = {
+        URL: f"<p>{NONE} cette semaine</p>{more.format(2)}",
+        f"{URL}?p=2": by_day() + more.format(3),
+        f"{URL}?p=3": f"<p>{NONE}</p>{more.format(4)}",
+    }
+    rules = {**BY_DAY, "next_page": "a[rel=next]", "pages": 3}
+    result = checked(pages, **rules)
+    assert (result.outcome, len(result.slots), result.covered, result.asked) == (
+        Outcome.SLOTS,
+        1,
+        (Covered(),),
+        3,
+    )
+    pages[f"{URL}?p=2"] = f"<p>{NONE}</p>{more.format(3)}"
+    result = checked(pages, **rules)
+    assert (result.outcome, result.covered, result.asked) == (Outcome.NO_SLOTS, (Covered(),), 3)
+    pages[f"{URL}?p=2"] = by_day("bientôt") + more.format(3)
+    assert checked(pages, **rules).outcome is Outcome.UNREADABLE
+
+
+def test_a_doubt_on_one_page_keeps_all_of_them_from_closing_anything() -> None:
+    odd = by_day().replace("</tr>", "<td class='libre' data-heure='bientôt'></td></tr>")
+    pages = {URL: odd + "<a rel=next href='?p=2'>suite</a>", f"{URL}?p=2": f"<p>{NONE}</p>"}
+    result = checked(pages, **BY_DAY, next_page="a[rel=next]")
+    assert (result.outcome, len(result.slots), result.covered) == (Outcome.SLOTS, 1, ())
+
+
+def test_more_slots_than_any_page_has_are_no_answer() -> None:
+    assert (
+        read("<a class=x>libre</a>" * 1001, available="a.x", no_slot_text=NONE).outcome is Outcome.UNREADABLE
+    )
+
+
+def test_a_banner_is_answered_once() -> None:
+    body = f"<a id=cookies href='/ok'>Refuser</a><p>{NONE}</p>"
+    rules: dict[str, Any] = {**BY_DAY, "banner": "a#cookies"}
+    (ask,) = read(body, **rules).asks
+    assert ask.url == "https://mairie.example/ok"
+    assert read(body, ask.step, **rules).outcome is Outcome.NO_SLOTS
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"available": "a"}, "name no_slot_text or no_slot"),
+        ({"available": "a", "no_slot_text": " "}, "at least 1 character"),
+        ({"available": "a[", "no_slot_text": NONE}, "neither CSS nor XPath"),
+        ({"available": "a", "no_slot": "//p[", "date": "."}, "neither CSS nor XPath"),
+        ({"available": "a", "no_slot": "p", "time": "b"}, "of no use without date"),
+        ({"no_slot": "p"}, "Field required"),
+        ({"available": "a", "no_slot": "p", "pages": 21}, "less than or equal to 20"),
+        ({"available": "a", "no_slot": "p", "steps": [{"at": "a", "field": {}}]}, "Extra inputs"),
+    ],
+)
+def test_rules_that_do_not_hold_are_refused(parameters: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        selectors.Parameters(**parameters)
+
+
+@pytest.fixture
+def one_desk(desk_files: Any, tmp_path: Path) -> Path:
+    desk_files(a="127.77.0.91:1")
+    return tmp_path / "prefectures"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "line", "said"),
+    [
+        ("{available: a}", 0, r"parameters: name no_slot_text or no_slot"),
+        ("\n      available: 'a['\n      no_slot: p", 1, r"parameters\.available: is neither CSS nor XPath"),
+        (
+            "\n      available: a\n      no_slot: p\n      steps:\n        - at: '//x['",
+            4,
+            r"parameters\.steps\.0\.at: ",
+        ),
+    ],
+)
+def test_a_desk_file_without_its_rules_is_refused_by_file_line_and_key(
+    one_desk: Path, settings_env: Any, parameters: str, line: int, said: str
+) -> None:
+    path = next(one_desk.glob("*.yaml"))
+    text = path.read_text().replace("platform: ezbooking", "platform: selectors")
+    path.write_text(text.replace("grade:", f"parameters: {parameters}\n    grade:", 1))
+    settings_env(PREFECTURES_DIR=path.parent)
+    at = text[: text.index("grade:")].count("\n") + 1 + line
+    with pytest.raises(CatalogueError, match=rf"evry_91\.yaml:{at}: desk a: {said}"):
+        check_catalogue()
+
+
+@given(
+    walls=st.lists(st.datetimes(datetime(2026, 11, 21), datetime(2027, 10, 1)), unique=True, max_size=8),  # noqa: DTZ001
+    taken=st.booleans(),
+)
+def test_the_slots_that_are_written_are_the_slots_that_are_read(
+    *, walls: list[datetime], taken: bool
+) -> None:
+    walls = [wall.replace(second=0, microsecond=0) for wall in walls]
+    moments = {wall.replace(tzinfo=PARIS).astimezone(UTC) for wall in walls}
+    moments = {each for each in moments if each.astimezone(PARIS).replace(tzinfo=None) in walls}
+    links = "".join(f"<a class=x href='/{n}'>{wall:%d/%m/%Y %H:%M}</a>" for n, wall in enumerate(walls))
+    page = f"<html><body>{links or f'<p>{NONE}</p>'}{'<i>pris</i>' if taken else ''}</body></html>"
+    reading = read(page, available="a.x", date=".", no_slot_text=NONE)
+    assert {slot.moment for slot in reading.slots} == moments
+    assert bool(reading.covered) == (len(moments) == len(set(walls)))
+
+
+@given(st.lists(st.dates(date(2026, 11, 21), date(2027, 11, 19)), min_size=1, max_size=5, unique=True))
+def test_days_stay_days(days: list[date]) -> None:
+    page = "".join(f"<a class=x>{day:%d/%m}</a>" for day in days)
+    assert {slot.moment for slot in read(page, available="a.x", date=".", no_slot_text=NONE).slots} == set(
+        days
+    )
