@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from api.border import LARGEST_BODY
 from configs.plan import PlanName
 from tests.api.world import Person
+from tests.fuzz import times
 
 LOGIN = "/api/auth/login"
 JSON = {"Content-Type": "application/json"}
@@ -185,7 +186,8 @@ BODIES = st.dictionaries(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.fuzz
+@settings(max_examples=times(50), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=BODIES)
 def test_no_body_ever_ends_in_an_error_of_ours(bold: Callable[[str, Any], int], body: dict[str, Any]) -> None:
     for path in ("/api/alerts", "/api/auth/register", "/api/auth/login"):

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from configs.settings import SettingMissing, Settings, SettingsRefused, load, settings
+from tests.fuzz import times
 
 Put = Callable[..., None]
 STRONG = "q8Zr2LmX0vTbN5kYw7Hc4JdPs9GfUa1E"
@@ -297,6 +299,8 @@ _values = st.one_of(
 )
 
 
+@pytest.mark.fuzz
+@hypothesis.settings(max_examples=times(30))
 @given(st.dictionaries(_names, _values, max_size=4), st.sampled_from(["development", "test", "production"]))
 def test_any_environment_is_read_or_refused_and_never_anything_else(
     variables: dict[str, str], world: str

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import hypothesis
 import pytest
 import time_machine
 from hypothesis import given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from configs.clock import clock
 from configs.settings import SettingMissing
 from configs.signing import LinkRefused, sign, unsign
+from tests.fuzz import times
 
 ALERT = {"alert": "0190a3c2-1111-7222-8333-444455556666"}
 
@@ -23,6 +25,8 @@ def _reason(scope: str, token: str, age: float = 60) -> str:
     return caught.value.reason
 
 
+@pytest.mark.fuzz
+@hypothesis.settings(max_examples=times(30))
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from pydantic import BaseModel
 
 from configs.strict import Strict
 from configs.yamlfile import Document, check, read
+from tests.fuzz import times
 
 
 @pytest.fixture
@@ -164,6 +166,8 @@ _data = st.dictionaries(
 )
 
 
+@pytest.mark.fuzz
+@hypothesis.settings(max_examples=times(30))
 @given(_data)
 def test_what_a_yaml_writer_quotes_comes_back_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, data: object

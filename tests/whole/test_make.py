@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("make")]
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("make"), pytest.mark.timeout(400)]
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -22,12 +22,28 @@ SMALL = Scenario(desks=6, hosts=3, hours=QUARTER, pattern="often")
 pytestmark = [pytest.mark.usefixtures("database", "redis_server"), pytest.mark.timeout(400)]
 
 
-@pytest.fixture
-def played() -> Played:
+def test_a_course_is_recorded_has_every_figure_and_is_the_same_again(redis_server: redis.Redis) -> None:
+    played = course()
+    recorded_what_the_sites_counted(played)
+    every_figure_is_there(played)
+    assert played.took > 0
+    assert "rdv-simulation" not in str(settings().prefectures_dir), "the desk files are left"
+    with session() as rows:
+        for table in ("checks", "desks", "users"):
+            rows.execute(sa.text(f"TRUNCATE {table} CASCADE"))
+    redis_server.flushdb()
+    assert counted(course()) == counted(played)
+
+
+def course() -> Played:
     return play(SMALL.world(), Course(QUARTER, spiders=2, look=30))
 
 
-def test_what_the_sites_counted_was_recorded(played: Played) -> None:
+def counted(played: Played) -> list[tuple[int, int]]:
+    return [(site.asked, site.busiest) for site in played.world.sites.values()]
+
+
+def recorded_what_the_sites_counted(played: Played) -> None:
     asked = sum(site.asked for site in played.world.sites.values())
     with session() as rows:
         recorded = rows.scalar(sa.select(sa.func.sum(Check.requests))) or 0
@@ -39,17 +55,7 @@ def test_what_the_sites_counted_was_recorded(played: Played) -> None:
     assert 0.9 * QUARTER * 3600 < (times[1] - START).total_seconds() <= QUARTER * 3600
 
 
-def test_the_same_seed_is_the_same_course(played: Played, redis_server: redis.Redis) -> None:
-    first = [(site.asked, site.busiest) for site in played.world.sites.values()]
-    with session() as rows:
-        for table in ("checks", "desks", "users"):
-            rows.execute(sa.text(f"TRUNCATE {table} CASCADE"))
-    redis_server.flushdb()
-    again = play(SMALL.world(), Course(QUARTER, spiders=2, look=30))
-    assert [(site.asked, site.busiest) for site in again.world.sites.values()] == first
-
-
-def test_every_figure_is_there(played: Played) -> None:
+def every_figure_is_there(played: Played) -> None:
     found = figures(played)
     desks = {row["host has"]: row["desks"] for row in found["intervals"]}
     assert sum(desks.values()) == SMALL.desks
@@ -84,8 +90,3 @@ def _every_look_a_minute() -> Iterator[float]:
     while True:
         yield now
         now += 61
-
-
-def test_the_desk_files_are_gone_afterwards(played: Played) -> None:
-    assert played.took > 0
-    assert "rdv-simulation" not in str(settings().prefectures_dir)
