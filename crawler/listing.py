@@ -78,9 +78,14 @@ class _Answer:
         window = self.page.ask.window
         return window.first if window and window.first else self.page.visit.today
 
+    @property
+    def astray(self) -> bool:
+        """Whether it shows other days than were asked for: earlier ones only."""
+        return bool(self.page.ask.window and self.found.last and self.found.last < self.first)
+
     def seen(self) -> Reading:
         found, slots, window = self.found, self.slots, self._shown()
-        told = found.total is None or found.total == len(slots)
+        told = found.total in (None, len(slots)) and not self.astray
         whole = (
             told
             and len(slots) == len(found.moments)
@@ -106,6 +111,10 @@ class _Answer:
         return Reading(None, reason, covered=gap, asks=(ask,), fallback=(slot,), next_at=next_at)
 
     def nothing(self) -> Reading:
+        if self.astray:
+            return Reading(
+                Outcome.UNREADABLE, f"shows days until {self.found.last}, asked from {self.first} on"
+            )
         window = self._covered(self.page.visit.last_day) if self.found.final else self._shown()
         reason = f"nothing from {window.first} to {window.last}"
         return Reading(Outcome.NO_SLOTS, reason, covered=(window,), asks=self._later(window))
@@ -117,12 +126,13 @@ class _Answer:
         """Return what was asked for, as far as it was shown."""
         window = self.page.ask.window
         asked = window.last if window else self.page.visit.last_day
-        return self._covered(min(filter(None, (asked, self.found.last)), default=None))
+        shown = self.found.last if self.found.last and self.found.last >= self.first else None
+        return self._covered(min(filter(None, (asked, shown)), default=None))
 
     def _later(self, window: Covered) -> tuple[Ask, ...]:
         """Ask for all windows behind this one, with another first each visit; their own answers add none."""
         page, opens = self.page, self.opens
-        if opens is None or page.ask.step == _LATER or not window.last:
+        if opens is None or page.ask.step == _LATER or not window.last or self.astray:
             return ()
         windows = list(_windows(page.visit, page.ask.place, window.last + _DAY, self.days))
         ranks = [_LATER_RANK + (number - page.visit.turn) % len(windows) for number in range(len(windows))]

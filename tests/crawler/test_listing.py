@@ -140,3 +140,18 @@ def test_a_saved_page_with_a_next_date_long_past_still_leads_to_it() -> None:
         date(2021, 4, 10),
         [date(2021, 4, 10)],
     )
+
+
+def test_days_that_were_not_asked_for_prove_nothing() -> None:
+    before = TODAY - timedelta(days=1)
+    for found in (Listing(last=before), Listing(last=before, final=True)):
+        assert read(found).outcome is Outcome.UNREADABLE
+    reading = read(Listing([at(TODAY)], last=before))
+    assert (reading.outcome, reading.covered, reading.asks) == (Outcome.SLOTS, (), ())
+
+
+def test_a_saved_page_of_days_long_past_is_read_as_if_it_had_come_today() -> None:
+    reading = read(Listing([at(date(2021, 5, 25))], last=date(2021, 5, 28)), answer(first=None))
+    assert (reading.outcome, reading.covered, len(reading.asks)) == (Outcome.SLOTS, (), 0)
+    reading = read(Listing(last=date(2021, 5, 28)), answer(first=None))
+    assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (window(0, 90),))

@@ -79,7 +79,7 @@ WRITERS: dict[str, Callable[[Moments], Any]] = {
         ]
         or [
             {
-                "start": utc(datetime(2026, 11, 20, tzinfo=UTC)),
+                "start": utc(datetime(2026, 11, 20, 12, tzinfo=UTC)),
                 "end": utc(datetime(2026, 11, 21, tzinfo=UTC)),
                 "slots": [],
             }
