@@ -26,7 +26,7 @@ from deploy.chaos.director import Director, chosen
 from deploy.chaos.faults import Fault, Field, faults
 from deploy.chaos.inbox import Inbox
 from deploy.chaos.journal import Journal
-from deploy.chaos.outside import Outside
+from deploy.chaos.outside import OPENED, Outside
 from deploy.chaos.people import settle_in
 from deploy.chaos.periods import PERIODS, bound, hasty
 from deploy.chaos.victims import Victims, until
@@ -108,7 +108,7 @@ def _prepared(stack: Stack, world: World, journal: Journal, seed: int) -> tuple[
         victims=Victims(stack.supervisor.pid, journal),
         caretaker=Caretaker(stack),
         journal=journal,
-        desks=tuple(desks().values()),
+        desks=tuple(desk for desk in desks().values() if desk.platform == OPENED),
         engine=sa.create_engine(stack.environment["DATABASE_URL"], poolclass=sa.NullPool),
         world=world,
         rng=random.Random(f"{seed} openings"),  # noqa: S311 -- chance, no secret

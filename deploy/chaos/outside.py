@@ -20,6 +20,7 @@ _PATIENCE = 20.0
 _FORM = re.compile(r"/create/(\d+)")
 _PROVIDERS = {"email": SENDGRID, "sms": TWILIO, "telegram": TELEGRAM}
 CHANNELS = tuple(_PROVIDERS)
+OPENED = "ezbooking"  # whose stand-ins it opens slots at and lets misbehave: one address each
 _WITHIN = 5  # days: the first week of the calendar, which every visit asks for
 
 

@@ -13,7 +13,7 @@ from tests.crawler.held import Held, make_desk
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
-SITE, FORM = "rdvpref", 991069
+SITE, FORM = "rdvpref", 991092
 PAGE = f"/rdvpref/reservation/demarche/{FORM}/"
 
 

@@ -161,10 +161,16 @@ PLATFORM: Final = Platform(
         StandIn(
             "rdvpref",
             "Rendez-vous en préfecture",
-            "dans le Rhône",
-            "Lyon",
+            "dans les Hauts-de-Seine",
+            "Nanterre",
             platform_host("prefenligne", 1),
-            (Form(991069, "Titre de séjour : première demande", (Planning(991169, "Préfecture du Rhône"),)),),
+            (
+                Form(
+                    991092,
+                    "Titre de séjour : première demande",
+                    (Planning(991192, "Préfecture des Hauts-de-Seine"),),
+                ),
+            ),
             played=False,  # a captcha stands before the slots
         ),
     ),

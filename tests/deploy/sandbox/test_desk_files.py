@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import deploy.sandbox
-from configs.prefecture import Desk, Grade, Prefecture, load_prefectures
+from configs.prefecture import Desk, Grade, Prefecture, WatchLevel, load_prefectures
 from deploy.local.environment import sandbox_variables
 from deploy.local.ports import Ports
 from deploy.sandbox.addresses import SITES_PORT, department_host, platform_host, url
@@ -65,6 +65,14 @@ def test_each_calendar_of_doctolibs_kind_has_its_desk(
         for form in site.forms
     }
     assert {desk.url for desk in desks(prefectures, platform)} <= pages
+
+
+def test_what_stands_behind_a_captcha_is_watched_for_its_presence(prefectures: dict[str, Prefecture]) -> None:
+    (desk,) = desks(prefectures, "rdvpref")
+    (site,) = platforms()["rdvpref"].sites
+    assert desk.url == f"{url(site.host, SITES_PORT)}{platforms()['rdvpref'].page(site.forms[0])}"
+    assert desk.watch is WatchLevel.PRESENCE
+    assert not site.played
 
 
 def test_all_desks_are_watched_and_stand_on_loopback(prefectures: dict[str, Prefecture]) -> None:
