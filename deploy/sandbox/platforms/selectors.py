@@ -1,0 +1,135 @@
+"""A town's own booking page, which no known software serves: a cookie banner, a drop-down, pages of free hours.
+
+It is ours from top to bottom: what stands for the many sites that nobody has described.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from deploy.sandbox.addresses import platform_host
+from deploy.sandbox.clock import PARIS
+from deploy.sandbox.platform import Platform
+from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.sites.pages import html, redirect
+from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.templating import render
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from deploy.sandbox.sites.site import Site
+
+_PATH: Final = re.compile(r"/rdv/(\d+)")
+_COOKIE: Final = "choix_cookies"
+_PER_PAGE: Final = 3
+_DAYS: Final = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+_MONTHS: Final = tuple(
+    "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()  # noqa: SIM905
+)
+
+
+class Town:
+    """The pages of the site."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add them; what is none is missing."""
+        form = "/rdv/{form:\\d+}"
+        app.router.add_get(form, self._choice)
+        app.router.add_post(f"{form}/cookies", self._cookies)
+        app.router.add_get(f"{form}/creneaux", self._slots)
+        app.router.add_get(f"{form}/reserver/{{slot:\\d+}}", self._reserve)
+        app.router.add_route("*", "/{path:.*}", self._missing)
+
+    async def _choice(self, request: web.Request) -> web.StreamResponse:
+        return self._page(request, "choice", agreed=_COOKIE in request.cookies)
+
+    async def _cookies(self, request: web.Request) -> web.StreamResponse:
+        answer = redirect(self.site, request.path.removesuffix("/cookies"))
+        answer.set_cookie(_COOKIE, str((await request.post()).get("choix", "")), path="/")
+        return answer
+
+    async def _slots(self, request: web.Request) -> web.StreamResponse:
+        """Show the hours of what was chosen; without a cookie, or without a choice, its page comes back."""
+        chosen, page = request.query.get("motif", ""), int(request.query.get("page", "1"))
+        if _COOKIE not in request.cookies or not chosen.isdecimal():
+            return redirect(self.site, request.path.removesuffix("/creneaux"))
+        self.site.counters.calendars += 1
+        form = self.site.agenda.form(int(request.match_info["form"]))
+        there = self.site.agenda.slots(self.site.agenda.planning(form, int(chosen)))
+        shown = [(slot, _in_words(slot)) for slot in there[_PER_PAGE * (page - 1) : _PER_PAGE * page]]
+        more = len(there) > _PER_PAGE * page
+        onward = f"{request.path}?motif={chosen}&page={page + 1}" if more else None
+        return self._page(request, "slots", slots=shown, next_page=onward)
+
+    async def _reserve(self, request: web.Request) -> web.StreamResponse:
+        self.site.counters.reservations += 1
+        return self._page(request, "choice", agreed=True)
+
+    def _page(self, request: web.Request, name: str, **values: object) -> web.Response:
+        try:
+            form = self.site.agenda.form(int(request.match_info["form"]))
+        except Refusal:
+            return self._not_found()
+        base = f"/rdv/{form.number}"
+        return html(
+            self.site, render(f"selectors/{name}.html", site=self.site.about, form=form, base=base, **values)
+        )
+
+    async def _missing(self, _request: web.Request) -> web.StreamResponse:
+        return self._not_found()
+
+    def _not_found(self) -> web.Response:
+        return html(self.site, render("missing.html", site=self.site.about, prefix=""), status=404)
+
+
+def _in_words(slot: int) -> str:
+    at = datetime.fromtimestamp(slot, PARIS)
+    return f"{_DAYS[at.weekday()]} {at.day} {_MONTHS[at.month - 1]} {at.year} à {at.hour}h{at:%M}"
+
+
+def _add_routes(app: web.Application, site: Site) -> None:
+    Town(site).add_routes(app)
+
+
+def _page(form: Form) -> str:
+    return f"/rdv/{form.number}"
+
+
+def _form_asked(request: web.Request) -> int | None:
+    found = _PATH.match(request.path)
+    return int(found[1]) if found else None
+
+
+def _is_calendar(request: web.Request) -> bool:
+    return request.path.endswith("/creneaux")
+
+
+PLATFORM: Final = Platform(
+    sites=(
+        StandIn(
+            "selectors",
+            "Ville de Sablonnières-sur-Marne",
+            "en Seine-et-Marne",
+            "Sablonnières",
+            platform_host("custom", 1),
+            (
+                Form(
+                    992077,
+                    "Rendez-vous à la mairie",
+                    (Planning(992177, "Titre de séjour"), Planning(992277, "Carte grise")),
+                ),
+            ),
+        ),
+    ),
+    add_routes=_add_routes,
+    page=_page,
+    form_asked=_form_asked,
+    is_calendar=_is_calendar,
+    headers={"Server": "nginx", "Cache-Control": "no-store"},
+)
