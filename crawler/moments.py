@@ -70,8 +70,8 @@ def moment_of(day: str, hour: str | None, today: date, zone: ZoneInfo) -> date |
     return instant_of(datetime.combine(found, clock), zone) if clock is not None else None
 
 
-def moments_in(text: str, today: date, zone: ZoneInfo) -> frozenset[date]:
-    """Return what a text names: instants (UTC) where an hour stands right behind a day, else the date.
+def moments_in(text: str, today: date, zone: ZoneInfo) -> list[date]:
+    """Return what a text names, in its order: instants (UTC) where an hour stands right behind a day, else the date.
 
     An hour that never comes is named all the same, as if the clock had not been changed.
     """
@@ -83,7 +83,7 @@ def moments_in(text: str, today: date, zone: ZoneInfo) -> frozenset[date]:
         day, clock = _day(match, today), _hour(hour) if hour else None
         if day:
             found.append(day if clock is None else datetime.combine(day, clock, zone).astimezone(UTC))
-    return frozenset(found)
+    return found
 
 
 def _instant(text: str) -> datetime | None:

@@ -1,5 +1,6 @@
 """Any page at all: a desk's YAML says by CSS or XPath what a free slot looks like there, and what no slot does."""
 
+from collections import Counter
 from datetime import datetime
 from typing import Annotated, NamedTuple
 
@@ -179,12 +180,13 @@ def _astray(page: Page, slots: tuple[Slot, ...]) -> bool:
     """
     visit, ignored = page.visit, page.visit.parameters.ignore
     parts = [each for each in found(page.root, ignored) if not isinstance(each, str)] if ignored else []
+    outer = [each for each in parts if not any(around in parts for around in each.iterancestors())]
     named, aside = (
-        frozenset().union(*(moments_in(visible(part), visit.today, visit.zone) for part in each))
-        for each in ([page.root], parts)
+        Counter(moment for part in each for moment in moments_in(visible(part), visit.today, visit.zone))
+        for each in ([page.root], outer)
     )
     timed = all(slot.starts_at for slot in slots)
-    left = named - aside - {slot.moment for slot in slots}
+    left = (named - aside).keys() - {slot.moment for slot in slots}
     return any(
         day_of(each, visit.zone) > visit.today for each in left if isinstance(each, datetime) or not timed
     )

@@ -265,11 +265,11 @@ _WRITTEN = re.compile(
 
 
 def selectors(text: str, page: Page) -> Evidence:
-    """Look for moments in the words of a page of free slots, wherever they stand."""
-    shown = re.sub(r'(?is)<noscript\b.*?</noscript>|<p class="annonce">.*?</p>', " ", _HIDDEN.sub(" ", text))
-    words = " ".join(re.sub(r"<[^>]*>", " ", shown).replace("\u2019", "'").split()).lower()
+    """Look for moments in the words of a page of free slots, wherever they stand but in its announcement."""
+    shown = re.sub(r"(?is)<noscript\b.*?</noscript>", " ", _HIDDEN.sub(" ", text))
+    words = _words(re.sub(r'(?is)<p class="annonce">.*?(?:</p|\Z)', " ", shown))
     found = frozenset(filter(None, (_written(each, page) for each in _WRITTEN.finditer(words))))
-    full = "aucun rendez-vous n'est disponible pour le moment" in words or 'class="ferme"' in shown
+    full = "aucun rendez-vous n'est disponible pour le moment" in _words(shown) or 'class="ferme"' in shown
     return Evidence(
         found,
         frozenset(each for each in found if isinstance(each, datetime))
@@ -277,12 +277,14 @@ def selectors(text: str, page: Page) -> Evidence:
         _YEARS,
         marks_open='class="ouvert"' in shown,
         says_full=full or 'class="libre"' in shown,
-        contradicts=full
-        and bool(re.search(r'class="(?:libre|ouvert)"', shown))
-        and '<li class="libre"><a' in shown,
+        contradicts=full and '<li class="libre"><a' in shown,
         astray=False,
         unlinked=False,
     )
+
+
+def _words(markup: str) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", markup).replace("\u2019", "'").split()).lower()
 
 
 def _written(found: re.Match[str], page: Page) -> date | None:

@@ -121,6 +121,23 @@ def test_a_doubt_on_one_page_keeps_all_of_them_from_closing_anything() -> None:
     assert (result.outcome, len(result.slots), result.covered) == (Outcome.SLOTS, 1, ())
 
 
+def test_a_moment_that_is_announced_is_a_doubt_where_it_stands_elsewhere_too() -> None:
+    news, rules = "<p class=n>Prochaine ouverture : 30 novembre à 10h</p>", {**BY_DAY, "ignore": "p.n, p.n b"}
+    assert read(f"<p>{NONE}</p>{news}", **rules).outcome is Outcome.NO_SLOTS
+    assert read(f"<p>{NONE}</p>{news}{news.replace('class=n', '')}", **rules).outcome is Outcome.UNREADABLE
+
+
+def test_a_moment_that_no_selector_found_keeps_the_slots_from_closing_others() -> None:
+    reading = read(by_day() + "<p>Permanence le lundi 30 novembre à 10h</p>")
+    assert (reading.outcome, len(reading.slots), reading.covered) == (Outcome.SLOTS, 1, ())
+
+
+def test_a_day_that_no_selector_found_is_a_doubt_where_the_slots_are_days() -> None:
+    links = "<a class=x>mercredi 25 novembre</a><a>vendredi 27 novembre</a>"
+    reading = read(links, available="a.x", date=".", no_slot_text=NONE)
+    assert (len(reading.slots), reading.covered) == (1, ())
+
+
 def test_more_slots_than_any_page_has_are_no_answer() -> None:
     assert (
         read("<a class=x>libre</a>" * 1001, available="a.x", no_slot_text=NONE).outcome is Outcome.UNREADABLE
