@@ -2,6 +2,9 @@
 
 from collections.abc import Collection, Iterable
 from datetime import date
+from urllib.parse import urlsplit
+
+import yaml
 
 DEPARTMENT = 'department: "91"'
 _CAPITAL = "Évry-Courcouronnes"
@@ -60,6 +63,15 @@ def desk_entry(
         grade=grade,
         more=said,
     )
+
+
+def only(platform: str, text: str) -> str:
+    """Return a desk file's text with one platform's desks, and the rules of their hosts: one system, one spider."""
+    told = yaml.safe_load(text)
+    told["desks"] = [desk for desk in told["desks"] if desk["platform"] == platform]
+    kept = {urlsplit(desk["url"]).netloc for desk in told["desks"]}
+    told["hosts"] = {host: rule for host, rule in told.get("hosts", {}).items() if host in kept}
+    return str(yaml.safe_dump(told, allow_unicode=True, sort_keys=False))
 
 
 def _section(name: str, entries: Iterable[str], nothing: str) -> str:

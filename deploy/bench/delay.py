@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from api.models.base import engine
+from configs.made_up import only
 from configs.settings import settings
 from deploy.bench import latency
 from deploy.bench.figures import Effort, Figure, Goal, Say, below
@@ -37,7 +38,9 @@ def run(effort: Effort, say: Say) -> list[Figure]:
 def _measure(slots: int, say: Say, edit: Callable[[str], str]) -> latency.Delays:
     with TemporaryDirectory(prefix="rdv-bench-") as folder:
         usual = Ports(*(free_port() for _ in range(5)))
-        with running(Path(folder), usual, say, world=False, edit=edit) as stack:
+        with running(
+            Path(folder), usual, say, world=False, edit=lambda text: only("ezbooking", edit(text))
+        ) as stack:
             os.environ.update(stack.environment)
             for remembered in (settings, engine):  # of the stack before
                 remembered.cache_clear()

@@ -1,12 +1,14 @@
 """Memory and CPU of the whole stack when nothing happens: one spider, no browser, the sandbox left out."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psutil
 import sqlalchemy as sa
 
+from configs.made_up import only
 from deploy.bench.figures import Effort, Figure, Say, at_most, below
 from deploy.bench.ground import cpu, let_pass
 from deploy.local.ports import Ports
@@ -31,7 +33,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
     """Let a stack come to rest, then measure."""
     with TemporaryDirectory(prefix="rdv-bench-") as folder:
         usual = Ports(*(free_port() for _ in range(5)))
-        with running(Path(folder), usual, say, world=False) as stack:
+        with running(Path(folder), usual, say, world=False, edit=partial(only, "ezbooking")) as stack:
             wait_ready(stack, 180)
             _wait_watched(stack)
             let_pass(effort.of(15.0, 1.0))

@@ -11,13 +11,14 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from configs.clock import clock
+from configs.made_up import only
 from configs.prefecture import desks
 from deploy.chaos import ground, summary
 from deploy.chaos.caretaker import Caretaker
@@ -79,8 +80,7 @@ def _run(world: World, options: argparse.Namespace) -> dict[str, Any]:
     begun = time.monotonic()
     journal = Journal()
     rng = random.Random(f"{options.seed} waves")  # noqa: S311 -- chance, no secret
-    edit = (lambda text: ground.named(hasty(text))) if world.names else hasty
-    with running(world.state / "stack", usual(any_port=True), print, world=False, edit=edit) as stack:
+    with running(world.state / "stack", usual(any_port=True), print, world=False, edit=_edit(world)) as stack:
         os.environ.update(stack.environment)
         wait_ready(stack, _PATIENCE)
         settle_in(desks().values(), clock())
@@ -99,6 +99,16 @@ def _run(world: World, options: argparse.Namespace) -> dict[str, Any]:
             _keep_logs(stack, options.to.parent / "chaos-logs")
 
 
+def _edit(world: World) -> Callable[[str], str]:
+    """Watch what slots can be opened at, hastily, one site of it by its name where names can be had."""
+
+    def edit(text: str) -> str:
+        hurried = hasty(text)
+        return only(OPENED, ground.named(hurried) if world.names else hurried)
+
+    return edit
+
+
 def _prepared(stack: Stack, world: World, journal: Journal, seed: int) -> tuple[Field, Watch]:
     watch = Watch(stack.ports.api)
     field = Field(
@@ -108,7 +118,7 @@ def _prepared(stack: Stack, world: World, journal: Journal, seed: int) -> tuple[
         victims=Victims(stack.supervisor.pid, journal),
         caretaker=Caretaker(stack),
         journal=journal,
-        desks=tuple(desk for desk in desks().values() if desk.platform == OPENED),
+        desks=tuple(desks().values()),
         engine=sa.create_engine(stack.environment["DATABASE_URL"], poolclass=sa.NullPool),
         world=world,
         rng=random.Random(f"{seed} openings"),  # noqa: S311 -- chance, no secret

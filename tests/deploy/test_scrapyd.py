@@ -22,6 +22,7 @@ from crawler.keeper import Keeper
 from crawler.scrapyd import Scrapyd, ScrapydAway
 from deploy.local.processes import free_port
 from deploy.local.scrapyd import NotOurs, configuration, environment, main, prepare
+from tests.api.world import PREFECTURES
 from tests.crawler.held import scrapy_settings
 
 ROOT = Path(__file__).parents[2]
@@ -107,8 +108,7 @@ def until(seen: Callable[[], Any]) -> Any:
 def scrapyd(
     state: Path, database: str, redis_server: redis.Redis, settings_env: Callable[..., None]
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    settings_env(PREFECTURES_DIR=ROOT / "deploy" / "sandbox" / "prefectures")
-    settings_env(LOG_FORMAT="json")
+    settings_env(PREFECTURES_DIR=PREFECTURES, LOG_FORMAT="json")  # one system, one spider
     with (state.parent / "scrapyd.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "deploy.local.scrapyd"], cwd=ROOT, stdout=log, stderr=log
@@ -147,7 +147,9 @@ def test_the_keeper_has_spiders_run_replaces_them_and_orphans_leave(
         (spider,) = psutil.Process(scrapyd.pid).children()
         spider.kill()
         until(lambda: not api.jobs().running)
-        keeper.look(clock())
+        until(
+            lambda: keeper.look(clock()) and api.jobs().running.get("prefenligne")
+        )  # not at once: it just began
         assert len(api.jobs().running["prefenligne"]) == 1
         (spider,) = until(psutil.Process(scrapyd.pid).children)
         scrapyd.send_signal(signal.SIGKILL)
