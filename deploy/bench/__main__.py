@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from deploy.bench import capacity, crawl, crowd, delay, idle, lateness, matching, report
-from deploy.bench.figures import Effort, Figure, Part
+from deploy.bench.figures import Effort, Figure, Part, forget
 
 PARTS: dict[str, tuple[str, Part]] = {
     "crawl": ("the full path beside bare Scrapy and urlwatch", crawl.run),
@@ -43,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         finally:
             os.environ.clear()
             os.environ.update(environment)
+            forget()
     command = " ".join(["make bench", *([f"ARGS='{' '.join(sys.argv[1:])}'"] if sys.argv[1:] else [])])
     report.show(console, figures)
     report.keep(options.to, command, figures)

@@ -14,8 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 import notifier
-from configs.settings import settings
-from deploy.bench.figures import Effort, Figure, Say, at_most, below, percentile
+from deploy.bench.figures import Effort, Figure, Say, at_most, below, forget, percentile
 from deploy.bench.people import Crowd, detection
 from deploy.local.environment import sandbox_environment
 from deploy.local.ports import Ports, choose
@@ -67,7 +66,7 @@ def _tellers() -> Iterator[str]:
         os.environ |= sandbox_environment(state, ports, postgres.url("bench"), valkey.url())
         os.environ["PROGRAM"] = "notifier"
         del os.environ["PREFECTURES_DIR"]  # nothing is watched here: the shipped files do
-        settings.cache_clear()
+        forget()
         subprocess.run([sys.executable, "-m", "api.migrations", "upgrade"], check=True, capture_output=True)
         for name, command in commands(ports, world=False).items():
             if name in {"sandbox", "notifier"}:

@@ -5,11 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from api.models.base import engine
 from configs.made_up import only
-from configs.settings import settings
 from deploy.bench import latency
-from deploy.bench.figures import Effort, Figure, Goal, Say, below
+from deploy.bench.figures import Effort, Figure, Goal, Say, below, forget
 from deploy.bench.ground import World, page_server
 from deploy.local.ports import Ports
 from deploy.local.processes import free_port
@@ -42,8 +40,7 @@ def _measure(slots: int, say: Say, edit: Callable[[str], str]) -> latency.Delays
             Path(folder), usual, say, world=False, edit=lambda text: only("ezbooking", edit(text))
         ) as stack:
             os.environ.update(stack.environment)
-            for remembered in (settings, engine):  # of the stack before
-                remembered.cache_clear()
+            forget()  # the stack before
             wait_ready(stack, 180)
             seed(stack)
             latency.by_mail_only(stack)

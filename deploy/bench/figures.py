@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from api.models.base import engine
+from configs.settings import settings
+
 T = TypeVar("T")
 Say = Callable[[str], None]
 
@@ -81,3 +84,11 @@ def percentile(values: Sequence[float], percent: float) -> float:
     """
     ranked = sorted(values)
     return ranked[min(len(ranked) - 1, int(len(ranked) * percent / 100))]
+
+
+def forget() -> None:
+    """Drop what this process read from the environment and connected to: parts run one after the other in it."""
+    if engine.cache_info().currsize:
+        engine().dispose()
+    for remembered in (settings, engine):
+        remembered.cache_clear()

@@ -60,14 +60,12 @@ def run(effort: Effort, say: Say) -> list[Figure]:
 def _wait_watched(stack: Stack) -> None:
     """Wait until the spider works: before, it is starting and not idle."""
     engine = sa.create_engine(stack.environment["DATABASE_URL"], poolclass=sa.NullPool)
-    log = stack.state / "logs" / "scrapyd.log"
-    with engine.connect() as connection:
-        wait_until(
-            lambda: bool(connection.scalar(sa.text("SELECT count(*) FROM checks"))),
-            log,
-            what="the spider",
-            seconds=90,
-        )
+
+    def checked() -> bool:
+        with engine.connect() as connection:
+            return bool(connection.scalar(sa.text("SELECT count(*) FROM checks")))
+
+    wait_until(checked, stack.state / "logs" / "scrapyd.log", what="the spider", seconds=90)
 
 
 def _ours() -> Iterator[psutil.Process]:

@@ -10,8 +10,7 @@ import sqlalchemy as sa
 
 from configs.clock import clock
 from configs.prefecture import Procedure
-from configs.settings import settings
-from deploy.bench.figures import Effort, Figure, Say, below
+from deploy.bench.figures import Effort, Figure, Say, below, forget
 from deploy.bench.people import Crowd, detection
 from deploy.local.environment import sandbox_environment
 from deploy.local.ports import Ports, choose
@@ -34,7 +33,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
                 Path(folder), choose(Ports()), postgres.url("bench"), "redis://127.0.0.1:1/0"
             )
             del os.environ["PREFECTURES_DIR"]  # nothing is watched here: the shipped files do
-            settings.cache_clear()
+            forget()
             return _measure(sa.create_engine(postgres.url("bench")), alerts, say)
         finally:
             postgres.stop()
