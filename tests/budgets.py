@@ -10,14 +10,14 @@ from pathlib import PurePosixPath
 import pytest
 
 BUDGETS = {
-    "api": 100,
-    "configs": 30,
-    "crawler": 300,
-    "deploy": 60,
-    "model": 70,
-    "mutation": 20,
-    "notifier": 180,
-    "processes": 450,
+    "api": 70,
+    "configs": 40,
+    "crawler": 290,
+    "deploy": 50,
+    "model": 50,
+    "mutation": 40,
+    "notifier": 150,
+    "processes": 650,
 }
 SLOW = 10.0  # seconds; a single test outside `processes` that takes longer is listed
 
