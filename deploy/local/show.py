@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import datetime
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -54,7 +55,7 @@ def show(what: str, *, any_port: bool) -> int:
 
 
 def _run(console: Console, ports: Ports, *, until_arrival: bool) -> int:
-    began = time.monotonic()
+    began, since = time.monotonic(), clock()  # a slow machine is told of the first slot while it still starts
     console.print("starting PostgreSQL, Redis, the stand-ins and the programs …", style="dim")
     with running(folder(), ports, lambda text: console.print(text, style="yellow", markup=False)) as stack:
         os.environ.update(stack.environment)
@@ -62,7 +63,7 @@ def _run(console: Console, ports: Ports, *, until_arrival: bool) -> int:
         seed(stack)
         console.print(f"everything stands after {time.monotonic() - began:.1f} s", style="dim")
         _introduce(console, stack.ports, stack.state / LOGS)
-        found = _follow(console, stack, seconds=_PATIENCE if until_arrival else None)
+        found = _follow(console, stack, since, seconds=_PATIENCE if until_arrival else None)
         if found:
             summarise(console, found)
         else:
@@ -86,13 +87,15 @@ def _introduce(console: Console, ports: Ports, logs: Path) -> None:
     console.print(heading(console.width), no_wrap=True)
 
 
-def _follow(console: Console, stack: Stack, *, seconds: float | None = None) -> Arrival | None:
-    """Print what happens; with a time, return the first alert that arrived everywhere, or None.
+def _follow(
+    console: Console, stack: Stack, since: datetime, *, seconds: float | None = None
+) -> Arrival | None:
+    """Print what happens; with a time, return the first alert since then that arrived everywhere, or None.
 
     Raises:
         deploy.local.processes.StartFailed: the programs ended.
     """
-    since, feed, away = clock(), Feed(), False
+    feed, away = Feed(), False
     journal = Journal(f"http://127.0.0.1:{stack.ports.inbox}")
     end = time.monotonic() + seconds if seconds else None
     while end is None or time.monotonic() < end:
