@@ -12,7 +12,7 @@ from api.models.desk import DeskState
 from api.problems import Refused, invalid
 from api.schemas.alert import NewAlert
 from api.schemas.problem import FieldError
-from configs.desk import Desk, WatchLevel
+from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.prefecture import Prefecture
 
@@ -33,10 +33,10 @@ class _Item:
 
     def seen(self, closed: set[str]) -> bool:
         """Whether slots of one of its desks can be seen."""
-        return any(_seen(desk) and desk.id not in closed for desk in self.desks)
+        return any(desk.shows_slots and desk.id not in closed for desk in self.desks)
 
     def reason(self, closed: set[str]) -> str:
-        if any(desk.id in closed for desk in self.desks if _seen(desk)):
+        if any(desk.id in closed for desk in self.desks if desk.shows_slots):
             return f"the prefecture has closed the page for {self.name}"
         if self.checked:
             return (
@@ -94,7 +94,7 @@ def _closed(session: Session, about: Iterable[Desk]) -> set[str]:
 
 
 def _error(item: _Item, closed: set[str], place: Prefecture) -> FieldError:
-    seen = [desk for desk in place.desks if _seen(desk) and desk.id not in closed]
+    seen = [desk for desk in place.desks if desk.shows_slots and desk.id not in closed]
     served = _those("procedures", (procedure for desk in seen for procedure in desk.procedures))
     there = (
         f"watched there: {_those('desks', (desk.id for desk in seen))}, {served}"
@@ -103,10 +103,6 @@ def _error(item: _Item, closed: set[str], place: Prefecture) -> FieldError:
     )
     detail = f"{item.reason(closed)}; {there}; {_WAIT}"
     return FieldError(path=item.path, rule="not_watched", detail=detail)
-
-
-def _seen(desk: Desk) -> bool:
-    return desk.schedulable and desk.watch is WatchLevel.FULL
 
 
 def _those(what: str, names: Iterable[str]) -> str:

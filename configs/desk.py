@@ -169,6 +169,11 @@ class Desk(Strict):
         return window(self.releases, self.zone, self.department, now)
 
     @property
+    def shows_slots(self) -> bool:
+        """Whether it is checked and a check can see its slots: only then may it be sold."""
+        return self.schedulable and self.watch is WatchLevel.FULL
+
+    @property
     def schedulable(self) -> bool:
         """Whether it is checked at all."""
         return self.unwatched_because is None

@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.models.desk import DeskState
-from configs.desk import Desk, WatchLevel
+from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import settings
+from crawler.schedule import captcha_expected
 
 _AT_ONCE = 200  # people in one look, which holds a lock; the rest is told by the next ones
 
@@ -55,7 +56,7 @@ def _soon(rows: Session, now: datetime) -> Iterator[tuple[Desk, datetime, dateti
 
 
 def _hidden(desk: Desk) -> bool:
-    return desk.schedulable and desk.watch is WatchLevel.PRESENCE
+    return desk.schedulable and captcha_expected(desk)
 
 
 def _waiting(rows: Session, desk: Desk, begins: str) -> list[UUID]:

@@ -25,7 +25,7 @@ def own_interval(desk: Desk) -> float:
 
 def interval_at(desk: Desk, now: datetime) -> float:
     """Return the seconds between checks that are asked for at this moment: the fewest while slots are published."""
-    release = desk.release(now) if desk.watch is WatchLevel.FULL else None
+    release = desk.release(now) if desk.shows_slots else None
     return min(own_interval(desk), FASTEST) if release and release.begins <= now else own_interval(desk)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 import notifier
 from api.models.alert import Alert, AlertTarget
 from api.models.desk import DeskState
-from configs.desk import Desk, WatchLevel
+from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.prefecture import desks
 from crawler.demand import targets_of
@@ -22,6 +22,9 @@ def tell(rows: Session) -> list[UUID]:
 
     The alert stays paused: whether a plan carries it is decided when its user lets it wait.
     """
+    anybody = sa.exists().where(Alert.awaits_watch, Alert.closed_at.is_(None))
+    if not rows.scalar(sa.select(anybody)):  # each look asks: an index answers, and no desk is thought over
+        return []
     written: list[UUID] = []
     for alert, mine in _kept(rows, _watched(rows)).items():
         alert.awaits_watch = False
@@ -33,12 +36,11 @@ def tell(rows: Session) -> list[UUID]:
 
 def _watched(rows: Session) -> list[Desk]:
     """Return the desks whose slots were looked for and whose page the prefecture has not closed."""
-    whole = [desk for desk in desks().values() if desk.schedulable and desk.watch is WatchLevel.FULL]
     proven = sa.select(DeskState.id).where(
         DeskState.last_proven_at.is_not(None), DeskState.last_outcome != Outcome.CLOSED
     )
     known = set(rows.scalars(proven))
-    return [desk for desk in whole if desk.id in known]
+    return [desk for desk in desks().values() if desk.shows_slots and desk.id in known]
 
 
 def _kept(rows: Session, watched: list[Desk]) -> dict[Alert, list[str]]:

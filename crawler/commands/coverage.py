@@ -90,7 +90,7 @@ def page(found: Mapping[str, Prefecture]) -> str:
 
 def _summary(places: Sequence[Prefecture], desks: Sequence[Desk]) -> str:
     checked = [desk for desk in desks if desk.schedulable]
-    watched = {desk.prefecture_id for desk in checked if desk.watch is WatchLevel.FULL}
+    watched = {desk.prefecture_id for desk in checked if desk.shows_slots}
     return (
         f"{len(places)} prefectures, {len(desks)} desks, {len(checked)} of them checked. "
         f"{len(watched)} prefectures have a desk whose slots are seen."
