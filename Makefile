@@ -9,7 +9,7 @@ JOBS   ?= 4
 FUZZ   ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo status test fuzz chaos lint format bench simulate lock clean
+.PHONY: help setup browser run demo status test fuzz chaos lint format bench simulate lock clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ $(READY): $(LOCKS)/dev.txt $(LOCKS)/uv.txt setup.cfg pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+browser: setup ## Find or install the browser for desks that need one
+	@$(BIN)/python -m deploy.local.browser
+
 run: setup ## Start everything with stand-ins for all sites and providers, and watch it live
 	@$(BIN)/python -m deploy.local run $(ARGS)
 
@@ -36,6 +39,7 @@ status: setup ## Show the state of everything that runs, on one screen (ARGS=--j
 	@$(BIN)/python -m deploy.status $(ARGS) || test $$? -eq 1
 
 test: lint ## Set up, lint, test, measure the coverage
+	@test "$$CI" != true || $(BIN)/python -m deploy.local.browser
 	@mkdir -p .state/coverage && rm -f .state/coverage/*
 	@$(BIN)/coverage run -m pytest -n $(JOBS) --dist loadgroup
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report

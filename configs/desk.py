@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
+from configs.browser import missing_browser
 from configs.hosts import host_of, is_loopback
 from configs.releases import Release, Window, window
 from configs.settings import missing_token
@@ -54,6 +55,13 @@ class WatchLevel(StrEnum):
     FULL = "full"
     PRESENCE = "presence"
     NONE = "none"
+
+
+class Fetch(StrEnum):
+    """How its page is had: asked for by HTTP, or opened in a browser, which costs a hundred times as much."""
+
+    HTTP = "http"
+    BROWSER = "browser"
 
 
 def _web_address(text: str) -> str:
@@ -111,7 +119,8 @@ class Desk(Strict):
 
     `interval` (seconds) replaces the tier's; `horizon` (days) is how far ahead a slot counts;
     `parameters` are the platform's own, which the crawler checks; `releases`: when a source says that slots are
-    published; `watch` is none, whatever the file says, while the token that the platform's site asks for is not set.
+    published; `watch` is none, whatever the file says, while the token that the platform's site asks for is not set,
+    or the browser that `fetch` asks for is missing; `stealth`: that browser does not say that it is driven.
     """
 
     prefecture_id: Annotated[str, FILLED]
@@ -128,6 +137,8 @@ class Desk(Strict):
     date: Annotated[dt.date, BeforeValidator(_iso_date)]
     interval: Annotated[Whole, Field(ge=1, le=7 * 86400)] | None = None
     horizon: Annotated[Whole, Field(ge=1, le=730)] = 90
+    fetch: Fetch = Fetch.HTTP
+    stealth: Annotated[bool, Field(strict=True)] = False
     watch: Annotated[WatchLevel, Field(validate_default=True)] = WatchLevel.FULL
     releases: tuple[Release, ...] = ()
 
@@ -141,8 +152,9 @@ class Desk(Strict):
 
     @field_validator("watch")
     @classmethod
-    def _without_token(cls, level: WatchLevel, info: ValidationInfo) -> WatchLevel:
-        return WatchLevel.NONE if missing_token(info.data.get("platform", "")) else level
+    def _lacking(cls, level: WatchLevel, info: ValidationInfo) -> WatchLevel:
+        browser = info.data.get("fetch") is Fetch.BROWSER and missing_browser()
+        return WatchLevel.NONE if browser or missing_token(info.data.get("platform", "")) else level
 
     @property
     def id(self) -> str:
@@ -185,8 +197,10 @@ class Desk(Strict):
             return _FORMER[self.grade]
         if self.watch is not WatchLevel.NONE:
             return None
-        token = missing_token(self.platform)
-        return f"its site asks for a token that we do not have ({token})" if token else _LOGIN
+        if token := missing_token(self.platform):
+            return f"its site asks for a token that we do not have ({token})"
+        browser = missing_browser() if self.fetch is Fetch.BROWSER else None
+        return f"its page needs a browser: {browser}" if browser else _LOGIN
 
 
 def is_stand_in(host: str) -> bool:

@@ -123,6 +123,7 @@ class Settings(Periods, BaseSettings):
     allow_live_sites: bool = False
     sandbox_hosts: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     proxy_list: SecretStr | None = None
+    browser_path: Path | None = None
     spider_places: int = Field(64, ge=1)
     spider_processes: int = Field(1, ge=1)
     spider_memory_mb: int = Field(400, ge=1)

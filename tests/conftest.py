@@ -158,6 +158,17 @@ def sandbox(_sandbox: "Running", settings_env: Callable[..., None]) -> Iterator[
     _sandbox.reset()
 
 
+@pytest.fixture(scope="session")
+def browser() -> Path:
+    """Return the browser to test with; without one the test is skipped, in CI it fails."""
+    from configs.browser import browser_path, missing_browser
+
+    path = browser_path()
+    if not path and os.environ.get("CI") == "true":
+        pytest.fail(f"CI has no browser (make browser): {missing_browser()}")
+    return path or pytest.skip(f"there is no browser: {missing_browser()}")
+
+
 @pytest.fixture
 def frozen() -> Iterator["time_machine.Traveller"]:
     """Freeze the clock at a Friday morning; `move_to` and `shift` move it."""

@@ -95,3 +95,17 @@ def test_without_the_token_of_its_platform_it_is_not_watched_and_says_so(
         == "its page needs a login that we do not have"
     )
     assert _desk(platform="ants", grade=Grade.RETIRED).unwatched_because == "it does not exist any more"
+
+
+def test_without_a_browser_one_that_needs_it_is_not_watched_and_says_so(
+    settings_env: Callable[..., None],
+) -> None:
+    settings_env(BROWSER_PATH="/nowhere/chromium")
+    assert _desk().watch is WatchLevel.FULL
+    lacking = _desk(fetch="browser")
+    assert (lacking.watch, lacking.schedulable) == (WatchLevel.NONE, False)
+    assert lacking.unwatched_because == (
+        "its page needs a browser: BROWSER_PATH names /nowhere/chromium, which is no program that can be run"
+    )
+    settings_env(BROWSER_PATH="/bin/sh")
+    assert (_desk(fetch="browser").watch, _desk(fetch="browser").unwatched_because) == (WatchLevel.FULL, None)
