@@ -49,9 +49,3 @@ def test_a_parameter_that_is_needed_is_missed_and_a_wrong_one_refused(name: str)
             found.Parameters(**wrong)
     with pytest.raises(ValidationError):
         found.Parameters()
-
-
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "ezbooking"])
-def test_a_platform_has_a_page_that_says_what_is_proven(name: str) -> None:
-    page = Path(platforms.__file__).parents[2] / "docs" / "platforms" / f"{name}.md"
-    assert page.read_text().startswith(f"# {name}\n")

@@ -1,0 +1,168 @@
+"""What holds for every platform there is or will be: its names agree, its answers have pages, its reader does no I/O."""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scrapy.spiderloader import SpiderLoader
+from scrapy.utils.project import get_project_settings
+
+from configs.outcome import Outcome
+from configs.prefecture import desks
+from crawler import platforms as folder
+from crawler.booking import BookingSpider
+from crawler.catalogue import check_catalogue
+from crawler.handover import Handover
+from crawler.platforms import platform, platforms
+from deploy import sandbox
+from deploy.sandbox.platforms import platforms as stand_ins
+from tests.crawler.golden import CASES, GOLDEN, load, name_of
+from tests.mutation.oracle import EVIDENCE
+
+ROOT = Path(folder.__file__).parents[2]
+DOCS = ROOT / "docs" / "platforms"
+NAMES = sorted(platforms())
+SMALL = {"ordoclic", "mapharma", "valwin", "bimedoc", "mesoigner", "avecmondoc"}  # read, and have no stand-in
+LEADS_ON = [name for name in NAMES if platform(name).Parameters is Handover]  # proves nothing by itself
+PROVES = [name for name in NAMES if name not in LEADS_ON]
+_SUFFIXES = ("autumn_clock_change", "spring_clock_change", "overseas")
+
+
+def expected(name: str) -> dict[str, dict[str, Any]]:
+    """Return what the golden pages of a platform must be read as, by case."""
+    cases = (GOLDEN / name).glob("*/expected.json")
+    return {case.parent.name: json.loads(case.read_text()) for case in cases}
+
+
+# Names
+
+
+def test_a_platform_is_called_the_same_everywhere() -> None:
+    assert {path.name for path in GOLDEN.iterdir()} == set(NAMES)
+    assert {path.stem for path in DOCS.glob("*.md")} == set(NAMES)
+    assert set(stand_ins()) == set(NAMES) - SMALL
+    assert set(EVIDENCE) == set(NAMES), "the mutation's oracle knows each platform"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_page_says_whose_it_is_and_where_its_parts_are(name: str) -> None:
+    text = (DOCS / f"{name}.md").read_text()
+    assert text.startswith(f"# {name}\n")
+    assert ("no stand-in" in text) == (name in SMALL)
+
+
+def test_spiders_are_called_as_the_booking_systems_of_the_platforms() -> None:
+    loader = SpiderLoader.from_settings(get_project_settings())
+    spiders = [loader.load(name) for name in loader.list()]
+    watching = {spider.name: spider.system for spider in spiders if issubclass(spider, BookingSpider)}
+    assert set(watching) == set(watching.values()) == {platform(name).SYSTEM for name in NAMES}
+
+
+# Desks
+
+
+@pytest.mark.parametrize("files", [None, Path(sandbox.__file__).parent / "prefectures"])
+def test_every_desks_platform_exists_and_takes_its_parameters(
+    files: Path | None, settings_env: Callable[..., None]
+) -> None:
+    settings_env(**({"PREFECTURES_DIR": files} if files else {}))
+    check_catalogue()
+    if files:
+        assert {desk.platform for desk in desks().values()} == set(stand_ins())
+
+
+# Golden pages
+
+
+@pytest.mark.parametrize("name", PROVES)
+@pytest.mark.parametrize("outcome", ["slots", "no_slots"])
+def test_both_answers_have_a_golden_page(name: str, outcome: str) -> None:
+    assert outcome in {case["outcome"] for case in expected(name).values()}
+
+
+@pytest.mark.parametrize("name", LEADS_ON)
+def test_what_embeds_another_has_a_page_that_does_and_one_that_does_not(name: str) -> None:
+    leads = [any("embeds" in ask for ask in case["next"] or []) for case in expected(name).values()]
+    assert {*leads} == {True, False}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_outcome_that_its_page_names_has_a_golden_page(name: str) -> None:
+    words = set(re.findall(r"`(\w+)`", (DOCS / f"{name}.md").read_text()))
+    named = {each.value for each in Outcome} & words
+    assert named - {case["outcome"] for case in expected(name).values()} == set()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_who_reads_hours_reads_them_across_the_clock_changes_and_overseas(name: str) -> None:
+    cases = expected(name)
+    timed = {
+        case for case, said in cases.items() if any("T" in (s["starts_at"] or "") for s in said["slots"])
+    }
+    for suffix in _SUFFIXES if timed else ():
+        assert any(case.endswith(suffix) for case in timed), f"no page with hours is called …{suffix}"
+
+
+# Purity
+
+
+_forbidden: list[str] = []  # what was tried
+_watching = False
+_IO = (
+    "open",
+    "socket.",
+    "subprocess.",
+    "os.",
+    "shutil.",
+    "urllib.",
+    "http.",
+    "import",
+    "ctypes.",
+    "tempfile.",
+)
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if _watching and event.startswith(_IO):
+        _forbidden.append(f"{event} {arguments[:1]}")
+        raise PermissionError(f"a reader does I/O: {event} {arguments[:1]}")
+
+
+datetime.strptime("2026", "%Y").replace(tzinfo=UTC)  # its first call imports a module
+sys.addaudithook(_audit)  # Python takes none back: it looks only while _watching
+
+
+@contextmanager
+def nothing_but_reading() -> Iterator[list[str]]:
+    """Refuse files, sockets, processes and imports while the block lasts; yield what was tried, if only in vain."""
+    global _watching  # noqa: PLW0603 -- an audit hook has no other way to know
+    _forbidden.clear()
+    _watching = True
+    try:
+        yield _forbidden
+    finally:
+        _watching = False
+
+
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_a_reader_needs_neither_a_file_nor_a_socket_nor_the_clock(case: Path, time_machine: Any) -> None:
+    reader, page = platform(case.parent.name), load(case)
+    readings = []
+    for now in ("1999-12-31T23:59:59Z", "2040-02-29T12:00:00Z"):
+        time_machine.move_to(now)
+        with nothing_but_reading() as tried:
+            readings.append(reader.read(page))
+        assert not tried
+    assert readings[0] == readings[1]
+
+
+def test_what_does_io_is_found_out(tmp_path: Path) -> None:
+    with nothing_but_reading() as tried, pytest.raises(PermissionError, match="a reader does I/O: open"):
+        (tmp_path / "notes").write_text("")
+    assert tried
