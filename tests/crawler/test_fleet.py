@@ -109,6 +109,13 @@ def test_who_reads_hours_reads_them_across_the_clock_changes_and_overseas(name: 
         assert any(case.endswith(suffix) for case in timed), f"no page with hours is called …{suffix}"
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_generated_answers_are_read_too(name: str) -> None:
+    tests = (Path(__file__).parent / "platforms").glob("test_*.py")
+    generating = {path.stem: text for path in tests if "@given" in (text := path.read_text())}
+    assert f"test_{name}" in generating or any(f'"{name}"' in text for text in generating.values())
+
+
 # Purity
 
 
