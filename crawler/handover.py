@@ -12,7 +12,7 @@ from pydantic import Field
 from configs.desk import is_stand_in
 from configs.hosts import host_of
 from configs.strict import Strict
-from crawler.platforms import Platform, platform
+from crawler.platforms import Platform, at_home, platform
 from crawler.reading import Outcome, Reading, Visit
 
 
@@ -44,8 +44,6 @@ def handed(visit: Visit, frames: tuple[str, ...]) -> tuple[Platform, Visit, Read
 
 
 def _is_at_home(embedded: Platform, frame: str, visit: Visit) -> bool:
-    home = (urlsplit(embedded.EXAMPLE).hostname or "").removeprefix("www.")
-    parts = urlsplit(frame)
     if is_stand_in(host_of(visit.url)) and is_stand_in(host_of(frame)):
         return True
-    return parts.scheme == "https" and f".{parts.hostname}".endswith(f".{home}")
+    return urlsplit(frame).scheme == "https" and at_home(embedded, frame)

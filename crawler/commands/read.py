@@ -1,7 +1,6 @@
 """`scrapy read PLATFORM FILE...`: what a platform's reader makes of saved pages. No network, no database."""
 
 import json
-import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,11 +15,9 @@ from scrapy.exceptions import UsageError
 
 from configs.clock import clock
 from crawler.platforms import Platform, UnknownPlatform, example, platform
-from crawler.reading import Ask, Covered, Page, Reading, Slot, Visit
+from crawler.reading import Ask, Covered, Page, Reading, Slot
+from crawler.recognition import own_addresses, understands
 from crawler.walls import interpret
-
-_SAVED_FROM = re.compile(r"<!-- saved from url=\(\d+\)(\S+) -->")  # what browsers write into pages they save
-_TRACES = "//link[@rel='canonical']/@href | //form/@action | //a/@href"
 
 
 class Command(ScrapyCommand):
@@ -84,7 +81,7 @@ def _page(reader: Platform, body: bytes, opts: Namespace) -> Page:
     today = clock().astimezone(opts.zone).date()
     visit = example(reader, today, opts.zone)
     page = Page(visit.url, opts.status, body, visit, Ask(visit.url))
-    url = opts.url or next((trace for trace in _traces(page) if _is_of(reader, trace, visit)), reader.EXAMPLE)
+    url = opts.url or next((trace for trace in _traces(page) if understands(reader, trace)), reader.EXAMPLE)
     visit = example(reader, today, opts.zone, url)
     reader.first(visit)  # an address that is not this platform's is refused here, in its words
     return Page(url, opts.status, body, visit, Ask(url))
@@ -92,18 +89,10 @@ def _page(reader: Platform, body: bytes, opts: Namespace) -> Page:
 
 def _traces(page: Page) -> Iterator[str]:
     """Yield addresses that a saved page may have come from, the surest first."""
-    yield from _SAVED_FROM.findall(page.text)
-    for trace in page.root.xpath(_TRACES):
+    yield from own_addresses(page)
+    for trace in page.root.xpath("//a/@href"):
         with suppress(ValueError):  # pages link to all kinds of things, http://[ among them
             yield urljoin(page.url, str(trace))
-
-
-def _is_of(reader: Platform, url: str, visit: Visit) -> bool:
-    try:
-        reader.first(Visit(url, visit.today, visit.zone, visit.parameters))
-    except ValueError:
-        return False
-    return True
 
 
 def describe(reading: Reading, zone: ZoneInfo) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The platforms, found by being here: one file each, pure: what to ask, how to read the answer."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
@@ -7,6 +8,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from types import MappingProxyType
 from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from configs.strict import Strict
@@ -26,6 +28,10 @@ class Platform(Protocol):
     EXAMPLE: str  # an address of its shape, for saved pages that name none
     EXAMPLE_PARAMETERS: Mapping[str, Any]  # what a desk there would have to say under `parameters`
     Parameters: type[Strict]  # what a desk's YAML may say under `parameters`
+    ADDRESS: re.Pattern[str] | None  # what only its addresses look like, on any host: matches all of a desk's
+    HOSTS: tuple[str, ...]  # whose addresses are its own, those below them too; none: the host of EXAMPLE
+    MARKS: tuple[str, ...]  # XPath: what its pages hold and nobody else's do
+    QUERY: Mapping[str, str]  # parameters that stand in a desk's address: their names there, and in YAML
 
     def first(self, visit: Visit) -> Ask:
         """Return the first request of a visit; ValueError where the desk's address is not this platform's."""
@@ -41,11 +47,16 @@ def _takes_nothing(url: str, method: str) -> bool:  # noqa: ARG001 -- a platform
     return False
 
 
+_NOBODYS = ("invalid", "example")  # top level names that no site has, RFC 2606
 _DEFAULTS = {
     "BUDGET": 6,
     "COST": 1,
     "EXAMPLE_PARAMETERS": MappingProxyType({}),
     "Parameters": Strict,
+    "ADDRESS": None,
+    "HOSTS": (),
+    "MARKS": (),
+    "QUERY": MappingProxyType({}),
     "forbidden": _takes_nothing,
 }
 
@@ -72,6 +83,13 @@ def platform(name: str) -> Platform:
 def example(reader: Platform, today: date, zone: ZoneInfo, url: str | None = None) -> Visit:
     """Return a visit to the platform's example, or to another address with the example's parameters."""
     return Visit(url or reader.EXAMPLE, today, zone, reader.Parameters(**reader.EXAMPLE_PARAMETERS))
+
+
+def at_home(reader: Platform, url: str) -> bool:
+    """Tell whether an address is on a host of the platform's own."""
+    example_host = (urlsplit(reader.EXAMPLE).hostname or "").removeprefix("www.")
+    homes = reader.HOSTS or (() if example_host.endswith(_NOBODYS) else (example_host,))
+    return f".{urlsplit(url).hostname}".endswith(tuple(f".{home}" for home in homes))
 
 
 def _loaded(name: str) -> Platform:

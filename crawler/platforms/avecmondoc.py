@@ -12,6 +12,7 @@ from crawler.reading import Ask, Covered, Page, Reading, Visit
 
 SYSTEM = "doctolib"
 EXAMPLE = "https://patient.avecmondoc.com/fiche/structure/exemple"
+HOSTS = ("avecmondoc.com",)
 EXAMPLE_PARAMETERS = {"organization": 1, "reason": 1}
 
 _PER_DAY = "https://api.avecmondoc.com/api/BusinessHours/availabilitiesPerDay"

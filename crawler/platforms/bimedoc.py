@@ -7,6 +7,7 @@ from crawler.reading import Ask, Covered, Page, Reading, Visit
 
 SYSTEM = "doctolib"
 EXAMPLE = "https://app.bimedoc.com/application/scheduler/0"
+HOSTS = ("bimedoc.com",)
 EXAMPLE_PARAMETERS = {"pharmacy": "0"}
 
 _SLOTS = "https://server.bimedoc.com/vmd/pharmacy-with-slots"

@@ -22,7 +22,9 @@ EXAMPLE = "https://www.prefecture.invalid/booking/create/1"
 
 _BOOKING = "/booking/create/"
 _ASSIGN = "/ezjscore/call/bookingserver::planning::assign::"
-_ADDRESS = re.compile(rf"(?P<root>https?://[^/]+.*?)(?:{_BOOKING}|{_ASSIGN})(?P<form>\d+)(?![\w-])")
+ADDRESS = re.compile(rf"(?P<root>https?://[^/]+.*?)(?:{_BOOKING}|{_ASSIGN})(?P<form>\d+)(?![\w-])")
+MARKS = ("//form[@id='FormBookingCreate']", "//*[@id='inner_Booking']")
+
 _CALL = re.compile(rf"{_ASSIGN}\d+::(?P<planning>\d+)::(?P<ahead>\d+)")
 _TAKES = re.compile(rf"{_BOOKING}\d+/(?:[5-9]|\d\d)")
 _BUTTON = re.compile(rf"{_BOOKING}\d+/4(?!\d)")
@@ -96,7 +98,7 @@ class _Desk:
 
 
 def _desk(visit: Visit) -> _Desk:
-    if found := _ADDRESS.match(visit.url):
+    if found := ADDRESS.match(visit.url):
         return _Desk(found["root"], found["form"])
     raise ValueError(f"{visit.url} is no EZBooking address: it must be https://<site>/booking/create/<form>")
 

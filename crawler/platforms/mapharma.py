@@ -12,6 +12,7 @@ from crawler.reading import Ask, Covered, Page, Reading, Visit
 SYSTEM = "doctolib"
 EXAMPLE = "https://mapharma.net/75004?c=1&l=1"
 EXAMPLE_PARAMETERS = {"campaign": 1, "option": 1}
+QUERY = {"c": "campaign", "l": "option"}
 
 _CALENDAR = "https://mapharma.net/api/public/calendar"
 _DAYS = 6  # an answer was said to reach a week

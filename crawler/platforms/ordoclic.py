@@ -13,6 +13,7 @@ from crawler.reading import Ask, Covered, Page, Reading, Visit
 
 SYSTEM = "doctolib"
 EXAMPLE = "https://app.ordoclic.fr/app/pharmacie/exemple"
+HOSTS = ("ordoclic.fr",)
 EXAMPLE_PARAMETERS = {"entity": "0", "staff": "0", "reason": "0"}
 
 _SLOTS = "https://api.ordoclic.fr/v1/solar/slots/availableSlots"

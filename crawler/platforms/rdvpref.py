@@ -21,8 +21,9 @@ from crawler.state import embedded, only, rows, values
 SYSTEM = "prefenligne"
 COST = 2  # the landing page and the captcha's
 EXAMPLE = "https://www.rdv-prefecture.interieur.gouv.fr/rdvpref/reservation/demarche/1/"
+ADDRESS = re.compile(r"(?P<root>https?://[^/]+(?:/[^?#]*?)?/reservation/demarche/\d+)(?![\w-])/?")
+MARKS = ("//rdv-captchetat", "//input[@name='trhId']", "//script[@id='vui-init-data'][contains(., 'trhId')]")
 
-_ADDRESS = re.compile(r"https?://[^/]+(?:/[^?#]*?)?/reservation/demarche/\d+(?![\w-])")
 _ACTION = re.compile(r"/_\w")  # `/_validerCaptcha`, and whatever else does something
 _LANDING = re.compile(r"(?i)que souhaitez-vous faire|\baccueil\b")
 _CONDITIONS = re.compile(r"(?i)constituez votre dossier")
@@ -61,8 +62,8 @@ def read(page: Page) -> Reading:
 
 
 def _root(visit: Visit) -> str:
-    if found := _ADDRESS.match(visit.url):
-        return found[0]
+    if found := ADDRESS.match(visit.url):
+        return found["root"]
     raise ValueError(f"{visit.url} is no rdvpref address: it must be {EXAMPLE} with another number")
 
 

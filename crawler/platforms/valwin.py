@@ -8,6 +8,7 @@ from crawler.reading import Ask, Page, Reading, Visit
 
 SYSTEM = "doctolib"
 EXAMPLE = "https://exemple.epharmacie.pro"
+HOSTS = ("epharmacie.pro",)
 EXAMPLE_PARAMETERS = {"pharmacy": "0"}
 
 _SLOTS = "https://pharma-api.epharmacie.pro/global/api/meetings/v2/{}/slots?pageSize=1000"
