@@ -28,6 +28,7 @@ class Platform(Protocol):
     EXAMPLE: str  # an address of its shape, for saved pages that name none
     EXAMPLE_PARAMETERS: Mapping[str, Any]  # what a desk there would have to say under `parameters`
     Parameters: type[Strict]  # what a desk's YAML may say under `parameters`
+    WATCH: str  # what a check of a desk can prove, unless its YAML says otherwise when it is drafted
     ADDRESS: re.Pattern[str] | None  # what only its addresses look like, on any host: matches all of a desk's
     HOSTS: tuple[str, ...]  # whose addresses are its own, those below them too; none: the host of EXAMPLE
     MARKS: tuple[str, ...]  # XPath: what its pages hold and nobody else's do
@@ -53,6 +54,7 @@ _DEFAULTS = {
     "COST": 1,
     "EXAMPLE_PARAMETERS": MappingProxyType({}),
     "Parameters": Strict,
+    "WATCH": "full",
     "ADDRESS": None,
     "HOSTS": (),
     "MARKS": (),

@@ -20,6 +20,7 @@ from crawler.state import embedded, only, rows, values
 
 SYSTEM = "prefenligne"
 COST = 2  # the landing page and the captcha's
+WATCH = "presence"
 EXAMPLE = "https://www.rdv-prefecture.interieur.gouv.fr/rdvpref/reservation/demarche/1/"
 ADDRESS = re.compile(r"(?P<root>https?://[^/]+(?:/[^?#]*?)?/reservation/demarche/\d+)(?![\w-])/?")
 MARKS = ("//rdv-captchetat", "//input[@name='trhId']", "//script[@id='vui-init-data'][contains(., 'trhId')]")
