@@ -72,7 +72,12 @@ def _web_address(text: str) -> str:
     return text
 
 
-def _iso_date(value: object) -> object:
+def iso_date(value: object) -> object:
+    """Refuse what is neither a text nor a date.
+
+    Raises:
+        ValueError: says how to write one.
+    """
     # pydantic would take 20251003 for a unix time
     if isinstance(value, str | dt.date):
         return value
@@ -107,24 +112,19 @@ def zone_of(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-class HostRule(Strict):
-    """An operator's own budget for one web host, in requests a minute, and why it differs."""
-
-    budget: Annotated[Whole, Field(ge=1, le=60_000)]
-    reason: Text
-
-
 class Desk(Strict):
     """One bookable page. `prefecture_id` and `time_zone` come from the file around it.
 
     `interval` (seconds) replaces the tier's; `horizon` (days) is how far ahead a slot counts;
     `parameters` are the platform's own, which the crawler checks; `releases`: when a source says that slots are
     published; `watch` is none, whatever the file says, while the token that the platform's site asks for is not set,
-    or the browser that `fetch` asks for is missing; `stealth`: that browser does not say that it is driven.
+    or the browser that `fetch` asks for is missing; `stealth`: that browser does not say that it is driven;
+    `refused`: why its host is not to be asked, by what its rule decided.
     """
 
     prefecture_id: Annotated[str, FILLED]
     time_zone: Annotated[ZoneName, FILLED] = "Europe/Paris"
+    refused: Annotated[str | None, FILLED] = None
     slug: Slug
     label: Text
     procedures: Annotated[frozenset[Procedure], Field(min_length=1)]
@@ -134,7 +134,7 @@ class Desk(Strict):
     parameters: dict[str, Any] = Field(default_factory=dict)
     grade: Grade
     source: Text
-    date: Annotated[dt.date, BeforeValidator(_iso_date)]
+    date: Annotated[dt.date, BeforeValidator(iso_date)]
     interval: Annotated[Whole, Field(ge=1, le=7 * 86400)] | None = None
     horizon: Annotated[Whole, Field(ge=1, le=730)] = 90
     fetch: Fetch = Fetch.HTTP
@@ -195,6 +195,8 @@ class Desk(Strict):
         """Return why it is not checked; None where it is."""
         if self.grade in _FORMER:
             return _FORMER[self.grade]
+        if self.refused:
+            return self.refused
         if self.watch is not WatchLevel.NONE:
             return None
         if token := missing_token(self.platform):

@@ -5,7 +5,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from configs.desk import Desk, Grade, HostRule, Procedure, WatchLevel
+from configs.desk import Desk, Grade, Procedure, WatchLevel
+from configs.host_rule import HostRule, load_hosts
 from configs.prefecture_file import Prefecture, PrefectureFileError, load_prefectures
 from configs.settings import settings
 
@@ -37,25 +38,30 @@ class UnknownDesk(LookupError):
 
 
 @lru_cache(maxsize=4)
-def _world(folder: Path) -> tuple[dict[str, Prefecture], dict[str, Desk], dict[str, HostRule]]:
-    found = load_prefectures(folder)
+def _world(folder: Path, hosts: Path) -> tuple[dict[str, Prefecture], dict[str, Desk], dict[str, HostRule]]:
+    shared = load_hosts(hosts)
+    found = load_prefectures(folder, shared)
     every = {desk.id: desk for each in found.values() for desk in each.desks}
-    return found, every, {host: rule for each in found.values() for host, rule in each.hosts.items()}
+    return found, every, {host: rule for each in found.values() for host, rule in each.hosts.items()} | shared
+
+
+def _here() -> tuple[dict[str, Prefecture], dict[str, Desk], dict[str, HostRule]]:
+    return _world(settings().prefectures_dir, settings().hosts_file)
 
 
 def prefectures() -> dict[str, Prefecture]:
     """Return the prefectures of PREFECTURES_DIR by id, read at the first call."""
-    return _world(settings().prefectures_dir)[0]
+    return _here()[0]
 
 
 def desks() -> dict[str, Desk]:
     """Return all desks by id."""
-    return _world(settings().prefectures_dir)[1]
+    return _here()[1]
 
 
 def host_rules() -> dict[str, HostRule]:
-    """Return the budgets that differ by `name:port`; one holds for every desk on that host."""
-    return _world(settings().prefectures_dir)[2]
+    """Return what was decided about hosts, by `name:port`; one rule holds for every desk on that host."""
+    return _here()[2]
 
 
 def prefecture(prefecture_id: str) -> Prefecture:

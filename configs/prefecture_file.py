@@ -1,16 +1,17 @@
 """Reads the folder of prefecture files; whatever is wrong with them is named all at once."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from configs.desk import Desk, HostRule, Text, WatchLevel, WebAddress, Whole, ZoneName, is_stand_in
+from configs.desk import Desk, Text, WatchLevel, WebAddress, Whole, ZoneName
+from configs.host_rule import HostRule, refuse_hasty
 from configs.strict import Strict
 from configs.yamlfile import FILLED, ConfigFileError, Document, check, read
 
-BUSIEST = 60  # requests a minute to a real host: twice what the most generous platform allows
 _NAME = re.compile(r"[a-z0-9-]+_([0-9]{2,3}|2[ab])")
 
 
@@ -19,7 +20,7 @@ class PrefectureFileError(ConfigFileError):
 
 
 class Prefecture(Strict):
-    """One of the 101. `tier` (1 to 3) gives the wished interval; `hosts` are budgets that differ, by host."""
+    """One of the 101. `tier` (1 to 3) gives the wished interval; `hosts` are rules of those it has alone."""
 
     id: Annotated[str, FILLED]
     name: Text
@@ -37,13 +38,13 @@ class Prefecture(Strict):
         """Return why nothing is watched here, or None where something is."""
         if any(desk.schedulable for desk in self.desks):
             return None
-        if any(desk.watch is WatchLevel.NONE for desk in self.desks):
+        if any(desk.watch is WatchLevel.NONE or desk.refused for desk in self.desks):
             return "no page can be watched"
         return "no known page"
 
 
-def load_prefectures(folder: Path) -> dict[str, Prefecture]:
-    """Read every `<id>.yaml` of a folder, in the order of their ids.
+def load_prefectures(folder: Path, shared: Mapping[str, HostRule] | None = None) -> dict[str, Prefecture]:
+    """Read every `<id>.yaml` of a folder, in the order of their ids; `shared`: the rules of hosts.yaml.
 
     Raises:
         PrefectureFileError: names everything that is wrong in every file.
@@ -54,10 +55,11 @@ def load_prefectures(folder: Path) -> dict[str, Prefecture]:
     documents = [read(path) for path in files]
     loaded = {document: _prefecture(document) for document in documents}
     found = {document: each for document, each in loaded.items() if each}
-    _refuse_conflicts(found)
+    _refuse_conflicts(found, shared or {})
     if problems := [problem for document in documents for problem in document.problems]:
         raise PrefectureFileError(problems)
-    return {each.id: each for each in found.values()}
+    rules = {host: rule for each in found.values() for host, rule in each.hosts.items()} | dict(shared or {})
+    return {each.id: _obeying(each, rules) for each in found.values()}
 
 
 def _prefecture(document: Document) -> Prefecture | None:
@@ -85,7 +87,8 @@ def _fill(document: Document, name: str, data: dict[str, Any]) -> None:
     slugs: set[str] = set()
     for index, entry in enumerate(entries if isinstance(entries, list) else []):
         if isinstance(entry, dict):
-            _fill_desk(document, index, entry, {"prefecture_id": name, "time_zone": data.get("time_zone")})
+            given = {"prefecture_id": name, "time_zone": data.get("time_zone"), "refused": None}
+            _fill_desk(document, index, entry, given)
             slug = str(entry.get("slug"))
             if slug in slugs:
                 document.refuse(
@@ -110,12 +113,21 @@ def _refuse_hosts(document: Document, prefecture: Prefecture) -> None:
         where = ("hosts", host)
         if host not in own:
             document.refuse(where, f"is the host of no desk here; their hosts: {', '.join(own) or 'none'}")
-        elif rule.budget > BUSIEST and not is_stand_in(host):
-            document.refuse((*where, "budget"), f"a real site is asked at most {BUSIEST} times a minute")
+        else:
+            refuse_hasty(document, where, host, rule)
 
 
-def _refuse_conflicts(found: dict[Document, Prefecture]) -> None:
-    """Note what only shows between files: two files of one department, two budgets of one host."""
+def _obeying(prefecture: Prefecture, rules: Mapping[str, HostRule]) -> Prefecture:
+    """Return the prefecture with what the rules of its desks' hosts refuse."""
+    refusals = {host: refusal for host, rule in rules.items() if (refusal := rule.refusal)}
+    if not any(desk.host in refusals for desk in prefecture.desks):
+        return prefecture
+    desks = tuple(desk.model_copy(update={"refused": refusals.get(desk.host)}) for desk in prefecture.desks)
+    return prefecture.model_copy(update={"desks": desks})
+
+
+def _refuse_conflicts(found: dict[Document, Prefecture], shared: Mapping[str, HostRule]) -> None:
+    """Note what only shows between files: two files of one department, two rules of one host."""
     departments: dict[str, str] = {}
     rules: dict[str, tuple[str, HostRule]] = {}
     for document, each in found.items():
@@ -126,5 +138,7 @@ def _refuse_conflicts(found: dict[Document, Prefecture]) -> None:
             )
         for host, rule in each.hosts.items():
             owner, other = rules.setdefault(host, (each.id, rule))
-            if other != rule:
+            if host in shared:
+                document.refuse(("hosts", host), "has its rule in hosts.yaml: keep that one")
+            elif other != rule:
                 document.refuse(("hosts", host), f"differs from {owner}.yaml's rule: a host has one budget")

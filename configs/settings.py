@@ -32,6 +32,7 @@ POSTGRES = ("postgresql://", "postgres://", "postgresql+psycopg2://")
 REDIS = ("redis://", "rediss://", "unix://")
 AWAY_FROM_LIFE = ("sandbox", "test")
 PREFECTURES = Path(__file__).parent / "prefectures"
+HOSTS = Path(__file__).parent / "hosts.yaml"
 
 
 class SettingMissing(RuntimeError):
@@ -120,6 +121,7 @@ class Settings(Periods, BaseSettings):
     # Crawl
     ants_token: SecretStr | None = None
     prefectures_dir: Path = PREFECTURES
+    hosts_file: Path = HOSTS
     allow_live_sites: bool = False
     sandbox_hosts: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     proxy_list: SecretStr | None = None

@@ -1,5 +1,7 @@
 """Tables for a terminal."""
 
+import os
+import sys
 from collections.abc import Sequence
 
 
@@ -9,3 +11,11 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def show(text: str) -> None:
+    """Print it all, or as much of it as its reader wants: `| head` is no error."""
+    try:
+        print(text, flush=True)  # noqa: T201 -- it is run at a terminal
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at the end

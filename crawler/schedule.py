@@ -39,7 +39,7 @@ def releasing(every: Iterable[Desk], now: datetime) -> frozenset[str]:
 def budget_of(desk: Desk) -> float:
     """Return the requests a minute that the desk's host may be asked, over all processes and systems."""
     rule = host_rules().get(desk.host)
-    return rule.budget if rule else platform(desk.platform).BUDGET
+    return rule.budget if rule and rule.budget else platform(desk.platform).BUDGET
 
 
 def bucket_of(sharing: Collection[Desk], share: float = 1.0) -> Bucket:

@@ -10,9 +10,10 @@ from configs.prefecture import UnknownPrefecture, desks, prefecture, prefectures
 from configs.settings import SettingMissing, SettingsRefused
 from configs.yamlfile import ConfigFileError
 from crawler.catalogue import check_catalogue, system_of, systems
-from crawler.columns import aligned
+from crawler.columns import aligned, show
+from crawler.robots import decided, decisions
 
-_REASONS = ("DESK", "GRADE", "WATCH", "WHY")
+_REASONS = ("DESK", "GRADE", "WATCH", "ROBOTS", "WHY")
 _HEADINGS = ("DESK", "LABEL", "PROCEDURES", "SYSTEM", "PLATFORM", "GRADE", "WATCH", "URL")
 
 
@@ -28,7 +29,7 @@ class Command(ScrapyCommand):
 
     def syntax(self) -> str:
         """Return the arguments."""
-        return "[--prefecture ID] [--system NAME] [--state | --why]"
+        return "[--prefecture ID] [--system NAME] [--state | --why | --robots]"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add ours."""
@@ -38,6 +39,7 @@ class Command(ScrapyCommand):
         shown = parser.add_mutually_exclusive_group()
         shown.add_argument("--state", action="store_true", help="how often each is asked, and how it stands")
         shown.add_argument("--why", action="store_true", help="why each is checked, or is not")
+        shown.add_argument("--robots", action="store_true", help="whose robots.txt and terms nobody has read")
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Print the table; a wrong name is answered with those that exist."""
@@ -47,7 +49,7 @@ class Command(ScrapyCommand):
             )
         try:
             check_catalogue()
-            print(listing(opts.prefecture, opts.system, state=opts.state, why=opts.why))
+            show(listing(opts.prefecture, opts.system, state=opts.state, why=opts.why, robots=opts.robots))
         except (ConfigFileError, SettingMissing, SettingsRefused, UnknownPrefecture, UnknownSystem) as error:
             raise SystemExit(f"scrapy desks: {error}") from None
 
@@ -56,8 +58,17 @@ class UnknownSystem(LookupError):
     """No platform belongs to a booking system of that name; the text names those that exist."""
 
 
-def listing(prefecture_id: str | None, system: str | None, *, state: bool = False, why: bool = False) -> str:
-    """Return the table (with `state`: of how the desks stand; with `why`: of what decides), or why it is empty.
+def listing(
+    prefecture_id: str | None,
+    system: str | None,
+    *,
+    state: bool = False,
+    why: bool = False,
+    robots: bool = False,
+) -> str:
+    """Return the table, or why it is empty.
+
+    With `state` it is of how the desks stand, with `why` of what decides, with `robots` of what their hosts allow.
 
     Raises:
         configs.prefecture.UnknownPrefecture, UnknownSystem: name those that exist.
@@ -71,6 +82,8 @@ def listing(prefecture_id: str | None, system: str | None, *, state: bool = Fals
         from crawler.standing import standing  # noqa: PLC0415 -- what can be watched needs no database
 
         return standing(shown, clock())
+    if shown and robots:
+        return decisions(shown)
     if shown:
         return aligned([_REASONS, *map(_reason, shown)] if why else [_HEADINGS, *map(_row, shown)])
     watched = sorted(each.id for each in prefectures().values() if each.desks)
@@ -79,7 +92,8 @@ def listing(prefecture_id: str | None, system: str | None, *, state: bool = Fals
 
 
 def _reason(desk: Desk) -> tuple[str, ...]:
-    return desk.id, desk.grade, desk.watch, desk.unwatched_because or f"checked; {desk.source}"
+    because = desk.unwatched_because or f"checked; {desk.source}"
+    return desk.id, desk.grade, desk.watch, decided(desk.host), because
 
 
 def _row(desk: Desk) -> tuple[str, ...]:

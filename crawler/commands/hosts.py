@@ -9,6 +9,7 @@ from configs.database import database_url
 from configs.settings import SettingMissing, SettingsRefused, settings
 from configs.yamlfile import ConfigFileError
 from crawler.catalogue import check_catalogue
+from crawler.columns import show
 
 
 class Command(ScrapyCommand):
@@ -46,7 +47,7 @@ class Command(ScrapyCommand):
             check_catalogue()
             database_url()
             settings().require("redis_url")
-            print(_moved(opts.stop, opts.reason, opts.go))
+            show(_moved(opts.stop, opts.reason, opts.go))
         except (ConfigFileError, SettingMissing, SettingsRefused) as error:
             raise SystemExit(f"scrapy hosts: {error}") from None
 

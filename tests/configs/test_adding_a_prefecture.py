@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from configs.desk import FASTEST, Desk, Grade, HostRule, Procedure, WatchLevel
-from configs.prefecture_file import BUSIEST, Prefecture, load_prefectures
+from configs.desk import FASTEST, Desk, Grade, Procedure, WatchLevel
+from configs.host_rule import BUSIEST, HostRule
+from configs.prefecture_file import Prefecture, load_prefectures
 from configs.yamlfile import keys_of
 
 TEXT = (Path(__file__).parents[2] / "docs" / "adding-a-prefecture.md").read_text(encoding="utf-8")

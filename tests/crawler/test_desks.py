@@ -1,5 +1,8 @@
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,7 +109,32 @@ def test_how_desks_stand_needs_a_database(settings_env: Callable[..., None]) -> 
 
 def test_why_a_desk_is_checked_or_is_not(settings_env: Callable[..., None]) -> None:
     lines = listing(None, "prefenligne", why=True).splitlines()
-    assert lines[0].split() == ["DESK", "GRADE", "WATCH", "WHY"]
+    assert lines[0].split() == ["DESK", "GRADE", "WATCH", "ROBOTS", "WHY"]
     said = {line.split()[0]: line for line in lines[1:]}
     assert "checked; " in said["bobigny_93/titre-sejour-remise"]
     assert said["agen_47/visite-medicale-permis"].endswith("its address is known to be dead")
+
+
+def test_what_robots_say_of_hosts_is_listed_with_what_is_to_be_read_first(
+    tmp_path: Path, settings_env: Callable[..., None]
+) -> None:
+    rule = "{decision: %s, date: 2026-11-20, reason: read by an operator}"
+    hosts = tmp_path / "hosts.yaml"
+    hosts.write_text(f"127.77.0.77:8800:\n  robots: {rule % 'allowed'}\n", encoding="utf-8")
+    settings_env(PREFECTURES_DIR=PREFECTURES, HOSTS_FILE=hosts)
+    first, second = [line.split() for line in listing(None, None, robots=True).splitlines()[1:]]
+    assert first == ["127.77.0.93:8800", *first[1:]]
+    assert first[2:5] == ["unread", "-", "http://127.77.0.93:8800/robots.txt"]
+    assert second[:4] == ["127.77.0.77:8800", "1", "allowed", "2026-11-20"]
+    assert " allowed 2026-11-20  checked" in listing("melun_77", None, why=True)
+    assert " unread " in listing("bobigny_93", None, why=True)
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    command = [sys.executable, "-c", "from crawler.columns import show; show('x\\n' * 100_000)"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.read(2)
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(10)) == (b"", 0)
