@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,20 +48,28 @@ def get(url: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
         return error.code, json.loads(error.read() or b"null")
 
 
+@contextmanager
+def quiet_stack(edit: Callable[[str], str], **variables: str) -> Iterator[Stack]:
+    """Start a whole stack with a world that does nothing by itself, and be one of its programs meanwhile."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="rdv-whole-") as folder,
+            running(Path(folder), any_ports(), print, world=False, edit=edit) as made,
+        ):
+            os.environ.update(made.environment)
+            forget()
+            wait_ready(made)
+            yield made
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        forget()
+
+
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    before = dict(os.environ)
-    with (
-        tempfile.TemporaryDirectory(prefix="rdv-whole-") as folder,
-        running(Path(folder), any_ports(), print, world=False, edit=hasty) as made,
-    ):
-        os.environ.update(made.environment)
-        forget()
-        try:
-            wait_ready(made)
-            seed(made)
-            yield made
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-            forget()
+    with quiet_stack(hasty) as made:
+        seed(made)
+        yield made

@@ -1,0 +1,84 @@
+"""All booking systems beside each other under scrapyd: sites that are banned, hang or change hold up no other."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.check import Check
+from configs.clock import clock
+from configs.desk import Desk, WatchLevel
+from configs.outcome import Outcome
+from configs.prefecture import desks
+from crawler.catalogue import system_of, systems
+from deploy.local.stack import Stack
+from tests.whole.conftest import get, quiet_stack, until
+
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("whole")]
+
+# The stand-ins that misbehave, one way each: their control API's mode, and how a check of theirs then ends.
+TROUBLES = {
+    "evry-courcouronnes_91/naturalisation": ("block", Outcome.BLOCKED),
+    "versailles_78/titre-sejour-remise-keldoc": ("hang_forever", Outcome.UNREACHABLE),
+    "melun_77/mairie-sablonnieres": ("layout", Outcome.UNREADABLE),
+}
+
+
+def busy(text: str) -> str:
+    """Make all desks due every other second."""
+    return re.sub(r"interval: \d+", "interval: 2", re.sub(r"budget: \d+", "budget: 60000", text))
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    short = {"HEARTBEAT_SECONDS": "2", "CAPTCHA_PROBE_SECONDS": "2", "HTTP_DEADLINE_SECONDS": "4"}
+    with quiet_stack(busy, **short) as made:
+        yield made
+
+
+def ended(since: datetime) -> dict[str, set[Outcome]]:
+    """Return the outcomes of the checks that began since then, by desk."""
+    with session() as s:
+        rows = s.execute(sa.select(Check.desk_id, Check.outcome).where(Check.started_at >= since)).all()
+    found: dict[str, set[Outcome]] = {}
+    for desk_id, outcome in rows:
+        found.setdefault(desk_id, set()).add(outcome)
+    return found
+
+
+def expected(desk: Desk) -> Outcome:
+    return Outcome.CAPTCHA if desk.watch is WatchLevel.PRESENCE else Outcome.NO_SLOTS
+
+
+def misbehave(stack: Stack, desk_id: str, mode: str) -> None:
+    """Set a stand-in's mode."""
+    host = desks()[desk_id].host
+    body: dict[str, Any] = {"mode": mode}
+    status, answer = get(f"http://{host}/_control/mode", body)
+    assert status == 200, answer
+
+
+def test_each_system_watches_its_desks_and_no_site_in_trouble_holds_up_another(stack: Stack) -> None:
+    watched = {each.id: each for each in desks().values() if each.schedulable}
+    assert {system_of(desk) for desk in watched.values()} == set(systems())
+    assert TROUBLES.keys() <= watched.keys()
+    whole = {desk_id: {expected(desk)} for desk_id, desk in watched.items()}
+    start = clock()
+    until(lambda: ended(start).keys() == watched.keys())
+    assert ended(start) == whole
+
+    for desk_id, (mode, _) in TROUBLES.items():
+        misbehave(stack, desk_id, mode)
+    until(lambda: all(outcome in ended(start).get(desk_id, ()) for desk_id, (_, outcome) in TROUBLES.items()))
+    broken = clock()
+    hosts = {watched[desk_id].host for desk_id in TROUBLES}
+    others = {desk_id for desk_id, desk in watched.items() if desk.host not in hosts}
+    until(lambda: others <= ended(broken).keys())
+    met = ended(broken)
+    assert {desk_id: met[desk_id] for desk_id in others} == {desk_id: whole[desk_id] for desk_id in others}
+    for desk_id, (_, outcome) in TROUBLES.items():
+        assert met.get(desk_id, {outcome}) == {outcome}
