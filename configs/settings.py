@@ -123,6 +123,7 @@ class Settings(Periods, BaseSettings):
     prefectures_dir: Path = PREFECTURES
     hosts_file: Path = HOSTS
     allow_live_sites: bool = False
+    agent_contact: str = Field("https://rdvpriority.fr", min_length=1, max_length=200, pattern=r"^[!-'*-~]+$")
     sandbox_hosts: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     proxy_list: SecretStr | None = None
     browser_path: Path | None = None

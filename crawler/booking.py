@@ -15,6 +15,7 @@ from twisted.internet.defer import AlreadyCalledError
 from configs.clock import clock
 from configs.desk import Desk
 from configs.settings import settings
+from crawler.agents import agent_for
 from crawler.allowance import Allowance, Spent
 from crawler.catalogue import check_catalogue, visit_of
 from crawler.choice import Choice, located
@@ -110,7 +111,7 @@ class BookingSpider(Spider):
         """
         desk = located(desk, url) if url else desk
         started_at = clock()
-        session, tally = self._session(allowance or Allowance(visit_limit(desk))), None
+        session, tally = self._session(desk, allowance or Allowance(visit_limit(desk))), None
         try:
             seen = visit_of(desk, turn=token or 0)
             tally = begun(desk, seen)
@@ -152,12 +153,13 @@ class BookingSpider(Spider):
         except AlreadyCalledError as error:
             raise asyncio.CancelledError from error
 
-    def _session(self, allowance: Allowance) -> Session:
+    def _session(self, desk: Desk, allowance: Allowance) -> Session:
         return Session(
             self._download,
             deadline=settings().http_deadline_seconds,
             largest=self.settings.getint("DOWNLOAD_MAXSIZE"),
             allowance=allowance,
+            agent=agent_for(desk.host),
         )
 
 

@@ -12,8 +12,10 @@ from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 from w3lib.url import safe_url_string
 
+from configs.agents import Kind
 from configs.hosts import host_of
 from configs.settings import settings
+from crawler.agents import Agent, honest
 from crawler.allowance import Allowance
 from crawler.failures import KNOWN, NoPage, again, no_page
 from crawler.reading import Ask, Outcome, Page, Visit
@@ -72,13 +74,16 @@ class _Step:
     method: str
     body: bytes
     headers: dict[str, str]
+    kind: Kind
+    page: str | None  # the address of the page that asks
     until: str = ""
 
-    def request(self, left: float) -> Request:
-        """Return it as Scrapy sends it, with the seconds it has."""
+    def request(self, agent: Agent, left: float) -> Request:
+        """Return it as Scrapy sends it, as this agent would, with the seconds it has."""
         meta = {"download_timeout": left, "until": self.until}
+        headers = agent.sends(self.kind, self.method, self.url, self.headers, self.page)
         return Request(
-            self.url, method=self.method, headers=self.headers, body=self.body, meta=meta, dont_filter=True
+            self.url, method=self.method, headers=headers, body=self.body, meta=meta, dont_filter=True
         )
 
 
@@ -86,7 +91,7 @@ class Session:
     """What belongs to one check and ends with it; nothing in it is ever shared with another.
 
     `deadline` is in seconds, `largest` in bytes, unpacked; `allowance` pays for each request, redirects and second
-    tries too.
+    tries too; `agent`: who we say we are in all of them (None: ourselves).
     """
 
     def __init__(
@@ -95,16 +100,19 @@ class Session:
         deadline: float,
         largest: int,
         allowance: Allowance,
+        *,
         now: Callable[[], float] = monotonic,
+        agent: Agent | None = None,
     ) -> None:
         self.clock = Clock(deadline, now)
         self.requests = 0
         self._download = download
         self._allowance = allowance
+        self._agent = agent or honest()
         self._largest = largest
         self._cookies = CookieJar()
         self._retries = RETRIES
-        self._referer: str | None = None
+        self._shown: str | None = None  # the page that a person would be looking at
 
     async def fetch(self, ask: Ask, visit: Visit, forbidden: Callable[[str, str], bool]) -> Page:
         """Ask and return the page, redirects followed, but never to what the platform says takes a slot.
@@ -113,7 +121,7 @@ class Session:
             NoPage: there is none; it says the outcome and the reason.
             Spent: the visit may not ask for it; nothing is known of it.
         """
-        step = _first(ask, self._referer)
+        step = _first(ask, self._shown, visit.url)
         for _ in range(REDIRECTS + 1):
             if forbidden(step.url, step.method):
                 raise NoPage(
@@ -122,7 +130,7 @@ class Session:
             response = await self._answer(step)
             target = _target(step.url, response)
             if target is None:
-                self._referer = step.url
+                self._shown = step.url if step.kind == "page" else self._shown
                 return self._page(step.url, response, ask, visit)
             step = _moved(step, response.status, target)
         raise NoPage(Outcome.UNREADABLE, f"redirected more than {REDIRECTS} times, at last to {step.url}")
@@ -145,7 +153,7 @@ class Session:
         self.clock.start()
         if (left := self.clock.left) <= 0:
             raise TimeoutError(f"the {self.clock.deadline:g} s of this check are over")
-        request = step.request(left)
+        request = step.request(self._agent, left)
         if len(
             self._cookies
         ):  # without any, http.cookiejar would take as long as the whole page does to read
@@ -169,18 +177,27 @@ class Session:
         return Page(url, response.status, body, visit, ask, headers)
 
 
-def _first(ask: Ask, referer: str | None) -> _Step:
-    headers = dict(ask.headers) | _secrets(ask)
-    if referer and same_site(referer, ask.url):
-        headers.setdefault("Referer", referer)
+def _first(ask: Ask, shown: str | None, desk: str) -> _Step:
+    """Return what is asked first: by a person, or by a script of the page that is `shown`, else of the desk's."""
+    headers, kind = dict(ask.headers) | _secrets(ask), _kind(ask)
+    page = shown if kind == "page" else shown or desk
     if ask.json is not None:
-        kind = {"Content-Type": "application/json"}
-        return _Step(ask.url, ask.method, json.dumps(ask.json).encode(), kind | headers, ask.until)
+        headers = {"Content-Type": "application/json"} | headers
+        return _Step(ask.url, ask.method, json.dumps(ask.json).encode(), headers, kind, page, ask.until)
     if ask.method == "POST":
-        form = "application/x-www-form-urlencoded"
-        return _Step(ask.url, ask.method, urlencode(ask.form).encode(), {"Content-Type": form} | headers)
+        headers = {"Content-Type": "application/x-www-form-urlencoded"} | headers
+        return _Step(ask.url, ask.method, urlencode(ask.form).encode(), headers, kind, page)
     query = ("&" if "?" in ask.url else "?") + urlencode(ask.form) if ask.form else ""
-    return _Step(ask.url + query, ask.method, b"", headers)
+    return _Step(ask.url + query, ask.method, b"", headers, kind, page)
+
+
+def _kind(ask: Ask) -> Kind:
+    """Return who asks in a browser: a person who opens a page, a page's script, or a script by a socket."""
+    if ask.url.startswith(("ws:", "wss:")):
+        return "socket"
+    named = {name.lower(): value for name, value in ask.headers.items()}
+    scripted = ask.json is not None or "json" in named.get("accept", "") or "x-requested-with" in named
+    return "script" if scripted else "page"
 
 
 def _secrets(ask: Ask) -> dict[str, str]:
@@ -226,5 +243,5 @@ def _target(url: str, response: Response) -> str | None:
 def _moved(step: _Step, status: int, target: str) -> _Step:
     if status in _MOVED_AS_GET and step.method != "GET":
         kept = {name: value for name, value in step.headers.items() if name.lower() != "content-type"}
-        return _Step(target, "GET", b"", kept)
+        return replace(step, url=target, method="GET", body=b"", headers=kept)
     return replace(step, url=target)

@@ -91,11 +91,17 @@ class AiohttpHandler(BaseDownloadHandler):
             request.method,
             URL(request.url, encoded=True),  # Scrapy has quoted it
             data=request.body or None,
-            headers=request.headers.to_tuple_list(),
+            headers=spelled(request),
             allow_redirects=False,
             proxy=request.meta.get("proxy"),
         ) as answer:
             return await whole_answer(answer, request.url, self._largest)
+
+
+def spelled(request: Request) -> list[tuple[str, str]]:
+    """Return the request's headers as browsers spell them: Scrapy capitalises client hints."""
+    pairs = request.headers.to_tuple_list()
+    return [(name.lower() if name.startswith("Sec-Ch-") else name, value) for name, value in pairs]
 
 
 async def whole_answer(answer: aiohttp.ClientResponse, url: str, largest: int) -> Response:

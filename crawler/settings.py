@@ -19,15 +19,13 @@ TWISTED_REACTOR = "twisted.internet.asyncioreactor.AsyncioSelectorReactor"
 TELNETCONSOLE_ENABLED = False
 REMOTE_CONTROL_ENABLED = False
 
-# Who asks. A browser's headers, because some sites answer 403 to anything else; with our name, because we do not
-# hide. Firefox sends no client hints, so nothing is missing. What is accepted is what crawler/unpacking.py can
-# prove to be whole; Firefox sends the same to plain HTTP.
-USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0 RDVPriority/1.0 (+https://rdvpriority.fr)"
+# Who asks, where nothing else says so: ourselves. A check brings all headers of its own agent (crawler/agents.py), so
+# that these are for whatever else may ask. What is accepted is what crawler/unpacking.py can prove to be whole.
+USER_AGENT = "RDVPriority/1.0 (+https://rdvpriority.fr)"
 DEFAULT_REQUEST_HEADERS = {
     "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-    "Accept-Language": "fr-FR,fr;q=0.9,en;q=0.5",
+    "Accept-Language": "fr-FR,fr;q=0.9",
     "Accept-Encoding": "gzip, deflate",
-    "Upgrade-Insecure-Requests": "1",
 }
 
 # robots.txt: whether a host may be watched is decided per host by a person, with the budget, when its desk file is

@@ -25,7 +25,7 @@ _GOODBYE = ClientWSTimeout(
     ws_close=0.5
 )  # seconds that a server has to answer our close; nothing depends on it
 _SPARE = 0.1  # seconds before the request's own time-out: what came until then is kept
-_HTTP_ONLY = ("Content-Type", "Upgrade-Insecure-Requests")  # headers that no browser sends with a handshake
+_HTTP_ONLY = ("Content-Type", "Accept")  # headers that no browser sends with a handshake
 
 
 class _Refused(Exception):

@@ -9,6 +9,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 _ZLIB = zlib.MAX_WBITS
 _RAW = -zlib.MAX_WBITS
 _MAGIC = b"\x1f\x8b"
+ENCODINGS = "gzip, deflate"  # what is asked for
 _KINDS = {"gzip": (_GZIP,), "x-gzip": (_GZIP,), "deflate": (_ZLIB, _RAW)}  # some servers send deflate bare
 
 

@@ -11,10 +11,12 @@ from scrapy.http import Response
 from scrapy.settings import Settings
 
 from configs.clock import clock
+from configs.desk import Desk
 from configs.hosts import host_of
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler import due
+from crawler.agents import agent_for
 from crawler.allowance import Allowance
 from crawler.due import Claim
 from crawler.fetch import Session
@@ -50,13 +52,14 @@ class PlayedSpider(PrefenligneSpider):
         await asyncio.sleep(self.latency())
         return response
 
-    def _session(self, allowance: Allowance) -> Session:
+    def _session(self, desk: Desk, allowance: Allowance) -> Session:
         return Session(
             self._download,
             deadline=settings().http_deadline_seconds,
             largest=self.settings.getint("DOWNLOAD_MAXSIZE"),
             allowance=allowance,
             now=asyncio.get_running_loop().time,
+            agent=agent_for(desk.host),
         )
 
 

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from configs.outcome import Outcome
+from crawler.agents import pool
 from crawler.items import CheckItem
 from tests.crawler.held import Held, make_desk
 from tests.crawler.wire import Say, answer, wire
@@ -127,19 +128,42 @@ def test_a_redirect_off_this_machine_is_not_followed(held: Held) -> None:
     assert item.outcome is Outcome.UNREADABLE
 
 
-def test_the_wire_carries_one_coherent_set_of_headers(held: Held) -> None:
+def test_the_wire_carries_the_headers_of_one_agent_in_its_order(held: Held) -> None:
     with wire(answer(b"hello")) as site:
         check(held, site.address)
-        sent = site.requests[0].decode().lower()
-    for header in (
-        "user-agent: mozilla/5.0",
-        "accept-language: fr-fr",
-        "accept-encoding: gzip, deflate\r",
-        "host: 127.",
-    ):
-        assert header in sent
-    assert "rdvpriority" in sent
-    assert "cookie:" not in sent
+        head = site.requests[0].decode().split("\r\n\r\n")[0].split("\r\n")[1:]
+    sent = dict(line.split(": ", 1) for line in head)
+    (agent,) = [each for each in pool() if each.name == sent["User-Agent"]]
+    assert sent.pop("Host").startswith("127.")
+    ours = agent.sends("page", "GET", f"{site.address}/", {}, None)
+    assert list(sent.items()) == list(ours.items())
+
+
+def test_one_check_is_one_agent_and_the_next_may_be_another(held: Held) -> None:
+    agents = []
+    with wire(moves_on) as site:
+        for _ in range(12):
+            check(held, site.address)
+            agents.append({name_of(request) for request in site.requests})
+            assert len(site.requests) == 3
+            site.requests.clear()
+    assert [len(each) for each in agents] == [1] * 12
+    assert len(set.union(*agents)) > 1
+
+
+def moves_on(connection: socket.socket, request: bytes) -> None:
+    step = (
+        int(request.split(b" ", 2)[1].rpartition(b"?")[2] or 0) if b"?" in request.split(b"\r", 1)[0] else 0
+    )
+    status, where = (
+        ("302 Found", {"Location": f"/booking/create/1/0?{step + 1}"}) if step < 2 else ("200 OK", {})
+    )
+    answer(b"hello", status, **where)(connection, request)
+
+
+def name_of(request: bytes) -> str:
+    (line,) = [line for line in request.decode().split("\r\n") if line.startswith("User-Agent: ")]
+    return line
 
 
 def _self_signed(folder: Path) -> ssl.SSLContext:

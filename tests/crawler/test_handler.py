@@ -41,7 +41,6 @@ def test_every_header_is_kept_and_none_is_added(held: Held) -> None:
         "x-one",
         "accept-language",
         "accept-encoding",
-        "upgrade-insecure-requests",
         "user-agent",
     }
 

@@ -8,6 +8,7 @@ from scrapy.utils.misc import load_object
 
 from configs.settings import Settings
 from crawler import settings as ours
+from crawler.unpacking import ENCODINGS
 from tests.crawler.held import Held, scrapy_settings
 
 
@@ -49,7 +50,7 @@ def test_only_the_web_is_asked(held: Held) -> None:
     assert [scheme for scheme in ("file", "ftp", "s3", "data") if handlers._get_handler(scheme)] == []
 
 
-def test_we_say_who_we_are() -> None:
-    assert ours.USER_AGENT.startswith("Mozilla/5.0 (")
+def test_whatever_is_no_check_says_who_we_are() -> None:
     link = ours.USER_AGENT.partition("(+")[2].rstrip(")")
+    assert set(ours.DEFAULT_REQUEST_HEADERS["Accept-Encoding"].split(", ")) == set(ENCODINGS.split(", "))
     assert urlsplit(link).hostname == "rdvpriority.fr"

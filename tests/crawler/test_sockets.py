@@ -45,7 +45,7 @@ def test_one_message_goes_out_and_the_frames_come_back_one_on_a_line(held: Held)
     assert talk.heard == [ASKED]
     assert head.startswith("get /api/streaming?a=%2f http/1.1")
     assert "x-one: 1" in head
-    assert "user-agent: mozilla/5.0" in head
+    assert "user-agent: rdvpriority/" in head
     assert "content-type" not in head
     assert "upgrade-insecure" not in head
     assert "x-cut-off" not in page.headers

@@ -1,0 +1,85 @@
+"""Who a check may say it is, as agents.yaml says: browsers of today with their headers, and ourselves."""
+
+import datetime as dt
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from configs.desk import Text, iso_date
+from configs.strict import Strict
+from configs.yamlfile import ConfigFileError, check, read
+
+AGENTS = Path(__file__).parent / "agents.yaml"
+HONEST = "honest"  # the headers of those who say who they are
+
+Kind = Literal["page", "script", "socket"]
+_Value = Annotated[str, Field(max_length=500)]
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z-]{1,60}$")]
+_Set = Annotated[Mapping[_Name, _Value], Field(min_length=1)]
+_Day = Annotated[dt.date, BeforeValidator(iso_date)]
+
+
+class AgentFileError(ConfigFileError):
+    """agents.yaml is wrong; the text has a line for each problem: file, line, key, what to do."""
+
+
+class Headers(Strict):
+    """What one engine sends, in its order: opening a page, asking as a page's script does, opening a socket."""
+
+    source: Text
+    date: _Day
+    page: _Set
+    script: _Set
+    socket: _Set
+
+    def of(self, kind: Kind) -> Mapping[str, str]:
+        """Return the headers of one kind of request: values with words in braces, empty where a request fills in."""
+        return {"page": self.page, "script": self.script, "socket": self.socket}[kind]
+
+
+class Browser(Strict):
+    """One browser in some releases on some systems (what client hints call it, what its agent calls it)."""
+
+    name: Text
+    headers: Text
+    agent: Text
+    versions: Annotated[tuple[Text, ...], Field(min_length=1)]
+    systems: Annotated[Mapping[Text, Text], Field(min_length=1)]
+    source: Text
+    date: _Day
+
+
+class Agents(Strict):
+    """All of agents.yaml."""
+
+    headers: Mapping[str, Headers]
+    browsers: Annotated[tuple[Browser, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _known(self) -> "Agents":
+        wanted = {HONEST, *(browser.headers for browser in self.browsers)}
+        if missing := sorted(wanted - self.headers.keys()):
+            raise ValueError(f"no headers are given for {', '.join(missing)}: add them under `headers`")
+        return self
+
+
+def load_agents(path: Path) -> Agents:
+    """Read the agents.
+
+    Raises:
+        AgentFileError: names everything that is wrong in the file.
+    """
+    document = read(path)
+    found = check(document, Agents, document.data) if document.data is not None else None
+    if found is None or document.problems:
+        raise AgentFileError(document.problems)
+    return found
+
+
+@lru_cache(maxsize=1)
+def agents() -> Agents:
+    """Return the shipped agents, read at the first call."""
+    return load_agents(AGENTS)
