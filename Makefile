@@ -74,8 +74,9 @@ lock: setup ## Resolve the dependencies of setup.cfg anew into the hashed lock f
 	    --custom-compile-command "make lock" $${extra#*:} setup.cfg -o $(LOCKS)/$${extra%%:*}.txt; done
 	@echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --custom-compile-command "make lock" -c $(LOCKS)/dev.txt - -o $(LOCKS)/uv.txt
-	@echo urlwatch | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	    --custom-compile-command "make lock" - -o $(LOCKS)/urlwatch.txt
+	@for apart in urlwatch django-appointment; do \
+	  echo $$apart | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --custom-compile-command "make lock" - -o $(LOCKS)/$$apart.txt; done
 
 clean: ## Remove everything that was made here: the environment, the state, the caches
 	@rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

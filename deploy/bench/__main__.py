@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from deploy.bench import capacity, crawl, crowd, delay, idle, lateness, matching, report
+from deploy.bench import capacity, crawl, crowd, delay, fleet, idle, lateness, matching, report
 from deploy.bench.figures import Effort, Figure, Part, forget
 
 PARTS: dict[str, tuple[str, Part]] = {
@@ -21,6 +21,7 @@ PARTS: dict[str, tuple[str, Part]] = {
     "delay": ("page read → provider accepted, one alert by e-mail", delay.run),
     "crowd": ("one detection, a crowd told by e-mail", crowd.run),
     "matching": ("one detection among very many alerts", matching.run),
+    "fleet": ("all desks of the 101 prefectures against stand-ins", fleet.run),
     "idle": ("the whole stack, idle", idle.run),
 }
 
@@ -36,7 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
         console.print(f"[bold]{title}[/]")
         environment = dict(os.environ)
         try:
-            figures[title] = part(Effort(options.quick), lambda text: console.print(f"  {text}", style="dim"))
+            figures[title] = part(
+                Effort(options.quick, options.minutes), lambda text: console.print(f"  {text}", style="dim")
+            )
         except Exception:  # noqa: BLE001 -- the other parts' figures are not lost for it
             failed.append(name)
             console.print(traceback.format_exc(), markup=False)
@@ -56,6 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m deploy.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="shortly: to see that it works")
+    parser.add_argument(
+        "--minutes", type=float, default=10, metavar="N", help="how long the fleet is watched (10)"
+    )
     parser.add_argument("--only", nargs="*", choices=list(PARTS), metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--to", type=Path, default=Path(".state/bench.json"), help="where the figures go")
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md too")

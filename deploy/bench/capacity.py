@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import psutil
 
-from deploy.bench.due_times import Watch
+from deploy.bench.due_times import Watch, arrivals
 from deploy.bench.figures import Effort, Figure, Say, at_least, percentile
-from deploy.bench.ground import Ground, World, cpu, ground, let_pass
+from deploy.bench.ground import Ground, World, ground
+from deploy.bench.servers import cpu, let_pass
 
 _HOSTS, _INTERVAL, _SPIDERS = 1500, 30, 2
 _STEPS = (100, 1000, 10_000)
@@ -49,9 +51,13 @@ def _step(desks: int, effort: Effort, say: Say) -> Step:
     interval, window = effort.of(_INTERVAL, 2), effort.of(30.0, 3.0)
     world = World(hosts=min(desks, _HOSTS), desks=desks, interval=interval)
     spiders = effort.of(_SPIDERS, 1)
-    with ground(world, SPIDER_PROCESSES=str(spiders)) as made, made.spiders(spiders) as running:
+    with (
+        ground(world, SPIDER_PROCESSES=str(spiders)) as made,
+        made.spiders(["prefenligne"] * spiders) as running,
+    ):
         let_pass(interval / 2 if desks < _STEPS[-1] else interval)  # what fell due during the start is over
-        watch, before = Watch(made, 1.0), _spent(made, running)
+        watch = Watch(made, partial(arrivals, made), 1.0)
+        before = _spent(made, running)
         with watch.watching():
             let_pass(window)
             after = _spent(made, running)

@@ -5,13 +5,14 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
-from deploy.bench import urlwatch
 from deploy.bench.figures import Effort, Figure, Say, at_least, below
-from deploy.bench.ground import Ground, World, cpu, ground, let_pass
+from deploy.bench.ground import Ground, World, ground
 from deploy.bench.pages import FORM, address
+from deploy.bench.servers import cpu, let_pass
+from deploy.bench.urlwatch import Urlwatch
+from deploy.pinned import installed
 
 _PLACES = 64
 _WARM = 3.0  # seconds of checks before anything is counted
@@ -48,14 +49,14 @@ class Round:
 
 def run(effort: Effort, say: Say) -> list[Figure]:
     """Measure in turns; figures are medians of the rounds."""
-    other = urlwatch.installed(Path(".state/bench/urlwatch").resolve())
+    other = Urlwatch(installed("urlwatch"))
     hosts = effort.of(1500, 100)
     with ground(World(hosts, hosts), _PLACES) as made:
         rounds = [_round(made, other, effort, say) for _ in range(effort.of(3, 1))]
     return _figures(rounds)
 
 
-def _round(made: Ground, other: urlwatch.Urlwatch, effort: Effort, say: Say) -> Round:
+def _round(made: Ground, other: Urlwatch, effort: Effort, say: Say) -> Round:
     seconds = effort.of(8.0, 1.0)
     bare = _bare(made, seconds)
     full = _full(made, seconds)

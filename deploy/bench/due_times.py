@@ -5,7 +5,7 @@ import threading
 import time
 import urllib.request
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 
@@ -13,17 +13,27 @@ import redis
 
 from deploy.bench.ground import Ground
 from deploy.bench.pages import address
+from deploy.bench.servers import Servers
 
-_DUE = "due:prefenligne"
 Arrivals = dict[str, list[float]]
 Looks = list[tuple[float, dict[str, float]]]
 
 
 class Watch:
-    """Looks at the due queue now and then, for what each desk is due at; the page server knows when it was asked."""
+    """Looks at due queues now and then, for what each desk is due at; `asked` says when each was, since its last call.
 
-    def __init__(self, made: Ground, every: float) -> None:
-        self._made, self._every = made, every
+    `every`: seconds between two looks; `systems`: whose queues.
+    """
+
+    def __init__(
+        self,
+        made: Servers,
+        asked: Callable[[], Arrivals],
+        every: float,
+        systems: Sequence[str] = ("prefenligne",),
+    ) -> None:
+        self._made, self._arrivals, self._every = made, asked, every
+        self._queues = [f"due:{system}" for system in systems]
         self._looks: Looks = []
         self._stop = threading.Event()
         self.asked: Arrivals = {}
@@ -54,15 +64,18 @@ class Watch:
     def _look(self) -> None:
         with redis.Redis.from_url(self._made.environment["REDIS_URL"], decode_responses=True) as client:
             while not self._stop.wait(self._every):
-                scores = client.zrange(_DUE, 0, -1, withscores=True)
-                self._looks.append((time.time(), dict(scores)))
+                scores: dict[str, float] = {}
+                for queue in self._queues:
+                    scores |= dict(client.zrange(queue, 0, -1, withscores=True))
+                self._looks.append((time.time(), scores))
 
-    def _arrivals(self) -> Arrivals:
-        """Return when each desk's first page was asked since the last call."""
-        port, names = self._made.port, self._made.world.names(self._made.port)
-        with urllib.request.urlopen(f"http://{address(0)}:{port}/arrivals", timeout=30) as answer:
-            told = json.load(answer)
-        found: Arrivals = defaultdict(list)
-        for host, form, at in told:
-            found[names[f"http://{host}:{port}/booking/create/{form}"]].append(at)
-        return found
+
+def arrivals(made: Ground) -> Arrivals:
+    """Return when each desk's first page was asked since the last call."""
+    names = made.world.names(made.port)
+    with urllib.request.urlopen(f"http://{address(0)}:{made.port}/arrivals", timeout=30) as answer:
+        told = json.load(answer)
+    found: Arrivals = defaultdict(list)
+    for host, form, at in told:
+        found[names[f"http://{host}:{made.port}/booking/create/{form}"]].append(at)
+    return found

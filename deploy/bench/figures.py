@@ -13,9 +13,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: for figures, or only to see that it works."""
+    """How long to measure: for figures, or only to see that it works; `minutes` of the fleet."""
 
     quick: bool = False
+    minutes: float = 10
 
     def of(self, whole: T, quick: T) -> T:
         """Return what this effort takes."""

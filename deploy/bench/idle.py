@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from configs.made_up import only
 from deploy.bench.figures import Effort, Figure, Say, at_most, below
-from deploy.bench.ground import cpu, let_pass
+from deploy.bench.servers import cpu, let_pass
 from deploy.local.ports import Ports
 from deploy.local.processes import free_port, wait_until
 from deploy.local.stack import Stack, running, wait_ready

@@ -1,8 +1,11 @@
 """Lateness, due → request at the site: 200 desks at their intervals, and 4 sites that hang."""
 
-from deploy.bench.due_times import Watch
+from functools import partial
+
+from deploy.bench.due_times import Watch, arrivals
 from deploy.bench.figures import Effort, Figure, Say, at_most, percentile
-from deploy.bench.ground import World, ground, let_pass
+from deploy.bench.ground import World, ground
+from deploy.bench.servers import let_pass
 
 
 def run(effort: Effort, say: Say) -> list[Figure]:
@@ -10,7 +13,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
     interval = effort.of(20, 2)
     world = World(hosts=effort.of(204, 14), desks=effort.of(204, 14), interval=interval, hanging=4)
     with ground(world, HTTP_DEADLINE_SECONDS=str(effort.of(20, 3))) as made:
-        watch = Watch(made, 0.2)
+        watch = Watch(made, partial(arrivals, made), 0.2)
         with made.spiders():
             let_pass(interval)
             with watch.watching():

@@ -1,16 +1,11 @@
-"""urlwatch on the same pages: from the package index, pinned by hashes, in an environment of its own."""
+"""urlwatch on the same pages, in an environment of its own (deploy/pinned.py)."""
 
-import hashlib
 import os
 import resource
-import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-_LOCK = Path(__file__).resolve().parents[1] / "requirements" / "urlwatch.txt"
 
 
 @dataclass(frozen=True)
@@ -56,16 +51,3 @@ def _apart(folder: Path) -> dict[str, str]:
 def _children() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def installed(folder: Path) -> Urlwatch:
-    """Return urlwatch as it is pinned, installed into `folder` where it is not there yet."""
-    python, mark = folder / "bin" / "python", folder / ".installed"
-    pinned = hashlib.sha256(_LOCK.read_bytes()).hexdigest()
-    if not (mark.exists() and mark.read_text() == pinned):
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, capture_output=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, "--require-hashes", "-r", str(_LOCK)], check=True, capture_output=True)
-        mark.write_text(pinned)
-    return Urlwatch(python)

@@ -38,6 +38,11 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
         metavar="FORM",
         help=f"where the world opens the first slots (default {FIRST_FORM})",
     )
+    parser.add_argument(
+        "--any-form",
+        action="store_true",
+        help="have a form of whatever number is asked for: real desk files name real numbers (see SANDBOX_HOSTS)",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="make the world the same each time")
     return parser.parse_args(given)
 
@@ -55,7 +60,13 @@ async def _live(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     ports = Ports(arguments.sites_port, arguments.providers_port, arguments.inbox_port)
-    sandbox = Sandbox(ports, seed=arguments.seed, world=arguments.world, first_form=arguments.first_form)
+    sandbox = Sandbox(
+        ports,
+        seed=arguments.seed,
+        world=arguments.world,
+        first_form=arguments.first_form,
+        any_form=arguments.any_form,
+    )
     async with sandbox:
         print(sandbox.described(), flush=True)
         await ended.wait()

@@ -7,28 +7,34 @@ from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.clock import PARIS, as_paris, now
 from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.stand_ins import Form, Planning
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterable
 
-    from deploy.sandbox.stand_ins import Form, Planning
-
 # Counter hours: appointments of half an hour on weekdays, as the week table shows them.
 HOURS: Final = tuple(time(9 + half // 2, 30 * (half % 2)) for half in range(14))
 _SATURDAY: Final = 5
+_APART: Final = 1000  # plannings of forms that are made up: their numbers are nobody else's
 
 
 class Agenda:
-    """Open slots by form and planning, as unix seconds; a slot that has begun is no longer open."""
+    """Open slots by form and planning, as unix seconds; a slot that has begun is no longer open.
 
-    def __init__(self, forms: Iterable[Form], rng: random.Random) -> None:
+    With ``any_form`` there is a form of whatever number is asked for, with one planning: real desks name real numbers.
+    """
+
+    def __init__(self, forms: Iterable[Form], rng: random.Random, *, any_form: bool = False) -> None:
         self.forms = {form.number: form for form in forms}
         self._rng = rng
+        self._any_form = any_form
         self._open: dict[int, set[int]] = {}
 
     def form(self, number: int) -> Form:
         """Return a form of this site; a Refusal (404) names the forms that exist."""
+        if number not in self.forms and self._any_form and number > 0:
+            self.forms[number] = _made_up(number)
         if number not in self.forms:
             raise Refusal(f"this site has no form {number}", known=self.forms, status=404)
         return self.forms[number]
@@ -78,6 +84,10 @@ class Agenda:
     def clear(self) -> None:
         """Take everything."""
         self._open.clear()
+
+
+def _made_up(number: int) -> Form:
+    return Form(number, f"Démarche {number}", (Planning(number * _APART + 1, "Guichet 1"),))
 
 
 def _counter_hours(days: int) -> Iterable[int]:

@@ -57,6 +57,7 @@ class Sandbox:
         seed: makes the slots that are opened by number, and the world, the same each time.
         world: let slots open and go by themselves.
         first_form: where the world opens the first ones.
+        any_form: let every site have a form of whatever number it is asked for.
 
     Raises:
         LookupError: there is no ``first_form``.
@@ -64,7 +65,13 @@ class Sandbox:
     """
 
     def __init__(
-        self, ports: Ports, *, seed: int | None = None, world: bool = False, first_form: int = FIRST_FORM
+        self,
+        ports: Ports,
+        *,
+        seed: int | None = None,
+        world: bool = False,
+        first_form: int = FIRST_FORM,
+        any_form: bool = False,
     ) -> None:
         first_place(first_form)
         self.ports = ports
@@ -72,7 +79,7 @@ class Sandbox:
         self._world: asyncio.Task[None] | None = None
         rng = random.Random(seed)  # noqa: S311 - a world, not a secret
         self.sites = {
-            code: Site(about, random.Random(rng.random()))  # noqa: S311 - as above
+            code: Site(about, random.Random(rng.random()), any_form=any_form)  # noqa: S311 - as above
             for code, (_, about) in stand_ins().items()
         }
         self.outbox = Outbox()

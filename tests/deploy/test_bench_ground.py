@@ -24,16 +24,17 @@ from deploy.bench import crawl, crowd, latency, matching
 from deploy.bench.control import CODE
 from deploy.bench.crawl import Round, Work
 from deploy.bench.due_times import Watch
-from deploy.bench.ground import Ground, World
+from deploy.bench.ground import World
 from deploy.bench.people import Crowd, detection
+from deploy.bench.servers import Servers
 from notifier.telling import match_detection
 
 SANDBOX = Path(__file__).resolve().parents[2] / "deploy" / "sandbox" / "prefectures"
 PORT = 8899
 
 
-def ground(database: str) -> Ground:
-    return Ground(World(1, 1), Path(), PORT, {"DATABASE_URL": database}, Mock(), Mock())
+def running(database: str) -> Servers:
+    return Servers(Path(), {"DATABASE_URL": database})
 
 
 def checked(at: datetime, process: str) -> None:
@@ -72,7 +73,7 @@ def test_they_stand_beside_those_of_the_sandbox(tmp_path: Path, settings_env: Ca
 def test_checks_are_counted_by_their_requests_and_told_apart_by_their_process(
     database: str, frozen: time_machine.Traveller
 ) -> None:
-    made = ground(database)
+    made = running(database)
     assert made.requests == 0
     checked(clock(), "host:77")
     checked(clock(), "host:78")
@@ -86,7 +87,7 @@ def test_checks_are_counted_by_their_requests_and_told_apart_by_their_process(
 
 
 def test_lateness_is_what_passed_after_the_last_due_time_that_was_seen() -> None:
-    watch = Watch(Mock(), 1)
+    watch = Watch(Mock(), dict, 1)
     watch._looks = [(100, {"a": 101.0, "b": 102.0}), (105, {"a": 110.0, "b": 106.0})]
     watch.asked = {"a": [101.25, 110.5], "b": [101.5, 106.0], "unseen": [107.0]}
     assert watch.lateness() == pytest.approx([250, 500, 0])

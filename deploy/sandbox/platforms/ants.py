@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,7 @@ from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import PARIS, now
 from deploy.sandbox.modes import MODE, Mode
 from deploy.sandbox.platform import Platform
+from deploy.sandbox.refusal import Refusal
 from deploy.sandbox.sites.pages import html
 from deploy.sandbox.sites.windows import as_json
 from deploy.sandbox.stand_ins import Form, Planning, StandIn
@@ -38,6 +40,7 @@ _DOCUMENTS: Final = (1, 2, 3, 4, 5)
 _A_MINUTE: Final = 30  # requests and messages of one address
 _SPELLINGS: Final = ("%Y-%m-%dT%H:%MZ", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S+00:00")
 _EARTH: Final = 6371.0  # km
+_FORMS_FROM: Final = 880_000  # a department's form: its code behind this, Corsica's written in figures
 Criteria = dict[str, Any]
 
 
@@ -67,6 +70,19 @@ _AREAS: Final = {
     880091: _Area("91", "EVRY-COURCOURONNES", 2.4297, 48.6239),
     880974: _Area("974", "SAINT-DENIS", 55.4481, -20.8823, ZoneInfo("Indian/Reunion")),
 }
+
+
+def _number(code: str) -> int:
+    """Return the form of a department, 0 where there can be none."""
+    figures = code.upper().replace("A", "01").replace("B", "02")
+    return _FORMS_FROM + int(figures) if figures.isdecimal() and len(code) in (2, 3) else 0
+
+
+def _area(form: Form) -> _Area:
+    """Return what a form is of; of a department that is none of ours only the code is known."""
+    figures = f"{form.number - _FORMS_FROM:02}"
+    code = {"201": "2A", "202": "2B"}.get(figures, figures)
+    return _AREAS.get(form.number) or _Area(code, f"VILLE {code}", math.nan, math.nan)
 
 
 class _Search:
@@ -127,6 +143,11 @@ class _Search:
 
     def _asked_halls(self, criteria: Mapping[str, Any]) -> list[tuple[Form, Planning]]:
         """Return the town halls of the area; each has an editor of its own."""
+        if code := criteria.get("department_code"):
+            with suppress(Refusal):
+                form = self._site.agenda.form(_number(str(code)))
+                return [(form, planning) for planning in form.plannings]
+            return []
         forms = [form for form in self._site.about.forms if _within(_AREAS[form.number], criteria)]
         return [(form, planning) for form in forms for planning in form.plannings]
 
@@ -141,7 +162,7 @@ class _Search:
         self._site.counters.calendars += 1
         first, last = (date.fromisoformat(str(criteria[end])) for end in ("start_date", "end_date"))
         for form, planning in self._asked_halls(criteria)[failed:]:
-            area = _AREAS[form.number]
+            area = _area(form)
             hours = [datetime.fromtimestamp(slot, area.zone) for slot in self._site.agenda.slots(planning)]
             there = [hour for hour in hours if first <= hour.date() <= last]
             yield [_hall(area, planning, there, f"{request.url.origin()}/reserver")] if there else []
@@ -172,8 +193,6 @@ def _invalid(criteria: Criteria, needed: Iterable[str]) -> list[dict[str, object
 
 
 def _within(area: _Area, criteria: Mapping[str, Any]) -> bool:
-    if code := criteria.get("department_code"):
-        return bool(code == area.code)
     east, north = (math.radians(float(criteria[key])) for key in ("longitude", "latitude"))
     there = math.radians(area.longitude), math.radians(area.latitude)
     angle = math.sin(north) * math.sin(there[1])
@@ -224,13 +243,13 @@ def _add_routes(app: web.Application, site: Site) -> None:
 
 
 def _page(form: Form) -> str:
-    return f"/?departement={_AREAS[form.number].code}"
+    return f"/?departement={_area(form).code}"
 
 
 def _form_asked(request: web.Request) -> int | None:
     """Return the department of a page, or of a list's position; a socket names it only in its message."""
     if code := request.query.get("departement"):
-        return next((number for number, area in _AREAS.items() if area.code == code), None)
+        return _number(code) or None
     if request.path != _LIST or _invalid(dict(request.query), ("longitude", "latitude")):
         return None
     return next((number for number, area in _AREAS.items() if _within(area, request.query)), None)

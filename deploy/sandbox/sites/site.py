@@ -48,11 +48,11 @@ class Site:
     ``about`` says what it is; ``forget`` holds what its platform does at a reset (ends sessions, say).
     """
 
-    def __init__(self, about: StandIn, rng: random.Random) -> None:
+    def __init__(self, about: StandIn, rng: random.Random, *, any_form: bool = False) -> None:
         self.about = about
         self.platform_name = stand_ins()[about.code][0]
         self.platform = platforms()[self.platform_name]
-        self.agenda = Agenda(about.forms, rng)
+        self.agenda = Agenda(about.forms, rng, any_form=any_form)
         self.forget: list[Callable[[], None]] = []
         self.reset()
 
@@ -90,7 +90,7 @@ class Site:
             "platform": self.platform_name,
             "own_modes": dict(self.platform.mode_names),
             **self.modes.site.shown(),
-            "forms": [self._form_shown(form) for form in self.about.forms],
+            "forms": [self._form_shown(form) for form in self.agenda.forms.values()],
             "counters": asdict(self.counters),
         }
 

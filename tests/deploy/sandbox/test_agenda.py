@@ -59,6 +59,18 @@ def test_slots_of_our_choice_are_new_and_at_counter_hours(count: int, days: int)
             assert moment.date() <= START.date() + timedelta(days=days)
 
 
+def test_a_form_that_is_not_there_is_refused_or_made_up_with_a_place_of_its_own() -> None:
+    with pytest.raises(Refusal, match="no form 8"):
+        make().form(8)
+    agenda = Agenda([FORM], random.Random(1), any_form=True)
+    made_up = agenda.form(8)
+    assert agenda.form(8) is made_up
+    assert agenda.form(7) is FORM
+    assert not {planning.number for planning in made_up.plannings} & {ONE.number, OTHER.number}
+    with pytest.raises(Refusal, match="no form 0"):
+        agenda.form(0)
+
+
 def test_more_than_there_are_hours_is_refused() -> None:
     with pytest.raises(Refusal, match="counter hours are left in the next 7 days"):
         make().open_some(ONE, 200, days=7)

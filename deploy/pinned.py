@@ -1,0 +1,37 @@
+"""Programs of others that we measure or try ourselves against: each in an environment of its own, pinned by hashes."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+_LOCKS = Path(__file__).parent / "requirements"
+
+
+class NotToBeHad(Exception):
+    """The package index does not give what is pinned; the text is what pip says of it."""
+
+
+def installed(name: str, folder: Path = Path(".state/pinned")) -> Path:
+    """Return the Python that has what deploy/requirements/<name>.txt pins, made under `folder` where it is not yet.
+
+    Raises:
+        NotToBeHad: no package index can be reached, or it has other files than those pinned.
+    """
+    lock, home = _LOCKS / f"{name}.txt", folder.resolve() / name
+    python, mark = home / "bin" / "python", home / ".installed"
+    pinned = hashlib.sha256(lock.read_bytes()).hexdigest()
+    if not (mark.exists() and mark.read_text() == pinned):
+        shutil.rmtree(home, ignore_errors=True)
+        _run(sys.executable, "-m", "venv", str(home))
+        _run(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1",
+             "--require-hashes", "-r", str(lock))  # fmt: skip
+        mark.write_text(pinned)
+    return python
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NotToBeHad(f"{' '.join(command[:4])}…: {done.stderr.strip()[-500:]}")
