@@ -12,11 +12,15 @@ from urllib.parse import urlsplit
 import yaml
 
 from configs.desk import Grade, Procedure
+from crawler.markup import title, visible
 from crawler.platforms import platform
+from crawler.reading import Page
 from crawler.recognition import Sign
 
 _LONGEST = 120  # characters of a label: what is longer is no name of a procedure
 _SLUG = 60
+_HEADINGS = 20
+_NAMELESS = re.compile(r"(?i)(?:accueil|prendre (?:un )?(?:rendez-?vous|rdv)|constituez votre dossier)$")
 _WORDS = {
     Procedure.TITRE_SEJOUR: r"(?:titre|carte)s? de (?:sejour|resident)|recepisse|droit au sejour"
     r"|admission exceptionnelle au sejour|vie privee et familiale|passeports?[ -]talent",
@@ -78,6 +82,15 @@ def procedures(text: str) -> frozenset[Procedure]:
     words = _plain(text)
     found = frozenset(each for each, pattern in _WORDS.items() if re.search(pattern, words))
     return found if len(found) == 1 or found == _IN_TOWN_HALLS else frozenset({Procedure.AUTRE})
+
+
+def called(page: Page) -> str:
+    """Return what a page is about: of its headings and its title the first that names a procedure, else the surest."""
+    headings = [visible(each) for each in page.root.xpath("//h1 | //h2")[:_HEADINGS]]
+    first, *rest = [part.strip() for part in re.split(r"\s[-|\u2013]\s", title(page.root))]
+    own = [each for each in (first, *headings, *rest) if each and not _NAMELESS.match(each)]
+    clear = (each for each in own if procedures(each) != {Procedure.AUTRE})
+    return named(next(clear, own[0] if own else ""))
 
 
 def named(text: str) -> str:

@@ -91,7 +91,8 @@ class Session:
     """What belongs to one check and ends with it; nothing in it is ever shared with another.
 
     `deadline` is in seconds, `largest` in bytes, unpacked; `allowance` pays for each request, redirects and second
-    tries too; `agent`: who we say we are in all of them (None: ourselves).
+    tries too; `agent`: who we say we are in all of them (None: ourselves); `stays` says which redirects (from, to)
+    are followed.
     """
 
     def __init__(
@@ -103,9 +104,11 @@ class Session:
         *,
         now: Callable[[], float] = monotonic,
         agent: Agent | None = None,
+        stays: Callable[[str, str], bool] = same_site,
     ) -> None:
         self.clock = Clock(deadline, now)
         self.requests = 0
+        self._stays = stays
         self._download = download
         self._allowance = allowance
         self._agent = agent or honest()
@@ -128,7 +131,7 @@ class Session:
                     Outcome.UNREADABLE, f"led to {step.method} {step.url}, which would take a slot: not asked"
                 )
             response = await self._answer(step)
-            target = _target(step.url, response)
+            target = _target(step.url, response, self._stays)
             if target is None:
                 self._shown = step.url if step.kind == "page" else self._shown
                 return self._page(step.url, response, ask, visit)
@@ -216,7 +219,7 @@ def _routed(request: Request) -> Request:
     return routed
 
 
-def _target(url: str, response: Response) -> str | None:
+def _target(url: str, response: Response, same: Callable[[str, str], bool]) -> str | None:
     """Return where the answer redirects to, None where it does not.
 
     One that leads to another site proves nothing of the desk. The site did answer, so it is `unreadable`, not
@@ -230,7 +233,7 @@ def _target(url: str, response: Response) -> str | None:
         return None
     try:
         target = urljoin(url, safe_url_string(location)).partition("#")[0]
-        stays = same_site(url, target)
+        stays = same(url, target)
     except ValueError as error:
         raise NoPage(
             Outcome.UNREADABLE, f"redirected to {location[:200]!r}, which is no address", error

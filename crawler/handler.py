@@ -46,13 +46,16 @@ class AiohttpHandler(BaseDownloadHandler):
     """One pool of connections; nothing waits for a place in it, for the feeder counts the places."""
 
     middlewares: ClassVar[tuple[ClientMiddlewareType, ...]] = ()
+    names: ClassVar[type[Names]] = Names
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         settings = crawler.settings
         self._seconds = settings.getfloat("DOWNLOAD_TIMEOUT")
         self._largest = settings.getint("DOWNLOAD_MAXSIZE")
-        self._names = Names(settings.getfloat("DNS_TIMEOUT"), settings.getint("REACTOR_THREADPOOL_MAXSIZE"))
+        self._names = self.names(
+            settings.getfloat("DNS_TIMEOUT"), settings.getint("REACTOR_THREADPOOL_MAXSIZE")
+        )
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, resolver=self._names),
             cookie_jar=aiohttp.DummyCookieJar(),  # each check has its own

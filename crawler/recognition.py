@@ -16,11 +16,13 @@ from pydantic import ValidationError
 from w3lib.url import url_query_parameter
 
 from configs.clock import clock
+from crawler.handover import Handover
 from crawler.platforms import Platform, at_home, example, platforms
 from crawler.reading import Ask, Page, Visit
 from crawler.walls import interpret
 
 PARIS = ZoneInfo("Europe/Paris")
+_ERROR = 400
 _SAVED_FROM = re.compile(r"<!-- saved from url=\(\d+\)(\S+) -->")  # what browsers write into pages they save
 _OWN = "//link[@rel='canonical']/@href | //meta[@property='og:url']/@content | //form/@action"
 
@@ -40,11 +42,22 @@ class Sign:
     @property
     def complete(self) -> bool:
         """Whether these are all the parameters that the platform needs."""
+        return not self.missing
+
+    @property
+    def missing(self) -> str:
+        """Return what its parameters lack, in words; empty where they are whole."""
         try:
-            platforms()[self.platform].Parameters.model_validate(dict(self.parameters))
-        except ValidationError:
-            return False
-        return True
+            found = platforms()[self.platform].Parameters.model_validate(dict(self.parameters))
+        except ValidationError as error:
+            problems = error.errors(include_url=False, include_input=False)
+            lacks = [".".join(map(str, each["loc"])) for each in problems if each["type"] == "missing"]
+            wrong = [
+                each["msg"].removeprefix("Value error, ") for each in problems if each["type"] != "missing"
+            ]
+            return "; ".join(filter(None, [", ".join(lacks), *wrong]))
+        inner = Sign(found.platform, "", None, found.parameters) if isinstance(found, Handover) else None
+        return inner.missing if inner else ""
 
 
 def page_of(url: str, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Page:
@@ -55,17 +68,17 @@ def page_of(url: str, body: bytes, status: int = 200, headers: Mapping[str, str]
 
 def recognised(page: Page) -> Sign | None:
     """Name the platform of an HTML page; None where nothing tells it."""
-    return by_address(page.url) or by_trace(page) or by_marks(page)
+    return by_address(page.url) or by_trace(page) or by_marks(page) or by_frames(page)
 
 
 def by_address(url: str) -> Sign | None:
     """Name the platform of an address, on any host where it looks like no other's, else on the platform's own."""
-    if not _is_web(url):
+    if not is_web(url):
         return None
     for name, reader in platforms().items():
-        bare = url.partition("#")[0].partition("?")[0]
-        found = reader.ADDRESS.match(bare) if reader.ADDRESS else None
-        if found:
+        # only the path tells: a query may quote any address
+        known = reader.ADDRESS and reader.ADDRESS.match(url.partition("#")[0].partition("?")[0])
+        if known and reader.ADDRESS and (found := reader.ADDRESS.match(url)):
             return Sign(name, f"its address has the form of {name}'s", found[0], _in_query(reader, url))
         if not reader.ADDRESS and at_home(reader, url) and understands(reader, url):
             host = urlsplit(url).hostname
@@ -90,6 +103,27 @@ def by_marks(page: Page) -> Sign | None:
                 url = page.url if understands(reader, page.url) else None
                 return Sign(name, f"it holds {mark}", url, _in_query(reader, page.url))
     return None
+
+
+def by_frames(page: Page) -> Sign | None:
+    """Name the platform of a page by the address of what it embeds: the embedded one's, or who hands over to it."""
+    for reader in platforms().values():
+        if not issubclass(reader.Parameters, Handover) or page.status >= _ERROR:
+            continue
+        for frame in reader.read(page).frames:
+            if sign := by_address(frame):
+                return around(page.url, sign, f"it embeds {frame}")
+    return None
+
+
+def around(url: str, sign: Sign, evidence: str) -> Sign:
+    """Return the sign of a page that embeds another's: its own where a platform hands over to the embedded one."""
+    system = platforms()[sign.platform].SYSTEM
+    for name, reader in platforms().items():
+        if issubclass(reader.Parameters, Handover) and system == reader.SYSTEM and name != sign.platform:
+            inner = {"platform": sign.platform, "parameters": dict(sign.parameters)}
+            return Sign(name, evidence, url, inner)
+    return replace(sign, evidence=evidence)
 
 
 def by_shape(page: Page) -> list[Sign]:
@@ -117,10 +151,11 @@ def understands(reader: Platform, url: str) -> bool:
         reader.first(example(reader, clock().date(), PARIS, url))
     except ValueError:
         return False
-    return True
+    return is_web(url)
 
 
-def _is_web(url: str) -> bool:
+def is_web(url: str) -> bool:
+    """Tell whether a text is an address of a web page."""
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -33,7 +33,8 @@ class StandIn:
 
     ``code`` is a department's ("91") or the platform's name, ``host`` the loopback address that is its own,
     ``within`` and ``town`` are what its pages say of it ("dans l'Essonne", "Évry-Courcouronnes"). The world opens
-    slots by itself where ``played``: not where nobody could see them.
+    slots by itself where ``played``: not where nobody could see them. ``home`` is the origin of the real site, where
+    there is only one: its pages name it as their own.
     """
 
     code: str
@@ -43,3 +44,4 @@ class StandIn:
     host: str
     forms: tuple[Form, ...]
     played: bool = True
+    home: str = ""

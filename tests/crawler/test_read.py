@@ -5,20 +5,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from scrapy.cmdline import execute
-from scrapy.settings import Settings
 
 from tests.crawler import ezbooking_pages as ez
+from tests.crawler.commanded import Run, scrapy
 from tests.crawler.pages import TODAY
 
 ROOT = Path(__file__).parents[2]
 URL = "https://www.essonne.gouv.fr/booking/create/23014"
 Saved = Callable[..., Path]
-Run = Callable[..., tuple[int, str, str]]
 Told = Callable[..., list[dict[str, Any]]]
 
 
@@ -26,15 +25,7 @@ Told = Callable[..., list[dict[str, Any]]]
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Run the command in this process: exit code, standard output, standard error."""
 
-    def scrapy(*arguments: str | Path) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            execute(
-                ["scrapy", "read", *map(str, arguments)], Settings({"COMMANDS_MODULE": "crawler.commands"})
-            )
-        shown = capsys.readouterr()
-        return int(left.value.code or 0), shown.out, shown.err
-
-    return scrapy
+    return partial(scrapy, capsys, "read")
 
 
 @pytest.fixture

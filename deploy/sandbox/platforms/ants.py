@@ -229,7 +229,8 @@ def _add_routes(app: web.Application, site: Site) -> None:
     async def front(_request: web.Request) -> web.Response:
         return html(
             site,
-            f"<!DOCTYPE html><html><title>{site.about.name}</title><h1>Trouver un rendez-vous</h1></html>",
+            f'<!DOCTYPE html><html><title>{site.about.name}</title><link rel="canonical" href="{site.about.home}/">'
+            "<h1>Trouver un rendez-vous</h1></html>",
         )
 
     async def reserve(_request: web.Request) -> web.Response:
@@ -269,6 +270,7 @@ PLATFORM: Final = Platform(
             "France",
             platform_host("ants", 1),
             _FORMS,
+            home="https://rendezvouspasseport.ants.gouv.fr",
         ),
     ),
     add_routes=_add_routes,

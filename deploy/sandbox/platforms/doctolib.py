@@ -121,6 +121,7 @@ PLATFORM: Final = Platform(
                 ),
                 Form(994002, "Duplicata", (Planning(9940021, "Guichet C"),)),
             ),
+            home="https://www.doctolib.fr",
         ),
     ),
     add_routes=_add_routes,

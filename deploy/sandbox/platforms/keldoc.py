@@ -91,6 +91,7 @@ PLATFORM: Final = Platform(
                     (Planning(9940031, "Guichet A"), Planning(9940032, "Guichet B")),
                 ),
             ),
+            home="https://www.keldoc.com",
         ),
     ),
     add_routes=_add_routes,

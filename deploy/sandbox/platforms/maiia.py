@@ -84,6 +84,7 @@ PLATFORM: Final = Platform(
             "Villeurbanne",
             platform_host("doctolib", 3),
             (Form(994004, "Remise de titre", (Planning(9940041, "Guichet A"),)),),
+            home="https://www.maiia.com",
         ),
     ),
     add_routes=_add_routes,

@@ -47,7 +47,7 @@ def desk_page(site: Site, request: web.Request, frame: str = "") -> web.Response
     form = form_of(site, request)
     if form is None:
         return html(site, render("missing.html", site=site.about, prefix=""), status=404)
-    page = render("doctolib/desk.html", site=site.about, form=form, frame=frame, prefix="")
+    page = render("doctolib/desk.html", site=site.about, form=form, frame=frame, prefix="", path=request.path)
     return html(site, page)
 
 

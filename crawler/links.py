@@ -1,0 +1,86 @@
+"""Where a page leads that could be a booking page: its frames, addresses of known platforms, links that say so."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from lxml import html
+
+from configs.desk import Procedure
+from crawler.draft import named, procedures
+from crawler.markup import visible
+from crawler.reading import Page
+from crawler.recognition import by_address, is_web
+from crawler.sites import same_site
+
+_BOOKING = re.compile(r"(?i)rendez-?[\s_-]?vous|\brdv\b|r[ée]serv(?:er|ation)|\bcr[ée]neaux?\b|booking")
+_AWAY = re.compile(
+    r"(?i)annul|modifier|g[ée]rer (?:mes|mon)|confirm|mentions|twitter|facebook|linkedin|instagram"
+)
+_FILE = re.compile(r"(?i)\.(?:pdf|docx?|odt|xlsx?|zip|jpe?g|png|gif|svg|ics|mp4)$")
+_NAMELESS = re.compile(
+    r"(?i)^(?:(?:cliquez )?ici|en savoir plus|lien|acc[ée]der.{0,20}"
+    r"|(?:je )?prend(?:re|s) (?:un )?(?:rendez-?vous|rdv))\W*$"
+)
+_MOST = 500  # links of a page that are looked at
+
+
+class Lead(NamedTuple):
+    """One address to look at. Lower ranks are surer; `text` is what the link says; `frame`: the page embeds it."""
+
+    rank: int
+    url: str
+    text: str
+    frame: bool = False
+
+
+def leads(page: Page) -> list[Lead]:
+    """Return where a page leads that could be booked, the surest first, each address once."""
+    found: dict[str, Lead] = {}
+    for lead in [*_frames(page), *_links(page)]:
+        known = found.get(lead.url)
+        if known is None or lead.rank < known.rank:
+            found[lead.url] = lead
+    return sorted(found.values(), key=lambda lead: lead.rank)
+
+
+def _frames(page: Page) -> Iterator[Lead]:
+    for source in page.root.xpath("//iframe/@src | //iframe/@data-src | //frame/@src"):
+        if url := _address(page, str(source)):
+            yield Lead(0, url, "", frame=True)
+
+
+def _links(page: Page) -> Iterator[Lead]:
+    for link in page.root.xpath("//a[@href] | //area[@href]")[:_MOST]:
+        url, text = _address(page, str(link.get("href"))), _text(link)
+        if not url or url == page.url:
+            continue
+        if by_address(url):
+            yield Lead(1, url, text)
+        elif not (_AWAY.search(f"{text} {url}") or _FILE.search(urlsplit(url).path)):
+            if _BOOKING.search(text):
+                yield Lead(2, url, text)
+            elif same_site(page.url, url) and _BOOKING.search(urlsplit(url).path):
+                yield Lead(3, url, text)
+            elif same_site(page.url, url) and procedures(text) != {Procedure.AUTRE}:
+                yield Lead(4, url, text)
+
+
+def _text(link: html.HtmlElement) -> str:
+    """Return what a link says of where it leads; where that is nothing, what stands around it."""
+    said = visible(link) or str(link.get("aria-label") or link.get("title") or "")
+    if said and not _NAMELESS.match(said):
+        return named(said)
+    around = link.xpath("string((ancestor::*[self::li or self::tr or self::p or self::dd][1]))")
+    heading = link.xpath("string((preceding::*[self::h1 or self::h2 or self::h3 or self::h4])[last()])")
+    texts = (named(str(each)) for each in (around, heading, said))
+    return next((text for text in texts if text and text != said), named(said))
+
+
+def _address(page: Page, href: str) -> str | None:
+    try:
+        url = urljoin(page.url, href.strip()).partition("#")[0]
+    except ValueError:  # http://[ among them
+        return None
+    return url if is_web(url) else None

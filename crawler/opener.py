@@ -1,0 +1,107 @@
+"""Opens pages outside of a crawl: the few of one command, gently, and none of a private network."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from time import monotonic
+from typing import Self
+
+from scrapy import Request, Spider
+from scrapy.crawler import Crawler
+from scrapy.http import Response
+from scrapy.settings import Settings
+
+from configs.desk import is_stand_in
+from configs.hosts import host_of
+from configs.prefecture import host_rules
+from configs.settings import settings
+from crawler.agents import agent_for
+from crawler.allowance import Allowance
+from crawler.fetch import Session
+from crawler.outside import OutsideHandler, OutsideSocketHandler
+from crawler.pace import floor
+from crawler.platforms import platforms
+from crawler.reading import Page
+from crawler.recognition import page_of
+from crawler.sites import on_wire, same_site
+
+_BUDGET = 6  # requests a minute of a host whose desk file says nothing else
+
+
+class Opener:
+    """Makes at most so many requests, redirects counted; a real host is left alone between them as its budget says.
+
+    `waits` is told for how many seconds which host is left alone.
+    """
+
+    def __init__(self, requests: int, waits: Callable[[float, str], None]) -> None:
+        self._allowance = Allowance(requests)
+        self._waits = waits
+        self._free: dict[str, float] = {}
+
+    async def __aenter__(self) -> Self:
+        """Begin; nothing is connected yet."""
+        chosen = Settings()
+        chosen.setmodule("crawler.settings")
+        crawler = Crawler(Spider, chosen)
+        self._settings = crawler.settings
+        self._pages, self._sockets = OutsideHandler(crawler), OutsideSocketHandler(crawler)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Drop all connections."""
+        await self._pages.close()
+        await self._sockets.close()
+
+    async def open(self, url: str) -> Page:
+        """Return the page of an address, whatever public address that leads to.
+
+        Raises:
+            crawler.failures.NoPage: there is none; it says why.
+            crawler.allowance.Spent: no request is left.
+        """
+        blank = page_of(url, b"")
+        session = await self.session(url, across=True)
+        try:
+            page = await session.fetch(blank.ask, blank.visit, takes_a_slot)
+        finally:
+            self.left(url, session)
+        return replace(page, visit=replace(page.visit, url=page.url))
+
+    async def session(self, url: str, *, across: bool = False) -> Session:
+        """Wait until the address's host may be asked, and return a conversation with it; `left` ends that.
+
+        Redirects to other sites are followed where they may go `across`.
+        """
+        host = host_of(url)
+        if (seconds := self._free.get(host, 0.0) - monotonic()) > 0:
+            self._waits(seconds, host)
+            await asyncio.sleep(seconds)
+        return Session(
+            self._download,
+            deadline=settings().http_deadline_seconds,
+            largest=self._settings.getint("DOWNLOAD_MAXSIZE"),
+            allowance=self._allowance,
+            agent=agent_for(host),
+            stays=_anywhere if across else same_site,
+        )
+
+    def left(self, url: str, session: Session) -> None:
+        """Note that a host was asked as often as the conversation did."""
+        host = host_of(url)
+        if not is_stand_in(host_of(on_wire(url, settings().sandbox_hosts))):
+            rule = host_rules().get(host)
+            self._free[host] = monotonic() + floor(session.requests, (rule and rule.budget) or _BUDGET)
+
+    async def _download(self, request: Request) -> Response:
+        handler = self._sockets if request.url.startswith("ws") else self._pages
+        return await handler.download_request(request)
+
+
+def takes_a_slot(url: str, method: str) -> bool:
+    """Tell whether any platform says that this request would take a slot."""
+    return any(each.forbidden(url, method) for each in platforms().values())
+
+
+def _anywhere(_here: str, _there: str) -> bool:
+    return True

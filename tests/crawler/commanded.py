@@ -1,0 +1,18 @@
+"""Commands as a person gives them, in the tests' own process."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from scrapy.cmdline import execute
+from scrapy.settings import Settings
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def scrapy(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    """Run `scrapy …`; return its exit code, standard output and standard error."""
+    with pytest.raises(SystemExit) as left:
+        execute(["scrapy", *map(str, arguments)], Settings({"COMMANDS_MODULE": "crawler.commands"}))
+    shown = capsys.readouterr()
+    return int(left.value.code or 0), shown.out, shown.err
