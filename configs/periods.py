@@ -71,6 +71,9 @@ class Periods(BaseSettings):
     longest_rest_seconds: Seconds = 7200
     retry_after_max_seconds: Seconds = 86400
     calm_seconds: Seconds = 3600
+    proxy_connect_seconds: Seconds = 5
+    proxy_rest_seconds: Seconds = 60
+    proxy_longest_rest_seconds: Seconds = 3600
     refusal_seconds: Seconds = 3600
 
     # All programs

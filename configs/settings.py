@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from configs.addresses import sender
 from configs.hosts import parse_host_map
 from configs.periods import Periods
+from configs.proxies import Proxy, parse_proxies
 from configs.weakness import problems_in_production, sandbox_values
 
 AppEnv = Literal["production", "development", "sandbox", "test"]
@@ -125,7 +126,7 @@ class Settings(Periods, BaseSettings):
     allow_live_sites: bool = False
     agent_contact: str = Field("https://rdvpriority.fr", min_length=1, max_length=200, pattern=r"^[!-'*-~]+$")
     sandbox_hosts: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
-    proxy_list: SecretStr | None = None
+    proxy_list: Annotated[tuple[Proxy, ...], NoDecode] = ()
     browser_path: Path | None = None
     spider_places: int = Field(64, ge=1)
     spider_processes: int = Field(1, ge=1)
@@ -144,6 +145,11 @@ class Settings(Periods, BaseSettings):
     @classmethod
     def _hosts(cls, value: object) -> object:
         return parse_host_map(value) if isinstance(value, str) else value
+
+    @field_validator("proxy_list", mode="before")
+    @classmethod
+    def _proxies(cls, value: object) -> object:
+        return parse_proxies(value) if isinstance(value, str) else value
 
     @property
     def loopback_only(self) -> bool:

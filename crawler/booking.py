@@ -26,6 +26,7 @@ from crawler.identity import process_name
 from crawler.items import CheckItem, Ended, SlotItem, slot_items
 from crawler.once import each_once
 from crawler.platforms import platform
+from crawler.proxies import Proxies
 from crawler.reading import Outcome, Visit
 from crawler.report import Report
 from crawler.schedule import visit_limit
@@ -52,6 +53,7 @@ class BookingSpider(Spider):
         self.once = bool(self.desks)
         self.job = str(arguments.get("_job", ""))  # scrapyd's id
         self.report = Report(self.system)
+        self.proxies = Proxies(settings().proxy_list)
 
     @classmethod
     def chosen(cls, arguments: Mapping[str, Any]) -> list[Desk]:
@@ -160,6 +162,7 @@ class BookingSpider(Spider):
             largest=self.settings.getint("DOWNLOAD_MAXSIZE"),
             allowance=allowance,
             agent=agent_for(desk.host),
+            way=self.proxies.way(desk),
         )
 
 

@@ -24,6 +24,17 @@ class NoHTTP(Exception):
     """What came is no HTTP."""
 
 
+class ProxyFailed(Exception):
+    """The proxy failed, and not the site. `own`: it alone, so that another one may be tried.
+
+    Where it says that it could not reach the site, or is silent about that, it may be the site that refuses.
+    """
+
+    def __init__(self, reason: str, *, own: bool) -> None:
+        super().__init__(reason)
+        self.own = own
+
+
 class NoPage(Exception):
     """A request that brought no page. `outcome` and `reason` are what its check may say of it."""
 
@@ -50,6 +61,7 @@ _TLS = _Kind(Outcome.UNREACHABLE, "no trusted TLS connection")
 # An answer that came and is no page is `unreadable`; what never came, or not whole, is `unreachable`.
 _KINDS: dict[type[BaseException], _Kind] = {
     AddressRefused: _Kind(Outcome.UNREACHABLE, ""),
+    ProxyFailed: _Kind(Outcome.UNREACHABLE, ""),
     TimeoutError: _Kind(Outcome.UNREACHABLE, "no whole page in time"),
     DownloadTimeoutError: _Kind(Outcome.UNREACHABLE, "no whole page in time"),
     CannotResolveHostError: _Kind(Outcome.UNREACHABLE, "the host's name was not found (DNS)", again=True),

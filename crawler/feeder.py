@@ -28,6 +28,7 @@ from crawler.processes import State
 from crawler.record import writer_of
 from crawler.schedule import budget_of, cost_of, hold_seconds
 from crawler.seat import Seat, wait_for
+from crawler.shared_proxies import Shared
 
 if TYPE_CHECKING:
     from crawler.booking import BookingSpider
@@ -68,6 +69,7 @@ class Feeder:
         self._spider = spider
         self._writer = writer_of(spider.crawler, spider.system)
         self._client = due.connect_async()
+        spider.proxies.memory = Shared(self._client)
         self._seat = Seat(self._client, spider.system)
         self._self = processes.myself(spider.system, spider.job, self._seat.holder)
         self._parent = settings().scrapyd_pid or os.getppid()

@@ -17,7 +17,8 @@ from configs.hosts import host_of
 from configs.settings import settings
 from crawler.agents import Agent, honest
 from crawler.allowance import Allowance
-from crawler.failures import KNOWN, NoPage, again, no_page
+from crawler.failures import KNOWN, NoPage, ProxyFailed, again, no_page
+from crawler.proxies import Way
 from crawler.reading import Ask, Outcome, Page, Visit
 from crawler.sites import on_wire, same_site
 from crawler.unpacking import unpack
@@ -91,8 +92,8 @@ class Session:
     """What belongs to one check and ends with it; nothing in it is ever shared with another.
 
     `deadline` is in seconds, `largest` in bytes, unpacked; `allowance` pays for each request, redirects and second
-    tries too; `agent`: who we say we are in all of them (None: ourselves); `stays` says which redirects (from, to)
-    are followed.
+    tries too; `agent`: who we say we are in all of them (None: ourselves); `way`: the proxy that all go by (None: no
+    proxy); `stays` says which redirects (from, to) are followed.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Session:
         *,
         now: Callable[[], float] = monotonic,
         agent: Agent | None = None,
+        way: Way | None = None,
         stays: Callable[[str, str], bool] = same_site,
     ) -> None:
         self.clock = Clock(deadline, now)
@@ -112,6 +114,7 @@ class Session:
         self._download = download
         self._allowance = allowance
         self._agent = agent or honest()
+        self._way = way
         self._largest = largest
         self._cookies = CookieJar()
         self._retries = RETRIES
@@ -144,12 +147,19 @@ class Session:
         while True:
             try:
                 return await self._send(step)
+            except ProxyFailed as error:
+                await self._by_another(error, step)
             except KNOWN as error:
                 if not (again(error) and self._retries and pause < self.clock.left):
                     raise no_page(error, f"{step.method} {step.url}") from error
                 self._retries -= 1
                 await asyncio.sleep(pause)
                 pause *= 2
+
+    async def _by_another(self, failure: ProxyFailed, step: _Step) -> None:
+        if self._way is None or not await self._way.other(failure):
+            said = "; ".join(self._way.failures) if self._way else str(failure)
+            raise NoPage(Outcome.UNREACHABLE, f"{said} ({step.method} {step.url})", failure) from failure
 
     async def _send(self, step: _Step) -> Response:
         await self._allowance.take()
@@ -161,9 +171,13 @@ class Session:
             self._cookies
         ):  # without any, http.cookiejar would take as long as the whole page does to read
             self._cookies.add_cookie_header(request)
+        if self._way:
+            request.meta["proxy"] = (await self._way.proxy()).url
         self.requests += 1
         async with asyncio.timeout(left + _BELT):
             response = await self._download(_routed(request))
+        if self._way:
+            await self._way.worked()
         if "Set-Cookie" in response.headers:
             self._cookies.extract_cookies(response, request)
         return response

@@ -5,7 +5,7 @@ What a handler must do: https://docs.scrapy.org/en/latest/topics/download-handle
 """
 
 import asyncio
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import aiohttp
 from aiohttp.client_middlewares import ClientMiddlewareType
@@ -25,8 +25,10 @@ from scrapy.http import Headers, Response
 from scrapy.responsetypes import responsetypes
 from yarl import URL
 
+from configs.settings import settings
 from crawler.failures import NoHTTP
 from crawler.names import Names
+from crawler.tunnels import by_proxy, watching
 
 _UNASKED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # aiohttp adds none of its own
 _UNWATCHED = aiohttp.ClientTimeout(
@@ -50,20 +52,13 @@ class AiohttpHandler(BaseDownloadHandler):
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
-        settings = crawler.settings
-        self._seconds = settings.getfloat("DOWNLOAD_TIMEOUT")
-        self._largest = settings.getint("DOWNLOAD_MAXSIZE")
-        self._names = self.names(
-            settings.getfloat("DNS_TIMEOUT"), settings.getint("REACTOR_THREADPOOL_MAXSIZE")
-        )
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, resolver=self._names),
-            cookie_jar=aiohttp.DummyCookieJar(),  # each check has its own
-            auto_decompress=False,  # crawler/unpacking.py proves the page whole
-            skip_auto_headers=_UNASKED,
-            timeout=_UNWATCHED,
-            middlewares=self.middlewares,
-        )
+        given = crawler.settings
+        self._seconds = given.getfloat("DOWNLOAD_TIMEOUT")
+        self._largest = given.getint("DOWNLOAD_MAXSIZE")
+        self._names = self.names(given.getfloat("DNS_TIMEOUT"), given.getint("REACTOR_THREADPOOL_MAXSIZE"))
+        self._connector = aiohttp.TCPConnector(limit=0, resolver=self._names)
+        self._session = self._client(timeout=_UNWATCHED)
+        self._by_proxy: aiohttp.ClientSession | None = None
 
     async def download_request(self, request: Request) -> Response:
         """Ask, within the request's `download_timeout` (seconds) in all, and return the whole answer.
@@ -71,14 +66,13 @@ class AiohttpHandler(BaseDownloadHandler):
         Raises:
             scrapy.exceptions.DownloadTimeoutError: it took longer.
             scrapy.exceptions.DownloadCancelledError: it is larger than DOWNLOAD_MAXSIZE.
+            crawler.failures.ProxyFailed: the request's proxy is at fault.
             scrapy.exceptions, OSError, crawler.failures.NoHTTP: what else went wrong, see `_KINDS`.
         """
-        seconds = request.meta.get("download_timeout", self._seconds)
         try:
-            async with asyncio.timeout(seconds):
-                return await self._ask(request)
+            return await (by_proxy(self._timed, request) if "proxy" in request.meta else self._timed(request))
         except TimeoutError as error:
-            raise DownloadTimeoutError(f"{request.url} took longer than {seconds:g} s") from error
+            raise DownloadTimeoutError(f"{request.url} took longer than {self._left(request):g} s") from error
         except aiohttp.ClientResponseError as error:
             raise NoHTTP(" ".join(error.message.split())) from None
         except aiohttp.ClientError as error:
@@ -87,10 +81,40 @@ class AiohttpHandler(BaseDownloadHandler):
     async def close(self) -> None:
         """Drop all connections."""
         await self._session.close()
+        if self._by_proxy:
+            await self._by_proxy.close()
+        await self._connector.close()
         await self._names.close()
 
+    def _client(self, **how: Any) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=self._connector,
+            connector_owner=False,
+            cookie_jar=aiohttp.DummyCookieJar(),  # each check has its own
+            auto_decompress=False,  # crawler/unpacking.py proves the page whole
+            skip_auto_headers=_UNASKED,
+            middlewares=self.middlewares,
+            **how,
+        )
+
+    def _client_of(self, request: Request) -> aiohttp.ClientSession:
+        """Return who asks: by a proxy somebody who watches how far the connection comes."""
+        if "proxy" not in request.meta:
+            return self._session
+        if self._by_proxy is None:
+            patience = aiohttp.ClientTimeout(total=None, sock_connect=settings().proxy_connect_seconds)
+            self._by_proxy = self._client(timeout=patience, trace_configs=[watching()])
+        return self._by_proxy
+
+    def _left(self, request: Request) -> float:
+        return float(request.meta.get("download_timeout", self._seconds))
+
+    async def _timed(self, request: Request) -> Response:
+        async with asyncio.timeout(self._left(request)):
+            return await self._ask(request)
+
     async def _ask(self, request: Request) -> Response:
-        async with self._session.request(
+        async with self._client_of(request).request(
             request.method,
             URL(request.url, encoded=True),  # Scrapy has quoted it
             data=request.body or None,

@@ -57,12 +57,10 @@ class SocketHandler(AiohttpHandler):
     middlewares = (_accepted,)
 
     async def _ask(self, request: Request) -> Response:
-        ends = (
-            asyncio.get_running_loop().time() + request.meta.get("download_timeout", self._seconds) - _SPARE
-        )
+        ends = asyncio.get_running_loop().time() + self._left(request) - _SPARE
         headers = [pair for pair in request.headers.to_tuple_list() if pair[0] not in _HTTP_ONLY]
         try:
-            async with self._session.ws_connect(
+            async with self._client_of(request).ws_connect(
                 URL(request.url, encoded=True),
                 headers=headers,
                 timeout=_GOODBYE,

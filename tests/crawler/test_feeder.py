@@ -17,7 +17,9 @@ from configs.outcome import Outcome
 from crawler import due, feeder, lua, processes, seat
 from crawler.allowance import Allowance, Spent
 from crawler.items import CheckItem, Ended
+from crawler.proxies import Proxies
 from crawler.record import writer_of
+from crawler.shared_proxies import Shared
 from tests.crawler.checks import entry
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class Spider:
 
     def __init__(self) -> None:
         self.crawler = Crawler()
+        self.proxies = Proxies(())
         self.writer = writer_of(cast("Any", self.crawler), SYSTEM)
         self.handed: list[str] = []
         self.writer.put = lambda check, read_at=None: self.handed.append(check.desk_id)  # type: ignore[method-assign]
@@ -460,6 +463,19 @@ def test_a_process_says_who_it_is_from_its_first_wait_to_its_end(
         spider.held["b"].set()
         await checks.aclose()
         assert told() is None
+
+    run(test())
+
+
+def test_what_it_learns_of_proxies_is_shared_with_other_processes(
+    spider: Spider, desks: dict[str, Desk]
+) -> None:
+    async def test() -> None:
+        put(desks, "a")
+        checks = serve(spider)
+        await anext(checks)
+        assert isinstance(spider.proxies.memory, Shared)
+        await checks.aclose()
 
     run(test())
 

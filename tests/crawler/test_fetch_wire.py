@@ -1,20 +1,15 @@
 """What a fetch makes of real sockets that break the rules."""
 
-import datetime as dt
 import socket
-import ssl
 import struct
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from configs.outcome import Outcome
 from crawler.agents import pool
 from crawler.items import CheckItem
+from tests.crawler.certificate import self_signed, serving
 from tests.crawler.held import Held, make_desk
 from tests.crawler.wire import Say, answer, wire
 
@@ -97,7 +92,7 @@ def test_http_where_tls_is_expected_is_unreachable_and_not_tried_again(held: Hel
 
 
 def test_a_certificate_that_nobody_vouches_for_is_unreachable(held: Held, tmp_path: Path) -> None:
-    with wire(answer(b"hello"), tls=_self_signed(tmp_path)) as site:
+    with wire(answer(b"hello"), tls=serving(self_signed(tmp_path))) as site:
         item = check(held, site.address)
         assert site.requests == []
     assert item.outcome is Outcome.UNREACHABLE
@@ -164,20 +159,3 @@ def moves_on(connection: socket.socket, request: bytes) -> None:
 def name_of(request: bytes) -> str:
     (line,) = [line for line in request.decode().split("\r\n") if line.startswith("User-Agent: ")]
     return line
-
-
-def _self_signed(folder: Path) -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, start, start.replace(year=2100))
-    whole = builder.sign(key, hashes.SHA256())
-    pem = folder / "site.pem"
-    unlocked = serialization.NoEncryption()
-    pem.write_bytes(
-        whole.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, unlocked)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    return context

@@ -31,10 +31,10 @@ def wire(say: Say, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -
         def handle(self) -> None:
             try:
                 connection = tls.wrap_socket(self.request, server_side=True) if tls else self.request
-                request = _read(connection)
-                if request:
-                    served.requests.append(request)
-                    say(connection, request)
+                with connection:
+                    if request := _read(connection):
+                        served.requests.append(request)
+                        say(connection, request)
             except OSError:
                 return  # the visitor went away, as some tests want
 

@@ -1,0 +1,73 @@
+"""PROXY_LIST, typed: each proxy has a name that may be said, and an address that may not."""
+
+from dataclasses import dataclass
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from pydantic import SecretStr
+
+_SHAPE = "write it as http://user:password@host:port"
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """One proxy. `name` holds no secret; `address` does, and does not show in a repr."""
+
+    name: str
+    address: SecretStr
+
+    @property
+    def url(self) -> str:
+        """Return the address with its secrets, for whoever connects."""
+        return self.address.get_secret_value()
+
+    @property
+    def for_browser(self) -> dict[str, str]:
+        """Return it as Playwright wants it (https://playwright.dev/python/docs/network#http-proxy)."""
+        parts = urlsplit(self.url)
+        asked = {"server": f"{parts.scheme}://{_place(parts)}"}
+        if parts.username is None:
+            return asked
+        return asked | {"username": unquote(parts.username), "password": unquote(parts.password or "")}
+
+
+def parse_proxies(text: str) -> tuple[Proxy, ...]:
+    """Read `http://user:password@host:port,http://host:port`.
+
+    A proxy is called by host and port; several users of one (a gateway's sessions) are told apart by a number.
+
+    Raises:
+        ValueError: an entry is no such address, or stands there twice; it is named by its number, for it may hold a
+            password.
+    """
+    addresses = [entry for part in text.split(",") if (entry := part.strip())]
+    if len(set(addresses)) < len(addresses):
+        raise ValueError("names a proxy twice: keep one")
+    places = [_checked(number, address) for number, address in enumerate(addresses, 1)]
+    found = []
+    for number, (place, address) in enumerate(zip(places, addresses, strict=True)):
+        same = places[: number + 1].count(place)
+        name = f"{place}#{same}" if places.count(place) > 1 else place
+        found.append(Proxy(name, SecretStr(address)))
+    return tuple(found)
+
+
+def _checked(number: int, address: str) -> str:
+    """Return where a proxy listens, as `host:port`."""
+    try:
+        parts = urlsplit(address)
+        whole = bool(parts.hostname and parts.port)
+    except ValueError:  # .port is no number, or a bracket is missing
+        whole = False
+    if not whole or not address.isprintable() or " " in address:
+        raise ValueError(f"entry {number} is no proxy's address: {_SHAPE}")
+    if parts.scheme != "http":
+        raise ValueError(
+            f"entry {number} is of the kind {parts.scheme}://, which is not spoken here: {_SHAPE}"
+        )
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"entry {number} has something behind its port: {_SHAPE}")
+    return _place(parts)
+
+
+def _place(parts: SplitResult) -> str:
+    return parts.netloc.rpartition("@")[2].lower()
