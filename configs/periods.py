@@ -40,7 +40,6 @@ class Periods(BaseSettings):
     tier_3_seconds: Seconds = 120
     heartbeat_seconds: Seconds = 6 * 3600
     heartbeat_late_seconds: Seconds = 1800
-    step_gap_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
     seat_seconds: Seconds = 15
     seat_renew_seconds: Seconds = 5
     feeder_sleep_seconds: Seconds = 1

@@ -32,6 +32,7 @@ Program = Literal["api", "crawler", "notifier"]
 POSTGRES = ("postgresql://", "postgres://", "postgresql+psycopg2://")
 REDIS = ("redis://", "rediss://", "unix://")
 AWAY_FROM_LIFE = ("sandbox", "test")
+_HUMAN_GAP = 3.0  # seconds
 PREFECTURES = Path(__file__).parent / "prefectures"
 HOSTS = Path(__file__).parent / "hosts.yaml"
 
@@ -47,6 +48,16 @@ class SettingsRefused(RuntimeError):
 def _address(text: str) -> str:
     """Check an address and leave its last slash out, so that a path can be put behind it."""
     return str(TypeAdapter(AnyHttpUrl).validate_python(text)).rstrip("/")
+
+
+def _reaches_out(app_env: str | None, *, allowed: bool) -> bool:
+    return app_env == "production" or (app_env == "development" and allowed)
+
+
+def _step_gap(known: dict[str, Any]) -> float:
+    """Return a person's longest pause between two pages; a stand-in is no site that wants to be spared."""
+    real = _reaches_out(known.get("app_env"), allowed=known.get("allow_live_sites", False))
+    return _HUMAN_GAP if real else 0.0
 
 
 WebAddress = Annotated[str, AfterValidator(_address)]
@@ -124,6 +135,7 @@ class Settings(Periods, BaseSettings):
     prefectures_dir: Path = PREFECTURES
     hosts_file: Path = HOSTS
     allow_live_sites: bool = False
+    step_gap_seconds: float = Field(default_factory=_step_gap, ge=0, allow_inf_nan=False)
     agent_contact: str = Field("https://rdvpriority.fr", min_length=1, max_length=200, pattern=r"^[!-'*-~]+$")
     sandbox_hosts: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     proxy_list: Annotated[tuple[Proxy, ...], NoDecode] = ()
@@ -154,9 +166,7 @@ class Settings(Periods, BaseSettings):
     @property
     def loopback_only(self) -> bool:
         """Whether nothing may leave this machine: always so, except in production or where it is allowed."""
-        if self.app_env == "production":
-            return False
-        return not (self.app_env == "development" and self.allow_live_sites)
+        return not _reaches_out(self.app_env, allowed=self.allow_live_sites)
 
     @field_validator("email_from")
     @classmethod

@@ -316,3 +316,17 @@ def test_any_environment_is_read_or_refused_and_never_anything_else(
             assert all(
                 any(word.rstrip(":").isupper() for word in line.split()) for line in told.splitlines()[1:2]
             )
+
+
+def test_real_sites_are_asked_at_a_persons_pace_and_stand_ins_at_once(bare: Put) -> None:
+    def gap(**variables: str) -> float:
+        bare(**variables)
+        return load().step_gap_seconds
+
+    assert gap(**PRODUCTION) == 3
+    assert gap(**PRODUCTION, STEP_GAP_SECONDS="0") == 0
+    assert gap(APP_ENV="development", STEP_GAP_SECONDS="") == 0
+    assert gap(APP_ENV="development", ALLOW_LIVE_SITES="true") == 3
+    assert gap(APP_ENV="sandbox") == 0
+    with pytest.raises(SettingsRefused, match="STEP_GAP_SECONDS"):
+        gap(STEP_GAP_SECONDS="-1")
