@@ -28,6 +28,7 @@ from crawler.walls import interpret, wall
 UNKNOWN = "platform unknown"
 _NOWHERE = "inconnue_00"  # a prefecture's id, for a check of a desk that belongs to none yet
 _FEW = 8
+_ERROR = 400
 _LONGEST = 300  # characters of an address or a reason
 
 
@@ -56,6 +57,8 @@ def completed(found: Found, place: Prefecture | None) -> Found:
 
 async def answer(opener: Opener, found: Found, place: Prefecture | None, tell: Tell) -> Said:
     """Check a desk once, as the crawl would, and say how it answers; or why it cannot be asked."""
+    if found.trouble:
+        return Said(f"{found.trouble.outcome.upper()}: {_short(found.trouble.reason)}", found.trouble.outcome)
     if missing := found.sign.missing:
         return Said(f"not asked: parameters are missing: {missing} (docs/platforms/{found.sign.platform}.md)")
     desk = _desk(found, place)
@@ -120,13 +123,20 @@ def unknown(findings: Findings) -> str:
     lines = [UNKNOWN, *findings.troubles]
     for page in findings.pages:
         lines += _seen(page)
-    stopped = findings.pages and all(wall(page) for page in findings.pages)
-    return _comments([*lines, *(_STOPPED if stopped or not findings.pages else _BY_RULES)])
+    walls = [wall(page) for page in findings.pages]
+    if any(each and each.outcome in (Outcome.CAPTCHA, Outcome.BLOCKED) for each in walls):
+        return _comments([*lines, *_STOPPED])
+    shown = [page for page, stands in zip(findings.pages, walls, strict=True) if not stands]
+    return _comments([*lines, *(_BY_RULES if any(page.status < _ERROR for page in shown) else _LATER)])
 
 
 _STOPPED = (
     "what to do: open it in a browser, save it when it shows, and say: scrapy detect URL --file SAVED",
     "a site that refuses is left alone: nothing is solved and no way around it is taken",
+)
+_LATER = (
+    "what to do: look at the address in a browser: is it right? If it shows there, save it and say",
+    "scrapy detect URL --file SAVED; else try again later",
 )
 _BY_RULES = (
     "what to do: if its slots show as HTML, write rules for it in its desk's YAML: docs/platforms/selectors.md",

@@ -128,11 +128,14 @@ def around(url: str, sign: Sign, evidence: str) -> Sign:
 
 def by_shape(page: Page) -> list[Sign]:
     """Name the platforms whose API could have answered so, by reading it as an answer to each one's example."""
-    signs = []
+    signs: list[Sign] = []
+    if page.body.lstrip().startswith(b"<"):  # HTML, which marks tell better
+        return signs
     for name, reader in platforms().items():
         seen = example(reader, page.visit.today, page.visit.zone)
-        reading = interpret(reader, replace(page, url=seen.url, visit=seen, ask=Ask(seen.url)))
-        if reading.slots or reading.covered or reading.next_at:
+        answer = replace(page, url=seen.url, visit=seen, ask=Ask(seen.url))
+        reading = interpret(reader, answer)
+        if reading.slots or reading.covered or reading.next_at or reader.offers(answer):
             signs.append(Sign(name, f"its JSON reads as {name}'s: {reading.reason}"))
     return signs
 

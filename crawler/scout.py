@@ -26,11 +26,12 @@ Tell = Callable[[str], None]
 
 
 class Found(NamedTuple):
-    """A desk that was found: what tells its platform, its address, and what it is called."""
+    """A desk that was found: what tells its platform, its address, what it is called; why its page did not come."""
 
     sign: Sign
     url: str
     label: str
+    trouble: NoPage | None = None
 
 
 @dataclass
@@ -72,7 +73,7 @@ async def look(opener: Opener, start: str, tell: Tell) -> Findings:
         try:
             found = await _seen(opener, step, findings)
         except NoPage as trouble:
-            findings.troubles.append(f"{step.url}: {trouble.outcome}: {trouble.reason}")
+            findings.troubles.append(f"{trouble.outcome.upper()}: {trouble.reason}")
             continue
         except Spent:
             findings.troubles.append(f"{step.url}: not opened: no request is left, see --requests")
@@ -99,10 +100,15 @@ async def _seen(opener: Opener, step: _Step, findings: Findings) -> list[Found]:
     """Return the desks of one address; a link's is known by itself, a frame's has to be opened."""
     if known := _in_service(step.url):
         return [known]
-    sign = by_address(step.url) if step.depth else None
-    if sign and not step.outer:
+    sign = by_address(step.url)
+    if sign and step.depth and not step.outer:
         return await _offered(opener, Found(sign, sign.url or step.url, step.text))
-    page = await opener.open(step.url)
+    try:
+        page = await opener.open(step.url)
+    except NoPage as trouble:
+        if not sign:
+            raise
+        return [Found(sign, sign.url or step.url, step.text, trouble)]
     findings.pages.append(page)
     if not (sign := recognised(page) or _by_shape(page)):
         return []

@@ -24,6 +24,7 @@ from crawler.sites import AddressRefused
 _REQUESTS = 30
 _CHECKED = 3  # desks that are asked how they answer now
 _UNKNOWN = 1  # the exit code
+_STOPPED = 130  # as shells count Ctrl-C
 _UNASKED = detected.Said("not asked: nothing is, with --file")
 
 
@@ -74,6 +75,8 @@ class Command(ScrapyCommand):
                 shown = asyncio.run(_opened(args[0], place, opts.requests))
         except (AddressRefused, ConfigFileError, NotReadable, SettingsRefused, UnknownPrefecture) as error:
             raise UsageError(str(error), print_help=False) from error
+        except KeyboardInterrupt:
+            raise SystemExit(_STOPPED) from None
         print(shown, end="")
         self.exitcode = _UNKNOWN if detected.UNKNOWN in shown.partition("\n")[0] else 0
 

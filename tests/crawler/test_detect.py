@@ -139,7 +139,25 @@ def test_a_wall_before_an_unknown_page_is_said_and_the_platform_is_unknown(
     code, out, _ = detect(page_of(sandbox, NOBODYS))
     assert (code, out.partition("\n")[0]) == (1, "# platform unknown")
     assert said in out
-    assert "no way around it is taken" in out
+    assert ("no way around it is taken" in out) == (mode == "cloudflare")
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [("big", "UNREADABLE: the page is too large"), ("redirect_loop", "UNREADABLE: redirected"), ("truncated_gzip", "UNREACHABLE: ")],
+)  # fmt: skip
+def test_a_page_that_does_not_come_is_named_by_its_address_or_unknown_and_asked_once(
+    sandbox: "Running", detect: Run, mode: str, said: str
+) -> None:
+    for name in ("rdvpref", NOBODYS):
+        sandbox.mode(name, mode)
+    code, out, _ = detect(page_of(sandbox, "rdvpref"))
+    assert (code, out.startswith("# rdvpref: "), f"# {said}" in out) == (0, True, True)
+    asked = len(sandbox.requests("rdvpref"))
+    assert asked <= 6  # second tries and redirects of one opening
+    code, out, _ = detect(page_of(sandbox, NOBODYS))
+    assert (code, out.startswith("# platform unknown\n"), said in out) == (1, True, True)
+    assert "is it right?" in out
 
 
 def test_no_more_requests_are_made_than_were_allowed(sandbox: "Running", detect: Run) -> None:
@@ -151,7 +169,7 @@ def test_no_more_requests_are_made_than_were_allowed(sandbox: "Running", detect:
 def test_a_host_that_hangs_or_is_not_there_is_told(detect: Run) -> None:
     code, out, _ = detect("http://127.0.0.1:9/")
     assert code == 1
-    assert "# http://127.0.0.1:9/: unreachable: the connection was refused" in out
+    assert "# UNREACHABLE: the connection was refused" in out
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,17 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from crawler.links import leads
 from crawler.platforms import platforms
 from crawler.reading import Page
 from crawler.recognition import Sign, by_address, by_marks, by_shape, page_of, recognised
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.golden import CASES, load, name_of
 from tests.crawler.recordings import RECORDINGS
+from tests.fuzz import times
 
 NOWHERE = "https://www.quelque-part.invalid/page"
 PUBLIC = [
@@ -122,6 +126,28 @@ def shows_slots(case: Path) -> bool:
 def test_slots_of_an_api_are_known_by_their_shape(case: Path) -> None:
     signs = by_shape(page_of(NOWHERE, load(case).body))
     assert [sign.platform for sign in signs] == [case.parent.name]
+
+
+@pytest.mark.parametrize("case", [each for each in CASES if (each / "page.html").exists()], ids=name_of)
+def test_no_page_bears_another_platforms_marks(case: Path) -> None:
+    assert named(by_marks(page_of(NOWHERE, load(case).body))) in (case.parent.name, None)
+
+
+@settings(max_examples=times(30))
+@given(st.text(alphabet="<>/=\"' abinput_Bookgform:.%[]#?&;\n", max_size=200), st.text(max_size=60))
+def test_whatever_a_page_says_it_is_looked_at_to_the_end(body: str, tail: str) -> None:
+    strange = page(
+        f"<html><a href=\"{tail}\">x</a><iframe src='{tail}'></iframe><form action='{body}'>{body}"
+    )
+    assert recognised(strange) is None or named(recognised(strange)) in platforms()
+    by_address(tail)
+    by_shape(page(body))
+    leads(strange)
+
+
+def test_a_list_of_what_can_be_booked_is_known_too() -> None:
+    booking = load(next(each for each in CASES if name_of(each) == "doctolib/booking_file"))
+    assert [sign.platform for sign in by_shape(page_of(NOWHERE, booking.body))] == ["doctolib"]
 
 
 def test_a_shape_that_two_platforms_share_names_both() -> None:
