@@ -50,7 +50,7 @@ _LOGIN = "its page needs a login that we do not have"
 
 
 class WatchLevel(StrEnum):
-    """What a check can prove: slots, only that the procedure exists, or nothing without a login."""
+    """What a check can prove: slots, only that the procedure exists, or nothing without what we do not have."""
 
     FULL = "full"
     PRESENCE = "presence"
@@ -120,6 +120,7 @@ class Desk(Strict):
     published; `watch` is none, whatever the file says, while the token that the platform's site asks for is not set,
     or the browser that `fetch` asks for is missing; `stealth`: that browser does not say that it is driven;
     `refused`: why its host is not to be asked, by what its rule decided.
+    `because`: what a desk of `watch: none` lacks, and what to do about it (a login, if it does not say).
     """
 
     prefecture_id: Annotated[str, FILLED]
@@ -139,6 +140,7 @@ class Desk(Strict):
     horizon: Annotated[Whole, Field(ge=1, le=730)] = 90
     fetch: Fetch = Fetch.HTTP
     stealth: Annotated[bool, Field(strict=True)] = False
+    because: Text | None = None
     watch: Annotated[WatchLevel, Field(validate_default=True)] = WatchLevel.FULL
     releases: tuple[Release, ...] = ()
 
@@ -153,6 +155,8 @@ class Desk(Strict):
     @field_validator("watch")
     @classmethod
     def _lacking(cls, level: WatchLevel, info: ValidationInfo) -> WatchLevel:
+        if info.data.get("because") and level is not WatchLevel.NONE:
+            raise ValueError("must be none where `because` says why the desk is not watched")
         browser = info.data.get("fetch") is Fetch.BROWSER and missing_browser()
         return WatchLevel.NONE if browser or missing_token(info.data.get("platform", "")) else level
 
@@ -199,6 +203,8 @@ class Desk(Strict):
             return self.refused
         if self.watch is not WatchLevel.NONE:
             return None
+        if self.because:
+            return self.because
         if token := missing_token(self.platform):
             return f"its site asks for a token that we do not have ({token})"
         browser = missing_browser() if self.fetch is Fetch.BROWSER else None

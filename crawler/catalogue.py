@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from configs.clock import clock
 from configs.desk import Desk
@@ -97,11 +98,18 @@ def _handover_problems(desk: Desk, embedded: Handover) -> Iterator[str]:
 
 
 def _wrong(desk: Desk, name: str, error: ValidationError, key: tuple[str, ...]) -> Iterator[str]:
-    known = ", ".join(sorted(platform(name).Parameters.model_fields)) or "none"
     for each in error.errors(include_url=False):
-        text = f"is no parameter of {name}; its parameters: {known}"
-        wrong = text if each["type"] == "extra_forbidden" else each["msg"].removeprefix("Value error, ")
-        yield _line(desk, (*key, *each["loc"]), wrong)
+        if each["type"] == "missing" and desk.because:
+            continue  # it is not asked, and says what it lacks
+        yield _line(desk, (*key, *each["loc"]), _said(name, each))
+
+
+def _said(name: str, wrong: ErrorDetails) -> str:
+    fields, text = platform(name).Parameters.model_fields, wrong["msg"].removeprefix("Value error, ")
+    if wrong["type"] == "extra_forbidden":
+        return f"is no parameter of {name}; its parameters: {', '.join(sorted(fields)) or 'none'}"
+    field = fields.get(str(wrong["loc"][-1])) if wrong["type"] == "missing" else None
+    return f"{text}: {field.description}" if field and field.description else text
 
 
 def _line(desk: Desk, key: tuple[int | str, ...], text: str) -> str:

@@ -43,7 +43,8 @@ class Choice:
     def desks(self, system: str) -> list[Desk]:
         """Return the desks of a booking system that fit, at `url` where one is given.
 
-        Those that are not scheduled (stale, retired, behind a login) are left out unless named themselves.
+        Those that are not scheduled (stale, retired, behind a login) are left out unless named themselves; those that
+        say what they lack cannot be asked at all.
 
         Raises:
             WrongArgument: says what exists.
@@ -56,6 +57,9 @@ class Choice:
         fitting = self._fitting(desks_of(system))
         if not fitting:
             raise WrongArgument(self._nothing(system))
+        for each in fitting:
+            if each.because:
+                raise WrongArgument(f"{each.id} cannot be asked: {each.because}")
         return self._at_url(fitting)
 
     def _fitting(self, desks: dict[str, Desk]) -> list[Desk]:

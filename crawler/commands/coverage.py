@@ -22,7 +22,7 @@ keeps it current.
 **Grade** says how sure the address is: `confirmed` (opened and seen by an operator), `unconfirmed` (from a public \
 source, never opened), `stale` (known dead or very old: not checked), `retired` (kept for history). **Watch level** \
 says what a check can prove: `full` (slots), `presence` (only that the procedure exists: a captcha stands before the \
-slots), `none` (a token or a login is needed that we do not have: not checked)."""
+slots), `none` (a token, a login or something of its page is needed that we do not have: not checked)."""
 
 _NOTHING = "-"
 _LEVELS = (

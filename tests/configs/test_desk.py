@@ -109,3 +109,20 @@ def test_without_a_browser_one_that_needs_it_is_not_watched_and_says_so(
     )
     settings_env(BROWSER_PATH="/bin/sh")
     assert (_desk(fetch="browser").watch, _desk(fetch="browser").unwatched_because) == (WatchLevel.FULL, None)
+
+
+def test_what_a_desk_that_is_not_watched_lacks_is_its_reason() -> None:
+    lacking = _desk(watch=WatchLevel.NONE, because="its form was never opened")
+    assert (lacking.schedulable, lacking.unwatched_because) == (False, "its form was never opened")
+    retired = _desk(watch=WatchLevel.NONE, because="its form was never opened", grade=Grade.RETIRED)
+    assert retired.unwatched_because == "it does not exist any more"
+
+
+@pytest.mark.parametrize("watch", [WatchLevel.FULL, WatchLevel.PRESENCE, None])
+@pytest.mark.parametrize("token", ["", "tests-token"])
+def test_a_desk_that_is_watched_does_not_say_why_it_is_not(
+    watch: WatchLevel | None, token: str, settings_env: Callable[..., None]
+) -> None:
+    settings_env(ANTS_TOKEN=token)
+    with pytest.raises(ValidationError, match="must be none where `because` says why"):
+        _desk(platform="ants", because="no time", **{"watch": watch} if watch else {})

@@ -137,3 +137,11 @@ def test_a_system_without_desks_says_so() -> None:
 )
 def test_an_address_replaces_the_host_or_all_of_it(url: str, asked: str) -> None:
     assert located(make_desk("https://www.x.gouv.fr/booking/create/7?a=1"), url).url == asked
+
+
+def test_a_desk_that_says_what_it_lacks_cannot_be_asked(tmp_path: Path) -> None:
+    path = tmp_path / "two_02.yaml"
+    path.write_text(f"{path.read_text()}    because: nobody opened its form\n")
+    with pytest.raises(WrongArgument, match="two_02/login cannot be asked: nobody opened its form"):
+        Choice(desk="login").desks("prefenligne")
+    assert [each.slug for each in Choice(prefecture="two_02").desks("prefenligne")] == ["visa"]
