@@ -23,14 +23,15 @@ class Listing:
     """What one answer says of the window that it was asked for.
 
     `moments`: those free, None for each that cannot be read. `next_at`: what it names as the next availability.
-    `total`: how many it says there are. `last`: the last day it shows, where it may be nearer than the one asked
-    for. `final`: where it lists nothing, nothing comes later either, by the platform's own word. `others`: how many
-    moments it names that are no slots (its days' ends, say).
+    `total`: how many it says there are. `begins` and `last`: the first and the last day it shows, where they may lie
+    within those asked for, or elsewhere. `final`: where it lists nothing, nothing comes later either, by the
+    platform's own word. `others`: how many moments it names that are no slots (its days' ends, say).
     """
 
     moments: Sequence[date | None] = ()
     next_at: date | None = None
     total: int | None = None
+    begins: date | None = None
     last: date | None = None
     final: bool = False
     others: int = 0
@@ -79,13 +80,24 @@ class _Answer:
         return window.first if window and window.first else self.page.visit.today
 
     @property
+    def asked(self) -> date | None:
+        """The last day that was asked for."""
+        window = self.page.ask.window
+        return window.last if window else self.page.visit.last_day
+
+    @property
     def astray(self) -> bool:
         """Whether it shows other days than were asked for: earlier ones only."""
         return bool(self.page.ask.window and self.found.last and self.found.last < self.first)
 
+    @property
+    def ahead(self) -> bool:
+        """Whether it shows other days than were asked for: later ones only."""
+        return bool(self.found.begins and self.asked and self.found.begins > self.asked)
+
     def seen(self) -> Reading:
         found, slots, window = self.found, self.slots, self._shown()
-        told = found.total in (None, len(slots)) and not self.astray
+        told = found.total in (None, len(slots)) and not self.astray and not self.ahead
         whole = (
             told
             and len(slots) == len(found.moments)
@@ -111,10 +123,9 @@ class _Answer:
         return Reading(None, reason, covered=gap, asks=(ask,), fallback=(slot,), next_at=next_at)
 
     def nothing(self) -> Reading:
-        if self.astray:
-            return Reading(
-                Outcome.UNREADABLE, f"shows days until {self.found.last}, asked from {self.first} on"
-            )
+        if self.astray or self.ahead:
+            shown = f"until {self.found.last}" if self.astray else f"from {self.found.begins} on"
+            return Reading(Outcome.UNREADABLE, f"shows days {shown}, asked from {self.first} on")
         window = self._covered(self.page.visit.last_day) if self.found.final else self._shown()
         reason = f"nothing from {window.first} to {window.last}"
         return Reading(Outcome.NO_SLOTS, reason, covered=(window,), asks=self._later(window))
@@ -124,10 +135,9 @@ class _Answer:
 
     def _shown(self) -> Covered:
         """Return what was asked for, as far as it was shown."""
-        window = self.page.ask.window
-        asked = window.last if window else self.page.visit.last_day
         shown = self.found.last if self.found.last and self.found.last >= self.first else None
-        return self._covered(min(filter(None, (asked, shown)), default=None))
+        covered = self._covered(min(filter(None, (self.asked, shown)), default=None))
+        return replace(covered, first=max(self.first, self.found.begins or self.first))
 
     def _later(self, window: Covered) -> tuple[Ask, ...]:
         """Ask for all windows behind this one, with another first each visit; their own answers add none."""

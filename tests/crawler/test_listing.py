@@ -150,6 +150,20 @@ def test_days_that_were_not_asked_for_prove_nothing() -> None:
     assert (reading.outcome, reading.covered, reading.asks) == (Outcome.SLOTS, (), ())
 
 
+def test_what_shows_days_from_later_on_covers_those() -> None:
+    shown = Listing([at(TODAY + timedelta(days=3))], begins=TODAY + timedelta(days=2))
+    for found in (shown, Listing(begins=shown.begins)):
+        assert read(found).covered == (replace(window(0), first=shown.begins),)
+
+
+def test_days_behind_those_asked_for_prove_no_absence_and_the_others_are_still_asked() -> None:
+    behind = TODAY + timedelta(days=DAYS)
+    assert read(Listing(begins=behind)).outcome is Outcome.UNREADABLE
+    reading = read(Listing([at(behind)], begins=behind))
+    assert (reading.outcome, reading.covered) == (Outcome.SLOTS, ())
+    assert reading.asks == read(Listing([at(TODAY)])).asks
+
+
 def test_a_saved_page_of_days_long_past_is_read_as_if_it_had_come_today() -> None:
     reading = read(Listing([at(date(2021, 5, 25))], last=date(2021, 5, 28)), answer(first=None))
     assert (reading.outcome, reading.covered, len(reading.asks)) == (Outcome.SLOTS, (), 0)
