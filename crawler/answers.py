@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -58,6 +59,11 @@ def parsed(page: Page, shape: type[T], *, errors: bool = False) -> T | None:
 def origin(url: str) -> str:
     """Return where an address's host begins: its scheme and host, without a slash."""
     return "/".join(url.split("/", 3)[:3])
+
+
+def as_from(url: str) -> dict[str, str]:
+    """Return the headers with which a page at this address asks for JSON."""
+    return ACCEPT | {"Origin": origin(url), "Referer": url}
 
 
 def moments_in(page: Page) -> int:
@@ -120,10 +126,18 @@ def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
         return None
 
 
+def _with_id(captured: dict[str, Any]) -> dict[str, Any]:
+    if not captured.get("id"):
+        raise ValueError("has no `id`: copy the whole object from the page's own request")
+    return captured
+
+
 # Where a person books: a web address without a user in it, nor white space or control characters.
 Link = Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\s\p{C}/?#@]+([/?#][^\s\p{C}]*)?$")]
 Id = Annotated[int, Field(strict=True, gt=0)]  # as a desk's YAML names what a platform numbers
 Key = Annotated[str, StringConstraints(pattern=r"^[\w-]+$", max_length=80)]  # and what it names by letters
+# A JSON object of a page's own request, copied into a desk's YAML as it is: what it holds is the site's affair.
+Captured = Annotated[dict[str, Any], AfterValidator(_with_id)]
 Number = Annotated[int, Field(strict=False)]  # where JSON can only write it as a text: the key of an object
 Instant = Annotated[datetime, PlainValidator(_instant)]  # written with its offset; kept in UTC
 Wall = Annotated[datetime, PlainValidator(wall_of)]  # a local clock without offset: naive

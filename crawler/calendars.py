@@ -90,6 +90,11 @@ def french_moment(day: Any, hour: Any, zone: ZoneInfo) -> date | None:
     return instant_of(datetime.combine(date_of, time(*divmod(minutes, 60))), zone) or date_of
 
 
+def days_of(window: Covered) -> int:
+    """Return how many days a window has, both ends counted; 0 where one is open."""
+    return (window.last - window.first).days + 1 if window.first and window.last else 0
+
+
 def utc_ends(window: Covered, zone: ZoneInfo) -> tuple[str, str]:
     """Return a window's first midnight and the one behind its last day, as `2026-11-19T23:00:00.000Z`."""
     first, last = window.first or date.min, window.last or window.first or date.min

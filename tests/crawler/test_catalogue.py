@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,4 +121,20 @@ def test_a_widgets_parameters_are_checked_by_the_platform_that_it_names(
 ) -> None:
     edit(two_desks, "platform: ezbooking", f"platform: widget\n    parameters: {named}", settings_env)
     with pytest.raises(CatalogueError, match=rf"evry_91\.yaml:\d+: desk a: {said}"):
+        check_catalogue()
+
+
+def test_what_a_desk_lacks_is_named_with_what_to_do_unless_it_says_why_it_is_not_watched(
+    two_desks: Path, settings_env: Callable[..., None]
+) -> None:
+    edit(two_desks, "platform: ezbooking", "platform: orion", settings_env)
+    with pytest.raises(CatalogueError) as raised:
+        check_catalogue()
+    assert len(raised.value.problems) == 3
+    needed = r"desk a: parameters\.purposes: Field required: copy it from the body that the page itself posts"
+    assert re.search(needed, "\n".join(raised.value.problems))
+    edit(two_desks, "grade:", "watch: none\n    because: nobody copied them\n    grade:", settings_env)
+    check_catalogue()
+    edit(two_desks, "grade:", "parameters: {purpose: []}\n    grade:", settings_env)
+    with pytest.raises(CatalogueError, match=r"desk a: parameters\.purpose: is no parameter of orion"):
         check_catalogue()

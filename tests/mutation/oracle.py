@@ -79,7 +79,9 @@ def lies(mutant: Mutant, said: Claims, evidence: Evidence) -> Iterator[str]:
     """Yield what is false about the claims."""
     if mutant.walled and (said.hours or said.is_open or said.covered):
         yield "a wall or an error claims something"
-    if invented := said.hours - (mutant.truth.hours & evidence.hours):
+    whole = mutant.truth.hours | (mutant.truth.hidden if mutant.may_mend else frozenset())
+    shown = whole | {day_of(hour, mutant.page.visit.zone) for hour in whole}  # the date alone says less
+    if invented := said.hours - (shown & evidence.hours):
         yield f"hours that are not there: {sorted(map(str, invented))}"
     if said.is_open and not (mutant.truth.is_open and evidence.marks_open):
         yield "open without the mark of an open desk"
@@ -205,15 +207,18 @@ def _of_row(row: str, zone: ZoneInfo) -> datetime | None:
 
 _STARTS = {
     "avecmondoc": r'"(?:businessHours|nextAvailableBusinessHour)": *\{[^{}]*"start": *"([^"]+)"',
+    "citopia": r'"start_at": *"([^"]+)"(?:(?!"start_at")[\s\S])*?"is_visible": *true',
     "bimedoc": r'"datetime": *"([^"]+)"',
     "doctolib": r'(?:"(?:start_date|start_time|next_slot)": *|[\[,]\s*)"(\d{4}-[^"]+)"',
     "keldoc": r'"(?:start_time|date)": *"([^"]+)"',
     "maiia": r'"(?:startDateTime|firstPhysicalStartDateTime)": *"([^"]+)"',
     "mesoigner": r'"slot_beginning": *"([^"]+)"',
+    "synbird": r'"start_date": *"([^"]+)"',
     "ordoclic": r'"(?:timeStart|nextAvailableSlotDate)": *"([^"]+)"',
     "valwin": r'"start": *"([^"]+)"',
     "widget": r"(?!)",  # its page proves nothing by itself
 }
+_BEGIN = re.compile(r'"(?i:date|day|start\w*|begin\w*)": *"([^"]+)"')
 _FREE_HOUR = re.compile(r'"time": *"(\d\d:\d\d)"[^{}]*"places_dispo": *[1-9]')
 
 
@@ -248,13 +253,36 @@ def _starts(name: str, text: str, zone: ZoneInfo) -> Iterator[date | None]:
 def _moment(text: str, zone: ZoneInfo) -> date | None:
     """Return an instant in UTC, of the zone's clock where no offset is written; None where that hour never comes."""
     try:
-        found = datetime.fromisoformat(text) if "T" in text else None
+        found = datetime.fromisoformat(text) if ":" in text else None
         if found is None:
             return date.fromisoformat(text)
     except ValueError:
         return None
     instant = (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
     return instant if found.tzinfo or instant.astimezone(zone).replace(tzinfo=None) == found else None
+
+
+def orion(text: str, page: Page) -> Evidence:
+    """Look for what Orion's days may call a moment, in texts of one meaning, and for any day that is listed at all."""
+    zone = page.visit.zone
+    instants, dates = set(), set()
+    for said in _BEGIN.findall(text):
+        found = _moment(said, zone)
+        if isinstance(found, datetime) and f"{found.astimezone(zone):%z}" == said[19:].replace(":", ""):
+            instants.add(found)
+        elif found:
+            dates.add(date.fromisoformat(said[:10]))
+    timed = {day_of(each, zone) for each in instants}
+    return Evidence(
+        frozenset(instants | dates | timed),
+        frozenset(instants | (dates - timed)),
+        _YEARS,
+        marks_open=bool(re.search(r'"daySlots": *\[(?!\s*\])[\s\S]*?\{\s*"', text)),
+        says_full=False,
+        contradicts=False,
+        astray=False,
+        unlinked=False,
+    )
 
 
 _FRENCH = "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()  # noqa: SIM905
@@ -305,6 +333,7 @@ def _written(found: re.Match[str], page: Page) -> date | None:
 EVIDENCE: dict[str, Callable[[str, Page], Evidence]] = {
     "ants": ants,
     "ezbooking": ezbooking,
+    "orion": orion,
     "rdvpref": rdvpref,
     "selectors": selectors,
     **{name: listing(name) for name in (*_STARTS, "mapharma")},

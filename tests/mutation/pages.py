@@ -23,6 +23,7 @@ class Truth:
     """What a page proves. `hours`: instants, or dates where no hour is known, the one named as the next among them; `is_open`: whether it marks an open desk.
 
     `mended`: what it would cover if what is wrong with it were taken out; `alone`: if no week had been asked for.
+    `hidden`: hours that it names and says are not free.
     """
 
     hours: frozenset[date] = frozenset()
@@ -31,12 +32,15 @@ class Truth:
     outcome: str | None = None
     mended: tuple[Covered, ...] = ()
     alone: tuple[Covered, ...] = ()
+    hidden: frozenset[date] = frozenset()
 
     def and_(self, other: "Truth") -> "Truth":
         """Return what two pages that came as one may prove together."""
         hours, covered = self.hours | other.hours, self.covered + other.covered
-        mended = self.mended + other.mended
-        return Truth(hours, covered, self.is_open or other.is_open, self.outcome, mended)
+        mended, hidden = self.mended + other.mended, self.hidden | other.hidden
+        return Truth(
+            hours, covered, self.is_open or other.is_open, self.outcome, mended=mended, hidden=hidden
+        )
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ def _golden(case: Path) -> Original:
         told["outcome"],
         mended=_window(mended) if mended else (page.ask.window,) if page.ask.window else (),
         alone=_window(alone) if alone else covered,
+        hidden=frozenset(map(_moment, given.get("hidden", ()))),
     )
     return Original(name_of(case), case.parent.name, page, truth)
 

@@ -12,9 +12,9 @@ from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import Platform
 from deploy.sandbox.sites.windows import (
+    Calendar,
     as_json,
     days_from,
-    desk_page,
     form_in,
     form_of,
     missing,
@@ -35,14 +35,7 @@ _WINDOW: Final = "/availabilities.json"
 _LONGEST: Final = 15  # days of one answer
 
 
-class _Calendar:
-    def __init__(self, site: Site) -> None:
-        self._site = site
-
-    async def page(self, request: web.Request) -> web.StreamResponse:
-        """Show the page that a person opens."""
-        return desk_page(self._site, request)
-
+class _Calendar(Calendar):
     async def booking(self, request: web.Request) -> web.StreamResponse:
         """Answer with the place's agendas; its motive and its practice have the form's number."""
         form = form_of(self._site, request)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import Platform
-from deploy.sandbox.sites.windows import as_json, desk_page, form_in, form_of, missing, moments, with_offset
+from deploy.sandbox.sites.windows import Calendar, as_json, form_in, form_of, missing, moments, with_offset
 from deploy.sandbox.stand_ins import Form, Planning, StandIn
 
 if TYPE_CHECKING:
@@ -25,14 +25,7 @@ _MOTIVES: Final = (
 _TIMETABLE: Final = "/api/patients/v2/timetables/{motive}"
 
 
-class _Calendar:
-    def __init__(self, site: Site) -> None:
-        self._site = site
-
-    async def page(self, request: web.Request) -> web.StreamResponse:
-        """Show the page that a person opens."""
-        return desk_page(self._site, request)
-
+class _Calendar(Calendar):
     async def motives(self, request: web.Request) -> web.StreamResponse:
         """Answer with the motives of a cabinet, which has the form's number as its motive has."""
         form = form_of(self._site, request)

@@ -12,7 +12,7 @@ from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import as_utc
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import Platform
-from deploy.sandbox.sites.windows import as_json, desk_page, form_in, form_of, missing, moments
+from deploy.sandbox.sites.windows import Calendar, as_json, form_in, form_of, missing, moments
 from deploy.sandbox.stand_ins import Form, Planning, StandIn
 
 if TYPE_CHECKING:
@@ -24,14 +24,7 @@ _CLOSEST: Final = "/api/pat-public/availability-closests"
 _BETWEEN: Final = "/api/pat-public/availabilities"
 
 
-class _Calendar:
-    def __init__(self, site: Site) -> None:
-        self._site = site
-
-    async def page(self, request: web.Request) -> web.StreamResponse:
-        """Show the page that a person opens."""
-        return desk_page(self._site, request)
-
+class _Calendar(Calendar):
     async def closest(self, request: web.Request) -> web.StreamResponse:
         """Answer with the first open hour from an instant on; a center has the form's number."""
         form = form_of(self._site, request)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from deploy.sandbox.clock import PARIS
+from deploy.sandbox.clock import PARIS, now
 from deploy.sandbox.refusal import Refusal
 from deploy.sandbox.sites.pages import html
 from deploy.sandbox.templating import render
@@ -17,6 +17,7 @@ from deploy.sandbox.templating import render
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from deploy.sandbox.bodies import Body
     from deploy.sandbox.sites.site import Site
     from deploy.sandbox.stand_ins import Form, Planning
 
@@ -29,8 +30,9 @@ def as_json(body: object, status: int = 200) -> web.Response:
 
 
 def form_in(request: web.Request) -> int | None:
-    """Return the number of six digits in the path, or else in the query: the form's."""
-    found = _NUMBER.search(request.path) or _NUMBER.search(request.query_string)
+    """Return the number of six digits in the path, else in the query or the page that asks: the form's."""
+    places = (request.path, request.query_string, request.headers.get("Referer", ""))
+    found = next(filter(None, map(_NUMBER.search, places)), None)
     return int(found[0]) if found else None
 
 
@@ -40,6 +42,17 @@ def form_of(site: Site, request: web.Request) -> Form | None:
         return site.agenda.form(form_in(request) or 0)
     except Refusal:
         return None
+
+
+class Calendar:
+    """One site's answers: the page that a person opens; its platform adds those in JSON."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        """Show the page that a person opens."""
+        return desk_page(self._site, request)
 
 
 def desk_page(site: Site, request: web.Request, frame: str = "") -> web.Response:
@@ -60,6 +73,24 @@ def moments(site: Site, plannings: Iterable[Planning]) -> list[datetime]:
     """Return the open hours of some places, on the clock of Paris, the earliest first."""
     slots = sorted(slot for planning in plannings for slot in site.agenda.slots(planning))
     return [datetime.fromtimestamp(slot, PARIS) for slot in slots]
+
+
+def moments_on(site: Site, plannings: Iterable[Planning], days: list[date]) -> list[datetime]:
+    """Return the open hours of some places on these days."""
+    return [moment for moment in moments(site, plannings) if moment.date() in days]
+
+
+def today() -> date:
+    """Return the date in Paris."""
+    return now().astimezone(PARIS).date()
+
+
+def lacking(body: Body, **wanted: object) -> str:
+    """Say which key of a JSON body is not there or is not what is wanted (None: anything); empty where all are."""
+    wrong = (
+        key for key, value in wanted.items() if key not in body or (value is not None and body[key] != value)
+    )
+    return next(wrong, "")
 
 
 def days_from(first: date, number: int) -> list[date]:

@@ -63,6 +63,13 @@ WRITERS: dict[str, Callable[[Moments], Any]] = {
         "result": [{"start": naive(at)} for at in moments],
         "links": {"total": len(moments)},
     },
+    "citopia": lambda moments: {
+        day: {"date": day, "availabilities": hours}
+        for day, hours in by_day(
+            moments, lambda at: {"start_at": f"{at:%Y-%m-%d %H:%M:%S}", "is_visible": True}
+        ).items()
+    },
+    "synbird": lambda moments: {"timeSlots": [{"start_date": f"{at:%Y-%m-%dT%H:%M:%S%z}"} for at in moments]},
     "bimedoc": lambda moments: {"slots": [{"datetime": utc(at)} for at in moments]},
     "mesoigner": lambda moments: {
         "slots": [{day: s} for day, s in by_day(moments, lambda at: {"slot_beginning": real(at)}).items()],
@@ -122,7 +129,18 @@ def test_the_moments_of_an_answer_are_the_slots_that_are_read(
             st.lists(inner, max_size=3)
             | st.dictionaries(
                 st.sampled_from(
-                    ["slots", "items", "total", "availabilities", "date", "result", "links", "x"]
+                    [
+                        "slots",
+                        "items",
+                        "total",
+                        "availabilities",
+                        "date",
+                        "result",
+                        "links",
+                        "timeSlots",
+                        "message",
+                        "x",
+                    ]
                 ),
                 inner,
                 max_size=4,
@@ -164,6 +182,59 @@ def test_instants_are_asked_from_the_desks_own_midnight_on() -> None:
     assert asked["from"] == ["2026-11-19T20:00:00.000Z"]
     body = platform("ordoclic").first(visit("ordoclic")).json
     assert (body["dateStart"], body["dateEnd"]) == ("2026-11-19T23:00:00.000Z", "2027-01-08T23:00:00.000Z")
+
+
+def test_synbird_is_asked_for_all_days_that_are_watched_as_its_page_asks() -> None:
+    asked = platform("synbird").first(visit("synbird", horizon=timedelta(days=30)))
+    assert (asked.url, asked.json["duration"]) == ("https://ws.synbird.com/v6/pro/company/getSlotsFor", 31)
+    assert (asked.json["id_professional_place"], asked.json["source_type"]) == ([1], "widget")
+    assert asked.headers["Origin"] == "https://app.synbird.com"
+    assert asked.window == Covered("", TODAY, TODAY + timedelta(days=30))
+
+
+def test_citopia_begins_with_a_session_and_names_it_in_each_week() -> None:
+    seen = visit("citopia", horizon=timedelta(days=20))
+    first = platform("citopia").first(seen)
+    assert first.url == "https://pro.rendezvousonline.fr/api-web/auth/session"
+    (week,) = interpret(platform("citopia"), Page(first.url, 200, b'{"session_id": "a&b"}', seen, first)).asks
+    empty = {f"{TODAY}": {"date": f"{TODAY}", "availabilities": []}}
+    page = Page(week.url, 200, json.dumps(empty).encode(), seen, week)
+    for ask in (week, *interpret(platform("citopia"), page).asks):
+        asked = parse_qs(urlsplit(ask.url).query)
+        assert (asked["session_id"], asked["reasons"], asked["direction"]) == (["a&b"], ['{"1":1}'], ["1"])
+        assert asked["date"] == [f"{ask.window.first}" if ask.window else ""]
+
+
+@given(offsets=st.sets(minutes, max_size=20), hidden=st.sets(minutes, max_size=20))
+def test_citopias_hours_that_are_not_shown_are_no_slots(offsets: set[int], hidden: set[int]) -> None:
+    start = datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=ZONES[0])
+    free = [start + timedelta(minutes=offset) for offset in offsets]
+    body = WRITERS["citopia"]([start + timedelta(minutes=offset) for offset in offsets | hidden])
+    for day in body.values():
+        for hour in day["availabilities"]:
+            hour["is_visible"] = hour["start_at"] in {f"{at:%Y-%m-%d %H:%M:%S}" for at in free}
+    reading = read("citopia", body)
+    assert {slot.starts_at for slot in reading.slots} == {at.astimezone(UTC) for at in free}
+    assert reading.outcome is (Outcome.SLOTS if free else Outcome.NO_SLOTS)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("Aucune disponibilité", Outcome.NO_SLOTS),
+        ("Il n'y a plus de créneaux pour ce motif.", Outcome.NO_SLOTS),
+        ("Désolé, pas d\u2019horaire libre", Outcome.NO_SLOTS),
+        ("AUCUN RENDEZ-VOUS DISPONIBLE", Outcome.NO_SLOTS),
+        ("Aucune session", Outcome.UNREADABLE),
+        ("Aucun créneau avant le 2026-12-03 09:00", Outcome.UNREADABLE),
+        ("Server Error", Outcome.UNREADABLE),
+        ("Des créneaux sont disponibles", Outcome.UNREADABLE),
+        ("", Outcome.UNREADABLE),
+    ],
+)
+def test_only_a_message_that_says_so_is_citopias_word_for_none(message: str, expected: Outcome) -> None:
+    assert read("citopia", {"message": message}).outcome is expected
+    assert read("citopia", {"message": message, "errors": {}}).outcome is Outcome.UNREADABLE
 
 
 def test_practices_take_turns() -> None:

@@ -55,16 +55,15 @@ def test_the_search_of_ants_is_watched_by_socket_and_by_list(prefectures: dict[s
     assert all({"CARTE_IDENTITE", "PASSEPORT"} == desk.procedures for desk in here)
 
 
-@pytest.mark.parametrize("platform", ["doctolib", "keldoc", "maiia", "widget"])
-def test_each_calendar_of_doctolibs_kind_has_its_desk(
-    prefectures: dict[str, Prefecture], platform: str
-) -> None:
+@pytest.mark.parametrize("platform", ["doctolib", "keldoc", "maiia", "widget", "orion", "citopia", "synbird"])
+def test_each_calendar_in_json_has_its_desk(prefectures: dict[str, Prefecture], platform: str) -> None:
     pages = {
         f"{url(site.host, SITES_PORT)}{platforms()[platform].page(form)}"
         for site in platforms()[platform].sites
         for form in site.forms
     }
     assert {desk.url for desk in desks(prefectures, platform)} <= pages
+    assert desks(prefectures, platform)
 
 
 def test_what_stands_behind_a_captcha_is_watched_for_its_presence(prefectures: dict[str, Prefecture]) -> None:

@@ -1,0 +1,116 @@
+"""Citopia: a session first, then the weeks of a structure, hours that are not shown among them, or a message.
+
+Written from what public programs ask and read; the message's words are ours.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final
+
+from deploy.sandbox.addresses import platform_host
+from deploy.sandbox.modes import MODE
+from deploy.sandbox.platform import Platform
+from deploy.sandbox.sites.windows import (
+    Calendar,
+    as_json,
+    days_from,
+    form_in,
+    form_of,
+    missing,
+    moments,
+    moments_on,
+)
+from deploy.sandbox.stand_ins import Form, Planning, StandIn
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from aiohttp import web
+
+    from deploy.sandbox.sites.site import Site
+
+_SESSION: Final = "/api-web/auth/session"
+_WEEK: Final = "/api-web/structures/{structure}/availabilities/week"
+_DAYS: Final = 7
+_NOTHING: Final = "Aucune disponibilité sur cette période."
+_TROUBLE: Final = "Une erreur est survenue, veuillez recommencer."
+
+
+class _Calendar(Calendar):
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self._sessions: set[str] = set()
+        site.forget.append(self._sessions.clear)
+
+    async def session(self, _request: web.Request) -> web.StreamResponse:
+        """Begin a session."""
+        key = secrets.token_hex(20)
+        self._sessions.add(key)
+        return as_json({"session_id": key})
+
+    async def week(self, request: web.Request) -> web.StreamResponse:
+        """Answer with a week of a structure, which has the form's number as its reason has, or with a message."""
+        asked, form = request.query, form_of(self._site, request)
+        if asked.get("session_id") not in self._sessions:
+            return as_json({"message": "Unauthenticated."}, 401)
+        if form is None or asked["direction"] != "1" or json.loads(asked["reasons"]) != {f"{form.number}": 1}:
+            return missing()
+        self._site.counters.calendars += 1
+        if request[MODE].name == "error_message":
+            return as_json({"message": _TROUBLE})
+        days = self._days(request, form, date.fromisoformat(asked["date"]))
+        free = moments_on(self._site, form.plannings, days)
+        if not free and request[MODE].name != "empty_weeks":
+            return as_json({"message": _NOTHING})
+        return as_json({f"{day}": _day(day, free, shown=request[MODE].name != "hidden") for day in days})
+
+    def _days(self, request: web.Request, form: Form, first: date) -> list[date]:
+        """Return the week that is shown: the one asked for or, in the mode `jumping`, the next that has an hour."""
+        if request[MODE].name == "jumping":
+            later = [each.date() for each in moments(self._site, form.plannings) if each.date() >= first]
+            first = later[0] if later else first
+        return days_from(first, _DAYS)
+
+
+def _day(day: date, free: list[datetime], *, shown: bool) -> dict[str, Any]:
+    hours = [
+        {"start_at": f"{each:%Y-%m-%d %H:%M:%S}", "hour": f"{each:%H:%M}", "is_visible": shown}
+        for each in free
+        if each.date() == day
+    ]
+    return {"date": f"{day}", "availabilities": hours}
+
+
+def _add_routes(app: web.Application, site: Site) -> None:
+    calendar = _Calendar(site)
+    app.router.add_get(_SESSION, calendar.session)
+    app.router.add_get(_WEEK, calendar.week)
+    app.router.add_get("/{path:.*}", calendar.page)
+
+
+PLATFORM: Final = Platform(
+    sites=(
+        StandIn(
+            "citopia",
+            "Rendez-vous en ligne",
+            "dans la Vienne",
+            "Poitiers",
+            platform_host("custom", 3),
+            (Form(995103, "Dépôt de passeport", (Planning(9951031, "Mairie"),)),),
+        ),
+    ),
+    add_routes=_add_routes,
+    page=lambda form: f"/alias/mairie-{form.number}",
+    form_asked=form_in,
+    is_calendar=lambda request: request.path.endswith("/availabilities/week"),
+    modes={"hidden": {}, "empty_weeks": {}, "error_message": {}, "jumping": {}},
+    mode_names={
+        "hidden": "Créneaux non visibles",
+        "empty_weeks": "Semaines vides sans message",
+        "error_message": "Message d'erreur",
+        "jumping": "Première semaine libre seulement",
+    },
+)

@@ -1,0 +1,113 @@
+"""ESII Orion: one search by POST, whose body is the page's own; its answer lists the days that have slots.
+
+What a day holds nobody has written down. Here it is a key that says nothing; two modes write moments, as ours would be.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+from deploy.sandbox.addresses import platform_host
+from deploy.sandbox.bodies import read_body
+from deploy.sandbox.modes import MODE
+from deploy.sandbox.platform import Platform
+from deploy.sandbox.sites.windows import (
+    Calendar,
+    as_json,
+    days_from,
+    form_in,
+    form_of,
+    lacking,
+    missing,
+    moments_on,
+    today,
+)
+from deploy.sandbox.stand_ins import Form, Planning, StandIn
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from aiohttp import web
+
+    from deploy.sandbox.bodies import Body
+    from deploy.sandbox.sites.site import Site
+
+_SEARCH: Final = "/orion/api/1/rdv/bookings/availableSlotByDay"
+_PAGE: Final = "/orion-reservation/slots"
+_FILTERS: Final = ("filterChannel", "filterDay", "filterPlaceCode", "filterPlaceUrlCode")
+
+
+class _Calendar(Calendar):
+    async def search(self, request: web.Request) -> web.StreamResponse:
+        """Answer with a page of the open hours, by days; a body that the page would not post is refused."""
+        form, body = form_of(self._site, request), await read_body(request)
+        if form is None or not request.headers.get("Origin"):
+            return missing()
+        if key := _wrong(form, body):
+            return as_json({"status": 400, "error": "Bad Request", "message": key}, 400)
+        self._site.counters.calendars += 1
+        free = moments_on(self._site, form.plannings, days_from(today(), body["numberOfDay"]))
+        first = (body["indexPagination"] - 1) * body["slotsPerPage"]
+        shown = free[first : first + body["slotsPerPage"]]
+        days = groupby(shown, key=lambda moment: moment.date())
+        return as_json({"daySlots": [_day(request[MODE].name, day, list(hours)) for day, hours in days]})
+
+
+def _wrong(form: Form, body: Body) -> str:
+    """Return the key of the body that is not as the page posts it."""
+    wanted = {"accountId": "SANDBOX", "configId": f"config-{form.number}", "duration": 20, "date": None}
+    figures = dict.fromkeys(("numberOfDay", "maxElement", "indexPagination", "slotsPerPage"))
+    if key := lacking(body, purposes=None, filterRequest=None, **wanted, **figures):
+        return key
+    ids = [purpose.get("id") for purpose in body["purposes"]]
+    if ids != [f"purpose-{form.number}"]:
+        return "purposes"
+    return lacking(body["filterRequest"], **dict.fromkeys(_FILTERS))
+
+
+def _day(mode: str, day: date, hours: list[datetime]) -> dict[str, Any]:
+    key = day.toordinal()
+    if mode == "empty_days":
+        return {"date": f"{day}", "slots": []}
+    if mode == "dated":
+        return {"date": f"{day}", "slots": [{"label": f"{hour:%H:%M}"} for hour in hours]}
+    if mode == "timed":
+        return {"date": f"{day}", "slots": [{"start": hour.isoformat()} for hour in hours]}
+    return {"key": key, "slots": [{"key": 10_000 * key + hour.hour * 60 + hour.minute} for hour in hours]}
+
+
+def _add_routes(app: web.Application, site: Site) -> None:
+    calendar = _Calendar(site)
+    app.router.add_post(_SEARCH, calendar.search)
+    app.router.add_get("/{path:.*}", calendar.page)
+
+
+PLATFORM: Final = Platform(
+    sites=(
+        StandIn(
+            "orion",
+            "Orion réservation",
+            "en Ille-et-Vilaine",
+            "Rennes",
+            platform_host("custom", 2),
+            (
+                Form(
+                    995101,
+                    "Remise de titre",
+                    (Planning(9951011, "Guichet A"), Planning(9951012, "Guichet B")),
+                ),
+            ),
+        ),
+    ),
+    add_routes=_add_routes,
+    page=lambda form: f"{_PAGE}?account=SANDBOX&config=REMISE{form.number}&usemode=app&code=V1",
+    form_asked=form_in,
+    is_calendar=lambda request: request.path == _SEARCH,
+    modes={"dated": {}, "timed": {}, "empty_days": {}},
+    mode_names={
+        "dated": "Jours avec leur date",
+        "timed": "Créneaux avec leur heure",
+        "empty_days": "Jours sans créneau",
+    },
+)

@@ -1,0 +1,85 @@
+"""Synbird: one search by POST, whose body names the company, its places and the answers to its questions.
+
+Written from what public programs ask and read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from deploy.sandbox.addresses import platform_host
+from deploy.sandbox.bodies import read_body
+from deploy.sandbox.platform import Platform
+from deploy.sandbox.sites.windows import (
+    Calendar,
+    as_json,
+    days_from,
+    form_in,
+    form_of,
+    lacking,
+    missing,
+    moments_on,
+    today,
+)
+from deploy.sandbox.stand_ins import Form, Planning, StandIn
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from deploy.sandbox.bodies import Body
+    from deploy.sandbox.sites.site import Site
+
+_SEARCH: Final = "/v6/pro/company/getSlotsFor"
+
+
+class _Calendar(Calendar):
+    async def search(self, request: web.Request) -> web.StreamResponse:
+        """Answer with the open hours of some places; a body that the page would not post is refused."""
+        form, body = form_of(self._site, request), await read_body(request)
+        if form is None:
+            return missing()
+        if key := _wrong(form, body):
+            return as_json({"error": f"invalid {key}"}, 400)
+        self._site.counters.calendars += 1
+        asked = [each for each in form.plannings if each.number in body["id_professional_place"]]
+        free = moments_on(self._site, asked, days_from(today(), body["duration"]))
+        return as_json({"timeSlots": [{"start_date": moment.isoformat()} for moment in free]})
+
+
+def _wrong(form: Form, body: Body) -> str:
+    """Return the key of the body that is not as the page posts it; the one question has the form's number."""
+    key = lacking(
+        body,
+        id_professional_company=form.number,
+        id_professional_prestation=form.number,
+        id_professional_place=None,
+        source_type="widget",
+        duration=None,
+        number_slots=None,
+    )
+    answers = [each.get("id") for each in body.get("additional_informations_start", ())]
+    return key or ("" if answers == [form.number] else "additional_informations_start")
+
+
+def _add_routes(app: web.Application, site: Site) -> None:
+    calendar = _Calendar(site)
+    app.router.add_post(_SEARCH, calendar.search)
+    app.router.add_get("/{path:.*}", calendar.page)
+
+
+PLATFORM: Final = Platform(
+    sites=(
+        StandIn(
+            "synbird",
+            "Rendez-vous en mairie",
+            "dans les Deux-Sèvres",
+            "Niort",
+            platform_host("custom", 4),
+            (Form(995104, "Carte d'identité", (Planning(9951041, "Mairie"), Planning(9951042, "Annexe"))),),
+        ),
+    ),
+    add_routes=_add_routes,
+    page=lambda form: f"/79000-mairie-{form.number}",
+    form_asked=form_in,
+    is_calendar=lambda request: request.path == _SEARCH,
+)

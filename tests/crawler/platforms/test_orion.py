@@ -1,0 +1,141 @@
+"""Orion: a day that holds anything is open; its moments are read where they are sure; pages lead on while full."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from configs.outcome import Outcome
+from crawler.platforms import platform
+from crawler.reading import Covered, Page, Reading, Visit
+from crawler.walls import interpret
+from tests.crawler.pages import TODAY
+
+ORION = platform("orion")
+ZONES = [
+    ZoneInfo(name) for name in ("Europe/Paris", "Indian/Reunion", "America/Martinique", "Pacific/Noumea")
+]
+WHOLE = Covered("", TODAY, TODAY + timedelta(days=90))
+URL = "https://esii-orion.com/orion-reservation/slots?account=EVMSPI&config=REMISE&usemode=app&code=REN1"
+
+
+def visit(zone: ZoneInfo = ZONES[0], url: str = URL) -> Visit:
+    return Visit(url, TODAY, zone, ORION.Parameters(**ORION.EXAMPLE_PARAMETERS))
+
+
+def read(body: Any, zone: ZoneInfo = ZONES[0], number: int = 0) -> Reading:
+    ask = ORION.first(visit(zone))
+    for _ in range(number):
+        full = {"daySlots": [{"key": n} for n in range(100)]}
+        (ask,) = interpret(ORION, Page(ask.url, 200, json.dumps(full).encode(), visit(zone), ask)).asks
+    return interpret(ORION, Page(ask.url, 200, json.dumps(body).encode(), visit(zone), ask))
+
+
+def timed(moments: Sequence[datetime]) -> dict[str, Any]:
+    days: dict[str, list[Any]] = {}
+    for moment in moments:
+        days.setdefault(f"{moment.date()}", []).append({"start": moment.isoformat()})
+    return {"daySlots": [{"date": day, "slots": slots} for day, slots in days.items()]}
+
+
+minutes = st.integers(9 * 60, 90 * 24 * 60 - 1).filter(lambda offset: offset % (24 * 60) not in range(120))
+
+
+@given(offsets=st.sets(minutes, max_size=30), zone=st.sampled_from(ZONES))
+def test_the_moments_of_an_answer_are_the_slots_that_are_read(offsets: set[int], zone: ZoneInfo) -> None:
+    start = datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=zone)
+    moments = [start + timedelta(minutes=offset) for offset in offsets]
+    reading = read(timed(moments), zone)
+    assert {slot.starts_at for slot in reading.slots} == {at.astimezone(UTC) for at in moments}
+    assert reading.outcome is (Outcome.SLOTS if moments else Outcome.NO_SLOTS)
+    assert reading.covered == (WHOLE,)
+
+
+@given(
+    days=st.lists(
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just("2026-11-24T09:30:00Z"),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(
+                    st.sampled_from(["date", "slots", "start", "end", "key"]), inner, max_size=4
+                )
+            ),
+            max_leaves=8,
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_any_days_are_open_or_understood_by_no_rule_and_never_none(days: list[Any]) -> None:
+    reading = read({"daySlots": days})
+    assert "the reader failed" not in reading.reason
+    assert reading.outcome in (Outcome.SLOTS, Outcome.UNREADABLE)
+    assert {slot.moment for slot in reading.slots} <= {None, date(2026, 11, 24)}
+    assert bool(reading.slots) is (reading.outcome is Outcome.SLOTS)
+    assert not reading.covered or all(slot.moment for slot in reading.slots)
+
+
+@given(
+    body=st.dictionaries(
+        st.sampled_from(["daySlots", "slots", "status", "x"]), st.none() | st.integers() | st.text(max_size=5)
+    )
+)
+def test_without_a_list_of_days_nothing_is_said(body: Any) -> None:
+    assert read(body).outcome is Outcome.UNREADABLE
+
+
+def test_the_body_is_what_the_page_posts() -> None:
+    asked = ORION.first(visit())
+    assert asked.url == "https://esii-orion.com/orion/api/1/rdv/bookings/availableSlotByDay"
+    assert (asked.method, asked.window) == ("POST", WHOLE)
+    assert (asked.headers["Origin"], asked.headers["Referer"]) == ("https://esii-orion.com", URL)
+    assert {
+        key: asked.json[key]
+        for key in ("accountId", "configId", "duration", "numberOfDay", "indexPagination")
+    } == {
+        "accountId": "EVMSPI",
+        "configId": "0",
+        "duration": 20,
+        "numberOfDay": 91,
+        "indexPagination": 1,
+    }
+    assert asked.json["filterRequest"]["filterPlaceCode"] == ["REN1"]
+    assert (
+        ORION.first(visit(url=URL.removesuffix("&code=REN1"))).json["filterRequest"]["filterPlaceCode"] == []
+    )
+
+
+def test_a_full_page_leads_on_and_the_last_one_covers_for_all_of_them() -> None:
+    start = datetime(2026, 11, 24, 9, tzinfo=ZONES[0])
+    full = timed([start + timedelta(minutes=5 * number) for number in range(100)])
+    reading = read(full)
+    assert (len(reading.slots), reading.covered) == (100, ())
+    (second,) = reading.asks
+    assert second.json["indexPagination"] == 2
+    last = interpret(ORION, Page(second.url, 200, b'{"daySlots": []}', visit(), second))
+    assert (last.outcome, last.covered, last.asks) == (Outcome.NO_SLOTS, (WHOLE,), ())
+
+
+def test_behind_a_page_that_was_not_read_in_full_nothing_is_covered() -> None:
+    assert read({"daySlots": []}, number=1).covered == ()
+    assert read(timed([datetime(2026, 11, 24, 9, tzinfo=ZONES[0])]), number=2).covered == ()
+
+
+def test_an_address_without_an_account_is_refused_in_words() -> None:
+    with pytest.raises(ValueError, match=r"https://x\.fr/ is no Orion address: it must be https://"):
+        ORION.first(visit(url="https://x.fr/"))
+
+
+@pytest.mark.parametrize(
+    ("purposes", "said"), [([], "at least 1 item"), ([{"name": "x"}], "has no `id`: copy the whole object")]
+)
+def test_purposes_that_were_not_captured_whole_are_refused(purposes: Any, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        ORION.Parameters(**{**ORION.EXAMPLE_PARAMETERS, "purposes": purposes})
