@@ -3,7 +3,7 @@
 import json
 import re
 from typing import Annotated
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from pydantic import Field
 from w3lib.url import url_query_parameter
@@ -56,6 +56,8 @@ class _Day(Answer):
 
 def first(visit: Visit) -> Ask:
     """Ask for a session: the weeks are not shown without one."""
+    if not urlsplit(visit.url).path.strip("/"):
+        raise ValueError(f"{visit.url} is no Citopia address: it must be https://<site>/alias/<name>")
     return Ask(f"{_api(visit)}/auth/session", "session", headers=ACCEPT)
 
 

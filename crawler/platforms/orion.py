@@ -4,6 +4,7 @@ Nobody has written down what its `daySlots` hold: a day that holds anything is a
 where it can mean one thing. `purposes` and the ids beside it are the page's own, captured once by an operator.
 """
 
+import re
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,6 +21,7 @@ from crawler.unnamed import holds, moments_of
 
 SYSTEM = "custom"
 EXAMPLE = "https://esii-orion.com/orion-reservation/slots?account=EXEMPLE&config=REMISE&usemode=app&code=P1"
+ADDRESS = re.compile(r"https?://[^/?#]+/orion-reservation/slots(?:\?\S*)?$")
 EXAMPLE_PARAMETERS = {"config": "0", "purposes": [{"id": "0"}], "duration": 20}
 
 _SEARCH = "/orion/api/1/rdv/bookings/availableSlotByDay"

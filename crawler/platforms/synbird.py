@@ -1,6 +1,7 @@
 """Synbird: one search of a company's slots over all days that are watched. Times carry their offset."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -37,6 +38,8 @@ class _Slots(Answer):
 
 def first(visit: Visit) -> Ask:
     """Search all days that are watched."""
+    if not urlsplit(visit.url).path.strip("/"):
+        raise ValueError(f"{visit.url} is no Synbird address: it must be https://<site>/<name>")
     return first_window(visit, _search, visit.horizon.days + 1)
 
 

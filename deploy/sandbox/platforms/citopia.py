@@ -100,6 +100,7 @@ PLATFORM: Final = Platform(
             "Poitiers",
             platform_host("custom", 3),
             (Form(995103, "Dépôt de passeport", (Planning(9951031, "Mairie"),)),),
+            home="https://rendezvousonline.fr",
         ),
     ),
     add_routes=_add_routes,

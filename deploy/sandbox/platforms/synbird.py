@@ -76,6 +76,7 @@ PLATFORM: Final = Platform(
             "Niort",
             platform_host("custom", 4),
             (Form(995104, "Carte d'identité", (Planning(9951041, "Mairie"), Planning(9951042, "Annexe"))),),
+            home="https://app.synbird.com",
         ),
     ),
     add_routes=_add_routes,

@@ -169,7 +169,7 @@ def visit(name: str, **more: Any) -> Visit:
     return Visit(reader.EXAMPLE, TODAY, parameters=reader.Parameters(**reader.EXAMPLE_PARAMETERS), **more)
 
 
-@pytest.mark.parametrize("name", ["doctolib", "keldoc", "maiia"])
+@pytest.mark.parametrize("name", ["doctolib", "keldoc", "maiia", "citopia", "synbird"])
 def test_an_address_of_another_shape_is_refused_in_words(name: str) -> None:
     bad = Visit("https://www.example.fr/", TODAY, parameters=visit(name).parameters)
     with pytest.raises(ValueError, match=r"https://www\.example\.fr/ is no \w+ address: it must be https://"):
