@@ -33,6 +33,7 @@ POSTGRES = ("postgresql://", "postgres://", "postgresql+psycopg2://")
 REDIS = ("redis://", "rediss://", "unix://")
 AWAY_FROM_LIFE = ("sandbox", "test")
 _HUMAN_GAP = 3.0  # seconds
+_UNTRIED = "default_factory_not_called"  # pydantic's, of a default that depends on what is wrong
 PREFECTURES = Path(__file__).parent / "prefectures"
 HOSTS = Path(__file__).parent / "hosts.yaml"
 
@@ -191,7 +192,8 @@ class Settings(Periods, BaseSettings):
         try:
             built = handler(data)
         except ValidationError as error:
-            wrong = {str(each["loc"][0]): _line(each) for each in error.errors()}
+            real = [each for each in error.errors() if each["type"] != _UNTRIED]
+            wrong = {str(each["loc"][0]): _line(each) for each in real}
             built = handler({name: value for name, value in data.items() if name not in wrong})
         known = tuple(f"{name.upper()} " for name in wrong)
         problems = [*wrong.values(), *(each for each in built.problems() if not each.startswith(known))]
