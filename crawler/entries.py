@@ -76,7 +76,7 @@ def entry(desk: Desk, state: State, plan: Plan, task: Task, now: datetime) -> En
     one more who waits.
     """
     asked = desk.id in task.requested
-    interval = max(plan.wished[desk.id], plan.feasible[desk.id])
+    interval = pace.least(plan.wished[desk.id], plan.feasible[desk.id], own_interval(desk))
     due = now if asked else _due_at(desk, state, interval, task, now)
     if task.emptied and state.last_check_at:  # it may be being checked, by a claim that Redis forgot
         due = max(due, now + timedelta(seconds=hold_seconds()))

@@ -146,11 +146,10 @@ class _Answer:
             return ()
         windows = list(_windows(page.visit, page.ask.place, window.last + _DAY, self.days))
         ranks = [_LATER_RANK + (number - page.visit.turn) % len(windows) for number in range(len(windows))]
-        asks = [
-            _ask(opens, page.visit, each, page.ask.place, rank)
+        return tuple(
+            replace(opens(page.visit, each), place=page.ask.place, window=each, rank=rank, step=_LATER)
             for each, rank in zip(windows, ranks, strict=True)
-        ]
-        return tuple(replace(ask, step=_LATER) for ask in asks)
+        )
 
 
 def _windows(visit: Visit, place: Place, first: date, days: int) -> Iterator[Covered]:

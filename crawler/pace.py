@@ -46,6 +46,15 @@ def effective(wish: float | None, possible: float | None, fallback: float) -> fl
     return max((each for each in (wish, possible) if each), default=fallback)
 
 
+def least(wish: float | None, possible: float | None, fallback: float) -> float:
+    """Return the seconds that a desk waits at least, to which its draw adds (see `after`).
+
+    Where its host's budget decides, the longest draw makes what that allows: its visits are held apart by the host's
+    own floor and bucket, and desks that came due later would leave a full host idle.
+    """
+    return effective(wish, possible and possible / (1 + settings().interval_jitter), fallback)
+
+
 def gap(own: float | None) -> float:
     """Return the seconds between two checks of one desk, whoever asks; only stand-ins allow less than 30."""
     return min(FASTEST, own or FASTEST)

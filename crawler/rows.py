@@ -63,12 +63,16 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """A result of a desk that exists, its desk's row (None: it changes nothing any more), its interval in seconds."""
+    """A result of a desk that exists, its desk's row (None: it changes nothing any more), its interval in seconds.
+
+    `least`: what it waits at least until its next check.
+    """
 
     desk: Desk
     result: Result
     row: Any
     interval: float
+    least: float
 
     @property
     def due(self) -> datetime:
@@ -78,7 +82,7 @@ class _End:
             check.outcome,
             started_at=check.started_at,
             now=self.result.seen_at,
-            interval=self.interval,
+            interval=self.least,
             inconclusive=counted,
             lot=pace.luck(check.desk_id, self.result.token),
             releases_at=self.row.releases_at if self.row else None,
@@ -107,8 +111,9 @@ def write(session: Session, results: Sequence[Result], now: datetime) -> Written
 
 def _end(desk: Desk, result: Result, rows: dict[str, Any]) -> _End:
     row, own = rows.get(desk.id), own_interval(desk)
-    interval = pace.effective(row.wished_seconds, row.feasible_seconds, own) if row else own
-    return _End(desk, result, row, interval)
+    wished, feasible = (row.wished_seconds, row.feasible_seconds) if row else (None, None)
+    interval, least = pace.effective(wished, feasible, own), pace.least(wished, feasible, own)
+    return _End(desk, result, row, interval, least)
 
 
 def _cover(session: Session, ends: Sequence[_End], now: datetime) -> None:

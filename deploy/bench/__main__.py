@@ -11,11 +11,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from deploy.bench import capacity, crawl, crowd, delay, fleet, idle, lateness, matching, report
+from deploy.bench import capacity, crawl, crowd, delay, fleet, idle, lateness, matching, readers, report
 from deploy.bench.figures import Effort, Figure, Part, forget
 
 PARTS: dict[str, tuple[str, Part]] = {
     "crawl": ("the full path beside bare Scrapy and urlwatch", crawl.run),
+    "readers": ("readers beside a bare parse of the same golden pages", readers.run),
     "lateness": ("lateness: due → request", lateness.run),
     "capacity": ("desks held at 30 s", capacity.run),
     "delay": ("page read → provider accepted, one alert by e-mail", delay.run),

@@ -53,13 +53,16 @@ class Watch:
 
     def lateness(self) -> list[float]:
         """Return for each visit that was seen coming how many milliseconds after its due time its site was asked."""
-        found: list[float] = []
+        return [1000 * (at - due) for _, due, at in self.seen()]
+
+    def seen(self) -> Iterator[tuple[str, float, float]]:
+        """Yield desk, due time and when it was asked, for each visit that was seen coming."""
         for desk, times in self.asked.items():
             seen = [(at, scores[desk]) for at, scores in self._looks if desk in scores]
             for before, now in pairwise([0.0, *times]):
                 known = [score for at, score in seen if before < at < now and score <= now]
-                found += [1000 * (now - known[-1])] if known else []
-        return found
+                if known:
+                    yield desk, known[-1], now
 
     def _look(self) -> None:
         with redis.Redis.from_url(self._made.environment["REDIS_URL"], decode_responses=True) as client:

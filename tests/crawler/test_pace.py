@@ -51,6 +51,16 @@ def test_the_slower_of_wished_and_feasible_is_effective() -> None:
     assert pace.effective(None, None, 7) == 7
 
 
+def test_where_a_host_decides_the_longest_draw_makes_what_it_allows(
+    settings_env: Callable[..., None],
+) -> None:
+    settings_env(INTERVAL_JITTER="0.25")
+    decided = [(30, 100), (90, 100), (100, 30), (None, None)]
+    assert [pace.least(wished, feasible, 7) for wished, feasible in decided] == [
+        80, 90, 100, 7,
+    ]  # fmt: skip
+
+
 def test_only_stand_ins_are_asked_more_often_than_every_thirty_seconds() -> None:
     assert pace.gap(None) == 30
     assert pace.gap(300) == 30

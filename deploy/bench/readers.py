@@ -1,0 +1,81 @@
+"""How fast readers are, per platform: its golden pages read as a crawl reads them, beside a bare parse of the same."""
+
+import json
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from lxml import etree, html
+
+from crawler.platforms import Platform, platform
+from crawler.reading import Page
+from crawler.walls import interpret
+from deploy.bench.figures import Effort, Figure, Say
+
+_ROUNDS = 200
+
+
+def run(effort: Effort, say: Say) -> list[Figure]:
+    """Read each platform's pages in turns with bare parses; the fastest round of each counts."""
+    figures = []
+    logging.disable()  # what cannot be read is said by nobody here
+    for name, pages in sorted(_golden().items()):
+        whole = _fastest(partial(_read, platform(name)), pages, effort.of(_ROUNDS, 3))
+        bare = _fastest(_parse, pages, effort.of(_ROUNDS, 3))
+        size, number = sum(len(page.body) for page in pages), len(pages)
+        say(f"{name}: {number} pages of {size / number:.0f} bytes; read {1e6 * whole / number:.0f} µs, "
+            f"parsed {1e6 * bare / number:.0f} µs a page")  # fmt: skip
+        figures += [
+            Figure(f"{name}: pages/s", number / whole),
+            Figure(f"{name}: time ÷ a bare parse", whole / bare),
+        ]
+    logging.disable(logging.NOTSET)
+    return figures
+
+
+def _golden() -> dict[str, list[Page]]:
+    from tests.crawler.golden import CASES, load  # noqa: PLC0415 -- of the repository, which is where this runs
+
+    found: dict[str, list[Page]] = defaultdict(list)
+    for case in CASES:
+        found[case.parent.name].append(load(case))
+    return found
+
+
+def _fastest(act: Callable[[Page], object], pages: Sequence[Page], rounds: int) -> float:
+    """Return the seconds of the fastest round over all pages, each time as if they had just come."""
+    best = float("inf")
+    for _ in range(rounds):
+        fresh = [replace(page) for page in pages]
+        began = time.perf_counter()
+        for page in fresh:
+            act(page)
+        best = min(best, time.perf_counter() - began)
+    return best
+
+
+def _read(reader: Platform, page: Page) -> object:
+    return interpret(reader, page)
+
+
+def _parse(page: Page) -> object:
+    """Parse a body as what it is: JSON, a document of it on each line, or HTML."""
+    if page.body.lstrip()[:1] not in (b"{", b"["):
+        try:
+            return html.document_fromstring(page.body)
+        except etree.ParserError:
+            return None
+    try:
+        return json.loads(page.body)
+    except ValueError:
+        return [_document(line) for line in page.body.splitlines()]
+
+
+def _document(line: bytes) -> object:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None

@@ -1,0 +1,29 @@
+"""A host whose budget is less than its desks wish: it is never idle, and each desk has its share of it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from configs.plan import PlanName
+from crawler.simulation.measured import measured
+from crawler.simulation.play import Course, play
+from crawler.simulation.site import Form, Site
+from crawler.simulation.world import World, desk_id, host_name
+
+HOURS, DESKS, BUDGET = 0.5, 40, 30
+FORMS = range(10_000, 10_000 + DESKS)
+
+
+@pytest.mark.usefixtures("database", "redis_server")
+@pytest.mark.timeout(400)
+def test_no_desk_of_a_full_host_waits_much_longer_than_feasible(settings_env: Callable[..., None]) -> None:
+    settings_env(INTERVAL_JITTER="0.05")
+    site = Site(host_name(0), {number: Form(number, (2 * number,)) for number in FORMS})
+    waits = {desk_id(number): PlanName.URGENCE_TOTAL for number in FORMS}
+    played = play(World({site.host: site}, waits, BUDGET), Course(HOURS, look=30))
+    found = measured(played)
+    assert {round(each.feasible) for each in found} == {3 * DESKS * 60 // BUDGET}
+    ratios = sorted((each.achieved or 0) / each.effective for each in found)
+    assert ratios[0] > 0.99
+    assert ratios[-1] < 1.02
+    assert site.busiest <= BUDGET + 3
