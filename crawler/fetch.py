@@ -201,6 +201,9 @@ def _first(ask: Ask, shown: str | None, desk: str) -> _Step:
     if ask.json is not None:
         headers = {"Content-Type": "application/json"} | headers
         return _Step(ask.url, ask.method, json.dumps(ask.json).encode(), headers, kind, page, ask.until)
+    if ask.text:
+        headers = {"Content-Type": "text/plain"} | headers
+        return _Step(ask.url, ask.method, ask.text.encode(), headers, kind, page)
     if ask.method == "POST":
         headers = {"Content-Type": "application/x-www-form-urlencoded"} | headers
         return _Step(ask.url, ask.method, urlencode(ask.form).encode(), headers, kind, page)
@@ -213,7 +216,7 @@ def _kind(ask: Ask) -> Kind:
     if ask.url.startswith(("ws:", "wss:")):
         return "socket"
     named = {name.lower(): value for name, value in ask.headers.items()}
-    scripted = ask.json is not None or "json" in named.get("accept", "") or "x-requested-with" in named
+    scripted = ask.json is not None or ask.text or "json" in named.get("accept", "") or "x-requested-with" in named
     return "script" if scripted else "page"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
+from configs.words import count
 from crawler.answers import moments_in
 from crawler.calendars import day_of, within
 from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
@@ -61,6 +62,22 @@ def listed(page: Page, found: Listing, opens: Opens | None, days: int = 1) -> Re
     if moments_in(page) > found.others:
         return Reading(Outcome.UNREADABLE, "lists nothing, and yet a moment stands in it")
     return answer.nothing()
+
+
+def listed_places(page: Page, places: Sequence[tuple[Place, date, Opens]], days: int) -> Reading:
+    """Say what a list of places proves that names of each its next availability: each is asked from there on."""
+    each = [
+        listed(replace(page, ask=Ask(page.ask.url, place=place, rank=rank)), Listing(next_at=at), opens, days)
+        for rank, (place, at, opens) in enumerate(page.visit.in_turn(places))
+    ]
+    asks = tuple(ask for reading in each for ask in reading.asks)
+    return Reading(
+        None if asks else Outcome.NO_SLOTS,
+        f"the next availability of {count(len(places), 'place')}",
+        covered=tuple(window for reading in each for window in reading.covered),
+        asks=asks,
+        fallback=tuple(slot for reading in each for slot in reading.fallback),
+    )
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,9 @@ _CLOCK = (
 )
 _HOUR = re.compile(rf"{_CLOCK}(?:\s*(?:-|\u2013|à)\s*{_CLOCK})?")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d{1,6})?(?:Z|[+-]\d\d:?\d\d)")
+_MACHINE = re.compile(
+    r"(?P<wall>20\d\d-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(?P<offset>|Z| UTC|(?: ?[+-]| )\d\d:?\d\d)"
+)
 _PIECE = re.compile(r"\d ?(?:h|:|/|et\b|au\b)")  # of an hour or a day that is not whole, or of several
 _BETWEEN = re.compile(r"[\s,:t-]*(?:[^\s\d]{1,8}\s+)?")  # `à`, whatever its charset made of it
 _NOON = 12
@@ -68,6 +71,26 @@ def moment_of(day: str, hour: str | None, today: date, zone: ZoneInfo) -> date |
         return found
     clock = hours.pop()
     return instant_of(datetime.combine(found, clock), zone) if clock is not None else None
+
+
+def machine_moment(text: str, zone: ZoneInfo) -> datetime | None:
+    """Return the instant (UTC) that a program wrote into an address; None where it is none.
+
+    ISO 8601, or as Ruby on Rails prints it (`2026-11-23 09:30:00 +0100`), also where the `+` was not escaped and came
+    out as white space. Without an offset it is a wall clock of the zone.
+    """
+    found = _MACHINE.fullmatch(text.strip())
+    if found is None:
+        return None
+    wall, offset = found["wall"], found["offset"].strip()
+    if offset[:1].isdigit():
+        offset = f"+{offset}"
+    try:
+        if offset:
+            return _instant(wall + offset.replace("UTC", "Z"))
+        return instant_of(datetime.fromisoformat(wall), zone)
+    except (ValueError, OverflowError):
+        return None
 
 
 def moments_in(text: str, today: date, zone: ZoneInfo) -> list[date]:

@@ -1,12 +1,12 @@
 """The words that platforms answer with: ask, page, slot, cover, reading, outcome. Plain values, no I/O."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import urljoin
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,8 @@ from lxml import etree, html
 from w3lib.encoding import html_to_unicode
 
 from configs.outcome import Outcome as Outcome  # noqa: PLC0414 -- platforms find all their words here
+
+T = TypeVar("T")
 
 _END = re.compile(r"(?i)</html\s*>")
 
@@ -75,9 +77,10 @@ class Ask:
     """One request a platform wants made. `step` is the platform's own name for the page it expects.
 
     Lower ranks are asked first. `turn` counts the visits that began with its place, where places take turns; None:
-    all visits count. `secrets` are headers whose values are settings: they are put in as the request leaves and
-    stand nowhere else. A `ws://` or `wss://` address opens a socket: `json` is the one message that is sent, and
-    the answer ends with the first frame that holds `until` (see crawler/frames.py).
+    all visits count. The body is `form`, `json` or plain `text`, one of them. `secrets` are headers whose values are
+    settings: they are put in as the request leaves and stand nowhere else. A `ws://` or `wss://` address opens a
+    socket: `json` is the one message that is sent, and the answer ends with the first frame that holds `until`
+    (see crawler/frames.py).
     """
 
     url: str
@@ -85,6 +88,7 @@ class Ask:
     method: Literal["GET", "POST"] = "GET"
     form: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     json: Any = None
+    text: str = ""
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     secrets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     until: str = ""
@@ -113,6 +117,11 @@ class Visit:
     def last_day(self) -> date:
         """Return the last local date that is watched."""
         return self.today + self.horizon
+
+    def in_turn(self, items: Sequence[T]) -> list[T]:
+        """Return the items beginning with another one each visit, which may end before all were asked."""
+        begin = self.turn % max(1, len(items))
+        return [*items[begin:], *items[:begin]]
 
 
 @dataclass(frozen=True)

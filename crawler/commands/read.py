@@ -120,7 +120,8 @@ def _covered(covered: Covered) -> dict[str, Any]:
 
 
 def _ask(ask: Ask) -> dict[str, Any]:
-    body = {"form": dict(ask.form)} if ask.form else {"json": ask.json} if ask.json is not None else {}
+    bodies = {"form": dict(ask.form), "json": ask.json, "text": ask.text}
+    body = {kind: sent for kind, sent in bodies.items() if sent}
     place = {"place": ask.place.label or ask.place.key} if ask.place.key else {}
     return {"method": ask.method, "url": ask.url} | body | place
 

@@ -115,8 +115,8 @@ def _agendas(page: Page, booking: _Data) -> Reading:
     if not keys:
         return _nowhere(booking, [each for agendas in offers.values() for each in agendas])
     labels = {key: where.full_address for where in booking.places for key in where.practice_ids}
-    begin, asks = page.visit.turn % len(keys), []
-    for rank, key in enumerate(keys[begin:] + keys[:begin]):
+    asks = []
+    for rank, key in enumerate(page.visit.in_turn(keys)):
         agendas = "-".join(str(each.id) for each in bookable[key])
         asks.append(first_window(page.visit, _opens(agendas), _DAYS, Place(str(key), labels.get(key)), rank))
     return Reading(reason=f"{count(len(keys), 'practice')} to ask", asks=tuple(asks))

@@ -98,6 +98,16 @@ def test_a_form_of_a_get_goes_into_the_address_and_json_into_the_body() -> None:
     )
 
 
+def test_a_text_is_sent_as_it_is() -> None:
+    site = Site(page())
+    fetch(session(site), Ask(f"{SITE}/call", method="POST", text="callCount=1\nc0-id=é\n"))
+    (request,) = site.asked
+    assert (request.body, request.headers["Content-Type"]) == (
+        "callCount=1\nc0-id=é\n".encode(),
+        b"text/plain",
+    )
+
+
 def test_an_asks_own_headers_win() -> None:
     site = Site(page())
     fetch(session(site), Ask(DESK, headers={"X-Requested-With": "XMLHttpRequest"}))

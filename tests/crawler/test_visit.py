@@ -188,6 +188,8 @@ def test_nothing_is_asked_twice() -> None:
 def test_the_same_address_with_another_form_is_another_request() -> None:
     forms = [Ask("https://site/a", method="POST", form={"planning": key}, place=A) for key in "12"]
     assert run({"0": leads(*forms), "a": none("1")})[1] == ["0", "a", "a"]
+    texts = [Ask("https://site/a", method="POST", text=key, place=A) for key in "12"]
+    assert run({"0": leads(*texts), "a": none("1")})[1] == ["0", "a", "a"]
 
 
 def test_a_visit_that_never_ends_is_ended() -> None:

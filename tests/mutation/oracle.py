@@ -330,10 +330,42 @@ def _written(found: re.Match[str], page: Page) -> date | None:
     return moment.replace(tzinfo=page.visit.zone).astimezone(UTC) if hour else moment.date()
 
 
+_RAILS = re.compile(
+    r"(?:starts_at|[?;&]date)=(\d{4}-\d\d-\d\d)[+T](\d\d)(?:%3A|:)(\d\d)(?:(?:%3A|:)\d\d(?: |\+)?)?(?:(%2B|[+-]|)(\d\d):?(\d\d)|(UTC))?(?=[&\"'])"
+)
+
+
+def rdv_service_public(text: str, page: Page) -> Evidence:
+    """Look for the moments that addresses carry, of hours and of next availabilities."""
+    shown = re.sub(r"(?is)<noscript\b.*?</noscript>", " ", _HIDDEN.sub(" ", text))
+    words = " ".join(re.sub(r"<[^>]*>", " ", shown).replace("\u2019", "'").split())
+    hours, traces = (
+        frozenset(filter(None, (_of_rails(each, page.visit.zone) for each in _RAILS.finditer(where))))
+        for where in (shown, text)
+    )
+    return Evidence(
+        hours,
+        traces,
+        _YEARS,
+        marks_open=False,
+        says_full="Malheureusement, aucun créneau correspondant à votre recherche" in words,
+        contradicts=bool(traces) or "Prochaine disponibilité" in words,
+        astray=False,
+        unlinked=False,
+    )
+
+
+def _of_rails(found: re.Match[str], zone: ZoneInfo) -> date | None:
+    day, hour, minute, sign, hours, minutes, utc = found.groups()
+    offset = "+00:00" if utc else f"{'-' if sign == '-' else '+'}{hours}:{minutes}" if hours else ""
+    return _moment(f"{day}T{hour}:{minute}:00{offset}", zone)
+
+
 EVIDENCE: dict[str, Callable[[str, Page], Evidence]] = {
     "ants": ants,
     "ezbooking": ezbooking,
     "orion": orion,
+    "rdv_service_public": rdv_service_public,
     "rdvpref": rdvpref,
     "selectors": selectors,
     **{name: listing(name) for name in (*_STARTS, "mapharma")},

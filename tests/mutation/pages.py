@@ -1,6 +1,7 @@
 """The pages that are broken: golden ones and, where they are at hand, recorded ones, with what a person says they prove.
 
-What they prove comes from their expected.json (or expected.csv), which people read, never from the reader.
+What they prove comes from their expected.json (or expected.csv), which people read, never from the reader. A case.json
+may add what that does not say: `mended` and `alone` (see Truth), `named`: the next availabilities of several places.
 """
 
 import json
@@ -68,14 +69,15 @@ def same_question(one: Original, other: Original) -> bool:
     """Tell whether both pages may answer the same request of the same desk.
 
     What an hour means depends on the zone; where pages do not name all their days, on today, and what an empty list
-    in JSON means, on the days that were asked for.
+    in JSON means, on the days that were asked for. What a page proves that shows other days than those, nobody said.
     """
     here, there = one.page, other.page
     if one.platform != other.platform or here.visit.zone != there.visit.zone:
         return False
     if one.platform == "ezbooking":
         return True
-    listed = here.ask.window if there.body.lstrip()[:1] in (b"{", b"[") else there.ask.window
+    of_those_days = there.body.lstrip()[:1] in (b"{", b"[") or (here.ask.window and there.ask.window)
+    listed = here.ask.window if of_those_days else there.ask.window
     return here.visit.today == there.visit.today and listed == there.ask.window
 
 
@@ -87,6 +89,7 @@ def _golden(case: Path) -> Original:
         Covered(each["place"], _day(each["first"]), _day(each["last"])) for each in told["covered"]
     )
     given = json.loads((case / "case.json").read_text())
+    hours |= {_moment(each) for each in given.get("named", ())}
     alone, mended = given.get("alone"), given.get("mended")
     truth = Truth(
         frozenset(hours),

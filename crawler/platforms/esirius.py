@@ -1,0 +1,145 @@
+"""eSirius (eAppointment, by ESII): a page of motives, then a DWR call that says whether a motive has availabilities.
+
+It says so without an hour: what is found is `open`. The calls are those of the site's own script; none of them takes
+anything. `dwr/` holds others that do.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator
+
+from configs.desk import Text
+from configs.strict import Strict
+from configs.words import count
+from crawler.answers import Key
+from crawler.calendars import french_day
+from crawler.dwr import call, reply
+from crawler.markup import label, plain
+from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
+
+SYSTEM = "custom"
+COST = 3  # the entry, the page it redirects to, one call
+EXAMPLE = "https://rdv.prefecture.invalid/eAppointment/appointment.do?sitekey=S1"
+
+_ADDRESS = re.compile(r"(?P<root>https?://[^/]+(?P<path>/[^?#;]*?))/(?:appointment\.do|element/jsp/)")
+_PAGE = "/element/jsp/appointment.jsp"
+_CALLS = {
+    "motives": "AjaxMotive.motiveMultiSiteSubmit",
+    "availabilities": "AjaxSelectionFormFeeder.getUpdatedAvailabilities",
+}
+_MOST = 50  # motives
+_MOTIVES = "//input[@name='selectedMotiveKeyList']"
+_CAPTCHA = "//img[contains(@src, '/captcha?') or starts-with(@src, 'captcha?')]"
+_NOTHING = r"\b(?:aucune?|(?:n'y a|n'existe|ne reste) (?:plus|pas))\b"
+_NONE = re.compile(rf"(?i){_NOTHING}.{{0,40}}\b(?:rendez-vous|rdv|créneaux?|disponibilités?|plages?)\b")
+
+
+class Parameters(Strict):
+    """`motives`: the keys of what people come for (none: all that the page offers), each asked for itself.
+
+    `call`: which of the site's two calls says what is free. `no_slot_text`: what this site says when nothing is,
+    where it says it in words of its own.
+    """
+
+    motives: tuple[Annotated[Key, BeforeValidator(str)], ...] = ()
+    call: Literal["motives", "availabilities"] = "motives"
+    no_slot_text: Text | None = None
+
+
+def forbidden(url: str, method: str) -> bool:
+    """Tell whether this request does more than look: all that is sent but the two calls."""
+    path = urlsplit(url).path
+    asks = any(path.endswith(f"/dwr/call/plaincall/{name}.dwr") for name in _CALLS.values())
+    return not asks and (method != "GET" or "/dwr/call/" in path)
+
+
+def first(visit: Visit) -> Ask:
+    """Ask for the entry, which opens the session and chooses the site."""
+    _root(visit)
+    return Ask(visit.url, "entry")
+
+
+def read(page: Page) -> Reading:
+    """Read the entry, the page of motives, or the answer to a call."""
+    if page.status in (404, 410) and page.ask.step == "entry":
+        return Reading(Outcome.CLOSED, f"HTTP {page.status}")
+    if page.status >= 400:  # noqa: PLR2004 -- what else an error page shows proves nothing
+        return Reading()
+    return _page(page) if page.body.lstrip().startswith(b"<") else _answered(page)
+
+
+def _root(visit: Visit) -> str:
+    if found := _ADDRESS.match(visit.url):
+        return found["root"]
+    raise ValueError(f"{visit.url} is no eSirius address: it must be https://<site>/<name>/appointment.do")
+
+
+def _page(page: Page) -> Reading:
+    if offered := dict.fromkeys(map(str, page.root.xpath(f"{_MOTIVES}/@value"))):
+        return _choice(page, list(offered))
+    if page.root.xpath(_CAPTCHA):
+        return Reading(Outcome.CAPTCHA, "a picture to be read stands before the motives")
+    if page.ask.step == "entry":
+        return Reading(reason="the entry", asks=(Ask(f"{_root(page.visit)}{_PAGE}", "motives"),))
+    return Reading()
+
+
+def _choice(page: Page, offered: list[str]) -> Reading:
+    """Ask for each motive that is this desk's."""
+    wanted = page.visit.parameters
+    keys = [key for key in offered if key in (wanted.motives or offered)]
+    if not keys or len(keys) > _MOST:
+        return Reading(Outcome.UNREADABLE, f"of {count(len(offered), 'motive')} {len(keys)} are this desk's")
+    root = _root(page.visit)
+    name = _CALLS[wanted.call]
+    asks = tuple(
+        Ask(
+            f"{root}/dwr/call/plaincall/{name}.dwr",
+            "call",
+            "POST",
+            text=call(f"{urlsplit(root).path}{_PAGE}", *name.split("."), *_values(page, key)),
+            place=Place(key, _label(page, key)),
+            rank=rank,
+        )
+        for rank, key in enumerate(page.visit.in_turn(keys))
+    )
+    return Reading(reason=f"{len(keys)} of {count(len(offered), 'motive')}", asks=asks)
+
+
+def _values(page: Page, motive: str) -> tuple[Any, ...]:
+    """Return what a call is given: places of the server's own first, then the motive, then what the form holds."""
+    if page.visit.parameters.call == "motives":
+        return False, {motive: 1}
+    hour = _field(page, "hourValueSelect")
+    day = french_day(_field(page, "dayValueId")) or page.visit.today
+    chosen = {"siteKey": _field(page, "ISiteBeanKeySelect"), "serviceKey": _field(page, "serviceBeanKey")}
+    return False, False, {motive: 1}, chosen | {"startHour": hour, "endHour": hour, "dateSelected": f"{day}"}
+
+
+def _field(page: Page, name: str) -> str:
+    return next((str(each.value or "") for each in page.root.xpath("//*[@id=$name]", name=name)), "")
+
+
+def _label(page: Page, motive: str) -> str | None:
+    ids = page.root.xpath(f"{_MOTIVES}[@value=$motive]/@id", motive=motive)
+    return label(page.root, str(ids[0])) if ids else None
+
+
+def _answered(page: Page) -> Reading:
+    said = reply(page.text)
+    if said is None or said.error:
+        return Reading(Outcome.UNREADABLE, f"DWR answers with {said.error}") if said else Reading()
+    value, place = said.value, page.ask.place
+    found = value.get("foundAvailabilities") if isinstance(value, dict) else None
+    if found is True or (isinstance(value, list) and value and all(isinstance(each, dict) for each in value)):
+        return Reading(Outcome.SLOTS, "availabilities, no hour named", (Slot(place, None, page.visit.url),))
+    message = plain(str(value.get("msg") or "")) if isinstance(value, dict) else ""
+    own = page.visit.parameters.no_slot_text
+    if value == [] or (found is False and (_NONE.search(message) or (own and plain(own) in message))):
+        covered = (Covered(place.key or None),)
+        return Reading(Outcome.NO_SLOTS, message or "an empty list of availabilities", covered=covered)
+    if found is False:
+        return Reading(Outcome.UNREADABLE, f"finds nothing, and says {message[:200]!r}")
+    return Reading()
