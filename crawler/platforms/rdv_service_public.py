@@ -29,6 +29,7 @@ _CALENDAR = f"//*[starts-with(@id, '{_LIEU}')]"
 _DAY = ".//p[strong]"
 _HOURS = f".//a[starts-with(@aria-label, 'Choisir le créneau d')][not({UNSEEN})]"
 _HOUR = re.compile(r"starts_at=([^&\"'#<>\s]+)")
+_AHEAD = re.compile(r"[?;&]date=([^&\"'#<>\s]{11,})")  # with an hour; a week's link has none
 _NEXT = "Prochaine disponibilité le"
 _LINKS = f".//a[contains(., '{_NEXT}')][not({UNSEEN})]"
 _NONE = "Malheureusement, aucun créneau correspondant à votre recherche n'a été trouvé"
@@ -54,13 +55,13 @@ def read(page: Page) -> Reading:
     if page.status >= 400:  # noqa: PLR2004 -- what else an error page shows proves nothing
         return Reading()
     calendars, told = page.root.xpath(_CALENDAR), rendered(page.root)
-    if len(calendars) > 1 or (_NONE in told and (calendars or _NEXT in told or _HOUR.search(page.text))):
-        return Reading(
-            Outcome.UNREADABLE, "shows two pages in one, or says that nothing is free beside what is"
-        )
+    if len(calendars) > 1 or (_NONE in told and (calendars or _NEXT in told)):
+        return Reading(Outcome.UNREADABLE, "shows two pages in one")
+    if not calendars and _HOUR.search(page.text):
+        return Reading(Outcome.UNREADABLE, "links to an hour outside of a calendar")
     if _NONE in told:
         return Reading(Outcome.NO_SLOTS, f"{_NONE}.", covered=(Covered(page.ask.place.key or None),))
-    named = max(told.count(_NEXT), page.text.count(_NEXT))
+    named = max(told.count(_NEXT), page.text.count(_NEXT), len(set(_AHEAD.findall(page.text))))
     return _week(page, calendars[0], named) if calendars else _places(page, named) if named else Reading()
 
 
