@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 # Every desk of the sandbox stands in Île-de-France.
 PARIS: Final = ZoneInfo("Europe/Paris")
+WEEKDAYS: Final = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 
 
 def now() -> datetime:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.addresses import platform_host
-from deploy.sandbox.clock import PARIS
+from deploy.sandbox.clock import PARIS, WEEKDAYS
 from deploy.sandbox.platform import Platform
 from deploy.sandbox.refusal import Refusal
 from deploy.sandbox.sites.pages import html, redirect
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _PATH: Final = re.compile(r"/rdv/(\d+)")
 _COOKIE: Final = "choix_cookies"
 _PER_PAGE: Final = 3
-_DAYS: Final = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 _MONTHS: Final = tuple(
     "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()  # noqa: SIM905
 )
@@ -90,7 +89,7 @@ class Town:
 
 def _in_words(slot: int) -> str:
     at = datetime.fromtimestamp(slot, PARIS)
-    return f"{_DAYS[at.weekday()]} {at.day} {_MONTHS[at.month - 1]} {at.year} à {at.hour}h{at:%M}"
+    return f"{WEEKDAYS[at.weekday()]} {at.day} {_MONTHS[at.month - 1]} {at.year} à {at.hour}h{at:%M}"
 
 
 def _add_routes(app: web.Application, site: Site) -> None:

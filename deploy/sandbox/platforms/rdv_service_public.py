@@ -1,0 +1,166 @@
+"""RDV Service Public: a list of places with their next availability, then the weeks of one place.
+
+Written from what its public code makes: addresses, sentences, moments as Rails writes them; all else is ours.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
+
+from deploy.sandbox.addresses import platform_host
+from deploy.sandbox.clock import PARIS, WEEKDAYS, now
+from deploy.sandbox.modes import MODE, Mode
+from deploy.sandbox.platform import Platform
+from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.sites.pages import html
+from deploy.sandbox.sites.windows import as_json, days_from, moments
+from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.templating import render
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from deploy.sandbox.sites.site import Site
+
+_PATH: Final = "/prendre_rdv"
+_ORGANISATION: Final = "public_link_organisation_id"
+_DAYS: Final = 7
+_MONTHS: Final = (
+    "janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."
+)  # fmt: skip
+
+
+class Search:
+    """The pages of the site."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add them; what is none is missing."""
+        app.router.add_get(_PATH, self._search)
+        app.router.add_get("/users/rdv_wizard_step/new", self._reserve)
+        app.router.add_route("*", "/{path:.*}", self._missing)
+
+    async def _search(self, request: web.Request) -> web.StreamResponse:
+        """Show the list of places, the week of the one that was chosen, or that there is none."""
+        try:
+            form = self.site.agenda.form(_form_asked(request) or 0)
+        except Refusal:
+            return await self._missing(request)
+        if lieu := request.query.get("lieu_id"):
+            return self._week(request, form, self.site.agenda.planning(form, int(lieu)))
+        there = [(each, moments(self.site, [each])) for each in form.plannings]
+        named = [(each, self._onward(request, each, free[0]), free[0]) for each, free in there if free]
+        if not named:
+            return self._page("none", form)
+        return self._page("places", form, places=named)
+
+    def _week(self, request: web.Request, form: Form, place: Planning) -> web.StreamResponse:
+        self.site.counters.calendars += 1
+        today, mode = now().astimezone(PARIS).date(), request[MODE]
+        first = _day(request.query.get("date")) or today
+        bookable = today + timedelta(days=mode.number("days")) if mode.name == "closes" else date.max
+        free = [each for each in moments(self.site, [place]) if first <= each.date() < bookable]
+        days = days_from(first, _DAYS)
+        later = next((each for each in free if each.date() > days[-1]), None)
+        shown = [each for each in free if each.date() <= days[-1]]
+        columns = [
+            (day, [(each, _booking(place, each)) for each in shown if each.date() == day], day < bookable)
+            for day in days
+        ]
+        onward = (self._onward(request, place, later), later) if later and not shown else None
+        following = _address(request, date=(days[-1] + timedelta(days=1)).isoformat())
+        return self._page("week", form, place=place, columns=columns, onward=onward, following=following)
+
+    def _onward(self, request: web.Request, place: Planning, moment: datetime) -> str:
+        return _address(request, lieu_id=str(place.number), date=_rails(moment))
+
+    async def _reserve(self, _request: web.Request) -> web.StreamResponse:
+        self.site.counters.reservations += 1
+        return html(self.site, render("rdv_service_public/none.html", site=self.site.about, form=None))
+
+    def _page(self, name: str, form: Form, **values: object) -> web.Response:
+        names = {"weekdays": WEEKDAYS, "months": _MONTHS}
+        page = render(f"rdv_service_public/{name}.html", site=self.site.about, form=form, **names, **values)
+        return html(self.site, page)
+
+    async def _missing(self, _request: web.Request) -> web.StreamResponse:
+        return html(self.site, render("missing.html", site=self.site.about, prefix=""), status=404)
+
+
+def _rails(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S %z}"
+
+
+def _address(request: web.Request, **more: str) -> str:
+    return f"{_PATH}?{urlencode({**request.query, **more})}"
+
+
+def _booking(place: Planning, moment: datetime) -> str:
+    query = {"lieu_id": place.number, "motif_id": 1, "starts_at": _rails(moment)}
+    return f"/users/rdv_wizard_step/new?{urlencode(query)}"
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text[:10]) if text else None
+
+
+async def _unavailable(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
+    return html(site, render("rdv_service_public/maintenance.html"), status=503)
+
+
+async def _throttled(mode: Mode, _request: web.Request, _site: Site) -> web.StreamResponse:
+    answer = as_json({"errors": ["Limite d'appels API atteinte. Merci de patienter."]}, 429)
+    answer.headers["Retry-After"] = str(int(mode.number("retry_after")))
+    return answer
+
+
+def _add_routes(app: web.Application, site: Site) -> None:
+    Search(site).add_routes(app)
+
+
+def _page(form: Form) -> str:
+    return f"{_PATH}?{_ORGANISATION}={form.number}"
+
+
+def _form_asked(request: web.Request) -> int | None:
+    asked = request.query.get(_ORGANISATION, "")
+    return int(asked) if asked.isdecimal() else None
+
+
+def _is_calendar(request: web.Request) -> bool:
+    return "lieu_id" in request.query
+
+
+PLATFORM: Final = Platform(
+    sites=(
+        StandIn(
+            "rdv_service_public",
+            "RDV Service Public",
+            "dans les services de l'État",
+            "Créteil",
+            platform_host("custom", 7),
+            (
+                Form(
+                    996001,
+                    "Renouvellement de récépissé",
+                    (
+                        Planning(996011, "Préfecture du Val-de-Marne"),
+                        Planning(996012, "Maison France Services"),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    add_routes=_add_routes,
+    page=_page,
+    form_asked=_form_asked,
+    is_calendar=_is_calendar,
+    headers={"Server": "nginx", "Cache-Control": "max-age=0, private, must-revalidate"},
+    modes={"closes": {"days": 3}},
+    mode_names={"closes": "Réservation fermée au-delà"},
+    instead={"maintenance": _unavailable, "rate_limited": _throttled},
+)
