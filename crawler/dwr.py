@@ -23,6 +23,7 @@ _FRAME = re.compile(
 )
 _FAILED = re.compile(r"(?i)\b_?(?:remote\.?)?handle(?:batch)?exception\(")
 _SAID = re.compile(r"\bmessage:\s*(\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*')")
+_HANDED = "andleCallback("
 _CALLBACKS = ("dwr.engine._remoteHandleCallback", "dwr.engine.remote.handleCallback")
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*')|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
@@ -64,6 +65,8 @@ def reply(text: str) -> Reply | None:
         said = _SAID.search(text)
         return Reply(error=f"exception: {_text(said[1])}" if said else "an exception")
     script = _FRAME.sub("", text.rpartition(_REPLY)[2])
+    if text.count(_HANDED) != 1:
+        return None
     try:
         return Reply(_Script(script).returned())
     except (ValueError, LookupError, TypeError, OverflowError):

@@ -361,8 +361,28 @@ def _of_rails(found: re.Match[str], zone: ZoneInfo) -> date | None:
     return _moment(f"{day}T{hour}:{minute}:00{offset}", zone)
 
 
+def esirius(text: str, _page: Page) -> Evidence:
+    """Look for what a DWR answer hands to its callback, once and whole, and for the sentence that it says it in."""
+    shown = _HIDDEN.sub(" ", text)
+    marks_open = bool(re.search(r"foundAvailabilities[:=]true|\[\{", shown))
+    nothing = re.search(r"foundAvailabilities[:=]false", shown) and re.search(
+        r"Aucun rendez-vous|Tout est complet", shown
+    )
+    return Evidence(
+        frozenset(),
+        frozenset(),
+        frozenset(),
+        marks_open=marks_open,
+        says_full=bool(nothing or "'0','0',[])" in shown) and shown.count("andleCallback(") == 1,
+        contradicts=marks_open or "Exception" in text,
+        astray=False,
+        unlinked=False,
+    )
+
+
 EVIDENCE: dict[str, Callable[[str, Page], Evidence]] = {
     "ants": ants,
+    "esirius": esirius,
     "ezbooking": ezbooking,
     "orion": orion,
     "rdv_service_public": rdv_service_public,
