@@ -66,6 +66,13 @@ def test_each_calendar_in_json_has_its_desk(prefectures: dict[str, Prefecture], 
     assert desks(prefectures, platform)
 
 
+@pytest.mark.parametrize("platform", ["esirius", "rdv_service_public"])
+def test_each_page_of_these_has_its_desks(prefectures: dict[str, Prefecture], platform: str) -> None:
+    (site,) = platforms()[platform].sites
+    pages = {f"{url(site.host, SITES_PORT)}{platforms()[platform].page(form)}" for form in site.forms}
+    assert {desk.url for desk in desks(prefectures, platform)} == pages
+
+
 def test_what_stands_behind_a_captcha_is_watched_for_its_presence(prefectures: dict[str, Prefecture]) -> None:
     (desk,) = desks(prefectures, "rdvpref")
     (site,) = platforms()["rdvpref"].sites

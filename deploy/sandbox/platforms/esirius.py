@@ -1,0 +1,209 @@
+"""eSirius (eAppointment): an entry that opens a session, a page of motives, and DWR calls that say what is free.
+
+Written from its public script and from how DWR is known to speak (a batch of lines in, JavaScript out); the page's
+words are ours.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from deploy.sandbox.addresses import platform_host
+from deploy.sandbox.clock import PARIS, now
+from deploy.sandbox.modes import MODE
+from deploy.sandbox.platform import Platform
+from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.sites.pages import html
+from deploy.sandbox.sites.sessions import Progress, Sessions
+from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.templating import render
+
+if TYPE_CHECKING:
+    from deploy.sandbox.sites.site import Site
+
+_COOKIE: Final = "JSESSIONID"
+_PATH: Final = re.compile(r"/eAppointment(\d+)(?:/|$)")
+_CHOSEN: Final = re.compile(r"Object_Object:\{(\d+):reference:(c0-e\d+)\}")
+_CALLS: Final = {  # and where each has its motive
+    "AjaxMotive.motiveMultiSiteSubmit": "c0-param1",
+    "AjaxSelectionFormFeeder.getUpdatedAvailabilities": "c0-param2",
+}
+_NOTHING: Final = "Aucun rendez-vous n'est disponible pour ce motif."
+
+
+class Appointment:
+    """The pages of the site, and its calls."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._sessions = Sessions(_COOKIE)
+        site.forget.append(self._sessions.clear)
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add them; what is none is missing."""
+        root = "/eAppointment{form:\\d+}"
+        app.router.add_get(f"{root}/appointment.do", self._entry)
+        app.router.add_get(f"{root}/element/jsp/appointment.jsp", self._motives)
+        app.router.add_post(f"{root}/dwr/call/plaincall/{{script}}.{{method}}.dwr", self._called)
+        app.router.add_route("*", "/{path:.*}", self._missing)
+
+    async def _entry(self, request: web.Request) -> web.StreamResponse:
+        """Open a session for the site that the key names."""
+        form = self._form(request)
+        if form is None or request.query.get("sitekey") != f"S{form.number}":
+            return await self._missing(request)
+        session = self._sessions.of(request) or self._sessions.begin()
+        session.forms[form.number] = Progress(passed=1)
+        answer = self._page("entry", form)
+        answer.set_cookie(_COOKIE, session.key, path=f"/eAppointment{form.number}", httponly=True)
+        answer.set_cookie("ID_ROUTE_GFA", ".worker_gfa1", path="/")
+        return answer
+
+    async def _motives(self, request: web.Request) -> web.StreamResponse:
+        form = self._form(request)
+        if form is None:
+            return await self._missing(request)
+        if not self._known(request, form):
+            return self._page("expired", form)
+        if request[MODE].name == "picture_first":
+            return self._page("picture", form)
+        today = now().astimezone(PARIS).date() + timedelta(days=1)
+        return self._page("motives", form, today=f"{today:%d/%m/%Y}")
+
+    async def _called(self, request: web.Request) -> web.StreamResponse:
+        """Answer a call; what is none, or comes without its session, is answered by an exception."""
+        form, mode = self._form(request), request[MODE].name
+        body = (await request.read()).decode()
+        lines = dict(line.split("=", 1) for line in body.splitlines() if "=" in line)
+        script, method = request.match_info["script"], request.match_info["method"]
+        wanted = {"callCount": "1", "c0-scriptName": script, "c0-methodName": method, "c0-id": "0"}
+        if form is None or request.content_type != "text/plain" or not wanted.items() <= lines.items():
+            return self._script(_batch_exception("ServerException", "The call is malformed."))
+        if not self._known(request, form):
+            return self._script(_batch_exception("SecurityException", "Session Error"))
+        if mode == "call_fails":
+            failed = {"javaClassName": "java.lang.Throwable", "message": "Error"}
+            return self._script(
+                f"dwr.engine._remoteHandleException('{lines['batchId']}','0',{_literal(failed)});"
+            )
+        if method == "confirmAppointment":
+            self.site.counters.reservations += 1
+        value = self._answer(form, f"{script}.{method}", lines)
+        if mode == "newer_dwr":
+            return self._script(_newer(lines["batchId"], value))
+        return self._script(f"dwr.engine._remoteHandleCallback('{lines['batchId']}','0',{_literal(value)});")
+
+    def _answer(self, form: Form, call: str, lines: dict[str, str]) -> object:
+        """Say whether the motive that a call names has open slots."""
+        named = {
+            "AjaxMotive.motiveMultiSiteSubmit": "c0-param1",
+            "AjaxSelectionFormFeeder.getUpdatedAvailabilities": "c0-param2",
+        }
+        chosen = _CHOSEN.fullmatch(lines.get(named.get(call, ""), ""))
+        if chosen is None or lines.get(chosen[2]) != "number:1":
+            return None
+        self.site.counters.calendars += 1
+        free = self.site.agenda.slots(self.site.agenda.planning(form, int(chosen[1])))
+        if call.startswith("AjaxSelection"):
+            return [{"areaKey": number, "selected": False} for number, _ in enumerate(free)]
+        return {"foundAvailabilities": bool(free), "msg": None if free else _NOTHING, "overrideValue": None}
+
+    def _known(self, request: web.Request, form: Form) -> bool:
+        session = self._sessions.of(request)
+        return session is not None and form.number in session.forms
+
+    def _form(self, request: web.Request) -> Form | None:
+        try:
+            return self.site.agenda.form(_form_asked(request) or 0)
+        except Refusal:
+            return None
+
+    def _page(self, name: str, form: Form, **values: object) -> web.Response:
+        root = f"/eAppointment{form.number}"
+        return html(
+            self.site, render(f"esirius/{name}.html", site=self.site.about, form=form, root=root, **values)
+        )
+
+    def _script(self, text: str) -> web.Response:
+        head = "throw 'allowScriptTagRemoting is false.';\r\n//#DWR-INSERT\r\n//#DWR-REPLY\r\n"
+        return web.Response(
+            text=f"{head}{text}\r\n", content_type="text/javascript", headers=self.site.headers()
+        )
+
+    async def _missing(self, _request: web.Request) -> web.StreamResponse:
+        page = render("missing.html", site=self.site.about, prefix="")
+        return html(self.site, page, status=HTTPStatus.NOT_FOUND)
+
+
+def _literal(value: object) -> str:
+    """Write a value as DWR does: the keys of an object bare, what is not ASCII escaped."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_literal(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_literal, value)) + "]"
+    return json.dumps(value).replace("'", "\\'")
+
+
+def _batch_exception(name: str, message: str) -> str:
+    said = f"{{ name:'{name}', message:'{message}' }}"
+    return f"if (window.dwr) dwr.engine._remoteHandleBatchException({said});"
+
+
+def _newer(batch: str, value: object) -> str:
+    call = f'dwr.engine.remote.handleCallback("{batch}","0",{_literal(value)});'
+    head = "//#DWR-START#\n(function(){\nif(!window.dwr)return;\nvar dwr=window.dwr._[0];\n"
+    return f"{head}{call}\n}})();\n//#DWR-END#"
+
+
+def _add_routes(app: web.Application, site: Site) -> None:
+    Appointment(site).add_routes(app)
+
+
+def _page(form: Form) -> str:
+    return f"/eAppointment{form.number}/appointment.do?sitekey=S{form.number}"
+
+
+def _form_asked(request: web.Request) -> int | None:
+    found = _PATH.match(request.path)
+    return int(found[1]) if found else None
+
+
+def _is_calendar(request: web.Request) -> bool:
+    return "/dwr/call/" in request.path
+
+
+PLATFORM: Final = Platform(
+    sites=(
+        StandIn(
+            "esirius",
+            "Rendez-vous étrangers",
+            "dans le Val-de-Marne",
+            "Créteil",
+            platform_host("custom", 8),
+            (
+                Form(
+                    996101,
+                    "Étrangers : motif de la visite",
+                    (Planning(996111, "Retrait d'un titre de séjour"), Planning(996112, "Première demande")),
+                ),
+            ),
+        ),
+    ),
+    add_routes=_add_routes,
+    page=_page,
+    form_asked=_form_asked,
+    is_calendar=_is_calendar,
+    headers={"Server": "Apache-Coyote/1.1", "Cache-Control": "no-store"},
+    modes={"picture_first": {}, "call_fails": {}, "newer_dwr": {}},
+    mode_names={
+        "picture_first": "Image à recopier",
+        "call_fails": "Appel en échec",
+        "newer_dwr": "DWR version 3",
+    },
+)
