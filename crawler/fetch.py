@@ -216,7 +216,9 @@ def _kind(ask: Ask) -> Kind:
     if ask.url.startswith(("ws:", "wss:")):
         return "socket"
     named = {name.lower(): value for name, value in ask.headers.items()}
-    scripted = ask.json is not None or ask.text or "json" in named.get("accept", "") or "x-requested-with" in named
+    scripted = (
+        ask.json is not None or ask.text or "json" in named.get("accept", "") or "x-requested-with" in named
+    )
     return "script" if scripted else "page"
 
 

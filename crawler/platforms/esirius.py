@@ -23,7 +23,7 @@ SYSTEM = "custom"
 COST = 3  # the entry, the page it redirects to, one call
 EXAMPLE = "https://rdv.prefecture.invalid/eAppointment/appointment.do?sitekey=S1"
 
-_ADDRESS = re.compile(r"(?P<root>https?://[^/]+(?P<path>/[^?#;]*?))/(?:appointment\.do|element/jsp/)")
+ADDRESS = re.compile(r"(?P<root>https?://[^/?#]+/[^?#;]*?)/(?:appointment\.do|element/jsp/)\S*$")
 _PAGE = "/element/jsp/appointment.jsp"
 _CALLS = {
     "motives": "AjaxMotive.motiveMultiSiteSubmit",
@@ -31,6 +31,7 @@ _CALLS = {
 }
 _MOST = 50  # motives
 _MOTIVES = "//input[@name='selectedMotiveKeyList']"
+MARKS = (_MOTIVES,)
 _CAPTCHA = "//img[contains(@src, '/captcha?') or starts-with(@src, 'captcha?')]"
 _NOTHING = r"\b(?:aucune?|(?:n'y a|n'existe|ne reste) (?:plus|pas))\b"
 _NONE = re.compile(rf"(?i){_NOTHING}.{{0,40}}\b(?:rendez-vous|rdv|créneaux?|disponibilités?|plages?)\b")
@@ -61,6 +62,11 @@ def first(visit: Visit) -> Ask:
     return Ask(visit.url, "entry")
 
 
+def offers(page: Page) -> dict[str, dict[str, list[str]]]:
+    """Name the motives of the page, by their labels where they have one."""
+    return {_label(page, key) or key: {"motives": [key]} for key in _offered(page)}
+
+
 def read(page: Page) -> Reading:
     """Read the entry, the page of motives, or the answer to a call."""
     if page.status in (404, 410) and page.ask.step == "entry":
@@ -71,14 +77,18 @@ def read(page: Page) -> Reading:
 
 
 def _root(visit: Visit) -> str:
-    if found := _ADDRESS.match(visit.url):
+    if found := ADDRESS.match(visit.url):
         return found["root"]
     raise ValueError(f"{visit.url} is no eSirius address: it must be https://<site>/<name>/appointment.do")
 
 
+def _offered(page: Page) -> list[str]:
+    return list(dict.fromkeys(map(str, page.root.xpath(f"{_MOTIVES}/@value"))))
+
+
 def _page(page: Page) -> Reading:
-    if offered := dict.fromkeys(map(str, page.root.xpath(f"{_MOTIVES}/@value"))):
-        return _choice(page, list(offered))
+    if offered := _offered(page):
+        return _choice(page, offered)
     if page.root.xpath(_CAPTCHA):
         return Reading(Outcome.CAPTCHA, "a picture to be read stands before the motives")
     if page.ask.step == "entry":

@@ -22,10 +22,12 @@ from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Visit
 
 SYSTEM = "custom"
 EXAMPLE = "https://rdv.anct.gouv.fr/prendre_rdv?public_link_organisation_id=1"
+ADDRESS = re.compile(r"https?://[^/?#]+/prendre_rdv(?:\?\S*)?$")
 
 _DAYS = 7
 _LIEU = "creneaux-lieu-"
 _CALENDAR = f"//*[starts-with(@id, '{_LIEU}')]"
+MARKS = (_CALENDAR, "//title[contains(., 'RDV Service Public')]")
 _DAY = ".//p[strong]"
 _HOURS = f".//a[starts-with(@aria-label, 'Choisir le créneau d')][not({UNSEEN})]"
 _HOUR = re.compile(r"starts_at=([^&\"'#<>\s]+)")
@@ -45,6 +47,10 @@ def forbidden(url: str, method: str) -> bool:
 
 def first(visit: Visit) -> Ask:
     """Ask for the desk's page."""
+    if not ADDRESS.match(visit.url):
+        raise ValueError(
+            f"{visit.url} is no address of RDV Service Public: it must be https://<site>/prendre_rdv?…"
+        )
     return Ask(visit.url, "search")
 
 
