@@ -1,6 +1,6 @@
 """Whether what a user wants to wait for can be watched at all: nobody pays for a desk whose slots nobody sees."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from api.alert_targets import desks_of
 from api.models.alert import Alert
 from api.models.desk import DeskState
+from api.models.discovery import Drift
 from api.problems import Refused, invalid
 from api.schemas.alert import NewAlert
 from api.schemas.problem import FieldError
@@ -16,6 +17,7 @@ from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.prefecture import Prefecture
 
+Lost = Mapping[str, str]  # desks by id, each with why its page is not to be had
 _WAIT = "send acceptWaiting: true to be told when that changes"
 
 
@@ -31,13 +33,13 @@ class _Item:
     def checked(self) -> bool:
         return any(desk.schedulable for desk in self.desks)
 
-    def seen(self, closed: set[str]) -> bool:
+    def seen(self, lost: Lost) -> bool:
         """Whether slots of one of its desks can be seen."""
-        return any(desk.shows_slots and desk.id not in closed for desk in self.desks)
+        return any(desk.shows_slots and desk.id not in lost for desk in self.desks)
 
-    def reason(self, closed: set[str]) -> str:
-        if any(desk.id in closed for desk in self.desks if desk.shows_slots):
-            return f"the prefecture has closed the page for {self.name}"
+    def reason(self, lost: Lost) -> str:
+        if why := next((lost[desk.id] for desk in self.desks if desk.shows_slots and desk.id in lost), None):
+            return f"{why} for {self.name}"
         if self.checked:
             return (
                 f"a captcha stands before the slots for {self.name}: we see that the page exists, and no more"
@@ -52,15 +54,15 @@ def awaits_watch(session: Session, wish: NewAlert, place: Prefecture) -> bool:
         api.problems.Refused: 422, with the reason for each part of the wish and what else there is.
     """
     items = list(_items(wish, place))
-    closed = _closed(session, place.desks)
-    if any(item.seen(closed) for item in items):
+    lost = _lost(session, place.desks)
+    if any(item.seen(lost) for item in items):
         refused = [item for item in items if not item.checked]
     elif wish.accept_waiting:
         return True
     else:
         refused = items
     if refused:
-        raise invalid(*(_error(item, closed, place) for item in refused))
+        raise invalid(*(_error(item, lost, place) for item in refused))
     return False
 
 
@@ -71,10 +73,10 @@ def refuse_unwatched(session: Session, alert: Alert) -> None:
         api.problems.Refused: 409, with the reason.
     """
     about = desks_of(alert.targets)
-    closed = _closed(session, about)
+    lost = _lost(session, about)
     whole = _Item("", "this alert", tuple(about))
-    if not whole.seen(closed):
-        raise Refused(409, "not-watched", f"{whole.reason(closed)}")
+    if not whole.seen(lost):
+        raise Refused(409, "not-watched", f"{whole.reason(lost)}")
 
 
 def _items(wish: NewAlert, place: Prefecture) -> Iterator[_Item]:
@@ -86,22 +88,24 @@ def _items(wish: NewAlert, place: Prefecture) -> Iterator[_Item]:
         yield _Item(f"deskIds.{index}", desk_id, meant)
 
 
-def _closed(session: Session, about: Iterable[Desk]) -> set[str]:
-    """Return the desks whose page the prefecture has closed: out of sale until it is opened again."""
+def _lost(session: Session, about: Iterable[Desk]) -> Lost:
+    """Return the desks whose page the prefecture has closed or moved: out of sale until it is there again."""
     ids = [desk.id for desk in about]
-    query = sa.select(DeskState.id).where(DeskState.id.in_(ids), DeskState.last_outcome == Outcome.CLOSED)
-    return set(session.scalars(query))
+    moved = sa.select(Drift.desk_id).where(Drift.desk_id.in_(ids), Drift.ends_at.is_(None))
+    closed = sa.select(DeskState.id).where(DeskState.id.in_(ids), DeskState.last_outcome == Outcome.CLOSED)
+    why = dict.fromkeys(session.scalars(moved), "the prefecture seems to have moved the page")
+    return why | dict.fromkeys(session.scalars(closed), "the prefecture has closed the page")
 
 
-def _error(item: _Item, closed: set[str], place: Prefecture) -> FieldError:
-    seen = [desk for desk in place.desks if desk.shows_slots and desk.id not in closed]
+def _error(item: _Item, lost: Lost, place: Prefecture) -> FieldError:
+    seen = [desk for desk in place.desks if desk.shows_slots and desk.id not in lost]
     served = _those("procedures", (procedure for desk in seen for procedure in desk.procedures))
     there = (
         f"watched there: {_those('desks', (desk.id for desk in seen))}, {served}"
         if seen
         else "nothing is there"
     )
-    detail = f"{item.reason(closed)}; {there}; {_WAIT}"
+    detail = f"{item.reason(lost)}; {there}; {_WAIT}"
     return FieldError(path=item.path, rule="not_watched", detail=detail)
 
 

@@ -74,6 +74,12 @@ class Periods(BaseSettings):
     proxy_rest_seconds: Seconds = 60
     proxy_longest_rest_seconds: Seconds = 3600
     refusal_seconds: Seconds = 3600
+    discovery_every_seconds: Seconds = 86400
+    discovery_seconds: Seconds = 4 * 3600
+    discovery_delay_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10
+    discovery_look_seconds: Seconds = 1
+    drift_proven_seconds: Seconds = 86400
+    drift_silent_seconds: Seconds = 7 * 86400
 
     # All programs
     database_seconds: Seconds = 60

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # `whole_before` is what this statement found: a sub-select sees the rows as they were when it began.
 # A token that is not newer than the row's changes nothing, nor does what was read more than two intervals ago: such
-# rows do not come back.
+# rows do not come back. A page that has moved keeps that status until a check proves it wrong (crawler/drifts.py).
 _DESKS = sa.text("""
 UPDATE desks d SET
   last_token = n.token,
@@ -43,9 +43,10 @@ UPDATE desks d SET
     WHEN d.last_check_at IS NULL OR n.started_at <= d.last_check_at THEN d.achieved_seconds
     ELSE (4 * coalesce(d.achieved_seconds, extract(epoch FROM n.started_at - d.last_check_at))
           + extract(epoch FROM n.started_at - d.last_check_at)) / 5 END,
-  status = CASE WHEN n.counts > 0 AND d.inconclusive + n.counts >= :pause
+  status = CASE WHEN f.id IS NOT NULL THEN d.status WHEN n.counts > 0 AND d.inconclusive + n.counts >= :pause
     THEN 'ERROR' ELSE coalesce(n.status, d.status) END,
-  status_reason = CASE WHEN n.counts > 0 AND d.inconclusive + n.counts >= :pause
+  status_reason = CASE WHEN f.id IS NOT NULL THEN d.status_reason
+    WHEN n.counts > 0 AND d.inconclusive + n.counts >= :pause
     THEN d.inconclusive + n.counts || ' checks in a row proved nothing: ' || n.reason ELSE n.reason END
 FROM unnest(CAST(:desk_id AS text[]), CAST(:token AS bigint[]), CAST(:started_at AS timestamptz[]),
             CAST(:seen_at AS timestamptz[]), CAST(:outcome AS text[]), CAST(:proven AS boolean[]),
@@ -55,6 +56,8 @@ FROM unnest(CAST(:desk_id AS text[]), CAST(:token AS bigint[]), CAST(:started_at
             CAST(:status AS text[]), CAST(:reason AS text[]), CAST(:own AS float8[]))
   AS n(desk_id, token, started_at, seen_at, outcome, proven, whole, refused, slots, counts, requests, releases_at,
        status, reason, own)
+LEFT JOIN drifts f ON f.desk_id = n.desk_id AND f.ends_at IS NULL AND n.slots = 0
+  AND NOT (n.proven AND f.reason <> 'unlinked')
 WHERE d.id = n.desk_id AND n.token > d.last_token AND n.seen_at >= :now
   - make_interval(secs => 2 * coalesce(greatest(d.wished_seconds, d.feasible_seconds), n.own))
 RETURNING d.id, d.wished_seconds, d.feasible_seconds, d.inconclusive, d.releases_at,

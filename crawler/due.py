@@ -191,6 +191,20 @@ def spend(system: str, desk_id: str, token: int, *, now: datetime) -> Call[bool]
     return Call(lua.SPEND, (_desks(system), _STOPPED), (now.timestamp(), desk_id, token), bool)
 
 
+def take(entry: Entry, holder: str, *, now: datetime, until: datetime) -> Call[bool]:
+    """Make one request of a desk's host without a claim, holding the host until then; False: not now."""
+    return Call(
+        lua.TAKE, (_STOPPED,), (now.timestamp(), entry.about, f"{until.timestamp():.6f}", holder), bool
+    )
+
+
+def put_back(host: str, holder: str, *, now: datetime, until: datetime) -> Call[None]:
+    """Give a host back that `take` held, to be left alone until then."""
+    return Call(
+        lua.PUT_BACK, (f"host:{host}",), (now.timestamp(), f"{until.timestamp():.6f}", holder), _nothing
+    )
+
+
 def finish(system: str, visits: Iterable[Finish], *, now: datetime) -> Call[list[bool]]:
     """End visits: each re-arms its desk and frees its host, only where they are still its own.
 

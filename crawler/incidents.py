@@ -15,6 +15,7 @@ from api.models.incident import IncidentReason
 from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import settings
+from crawler import drifts
 from crawler.schedule import captcha_expected
 
 _LOOK_BACK = timedelta(
@@ -66,14 +67,14 @@ class _Sign:
 
     @property
     def subject(self) -> str:
-        """Return what shares the desk's fate: a retired link is the desk's own, all else its host's."""
-        return self.desk.id if self.reason is IncidentReason.CLOSED else self.desk.host
+        """Return what shares the desk's fate: a page that was closed or moved is its own, all else its host's."""
+        return self.desk.id if self.reason.of_desk else self.desk.host
 
 
 def current(session: Session, now: datetime) -> list[Found]:
     """Return what is in trouble now: one per subject and reason, of desks that the files still have."""
     together: dict[tuple[str, IncidentReason], list[_Sign]] = defaultdict(list)
-    for sign in [*_outages(session), *_runs(session, now)]:
+    for sign in [*_outages(session), *_runs(session, now), *_drifts(session)]:
         together[sign.subject, sign.reason].append(sign)
     return [
         Found(subject, reason, min(sign.since for sign in signs), _desks(signs))
@@ -110,6 +111,12 @@ def _runs(session: Session, now: datetime) -> Iterable[_Sign]:
         enough = long if reason is IncidentReason.OVERLOADED else row.times >= _LAYOUT_CHANGED
         if enough and (desk := desks().get(row.desk_id)) and desk.schedulable:
             yield _Sign(desk, reason, row.since)
+
+
+def _drifts(session: Session) -> Iterable[_Sign]:
+    for each in drifts.current(session):
+        if desk := desks().get(each.desk_id):
+            yield _Sign(desk, IncidentReason(each.reason.value), each.starts_at)
 
 
 def _desks(signs: Iterable[_Sign]) -> tuple[Desk, ...]:

@@ -20,6 +20,8 @@ from configs.prefecture import desks
 from configs.settings import settings
 from crawler import processes
 from crawler.catalogue import system_of
+from crawler.discovery import daily
+from crawler.discovery.daily import Daily
 from crawler.identity import version
 from crawler.lease import Lease
 from crawler.processes import Process
@@ -53,6 +55,7 @@ class Keeper:
         self._heard: dict[str, datetime] = {}  # when a job last spoke, or was first seen
         self._asked: dict[str, datetime] = {}  # when a job was asked to end
         self._said: dict[str, str] = {}
+        self._daily = Daily()
 
     def run(self, stop: threading.Event) -> None:
         """Look each KEEPER_SECONDS until told to stop, or until newer code proved that it runs.
@@ -78,9 +81,10 @@ class Keeper:
         try:
             jobs = self._scrapyd.jobs()
             self._bury(jobs, told or ())
-            for system in sorted(wanted.keys() | jobs.running.keys()):
+            for system in sorted((wanted.keys() | jobs.running.keys()) - {daily.NAME}):
                 seen = self._seen(jobs.running.get(system, []), told, now)
                 self._match(system, seen, wanted.get(system, 0), code, now)
+            self._walk(len(jobs.running.get(daily.NAME, ())), told or (), wanted, now)
         except ScrapydAway as error:
             self._say("scrapyd", str(error))
             self._leave_word(now, "down", {}, wanted)
@@ -144,6 +148,14 @@ class Keeper:
             self._asked[job] = now
         for each in jobs:
             self._make_end(system, each.id, now)
+
+    def _walk(self, running: int, told: Sequence[Process], wanted: Mapping[str, int], now: datetime) -> None:
+        """Start the day's walk of the prefectures' sites once all booking systems are served; it ends by itself."""
+        serving = {each.system for each in told if each.state == "serving"}
+        missing = self._daily.missing(running, now) if serving >= wanted.keys() else 0
+        if missing and self._may_start(daily.NAME, now):
+            for _ in range(missing):
+                log.info("%s: started as job %s", daily.NAME, self._scrapyd.schedule(daily.NAME))
 
     def _make_end(self, system: str, job: str, now: datetime) -> None:
         """Kill what was asked to end long ago."""

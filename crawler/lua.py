@@ -136,6 +136,35 @@ return 1
 """
 )
 
+# KEYS stopped; ARGV now, what the hash says of a desk, until, holder. A request by somebody who has no claim and holds
+# the host meanwhile. Returns 1 where it may be made: nobody else is at the host, which neither rests nor is stopped.
+TAKE = (
+    _UNTIL
+    + _BUCKET
+    + """
+local now, desk = tonumber(ARGV[1]), about(ARGV[2])
+local host = 'host:' .. desk.host
+if redis.call('SISMEMBER', KEYS[1], desk.host) == 1 or until_of('rest:' .. desk.host) > now then return 0 end
+local holder = string.match(redis.call('GET', host) or '', ' (.+)$')
+if holder ~= ARGV[4] and until_of(host) > now then return 0 end
+local left, at = left_in(desk, now)
+if left + SLIP < 1 then return 0 end
+fill(desk, left - 1, at)
+keep(host, ARGV[3] .. ' ' .. ARGV[4], tonumber(ARGV[3]) - now)
+return 1
+"""
+)
+
+# KEYS host; ARGV now, until, holder. The end of that: the host is left alone for its usual while.
+PUT_BACK = (
+    _UNTIL
+    + """
+if string.match(redis.call('GET', KEYS[1]) or '', ' (.+)$') == ARGV[3] then
+  keep(KEYS[1], ARGV[2], tonumber(ARGV[2]) - tonumber(ARGV[1]))
+end
+"""
+)
+
 # KEYS due, desks, waits; ARGV now, then for each visit: desk, token, due again, host, between visits until, rest until,
 # requests paid and not made. Returns for each visit whether its token was still the desk's own.
 FINISH = (

@@ -1,6 +1,7 @@
 """What readers of HTML pages share: the text a person would see, and French dates in it."""
 
 import re
+import unicodedata
 from datetime import date
 
 from lxml import html
@@ -21,6 +22,12 @@ _PERIOD = re.compile(rf"{_WEEKDAY}{_DATE}\s*(?:au|à|-)\s*{_WEEKDAY}{_DATE}")
 def plain(text: str) -> str:
     """Collapse white space and make the typographic apostrophe a plain one, so that sentences compare."""
     return " ".join(text.replace("\u2019", "'").split())
+
+
+def folded(text: str) -> str:
+    """Return a text in lower case without accents, so that words compare however they are written."""
+    split = unicodedata.normalize("NFD", plain(text).lower())
+    return "".join(each for each in split if not unicodedata.combining(each))
 
 
 def visible(node: html.HtmlElement) -> str:

@@ -18,8 +18,9 @@ from api.models.base import session
 from api.models.incident import Incident, IncidentReason
 from api.models.user import Role, User
 from configs.clock import clock
+from configs.prefecture import desks
 from configs.settings import settings
-from crawler import incidents, reminders, unwatched, watchable
+from crawler import drifts, incidents, reminders, unwatched, watchable
 from crawler.incidents import Found
 from crawler.planner import AWAY
 
@@ -64,6 +65,7 @@ def look(now: datetime) -> int:
     with session() as rows:
         if not rows.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_LOCK))):
             return 0
+        drifts.settle(rows, desks(), now)
         found = incidents.current(rows, now)
         incidents.keep(rows, found, now)
         written = _tell(rows, found, now) + unwatched.over(rows, now)
@@ -96,7 +98,7 @@ def _for_operators(incident: Incident, now: datetime) -> bool:
 def _for_subscribers(incident: Incident, now: datetime) -> bool:
     if incident.reason is IncidentReason.MAINTENANCE:
         return now - incident.starts_at >= timedelta(seconds=settings().maintenance_told_seconds)
-    return incident.reason is IncidentReason.CLOSED
+    return incident.reason.of_desk
 
 
 def _operators(rows: Session, incident: Incident, found: Found) -> list[UUID]:

@@ -39,7 +39,10 @@ SELECT DISTINCT n.user_id, d.desk_id
 FROM notifications n, jsonb_array_elements_text(n.params -> 'desks') AS d(desk_id)
 WHERE n.user_id = ANY(:people) AND n.kind = 'desk_unwatched' AND n.params ->> 'incident' = :incident
 """)
-_STILL = sa.text("SELECT desk_id FROM outages WHERE desk_id = ANY(:desks) AND ends_at IS NULL")
+_STILL = sa.text("""
+SELECT desk_id FROM outages WHERE desk_id = ANY(:desks) AND ends_at IS NULL
+UNION SELECT desk_id FROM drifts WHERE desk_id = ANY(:desks) AND ends_at IS NULL
+""")
 
 
 def tell(rows: Session, incident: Incident, affected: Collection[Desk], now: datetime) -> list[UUID]:

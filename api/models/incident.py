@@ -7,10 +7,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.base import Base, choice
+from api.models.discovery import DriftReason
 
 
 class IncidentReason(StrEnum):
-    """Outcomes that somebody is told of."""
+    """What somebody is told of: outcomes, and below them the reasons of a drift (api/models/discovery.py)."""
 
     CAPTCHA = "captcha"
     BLOCKED = "blocked"
@@ -20,10 +21,20 @@ class IncidentReason(StrEnum):
     CLOSED = "closed"
     UNREACHABLE = "unreachable"
     UNREADABLE = "unreadable"
+    UNLINKED = "unlinked"
+    GONE = "gone"
+    HOME = "home"
+    RETITLED = "retitled"
+    SILENT = "silent"
+
+    @property
+    def of_desk(self) -> bool:
+        """Whether it is one page's own fate, which its host does not share: nobody can book there any more."""
+        return self is IncidentReason.CLOSED or self.value in set(DriftReason)
 
 
 class Incident(Base):
-    """One trouble of one subject: a host (`name:port`), because its desks share its fate, or a desk that was closed.
+    """One trouble of one subject: a host (`name:port`), because its desks share its fate, or a desk.
 
     `seen_at`: when it was true last. It ends there once it has not come back for a while: what flaps is one incident.
     `told_at`: operators were told; `over_at`: whoever had been told that a desk is unwatched was told that it is again.

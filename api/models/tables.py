@@ -4,6 +4,7 @@ from api.models.alert import Alert, AlertTarget
 from api.models.base import Base
 from api.models.check import Check
 from api.models.desk import DeskChange, DeskState, HostState, Outage
+from api.models.discovery import DeskLanding, DeskLink, DiscoveryRun, Drift
 from api.models.incident import Incident
 from api.models.notification import Match, MatchPart, MatchSlot, Notification, NotificationMatch
 from api.models.slot import Detection, DetectionSlot, SlotRow
@@ -12,4 +13,5 @@ from api.models.user import Contact, Grant, User
 RECORDS: tuple[type[Base], ...] = (
     User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Incident, DeskChange, Check,
     SlotRow, Detection, DetectionSlot, Match, MatchPart, MatchSlot, Notification, NotificationMatch,
+    DiscoveryRun, DeskLink, DeskLanding, Drift,
 )  # fmt: skip

@@ -5,6 +5,8 @@ Scrapy builds a spider inside its event loop, where a wrong argument would end i
 
 import argparse
 import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from scrapy.commands.crawl import Command as Crawl
 from scrapy.settings import Settings
@@ -15,7 +17,6 @@ from configs.logs import set_up_logs
 from configs.prefecture import UnknownPrefecture
 from configs.settings import SettingMissing, SettingsRefused, settings
 from configs.yamlfile import ConfigFileError
-from crawler.booking import BookingSpider
 from crawler.choice import WrongArgument
 from crawler.sites import AddressRefused
 
@@ -29,6 +30,15 @@ _SAID = (
 )
 # They begin every process with pages of what stands in crawler/settings.py.
 _LOUD = ("scrapy.addons", "scrapy.crawler", "scrapy.middleware", "scrapy.utils.log")
+
+
+@runtime_checkable
+class Chooses(Protocol):
+    """A spider of ours: a booking system's, or discovery."""
+
+    @classmethod
+    def chosen(cls, arguments: Mapping[str, Any]) -> Sequence[object]:
+        """Return what a person named, none where the spider serves; raises what `_SAID` names."""
 
 
 class Command(Crawl):
@@ -45,17 +55,17 @@ class Command(Crawl):
         if len(args) != 1:
             return  # Scrapy's own message
         try:
-            desks = self._spider(args[0]).chosen(opts.spargs)
-            if not desks:  # it serves the queue: without these it would end in a traceback, and exit code 0
+            chosen = self._spider(args[0]).chosen(opts.spargs)
+            if not chosen:  # it serves the queue: without these it would end in a traceback, and exit code 0
                 settings().require("redis_url")
                 database_url()
         except _SAID as error:
             raise SystemExit(f"scrapy crawl {args[0]}: {error}") from None
-        self.serving = not (desks or opts.loglevel or opts.logfile or opts.nolog)
+        self.serving = not (chosen or opts.loglevel or opts.logfile or opts.nolog)
         # "project" lets -s and -L on the command line win.
         if self.serving:
             self._known().set("LOG_INSTALL_ROOT_HANDLER", value=False, priority="project")
-        elif desks:
+        elif chosen:
             self._known().set("LOG_LEVEL", "WARNING", priority="project")
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
@@ -72,11 +82,9 @@ class Command(Crawl):
             raise RuntimeError("scrapy.cmdline gives every command its settings")
         return self.settings
 
-    def _spider(self, name: str) -> type[BookingSpider]:
+    def _spider(self, name: str) -> type[Chooses]:
         loader = get_spider_loader(self._known())
-        systems = {
-            each: spider for each in loader.list() if issubclass(spider := loader.load(each), BookingSpider)
-        }
-        if name not in systems:
-            raise WrongArgument(f"no booking system's spider; those that exist: {', '.join(sorted(systems))}")
-        return systems[name]
+        ours = {each: spider for each in loader.list() if issubclass(spider := loader.load(each), Chooses)}
+        if name not in ours:
+            raise WrongArgument(f"no spider of ours; those that exist: {', '.join(sorted(ours))}")
+        return ours[name]

@@ -38,6 +38,8 @@ def sandbox_variables(state: Path, ports: Ports, database_url: str, redis_url: s
         "HEARTBEAT_SECONDS": os.environ.get("HEARTBEAT_SECONDS", "60"),
         # A visit sees all counters of a stand-in for as far as its desk looks, so that hours are seen at once.
         "VISIT_REQUESTS": os.environ.get("VISIT_REQUESTS", "48"),
+        # Its own site is walked at the first start, and a stand-in needs no ten seconds between two pages.
+        "DISCOVERY_DELAY_SECONDS": os.environ.get("DISCOVERY_DELAY_SECONDS", "0.5"),
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -14,7 +14,7 @@ TELEGRAM: Final = "127.78.0.3"
 INBOX: Final = "127.0.0.1"
 # Nobody listens here: where a site that redirects to a foreign host sends its visitors.
 ELSEWHERE: Final = "127.77.9.9"
-_SYSTEMS: Final = ("prefenligne", "ants", "custom", "doctolib")
+_SYSTEMS: Final = ("prefenligne", "ants", "custom", "doctolib", "sites")
 
 
 def department_host(code: str) -> str:

@@ -11,6 +11,8 @@ from flask.testing import FlaskClient
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.desk import DeskState
+from api.models.discovery import Drift, DriftReason
+from configs.clock import clock
 from configs.outcome import Outcome
 from configs.plan import PlanName
 from configs.prefecture import Procedure
@@ -138,3 +140,18 @@ def test_a_kept_alert_begins_to_wait_only_where_slots_are_seen(
 def test_accepting_to_wait_is_said_by_true(client: FlaskClient, person: People, value: object) -> None:
     status, said = wish(client, person(), HIDDEN | {"acceptWaiting": value})
     assert (status, said["errors"][0]["path"]) == (422, "acceptWaiting")
+
+
+def test_a_page_that_seems_to_have_moved_is_out_of_sale_until_it_is_found(
+    client: FlaskClient, person: People
+) -> None:
+    someone = person(plan=PlanName.URGENCE_TOTAL)
+    with session() as s:
+        s.add(
+            Drift(desk_id=BOBIGNY, reason=DriftReason.UNLINKED, detail="no longer linked", starts_at=clock())
+        )
+    status, said = wish(client, someone, {"deskIds": [BOBIGNY]})
+    assert (status, "the prefecture seems to have moved the page for" in str(said)) == (422, True)
+    with session() as s:
+        s.execute(sa.update(Drift).values(ends_at=clock()))
+    assert wish(client, someone, {"deskIds": [BOBIGNY]})[0] == 201

@@ -76,10 +76,14 @@ def test_running_a_serving_spider_sets_up_its_log_first(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("citopia",), "scrapy crawl citopia: no booking system's spider; those that exist: .*prefenligne"),
+        (("citopia",), "scrapy crawl citopia: no spider of ours; those that exist: .*discovery.*prefenligne"),
         (("prefenligne", "-a", "prefecture=x"), "scrapy crawl prefenligne: no prefecture 'x'"),
         (("prefenligne", "-a", "procedure=VISA"), "no desk to check with procedure=VISA"),
         (("prefenligne", "-a", "desk=naturalisation-torcy"), "is not on this machine"),
+        (("discovery",), "scrapy crawl discovery: .* is not on this machine"),
+        (("discovery", "-a", "prefecture=melun_77"), "is not on this machine"),
+        (("discovery", "-a", "prefecture=x"), "no prefecture 'x'"),
+        (("discovery", "-a", "desk=x"), "no argument 'desk'; discovery takes prefecture="),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_starts(arguments: tuple[str, ...], said: str) -> None:
@@ -107,3 +111,9 @@ def test_a_spider_that_cannot_serve_says_what_it_lacks_and_does_not_start(
 
 def test_the_number_of_spiders_is_scrapys_own_business() -> None:
     assert not prepared().serving
+
+
+def test_a_walk_of_all_sites_says_which_servers_it_needs(settings_env: Callable[..., None]) -> None:
+    settings_env(PREFECTURES_DIR="deploy/sandbox/prefectures", ANTS_TOKEN="any")
+    with pytest.raises(SystemExit, match="scrapy crawl discovery: REDIS_URL is not set"):
+        prepared("discovery")

@@ -1,0 +1,90 @@
+"""What discovery knows from one day to the next: its runs, where a desk's page was linked, what a desk drifted to."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.models.base import Base, choice
+
+
+class DriftReason(StrEnum):
+    """Why a desk's page is no longer believed to be where people book."""
+
+    UNLINKED = "unlinked"  # the prefecture's own site has stopped to link it
+    GONE = "gone"  # its address answers 404, 410, or 403 alone on its host
+    HOME = "home"  # it leads to the home page
+    RETITLED = (
+        "retitled"  # it, or the page that links it, has another title, and no check has understood it since
+    )
+    SILENT = "silent"  # no check has proven anything for DRIFT_SILENT_SECONDS
+
+
+class DiscoveryRun(Base):
+    """One walk of the prefectures' sites, by however many processes. At most one is open: whoever dies is followed.
+
+    `cut`: the time was up before everything was walked. `pages`: asked of the prefectures' own sites.
+    """
+
+    __tablename__ = "discovery_runs"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    cut: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    pages: Mapped[int] = mapped_column(default=0, server_default="0")
+
+    __table_args__ = (
+        sa.CheckConstraint("ended_at >= started_at", name="order"),
+        sa.Index(
+            "uq_discovery_runs_open",
+            sa.text("(true)"),
+            unique=True,
+            postgresql_where=sa.text("ended_at IS NULL"),
+        ),
+        sa.Index("ix_discovery_runs_started_at", "started_at"),
+    )
+
+
+class DeskLink(Base):
+    """A page of a prefecture's own site that linked a desk when it was last read, and its title then."""
+
+    __tablename__ = "desk_links"
+
+    desk_id: Mapped[str] = mapped_column(primary_key=True)
+    page_url: Mapped[str] = mapped_column(primary_key=True)
+    page_title: Mapped[str]
+    first_seen_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+
+
+class DeskLanding(Base):
+    """A desk's own page as discovery last asked for it: at most once a day, and only where checks do not tell."""
+
+    __tablename__ = "desk_landings"
+
+    desk_id: Mapped[str] = mapped_column(primary_key=True)
+    asked_at: Mapped[datetime]
+    title: Mapped[str | None]
+
+
+class Drift(Base):
+    """A desk that is out of sale because its page seems to have moved, until it is found or proven again.
+
+    `detail` is the evidence, in English, for operators. A desk has one open drift at most.
+    """
+
+    __tablename__ = "drifts"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    desk_id: Mapped[str]
+    reason: Mapped[DriftReason] = mapped_column(choice(DriftReason, "reason"))
+    detail: Mapped[str]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        sa.CheckConstraint("ends_at >= starts_at", name="order"),
+        sa.Index("uq_drifts_open", "desk_id", unique=True, postgresql_where=sa.text("ends_at IS NULL")),
+    )

@@ -1,0 +1,70 @@
+"""The end of a walk: its verdict is written, once, by whichever of its processes comes first."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from api.models.base import session
+from configs.hosts import host_of
+from configs.prefecture import Prefecture, desks, prefectures
+from configs.settings import settings
+from crawler import drifts
+from crawler.discovery import memory, report, runs
+from crawler.discovery.facts import Fact, landings
+from crawler.discovery.report import Report
+from crawler.discovery.runs import Run
+from crawler.discovery.verdict import Known, Verdict, addresses, back, verdict
+from crawler.sites import on_wire
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What a process knows as the walk ends. `cut_hosts` were not walked to their end; `pages` were asked for."""
+
+    run: Run
+    facts: list[Fact]
+    cut_hosts: Collection[str]
+    pages: int
+
+
+def finish(ending: Ending, now: datetime) -> Path | None:
+    """Write drifts, memory and report in one transaction with the walk's end; return the report's folder.
+
+    None: another process has.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the database is away; nothing is written, and the walk goes on.
+        OSError: the report cannot be written; the same.
+    """
+    places = list(prefectures().values())
+    with session() as rows:
+        if not runs.held(rows, ending.run):
+            return None
+        outcome = verdict(ending.facts, places, _known(rows, ending, places, now), now)
+        again = back({each.desk_id: each.reason for each in drifts.current(rows)}, outcome)
+        drifts.end(rows, again, now)
+        new = drifts.begin(rows, ((desk, sign.reason, sign.detail) for desk, sign in outcome.drifted), now)
+        _remember(rows, ending, outcome, now)
+        runs.end(rows, ending.run, now, cut=outcome.cut, pages=ending.pages)
+        made = Report(outcome, ending.run.started_at, now, tuple(new), tuple(again))
+        return report.write(made, settings().state_dir)
+
+
+def site_host(place: Prefecture) -> str:
+    """Return the `name:port` that a prefecture's own site is asked at."""
+    return host_of(on_wire(place.site, settings().sandbox_hosts))
+
+
+def _known(rows: Session, ending: Ending, places: Collection[Prefecture], now: datetime) -> Known:
+    every = desks().values()
+    watched = [desk for desk in every if desk.schedulable]
+    cut = frozenset(place.id for place in places if site_host(place) in ending.cut_hosts)
+    return Known(addresses(every), memory.before(rows), memory.lives(rows, watched, now), cut)
+
+
+def _remember(rows: Session, ending: Ending, outcome: Verdict, now: datetime) -> None:
+    memory.remember_links(rows, outcome.linked, now)
+    memory.remember_titles(rows, landings(ending.facts).values())

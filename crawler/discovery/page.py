@@ -1,0 +1,86 @@
+"""One page of a prefecture's site: what it shows, and where the walk goes on from there. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import urljoin
+
+from configs.prefecture import Prefecture
+from crawler.discovery.facts import PageSeen, Seen
+from crawler.discovery.links import Link, at_home, links, promise, worth_walking
+from crawler.discovery.recognise import Booking, Listed, booking
+from crawler.markup import title
+from crawler.reading import Page
+from crawler.walls import wall
+
+_GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_LONGEST = 300  # characters of a title that are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """A page to ask next; the higher its promise, the sooner. `home` is how the site writes its own address there."""
+
+    url: str
+    promise: int
+    home: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What came of one page."""
+
+    seen: PageSeen
+    onward: tuple[Onward, ...] = ()
+
+
+def step(page: Page, place: Prefecture, home: str, listed: Listed) -> Step:
+    """Say what a page of a prefecture's site shows; `home` is how the site writes its own address."""
+    if page.status in _REDIRECTS and (location := page.headers.get("location")):
+        return _moved(page, place, home, location, listed)
+    if page.status in _GONE:
+        return Step(PageSeen(place.id, page.url, Seen.GONE, f"HTTP {page.status}"))
+    if doubt := _doubt(page):
+        return Step(PageSeen(place.id, page.url, Seen.DOUBT, doubt))
+    bookings, onward = _sorted(links(page), home, listed)
+    seen = PageSeen(place.id, page.url, Seen.READ, "", title(page.root)[:_LONGEST], tuple(bookings))
+    return Step(seen, tuple(onward))
+
+
+def _doubt(page: Page) -> str:
+    """Return why a page proves nothing, empty where it does."""
+    if page.status != HTTPStatus.OK:
+        return f"HTTP {page.status}"
+    if "html" not in page.headers.get("content-type", "text/html").lower():
+        return "no HTML"
+    found = wall(page)
+    return f"{found.outcome}: {found.reason}" if found else ""
+
+
+def _moved(page: Page, place: Prefecture, home: str, location: str, listed: Listed) -> Step:
+    """Follow a redirect within the site. One from the home page to another way of writing it is the site's own."""
+    try:
+        target = urljoin(page.url, location.strip()).partition("#")[0]
+        here = at_home(target, home)
+    except ValueError:
+        return Step(PageSeen(place.id, page.url, Seen.DOUBT, f"leads to no address: {location[:100]!r}"))
+    seen = PageSeen(place.id, page.url, Seen.MOVED, f"leads to {target}")
+    if here is None:
+        found = booking(Link(target, ""), home, listed)
+        known = PageSeen(place.id, page.url, Seen.MOVED, seen.detail, "", (found,)) if found else seen
+        return Step(known)
+    if here == page.url != target:  # http to https, or with `www.`: so the site writes its address
+        return Step(seen, (Onward(target, promise(Link(target, "")), target),))
+    return Step(seen, (Onward(here, promise(Link(here, "")), home),) if worth_walking(here) else ())
+
+
+def _sorted(found: Iterable[Link], home: str, listed: Listed) -> tuple[list[Booking], list[Onward]]:
+    bookings, onward = [], []
+    for link in found:
+        here = at_home(link.url, home)
+        if known := booking(link, home, listed):
+            bookings.append(known)
+        elif here and worth_walking(here):
+            onward.append(Onward(here, promise(link), home))
+    return bookings, onward

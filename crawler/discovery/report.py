@@ -1,0 +1,159 @@
+"""A walk's report: text for people, JSON for programs, and YAML blocks to review. Nothing of it is read by itself."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from configs.prefecture import prefecture
+from crawler.blocks import Draft, block
+from crawler.discovery.verdict import Found, Verdict
+from crawler.recognition import Sign, by_address
+
+_HEAD = (
+    "# Found by discovery on {day}; nobody has opened these pages. Review, complete, copy under `desks:`.\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a walk came to. `new`: desks that were taken out of sale now; `back`: those that are linked again."""
+
+    outcome: Verdict
+    started_at: datetime
+    ended_at: datetime
+    new: tuple[str, ...] = ()
+    back: tuple[str, ...] = ()
+
+
+def write(report: Report, state: Path, of: str = "") -> Path:
+    """Write a report to `discovery/<date>/` below the state folder and return that; a later one of the day replaces.
+
+    `of` names the sites where these are not all: their report has a folder of its own.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    folder = state / "discovery" / f"{report.started_at:%Y-%m-%d}" / of
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.txt").write_text(text(report), "utf-8")
+    (folder / "report.json").write_text(
+        json.dumps(told(report), ensure_ascii=False, indent=1) + "\n", "utf-8"
+    )
+    for stale in folder.glob("*.yaml"):
+        stale.unlink()
+    for name, blocks in yaml_blocks(report).items():
+        (folder / f"{name}.yaml").write_text(blocks, "utf-8")
+    return folder
+
+
+def text(report: Report) -> str:
+    """Return it for a person, what asks for action first."""
+    outcome = report.outcome
+    new = [f"{desk}: {sign.reason}: {sign.detail}" for desk, sign in outcome.drifted if desk in report.new]
+    still = [
+        f"{desk}: {sign.reason}: {sign.detail}" for desk, sign in outcome.drifted if desk not in report.new
+    ]
+    parts = (
+        (
+            "Booking pages that no file has (to review: the YAML files beside this report)",
+            map(_found, outcome.found),
+        ),
+        ("Desks whose page seems to have moved: out of sale now", new),
+        ("Desks whose page still seems to have moved", still),
+        ("Desks that are linked again", report.back),
+        ("Desks that the files call stale or retired, and that are linked", outcome.former),
+        ("Pages that prove nothing", _doubts(outcome)),
+        ("Sites not walked to their end", (each.prefecture_id for each in outcome.walked if each.cut)),
+    )
+    head = f"Discovery of {report.started_at:%Y-%m-%d %H:%M} UTC, ended {report.ended_at:%H:%M}: {_summary(outcome)}\n"
+    return head + "".join(_part(title, list(lines)) for title, lines in parts)
+
+
+def told(report: Report) -> dict[str, Any]:
+    """Return it as JSON has it."""
+    outcome = report.outcome
+    return {
+        "startedAt": report.started_at.isoformat(),
+        "endedAt": report.ended_at.isoformat(),
+        "sites": [
+            {"prefectureId": each.prefecture_id, "pages": dict(each.counts), "cut": each.cut}
+            for each in outcome.walked
+        ],
+        "found": [
+            {
+                "prefectureId": each.prefecture_id,
+                "url": each.url,
+                "text": each.text,
+                "platform": each.platform,
+                "pages": list(each.pages),
+            }
+            for each in outcome.found
+        ],
+        "drifted": [
+            {"deskId": desk, "reason": sign.reason, "detail": sign.detail, "new": desk in report.new}
+            for desk, sign in outcome.drifted
+        ],
+        "back": list(report.back),
+        "linked": {
+            desk: sorted(page.url for page in pages) for desk, pages in sorted(outcome.linked.items())
+        },
+        "former": list(outcome.former),
+        "doubts": [
+            {"prefectureId": each.prefecture_id, "url": url, "detail": detail}
+            for each in outcome.walked
+            for url, detail in each.doubts
+        ],
+    }
+
+
+def yaml_blocks(report: Report) -> dict[str, str]:
+    """Return the text of a file to review for each prefecture where something new was found."""
+    blocks: dict[str, list[str]] = defaultdict(list)
+    taken = {id_: {each.slug for each in prefecture(id_).desks} for id_ in _places(report.outcome.found)}
+    for each in report.outcome.found:
+        blocks[each.prefecture_id].append(_block(each, report.started_at, taken[each.prefecture_id]))
+    day = f"{report.started_at:%Y-%m-%d}"
+    return {name: _HEAD.format(day=day) + "".join(those) for name, those in blocks.items()}
+
+
+def _places(found: Iterable[Found]) -> set[str]:
+    return {each.prefecture_id for each in found}
+
+
+def _block(found: Found, day: datetime, taken: set[str]) -> str:
+    """Return a page's entry, whose slug is taken from now on."""
+    sign = by_address(found.url)
+    if sign is None:
+        return f"  # No platform of ours knows this address: {found.url} ({found.text!r}, linked by {found.pages[0]})\n"
+    source = f"linked by {found.pages[0]} as {found.text!r}"
+    draft = Draft(sign.url or found.url, sign.platform, found.text, source, day.date(), sign.parameters)
+    made = block(draft, taken)
+    taken.add(draft.slug(taken))
+    return _noted(sign) + made
+
+
+def _noted(sign: Sign) -> str:
+    return "" if sign.complete else f"  # {sign.platform} needs parameters that the address does not tell.\n"
+
+
+def _found(each: Found) -> str:
+    platform = each.platform or "platform unknown"
+    return f"{each.prefecture_id}: {each.url} ({platform}) {each.text!r}, linked by {each.pages[0]}"
+
+
+def _doubts(outcome: Verdict) -> Iterator[str]:
+    return (f"{url}: {detail}" for each in outcome.walked for url, detail in each.doubts)
+
+
+def _summary(outcome: Verdict) -> str:
+    pages = sum(sum(each.counts.values()) for each in outcome.walked)
+    walked = sum(bool(each.counts) for each in outcome.walked)
+    return f"{pages} pages of {walked} sites, {len(outcome.found)} new, {len(outcome.drifted)} moved"
+
+
+def _part(title: str, lines: list[str]) -> str:
+    return "" if not lines else f"\n{title}\n" + "".join(f"  {line}\n" for line in lines)

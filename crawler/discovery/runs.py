@@ -1,0 +1,58 @@
+"""The walks' rows: one is open at most, whoever comes joins it, and what ended within a day is not repeated."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from api.models.discovery import DiscoveryRun
+from configs.settings import settings
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An open walk. `key` is what all of its keys in Redis begin with, so that no walk meets another's."""
+
+    id: int
+    started_at: datetime
+
+    @property
+    def key(self) -> str:
+        """Return its name in Redis."""
+        return f"discovery:{self.id}"
+
+    def over(self, now: datetime) -> bool:
+        """Whether its time is up."""
+        return now - self.started_at >= timedelta(seconds=settings().discovery_seconds)
+
+
+def join(rows: Session, now: datetime) -> Run:
+    """Return the open walk, a new one where there is none. One whose time is up is returned too: it needs its end."""
+    rows.execute(insert(DiscoveryRun).values(started_at=now).on_conflict_do_nothing())
+    found = rows.execute(_open()).one()
+    return Run(found.id, found.started_at)
+
+
+def held(rows: Session, run: Run) -> bool:
+    """Take an open walk for this transaction, so that one process ends it; False: it has ended."""
+    return rows.execute(_open().where(DiscoveryRun.id == run.id).with_for_update()).first() is not None
+
+
+def end(rows: Session, run: Run, now: datetime, *, cut: bool, pages: int) -> None:
+    """End a walk that is held."""
+    values = {"ended_at": max(now, run.started_at), "cut": cut, "pages": pages}
+    rows.execute(sa.update(DiscoveryRun).where(DiscoveryRun.id == run.id).values(values))
+
+
+def due(rows: Session, now: datetime) -> bool:
+    """Tell whether a walk is to go on, or a new one to begin: the last began DISCOVERY_EVERY_SECONDS ago."""
+    if rows.execute(_open()).first():
+        return True
+    last = rows.scalar(sa.select(sa.func.max(DiscoveryRun.started_at)))
+    return last is None or now - last >= timedelta(seconds=settings().discovery_every_seconds)
+
+
+def _open() -> sa.Select[int, datetime]:
+    return sa.select(DiscoveryRun.id, DiscoveryRun.started_at).where(DiscoveryRun.ended_at.is_(None))

@@ -1,0 +1,168 @@
+"""Walks the prefectures' own sites once a day, for booking pages nobody listed and for pages that have moved."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from scrapy import Request, Spider
+from scrapy.crawler import Crawler
+from scrapy.exceptions import CloseSpider, IgnoreRequest
+from scrapy.http import Response
+from twisted.python.failure import Failure
+
+from configs.clock import clock
+from configs.prefecture import Prefecture, desks, prefecture
+from configs.settings import settings
+from crawler.catalogue import check_catalogue
+from crawler.choice import WrongArgument
+from crawler.discovery import crawl
+from crawler.discovery.facts import Facts, Memory, PageSeen, Seen
+from crawler.discovery.page import Onward, step
+from crawler.discovery.recognise import Listed
+from crawler.discovery.sites import walkable
+from crawler.failures import KNOWN, no_page
+from crawler.recognition import page_of
+from crawler.sites import on_wire, refuse_far
+from crawler.unpacking import unpack
+
+if TYPE_CHECKING:
+    from crawler.discovery.team import Team
+
+
+class Tick:
+    """An item that says nothing: after it the engine looks at its queue again, which it does each 5 s by itself."""
+
+
+class DiscoverySpider(Spider):
+    """One process of a walk of all sites; with a prefecture, a walk of its site that needs no server."""
+
+    name = "discovery"
+
+    def __init__(self, name: str | None = None, **arguments: Any) -> None:
+        """Take the arguments as text; raises what `chosen` raises."""
+        super().__init__(name)
+        chosen = self.chosen(arguments)
+        self.once = bool(chosen)
+        self.places = {place.id: place for place in chosen or walkable()}
+        self.job = str(arguments.get("_job", ""))  # scrapyd's id
+        self.facts: Facts = Memory()
+        self.team: Team | None = None
+        self._parent = settings().scrapyd_pid or os.getppid()
+        self._listed: dict[str, Listed] = {}
+
+    @classmethod
+    def chosen(cls, arguments: Mapping[str, Any]) -> list[Prefecture]:
+        """Return the prefecture to walk at the terminal, none where all are walked. Nothing is asked yet.
+
+        Raises:
+            configs.yamlfile.ConfigFileError: desk files are wrong.
+            crawler.choice.WrongArgument, configs.prefecture.UnknownPrefecture: a name does not exist.
+            crawler.sites.AddressRefused: no site may be asked here.
+        """
+        check_catalogue()
+        if unknown := sorted(each for each in arguments if each != "prefecture" and not each.startswith("_")):
+            raise WrongArgument(f"no argument {unknown[0]!r}; discovery takes prefecture=")
+        if "prefecture" not in arguments:
+            walkable()
+            return []
+        place = prefecture(str(arguments["prefecture"]).strip())
+        refuse_far(on_wire(place.site, settings().sandbox_hosts), settings())
+        return [place]
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
+        """Build it, and join or begin a walk where it is one of several processes."""
+        spider = super().from_crawler(crawler, *args, **kwargs)
+        values = crawl.gentle()
+        if spider.once:
+            values |= crawl.alone()
+        else:
+            from crawler.discovery.team import Team  # noqa: PLC0415 -- a walk at the terminal needs no server's library
+
+            spider.team = Team.join(spider, clock(), only_due=bool(spider.job))
+            if spider.team is None:
+                spider.places = {}  # a keeper asked for what another process had just ended
+            else:
+                spider.facts = spider.team.facts
+                values |= crawl.shared(spider.team.run.key)
+        crawler.settings.setdict(values, priority="cmdline")
+        return spider
+
+    async def start(self) -> AsyncIterator[Request | Tick]:
+        """Yield the first page of each site and those that linked a desk before; then look after the walk."""
+        for request in self._seeds():
+            yield request
+        if self.team:
+            while not self.team.over(clock()):
+                if os.getppid() != self._parent:
+                    raise CloseSpider("its parent process died")
+                await asyncio.sleep(settings().discovery_look_seconds)
+                yield Tick()
+            await self.team.end(self.crawler.engine.download_async, self.settings.getint("DOWNLOAD_MAXSIZE"))
+            raise CloseSpider("finished")
+
+    def page(self, response: Response) -> None:
+        """Keep what a page shows and ask for those that it leads to; only then is it done."""
+        request = cast("Request", response.request)  # Scrapy's engine puts it there
+        meta = request.meta
+        place, url = self.places[meta["prefecture_id"]], meta["address"]
+        headers = {
+            name.decode("latin-1").lower(): b", ".join(values).decode("latin-1")
+            for name, values in response.headers.items()
+        }
+        try:
+            largest = self.settings.getint("DOWNLOAD_MAXSIZE")
+            body = unpack(response.body, [headers.get("content-encoding", "")], largest)
+        except KNOWN as error:
+            self._doubt(request, str(error))
+            return
+        came = step(page_of(url, body, response.status, headers), place, meta["home"], self._listed_at(place))
+        self.facts.add(came.seen)
+        if meta["steps"] < settings().discovery_depth:
+            for onward in came.onward:
+                self.crawler.engine.crawl(self._request(place, onward, meta["steps"] + 1))
+        self._done(request)
+
+    def trouble(self, failure: Failure) -> None:
+        """Note a page that did not come: it proves nothing."""
+        request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
+        error = failure.value
+        if isinstance(error, IgnoreRequest):
+            why = "robots.txt forbids it"
+        else:
+            why = no_page(error, request.url).reason if isinstance(error, KNOWN) else repr(error)
+        self._doubt(request, why)
+
+    def closed(self, reason: str) -> None:
+        """Tell the person at the terminal."""
+        if self.once:
+            from crawler.discovery.terminal import tell  # noqa: PLC0415 -- only there
+
+            tell(list(self.places.values()), self.facts.all(), reason)
+
+    def _seeds(self) -> Iterator[Request]:
+        remembered = self.team.remembered() if self.team else {}
+        for place in self.places.values():
+            yield self._request(place, Onward(place.site, 200, place.site), 0)
+            for url in sorted(remembered.get(place.id, ())):
+                yield self._request(place, Onward(url, 150, place.site), 0)
+
+    def _request(self, place: Prefecture, onward: Onward, steps: int) -> Request:
+        """Return a page's request, to its stand-in where the site has one."""
+        meta = {"prefecture_id": place.id, "address": onward.url, "home": onward.home, "steps": steps}
+        url = on_wire(onward.url, settings().sandbox_hosts)
+        return Request(url, self.page, errback=self.trouble, meta=meta, priority=onward.promise - 10 * steps)
+
+    def _listed_at(self, place: Prefecture) -> Listed:
+        if place.id not in self._listed:
+            self._listed[place.id] = Listed.of(place.desks, desks().values())
+        return self._listed[place.id]
+
+    def _doubt(self, request: Request, why: str) -> None:
+        self.facts.add(PageSeen(request.meta["prefecture_id"], request.meta["address"], Seen.DOUBT, why))
+        self._done(request)
+
+    def _done(self, request: Request) -> None:
+        if self.team:
+            self.team.queue.done(request)

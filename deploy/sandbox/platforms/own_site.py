@@ -1,0 +1,151 @@
+"""A prefecture's own site, which discovery walks: pages that link to where people book, and traps.
+
+It is no booking software: its one form stands for the page "Prendre rendez-vous". Modes change what that page links.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from deploy.sandbox.addresses import department_host, platform_host
+from deploy.sandbox.modes import MODE
+from deploy.sandbox.platform import Platform
+from deploy.sandbox.sites.pages import html, redirect
+from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.templating import render
+
+if TYPE_CHECKING:
+    from deploy.sandbox.sites.site import Site
+
+BOOKING: Final = "/Demarches/Etrangers/Prendre-rendez-vous"
+_SECTIONS: Final = (
+    ("Demarches", "Démarches"),
+    ("Demarches/Etrangers", "Étrangers en France"),
+    ("Demarches/Permis-de-conduire", "Permis de conduire"),
+    ("Actualites", "Actualités"),
+    ("Publications", "Publications"),
+)
+_HUGE: Final = 4_000_000  # bytes; twice what a crawler of ours reads
+_ROBOTS: Final = "User-agent: *\nDisallow: /Interdit/\n"
+
+
+class OwnSite:
+    """The pages of the site."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add them; what is none is missing."""
+        app.router.add_get("/", self._home)
+        app.router.add_get("/robots.txt", self._robots)
+        app.router.add_get(BOOKING, self._booking)
+        app.router.add_get("/Demarches/Vers-{there}", self._loop)
+        app.router.add_get("/Actualites/page-{number:\\d+}", self._list)
+        app.router.add_get("/Publications/Registre", self._huge)
+        app.router.add_get("/Agenda/{year:\\d+}/{month:\\d+}", self._agenda)
+        app.router.add_get("/{section:.+}", self._section)
+
+    async def _home(self, _request: web.Request) -> web.StreamResponse:
+        return self._page("home", title="Accueil", sections=_SECTIONS)
+
+    async def _robots(self, _request: web.Request) -> web.StreamResponse:
+        return web.Response(text=_ROBOTS, headers=self.site.headers())
+
+    async def _booking(self, request: web.Request) -> web.StreamResponse:
+        """Show where people book: known pages, one that nobody listed, one at a search for the whole country."""
+        mode, port = request[MODE].name, request.url.port
+        if mode == "booking_home":
+            return redirect(self.site, "/")
+        if mode == "booking_gone":
+            return self._missing()
+        form = f"http://{department_host('77')}:{port}/booking/create/48803"
+        return self._page(
+            "booking",
+            title="Titres et visas" if mode == "retitled" else "Prendre rendez-vous",
+            listed=[] if mode == "unlinked" else [(form, "Naturalisation : prendre rendez-vous")],
+            unlisted=f"http://{platform_host('prefenligne', 1)}:{port}/rdvpref/reservation/demarche/991077/",
+            town=f"http://{platform_host('custom', 1)}:{port}/rdv/992077",
+        )
+
+    async def _loop(self, request: web.Request) -> web.StreamResponse:
+        """Send to and fro for ever."""
+        there = request.match_info["there"]
+        return redirect(self.site, f"/Demarches/Vers-{'la' if there == 'ici' else 'ici'}")
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        """Lead on for ever."""
+        number = int(request.match_info["number"])
+        onward = [(f"Actualites/page-{number + ahead}", f"Page {number + ahead}") for ahead in (1, 2, 3)]
+        return self._page("section", title=f"Actualités, page {number}", sections=onward)
+
+    async def _agenda(self, request: web.Request) -> web.StreamResponse:
+        year, month = int(request.match_info["year"]), int(request.match_info["month"])
+        after = f"Agenda/{year + month // 12}/{month % 12 + 1}"
+        return self._page("section", title="Agenda", sections=[(after, "Mois suivant")])
+
+    async def _huge(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(
+            headers={**self.site.headers(), "Content-Type": "text/html; charset=utf-8"}
+        )
+        await answer.prepare(request)
+        for _ in range(_HUGE // 10_000):
+            await answer.write(b"<p>arrete</p>" * 770)
+            await asyncio.sleep(0)
+        return answer
+
+    async def _section(self, request: web.Request) -> web.StreamResponse:
+        path = request.match_info["section"].strip("/")
+        known = dict(_SECTIONS)
+        if path == "Interdit/Guichet":
+            return self._page("section", title="Interdit", sections=[])
+        if path not in known:
+            return self._missing()
+        below = [each for each in _SECTIONS if each[0].startswith(f"{path}/")]
+        return self._page(path.replace("/", "_").lower(), title=known[path], sections=below)
+
+    def _page(self, name: str, **values: object) -> web.Response:
+        there = {"demarches_etrangers", "actualites", "publications", "booking", "home"}
+        template = name if name in there else "section"
+        page = render(f"own_site/{template}.html", site=self.site.about, prefix="", booking=BOOKING, **values)
+        return html(self.site, page)
+
+    def _missing(self) -> web.Response:
+        return html(self.site, render("missing.html", site=self.site.about, prefix=""), status=404)
+
+
+def _add_routes(app: web.Application, site: Site) -> None:
+    OwnSite(site).add_routes(app)
+
+
+def _form_asked(request: web.Request) -> int | None:
+    return 995077 if request.path == BOOKING else None
+
+
+PLATFORM: Final = Platform(
+    sites=(
+        StandIn(
+            "own_site",
+            "Préfecture de Seine-et-Marne",
+            "en Seine-et-Marne",
+            "Melun",
+            platform_host("sites", 1),
+            (Form(995077, "Prendre rendez-vous", (Planning(9950771, "Accueil"),)),),
+            played=False,  # nobody books here
+        ),
+    ),
+    add_routes=_add_routes,
+    page=lambda _form: BOOKING,
+    form_asked=_form_asked,
+    headers={"Server": "Apache"},
+    modes={"unlinked": {}, "retitled": {}, "booking_home": {}, "booking_gone": {}},
+    mode_names={
+        "unlinked": "Lien retiré",
+        "retitled": "Autre titre",
+        "booking_home": "Renvoie à l'accueil",
+        "booking_gone": "Page supprimée",
+    },
+)

@@ -1,0 +1,113 @@
+"""What comes of one page of a prefecture's site."""
+
+from typing import Any
+
+import pytest
+
+from configs.prefecture import Prefecture
+from crawler.discovery.facts import PageSeen, Seen, packed, unpacked
+from crawler.discovery.page import Step, step
+from crawler.discovery.recognise import Listed, key
+from crawler.recognition import page_of
+from tests.crawler.held import make_desk
+
+HOME = "https://www.essonne.gouv.fr"
+OURS = make_desk(f"{HOME}/booking/create/23014")
+PLACE = Prefecture(
+    id="evry-courcouronnes_91", name="Essonne", department="91", region="Île-de-France", chef_lieu="Évry",
+    site=HOME, time_zone="Europe/Paris", tier=1, desks=(OURS,),
+)  # fmt: skip
+HTML = {"content-type": "text/html; charset=utf-8"}
+
+
+def come(
+    body: str, status: int = 200, headers: dict[str, str] = HTML, url: str = f"{HOME}/a", **listed: Any
+) -> Step:
+    known = Listed.of(PLACE.desks, [OURS, *listed.get("more", ())])
+    return step(page_of(url, body.encode(), status, headers), PLACE, HOME, known)
+
+
+def test_a_page_tells_its_title_its_bookings_and_where_to_go_on() -> None:
+    body = f"""<title>Rendez-vous</title><a href="/booking/create/23014/0">Naturalisation</a>
+      <a href="https://www.rdv-prefecture.interieur.gouv.fr/rdvpref/reservation/demarche/1/cgu/">Titre</a>
+      <a href="https://autre.example/x">Prendre rendez-vous</a><a href="https://autre.example/y">Météo</a>
+      <a href="/Prendre-rendez-vous">Prendre rendez-vous</a><a href="{HOME}/plan.pdf">Plan</a>"""
+    came = come(body)
+    assert (came.seen.seen, came.seen.title) == (Seen.READ, "Rendez-vous")
+    assert [(each.platform, each.desk_id, each.text) for each in came.seen.bookings] == [
+        ("ezbooking", OURS.id, "Naturalisation"),
+        ("rdvpref", None, "Titre"),
+        (None, None, "Prendre rendez-vous"),
+    ]
+    assert [each.url for each in came.onward] == [f"{HOME}/Prendre-rendez-vous"]
+
+
+def test_a_host_where_some_desk_books_is_noted_whatever_the_link_says() -> None:
+    town = make_desk("https://rdv.ville.example/guichet", platform="widget", slug="ville")
+    came = come('<a href="https://rdv.ville.example/autre">Ici</a>', more=[town])
+    assert [each.url for each in came.seen.bookings] == ["https://rdv.ville.example/autre"]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "seen"),
+    [
+        (404, HTML, "<p>x</p>", Seen.GONE),
+        (410, HTML, "", Seen.GONE),
+        (403, HTML, "<p>x</p>", Seen.DOUBT),
+        (500, HTML, "<p>x</p>", Seen.DOUBT),
+        (429, HTML, "<p>x</p>", Seen.DOUBT),
+        (200, {"content-type": "application/pdf"}, "%PDF", Seen.DOUBT),
+        (200, HTML, "", Seen.DOUBT),
+        (200, HTML, "<title>Site en maintenance</title>", Seen.DOUBT),
+        (200, HTML, "<title>Just a moment...</title><form id=challenge-form></form>", Seen.DOUBT),
+    ],
+)
+def test_what_is_no_page_proves_nothing_but_that_it_is_gone(
+    status: int, headers: dict[str, str], body: str, seen: Seen
+) -> None:
+    came = come(f'{body}<a href="/b">b</a>' if body.startswith("<p") else body, status, headers)
+    assert (came.seen.seen, came.onward) == (seen, ())
+
+
+@pytest.mark.parametrize(
+    ("location", "onward"),
+    [
+        ("/b", [f"{HOME}/b"]),
+        ("https://autre.example/", []),
+        ("http://[", []),
+        ("/recueil.pdf", []),
+    ],
+)
+def test_a_redirect_is_followed_within_the_site(location: str, onward: list[str]) -> None:
+    came = come("", 302, HTML | {"location": location})
+    assert [each.url for each in came.onward] == onward
+    assert came.seen.seen is (Seen.DOUBT if "[" in location else Seen.MOVED)
+
+
+def test_a_redirect_to_booking_is_a_link_to_it() -> None:
+    far = "https://www.rdv-prefecture.interieur.gouv.fr/rdvpref/reservation/demarche/7/"
+    assert [each.url for each in come("", 301, HTML | {"location": far}).seen.bookings] == [far]
+
+
+def test_a_site_that_writes_its_address_otherwise_is_walked_as_it_says() -> None:
+    bare = "https://essonne.gouv.fr/"
+    came = come("", 301, HTML | {"location": bare}, url=f"{HOME}/")
+    assert [(each.url, each.home) for each in came.onward] == [(bare, bare)]
+
+
+def test_what_was_seen_is_the_same_out_of_redis() -> None:
+    seen = come('<a href="/booking/create/1">é "x"</a>').seen
+    assert unpacked(packed(seen)) == seen
+    assert isinstance(seen, PageSeen)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{HOME}/booking/create/23014", "http://essonne.gouv.fr/booking/create/23014/", f"{HOME}/booking/create/23014/1",
+        f"{HOME}:443/booking/create/23014?x=1",
+    ],
+)  # fmt: skip
+def test_a_desk_is_known_however_its_address_is_written(url: str) -> None:
+    assert key(url) == key(OURS.url)
+    assert key(url) != key(f"{HOME}/booking/create/2301")
