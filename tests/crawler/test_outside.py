@@ -144,10 +144,11 @@ def test_a_redirect_to_another_public_site_is_followed() -> None:
 
 def test_a_real_host_is_left_alone_as_its_budget_says(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[tuple[int, str]] = []
+    slept: list[int] = []
     monkeypatch.setattr("crawler.opener.is_stand_in", lambda _: False)
 
-    async def no_time(_: float) -> None:
-        return None
+    async def no_time(seconds: float) -> None:
+        slept.append(round(seconds))
 
     async def twice(url: str) -> None:
         async with Opener(9, lambda seconds, host: waits.append((round(seconds), host))) as opener:
@@ -157,6 +158,7 @@ def test_a_real_host_is_left_alone_as_its_budget_says(monkeypatch: pytest.Monkey
 
     with wire(answer(b"a page")) as site:
         asyncio.run(twice(site.address))
+    assert slept == [10]
     assert waits == [(10, site.address.removeprefix("http://"))]
 
 
