@@ -11,7 +11,7 @@ from api.models.user import Channel, Contact, ContactState
 from configs.clock import clock
 from notifier.dead import main
 from notifier.jobs import deliver
-from notifier.telling import match_detection, match_open
+from notifier.telling import match_open
 from tests.notifier.world import (
     ADDRESSES,
     DESK,
@@ -23,6 +23,7 @@ from tests.notifier.world import (
     get,
     gone,
     in_one_transaction,
+    matched,
     notifications,
     person,
     slots,
@@ -37,9 +38,9 @@ pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
 def dead(reason: str = "attempts used up: sendgrid answered 500", channel: Channel = Channel.EMAIL) -> UUID:
     """Write a slot alert that failed."""
     alert(person(channels=(channel,)))
-    (made,) = in_one_transaction(match_detection, detection(slots()), clock())
+    (made,) = matched(detection(slots()))
     change(Notification, made, state=State.FAILED, reason=reason, failed_at=clock(), attempts=5)
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def test_dead_letters_are_listed_with_their_reasons_and_no_address(
@@ -137,7 +138,7 @@ def test_what_another_message_of_another_check_tells_stays_dead(frozen: time_mac
     opened = [each.id for each in all_of(SlotRow)]
     frozen.shift(timedelta(minutes=31))
     confirm(opened)
-    (other,) = in_one_transaction(match_detection, detection(opened), clock())
+    (other,) = matched(detection(opened))
     for state in (State.PENDING, State.SENT):
         change(Notification, other, state=state, accepted_at=clock())
         main(["replay", str(key)])

@@ -24,7 +24,6 @@ from notifier import channels, delivery
 from notifier.channels import Receipt
 from notifier.errors import NotTried
 from notifier.jobs import deliver
-from notifier.telling import match_detection
 from tests.notifier.world import (
     ADDRESSES,
     MORNING,
@@ -35,6 +34,7 @@ from tests.notifier.world import (
     get,
     gone,
     in_one_transaction,
+    matched,
     person,
     slots,
 )  # fmt: skip
@@ -50,8 +50,8 @@ NAMES = [each.value for each in ALL]
 def waiting(channel: Channel = Channel.EMAIL, **fields: Any) -> UUID:
     """Write one slot alert that waits; return its id."""
     alert(person(channels=(channel,)))
-    (made,) = in_one_transaction(match_detection, detection(**fields), clock())
-    return made  # type: ignore[no-any-return]
+    (made,) = matched(detection(**fields))
+    return made
 
 
 def verification() -> UUID:

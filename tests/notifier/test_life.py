@@ -33,7 +33,6 @@ from notifier.channels import Letter, Receipt
 from notifier.errors import TryLater, Undeliverable, Unsure
 from notifier.parcels import Parcel
 from notifier.sweep import undelivered
-from notifier.telling import match_detection
 from notifier.verdicts import ATTEMPTS
 from tests.fuzz import times
 from tests.notifier.world import (
@@ -44,7 +43,7 @@ from tests.notifier.world import (
     confirm,
     detection,
     gone,
-    in_one_transaction,
+    matched,
     notifications,
     person,
     slots,
@@ -113,7 +112,7 @@ class Life(RuleBasedStateMachine):
     @rule(desk=st.sampled_from(DESKS), hour=HOURS)
     def a_slot_opens(self, desk: str, hour: int) -> None:
         opened = slots([clock() + timedelta(hours=hour)], desk_id=desk, place=str(clock().timestamp()))
-        in_one_transaction(match_detection, detection(opened, desk_id=desk), clock())
+        matched(detection(opened, desk_id=desk))
 
     @something_waits
     @rule(which=st.integers(0, 20), answer=ANSWERS)

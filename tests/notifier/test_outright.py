@@ -18,7 +18,6 @@ from notifier.jobs import deliver, match
 from notifier.nudges import Waiting
 from notifier.outright import Outright
 from notifier.sweep import undelivered
-from notifier.telling import match_detection
 from tests.notifier.world import (
     DESK,
     OTHER_DESK,
@@ -26,7 +25,7 @@ from tests.notifier.world import (
     change,
     confirm,
     detection,
-    in_one_transaction,
+    matched,
     notifications,
     person,
     slots,
@@ -88,7 +87,7 @@ def test_a_worker_that_dies_after_its_commit_leaves_a_lease_and_the_sweep_brings
 def test_what_waits_already_leaves_with_it_as_one_message(whole: "Running") -> None:
     who = person()
     alert(who, {"desk_id": DESK}, {"desk_id": OTHER_DESK})
-    in_one_transaction(match_detection, detection(), clock())
+    matched(detection())
     match(str(detection(desk_id=OTHER_DESK, label="Titre de séjour")))
     (mail,) = whole.messages("email")
     assert mail.custom["notification_ids"].count(",") == 1

@@ -18,7 +18,6 @@ from notifier import rates
 from notifier.jobs import deliver
 from notifier.nudges import Waiting
 from notifier.sweep import Sweep
-from notifier.telling import match_detection
 from tests.notifier.world import (
     DESK,
     OTHER_DESK,
@@ -26,7 +25,7 @@ from tests.notifier.world import (
     alert,
     detection,
     get,
-    in_one_transaction,
+    matched,
     notifications,
     person,
     slots,
@@ -97,8 +96,8 @@ def test_without_redis_the_provider_says_what_is_too_much(settings_env: Callable
 
 
 def waits(who: Person, desk_id: str) -> UUID:
-    (made,) = in_one_transaction(match_detection, detection(slots(desk_id=desk_id), desk_id=desk_id), clock())
-    return made  # type: ignore[no-any-return]
+    (made,) = matched(detection(slots(desk_id=desk_id), desk_id=desk_id))
+    return made
 
 
 def test_a_job_without_a_token_costs_no_attempt_and_comes_again_by_the_sweep(

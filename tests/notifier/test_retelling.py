@@ -14,7 +14,7 @@ from api.models.user import Contact
 from configs.clock import clock
 from notifier import delivery
 from notifier.kinds import Claimed, Held, slot_detected
-from notifier.telling import match_detection, match_open
+from notifier.telling import match_open
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -26,6 +26,7 @@ from tests.notifier.world import (
     get,
     gone,
     in_one_transaction,
+    matched,
     notifications,
     person,
     slots,
@@ -35,11 +36,6 @@ if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 pytestmark = pytest.mark.usefixtures("database")
-
-
-def match(seen: UUID) -> list[UUID]:
-    made: list[UUID] = in_one_transaction(match_detection, seen, clock())
-    return made
 
 
 def rearm(alert_id: UUID | None = None) -> list[UUID]:
@@ -56,7 +52,7 @@ def told(made: list[UUID]) -> None:
 def test_the_hours_of_a_place_told_as_open_are_not_told_again_by_the_next_round() -> None:
     first = alert(person())
     (place,) = slots(["open"])
-    told(match(detection([place])))
+    told(matched(detection([place])))
     superseded = clock()
     change(SlotRow, place, gone_at=superseded, gone_reason=GoneReason.SUPERSEDED)
     slots([MORNING], seen_at=superseded)
@@ -71,7 +67,7 @@ def test_a_message_that_waited_while_the_hours_of_its_place_were_seen_tells_of_t
 ) -> None:
     alert(person())
     (place,) = slots(["open"])
-    (made,) = match(detection([place]))
+    (made,) = matched(detection([place]))
     superseded = clock()
     change(SlotRow, place, gone_at=superseded, gone_reason=GoneReason.SUPERSEDED)
     slots([MORNING], seen_at=superseded)
@@ -85,7 +81,7 @@ def test_a_message_that_waited_while_the_hours_of_its_place_were_seen_tells_of_t
 def test_a_message_that_waited_while_its_hours_were_seen_and_taken_is_not_sent(sandbox: "Running") -> None:
     alert(person())
     (place,) = slots(["open"])
-    (made,) = match(detection([place]))
+    (made,) = matched(detection([place]))
     superseded = clock()
     change(SlotRow, place, gone_at=superseded, gone_reason=GoneReason.SUPERSEDED)
     gone(slots([MORNING], seen_at=superseded))
@@ -97,9 +93,9 @@ def test_a_message_that_waited_while_its_hours_were_seen_and_taken_is_not_sent(s
 def test_hours_that_open_after_a_place_was_told_as_open_are_new() -> None:
     alert(person())
     (place,) = slots(["open"])
-    told(match(detection([place])))
+    told(matched(detection([place])))
     change(SlotRow, place, gone_at=clock(), gone_reason=GoneReason.SUPERSEDED)
-    assert len(match(detection(slots([MORNING])))) == 1
+    assert len(matched(detection(slots([MORNING])))) == 1
 
 
 def test_what_expired_unsent_is_told_when_its_slot_is_confirmed_again(frozen: time_machine.Traveller) -> None:
@@ -128,7 +124,7 @@ def test_a_late_message_speaks_of_what_the_alert_was_not_told_of_before(
     waiting = alert(person())
     one, two = slots([MORNING, MORNING + timedelta(hours=1)])
     gone([two])
-    told(match(detection([one, two])))
+    told(matched(detection([one, two])))
     frozen.shift(timedelta(minutes=1))
     change(SlotRow, two, gone_at=None, gone_reason=None)
     (late,) = rearm(waiting)
@@ -146,13 +142,13 @@ def test_half_an_hour_begins_when_this_slot_was_told_not_another_of_its_match(
     waiting = alert(person())
     one, two = slots([MORNING, MORNING + timedelta(hours=1)])
     gone([two])
-    told(match(detection([one, two])))
+    told(matched(detection([one, two])))
     frozen.shift(timedelta(minutes=20))
     change(SlotRow, two, gone_at=None, gone_reason=None)
     confirm([one, two])
     told(rearm(waiting))
     gone([one])
     frozen.shift(timedelta(minutes=11))
-    assert len(match(detection(slots([MORNING])))) == 1
+    assert len(matched(detection(slots([MORNING])))) == 1
     gone([two])
-    assert match(detection(slots([MORNING + timedelta(hours=1)]))) == []
+    assert matched(detection(slots([MORNING + timedelta(hours=1)]))) == []

@@ -18,14 +18,13 @@ from configs.settings import settings
 from deploy.local.processes import free_port
 from notifier import delivery, queues
 from notifier.sweep import Sweep, run
-from notifier.telling import match_detection
 from tests.notifier.world import (
     DESK,
     alert,
     change,
     detection,
     get,
-    in_one_transaction,
+    matched,
     notifications,
     person,
 )
@@ -36,8 +35,8 @@ Queued = Callable[[str], list[tuple[str, list[Any]]]]
 
 def waiting() -> UUID:
     alert(person())
-    (made,) = in_one_transaction(match_detection, detection(), clock())
-    return made  # type: ignore[no-any-return]
+    (made,) = matched(detection())
+    return made
 
 
 def nudges_within(frozen: time_machine.Traveller, seconds: int, sweep: Sweep) -> list[int]:
@@ -60,7 +59,7 @@ def test_a_detection_nobody_matched_is_nudged_each_time_after_a_longer_wait(
 
 
 def test_a_detection_that_was_matched_is_left_alone(queued: Queued, frozen: time_machine.Traveller) -> None:
-    in_one_transaction(match_detection, detection(), clock())
+    matched(detection())
     assert nudges_within(frozen, 10, Sweep()) == []
 
 
@@ -106,7 +105,7 @@ def test_two_sweeps_do_not_nudge_the_same_row_twice(queued: Queued, frozen: time
 def test_desks_with_open_slots_are_rearmed_now_and_then(
     queued: Queued, frozen: time_machine.Traveller
 ) -> None:
-    in_one_transaction(match_detection, detection(), clock())
+    matched(detection())
     sweep = Sweep()
     for _ in range(29):
         sweep.turn()
@@ -117,7 +116,7 @@ def test_desks_with_open_slots_are_rearmed_now_and_then(
 def test_a_round_of_rearming_that_nobody_took_does_not_pile_up(
     queued: Queued, frozen: time_machine.Traveller
 ) -> None:
-    in_one_transaction(match_detection, detection(), clock())
+    matched(detection())
     sweep = Sweep()
     for _ in range(3):
         sweep.turn()
@@ -128,7 +127,7 @@ def test_a_round_of_rearming_that_nobody_took_does_not_pile_up(
 def test_a_round_of_rearming_that_failed_does_not_keep_the_desk_from_the_next_one(
     redis_server: redis.Redis, queued: Queued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    in_one_transaction(match_detection, detection(), clock())
+    matched(detection())
     Sweep().turn()
     monkeypatch.setattr("notifier.telling.match_open", lambda *_: 1 / 0)
     many = queues.queue("many")

@@ -13,7 +13,7 @@ from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState
 from configs.clock import clock
 from configs.plan import PlanName
-from notifier.telling import desks_of, match_detection, match_open, open_desks
+from notifier.telling import desks_of, match_open, open_desks
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -28,6 +28,7 @@ from tests.notifier.world import (
     gone,
     grant,
     in_one_transaction,
+    matched,
     notifications,
     person,
     slots,
@@ -35,11 +36,6 @@ from tests.notifier.world import (
 
 pytestmark = pytest.mark.usefixtures("database")
 ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
-
-
-def match(seen: UUID) -> list[UUID]:
-    made: list[UUID] = in_one_transaction(match_detection, seen, clock())
-    return made
 
 
 def rearm(alert_id: UUID | None = None, desk_id: str = DESK) -> list[UUID]:
@@ -58,7 +54,7 @@ def test_a_match_its_slots_and_a_notification_are_written_together() -> None:
     waiting = alert(who)
     opened = slots([MORNING, MORNING + timedelta(hours=1)])
     seen = detection(opened)
-    (made,) = match(seen)
+    (made,) = matched(seen)
     (decided,) = all_of(Match)
     assert (decided.alert_id, decided.detection_id, decided.limits_version) == (waiting, seen, 1)
     assert {(each.match_id, each.slot_id) for each in all_of(MatchSlot)} == {
@@ -75,7 +71,7 @@ def test_the_ledger_begins_with_the_pages_own_time() -> None:
     alert(person())
     seen_at = clock() - timedelta(seconds=3)
     seen = detection(slots(seen_at=seen_at), seen_at=seen_at, committed_at=seen_at + timedelta(seconds=1))
-    (made,) = match(seen)
+    (made,) = matched(seen)
     row, decided = get(Notification, made), get(Detection, seen)
     assert (row.seen_at, row.committed_at) == (decided.seen_at, decided.committed_at)
     assert row.matched_at == decided.matched_at >= row.committed_at
@@ -83,20 +79,20 @@ def test_the_ledger_begins_with_the_pages_own_time() -> None:
 
 def test_a_detection_that_nobody_wants_is_matched_too() -> None:
     seen = detection()
-    assert match(seen) == []
+    assert matched(seen) == []
     assert get(Detection, seen).matched_at is not None
 
 
 def test_a_detection_is_decided_once() -> None:
     alert(person())
     seen = detection()
-    assert len(match(seen)) == 1
-    assert match(seen) == []
+    assert len(matched(seen)) == 1
+    assert matched(seen) == []
     assert (len(all_of(Match)), len(notifications())) == (1, 1)
 
 
 def test_a_detection_that_is_not_there_is_nothing() -> None:
-    assert match(uuid4()) == []
+    assert matched(uuid4()) == []
 
 
 def test_many_workers_that_match_at_once_tell_once() -> None:
@@ -107,7 +103,7 @@ def test_many_workers_that_match_at_once_tell_once() -> None:
 
     def work() -> None:
         start.wait()
-        made.append(match(seen))
+        made.append(matched(seen))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for each in threads:
@@ -128,7 +124,7 @@ def test_matching_and_catching_up_at_once_tell_once() -> None:
         act()
 
     threads = [
-        threading.Thread(target=work, args=(act,)) for act in (lambda: match(seen), lambda: rearm(waiting))
+        threading.Thread(target=work, args=(act,)) for act in (lambda: matched(seen), lambda: rearm(waiting))
     ]
     for each in threads:
         each.start()
@@ -142,7 +138,7 @@ def test_one_person_with_two_alerts_is_told_once_by_each_contact() -> None:
     first = alert(who, {"desk_id": DESK, "weekdays": [4]})
     second = alert(who, for_procedure())
     thursday, friday = slots([MORNING, MORNING + timedelta(days=1)])
-    made = match(detection([thursday, friday]))
+    made = matched(detection([thursday, friday]))
     assert len(made) == 3
     joined = {
         (each.notification_id, get(Match, each.match_id).alert_id) for each in all_of(NotificationMatch)
@@ -165,14 +161,14 @@ def test_one_person_with_two_alerts_is_told_once_by_each_contact() -> None:
 )
 def test_a_plan_tells_by_its_own_channels(plan: PlanName, channels: set[Channel]) -> None:
     alert(person(plan, ALL))
-    assert {get(Notification, each).channel for each in match(detection())} == channels
+    assert {get(Notification, each).channel for each in matched(detection())} == channels
 
 
 def test_of_two_plans_that_cover_the_moment_every_channel_counts() -> None:
     who = person(PlanName.URGENCE_24H, ALL)
     grant(who, PlanName.URGENCE_7J, clock() - timedelta(hours=1), clock() + timedelta(hours=1))
     alert(who)
-    assert {get(Notification, each).channel for each in match(detection())} == {
+    assert {get(Notification, each).channel for each in matched(detection())} == {
         Channel.EMAIL,
         Channel.TELEGRAM,
     }
@@ -183,7 +179,7 @@ def test_the_channels_are_those_of_the_plan_when_the_slot_was_seen() -> None:
     who = person(PlanName.URGENCE_24H, ALL)
     grant(who, PlanName.URGENCE_TOTAL, now + timedelta(seconds=1), now + timedelta(days=1))
     alert(who)
-    assert {get(Notification, each).channel for each in match(detection(seen_at=now))} == {Channel.EMAIL}
+    assert {get(Notification, each).channel for each in matched(detection(seen_at=now))} == {Channel.EMAIL}
 
 
 @pytest.mark.parametrize(
@@ -193,13 +189,13 @@ def test_a_contact_that_cannot_be_reached_gets_no_row(values: dict[str, object])
     who = person(channels=(Channel.EMAIL, Channel.SMS))
     change(Contact, who.contacts[Channel.SMS], **values)
     alert(who)
-    assert [get(Notification, each).channel for each in match(detection())] == [Channel.EMAIL]
+    assert [get(Notification, each).channel for each in matched(detection())] == [Channel.EMAIL]
 
 
 def test_a_message_is_in_the_alerts_language_or_else_in_its_users() -> None:
     alert(person(), language="en")
     alert(person())
-    assert sorted(get(Notification, each).language for each in match(detection())) == ["en", "fr"]
+    assert sorted(get(Notification, each).language for each in matched(detection())) == ["en", "fr"]
 
 
 def test_a_slot_that_was_gone_before_it_was_matched_is_not_told() -> None:
@@ -207,7 +203,7 @@ def test_a_slot_that_was_gone_before_it_was_matched_is_not_told() -> None:
     opened = slots([MORNING])
     seen = detection(opened)
     gone(opened)
-    assert match(seen) == []
+    assert matched(seen) == []
 
 
 def test_a_slot_that_comes_back_is_not_told_twice_within_half_an_hour_but_at_its_end(
@@ -215,11 +211,11 @@ def test_a_slot_that_comes_back_is_not_told_twice_within_half_an_hour_but_at_its
 ) -> None:
     alert(person())
     first = slots([MORNING])
-    told(match(detection(first)))
+    told(matched(detection(first)))
     gone(first)
     frozen.shift(timedelta(minutes=10))
     again = slots([MORNING])
-    assert match(detection(again)) == []
+    assert matched(detection(again)) == []
     frozen.shift(timedelta(minutes=19))
     confirm(again)
     assert rearm() == []
@@ -232,39 +228,39 @@ def test_a_slot_that_comes_back_is_not_told_twice_within_half_an_hour_but_at_its
 def test_a_slot_that_comes_back_after_half_an_hour_is_new(frozen: time_machine.Traveller) -> None:
     alert(person())
     first = slots([MORNING])
-    told(match(detection(first)))
+    told(matched(detection(first)))
     gone(first)
     frozen.shift(timedelta(minutes=31))
-    assert len(match(detection(slots([MORNING])))) == 1
+    assert len(matched(detection(slots([MORNING])))) == 1
 
 
 def test_half_an_hour_counts_for_the_same_place_and_moment_only(frozen: time_machine.Traveller) -> None:
     alert(person())
     first = slots([MORNING])
-    told(match(detection(first)))
+    told(matched(detection(first)))
     gone(first)
     frozen.shift(timedelta(minutes=1))
     elsewhere = slots([MORNING], place="2")
     later = slots([MORNING + timedelta(minutes=15)])
-    assert len(match(detection(elsewhere + later))) == 1
+    assert len(matched(detection(elsewhere + later))) == 1
     assert {each.slot_id for each in all_of(MatchSlot)} == {*first, *elsewhere, *later}
 
 
 def test_who_was_not_really_told_is_told_when_the_slot_comes_back(frozen: time_machine.Traveller) -> None:
     alert(person())
     first = slots([MORNING])
-    (made,) = match(detection(first))
+    (made,) = matched(detection(first))
     change(Notification, made, state=State.EXPIRED, reason="slots gone", failed_at=clock())
     gone(first)
     frozen.shift(timedelta(minutes=1))
-    assert len(match(detection(slots([MORNING])))) == 1
+    assert len(matched(detection(slots([MORNING])))) == 1
 
 
 def test_an_alert_made_while_slots_are_open_is_told_of_them_at_once() -> None:
     alert(person())
     opened = slots([MORNING, MORNING + timedelta(hours=1)])
-    match(detection(opened[:1]))
-    match(detection(opened[1:]))
+    matched(detection(opened[:1]))
+    matched(detection(opened[1:]))
     late = alert(person())
     (made,) = rearm(late)
     assert {each.slot_id for each in all_of(MatchSlot) if get(Match, each.match_id).alert_id == late} == set(
@@ -287,7 +283,7 @@ def test_an_alert_that_was_widened_is_told_of_what_its_limits_kept_from_it() -> 
     who = person()
     waiting = alert(who, {"desk_id": DESK, "weekdays": [4]})
     thursday, friday = slots([MORNING, MORNING + timedelta(days=1)])
-    told(match(detection([thursday, friday])))
+    told(matched(detection([thursday, friday])))
     with session() as s:
         changed = s.get_one(Alert, waiting)
         changed.targets[0].weekdays = None
@@ -300,7 +296,7 @@ def test_an_alert_that_was_widened_is_told_of_what_its_limits_kept_from_it() -> 
 def test_a_plan_that_begins_while_a_slot_is_open_entitles_to_it() -> None:
     who = person(plan=None)
     waiting = alert(who)
-    match(detection(seen_at=clock() - timedelta(minutes=5)))
+    matched(detection(seen_at=clock() - timedelta(minutes=5)))
     confirm([row.id for row in all_of(SlotRow)])
     assert rearm(waiting) == []
     grant(who, PlanName.URGENCE_24H, clock() - timedelta(seconds=1), clock() + timedelta(days=1))
@@ -318,7 +314,7 @@ def test_a_second_telling_by_the_same_detection_keeps_its_match() -> None:
     waiting = alert(who)
     one, two = slots([MORNING, MORNING + timedelta(hours=1)])
     gone([two])
-    told(match(detection([one, two])))
+    told(matched(detection([one, two])))
     change(SlotRow, two, gone_at=None, gone_reason=None)
     assert len(rearm(waiting)) == 1
     assert (len(all_of(Match)), len(all_of(MatchSlot)), len(notifications())) == (1, 2, 2)
@@ -347,7 +343,7 @@ def test_an_alert_that_does_not_wait_has_no_desks() -> None:
 def test_who_can_be_reached_only_later_is_told_then() -> None:
     who = person(verified=False)
     alert(who)
-    assert match(detection()) == []
+    assert matched(detection()) == []
     assert rearm() == []
     change(Contact, who.contacts[Channel.EMAIL], verified_at=clock())
     assert len(rearm()) == 1

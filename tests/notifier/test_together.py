@@ -14,7 +14,6 @@ from api.models.user import Channel
 from configs.clock import clock
 from notifier import delivery
 from notifier.jobs import deliver
-from notifier.telling import match_detection
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -24,7 +23,7 @@ from tests.notifier.world import (
     detection,
     get,
     gone,
-    in_one_transaction,
+    matched,
     notifications,
     person,
     slots,
@@ -42,8 +41,8 @@ def waits(who: Person, desk_id: str, moment: object = MORNING) -> UUID:
     """Have one person wait for a desk that opens now; return the notification."""
     opened = slots([moment], desk_id=desk_id)  # type: ignore[list-item]
     seen = detection(opened, desk_id=desk_id, label=LABELS[desk_id])
-    (made,) = in_one_transaction(match_detection, seen, clock())
-    return made  # type: ignore[no-any-return]
+    (made,) = matched(seen)
+    return made
 
 
 def two_desks(channel: Channel = Channel.EMAIL) -> list[UUID]:
@@ -100,7 +99,7 @@ def test_one_of_several_that_has_expired_ends_alone(sandbox: "Running") -> None:
     alert(who, {"desk_id": DESK}, {"desk_id": OTHER_DESK})
     stays = waits(who, DESK)
     opened = slots([MORNING], desk_id=OTHER_DESK)
-    (goes,) = in_one_transaction(match_detection, detection(opened, desk_id=OTHER_DESK), clock())
+    (goes,) = matched(detection(opened, desk_id=OTHER_DESK))
     gone(opened)
     deliver(str(goes))
     assert get(Notification, goes).state is State.EXPIRED
@@ -147,7 +146,7 @@ def test_other_people_and_other_languages_get_a_message_of_their_own(sandbox: "R
     alert(who, {"desk_id": OTHER_DESK}, language="en")
     alert(person(addresses={Channel.EMAIL: "else@example.org"}), {"desk_id": DESK})
     seen = detection()
-    first, _ = in_one_transaction(match_detection, seen, clock())
+    first, _ = matched(seen)
     waits(who, OTHER_DESK)
     deliver(str(first))
     assert len(sandbox.messages("email")) == 1

@@ -17,6 +17,7 @@ from api.models.user import Channel, Contact, Grant, User
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.prefecture import Procedure
+from notifier.telling import match_detection
 
 PREFECTURE = "evry-courcouronnes_91"
 DESK = f"{PREFECTURE}/naturalisation"
@@ -176,6 +177,12 @@ def notifications(*states: State) -> list[Notification]:
     with session() as s:
         found = s.scalars(sa.select(Notification).order_by(Notification.created_at, Notification.id))
         return [each for each in found if not states or each.state in states]
+
+
+def matched(seen: UUID) -> list[UUID]:
+    """Match a detection as a worker does; return the notifications that were written, in their order."""
+    found: list[UUID] = in_one_transaction(match_detection, seen, clock())
+    return found
 
 
 def in_one_transaction(act: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
