@@ -7,7 +7,7 @@ from rich.text import Text
 from api.models.check import Check
 from api.models.notification import Notification, State
 from api.models.slot import Detection, SlotRow
-from configs.desk import zone_of
+from configs.desk import WatchLevel, zone_of
 from configs.outcome import Outcome
 from configs.prefecture import desks
 from configs.words import count, span
@@ -68,6 +68,11 @@ def _turn(turn: Turn) -> Line:
             return Line(at, "REST", host, f"to {time_of(until)}", span(until - turn.at), reason, red)
         case Stop(_, host, reason):
             return Line(at, "STOPPED", host, "by operator", "", reason, red)
+        case OutageBegan(_, desk, Outcome.CAPTCHA.value) if _always_asks(desk):
+            styles = "magenta", "", "magenta"
+            return Line(
+                at, "presence", desk, "captcha", "", "as always: only that the page lives is seen", styles
+            )
         case OutageBegan(_, desk, reason):
             return Line(at, "OUTAGE", desk, reason, "", "not watched from now on", red)
         case OutageEnded(_, desk, reason, began):
@@ -76,6 +81,11 @@ def _turn(turn: Turn) -> Line:
         case Gone(_, desk, reason, number, opened):
             styles = "dim", "", ""
             return Line(at, "gone", desk, count(number, "slot"), span(turn.at - opened), reason, styles)
+
+
+def _always_asks(desk_id: str) -> bool:
+    desk = desks().get(desk_id)
+    return desk is not None and desk.watch is WatchLevel.PRESENCE
 
 
 def when(slot: SlotRow) -> str:

@@ -9,7 +9,9 @@ from api.models.check import Check
 from api.models.notification import Notification, State
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import Channel
+from configs.desk import WatchLevel
 from configs.outcome import Outcome
+from configs.prefecture import desks
 from deploy.local.feed import Event
 from deploy.local.layout import heading
 from deploy.local.lines import line_of, when
@@ -130,6 +132,19 @@ def test_a_turn_says_what_where_why_and_how_long(turn: Event, said: tuple[str, .
     line = line_of(turn, 170).plain
     assert all(part in line for part in said)
     assert [len(line_of(turn, width).plain) <= width for width in (80, 100, 120)] == [True] * 3
+
+
+def test_a_captcha_that_always_stands_there_is_said_calmly_and_other_trouble_is_not() -> None:
+    behind = next(desk.id for desk in desks().values() if desk.watch is WatchLevel.PRESENCE)
+    calm, alarming, elsewhere = (
+        line_of(OutageBegan(NOW, desk, reason), 170).plain
+        for desk, reason in ((behind, "captcha"), (behind, "blocked"), (DESK, "captcha"))
+    )
+    assert "presence" in calm
+    assert "as always" in calm
+    assert "OUTAGE" not in calm
+    assert "OUTAGE" in alarming
+    assert "OUTAGE" in elsewhere
 
 
 def test_a_rest_says_until_when() -> None:
