@@ -81,6 +81,13 @@ class Periods(BaseSettings):
     drift_proven_seconds: Seconds = 86400
     drift_silent_seconds: Seconds = 7 * 86400
 
+    # Proofs
+    proofs_seconds: Seconds = 1
+    proofs_idle_seconds: Seconds = 60
+    proofs_kept_for: Span = timedelta(days=30)
+    temporary_kept_for: Span = timedelta(days=7)
+    proof_link_seconds: Seconds = 3600
+
     # All programs
     database_seconds: Seconds = 60
 

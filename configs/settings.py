@@ -25,7 +25,7 @@ from configs.addresses import sender
 from configs.hosts import parse_host_map
 from configs.periods import Periods
 from configs.proxies import Proxy, parse_proxies
-from configs.weakness import problems_in_production, sandbox_values
+from configs.weakness import far_store, problems_in_production, sandbox_values
 
 AppEnv = Literal["production", "development", "sandbox", "test"]
 Program = Literal["api", "crawler", "notifier"]
@@ -158,6 +158,14 @@ class Settings(Periods, BaseSettings):
     scrapyd_password: SecretStr | None = None
     scrapyd_pid: int | None = Field(None, ge=1)
 
+    # Proofs
+    proofs_url: str | None = None
+    proofs_endpoint_url: WebAddress | None = None
+    proofs_region: str | None = None
+    proofs_access_key_id: str | None = None
+    proofs_secret_access_key: SecretStr | None = None
+    proofs_leave_free_mb: int = Field(500, ge=0)
+
     @field_validator("sandbox_hosts", mode="before")
     @classmethod
     def _hosts(cls, value: object) -> object:
@@ -208,7 +216,8 @@ class Settings(Periods, BaseSettings):
     def problems(self) -> list[str]:
         """Name each variable that this APP_ENV refuses."""
         misplaced = [] if self.app_env in AWAY_FROM_LIFE else sandbox_values(self)
-        return misplaced + (problems_in_production(self) if self.app_env == "production" else [])
+        production = self.app_env == "production"
+        return misplaced + (problems_in_production(self) if production else far_store(self))
 
     @classmethod
     def settings_customise_sources(

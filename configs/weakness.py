@@ -7,6 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
+from configs.hosts import is_loopback
+
 if TYPE_CHECKING:
     from configs.settings import Settings
 
@@ -69,6 +71,14 @@ def sandbox_values(settings: "Settings") -> list[str]:
     if settings.sandbox_hosts:
         found.append("SANDBOX_HOSTS works only with APP_ENV=sandbox")
     return found
+
+
+def far_store(settings: "Settings") -> list[str]:
+    """Name a store of proofs that lies elsewhere: outside production nothing leaves loopback."""
+    near = is_loopback(urlsplit(settings.proofs_endpoint_url or "").hostname or "")
+    if near or urlsplit(settings.proofs_url or "").scheme in ("", "file"):
+        return []
+    return ["PROOFS_URL leaves this machine: name a folder, or give PROOFS_ENDPOINT_URL an address on loopback"]
 
 
 def problems_in_production(settings: "Settings") -> list[str]:

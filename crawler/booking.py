@@ -26,6 +26,7 @@ from crawler.identity import process_name
 from crawler.items import CheckItem, Ended, SlotItem, slot_items
 from crawler.once import each_once
 from crawler.platforms import platform
+from crawler.proofs.sight import Sight, Witness
 from crawler.proxies import Proxies
 from crawler.reading import Outcome, Visit
 from crawler.report import Report
@@ -114,10 +115,11 @@ class BookingSpider(Spider):
         desk = located(desk, url) if url else desk
         started_at = clock()
         session, tally = self._session(desk, allowance or Allowance(visit_limit(desk))), None
+        witness = Witness()
         try:
             seen = visit_of(desk, turn=token or 0)
             tally = begun(desk, seen)
-            error = await visit(desk, seen, tally, session)
+            error = await visit(desk, seen, tally, session, witness)
             result = tally.result()
         except Exception as fault:  # the edge of a check: whatever it is, the check ends in one outcome
             log.exception("the check of %s failed by a fault of ours", desk.id)
@@ -140,6 +142,7 @@ class BookingSpider(Spider):
             places=result.places,
             refused=bool(result.trouble and result.trouble.refused),
             releases_at=result.releases_at,
+            sights=witness.sights(result.outcome),
         )
 
     async def _download(self, request: Request) -> Response:
@@ -176,13 +179,15 @@ def begun(desk: Desk, seen: Visit) -> Tally:
     return Tally(first, limit=settings().visit_requests, now=clock().astimezone(desk.zone))
 
 
-async def visit(desk: Desk, seen: Visit, tally: Tally, session: Session) -> str | None:
+async def visit(desk: Desk, seen: Visit, tally: Tally, session: Session, witness: Witness) -> str | None:
     """Ask page after page until the tally is content, the time is up or the requests are.
 
     Return the first error that kept a page from coming, if one did.
     """
-    chosen, error = platform(desk.platform), None
+    name, error = desk.platform, None
+    chosen = platform(name)
     while session.clock.left > 0 and (ask := tally.next()):
+        sight = None
         if session.requests:
             await session.clock.pause(_gap())
         try:
@@ -195,9 +200,12 @@ async def visit(desk: Desk, seen: Visit, tally: Tally, session: Session) -> str 
             tally.take(ask, failure.reading)
         else:
             reading = interpret(chosen, page)
+            sight = Sight.of(name, page, reading)
             if reading.frames:
+                name = seen.parameters.platform
                 chosen, seen, reading = handed(seen, reading.frames)
             tally.take(ask, reading)
+        witness.saw(sight, troubled=tally.troubled)
     return error
 
 

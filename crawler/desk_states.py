@@ -21,7 +21,7 @@ from crawler.schedule import captcha_expected, own_interval
 if TYPE_CHECKING:
     from crawler.rows import Result
 
-# `whole_before` is what this statement found: a sub-select sees the rows as they were when it began.
+# `…_before` is what this statement found: a sub-select sees the rows as they were when it began.
 # A token that is not newer than the row's changes nothing, nor does what was read more than two intervals ago: such
 # rows do not come back. A page that has moved keeps that status until a check proves it wrong (crawler/drifts.py).
 _DESKS = sa.text("""
@@ -62,6 +62,7 @@ WHERE d.id = n.desk_id AND n.token > d.last_token AND n.seen_at >= :now
   - make_interval(secs => 2 * coalesce(greatest(d.wished_seconds, d.feasible_seconds), n.own))
 RETURNING d.id, d.wished_seconds, d.feasible_seconds, d.inconclusive, d.releases_at,
   d.coverage, d.whole_at, (SELECT before.whole_at FROM desks before WHERE before.id = d.id) AS whole_before,
+  (SELECT before.last_outcome FROM desks before WHERE before.id = d.id) AS outcome_before,
   EXISTS (SELECT FROM slots s WHERE s.desk_id = d.id AND s.gone_at IS NULL) AS has_open,
   (SELECT o.reason FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL) AS outage
 """)

@@ -1,10 +1,11 @@
 """What a spider yields: one CheckItem per check, for the tables; slots as plain rows, for feeds."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from configs.desk import Desk
+from crawler.proofs.sight import Sight
 from crawler.reading import Covered, Outcome, Slot
 
 
@@ -15,7 +16,8 @@ class CheckItem:
     `milliseconds` run from the first request on, pauses of ours left out; `requests` counts redirects and
     retries too; `reason` is the evidence, `error` the exception behind an inconclusive outcome; `retry_after`
     is in seconds; `process` is host:pid; `places` are the keys of those the visit knew of, asked or not; `refused`:
-    this page answered a plain 403; `releases_at`: when the page says that more slots will be put on line.
+    this page answered a plain 403; `releases_at`: when the page says that more slots will be put on line;
+    `sights` are the pages that may prove it (crawler/proofs).
     """
 
     desk_id: str
@@ -34,6 +36,7 @@ class CheckItem:
     places: tuple[str, ...] = ()
     refused: bool = False
     releases_at: datetime | None = None
+    sights: tuple[Sight, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from configs.desk import Desk
 from configs.settings import settings
 from crawler.compare import Change, Known, Seen, compare
 from crawler.items import CheckItem
+from crawler.proofs.choice import Proof, of_detection
 from crawler.reading import Slot
 
 _KNOWN = sa.text("""
@@ -59,6 +60,15 @@ class Look:
         return slot.url or self.check.booking_url
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A detection as it was written, and the page that proves it, where one was kept."""
+
+    id: UUID
+    desk_id: str
+    proof: Proof | None
+
+
 def known(session: Session, desk_ids: Sequence[str]) -> dict[str, list[Known]]:
     """Return the open slots of desks."""
     found: dict[str, list[Known]] = defaultdict(list)
@@ -67,7 +77,7 @@ def known(session: Session, desk_ids: Sequence[str]) -> dict[str, list[Known]]:
     return found
 
 
-def write(session: Session, looks: Iterable[Look], now: datetime) -> list[UUID]:
+def write(session: Session, looks: Iterable[Look], now: datetime) -> list[Found]:
     """Write what changed; return the detections, in the order of the looks."""
     changes = [(look, compare(look.known, look.seen)) for look in looks]
     _close(session, changes)
@@ -107,8 +117,9 @@ def _row(look: Look, slot: Slot) -> tuple[object, ...]:
     return (look.desk.id, *shown, look.url(slot), at)
 
 
-def _detect(session: Session, look: Look, news: Sequence[Slot], ids: Ids, now: datetime) -> UUID:
+def _detect(session: Session, look: Look, news: Sequence[Slot], ids: Ids, now: datetime) -> Found:
     """Add a detection; what the desk is now is copied, because desk files change."""
+    proof = of_detection(look.desk, look.check, news, look.seen.now)
     detection = Detection(
         id=new_id(),
         desk_id=look.desk.id,
@@ -121,12 +132,13 @@ def _detect(session: Session, look: Look, news: Sequence[Slot], ids: Ids, now: d
         seen_at=look.seen.now,
         committed_at=clock(),
         next_nudge_at=now + timedelta(seconds=settings().nudge_seconds),
+        proof_key=proof and proof.key,
     )
     session.add(detection)
     session.flush()
     keys = [(look.desk.id, slot.place.key, slot.moment_text) for slot in news]
     session.add_all(DetectionSlot(detection_id=detection.id, slot_id=ids[key]) for key in keys)
-    return detection.id
+    return Found(detection.id, look.desk.id, proof)
 
 
 def _columns(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, list[object]]:

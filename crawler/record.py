@@ -24,6 +24,7 @@ from configs.clock import clock
 from crawler import due
 from crawler.due import Finish
 from crawler.items import CheckItem
+from crawler.proofs.writer import ProofWriter
 from crawler.reading import Outcome
 from crawler.rows import Result, Written, write
 
@@ -70,6 +71,7 @@ class Writer:
         self._ends_at: float | None = None
         self._redis: redis.Redis | None = None
         self._unsent: list[Finish] = []
+        self._proofs = ProofWriter()
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
 
     @property
@@ -100,6 +102,7 @@ class Writer:
             self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join(seconds + 1)
+        self._proofs.close(seconds)
         if lost := self._lost + self._writing + len(self._waiting):
             log.error("%d checks could not be recorded before the end: their desks are checked again", lost)
 
@@ -107,6 +110,7 @@ class Writer:
         while batch := self._collect():
             written = self._persist(batch)
             _nudge(written.detections)
+            self._proofs.put(written.proofs)
             try:
                 self._finish(written.visits)
             except (

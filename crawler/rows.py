@@ -4,7 +4,7 @@ Checks that changed nothing cost two statements, however many they are.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from configs.desk import Desk
+from configs.outcome import Outcome
 from configs.prefecture import desks
 from crawler import desk_states, host_rows, opened, outages, pace, refusals
 from crawler.compare import Known, Seen
@@ -21,18 +22,21 @@ from crawler.desk_states import Part
 from crawler.due import Finish
 from crawler.host_memory import RESTING
 from crawler.items import CheckItem
+from crawler.proofs.choice import Proof, of_trouble
 from crawler.reading import Covered
 from crawler.schedule import budget_of, cost_of, own_interval
 
 _CHECKS = sa.text("""
 INSERT INTO checks (started_at, desk_id, token, outcome, evidence, milliseconds, requests, slots_seen, covered,
-                    process, error)
-SELECT started_at, desk_id, token, outcome, evidence, milliseconds, requests, slots, covered::jsonb, process, error
+                    process, error, proof_key)
+SELECT started_at, desk_id, token, outcome, evidence, milliseconds, requests, slots, covered::jsonb, process, error,
+       proof_key
 FROM unnest(CAST(:started_at AS timestamptz[]), CAST(:desk_id AS text[]), CAST(:token AS bigint[]),
             CAST(:outcome AS text[]), CAST(:evidence AS text[]), CAST(:milliseconds AS int[]),
             CAST(:requests AS smallint[]), CAST(:slots AS int[]), CAST(:covered AS text[]),
-            CAST(:process AS text[]), CAST(:error AS text[]))
-  AS n(started_at, desk_id, token, outcome, evidence, milliseconds, requests, slots, covered, process, error)
+            CAST(:process AS text[]), CAST(:error AS text[]), CAST(:proof_key AS text[]))
+  AS n(started_at, desk_id, token, outcome, evidence, milliseconds, requests, slots, covered, process, error,
+       proof_key)
 """)
 
 Columns = dict[str, Any]
@@ -50,15 +54,17 @@ class Result:
 
 @dataclass(slots=True)
 class Written:
-    """What follows once it is committed: detections to nudge, visits to end in the due queue."""
+    """What follows once it is committed: detections to nudge, visits to end in the due queue, pages to keep."""
 
     detections: list[UUID] = field(default_factory=list)
     visits: list[Finish] = field(default_factory=list)
+    proofs: list[Proof] = field(default_factory=list)
 
     def add(self, other: "Written") -> None:
         """Add what another transaction left to do."""
         self.detections += other.detections
         self.visits += other.visits
+        self.proofs += other.proofs
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +102,14 @@ def write(session: Session, results: Sequence[Result], now: datetime) -> Written
     records its check and changes nothing else.
     """
     results = refusals.judged(session, results, now)
-    session.execute(_CHECKS, _check_columns(results))
     rows = desk_states.update(session, results, now)
     ends = [_end(desk, result, rows) for result in results if (desk := desks().get(result.check.desk_id))]
     counted = [end for end in ends if end.row]
     _cover(session, counted, now)
-    written = Written(_look(session, counted, now))
+    found = _look(session, counted, now)
+    proofs = [each.proof for each in found if each.proof] + list(filter(None, map(_of_trouble, counted)))
+    session.execute(_CHECKS, _check_columns(results, {each.desk.id: each.key for each in proofs}))
+    written = Written([each.id for each in found], proofs=proofs)
     outages.write(session, [turn for end in counted for turn in _turns(end)])
     resting = [end.result.check for end in counted if end.result.check.outcome in RESTING]
     rests = host_rows.rest(session, resting, now) if resting else {}
@@ -125,7 +133,7 @@ def _cover(session: Session, ends: Sequence[_End], now: datetime) -> None:
     desk_states.cover(session, parts, now)
 
 
-def _look(session: Session, ends: Sequence[_End], now: datetime) -> list[UUID]:
+def _look(session: Session, ends: Sequence[_End], now: datetime) -> list[opened.Found]:
     """Compare what was seen with what was open; return the detections."""
     looks = [end for end in ends if end.result.check.slots or end.row.has_open]
     if not looks:
@@ -134,7 +142,12 @@ def _look(session: Session, ends: Sequence[_End], now: datetime) -> list[UUID]:
     return opened.write(session, [_compared(end, known) for end in looks], now)
 
 
-def _check_columns(results: Sequence[Result]) -> Columns:
+def _of_trouble(end: _End) -> Proof | None:
+    before = end.row.outcome_before
+    return of_trouble(end.desk, end.result.check, before and Outcome(before), end.result.seen_at)
+
+
+def _check_columns(results: Sequence[Result], proofs: Mapping[str, str]) -> Columns:
     checks = [result.check for result in results]
     return {
         "started_at": [check.started_at for check in checks],
@@ -148,6 +161,7 @@ def _check_columns(results: Sequence[Result]) -> Columns:
         "covered": [_windows(check.covered) for check in checks],
         "process": [check.process for check in checks],
         "error": [check.error for check in checks],
+        "proof_key": [proofs.get(check.desk_id) for check in checks],
     }
 
 

@@ -69,6 +69,11 @@ class Tally:
         refused = any(trouble.outcome in _FINAL for trouble in self._troubles)
         return not self._queue or self.asked >= self._limit or refused or len(self._troubles) >= _PATIENCE
 
+    @property
+    def troubled(self) -> bool:
+        """Whether an answer proved nothing, or there was none."""
+        return bool(self._troubles)
+
     def next(self) -> Ask | None:
         """Hand out the next request; None when the visit is over."""
         if self.finished:

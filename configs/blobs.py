@@ -1,0 +1,148 @@
+"""What is too large for a table: kept by key in a folder, or in S3 and alike, through fsspec.
+
+A key is relative, its parts joined by `/`; where it ends up is the store's affair and stands in no table.
+"""
+
+import re
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from configs.settings import settings
+
+_KEY = re.compile(r"[\w-]+(?:\.[\w-]+)*(?:/[\w-]+(?:\.[\w-]+)*)*", re.ASCII)
+# Seconds. Together well below the silence after which whoever waits for a store is given up.
+_CONNECT, _ANSWER = 3, 8
+
+
+class NoBlob(LookupError):
+    """Nothing is kept under that key (any more)."""
+
+
+class StoreAway(RuntimeError):
+    """The store refuses, is full or does not answer; the text says why, PROOFS_URL where it is."""
+
+
+class Blobs:
+    """A store of bytes by key. Each call may wait some seconds for a server, so none belongs on an event loop."""
+
+    def __init__(self, files: fsspec.AbstractFileSystem, root: str) -> None:
+        self._files, self._root = files, root.rstrip("/")
+        self._local = isinstance(files, LocalFileSystem)
+
+    def put(self, key: str, data: bytes) -> None:
+        """Keep bytes under a key, whole or not at all; what stood there is replaced.
+
+        Raises:
+            StoreAway: they cannot be kept.
+        """
+        path = self._path(key)
+        try:
+            if not self._local:
+                self._files.pipe_file(path, data)
+                return
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            self._files.pipe_file(f"{path}.part", data)
+            Path(f"{path}.part").replace(path)
+        except _troubles() as error:
+            raise _away(error) from error
+
+    def get(self, key: str) -> bytes:
+        """Return what is kept under a key.
+
+        Raises:
+            NoBlob: nothing is.
+            StoreAway: the store does not say.
+        """
+        try:
+            return bytes(self._files.cat_file(self._path(key)))
+        except FileNotFoundError:
+            raise NoBlob(key) from None
+        except _troubles() as error:
+            raise _away(error) from error
+
+    def names(self, key: str = "") -> list[str]:
+        """Return the names right below a key, in order; none where nothing is.
+
+        Raises:
+            StoreAway: the store does not say.
+        """
+        try:
+            found = self._files.ls(self._path(key) if key else self._root, detail=False)
+        except FileNotFoundError:
+            return []
+        except _troubles() as error:
+            raise _away(error) from error
+        return sorted({str(path).rstrip("/").rpartition("/")[2] for path in found})
+
+    def delete(self, key: str) -> None:
+        """Delete what is kept under a key and below it; nothing happens where nothing is.
+
+        Raises:
+            StoreAway: the store refuses.
+        """
+        try:
+            self._files.rm(self._path(key), recursive=True)
+        except FileNotFoundError:
+            return
+        except _troubles() as error:
+            raise _away(error) from error
+
+    def _path(self, key: str) -> str:
+        if not _KEY.fullmatch(key):
+            raise ValueError(f"{key[:100]!r} is no key")
+        return f"{self._root}/{key}"
+
+
+def proof_blobs() -> Blobs:
+    """Return where proofs are kept: PROOFS_URL, or a folder below STATE_DIR.
+
+    Raises:
+        StoreAway: fsspec knows no such store, or lacks a library for it.
+    """
+    now = settings()
+    secret = now.proofs_secret_access_key
+    return _opened(
+        now.proofs_url or str(now.state_dir.resolve() / "proofs" / "kept"),
+        now.proofs_endpoint_url,
+        now.proofs_region,
+        now.proofs_access_key_id,
+        secret.get_secret_value() if secret else None,
+    )
+
+
+@lru_cache(maxsize=1)
+def _opened(url: str, endpoint: str | None, region: str | None, key: str | None, secret: str | None) -> Blobs:
+    options: dict[str, Any] = {}
+    if urlsplit(url).scheme in ("s3", "s3a"):
+        options = {
+            "endpoint_url": endpoint,
+            "key": key,
+            "secret": secret,
+            "client_kwargs": {"region_name": region} if region else {},
+            "config_kwargs": {
+                "connect_timeout": _CONNECT, "read_timeout": _ANSWER, "retries": {"max_attempts": 0},
+            },
+            "use_listings_cache": False,
+        }  # fmt: skip
+    try:
+        files, root = fsspec.core.url_to_fs(url, skip_instance_cache=True, **options)
+    except (ValueError, ImportError) as error:
+        raise StoreAway(f"PROOFS_URL cannot be opened: {error}") from error
+    files.retries = 1  # of s3fs: whoever calls tries again, later
+    return Blobs(files, root)
+
+
+def _troubles() -> tuple[type[Exception], ...]:
+    """Return what a store's trouble is raised as; botocore's own errors are none of Python's."""
+    botocore = sys.modules.get("botocore.exceptions")
+    return (OSError, botocore.BotoCoreError) if botocore else (OSError,)
+
+
+def _away(error: Exception) -> StoreAway:
+    return StoreAway(f"the store of proofs (PROOFS_URL) is in trouble: {type(error).__name__}: {error}")

@@ -1,0 +1,40 @@
+"""Which checks are proven by a kept page: each detection, and an inconclusive answer that is not like the one before."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from configs.clock import clock
+from configs.desk import Desk
+from configs.outcome import Outcome
+from configs.proofs import new_key
+from crawler.items import CheckItem
+from crawler.proofs.sight import Sight, showing
+from crawler.reading import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A page that is to be kept under `key`, which stands in the rows that it proves."""
+
+    key: str
+    desk: Desk
+    check: CheckItem
+    sight: Sight
+    seen_at: datetime
+
+
+def of_detection(desk: Desk, check: CheckItem, news: Iterable[Slot], seen_at: datetime) -> Proof | None:
+    """Return the proof of what is new: the page that showed it, its earliest moment where several did."""
+    sight = showing(check.sights, news)
+    return sight and Proof(new_key(clock()), desk, check, sight, seen_at)
+
+
+def of_trouble(desk: Desk, check: CheckItem, before: Outcome | None, seen_at: datetime) -> Proof | None:
+    """Return the proof of an answer that proves nothing; none where the one before was of its kind, or no page came.
+
+    A run that begins by a time-out and goes on by a page that nobody understands is proven by that page.
+    """
+    if check.outcome.conclusive or check.outcome is before or not check.sights:
+        return None
+    return Proof(new_key(clock()), desk, check, check.sights[0], seen_at)

@@ -1,0 +1,119 @@
+"""What a visit saw that may become its proof: pure, and light: a parsed page is never held."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from configs.outcome import Outcome
+from crawler.frames import CUT_OFF
+from crawler.reading import Ask, Covered, Page, Place, Reading, Slot, Visit
+
+HEADERS = ("content-type", "retry-after", CUT_OFF.lower())  # what readers and walls look at
+_MOST = 4_000_000  # bytes of pages with slots that one check holds until it is written
+
+Moment = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A page as it was fetched, by which platform's rules it was read, and the slots that it showed."""
+
+    platform: str
+    url: str
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+    visit: Visit
+    ask: Ask
+    shown: frozenset[Moment]
+
+    @classmethod
+    def of(cls, platform: str, page: Page, reading: Reading) -> "Sight":
+        """Take from a page what may have to be proven of it."""
+        kept = {name: page.headers[name] for name in HEADERS if name in page.headers}
+        shown = frozenset(map(_moment, reading.slots + reading.fallback))
+        return cls(platform, page.url, page.status, page.body, kept, page.visit, page.ask, shown)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """Return what the page answers to, as plain JSON values; no form, no header: `page_of` reads it back."""
+        place, window = self.ask.place, self.ask.window
+        return {
+            "desk": self.visit.url,
+            "today": self.visit.today.isoformat(),
+            "url": self.ask.url,
+            "method": self.ask.method,
+            "step": self.ask.step,
+            "place": [place.key, place.label],
+            "window": window
+            and [window.place_key, _iso(window.first), _iso(window.last), window.doubtful],
+            "rank": self.ask.rank,
+            "turn": [self.visit.turn, self.ask.turn],
+        }
+
+
+class Witness:
+    """Holds the pages of one visit that may have to be shown: those with slots, the first in trouble, the last."""
+
+    def __init__(self) -> None:
+        self._open: list[Sight] = []
+        self._first: Sight | None = None
+        self._last: Sight | None = None
+        self._troubled = False
+        self._size = 0
+
+    def saw(self, sight: Sight | None, *, troubled: bool) -> None:
+        """Note a page (None: none came); `troubled`: the visit is in trouble, by this page if it was not before."""
+        if troubled and not self._troubled:
+            self._troubled, self._first = True, sight
+        self._last = sight or self._last
+        if sight and sight.shown and (not self._open or self._size + len(sight.body) <= _MOST):
+            self._open.append(sight)
+            self._size += len(sight.body)
+
+    def sights(self, outcome: Outcome) -> tuple[Sight, ...]:
+        """Return what may prove this outcome: nothing where it needs no proof, or where no page came."""
+        if outcome is Outcome.NO_SLOTS:
+            return ()
+        if outcome is Outcome.SLOTS:
+            return tuple(self._open)
+        if not self._troubled and outcome is Outcome.UNREADABLE:  # of several pages that say nothing, the last
+            return (self._last,) if self._last else ()
+        return (self._first,) if self._first else ()
+
+
+def showing(sights: Iterable[Sight], news: Iterable[Slot]) -> Sight | None:
+    """Return the sight of the earliest of these slots; the first of all where none is seen on any."""
+    seen = list(sights)
+    for moment in sorted(map(_moment, news), key=lambda each: (each[1], each[0])):
+        for sight in seen:
+            if moment in sight.shown:
+                return sight
+    return seen[0] if seen else None
+
+
+def asked_of(stored: Mapping[str, Any]) -> Ask:
+    """Return the request that `Sight.asked` wrote down, without what was sent with it."""
+    window = stored["window"]
+    return Ask(
+        stored["url"],
+        stored["step"],
+        stored["method"],
+        place=Place(*stored["place"]),
+        window=window and Covered(window[0], _day(window[1]), _day(window[2]), bool(window[3])),
+        rank=stored["rank"],
+        turn=stored["turn"][1],
+    )
+
+
+def _moment(slot: Slot) -> Moment:
+    return slot.place.key, slot.moment_text
+
+
+def _iso(day: date | None) -> str | None:
+    return day and day.isoformat()
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None

@@ -1,0 +1,160 @@
+"""Proofs on their way, below STATE_DIR: from the spiders, which wait for no store, to the program that takes them there.
+
+`waiting/` holds what spiders left, `stored/` what is in the store and still lacks its picture. An entry is a folder
+with the files that its key will have; it comes and goes by a rename, so that whoever is killed leaves it whole or
+not at all. `tmp/` is for what is still being written.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+from configs.proofs import BODY, META, PICTURE, Meta, pack
+from configs.settings import settings
+
+_TRIES = "tries"
+_MB = 1_000_000
+
+
+class DiskFull(OSError):
+    """What is left of the disk is for tables and queue."""
+
+
+class Spool:
+    """The folder `STATE_DIR/proofs`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._waiting, self._stored, self._tmp = (folder / name for name in ("waiting", "stored", "tmp"))
+
+    def add(self, meta: Meta, body: bytes) -> None:
+        """Leave a proof to be stored.
+
+        Raises:
+            OSError: it cannot be written, DiskFull where too little room would be left.
+        """
+        page = {} if meta.refused else {BODY: pack(body)}
+        self._write(meta.key, page | {META: _json(meta)})
+
+    def add_picture(self, key: str, picture: bytes) -> None:
+        """Leave a picture (PNG) of a proof that was left before; it need not be taken a second time.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._write(key, {PICTURE: picture})
+
+    def waiting(self) -> "list[Entry]":
+        """Return what is to be stored, the oldest first."""
+        return list(_entries(self._waiting))
+
+    def unpictured(self) -> "list[Entry]":
+        """Return what is stored and has no picture yet, the oldest first."""
+        return list(_entries(self._stored))
+
+    def stored(self, entry: "Entry") -> None:
+        """Note that an entry is in the store: it waits for its picture."""
+        self._stored.mkdir(parents=True, exist_ok=True)
+        target = self._stored / entry.folder.name
+        shutil.rmtree(target, ignore_errors=True)
+        entry.folder.rename(target)
+
+    def drop(self, entry: "Entry") -> None:
+        """Forget an entry."""
+        shutil.rmtree(entry.folder, ignore_errors=True)
+
+    def forget_before(self, moment: datetime) -> int:
+        """Delete what was left before this moment and what dead programs never finished; return how many."""
+        old = [
+            path
+            for folder in (self._waiting, self._stored, self._tmp)
+            for path in (folder.iterdir() if folder.is_dir() else ())
+            if _changed(path) < moment.timestamp()
+        ]
+        for path in old:
+            shutil.rmtree(path, ignore_errors=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        return len(old)
+
+    def _write(self, key: str, files: Mapping[str, bytes]) -> None:
+        made = self._tmp / uuid4().hex
+        made.mkdir(parents=True)
+        try:
+            self._leave_room()
+            for name, data in files.items():
+                (made / name).write_bytes(data)
+            self._waiting.mkdir(exist_ok=True)
+            made.rename(self._waiting / (key.replace("/", "-") + _part(files)))
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+
+    def _leave_room(self) -> None:
+        free = shutil.disk_usage(self._tmp).free // _MB
+        if free < (least := settings().proofs_leave_free_mb):
+            raise DiskFull(f"{free} MB are free in {self.folder}, PROOFS_LEAVE_FREE_MB wants {least} left")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A proof on its way, or the picture of one."""
+
+    folder: Path
+
+    @property
+    def key(self) -> str:
+        """Return the key that it is stored under."""
+        return self.folder.name.partition("+")[0].replace("-", "/")
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """Return its files as they are stored, what makes it whole the last.
+
+        Raises:
+            OSError: one cannot be read.
+        """
+        return {name: (self.folder / name).read_bytes() for name in (BODY, PICTURE, META) if self.has(name)}
+
+    def has(self, name: str) -> bool:
+        """Whether it has a file."""
+        return (self.folder / name).is_file()
+
+    def tried(self) -> int:
+        """Count one more try, before it is made: who dies of it must not try for ever. Return how many there were."""
+        path = self.folder / _TRIES
+        count = int(path.read_text()) if path.is_file() else 0
+        path.write_text(str(count + 1))
+        return count
+
+
+def spool() -> Spool:
+    """Return this machine's."""
+    return Spool(settings().state_dir.resolve() / "proofs")
+
+
+def _part(files: Mapping[str, bytes]) -> str:
+    return "" if META in files else "+picture"
+
+
+def _json(meta: Meta) -> bytes:
+    return json.dumps(meta.model_dump(mode="json"), ensure_ascii=False, indent=1).encode()
+
+
+def _entries(folder: Path) -> Iterator[Entry]:
+    """Yield a folder's entries by age: their keys begin with a day, and within it the folder's time counts."""
+    if folder.is_dir():
+        for path in sorted(folder.iterdir(), key=_changed):
+            yield Entry(path)
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

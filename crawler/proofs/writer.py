@@ -1,0 +1,115 @@
+"""The thread that writes proofs into the spool: whatever its disk does, no check, no commit and no alert waits for it."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Iterable
+
+from configs.proofs import Meta, fingerprint
+from crawler.proofs.choice import Proof
+from crawler.proofs.privacy import masked, secret_in
+from crawler.proofs.spool import Spool, spool
+
+log = logging.getLogger(__name__)
+
+MOST = 64  # proofs that wait; more than that come only where the disk hangs
+
+
+class ProofWriter:
+    """Takes proofs whose keys are committed, from any thread, at once; what it cannot write is lost, and said."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Proof] = deque()
+        self._changed = threading.Condition()
+        self._ending = False
+        self._busy = False
+        self._lost = 0
+        self._thread = threading.Thread(target=self._run, name="proofs", daemon=True)
+
+    def put(self, proofs: Iterable[Proof]) -> None:
+        """Hand over proofs."""
+        with self._changed:
+            for proof in proofs:
+                if len(self._waiting) < MOST:
+                    self._waiting.append(proof)
+                else:
+                    self._lose(f"{MOST} wait for the disk already")
+            if self._waiting and self._thread.ident is None:
+                self._thread.start()
+            self._changed.notify_all()
+
+    def close(self, seconds: float) -> None:
+        """Write what waits, for so many seconds at most; say what could not be written."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+        if left := len(self._waiting) + self._busy:
+            log.warning("%d proofs could not be written before the end and are lost", left)
+
+    def _run(self) -> None:
+        while proof := self._next():
+            try:
+                keep(spool(), proof)
+            except OSError as error:
+                self._lose(str(error))
+            except Exception:  # a fault of ours in one proof must not end the thread: the next ones are kept
+                log.exception("the proof of %s cannot be written", proof.check.desk_id)
+            else:
+                self._found_room()
+            self._busy = False
+
+    def _next(self) -> Proof | None:
+        """Wait for a proof and take it; None: the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._ending)
+            self._busy = bool(self._waiting)
+            return self._waiting.popleft() if self._waiting else None
+
+    def _lose(self, why: str) -> None:
+        """Say once that proofs are lost, however many follow."""
+        if not self._lost:
+            log.warning("proofs are lost, their links will say so; all else goes on: %s", why)
+        self._lost += 1
+
+    def _found_room(self) -> None:
+        if self._lost:
+            log.warning("proofs are written again; %d were lost", self._lost)
+        self._lost = 0
+
+
+def keep(to: Spool, proof: Proof) -> None:
+    """Write one proof.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    body = proof.sight.body
+    meta = meta_of(proof)
+    if meta.refused:
+        log.error("the proof of %s is kept without its page: %s", meta.desk, meta.refused)
+    to.add(meta, body)
+
+
+def meta_of(proof: Proof) -> Meta:
+    """Return what a proof says of its page."""
+    sight, check = proof.sight, proof.check
+    asked = sight.asked
+    repeated = secret_in(sight.body)
+    return Meta(
+        key=proof.key,
+        desk=check.desk_id,
+        platform=sight.platform,
+        outcome=check.outcome.value,
+        evidence=masked(check.reason),
+        seen_at=proof.seen_at,
+        url=masked(sight.url),
+        status=sight.status,
+        headers={name: masked(value) for name, value in sight.headers.items()},
+        sha256=fingerprint(sight.body),
+        size=len(sight.body),
+        time_zone=proof.desk.time_zone,
+        asked=asked | {name: masked(asked[name]) for name in ("url", "desk")},
+        refused=f"it repeats {repeated}, a secret of ours: find out why and change it" if repeated else None,
+    )
