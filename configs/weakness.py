@@ -78,7 +78,9 @@ def far_store(settings: "Settings") -> list[str]:
     near = is_loopback(urlsplit(settings.proofs_endpoint_url or "").hostname or "")
     if near or urlsplit(settings.proofs_url or "").scheme in ("", "file"):
         return []
-    return ["PROOFS_URL leaves this machine: name a folder, or give PROOFS_ENDPOINT_URL an address on loopback"]
+    return [
+        "PROOFS_URL leaves this machine: name a folder, or give PROOFS_ENDPOINT_URL an address on loopback"
+    ]
 
 
 def problems_in_production(settings: "Settings") -> list[str]:

@@ -1,4 +1,4 @@
-"""Which checks are proven by a kept page: each detection, and an inconclusive answer that is not like the one before."""
+"""Which checks are proven by a kept page: a detection, and an inconclusive answer unlike the one before."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Proof:
 def of_detection(desk: Desk, check: CheckItem, news: Iterable[Slot], seen_at: datetime) -> Proof | None:
     """Return the proof of what is new: the page that showed it, its earliest moment where several did."""
     sight = showing(check.sights, news)
-    return sight and Proof(new_key(clock()), desk, check, sight, seen_at)
+    return Proof(new_key(clock()), desk, check, sight, seen_at) if sight else None
 
 
 def of_trouble(desk: Desk, check: CheckItem, before: Outcome | None, seen_at: datetime) -> Proof | None:

@@ -46,8 +46,7 @@ class Sight:
             "method": self.ask.method,
             "step": self.ask.step,
             "place": [place.key, place.label],
-            "window": window
-            and [window.place_key, _iso(window.first), _iso(window.last), window.doubtful],
+            "window": window and [window.place_key, _iso(window.first), _iso(window.last), window.doubtful],
             "rank": self.ask.rank,
             "turn": [self.visit.turn, self.ask.turn],
         }
@@ -78,7 +77,9 @@ class Witness:
             return ()
         if outcome is Outcome.SLOTS:
             return tuple(self._open)
-        if not self._troubled and outcome is Outcome.UNREADABLE:  # of several pages that say nothing, the last
+        if (
+            not self._troubled and outcome is Outcome.UNREADABLE
+        ):  # of several pages that say nothing, the last
             return (self._last,) if self._last else ()
         return (self._first,) if self._first else ()
 
@@ -112,7 +113,7 @@ def _moment(slot: Slot) -> Moment:
 
 
 def _iso(day: date | None) -> str | None:
-    return day and day.isoformat()
+    return day.isoformat() if day else None
 
 
 def _day(text: str | None) -> date | None:

@@ -1,4 +1,4 @@
-"""Proofs on their way, below STATE_DIR: from the spiders, which wait for no store, to the program that takes them there.
+"""Proofs on their way, below STATE_DIR: from the spiders, which wait for no store, to who takes them there.
 
 `waiting/` holds what spiders left, `stored/` what is in the store and still lacks its picture. An entry is a folder
 with the files that its key will have; it comes and goes by a rename, so that whoever is killed leaves it whole or
@@ -64,6 +64,11 @@ class Spool:
         shutil.rmtree(target, ignore_errors=True)
         entry.folder.rename(target)
 
+    def pictured(self, entry: "Entry") -> None:
+        """Note that an entry's picture is in the store too: nothing is left to do for it."""
+        self.drop(entry)
+        shutil.rmtree(self._stored / entry.folder.name.partition("+")[0], ignore_errors=True)
+
     def drop(self, entry: "Entry") -> None:
         """Forget an entry."""
         shutil.rmtree(entry.folder, ignore_errors=True)
@@ -124,6 +129,16 @@ class Entry:
     def has(self, name: str) -> bool:
         """Whether it has a file."""
         return (self.folder / name).is_file()
+
+    def write(self, name: str, data: bytes) -> None:
+        """Add a file, whole or not at all.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        part = self.folder / f"{name}.part"
+        part.write_bytes(data)
+        part.rename(self.folder / name)
 
     def tried(self) -> int:
         """Count one more try, before it is made: who dies of it must not try for ever. Return how many there were."""

@@ -1,4 +1,4 @@
-"""The thread that writes proofs into the spool: whatever its disk does, no check, no commit and no alert waits for it."""
+"""The thread that writes proofs into the spool: whatever its disk does, no check, commit or alert waits for it."""
 
 import logging
 import threading

@@ -1,0 +1,144 @@
+"""`python -m crawler.proofs`: has the worker come when spiders left proofs, and sees that it neither hangs nor grows.
+
+Most of the time there is nothing to do. So this process loads nothing but a little of Python's own library (10 MB),
+and what takes proofs to the store and pictures of them (crawler/proofs/work.py, a browser below it) comes for the
+work and goes after it. Whoever of them says nothing for too long is ended, with all that it started.
+"""
+
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import IO
+
+from crawler.proofs import tree
+
+SILENCE = (
+    60.0  # seconds; the longest step, a page that does not load and then shows nothing, takes half of it
+)
+LARGEST = 1500  # MB, of the worker and its browser
+HOUSEKEEPING = 6 * 3600.0  # seconds between two looks at what is too old
+_GLANCE = 1.0
+_GRACE = 3.0
+_LONGEST_PAUSE = 60.0
+_WRONG = 2  # a worker's exit code where a setting is wrong: no second try mends it
+_PREFIX = f"rdvpriority-proofs-{os.geteuid()}-"
+_OLD = 7 * 86400.0
+
+
+class Watch:
+    """Starts workers one after the other until it is told to stop."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._folder = Path()
+        self._seconds = _GLANCE
+
+    def stop(self, *_: object) -> None:
+        """End what runs, soon."""
+        self._stop.set()
+
+    def run(self) -> int:
+        """Watch until stopped; return the exit code."""
+        said, failures = "", 0
+        while not self._stop.is_set():
+            code, said = self._work(said)
+            if code == _WRONG:
+                return code
+            failures = failures + 1 if code else 0
+            if failures:
+                self._stop.wait(min(_LONGEST_PAUSE, 2.0**failures))
+            else:
+                self._wait_for_work()
+        return 0
+
+    def _wait_for_work(self) -> None:
+        until = time.monotonic() + HOUSEKEEPING
+        while time.monotonic() < until and not self._has_work():
+            if self._stop.wait(self._seconds):
+                return
+
+    def _has_work(self) -> bool:
+        for name in ("waiting", "stored"):
+            try:
+                with os.scandir(self._folder / name) as entries:
+                    if any(entries):
+                        return True
+            except FileNotFoundError:
+                continue
+        return False
+
+    def _work(self, said: str) -> tuple[int, str]:
+        """Let one worker work to its end; return its exit code, and why it was ended if it was."""
+        own = Path(tempfile.mkdtemp(prefix=_PREFIX))  # a browser that is killed leaves its profile
+        worker = subprocess.Popen(  # noqa: S603 -- our own program
+            [sys.executable, "-m", "crawler.proofs.work", "--after", said],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            env=os.environ | {"TMPDIR": str(own)},
+        )
+        assert worker.stdout is not None  # noqa: S101 -- it is piped
+        try:
+            why = self._attend(worker, worker.stdout)
+        finally:
+            if worker.poll() is None:
+                tree.kill(worker.pid)
+            code = worker.wait()
+            worker.stdout.close()
+            shutil.rmtree(own, ignore_errors=True)
+        return (1 if why else code), why
+
+    def _attend(self, worker: "subprocess.Popen[bytes]", heard_from: IO[bytes]) -> str:
+        """Listen to a worker until it ends (nothing is returned), or return why it must."""
+        heard = time.monotonic()
+        while not self._stop.is_set():
+            if select.select([heard_from], [], [], _GLANCE)[0]:
+                line = heard_from.readline()
+                if not line:
+                    return _ended(worker)
+                self._learn(line)
+                heard = time.monotonic()
+            elif time.monotonic() - heard > SILENCE:
+                return f"it said nothing for {SILENCE:g} s"
+            if (size := tree.resident(worker.pid)) > LARGEST:
+                return f"it held {size} MB"
+        worker.terminate()
+        return _ended(worker)
+
+    def _learn(self, line: bytes) -> None:
+        """Take from a worker's first line where the spool is and how often to look."""
+        if line.strip():
+            told = json.loads(line)
+            self._folder, self._seconds = Path(told["folder"]), told["seconds"]
+
+
+def _ended(worker: "subprocess.Popen[bytes]") -> str:
+    """Wait for a worker that is about to end; return why it must be made to, if so."""
+    try:
+        worker.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        return "it did not come to its end"
+    return ""
+
+
+def main() -> int:
+    """Watch until SIGTERM or SIGINT; return 0, or 2 where a setting is wrong."""
+    watch = Watch()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, watch.stop)
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        if time.time() - left.stat().st_mtime > _OLD:
+            shutil.rmtree(left, ignore_errors=True)
+    return watch.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

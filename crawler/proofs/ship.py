@@ -1,0 +1,43 @@
+"""From the spool to the store, and out of both what is too old. Each function is callable by itself."""
+
+import logging
+
+from configs.blobs import Blobs, proof_blobs
+from configs.clock import clock
+from configs.proofs import META, forget_before
+from configs.settings import settings
+from crawler.proofs.spool import Entry, Spool, spool
+
+log = logging.getLogger(__name__)
+
+
+def ship(entry: Entry, source: Spool, blobs: Blobs) -> None:
+    """Bring one entry into the store. Whoever is killed meanwhile has done no harm: the next one does it again.
+
+    Raises:
+        configs.blobs.StoreAway: the store does not take it; it stays in the spool.
+    """
+    try:
+        files = entry.files
+    except OSError as error:
+        log.warning("%s cannot be read and is given up: %s", entry.folder, error)
+        source.drop(entry)
+        return
+    for name, data in files.items():
+        blobs.put(f"{entry.key}/{name}", data)
+    if META in files:
+        source.stored(entry)
+    else:
+        source.pictured(entry)
+
+
+def clean() -> str:
+    """Delete proofs older than PROOFS_KEPT_FOR and what is on its way since TEMPORARY_KEPT_FOR; say how much.
+
+    Raises:
+        configs.blobs.StoreAway: the store does not answer; the spool is clean all the same.
+    """
+    now = clock()
+    left = spool().forget_before(now - settings().temporary_kept_for)
+    days = forget_before(proof_blobs(), (now - settings().proofs_kept_for).date())
+    return f"{days} days of proofs dropped, {left} leftovers deleted"
