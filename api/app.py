@@ -5,7 +5,7 @@ from importlib.metadata import version
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
-from api import accounts, alerts, detections, docs, health, links, prefectures
+from api import accounts, alerts, detections, docs, health, links, prefectures, proofs
 from api.border import watch_border
 from api.cors import allow_front_end
 from api.problems import handle_problems, validation_response
@@ -42,5 +42,6 @@ def create_app() -> OpenAPI:
     for noun in (accounts, alerts, prefectures, detections, health):
         app.register_api(noun.blueprint)
     app.register_blueprint(links.blueprint)
+    app.register_blueprint(proofs.blueprint)
     app.register_blueprint(docs.blueprint)
     return app

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from api.models.alert import Alert
 from api.models.notification import Match, MatchSlot
 from api.models.slot import Detection, DetectionSlot, SlotRow
+from api.proof_links import proof_link
 from api.schemas.detection import DetectionPage, OwnDetection, PublicDetection
 from configs.desk import zone_of
 from configs.prefecture import prefectures
@@ -36,7 +37,7 @@ def public_detections(session: Session, found: Iterable[Detection]) -> list[Publ
     detections = list(found)
     ids = [each.id for each in detections]
     told = _told(session, sa.select(DetectionSlot).where(DetectionSlot.detection_id.in_(ids)).subquery())
-    return [PublicDetection(**_fields(each, told.get(each.id, _NOTHING))) for each in detections]
+    return [PublicDetection(**_fields(each, told.get(each.id, _NOTHING)), proof=None) for each in detections]
 
 
 def own_detections(session: Session, user_id: UUID, before: UUID | None, limit: int) -> DetectionPage:
@@ -59,7 +60,10 @@ def _own(session: Session, user_id: UUID, ids: list[UUID]) -> list[OwnDetection]
     told, alerts = _told(session, _matched_slots(user_id, ids)), _alerts(session, user_id, ids)
     rows = session.scalars(sa.select(Detection).where(Detection.id.in_(ids)).order_by(Detection.id.desc()))
     return [
-        OwnDetection(**_fields(each, told.get(each.id, _NOTHING)), alert_ids=alerts[each.id]) for each in rows
+        OwnDetection(
+            **_fields(each, told.get(each.id, _NOTHING)), proof=proof_link(each), alert_ids=alerts[each.id]
+        )
+        for each in rows
     ]
 
 
@@ -111,7 +115,6 @@ def _fields(detection: Detection, told: Told) -> dict[str, Any]:
         "slot_date": day,
         "slot_time": hour,
         "booking_url": detection.booking_url,
-        "proof": detection.proof_key,
         "detected_at": detection.seen_at,
     }
 

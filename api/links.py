@@ -25,7 +25,7 @@ VERIFY = "verify-email"
 blueprint = Blueprint("links", __name__, url_prefix="/l")
 
 
-@blueprint.errorhandler(LinkRefused)
+@blueprint.app_errorhandler(LinkRefused)
 def refused(error: LinkRefused) -> tuple[str, int]:
     """Say that a link is too old (410), or none of ours (400)."""
     status = 410 if error.reason == "expired" else 400

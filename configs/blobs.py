@@ -3,21 +3,24 @@
 A key is relative, its parts joined by `/`; where it ends up is the store's affair and stands in no table.
 """
 
+import asyncio
 import re
 import sys
+from contextlib import suppress
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import fsspec
+from fsspec.asyn import sync
 from fsspec.implementations.local import LocalFileSystem
 
 from configs.settings import settings
 
 _KEY = re.compile(r"[\w-]+(?:\.[\w-]+)*(?:/[\w-]+(?:\.[\w-]+)*)*", re.ASCII)
-# Seconds. Together well below the silence after which whoever waits for a store is given up.
-_CONNECT, _ANSWER = 3, 8
+# Seconds, of one call. The second is a belt: botocore's own time-outs do not count while a server that was asked
+# whether it will take a body (Expect: 100-continue) says nothing.
+_CONNECT, _LONGEST, _LONGEST_DELETE = 3, 15, 45
 
 
 class NoBlob(LookupError):
@@ -33,7 +36,6 @@ class Blobs:
 
     def __init__(self, files: fsspec.AbstractFileSystem, root: str) -> None:
         self._files, self._root = files, root.rstrip("/")
-        self._local = isinstance(files, LocalFileSystem)
 
     def put(self, key: str, data: bytes) -> None:
         """Keep bytes under a key, whole or not at all; what stood there is replaced.
@@ -43,13 +45,15 @@ class Blobs:
         """
         path = self._path(key)
         try:
-            if not self._local:
-                self._files.pipe_file(path, data)
-                return
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self._files.pipe_file(f"{path}.part", data)
-            Path(f"{path}.part").replace(path)
-        except _troubles() as error:
+            if isinstance(
+                self._files, LocalFileSystem
+            ):  # a server keeps what came whole, a disk also what did not
+                self._call("makedirs", path.rpartition("/")[0], exist_ok=True)
+                self._call("pipe_file", f"{path}.part", data)
+                self._call("mv", f"{path}.part", path)
+            else:
+                self._call("pipe_file", path, data)
+        except FileNotFoundError as error:  # the bucket is not there
             raise _away(error) from error
 
     def get(self, key: str) -> bytes:
@@ -60,11 +64,9 @@ class Blobs:
             StoreAway: the store does not say.
         """
         try:
-            return bytes(self._files.cat_file(self._path(key)))
+            return bytes(self._call("cat_file", self._path(key)))
         except FileNotFoundError:
             raise NoBlob(key) from None
-        except _troubles() as error:
-            raise _away(error) from error
 
     def names(self, key: str = "") -> list[str]:
         """Return the names right below a key, in order; none where nothing is.
@@ -72,13 +74,10 @@ class Blobs:
         Raises:
             StoreAway: the store does not say.
         """
-        try:
-            found = self._files.ls(self._path(key) if key else self._root, detail=False)
-        except FileNotFoundError:
-            return []
-        except _troubles() as error:
-            raise _away(error) from error
-        return sorted({str(path).rstrip("/").rpartition("/")[2] for path in found})
+        with suppress(FileNotFoundError):
+            found = self._call("ls", self._path(key) if key else self._root, detail=False)
+            return sorted({str(path).rstrip("/").rpartition("/")[2] for path in found})
+        return []
 
     def delete(self, key: str) -> None:
         """Delete what is kept under a key and below it; nothing happens where nothing is.
@@ -86,10 +85,27 @@ class Blobs:
         Raises:
             StoreAway: the store refuses.
         """
+        with suppress(FileNotFoundError):
+            self._call("rm", self._path(key), recursive=True, seconds=_LONGEST_DELETE)
+
+    def _call(self, name: str, *given: Any, seconds: float | None = None, **how: Any) -> Any:
+        """Ask the store, a server for so long at most: what was begun is cancelled then.
+
+        Raises:
+            FileNotFoundError: it says so.
+            StoreAway: it is in trouble.
+        """
+
+        async def bounded() -> Any:
+            async with asyncio.timeout(seconds or _LONGEST):
+                return await getattr(self._files, f"_{name}")(*given, **how)
+
         try:
-            self._files.rm(self._path(key), recursive=True)
+            if self._files.async_impl:
+                return sync(self._files.loop, bounded)
+            return getattr(self._files, name)(*given, **how)
         except FileNotFoundError:
-            return
+            raise
         except _troubles() as error:
             raise _away(error) from error
 
@@ -125,9 +141,7 @@ def _opened(url: str, endpoint: str | None, region: str | None, key: str | None,
             "key": key,
             "secret": secret,
             "client_kwargs": {"region_name": region} if region else {},
-            "config_kwargs": {
-                "connect_timeout": _CONNECT, "read_timeout": _ANSWER, "retries": {"max_attempts": 0},
-            },
+            "config_kwargs": {"connect_timeout": _CONNECT, "retries": {"max_attempts": 0}},
             "use_listings_cache": False,
         }  # fmt: skip
     try:

@@ -8,8 +8,9 @@ import gzip
 import hashlib
 import re
 import zlib
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -21,7 +22,15 @@ _KEY = re.compile(r"\d{4}/\d\d/\d\d/[0-9a-f]{32}", re.ASCII)
 
 
 class NoProof(LookupError):
-    """A proof, or the part of it that was asked for, is not there; the text says why."""
+    """A proof, or the part of it that was asked for, cannot be had; the text says why, `reason` in one word.
+
+    `missing`: not there yet, or not any more, or lost with the process that had it. `refused`: its page may not be
+    kept. `damaged`: what is stored is not what was fetched.
+    """
+
+    def __init__(self, reason: Literal["missing", "refused", "damaged"], text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class Meta(BaseModel):
@@ -85,10 +94,10 @@ def meta_of(blobs: Blobs, key: str) -> Meta:
         return Meta.model_validate_json(blobs.get(f"{key}/{META}"))
     except NoBlob:
         raise NoProof(
-            "it is not in the store: not there yet, dropped, or lost with the process that had it"
+            "missing", f"{key} is not in the store: not yet, not any more, or lost on its way"
         ) from None
     except ValidationError as error:
-        raise NoProof(f"{META} is none of ours: {error}") from None
+        raise NoProof("damaged", f"{META} is none of ours: {error}") from None
 
 
 def body_of(blobs: Blobs, meta: Meta) -> bytes:
@@ -99,16 +108,25 @@ def body_of(blobs: Blobs, meta: Meta) -> bytes:
         configs.blobs.StoreAway: the store does not say.
     """
     if meta.refused:
-        raise NoProof(f"the page was not kept: {meta.refused}")
+        raise NoProof("refused", f"the page was not kept: {meta.refused}")
     try:
         body = gzip.decompress(blobs.get(f"{meta.key}/{BODY}"))
     except NoBlob:
-        raise NoProof("the body is not in the store") from None
+        raise NoProof("missing", "the body is not in the store") from None
     except (OSError, EOFError, zlib.error) as error:
-        raise NoProof(f"the stored body is damaged: {error}") from None
+        raise NoProof("damaged", f"the stored body cannot be unpacked: {error}") from None
     if fingerprint(body) != meta.sha256:
-        raise NoProof("the stored body is not the one that was fetched: its SHA-256 differs")
+        raise NoProof("damaged", "the stored body is not the one that was fetched: its SHA-256 differs")
     return body
+
+
+def has_picture(blobs: Blobs, key: str) -> bool:
+    """Whether there is a picture.
+
+    Raises:
+        configs.blobs.StoreAway: the store does not say.
+    """
+    return PICTURE in blobs.names(key)
 
 
 def picture_of(blobs: Blobs, key: str) -> bytes:
@@ -121,17 +139,18 @@ def picture_of(blobs: Blobs, key: str) -> bytes:
     try:
         return blobs.get(f"{key}/{PICTURE}")
     except NoBlob:
-        raise NoProof("there is no picture of it (yet)") from None
+        raise NoProof("missing", f"there is no picture of {key} (yet)") from None
 
 
-def forget_before(blobs: Blobs, day: date) -> int:
-    """Delete the proofs of all days before this one; return how many days were.
+def forget_before(blobs: Blobs, day: date, step: Callable[[], object] = lambda: None) -> int:
+    """Delete the proofs of all days before this one; return how many days were. `step` is called before each.
 
     Raises:
         configs.blobs.StoreAway: the store does not answer, or refuses; what was deleted is deleted.
     """
     gone = [key for key in _days(blobs) if key < f"{day:%Y/%m/%d}"]
     for key in gone:
+        step()
         blobs.delete(key)
     return len(gone)
 

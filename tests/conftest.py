@@ -51,6 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     folder = Path(tempfile.mkdtemp(prefix="rdv-tests-"))
     _folder.append(folder)
+    os.environ["STATE_DIR"] = str(folder / "state")
     postgres = start_postgres(folder / "postgres", durable=False)
     valkey = start_valkey(folder / "valkey", durable=False)
     _servers.update(postgres=postgres, valkey=valkey)

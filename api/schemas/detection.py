@@ -11,7 +11,8 @@ from api.schemas.base import Answer, Body
 class PublicDetection(Answer):
     """Slots that one check saw open. `slotDate` and `slotTime` (HH:MM) are the first one's, in the desk's own time.
 
-    Either is null where the page did not say it.
+    Either is null where the page did not say it. `proof` is a link to the page as it was seen, good for an hour; null
+    where none is kept, and for whoever the detection was not for.
     """
 
     id: UUID

@@ -14,8 +14,8 @@ from configs.settings import settings
 
 _SHORTEST = 8  # characters; anything shorter would be met by chance
 _TOKENS = re.compile(
-    r"(?i)([?&;](?:[\w.%-]*(?:token|session|csrf|xsrf|secret|passw|signature|auth|api_?key)[\w.%-]*|sid|ticket)=)"
-    r"[^&#;\s'\"<>]*"
+    r"(?i)([?&;](?:[\w.%-]*(?:token|sess(?:ion|id)|csrf|xsrf|secret|passw|signature|auth|api_?key)[\w.%-]*|sid|ticket)=)"
+    r"[^?&#;\s'\"<>]*"
 )
 
 

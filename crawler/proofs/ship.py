@@ -1,10 +1,11 @@
 """From the spool to the store, and out of both what is too old. Each function is callable by itself."""
 
 import logging
+from collections.abc import Callable
 
 from configs.blobs import Blobs, proof_blobs
 from configs.clock import clock
-from configs.proofs import META, forget_before
+from configs.proofs import META, forget_before, is_key
 from configs.settings import settings
 from crawler.proofs.spool import Entry, Spool, spool
 
@@ -18,11 +19,12 @@ def ship(entry: Entry, source: Spool, blobs: Blobs) -> None:
         configs.blobs.StoreAway: the store does not take it; it stays in the spool.
     """
     try:
-        files = entry.files
+        files = entry.files if is_key(entry.key) else {}
     except OSError as error:
-        log.warning("%s cannot be read and is given up: %s", entry.folder, error)
-        source.drop(entry)
-        return
+        log.warning("%s cannot be read: %s", entry.folder, error)
+        files = {}
+    if not files:
+        log.warning("%s is no proof and is given up", entry.folder)
     for name, data in files.items():
         blobs.put(f"{entry.key}/{name}", data)
     if META in files:
@@ -31,13 +33,15 @@ def ship(entry: Entry, source: Spool, blobs: Blobs) -> None:
         source.pictured(entry)
 
 
-def clean() -> str:
+def clean(step: Callable[[], object] = lambda: None) -> str:
     """Delete proofs older than PROOFS_KEPT_FOR and what is on its way since TEMPORARY_KEPT_FOR; say how much.
+
+    `step` is called now and then meanwhile.
 
     Raises:
         configs.blobs.StoreAway: the store does not answer; the spool is clean all the same.
     """
     now = clock()
     left = spool().forget_before(now - settings().temporary_kept_for)
-    days = forget_before(proof_blobs(), (now - settings().proofs_kept_for).date())
+    days = forget_before(proof_blobs(), (now - settings().proofs_kept_for).date(), step)
     return f"{days} days of proofs dropped, {left} leftovers deleted"

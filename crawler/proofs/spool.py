@@ -61,17 +61,17 @@ class Spool:
         """Note that an entry is in the store: it waits for its picture."""
         self._stored.mkdir(parents=True, exist_ok=True)
         target = self._stored / entry.folder.name
-        shutil.rmtree(target, ignore_errors=True)
+        _remove(target)
         entry.folder.rename(target)
 
     def pictured(self, entry: "Entry") -> None:
         """Note that an entry's picture is in the store too: nothing is left to do for it."""
         self.drop(entry)
-        shutil.rmtree(self._stored / entry.folder.name.partition("+")[0], ignore_errors=True)
+        _remove(self._stored / entry.folder.name.partition("+")[0])
 
     def drop(self, entry: "Entry") -> None:
         """Forget an entry."""
-        shutil.rmtree(entry.folder, ignore_errors=True)
+        _remove(entry.folder)
 
     def forget_before(self, moment: datetime) -> int:
         """Delete what was left before this moment and what dead programs never finished; return how many."""
@@ -82,9 +82,7 @@ class Spool:
             if _changed(path) < moment.timestamp()
         ]
         for path in old:
-            shutil.rmtree(path, ignore_errors=True)
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
+            _remove(path)
         return len(old)
 
     def _write(self, key: str, files: Mapping[str, bytes]) -> None:
@@ -97,7 +95,7 @@ class Spool:
             self._waiting.mkdir(exist_ok=True)
             made.rename(self._waiting / (key.replace("/", "-") + _part(files)))
         except BaseException:
-            shutil.rmtree(made, ignore_errors=True)
+            _remove(made)
             raise
 
     def _leave_room(self) -> None:
@@ -166,6 +164,13 @@ def _entries(folder: Path) -> Iterator[Entry]:
     if folder.is_dir():
         for path in sorted(folder.iterdir(), key=_changed):
             yield Entry(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    with suppress(OSError):
+        path.unlink()
 
 
 def _changed(path: Path) -> float:

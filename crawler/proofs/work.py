@@ -41,16 +41,17 @@ class Worker:
         """Work until there has been nothing to do for so long."""
         if reason := missing_browser():
             log.info("no pictures are taken: %s", reason)
-        worked = time.monotonic()
+        worked, before = time.monotonic(), set[Path]()
         with self._camera:
             while time.monotonic() - worked < idle_seconds:
-                if self.look():
+                if (met := self.look()) and (met != before or self._away):
                     worked = time.monotonic()
-                else:
-                    rest(self._away or settings().proofs_seconds)
+                else:  # nothing is there, or nothing moves
+                    rest(settings().proofs_seconds)
+                before = met
 
-    def look(self) -> bool:
-        """Do what there is to do; tell whether there was anything."""
+    def look(self) -> set[Path]:
+        """Do what there is to do; return what there was."""
         waiting, unpictured = self._source.waiting(), self._source.unpictured()
         try:
             for entry in waiting:
@@ -66,11 +67,11 @@ class Worker:
                 log.warning("%d proofs wait for their store: %s", len(waiting) + len(unpictured), error)
             self._away = min(_LONGEST_PAUSE, 2 * self._away or settings().proofs_seconds)
             rest(self._away)
-            return True
-        if self._away:
-            log.warning("the store of proofs is back")
-        self._away = 0.0
-        return bool(waiting or unpictured)
+        else:
+            if self._away:
+                log.warning("the store of proofs is back")
+            self._away = 0.0
+        return {entry.folder for entry in (*waiting, *unpictured)}
 
     def _picture(self, entry: Entry) -> None:
         """Take the picture of a stored page; give it up where there is no browser, or after TRIES."""
@@ -121,7 +122,7 @@ def clean_now_and_then(folder: Path) -> None:
         if time.time() - mark.stat().st_mtime < _CLEAN_EACH:
             return
     try:
-        log.info(clean())
+        log.info(clean(alive))
         folder.mkdir(parents=True, exist_ok=True)
         mark.touch()
     except (StoreAway, OSError) as error:

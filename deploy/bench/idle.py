@@ -25,6 +25,7 @@ _PROGRAMS = {
     "scrapy crawl": "spider",
     "keep": "keeper",
     "plan": "planner",
+    "crawler.proofs": "proofs",
     "notifier.workers": "workers and sweep",
 }
 

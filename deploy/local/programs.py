@@ -33,6 +33,7 @@ def commands(ports: Ports, *, world: bool = True) -> dict[str, list[str]]:
         "scrapyd": [python, "-m", "deploy.local.scrapyd"],
         "keeper": [*scrapy, "keep"],
         "planner": [*scrapy, "plan"],
+        "proofs": [python, "-m", "crawler.proofs"],
         "notifier": [python, "-m", "notifier.workers"],
     }
 

@@ -1,0 +1,46 @@
+"""A stored page as the crawl had it, to read it again: with the desk's parameters of today, and the day it was seen."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from configs.desk import Desk, zone_of
+from configs.prefecture import desks
+from configs.proofs import Meta
+from configs.strict import Strict
+from crawler.handover import Handover
+from crawler.platforms import Platform, platform
+from crawler.proofs.sight import asked_of
+from crawler.reading import Page, Reading, Visit
+from crawler.walls import interpret
+
+
+def read_again(meta: Meta, body: bytes) -> Reading:
+    """Return what its platform's reader makes of a stored page now.
+
+    Raises:
+        crawler.platforms.UnknownPlatform: the platform is gone.
+    """
+    reader = platform(meta.platform)
+    asked, desk = meta.asked, desks().get(meta.desk)
+    visit = Visit(
+        url=asked["desk"],
+        today=date.fromisoformat(asked["today"]),
+        zone=zone_of(meta.time_zone),
+        parameters=_parameters(reader, meta, desk),
+        horizon=timedelta(days=desk.horizon) if desk else Visit.horizon,
+        turn=asked["turn"][0],
+    )
+    return interpret(reader, Page(meta.url, meta.status, body, visit, asked_of(asked), meta.headers))
+
+
+def _parameters(reader: Platform, meta: Meta, desk: Desk | None) -> Strict:
+    """Return the desk's parameters, an embedded platform's where that one read the page; an example's without them."""
+    given: dict[str, Any] = dict(desk.parameters) if desk else {}
+    if desk and desk.platform != meta.platform:
+        given = dict(Handover.model_validate(given).parameters)
+    try:
+        return reader.Parameters.model_validate(given)
+    except ValidationError:  # the desk is gone, or another platform's by now
+        return reader.Parameters(**reader.EXAMPLE_PARAMETERS)

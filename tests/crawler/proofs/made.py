@@ -1,0 +1,36 @@
+"""Sights and proofs that no site showed."""
+
+from datetime import date
+from typing import Any
+
+from configs.desk import Desk
+from crawler.items import CheckItem
+from crawler.proofs.choice import Proof
+from crawler.proofs.sight import Sight
+from crawler.reading import Ask, Page, Reading, Slot, Visit
+from tests.crawler.checks import NOW, check, slot
+from tests.crawler.held import make_desk
+
+URL = "http://127.77.0.91:8800/booking/create/23014"
+PAGE = "<html><title>Évry</title>Choisissez une heure".encode()
+
+
+def sight(body: bytes = PAGE, *slots: Slot, url: str = URL, **headers: str) -> Sight:
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    visit = Visit(URL, date(2026, 11, 20))
+    return Sight.of("ezbooking", Page(url, 200, body, visit, Ask(url), given), Reading(slots=slots))
+
+
+def seen(*sights: Sight, **changes: Any) -> CheckItem:
+    return check(
+        "a",
+        changes.pop("token", 1),
+        *changes.pop("slots", (slot(),)),
+        sights=sights or (sight(PAGE, slot()),),
+        **changes,
+    )
+
+
+def proof(key: str = "2026/11/20/" + "0" * 32, shown: Sight | None = None, desk: Desk | None = None) -> Proof:
+    shown = shown or sight()
+    return Proof(key, desk or make_desk(URL), seen(shown), shown, NOW)

@@ -1,0 +1,99 @@
+"""A stored page reads as it did in the crawl, and `scrapy proof` shows it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from configs.blobs import Blobs
+from configs.outcome import Outcome
+from configs.proofs import PICTURE, body_of, meta_of
+from crawler.allowance import Allowance
+from crawler.commands.proof import _shown
+from crawler.items import CheckItem
+from crawler.proofs.choice import Proof
+from crawler.proofs.replay import read_again
+from crawler.proofs.ship import ship
+from crawler.proofs.sight import showing
+from crawler.proofs.spool import Spool
+from crawler.proofs.writer import keep
+from tests.crawler.checks import NOW
+from tests.crawler.held import Held, make_desk
+from tests.crawler.proofs.made import proof
+from tests.crawler.wire import answer, wire
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+KEY = proof().key
+
+
+@pytest.fixture
+def stored(source: Spool, blobs: Blobs) -> Callable[[CheckItem], Blobs]:
+    """Keep a check's proof as spider and worker do."""
+
+    def through(item: CheckItem) -> Blobs:
+        page = showing(item.sights, item.slots)
+        assert page
+        keep(source, Proof(KEY, make_desk(item.booking_url), item, page, NOW))
+        ship(source.waiting()[0], source, blobs)
+        return blobs
+
+    return through
+
+
+def test_a_page_that_showed_slots_shows_them_again(
+    held: Held, sandbox: "Running", stored: Callable[[CheckItem], Blobs]
+) -> None:
+    sandbox.open_slots("91", 23014, count=1)
+    item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"), allowance=Allowance(40))
+    blobs = stored(item)
+    meta = meta_of(blobs, KEY)
+    again = read_again(meta, body_of(blobs, meta))
+    assert {slot.moment_text for slot in again.slots} == {slot.moment_text for slot in item.slots}
+
+
+def test_a_page_that_nobody_understood_is_not_understood_again_and_comes_out_as_files(
+    held: Held, stored: Callable[[CheckItem], Blobs], tmp_path: Path
+) -> None:
+    with wire(answer(b"<title>Neuf</title>")) as site:
+        item = held.check(make_desk(f"{site.address}/booking/create/1"))
+    assert item.outcome is Outcome.UNREADABLE
+    blobs = stored(item)
+    blobs.put(f"{KEY}/{PICTURE}", b"PNG")
+    shown = _shown(blobs, KEY, tmp_path / "out")
+    assert shown["evidence"] == item.reason
+    assert shown["reads_now_as"]["reason"] == item.reason
+    page, picture = map(Path, shown["files"])
+    assert (page.suffix, page.read_bytes(), picture.read_bytes()) == (".html", b"<title>Neuf</title>", b"PNG")
+
+
+def test_the_command_says_what_is_wrong(source: Spool) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "scrapy", "proof", *arguments], capture_output=True, text=True
+        )
+
+    missing = run(KEY)
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert f"{KEY} is not in the store" in missing.stderr
+    wrong = run("../etc")
+    assert wrong.returncode == 2
+    assert "checks.proof_key" in wrong.stdout + wrong.stderr
+
+
+def test_the_command_prints_json(
+    held: Held, stored: Callable[[CheckItem], Blobs], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from argparse import Namespace
+
+    from crawler.commands.proof import Command
+
+    with wire(answer(b"{}")) as site:
+        stored(held.check(make_desk(f"{site.address}/booking/create/1")))
+    Command().run([KEY], Namespace(out=None))
+    assert json.loads(capsys.readouterr().out)["key"] == KEY
