@@ -179,8 +179,10 @@ def begun(desk: Desk, seen: Visit) -> Tally:
     return Tally(first, limit=settings().visit_requests, now=clock().astimezone(desk.zone))
 
 
-async def visit(desk: Desk, seen: Visit, tally: Tally, session: Session, witness: Witness) -> str | None:
-    """Ask page after page until the tally is content, the time is up or the requests are.
+async def visit(
+    desk: Desk, seen: Visit, tally: Tally, session: Session, witness: Witness | None = None
+) -> str | None:
+    """Ask page after page until the tally is content, the time is up or the requests are; `witness` sees the pages.
 
     Return the first error that kept a page from coming, if one did.
     """
@@ -205,7 +207,8 @@ async def visit(desk: Desk, seen: Visit, tally: Tally, session: Session, witness
                 name = seen.parameters.platform
                 chosen, seen, reading = handed(seen, reading.frames)
             tally.take(ask, reading)
-        witness.saw(sight, troubled=tally.troubled)
+        if witness:
+            witness.saw(sight, troubled=tally.troubled)
     return error
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from configs.masking import MASK, mask_text
+from configs.proxies import Proxy
 from configs.settings import settings
 
 _SHORTEST = 8  # characters; anything shorter would be met by chance
@@ -27,13 +28,17 @@ def masked(text: str) -> str:
 def secret_in(body: bytes) -> str | None:
     """Return the name of a setting whose secret a page repeats; None where it repeats none."""
     for name in type(settings()).model_fields:
-        value = getattr(settings(), name)
-        if isinstance(value, SecretStr) and any(each in body for each in _parts(value.get_secret_value())):
+        if any(secret in body for secret in _secrets(getattr(settings(), name))):
             return name.upper()
     return None
 
 
-def _parts(secret: str) -> list[bytes]:
-    """Return a secret, and the passwords of the addresses that it lists."""
-    passwords = [urlsplit(each).password or "" for each in secret.split(",") if "://" in each]
-    return [each.encode() for each in (secret, *passwords) if len(each) >= _SHORTEST]
+def _secrets(value: object) -> list[bytes]:
+    """Return the secrets that a setting holds: itself, and the passwords of addresses."""
+    if isinstance(value, tuple):
+        return [secret for each in value if isinstance(each, Proxy) for secret in _secrets(each.address)]
+    if not isinstance(value, SecretStr):
+        return []
+    text = value.get_secret_value()
+    password = (urlsplit(text).password or "") if "://" in text else ""
+    return [each.encode() for each in (text, password) if len(each) >= _SHORTEST]

@@ -162,7 +162,7 @@ def _json(meta: Meta) -> bytes:
 def _entries(folder: Path) -> Iterator[Entry]:
     """Yield a folder's entries by age: their keys begin with a day, and within it the folder's time counts."""
     if folder.is_dir():
-        for path in sorted(folder.iterdir(), key=_changed):
+        for path in sorted(folder.iterdir(), key=lambda path: (_changed(path), path.name)):
             yield Entry(path)
 
 
