@@ -85,12 +85,13 @@ def test_of_headers_only_those_that_reading_takes_are_held() -> None:
 
 def test_what_was_asked_comes_back_without_what_was_sent() -> None:
     window = Covered("23018", date(2026, 11, 23), date(2026, 11, 29), doubtful=True)
-    ask = Ask("https://x.fr/a", "week", "POST", {"_token": "s3cret"}, {"q": 1}, {"X-Key": "k"}, {"X-Hub": "ants_token"},
+    ask = Ask("https://x.fr/a", "week", "POST", form={"_token": "s3cret"}, json={"q": 1}, text="s3cret",
+              headers={"X-Key": "s3cret"}, secrets={"X-Hub": "ants_token"},
               place=Place("23018", "Guichet A"), window=window, rank=3, turn=7)  # fmt: skip
     page = Page("https://x.fr/a", 200, b"", Visit("https://x.fr/", date(2026, 11, 20), turn=9), ask)
     stored = Sight.of("ezbooking", page, Reading()).asked
     assert "s3cret" not in str(stored)
-    bare: dict[str, Any] = {"form": {}, "json": None, "headers": {}, "secrets": {}}
+    bare: dict[str, Any] = {"form": {}, "json": None, "text": "", "headers": {}, "secrets": {}}
     assert asked_of(stored) == replace(ask, **bare)
     assert (stored["desk"], stored["today"], stored["turn"][0]) == ("https://x.fr/", "2026-11-20", 9)
 
