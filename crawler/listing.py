@@ -114,7 +114,7 @@ class _Answer:
 
     def seen(self) -> Reading:
         found, slots, window = self.found, self.slots, self._shown()
-        told = found.total in (None, len(slots)) and not self.astray and not self.ahead
+        told = found.total in (None, len(slots)) and not self.astray
         whole = (
             told
             and len(slots) == len(found.moments)
