@@ -167,6 +167,12 @@ def is_web(url: str) -> bool:
 
 
 def _in_query(reader: Platform, url: str) -> dict[str, Any]:
-    """Return the parameters that stand in an address; digits are a number, as they are in YAML."""
-    values = {name: url_query_parameter(url, key) for key, name in reader.QUERY.items()}
-    return {name: int(value) if value.isdecimal() else value for name, value in values.items() if value}
+    """Return the parameters that stand in an address: digits as a number where the platform wants one."""
+    texts = {name: url_query_parameter(url, key) for key, name in reader.QUERY.items()}
+    told = {name: value for name, value in texts.items() if value}
+    refused: set[object] = set()
+    try:
+        reader.Parameters.model_validate(told)
+    except ValidationError as error:
+        refused = {part for each in error.errors() for part in each["loc"]}
+    return {name: int(text) if name in refused and text.isdecimal() else text for name, text in told.items()}

@@ -10,6 +10,7 @@ import yaml
 
 from configs.made_up import desk_entry, prefecture_file
 from configs.prefecture import load_prefectures
+from crawler.platforms import platforms
 from deploy.sandbox.platforms import platforms as stand_in_platforms
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.checks import NOW
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 NAMES = sorted(stand_in_platforms())
 NOBODYS = "selectors"  # its stand-in is a page that no known software serves
+SOFTWARE = [name for name in NAMES if name in platforms() and name != NOBODYS]
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def entries(out: str) -> list[dict[str, Any]]:
     return found if isinstance(found, list) else []
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != NOBODYS])
+@pytest.mark.parametrize("name", SOFTWARE)
 def test_the_platform_of_a_stand_in_is_named_with_an_entry_that_can_be_read(
     sandbox: "Running", detect: Run, tmp_path: Path, name: str
 ) -> None:
@@ -105,6 +107,15 @@ def test_a_page_that_leads_to_desks_is_followed_to_them_and_their_links_name_the
     assert len({each["slug"] for each in entries(out)}) == len(entries(out)) > 1
     assert "looking at" in err
     assert sandbox.reservations("93") == 0
+
+
+def test_a_prefectures_own_page_is_no_desk_and_leads_to_those_of_several_platforms(
+    sandbox: "Running", detect: Run
+) -> None:
+    code, out, _ = detect(page_of(sandbox, "own_site"))
+    assert code == 0
+    assert {"ezbooking", "rdvpref"} <= {each["platform"] for each in entries(out)} <= set(SOFTWARE)
+    assert all(each["url"].startswith("http://127.77.") for each in entries(out))
 
 
 def test_the_department_that_is_said_completes_the_search_of_all_town_halls(
