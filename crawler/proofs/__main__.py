@@ -20,9 +20,7 @@ from typing import IO
 
 from crawler.proofs import tree
 
-SILENCE = (
-    60.0  # seconds; the longest step, a page that does not load and then shows nothing, takes half of it
-)
+SILENCE = 150.0  # seconds; the longest step (a browser starts, a page loads, is pictured) takes 90 at most
 LARGEST = 1500  # MB, of the worker and its browser
 HOUSEKEEPING = 6 * 3600.0  # seconds between two looks at what is too old
 _GLANCE = 1.0

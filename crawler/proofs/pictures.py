@@ -7,6 +7,7 @@ is not to run here. What is no HTML is shown as text, JSON indented.
 
 import html
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -15,11 +16,12 @@ from playwright.sync_api import Browser, Error, Page, Route, sync_playwright
 
 from configs.browser import arguments, browser_path, missing_browser, sandboxed
 from configs.proofs import Meta
+from crawler.proofs import tree
 
 _WIDTH, _HEIGHT = 1920, 1080
 _TALLEST = 12_000  # pixels; what follows is cut off, a picture's memory is not
 _LONGEST_TEXT = 200_000  # characters
-_PATIENCE = 15_000  # milliseconds, for each of loading and taking
+_PATIENCE = 30_000  # milliseconds, for each of loading and taking
 # Nothing is to leave, whatever a page finds to try that is no request: names, sockets, peers.
 _OFF = (
     "--host-resolver-rules=MAP * ~NOTFOUND",
@@ -56,6 +58,7 @@ def browsing() -> Iterator[Browser]:
             )
         except Error as error:
             raise NoPicture(f"{path} does not start: {_first_line(error)}") from None
+        tree.step_back(os.getpid())
         try:
             yield browser
         finally:

@@ -11,7 +11,7 @@ import pytest
 
 from configs.blobs import Blobs
 from configs.proofs import PICTURE
-from crawler.proofs import pictures
+from crawler.proofs import pictures, tree
 from crawler.proofs.camera import Camera
 from crawler.proofs.ship import ship
 from crawler.proofs.spool import Spool
@@ -20,6 +20,14 @@ from tests.crawler.proofs.made import proof, sight
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _in_a_hurry() -> Iterator[None]:
+    """Let the browser have its share: beside busy tests it would get none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tree, "step_back", lambda _: None)
+        yield
 
 
 @pytest.fixture(scope="module")

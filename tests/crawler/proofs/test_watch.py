@@ -1,5 +1,6 @@
 """The watch: it loads little, has workers come for work, and ends those that hang or grow, with all they started."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -78,6 +79,8 @@ def test_a_tree_is_a_process_with_its_descendants_whatever_their_group() -> None
         processes = [psutil.Process(pid) for pid in found]
         assert found == [root.pid, *(each.pid for each in psutil.Process(root.pid).children(recursive=True))]
         assert 5 < tree.resident(root.pid) < 200
+        tree.step_back(root.pid)
+        assert [os.sched_getscheduler(pid) for pid in found] == [os.SCHED_OTHER, os.SCHED_IDLE]
     finally:
         tree.kill(root.pid)
         root.wait()
