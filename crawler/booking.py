@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any, Self
@@ -17,10 +16,11 @@ from configs.desk import Desk
 from configs.settings import settings
 from crawler.agents import agent_for
 from crawler.allowance import Allowance, Spent
+from crawler.canary import heard, spare
 from crawler.catalogue import check_catalogue, visit_of
 from crawler.choice import Choice, located
 from crawler.failures import NoPage
-from crawler.fetch import Session
+from crawler.fetch import Session, gap
 from crawler.handover import handed
 from crawler.identity import process_name
 from crawler.items import CheckItem, Ended, SlotItem, slot_items
@@ -115,12 +115,14 @@ class BookingSpider(Spider):
         desk = located(desk, url) if url else desk
         started_at = clock()
         session, tally = self._session(desk, allowance or Allowance(visit_limit(desk))), None
-        witness = Witness()
+        witness, canary = Witness(), None
         try:
             seen = visit_of(desk, turn=token or 0)
             tally = begun(desk, seen)
+            spare(desk, session)
             error = await visit(desk, seen, tally, session, witness)
             result = tally.result()
+            canary = await heard(desk, seen, result.outcome, session)
         except Exception as fault:  # the edge of a check: whatever it is, the check ends in one outcome
             log.exception("the check of %s failed by a fault of ours", desk.id)
             error = f"{type(fault).__name__}: {fault}"
@@ -143,6 +145,7 @@ class BookingSpider(Spider):
             refused=bool(result.trouble and result.trouble.refused),
             releases_at=result.releases_at,
             sights=witness.sights(result.outcome),
+            canary=canary,
         )
 
     async def _download(self, request: Request) -> Response:
@@ -191,7 +194,7 @@ async def visit(
     while session.clock.left > 0 and (ask := tally.next()):
         sight = None
         if session.requests:
-            await session.clock.pause(_gap())
+            await session.clock.pause(gap())
         try:
             page = await session.fetch(ask, seen, chosen.forbidden)
         except Spent:
@@ -216,9 +219,3 @@ def _faulty(tally: Tally | None, reason: str) -> Result:
     """Return what a visit that broke off proved: the slots it had seen, else nothing."""
     seen = tally.result() if tally else None
     return seen if seen and seen.slots else Result(Outcome.UNREADABLE, reason, (), (), 0, None)
-
-
-def _gap() -> float:
-    """Return a person's delay between two pages, in seconds: STEP_GAP_SECONDS at most, a third of it at least."""
-    longest = settings().step_gap_seconds
-    return random.uniform(longest / 3, longest)  # noqa: S311 -- no secret

@@ -5,6 +5,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 from pydantic import ValidationError
@@ -73,7 +74,10 @@ def _parameters(desk: Desk) -> Strict:
 def _problems(desk: Desk) -> Iterator[str]:
     try:
         visit = visit_of(desk)
-        platform(desk.platform).first(visit)
+        first = platform(desk.platform).first(visit)
+        if desk.canary and platform(desk.platform).first(replace(visit, url=desk.canary)) == first:
+            text = f"{desk.platform} asks by its parameters, whatever the address: it takes no canary"
+            yield _line(desk, ("canary",), text)
         if isinstance(visit.parameters, Handover):
             yield from _handover_problems(desk, visit.parameters)
     except UnknownPlatform as error:

@@ -105,7 +105,7 @@ def located(desk: Desk, url: str) -> Desk:
     parts, own = _web(url), urlsplit(desk.url)
     if not parts.path.strip("/") and not parts.query:
         parts = own._replace(scheme=parts.scheme, netloc=parts.netloc)
-    return desk.model_copy(update={"url": parts.geturl()})
+    return desk.model_copy(update={"url": parts.geturl(), "canary": None})  # it is the other address's sister
 
 
 def _understood(desk: Desk) -> Desk:

@@ -15,6 +15,7 @@ from configs.outcome import Outcome
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler import pace, proven
+from crawler.host_memory import SOFT_BAN
 from crawler.reading import Covered
 from crawler.schedule import captcha_expected, own_interval
 
@@ -134,6 +135,8 @@ def cover(session: Session, parts: Sequence[Part], now: datetime) -> None:
 def _columns(result: "Result") -> dict[str, Any]:
     check, desk = result.check, desks().get(result.check.desk_id)
     status, reason = _STATUS[check.outcome]
+    if check.soft_ban:
+        reason = SOFT_BAN
     return {
         "desk_id": check.desk_id,
         "token": result.token,

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from time import monotonic
@@ -41,6 +42,7 @@ class Clock:
 
     def __init__(self, deadline: float, now: Callable[[], float] = monotonic) -> None:
         self.deadline = deadline
+        self.reserved = 0.0  # of the deadline, for what is asked last
         self._now = now
         self._began: float | None = None
         self._paused = 0.0
@@ -53,7 +55,7 @@ class Clock:
     @property
     def left(self) -> float:
         """Return what the site still has; 0 or less when its time is up."""
-        return self.deadline - self.elapsed
+        return self.deadline - self.reserved - self.elapsed
 
     def start(self) -> None:
         """Start it, once."""
@@ -110,6 +112,7 @@ class Session:
     ) -> None:
         self.clock = Clock(deadline, now)
         self.requests = 0
+        self.astray = False  # whether our own way failed: nothing is known of the site
         self._stays = stays
         self._download = download
         self._allowance = allowance
@@ -158,6 +161,7 @@ class Session:
 
     async def _by_another(self, failure: ProxyFailed, step: _Step) -> None:
         if self._way is None or not await self._way.other(failure):
+            self.astray = True
             said = "; ".join(self._way.failures) if self._way else str(failure)
             raise NoPage(Outcome.UNREACHABLE, f"{said} ({step.method} {step.url})", failure) from failure
 
@@ -192,6 +196,12 @@ class Session:
         except KNOWN as error:
             raise no_page(error, url) from error
         return Page(url, response.status, body, visit, ask, headers)
+
+
+def gap() -> float:
+    """Return a person's delay between two pages, in seconds: STEP_GAP_SECONDS at most, a third of it at least."""
+    longest = settings().step_gap_seconds
+    return random.uniform(longest / 3, longest)  # noqa: S311 -- no secret
 
 
 def _first(ask: Ask, shown: str | None, desk: str) -> _Step:

@@ -87,7 +87,7 @@ class AiohttpHandler(BaseDownloadHandler):
         await self._names.close()
 
     def _client(self, **how: Any) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
+        client = aiohttp.ClientSession(
             connector=self._connector,
             connector_owner=False,
             cookie_jar=aiohttp.DummyCookieJar(),  # each check has its own
@@ -96,6 +96,10 @@ class AiohttpHandler(BaseDownloadHandler):
             middlewares=self.middlewares,
             **how,
         )
+        # It would ask once more by itself when a connection is lost, without that anybody paid or counted it; there
+        # is no other switch (its own test client moves this one).
+        client._retry_connection = False  # noqa: SLF001
+        return client
 
     def _client_of(self, request: Request) -> aiohttp.ClientSession:
         """Return who asks: by a proxy somebody who watches how far the connection comes."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from configs.desk import Desk
+from crawler.canary import Canary
 from crawler.proofs.sight import Sight
 from crawler.reading import Covered, Outcome, Slot
 
@@ -16,8 +17,9 @@ class CheckItem:
     `milliseconds` run from the first request on, pauses of ours left out; `requests` counts redirects and
     retries too; `reason` is the evidence, `error` the exception behind an inconclusive outcome; `retry_after`
     is in seconds; `process` is host:pid; `places` are the keys of those the visit knew of, asked or not; `refused`:
-    this page answered a plain 403; `releases_at`: when the page says that more slots will be put on line;
-    `sights` are the pages that may prove it (crawler/proofs).
+    this page answered a plain 403; `releases_at`: when the page says that more slots will be put on line; `sights` are
+    the pages that may prove it (crawler/proofs); `canary`: what the desk's sister page said, where it was asked;
+    `soft_ban`: that is what its host's block is.
     """
 
     desk_id: str
@@ -37,6 +39,8 @@ class CheckItem:
     refused: bool = False
     releases_at: datetime | None = None
     sights: tuple[Sight, ...] = field(default=(), repr=False)
+    canary: Canary | None = None
+    soft_ban: bool = False
 
 
 @dataclass(frozen=True)

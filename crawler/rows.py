@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.prefecture import desks
-from crawler import desk_states, host_rows, opened, outages, pace, refusals
+from crawler import desk_states, host_rows, opened, outages, pace, refusals, soft_bans
 from crawler.compare import Known, Seen
 from crawler.desk_states import Part
 from crawler.due import Finish
@@ -101,7 +101,7 @@ def write(session: Session, results: Sequence[Result], now: datetime) -> Written
     A result whose token is older than its desk's last one, and one whose page was read more than two intervals ago,
     records its check and changes nothing else.
     """
-    results = refusals.judged(session, results, now)
+    results = soft_bans.judged(session, refusals.judged(session, results, now), now)
     rows = desk_states.update(session, results, now)
     ends = [_end(desk, result, rows) for result in results if (desk := desks().get(result.check.desk_id))]
     counted = [end for end in ends if end.row]

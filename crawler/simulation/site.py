@@ -41,7 +41,7 @@ class Form:
 
 @dataclass
 class Site:
-    """One host. `refusal` is the status of a refused answer: 403 or 429.
+    """One host. `refusal` is the status of a refused answer: 403, 429, or 200 where it bans softly.
 
     `busiest` is the most requests that reached it within 60 seconds.
     """

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from scrapy import Request
-from scrapy.exceptions import DownloadTimeoutError, UnsupportedURLSchemeError
+from scrapy.exceptions import DownloadFailedError, DownloadTimeoutError, UnsupportedURLSchemeError
 from scrapy.http import HtmlResponse, Response
 
 from tests.crawler.held import Held
@@ -43,6 +43,13 @@ def test_every_header_is_kept_and_none_is_added(held: Held) -> None:
         "accept-encoding",
         "user-agent",
     }
+
+
+def test_a_connection_that_is_lost_is_asked_again_by_nobody_who_does_not_count(held: Held) -> None:
+    with wire(lambda connection, _: connection.close()) as site:
+        with pytest.raises(DownloadFailedError):
+            ask(held, site.address)
+        assert len(site.requests) == 1
 
 
 def test_a_body_is_sent_as_it_is(held: Held) -> None:

@@ -44,7 +44,8 @@ SPOTS = [Spot("Val-d'Oise (95)", LABEL, URL), Spot("Essonne (91)", "Naturalisati
 SINCE = {"since_day": "20 novembre 2026", "since_hour": "09:00"}
 WATCHING: dict[str, Any] = {"reason": "maintenance", "spots": SPOTS, "where": None, "url": None, **SINCE}
 TROUBLE: dict[str, Any] = {
-    "subject": "www.val-doise.gouv.fr:443", "reason": "blocked", "spots": SPOTS, "more": 2, "url": None, **SINCE,
+    "subject": "www.val-doise.gouv.fr:443", "reason": "blocked", "soft": False, "spots": SPOTS, "more": 2, "url": None,
+    **SINCE,
 }  # fmt: skip
 FACTS: dict[str, dict[str, Any]] = {
     "slot_detected": {"openings": [SLOT], "stops": [(None, STOP)]},
