@@ -13,6 +13,7 @@ from configs.words import count
 from crawler.booking import visit
 from crawler.catalogue import visit_of
 from crawler.draft import Draft
+from crawler.hints import hints
 from crawler.links import leads
 from crawler.markup import title
 from crawler.opener import Opener
@@ -158,6 +159,8 @@ def _seen(page: Page) -> Iterator[str]:
         return
     yield f"  title {_short(title(page.root))!r}"
     yield f"  {_counted(page)}"
+    for hint in hints(page):
+        yield f"  {_short(hint)}"
 
 
 def _counted(page: Page) -> str:

@@ -63,6 +63,7 @@ def test_a_page_of_no_known_software_is_unknown_and_says_what_was_seen_and_what_
     assert code == 1
     assert out.startswith("# platform unknown\n# seen: http://127.77.3.1:")
     assert "2 forms with 2 fields" in out
+    assert "#   could be a step: select[name=motif], with 'Titre de séjour', 'Carte grise'" in out
     assert "docs/platforms/selectors.md" in out
     assert entries(out) == []
 
