@@ -152,7 +152,6 @@ class Settings(Periods, BaseSettings):
     discovery_processes: int = Field(1, ge=0)
     discovery_pages: int = Field(100, ge=1)
     discovery_depth: int = Field(4, ge=1)
-    discovery_user_agent: str = "RDVPriority/1.0 (+https://rdvpriority.fr; contact@rdvpriority.fr)"
     scrapyd_url: WebAddress = "http://127.0.0.1:6800"
     scrapyd_username: str = "scrapyd"
     scrapyd_password: SecretStr | None = None

@@ -2,7 +2,6 @@
 
 import re
 import textwrap
-import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from configs.desk import Grade, Procedure
-from crawler.markup import title, visible
+from crawler.markup import folded, title, visible
 from crawler.platforms import platform
 from crawler.reading import Page
 from crawler.recognition import Sign
@@ -79,7 +78,7 @@ class Draft:
 
 def procedures(text: str) -> frozenset[Procedure]:
     """Return what a page is for where its words name one procedure (identity cards and passports go together)."""
-    words = _plain(text)
+    words = folded(text)
     found = frozenset(each for each, pattern in _WORDS.items() if re.search(pattern, words))
     return found if len(found) == 1 or found == _IN_TOWN_HALLS else frozenset({Procedure.AUTRE})
 
@@ -101,17 +100,10 @@ def named(text: str) -> str:
 
 def slug(label: str, taken: Collection[str] = ()) -> str:
     """Return a name for ever, made of a label's words, which is no other desk's."""
-    words = re.sub(r"[^a-z0-9]+", "-", _plain(label)).strip("-")
+    words = re.sub(r"[^a-z0-9]+", "-", folded(label)).strip("-")
     short = words if len(words) <= _SLUG else words[:_SLUG].rpartition("-")[0] or words[:_SLUG]
     names = (f"{short or 'guichet'}{number}" for number in ("", *(f"-{n}" for n in range(2, len(taken) + 3))))
     return next(name for name in names if name not in taken)
-
-
-def _plain(text: str) -> str:
-    """Return a text in lower case, without accents."""
-    return "".join(
-        each for each in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(each)
-    )
 
 
 def _last_number(url: str) -> str:

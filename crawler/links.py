@@ -14,11 +14,14 @@ from crawler.reading import Page
 from crawler.recognition import by_address, is_web
 from crawler.sites import same_site
 
-_BOOKING = re.compile(r"(?i)rendez-?[\s_-]?vous|\brdv\b|r[ée]serv(?:er|ation)|\bcr[ée]neaux?\b|booking")
+BOOKING = re.compile(r"(?i)rendez-?[\s_-]?vous|\brdv\b|r[ée]serv(?:er|ation)|\bcr[ée]neaux?\b|booking")
 _AWAY = re.compile(
     r"(?i)annul|modifier|g[ée]rer (?:mes|mon)|confirm|mentions|twitter|facebook|linkedin|instagram"
 )
-_FILE = re.compile(r"(?i)\.(?:pdf|docx?|odt|xlsx?|zip|jpe?g|png|gif|svg|ics|mp4)$")
+FILE = re.compile(
+    r"(?i)\.(?:pdf|docx?|xlsx?|pptx?|od[tsp]|csv|zip|rar|7z|gz|jpe?g|png|gif|svg|webp|ico|mp[34]|avi|mov|webm|ics|rss|xml"
+    r"|json|js|css|woff2?|epub|kml|shp)$"
+)
 _NAMELESS = re.compile(
     r"(?i)^(?:(?:cliquez )?ici|en savoir plus|lien|acc[ée]der.{0,20}"
     r"|(?:je )?prend(?:re|s) (?:un )?(?:rendez-?vous|rdv))\W*$"
@@ -53,29 +56,30 @@ def _frames(page: Page) -> Iterator[Lead]:
 
 def _links(page: Page) -> Iterator[Lead]:
     for link in page.root.xpath("//a[@href] | //area[@href]")[:_MOST]:
-        url, text = _address(page, str(link.get("href"))), _text(link)
+        url, text = _address(page, str(link.get("href"))), said(link)
         if not url or url == page.url:
             continue
         if by_address(url):
             yield Lead(1, url, text)
-        elif not (_AWAY.search(f"{text} {url}") or _FILE.search(urlsplit(url).path)):
-            if _BOOKING.search(text):
+        elif not (_AWAY.search(f"{text} {url}") or FILE.search(urlsplit(url).path)):
+            if BOOKING.search(text):
                 yield Lead(2, url, text)
-            elif same_site(page.url, url) and _BOOKING.search(urlsplit(url).path):
+            elif same_site(page.url, url) and BOOKING.search(urlsplit(url).path):
                 yield Lead(3, url, text)
             elif same_site(page.url, url) and procedures(text) != {Procedure.AUTRE}:
                 yield Lead(4, url, text)
 
 
-def _text(link: html.HtmlElement) -> str:
+def said(link: html.HtmlElement) -> str:
     """Return what a link says of where it leads; where that is nothing, what stands around it."""
-    said = visible(link) or str(link.get("aria-label") or link.get("title") or "")
-    if said and not _NAMELESS.match(said):
-        return named(said)
+    own = str(link.get("aria-label") or link.get("title") or link.xpath("string(.//img/@alt)"))
+    text = visible(link) or own
+    if text and not _NAMELESS.match(text):
+        return named(text)
     around = link.xpath("string((ancestor::*[self::li or self::tr or self::p or self::dd][1]))")
     heading = link.xpath("string((preceding::*[self::h1 or self::h2 or self::h3 or self::h4])[last()])")
-    texts = (named(str(each)) for each in (around, heading, said))
-    return next((text for text in texts if text and text != said), named(said))
+    texts = (named(str(each)) for each in (around, heading, text))
+    return next((each for each in texts if each and each != text), named(text))
 
 
 def _address(page: Page, href: str) -> str | None:

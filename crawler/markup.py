@@ -36,7 +36,7 @@ def plain(text: str) -> str:
 
 def folded(text: str) -> str:
     """Return a text in lower case without accents, so that words compare however they are written."""
-    split = unicodedata.normalize("NFD", plain(text).lower())
+    split = unicodedata.normalize("NFKD", plain(text).lower())
     return "".join(each for each in split if not unicodedata.combining(each))
 
 

@@ -4,8 +4,10 @@ from typing import Any
 
 from configs.settings import settings
 from crawler import settings as usual
+from crawler.agents import honest
 
 _ROBOTS = "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware"
+_OUTSIDE = "crawler.outside.OutsideHandler"  # links and redirects may name any address
 _READ = 20_000_000  # bytes of answers being read: a brake on memory
 
 
@@ -13,9 +15,9 @@ def gentle() -> dict[str, Any]:
     """Return what every walk has: one request at a time per site with a pause, robots.txt obeyed, honest headers."""
     current = settings()
     return {
-        "USER_AGENT": current.discovery_user_agent,
+        "USER_AGENT": honest().name,
         # A site's robots.txt speaks to us by this name.
-        "ROBOTSTXT_USER_AGENT": current.discovery_user_agent.partition("/")[0],
+        "ROBOTSTXT_USER_AGENT": honest().name.partition("/")[0],
         "ROBOTSTXT_OBEY": True,
         # Over all processes the queue sees to both (crawler/discovery/queue.py); within one this counts robots.txt too.
         "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
@@ -24,6 +26,7 @@ def gentle() -> dict[str, Any]:
         "DOWNLOAD_DELAY_JITTER": 0,
         "DOWNLOAD_TIMEOUT": current.http_deadline_seconds,
         "SCRAPER_SLOT_MAX_ACTIVE_SIZE": _READ,
+        "DOWNLOAD_HANDLERS": {**usual.DOWNLOAD_HANDLERS, "http": _OUTSIDE, "https": _OUTSIDE},
         "ITEM_PIPELINES": {},  # what is seen is no check
         "DOWNLOADER_MIDDLEWARES": {**usual.DOWNLOADER_MIDDLEWARES, _ROBOTS: 100},
     }

@@ -6,27 +6,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from lxml import html
 from w3lib.url import canonicalize_url
 
-from crawler.markup import folded, plain, visible
+from crawler.links import BOOKING, FILE, said
+from crawler.markup import folded
 from crawler.reading import Page
 
 _MOST = 400  # links taken of one page
 _LONGEST = 300  # characters of an address that is followed
 _DEEPEST = 12  # segments of its path
-_TEXT = 200  # characters of a link's text that are kept
 _HREFS = "//a[@href] | //area[@href] | //iframe[@src]"
-_BOOKING = re.compile(
-    r"rendez[- ]?vous|\brdv\b|reserv(?:er|ation) (?:d.)?(?:un )?creneau|reserver en ligne|prise de rdv"
-)
 _NEAR = re.compile(
     r"etranger|sejour|natural|nationalite|titre|passeport|identite|permis|carte[- ]grise|immatricul|demarche|accueil"
     r"|guichet|horaire|prefecture|usager"
-)
-_FILE = re.compile(
-    r"(?i)\.(?:pdf|docx?|xlsx?|pptx?|od[tsp]|csv|zip|rar|7z|gz|jpe?g|png|gif|svg|webp|ico|mp[34]|avi|mov|webm|ics|rss|xml"
-    r"|json|js|css|woff2?|epub|kml|shp)$"
 )
 # Calendars, searches, prints, shares and log-ins go on for ever or lead nowhere.
 _ENDLESS = re.compile(
@@ -53,12 +45,12 @@ def links(page: Page) -> Iterator[Link]:
             parts = urlsplit(url)
             if parts.scheme in ("http", "https") and parts.hostname and url not in seen:
                 seen.add(url)
-                yield Link(url, _words(node))
+                yield Link(url, said(node))
 
 
 def says_booking(text: str) -> bool:
     """Tell whether words promise that one books there."""
-    return _BOOKING.search(folded(text)) is not None
+    return BOOKING.search(text) is not None
 
 
 def at_home(url: str, home: str) -> str | None:
@@ -84,7 +76,7 @@ def worth_walking(url: str) -> bool:
         len(url) > _LONGEST
         or len(segments) > _DEEPEST
         or looped
-        or _FILE.search(parts.path)
+        or FILE.search(parts.path)
         or _ENDLESS.search(f"{parts.path}?{parts.query}")
         or len(parse_qsl(parts.query, keep_blank_values=True)) > _MOST_PARAMETERS
     )
@@ -99,8 +91,8 @@ def shape(url: str) -> str:
 
 def promise(link: Link) -> int:
     """Return how soon a page is asked, the higher the sooner: where booking is spoken of first."""
-    words = folded(f"{link.text} {urlsplit(link.url).path}")
-    return 100 * bool(_BOOKING.search(words)) + 50 * bool(_NEAR.search(words))
+    words = f"{link.text} {urlsplit(link.url).path}"
+    return 100 * bool(BOOKING.search(words)) + 50 * bool(_NEAR.search(folded(words)))
 
 
 def _base(page: Page) -> str:
@@ -110,9 +102,3 @@ def _base(page: Page) -> str:
         return urljoin(page.url, given) if given else page.url
     except ValueError:
         return page.url
-
-
-def _words(node: html.HtmlElement) -> str:
-    text = visible(node) or node.get("title") or node.get("aria-label") or ""
-    pictures = "" if text else " ".join(map(str, node.xpath(".//img/@alt")))
-    return plain(str(text or pictures))[:_TEXT]

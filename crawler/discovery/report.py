@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from configs.prefecture import prefecture
-from crawler.blocks import Draft, block
 from crawler.discovery.verdict import Found, Verdict
-from crawler.recognition import Sign, by_address
+from crawler.draft import Draft
+from crawler.recognition import by_address
 
 _HEAD = (
     "# Found by discovery on {day}; nobody has opened these pages. Review, complete, copy under `desks:`.\n"
@@ -129,15 +129,14 @@ def _block(found: Found, day: datetime, taken: set[str]) -> str:
     sign = by_address(found.url)
     if sign is None:
         return f"  # No platform of ours knows this address: {found.url} ({found.text!r}, linked by {found.pages[0]})\n"
+    lacks = (
+        () if sign.complete else (f"{sign.platform} needs parameters that no address tells: scrapy detect",)
+    )
     source = f"linked by {found.pages[0]} as {found.text!r}"
-    draft = Draft(sign.url or found.url, sign.platform, found.text, source, day.date(), sign.parameters)
-    made = block(draft, taken)
-    taken.add(draft.slug(taken))
-    return _noted(sign) + made
-
-
-def _noted(sign: Sign) -> str:
-    return "" if sign.complete else f"  # {sign.platform} needs parameters that the address does not tell.\n"
+    draft = Draft(sign, sign.url or found.url, found.text, source, day.date(), remarks=lacks)
+    made = draft.block(taken)
+    taken.add(str(draft.entry(taken)["slug"]))
+    return made
 
 
 def _found(each: Found) -> str:
