@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from configs.clock import clock
 from configs.desk import Desk
@@ -11,6 +12,9 @@ from configs.proofs import new_key
 from crawler.items import CheckItem
 from crawler.proofs.sight import Sight, showing
 from crawler.reading import Slot
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,11 @@ class Proof:
     check: CheckItem
     sight: Sight
     seen_at: datetime
+
+    @property
+    def picture(self) -> "Future[bytes | None] | None":
+        """Return the picture that the check takes of its own open page (a PNG; None: it failed), where it does."""
+        return getattr(self.check, "picture", None)
 
 
 def of_detection(desk: Desk, check: CheckItem, news: Iterable[Slot], seen_at: datetime) -> Proof | None:

@@ -7,6 +7,7 @@ not at all. `tmp/` is for what is still being written.
 
 import json
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from uuid import uuid4
 from configs.proofs import BODY, META, PICTURE, Meta, pack
 from configs.settings import settings
 
-_TRIES = "tries"
+_TRIES, _COMING = "tries", "coming"
+_PATIENCE = 30.0  # seconds that a picture which a check takes itself is waited for
 _MB = 1_000_000
 
 
@@ -32,14 +34,15 @@ class Spool:
         self.folder = folder
         self._waiting, self._stored, self._tmp = (folder / name for name in ("waiting", "stored", "tmp"))
 
-    def add(self, meta: Meta, body: bytes) -> None:
-        """Leave a proof to be stored.
+    def add(self, meta: Meta, body: bytes, *, coming: bool = False) -> None:
+        """Leave a proof to be stored; `coming`: its picture is being taken and will be added.
 
         Raises:
             OSError: it cannot be written, DiskFull where too little room would be left.
         """
         page = {} if meta.refused else {BODY: pack(body)}
-        self._write(meta.key, page | {META: _json(meta)})
+        told = {_COMING: b""} if coming else {}
+        self._write(meta.key, page | told | {META: _json(meta)})
 
     def add_picture(self, key: str, picture: bytes) -> None:
         """Leave a picture (PNG) of a proof that was left before; it need not be taken a second time.
@@ -54,8 +57,8 @@ class Spool:
         return list(_entries(self._waiting))
 
     def unpictured(self) -> "list[Entry]":
-        """Return what is stored and has no picture yet, the oldest first."""
-        return list(_entries(self._stored))
+        """Return what is stored and has no picture, nor one that is coming, the oldest first."""
+        return [entry for entry in _entries(self._stored) if not entry.waits_for_picture]
 
     def stored(self, entry: "Entry") -> None:
         """Note that an entry is in the store: it waits for its picture."""
@@ -123,6 +126,11 @@ class Entry:
             OSError: one cannot be read.
         """
         return {name: (self.folder / name).read_bytes() for name in (BODY, PICTURE, META) if self.has(name)}
+
+    @property
+    def waits_for_picture(self) -> bool:
+        """Whether whoever left it may still bring a picture."""
+        return self.has(_COMING) and time.time() - _changed(self.folder / _COMING) < _PATIENCE
 
     def has(self, name: str) -> bool:
         """Whether it has a file."""

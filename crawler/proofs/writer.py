@@ -3,23 +3,30 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from configs.proofs import Meta, fingerprint
 from crawler.proofs.choice import Proof
 from crawler.proofs.privacy import masked, secret_in
 from crawler.proofs.spool import Spool, spool
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 log = logging.getLogger(__name__)
 
 MOST = 64  # proofs that wait; more than that come only where the disk hangs
+
+_Work = Callable[[Spool], None]
 
 
 class ProofWriter:
     """Takes proofs whose keys are committed, from any thread, at once; what it cannot write is lost, and said."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Proof] = deque()
+        self._waiting: deque[_Work] = deque()
         self._changed = threading.Condition()
         self._ending = False
         self._busy = False
@@ -28,15 +35,7 @@ class ProofWriter:
 
     def put(self, proofs: Iterable[Proof]) -> None:
         """Hand over proofs."""
-        with self._changed:
-            for proof in proofs:
-                if len(self._waiting) < MOST:
-                    self._waiting.append(proof)
-                else:
-                    self._lose(f"{MOST} wait for the disk already")
-            if self._waiting and self._thread.ident is None:
-                self._thread.start()
-            self._changed.notify_all()
+        self._do(partial(self._keep, proof=proof) for proof in proofs)
 
     def close(self, seconds: float) -> None:
         """Write what waits, for so many seconds at most; say what could not be written."""
@@ -48,20 +47,41 @@ class ProofWriter:
         if left := len(self._waiting) + self._busy:
             log.warning("%d proofs could not be written before the end and are lost", left)
 
+    def _keep(self, to: Spool, proof: Proof) -> None:
+        """Write a proof, and its picture when the check has taken it: that is said on the crawl's own thread."""
+        keep(to, proof)
+        if coming := proof.picture:
+            coming.add_done_callback(lambda taken: self._add_picture(proof.key, taken))
+
+    def _add_picture(self, key: str, taken: "Future[bytes | None]") -> None:
+        if not taken.cancelled() and not taken.exception() and (picture := taken.result()):
+            self._do([lambda to: to.add_picture(key, picture)])
+
+    def _do(self, works: "Iterable[_Work]") -> None:
+        with self._changed:
+            for work in works:
+                if len(self._waiting) < MOST:
+                    self._waiting.append(work)
+                else:
+                    self._lose(f"{MOST} wait for the disk already")
+            if self._waiting and self._thread.ident is None:
+                self._thread.start()
+            self._changed.notify_all()
+
     def _run(self) -> None:
-        while proof := self._next():
+        while work := self._next():
             try:
-                keep(spool(), proof)
+                work(spool())
             except OSError as error:
                 self._lose(str(error))
             except Exception:  # a fault of ours in one proof must not end the thread: the next ones are kept
-                log.exception("the proof of %s cannot be written", proof.check.desk_id)
+                log.exception("a proof cannot be written")
             else:
                 self._found_room()
             self._busy = False
 
-    def _next(self) -> Proof | None:
-        """Wait for a proof and take it; None: the end."""
+    def _next(self) -> "_Work | None":
+        """Wait for work and take it; None: the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._ending)
             self._busy = bool(self._waiting)
@@ -89,7 +109,7 @@ def keep(to: Spool, proof: Proof) -> None:
     meta = meta_of(proof)
     if meta.refused:
         log.error("the proof of %s is kept without its page: %s", meta.desk, meta.refused)
-    to.add(meta, body)
+    to.add(meta, body, coming=proof.picture is not None)
 
 
 def meta_of(proof: Proof) -> Meta:

@@ -17,6 +17,7 @@ from crawler.proofs.ship import clean, ship
 from crawler.proofs.spool import Entry, Spool
 from crawler.proofs.work import TRIES, Worker
 from crawler.proofs.writer import keep
+from crawler.proofs.writer import meta_of as meta_from
 from tests.crawler.checks import NOW
 from tests.crawler.proofs.made import PAGE, proof
 
@@ -160,6 +161,19 @@ def test_a_picture_that_the_check_took_is_not_taken_again(
     worked(source, blobs)
     assert picture_of(blobs, KEY) == b"from the open page"
     assert camera["asked"] == 0
+
+
+def test_a_picture_that_is_coming_is_waited_for_and_not_for_ever(
+    source: Spool, blobs: Blobs, camera: dict[str, Any]
+) -> None:
+    source.add(meta_from(proof()), PAGE, coming=True)
+    worker = worked(source, blobs)
+    assert camera["asked"] == 0
+    (left,) = (source.folder / "stored").iterdir()
+    os.utime(left / "coming", times=(0, 0))
+    while worker.look():
+        continue
+    assert picture_of(blobs, KEY) == b"PNG"
 
 
 def test_rubbish_in_the_spool_holds_nobody_up(source: Spool, blobs: Blobs, camera: dict[str, Any]) -> None:

@@ -4,7 +4,9 @@ import gzip
 import hashlib
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,7 @@ from api.models.check import Check
 from api.models.desk import DeskState
 from api.models.slot import Detection
 from configs.desk import Desk
-from configs.proofs import BODY, META, Meta
+from configs.proofs import BODY, META, PICTURE, Meta
 from crawler.proofs import writer
 from crawler.proofs.spool import Entry, Spool
 from crawler.proofs.writer import MOST, ProofWriter, keep, meta_of
@@ -47,9 +49,9 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     ready = threading.Event()
     real = Spool.add
 
-    def add(self: Spool, *given: Any) -> None:
+    def add(self: Spool, *given: Any, **how: Any) -> None:
         ready.wait(20)
-        real(self, *given)
+        real(self, *given, **how)
 
     monkeypatch.setattr(Spool, "add", add)
     yield ready
@@ -72,7 +74,7 @@ def test_a_proof_is_left_in_the_spool_as_it_was_fetched(source: Spool) -> None:
 @given(st.binary(max_size=5_000))
 def test_whatever_was_fetched_its_fingerprint_is_that_of_what_is_kept(body: bytes) -> None:
     kept: list[tuple[Meta, bytes]] = []
-    keep(SimpleNamespace(add=lambda *both: kept.append(both)), proof(shown=sight(body)))  # type: ignore[arg-type]
+    keep(SimpleNamespace(add=lambda *both, **_: kept.append(both)), proof(shown=sight(body)))  # type: ignore[arg-type]
     ((meta, stored),) = kept
     assert stored == body
     assert (meta.sha256, meta.size) == (hashlib.sha256(body).hexdigest(), len(body))
@@ -103,6 +105,23 @@ def test_addresses_are_kept_without_a_visits_own_tokens() -> None:
         == "https://***@x.fr/a;jsessionid=***?agenda_ids=1-2&csrf_token=***&PHPSESSID=***&sid=***#top"
     )
     assert not any(secret in meta.model_dump_json() for secret in ("ABC", "DEF", "GHI", "JKL", "us:pass"))
+
+
+@pytest.mark.parametrize("taken", [b"PNG", None])
+def test_a_picture_that_the_check_takes_later_follows_its_proof(source: Spool, taken: bytes | None) -> None:
+    picture: Future[bytes | None] = Future()
+    made = proof()
+    object.__setattr__(made.check, "picture", picture)
+    thread = ProofWriter()
+    thread.put([made])
+    while not source.waiting():
+        time.sleep(0.01)
+    assert source.waiting()[0].has("coming")
+    picture.set_result(taken)
+    thread.close(5)
+    left = source.waiting()
+    assert [entry.key for entry in left] == [made.key] * (2 if taken else 1)
+    assert (left[-1].files.get(PICTURE)) == taken
 
 
 def test_a_full_disk_is_said_once_and_nothing_else_is_lost(
