@@ -3,7 +3,7 @@
 import json
 import re
 from typing import Annotated
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from pydantic import Field
 from w3lib.url import url_query_parameter
@@ -13,6 +13,7 @@ from crawler.answers import ACCEPT, Answer, Day, Id, OrNone, Wall, origin, parse
 from crawler.calendars import instant_of
 from crawler.listing import Listing, Opens, first_window, listed
 from crawler.reading import Ask, Covered, Outcome, Page, Reading, Visit
+from crawler.shapes import PAGE, shaped
 
 SYSTEM = "custom"
 COST = 2  # the session, the first week
@@ -56,8 +57,7 @@ class _Day(Answer):
 
 def first(visit: Visit) -> Ask:
     """Ask for a session: the weeks are not shown without one."""
-    if not urlsplit(visit.url).path.strip("/"):
-        raise ValueError(f"{visit.url} is no Citopia address: it must be https://<site>/alias/<name>")
+    shaped(visit.url, PAGE, "Citopia", "alias/<name>")
     return Ask(f"{_api(visit)}/auth/session", "session", headers=ACCEPT)
 
 

@@ -3,7 +3,6 @@
 Agendas keep the order of the booking file: another order was seen to change the answer.
 """
 
-import re
 from collections import defaultdict
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -16,6 +15,7 @@ from configs.words import count
 from crawler.answers import ACCEPT, Answer, Day, Id, Moment, Number, OrNone, moment_of, origin, parsed
 from crawler.listing import Listing, Opens, first_window, listed
 from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Visit
+from crawler.shapes import KIND_TOWN_NAME, shaped
 
 SYSTEM = "doctolib"
 COST = 2  # the booking file, the first week
@@ -23,7 +23,6 @@ EXAMPLE = "https://www.doctolib.fr/prefecture/paris/guichet-des-titres"
 EXAMPLE_PARAMETERS = {"motives": [1]}
 
 _DAYS = 7
-_ADDRESS = re.compile(r"https?://[^/]+/(?:[\w-]+/){2}(?P<slug>[\w-]+)(?:[/?#]|$)")
 
 
 class Parameters(Strict):
@@ -78,11 +77,8 @@ class _Week(Answer):
 
 def first(visit: Visit) -> Ask:
     """Ask for the booking file."""
-    if not (found := _ADDRESS.match(visit.url)):
-        raise ValueError(
-            f"{visit.url} is no Doctolib address: it must be https://<site>/<kind>/<town>/<name>"
-        )
-    return Ask(f"{origin(visit.url)}/booking/{found['slug']}.json", "booking", headers=ACCEPT)
+    found = shaped(visit.url, KIND_TOWN_NAME, "Doctolib", "<kind>/<town>/<name>")
+    return Ask(f"{origin(visit.url)}/booking/{found['name']}.json", "booking", headers=ACCEPT)
 
 
 def read(page: Page) -> Reading:

@@ -18,6 +18,7 @@ from crawler.calendars import french_day
 from crawler.dwr import call, reply
 from crawler.markup import label, plain
 from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
+from crawler.shapes import shaped
 
 SYSTEM = "custom"
 COST = 3  # the entry, the page it redirects to, one call
@@ -77,9 +78,7 @@ def read(page: Page) -> Reading:
 
 
 def _root(visit: Visit) -> str:
-    if found := ADDRESS.match(visit.url):
-        return found["root"]
-    raise ValueError(f"{visit.url} is no eSirius address: it must be https://<site>/<name>/appointment.do")
+    return shaped(visit.url, ADDRESS, "eSirius", "<name>/appointment.do")["root"]
 
 
 def _offered(page: Page) -> list[str]:

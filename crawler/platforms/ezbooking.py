@@ -14,6 +14,7 @@ from configs.strict import Strict
 from crawler.calendars import answered, linked_hours, week, weeks, within
 from crawler.markup import dated, label, period, visible
 from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
+from crawler.shapes import shaped
 
 SYSTEM = "prefenligne"
 BUDGET = 6
@@ -98,9 +99,8 @@ class _Desk:
 
 
 def _desk(visit: Visit) -> _Desk:
-    if found := ADDRESS.match(visit.url):
-        return _Desk(found["root"], found["form"])
-    raise ValueError(f"{visit.url} is no EZBooking address: it must be https://<site>/booking/create/<form>")
+    found = shaped(visit.url, ADDRESS, "EZBooking", "booking/create/<form>")
+    return _Desk(found["root"], found["form"])
 
 
 def _place(page: Page) -> Place:
@@ -189,8 +189,8 @@ def _choice(page: Page) -> Reading | None:
     if not keys:
         return Reading(Outcome.UNREADABLE, f"offers plannings {', '.join(offered)}: none is this desk's")
     url = _desk(page.visit).step(1)
-    turn, begin = divmod(page.visit.turn, len(keys))  # a visit may end before all were asked
-    places = [Place(key, label(page.root, f"planning{key}")) for key in keys[begin:] + keys[:begin]]
+    turn = page.visit.turn // len(keys)  # a visit may end before all were asked
+    places = [Place(key, label(page.root, f"planning{key}")) for key in page.visit.in_turn(keys)]
     asks = tuple(
         Ask(url, "planning", "POST", {"planning": p.key, **_NEXT}, place=p, rank=rank, turn=turn)
         for rank, p in enumerate(places)

@@ -8,6 +8,7 @@ from configs.words import count
 from crawler.answers import ACCEPT, Answer, Id, Instant, Moment, OrNone, origin, parsed
 from crawler.listing import Listing, Opens, first_window, listed
 from crawler.reading import Ask, Covered, Outcome, Page, Reading, Visit
+from crawler.shapes import KIND_TOWN_NAME, shaped
 
 SYSTEM = "doctolib"
 COST = 2  # the motives, the first week
@@ -53,8 +54,7 @@ class _Timetable(Answer):
 
 def first(visit: Visit) -> Ask:
     """Ask which agendas serve the motive; the booking host answers that, not the one of the page."""
-    if len(urlsplit(visit.url).path.strip("/").split("/")) < 3:  # noqa: PLR2004
-        raise ValueError(f"{visit.url} is no Keldoc address: it must be https://<site>/<kind>/<town>/<name>")
+    shaped(visit.url, KIND_TOWN_NAME, "Keldoc", "<kind>/<town>/<name>")
     desk, site = visit.parameters, origin(visit.url).replace("//www.", "//booking.")
     where = f"/clinics/{desk.clinic}/specialties/{desk.specialty}/cabinets/{desk.cabinet}"
     return Ask(f"{site}{_API}{where}/motive_categories", "motives", headers=ACCEPT)

@@ -1,7 +1,7 @@
 """Maiia: the closest availability first, a hint that costs one request, then the weeks from it on. Times are UTC."""
 
 from typing import Annotated
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from pydantic import Field, StringConstraints
 
@@ -10,6 +10,7 @@ from crawler.answers import ACCEPT, Answer, Instant, Key, OrNone, origin, parsed
 from crawler.calendars import utc_ends
 from crawler.listing import Listing, listed
 from crawler.reading import Ask, Covered, Page, Reading, Visit
+from crawler.shapes import PAGE, shaped
 
 SYSTEM = "doctolib"
 EXAMPLE = "https://www.maiia.com/prefecture/75004-paris/guichet-des-titres"
@@ -43,8 +44,7 @@ class _Closest(Answer):
 
 def first(visit: Visit) -> Ask:
     """Ask for the closest availability."""
-    if not urlsplit(visit.url).path.strip("/"):
-        raise ValueError(f"{visit.url} is no Maiia address: it must be https://<site>/<kind>/<town>/<name>")
+    shaped(visit.url, PAGE, "Maiia", "<kind>/<town>/<name>")
     begin, _ = utc_ends(Covered(None, visit.today), visit.zone)
     return _ask(visit, "availability-closests", {"from": begin})
 

@@ -19,6 +19,7 @@ from crawler.listing import Listing, Opens, listed, listed_places
 from crawler.markup import UNSEEN, rendered, visible
 from crawler.moments import machine_moment, moment_of
 from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Visit
+from crawler.shapes import shaped
 
 SYSTEM = "custom"
 EXAMPLE = "https://rdv.anct.gouv.fr/prendre_rdv?public_link_organisation_id=1"
@@ -47,10 +48,7 @@ def forbidden(url: str, method: str) -> bool:
 
 def first(visit: Visit) -> Ask:
     """Ask for the desk's page."""
-    if not ADDRESS.match(visit.url):
-        raise ValueError(
-            f"{visit.url} is no address of RDV Service Public: it must be https://<site>/prendre_rdv?…"
-        )
+    shaped(visit.url, ADDRESS, "RDV Service Public", "prendre_rdv?…")
     return Ask(visit.url, "search")
 
 

@@ -1,7 +1,6 @@
 """Synbird: one search of a company's slots over all days that are watched. Times carry their offset."""
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -10,6 +9,7 @@ from crawler.answers import Answer, Captured, Id, Instant, OrNone, as_from, orig
 from crawler.calendars import days_of
 from crawler.listing import Listing, first_window, listed
 from crawler.reading import Ask, Covered, Page, Reading, Visit
+from crawler.shapes import PAGE, shaped
 
 SYSTEM = "custom"
 EXAMPLE = "https://app.synbird.com/75004-exemple"
@@ -38,8 +38,7 @@ class _Slots(Answer):
 
 def first(visit: Visit) -> Ask:
     """Search all days that are watched."""
-    if not urlsplit(visit.url).path.strip("/"):
-        raise ValueError(f"{visit.url} is no Synbird address: it must be https://<site>/<name>")
+    shaped(visit.url, PAGE, "Synbird", "<name>")
     return first_window(visit, _search, visit.horizon.days + 1)
 
 
