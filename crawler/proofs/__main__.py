@@ -28,7 +28,7 @@ _GRACE = 3.0
 _LONGEST_PAUSE = 60.0
 _WRONG = 2  # a worker's exit code where a setting is wrong: no second try mends it
 _PREFIX = f"rdvpriority-proofs-{os.geteuid()}-"
-_OLD = 7 * 86400.0
+_OLD = 60.0
 
 
 class Watch:
@@ -89,6 +89,7 @@ class Watch:
         finally:
             if worker.poll() is None:
                 tree.kill(worker.pid)
+            tree.kill_marked(f"TMPDIR={own}")
             code = worker.wait()
             worker.stdout.close()
             shutil.rmtree(own, ignore_errors=True)
@@ -104,12 +105,13 @@ class Watch:
                     return _ended(worker)
                 self._learn(line)
                 heard = time.monotonic()
+            elif worker.poll() is not None:  # and somebody below it holds the pipe
+                return _ended(worker)
             elif time.monotonic() - heard > SILENCE:
                 return f"it said nothing for {SILENCE:g} s"
             if (size := tree.resident(worker.pid)) > LARGEST:
                 return f"it held {size} MB"
-        worker.terminate()
-        return _ended(worker)
+        return ""
 
     def _learn(self, line: bytes) -> None:
         """Take from a worker's first line where the spool is and how often to look."""
@@ -119,12 +121,19 @@ class Watch:
 
 
 def _ended(worker: "subprocess.Popen[bytes]") -> str:
-    """Wait for a worker that is about to end; return why it must be made to, if so."""
+    """Wait for a worker that is about to end; return what was wrong with that, if anything."""
     try:
-        worker.wait(_GRACE)
+        code = worker.wait(_GRACE)
     except subprocess.TimeoutExpired:
         return "it did not come to its end"
-    return ""
+    return f"it was killed by signal {-code}" if code < 0 else ""
+
+
+def tidy() -> None:
+    """Remove what the browsers of watches left that were killed themselves."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        if time.time() - left.stat().st_mtime > _OLD and not tree.marked(f"TMPDIR={left}"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def main() -> int:
@@ -132,9 +141,7 @@ def main() -> int:
     watch = Watch()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, watch.stop)
-    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        if time.time() - left.stat().st_mtime > _OLD:
-            shutil.rmtree(left, ignore_errors=True)
+    tidy()
     return watch.run()
 
 

@@ -28,9 +28,31 @@ def resident(root: int) -> int:
 
 def kill(root: int) -> None:
     """End a process and its descendants at once."""
-    for pid in tree(root):
+    _kill(tree(root))
+
+
+def marked(mark: str) -> list[int]:
+    """Return the processes that were started with `NAME=value` in their environment: orphans have no root any more."""
+    return [pid for pid in _processes() if _is_marked(pid, mark.encode())]
+
+
+def kill_marked(mark: str) -> None:
+    """End them at once."""
+    _kill(marked(mark))
+
+
+def _kill(pids: list[int]) -> None:
+    for pid in pids:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _is_marked(pid: int, mark: bytes) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123
+            return mark in file.read().split(b"\0")
+    except OSError:
+        return False
 
 
 def step_back(root: int) -> None:

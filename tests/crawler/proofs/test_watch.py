@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -67,6 +68,29 @@ def test_a_worker_that_grows_is_ended(watch: Callable[..., str], monkeypatch: py
     monkeypatch.setattr(watching, "_GLANCE", 0.1)
     said = watch("held = bytearray(os.urandom(200_000_000)); time.sleep(60)")
     assert said.startswith("it held ")
+
+
+def test_a_worker_that_dies_takes_along_what_it_started(watch: Callable[..., str]) -> None:
+    assert watch("os.kill(os.getpid(), 9)") == "it was killed by signal 9"
+
+
+def test_what_a_killed_watch_left_is_removed_and_what_is_in_use_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, used, new = (tmp_path / f"{watching._PREFIX}{name}" for name in ("left", "used", "new"))
+    for folder in (left, used, new):
+        folder.mkdir()
+    (other := tmp_path / "somebody-elses").mkdir()
+    for folder in (left, used, other):
+        os.utime(folder, times=(0, 0))
+    user = subprocess.Popen(["sleep", "60"], env={"TMPDIR": str(used)})
+    try:
+        watching.tidy()
+        assert sorted(tmp_path.iterdir()) == sorted([used, new, other])
+    finally:
+        user.kill()
+        user.wait()
 
 
 def test_a_tree_is_a_process_with_its_descendants_whatever_their_group() -> None:
