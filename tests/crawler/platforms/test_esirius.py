@@ -94,6 +94,11 @@ def test_an_absence_that_does_not_say_so_is_unreadable(message: object) -> None:
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
 
 
+@pytest.mark.parametrize("returned", [None, [None], [{"key": 1}, 3], "open", True, 5])
+def test_what_no_call_returns_is_no_answer(returned: object) -> None:
+    assert read(second(returned)).outcome is Outcome.UNREADABLE
+
+
 @pytest.mark.parametrize("found", [0, 1, "true", None, [], {}])
 def test_only_true_and_false_are_answers(found: object) -> None:
     assert read(second({"foundAvailabilities": found, "msg": NONE})).outcome is Outcome.UNREADABLE

@@ -19,6 +19,7 @@ from tests.crawler.rdv_service_public_pages import (
     EMPTY,
     HOST,
     NOT_YET,
+    hour,
     none,
     onward,
     rails,
@@ -108,6 +109,18 @@ def test_the_older_label_is_understood_too() -> None:
 def test_without_its_proof_an_absence_is_unreadable(body: str) -> None:
     reading = read(body)
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ()), reading.reason
+
+
+def test_a_day_that_shows_hours_and_says_that_it_has_none_closes_nothing() -> None:
+    reading = read(week([NINE]).replace("</a>", f"</a><p>{EMPTY}</p>"))
+    assert (len(reading.slots), reading.covered) == (1, ())
+
+
+@pytest.mark.parametrize("hide", ["<noscript>{}</noscript>", "<!-- {} -->", "<template>{}</template>"])
+def test_an_hour_that_nobody_sees_is_no_slot_and_closes_nothing(hide: str) -> None:
+    other = NINE + timedelta(hours=1)
+    reading = read(week([NINE, other]).replace(hour(other), hide.format(hour(other))))
+    assert ([slot.starts_at for slot in reading.slots], reading.covered) == ([NINE.astimezone(UTC)], ())
 
 
 def test_an_answer_about_another_place_or_week_covers_nothing() -> None:
