@@ -1,7 +1,7 @@
 """What readers of calendars share: the weeks up to a desk's horizon, and hours linked as unix seconds."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,6 +29,14 @@ def week(visit: Visit, place: Place, ahead: int) -> Covered:
     """Return the seven local days that begin `ahead` days from today."""
     first = visit.today + timedelta(days=ahead)
     return Covered(place.key, first, first + timedelta(days=_DAYS - 1))
+
+
+def unbroken(days: Sequence[date | None]) -> tuple[date, date] | None:
+    """Return the first and last of some days; None where they do not follow each other, or one cannot be read."""
+    first = days[0] if days else None
+    if first is None or list(days) != [first + timedelta(days=number) for number in range(len(days))]:
+        return None
+    return first, first + timedelta(days=len(days) - 1)
 
 
 def answered(place: Place, asked: Covered | None, shown: tuple[date, date] | None) -> Covered | None:

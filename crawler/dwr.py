@@ -6,14 +6,17 @@ engine.js; version 2, whose callback is `dwr.engine._remoteHandleCallback`, wher
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from json import loads
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
+
+from crawler.reading import Ask
 
 Value = bool | int | str | Mapping[str, int | str]
 
+_CALLED = "/dwr/call/plaincall/"
 _BATCH, _CALL = "0", "0"
 _UNESCAPED = "!'()*-._~"  # what JavaScript's encodeURIComponent leaves as it is
 _REPLY = "//#DWR-REPLY"
@@ -39,6 +42,20 @@ class Reply(NamedTuple):
 
     value: Any = None
     error: str = ""
+
+
+def asked(root: str, page: str, name: str, *values: Value) -> Ask:
+    """Ask an application to run `Script.method` with these values, as its page does."""
+    script, _, method = name.partition(".")
+    body = call(urlsplit(root).path + page, script, method, *values)
+    return Ask(f"{root}{_CALLED}{name}.dwr", "call", "POST", text=body)
+
+
+def takes(url: str, method: str, looks: Iterable[str]) -> bool:
+    """Tell whether a request does more than look: all that is sent but these calls, and every other call."""
+    path = urlsplit(url).path
+    looking = any(path.endswith(f"{_CALLED}{name}.dwr") for name in looks)
+    return not looking and (method != "GET" or "/dwr/call/" in path)
 
 
 def call(page: str, script: str, method: str, *values: Value) -> str:

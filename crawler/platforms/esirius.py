@@ -5,8 +5,8 @@ anything. `dwr/` holds others that do.
 """
 
 import re
+from dataclasses import replace
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator
 
@@ -15,7 +15,7 @@ from configs.strict import Strict
 from configs.words import count
 from crawler.answers import Key
 from crawler.calendars import french_day
-from crawler.dwr import call, reply
+from crawler.dwr import asked, reply, takes
 from crawler.markup import label, plain
 from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
 from crawler.shapes import shaped
@@ -52,9 +52,7 @@ class Parameters(Strict):
 
 def forbidden(url: str, method: str) -> bool:
     """Tell whether this request does more than look: all that is sent but the two calls."""
-    path = urlsplit(url).path
-    asks = any(path.endswith(f"/dwr/call/plaincall/{name}.dwr") for name in _CALLS.values())
-    return not asks and (method != "GET" or "/dwr/call/" in path)
+    return takes(url, method, _CALLS.values())
 
 
 def first(visit: Visit) -> Ask:
@@ -101,17 +99,9 @@ def _choice(page: Page, offered: list[str]) -> Reading:
     keys = [key for key in offered if key in (wanted.motives or offered)]
     if not keys or len(keys) > _MOST:
         return Reading(Outcome.UNREADABLE, f"of {count(len(offered), 'motive')} {len(keys)} are this desk's")
-    root = _root(page.visit)
-    name = _CALLS[wanted.call]
+    root, name = _root(page.visit), _CALLS[wanted.call]
     asks = tuple(
-        Ask(
-            f"{root}/dwr/call/plaincall/{name}.dwr",
-            "call",
-            "POST",
-            text=call(f"{urlsplit(root).path}{_PAGE}", *name.split("."), *_values(page, key)),
-            place=Place(key, _label(page, key)),
-            rank=rank,
-        )
+        replace(asked(root, _PAGE, name, *_values(page, key)), place=Place(key, _label(page, key)), rank=rank)
         for rank, key in enumerate(page.visit.in_turn(keys))
     )
     return Reading(reason=f"{len(keys)} of {count(len(offered), 'motive')}", asks=asks)
@@ -147,7 +137,7 @@ def _answered(page: Page) -> Reading:
     message = plain(str(value.get("msg") or "")) if isinstance(value, dict) else ""
     own = page.visit.parameters.no_slot_text
     if value == [] or (found is False and (_NONE.search(message) or (own and plain(own) in message))):
-        covered = (Covered(place.key or None),)
+        covered = (Covered(place.key or None, doubtful=value == []),)  # a list is that of one day of the form
         return Reading(Outcome.NO_SLOTS, message or "an empty list of availabilities", covered=covered)
     if found is False:
         return Reading(Outcome.UNREADABLE, f"finds nothing, and says {message[:200]!r}")

@@ -6,14 +6,14 @@ described by the site's own public code (github.com/betagouv/rdv-service-public,
 
 import re
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from urllib.parse import unquote_plus, urlsplit
 
 from lxml.html import HtmlElement
 from w3lib.url import add_or_replace_parameter, url_query_parameter
 
 from crawler.answers import day_in
-from crawler.calendars import answered, week
+from crawler.calendars import answered, unbroken, week
 from crawler.forms import address_of
 from crawler.listing import Listing, Opens, listed, listed_places
 from crawler.markup import UNSEEN, rendered, visible
@@ -107,19 +107,14 @@ def _week(page: Page, calendar: HtmlElement, named: int) -> Reading:
 
 
 def _days(page: Page, calendar: HtmlElement) -> tuple[tuple[date, date] | None, bool]:
-    """Return the first and last day, if the days follow each other and none leaves open what is free on it.
-
-    And whether the last one cannot be booked yet: then no later one can.
-    """
+    """Return the first and last day, if each says what is free on it, and whether no later one can be booked yet."""
     headings = calendar.xpath(_DAY)
-    days = [moment_of(visible(each), None, page.visit.today, page.visit.zone) for each in headings]
+    days = unbroken([moment_of(visible(each), None, page.visit.today, page.visit.zone) for each in headings])
     columns = [each.getparent() for each in headings]
     plain = all(bool(each.xpath(_HOURS)) != any(text in visible(each) for text in _EMPTY) for each in columns)
-    if not days or not days[0] or not plain or b"</html" not in page.lowered:
+    if not days or not plain or b"</html" not in page.lowered:
         return None, False
-    if days != [days[0] + timedelta(days=number) for number in range(len(days))]:
-        return None, False
-    return (days[0], days[0] + timedelta(days=len(days) - 1)), _NOT_YET in visible(columns[-1])
+    return days, _NOT_YET in visible(columns[-1])
 
 
 def _place(page: Page, calendar: HtmlElement) -> Place:

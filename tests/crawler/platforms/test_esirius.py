@@ -104,6 +104,11 @@ def test_only_true_and_false_are_answers(found: object) -> None:
     assert read(second({"foundAvailabilities": found, "msg": NONE})).outcome is Outcome.UNREADABLE
 
 
+def test_an_empty_list_is_doubtful_for_it_was_asked_for_one_day_of_the_form() -> None:
+    reading = read(second([]))
+    assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (Covered("20", doubtful=True),))
+
+
 def test_what_is_found_is_open_at_an_unknown_hour() -> None:
     for body in (second(FOUND), second([{"key": 1}])):
         reading = read(body)
