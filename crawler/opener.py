@@ -20,7 +20,7 @@ from crawler.allowance import Allowance
 from crawler.fetch import Session
 from crawler.outside import OutsideHandler, OutsideSocketHandler
 from crawler.pace import floor
-from crawler.platforms import platforms
+from crawler.platforms import Platform, at_home, platforms
 from crawler.reading import Page
 from crawler.recognition import page_of
 from crawler.sites import on_wire, same_site
@@ -99,8 +99,12 @@ class Opener:
 
 
 def takes_a_slot(url: str, method: str) -> bool:
-    """Tell whether any platform says that this request would take a slot."""
-    return any(each.forbidden(url, method) for each in platforms().values())
+    """Tell whether the platform that an address belongs to says that this request would take a slot."""
+    return any(each.forbidden(url, method) for each in platforms().values() if _is_its(each, url))
+
+
+def _is_its(reader: Platform, url: str) -> bool:
+    return at_home(reader, url) or bool(reader.ADDRESS and reader.ADDRESS.match(url))
 
 
 def _anywhere(_here: str, _there: str) -> bool:

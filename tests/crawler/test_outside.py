@@ -168,3 +168,5 @@ def test_what_any_platform_says_takes_a_slot_is_never_opened() -> None:
             with pytest.raises(NoPage, match="would take a slot"):
                 opened(f"{site.address}{path}")
         assert site.requests == []
+        for path in ("/_layout/accueil", "/agents/rendez-vous"):  # what other platforms' addresses mean there
+            assert opened(f"{site.address}{path}").body == b"taken"
