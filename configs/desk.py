@@ -161,6 +161,13 @@ class Desk(Strict):
             raise ValueError("must be another page of the desk's own host")
         return canary
 
+    @field_validator("stealth")
+    @classmethod
+    def _in_a_browser(cls, stealth: bool, info: ValidationInfo) -> bool:
+        if stealth and info.data.get("fetch") is not Fetch.BROWSER:
+            raise ValueError("is of no use without `fetch: browser`")
+        return stealth
+
     @field_validator("watch")
     @classmethod
     def _lacking(cls, level: WatchLevel, info: ValidationInfo) -> WatchLevel:

@@ -34,6 +34,10 @@ class Periods(BaseSettings):
 
     # Crawl
     http_deadline_seconds: Seconds = 20
+    browser_deadline_seconds: Seconds = 45
+    browser_wait_seconds: Seconds = 10
+    browser_start_seconds: Seconds = 30
+    browser_idle_seconds: Seconds = 300
     claim_margin_seconds: Seconds = 5
     tier_1_seconds: Seconds = 30
     tier_2_seconds: Seconds = 60

@@ -141,6 +141,10 @@ class Settings(Periods, BaseSettings):
     sandbox_hosts: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     proxy_list: Annotated[tuple[Proxy, ...], NoDecode] = ()
     browser_path: Path | None = None
+    browser_places: int = Field(2, ge=1, le=16)
+    browser_processes: int = Field(1, ge=1)
+    browser_checks: int = Field(100, ge=1)
+    browser_memory_mb: int = Field(1000, ge=1)
     spider_places: int = Field(64, ge=1)
     spider_processes: int = Field(1, ge=1)
     spider_memory_mb: int = Field(400, ge=1)

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Future
 from contextlib import aclosing
 from typing import Any, Self
 
@@ -12,18 +13,19 @@ from scrapy.http import Response
 from twisted.internet.defer import AlreadyCalledError
 
 from configs.clock import clock
-from configs.desk import Desk
+from configs.desk import Desk, Fetch
 from configs.settings import settings
 from crawler.agents import agent_for
 from crawler.allowance import Allowance, Spent
 from crawler.canary import heard, spare
 from crawler.catalogue import check_catalogue, visit_of
-from crawler.choice import Choice, located
+from crawler.choice import Choice, fetch_of, located
 from crawler.failures import NoPage
 from crawler.fetch import Session, gap
 from crawler.handover import handed
 from crawler.identity import process_name
 from crawler.items import CheckItem, Ended, SlotItem, slot_items
+from crawler.lanes import Lane
 from crawler.once import each_once
 from crawler.platforms import platform
 from crawler.proofs.sight import Sight, Witness
@@ -42,7 +44,8 @@ class BookingSpider(Spider):
     """Base of every booking system's spider; `system` is what its platforms call theirs.
 
     With arguments (prefecture, procedure, desk, url) it checks once what they name, and needs neither database
-    nor Redis. Without, it serves the due queue until it is stopped.
+    nor Redis. Without, it serves the due queue until it is stopped: of desks that are asked by HTTP, or, with
+    `fetch=browser`, of those that need a browser.
     """
 
     system: str
@@ -50,6 +53,7 @@ class BookingSpider(Spider):
     def __init__(self, name: str | None = None, **arguments: Any) -> None:
         """Take the arguments as text; raises what `chosen` raises."""
         super().__init__(name)
+        self.lane = Lane(self.system, fetch_of(arguments))
         self.desks = self.chosen(arguments)
         self.once = bool(self.desks)
         self.job = str(arguments.get("_job", ""))  # scrapyd's id
@@ -66,6 +70,7 @@ class BookingSpider(Spider):
             crawler.sites.AddressRefused: a desk's address may not be asked here.
         """
         check_catalogue()
+        fetch_of(arguments)
         choice = Choice.of(arguments)
         desks = choice.desks(cls.system) if choice.once else []
         for desk in desks:
@@ -105,16 +110,34 @@ class BookingSpider(Spider):
             self.report.print(self.settings)
 
     async def check(
-        self, desk: Desk, token: int | None, url: str | None = None, *, allowance: Allowance | None = None
+        self,
+        desk: Desk,
+        token: int | None,
+        url: str | None = None,
+        *,
+        allowance: Allowance | None = None,
+        hand_over: Callable[[CheckItem], object] = lambda _check: None,
     ) -> CheckItem:
         """Visit one desk, at `url` if one is given (see `located`), and return how that ended.
 
-        `allowance` pays for its requests (None: what the host's budget allows one visit). It raises nothing but
-        CancelledError: whatever happens is the check's outcome.
+        `allowance` pays for its requests (None: what the host's budget allows one visit). `hand_over` is called with
+        the check as soon as it has ended: nobody waits for its picture and for its browser's page to close. It raises
+        nothing but CancelledError: whatever happens is the check's outcome.
         """
         desk = located(desk, url) if url else desk
-        started_at = clock()
-        session, tally = self._session(desk, allowance or Allowance(visit_limit(desk))), None
+        session = self._session(desk, allowance or Allowance(visit_limit(desk)))
+        try:
+            check = await self._visited(desk, token, session)
+            hand_over(check)
+            if check.picture:
+                check.picture.set_result(await session.picture())
+        finally:
+            await session.close()
+        return check
+
+    async def _visited(self, desk: Desk, token: int | None, session: Session) -> CheckItem:
+        """Visit one desk and return how that ended; raises nothing but CancelledError."""
+        started_at, tally = clock(), None
         witness, canary = Witness(), None
         try:
             seen = visit_of(desk, turn=token or 0)
@@ -146,6 +169,7 @@ class BookingSpider(Spider):
             releases_at=result.releases_at,
             sights=witness.sights(result.outcome),
             canary=canary,
+            picture=Future() if session.pictures and result.outcome is not Outcome.NO_SLOTS else None,
         )
 
     async def _download(self, request: Request) -> Response:
@@ -162,10 +186,15 @@ class BookingSpider(Spider):
             raise asyncio.CancelledError from error
 
     def _session(self, desk: Desk, allowance: Allowance) -> Session:
+        largest = self.settings.getint("DOWNLOAD_MAXSIZE")
+        if desk.fetch is Fetch.BROWSER:
+            from crawler.browser.session import session_of  # noqa: PLC0415 -- who needs no browser loads none
+
+            return session_of(desk, self.crawler, self._download, allowance, self.proxies.way(desk))
         return Session(
             self._download,
             deadline=settings().http_deadline_seconds,
-            largest=self.settings.getint("DOWNLOAD_MAXSIZE"),
+            largest=largest,
             allowance=allowance,
             agent=agent_for(desk.host),
             way=self.proxies.way(desk),

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from configs.clock import clock
-from configs.desk import Desk
+from configs.desk import Desk, Fetch
 from configs.prefecture import desks, prefectures
 from configs.settings import SettingsRefused, settings
 from configs.strict import Strict
@@ -64,6 +64,7 @@ def visit_of(desk: Desk, turn: int = 0) -> Visit:
         parameters=_parameters(desk),
         horizon=timedelta(days=desk.horizon),
         turn=turn,
+        browser=desk.fetch is Fetch.BROWSER,
     )
 
 

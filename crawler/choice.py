@@ -6,16 +6,35 @@ from difflib import get_close_matches
 from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit
 
-from configs.desk import Desk, Procedure
+from configs.desk import Desk, Fetch, Procedure
 from configs.prefecture import prefecture, prefectures
 from crawler.catalogue import desks_of, system_of, visit_of
 from crawler.platforms import platform
 
 NAMES = ("prefecture", "procedure", "desk", "url")
+QUEUE = "fetch"
 
 
 class WrongArgument(LookupError):
     """An argument names nothing that exists, or no desk fits all of them; the text says what would."""
+
+
+def fetch_of(arguments: Mapping[str, Any]) -> Fetch:
+    """Return which of its queues a spider serves.
+
+    Raises:
+        WrongArgument: there is no such queue, or desks are named, each of which is fetched as its file says.
+    """
+    if QUEUE not in arguments:
+        return Fetch.HTTP
+    if named := [name for name in NAMES if name in arguments]:
+        raise WrongArgument(f"{QUEUE}= chooses a queue and {named[0]}= desks: leave one of them out")
+    try:
+        return Fetch(arguments[QUEUE])
+    except ValueError:
+        raise WrongArgument(
+            f"no {QUEUE} {arguments[QUEUE]!r}; {_those(str(arguments[QUEUE]), list(Fetch))}"
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -32,7 +51,9 @@ class Choice:
     def of(cls, arguments: Mapping[str, Any]) -> Self:
         """Take what is ours of a spider's arguments; those that begin with `_` are scrapyd's."""
         known = {name: str(value).strip() for name, value in arguments.items() if name in NAMES}
-        others = sorted(name for name in arguments if name not in NAMES and not name.startswith("_"))
+        others = sorted(
+            name for name in arguments if name not in (*NAMES, QUEUE) and not name.startswith("_")
+        )
         return cls(**known, unknown=tuple(others))
 
     @property

@@ -10,7 +10,8 @@ from crawler import pace
 from crawler.demand import by_host
 from crawler.desk_rows import Asked, State
 from crawler.due import Bucket, Entry
-from crawler.schedule import bucket_of, cost_of, hold_seconds, interval_at, own_interval
+from crawler.lanes import lane_of
+from crawler.schedule import bucket_of, cost_of, interval_at, own_interval
 
 MEMORY = timedelta(minutes=2)  # what was asked longer ago weighs on no bucket and no floor any more
 
@@ -79,7 +80,7 @@ def entry(desk: Desk, state: State, plan: Plan, task: Task, now: datetime) -> En
     interval = pace.least(plan.wished[desk.id], plan.feasible[desk.id], own_interval(desk))
     due = now if asked else _due_at(desk, state, interval, task, now)
     if task.emptied and state.last_check_at:  # it may be being checked, by a claim that Redis forgot
-        due = max(due, now + timedelta(seconds=hold_seconds()))
+        due = max(due, now + timedelta(seconds=lane_of(desk).hold_seconds))
     return Entry(
         desk.id,
         desk.host,

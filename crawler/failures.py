@@ -35,6 +35,10 @@ class ProxyFailed(Exception):
         self.own = own
 
 
+class BrowserFailed(Exception):
+    """The browser did not start, was lost, or failed where the site is not at fault."""
+
+
 class NoPage(Exception):
     """A request that brought no page. `outcome` and `reason` are what its check may say of it."""
 
@@ -69,6 +73,7 @@ _KINDS: dict[type[BaseException], _Kind] = {
     OSError: _Kind(Outcome.UNREACHABLE, "no connection", again=True),
     DownloadFailedError: _CUT,
     ResponseDataLossError: _CUT,
+    BrowserFailed: _Kind(Outcome.UNREACHABLE, "the browser failed"),
     NoHTTP: _Kind(Outcome.UNREACHABLE, "the answer is no HTTP"),
     Broken: _Kind(Outcome.UNREACHABLE, "the page is not whole"),
     NotAccepted: _Kind(Outcome.UNREADABLE, "the page cannot be unpacked"),

@@ -21,12 +21,13 @@ from configs.prefecture import desks
 from configs.settings import settings
 from crawler import due, processes
 from crawler.allowance import Allowance
+from crawler.browser.family import descendants, memory
 from crawler.due import Claim, Finish
 from crawler.items import CheckItem, Ended
 from crawler.pace import floor
 from crawler.processes import State
 from crawler.record import writer_of
-from crawler.schedule import budget_of, cost_of, hold_seconds
+from crawler.schedule import budget_of, cost_of
 from crawler.seat import Seat, wait_for
 from crawler.shared_proxies import Shared
 
@@ -67,11 +68,12 @@ class Feeder:
         self._finished: asyncio.Queue[Finished | None] = asyncio.Queue()  # None: that was the last
         self.reason = ""
         self._spider = spider
-        self._writer = writer_of(spider.crawler, spider.system)
+        self._lane = str(spider.lane)
+        self._writer = writer_of(spider.crawler, self._lane)
         self._client = due.connect_async()
         spider.proxies.memory = Shared(self._client)
-        self._seat = Seat(self._client, spider.system)
-        self._self = processes.myself(spider.system, spider.job, self._seat.holder)
+        self._seat = Seat(self._client, self._lane)
+        self._self = processes.myself(self._lane, spider.job, self._seat.holder)
         self._parent = settings().scrapyd_pid or os.getppid()
         self._running: dict[asyncio.Task[None], tuple[Desk, Claim, Allowance]] = {}
         self._checks = 0
@@ -115,7 +117,7 @@ class Feeder:
 
     def _loop_ended(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (fault := task.exception()):
-            log.error("%s: the feeder failed", self._spider.system, exc_info=fault)
+            log.error("%s: the feeder failed", self._lane, exc_info=fault)
             self._end(f"a fault of ours: {fault!r}")
 
     async def _work(self) -> None:
@@ -167,7 +169,7 @@ class Feeder:
         self._self = replace(
             self._self,
             state=state,
-            memory=processes.resident(),
+            memory=await self._memory(),
             running=len(self._running),
             checks=self._checks,
         )
@@ -175,6 +177,12 @@ class Feeder:
             await processes.tell(self._client, self._self)
         except redis.RedisError as error:
             self._lost(error)
+
+    async def _memory(self) -> int:
+        """Return what this process and its browser hold, in MB."""
+        if not self._spider.lane.browser:
+            return processes.resident()
+        return processes.resident() + await asyncio.to_thread(memory, descendants(os.getpid()))
 
     async def _obey(self) -> None:
         """Let visits of hosts that an operator stopped ask nothing more, not even what their claims paid for."""
@@ -200,7 +208,7 @@ class Feeder:
     async def _claim(self) -> float:
         """Claim what there are places for; return for how many seconds nothing more can be claimed."""
         longest = settings().feeder_sleep_seconds
-        free = settings().spider_places - len(self._running)
+        free = self._spider.lane.places - len(self._running)
         if self._writer.behind:
             return _BEHIND
         if self._full and not free:
@@ -210,16 +218,14 @@ class Feeder:
         now = clock()
         try:
             claimed = await due.asend(
-                self._client, due.claim(self._spider.system, now=now, places=free, hold=hold_seconds())
+                self._client, due.claim(self._lane, now=now, places=free, hold=self._spider.lane.hold_seconds)
             )
         except redis.RedisError as error:
             self._lost(error)
             return longest
         self._away = False
         for stranger in claimed.refused:
-            log.warning(
-                "%r was pushed to %s: no such desk is scheduled", stranger, due.pushed(self._spider.system)
-            )
+            log.warning("%r was pushed to %s: no such desk is scheduled", stranger, due.pushed(self._lane))
         await self._begin_checks(claimed.claims)
         self._full = len(claimed.claims) == free
         wake = longest if self._full or not claimed.wake else (claimed.wake - clock()).total_seconds()
@@ -238,7 +244,7 @@ class Feeder:
 
     async def _spend(self, claim: Claim) -> bool:
         """Ask for one request beyond those that the claim paid for."""
-        call = due.spend(self._spider.system, claim.desk_id, claim.token, now=clock())
+        call = due.spend(self._lane, claim.desk_id, claim.token, now=clock())
         try:
             return await due.asend(self._client, call)
         except redis.RedisError as error:
@@ -246,9 +252,11 @@ class Feeder:
             return False
 
     async def _check(self, desk: Desk, claim: Claim, allowance: Allowance) -> None:
-        check = await self._spider.check(desk, claim.token, allowance=allowance)
-        self._finished.put_nowait((check, clock()))
+        await self._spider.check(desk, claim.token, allowance=allowance, hand_over=self._ended_check)
         self._checks += 1
+
+    def _ended_check(self, check: CheckItem) -> None:
+        self._finished.put_nowait((check, clock()))
 
     def _check_ended(self, task: "asyncio.Task[None]") -> None:
         desk, claim, _ = self._running.pop(task)
@@ -263,9 +271,7 @@ class Feeder:
 
     def _lost(self, error: redis.RedisError) -> None:
         if not self._away:
-            log.warning(
-                "%s: Redis is away, nothing is claimed until it is back: %s", self._spider.system, error
-            )
+            log.warning("%s: Redis is away, nothing is claimed until it is back: %s", self._lane, error)
         self._away = True
 
     def _engine_runs(self) -> bool:
@@ -273,7 +279,7 @@ class Feeder:
 
     def _end(self, reason: str) -> "asyncio.Task[None]":
         if self._ended is None:
-            log.info("%s: claims no more: %s", self._spider.system, reason)
+            log.info("%s: claims no more: %s", self._lane, reason)
             self.reason = reason
             self._stopping.set()
             self._ended = asyncio.create_task(self._wind_up())
@@ -320,7 +326,7 @@ class Feeder:
         ]
         if visits:
             async with _in_vain():  # then they come due when their holds end
-                await due.asend(self._client, due.finish(self._spider.system, visits, now=now))
+                await due.asend(self._client, due.finish(self._lane, visits, now=now))
 
     async def _leave_seat(self) -> None:
         """Let a successor claim while our last checks run: what we hold stays ours."""

@@ -70,7 +70,7 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class _Step:
+class Step:
     """What is asked now: the ask itself, or where it was redirected to."""
 
     url: str
@@ -123,6 +123,18 @@ class Session:
         self._retries = RETRIES
         self._shown: str | None = None  # the page that a person would be looking at
 
+    @property
+    def pictures(self) -> bool:
+        """Whether `picture` may have one: its pages are opened in a browser."""
+        return False
+
+    async def picture(self) -> bytes | None:
+        """Return what the last page shows, as a PNG; None where there is nothing to see."""
+        return None
+
+    async def close(self) -> None:
+        """End the conversation; nothing of it stays open."""
+
     async def fetch(self, ask: Ask, visit: Visit, forbidden: Callable[[str, str], bool]) -> Page:
         """Ask and return the page, redirects followed, but never to what the platform says takes a slot.
 
@@ -130,12 +142,10 @@ class Session:
             NoPage: there is none; it says the outcome and the reason.
             Spent: the visit may not ask for it; nothing is known of it.
         """
-        step = _first(ask, self._shown, visit.url)
+        step = first_step(ask, self._shown, visit.url)
         for _ in range(REDIRECTS + 1):
             if forbidden(step.url, step.method):
-                raise NoPage(
-                    Outcome.UNREADABLE, f"led to {step.method} {step.url}, which would take a slot: not asked"
-                )
+                raise taken(step.method, step.url)
             response = await self._answer(step)
             target = _target(step.url, response, self._stays)
             if target is None:
@@ -144,7 +154,7 @@ class Session:
             step = _moved(step, response.status, target)
         raise NoPage(Outcome.UNREADABLE, f"redirected more than {REDIRECTS} times, at last to {step.url}")
 
-    async def _answer(self, step: _Step) -> Response:
+    async def _answer(self, step: Step) -> Response:
         """Send the step, again after troubles of the network; an answer of any status is an answer."""
         pause = _RETRY_PAUSE
         while True:
@@ -159,13 +169,13 @@ class Session:
                 await asyncio.sleep(pause)
                 pause *= 2
 
-    async def _by_another(self, failure: ProxyFailed, step: _Step) -> None:
+    async def _by_another(self, failure: ProxyFailed, step: Step) -> None:
         if self._way is None or not await self._way.other(failure):
             self.astray = True
             said = "; ".join(self._way.failures) if self._way else str(failure)
             raise NoPage(Outcome.UNREACHABLE, f"{said} ({step.method} {step.url})", failure) from failure
 
-    async def _send(self, step: _Step) -> Response:
+    async def _send(self, step: Step) -> Response:
         await self._allowance.take()
         self.clock.start()
         if (left := self.clock.left) <= 0:
@@ -204,21 +214,26 @@ def gap() -> float:
     return random.uniform(longest / 3, longest)  # noqa: S311 -- no secret
 
 
-def _first(ask: Ask, shown: str | None, desk: str) -> _Step:
+def taken(method: str, url: str) -> NoPage:
+    """Return what is said of a request that would take a slot: it is not made."""
+    return NoPage(Outcome.UNREADABLE, f"led to {method} {url}, which would take a slot: not asked")
+
+
+def first_step(ask: Ask, shown: str | None, desk: str) -> Step:
     """Return what is asked first: by a person, or by a script of the page that is `shown`, else of the desk's."""
     headers, kind = dict(ask.headers) | _secrets(ask), _kind(ask)
     page = shown if kind == "page" else shown or desk
     if ask.json is not None:
         headers = {"Content-Type": "application/json"} | headers
-        return _Step(ask.url, ask.method, json.dumps(ask.json).encode(), headers, kind, page, ask.until)
+        return Step(ask.url, ask.method, json.dumps(ask.json).encode(), headers, kind, page, ask.until)
     if ask.text:
         headers = {"Content-Type": "text/plain"} | headers
-        return _Step(ask.url, ask.method, ask.text.encode(), headers, kind, page)
+        return Step(ask.url, ask.method, ask.text.encode(), headers, kind, page)
     if ask.method == "POST":
         headers = {"Content-Type": "application/x-www-form-urlencoded"} | headers
-        return _Step(ask.url, ask.method, urlencode(ask.form).encode(), headers, kind, page)
+        return Step(ask.url, ask.method, urlencode(ask.form).encode(), headers, kind, page)
     query = ("&" if "?" in ask.url else "?") + urlencode(ask.form) if ask.form else ""
-    return _Step(ask.url + query, ask.method, b"", headers, kind, page)
+    return Step(ask.url + query, ask.method, b"", headers, kind, page)
 
 
 def _kind(ask: Ask) -> Kind:
@@ -272,7 +287,7 @@ def _target(url: str, response: Response, same: Callable[[str, str], bool]) -> s
     return target
 
 
-def _moved(step: _Step, status: int, target: str) -> _Step:
+def _moved(step: Step, status: int, target: str) -> Step:
     if status in _MOVED_AS_GET and step.method != "GET":
         kept = {name: value for name, value in step.headers.items() if name.lower() != "content-type"}
         return replace(step, url=target, method="GET", body=b"", headers=kept)

@@ -1,25 +1,12 @@
 """What a person does on a page, as a request: follow a link, send a form, choose from its drop-down."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from lxml import html
 
 from crawler.markup import visible
-from crawler.reading import Ask, Page
+from crawler.reading import Act, Ask, Page
 from crawler.sites import same_site
-
-_NO_FIELDS: Mapping[str, str] = MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class Act:
-    """What is done at an element: the fields that are filled in, the option that is chosen (its text or value)."""
-
-    fields: Mapping[str, str] = field(default_factory=lambda: _NO_FIELDS)
-    option: str | None = None
 
 
 def address_of(page: Page, match: html.HtmlElement | str) -> str | None:

@@ -5,7 +5,7 @@ What a handler must do: https://docs.scrapy.org/en/latest/topics/download-handle
 """
 
 import asyncio
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import aiohttp
 from aiohttp.client_middlewares import ClientMiddlewareType
@@ -69,6 +69,8 @@ class AiohttpHandler(BaseDownloadHandler):
             crawler.failures.ProxyFailed: the request's proxy is at fault.
             scrapy.exceptions, OSError, crawler.failures.NoHTTP: what else went wrong, see `_KINDS`.
         """
+        if tab := request.meta.get("tab"):  # a browser's page (crawler/browser), which watches its own time
+            return cast("Response", await tab.download(request))
         try:
             return await (by_proxy(self._timed, request) if "proxy" in request.meta else self._timed(request))
         except TimeoutError as error:

@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from configs.desk import Desk
 from crawler.canary import Canary
 from crawler.proofs.sight import Sight
 from crawler.reading import Covered, Outcome, Slot
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,9 @@ class CheckItem:
     is in seconds; `process` is host:pid; `places` are the keys of those the visit knew of, asked or not; `refused`:
     this page answered a plain 403; `releases_at`: when the page says that more slots will be put on line; `sights` are
     the pages that may prove it (crawler/proofs); `canary`: what the desk's sister page said, where it was asked;
-    `soft_ban`: that is what its host's block is.
+    `soft_ban`: that is what its host's block is;
+    `picture`: of a check by browser that is not `no_slots`, the page as a PNG, taken from the open page after the
+    check was handed over; None in it where that page was gone.
     """
 
     desk_id: str
@@ -41,6 +47,7 @@ class CheckItem:
     sights: tuple[Sight, ...] = field(default=(), repr=False)
     canary: Canary | None = None
     soft_ban: bool = False
+    picture: "Future[bytes | None] | None" = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Makes scrapyd run what should run: SPIDER_PROCESSES spiders for each system that has a desk to check.
+"""Makes scrapyd run what should run: SPIDER_PROCESSES spiders for each lane that has a desk to check.
 
 What is missing is started, what has grown old, fat, mute or outdated is replaced (crawler/turnover.py decides). Of
 several keepers the one with the lease keeps, the others look on.
@@ -19,10 +19,10 @@ from configs.clock import clock
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler import processes
-from crawler.catalogue import system_of
 from crawler.discovery import daily
 from crawler.discovery.daily import Daily
 from crawler.identity import version
+from crawler.lanes import Lane, lane_of
 from crawler.lease import Lease
 from crawler.processes import Process
 from crawler.scrapyd import Jobs, Scrapyd, ScrapydAway
@@ -141,7 +141,12 @@ class Keeper:
         chosen = moves(jobs, wanted, code, now)
         if chosen.start and self._may_start(system, now):
             for _ in range(chosen.start):
-                log.info("%s: started as job %s (%s)", system, self._scrapyd.schedule(system), chosen.why)
+                log.info(
+                    "%s: started as job %s (%s)",
+                    system,
+                    self._scrapyd.schedule(Lane.named(system)),
+                    chosen.why,
+                )
         for job, why in chosen.end:
             log.info("%s: job %s is asked to end: %s", system, job, why)
             self._scrapyd.cancel(job)
@@ -213,6 +218,6 @@ class Keeper:
 
 
 def wanted_processes() -> dict[str, int]:
-    """Return how many spiders each booking system needs: none where no desk is to be checked."""
-    used: Counter[str] = Counter(system_of(desk) for desk in desks().values() if desk.schedulable)
-    return dict.fromkeys(sorted(used), settings().spider_processes)
+    """Return how many spiders each lane needs, by its name: none where no desk is to be checked."""
+    used = {lane_of(desk) for desk in desks().values() if desk.schedulable}
+    return {str(lane): lane.processes for lane in sorted(used)}

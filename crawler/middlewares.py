@@ -3,7 +3,7 @@
 from scrapy import Request
 
 from configs.settings import settings
-from crawler.sites import refuse_far
+from crawler.sites import on_wire, refuse_far
 
 
 class LoopbackGuard:
@@ -19,6 +19,8 @@ class LoopbackGuard:
         Raises:
             crawler.sites.AddressRefused: it would leave; the text says how to allow that.
         """
-        refuse_far(request.url, settings())
+        # A browser asks a stand-in under its host's own name: its wire (crawler/browser/wire.py) knows where it is.
+        asked = on_wire(request.url, settings().sandbox_hosts) if "tab" in request.meta else request.url
+        refuse_far(asked, settings())
         if proxy := request.meta.get("proxy"):
             refuse_far(proxy if "://" in proxy else f"http://{proxy}", settings())

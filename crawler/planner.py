@@ -19,9 +19,9 @@ from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler import demand, desk_rows, due, host_rows, outages, switch
-from crawler.catalogue import system_of, systems
 from crawler.due import Entry
 from crawler.entries import MEMORY, Plan, Task, entry, felt, plan_of
+from crawler.lanes import lane_of, lanes
 from crawler.lapse import close_unproven
 from crawler.schedule import releasing
 
@@ -91,7 +91,7 @@ class Planner:
 
     def _whole_is_due(self, now: datetime) -> bool:
         """Tell whether everything is planned anew: at the start, each hour, and when the queue lost something."""
-        sizes = {system: due.size(self._client, system) for system in systems()}
+        sizes = {lane: due.size(self._client, lane) for lane in lanes()}
         if self._whole_at is None or sizes != self._sizes:
             return True
         return now - self._whole_at >= timedelta(seconds=settings().reconcile_seconds)
@@ -118,14 +118,14 @@ class Planner:
         states = desk_rows.write_intervals(rows, plan.wished, plan.feasible)
         entries: dict[str, list[Entry]] = defaultdict(list)
         for desk in watched:
-            entries[system_of(desk)].append(entry(desk, states[desk.id], plan, task, now))
+            entries[str(lane_of(desk))].append(entry(desk, states[desk.id], plan, task, now))
         if task.whole:
             outages.end_others(rows, [desk.id for desk in watched], now)
             self._remind(rows, plan, task, now)
         self._fill(entries)
         if task.whole:
             self._drop_strangers(entries)
-            self._sizes = {system: len(entries[system]) for system in systems()}
+            self._sizes = {lane: len(entries[lane]) for lane in lanes()}
             due.mark_planned(self._client)
 
     def _remind(self, rows: sa.orm.Session, plan: Plan, task: Task, now: datetime) -> None:
@@ -138,17 +138,17 @@ class Planner:
         due.send(self._client, due.rest(host_rows.rests(rows, now), now=now))
 
     def _fill(self, entries: dict[str, list[Entry]]) -> None:
-        for system, each in entries.items():
+        for lane, each in entries.items():
             for start in range(0, len(each), _AT_ONCE):
-                due.send(self._client, due.schedule(system, each[start : start + _AT_ONCE]))
+                due.send(self._client, due.schedule(lane, each[start : start + _AT_ONCE]))
 
     def _drop_strangers(self, entries: dict[str, list[Entry]]) -> None:
         """Take out of the queue what the desk files do not schedule (any more)."""
-        for system in systems():
-            known = {entry.desk_id for entry in entries[system]}
-            strangers = sorted(due.members(self._client, system) - known)
+        for lane in lanes():
+            known = {entry.desk_id for entry in entries[lane]}
+            strangers = sorted(due.members(self._client, lane) - known)
             for start in range(0, len(strangers), _AT_ONCE):
-                due.send(self._client, due.drop(system, strangers[start : start + _AT_ONCE]))
+                due.send(self._client, due.drop(lane, strangers[start : start + _AT_ONCE]))
 
 
 def _mend(now: datetime) -> None:

@@ -73,6 +73,20 @@ class Covered:
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """What a person does on a page: at which element (CSS or XPath), the fields filled in there, the option chosen.
+
+    Without an option the element is clicked, or sent where it is a form. One that is not `needed` (a cookie banner)
+    is passed over where its element is not there.
+    """
+
+    at: str = ""
+    fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    option: str | None = None
+    needed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """One request a platform wants made. `step` is the platform's own name for the page it expects.
 
@@ -80,7 +94,8 @@ class Ask:
     all visits count. The body is `form`, `json` or plain `text`, one of them. `secrets` are headers whose values are
     settings: they are put in as the request leaves and stand nowhere else. A `ws://` or `wss://` address opens a
     socket: `json` is the one message that is sent, and the answer ends with the first frame that holds `until`
-    (see crawler/frames.py).
+    (see crawler/frames.py). Where pages are opened in a browser (`Visit.browser`), `acts` are done there, one after
+    the other, before the page is read, which waits until one of the elements `awaits` shows (CSS, XPath, `text=…`).
     """
 
     url: str
@@ -92,6 +107,8 @@ class Ask:
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     secrets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     until: str = ""
+    acts: tuple[Act, ...] = ()
+    awaits: tuple[str, ...] = ()
     place: Place = ANYWHERE
     window: Covered | None = None
     rank: int = 0
@@ -103,7 +120,7 @@ class Visit:
     """What a platform may know of the desk it is asked about. `today` is the desk's local date.
 
     `turn` counts the desk's visits: a platform with more places or weeks than one visit can ask begins elsewhere
-    each time.
+    each time. `browser`: its pages are opened in one, which runs their scripts.
     """
 
     url: str
@@ -112,6 +129,7 @@ class Visit:
     parameters: Any = None
     horizon: timedelta = timedelta(days=90)
     turn: int = 0
+    browser: bool = False
 
     @property
     def last_day(self) -> date:
@@ -126,7 +144,11 @@ class Visit:
 
 @dataclass(frozen=True)
 class Page:
-    """An answer: where it came from in the end (after redirects), what it said, and what was asked for."""
+    """An answer: where it came from in the end (after redirects), what it said, and what was asked for.
+
+    `undone`: how many of the ask's acts, the last ones, were not done: their elements were not there. `stuck` says
+    what kept the first of them from being done where its element was there.
+    """
 
     url: str
     status: int
@@ -134,6 +156,8 @@ class Page:
     visit: Visit
     ask: Ask
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # names in lower case
+    undone: int = 0
+    stuck: str = ""
 
     @cached_property
     def text(self) -> str:

@@ -79,10 +79,3 @@ def visit_limit(desk: Desk) -> float:
 def cost_of(desk: Desk) -> int:
     """Return the requests of the cheapest visit."""
     return platform(desk.platform).COST
-
-
-def hold_seconds() -> float:
-    """Return for how long a claim may last: the deadline, our own pauses within a visit, and a margin."""
-    current = settings()
-    pauses = current.step_gap_seconds * current.visit_requests
-    return current.http_deadline_seconds + pauses + current.claim_margin_seconds

@@ -3,14 +3,19 @@
 import json
 from base64 import b64encode
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
+from uuid import uuid4
 
+from configs.desk import Fetch
 from configs.settings import settings
+from crawler.lanes import Lane
 
 PROJECT = "rdvpriority"
+_BROWSER = f"-{Fetch.BROWSER}"
 _TIMEOUT = 10  # seconds: the first schedule starts a process that lists the spiders
 
 
@@ -20,7 +25,7 @@ class ScrapydAway(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """Ids of jobs: those that run or wait to, by spider, oldest first; those that finished, whose process is dead."""
+    """Ids of jobs: those that run or wait to, by lane, oldest first; those that finished, whose process is dead."""
 
     running: dict[str, list[str]]
     finished: frozenset[str] = frozenset()
@@ -56,16 +61,19 @@ class Scrapyd:
         answer = self._ask("GET", "listjobs.json", {"project": PROJECT})
         running: dict[str, list[str]] = defaultdict(list)
         for job in sorted(answer["running"], key=lambda job: job["start_time"]) + answer["pending"]:
-            running[job["spider"]].append(job["id"])
+            running[str(_lane(job))].append(job["id"])
         return Jobs(dict(running), frozenset(job["id"] for job in answer["finished"]))
 
-    def schedule(self, spider: str) -> str:
-        """Start a spider; return its job's id.
+    def schedule(self, lane: Lane) -> str:
+        """Start a lane's spider; return its job's id, whose end tells a browser's lane.
 
         Raises:
             ScrapydAway: it does not answer, or knows no such spider.
         """
-        return str(self._ask("POST", "schedule.json", {"project": PROJECT, "spider": spider})["jobid"])
+        values = {"project": PROJECT, "spider": lane.system}
+        if lane.browser:
+            values |= {"fetch": lane.fetch, "jobid": f"{uuid4().hex}{_BROWSER}"}
+        return str(self._ask("POST", "schedule.json", values)["jobid"])
 
     def cancel(self, job: str, *, kill: bool = False) -> None:
         """Ask a job to end (SIGINT), or kill it.
@@ -104,3 +112,7 @@ class Scrapyd:
         except (ValueError, KeyError, TypeError) as error:
             raise ScrapydAway(f"{where} answered {status} to {name} with no JSON: {body[:200]!r}") from error
         raise ScrapydAway(f"{where} refused {name}: {answer.get('message', body[:200])}")
+
+
+def _lane(job: Mapping[str, str]) -> Lane:
+    return Lane(job["spider"], Fetch.BROWSER if job["id"].endswith(_BROWSER) else Fetch.HTTP)

@@ -1,4 +1,4 @@
-"""A spider process's right to claim: one of the system's seats in Redis, lost fifteen seconds after it fell silent."""
+"""A spider process's right to claim: one of its lane's seats in Redis, lost fifteen seconds after it fell silent."""
 
 import asyncio
 import secrets
@@ -10,21 +10,22 @@ import redis.asyncio
 from configs.settings import settings
 from crawler import lua
 from crawler.due import Call, asend
+from crawler.lanes import Lane
 
 _RETRY = 0.1  # seconds; a successor that waits finds a seat that was left so soon
 
 
-def seats(system: str) -> list[str]:
-    """Return the keys of a booking system's seats."""
-    return [f"seat:{system}:{number}" for number in range(settings().spider_processes)]
+def seats(lane: str) -> list[str]:
+    """Return the keys of a lane's seats."""
+    return [f"seat:{lane}:{number}" for number in range(Lane.named(lane).processes)]
 
 
 class Seat:
-    """One of SPIDER_PROCESSES seats of a booking system. Redis's own clock counts: a seat outlives no process."""
+    """One of a lane's seats, as many as it has processes. Redis's own clock counts: a seat outlives no process."""
 
-    def __init__(self, client: redis.asyncio.Redis, system: str) -> None:
+    def __init__(self, client: redis.asyncio.Redis, lane: str) -> None:
         self._client = client
-        self._keys = seats(system)
+        self._keys = seats(lane)
         self.holder = secrets.token_hex(8)
         self._key: str | None = None
         self._ours_until = 0.0

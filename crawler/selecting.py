@@ -48,10 +48,15 @@ def one_text(node: html.HtmlElement, selector: str) -> str | None:
     return texts.pop() if len(texts) == 1 else None
 
 
+def as_xpath(selector: str) -> str | None:
+    """Return the XPath of a selector; None where it is CSS."""
+    return selector.removeprefix("xpath=") if _XPATH.match(selector) else None
+
+
 @lru_cache(maxsize=2048)
 def _compiled(selector: str) -> etree.XPath:
-    if _XPATH.match(selector):
-        return etree.XPath(selector.removeprefix("xpath="), smart_strings=False)
+    if xpath := as_xpath(selector):
+        return etree.XPath(xpath, smart_strings=False)
     return CSSSelector(selector.removeprefix("css="), translator="html")
 
 

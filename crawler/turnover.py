@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from configs.settings import settings
+from crawler.lanes import Lane
 from crawler.processes import Process
 
 _JITTER = 0.25  # of the age: processes that were started together do not end together
@@ -51,7 +52,7 @@ class Moves:
 
 
 def moves(jobs: Sequence[Job], wanted: int, code: Code | None, now: datetime) -> Moves:
-    """Decide for one booking system; `jobs` oldest first, `code` None while a deploy may be at work."""
+    """Decide for one lane; `jobs` oldest first, `code` None while a deploy may be at work."""
     staying = [job for job in jobs if job.stays]
     if len(staying) < wanted:
         return Moves(wanted - len(staying))
@@ -75,8 +76,8 @@ def tiredness(job: Job, code: Code | None, now: datetime) -> str | None:
         return f"it has not been heard of for {job.silent:.0f} s" if silent else None
     if code and process.version != code.version and not futile(process, code):
         return f"it runs version {process.version}, now there is {code.version}"
-    if process.memory > current.spider_memory_mb:
-        return f"it holds {process.memory} MB, more than SPIDER_MEMORY_MB allows"
+    if process.memory > (allowed := Lane.named(process.system).memory_mb):
+        return f"it holds {process.memory} MB, more than the {allowed} it may"
     age = now - process.started
     share = zlib.crc32(job.id.encode()) / 2**32
     if age > timedelta(seconds=current.spider_age_seconds * (1 + _JITTER * share)):

@@ -14,7 +14,7 @@ from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import SettingMissing, SettingsRefused, settings
 from configs.yamlfile import ConfigFileError
-from crawler.catalogue import check_catalogue, system_of
+from crawler.catalogue import check_catalogue
 
 
 class NoSuchDesk(LookupError):
@@ -68,7 +68,7 @@ def wanted(name: str) -> Desk:
 
 
 def push(chosen: Iterable[Desk]) -> dict[str, int]:
-    """Push desks to the lists of their systems; return how many went to each.
+    """Push desks to the lists of their lanes; return how many went to each.
 
     Raises:
         SystemExit: Redis is away; the text says what to do.
@@ -76,14 +76,15 @@ def push(chosen: Iterable[Desk]) -> dict[str, int]:
     import redis  # noqa: PLC0415 -- scrapy loads every command's file for any command
 
     from crawler import due  # noqa: PLC0415
+    from crawler.lanes import lane_of  # noqa: PLC0415
 
-    by_system: dict[str, list[str]] = defaultdict(list)
+    by_lane: dict[str, list[str]] = defaultdict(list)
     for desk in chosen:
-        by_system[system_of(desk)].append(desk.id)
+        by_lane[str(lane_of(desk))].append(desk.id)
     try:
         with due.connect() as client:
-            for system, ids in by_system.items():
-                client.rpush(due.pushed(system), *ids)
+            for lane, ids in by_lane.items():
+                client.rpush(due.pushed(lane), *ids)
     except redis.RedisError as error:
         raise SystemExit(f"scrapy check: Redis is away, nothing was pushed: {error}") from None
-    return {system: len(ids) for system, ids in by_system.items()}
+    return {lane: len(ids) for lane, ids in by_lane.items()}

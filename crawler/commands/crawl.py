@@ -17,7 +17,8 @@ from configs.logs import set_up_logs
 from configs.prefecture import UnknownPrefecture
 from configs.settings import SettingMissing, SettingsRefused, settings
 from configs.yamlfile import ConfigFileError
-from crawler.choice import WrongArgument
+from crawler.choice import WrongArgument, fetch_of
+from crawler.lanes import Lane
 from crawler.sites import AddressRefused
 
 _SAID = (
@@ -71,7 +72,7 @@ class Command(Crawl):
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Run the spider; a serving one logs as all programs do."""
         if self.serving:
-            set_up_logs(f"spider {args[0]}")
+            set_up_logs(f"spider {Lane(args[0], fetch_of(opts.spargs))}")
             logging.getLogger("scrapy").setLevel(logging.NOTSET)  # Scrapy set it to DEBUG: the root decides
             for loud in _LOUD:
                 logging.getLogger(loud).setLevel(logging.WARNING)

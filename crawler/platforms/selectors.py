@@ -9,10 +9,10 @@ from pydantic import Field, model_validator
 from configs.desk import Text, Whole
 from configs.strict import Strict
 from crawler.calendars import day_of
-from crawler.forms import Act, address_of, asked
+from crawler.forms import address_of, asked
 from crawler.markup import plain, rendered, visible
 from crawler.moments import moment_of, moments_in
-from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
+from crawler.reading import ANYWHERE, Act, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
 from crawler.selecting import Match, Selector, found, one_text
 
 SYSTEM = "custom"
@@ -40,6 +40,7 @@ class Parameters(Strict):
     """How one site looks. What belongs to a slot (date, time, place, link) is looked for from its element on.
 
     `ignore`: parts of the page whose dates are no slots (news, the next release), though no slot stands there.
+    `wait`, in a browser: what shows once the page is ready, instead of a free slot or the rule for none.
     """
 
     available: Selector
@@ -55,6 +56,7 @@ class Parameters(Strict):
     steps: Annotated[tuple[Step, ...], Field(max_length=6)] = ()
     next_page: Selector | None = None
     pages: Annotated[Whole, Field(ge=1, le=20)] = 5
+    wait: Selector | None = None
 
     @model_validator(mode="after")
     def _both_answers(self) -> "Parameters":
@@ -78,8 +80,12 @@ class _Progress(NamedTuple):
 
 
 def first(visit: Visit) -> Ask:
-    """Ask for the desk's page."""
-    return Ask(visit.url, str(_Progress()))
+    """Ask for the desk's page; in a browser, with all that is done there before slots show."""
+    wanted: Parameters = visit.parameters
+    if not visit.browser:
+        return Ask(visit.url, str(_Progress()))
+    done = _Progress(steps=len(wanted.steps), banner=1)
+    return Ask(visit.url, str(done), acts=_acts(wanted), awaits=_marks(wanted))
 
 
 def read(page: Page) -> Reading:
@@ -92,6 +98,10 @@ def read(page: Page) -> Reading:
         return Reading()
     if wanted.captcha and found(page.root, wanted.captcha):
         return Reading(Outcome.CAPTCHA, f"its captcha's mark is there: {wanted.captcha}")
+    return _undone(page, at) if page.undone else _onward(page, wanted, at)
+
+
+def _onward(page: Page, wanted: Parameters, at: _Progress) -> Reading:
     if wanted.banner and not at.banner and (banner := found(page.root, wanted.banner)):
         return _done(page, banner[0], Step(at=wanted.banner), at._replace(banner=1))
     if at.steps < len(wanted.steps):
@@ -99,17 +109,44 @@ def read(page: Page) -> Reading:
     return _slots(page, wanted, at)
 
 
+def _acts(wanted: Parameters) -> tuple[Act, ...]:
+    banner = (Act(wanted.banner, needed=False),) if wanted.banner else ()
+    return banner + tuple(Act(step.at, step.fields, step.option) for step in wanted.steps)
+
+
+def _marks(wanted: Parameters) -> tuple[str, ...]:
+    text = wanted.no_slot_text and f"text={wanted.no_slot_text}"
+    either = (wanted.available, wanted.no_slot, text, wanted.captcha)
+    return (wanted.wait,) if wanted.wait else tuple(filter(None, either))
+
+
+def _undone(page: Page, at: _Progress) -> Reading:
+    """Say what kept the browser from where slots show."""
+    if not page.stuck and at.page == 1 and (absence := _early(page)):
+        return absence
+    return Reading(
+        Outcome.UNREADABLE, page.stuck or f"nothing is there to do: {page.ask.acts[-page.undone].at}"
+    )
+
+
+def _early(page: Page) -> Reading | None:
+    """Return the absence of slots where the page says it before the last step."""
+    said = _none(page)
+    if said and not found(page.root, page.visit.parameters.available):
+        return _nothing(page, said, doubts=False)
+    return None
+
+
 def _step(page: Page, step: Step, at: _Progress) -> Reading:
     here = found(page.root, step.at)
     if here:
         return _done(page, here[0], step, at._replace(steps=at.steps + 1))
-    if (said := _none(page)) and not found(page.root, page.visit.parameters.available):
-        return _nothing(page, said, doubts=False)  # it said so before the last step
-    return Reading(Outcome.UNREADABLE, f"step {at.steps + 1}: nothing is there to do: {step.at}")
+    nothing = Reading(Outcome.UNREADABLE, f"step {at.steps + 1}: nothing is there to do: {step.at}")
+    return _early(page) or nothing
 
 
 def _done(page: Page, match: Match, step: Step, then: _Progress) -> Reading:
-    ask = asked(page, match, Act(step.fields, step.option), str(then))
+    ask = asked(page, match, Act(step.at, step.fields, step.option), str(then))
     if ask is None:
         what = f"cannot be done, or leads to another site: {step.at} {step.option or ''}"
         return Reading(Outcome.UNREADABLE, what.rstrip())
@@ -195,5 +232,10 @@ def _astray(page: Page, slots: tuple[Slot, ...]) -> bool:
 def _next(page: Page, wanted: Parameters, then: _Progress) -> tuple[Ask, ...]:
     if not wanted.next_page or then.page > wanted.pages or not (links := found(page.root, wanted.next_page)):
         return ()
-    url = address_of(page, links[0])
-    return (Ask(url, str(then), rank=then.page),) if url and url != page.url else ()
+    url, awaits = address_of(page, links[0]), _marks(wanted) if page.visit.browser else ()
+    if url and url != page.url:
+        return (Ask(url, str(then), rank=then.page, awaits=awaits),)
+    if not page.visit.browser or isinstance(links[0], str):
+        return ()
+    acts = (*_acts(wanted), *[Act(wanted.next_page)] * (then.page - 1))
+    return (Ask(page.visit.url, str(then), rank=then.page, acts=acts, awaits=awaits),)

@@ -23,7 +23,6 @@ from crawler.fetch import Session
 from crawler.items import CheckItem
 from crawler.record import record
 from crawler.rows import Result
-from crawler.schedule import hold_seconds
 from crawler.simulation.site import Site
 from crawler.spiders.prefenligne import PrefenligneSpider
 
@@ -104,7 +103,8 @@ class Process:
         if not free:
             return _LONGEST
         claimed = due.send(
-            self._client, due.claim(self._spider.system, now=now, places=free, hold=hold_seconds())
+            self._client,
+            due.claim(self._spider.system, now=now, places=free, hold=self._spider.lane.hold_seconds),
         )
         for claim in claimed.claims:
             task = asyncio.create_task(self._check(claim))

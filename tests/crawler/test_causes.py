@@ -19,8 +19,8 @@ from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.plan import PlanName
 from crawler import due
+from crawler.lanes import Lane
 from crawler.planner import Planner
-from crawler.schedule import hold_seconds
 from tests.crawler.checks import HOST, NOW
 
 SYSTEM = "prefenligne"
@@ -225,7 +225,7 @@ def test_an_emptied_redis_hands_out_no_desk_that_may_still_be_checked(
         rows.execute(sa.update(DeskState).where(DeskState.id == DESK).values(check_requested_at=LATER))
     client.flushdb()
     plan.look(LATER)
-    assert ahead(client, LATER) == hold_seconds()
+    assert ahead(client, LATER) == Lane("prefenligne").hold_seconds
 
 
 def test_what_redis_lost_in_part_is_planned_anew(plan: Planner, client: redis.Redis) -> None:

@@ -69,7 +69,7 @@ def test_running_a_serving_spider_sets_up_its_log_first(
     monkeypatch.setattr(
         Crawl, "run", lambda *_: ran.append(logging.getLogger("scrapy").isEnabledFor(logging.INFO))
     )
-    prepared("prefenligne").run(["prefenligne"], argparse.Namespace())
+    prepared("prefenligne").run(["prefenligne"], argparse.Namespace(spargs={}))
     assert ran == [False]
 
 

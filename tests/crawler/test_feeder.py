@@ -17,6 +17,7 @@ from configs.outcome import Outcome
 from crawler import due, feeder, lua, processes, seat
 from crawler.allowance import Allowance, Spent
 from crawler.items import CheckItem, Ended
+from crawler.lanes import Lane
 from crawler.proxies import Proxies
 from crawler.record import writer_of
 from crawler.shared_proxies import Shared
@@ -40,6 +41,7 @@ class Spider:
     """Checks desks at once, except those that a test holds back."""
 
     system = SYSTEM
+    lane = Lane(SYSTEM)
     job = "job-1"
 
     def __init__(self) -> None:
@@ -53,14 +55,21 @@ class Spider:
         self.held: dict[str, asyncio.Event] = {}
         self.fault: BaseException | None = None
 
-    async def check(self, desk: Desk, token: int | None, *, allowance: Allowance) -> CheckItem:
+    async def check(
+        self,
+        desk: Desk,
+        token: int | None,
+        *,
+        allowance: Allowance,
+        hand_over: Callable[[CheckItem], object],
+    ) -> CheckItem:
         self.allowances[desk.slug] = allowance
         self.asked.append(desk.slug)
         if desk.slug in self.held:
             await self.held[desk.slug].wait()
         if self.fault:
             raise self.fault
-        return CheckItem(
+        check = CheckItem(
             desk.id,
             token,
             clock(),
@@ -75,6 +84,8 @@ class Spider:
             desk.url,
             "test:1",
         )
+        hand_over(check)
+        return check
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import pytest
 
-from crawler.forms import Act, address_of, asked
-from crawler.reading import Ask, Page, Visit
+from crawler.forms import address_of, asked
+from crawler.reading import Act, Ask, Page, Visit
 from tests.crawler.pages import TODAY
 
 URL = "https://mairie.example/rdv/page?x=1"
@@ -28,7 +28,7 @@ def test_a_link_is_followed() -> None:
 
 
 def test_a_form_is_sent_as_it_stands_with_what_is_filled_in() -> None:
-    ask = done("//form", Act({"nom": "12"}))
+    ask = done("//form", Act(fields={"nom": "12"}))
     assert ask is not None
     assert (ask.method, ask.url) == ("POST", "https://mairie.example/rdv/suite?etape=2")
     assert ask.form == {"jeton": "k7", "accord": "1", "motif": "7", "nom": "12"}

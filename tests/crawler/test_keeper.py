@@ -13,6 +13,7 @@ import redis
 from configs.desk import Desk
 from crawler import due, keeper, processes
 from crawler.keeper import SEEN, Keeper, wanted_processes
+from crawler.lanes import Lane
 from crawler.scrapyd import Jobs, Scrapyd, ScrapydAway
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -38,9 +39,9 @@ class Fake:
         running = {spider: list(jobs) for spider, jobs in self.running.items() if jobs}
         return Jobs(running, frozenset(self.finished))
 
-    def schedule(self, spider: str) -> str:
+    def schedule(self, lane: Lane) -> str:
         self.started += 1
-        self.running.setdefault(spider, []).append(f"job-{self.started}")
+        self.running.setdefault(str(lane), []).append(f"job-{self.started}")
         return f"job-{self.started}"
 
     def cancel(self, job: str, *, kill: bool = False) -> None:
@@ -233,7 +234,7 @@ def test_a_spider_that_ended_as_it_was_asked_to_is_no_trouble(
     kept: Keeper, fake: Fake, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept.look(NOW)
-    fake.schedule(SYSTEM)
+    fake.schedule(Lane(SYSTEM))
     for job in ("job-1", "job-2"):
         fake.speak(job, NOW)
     kept.look(after(2))

@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from crawler.items import Ended
+from crawler.lanes import Lane
 from crawler.pipelines import RecordPipeline
 from crawler.record import Writer, writer_of
 from tests.crawler.checks import HOUR, NOW, check
@@ -14,7 +15,7 @@ from tests.crawler.checks import HOUR, NOW, check
 class Crawler:
     """As much of Scrapy's crawler as a pipeline knows."""
 
-    spider = SimpleNamespace(system="prefenligne")
+    spider = SimpleNamespace(lane=Lane("prefenligne"))
 
 
 @pytest.fixture

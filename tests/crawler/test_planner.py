@@ -16,8 +16,8 @@ from configs.outcome import Outcome
 from configs.plan import PlanName
 from configs.prefecture import Procedure
 from crawler import due, lua, planner
+from crawler.lanes import Lane
 from crawler.planner import Planner
-from crawler.schedule import hold_seconds
 from tests.crawler.checks import HOST, NOW
 
 HEARTBEAT = 6 * 3600
@@ -252,7 +252,7 @@ def test_an_emptied_redis_is_filled_again_with_tokens_times_and_rests(
     assert score(client, "a") == NOW + timedelta(seconds=60)
     b = score(client, "b")
     assert b
-    hold = timedelta(seconds=hold_seconds())  # it may be being checked at this moment
+    hold = timedelta(seconds=Lane("prefenligne").hold_seconds)  # it may be being checked at this moment
     assert later + hold <= b <= later + hold + timedelta(seconds=60)
     claimed = due.send(client, due.claim(SYSTEM, now=NOW + timedelta(seconds=299), places=9, hold=25))
     tokens = {claim.desk_id: claim.token for claim in claimed.claims}

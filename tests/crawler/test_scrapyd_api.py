@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from configs.settings import SettingMissing
+from crawler.lanes import Lane
 from crawler.scrapyd import Jobs, Scrapyd, ScrapydAway
 
 
@@ -61,7 +62,7 @@ def test_jobs_that_run_or_wait_are_listed_by_spider_oldest_first(scrapyd: Scrapy
 
 def test_a_spider_is_scheduled_and_a_job_cancelled(scrapyd: Scrapyd) -> None:
     says(jobid="7")
-    assert scrapyd.schedule("ants") == "7"
+    assert scrapyd.schedule(Lane("ants")) == "7"
     scrapyd.cancel("7")
     scrapyd.cancel("7", kill=True)
     assert [(method, path, values) for method, path, values, _ in Server.asked] == [
@@ -87,7 +88,7 @@ def test_a_spider_is_scheduled_and_a_job_cancelled(scrapyd: Scrapyd) -> None:
 def test_what_is_no_yes_says_what_to_do(status: int, body: str, said: str, scrapyd: Scrapyd) -> None:
     Server.answer = (status, body)
     with pytest.raises(ScrapydAway, match=said):
-        scrapyd.schedule("ants")
+        scrapyd.schedule(Lane("ants"))
 
 
 def test_a_scrapyd_that_is_not_there_is_named() -> None:

@@ -77,7 +77,7 @@ def test_a_spider_that_hangs_is_replaced_too() -> None:
 def test_memory_makes_tired(settings_env: Callable[..., None]) -> None:
     settings_env(SPIDER_MEMORY_MB="100")
     assert tiredness(job("a", memory=100), CODE, NOW) is None
-    assert tiredness(job("a", memory=101), CODE, NOW) == "it holds 101 MB, more than SPIDER_MEMORY_MB allows"
+    assert tiredness(job("a", memory=101), CODE, NOW) == "it holds 101 MB, more than the 100 it may"
 
 
 def test_age_makes_tired_not_all_at_once(settings_env: Callable[..., None]) -> None:

@@ -1,0 +1,112 @@
+"""The browsers of one process: started when a check needs one, replaced when used up, ended when nobody does."""
+
+import asyncio
+import logging
+from weakref import WeakKeyDictionary
+
+from scrapy import signals
+from scrapy.crawler import Crawler
+
+from configs.settings import settings
+from crawler.allowance import Allowance
+from crawler.browser.context import Guise
+from crawler.browser.program import Browser
+from crawler.browser.tab import Tab
+from crawler.browser.traffic import Traffic
+from crawler.browser.wire import Wire
+from crawler.outside import PublicNames
+
+log = logging.getLogger(__name__)
+
+_POOLS: "WeakKeyDictionary[Crawler, Browsers]" = WeakKeyDictionary()
+
+
+class Browsers:
+    """BROWSER_PLACES checks at once, in one browser; a used-up one ends with its last check, its successor runs."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._crawler = crawler
+        settings_ = crawler.settings
+        self._names = PublicNames(
+            settings_.getfloat("DNS_TIMEOUT"), settings_.getint("REACTOR_THREADPOOL_MAXSIZE")
+        )
+        self._places = asyncio.Semaphore(settings().browser_places)
+        self._starting = asyncio.Lock()
+        self._current: Browser | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        self._idle: asyncio.TimerHandle | None = None
+
+    async def tab(self, guise: Guise, allowance: Allowance) -> Tab:
+        """Wait for a place and return a page of its own for a check, which `leave` gives back.
+
+        Raises:
+            crawler.failures.BrowserFailed: no browser starts.
+        """
+        await self._places.acquire()
+        try:
+            tab = Tab(await self._fit(), guise, Traffic(allowance), Wire(self._names))
+            await tab.begin()
+        except BaseException:
+            self._places.release()
+            raise
+        return tab
+
+    async def leave(self, tab: Tab) -> None:
+        """End a check's page; one that does not end takes its browser with it."""
+        browser = tab.browser
+        try:
+            if not await tab.close():
+                browser.lost = True
+            await browser.weigh()
+        finally:
+            self._places.release()
+            if browser.used_up and not (browser.tabs and not browser.lost):
+                self._end(browser)
+            self._wait_idle()
+
+    async def close(self) -> None:
+        """End all browsers."""
+        if self._idle:
+            self._idle.cancel()
+        if self._current:
+            self._end(self._current)
+        await asyncio.gather(*self._ending, return_exceptions=True)
+        await self._names.close()
+
+    async def _fit(self) -> Browser:
+        """Return a browser that can take one more check."""
+        if self._idle:
+            self._idle.cancel()
+        async with self._starting:
+            if self._current and self._current.used_up and not self._current.tabs:
+                self._end(self._current)
+            if not self._current or self._current.used_up:
+                browser = Browser(self._crawler)
+                await browser.start()
+                self._current = browser
+            return self._current
+
+    def _wait_idle(self) -> None:
+        """End the browser when nobody has needed it for BROWSER_IDLE_SECONDS."""
+        if self._current and not self._current.tabs:
+            loop = asyncio.get_running_loop()
+            self._idle = loop.call_later(settings().browser_idle_seconds, self._end_idle)
+
+    def _end_idle(self) -> None:
+        if self._current and not self._current.tabs:
+            self._end(self._current)
+
+    def _end(self, browser: Browser) -> None:
+        if browser is self._current:
+            self._current = None
+        task = asyncio.ensure_future(browser.end())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+
+def browsers_of(crawler: Crawler) -> Browsers:
+    """Return a crawl's browsers; none is started yet. They end with the crawl."""
+    if crawler not in _POOLS:
+        _POOLS[crawler] = Browsers(crawler)
+        crawler.signals.connect(_POOLS[crawler].close, signals.engine_stopped)
+    return _POOLS[crawler]

@@ -1,0 +1,146 @@
+"""One check's conversation with a site through a browser: what crawler/fetch.py's is by HTTP."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import urlsplit, urlunsplit
+
+from scrapy import Request
+from scrapy.crawler import Crawler
+from scrapy.http import Response
+
+from configs.desk import Desk
+from configs.settings import settings
+from crawler.allowance import Allowance
+from crawler.browser.context import Guise
+from crawler.browser.pool import Browsers, browsers_of
+from crawler.browser.tab import Tab
+from crawler.failures import KNOWN, NoPage, no_page
+from crawler.fetch import Download, Session, Step, first_step, gap
+from crawler.proxies import Way
+from crawler.reading import Ask, Outcome, Page, Visit
+from crawler.sites import on_wire
+from crawler.unpacking import TooLarge
+
+_BELT = 1.0  # seconds; see crawler/fetch.py
+
+
+class BrowserSession(Session):
+    """Opens each ask in the check's own page, whose cookies stay, does its acts there, and reads what then shows.
+
+    `largest` is in bytes of HTML; `allowance` pays as crawler/browser/traffic.py says.
+    """
+
+    def __init__(
+        self,
+        download: Download,
+        largest: int,
+        allowance: Allowance,
+        *,
+        browsers: Browsers,
+        guise: Guise,
+        way: Way | None = None,
+    ) -> None:
+        super().__init__(download, settings().browser_deadline_seconds, largest, allowance, way=way)
+        self._browsers, self._guise = browsers, guise
+        self._tab: Tab | None = None
+        self._ask: Ask | None = None
+
+    async def fetch(self, ask: Ask, visit: Visit, forbidden: Callable[[str, str], bool]) -> Page:
+        """Open, act, and return the page as it shows then; redirects followed as by HTTP.
+
+        Raises:
+            NoPage: there is none; it says the outcome and the reason.
+            Spent: the visit may not ask for it; nothing is known of it.
+        """
+        step = first_step(ask, None, visit.url)
+        if step.kind == "socket":
+            raise NoPage(Outcome.UNREADABLE, f"no browser opens {step.url}: its desk needs `fetch: http`")
+        tab = await self._opened()
+        self._ask = ask
+        tab.traffic.expect(_as_opened(step.url), forbidden)
+        try:
+            response = await self._answer(step)
+        finally:
+            self.requests = tab.traffic.requests
+        page = self._page(_as_named(response.url, step.url), response, ask, visit)
+        return replace(page, undone=tab.done.undone, stuck=tab.done.stuck)
+
+    @property
+    def pictures(self) -> bool:
+        """Whether there is a page to take one of."""
+        return self._tab is not None
+
+    async def picture(self) -> bytes | None:
+        """Return what the page shows now, as a PNG; None where none is open."""
+        return await self._tab.picture() if self._tab else None
+
+    async def close(self) -> None:
+        """Leave the page."""
+        if self._tab:
+            tab, self._tab = self._tab, None
+            await self._browsers.leave(tab)
+
+    async def _opened(self) -> Tab:
+        if not self._tab:
+            try:
+                self._tab = await self._browsers.tab(self._guise, self._allowance)
+            except KNOWN as error:
+                raise no_page(error, "no page was opened") from error
+        return self._tab
+
+    async def _send(self, step: Step) -> Response:
+        assert self._tab and self._ask  # noqa: S101, PT018 -- fetch has them
+        self.clock.start()
+        if (left := self.clock.left) <= 0:
+            raise TimeoutError(f"the {self.clock.deadline:g} s of this check are over")
+        if self._way:
+            self._tab.wire.via = (await self._way.proxy()).url
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(left) as limit:
+
+            async def pause() -> None:
+                await self.clock.pause(gap())
+                limit.reschedule(loop.time() + self.clock.left)
+
+            meta = {"tab": self._tab, "ask": self._ask, "pause": pause}
+            url, headers = _as_opened(step.url), step.headers
+            response = await self._download(
+                Request(url, method=step.method, headers=headers, body=step.body, meta=meta, dont_filter=True)
+            )
+        if self._way:
+            await self._way.worked()
+        if len(response.body) > self._largest:
+            raise TooLarge(f"{len(response.body)} bytes show, {self._largest} are read at most")
+        return response
+
+
+def session_of(
+    desk: Desk, crawler: Crawler, download: Download, allowance: Allowance, way: Way | None = None
+) -> BrowserSession:
+    """Return the conversation of a check of a desk with `fetch: browser`; nothing is started yet."""
+    largest = crawler.settings.getint("DOWNLOAD_MAXSIZE")
+    return BrowserSession(
+        download, largest, allowance, browsers=browsers_of(crawler), guise=Guise.of(desk), way=way
+    )
+
+
+async def by_tab(request: Request) -> Response:
+    """Open a request's page in its tab: a `download` for where no engine stands in between."""
+    tab: Tab = request.meta["tab"]
+    return await tab.download(request)
+
+
+def _as_opened(url: str) -> str:
+    """Return an address as the browser opens it: stand-ins speak no TLS, their hosts keep their own names."""
+    if on_wire(url, settings().sandbox_hosts) == url:
+        return url
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(scheme="http", netloc=parts.hostname or ""))
+
+
+def _as_named(url: str, asked: str) -> str:
+    """Return where the page is, as it would be in the world."""
+    if on_wire(url, settings().sandbox_hosts) == url:
+        return url
+    return urlunsplit(urlsplit(url)._replace(scheme=urlsplit(asked).scheme))

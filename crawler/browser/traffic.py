@@ -1,0 +1,200 @@
+"""What one check's page may ask, and what it asked: every request passes here before it leaves, each redirect too.
+
+Paid before, as by HTTP: what opens a page (the platform's asks, the forms and links of their acts, their redirects).
+Counted, and taken from the host's bucket as far as it holds: what the page's scripts ask of its own host; half a page
+would prove nothing, so it is not refused, but the host rests the longer for it. Not counted: scripts and styles.
+Images, fonts, media are not loaded at all.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+from urllib.parse import urljoin
+
+from playwright.async_api import CDPSession, Page, Request, Response
+from playwright.async_api import Error as PlaywrightError
+
+from configs.hosts import host_of
+from configs.settings import settings
+from crawler.allowance import Allowance, Spent
+from crawler.failures import NoPage
+from crawler.fetch import REDIRECTS, taken
+from crawler.reading import Outcome
+from crawler.sites import same_site
+
+_NEVER = frozenset({"image", "media", "font", "texttrack", "manifest", "ping", "cspviolationreport", "other"})
+_COUNTED = frozenset({"document", "xhr", "fetch", "websocket", "eventsource"})
+_AWAITED = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})
+_MOVED = range(300, 400)
+_MOVED_AS_IT_IS = (307, 308)  # the method stays: https://fetch.spec.whatwg.org/#http-redirect-fetch
+_QUIET = 0.15  # seconds without anything under way, after which a page is taken to be at rest
+_GLANCE = 0.02
+# Redirects are shown to nobody but the browser's own debugger: https://chromedevtools.github.io/devtools-protocol/tot/Fetch/
+_REDIRECTS = {
+    "patterns": [
+        {"urlPattern": "*", "requestStage": "Response", "resourceType": kind}
+        for kind in ("Document", "XHR", "Fetch")
+    ]
+}
+
+
+class Traffic:
+    """The requests of one check's page. `refusal` says why its document did not come, where we are the reason."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        self.requests = 0
+        self.refusal: NoPage | Spent | None = None
+        self.answer: Response | None = None
+        self.broken = ""
+        self._allowance = allowance
+        self._url = ""
+        self._forbidden: Callable[[str, str], bool] = lambda _url, _method: True
+        self._page: Page | None = None
+        self._session: CDPSession | None = None
+        self._frame = ""
+        self._hops = 0
+        self._open = False
+        self._whole = asyncio.Event()
+        self._under_way: set[Request] = set()
+        self._moved_at = 0.0
+        self._answering: set[asyncio.Task[None]] = set()
+
+    async def watch(self, page: Page) -> None:
+        """Begin with a page; until then it may ask nothing.
+
+        Raises:
+            playwright.async_api.Error: it is gone.
+        """
+        self._page = page
+        page.on("request", self._begun)
+        page.on("requestfinished", self._ended)
+        page.on("requestfailed", self._failed)
+        page.on("response", self._answered)
+        page.context.on("page", _close)
+        self._session = await page.context.new_cdp_session(page)
+        self._frame = (await self._session.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
+        self._session.on("Fetch.requestPaused", self._paused)
+        await self._session.send("Fetch.enable", _REDIRECTS)
+        self._open = True
+
+    def expect(self, url: str, forbidden: Callable[[str, str], bool]) -> None:
+        """Let the page be opened at an address, and stay on its site."""
+        self._url, self._forbidden = url, forbidden
+        self.refusal, self.answer, self.broken = None, None, ""
+
+    def end(self) -> None:
+        """Let nothing more out."""
+        self._open = False
+
+    async def aborts(self, request: Request) -> bool:
+        """Tell whether a request of the page must not be made (scrapy-playwright's PLAYWRIGHT_ABORT_REQUEST)."""
+        if not self._open or self._allowance.stopped or request.resource_type in _NEVER:
+            return True
+        if main := self._opens(request):
+            self._hops = 0
+        return not await self._passes(request.method, request.url, request.resource_type, main=main)
+
+    async def document(self) -> None:
+        """Wait until the page's document is there to its end, or broke off."""
+        if self.answer:
+            await self._whole.wait()
+
+    async def rest(self) -> None:
+        """Wait until nothing that a page waits for is under way, for BROWSER_WAIT_SECONDS at most."""
+        until = monotonic() + settings().browser_wait_seconds
+        while (now := monotonic()) < until:
+            if not self._under_way and now - self._moved_at >= _QUIET:
+                return
+            await asyncio.sleep(_GLANCE)
+
+    async def _passes(self, method: str, url: str, kind: str, *, main: bool) -> bool:
+        """Pay for a request, or refuse it; `main`: it opens the page itself, so that a refusal is what came of it."""
+        if main:
+            self.refusal = self._refused(method, url) or await self._unpaid()
+            return self.refusal is None
+        if self._forbidden(url, method):
+            return False
+        if kind in _COUNTED and host_of(url) == host_of(self._url):
+            self.requests += 1
+            with suppress(Spent):
+                await self._allowance.take()
+        return True
+
+    def _refused(self, method: str, url: str) -> NoPage | None:
+        if not same_site(self._url, url):
+            return NoPage(Outcome.UNREADABLE, f"redirected to another site: {url[:200]}")
+        if self._forbidden(url, method):
+            return taken(method, url)
+        if self._hops > REDIRECTS:
+            return NoPage(
+                Outcome.UNREADABLE, f"redirected more than {REDIRECTS} times, at last to {url[:200]}"
+            )
+        return None
+
+    async def _unpaid(self) -> Spent | None:
+        self._hops += 1
+        try:
+            await self._allowance.take()
+        except Spent as spent:
+            return spent
+        self.requests += 1
+        return None
+
+    def _opens(self, request: Request) -> bool:
+        return bool(self._page and request.is_navigation_request() and request.frame == self._page.main_frame)
+
+    def _begun(self, request: Request) -> None:
+        if request.resource_type in _AWAITED:
+            self._under_way.add(request)
+            self._moved_at = monotonic()
+
+    def _ended(self, request: Request) -> None:
+        self._under_way.discard(request)
+        self._moved_at = monotonic()
+        if self.answer and request == self.answer.request:
+            self._whole.set()
+
+    def _failed(self, request: Request) -> None:
+        if self.answer and request == self.answer.request:
+            self.broken = request.failure or "it broke off"
+        self._ended(request)
+
+    def _answered(self, response: Response) -> None:
+        if response.status not in _MOVED and self._opens(response.request):
+            self._whole.clear()
+            self.answer = response
+
+    def _paused(self, event: dict[str, Any]) -> None:
+        task = asyncio.ensure_future(self._go_on(event))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _go_on(self, event: dict[str, Any]) -> None:
+        """Let an answer through, or a redirect if we would ask for where it leads."""
+        assert self._session  # noqa: S101 -- it paused
+        with suppress(PlaywrightError):  # the page is gone
+            if await self._followed(event):
+                await self._session.send("Fetch.continueRequest", {"requestId": event["requestId"]})
+            else:
+                refused = {"requestId": event["requestId"], "errorReason": "BlockedByClient"}
+                await self._session.send("Fetch.failRequest", refused)
+
+    async def _followed(self, event: dict[str, Any]) -> bool:
+        if event.get("responseStatusCode", 200) not in _MOVED:
+            return True
+        headers = {each["name"].lower(): each["value"] for each in event.get("responseHeaders", ())}
+        if not (location := headers.get("location")):
+            return True
+        kind = event["resourceType"].lower()
+        main = kind == "document" and event["frameId"] == self._frame
+        method = event["request"]["method"] if event["responseStatusCode"] in _MOVED_AS_IT_IS else "GET"
+        target = urljoin(event["request"]["url"], location).partition("#")[0]
+        return self._open and await self._passes(method, target, kind, main=main)
+
+
+async def _close(page: Page) -> None:
+    """End a window that the page opened: one check has one page."""
+    with suppress(PlaywrightError):
+        await page.close()

@@ -1,0 +1,46 @@
+"""Names what kept a page from showing in a browser, in the words of crawler/failures.py."""
+
+import re
+import ssl
+from collections.abc import Mapping
+
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
+from scrapy.exceptions import CannotResolveHostError, NotSupported, ResponseDataLossError
+
+from configs.hosts import host_of
+from crawler.browser.traffic import Traffic
+from crawler.failures import BrowserFailed, NoHTTP
+
+_CODE = re.compile(r"net::(ERR_[A-Z0-9_]+)")
+_NO_CONTENT = (204, 205)
+# https://source.chromium.org/chromium/chromium/src/+/main:net/base/net_error_list.h
+_KINDS: tuple[tuple[str, type[Exception]], ...] = (
+    ("ERR_CERT_|ERR_SSL_", ssl.SSLError),
+    ("ERR_NAME_", CannotResolveHostError),
+    (
+        "ERR_(EMPTY_RESPONSE|CONNECTION_(CLOSED|RESET|ABORTED)|CONTENT_LENGTH|INCOMPLETE_CHUNKED|CONTENT_DECODING)",
+        ResponseDataLossError,
+    ),
+    ("ERR_(INVALID_HTTP_RESPONSE|RESPONSE_HEADERS_|INVALID_CHUNKED)", NoHTTP),
+    ("ERR_(CONNECTION|TUNNEL|PROXY|ADDRESS|NETWORK|INTERNET)", OSError),
+    ("ERR_TIMED_OUT", TimeoutError),
+    ("ERR_(ABORTED|UNKNOWN_URL_SCHEME|INVALID_URL|DISALLOWED)", NotSupported),
+)
+
+
+def named(error: PlaywrightError, url: str, traffic: Traffic, troubles: Mapping[str, Exception]) -> Exception:
+    """Return what an error of the browser means for the page of an address."""
+    if traffic.refusal:
+        return traffic.refusal
+    if trouble := troubles.get(host_of(url)):
+        return trouble
+    if isinstance(error, PlaywrightTimeoutError):
+        return TimeoutError()
+    said = error.message.splitlines()[0][:200] if error.message else type(error).__name__
+    found = _CODE.search(error.message)
+    if not found:
+        return BrowserFailed(said)
+    if traffic.answer and traffic.answer.status in _NO_CONTENT:
+        return NotSupported(f"HTTP {traffic.answer.status}, which is no page")
+    return next((kind(found[1]) for known, kind in _KINDS if re.match(known, found[1])), BrowserFailed(said))

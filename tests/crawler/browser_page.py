@@ -1,0 +1,58 @@
+"""Pages for a real browser, and desks that are watched by it."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+
+from configs.desk import Desk
+from tests.crawler.held import make_desk
+from tests.crawler.wire import Say, Wire, answer, wire
+
+RULES = {"available": "li.libre", "date": ".", "no_slot_text": "Plus rien"}
+SLOT = "<li class=libre>mardi 24 novembre 2026 à 10h30"
+NONE = "<p>Plus rien"
+
+
+def page(body: str, **headers: str) -> Say:
+    """Return what answers with an HTML page."""
+    return answer(
+        f"<!doctype html><html><head><title>RDV</title></head><body>{body}</body></html>".encode(), **headers
+    )
+
+
+@contextmanager
+def site(pages: Mapping[str, Say], host: str = "127.0.0.1") -> Iterator[Wire]:
+    """Serve pages by their paths until the block ends; anything else is missing."""
+
+    def say(connection: Any, request: bytes) -> None:
+        path = request.split(b" ")[1].decode().partition("?")[0]
+        pages.get(path, answer(b"<html>?</html>", status="404 Not Found"))(connection, request)
+
+    with wire(say, host) as served:
+        yield served
+
+
+def desk_at(url: str, rules: Mapping[str, Any] = RULES, **fields: Any) -> Desk:
+    """Return a desk that needs a browser."""
+    return make_desk(url, platform="selectors", fetch="browser", parameters=rules, **fields)
+
+
+def paths(served: Wire) -> list[str]:
+    """Return what was asked, in order."""
+    return [line.split(" ")[1] for line in served.lines]
+
+
+def browsers() -> list[psutil.Process]:
+    """Return the browsers that run below this process: the first process of each."""
+    found = []
+    for process in psutil.Process(os.getpid()).children(recursive=True):
+        try:
+            line = process.cmdline()
+        except psutil.Error:
+            continue
+        if "--remote-debugging-pipe" in line and not any(each.startswith("--type=") for each in line):
+            found.append(process)
+    return found
