@@ -169,7 +169,7 @@ class BookingSpider(Spider):
             releases_at=result.releases_at,
             sights=witness.sights(result.outcome),
             canary=canary,
-            picture=Future() if session.pictures and result.outcome is not Outcome.NO_SLOTS else None,
+            picture=Future() if _may_be_proven(session, result.outcome) and not canary else None,
         )
 
     async def _download(self, request: Request) -> Response:
@@ -242,6 +242,11 @@ async def visit(
         if witness:
             witness.saw(sight, troubled=tally.troubled)
     return error
+
+
+def _may_be_proven(session: Session, outcome: Outcome) -> bool:
+    """Whether a picture of the page that is open may be wanted."""
+    return session.pictures and outcome is not Outcome.NO_SLOTS
 
 
 def _faulty(tally: Tally | None, reason: str) -> Result:

@@ -160,7 +160,7 @@ class Keeper:
         missing = self._daily.missing(running, now) if serving >= wanted.keys() else 0
         if missing and self._may_start(daily.NAME, now):
             for _ in range(missing):
-                log.info("%s: started as job %s", daily.NAME, self._scrapyd.schedule(daily.NAME))
+                log.info("%s: started as job %s", daily.NAME, self._scrapyd.schedule(Lane(daily.NAME)))
 
     def _make_end(self, system: str, job: str, now: datetime) -> None:
         """Kill what was asked to end long ago."""

@@ -5,16 +5,12 @@ It is ours from top to bottom: what stands for the many sites that nobody has de
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import PARIS, WEEKDAYS
-from deploy.sandbox.platform import Platform
 from deploy.sandbox.refusal import Refusal
 from deploy.sandbox.sites.pages import html, redirect
-from deploy.sandbox.stand_ins import Form, Planning, StandIn
 from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
@@ -22,7 +18,6 @@ if TYPE_CHECKING:
 
     from deploy.sandbox.sites.site import Site
 
-_PATH: Final = re.compile(r"/rdv/(\d+)")
 _COOKIE: Final = "choix_cookies"
 _PER_PAGE: Final = 3
 _MONTHS: Final = tuple(
@@ -90,45 +85,3 @@ class Town:
 def _in_words(slot: int) -> str:
     at = datetime.fromtimestamp(slot, PARIS)
     return f"{WEEKDAYS[at.weekday()]} {at.day} {_MONTHS[at.month - 1]} {at.year} à {at.hour}h{at:%M}"
-
-
-def _add_routes(app: web.Application, site: Site) -> None:
-    Town(site).add_routes(app)
-
-
-def _page(form: Form) -> str:
-    return f"/rdv/{form.number}"
-
-
-def _form_asked(request: web.Request) -> int | None:
-    found = _PATH.match(request.path)
-    return int(found[1]) if found else None
-
-
-def _is_calendar(request: web.Request) -> bool:
-    return request.path.endswith("/creneaux")
-
-
-PLATFORM: Final = Platform(
-    sites=(
-        StandIn(
-            "selectors",
-            "Ville de Sablonnières-sur-Marne",
-            "en Seine-et-Marne",
-            "Sablonnières",
-            platform_host("custom", 1),
-            (
-                Form(
-                    992077,
-                    "Rendez-vous à la mairie",
-                    (Planning(992177, "Titre de séjour"), Planning(992277, "Carte grise")),
-                ),
-            ),
-        ),
-    ),
-    add_routes=_add_routes,
-    page=_page,
-    form_asked=_form_asked,
-    is_calendar=_is_calendar,
-    headers={"Server": "nginx", "Cache-Control": "no-store"},
-)

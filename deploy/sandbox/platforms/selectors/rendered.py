@@ -6,24 +6,20 @@ hours stands in the page from the start, hidden, as such pages have it.
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import PARIS
-from deploy.sandbox.platform import Platform
 from deploy.sandbox.refusal import Refusal
 from deploy.sandbox.sites.pages import html
-from deploy.sandbox.stand_ins import Form, Planning, StandIn
 from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
     from deploy.sandbox.sites.site import Site
+    from deploy.sandbox.stand_ins import Form
 
-_PATH: Final = re.compile(r"/calendrier/(\d+)")
 _PIXEL: Final = b"<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>"
 
 
@@ -48,7 +44,7 @@ class Calendar:
         if form is None:
             return self._not_found()
         return html(
-            self.site, render("rendered/page.html", site=self.site.about, form=form, base=request.path)
+            self.site, render("selectors/rendered.html", site=self.site.about, form=form, base=request.path)
         )
 
     async def _reasons(self, request: web.Request) -> web.StreamResponse:
@@ -86,45 +82,3 @@ class Calendar:
 
     def _not_found(self) -> web.Response:
         return html(self.site, render("missing.html", site=self.site.about, prefix=""), status=404)
-
-
-def _add_routes(app: web.Application, site: Site) -> None:
-    Calendar(site).add_routes(app)
-
-
-def _page(form: Form) -> str:
-    return f"/calendrier/{form.number}"
-
-
-def _form_asked(request: web.Request) -> int | None:
-    found = _PATH.match(request.path)
-    return int(found[1]) if found else None
-
-
-def _is_calendar(request: web.Request) -> bool:
-    return request.path.endswith("/creneaux")
-
-
-PLATFORM: Final = Platform(
-    sites=(
-        StandIn(
-            "rendered",
-            "Agglomération de Champlumineux",
-            "dans le Val-d'Oise",
-            "Champlumineux",
-            platform_host("custom", 20),
-            (
-                Form(
-                    992095,
-                    "Rendez-vous en agence",
-                    (Planning(992195, "Titre de séjour"), Planning(992295, "Passeport")),
-                ),
-            ),
-        ),
-    ),
-    add_routes=_add_routes,
-    page=_page,
-    form_asked=_form_asked,
-    is_calendar=_is_calendar,
-    headers={"Server": "nginx", "Cache-Control": "no-store"},
-)
