@@ -26,6 +26,7 @@ _NAMELESS = re.compile(
     r"(?i)^(?:(?:cliquez )?ici|en savoir plus|lien|acc[ée]der.{0,20}"
     r"|(?:je )?prend(?:re|s) (?:un )?(?:rendez-?vous|rdv))\W*$"
 )
+_REFRESH = re.compile(r"(?i)url\s*=\s*['\"]?([^'\"\s]+)")
 _MOST = 500  # links of a page that are looked at
 
 
@@ -41,7 +42,7 @@ class Lead(NamedTuple):
 def leads(page: Page) -> list[Lead]:
     """Return where a page leads that could be booked, the surest first, each address once."""
     found: dict[str, Lead] = {}
-    for lead in [*_frames(page), *_links(page)]:
+    for lead in [*_frames(page), *_refreshed(page), *_links(page)]:
         known = found.get(lead.url)
         if known is None or lead.rank < known.rank:
             found[lead.url] = lead
@@ -52,6 +53,13 @@ def _frames(page: Page) -> Iterator[Lead]:
     for source in page.root.xpath("//iframe/@src | //iframe/@data-src | //frame/@src"):
         if url := _address(page, str(source)):
             yield Lead(0, url, "", frame=True)
+
+
+def _refreshed(page: Page) -> Iterator[Lead]:
+    """Yield where a page says by itself that it goes on: `<meta http-equiv="refresh" content="0; url=…">`."""
+    for said_so in page.root.xpath("//meta[translate(@http-equiv, 'REFSH', 'refsh')='refresh']/@content"):
+        if (found := _REFRESH.search(str(said_so))) and (url := _address(page, found[1])) and url != page.url:
+            yield Lead(0, url, "")
 
 
 def _links(page: Page) -> Iterator[Lead]:
@@ -82,9 +90,18 @@ def said(link: html.HtmlElement) -> str:
     return next((each for each in texts if each and each != text), named(text))
 
 
+def base(page: Page) -> str:
+    """Return what relative links stand for: the page's `<base>`, as browsers do."""
+    given = page.root.xpath("string(//base/@href)").strip()
+    try:
+        return urljoin(page.url, given) if given else page.url
+    except ValueError:
+        return page.url
+
+
 def _address(page: Page, href: str) -> str | None:
     try:
-        url = urljoin(page.url, href.strip()).partition("#")[0]
+        url = urljoin(base(page), href.strip()).partition("#")[0]
     except ValueError:  # http://[ among them
         return None
     return url if is_web(url) else None

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from w3lib.url import canonicalize_url
 
-from crawler.links import BOOKING, FILE, said
+from crawler.links import BOOKING, FILE, base, said
 from crawler.markup import folded
 from crawler.reading import Page
 
@@ -38,10 +38,10 @@ class Link:
 
 def links(page: Page) -> Iterator[Link]:
     """Yield a page's links in its order, each address once; what is no web address is left out."""
-    base, seen = _base(page), set()
+    start, seen = base(page), set()
     for node in page.root.xpath(_HREFS)[:_MOST]:
         with suppress(ValueError):  # http://[ and the like
-            url = urljoin(base, (node.get("href") or node.get("src")).strip()).partition("#")[0]
+            url = urljoin(start, (node.get("href") or node.get("src")).strip()).partition("#")[0]
             parts = urlsplit(url)
             if parts.scheme in ("http", "https") and parts.hostname and url not in seen:
                 seen.add(url)
@@ -93,12 +93,3 @@ def promise(link: Link) -> int:
     """Return how soon a page is asked, the higher the sooner: where booking is spoken of first."""
     words = f"{link.text} {urlsplit(link.url).path}"
     return 100 * bool(BOOKING.search(words)) + 50 * bool(_NEAR.search(folded(words)))
-
-
-def _base(page: Page) -> str:
-    """Return what relative links stand for: the page's `<base>`, as browsers do."""
-    given = page.root.xpath("string(//base/@href)").strip()
-    try:
-        return urljoin(page.url, given) if given else page.url
-    except ValueError:
-        return page.url

@@ -112,3 +112,16 @@ def test_what_is_unsure_comes_after_what_is_sure_in_the_pages_own_order() -> Non
     with site({"/": page}) as served:
         looked(served)
         assert paths(served) == ["/", "/b", "/a", "/rendez-vous", "/naturalisation"]
+
+
+def test_a_page_that_sends_its_visitors_on_is_followed_there_first() -> None:
+    sent = '<meta http-equiv="Refresh" content="0; URL=/la-bas">' + links("/rdv")
+    with site({"/": sent}) as served:
+        looked(served)
+        assert paths(served) == ["/", "/la-bas", "/rdv"]
+
+
+def test_links_are_read_from_where_a_page_says_they_begin() -> None:
+    with site({"/": '<base href="/ailleurs/">' + links("rdv")}) as served:
+        looked(served)
+        assert paths(served) == ["/", "/ailleurs/rdv"]
