@@ -98,9 +98,11 @@ def made() -> None:
 
 
 def taken() -> None:
-    """Let somebody have each hour."""
+    """Let somebody have each hour that is free."""
+    gone = set(AppointmentRequest.objects.values_list("start_time", flat=True))
     for hour in (15, 16, 17):
-        take(f"{hour}:00")
+        if time(hour) not in gone:
+            take(f"{hour}:00")
 
 
 def take(hour: str) -> None:
