@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ NO_PLATFORMS = {"own_site"}  # what discovery walks: nobody books there
 SMALL = {"ordoclic", "mapharma", "valwin", "bimedoc", "mesoigner", "avecmondoc"}  # read, and have no stand-in
 LEADS_ON = [name for name in NAMES if platform(name).Parameters is Handover]  # proves nothing by itself
 PROVES = [name for name in NAMES if name not in LEADS_ON]
+_OUTCOMES = {each.value for each in Outcome}
 _SUFFIXES = ("autumn_clock_change", "spring_clock_change", "overseas")
 
 
@@ -96,8 +98,15 @@ def test_what_embeds_another_has_a_page_that_does_and_one_that_does_not(name: st
 @pytest.mark.parametrize("name", NAMES)
 def test_each_outcome_that_its_page_names_has_a_golden_page(name: str) -> None:
     words = set(re.findall(r"`(\w+)`", (DOCS / f"{name}.md").read_text()))
-    named = {each.value for each in Outcome} & words
-    assert named - {case["outcome"] for case in expected(name).values()} == set()
+    assert (words & _OUTCOMES) - {case["outcome"] for case in expected(name).values()} == set()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_there_are_as_many_golden_pages_of_an_outcome_as_answers_listed_that_end_so(name: str) -> None:
+    rows = re.findall(r"^\| [^|]+ \| ([^|]+) \|$", (DOCS / f"{name}.md").read_text(), re.MULTILINE)
+    ends = [next((word for word in re.findall(r"`(\w+)`", row) if word in _OUTCOMES), None) for row in rows]
+    shown = Counter(case["outcome"] for case in expected(name).values())
+    assert Counter(filter(None, ends)) - shown == Counter()
 
 
 @pytest.mark.parametrize("name", NAMES)
