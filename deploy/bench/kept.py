@@ -112,13 +112,14 @@ def _feasible(
         hosts[desk.host].append(desk)
     shares: dict[str, float] = {}
     for sharing in hosts.values():
-        means = {desk.id: _mean(took.get(desk.id)) or cost_of(desk) for desk in sharing}
+        # the last visit of each was followed by no interval
+        means = {desk.id: _mean(took[desk.id][:-1] or took[desk.id]) or cost_of(desk) for desk in sharing}
         each = {desk.id: pace.Wish(wishes[desk.id], means[desk.id]) for desk in sharing}
         shares |= pace.feasible(each, min(budget_of(desk) for desk in sharing))
     return shares
 
 
-def _mean(values: Collection[int] | None) -> float:
+def _mean(values: Collection[int]) -> float:
     return sum(values) / len(values) if values else 0.0
 
 
