@@ -125,12 +125,6 @@ def session_of(
     )
 
 
-async def by_tab(request: Request) -> Response:
-    """Open a request's page in its tab: a `download` for where no engine stands in between."""
-    tab: Tab = request.meta["tab"]
-    return await tab.download(request)
-
-
 def _as_opened(url: str) -> str:
     """Return an address as the browser opens it: stand-ins speak no TLS, their hosts keep their own names."""
     if on_wire(url, settings().sandbox_hosts) == url:

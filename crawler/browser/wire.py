@@ -129,7 +129,11 @@ class Wire:
         except OSError as error:
             raise ProxyFailed(f"does not answer: {error}", own=True) from error
         if tunnel:
-            await _through(theirs, ours, head.host, _key(self.via))
+            try:
+                await _through(theirs, ours, head.host, _key(self.via))
+            except ProxyFailed:
+                ours.close()
+                raise
         return theirs, ours
 
     async def _dial(self, url: SplitResult) -> tuple[StreamReader, StreamWriter]:

@@ -5,6 +5,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -255,3 +257,35 @@ def test_more_than_the_places_wait_for_their_turn(held: Held) -> None:
 
     with site({"/": page(NONE)}) as served:
         assert held.run(several(served.address)) == [Outcome.NO_SLOTS] * 4
+
+
+def test_a_page_is_opened_without_a_crawl_too_and_no_process_is_left(browser: Path) -> None:
+    script = """
+import asyncio, sys
+from datetime import date
+from crawler.allowance import Allowance
+from crawler.browser.context import Guise
+from crawler.browser.outside import browsers_outside, session_outside
+from crawler.reading import Ask, Visit
+
+async def main(url):
+    async with browsers_outside() as browsers:
+        session = session_outside(browsers, Allowance(9), Guise("Europe/Paris"), 1_000_000)
+        page = await session.fetch(Ask(url), Visit(url, date.today()), lambda *_: False)
+        print(page.status, page.text)
+        await session.close()
+
+asyncio.run(main(sys.argv[1]))
+"""
+    with site({"/": page("<script>document.body.append('from a ' + 'script')</script>")}) as served:
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", script, served.address],
+            env={**os.environ, "BROWSER_PATH": str(browser)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("200 <!DOCTYPE html>")
+    assert "from a script" in done.stdout

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from configs.desk import Fetch
 from configs.settings import SettingMissing
 from crawler.lanes import Lane
 from crawler.scrapyd import Jobs, Scrapyd, ScrapydAway
@@ -70,6 +71,17 @@ def test_a_spider_is_scheduled_and_a_job_cancelled(scrapyd: Scrapyd) -> None:
         ("POST", "/cancel.json", {"project": ["rdvpriority"], "job": ["7"]}),
         ("POST", "/cancel.json", {"project": ["rdvpriority"], "job": ["7"], "signal": ["KILL"]}),
     ]
+
+
+def test_a_browsers_lane_is_told_by_its_jobs(scrapyd: Scrapyd) -> None:
+    says(jobid="7")
+    scrapyd.schedule(Lane("custom", Fetch.BROWSER))
+    ((_, _, values, _),) = Server.asked
+    assert (values["spider"], values["fetch"]) == (["custom"], ["browser"])
+    (job,) = values["jobid"]
+    running = [{"id": each, "spider": "custom", "start_time": "2026"} for each in (job, "8")]
+    says(running=running, pending=[], finished=[])
+    assert scrapyd.jobs().running == {"custom-browser": [job], "custom": ["8"]}
 
 
 @pytest.mark.parametrize(
