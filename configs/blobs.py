@@ -159,4 +159,5 @@ def _troubles() -> tuple[type[Exception], ...]:
 
 
 def _away(error: Exception) -> StoreAway:
-    return StoreAway(f"the store of proofs (PROOFS_URL) is in trouble: {type(error).__name__}: {error}")
+    said = str(error) or "no answer in time"
+    return StoreAway(f"the store of proofs (PROOFS_URL) is in trouble: {type(error).__name__}: {said}")

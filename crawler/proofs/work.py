@@ -21,7 +21,7 @@ from crawler.proofs.camera import Camera
 from crawler.proofs.ship import clean, ship
 from crawler.proofs.spool import Entry, Spool, spool
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("crawler.proofs")  # as __main__ it would be called that
 
 TRIES = 3  # of each picture; a page may be one that no browser survives
 _LONGEST_PAUSE = 60.0  # seconds
