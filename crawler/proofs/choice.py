@@ -29,8 +29,8 @@ class Proof:
 
     @property
     def picture(self) -> "Future[bytes | None] | None":
-        """Return the picture that the check takes of its own open page (a PNG; None: it failed), where it does."""
-        return getattr(self.check, "picture", None)
+        """Return the picture that the check takes of its own open page (a PNG; None: it failed), if it is this page."""
+        return self.check.picture if self.sight.open else None
 
 
 def of_detection(desk: Desk, check: CheckItem, news: Iterable[Slot], seen_at: datetime) -> Proof | None:

@@ -1,7 +1,7 @@
 """What a visit saw that may become its proof: pure, and light: a parsed page is never held."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -17,7 +17,10 @@ Moment = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A page as it was fetched, by which platform's rules it was read, and the slots that it showed."""
+    """A page as it was fetched, by which platform's rules it was read, and the slots that it showed.
+
+    `open`: it was the last of its visit, so that a browser still shows it.
+    """
 
     platform: str
     url: str
@@ -27,6 +30,7 @@ class Sight:
     visit: Visit
     ask: Ask
     shown: frozenset[Moment]
+    open: bool = False
 
     @classmethod
     def of(cls, platform: str, page: Page, reading: Reading) -> "Sight":
@@ -73,6 +77,10 @@ class Witness:
 
     def sights(self, outcome: Outcome) -> tuple[Sight, ...]:
         """Return what may prove this outcome: nothing where it needs no proof, or where no page came."""
+        chosen = self._chosen(outcome)
+        return tuple(replace(each, open=True) if each is self._last else each for each in chosen)
+
+    def _chosen(self, outcome: Outcome) -> tuple[Sight, ...]:
         if outcome is Outcome.NO_SLOTS:
             return ()
         if outcome is Outcome.SLOTS:

@@ -47,8 +47,12 @@ def stored(source: Spool, blobs: Blobs) -> Callable[[CheckItem], Blobs]:
 
 
 def test_a_page_that_showed_slots_shows_them_again(
-    held: Held, sandbox: "Running", stored: Callable[[CheckItem], Blobs]
+    held: Held,
+    sandbox: "Running",
+    stored: Callable[[CheckItem], Blobs],
+    settings_env: Callable[..., None],
 ) -> None:
+    settings_env(HTTP_DEADLINE_SECONDS="30")
     sandbox.open_slots("91", 23014, count=1)
     item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"), allowance=Allowance(40))
     blobs = stored(item)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +111,7 @@ def test_addresses_are_kept_without_a_visits_own_tokens() -> None:
 @pytest.mark.parametrize("taken", [b"PNG", None])
 def test_a_picture_that_the_check_takes_later_follows_its_proof(source: Spool, taken: bytes | None) -> None:
     picture: Future[bytes | None] = Future()
-    made = proof()
+    made = proof(shown=replace(sight(), open=True))
     object.__setattr__(made.check, "picture", picture)
     thread = ProofWriter()
     thread.put([made])
@@ -122,6 +123,13 @@ def test_a_picture_that_the_check_takes_later_follows_its_proof(source: Spool, t
     left = source.waiting()
     assert [entry.key for entry in left] == [made.key] * (2 if taken else 1)
     assert (left[-1].files.get(PICTURE)) == taken
+
+
+def test_a_picture_of_another_page_than_the_proof_is_no_picture_of_it(source: Spool) -> None:
+    made = proof()
+    object.__setattr__(made.check, "picture", Future())
+    keep(source, made)
+    assert not source.waiting()[0].has("coming")
 
 
 def test_a_full_disk_is_said_once_and_nothing_else_is_lost(
