@@ -10,11 +10,12 @@ from crawler.discovery.facts import PageSeen, Seen
 from crawler.discovery.links import Link, at_home, links, promise, worth_walking
 from crawler.discovery.recognise import Booking, Listed, booking
 from crawler.markup import title
-from crawler.reading import Page
+from crawler.reading import Outcome, Page
 from crawler.walls import wall
 
 _GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REFUSALS = (Outcome.BLOCKED, Outcome.CAPTCHA, Outcome.RATE_LIMITED, Outcome.MAINTENANCE)
 _LONGEST = 300  # characters of a title that are kept
 
 
@@ -29,10 +30,11 @@ class Onward:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What came of one page."""
+    """What came of one page. `refused`: the site wants to be left alone, not this page only."""
 
     seen: PageSeen
     onward: tuple[Onward, ...] = ()
+    refused: bool = False
 
 
 def step(page: Page, place: Prefecture, home: str, listed: Listed) -> Step:
@@ -41,6 +43,9 @@ def step(page: Page, place: Prefecture, home: str, listed: Listed) -> Step:
         return _moved(page, place, home, location, listed)
     if page.status in _GONE:
         return Step(PageSeen(place.id, page.url, Seen.GONE, f"HTTP {page.status}"))
+    if found := wall(page):
+        doubt = f"{found.outcome}: {found.reason}"
+        return Step(PageSeen(place.id, page.url, Seen.DOUBT, doubt), refused=found.outcome in _REFUSALS)
     if doubt := _doubt(page):
         return Step(PageSeen(place.id, page.url, Seen.DOUBT, doubt))
     bookings, onward = _sorted(links(page), home, listed)
@@ -52,10 +57,7 @@ def _doubt(page: Page) -> str:
     """Return why a page proves nothing, empty where it does."""
     if page.status != HTTPStatus.OK:
         return f"HTTP {page.status}"
-    if "html" not in page.headers.get("content-type", "text/html").lower():
-        return "no HTML"
-    found = wall(page)
-    return f"{found.outcome}: {found.reason}" if found else ""
+    return "" if "html" in page.headers.get("content-type", "text/html").lower() else "no HTML"
 
 
 def _moved(page: Page, place: Prefecture, home: str, location: str, listed: Listed) -> Step:

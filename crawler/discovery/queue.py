@@ -12,10 +12,10 @@ from scrapy import Request
 from scrapy_redis.queue import Base
 
 from configs.clock import clock
-from configs.hosts import host_of
 from configs.settings import settings
 from crawler.discovery import scripts
 from crawler.discovery.links import shape
+from crawler.discovery.sites import site_of
 
 TRIES = 3  # whoever asked for it died each time: perhaps of it
 KEPT_SECONDS = 2 * 86400
@@ -59,10 +59,17 @@ class SiteQueue(Base):  # type: ignore[misc]  # scrapy-redis has no types
         request.meta[_TAKEN] = found
         return request
 
-    def done(self, request: Request) -> None:
-        """Say that a request which was popped needs no second try; its site rests for DISCOVERY_DELAY_SECONDS."""
-        delay = settings().discovery_delay_seconds
+    def done(self, request: Request, pause: float = 0) -> None:
+        """Say that a request which was popped needs no second try; its site rests for DISCOVERY_DELAY_SECONDS.
+
+        Or for `pause` seconds, if that is longer.
+        """
+        delay = max(pause, settings().discovery_delay_seconds)
         self._run(scripts.DONE, _now(), site_of(request), request.meta[_TAKEN], delay)
+
+    def leave(self, request: Request) -> None:
+        """Ask nothing more of a request's site; the request itself is still to be done."""
+        self._run(scripts.LEAVE, site_of(request))
 
     def clear(self) -> None:
         """Forget the run's requests."""
@@ -85,11 +92,6 @@ class SiteQueue(Base):  # type: ignore[misc]  # scrapy-redis has no types
 
     def _run(self, script: str, *arguments: str | float) -> Any:
         return self.server.register_script(script)([self.key], arguments)
-
-
-def site_of(request: Request) -> str:
-    """Return whose turn a request needs: its host, as `name:port`."""
-    return host_of(request.url)
 
 
 def hold_seconds() -> float:

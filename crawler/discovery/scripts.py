@@ -73,6 +73,12 @@ end
 return 1
 """
 
+# KEYS base; ARGV site. Whatever a site still has to ask is given up, also what its last page leads to.
+LEAVE = """
+redis.call('DEL', KEYS[1] .. ':at:' .. ARGV[1])
+redis.call('SADD', KEYS[1] .. ':cut', ARGV[1])
+"""
+
 # KEYS base. Forgets the run.
 CLEAR = """
 for _, site in ipairs(redis.call('HKEYS', KEYS[1] .. ':asked')) do redis.call('DEL', KEYS[1] .. ':at:' .. site) end

@@ -1,5 +1,8 @@
-"""Which sites a walk may ask here: all of them in production, stand-ins elsewhere."""
+"""Which sites a walk may ask here (all of them in production, stand-ins elsewhere), and which one a page is of."""
 
+from scrapy import Request
+
+from configs.hosts import host_of
 from configs.prefecture import Prefecture, prefectures
 from configs.settings import settings
 from crawler.sites import AddressRefused, on_wire, refuse_far
@@ -22,3 +25,8 @@ def walkable() -> list[Prefecture]:
     if not found and refused:
         raise refused
     return found
+
+
+def site_of(request: Request) -> str:
+    """Return whose turn a request needs: its host, as `name:port`."""
+    return host_of(request.url)

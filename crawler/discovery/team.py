@@ -31,6 +31,10 @@ from crawler.lease import Lease
 log = logging.getLogger(__name__)
 
 
+class Vanished(Exception):
+    """Redis knows nothing of the walk any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Team:
     """What the processes of one walk share; `queue` is the same as their schedulers'."""
@@ -56,6 +60,7 @@ class Team:
                 return None
             run = runs.join(rows, now)
         client = due.connect()
+        client.set(f"{run.key}:begun", 1, ex=KEPT_SECONDS)
         queue = SiteQueue(client, spider, f"{run.key}:requests", serializer)
         return cls(run, client, Shared(client, f"{run.key}:facts", KEPT_SECONDS), queue)
 
@@ -65,10 +70,15 @@ class Team:
             return memory.linking_pages(rows)
 
     def over(self, now: datetime) -> bool:
-        """Whether every site is walked, or the time is up."""
-        self.client.expire(
-            f"{self.run.key}:seen", KEPT_SECONDS
-        )  # scrapy-redis's own, which it keeps for ever
+        """Whether every site is walked, or the time is up.
+
+        Raises:
+            Vanished: another process has ended the walk, or Redis was emptied.
+            redis.RedisError: Redis is away.
+        """
+        self.client.expire(f"{self.run.key}:seen", KEPT_SECONDS)  # scrapy-redis's own has no end
+        if not self.client.exists(f"{self.run.key}:begun"):
+            raise Vanished("the walk was ended, or Redis was emptied and it begins anew")
         return not len(self.queue) or self.run.over(now)
 
     async def end(self, download: Download, largest: int) -> None:
@@ -94,7 +104,7 @@ class Team:
 
     def _forget(self) -> None:
         self.queue.clear()
-        self.client.delete(f"{self.run.key}:seen", f"{self.run.key}:facts")
+        self.client.delete(*(f"{self.run.key}:{name}" for name in ("begun", "seen", "facts")))
 
     @asynccontextmanager
     async def _right_to_end(self) -> AsyncIterator[None]:

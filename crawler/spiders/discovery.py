@@ -1,11 +1,13 @@
 """Walks the prefectures' own sites once a day, for booking pages nobody listed and for pages that have moved."""
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self, cast
+from urllib.parse import urlsplit
 
-from scrapy import Request, Spider
+from scrapy import Request, Spider, signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider, IgnoreRequest
 from scrapy.http import Response
@@ -18,13 +20,16 @@ from crawler.catalogue import check_catalogue
 from crawler.choice import WrongArgument
 from crawler.discovery import crawl
 from crawler.discovery.facts import Facts, Memory, PageSeen, Seen
+from crawler.discovery.manners import Manners
 from crawler.discovery.page import Onward, step
 from crawler.discovery.recognise import Listed
-from crawler.discovery.sites import walkable
+from crawler.discovery.sites import site_of, walkable
 from crawler.failures import KNOWN, no_page
 from crawler.recognition import page_of
 from crawler.sites import on_wire, refuse_far
 from crawler.unpacking import unpack
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from crawler.discovery.team import Team
@@ -49,6 +54,7 @@ class DiscoverySpider(Spider):
         self.facts: Facts = Memory()
         self.team: Team | None = None
         self._parent = settings().scrapyd_pid or os.getppid()
+        self.manners = Manners()
         self._listed: dict[str, Listed] = {}
 
     @classmethod
@@ -87,6 +93,7 @@ class DiscoverySpider(Spider):
                 spider.facts = spider.team.facts
                 values |= crawl.shared(spider.team.run.key)
         crawler.settings.setdict(values, priority="cmdline")
+        crawler.signals.connect(spider.robots, signals.robots_parsed)
         return spider
 
     async def start(self) -> AsyncIterator[Request | Tick]:
@@ -94,12 +101,10 @@ class DiscoverySpider(Spider):
         for request in self._seeds():
             yield request
         if self.team:
-            while not self.team.over(clock()):
-                if os.getppid() != self._parent:
-                    raise CloseSpider("its parent process died")
+            while not self._over(self.team):
                 await asyncio.sleep(settings().discovery_look_seconds)
                 yield Tick()
-            await self.team.end(self.crawler.engine.download_async, self.settings.getint("DOWNLOAD_MAXSIZE"))
+            await self._end(self.team)
             raise CloseSpider("finished")
 
     def page(self, response: Response) -> None:
@@ -119,7 +124,8 @@ class DiscoverySpider(Spider):
             return
         came = step(page_of(url, body, response.status, headers), place, meta["home"], self._listed_at(place))
         self.facts.add(came.seen)
-        if meta["steps"] < settings().discovery_depth:
+        left = self._note(request, refused=came.refused, doubtful=came.seen.seen is Seen.DOUBT)
+        if not left and meta["steps"] < settings().discovery_depth:
             for onward in came.onward:
                 self.crawler.engine.crawl(self._request(place, onward, meta["steps"] + 1))
         self._done(request)
@@ -132,7 +138,7 @@ class DiscoverySpider(Spider):
             why = "robots.txt forbids it"
         else:
             why = no_page(error, request.url).reason if isinstance(error, KNOWN) else repr(error)
-        self._doubt(request, why)
+        self._doubt(request, why, allowed=not isinstance(error, IgnoreRequest))
 
     def closed(self, reason: str) -> None:
         """Tell the person at the terminal."""
@@ -140,6 +146,34 @@ class DiscoverySpider(Spider):
             from crawler.discovery.terminal import tell  # noqa: PLC0415 -- only there
 
             tell(list(self.places.values()), self.facts.all(), reason)
+
+    def robots(self, robotparser: Any, request: Request) -> None:
+        """Make the pauses that a site's robots.txt asks for."""
+        if asked := robotparser.rp.crawl_delay(self.settings["ROBOTSTXT_USER_AGENT"]):
+            pause = self.manners.slow_down(site_of(request), float(asked))
+            if slot := self.crawler.engine.downloader.slots.get(urlsplit(request.url).hostname or ""):
+                slot.delay = pause
+
+    def _over(self, team: "Team") -> bool:
+        """Whether the walk is over.
+
+        Raises:
+            CloseSpider: this process cannot go on; while the walk is open, the keeper starts another.
+        """
+        if os.getppid() != self._parent:
+            raise CloseSpider("its parent process died")
+        try:
+            return team.over(clock())
+        except Exception as error:  # whatever it is, a process that does not look after the walk must end
+            raise CloseSpider(f"{type(error).__name__}: {error}") from error
+
+    async def _end(self, team: "Team") -> None:
+        """End the walk; where that fails (a server is away, the disk is full), it stays open for the next process."""
+        try:
+            await team.end(self.crawler.engine.download_async, self.settings.getint("DOWNLOAD_MAXSIZE"))
+        except Exception as error:  # as above
+            log.exception("the walk could not be ended")
+            raise CloseSpider(type(error).__name__) from error
 
     def _seeds(self) -> Iterator[Request]:
         remembered = self.team.remembered() if self.team else {}
@@ -159,10 +193,21 @@ class DiscoverySpider(Spider):
             self._listed[place.id] = Listed.of(place.desks, desks().values())
         return self._listed[place.id]
 
-    def _doubt(self, request: Request, why: str) -> None:
+    def _doubt(self, request: Request, why: str, *, allowed: bool = True) -> None:
         self.facts.add(PageSeen(request.meta["prefecture_id"], request.meta["address"], Seen.DOUBT, why))
+        if allowed:
+            self._note(request, doubtful=True)
         self._done(request)
+
+    def _note(self, request: Request, *, refused: bool = False, doubtful: bool = False) -> bool:
+        """Take note of how a site answers; tell whether it is left alone from now on."""
+        left = self.manners.note(site_of(request), refused=refused, doubtful=doubtful)
+        if left and self.team:
+            self.team.queue.leave(request)
+        elif left:
+            raise CloseSpider("the site refuses us, or does not answer")
+        return left
 
     def _done(self, request: Request) -> None:
         if self.team:
-            self.team.queue.done(request)
+            self.team.queue.done(request, self.manners.pauses.get(site_of(request), 0))

@@ -29,7 +29,7 @@ _SECTIONS: Final = (
     ("Publications", "Publications"),
 )
 _HUGE: Final = 4_000_000  # bytes; twice what a crawler of ours reads
-_ROBOTS: Final = "User-agent: *\nDisallow: /Interdit/\n"
+_ROBOTS: Final = "User-agent: *\nDisallow: /Interdit/\nCrawl-delay: 0.04\n"
 
 
 class OwnSite:

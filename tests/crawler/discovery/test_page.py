@@ -70,6 +70,19 @@ def test_what_is_no_page_proves_nothing_but_that_it_is_gone(
 
 
 @pytest.mark.parametrize(
+    ("status", "body", "refused"),
+    [
+        (429, "<p>x</p>", True),
+        (200, "<title>Site en maintenance</title>", True),
+        (403, "<p>x</p>", False),
+        (404, "", False),
+    ],
+)
+def test_a_wall_is_the_sites_a_refusal_may_be_one_pages(status: int, body: str, refused: bool) -> None:
+    assert come(body, status).refused == refused
+
+
+@pytest.mark.parametrize(
     ("location", "onward"),
     [
         ("/b", [f"{HOME}/b"]),

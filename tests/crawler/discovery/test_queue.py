@@ -165,6 +165,27 @@ def test_a_walk_leaves_nothing_and_forgets_itself_where_nobody_ends_it(
     assert redis_server.keys("discovery:*") == []
 
 
+def test_a_site_that_refuses_is_left_and_counts_as_cut(
+    queue: SiteQueue, clock: time_machine.Traveller
+) -> None:
+    push(queue, ask(f"{A}/1"), ask(f"{A}/2"), ask(f"{B}/1"))
+    first, other = sorted([taken(queue), taken(queue)], key=lambda each: each.url)
+    queue.leave(first)
+    queue.done(first)
+    queue.done(other)
+    clock.shift(100)
+    assert (queue.pop(), len(queue), queue.cut()) == (None, 0, frozenset({"127.77.5.1:8800"}))
+
+
+def test_a_longer_pause_is_kept(queue: SiteQueue, clock: time_machine.Traveller) -> None:
+    push(queue, ask(f"{A}/1"), ask(f"{A}/2"))
+    queue.done(taken(queue), pause=30)
+    clock.shift(29.9)
+    assert queue.pop() is None
+    clock.shift(0.1)
+    assert taken(queue).url.startswith(A)
+
+
 @pytest.mark.parametrize("text", ["[]", '{"cls": "os.system"}', "\x80\x04"])
 def test_nothing_but_our_requests_is_read(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 -- its words are json's or ours

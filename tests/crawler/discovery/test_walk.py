@@ -129,4 +129,11 @@ def test_one_prefecture_at_the_terminal_needs_no_server(
     assert "demarche/991077/ (rdvpref) 'Titre de séjour : renouvellement'" in said.stdout
     assert list((tmp_path / "state" / "discovery").glob("*/melun_77/report.json"))
     assert place in said.stdout
-    assert len(asked(sandbox)) <= 33
+    at = [datetime.fromisoformat(each.at) for each in sandbox.requests(SITE)][1:]
+    assert (at[-1] - at[0]).total_seconds() >= 0.039 * (len(at) - 1), "robots.txt asks for 0.04 s"
+    seen = len(asked(sandbox))
+    assert seen <= 33
+    sandbox.mode(SITE, "maintenance")
+    said = subprocess.run(walk, cwd=ROOT, check=True, capture_output=True, text=True, timeout=100)
+    assert len(asked(sandbox)) <= seen + 2, "a site that is under maintenance is left alone"
+    assert f"{place}/: maintenance: HTTP 503" in said.stdout
