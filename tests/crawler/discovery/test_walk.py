@@ -136,4 +136,4 @@ def test_one_prefecture_at_the_terminal_needs_no_server(
     sandbox.mode(SITE, "maintenance")
     said = subprocess.run(walk, cwd=ROOT, check=True, capture_output=True, text=True, timeout=100)
     assert len(asked(sandbox)) <= seen + 2, "a site that is under maintenance is left alone"
-    assert f"{place}/: maintenance: HTTP 503" in said.stdout
+    assert f"{place}/: maintenance: " in said.stdout
