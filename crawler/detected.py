@@ -75,7 +75,7 @@ async def answer(opener: Opener, found: Found, place: Prefecture | None, tell: T
     try:
         await visit(desk, seen, tally, session)
     finally:
-        opener.left(desk.url, session)
+        await opener.left(desk.url, session)
     if not session.requests:
         return Said("not asked: no request is left, see --requests")
     return _of(tally.result())

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from time import monotonic
 from typing import Self
@@ -17,13 +18,14 @@ from configs.prefecture import host_rules
 from configs.settings import settings
 from crawler.agents import agent_for
 from crawler.allowance import Allowance
+from crawler.failures import no_page
 from crawler.fetch import Session
-from crawler.outside import OutsideHandler, OutsideSocketHandler
+from crawler.outside import OutsideHandler, OutsideSocketHandler, refuse_private
 from crawler.pace import floor
 from crawler.platforms import Platform, at_home, platforms
 from crawler.reading import Page
-from crawler.recognition import page_of
-from crawler.sites import on_wire, same_site
+from crawler.recognition import PARIS, page_of
+from crawler.sites import AddressRefused, on_wire, same_site
 
 _BUDGET = 6  # requests a minute of a host whose desk file says nothing else
 
@@ -31,10 +33,13 @@ _BUDGET = 6  # requests a minute of a host whose desk file says nothing else
 class Opener:
     """Makes at most so many requests, redirects counted; a real host is left alone between them as its budget says.
 
-    `waits` is told for how many seconds which host is left alone.
+    `waits` is told for how many seconds which host is left alone. With `browser`, pages are opened in one and read as
+    they show then, redirects within their site followed; what is asked of a platform's API goes by HTTP all the same.
     """
 
-    def __init__(self, requests: int, waits: Callable[[float, str], None]) -> None:
+    def __init__(self, requests: int, waits: Callable[[float, str], None], *, browser: bool = False) -> None:
+        self._browser = browser
+        self._ends = AsyncExitStack()
         self._allowance = Allowance(requests)
         self._waits = waits
         self._free: dict[str, float] = {}
@@ -46,12 +51,17 @@ class Opener:
         crawler = Crawler(Spider, chosen)
         self._settings = crawler.settings
         self._pages, self._sockets = OutsideHandler(crawler), OutsideSocketHandler(crawler)
+        for handler in (self._pages, self._sockets):
+            self._ends.push_async_callback(handler.close)
+        if self._browser:
+            from crawler.browser.outside import browsers_outside  # noqa: PLC0415 -- who needs no browser loads none
+
+            self._browsers = await self._ends.enter_async_context(browsers_outside())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Drop all connections."""
-        await self._pages.close()
-        await self._sockets.close()
+        await self._ends.aclose()
 
     async def open(self, url: str) -> Page:
         """Return the page of an address, whatever public address that leads to.
@@ -60,12 +70,16 @@ class Opener:
             crawler.failures.NoPage: there is none; it says why.
             crawler.allowance.Spent: no request is left.
         """
+        try:
+            refuse_private(url)
+        except AddressRefused as refusal:
+            raise no_page(refusal, url) from refusal
         blank = page_of(url, b"")
         session = await self.session(url, across=True)
         try:
             page = await session.fetch(blank.ask, blank.visit, takes_a_slot)
         finally:
-            self.left(url, session)
+            await self.left(url, session)
         return replace(page, visit=replace(page.visit, url=page.url))
 
     async def session(self, url: str, *, across: bool = False) -> Session:
@@ -77,17 +91,24 @@ class Opener:
         if (seconds := self._free.get(host, 0.0) - monotonic()) > 0:
             self._waits(seconds, host)
             await asyncio.sleep(seconds)
+        largest = self._settings.getint("DOWNLOAD_MAXSIZE")
+        if across and self._browser:
+            from crawler.browser.context import Guise  # noqa: PLC0415 -- as above
+            from crawler.browser.outside import session_outside  # noqa: PLC0415 -- as above
+
+            return session_outside(self._browsers, self._allowance, Guise(str(PARIS)), largest)
         return Session(
             self._download,
             deadline=settings().http_deadline_seconds,
-            largest=self._settings.getint("DOWNLOAD_MAXSIZE"),
+            largest=largest,
             allowance=self._allowance,
             agent=agent_for(host),
             stays=_anywhere if across else same_site,
         )
 
-    def left(self, url: str, session: Session) -> None:
-        """Note that a host was asked as often as the conversation did."""
+    async def left(self, url: str, session: Session) -> None:
+        """End a conversation, and note how often its host was asked."""
+        await session.close()
         host = host_of(url)
         if not is_stand_in(host_of(on_wire(url, settings().sandbox_hosts))):
             rule = host_rules().get(host)

@@ -149,7 +149,7 @@ async def _offered(opener: Opener, found: Found) -> list[Found]:
     except NoPage:
         return [found]
     finally:
-        opener.left(found.url, session)
+        await opener.left(found.url, session)
     offers = reader.offers(page)
     named = [
         found._replace(sign=replace(found.sign, parameters={**found.sign.parameters, **more}), label=label)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
+from configs.browser import missing_browser
 from configs.prefecture import Prefecture, UnknownPrefecture, prefecture
 from configs.settings import SettingsRefused
 from configs.yamlfile import ConfigFileError
@@ -36,7 +37,7 @@ class Command(ScrapyCommand):
 
     def syntax(self) -> str:
         """Return the arguments."""
-        return "URL | [URL] --file SAVED"
+        return "URL [--browser] | [URL] --file SAVED"
 
     def short_desc(self) -> str:
         """Say in one line what it does."""
@@ -55,6 +56,11 @@ class Command(ScrapyCommand):
         """Add ours."""
         super().add_options(parser)
         parser.add_argument("--file", type=Path, help="read this saved page instead; nothing is asked")
+        parser.add_argument(
+            "--browser",
+            action="store_true",
+            help="open pages in a browser: their scripts run (slow: HTTP first)",
+        )
         parser.add_argument("--prefecture", metavar="ID", help="whose desks these are, e.g. bobigny_93")
         parser.add_argument(
             "--requests", type=int, default=_REQUESTS, help=f"how many it may make (default: {_REQUESTS})"
@@ -64,6 +70,10 @@ class Command(ScrapyCommand):
         """Print what was found; the exit code says whether a platform was named."""
         if len(args) > 1 or not (args or opts.file) or any(arg.startswith("-") for arg in args):
             raise UsageError(f"expected URL, or --file SAVED, not {' '.join(args) or 'nothing'}")
+        if opts.browser and opts.file:
+            raise UsageError("--browser opens addresses: leave it out with --file", print_help=False)
+        if opts.browser and (missing := missing_browser()):
+            raise UsageError(f"--browser: {missing}", print_help=False)
         if opts.requests < 1:
             raise UsageError("--requests is at least 1", print_help=False)
         try:
@@ -72,7 +82,7 @@ class Command(ScrapyCommand):
                 shown = _saved(opts.file, args[0] if args else None, place)
             else:
                 refuse_private(args[0])
-                shown = asyncio.run(_opened(args[0], place, opts.requests))
+                shown = asyncio.run(_opened(args[0], place, opts.requests, browser=opts.browser))
         except (AddressRefused, ConfigFileError, NotReadable, SettingsRefused, UnknownPrefecture) as error:
             raise UsageError(str(error), print_help=False) from error
         except KeyboardInterrupt:
@@ -85,9 +95,9 @@ class NotReadable(ValueError):
     """A saved page cannot be read; the text says which, why, and what to do."""
 
 
-async def _opened(url: str, place: Prefecture | None, requests: int) -> str:
+async def _opened(url: str, place: Prefecture | None, requests: int, *, browser: bool) -> str:
     place = place or detected.at_home(url)
-    async with Opener(requests, _wait) as opener:
+    async with Opener(requests, _wait, browser=browser) as opener:
         findings = await look(opener, url, lambda each: _say(f"looking at {each}"))
         findings.found = [detected.completed(found, place) for found in findings.found]
         said = [detected.Said(f"not asked: only the first {_CHECKED} are")] * len(findings.found)
