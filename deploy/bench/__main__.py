@@ -11,7 +11,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from deploy.bench import capacity, crawl, crowd, delay, fleet, idle, lateness, matching, readers, report
+from deploy.bench import (
+    browser,
+    capacity,
+    crawl,
+    crowd,
+    delay,
+    fleet,
+    idle,
+    lateness,
+    matching,
+    readers,
+    report,
+)
 from deploy.bench.figures import Effort, Figure, Part, forget
 
 PARTS: dict[str, tuple[str, Part]] = {
@@ -23,6 +35,7 @@ PARTS: dict[str, tuple[str, Part]] = {
     "crowd": ("one detection, a crowd told by e-mail", crowd.run),
     "matching": ("one detection among very many alerts", matching.run),
     "fleet": ("all desks of the 101 prefectures against stand-ins", fleet.run),
+    "browser": ("checks by browser beside bare Playwright", browser.run),
     "idle": ("the whole stack, idle", idle.run),
 }
 

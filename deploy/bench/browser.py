@@ -1,0 +1,58 @@
+"""Checks by browser beside bare Playwright on the same page, and what a process holds after very many of them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+from configs.browser import missing_browser
+from deploy.bench.figures import Effort, Figure, Say, at_most
+from deploy.sandbox.running import running
+
+_SITE, _FORM, _PLANNING = "rendered", 992095, 992195
+_FILES = Path(__file__).parents[1] / "sandbox" / "prefectures"
+_FLAT = 1.15  # times; what was held after the first browsers
+
+
+def run(effort: Effort, say: Say) -> list[Figure]:
+    """Measure in turns; the ratio is the median of three.
+
+    Raises:
+        RuntimeError: there is no browser, or a check did not see the slots that are open.
+    """
+    if missing := missing_browser():
+        raise RuntimeError(f"no browser: {missing}")
+    with running() as sandbox:
+        sandbox.open_slots(_SITE, _FORM, count=3, planning=_PLANNING)
+        rates, held = _measured(
+            f"{sandbox.site(_SITE)}/calendrier/{_FORM}", effort.of(20, 2), effort.of(500, 100)
+        )
+    for ours, bare in rates:
+        say(f"{ours:.2f} checks/s, bare Playwright {bare:.2f}")
+    say(f"held after each 50 checks: {' '.join(map(str, held))} MB")
+    first, last = max(held[:2]), max(held[-2:])
+    return [
+        Figure("checks by browser, one after the other, checks/s", median(ours for ours, _ in rates)),
+        Figure("÷ bare Playwright", median(ours / bare for ours, bare in rates)),
+        Figure("held after the first 100 checks (PSS, browser and all), MB", first),
+        Figure(f"held after {50 * len(held)} checks, MB", last),
+        Figure("÷ that after the first 100", last / first, at_most(_FLAT)),
+    ]
+
+
+def _measured(url: str, checks: int, many: int) -> tuple[list[tuple[float, float]], list[float]]:
+    """Return checks a second, ours and by hand, turn by turn; what was held, in MB, after each 50 checks."""
+    command = [sys.executable, "-W", "ignore", "-m", "deploy.bench.browsing", url, str(checks), str(many)]
+    environment = {
+        **os.environ,
+        "APP_ENV": "sandbox",
+        "PREFECTURES_DIR": str(_FILES),
+        "ANTS_TOKEN": "sandbox-token",
+    }
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        raise RuntimeError(f"deploy.bench.browsing: {done.stderr[-2000:]}")
+    told = json.loads(done.stdout.splitlines()[-1])
+    return [(ours, bare) for ours, bare in told["rates"]], told["held"]
