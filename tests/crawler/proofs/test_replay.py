@@ -1,19 +1,19 @@
 """A stored page reads as it did in the crawl, and `scrapy proof` shows it."""
 
 import json
-import subprocess
-import sys
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from scrapy.exceptions import UsageError
 
 from configs.blobs import Blobs
 from configs.outcome import Outcome
 from configs.proofs import PICTURE, body_of, meta_of
 from crawler.allowance import Allowance
-from crawler.commands.proof import _shown
+from crawler.commands.proof import Command, _shown
 from crawler.items import CheckItem
 from crawler.proofs.choice import Proof
 from crawler.proofs.replay import read_again
@@ -76,27 +76,27 @@ def test_a_page_that_nobody_understood_is_not_understood_again_and_comes_out_as_
     assert (page.suffix, page.read_bytes(), picture.read_bytes()) == (".html", b"<title>Neuf</title>", b"PNG")
 
 
-def test_the_command_says_what_is_wrong(source: Spool) -> None:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "scrapy", "proof", *arguments], capture_output=True, text=True
-        )
+def test_the_command_says_what_is_wrong(source: Spool, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=f"{KEY} is not in the store"):
+        Command().run([KEY], Namespace(out=None))
+    for wrong in ([], ["../etc"], [KEY, KEY]):
+        with pytest.raises(UsageError, match=r"checks\.proof_key"):
+            Command().run(wrong, Namespace(out=None))
 
-    missing = run(KEY)
-    assert (missing.returncode, missing.stdout) == (1, "")
-    assert f"{KEY} is not in the store" in missing.stderr
-    wrong = run("../etc")
-    assert wrong.returncode == 2
-    assert "checks.proof_key" in wrong.stdout + wrong.stderr
+
+def test_a_folder_that_cannot_be_written_is_named(
+    held: Held, stored: Callable[[CheckItem], Blobs], tmp_path: Path
+) -> None:
+    with wire(answer(b"{}")) as site:
+        stored(held.check(make_desk(f"{site.address}/booking/create/1")))
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match=r"cannot write .*file"):
+        Command().run([KEY], Namespace(out=tmp_path / "file" / "out"))
 
 
 def test_the_command_prints_json(
     held: Held, stored: Callable[[CheckItem], Blobs], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from argparse import Namespace
-
-    from crawler.commands.proof import Command
-
     with wire(answer(b"{}")) as site:
         stored(held.check(make_desk(f"{site.address}/booking/create/1")))
     Command().run([KEY], Namespace(out=None))
