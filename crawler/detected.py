@@ -127,6 +127,9 @@ def unknown(findings: Findings) -> str:
     walls = [wall(page) for page in findings.pages]
     if any(each and each.outcome in (Outcome.CAPTCHA, Outcome.BLOCKED) for each in walls):
         return _comments([*lines, *_STOPPED])
+    bodies = [page for page in findings.pages if page.body.strip()]
+    if bodies and not any(map(_is_html, bodies)):
+        return _comments([*lines, *_NO_HTML])
     shown = [page for page, stands in zip(findings.pages, walls, strict=True) if not stands]
     return _comments([*lines, *(_BY_RULES if any(page.status < _ERROR for page in shown) else _LATER)])
 
@@ -135,6 +138,7 @@ _STOPPED = (
     "what to do: open it in a browser, save it when it shows, and say: scrapy detect URL --file SAVED",
     "a site that refuses is left alone: nothing is solved and no way around it is taken",
 )
+_NO_HTML = ("what to do: name the page that people open, not what its scripts ask for",)
 _LATER = (
     "what to do: look at the address in a browser: is it right? If it shows there, save it and say",
     "scrapy detect URL --file SAVED; else try again later",
@@ -153,7 +157,7 @@ def _seen(page: Page) -> Iterator[str]:
     if stands := wall(page):
         yield f"  {(stands.outcome or Outcome.UNREADABLE).upper()}: {_short(stands.reason)}"
         return
-    if not page.body.lstrip().startswith(b"<"):
+    if not _is_html(page):
         names = [sign.platform for sign in by_shape(page)]
         yield f"  no HTML; it could be an answer of {' or of '.join(names)}" if names else "  no HTML"
         return
@@ -161,6 +165,10 @@ def _seen(page: Page) -> Iterator[str]:
     yield f"  {_counted(page)}"
     for hint in hints(page):
         yield f"  {_short(hint)}"
+
+
+def _is_html(page: Page) -> bool:
+    return page.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
 def _counted(page: Page) -> str:

@@ -91,7 +91,7 @@ async def look(opener: Opener, start: str, tell: Tell) -> Findings:
 def told_by(page: Page) -> list[Found]:
     """Return the desks that a page tells of by itself: its own, or those that it links to by their address."""
     if sign := recognised(page) or _by_shape(page):
-        return [Found(sign, sign.url or page.url, called(page))]
+        return _each(Found(sign, sign.url or page.url, called(page)), page)
     links = [(by_address(lead.url), lead) for lead in leads(page)]
     return [Found(sign, sign.url or lead.url, lead.text) for sign, lead in links if sign][:_MOST]
 
@@ -150,7 +150,12 @@ async def _offered(opener: Opener, found: Found) -> list[Found]:
         return [found]
     finally:
         await opener.left(found.url, session)
-    offers = reader.offers(page)
+    return _each(found, page)
+
+
+def _each(found: Found, page: Page) -> list[Found]:
+    """Return a desk for each thing that an answer of its platform offers; itself where that tells nothing."""
+    offers = {} if found.sign.complete else platform(found.sign.platform).offers(page)
     named = [
         found._replace(sign=replace(found.sign, parameters={**found.sign.parameters, **more}), label=label)
         for label, more in offers.items()
