@@ -35,7 +35,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
         wait_for(made, watched)
         systems = sorted({system_of(desk) for desk in watched})
         watch = Watch(made, partial(_asked, made, watched), 0.2, systems)
-        with made.planner(), watch.watching(), made.spiders(systems) as spiders:
+        with made.planner(), made.spiders(systems) as spiders, watch.watching():
             before = sum(map(cpu, spiders)) + made.servers_cpu()
             let_pass(seconds / 4)
             say(f"forms that show slots from now on: {open_slots(port, _ONE_IN, _SLOTS)}")
