@@ -130,7 +130,10 @@ class BookingSpider(Spider):
             check = await self._visited(desk, token, session)
             hand_over(check)
             if check.picture:
-                check.picture.set_result(await session.picture())
+                try:
+                    check.picture.set_result(await session.picture())
+                finally:
+                    check.picture.cancel()  # where we were stopped: nobody waits for it in vain
         finally:
             await session.close()
         return check

@@ -79,6 +79,12 @@ def _problems(desk: Desk) -> Iterator[str]:
         if desk.canary and platform(desk.platform).first(replace(visit, url=desk.canary)) == first:
             text = f"{desk.platform} asks by its parameters, whatever the address: it takes no canary"
             yield _line(desk, ("canary",), text)
+        if visit.browser and first.url.startswith("ws"):
+            yield _line(
+                desk,
+                ("fetch",),
+                f"{desk.platform} asks by a socket here: no browser opens it",
+            )
         if isinstance(visit.parameters, Handover):
             yield from _handover_problems(desk, visit.parameters)
     except UnknownPlatform as error:

@@ -138,3 +138,11 @@ def test_what_a_desk_lacks_is_named_with_what_to_do_unless_it_says_why_it_is_not
     edit(two_desks, "grade:", "parameters: {purpose: []}\n    grade:", settings_env)
     with pytest.raises(CatalogueError, match=r"desk a: parameters\.purpose: is no parameter of orion"):
         check_catalogue()
+
+
+def test_a_socket_is_opened_by_no_browser(two_desks: Path, settings_env: Callable[..., None]) -> None:
+    by_socket = 'platform: ants\n    parameters: {department_code: "91"}\n    fetch: browser'
+    settings_env(BROWSER_PATH="/bin/sh", ANTS_TOKEN="tests-token")
+    line = edit(two_desks, "platform: ezbooking", by_socket, settings_env)
+    with pytest.raises(CatalogueError, match=rf"yaml:{line + 2}: desk a: fetch: ants asks by a socket here"):
+        check_catalogue()
