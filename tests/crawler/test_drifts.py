@@ -9,7 +9,7 @@ import sqlalchemy as sa
 import time_machine
 
 from api.models.base import session
-from api.models.desk import DeskState, DeskStatus
+from api.models.desk import DeskState, DeskStatus, OutageReason
 from api.models.discovery import Drift, DriftReason
 from api.models.user import Role
 from configs.desk import Desk, Grade, WatchLevel
@@ -27,10 +27,12 @@ from tests.crawler.incidents_world import (
     deliver,
     desk,
     incidents,
+    out,
     person,
     told,
     waits,
-)
+    watched,
+)  # fmt: skip
 
 A = {"desk_id": "evry_91/a"}
 EVERY = list(DriftReason)
@@ -185,3 +187,13 @@ def test_a_drift_ends_no_sooner_than_it_began() -> None:
     with session() as rows:
         drifts.end(rows, ["evry_91/a"], NOW - HOUR)
         assert rows.scalar(sa.select(Drift.ends_at)) == NOW
+
+
+def test_a_page_that_was_closed_and_then_moved_is_not_said_to_be_watched_when_it_opens() -> None:
+    waits(person(), A)
+    out("a", OutageReason.CLOSED, NOW)
+    told(NOW)
+    deliver()
+    moved(reason=DriftReason.UNLINKED)
+    watched("a", NOW + MINUTE)
+    assert "desk_watched" not in [each.kind for each in told(NOW + HOUR)]

@@ -364,3 +364,12 @@ def test_the_loop_ends_when_it_is_told(kept: Keeper, fake: Fake, settings_env: C
     kept.look = look  # type: ignore[method-assign]
     kept.run(stop)
     assert len(looks) == 3
+
+
+def test_a_walk_of_the_prefectures_sites_is_no_booking_systems_and_ends_by_itself(
+    kept: Keeper, fake: Fake
+) -> None:
+    fake.running["discovery"] = ["job-of-the-day"]
+    for seconds in (0, 2, 600, 90000):
+        kept.look(after(seconds))
+    assert fake.running["discovery"] == ["job-of-the-day"]

@@ -11,8 +11,10 @@ import time_machine
 
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
+from api.models.discovery import DriftReason
 from configs.desk import Desk
 from configs.outcome import Outcome
+from crawler import drifts
 from tests.crawler.incidents_world import HOUR, NOW, checked, desk, person, told, waits
 
 A = {"desk_id": "evry_91/a"}
@@ -87,3 +89,15 @@ def test_other_desks_and_alerts_that_are_over_or_not_kept_are_left_alone() -> No
     waits(person(), A)
     checked("a", (Outcome.NO_SLOTS, NOW))
     assert told(NOW) == []
+
+
+def test_a_desk_whose_page_has_moved_is_not_watchable_until_it_is_found() -> None:
+    alert = keeps(A)
+    checked("a", (Outcome.NO_SLOTS, NOW))
+    with session() as rows:
+        drifts.begin(rows, [(A["desk_id"], DriftReason.UNLINKED, "no longer linked")], NOW)
+    assert told(NOW) == []
+    assert still_kept(alert)
+    with session() as rows:
+        drifts.end(rows, [A["desk_id"]], NOW)
+    assert [row.kind for row in told(NOW + HOUR)] == ["desk_watchable"]

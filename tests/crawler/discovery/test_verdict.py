@@ -19,7 +19,7 @@ from crawler.discovery.verdict import Known, Verdict, addresses, back, verdict
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SITE = "https://www.essonne.gouv.fr"
 PAGE = f"{SITE}/rendez-vous"
-ANTS = "https://rendezvouspasseport.ants.gouv.fr/"
+SHARED = "https://rdv.example/booking/create/9"  # as the national search for town halls is
 NEW = "https://www.rdv-prefecture.interieur.gouv.fr/rdvpref/reservation/demarche/7/"
 
 
@@ -45,9 +45,9 @@ EVRY = place(
     "evry", "91",
     at("evry_91", "a", f"{SITE}/booking/create/1"),
     at("evry_91", "old", f"{SITE}/booking/create/2", grade="stale"),
-    at("evry_91", "cni", ANTS, platform="ants"),
+    at("evry_91", "cni", SHARED),
 )  # fmt: skip
-OTHER = place("melun", "77", at("melun_77", "cni", ANTS, platform="ants"))
+OTHER = place("melun", "77", at("melun_77", "cni", SHARED))
 PLACES = [EVRY, OTHER]
 EVERY = addresses(desk for each in PLACES for desk in each.desks)
 
@@ -69,7 +69,7 @@ def test_a_page_that_no_file_has_is_found_once_with_all_that_link_it() -> None:
 
 
 def test_what_another_prefecture_has_is_not_new() -> None:
-    assert came(page(Booking(ANTS, "Passeport", "ants"))).found == ()
+    assert came(page(Booking(SHARED, "Passeport", "ezbooking"))).found == ()
 
 
 def test_a_former_desk_that_is_linked_is_told_and_does_not_drift() -> None:
