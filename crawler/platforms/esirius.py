@@ -16,6 +16,7 @@ from configs.words import count
 from crawler.answers import Key
 from crawler.calendars import french_day
 from crawler.dwr import asked, reply, takes
+from crawler.errors import error_of
 from crawler.markup import label, plain
 from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
 from crawler.shapes import shaped
@@ -68,10 +69,8 @@ def offers(page: Page) -> dict[str, dict[str, list[str]]]:
 
 def read(page: Page) -> Reading:
     """Read the entry, the page of motives, or the answer to a call."""
-    if page.status in (404, 410) and page.ask.step == "entry":
-        return Reading(Outcome.CLOSED, f"HTTP {page.status}")
-    if page.status >= 400:  # noqa: PLR2004 -- what else an error page shows proves nothing
-        return Reading()
+    if error := error_of(page, entry=page.ask.step == "entry"):
+        return error
     return _page(page) if page.body.lstrip().startswith(b"<") else _answered(page)
 
 

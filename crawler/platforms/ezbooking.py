@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, StringConstraints
 
 from configs.strict import Strict
 from crawler.calendars import answered, linked_hours, week, weeks, within
+from crawler.errors import error_of
 from crawler.markup import dated, label, period, visible
 from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
 from crawler.shapes import shaped
@@ -72,8 +73,8 @@ def read(page: Page) -> Reading:
     """Read any page of this platform."""
     if page.status in (502, 503, 504):
         return Reading(Outcome.OVERLOADED, f"HTTP {page.status}")
-    if page.status >= 400:  # noqa: PLR2004 -- what else an error page shows proves nothing
-        return _trouble(page) or Reading()
+    if error := error_of(page):
+        return _trouble(page) or error
     rules = (_full, _open, _choice, _conditions, _trouble, _calendar)
     return next((reading for rule in rules if (reading := rule(page))), Reading())
 

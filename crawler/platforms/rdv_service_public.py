@@ -14,6 +14,7 @@ from w3lib.url import add_or_replace_parameter, url_query_parameter
 
 from crawler.answers import day_in
 from crawler.calendars import answered, unbroken, week
+from crawler.errors import error_of
 from crawler.forms import address_of
 from crawler.listing import Listing, Opens, listed, listed_places
 from crawler.markup import UNSEEN, rendered, visible
@@ -54,10 +55,8 @@ def first(visit: Visit) -> Ask:
 
 def read(page: Page) -> Reading:
     """Read a list of places, a week of one place, or that there is nothing."""
-    if page.status in (404, 410) and page.ask.url == page.visit.url:
-        return Reading(Outcome.CLOSED, f"HTTP {page.status}")
-    if page.status >= 400:  # noqa: PLR2004 -- what else an error page shows proves nothing
-        return Reading()
+    if error := error_of(page, entry=page.ask.url == page.visit.url):
+        return error
     calendars, told = page.root.xpath(_CALENDAR), rendered(page.root)
     if len(calendars) > 1 or (_NONE in told and (calendars or _NEXT in told)):
         return Reading(Outcome.UNREADABLE, "shows two pages in one")

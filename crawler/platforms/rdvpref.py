@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from crawler.calendars import days_from, french_day, french_moment
+from crawler.errors import error_of
 from crawler.listing import Listing, listed
 from crawler.markup import UNSEEN, rendered, title
 from crawler.reading import ANYWHERE, Ask, Outcome, Page, Reading, Slot, Visit
@@ -49,10 +50,8 @@ def first(visit: Visit) -> Ask:
 def read(page: Page) -> Reading:
     """Read any page of this platform; the walls met the captcha's before."""
     root = _root(page.visit)
-    if page.status in (404, 410) and page.url.rstrip("/") == root:
-        return Reading(Outcome.CLOSED, f"HTTP {page.status}: there is no such procedure")
-    if page.status >= 400:  # noqa: PLR2004 -- what else an error page shows proves nothing
-        return Reading()
+    if error := error_of(page, entry=page.url.rstrip("/") == root, gone="there is no such procedure"):
+        return error
     if (reading := _slots(page)) or not page.url.startswith(f"{root}/"):
         return reading or Reading()
     if _CONDITIONS.search(title(page.root)):

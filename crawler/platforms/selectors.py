@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from configs.desk import Text, Whole
 from configs.strict import Strict
 from crawler.calendars import day_of
+from crawler.errors import error_of
 from crawler.forms import address_of, asked
 from crawler.markup import plain, rendered, visible
 from crawler.moments import moment_of, moments_in
@@ -24,8 +25,6 @@ EXAMPLE_PARAMETERS = {
 }
 
 _MOST_SLOTS = 1000
-_GONE = (404, 410)
-_ERROR = 400
 
 
 class Step(Strict):
@@ -92,10 +91,8 @@ def read(page: Page) -> Reading:
     """Do what is still to be done before the slots show, then read them."""
     wanted: Parameters = page.visit.parameters
     at = _Progress(*map(int, page.ask.step.split()))
-    if page.status in _GONE and at == _Progress():
-        return Reading(Outcome.CLOSED, f"HTTP {page.status}")
-    if page.status >= _ERROR:
-        return Reading()
+    if error := error_of(page, entry=at == _Progress()):
+        return error
     if wanted.captcha and found(page.root, wanted.captcha):
         return Reading(Outcome.CAPTCHA, f"its captcha's mark is there: {wanted.captcha}")
     return _undone(page, at) if page.undone else _onward(page, wanted, at)

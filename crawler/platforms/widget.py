@@ -6,6 +6,7 @@ The page itself proves nothing but where the calendar is.
 import re
 from contextlib import suppress
 
+from crawler.errors import error_of
 from crawler.handover import Handover
 from crawler.reading import Ask, Page, Reading, Visit
 
@@ -17,7 +18,6 @@ Parameters = Handover
 
 _SOURCES = "//iframe/@src | //iframe/@data-src | //script/@src"
 _ADDRESS = re.compile(r"https?://[^\s\"'<>\\]+")
-_ERROR = 400
 _MOST = 100
 
 
@@ -28,8 +28,8 @@ def first(visit: Visit) -> Ask:
 
 def read(page: Page) -> Reading:
     """Name what it embeds: the frames' and scripts' addresses, then those written inside scripts."""
-    if page.status >= _ERROR:
-        return Reading()
+    if error := error_of(page):
+        return error
     sources = [str(source) for source in page.root.xpath(_SOURCES)]
     scripts = (str(text).replace("\\/", "/") for text in page.root.xpath("//script[not(@src)]/text()"))
     found = dict.fromkeys(sources + [address for text in scripts for address in _ADDRESS.findall(text)])

@@ -1,0 +1,20 @@
+"""Answers with an error's status: whatever else such a page shows, it proves nothing about slots."""
+
+from crawler.reading import Outcome, Page, Reading
+
+_ERROR = 400
+_GONE = (404, 410)
+
+
+def error_of(page: Page, *, entry: bool = False, gone: str = "") -> Reading | None:
+    """Say what an error's status means to a desk; None where the page has none and is to be read.
+
+    `entry`: the page is the desk's own address, so that it is closed where nothing is there any more (404, 410);
+    behind it the same may mean a session that ended. `gone`: what the site means by it, in words, for the reason.
+    Any other error is the base's to sort: a silent reading.
+    """
+    if page.status < _ERROR:
+        return None
+    if entry and page.status in _GONE:
+        return Reading(Outcome.CLOSED, f"HTTP {page.status}: {gone}" if gone else f"HTTP {page.status}")
+    return Reading()
