@@ -1,18 +1,17 @@
 """Any page at all: a desk's YAML says by CSS or XPath what a free slot looks like there, and what no slot does."""
 
-from collections import Counter
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 from pydantic import Field, model_validator
 
 from configs.desk import Text, Whole
 from configs.strict import Strict
-from crawler.calendars import day_of
+from crawler.astray import astray
 from crawler.errors import error_of
 from crawler.forms import address_of, asked
 from crawler.markup import plain, rendered, visible
-from crawler.moments import moment_of, moments_in
+from crawler.moments import moment_of
 from crawler.reading import ANYWHERE, Act, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
 from crawler.selecting import Match, Selector, found, one_text
 
@@ -207,23 +206,10 @@ def _slot(page: Page, match: Match, wanted: Parameters) -> Slot | None:
     return Slot(place, moment, (address_of(page, links[0]) if links else None) or page.visit.url)
 
 
-def _astray(page: Page, slots: tuple[Slot, ...]) -> bool:
-    """Tell whether the page names a moment ahead that is none of these slots: a slot that no selector found.
-
-    A day without an hour counts where the slots are such days.
-    """
-    visit, ignored = page.visit, page.visit.parameters.ignore
-    parts = [each for each in found(page.root, ignored) if not isinstance(each, str)] if ignored else []
-    outer = [each for each in parts if not any(around in parts for around in each.iterancestors())]
-    named, aside = (
-        Counter(moment for part in each for moment in moments_in(visible(part), visit.today, visit.zone))
-        for each in ([page.root], outer)
-    )
-    timed = all(slot.starts_at for slot in slots)
-    left = (named - aside).keys() - {slot.moment for slot in slots}
-    return any(
-        day_of(each, visit.zone) > visit.today for each in left if isinstance(each, datetime) or not timed
-    )
+def _astray(page: Page, slots: Sequence[Slot]) -> bool:
+    ignored = page.visit.parameters.ignore
+    parts = found(page.root, ignored) if ignored else []
+    return astray(page, slots, [each for each in parts if not isinstance(each, str)])
 
 
 def _next(page: Page, wanted: Parameters, then: _Progress) -> tuple[Ask, ...]:
