@@ -17,7 +17,8 @@ from configs.strict import Strict
 from crawler.answers import ACCEPT, Answer, Link, OrNone, parsed, wall_of
 from crawler.calendars import instant_of
 from crawler.frames import cut_off, frames_of
-from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
+from crawler.gathering import entries, gathered
+from crawler.reading import Ask, Outcome, Page, Place, Reading, Slot, Visit
 from crawler.together import together
 
 SYSTEM = "ants"
@@ -28,6 +29,7 @@ EXAMPLE_PARAMETERS = {"positions": [{"longitude": 2.3522, "latitude": 48.8566}],
 _HOST = "rendezvouspasseport.ants.gouv.fr"
 _TOKEN = {"X-HUB-RDV-AUTH-TOKEN": "ants_token"}
 _LIST, _SOCKET, _END = "/api/SlotsFromPosition", "/api/SlotsFromPositionStreaming", "end_of_search"
+_DOUBT = "editors that failed are not counted here"
 _RADII = (0.99, 5, 10, 15, 20, 25, 30)
 
 
@@ -107,7 +109,7 @@ def read(page: Page) -> Reading:
     if page.status >= 400:  # noqa: PLR2004
         return _refused(page)
     heard = _SOCKET in page.url or _END.encode() in page.body  # the latter in a saved file
-    reading = _heard(page) if heard else _listed(page, [page], doubtful=True)
+    reading = _heard(page) if heard else _listed(page, [page], doubt=_DOUBT)
     more = page.ask.rank + 1 < len(page.visit.parameters.positions)
     return together(page, reading, _ask(page.visit, page.ask.rank + 1) if more else None)
 
@@ -162,33 +164,14 @@ def _heard(page: Page) -> Reading:
     return _listed(page, lists, trouble=trouble)
 
 
-def _listed(
-    page: Page, lists: Iterable[Page], *, trouble: Reading | None = None, doubtful: bool = False
-) -> Reading:
-    """Read lists of places; `trouble` or anything that cannot be read keeps them from covering the area.
-
-    Beside what is no JSON at all (a wall's page) nothing is believed.
-    """
-    halls: list[_Hall | None] = []
-    for each in lists:
-        found = parsed(each, _Halls)
-        if found is None and parsed(each, object) is None:
-            return Reading(Outcome.UNREADABLE, f"holds what is no JSON: {each.text[:100]!r}")
-        halls += [None] if found is None else found
+def _listed(page: Page, lists: Iterable[Page], *, trouble: Reading | None = None, doubt: str = "") -> Reading:
+    """Read lists of town halls as one."""
+    try:
+        halls = entries(lists, _Halls)
+    except ValueError as error:
+        return Reading(Outcome.UNREADABLE, str(error))
     seen = [slot for hall in halls for slot in (_slots(hall, page) if hall else [None])]
-    odd = seen.count(None)
-    slots = tuple({(slot.place.key, slot.moment): slot for slot in seen if slot}.values())
-    if odd and not trouble:
-        trouble = Reading(Outcome.UNREADABLE, f"entries that cannot be read: {odd}")
-    if trouble and not slots:
-        return trouble
-    window = Covered(None, None, page.visit.last_day, doubtful)
-    covered = () if trouble else (window,)
-    if not slots:
-        doubt = ", but editors that failed are not counted here" if doubtful else ""
-        return Reading(Outcome.NO_SLOTS, f"no town hall has a slot{doubt}", covered=covered)
-    said = f"town halls with slots: {len({slot.place.key for slot in slots})}"
-    return Reading(Outcome.SLOTS, f"{said}; {trouble.reason}" if trouble else said, slots, covered)
+    return gathered(page.visit, seen, "town hall", trouble=trouble, doubt=doubt)
 
 
 def _slots(hall: _Hall, page: Page) -> list[Slot | None]:
