@@ -1,5 +1,6 @@
 """Programs of others that we measure or try ourselves against: each in an environment of its own, pinned by hashes."""
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -19,15 +20,18 @@ def installed(name: str, folder: Path = Path(".state/pinned")) -> Path:
     Raises:
         NotToBeHad: no package index can be reached, or it has other files than those pinned.
     """
-    lock, home = _LOCKS / f"{name}.txt", folder.resolve() / name
+    pins, home = _LOCKS / f"{name}.txt", folder.resolve() / name
     python, mark = home / "bin" / "python", home / ".installed"
-    pinned = hashlib.sha256(lock.read_bytes()).hexdigest()
-    if not (mark.exists() and mark.read_text() == pinned):
-        shutil.rmtree(home, ignore_errors=True)
-        _run(sys.executable, "-m", "venv", str(home))
-        _run(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1",
-             "--require-hashes", "-r", str(lock))  # fmt: skip
-        mark.write_text(pinned)
+    pinned = hashlib.sha256(pins.read_bytes()).hexdigest()
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with home.with_suffix(".lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)  # tests beside each other want the same one
+        if not (mark.exists() and mark.read_text() == pinned):
+            shutil.rmtree(home, ignore_errors=True)
+            _run(sys.executable, "-m", "venv", str(home))
+            _run(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1",
+                 "--require-hashes", "-r", str(pins))  # fmt: skip
+            mark.write_text(pinned)
     return python
 
 

@@ -40,7 +40,7 @@ def commands(ports: Ports, *, world: bool = True) -> dict[str, list[str]]:
 
 def database_programs() -> dict[str, str]:
     """Return whose rights each program has: the value of PROGRAM (see configs/database.py)."""
-    crawl = dict.fromkeys(("scrapyd", "keeper", "planner"), "crawler")
+    crawl = dict.fromkeys(("scrapyd", "keeper", "planner", "proofs"), "crawler")
     return {"api": "api", **crawl, "notifier": "notifier"}
 
 

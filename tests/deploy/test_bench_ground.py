@@ -54,8 +54,7 @@ def test_the_desks_to_measure_are_desks_as_any(tmp_path: Path, settings_env: Cal
     assert {desk.url: desk.id for desk in desks().values()} == world.names(PORT)
     assert len({desk.host for desk in desks().values()}) == 3
     assert {(desk.interval, desk.schedulable) for desk in desks().values()} == {(20, True)}
-    assert {rule.budget for rule in host_rules().values()} == {60_000}
-    assert set(host_rules()) == {desk.host for desk in desks().values()}
+    assert {host_rules()[desk.host].budget for desk in desks().values()} == {60_000}
 
 
 def test_they_stand_beside_those_of_the_sandbox(tmp_path: Path, settings_env: Callable[..., None]) -> None:
