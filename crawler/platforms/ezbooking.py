@@ -16,6 +16,7 @@ from crawler.errors import error_of
 from crawler.markup import dated, label, period, visible
 from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
 from crawler.shapes import shaped
+from crawler.tables import whole_table
 
 SYSTEM = "prefenligne"
 BUDGET = 6
@@ -44,10 +45,6 @@ _BROKEN = "The server returned an invalid or incomplete response"
 _STEP_3 = "//img[contains(@src, 'etape_3r.png')][//input[@name='nextButton'][@value='Etape suivante']]"
 _STEP_4 = "//img[contains(@src, 'etape_4r.png')][//input[@name='nextButton']]"
 _WEEK = "//th[@colspan='7']"
-_FREE = "//text()[normalize-space()='libre'][not(ancestor::a[contains(@href, $hours)])]"
-_ASTRAY = (
-    "ancestor-or-self::a or ancestor::tr[count(td) > 4]"  # a free hour's word in a link or among seven days
-)
 
 
 class Parameters(Strict):
@@ -239,13 +236,6 @@ def _calendar(page: Page) -> Reading | None:
 
 
 def _whole(page: Page, slots: tuple[Slot, ...], window: Covered) -> bool:
-    """Tell whether a week's table came to its end and shows all it has: its own days' hours, and all of them.
-
-    It has one legend ("libre" outside of links and days), no address of an hour that is not linked, no broken tag.
-    """
-    if b"</table" not in page.lowered or page.body.rfind(b"<") > page.body.rfind(b">"):
-        return False
-    free = page.root.xpath(_FREE, hours=f"{_BOOKING}{_desk(page.visit).form}/5/")
-    legends = [word for word in free if not word.getparent().xpath(f"boolean({_ASTRAY})")]
+    """Tell whether a week's table is whole and shows its own days' hours, and all whose address the page holds."""
     linked = len(_addresses(page)) == len(slots) and within(window, slots, page.visit.zone)
-    return len(free) == len(legends) == 1 and linked
+    return linked and whole_table(page, "libre", f"{_BOOKING}{_desk(page.visit).form}/5/")
