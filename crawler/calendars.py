@@ -1,12 +1,12 @@
 """What readers of calendars share: the weeks up to a desk's horizon, and hours linked as unix seconds."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from crawler.reading import Covered, Page, Place, Slot, Visit
+from crawler.reading import Ask, Covered, Page, Place, Slot, Visit
 
 _DAYS = 7
 _DAY = range(24 * 60)  # minutes
@@ -23,6 +23,19 @@ def weeks(visit: Visit, place: Place, turn: int = 0) -> Iterator[tuple[int, int,
     aheads = range(0, visit.horizon.days + 1, _DAYS)
     for number, ahead in enumerate(aheads):
         yield (number - turn) % len(aheads), ahead, week(visit, place, ahead)
+
+
+def ask_weeks(page: Page, place: Place, address: Callable[[int], str], behind: int) -> list[Ask]:
+    """Ask for each week of a place, nearest first: one as early as the page was asked for, the others behind.
+
+    `address` makes a week's address of its days from today. `behind` is the rank from which on the others are asked:
+    one that all places' first weeks stand before.
+    """
+    turn = page.visit.turn if page.ask.turn is None else page.ask.turn
+    return [
+        Ask(address(ahead), "week", place=place, window=days, rank=behind + rank if rank else page.ask.rank)
+        for rank, ahead, days in weeks(page.visit, place, turn)
+    ]
 
 
 def week(visit: Visit, place: Place, ahead: int) -> Covered:

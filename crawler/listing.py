@@ -43,6 +43,18 @@ def first_window(visit: Visit, opens: Opens, days: int, place: Place = ANYWHERE,
     return _ask(opens, visit, _window(visit, place, visit.today, days), place, rank)
 
 
+def first_windows(visit: Visit, places: Sequence[tuple[Place, Opens]], days: int, what: str) -> Reading:
+    """Ask each place for the window that begins today, beginning with another one each visit.
+
+    `what` is the name of one place, for the reason.
+    """
+    asks = tuple(
+        first_window(visit, opens, days, place, rank)
+        for rank, (place, opens) in enumerate(visit.in_turn(places))
+    )
+    return Reading(reason=f"{count(len(asks), what)} to ask", asks=asks)
+
+
 def listed(page: Page, found: Listing, opens: Opens | None, days: int = 1) -> Reading:
     """Say what a listing proves and lead on to the windows of so many days that are still to be asked.
 

@@ -11,9 +11,8 @@ from pydantic import Field, PlainValidator
 from w3lib.url import url_query_parameter
 
 from configs.strict import Strict
-from configs.words import count
 from crawler.answers import ACCEPT, Answer, Day, Id, Moment, Number, OrNone, moment_of, origin, parsed
-from crawler.listing import Listing, Opens, first_window, listed
+from crawler.listing import Listing, Opens, first_windows, listed
 from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Visit
 from crawler.shapes import KIND_TOWN_NAME, shaped
 
@@ -111,11 +110,9 @@ def _agendas(page: Page, booking: _Data) -> Reading:
     if not keys:
         return _nowhere(booking, [each for agendas in offers.values() for each in agendas])
     labels = {key: where.full_address for where in booking.places for key in where.practice_ids}
-    asks = []
-    for rank, key in enumerate(page.visit.in_turn(keys)):
-        agendas = "-".join(str(each.id) for each in bookable[key])
-        asks.append(first_window(page.visit, _opens(agendas), _DAYS, Place(str(key), labels.get(key)), rank))
-    return Reading(reason=f"{count(len(keys), 'practice')} to ask", asks=tuple(asks))
+    agendas = {key: "-".join(str(each.id) for each in bookable[key]) for key in keys}
+    places = [(Place(f"{key}", labels.get(key)), _opens(agendas[key])) for key in keys]
+    return first_windows(page.visit, places, _DAYS, "practice")
 
 
 def _shut(agenda: _Agenda) -> bool:

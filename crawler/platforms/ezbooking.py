@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, StringConstraints
 
 from configs.strict import Strict
-from crawler.calendars import answered, linked_hours, week, weeks, within
+from crawler.calendars import answered, ask_weeks, linked_hours, week, within
 from crawler.errors import error_of
 from crawler.markup import dated, label, period, visible
 from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
@@ -161,18 +161,8 @@ def _calendars(page: Page) -> list[Ask]:
 
 def _weeks(page: Page, planning: str) -> list[Ask]:
     """Ask one week at once, before the next planning is chosen, and the others when all plannings were."""
-    desk, place, visit = _desk(page.visit), _place(page), page.visit
-    windows = weeks(visit, place, visit.turn if page.ask.turn is None else page.ask.turn)
-    return [
-        Ask(
-            desk.week(planning, ahead),
-            "week",
-            place=place,
-            window=days,
-            rank=_MOST_PLANNINGS + rank if rank else page.ask.rank,
-        )
-        for rank, ahead, days in windows
-    ]
+    desk = _desk(page.visit)
+    return ask_weeks(page, _place(page), lambda ahead: desk.week(planning, ahead), _MOST_PLANNINGS)
 
 
 def _choice(page: Page) -> Reading | None:

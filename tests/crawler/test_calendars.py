@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -6,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.calendars import answered, day_of, days_from, instant_of, linked_hours, week, weeks
-from crawler.reading import Covered, Place
+from crawler.calendars import answered, ask_weeks, day_of, days_from, instant_of, linked_hours, week, weeks
+from crawler.reading import Ask, Covered, Place
 from tests.crawler.pages import TODAY, page, visit
 
 A = Place("1")
@@ -102,3 +103,16 @@ def test_so_many_days_from_a_french_date(first: str, days: int, last: date) -> N
 )
 def test_what_says_no_days_is_no_window(first: object, days: object) -> None:
     assert days_from(Place("7"), first, days) is None
+
+
+def test_one_week_is_asked_as_early_as_its_page_and_the_others_behind_all_places() -> None:
+    here = replace(page("", of=visit(horizon=20)), ask=Ask("/4", rank=3, turn=1))
+    asks = ask_weeks(here, A, "/week/{}".format, 100)
+    assert [(ask.url, ask.rank) for ask in asks] == [("/week/0", 102), ("/week/7", 3), ("/week/14", 101)]
+    assert {(ask.step, ask.place) for ask in asks} == {("week", A)}
+    assert [ask.window for ask in asks] == [week(visit(), A, ahead) for ahead in (0, 7, 14)]
+
+
+def test_weeks_begin_by_the_turns_of_their_place_and_else_by_the_visits() -> None:
+    here = page("", of=replace(visit(horizon=20), turn=2))
+    assert [ask.rank for ask in ask_weeks(here, A, str, 100)] == [101, 102, 0]

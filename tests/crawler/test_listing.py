@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from configs.outcome import Outcome
-from crawler.listing import Listing, first_window, listed
+from crawler.listing import Listing, first_window, first_windows, listed
 from crawler.reading import Ask, Covered, Page, Place, Reading, Slot, Visit
 from tests.crawler.pages import TODAY, page, visit
 
@@ -169,3 +169,13 @@ def test_a_saved_page_of_days_long_past_is_read_as_if_it_had_come_today() -> Non
     assert (reading.outcome, reading.covered, len(reading.asks)) == (Outcome.SLOTS, (), 0)
     reading = read(Listing(last=date(2021, 5, 28)), answer(first=None))
     assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (window(0, 90),))
+
+
+def test_each_place_is_asked_from_today_on_beginning_with_another_one_each_visit() -> None:
+    places = [(Place(key), opens) for key in "abc"]
+    reading = first_windows(replace(visit(), turn=1), places, 7, "practice")
+    assert reading.reason == "3 practices to ask"
+    assert [(ask.place.key, ask.rank) for ask in reading.asks] == [("b", 0), ("c", 1), ("a", 2)]
+    assert {
+        (ask.window.first, ask.window.place_key == ask.place.key) for ask in reading.asks if ask.window
+    } == {(TODAY, True)}
