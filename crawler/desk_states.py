@@ -22,6 +22,10 @@ from crawler.schedule import captcha_expected, own_interval
 if TYPE_CHECKING:
     from crawler.rows import Result
 
+# In the order of their ids, so that two writers never wait for each other; and before the next statement begins, which
+# sees then what the writer before left: its open slots too.
+_LOCK = sa.text("SELECT FROM desks WHERE id = ANY(CAST(:desk_id AS text[])) ORDER BY id FOR NO KEY UPDATE")
+
 # `…_before` is what this statement found: a sub-select sees the rows as they were when it began.
 # A token that is not newer than the row's changes nothing, nor does what was read more than two intervals ago: such
 # rows do not come back. A page that has moved keeps that status until a check proves it wrong (crawler/drifts.py).
@@ -111,6 +115,7 @@ def update(session: Session, results: Sequence["Result"], now: datetime) -> dict
     """Bring desks up to their checks; return the rows of those whose check still counted."""
     columns = [_columns(result) for result in results]
     listed = {name: [each[name] for each in columns] for name in columns[0]}
+    session.execute(_LOCK, {"desk_id": listed["desk_id"]})
     found = session.execute(_DESKS, listed | {"now": now, "pause": settings().pause_after, "lately": _LATELY})
     return {row.id: row for row in found}
 

@@ -61,8 +61,9 @@ class Fake:
     def speak(self, job: str, at: datetime, **changes: Any) -> None:
         """Have a job say of itself that it serves."""
         said = replace(
-            processes.myself(SYSTEM, job, f"holder of {job}"), name=job, started=at, version=self.version
-        )
+            processes.myself(SYSTEM, job, f"holder of {job}"),
+            name=job, started=at, version=self.version, memory=100,
+        )  # fmt: skip
         told: Any = asdict(said) | {"started": at.isoformat(), "state": "serving"} | changes
         self.client.hset(f"process:{job}", mapping=told)
         self.client.sadd(processes.NAMES, job)
