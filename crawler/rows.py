@@ -1,6 +1,6 @@
 """What a batch of checks writes, in one transaction: checks, desks, slots, detections, rests of hosts.
 
-Checks that changed nothing cost two statements, however many they are.
+Checks that changed nothing cost three statements, however many they are.
 """
 
 import json

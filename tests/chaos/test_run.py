@@ -86,7 +86,7 @@ def test_no_transaction_lasts_as_long_as_the_silence_of_a_site_or_a_provider(fig
 
 
 def test_hanging_sites_delay_no_other_desk(figures: Figures) -> None:
-    assert INTERVAL * 0.9 <= figures[hangs.INTERVAL] < 2 * INTERVAL
+    assert INTERVAL * 0.9 <= figures[hangs.INTERVAL] < 4 * INTERVAL  # busy machines check late
 
 
 def test_the_seed_is_said_with_how_to_repeat_and_the_last_line_is_the_summary(figures: Figures) -> None:
