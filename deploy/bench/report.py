@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,22 +42,32 @@ def keep(target: Path, command: str, figures: Figures) -> None:
 
 
 def write(command: str, figures: Figures, paper: Path = PAPER) -> None:
-    """Put the table between the marks of docs/benchmarks.md."""
+    """Put the parts that were measured between the marks of docs/benchmarks.md; the others stay as they stand."""
     text = paper.read_text("utf-8")
     head, rest = text.split(_BEGIN)
-    tail = rest.split(_END)[1]
-    paper.write_text(f"{head}{_BEGIN}\n{_markdown(command, figures)}\n{_END}{tail}", "utf-8")
+    before, tail = rest.split(_END)
+    parts = _parts(before) | {title: _part(command, title, part) for title, part in figures.items()}
+    heading = ["| " + " | ".join(_COLUMNS) + " |", "| --- " * len(_COLUMNS) + "|"]
+    table = [*heading, *(line for part in parts.values() for line in part)]
+    paper.write_text("\n".join([f"{head}{_BEGIN}", *table, f"{_END}{tail}"]), "utf-8")
 
 
-def _markdown(command: str, figures: Figures) -> str:
+def _parts(table: str) -> dict[str, list[str]]:
+    """Return the lines of a written table, by the title of their part."""
+    parts: dict[str, list[str]] = {}
+    for line in table.splitlines():
+        if title := re.match(r"\| \*\*(.+?)\*\*", line):
+            parts[title[1]] = []
+        if parts:
+            parts[list(parts)[-1]].append(line)
+    return parts
+
+
+def _part(command: str, title: str, part: Sequence[Figure]) -> list[str]:
     told = _where()
-    machine = f"{told['cores']} cores, {told['memory_gb']} GB, {told['system']}, Python {told['python']}"
-    said = f"`{command}`, {told['date'][:16].replace('T', ' ')} UTC: {machine}."
-    rows = ["| " + " | ".join(_COLUMNS) + " |", "| --- " * len(_COLUMNS) + "|"]
-    for title, part in figures.items():
-        rows.append(f"| **{title}** | | | |")
-        rows += ["| " + " | ".join(_row(figure)) + " |" for figure in part]
-    return "\n".join([said, "", *rows])
+    machine = f"{told['cores']} cores, {told['memory_gb']} GB, Python {told['python']}"
+    said = f"`{command}`, {told['date'][:16].replace('T', ' ')} UTC: {machine}"
+    return [f"| **{title}** ({said}) | | | |", *("| " + " | ".join(_row(figure)) + " |" for figure in part)]
 
 
 def _row(figure: Figure) -> tuple[str, str, str, str]:

@@ -44,4 +44,16 @@ def test_the_table_stands_between_its_marks_and_nowhere_else(tmp_path: Path) -> 
     assert "| ratio | ≥ 1.3 | 1.25 | no |" in lines
     assert "| pages/s |  | 512 |  |" in lines
     assert "old" not in lines
-    assert lines.count("| **crawl** | | | |") == 1
+    assert len([line for line in lines if line.startswith("| **crawl** (`make bench`, ")]) == 1
+
+
+def test_parts_that_were_not_measured_stay_as_they_stand(tmp_path: Path) -> None:
+    paper = tmp_path / "benchmarks.md"
+    paper.write_text("<!-- make bench: begin -->\n<!-- make bench: end -->\n")
+    write("make bench", FIGURES, paper)
+    before = paper.read_text().splitlines()
+    write("make bench ARGS='--only idle'", {"idle": [Figure("MB", 700, at_most(900))]}, paper)
+    after = paper.read_text().splitlines()
+    changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    assert ["--only idle" in new for _, new in changed] == [True, False]
+    assert changed[1][1] == "| MB | ≤ 900 | 700 | yes |"
