@@ -30,6 +30,7 @@ _ACTION = re.compile(r"/_\w")  # `/_validerCaptcha`, and whatever else does some
 _LANDING = re.compile(r"(?i)que souhaitez-vous faire|\baccueil\b")
 _CONDITIONS = re.compile(r"(?i)constituez votre dossier")
 _HOURS = f"//input[@name='trhId'][starts-with(@id, 'trhId_')][not({UNSEEN})]"
+_STATE = "vui-init-data"
 _NONE_LEFT = "Aucun créneau disponible à partir de cette date."
 _NEXT = re.compile(r"Prochaine disponibilité le (\d\d/\d\d/\d{4})")
 _INSTANT = re.compile(r"(\d\d/\d\d/\d{4}) (\d\d:\d\d)")
@@ -69,12 +70,15 @@ def _root(visit: Visit) -> str:
 
 def _slots(page: Page) -> Reading | None:
     """Read the slot page: its state, and what its script made of it where a browser saved the page."""
-    state, told = embedded(page, "vui-init-data"), rendered(page.root)
+    state, told = embedded(page, _STATE), rendered(page.root)
     data = state.get("vueData") if isinstance(state, dict) else None
     free, named, none_left = rows(data, "trhId"), _NEXT.search(told), _NONE_LEFT in told
     if not free and page.root.xpath(_HOURS):
         return Reading(Outcome.SLOTS, "hours can be chosen", (Slot(ANYWHERE, None, page.visit.url),))
-    unread = "trhId" in page.text or not (named or none_left)
+    broken = (
+        state is None and _STATE in page.text
+    )  # several, or half of one: the words beside it may not be its own
+    unread = "trhId" in page.text or broken or not (named or none_left)
     if not free and [] not in values(data, "tranches") and unread:
         return None
     found = Listing(

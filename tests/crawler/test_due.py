@@ -81,12 +81,16 @@ def test_a_desk_that_nobody_waits_for_goes_last_until_it_is_late(
 def test_who_waits_is_found_behind_however_many_desks_that_nobody_waits_for(client: redis.Redis) -> None:
     """Once a claim read all that was due, most of the time of a spider that was late went there."""
     beats = [entry(f"beat{number}", f"{number}:80", 0, at(0), waits=False) for number in range(400)]
-    due.send(client, due.schedule("test", [*beats, entry("paid", "one:80", 0, at(5))]))
-    client.config_resetstat()
-    claimed = take(client, 6, places=2)
-    assert taken(claimed)[0] == "paid"
-    assert len(claimed.claims) == 2
-    assert client.info("commandstats")["cmdstat_hget"]["calls"] == 2
+    reads = []
+    for _ in range(5):  # the server counts for all who use it, other tests among them: the least is ours
+        client.flushdb()
+        due.send(client, due.schedule("test", [*beats, entry("paid", "one:80", 0, at(5))]))
+        client.config_resetstat()
+        claimed = take(client, 6, places=2)
+        assert taken(claimed)[0] == "paid"
+        assert len(claimed.claims) == 2
+        reads.append(client.info("commandstats")["cmdstat_hget"]["calls"])
+    assert min(reads) == 2
 
 
 def test_a_desk_that_is_not_due_is_not_claimed_for_being_waited_for(client: redis.Redis) -> None:
