@@ -15,25 +15,25 @@ from twisted.internet.defer import AlreadyCalledError
 from configs.clock import clock
 from configs.desk import Desk, Fetch
 from configs.settings import settings
-from crawler.agents import agent_for
-from crawler.allowance import Allowance, Spent
-from crawler.canary import heard, spare
 from crawler.catalogue import check_catalogue, visit_of
-from crawler.choice import Choice, fetch_of, located
-from crawler.failures import NoPage
-from crawler.fetch import Session, gap
-from crawler.handover import handed
-from crawler.identity import process_name
-from crawler.items import CheckItem, Ended, SlotItem, slot_items
-from crawler.lanes import Lane
-from crawler.once import each_once
+from crawler.fetching.agents import agent_for
+from crawler.fetching.allowance import Allowance, Spent
+from crawler.fetching.failures import NoPage
+from crawler.fetching.fetch import Session, gap
+from crawler.fetching.proxies import Proxies
+from crawler.hosts.canary import heard, spare
+from crawler.keeping.identity import process_name
+from crawler.parsing.handover import handed
 from crawler.platforms import platform
 from crawler.proofs.sight import Sight, Witness
-from crawler.proxies import Proxies
 from crawler.reading import Outcome, Visit
-from crawler.report import Report
-from crawler.schedule import visit_limit
+from crawler.recording.items import CheckItem, Ended, SlotItem, slot_items
+from crawler.scheduling.lanes import Lane
+from crawler.scheduling.schedule import visit_limit
 from crawler.sites import on_wire, refuse_far
+from crawler.terminal.choice import Choice, fetch_of, located
+from crawler.terminal.once import each_once
+from crawler.terminal.report import Report
 from crawler.visit import Result, Tally
 from crawler.walls import interpret
 
@@ -66,7 +66,7 @@ class BookingSpider(Spider):
 
         Raises:
             configs.yamlfile.ConfigFileError: desk files are wrong.
-            crawler.choice.WrongArgument, configs.prefecture.UnknownPrefecture: a name does not exist.
+            crawler.terminal.choice.WrongArgument, configs.prefecture.UnknownPrefecture: a name does not exist.
             crawler.sites.AddressRefused: a desk's address may not be asked here.
         """
         check_catalogue()

@@ -17,7 +17,7 @@ from configs.prefecture import desks, prefectures
 from configs.settings import SettingsRefused, settings
 from configs.strict import Strict
 from configs.yamlfile import ConfigFileError, read
-from crawler.handover import Handover
+from crawler.parsing.handover import Handover
 from crawler.platforms import UnknownPlatform, platform, platforms
 from crawler.reading import Visit
 

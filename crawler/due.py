@@ -15,7 +15,7 @@ from redis.retry import Retry
 from scrapy_redis.connection import get_redis
 
 from configs.settings import settings
-from crawler import lua
+from crawler.scheduling import lua
 
 T = TypeVar("T")
 Claiming = tuple["Claim", ...]

@@ -19,17 +19,18 @@ from configs.clock import clock
 from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import settings
-from crawler import due, processes
-from crawler.allowance import Allowance
+from crawler import due
 from crawler.browser.family import descendants, memory
 from crawler.due import Claim, Finish
-from crawler.items import CheckItem, Ended
+from crawler.fetching.allowance import Allowance
+from crawler.fetching.shared_proxies import Shared
+from crawler.keeping import processes
+from crawler.keeping.processes import State
 from crawler.pace import floor
-from crawler.processes import State
-from crawler.record import writer_of
-from crawler.schedule import budget_of, cost_of
-from crawler.seat import Seat, wait_for
-from crawler.shared_proxies import Shared
+from crawler.recording.items import CheckItem, Ended
+from crawler.recording.record import writer_of
+from crawler.scheduling.schedule import budget_of, cost_of
+from crawler.scheduling.seat import Seat, wait_for
 
 if TYPE_CHECKING:
     from crawler.booking import BookingSpider

@@ -1,7 +1,7 @@
 """Makes scrapyd run what should run: SPIDER_PROCESSES spiders for each lane that has a desk to check.
 
-What is missing is started, what has grown old, fat, mute or outdated is replaced (crawler/turnover.py decides). Of
-several keepers the one with the lease keeps, the others look on.
+What is missing is started, what has grown old, fat, mute or outdated is replaced (crawler/keeping/turnover.py decides).
+Of several keepers the one with the lease keeps, the others look on.
 """
 
 import json
@@ -18,15 +18,15 @@ import redis
 from configs.clock import clock
 from configs.prefecture import desks
 from configs.settings import settings
-from crawler import processes
 from crawler.discovery import daily
 from crawler.discovery.daily import Daily
-from crawler.identity import version
-from crawler.lanes import Lane, lane_of
-from crawler.lease import Lease
-from crawler.processes import Process
-from crawler.scrapyd import Jobs, Scrapyd, ScrapydAway
-from crawler.turnover import Code, Job, futile, moves
+from crawler.keeping import processes
+from crawler.keeping.identity import version
+from crawler.keeping.lease import Lease
+from crawler.keeping.processes import Process
+from crawler.keeping.scrapyd import Jobs, Scrapyd, ScrapydAway
+from crawler.keeping.turnover import Code, Job, futile, moves
+from crawler.scheduling.lanes import Lane, lane_of
 
 log = logging.getLogger(__name__)
 

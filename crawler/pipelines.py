@@ -7,8 +7,8 @@ from typing import Any, Self
 from scrapy.crawler import Crawler
 
 from configs.settings import settings
-from crawler.items import Ended
-from crawler.record import writer_of
+from crawler.recording.items import Ended
+from crawler.recording.record import writer_of
 
 
 class RecordPipeline:

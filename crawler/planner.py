@@ -18,12 +18,16 @@ from configs.clock import clock
 from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import settings
-from crawler import demand, desk_rows, due, host_rows, outages, switch
+from crawler import due
 from crawler.due import Entry
-from crawler.entries import MEMORY, Plan, Task, entry, felt, plan_of
-from crawler.lanes import lane_of, lanes
-from crawler.lapse import close_unproven
-from crawler.schedule import releasing
+from crawler.hosts import rows as host_rows
+from crawler.hosts import switch
+from crawler.recording import outages
+from crawler.recording.lapse import close_unproven
+from crawler.scheduling import demand, desk_rows
+from crawler.scheduling.entries import MEMORY, Plan, Task, entry, felt, plan_of
+from crawler.scheduling.lanes import lane_of, lanes
+from crawler.scheduling.schedule import releasing
 
 log = logging.getLogger(__name__)
 

@@ -94,8 +94,9 @@ class Ask:
     all visits count. The body is `form`, `json` or plain `text`, one of them. `secrets` are headers whose values are
     settings: they are put in as the request leaves and stand nowhere else. A `ws://` or `wss://` address opens a
     socket: `json` is the one message that is sent, and the answer ends with the first frame that holds `until`
-    (see crawler/frames.py). Where pages are opened in a browser (`Visit.browser`), `acts` are done there, one after
-    the other, before the page is read, which waits until one of the elements `awaits` shows (CSS, XPath, `text=…`).
+    (see crawler/parsing/frames.py). Where pages are opened in a browser (`Visit.browser`), `acts` are done there, one
+    after the other, before the page is read, which waits until one of the elements `awaits` shows (CSS, XPath,
+    `text=…`).
     """
 
     url: str

@@ -7,7 +7,7 @@ from itertools import count as ascending
 from typing import NamedTuple
 
 from configs.words import count
-from crawler.calendars import day_of
+from crawler.parsing.calendars import day_of
 from crawler.reading import Ask, Covered, Outcome, Reading, Slot
 
 # A refusal is answered by rest: nothing more is asked. Any other trouble (a busy calendar, a page understood by no

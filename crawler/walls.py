@@ -6,7 +6,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from configs.clock import clock
-from crawler.markup import title, visible
+from crawler.parsing.markup import title, visible
 from crawler.platforms import Platform
 from crawler.reading import Outcome, Page, Reading
 

@@ -27,7 +27,7 @@ BREACHES = [
     ("programs", "notifier/gsm.py", "crawler.pace"),
     ("programs", "deploy/local/ports.py", "api.app"),
     ("blueprints", "api/accounts.py", "api.alerts"),
-    ("flask", "crawler/markup.py", "flask"),
+    ("flask", "crawler/parsing/markup.py", "flask"),
     ("scrapy", "notifier/gsm.py", "scrapy"),
     ("sendgrid", "notifier/channels/sms.py", "sendgrid"),
     ("twilio", "api/tokens.py", "twilio"),

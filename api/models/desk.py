@@ -24,7 +24,7 @@ class DeskState(Base):
     """One row per desk that was ever scheduled or checked. Intervals are in seconds.
 
     `last_proven_at`: its last conclusive check. `whole_at`: the instant since which all its places were covered once
-    at least (crawler/proven.py); `coverage` is what that takes to know, null where one check covers everything.
+    at least (crawler/recording/proven.py); `coverage` is what that takes to know, null where one check covers all.
     `refused_at`: when its page alone was last refused, by a plain 403. `visit_requests`: what a visit lately took.
     `releases_at`: when its page says that more slots will be put on line.
     """

@@ -10,8 +10,8 @@ from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 from configs.settings import settings
 from crawler.browser.traffic import Traffic
+from crawler.parsing.selecting import as_xpath
 from crawler.reading import Act, Ask
-from crawler.selecting import as_xpath
 
 _TEXT = "text="
 _CONTAINS = re.compile(r":contains\(")  # cssselect's word, which browsers do not know

@@ -10,7 +10,7 @@ from playwright_stealth import Stealth
 from configs.desk import Desk
 from configs.host_rule import Agent as Rule
 from configs.prefecture import host_rules
-from crawler.agents import brands, honest
+from crawler.fetching.agents import brands, honest
 
 VIEWPORT = {"width": 1920, "height": 1080}
 LANGUAGES = ("fr-FR", "fr")

@@ -13,10 +13,10 @@ from scrapy.statscollectors import DummyStatsCollector
 from scrapy.utils.reactor import is_reactor_installed
 from twisted.internet import asyncioreactor
 
-from crawler.allowance import Allowance
 from crawler.browser.context import Guise
 from crawler.browser.pool import Browsers, browsers_of
 from crawler.browser.session import BrowserSession
+from crawler.fetching.allowance import Allowance
 
 if TYPE_CHECKING:
     from crawler.browser.tab import Tab

@@ -8,13 +8,13 @@ from scrapy import signals
 from scrapy.crawler import Crawler
 
 from configs.settings import settings
-from crawler.allowance import Allowance
 from crawler.browser.context import Guise
 from crawler.browser.program import Browser
 from crawler.browser.tab import Tab
 from crawler.browser.traffic import Traffic
 from crawler.browser.wire import Wire
-from crawler.outside import PublicNames
+from crawler.fetching.allowance import Allowance
+from crawler.fetching.outside import PublicNames
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Browsers:
         """Wait for a place and return a page of its own for a check, which `leave` gives back.
 
         Raises:
-            crawler.failures.BrowserFailed: no browser starts.
+            crawler.fetching.failures.BrowserFailed: no browser starts.
         """
         await self._places.acquire()
         try:

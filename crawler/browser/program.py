@@ -17,7 +17,7 @@ from configs.browser import arguments, browser_path, missing_browser, sandboxed
 from configs.settings import settings
 from crawler.browser.family import children, command_of, descendants, kill, memory
 from crawler.browser.wire import ONLY_WAY
-from crawler.failures import BrowserFailed
+from crawler.fetching.failures import BrowserFailed
 
 if TYPE_CHECKING:
     from scrapy.http import Headers

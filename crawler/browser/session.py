@@ -1,4 +1,4 @@
-"""One check's conversation with a site through a browser: what crawler/fetch.py's is by HTTP."""
+"""One check's conversation with a site through a browser: what crawler/fetching/fetch.py's is by HTTP."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,18 +11,18 @@ from scrapy.http import Response
 
 from configs.desk import Desk
 from configs.settings import settings
-from crawler.allowance import Allowance
 from crawler.browser.context import Guise
 from crawler.browser.pool import Browsers, browsers_of
 from crawler.browser.tab import Tab
-from crawler.failures import KNOWN, NoPage, no_page
-from crawler.fetch import Download, Session, Step, first_step, gap
-from crawler.proxies import Way
+from crawler.fetching.allowance import Allowance
+from crawler.fetching.failures import KNOWN, NoPage, no_page
+from crawler.fetching.fetch import Download, Session, Step, first_step, gap
+from crawler.fetching.proxies import Way
+from crawler.fetching.unpacking import TooLarge
 from crawler.reading import Ask, Outcome, Page, Visit
 from crawler.sites import on_wire
-from crawler.unpacking import TooLarge
 
-_BELT = 1.0  # seconds; see crawler/fetch.py
+_BELT = 1.0  # seconds; see crawler/fetching/fetch.py
 
 
 class BrowserSession(Session):

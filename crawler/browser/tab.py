@@ -52,8 +52,8 @@ class Tab:
         """Open a request's address in the page, do its ask's acts (`meta`: ask, pause), return what then shows.
 
         Raises:
-            crawler.failures.NoPage, crawler.allowance.Spent: it may not be asked, or led where nothing is asked.
-            crawler.failures.KNOWN: what else kept it from coming.
+            NoPage, Spent: it may not be asked, or led where nothing is asked.
+            KNOWN: what else kept it from coming (crawler/fetching/failures.py).
         """
         ask, pause = request.meta["ask"], request.meta["pause"]
         self.wire.troubles.clear()

@@ -18,9 +18,9 @@ from playwright.async_api import Error as PlaywrightError
 
 from configs.hosts import host_of
 from configs.settings import settings
-from crawler.allowance import Allowance, Spent
-from crawler.failures import NoPage
-from crawler.fetch import REDIRECTS, taken
+from crawler.fetching.allowance import Allowance, Spent
+from crawler.fetching.failures import NoPage
+from crawler.fetching.fetch import REDIRECTS, taken
 from crawler.reading import Outcome
 from crawler.sites import same_site
 

@@ -1,4 +1,4 @@
-"""Names what kept a page from showing in a browser, in the words of crawler/failures.py."""
+"""Names what kept a page from showing in a browser, in the words of crawler/fetching/failures.py."""
 
 import re
 import ssl
@@ -10,7 +10,7 @@ from scrapy.exceptions import CannotResolveHostError, NotSupported, ResponseData
 
 from configs.hosts import host_of
 from crawler.browser.traffic import Traffic
-from crawler.failures import BrowserFailed, NoHTTP
+from crawler.fetching.failures import BrowserFailed, NoHTTP
 
 _CODE = re.compile(r"net::(ERR_[A-Z0-9_]+)")
 _NO_CONTENT = (204, 205)

@@ -14,9 +14,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from configs.hosts import host_of
 from configs.settings import settings
-from crawler.failures import ProxyFailed
-from crawler.names import Names
-from crawler.outside import refuse_private
+from crawler.fetching.failures import ProxyFailed
+from crawler.fetching.names import Names
+from crawler.fetching.outside import refuse_private
 from crawler.sites import AddressRefused, on_wire, refuse_far
 
 # Names are answered by nobody (but the proxy's own address), loopback goes through the proxy too (Playwright adds

@@ -76,7 +76,7 @@ def push(chosen: Iterable[Desk]) -> dict[str, int]:
     import redis  # noqa: PLC0415 -- scrapy loads every command's file for any command
 
     from crawler import due  # noqa: PLC0415
-    from crawler.lanes import lane_of  # noqa: PLC0415
+    from crawler.scheduling.lanes import lane_of  # noqa: PLC0415
 
     by_lane: dict[str, list[str]] = defaultdict(list)
     for desk in chosen:

@@ -17,9 +17,9 @@ from configs.logs import set_up_logs
 from configs.prefecture import UnknownPrefecture
 from configs.settings import SettingMissing, SettingsRefused, settings
 from configs.yamlfile import ConfigFileError
-from crawler.choice import WrongArgument, fetch_of
-from crawler.lanes import Lane
+from crawler.scheduling.lanes import Lane
 from crawler.sites import AddressRefused
+from crawler.terminal.choice import WrongArgument, fetch_of
 
 _SAID = (
     AddressRefused,

@@ -13,12 +13,12 @@ from configs.browser import missing_browser
 from configs.prefecture import Prefecture, UnknownPrefecture, prefecture
 from configs.settings import SettingsRefused
 from configs.yamlfile import ConfigFileError
-from crawler import detected
-from crawler.opener import Opener
-from crawler.outside import refuse_private
+from crawler.detecting import detected
+from crawler.detecting.opener import Opener
+from crawler.detecting.recognition import is_web, own_addresses, page_of, recognised
+from crawler.detecting.scout import Findings, look, told_by
+from crawler.fetching.outside import refuse_private
 from crawler.reading import Page
-from crawler.recognition import is_web, own_addresses, page_of, recognised
-from crawler.scout import Findings, look, told_by
 from crawler.settings import DOWNLOAD_MAXSIZE
 from crawler.sites import AddressRefused
 

@@ -9,7 +9,7 @@ from configs.database import database_url
 from configs.settings import SettingMissing, SettingsRefused, settings
 from configs.yamlfile import ConfigFileError
 from crawler.catalogue import check_catalogue
-from crawler.columns import show
+from crawler.terminal.columns import show
 
 
 class Command(ScrapyCommand):
@@ -60,8 +60,8 @@ def _moved(stop: str | None, reason: str, go: str | None) -> str:
     """
     import sqlalchemy as sa  # noqa: PLC0415 -- scrapy loads every command's file for any command
 
-    from crawler import switch  # noqa: PLC0415
-    from crawler.hosts import hosts, table  # noqa: PLC0415
+    from crawler.hosts import switch  # noqa: PLC0415
+    from crawler.hosts.overview import hosts, table  # noqa: PLC0415
 
     try:
         if stop:

@@ -4,7 +4,7 @@ import argparse
 
 from scrapy.commands import ScrapyCommand
 
-from crawler.loops import prepare, until_stopped
+from crawler.keeping.loops import prepare, until_stopped
 
 
 class Command(ScrapyCommand):
@@ -21,7 +21,7 @@ class Command(ScrapyCommand):
         """Keep until SIGTERM or SIGINT."""
         from crawler import due  # noqa: PLC0415 -- scrapy loads every command's file for any command
         from crawler.keeper import Keeper  # noqa: PLC0415
-        from crawler.scrapyd import Scrapyd  # noqa: PLC0415
+        from crawler.keeping.scrapyd import Scrapyd  # noqa: PLC0415
 
         prepare("keeper", args, "redis_url", "scrapyd_password")
         with due.connect() as client:

@@ -7,7 +7,7 @@ from scrapy.commands import ScrapyCommand
 
 from configs.clock import clock
 from configs.settings import settings
-from crawler.loops import prepare, until_stopped
+from crawler.keeping.loops import prepare, until_stopped
 
 
 class Command(ScrapyCommand):
@@ -29,7 +29,7 @@ class Command(ScrapyCommand):
         """Plan and tell until SIGTERM or SIGINT."""
         from crawler import due  # noqa: PLC0415 -- scrapy loads every command's file for any command
         from crawler.planner import AWAY, Planner  # noqa: PLC0415
-        from crawler.tidings import Tidings  # noqa: PLC0415
+        from crawler.telling.tidings import Tidings  # noqa: PLC0415
 
         prepare("planner", args, "redis_url", "database_url")
         with due.connect() as client:

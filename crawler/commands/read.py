@@ -14,9 +14,9 @@ from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from configs.clock import clock
+from crawler.detecting.recognition import own_addresses, understands
 from crawler.platforms import Platform, UnknownPlatform, example, platform
 from crawler.reading import Ask, Covered, Page, Reading, Slot
-from crawler.recognition import own_addresses, understands
 from crawler.walls import interpret
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from scrapy.commands import ScrapyCommand
 
-from crawler.loops import prepare
+from crawler.keeping.loops import prepare
 
 _RULE = "N/S: the Nth request within S seconds is refused, and everything after it for --ban-minutes; or none"
 

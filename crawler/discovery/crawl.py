@@ -4,10 +4,10 @@ from typing import Any
 
 from configs.settings import settings
 from crawler import settings as usual
-from crawler.agents import honest
+from crawler.fetching.agents import honest
 
 _ROBOTS = "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware"
-_OUTSIDE = "crawler.outside.OutsideHandler"  # links and redirects may name any address
+_OUTSIDE = "crawler.fetching.outside.OutsideHandler"  # links and redirects may name any address
 _READ = 20_000_000  # bytes of answers being read: a brake on memory
 
 

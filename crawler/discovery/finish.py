@@ -11,13 +11,13 @@ from api.models.base import session
 from configs.hosts import host_of
 from configs.prefecture import Prefecture, desks, prefectures
 from configs.settings import settings
-from crawler import drifts
 from crawler.discovery import memory, report, runs
 from crawler.discovery.facts import Fact, landings
 from crawler.discovery.report import Report
 from crawler.discovery.runs import Run
 from crawler.discovery.verdict import Known, Verdict, addresses, back, verdict
 from crawler.sites import on_wire
+from crawler.telling import drifts
 
 
 @dataclass(frozen=True, slots=True)

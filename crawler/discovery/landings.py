@@ -14,18 +14,18 @@ from configs.clock import clock
 from configs.desk import Desk
 from configs.settings import settings
 from crawler import due
-from crawler.allowance import Allowance, Spent
 from crawler.catalogue import visit_of
 from crawler.discovery import memory
 from crawler.discovery.drift import Before, Life
 from crawler.discovery.facts import LandingSeen
-from crawler.failures import NoPage
-from crawler.fetch import Session
-from crawler.markup import title
+from crawler.fetching.allowance import Allowance, Spent
+from crawler.fetching.failures import NoPage
+from crawler.fetching.fetch import Session
 from crawler.pace import MINUTE, gap
+from crawler.parsing.markup import title
 from crawler.platforms import platform
 from crawler.reading import Ask, Page
-from crawler.schedule import bucket_of, budget_of, cost_of, desks_on
+from crawler.scheduling.schedule import bucket_of, budget_of, cost_of, desks_on
 from crawler.walls import wall
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from w3lib.url import canonicalize_url
 
-from crawler.links import BOOKING, FILE, base, said
-from crawler.markup import folded
+from crawler.detecting.links import BOOKING, FILE, base, said
+from crawler.parsing.markup import folded
 from crawler.reading import Page
 
 _MOST = 400  # links taken of one page

@@ -13,7 +13,7 @@ from configs.desk import Desk
 from configs.settings import settings
 from crawler.discovery.drift import Before, Life
 from crawler.discovery.facts import LandingSeen, PageSeen
-from crawler.schedule import captcha_expected
+from crawler.scheduling.schedule import captcha_expected
 
 # Silence is a desk's only where it was asked all the while: this long before it would be told, and so lately.
 _ASKED_LATELY = timedelta(days=1)

@@ -9,7 +9,7 @@ from configs.prefecture import Prefecture
 from crawler.discovery.facts import PageSeen, Seen
 from crawler.discovery.links import Link, at_home, links, promise, worth_walking
 from crawler.discovery.recognise import Booking, Listed, booking
-from crawler.markup import title
+from crawler.parsing.markup import title
 from crawler.reading import Outcome, Page
 from crawler.walls import wall
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from configs.prefecture import prefecture
+from crawler.detecting.draft import Draft
+from crawler.detecting.recognition import by_address
 from crawler.discovery.verdict import Found, Verdict
-from crawler.draft import Draft
-from crawler.recognition import by_address
 
 _HEAD = (
     "# Found by discovery on {day}; nobody has opened these pages. Review, complete, copy under `desks:`.\n"

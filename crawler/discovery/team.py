@@ -26,7 +26,7 @@ from crawler.discovery.recognise import key
 from crawler.discovery.runs import Run
 from crawler.discovery.shared import Shared
 from crawler.discovery.verdict import addresses
-from crawler.lease import Lease
+from crawler.keeping.lease import Lease
 
 log = logging.getLogger(__name__)
 

@@ -14,12 +14,12 @@ from pydantic import AfterValidator, Field, model_validator
 
 from configs.hosts import is_loopback
 from configs.strict import Strict
-from crawler.answers import ACCEPT, Answer, Link, OrNone, parsed, wall_of
-from crawler.calendars import instant_of
-from crawler.frames import cut_off, frames_of
-from crawler.gathering import entries, gathered
+from crawler.parsing.answers import ACCEPT, Answer, Link, OrNone, parsed, wall_of
+from crawler.parsing.calendars import instant_of
+from crawler.parsing.frames import cut_off, frames_of
+from crawler.parsing.gathering import entries, gathered
+from crawler.parsing.together import together
 from crawler.reading import Ask, Outcome, Page, Place, Reading, Slot, Visit
-from crawler.together import together
 
 SYSTEM = "ants"
 BUDGET = 30  # the server's own limit for one address

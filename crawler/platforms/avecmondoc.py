@@ -5,9 +5,9 @@ from typing import Literal
 from pydantic import Field
 
 from configs.strict import Strict
-from crawler.answers import ACCEPT, Answer, Id, Instant, OrNone, parsed
-from crawler.calendars import day_of, utc_ends
-from crawler.listing import Listing, first_window, listed
+from crawler.parsing.answers import ACCEPT, Answer, Id, Instant, OrNone, parsed
+from crawler.parsing.calendars import day_of, utc_ends
+from crawler.parsing.listing import Listing, first_window, listed
 from crawler.reading import Ask, Covered, Page, Reading, Visit
 
 SYSTEM = "doctolib"

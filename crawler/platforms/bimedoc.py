@@ -1,8 +1,8 @@
 """Bimedoc: a pharmacy's slots between two days. Times are UTC."""
 
 from configs.strict import Strict
-from crawler.answers import ACCEPT, Answer, Instant, Key, OrNone, parsed
-from crawler.listing import Listing, first_window, listed
+from crawler.parsing.answers import ACCEPT, Answer, Instant, Key, OrNone, parsed
+from crawler.parsing.listing import Listing, first_window, listed
 from crawler.reading import Ask, Covered, Page, Reading, Visit
 
 SYSTEM = "doctolib"

@@ -9,11 +9,11 @@ from pydantic import Field
 from w3lib.url import url_query_parameter
 
 from configs.strict import Strict
-from crawler.answers import ACCEPT, Answer, Day, Id, OrNone, Wall, origin, parsed
-from crawler.calendars import instant_of
-from crawler.listing import Listing, Opens, first_window, listed
+from crawler.parsing.answers import ACCEPT, Answer, Day, Id, OrNone, Wall, origin, parsed
+from crawler.parsing.calendars import instant_of
+from crawler.parsing.listing import Listing, Opens, first_window, listed
+from crawler.parsing.shapes import PAGE, shaped
 from crawler.reading import Ask, Covered, Outcome, Page, Reading, Visit
-from crawler.shapes import PAGE, shaped
 
 SYSTEM = "custom"
 COST = 2  # the session, the first week

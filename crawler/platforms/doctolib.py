@@ -11,10 +11,10 @@ from pydantic import Field, PlainValidator
 from w3lib.url import url_query_parameter
 
 from configs.strict import Strict
-from crawler.answers import ACCEPT, Answer, Day, Id, Moment, Number, OrNone, moment_of, origin, parsed
-from crawler.listing import Listing, Opens, first_windows, listed
+from crawler.parsing.answers import ACCEPT, Answer, Day, Id, Moment, Number, OrNone, moment_of, origin, parsed
+from crawler.parsing.listing import Listing, Opens, first_windows, listed
+from crawler.parsing.shapes import KIND_TOWN_NAME, shaped
 from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Visit
-from crawler.shapes import KIND_TOWN_NAME, shaped
 
 SYSTEM = "doctolib"
 COST = 2  # the booking file, the first week

@@ -13,13 +13,13 @@ from pydantic import BeforeValidator
 from configs.desk import Text
 from configs.strict import Strict
 from configs.words import count
-from crawler.answers import Key
-from crawler.calendars import french_day
-from crawler.dwr import asked, reply, takes
-from crawler.errors import error_of
-from crawler.markup import label, plain
+from crawler.parsing.answers import Key
+from crawler.parsing.calendars import french_day
+from crawler.parsing.dwr import asked, reply, takes
+from crawler.parsing.errors import error_of
+from crawler.parsing.markup import label, plain
+from crawler.parsing.shapes import shaped
 from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
-from crawler.shapes import shaped
 
 SYSTEM = "custom"
 COST = 3  # the entry, the page it redirects to, one call

@@ -11,12 +11,12 @@ from typing import Annotated
 from pydantic import BeforeValidator, StringConstraints
 
 from configs.strict import Strict
-from crawler.calendars import answered, ask_weeks, linked_hours, week, within
-from crawler.errors import error_of
-from crawler.markup import dated, label, period, visible
+from crawler.parsing.calendars import answered, ask_weeks, linked_hours, week, within
+from crawler.parsing.errors import error_of
+from crawler.parsing.markup import dated, label, period, visible
+from crawler.parsing.shapes import shaped
+from crawler.parsing.tables import whole_table
 from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
-from crawler.shapes import shaped
-from crawler.tables import whole_table
 
 SYSTEM = "prefenligne"
 BUDGET = 6

@@ -5,10 +5,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from configs.strict import Strict
 from configs.words import count
-from crawler.answers import ACCEPT, Answer, Id, Instant, Moment, OrNone, origin, parsed
-from crawler.listing import Listing, Opens, first_window, listed
+from crawler.parsing.answers import ACCEPT, Answer, Id, Instant, Moment, OrNone, origin, parsed
+from crawler.parsing.listing import Listing, Opens, first_window, listed
+from crawler.parsing.shapes import KIND_TOWN_NAME, shaped
 from crawler.reading import Ask, Covered, Outcome, Page, Reading, Visit
-from crawler.shapes import KIND_TOWN_NAME, shaped
 
 SYSTEM = "doctolib"
 COST = 2  # the motives, the first week

@@ -6,11 +6,11 @@ from urllib.parse import urlencode
 from pydantic import Field, StringConstraints
 
 from configs.strict import Strict
-from crawler.answers import ACCEPT, Answer, Instant, Key, OrNone, origin, parsed
-from crawler.calendars import utc_ends
-from crawler.listing import Listing, listed
+from crawler.parsing.answers import ACCEPT, Answer, Instant, Key, OrNone, origin, parsed
+from crawler.parsing.calendars import utc_ends
+from crawler.parsing.listing import Listing, listed
+from crawler.parsing.shapes import PAGE, shaped
 from crawler.reading import Ask, Covered, Page, Reading, Visit
-from crawler.shapes import PAGE, shaped
 
 SYSTEM = "doctolib"
 EXAMPLE = "https://www.maiia.com/prefecture/75004-paris/guichet-des-titres"

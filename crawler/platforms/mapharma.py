@@ -4,9 +4,9 @@ from datetime import date
 from typing import Any
 
 from configs.strict import Strict
-from crawler.answers import ACCEPT, Answer, Id, OrNone, parsed, wall_of
-from crawler.calendars import instant_of
-from crawler.listing import Listing, first_window, listed
+from crawler.parsing.answers import ACCEPT, Answer, Id, OrNone, parsed, wall_of
+from crawler.parsing.calendars import instant_of
+from crawler.parsing.listing import Listing, first_window, listed
 from crawler.reading import Ask, Covered, Page, Reading, Visit
 
 SYSTEM = "doctolib"

@@ -1,8 +1,8 @@
 """Mesoigner: a centre's days from a date on, empty ones too. Times have their real offset."""
 
 from configs.strict import Strict
-from crawler.answers import ACCEPT, Answer, Instant, Key, OrNone, day_in, parsed
-from crawler.listing import Listing, first_window, listed
+from crawler.parsing.answers import ACCEPT, Answer, Instant, Key, OrNone, day_in, parsed
+from crawler.parsing.listing import Listing, first_window, listed
 from crawler.reading import Ask, Covered, Page, Reading, Visit
 
 SYSTEM = "doctolib"

@@ -6,9 +6,9 @@ Each is written with the offset of its wall clock beside it, which the instant d
 from pydantic import Field
 
 from configs.strict import Strict
-from crawler.answers import ACCEPT, Answer, Instant, Key, OrNone, parsed
-from crawler.calendars import utc_ends
-from crawler.listing import Listing, first_window, listed
+from crawler.parsing.answers import ACCEPT, Answer, Instant, Key, OrNone, parsed
+from crawler.parsing.calendars import utc_ends
+from crawler.parsing.listing import Listing, first_window, listed
 from crawler.reading import Ask, Covered, Page, Reading, Visit
 
 SYSTEM = "doctolib"

@@ -12,12 +12,12 @@ from pydantic import Field
 
 from configs.strict import Strict
 from configs.words import count
-from crawler.answers import Answer, Captured, Id, Key, as_from, origin, parsed
-from crawler.calendars import days_of
-from crawler.listing import Listing, Opens, first_window, listed
+from crawler.parsing.answers import Answer, Captured, Id, Key, as_from, origin, parsed
+from crawler.parsing.calendars import days_of
+from crawler.parsing.listing import Listing, Opens, first_window, listed
+from crawler.parsing.together import together
+from crawler.parsing.unnamed import holds, moments_of
 from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Reading, Slot, Visit
-from crawler.together import together
-from crawler.unnamed import holds, moments_of
 
 SYSTEM = "custom"
 EXAMPLE = "https://esii-orion.com/orion-reservation/slots?account=EXEMPLE&config=REMISE&usemode=app&code=P1"

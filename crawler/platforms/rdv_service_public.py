@@ -12,15 +12,15 @@ from urllib.parse import unquote_plus, urlsplit
 from lxml.html import HtmlElement
 from w3lib.url import add_or_replace_parameter, url_query_parameter
 
-from crawler.answers import day_in
-from crawler.calendars import answered, unbroken, week
-from crawler.errors import error_of
-from crawler.forms import address_of
-from crawler.listing import Listing, Opens, listed, listed_places
-from crawler.markup import UNSEEN, rendered, visible
-from crawler.moments import machine_moment, moment_of
+from crawler.parsing.answers import day_in
+from crawler.parsing.calendars import answered, unbroken, week
+from crawler.parsing.errors import error_of
+from crawler.parsing.forms import address_of
+from crawler.parsing.listing import Listing, Opens, listed, listed_places
+from crawler.parsing.markup import UNSEEN, rendered, visible
+from crawler.parsing.moments import machine_moment, moment_of
+from crawler.parsing.shapes import shaped
 from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Visit
-from crawler.shapes import shaped
 
 SYSTEM = "custom"
 EXAMPLE = "https://rdv.anct.gouv.fr/prendre_rdv?public_link_organisation_id=1"

@@ -12,12 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from crawler.calendars import days_from, french_day, french_moment
-from crawler.errors import error_of
-from crawler.listing import Listing, listed
-from crawler.markup import UNSEEN, rendered, title
+from crawler.parsing.calendars import days_from, french_day, french_moment
+from crawler.parsing.errors import error_of
+from crawler.parsing.listing import Listing, listed
+from crawler.parsing.markup import UNSEEN, rendered, title
+from crawler.parsing.state import embedded, only, rows, values
 from crawler.reading import ANYWHERE, Ask, Outcome, Page, Reading, Slot, Visit
-from crawler.state import embedded, only, rows, values
 
 SYSTEM = "prefenligne"
 COST = 2  # the landing page and the captcha's

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from pydantic import model_validator
 
 from configs.desk import Text
-from crawler.astray import astray
-from crawler.errors import error_of
-from crawler.forms import address_of
-from crawler.markup import plain, rendered, visible
-from crawler.moments import moment_of
+from crawler.parsing.astray import astray
+from crawler.parsing.errors import error_of
+from crawler.parsing.forms import address_of
+from crawler.parsing.markup import plain, rendered, visible
+from crawler.parsing.moments import moment_of
+from crawler.parsing.selecting import Match, Selector, found, one_text
+from crawler.parsing.steps import Progress, Way, entry, next_page, onward, progress
 from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
-from crawler.selecting import Match, Selector, found, one_text
-from crawler.steps import Progress, Way, entry, next_page, onward, progress
 
 SYSTEM = "custom"
 EXAMPLE = "https://rendez-vous.example/creneaux"

@@ -5,11 +5,11 @@ from typing import Annotated
 from pydantic import Field
 
 from configs.strict import Strict
-from crawler.answers import Answer, Captured, Id, Instant, OrNone, as_from, origin, parsed
-from crawler.calendars import days_of
-from crawler.listing import Listing, first_window, listed
+from crawler.parsing.answers import Answer, Captured, Id, Instant, OrNone, as_from, origin, parsed
+from crawler.parsing.calendars import days_of
+from crawler.parsing.listing import Listing, first_window, listed
+from crawler.parsing.shapes import PAGE, shaped
 from crawler.reading import Ask, Covered, Page, Reading, Visit
-from crawler.shapes import PAGE, shaped
 
 SYSTEM = "custom"
 EXAMPLE = "https://app.synbird.com/75004-exemple"

@@ -1,9 +1,9 @@
 """Valwin (epharmacie.pro): all slots of a pharmacy at once. Hours are wall clocks of the place."""
 
 from configs.strict import Strict
-from crawler.answers import ACCEPT, Answer, Key, OrNone, Wall, parsed
-from crawler.calendars import instant_of
-from crawler.listing import Listing, listed
+from crawler.parsing.answers import ACCEPT, Answer, Key, OrNone, Wall, parsed
+from crawler.parsing.calendars import instant_of
+from crawler.parsing.listing import Listing, listed
 from crawler.reading import Ask, Page, Reading, Visit
 
 SYSTEM = "doctolib"

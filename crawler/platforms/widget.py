@@ -6,8 +6,8 @@ The page itself proves nothing but where the calendar is.
 import re
 from contextlib import suppress
 
-from crawler.errors import error_of
-from crawler.handover import Handover
+from crawler.parsing.errors import error_of
+from crawler.parsing.handover import Handover
 from crawler.reading import Ask, Page, Reading, Visit
 
 SYSTEM = "doctolib"

@@ -9,9 +9,9 @@ from configs.clock import clock
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.proofs import new_key
-from crawler.items import CheckItem
 from crawler.proofs.sight import Sight, showing
 from crawler.reading import Slot
+from crawler.recording.items import CheckItem
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -9,7 +9,7 @@ from configs.desk import Desk, zone_of
 from configs.prefecture import desks
 from configs.proofs import Meta
 from configs.strict import Strict
-from crawler.handover import Handover
+from crawler.parsing.handover import Handover
 from crawler.platforms import Platform, platform
 from crawler.proofs.sight import asked_of
 from crawler.reading import Page, Reading, Visit

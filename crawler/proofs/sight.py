@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from configs.outcome import Outcome
-from crawler.frames import CUT_OFF
+from crawler.parsing.frames import CUT_OFF
 from crawler.reading import Ask, Covered, Page, Place, Reading, Slot, Visit
 
 HEADERS = ("content-type", "retry-after", CUT_OFF.lower())  # what readers and walls look at

@@ -16,13 +16,13 @@ from configs.hosts import host_of
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler import due
-from crawler.agents import agent_for
-from crawler.allowance import Allowance
 from crawler.due import Claim
-from crawler.fetch import Session
-from crawler.items import CheckItem
-from crawler.record import record
-from crawler.rows import Result
+from crawler.fetching.agents import agent_for
+from crawler.fetching.allowance import Allowance
+from crawler.fetching.fetch import Session
+from crawler.recording.items import CheckItem
+from crawler.recording.record import record
+from crawler.recording.rows import Result
 from crawler.simulation.site import Site
 from crawler.spiders.prefenligne import PrefenligneSpider
 

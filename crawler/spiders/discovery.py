@@ -17,17 +17,17 @@ from configs.clock import clock
 from configs.prefecture import Prefecture, desks, prefecture
 from configs.settings import settings
 from crawler.catalogue import check_catalogue
-from crawler.choice import WrongArgument
+from crawler.detecting.recognition import page_of
 from crawler.discovery import crawl
 from crawler.discovery.facts import Facts, Memory, PageSeen, Seen
 from crawler.discovery.manners import Manners
 from crawler.discovery.page import Onward, step
 from crawler.discovery.recognise import Listed
 from crawler.discovery.sites import site_of, walkable
-from crawler.failures import KNOWN, no_page
-from crawler.recognition import page_of
+from crawler.fetching.failures import KNOWN, no_page
+from crawler.fetching.unpacking import unpack
 from crawler.sites import on_wire, refuse_far
-from crawler.unpacking import unpack
+from crawler.terminal.choice import WrongArgument
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class DiscoverySpider(Spider):
 
         Raises:
             configs.yamlfile.ConfigFileError: desk files are wrong.
-            crawler.choice.WrongArgument, configs.prefecture.UnknownPrefecture: a name does not exist.
+            crawler.terminal.choice.WrongArgument, configs.prefecture.UnknownPrefecture: a name does not exist.
             crawler.sites.AddressRefused: no site may be asked here.
         """
         check_catalogue()

@@ -16,16 +16,16 @@ from playwright.async_api import async_playwright
 from configs.browser import arguments, browser_path, sandboxed
 from configs.desk import Desk, Fetch
 from configs.prefecture import desks
-from crawler.allowance import Allowance
 from crawler.booking import begun, visit
 from crawler.browser.context import VIEWPORT, Guise
 from crawler.browser.family import descendants, memory
 from crawler.browser.outside import browsers_outside, session_outside
 from crawler.browser.pool import Browsers
 from crawler.catalogue import visit_of
-from crawler.choice import located
+from crawler.fetching.allowance import Allowance
 from crawler.proofs.sight import Witness
 from crawler.reading import Outcome
+from crawler.terminal.choice import located
 
 _LARGEST = 2_000_000
 _WEIGHED_EACH = 50  # checks

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from configs.desk import Desk
 from configs.outcome import Outcome
 from crawler import pace
-from crawler.schedule import budget_of, captcha_expected, cost_of
+from crawler.scheduling.schedule import budget_of, captcha_expected, cost_of
 from deploy.bench.due_times import Arrivals
 from deploy.bench.servers import Servers
 

@@ -40,7 +40,7 @@ def configuration(current: Settings) -> str:
         "username": _escaped(current.scrapyd_username),
         "password": _escaped(current.require("scrapyd_password")),
         "jobstorage": "scrapyd.jobstorage.SqliteJobStorage",  # the default forgets all jobs at a restart
-        "launcher": "crawler.launcher.OwnOutputLauncher",
+        "launcher": "crawler.keeping.launcher.OwnOutputLauncher",
         "poll_interval": "0.5",  # seconds; the default of 5 is how long a dead spider would be missing
         "logs_dir": "",  # spiders log to our output: a file of theirs would never rotate
         "items_dir": "",

@@ -16,7 +16,7 @@ from deploy.status.text import BAD, DIM, GOOD, ODD, line
 _LATE = 1.0  # seconds; a desk that waits longer shows that something is slow
 _LOOKED_AT = 2000  # overdue desks that are looked at
 _DUE = "due:"
-_SLIP = 1e-6  # as in crawler/lua.py
+_SLIP = 1e-6  # as in crawler/scheduling/lua.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Due:
 
 
 def read() -> list[Due]:
-    """Read the sorted sets `due:<system>` (crawler/lua.py says what stands in Redis).
+    """Read the sorted sets `due:<system>` (crawler/scheduling/lua.py says what stands in Redis).
 
     Raises:
         redis.RedisError: Redis is away.

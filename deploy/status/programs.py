@@ -40,7 +40,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Spider:
-    """One spider process, as it last spoke (crawler/processes.py)."""
+    """One spider process, as it last spoke (crawler/keeping/processes.py)."""
 
     system: str
     job: str

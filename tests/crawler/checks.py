@@ -6,8 +6,8 @@ from typing import Any
 
 from configs.outcome import Outcome
 from crawler.due import Bucket, Entry
-from crawler.items import CheckItem
 from crawler.reading import Covered, Place, Slot
+from crawler.recording.items import CheckItem
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HOUR = datetime(2026, 12, 1, 8, 30, tzinfo=UTC)

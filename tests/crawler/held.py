@@ -20,7 +20,7 @@ from scrapy.utils.reactor import install_reactor
 
 from configs.desk import Desk
 from crawler.booking import BookingSpider
-from crawler.items import CheckItem, SlotItem
+from crawler.recording.items import CheckItem, SlotItem
 
 T = TypeVar("T")
 _PATIENCE = 30.0  # seconds

@@ -18,8 +18,9 @@ import sqlalchemy as sa
 from api.models.base import session
 from api.models.check import Check
 from configs.made_up import only
-from crawler import due, processes
-from crawler.processes import Process
+from crawler import due
+from crawler.keeping import processes
+from crawler.keeping.processes import Process
 from deploy.local.environment import write_desk_files
 
 if TYPE_CHECKING:

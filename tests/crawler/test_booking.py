@@ -14,14 +14,14 @@ from twisted.internet.defer import AlreadyCalledError
 
 from configs.outcome import Outcome
 from configs.yamlfile import ConfigFileError
-from crawler.allowance import Allowance
 from crawler.booking import BookingSpider
-from crawler.choice import WrongArgument
-from crawler.fetch import Session
+from crawler.fetching.allowance import Allowance
+from crawler.fetching.fetch import Session
 from crawler.platforms import ezbooking
-from crawler.schedule import visit_limit
+from crawler.scheduling.schedule import visit_limit
 from crawler.sites import AddressRefused
 from crawler.spiders.prefenligne import PrefenligneSpider
+from crawler.terminal.choice import WrongArgument
 from tests.crawler.held import Held, make_desk
 from tests.crawler.wire import answer, wire
 

@@ -19,8 +19,8 @@ from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.plan import PlanName
 from crawler import due
-from crawler.lanes import Lane
 from crawler.planner import Planner
+from crawler.scheduling.lanes import Lane
 from tests.crawler.checks import HOST, NOW
 
 SYSTEM = "prefenligne"

@@ -10,9 +10,9 @@ from api.models.base import session
 from api.models.desk import DeskState
 from configs.desk import Desk
 from configs.outcome import Outcome
-from crawler import proven, record
 from crawler.reading import Covered
-from crawler.rows import Result
+from crawler.recording import proven, record
+from crawler.recording.rows import Result
 from tests.crawler.checks import HOST, NOW, check
 
 SECONDS = 60.0  # the desk's interval

@@ -14,13 +14,15 @@ from scrapy.exceptions import CloseSpider
 from configs.clock import clock
 from configs.desk import Desk
 from configs.outcome import Outcome
-from crawler import due, feeder, lua, processes, seat
-from crawler.allowance import Allowance, Spent
-from crawler.items import CheckItem, Ended
-from crawler.lanes import Lane
-from crawler.proxies import Proxies
-from crawler.record import writer_of
-from crawler.shared_proxies import Shared
+from crawler import due, feeder
+from crawler.fetching.allowance import Allowance, Spent
+from crawler.fetching.proxies import Proxies
+from crawler.fetching.shared_proxies import Shared
+from crawler.keeping import processes
+from crawler.recording.items import CheckItem, Ended
+from crawler.recording.record import writer_of
+from crawler.scheduling import lua, seat
+from crawler.scheduling.lanes import Lane
 from tests.crawler.checks import entry
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from configs.prefecture import desks
 from crawler import platforms as folder
 from crawler.booking import BookingSpider
 from crawler.catalogue import check_catalogue
-from crawler.handover import Handover
+from crawler.parsing.handover import Handover
 from crawler.platforms import platform, platforms
 from deploy import sandbox
 from deploy.sandbox.platforms import platforms as stand_ins

@@ -11,10 +11,11 @@ import pytest
 import redis
 
 from configs.desk import Desk
-from crawler import due, keeper, processes
+from crawler import due, keeper
 from crawler.keeper import SEEN, Keeper, wanted_processes
-from crawler.lanes import Lane
-from crawler.scrapyd import Jobs, Scrapyd, ScrapydAway
+from crawler.keeping import processes
+from crawler.keeping.scrapyd import Jobs, Scrapyd, ScrapydAway
+from crawler.scheduling.lanes import Lane
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SYSTEM = "prefenligne"

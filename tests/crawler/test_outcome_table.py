@@ -12,9 +12,9 @@ from api.models.base import session
 from api.models.desk import DeskState, DeskStatus, HostState
 from configs.desk import Desk
 from configs.outcome import Outcome
-from crawler import record
 from crawler.due import Finish
-from crawler.rows import Result
+from crawler.recording import record
+from crawler.recording.rows import Result
 from tests.crawler.checks import HOST, NOW, check, slot
 
 INTERVAL = 60
@@ -132,7 +132,7 @@ def test_the_first_proof_after_any_of_it_brings_everything_back(row: Row) -> Non
 
 
 def test_a_captcha_that_the_page_always_has_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
-    from crawler import desk_states
+    from crawler.recording import desk_states
 
     monkeypatch.setattr(desk_states, "captcha_expected", lambda _: True)
     for number in range(1, 9):

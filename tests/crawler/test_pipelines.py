@@ -5,10 +5,10 @@ from typing import Any, cast
 
 import pytest
 
-from crawler.items import Ended
-from crawler.lanes import Lane
 from crawler.pipelines import RecordPipeline
-from crawler.record import Writer, writer_of
+from crawler.recording.items import Ended
+from crawler.recording.record import Writer, writer_of
+from crawler.scheduling.lanes import Lane
 from tests.crawler.checks import HOUR, NOW, check
 
 

@@ -15,9 +15,10 @@ from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.plan import PlanName
 from configs.prefecture import Procedure
-from crawler import due, lua, planner
-from crawler.lanes import Lane
+from crawler import due, planner
 from crawler.planner import Planner
+from crawler.scheduling import lua
+from crawler.scheduling.lanes import Lane
 from tests.crawler.checks import HOST, NOW
 
 HEARTBEAT = 6 * 3600

@@ -19,7 +19,7 @@ from configs.clock import clock
 from configs.settings import settings
 from crawler import due
 from crawler.keeper import Keeper
-from crawler.scrapyd import Scrapyd, ScrapydAway
+from crawler.keeping.scrapyd import Scrapyd, ScrapydAway
 from deploy.local.processes import free_port
 from deploy.local.scrapyd import NotOurs, configuration, environment, main, prepare
 from tests.api.world import PREFECTURES
@@ -121,7 +121,7 @@ def scrapyd(
 
 
 def test_spiders_are_named_as_their_files() -> None:
-    code = "from crawler.launcher import spiders; print(*spiders())"  # it loads a reactor, which tests do not share
+    code = "from crawler.keeping.launcher import spiders; print(*spiders())"  # it loads a reactor, which tests do not share
     named = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     known = SpiderLoader.from_settings(scrapy_settings()).list()
     assert named.split() == sorted(known)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from crawler.items import CheckItem
 from crawler.reading import Covered, Slot
+from crawler.recording.items import CheckItem
 
 ZONE = ZoneInfo("Europe/Paris")
 HORIZON = timedelta(days=90)

@@ -27,8 +27,8 @@ from api.models.base import engine
 from api.models.user import Contact
 from configs.clock import clock
 from configs.outcome import Outcome
-from crawler.items import CheckItem
 from crawler.reading import Covered, Place, Slot
+from crawler.recording.items import CheckItem
 from notifier import delivery, jobs, nudges, rates
 from notifier.channels import Receipt
 from notifier.outright import Outright

@@ -16,10 +16,10 @@ from api.models.user import Channel, Contact, Grant, User
 from configs.made_up import desk_entry, prefecture_file
 from configs.plan import PlanName
 from configs.prefecture import Procedure
-from crawler.items import CheckItem
-from crawler.lapse import close_unproven
-from crawler.record import record
-from crawler.rows import Result
+from crawler.recording.items import CheckItem
+from crawler.recording.lapse import close_unproven
+from crawler.recording.record import record
+from crawler.recording.rows import Result
 from tests.model.model import Limits, Told
 
 WITHIN = "evry_91"

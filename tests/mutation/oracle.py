@@ -20,7 +20,7 @@ from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from crawler.calendars import day_of
+from crawler.parsing.calendars import day_of
 from crawler.platforms import platform
 from crawler.reading import Covered, Page
 from crawler.visit import Tally

@@ -17,7 +17,7 @@ from crawler.discovery.drift import Before, Life
 from crawler.discovery.facts import LandingSeen
 from crawler.discovery.landings import HOLDER, Landings, to_ask
 from crawler.planner import Planner
-from tests.crawler.incidents_world import HOUR, NOW
+from tests.crawler.telling.incidents_world import HOUR, NOW
 
 DAY = timedelta(days=1)
 

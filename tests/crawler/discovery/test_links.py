@@ -2,8 +2,8 @@
 
 import pytest
 
+from crawler.detecting.recognition import page_of
 from crawler.discovery.links import Link, at_home, links, promise, says_booking, shape, worth_walking
-from crawler.recognition import page_of
 
 HOME = "https://www.essonne.gouv.fr"
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from configs.prefecture import Prefecture
+from crawler.detecting.recognition import page_of
 from crawler.discovery.facts import PageSeen, Seen, packed, unpacked
 from crawler.discovery.page import Step, step
 from crawler.discovery.recognise import Listed, key
-from crawler.recognition import page_of
 from tests.crawler.held import make_desk
 
 HOME = "https://www.essonne.gouv.fr"

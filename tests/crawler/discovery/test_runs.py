@@ -19,7 +19,7 @@ from configs.prefecture import desks
 from crawler.discovery import memory, runs
 from crawler.discovery.daily import Daily
 from crawler.discovery.facts import LandingSeen, PageSeen, Seen
-from tests.crawler.incidents_world import HOUR, NOW, checked, desk, out
+from tests.crawler.telling.incidents_world import HOUR, NOW, checked, desk, out
 
 DAY = timedelta(days=1)
 PAGE = "http://127.77.5.1:8800/rendez-vous"

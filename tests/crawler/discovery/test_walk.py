@@ -19,10 +19,10 @@ from api.models.desk import DeskState, DeskStatus
 from api.models.discovery import DiscoveryRun, Drift, DriftReason
 from api.models.user import Role
 from configs.prefecture import desk
-from crawler.desk_rows import insert_missing
+from crawler.scheduling.desk_rows import insert_missing
 from tests.crawler.discovery.conftest import SITE, Walks
 from tests.crawler.house import ROOT, until
-from tests.crawler.incidents_world import person, told, waits
+from tests.crawler.telling.incidents_world import person, told, waits
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from configs.clock import clock
 from configs.outcome import Outcome
 from configs.prefecture import prefectures
-from crawler.entries import plan_of
-from crawler.frames import body_of
+from crawler.parsing.frames import body_of
 from crawler.platforms import ants, platform
 from crawler.reading import Ask, Page, Reading, Visit
+from crawler.scheduling.entries import plan_of
 from crawler.visit import Result, Tally
 from crawler.walls import interpret
 from tests.crawler.held import make_desk

@@ -4,10 +4,10 @@ from datetime import date
 from typing import Any
 
 from configs.desk import Desk
-from crawler.items import CheckItem
 from crawler.proofs.choice import Proof
 from crawler.proofs.sight import Sight
 from crawler.reading import Ask, Page, Reading, Slot, Visit
+from crawler.recording.items import CheckItem
 from tests.crawler.checks import NOW, check, slot
 from tests.crawler.held import make_desk
 

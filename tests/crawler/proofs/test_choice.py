@@ -15,10 +15,10 @@ from api.models.slot import Detection
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.proofs import is_key
-from crawler.items import CheckItem
 from crawler.proofs.choice import Proof
-from crawler.record import record
-from crawler.rows import Result
+from crawler.recording.items import CheckItem
+from crawler.recording.record import record
+from crawler.recording.rows import Result
 from tests.crawler.checks import HOST, NOW, slot
 from tests.crawler.proofs.made import seen, sight
 

@@ -8,13 +8,13 @@ import pytest
 from configs.blobs import Blobs
 from configs.outcome import Outcome
 from configs.proofs import body_of, meta_of, picture_of
-from crawler.items import CheckItem
 from crawler.proofs.camera import Camera
 from crawler.proofs.choice import of_detection
 from crawler.proofs.spool import Spool
 from crawler.proofs.work import Worker
 from crawler.proofs.writer import ProofWriter
-from tests.crawler.browser_page import SLOT, desk_at, page, paths, site
+from crawler.recording.items import CheckItem
+from tests.crawler.browser.browser_page import SLOT, desk_at, page, paths, site
 from tests.crawler.checks import NOW
 from tests.crawler.held import Held
 

@@ -12,15 +12,15 @@ from scrapy.exceptions import UsageError
 from configs.blobs import Blobs
 from configs.outcome import Outcome
 from configs.proofs import PICTURE, body_of, meta_of
-from crawler.allowance import Allowance
 from crawler.commands.proof import Command, _shown
-from crawler.items import CheckItem
+from crawler.fetching.allowance import Allowance
 from crawler.proofs.choice import Proof
 from crawler.proofs.replay import read_again
 from crawler.proofs.ship import ship
 from crawler.proofs.sight import showing
 from crawler.proofs.spool import Spool
 from crawler.proofs.writer import keep
+from crawler.recording.items import CheckItem
 from tests.crawler.checks import NOW
 from tests.crawler.held import Held, make_desk
 from tests.crawler.proofs.made import proof

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from configs.outcome import Outcome
-from crawler.allowance import Allowance
+from crawler.fetching.allowance import Allowance
 from crawler.proofs.sight import Sight, Witness, asked_of, showing
 from crawler.reading import Ask, Covered, Page, Place, Reading, Visit
 from tests.crawler.checks import HOUR, slot

@@ -28,7 +28,7 @@ from configs.proofs import BODY, META, PICTURE, Meta
 from crawler.proofs import writer
 from crawler.proofs.spool import Entry, Spool
 from crawler.proofs.writer import MOST, ProofWriter, keep, meta_of
-from crawler.record import Writer
+from crawler.recording.record import Writer
 from tests.crawler.checks import HOST, slot
 from tests.crawler.proofs.made import PAGE, proof, seen, sight
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from configs.outcome import Outcome
-from crawler.items import CheckItem
+from crawler.recording.items import CheckItem
 from crawler.simulation.loop import simulate
 from crawler.simulation.releases import Hour, Release
 from crawler.simulation.rules import Rule

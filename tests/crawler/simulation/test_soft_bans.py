@@ -8,7 +8,7 @@ from api.models.check import Check
 from api.models.desk import HostState, Outage
 from configs.outcome import Outcome
 from configs.plan import PlanName
-from crawler.host_memory import SOFT_BAN
+from crawler.hosts.memory import SOFT_BAN
 from crawler.simulation.play import Course, play
 from crawler.simulation.rules import Rule
 from crawler.simulation.site import Form, Site

@@ -1,0 +1,132 @@
+"""Opens pages outside of a crawl: the few of one command, gently, and none of a private network."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from time import monotonic
+from typing import Self
+
+from scrapy import Request, Spider
+from scrapy.crawler import Crawler
+from scrapy.http import Response
+from scrapy.settings import Settings
+
+from configs.desk import is_stand_in
+from configs.hosts import host_of
+from configs.prefecture import host_rules
+from configs.settings import settings
+from crawler.detecting.recognition import PARIS, page_of
+from crawler.fetching.agents import agent_for
+from crawler.fetching.allowance import Allowance
+from crawler.fetching.failures import no_page
+from crawler.fetching.fetch import Session
+from crawler.fetching.outside import OutsideHandler, OutsideSocketHandler, refuse_private
+from crawler.pace import floor
+from crawler.platforms import Platform, at_home, platforms
+from crawler.reading import Page
+from crawler.sites import AddressRefused, on_wire, same_site
+
+_BUDGET = 6  # requests a minute of a host whose desk file says nothing else
+
+
+class Opener:
+    """Makes at most so many requests, redirects counted; a real host is left alone between them as its budget says.
+
+    `waits` is told for how many seconds which host is left alone. With `browser`, pages are opened in one and read as
+    they show then, redirects within their site followed; what is asked of a platform's API goes by HTTP all the same.
+    """
+
+    def __init__(self, requests: int, waits: Callable[[float, str], None], *, browser: bool = False) -> None:
+        self._browser = browser
+        self._ends = AsyncExitStack()
+        self._allowance = Allowance(requests)
+        self._waits = waits
+        self._free: dict[str, float] = {}
+
+    async def __aenter__(self) -> Self:
+        """Begin; nothing is connected yet."""
+        chosen = Settings()
+        chosen.setmodule("crawler.settings")
+        crawler = Crawler(Spider, chosen)
+        self._settings = crawler.settings
+        self._pages, self._sockets = OutsideHandler(crawler), OutsideSocketHandler(crawler)
+        for handler in (self._pages, self._sockets):
+            self._ends.push_async_callback(handler.close)
+        if self._browser:
+            from crawler.browser.outside import browsers_outside  # noqa: PLC0415 -- who needs no browser loads none
+
+            self._browsers = await self._ends.enter_async_context(browsers_outside())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Drop all connections."""
+        await self._ends.aclose()
+
+    async def open(self, url: str) -> Page:
+        """Return the page of an address, whatever public address that leads to.
+
+        Raises:
+            crawler.fetching.failures.NoPage: there is none; it says why.
+            crawler.fetching.allowance.Spent: no request is left.
+        """
+        try:
+            refuse_private(url)
+        except AddressRefused as refusal:
+            raise no_page(refusal, url) from refusal
+        blank = page_of(url, b"")
+        session = await self.session(url, across=True)
+        try:
+            page = await session.fetch(blank.ask, blank.visit, takes_a_slot)
+        finally:
+            await self.left(url, session)
+        return replace(page, visit=replace(page.visit, url=page.url))
+
+    async def session(self, url: str, *, across: bool = False) -> Session:
+        """Wait until the address's host may be asked, and return a conversation with it; `left` ends that.
+
+        Redirects to other sites are followed where they may go `across`.
+        """
+        host = host_of(url)
+        if (seconds := self._free.get(host, 0.0) - monotonic()) > 0:
+            self._waits(seconds, host)
+            await asyncio.sleep(seconds)
+        largest = self._settings.getint("DOWNLOAD_MAXSIZE")
+        if across and self._browser:
+            from crawler.browser.context import Guise  # noqa: PLC0415 -- as above
+            from crawler.browser.outside import session_outside  # noqa: PLC0415 -- as above
+
+            return session_outside(self._browsers, self._allowance, Guise(str(PARIS)), largest)
+        return Session(
+            self._download,
+            deadline=settings().http_deadline_seconds,
+            largest=largest,
+            allowance=self._allowance,
+            agent=agent_for(host),
+            stays=_anywhere if across else same_site,
+        )
+
+    async def left(self, url: str, session: Session) -> None:
+        """End a conversation, and note how often its host was asked."""
+        await session.close()
+        host = host_of(url)
+        if not is_stand_in(host_of(on_wire(url, settings().sandbox_hosts))):
+            rule = host_rules().get(host)
+            self._free[host] = monotonic() + floor(session.requests, (rule and rule.budget) or _BUDGET)
+
+    async def _download(self, request: Request) -> Response:
+        handler = self._sockets if request.url.startswith("ws") else self._pages
+        return await handler.download_request(request)
+
+
+def takes_a_slot(url: str, method: str) -> bool:
+    """Tell whether the platform that an address belongs to says that this request would take a slot."""
+    return any(each.forbidden(url, method) for each in platforms().values() if _is_its(each, url))
+
+
+def _is_its(reader: Platform, url: str) -> bool:
+    return at_home(reader, url) or bool(reader.ADDRESS and reader.ADDRESS.match(url))
+
+
+def _anywhere(_here: str, _there: str) -> bool:
+    return True

@@ -1,0 +1,186 @@
+"""Which proxy a check goes by: another one than the last for its prefecture, none that lately failed with its host.
+
+The same to the check's end. Budgets count a host's requests whichever way they take, and a host that refuses us is
+left alone by all ways: a proxy is never an answer to a block. Without PROXY_LIST nothing here is done.
+"""
+
+import logging
+import random
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from configs.clock import clock
+from configs.desk import Desk
+from configs.proxies import Proxy
+from configs.settings import settings
+from crawler.fetching.failures import ProxyFailed
+
+log = logging.getLogger(__name__)
+
+_RACES = 5  # tries to be the one who takes: as many processes take at the same instant at most
+_DOUBLINGS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A proxy's with one host: how often it failed in a row, until when (unix seconds) it rests."""
+
+    failures: int = 0
+    rests_until: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is remembered for a check: which proxy its prefecture had last, the health of those that failed."""
+
+    last: str | None
+    health: Mapping[str, Health]
+
+
+class Memory(Protocol):
+    """Where that is kept: in this process, or in Redis for all."""
+
+    async def known(self, prefecture: str, host: str) -> Known:
+        """Return what is remembered."""
+
+    async def take(self, prefecture: str, before: str | None, name: str) -> bool:
+        """Note the proxy as the prefecture's last; return False, and note nothing, where that is not `before`."""
+
+    async def note(self, host: str, name: str, health: Health | None) -> None:
+        """Remember a proxy's health with a host; None: it is well."""
+
+
+class Here:
+    """Memory of one process."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, str] = {}
+        self._health: dict[str, dict[str, Health]] = {}
+
+    async def known(self, prefecture: str, host: str) -> Known:
+        """Return what is remembered."""
+        return Known(self._last.get(prefecture), dict(self._health.get(host, {})))
+
+    async def take(self, prefecture: str, before: str | None, name: str) -> bool:
+        """Note the last one, unless another check was faster."""
+        if self._last.get(prefecture) != before:
+            return False
+        self._last[prefecture] = name
+        return True
+
+    async def note(self, host: str, name: str, health: Health | None) -> None:
+        """Remember or forget."""
+        if health:
+            self._health.setdefault(host, {})[name] = health
+        else:
+            self._health.get(host, {}).pop(name, None)
+
+
+def candidates(names: Sequence[str], known: Known, now: float, without: Collection[str] = ()) -> list[str]:
+    """Return which proxies may be taken, all as good: those that do not rest, the last one only where it is alone.
+
+    Where all rest it is the one whose rest ends first: nobody else can find out whether one is well again.
+    """
+    left = [name for name in names if name not in without]
+    well = [name for name in left if known.health.get(name, Health()).rests_until <= now]
+    if not well:
+        return sorted(left, key=lambda name: known.health[name].rests_until)[:1]
+    return [name for name in well if name != known.last] or well
+
+
+def worse(health: Health, now: float) -> Health:
+    """Return the health after one more failure: each rest is twice as long as the one before."""
+    current = settings()
+    seconds = current.proxy_rest_seconds * 2.0 ** min(health.failures, _DOUBLINGS)
+    return Health(health.failures + 1, now + min(seconds, current.proxy_longest_rest_seconds))
+
+
+class Proxies:
+    """All that are configured. `memory` is this process's own until somebody shares a better one."""
+
+    def __init__(self, configured: Sequence[Proxy]) -> None:
+        self.memory: Memory = Here()
+        self._all = {proxy.name: proxy for proxy in configured}
+        self._said: dict[str, str] = {}
+
+    def way(self, desk: Desk) -> "Way | None":
+        """Return a check's way to a desk; None where no proxy is configured."""
+        return Way(self, desk.prefecture_id, desk.host) if self._all else None
+
+    async def take(self, prefecture: str, host: str, without: Collection[str] = ()) -> Proxy | None:
+        """Choose a proxy and note it as the prefecture's last; None where there is none but those left out."""
+        name = None
+        for _ in range(_RACES):
+            known = await self.memory.known(prefecture, host)
+            possible = candidates(list(self._all), known, clock().timestamp(), without)
+            if not possible:
+                return None
+            name = random.choice(possible)  # noqa: S311 -- no secret
+            if await self.memory.take(prefecture, known.last, name):
+                self._say(host, name, known)
+                break
+        return self._all[name] if name else None
+
+    async def failed(self, host: str, name: str) -> None:
+        """Let a proxy rest for a host, longer each time."""
+        now = clock().timestamp()
+        known = await self.memory.known("", host)
+        health = worse(known.health.get(name, Health()), now)
+        await self.memory.note(host, name, health)
+        log.warning("proxy %s rests for %s for %.0f s", name, host, health.rests_until - now)
+
+    async def worked(self, host: str, name: str) -> None:
+        """Forget that a proxy failed with a host."""
+        if name in (await self.memory.known("", host)).health:
+            await self.memory.note(host, name, None)
+
+    def _say(self, host: str, name: str, known: Known) -> None:
+        """Say once that the same one has to be taken twice running."""
+        alone = name == known.last and len(self._all) > 1
+        if alone and self._said.get(host) != name:
+            log.warning("proxy %s is the only one left for %s: it is taken again and again", name, host)
+        self._said = (
+            {**self._said, host: name} if alone else {k: v for k, v in self._said.items() if k != host}
+        )
+
+
+class Way:
+    """One check's: the same proxy for all its requests, whoever makes them (a browser's context too).
+
+    `failures` says what its proxies did wrong, each by its name.
+    """
+
+    def __init__(self, proxies: Proxies, prefecture: str, host: str) -> None:
+        self._proxies, self._prefecture, self._host = proxies, prefecture, host
+        self._proxy: Proxy | None = None
+        self.failures: list[str] = []
+        self._failed: list[str] = []
+        self._answered = False
+
+    async def proxy(self) -> Proxy:
+        """Return the check's proxy, chosen as it is first asked for."""
+        if self._proxy is None:
+            self._proxy = await self._proxies.take(self._prefecture, self._host)
+        if self._proxy is None:  # pragma: no cover - nobody makes a way without proxies
+            raise LookupError("no proxy is configured")
+        return self._proxy
+
+    async def worked(self) -> None:
+        """Note that an answer came by it: from then on the check keeps it, whatever happens."""
+        if self._proxy and not self._answered:
+            self._answered = True
+            await self._proxies.worked(self._host, self._proxy.name)
+
+    async def other(self, failure: ProxyFailed) -> bool:
+        """Note the failure; tell whether the check may go on by another proxy, once and before anything answered."""
+        if self._proxy is None:
+            return False
+        self._failed.append(self._proxy.name)
+        self.failures.append(f"the proxy {self._proxy.name} {failure}")
+        await self._proxies.failed(self._host, self._proxy.name)
+        if not failure.own or self._answered or len(self._failed) > 1:
+            return False
+        other = await self._proxies.take(self._prefecture, self._host, self._failed)
+        self._proxy = other or self._proxy
+        return other is not None

@@ -1,0 +1,1 @@
+"""Which spider processes run, and what each says of itself."""

@@ -1,0 +1,96 @@
+"""Which spider processes are started and which are asked to end: pure decisions of the keeper.
+
+A successor is started first. Only when it has come up and waits for a seat is its predecessor asked to end, so that
+code that does not start, or a machine that is slow, never stops the watching.
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from configs.settings import settings
+from crawler.keeping.processes import Process
+from crawler.scheduling.lanes import Lane
+
+_JITTER = 0.25  # of the age: processes that were started together do not end together
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job that scrapyd runs. `process` is what it last said of itself, None where it says nothing (yet).
+
+    `silent`: seconds since it last spoke, or since it was first seen. `asked`: whether it was asked to end.
+    """
+
+    id: str
+    process: Process | None
+    silent: float = 0
+    asked: bool = False
+
+    @property
+    def stays(self) -> bool:
+        """Whether nothing makes it end so far."""
+        return not self.asked and not (self.process and self.process.state == "ending")
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The version that lies on the disk, and when it was first seen there."""
+
+    version: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """How many to start and why, and which jobs to ask to end, each with the reason."""
+
+    start: int = 0
+    why: str = "missing"
+    end: tuple[tuple[str, str], ...] = ()
+
+
+def moves(jobs: Sequence[Job], wanted: int, code: Code | None, now: datetime) -> Moves:
+    """Decide for one lane; `jobs` oldest first, `code` None while a deploy may be at work."""
+    staying = [job for job in jobs if job.stays]
+    if len(staying) < wanted:
+        return Moves(wanted - len(staying))
+    tired = {job.id: why for job in staying if (why := tiredness(job, code, now))}
+    if len(staying) == wanted:
+        if tired and len(jobs) == wanted:  # one after the other: nobody is on its way out
+            job, why = next(iter(tired.items()))
+            return Moves(1, f"to replace job {job}: {why}")
+        return Moves()
+    leaving = _leaving(staying, tired)[: len(staying) - wanted]
+    if all(job.process for job in staying if job not in leaving):
+        return Moves(end=tuple((job.id, tired.get(job.id, "one too many")) for job in leaving))
+    return Moves()
+
+
+def tiredness(job: Job, code: Code | None, now: datetime) -> str | None:
+    """Return why a job should be replaced, None where it should not."""
+    current, process = settings(), job.process
+    if not process:
+        silent = job.silent > current.keeper_patience_seconds
+        return f"it has not been heard of for {job.silent:.0f} s" if silent else None
+    if code and process.version != code.version and not futile(process, code):
+        return f"it runs version {process.version}, now there is {code.version}"
+    if process.memory > (allowed := Lane.named(process.system).memory_mb):
+        return f"it holds {process.memory} MB, more than the {allowed} it may"
+    age = now - process.started
+    share = zlib.crc32(job.id.encode()) / 2**32
+    if age > timedelta(seconds=current.spider_age_seconds * (1 + _JITTER * share)):
+        return f"it began {age.total_seconds():.0f} s ago"
+    return None
+
+
+def futile(process: Process, code: Code) -> bool:
+    """Whether a process began after the version came and yet runs another: what comes next would do the same."""
+    return process.version != code.version and process.started > code.since
+
+
+def _leaving(staying: Sequence[Job], tired: dict[str, str]) -> list[Job]:
+    """Return who may go, in this order: the tired, the mute ones first; then the youngest that have come up."""
+    weary = sorted((job for job in staying if job.id in tired), key=lambda job: job.process is not None)
+    return weary + [job for job in reversed(staying) if job.id not in tired and job.process]

@@ -1,0 +1,1 @@
+"""What the readers of platforms share. Pure: it asks for nothing and knows no clock."""

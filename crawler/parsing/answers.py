@@ -1,0 +1,146 @@
+"""JSON answers: a body of one shape, typed, or None, so that a reader stays silent on what it does not know.
+
+A platform describes the fields that it reads as a class of `Answer`. Moments are read here and nowhere else: pydantic
+alone would take a number for a unix time, and a date for its midnight.
+"""
+
+import re
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import Annotated, Any, TypeVar, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+
+from crawler.reading import Page
+
+T = TypeVar("T")
+
+ACCEPT = {"Accept": "application/json, text/plain, */*"}
+_ERROR = 400
+_YEARS = range(2000, 2200)  # what lies outside is no appointment, and some of it no instant in UTC either
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_WALL = re.compile(_DAY.pattern + r"[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?")
+_INSTANT = re.compile(_WALL.pattern + r"(?:Z|[+-]\d\d:?\d\d)")
+_TRACE = re.compile(rb'\d{4}-\d\d-\d\d[T ]\d\d|"\d\d:\d\d(?::\d\d)?"')
+
+
+class Answer(BaseModel):
+    """A JSON object. Fields that are not named may stand in it; those that are must be of their type."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+
+def parsed(page: Page, shape: type[T], *, errors: bool = False) -> T | None:
+    """Return the page's whole body as this shape; None where it is anything else.
+
+    `shape` is a class of `Answer`, or a list or dict of such. An answer with an error's status has no shape, unless
+    `errors` says that it may.
+    """
+    if page.status >= _ERROR and not errors:
+        return None
+    try:
+        read: T = _adapter(cast("Any", shape)).validate_json(page.body.removeprefix(b"\xef\xbb\xbf"))
+    except ValidationError:
+        return None
+    return read
+
+
+def origin(url: str) -> str:
+    """Return where an address's host begins: its scheme and host, without a slash."""
+    return "/".join(url.split("/", 3)[:3])
+
+
+def as_from(url: str) -> dict[str, str]:
+    """Return the headers with which a page at this address asks for JSON."""
+    return ACCEPT | {"Origin": origin(url), "Referer": url}
+
+
+def moments_in(page: Page) -> int:
+    """Count the moments that stand anywhere in the body: a date with an hour, or an hour alone as a text."""
+    return len(_TRACE.findall(page.body))
+
+
+@lru_cache
+def _adapter(shape: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(shape)
+
+
+def _read(value: Any, form: re.Pattern[str]) -> datetime:
+    if not isinstance(value, str) or not form.fullmatch(value):
+        raise ValueError("is no moment of the form that this platform writes")
+    moment = datetime.fromisoformat(value)
+    if moment.year not in _YEARS:
+        raise ValueError("lies too far away to be an appointment")
+    return moment
+
+
+def _instant(value: Any) -> datetime:
+    return _read(value, _INSTANT).astimezone(UTC)
+
+
+def wall_of(value: Any) -> datetime:
+    """Return a wall clock, naive; see `instant_of` in crawler/parsing/calendars.py.
+
+    Raises:
+        ValueError: it is none, or has an offset.
+    """
+    return _read(value, _WALL)
+
+
+def _day(value: Any) -> date:
+    return _read(value, _DAY).date()
+
+
+def day_in(text: str) -> date | None:
+    """Return the date that a text is; None where it is none."""
+    try:
+        return _day(text)
+    except ValueError:
+        return None
+
+
+def moment_of(value: Any) -> date:
+    """Return an instant in UTC, or a date where no hour is written.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    return _day(value) if isinstance(value, str) and _DAY.fullmatch(value) else _instant(value)
+
+
+def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+def _with_id(captured: dict[str, Any]) -> dict[str, Any]:
+    if not captured.get("id"):
+        raise ValueError("has no `id`: copy the whole object from the page's own request")
+    return captured
+
+
+# Where a person books: a web address without a user in it, nor white space or control characters.
+Link = Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\s\p{C}/?#@]+([/?#][^\s\p{C}]*)?$")]
+Id = Annotated[int, Field(strict=True, gt=0)]  # as a desk's YAML names what a platform numbers
+Key = Annotated[str, StringConstraints(pattern=r"^[\w-]+$", max_length=80)]  # and what it names by letters
+# A JSON object of a page's own request, copied into a desk's YAML as it is: what it holds is the site's affair.
+Captured = Annotated[dict[str, Any], AfterValidator(_with_id)]
+Number = Annotated[int, Field(strict=False)]  # where JSON can only write it as a text: the key of an object
+Instant = Annotated[datetime, PlainValidator(_instant)]  # written with its offset; kept in UTC
+Wall = Annotated[datetime, PlainValidator(wall_of)]  # a local clock without offset: naive
+Day = Annotated[date, PlainValidator(_day)]
+Moment = Annotated[date, PlainValidator(moment_of)]  # an instant, or a date where no hour is written
+OrNone = Annotated[T | None, WrapValidator(_or_none)]  # None where it cannot be read: the others stand

@@ -1,0 +1,59 @@
+"""What a person does on a page, as a request: follow a link, send a form, choose from its drop-down."""
+
+from urllib.parse import urlsplit
+
+from lxml import html
+
+from crawler.parsing.markup import visible
+from crawler.reading import Act, Ask, Page
+from crawler.sites import same_site
+
+
+def address_of(page: Page, match: html.HtmlElement | str) -> str | None:
+    """Return where a link (or the text of an address) leads; None where that is no page of the same site."""
+    href = match if isinstance(match, str) else match.get("href")
+    if not href:
+        return None
+    try:
+        target = page.link(href.strip()).partition("#")[0]
+        return target if urlsplit(target).hostname and same_site(page.url, target) else None
+    except ValueError:
+        return None
+
+
+def asked(page: Page, match: html.HtmlElement | str, act: Act, step: str) -> Ask | None:
+    """Return the request of doing so; None where there is nothing to follow or send here, or it leaves the site."""
+    if isinstance(match, str) or match.get("href"):
+        url = address_of(page, match)
+        return Ask(url, step) if url else None
+    form = next(
+        (each for each in (match, *match.iterancestors()) if isinstance(each, html.FormElement)), None
+    )
+    chosen = _choice(match, act.option) if act.option is not None else _pressed(match)
+    if form is None or chosen is None:
+        return None
+    url = address_of(page, form.get("action") or page.url)
+    if url is None:
+        return None
+    sent = {**_standing(form), **chosen, **act.fields}
+    if form.get("method", "").upper() == "POST":
+        return Ask(url, step, "POST", sent)
+    return Ask(url.partition("?")[0], step, "GET", sent)
+
+
+def _standing(form: html.FormElement) -> dict[str, str]:
+    """Return what stands in a form already: hidden fields, ticked boxes, chosen options."""
+    return {str(name): str(value) for name, value in form.form_values()}
+
+
+def _choice(select: html.HtmlElement, wanted: str) -> dict[str, str] | None:
+    named = [(visible(each), each.get("value")) for each in select.iter("option")]
+    values = [text if value is None else value for text, value in named if wanted in (text, value)]
+    name = select.get("name")
+    return {name: values[0]} if name and len(values) == 1 else None
+
+
+def _pressed(node: html.HtmlElement) -> dict[str, str]:
+    """Return the button's own field, which a browser sends with the form."""
+    name = node.get("name") if node.tag in ("button", "input") else None
+    return {name: node.get("value", "")} if name else {}

@@ -1,0 +1,48 @@
+"""One search over many places at once: what the slots prove that it found, where some of its answer is missing."""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from crawler.parsing.answers import parsed
+from crawler.reading import Covered, Outcome, Page, Reading, Slot, Visit
+
+T = TypeVar("T")
+
+
+def entries(pages: Iterable[Page], shape: type[list[T | None]]) -> list[T | None]:
+    """Return the entries of several JSON lists as one list, None also for each page that is no such list.
+
+    Raises:
+        ValueError: a page is no JSON at all (a wall's page), or null: beside it nothing is believed.
+    """
+    found: list[T | None] = []
+    for page in pages:
+        listed = parsed(page, shape)
+        if listed is None and parsed(page, object) is None:
+            raise ValueError(f"holds what is no JSON: {page.text[:100]!r}")
+        found += [None] if listed is None else listed
+    return found
+
+
+def gathered(
+    visit: Visit, seen: Sequence[Slot | None], what: str, *, trouble: Reading | None = None, doubt: str = ""
+) -> Reading:
+    """Say what a search proves that answers for all places of a desk until the last day that is watched.
+
+    `seen`: its slots, None for each entry that cannot be read. `what`: the name of one place, for the reason.
+    `trouble`: what went wrong elsewhere in the search. It or an unread entry keeps the answer from covering anything,
+    and is the outcome where no slot was found. `doubt`: why slots may be missing though nothing went wrong: an
+    absence then counts as doubtful.
+    """
+    odd = seen.count(None)
+    slots = tuple({(slot.place.key, slot.moment): slot for slot in seen if slot}.values())
+    if odd and not trouble:
+        trouble = Reading(Outcome.UNREADABLE, f"entries that cannot be read: {odd}")
+    if trouble and not slots:
+        return trouble
+    covered = () if trouble else (Covered(None, None, visit.last_day, bool(doubt)),)
+    if not slots:
+        reason = f"no {what} has a slot"
+        return Reading(Outcome.NO_SLOTS, f"{reason}, but {doubt}" if doubt else reason, covered=covered)
+    said = f"{what}s with slots: {len({slot.place.key for slot in slots})}"
+    return Reading(Outcome.SLOTS, f"{said}; {trouble.reason}" if trouble else said, slots, covered)

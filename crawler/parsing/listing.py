@@ -1,0 +1,202 @@
+"""What JSON calendars share: an answer lists the moments of a window of days and may name the next one after it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from configs.words import count
+from crawler.parsing.answers import moments_in
+from crawler.parsing.calendars import day_of, within
+from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
+
+_LATER = "later window"
+_LATER_RANK = 1000  # behind the first window of every place
+_MOST = 10_000  # moments; an answer that lists more is none of ours
+_DAY = timedelta(days=1)
+
+Opens = Callable[
+    [Visit, Covered], Ask
+]  # how a platform asks for a window; its place, rank and step are set here
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What one answer says of the window that it was asked for.
+
+    `moments`: those free, None for each that cannot be read. `next_at`: what it names as the next availability.
+    `total`: how many it says there are. `begins` and `last`: the first and the last day it shows, where they may lie
+    within those asked for, or elsewhere. `final`: where it lists nothing, nothing comes later either, by the
+    platform's own word. `others`: how many moments it names that are no slots (its days' ends, say).
+    """
+
+    moments: Sequence[date | None] = ()
+    next_at: date | None = None
+    total: int | None = None
+    begins: date | None = None
+    last: date | None = None
+    final: bool = False
+    others: int = 0
+
+
+def first_window(visit: Visit, opens: Opens, days: int, place: Place = ANYWHERE, rank: int = 0) -> Ask:
+    """Ask for the window that begins today."""
+    return _ask(opens, visit, _window(visit, place, visit.today, days), place, rank)
+
+
+def first_windows(visit: Visit, places: Sequence[tuple[Place, Opens]], days: int, what: str) -> Reading:
+    """Ask each place for the window that begins today, beginning with another one each visit.
+
+    `what` is the name of one place, for the reason.
+    """
+    asks = tuple(
+        first_window(visit, opens, days, place, rank)
+        for rank, (place, opens) in enumerate(visit.in_turn(places))
+    )
+    return Reading(reason=f"{count(len(asks), what)} to ask", asks=asks)
+
+
+def listed(page: Page, found: Listing, opens: Opens | None, days: int = 1) -> Reading:
+    """Say what a listing proves and lead on to the windows of so many days that are still to be asked.
+
+    `opens` is None where the platform has nothing more to ask for. What nobody asked for by a window answers for
+    all the days that are watched.
+    """
+    answer = _Answer(page, found, opens, days)
+    if len(answer.slots) > _MOST:
+        return Reading(Outcome.UNREADABLE, f"lists {len(answer.slots)} moments, which no calendar has")
+    if answer.slots:
+        return answer.seen()
+    if found.moments or found.total:
+        what = f"{len(found.moments)} moments that cannot be read, and says there are {found.total}"
+        return Reading(Outcome.UNREADABLE, f"lists {what}")
+    if found.next_at is not None:
+        return answer.named(found.next_at)
+    if moments_in(page) > found.others:
+        return Reading(Outcome.UNREADABLE, "lists nothing, and yet a moment stands in it")
+    return answer.nothing()
+
+
+def listed_places(page: Page, places: Sequence[tuple[Place, date, Opens]], days: int) -> Reading:
+    """Say what a list of places proves that names of each its next availability: each is asked from there on."""
+    each = [
+        listed(replace(page, ask=Ask(page.ask.url, place=place, rank=rank)), Listing(next_at=at), opens, days)
+        for rank, (place, at, opens) in enumerate(page.visit.in_turn(places))
+    ]
+    asks = tuple(ask for reading in each for ask in reading.asks)
+    return Reading(
+        None if asks else Outcome.NO_SLOTS,
+        f"the next availability of {count(len(places), 'place')}",
+        covered=tuple(window for reading in each for window in reading.covered),
+        asks=asks,
+        fallback=tuple(slot for reading in each for slot in reading.fallback),
+    )
+
+
+@dataclass(frozen=True)
+class _Answer:
+    page: Page
+    found: Listing
+    opens: Opens | None
+    days: int
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        return tuple(Slot(self.page.ask.place, moment) for moment in self.found.moments if moment)
+
+    @property
+    def first(self) -> date:
+        window = self.page.ask.window
+        return window.first if window and window.first else self.page.visit.today
+
+    @property
+    def asked(self) -> date | None:
+        """The last day that was asked for."""
+        window = self.page.ask.window
+        return window.last if window else self.page.visit.last_day
+
+    @property
+    def astray(self) -> bool:
+        """Whether it shows other days than were asked for: earlier ones only."""
+        return bool(self.page.ask.window and self.found.last and self.found.last < self.first)
+
+    @property
+    def ahead(self) -> bool:
+        """Whether it shows other days than were asked for: later ones only."""
+        return bool(self.found.begins and self.asked and self.found.begins > self.asked)
+
+    def seen(self) -> Reading:
+        found, slots, window = self.found, self.slots, self._shown()
+        told = found.total in (None, len(slots)) and not self.astray
+        whole = (
+            told
+            and len(slots) == len(found.moments)
+            and within(window if self.page.ask.window else self._covered(None), slots, self.page.visit.zone)
+        )
+        reason = f"{len(slots)} of {len(found.moments)} moments read"
+        return Reading(Outcome.SLOTS, reason, slots, (window,) if whole else (), self._later(window))
+
+    def named(self, next_at: date) -> Reading:
+        """Follow the next availability where it can be opened; else it is a slot, or lies beyond what is watched."""
+        page, visit, place = self.page, self.page.visit, self.page.ask.place
+        day, reason = day_of(next_at, visit.zone), f"the next availability is {_text(next_at, visit)}"
+        if day > visit.last_day:
+            far = f"{reason}, beyond the {visit.horizon.days} days that are watched"
+            return Reading(Outcome.NO_SLOTS, far, covered=(self._covered(visit.last_day),))
+        if page.ask.window and day < self.first:
+            return Reading(Outcome.UNREADABLE, f"{reason}, before {self.first}, which was asked for")
+        gap = (self._covered(day - _DAY),) if day > self.first else ()
+        slot = Slot(place, next_at)
+        if self.opens is None or (page.ask.window and day == self.first):
+            return Reading(Outcome.SLOTS, reason, (slot,), gap)
+        ask = _ask(self.opens, visit, _window(visit, place, day, self.days), place, page.ask.rank)
+        return Reading(None, reason, covered=gap, asks=(ask,), fallback=(slot,), next_at=next_at)
+
+    def nothing(self) -> Reading:
+        if self.astray or self.ahead:
+            shown = f"until {self.found.last}" if self.astray else f"from {self.found.begins} on"
+            return Reading(Outcome.UNREADABLE, f"shows days {shown}, asked from {self.first} on")
+        window = self._covered(self.page.visit.last_day) if self.found.final else self._shown()
+        reason = f"nothing from {window.first} to {window.last}"
+        return Reading(Outcome.NO_SLOTS, reason, covered=(window,), asks=self._later(window))
+
+    def _covered(self, last: date | None) -> Covered:
+        return Covered(self.page.ask.place.key, self.first, last)
+
+    def _shown(self) -> Covered:
+        """Return what was asked for, as far as it was shown."""
+        shown = self.found.last if self.found.last and self.found.last >= self.first else None
+        covered = self._covered(min(filter(None, (self.asked, shown)), default=None))
+        return replace(covered, first=max(self.first, self.found.begins or self.first))
+
+    def _later(self, window: Covered) -> tuple[Ask, ...]:
+        """Ask for all windows behind this one, with another first each visit; their own answers add none."""
+        page, opens = self.page, self.opens
+        if opens is None or page.ask.step == _LATER or not window.last or self.astray:
+            return ()
+        windows = list(_windows(page.visit, page.ask.place, window.last + _DAY, self.days))
+        ranks = [_LATER_RANK + (number - page.visit.turn) % len(windows) for number in range(len(windows))]
+        return tuple(
+            replace(opens(page.visit, each), place=page.ask.place, window=each, rank=rank, step=_LATER)
+            for each, rank in zip(windows, ranks, strict=True)
+        )
+
+
+def _windows(visit: Visit, place: Place, first: date, days: int) -> Iterator[Covered]:
+    while first <= visit.last_day:
+        window = _window(visit, place, first, days)
+        yield window
+        first += timedelta(days=days)
+
+
+def _window(visit: Visit, place: Place, first: date, days: int) -> Covered:
+    return Covered(place.key, first, min(first + timedelta(days=days - 1), max(first, visit.last_day)))
+
+
+def _ask(opens: Opens, visit: Visit, window: Covered, place: Place, rank: int) -> Ask:
+    return replace(opens(visit, window), place=place, window=window, rank=rank)
+
+
+def _text(moment: date, visit: Visit) -> str:
+    if isinstance(moment, datetime):
+        return f"{moment.astimezone(visit.zone):%Y-%m-%d %H:%M}"
+    return moment.isoformat()

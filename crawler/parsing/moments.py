@@ -1,0 +1,145 @@
+"""Moments as pages write them for people: `lundi 23 novembre à 9h30`, `23/11/2026 09:30`, `2026-11-23T09:30`.
+
+Of two days, or of two hours that are no span, neither is taken: a text that names several moments names none.
+"""
+
+import re
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
+
+from crawler.parsing.calendars import instant_of
+from crawler.parsing.markup import plain
+
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "janvier janv jan", "février fevrier févr fevr fév", "mars", "avril avr", "mai", "juin",
+            "juillet juil", "août aout", "septembre sept", "octobre oct", "novembre nov",
+            "décembre decembre déc dec",
+        ),
+        1,
+    )
+    for name in names.split()
+}  # fmt: skip
+_WEEKDAYS = ("lun", "mar", "mer", "jeu", "ven", "sam", "dim")
+_WORD = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_WEEKDAY = rf"(?:\b(?P<weekday>{'|'.join(_WEEKDAYS)})[a-z]*\.?,?\s+)?"
+_DAY = re.compile(
+    rf"(?<![\d/.:-])(?P<iso>\d{{4}}-\d\d-\d\d)(?!\d)"
+    rf"|{_WEEKDAY}(?<![\d/.:-])(?P<day>\d{{1,2}})(?:er)?"
+    rf"(?:(?P<cut>[/.-])(?P<month>\d{{1,2}})(?P=cut)(?P<year>\d{{4}})(?!\d)|/(?P<alone>\d{{1,2}})(?![\d/.])"
+    rf"|\s+(?P<word>{_WORD})\b\.?(?:\s+(?P<its>\d{{4}})(?!\d))?)"
+)
+_CLOCK = (
+    r"(?<![\d:])(\d{1,2}) ?(?:(?:h|heures?)\b ?([0-5]\d)?|h([0-5]\d)|:([0-5]\d)(?::[0-5]\d)?)(?![\d:])"
+    r"(?: ?([ap])\.?m\b)?"
+)
+_HOUR = re.compile(rf"{_CLOCK}(?:\s*(?:-|\u2013|à)\s*{_CLOCK})?")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d{1,6})?(?:Z|[+-]\d\d:?\d\d)")
+_MACHINE = re.compile(
+    r"(?P<wall>20\d\d-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(?P<offset>|Z| UTC|(?: ?[+-]| )\d\d:?\d\d)"
+)
+_PIECE = re.compile(r"\d ?(?:h|:|/|et\b|au\b)")  # of an hour or a day that is not whole, or of several
+_BETWEEN = re.compile(r"[\s,:t-]*(?:[^\s\d]{1,8}\s+)?")  # `à`, whatever its charset made of it
+_NOON = 12
+
+
+def moment_of(day: str, hour: str | None, today: date, zone: ZoneInfo) -> date | None:
+    """Return the instant (UTC) that a text names, or the date where no hour is written; None where it names none.
+
+    `hour` is the hour's own text, where it has one: then there must be an hour in it. A date without a year is the
+    first one from `today` on.
+    """
+    if hour is None and _INSTANT.fullmatch(plain(day)):
+        return _instant(plain(day))
+    lowered = plain(day).lower()
+    rest = _DAY.sub(" ", lowered) if hour is None else plain(hour).lower()
+    days, hours = (
+        {_day(each, today) for each in _DAY.finditer(lowered)},
+        set(map(_hour, _HOUR.finditer(rest))),
+    )
+    if (
+        len(days) != 1
+        or len(hours) > 1
+        or (hour is not None and not hours)
+        or _PIECE.search(_HOUR.sub(" ", rest))
+    ):
+        return None
+    found = days.pop()
+    if found is None or not hours:
+        return found
+    clock = hours.pop()
+    return instant_of(datetime.combine(found, clock), zone) if clock is not None else None
+
+
+def machine_moment(text: str, zone: ZoneInfo) -> datetime | None:
+    """Return the instant (UTC) that a program wrote into an address; None where it is none.
+
+    ISO 8601, or as Ruby on Rails prints it (`2026-11-23 09:30:00 +0100`), also where the `+` was not escaped and came
+    out as white space. Without an offset it is a wall clock of the zone.
+    """
+    found = _MACHINE.fullmatch(text.strip())
+    if found is None:
+        return None
+    wall, offset = found["wall"], found["offset"].strip()
+    if offset[:1].isdigit():
+        offset = f"+{offset}"
+    try:
+        if offset:
+            return _instant(wall + offset.replace("UTC", "Z"))
+        return instant_of(datetime.fromisoformat(wall), zone)
+    except (ValueError, OverflowError):
+        return None
+
+
+def moments_in(text: str, today: date, zone: ZoneInfo) -> list[date]:
+    """Return what a text names, in its order: instants (UTC) where an hour stands right behind a day, else the date.
+
+    An hour that never comes is named all the same, as if the clock had not been changed.
+    """
+    lowered = plain(text).lower()
+    found: list[date] = []
+    for match in _DAY.finditer(lowered):
+        behind = _BETWEEN.match(lowered, match.end())
+        hour = _HOUR.match(lowered, behind.end() if behind else match.end())
+        day, clock = _day(match, today), _hour(hour) if hour else None
+        if day:
+            found.append(day if clock is None else datetime.combine(day, clock, zone).astimezone(UTC))
+    return found
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _day(match: re.Match[str], today: date) -> date | None:
+    named = match.groupdict()
+    try:
+        if named["iso"]:
+            return date.fromisoformat(named["iso"])
+        month = _MONTHS[named["word"]] if named["word"] else int(named["month"] or named["alone"])
+        year = named["year"] or named["its"]
+        found = date(int(year), month, int(named["day"])) if year else _next(int(named["day"]), month, today)
+    except ValueError:
+        return None
+    said = named["weekday"]
+    return found if said is None or _WEEKDAYS[found.weekday()] == said else None
+
+
+def _next(day: int, month: int, today: date) -> date:
+    found = date(today.year, month, day)
+    return found if found >= today else date(today.year + 1, month, day)
+
+
+def _hour(match: re.Match[str]) -> time | None:
+    hour, half = int(match[1]), match[5]
+    if half:
+        hour = hour % _NOON + (_NOON if half == "p" else 0) if 0 < hour <= _NOON else 24
+    try:
+        return time(hour, int(match[2] or match[3] or match[4] or 0))
+    except ValueError:
+        return None

@@ -1,0 +1,48 @@
+"""The state that a page carries as JSON in a script, searched by key: how it is wrapped differs from page to page."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from crawler.parsing.markup import UNSEEN
+from crawler.reading import Page
+
+
+def embedded(page: Page, script: str) -> Any:
+    """Return the JSON of the one script with this id; None where there is none, or several, or it is no JSON."""
+    if script.encode() not in page.body:
+        return None
+    found = page.root.xpath(f"//script[@id=$id][not({UNSEEN})]", id=script)
+    try:
+        return json.loads(found[0].text or "") if len(found) == 1 else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def values(state: Any, key: str) -> list[Any]:
+    """Return every value of a key, however deep."""
+    return [each[key] for each in _nodes(state) if isinstance(each, dict) and key in each]
+
+
+def only(state: Any, key: str) -> Any:
+    """Return the value of a key where all that have it agree; None where none has it, or they do not."""
+    found = values(state, key)
+    return found[0] if found and all(value == found[0] for value in found) else None
+
+
+def rows(state: Any, key: str) -> list[dict[str, Any]]:
+    """Return the objects with this key that stand in lists, once each, in their order."""
+    lists = (each for each in _nodes(state) if isinstance(each, list))
+    listed = [row for each in lists for row in each if isinstance(row, dict) and key in row]
+    return [row for number, row in enumerate(listed) if row not in listed[:number]]
+
+
+def _nodes(state: Any) -> Iterator[Any]:
+    waiting = [state]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, dict):
+            waiting += reversed(node.values())
+        elif isinstance(node, list):
+            waiting += reversed(node)

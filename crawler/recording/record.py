@@ -1,0 +1,264 @@
+"""The batch writer: takes the checks that end and writes them on a thread of its own, never on the event loop.
+
+What came while a write ran is the next batch. Where no slot was seen it lingers for LINGER seconds, so that hardly
+anything is written alone; what has news is written at once, with all that waits.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from time import monotonic
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import psycopg2.errors
+import redis
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.partitions import make_partitions
+from configs.clock import clock
+from crawler import due
+from crawler.due import Finish
+from crawler.proofs.writer import ProofWriter
+from crawler.reading import Outcome
+from crawler.recording.items import CheckItem
+from crawler.recording.rows import Result, Written, write
+
+if TYPE_CHECKING:
+    import asyncio
+    from uuid import UUID
+
+    from scrapy.crawler import Crawler
+
+log = logging.getLogger(__name__)
+
+_WRITERS: "WeakKeyDictionary[Crawler, Writer]" = WeakKeyDictionary()
+LINGER = 0.05  # seconds; a transaction costs as much as a check, for one check or for fifty
+LARGEST = 500  # checks in one transaction
+BEHIND = 200  # checks not yet written from which on nothing more is claimed
+_LONGEST_ERROR = 2000
+_FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0  # seconds
+# The server is away, full, being upgraded or without our migration: the checks wait, they are not at fault.
+_TROUBLE = (
+    sa.exc.OperationalError,
+    sa.exc.InterfaceError,
+    sa.exc.InternalError,
+    sa.exc.ProgrammingError,
+    sa.exc.TimeoutError,
+)
+
+
+class Writer:
+    """Writes checks in batches. Safe to call from any thread; `system` is the due queue whose desks they are.
+
+    The feeder, if there is one, sets `on_finish`, called on the writer's thread when desks and hosts were given
+    back, and `fed`, an event that it sets when it hands over nothing more.
+    """
+
+    def __init__(self, system: str) -> None:
+        self.system = system
+        self.on_finish: Callable[[], object] | None = None
+        self.fed: asyncio.Event | None = None
+        self._waiting: deque[Result] = deque()
+        self._writing = self._lost = 0
+        self._stuck = self._away = False
+        self._changed = threading.Condition()
+        self._hurry = threading.Event()
+        self._ends_at: float | None = None
+        self._redis: redis.Redis | None = None
+        self._unsent: list[Finish] = []
+        self._proofs = ProofWriter()
+        self._thread = threading.Thread(target=self._run, name="record", daemon=True)
+
+    @property
+    def behind(self) -> bool:
+        """Whether nothing more should be asked: too much waits to be written, or the database is in trouble.
+
+        In trouble no visit ends in the due queue, so holds would run out before hosts have had their rest.
+        """
+        return self._stuck or len(self._waiting) + self._writing >= BEHIND
+
+    def put(self, check: CheckItem, read_at: datetime | None = None) -> None:
+        """Hand over a check, read to its end at `read_at` (UTC; None: just now); one without a token is not kept."""
+        if check.token is None:
+            return
+        with self._changed:
+            self._waiting.append(Result(check, check.token, read_at or clock()))
+            if check.outcome is not Outcome.NO_SLOTS:
+                self._hurry.set()
+            if self._thread.ident is None:
+                self._thread.start()
+            self._changed.notify_all()
+
+    def close(self, seconds: float) -> None:
+        """Write what waits, for so many seconds at most; say what could not be written."""
+        with self._changed:
+            self._ends_at = monotonic() + seconds
+            self._hurry.set()
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(seconds + 1)
+        self._proofs.close(seconds)
+        if lost := self._lost + self._writing + len(self._waiting):
+            log.error("%d checks could not be recorded before the end: their desks are checked again", lost)
+
+    def _run(self) -> None:
+        while batch := self._collect():
+            written = self._persist(batch)
+            _nudge(written.detections)
+            self._proofs.put(written.proofs)
+            try:
+                self._finish(written.visits)
+            except (
+                Exception
+            ):  # a writer that ended would stop all claims for good: desks come due again by themselves
+                log.exception("%d visits could not be ended in the due queue", len(written.visits))
+        if self._redis:
+            self._redis.close()
+
+    def _collect(self) -> list[Result]:
+        """Wait for checks and take them, a desk once: its next one goes into the next batch. Empty: the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._ends_at is not None)
+        self._hurry.wait(LINGER)
+        with self._changed:
+            if self._ends_at is None:
+                self._hurry.clear()
+            batch: dict[str, Result] = {}
+            while self._waiting and len(batch) < LARGEST and self._waiting[0].check.desk_id not in batch:
+                result = self._waiting.popleft()
+                batch[result.check.desk_id] = result
+            self._writing = len(batch)
+            return list(batch.values())
+
+    def _persist(self, batch: list[Result]) -> Written:
+        """Write a batch, part by part where it is refused; while the database is in trouble, wait and try again."""
+        written, parts, pause = Written(), [batch], _FIRST_WAIT
+        while parts:
+            part = parts.pop()
+            try:
+                written.add(record(part))
+            except Exception as error:  # whatever one check breaks, the others are kept # noqa: BLE001
+                if not _is_trouble(error):
+                    parts += _smaller(part, error)
+                    continue
+                if pause == _FIRST_WAIT:
+                    log.warning("the database is in trouble, checks wait: %s", str(error).splitlines()[0])
+                parts.append(part)
+                self._stuck = True
+                if self._over(pause):
+                    self._lost += sum(map(len, parts))
+                    break
+                pause = min(2 * pause, _LONGEST_WAIT)
+            else:
+                self._writing -= len(part)
+                self._stuck, pause = False, _FIRST_WAIT
+        self._writing, self._stuck = 0, False
+        return written
+
+    def _over(self, pause: float) -> bool:
+        """Wait before the next try; tell whether there is none, because the process ends."""
+        with self._changed:
+            if self._ends_at is None:
+                self._changed.wait_for(lambda: self._ends_at is not None, pause)
+                return False
+            left = self._ends_at - monotonic()
+            self._changed.wait(max(0, min(pause, left)))
+            return left <= 0
+
+    def _finish(self, visits: list[Finish]) -> None:
+        """Give desks and hosts back. While Redis is away that is kept; a desk comes due again all the same."""
+        self._unsent = (self._unsent + visits)[-LARGEST:]
+        if not self._unsent:
+            return
+        try:
+            self._redis = self._redis or due.connect()
+            due.send(self._redis, due.finish(self.system, self._unsent, now=clock()))
+        except redis.RedisError as error:
+            if not self._away:
+                log.warning("Redis is away, desks come due again when their holds end: %s", error)
+            self._away = True
+            return
+        self._unsent, self._away = [], False
+        if told := self.on_finish:
+            told()
+
+
+def writer_of(crawler: "Crawler", system: str) -> Writer:
+    """Return the one writer of a crawl: the pipeline fills it, the feeder looks how far it is behind."""
+    if crawler not in _WRITERS:
+        _WRITERS[crawler] = Writer(system)
+    return _WRITERS[crawler]
+
+
+def record(results: Sequence[Result]) -> Written:
+    """Write checks of different desks in one transaction.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the server is in trouble or refuses one of them.
+        ValueError: one holds what no text may hold (psycopg2 says so before it asks the server).
+    """
+    try:
+        return _transaction(results)
+    except sa.exc.IntegrityError as error:
+        if not isinstance(error.orig, psycopg2.errors.CheckViolation) or "no partition" not in str(
+            error.orig
+        ):
+            raise
+    with (
+        session() as made
+    ):  # the planner makes days ahead; where it was away for long, a check is not lost for it
+        for day in {result.check.started_at.date() for result in results}:
+            make_partitions(made, day, days=0)
+    return _transaction(results)
+
+
+def _transaction(results: Sequence[Result]) -> Written:
+    with session() as open_session:
+        return write(open_session, results, clock())
+
+
+def _is_trouble(error: Exception) -> bool:
+    """Tell whether the server is at fault and no check. A connection that breaks may raise an error of no kind."""
+    broken = isinstance(error, sa.exc.DBAPIError) and (
+        error.connection_invalidated or type(error) is sa.exc.DatabaseError
+    )
+    return broken or isinstance(error, _TROUBLE)
+
+
+def _smaller(part: list[Result], error: Exception) -> list[list[Result]]:
+    """Return what to try instead: each check alone, then a plain row in place of the one that cannot be kept."""
+    if len(part) > 1:
+        return [[result] for result in part]
+    result = part[0]
+    if result.replayed:
+        log.error("the check of %s cannot be recorded at all", result.check.desk_id, exc_info=error)
+        return []
+    log.error("the check of %s cannot be recorded as it is", result.check.desk_id, exc_info=error)
+    said = f"{type(error).__name__}: {error}".replace("\0", "\\0")[:_LONGEST_ERROR]
+    plain = replace(
+        result.check,
+        outcome=Outcome.UNREADABLE,
+        reason="what was read cannot be kept",
+        slots=(),
+        covered=(),
+        error=said,
+    )
+    return [[replace(result, check=plain, replayed=True)]]
+
+
+def _nudge(detections: "Sequence[UUID]") -> None:
+    """Tell the notifier, after the commit; a nudge that fails is found by its sweep."""
+    if not detections:
+        return
+    import notifier  # noqa: PLC0415 -- only who finds something loads the queue's library
+
+    for detection in detections:
+        try:
+            notifier.detection_seen(detection)
+        except Exception:  # the rows stand: whatever a nudge breaks, the next checks are recorded
+            log.exception("detection %s is written, its nudge failed", detection)

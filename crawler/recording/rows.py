@@ -1,0 +1,206 @@
+"""What a batch of checks writes, in one transaction: checks, desks, slots, detections, rests of hosts.
+
+Checks that changed nothing cost three statements, however many they are.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from configs.desk import Desk
+from configs.outcome import Outcome
+from configs.prefecture import desks
+from crawler import pace
+from crawler.due import Finish
+from crawler.hosts import refusals, soft_bans
+from crawler.hosts import rows as host_rows
+from crawler.hosts.memory import RESTING
+from crawler.proofs.choice import Proof, of_trouble
+from crawler.reading import Covered
+from crawler.recording import desk_states, opened, outages
+from crawler.recording.compare import Known, Seen
+from crawler.recording.desk_states import Part
+from crawler.recording.items import CheckItem
+from crawler.scheduling.schedule import budget_of, cost_of, own_interval
+
+_CHECKS = sa.text("""
+INSERT INTO checks (started_at, desk_id, token, outcome, evidence, milliseconds, requests, slots_seen, covered,
+                    process, error, proof_key)
+SELECT started_at, desk_id, token, outcome, evidence, milliseconds, requests, slots, covered::jsonb, process, error,
+       proof_key
+FROM unnest(CAST(:started_at AS timestamptz[]), CAST(:desk_id AS text[]), CAST(:token AS bigint[]),
+            CAST(:outcome AS text[]), CAST(:evidence AS text[]), CAST(:milliseconds AS int[]),
+            CAST(:requests AS smallint[]), CAST(:slots AS int[]), CAST(:covered AS text[]),
+            CAST(:process AS text[]), CAST(:error AS text[]), CAST(:proof_key AS text[]))
+  AS n(started_at, desk_id, token, outcome, evidence, milliseconds, requests, slots, covered, process, error,
+       proof_key)
+""")
+
+Columns = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A check that ended, and when its last page was read. `replayed`: it stands in for one that cannot be kept."""
+
+    check: CheckItem
+    token: int
+    seen_at: datetime
+    replayed: bool = False
+
+
+@dataclass(slots=True)
+class Written:
+    """What follows once it is committed: detections to nudge, visits to end in the due queue, pages to keep."""
+
+    detections: list[UUID] = field(default_factory=list)
+    visits: list[Finish] = field(default_factory=list)
+    proofs: list[Proof] = field(default_factory=list)
+
+    def add(self, other: "Written") -> None:
+        """Add what another transaction left to do."""
+        self.detections += other.detections
+        self.visits += other.visits
+        self.proofs += other.proofs
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """A result of a desk that exists, its desk's row (None: it changes nothing any more), its interval in seconds.
+
+    `least`: what it waits at least until its next check.
+    """
+
+    desk: Desk
+    result: Result
+    row: Any
+    interval: float
+    least: float
+
+    @property
+    def due(self) -> datetime:
+        """Return when the desk is due again, by this check alone."""
+        check, counted = self.result.check, self.row.inconclusive if self.row else 0
+        return pace.after(
+            check.outcome,
+            started_at=check.started_at,
+            now=self.result.seen_at,
+            interval=self.least,
+            inconclusive=counted,
+            lot=pace.luck(check.desk_id, self.result.token),
+            releases_at=self.row.releases_at if self.row else None,
+        )
+
+
+def write(session: Session, results: Sequence[Result], now: datetime) -> Written:
+    """Write checks of different desks; a desk may stand in a batch once.
+
+    A result whose token is older than its desk's last one, and one whose page was read more than two intervals ago,
+    records its check and changes nothing else.
+    """
+    results = soft_bans.judged(session, refusals.judged(session, results, now), now)
+    rows = desk_states.update(session, results, now)
+    ends = [_end(desk, result, rows) for result in results if (desk := desks().get(result.check.desk_id))]
+    counted = [end for end in ends if end.row]
+    _cover(session, counted, now)
+    found = _look(session, counted, now)
+    proofs = [each.proof for each in found if each.proof] + list(filter(None, map(_of_trouble, counted)))
+    session.execute(_CHECKS, _check_columns(results, {each.desk.id: each.key for each in proofs}))
+    written = Written([each.id for each in found], proofs=proofs)
+    outages.write(session, [turn for end in counted for turn in _turns(end)])
+    resting = [end.result.check for end in counted if end.result.check.outcome in RESTING]
+    rests = host_rows.rest(session, resting, now) if resting else {}
+    written.visits = [_visit(end, rests.get(end.desk.host), now) for end in ends]
+    return written
+
+
+def _end(desk: Desk, result: Result, rows: dict[str, Any]) -> _End:
+    row, own = rows.get(desk.id), own_interval(desk)
+    wished, feasible = (row.wished_seconds, row.feasible_seconds) if row else (None, None)
+    interval, least = pace.effective(wished, feasible, own), pace.least(wished, feasible, own)
+    return _End(desk, result, row, interval, least)
+
+
+def _cover(session: Session, ends: Sequence[_End], now: datetime) -> None:
+    parts = [
+        Part(end.desk, end.result, end.row, end.interval)
+        for end in ends
+        if end.result.check.outcome.conclusive and not desk_states.covers_all(end.desk, end.result)
+    ]
+    desk_states.cover(session, parts, now)
+
+
+def _look(session: Session, ends: Sequence[_End], now: datetime) -> list[opened.Found]:
+    """Compare what was seen with what was open; return the detections."""
+    looks = [end for end in ends if end.result.check.slots or end.row.has_open]
+    if not looks:
+        return []
+    known = opened.known(session, [end.desk.id for end in looks])
+    return opened.write(session, [_compared(end, known) for end in looks], now)
+
+
+def _of_trouble(end: _End) -> Proof | None:
+    before = end.row.outcome_before
+    return of_trouble(end.desk, end.result.check, before and Outcome(before), end.result.seen_at)
+
+
+def _check_columns(results: Sequence[Result], proofs: Mapping[str, str]) -> Columns:
+    checks = [result.check for result in results]
+    return {
+        "started_at": [check.started_at for check in checks],
+        "desk_id": [check.desk_id for check in checks],
+        "token": [check.token for check in checks],
+        "outcome": [check.outcome.value for check in checks],
+        "evidence": [check.reason for check in checks],
+        "milliseconds": [check.milliseconds for check in checks],
+        "requests": [check.requests for check in checks],
+        "slots": [len(check.slots) for check in checks],
+        "covered": [_windows(check.covered) for check in checks],
+        "process": [check.process for check in checks],
+        "error": [check.error for check in checks],
+        "proof_key": [proofs.get(check.desk_id) for check in checks],
+    }
+
+
+def _windows(covered: Sequence[Covered]) -> str:
+    ends = [
+        (each.place_key, each.first and str(each.first), each.last and str(each.last)) for each in covered
+    ]
+    return json.dumps([{"place": place, "first": first, "last": last} for place, first, last in ends])
+
+
+def _turns(end: _End) -> list[outages.Turn]:
+    """Say how the desk's watching turned, where it did."""
+    check = end.result.check
+    reason = outages.reason_of(check.outcome, end.row.inconclusive)
+    ended = check.outcome.conclusive and end.row.outage
+    changed = ended or (reason and reason.value != end.row.outage)
+    return [outages.Turn(end.desk.id, check.started_at, reason)] if changed else []
+
+
+def _visit(end: _End, rest: datetime | None, now: datetime) -> Finish:
+    check, desk = end.result.check, end.desk
+    paid = check.started_at + timedelta(seconds=pace.floor(check.requests, budget_of(desk)))
+    return Finish(
+        desk.id,
+        end.result.token,
+        max(end.due, now, rest or now),
+        desk.host,
+        max(paid, now),
+        rest,
+        unused=max(0, cost_of(desk) - check.requests),
+    )
+
+
+def _compared(end: _End, known: dict[str, list[Known]]) -> opened.Look:
+    desk, result, check = end.desk, end.result, end.result.check
+    last_day = result.seen_at.astimezone(desk.zone).date() + timedelta(days=desk.horizon)
+    before = end.row.whole_before
+    seen = Seen(check.outcome, check.slots, check.covered, result.seen_at, desk.zone, last_day, before)
+    return opened.Look(desk, check, seen, known.get(desk.id, []))

@@ -1,0 +1,144 @@
+"""What the planner puts into the due queue: each desk's interval, host, price and time."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from configs.desk import Desk
+from configs.settings import settings
+from crawler import pace
+from crawler.due import Bucket, Entry
+from crawler.scheduling.demand import by_host
+from crawler.scheduling.desk_rows import Asked, State
+from crawler.scheduling.lanes import lane_of
+from crawler.scheduling.schedule import bucket_of, cost_of, interval_at, own_interval
+
+MEMORY = timedelta(minutes=2)  # what was asked longer ago weighs on no bucket and no floor any more
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a look at the tables found to do. `requested` are to be checked now, `whole` means every desk.
+
+    `emptied`: Redis knows nothing, not even what runs at this moment.
+    """
+
+    changed: frozenset[str]
+    requested: frozenset[str]
+    whole: bool
+    emptied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How often desks are to be checked (seconds, by desk) and what their hosts may be asked (by host)."""
+
+    wished: Mapping[str, float]
+    feasible: Mapping[str, float]
+    waited_for: Collection[str]
+    buckets: Mapping[str, Bucket]
+    taken: Mapping[str, float]
+
+
+def plan_of(
+    watched: Collection[Desk],
+    promised: Mapping[str, Collection[float]],
+    shares: Mapping[str, float],
+    taken: Mapping[str, float],
+    now: datetime,
+) -> Plan:
+    """Decide the intervals of desks, all that share their hosts among them.
+
+    `promised`: the intervals of the plans that wait, by desk; `shares`: what is left of budgets, by host; `taken`:
+    the requests that a desk's visits lately took.
+    """
+    heartbeat = settings().heartbeat_seconds
+    wished = {
+        desk.id: pace.wished(interval_at(desk, now), promised.get(desk.id, ()), heartbeat) for desk in watched
+    }
+    feasible: dict[str, float] = {}
+    buckets: dict[str, Bucket] = {}
+    for host, sharing in by_host(watched).items():
+        bucket, whole = bucket_of(sharing, shares.get(host, 1.0)), bucket_of(sharing)
+        lately = max((taken.get(desk.id, 0) for desk in sharing), default=0)
+        # However little is left of its budget, a visit that proves something must fit in.
+        buckets[host] = Bucket(max(bucket.capacity, min(lately, whole.capacity)), bucket.rate)
+        wishes = {
+            desk.id: pace.Wish(wished[desk.id], max(cost_of(desk), taken.get(desk.id, 0))) for desk in sharing
+        }
+        feasible |= pace.feasible(wishes, buckets[host].rate * pace.MINUTE)
+    return Plan(wished, feasible, frozenset(promised), buckets, taken)
+
+
+def entry(desk: Desk, state: State, plan: Plan, task: Task, now: datetime) -> Entry:
+    """Decide when a desk is due, as far as the queue does not know it better.
+
+    What rests (a captcha, a closed page, repeated failures) is hurried by a person who asks for a check, not by
+    one more who waits.
+    """
+    asked = desk.id in task.requested
+    interval = pace.least(plan.wished[desk.id], plan.feasible[desk.id], own_interval(desk))
+    due = now if asked else _due_at(desk, state, interval, task, now)
+    if task.emptied and state.last_check_at:  # it may be being checked, by a claim that Redis forgot
+        due = max(due, now + timedelta(seconds=lane_of(desk).hold_seconds))
+    return Entry(
+        desk.id,
+        desk.host,
+        pace.gap(desk.interval),
+        due,
+        cost_of(desk),
+        plan.buckets[desk.host],
+        state.last_token,
+        hurry=asked or not state.rests,
+        waits=desk.id in plan.waited_for,
+        need=plan.taken.get(desk.id, 0),
+    )
+
+
+def _due_at(desk: Desk, state: State, interval: float, task: Task, now: datetime) -> datetime:
+    again = _again(desk, state, interval, now)
+    if again > now:
+        return again
+    if desk.id in task.changed:
+        return now
+    # Nobody knows an unchecked desk's state: it does not wait for the first heartbeat.
+    return pace.first_due(desk.id, min(interval, own_interval(desk)), now)
+
+
+def _again(desk: Desk, state: State, interval: float, now: datetime) -> datetime:
+    """Return when the desk's last check makes it due, `now` where that is past."""
+    if state.last_check_at is None or state.last_outcome is None:
+        return now
+    return pace.after(
+        state.last_outcome,
+        started_at=state.last_check_at,
+        now=now,
+        interval=interval,
+        inconclusive=state.inconclusive,
+        lot=pace.luck(desk.id, state.last_token),
+        releases_at=state.releases_at,
+    )
+
+
+def felt(
+    asked: Iterable[Asked], desks: Mapping[str, Desk], buckets: Mapping[str, Bucket], now: datetime
+) -> tuple[dict[str, tuple[Bucket, float]], dict[str, datetime]]:
+    """Return, by host, what is left in its bucket after these checks, and until when it is left alone."""
+    levels: dict[str, tuple[float, datetime]] = {}
+    floors: dict[str, datetime] = {}
+    for desk_id, at, requests in asked:
+        desk = desks.get(desk_id)
+        bucket = buckets.get(desk.host) if desk else None
+        if desk is None or bucket is None:
+            continue
+        left, before = levels.get(desk.host, (bucket.capacity, at))
+        filled = min(bucket.capacity, left + bucket.rate * (at - before).total_seconds())
+        levels[desk.host] = max(0.0, filled - requests), at
+        pause = timedelta(seconds=requests / bucket.rate)
+        floors[desk.host] = max(floors.get(desk.host, at), at + pause)
+    left_now = {host: (buckets[host], _filled(buckets[host], *level, now)) for host, level in levels.items()}
+    return left_now, floors
+
+
+def _filled(bucket: Bucket, left: float, at: datetime, now: datetime) -> float:
+    return min(bucket.capacity, left + bucket.rate * max(0.0, (now - at).total_seconds()))

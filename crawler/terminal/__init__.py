@@ -1,0 +1,1 @@
+"""What a person at the terminal names, and what they are told."""

@@ -1,0 +1,291 @@
+"""What a check by browser is, by a real Chromium: its context, its limits, its end."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from configs.outcome import Outcome
+from crawler.browser import pool
+from crawler.browser.session import session_of
+from crawler.browser.wire import Wire
+from crawler.fetching.allowance import Allowance
+from crawler.fetching.failures import NoPage
+from crawler.reading import Ask, Visit
+from crawler.sites import AddressRefused
+from tests.crawler.browser.browser_page import NONE, RULES, SLOT, browsers, desk_at, page, paths, site
+from tests.crawler.held import Held
+from tests.crawler.pages import TODAY
+from tests.crawler.wire import answer
+
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.usefixtures("browser")]
+SAYS = """<script>
+const size = [innerWidth, innerHeight, screen.width, screen.height].join();
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const about = {size, zone, languages: navigator.languages.join(), driven: navigator.webdriver, agent: navigator.userAgent};
+fetch("/said?" + new URLSearchParams(about)).then(() => document.body.append("Plus rien"));
+</script>"""
+
+
+@pytest.fixture(autouse=True)
+def _settings(settings_env: Callable[..., None], browser: Path) -> Callable[..., None]:
+    settings_env(BROWSER_PATH=browser, BROWSER_DEADLINE_SECONDS="15", BROWSER_WAIT_SECONDS="5")
+    return settings_env
+
+
+def said(path: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
+
+
+def until(seen: Callable[[], bool], seconds: float = 15) -> None:
+    end = time.monotonic() + seconds
+    while not seen():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_a_page_is_opened_as_a_person_in_france_would_without_images(held: Held) -> None:
+    static = "<img src=/a.png><link rel=stylesheet href=/a.css><video src=/a.mp4></video>"
+    with site({"/": page(static + SAYS), "/said": answer(b"")}) as served:
+        item = held.check(desk_at(served.address, time_zone="Indian/Reunion"))
+    assert (item.outcome, item.requests) == (Outcome.NO_SLOTS, 2)
+    assert {path.partition("?")[0] for path in paths(served)} == {"/", "/a.css", "/said"}
+    about = said(next(path for path in paths(served) if path.startswith("/said")))
+    assert (about["size"], about["zone"], about["languages"]) == (
+        "1920,1080,1920,1080",
+        "Indian/Reunion",
+        "fr-FR",
+    )
+    assert (about["driven"], "Headless" in about["agent"]) == ("true", True), "what is not to hide does not"
+    assert b"\r\nAccept-Language: fr-FR" in served.requests[0]
+
+
+def test_stealth_is_on_where_a_desk_says_so(held: Held) -> None:
+    with site({"/": page(SAYS), "/said": answer(b"")}) as served:
+        held.check(desk_at(served.address, stealth=True))
+    about = said(next(path for path in paths(served) if path.startswith("/said")))
+    assert about.get("driven") != "true"
+    assert "Headless" not in about["agent"]
+    assert all(b"Headless" not in request for request in served.requests)
+    assert about["languages"].startswith("fr-FR")
+
+
+def test_no_check_has_the_cookies_of_another(held: Held) -> None:
+    script = "<script>fetch('/again').then(() => document.body.append('Plus rien'))</script>"
+    with site({"/": page(script, Set_Cookie="seen=1; path=/"), "/again": answer(b"")}) as served:
+        for _ in range(2):
+            held.check(desk_at(served.address))
+    cookies = [bool(re.search(rb"(?i)\r\ncookie: seen=1", request)) for request in served.requests]
+    assert (paths(served), cookies) == (["/", "/again"] * 2, [False, True] * 2)
+
+
+def test_nothing_that_a_page_asks_for_leaves_this_machine(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wires: list[Wire] = []
+    dialled: list[str] = []
+
+    class Watched(Wire):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            wires.append(self)
+
+        async def _dial(self, url: Any) -> Any:
+            dialled.append(url.hostname)
+            return await super()._dial(url)
+
+    monkeypatch.setattr(pool, "Wire", Watched)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    listener.bind(("127.0.0.1", 0))
+    listener.settimeout(0)
+    away = f"""<link rel=dns-prefetch href=//prefetched.example><link rel=preconnect href=http://connected.example>
+<script src=http://scripts.example/x.js></script><iframe src=http://192.0.2.1/></iframe><script>
+const call = new RTCPeerConnection({{iceServers: [{{urls: "stun:127.0.0.1:{listener.getsockname()[1]}"}}]}});
+call.createDataChannel("x"); call.createOffer().then(offer => call.setLocalDescription(offer));
+const tried = [fetch("http://fetched.example/"), fetch("https://secure.example/"), fetch("/leave"),
+  new Promise(done => {{ new WebSocket("ws://sockets.example/").onerror = done }}), new Promise(done => setTimeout(done, 500))];
+Promise.allSettled(tried).then(() => document.body.append("Plus rien"));
+</script>"""
+    leave = answer(b"", status="302 Found", Location="http://redirected.example/")
+    with site({"/": page(away), "/leave": leave}) as served:
+        item = held.check(desk_at(served.address))
+    assert item.outcome is Outcome.NO_SLOTS
+    assert set(dialled) == {"127.0.0.1"}
+    refused = {host for host, trouble in wires[0].troubles.items() if isinstance(trouble, AddressRefused)}
+    known = ("scripts", "fetched", "sockets", "redirected")
+    assert {f"{name}.example:80" for name in known} | {"192.0.2.1:80", "secure.example:443"} <= refused
+    with listener, pytest.raises(BlockingIOError):
+        listener.recv(1)
+
+
+def test_a_stand_in_answers_for_a_real_host(held: Held, settings_env: Callable[..., None]) -> None:
+    with site({"/rdv": page(f"<a href=/suite>x</a>{SLOT}")}) as served:
+        settings_env(SANDBOX_HOSTS=f"rdv.example.fr={served.address.removeprefix('http://')}")
+        item = held.check(desk_at("https://rdv.example.fr/rdv"))
+    assert item.outcome is Outcome.SLOTS
+    assert {slot.url for slot in item.slots} == {"https://rdv.example.fr/rdv"}
+    assert re.search(rb"(?i)\r\nhost: rdv\.example\.fr\r\n", served.requests[0])
+
+
+def test_neither_a_page_nor_its_script_nor_a_redirect_takes_a_slot(held: Held) -> None:
+    script = (
+        "<script>fetch('/take', {method: 'POST'}).catch(() => document.body.append('Plus rien'))</script>"
+    )
+    pages = {"/": page(script), "/moved": answer(b"", status="302 Found", Location="/take")}
+    with site(pages) as served:
+
+        async def fetched(path: str) -> bytes:
+            desk = desk_at(served.address)
+            session = session_of(desk, held.spider.crawler, held.spider._download, Allowance(9))
+            ask = Ask(served.address + path, awaits=("text=Plus rien",))
+            try:
+                return (
+                    await session.fetch(ask, Visit(desk.url, TODAY), lambda url, _: url.endswith("/take"))
+                ).body
+            finally:
+                await session.close()
+
+        assert b"Plus rien" in held.run(fetched("/"))
+        with pytest.raises(NoPage, match="which would take a slot: not asked"):
+            held.run(fetched("/moved"))
+    assert "/take" not in paths(served)
+
+
+@pytest.mark.parametrize("body", ["<script>while (true) {}</script>", ""])
+def test_a_page_that_hangs_costs_one_deadline(
+    held: Held, settings_env: Callable[..., None], body: str
+) -> None:
+    silent = page(body) if body else (lambda *_: time.sleep(3))
+    settings_env(BROWSER_DEADLINE_SECONDS="2")
+    with site({"/": silent, "/well": page(NONE)}) as served:
+        item = held.check(desk_at(served.address))
+        assert (item.outcome, 1900 <= item.milliseconds < 4000) == (Outcome.UNREACHABLE, True)
+        assert held.check(desk_at(f"{served.address}/well")).outcome is Outcome.NO_SLOTS
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_browser_that_is_killed_or_hangs_is_unreachable_and_the_next_check_has_a_new_one(
+    held: Held, settings_env: Callable[..., None], how: signal.Signals
+) -> None:
+    hit: list[int] = []
+
+    def strike(connection: Any, request: bytes) -> None:
+        hit.extend(each.pid for each in browsers())
+        for pid in hit:
+            os.kill(pid, how)
+        page(SLOT)(connection, request)
+
+    settings_env(BROWSER_DEADLINE_SECONDS="4")
+    with site({"/": strike, "/well": page(NONE)}) as served:
+        item = held.check(desk_at(served.address))
+        assert (item.outcome, item.slots) == (Outcome.UNREACHABLE, ())
+        assert held.check(desk_at(f"{served.address}/well")).outcome is Outcome.NO_SLOTS
+    until(lambda: not set(hit) & {each.pid for each in browsers()})
+    assert len(hit) == 1
+
+
+def test_a_browser_is_replaced_when_used_up_and_ends_when_nobody_needs_it(
+    held: Held, settings_env: Callable[..., None]
+) -> None:
+    settings_env(BROWSER_CHECKS="1", BROWSER_IDLE_SECONDS="0.2")
+    seen: list[int] = []
+
+    def look(connection: Any, request: bytes) -> None:
+        seen.extend(each.pid for each in browsers())
+        page(NONE)(connection, request)
+
+    with site({"/": look}) as served:
+        for _ in range(2):
+            assert held.check(desk_at(served.address)).outcome is Outcome.NO_SLOTS
+    assert len(set(seen)) >= 2
+    until(lambda: not browsers())
+
+
+def test_a_browser_that_does_not_start_is_said(held: Held, settings_env: Callable[..., None]) -> None:
+    settings_env(BROWSER_CHECKS="1", BROWSER_PATH="/bin/false")
+    until(lambda: not browsers())
+    with site({}) as served:
+        item = held.check(desk_at(served.address))
+    assert (item.outcome, item.requests) == (Outcome.UNREACHABLE, 0)
+    assert "/bin/false does not start (see make browser)" in item.reason
+
+
+def test_acts_are_done_as_a_person_would(held: Held, settings_env: Callable[..., None]) -> None:
+    settings_env(BROWSER_WAIT_SECONDS="1.5")
+    form = """<form id=f onsubmit="event.preventDefault(); const d = new FormData(this);
+document.body.append([...d.entries()].join(' ')); document.body.insertAdjacentHTML('beforeend', '<p>Plus rien')">
+<input name=nom><input type=radio name=lieu value=a><input type=radio name=lieu value=b>
+<select name=motif><option value=1>Visa</option><option value=2>Titre</option></select><button>Suite</button></form>"""
+    step = {"at": "#f button", "fields": {"nom": "x", "lieu": "b", "motif": "2"}}
+    with site({"/": page(form)}) as served:
+        rules = {**RULES, "banner": "#bandeau", "steps": [step]}
+        item = held.check(desk_at(served.address, rules))
+        assert (item.outcome, item.error) == (Outcome.NO_SLOTS, None)
+        missing = held.check(desk_at(served.address, {**RULES, "steps": [{"at": "#nowhere"}]}))
+        assert (missing.outcome, missing.reason) == (Outcome.UNREADABLE, "nothing is there to do: #nowhere")
+        wrong = held.check(
+            desk_at(served.address, {**RULES, "steps": [{"at": "select", "option": "Permis"}]})
+        )
+        assert wrong.outcome is Outcome.UNREADABLE
+        assert wrong.reason.startswith("cannot be done: select Permis")
+
+
+def test_pages_that_only_a_script_turns_are_all_seen(held: Held) -> None:
+    turning = """<ul id=l></ul><button id=next>Suivant</button><script>
+let at = 0; const days = ["mardi 24 novembre 2026 à 9h00", "mercredi 25 novembre 2026 à 9h00"];
+const show = () => { l.innerHTML = `<li class=libre>${days[at]}</li>`; next.hidden = at == 1 };
+next.onclick = () => { at++; show() }; show();</script>"""
+    with site({"/": page(turning)}) as served:
+        item = held.check(desk_at(served.address, {**RULES, "next_page": "#next"}))
+    assert [slot.moment_text[:10] for slot in item.slots] == ["2026-11-24", "2026-11-25"]
+
+
+def test_more_than_the_places_wait_for_their_turn(held: Held) -> None:
+    async def several(url: str) -> list[Outcome]:
+        checks = [held.spider.check(desk_at(url), None) for _ in range(4)]
+        return [each.outcome for each in await asyncio.gather(*checks)]
+
+    with site({"/": page(NONE)}) as served:
+        assert held.run(several(served.address)) == [Outcome.NO_SLOTS] * 4
+
+
+def test_a_page_is_opened_without_a_crawl_too_and_no_process_is_left(browser: Path) -> None:
+    script = """
+import asyncio, sys
+from datetime import date
+from crawler.fetching.allowance import Allowance
+from crawler.browser.context import Guise
+from crawler.browser.outside import browsers_outside, session_outside
+from crawler.reading import Ask, Visit
+
+async def main(url):
+    async with browsers_outside() as browsers:
+        session = session_outside(browsers, Allowance(9), Guise("Europe/Paris"), 1_000_000)
+        page = await session.fetch(Ask(url), Visit(url, date.today()), lambda *_: False)
+        print(page.status, page.text)
+        await session.close()
+
+asyncio.run(main(sys.argv[1]))
+"""
+    with site({"/": page("<script>document.body.append('from a ' + 'script')</script>")}) as served:
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", script, served.address],
+            env={**os.environ, "BROWSER_PATH": str(browser)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("200 <!DOCTYPE html>")
+    assert "from a script" in done.stdout

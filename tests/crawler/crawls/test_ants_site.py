@@ -1,0 +1,184 @@
+"""ANTS by a real crawl against its stand-in: the list and the socket, well and unwell."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from configs.outcome import Outcome
+from crawler.fetching.allowance import Allowance
+from crawler.recording.items import CheckItem
+from tests.crawler.held import Held, make_desk
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+ESSONNE, REUNION = 880091, 880974
+SOCKET: dict[str, Any] = {"department_code": "91"}
+LIST: dict[str, Any] = {"streaming": False, "positions": [{"longitude": 2.43, "latitude": 48.62}]}
+BOTH = pytest.mark.parametrize("by", [SOCKET, LIST], ids=["socket", "list"])
+
+
+@pytest.fixture(autouse=True)
+def _token(settings_env: Callable[..., None], held: Held) -> None:
+    settings_env(ANTS_TOKEN="tests-token", HTTP_DEADLINE_SECONDS=20)
+
+
+def check(held: Held, sandbox: "Running", by: dict[str, Any], **desk: Any) -> CheckItem:
+    return held.check(make_desk(f"{sandbox.site('ants')}/", platform="ants", parameters=by, **desk))
+
+
+@BOTH
+def test_slots_are_those_that_are_open_whatever_their_z_says(
+    held: Held, sandbox: "Running", by: dict[str, Any]
+) -> None:
+    opened = {
+        (f"{10 * ESSONNE + hall}", at)
+        for hall in (1, 2, 3)
+        for at in sandbox.open_slots("ants", ESSONNE, count=2, planning=10 * ESSONNE + hall)
+    }
+    sandbox.open_slots("ants", REUNION, count=1)
+    item = check(held, sandbox, by)
+    assert (item.outcome, item.requests, item.error) == (Outcome.SLOTS, 1, None)
+    assert {(slot.place.key, slot.starts_at) for slot in item.slots} == opened
+    assert {slot.place.label for slot in item.slots} >= {"Mairie annexe des Pyramides, EVRY-COURCOURONNES"}
+    assert all((slot.url or "").startswith(sandbox.site("ants")) for slot in item.slots)
+    assert sandbox.reservations("ants") == 0
+
+
+@BOTH
+def test_no_slots_is_proven_and_by_list_with_a_doubt(
+    held: Held, sandbox: "Running", by: dict[str, Any]
+) -> None:
+    item = check(held, sandbox, by)
+    assert item.outcome is Outcome.NO_SLOTS
+    assert [each.doubtful for each in item.covered] == [by is LIST]
+
+
+def test_overseas_the_clock_is_the_one_there(held: Held, sandbox: "Running") -> None:
+    at = datetime(2027, 1, 12, 5, 30, tzinfo=UTC)
+    at = at.replace(year=datetime.now(UTC).year + 1)
+    sandbox.open_slots("ants", REUNION, at=[at])
+    by = {"department_code": "974"}
+    item = check(held, sandbox, by, time_zone="Indian/Reunion", horizon=730)
+    assert [slot.moment for slot in item.slots] == [at]
+
+
+def test_editors_that_fail_prove_nothing_and_hide_nothing(held: Held, sandbox: "Running") -> None:
+    sandbox.mode("ants", "editors_fail", failed=2)
+    item = check(held, sandbox, SOCKET)
+    assert (item.outcome, item.reason, item.covered) == (Outcome.OVERLOADED, "editors failed: 2 of 3", ())
+    sandbox.open_slots("ants", ESSONNE, count=1, planning=10 * ESSONNE + 3)
+    item = check(held, sandbox, SOCKET)
+    assert (item.outcome, len(item.slots), item.covered) == (Outcome.SLOTS, 1, ())
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("wrong_token", (Outcome.BLOCKED, "X-HUB-RDV-AUTH-TOKEN header invalid")),
+        ("ban", (Outcome.BLOCKED, "403")),
+        ("block", (Outcome.BLOCKED, "403")),
+        ("cloudflare", (Outcome.BLOCKED, "Cloudflare")),
+        ("captcha", (Outcome.CAPTCHA, "captcha")),
+        ("rate_limited", (Outcome.RATE_LIMITED, "429")),
+        ("maintenance", (Outcome.MAINTENANCE, "")),
+        ("overload_503", (Outcome.UNREACHABLE, "503")),
+        ("layout", (Outcome.UNREADABLE, "no ")),
+        ("reset", (Outcome.UNREACHABLE, "lost")),
+        ("hang_forever", (Outcome.UNREACHABLE, "in time")),
+        ("drip", (Outcome.UNREACHABLE, "in time")),
+        ("redirect_away", (Outcome.UNREADABLE, "another site")),
+    ],
+)
+def test_a_site_that_is_not_well_ends_in_its_outcome(
+    held: Held,
+    sandbox: "Running",
+    settings_env: Callable[..., None],
+    *,
+    by: dict[str, Any],
+    mode: str,
+    expected: tuple[Outcome, str],
+) -> None:
+    outcome, said = expected
+    if said == "in time":
+        settings_env(HTTP_DEADLINE_SECONDS=1)
+    sandbox.open_slots("ants", ESSONNE, count=1)
+    sandbox.mode("ants", mode, **({"requests": 0} if mode == "ban" else {}))
+    item = check(held, sandbox, by)
+    assert (item.outcome, item.slots, item.covered) == (outcome, (), ())
+    assert said in item.reason
+
+
+@pytest.mark.parametrize(
+    ("mode", "outcome", "said"),
+    [
+        ("bare_end", Outcome.RATE_LIMITED, "bare end_of_search"),
+        ("no_end", Outcome.UNREADABLE, "did not end"),
+        ("overload", Outcome.OVERLOADED, "editors failed: 3 of 3"),
+    ],
+)
+def test_how_a_search_by_socket_may_end(
+    held: Held, sandbox: "Running", mode: str, outcome: Outcome, said: str
+) -> None:
+    sandbox.mode("ants", mode)
+    item = check(held, sandbox, SOCKET)
+    assert (item.outcome, item.covered) == (outcome, ())
+    assert said in item.reason
+
+
+def test_a_list_of_which_all_editors_failed_closes_nothing_at_once(held: Held, sandbox: "Running") -> None:
+    sandbox.open_slots("ants", ESSONNE, count=1)
+    sandbox.mode("ants", "overload")
+    (window,) = check(held, sandbox, LIST).covered
+    assert window.doubtful
+
+
+@BOTH
+def test_without_the_token_the_site_refuses(
+    held: Held, sandbox: "Running", by: dict[str, Any], settings_env: Callable[..., None]
+) -> None:
+    settings_env(ANTS_TOKEN="")
+    item = check(held, sandbox, by)
+    assert (item.outcome, item.refused) == (Outcome.BLOCKED, False)
+    assert "401" in item.reason
+
+
+def test_the_servers_limit_is_met_by_more_than_thirty_messages_a_minute(
+    held: Held, sandbox: "Running"
+) -> None:
+    outcomes = [check(held, sandbox, SOCKET).outcome for _ in range(31)]
+    assert outcomes == [Outcome.NO_SLOTS] * 30 + [Outcome.RATE_LIMITED]
+
+
+def test_an_area_that_nobody_serves_proves_nothing(held: Held, sandbox: "Running") -> None:
+    item = check(held, sandbox, {"department_code": "48"})
+    assert (item.outcome, item.reason) == (Outcome.UNREADABLE, "no editor was asked: is the area right?")
+
+
+def test_a_site_that_gets_well_is_proven_again(
+    held: Held, sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    settings_env(HTTP_DEADLINE_SECONDS=2)
+    sandbox.mode("ants", "hang_forever", count=1)
+    outcomes = [check(held, sandbox, SOCKET).outcome for _ in range(2)]
+    assert outcomes == [Outcome.UNREACHABLE, Outcome.NO_SLOTS]
+
+
+@BOTH
+def test_the_real_address_is_answered_by_its_stand_in(
+    held: Held, sandbox: "Running", by: dict[str, Any], settings_env: Callable[..., None]
+) -> None:
+    stand_in = sandbox.site("ants").removeprefix("http://")
+    settings_env(SANDBOX_HOSTS=f"api.rendezvouspasseport.ants.gouv.fr={stand_in}")
+    sandbox.open_slots("ants", ESSONNE, count=1)
+    desk = make_desk("https://rendezvouspasseport.ants.gouv.fr/", platform="ants", parameters=by)
+    assert held.check(desk).outcome is Outcome.SLOTS
+
+
+def test_a_visit_that_may_ask_nothing_more_opens_no_socket(held: Held, sandbox: "Running") -> None:
+    desk = make_desk(f"{sandbox.site('ants')}/", platform="ants", parameters=SOCKET)
+    item = held.check(desk, allowance=Allowance(0))
+    assert (item.outcome, item.requests, sandbox.requests("ants")) == (Outcome.OVERLOADED, 0, [])

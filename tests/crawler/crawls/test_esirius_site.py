@@ -1,0 +1,112 @@
+"""eSirius by a real crawl against its stand-in: its session, its motives, its calls."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from configs.outcome import Outcome
+from crawler.recording.items import CheckItem
+from tests.crawler.held import Held, make_desk
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+CODE, FORM, MOTIVES = "esirius", 996101, (996111, 996112)
+CALLS = pytest.mark.parametrize("call", ["motives", "availabilities"])
+
+
+@pytest.fixture(autouse=True)
+def _deadline(settings_env: Callable[..., None], held: Held) -> None:
+    settings_env(HTTP_DEADLINE_SECONDS=20)
+
+
+def check(
+    held: Held, sandbox: "Running", path: str = f"appointment.do?sitekey=S{FORM}", **parameters: Any
+) -> CheckItem:
+    url = f"{sandbox.site(CODE)}/eAppointment{FORM}/{path}"
+    return held.check(make_desk(url, platform=CODE, parameters=parameters))
+
+
+def open_one(sandbox: "Running", motive: int) -> None:
+    sandbox.open_slots(
+        CODE, FORM, at=[datetime.now(UTC).replace(microsecond=0) + timedelta(days=9)], planning=motive
+    )
+
+
+@CALLS
+def test_a_motive_with_availabilities_is_open_and_the_other_is_covered(
+    held: Held, sandbox: "Running", call: str
+) -> None:
+    open_one(sandbox, MOTIVES[1])
+    item = check(held, sandbox, call=call)
+    assert (item.outcome, item.error, item.requests) == (Outcome.SLOTS, None, 4)
+    assert [(slot.place.key, slot.place.label, slot.moment) for slot in item.slots] == [
+        (str(MOTIVES[1]), "Première demande", None)
+    ]
+    assert [each.place_key for each in item.covered] == [str(MOTIVES[0])]
+    assert sandbox.reservations(CODE) == 0
+
+
+@CALLS
+def test_no_slots_is_proven_for_each_motive(held: Held, sandbox: "Running", call: str) -> None:
+    item = check(held, sandbox, call=call)
+    assert (item.outcome, item.error) == (Outcome.NO_SLOTS, None)
+    assert {each.place_key for each in item.covered} == set(map(str, MOTIVES))
+
+
+def test_a_desk_asks_for_its_own_motive_only(held: Held, sandbox: "Running") -> None:
+    open_one(sandbox, MOTIVES[1])
+    item = check(held, sandbox, motives=[MOTIVES[0]])
+    assert (item.outcome, item.requests) == (Outcome.NO_SLOTS, 3)
+
+
+def test_a_page_that_is_asked_for_without_its_entry_is_no_answer(held: Held, sandbox: "Running") -> None:
+    assert check(held, sandbox, path="element/jsp/appointment.jsp").outcome is Outcome.UNREADABLE
+
+
+def test_a_site_that_is_gone_is_closed(held: Held, sandbox: "Running") -> None:
+    assert check(held, sandbox, path="appointment.do?sitekey=S1").outcome is Outcome.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("newer_dwr", Outcome.SLOTS),
+        ("call_fails", Outcome.UNREADABLE),
+        ("picture_first", Outcome.CAPTCHA),
+    ],
+)
+def test_its_own_answers(held: Held, sandbox: "Running", mode: str, expected: Outcome) -> None:
+    open_one(sandbox, MOTIVES[0])
+    sandbox.mode(CODE, mode)
+    item = check(held, sandbox)
+    assert item.outcome is expected, item.reason
+    assert bool(item.slots) == (expected is Outcome.SLOTS)
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("block", Outcome.BLOCKED),
+        ("cloudflare", Outcome.BLOCKED),
+        ("captcha", Outcome.CAPTCHA),
+        ("maintenance", Outcome.MAINTENANCE),
+        ("rate_limited", Outcome.RATE_LIMITED),
+        ("layout", Outcome.UNREADABLE),
+        ("error200", Outcome.UNREADABLE),
+        ("empty", Outcome.UNREADABLE),
+        ("overload_502", Outcome.UNREACHABLE),
+        ("truncated_gzip", Outcome.UNREACHABLE),
+        ("reset", Outcome.UNREACHABLE),
+        ("redirect_away", Outcome.UNREADABLE),
+    ],
+)
+def test_a_site_that_is_not_well_ends_in_its_outcome(
+    held: Held, sandbox: "Running", mode: str, expected: Outcome
+) -> None:
+    open_one(sandbox, MOTIVES[0])
+    sandbox.mode(CODE, mode)
+    item = check(held, sandbox)
+    assert (item.outcome, item.slots, item.covered) == (expected, (), ()), item.reason

@@ -1,0 +1,276 @@
+"""The calendars that answer in JSON, and a page that embeds one, by a real crawl against their stand-ins."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from configs.outcome import Outcome
+from crawler.recording.items import CheckItem
+from tests.crawler.held import Held, make_desk
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+
+class Site(NamedTuple):
+    """A desk: its platform and path, and where its slots are opened."""
+
+    platform: str
+    path: str
+    parameters: dict[str, Any]
+    code: str
+    form: int
+    plannings: tuple[int, ...]
+    least: int  # requests of a visit that proves no slots
+    mode: str = "normal"  # in which it shows hours
+
+
+DOCTOLIB = Site(
+    "doctolib",
+    "/prefecture/lille/guichet-994001",
+    {"motives": [994001]},
+    "doctolib",
+    994001,
+    (9940011, 9940012),
+    2,
+)
+KELDOC = Site(
+    "keldoc",
+    "/prefecture/strasbourg-67000/guichet-994003",
+    {"clinic": 1, "specialty": 1, "cabinet": 994003, "motive": 994003},
+    "keldoc",
+    994003,
+    (9940031, 9940032),
+    2,
+)
+MAIIA = Site(
+    "maiia",
+    "/prefecture/69100-villeurbanne/guichet-994004",
+    {"center": "994004", "reason": "Remise de titre"},
+    "maiia",
+    994004,
+    (9940041,),
+    1,
+)
+WIDGET = Site(
+    "widget",
+    "/rendez-vous/994005",
+    {"platform": "doctolib", "parameters": {"motives": [994002]}},
+    "doctolib",
+    994002,
+    (9940021,),
+    3,
+)
+ORION = Site(
+    "orion",
+    "/orion-reservation/slots?account=SANDBOX&config=REMISE995101&usemode=app&code=V1",
+    {"config": "config-995101", "purposes": [{"id": "purpose-995101"}], "duration": 20},
+    "orion",
+    995101,
+    (9951011, 9951012),
+    1,
+    "timed",
+)
+CITOPIA = Site(
+    "citopia",
+    "/alias/mairie-995103",
+    {"structure": 995103, "reason": 995103},
+    "citopia",
+    995103,
+    (9951031,),
+    14,
+)
+SYNBIRD = Site(
+    "synbird",
+    "/79000-mairie-995104",
+    {"company": 995104, "prestation": 995104, "places": [9951041, 9951042], "answers": [{"id": 995104}]},
+    "synbird",
+    995104,
+    (9951041, 9951042),
+    1,
+)
+ALL = [DOCTOLIB, KELDOC, MAIIA, WIDGET, ORION, CITOPIA, SYNBIRD]
+EACH = pytest.mark.parametrize("site", ALL, ids=lambda site: site.platform)
+
+
+@pytest.fixture(autouse=True)
+def _deadline(settings_env: Callable[..., None], held: Held) -> None:
+    settings_env(HTTP_DEADLINE_SECONDS=20)
+
+
+def opened(sandbox: "Running", site: Site, *moments: datetime) -> None:
+    """Open hours at a site that shows them, at its places in turn."""
+    sandbox.mode(site.code, site.mode)
+    for number, at in enumerate(moments):
+        planning = site.plannings[number % len(site.plannings)]
+        sandbox.open_slots(site.code, site.form, at=[at], planning=planning)
+
+
+def check(held: Held, sandbox: "Running", site: Site, **desk: Any) -> CheckItem:
+    url = f"{sandbox.site(site.platform)}{site.path}"
+    return held.check(make_desk(url, platform=site.platform, parameters=site.parameters, **desk))
+
+
+def day(ahead: int) -> datetime:
+    return (datetime.now(UTC) + timedelta(days=ahead)).replace(hour=9, minute=30, second=0, microsecond=0)
+
+
+@EACH
+def test_slots_near_and_far_are_seen_and_nothing_else(held: Held, sandbox: "Running", site: Site) -> None:
+    wanted = [day(2), day(9), day(40), day(41), day(85)]
+    opened(sandbox, site, *wanted)
+    item = check(held, sandbox, site)
+    assert (item.outcome, item.error) == (Outcome.SLOTS, None)
+    assert sorted(slot.starts_at for slot in item.slots if slot.starts_at) == wanted
+    assert len(item.slots) == len(wanted)
+
+
+@EACH
+def test_a_slot_far_away_is_found_at_once(held: Held, sandbox: "Running", site: Site) -> None:
+    opened(sandbox, site, day(60))
+    item = check(held, sandbox, site)
+    assert (item.outcome, [slot.starts_at for slot in item.slots]) == (Outcome.SLOTS, [day(60)])
+
+
+@EACH
+def test_what_lies_beyond_the_horizon_is_no_slot(held: Held, sandbox: "Running", site: Site) -> None:
+    opened(sandbox, site, day(60))
+    item = check(held, sandbox, site, horizon=30)
+    assert (item.outcome, item.slots) == (Outcome.NO_SLOTS, ())
+
+
+@EACH
+def test_no_slots_is_proven_for_all_days(held: Held, sandbox: "Running", site: Site) -> None:
+    item = check(held, sandbox, site)
+    assert (item.outcome, item.error) == (Outcome.NO_SLOTS, None)
+    today = datetime.now(UTC).date()
+    assert max(each.last for each in item.covered if each.last) >= today + timedelta(days=89)
+    assert item.requests >= site.least
+
+
+@EACH
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("block", Outcome.BLOCKED),
+        ("cloudflare", Outcome.BLOCKED),
+        ("captcha", Outcome.CAPTCHA),
+        ("maintenance", Outcome.MAINTENANCE),
+        ("rate_limited", Outcome.RATE_LIMITED),
+        ("layout", Outcome.UNREADABLE),
+        ("error200", Outcome.UNREADABLE),
+        ("empty", Outcome.UNREADABLE),
+        ("overload_502", Outcome.UNREACHABLE),
+        ("truncated_gzip", Outcome.UNREACHABLE),
+        ("reset", Outcome.UNREACHABLE),
+        ("redirect_away", Outcome.UNREADABLE),
+    ],
+)
+def test_a_site_that_is_not_well_ends_in_its_outcome(
+    held: Held, sandbox: "Running", site: Site, mode: str, expected: Outcome
+) -> None:
+    sandbox.mode(site.code, mode)
+    item = check(held, sandbox, site)
+    assert (item.outcome, item.slots, item.covered) == (expected, (), ()), item.reason
+
+
+@EACH
+def test_a_site_that_hangs_is_unreachable_when_its_time_is_up(
+    held: Held, sandbox: "Running", site: Site, settings_env: Callable[..., None]
+) -> None:
+    settings_env(HTTP_DEADLINE_SECONDS=2)
+    sandbox.mode(site.code, "hang_forever")
+    assert check(held, sandbox, site).outcome is Outcome.UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("site", "mode", "expected"),
+    [
+        (DOCTOLIB, "booking_disabled", Outcome.CLOSED),
+        (DOCTOLIB, "booking_paused", Outcome.MAINTENANCE),
+        (DOCTOLIB, "slots_as_objects", Outcome.SLOTS),
+        (KELDOC, "phone_only", Outcome.NO_SLOTS),
+        (KELDOC, "dates_only", Outcome.SLOTS),
+        (MAIIA, "hint_only", Outcome.NO_SLOTS),
+        (ORION, "empty_days", Outcome.UNREADABLE),
+        (CITOPIA, "hidden", Outcome.NO_SLOTS),
+        (CITOPIA, "empty_weeks", Outcome.SLOTS),
+        (CITOPIA, "jumping", Outcome.SLOTS),
+        (CITOPIA, "error_message", Outcome.UNREADABLE),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_each_platforms_own_answers(
+    held: Held, sandbox: "Running", site: Site, mode: str, expected: Outcome
+) -> None:
+    opened(sandbox, site, day(10))
+    sandbox.mode(site.code, mode)
+    item = check(held, sandbox, site)
+    assert item.outcome is expected, item.reason
+    assert [slot.starts_at for slot in item.slots] == ([day(10)] if expected is Outcome.SLOTS else [])
+
+
+def test_days_that_say_nothing_are_an_open_desk_and_cover_nothing(held: Held, sandbox: "Running") -> None:
+    opened(sandbox, ORION._replace(mode="normal"), day(2), day(9))
+    item = check(held, sandbox, ORION)
+    assert (item.outcome, [slot.moment for slot in item.slots]) == (Outcome.SLOTS, [None])
+    assert item.covered == ()
+
+
+def test_days_without_hours_are_slots_of_those_days(held: Held, sandbox: "Running") -> None:
+    opened(sandbox, ORION._replace(mode="dated"), day(2), day(9))
+    item = check(held, sandbox, ORION)
+    assert [slot.moment for slot in item.slots] == [day(2).date(), day(9).date()]
+
+
+def test_more_slots_than_one_page_holds_are_all_seen(held: Held, sandbox: "Running") -> None:
+    wanted = [day(3) + timedelta(minutes=number) for number in range(230)]
+    opened(sandbox, ORION, *wanted)
+    item = check(held, sandbox, ORION)
+    assert (len(item.slots), item.requests, item.error) == (230, 3, None)
+    assert len(item.covered) == 1
+
+
+@pytest.mark.parametrize(
+    ("site", "wrong"),
+    [
+        (ORION, {"config": "config-995109"}),
+        (ORION, {"purposes": [{"id": "another"}]}),
+        (ORION, {"duration": 40}),
+        (SYNBIRD, {"company": 995109}),
+        (SYNBIRD, {"answers": []}),
+        (CITOPIA, {"reason": 995109}),
+    ],
+)
+def test_a_body_that_the_page_would_not_post_proves_nothing(
+    held: Held, sandbox: "Running", site: Site, wrong: dict[str, Any]
+) -> None:
+    opened(sandbox, site, day(10))
+    item = check(held, sandbox, site._replace(parameters=site.parameters | wrong))
+    assert (item.outcome, item.slots, item.covered) == (Outcome.UNREADABLE, (), ())
+
+
+def test_only_the_places_of_the_desk_are_asked_for(held: Held, sandbox: "Running") -> None:
+    opened(sandbox, SYNBIRD, day(10), day(11))
+    item = check(held, sandbox, SYNBIRD._replace(parameters=SYNBIRD.parameters | {"places": [9951042]}))
+    assert [slot.starts_at for slot in item.slots] == [day(11)]
+
+
+def test_each_visit_has_a_session_of_its_own(held: Held, sandbox: "Running") -> None:
+    for _ in range(2):
+        check(held, sandbox, CITOPIA)
+    paths = [seen.path for seen in sandbox.requests("citopia")]
+    sessions = {path.partition("session_id=")[2].partition("&")[0] for path in paths if "session_id" in path}
+    assert [path for path in paths if path.endswith("/auth/session")] == ["/api-web/auth/session"] * 2
+    assert len(sessions) == 2
+
+
+def test_a_place_that_is_gone_is_closed(held: Held, sandbox: "Running") -> None:
+    assert check(held, sandbox, DOCTOLIB._replace(path="/prefecture/lille/guichet")).outcome is Outcome.CLOSED
+
+
+def test_a_page_that_embeds_no_calendar_any_more_is_unreadable(held: Held, sandbox: "Running") -> None:
+    sandbox.mode("widget", "no_frame")
+    assert check(held, sandbox, WIDGET).outcome is Outcome.UNREADABLE

@@ -1,0 +1,101 @@
+"""RDV Service Public by a real crawl against its stand-in: a list of places, their weeks, its own refusals."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from configs.outcome import Outcome
+from crawler.recording.items import CheckItem
+from tests.crawler.held import Held, make_desk
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+CODE, FORM, PLACES = "rdv_service_public", 996001, (996011, 996012)
+
+
+@pytest.fixture(autouse=True)
+def _deadline(settings_env: Callable[..., None], held: Held) -> None:
+    settings_env(HTTP_DEADLINE_SECONDS=20)
+
+
+def check(held: Held, sandbox: "Running", **desk: Any) -> CheckItem:
+    url = f"{sandbox.site(CODE)}/prendre_rdv?public_link_organisation_id={FORM}"
+    return held.check(make_desk(url, platform=CODE, **desk))
+
+
+def day(ahead: int) -> datetime:
+    return (datetime.now(UTC) + timedelta(days=ahead)).replace(hour=9, minute=30, second=0, microsecond=0)
+
+
+def test_the_hours_of_all_places_and_weeks_are_seen_and_none_is_taken(held: Held, sandbox: "Running") -> None:
+    wanted = {PLACES[0]: [day(2), day(5), day(40)], PLACES[1]: [day(60), day(61), day(88)]}
+    for planning, hours in wanted.items():
+        sandbox.open_slots(CODE, FORM, at=hours, planning=planning)
+    item = check(held, sandbox)
+    assert (item.outcome, item.error) == (Outcome.SLOTS, None)
+    seen = {(int(slot.place.key), slot.starts_at) for slot in item.slots}
+    assert seen == {(planning, hour) for planning, hours in wanted.items() for hour in hours}
+    assert all("starts_at=" in (slot.url or "") for slot in item.slots)
+    assert {slot.place.label for slot in item.slots} == {
+        "Préfecture du Val-de-Marne",
+        "Maison France Services",
+    }
+    assert sandbox.reservations(CODE) == 0
+
+
+def test_no_slots_is_proven_by_one_request(held: Held, sandbox: "Running") -> None:
+    item = check(held, sandbox)
+    assert (item.outcome, item.requests, len(item.covered)) == (Outcome.NO_SLOTS, 1, 1)
+    assert item.reason.startswith("Malheureusement, aucun créneau")
+
+
+def test_what_lies_beyond_the_horizon_is_no_slot(held: Held, sandbox: "Running") -> None:
+    sandbox.open_slots(CODE, FORM, at=[day(60)], planning=PLACES[0])
+    item = check(held, sandbox, horizon=30)
+    assert (item.outcome, item.slots) == (Outcome.NO_SLOTS, ())
+
+
+def test_a_week_that_cannot_be_booked_yet_is_an_absence(held: Held, sandbox: "Running") -> None:
+    sandbox.open_slots(CODE, FORM, at=[day(5)], planning=PLACES[0])
+    sandbox.mode(CODE, "closes", days=2)
+    item = held.check(
+        make_desk(
+            f"{sandbox.site(CODE)}/prendre_rdv?public_link_organisation_id={FORM}&lieu_id={PLACES[0]}",
+            platform=CODE,
+        )
+    )
+    assert (item.outcome, item.slots, item.requests) == (Outcome.NO_SLOTS, (), 1)
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("block", Outcome.BLOCKED),
+        ("cloudflare", Outcome.BLOCKED),
+        ("captcha", Outcome.CAPTCHA),
+        ("maintenance", Outcome.MAINTENANCE),
+        ("rate_limited", Outcome.RATE_LIMITED),
+        ("layout", Outcome.UNREADABLE),
+        ("error200", Outcome.UNREADABLE),
+        ("empty", Outcome.UNREADABLE),
+        ("overload_502", Outcome.UNREACHABLE),
+        ("truncated_gzip", Outcome.UNREACHABLE),
+        ("reset", Outcome.UNREACHABLE),
+        ("redirect_away", Outcome.UNREADABLE),
+    ],
+)
+def test_a_site_that_is_not_well_ends_in_its_outcome(
+    held: Held, sandbox: "Running", mode: str, expected: Outcome
+) -> None:
+    sandbox.open_slots(CODE, FORM, count=1)
+    sandbox.mode(CODE, mode)
+    item = check(held, sandbox)
+    assert (item.outcome, item.slots, item.covered) == (expected, (), ()), item.reason
+
+
+def test_an_organisation_that_is_gone_is_closed(held: Held, sandbox: "Running") -> None:
+    url = f"{sandbox.site(CODE)}/prendre_rdv?public_link_organisation_id=1"
+    assert held.check(make_desk(url, platform=CODE)).outcome is Outcome.CLOSED

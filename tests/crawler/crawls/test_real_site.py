@@ -1,0 +1,142 @@
+"""A site that nobody here wrote, django-appointment of the package index, watched by selectors of a desk file alone.
+
+Its page is empty until its script has asked for the hours, so that a browser is needed; by HTTP nothing is proven.
+"""
+
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, time
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.desk import DeskState
+from api.models.slot import SlotRow
+from configs.clock import clock
+from configs.desk import Desk, Fetch
+from configs.outcome import Outcome
+from configs.prefecture import desks
+from crawler.recording import record
+from crawler.recording.rows import Result
+from deploy.local.processes import free_port, wait_until
+from deploy.pinned import NotToBeHad, installed
+from tests.crawler.held import Held
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
+HERE = Path(__file__).parent / "appointment_site"
+MUST = os.environ.get("CI") == "true"
+HOURS = (15, 16, 17)  # of the site's today, as manage.py makes them
+
+
+class RealSite(NamedTuple):
+    """The site: what it is told (see manage.py), its port, the zone that its clock shows."""
+
+    tell: Callable[..., None]
+    port: int
+    zone: ZoneInfo
+
+    def hour(self, hour: int) -> datetime:
+        return datetime.combine(clock().astimezone(self.zone).date(), time(hour), self.zone)
+
+
+@pytest.fixture(scope="module")
+def python() -> Path:
+    """Return the Python that has the site; where the package index is away there is nothing to try, but in CI."""
+    try:
+        return installed("django-appointment")
+    except NotToBeHad as error:
+        if MUST:
+            raise
+        pytest.skip(f"django-appointment cannot be had: {error}")
+
+
+@pytest.fixture
+def site(python: Path, tmp_path: Path) -> Iterator[RealSite]:
+    """Serve it in the zone where it is eight in the morning or so: today's hours lie ahead."""
+    east = (8 - clock().hour + 12) % 24 - 12
+    zone, port = f"Etc/GMT{-east:+d}", free_port()
+    environment = {"SITE_STATE": str(tmp_path), "SITE_ZONE": zone, "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def command(*told: str) -> list[str]:
+        return [str(python), str(HERE / "manage.py"), *told]
+
+    def tell(*told: str) -> None:
+        subprocess.run(command(*told), env=environment, check=True, capture_output=True, timeout=60)
+
+    tell("made")
+    log = tmp_path / "site.log"
+    with log.open("wb") as written, _ending(
+        subprocess.Popen(command("runserver", "--noreload", f"127.0.0.1:{port}"), env=environment,
+                         stdout=written, stderr=written)
+    ) as process:  # fmt: skip
+        wait_until(lambda: _answers(port), log, what="the site", process=process, seconds=60)
+        yield RealSite(tell, port, ZoneInfo(zone))
+
+
+@contextmanager
+def _ending(process: "subprocess.Popen[bytes]") -> "Iterator[subprocess.Popen[bytes]]":
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def desk(site: RealSite, tmp_path: Path, settings_env: Callable[..., None], held: Held) -> Desk:
+    """Return the desk of the file: its YAML and nothing else says how the site is read."""
+    (file,) = HERE.glob("*.yaml")
+    (tmp_path / "prefectures").mkdir()
+    text = file.read_text().replace(":8000/", f":{site.port}/").replace("Europe/Paris", site.zone.key)
+    (tmp_path / "prefectures" / file.name).write_text(text)
+    settings_env(PREFECTURES_DIR=tmp_path / "prefectures")
+    (only,) = desks().values()
+    return only
+
+
+def test_by_http_nothing_is_proven_whether_hours_are_free_or_not(
+    held: Held, site: RealSite, desk: Desk
+) -> None:
+    by_http = desk.model_copy(update={"fetch": Fetch.HTTP})
+    assert held.check(by_http).outcome is Outcome.UNREADABLE
+    site.tell("taken")
+    assert held.check(by_http).outcome is Outcome.UNREADABLE
+
+
+@pytest.mark.usefixtures("browser", "database")
+def test_in_a_browser_hours_are_seen_taken_and_freed(held: Held, site: RealSite, desk: Desk) -> None:
+    with session() as rows:
+        rows.add(DeskState(id=desk.id))
+    assert watched(held, desk, 1) == (Outcome.SLOTS, {site.hour(each) for each in HOURS})
+    site.tell("take", "16:00")
+    assert watched(held, desk, 2) == (Outcome.SLOTS, {site.hour(15), site.hour(17)})
+    site.tell("taken")
+    assert watched(held, desk, 3) == (Outcome.NO_SLOTS, set())
+    site.tell("free", "16:00")
+    assert watched(held, desk, 4) == (Outcome.SLOTS, {site.hour(16)})
+    with session() as rows:
+        opened = list(
+            rows.scalars(sa.select(SlotRow.starts_at).order_by(SlotRow.opened_at, SlotRow.starts_at))
+        )
+    assert opened == [site.hour(each) for each in (*HOURS, 16)]
+
+
+def watched(held: Held, desk: Desk, token: int) -> tuple[Outcome, set[datetime]]:
+    """Check and record it as a spider does; return how it ended, and what is open from then on."""
+    check = held.check(desk, token=token)
+    record.record([Result(check, token, clock())])
+    with session() as rows:
+        still = sa.select(SlotRow.starts_at).where(SlotRow.gone_at.is_(None))
+        return check.outcome, {each for each in rows.scalars(still) if each}

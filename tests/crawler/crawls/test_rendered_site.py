@@ -1,0 +1,92 @@
+"""A page that needs a browser, by a real crawl and a real Chromium against a stand-in: banner, drop-down, script."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from configs.outcome import Outcome
+from configs.prefecture import load_prefectures
+from crawler.recording.items import CheckItem
+from tests.crawler.held import Held, make_desk
+from tests.deploy.sandbox.test_desk_files import FOLDER
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.usefixtures("browser")]
+FORM, PERMITS, PASSPORTS = 992095, 992195, 992295
+PNG = b"\x89PNG\r\n"
+
+
+@pytest.fixture
+def rules() -> dict[str, Any]:
+    """Return the parameters of the sandbox's own desk."""
+    desks = load_prefectures(FOLDER)["cergy_95"].desks
+    (found,) = (desk.parameters for desk in desks if desk.platform == "selectors")
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _short(settings_env: Callable[..., None], browser: Path) -> None:
+    settings_env(BROWSER_PATH=browser, BROWSER_DEADLINE_SECONDS="20", BROWSER_WAIT_SECONDS="8")
+
+
+def check(held: Held, sandbox: "Running", rules: dict[str, Any], **fields: Any) -> CheckItem:
+    url = f"{sandbox.site('rendered')}/calendrier/{FORM}"
+    return held.check(make_desk(url, platform="selectors", fetch="browser", parameters=rules, **fields))
+
+
+def asked(sandbox: "Running") -> list[str]:
+    return [each.path for each in sandbox.requests("rendered")]
+
+
+def test_what_a_script_shows_after_a_banner_and_a_choice_is_read(
+    held: Held, sandbox: "Running", rules: dict[str, Any]
+) -> None:
+    opened = sandbox.open_slots("rendered", FORM, count=3, planning=PERMITS)
+    sandbox.open_slots("rendered", FORM, count=2, planning=PASSPORTS)
+    item = check(held, sandbox, rules)
+    assert (item.outcome, item.error) == (Outcome.SLOTS, None)
+    assert {slot.starts_at for slot in item.slots} == set(opened)
+    assert len(item.covered) == 1
+    base = f"/calendrier/{FORM}"
+    assert asked(sandbox) == [base, f"{base}/motifs", f"{base}/creneaux?motif={PERMITS}"], "and no image"
+    assert item.requests == 3
+    assert sandbox.reservations("rendered") == 0
+    assert item.picture
+    assert (item.picture.result(10) or b"").startswith(PNG)
+
+
+def test_its_sentence_counts_once_it_shows(held: Held, sandbox: "Running", rules: dict[str, Any]) -> None:
+    sandbox.open_slots("rendered", FORM, count=1, planning=PASSPORTS)
+    item = check(held, sandbox, rules)
+    assert (item.outcome, item.reason) == (Outcome.NO_SLOTS, "Aucun rendez-vous n'est disponible.")
+    assert len(item.covered) == 1
+    assert item.picture is None
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        ("cloudflare", Outcome.BLOCKED, "Cloudflare"),
+        ("block", Outcome.BLOCKED, "HTTP 403"),
+        ("captcha", Outcome.CAPTCHA, "captcha"),
+        ("rate_limited", Outcome.RATE_LIMITED, "HTTP 429"),
+        ("maintenance", Outcome.MAINTENANCE, "maintenance"),
+        ("overload_502", Outcome.UNREACHABLE, "HTTP 502"),
+        ("redirect_away", Outcome.UNREADABLE, "redirected to another site"),
+        ("redirect_loop", Outcome.UNREADABLE, "redirected more than"),
+        ("reset", Outcome.UNREACHABLE, "the connection was lost before the page was whole"),
+    ],
+)
+def test_a_site_that_is_not_well_ends_in_its_outcome(
+    held: Held, sandbox: "Running", rules: dict[str, Any], mode: tuple[str, Outcome, str]
+) -> None:
+    name, outcome, said = mode
+    sandbox.open_slots("rendered", FORM, count=1, planning=PERMITS)
+    sandbox.mode("rendered", name)
+    item = check(held, sandbox, rules)
+    assert (item.outcome, item.slots, item.covered) == (outcome, (), ())
+    assert said in item.reason

@@ -1,0 +1,54 @@
+import asyncio
+
+import pytest
+
+from crawler.fetching.allowance import Allowance, Spent
+
+
+class Bucket:
+    """Gives so many requests, and counts how often it was asked."""
+
+    def __init__(self, left: int) -> None:
+        self.left, self.asked = left, 0
+
+    async def more(self) -> bool:
+        self.asked += 1
+        self.left -= 1
+        return self.left >= 0
+
+
+def taken(allowance: Allowance, times: int) -> int:
+    async def take() -> int:
+        for number in range(times):
+            try:
+                await allowance.take()
+            except Spent:
+                return number
+        return times
+
+    return asyncio.run(take())
+
+
+def test_what_the_claim_paid_for_asks_nobody() -> None:
+    bucket = Bucket(9)
+    assert taken(Allowance(3, bucket.more), 3) == 3
+    assert bucket.asked == 0
+
+
+def test_each_request_beyond_it_is_asked_for_until_there_is_none() -> None:
+    bucket = Bucket(2)
+    assert taken(Allowance(3, bucket.more), 9) == 5
+    assert bucket.asked == 3
+
+
+@pytest.mark.parametrize("paid", [0, 1, 6])
+def test_without_a_bucket_there_is_what_was_paid(paid: int) -> None:
+    assert taken(Allowance(paid), 9) == paid
+
+
+def test_a_stopped_visit_makes_not_even_what_is_paid() -> None:
+    allowance, bucket = Allowance(3, Bucket(9).more), Bucket(9)
+    assert taken(allowance, 1) == 1
+    allowance.stopped = True
+    assert taken(allowance, 1) == 0
+    assert bucket.asked == 0

@@ -1,0 +1,161 @@
+"""What a fetch makes of real sockets that break the rules."""
+
+import socket
+import struct
+from pathlib import Path
+
+import pytest
+
+from configs.outcome import Outcome
+from crawler.fetching.agents import pool
+from crawler.recording.items import CheckItem
+from tests.crawler.certificate import self_signed, serving
+from tests.crawler.held import Held, make_desk
+from tests.crawler.wire import Say, answer, wire
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+
+
+def check(held: Held, address: str) -> CheckItem:
+    return held.check(make_desk(f"{address}/booking/create/1"))
+
+
+def say(data: bytes) -> Say:
+    return lambda connection, _: connection.sendall(data)
+
+
+def reset(connection: socket.socket, _: bytes) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (say(b""), "lost"),
+        (reset, "lost"),
+        (say(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), "no HTTP"),
+        (say(b"HTTP/1.1 abc\r\n\r\n"), "no HTTP"),
+        (say(b"\0\1\2\3" * 50), "no HTTP"),
+        (say(HEAD + b"Content-Length: 900\r\n\r\n<html>"), "lost before the page was whole"),
+        (say(HEAD + b"Transfer-Encoding: chunked\r\n\r\n40\r\n<html>"), "lost before the page was whole"),
+        (say(HEAD + b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"), "gzip is corrupt"),
+    ],
+    ids=["nothing", "reset", "ssh", "no status", "noise", "short", "short chunk", "no gzip"],
+)
+def test_an_answer_that_breaks_off_or_is_no_http_is_unreachable(held: Held, said: Say, reason: str) -> None:
+    with wire(said) as site:
+        item = check(held, site.address)
+    assert item.outcome is Outcome.UNREACHABLE
+    assert reason in item.reason
+    assert item.error
+    assert 1 <= item.requests <= 4
+
+
+def test_an_encoding_that_was_not_asked_for_is_unreadable(held: Held) -> None:
+    with wire(answer(b"\x0b\x02\x80hello\x03", Content_Encoding="br")) as site:
+        item = check(held, site.address)
+    assert item.outcome is Outcome.UNREADABLE
+    assert "'br', which was not asked for" in item.reason
+
+
+def test_ten_megabytes_are_refused_by_their_announcement(held: Held) -> None:
+    with wire(answer(b"x" * 10_000_000)) as site:
+        item = check(held, site.address)
+    assert (item.outcome, item.requests) == (Outcome.UNREADABLE, 1)
+    assert "too large: 10000000 bytes are announced" in item.reason
+
+
+def test_a_refused_connection_is_tried_again_then_unreachable(held: Held) -> None:
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        item = check(held, f"http://127.0.0.1:{reserved.getsockname()[1]}")
+    assert item.outcome is Outcome.UNREACHABLE
+    assert "refused" in item.reason
+    assert item.requests > 1
+
+
+def test_a_server_that_accepts_and_says_nothing_costs_one_deadline(held: Held) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        item = check(held, f"http://127.0.0.1:{silent.getsockname()[1]}")
+    assert item.outcome is Outcome.UNREACHABLE
+    assert 900 < item.milliseconds < 1500
+
+
+def test_http_where_tls_is_expected_is_unreachable_and_not_tried_again(held: Held) -> None:
+    with wire(answer(b"hello")) as site:
+        item = check(held, site.address.replace("http:", "https:"))
+    assert (item.outcome, item.requests) == (Outcome.UNREACHABLE, 1)
+    assert "TLS" in item.reason
+
+
+def test_a_certificate_that_nobody_vouches_for_is_unreachable(held: Held, tmp_path: Path) -> None:
+    with wire(answer(b"hello"), tls=serving(self_signed(tmp_path))) as site:
+        item = check(held, site.address)
+        assert site.requests == []
+    assert item.outcome is Outcome.UNREACHABLE
+    assert "TLS" in item.reason
+
+
+def test_a_host_that_is_not_this_machine_is_refused_before_any_look_up(held: Held) -> None:
+    item = check(held, "http://nobody.invalid")
+    assert item.outcome is Outcome.UNREACHABLE
+    assert "nobody.invalid is not on this machine" in item.reason
+
+
+def test_a_name_that_dns_does_not_know_is_unreachable(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr("crawler.middlewares.refuse_far", lambda *_: None)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    item = check(held, "http://nobody.invalid")
+    assert item.outcome is Outcome.UNREACHABLE
+    assert "(DNS)" in item.reason
+
+
+def test_a_redirect_off_this_machine_is_not_followed(held: Held) -> None:
+    with wire(answer(status="302 Found", Location="http://www.essonne.gouv.fr/")) as site:
+        item = check(held, site.address)
+        assert len(site.requests) == 1
+    assert item.outcome is Outcome.UNREADABLE
+
+
+def test_the_wire_carries_the_headers_of_one_agent_in_its_order(held: Held) -> None:
+    with wire(answer(b"hello")) as site:
+        check(held, site.address)
+        head = site.requests[0].decode().split("\r\n\r\n")[0].split("\r\n")[1:]
+    sent = dict(line.split(": ", 1) for line in head)
+    (agent,) = [each for each in pool() if each.name == sent["User-Agent"]]
+    assert sent.pop("Host").startswith("127.")
+    ours = agent.sends("page", "GET", f"{site.address}/", {}, None)
+    assert list(sent.items()) == list(ours.items())
+
+
+def test_one_check_is_one_agent_and_the_next_may_be_another(held: Held) -> None:
+    agents = []
+    with wire(moves_on) as site:
+        for _ in range(12):
+            check(held, site.address)
+            agents.append({name_of(request) for request in site.requests})
+            assert len(site.requests) == 3
+            site.requests.clear()
+    assert [len(each) for each in agents] == [1] * 12
+    assert len(set.union(*agents)) > 1
+
+
+def moves_on(connection: socket.socket, request: bytes) -> None:
+    step = (
+        int(request.split(b" ", 2)[1].rpartition(b"?")[2] or 0) if b"?" in request.split(b"\r", 1)[0] else 0
+    )
+    status, where = (
+        ("302 Found", {"Location": f"/booking/create/1/0?{step + 1}"}) if step < 2 else ("200 OK", {})
+    )
+    answer(b"hello", status, **where)(connection, request)
+
+
+def name_of(request: bytes) -> str:
+    (line,) = [line for line in request.decode().split("\r\n") if line.startswith("User-Agent: ")]
+    return line

@@ -1,0 +1,116 @@
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+
+from crawler.parsing.answers import Answer, Day, Instant, Moment, OrNone, Wall, moments_in, parsed
+from tests.crawler.pages import page
+
+
+class Slots(Answer):
+    slots: list[str]
+
+
+class Times(Answer):
+    at: OrNone[Instant] = None
+    wall: OrNone[Wall] = None
+    day: OrNone[Day] = None
+    moment: OrNone[Moment] = None
+
+
+def times(field: str, value: str) -> object:
+    read = parsed(page(f'{{"{field}": {value}}}'), Times)
+    assert read
+    return getattr(read, field)
+
+
+def test_a_body_of_the_shape_is_read_and_what_else_stands_in_it_is_not() -> None:
+    for body in ('{"slots": ["a"], "total": {"deep": [1]}}', '\ufeff{"slots": ["a"]}'):
+        assert parsed(page(body), Slots) == Slots(slots=["a"])
+    assert parsed(page('[{"slots": []}]'), list[Slots]) == [Slots(slots=[])]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        '{"slots": null}',
+        '{"slots": "a"}',
+        '{"slots": [1]}',
+        '{"Slots": []}',
+        '{"slots": []',
+        '{"slots": []}{"slots": []}',
+        '{"slots": []} <!-- cached -->',
+        "<html>{'slots': []}</html>",
+        '{"slots": ' + "[" * 5000 + "]" * 5000 + "}",
+        b"\xff\xfe{\x00",
+        b'{"slots": ["\xff"]}',
+    ],
+    ids=lambda body: str(body)[:40],
+)
+def test_any_other_body_is_none(body: str | bytes) -> None:
+    assert parsed(page(body), Slots) is None
+
+
+def test_an_answer_with_an_errors_status_has_no_shape_unless_it_may() -> None:
+    refused = replace(page('{"slots": []}'), status=401)
+    assert parsed(refused, Slots) is None
+    assert parsed(refused, Slots, errors=True) == Slots(slots=[])
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("at", '"2021-05-25T16:00:00.000+02:00"', datetime(2021, 5, 25, 14, tzinfo=UTC)),
+        ("at", '"2021-05-25T14:00Z"', datetime(2021, 5, 25, 14, tzinfo=UTC)),
+        ("at", '"2021-10-31T02:30:00+01:00"', datetime(2021, 10, 31, 1, 30, tzinfo=UTC)),
+        ("wall", '"2021-09-17T10:00:00"', datetime.fromisoformat("2021-09-17T10:00")),
+        ("day", '"2021-04-10"', date(2021, 4, 10)),
+        ("moment", '"2021-04-10"', date(2021, 4, 10)),
+        ("moment", '"2021-04-10T12:00:00.000+02:00"', datetime(2021, 4, 10, 10, tzinfo=UTC)),
+    ],
+)
+def test_moments_are_read_as_they_are_written(field: str, value: str, expected: date) -> None:
+    assert times(field, value) == expected
+
+
+@pytest.mark.parametrize("field", ["at", "wall", "day", "moment"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1617",
+        '"1617"',
+        "null",
+        '""',
+        '"2021-13-01"',
+        '"2021-05-25T25:00Z"',
+        '"10:00"',
+        '"0001-01-01T00:00:00+14:00"',
+        '"9999-12-31T23:59:59-14:00"',
+        '"١٢٣٤-05-25T10:00Z"',
+    ],
+)
+def test_what_is_no_moment_is_none_and_never_a_guess(field: str, value: str) -> None:
+    assert times(field, value) is None
+
+
+def test_an_instant_needs_its_offset_and_a_wall_clock_has_none() -> None:
+    assert times("at", '"2021-05-25T16:00:00"') is None
+    assert times("at", '"2021-05-25"') is None
+    assert times("wall", '"2021-05-25T16:00:00Z"') is None
+
+
+@pytest.mark.parametrize(
+    ("body", "number"),
+    [
+        ('{"slots": [], "next": "2021-06-12T10:30:00Z"}', 1),
+        ('{"at": "2021-06-12 10:30"}', 1),
+        ('{"2021-04-19": [{"time": "17:15"}, {"time": "17:30"}]}', 2),
+        ('{"slots": [], "date": "2021-06-12", "total": 0}', 0),
+    ],
+)
+def test_moments_are_counted_wherever_they_stand(body: str, number: int) -> None:
+    assert moments_in(page(body)) == number

@@ -1,0 +1,78 @@
+import pytest
+
+from crawler.parsing.forms import address_of, asked
+from crawler.reading import Act, Ask, Page, Visit
+from tests.crawler.pages import TODAY
+
+URL = "https://mairie.example/rdv/page?x=1"
+FORM = """
+<form id=f method=post action="suite?etape=2"><input type=hidden name=jeton value=k7><input name=nom>
+<input type=checkbox name=accord value=1 checked><input type=checkbox name=lettre value=1>
+<select name=motif><option value=4>Carte grise</option><option value=7 selected>Visa</option><option>Autre</option></select>
+<button name=envoi value=ok>Suivant</button></form><a href="/plus#haut">Plus</a><p id=p>rien</p>
+"""
+
+
+def page(body: str = FORM) -> Page:
+    return Page(URL, 200, body.encode(), Visit(URL, TODAY), Ask(URL))
+
+
+def done(css: str, act: Act | None = None, body: str = FORM) -> Ask | None:
+    here = page(body)
+    return asked(here, here.root.xpath(css)[0], act or Act(), "next")
+
+
+def test_a_link_is_followed() -> None:
+    assert done("//a") == Ask("https://mairie.example/plus", "next")
+    assert done("//a/@href") == Ask("https://mairie.example/plus", "next")
+
+
+def test_a_form_is_sent_as_it_stands_with_what_is_filled_in() -> None:
+    ask = done("//form", Act(fields={"nom": "12"}))
+    assert ask is not None
+    assert (ask.method, ask.url) == ("POST", "https://mairie.example/rdv/suite?etape=2")
+    assert ask.form == {"jeton": "k7", "accord": "1", "motif": "7", "nom": "12"}
+
+
+def test_a_button_is_sent_with_its_form() -> None:
+    ask = done("//button")
+    assert ask is not None
+    assert ask.form["envoi"] == "ok"
+
+
+@pytest.mark.parametrize(("option", "value"), [("Carte grise", "4"), ("4", "4"), ("Autre", "Autre")])
+def test_an_option_is_chosen_by_its_text_or_value(option: str, value: str) -> None:
+    ask = done("//select", Act(option=option))
+    assert ask is not None
+    assert ask.form["motif"] == value
+
+
+def test_a_form_by_get_has_its_fields_for_a_query() -> None:
+    ask = done("//form", body="<form action='/liste?page=9'><input name=a value=b></form>")
+    assert ask is not None
+    assert (ask.method, ask.url, ask.form) == ("GET", "https://mairie.example/liste", {"a": "b"})
+
+
+@pytest.mark.parametrize(
+    ("what", "act", "body"),
+    [
+        ("//select", Act(option="Naturalisation"), FORM),
+        (
+            "//select",
+            Act(option="A"),
+            "<form><select name=a><option>A</option><option value=A>B</option></select></form>",
+        ),
+        ("//p", Act(), FORM),
+        ("//a", Act(), "<a href='https://ailleurs.example/'>x</a>"),
+        ("//a", Act(), "<a href='javascript:void(0)'>x</a>"),
+        ("//a", Act(), "<a href='http://mairie.example/'>x</a>"),
+        ("//form", Act(), "<form action='//ailleurs.example/x'></form>"),
+    ],
+)
+def test_what_cannot_be_done_or_leaves_the_site_is_none(what: str, act: Act, body: str) -> None:
+    assert done(what, act, body) is None
+
+
+def test_a_broken_address_is_none() -> None:
+    assert address_of(page(), "http://[::1") is None
+    assert address_of(page(), "") is None

@@ -1,0 +1,70 @@
+from datetime import UTC, date, datetime
+
+import pytest
+
+from configs.outcome import Outcome
+from crawler.parsing.answers import Answer, OrNone
+from crawler.parsing.gathering import entries, gathered
+from crawler.reading import Covered, Place, Reading, Slot, Visit
+from tests.crawler.pages import TODAY, page
+
+VISIT = Visit("https://rdv.example/", TODAY)
+UNTIL = VISIT.last_day
+NINE = datetime(2026, 11, 23, 8, tzinfo=UTC)
+A, B = Slot(Place("1", "Nord"), NINE), Slot(Place("2", "Sud"), date(2026, 11, 24))
+OVERLOADED = Reading(Outcome.OVERLOADED, "editors failed: 1 of 3")
+
+
+class Hall(Answer):
+    id: int
+
+
+def halls(*bodies: str) -> list[Hall | None]:
+    return entries(map(page, bodies), list[OrNone[Hall]])
+
+
+def test_lists_are_one_in_which_each_entry_that_cannot_be_read_has_its_place() -> None:
+    assert halls('[{"id": 1}, {"id": "x"}]', "[]", '[{"id": 2}]') == [Hall(id=1), None, Hall(id=2)]
+    assert halls('{"id": 1}', "7", '[{"id": 2}]') == [None, None, Hall(id=2)]
+    assert halls() == []
+
+
+@pytest.mark.parametrize("body", ["<html>Just a moment</html>", "[{", "", "null"])
+def test_beside_what_is_no_json_nothing_is_believed(body: str) -> None:
+    with pytest.raises(ValueError, match="holds what is no JSON"):
+        halls('[{"id": 1}]', body)
+
+
+def test_a_whole_answer_covers_all_places_until_the_last_day() -> None:
+    assert gathered(VISIT, [A, B, A], "town hall") == Reading(
+        Outcome.SLOTS, "town halls with slots: 2", (A, B), (Covered(None, None, UNTIL),)
+    )
+    assert gathered(VISIT, [], "town hall") == Reading(
+        Outcome.NO_SLOTS, "no town hall has a slot", covered=(Covered(None, None, UNTIL),)
+    )
+
+
+def test_a_doubt_makes_what_is_covered_doubtful_and_is_said() -> None:
+    silent = gathered(VISIT, [], "town hall", doubt="failures are not counted here")
+    assert (silent.outcome, silent.covered) == (
+        Outcome.NO_SLOTS,
+        (Covered(None, None, UNTIL, doubtful=True),),
+    )
+    assert silent.reason == "no town hall has a slot, but failures are not counted here"
+    (covered,) = gathered(VISIT, [A], "town hall", doubt="failures are not counted here").covered
+    assert covered.doubtful
+
+
+def test_an_entry_that_cannot_be_read_covers_nothing_and_takes_nothing_from_slots() -> None:
+    said = "entries that cannot be read: 2"
+    assert gathered(VISIT, [None, None], "town hall") == Reading(Outcome.UNREADABLE, said)
+    seen = gathered(VISIT, [None, A, None], "town hall")
+    assert seen == Reading(Outcome.SLOTS, f"town halls with slots: 1; {said}", (A,))
+
+
+def test_what_went_wrong_elsewhere_is_the_outcome_where_no_slot_was_found() -> None:
+    assert gathered(VISIT, [], "town hall", trouble=OVERLOADED) == OVERLOADED
+    assert gathered(VISIT, [None], "town hall", trouble=OVERLOADED) == OVERLOADED
+    seen = gathered(VISIT, [A], "town hall", trouble=OVERLOADED)
+    assert (seen.outcome, seen.slots, seen.covered) == (Outcome.SLOTS, (A,), ())
+    assert seen.reason == "town halls with slots: 1; editors failed: 1 of 3"

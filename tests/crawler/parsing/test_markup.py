@@ -1,0 +1,106 @@
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import html
+
+from crawler.parsing.markup import dated, label, period, plain, rendered, title, visible
+
+WEEK = (date(2026, 11, 23), date(2026, 11, 29))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Semaine du 23/11/2026 au 29/11/2026",
+        "du lundi 23 novembre 2026 au dimanche 29 novembre 2026",
+        "Du 23 au 29 novembre 2026",
+        "Semaine 48 : du lundi 23 novembre au dimanche 29 novembre 2026",
+        "23.11.2026 - 29.11.2026",
+        "du\n 23/11/2026\xa0au 29/11/2026",
+    ],
+)
+def test_a_period_is_read_in_the_ways_people_write_it(text: str) -> None:
+    assert period(text) == WEEK
+
+
+@pytest.mark.parametrize(
+    ("text", "dates"),
+    [
+        ("du 28 décembre au 3 janvier 2027", (date(2026, 12, 28), date(2027, 1, 3))),
+        ("du 28 décembre 2026 au 3 janvier 2027", (date(2026, 12, 28), date(2027, 1, 3))),
+        ("du 1er au 7 février 2027", (date(2027, 2, 1), date(2027, 2, 7))),
+        ("du 29 août au 4 septembre 2026", (date(2026, 8, 29), date(2026, 9, 4))),
+    ],
+)
+def test_what_the_first_date_leaves_out_is_the_seconds(text: str, dates: tuple[date, date]) -> None:
+    assert period(text) == dates
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Semaine 48",
+        "23/11/2026",
+        "du 31/02/2026 au 07/03/2026",
+        "du 23 au 29",
+        "du 29/11/2026 au 23/11/2026",
+    ],
+)
+def test_what_is_no_period_is_none(text: str) -> None:
+    assert period(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["Semaine 48", "du 23/11 au 29/11", "Le 23.11.2026", "1er décembre", "23 NOVEMBRE"]
+)
+def test_a_heading_that_names_a_day_or_a_week_is_dated(text: str) -> None:
+    assert dated(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Semaine", "nginx/1.18", "502 Bad Gateway", "du 23/11 au 29/11" + " x" * 60]
+)
+def test_any_other_heading_is_not(text: str) -> None:
+    assert not dated(text)
+
+
+@given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.dates(date(2000, 1, 1), date(2100, 1, 1)))
+def test_written_dates_come_back(one: date, other: date) -> None:
+    first, last = sorted((one, other))
+    assert period(f"du {first:%d/%m/%Y} au {last:%d/%m/%Y}") == (first, last)
+
+
+@given(st.text(max_size=60))
+def test_no_text_breaks_the_reading_of_a_period(text: str) -> None:
+    found = period(text)
+    assert found is None or found[0] <= found[1]
+
+
+def test_plain_text_compares() -> None:
+    assert plain(" Il n\u2019y\xa0a\n pas ") == "Il n'y a pas"
+
+
+def test_visible_text_leaves_out_what_nobody_sees() -> None:
+    node = html.fragment_fromstring(
+        "<div>a<script>b</script><style>c</style><noscript>d</noscript> <b>e</b></div>"
+    )
+    assert visible(node) == "a e"
+
+
+def test_a_document_without_a_title_has_an_empty_one() -> None:
+    assert title(html.document_fromstring("<p>x</p>")) == ""
+
+
+def test_a_label_is_found_by_its_field_whatever_its_name() -> None:
+    root = html.document_fromstring("<label for='a'>Guichet <b>A</b></label>")
+    assert (label(root, "a"), label(root, "b'\"")) == ("Guichet A", None)
+
+
+def test_what_a_script_has_yet_to_decide_on_is_not_rendered() -> None:
+    root = html.fromstring(
+        "<div>a<p v-if='x'>b</p><template v-else>c</template><i v-show='y'><b>d</b></i><script>e</script> f</div>"
+    )
+    assert rendered(root) == "a f"

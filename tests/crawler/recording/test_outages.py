@@ -1,0 +1,134 @@
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from sqlalchemy.exc import IntegrityError
+
+from api.models.base import session
+from api.models.desk import DeskState, Outage, OutageReason
+from configs.desk import Desk
+from configs.outcome import Outcome
+from crawler.recording import outages, record
+from crawler.recording.rows import Result
+from tests.crawler.checks import HOST, NOW, check, slot
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(autouse=True)
+def desks(
+    database: str, desk_files: Callable[..., dict[str, Desk]], frozen: time_machine.Traveller
+) -> dict[str, Desk]:
+    """Three desks with their rows: a and b on one host."""
+    found = desk_files(a=HOST, b=HOST, c="127.77.0.92:8800")
+    with session() as rows:
+        rows.add_all(DeskState(id=desk.id, wished_seconds=60, feasible_seconds=30) for desk in found.values())
+    return found
+
+
+def ends(*outcomes: Outcome, desk: str = "a", first: int = 1, **changes: Any) -> None:
+    """Let a desk's checks end so, one a minute, each written at once."""
+    for number, outcome in enumerate(outcomes, start=first):
+        at = NOW + number * MINUTE
+        shown = (slot(),) if outcome is Outcome.SLOTS else ()
+        item = check(desk, number, *shown, outcome=outcome, started_at=at, **changes)
+        with time_machine.travel(at, tick=False):
+            record.record([Result(item, number, at)])
+
+
+def of(desk: str = "a") -> list[tuple[str, int, int | None]]:
+    """Return a desk's outages: reason, first minute, last minute."""
+    with session() as rows:
+        found = rows.scalars(
+            sa.select(Outage).where(Outage.desk_id == f"evry_91/{desk}").order_by(Outage.starts_at)
+        )
+        return [
+            (row.reason.value, _minute(row.starts_at), _minute(row.ends_at) if row.ends_at else None)
+            for row in found
+        ]
+
+
+def _minute(at: datetime) -> int:
+    return round((at - NOW) / MINUTE)
+
+
+@pytest.mark.parametrize(
+    "outcome", [Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.RATE_LIMITED, Outcome.MAINTENANCE, Outcome.CLOSED]
+)
+@pytest.mark.parametrize("proof", [Outcome.SLOTS, Outcome.NO_SLOTS])
+def test_what_keeps_a_desk_from_being_watched_is_an_outage_until_a_check_proves_something(
+    outcome: Outcome, proof: Outcome
+) -> None:
+    ends(Outcome.NO_SLOTS, outcome, outcome, Outcome.OVERLOADED, proof)
+    assert of() == [(outcome.value, 2, 5)]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.UNREACHABLE, Outcome.UNREADABLE])
+def test_trouble_is_an_outage_from_the_pause_on(outcome: Outcome) -> None:
+    ends(*[outcome] * 4)
+    assert of() == []
+    ends(outcome, outcome, first=5)
+    assert of() == [(outcome.value, 5, None)]
+    ends(Outcome.NO_SLOTS, first=7)
+    assert of() == [(outcome.value, 5, 7)]
+
+
+def test_the_same_reason_again_ends_nothing() -> None:
+    ends(Outcome.CAPTCHA)
+    with session() as rows:
+        outages.write(rows, [outages.Turn("evry_91/a", NOW + 9 * MINUTE, OutageReason.CAPTCHA)])
+    assert of() == [("captcha", 1, None)]
+
+
+def test_an_overloaded_site_is_watched(desks: dict[str, Desk]) -> None:
+    ends(*[Outcome.OVERLOADED] * 8)
+    assert of() == []
+
+
+def test_another_reason_ends_the_outage_and_begins_the_next_at_the_same_instant() -> None:
+    ends(Outcome.CAPTCHA, Outcome.CLOSED, Outcome.NO_SLOTS)
+    assert of() == [("captcha", 1, 2), ("closed", 2, 3)]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.BLOCKED, Outcome.RATE_LIMITED])
+def test_a_host_s_rest_is_an_outage_of_all_its_desks(outcome: Outcome) -> None:
+    ends(outcome)
+    assert (of("a"), of("b"), of("c")) == ([(outcome.value, 1, None)], [(outcome.value, 1, None)], [])
+    ends(Outcome.NO_SLOTS, desk="b", first=10)
+    assert (of("a"), of("b")) == ([(outcome.value, 1, None)], [(outcome.value, 1, 10)])
+
+
+def test_a_desk_with_an_outage_keeps_its_own_reason_while_its_host_rests() -> None:
+    ends(Outcome.CLOSED, desk="b")
+    ends(Outcome.BLOCKED, desk="a", first=2)
+    assert of("b") == [("closed", 1, None)]
+
+
+def test_a_proof_older_than_the_block_does_not_end_its_outage() -> None:
+    ends(Outcome.BLOCKED, first=5)
+    ends(Outcome.NO_SLOTS, desk="b", first=4)
+    assert of("b") == [("blocked", 5, None)]
+
+
+def test_a_stale_result_opens_and_closes_nothing() -> None:
+    ends(Outcome.NO_SLOTS, first=9)
+    ends(Outcome.CAPTCHA, first=3)
+    assert of() == []
+
+
+def test_outages_of_one_reason_end_and_others_go_on() -> None:
+    ends(Outcome.CAPTCHA)
+    ends(Outcome.CLOSED, desk="c")
+    with session() as rows:
+        outages.end(rows, ["evry_91/a", "evry_91/c"], NOW + 9 * MINUTE, OutageReason.CLOSED)
+    assert (of("a"), of("c")) == ([("captcha", 1, None)], [("closed", 1, 9)])
+
+
+def test_a_word_that_nobody_knows_is_refused_by_the_table() -> None:
+    with pytest.raises(IntegrityError), session() as rows:
+        rows.execute(
+            sa.text("INSERT INTO outages (desk_id, starts_at, reason) VALUES ('evry_91/a', now(), 'odd')")
+        )

@@ -1,0 +1,578 @@
+import threading
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import redis
+import sqlalchemy as sa
+import time_machine
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+import notifier
+from api.models.base import engine, session
+from api.models.check import Check
+from api.models.desk import DeskState, DeskStatus, HostState, Outage
+from api.models.slot import Detection, GoneReason, SlotRow
+from configs.clock import clock
+from configs.desk import Desk
+from configs.outcome import Outcome
+from crawler import due
+from crawler.reading import Covered, Slot
+from crawler.recording import record
+from crawler.recording.items import CheckItem
+from crawler.recording.rows import Result, Written
+from tests.crawler.checks import HOST, HOUR, NOW, check, entry, slot
+
+
+@pytest.fixture
+def nudged(monkeypatch: pytest.MonkeyPatch) -> list[UUID]:
+    """Take the notifier's place: what it was told, in order."""
+    told: list[UUID] = []
+    monkeypatch.setattr(notifier, "detection_seen", told.append)
+    return told
+
+
+@pytest.fixture
+def desks(
+    database: str,
+    redis_server: redis.Redis,
+    desk_files: Callable[..., dict[str, Desk]],
+    frozen: time_machine.Traveller,
+) -> dict[str, Desk]:
+    """Three desks with their rows, wished every 60 s."""
+    found = desk_files(a=HOST, b=HOST, c="127.77.0.92:8800")
+    with session() as rows:
+        rows.add_all(DeskState(id=desk.id, wished_seconds=60, feasible_seconds=30) for desk in found.values())
+    return found
+
+
+@pytest.fixture
+def write(desks: dict[str, Desk], nudged: list[UUID]) -> Iterator[Callable[..., None]]:
+    """Hand checks to a writer, wait until they are written."""
+
+    def through(*checks: CheckItem) -> None:
+        writer = record.Writer("prefenligne")
+        for each in checks:
+            writer.put(each)
+        writer.close(5)
+
+    yield through
+    assert not [thread for thread in threading.enumerate() if thread.name == "record"]
+
+
+def state(desk: str = "a") -> DeskState:
+    with session() as rows:
+        return rows.get_one(DeskState, f"evry_91/{desk}")
+
+
+def rows_of(kind: type[Any]) -> list[Any]:
+    with session() as rows:
+        return list(rows.scalars(sa.select(kind)))
+
+
+def statements(act: Callable[[], object]) -> list[str]:
+    """Return the statements that a piece of work sends."""
+    sent: list[str] = []
+
+    def listen(*arguments: Any) -> None:
+        sent.append(arguments[2])
+
+    sa.event.listen(engine(), "before_cursor_execute", listen)
+    act()
+    sa.event.remove(engine(), "before_cursor_execute", listen)
+    return sent
+
+
+def test_every_check_becomes_one_row(write: Callable[..., None]) -> None:
+    windows = (Covered("23018", date(2026, 11, 20), None), Covered())
+    write(check(covered=windows), check("b", 4, outcome=Outcome.UNREACHABLE, error="TimeoutError: 20 s"))
+    first, second = sorted(rows_of(Check), key=lambda row: row.desk_id)
+    assert (first.outcome, first.evidence, first.requests, first.token) == (
+        Outcome.NO_SLOTS,
+        check().reason,
+        3,
+        1,
+    )
+    assert first.covered == [
+        {"place": "23018", "first": "2026-11-20", "last": None},
+        {"place": None, "first": None, "last": None},
+    ]
+    assert (first.milliseconds, first.started_at, first.process) == (120, NOW, "test:1")
+    assert (second.outcome, second.error) == (Outcome.UNREACHABLE, "TimeoutError: 20 s")
+
+
+def test_checks_without_a_change_cost_three_statements_however_many(desks: dict[str, Desk]) -> None:
+    results = [Result(check(desk), 1, NOW) for desk in "abc"]
+    assert len(statements(lambda: record.record(results))) == 3
+
+
+def test_a_slot_becomes_a_row_and_a_detection_with_what_the_desk_is(
+    write: Callable[..., None], nudged: list[UUID]
+) -> None:
+    write(check("a", 1, slot()))
+    (row,) = rows_of(SlotRow)
+    assert (row.place_key, row.place_label, row.starts_at, row.seats) == ("23018", "Guichet A", HOUR, 2)
+    assert (row.opened_at, row.seen_at, row.gone_at, row.url) == (NOW, NOW, None, check().booking_url)
+    with session() as rows:
+        (detection,) = rows.scalars(sa.select(Detection))
+        assert [each.id for each in detection.slots] == [row.id]
+    assert (detection.prefecture_id, detection.label, detection.site) == ("evry_91", "Guichet a", "Évry")
+    assert detection.procedures == ["NATURALISATION", "TITRE_SEJOUR"]
+    assert (detection.seen_at, detection.committed_at) == (NOW, NOW)
+    assert nudged == [detection.id]
+    assert state().last_slot_at == NOW
+
+
+def test_a_desk_knows_what_its_visits_lately_took(write: Callable[..., None]) -> None:
+    def taken() -> float | None:
+        with session() as rows:
+            return rows.get_one(DeskState, "evry_91/a").visit_requests
+
+    write(check("a", 1, outcome=Outcome.UNREACHABLE, requests=1))
+    assert taken() is None
+    write(check("a", 2, requests=3))
+    assert taken() == 3
+    write(check("a", 3, requests=7))
+    assert taken() == pytest.approx(3.2)
+    write(check("a", 4, outcome=Outcome.BLOCKED, requests=1))
+    assert taken() == pytest.approx(3.2)
+
+
+def test_a_slot_is_detected_once_while_it_stays_open(
+    write: Callable[..., None], frozen: time_machine.Traveller
+) -> None:
+    write(check("a", 1, slot()))
+    frozen.shift(60)
+    write(check("a", 2, slot(), started_at=NOW + timedelta(seconds=60)))
+    assert len(rows_of(Detection)) == 1
+    (row,) = rows_of(SlotRow)
+    assert row.seen_at == NOW + timedelta(seconds=60)
+
+
+def test_a_slot_that_went_and_comes_back_is_new_again(write: Callable[..., None]) -> None:
+    for token, shown in enumerate([(slot(),), (), (slot(),)], start=1):
+        write(check("a", token, *shown))
+    assert [row.gone_reason for row in sorted(rows_of(SlotRow), key=lambda row: row.id)] == [
+        GoneReason.TAKEN,
+        None,
+    ]
+    assert len(rows_of(Detection)) == 2
+
+
+def test_where_absence_is_doubtful_a_slot_goes_at_the_second_answer_in_a_row_without_it(
+    write: Callable[..., None], frozen: time_machine.Traveller
+) -> None:
+    doubt = (Covered(doubtful=True),)
+
+    def gone(token: int, *slots: Slot, **more: Any) -> list[GoneReason | None]:
+        frozen.shift(30)
+        write(check("a", token, *slots, covered=doubt, started_at=clock(), **more))
+        return [row.gone_reason for row in rows_of(SlotRow)]
+
+    assert gone(1, slot()) == [None]
+    assert gone(2) == [None]
+    assert gone(3, slot()) == [None]
+    assert gone(4) == [None]
+    assert gone(5, outcome=Outcome.OVERLOADED) == [None]
+    assert gone(6) == [GoneReason.TAKEN]
+
+
+def test_several_desks_of_a_batch_get_a_detection_each(
+    write: Callable[..., None], nudged: list[UUID]
+) -> None:
+    write(check("a", 1, slot()), check("b", 1, slot(), slot(None, "other")), check("c", 1))
+    with session() as rows:
+        found = {each.desk_id: len(each.slots) for each in rows.scalars(sa.select(Detection))}
+    assert found == {"evry_91/a": 1, "evry_91/b": 2}
+    assert len(nudged) == 2
+
+
+def test_hours_of_a_place_told_as_open_open_in_silence(write: Callable[..., None]) -> None:
+    write(check("a", 1, slot(None)))
+    write(check("a", 2, slot(HOUR)))
+    rows = {row.moment: row.gone_reason for row in rows_of(SlotRow)}
+    assert rows == {"open": GoneReason.SUPERSEDED, "2026-12-01T08:30:00+00:00": None}
+    assert len(rows_of(Detection)) == 1
+
+
+def test_a_result_older_than_the_last_one_records_its_check_and_nothing_else(
+    write: Callable[..., None],
+) -> None:
+    write(check("a", 7, slot()))
+    write(check("a", 6, outcome=Outcome.CAPTCHA), check("b", 1))
+    write(check("a", 7, outcome=Outcome.CAPTCHA))
+    assert len(rows_of(Check)) == 4
+    assert (state().last_token, state().status) == (7, DeskStatus.ACTIVE)
+    assert [row.gone_at for row in rows_of(SlotRow)] == [None]
+
+
+def test_a_page_read_more_than_two_intervals_ago_records_its_check_and_changes_nothing(
+    desks: dict[str, Desk], frozen: time_machine.Traveller
+) -> None:
+    late = Result(check("a", 1, slot(), outcome=Outcome.BLOCKED), 1, NOW - timedelta(seconds=121))
+    written = record.record([late])
+    assert [row.outcome for row in rows_of(Check)] == [Outcome.BLOCKED]
+    assert (rows_of(SlotRow), rows_of(HostState), rows_of(Outage)) == ([], [], [])
+    assert (state().last_token, state().last_check_at) == (0, None)
+    assert [visit.token for visit in written.visits] == [1]
+    record.record([Result(check("a", 2, slot()), 2, NOW - timedelta(seconds=119))])
+    assert len(rows_of(SlotRow)) == 1
+
+
+def test_a_desk_that_ended_twice_is_written_in_its_order(write: Callable[..., None]) -> None:
+    write(check("a", 1, slot()), check("b", 1), check("a", 2))
+    assert [row.gone_reason for row in rows_of(SlotRow)] == [GoneReason.TAKEN]
+    assert state().last_token == 2
+
+
+def test_a_check_that_no_claim_gave_leaves_no_trace(write: Callable[..., None]) -> None:
+    write(check("a", None, slot()))
+    assert rows_of(Check) == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        (Outcome.SLOTS, DeskStatus.ACTIVE),
+        (Outcome.NO_SLOTS, DeskStatus.ACTIVE),
+        (Outcome.CAPTCHA, DeskStatus.CAPTCHA),
+        (Outcome.BLOCKED, DeskStatus.PAUSED),
+        (Outcome.MAINTENANCE, DeskStatus.PAUSED),
+        (Outcome.CLOSED, DeskStatus.ERROR),
+        (Outcome.RATE_LIMITED, DeskStatus.ACTIVE),
+        (Outcome.OVERLOADED, DeskStatus.ACTIVE),
+        (Outcome.UNREACHABLE, DeskStatus.ACTIVE),
+        (Outcome.UNREADABLE, DeskStatus.ACTIVE),
+    ],
+)
+def test_an_outcome_gives_the_desk_its_status_with_a_reason(
+    outcome: Outcome, status: DeskStatus, write: Callable[..., None]
+) -> None:
+    write(check("a", 1))
+    before = state()
+    write(check("a", 2, outcome=outcome, started_at=NOW + timedelta(seconds=1)))
+    after = state()
+    assert after.status is status
+    assert after.status_reason != "not checked yet"
+    assert (after.status_reason == before.status_reason) == (outcome is Outcome.NO_SLOTS)
+    assert (after.last_proven_at == after.last_check_at) == outcome.conclusive
+
+
+def test_five_checks_in_a_row_that_prove_nothing_are_an_error_until_one_does(
+    write: Callable[..., None],
+) -> None:
+    for token in range(1, 6):
+        write(check("a", token, outcome=Outcome.UNREACHABLE))
+        assert (state().status is DeskStatus.ERROR) == (token == 5)
+    assert state().inconclusive == 5
+    assert state().status_reason == "5 checks in a row proved nothing: the site does not answer"
+    write(check("a", 6))
+    assert (state().inconclusive, state().status) == (0, DeskStatus.ACTIVE)
+
+
+def test_the_achieved_interval_follows_what_really_happens(write: Callable[..., None]) -> None:
+    for token, second in enumerate([0, 60, 120, 220], start=1):
+        write(check("a", token, started_at=NOW + timedelta(seconds=second)))
+    assert state().achieved_seconds == pytest.approx((4 * 60 + 100) / 5)
+
+
+def test_a_finished_check_gives_its_desk_and_its_host_back(
+    write: Callable[..., None], redis_server: redis.Redis
+) -> None:
+    with due.connect() as client:
+        due.send(client, due.schedule("prefenligne", [entry("evry_91/a", HOST, 0, NOW)]))
+        (claim,) = due.send(client, due.claim("prefenligne", now=NOW, places=1, hold=25)).claims
+        write(check("a", claim.token))
+        later = NOW + timedelta(seconds=59)
+        assert due.send(
+            client, due.claim("prefenligne", now=later, places=1, hold=25)
+        ).wake == NOW + timedelta(seconds=60)
+        due.send(client, due.schedule("prefenligne", [entry("evry_91/b", HOST, 0, NOW)]))
+        early = due.claim("prefenligne", now=NOW + timedelta(seconds=2.9), places=1, hold=25)
+        assert due.send(client, early).claims == ()  # 3 requests at 60 a minute
+        assert due.send(
+            client, due.claim("prefenligne", now=NOW + timedelta(seconds=3), places=1, hold=25)
+        ).claims
+
+
+def test_a_block_rests_the_host_in_the_table_and_in_redis(
+    write: Callable[..., None], redis_server: redis.Redis
+) -> None:
+    write(
+        check("a", 1, outcome=Outcome.BLOCKED), check("c", 1, outcome=Outcome.RATE_LIMITED, retry_after=90.0)
+    )
+    until = {row.host: row.rests_until for row in rows_of(HostState)}
+    assert timedelta(seconds=300) <= until[HOST] - NOW <= timedelta(seconds=330)
+    assert timedelta(seconds=90) <= until["127.77.0.92:8800"] - NOW <= timedelta(seconds=99)
+    write(check("a", 2, outcome=Outcome.RATE_LIMITED))
+    assert {row.host: row.rests_until for row in rows_of(HostState)} == until
+    assert redis_server.get(f"rest:{HOST}") == str(until[HOST].timestamp()).encode()
+
+
+def test_a_row_that_poisons_its_batch_is_recorded_as_unreadable_and_the_others_are_kept(
+    write: Callable[..., None], nudged: list[UUID], caplog: pytest.LogCaptureFixture
+) -> None:
+    write(check("a", 1, slot()), check("b", 1, reason="a \0 in it"), check("c", 1, slot()))
+    found = {row.desk_id: row for row in rows_of(Check)}
+    assert {desk: row.outcome for desk, row in found.items()} == {
+        "evry_91/a": Outcome.SLOTS, "evry_91/b": Outcome.UNREADABLE, "evry_91/c": Outcome.SLOTS,
+    }  # fmt: skip
+    assert "ValueError" in (found["evry_91/b"].error or "")
+    assert len(nudged) == 2
+    assert "evry_91/b" in caplog.text
+
+
+def test_a_check_that_cannot_be_recorded_at_all_costs_no_other(
+    write: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    write(check("a", 1, process="a \0 in it"), check("b", 1))
+    assert [row.desk_id for row in rows_of(Check)] == ["evry_91/b"]
+    assert "cannot be recorded at all" in caplog.text
+
+
+def test_a_day_that_nobody_made_is_made(write: Callable[..., None], frozen: time_machine.Traveller) -> None:
+    later = NOW + timedelta(days=400)
+    frozen.move_to(later)
+    write(check("a", 1, slot(later + timedelta(days=2)), started_at=later))
+    assert [row.started_at for row in rows_of(Check)] == [later]
+    assert len(rows_of(Detection)) == 1
+
+
+def test_the_nudge_comes_after_the_commit_and_breaks_nothing(
+    write: Callable[..., None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[int] = []
+
+    def look(detection: UUID) -> None:
+        seen.extend(1 for row in rows_of(Detection) if row.id == detection)  # by another connection
+        raise RuntimeError("broken nudge")
+
+    monkeypatch.setattr(notifier, "detection_seen", look)
+    write(check("a", 1, slot()), check("b", 1, slot()))
+    assert seen == [1, 1]
+    assert "broken nudge" in caplog.text
+
+
+def test_a_detection_that_cannot_be_written_takes_its_check_and_its_slots_with_it(
+    desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from crawler.recording import opened
+
+    def fail() -> None:
+        raise RuntimeError("the process dies here")
+
+    monkeypatch.setattr(opened, "new_id", fail)
+    with pytest.raises(RuntimeError):
+        record.record([Result(check("a", 1, slot()), 1, NOW)])
+    assert (rows_of(Check), rows_of(SlotRow), state().last_token) == ([], [], 0)
+
+
+def test_checks_wait_while_the_database_is_away_and_none_is_lost(
+    desks: dict[str, Desk],
+    nudged: list[UUID],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tries = 0
+    through = record.record
+
+    def away(results: list[Result]) -> Written:
+        nonlocal tries
+        tries += 1
+        if tries < 4:
+            raise sa.exc.OperationalError("SELECT 1", {}, Exception("server closed the connection"))
+        return through(results)
+
+    monkeypatch.setattr(record, "record", away)
+    monkeypatch.setattr(record, "_FIRST_WAIT", 0.001)
+    monkeypatch.setattr(record, "BEHIND", 2)
+    writer = record.Writer("prefenligne")
+    writer.put(check("a", 1, slot()))
+    writer.put(check("b", 1))
+    behind = [writer.behind]
+    writer.close(5)
+    assert [*behind, writer.behind] == [True, False]
+    assert len(rows_of(Check)) == 2
+    assert caplog.text.count("the database is in trouble") == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sa.exc.DatabaseError("SELECT 1", {}, Exception("error with status PGRES_TUPLES_OK")),
+        sa.exc.DataError("SELECT 1", {}, Exception("lost"), connection_invalidated=True),
+    ],
+)
+def test_a_connection_that_breaks_in_an_unusual_way_spoils_no_check(
+    error: sa.exc.DBAPIError,
+    desks: dict[str, Desk],
+    nudged: list[UUID],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    through, errors = record.record, [error]
+
+    def broken(results: list[Result]) -> Written:
+        if errors:
+            raise errors.pop()
+        return through(results)
+
+    monkeypatch.setattr(record, "record", broken)
+    monkeypatch.setattr(record, "_FIRST_WAIT", 0.001)
+    writer = record.Writer("prefenligne")
+    writer.put(check("a", 1, slot()))
+    writer.close(5)
+    (row,) = rows_of(Check)
+    assert row.outcome is Outcome.SLOTS
+    assert [each.levelname for each in caplog.records] == ["WARNING"]
+
+
+def test_checks_without_news_wait_for_each_other_and_leave_with_the_first_that_has_some(
+    desks: dict[str, Desk], nudged: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through, batches, written = record.record, list[list[str]](), threading.Event()
+
+    def seen(results: list[Result]) -> Written:
+        batches.append([result.check.desk_id for result in results])
+        return through(results)
+
+    monkeypatch.setattr(record, "record", seen)
+    monkeypatch.setattr(record, "LINGER", 60)
+    writer = record.Writer("prefenligne")
+    writer.on_finish = written.set
+    for each in (check("a", 1), check("b", 1), check("c", 1, slot())):
+        writer.put(each)
+    assert written.wait(30)
+    assert batches == [["evry_91/a", "evry_91/b", "evry_91/c"]]
+    writer.put(check("a", 2))
+    writer.close(5)
+    assert batches[1:] == [["evry_91/a"]]
+
+
+def test_a_redis_that_is_away_is_said_once(
+    desks: dict[str, Desk],
+    nudged: list[UUID],
+    settings_env: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings_env(REDIS_URL="redis://127.0.0.1:1/0")
+    writer = record.Writer("prefenligne")
+    for token in range(1, 4):
+        writer._finish(record.record([Result(check("a", token), token, NOW)]).visits)
+    writer.close(5)
+    assert caplog.text.count("Redis is away") == 1
+
+
+def test_whoever_hands_over_a_check_does_not_wait_for_the_database(
+    desks: dict[str, Desk], nudged: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writers: list[threading.Thread] = []
+    answer, through = threading.Event(), record.record
+
+    def slow(results: list[Result]) -> Written:
+        writers.append(threading.current_thread())
+        answer.wait(3)
+        return through(results)
+
+    monkeypatch.setattr(record, "record", slow)
+    writer = record.Writer("prefenligne")
+    writer.put(check("a", 1))
+    writer.put(check("b", 1))
+    written_meanwhile = len(rows_of(Check))
+    answer.set()
+    writer.close(5)
+    assert threading.current_thread() not in writers
+    assert [written_meanwhile, len(rows_of(Check))] == [0, 2]
+
+
+def test_nothing_more_is_asked_while_the_database_is_away(
+    desks: dict[str, Desk], nudged: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again, through = threading.Event(), record.record
+    away, tries = [True], iter(range(10**6))
+
+    def refuse(results: list[Result]) -> Written:
+        if away:
+            if next(tries) > 0:
+                again.set()
+            raise sa.exc.OperationalError("SELECT 1", {}, Exception("server closed the connection"))
+        return through(results)
+
+    monkeypatch.setattr(record, "record", refuse)
+    monkeypatch.setattr(record, "_FIRST_WAIT", 0.001)
+    writer = record.Writer("prefenligne")
+    before = writer.behind
+    writer.put(check("a", 1))
+    assert again.wait(5)
+    meanwhile = writer.behind
+    away.clear()
+    writer.close(5)
+    assert [before, meanwhile, writer.behind] == [False, True, False]
+    assert len(rows_of(Check)) == 1
+
+
+def test_what_cannot_be_written_before_the_end_is_counted(
+    desks: dict[str, Desk], settings_env: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    settings_env(DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/none")
+    writer = record.Writer("prefenligne")
+    writer.put(check("a", 1))
+    writer.put(check("a", 2))
+    writer.close(0.05)
+    assert "2 checks could not be recorded" in caplog.text
+
+
+def test_a_visit_whose_end_redis_did_not_hear_is_ended_with_the_next(
+    desks: dict[str, Desk], nudged: list[UUID], settings_env: Callable[..., None], redis_server: redis.Redis
+) -> None:
+    writer = record.Writer("prefenligne")
+    visit = due.Finish("evry_91/a", 1, NOW + timedelta(seconds=60), HOST, NOW + timedelta(seconds=3))
+    with due.connect() as client, redis.Redis(port=1, retry=Retry(NoBackoff(), 0)) as away:
+        due.send(client, due.schedule("prefenligne", [entry("evry_91/a", HOST, 0, NOW)]))
+        due.send(client, due.claim("prefenligne", now=NOW, places=1, hold=25))
+        writer._redis = away
+        writer._finish([visit])
+        writer._redis = client
+        writer._finish([])
+        assert due.send(client, due.claim("prefenligne", now=NOW, places=1, hold=25)).wake == visit.due
+
+
+def test_a_fault_at_the_end_of_visits_does_not_end_the_writer(
+    desks: dict[str, Desk], nudged: list[UUID], caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("the event loop is closed")
+
+    writer = record.Writer("prefenligne")
+    writer.on_finish = broken
+    writer.put(check("a", 1))
+    writer.put(check("a", 2))
+    writer.close(5)
+    assert len(rows_of(Check)) == 2
+    assert "the event loop is closed" in caplog.text
+
+
+def test_the_next_release_is_kept_until_a_proven_page_names_none_and_the_desk_is_due_then(
+    write: Callable[..., None], redis_server: redis.Redis
+) -> None:
+    release = NOW + timedelta(seconds=17)
+    with due.connect() as client:
+        due.send(client, due.schedule("prefenligne", [entry("evry_91/a", HOST, 0, NOW)]))
+        (claim,) = due.send(client, due.claim("prefenligne", now=NOW, places=1, hold=25)).claims
+        write(check("a", claim.token, releases_at=release))
+        assert client.zscore("due:prefenligne", "evry_91/a") == release.timestamp()
+    assert state().releases_at == release
+    unread = check("a", claim.token + 1, outcome=Outcome.OVERLOADED, covered=())
+    write(unread)
+    assert state().releases_at == release
+    write(check("a", claim.token + 2))
+    assert state().releases_at is None
+
+
+def test_a_page_that_proves_nothing_may_name_a_release(write: Callable[..., None]) -> None:
+    release = NOW + timedelta(days=3)
+    write(check("a", 1, outcome=Outcome.CAPTCHA, covered=(), releases_at=release))
+    assert state().releases_at == release
