@@ -20,7 +20,7 @@ from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler import due
-from crawler.browser.family import descendants, memory
+from crawler.browser.tree import proportional, tree
 from crawler.due import Claim, Finish
 from crawler.fetching.allowance import Allowance
 from crawler.fetching.shared_proxies import Shared
@@ -183,7 +183,7 @@ class Feeder:
         """Return what this process and its browser hold, in MB."""
         if not self._spider.lane.browser:
             return processes.resident()
-        return processes.resident() + await asyncio.to_thread(memory, descendants(os.getpid()))
+        return processes.resident() + await asyncio.to_thread(lambda: proportional(tree(os.getpid())[1:]))
 
     async def _obey(self) -> None:
         """Let visits of hosts that an operator stopped ask nothing more, not even what their claims paid for."""

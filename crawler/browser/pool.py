@@ -41,23 +41,31 @@ class Browsers:
 
         Raises:
             crawler.fetching.failures.BrowserFailed: no browser starts.
+            OSError: this machine has no port left for its wire.
         """
         await self._places.acquire()
         try:
             tab = Tab(await self._fit(), guise, Traffic(allowance), Wire(self._names))
-            await tab.begin()
         except BaseException:
             self._places.release()
+            raise
+        try:
+            await tab.begin()
+        except BaseException:
+            await self.leave(tab)
             raise
         return tab
 
     async def leave(self, tab: Tab) -> None:
-        """End a check's page; one that does not end takes its browser with it."""
+        """End a check's page; one that does not end takes its browser with it. What its check came to stands."""
         browser = tab.browser
         try:
             if not await tab.close():
                 browser.lost = True
             await browser.weigh()
+        except Exception:  # whatever it is, the browser's successor has nothing of it
+            log.exception("a browser is replaced: a page of it did not end well")
+            browser.lost = True
         finally:
             self._places.release()
             if browser.used_up and not (browser.tabs and not browser.lost):

@@ -15,7 +15,7 @@ from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 
 from configs.browser import arguments, browser_path, missing_browser, sandboxed
 from configs.settings import settings
-from crawler.browser.family import children, command_of, descendants, kill, memory
+from crawler.browser.tree import command, kill_each, proportional, tree
 from crawler.browser.wire import ONLY_WAY
 from crawler.fetching.failures import BrowserFailed
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _END_SECONDS = 3.0
-_DRIVER = "playwright"
+_DRIVER = "run-driver"
 # What a browser says by itself stays as it says it: our crawl's own headers are another program's.
 _ITS_OWN = frozenset(
     b"user-agent accept accept-language accept-encoding upgrade-insecure-requests referer origin cookie host".split()
@@ -73,35 +73,40 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
             raise BrowserFailed(missing)
         try:
             async with asyncio.timeout(settings().browser_start_seconds):
-                known = _drivers()
-                await self._launch()
-                self._driver = next(iter(_drivers() - known), None)
-                await self._maybe_launch_browser()
-                self.browser.on("disconnected", self._gone)
-                self.agent = await self._own_agent()
-        except (PlaywrightError, OSError, TimeoutError) as error:
-            await self.end()
+                await self._start()
+        except Exception as error:  # noqa: BLE001 -- Playwright has no name for it where its driver dies
             said = str(error).strip().splitlines()[:1] or [type(error).__name__]
             raise BrowserFailed(
                 f"{browser_path()} does not start (see make browser): {said[0][:200]}"
             ) from None
+        finally:
+            if not self.agent:  # it did not come so far, or its check was cancelled meanwhile
+                await self.end()
+
+    async def _start(self) -> None:
+        known = _drivers()
+        await self._launch()
+        self._driver = next(iter(_drivers() - known), None)
+        await self._maybe_launch_browser()
+        self.browser.on("disconnected", self._gone)
+        self.agent = await self._own_agent()
 
     async def weigh(self) -> None:
         """Look how much memory it holds, with its driver and all its processes."""
-        if self._driver:
-            held = await asyncio.to_thread(memory, [self._driver, *descendants(self._driver)])
+        if driver := self._driver:
+            held = await asyncio.to_thread(lambda: proportional(tree(driver)))
             self._fat = held > settings().browser_memory_mb
 
     async def end(self) -> None:
         """End it, by force where it does not obey; no process of it is left."""
         self.lost = True
-        family = [self._driver, *descendants(self._driver)] if self._driver else []
+        family = tree(self._driver) if self._driver else []
         try:
             async with asyncio.timeout(_END_SECONDS):
                 await self.close()
         except Exception as error:  # noqa: BLE001 -- whatever it has against ending, it ends
             log.debug("a browser is killed: %r", error)
-        kill(family)
+        kill_each(family)
 
     def _gone(self, *_: object) -> None:
         self.lost = True
@@ -153,4 +158,4 @@ def _changes(request: PageRequest, method: str, headers: "Headers", body: bytes 
 
 def _drivers() -> set[int]:
     """Return the process ids of Playwright's drivers below this process; no interface of it tells them."""
-    return {pid for pid in children(os.getpid()) if _DRIVER in command_of(pid)}
+    return {pid for pid in tree(os.getpid())[1:] if _DRIVER in command(pid)}

@@ -88,10 +88,10 @@ class Tab:
 
     async def close(self) -> bool:
         """Forget the page, its cookies and all else of it; tell whether the browser obeyed."""
-        self.traffic.end()
-        self.wire.close()
         wrapper = self.browser.context_wrappers.get(self._name)
         try:
+            self.traffic.end()
+            self.wire.close()
             async with asyncio.timeout(_CLOSE_SECONDS):
                 if wrapper:
                     await wrapper.context.close()

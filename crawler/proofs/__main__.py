@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from crawler.proofs import tree
+from crawler.browser import tree
 
 SILENCE = 150.0  # seconds; the longest step (a browser starts, a page loads, is pictured) takes 90 at most
 LARGEST = 1500  # MB, of the worker and its browser

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Error, Page, Route, sync_playwright
 
 from configs.browser import arguments, browser_path, missing_browser, sandboxed
 from configs.proofs import Meta
-from crawler.proofs import tree
+from crawler.browser import tree
 
 _WIDTH, _HEIGHT = 1920, 1080
 _TALLEST = 12_000  # pixels; what follows is cut off, a picture's memory is not

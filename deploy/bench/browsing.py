@@ -18,9 +18,9 @@ from configs.desk import Desk, Fetch
 from configs.prefecture import desks
 from crawler.booking import begun, visit
 from crawler.browser.context import VIEWPORT, Guise
-from crawler.browser.family import descendants, memory
 from crawler.browser.outside import browsers_outside, session_outside
 from crawler.browser.pool import Browsers
+from crawler.browser.tree import proportional, tree
 from crawler.catalogue import visit_of
 from crawler.fetching.allowance import Allowance
 from crawler.proofs.sight import Witness
@@ -63,7 +63,7 @@ async def _timed(check: Check, checks: int) -> float:
 async def _weighed(check: Check) -> int:
     for _ in range(_WEIGHED_EACH):
         await check()
-    return await asyncio.to_thread(memory, [os.getpid(), *descendants(os.getpid())])
+    return await asyncio.to_thread(lambda: proportional(tree(os.getpid())))
 
 
 async def _check(browsers: Browsers, desk: Desk) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from configs.blobs import Blobs
 from configs.proofs import PICTURE
-from crawler.proofs import pictures, tree
+from crawler.browser import tree
+from crawler.proofs import pictures
 from crawler.proofs.camera import Camera
 from crawler.proofs.ship import ship
 from crawler.proofs.spool import Spool

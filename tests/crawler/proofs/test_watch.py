@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from configs.proofs import BODY, META
+from crawler.browser import tree
 from crawler.proofs import __main__ as watching
-from crawler.proofs import tree
 from crawler.proofs.spool import Spool
 from crawler.proofs.writer import keep
 from tests.crawler.proofs.made import proof

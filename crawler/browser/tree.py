@@ -1,0 +1,114 @@
+"""A process with all that it started: a browser makes processes of its own, in groups of their own.
+
+Read from /proc; where there is none (macOS), a tree is its root alone. It loads nothing, for the sake of the watch
+over the pictures (crawler/proofs). A process may end while it is looked at: then it is left out, and nothing is raised.
+"""
+
+import os
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+
+_MB = 1_000_000  # bytes
+_PAGE_MB = os.sysconf("SC_PAGE_SIZE") / _MB
+_KB = 1024  # bytes, as /proc counts them
+
+
+def tree(root: int) -> list[int]:
+    """Return a process and its descendants, parents first."""
+    children: dict[int, list[int]] = {}
+    for pid in _processes():
+        children.setdefault(_parent(pid), []).append(pid)
+    found = [root]
+    for pid in found:
+        found += children.get(pid, [])
+    return found
+
+
+def resident(root: int) -> int:
+    """Return what a process and its descendants hold, in MB; what they share, as a browser's program, is left out."""
+    return round(sum(_pages(pid) for pid in tree(root)) * _PAGE_MB)
+
+
+def proportional(pids: Iterable[int]) -> int:
+    """Return what processes hold together, in MB; what they share is counted once (PSS)."""
+    return round(sum(map(_share, pids)) * _KB / _MB)
+
+
+def command(pid: int) -> str:
+    """Return a process's command line; empty where it is gone."""
+    return _read(pid, "cmdline").replace(b"\0", b" ").decode("utf-8", "replace")
+
+
+def kill(root: int) -> None:
+    """End a process and its descendants at once."""
+    kill_each(tree(root))
+
+
+def kill_each(pids: Iterable[int]) -> None:
+    """End processes at once; those that are gone already are none's loss."""
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def marked(mark: str) -> list[int]:
+    """Return the processes that were started with `NAME=value` in their environment: orphans have no root any more."""
+    return [pid for pid in _processes() if mark.encode() in _read(pid, "environ").split(b"\0")]
+
+
+def kill_marked(mark: str) -> None:
+    """End them at once."""
+    kill_each(marked(mark))
+
+
+def step_back(root: int) -> None:
+    """Let the descendants of a process have what nobody else wants of the processors.
+
+    Being nice is not enough: Chromium, as root, gives its processes a priority above all others'. See sched(7).
+    """
+    for pid in tree(root)[1:]:
+        for task in _tasks(pid):
+            with suppress(OSError):
+                os.sched_setscheduler(task, os.SCHED_IDLE, os.sched_param(0))
+
+
+def _tasks(pid: int) -> list[int]:
+    return _numbers(f"/proc/{pid}/task")
+
+
+def _processes() -> list[int]:
+    return _numbers("/proc")
+
+
+def _numbers(folder: str) -> list[int]:
+    try:
+        return [int(name) for name in os.listdir(folder) if name.isdigit()]  # noqa: PTH208 -- loads less
+    except OSError:
+        return []
+
+
+def _parent(pid: int) -> int:
+    """Return a process's parent; the name before it may hold anything, closing brackets too (proc(5))."""
+    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    return int(fields[1]) if fields else 0
+
+
+def _pages(pid: int) -> int:
+    _, resident, shared, *_ = map(int, _read(pid, "statm").split() or (0, 0, 0))
+    return resident - shared
+
+
+def _share(pid: int) -> int:
+    """Return a process's proportional share in kB."""
+    lines = (line.split() for line in _read(pid, "smaps_rollup").splitlines())
+    return next((int(words[1]) for words in lines if words[0] == b"Pss:"), 0)
+
+
+def _read(pid: int, name: str) -> bytes:
+    """Return a file of a process's in /proc; nothing where the process has ended, or is another user's."""
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:  # noqa: PTH123
+            return file.read()
+    except OSError:
+        return b""

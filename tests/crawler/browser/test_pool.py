@@ -1,0 +1,139 @@
+"""How browsers are lent and given back, without any: whatever goes wrong, each place comes back, each browser ends."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from scrapy import Spider
+from scrapy.crawler import Crawler
+
+from crawler.browser import pool
+from crawler.browser.context import Guise
+from crawler.browser.pool import Browsers
+from crawler.browser.tab import Tab
+from crawler.browser.wire import Wire
+from crawler.fetching.allowance import Allowance
+
+GUISE = Guise("Europe/Paris")
+
+
+class Fake:
+    """A browser's place in the pool; `weighing` is what looking at its memory comes to."""
+
+    made: list["Fake"]
+
+    def __init__(self, crawler: Crawler) -> None:
+        self.tabs: dict[str, Any] = {}
+        self.context_wrappers: dict[str, Any] = {}
+        self.opened, self.agent = 0, "Agent"
+        self.lost = self.ended = False
+        self.weighing: Exception | None = None
+        self.made.append(self)
+
+    @property
+    def used_up(self) -> bool:
+        return self.lost or self.opened > 1
+
+    async def start(self) -> None:
+        """Start it."""
+
+    async def weigh(self) -> None:
+        if self.weighing:
+            raise self.weighing
+
+    async def end(self) -> None:
+        self.ended = True
+
+
+@pytest.fixture(autouse=True)
+def made(monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]) -> list[Fake]:
+    settings_env(BROWSER_PLACES="1", BROWSER_PATH="/bin/true")
+    monkeypatch.setattr(pool, "Browser", Fake)
+    Fake.made = []
+    return Fake.made
+
+
+def in_pool(use: Callable[[Browsers], Awaitable[None]]) -> None:
+    async def used() -> None:
+        browsers = Browsers(Crawler(Spider))
+        try:
+            await asyncio.wait_for(use(browsers), 10)
+        finally:
+            await browsers.close()
+
+    asyncio.run(used())
+
+
+def opening(comes_to: Callable[[], Awaitable[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def opened(_wire: Wire) -> str:
+        return await comes_to()
+
+    monkeypatch.setattr(Wire, "open", opened)
+
+
+async def no_port() -> str:
+    raise OSError("no port is left")
+
+
+def test_a_page_that_cannot_begin_is_given_back(made: list[Fake], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def use(browsers: Browsers) -> None:
+        with monkeypatch.context() as patch:
+            opening(no_port, patch)
+            for _ in range(2):
+                with pytest.raises(OSError, match="no port"):
+                    await browsers.tab(GUISE, Allowance(1))
+        await asyncio.sleep(0)
+        assert ([each.ended for each in made], made[0].tabs) == ([True], {}), "used up, and nobody holds it"
+        await browsers.leave(await browsers.tab(GUISE, Allowance(1)))
+
+    in_pool(use)
+    assert [each.ended for each in made] == [True, True]
+
+
+def test_a_check_that_is_stopped_while_its_page_begins_leaves_nothing(
+    made: list[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[Wire] = []
+
+    def close(wire: Wire) -> None:
+        closed.append(wire)
+
+    async def use(browsers: Browsers) -> None:
+        begun = asyncio.Event()
+
+        async def for_ever() -> str:
+            begun.set()
+            return await asyncio.Future[str]()
+
+        with monkeypatch.context() as patch:
+            opening(for_ever, patch)
+            patch.setattr(Wire, "close", close)
+            task = asyncio.ensure_future(browsers.tab(GUISE, Allowance(1)))
+            await begun.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert (made[0].tabs, len(closed)) == ({}, 1)
+        await browsers.leave(await browsers.tab(GUISE, Allowance(1)))
+
+    in_pool(use)
+
+
+@pytest.mark.parametrize("where", ["weigh", "close"])
+def test_a_page_that_does_not_end_well_costs_its_browser_and_no_check(
+    made: list[Fake], monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    async def fails(*_: object) -> bool:
+        raise FileNotFoundError(2, "No such file or directory", "/proc/1/task")
+
+    async def use(browsers: Browsers) -> None:
+        tab = await browsers.tab(GUISE, Allowance(1))
+        with monkeypatch.context() as patch:
+            patch.setattr(Fake if where == "weigh" else Tab, where, fails)
+            await browsers.leave(tab)
+        tab.wire.close()
+        await browsers.leave(await browsers.tab(GUISE, Allowance(1)))
+
+    in_pool(use)
+    assert [each.ended for each in made] == [True, True]
