@@ -8,9 +8,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Page, Route
 from playwright.async_api import Request as PageRequest
-from playwright.async_api import Route
 from scrapy.crawler import Crawler
+from scrapy.http import Response
 from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 
 from configs.browser import arguments, browser_path, missing_browser, sandboxed
@@ -20,6 +21,7 @@ from crawler.browser.wire import ONLY_WAY
 from crawler.fetching.failures import BrowserFailed
 
 if TYPE_CHECKING:
+    from scrapy import Request
     from scrapy.http import Headers
 
     from crawler.browser.traffic import Traffic
@@ -117,6 +119,12 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
             return str(await page.evaluate("navigator.userAgent"))
         finally:
             await page.close()
+
+    async def _download_request_with_page(self, request: "Request", page: Page, spider: object) -> Response:  # noqa: ARG002
+        """Open a request's address; the tab reads the page when all is done, which its base would at once."""
+        request.meta["playwright_page"] = page
+        await page.goto(request.url, wait_until="commit", timeout=0)  # the check watches its time
+        return Response(request.url)
 
     def _make_request_handler(self, **given: Any) -> Callable[[Route, PageRequest], Awaitable[None]]:
         """Return what answers a page's requests, as its base does, which would send all headers anew, in lower case."""

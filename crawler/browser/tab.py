@@ -41,6 +41,7 @@ class Tab:
         self._name = f"check-{next(_NUMBERS)}"
         self._page: PlaywrightPage | None = None
         self.done = Done()
+        self._asked = False
         browser.tabs[self._name] = traffic
         browser.opened += 1
 
@@ -64,8 +65,8 @@ class Tab:
             playwright_include_page=True,
             playwright_page=self._page,
             playwright_page_init_callback=self._watched,
-            playwright_page_goto_kwargs={"wait_until": "commit", "timeout": 0},
         )
+        self._asked = True
         try:
             await self.browser.download_request(request)
             self.done = await self._performed(ask, pause)
@@ -95,6 +96,8 @@ class Tab:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 if wrapper:
                     await wrapper.context.close()
+                elif self._asked:  # it was never opened: the browser hangs, or holds what nobody can close
+                    return False
         except (PlaywrightError, TimeoutError):
             return False
         finally:

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any
 from urllib.parse import urljoin
 
-from playwright.async_api import CDPSession, Page, Request, Response
+from playwright.async_api import CDPSession, Page, Request, Response, Route
 from playwright.async_api import Error as PlaywrightError
 
 from configs.hosts import host_of
@@ -53,7 +53,7 @@ class Traffic:
         self._forbidden: Callable[[str, str], bool] = lambda _url, _method: True
         self._page: Page | None = None
         self._session: CDPSession | None = None
-        self._frame = ""
+        self._framed: set[str] = set()
         self._hops = 0
         self._open = False
         self._whole = asyncio.Event()
@@ -73,9 +73,13 @@ class Traffic:
         page.on("requestfailed", self._failed)
         page.on("response", self._answered)
         page.context.on("page", _close)
+        await page.context.route(
+            "**", _abort
+        )  # what is not asked of the page itself: windows, or between two asks
         self._session = await page.context.new_cdp_session(page)
-        self._frame = (await self._session.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
+        self._session.on("Page.frameAttached", lambda event: self._framed.add(event["frameId"]))
         self._session.on("Fetch.requestPaused", self._paused)
+        await self._session.send("Page.enable")
         await self._session.send("Fetch.enable", _REDIRECTS)
         self._open = True
 
@@ -90,10 +94,12 @@ class Traffic:
 
     async def aborts(self, request: Request) -> bool:
         """Tell whether a request of the page must not be made (scrapy-playwright's PLAYWRIGHT_ABORT_REQUEST)."""
-        if not self._open or self._allowance.stopped or request.resource_type in _NEVER:
+        if not self._open or request.resource_type in _NEVER:
             return True
         if main := self._opens(request):
             self._hops = 0
+        elif self._allowance.stopped:
+            return True
         return not await self._passes(request.method, request.url, request.resource_type, main=main)
 
     async def document(self) -> None:
@@ -110,9 +116,12 @@ class Traffic:
             await asyncio.sleep(_GLANCE)
 
     async def _passes(self, method: str, url: str, kind: str, *, main: bool) -> bool:
-        """Pay for a request, or refuse it; `main`: it opens the page itself, so that a refusal is what came of it."""
+        """Pay for a request, or refuse it; `main`: it opens the page itself, so that a refusal is what came of it.
+
+        A refusal stands until the next address is expected, wherever the page tries to go on to.
+        """
         if main:
-            self.refusal = self._refused(method, url) or await self._unpaid()
+            self.refusal = self.refusal or self._refused(method, url) or await self._unpaid()
             return self.refusal is None
         if self._forbidden(url, method):
             return False
@@ -162,9 +171,10 @@ class Traffic:
         self._ended(request)
 
     def _answered(self, response: Response) -> None:
-        if response.status not in _MOVED and self._opens(response.request):
+        moved = response.status in _MOVED and "location" in response.headers
+        if not moved and self._opens(response.request):
             self._whole.clear()
-            self.answer = response
+            self.answer, self.broken = response, ""
 
     def _paused(self, event: dict[str, Any]) -> None:
         task = asyncio.ensure_future(self._go_on(event))
@@ -188,10 +198,15 @@ class Traffic:
         if not (location := headers.get("location")):
             return True
         kind = event["resourceType"].lower()
-        main = kind == "document" and event["frameId"] == self._frame
+        main = kind == "document" and event["frameId"] not in self._framed
         method = event["request"]["method"] if event["responseStatusCode"] in _MOVED_AS_IT_IS else "GET"
         target = urljoin(event["request"]["url"], location).partition("#")[0]
         return self._open and await self._passes(method, target, kind, main=main)
+
+
+async def _abort(route: Route) -> None:
+    with suppress(PlaywrightError):  # its window is gone
+        await route.abort("blockedbyclient")
 
 
 async def _close(page: Page) -> None:

@@ -10,10 +10,13 @@ from scrapy.exceptions import CannotResolveHostError, NotSupported, ResponseData
 
 from configs.hosts import host_of
 from crawler.browser.traffic import Traffic
-from crawler.fetching.failures import BrowserFailed, NoHTTP
+from crawler.fetching.failures import BrowserFailed, NoHTTP, NoPage
+from crawler.reading import Outcome
 
 _CODE = re.compile(r"net::(ERR_[A-Z0-9_]+)")
 _NO_CONTENT = (204, 205)
+_DOWNLOAD = "Download is starting"
+_OURS = "ERR_BLOCKED_BY_CLIENT"
 # https://source.chromium.org/chromium/chromium/src/+/main:net/base/net_error_list.h
 _KINDS: tuple[tuple[str, type[Exception]], ...] = (
     ("ERR_CERT_|ERR_SSL_", ssl.SSLError),
@@ -37,10 +40,16 @@ def named(error: PlaywrightError, url: str, traffic: Traffic, troubles: Mapping[
         return trouble
     if isinstance(error, PlaywrightTimeoutError):
         return TimeoutError()
-    said = error.message.splitlines()[0][:200] if error.message else type(error).__name__
-    found = _CODE.search(error.message)
-    if not found:
-        return BrowserFailed(said)
     if traffic.answer and traffic.answer.status in _NO_CONTENT:
         return NotSupported(f"HTTP {traffic.answer.status}, which is no page")
-    return next((kind(found[1]) for known, kind in _KINDS if re.match(known, found[1])), BrowserFailed(said))
+    return _said(error.message, url)
+
+
+def _said(message: str, url: str) -> Exception:
+    if _DOWNLOAD in message:
+        return NotSupported("a file to download, which is no page")
+    found = _CODE.search(message)
+    if found and found[1] == _OURS:
+        return NoPage(Outcome.UNREADABLE, f"led where nothing is asked ({url})")
+    known = (kind for codes, kind in _KINDS if found and re.match(codes, found[1]))
+    return next(known, BrowserFailed)(message.partition("\n")[0][:200])

@@ -161,6 +161,32 @@ def test_neither_a_page_nor_its_script_nor_a_redirect_takes_a_slot(held: Held) -
     assert "/take" not in paths(served)
 
 
+def test_no_window_that_a_page_opens_asks_for_anything(held: Held) -> None:
+    opening = """<a href=/moved target=_blank>x</a><script>
+window.open("/take"); document.querySelector("a").click(); setTimeout(() => document.body.append("Plus rien"), 300);
+</script>"""
+    with site({"/": page(opening), "/moved": answer(b"", status="302 Found", Location="/take")}) as served:
+        item = held.check(desk_at(served.address))
+    assert (item.outcome, item.requests, paths(served)) == (Outcome.NO_SLOTS, 1, ["/"])
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome", "reason"),
+    [
+        ({"status": "300 Multiple Choices"}, Outcome.NO_SLOTS, "Plus rien"),
+        ({"Content_Disposition": "attachment"}, Outcome.UNREADABLE, "a file to download, which is no page"),
+        ({"status": "204 No Content"}, Outcome.UNREADABLE, "HTTP 204, which is no page"),
+    ],
+)
+def test_an_answer_that_is_no_common_page_is_named(
+    held: Held, said: dict[str, str], outcome: Outcome, reason: str
+) -> None:
+    with site({"/": answer(NONE.encode(), **said)}) as served:
+        item = held.check(desk_at(served.address))
+    assert (item.outcome, item.requests, item.milliseconds < 5000) == (outcome, 1, True)
+    assert reason in f"{item.reason} {item.error}"
+
+
 @pytest.mark.parametrize("body", ["<script>while (true) {}</script>", ""])
 def test_a_page_that_hangs_costs_one_deadline(
     held: Held, settings_env: Callable[..., None], body: str
@@ -192,6 +218,18 @@ def test_a_browser_that_is_killed_or_hangs_is_unreachable_and_the_next_check_has
         assert held.check(desk_at(f"{served.address}/well")).outcome is Outcome.NO_SLOTS
     until(lambda: not set(hit) & {each.pid for each in browsers()})
     assert len(hit) == 1
+
+
+def test_a_browser_that_hangs_before_a_page_is_opened_costs_one_check(
+    held: Held, settings_env: Callable[..., None]
+) -> None:
+    settings_env(BROWSER_DEADLINE_SECONDS="2")
+    with site({"/": page(NONE)}) as served:
+        held.check(desk_at(served.address))
+        for each in browsers():
+            each.suspend()
+        came = [held.check(desk_at(served.address)).outcome for _ in range(2)]
+    assert came == [Outcome.UNREACHABLE, Outcome.NO_SLOTS]
 
 
 def test_a_browser_is_replaced_when_used_up_and_ends_when_nobody_needs_it(
