@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from api.documents import operation_id, problems
-from api.probes import Probes, probes
+from api.probes import Probes, State, probes, worst
 from api.schemas.health import Health, Live, Part
 from configs.redis import redis_client
 
@@ -33,7 +33,7 @@ def keep_probes(app: Flask) -> None:
 
 @blueprint.get("", responses={**problems(), 200: Health, 503: Health})
 def health() -> tuple[dict[str, Any], int]:
-    """Tell whether each part works; 503 when one does not."""
+    """Tell whether each part works; 503 when one without which nobody is told does not."""
     return _report()
 
 
@@ -51,7 +51,6 @@ def live() -> dict[str, Any]:
 
 def _report() -> tuple[dict[str, Any], int]:
     found = current_app.extensions[_EXTENSION].report()
-    parts = {name: Part(status="ok" if works else "down", reason=why) for name, (works, why) in found.items()}
-    all_work = all(works for works, _ in found.values())
-    answer = Health(status="ok" if all_work else "down", parts=parts)
-    return answer.as_json(), 200 if all_work else 503
+    parts = {name: Part(status=state, reason=why) for name, (state, why) in found.items()}
+    whole = worst(found)
+    return Health(status=whole, parts=parts).as_json(), 503 if whole is State.DOWN else 200

@@ -1,11 +1,12 @@
 """What must work for people to be told: each asked by itself, none waited for longer than a moment."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
+from enum import StrEnum
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 import structlog
@@ -19,9 +20,11 @@ from api.models.desk import DeskState
 from api.models.notification import QUEUES
 from configs.clock import clock
 from configs.settings import settings
-from configs.words import count
+from configs.spool_report import SpoolReport, told
+from configs.words import count, span
 
 PATIENCE = 1.5  # seconds
+MINOR = frozenset({"proofs"})  # parts without which people are told all the same
 _SEEN = "keeper:seen"
 log = structlog.get_logger(__name__)
 
@@ -33,39 +36,71 @@ class Down(Exception):
 Probe = Callable[[], str]
 
 
-class Probes:
-    """Runs the probes at once, each at most once at a time: one that hangs is not started again."""
+class State(StrEnum):
+    """How a part is. `degraded`: it does not work as it should, and people are told all the same."""
 
-    def __init__(self, probes: Mapping[str, Probe]) -> None:
+    OK = "ok"
+    DEGRADED = "degraded"
+    DOWN = "down"
+
+
+class Finding(NamedTuple):
+    """How a part was found, and why."""
+
+    state: State
+    reason: str
+
+
+class Probes:
+    """Runs the probes at once, each at most once at a time: one that hangs is not started again.
+
+    Of the parts in `minor` none is ever found worse than degraded.
+    """
+
+    def __init__(self, probes: Mapping[str, Probe], minor: Collection[str] = MINOR) -> None:
         self._probes = dict(probes)
+        self._minor = frozenset(minor)
         self._threads = ThreadPoolExecutor(len(probes), thread_name_prefix="probe")
         self._running: dict[str, Future[str]] = {}
         self._lock = Lock()
 
-    def report(self) -> dict[str, tuple[bool, str]]:
-        """Return for each part whether it works, and why; after PATIENCE seconds at the latest."""
+    def report(self) -> dict[str, Finding]:
+        """Return how each part is; after PATIENCE seconds at the latest."""
         with self._lock:
             for name, probe in self._probes.items():
                 if name not in self._running or self._running[name].done():
                     self._running[name] = self._threads.submit(probe)
             asked = dict(self._running)
         wait(asked.values(), PATIENCE)
-        return {name: _finding(name, future) for name, future in asked.items()}
+        return {name: self._finding(name, future) for name, future in asked.items()}
+
+    def _finding(self, name: str, future: "Future[str]") -> Finding:
+        trouble = _trouble(name, future)
+        if trouble is None:
+            return Finding(State.OK, future.result())
+        return Finding(State.DEGRADED if name in self._minor else State.DOWN, trouble)
 
 
-def _finding(name: str, future: "Future[str]") -> tuple[bool, str]:
+def _trouble(name: str, future: "Future[str]") -> str | None:
+    """Return what is wrong with a part, None where nothing is."""
     if not future.done():
-        return False, f"no answer within {PATIENCE} s"
-    try:
-        return True, future.result()
-    except Down as error:
-        return False, str(error)
-    except (SQLAlchemyError, RedisError) as error:
+        return f"no answer within {PATIENCE} s"
+    error = future.exception()
+    if error is None:
+        return None
+    if isinstance(error, Down):
+        return str(error)
+    if isinstance(error, SQLAlchemyError | RedisError):
         log.warning("a part is down", part=name, error=str(error))
-        return False, f"does not answer ({type(error).__name__})"
-    except Exception as error:  # health must tell of the other parts, whatever one of them does
-        log.exception("a part cannot be asked", part=name)
-        return False, f"cannot be asked ({type(error).__name__})"
+        return f"does not answer ({type(error).__name__})"
+    # health must tell of the other parts, whatever one of them does
+    log.error("a part cannot be asked", part=name, exc_info=error)
+    return f"cannot be asked ({type(error).__name__})"
+
+
+def worst(findings: Mapping[str, Finding]) -> State:
+    """Return how all parts together are: as the worst of them."""
+    return max((each.state for each in findings.values()), key=list(State).index, default=State.OK)
 
 
 def probes(redis: Redis) -> dict[str, Probe]:
@@ -77,6 +112,7 @@ def probes(redis: Redis) -> dict[str, Probe]:
         "scrapyd": lambda: _scrapyd(redis),
         "workers": lambda: _workers(redis),
         "checks": _checks,
+        "proofs": lambda: _proofs(redis),
     }
 
 
@@ -148,3 +184,27 @@ def _checks() -> str:
             f"the newest check is {age.total_seconds():.0f} s old: {allowed.total_seconds():.0f} s are allowed"
         )
     return f"the newest is {age.total_seconds():.0f} s old"
+
+
+def _proofs(redis: Redis) -> str:
+    reports = told(redis)
+    if not reports:
+        raise Down("nobody has looked at the proofs on their way lately: is `scrapy keep` running?")
+    if troubles := [trouble for each in reports if (trouble := _spool_trouble(each))]:
+        raise Down("; ".join(troubles))
+    return f"{count(sum(each.waiting for each in reports), 'proof')} on the way"
+
+
+def _spool_trouble(report: SpoolReport) -> str | None:
+    """Return what is wrong with one machine's spool. Whoever asks is a stranger: no path, no address of ours."""
+    waiting, now = count(report.waiting, "proof"), clock()
+    if report.trouble:
+        return "spiders can leave no proof: the disk is full or fails"
+    if report.away_since:
+        return f"their store takes nothing for {span(now - report.away_since)}: {waiting} on the way"
+    if report.oldest_at and now - report.oldest_at > timedelta(seconds=settings().health_age_seconds):
+        return (
+            f"{waiting} on the way, the oldest for {span(now - report.oldest_at)}:"
+            " is `python -m crawler.proofs` running?"
+        )
+    return None

@@ -24,7 +24,8 @@ class DriftReason(StrEnum):
 class DiscoveryRun(Base):
     """One walk of the prefectures' sites, by however many processes. At most one is open: whoever dies is followed.
 
-    `cut`: the time was up before everything was walked. `pages`: asked of the prefectures' own sites.
+    `cut`: the time was up before everything was walked. `pages`: asked of the prefectures' own sites. `found`:
+    booking pages that no desk file has; its report names them.
     """
 
     __tablename__ = "discovery_runs"
@@ -34,6 +35,7 @@ class DiscoveryRun(Base):
     ended_at: Mapped[datetime | None]
     cut: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     pages: Mapped[int] = mapped_column(default=0, server_default="0")
+    found: Mapped[int] = mapped_column(default=0, server_default="0")
 
     __table_args__ = (
         sa.CheckConstraint("ended_at >= started_at", name="order"),

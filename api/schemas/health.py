@@ -4,14 +4,14 @@ from api.schemas.base import Answer
 
 
 class Part(Answer):
-    """One thing that must work: `ok` or `down`, and why."""
+    """One thing that must work: `ok`, `degraded` (people are told all the same) or `down`, and why."""
 
     status: str
     reason: str
 
 
 class Health(Answer):
-    """All parts; `status` is `ok` only if each is."""
+    """All parts; `status` is that of the worst."""
 
     status: str
     parts: dict[str, Part]

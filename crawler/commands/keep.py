@@ -22,7 +22,10 @@ class Command(ScrapyCommand):
         from crawler import due  # noqa: PLC0415 -- scrapy loads every command's file for any command
         from crawler.keeper import Keeper  # noqa: PLC0415
         from crawler.keeping.scrapyd import Scrapyd  # noqa: PLC0415
+        from crawler.proofs.outlook import watch_spool  # noqa: PLC0415
 
         prepare("keeper", args, "redis_url", "scrapyd_password")
         with due.connect() as client:
-            Keeper(Scrapyd.from_settings(), client).run(until_stopped())
+            stop = until_stopped()
+            watch_spool(client, stop)
+            Keeper(Scrapyd.from_settings(), client).run(stop)

@@ -48,7 +48,8 @@ def finish(ending: Ending, now: datetime) -> Path | None:
         drifts.end(rows, again, now)
         new = drifts.begin(rows, ((desk, sign.reason, sign.detail) for desk, sign in outcome.drifted), now)
         _remember(rows, ending, outcome, now)
-        runs.end(rows, ending.run, now, cut=outcome.cut, pages=ending.pages)
+        asked, found = ending.pages, len(outcome.found)
+        runs.end(rows, ending.run, now, cut=outcome.cut, pages=asked, found=found)
         made = Report(outcome, ending.run.started_at, now, tuple(new), tuple(again))
         return report.write(made, settings().state_dir)
 

@@ -40,9 +40,9 @@ def held(rows: Session, run: Run) -> bool:
     return rows.execute(_open().where(DiscoveryRun.id == run.id).with_for_update()).first() is not None
 
 
-def end(rows: Session, run: Run, now: datetime, *, cut: bool, pages: int) -> None:
+def end(rows: Session, run: Run, now: datetime, *, cut: bool, pages: int, found: int = 0) -> None:
     """End a walk that is held."""
-    values = {"ended_at": max(now, run.started_at), "cut": cut, "pages": pages}
+    values = {"ended_at": max(now, run.started_at), "cut": cut, "pages": pages, "found": found}
     rows.execute(sa.update(DiscoveryRun).where(DiscoveryRun.id == run.id).values(values))
 
 

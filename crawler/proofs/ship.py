@@ -7,13 +7,16 @@ from configs.blobs import Blobs, proof_blobs
 from configs.clock import clock
 from configs.proofs import META, forget_before, is_key
 from configs.settings import settings
+from crawler.proofs.diary import Diary
 from crawler.proofs.spool import Entry, Spool, spool
 
 log = logging.getLogger(__name__)
 
 
-def ship(entry: Entry, source: Spool, blobs: Blobs) -> None:
-    """Bring one entry into the store. Whoever is killed meanwhile has done no harm: the next one does it again.
+def ship(entry: Entry, source: Spool, blobs: Blobs) -> bool:
+    """Bring one entry into the store; False: it is given up, there is no proof in it.
+
+    Whoever is killed meanwhile has done no harm: the next one does it again.
 
     Raises:
         configs.blobs.StoreAway: the store does not take it; it stays in the spool.
@@ -31,6 +34,7 @@ def ship(entry: Entry, source: Spool, blobs: Blobs) -> None:
         source.stored(entry)
     else:
         source.pictured(entry)
+    return bool(files)
 
 
 def clean(step: Callable[[], object] = lambda: None) -> str:
@@ -43,5 +47,8 @@ def clean(step: Callable[[], object] = lambda: None) -> str:
     """
     now = clock()
     left = spool().forget_before(now - settings().temporary_kept_for)
+    if left.waiting:
+        log.warning("%d proofs are given up: no store took them in time", left.waiting)
+        Diary(spool().folder).gave_up(left.waiting)
     days = forget_before(proof_blobs(), (now - settings().proofs_kept_for).date(), step)
-    return f"{days} days of proofs dropped, {left} leftovers deleted"
+    return f"{days} days of proofs dropped, {left.waiting + left.stored + left.tmp} leftovers deleted"

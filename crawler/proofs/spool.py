@@ -76,23 +76,30 @@ class Spool:
         """Forget an entry."""
         _remove(entry.folder)
 
-    def forget_before(self, moment: datetime) -> int:
+    def forget_before(self, moment: datetime) -> "Forgotten":
         """Delete what was left before this moment and what dead programs never finished; return how many."""
-        old = [
-            path
-            for folder in (self._waiting, self._stored, self._tmp)
-            for path in (folder.iterdir() if folder.is_dir() else ())
-            if _changed(path) < moment.timestamp()
-        ]
-        for path in old:
-            _remove(path)
-        return len(old)
+        return Forgotten(
+            *(_forget_before(folder, moment) for folder in (self._waiting, self._stored, self._tmp))
+        )
+
+    def lacks_room(self) -> str | None:
+        """Return why nothing more may be left here: the disk's rest is for tables and queue.
+
+        Raises:
+            OSError: the disk does not say.
+        """
+        there = next(path for path in (self.folder, *self.folder.parents) if path.exists())
+        free = shutil.disk_usage(there).free // _MB
+        if free < (least := settings().proofs_leave_free_mb):
+            return f"{free} MB are free in {self.folder}, PROOFS_LEAVE_FREE_MB wants {least} left"
+        return None
 
     def _write(self, key: str, files: Mapping[str, bytes]) -> None:
+        if lack := self.lacks_room():
+            raise DiskFull(lack)
         made = self._tmp / uuid4().hex
         made.mkdir(parents=True)
         try:
-            self._leave_room()
             for name, data in files.items():
                 (made / name).write_bytes(data)
             self._waiting.mkdir(exist_ok=True)
@@ -101,10 +108,14 @@ class Spool:
             _remove(made)
             raise
 
-    def _leave_room(self) -> None:
-        free = shutil.disk_usage(self._tmp).free // _MB
-        if free < (least := settings().proofs_leave_free_mb):
-            raise DiskFull(f"{free} MB are free in {self.folder}, PROOFS_LEAVE_FREE_MB wants {least} left")
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many entries were too old: proofs that never came to the store, those without a picture, unfinished ones."""
+
+    waiting: int
+    stored: int
+    tmp: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +137,16 @@ class Entry:
             OSError: one cannot be read.
         """
         return {name: (self.folder / name).read_bytes() for name in (BODY, PICTURE, META) if self.has(name)}
+
+    @property
+    def only_picture(self) -> bool:
+        """Whether it is the picture of a proof that was left before."""
+        return "+" in self.folder.name
+
+    @property
+    def left_at(self) -> float:
+        """Return when it was left here, in unix seconds."""
+        return _changed(self.folder)
 
     @property
     def waits_for_picture(self) -> bool:
@@ -172,6 +193,15 @@ def _entries(folder: Path) -> Iterator[Entry]:
     if folder.is_dir():
         for path in sorted(folder.iterdir(), key=lambda path: (_changed(path), path.name)):
             yield Entry(path)
+
+
+def _forget_before(folder: Path, moment: datetime) -> int:
+    old = (
+        [path for path in folder.iterdir() if _changed(path) < moment.timestamp()] if folder.is_dir() else []
+    )
+    for path in old:
+        _remove(path)
+    return len(old)
 
 
 def _remove(path: Path) -> None:

@@ -18,6 +18,7 @@ from configs.logs import set_up_logs
 from configs.proofs import BODY, PICTURE
 from configs.settings import SettingsRefused, settings
 from crawler.proofs.camera import Camera
+from crawler.proofs.diary import Diary
 from crawler.proofs.ship import clean, ship
 from crawler.proofs.spool import Entry, Spool, spool
 
@@ -35,6 +36,7 @@ class Worker:
     def __init__(self, source: Spool, blobs: Blobs) -> None:
         self._source, self._blobs = source, blobs
         self._camera = Camera()
+        self._diary = Diary(source.folder)
         self._away = 0.0
 
     def run(self, idle_seconds: float) -> None:
@@ -56,7 +58,8 @@ class Worker:
         try:
             for entry in waiting:
                 alive()
-                ship(entry, self._source, self._blobs)
+                if not ship(entry, self._source, self._blobs):
+                    self._diary.gave_up()
             for entry in unpictured[
                 :1
             ]:  # a picture takes long: what came meanwhile is stored before the next one
@@ -65,24 +68,30 @@ class Worker:
         except StoreAway as error:
             if not self._away:
                 log.warning("%d proofs wait for their store: %s", len(waiting) + len(unpictured), error)
+            self._diary.store_away(str(error))
             self._away = min(_LONGEST_PAUSE, 2 * self._away or settings().proofs_seconds)
             rest(self._away)
         else:
             if self._away:
                 log.warning("the store of proofs is back")
+            self._diary.store_back()
             self._away = 0.0
         return {entry.folder for entry in (*waiting, *unpictured)}
 
     def _picture(self, entry: Entry) -> None:
         """Take the picture of a stored page; give it up where there is no browser, or after TRIES."""
         if missing_browser() or not entry.has(BODY):
-            self._source.drop(entry)
+            self._give_up_picture(entry)
         elif not entry.has(PICTURE) and (tried := entry.tried()) >= TRIES:
             log.warning("%s has no picture: the browser failed %d times", entry.key, tried)
-            self._source.drop(entry)
+            self._give_up_picture(entry)
         elif entry.has(PICTURE) or self._camera.take(entry):
             self._blobs.put(f"{entry.key}/{PICTURE}", entry.files[PICTURE])
             self._source.pictured(entry)
+
+    def _give_up_picture(self, entry: Entry) -> None:
+        self._source.drop(entry)
+        self._diary.pictureless()
 
 
 def introduce(folder: Path) -> None:

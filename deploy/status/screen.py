@@ -11,9 +11,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from api.probes import State
 from configs.clock import clock
 from configs.settings import settings
-from deploy.status import desks, due, health, hosts, jobs, lateness, messages, programs
+from deploy.status import (
+    desks,
+    discovery,
+    due,
+    health,
+    hosts,
+    jobs,
+    lateness,
+    messages,
+    programs,
+    proofs,
+)
 from deploy.status.ask import Down, ask
 from deploy.status.text import BAD, GOOD, line
 
@@ -39,6 +51,8 @@ _EVERYWHERE: Mapping[str, Part] = {
     "jobs": Part(jobs.read, jobs.lines),
     "messages": Part(messages.read, messages.lines),
     "providers": Part(messages.read_providers, messages.provider_lines),
+    "proofs": Part(proofs.read, proofs.lines),
+    "discovery": Part(discovery.read, discovery.lines),
     "spiders": Part(programs.read_spiders, programs.spider_lines),
     "workers": Part(programs.read_workers, programs.worker_lines),
 }
@@ -56,7 +70,9 @@ def trouble(parts: Parts) -> list[str]:
     """Return what is down: parts of health by their names, and parts that could not be asked."""
     silent = [name for name, found in parts.items() if isinstance(found, Down)]
     found = parts["health"]
-    return silent if isinstance(found, Down) else silent + [each.name for each in found if not each.works]
+    if isinstance(found, Down):
+        return silent
+    return silent + [each.name for each in found if each.state is State.DOWN]
 
 
 def show(console: Console, parts: Parts) -> None:

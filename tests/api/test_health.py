@@ -15,13 +15,15 @@ from api import probes
 from api.models.base import session
 from api.models.check import Check
 from api.models.notification import QUEUES
-from api.probes import Down, Probes
+from api.probes import Down, Finding, Probes, State
 from configs.clock import clock
 from configs.outcome import Outcome
+from configs.spool_report import SpoolReport, tell
 from tests.api.world import BOBIGNY, desk_state
 
 # One of them changes what the whole server does: none of the others may look meanwhile.
 pytestmark = pytest.mark.xdist_group("health")
+_MOMENTS = {"at", "away_since", "oldest_at"}
 SEEN = {
     "at": "2026-11-20T09:00:00Z",
     "scrapyd": "ok",
@@ -44,6 +46,10 @@ def keeper(server: redis.Redis, **changes: Any) -> None:
     server.set("keeper:seen", json.dumps(SEEN | changes))
 
 
+def spool(server: redis.Redis, **changes: Any) -> None:
+    tell(server, SpoolReport(**{"at": clock(), "machine": "one", "store": "s3://secret-place"} | changes))
+
+
 @pytest.fixture
 def workers(redis_server: redis.Redis) -> SimpleWorker:
     """Register a worker of every queue, as a running one does."""
@@ -56,6 +62,7 @@ def workers(redis_server: redis.Redis) -> SimpleWorker:
 def whole(client: FlaskClient, redis_server: redis.Redis, workers: SimpleWorker) -> FlaskClient:
     """Give an API whose parts all work."""
     keeper(redis_server)
+    spool(redis_server)
     desk_state(wished_seconds=30, feasible_seconds=30)
     check(age=1)
     return client
@@ -74,7 +81,15 @@ def test_all_parts_work(whole: FlaskClient) -> None:
         assert answer.status_code == 200, answer.text
         body = answer.json or {}
         assert body["status"] == "ok"
-        assert list(body["parts"]) == ["database", "redis", "eviction", "scrapyd", "workers", "checks"]
+        assert list(body["parts"]) == [
+            "database",
+            "redis",
+            "eviction",
+            "scrapyd",
+            "workers",
+            "checks",
+            "proofs",
+        ]
         assert body["parts"]["scrapyd"]["reason"] == "prefenligne: 1 spider"
 
 
@@ -143,6 +158,40 @@ def test_a_redis_that_is_away_is_named_and_the_rest_is_told(
     assert client.get("/api/health/live").json == {"status": "ok"}
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"away_since": 600, "waiting": 14}, "their store takes nothing for 10 min: 14 proofs on the way"),
+        (
+            {"oldest_at": 121, "waiting": 1},
+            "1 proof on the way, the oldest for 2 min: is `python -m crawler.proofs`",
+        ),
+        ({"trouble": "[Errno 5] /var/lib"}, "spiders can leave no proof: the disk is full or fails"),
+        ({"at": 61}, "nobody has looked at the proofs on their way lately: is `scrapy keep` running?"),
+    ],
+)
+def test_proofs_that_do_not_arrive_are_named_and_people_are_told_all_the_same(
+    whole: FlaskClient, redis_server: redis.Redis, changes: dict[str, Any], said: str
+) -> None:
+    moments = {name: clock() - timedelta(seconds=ago) for name, ago in changes.items() if name in _MOMENTS}
+    spool(redis_server, **changes | moments)
+    answer = whole.get("/api/health")
+    assert answer.status_code == 200
+    body = answer.json or {}
+    assert body["status"] == body["parts"]["proofs"]["status"] == "degraded"
+    assert body["parts"]["proofs"]["reason"].startswith(said)
+    assert "secret-place" not in answer.text
+    assert {part["status"] for name, part in body["parts"].items() if name != "proofs"} == {"ok"}
+
+
+def test_proofs_that_are_on_their_way_for_a_moment_are_well(
+    whole: FlaskClient, redis_server: redis.Redis
+) -> None:
+    spool(redis_server, waiting=2, oldest_at=clock() - timedelta(seconds=119))
+    body = whole.get("/api/health").json or {}
+    assert body["parts"]["proofs"] == {"status": "ok", "reason": "2 proofs on the way"}
+
+
 def test_live_touches_nothing(bare: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis.connection.Connection, "connect", lambda *_: pytest.fail("Redis was asked"))
     assert bare.get("/api/health/live").json == {"status": "ok"}
@@ -164,12 +213,12 @@ def test_a_part_that_hangs_is_down_in_time_and_asked_only_once(monkeypatch: pyte
     try:
         for _ in range(5):
             assert watched.report() == {
-                "hangs": (False, "no answer within 0.05 s"),
-                "works": (True, "fine"),
-                "broken": (False, "broken"),
+                "hangs": Finding(State.DOWN, "no answer within 0.05 s"),
+                "works": Finding(State.OK, "fine"),
+                "broken": Finding(State.DOWN, "broken"),
             }
         assert len(asked) == 1
     finally:
         release.set()
     monkeypatch.setattr(probes, "PATIENCE", 5)
-    assert watched.report()["hangs"] == (True, "at last")
+    assert watched.report()["hangs"] == Finding(State.OK, "at last")

@@ -118,6 +118,7 @@ def test_processes_share_a_walk_and_go_on_where_one_was_killed(
     with session() as rows:
         (run,) = rows.scalars(sa.select(DiscoveryRun))
         assert (run.cut, run.pages >= len(pages) - len(twice)) == (False, True)
+        assert run.found == len(report(tmp_path)["found"]) > 0
 
 
 def test_one_prefecture_at_the_terminal_needs_no_server(

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from configs.blobs import Blobs, proof_blobs
+from configs.blobs import Blobs, StoreAway, proof_blobs
+from crawler.proofs import work
 from crawler.proofs.spool import Spool, spool
 
 
@@ -19,3 +21,23 @@ def source(tmp_path: Path, settings_env: Callable[..., None]) -> Spool:
 @pytest.fixture
 def blobs(source: Spool) -> Blobs:
     return proof_blobs()
+
+
+@pytest.fixture
+def away(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let the store take nothing, or take again: `away("yes")`."""
+    real, refused = Blobs.put, [""]
+
+    def put(self: Blobs, *given: Any) -> None:
+        if refused[0]:
+            raise StoreAway("PROOFS_URL refuses")
+        real(self, *given)
+
+    monkeypatch.setattr(Blobs, "put", put)
+    monkeypatch.setattr(work, "_LONGEST_PAUSE", 0.01)
+    return lambda yes: refused.__setitem__(0, yes)
+
+
+@pytest.fixture
+def no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "missing_browser", lambda: "none is installed")

@@ -40,21 +40,6 @@ def camera(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return doing
 
 
-@pytest.fixture
-def away(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Let the store take nothing, or take again: `away("yes")`."""
-    real, refused = Blobs.put, [""]
-
-    def put(self: Blobs, *given: Any) -> None:
-        if refused[0]:
-            raise StoreAway("PROOFS_URL refuses")
-        real(self, *given)
-
-    monkeypatch.setattr(Blobs, "put", put)
-    monkeypatch.setattr(work, "_LONGEST_PAUSE", 0.01)
-    return lambda yes: refused.__setitem__(0, yes)
-
-
 def worked(source: Spool, blobs: Blobs) -> Worker:
     """Let a worker look until there is nothing to do."""
     worker = Worker(source, blobs)
@@ -74,9 +59,8 @@ def test_what_spiders_left_is_stored_pictured_and_forgotten(
 
 
 def test_without_a_browser_there_is_no_picture_and_nothing_waits_for_one(
-    source: Spool, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+    source: Spool, blobs: Blobs, no_browser: None
 ) -> None:
-    monkeypatch.setattr(work, "missing_browser", lambda: "none is installed")
     keep(source, proof())
     worked(source, blobs)
     assert blobs.names(KEY) == [BODY, META]

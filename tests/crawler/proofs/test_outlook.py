@@ -1,0 +1,143 @@
+"""What a machine's spool is said to be, whatever its worker, its store and its disk do."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from threading import Event
+
+import pytest
+import redis
+import time_machine
+
+from configs import spool_report
+from configs.blobs import Blobs
+from configs.clock import clock
+from configs.proofs import new_key
+from crawler.proofs import outlook
+from crawler.proofs.diary import Diary
+from crawler.proofs.outlook import look, store_name, watch_spool
+from crawler.proofs.ship import clean
+from crawler.proofs.spool import Spool
+from crawler.proofs.work import Worker
+from crawler.proofs.writer import keep
+from tests.crawler.checks import NOW
+from tests.crawler.proofs.made import proof
+
+HOUR = timedelta(hours=1)
+
+
+def test_an_empty_spool_is_well_before_anything_was_left(source: Spool) -> None:
+    found = look(source)
+    assert (found.waiting, found.oldest_at, found.unpictured, found.trouble) == (0, None, 0, "")
+    assert found.store.endswith("/state/proofs/kept")
+
+
+def test_proofs_on_their_way_are_counted_from_the_oldest_and_pictures_are_none(source: Spool) -> None:
+    keep(source, proof(new_key(NOW)))
+    oldest = source.waiting()[0].left_at
+    for _ in range(2):
+        keep(source, proof(new_key(NOW)))
+    source.add_picture(new_key(NOW), b"PNG")
+    found = look(source)
+    assert found.waiting == 3
+    assert found.oldest_at is not None
+    assert found.oldest_at.timestamp() == pytest.approx(oldest)
+
+
+def test_since_when_the_store_is_away_outlives_its_worker_and_ends_with_the_store_s_return(
+    source: Spool, blobs: Blobs, no_browser: None, away: Callable[[str], None], frozen: time_machine.Traveller
+) -> None:
+    began = clock()
+    keep(source, proof())
+    away("yes")
+    Worker(source, blobs).look()
+    frozen.shift(HOUR)
+    Worker(source, blobs).look()
+    assert (look(source).away_since, look(source).away, look(source).waiting) == (
+        began,
+        "PROOFS_URL refuses",
+        1,
+    )
+    frozen.shift(24 * HOUR)
+    assert look(source).away_since == began
+    away("")
+    Worker(source, blobs).look()
+    assert (look(source).away_since, look(source).away, look(source).waiting) == (None, "", 0)
+
+
+def test_what_is_given_up_and_what_has_no_picture_counts_for_a_day(
+    source: Spool, blobs: Blobs, no_browser: None, frozen: time_machine.Traveller
+) -> None:
+    (source.folder / "waiting" / "rubbish").mkdir(parents=True)
+    keep(source, proof())
+    worker = Worker(source, blobs)
+    while worker.look():
+        continue
+    assert (look(source).given_up, look(source).pictureless) == (1, 1)
+    frozen.shift(24 * HOUR)
+    assert (look(source).given_up, look(source).pictureless) == (0, 0)
+
+
+def test_what_no_store_took_in_time_is_given_up(source: Spool, frozen: time_machine.Traveller) -> None:
+    for _ in range(2):
+        keep(source, proof(new_key(NOW)))
+    frozen.shift(24 * 365 * 20 * HOUR)  # files have the machine's own time
+    clean()
+    assert (look(source).given_up, look(source).waiting) == (2, 0)
+
+
+def test_a_disk_without_room_is_said(source: Spool, settings_env: Callable[..., None]) -> None:
+    settings_env(PROOFS_LEAVE_FREE_MB=10**9)
+    assert "PROOFS_LEAVE_FREE_MB wants 1000000000 left" in look(source).trouble
+
+
+def test_half_a_diary_is_none(source: Spool) -> None:
+    Diary(source.folder).gave_up(3)
+    assert look(source).given_up == 3
+    (source.folder / "diary.json").write_text('{"day": "2026-11-20", "given')
+    assert look(source).given_up == 0
+
+
+def test_a_disk_that_fails_is_said_and_nothing_is_raised(
+    source: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: Spool) -> list[object]:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Spool, "waiting", fails)
+    assert look(source).trouble == "the spool cannot be read: [Errno 5] Input/output error"
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint", "said"),
+    [
+        ("s3://key:secret@bucket/kept", "http://127.0.0.1:9000", "s3://bucket/kept at 127.0.0.1"),
+        ("s3://proofs/kept", "http://127.0.0.1:9000", "s3://proofs/kept at 127.0.0.1"),
+        ("/var/proofs", None, "/var/proofs"),
+    ],
+)
+def test_the_store_is_named_without_a_secret(
+    url: str, endpoint: str | None, said: str, settings_env: Callable[..., None]
+) -> None:
+    settings_env(PROOFS_URL=url, **({"PROOFS_ENDPOINT_URL": endpoint} if endpoint else {}))
+    assert store_name() == said
+
+
+def test_the_keeper_s_thread_says_it_and_a_redis_that_is_away_ends_nothing(
+    source: Spool, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, stop = list[int](), Event()
+
+    def tell(_: redis.Redis, report: spool_report.SpoolReport) -> None:
+        said.append(report.waiting)
+        if len(said) == 1:
+            raise redis.ConnectionError("away")
+        spool_report.tell(redis_server, report)
+        stop.set()
+
+    monkeypatch.setattr(outlook, "tell", tell)
+    monkeypatch.setattr(stop, "wait", lambda _: None)
+    keep(source, proof())
+    watch_spool(redis_server, stop).join(10)
+    assert said == [1, 1]
+    assert [each.waiting for each in spool_report.told(redis_server)] == [1]
+    assert 0 < redis_server.ttl(spool_report.KEY) <= 60
