@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,8 @@ from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 
 from configs.browser import arguments, browser_path, missing_browser, sandboxed
 from configs.settings import settings
-from crawler.browser.tree import command, kill_each, proportional, tree
+from crawler.browser.folder import Folder, tidy
+from crawler.browser.tree import proportional, tree
 from crawler.browser.wire import ONLY_WAY
 from crawler.fetching.failures import BrowserFailed
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _END_SECONDS = 3.0
-_DRIVER = "run-driver"
 # What a browser says by itself stays as it says it: our crawl's own headers are another program's.
 _ITS_OWN = frozenset(
     b"user-agent accept accept-language accept-encoding upgrade-insecure-requests referer origin cookie host".split()
@@ -50,6 +49,7 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
         self.agent = ""
         self._fat = False
         self._driver: int | None = None
+        self._folder: Folder | None = None
         self.config.target_closed_max_retries = 0  # a lost browser ends its check, the next one has a new one
         self.config.restart_disconnected_browser = False
         self.config.launch_options = {
@@ -86,9 +86,11 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
                 await self.end()
 
     async def _start(self) -> None:
-        known = _drivers()
-        await self._launch()
-        self._driver = next(iter(_drivers() - known), None)
+        await asyncio.to_thread(tidy)
+        self._folder = await asyncio.to_thread(Folder)
+        with self._folder.lent():
+            await self._launch()
+        self._driver = next(iter(await asyncio.to_thread(self._folder.processes)), None)
         await self._maybe_launch_browser()
         self.browser.on("disconnected", self._gone)
         self.agent = await self._own_agent()
@@ -100,15 +102,16 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
             self._fat = held > settings().browser_memory_mb
 
     async def end(self) -> None:
-        """End it, by force where it does not obey; no process of it is left."""
+        """End it, by force where it does not obey; no process and no file of it is left."""
         self.lost = True
-        family = tree(self._driver) if self._driver else []
         try:
             async with asyncio.timeout(_END_SECONDS):
                 await self.close()
         except Exception as error:  # noqa: BLE001 -- whatever it has against ending, it ends
             log.debug("a browser is killed: %r", error)
-        kill_each(family)
+        finally:
+            if self._folder:
+                await asyncio.to_thread(self._folder.leave)
 
     def _gone(self, *_: object) -> None:
         self.lost = True
@@ -162,8 +165,3 @@ def _changes(request: PageRequest, method: str, headers: "Headers", body: bytes 
     if method != request.method:
         changes["method"] = method
     return changes | ({"post_data": body} if body else {})
-
-
-def _drivers() -> set[int]:
-    """Return the process ids of Playwright's drivers below this process; no interface of it tells them."""
-    return {pid for pid in tree(os.getpid())[1:] if _DRIVER in command(pid)}

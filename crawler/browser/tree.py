@@ -35,19 +35,9 @@ def proportional(pids: Iterable[int]) -> int:
     return round(sum(map(_share, pids)) * _KB / _MB)
 
 
-def command(pid: int) -> str:
-    """Return a process's command line; empty where it is gone."""
-    return _read(pid, "cmdline").replace(b"\0", b" ").decode("utf-8", "replace")
-
-
 def kill(root: int) -> None:
     """End a process and its descendants at once."""
-    kill_each(tree(root))
-
-
-def kill_each(pids: Iterable[int]) -> None:
-    """End processes at once; those that are gone already are none's loss."""
-    for pid in pids:
+    for pid in tree(root):
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
 
@@ -55,11 +45,6 @@ def kill_each(pids: Iterable[int]) -> None:
 def marked(mark: str) -> list[int]:
     """Return the processes that were started with `NAME=value` in their environment: orphans have no root any more."""
     return [pid for pid in _processes() if mark.encode() in _read(pid, "environ").split(b"\0")]
-
-
-def kill_marked(mark: str) -> None:
-    """End them at once."""
-    kill_each(marked(mark))
 
 
 def step_back(root: int) -> None:

@@ -8,17 +8,16 @@ work and goes after it. Whoever of them says nothing for too long is ended, with
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import IO
 
 from crawler.browser import tree
+from crawler.browser.folder import Folder, tidy
 
 SILENCE = 150.0  # seconds; the longest step (a browser starts, a page loads, is pictured) takes 90 at most
 LARGEST = 1500  # MB, of the worker and its browser
@@ -27,8 +26,6 @@ _GLANCE = 1.0
 _GRACE = 3.0
 _LONGEST_PAUSE = 60.0
 _WRONG = 2  # a worker's exit code where a setting is wrong: no second try mends it
-_PREFIX = f"rdvpriority-proofs-{os.geteuid()}-"
-_OLD = 60.0
 
 
 class Watch:
@@ -75,13 +72,13 @@ class Watch:
 
     def _work(self, said: str) -> tuple[int, str]:
         """Let one worker work to its end; return its exit code, and why it was ended if it was."""
-        own = Path(tempfile.mkdtemp(prefix=_PREFIX))  # a browser that is killed leaves its profile
+        own = Folder()
         worker = subprocess.Popen(  # noqa: S603 -- our own program
             [sys.executable, "-m", "crawler.proofs.work", "--after", said],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             bufsize=0,
-            env=os.environ | {"TMPDIR": str(own)},
+            env=os.environ | own.environment,
         )
         assert worker.stdout is not None  # noqa: S101 -- it is piped
         try:
@@ -89,10 +86,9 @@ class Watch:
         finally:
             if worker.poll() is None:
                 tree.kill(worker.pid)
-            tree.kill_marked(f"TMPDIR={own}")
+            own.leave()
             code = worker.wait()
             worker.stdout.close()
-            shutil.rmtree(own, ignore_errors=True)
         return (1 if why else code), why
 
     def _attend(self, worker: "subprocess.Popen[bytes]", heard_from: IO[bytes]) -> str:
@@ -127,13 +123,6 @@ def _ended(worker: "subprocess.Popen[bytes]") -> str:
     except subprocess.TimeoutExpired:
         return "it did not come to its end"
     return f"it was killed by signal {-code}" if code < 0 else ""
-
-
-def tidy() -> None:
-    """Remove what the browsers of watches left that were killed themselves."""
-    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        if time.time() - left.stat().st_mtime > _OLD and not tree.marked(f"TMPDIR={left}"):
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def main() -> int:

@@ -45,10 +45,10 @@ def paths(served: Wire) -> list[str]:
     return [line.split(" ")[1] for line in served.lines]
 
 
-def browsers() -> list[psutil.Process]:
-    """Return the browsers that run below this process: the first process of each."""
+def browsers(below: int | None = None) -> list[psutil.Process]:
+    """Return the browsers that run below a process, this one by default: the first process of each."""
     found = []
-    for process in psutil.Process(os.getpid()).children(recursive=True):
+    for process in psutil.Process(below or os.getpid()).children(recursive=True):
         try:
             line = process.cmdline()
         except psutil.Error:

@@ -78,23 +78,13 @@ def test_a_worker_that_dies_takes_along_what_it_started(watch: Callable[..., str
     assert watch("os.kill(os.getpid(), 9)") == "it was killed by signal 9"
 
 
-def test_what_a_killed_watch_left_is_removed_and_what_is_in_use_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_worker_that_is_killed_leaves_no_file(
+    watch: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    left, used, new = (tmp_path / f"{watching._PREFIX}{name}" for name in ("left", "used", "new"))
-    for folder in (left, used, new):
-        folder.mkdir()
-    (other := tmp_path / "somebody-elses").mkdir()
-    for folder in (left, used, other):
-        os.utime(folder, times=(0, 0))
-    user = subprocess.Popen(["sleep", "60"], env={"TMPDIR": str(used)})
-    try:
-        watching.tidy()
-        assert sorted(tmp_path.iterdir()) == sorted([used, new, other])
-    finally:
-        user.kill()
-        user.wait()
+    (temporary := tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    watch("import tempfile; print(tempfile.mkdtemp(), file=sys.stderr); os.kill(os.getpid(), 9)")
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_tree_is_a_process_with_its_descendants_whatever_their_group() -> None:
