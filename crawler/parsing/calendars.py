@@ -75,6 +75,11 @@ def day_of(moment: date, zone: tzinfo | None) -> date:
     return moment.astimezone(zone).date() if isinstance(moment, datetime) else moment
 
 
+def earliest(moments: Iterable[date | None], zone: tzinfo) -> date | None:
+    """Return the moment that comes first, by its local day, of those that could be read; None where none could."""
+    return min(filter(None, moments), key=lambda moment: day_of(moment, zone), default=None)
+
+
 def instant_of(wall: datetime, zone: ZoneInfo) -> datetime | None:
     """Return a naive wall clock of a zone in UTC: the earlier one where it comes twice, None where it never comes."""
     instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)

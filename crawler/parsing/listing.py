@@ -1,8 +1,10 @@
 """What JSON calendars share: an answer lists the moments of a window of days and may name the next one after it."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from configs.words import count
 from crawler.parsing.answers import moments_in
@@ -74,6 +76,21 @@ def listed(page: Page, found: Listing, opens: Opens | None, days: int = 1) -> Re
     if moments_in(page) > found.others:
         return Reading(Outcome.UNREADABLE, "lists nothing, and yet a moment stands in it")
     return answer.nothing()
+
+
+def listed_alone(
+    page: Page, found: Listing, window: Covered | None, state: Any, *, said: bool = False
+) -> Reading:
+    """Say what a page proves that shows days of its own choosing, by the state that it carries, and leads nowhere.
+
+    `window`: those days, where it says them; without them nothing is covered, unless it is `said` in the page's own
+    words that nothing is free. Nor is anything where a slot's hour is not known.
+    """
+    alone = replace(page, ask=replace(page.ask, window=window), body=json.dumps(state).encode())
+    reading = listed(alone, found, None)
+    timed = all(slot.starts_at for slot in reading.slots) or not found.moments
+    known = window or (said and not found.moments)
+    return reading if timed and known else replace(reading, covered=())
 
 
 def listed_places(page: Page, places: Sequence[tuple[Place, date, Opens]], days: int) -> Reading:

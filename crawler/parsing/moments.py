@@ -5,10 +5,12 @@ Of two days, or of two hours that are no span, neither is taken: a text that nam
 
 import re
 from datetime import UTC, date, datetime, time
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from crawler.parsing.calendars import instant_of
 from crawler.parsing.markup import plain
+from crawler.reading import Visit
 
 _MONTHS = {
     name: number
@@ -42,6 +44,7 @@ _MACHINE = re.compile(
 )
 _PIECE = re.compile(r"\d ?(?:h|:|/|et\b|au\b)")  # of an hour or a day that is not whole, or of several
 _BETWEEN = re.compile(r"[\s,:t-]*(?:[^\s\d]{1,8}\s+)?")  # `à`, whatever its charset made of it
+_LEADS = r"[\s:]*(?:le\s+)?"  # from what is announced to its moment
 _NOON = 12
 
 
@@ -99,14 +102,30 @@ def moments_in(text: str, today: date, zone: ZoneInfo) -> list[date]:
     An hour that never comes is named all the same, as if the clock had not been changed.
     """
     lowered = plain(text).lower()
-    found: list[date] = []
-    for match in _DAY.finditer(lowered):
-        behind = _BETWEEN.match(lowered, match.end())
-        hour = _HOUR.match(lowered, behind.end() if behind else match.end())
-        day, clock = _day(match, today), _hour(hour) if hour else None
-        if day:
-            found.append(day if clock is None else datetime.combine(day, clock, zone).astimezone(UTC))
-    return found
+    return [moment for match in _DAY.finditer(lowered) if (moment := _named(match, lowered, today, zone))]
+
+
+def written(value: Any, visit: Visit) -> date | None:
+    """Return the moment that a value of a page's own state is written as; None where it is no text or names none."""
+    return moment_of(value, None, visit.today, visit.zone) if isinstance(value, str) else None
+
+
+def moments_behind(words: str, text: str, visit: Visit) -> list[date | None]:
+    """Return what a text names right behind each place where it has some words, as `moments_in` does.
+
+    None where that is no moment: `Prochaine disponibilité le …` says that there is one all the same.
+    """
+    lowered = plain(text).lower()
+    begins = (found.end() for found in re.finditer(rf"{re.escape(words.lower())}{_LEADS}", lowered))
+    days = (_DAY.match(lowered, begin) for begin in begins)
+    return [_named(day, lowered, visit.today, visit.zone) if day else None for day in days]
+
+
+def _named(match: re.Match[str], lowered: str, today: date, zone: ZoneInfo) -> date | None:
+    behind = _BETWEEN.match(lowered, match.end())
+    hour = _HOUR.match(lowered, behind.end() if behind else match.end())
+    day, clock = _day(match, today), _hour(hour) if hour else None
+    return datetime.combine(day, clock, zone).astimezone(UTC) if day and clock is not None else day
 
 
 def _instant(text: str) -> datetime | None:

@@ -8,15 +8,19 @@ from crawler.parsing.markup import UNSEEN
 from crawler.reading import Page
 
 
-def embedded(page: Page, script: str) -> Any:
-    """Return the JSON of the one script with this id; None where there is none, or several, or it is no JSON."""
+def embedded(page: Page, script: str, key: str) -> Any:
+    """Return what stands under a key of the JSON object in the one script with this id.
+
+    None where there is no such script, or several, or it is no JSON, or no object with this key.
+    """
     if script.encode() not in page.body:
         return None
     found = page.root.xpath(f"//script[@id=$id][not({UNSEEN})]", id=script)
     try:
-        return json.loads(found[0].text or "") if len(found) == 1 else None
+        state = json.loads(found[0].text or "") if len(found) == 1 else None
     except (ValueError, RecursionError):
         return None
+    return state.get(key) if isinstance(state, dict) else None
 
 
 def values(state: Any, key: str) -> list[Any]:

@@ -193,6 +193,9 @@ def rdvpref(text: str, page: Page) -> Evidence:
     )
     marks_open = 'id="trhId_' in shown and 'name="trhId"' in shown
     days = frozenset(date(int(y), int(m), int(d)) for d, m, y in re.findall(r"(\d\d)/(\d\d)/(\d{4})", shown))
+    days |= frozenset(map(date.fromisoformat, re.findall(r"\b(20\d\d-\d\d-\d\d)\b", shown)))
+    written = frozenset(filter(None, (_written(each, page) for each in _WRITTEN.finditer(_words(shown)))))
+    days |= {day_of(each, zone) for each in written}
     return Evidence(hours | days, traces, _YEARS, marks_open, False, bool(traces), False, False)  # noqa: FBT003
 
 

@@ -12,6 +12,7 @@ from crawler.parsing.calendars import (
     ask_weeks,
     day_of,
     days_from,
+    earliest,
     instant_of,
     linked_hours,
     week,
@@ -95,6 +96,13 @@ def test_an_instant_has_the_date_of_its_zone() -> None:
     late = datetime(2026, 11, 24, 22, tzinfo=UTC)
     assert day_of(late, ZoneInfo("Indian/Reunion")) == date(2026, 11, 25)
     assert day_of(date(2026, 11, 24), ZoneInfo("Indian/Reunion")) == date(2026, 11, 24)
+
+
+def test_the_earliest_moment_goes_by_its_local_day() -> None:
+    late, dawn = datetime(2026, 11, 24, 22, tzinfo=UTC), datetime(2026, 11, 25, 1, tzinfo=UTC)
+    assert earliest([date(2026, 11, 25), late, None], ZoneInfo("Europe/Paris")) == late
+    assert earliest([dawn, date(2026, 11, 24)], ZoneInfo("Europe/Paris")) == date(2026, 11, 24)
+    assert earliest([None], ZoneInfo("Europe/Paris")) is None
 
 
 @pytest.mark.parametrize(

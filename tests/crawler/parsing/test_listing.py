@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from configs.outcome import Outcome
-from crawler.parsing.listing import Listing, first_window, first_windows, listed
+from crawler.parsing.listing import Listing, first_window, first_windows, listed, listed_alone
 from crawler.reading import Ask, Covered, Page, Place, Reading, Slot, Visit
 from tests.crawler.pages import TODAY, page, visit
 
@@ -169,6 +169,26 @@ def test_a_saved_page_of_days_long_past_is_read_as_if_it_had_come_today() -> Non
     assert (reading.outcome, reading.covered, len(reading.asks)) == (Outcome.SLOTS, (), 0)
     reading = read(Listing(last=date(2021, 5, 28)), answer(first=None))
     assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (window(0, 90),))
+
+
+def test_a_page_that_chose_its_days_itself_covers_those_and_leads_nowhere() -> None:
+    seen = listed_alone(answer(first=None), Listing([at(TODAY)]), window(0), {})
+    assert (seen.outcome, seen.covered, seen.asks) == (Outcome.SLOTS, (window(0),), ())
+    none = listed_alone(answer(first=None), Listing(), window(0), {})
+    assert (none.outcome, none.covered, none.asks) == (Outcome.NO_SLOTS, (window(0),), ())
+
+
+def test_where_its_days_or_hours_are_not_known_nothing_is_covered_unless_it_says_so_itself() -> None:
+    assert listed_alone(answer(first=None), Listing(final=True), None, {}).covered == ()
+    assert listed_alone(answer(first=None), Listing([TODAY]), window(0), {}).covered == ()
+    assert listed_alone(answer(first=None), Listing([at(TODAY)]), None, {}, said=True).covered == ()
+    said = listed_alone(answer(first=None), Listing(final=True), None, {}, said=True)
+    assert said.covered == (Covered(PLACE.key, TODAY, TODAY + timedelta(days=90)),)
+
+
+def test_a_moment_left_in_its_state_keeps_it_from_proving_an_absence() -> None:
+    state = {"autre": "2026-11-23T09:30"}
+    assert listed_alone(answer(first=None), Listing(), window(0), state).outcome is Outcome.UNREADABLE
 
 
 def test_each_place_is_asked_from_today_on_beginning_with_another_one_each_visit() -> None:

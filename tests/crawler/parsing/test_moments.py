@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.parsing.moments import moment_of, moments_in
+from crawler.parsing.moments import moment_of, moments_behind, moments_in, written
+from crawler.reading import Visit
 
 TODAY = date(2026, 11, 20)
 PARIS, REUNION = ZoneInfo("Europe/Paris"), ZoneInfo("Indian/Reunion")
@@ -99,6 +100,32 @@ def test_overseas_the_clock_is_the_one_there() -> None:
 def test_all_moments_of_a_text_are_found_and_opening_hours_are_none() -> None:
     text = "Ouvert de 9h à 12h. Le lundi 23 novembre à 9h30, ou le 24/11/2026. Guichet 12."
     assert moments_in(text, TODAY, PARIS) == [MORNING, date(2026, 11, 24)]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Prochain : le lundi 23 novembre à 9h30", [MORNING]),
+        ("Complet. Prochain le 23/11/2026 09:30, puis le 24/11/2026", [MORNING]),
+        ("PROCHAIN : 23/11/2026", [date(2026, 11, 23)]),
+        ("Prochain le 23/11/2026 Prochain le 24/11", [date(2026, 11, 23), date(2026, 11, 24)]),
+        ("Prochain le bientôt, sinon le 23/11/2026", [None]),
+        ("Prochain", [None]),
+        ("Le 23/11/2026", []),
+    ],
+)
+def test_what_some_words_announce_is_the_moment_right_behind_them(
+    text: str, found: list[date | None]
+) -> None:
+    assert moments_behind("Prochain", text, Visit("", TODAY, PARIS)) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [("23/11/2026 09:30", MORNING), ("2026-11-23", date(2026, 11, 23)), (20261123, None), ("bientôt", None)],
+)
+def test_a_value_is_a_moment_where_it_is_the_text_of_one(value: object, moment: date | None) -> None:
+    assert written(value, Visit("", TODAY, PARIS)) == moment
 
 
 @given(

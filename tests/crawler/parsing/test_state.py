@@ -15,19 +15,19 @@ def carrying(script: str) -> Page:
     return page(f"<html><body>{script}</body></html>")
 
 
-def test_the_one_script_of_that_id_is_read() -> None:
-    assert embedded(carrying('<script id="s" type="application/json">{"a": "</p>é"}</script>'), "s") == {
-        "a": "</p>é"
-    }
+def test_what_the_one_script_of_that_id_says_under_a_key_is_read() -> None:
+    told = carrying('<script id="s" type="application/json">{"a": "</p>é"}</script>')
+    assert (embedded(told, "s", "a"), embedded(told, "s", "b")) == ("</p>é", None)
 
 
 @pytest.mark.parametrize("script", [
-    "", '<script id="t">{}</script>', '<script id="s"></script>', '<script id="s">{"a":</script>',
-    '<script id="s">{}</script><script id="s">{}</script>', '<noscript><script id="s">{}</script></noscript>',
-    '<!-- <script id="s">{}</script> -->', f'<script id="s">{"[" * 50_000}</script>', '<template><script id="s">{}</script></template>',
+    "", '<script id="t">{"a": 1}</script>', '<script id="s"></script>', '<script id="s">{"a": 1</script>',
+    '<script id="s">{"a": 1}</script>' * 2, '<noscript><script id="s">{"a": 1}</script></noscript>', '<script id="s">["a"]</script>',
+    '<!-- <script id="s">{"a": 1}</script> -->', '<template><script id="s">{"a": 1}</script></template>',
+    f'<script id="s">{{"a": {"[" * 50_000}</script>',
 ])  # fmt: skip
 def test_what_is_hidden_doubled_or_no_json_is_none(script: str) -> None:
-    assert embedded(carrying(script), "s") is None
+    assert embedded(carrying(script), "s", "a") is None
 
 
 def test_keys_are_found_however_deep_and_rows_once() -> None:
