@@ -30,6 +30,7 @@ from deploy.chaos.journal import Journal
 from deploy.chaos.outside import OPENED, Outside
 from deploy.chaos.people import settle_in
 from deploy.chaos.periods import PERIODS, bound, hasty
+from deploy.chaos.store import Store
 from deploy.chaos.victims import Victims, until
 from deploy.chaos.watch import Watch
 from deploy.chaos.world import World
@@ -52,7 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"seed {options.seed}: repeat with  make chaos ARGS='--seed {options.seed}'", flush=True)
     try:
         with tempfile.TemporaryDirectory(prefix="rdv-chaos-") as folder, ground.ground(Path(folder)) as world:
-            found = _run(world, options)
+            store = Store(world.state / "store")
+            os.environ.update(store.environment)
+            found = _run(world, store, options)
     except stopping.Stopped:
         print("stopped")
         return 1
@@ -76,7 +79,7 @@ def _options(given: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
-def _run(world: World, options: argparse.Namespace) -> dict[str, Any]:
+def _run(world: World, store: Store, options: argparse.Namespace) -> dict[str, Any]:
     begun = time.monotonic()
     journal = Journal()
     rng = random.Random(f"{options.seed} waves")  # noqa: S311 -- chance, no secret
@@ -84,7 +87,7 @@ def _run(world: World, options: argparse.Namespace) -> dict[str, Any]:
         os.environ.update(stack.environment)
         wait_ready(stack, _PATIENCE)
         settle_in(desks().values(), clock())
-        field, watch = _prepared(stack, world, journal, options.seed)
+        field, watch = _prepared(stack, world, store, journal, options.seed)
         longest = bound(time.monotonic() - begun)
         print(
             f"all is well after {time.monotonic() - begun:.0f} s: a message may take {longest:.0f} s",
@@ -109,7 +112,7 @@ def _edit(world: World) -> Callable[[str], str]:
     return edit
 
 
-def _prepared(stack: Stack, world: World, journal: Journal, seed: int) -> tuple[Field, Watch]:
+def _prepared(stack: Stack, world: World, store: Store, journal: Journal, seed: int) -> tuple[Field, Watch]:
     watch = Watch(stack.ports.api)
     field = Field(
         stack=stack,
@@ -121,6 +124,7 @@ def _prepared(stack: Stack, world: World, journal: Journal, seed: int) -> tuple[
         desks=tuple(desks().values()),
         engine=sa.create_engine(stack.environment["DATABASE_URL"], poolclass=sa.NullPool),
         world=world,
+        store=store,
         rng=random.Random(f"{seed} openings"),  # noqa: S311 -- chance, no secret
     )
     until(watch.is_well, "all is well before anything is done", _PATIENCE)
@@ -161,7 +165,10 @@ def _closed(director: Director, journal: Journal, stack: Stack) -> dict[str, Any
             print(
                 f"{what}: {slot[0]} {slot[1]:%d %H:%M} to {channel} {address}: {described(engine, slot, address)}"
             )
-    return summary.figures(journal, director.rounds, account)
+    proven = director.proven()
+    for claim in proven.lost[:_SHOWN]:
+        print(f"proof lost: {claim.desk_id}, committed at {claim.committed_at:%H:%M:%S}: {claim.key}")
+    return summary.figures(journal, director.rounds, account, proven)
 
 
 def _keep_logs(stack: Stack, target: Path) -> None:

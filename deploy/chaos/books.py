@@ -10,6 +10,7 @@ from deploy.chaos.deliveries import Delivery
 from deploy.chaos.journal import Journal, Opening, Slot
 from deploy.chaos.people import Reached, allowed, entitled
 
+_NOBODY = "proofs"  # waits for it: that it died excuses nothing
 _HOLDS_A_YES = ("worker", "notifier")  # who dies with one: a worker, or its parent, which takes it along
 # A worker that died so long after a message was taken may have died with its yes: slow providers take a while.
 _UNHEARD = timedelta(seconds=4)
@@ -81,9 +82,14 @@ def peace(opening: Opening, until: datetime, journal: Journal) -> datetime:
 
 
 def _harms(journal: Journal, until: datetime) -> list[tuple[datetime, datetime]]:
-    """Return the beginning and end of all that was done before `until`."""
-    spells = [(spell.began_at, min(spell.ended_at or until, until)) for spell in journal.spells]
-    return [harm for harm in spells + [(kill.at, kill.at) for kill in journal.kills] if harm[0] < until]
+    """Return the beginning and end of all that was done before `until` to what people wait for."""
+    spells = [
+        (spell.began_at, min(spell.ended_at or until, until))
+        for spell in journal.spells
+        if not spell.harmless
+    ]
+    kills = [(kill.at, kill.at) for kill in journal.kills if not kill.who.startswith(_NOBODY)]
+    return [harm for harm in spells + kills if harm[0] < until]
 
 
 def recovery(opening: Opening, came_at: datetime, journal: Journal) -> float:

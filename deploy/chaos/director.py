@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from configs.clock import clock
+from deploy.chaos import proofs
 from deploy.chaos.books import Account, settle
 from deploy.chaos.deliveries import deliveries
 from deploy.chaos.faults import Fault, Field
 from deploy.chaos.journal import Opening
+from deploy.chaos.proofs import Proven
 from deploy.chaos.watch import Watch
 
 _TOGETHER = 5  # faults at once
@@ -39,6 +41,7 @@ class Director:
         self._watch = watch
         self._say = say
         self._desks = {desk.id: desk for desk in field.desks}
+        self._kept: set[str] = set()
         self.rounds: list[Round] = []
 
     def play(self, faults: Sequence[Fault]) -> Round:
@@ -71,9 +74,18 @@ class Director:
         found = deliveries(field.engine, field.inbox.messages(), field.journal.openings)
         return settle(field.journal, found, clock(), self._bound)
 
+    def proven(self) -> Proven:
+        """Hold the books of proofs."""
+        return proofs.settle(self._field.journal, proofs.claims(self._field.engine), self._holds)
+
+    def _holds(self, key: str) -> bool:
+        if key not in self._kept and self._field.store.holds(key):
+            self._kept.add(key)
+        return key in self._kept
+
     def _strike(self, fault: Fault, dice: str) -> None:
         field = replace(self._field, rng=random.Random(f"{self._seed} {dice}"))  # noqa: S311 -- chance, no secret
-        with field.journal.spell(fault.name) as spell:
+        with field.journal.spell(fault.name, harmless=fault.harmless) as spell:
             try:
                 fault.act(field, spell)
             except (TimeoutError, OSError, RuntimeError) as error:
@@ -97,7 +109,10 @@ class Director:
         return [opening for opening in self._field.journal.openings if opening.taken_at is None]
 
     def _wait(self) -> bool:
-        """Wait until every open slot was told to everybody and health says that all is well; tell whether it was."""
+        """Wait until every open slot was told to everybody, its proof is kept, and health says that all is well.
+
+        Return whether it came to that.
+        """
         end = time.monotonic() + 2 * self._bound
         while time.monotonic() < end:
             if self._field.caretaker.failure:
@@ -108,14 +123,15 @@ class Director:
         return False
 
     def _missing(self) -> int:
-        """Count what open slots have not brought to their people yet."""
+        """Count what open slots have not brought to their people yet, and proofs that are not kept yet."""
         field = self._field
         try:
             found = deliveries(field.engine, field.inbox.messages(), field.journal.openings)
+            unproven = len(self.proven().lost)
         except Exception:  # noqa: BLE001 -- the database is not back yet
             return 1
         # Without any patience: what is open must be told before the round is over.
-        return len(settle(field.journal, found, clock(), 0.0).lost)
+        return len(settle(field.journal, found, clock(), 0.0).lost) + unproven
 
     def _line(self, played: Round) -> str:
         state = f"well after {played.took:4.1f} s" if played.well else f"NOT WELL ({self._watch.last()})"

@@ -43,7 +43,7 @@ class Kill:
 class Spell:
     """One fault from its beginning to its end; `missed` says why it could not be inflicted.
 
-    `silences` names the channel whose provider gave no answer meanwhile.
+    `silences` names the channel whose provider gave no answer meanwhile. `harmless`: it excuses no late message.
     """
 
     fault: str
@@ -51,6 +51,7 @@ class Spell:
     ended_at: datetime | None = None
     missed: str = ""
     silences: str | None = None
+    harmless: bool = False
     said: bool | None = None  # whether health named what was down; None where nothing had to be named
 
 
@@ -81,9 +82,9 @@ class Journal:
             self.figures[figure] = max(value, self.figures.get(figure, value))
 
     @contextmanager
-    def spell(self, fault: str) -> Iterator[Spell]:
+    def spell(self, fault: str, *, harmless: bool = False) -> Iterator[Spell]:
         """Note a fault for as long as the block lasts."""
-        spell = Spell(fault, clock())
+        spell = Spell(fault, clock(), harmless=harmless)
         with self._lock:
             self.spells.append(spell)
         try:

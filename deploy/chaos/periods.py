@@ -26,6 +26,7 @@ PERIODS = {
     "CHANNEL_REST_SECONDS": "2",
     "PAUSE_PROBE_SECONDS": "4",
     "HEALTH_AGE_SECONDS": "30",
+    "PROOFS_LEAVE_FREE_MB": "20",  # the disk is small
     "DISCOVERY_PROCESSES": "0",  # it is resumed by tests of its own; here it would only take time from the rest
 }
 INTERVAL = 3  # seconds between two checks of a desk

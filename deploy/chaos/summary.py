@@ -7,9 +7,10 @@ from typing import Any
 from deploy.chaos.books import Account
 from deploy.chaos.director import Round
 from deploy.chaos.journal import Journal
+from deploy.chaos.proofs import Proven
 
 
-def figures(journal: Journal, rounds: Sequence[Round], account: Account) -> dict[str, Any]:
+def figures(journal: Journal, rounds: Sequence[Round], account: Account, proven: Proven) -> dict[str, Any]:
     """Return every count of a run."""
     struck = [spell for spell in journal.spells if not spell.missed]
     named = [spell for spell in struck if spell.said is not None]
@@ -26,6 +27,9 @@ def figures(journal: Journal, rounds: Sequence[Round], account: Account) -> dict
         "doubled, not allowed": len(account.doubled),
         "told to strangers": len(account.strangers),
         "late": len(account.late),
+        "proofs kept": proven.kept,
+        "proofs lost, allowed": len(proven.excused),
+        "proofs lost": len(proven.lost),
         "worst recovery, s": round(account.worst, 1),
         **{name: round(value, 2) for name, value in journal.figures.items()},
         "rounds": len(rounds),
@@ -37,7 +41,13 @@ def figures(journal: Journal, rounds: Sequence[Round], account: Account) -> dict
 
 def is_clean(found: dict[str, Any]) -> bool:
     """Whether the run proves what it should: nothing lost, doubled without leave, told to others; all well again."""
-    bad = ("lost", "doubled, not allowed", "told to strangers", "rounds that were not well in time")
+    bad = (
+        "lost",
+        "doubled, not allowed",
+        "told to strangers",
+        "proofs lost",
+        "rounds that were not well in time",
+    )
     return not any(found[name] for name in bad) and not found["health was silent in"]
 
 
@@ -45,6 +55,6 @@ def line(found: dict[str, Any]) -> str:
     """Return the last line of a run."""
     names = (
         "kills", "faults", "slots opened", "messages expected", "lost", "doubled, allowed",
-        "doubled, not allowed", "late", "told to strangers", "worst recovery, s",
+        "doubled, not allowed", "late", "told to strangers", "proofs kept", "proofs lost", "worst recovery, s",
     )  # fmt: skip
     return " · ".join(f"{name}: {found[name]}" for name in names)

@@ -20,6 +20,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "scrapyd": ("scrapyd", "--pidfile="),
     "keeper": ("scrapy", "keep"),
     "planner": ("scrapy", "plan"),
+    "proofs": ("crawler.proofs*",),
     "gunicorn": ("api.app:create_app()",),
 }
 

@@ -15,11 +15,16 @@ _EVERY, _PATIENCE = 0.5, 5.0  # seconds
 
 @dataclass(frozen=True)
 class Look:
-    """One answer of /api/health: its status (0: nobody answered) and the parts that it calls down."""
+    """One answer of /api/health: its status (0: nobody answered), the parts that it calls down, or degraded."""
 
     at: datetime
     status: int
     down: frozenset[str]
+    degraded: frozenset[str] = frozenset()
+
+    def named(self, part: str) -> bool:
+        """Whether it says that the part is not well, as whoever only looks at the status must hear of it."""
+        return part in self.degraded or (self.status == HTTPStatus.SERVICE_UNAVAILABLE and part in self.down)
 
 
 class Watch:
@@ -42,9 +47,8 @@ class Watch:
         return f"{look.status}, down: {', '.join(sorted(look.down)) or 'nothing'}"
 
     def named(self, part: str, begin: datetime, end: datetime) -> bool:
-        """Whether it answered 503 and named the part at any time between the two."""
-        looks = [look for look in self._looks if begin <= look.at <= end]
-        return any(look.status == HTTPStatus.SERVICE_UNAVAILABLE and part in look.down for look in looks)
+        """Whether it named the part at any time between the two."""
+        return any(look.named(part) for look in self._looks if begin <= look.at <= end)
 
     def _follow(self) -> None:
         pause = threading.Event()
@@ -61,4 +65,8 @@ def _look(url: str) -> Look:
     except OSError:
         return Look(clock(), 0, frozenset({"api"}))
     parts = json.loads(body).get("parts", {})
-    return Look(clock(), status, frozenset(name for name, part in parts.items() if part["status"] != "ok"))
+    found = {name: part["status"] for name, part in parts.items()}
+    down, degraded = (
+        frozenset(name for name, state in found.items() if state == each) for each in ("down", "degraded")
+    )
+    return Look(clock(), status, down, degraded)

@@ -166,3 +166,11 @@ def test_nobody_counts_on_an_address_that_is_refused_but_it_may_be_told(journal:
     refused = (Channel.EMAIL, named("gaston").addresses[Channel.EMAIL])
     assert books(journal, everybody()).is_clean
     assert books(journal, [*everybody(), told(refused, 2, 50)]).is_clean
+
+
+def test_what_nobody_waits_for_excuses_no_late_message(journal: Journal) -> None:
+    journal.spells.append(Spell("store-of-proofs-hangs", at(5), at(50), harmless=True))
+    journal.kills.append(Kill("proofs", 1, at(50)))
+    assert len(books(journal, everybody(60)).late) == len(entitled(DESK))
+    journal.kills.append(Kill("planner", 1, at(50)))
+    assert books(journal, everybody(60)).late == []

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deploy.chaos.faults import faults, hangs
+from deploy.chaos.faults import faults, hangs, proofs
 from deploy.chaos.periods import INTERVAL
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("chaos"), pytest.mark.timeout(700)]
@@ -21,8 +21,10 @@ WAVES = (
     (
         "kill-sweep", "kill-notifier", "kill-keeper", "kill-planner", "kill-gunicorn-worker", "kill-scrapyd",
         "empty-redis", "restart-postgres", "provider-breaks", "site-breaks-off",
-        "fill-the-disk", "name-hangs",
+        "fill-the-disk", "name-hangs", "kill-proofs", "store-of-proofs-is-full",
     ),
+    ("store-of-proofs-hangs",),
+    ("store-of-proofs-refuses",),
 )  # fmt: skip
 Figures = dict[str, Any]
 
@@ -78,11 +80,23 @@ def test_every_fault_struck(figures: Figures) -> None:
         "planner",
         "gunicorn worker",
         "scrapyd",
+        "proofs",
     } <= set(figures["killed"])
 
 
 def test_no_transaction_lasts_as_long_as_the_silence_of_a_site_or_a_provider(figures: Figures) -> None:
     assert 0 < figures[hangs.TRANSACTION] < 1.5
+
+
+def test_every_detection_has_its_page_or_lost_it_with_its_spider(figures: Figures) -> None:
+    assert figures["proofs lost"] == 0, figures["said"]
+    assert figures["proofs kept"] >= 10
+    assert figures["proofs kept"] > figures["proofs lost, allowed"]
+
+
+def test_a_store_of_proofs_that_hangs_holds_up_no_message_and_health_names_it(figures: Figures) -> None:
+    assert 0 < figures[proofs.TOLD] < 60
+    assert figures["health named what was down"] == "1 of 1"
 
 
 def test_hanging_sites_delay_no_other_desk(figures: Figures) -> None:

@@ -14,9 +14,12 @@ import sqlalchemy as sa
 
 from configs.desk import Desk
 from deploy.chaos.caretaker import Caretaker
+from deploy.chaos.deliveries import deliveries
 from deploy.chaos.inbox import Inbox
-from deploy.chaos.journal import Journal, Spell
+from deploy.chaos.journal import Journal, Opening, Spell
 from deploy.chaos.outside import Outside
+from deploy.chaos.people import Reached
+from deploy.chaos.store import Store
 from deploy.chaos.victims import Victims
 from deploy.chaos.world import World
 from deploy.local.stack import Stack
@@ -35,7 +38,19 @@ class Field:
     desks: tuple[Desk, ...]
     engine: sa.Engine
     world: World
+    store: Store
     rng: random.Random
+
+    def quiet_desk(self) -> Desk:
+        """Return a desk without any open slot: its next one is news, told at once."""
+        busy = {opening.desk_id for opening in self.journal.openings if opening.taken_at is None}
+        return self.rng.choice([desk for desk in self.desks if desk.id not in busy] or list(self.desks))
+
+    def told(self, opening: Opening) -> set[Reached]:
+        """Return who has heard of a slot so far."""
+        found = deliveries(self.engine, self.inbox.messages(), self.journal.openings)
+        messages = [each.message for each in found if opening.slot in each.slots]
+        return {(message.channel, message.address) for message in messages}
 
 
 Act = Callable[[Field, Spell], None]
@@ -47,7 +62,7 @@ class Fault:
 
     `holds`: what it needs for itself, so that two faults do not bend the same thing at once. `names`: the part that
     /api/health must call down meanwhile. `alone`: it waits for a certain moment, which others would spoil.
-    `needs`: what the machine must allow.
+    `needs`: what the machine must allow. `harmless`: whoever waits for an alert must not notice it.
     """
 
     name: str
@@ -56,6 +71,7 @@ class Fault:
     names: str | None
     alone: bool
     needs: str | None
+    harmless: bool
     weight: int
 
 
@@ -63,7 +79,12 @@ _FAULTS: dict[str, Fault] = {}
 
 
 def fault(
-    *holds: str, names: str | None = None, alone: bool = False, needs: str | None = None, weight: int = 1
+    *holds: str,
+    names: str | None = None,
+    alone: bool = False,
+    needs: str | None = None,
+    harmless: bool = False,
+    weight: int = 1,
 ) -> Callable[[Act], Act]:
     """Make a function a fault of its own name."""
 
@@ -71,7 +92,7 @@ def fault(
         # Health must have somebody to answer while it is to name a part.
         held = frozenset(holds) | ({"gunicorn"} if names else set())
         name = act.__name__.replace("_", "-")
-        _FAULTS[name] = Fault(name, act, held, names, alone, needs, weight)
+        _FAULTS[name] = Fault(name, act, held, names, alone, needs, harmless, weight)
         return act
 
     return keep

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel
-from configs.desk import Desk
 from deploy.chaos.faults import Field, fault
 from deploy.chaos.faults.servers import frozen
 from deploy.chaos.journal import Opening, Spell
@@ -30,7 +29,7 @@ def kill_spider_between_commit_and_nudge(field: Field, _spell: Spell) -> None:
     """The detection is in the table, and who should nudge for it dies: a lock, then Redis hold the spider there."""
     with field.engine.connect() as connection:
         connection.execute(_NO_DETECTION)
-        field.outside.open(_quiet_desk(field), field.rng)
+        field.outside.open(field.quiet_desk(), field.rng)
         until(lambda: connection.scalar(_WAITING), "a detection is about to be written")
         before = _detections(field)
         with frozen(field.caretaker.pids("Redis")):
@@ -54,7 +53,7 @@ def kill_worker_before_the_answer(field: Field, _spell: Spell) -> None:
     """A worker dies while the provider thinks: nothing was taken, so nothing may come twice."""
     channel = _channel(field)
     field.outside.provider_mode(channel, "slow", seconds=_LATER, count=1)
-    field.outside.open(_quiet_desk(field), field.rng)
+    field.outside.open(field.quiet_desk(), field.rng)
     until(lambda: field.outside.provider_mode_now(channel) == "normal", "a message is on its way")
     field.victims.kill_all("worker")
 
@@ -64,7 +63,7 @@ def kill_worker_during_the_answer(field: Field, spell: Spell) -> None:
     """A worker dies when the message was taken and the yes was not yet heard."""
     channel = spell.silences = _channel(field)
     field.outside.provider_mode(channel, "yes_without_answer", count=1)
-    field.outside.open(_quiet_desk(field), field.rng)
+    field.outside.open(field.quiet_desk(), field.rng)
     until(lambda: field.outside.provider_mode_now(channel) == "normal", "a message is on its way")
     time.sleep(0.3)
     field.victims.kill_all("worker")
@@ -75,7 +74,7 @@ def kill_worker_after_the_answer(field: Field, _spell: Spell) -> None:
     """A worker dies when it has heard the yes and not yet written it: the row is locked until then."""
     field.outside.provider_mode(Channel.EMAIL.value, "slow", seconds=_LATER)
     try:
-        opening = field.outside.open(_quiet_desk(field), field.rng)
+        opening = field.outside.open(field.quiet_desk(), field.rng)
         until(lambda: _sending(field, opening), "a mail is on its way")
         row = _sending(field, opening)
         with field.engine.connect() as connection:
@@ -95,16 +94,10 @@ def stop_postgres_before_the_answer_is_written(field: Field, _spell: Spell) -> N
     """A yes is heard while PostgreSQL is away, for longer than a lease: it must be written all the same."""
     channel = _channel(field)
     field.outside.provider_mode(channel, "slow", seconds=_LATER, count=1)
-    field.outside.open(_quiet_desk(field), field.rng)
+    field.outside.open(field.quiet_desk(), field.rng)
     until(lambda: field.outside.provider_mode_now(channel) == "normal", "a message is on its way")
     with field.caretaker.down("PostgreSQL"):
         time.sleep(9)
-
-
-def _quiet_desk(field: Field) -> Desk:
-    """Return a desk without any open slot: its next one is news, told at once."""
-    busy = {opening.desk_id for opening in field.journal.openings if opening.taken_at is None}
-    return field.rng.choice([desk for desk in field.desks if desk.id not in busy] or list(field.desks))
 
 
 def _channel(field: Field) -> str:
