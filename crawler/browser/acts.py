@@ -10,7 +10,7 @@ from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 from configs.settings import settings
 from crawler.browser.traffic import Traffic
-from crawler.parsing.selecting import as_xpath
+from crawler.parsing.selecting import as_xpath, element_selector
 from crawler.reading import Act, Ask
 
 _TEXT = "text="
@@ -114,6 +114,7 @@ def _seen(page: Page, selector: str) -> Locator:
     """Return what a selector of a desk file finds, of that only what can be seen."""
     if selector.startswith(_TEXT):
         return page.get_by_text(_as_printed(selector.removeprefix(_TEXT))).locator("visible=true")
+    selector = element_selector(selector)
     xpath = as_xpath(selector)
     known = f"xpath={xpath}" if xpath else _CONTAINS.sub(":has-text(", f"css={selector.removeprefix('css=')}")
     return page.locator(known + _SEEN)

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 from datetime import date
+from functools import lru_cache
+from itertools import pairwise
 
 from lxml import etree, html
 
@@ -16,15 +18,20 @@ _DAY = re.compile(rf"\bsemaine \d|(?<![\w/.])\d{{1,2}}(?:er)?(?: ?[/.-] ?\d{{1,2
 _CODE = "ancestor::script or ancestor::style or ancestor::noscript"
 UNSEEN = "ancestor::noscript or ancestor::textarea"
 _VUE = ("v-if", "v-else", "v-else-if", "v-show")  # what a script has yet to decide on
-_DECIDED = etree.XPath(f"not(.//@*[{' or '.join(f'name()={each!r}' for each in _VUE)}])")
+# What the page itself hides, in HTML or in an element's own style; what its style sheets do is not known here.
+_STYLE = "translate(@style, 'DISPLAYNOEVBTH \t\r\n', 'displaynoevbth')"
+CONCEALED = f"@hidden or contains({_STYLE}, 'display:none') or contains({_STYLE}, 'visibility:hidden')"
+_UNSURE = f"{CONCEALED} or {' or '.join(f'@{each}' for each in _VUE)}"
+_OPEN = etree.XPath(f"not(.//*[{_UNSURE}])")
 _VISIBLE, _RENDERED, _SHOWN = (
     etree.XPath(f".//text()[not({hidden})]", smart_strings=False)
-    for hidden in (
-        _CODE,
-        f"{_CODE} or {UNSEEN}",
-        f"{_CODE} or {UNSEEN} or ancestor::*[{' or '.join(f'@{each}' for each in _VUE)}]",
-    )
+    for hidden in (_CODE, f"{_CODE} or {UNSEEN}", f"{_CODE} or {UNSEEN} or ancestor::*[{_UNSURE}]")
 )
+_MARKS = re.compile("[\u0300-\u036f]")  # what accents are when they stand apart
+_PRINTED = str.maketrans(
+    dict.fromkeys("\u2018\u02bc", "'") | dict.fromkeys("\u2010\u2011\u2012", "-") | {"\xad": "", "\u200b": ""}
+)
+_PIECE = re.compile(r"\w+|[^\w\s]")
 _LONGEST = 100  # characters of a heading
 _PERIOD = re.compile(rf"{_WEEKDAY}{_DATE}\s*(?:au|à|-)\s*{_WEEKDAY}{_DATE}")
 
@@ -36,8 +43,27 @@ def plain(text: str) -> str:
 
 def folded(text: str) -> str:
     """Return a text in lower case without accents, so that words compare however they are written."""
-    split = unicodedata.normalize("NFKD", plain(text).lower())
-    return "".join(each for each in split if not unicodedata.combining(each))
+    return _MARKS.sub("", unicodedata.normalize("NFKD", plain(text).lower()))
+
+
+def says(text: str, sentence: str) -> bool:
+    """Tell whether a text says a sentence, word for word, however it is set.
+
+    Case, accents and white space do not matter, nor kinds of apostrophes and hyphens, nor a tag between a word and the
+    comma behind it. `complet` does not stand in `incomplet`.
+    """
+    return _wording(sentence).search(folded(text.translate(_PRINTED))) is not None
+
+
+@lru_cache(maxsize=2048)
+def _wording(sentence: str) -> re.Pattern[str]:
+    pieces = _PIECE.findall(folded(sentence.translate(_PRINTED)))
+    if not pieces:
+        return re.compile(r"(?!)")
+    wording = re.escape(pieces[0])
+    for before, piece in pairwise(pieces):
+        wording += (r"\s+" if before[0].isalnum() and piece[0].isalnum() else r"\s*") + re.escape(piece)
+    return re.compile(rf"(?<!\w){wording}(?!\w)")
 
 
 def visible(node: html.HtmlElement) -> str:
@@ -46,11 +72,11 @@ def visible(node: html.HtmlElement) -> str:
 
 
 def rendered(root: html.HtmlElement) -> str:
-    """Return the text a person sees, without text to be edited and what a script has yet to decide on (Vue).
+    """Return the text a person sees: none to be edited, nor hidden, nor what a script (Vue) has yet to decide on.
 
-    That each text's ancestors are asked for four attributes takes four times a parse: only where there is one.
+    That each text's ancestors are asked for their attributes takes four times a parse: only where there is one.
     """
-    return plain(" ".join((_RENDERED if _DECIDED(root) else _SHOWN)(root)))
+    return plain(" ".join((_RENDERED if _OPEN(root) else _SHOWN)(root)))
 
 
 def title(root: html.HtmlElement) -> str:

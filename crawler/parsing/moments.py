@@ -1,4 +1,4 @@
-"""Moments as pages write them for people: `lundi 23 novembre à 9h30`, `23/11/2026 09:30`, `2026-11-23T09:30`.
+"""Moments as pages write them for people: `lundi 23 novembre à 9h30`, `23/11/26 09:30`, `2026-11-23T09:30`.
 
 Of two days, or of two hours that are no span, neither is taken: a text that names several moments names none.
 """
@@ -16,9 +16,10 @@ _MONTHS = {
     name: number
     for number, names in enumerate(
         (
-            "janvier janv jan", "février fevrier févr fevr fév", "mars", "avril avr", "mai", "juin",
-            "juillet juil", "août aout", "septembre sept", "octobre oct", "novembre nov",
-            "décembre decembre déc dec",
+            "janvier janv jan january", "février fevrier févr fevr fév fev february feb", "mars march",
+            "avril avr april apr", "mai may", "juin june jun", "juillet juil july jul", "août aout august aug",
+            "septembre sept september sep", "octobre oct october", "novembre nov november",
+            "décembre decembre déc dec december",
         ),
         1,
     )
@@ -27,11 +28,13 @@ _MONTHS = {
 _WEEKDAYS = ("lun", "mar", "mer", "jeu", "ven", "sam", "dim")
 _WORD = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _WEEKDAY = rf"(?:\b(?P<weekday>{'|'.join(_WEEKDAYS)})[a-z]*\.?,?\s+)?"
+_SHORT = r"\d\d(?=,?\s+(?:à\s+|de\s+)?\d{1,2}\s?[h:])"  # a year before an hour: `23 nov. 26 9h30`
 _DAY = re.compile(
-    rf"(?<![\d/.:-])(?P<iso>\d{{4}}-\d\d-\d\d)(?!\d)"
+    rf"(?<![\d/.:-])(?P<iso>\d{{4}}(?P<bar>[-/])\d\d(?P=bar)\d\d)(?!\d)"
     rf"|{_WEEKDAY}(?<![\d/.:-])(?P<day>\d{{1,2}})(?:er)?"
-    rf"(?:(?P<cut>[/.-])(?P<month>\d{{1,2}})(?P=cut)(?P<year>\d{{4}})(?!\d)|/(?P<alone>\d{{1,2}})(?![\d/.])"
-    rf"|\s+(?P<word>{_WORD})\b\.?(?:\s+(?P<its>\d{{4}})(?!\d))?)"
+    rf"(?:\s?(?P<cut>[/.-])\s?(?P<month>\d{{1,2}})\s?(?P=cut)\s?(?P<year>\d{{4}})(?!\d)"
+    rf"|(?P<mark>[/.])(?P<number>\d{{1,2}})(?P=mark)(?P<late>\d\d)(?!\d|[/.]\d)|/(?P<alone>\d{{1,2}})(?![\d/.])"
+    rf"|\s+(?P<word>{_WORD})\b\.?(?:\s+(?P<its>\d{{4}}(?!\d)|{_SHORT}))?)"
 )
 _CLOCK = (
     r"(?<![\d:])(\d{1,2}) ?(?:(?:h|heures?)\b ?([0-5]\d)?|h([0-5]\d)|:([0-5]\d)(?::[0-5]\d)?)(?![\d:])"
@@ -46,6 +49,7 @@ _PIECE = re.compile(r"\d ?(?:h|:|/|et\b|au\b)")  # of an hour or a day that is n
 _BETWEEN = re.compile(r"[\s,:t-]*(?:[^\s\d]{1,8}\s+)?")  # `à`, whatever its charset made of it
 _LEADS = r"[\s:]*(?:le\s+)?"  # from what is announced to its moment
 _NOON = 12
+_CENTURY = 2000
 
 
 def moment_of(day: str, hour: str | None, today: date, zone: ZoneInfo) -> date | None:
@@ -139,10 +143,14 @@ def _day(match: re.Match[str], today: date) -> date | None:
     named = match.groupdict()
     try:
         if named["iso"]:
-            return date.fromisoformat(named["iso"])
-        month = _MONTHS[named["word"]] if named["word"] else int(named["month"] or named["alone"])
-        year = named["year"] or named["its"]
-        found = date(int(year), month, int(named["day"])) if year else _next(int(named["day"]), month, today)
+            return date.fromisoformat(named["iso"].replace("/", "-"))
+        numbered = named["month"] or named["number"] or named["alone"]
+        month = _MONTHS[named["word"]] if named["word"] else int(numbered)
+        year = named["year"] or named["late"] or named["its"]
+        if year is None:
+            found = _next(int(named["day"]), month, today)
+        else:
+            found = date(int(year) + (_CENTURY if len(year) == 2 else 0), month, int(named["day"]))  # noqa: PLR2004
     except ValueError:
         return None
     said = named["weekday"]

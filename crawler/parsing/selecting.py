@@ -1,15 +1,19 @@
-"""Selectors from desk files: CSS, or XPath where they begin as one. One that does not compile is refused."""
+"""Selectors from desk files: CSS, or XPath where they begin as one. One that does not compile is refused.
+
+CSS has Scrapy's `::text` and `::attr(name)` too, for a part of an element.
+"""
 
 import re
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any
 
 from cssselect import SelectorError
 from lxml import etree, html
-from lxml.cssselect import CSSSelector
+from lxml.cssselect import CSSSelector, LxmlHTMLTranslator
+from parsel.csstranslator import TranslatorMixin
 from pydantic import AfterValidator, Field
 
-from crawler.parsing.markup import UNSEEN, plain, visible
+from crawler.parsing.markup import CONCEALED, UNSEEN, plain, visible
 
 _XPATH = re.compile(r"xpath=|/|\(|\.\.|\./|\.$")  # as Playwright tells them apart, and `.`, the node itself
 # XPath says that it knows no such function only when it comes by an element to ask it of.
@@ -19,6 +23,15 @@ _TRIED_ON = html.document_fromstring(
         for tag in ["a", "button", "div", "form", "h1", "h2", "h3", "li", "p", "span", "td", "th", "tr"]
     )
 )
+_PART = re.compile(r"::(?:text|attr\([^()]*\))")  # of an element, in CSS
+_XPART = re.compile(r"//?(?:text\(\)|@[\w:-]+)\s*$")  # in XPath
+
+
+class _Translator(TranslatorMixin, LxmlHTMLTranslator):
+    """From CSS to XPath, as lxml does it for HTML, and as Scrapy does it for parts of elements."""
+
+
+_TRANSLATOR = _Translator()
 
 
 def _compiles(selector: str) -> str:
@@ -36,10 +49,14 @@ Match = html.HtmlElement | str
 
 
 def found(node: html.HtmlElement, selector: str) -> list[Match]:
-    """Return what a selector finds from a node on: elements that can be seen, and attributes or texts as strings."""
-    matches = _compiled(selector)(node)
-    listed = [matches] if isinstance(matches, str) else matches
-    return [each for each in listed if isinstance(each, str) or _can_be_seen(each)]
+    """Return what a selector finds from a node on: elements (no script's fallback), attributes and texts as strings."""
+    return [str(each) if isinstance(each, str) else each for each in _found(node, selector)]
+
+
+def shown(node: html.HtmlElement, selector: str) -> list[html.HtmlElement]:
+    """Return those elements a selector finds that the page does not hide; of an attribute or a text, its element."""
+    bearers = (_bearer(each) if isinstance(each, str) else each for each in _found(node, selector))
+    return [each for each in bearers if each is not None and not _concealed(each)]
 
 
 def one_text(node: html.HtmlElement, selector: str) -> str | None:
@@ -53,12 +70,33 @@ def as_xpath(selector: str) -> str | None:
     return selector.removeprefix("xpath=") if _XPATH.match(selector) else None
 
 
+def element_selector(selector: str) -> str:
+    """Return the selector of the elements whose attributes or texts a selector finds; of elements, itself."""
+    return (_XPART if as_xpath(selector) else _PART).sub("", selector)
+
+
 @lru_cache(maxsize=2048)
 def _compiled(selector: str) -> etree.XPath:
     if xpath := as_xpath(selector):
-        return etree.XPath(xpath, smart_strings=False)
-    return CSSSelector(selector.removeprefix("css="), translator="html")
+        return etree.XPath(xpath)
+    return CSSSelector(selector.removeprefix("css="), translator=_TRANSLATOR)
 
 
-def _can_be_seen(node: html.HtmlElement) -> bool:
+def _found(node: html.HtmlElement, selector: str) -> list[Any]:
+    matches = _compiled(selector)(node)
+    listed = [matches] if isinstance(matches, str) else matches
+    return [each for each in listed if isinstance(each, str) or _is_there(each)]
+
+
+def _is_there(node: html.HtmlElement) -> bool:
     return isinstance(node.tag, str) and not node.xpath(f"boolean({UNSEEN})")
+
+
+def _concealed(node: html.HtmlElement) -> bool:
+    return bool(node.xpath(f"boolean(ancestor-or-self::*[{CONCEALED}])"))
+
+
+def _bearer(text: Any) -> html.HtmlElement | None:
+    """Return the element that an attribute or a text belongs to; None of a text that the selector put together."""
+    parent: html.HtmlElement | None = text.getparent()
+    return parent.getparent() if parent is not None and text.is_tail else parent

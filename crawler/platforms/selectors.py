@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 
+from lxml.html import HtmlElement
 from pydantic import model_validator
 
 from configs.desk import Text
 from crawler.parsing.astray import astray
 from crawler.parsing.errors import error_of
 from crawler.parsing.forms import address_of
-from crawler.parsing.markup import plain, rendered, visible
+from crawler.parsing.markup import rendered, says, visible
 from crawler.parsing.moments import moment_of
-from crawler.parsing.selecting import Match, Selector, found, one_text
+from crawler.parsing.selecting import Selector, found, one_text, shown
 from crawler.parsing.steps import Progress, Way, entry, next_page, onward, progress
 from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
 
@@ -62,7 +63,7 @@ def read(page: Page) -> Reading:
     wanted: Parameters = page.visit.parameters
     if error := error_of(page, entry=progress(page) == Progress()):
         return error
-    if wanted.captcha and found(page.root, wanted.captcha):
+    if wanted.captcha and shown(page.root, wanted.captcha):
         return Reading(Outcome.CAPTCHA, f"its captcha's mark is there: {wanted.captcha}")
     return onward(page, wanted, _early) or _slots(page, wanted)
 
@@ -76,13 +77,13 @@ def _marks(wanted: Parameters) -> tuple[str, ...]:
 def _early(page: Page) -> Reading | None:
     """Return the absence of slots where the page says it before the last step."""
     said = _none(page)
-    if said and not found(page.root, page.visit.parameters.available):
+    if said and not shown(page.root, page.visit.parameters.available):
         return _nothing(page, said, doubts=False)
     return None
 
 
 def _slots(page: Page, wanted: Parameters) -> Reading:
-    free, said = found(page.root, wanted.available), _none(page)
+    free, said = shown(page.root, wanted.available), _none(page)
     if free and said:
         return Reading(Outcome.UNREADABLE, f"shows {len(free)} free slots and says {said!r}")
     if len(free) > _MOST_SLOTS:
@@ -107,21 +108,23 @@ def _slots(page: Page, wanted: Parameters) -> Reading:
 def _nothing(page: Page, said: str, *, doubts: bool) -> Reading:
     if doubts or _astray(page, ()):
         return Reading(Outcome.UNREADABLE, f"says {said!r} and names a moment: a slot, or one to `ignore`")
+    wanted: Parameters = page.visit.parameters
+    hidden = (each for each in found(page.root, wanted.available) if not isinstance(each, str))
+    if any(_slot(page, each, wanted) for each in hidden):
+        return Reading(Outcome.UNREADABLE, f"says {said!r} and hides a free slot")
     return Reading(Outcome.NO_SLOTS, said, covered=(Covered(),))
 
 
 def _none(page: Page) -> str:
     """Return the page's own word for no slots, empty where it does not say it."""
     wanted: Parameters = page.visit.parameters
-    if wanted.no_slot and (marks := found(page.root, wanted.no_slot)):
-        return (marks[0] if isinstance(marks[0], str) else visible(marks[0]))[:200] or wanted.no_slot
-    sentence = plain(wanted.no_slot_text or "").casefold()
-    return wanted.no_slot_text or "" if sentence and sentence in rendered(page.root).casefold() else ""
+    if wanted.no_slot and (marks := shown(page.root, wanted.no_slot)):
+        return visible(marks[0])[:200] or wanted.no_slot
+    sentence = wanted.no_slot_text
+    return sentence if sentence and says(rendered(page.root), sentence) else ""
 
 
-def _slot(page: Page, match: Match, wanted: Parameters) -> Slot | None:
-    if isinstance(match, str):
-        return None
+def _slot(page: Page, match: HtmlElement, wanted: Parameters) -> Slot | None:
     place, moment = ANYWHERE, None
     if wanted.place:
         name = one_text(match, wanted.place)

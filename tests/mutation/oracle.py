@@ -17,6 +17,7 @@ close slots. A claim is false where
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
+from html import unescape
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -295,12 +296,19 @@ _WRITTEN = re.compile(
 )
 
 
+_CONCEALED = re.compile(
+    r"(?is)<(\w+)\b[^>]*?(?:\shidden(?=[\s=>])|style=\"[^\">]*display: ?none)[^>]*>.*?(?:</\1\s*>|\Z)"
+)
+
+
 def selectors(text: str, page: Page) -> Evidence:
     """Look for moments in the words of a page of free slots, wherever they stand but in its announcement."""
-    shown = re.sub(r"(?is)<noscript\b.*?</noscript>", " ", _HIDDEN.sub(" ", text))
+    there = re.sub(r"(?is)<noscript\b.*?</noscript>", " ", _HIDDEN.sub(" ", text))
+    shown = _CONCEALED.sub(" ", there)
     words = _words(re.sub(r'(?is)<p class="annonce">.*?(?:</p|\Z)', " ", shown))
     found = frozenset(filter(None, (_written(each, page) for each in _WRITTEN.finditer(words))))
-    full = "aucun rendez-vous n'est disponible pour le moment" in _words(shown) or 'class="ferme"' in shown
+    told = _words(shown).replace("\u2011", "-")
+    full = "aucun rendez-vous n'est disponible pour le moment" in told or 'class="ferme"' in shown
     return Evidence(
         found,
         frozenset(each for each in found if isinstance(each, datetime))
@@ -315,7 +323,7 @@ def selectors(text: str, page: Page) -> Evidence:
 
 
 def _words(markup: str) -> str:
-    return " ".join(re.sub(r"<[^>]*>", " ", markup).replace("\u2019", "'").split()).lower()
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", markup)).replace("\u2019", "'").split()).lower()
 
 
 def _written(found: re.Match[str], page: Page) -> date | None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import html
 
-from crawler.parsing.markup import dated, label, period, plain, rendered, title, visible
+from crawler.parsing.markup import dated, label, period, plain, rendered, says, title, visible
 
 WEEK = (date(2026, 11, 23), date(2026, 11, 29))
 
@@ -104,3 +104,74 @@ def test_what_a_script_has_yet_to_decide_on_is_not_rendered() -> None:
         "<div>a<p v-if='x'>b</p><template v-else>c</template><i v-show='y'><b>d</b></i><script>e</script> f</div>"
     )
     assert rendered(root) == "a f"
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "hidden",
+        "hidden='until-found'",
+        "style='display:none'",
+        "style='color: red; DISPLAY : none !important'",
+        "style='visibility:\thidden'",
+    ],
+)
+def test_what_the_page_hides_itself_is_not_rendered(hidden: str) -> None:
+    root = html.document_fromstring(f"<p>a</p><div {hidden}><p>b <b>c</b></p></div><p>d</p>")
+    assert rendered(root) == "a d"
+
+
+@pytest.mark.parametrize(
+    "shown", ["aria-hidden='true'", "style='display:block'", "class='hidden'", "style=''"]
+)
+def test_what_it_does_not_hide_is_rendered(shown: str) -> None:
+    assert rendered(html.document_fromstring(f"<p {shown}>a</p>")) == "a"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Aucun rendez-vous n'est disponible, revenez plus tard.",
+        "AUCUN RENDEZ-VOUS N\u2019EST\n DISPONIBLE , REVENEZ plus tard .",
+        "aucun\xa0rendez\u2011vous n\u02bcest dispo\xadnible, revenez plus tard.",
+        "Désolé : aucun rendez-vous n 'est disponible, revenez plus tard.)",
+    ],
+)
+def test_a_sentence_is_said_however_it_is_set(text: str) -> None:
+    assert says(text, "Aucun rendez-vous n'est disponible, revenez plus tard.")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("dossier incomplet", "complet"),
+        ("à compléter", "complet"),
+        ("Aucun créneau disponible cette semaine", "Aucun créneau disponible."),
+        ("Aucun créneau", "Aucun créneau disponible"),
+        ("aucuncréneau", "Aucun créneau"),
+        ("", "Complet"),
+        ("Complet", "\u0301"),
+    ],
+)
+def test_other_words_are_another_sentence(text: str, sentence: str) -> None:
+    assert not says(text, sentence)
+
+
+WORDS = st.lists(
+    st.sampled_from(["Aucun", "créneau", "n'est", "disponible,", "le", "rendez-vous", "(complet)"]),
+    min_size=1,
+)
+
+
+@given(
+    WORDS, st.lists(st.sampled_from([" ", "\n", "\xa0", " \t"]), min_size=8, max_size=8), st.text(max_size=10)
+)
+def test_white_space_and_case_never_matter(words: list[str], gaps: list[str], around: str) -> None:
+    set_otherwise = "".join(word.upper() + gaps[number % 8] for number, word in enumerate(words))
+    assert says(f"{around} {set_otherwise} {around}", " ".join(words))
+    assert says(" ".join(words), set_otherwise)
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_no_text_breaks_the_comparison(text: str, sentence: str) -> None:
+    assert not says(text, sentence) or any(not each.isspace() for each in sentence)

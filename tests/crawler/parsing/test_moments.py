@@ -29,6 +29,13 @@ MORNING = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
         "2026-11-23 09:30:00",
         "2026-11-23T08:30:00Z",
         "23 novembre 2026 de 9 heures 30 à 10 heures",
+        "23/11/26 9h30",
+        "23.11.26 09:30",
+        "23 / 11 / 2026 09:30",
+        "2026/11/23 09:30",
+        "23 nov. 26 9h30",
+        "23 nov. 26, à 9 h 30",
+        "23 November 2026 09:30",
     ],
 )
 def test_a_moment_is_read_in_the_ways_people_write_it(text: str) -> None:
@@ -57,10 +64,21 @@ def test_a_date_without_an_hour_stays_a_date(text: str) -> None:
         "23 novembre 9h, 14h",
         "9h30",
         "2026-13-01T09:30Z",
+        "2026/13/01 09:30",
+        "23/13/26 9h30",
+        "lundi 23/11/27 9h30",  # a Tuesday
+        "01.23.45.67.89",
+        "32/11/26",
     ],
 )
 def test_what_names_no_moment_or_several_is_none(text: str) -> None:
     assert moment_of(text, None, TODAY, PARIS) is None
+
+
+def test_a_short_year_is_this_centurys() -> None:
+    assert moment_of("23/11/27", None, TODAY, PARIS) == date(2027, 11, 23)
+    assert moment_of("23 nov. 27 9h30", None, TODAY, PARIS) == MORNING.replace(year=2027)
+    assert moment_of("23 novembre 14 h", None, TODAY, PARIS) == MORNING.replace(hour=13, minute=0)
 
 
 def test_an_hour_of_its_own_has_to_be_there() -> None:
@@ -131,7 +149,12 @@ def test_a_value_is_a_moment_where_it_is_the_text_of_one(value: object, moment: 
 @given(
     st.datetimes(datetime(2026, 11, 21), datetime(2027, 11, 19)),  # noqa: DTZ001 -- a clock on a wall
     st.sampled_from(
-        ["{d:%d/%m/%Y} {d:%H:%M}", "{day} {d.day} {month} {d.year} à {d.hour}h{d:%M}", "{d:%Y-%m-%dT%H:%M}"]
+        [
+            "{d:%d/%m/%Y} {d:%H:%M}",
+            "{d:%d/%m/%y} {d:%H:%M}",
+            "{day} {d.day} {month} {d.year} à {d.hour}h{d:%M}",
+            "{d:%Y-%m-%dT%H:%M}",
+        ]
     ),
     st.sampled_from([PARIS, REUNION]),
 )

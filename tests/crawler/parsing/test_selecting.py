@@ -2,7 +2,7 @@ import pytest
 from lxml import html
 from pydantic import TypeAdapter, ValidationError
 
-from crawler.parsing.selecting import Selector, found, one_text
+from crawler.parsing.selecting import Selector, element_selector, found, one_text, shown
 
 PAGE = html.document_fromstring(
     "<html><body><ul><li class='libre' data-le='2026-11-23'>a</li><li class='libre'>b</li></ul>"
@@ -48,3 +48,37 @@ def test_several_texts_are_no_text() -> None:
 def test_what_does_not_compile_or_finds_no_part_of_a_page_is_refused(selector: str, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         TypeAdapter(Selector).validate_python(selector)
+
+
+def test_parts_of_elements_are_found_as_scrapy_writes_them() -> None:
+    assert found(PAGE, "li::attr(data-le)") == ["2026-11-23"]
+    assert found(PAGE, "li.libre::text") == ["a", "b", "c"]
+    assert TypeAdapter(Selector).validate_python("h2::text, a::attr(href)")
+    with pytest.raises(ValidationError, match="neither CSS nor XPath"):
+        TypeAdapter(Selector).validate_python("li::before")
+
+
+@pytest.mark.parametrize(
+    ("selector", "elements"),
+    [
+        ("li.libre::attr(data-le)", "li.libre"),
+        ("h2::text, a::attr(href)", "h2, a"),
+        ("//li/@class", "//li"),
+        ("//li//text()", "//li"),
+        ("ul > li", "ul > li"),
+        ("//li[@class]", "//li[@class]"),
+    ],
+)
+def test_a_part_belongs_to_its_element(selector: str, elements: str) -> None:
+    assert element_selector(selector) == elements
+
+
+def test_what_the_page_hides_is_found_and_not_shown() -> None:
+    page = html.document_fromstring(
+        "<p class=x title=t>a</p><div style='display:none'><p class=x>b</p></div><p class=x hidden>c</p><i>e</i>tail"
+    )
+    assert [each.text for each in found(page, "p.x") if not isinstance(each, str)] == ["a", "b", "c"]
+    for selector in ("p.x", "p.x::text", "//p[@class='x']/text()", "p::attr(title)"):
+        assert [each.text for each in shown(page, selector)] == ["a"], selector
+    assert [each.tag for each in shown(page, "//text()[.='tail']")] == ["body"]
+    assert shown(page, "xpath=string(//p)") == [], "a text that was put together is no element's"

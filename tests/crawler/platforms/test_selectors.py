@@ -82,6 +82,45 @@ def test_the_words_for_none_are_compared_as_people_read_them() -> None:
     assert read(f"<script>{NONE}</script><p>Bonjour</p>").outcome is Outcome.UNREADABLE
 
 
+HIDDEN = "<p style='display:none'>{}</p>"
+
+
+def test_words_that_the_page_hides_say_nothing() -> None:
+    assert read(by_day() + HIDDEN.format(NONE)).covered == (Covered(),)
+    assert read(HIDDEN.format(NONE)).outcome is Outcome.UNREADABLE
+    by_mark = {"available": "a.x", "date": ".", "no_slot": "p.none"}
+    mark = "<p class=none>Complet</p>"
+    assert read(mark, **by_mark).outcome is Outcome.NO_SLOTS
+    assert read(f"<div hidden>{mark}</div>", **by_mark).outcome is Outcome.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("slot", "date", "outcome"),
+    [
+        ("lundi 23 novembre", ".", Outcome.UNREADABLE),  # of a tab that is not open
+        ("libre", None, Outcome.UNREADABLE),
+        ("Jour et heure", ".", Outcome.NO_SLOTS),  # a row to be copied by a script
+    ],
+)
+def test_a_free_slot_that_the_page_hides_is_none_and_a_doubt_about_none(
+    slot: str, date: str | None, outcome: Outcome
+) -> None:
+    rules = {"available": "a.x", "no_slot_text": NONE} | ({"date": date} if date else {})
+    hidden = f"<div hidden><a class=x>{slot}</a></div>"
+    assert read(f"<p>{NONE}</p>{hidden}", **rules).outcome is outcome
+    assert read(hidden, **rules).outcome is Outcome.UNREADABLE
+
+
+def test_selectors_may_name_parts_as_scrapy_does() -> None:
+    rules = {**BY_DAY, "available": "td.libre a::text", "time": "../@data-heure", "link": "::attr(href)"}
+    (slot,) = read(by_day(), **rules).slots
+    assert (slot.moment, slot.url) == (
+        datetime(2026, 11, 23, 8, 30, tzinfo=UTC),
+        "https://mairie.example/rdv/4?x=1",
+    )
+    assert read("<p class=n>Complet</p>", available="a", no_slot="p.n::text").reason == "Complet"
+
+
 def test_the_last_slot_of_a_page_that_broke_off_is_not_believed() -> None:
     link = "<a class=x>lundi 23 novembre 9h30</a>"
     body = f"<html><body>{link}<a class=x>mardi 24 novembre 14h"
