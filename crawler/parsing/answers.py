@@ -32,6 +32,8 @@ _YEARS = range(2000, 2200)  # what lies outside is no appointment, and some of i
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _WALL = re.compile(_DAY.pattern + r"[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?")
 _INSTANT = re.compile(_WALL.pattern + r"(?:Z|[+-]\d\d:?\d\d)")
+_LONGEST = 40  # characters of a moment
+_OFFSET_0 = re.compile(r"(?:Z|[+-]00:?00)$")
 _TRACE = re.compile(rb'\d{4}-\d\d-\d\d[T ]\d\d|"\d\d:\d\d(?::\d\d)?"')
 
 
@@ -98,6 +100,17 @@ def wall_of(value: Any) -> datetime:
     return _read(value, _WALL)
 
 
+def _false_utc(value: Any) -> datetime:
+    if not isinstance(value, str) or len(value) > _LONGEST:
+        raise ValueError("is no text of a moment")
+    return _wall_before_utc(value)
+
+
+@lru_cache(maxsize=20_000)  # the same hours stand at many places, and most of them again at the next check
+def _wall_before_utc(text: str) -> datetime:
+    return wall_of(_OFFSET_0.sub("", text))
+
+
 def _day(value: Any) -> date:
     return _read(value, _DAY).date()
 
@@ -141,6 +154,9 @@ Captured = Annotated[dict[str, Any], AfterValidator(_with_id)]
 Number = Annotated[int, Field(strict=False)]  # where JSON can only write it as a text: the key of an object
 Instant = Annotated[datetime, PlainValidator(_instant)]  # written with its offset; kept in UTC
 Wall = Annotated[datetime, PlainValidator(wall_of)]  # a local clock without offset: naive
+FalseUtc = Annotated[
+    datetime, PlainValidator(_false_utc)
+]  # a local clock whose `Z` or `+00:00` is no offset: naive
 Day = Annotated[date, PlainValidator(_day)]
 Moment = Annotated[date, PlainValidator(moment_of)]  # an instant, or a date where no hour is written
 OrNone = Annotated[T | None, WrapValidator(_or_none)]  # None where it cannot be read: the others stand

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -80,6 +81,7 @@ def earliest(moments: Iterable[date | None], zone: tzinfo) -> date | None:
     return min(filter(None, moments), key=lambda moment: day_of(moment, zone), default=None)
 
 
+@lru_cache(maxsize=20_000)  # many places have the same hours
 def instant_of(wall: datetime, zone: ZoneInfo) -> datetime | None:
     """Return a naive wall clock of a zone in UTC: the earlier one where it comes twice, None where it never comes."""
     instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)

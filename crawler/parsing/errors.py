@@ -1,9 +1,13 @@
 """Answers with an error's status: whatever else such a page shows, it proves nothing about slots."""
 
+from typing import Any
+
+from crawler.parsing.answers import parsed
 from crawler.reading import Outcome, Page, Reading
 
 _ERROR = 400
 _GONE = (404, 410)
+_LONGEST = 200  # characters of a server's words
 
 
 def error_of(page: Page, *, entry: bool = False, gone: str = "") -> Reading | None:
@@ -18,3 +22,9 @@ def error_of(page: Page, *, entry: bool = False, gone: str = "") -> Reading | No
     if entry and page.status in _GONE:
         return Reading(Outcome.CLOSED, f"HTTP {page.status}: {gone}" if gone else f"HTTP {page.status}")
     return Reading()
+
+
+def said_in(page: Page, *keys: str) -> str:
+    """Return what a server says in the JSON object of its error, under the first of these keys that says anything."""
+    told = parsed(page, dict[str, Any], errors=True) or {}
+    return next((str(told[key])[:_LONGEST] for key in keys if told.get(key)), "")

@@ -1,5 +1,7 @@
 """What a person does on a page, as a request: follow a link, send a form, choose from its drop-down."""
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from lxml import html
@@ -7,6 +9,14 @@ from lxml import html
 from crawler.parsing.markup import visible
 from crawler.reading import Act, Ask, Page
 from crawler.sites import same_site
+
+
+def in_query(criteria: Mapping[str, Any]) -> dict[str, str]:
+    """Return criteria as a query or a form says them: numbers as people write them, without an exponent."""
+    return {
+        key: f"{value:.10f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+        for key, value in criteria.items()
+    }
 
 
 def address_of(page: Page, match: html.HtmlElement | str) -> str | None:

@@ -5,13 +5,18 @@ people, `scrapy read` and tools for JSON lines can read. Whether it is whole, it
 platform's rule; where the connection broke off or the time was up, the header CUT_OFF says so beside it.
 """
 
+import json
+import re
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
-from crawler.reading import Page
+from crawler.parsing.answers import parsed
+from crawler.reading import Outcome, Page, Reading
 
 CUT_OFF = "X-Cut-Off"  # of ours, no server's: why there is no more
 _ONE_LINE = str.maketrans("\r\n", "  ")
+_BREAK = re.compile(rb"\n(?![\s\]}])")  # what begins behind it belongs to no frame before
 
 
 def body_of(frames: Iterable[str]) -> bytes:
@@ -19,11 +24,33 @@ def body_of(frames: Iterable[str]) -> bytes:
     return b"\n".join(frame.translate(_ONE_LINE).encode("utf-8", "replace") for frame in frames)
 
 
-def frames_of(page: Page) -> list[Page]:
-    """Return each frame of a body as a page of its own; lines without anything are none."""
-    return [replace(page, body=line) for line in page.body.split(b"\n") if line.strip()]
+def frames_of(page: Page, last: str) -> list[Page]:
+    """Return each frame of a body as a page of its own; lines without anything are none.
+
+    Other tools save frames with indents, or all of them in one JSON array: that is known by the frame in it that
+    holds `last`, the word of the end.
+    """
+    lines = [line.strip() for line in _BREAK.split(page.body.removeprefix(b"\xef\xbb\xbf"))]
+    frames = [replace(page, body=line) for line in lines if line]
+    if len(frames) == 1 and (saved := _saved(frames[0], last)):
+        return [replace(page, body=json.dumps(frame).encode()) for frame in saved]
+    return frames
 
 
 def cut_off(page: Page) -> str | None:
     """Return why the answer broke off; None where it came to an end of its own."""
     return page.headers.get(CUT_OFF.lower())
+
+
+def unended(page: Page) -> Reading:
+    """Say what it means that a body's last frame is not the one that ends the answer."""
+    if why := cut_off(page):
+        return Reading(Outcome.UNREACHABLE, f"the search did not end: {why}")
+    return Reading(Outcome.UNREADABLE, "the search did not end: its last frame is no end of the search")
+
+
+def _saved(alone: Page, last: str) -> list[Any]:
+    """Return the frames that were saved as one array: lists, and behind them what tells of the end."""
+    found = parsed(alone, list[Any]) or [None]
+    *lists, end = found
+    return found if all(isinstance(each, list) for each in lists) and last in json.dumps(end) else []

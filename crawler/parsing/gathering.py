@@ -24,6 +24,16 @@ def entries(pages: Iterable[Page], shape: type[list[T | None]]) -> list[T | None
     return found
 
 
+def failures(failed: int, asked: int, what: str) -> Reading | None:
+    """Say what it means that some of those who were asked have failed, or that nobody was; None where all answered.
+
+    `what` is the name of one of them, for the reason.
+    """
+    if not asked:
+        return Reading(Outcome.UNREADABLE, f"no {what} was asked: is the area right?")
+    return Reading(Outcome.OVERLOADED, f"{what}s failed: {failed} of {asked}") if failed else None
+
+
 def gathered(
     visit: Visit, seen: Sequence[Slot | None], what: str, *, trouble: Reading | None = None, doubt: str = ""
 ) -> Reading:

@@ -4,20 +4,19 @@ A socket's answer ends by counting the editors that failed; the plain list does 
 """
 
 from collections.abc import Iterable
-from datetime import datetime
-from functools import lru_cache
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from configs.hosts import is_loopback
 from configs.strict import Strict
-from crawler.parsing.answers import ACCEPT, Answer, Link, OrNone, parsed, wall_of
+from crawler.parsing.answers import ACCEPT, Answer, FalseUtc, Link, OrNone, parsed
+from crawler.parsing.areas import Point, one_of
 from crawler.parsing.calendars import instant_of
-from crawler.parsing.frames import cut_off, frames_of
-from crawler.parsing.gathering import entries, gathered
+from crawler.parsing.errors import said_in
+from crawler.parsing.forms import in_query
+from crawler.parsing.frames import frames_of, unended
+from crawler.parsing.gathering import entries, failures, gathered
+from crawler.parsing.shapes import api_of
 from crawler.parsing.together import together
 from crawler.reading import Ask, Outcome, Page, Place, Reading, Slot, Visit
 
@@ -26,24 +25,14 @@ BUDGET = 30  # the server's own limit for one address
 EXAMPLE = "https://rendezvouspasseport.ants.gouv.fr/"
 EXAMPLE_PARAMETERS = {"positions": [{"longitude": 2.3522, "latitude": 48.8566}], "streaming": False}
 
-_HOST = "rendezvouspasseport.ants.gouv.fr"
 _TOKEN = {"X-HUB-RDV-AUTH-TOKEN": "ants_token"}
 _LIST, _SOCKET, _END = "/api/SlotsFromPosition", "/api/SlotsFromPositionStreaming", "end_of_search"
 _DOUBT = "editors that failed are not counted here"
-_RADII = (0.99, 5, 10, 15, 20, 25, 30)
 
 
-def _radius(value: float) -> float:
-    if value not in _RADII:
-        raise ValueError(f"must be one of {', '.join(map(str, _RADII))}: the server takes no other")
-    return value
-
-
-class Position(Strict):
+class Position(Point):
     """A point to search around; by socket it needs an `address` as the site writes it: `Lille 59000`."""
 
-    longitude: Annotated[float, Field(ge=-180, le=180)]
-    latitude: Annotated[float, Field(ge=-90, le=90)]
     address: Annotated[str, Field(pattern=r"^\D+ \d{5}$", max_length=100)] | None = None
 
 
@@ -54,7 +43,7 @@ class Parameters(Strict):
     documents_number: Annotated[int, Field(strict=True, ge=1, le=5)] = 1
     department_code: Annotated[str, Field(pattern=r"^(\d{2,3}|2[AB])$")] | None = None
     positions: Annotated[tuple[Position, ...], Field(max_length=10)] = ()
-    radius_km: Annotated[float, AfterValidator(_radius)] = 30
+    radius_km: Annotated[float, one_of(0.99, 5, 10, 15, 20, 25, 30)] = 30
     streaming: bool = True
 
     @model_validator(mode="after")
@@ -70,18 +59,15 @@ class Parameters(Strict):
         return self
 
 
-_Name = Annotated[str, Field(max_length=300)]
-
-
 class _Slot(Answer):
-    datetime: Annotated[str, Field(max_length=40)]
+    datetime: FalseUtc
     callback_url: OrNone[Link] = None
 
 
 class _Hall(Answer):
     id: Annotated[str, Field(min_length=1, max_length=100)] | int
-    name: _Name
-    city_name: _Name
+    name: OrNone[Annotated[str, Field(max_length=300)]] = None
+    city_name: OrNone[Annotated[str, Field(max_length=300)]] = None
     available_slots: Annotated[list[OrNone[_Slot]], Field(max_length=20_000)]
 
 
@@ -89,11 +75,6 @@ class _End(Answer):
     step: Literal["end_of_search"]
     editors_number: Annotated[int, Field(ge=0)]
     editor_errors_number: Annotated[int, Field(ge=0)]
-
-
-class _Problem(Answer):
-    detail: Any = None
-    details: Any = None
 
 
 _Halls = Annotated[list[OrNone[_Hall]], Field(max_length=5_000)]
@@ -125,43 +106,22 @@ def _ask(visit: Visit, number: int) -> Ask:
         criteria |= {"department_code": wanted.department_code}
     else:
         criteria |= wanted.positions[number].model_dump(exclude_none=True) | {"radius_km": wanted.radius_km}
-    root = _root(visit.url)
+    root = api_of(visit.url, EXAMPLE, "the search of ANTS")  # our token goes nowhere else
     if wanted.streaming:
         socket = root.replace("http", "ws", 1) + _SOCKET
         return Ask(socket, json=criteria, secrets=_TOKEN, until=_END, rank=number)
-    form = {
-        key: f"{value:.15g}" if isinstance(value, float) else str(value) for key, value in criteria.items()
-    }
-    return Ask(root + _LIST, form=form, headers=ACCEPT, secrets=_TOKEN, rank=number)
-
-
-def _root(url: str) -> str:
-    """Return where the API answers for the page that people open; our token goes nowhere else."""
-    parts = urlsplit(url)
-    if parts.scheme == "https" and parts.netloc in (_HOST, f"api.{_HOST}"):
-        return f"https://api.{_HOST}"
-    if is_loopback(parts.hostname or ""):
-        return f"{parts.scheme}://{parts.netloc}"
-    raise ValueError(f"{url} is not the search of ANTS: write https://{_HOST}/")
+    return Ask(root + _LIST, form=in_query(criteria), headers=ACCEPT, secrets=_TOKEN, rank=number)
 
 
 def _heard(page: Page) -> Reading:
     """Read the frames of a socket: lists of places, then how the search ended."""
-    *lists, last = frames_of(page) or [page]
+    *lists, last = frames_of(page, _END) or [page]
     if last.body.strip(b'" ') == _END.encode():
         slots = _listed(page, lists).slots
         return Reading(Outcome.RATE_LIMITED, f"a bare {_END}: more messages than the server takes", slots)
-    end, trouble = parsed(last, _End), None
-    if end is None:
-        why = cut_off(page) or "its last frame is no end of the search"
-        outcome = Outcome.UNREACHABLE if cut_off(page) else Outcome.UNREADABLE
-        return _listed(page, [*lists, last], trouble=Reading(outcome, f"the search did not end: {why}"))
-    if not end.editors_number:
-        trouble = Reading(Outcome.UNREADABLE, "no editor was asked: is the area right?")
-    elif end.editor_errors_number:
-        failed = f"editors failed: {end.editor_errors_number} of {end.editors_number}"
-        trouble = Reading(Outcome.OVERLOADED, failed)
-    return _listed(page, lists, trouble=trouble)
+    if (end := parsed(last, _End)) is None:
+        return _listed(page, [*lists, last], trouble=unended(page))
+    return _listed(page, lists, trouble=failures(end.editor_errors_number, end.editors_number, "editor"))
 
 
 def _listed(page: Page, lists: Iterable[Page], *, trouble: Reading | None = None, doubt: str = "") -> Reading:
@@ -176,26 +136,16 @@ def _listed(page: Page, lists: Iterable[Page], *, trouble: Reading | None = None
 
 def _slots(hall: _Hall, page: Page) -> list[Slot | None]:
     """Return a town hall's slots, None for each that cannot be read. One without any has no business in a list."""
-    place = Place(str(hall.id), f"{hall.name}, {hall.city_name}")
-    hours = [(each, _instant(each.datetime, page.visit.zone)) for each in hall.available_slots if each]
-    found = [Slot(place, hour, each.callback_url) if hour else None for each, hour in hours]
-    unread = len(hall.available_slots) - len(hours)
+    place = Place(str(hall.id), ", ".join(filter(None, (hall.name, hall.city_name))) or None)
+    told = [(each, instant_of(each.datetime, page.visit.zone)) for each in hall.available_slots if each]
+    found = [Slot(place, hour, each.callback_url) if hour else None for each, hour in told]
+    unread = len(hall.available_slots) - len(told)
     return found + [None] * (unread or not found)
 
 
-@lru_cache(maxsize=20_000)  # town halls have the same hours, and most of them again at the next check
-def _instant(text: str, zone: ZoneInfo) -> datetime | None:
-    """Return an hour in UTC. Three spellings, one meaning: the `Z` is false, the hour is on the town hall's wall."""
-    try:
-        return instant_of(wall_of(text.removesuffix("Z").removesuffix("+00:00")), zone)
-    except ValueError:
-        return None
-
-
 def _refused(page: Page) -> Reading:
-    problem = parsed(page, _Problem, errors=True)
-    detail = problem and (problem.detail or problem.details)
-    said = f"HTTP {page.status}: {str(detail)[:200]}" if detail else f"HTTP {page.status}"
+    detail = said_in(page, "detail", "details")
+    said = f"HTTP {page.status}: {detail}" if detail else f"HTTP {page.status}"
     if page.status == 401:  # noqa: PLR2004
         return Reading(Outcome.BLOCKED, f"{said}; ANTS_TOKEN is the one that France Titres gives")
     if detail and (page.status in (404, 422) or "radius_km" in said):

@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from crawler.parsing.answers import Answer, Day, Instant, Moment, OrNone, Wall, moments_in, parsed
+from crawler.parsing.answers import Answer, Day, FalseUtc, Instant, Moment, OrNone, Wall, moments_in, parsed
 from tests.crawler.pages import page
 
 
@@ -114,3 +114,17 @@ def test_an_instant_needs_its_offset_and_a_wall_clock_has_none() -> None:
 )
 def test_moments_are_counted_wherever_they_stand(body: str, number: int) -> None:
     assert moments_in(page(body)) == number
+
+
+@pytest.mark.parametrize("behind", ["", "Z", ":00Z", ":00.000Z", "+00:00", ":00+00:00", "+0000"])
+def test_a_false_utc_is_the_clock_that_it_shows(behind: str) -> None:
+    assert parsed(page(f'["2026-12-19T10:00{behind}"]'), list[FalseUtc]) == [
+        datetime.fromisoformat("2026-12-19T10:00")
+    ]
+
+
+@pytest.mark.parametrize(
+    "value", ['"2026-12-19T10:00+01:00"', '"2026-12-19"', "1797670800", "null", "[]", '""']
+)
+def test_any_other_offset_is_not_taken_for_a_false_one(value: str) -> None:
+    assert parsed(page(f"[{value}]"), list[OrNone[FalseUtc]]) == [None]

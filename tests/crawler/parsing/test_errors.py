@@ -1,7 +1,7 @@
 import pytest
 
 from configs.outcome import Outcome
-from crawler.parsing.errors import error_of
+from crawler.parsing.errors import error_of, said_in
 from crawler.reading import Reading
 from tests.crawler.pages import page
 
@@ -25,3 +25,19 @@ def test_any_other_error_proves_nothing(*, status: int, entry: bool) -> None:
     said = error_of(page("Aucun créneau", status=status), entry=entry, gone="never said")
     assert said is not None
     assert said.silent
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{"detail": "no such place"}', "no such place"),
+        ('{"detail": null, "details": "no such radius"}', "no such radius"),
+        ('{"detail": [{"loc": ["query"]}]}', "[{'loc': ['query']}]"),
+        (f'{{"detail": "{"x" * 300}"}}', "x" * 200),
+        ('{"error": "never"}', ""),
+        ("[]", ""),
+        ("<html>", ""),
+    ],
+)
+def test_what_a_server_says_of_its_error_stands_under_a_known_key(body: str, said: str) -> None:
+    assert said_in(page(body, status=404), "detail", "details") == said

@@ -1,6 +1,6 @@
 import pytest
 
-from crawler.parsing.forms import address_of, asked
+from crawler.parsing.forms import address_of, asked, in_query
 from crawler.reading import Act, Ask, Page, Visit
 from tests.crawler.pages import TODAY
 
@@ -20,6 +20,17 @@ def page(body: str = FORM) -> Page:
 def done(css: str, act: Act | None = None, body: str = FORM) -> Ask | None:
     here = page(body)
     return asked(here, here.root.xpath(css)[0], act or Act(), "next")
+
+
+def test_criteria_are_said_as_people_write_numbers() -> None:
+    criteria = {"what": "CNI", "how_many": 2, "latitude": 0.00001, "longitude": 4.8357, "radius": 30.0}
+    assert in_query(criteria) == {
+        "what": "CNI",
+        "how_many": "2",
+        "latitude": "0.00001",
+        "longitude": "4.8357",
+        "radius": "30",
+    }
 
 
 def test_a_link_is_followed() -> None:

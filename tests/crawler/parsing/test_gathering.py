@@ -4,7 +4,7 @@ import pytest
 
 from configs.outcome import Outcome
 from crawler.parsing.answers import Answer, OrNone
-from crawler.parsing.gathering import entries, gathered
+from crawler.parsing.gathering import entries, failures, gathered
 from crawler.reading import Covered, Place, Reading, Slot, Visit
 from tests.crawler.pages import TODAY, page
 
@@ -68,3 +68,14 @@ def test_what_went_wrong_elsewhere_is_the_outcome_where_no_slot_was_found() -> N
     seen = gathered(VISIT, [A], "town hall", trouble=OVERLOADED)
     assert (seen.outcome, seen.slots, seen.covered) == (Outcome.SLOTS, (A,), ())
     assert seen.reason == "town halls with slots: 1; editors failed: 1 of 3"
+
+
+def test_those_who_failed_are_an_overload_and_that_nobody_was_asked_is_unreadable() -> None:
+    assert failures(0, 3, "editor") is None
+    assert failures(1, 3, "editor") == OVERLOADED
+    nobody = failures(0, 0, "editor")
+    assert nobody
+    assert (nobody.outcome, nobody.reason) == (
+        Outcome.UNREADABLE,
+        "no editor was asked: is the area right?",
+    )
