@@ -44,7 +44,9 @@ class _Item:
             return (
                 f"a captcha stands before the slots for {self.name}: we see that the page exists, and no more"
             )
-        return f"no page for {self.name} can be watched"
+        if self.desks:
+            return f"{self.name} is not watched: {_each(desk.unwatched_because for desk in self.desks)}"
+        return f"no page for {self.name} is known"
 
 
 def awaits_watch(session: Session, wish: NewAlert, place: Prefecture) -> bool:
@@ -98,15 +100,20 @@ def _lost(session: Session, about: Iterable[Desk]) -> Lost:
 
 
 def _error(item: _Item, lost: Lost, place: Prefecture) -> FieldError:
-    seen = [desk for desk in place.desks if desk.shows_slots and desk.id not in lost]
-    served = _those("procedures", (procedure for desk in seen for procedure in desk.procedures))
-    there = (
-        f"watched there: {_those('desks', (desk.id for desk in seen))}, {served}"
-        if seen
-        else "nothing is there"
-    )
-    detail = f"{item.reason(lost)}; {there}; {_WAIT}"
+    detail = f"{item.reason(lost)}; {_else(lost, place)}; {_WAIT}"
     return FieldError(path=item.path, rule="not_watched", detail=detail)
+
+
+def _else(lost: Lost, place: Prefecture) -> str:
+    seen = [desk for desk in place.desks if desk.shows_slots and desk.id not in lost]
+    if not seen:
+        return f"no slots of {place.id} are seen; where to look: {place.site}"
+    served = _those("procedures", (procedure for desk in seen for procedure in desk.procedures))
+    return f"watched there: {_those('desks', (desk.id for desk in seen))}, {served}"
+
+
+def _each(reasons: Iterable[str | None]) -> str:
+    return ", ".join(dict.fromkeys(filter(None, reasons)))
 
 
 def _those(what: str, names: Iterable[str]) -> str:

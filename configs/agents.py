@@ -1,15 +1,14 @@
 """Who a check may say it is, as agents.yaml says: browsers of today with their headers, and ourselves."""
 
-import datetime as dt
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from configs.desk import Text, iso_date
-from configs.strict import Strict
+from configs.desk import Text
+from configs.strict import IsoDate, Strict
 from configs.yamlfile import ConfigFileError, check, read
 
 AGENTS = Path(__file__).parent / "agents.yaml"
@@ -19,7 +18,6 @@ Kind = Literal["page", "script", "socket"]
 _Value = Annotated[str, Field(max_length=500)]
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z-]{1,60}$")]
 _Set = Annotated[Mapping[_Name, _Value], Field(min_length=1)]
-_Day = Annotated[dt.date, BeforeValidator(iso_date)]
 
 
 class AgentFileError(ConfigFileError):
@@ -30,7 +28,7 @@ class Headers(Strict):
     """What one engine sends, in its order: opening a page, asking as a page's script does, opening a socket."""
 
     source: Text
-    date: _Day
+    date: IsoDate
     page: _Set
     script: _Set
     socket: _Set
@@ -49,7 +47,7 @@ class Browser(Strict):
     versions: Annotated[tuple[Text, ...], Field(min_length=1)]
     systems: Annotated[Mapping[Text, Text], Field(min_length=1)]
     source: Text
-    date: _Day
+    date: IsoDate
 
 
 class Agents(Strict):

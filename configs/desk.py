@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from configs.browser import missing_browser
 from configs.hosts import host_of, is_loopback
 from configs.releases import Release, Window, window
 from configs.settings import missing_token
-from configs.strict import Strict
+from configs.strict import IsoDate, Strict
 from configs.yamlfile import FILLED
 
 FASTEST = 30  # seconds between two checks of a real site, whatever an operator writes
@@ -43,7 +43,7 @@ class Grade(StrEnum):
 
 
 _FORMER = {
-    Grade.STALE: "its address is known to be dead",
+    Grade.STALE: "its address is very old, or known to be dead",
     Grade.RETIRED: "it does not exist any more",
 }
 _LOGIN = "its page needs a login that we do not have"
@@ -70,18 +70,6 @@ def _web_address(text: str) -> str:
     if not whole or parts.username is not None or not text.isprintable() or " " in text:
         raise ValueError("must be an address that begins with http:// or https:// and names a host")
     return text
-
-
-def iso_date(value: object) -> object:
-    """Refuse what is neither a text nor a date.
-
-    Raises:
-        ValueError: says how to write one.
-    """
-    # pydantic would take 20251003 for a unix time
-    if isinstance(value, str | dt.date):
-        return value
-    raise ValueError("must be a date: write it as 2026-03-31")
 
 
 def _zone_name(name: str) -> str:
@@ -136,7 +124,7 @@ class Desk(Strict):
     parameters: dict[str, Any] = Field(default_factory=dict)
     grade: Grade
     source: Text
-    date: Annotated[dt.date, BeforeValidator(iso_date)]
+    date: IsoDate
     interval: Annotated[Whole, Field(ge=1, le=7 * 86400)] | None = None
     horizon: Annotated[Whole, Field(ge=1, le=730)] = 90
     fetch: Fetch = Fetch.HTTP

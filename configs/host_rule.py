@@ -3,15 +3,14 @@
 A host that one prefecture has alone is ruled in that prefecture's file, one that several share in hosts.yaml.
 """
 
-import datetime as dt
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from configs.desk import Text, Whole, is_stand_in, iso_date
-from configs.strict import Strict
+from configs.desk import Text, Whole, is_stand_in
+from configs.strict import IsoDate, Strict
 from configs.yamlfile import ConfigFileError, Document, check, read
 
 BUSIEST = 60  # requests a minute to a real host: twice what the most generous platform allows
@@ -40,7 +39,7 @@ class Robots(Strict):
     """The decision about robots.txt and terms, the day on which it was taken, and what it rests on."""
 
     decision: Decision
-    date: Annotated[dt.date, BeforeValidator(iso_date)]
+    date: IsoDate
     reason: Text
 
 

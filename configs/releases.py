@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import holidays
 from pydantic import BeforeValidator, model_validator
 
-from configs.strict import Strict
+from configs.strict import IsoDate, Strict
 
 _ALSACE = ("67", "68")
 _FRIDAY = 5
@@ -57,7 +57,7 @@ class Release(Strict):
     begins: Hour
     ends: Hour
     source: str
-    date: dt.date
+    date: IsoDate
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -1,8 +1,26 @@
 """The base of every typed thing read from outside: unknown keys, NUL bytes and mutation are refused."""
 
-from typing import Any
+import datetime as dt
+import re
+from contextlib import suppress
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+
+_ISO = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def _iso_date(value: object) -> object:
+    if isinstance(value, dt.date):
+        return value
+    # pydantic would take 20251003 for a unix time
+    if isinstance(value, str) and _ISO.fullmatch(value.strip()):
+        with suppress(ValueError):  # the 30th of February
+            return dt.date.fromisoformat(value.strip())
+    raise ValueError("must be a date: write it as 2026-03-31")
+
+
+IsoDate = Annotated[dt.date, BeforeValidator(_iso_date)]
 
 
 class Strict(BaseModel):

@@ -21,6 +21,7 @@ Where = tuple[str | int, ...]
 FILLED = "filled by the loader"  # marks a field that nobody writes in the file
 DEEPEST = 20  # levels; our own files have four
 _TAG = "tag:yaml.org,2002:"
+_LISTS = ("list_type", "tuple_type", "set_type", "frozen_set_type")  # pydantic's names
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")  # int() refuses thousands of digits with a ValueError
 _FRACTION = re.compile(r"-?(0|[1-9][0-9]{0,17})\.[0-9]{1,18}")
 
@@ -189,6 +190,13 @@ def _advice(kind: str, message: str, owner: type[BaseModel]) -> str:
         return f"is no key here; keys: {', '.join(keys_of(owner))}"
     if kind == "missing":
         return "is missing: add it"
+    return plainly(kind, message)
+
+
+def plainly(kind: str, message: str) -> str:
+    """Return what pydantic says of a value, in other words where its own do not say what to write."""
     if kind == "string_type":
         return "must be a text: write it in quotes"
+    if kind in _LISTS:
+        return "must be a list: write [one, another]"
     return message.removeprefix("Value error, ")

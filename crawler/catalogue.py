@@ -16,7 +16,7 @@ from configs.desk import Desk, Fetch
 from configs.prefecture import desks, prefectures
 from configs.settings import SettingsRefused, settings
 from configs.strict import Strict
-from configs.yamlfile import ConfigFileError, read
+from configs.yamlfile import ConfigFileError, plainly, read
 from crawler.parsing.handover import Handover
 from crawler.platforms import UnknownPlatform, platform, platforms
 from crawler.reading import Visit
@@ -116,11 +116,13 @@ def _wrong(desk: Desk, name: str, error: ValidationError, key: tuple[str, ...]) 
 
 
 def _said(name: str, wrong: ErrorDetails) -> str:
-    fields, text = platform(name).Parameters.model_fields, wrong["msg"].removeprefix("Value error, ")
+    fields = platform(name).Parameters.model_fields
     if wrong["type"] == "extra_forbidden":
         return f"is no parameter of {name}; its parameters: {', '.join(sorted(fields)) or 'none'}"
-    field = fields.get(str(wrong["loc"][-1])) if wrong["type"] == "missing" else None
-    return f"{text}: {field.description}" if field and field.description else text
+    if wrong["type"] == "missing":
+        field = fields.get(str(wrong["loc"][-1]))
+        return f"is missing: {(field and field.description) or 'add it'}"
+    return plainly(wrong["type"], wrong["msg"])
 
 
 def _line(desk: Desk, key: tuple[int | str, ...], text: str) -> str:

@@ -26,7 +26,7 @@ def made(grade: Grade = Grade.CONFIRMED, watch: WatchLevel = WatchLevel.FULL) ->
             DeskStatus.PAUSED,
             "its page needs a login that we do not have",
         ),
-        (made(grade=Grade.STALE), DeskStatus.PAUSED, "its address is known to be dead"),
+        (made(grade=Grade.STALE), DeskStatus.PAUSED, "its address is very old, or known to be dead"),
         (made(grade=Grade.RETIRED), DeskStatus.PAUSED, "it does not exist any more"),
     ],
 )

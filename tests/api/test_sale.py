@@ -48,11 +48,15 @@ def close(desk_id: str) -> None:
             "deskIds.0",
             "a captcha stands before the slots for bobigny_93/n",
         ),
-        ({"deskIds": ["bobigny_93/visa"]}, "deskIds.0", "no page for bobigny_93/visa can be watched"),
+        (
+            {"deskIds": ["bobigny_93/visa"]},
+            "deskIds.0",
+            "bobigny_93/visa is not watched: its address is very old, or known to be dead; watched there",
+        ),
         (
             {"prefectureId": "bobigny_93", "procedures": ["PASSEPORT"]},
             "procedures.0",
-            "no page for PASSEPORT",
+            "no page for PASSEPORT at bobigny_93 is known; watched there",
         ),
     ],
 )
@@ -69,10 +73,13 @@ def test_what_cannot_be_watched_is_refused_with_the_reason_and_what_else_there_i
     assert rows(Alert) == []
 
 
-def test_where_nothing_else_is_that_is_said(client: FlaskClient, person: People) -> None:
+def test_where_nothing_else_is_the_place_to_look_is_said(client: FlaskClient, person: People) -> None:
     body = {"prefectureId": "cergy_95", "procedures": ["VISA"]}
     _, said = wish(client, person(plan=PlanName.URGENCE_TOTAL), body)
-    assert "nothing is there" in said["errors"][0]["detail"]
+    assert (
+        "no slots of cergy_95 are seen; where to look: https://www.val-doise.gouv.fr;"
+        in said["errors"][0]["detail"]
+    )
 
 
 def test_a_page_that_the_prefecture_closed_is_out_of_sale_until_it_answers_again(

@@ -65,7 +65,7 @@ def test_a_parameter_that_is_missing_is_named_where_its_desk_begins(
     text = next(two_desks.glob("*.yaml")).read_text()
     line = text[: text.index("slug: a")].count("\n") + 1
     with pytest.raises(
-        CatalogueError, match=rf"evry_91\.yaml:{line}: desk a: parameters\.motives: Field required"
+        CatalogueError, match=rf"evry_91\.yaml:{line}: desk a: parameters\.motives: is missing: add it"
     ):
         check_catalogue()
 
@@ -109,7 +109,7 @@ def test_today_is_the_desks_own_date(frozen: Any, zone: str, today: str) -> None
     [
         ("{platform: doctolob}", r"parameters\.platform: no platform 'doctolob'"),
         ("{platform: ezbooking}", r"parameters\.platform: ezbooking belongs to prefenligne, not to doctolib"),
-        ("{platform: doctolib}", r"parameters\.parameters\.motives: Field required"),
+        ("{platform: doctolib}", r"parameters\.parameters\.motives: is missing: add it"),
         (
             "{platform: keldoc, parameters: {clinics: 1}}",
             r"parameters\.parameters\.clinics: is no parameter of keldoc",
@@ -131,7 +131,7 @@ def test_what_a_desk_lacks_is_named_with_what_to_do_unless_it_says_why_it_is_not
     with pytest.raises(CatalogueError) as raised:
         check_catalogue()
     assert len(raised.value.problems) == 3
-    needed = r"desk a: parameters\.purposes: Field required: copy it from the body that the page itself posts"
+    needed = r"desk a: parameters\.purposes: is missing: copy it from the body that the page itself posts"
     assert re.search(needed, "\n".join(raised.value.problems))
     edit(two_desks, "grade:", "watch: none\n    because: nobody copied them\n    grade:", settings_env)
     check_catalogue()

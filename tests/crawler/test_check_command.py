@@ -53,7 +53,9 @@ def test_a_desk_that_is_not_scheduled_says_why(
     redis_server: redis.Redis, desk_files: Callable[..., dict[str, Desk]]
 ) -> None:
     desk_files(grade="stale", remise="127.77.0.91:8800")
-    assert "evry_91/remise is not scheduled: its address is known to be dead" in str(run("evry_91/remise"))
+    assert "evry_91/remise is not scheduled: its address is very old, or known to be dead" in str(
+        run("evry_91/remise")
+    )
     assert pushed(redis_server) == []
 
 

@@ -112,7 +112,7 @@ def test_why_a_desk_is_checked_or_is_not(settings_env: Callable[..., None]) -> N
     assert lines[0].split() == ["DESK", "GRADE", "WATCH", "ROBOTS", "WHY"]
     said = {line.split()[0]: line for line in lines[1:]}
     assert "checked; " in said["bobigny_93/titre-sejour-remise"]
-    assert said["agen_47/visite-medicale-permis"].endswith("its address is known to be dead")
+    assert said["agen_47/visite-medicale-permis"].endswith("its address is very old, or known to be dead")
 
 
 def test_what_robots_say_of_hosts_is_listed_with_what_is_to_be_read_first(
