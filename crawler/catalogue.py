@@ -110,7 +110,7 @@ def _handover_problems(desk: Desk, embedded: Handover) -> Iterator[str]:
 
 def _wrong(desk: Desk, name: str, error: ValidationError, key: tuple[str, ...]) -> Iterator[str]:
     for each in error.errors(include_url=False):
-        if each["type"] == "missing" and desk.because:
+        if desk.because and (each["type"] == "missing" or not each["loc"]):
             continue  # it is not asked, and says what it lacks
         yield _line(desk, (*key, *each["loc"]), _said(name, each))
 

@@ -14,6 +14,7 @@ from configs.prefecture import Prefecture, UnknownPrefecture, prefecture
 from configs.settings import SettingsRefused
 from configs.yamlfile import ConfigFileError
 from crawler.detecting import detected
+from crawler.detecting.lookups import offered
 from crawler.detecting.opener import Opener
 from crawler.detecting.recognition import is_web, own_addresses, page_of, recognised
 from crawler.detecting.scout import Findings, look, told_by
@@ -97,8 +98,9 @@ class NotReadable(ValueError):
 
 async def _opened(url: str, place: Prefecture | None, requests: int, *, browser: bool) -> str:
     place = place or detected.at_home(url)
+    department = place.department if place else None
     async with Opener(requests, _wait, browser=browser) as opener:
-        findings = await look(opener, url, lambda each: _say(f"looking at {each}"))
+        findings = await look(opener, url, lambda each: _say(f"looking at {each}"), department)
         findings.found = [detected.completed(found, place) for found in findings.found]
         said = [detected.Said(f"not asked: only the first {_CHECKED} are")] * len(findings.found)
         for number, found in enumerate(findings.found[:_CHECKED]):
@@ -110,7 +112,11 @@ def _saved(path: Path, url: str | None, place: Prefecture | None) -> str:
     page = _page(path, url)
     place = place or detected.at_home(page.url)
     found = [detected.completed(each, place) for each in told_by(page)]
-    own = len(found) == 1 and (found[0].url == page.url or recognised(page))
+    own = (
+        len(found) == 1
+        and (found[0].url == page.url or recognised(page))
+        and not offered(found[0].sign.platform, page)
+    )
     said = [detected.read_saved(each, page) if own else _UNASKED for each in found]
     return _shown(Findings(found, [page]), said, page.url, place)
 

@@ -13,11 +13,12 @@ from configs.words import count
 from crawler.booking import visit
 from crawler.catalogue import visit_of
 from crawler.detecting.draft import Draft
+from crawler.detecting.found import Found
 from crawler.detecting.hints import hints
 from crawler.detecting.links import leads
 from crawler.detecting.opener import Opener
 from crawler.detecting.recognition import by_shape, is_web, understands
-from crawler.detecting.scout import Findings, Found, Tell
+from crawler.detecting.scout import Findings, Tell
 from crawler.parsing.markup import title
 from crawler.platforms import example, platform
 from crawler.reading import Ask, Outcome, Page
@@ -52,16 +53,15 @@ def completed(found: Found, place: Prefecture | None) -> Found:
     fields = platform(found.sign.platform).Parameters.model_fields
     if place is None or found.sign.complete or "department_code" not in fields:
         return found
-    parameters = {"department_code": place.department, **found.sign.parameters}
-    return found._replace(sign=replace(found.sign, parameters=parameters))
+    return found.told({"department_code": place.department})
 
 
 async def answer(opener: Opener, found: Found, place: Prefecture | None, tell: Tell) -> Said:
     """Check a desk once, as the crawl would, and say how it answers; or why it cannot be asked."""
     if found.trouble:
         return Said(f"{found.trouble.outcome.upper()}: {_short(found.trouble.reason)}", found.trouble.outcome)
-    if missing := found.sign.missing:
-        return Said(f"not asked: parameters are missing: {missing} (docs/platforms/{found.sign.platform}.md)")
+    if missing := found.missing:
+        return Said(f"not asked: parameters are missing: {missing}")
     desk = _desk(found, place)
     if because := desk.unwatched_because:
         return Said(f"not asked: {because}")
@@ -103,11 +103,11 @@ def text(
     known = [f"it is already the desk {each.id}" for each in desks().values() if each.url == found.url][:_FEW]
     if not understands(platform(found.sign.platform), found.url):
         nowhere = "its address is no desk's: say the one that people open (scrapy detect URL, with --file or without)"
-        return _comments([*head, *known, nowhere]), ""
+        return _comments([*head, *known, *found.remarks, nowhere]), ""
     if place:
         known.append(f"for configs/prefectures/{place.id}.yaml")
-    if found.sign.missing:
-        known.append("it is refused at start until its parameters are whole")
+    if said.outcome is Outcome.CLOSED:
+        known.append("its page says that it is over: put it in service only if you know better")
     draft = Draft(
         found.sign,
         found.url,
@@ -115,6 +115,8 @@ def text(
         f"found by scrapy detect from {_short(start)}",
         clock().date(),
         "presence" if said.outcome is Outcome.CAPTCHA else None,
+        found.missing,
+        found.remarks,
     )
     return _comments([*head, *known]) + draft.block(taken), draft.entry(taken)["slug"]
 

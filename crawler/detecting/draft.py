@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from configs.desk import Grade, Procedure
+from crawler.detecting.lookups import by_hand
 from crawler.detecting.recognition import Sign
 from crawler.parsing.markup import folded, title, visible
 from crawler.platforms import platform
@@ -32,12 +33,18 @@ _WORDS = {
     Procedure.CARTE_GRISE: r"cartes? grises?|certificats? d.immatriculation",
 }
 _IN_TOWN_HALLS = frozenset({Procedure.CARTE_IDENTITE, Procedure.PASSEPORT})  # one desk serves both
+_UNWHOLE = "an operator has to complete its parameters (docs/platforms/{}.md): {}"
+_REASON = 400  # characters of what a desk lacks
+_REMARK = 2000
 _UNCLEAR = "which procedure it is for is not clear from its words: choose"
 
 
 @dataclass(frozen=True)
 class Draft:
-    """One desk. `source` says where its address comes from; `remarks` are what a person has to look at."""
+    """One desk. `source` says where its address comes from; `remarks` are what a person has to look at.
+
+    `lacks`: which of its parameters nobody told; until they are filled in it is not watched, and says so.
+    """
 
     sign: Sign
     url: str
@@ -45,6 +52,7 @@ class Draft:
     source: str
     day: date
     watch: str | None = None
+    lacks: str = ""
     remarks: tuple[str, ...] = field(default=())
 
     def entry(self, taken: Collection[str] = ()) -> dict[str, Any]:
@@ -57,23 +65,30 @@ class Draft:
             "platform": self.sign.platform,
             "url": self.url,
             "parameters": dict(self.sign.parameters),
-            "watch": self.watch or platform(self.sign.platform).WATCH,
+            "watch": "none" if self.lacks else self.watch or platform(self.sign.platform).WATCH,
+            "because": _line(_UNWHOLE.format(self.sign.platform, self.lacks), _REASON) if self.lacks else "",
             "grade": Grade.UNCONFIRMED.value,
             "source": self.source,
             "date": self.day,
         }
-        left_out = {"parameters": {}, "watch": "full"}
+        left_out = {"parameters": {}, "watch": "full", "because": ""}
         return {key: value for key, value in entry.items() if left_out.get(key) != value}
 
     def block(self, taken: Collection[str] = ()) -> str:
         """Return it as it stands under `desks:` in a desk file, with what is to be looked at as comments."""
         entry = self.entry(taken)
-        unclear = (_UNCLEAR,) if entry["procedures"] == [Procedure.AUTRE] else ()
-        comments = "".join(f"# {' '.join(remark.split())}\n" for remark in (*self.remarks, *unclear))
+        comments = "".join(f"# {_line(remark)}\n" for remark in (*self._to_do(), *self.remarks))
         text: str = yaml.safe_dump(
             [entry], allow_unicode=True, sort_keys=False, default_flow_style=None, width=10_000
         )
         return textwrap.indent(comments + text, "  ")
+
+    def _to_do(self) -> Iterator[str]:
+        if procedures(self.label) == {Procedure.AUTRE}:
+            yield _UNCLEAR
+        if self.lacks:
+            yield f"fill in under `parameters`: {self.lacks}; then take `watch` and `because` out"
+            yield f"where to find it: {by_hand(self.sign.platform)}"
 
 
 def procedures(text: str) -> frozenset[Procedure]:
@@ -94,8 +109,12 @@ def called(page: Page) -> str:
 
 def named(text: str) -> str:
     """Return a text as a label may be: one line of what can be printed, cut where it is no name any more."""
+    return _line(text, _LONGEST)
+
+
+def _line(text: str, longest: int = _REMARK) -> str:
     line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST].rstrip()}…"
+    return line if len(line) <= longest else f"{line[:longest].rstrip()}…"
 
 
 def slug(label: str, taken: Collection[str] = ()) -> str:

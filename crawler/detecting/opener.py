@@ -24,7 +24,7 @@ from crawler.fetching.fetch import Session
 from crawler.fetching.outside import OutsideHandler, OutsideSocketHandler, refuse_private
 from crawler.pace import floor
 from crawler.platforms import Platform, at_home, platforms
-from crawler.reading import Page
+from crawler.reading import Ask, Page, Visit
 from crawler.sites import AddressRefused, on_wire, same_site
 
 _BUDGET = 6  # requests a minute of a host whose desk file says nothing else
@@ -81,6 +81,19 @@ class Opener:
         finally:
             await self.left(url, session)
         return replace(page, visit=replace(page.visit, url=page.url))
+
+    async def ask(self, ask: Ask, visit: Visit) -> Page:
+        """Return the answer to one request about a desk, whose host pays for it as for the desk's own page.
+
+        Raises:
+            crawler.fetching.failures.NoPage: there is none; it says why.
+            crawler.fetching.allowance.Spent: no request is left.
+        """
+        session = await self.session(visit.url)
+        try:
+            return await session.fetch(ask, visit, takes_a_slot)
+        finally:
+            await self.left(visit.url, session)
 
     async def session(self, url: str, *, across: bool = False) -> Session:
         """Wait until the address's host may be asked, and return a conversation with it; `left` ends that.

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from w3lib.url import url_query_parameter
 
 from configs.clock import clock
+from crawler.detecting.lookups import is_own
 from crawler.parsing.handover import Handover
 from crawler.platforms import Platform, at_home, example, platforms
 from crawler.reading import Ask, Page, Visit
@@ -31,13 +32,15 @@ _OWN = "//link[@rel='canonical']/@href | //meta[@property='og:url']/@content | /
 class Sign:
     """What tells a page's platform. `url` is the desk's, where one is known; `evidence` says why, for people.
 
-    `parameters` are those that the address tells; `complete`: whether the platform needs no other.
+    `parameters` are those that the address tells; `complete`: whether the platform needs no other. `frame` is the
+    address of the other platform's page that this one embeds, where its desk is that one's.
     """
 
     platform: str
     evidence: str
     url: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    frame: str = ""
 
     @property
     def complete(self) -> bool:
@@ -112,17 +115,20 @@ def by_frames(page: Page) -> Sign | None:
             continue
         for frame in reader.read(page).frames:
             if sign := by_address(frame):
-                return around(page.url, sign, f"it embeds {frame}")
+                return around(page.url, sign, f"it embeds {frame}", frame)
     return None
 
 
-def around(url: str, sign: Sign, evidence: str) -> Sign:
-    """Return the sign of a page that embeds another's: its own where a platform hands over to the embedded one."""
+def around(url: str, sign: Sign, evidence: str, frame: str = "") -> Sign:
+    """Return the sign of a page that embeds another's: its own where a platform hands over to the embedded one.
+
+    `frame` is the embedded page's address, where its ids are still to be asked for.
+    """
     system = platforms()[sign.platform].SYSTEM
     for name, reader in platforms().items():
         if issubclass(reader.Parameters, Handover) and system == reader.SYSTEM and name != sign.platform:
             inner = {"platform": sign.platform, "parameters": dict(sign.parameters)}
-            return Sign(name, evidence, url, inner)
+            return Sign(name, evidence, url, inner, frame)
     return replace(sign, evidence=evidence)
 
 
@@ -135,8 +141,10 @@ def by_shape(page: Page) -> list[Sign]:
         seen = example(reader, page.visit.today, page.visit.zone)
         answer = replace(page, url=seen.url, visit=seen, ask=Ask(seen.url))
         reading = interpret(reader, answer)
-        if reading.slots or reading.covered or reading.next_at or reader.offers(answer):
+        if reading.slots or reading.covered or reading.next_at:
             signs.append(Sign(name, f"its JSON reads as {name}'s: {reading.reason}"))
+        elif is_own(name, answer):
+            signs.append(Sign(name, f"its JSON is one that tells the ids of {name}'s desks"))
     return signs
 
 

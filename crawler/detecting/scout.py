@@ -1,37 +1,27 @@
 """Looks for desks from one page on: follows what looks like booking, a few pages far, and names their platforms."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from configs.clock import clock
 from configs.prefecture import desks
 from crawler.detecting.draft import called
+from crawler.detecting.found import MOST, Found, read_from
+from crawler.detecting.ids import embedded, with_ids
 from crawler.detecting.links import leads
 from crawler.detecting.opener import Opener
-from crawler.detecting.recognition import PARIS, Sign, around, by_address, by_shape, recognised
+from crawler.detecting.recognition import Sign, by_address, by_shape, recognised
 from crawler.fetching.allowance import Spent
 from crawler.fetching.failures import NoPage
-from crawler.platforms import example, offers_nothing, platform
 from crawler.reading import Page
 from crawler.walls import wall
 
 _DEEPEST = 2  # links away from the page that was named
 _ERROR = 400
 _PAGES = 8
-_MOST = 10  # desks: a longer list is one for a person to choose from
 
 Tell = Callable[[str], None]
-
-
-class Found(NamedTuple):
-    """A desk that was found: what tells its platform, its address, what it is called; why its page did not come."""
-
-    sign: Sign
-    url: str
-    label: str
-    trouble: NoPage | None = None
 
 
 @dataclass
@@ -61,17 +51,18 @@ class _Step(NamedTuple):
         return self.rank[0]
 
 
-async def look(opener: Opener, start: str, tell: Tell) -> Findings:
-    """Open a page and, where it is no desk itself, what it leads to; `tell` is told of each address.
+async def look(opener: Opener, start: str, tell: Tell, department: str | None = None) -> Findings:
+    """Open a page and, where it is no desk itself, what it leads to; `tell` is told of each address that is opened.
+
+    `department`: the code of the one whose desks these are, where that is known.
 
     Raises nothing of the network's: what cannot be opened stands in the findings' `troubles`.
     """
     findings, queue, known = Findings(), [_Step((0, 0, 0), start)], {start}
-    while queue and len(findings.found) < _MOST and len(findings.pages) < _PAGES:
+    while queue and len(findings.found) < MOST and len(findings.pages) < _PAGES:
         step = heappop(queue)
-        tell(step.url)
         try:
-            found = await _seen(opener, step, findings)
+            found = await _seen(opener, step, findings, tell, department)
         except NoPage as trouble:
             findings.troubles.append(f"{trouble.outcome.upper()}: {trouble.reason}")
             continue
@@ -91,18 +82,21 @@ async def look(opener: Opener, start: str, tell: Tell) -> Findings:
 def told_by(page: Page) -> list[Found]:
     """Return the desks that a page tells of by itself: its own, or those that it links to by their address."""
     if sign := recognised(page) or _by_shape(page):
-        return _each(Found(sign, sign.url or page.url, called(page)), page)
+        return read_from(Found(sign, sign.url or page.url, called(page)), page)
     links = [(by_address(lead.url), lead) for lead in leads(page)]
-    return [Found(sign, sign.url or lead.url, lead.text) for sign, lead in links if sign][:_MOST]
+    return [Found(sign, sign.url or lead.url, lead.text) for sign, lead in links if sign][:MOST]
 
 
-async def _seen(opener: Opener, step: _Step, findings: Findings) -> list[Found]:
+async def _seen(
+    opener: Opener, step: _Step, findings: Findings, tell: Tell, department: str | None
+) -> list[Found]:
     """Return the desks of one address; a link's is known by itself, a frame's has to be opened."""
     if known := _in_service(step.url):
-        return [known]
+        return await with_ids(opener, known, department)
     sign = by_address(step.url)
     if sign and step.depth and not step.outer:
-        return await _offered(opener, Found(sign, sign.url or step.url, step.text))
+        return await with_ids(opener, Found(sign, sign.url or step.url, step.text), department)
+    tell(step.url)
     try:
         page = await opener.open(step.url)
     except NoPage as trouble:
@@ -112,8 +106,10 @@ async def _seen(opener: Opener, step: _Step, findings: Findings) -> list[Found]:
     findings.pages.append(page)
     if not (sign := recognised(page) or _by_shape(page)):
         return []
-    found = await _offered(opener, Found(sign, sign.url or page.url, step.text or called(page)))
-    return [_embedded(step.outer, each) for each in found] if step.outer else found
+    found = await with_ids(opener, Found(sign, sign.url or page.url, step.text or called(page)), department)
+    if not step.outer:
+        return found
+    return [embedded(step.outer, each, f"it embeds {each.url}") for each in found]
 
 
 def _in_service(url: str) -> Found | None:
@@ -130,37 +126,6 @@ def _in_service(url: str) -> Found | None:
 def _by_shape(page: Page) -> Sign | None:
     signs = by_shape(page)
     return signs[0] if len(signs) == 1 else None
-
-
-def _embedded(outer: str, inner: Found) -> Found:
-    sign = around(outer, inner.sign, f"it embeds {inner.url}")
-    return inner._replace(sign=sign, url=sign.url or inner.url)
-
-
-async def _offered(opener: Opener, found: Found) -> list[Found]:
-    """Ask what a desk's page offers, where its address does not say that and the platform can be asked."""
-    reader = platform(found.sign.platform)
-    if found.sign.complete or reader.offers is offers_nothing:
-        return [found]
-    session = await opener.session(found.url)
-    seen = example(reader, clock().date(), PARIS, found.url)
-    try:
-        page = await session.fetch(reader.first(seen), seen, reader.forbidden)
-    except NoPage:
-        return [found]
-    finally:
-        await opener.left(found.url, session)
-    return _each(found, page)
-
-
-def _each(found: Found, page: Page) -> list[Found]:
-    """Return a desk for each thing that an answer of its platform offers; itself where that tells nothing."""
-    offers = {} if found.sign.complete else platform(found.sign.platform).offers(page)
-    named = [
-        found._replace(sign=replace(found.sign, parameters={**found.sign.parameters, **more}), label=label)
-        for label, more in offers.items()
-    ]
-    return named[:_MOST] or [found]
 
 
 def _following(findings: Findings, step: _Step) -> list[_Step]:

@@ -133,7 +133,9 @@ def _block(found: Found, day: datetime, taken: set[str]) -> str:
         () if sign.complete else (f"{sign.platform} needs parameters that no address tells: scrapy detect",)
     )
     source = f"linked by {found.pages[0]} as {found.text!r}"
-    draft = Draft(sign, sign.url or found.url, found.text, source, day.date(), remarks=lacks)
+    draft = Draft(
+        sign, sign.url or found.url, found.text, source, day.date(), lacks=sign.missing, remarks=lacks
+    )
     made = draft.block(taken)
     taken.add(str(draft.entry(taken)["slug"]))
     return made

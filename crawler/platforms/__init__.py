@@ -40,20 +40,12 @@ class Platform(Protocol):
     def read(self, page: Page) -> Reading:
         """Say what a page proves or leads on to; `Reading()` where it is not understood."""
 
-    def offers(self, page: Page) -> Mapping[str, Mapping[str, Any]]:
-        """Name what an answer to the first request offers: a desk's parameters by its label."""
-
     def forbidden(self, url: str, method: str) -> bool:
         """Tell whether this request would take a slot: the base never makes it, nor follows there."""
 
 
 def _takes_nothing(url: str, method: str) -> bool:  # noqa: ARG001 -- a platform's own tells by them
     return False
-
-
-def offers_nothing(page: Page) -> Mapping[str, Mapping[str, Any]]:  # noqa: ARG001 -- a platform's own reads it
-    """Say that what its pages offer is not known, or stands in the address."""
-    return {}
 
 
 _NOBODYS = ("invalid", "example")  # top level names that no site has, RFC 2606
@@ -67,7 +59,6 @@ _DEFAULTS = {
     "HOSTS": (),
     "MARKS": (),
     "QUERY": MappingProxyType({}),
-    "offers": offers_nothing,
     "forbidden": _takes_nothing,
 }
 

@@ -43,15 +43,9 @@ class _Where(Answer):
     full_address: str | None = None
 
 
-class _Motive(Answer):
-    id: int
-    name: str
-
-
 class _Data(Answer):
     agendas: list[_Agenda]
     places: tuple[_Where, ...] = ()
-    visit_motives: tuple[_Motive, ...] = ()
 
 
 class _Booking(Answer):
@@ -89,12 +83,6 @@ def read(page: Page) -> Reading:
     if week := parsed(page, _Week):
         return _week(page, week)
     return _agendas(page, booking.data) if (booking := parsed(page, _Booking)) else Reading()
-
-
-def offers(page: Page) -> dict[str, dict[str, list[int]]]:
-    """Name the motives of a booking file."""
-    booking = parsed(page, _Booking)
-    return {each.name: {"motives": [each.id]} for each in booking.data.visit_motives} if booking else {}
 
 
 def _agendas(page: Page, booking: _Data) -> Reading:

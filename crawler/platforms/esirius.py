@@ -62,11 +62,6 @@ def first(visit: Visit) -> Ask:
     return Ask(visit.url, "entry")
 
 
-def offers(page: Page) -> dict[str, dict[str, list[str]]]:
-    """Name the motives of the page, by their labels where they have one."""
-    return {_label(page, key) or key: {"motives": [key]} for key in _offered(page)}
-
-
 def read(page: Page) -> Reading:
     """Read the entry, the page of motives, or the answer to a call."""
     if error := error_of(page, entry=page.ask.step == "entry"):

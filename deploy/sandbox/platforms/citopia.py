@@ -1,5 +1,6 @@
-"""Citopia: a session first, then the weeks of a structure, hours that are not shown among them, or a message.
+"""Citopia: town halls around a point, what people come for there; a session first, then the weeks of a structure.
 
+A week may hold hours that are not shown, or be a message.
 Written from what public programs ask and read; the message's words are ours.
 """
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     from deploy.sandbox.sites.site import Site
 
+_STRUCTURES: Final = "/api-web/search-structures/{service}/{place}/{latitude}/{longitude}"
+_SERVICES: Final = "/api-web/structures/{structure}/services"
 _SESSION: Final = "/api-web/auth/session"
 _WEEK: Final = "/api-web/structures/{structure}/availabilities/week"
 _DAYS: Final = 7
@@ -44,6 +47,21 @@ class _Calendar(Calendar):
         super().__init__(site)
         self._sessions: set[str] = set()
         site.forget.append(self._sessions.clear)
+
+    async def structures(self, request: web.Request) -> web.StreamResponse:
+        """Answer with all town halls, wherever the point is; a structure has its form's number."""
+        if not {"reasons_number", "radius", "page", "per_page"} <= set(request.query):
+            return missing()
+        found = [
+            {"id": form.number, "name": form.title, "alias": _alias(form), "reasons": [_reason(form)]}
+            for form in self._site.about.forms
+        ]
+        return as_json({"results": found, "total": len(found)})
+
+    async def services(self, request: web.Request) -> web.StreamResponse:
+        """Answer with what people come for at a structure."""
+        form = form_of(self._site, request)
+        return as_json([{"name": "Titres", "reasons": [_reason(form)]}]) if form else missing()
 
     async def session(self, _request: web.Request) -> web.StreamResponse:
         """Begin a session."""
@@ -75,6 +93,14 @@ class _Calendar(Calendar):
         return days_from(first, _DAYS)
 
 
+def _alias(form: Form) -> str:
+    return f"poitiers-86000-{form.number}"
+
+
+def _reason(form: Form) -> dict[str, object]:
+    return {"id": form.number, "name": form.title}
+
+
 def _day(day: date, free: list[datetime], *, shown: bool) -> dict[str, Any]:
     hours = [
         {"start_at": f"{each:%Y-%m-%d %H:%M:%S}", "hour": f"{each:%H:%M}", "is_visible": shown}
@@ -86,6 +112,8 @@ def _day(day: date, free: list[datetime], *, shown: bool) -> dict[str, Any]:
 
 def _add_routes(app: web.Application, site: Site) -> None:
     calendar = _Calendar(site)
+    app.router.add_get(_STRUCTURES, calendar.structures)
+    app.router.add_get(_SERVICES, calendar.services)
     app.router.add_get(_SESSION, calendar.session)
     app.router.add_get(_WEEK, calendar.week)
     app.router.add_get("/{path:.*}", calendar.page)
@@ -104,7 +132,7 @@ PLATFORM: Final = Platform(
         ),
     ),
     add_routes=_add_routes,
-    page=lambda form: f"/alias/mairie-{form.number}",
+    page=lambda form: f"/alias/{_alias(form)}",
     form_asked=form_in,
     is_calendar=lambda request: request.path.endswith("/availabilities/week"),
     modes={"hidden": {}, "empty_weeks": {}, "error_message": {}, "jumping": {}},

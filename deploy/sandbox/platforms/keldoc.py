@@ -1,6 +1,7 @@
-"""Keldoc: the agendas of a motive, and its timetable, which may be a date alone or a phone number.
+"""Keldoc: a clinic's cabinets and motives, the agendas of a motive, and its timetable.
 
-Written from recorded answers as others describe them: their shape, none of their content.
+A timetable may be a date alone or a phone number. Written from recorded answers as others describe
+them: their shape, none of their content.
 """
 
 from __future__ import annotations
@@ -22,10 +23,30 @@ if TYPE_CHECKING:
 _MOTIVES: Final = (
     "/api/patients/v2/clinics/{clinic}/specialties/{specialty}/cabinets/{cabinet}/motive_categories"
 )
+_RESOURCE: Final = "/api/patients/v2/searches/resource"
+_CABINETS: Final = "/api/patients/v2/clinics/{clinic}/specialties/{specialty}/cabinets"
 _TIMETABLE: Final = "/api/patients/v2/timetables/{motive}"
+_SPECIALTY: Final = 7
 
 
 class _Calendar(Calendar):
+    async def clinic(self, request: web.Request) -> web.StreamResponse:
+        """Answer with the clinic that an address is of, which has the form's number; the address is asked in parts."""
+        form = form_of(self._site, request)
+        if form is None or not {"type", "location", "slug"} <= set(request.query):
+            return missing()
+        cabinets = [{"id": form.number, "name": "Guichets", "location": self._site.about.town}]
+        specialties = [{"id": _SPECIALTY, "name": "Titres", "skills": []}]
+        clinic = {"type": "Clinic", "title": form.title, "cabinets": cabinets, "specialties": specialties}
+        return as_json({"id": form.number, **clinic})
+
+    async def cabinets(self, request: web.Request) -> web.StreamResponse:
+        """Answer with the cabinets of a specialty."""
+        form = form_of(self._site, request)
+        if form is None or request.match_info["specialty"] != f"{_SPECIALTY}":
+            return missing()
+        return as_json([{"id": form.number, "name": "Guichets"}])
+
     async def motives(self, request: web.Request) -> web.StreamResponse:
         """Answer with the motives of a cabinet, which has the form's number as its motive has."""
         form = form_of(self._site, request)
@@ -64,6 +85,8 @@ class _Calendar(Calendar):
 
 def _add_routes(app: web.Application, site: Site) -> None:
     calendar = _Calendar(site)
+    app.router.add_get(_RESOURCE, calendar.clinic)
+    app.router.add_get(_CABINETS, calendar.cabinets)
     app.router.add_get(_MOTIVES, calendar.motives)
     app.router.add_get(_TIMETABLE, calendar.timetable)
     app.router.add_get("/{path:.*}", calendar.page)

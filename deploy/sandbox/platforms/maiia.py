@@ -1,6 +1,6 @@
-"""Maiia: the closest availability as a hint, and the availabilities between two instants, both in UTC.
+"""Maiia: a center in its page's JSON, what people come for there, the closest availability as a hint, all of them.
 
-Written from recorded answers as others describe them: their shape, none of their content.
+Moments are in UTC. Written from recorded answers as others describe them: their shape, none of their content.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import as_utc
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import Platform
-from deploy.sandbox.sites.windows import Calendar, as_json, form_in, form_of, missing, moments
+from deploy.sandbox.sites.windows import Calendar, as_json, desk_page, form_in, form_of, missing, moments
 from deploy.sandbox.stand_ins import Form, Planning, StandIn
 
 if TYPE_CHECKING:
@@ -21,10 +21,25 @@ if TYPE_CHECKING:
     from deploy.sandbox.sites.site import Site
 
 _CLOSEST: Final = "/api/pat-public/availability-closests"
+_REASONS: Final = "/api/pat-public/consultation-reason-hcd"
 _BETWEEN: Final = "/api/pat-public/availabilities"
 
 
 class _Calendar(Calendar):
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        """Show the page that a person opens, made of its center, which has the form's number."""
+        item = {"center": {"id": f"{form_in(request)}"}}
+        state = {"props": {"initialState": {"cards": {"item": item}}}}
+        return desk_page(self._site, request, state=state)
+
+    async def reasons(self, request: web.Request) -> web.StreamResponse:
+        """Answer with what people come for at a center."""
+        form = form_of(self._site, request)
+        if form is None or not request.query.get("rootCenterId"):
+            return missing()
+        reason = {"id": f"{form.number}", "name": form.title, "consultationType": "PHYSICAL"}
+        return as_json({"items": [reason], "total": 1})
+
     async def closest(self, request: web.Request) -> web.StreamResponse:
         """Answer with the first open hour from an instant on; a center has the form's number."""
         form = form_of(self._site, request)
@@ -64,6 +79,7 @@ def _instant(request: web.Request, end: str) -> datetime:
 def _add_routes(app: web.Application, site: Site) -> None:
     calendar = _Calendar(site)
     app.router.add_get(_CLOSEST, calendar.closest)
+    app.router.add_get(_REASONS, calendar.reasons)
     app.router.add_get(_BETWEEN, calendar.between)
     app.router.add_get("/{path:.*}", calendar.page)
 

@@ -1,5 +1,6 @@
-"""Synbird: one search by POST, whose body names the company, its places and the answers to its questions.
+"""Synbird: a company by its name, what people come for there, and one search by POST.
 
+The search's body names the company, its places and the answers to its questions.
 Written from what public programs ask and read.
 """
 
@@ -29,10 +30,34 @@ if TYPE_CHECKING:
     from deploy.sandbox.bodies import Body
     from deploy.sandbox.sites.site import Site
 
+_COMPANY: Final = "/v6/pro/company/get"
+_WIDGET: Final = "/v6/pro/company/getWidget"
 _SEARCH: Final = "/v6/pro/company/getSlotsFor"
 
 
 class _Calendar(Calendar):
+    async def company(self, request: web.Request) -> web.StreamResponse:
+        """Answer with the company of a name, which has the form's number, and with its places."""
+        form, body = form_of(self._site, request), await read_body(request)
+        if form is None or body.get("slug") != _slug(form):
+            return missing()
+        places = [{"id": each.number, "name": each.label} for each in form.plannings]
+        return as_json({"professional": {"id": form.number, "slug": _slug(form), "places": places}})
+
+    async def widget(self, request: web.Request) -> web.StreamResponse:
+        """Answer with what people come for at a company, and the one question that is asked before its calendar."""
+        form, body = form_of(self._site, request), await read_body(request)
+        if form is None or body.get("id_professional_company") != f"{form.number}":
+            return missing()
+        items = [{"id": form.number, "label": "1 personne"}, {"id": form.number + 1, "label": "2 personnes"}]
+        prestation = {
+            "id": form.number,
+            "name": form.title,
+            "additional_informations_start": [{"type": "nbpers", "items": items}],
+        }
+        activities = [{"name": "Titres", "prestations": [prestation]}]
+        return as_json({"companies": [{"corporate_name": self._site.about.name, "activities": activities}]})
+
     async def search(self, request: web.Request) -> web.StreamResponse:
         """Answer with the open hours of some places; a body that the page would not post is refused."""
         form, body = form_of(self._site, request), await read_body(request)
@@ -44,6 +69,10 @@ class _Calendar(Calendar):
         asked = [each for each in form.plannings if each.number in body["id_professional_place"]]
         free = moments_on(self._site, asked, days_from(today(), body["duration"]))
         return as_json({"timeSlots": [{"start_date": moment.isoformat()} for moment in free]})
+
+
+def _slug(form: Form) -> str:
+    return f"79000-mairie-{form.number}"
 
 
 def _wrong(form: Form, body: Body) -> str:
@@ -63,6 +92,8 @@ def _wrong(form: Form, body: Body) -> str:
 
 def _add_routes(app: web.Application, site: Site) -> None:
     calendar = _Calendar(site)
+    app.router.add_post(_COMPANY, calendar.company)
+    app.router.add_post(_WIDGET, calendar.widget)
     app.router.add_post(_SEARCH, calendar.search)
     app.router.add_get("/{path:.*}", calendar.page)
 
@@ -80,7 +111,7 @@ PLATFORM: Final = Platform(
         ),
     ),
     add_routes=_add_routes,
-    page=lambda form: f"/79000-mairie-{form.number}",
+    page=lambda form: f"/{_slug(form)}",
     form_asked=form_in,
     is_calendar=lambda request: request.path == _SEARCH,
 )

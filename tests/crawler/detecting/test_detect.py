@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from configs.desk import Desk
 from configs.made_up import desk_entry, prefecture_file
+from configs.outcome import Outcome
 from configs.prefecture import load_prefectures
+from crawler.catalogue import check_catalogue
 from crawler.platforms import platforms
 from deploy.sandbox.platforms import platforms as stand_in_platforms
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.checks import NOW
 from tests.crawler.commanded import Run, scrapy
+from tests.crawler.held import Held
 from tests.crawler.recordings import RECORDINGS
 from tests.crawler.wire import answer, wire
 
@@ -24,12 +28,27 @@ if TYPE_CHECKING:
 
 NAMES = sorted(stand_in_platforms())
 NOBODYS = "selectors"  # its stand-in is a page that no known software serves
+InService = Callable[[str], Desk]
 SOFTWARE = [name for name in NAMES if name in platforms() and name != NOBODYS]
 
 
 @pytest.fixture
 def detect(capsys: pytest.CaptureFixture[str]) -> Run:
     return partial(scrapy, capsys, "detect")
+
+
+@pytest.fixture
+def in_service(tmp_path: Path, settings_env: Callable[..., None]) -> InService:
+    """Copy what was printed into a desk file, as a person would; return the desk that the programs load."""
+
+    def copy(out: str) -> Desk:
+        (tmp_path / "evry_91.yaml").write_text(prefecture_file(tier=1, hosts=[], desks=[out], capital="Évry"))
+        settings_env(PREFECTURES_DIR=tmp_path, HTTP_DEADLINE_SECONDS=20)
+        check_catalogue()
+        (desk,) = load_prefectures(tmp_path)["evry_91"].desks
+        return desk
+
+    return copy
 
 
 def page_of(sandbox: "Running", name: str) -> str:
@@ -42,9 +61,13 @@ def entries(out: str) -> list[dict[str, Any]]:
     return found if isinstance(found, list) else []
 
 
+ASKED_FOR = {"orion", "ants"}  # whose ids no request tells: docs/adding-a-prefecture.md says so of them
+CONCLUSIVE = {Outcome.SLOTS, Outcome.NO_SLOTS}
+
+
 @pytest.mark.parametrize("name", SOFTWARE)
-def test_the_platform_of_a_stand_in_is_named_with_an_entry_that_can_be_read(
-    sandbox: "Running", detect: Run, tmp_path: Path, name: str
+def test_the_platform_of_a_stand_in_is_named_with_an_entry_that_is_ready(
+    sandbox: "Running", detect: Run, held: Held, in_service: InService, name: str
 ) -> None:
     url = page_of(sandbox, name)
     code, out, err = detect(url)
@@ -52,9 +75,29 @@ def test_the_platform_of_a_stand_in_is_named_with_an_entry_that_can_be_read(
     (entry,) = entries(out)
     assert entry["platform"] == name
     assert entry["url"].startswith(url.rpartition("?")[0] or url)
-    (tmp_path / "evry_91.yaml").write_text(prefecture_file(tier=1, hosts=[], desks=[out], capital="Évry"))
-    assert [desk.platform for desk in load_prefectures(tmp_path)["evry_91"].desks] == [name]
+    desk = in_service(out)
     assert sum(sandbox.reservations(site.code) for site in stand_in_platforms()[name].sites) == 0
+    assert (desk.watch == "none") == (name in ASKED_FOR)
+    if name in ASKED_FOR:
+        assert f"docs/platforms/{name}.md" in (desk.because or "")
+        assert "# where to find it: " in out
+        return
+    item = held.check(desk)
+    wanted = {Outcome.CAPTCHA} if desk.watch == "presence" else CONCLUSIVE
+    assert item.outcome in wanted, item
+    assert f"# {item.outcome.upper()}: " in out
+
+
+def test_what_orions_page_posts_completes_its_desk(
+    sandbox: "Running", detect: Run, tmp_path: Path, held: Held, in_service: InService
+) -> None:
+    posted = {"configId": "config-995101", "purposes": [{"id": "purpose-995101"}], "duration": 20}
+    (tmp_path / "body.json").write_text(json.dumps(posted))
+    code, out, _ = detect(page_of(sandbox, "orion"), "--file", tmp_path / "body.json")
+    assert code == 0
+    assert "# not asked: nothing is, with --file" in out
+    desk = in_service(out)
+    assert (desk.watch, held.check(desk).outcome) == ("full", Outcome.NO_SLOTS)
 
 
 def test_a_page_of_no_known_software_is_unknown_and_says_what_was_seen_and_what_to_do(

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,9 @@ import pytest
 from configs.desk import Procedure
 from configs.made_up import prefecture_file
 from configs.prefecture import desks, load_prefectures
+from crawler.catalogue import check_catalogue
 from crawler.detecting.draft import Draft, named, procedures, slug
+from crawler.detecting.lookups import by_hand
 from crawler.detecting.recognition import Sign
 
 URL = "https://www.essonne.gouv.fr/booking/create/23014"
@@ -89,3 +92,35 @@ def test_a_block_is_read_as_it_stands(
     (desk,) = load_prefectures(tmp_path)["evry_91"].desks
     assert (desk.url, desk.platform, desk.procedures) == (URL, platform, procedures(desk.label))
     assert [each for each in said if each not in block] == []
+
+
+@pytest.mark.parametrize(
+    ("platform", "parameters", "lacks"),
+    [
+        ("keldoc", {"clinic": 1}, "specialty, cabinet, motive"),
+        ("widget", {"platform": "doctolib", "parameters": {}}, "motives"),
+        ("ants", {}, "name department_code or positions"),
+        ("synbird", {"company": 1, "places": [1], "prestation": 1}, "answers: its page also asks:\n\x00 'x' " + "é" * 900),
+    ],
+)  # fmt: skip
+def test_a_block_that_lacks_parameters_loads_unwatched_and_says_where_to_find_them(
+    tmp_path: Path, settings_env: Callable[..., None], platform: str, parameters: dict[str, Any], lacks: str
+) -> None:
+    url = "https://www.keldoc.com/prefecture/lille/guichet"
+    sign = Sign(platform, "its address", url, parameters)
+    block = Draft(sign, url, "Remise de titre", "scrapy detect", date(2026, 11, 20), lacks=lacks).block()
+    (tmp_path / "evry_91.yaml").write_text(prefecture_file(tier=1, hosts=[], desks=[block], capital="Évry"))
+    settings_env(PREFECTURES_DIR=tmp_path)
+    check_catalogue()
+    (desk,) = load_prefectures(tmp_path)["evry_91"].desks
+    assert (desk.watch, desk.parameters) == ("none", parameters)
+    assert f"docs/platforms/{platform}.md" in (desk.unwatched_because or "")
+    assert f"# where to find it: {by_hand(platform)}" in block
+    assert "then take `watch` and `because` out" in block
+
+
+def test_remarks_of_a_site_cannot_break_a_file(tmp_path: Path) -> None:
+    block = draft(remarks=("a\x00b\x85c\u2028- slug: x\n- slug: y", "{[" * 5000)).block()
+    (tmp_path / "evry_91.yaml").write_text(prefecture_file(tier=1, hosts=[], desks=[block], capital="Évry"))
+    assert len(load_prefectures(tmp_path)["evry_91"].desks) == 1
+    assert len(block) < 3000

@@ -1,0 +1,76 @@
+"""Maiia: the center stands in the address or in the page's own JSON, what people come for in a list.
+
+The list is a recorded answer of 2021. The other two are what public programs read: `centerId` (`centerid` in 2021) in
+the address, `props.initialState.cards.item.center.id` in the page (2021).
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from crawler.detecting.lookups import Choice, Known, Step
+from crawler.parsing.answers import ACCEPT, Answer, origin, parsed
+from crawler.reading import Ask, Page
+
+_MOST = 200  # reasons of one answer, as many as a public program asks for
+_PATH = ("props", "initialState", "cards", "item", "center", "id")
+
+
+class _Reason(Answer):
+    name: str
+    consultationType: str  # noqa: N815 -- as the site spells it
+
+
+class _Reasons(Answer):
+    items: list[_Reason]
+    total: int
+
+
+def in_address(url: str) -> Mapping[str, Any]:
+    """Return the center, where the address names it."""
+    asked = {key.lower(): value for key, value in parse_qsl(urlsplit(url).query)}
+    return {"center": asked["centerid"]} if asked.get("centerid") else {}
+
+
+def _ask_page(known: Known) -> Ask:
+    return Ask(known.url)
+
+
+def _ask_reasons(known: Known) -> Ask:
+    asked = urlencode({"rootCenterId": known.told["center"], "limit": _MOST, "page": 0})
+    return Ask(f"{origin(known.url)}/api/pat-public/consultation-reason-hcd?{asked}", headers=ACCEPT)
+
+
+def _center(page: Page) -> Iterator[Choice]:
+    """Yield the center that the page was made of."""
+    if not page.body.lstrip().startswith(b"<"):
+        return
+    for text in page.root.xpath("//script[@type='application/json']/text()"):
+        if found := _within(text):
+            yield Choice("", {"center": found})
+            return
+
+
+def _within(text: str) -> str | None:
+    try:
+        value = json.loads(text)
+        for key in _PATH:
+            value = value[key]
+    except (ValueError, LookupError, TypeError, RecursionError):  # JSON of another shape, or none
+        return None
+    return value if isinstance(value, str) else None
+
+
+def _reasons(page: Page) -> Iterator[Choice]:
+    """Yield what people come for, by its name; a name that comes twice is one."""
+    if reasons := parsed(page, _Reasons):
+        for name in dict.fromkeys(each.name for each in reasons.items if each.name):
+            yield Choice(name, {"reason": name})
+
+
+STEPS = (Step("center", _ask_page, _center), Step("reason", _ask_reasons, _reasons, own=True))
+BY_HAND = (
+    "the page itself asks for …/api/pat-public/availabilities?centerId=<center>&consultationReasonName=<reason>"
+    " when its calendar shows"
+)

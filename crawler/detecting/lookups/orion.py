@@ -1,0 +1,28 @@
+"""Orion: no request is known to tell its ids. They stand in the body of the page's own search, which a person saves."""
+
+from collections.abc import Iterator
+
+from crawler.detecting.lookups import Choice, Step, asked_by_the_page
+from crawler.parsing.answers import Answer, Captured, parsed
+from crawler.reading import Page
+
+
+class _Search(Answer):
+    configId: str  # noqa: N815 -- as the site spells it
+    purposes: list[Captured]
+    duration: int
+
+
+def _posted(page: Page) -> Iterator[Choice]:
+    """Yield what the page posted; its purpose's name is what people come for."""
+    if (body := parsed(page, _Search)) and body.purposes:
+        names = [name for each in body.purposes if isinstance(name := each.get("name"), str)]
+        told = {"config": body.configId, "purposes": body.purposes, "duration": body.duration}
+        yield Choice(", ".join(names), told)
+
+
+STEPS = (Step("config", asked_by_the_page, _posted, own=True),)
+BY_HAND = (
+    "save the body that the page itself posts to …/rdv/bookings/availableSlotByDay (the browser's network tools) and"
+    " say: scrapy detect URL --file BODY"
+)
