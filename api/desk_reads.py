@@ -1,6 +1,6 @@
 """What is known of desks now: the YAML file's part and the watching's part, put together."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.desk import DeskState, DeskStatus
+from api.models.discovery import page_lost
 from api.models.slot import Detection
 from api.schemas.desk import DeskAnswer
 from configs.clock import clock
@@ -20,10 +21,14 @@ _WATCHED = "watched"
 
 @dataclass(frozen=True, slots=True)
 class Watching:
-    """The rows of some desks: their state, and when slots were last found as far as it may be told."""
+    """The rows of some desks: their state, and when slots were last found as far as it may be told.
+
+    `lost`: desks whose page is closed or has moved.
+    """
 
     states: Mapping[str, DeskState]
     found: Mapping[str, datetime]
+    lost: Collection[str] = ()
 
     def answer(self, desk: Desk) -> DeskAnswer:
         """Return one desk as who waits for it sees it."""
@@ -46,8 +51,13 @@ class Watching:
             last_proven_at=state.last_proven_at,
             last_slot_found_at=self.found.get(desk.id),
             consecutive_errors=state.inconclusive,
-            releases_at=state.releases_at if state.releases_at and state.releases_at > clock() else None,
+            releases_at=self._releases_at(desk, state),
         )
+
+    def _releases_at(self, desk: Desk, state: DeskState) -> datetime | None:
+        """Return when its page says that it shows more slots; a page that nobody is to be sent to promises nothing."""
+        at = state.releases_at
+        return at if at and at > clock() and desk.id not in self.lost else None
 
     def public(self, desk: Desk) -> DeskAnswer:
         """Return one desk as everybody sees it: whether slots are open now is told to who waits for them."""
@@ -60,7 +70,7 @@ class Watching:
 def watching(session: Session, desks: Iterable[Desk]) -> Watching:
     """Read the rows of these desks: two queries, however many they are."""
     ids = [desk.id for desk in desks]
-    states = session.scalars(sa.select(DeskState).where(DeskState.id.in_(ids)))
+    states = session.execute(sa.select(DeskState, page_lost()).where(DeskState.id.in_(ids))).all()
     last = (
         sa.select(Detection.seen_at)
         .where(Detection.desk_id == DeskState.id, Detection.seen_at <= told_until())
@@ -69,7 +79,8 @@ def watching(session: Session, desks: Iterable[Desk]) -> Watching:
         .scalar_subquery()
     )
     found = session.execute(sa.select(DeskState.id, last).where(DeskState.id.in_(ids), last.is_not(None)))
-    return Watching({state.id: state for state in states}, dict(iter(found)))
+    lost = [state.id for state, is_lost in states if is_lost]
+    return Watching({state.id: state for state, _ in states}, dict(iter(found)), lost)
 
 
 def told_until() -> datetime:

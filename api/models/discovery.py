@@ -7,6 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.base import Base, choice
+from api.models.desk import DeskState
+from configs.outcome import Outcome
 
 
 class DriftReason(StrEnum):
@@ -90,3 +92,10 @@ class Drift(Base):
         sa.CheckConstraint("ends_at >= starts_at", name="order"),
         sa.Index("uq_drifts_open", "desk_id", unique=True, postgresql_where=sa.text("ends_at IS NULL")),
     )
+
+
+def page_lost() -> sa.ColumnElement[bool]:
+    """Tell of a row of `desks` whether its page is closed or seems to have moved: nobody is to be sent there."""
+    moved = sa.exists().where(Drift.desk_id == DeskState.id, Drift.ends_at.is_(None))
+    closed = DeskState.last_outcome.is_not_distinct_from(Outcome.CLOSED)
+    return sa.or_(moved, closed)

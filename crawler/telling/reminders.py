@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.models.desk import DeskState
+from api.models.discovery import page_lost
 from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import settings
@@ -43,15 +44,24 @@ def tell(rows: Session, now: datetime) -> list[UUID]:
 
 
 def _soon(rows: Session, now: datetime) -> Iterator[tuple[Desk, datetime, datetime | None]]:
-    """Yield desks with the publication that is near: as their file tells, or, without an end, as their page does."""
+    """Yield desks with the publication that is near: as their file tells, or, without an end, as their page does.
+
+    Not of a page that is closed or has moved: who waits for it was told so, and slots will be published elsewhere.
+    """
     last = now + timedelta(seconds=settings().release_notice_seconds)
+    lost = set(rows.scalars(sa.select(DeskState.id).where(page_lost())))
     for desk in filter(_hidden, desks().values()):
-        if desk.releases and (found := desk.release(now)) and now <= found.begins <= last:
+        if (
+            desk.id not in lost
+            and desk.releases
+            and (found := desk.release(now))
+            and now <= found.begins <= last
+        ):
             yield desk, found.begins, found.ends
     said = sa.select(DeskState.id, DeskState.releases_at).where(DeskState.releases_at.between(now, last))
     for desk_id, releases_at in rows.execute(said):
         page = desks().get(desk_id)
-        if page and releases_at and _hidden(page):
+        if page and releases_at and _hidden(page) and desk_id not in lost:
             yield page, releases_at, None
 
 

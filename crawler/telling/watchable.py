@@ -9,9 +9,8 @@ from sqlalchemy.orm import Session
 import notifier
 from api.models.alert import Alert, AlertTarget
 from api.models.desk import DeskState
-from api.models.discovery import Drift
+from api.models.discovery import page_lost
 from configs.desk import Desk
-from configs.outcome import Outcome
 from configs.prefecture import desks
 from crawler.scheduling.demand import targets_of
 
@@ -37,11 +36,7 @@ def tell(rows: Session) -> list[UUID]:
 
 def _watched(rows: Session) -> list[Desk]:
     """Return the desks whose slots were looked for and whose page was neither closed nor moved."""
-    proven = sa.select(DeskState.id).where(
-        DeskState.last_proven_at.is_not(None),
-        DeskState.last_outcome != Outcome.CLOSED,
-        ~sa.exists().where(Drift.desk_id == DeskState.id, Drift.ends_at.is_(None)),
-    )
+    proven = sa.select(DeskState.id).where(DeskState.last_proven_at.is_not(None), ~page_lost())
     known = set(rows.scalars(proven))
     return [desk for desk in desks().values() if desk.shows_slots and desk.id in known]
 

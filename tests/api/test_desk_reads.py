@@ -2,11 +2,16 @@ import datetime as dt
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
-from api.desk_reads import Watching
+from api.desk_reads import Watching, watching
+from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
+from api.models.discovery import Drift, DriftReason
 from configs.clock import clock
+from configs.outcome import Outcome
 from configs.prefecture import Desk, Grade, Procedure, WatchLevel
+from tests.api.world import desk_state
 
 
 def made(grade: Grade = Grade.CONFIRMED, watch: WatchLevel = WatchLevel.FULL) -> Desk:
@@ -68,3 +73,25 @@ def test_a_release_is_told_until_it_has_been() -> None:
     for ahead, told in ((60, now + timedelta(seconds=60)), (-1, None)):
         state = DeskState(id=desk.id, inconclusive=0, releases_at=now + timedelta(seconds=ahead))
         assert Watching({desk.id: state}, {}).public(desk).releases_at == told
+
+
+def test_a_page_that_moved_promises_no_release_until_it_is_found(database: str) -> None:
+    desk, now = made(), clock()
+    at = now + timedelta(hours=1)
+    desk_state(desk.id, inconclusive=0, releases_at=at)
+
+    def promised() -> object:
+        with session() as rows:
+            return watching(rows, [desk]).public(desk).releases_at
+
+    with session() as rows:
+        rows.add(
+            Drift(desk_id=desk.id, reason=DriftReason.HOME, detail="x", starts_at=now - timedelta(hours=1))
+        )
+        rows.add(Drift(desk_id="bobigny_93/y", reason=DriftReason.HOME, detail="x", starts_at=now))
+    assert promised() is None
+    with session() as rows:
+        rows.execute(sa.update(Drift).values(ends_at=now))
+    assert promised() == at
+    desk_state(desk.id, last_outcome=Outcome.CLOSED)
+    assert promised() is None

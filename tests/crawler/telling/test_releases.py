@@ -13,10 +13,13 @@ import time_machine
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
 from api.models.desk import DeskState
+from api.models.discovery import DriftReason
 from api.models.notification import Notification
 from configs.desk import Desk
+from configs.outcome import Outcome
 from configs.prefecture import desks
 from crawler.planner import Planner
+from crawler.telling import drifts
 from tests.crawler.telling.incidents_world import person, told, waits
 
 BEGINS = datetime(2026, 11, 23, 15, tzinfo=UTC)  # Monday, 16:00 in Paris
@@ -37,9 +40,9 @@ def told_of(
 ) -> Callable[[str], None]:
     """Write two desks, the first with a publication on Mondays; `more` is another line of it."""
 
-    def write(more: str = "") -> None:
+    def write(more: str = "", grade: str = "confirmed") -> None:
         frozen.move_to(BEGINS - timedelta(hours=4))
-        desk_files(a="127.77.0.91:8800", b="127.77.0.92:8800", interval=120)
+        desk_files(a="127.77.0.91:8800", b="127.77.0.92:8800", interval=120, grade=grade)
         path = tmp_path / "prefectures" / "evry_91.yaml"
         head, first, second = path.read_text().split("  - slug:")
         path.write_text(f"{head}  - slug:{first}{RELEASES}{more}  - slug:{second}")
@@ -140,3 +143,40 @@ def test_a_moment_that_the_page_itself_names_is_reminded_of_too(told_of: Callabl
     (row,) = reminded(at - 30 * MINUTE)
     assert row.params == {"desk": "evry_91/a", "begins": at.isoformat(), "ends": None}
     assert reminded(at - 29 * MINUTE) == []
+
+
+@pytest.fixture
+def soon(told_of: Callable[[str], None]) -> datetime:
+    """Return a moment at which somebody is to be reminded of two publications, by a file and by a page."""
+    told_of("    watch: presence\n")
+    keeps(A)
+    with session() as rows:
+        rows.add(DeskState(id="evry_91/a", releases_at=BEGINS - 5 * MINUTE))
+    return BEGINS - 10 * MINUTE
+
+
+@pytest.mark.parametrize("reason", list(DriftReason))
+def test_nobody_is_sent_to_a_page_that_has_moved_until_it_is_found_again(
+    soon: datetime, reason: DriftReason
+) -> None:
+    with session() as rows:
+        drifts.begin(rows, [("evry_91/a", reason, "HTTP 404")], soon)
+    assert reminded(soon) == []
+    with session() as rows:
+        drifts.end(rows, ["evry_91/a"], soon)
+    assert len(reminded(soon)) == 2
+
+
+def test_nobody_is_sent_to_a_page_that_is_closed(soon: datetime) -> None:
+    with session() as rows:
+        rows.execute(sa.update(DeskState).values(last_outcome=Outcome.CLOSED))
+    assert reminded(soon) == []
+    with session() as rows:
+        rows.execute(sa.update(DeskState).values(last_outcome=Outcome.CAPTCHA))
+    assert len(reminded(soon)) == 2
+
+
+def test_nobody_is_sent_to_a_page_that_the_file_calls_retired(told_of: Callable[..., None]) -> None:
+    told_of("    watch: presence\n", grade="retired")
+    keeps(A)
+    assert reminded(BEGINS - MINUTE) == []
