@@ -40,8 +40,9 @@ async def perform(page: Page, ask: Ask, traffic: Traffic, pause: Callable[[], Aw
             instead = () if act.needed else _after(ask, number)
             if await _appears(page, [act.at], instead):
                 await pause()
+                answered = await _shows(page, ask.awaits)
                 await _do(page, act)
-                await traffic.rest()
+                await traffic.acted(answered=answered)
             elif act.needed or not await _shows(page, instead):
                 return Done(len(ask.acts) - number)
         except _Stuck as stuck:

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Coroutine
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from scrapy import signals
@@ -33,7 +35,7 @@ class Browsers:
         self._places = asyncio.Semaphore(settings().browser_places)
         self._starting = asyncio.Lock()
         self._current: Browser | None = None
-        self._ending: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._idle: asyncio.TimerHandle | None = None
 
     async def tab(self, guise: Guise, allowance: Allowance) -> Tab:
@@ -62,7 +64,7 @@ class Browsers:
         try:
             if not await tab.close():
                 browser.lost = True
-            await browser.weigh()
+            self._beside(browser.weigh())
         except Exception:  # whatever it is, the browser's successor has nothing of it
             log.exception("a browser is replaced: a page of it did not end well")
             browser.lost = True
@@ -78,7 +80,7 @@ class Browsers:
             self._idle.cancel()
         if self._current:
             self._end(self._current)
-        await asyncio.gather(*self._ending, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._names.close()
 
     async def _fit(self) -> Browser:
@@ -107,9 +109,13 @@ class Browsers:
     def _end(self, browser: Browser) -> None:
         if browser is self._current:
             self._current = None
-        task = asyncio.ensure_future(browser.end())
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        self._beside(browser.end())
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have something done that no check waits for."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def browsers_of(crawler: Crawler) -> Browsers:

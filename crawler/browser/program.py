@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import Error as PlaywrightError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _END_SECONDS = 3.0
+_WEIGHED_EACH = 5.0  # seconds
 # What a browser says by itself stays as it says it: our crawl's own headers are another program's.
 _ITS_OWN = frozenset(
     b"user-agent accept accept-language accept-encoding upgrade-insecure-requests referer origin cookie host".split()
@@ -48,6 +50,7 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
         self.lost = False
         self.agent = ""
         self._fat = False
+        self._weigh_at = 0.0
         self._driver: int | None = None
         self._folder: Folder | None = None
         self.config.target_closed_max_retries = 0  # a lost browser ends its check, the next one has a new one
@@ -96,8 +99,9 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
         self.agent = await self._own_agent()
 
     async def weigh(self) -> None:
-        """Look how much memory it holds, with its driver and all its processes."""
-        if driver := self._driver:
+        """Look how much memory it holds, with its driver and all its processes; now and then, for it costs 20 ms."""
+        if (driver := self._driver) and monotonic() >= self._weigh_at:
+            self._weigh_at = monotonic() + _WEIGHED_EACH
             held = await asyncio.to_thread(lambda: proportional(tree(driver)))
             self._fat = held > settings().browser_memory_mb
 

@@ -30,6 +30,7 @@ _AWAITED = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})
 _MOVED = range(300, 400)
 _MOVED_AS_IT_IS = (307, 308)  # the method stays: https://fetch.spec.whatwg.org/#http-redirect-fetch
 _QUIET = 0.15  # seconds without anything under way, after which a page is taken to be at rest
+_LAZY = 0.5  # as long where an answer already showed: scripts let a choice settle, for 0.3 s by custom, before they ask
 _GLANCE = 0.02
 # Redirects are shown to nobody but the browser's own debugger: https://chromedevtools.github.io/devtools-protocol/tot/Fetch/
 _REDIRECTS = {
@@ -59,6 +60,7 @@ class Traffic:
         self._whole = asyncio.Event()
         self._under_way: set[Request] = set()
         self._moved_at = 0.0
+        self._quiet = _QUIET
         self._answering: set[asyncio.Task[None]] = set()
 
     async def watch(self, page: Page) -> None:
@@ -73,14 +75,15 @@ class Traffic:
         page.on("requestfailed", self._failed)
         page.on("response", self._answered)
         page.context.on("page", _close)
-        await page.context.route(
-            "**", _abort
-        )  # what is not asked of the page itself: windows, or between two asks
         self._session = await page.context.new_cdp_session(page)
         self._session.on("Page.frameAttached", lambda event: self._framed.add(event["frameId"]))
         self._session.on("Fetch.requestPaused", self._paused)
-        await self._session.send("Page.enable")
-        await self._session.send("Fetch.enable", _REDIRECTS)
+        await asyncio.gather(
+            self._session.send("Page.enable"),
+            self._session.send("Fetch.enable", _REDIRECTS),
+            # For what is not asked of the page itself: by windows that it opens, or between two asks.
+            page.context.route("**", _abort),
+        )
         self._open = True
 
     def expect(self, url: str, forbidden: Callable[[str, str], bool]) -> None:
@@ -111,9 +114,19 @@ class Traffic:
         """Wait until nothing that a page waits for is under way, for BROWSER_WAIT_SECONDS at most."""
         until = monotonic() + settings().browser_wait_seconds
         while (now := monotonic()) < until:
-            if not self._under_way and now - self._moved_at >= _QUIET:
+            left = self._moved_at + self._quiet - now
+            if not self._under_way and left <= 0:
                 return
-            await asyncio.sleep(_GLANCE)
+            await asyncio.sleep(_GLANCE if self._under_way else left)
+
+    async def acted(self, *, answered: bool) -> None:
+        """Wait until what an act on the page sets off has come; `answered`: what is waited for showed before it.
+
+        Then nothing tells the old answer from the new one but that something followed of the act, or nothing does.
+        """
+        self._moved_at = monotonic()
+        self._quiet = _LAZY if answered else _QUIET
+        await self.rest()
 
     async def _passes(self, method: str, url: str, kind: str, *, main: bool) -> bool:
         """Pay for a request, or refuse it; `main`: it opens the page itself, so that a refusal is what came of it.
@@ -157,7 +170,7 @@ class Traffic:
     def _begun(self, request: Request) -> None:
         if request.resource_type in _AWAITED:
             self._under_way.add(request)
-            self._moved_at = monotonic()
+            self._moved_at, self._quiet = monotonic(), _QUIET
 
     def _ended(self, request: Request) -> None:
         self._under_way.discard(request)
