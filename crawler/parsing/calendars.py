@@ -12,6 +12,8 @@ from crawler.reading import Ask, Covered, Page, Place, Slot, Visit
 _DAYS = 7
 _DAY = range(24 * 60)  # minutes
 _HOUR = re.compile(r"(\d{1,2}):([0-5]\d)")
+_UNIX = re.compile(r"[0-9]{9,11}")
+_YEARS = range(2000, 2200)  # what lies outside is no appointment
 _LONGEST_NUMBER = 5  # digits
 _MOST_DAYS = 400  # that a page shows at once
 
@@ -144,7 +146,7 @@ def linked_hours(page: Page, link: re.Pattern[str]) -> tuple[list[datetime], lis
 
 def _instant(unix: str) -> datetime | None:
     # In UTC: in one zone of its own, Python takes the two hours of a clock change for the same.
-    try:
-        return datetime.fromtimestamp(int(unix), UTC)
-    except (ValueError, OverflowError, OSError):
+    if not _UNIX.fullmatch(unix.strip()):
         return None
+    hour = datetime.fromtimestamp(int(unix), UTC)
+    return hour if hour.year in _YEARS else None

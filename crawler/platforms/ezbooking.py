@@ -11,11 +11,13 @@ from typing import Annotated
 from pydantic import BeforeValidator, StringConstraints
 
 from configs.strict import Strict
-from crawler.parsing.calendars import answered, ask_weeks, linked_hours, week, within
+from crawler.parsing.calendars import ask_weeks, week
+from crawler.parsing.choosing import MOST, choose
 from crawler.parsing.errors import error_of
-from crawler.parsing.markup import dated, label, period, visible
+from crawler.parsing.markup import visible
+from crawler.parsing.notices import Notice, noticed
 from crawler.parsing.shapes import shaped
-from crawler.parsing.tables import whole_table
+from crawler.parsing.weekly import Linked, hours, opened, read_week
 from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
 
 SYSTEM = "prefenligne"
@@ -32,19 +34,25 @@ _CALL = re.compile(rf"{_ASSIGN}\d+::(?P<planning>\d+)::(?P<ahead>\d+)")
 _TAKES = re.compile(rf"{_BOOKING}\d+/(?:[5-9]|\d\d)")
 _BUTTON = re.compile(rf"{_BOOKING}\d+/4(?!\d)")
 _SAFE_STEPS = frozenset({0, 1, 3})
-_MOST_PLANNINGS = 100  # forms seen have up to a dozen; each label is looked for in the whole page
 _CONDITIONS = {"condition": "on", "nextButton": "Effectuer une demande de rendez-vous"}
 _NEXT = {"nextButton": "Etape suivante"}
 
-_MESSAGES = "//form[@id='FormBookingCreate'] | //ul[contains(concat(' ', @class, ' '), ' error ')]/li"
+_FORM, _LEADS_ON = "//form[@id='FormBookingCreate']", "//input[@name='nextButton']"
+_ERRORS = "//ul[contains(concat(' ', @class, ' '), ' error ')]/li"
 _FULL = re.compile(r"(?i)il n'existe plus de plage horaire libre|il n'y a pas (?:de )?calendrier disponible")
-_RETIRED = "Ce lien a été désactivé définitivement"
-_BUSY = re.compile(r"(?i)service surchargé|50[234] (?:bad gateway|service unavailable|gateway time-?out)")
-_TROUBLES = ("surcharg", "gateway", "unavailable", "incomplete response", "sactiv")  # what those texts hold
-_BROKEN = "The server returned an invalid or incomplete response"
-_STEP_3 = "//img[contains(@src, 'etape_3r.png')][//input[@name='nextButton'][@value='Etape suivante']]"
-_STEP_4 = "//img[contains(@src, 'etape_4r.png')][//input[@name='nextButton']]"
+_STEP_3 = (
+    f"//img[contains(@src, 'etape_3r.png')][{_LEADS_ON}[@value='Etape suivante' or @value='Étape suivante']]"
+)
+_STEP_4 = f"//img[contains(@src, 'etape_4r.png')][{_LEADS_ON}]"
 _WEEK = "//th[@colspan='7']"
+_RETIRED = "Ce lien a été désactivé définitivement"
+_BUSY = r"(?i)service (?:est )?surchargé|50[234] (?:bad gateway|service (?:temporarily )?unavailable|gateway time-?out)"
+_TROUBLES = (
+    Notice(Outcome.OVERLOADED, re.compile(_BUSY), "//h1"),
+    Notice(Outcome.OVERLOADED, re.compile("The server returned an invalid or incomplete response"), "/*"),
+    Notice(Outcome.CLOSED, re.compile(_RETIRED), "/*", said=_RETIRED),
+)
+_HINTS = ("surcharg", "gateway", "unavailable", "incomplete response", "sactiv")  # what those texts hold
 
 
 class Parameters(Strict):
@@ -87,6 +95,10 @@ class _Desk:
     def url(self) -> str:
         return f"{self.root}{_BOOKING}{self.form}"
 
+    @property
+    def hours(self) -> Linked:
+        return Linked(f"{_BOOKING}{self.form}/5/".lstrip("/"), "libre", _WEEK, self.url)
+
     def step(self, number: int) -> str:
         if number not in _SAFE_STEPS:
             raise ValueError(f"EZBooking step {number} is not ours: only {sorted(_SAFE_STEPS)} take no slot")
@@ -106,30 +118,25 @@ def _place(page: Page) -> Place:
     return page.ask.place if page.ask.place != ANYWHERE else Place(_desk(page.visit).form)
 
 
-def _addresses(page: Page) -> set[str]:
-    """Return the free hours (unix seconds) whose address stands anywhere in the page, also where nobody sees it."""
-    return set(re.findall(rf"{_BOOKING}{_desk(page.visit).form}/5/(\d{{9,11}})(?!\d)", page.text))
-
-
-def _hours(page: Page) -> tuple[tuple[Slot, ...], list[str]]:
-    """Return the free hours linked, and odd links. A slot leads to the form: an hour's own link takes it."""
-    desk, place = _desk(page.visit), _place(page)
-    hours, odd = linked_hours(page, re.compile(rf"{_BOOKING}{desk.form}/5/(?P<unix>[^/?#]*)"))
-    return tuple(Slot(place, hour, desk.url) for hour in hours), odd
+def _trouble(page: Page) -> Reading | None:
+    return noticed(page, _TROUBLES, _HINTS)
 
 
 def _full(page: Page) -> Reading | None:
-    """Find the platform's own sentence, as the form's text or as an error."""
-    text = next((text for text in map(visible, page.root.xpath(_MESSAGES)) if _FULL.search(text)), None)
-    if not text:
+    """Find the platform's own sentence, where the form's text begins or as an error: elsewhere it may be quoted."""
+    form = [text for text in map(visible, page.root.xpath(_FORM)) if _FULL.match(text)]
+    errors = [text for text in map(visible, page.root.xpath(_ERRORS)) if _FULL.search(text)]
+    if not (form or errors):
         return None
     if page.root.xpath(f"{_STEP_3} | {_STEP_4} | {_WEEK}") or f"{_desk(page.visit).form}/5/" in page.text:
         return Reading(Outcome.UNREADABLE, "says both that nothing is free and that the desk is open")
     if trouble := _trouble(page):
         return trouble
+    if page.root.xpath(_LEADS_ON) and not errors:
+        return None
     key = _place(page).key
     whole = Covered(None if key == _desk(page.visit).form else key)
-    return Reading(Outcome.NO_SLOTS, text[:200], covered=(whole,))
+    return Reading(Outcome.NO_SLOTS, (form + errors)[0][:200], covered=(whole,))
 
 
 def _open(page: Page) -> Reading | None:
@@ -137,53 +144,25 @@ def _open(page: Page) -> Reading | None:
     step = next((n for n, marker in ((3, _STEP_3), (4, _STEP_4)) if page.root.xpath(marker)), None)
     if step is None:
         return None
-    desk, place, hours = _desk(page.visit), _place(page), _hours(page)[0]
-    fallback = () if hours else (Slot(place, None, desk.url),)
-    asks = _calendars(page)
-    if not asks and step == 3 and page.ask.step != "describe":  # noqa: PLR2004 -- step 4 names the calendar
-        asks = [
-            Ask(desk.step(3), "describe", "POST", _NEXT, place=place, rank=page.ask.rank, turn=page.ask.turn)
-        ]
-    outcome = Outcome.SLOTS if hours or not asks else None
-    reason = f"step {step}: the desk is open"
-    if asks:
-        return Reading(outcome, reason, slots=hours, asks=tuple(asks), fallback=fallback)
-    return Reading(outcome, f"{reason}, and no calendar can be asked", hours or fallback)
-
-
-def _calendars(page: Page) -> list[Ask]:
-    """Ask each week's calendar where the planning is known: chosen, named by the page, or by the desk's YAML."""
     desk, place = _desk(page.visit), _place(page)
     named = set(re.findall(rf"planning::assign::{desk.form}::(\d+)", page.text))
     plannings = {place.key} if place.key != desk.form else named or set(page.visit.parameters.plannings)
-    return _weeks(page, plannings.pop()) if len(plannings) == 1 else []
+    asks = _weeks(page, plannings.pop()) if len(plannings) == 1 else []
+    if not asks and step == 3 and page.ask.step != "describe":  # noqa: PLR2004 -- step 4 names the calendar
+        rank, turn = page.ask.rank, page.ask.turn
+        asks = [Ask(desk.step(3), "describe", "POST", _NEXT, place=place, rank=rank, turn=turn)]
+    linked = hours(page, desk.hours, place)[0]
+    return opened(linked, asks, Slot(place, None, desk.url), f"step {step}: the desk is open")
 
 
 def _weeks(page: Page, planning: str) -> list[Ask]:
     """Ask one week at once, before the next planning is chosen, and the others when all plannings were."""
-    desk = _desk(page.visit)
-    return ask_weeks(page, _place(page), lambda ahead: desk.week(planning, ahead), _MOST_PLANNINGS)
+    return ask_weeks(page, _place(page), lambda ahead: _desk(page.visit).week(planning, ahead), MOST)
 
 
 def _choice(page: Page) -> Reading | None:
-    offered = dict.fromkeys(map(str, page.root.xpath("//input[@name='planning'][@type='radio']/@value")))
-    if not offered:
-        return None
-    if len(offered) > _MOST_PLANNINGS:
-        return Reading(Outcome.UNREADABLE, f"offers {len(offered)} plannings, which no form does")
-    if page.ask.step == "planning":
-        return Reading(Outcome.UNREADABLE, "a planning was chosen and the choice came back")
-    keys = [key for key in offered if key in (page.visit.parameters.plannings or offered)]
-    if not keys:
-        return Reading(Outcome.UNREADABLE, f"offers plannings {', '.join(offered)}: none is this desk's")
-    url = _desk(page.visit).step(1)
-    turn = page.visit.turn // len(keys)  # a visit may end before all were asked
-    places = [Place(key, label(page.root, f"planning{key}")) for key in page.visit.in_turn(keys)]
-    asks = tuple(
-        Ask(url, "planning", "POST", {"planning": p.key, **_NEXT}, place=p, rank=rank, turn=turn)
-        for rank, p in enumerate(places)
-    )
-    return Reading(reason=f"step 1: {len(asks)} of {len(offered)} plannings", asks=asks)
+    ask = Ask(_desk(page.visit).step(1), "planning", "POST", _NEXT)
+    return choose(page, "planning", ask, "step 1", page.visit.parameters.plannings)
 
 
 def _conditions(page: Page) -> Reading | None:
@@ -195,37 +174,8 @@ def _conditions(page: Page) -> Reading | None:
     return Reading(reason="step 0: the conditions", asks=(accept,))
 
 
-def _trouble(page: Page) -> Reading | None:
-    lowered = page.text.lower()
-    if not any(word in lowered for word in _TROUBLES):  # spares the pages that are well a long look
-        return None
-    text = visible(page.root)
-    if _BROKEN in text or any(_BUSY.match(visible(heading)) for heading in page.root.xpath("//h1")):
-        return Reading(Outcome.OVERLOADED, text[:200])
-    return Reading(Outcome.CLOSED, _RETIRED) if _RETIRED in text else None
-
-
 def _calendar(page: Page) -> Reading | None:
-    """Read one week.
-
-    An empty week covers itself and leads to the next; what all of them say together, the tally says.
-    """
-    (slots, odd), call = _hours(page), _CALL.search(page.url)
-    ahead = int(call["ahead"]) if call else 0
-    asked = page.ask.window or (week(page.visit, _place(page), ahead) if call else None)
-    headings = [visible(heading) for heading in page.root.xpath(_WEEK)]
-    window = answered(_place(page), asked, period(" ".join(headings)))
-    whole = window and len(headings) == 1 and dated(headings[0]) and not odd and _whole(page, slots, window)
-    covered = (window,) if window and whole else ()
-    if slots:
-        return Reading(Outcome.SLOTS, f"{len(slots)} free hours linked, {len(odd)} odd links", slots, covered)
-    if not (window and covered):
-        return None
-    later = _weeks(page, call["planning"])[ahead // 7 + 1 :][:1] if call else []
-    return Reading(reason=f"no free hour {window.first} to {window.last}", covered=covered, asks=tuple(later))
-
-
-def _whole(page: Page, slots: tuple[Slot, ...], window: Covered) -> bool:
-    """Tell whether a week's table is whole and shows its own days' hours, and all whose address the page holds."""
-    linked = len(_addresses(page)) == len(slots) and within(window, slots, page.visit.zone)
-    return linked and whole_table(page, "libre", f"{_BOOKING}{_desk(page.visit).form}/5/")
+    place, call = _place(page), _CALL.search(page.url)
+    asked = page.ask.window or (week(page.visit, place, int(call["ahead"])) if call else None)
+    weeks = _weeks(page, call["planning"]) if call else []
+    return read_week(page, _desk(page.visit).hours, place, asked, weeks)

@@ -1,0 +1,36 @@
+"""Sentences by which a site says that it answers nobody now, or never will again here."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from crawler.parsing.markup import visible
+from crawler.reading import Outcome, Page, Reading
+
+_LONGEST = 200  # characters of a page's words
+
+
+class Notice(NamedTuple):
+    """A sentence and what it means. `within`: XPath of the elements that it stands in.
+
+    `said`: the reason; left out, the page's own words are.
+    """
+
+    outcome: Outcome
+    words: re.Pattern[str]
+    within: str
+    said: str = ""
+
+
+def noticed(page: Page, notices: Sequence[Notice], hints: Sequence[str]) -> Reading | None:
+    """Say what the first of these sentences means that a page shows; None where it shows none.
+
+    `hints`: plain words in lower case, one of which stands in every such page: the others are spared a long look.
+    """
+    lowered = page.text.lower()
+    if not any(hint in lowered for hint in hints):
+        return None
+    for notice in notices:
+        if any(notice.words.search(visible(node)) for node in page.root.xpath(notice.within)):
+            return Reading(notice.outcome, notice.said or visible(page.root)[:_LONGEST])
+    return None

@@ -1,0 +1,76 @@
+"""A week's table whose free hours are links: the hours of any page of such a site, and what a whole week proves."""
+
+import re
+from dataclasses import dataclass
+
+from crawler.parsing.calendars import answered, linked_hours, within
+from crawler.parsing.markup import dated, period, visible
+from crawler.parsing.tables import whole_table
+from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Slot
+
+
+@dataclass(frozen=True)
+class Linked:
+    """How a site links the free hours of a desk.
+
+    `address`: what stands in the address of an hour before its unix seconds. `word`: how a free hour is called.
+    `heading`: XPath of the one heading that names a table's week. `url`: where a slot leads: its own link takes it.
+    """
+
+    address: str
+    word: str
+    heading: str
+    url: str
+
+
+def hours(page: Page, how: Linked, place: Place) -> tuple[tuple[Slot, ...], list[str]]:
+    """Return the free hours that a page links, as slots of this place, and links whose hour cannot be read."""
+    found, odd = linked_hours(page, re.compile(rf"{re.escape(how.address)}(?P<unix>[^/?#]*)"))
+    return tuple(Slot(place, hour, how.url) for hour in found), odd
+
+
+def opened(slots: tuple[Slot, ...], asks: list[Ask], unknown: Slot, reason: str) -> Reading:
+    """Say what the page of an open desk proves, with the hours that it links and the calendars asked next.
+
+    `unknown`: the slot that stands until a calendar has answered in full, or for good where none can be asked.
+    """
+    if not asks:
+        return Reading(Outcome.SLOTS, f"{reason}, and no calendar can be asked", slots or (unknown,))
+    outcome, fallback = (Outcome.SLOTS, ()) if slots else (None, (unknown,))
+    return Reading(outcome, reason, slots=slots, asks=tuple(asks), fallback=fallback)
+
+
+def read_week(
+    page: Page, how: Linked, place: Place, asked: Covered | None, weeks: list[Ask]
+) -> Reading | None:
+    """Read one week; None where the page is no whole week and links no hour.
+
+    An empty week covers itself and leads to the next of `weeks`; what all of them say together, the tally says.
+    `asked`: the days that were asked for, where they are known.
+    """
+    slots, odd = hours(page, how, place)
+    headings = [visible(heading) for heading in page.root.xpath(how.heading)]
+    window = answered(place, asked, period(" ".join(headings)))
+    named = len(headings) == 1 and dated(headings[0])
+    covered = (window,) if window and named and not odd and _whole(page, how, slots, window) else ()
+    if slots:
+        return Reading(Outcome.SLOTS, f"{len(slots)} free hours linked, {len(odd)} odd links", slots, covered)
+    if not (window and covered):
+        return None
+    later = [
+        week for week in weeks if asked and asked.last and week.window and _ends_behind(week.window, asked)
+    ]
+    return Reading(
+        reason=f"no free hour {window.first} to {window.last}", covered=covered, asks=tuple(later[:1])
+    )
+
+
+def _whole(page: Page, how: Linked, slots: tuple[Slot, ...], window: Covered) -> bool:
+    """Tell whether a table is whole and links its own days' hours, and all whose address stands in the page unseen."""
+    anywhere = set(re.findall(rf"{re.escape(how.address)}(\d{{9,11}})(?!\d)", page.text))
+    linked = len(anywhere) == len(slots) and within(window, slots, page.visit.zone)
+    return linked and whole_table(page, how.word, how.address)
+
+
+def _ends_behind(week: Covered, asked: Covered) -> bool:
+    return bool(week.last and asked.last and week.last > asked.last)
