@@ -7,19 +7,21 @@ alone would take a number for a unix time, and a date for its midnight.
 import re
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, Self, TypeVar, cast
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     PlainValidator,
     StringConstraints,
     TypeAdapter,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    model_validator,
 )
 
 from crawler.reading import Page
@@ -34,6 +36,8 @@ _WALL = re.compile(_DAY.pattern + r"[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?")
 _INSTANT = re.compile(_WALL.pattern + r"(?:Z|[+-]\d\d:?\d\d)")
 _LONGEST = 40  # characters of a moment
 _OFFSET_0 = re.compile(r"(?:Z|[+-]00:?00)$")
+_DIGITS = re.compile(r"[0-9]{1,18}")
+_UNNAMED = "\0"  # no site's name for a field
 _TRACE = re.compile(rb'\d{4}-\d\d-\d\d[T ]\d\d|"\d\d:\d\d(?::\d\d)?"')
 
 
@@ -41,6 +45,35 @@ class Answer(BaseModel):
     """A JSON object. Fields that are not named may stand in it; those that are must be of their type."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+
+class Tolerant(Answer):
+    """An answer that stands although a field with a default cannot be read: it is left out, and the answer is `odd`.
+
+    What stands beside it is seen, but proves no absence. A field without a default is needed as ever, and where there
+    is none such, one of the others.
+    """
+
+    odd: bool = Field(default=False, validation_alias=_UNNAMED)
+
+    def lacks(self, *names: str) -> bool:
+        """Tell whether a field could not be read, or one of these did not come: then no absence is proven."""
+        return self.odd or not self.model_fields_set.issuperset(names)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _leave_out(cls, value: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            answer = read(value)
+        except ValidationError as error:
+            if not isinstance(value, dict):
+                raise
+            unread = {each["loc"][0] for each in error.errors()}
+            left = read({name: each for name, each in value.items() if name not in unread})
+            answer = left.model_copy(update={"odd": True})
+        if answer.model_fields_set <= {"odd"}:
+            raise ValueError("none of its fields stands in it")
+        return answer
 
 
 def parsed(page: Page, shape: type[T], *, errors: bool = False) -> T | None:
@@ -71,6 +104,11 @@ def as_from(url: str) -> dict[str, str]:
 def moments_in(page: Page) -> int:
     """Count the moments that stand anywhere in the body: a date with an hour, or an hour alone as a text."""
     return len(_TRACE.findall(page.body))
+
+
+def moments_of(answer: BaseModel) -> int:
+    """Count the moments that stand anywhere in a part of an answer, of a class that keeps what it does not name."""
+    return len(_TRACE.findall(answer.model_dump_json(warnings=False).encode()))
 
 
 @lru_cache
@@ -132,6 +170,14 @@ def moment_of(value: Any) -> date:
     return _day(value) if isinstance(value, str) and _DAY.fullmatch(value) else _instant(value)
 
 
+def _number(value: Any) -> int:
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("is no number")
+    return value
+
+
 def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
     try:
         return read(value)
@@ -151,7 +197,7 @@ Id = Annotated[int, Field(strict=True, gt=0)]  # as a desk's YAML names what a p
 Key = Annotated[str, StringConstraints(pattern=r"^[\w-]+$", max_length=80)]  # and what it names by letters
 # A JSON object of a page's own request, copied into a desk's YAML as it is: what it holds is the site's affair.
 Captured = Annotated[dict[str, Any], AfterValidator(_with_id)]
-Number = Annotated[int, Field(strict=False)]  # where JSON can only write it as a text: the key of an object
+Number = Annotated[int, PlainValidator(_number)]  # written as a number or as a text
 Instant = Annotated[datetime, PlainValidator(_instant)]  # written with its offset; kept in UTC
 Wall = Annotated[datetime, PlainValidator(wall_of)]  # a local clock without offset: naive
 FalseUtc = Annotated[

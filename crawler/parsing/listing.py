@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from w3lib.url import add_or_replace_parameters
+
 from configs.words import count
-from crawler.parsing.answers import moments_in
+from crawler.parsing.answers import ACCEPT, moments_in
 from crawler.parsing.calendars import day_of, within
 from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
 
@@ -28,7 +30,8 @@ class Listing:
     `moments`: those free, None for each that cannot be read. `next_at`: what it names as the next availability.
     `total`: how many it says there are. `begins` and `last`: the first and the last day it shows, where they may lie
     within those asked for, or elsewhere. `final`: where it lists nothing, nothing comes later either, by the
-    platform's own word. `others`: how many moments it names that are no slots (its days' ends, say).
+    platform's own word. `others`: how many moments it names that are no slots (its days' ends, say). `odd`: something
+    else of it could not be read, so that it proves no absence.
     """
 
     moments: Sequence[date | None] = ()
@@ -38,6 +41,22 @@ class Listing:
     last: date | None = None
     final: bool = False
     others: int = 0
+    odd: bool = False
+
+
+def by_address(url: str, first: str, behind: str = "") -> Opens:
+    """Ask for windows at an address that names their days in its query.
+
+    `first` is the parameter of a window's first day, `behind` of the day behind its last.
+    """
+
+    def ask(_visit: Visit, window: Covered) -> Ask:
+        days = {first: f"{window.first}"}
+        if behind and window.last:
+            days[behind] = f"{window.last + _DAY}"
+        return Ask(add_or_replace_parameters(url, days), "week", headers=ACCEPT)
+
+    return ask
 
 
 def first_window(visit: Visit, opens: Opens, days: int, place: Place = ANYWHERE, rank: int = 0) -> Ask:
@@ -73,8 +92,11 @@ def listed(page: Page, found: Listing, opens: Opens | None, days: int = 1) -> Re
         return Reading(Outcome.UNREADABLE, f"lists {what}")
     if found.next_at is not None:
         return answer.named(found.next_at)
-    if moments_in(page) > found.others:
-        return Reading(Outcome.UNREADABLE, "lists nothing, and yet a moment stands in it")
+    if found.odd or moments_in(page) > found.others:
+        what = (
+            "what would prove it is missing or cannot be read" if found.odd else "yet a moment stands in it"
+        )
+        return Reading(Outcome.UNREADABLE, f"lists nothing, and {what}")
     return answer.nothing()
 
 
@@ -143,7 +165,7 @@ class _Answer:
 
     def seen(self) -> Reading:
         found, slots, window = self.found, self.slots, self._shown()
-        told = found.total in (None, len(slots)) and not self.astray
+        told = found.total in (None, len(slots)) and not self.astray and not found.odd
         whole = (
             told
             and len(slots) == len(found.moments)
@@ -158,10 +180,12 @@ class _Answer:
         day, reason = day_of(next_at, visit.zone), f"the next availability is {_text(next_at, visit)}"
         if day > visit.last_day:
             far = f"{reason}, beyond the {visit.horizon.days} days that are watched"
+            if self.found.odd:
+                return Reading(Outcome.UNREADABLE, f"{far}, but not all that it says can be read")
             return Reading(Outcome.NO_SLOTS, far, covered=(self._covered(visit.last_day),))
         if page.ask.window and day < self.first:
             return Reading(Outcome.UNREADABLE, f"{reason}, before {self.first}, which was asked for")
-        gap = (self._covered(day - _DAY),) if day > self.first else ()
+        gap = (self._covered(day - _DAY),) if day > self.first and not self.found.odd else ()
         slot = Slot(place, next_at)
         if self.opens is None or (page.ask.window and day == self.first):
             return Reading(Outcome.SLOTS, reason, (slot,), gap)

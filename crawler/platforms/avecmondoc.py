@@ -5,8 +5,9 @@ from typing import Literal
 from pydantic import Field
 
 from configs.strict import Strict
-from crawler.parsing.answers import ACCEPT, Answer, Id, Instant, OrNone, parsed
+from crawler.parsing.answers import ACCEPT, Answer, Id, Instant, Moment, OrNone, Tolerant, moments_of, parsed
 from crawler.parsing.calendars import day_of, utc_ends
+from crawler.parsing.entries import Entries, flat
 from crawler.parsing.listing import Listing, first_window, listed
 from crawler.reading import Ask, Covered, Page, Reading, Visit
 
@@ -26,11 +27,11 @@ class Parameters(Strict):
     reason: Id
 
 
-class _Hours(Answer):
-    start: Instant
+class _Hours(Answer, extra="allow"):
+    start: Moment
 
 
-class _Slot(Answer):
+class _Slot(Answer, extra="allow"):
     free: bool = Field(alias="isAvailable")
     hours: OrNone[_Hours] = Field(None, alias="businessHours")
 
@@ -38,12 +39,12 @@ class _Slot(Answer):
 class _Day(Answer):
     start: Instant
     end: Instant
-    slots: list[OrNone[_Slot]]
+    slots: Entries[_Slot]
 
 
-class _Next(Answer):
-    soon: bool = Field(alias="nextAvailableBusinessHourInCurrentWeek")
-    next_at: _Hours | Literal[False] = Field(alias="nextAvailableBusinessHour")
+class _Next(Tolerant):
+    soon: bool = Field(default=True, alias="nextAvailableBusinessHourInCurrentWeek")
+    next_at: _Hours | Literal[False] = Field(default=False, alias="nextAvailableBusinessHour")
 
 
 def first(visit: Visit) -> Ask:
@@ -53,32 +54,26 @@ def first(visit: Visit) -> Ask:
 
 def read(page: Page) -> Reading:
     """Read some days."""
-    answer = parsed(page, list[_Day | _Next])
-    if not answer:
+    answer = parsed(page, Entries[_Day | _Next])
+    if not answer or not any(answer):
         return Reading()
-    days = [each for each in answer if isinstance(each, _Day)]
+    days = [each for each in answer if not isinstance(each, _Next)]
     behind = [each for each in answer if isinstance(each, _Next)]
-    slots = [slot for day in days for slot in day.slots if not slot or slot.free]
-    taken = [slot for day in days for slot in day.slots if slot and not slot.free and slot.hours]
+    slots = flat(day.slots if day else None for day in days)
+    taken = [slot for slot in slots if slot and not slot.free]
     found = Listing(
-        [slot.hours.start if slot and slot.hours else None for slot in slots],
+        [slot.hours.start if slot and slot.hours else None for slot in slots if not slot or slot.free],
         next_at=next((each.next_at.start for each in behind if each.next_at), None),
-        last=max((day_of(day.start, page.visit.zone) for day in days), default=None),
+        last=max((day_of(day.start, page.visit.zone) for day in days if day), default=None),
         final=any(not each.soon for each in behind),
-        others=2 * (len(days) + len(taken)),
+        others=2 * len(days) + sum(map(moments_of, taken)),
+        odd=any(each.lacks("soon", "next_at") for each in behind),
     )
     return listed(page, found, _opens, _DAYS)
 
 
 def _opens(visit: Visit, window: Covered) -> Ask:
-    begin, end = utc_ends(window, visit.zone)
-    body = {
-        "consultationReasonId": visit.parameters.reason,
-        "organizationId": visit.parameters.organization,
-        "periodStart": begin,
-        "periodEnd": end,
-        "type": "inOffice",
-        "fullDisplay": True,
-        "disabledPeriods": [],
-    }
-    return Ask(_PER_DAY, "days", "POST", json=body, headers=ACCEPT)
+    desk, (begin, end) = visit.parameters, utc_ends(window, visit.zone)
+    where = {"organizationId": desk.organization, "consultationReasonId": desk.reason, "type": "inOffice"}
+    days = {"periodStart": begin, "periodEnd": end, "fullDisplay": True, "disabledPeriods": []}
+    return Ask(_PER_DAY, "days", "POST", json=where | days, headers=ACCEPT)

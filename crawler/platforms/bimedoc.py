@@ -1,7 +1,10 @@
 """Bimedoc: a pharmacy's slots between two days. Times are UTC."""
 
+from typing import Annotated
+
 from configs.strict import Strict
-from crawler.parsing.answers import ACCEPT, Answer, Instant, Key, OrNone, parsed
+from crawler.parsing.answers import ACCEPT, Answer, Key, Moment, parsed
+from crawler.parsing.entries import Entries, starting
 from crawler.parsing.listing import Listing, first_window, listed
 from crawler.reading import Ask, Covered, Page, Reading, Visit
 
@@ -20,12 +23,8 @@ class Parameters(Strict):
     pharmacy: Key
 
 
-class _Slot(Answer):
-    datetime: Instant
-
-
 class _Slots(Answer):
-    slots: list[OrNone[_Slot]]
+    slots: Entries[Annotated[Moment, starting("datetime")]]
 
 
 def first(visit: Visit) -> Ask:
@@ -37,8 +36,7 @@ def read(page: Page) -> Reading:
     """Read the slots of some days."""
     if not (answer := parsed(page, _Slots)):
         return Reading()
-    moments = [slot.datetime if slot else None for slot in answer.slots]
-    return listed(page, Listing(moments), _opens, _DAYS)
+    return listed(page, Listing(answer.slots), _opens, _DAYS)
 
 
 def _opens(visit: Visit, window: Covered) -> Ask:

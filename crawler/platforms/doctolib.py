@@ -1,20 +1,19 @@
-"""Doctolib: the booking file names the agendas, the availabilities are asked for a week at a time.
+"""Doctolib: the booking file names the agendas, the availabilities are asked for a week at a time."""
 
-Agendas keep the order of the booking file: another order was seen to change the answer.
-"""
-
-from collections import defaultdict
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 from urllib.parse import urlencode
 
-from pydantic import Field, PlainValidator
-from w3lib.url import url_query_parameter
+from pydantic import AliasPath, Field
 
 from configs.strict import Strict
-from crawler.parsing.answers import ACCEPT, Answer, Day, Id, Moment, Number, OrNone, moment_of, origin, parsed
-from crawler.parsing.listing import Listing, Opens, first_windows, listed
+from crawler.parsing.agendas import Agenda, ask_agendas
+from crawler.parsing.answers import ACCEPT, Answer, Day, Id, Moment, Number, OrNone, Tolerant, origin, parsed
+from crawler.parsing.entries import Entries, flat, starting
+from crawler.parsing.errors import error_of
+from crawler.parsing.listing import Listing, Opens, by_address, listed
 from crawler.parsing.shapes import KIND_TOWN_NAME, shaped
-from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Visit
+from crawler.reading import Ask, Outcome, Page, Reading, Visit
 
 SYSTEM = "doctolib"
 COST = 2  # the booking file, the first week
@@ -22,6 +21,7 @@ EXAMPLE = "https://www.doctolib.fr/prefecture/paris/guichet-des-titres"
 EXAMPLE_PARAMETERS = {"motives": [1]}
 
 _DAYS = 7
+_FIRST = "start_date"
 
 
 class Parameters(Strict):
@@ -31,11 +31,10 @@ class Parameters(Strict):
     practices: tuple[Id, ...] = ()
 
 
-class _Agenda(Answer):
-    id: int
-    booking_disabled: bool
-    booking_temporary_disabled: bool = False
-    visit_motive_ids_by_practice_id: dict[Number, list[int]]
+class _Agenda(Agenda):
+    offered: dict[str, list[Number]] = Field(alias="visit_motive_ids_by_practice_id")
+    shut: bool = Field(default=False, alias="booking_disabled")
+    paused: bool = Field(default=False, alias="booking_temporary_disabled")
 
 
 class _Where(Answer):
@@ -43,28 +42,19 @@ class _Where(Answer):
     full_address: str | None = None
 
 
-class _Data(Answer):
-    agendas: list[_Agenda]
-    places: tuple[_Where, ...] = ()
-
-
 class _Booking(Answer):
-    data: _Data
+    agendas: Entries[_Agenda] = Field(validation_alias=AliasPath("data", "agendas"))
+    places: OrNone[Entries[_Where]] = Field(None, validation_alias=AliasPath("data", "places"))
 
 
-def _start(value: Any) -> Any:
-    """Return when a slot begins; the second of its `steps` is a later visit, no slot."""
-    return moment_of(value.get("start_date") or value.get("start_time") if isinstance(value, dict) else value)
-
-
-class _Days(Answer):
+class _Day(Answer):
     date: OrNone[Day] = None
-    slots: list[OrNone[Annotated[Any, PlainValidator(_start)]]]
+    slots: Entries[Annotated[Moment, starting(_FIRST, "start_time")]]  # the second of its `steps` is none
 
 
-class _Week(Answer):
-    availabilities: list[_Days]
-    total: int | None = None
+class _Week(Tolerant):
+    availabilities: Entries[_Day]
+    total: Number | None = None
     next_slot: Moment | None = None
 
 
@@ -76,70 +66,32 @@ def first(visit: Visit) -> Ask:
 
 def read(page: Page) -> Reading:
     """Read a booking file or a week of availabilities."""
-    if page.status == 404:  # noqa: PLR2004
-        return Reading(Outcome.CLOSED, "HTTP 404: the place is gone")
     if page.status == 400:  # noqa: PLR2004 -- seen instead of 403
         return Reading(Outcome.BLOCKED, "HTTP 400", refused=True)
+    if error := error_of(page, entry=True, gone="the place is gone"):
+        return error
     if week := parsed(page, _Week):
         return _week(page, week)
-    return _agendas(page, booking.data) if (booking := parsed(page, _Booking)) else Reading()
+    return _practices(page, booking) if (booking := parsed(page, _Booking)) else Reading()
 
 
-def _agendas(page: Page, booking: _Data) -> Reading:
-    """Ask each practice for its first week, beginning with another one each visit."""
-    wanted = page.visit.parameters
-    offers: defaultdict[int, list[_Agenda]] = defaultdict(list)
-    for agenda in booking.agendas:
-        for practice, motives in agenda.visit_motive_ids_by_practice_id.items():
-            if set(motives) & set(wanted.motives) and practice in (wanted.practices or (practice,)):
-                offers[practice].append(agenda)
-    bookable = {key: [each for each in agendas if not _shut(each)] for key, agendas in offers.items()}
-    keys = sorted(key for key, agendas in bookable.items() if agendas)
-    if not keys:
-        return _nowhere(booking, [each for agendas in offers.values() for each in agendas])
-    labels = {key: where.full_address for where in booking.places for key in where.practice_ids}
-    agendas = {key: "-".join(str(each.id) for each in bookable[key]) for key in keys}
-    places = [(Place(f"{key}", labels.get(key)), _opens(agendas[key])) for key in keys]
-    return first_windows(page.visit, places, _DAYS, "practice")
-
-
-def _shut(agenda: _Agenda) -> bool:
-    return agenda.booking_disabled or agenda.booking_temporary_disabled
-
-
-def _nowhere(booking: _Data, offering: list[_Agenda]) -> Reading:
-    """Say why nothing can be booked; an agenda that is disabled may offer nothing any more."""
-    agendas = offering or booking.agendas
-    if any(each.booking_temporary_disabled for each in agendas):
-        return Reading(Outcome.MAINTENANCE, "booking is temporarily disabled")
-    if agendas and all(each.booking_disabled for each in agendas):
-        return Reading(Outcome.CLOSED, "booking is disabled")
-    return Reading(Outcome.UNREADABLE, f"none of {len(booking.agendas)} agendas offers this desk's motives")
+def _practices(page: Page, booking: _Booking) -> Reading:
+    desk, places = page.visit.parameters, filter(None, booking.places or ())
+    labels = {f"{key}": where.full_address for where in places for key in where.practice_ids}
+    wanted = (desk.motives, desk.practices)
+    return ask_agendas(page.visit, booking.agendas, *wanted, opens=_opens, days=_DAYS, labels=labels)
 
 
 def _week(page: Page, week: _Week) -> Reading:
-    moments = [moment for day in week.availabilities for moment in day.slots]
-    days = [day.date for day in week.availabilities]
-    found = Listing(
-        moments,
-        next_at=week.next_slot,
-        total=week.total,
-        last=max((day for day in days if day), default=None),
-        final=week.total == 0,
-    )
-    return listed(page, found, _opens(url_query_parameter(page.ask.url, "agenda_ids") or ""), _DAYS)
+    slots = flat(day.slots if day else None for day in week.availabilities)
+    last = max((day.date for day in week.availabilities if day and day.date), default=None)
+    none = week.total == 0
+    found = Listing(slots, week.next_slot, week.total, last=last, final=none, odd=week.odd)
+    return listed(page, found, by_address(page.ask.url, _FIRST), _DAYS)
 
 
-def _opens(agendas: str) -> Opens:
-    def ask(visit: Visit, window: Covered) -> Ask:
-        asked = {
-            "start_date": window.first,
-            "visit_motive_ids": "-".join(map(str, visit.parameters.motives)),
-            "agenda_ids": agendas,
-            "practice_ids": window.place_key,
-            "insurance_sector": "public",
-            "limit": _DAYS,
-        }
-        return Ask(f"{origin(visit.url)}/availabilities.json?{urlencode(asked)}", "week", headers=ACCEPT)
-
-    return ask
+def _opens(visit: Visit, practice: str, agendas: Sequence[int]) -> Opens:
+    motives = "-".join(map(str, visit.parameters.motives))
+    where = {"agenda_ids": "-".join(map(str, agendas)), "practice_ids": practice}
+    asked = {_FIRST: "", "visit_motive_ids": motives} | where | {"insurance_sector": "public", "limit": _DAYS}
+    return by_address(f"{origin(visit.url)}/availabilities.json?{urlencode(asked)}", _FIRST)

@@ -1,12 +1,14 @@
 """Keldoc: the motive's agendas first, then their timetable: hours, or the next date alone, or a phone number."""
 
-from datetime import date, timedelta
-from urllib.parse import parse_qs, urlencode, urlsplit
+from collections.abc import Sequence
+from typing import Annotated
+from urllib.parse import urlencode
 
 from configs.strict import Strict
-from configs.words import count
-from crawler.parsing.answers import ACCEPT, Answer, Id, Instant, Moment, OrNone, origin, parsed
-from crawler.parsing.listing import Listing, Opens, first_window, listed
+from crawler.parsing.agendas import Agenda, ask_agendas
+from crawler.parsing.answers import ACCEPT, Answer, Id, Moment, Number, OrNone, Tolerant, origin, parsed
+from crawler.parsing.entries import Entries, flat, starting
+from crawler.parsing.listing import Listing, Opens, by_address, listed
 from crawler.parsing.shapes import KIND_TOWN_NAME, shaped
 from crawler.reading import Ask, Covered, Outcome, Page, Reading, Visit
 
@@ -17,7 +19,7 @@ EXAMPLE_PARAMETERS = {"clinic": 1, "specialty": 1, "cabinet": 1, "motive": 1}
 
 _DAYS = 7
 _API = "/api/patients/v2"
-_AGENDAS = "agenda_ids[]"
+_ENDS = ("from", "to")  # whether `to` is meant too, nobody says: the day behind the window is asked for
 
 
 class Parameters(Strict):
@@ -30,24 +32,20 @@ class Parameters(Strict):
 
 
 class _Agenda(Answer):
-    id: int
+    id: Number
 
 
 class _Motive(Answer):
-    id: int
-    agendas: list[_Agenda]
+    id: Number
+    agendas: Entries[_Agenda]
 
 
 class _Category(Answer):
     motives: list[_Motive]
 
 
-class _Hour(Answer):
-    start_time: Instant
-
-
-class _Timetable(Answer):
-    availabilities: dict[str, list[OrNone[_Hour]]] | None = None
+class _Timetable(Tolerant):
+    availabilities: dict[str, OrNone[Entries[Annotated[Moment, starting("start_time")]]]] | None = None
     date: Moment | None = None
     phone_number: str | None = None
 
@@ -63,45 +61,27 @@ def first(visit: Visit) -> Ask:
 def read(page: Page) -> Reading:
     """Read the list of motives or a timetable."""
     if (categories := parsed(page, list[_Category])) is not None:
-        return _agendas(page, categories)
+        motives = [motive for category in categories for motive in category.motives]
+        agendas = [_agenda(each, motive) for motive in motives for each in motive.agendas]
+        return ask_agendas(page.visit, agendas, [page.visit.parameters.motive], opens=_opens, days=_DAYS)
     return _timetable(page, answer) if (answer := parsed(page, _Timetable)) else Reading()
 
 
-def _agendas(page: Page, categories: list[_Category]) -> Reading:
-    motives = [motive for category in categories for motive in category.motives]
-    agendas = {
-        str(each.id): None
-        for motive in motives
-        if motive.id == page.visit.parameters.motive
-        for each in motive.agendas
-    }
-    if not agendas:
-        return Reading(Outcome.UNREADABLE, f"no agenda of {len(motives)} motives serves this desk's")
-    ask = first_window(page.visit, _opens(list(agendas)), _DAYS)
-    return Reading(reason=f"{count(len(agendas), 'agenda')} to ask", asks=(ask,))
+def _agenda(agenda: _Agenda | None, motive: _Motive) -> Agenda | None:
+    return Agenda(id=agenda.id, offered={"": [motive.id]}) if agenda else None
 
 
 def _timetable(page: Page, answer: _Timetable) -> Reading:
-    hours = [hour for day in (answer.availabilities or {}).values() for hour in day]
     if answer.availabilities is None and answer.date is None:
-        phone = answer.phone_number
-        return (
-            Reading(Outcome.NO_SLOTS, f"by phone only: {phone}", covered=(Covered(),)) if phone else Reading()
-        )
-    moments = [hour.start_time if hour else None for hour in hours]
-    agendas = parse_qs(urlsplit(page.ask.url).query).get(_AGENDAS, [])
-    return listed(page, Listing(moments, next_at=answer.date), _opens(agendas), _DAYS)
+        phone = None if answer.odd else answer.phone_number
+        said = Reading(Outcome.NO_SLOTS, f"by phone only: {phone}", covered=(Covered(),))
+        return said if phone else Reading()
+    hours = flat((answer.availabilities or {}).values())
+    found = Listing(hours, answer.date, odd=answer.odd)
+    return listed(page, found, by_address(page.ask.url, *_ENDS), _DAYS)
 
 
-def _opens(agendas: list[str]) -> Opens:
-    def ask(visit: Visit, window: Covered) -> Ask:
-        ends = {
-            "from": window.first,
-            "to": (window.last or date.min) + timedelta(days=1),
-        }  # whether `to` is meant, nobody says
-        query = urlencode(ends | {_AGENDAS: agendas}, doseq=True)
-        return Ask(
-            f"{origin(visit.url)}{_API}/timetables/{visit.parameters.motive}?{query}", "week", headers=ACCEPT
-        )
-
-    return ask
+def _opens(visit: Visit, _place: str, agendas: Sequence[int]) -> Opens:
+    asked = dict.fromkeys(_ENDS, "") | {"agenda_ids[]": agendas}
+    url = f"{origin(visit.url)}{_API}/timetables/{visit.parameters.motive}"
+    return by_address(f"{url}?{urlencode(asked, doseq=True)}", *_ENDS)

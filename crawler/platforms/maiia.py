@@ -6,8 +6,9 @@ from urllib.parse import urlencode
 from pydantic import Field, StringConstraints
 
 from configs.strict import Strict
-from crawler.parsing.answers import ACCEPT, Answer, Instant, Key, OrNone, origin, parsed
+from crawler.parsing.answers import ACCEPT, Key, Moment, Number, Tolerant, origin, parsed
 from crawler.parsing.calendars import utc_ends
+from crawler.parsing.entries import Entries, starting
 from crawler.parsing.listing import Listing, listed
 from crawler.parsing.shapes import PAGE, shaped
 from crawler.reading import Ask, Covered, Page, Reading, Visit
@@ -28,18 +29,14 @@ class Parameters(Strict):
     reason: Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
-class _Item(Answer):
-    start: Instant = Field(alias="startDateTime")
+class _Week(Tolerant):
+    items: Entries[Annotated[Moment, starting("startDateTime")]]
+    total: Number = 0
 
 
-class _Week(Answer):
-    items: list[OrNone[_Item]]
-    total: int
-
-
-class _Closest(Answer):
-    count: int = Field(alias="availabilityCount")
-    first: Instant | None = Field(None, alias="firstPhysicalStartDateTime")
+class _Closest(Tolerant):
+    count: Number = Field(0, alias="availabilityCount")
+    first: Moment | None = Field(None, alias="firstPhysicalStartDateTime")
 
 
 def first(visit: Visit) -> Ask:
@@ -52,10 +49,11 @@ def first(visit: Visit) -> Ask:
 def read(page: Page) -> Reading:
     """Read a week, or the hint that leads to it."""
     if week := parsed(page, _Week):
-        moments = [item.start if item else None for item in week.items]
-        return listed(page, Listing(moments, total=week.total), _opens, _DAYS)
+        found = Listing(week.items, total=week.total, odd=week.lacks("total"))
+        return listed(page, found, _opens, _DAYS)
     if closest := parsed(page, _Closest):
-        found = Listing(next_at=closest.first, total=None if closest.first else closest.count, final=True)
+        total = None if closest.first else closest.count
+        found = Listing((), closest.first, total, final=True, odd=closest.lacks("count"))
         return listed(page, found, _opens, _DAYS)
     return Reading()
 

@@ -1,12 +1,12 @@
 """Mapharma: a calendar of some days by campaign and option. Hours are wall clocks of the place."""
 
-from datetime import date
-from typing import Any
+from pydantic import Field
 
 from configs.strict import Strict
-from crawler.parsing.answers import ACCEPT, Answer, Id, OrNone, parsed, wall_of
-from crawler.parsing.calendars import instant_of
+from crawler.parsing.answers import ACCEPT, Answer, Id, Number, OrNone, day_in, moments_of, parsed
+from crawler.parsing.entries import Entries, flat
 from crawler.parsing.listing import Listing, first_window, listed
+from crawler.parsing.moments import machine_moment
 from crawler.reading import Ask, Covered, Page, Reading, Visit
 
 SYSTEM = "doctolib"
@@ -25,9 +25,9 @@ class Parameters(Strict):
     option: Id
 
 
-class _Hour(Answer):
+class _Hour(Answer, extra="allow"):
     time: str
-    places_dispo: int
+    seats: Number = Field(alias="places_dispo")
 
 
 def first(visit: Visit) -> Ask:
@@ -37,19 +37,18 @@ def first(visit: Visit) -> Ask:
 
 def read(page: Page) -> Reading:
     """Read some days: each a list of hours under its date. No day at all proves nothing."""
-    days = parsed(page, dict[str, list[OrNone[_Hour]]])
-    if not days:
+    days = parsed(page, dict[str, OrNone[Entries[_Hour]]]) or {}
+    if not any(map(day_in, days)):
         return Reading()
-    hours = [(day, hour) for day, listing in days.items() for hour in listing]
-    free = [_instant(page, day, hour) for day, hour in hours if not hour or hour.places_dispo > 0]
-    return listed(page, Listing(free, others=len(hours) - len(free)), _opens, _DAYS)
-
-
-def _instant(page: Page, day: str, hour: Any) -> date | None:
-    try:
-        return instant_of(wall_of(f"{day}T{hour.time}"), page.visit.zone) if hour else None
-    except ValueError:
-        return None
+    hours = [(day, hour) for day, listing in days.items() for hour in flat([listing])]
+    taken = [hour for _, hour in hours if hour and hour.seats <= 0]
+    moments = [
+        machine_moment(f"{day}T{hour.time:0>5}", page.visit.zone) if hour else None
+        for day, hour in hours
+        if not hour or hour.seats > 0
+    ]
+    odd = not all(map(day_in, days))
+    return listed(page, Listing(moments, others=sum(map(moments_of, taken)), odd=odd), _opens, _DAYS)
 
 
 def _opens(visit: Visit, window: Covered) -> Ask:

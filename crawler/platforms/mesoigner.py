@@ -1,7 +1,10 @@
 """Mesoigner: a centre's days from a date on, empty ones too. Times have their real offset."""
 
+from typing import Annotated
+
 from configs.strict import Strict
-from crawler.parsing.answers import ACCEPT, Answer, Instant, Key, OrNone, day_in, parsed
+from crawler.parsing.answers import ACCEPT, Key, Moment, Number, OrNone, Tolerant, day_in, parsed
+from crawler.parsing.entries import Entries, flat, starting
 from crawler.parsing.listing import Listing, first_window, listed
 from crawler.reading import Ask, Covered, Page, Reading, Visit
 
@@ -19,13 +22,9 @@ class Parameters(Strict):
     center: Key
 
 
-class _Slot(Answer):
-    slot_beginning: Instant
-
-
-class _Slots(Answer):
-    total: int
-    slots: list[dict[str, list[OrNone[_Slot]]]]
+class _Slots(Tolerant):
+    total: Number = 0
+    slots: Entries[dict[str, OrNone[Entries[Annotated[Moment, starting("slot_beginning")]]]]]
 
 
 def first(visit: Visit) -> Ask:
@@ -37,10 +36,10 @@ def read(page: Page) -> Reading:
     """Read some days; what it shows beyond those asked for is seen, not covered."""
     if not (answer := parsed(page, _Slots)):
         return Reading()
-    days = [day for each in answer.slots for day in each.items()]
-    moments = [slot.slot_beginning if slot else None for _, slots in days for slot in slots]
-    last = max((each for day, _ in days if (each := day_in(day))), default=None)
-    return listed(page, Listing(moments, total=answer.total, last=last), _opens, _DAYS)
+    moments = flat(flat(days.values()) if days else None for days in answer.slots)
+    last = max((each for days in answer.slots for day in days or () if (each := day_in(day))), default=None)
+    found = Listing(moments, total=answer.total, last=last, odd=answer.lacks("total"))
+    return listed(page, found, _opens, _DAYS)
 
 
 def _opens(visit: Visit, window: Covered) -> Ask:

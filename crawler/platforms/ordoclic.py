@@ -3,11 +3,14 @@
 Each is written with the offset of its wall clock beside it, which the instant does not need.
 """
 
+from typing import Annotated
+
 from pydantic import Field
 
 from configs.strict import Strict
-from crawler.parsing.answers import ACCEPT, Answer, Instant, Key, OrNone, parsed
+from crawler.parsing.answers import ACCEPT, Key, Moment, Tolerant, parsed
 from crawler.parsing.calendars import utc_ends
+from crawler.parsing.entries import Entries, starting
 from crawler.parsing.listing import Listing, first_window, listed
 from crawler.reading import Ask, Covered, Page, Reading, Visit
 
@@ -28,13 +31,9 @@ class Parameters(Strict):
     reason: Key
 
 
-class _Slot(Answer):
-    start: Instant = Field(alias="timeStart")
-
-
-class _Slots(Answer):
-    slots: list[OrNone[_Slot]]
-    next_at: Instant | None = Field(alias="nextAvailableSlotDate")
+class _Slots(Tolerant):
+    slots: Entries[Annotated[Moment, starting("timeStart")]] = Field(default_factory=list)
+    next_at: Moment | None = Field(None, alias="nextAvailableSlotDate")
 
 
 def first(visit: Visit) -> Ask:
@@ -43,11 +42,11 @@ def first(visit: Visit) -> Ask:
 
 
 def read(page: Page) -> Reading:
-    """Read one search. `null` as the next date says that there is none."""
+    """Read one search. `null` as the next date says that there is none; its absence, or no list, says nothing."""
     if not (answer := parsed(page, _Slots)):
         return Reading()
-    moments = [slot.start if slot else None for slot in answer.slots]
-    return listed(page, Listing(moments, next_at=answer.next_at, final=True), _opens, _DAYS)
+    found = Listing(answer.slots, answer.next_at, final=True, odd=answer.lacks("slots", "next_at"))
+    return listed(page, found, _opens, _DAYS)
 
 
 def _opens(visit: Visit, window: Covered) -> Ask:

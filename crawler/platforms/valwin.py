@@ -1,8 +1,13 @@
 """Valwin (epharmacie.pro): all slots of a pharmacy at once. Hours are wall clocks of the place."""
 
+from typing import Annotated
+
+from pydantic import AliasPath, Field
+
 from configs.strict import Strict
-from crawler.parsing.answers import ACCEPT, Answer, Key, OrNone, Wall, parsed
+from crawler.parsing.answers import ACCEPT, Key, Number, Tolerant, Wall, parsed, wall_of
 from crawler.parsing.calendars import instant_of
+from crawler.parsing.entries import Entries, starting
 from crawler.parsing.listing import Listing, listed
 from crawler.reading import Ask, Page, Reading, Visit
 
@@ -20,17 +25,9 @@ class Parameters(Strict):
     pharmacy: Key
 
 
-class _Slot(Answer):
-    start: Wall
-
-
-class _Links(Answer):
-    total: int
-
-
-class _Slots(Answer):
-    result: list[OrNone[_Slot]]
-    links: _Links
+class _Slots(Tolerant):
+    result: Entries[Annotated[Wall, starting("start", read=wall_of)]]
+    total: Number = Field(0, validation_alias=AliasPath("links", "total"))
 
 
 def first(visit: Visit) -> Ask:
@@ -42,5 +39,5 @@ def read(page: Page) -> Reading:
     """Read the slots; where the total says that there are more, they cover nothing."""
     if not (answer := parsed(page, _Slots)):
         return Reading()
-    moments = [instant_of(slot.start, page.visit.zone) if slot else None for slot in answer.result]
-    return listed(page, Listing(moments, total=answer.links.total), None)
+    moments = [instant_of(start, page.visit.zone) if start else None for start in answer.result]
+    return listed(page, Listing(moments, total=answer.total, odd=answer.lacks("total")), None)

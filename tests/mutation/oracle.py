@@ -210,7 +210,7 @@ def _of_row(row: str, zone: ZoneInfo) -> datetime | None:
 
 
 _STARTS = {
-    "avecmondoc": r'"(?:businessHours|nextAvailableBusinessHour)": *\{[^{}]*"start": *"([^"]+)"',
+    "avecmondoc": r'"(?:businessHours|nextAvailableBusinessHour)": *\{(?:[^{}]|\{\})*"start": *"([^"]+)"(?!(?:[^{}]|\{\})*\}\s*,\s*"isAvailable": *false)',
     "citopia": r'"start_at": *"([^"]+)"(?:(?!"start_at")[\s\S])*?"is_visible": *true',
     "bimedoc": r'"datetime": *"([^"]+)"',
     "doctolib": r'(?:"(?:start_date|start_time|next_slot)": *|[\[,]\s*)"(\d{4}-[^"]+)"',
@@ -223,7 +223,7 @@ _STARTS = {
     "widget": r"(?!)",  # its page proves nothing by itself
 }
 _BEGIN = re.compile(r'"(?i:date|day|start\w*|begin\w*)": *"([^"]+)"')
-_FREE_HOUR = re.compile(r'"time": *"(\d\d:\d\d)"[^{}]*"places_dispo": *[1-9]')
+_FREE_HOUR = re.compile(r'"time": *"(\d?\d:\d\d)"(?:[^{}]|\{\})*"places_dispo": *"?[1-9]')
 
 
 def listing(name: str) -> Callable[[str, Page], Evidence]:
@@ -251,7 +251,7 @@ def _starts(name: str, text: str, zone: ZoneInfo) -> Iterator[date | None]:
         yield from (_moment(each, zone) for each in re.findall(_STARTS[name], text))
         return
     for part in re.split(r'(?="\d{4}-\d\d-\d\d": *\[)', text)[1:]:
-        yield from (_moment(f"{part[1:11]}T{hour}", zone) for hour in _FREE_HOUR.findall(part))
+        yield from (_moment(f"{part[1:11]}T{hour:0>5}", zone) for hour in _FREE_HOUR.findall(part))
 
 
 def _moment(text: str, zone: ZoneInfo) -> date | None:

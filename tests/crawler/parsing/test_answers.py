@@ -2,8 +2,22 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
+from pydantic import Field
 
-from crawler.parsing.answers import Answer, Day, FalseUtc, Instant, Moment, OrNone, Wall, moments_in, parsed
+from crawler.parsing.answers import (
+    Answer,
+    Day,
+    FalseUtc,
+    Instant,
+    Moment,
+    Number,
+    OrNone,
+    Tolerant,
+    Wall,
+    moments_in,
+    moments_of,
+    parsed,
+)
 from tests.crawler.pages import page
 
 
@@ -128,3 +142,62 @@ def test_a_false_utc_is_the_clock_that_it_shows(behind: str) -> None:
 )
 def test_any_other_offset_is_not_taken_for_a_false_one(value: str) -> None:
     assert parsed(page(f"[{value}]"), list[OrNone[FalseUtc]]) == [None]
+
+
+class Week(Tolerant):
+    days: list[str] = Field(alias="jours")
+    total: Number = 0
+    next_at: Moment | None = None
+
+
+class Hint(Tolerant):
+    count: Number = 0
+    next_at: Moment | None = None
+
+
+@pytest.mark.parametrize(
+    ("body", "total", "lacking"),
+    [
+        ('{"jours": ["a"], "total": 3, "next_at": null}', 3, False),
+        ('{"jours": ["a"], "total": "3"}', 3, False),
+        ('{"jours": ["a"], "total": 3, "next_at": "soon"}', 3, True),
+        ('{"jours": ["a"], "total": 3, "next_at": ""}', 3, True),
+        ('{"jours": ["a"], "total": null}', 0, True),
+        ('{"jours": ["a"], "total": {}}', 0, True),
+        ('{"jours": ["a"], "total": true}', 0, True),
+        ('{"jours": ["a"], "total": 3.5}', 0, True),
+        ('{"jours": ["a"], "total": "3.0"}', 0, True),
+        ('{"jours": ["a"], "total": "\u0663"}', 0, True),
+        ('{"jours": ["a"], "total": [], "next_at": {}}', 0, True),
+        ('{"jours": ["a"]}', 0, True),
+    ],
+)
+def test_what_is_optional_and_odd_is_left_out_and_known_to_be(body: str, total: int, lacking: bool) -> None:
+    week = parsed(page(body), Week)
+    assert week
+    assert (week.days, week.total, week.lacks("total")) == (["a"], total, lacking)
+    assert week.odd == (lacking and body != '{"jours": ["a"]}')
+
+
+@pytest.mark.parametrize("body", ['{"jours": 1, "total": 3}', '{"total": 3}', '{"odd": true}', "[]", "3"])
+def test_what_is_needed_is_needed_beside_the_odd_too(body: str) -> None:
+    assert parsed(page(body), Week) is None
+
+
+def test_an_object_with_none_of_the_fields_is_another_answer() -> None:
+    for body in ("{}", '{"error": "x"}', '{"count": []}', '{"odd": true}'):
+        assert parsed(page(body), Hint) is None
+    assert parsed(page('{"count": []}'), list[Hint]) is None
+    hint = parsed(page('{"count": "x", "next_at": "2026-11-24"}'), Hint)
+    assert hint
+    assert (hint.next_at, hint.odd) == (date(2026, 11, 24), True)
+
+
+class Taken(Answer, extra="allow"):
+    at: Instant
+
+
+def test_the_moments_of_a_part_are_counted_with_those_that_nobody_names() -> None:
+    taken = parsed(page('{"at": "2026-11-24T09:00Z", "until": {"is": "2026-11-24T09:30Z"}, "id": 7}'), Taken)
+    assert taken
+    assert moments_of(taken) == 2

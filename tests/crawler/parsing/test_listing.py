@@ -4,7 +4,14 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from configs.outcome import Outcome
-from crawler.parsing.listing import Listing, first_window, first_windows, listed, listed_alone
+from crawler.parsing.listing import (
+    Listing,
+    by_address,
+    first_window,
+    first_windows,
+    listed,
+    listed_alone,
+)
 from crawler.reading import Ask, Covered, Page, Place, Reading, Slot, Visit
 from tests.crawler.pages import TODAY, page, visit
 
@@ -199,3 +206,31 @@ def test_each_place_is_asked_from_today_on_beginning_with_another_one_each_visit
     assert {
         (ask.window.first, ask.window.place_key == ask.place.key) for ask in reading.asks if ask.window
     } == {(TODAY, True)}
+
+
+def test_what_is_odd_elsewhere_hides_no_slot_and_proves_no_absence() -> None:
+    reading = read(Listing([at(TODAY)], odd=True))
+    assert (reading.outcome, len(reading.slots), reading.covered) == (Outcome.SLOTS, 1, ())
+    assert len(begins(reading)) == 12
+    for found in (Listing(odd=True), Listing(odd=True, final=True)):
+        assert (read(found).outcome, read(found).covered) == (Outcome.UNREADABLE, ())
+
+
+def test_a_next_date_beside_what_is_odd_is_followed_and_nothing_is_proven_before_it() -> None:
+    day = TODAY + timedelta(days=20)
+    reading = read(Listing(next_at=at(day), odd=True))
+    assert (reading.outcome, reading.covered, begins(reading)) == (None, (), [day])
+    far = read(Listing(next_at=LAST + timedelta(days=1), odd=True))
+    assert (far.outcome, far.covered) == (Outcome.UNREADABLE, ())
+
+
+def test_an_address_names_the_days_of_its_windows_and_keeps_what_else_it_says() -> None:
+    ask = by_address("https://api.invalid/x?from=&ids%5B%5D=1&ids%5B%5D=2&to=", "from", "to")(
+        visit(), window(0)
+    )
+    assert ask.url == "https://api.invalid/x?from=2026-11-20&ids%5B%5D=1&ids%5B%5D=2&to=2026-11-27"
+    again = by_address(ask.url, "from", "to")(visit(), window(7))
+    assert again.url == "https://api.invalid/x?from=2026-11-27&ids%5B%5D=1&ids%5B%5D=2&to=2026-12-04"
+    assert by_address("https://api.invalid/x?from=", "from")(visit(), window(0)).url.endswith(
+        "from=2026-11-20"
+    )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from configs.outcome import Outcome
 from crawler.platforms import example, platform
 from crawler.reading import ANYWHERE, Ask, Covered, Page, Place, Reading, Visit
+from crawler.visit import Tally
 from crawler.walls import interpret
 from tests.crawler.pages import TODAY
 
@@ -246,3 +247,18 @@ def test_practices_take_turns() -> None:
     later = Page(page.url, 200, page.body, visit("doctolib", turn=4), page.ask)
     assert [ask.place.key for ask in interpret(platform("doctolib"), page).asks] == ["5", "6", "7"]
     assert [ask.place.key for ask in interpret(platform("doctolib"), later).asks] == ["6", "7", "5"]
+
+
+def test_an_agenda_that_cannot_be_read_hides_no_slot_of_the_others_and_proves_none_absent() -> None:
+    odd = {"id": 6, "visit_motive_ids_by_practice_id": None}
+    booking = {"data": {"agendas": [{"id": 5, "visit_motive_ids_by_practice_id": {"5": [1]}}, odd]}}
+    page = answer("doctolib", booking, window=None)
+    free = WRITERS["doctolib"]([datetime(2026, 11, 24, 9, tzinfo=ZONES[0])])
+    for week, expected in ((free, Outcome.SLOTS), (WRITERS["doctolib"]([]), Outcome.UNREADABLE)):
+        tally = Tally(page.ask, limit=2, now=datetime(2026, 11, 20, 9, tzinfo=ZONES[0]))
+        for body in (booking, week):
+            ask = tally.next()
+            assert ask
+            said = Page(ask.url, 200, json.dumps(body).encode(), page.visit, ask)
+            tally.take(ask, interpret(platform("doctolib"), said))
+        assert tally.result().outcome is expected

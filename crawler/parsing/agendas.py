@@ -1,0 +1,67 @@
+"""Which of a site's agendas serve a desk: those that offer what people come for, at its places, and take bookings."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from configs.words import count
+from crawler.parsing.answers import Number, Tolerant
+from crawler.parsing.listing import Opens, first_windows
+from crawler.reading import Outcome, Place, Reading, Visit
+
+
+class Agenda(Tolerant):
+    """An agenda as a site lists it; a platform's own names the site's fields by their aliases.
+
+    `offered`: the numbers of what people may come for, by place. `shut`: it takes no bookings; `paused`: not now.
+    """
+
+    id: Number
+    offered: dict[str, list[Number]]
+    shut: bool = False
+    paused: bool = False
+
+
+def ask_agendas(
+    visit: Visit,
+    agendas: Sequence[Agenda | None],
+    motives: Collection[int],
+    places: Collection[int] = (),
+    *,
+    opens: Callable[[Visit, str, Sequence[int]], Opens],
+    days: int,
+    labels: Mapping[str, str | None] = MappingProxyType({}),
+) -> Reading:
+    """Ask the agendas that serve a desk for their first days, place by place, or say why none does.
+
+    `motives`: what people come for; `places`: where, none: wherever it is offered. `opens`: how a place's agendas are
+    asked, in the site's order, for another was seen to change the answer. `labels`: the places' names. Beside an
+    agenda that cannot be read (None) the others are asked, and prove no absence.
+    """
+    known = [agenda for agenda in agendas if agenda]
+    odd = f"{len(agendas) - len(known)} of {count(len(agendas), 'agenda')} cannot be read"
+    offering = [(place, agenda) for agenda in known for place in _offered(agenda, motives, places)]
+    asked: dict[str, dict[int, None]] = {}
+    for place, agenda in sorted(offering, key=lambda each: each[0]):
+        if not (agenda.shut or agenda.paused):
+            asked.setdefault(place, {})[agenda.id] = None
+    if not asked:
+        return _unserved([agenda for _, agenda in offering] or known, odd if None in agendas else "")
+    windows = [(Place(key, labels.get(key)), opens(visit, key, list(ids))) for key, ids in asked.items()]
+    reading = first_windows(visit, windows, days, "place")
+    return replace(reading, outcome=Outcome.UNREADABLE, reason=odd) if None in agendas else reading
+
+
+def _offered(agenda: Agenda, motives: Collection[int], places: Collection[int]) -> list[str]:
+    wanted = [f"{place}" for place in places] or agenda.offered
+    return [place for place in wanted if set(agenda.offered.get(place, ())) & set(motives)]
+
+
+def _unserved(agendas: Sequence[Agenda], odd: str) -> Reading:
+    """Say why none of these can be asked; one that is shut may offer nothing any more."""
+    if any(each.paused for each in agendas):
+        return Reading(Outcome.MAINTENANCE, "booking is temporarily disabled")
+    if agendas and all(each.shut for each in agendas) and not odd:
+        return Reading(Outcome.CLOSED, "booking is disabled")
+    none = f"none of {count(len(agendas), 'agenda')} offers what this desk is for"
+    return Reading(Outcome.UNREADABLE, odd or none)

@@ -1,0 +1,102 @@
+"""Which agendas are asked, at which places, and why none is."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from pydantic import Field
+
+from configs.outcome import Outcome
+from crawler.parsing.agendas import Agenda, ask_agendas
+from crawler.parsing.answers import parsed
+from crawler.parsing.entries import Entries
+from crawler.parsing.listing import Opens
+from crawler.reading import Ask, Covered, Reading, Visit
+from tests.crawler.pages import TODAY, page, visit
+
+OURS, OTHER = 1, 2
+
+
+def agenda(
+    key: int, *, at: str = "12", motive: int = OURS, shut: bool = False, paused: bool = False
+) -> Agenda:
+    return Agenda(id=key, offered={at: [motive]}, shut=shut, paused=paused)
+
+
+def opens(_visit: Visit, place: str, agendas: Sequence[int]) -> Opens:
+    return lambda _, window: Ask(f"https://api.invalid/{place}/{agendas}/{window.first}")
+
+
+def asked(*agendas: Agenda | None, places: Sequence[int] = (), turn: int = 0) -> Reading:
+    desk = replace(visit(), turn=turn)
+    return ask_agendas(desk, agendas, [OURS], places, opens=opens, days=7, labels={"12": "Guichet"})
+
+
+def urls(reading: Reading) -> list[str]:
+    return [ask.url.removeprefix("https://api.invalid/") for ask in reading.asks]
+
+
+def test_those_that_offer_it_are_asked_in_the_sites_order_once_each() -> None:
+    reading = asked(agenda(9), agenda(4), agenda(7, motive=OTHER), agenda(9))
+    assert (reading.outcome, reading.reason, urls(reading)) == (
+        None,
+        "1 place to ask",
+        [f"12/[9, 4]/{TODAY}"],
+    )
+    assert (reading.asks[0].place.label, reading.asks[0].window) == (
+        "Guichet",
+        Covered("12", TODAY, reading.asks[0].window.last if reading.asks[0].window else None),
+    )
+
+
+def test_each_place_is_asked_for_itself_and_another_first_each_visit() -> None:
+    both = (agenda(1, at="13"), agenda(2, at="12"))
+    assert urls(asked(*both)) == [f"12/[2]/{TODAY}", f"13/[1]/{TODAY}"]
+    assert urls(asked(*both, turn=1)) == [f"13/[1]/{TODAY}", f"12/[2]/{TODAY}"]
+    assert urls(asked(*both, places=[13])) == [f"13/[1]/{TODAY}"]
+
+
+def test_what_takes_no_bookings_is_not_asked_beside_what_does() -> None:
+    reading = asked(agenda(1, shut=True), agenda(2), agenda(3, paused=True))
+    assert urls(reading) == [f"12/[2]/{TODAY}"]
+
+
+@pytest.mark.parametrize(
+    ("agendas", "expected", "reason"),
+    [
+        ([agenda(1, shut=True), agenda(2, motive=OTHER)], Outcome.CLOSED, "booking is disabled"),
+        ([Agenda(id=1, offered={}, shut=True)], Outcome.CLOSED, "booking is disabled"),
+        ([agenda(1, shut=True), agenda(2, paused=True)], Outcome.MAINTENANCE, "temporarily disabled"),
+        ([agenda(1, motive=OTHER)], Outcome.UNREADABLE, "none of 1 agenda offers"),
+        ([agenda(1, at="14")], Outcome.UNREADABLE, "none of 1 agenda offers"),
+        ([], Outcome.UNREADABLE, "none of 0 agendas offers"),
+        ([None, agenda(1, shut=True)], Outcome.UNREADABLE, "1 of 2 agendas cannot be read"),
+        ([None], Outcome.UNREADABLE, "1 of 1 agenda cannot be read"),
+    ],
+)
+def test_where_none_is_asked_the_reason_is_said(
+    agendas: list[Agenda | None], expected: Outcome, reason: str
+) -> None:
+    reading = asked(*agendas, places=[12])
+    assert (reading.outcome, reading.asks, reading.covered) == (expected, (), ())
+    assert reason in reading.reason
+
+
+def test_beside_an_agenda_that_cannot_be_read_the_others_are_asked_and_prove_no_absence() -> None:
+    reading = asked(agenda(1), None)
+    assert (reading.outcome, urls(reading)) == (Outcome.UNREADABLE, [f"12/[1]/{TODAY}"])
+    assert reading.reason == "1 of 2 agendas cannot be read"
+
+
+class Named(Agenda):
+    offered: dict[str, list[int]] = Field(alias="motifs")
+    shut: bool = Field(default=False, alias="ferme")
+
+
+def test_a_platform_names_the_fields_by_its_own_words() -> None:
+    body = '[{"id": "7", "motifs": {"12": [1]}, "ferme": true}, {"id": 8, "motifs": null}, {"id": 9, "motifs": {}, "ferme": 3}]'
+    first, odd, last = parsed(page(body), Entries[Named]) or [None] * 3
+    assert (first and (first.id, first.offered, first.shut)) == (7, {"12": [1]}, True)
+    assert odd is None
+    assert last
+    assert (last.shut, last.odd) == (False, True)
