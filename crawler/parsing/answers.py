@@ -171,11 +171,11 @@ def moment_of(value: Any) -> date:
 
 
 def _number(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
     if isinstance(value, str) and _DIGITS.fullmatch(value):
         return int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError("is no number")
-    return value
+    raise ValueError("is no number")
 
 
 def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:

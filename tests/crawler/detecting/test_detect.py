@@ -329,9 +329,9 @@ def test_a_saved_list_of_desks_names_each_and_asks_none(detect: Run, tmp_path: P
 
 
 def test_an_answer_that_could_be_of_two_platforms_names_both(detect: Run, tmp_path: Path) -> None:
-    (tmp_path / "x.json").write_text('{"slots": []}')
+    (tmp_path / "x.json").write_text('{"slots": [], "total": 0}')
     code, out, _ = detect("--file", tmp_path / "x.json")
-    assert (code, "it could be an answer of bimedoc or of mapharma" in out) == (1, True)
+    assert (code, "it could be an answer of bimedoc or of mesoigner" in out) == (1, True)
     assert "name the page that people open" in out
 
 
