@@ -146,7 +146,7 @@ def _opened(url: str, endpoint: str | None, region: str | None, key: str | None,
         }  # fmt: skip
     try:
         files, root = fsspec.core.url_to_fs(url, skip_instance_cache=True, **options)
-    except (ValueError, ImportError) as error:
+    except (ValueError, ImportError, OSError) as error:
         raise StoreAway(f"PROOFS_URL cannot be opened: {error}") from error
     files.retries = 1  # of s3fs: whoever calls tries again, later
     return Blobs(files, root)
@@ -159,5 +159,10 @@ def _troubles() -> tuple[type[Exception], ...]:
 
 
 def _away(error: Exception) -> StoreAway:
-    said = str(error) or "no answer in time"
-    return StoreAway(f"the store of proofs (PROOFS_URL) is in trouble: {type(error).__name__}: {said}")
+    said = f"{type(error).__name__}: {error}" if str(error) else f"{type(error).__name__}: no answer in time"
+    todo = (
+        ": give it a key that may read, write, list and delete there"
+        if isinstance(error, PermissionError)
+        else ""
+    )
+    return StoreAway(f"the store of proofs (PROOFS_URL) is in trouble: {said}{todo}")

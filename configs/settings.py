@@ -3,6 +3,7 @@
 .env.example explains each variable; its name is the field's in upper case.
 """
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,6 +34,7 @@ POSTGRES = ("postgresql://", "postgres://", "postgresql+psycopg2://")
 REDIS = ("redis://", "rediss://", "unix://")
 AWAY_FROM_LIFE = ("sandbox", "test")
 _HUMAN_GAP = 3.0  # seconds
+_STORE = re.compile(r"file:///.|(?!file:|memory:)[a-z0-9+]+://[^/]|(?![a-z0-9+]*:)")
 _UNTRIED = "default_factory_not_called"  # pydantic's, of a default that depends on what is wrong
 PREFECTURES = Path(__file__).parent / "prefectures"
 HOSTS = Path(__file__).parent / "hosts.yaml"
@@ -59,6 +61,13 @@ def _step_gap(known: dict[str, Any]) -> float:
     """Return a person's longest pause between two pages; a stand-in is no site that wants to be spared."""
     real = _reaches_out(known.get("app_env"), allowed=known.get("allow_live_sites", False))
     return _HUMAN_GAP if real else 0.0
+
+
+def _store(text: str) -> str:
+    # s3:/x is a folder of that name to a library, and of s3:// the year of the first key becomes the bucket
+    if not _STORE.match(text):
+        raise ValueError("names no store: write a folder, or s3://bucket/folder")
+    return text
 
 
 WebAddress = Annotated[str, AfterValidator(_address)]
@@ -162,7 +171,7 @@ class Settings(Periods, BaseSettings):
     scrapyd_pid: int | None = Field(None, ge=1)
 
     # Proofs
-    proofs_url: str | None = None
+    proofs_url: Annotated[str, AfterValidator(_store)] | None = None
     proofs_endpoint_url: WebAddress | None = None
     proofs_region: str | None = None
     proofs_access_key_id: str | None = None

@@ -23,4 +23,4 @@ class LoopbackGuard:
         asked = on_wire(request.url, settings().sandbox_hosts) if "tab" in request.meta else request.url
         refuse_far(asked, settings())
         if proxy := request.meta.get("proxy"):
-            refuse_far(proxy if "://" in proxy else f"http://{proxy}", settings())
+            refuse_far(proxy if "://" in proxy else f"http://{proxy}", settings(), "the proxy ")

@@ -45,16 +45,18 @@ def on_wire(url: str, stand_ins: Mapping[str, str]) -> str:
     return urlunsplit(parts._replace(scheme=plain, netloc=stand_in)) if stand_in else url
 
 
-def refuse_far(url: str, settings: Settings) -> None:
+def refuse_far(url: str, settings: Settings, what: str = "") -> None:
     """Refuse what is not on this machine, where nothing may leave it. Names are not looked up.
+
+    `what` is said before the name, where it is none that anybody asked for (`the proxy `).
 
     Raises:
         AddressRefused: says how to allow more.
     """
     host = urlsplit(url).hostname or ""
     if settings.loopback_only and not is_loopback(host):
-        raise AddressRefused(f"{host or url} is not on this machine, and APP_ENV={settings.app_env} asks nothing else: "
-            f"{_way_out(settings)}")  # fmt: skip
+        here = f"is not on this machine, and APP_ENV={settings.app_env} asks nothing else"
+        raise AddressRefused(f"{what}{host or url} {here}: {_way_out(settings)}")
 
 
 def _way_out(settings: Settings) -> str:

@@ -13,6 +13,7 @@ from configs.desk import zone_of
 from configs.proofs import Meta, NoProof, body_of, is_key, meta_of, picture_of
 from configs.settings import SettingsRefused
 from configs.yamlfile import ConfigFileError
+from crawler.terminal.columns import show
 
 
 class Command(ScrapyCommand):
@@ -39,11 +40,12 @@ class Command(ScrapyCommand):
         if len(args) != 1 or not is_key(args[0]):
             raise UsageError(f"expected a KEY as checks.proof_key has it, not {' '.join(args) or 'nothing'}")
         try:
-            print(json.dumps(_shown(proof_blobs(), args[0], opts.out), ensure_ascii=False, indent=2))
+            shown = _shown(proof_blobs(), args[0], opts.out)
         except (NoProof, StoreAway, SettingsRefused, ConfigFileError) as error:
             raise SystemExit(f"scrapy proof: {error}") from None
         except OSError as error:
             raise SystemExit(f"scrapy proof: cannot write {error.filename}: {error.strerror}") from None
+        show(json.dumps(shown, ensure_ascii=False, indent=2))
 
 
 def _shown(blobs: Blobs, key: str, out: Path | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.prefecture import prefecture
+from configs.words import count
 from crawler.detecting.draft import Draft
 from crawler.detecting.recognition import by_address
 from crawler.discovery.verdict import Found, Verdict
@@ -153,7 +154,7 @@ def _doubts(outcome: Verdict) -> Iterator[str]:
 def _summary(outcome: Verdict) -> str:
     pages = sum(sum(each.counts.values()) for each in outcome.walked)
     walked = sum(bool(each.counts) for each in outcome.walked)
-    return f"{pages} pages of {walked} sites, {len(outcome.found)} new, {len(outcome.drifted)} moved"
+    return f"{count(pages, 'page')} of {count(walked, 'site')}, {len(outcome.found)} new, {len(outcome.drifted)} moved"
 
 
 def _part(title: str, lines: list[str]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from moto.server import ThreadedMotoServer
 
 from configs.blobs import Blobs, NoBlob, StoreAway, proof_blobs
@@ -146,6 +147,38 @@ def test_outside_production_no_store_is_elsewhere(settings_env: Callable[..., No
     settings_env(PROOFS_ENDPOINT_URL="https://s3.example.org")
     with pytest.raises(SettingsRefused, match="PROOFS_URL leaves this machine"):
         settings()
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://", "s3:///folder", "s3:/bucket/folder", "s3:bucket", "memory://x", "://x"]
+)
+def test_what_names_no_store_is_refused_at_the_start(settings_env: Callable[..., None], url: str) -> None:
+    settings_env(PROOFS_URL=url)
+    with pytest.raises(
+        SettingsRefused, match="PROOFS_URL: names no store: write a folder, or s3://bucket/folder"
+    ):
+        settings()
+
+
+@pytest.mark.parametrize("url", ["here", "./here/kept", "file:///here/kept"])
+def test_a_folder_is_named_as_any(settings_env: Callable[..., None], url: str) -> None:
+    settings_env(PROOFS_URL=url)
+    assert settings().proofs_url == url
+
+
+def test_a_key_that_may_not_is_told_from_a_store_that_is_away(
+    tmp_path: Path, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_given: object, **_how: object) -> None:
+        raise PermissionError("The access key id you provided does not exist")
+
+    settings_env(PROOFS_URL=tmp_path)
+    blobs = proof_blobs()
+    monkeypatch.setattr(LocalFileSystem, "cat_file", forbidden)
+    with pytest.raises(
+        StoreAway, match=r"does not exist: give it a key that may read, write, list and delete there"
+    ):
+        blobs.get(KEY)
 
 
 def test_a_store_that_no_library_knows_is_named(settings_env: Callable[..., None]) -> None:

@@ -188,7 +188,7 @@ def test_outside_production_no_proxy_leads_off_this_machine(held: Held, use: Use
     use(*parse_proxies("http://ann:sesame@10.1.2.3:3128"))
     ended = check(held, "http://127.0.0.1:9")
     assert ended.outcome is Outcome.UNREACHABLE
-    assert "10.1.2.3 is not on this machine" in ended.reason
+    assert "the proxy 10.1.2.3 is not on this machine" in ended.reason
     assert "sesame" not in f"{ended.reason} {ended.error}"
 
 

@@ -1,6 +1,7 @@
 """A stored page reads as it did in the crawl, and `scrapy proof` shows it."""
 
 import json
+import os
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -101,3 +102,15 @@ def test_the_command_prints_json(
         stored(held.check(make_desk(f"{site.address}/booking/create/1")))
     Command().run([KEY], Namespace(out=None))
     assert json.loads(capsys.readouterr().out)["key"] == KEY
+
+
+def test_who_reads_its_first_lines_only_is_not_told_of_an_error(
+    held: Held, stored: Callable[[CheckItem], Blobs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with wire(answer(b"{}")) as site:
+        stored(held.check(make_desk(f"{site.address}/booking/create/1")))
+    read, write = os.pipe()
+    os.close(read)  # as `| head` does
+    with os.fdopen(write, "w") as closed:
+        monkeypatch.setattr("sys.stdout", closed)
+        Command().run([KEY], Namespace(out=None))
