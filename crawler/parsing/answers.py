@@ -38,7 +38,13 @@ _LONGEST = 40  # characters of a moment
 _OFFSET_0 = re.compile(r"(?:Z|[+-]00:?00)$")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _UNNAMED = "\0"  # no site's name for a field
-_TRACE = re.compile(rb'\d{4}-\d\d-\d\d[T ]\d\d|"\d\d:\d\d(?::\d\d)?"')
+_TRACE = re.compile(rb'\d{4}-\d\d-\d\d[T ]\d\d|"\d\d:\d\d(?::\d\d)?"|"next\w*": *"\d{4}-\d\d-\d\d"')
+# When the answer itself was made.
+_STAMP = re.compile(rb'"(?i:timestamp|now|(?:server|generated|created|updated|requested)_?\w*)": *"[^"]*"')
+_FAILED = re.compile(
+    rb'"(?i:errors?|exception|error_?(?:code|message))": *+(?!null|false|""|\[ *\]|\{ *\}|0 *[,}])'
+    rb'|"(?i:success|ok)": *false|"(?i:status)": *"(?i:error|ko|fail\w*)"'
+)
 
 
 class Answer(BaseModel):
@@ -102,8 +108,23 @@ def as_from(url: str) -> dict[str, str]:
 
 
 def moments_in(page: Page) -> int:
-    """Count the moments that stand anywhere in the body: a date with an hour, or an hour alone as a text."""
-    return len(_TRACE.findall(page.body))
+    """Count the moments that stand anywhere in the body: a date with an hour, an hour alone, a date that is the next.
+
+    When the answer was made does not count.
+    """
+    return len(_TRACE.findall(_STAMP.sub(b"", page.body)))
+
+
+def days_in(page: Page) -> bool:
+    """Tell whether a date stands anywhere in the body, with an hour or without."""
+    return _DAY.search(page.text) is not None
+
+
+def failed(page: Page) -> bool:
+    """Tell whether an answer in JSON says of itself that something went wrong, whatever else it says."""
+    return (
+        page.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") and _FAILED.search(page.body) is not None
+    )
 
 
 def moments_of(answer: BaseModel) -> int:

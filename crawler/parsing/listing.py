@@ -9,7 +9,7 @@ from typing import Any
 from w3lib.url import add_or_replace_parameters
 
 from configs.words import count
-from crawler.parsing.answers import ACCEPT, moments_in
+from crawler.parsing.answers import ACCEPT, failed, moments_in
 from crawler.parsing.calendars import day_of, within
 from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
 
@@ -92,11 +92,6 @@ def listed(page: Page, found: Listing, opens: Opens | None, days: int = 1) -> Re
         return Reading(Outcome.UNREADABLE, f"lists {what}")
     if found.next_at is not None:
         return answer.named(found.next_at)
-    if found.odd or moments_in(page) > found.others:
-        what = (
-            "what would prove it is missing or cannot be read" if found.odd else "yet a moment stands in it"
-        )
-        return Reading(Outcome.UNREADABLE, f"lists nothing, and {what}")
     return answer.nothing()
 
 
@@ -193,12 +188,24 @@ class _Answer:
         return Reading(None, reason, covered=gap, asks=(ask,), fallback=(slot,), next_at=next_at)
 
     def nothing(self) -> Reading:
-        if self.astray or self.ahead:
-            shown = f"until {self.found.last}" if self.astray else f"from {self.found.begins} on"
-            return Reading(Outcome.UNREADABLE, f"shows days {shown}, asked from {self.first} on")
+        if doubt := self._doubt():
+            return Reading(Outcome.UNREADABLE, doubt)
         window = self._covered(self.page.visit.last_day) if self.found.final else self._shown()
         reason = f"nothing from {window.first} to {window.last}"
         return Reading(Outcome.NO_SLOTS, reason, covered=(window,), asks=self._later(window))
+
+    def _doubt(self) -> str:
+        """Return what keeps an empty listing from proving anything, empty where nothing does."""
+        if failed(self.page):
+            return "lists nothing, and says that something went wrong"
+        if self.found.odd:
+            return "lists nothing, and what would prove it is missing or cannot be read"
+        if moments_in(self.page) > self.found.others:
+            return "lists nothing, and yet a moment stands in it"
+        if not (self.astray or self.ahead):
+            return ""
+        shown = f"until {self.found.last}" if self.astray else f"from {self.found.begins} on"
+        return f"shows days {shown}, asked from {self.first} on"
 
     def _covered(self, last: date | None) -> Covered:
         return Covered(self.page.ask.place.key, self.first, last)

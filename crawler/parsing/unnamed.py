@@ -11,14 +11,21 @@ from crawler.parsing.answers import moment_of, wall_of
 _BEGINS = re.compile(r"(?i)date|day|(?:start|begin)\w*")  # what a slot's moment may be called
 _ENDS = re.compile(r"(?i)end\w*")
 _DATED = re.compile(r"\d{4}-\d\d-\d\d")
+_FREE = re.compile(r"(?i)(?:is_?)?(?:available|free|open|bookable|enabled)(?:_?(?:slots?|count))?")
 
 
 def holds(entry: Any) -> bool:
-    """Tell whether an entry of a list of free days holds anything: one whose lists are all empty does not."""
-    if not isinstance(entry, dict):
+    """Tell whether an entry of a list of free days holds anything.
+
+    One whose lists are all empty does not, nor one that says it is not free, or has nothing at all beside its date.
+    """
+    if not isinstance(entry, dict) or _taken(entry):
         return False
     lists = [each for each in entry.values() if isinstance(each, list)]
-    return any(map(any, lists)) if lists else bool(entry)
+    if lists:
+        return any(each and not _taken(each) for inner in lists for each in inner)
+    beside = [value for key, value in entry.items() if not _BEGINS.fullmatch(key)]
+    return any(beside) if beside else bool(entry)
 
 
 def moments_of(entry: Any, zone: ZoneInfo) -> list[date | None]:
@@ -44,6 +51,13 @@ def sure_moment(value: Any, zone: ZoneInfo) -> date | None:
     return meant.date() if meant.date() == written.date() else None
 
 
+def _taken(node: Any) -> bool:
+    """Tell whether an object says of itself that it is not free."""
+    return isinstance(node, dict) and any(
+        _FREE.fullmatch(key) and value in (False, 0) for key, value in node.items()
+    )
+
+
 def _written(value: Any) -> date | None:
     """Return a moment as its text says it, its offset kept: a date, a wall clock, an instant."""
     for read in (wall_of, moment_of):
@@ -56,7 +70,9 @@ def _written(value: Any) -> date | None:
 
 
 def _named(key: str, node: Any, zone: ZoneInfo) -> Iterator[date | None]:
-    if isinstance(node, dict):
+    if _taken(node):
+        yield None
+    elif isinstance(node, dict):
         for inner, value in node.items():
             yield from _named(inner, value, zone)
     elif isinstance(node, list):

@@ -1,7 +1,7 @@
 """Citopia (rendezvousonline.fr): a session first, then the weeks of a structure. Hours are wall clocks of the place."""
 
 import json
-import re
+from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -9,7 +9,8 @@ from pydantic import Field
 from w3lib.url import url_query_parameter
 
 from configs.strict import Strict
-from crawler.parsing.answers import ACCEPT, Answer, Day, Id, OrNone, Wall, origin, parsed
+from crawler.parsing.absence import says_none
+from crawler.parsing.answers import ACCEPT, Answer, Day, Id, OrNone, Wall, day_in, days_in, origin, parsed
 from crawler.parsing.calendars import instant_of
 from crawler.parsing.listing import Listing, Opens, first_window, listed
 from crawler.parsing.shapes import PAGE, shaped
@@ -23,10 +24,6 @@ EXAMPLE_PARAMETERS = {"structure": 1, "reason": 1}
 _DAYS = 7
 _SESSION = "session_id"
 _TRACES = 3  # texts of a taken hour that look like a moment, at most
-# What a message says where there is nothing: any other is no answer.
-_NONE = re.compile(
-    r"(?i)\b(?:aucune?|(?:plus|pas) (?:de|d['\u2019]))\s?(?:cr[ée]neau|disponib|rendez-vous|horaire|plage)"
-)
 
 
 class Parameters(Strict):
@@ -41,7 +38,7 @@ class _Session(Answer):
     session_id: Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class _Message(Answer, extra="forbid"):
+class _Message(Answer):
     message: str
 
 
@@ -51,7 +48,7 @@ class _Hour(Answer):
 
 
 class _Day(Answer):
-    date: Day
+    date: OrNone[Day] = None
     availabilities: list[OrNone[_Hour]]
 
 
@@ -68,20 +65,25 @@ def read(page: Page) -> Reading:
         return Reading(reason="a session has begun", asks=(week,))
     opens = _opens(url_query_parameter(page.ask.url, _SESSION) or "")
     if message := parsed(page, _Message):
-        if _NONE.search(message.message):
+        if says_none(message.message) and not days_in(page):
             return listed(page, Listing(), opens, _DAYS)
         return Reading(Outcome.UNREADABLE, f"says {message.message[:200]!r}")
-    days = parsed(page, dict[str, _Day])
-    return listed(page, _listing(page, list(days.values())), opens, _DAYS) if days else Reading()
+    days = parsed(page, dict[str, OrNone[_Day]])
+    return listed(page, _listing(page, days), opens, _DAYS) if days else Reading()
 
 
-def _listing(page: Page, days: list[_Day]) -> Listing:
-    hours = [hour for day in days for hour in day.availabilities]
+def _listing(page: Page, days: Mapping[str, _Day | None]) -> Listing:
+    """Return what a week shows: None among its moments also for each day that cannot be read."""
+    hours = [hour for day in days.values() if day for hour in day.availabilities]
     free = [hour for hour in hours if not hour or hour.free]
     moments = [instant_of(hour.start, page.visit.zone) if hour and hour.start else None for hour in free]
-    shown = [day.date for day in days]
+    shown = [day and (day.date or day_in(name)) for name, day in days.items()]
+    known = [day for day in shown if day]
     others = _TRACES * (len(hours) - len(free))
-    return Listing(moments, begins=min(shown), last=max(shown), others=others)
+    odd = [None] * (len(shown) - len(known))
+    return Listing(
+        [*moments, *odd], begins=min(known, default=None), last=max(known, default=None), others=others
+    )
 
 
 def _opens(session: str) -> Opens:

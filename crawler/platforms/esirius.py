@@ -13,11 +13,12 @@ from pydantic import BeforeValidator
 from configs.desk import Text
 from configs.strict import Strict
 from configs.words import count
+from crawler.parsing.absence import says_none
 from crawler.parsing.answers import Key
 from crawler.parsing.calendars import french_day
 from crawler.parsing.dwr import asked, reply, takes
 from crawler.parsing.errors import error_of
-from crawler.parsing.markup import label, plain
+from crawler.parsing.markup import label, plain, says
 from crawler.parsing.shapes import shaped
 from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
 
@@ -35,8 +36,6 @@ _MOST = 50  # motives
 _MOTIVES = "//input[@name='selectedMotiveKeyList']"
 MARKS = (_MOTIVES,)
 _CAPTCHA = "//img[contains(@src, '/captcha?') or starts-with(@src, 'captcha?')]"
-_NOTHING = r"\b(?:aucune?|(?:n'y a|n'existe|ne reste) (?:plus|pas))\b"
-_NONE = re.compile(rf"(?i){_NOTHING}.{{0,40}}\b(?:rendez-vous|rdv|créneaux?|disponibilités?|plages?)\b")
 
 
 class Parameters(Strict):
@@ -130,7 +129,7 @@ def _answered(page: Page) -> Reading:
         return Reading(Outcome.SLOTS, "availabilities, no hour named", (Slot(place, None, page.visit.url),))
     message = plain(str(value.get("msg") or "")) if isinstance(value, dict) else ""
     own = page.visit.parameters.no_slot_text
-    if value == [] or (found is False and (_NONE.search(message) or (own and plain(own) in message))):
+    if value == [] or (found is False and (says_none(message) or (own and says(message, own)))):
         covered = (Covered(place.key or None, doubtful=value == []),)  # a list is that of one day of the form
         return Reading(Outcome.NO_SLOTS, message or "an empty list of availabilities", covered=covered)
     if found is False:

@@ -14,6 +14,8 @@ from crawler.parsing.answers import (
     OrNone,
     Tolerant,
     Wall,
+    days_in,
+    failed,
     moments_in,
     moments_of,
     parsed,
@@ -201,3 +203,53 @@ def test_the_moments_of_a_part_are_counted_with_those_that_nobody_names() -> Non
     taken = parsed(page('{"at": "2026-11-24T09:00Z", "until": {"is": "2026-11-24T09:30Z"}, "id": 7}'), Taken)
     assert taken
     assert moments_of(taken) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "number"),
+    [
+        (
+            '{"server_time": "2026-11-20T10:00:00Z", "generatedAt": "10:00", "timestamp":"2026-11-20 10:00"}',
+            0,
+        ),
+        ('{"start_at": "2026-11-20T10:00:00Z"}', 1),
+        ('{"nextAvailableDay": "2026-12-10", "next": null}', 1),
+        ('{"day": "2026-12-10"}', 0),
+    ],
+)
+def test_when_an_answer_was_made_is_no_moment_and_a_next_date_is_one(body: str, number: int) -> None:
+    assert moments_in(page(body)) == number
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"error": "Invalid company"}',
+        '{"slots": [], "errors": ["x"]}',
+        '[{"success":false}]',
+        '\ufeff {"ok": false}',
+        '{"status": "error"}',
+        '{"data": {"errorCode": 3}}',
+    ],
+)
+def test_an_answer_may_say_that_it_failed(body: str) -> None:
+    assert failed(page(body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"error": null, "errors": [], "success": true}',
+        '{"errors": {}, "error": "", "errorCode": 0}',
+        '{"error":  false, "status": "ok"}',
+        '{"terror": "x"}',
+        '<script>x = {"error": "x"}</script>',
+    ],
+)
+def test_any_other_does_not(body: str) -> None:
+    assert not failed(page(body))
+
+
+def test_a_date_is_found_wherever_it_stands() -> None:
+    assert days_in(page('{"x": ["le 2026-12-10"]}'))
+    assert not days_in(page('{"x": "10/12/2026", "n": 20261210}'))

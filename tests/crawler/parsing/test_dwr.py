@@ -70,7 +70,6 @@ def test_an_exception_is_one_whatever_stands_beside_it(text: str, said: str) -> 
         "",
         "[]",
         "dwr.engine._remoteHandleCallback('0','0',[])",
-        "dwr.engine._remoteHandleCallback('1','0',[]);",
         "dwr.engine._remoteHandleCallback('0','1',[]);",
         "dwr.engine._remoteHandleCallback('0','0');",
         "dwr.engine._remoteHandleCallback('0','0',[],[]);",

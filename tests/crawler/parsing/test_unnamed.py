@@ -72,7 +72,21 @@ def test_what_holds_something(entry: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "entry", [{}, {"date": "2026-11-24", "slots": []}, {"slots": [None, {}]}, None, 3, "x", []]
+    "entry",
+    [
+        {},
+        {"date": "2026-11-24", "slots": []},
+        {"slots": [None, {}]},
+        {"date": "2026-11-24", "slots": None},
+        {"date": "2026-11-24", "count": 0},
+        {"date": "2026-11-24", "id": 3, "isAvailable": False},
+        {"date": "2026-11-24", "available_slots": 0, "slots": [{"start": "2026-11-24T09:30:00+01:00"}]},
+        {"slots": [{"start": "2026-11-24T09:30:00+01:00", "free": False}]},
+        None,
+        3,
+        "x",
+        [],
+    ],
 )
 def test_what_holds_nothing(entry: Any) -> None:
     assert not holds(entry)
@@ -86,6 +100,11 @@ HOUR, INSTANT = "2026-11-24T09:30:00+01:00", datetime(2026, 11, 24, 8, 30, tzinf
     ("entry", "expected"),
     [
         ({"date": "2026-11-24", "slots": [{"label": "09:30"}]}, [DAY]),
+        ({"date": "2026-11-24"}, [DAY]),
+        (
+            {"date": "2026-11-24", "slots": [{"start": HOUR, "open": True}, {"start": HOUR, "open": False}]},
+            [INSTANT, None],
+        ),
         ({"date": "2026-11-24", "slots": [{"start": HOUR, "end": HOUR}]}, [INSTANT]),
         ({"day": {"startDateTime": HOUR}}, [INSTANT]),
         ({"begins": [HOUR, HOUR]}, [INSTANT, INSTANT]),

@@ -235,7 +235,14 @@ def test_citopias_hours_that_are_not_shown_are_no_slots(offsets: set[int], hidde
 )
 def test_only_a_message_that_says_so_is_citopias_word_for_none(message: str, expected: Outcome) -> None:
     assert read("citopia", {"message": message}).outcome is expected
-    assert read("citopia", {"message": message, "errors": {}}).outcome is Outcome.UNREADABLE
+    assert read("citopia", {"message": message, "errors": {}, "data": []}).outcome is expected
+    others: list[dict[str, Any]] = [
+        {"errors": {"reason": ["inconnu"]}},
+        {"2026-12-03": []},
+        {"code": "2026-12-03"},
+    ]
+    for beside in others:
+        assert read("citopia", {"message": message} | beside).outcome is Outcome.UNREADABLE
 
 
 def test_practices_take_turns() -> None:
