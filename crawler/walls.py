@@ -84,9 +84,14 @@ def _bot_wall(page: Page) -> Reading | None:
         known = _CLOUDFLARE_WORDS.search(text)
     if known:
         return _cloudflare(page, name, text or visible(page.root))
-    if page.root.xpath(_INCAPSULA) or _INCAPSULA_WORDS.search(text):
+    if page.root.xpath(_INCAPSULA) or _INCAPSULA_WORDS.search(text) or _incapsula_alone(page):
         return Reading(Outcome.BLOCKED, "Imperva Incapsula refuses")
     return None
+
+
+def _incapsula_alone(page: Page) -> bool:
+    """Whether the page is Imperva's script and shows nothing: it asks the browser, and the site has not answered."""
+    return b"_incapsula_resource" in page.lowered and not visible(page.root)
 
 
 def _cloudflare(page: Page, name: str, text: str) -> Reading:

@@ -1,6 +1,6 @@
 """One search over many places at once: what the slots prove that it found, where some of its answer is missing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from crawler.parsing.answers import parsed
@@ -22,6 +22,28 @@ def entries(pages: Iterable[Page], shape: type[list[T | None]]) -> list[T | None
             raise ValueError(f"holds what is no JSON: {page.text[:100]!r}")
         found += [None] if listed is None else listed
     return found
+
+
+def found_in(
+    page: Page,
+    lists: Iterable[Page],
+    shape: type[list[T | None]],
+    slots_of: Callable[[T, Page], list[Slot | None]],
+    what: str,
+    *,
+    trouble: Reading | None = None,
+    doubt: str = "",
+) -> Reading:
+    """Say what a search proves that found the entries of these lists, by their shape, whose slots `slots_of` tells.
+
+    The others are those of `gathered`. Where a list is no JSON nothing is believed.
+    """
+    try:
+        found = entries(lists, shape)
+    except ValueError as error:
+        return Reading(Outcome.UNREADABLE, str(error))
+    seen = [slot for entry in found for slot in (slots_of(entry, page) if entry else [None])]
+    return gathered(page.visit, seen, what, trouble=trouble, doubt=doubt)
 
 
 def failures(failed: int, asked: int, what: str) -> Reading | None:

@@ -15,7 +15,7 @@ from crawler.parsing.calendars import instant_of
 from crawler.parsing.errors import said_in
 from crawler.parsing.forms import in_query
 from crawler.parsing.frames import frames_of, unended
-from crawler.parsing.gathering import entries, failures, gathered
+from crawler.parsing.gathering import failures, found_in
 from crawler.parsing.shapes import api_of
 from crawler.parsing.together import together
 from crawler.reading import Ask, Outcome, Page, Place, Reading, Slot, Visit
@@ -126,12 +126,7 @@ def _heard(page: Page) -> Reading:
 
 def _listed(page: Page, lists: Iterable[Page], *, trouble: Reading | None = None, doubt: str = "") -> Reading:
     """Read lists of town halls as one."""
-    try:
-        halls = entries(lists, _Halls)
-    except ValueError as error:
-        return Reading(Outcome.UNREADABLE, str(error))
-    seen = [slot for hall in halls for slot in (_slots(hall, page) if hall else [None])]
-    return gathered(page.visit, seen, "town hall", trouble=trouble, doubt=doubt)
+    return found_in(page, lists, _Halls, _slots, "town hall", trouble=trouble, doubt=doubt)
 
 
 def _slots(hall: _Hall, page: Page) -> list[Slot | None]:

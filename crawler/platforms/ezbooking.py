@@ -14,7 +14,7 @@ from configs.strict import Strict
 from crawler.parsing.calendars import ask_weeks, week
 from crawler.parsing.choosing import MOST, choose
 from crawler.parsing.errors import error_of
-from crawler.parsing.markup import visible
+from crawler.parsing.markup import CONCEALED, visible
 from crawler.parsing.notices import Notice, noticed
 from crawler.parsing.shapes import shaped
 from crawler.parsing.weekly import Linked, hours, opened, read_week
@@ -37,8 +37,9 @@ _SAFE_STEPS = frozenset({0, 1, 3})
 _CONDITIONS = {"condition": "on", "nextButton": "Effectuer une demande de rendez-vous"}
 _NEXT = {"nextButton": "Etape suivante"}
 
-_FORM, _LEADS_ON = "//form[@id='FormBookingCreate']", "//input[@name='nextButton']"
-_ERRORS = "//ul[contains(concat(' ', @class, ' '), ' error ')]/li"
+_SHOWN = f"[not(ancestor-or-self::*[{CONCEALED}])]"
+_FORM, _LEADS_ON = f"//form[@id='FormBookingCreate']{_SHOWN}", "//input[@name='nextButton']"
+_ERRORS = f"//ul[contains(concat(' ', @class, ' '), ' error ')]/li{_SHOWN}"
 _FULL = re.compile(r"(?i)il n'existe plus de plage horaire libre|il n'y a pas (?:de )?calendrier disponible")
 _STEP_3 = (
     f"//img[contains(@src, 'etape_3r.png')][{_LEADS_ON}[@value='Etape suivante' or @value='Étape suivante']]"

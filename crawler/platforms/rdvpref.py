@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from crawler.parsing.calendars import days_from, earliest, french_moment
 from crawler.parsing.errors import error_of
 from crawler.parsing.listing import Listing, listed_alone
-from crawler.parsing.markup import UNSEEN, rendered, title
+from crawler.parsing.markup import UNSEEN, rendered, says, title
 from crawler.parsing.moments import moments_behind, written
 from crawler.parsing.shapes import shaped
 from crawler.parsing.state import embedded, only, rows, values
@@ -35,7 +35,7 @@ _CAPTCHA = (
 )
 _HOURS = f"//input[@name='trhId'][starts-with(@id, 'trhId_')][not(@disabled or {UNSEEN})]"
 _STATE = "vui-init-data"
-_NONE_LEFT = "Aucun créneau disponible à partir de cette date."
+_NONE_LEFT = "Aucun créneau disponible à partir de cette date"
 _NEXT = "Prochaine disponibilité"
 _RELEASE = "Prochaine mise en ligne de nouveaux rendez-vous"
 
@@ -75,7 +75,7 @@ def _root(visit: Visit) -> str:
 def _slots(page: Page) -> Reading | None:
     """Read the slot page: its state, and what its script made of it where a browser saved the page."""
     data, told, visit = embedded(page, _STATE, "vueData"), rendered(page.root), page.visit
-    free, none_left = rows(data, "trhId"), _NONE_LEFT in told
+    free, none_left = rows(data, "trhId"), says(told, _NONE_LEFT)
     named = [written(each, visit) for each in values(data, "premiereDispo") if each not in (None, "")]
     named += moments_behind(_NEXT, told, visit)
     if not free and page.root.xpath(_HOURS):

@@ -67,7 +67,10 @@ def test_incapsula_blocks() -> None:
         '<html><body><iframe id="main-iframe" src="/_Incapsula_Resource?CWUDNSAI=23"></iframe></body></html>'
     )
     words = "<html><body>Request unsuccessful. Incapsula incident ID: 1-2</body></html>"
-    assert outcome(frame) is outcome(words) is Outcome.BLOCKED
+    script = (
+        '<html><head><script src="/_Incapsula_Resource?SWJIYLWA=719d"></script></head><body></body></html>'
+    )
+    assert outcome(frame) is outcome(words) is outcome(script) is Outcome.BLOCKED
 
 
 def test_incapsulas_script_in_a_page_it_lets_through_is_no_wall() -> None:

@@ -4,8 +4,8 @@ import pytest
 
 from configs.outcome import Outcome
 from crawler.parsing.answers import Answer, OrNone
-from crawler.parsing.gathering import entries, failures, gathered
-from crawler.reading import Covered, Place, Reading, Slot, Visit
+from crawler.parsing.gathering import entries, failures, found_in, gathered
+from crawler.reading import Covered, Page, Place, Reading, Slot, Visit
 from tests.crawler.pages import TODAY, page
 
 VISIT = Visit("https://rdv.example/", TODAY)
@@ -79,3 +79,22 @@ def test_those_who_failed_are_an_overload_and_that_nobody_was_asked_is_unreadabl
         Outcome.UNREADABLE,
         "no editor was asked: is the area right?",
     )
+
+
+def slots_of(hall: Hall, here: Page) -> list[Slot | None]:
+    return [Slot(Place(str(hall.id)), here.visit.today), None] if hall.id else []
+
+
+def test_the_slots_of_all_entries_are_what_a_search_proves() -> None:
+    lists = [page('[{"id": 1}, {"id": "x"}]'), page('[{"id": 2}]')]
+    reading = found_in(page(""), lists, list[OrNone[Hall]], slots_of, "hall")
+    assert (reading.outcome, [slot.place.key for slot in reading.slots]) == (Outcome.SLOTS, ["1", "2"])
+    assert reading.reason == "halls with slots: 2; entries that cannot be read: 3"
+    nothing = found_in(page(""), [page('[{"id": 0}]')], list[OrNone[Hall]], slots_of, "hall", doubt="why not")
+    assert (nothing.outcome, nothing.reason) == (Outcome.NO_SLOTS, "no hall has a slot, but why not")
+
+
+def test_a_search_of_which_a_list_is_no_json_proves_nothing() -> None:
+    lists = [page('[{"id": 1}]'), page("<html>")]
+    reading = found_in(page(""), lists, list[OrNone[Hall]], slots_of, "hall", trouble=OVERLOADED)
+    assert (reading.outcome, reading.slots) == (Outcome.UNREADABLE, ())
