@@ -100,7 +100,11 @@ def text(
         f"because {_short(found.sign.evidence)}",
         said.text,
     ]
-    known = [f"it is already the desk {each.id}" for each in desks().values() if each.url == found.url][:_FEW]
+    known = [
+        f"it is already the desk {each.id}: copy nothing, unless this is a second desk of that page"
+        for each in desks().values()
+        if each.url == found.url
+    ][:_FEW]
     if not understands(platform(found.sign.platform), found.url):
         nowhere = "its address is no desk's: say the one that people open (scrapy detect URL, with --file or without)"
         return _comments([*head, *known, *found.remarks, nowhere]), ""
@@ -140,10 +144,12 @@ _STOPPED = (
     "what to do: open it in a browser, save it when it shows, and say: scrapy detect URL --file SAVED",
     "a site that refuses is left alone: nothing is solved and no way around it is taken",
 )
-_NO_HTML = ("what to do: name the page that people open, not what its scripts ask for",)
+_NO_HTML = (
+    "what to do: name the page that people open in a browser: this is a file, or what such a page asks for",
+)
 _LATER = (
-    "what to do: look at the address in a browser: is it right? If it shows there, save it and say",
-    "scrapy detect URL --file SAVED; else try again later",
+    "what to do: look at the address in a browser: is it right? If it shows there, save it (2 MB",
+    "at most) and say: scrapy detect URL --file SAVED; else try again later",
 )
 _BY_RULES = (
     "what to do: if its slots show as HTML, write rules for it in its desk's YAML: docs/platforms/selectors.md",

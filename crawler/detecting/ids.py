@@ -8,8 +8,10 @@ from crawler.detecting.lookups import Choice, Step
 from crawler.detecting.opener import Opener
 from crawler.detecting.recognition import PARIS, Sign, around
 from crawler.fetching.allowance import Spent
-from crawler.fetching.failures import NoPage
+from crawler.fetching.failures import NoPage, no_page
+from crawler.fetching.outside import refuse_inside
 from crawler.reading import Ask, Page, Visit
+from crawler.sites import AddressRefused
 from crawler.walls import wall
 
 
@@ -18,7 +20,14 @@ async def with_ids(opener: Opener, found: Found, department: str | None = None) 
 
     What is not told is left as it is, with the reason among its remarks. Of a page that embeds another platform's,
     that one is asked.
+
+    Raises:
+        crawler.fetching.failures.NoPage: its address lies in a private network, where no desk is.
     """
+    try:
+        refuse_inside(found.url)
+    except AddressRefused as refusal:
+        raise no_page(refusal, found.url) from refusal
     if not found.sign.frame:
         return await _told(opener, addressed(found), department)
     named = found.sign.parameters

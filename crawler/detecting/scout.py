@@ -14,7 +14,9 @@ from crawler.detecting.opener import Opener
 from crawler.detecting.recognition import Sign, by_address, by_shape, recognised
 from crawler.fetching.allowance import Spent
 from crawler.fetching.failures import NoPage
+from crawler.fetching.outside import refuse_inside
 from crawler.reading import Page
+from crawler.sites import AddressRefused
 from crawler.walls import wall
 
 _DEEPEST = 2  # links away from the page that was named
@@ -81,10 +83,19 @@ async def look(opener: Opener, start: str, tell: Tell, department: str | None = 
 
 def told_by(page: Page) -> list[Found]:
     """Return the desks that a page tells of by itself: its own, or those that it links to by their address."""
-    if sign := recognised(page) or _by_shape(page):
+    sign = recognised(page) or _by_shape(page)
+    if sign and not _inside(sign.url or page.url):
         return read_from(Found(sign, sign.url or page.url, called(page)), page)
-    links = [(by_address(lead.url), lead) for lead in leads(page)]
+    links = [(by_address(lead.url), lead) for lead in leads(page) if not _inside(lead.url)]
     return [Found(sign, sign.url or lead.url, lead.text) for sign, lead in links if sign][:MOST]
+
+
+def _inside(url: str) -> bool:
+    try:
+        refuse_inside(url)
+    except AddressRefused:
+        return True
+    return False
 
 
 async def _seen(

@@ -15,6 +15,7 @@ from scrapy import Request
 from scrapy.http import Response
 
 from configs.desk import WebAddress
+from configs.hosts import is_loopback
 from configs.settings import settings
 from crawler.fetching.handler import AiohttpHandler
 from crawler.fetching.names import Names
@@ -37,11 +38,20 @@ def refuse_private(url: str) -> None:
     except ValidationError as error:
         said = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise AddressRefused(f"{url[:200]!r} is no address that can be opened: {said}") from None
+    refuse_inside(url)
     if settings().loopback_only:
         refuse_far(on_wire(url, settings().sandbox_hosts), settings())
-        return
+
+
+def refuse_inside(url: str) -> None:
+    """Refuse an address of a private network that is written in figures; this machine's where nothing else is asked.
+
+    Raises:
+        AddressRefused: says what is opened.
+    """
     host = urlsplit(url).hostname or ""
-    if (address := _literal(host)) and not is_public(address):
+    own = settings().loopback_only and is_loopback(host)
+    if (address := _literal(host)) and not (own or is_public(address)):
         raise AddressRefused(_private(host, host))
 
 

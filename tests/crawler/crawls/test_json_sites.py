@@ -75,7 +75,7 @@ ORION = Site(
 )
 CITOPIA = Site(
     "citopia",
-    "/alias/mairie-995103",
+    "/alias/poitiers-86000-995103",
     {"structure": 995103, "reason": 995103},
     "citopia",
     995103,

@@ -12,7 +12,7 @@ import yaml
 from configs.desk import Desk
 from configs.made_up import desk_entry, prefecture_file
 from configs.outcome import Outcome
-from configs.prefecture import load_prefectures
+from configs.prefecture import desks, load_prefectures
 from crawler.catalogue import check_catalogue
 from crawler.platforms import platforms
 from deploy.sandbox.platforms import platforms as stand_in_platforms
@@ -231,7 +231,7 @@ def test_a_host_that_hangs_or_is_not_there_is_told(detect: Run) -> None:
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        ("http://10.1.2.3/", "10.1.2.3 is not on this machine"),
+        ("http://10.1.2.3/", "10.1.2.3 is not on the public internet"),
         ("file:///etc/passwd", "no address that can be opened"),
         ("http://user@127.0.0.1/", "no address that can be opened"),
     ],
@@ -249,7 +249,45 @@ def test_a_frame_that_leads_where_an_address_may_not_is_not_opened(detect: Run) 
         code, out, _ = detect(site.address)
         assert len(site.requests) == 1
     assert code == 1
-    assert "169.254.169.254 is not on this machine" in out
+    assert "169.254.169.254 is not on the public internet" in out
+
+
+@pytest.mark.parametrize(
+    "linked",
+    [
+        '<a href="http://10.0.0.1/booking/create/1">Naturalisation</a>',
+        '<iframe src="http://[fd00::1]/booking/create/1"></iframe>',
+    ],
+)
+def test_a_desk_in_a_private_network_is_none(detect: Run, tmp_path: Path, linked: str) -> None:
+    page = f"<html><title>Rendez-vous</title>{linked}</html>".encode()
+    with wire(answer(page, Content_Type="text/html")) as site:
+        code, out, _ = detect(site.address)
+        assert len(site.requests) == 1
+    assert (code, entries(out), "is not on the public internet" in out) == (1, [], True)
+    (tmp_path / "x.html").write_bytes(page)
+    assert detect("--file", tmp_path / "x.html")[0] == 1
+
+
+def test_a_file_is_no_page(detect: Run) -> None:
+    with wire(answer(b"%PDF-1.4 \xe2\xe3", Content_Type="application/pdf")) as site:
+        code, out, _ = detect(site.address)
+    assert (code, "HTTP 200, application/pdf" in out) == (1, True)
+    assert "this is a file, or what such a page asks for" in out
+
+
+def test_a_link_that_tells_its_platform_is_not_said_to_be_looked_at(sandbox: "Running", detect: Run) -> None:
+    _, out, err = detect(page_of(sandbox, "own_site"))
+    addresses = [each["url"] for each in entries(out)]
+    assert [url for url in addresses if f"looking at {url}" in err] == []
+    assert "# its page says that it is over: put it in service only if you know better" in out
+
+
+def test_a_desk_that_is_there_already_is_not_to_be_copied(detect: Run, tmp_path: Path) -> None:
+    (known,) = [each for each in desks().values() if each.id == "cergy_95/naturalisation"]
+    (tmp_path / "x.html").write_text(f"<!-- saved from url=(0054){known.url}/2 -->{ez.full()}")
+    out = detect("--file", tmp_path / "x.html")[1]
+    assert f"# it is already the desk {known.id}: copy nothing" in out
 
 
 @pytest.mark.parametrize(
@@ -263,7 +301,7 @@ def test_a_frame_that_leads_where_an_address_may_not_is_not_opened(detect: Run) 
         (("http://",), "names a host"),
         (("http://127.0.0.1:0/",), "names a host"),
         (("http://127.0.0.1:99999/",), "is no address that can be opened"),
-        (("http://10.0.0.1/",), "10.0.0.1 is not on this machine, and APP_ENV=test asks nothing else"),
+        (("http://10.0.0.1/",), "10.0.0.1 is not on the public internet: only pages that everybody can open are opened"),
         (("https://www.essonne.gouv.fr/",), "is not on this machine"),
         (("http://127.0.0.1/", "--prefecture", "nulle-part_00"), "no prefecture 'nulle-part_00'"),
         (("http://127.0.0.1/", "--requests", "0"), "--requests is at least 1"),
@@ -332,7 +370,7 @@ def test_an_answer_that_could_be_of_two_platforms_names_both(detect: Run, tmp_pa
     (tmp_path / "x.json").write_text('{"slots": [], "total": 0}')
     code, out, _ = detect("--file", tmp_path / "x.json")
     assert (code, "it could be an answer of bimedoc or of mesoigner" in out) == (1, True)
-    assert "name the page that people open" in out
+    assert "name the page that people open in a browser" in out
 
 
 def test_a_saved_list_of_what_can_be_booked_makes_a_desk_of_each(detect: Run, tmp_path: Path) -> None:

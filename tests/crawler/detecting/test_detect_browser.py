@@ -39,7 +39,10 @@ def test_what_only_a_script_shows_is_found_by_a_browser_and_no_private_network_i
     frame = b'<html><title>Rendez-vous</title><iframe src="http://169.254.169.254/rdv"></iframe></html>'
     with wire(answer(frame)) as site:
         refused = detected(browser, site.address, "--browser")
-    assert (refused.returncode, "169.254.169.254 is not on this machine" in refused.stdout) == (1, True)
+    assert (refused.returncode, "169.254.169.254 is not on the public internet" in refused.stdout) == (
+        1,
+        True,
+    )
 
 
 def test_without_a_browser_it_says_how_to_get_one(
