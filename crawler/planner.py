@@ -116,10 +116,10 @@ class Planner:
             watched,
             demand.intervals(rows, watched, now),
             host_rows.shares(rows, {desk.host for desk in watched}),
-            desk_rows.visit_requests(rows, [desk.id for desk in watched]),
+            desk_rows.took(rows, [desk.id for desk in watched]),
             now,
         )
-        states = desk_rows.write_intervals(rows, plan.wished, plan.feasible)
+        states = desk_rows.write_intervals(rows, plan.wished, plan.share, plan.feasible)
         entries: dict[str, list[Entry]] = defaultdict(list)
         for desk in watched:
             entries[str(lane_of(desk))].append(entry(desk, states[desk.id], plan, task, now))

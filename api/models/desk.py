@@ -25,7 +25,10 @@ class DeskState(Base):
 
     `last_proven_at`: its last conclusive check. `whole_at`: the instant since which all its places were covered once
     at least (crawler/recording/proven.py); `coverage` is what that takes to know, null where one check covers all.
-    `refused_at`: when its page alone was last refused, by a plain 403. `visit_requests`: what a visit lately took.
+    `refused_at`: when its page alone was last refused, by a plain 403. `visit_requests`: what a visit lately took,
+    `open_requests`: what those took that saw slots. `share_seconds`: how often its share of the host's budget lets it
+    be asked at what visits lately took, by which it is scheduled; `feasible_seconds`: the same while every desk of the
+    host shows slots, which takes more requests: what can be promised.
     `releases_at`: when its page says that more slots will be put on line.
     """
 
@@ -44,12 +47,14 @@ class DeskState(Base):
     inconclusive: Mapped[int] = mapped_column(default=0, server_default="0")
     wished_seconds: Mapped[float | None]
     feasible_seconds: Mapped[float | None]
+    share_seconds: Mapped[float | None]
     achieved_seconds: Mapped[float | None]
     check_requested_at: Mapped[datetime | None]
     refused_at: Mapped[datetime | None]
     whole_at: Mapped[datetime | None]
     coverage: Mapped[dict[str, Any] | None]
     visit_requests: Mapped[float | None]
+    open_requests: Mapped[float | None]
     releases_at: Mapped[datetime | None]
 
     __table_args__ = (

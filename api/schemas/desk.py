@@ -11,8 +11,9 @@ from configs.prefecture import Grade, Procedure, WatchLevel
 class DeskAnswer(Answer):
     """One desk and what the watching says of it now. Intervals are in seconds, null while nothing was planned.
 
-    `watchLevel` is what a check can prove; `lastProvenAt` when a check last proved anything;
-    `lastSlotFoundAt` is told with a delay, like all that public pages say of slots.
+    `feasibleInterval` is what the site allows while slots are open too, which takes more requests: with the wished one,
+    the slower of the two is what can be promised. `watchLevel` is what a check can prove; `lastProvenAt` when a check
+    last proved anything; `lastSlotFoundAt` is told with a delay, like all that public pages say of slots.
     `releasesAt` is when the prefecture says that it will put more slots on line.
     """
 

@@ -25,6 +25,7 @@ class Platform(Protocol):
     SYSTEM: str  # the booking system whose spider checks it
     BUDGET: int  # requests a minute and host, for all processes
     COST: int  # requests of the cheapest visit, redirects counted
+    OPEN_COST: int  # of a visit that sees slots, until a desk's own are known; 0: as the cheapest
     EXAMPLE: str  # an address of its shape, for saved pages that name none
     EXAMPLE_PARAMETERS: Mapping[str, Any]  # what a desk there would have to say under `parameters`
     Parameters: type[Strict]  # what a desk's YAML may say under `parameters`
@@ -52,6 +53,7 @@ _NOBODYS = ("invalid", "example")  # top level names that no site has, RFC 2606
 _DEFAULTS = {
     "BUDGET": 6,
     "COST": 1,
+    "OPEN_COST": 0,
     "EXAMPLE_PARAMETERS": MappingProxyType({}),
     "Parameters": Strict,
     "WATCH": "full",

@@ -23,6 +23,9 @@ from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Readin
 SYSTEM = "prefenligne"
 BUDGET = 6
 COST = 3  # the conditions, their acceptance, the redirect to the no-slot page
+OPEN_COST = (
+    6  # the same way to the calendar, then a counter's or a week's answer each, to the end of the budget
+)
 EXAMPLE = "https://www.prefecture.invalid/booking/create/1"
 
 _BOOKING = "/booking/create/"

@@ -44,6 +44,9 @@ UPDATE desks d SET
   visit_requests = CASE WHEN n.proven
     THEN coalesce(d.visit_requests, n.requests) + (n.requests - coalesce(d.visit_requests, n.requests)) / :lately
     ELSE d.visit_requests END,
+  open_requests = CASE WHEN n.proven AND n.slots > 0
+    THEN coalesce(d.open_requests, n.requests) + (n.requests - coalesce(d.open_requests, n.requests)) / :lately
+    ELSE d.open_requests END,
   releases_at = CASE WHEN n.proven OR n.releases_at IS NOT NULL THEN n.releases_at ELSE d.releases_at END,
   inconclusive = CASE WHEN n.proven THEN 0 ELSE d.inconclusive + n.counts END,
   achieved_seconds = CASE
@@ -66,8 +69,8 @@ FROM unnest(CAST(:desk_id AS text[]), CAST(:token AS bigint[]), CAST(:started_at
 LEFT JOIN drifts f ON f.desk_id = n.desk_id AND f.ends_at IS NULL AND n.slots = 0
   AND NOT (n.proven AND f.reason <> 'unlinked')
 WHERE d.id = n.desk_id AND n.token > d.last_token AND n.seen_at >= :now
-  - make_interval(secs => 2 * coalesce(greatest(d.wished_seconds, d.feasible_seconds), n.own))
-RETURNING d.id, d.wished_seconds, d.feasible_seconds, d.inconclusive, d.releases_at,
+  - make_interval(secs => 2 * coalesce(greatest(d.wished_seconds, d.share_seconds), n.own))
+RETURNING d.id, d.wished_seconds, d.share_seconds, d.inconclusive, d.releases_at,
   d.coverage, d.whole_at, (SELECT before.whole_at FROM desks before WHERE before.id = d.id) AS whole_before,
   (SELECT before.last_outcome FROM desks before WHERE before.id = d.id) AS outcome_before,
   EXISTS (SELECT FROM slots s WHERE s.desk_id = d.id AND s.gone_at IS NULL) AS has_open,

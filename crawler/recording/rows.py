@@ -122,8 +122,8 @@ def write(session: Session, results: Sequence[Result], now: datetime) -> Written
 
 def _end(desk: Desk, result: Result, rows: dict[str, Any]) -> _End:
     row, own = rows.get(desk.id), own_interval(desk)
-    wished, feasible = (row.wished_seconds, row.feasible_seconds) if row else (None, None)
-    interval, least = pace.effective(wished, feasible, own), pace.least(wished, feasible, own)
+    wished, share = (row.wished_seconds, row.share_seconds) if row else (None, None)
+    interval, least = pace.effective(wished, share, own), pace.least(wished, share, own)
     return _End(desk, result, row, interval, least)
 
 

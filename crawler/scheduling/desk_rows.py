@@ -15,9 +15,11 @@ from configs.desk import Desk
 from configs.outcome import Outcome
 
 _INTERVALS = sa.text("""
-UPDATE desks d SET wished_seconds = n.wished, feasible_seconds = n.feasible
-FROM unnest(CAST(:id AS text[]), CAST(:wished AS float8[]), CAST(:feasible AS float8[])) AS n(id, wished, feasible)
-WHERE d.id = n.id AND (d.wished_seconds, d.feasible_seconds) IS DISTINCT FROM (n.wished, n.feasible)
+UPDATE desks d SET wished_seconds = n.wished, share_seconds = n.share, feasible_seconds = n.feasible
+FROM unnest(CAST(:id AS text[]), CAST(:wished AS float8[]), CAST(:share AS float8[]), CAST(:feasible AS float8[]))
+  AS n(id, wished, share, feasible)
+WHERE d.id = n.id
+  AND (d.wished_seconds, d.share_seconds, d.feasible_seconds) IS DISTINCT FROM (n.wished, n.share, n.feasible)
 """)
 
 
@@ -35,6 +37,14 @@ class State:
     def rests(self) -> bool:
         """Whether its last answer says to leave it alone for a while."""
         return self.last_outcome is not None and not self.last_outcome.conclusive
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """The requests of a visit, by desk: what those lately took, and those that saw slots. No entry: none yet."""
+
+    lately: Mapping[str, float]
+    seeing: Mapping[str, float]
 
 
 class Asked(NamedTuple):
@@ -72,13 +82,14 @@ def insert_missing(session: Session, desks: Collection[Desk]) -> None:
 
 
 def write_intervals(
-    session: Session, wished: Mapping[str, float], feasible: Mapping[str, float]
+    session: Session, wished: Mapping[str, float], share: Mapping[str, float], feasible: Mapping[str, float]
 ) -> dict[str, State]:
     """Write the intervals (seconds) that changed; return the rows' state, a fresh one where there is no row."""
     ids = sorted(wished)  # in one order everywhere, so that two writers never wait for each other in a circle
     columns = {
         "id": ids,
         "wished": [wished[each] for each in ids],
+        "share": [share[each] for each in ids],
         "feasible": [feasible[each] for each in ids],
     }
     session.execute(_INTERVALS, columns)
@@ -90,11 +101,11 @@ def write_intervals(
     return {each: found.get(each) or State() for each in ids}
 
 
-def visit_requests(session: Session, ids: Collection[str]) -> dict[str, float]:
-    """Return how many requests a visit lately took, by desk; no entry where none has proved anything yet."""
-    row = sa.select(DeskState.id, DeskState.visit_requests)
-    rows = session.execute(row.where(DeskState.id.in_(ids), DeskState.visit_requests.is_not(None)))
-    return {desk_id: requests for desk_id, requests in rows if requests}
+def took(session: Session, ids: Collection[str]) -> Took:
+    """Return how many requests visits to these desks took."""
+    row = sa.select(DeskState.id, DeskState.visit_requests, DeskState.open_requests)
+    rows = session.execute(row.where(DeskState.id.in_(ids))).all()
+    return Took({id_: each for id_, each, _ in rows if each}, {id_: each for id_, _, each in rows if each})
 
 
 def asked_since(session: Session, since: datetime) -> list[Asked]:

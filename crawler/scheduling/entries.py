@@ -9,9 +9,9 @@ from configs.settings import settings
 from crawler import pace
 from crawler.due import Bucket, Entry
 from crawler.scheduling.demand import by_host
-from crawler.scheduling.desk_rows import Asked, State
+from crawler.scheduling.desk_rows import Asked, State, Took
 from crawler.scheduling.lanes import lane_of
-from crawler.scheduling.schedule import bucket_of, cost_of, interval_at, own_interval
+from crawler.scheduling.schedule import bucket_of, cost_of, interval_at, open_cost_of, own_interval
 
 MEMORY = timedelta(minutes=2)  # what was asked longer ago weighs on no bucket and no floor any more
 
@@ -31,9 +31,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How often desks are to be checked (seconds, by desk) and what their hosts may be asked (by host)."""
+    """How often desks are to be checked (seconds, by desk) and what their hosts may be asked (by host).
+
+    `share`: what a host's budget allows by what visits lately took; `feasible`: what it still allows while all of its
+    desks show slots, which is the least that can be promised.
+    """
 
     wished: Mapping[str, float]
+    share: Mapping[str, float]
     feasible: Mapping[str, float]
     waited_for: Collection[str]
     buckets: Mapping[str, Bucket]
@@ -44,30 +49,38 @@ def plan_of(
     watched: Collection[Desk],
     promised: Mapping[str, Collection[float]],
     shares: Mapping[str, float],
-    taken: Mapping[str, float],
+    took: Took,
     now: datetime,
 ) -> Plan:
     """Decide the intervals of desks, all that share their hosts among them.
 
-    `promised`: the intervals of the plans that wait, by desk; `shares`: what is left of budgets, by host; `taken`:
-    the requests that a desk's visits lately took.
+    `promised`: the intervals of the plans that wait, by desk; `shares`: what is left of budgets, by host; `took`:
+    the requests of visits.
     """
     heartbeat = settings().heartbeat_seconds
     wished = {
         desk.id: pace.wished(interval_at(desk, now), promised.get(desk.id, ()), heartbeat) for desk in watched
     }
+    share: dict[str, float] = {}
     feasible: dict[str, float] = {}
     buckets: dict[str, Bucket] = {}
     for host, sharing in by_host(watched).items():
         bucket, whole = bucket_of(sharing, shares.get(host, 1.0)), bucket_of(sharing)
-        lately = max((taken.get(desk.id, 0) for desk in sharing), default=0)
+        lately = max((took.lately.get(desk.id, 0) for desk in sharing), default=0)
         # However little is left of its budget, a visit that proves something must fit in.
         buckets[host] = Bucket(max(bucket.capacity, min(lately, whole.capacity)), bucket.rate)
-        wishes = {
-            desk.id: pace.Wish(wished[desk.id], max(cost_of(desk), taken.get(desk.id, 0))) for desk in sharing
+        usual = {desk.id: max(cost_of(desk), took.lately.get(desk.id, 0)) for desk in sharing}
+        seeing = {
+            desk.id: max(usual[desk.id], took.seeing.get(desk.id) or open_cost_of(desk)) for desk in sharing
         }
-        feasible |= pace.feasible(wishes, buckets[host].rate * pace.MINUTE)
-    return Plan(wished, feasible, frozenset(promised), buckets, taken)
+        budget = buckets[host].rate * pace.MINUTE
+        share |= pace.feasible(_wishes(wished, usual), budget)
+        feasible |= pace.feasible(_wishes(wished, seeing), budget)
+    return Plan(wished, share, feasible, frozenset(promised), buckets, took.lately)
+
+
+def _wishes(wished: Mapping[str, float], costs: Mapping[str, float]) -> dict[str, pace.Wish]:
+    return {desk: pace.Wish(wished[desk], cost) for desk, cost in costs.items()}
 
 
 def entry(desk: Desk, state: State, plan: Plan, task: Task, now: datetime) -> Entry:
@@ -77,7 +90,7 @@ def entry(desk: Desk, state: State, plan: Plan, task: Task, now: datetime) -> En
     one more who waits.
     """
     asked = desk.id in task.requested
-    interval = pace.least(plan.wished[desk.id], plan.feasible[desk.id], own_interval(desk))
+    interval = pace.least(plan.wished[desk.id], plan.share[desk.id], own_interval(desk))
     due = now if asked else _due_at(desk, state, interval, task, now)
     if task.emptied and state.last_check_at:  # it may be being checked, by a claim that Redis forgot
         due = max(due, now + timedelta(seconds=lane_of(desk).hold_seconds))

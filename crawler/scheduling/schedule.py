@@ -79,3 +79,8 @@ def visit_limit(desk: Desk) -> float:
 def cost_of(desk: Desk) -> int:
     """Return the requests of the cheapest visit."""
     return platform(desk.platform).COST
+
+
+def open_cost_of(desk: Desk) -> float:
+    """Return the requests of a visit that sees slots, as far as the platform tells and one visit may make them."""
+    return min(platform(desk.platform).OPEN_COST or cost_of(desk), visit_limit(desk))

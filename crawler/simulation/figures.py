@@ -73,6 +73,7 @@ def _achieved(name: str, desks: list[DeskFigures]) -> Figures:
     known = [desk for desk in desks if desk.achieved is not None]
     wished = [desk.achieved / desk.wished for desk in known if desk.achieved]
     effective = [desk.achieved / desk.effective for desk in known if desk.achieved]
+    promised = [desk.achieved / desk.promised for desk in known if desk.achieved]
     return {
         "host has": name,
         "desks": len(desks),
@@ -82,6 +83,7 @@ def _achieved(name: str, desks: list[DeskFigures]) -> Figures:
         "÷ wished max": max(wished, default=None),
         "÷ effective p50": median(effective) if effective else None,
         "÷ effective max": max(effective, default=None),
+        "÷ promised max": max(promised, default=None),
     }
 
 

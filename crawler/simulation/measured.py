@@ -17,7 +17,7 @@ _CHECKS = sa.text(
     "SELECT desk_id, count(*) AS n, min(started_at) AS first, max(started_at) AS last FROM checks GROUP BY 1"
 )
 _SEEN = sa.text("SELECT desk_id, seen_at FROM detections ORDER BY seen_at")
-_DESKS = sa.text("SELECT id, wished_seconds, feasible_seconds FROM desks")
+_DESKS = sa.text("SELECT id, wished_seconds, share_seconds, feasible_seconds FROM desks")
 
 
 @dataclass
@@ -27,6 +27,7 @@ class DeskFigures:
     host: str
     paid: bool
     wished: float
+    share: float
     feasible: float
     achieved: float | None
     checks: int
@@ -35,7 +36,12 @@ class DeskFigures:
 
     @property
     def effective(self) -> float:
-        """The slower of wished and feasible."""
+        """The slower of what it wishes and what its share of the budget allows."""
+        return max(self.wished, self.share)
+
+    @property
+    def promised(self) -> float:
+        """The slower of what it wishes and what is feasible: what people are shown."""
         return max(self.wished, self.feasible)
 
     def delays(self, until: float) -> Iterator[float | None]:
@@ -67,6 +73,7 @@ def measured(played: Played) -> list[DeskFigures]:
                     host=host,
                     paid=name in played.world.waits,
                     wished=desk.wished_seconds,
+                    share=desk.share_seconds,
                     feasible=desk.feasible_seconds,
                     achieved=_achieved_interval(checked),
                     checks=checked.n if checked else 0,

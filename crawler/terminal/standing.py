@@ -33,7 +33,7 @@ def standing(desks: Iterable[Desk], now: datetime) -> str:
 def _row(desk: Desk, state: DeskState | None, now: datetime) -> tuple[str, ...]:
     if state is None:
         return (desk.id, *"------", "not planned yet")
-    interval = pace.effective(state.wished_seconds, state.feasible_seconds, own_interval(desk))
+    interval = pace.effective(state.wished_seconds, state.share_seconds, own_interval(desk))
     return (
         desk.id,
         state.status,

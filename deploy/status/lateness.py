@@ -21,7 +21,7 @@ _DESKS, _CHECKS = 200, 120  # looked at, the same ones each time; of each its ne
 # not kept: late is what is later than the longest.
 _GAPS = sa.text("""
 WITH asked AS (
-  SELECT id, wished_seconds AS wished, greatest(wished_seconds, feasible_seconds) * (1 + :jitter) AS planned
+  SELECT id, wished_seconds AS wished, greatest(wished_seconds, share_seconds) * (1 + :jitter) AS planned
   FROM desks WHERE id = ANY(:desks) AND last_check_at >= :since AND wished_seconds > 0
   ORDER BY hashtext(id) LIMIT :most_desks
 ), gaps AS (

@@ -18,7 +18,7 @@ from crawler.booking import BookingSpider
 from crawler.fetching.allowance import Allowance
 from crawler.fetching.fetch import Session
 from crawler.platforms import ezbooking
-from crawler.scheduling.schedule import visit_limit
+from crawler.scheduling.schedule import cost_of, open_cost_of, visit_limit
 from crawler.sites import AddressRefused
 from crawler.spiders.prefenligne import PrefenligneSpider
 from crawler.terminal.choice import WrongArgument
@@ -118,6 +118,14 @@ def test_a_visit_that_runs_out_of_requests_ends_with_what_it_covered(held: Held,
 def test_a_real_host_is_asked_no_more_than_a_minutes_budget_in_one_visit() -> None:
     assert visit_limit(make_desk("https://www.essonne.gouv.fr/booking/create/23014")) == 6
     assert visit_limit(make_desk("http://127.77.0.91:8800/booking/create/23014")) == math.inf
+
+
+def test_a_visit_that_sees_slots_takes_no_more_than_one_visit_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = make_desk("https://www.essonne.gouv.fr/booking/create/23014")
+    assert (cost_of(real), open_cost_of(real)) == (3, 6)
+    monkeypatch.setattr("crawler.scheduling.schedule.budget_of", lambda _: 4)
+    assert open_cost_of(real) == 4
+    assert open_cost_of(make_desk("https://x.invalid/", platform="selectors")) == 1
 
 
 def test_visits_that_run_out_begin_elsewhere_each_time(held: Held, sandbox: "Running") -> None:

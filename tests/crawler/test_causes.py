@@ -152,14 +152,16 @@ def test_a_host_with_half_its_budget_is_asked_half_as_often(plan: Planner, clien
     alert(person())
     soon(plan, LATER)
     with session() as rows:
-        full = rows.get_one(DeskState, DESK).feasible_seconds or 0
+        before = rows.get_one(DeskState, DESK)
+        share, feasible = before.share_seconds or 0, before.feasible_seconds or 0
         rows.add(HostState(host=HOST, budget_share=0.5))
         rows.execute(
             sa.text("INSERT INTO desk_changes (desk_id, reason) VALUES (:id, 'budget')"), {"id": DESK}
         )
     soon(plan, LATER)
     with session() as rows:
-        assert rows.get_one(DeskState, DESK).feasible_seconds == 2 * full
+        after = rows.get_one(DeskState, DESK)
+        assert (after.share_seconds, after.feasible_seconds) == (2 * share, 2 * feasible)
     about = (client.hget(f"desks:{SYSTEM}", DESK) or "").split()
     assert about[3:5] == ["30.000000", "0.500000000"]  # of 60 a minute
 

@@ -23,7 +23,7 @@ PLACES = ("a", "b", "c")
 def desk(database: str, desk_files: Callable[..., dict[str, Desk]], frozen: time_machine.Traveller) -> None:
     desk_files(a=HOST)
     with session() as rows:
-        rows.add(DeskState(id="evry_91/a", wished_seconds=SECONDS, feasible_seconds=30))
+        rows.add(DeskState(id="evry_91/a", wished_seconds=SECONDS, share_seconds=30))
 
 
 def visit(minute: int, *covered: Covered, outcome: Outcome = Outcome.NO_SLOTS) -> DeskState:

@@ -87,6 +87,7 @@ def test_how_desks_stand_is_shown_with_their_intervals(
                 status=DeskStatus.ACTIVE,
                 status_reason="watched: no slot is open",
                 wished_seconds=30,
+                share_seconds=61.4,
                 feasible_seconds=61.4,
                 achieved_seconds=63,
                 last_check_at=clock(),

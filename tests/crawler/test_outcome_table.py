@@ -56,7 +56,7 @@ def desk(database: str, desk_files: Callable[..., dict[str, Desk]], frozen: time
     """A desk that was watched well a minute ago, at an interval of a minute."""
     desk_files(a=HOST, b="127.77.0.92:8800")
     with session() as made:
-        made.add(DeskState(id="evry_91/a", wished_seconds=INTERVAL, feasible_seconds=30))
+        made.add(DeskState(id="evry_91/a", wished_seconds=INTERVAL, share_seconds=30))
     end(0, Outcome.NO_SLOTS)
 
 

@@ -154,9 +154,30 @@ def test_desks_of_one_host_share_its_budget(
         waits(PlanName.URGENCE_TOTAL, desk_id=f"evry_91/{slug}")
     plan.look(NOW)
     cost = 3  # requests of EZBooking's cheapest visit
-    assert state("a").feasible_seconds == state("b").feasible_seconds == 2 * cost * 60 / 6
-    assert state("c").feasible_seconds == cost * 60 / 6
+    assert state("a").share_seconds == state("b").share_seconds == 2 * cost * 60 / 6
+    assert state("c").share_seconds == cost * 60 / 6
     assert state("a").wished_seconds == 30
+    seeing = 6  # requests of a visit that sees slots
+    assert state("a").feasible_seconds == state("b").feasible_seconds == 2 * seeing * 60 / 6
+    assert state("c").feasible_seconds == seeing * 60 / 6
+
+
+def test_what_is_feasible_holds_while_slots_are_open_and_the_share_goes_by_what_visits_take(
+    plan: Planner, desk_files: Callable[..., dict[str, Desk]], client: redis.Redis
+) -> None:
+    """A desk that shows slots takes more requests a visit: who was promised 30 seconds would wait for 60."""
+    desk_files(budget=6, a=HOST)
+    waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a")
+    plan.look(NOW)
+    for lately, seeing, share, feasible in (
+        (3, None, 30, 60),
+        (4, 5, 40, 50),
+        (5.5, 5, 55, 55),
+        (9, 9, 90, 90),
+    ):
+        checked("a", NOW, visit_requests=lately, open_requests=seeing)
+        Planner(plan._client).look(NOW + timedelta(seconds=1))
+        assert (state("a").share_seconds, state("a").feasible_seconds) == (share, feasible)
 
 
 def test_a_share_of_the_budget_counts_what_visits_lately_took_and_a_claim_waits_for_it(
@@ -169,7 +190,7 @@ def test_a_share_of_the_budget_counts_what_visits_lately_took_and_a_claim_waits_
     checked("a", NOW, visit_requests=6)
     checked("b", NOW, visit_requests=1)  # cut short: the cheapest visit takes 3 all the same
     Planner(plan._client).look(NOW + timedelta(seconds=1))
-    assert state("a").feasible_seconds == state("b").feasible_seconds == pytest.approx((6 + 3) * 60 / 6)
+    assert state("a").share_seconds == state("b").share_seconds == pytest.approx((6 + 3) * 60 / 6)
     needs = [(client.hget(f"desks:{SYSTEM}", f"evry_91/{slug}") or "").split()[2] for slug in "ab"]
     assert needs == ["6.000000", "3.000000"]
 

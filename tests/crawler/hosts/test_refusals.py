@@ -25,7 +25,7 @@ def desks(
     """Four desks with their rows: a, b and c on one host."""
     found = desk_files(a=HOST, b=HOST, c=HOST, d="127.77.0.92:8800")
     with session() as rows:
-        rows.add_all(DeskState(id=desk.id, wished_seconds=60, feasible_seconds=30) for desk in found.values())
+        rows.add_all(DeskState(id=desk.id, wished_seconds=60, share_seconds=30) for desk in found.values())
     return found
 
 

@@ -16,6 +16,7 @@ from configs.prefecture import prefectures
 from crawler.parsing.frames import body_of
 from crawler.platforms import ants, platform
 from crawler.reading import Ask, Page, Reading, Visit
+from crawler.scheduling.desk_rows import Took
 from crawler.scheduling.entries import plan_of
 from crawler.visit import Result, Tally
 from crawler.walls import interpret
@@ -287,11 +288,11 @@ def test_the_hosts_budget_is_shared_fairly_among_all_departments(settings_env: C
     assert all(desk.schedulable for desk in desks)
     assert {desk.host for desk in desks} == {"rendezvouspasseport.ants.gouv.fr:443"}
     waited = {desk.id: [30.0] for desk in desks}
-    plan = plan_of(desks, waited, shares={}, taken={}, now=clock())
+    plan = plan_of(desks, waited, shares={}, took=Took({}, {}), now=clock())
     assert set(plan.wished.values()) == {30.0}
     assert {round(each) for each in plan.feasible.values()} == {101 * 60 // 30}, "minutes, not seconds"
     some = {desk.id: [30.0] for desk in desks[:10]}
-    alone = plan_of(desks, some, shares={}, taken={}, now=clock())
+    alone = plan_of(desks, some, shares={}, took=Took({}, {}), now=clock())
     assert alone.feasible[desks[0].id] == pytest.approx(20, rel=0.02), (
         "those who wait have it nearly for themselves"
     )

@@ -33,7 +33,7 @@ def write(
     """Record checks of one desk, one transaction each; return the proofs of the last."""
     (desk,) = desk_files(a=HOST).values()
     with session() as rows:
-        rows.add(DeskState(id=desk.id, wished_seconds=60, feasible_seconds=30))
+        rows.add(DeskState(id=desk.id, wished_seconds=60, share_seconds=30))
 
     def through(*checks: CheckItem) -> list[Proof]:
         return [record([Result(each, each.token or 0, NOW)]) for each in checks][-1].proofs

@@ -186,7 +186,7 @@ def told(
     monkeypatch.setattr(notifier, "detection_seen", told.append)
     (desk,) = desk_files(a=HOST).values()
     with session() as rows:
-        rows.add(DeskState(id=desk.id, wished_seconds=60, feasible_seconds=30))
+        rows.add(DeskState(id=desk.id, wished_seconds=60, share_seconds=30))
     return told
 
 

@@ -45,7 +45,7 @@ def desks(
     """Three desks with their rows, wished every 60 s."""
     found = desk_files(a=HOST, b=HOST, c="127.77.0.92:8800")
     with session() as rows:
-        rows.add_all(DeskState(id=desk.id, wished_seconds=60, feasible_seconds=30) for desk in found.values())
+        rows.add_all(DeskState(id=desk.id, wished_seconds=60, share_seconds=30) for desk in found.values())
     return found
 
 
@@ -139,6 +139,21 @@ def test_a_desk_knows_what_its_visits_lately_took(write: Callable[..., None]) ->
     assert taken() == pytest.approx(3.2)
     write(check("a", 4, outcome=Outcome.BLOCKED, requests=1))
     assert taken() == pytest.approx(3.2)
+
+
+def test_a_desk_knows_what_visits_take_that_see_slots(write: Callable[..., None]) -> None:
+    def seeing() -> float | None:
+        with session() as rows:
+            return rows.get_one(DeskState, "evry_91/a").open_requests
+
+    write(check("a", 1, requests=3))
+    assert seeing() is None
+    write(check("a", 2, slot(), requests=6))
+    assert seeing() == 6
+    write(check("a", 3, slot(), requests=4))
+    assert seeing() == pytest.approx(5.9)
+    write(check("a", 4, requests=3))
+    assert seeing() == pytest.approx(5.9)
 
 
 def test_a_slot_is_detected_once_while_it_stays_open(

@@ -29,7 +29,7 @@ WRITERS, ROUNDS = 4, 12
 def world(database: str, desk_files: Callable[..., dict[str, Desk]], frozen: time_machine.Traveller) -> None:
     found = desk_files(a=HOST, b=HOST, c="127.77.0.92:8800")
     with session() as rows:
-        rows.add_all(DeskState(id=desk.id, wished_seconds=60, feasible_seconds=30) for desk in found.values())
+        rows.add_all(DeskState(id=desk.id, wished_seconds=60, share_seconds=30) for desk in found.values())
 
 
 def batches(chance: random.Random) -> tuple[list[list[Result]], dict[str, tuple[Slot, ...]]]:

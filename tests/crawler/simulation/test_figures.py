@@ -15,7 +15,15 @@ def release(begins: float, ends: float) -> Release:
 
 def delays(seen: list[float], *releases: Release) -> list[float | None]:
     desk = DeskFigures(
-        "host", paid=True, wished=60, feasible=90, achieved=None, checks=0, releases=releases, seen=seen
+        "host",
+        paid=True,
+        wished=60,
+        share=90,
+        feasible=120,
+        achieved=None,
+        checks=0,
+        releases=releases,
+        seen=seen,
     )
     return list(desk.delays(UNTIL))
 

@@ -22,7 +22,7 @@ def test_no_desk_of_a_full_host_waits_much_longer_than_feasible(settings_env: Ca
     waits = {desk_id(number): PlanName.URGENCE_TOTAL for number in FORMS}
     played = play(World({site.host: site}, waits, BUDGET), Course(HOURS, look=30))
     found = measured(played)
-    assert {round(each.feasible) for each in found} == {3 * DESKS * 60 // BUDGET}
+    assert {round(each.share) for each in found} == {3 * DESKS * 60 // BUDGET}
     ratios = sorted((each.achieved or 0) / each.effective for each in found)
     assert ratios[0] > 0.99
     assert ratios[-1] < 1.02

@@ -32,7 +32,7 @@ def world(
 
     def write(desk: str, **given: Any) -> None:
         well = {
-            "status": DeskStatus.ACTIVE, "status_reason": "watched", "wished_seconds": 60.0, "feasible_seconds": 10.0,
+            "status": DeskStatus.ACTIVE, "status_reason": "watched", "wished_seconds": 60.0, "share_seconds": 10.0,
             "achieved_seconds": 60.0, "last_check_at": clock() - timedelta(seconds=20),
         }  # fmt: skip
         with session() as s:

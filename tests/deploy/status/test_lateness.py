@@ -29,7 +29,7 @@ def checked(desk: str, *ages: float, outcome: Outcome = Outcome.NO_SLOTS) -> Non
 
 def test_what_lies_between_checks_is_compared_with_what_was_planned(world: World) -> None:
     world(FIRST)  # wished every 60 s
-    world(SECOND, feasible_seconds=120.0)
+    world(SECOND, share_seconds=120.0)
     checked(FIRST, 300, 240, 180)
     checked(SECOND, 330, 200, 20)
     assert [each.plain for each in lines(read())] == [
