@@ -26,12 +26,15 @@ from crawler.sites import same_site
 
 _NEVER = frozenset({"image", "media", "font", "texttrack", "manifest", "ping", "cspviolationreport", "other"})
 _COUNTED = frozenset({"document", "xhr", "fetch", "websocket", "eventsource"})
+_SCRIPTED = frozenset({"xhr", "fetch"})
 _AWAITED = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})
 _MOVED = range(300, 400)
 _MOVED_AS_IT_IS = (307, 308)  # the method stays: https://fetch.spec.whatwg.org/#http-redirect-fetch
 _QUIET = 0.15  # seconds without anything under way, after which a page is taken to be at rest
 _LAZY = 0.5  # as long where an answer already showed: scripts let a choice settle, for 0.3 s by custom, before they ask
 _GLANCE = 0.02
+_POSTED = 20  # bodies that are remembered, of so many bytes at most
+_LARGEST = 100_000
 # Redirects are shown to nobody but the browser's own debugger: https://chromedevtools.github.io/devtools-protocol/tot/Fetch/
 _REDIRECTS = {
     "patterns": [
@@ -42,13 +45,17 @@ _REDIRECTS = {
 
 
 class Traffic:
-    """The requests of one check's page. `refusal` says why its document did not come, where we are the reason."""
+    """The requests of one check's page. `refusal` says why its document did not come, where we are the reason.
+
+    `posted` are the bodies that its scripts sent, or meant to.
+    """
 
     def __init__(self, allowance: Allowance) -> None:
         self.requests = 0
         self.refusal: NoPage | Spent | None = None
         self.answer: Response | None = None
         self.broken = ""
+        self.posted: list[bytes] = []
         self._allowance = allowance
         self._url = ""
         self._forbidden: Callable[[str, str], bool] = lambda _url, _method: True
@@ -168,6 +175,8 @@ class Traffic:
         return bool(self._page and request.is_navigation_request() and request.frame == self._page.main_frame)
 
     def _begun(self, request: Request) -> None:
+        if request.method == "POST" and request.resource_type in _SCRIPTED and len(self.posted) < _POSTED:
+            self.posted.append((request.post_data_buffer or b"")[:_LARGEST])
         if request.resource_type in _AWAITED:
             self._under_way.add(request)
             self._moved_at, self._quiet = monotonic(), _QUIET

@@ -1,5 +1,6 @@
 """A desk that was found, from its platform alone to an entry that is whole. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -69,6 +70,14 @@ def read_from(found: Found, page: Page) -> list[Found]:
         return [found.remarked(f"it offers {names}") if names else found]
     desks = chosen(addressed(found), choices) or [addressed(found)]
     return [each.remarked(_ASKING) if next_ask(each) else each for each in desks]
+
+
+def heard(found: Found, posted: Iterable[Page]) -> Found:
+    """Return a desk with what its page's own scripts posted of it, where one body says it all."""
+    for body in posted:
+        if len(choices := offered(found.sign.platform, body)) == 1:
+            return chosen(found, choices)[0]
+    return found
 
 
 def chosen(found: Found, choices: list[Choice]) -> list[Found]:

@@ -35,6 +35,7 @@ class Opener:
 
     `waits` is told for how many seconds which host is left alone. With `browser`, pages are opened in one and read as
     they show then, redirects within their site followed; what is asked of a platform's API goes by HTTP all the same.
+    `posted` are the bodies that the scripts of the page opened last sent, as pages that can be read.
     """
 
     def __init__(self, requests: int, waits: Callable[[float, str], None], *, browser: bool = False) -> None:
@@ -43,6 +44,7 @@ class Opener:
         self._allowance = Allowance(requests)
         self._waits = waits
         self._free: dict[str, float] = {}
+        self.posted: tuple[Page, ...] = ()
 
     async def __aenter__(self) -> Self:
         """Begin; nothing is connected yet."""
@@ -79,6 +81,7 @@ class Opener:
         try:
             page = await session.fetch(blank.ask, blank.visit, takes_a_slot)
         finally:
+            self.posted = tuple(page_of(url, body) for body in session.posted)
             await self.left(url, session)
         return replace(page, visit=replace(page.visit, url=page.url))
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from configs.prefecture import desks
 from crawler.detecting.draft import called
-from crawler.detecting.found import MOST, Found, read_from
+from crawler.detecting.found import MOST, Found, heard, read_from
 from crawler.detecting.ids import embedded, with_ids
 from crawler.detecting.links import leads
 from crawler.detecting.opener import Opener
@@ -117,7 +117,8 @@ async def _seen(
     findings.pages.append(page)
     if not (sign := recognised(page) or _by_shape(page)):
         return []
-    found = await with_ids(opener, Found(sign, sign.url or page.url, step.text or called(page)), department)
+    desk = heard(Found(sign, sign.url or page.url, step.text or called(page)), opener.posted)
+    found = await with_ids(opener, desk, department)
     if not step.outer:
         return found
     return [embedded(step.outer, each, f"it embeds {each.url}") for each in found]

@@ -23,6 +23,6 @@ def _posted(page: Page) -> Iterator[Choice]:
 
 STEPS = (Step("config", asked_by_the_page, _posted, own=True),)
 BY_HAND = (
-    "save the body that the page itself posts to …/rdv/bookings/availableSlotByDay (the browser's network tools) and"
-    " say: scrapy detect URL --file BODY"
+    "let a browser hear what the page posts by itself: scrapy detect URL --browser; or save the body of its request to"
+    " …/rdv/bookings/availableSlotByDay (the browser's network tools) and say: scrapy detect URL --file BODY"
 )

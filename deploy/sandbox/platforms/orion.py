@@ -16,6 +16,7 @@ from deploy.sandbox.sites.windows import (
     Calendar,
     as_json,
     days_from,
+    desk_page,
     form_in,
     form_of,
     lacking,
@@ -39,6 +40,11 @@ _FILTERS: Final = ("filterChannel", "filterDay", "filterPlaceCode", "filterPlace
 
 
 class _Calendar(Calendar):
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        """Show the page that a person opens, whose script searches at once."""
+        form = form_of(self._site, request)
+        return desk_page(self._site, request, search=(_SEARCH, _posted(form)) if form else None)
+
     async def search(self, request: web.Request) -> web.StreamResponse:
         """Answer with a page of the open hours, by days; a body that the page would not post is refused."""
         form, body = form_of(self._site, request), await read_body(request)
@@ -52,6 +58,23 @@ class _Calendar(Calendar):
         shown = free[first : first + body["slotsPerPage"]]
         days = groupby(shown, key=lambda moment: moment.date())
         return as_json({"daySlots": [_day(request[MODE].name, day, list(hours)) for day, hours in days]})
+
+
+def _posted(form: Form) -> dict[str, object]:
+    """Return what the page posts, in as many words as our search reads."""
+    places: dict[str, object] = {key: [] for key in _FILTERS}
+    return {
+        "date": None,
+        "numberOfDay": 6,
+        "accountId": "SANDBOX",
+        "configId": f"config-{form.number}",
+        "purposes": [{"id": f"purpose-{form.number}", "name": form.title}],
+        "duration": 20,
+        "filterRequest": places | {"filterChannel": ["PHYSICAL"], "filterDay": [1, 2, 3, 4, 5]},
+        "maxElement": "100",
+        "indexPagination": 1,
+        "slotsPerPage": 100,
+    }
 
 
 def _wrong(form: Form, body: Body) -> str:

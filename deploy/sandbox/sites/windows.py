@@ -55,12 +55,22 @@ class Calendar:
         return desk_page(self._site, request)
 
 
-def desk_page(site: Site, request: web.Request, frame: str = "", state: object = None) -> web.Response:
-    """Return the page a person opens, with the JSON that it is made of, or that there is none."""
+def desk_page(
+    site: Site,
+    request: web.Request,
+    frame: str = "",
+    *,
+    state: object = None,
+    search: tuple[str, object] | None = None,
+) -> web.Response:
+    """Return the page a person opens, or that there is none.
+
+    `state` is the JSON that it is made of, `search` what its script posts, and where.
+    """
     form = form_of(site, request)
     if form is None:
         return html(site, render("missing.html", site=site.about, prefix=""), status=404)
-    shown = {"frame": frame, "state": state, "prefix": "", "path": request.path}
+    shown = {"frame": frame, "state": state, "search": search, "prefix": "", "path": request.path}
     page = render("doctolib/desk.html", site=site.about, form=form, **shown)
     return html(site, page)
 

@@ -6,11 +6,16 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from tests.crawler.commanded import scrapy
 from tests.crawler.wire import answer, wire
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
 
 ROOT = Path(__file__).parents[3]
 _SCRIPTED = b"""<html><head><title>Mairie</title></head><body><main></main><script>
@@ -54,3 +59,21 @@ def test_without_a_browser_it_says_how_to_get_one(
     assert (code, "--browser: BROWSER_PATH names" in out + err) == (2, True)
     code, out, err = detect("--file", "setup.cfg", "--browser")
     assert (code, "leave it out with --file" in out + err) == (2, True)
+
+
+@pytest.mark.xdist_group("browser")
+@pytest.mark.processes
+def test_what_a_page_posts_by_itself_completes_its_desk(browser: Path, sandbox: "Running") -> None:
+    path = "/orion-reservation/slots?account=SANDBOX&config=REMISE995101&usemode=app&code=V1"
+    done = detected(browser, sandbox.site("orion") + path, "--browser")
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    (entry,) = yaml.safe_load(done.stdout)
+    assert "# NO_SLOTS: " in done.stdout
+    assert ("watch" in entry, entry["parameters"]) == (
+        False,
+        {
+            "config": "config-995101",
+            "purposes": [{"id": "purpose-995101", "name": "Remise de titre"}],
+            "duration": 20,
+        },
+    )
