@@ -45,7 +45,8 @@ def read_week(
 ) -> Reading | None:
     """Read one week; None where the page is no whole week and links no hour.
 
-    An empty week covers itself and leads to the next of `weeks`; what all of them say together, the tally says.
+    An empty week proves that its own days have no slot, as any calendar's window does, and leads to the next of
+    `weeks`; what all of them say together, the tally says.
     `asked`: the days that were asked for, where they are known.
     """
     slots, odd = hours(page, how, place)
@@ -60,9 +61,8 @@ def read_week(
     later = [
         week for week in weeks if asked and asked.last and week.window and _ends_behind(week.window, asked)
     ]
-    return Reading(
-        reason=f"no free hour {window.first} to {window.last}", covered=covered, asks=tuple(later[:1])
-    )
+    reason = f"no free hour {window.first} to {window.last}"
+    return Reading(Outcome.NO_SLOTS, reason, covered=covered, asks=tuple(later[:1]))
 
 
 def _whole(page: Page, how: Linked, slots: tuple[Slot, ...], window: Covered) -> bool:

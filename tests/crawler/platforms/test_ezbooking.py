@@ -319,9 +319,9 @@ def test_hours_of_a_week_are_read_from_their_links() -> None:
     assert {slot.place for slot in reading.slots} == {A}
 
 
-def test_a_whole_week_without_links_covers_itself_and_says_nothing_of_the_desk() -> None:
+def test_a_whole_week_without_links_proves_an_absence_for_itself_and_no_other_day() -> None:
     reading = read(ez.week(TODAY), step="week", place=A, window=WINDOW)
-    assert (reading.outcome, reading.covered, reading.asks) == (None, (WINDOW,), ())
+    assert (reading.outcome, reading.covered, reading.asks) == (Outcome.NO_SLOTS, (WINDOW,), ())
     assert reading.reason == "no free hour 2026-11-20 to 2026-11-26"
 
 
@@ -427,7 +427,7 @@ def test_what_a_calendar_shows_is_what_is_read(hours: list[int], doubled: int) -
     assert sorted(slot.starts_at.timestamp() for slot in reading.slots if slot.starts_at) == sorted(
         set(hours)
     )
-    assert reading.outcome is (Outcome.SLOTS if hours else None)
+    assert reading.outcome is (Outcome.SLOTS if hours else Outcome.NO_SLOTS)
 
 
 @given(st.lists(_AUTUMN | _SPRING, min_size=1, max_size=12))
