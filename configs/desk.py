@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from configs.browser import missing_browser
-from configs.hosts import host_of, is_loopback
+from configs.hosts import host_of, is_loopback, is_private
 from configs.releases import Release, Window, window
 from configs.settings import missing_token
 from configs.strict import IsoDate, Strict
@@ -132,6 +132,13 @@ class Desk(Strict):
     because: Text | None = None
     watch: Annotated[WatchLevel, Field(validate_default=True)] = WatchLevel.FULL
     releases: tuple[Release, ...] = ()
+
+    @field_validator("url")
+    @classmethod
+    def _anybodys(cls, url: str) -> str:
+        if is_private(urlsplit(url).hostname or ""):
+            raise ValueError("points into a private network: name the page as everybody opens it")
+        return url
 
     @field_validator("interval")
     @classmethod

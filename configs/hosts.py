@@ -39,3 +39,12 @@ def is_loopback(name: str) -> bool:
         return ipaddress.ip_address(name.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def is_private(name: str) -> bool:
+    """Tell whether a host's name is an address that only a network of its own has; this machine's is none of those."""
+    try:
+        address = ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return not (address.is_global or address.is_loopback)

@@ -7,6 +7,7 @@ from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit
 
 from configs.desk import Desk, Fetch, Procedure
+from configs.hosts import is_private
 from configs.prefecture import prefecture, prefectures
 from crawler.catalogue import desks_of, system_of, visit_of
 from crawler.platforms import platform
@@ -147,6 +148,8 @@ def _web(url: str) -> SplitResult:
         raise WrongArgument(
             f"url={url} is no address: write it as http://127.77.0.91:8800 or as a whole booking page"
         )
+    if is_private(parts.hostname or ""):
+        raise WrongArgument(f"url={url} points into a private network: name a page that everybody can open")
     return parts
 
 

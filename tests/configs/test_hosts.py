@@ -2,7 +2,7 @@
 
 import pytest
 
-from configs.hosts import host_of, is_loopback, parse_host_map
+from configs.hosts import host_of, is_loopback, is_private, parse_host_map
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,20 @@ def test_loopback_is_this_machine(name: str) -> None:
 )
 def test_a_name_that_may_resolve_to_anything_is_not(name: str) -> None:
     assert not is_loopback(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["10.0.0.1", "192.168.1.4", "169.254.169.254", "[fc00::1]", "fe80::1", "100.64.0.1"]
+)
+def test_an_address_of_a_private_network_is_told(name: str) -> None:
+    assert is_private(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["127.77.0.91", "[::1]", "8.8.8.8", "2a00:1450::1", "www.essonne.gouv.fr", ""]
+)
+def test_anybodys_address_a_name_and_this_machine_are_none_of_those(name: str) -> None:
+    assert not is_private(name)
 
 
 def test_a_map_pairs_real_hosts_with_stand_ins() -> None:

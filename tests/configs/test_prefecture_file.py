@@ -90,6 +90,7 @@ def test_a_good_file_is_read_whole(folder: Path) -> None:
             "names a host",
         ),
         ("url: https://www", "url: https://user:word@www", "desks.0.url", "names a host"),
+        ("url: https://www.essonne.gouv.fr/", "url: http://192.168.1.4/", "desks.0.url", "private network"),
         (
             "url: https://www.essonne.gouv.fr/",
             "url: https://www.essonne.gouv.fr:99999/",

@@ -105,6 +105,7 @@ def test_a_desk_that_is_not_scheduled_is_checked_when_named(slug: str) -> None:
         ({"desk": "card", "url": "http://[::1"}, "is no address"),
         ({"desk": "card", "url": "http://127.0.0.1:99999"}, "is no address"),
         ({"desk": "card", "url": "http://127.0.0.1/a b"}, "is no address"),
+        ({"desk": "card", "url": "http://192.168.1.4/booking/create/1"}, "points into a private network"),
         (
             {"desk": "card", "url": "http://127.0.0.1/foo"},
             "url=http://127.0.0.1/foo is no EZBooking",
