@@ -80,6 +80,11 @@ def heard(found: Found, posted: Iterable[Page]) -> Found:
     return found
 
 
+def is_heard_only(found: Found) -> bool:
+    """Tell whether a desk lacks what no request tells, and its page may post by itself."""
+    return bool(found.missing and steps_of(found.sign.platform) and not next_ask(found))
+
+
 def chosen(found: Found, choices: list[Choice]) -> list[Found]:
     """Return a desk for each choice, the first ten: the last one names what is left out."""
     several = len(choices) > 1

@@ -46,6 +46,11 @@ class Opener:
         self._free: dict[str, float] = {}
         self.posted: tuple[Page, ...] = ()
 
+    @property
+    def hears(self) -> bool:
+        """Whether pages are opened in a browser, whose scripts post by themselves."""
+        return self._browser
+
     async def __aenter__(self) -> Self:
         """Begin; nothing is connected yet."""
         chosen = Settings()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from configs.prefecture import desks
 from crawler.detecting.draft import called
-from crawler.detecting.found import MOST, Found, heard, read_from
+from crawler.detecting.found import MOST, Found, heard, is_heard_only, read_from
 from crawler.detecting.ids import embedded, with_ids
 from crawler.detecting.links import leads
 from crawler.detecting.opener import Opener
@@ -101,27 +101,45 @@ def _inside(url: str) -> bool:
 async def _seen(
     opener: Opener, step: _Step, findings: Findings, tell: Tell, department: str | None
 ) -> list[Found]:
-    """Return the desks of one address; a link's is known by itself, a frame's has to be opened."""
-    if known := _in_service(step.url):
-        return await with_ids(opener, known, department)
-    sign = by_address(step.url)
-    if sign and step.depth and not step.outer:
-        return await with_ids(opener, Found(sign, sign.url or step.url, step.text), department)
+    """Return the desks of one address; a desk's or a link's is known by itself, a frame's has to be opened.
+
+    So has one whose ids only a browser hears, where there is one.
+    """
+    known = _in_service(step.url) or _linked(step)
+    desks = await with_ids(opener, known, department) if known else []
+    if desks and not (opener.hears and is_heard_only(desks[0])):
+        return desks
     tell(step.url)
     try:
         page = await opener.open(step.url)
     except NoPage as trouble:
-        if not sign:
-            raise
-        return [Found(sign, sign.url or step.url, step.text, trouble)]
+        return desks or _named(step, trouble)
     findings.pages.append(page)
-    if not (sign := recognised(page) or _by_shape(page)):
+    if not (desk := desks[0] if desks else _told(page, step)):
         return []
-    desk = heard(Found(sign, sign.url or page.url, step.text or called(page)), opener.posted)
-    found = await with_ids(opener, desk, department)
+    found = await with_ids(opener, heard(desk, opener.posted), department)
     if not step.outer:
         return found
     return [embedded(step.outer, each, f"it embeds {each.url}") for each in found]
+
+
+def _linked(step: _Step) -> Found | None:
+    """Return the desk that a link leads to, where its address tells that."""
+    sign = by_address(step.url) if step.depth and not step.outer else None
+    return Found(sign, sign.url or step.url, step.text) if sign else None
+
+
+def _named(step: _Step, trouble: NoPage) -> list[Found]:
+    """Return the desk of an address whose page did not come; what kept it is raised where nothing tells one."""
+    if not (sign := by_address(step.url)):
+        raise trouble
+    return [Found(sign, sign.url or step.url, step.text, trouble)]
+
+
+def _told(page: Page, step: _Step) -> Found | None:
+    """Return the desk that a page is; None where nothing tells its platform."""
+    sign = recognised(page) or _by_shape(page)
+    return Found(sign, sign.url or page.url, step.text or called(page)) if sign else None
 
 
 def _in_service(url: str) -> Found | None:

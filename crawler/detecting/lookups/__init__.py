@@ -82,7 +82,7 @@ def is_own(name: str, page: Page) -> bool:
 
 
 def asked_by_the_page(_known: Known) -> None:
-    """Say that only the page itself asks so: a person saves what it sent (`--file`)."""
+    """Say that only the page itself asks so: a browser hears it (`--browser`), or a person saves it (`--file`)."""
     return
 
 

@@ -1,103 +1,20 @@
-"""`scrapy detect` as a person runs it: against the stand-ins, and on saved pages."""
+"""`scrapy detect URL` as a person runs it, against the stand-ins and where nothing is to be had."""
 
-import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
-from configs.desk import Desk
 from configs.made_up import desk_entry, prefecture_file
-from configs.outcome import Outcome
-from configs.prefecture import desks, load_prefectures
-from crawler.catalogue import check_catalogue
 from crawler.platforms import platforms
-from deploy.sandbox.platforms import platforms as stand_in_platforms
-from tests.crawler import ezbooking_pages as ez
 from tests.crawler.checks import NOW
-from tests.crawler.commanded import Run, scrapy
-from tests.crawler.held import Held
-from tests.crawler.recordings import RECORDINGS
+from tests.crawler.commanded import Run
+from tests.crawler.detecting.printed import NOBODYS, entries, page_of
 from tests.crawler.wire import answer, wire
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
-
-NAMES = sorted(stand_in_platforms())
-NOBODYS = "selectors"  # its stand-in is a page that no known software serves
-InService = Callable[[str], Desk]
-SOFTWARE = [name for name in NAMES if name in platforms() and name != NOBODYS]
-
-
-@pytest.fixture
-def detect(capsys: pytest.CaptureFixture[str]) -> Run:
-    return partial(scrapy, capsys, "detect")
-
-
-@pytest.fixture
-def in_service(tmp_path: Path, settings_env: Callable[..., None]) -> InService:
-    """Copy what was printed into a desk file, as a person would; return the desk that the programs load."""
-
-    def copy(out: str) -> Desk:
-        (tmp_path / "evry_91.yaml").write_text(prefecture_file(tier=1, hosts=[], desks=[out], capital="Évry"))
-        settings_env(PREFECTURES_DIR=tmp_path, HTTP_DEADLINE_SECONDS=20)
-        check_catalogue()
-        (desk,) = load_prefectures(tmp_path)["evry_91"].desks
-        return desk
-
-    return copy
-
-
-def page_of(sandbox: "Running", name: str) -> str:
-    site = stand_in_platforms()[name].sites[0]
-    return sandbox.site(site.code) + stand_in_platforms()[name].page(site.forms[0])
-
-
-def entries(out: str) -> list[dict[str, Any]]:
-    found = yaml.safe_load(out)
-    return found if isinstance(found, list) else []
-
-
-ASKED_FOR = {"orion", "ants"}  # whose ids no request tells: docs/adding-a-prefecture.md says so of them
-CONCLUSIVE = {Outcome.SLOTS, Outcome.NO_SLOTS}
-
-
-@pytest.mark.parametrize("name", SOFTWARE)
-def test_the_platform_of_a_stand_in_is_named_with_an_entry_that_is_ready(
-    sandbox: "Running", detect: Run, held: Held, in_service: InService, name: str
-) -> None:
-    url = page_of(sandbox, name)
-    code, out, err = detect(url)
-    assert code == 0, out + err
-    (entry,) = entries(out)
-    assert entry["platform"] == name
-    assert entry["url"].startswith(url.rpartition("?")[0] or url)
-    desk = in_service(out)
-    assert sum(sandbox.reservations(site.code) for site in stand_in_platforms()[name].sites) == 0
-    assert (desk.watch == "none") == (name in ASKED_FOR)
-    if name in ASKED_FOR:
-        assert f"docs/platforms/{name}.md" in (desk.because or "")
-        assert "# where to find it: " in out
-        return
-    item = held.check(desk)
-    wanted = {Outcome.CAPTCHA} if desk.watch == "presence" else CONCLUSIVE
-    assert item.outcome in wanted, item
-    assert f"# {item.outcome.upper()}: " in out
-
-
-def test_what_orions_page_posts_completes_its_desk(
-    sandbox: "Running", detect: Run, tmp_path: Path, held: Held, in_service: InService
-) -> None:
-    posted = {"configId": "config-995101", "purposes": [{"id": "purpose-995101"}], "duration": 20}
-    (tmp_path / "body.json").write_text(json.dumps(posted))
-    code, out, _ = detect(page_of(sandbox, "orion"), "--file", tmp_path / "body.json")
-    assert code == 0
-    assert "# not asked: nothing is, with --file" in out
-    desk = in_service(out)
-    assert (desk.watch, held.check(desk).outcome) == ("full", Outcome.NO_SLOTS)
 
 
 def test_a_page_of_no_known_software_is_unknown_and_says_what_was_seen_and_what_to_do(
@@ -159,7 +76,11 @@ def test_a_prefectures_own_page_is_no_desk_and_leads_to_those_of_several_platfor
 ) -> None:
     code, out, _ = detect(page_of(sandbox, "own_site"))
     assert code == 0
-    assert {"ezbooking", "rdvpref"} <= {each["platform"] for each in entries(out)} <= set(SOFTWARE)
+    assert (
+        {"ezbooking", "rdvpref"}
+        <= {each["platform"] for each in entries(out)}
+        <= set(platforms()) - {NOBODYS}
+    )
     assert all(each["url"].startswith("http://127.77.") for each in entries(out))
 
 
@@ -283,13 +204,6 @@ def test_a_link_that_tells_its_platform_is_not_said_to_be_looked_at(sandbox: "Ru
     assert "# its page says that it is over: put it in service only if you know better" in out
 
 
-def test_a_desk_that_is_there_already_is_not_to_be_copied(detect: Run, tmp_path: Path) -> None:
-    (known,) = [each for each in desks().values() if each.id == "cergy_95/naturalisation"]
-    (tmp_path / "x.html").write_text(f"<!-- saved from url=(0054){known.url}/2 -->{ez.full()}")
-    out = detect("--file", tmp_path / "x.html")[1]
-    assert f"# it is already the desk {known.id}: copy nothing" in out
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -320,84 +234,3 @@ def test_wrong_input_says_what_is_wrong_and_what_to_do(
     assert code == 2
     assert said in out + err
     assert "Traceback" not in err
-
-
-@pytest.mark.parametrize(
-    ("content", "said"), [(b"x" * 2_000_001, "larger than 2,000,000 bytes"), (b"", "no text"), (b" \n", "no text")], ids=["large", "empty", "blank"]
-)  # fmt: skip
-def test_a_saved_page_that_is_none_is_refused(detect: Run, tmp_path: Path, content: bytes, said: str) -> None:
-    (tmp_path / "x.html").write_bytes(content)
-    code, out, err = detect("--file", tmp_path / "x.html")
-    assert code == 2
-    assert said in out + err
-
-
-def test_a_saved_page_is_known_by_its_own_traces_and_read(detect: Run, tmp_path: Path) -> None:
-    trace = "<!-- saved from url=(0054)https://www.essonne.gouv.fr/booking/create/9845/2 -->"
-    (tmp_path / "x.html").write_text(trace + ez.full())
-    code, out, _ = detect("--file", tmp_path / "x.html")
-    (entry,) = entries(out)
-    assert (code, entry["url"]) == (0, "https://www.essonne.gouv.fr/booking/create/9845")
-    assert f"# NO_SLOTS: {ez.SENTENCE}" in out
-    assert "# for configs/prefectures/evry-courcouronnes_91.yaml" in out
-
-
-def test_a_saved_page_without_an_address_is_named_and_asks_for_it(detect: Run, tmp_path: Path) -> None:
-    (tmp_path / "x.html").write_text('<div id="inner_Booking"><form id="FormBookingCreate">?</form></div>')
-    code, out, _ = detect("--file", tmp_path / "x.html")
-    assert (code, entries(out)) == (0, [])
-    assert out.startswith("# ezbooking: file:///")
-    assert "say the one that people open" in out
-    told = detect("https://www.essonne.gouv.fr/booking/create/1", "--file", tmp_path / "x.html")[1]
-    assert entries(told)[0]["url"] == "https://www.essonne.gouv.fr/booking/create/1"
-
-
-def test_a_saved_list_of_desks_names_each_and_asks_none(detect: Run, tmp_path: Path) -> None:
-    links = "".join(
-        f'<li><a href="https://www.essonne.gouv.fr/booking/create/{form}/0">{text}</a></li>'
-        for form, text in ((1, "Naturalisation"), (2, "Échange de permis de conduire"))
-    )
-    (tmp_path / "x.html").write_text(f"<html><title>Prendre rendez-vous</title><ul>{links}</ul></html>")
-    code, out, _ = detect("--file", tmp_path / "x.html")
-    assert (code, [each["procedures"] for each in entries(out)]) == (
-        0,
-        [["NATURALISATION"], ["PERMIS_CONDUIRE"]],
-    )
-    assert out.count("# not asked: nothing is, with --file") == 2
-
-
-def test_an_answer_that_could_be_of_two_platforms_names_both(detect: Run, tmp_path: Path) -> None:
-    (tmp_path / "x.json").write_text('{"slots": [], "total": 0}')
-    code, out, _ = detect("--file", tmp_path / "x.json")
-    assert (code, "it could be an answer of bimedoc or of mesoigner" in out) == (1, True)
-    assert "name the page that people open in a browser" in out
-
-
-def test_a_saved_list_of_what_can_be_booked_makes_a_desk_of_each(detect: Run, tmp_path: Path) -> None:
-    motives = [{"id": 1, "name": "Carte grise"}, {"id": 2, "name": "Échange de permis de conduire"}]
-    (tmp_path / "x.json").write_text(json.dumps({"data": {"agendas": [], "visit_motives": motives}}))
-    code, out, _ = detect("https://www.doctolib.fr/prefecture/lille/guichet", "--file", tmp_path / "x.json")
-    assert code == 0
-    assert [(each["procedures"], each["parameters"]) for each in entries(out)] == [
-        (["CARTE_GRISE"], {"motives": [1]}),
-        (["PERMIS_CONDUIRE"], {"motives": [2]}),
-    ]
-
-
-@pytest.mark.recordings
-@pytest.mark.parametrize(
-    ("file", "first", "said"),
-    [
-        ("prefenligne/ezbooking/val-doise_11343_step2_no_slot.html", "# ezbooking: https://www.val-doise.gouv.fr/booking/create/11343", "# NO_SLOTS: Il n'existe plus"),
-        ("custom/rdv-service-public/maintenance.html", "# rdv_service_public: file://", "# MAINTENANCE: "),
-        ("blocked/cloudflare_init_v1.html", "# platform unknown", "BLOCKED: "),
-        ("blocked/cloudflare_captcha_norobot_v1.html", "# platform unknown", "CAPTCHA: "),
-        ("blocked/cloudflare_recaptcha_2019.html", "# platform unknown", "CAPTCHA: "),
-    ],
-)  # fmt: skip
-def test_a_recorded_page_is_named(detect: Run, file: str, first: str, said: str) -> None:
-    if not (RECORDINGS / file).exists():
-        pytest.skip(f"no recorded answers at {RECORDINGS}: set RECORDINGS to their folder")
-    code, out, _ = detect("--file", RECORDINGS / file)
-    assert (code, out.startswith(first)) == (int("unknown" in first), True)
-    assert said in out

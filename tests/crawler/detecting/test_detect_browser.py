@@ -63,17 +63,17 @@ def test_without_a_browser_it_says_how_to_get_one(
 
 @pytest.mark.xdist_group("browser")
 @pytest.mark.processes
-def test_what_a_page_posts_by_itself_completes_its_desk(browser: Path, sandbox: "Running") -> None:
-    path = "/orion-reservation/slots?account=SANDBOX&config=REMISE995101&usemode=app&code=V1"
-    done = detected(browser, sandbox.site("orion") + path, "--browser")
+def test_what_a_page_posts_by_itself_completes_its_desk_from_a_link_too(
+    browser: Path, sandbox: "Running"
+) -> None:
+    address = f"{sandbox.site('orion')}/orion-reservation/slots?account=SANDBOX&config=REMISE995101&usemode=app&code=V1"
+    linking = f'<html><title>Rendez-vous</title><a href="{address.replace("&", "&amp;")}">Remise de titre</a></html>'
+    with wire(answer(linking.encode(), Content_Type="text/html")) as site:
+        done = detected(browser, site.address, "--browser")
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert f"looking at {address}\n" in done.stderr
     (entry,) = yaml.safe_load(done.stdout)
     assert "# NO_SLOTS: " in done.stdout
-    assert ("watch" in entry, entry["parameters"]) == (
-        False,
-        {
-            "config": "config-995101",
-            "purposes": [{"id": "purpose-995101", "name": "Remise de titre"}],
-            "duration": 20,
-        },
-    )
+    purpose = {"id": "purpose-995101", "name": "Remise de titre"}
+    assert "watch" not in entry
+    assert entry["parameters"] == {"config": "config-995101", "purposes": [purpose], "duration": 20}
