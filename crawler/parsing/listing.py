@@ -1,7 +1,7 @@
 """What JSON calendars share: an answer lists the moments of a window of days and may name the next one after it."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -44,7 +44,7 @@ class Listing:
     odd: bool = False
 
 
-def by_address(url: str, first: str, behind: str = "") -> Opens:
+def by_address(url: str, first: str, behind: str = "", *, headers: Mapping[str, str] = ACCEPT) -> Opens:
     """Ask for windows at an address that names their days in its query.
 
     `first` is the parameter of a window's first day, `behind` of the day behind its last.
@@ -54,7 +54,7 @@ def by_address(url: str, first: str, behind: str = "") -> Opens:
         days = {first: f"{window.first}"}
         if behind and window.last:
             days[behind] = f"{window.last + _DAY}"
-        return Ask(add_or_replace_parameters(url, days), "week", headers=ACCEPT)
+        return Ask(add_or_replace_parameters(url, days), "week", headers=headers)
 
     return ask
 
@@ -110,16 +110,21 @@ def listed_alone(
     return reading if timed and known else replace(reading, covered=())
 
 
-def listed_places(page: Page, places: Sequence[tuple[Place, date, Opens]], days: int) -> Reading:
-    """Say what a list of places proves that names of each its next availability: each is asked from there on."""
+def listed_places(page: Page, places: Sequence[tuple[Place, date, Opens | None]], days: int) -> Reading:
+    """Say what a list of places proves that names of each its next availability: each is asked from there on.
+
+    Of a place that cannot be asked (None) what is named is the slot.
+    """
     each = [
         listed(replace(page, ask=Ask(page.ask.url, place=place, rank=rank)), Listing(next_at=at), opens, days)
         for rank, (place, at, opens) in enumerate(page.visit.in_turn(places))
     ]
     asks = tuple(ask for reading in each for ask in reading.asks)
+    slots = tuple(slot for reading in each for slot in reading.slots)
     return Reading(
-        None if asks else Outcome.NO_SLOTS,
+        Outcome.SLOTS if slots else None if asks else Outcome.NO_SLOTS,
         f"the next availability of {count(len(places), 'place')}",
+        slots,
         covered=tuple(window for reading in each for window in reading.covered),
         asks=asks,
         fallback=tuple(slot for reading in each for slot in reading.fallback),

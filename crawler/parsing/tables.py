@@ -1,5 +1,13 @@
 """Tables of days whose free hours are links: whether one came whole, so that an hour it does not link is not free."""
 
+from collections.abc import Sequence
+from datetime import date
+
+from lxml.html import HtmlElement
+
+from crawler.parsing.calendars import unbroken
+from crawler.parsing.markup import says, visible
+from crawler.parsing.moments import moment_of
 from crawler.reading import Page
 
 _FREE = "//text()[normalize-space()=$word][not(ancestor::a[contains(@href, $hours)])]"
@@ -18,3 +26,20 @@ def whole_table(page: Page, word: str, hours: str) -> bool:
     free = page.root.xpath(_FREE, word=word, hours=hours)
     legends = [each for each in free if not each.getparent().xpath(_ASTRAY)]
     return len(free) == len(legends) == 1
+
+
+def whole_days(
+    page: Page, headings: Sequence[HtmlElement], hours: str, nothing: Sequence[str]
+) -> tuple[date, date] | None:
+    """Return the first and the last day of a calendar with a column for each; None where it may leave an hour out.
+
+    A column is what its heading stands in. It shows hours (an XPath, from the column on) or says that it has none, in
+    one of these sentences; the days follow each other, and the page came to its end.
+    """
+    visit, columns = page.visit, [next(each.iterancestors()) for each in headings]
+    days = unbroken([moment_of(visible(each), None, visit.today, visit.zone) for each in headings])
+    told = all(
+        bool(column.xpath(hours)) != any(says(visible(column), sentence) for sentence in nothing)
+        for column in columns
+    )
+    return days if told and b"</html" in page.lowered else None

@@ -6,20 +6,18 @@ described by the site's own public code (github.com/betagouv/rdv-service-public,
 
 import re
 from dataclasses import replace
-from datetime import date
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
-from w3lib.url import add_or_replace_parameter, url_query_parameter
 
-from crawler.parsing.answers import day_in
-from crawler.parsing.calendars import answered, unbroken, week
+from crawler.parsing.calendars import answered, week
 from crawler.parsing.errors import error_of
-from crawler.parsing.forms import address_of
-from crawler.parsing.listing import Listing, Opens, listed, listed_places
-from crawler.parsing.markup import UNSEEN, rendered, visible
-from crawler.parsing.moments import machine_moment, moment_of
+from crawler.parsing.links import hours_linked, next_linked, parameter
+from crawler.parsing.listing import Listing, Opens, by_address, listed, listed_places
+from crawler.parsing.markup import UNSEEN, rendered, says, visible
+from crawler.parsing.moments import moment_of
 from crawler.parsing.shapes import shaped
+from crawler.parsing.tables import whole_days
 from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Visit
 
 SYSTEM = "custom"
@@ -32,11 +30,14 @@ _CALENDAR = f"//*[starts-with(@id, '{_LIEU}')]"
 MARKS = (_CALENDAR, "//title[contains(., 'RDV Service Public')]")
 _DAY = ".//p[strong]"
 _HOURS = f".//a[starts-with(@aria-label, 'Choisir le créneau d')][not({UNSEEN})]"
-_HOUR = re.compile(r"starts_at=([^&\"'#<>\s]+)")
 _AHEAD = re.compile(r"[?;&]date=([^&\"'#<>\s]{11,})")  # with an hour; a week's link has none
 _NEXT = "Prochaine disponibilité le"
 _LINKS = f".//a[contains(., '{_NEXT}')][not({UNSEEN})]"
-_NONE = "Malheureusement, aucun créneau correspondant à votre recherche n'a été trouvé"
+_NAMED = f"//body//text()[contains(., '{_NEXT}')][not({UNSEEN} or ancestor::script)]/.."
+_NONE = tuple(
+    f"Malheureusement, aucun créneau correspondant à votre {what} n'a été trouvé"
+    for what in ("recherche", "invitation")
+)
 _NOT_YET = "Date fermée à la reservation"
 _EMPTY = ("Pas de créneau disponible", _NOT_YET)
 _BOOKS = re.compile(r"/(?:users|prescripteur|agents|admin)(?:/|$)")
@@ -58,25 +59,46 @@ def read(page: Page) -> Reading:
     if error := error_of(page, entry=page.ask.url == page.visit.url):
         return error
     calendars, told = page.root.xpath(_CALENDAR), rendered(page.root)
-    if len(calendars) > 1 or (_NONE in told and (calendars or _NEXT in told)):
+    none = next((each for each in _NONE if says(told, each)), "")
+    if len({each.get("id") for each in calendars}) < len(calendars) or (
+        none and (calendars or _NEXT in told)
+    ):
         return Reading(Outcome.UNREADABLE, "shows two pages in one")
-    if not calendars and _HOUR.search(page.text):
+    if not calendars and hours_linked(page, (), "starts_at")[1]:
         return Reading(Outcome.UNREADABLE, "links to an hour outside of a calendar")
-    if _NONE in told:
-        return Reading(Outcome.NO_SLOTS, f"{_NONE}.", covered=(Covered(page.ask.place.key or None),))
+    if none:
+        return Reading(Outcome.NO_SLOTS, f"{none}.", covered=(Covered(page.ask.place.key or None),))
     named = max(told.count(_NEXT), page.text.count(_NEXT), len(set(_AHEAD.findall(page.text))))
+    if len(calendars) > 1:
+        return _several(page, calendars, named)
     return _week(page, calendars[0], named) if calendars else _places(page, named) if named else Reading()
+
+
+def _several(page: Page, calendars: list[HtmlElement], named: int) -> Reading:
+    """Read the hours of several places at once, which no page of today shows: what is missing there, nobody knows."""
+    slots = tuple(slot for each in calendars for slot in _week(page, each, named).slots)
+    reason = f"calendars: {len(calendars)}, hours: {len(slots)}"
+    return Reading(Outcome.SLOTS if slots else Outcome.UNREADABLE, reason, slots)
 
 
 def _places(page: Page, named: int) -> Reading:
     if page.ask.place.key:
         return Reading(Outcome.UNREADABLE, "a list of places, where the days of one were asked for")
     found = []
-    for link in page.root.xpath(_LINKS):
-        (url, moment), lieu = _onward(page, link), _param(link, "lieu_id")
+    for node in page.root.xpath(_NAMED):
+        name = next(map(visible, node.xpath("ancestor::*[.//h4][1]//h4")), None)
+        link = next(iter(node.xpath("ancestor-or-self::a[1]")), None)
+        if link is None:
+            moment, lieu, opens = (
+                moment_of(visible(node), None, page.visit.today, page.visit.zone),
+                name,
+                None,
+            )
+        else:
+            url, moment = next_linked(page, link, "date")
+            lieu, opens = parameter(link, "lieu_id"), _from(url)
         if moment and lieu:
-            name = next(map(visible, link.xpath("ancestor::*[.//h4][1]//h4")), None)
-            found.append((Place(lieu, name), moment, _opens(url)))
+            found.append((Place(lieu, name), moment, opens))
     reading = listed_places(page, found, _DAYS)
     if named == len(found) == len({place.key for place, _, _ in found}):
         return reading
@@ -86,34 +108,22 @@ def _places(page: Page, named: int) -> Reading:
 
 def _week(page: Page, calendar: HtmlElement, named: int) -> Reading:
     """Read a week. It covers its days where each of them shows hours or says that it has none."""
-    visit, place = page.visit, _place(page, calendar)
-    linked = {_param(link, "starts_at"): address_of(page, link) for link in calendar.xpath(_HOURS)}
-    written = linked.keys() | map(unquote_plus, _HOUR.findall(page.text))
-    hours = {text: machine_moment(text, visit.zone) if text in linked else None for text in sorted(written)}
-    onward = [_onward(page, link) for link in calendar.xpath(_LINKS)]
+    place, headings = _place(page, calendar), calendar.xpath(_DAY)
+    hours, odd = hours_linked(page, calendar.xpath(_HOURS), "starts_at")
+    onward = [next_linked(page, each, "date") for each in calendar.xpath(_LINKS)]
     next_at = onward[0][1] if len(onward) == named == 1 else None
-    shown, ends = _days(page, calendar)
-    if not hours and not next_at and (named or not shown):
+    shown = whole_days(page, headings, _HOURS, _EMPTY)
+    ends = shown is not None and says(visible(headings[-1].getparent()), _NOT_YET)
+    if not hours and not odd and not next_at and (named or not shown):
         return Reading(Outcome.UNREADABLE, "shows no hour, and not of each day that it has none")
     window = answered(place, page.ask.window, shown) if page.ask.place.key in ("", place.key) else None
-    ask = replace(page.ask, place=place, window=window or page.ask.window or week(visit, place, 0))
-    found = Listing(list(hours.values()), next_at=next_at, final=ends)
-    reading = listed(replace(page, ask=ask), found, None if ends else _opens(page.url), _DAYS)
-    urls: dict[date | None, str | None] = {moment: linked[text] for text, moment in hours.items() if moment}
-    slots = tuple(replace(slot, url=urls.get(slot.starts_at)) for slot in reading.slots)
-    proven = reading.covered if (window if shown else next_at) else ()
-    return replace(reading, slots=slots, covered=proven)
-
-
-def _days(page: Page, calendar: HtmlElement) -> tuple[tuple[date, date] | None, bool]:
-    """Return the first and last day, if each says what is free on it, and whether no later one can be booked yet."""
-    headings = calendar.xpath(_DAY)
-    days = unbroken([moment_of(visible(each), None, page.visit.today, page.visit.zone) for each in headings])
-    columns = [each.getparent() for each in headings]
-    plain = all(bool(each.xpath(_HOURS)) != any(text in visible(each) for text in _EMPTY) for each in columns)
-    if not days or not plain or b"</html" not in page.lowered:
-        return None, False
-    return days, _NOT_YET in visible(columns[-1])
+    ask = replace(page.ask, place=place, window=window or page.ask.window or week(page.visit, place, 0))
+    found = Listing([*hours, *[None] * odd], next_at=next_at, final=ends)
+    reading = listed(replace(page, ask=ask), found, None if ends else _from(page.url), _DAYS)
+    slots = tuple(
+        replace(slot, url=hours.get(slot.starts_at) if slot.starts_at else None) for slot in reading.slots
+    )
+    return replace(reading, slots=slots, covered=reading.covered if (window if shown else next_at) else ())
 
 
 def _place(page: Page, calendar: HtmlElement) -> Place:
@@ -121,18 +131,5 @@ def _place(page: Page, calendar: HtmlElement) -> Place:
     return page.ask.place if page.ask.place.key == key else Place(key)
 
 
-def _onward(page: Page, link: HtmlElement) -> tuple[str, date | None]:
-    """Return where a link to the next availability leads, and that moment; None where either cannot be read."""
-    url, text = address_of(page, link), _param(link, "date")
-    return (url, machine_moment(text, page.visit.zone) or day_in(text)) if url else ("", None)
-
-
-def _param(link: HtmlElement, name: str) -> str:
-    return url_query_parameter(link.get("href", ""), name) or ""
-
-
-def _opens(url: str) -> Opens:
-    def ask(_visit: Visit, window: Covered) -> Ask:
-        return Ask(add_or_replace_parameter(url, "date", f"{window.first}"), "week")
-
-    return ask
+def _from(url: str) -> Opens:
+    return by_address(url, "date", headers={})

@@ -297,7 +297,7 @@ _WRITTEN = re.compile(
 
 
 _CONCEALED = re.compile(
-    r"(?is)<(\w+)\b[^>]*?(?:\shidden(?=[\s=>])|style=\"[^\">]*display: ?none)[^>]*>.*?(?:</\1\s*>|\Z)"
+    r"(?is)<(\w+)\b[^>]*?(?:\shidden(?=[\s=>])|\sstyle=\"[^\">]*display: ?none)[^>]*>.*?(?:</\1\s*>|\Z)"
 )
 
 
@@ -341,6 +341,7 @@ def _written(found: re.Match[str], page: Page) -> date | None:
     return moment.replace(tzinfo=page.visit.zone).astimezone(UTC) if hour else moment.date()
 
 
+_AHEAD = re.compile(r"Prochaine disponibilité le (\d\d)/(\d\d)/(\d{4}) (\d\d)h(\d\d)")
 _RAILS = re.compile(
     r"(?:starts_at|[?;&]date)=(\d{4}-\d\d-\d\d)[+T](\d\d)(?:%3A|:)(\d\d)(?:(?:%3A|:)\d\d(?: |\+)?)?(?:(%2B|[+-]|)(\d\d):?(\d\d)|(UTC))?(?=[&\"'])"
 )
@@ -349,17 +350,25 @@ _RAILS = re.compile(
 def rdv_service_public(text: str, page: Page) -> Evidence:
     """Look for the moments that addresses carry, of hours and of next availabilities."""
     shown = re.sub(r"(?is)<noscript\b.*?</noscript>", " ", _HIDDEN.sub(" ", text))
-    words = " ".join(re.sub(r"<[^>]*>", " ", shown).replace("\u2019", "'").split())
+    words = " ".join(
+        unescape(re.sub(r"<[^>]*>", " ", _CONCEALED.sub(" ", shown))).replace("\u2019", "'").split()
+    )
+    named = {
+        _moment(f"{y}-{m}-{d}T{clock}:{late}", page.visit.zone)
+        for d, m, y, clock, late in _AHEAD.findall(words)
+    }
     hours, traces = (
         frozenset(filter(None, (_of_rails(each, page.visit.zone) for each in _RAILS.finditer(where))))
         for where in (shown, text)
     )
     return Evidence(
-        hours,
+        hours | {each for each in named if each},
         traces,
         _YEARS,
         marks_open=False,
-        says_full="Malheureusement, aucun créneau correspondant à votre recherche" in words,
+        says_full=bool(
+            re.search(r"Malheureusement ?, aucun créneau correspondant à votre (?:re|inv)", words)
+        ),
         contradicts=bool(traces) or "Prochaine disponibilité" in words,
         astray=False,
         unlinked=False,

@@ -1,6 +1,8 @@
+from datetime import date
+
 import pytest
 
-from crawler.parsing.tables import whole_table
+from crawler.parsing.tables import whole_days, whole_table
 from tests.crawler.pages import page
 
 LEGEND = "<p><span>libre</span> <span>pris</span></p>"
@@ -40,3 +42,28 @@ def test_a_table_that_came_to_its_end_with_its_legend_is_whole() -> None:
 )
 def test_a_table_that_may_have_lost_an_hour_is_not(body: str) -> None:
     assert not whole(body)
+
+
+def days(*columns: str, end: str = "</html>") -> tuple[date, date] | None:
+    """Ask for the days of a calendar whose columns are written so, from 23 November on."""
+    shown = "".join(f"<div><p><b>{23 + n} novembre</b></p>{each}</div>" for n, each in enumerate(columns))
+    seen = page(f"<html><body>{shown}</body>{end}")
+    return whole_days(seen, seen.root.xpath("//p[b]"), ".//a", ("Rien de libre", "Fermé"))
+
+
+FREE, NOTHING = "<a>9:30</a>", "<p>Rien <i>de</i> libre.</p>"
+
+
+def test_days_that_each_say_what_is_free_are_whole() -> None:
+    assert days(FREE, NOTHING, "<p>FERME</p>") == (date(2026, 11, 23), date(2026, 11, 25))
+    assert days(NOTHING) == (date(2026, 11, 23), date(2026, 11, 23))
+
+
+@pytest.mark.parametrize("column", ["", FREE + NOTHING, "<p>?</p>", "<p>Rien</p>"])
+def test_a_day_that_says_nothing_or_both_may_leave_an_hour_out(column: str) -> None:
+    assert days(FREE, column) is None
+
+
+def test_a_page_that_broke_off_and_one_without_days_show_none_whole() -> None:
+    assert days(FREE, NOTHING, end="") is None
+    assert days() is None
