@@ -9,7 +9,7 @@ from configs.clock import clock
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.proofs import new_key
-from crawler.proofs.sight import Sight, showing
+from crawler.proofs.sight import Moment, Sight, moment_of, showing
 from crawler.reading import Slot
 from crawler.recording.items import CheckItem
 
@@ -47,3 +47,25 @@ def of_trouble(desk: Desk, check: CheckItem, before: Outcome | None, seen_at: da
     if check.outcome.conclusive or check.outcome is before or not check.sights:
         return None
     return Proof(new_key(clock()), desk, check, check.sights[0], seen_at)
+
+
+class Foresight:
+    """What a process saw of each desk last: whether a proof of the next answer is likely to be kept.
+
+    For what is dear and must be done before the tables decide, such as a picture of a page that is still open. It errs
+    towards yes; a no that was wrong, where another process saw the desk meanwhile, costs that picture alone: one is
+    rendered from the body that is kept.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[Outcome | None, frozenset[Moment]]] = {}
+
+    def expects(self, desk_id: str, outcome: Outcome, slots: Iterable[Slot]) -> bool:
+        """Take note of a desk's answer; return whether its proof is likely to be kept."""
+        before, known = self._last.get(desk_id, (None, frozenset()))
+        shown = frozenset(map(moment_of, slots))
+        # What proves nothing closes nothing: slots that were open are no news afterwards.
+        self._last[desk_id] = outcome, shown if outcome.conclusive else known
+        if outcome.conclusive:
+            return not shown <= known
+        return outcome is not before

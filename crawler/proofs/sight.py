@@ -36,7 +36,7 @@ class Sight:
     def of(cls, platform: str, page: Page, reading: Reading) -> "Sight":
         """Take from a page what may have to be proven of it."""
         kept = {name: page.headers[name] for name in HEADERS if name in page.headers}
-        shown = frozenset(map(_moment, reading.slots + reading.fallback))
+        shown = frozenset(map(moment_of, reading.slots + reading.fallback))
         return cls(platform, page.url, page.status, page.body, kept, page.visit, page.ask, shown)
 
     @property
@@ -95,7 +95,7 @@ class Witness:
 def showing(sights: Iterable[Sight], news: Iterable[Slot]) -> Sight | None:
     """Return the sight of the earliest of these slots; the first of all where none is seen on any."""
     seen = list(sights)
-    for moment in sorted(map(_moment, news), key=lambda each: (each[1], each[0])):
+    for moment in sorted(map(moment_of, news), key=lambda each: (each[1], each[0])):
         for sight in seen:
             if moment in sight.shown:
                 return sight
@@ -116,7 +116,8 @@ def asked_of(stored: Mapping[str, Any]) -> Ask:
     )
 
 
-def _moment(slot: Slot) -> Moment:
+def moment_of(slot: Slot) -> Moment:
+    """Return what a slot is known by at its desk: the place, and the moment as its page shows it."""
     return slot.place.key, slot.moment_text
 
 

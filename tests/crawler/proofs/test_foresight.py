@@ -1,0 +1,63 @@
+"""What a process expects of proofs, beside what is kept of the same answers."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from api.models.base import session
+from api.models.desk import DeskState
+from configs.desk import Desk
+from configs.outcome import Outcome
+from crawler.proofs.choice import Foresight
+from crawler.reading import Slot
+from crawler.recording.record import record
+from crawler.recording.rows import Result
+from tests.crawler.checks import HOST, HOUR, NOW, check, slot
+from tests.crawler.proofs.made import sight
+
+LATER = timedelta(hours=1)
+Answer = tuple[Outcome, tuple[Slot, ...]]
+NONE: Answer = (Outcome.NO_SLOTS, ())
+CAPTCHA: Answer = (Outcome.CAPTCHA, ())
+BLOCKED: Answer = (Outcome.BLOCKED, ())
+ONE: Answer = (Outcome.SLOTS, (slot(),))
+TWO: Answer = (Outcome.SLOTS, (slot(), slot(HOUR + LATER)))
+
+
+@pytest.fixture
+def kept(
+    database: str, redis_server: object, desk_files: Callable[..., dict[str, Desk]], frozen: object
+) -> Callable[..., list[bool]]:
+    """Record a desk's answers, one after the other; tell of each whether its proof is kept."""
+    (desk,) = desk_files(a=HOST).values()
+    with session() as rows:
+        rows.add(DeskState(id=desk.id, wished_seconds=60, share_seconds=30))
+
+    def each(*answers: Answer) -> list[bool]:
+        found = []
+        for token, (outcome, slots) in enumerate(answers, 1):
+            item = check("a", token, *slots, outcome=outcome, sights=(sight(b"x", *slots),))
+            found.append(bool(record([Result(item, token, NOW)]).proofs))
+        return found
+
+    return each
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [NONE, ONE, ONE, TWO, TWO, ONE, NONE, ONE],
+        [CAPTCHA, CAPTCHA, BLOCKED, CAPTCHA, NONE, CAPTCHA],
+        [ONE, CAPTCHA, ONE, CAPTCHA, CAPTCHA, TWO],
+    ],
+    ids=["slots come and go", "runs of trouble", "trouble closes nothing"],
+)
+def test_what_is_expected_is_what_is_kept(answers: list[Answer], kept: Callable[..., list[bool]]) -> None:
+    foresight = Foresight()
+    assert [foresight.expects("a", *each) for each in answers] == kept(*answers)
+
+
+def test_desks_are_told_apart() -> None:
+    foresight = Foresight()
+    assert [foresight.expects(desk, *CAPTCHA) for desk in ("a", "b", "a")] == [True, True, False]
