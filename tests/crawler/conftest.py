@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 import time_machine
 
+from api.models.base import session
+from api.models.desk import DeskState
 from configs.desk import Desk
 from configs.made_up import desk_entry, host_entry, prefecture_file
 from configs.prefecture import desks
@@ -53,6 +56,23 @@ def desk_files(tmp_path: Path, settings_env: Callable[..., None]) -> Callable[..
         (folder / f"{WITHIN}.yaml").write_text(text)
         settings_env(PREFECTURES_DIR=folder)
         return {desk.slug: desk for desk in desks().values()}
+
+    return write
+
+
+@pytest.fixture
+def planned_desks(
+    database: str, desk_files: Callable[..., dict[str, Desk]], frozen: time_machine.Traveller
+) -> Callable[..., dict[str, Desk]]:
+    """Write desk files as `desk_files` does, and the desks' rows: wished every 60 s, and their hosts have room."""
+
+    def write(**given: Any) -> dict[str, Desk]:
+        found = desk_files(**given)
+        with session() as rows:
+            rows.add_all(
+                DeskState(id=desk.id, wished_seconds=60, share_seconds=30) for desk in found.values()
+            )
+        return found
 
     return write
 

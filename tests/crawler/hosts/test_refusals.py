@@ -19,14 +19,9 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture(autouse=True)
-def desks(
-    database: str, desk_files: Callable[..., dict[str, Desk]], frozen: time_machine.Traveller
-) -> dict[str, Desk]:
+def desks(planned_desks: Callable[..., dict[str, Desk]]) -> dict[str, Desk]:
     """Four desks with their rows: a, b and c on one host."""
-    found = desk_files(a=HOST, b=HOST, c=HOST, d="127.77.0.92:8800")
-    with session() as rows:
-        rows.add_all(DeskState(id=desk.id, wished_seconds=60, share_seconds=30) for desk in found.values())
-    return found
+    return planned_desks(a=HOST, b=HOST, c=HOST, d="127.77.0.92:8800")
 
 
 def end(minute: float, *ends: tuple[str, Outcome | None]) -> None:

@@ -6,11 +6,9 @@ from typing import Any
 import pytest
 import redis
 import sqlalchemy as sa
-import time_machine
 
 from api.models.base import session
 from api.models.check import Check
-from api.models.desk import DeskState
 from api.models.slot import Detection
 from configs.desk import Desk
 from configs.outcome import Outcome
@@ -25,15 +23,10 @@ from tests.crawler.proofs.made import seen, sight
 
 @pytest.fixture
 def write(
-    database: str,
-    redis_server: redis.Redis,
-    desk_files: Callable[..., dict[str, Desk]],
-    frozen: time_machine.Traveller,
+    redis_server: redis.Redis, planned_desks: Callable[..., dict[str, Desk]]
 ) -> Callable[..., list[Proof]]:
     """Record checks of one desk, one transaction each; return the proofs of the last."""
-    (desk,) = desk_files(a=HOST).values()
-    with session() as rows:
-        rows.add(DeskState(id=desk.id, wished_seconds=60, share_seconds=30))
+    planned_desks(a=HOST)
 
     def through(*checks: CheckItem) -> list[Proof]:
         return [record([Result(each, each.token or 0, NOW)]) for each in checks][-1].proofs

@@ -5,8 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from api.models.base import session
-from api.models.desk import DeskState
 from configs.desk import Desk
 from configs.outcome import Outcome
 from crawler.proofs.choice import Foresight
@@ -26,13 +24,9 @@ TWO: Answer = (Outcome.SLOTS, (slot(), slot(HOUR + LATER)))
 
 
 @pytest.fixture
-def kept(
-    database: str, redis_server: object, desk_files: Callable[..., dict[str, Desk]], frozen: object
-) -> Callable[..., list[bool]]:
+def kept(redis_server: object, planned_desks: Callable[..., dict[str, Desk]]) -> Callable[..., list[bool]]:
     """Record a desk's answers, one after the other; tell of each whether its proof is kept."""
-    (desk,) = desk_files(a=HOST).values()
-    with session() as rows:
-        rows.add(DeskState(id=desk.id, wished_seconds=60, share_seconds=30))
+    planned_desks(a=HOST)
 
     def each(*answers: Answer) -> list[bool]:
         found = []

@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 import sqlalchemy as sa
-import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
 import notifier
 from api.models.base import session
 from api.models.check import Check
-from api.models.desk import DeskState
 from api.models.slot import Detection
 from configs.desk import Desk
 from configs.proofs import BODY, META, PICTURE, Meta
@@ -175,18 +173,14 @@ def test_a_disk_that_hangs_takes_a_bounded_share_of_memory_and_of_the_end(
 
 @pytest.fixture
 def told(
-    database: str,
     redis_server: redis.Redis,
-    desk_files: Callable[..., dict[str, Desk]],
-    frozen: time_machine.Traveller,
+    planned_desks: Callable[..., dict[str, Desk]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> "list[UUID]":
     """Give a desk of one's own and what the notifier was told, in order."""
     told: list[UUID] = []
     monkeypatch.setattr(notifier, "detection_seen", told.append)
-    (desk,) = desk_files(a=HOST).values()
-    with session() as rows:
-        rows.add(DeskState(id=desk.id, wished_seconds=60, share_seconds=30))
+    planned_desks(a=HOST)
     return told
 
 

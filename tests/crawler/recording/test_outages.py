@@ -8,7 +8,7 @@ import time_machine
 from sqlalchemy.exc import IntegrityError
 
 from api.models.base import session
-from api.models.desk import DeskState, Outage, OutageReason
+from api.models.desk import Outage, OutageReason
 from configs.desk import Desk
 from configs.outcome import Outcome
 from crawler.recording import outages, record
@@ -19,14 +19,9 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture(autouse=True)
-def desks(
-    database: str, desk_files: Callable[..., dict[str, Desk]], frozen: time_machine.Traveller
-) -> dict[str, Desk]:
+def desks(planned_desks: Callable[..., dict[str, Desk]]) -> dict[str, Desk]:
     """Three desks with their rows: a and b on one host."""
-    found = desk_files(a=HOST, b=HOST, c="127.77.0.92:8800")
-    with session() as rows:
-        rows.add_all(DeskState(id=desk.id, wished_seconds=60, share_seconds=30) for desk in found.values())
-    return found
+    return planned_desks(a=HOST, b=HOST, c="127.77.0.92:8800")
 
 
 def ends(*outcomes: Outcome, desk: str = "a", first: int = 1, **changes: Any) -> None:

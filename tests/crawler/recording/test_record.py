@@ -36,17 +36,9 @@ def nudged(monkeypatch: pytest.MonkeyPatch) -> list[UUID]:
 
 
 @pytest.fixture
-def desks(
-    database: str,
-    redis_server: redis.Redis,
-    desk_files: Callable[..., dict[str, Desk]],
-    frozen: time_machine.Traveller,
-) -> dict[str, Desk]:
+def desks(redis_server: redis.Redis, planned_desks: Callable[..., dict[str, Desk]]) -> dict[str, Desk]:
     """Three desks with their rows, wished every 60 s."""
-    found = desk_files(a=HOST, b=HOST, c="127.77.0.92:8800")
-    with session() as rows:
-        rows.add_all(DeskState(id=desk.id, wished_seconds=60, share_seconds=30) for desk in found.values())
-    return found
+    return planned_desks(a=HOST, b=HOST, c="127.77.0.92:8800")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-import time_machine
 
 from api.models.base import session
 from api.models.check import Check
@@ -26,10 +25,8 @@ WRITERS, ROUNDS = 4, 12
 
 
 @pytest.fixture(autouse=True)
-def world(database: str, desk_files: Callable[..., dict[str, Desk]], frozen: time_machine.Traveller) -> None:
-    found = desk_files(a=HOST, b=HOST, c="127.77.0.92:8800")
-    with session() as rows:
-        rows.add_all(DeskState(id=desk.id, wished_seconds=60, share_seconds=30) for desk in found.values())
+def world(planned_desks: Callable[..., dict[str, Desk]]) -> None:
+    planned_desks(a=HOST, b=HOST, c="127.77.0.92:8800")
 
 
 def batches(chance: random.Random) -> tuple[list[list[Result]], dict[str, tuple[Slot, ...]]]:

@@ -1,18 +1,16 @@
 """Desks that moved: out of sale and told, until they are found or proven again."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-import time_machine
 
 from api.models.base import session
 from api.models.desk import DeskState, DeskStatus, OutageReason
 from api.models.discovery import Drift, DriftReason
 from api.models.user import Role
-from configs.desk import Desk, Grade, WatchLevel
+from configs.desk import Grade, WatchLevel
 from configs.outcome import Outcome
 from configs.prefecture import desks
 from crawler.recording.record import record
@@ -34,19 +32,9 @@ from tests.crawler.telling.incidents_world import (
     watched,
 )  # fmt: skip
 
+pytestmark = pytest.mark.usefixtures("three_desks")
 A = {"desk_id": "evry_91/a"}
 EVERY = list(DriftReason)
-
-
-@pytest.fixture(autouse=True)
-def world(
-    database: str,
-    redis_server: Any,
-    desk_files: Callable[..., dict[str, Desk]],
-    frozen: time_machine.Traveller,
-) -> None:
-    """Three desks, a and b on one host."""
-    desk_files(a="127.77.0.91:8800", b="127.77.0.91:8800", c="127.77.0.92:8800")
 
 
 def moved(slug: str = "a", reason: DriftReason = DriftReason.GONE, at: datetime = NOW) -> list[str]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-import time_machine
 
 import notifier
 from api.models.alert import Alert
@@ -17,7 +16,6 @@ from api.models.base import engine, session
 from api.models.desk import OutageReason
 from api.models.notification import State
 from api.models.user import Channel, Contact, Role
-from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.settings import settings
 from crawler.telling import tidings, unwatched
@@ -41,15 +39,7 @@ from tests.crawler.telling.incidents_world import (
 A, B = {"desk_id": "evry_91/a"}, {"desk_id": "evry_91/b"}
 
 
-@pytest.fixture(autouse=True)
-def world(
-    database: str,
-    redis_server: Any,
-    desk_files: Callable[..., dict[str, Desk]],
-    frozen: time_machine.Traveller,
-) -> None:
-    """Three desks, a and b on one host."""
-    desk_files(a="127.77.0.91:8800", b="127.77.0.91:8800", c="127.77.0.92:8800")
+pytestmark = pytest.mark.usefixtures("three_desks")
 
 
 def at_once(*reasons: OutageReason) -> list[Any]:
