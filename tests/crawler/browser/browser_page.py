@@ -1,8 +1,11 @@
 """Pages for a real browser, and desks that are watched by it."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -14,6 +17,23 @@ from tests.crawler.wire import Say, Wire, answer, wire
 RULES = {"available": "li.libre", "date": ".", "no_slot_text": "Plus rien"}
 SLOT = "<li class=libre>mardi 24 novembre 2026 à 10h30"
 NONE = "<p>Plus rien"
+_OUTSIDE = """
+import asyncio, sys
+from datetime import date
+from crawler.browser.context import Guise
+from crawler.browser.outside import browsers_outside, session_outside
+from crawler.fetching.allowance import Allowance
+from crawler.reading import Ask, Visit
+
+async def main(url):
+    async with browsers_outside() as browsers:
+        session = session_outside(browsers, Allowance(9), Guise("Europe/Paris"), 1_000_000)
+        page = await session.fetch(Ask(url), Visit(url, date.today()), lambda *_: False)
+        print(page.status, page.text)
+        await session.close()
+
+asyncio.run(main(sys.argv[1]))
+"""
 
 
 def page(body: str, **headers: str) -> Say:
@@ -56,3 +76,14 @@ def browsers(below: int | None = None) -> list[psutil.Process]:
         if "--remote-debugging-pipe" in line and not any(each.startswith("--type=") for each in line):
             found.append(process)
     return found
+
+
+def outside(url: str, browser: Path) -> "subprocess.Popen[str]":
+    """Start a process that opens a page without a crawl, and prints its status and text."""
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", _OUTSIDE, url],
+        env={**os.environ, "BROWSER_PATH": str(browser)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

@@ -15,7 +15,7 @@ import pytest
 from configs.outcome import Outcome
 from crawler.browser import tree
 from crawler.browser.folder import PREFIX, Folder, tidy
-from tests.crawler.browser.browser_page import NONE, browsers, desk_at, page, site
+from tests.crawler.browser.browser_page import NONE, browsers, desk_at, outside, page, site
 from tests.crawler.browser.test_browser import until
 from tests.crawler.held import Held
 
@@ -30,21 +30,6 @@ with folder.lent():
 (folder.path / "profile" / "lock").write_text("x")
 print(folder.path, child.pid, flush=True)
 sys.stdin.read()
-"""
-_SPIDER = """
-import asyncio, sys
-from datetime import date
-from crawler.browser.context import Guise
-from crawler.browser.outside import browsers_outside, session_outside
-from crawler.fetching.allowance import Allowance
-from crawler.reading import Ask, Visit
-
-async def main(url):
-    async with browsers_outside() as browsers:
-        session = session_outside(browsers, Allowance(9), Guise("Europe/Paris"), 1_000_000)
-        await session.fetch(Ask(url), Visit(url, date.today()), lambda *_: False)
-
-asyncio.run(main(sys.argv[1]))
 """
 
 
@@ -150,11 +135,9 @@ def test_what_a_killed_spider_left_is_removed_by_the_next_start(browser: Path) -
         spider.kill()
 
     with site({"/": strike}) as served:
-        spider = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", _SPIDER, served.address],
-            env={**os.environ, "BROWSER_PATH": str(browser)},
-        )
-        assert spider.wait(60) == -signal.SIGKILL
+        spider = outside(served.address, browser)
+        spider.communicate(timeout=120)
+    assert spider.returncode == -signal.SIGKILL
     (left,) = seen
     assert left.name.startswith(PREFIX)
     tidy()
