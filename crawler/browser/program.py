@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _END_SECONDS = 3.0
-_WEIGHED_EACH = 5.0  # seconds
+_WEIGHED_EACH = 10.0  # seconds
 # What a browser says by itself stays as it says it: our crawl's own headers are another program's.
 _ITS_OWN = frozenset(
     b"user-agent accept accept-language accept-encoding upgrade-insecure-requests referer origin cookie host".split()

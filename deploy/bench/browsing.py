@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import psutil
 from playwright.async_api import async_playwright
 
 from configs.browser import arguments, browser_path, sandboxed
@@ -29,11 +30,15 @@ from crawler.terminal.choice import located
 
 _LARGEST = 2_000_000
 _WEIGHED_EACH = 50  # checks
+_AT_ONCE = 2  # BROWSER_PLACES by default
 Check = Callable[[], Awaitable[None]]
 
 
 async def measure(url: str, checks: int, many: int) -> dict[str, Any]:
-    """Time `checks` of each kind in turns, then weigh ourselves now and then over `many` checks of ours."""
+    """Time `checks` of each kind in turns, alone and by twos, then weigh ourselves over `many` checks of ours.
+
+    Of each turn: {kind: {seconds, cpu}} a check, `cpu` in seconds of the browser, its driver and Python together.
+    """
     (desk,) = (located(each, url) for each in desks().values() if each.fetch is Fetch.BROWSER)
     async with async_playwright() as playwright, browsers_outside() as browsers:
         chromium = await playwright.chromium.launch(
@@ -46,18 +51,42 @@ async def measure(url: str, checks: int, many: int) -> dict[str, Any]:
         async def bare() -> None:
             await _bare(chromium, desk)
 
-        seconds = [[await _timed(each, checks) for each in (ours, bare)] for _ in range(3)]
+        turns = [await _turn({"ours": ours, "bare": bare}, checks, at_once) for at_once in (1, _AT_ONCE) * 3]
         await chromium.close()
         held = [await _weighed(ours) for _ in range(max(2, many // _WEIGHED_EACH))]
-    return {"rates": [[checks / each for each in turn] for turn in seconds], "held": held}
+    return {"alone": turns[::2], "together": turns[1::2], "held": held}
 
 
-async def _timed(check: Check, checks: int) -> float:
+async def _turn(kinds: dict[str, Check], checks: int, at_once: int) -> dict[str, dict[str, float]]:
+    return {name: await _timed(check, checks, at_once) for name, check in kinds.items()}
+
+
+async def _timed(check: Check, checks: int, at_once: int) -> dict[str, float]:
     await check()  # a browser starts
-    began = time.monotonic()
+    began, used = time.monotonic(), _cpu()
+    each = max(1, checks // at_once)
+    await asyncio.gather(*(_one_after_the_other(check, each) for _ in range(at_once)))
+    count = each * at_once
+    return {"seconds": (time.monotonic() - began) / count, "cpu": (_cpu() - used) / count}
+
+
+async def _one_after_the_other(check: Check, checks: int) -> None:
     for _ in range(checks):
         await check()
-    return time.monotonic() - began
+
+
+def _cpu() -> float:
+    """Return the seconds of CPU that this process and all below it used; a browser's pages end below its zygote."""
+    me = psutil.Process()
+    return sum(map(_cpu_of, (me, *me.children(recursive=True))))
+
+
+def _cpu_of(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:  # it has just ended
+        return 0.0
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 async def _weighed(check: Check) -> int:
