@@ -1,6 +1,7 @@
 """A week's table whose free hours are links: the hours of any page of such a site, and what a whole week proves."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from crawler.parsing.calendars import answered, linked_hours, within
@@ -41,12 +42,12 @@ def opened(slots: tuple[Slot, ...], asks: list[Ask], unknown: Slot, reason: str)
 
 
 def read_week(
-    page: Page, how: Linked, place: Place, asked: Covered | None, weeks: list[Ask]
+    page: Page, how: Linked, place: Place, asked: Covered | None, weeks: Callable[[], list[Ask]]
 ) -> Reading | None:
     """Read one week; None where the page is no whole week and links no hour.
 
     An empty week proves that its own days have no slot, as any calendar's window does, and leads to the next of
-    `weeks`; what all of them say together, the tally says.
+    the place's `weeks`; what all of them say together, the tally says.
     `asked`: the days that were asked for, where they are known.
     """
     slots, odd = hours(page, how, place)
@@ -58,9 +59,7 @@ def read_week(
         return Reading(Outcome.SLOTS, f"{len(slots)} free hours linked, {len(odd)} odd links", slots, covered)
     if not (window and covered):
         return None
-    later = [
-        week for week in weeks if asked and asked.last and week.window and _ends_behind(week.window, asked)
-    ]
+    later = [each for each in weeks() if asked and each.window and _ends_behind(each.window, asked)]
     reason = f"no free hour {window.first} to {window.last}"
     return Reading(Outcome.NO_SLOTS, reason, covered=covered, asks=tuple(later[:1]))
 

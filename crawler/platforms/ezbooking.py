@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
+from lxml import etree
 from pydantic import BeforeValidator, StringConstraints
 
 from configs.strict import Strict
@@ -41,8 +42,9 @@ _CONDITIONS = {"condition": "on", "nextButton": "Effectuer une demande de rendez
 _NEXT = {"nextButton": "Etape suivante"}
 
 _SHOWN = f"[not(ancestor-or-self::*[{CONCEALED}])]"
-_FORM, _LEADS_ON = f"//form[@id='FormBookingCreate']{_SHOWN}", "//input[@name='nextButton']"
-_ERRORS = f"//ul[contains(concat(' ', @class, ' '), ' error ')]/li{_SHOWN}"
+_FORM = etree.XPath(f"//form[@id='FormBookingCreate']{_SHOWN}")
+_ERRORS = etree.XPath(f"//ul[contains(concat(' ', @class, ' '), ' error ')]/li{_SHOWN}")
+_LEADS_ON = "//input[@name='nextButton']"
 _FULL = re.compile(r"(?i)il n'existe plus de plage horaire libre|il n'y a pas (?:de )?calendrier disponible")
 _STEP_3 = (
     f"//img[contains(@src, 'etape_3r.png')][{_LEADS_ON}[@value='Etape suivante' or @value='Étape suivante']]"
@@ -128,8 +130,8 @@ def _trouble(page: Page) -> Reading | None:
 
 def _full(page: Page) -> Reading | None:
     """Find the platform's own sentence, where the form's text begins or as an error: elsewhere it may be quoted."""
-    form = [text for text in map(visible, page.root.xpath(_FORM)) if _FULL.match(text)]
-    errors = [text for text in map(visible, page.root.xpath(_ERRORS)) if _FULL.search(text)]
+    form = [text for text in map(visible, _FORM(page.root)) if _FULL.match(text)]
+    errors = [text for text in map(visible, _ERRORS(page.root)) if _FULL.search(text)]
     if not (form or errors):
         return None
     if page.root.xpath(f"{_STEP_3} | {_STEP_4} | {_WEEK}") or f"{_desk(page.visit).form}/5/" in page.text:
@@ -181,5 +183,6 @@ def _conditions(page: Page) -> Reading | None:
 def _calendar(page: Page) -> Reading | None:
     place, call = _place(page), _CALL.search(page.url)
     asked = page.ask.window or (week(page.visit, place, int(call["ahead"])) if call else None)
-    weeks = _weeks(page, call["planning"]) if call else []
-    return read_week(page, _desk(page.visit).hours, place, asked, weeks)
+    return read_week(
+        page, _desk(page.visit).hours, place, asked, lambda: _weeks(page, call["planning"]) if call else []
+    )

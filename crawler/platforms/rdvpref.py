@@ -57,13 +57,14 @@ def read(page: Page) -> Reading:
     entry = behind is not None and behind[:1] in ("", "?", "#", ";")
     if error := error_of(page, entry=entry, gone="there is no such procedure"):
         return error
-    if (reading := _slots(page)) or behind is None:
+    told = rendered(page.root)
+    if (reading := _slots(page, told)) or behind is None:
         return reading or Reading()
     if page.root.xpath(_CAPTCHA):
         return Reading(Outcome.CAPTCHA, f"captcha: {title(page.root)}")
     if _CONDITIONS.search(title(page.root)):
         return Reading(reason="no captcha stands before the slots", asks=(Ask(f"{root}/creneau/", "slots"),))
-    if _LANDING.search(f"{title(page.root)} {rendered(page.root)}"):
+    if _LANDING.search(f"{title(page.root)} {told}"):
         return Reading(reason="the procedure exists", asks=(Ask(f"{root}/cgu/", "conditions"),))
     return Reading()
 
@@ -72,9 +73,9 @@ def _root(visit: Visit) -> str:
     return shaped(visit.url, ADDRESS, "rdvpref", "rdvpref/reservation/demarche/<id>/")["root"]
 
 
-def _slots(page: Page) -> Reading | None:
-    """Read the slot page: its state, and what its script made of it where a browser saved the page."""
-    data, told, visit = embedded(page, _STATE, "vueData"), rendered(page.root), page.visit
+def _slots(page: Page, told: str) -> Reading | None:
+    """Read the slot page: its state, and what is told by what its script made of it where a browser saved the page."""
+    data, visit = embedded(page, _STATE, "vueData"), page.visit
     free, none_left = rows(data, "trhId"), says(told, _NONE_LEFT)
     named = [written(each, visit) for each in values(data, "premiereDispo") if each not in (None, "")]
     named += moments_behind(_NEXT, told, visit)

@@ -27,7 +27,7 @@ def table(content: str = "", heading: str = "du 20/11/2026 au 26/11/2026") -> st
 
 
 def read(body: str, asked: Covered | None = WEEK) -> Reading | None:
-    return read_week(page(body), KIOSK, DESK, asked, WEEKS)
+    return read_week(page(body), KIOSK, DESK, asked, lambda: WEEKS)
 
 
 def test_hours_are_slots_that_lead_to_the_desk_and_never_to_their_own_link() -> None:
@@ -45,7 +45,7 @@ def test_a_week_with_hours_covers_itself() -> None:
 @pytest.mark.parametrize(("asked", "then"), [(WEEK, ["/week/7"]), (WEEKS[1].window, []), (None, [])])
 def test_an_empty_week_leads_to_the_one_behind_it(asked: Covered | None, then: list[str]) -> None:
     heading = "du 27/11/2026 au 03/12/2026" if asked == WEEKS[1].window else "du 20/11/2026 au 26/11/2026"
-    reading = read_week(page(table(heading=heading)), KIOSK, DESK, asked, WEEKS[:2])
+    reading = read_week(page(table(heading=heading)), KIOSK, DESK, asked, lambda: WEEKS[:2])
     assert reading
     assert (reading.outcome, len(reading.covered)) == (Outcome.NO_SLOTS, 1)
     assert [ask.url for ask in reading.asks] == then
