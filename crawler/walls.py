@@ -14,13 +14,13 @@ log = logging.getLogger(__name__)
 
 # Titles, ids and words of Cloudflare's pages; in French too, which it shows to browsers that ask for it.
 _CLOUDFLARE_TITLE = re.compile(
-    r"(?i)(?:just a moment|un instant|please wait\.* \| cloudflare|attention required! \| cloudflare)"
+    r"(?i)(?:just a moment|un instant|.*\| cloudflare$|.*\bused cloudflare to restrict access)"
 )
 _CLOUDFLARE = (
     "//*[@id='challenge-form' or @id='cf-challenge-running' or contains(@id, 'cf-error-details')"
     " or contains(@class, 'cf-error-details')] | //script[contains(., '_cf_chl_opt')]"
 )
-_CLOUDFLARE_WORDS = re.compile(r"(?i)cloudflare ray id|sorry, you have been blocked")
+_CLOUDFLARE_WORDS = re.compile(r"(?i)cloudflare ray id|sorry, you have been blocked|error (?:code: )?1020\b")
 _TOO_MANY = re.compile(r"(?i)error (?:code: )?1015|you are being rate limited")
 # Imperva puts its script into pages that it lets through, too: only its frame and its words are the wall.
 _INCAPSULA = "//iframe[contains(@src, '_Incapsula_Resource')]"
@@ -41,6 +41,7 @@ _BOT_HINTS = (
     b"just a moment",
     b"un instant",
     b"you have been blocked",
+    b"1020",
     b"incapsula",
 )
 _WIDGET_HINTS = (b"captcha", b"captchetat", b"turnstile", b"cf-norobot", b"challenges.cloudflare")

@@ -16,7 +16,8 @@ EXAMPLE = "https://www.prefecture.invalid/rendez-vous"
 EXAMPLE_PARAMETERS = {"platform": "doctolib", "parameters": {"motives": [1]}}
 Parameters = Handover
 
-_SOURCES = "//iframe/@src | //iframe/@data-src | //script/@src"
+_LATER = "substring(name(), string-length(name()) - 3) = '-src'"  # a frame that a script fills in later
+_SOURCES = f"//iframe/@src | //iframe/@*[{_LATER}] | //script/@src"
 _ADDRESS = re.compile(r"https?://[^\s\"'<>\\]+")
 _MOST = 100
 

@@ -29,6 +29,9 @@ def outcome(body: str, **how: Any) -> Outcome | None:
         "<html><head><title>Un instant…</title></head><body></body></html>",
         "<title>Attention Required! | Cloudflare</title>",
         "<TITLE>Please Wait... | Cloudflare</TITLE>",
+        "<title>Attention requise ! | Cloudflare</title>",
+        "<title>Accès refusé | www.example.fr used Cloudflare to restrict access</title>",
+        "<html><body><h1>Access denied</h1><p>Error code: 1020</p></body></html>",
         "<html><body><h2 id='cf-challenge-running'></h2></body></html>",
         "<html><body><div class='cf-error-details-wrapper cf-error-details'>Error</div></body></html>",
         "<html><script>window._cf_chl_opt = {};</script></html>",
@@ -60,6 +63,8 @@ def test_cloudflare_1015_is_a_rate_limit_with_its_wait() -> None:
     body = CHALLENGE.format("<h2>You are being rate limited</h2>")
     reading = wall(page(body, retry_after="30"))
     assert reading == Reading(Outcome.RATE_LIMITED, "Cloudflare 1015", retry_after=30.0)
+    title = "<title>Access denied | www.example.fr used Cloudflare to restrict access</title>"
+    assert outcome(f"{title}<h1>Error 1015</h1>", status=403) is Outcome.RATE_LIMITED
 
 
 def test_incapsula_blocks() -> None:

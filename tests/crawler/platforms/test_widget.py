@@ -22,6 +22,7 @@ ways = st.sampled_from(
     [
         '<iframe src="{}"></iframe>',
         '<iframe data-src="{}" class="lazy"></iframe>',
+        '<iframe srcdoc="" data-lazy-src="{}"></iframe>',
         '<div><script src="{}" async></script></div>',
     ]
 )
