@@ -2,25 +2,20 @@
 
 from typing import Annotated
 
-from configs.strict import Strict
-from crawler.parsing.answers import ACCEPT, Answer, Key, Moment, parsed
+from crawler.parsing.answers import ACCEPT, Answer, Moment, parsed
 from crawler.parsing.entries import Entries, starting
 from crawler.parsing.listing import Listing, first_window, listed
+from crawler.parsing.parameters import OfPlace
 from crawler.reading import Ask, Covered, Page, Reading, Visit
 
 SYSTEM = "doctolib"
 EXAMPLE = "https://app.bimedoc.com/application/scheduler/0"
 HOSTS = ("bimedoc.com",)
-EXAMPLE_PARAMETERS = {"pharmacy": "0"}
+EXAMPLE_PARAMETERS = {"place": "0"}
+Parameters = OfPlace
 
 _SLOTS = "https://server.bimedoc.com/vmd/pharmacy-with-slots"
 _DAYS = 30
-
-
-class Parameters(Strict):
-    """`pharmacy`: Bimedoc's id of it."""
-
-    pharmacy: Key
 
 
 class _Slots(Answer):
@@ -41,4 +36,4 @@ def read(page: Page) -> Reading:
 
 def _opens(visit: Visit, window: Covered) -> Ask:
     days = f"start_date={window.first}&end_date={window.last}"
-    return Ask(f"{_SLOTS}/{visit.parameters.pharmacy}?{days}", "slots", headers=ACCEPT)
+    return Ask(f"{_SLOTS}/{visit.parameters.place}?{days}", "slots", headers=ACCEPT)

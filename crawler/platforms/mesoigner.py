@@ -2,24 +2,19 @@
 
 from typing import Annotated
 
-from configs.strict import Strict
-from crawler.parsing.answers import ACCEPT, Key, Moment, Number, OrNone, Tolerant, day_in, parsed
+from crawler.parsing.answers import ACCEPT, Moment, Number, OrNone, Tolerant, day_in, parsed
 from crawler.parsing.entries import Entries, flat, starting
 from crawler.parsing.listing import Listing, first_window, listed
+from crawler.parsing.parameters import OfPlace
 from crawler.reading import Ask, Covered, Page, Reading, Visit
 
 SYSTEM = "doctolib"
 EXAMPLE = "https://www.mesoigner.fr/centres/0"
-EXAMPLE_PARAMETERS = {"center": "0"}
+EXAMPLE_PARAMETERS = {"place": "0"}
+Parameters = OfPlace
 
 _CENTERS = "https://www.mesoigner.fr/api/v1/vaccination/centers"
 _DAYS = 7
-
-
-class Parameters(Strict):
-    """`center`: Mesoigner's id of it."""
-
-    center: Key
 
 
 class _Slots(Tolerant):
@@ -43,4 +38,4 @@ def read(page: Page) -> Reading:
 
 
 def _opens(visit: Visit, window: Covered) -> Ask:
-    return Ask(f"{_CENTERS}/{visit.parameters.center}/{window.first}", "days", headers=ACCEPT)
+    return Ask(f"{_CENTERS}/{visit.parameters.place}/{window.first}", "days", headers=ACCEPT)

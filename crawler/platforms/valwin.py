@@ -4,25 +4,20 @@ from typing import Annotated
 
 from pydantic import AliasPath, Field
 
-from configs.strict import Strict
-from crawler.parsing.answers import ACCEPT, Key, Number, Tolerant, Wall, parsed, wall_of
+from crawler.parsing.answers import ACCEPT, Number, Tolerant, Wall, parsed, wall_of
 from crawler.parsing.calendars import instant_of
 from crawler.parsing.entries import Entries, starting
 from crawler.parsing.listing import Listing, listed
+from crawler.parsing.parameters import OfPlace
 from crawler.reading import Ask, Page, Reading, Visit
 
 SYSTEM = "doctolib"
 EXAMPLE = "https://exemple.epharmacie.pro"
 HOSTS = ("epharmacie.pro",)
-EXAMPLE_PARAMETERS = {"pharmacy": "0"}
+EXAMPLE_PARAMETERS = {"place": "0"}
+Parameters = OfPlace
 
 _SLOTS = "https://pharma-api.epharmacie.pro/global/api/meetings/v2/{}/slots?pageSize=1000"
-
-
-class Parameters(Strict):
-    """`pharmacy`: Valwin's id of it."""
-
-    pharmacy: Key
 
 
 class _Slots(Tolerant):
@@ -32,7 +27,7 @@ class _Slots(Tolerant):
 
 def first(visit: Visit) -> Ask:
     """Ask for all slots."""
-    return Ask(_SLOTS.format(visit.parameters.pharmacy), "slots", headers=ACCEPT)
+    return Ask(_SLOTS.format(visit.parameters.place), "slots", headers=ACCEPT)
 
 
 def read(page: Page) -> Reading:
