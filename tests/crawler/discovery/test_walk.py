@@ -128,6 +128,7 @@ def test_one_prefecture_at_the_terminal_needs_no_server(
     walk = [sys.executable, "-m", "scrapy", "crawl", "discovery", "-a", "prefecture=melun_77"]
     said = subprocess.run(walk, cwd=ROOT, check=True, capture_output=True, text=True, timeout=100)
     assert "demarche/991077/ (rdvpref) 'Titre de séjour : renouvellement'" in said.stdout
+    assert f"  {DESK}: linked by {place}/" in said.stdout
     assert list((tmp_path / "state" / "discovery").glob("*/melun_77/report.json"))
     assert place in said.stdout
     at = [datetime.fromisoformat(each.at) for each in sandbox.requests(SITE)][1:]
@@ -138,3 +139,6 @@ def test_one_prefecture_at_the_terminal_needs_no_server(
     said = subprocess.run(walk, cwd=ROOT, check=True, capture_output=True, text=True, timeout=100)
     assert len(asked(sandbox)) <= seen + 2, "a site that is under maintenance is left alone"
     assert f"{place}/: maintenance: " in said.stdout
+    assert (
+        f"  {DESK}: linked by no page that was read, and not all of the site could be read\n" in said.stdout
+    )
