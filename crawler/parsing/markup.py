@@ -89,6 +89,19 @@ def label(root: html.HtmlElement, field: str) -> str | None:
     return next(map(visible, root.xpath("//label[@for=$field]", field=field)), None)
 
 
+def choices(root: html.HtmlElement, name: str) -> dict[str, str | None]:
+    """Return the values of the boxes or buttons of this name, in the page's order, each with its label if any."""
+    offered: dict[str, str | None] = {}
+    for field in root.xpath("//input[@name=$name][@value]", name=name):
+        offered.setdefault(field.get("value", ""), label(root, field.get("id", "")))
+    return offered
+
+
+def field_value(root: html.HtmlElement, field: str) -> str:
+    """Return what stands in the field with this id, or is chosen there; empty where there is none."""
+    return next((str(each.value or "") for each in root.xpath("//*[@id=$field]", field=field)), "")
+
+
 def dated(heading: str) -> bool:
     """Tell whether a heading names a day or a week in any way, readable by `period` or not."""
     return len(heading) <= _LONGEST and _DAY.search(plain(heading).lower()) is not None

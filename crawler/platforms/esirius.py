@@ -5,6 +5,7 @@ anything. `dwr/` holds others that do.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -18,7 +19,7 @@ from crawler.parsing.answers import Key
 from crawler.parsing.calendars import french_day
 from crawler.parsing.dwr import asked, reply, takes
 from crawler.parsing.errors import error_of
-from crawler.parsing.markup import label, plain, says
+from crawler.parsing.markup import choices, field_value, plain, says
 from crawler.parsing.shapes import shaped
 from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
 
@@ -33,8 +34,9 @@ _CALLS = {
     "availabilities": "AjaxSelectionFormFeeder.getUpdatedAvailabilities",
 }
 _MOST = 50  # motives
-_MOTIVES = "//input[@name='selectedMotiveKeyList']"
-MARKS = (_MOTIVES,)
+_MOTIVES = "selectedMotiveKeyList"
+MARKS = (f"//input[@name='{_MOTIVES}']",)
+_FIELDS = ("ISiteBeanKeySelect", "serviceBeanKey", "hourValueSelect", "dayValueId")
 _CAPTCHA = "//img[contains(@src, '/captcha?') or starts-with(@src, 'captcha?')]"
 
 
@@ -72,12 +74,8 @@ def _root(visit: Visit) -> str:
     return shaped(visit.url, ADDRESS, "eSirius", "<name>/appointment.do")["root"]
 
 
-def _offered(page: Page) -> list[str]:
-    return list(dict.fromkeys(map(str, page.root.xpath(f"{_MOTIVES}/@value"))))
-
-
 def _page(page: Page) -> Reading:
-    if offered := _offered(page):
+    if offered := choices(page.root, _MOTIVES):
         return _choice(page, offered)
     if page.root.xpath(_CAPTCHA):
         return Reading(Outcome.CAPTCHA, "a picture to be read stands before the motives")
@@ -86,7 +84,7 @@ def _page(page: Page) -> Reading:
     return Reading()
 
 
-def _choice(page: Page, offered: list[str]) -> Reading:
+def _choice(page: Page, offered: Mapping[str, str | None]) -> Reading:
     """Ask for each motive that is this desk's."""
     wanted = page.visit.parameters
     keys = [key for key in offered if key in (wanted.motives or offered)]
@@ -94,7 +92,7 @@ def _choice(page: Page, offered: list[str]) -> Reading:
         return Reading(Outcome.UNREADABLE, f"of {count(len(offered), 'motive')} {len(keys)} are this desk's")
     root, name = _root(page.visit), _CALLS[wanted.call]
     asks = tuple(
-        replace(asked(root, _PAGE, name, *_values(page, key)), place=Place(key, _label(page, key)), rank=rank)
+        replace(asked(root, _PAGE, name, *_values(page, key)), place=Place(key, offered[key]), rank=rank)
         for rank, key in enumerate(page.visit.in_turn(keys))
     )
     return Reading(reason=f"{len(keys)} of {count(len(offered), 'motive')}", asks=asks)
@@ -104,19 +102,10 @@ def _values(page: Page, motive: str) -> tuple[Any, ...]:
     """Return what a call is given: places of the server's own first, then the motive, then what the form holds."""
     if page.visit.parameters.call == "motives":
         return False, {motive: 1}
-    hour = _field(page, "hourValueSelect")
-    day = french_day(_field(page, "dayValueId")) or page.visit.today
-    chosen = {"siteKey": _field(page, "ISiteBeanKeySelect"), "serviceKey": _field(page, "serviceBeanKey")}
-    return False, False, {motive: 1}, chosen | {"startHour": hour, "endHour": hour, "dateSelected": f"{day}"}
-
-
-def _field(page: Page, name: str) -> str:
-    return next((str(each.value or "") for each in page.root.xpath("//*[@id=$name]", name=name)), "")
-
-
-def _label(page: Page, motive: str) -> str | None:
-    ids = page.root.xpath(f"{_MOTIVES}[@value=$motive]/@id", motive=motive)
-    return label(page.root, str(ids[0])) if ids else None
+    site, service, hour, day = (field_value(page.root, each) for each in _FIELDS)
+    chosen = {"siteKey": site, "serviceKey": service, "startHour": hour, "endHour": hour}
+    chosen["dateSelected"] = f"{french_day(day) or page.visit.today}"
+    return False, False, {motive: 1}, chosen
 
 
 def _answered(page: Page) -> Reading:

@@ -2,18 +2,12 @@
 
 from collections.abc import Sequence
 
-from lxml.html import HtmlElement
-from pydantic import model_validator
-
-from configs.desk import Text
 from crawler.parsing.astray import astray
 from crawler.parsing.errors import error_of
-from crawler.parsing.forms import address_of
-from crawler.parsing.markup import rendered, says, visible
-from crawler.parsing.moments import moment_of
-from crawler.parsing.selecting import Selector, found, one_text, shown
+from crawler.parsing.rules import AbsenceRules, SlotRules
+from crawler.parsing.selecting import Selector, found, shown
 from crawler.parsing.steps import Progress, Way, entry, next_page, onward, progress
-from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
+from crawler.reading import Ask, Covered, Outcome, Page, Reading, Slot, Visit
 
 SYSTEM = "custom"
 EXAMPLE = "https://rendez-vous.example/creneaux"
@@ -26,31 +20,16 @@ EXAMPLE_PARAMETERS = {
 _MOST_SLOTS = 1000
 
 
-class Parameters(Way):
-    """How one site looks. What belongs to a slot (date, time, place, link) is looked for from its element on.
+class Parameters(SlotRules, AbsenceRules, Way):
+    """How one site looks: its free slots, its word for none, the way there, and what is neither.
 
     `ignore`: parts of the page whose dates are no slots (news, the next release), though no slot stands there.
     `wait`, in a browser: what shows once the page is ready, instead of a free slot or the rule for none.
     """
 
-    available: Selector
-    date: Selector | None = None
-    time: Selector | None = None
-    place: Selector | None = None
-    link: Selector | None = None
-    no_slot: Selector | None = None
-    no_slot_text: Text | None = None
     ignore: Selector | None = None
     captcha: Selector | None = None
     wait: Selector | None = None
-
-    @model_validator(mode="after")
-    def _both_answers(self) -> "Parameters":
-        if not (self.no_slot or self.no_slot_text):
-            raise ValueError("name no_slot_text or no_slot: without a rule for it, no slots cannot be proven")
-        if self.time and not self.date:
-            raise ValueError("time is of no use without date")
-        return self
 
 
 def first(visit: Visit) -> Ask:
@@ -76,14 +55,13 @@ def _marks(wanted: Parameters) -> tuple[str, ...]:
 
 def _early(page: Page) -> Reading | None:
     """Return the absence of slots where the page says it before the last step."""
-    said = _none(page)
-    if said and not shown(page.root, page.visit.parameters.available):
-        return _nothing(page, said, doubts=False)
-    return None
+    wanted: Parameters = page.visit.parameters
+    said = wanted.none(page)
+    return _nothing(page, said, doubts=False) if said and not wanted.free(page) else None
 
 
 def _slots(page: Page, wanted: Parameters) -> Reading:
-    free, said = shown(page.root, wanted.available), _none(page)
+    free, said = wanted.free(page), wanted.none(page)
     if free and said:
         return Reading(Outcome.UNREADABLE, f"shows {len(free)} free slots and says {said!r}")
     if len(free) > _MOST_SLOTS:
@@ -91,7 +69,7 @@ def _slots(page: Page, wanted: Parameters) -> Reading:
     if not free and not said:
         return Reading()
     broken = b"<html" in page.lowered and b"</html" not in page.lowered  # the last slot may be half a slot
-    slots = [_slot(page, each, wanted) for each in (free[:-1] if broken else free)]
+    slots = [wanted.slot(page, each) for each in (free[:-1] if broken else free)]
     read = tuple(filter(None, slots))
     if free and not read:
         return Reading(Outcome.UNREADABLE, f"shows {len(free)} free slots, none of which can be read")
@@ -108,37 +86,9 @@ def _slots(page: Page, wanted: Parameters) -> Reading:
 def _nothing(page: Page, said: str, *, doubts: bool) -> Reading:
     if doubts or _astray(page, ()):
         return Reading(Outcome.UNREADABLE, f"says {said!r} and names a moment: a slot, or one to `ignore`")
-    wanted: Parameters = page.visit.parameters
-    hidden = (each for each in found(page.root, wanted.available) if not isinstance(each, str))
-    if any(_slot(page, each, wanted) for each in hidden):
+    if page.visit.parameters.hides(page):
         return Reading(Outcome.UNREADABLE, f"says {said!r} and hides a free slot")
     return Reading(Outcome.NO_SLOTS, said, covered=(Covered(),))
-
-
-def _none(page: Page) -> str:
-    """Return the page's own word for no slots, empty where it does not say it."""
-    wanted: Parameters = page.visit.parameters
-    if wanted.no_slot and (marks := shown(page.root, wanted.no_slot)):
-        return visible(marks[0])[:200] or wanted.no_slot
-    sentence = wanted.no_slot_text
-    return sentence if sentence and says(rendered(page.root), sentence) else ""
-
-
-def _slot(page: Page, match: HtmlElement, wanted: Parameters) -> Slot | None:
-    place, moment = ANYWHERE, None
-    if wanted.place:
-        name = one_text(match, wanted.place)
-        if name is None:
-            return None
-        place = Place(name[:200], name[:200])
-    if wanted.date:
-        day = one_text(match, wanted.date)
-        hour = one_text(match, wanted.time) or "" if wanted.time else None
-        moment = moment_of(day or "", hour, page.visit.today, page.visit.zone)
-        if moment is None:
-            return None
-    links = found(match, wanted.link) if wanted.link else [match]
-    return Slot(place, moment, (address_of(page, links[0]) if links else None) or page.visit.url)
 
 
 def _astray(page: Page, slots: Sequence[Slot]) -> bool:

@@ -5,7 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import html
 
-from crawler.parsing.markup import dated, label, period, plain, rendered, says, title, visible
+from crawler.parsing.markup import (
+    choices,
+    dated,
+    field_value,
+    label,
+    period,
+    plain,
+    rendered,
+    says,
+    title,
+    visible,
+)
 
 WEEK = (date(2026, 11, 23), date(2026, 11, 29))
 
@@ -92,6 +103,21 @@ def test_visible_text_leaves_out_what_nobody_sees() -> None:
 
 def test_a_document_without_a_title_has_an_empty_one() -> None:
     assert title(html.document_fromstring("<p>x</p>")) == ""
+
+
+def test_what_a_page_offers_is_read_with_its_labels() -> None:
+    root = html.document_fromstring(
+        "<input name=m id=a value=2><label for=a>Deux</label><input name=m value=1><input name=m value=2>"
+        "<input name=x value=3><input name=m>"
+    )
+    assert list(choices(root, "m").items()) == [("2", "Deux"), ("1", None)]
+
+
+def test_what_stands_in_a_field_is_its_value_or_its_chosen_option() -> None:
+    root = html.document_fromstring(
+        "<select id=s><option value=1>a<option value=2 selected>b</select><input id=i value=x><textarea id=t>y</textarea>"
+    )
+    assert [field_value(root, each) for each in ("s", "i", "t", "none")] == ["2", "x", "y", ""]
 
 
 def test_a_label_is_found_by_its_field_whatever_its_name() -> None:
