@@ -87,6 +87,11 @@ def test_what_is_known_is_not_asked_for() -> None:
     assert found.missing == ""
 
 
+def test_what_an_address_tells_stays_whatever_an_answer_says() -> None:
+    found = Found(Sign("keldoc", "its address", "https://x.fr/", {"clinic": 1}), "https://x.fr/", "x")
+    assert found.told({"clinic": 2, "cabinet": 3}).sign.parameters == {"clinic": 1, "cabinet": 3}
+
+
 def test_ten_desks_are_made_and_the_others_named() -> None:
     with site(keldoc(motives=12)) as served:
         found = looked_up(served, "keldoc")
