@@ -19,8 +19,9 @@ _CODE = "ancestor::script or ancestor::style or ancestor::noscript"
 UNSEEN = "ancestor::noscript or ancestor::textarea"
 _VUE = ("v-if", "v-else", "v-else-if", "v-show")  # what a script has yet to decide on
 # What the page itself hides, in HTML or in an element's own style; what its style sheets do is not known here.
-_STYLE = "translate(@style, 'DISPLAYNOEVBTH \t\r\n', 'displaynoevbth')"
-CONCEALED = f"@hidden or contains({_STYLE}, 'display:none') or contains({_STYLE}, 'visibility:hidden')"
+_STYLE = "translate(., 'DISPLAYNOEVBTH \t\r\n', 'displaynoevbth')"
+_HIDES = " or ".join(f"contains({_STYLE}, {each!r})" for each in ("display:none", "visibility:hidden"))
+CONCEALED = f"@hidden or @style[{_HIDES}]"
 _UNSURE = f"{CONCEALED} or {' or '.join(f'@{each}' for each in _VUE)}"
 _OPEN = etree.XPath(f"not(.//*[{_UNSURE}])")
 _VISIBLE, _RENDERED, _SHOWN = (

@@ -32,6 +32,9 @@ class _Translator(TranslatorMixin, LxmlHTMLTranslator):
 
 
 _TRANSLATOR = _Translator()
+_UNSEEN, _CONCEALED = (
+    etree.XPath(f"boolean({where})") for where in (UNSEEN, f"ancestor-or-self::*[{CONCEALED}]")
+)
 
 
 def _compiles(selector: str) -> str:
@@ -89,11 +92,11 @@ def _found(node: html.HtmlElement, selector: str) -> list[Any]:
 
 
 def _is_there(node: html.HtmlElement) -> bool:
-    return isinstance(node.tag, str) and not node.xpath(f"boolean({UNSEEN})")
+    return isinstance(node.tag, str) and not _UNSEEN(node)
 
 
 def _concealed(node: html.HtmlElement) -> bool:
-    return bool(node.xpath(f"boolean(ancestor-or-self::*[{CONCEALED}])"))
+    return bool(_CONCEALED(node))
 
 
 def _bearer(text: Any) -> html.HtmlElement | None:
