@@ -46,8 +46,8 @@ def read_week(
 ) -> Reading | None:
     """Read one week; None where the page is no whole week and links no hour.
 
-    An empty week proves that its own days have no slot, as any calendar's window does, and leads to the next of
-    the place's `weeks`; what all of them say together, the tally says.
+    An empty week covers itself. While it leads to the next of the place's `weeks` it is not yet the answer; the last
+    one, or one on its own, says `no_slots` of its days. What all of them say together, the tally says.
     `asked`: the days that were asked for, where they are known.
     """
     slots, odd = hours(page, how, place)
@@ -61,7 +61,7 @@ def read_week(
         return None
     later = [each for each in weeks() if asked and each.window and _ends_behind(each.window, asked)]
     reason = f"no free hour {window.first} to {window.last}"
-    return Reading(Outcome.NO_SLOTS, reason, covered=covered, asks=tuple(later[:1]))
+    return Reading(None if later else Outcome.NO_SLOTS, reason, covered=covered, asks=tuple(later[:1]))
 
 
 def _whole(page: Page, how: Linked, slots: tuple[Slot, ...], window: Covered) -> bool:
