@@ -12,7 +12,7 @@ from pydantic import Field
 from configs.desk import Text, Whole
 from configs.strict import Strict
 from crawler.parsing.forms import address_of, asked
-from crawler.parsing.selecting import Match, Selector, found
+from crawler.parsing.selecting import Match, Selector, found, shown
 from crawler.reading import Act, Ask, Outcome, Page, Reading, Visit
 
 Awaits = tuple[str, ...]  # what shows in a browser when a page is ready, see `Ask`
@@ -81,8 +81,9 @@ def next_page(page: Page, way: Way, awaits: Awaits, *, doubts: bool) -> tuple[As
     """
     at = progress(page)
     then = at._replace(page=at.page + 1, doubts=int(doubts))
-    if not way.next_page or then.page > way.pages or not (links := found(page.root, way.next_page)):
+    if not way.next_page or then.page > way.pages or not (seen := shown(page.root, way.next_page)):
         return ()
+    links = [each for each in found(page.root, way.next_page) if isinstance(each, str) or each in seen]
     url, ready = address_of(page, links[0]), awaits if page.visit.browser else ()
     if url and url != page.url:
         return (Ask(url, str(then), rank=then.page, awaits=ready),)

@@ -107,3 +107,9 @@ def test_a_next_page_without_an_address_is_clicked_to_in_a_browser_from_the_firs
     (ask,) = next_page(page(button, at, browser=True), WAY, ("a.x",), doubts=False)
     assert [act.at for act in ask.acts] == ["button#non", "a#go", "select", "a[rel=next]", "a[rel=next]"]
     assert (ask.url, ask.awaits, ask.step) == (URL, ("a.x",), "2 3 1 0")
+
+
+def test_a_next_page_whose_button_is_hidden_is_none() -> None:
+    hidden = page(MORE.replace("<a", "<a hidden"), Progress(steps=2))
+    assert next_page(hidden, WAY, (), doubts=False) == ()
+    assert next_page(page(MORE, Progress(steps=2)), WAY, (), doubts=False)
