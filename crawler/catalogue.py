@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from configs.clock import clock
-from configs.desk import Desk, Fetch
+from configs.desk import Desk, Fetch, WatchLevel
 from configs.prefecture import desks, prefectures
 from configs.settings import SettingsRefused, settings
 from configs.strict import Strict
@@ -85,6 +85,9 @@ def _problems(desk: Desk) -> Iterator[str]:
                 ("fetch",),
                 f"{desk.platform} asks by a socket here: no browser opens it",
             )
+        if desk.watch is WatchLevel.FULL and platform(desk.platform).WATCH == WatchLevel.PRESENCE:
+            text = f"a captcha stands before the slots of every {desk.platform} page: write `watch: presence`"
+            yield _line(desk, ("watch",), text)
         if isinstance(visit.parameters, Handover):
             yield from _handover_problems(desk, visit.parameters)
     except UnknownPlatform as error:

@@ -70,6 +70,17 @@ def test_a_parameter_that_is_missing_is_named_where_its_desk_begins(
         check_catalogue()
 
 
+def test_slots_behind_a_captcha_are_not_promised(two_desks: Path, settings_env: Callable[..., None]) -> None:
+    edit(two_desks, "platform: ezbooking", "platform: rdvpref", settings_env)
+    edit(two_desks, "/booking/create/23014", "/rdvpref/reservation/demarche/1/", settings_env)
+    with pytest.raises(
+        CatalogueError, match=r"desk a: watch: a captcha .* rdvpref page: write `watch: presence`"
+    ):
+        check_catalogue()
+    edit(two_desks, "grade:", "watch: presence\n    grade:", settings_env)
+    check_catalogue()
+
+
 def test_the_check_of_make_lint_fails_with_the_problems(
     two_desks: Path, settings_env: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
