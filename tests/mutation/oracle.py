@@ -231,7 +231,8 @@ def listing(name: str) -> Callable[[str, Page], Evidence]:
 
     def evidence(text: str, page: Page) -> Evidence:
         found = frozenset(each for each in _starts(name, text, page.visit.zone) if each)
-        by_phone = '"phone_number": "' in text and '"availabilities"' not in text
+        listed = re.search(r'"availabilities":(?! *null\b)', text)
+        by_phone = '"phone_number": "' in text and not listed
         return Evidence(
             found,
             found,
