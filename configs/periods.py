@@ -53,6 +53,7 @@ class Periods(BaseSettings):
     keeper_seconds: Seconds = 2
     keeper_lease_seconds: Seconds = 15
     keeper_patience_seconds: Seconds = 60
+    keeper_patience_max_seconds: Seconds = 300
     keeper_kill_seconds: Seconds = 30
     deploy_settle_seconds: Seconds = 10
     spider_age_seconds: Seconds = 6 * 3600

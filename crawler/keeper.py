@@ -7,10 +7,9 @@ Of several keepers the one with the lease keeps, the others look on.
 import json
 import logging
 import threading
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import redis
@@ -25,21 +24,14 @@ from crawler.keeping.identity import version
 from crawler.keeping.lease import Lease
 from crawler.keeping.processes import Process
 from crawler.keeping.scrapyd import Jobs, Scrapyd, ScrapydAway
-from crawler.keeping.turnover import Code, Job, futile, moves
+from crawler.keeping.tries import Tries
+from crawler.keeping.turnover import Code, Job, Moves, futile, moves
 from crawler.scheduling.lanes import Lane, lane_of
 
 log = logging.getLogger(__name__)
 
 SEEN = "keeper:seen"
 _SEEN_SECONDS = 60
-
-
-@dataclass(slots=True)
-class Starts:
-    """When a system's spiders were last started, and how long the next start has to wait (seconds)."""
-
-    at: datetime
-    pause: float
 
 
 class Keeper:
@@ -51,7 +43,7 @@ class Keeper:
         self._lease = Lease(client, "keeper")
         self._own = version()
         self._code: Code | None = None
-        self._starts: dict[str, Starts] = {}
+        self._tries: defaultdict[str, Tries] = defaultdict(Tries)
         self._heard: dict[str, datetime] = {}  # when a job last spoke, or was first seen
         self._asked: dict[str, datetime] = {}  # when a job was asked to end
         self._said: dict[str, str] = {}
@@ -81,8 +73,9 @@ class Keeper:
         try:
             jobs = self._scrapyd.jobs()
             self._bury(jobs, told or ())
-            for system in sorted((wanted.keys() | jobs.running.keys()) - {daily.NAME}):
-                seen = self._seen(jobs.running.get(system, []), told, now)
+            self._learn(jobs, told or (), now)
+            for system in self._in_turn((wanted.keys() | jobs.running.keys()) - {daily.NAME}):
+                seen = self._seen(system, jobs.running.get(system, []), told, now)
                 self._match(system, seen, wanted.get(system, 0), code, now)
             self._walk(len(jobs.running.get(daily.NAME, ())), told or (), wanted, now)
         except ScrapydAway as error:
@@ -125,32 +118,44 @@ class Keeper:
             self._heard.pop(gone, None)
             self._asked.pop(gone, None)
 
-    def _seen(self, jobs: Sequence[str], told: Sequence[Process] | None, now: datetime) -> list[Job]:
-        """Return what is known of jobs. Nobody counts as silent while Redis is away."""
+    def _learn(self, jobs: Jobs, told: Sequence[Process], now: datetime) -> None:
+        speaking = {process.job for process in told}
+        for system, tries in self._tries.items():
+            tries.see({job: job in speaking for job in jobs.running.get(system, ())}, now)
+
+    def _in_turn(self, systems: Iterable[str]) -> list[str]:
+        """Return who is seen to first: where one waits for the other, those who failed last are the last."""
+        return sorted(systems, key=lambda system: (self._tries[system].over, system))
+
+    def _seen(
+        self, system: str, jobs: Sequence[str], told: Sequence[Process] | None, now: datetime
+    ) -> list[Job]:
+        """Return what is known of a system's jobs. Nobody counts as silent while Redis is away."""
         speaking = {process.job: process for process in told or ()}
         for job in jobs:
             if told is None or job in speaking or job not in self._heard:
                 self._heard[job] = now
         return [
-            Job(job, speaking.get(job), (now - self._heard[job]).total_seconds(), job in self._asked)
+            Job(
+                job,
+                speaking.get(job),
+                (now - self._heard[job]).total_seconds(),
+                job in self._asked,
+                patience=self._tries[system].patience(job),
+            )
             for job in jobs
         ]
 
     def _match(self, system: str, jobs: Sequence[Job], wanted: int, code: Code | None, now: datetime) -> None:
         self._warn_of_futility(system, jobs, code)
         chosen = moves(jobs, wanted, code, now)
-        if chosen.start and self._may_start(system, now):
-            for _ in range(chosen.start):
-                log.info(
-                    "%s: started as job %s (%s)",
-                    system,
-                    self._scrapyd.schedule(Lane.named(system)),
-                    chosen.why,
-                )
+        if self._may_start(system, chosen, now):
+            self._start(system, chosen, now)
         for job, why in chosen.end:
             log.info("%s: job %s is asked to end: %s", system, job, why)
             self._scrapyd.cancel(job)
             self._asked[job] = now
+            self._tries[system].given_up(job)
         for each in jobs:
             self._make_end(system, each.id, now)
 
@@ -158,9 +163,9 @@ class Keeper:
         """Start the day's walk of the prefectures' sites once all booking systems are served; it ends by itself."""
         serving = {each.system for each in told if each.state == "serving"}
         missing = self._daily.missing(running, now) if serving >= wanted.keys() else 0
-        if missing and self._may_start(daily.NAME, now):
-            for _ in range(missing):
-                log.info("%s: started as job %s", daily.NAME, self._scrapyd.schedule(Lane(daily.NAME)))
+        chosen = Moves(missing, "the day's walk", urgent=False)
+        if self._may_start(daily.NAME, chosen, now):
+            self._start(daily.NAME, chosen, now)
 
     def _make_end(self, system: str, job: str, now: datetime) -> None:
         """Kill what was asked to end long ago."""
@@ -170,17 +175,18 @@ class Keeper:
             self._scrapyd.cancel(job, kill=True)
             self._asked[job] = now
 
-    def _may_start(self, system: str, now: datetime) -> bool:
-        """Tell whether a spider is started now: at once, but ever later where they end again and again."""
-        current, last = settings(), self._starts.get(system)
-        settled = current.spider_settled_seconds
-        since = (now - last.at).total_seconds() if last else settled
-        if last and since < last.pause:
+    def _may_start(self, system: str, chosen: Moves, now: datetime) -> bool:
+        """Tell whether what was chosen is started now; successors one after the other on a slow machine."""
+        if not chosen.start or not self._tries[system].may_start(now):
             return False
-        again = min(2 * last.pause, current.spider_pause_seconds) if last else 0
-        pause = again if since < settled else current.keeper_seconds
-        self._starts[system] = Starts(now, pause)
-        return True
+        slow = any(tries.unheard for tries in self._tries.values())
+        return chosen.urgent or not (slow and any(tries.starting(now) for tries in self._tries.values()))
+
+    def _start(self, system: str, chosen: Moves, now: datetime) -> None:
+        for _ in range(chosen.start):
+            job = self._scrapyd.schedule(Lane.named(system))
+            self._tries[system].begin(job, now)
+            log.info("%s: started as job %s (%s)", system, job, chosen.why)
 
     def _outlived(self, code: Code | None, told: Sequence[Process], wanted: Mapping[str, int]) -> bool:
         """Whether the code is newer than ours, and every spider that is wanted has proved that it runs."""

@@ -6,7 +6,7 @@ code that does not start, or a machine that is slow, never stops the watching.
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from configs.settings import settings
@@ -20,13 +20,15 @@ _JITTER = 0.25  # of the age: processes that were started together do not end to
 class Job:
     """A job that scrapyd runs. `process` is what it last said of itself, None where it says nothing (yet).
 
-    `silent`: seconds since it last spoke, or since it was first seen. `asked`: whether it was asked to end.
+    `silent`: seconds since it last spoke, or since it was first seen; `patience`: how many it may be silent.
+    `asked`: whether it was asked to end.
     """
 
     id: str
     process: Process | None
     silent: float = 0
     asked: bool = False
+    patience: float = field(kw_only=True)
 
     @property
     def stays(self) -> bool:
@@ -44,10 +46,14 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """How many to start and why, and which jobs to ask to end, each with the reason."""
+    """How many to start and why, and which jobs to ask to end, each with the reason.
+
+    `urgent`: less is watched until what is started has come up.
+    """
 
     start: int = 0
     why: str = "missing"
+    urgent: bool = True
     end: tuple[tuple[str, str], ...] = ()
 
 
@@ -59,8 +65,8 @@ def moves(jobs: Sequence[Job], wanted: int, code: Code | None, now: datetime) ->
     tired = {job.id: why for job in staying if (why := tiredness(job, code, now))}
     if len(staying) == wanted:
         if tired and len(jobs) == wanted:  # one after the other: nobody is on its way out
-            job, why = next(iter(tired.items()))
-            return Moves(1, f"to replace job {job}: {why}")
+            job, why = next((job, tired[job.id]) for job in staying if job.id in tired)
+            return Moves(1, f"to replace job {job.id}: {why}", urgent=job.process is None)
         return Moves()
     leaving = _leaving(staying, tired)[: len(staying) - wanted]
     if all(job.process for job in staying if job not in leaving):
@@ -72,7 +78,7 @@ def tiredness(job: Job, code: Code | None, now: datetime) -> str | None:
     """Return why a job should be replaced, None where it should not."""
     current, process = settings(), job.process
     if not process:
-        silent = job.silent > current.keeper_patience_seconds
+        silent = job.silent > job.patience
         return f"it has not been heard of for {job.silent:.0f} s" if silent else None
     if code and process.version != code.version and not futile(process, code):
         return f"it runs version {process.version}, now there is {code.version}"

@@ -15,6 +15,7 @@ from crawler import due, keeper
 from crawler.keeper import SEEN, Keeper, wanted_processes
 from crawler.keeping import processes
 from crawler.keeping.scrapyd import Jobs, Scrapyd, ScrapydAway
+from crawler.keeping.tries import Tries
 from crawler.scheduling.lanes import Lane
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -148,8 +149,9 @@ def test_a_spider_that_ends_again_and_again_is_started_ever_later(kept: Keeper, 
             starts.append(second)
         fake.running = {}
     gaps = [later - earlier for earlier, later in pairwise(starts)]
-    assert gaps[:5] == [2, 4, 8, 16, 32]
-    assert set(gaps[5:]) == {60}
+    # Each is seen to have ended one second after its start: the pauses are 0, 2, 4, 8, 16, 32, 60.
+    assert gaps[:6] == [1, 3, 5, 9, 17, 33]
+    assert set(gaps[6:]) == {61}
 
 
 def test_newer_code_is_run_by_a_successor_before_the_old_ends_and_then_the_keeper_ends(
@@ -183,7 +185,66 @@ def test_code_that_does_not_start_takes_nothing_away(kept: Keeper, fake: Fake) -
         for job in fake.running[SYSTEM][1:]:
             fake.end(job)
     assert fake.running == {SYSTEM: ["job-1"]}
-    assert 5 <= fake.started <= 10
+    assert 5 <= fake.started <= 11
+
+
+BOTH = f"{SYSTEM} custom".split()
+
+
+@pytest.fixture
+def behind(kept: Keeper, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> Keeper:
+    """Return a keeper whose two lanes run old code; what they start takes as long to come up as the test says."""
+    monkeypatch.setattr(keeper, "wanted_processes", lambda: dict.fromkeys(BOTH, 1))
+    kept.look(NOW)
+    for job in ("job-1", "job-2"):
+        fake.speak(job, NOW)
+    kept.look(after(150))
+    fake.version = "v2"
+    kept.look(after(151))
+    return kept
+
+
+def test_successors_start_together_but_one_after_the_other_once_one_was_given_up_without_a_word(
+    behind: Keeper, fake: Fake
+) -> None:
+    behind.look(after(161))
+    assert fake.running == {"custom": ["job-1", "job-3"], SYSTEM: ["job-2", "job-4"]}
+    for second in (162, 223, 224):
+        behind.look(after(second))
+    assert fake.running == {"custom": ["job-1", "job-5"], SYSTEM: ["job-2"]}
+    fake.speak("job-5", after(300))
+    behind.look(after(301))
+    behind.look(after(302))
+    assert fake.running == {"custom": ["job-5"], SYSTEM: ["job-2", "job-6"]}
+
+
+def test_of_those_who_wait_for_each_other_the_last_to_fail_is_the_last(behind: Keeper, fake: Fake) -> None:
+    behind._tries["custom"] = Tries(over=after(150), unheard=1)
+    behind.look(after(161))
+    assert fake.running == {"custom": ["job-1"], SYSTEM: ["job-2", "job-3"]}
+
+
+def test_a_slow_machine_is_given_ever_more_time_and_ever_longer_pauses(behind: Keeper, fake: Fake) -> None:
+    starts, ends = [], []
+    for second in range(161, 1500):
+        before = fake.started, len(fake.finished)
+        fake.running[SYSTEM] = ["job-2"]
+        fake.speak("job-2", NOW, version="v2")
+        behind.look(after(second))
+        starts += [second] * (fake.started - before[0])
+        ends += [second] * (len(fake.finished) - before[1])
+    assert fake.running["custom"][0] == "job-1"
+    assert [end - start for start, end in zip(starts, ends, strict=False)] == [62, 122, 242, 302, 302]
+    assert [start - end for start, end in zip(starts[1:], ends, strict=False)] == [1, 3, 5, 9, 17]
+
+
+def test_one_that_is_missing_waits_for_nobody_on_a_slow_machine(behind: Keeper, fake: Fake) -> None:
+    for second in (161, 162, 223, 224):
+        behind.look(after(second))
+    fake.end("job-2")
+    for second in (225, 227):
+        behind.look(after(second))
+    assert fake.running == {"custom": ["job-1", "job-5"], SYSTEM: ["job-6"]}
 
 
 def test_replacing_that_changes_nothing_is_said_once_and_not_repeated(

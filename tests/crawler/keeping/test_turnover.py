@@ -15,11 +15,11 @@ HOUR = timedelta(hours=1)
 
 def job(name: str, **said: Any) -> Job:
     process = Process(name, "prefenligne", name, 7, "serving", "holder", NOW - HOUR, CODE.version, 90, 0, 0)
-    return Job(name, replace(process, **said))
+    return Job(name, replace(process, **said), patience=60)
 
 
 def mute(name: str, silent: float = 1) -> Job:
-    return Job(name, None, silent)
+    return Job(name, None, silent, patience=60)
 
 
 def decide(wanted: int, *jobs: Job) -> Moves:
@@ -35,14 +35,14 @@ REASON = "it runs version old, now there is new"
 
 
 def test_what_is_missing_is_started_and_what_ends_counts_as_missing() -> None:
-    asked = Job("b", None, asked=True)
+    asked = replace(mute("b"), asked=True)
     assert decide(3, job("a"), asked, job("c", state="ending")) == Moves(2)
     assert decide(1, job("a")) == Moves()
 
 
 def test_a_tired_spider_gets_a_successor_before_it_is_asked_to_end() -> None:
     old = job("old", **OLD)
-    assert decide(1, old) == Moves(1, f"to replace job old: {REASON}")
+    assert decide(1, old) == Moves(1, f"to replace job old: {REASON}", urgent=False)
     assert decide(1, old, mute("new")) == Moves()
     assert decide(1, old, job("new", state="waiting")) == ends("old", why=REASON)
     assert decide(1, replace(old, asked=True), job("new", state="waiting")) == Moves()
@@ -69,9 +69,16 @@ def test_one_too_many_is_the_youngest_that_has_come_up() -> None:
 
 
 def test_a_spider_that_hangs_is_replaced_too() -> None:
-    assert decide(1, mute("hung", silent=61)).start == 1
+    found = decide(1, mute("hung", silent=61))
+    assert (found.start, found.urgent) == (1, True)
     assert decide(1, mute("hung", silent=61), job("new")).end[0][0] == "hung"
     assert decide(1, mute("slow", silent=59)) == Moves()
+
+
+def test_who_may_be_silent_for_longer_is_waited_for() -> None:
+    slow = replace(mute("slow", silent=119), patience=120)
+    assert decide(1, job("old", **OLD), slow) == Moves()
+    assert decide(1, job("old", **OLD), replace(slow, silent=121)).end[0][0] == "slow"
 
 
 def test_memory_makes_tired(settings_env: Callable[..., None]) -> None:
