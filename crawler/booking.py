@@ -25,6 +25,7 @@ from crawler.hosts.canary import heard, spare
 from crawler.keeping.identity import process_name
 from crawler.parsing.handover import handed
 from crawler.platforms import platform
+from crawler.proofs.choice import Foresight
 from crawler.proofs.sight import Sight, Witness
 from crawler.reading import Outcome, Visit
 from crawler.recording.items import CheckItem, Ended, SlotItem, slot_items
@@ -59,6 +60,7 @@ class BookingSpider(Spider):
         self.job = str(arguments.get("_job", ""))  # scrapyd's id
         self.report = Report(self.system)
         self.proxies = Proxies(settings().proxy_list)
+        self.foresight = Foresight()
 
     @classmethod
     def chosen(cls, arguments: Mapping[str, Any]) -> list[Desk]:
@@ -172,8 +174,14 @@ class BookingSpider(Spider):
             releases_at=result.releases_at,
             sights=witness.sights(result.outcome),
             canary=canary,
-            picture=Future() if _may_be_proven(session, result.outcome) and not canary else None,
+            picture=Future()
+            if session.pictures and self._may_be_proven(desk, result) and not canary
+            else None,
         )
+
+    def _may_be_proven(self, desk: Desk, result: Result) -> bool:
+        """Tell whether a picture of the open page is worth its time: of a check at the terminal nothing is kept."""
+        return not self.once and self.foresight.expects(desk.id, result.outcome, result.slots)
 
     async def _download(self, request: Request) -> Response:
         """Ask Scrapy's downloader.
@@ -245,11 +253,6 @@ async def visit(
         if witness:
             witness.saw(sight, troubled=tally.troubled)
     return error
-
-
-def _may_be_proven(session: Session, outcome: Outcome) -> bool:
-    """Whether a picture of the page that is open may be wanted."""
-    return session.pictures and outcome is not Outcome.NO_SLOTS
 
 
 def _faulty(tally: Tally | None, reason: str) -> Result:

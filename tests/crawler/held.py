@@ -20,6 +20,7 @@ from scrapy.utils.reactor import install_reactor
 
 from configs.desk import Desk
 from crawler.booking import BookingSpider
+from crawler.proofs.choice import Foresight
 from crawler.recording.items import CheckItem, SlotItem
 
 T = TypeVar("T")
@@ -68,6 +69,7 @@ def _held() -> Iterator[Held]:
 def held(_held: Held, settings_env: Callable[..., None]) -> Held:
     """Give the spider, with a short deadline."""
     settings_env(HTTP_DEADLINE_SECONDS="1")
+    _held.spider.foresight = Foresight()  # what earlier tests showed is nothing that this one saw
     return _held
 
 

@@ -26,6 +26,19 @@ def _settings(settings_env: Callable[..., None], browser: Path) -> None:
     settings_env(BROWSER_PATH=browser, BROWSER_DEADLINE_SECONDS="30", BROWSER_WAIT_SECONDS="5")
 
 
+def test_none_is_taken_of_what_was_kept_already(held: Held) -> None:
+    with site({"/": page(SLOT)}) as served:
+        checks = [held.check(desk_at(served.address)) for _ in range(2)]
+    assert [check.outcome for check in checks] == [Outcome.SLOTS] * 2
+    assert [check.picture is not None for check in checks] == [True, False]
+
+
+def test_none_is_taken_of_a_check_at_the_terminal(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held.spider, "once", True)
+    with site({"/": page(SLOT)}) as served:
+        assert held.check(desk_at(served.address)).picture is None
+
+
 def test_it_follows_the_alert_and_is_kept_with_the_page(
     held: Held, source: Spool, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
