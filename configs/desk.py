@@ -12,9 +12,10 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from configs.browser import missing_browser
 from configs.hosts import host_of, is_loopback, is_private
+from configs.past_date import PastDate
 from configs.releases import Release, Window, window
 from configs.settings import missing_token
-from configs.strict import IsoDate, Strict
+from configs.strict import Strict
 from configs.yamlfile import FILLED
 
 FASTEST = 30  # seconds between two checks of a real site, whatever an operator writes
@@ -124,7 +125,7 @@ class Desk(Strict):
     parameters: dict[str, Any] = Field(default_factory=dict)
     grade: Grade
     source: Text
-    date: IsoDate
+    date: PastDate
     interval: Annotated[Whole, Field(ge=1, le=7 * 86400)] | None = None
     horizon: Annotated[Whole, Field(ge=1, le=730)] = 90
     fetch: Fetch = Fetch.HTTP

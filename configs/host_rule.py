@@ -10,7 +10,8 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from configs.desk import Text, Whole, is_stand_in
-from configs.strict import IsoDate, Strict
+from configs.past_date import PastDate
+from configs.strict import Strict
 from configs.yamlfile import ConfigFileError, Document, check, read
 
 BUSIEST = 60  # requests a minute to a real host: twice what the most generous platform allows
@@ -39,7 +40,7 @@ class Robots(Strict):
     """The decision about robots.txt and terms, the day on which it was taken, and what it rests on."""
 
     decision: Decision
-    date: IsoDate
+    date: PastDate
     reason: Text
 
 

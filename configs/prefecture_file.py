@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from configs.desk import Desk, Text, WatchLevel, WebAddress, Whole, ZoneName
-from configs.host_rule import HostRule, refuse_hasty
+from configs.host_rule import Agent, HostRule, refuse_hasty
 from configs.strict import Strict
 from configs.yamlfile import FILLED, ConfigFileError, Document, check, read
 
@@ -56,9 +56,10 @@ def load_prefectures(folder: Path, shared: Mapping[str, HostRule] | None = None)
     loaded = {document: _prefecture(document) for document in documents}
     found = {document: each for document, each in loaded.items() if each}
     _refuse_conflicts(found, shared or {})
+    rules = {host: rule for each in found.values() for host, rule in each.hosts.items()} | dict(shared or {})
+    _refuse_hidden(found, rules)
     if problems := [problem for document in documents for problem in document.problems]:
         raise PrefectureFileError(problems)
-    rules = {host: rule for each in found.values() for host, rule in each.hosts.items()} | dict(shared or {})
     return {each.id: _obeying(each, rules) for each in found.values()}
 
 
@@ -115,6 +116,18 @@ def _refuse_hosts(document: Document, prefecture: Prefecture) -> None:
             document.refuse(where, f"is the host of no desk here; their hosts: {', '.join(own) or 'none'}")
         else:
             refuse_hasty(document, where, host, rule)
+
+
+def _refuse_hidden(found: Mapping[Document, Prefecture], rules: Mapping[str, HostRule]) -> None:
+    """Note desks that would hide what their host's rule has us say."""
+    honest = {host for host, rule in rules.items() if rule.agent is Agent.HONEST}
+    for document, each in found.items():
+        for index, desk in enumerate(each.desks):
+            if desk.stealth and desk.host in honest:
+                document.refuse(
+                    ("desks", index, "stealth"),
+                    f"and `agent: honest`, the rule of its host {desk.host}, exclude each other: remove one of them",
+                )
 
 
 def _obeying(prefecture: Prefecture, rules: Mapping[str, HostRule]) -> Prefecture:

@@ -50,6 +50,14 @@ def test_what_is_decided_is_read(tmp_path: Path) -> None:
             ["a.fr:443:", "  budget: 61", "  reason: x"],
             ":2: a.fr:443.budget: a real site is asked at most 60",
         ),
+        (
+            ["a.fr:443:", "  stealth: true", "  agent: honest"],
+            ":2: a.fr:443.stealth: and `agent: honest` exclude each other: say who we are, or hide it",
+        ),
+        (
+            ["a.fr:443:", "  robots: {decision: allowed, date: 2045-01-01, reason: x}"],
+            "a.fr:443.robots.date: lies in the future",
+        ),
         (["a.fr:443:", "  bugdet: 3"], ":2: a.fr:443.bugdet: is no key here; keys: agent, budget, reason"),
         ([], ": file: is empty"),
     ],
@@ -63,6 +71,26 @@ def test_what_is_wrong_is_named(tmp_path: Path, lines: list[str], said: str) -> 
 def test_a_host_has_one_home(folder: Path) -> None:
     with pytest.raises(PrefectureFileError, match=r"hosts\.www\.essonne.*has its rule in hosts\.yaml"):
         load_prefectures(folder, {"www.essonne.gouv.fr:443": HostRule()})
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_desk_does_not_hide_where_its_host_is_told_who_we_are(
+    folder: Path, edit: Callable[[str, str], int], *, shared: bool
+) -> None:
+    line = edit("    watch: presence\n", "    watch: presence\n    fetch: browser\n    stealth: true\n") + 2
+    text = (folder / "evry-courcouronnes_91.yaml").read_text(encoding="utf-8").partition("hosts:")[0]
+    rules = {"www.essonne.gouv.fr:443": HostRule(agent=Agent.HONEST)}
+    if shared:
+        (folder / "evry-courcouronnes_91.yaml").write_text(text, encoding="utf-8")
+    else:
+        edit("    budget: 3\n", "    agent: honest\n    budget: 3\n")
+    with pytest.raises(PrefectureFileError) as caught:
+        load_prefectures(folder, rules if shared else {})
+    (problem,) = caught.value.problems
+    assert problem.endswith(
+        f"evry-courcouronnes_91.yaml:{line}: desks.1.stealth: and `agent: honest`, the rule of its host"
+        " www.essonne.gouv.fr:443, exclude each other: remove one of them"
+    )
 
 
 def test_a_host_that_refuses_is_not_asked_and_its_desks_say_why(

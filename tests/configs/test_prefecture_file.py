@@ -77,6 +77,7 @@ def test_a_good_file_is_read_whole(folder: Path) -> None:
         ("[NATURALISATION]", "[]", "desks.0.procedures", "at least 1 item"),
         ("[NATURALISATION]", "NATURALISATION", "desks.0.procedures", "must be a list: write [one, another]"),
         ("grade: unconfirmed", "grade: sure", "desks.0.grade", "'confirmed'"),
+        ("date: 2026-03-31", "date: 2045-03-31", "desks.0.date", "lies in the future, today is 20"),
         ("date: 2026-03-31", "date: 20260331", "desks.0.date", "write it as 2026-03-31"),
         ("date: 2026-03-31", "date: 2026-02-30", "desks.0.date", "write it as 2026-03-31"),
         ("date: 2026-03-31", "date: 03/10/2025", "desks.0.date", "write it as 2026-03-31"),
