@@ -27,7 +27,7 @@ from crawler.recording import desk_states, opened, outages
 from crawler.recording.compare import Known, Seen
 from crawler.recording.desk_states import Part
 from crawler.recording.items import CheckItem
-from crawler.scheduling.schedule import budget_of, cost_of, own_interval
+from crawler.scheduling.schedule import budget_of, captcha_expected, cost_of, own_interval
 
 _CHECKS = sa.text("""
 INSERT INTO checks (started_at, desk_id, token, outcome, evidence, milliseconds, requests, slots_seen, covered,
@@ -178,8 +178,9 @@ def _windows(covered: Sequence[Covered]) -> str:
 def _turns(end: _End) -> list[outages.Turn]:
     """Say how the desk's watching turned, where it did."""
     check = end.result.check
-    reason = outages.reason_of(check.outcome, end.row.inconclusive)
-    ended = check.outcome.conclusive and end.row.outage
+    usual = check.outcome is Outcome.CAPTCHA and captcha_expected(end.desk)
+    reason = None if usual else outages.reason_of(check.outcome, end.row.inconclusive)
+    ended = (usual or check.outcome.conclusive) and end.row.outage
     changed = ended or (reason and reason.value != end.row.outage)
     return [outages.Turn(end.desk.id, check.started_at, reason)] if changed else []
 

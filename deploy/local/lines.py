@@ -41,7 +41,9 @@ def _check(row: Check) -> Line:
     quiet = "dim" if row.outcome is Outcome.NO_SLOTS else ""
     styles = quiet or "cyan", quiet, _COLOURS[row.outcome]
     took = f"{row.milliseconds} ms"
-    return Line(time_of(row.started_at), "check", row.desk_id, row.outcome.value, took, row.evidence, styles)
+    usual = row.outcome is Outcome.CAPTCHA and _always_asks(row.desk_id)
+    said = "as always: its slots stand behind a captcha" if usual else row.evidence
+    return Line(time_of(row.started_at), "check", row.desk_id, row.outcome.value, took, said, styles)
 
 
 def _detection(row: Detection) -> Line:
@@ -68,11 +70,6 @@ def _turn(turn: Turn) -> Line:
             return Line(at, "REST", host, f"to {time_of(until)}", span(until - turn.at), reason, red)
         case Stop(_, host, reason):
             return Line(at, "STOPPED", host, "by operator", "", reason, red)
-        case OutageBegan(_, desk, Outcome.CAPTCHA.value) if _always_asks(desk):
-            styles = "magenta", "", "magenta"
-            return Line(
-                at, "presence", desk, "captcha", "", "as always: only that the page lives is seen", styles
-            )
         case OutageBegan(_, desk, reason):
             return Line(at, "OUTAGE", desk, reason, "", "not watched from now on", red)
         case OutageEnded(_, desk, reason, began):

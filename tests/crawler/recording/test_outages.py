@@ -11,6 +11,7 @@ from api.models.base import session
 from api.models.desk import Outage, OutageReason
 from configs.desk import Desk
 from configs.outcome import Outcome
+from configs.settings import settings
 from crawler.recording import outages, record
 from crawler.recording.rows import Result
 from tests.crawler.checks import HOST, NOW, check, slot
@@ -59,6 +60,24 @@ def test_what_keeps_a_desk_from_being_watched_is_an_outage_until_a_check_proves_
 ) -> None:
     ends(Outcome.NO_SLOTS, outcome, outcome, Outcome.OVERLOADED, proof)
     assert of() == [(outcome.value, 2, 5)]
+
+
+@pytest.fixture
+def behind_a_captcha(desks: dict[str, Desk], settings_env: Callable[..., None]) -> None:
+    """Desk a shows no more than that it exists."""
+    path = settings().prefectures_dir / "evry_91.yaml"
+    path.write_text(path.read_text().replace("grade:", "watch: presence\n    grade:", 1))
+    settings_env()
+
+
+@pytest.mark.usefixtures("behind_a_captcha")
+def test_a_captcha_that_always_stands_there_is_no_outage_and_ends_every_other() -> None:
+    ends(Outcome.CAPTCHA, Outcome.CAPTCHA)
+    assert of() == []
+    ends(Outcome.BLOCKED, Outcome.CAPTCHA, first=3)
+    assert of() == [("blocked", 3, 4)]
+    ends(Outcome.CAPTCHA, desk="c")
+    assert of("c") == [("captcha", 1, None)]
 
 
 @pytest.mark.parametrize("outcome", [Outcome.UNREACHABLE, Outcome.UNREADABLE])

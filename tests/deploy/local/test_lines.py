@@ -134,17 +134,19 @@ def test_a_turn_says_what_where_why_and_how_long(turn: Event, said: tuple[str, .
     assert [len(line_of(turn, width).plain) <= width for width in (80, 100, 120)] == [True] * 3
 
 
-def test_a_captcha_that_always_stands_there_is_said_calmly_and_other_trouble_is_not() -> None:
+def test_of_a_captcha_that_always_stands_there_the_check_says_what_is_seen_at_all() -> None:
     behind = next(desk.id for desk in desks().values() if desk.watch is WatchLevel.PRESENCE)
-    calm, alarming, elsewhere = (
-        line_of(OutageBegan(NOW, desk, reason), 170).plain
-        for desk, reason in ((behind, "captcha"), (behind, "blocked"), (DESK, "captcha"))
+    usual, other, elsewhere = (
+        line_of(check(desk_id=desk, outcome=outcome, evidence="its evidence"), 170).plain
+        for desk, outcome in (
+            (behind, Outcome.CAPTCHA),
+            (behind, Outcome.BLOCKED),
+            (DESK, Outcome.CAPTCHA),
+        )
     )
-    assert "presence" in calm
-    assert "as always" in calm
-    assert "OUTAGE" not in calm
-    assert "OUTAGE" in alarming
-    assert "OUTAGE" in elsewhere
+    assert "as always: its slots stand behind a captcha" in usual
+    assert "its evidence" in other
+    assert "its evidence" in elsewhere
 
 
 def test_a_rest_says_until_when() -> None:
