@@ -14,6 +14,7 @@ from twisted.internet.defer import AlreadyCalledError
 
 from configs.clock import clock
 from configs.desk import Desk, Fetch
+from configs.hosts import host_of
 from configs.settings import settings
 from crawler.catalogue import check_catalogue, visit_of
 from crawler.fetching.agents import agent_for
@@ -165,6 +166,8 @@ class BookingSpider(Spider):
             slots=result.slots,
             covered=result.covered,
             requests=session.requests,
+            handed_to=session.handed_to,
+            handed_requests=session.handed_requests,
             error=error,
             retry_after=result.trouble.retry_after if result.trouble else None,
             booking_url=desk.url,
@@ -249,6 +252,8 @@ async def visit(
             if reading.frames:
                 name = seen.parameters.platform
                 chosen, seen, reading = handed(seen, reading.frames)
+                if host_of(seen.url) != desk.host:
+                    session.go_on_at(desk.model_copy(update={"platform": name, "url": seen.url}))
             tally.take(ask, reading)
         if witness:
             witness.saw(sight, troubled=tally.troubled)

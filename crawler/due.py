@@ -100,7 +100,7 @@ class Finish:
     """The end of a visit: when the desk is due again, until when its host is left alone.
 
     `between`: the floor between two visits; `rest`: a block or a rate limit, None where there was none; `unused`:
-    requests that the claim paid for and the visit did not make.
+    requests that the claim paid for and the visit did not make; `handed_to`: the host that rests, where it is another.
     """
 
     desk_id: str
@@ -110,6 +110,7 @@ class Finish:
     between: datetime
     rest: datetime | None = None
     unused: int = 0
+    handed_to: str = ""
 
 
 def connect() -> "redis.Redis":
@@ -183,12 +184,16 @@ def _claimed(answer: Any) -> Claimed:
     )
 
 
-def spend(system: str, desk_id: str, token: int, *, now: datetime) -> Call[bool]:
-    """Take one request more from the bucket of a visit's host.
+def spend(
+    system: str, desk_id: str, token: int, *, now: datetime, elsewhere: Entry | None = None
+) -> Call[bool]:
+    """Take one request more from the bucket of a visit's host, or of the one it was handed to.
 
-    Returns whether it may be made: the bucket holds it, the host is not stopped, and the visit still holds the host.
+    `elsewhere`: a desk there, whose bucket counts as long as nobody planned it. Returns whether it may be made: the
+    bucket holds it, the host is not stopped (the other one does not rest either), and the visit still holds its own.
     """
-    return Call(lua.SPEND, (_desks(system), _STOPPED), (now.timestamp(), desk_id, token), bool)
+    there = (elsewhere.desk_id, elsewhere.about) if elsewhere else ()
+    return Call(lua.SPEND, (_desks(system), _STOPPED), (now.timestamp(), desk_id, token, *there), bool)
 
 
 def take(entry: Entry, holder: str, *, now: datetime, until: datetime) -> Call[bool]:
@@ -215,6 +220,7 @@ def finish(system: str, visits: Iterable[Finish], *, now: datetime) -> Call[list
         rest = visit.rest.timestamp() if visit.rest else 0
         arguments += [visit.desk_id, visit.token, visit.due.timestamp(), visit.host]
         arguments += [visit.between.timestamp(), rest, visit.unused]
+        arguments.append(visit.handed_to or visit.host)
     return Call(lua.FINISH, _queue(system), arguments, lambda answer: [bool(own) for own in answer])
 
 

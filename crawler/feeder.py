@@ -29,7 +29,7 @@ from crawler.keeping.processes import State
 from crawler.pace import floor
 from crawler.recording.items import CheckItem, Ended
 from crawler.recording.record import writer_of
-from crawler.scheduling.schedule import budget_of, cost_of
+from crawler.scheduling.schedule import budget_of, cost_of, entry_of
 from crawler.scheduling.seat import Seat, wait_for
 
 if TYPE_CHECKING:
@@ -238,14 +238,17 @@ class Feeder:
             await self._give_back(known)
             return
         for desk, claim in known:
-            allowance = Allowance(claim.paid, partial(self._spend, claim))
+            spend = partial(self._spend, claim)
+            allowance = Allowance(claim.paid, spend, spend)
             task = asyncio.create_task(self._check(desk, claim, allowance))
             self._running[task] = desk, claim, allowance
             task.add_done_callback(self._check_ended)
 
-    async def _spend(self, claim: Claim) -> bool:
-        """Ask for one request beyond those that the claim paid for."""
-        call = due.spend(self._lane, claim.desk_id, claim.token, now=clock())
+    async def _spend(self, claim: Claim, visitor: Desk | None = None) -> bool:
+        """Ask for one request beyond those that the claim paid for, or for one of the `visitor`'s host."""
+        now = clock()
+        there = entry_of(visitor, now) if visitor else None
+        call = due.spend(self._lane, claim.desk_id, claim.token, now=now, elsewhere=there)
         try:
             return await due.asend(self._client, call)
         except redis.RedisError as error:

@@ -110,6 +110,7 @@ class Outage(Base):
     """A time that was paid for and not watched: it ends with the first conclusive check, or as the switch goes on.
 
     A desk has one open outage at most; one whose reason changes ends, and the next begins at the same instant.
+    `host` is who is at fault where that is not the desk's own: the one that its page embeds.
     """
 
     __tablename__ = "outages"
@@ -119,6 +120,7 @@ class Outage(Base):
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime | None]
     reason: Mapped[OutageReason] = mapped_column(choice(OutageReason, "reason"))
+    host: Mapped[str | None]
 
     __table_args__ = (
         sa.CheckConstraint("ends_at >= starts_at", name="order"),

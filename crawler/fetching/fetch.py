@@ -14,6 +14,7 @@ from scrapy.http.cookies import CookieJar
 from w3lib.url import safe_url_string
 
 from configs.agents import Kind
+from configs.desk import Desk
 from configs.hosts import host_of
 from configs.settings import settings
 from crawler.fetching.agents import Agent, honest
@@ -113,6 +114,8 @@ class Session:
         self.clock = Clock(deadline, now)
         self.requests = 0
         self.astray = False  # whether our own way failed: nothing is known of the site
+        self.handed_to = ""  # the host that it went on at, where that is not the desk's
+        self._before = 0
         self._stays = stays
         self._download = download
         self._allowance = allowance
@@ -122,6 +125,16 @@ class Session:
         self._cookies = CookieJar()
         self._retries = RETRIES
         self._shown: str | None = None  # the page that a person would be looking at
+
+    @property
+    def handed_requests(self) -> int:
+        """Return how many requests were made of the host that it went on at."""
+        return self.requests - self._before if self.handed_to else 0
+
+    def go_on_at(self, desk: Desk) -> None:
+        """Go on at another host, as a desk there would: that host pays, and what it answers is its own."""
+        self.handed_to, self._before = desk.host, self.requests
+        self._allowance.go_on_at(desk)
 
     @property
     def pictures(self) -> bool:

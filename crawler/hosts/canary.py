@@ -41,7 +41,7 @@ async def heard(desk: Desk, seen: Visit, outcome: Outcome, session: Session) -> 
     """Ask the desk's canary, once, if this outcome counts towards the pause; it is paid for like any other request.
 
     None: there was no reason to, or nothing can be said: no request was left, or our own way failed. A host that has
-    just refused us is not asked again.
+    just refused us is not asked again, and of a host that the visit went on at the canary knows nothing.
     """
     session.clock.reserved = 0
     if not (desk.canary and _suspect(desk, outcome, session)):
@@ -55,7 +55,7 @@ async def heard(desk: Desk, seen: Visit, outcome: Outcome, session: Session) -> 
 
 def _suspect(desk: Desk, outcome: Outcome, session: Session) -> bool:
     counted = counts(outcome, captcha_expected=captcha_expected(desk)) and outcome is not Outcome.BLOCKED
-    return counted and not session.astray
+    return counted and not (session.astray or session.handed_to)
 
 
 async def _read(desk: Desk, there: Visit, session: Session) -> Reading:

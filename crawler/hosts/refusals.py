@@ -37,8 +37,9 @@ def _only_this(session: Session, result: "Result", results: Sequence["Result"], 
     desk = desks().get(result.check.desk_id)
     if desk is None:
         return False
-    proven, refused = _elsewhere(session, desk)
-    beside = [each.check for each in results if _beside(each, desk)]
+    host = result.check.handed_to or desk.host
+    proven, refused = _elsewhere(session, desk, host)
+    beside = [each.check for each in results if _beside(each, desk, host)]
     proofs = [proven, *(check.started_at for check in beside if check.outcome.conclusive)]
     refusals = [refused, *(check.started_at for check in beside if check.refused)]
     last = max(filter(None, proofs), default=None)
@@ -47,16 +48,16 @@ def _only_this(session: Session, result: "Result", results: Sequence["Result"], 
     return all(last > refusal for refusal in refusals if refusal)
 
 
-def _elsewhere(session: Session, desk: Desk) -> tuple[datetime | None, datetime | None]:
+def _elsewhere(session: Session, desk: Desk, host: str) -> tuple[datetime | None, datetime | None]:
     """Return when another desk of the host was last proven, and when one was last refused."""
-    others = [other.id for other in desks_on(desk.host) if other.id != desk.id]
+    others = [other.id for other in desks_on(host) if other.id != desk.id]
     proven, refused = session.execute(_SIBLINGS.where(DeskState.id.in_(others))).one()
     return proven, refused
 
 
-def _beside(result: "Result", desk: Desk) -> bool:
+def _beside(result: "Result", desk: Desk, host: str) -> bool:
     other = desks().get(result.check.desk_id)
-    return other is not None and other.host == desk.host and other.id != desk.id
+    return other is not None and host == (result.check.handed_to or other.host) and other.id != desk.id
 
 
 def _closed(result: "Result") -> "Result":

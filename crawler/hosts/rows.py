@@ -31,12 +31,12 @@ def rest(session: Session, refused: Collection["CheckItem"], now: datetime) -> d
     Raises:
         sqlalchemy.exc.DBAPIError: the server is in trouble.
     """
-    by_host = {host: check for check in refused for host in [desks()[check.desk_id].host]}
+    by_host = {_refusing(check): check for check in refused}
     for host, check in by_host.items():
         _rest_desks(session, host, check)
     memories = _locked(session, by_host)
     for check in refused:
-        host = desks()[check.desk_id].host
+        host = _refusing(check)
         before = memories.get(host, Memory())
         memories[host] = rested(
             before,
@@ -49,7 +49,8 @@ def rest(session: Session, refused: Collection["CheckItem"], now: datetime) -> d
         if check.soft_ban:
             memories[host] = replace(memories[host], rest_reason=SOFT_BAN)
         if memories[host].budget_share != before.budget_share:
-            session.add(DeskChange(desk_id=check.desk_id, reason="its host's budget is less"))
+            for desk in desks_on(host)[:1]:
+                session.add(DeskChange(desk_id=desk.id, reason="its host's budget is less"))
     _write(session, memories, now)
     return {host: memory.rests_until for host, memory in memories.items() if memory.rests_until}
 
@@ -58,7 +59,7 @@ def calm(session: Session, now: datetime) -> None:
     """Forget what hosts that answer well did long ago; a budget that grew is told to the planner."""
     shaken = sa.or_(HostState.rests_in_a_row > 0, HostState.budget_share < 1)
     found = session.scalars(sa.select(HostState.host).where(shaken))
-    hosts = {host: [desk.id for desk in desks_on(host)] for host in found}
+    hosts = {host: [desk.id for desk in desks_on(host)] or outages.blamed_on(session, host) for host in found}
     if not hosts:
         return
     proven = _proven(session, [desk_id for ids in hosts.values() for desk_id in ids])
@@ -84,6 +85,10 @@ def rests(session: Session, now: datetime) -> dict[str, datetime]:
     """Return until when hosts are to be left alone: the memory that an emptied Redis lacks."""
     row = sa.select(HostState.host, HostState.rests_until).where(HostState.rests_until > now)
     return {host: until for host, until in session.execute(row) if until}
+
+
+def _refusing(check: "CheckItem") -> str:
+    return check.handed_to or desks()[check.desk_id].host
 
 
 def _rest_desks(session: Session, host: str, check: "CheckItem") -> None:

@@ -74,7 +74,8 @@ RETURNING d.id, d.wished_seconds, d.share_seconds, d.inconclusive, d.releases_at
   d.coverage, d.whole_at, (SELECT before.whole_at FROM desks before WHERE before.id = d.id) AS whole_before,
   (SELECT before.last_outcome FROM desks before WHERE before.id = d.id) AS outcome_before,
   EXISTS (SELECT FROM slots s WHERE s.desk_id = d.id AND s.gone_at IS NULL) AS has_open,
-  (SELECT o.reason FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL) AS outage
+  (SELECT o.reason FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL) AS outage,
+  (SELECT o.host FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL) AS outage_host
 """)
 
 _COVERAGE = sa.text("""
@@ -147,6 +148,8 @@ def _columns(result: "Result") -> dict[str, Any]:
     status, reason = _STATUS[check.outcome]
     if check.soft_ban:
         reason = SOFT_BAN
+    if check.handed_to and not check.outcome.conclusive:
+        reason += f" ({check.handed_to}, which its page embeds)"
     return {
         "desk_id": check.desk_id,
         "token": result.token,
@@ -155,7 +158,7 @@ def _columns(result: "Result") -> dict[str, Any]:
         "outcome": check.outcome.value,
         "proven": check.outcome.conclusive,
         "whole": desk is not None and covers_all(desk, result),
-        "refused": check.refused,
+        "refused": check.refused and not check.handed_to,
         "slots": len(check.slots),
         "counts": int(
             pace.counts(check.outcome, captcha_expected=desk is not None and captcha_expected(desk))

@@ -84,6 +84,11 @@ class _End:
     least: float
 
     @property
+    def host(self) -> str:
+        """Return the host that decided its outcome."""
+        return self.result.check.handed_to or self.desk.host
+
+    @property
     def due(self) -> datetime:
         """Return when the desk is due again, by this check alone."""
         check, counted = self.result.check, self.row.inconclusive if self.row else 0
@@ -114,9 +119,8 @@ def write(session: Session, results: Sequence[Result], now: datetime) -> Written
     session.execute(_CHECKS, _check_columns(results, {each.desk.id: each.key for each in proofs}))
     written = Written([each.id for each in found], proofs=proofs)
     outages.write(session, [turn for end in counted for turn in _turns(end)])
-    resting = [end.result.check for end in counted if end.result.check.outcome in RESTING]
-    rests = host_rows.rest(session, resting, now) if resting else {}
-    written.visits = [_visit(end, rests.get(end.desk.host), now) for end in ends]
+    rests = _rests(session, counted, now)
+    written.visits = [_visit(end, rests.get(end.host), now) for end in ends]
     return written
 
 
@@ -181,13 +185,15 @@ def _turns(end: _End) -> list[outages.Turn]:
     usual = check.outcome is Outcome.CAPTCHA and captcha_expected(end.desk)
     reason = None if usual else outages.reason_of(check.outcome, end.row.inconclusive)
     ended = (usual or check.outcome.conclusive) and end.row.outage
-    changed = ended or (reason and reason.value != end.row.outage)
-    return [outages.Turn(end.desk.id, check.started_at, reason)] if changed else []
+    host = check.handed_to or None
+    changed = ended or (reason and (reason.value, host) != (end.row.outage, end.row.outage_host))
+    return [outages.Turn(end.desk.id, check.started_at, reason, host)] if changed else []
 
 
 def _visit(end: _End, rest: datetime | None, now: datetime) -> Finish:
     check, desk = end.result.check, end.desk
-    paid = check.started_at + timedelta(seconds=pace.floor(check.requests, budget_of(desk)))
+    own = check.requests - check.handed_requests
+    paid = check.started_at + timedelta(seconds=pace.floor(own, budget_of(desk)))
     return Finish(
         desk.id,
         end.result.token,
@@ -195,8 +201,18 @@ def _visit(end: _End, rest: datetime | None, now: datetime) -> Finish:
         desk.host,
         max(paid, now),
         rest,
-        unused=max(0, cost_of(desk) - check.requests),
+        unused=max(0, cost_of(desk) - own),
+        handed_to=check.handed_to,
     )
+
+
+def _rests(session: Session, ends: Sequence[_End], now: datetime) -> dict[str, datetime]:
+    """Let the hosts rest that refused us; return until when, and of those too that visits were handed to in vain."""
+    refused = [end.result.check for end in ends if end.result.check.outcome in RESTING]
+    made = host_rows.rest(session, refused, now) if refused else {}
+    handed = {end.host for end in ends if end.result.check.handed_to}
+    known = host_rows.rests(session, now) if handed else {}
+    return made | {host: known[host] for host in handed & known.keys()}
 
 
 def _compared(end: _End, known: dict[str, list[Known]]) -> opened.Look:

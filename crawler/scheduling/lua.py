@@ -120,17 +120,25 @@ return {claims, wake == math.huge and '' or string.format('%.6f', wake), refused
 """
 )
 
-# KEYS desks, stopped; ARGV now, desk, token. One request more of a visit that still holds its host.
-# Returns 1 where it may be made.
+# KEYS desks, stopped; ARGV now, desk, token; where the visit was handed to another host: a desk there, what its hash
+# would say of it. One request more of a visit that still holds its own host. Others may be at the one it was handed to:
+# nobody waits for them, but that host's rest and bucket are everybody's. Returns 1 where it may be made.
 SPEND = (
     _UNTIL
     + _BUCKET
     + """
-local desk = about(redis.call('HGET', KEYS[1], ARGV[2]))
+local now, desk = tonumber(ARGV[1]), about(redis.call('HGET', KEYS[1], ARGV[2]))
 if not desk or redis.call('SISMEMBER', KEYS[2], desk.host) == 1 then return 0 end
 local holder = string.match(redis.call('GET', 'host:' .. desk.host) or '', ' (.+)$')
-local left, at = left_in(desk, tonumber(ARGV[1]))
-if holder ~= ARGV[2] .. ' ' .. ARGV[3] or left + SLIP < 1 then return 0 end
+if holder ~= ARGV[2] .. ' ' .. ARGV[3] then return 0 end
+if ARGV[4] then
+  local there = about(ARGV[5])
+  local planned = about(redis.call('HGET', KEYS[1], ARGV[4]))
+  desk = planned and planned.host == there.host and planned or there
+  if redis.call('SISMEMBER', KEYS[2], desk.host) == 1 or until_of('rest:' .. desk.host) > now then return 0 end
+end
+local left, at = left_in(desk, now)
+if left + SLIP < 1 then return 0 end
 fill(desk, left - 1, at)
 return 1
 """
@@ -166,13 +174,13 @@ end
 )
 
 # KEYS due, desks, waits; ARGV now, then for each visit: desk, token, due again, host, between visits until, rest until,
-# requests paid and not made. Returns for each visit whether its token was still the desk's own.
+# requests paid and not made, the host that rests. Returns for each visit whether its token was still the desk's own.
 FINISH = (
     _UNTIL
     + _BUCKET
     + """
 local now, own = tonumber(ARGV[1]), {}
-for item = 2, #ARGV, 7 do
+for item = 2, #ARGV, 8 do
   local name, token, due, host = ARGV[item], ARGV[item + 1], ARGV[item + 2], ARGV[item + 3]
   local between, rest, unused = tonumber(ARGV[item + 4]), tonumber(ARGV[item + 5]), tonumber(ARGV[item + 6])
   if redis.call('GET', 'token:' .. name) == token then
@@ -194,7 +202,8 @@ for item = 2, #ARGV, 7 do
   elseif not holder and between > math.max(now, until_of('host:' .. host)) then
     keep('host:' .. host, ARGV[item + 4], between - now)
   end
-  if rest > until_of('rest:' .. host) then keep('rest:' .. host, ARGV[item + 5], rest - now) end
+  local resting = 'rest:' .. ARGV[item + 7]
+  if rest > until_of(resting) then keep(resting, ARGV[item + 5], rest - now) end
 end
 return own
 """

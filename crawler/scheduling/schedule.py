@@ -8,7 +8,7 @@ from configs.desk import FASTEST, Desk, WatchLevel, is_stand_in
 from configs.hosts import host_of
 from configs.prefecture import desks, host_rules, prefecture
 from configs.settings import settings
-from crawler.due import Bucket
+from crawler.due import Bucket, Entry
 from crawler.pace import MINUTE
 from crawler.platforms import platform
 from crawler.sites import on_wire
@@ -50,6 +50,13 @@ def bucket_of(sharing: Collection[Desk], share: float = 1.0) -> Bucket:
     budget = min(budget_of(desk) for desk in sharing) * share
     costs = [cost_of(desk) if is_real(desk) else settings().visit_requests for desk in sharing]
     return Bucket(max(budget, *costs), budget / MINUTE)
+
+
+def entry_of(visitor: Desk, now: datetime) -> Entry:
+    """Return what the queue must know of a host where a desk of another one goes on, as `visitor` would there."""
+    sharing = desks_on(visitor.host)
+    known = min((desk.id for desk in sharing), default="")
+    return Entry(known, visitor.host, 0, now, 1, bucket_of([*sharing, visitor]))
 
 
 def desks_on(host: str) -> list[Desk]:

@@ -24,7 +24,7 @@ _LOOK_BACK = timedelta(
 _LAYOUT_CHANGED = 2  # pages in a row that were not understood
 
 _OUTAGES = sa.text(
-    "SELECT desk_id, reason, starts_at FROM outages WHERE ends_at IS NULL AND reason <> 'stopped'"
+    "SELECT desk_id, reason, starts_at, host FROM outages WHERE ends_at IS NULL AND reason <> 'stopped'"
 )
 # A run of overload ends with an answer that proves something (time-outs belong to it), one of unreadable pages with
 # any other answer.
@@ -64,11 +64,12 @@ class _Sign:
     desk: Desk
     reason: IncidentReason
     since: datetime
+    host: str | None = None  # that its page embeds
 
     @property
     def subject(self) -> str:
         """Return what shares the desk's fate: a page that was closed or moved is its own, all else its host's."""
-        return self.desk.id if self.reason.of_desk else self.desk.host
+        return self.desk.id if self.reason.of_desk else self.host or self.desk.host
 
 
 def current(session: Session, now: datetime) -> list[Found]:
@@ -96,11 +97,11 @@ def keep(session: Session, found: Sequence[Found], now: datetime) -> None:
 
 
 def _outages(session: Session) -> Iterable[_Sign]:
-    for desk_id, reason, since in session.execute(_OUTAGES):
+    for desk_id, reason, since, host in session.execute(_OUTAGES):
         desk = desks().get(desk_id)
         usual = desk and reason == IncidentReason.CAPTCHA and captcha_expected(desk)
         if desk and desk.schedulable and not usual:
-            yield _Sign(desk, IncidentReason(reason), since)
+            yield _Sign(desk, IncidentReason(reason), since, host)
 
 
 def _runs(session: Session, now: datetime) -> Iterable[_Sign]:

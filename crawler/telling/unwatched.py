@@ -12,6 +12,7 @@ import notifier
 from api.models.incident import Incident
 from configs.desk import Desk
 from configs.prefecture import desks
+from crawler.recording import outages
 from crawler.scheduling.demand import targets_of
 
 _AT_ONCE = 200  # people in one look, which holds a lock; the rest is told by the next ones
@@ -60,7 +61,12 @@ def over(rows: Session, now: datetime) -> list[UUID]:
     )
     written: list[UUID] = []
     for incident in rows.scalars(ended):
-        affected = [desk for desk in desks().values() if incident.subject in (desk.id, desk.host)]
+        blaming = outages.blamed_on(rows, incident.subject)
+        affected = [
+            desk
+            for desk in desks().values()
+            if incident.subject in (desk.id, desk.host) or desk.id in blaming
+        ]
         waiting = _waiting(rows, incident, affected, now, told=True)
         written += _write(rows, "desk_watched", incident, _watched(rows, incident, waiting))
         if not waiting or incident.ends_at is None or now - incident.ends_at > _WAIT:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from configs.outcome import Outcome
@@ -12,6 +13,13 @@ from crawler.recording.items import CheckItem
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HOUR = datetime(2026, 12, 1, 8, 30, tzinfo=UTC)
 HOST = "127.77.0.91:8800"
+
+
+class Crawler:
+    """As much of Scrapy's crawler as the feeder knows."""
+
+    def __init__(self) -> None:
+        self.engine = SimpleNamespace(running=True)
 
 
 def slot(moment: datetime | date | None = HOUR, place: str = "23018") -> Slot:

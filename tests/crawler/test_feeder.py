@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -23,20 +22,13 @@ from crawler.recording.items import CheckItem, Ended
 from crawler.recording.record import writer_of
 from crawler.scheduling import lua, seat
 from crawler.scheduling.lanes import Lane
-from tests.crawler.checks import entry
+from tests.crawler.checks import Crawler, entry
 
 if TYPE_CHECKING:
     from crawler.booking import BookingSpider
 
 SYSTEM = "prefenligne"
 PATIENCE = 5  # seconds until a test that waits for something has failed
-
-
-class Crawler:
-    """As much of Scrapy's crawler as the feeder knows."""
-
-    def __init__(self) -> None:
-        self.engine = SimpleNamespace(running=True)
 
 
 class Spider:

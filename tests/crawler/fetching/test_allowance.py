@@ -2,7 +2,9 @@ import asyncio
 
 import pytest
 
+from configs.desk import Desk
 from crawler.fetching.allowance import Allowance, Spent
+from tests.crawler.held import make_desk
 
 
 class Bucket:
@@ -10,11 +12,16 @@ class Bucket:
 
     def __init__(self, left: int) -> None:
         self.left, self.asked = left, 0
+        self.hosts: set[str] = set()
 
     async def more(self) -> bool:
         self.asked += 1
         self.left -= 1
         return self.left >= 0
+
+    async def of(self, desk: Desk) -> bool:
+        self.hosts.add(desk.host)
+        return await self.more()
 
 
 def taken(allowance: Allowance, times: int) -> int:
@@ -44,6 +51,20 @@ def test_each_request_beyond_it_is_asked_for_until_there_is_none() -> None:
 @pytest.mark.parametrize("paid", [0, 1, 6])
 def test_without_a_bucket_there_is_what_was_paid(paid: int) -> None:
     assert taken(Allowance(paid), 9) == paid
+
+
+def test_another_host_pays_for_itself() -> None:
+    own, there = Bucket(9), Bucket(2)
+    allowance = Allowance(3, own.more, there.of)
+    assert taken(allowance, 1) == 1
+    allowance.go_on_at(make_desk("https://far.example/"))
+    assert (taken(allowance, 9), own.asked, there.hosts) == (2, 0, {"far.example:443"})
+
+
+def test_without_buckets_what_was_paid_serves_for_every_host() -> None:
+    allowance = Allowance(3)
+    allowance.go_on_at(make_desk("https://far.example/"))
+    assert taken(allowance, 9) == 3
 
 
 def test_a_stopped_visit_makes_not_even_what_is_paid() -> None:

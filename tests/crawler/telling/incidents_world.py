@@ -31,10 +31,10 @@ def desk(slug: str) -> str:
     return name
 
 
-def out(slug: str, reason: OutageReason, since: datetime) -> None:
-    """Begin an outage."""
+def out(slug: str, reason: OutageReason, since: datetime, host: str | None = None) -> None:
+    """Begin an outage, another host's than the desk's where one is given."""
     with session() as rows:
-        rows.add(Outage(desk_id=desk(slug), starts_at=since, reason=reason))
+        rows.add(Outage(desk_id=desk(slug), starts_at=since, reason=reason, host=host))
 
 
 def watched(slug: str, at: datetime) -> None:
