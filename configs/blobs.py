@@ -92,8 +92,8 @@ class Blobs:
         """Ask the store, a server for so long at most: what was begun is cancelled then.
 
         Raises:
-            FileNotFoundError: it says so.
-            StoreAway: it is in trouble.
+            FileNotFoundError: nothing is there.
+            StoreAway: it is in trouble, or has no such bucket.
         """
 
         async def bounded() -> Any:
@@ -104,7 +104,9 @@ class Blobs:
             if self._files.async_impl:
                 return sync(self._files.loop, bounded)
             return getattr(self._files, name)(*given, **how)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if _lacks_bucket(error):
+                raise _away(error) from error
             raise
         except _troubles() as error:
             raise _away(error) from error
@@ -158,11 +160,17 @@ def _troubles() -> tuple[type[Exception], ...]:
     return (OSError, botocore.BotoCoreError) if botocore else (OSError,)
 
 
+def _lacks_bucket(error: FileNotFoundError) -> bool:
+    """Whether S3 knows no such bucket; s3fs says the same of a key, and keeps what was said as the cause."""
+    said = getattr(error.__cause__, "response", {})
+    return bool(said.get("Error", {}).get("Code") == "NoSuchBucket")
+
+
 def _away(error: Exception) -> StoreAway:
     said = f"{type(error).__name__}: {error}" if str(error) else f"{type(error).__name__}: no answer in time"
-    todo = (
-        ": give it a key that may read, write, list and delete there"
-        if isinstance(error, PermissionError)
-        else ""
-    )
+    todo = ""
+    if isinstance(error, PermissionError):
+        todo = ": give it a key that may read, write, list and delete there"
+    elif isinstance(error, FileNotFoundError) and _lacks_bucket(error):
+        todo = ": create it, or name another"
     return StoreAway(f"the store of proofs (PROOFS_URL) is in trouble: {said}{todo}")

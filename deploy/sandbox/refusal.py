@@ -13,14 +13,14 @@ class Refusal(Exception):
 
     Args:
         error: what is wrong and what to do, one sentence.
-        known: the values that would have been accepted, where they can be listed.
+        known: the values that would have been accepted, where they can be listed; numbers as numbers, to be sent so.
         status: 400 for what is no JSON object, 404 for what does not exist, 422 for a wrong value.
     """
 
     def __init__(self, error: str, *, known: Iterable[object] = (), status: int = 422) -> None:
         super().__init__(error)
         self.error = error
-        self.known = [str(value) for value in known]
+        self.known = [value if isinstance(value, int) else str(value) for value in known]
         self.status = status
 
     def body(self) -> dict[str, object]:

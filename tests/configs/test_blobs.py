@@ -104,12 +104,23 @@ def test_without_a_word_it_is_a_folder_below_the_state(
     assert [path.name for path in (tmp_path / "proofs" / "kept" / "a").iterdir()] == ["b"]
 
 
-def test_a_bucket_that_is_not_there_or_a_server_that_is_away_is_trouble(
-    s3: str, settings_env: Callable[..., None]
+@pytest.mark.parametrize("url", ["s3://elsewhere", "s3://elsewhere/kept"])
+def test_a_bucket_that_is_not_there_is_named_and_is_no_missing_proof(
+    s3: str, settings_env: Callable[..., None], url: str
 ) -> None:
-    settings_env(PROOFS_URL="s3://elsewhere")
-    with pytest.raises(StoreAway, match="PROOFS_URL"):
-        proof_blobs().put(KEY, b"")
+    settings_env(PROOFS_URL=url)
+    store = proof_blobs()
+    for act in (
+        lambda: store.put(KEY, b""),
+        lambda: store.get(f"{KEY}/meta.json"),
+        lambda: store.names(KEY),
+        lambda: store.delete(KEY),
+    ):
+        with pytest.raises(StoreAway, match=r"PROOFS_URL.*bucket does not exist: create it, or name another"):
+            act()
+
+
+def test_a_server_that_is_away_is_trouble(s3: str, settings_env: Callable[..., None]) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         settings_env(PROOFS_ENDPOINT_URL=f"http://127.0.0.1:{nobody.getsockname()[1]}")

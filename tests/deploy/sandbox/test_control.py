@@ -154,6 +154,14 @@ def test_what_is_no_json_is_told_so(visit: Visit, raw: bytes) -> None:
 
 def test_wrong_values_name_the_right_ones(visit: Visit) -> None:
     visitor = visit(91)
-    assert visitor.post("/_control/open", {"form": 1}).json["known"] == ["23014"]
+    assert visitor.post("/_control/open", {"form": 1}).json["known"] == [23014]
+    assert visitor.post("/_control/open", {}).json["known"] == [23014]
+    assert visitor.post("/_control/open", {"form": 23014, "planning": 1}).json["known"] == [
+        23018,
+        23198,
+        23199,
+        23200,
+        23201,
+    ]
     assert visitor.post("/_control/mode", {"mode": "x"}).json["known"] == [*MODES, *PLATFORM.modes]
     assert visitor.post("/_control/close").json["known"] == ["open", "take", "mode", "reset"]
