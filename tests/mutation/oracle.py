@@ -297,9 +297,9 @@ _WRITTEN = re.compile(
 )
 
 
-_CONCEALED = re.compile(
-    r"(?is)<(\w+)\b[^>]*?(?:\shidden(?=[\s=>])|\sstyle=\"[^\">]*display: ?none)[^>]*>.*?(?:</\1\s*>|\Z)"
-)
+_CONCEALING = r"(?is)<(\w+)\b[^>]*?(?:\shidden(?=[\s=>])|\sstyle=\"[^\">]*display: ?none)[^>]*>"
+_CONCEALED = re.compile(rf"{_CONCEALING}(?:.*?</\1\s*>|[^<]*)")
+_CONCEALED_TO_THE_END = re.compile(rf"{_CONCEALING}.*?(?:</\1\s*>|\Z)")  # where its own end is lost
 
 
 def selectors(text: str, page: Page) -> Evidence:
@@ -317,7 +317,7 @@ def selectors(text: str, page: Page) -> Evidence:
         _YEARS,
         marks_open='class="ouvert"' in shown,
         says_full=full or 'class="libre"' in shown,
-        contradicts=full and '<li class="libre"><a' in shown,
+        contradicts=full and '<li class="libre"><a' in _CONCEALED_TO_THE_END.sub(" ", there),
         astray=False,
         unlinked=False,
     )

@@ -108,6 +108,13 @@ def test_the_conditions_are_accepted() -> None:
     assert reading.asks == (Ask(f"{DESK}/0", "accept", "POST", accepted),)
 
 
+@pytest.mark.parametrize(("style", "hidden"), [("display: none", True), ("color: red", False)])
+def test_an_error_counts_where_it_shows(style: str, hidden: bool) -> None:
+    error = f'<ul class="error" style="{style}"><li>{ez.ERROR_SENTENCE}</li></ul>'
+    reading = read(ez.conditions().replace("<h2>", f"{error}<h2>"), step="conditions")
+    assert (reading.outcome, bool(reading.asks)) == ((None, True) if hidden else (Outcome.NO_SLOTS, False))
+
+
 def test_conditions_that_come_back_are_no_answer() -> None:
     reading = read(ez.conditions(), step="accept")
     assert (reading.outcome, reading.asks) == (Outcome.UNREADABLE, ())
