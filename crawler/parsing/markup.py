@@ -16,7 +16,7 @@ _DATE = rf"(\d{{1,2}})(?:er)?(?:[ /.]+(\d{{1,2}}|{_MONTH}))?(?:[ /.]+(\d{{4}}))?
 _WEEKDAY = r"(?:(?:lun|mar|mercre|jeu|vendre|same)di\s+|dimanche\s+)?"
 _DAY = re.compile(rf"\bsemaine \d|(?<![\w/.])\d{{1,2}}(?:er)?(?: ?[/.-] ?\d{{1,2}}\b| (?:{_MONTH})\b)")
 _CODE = "ancestor::script or ancestor::style or ancestor::noscript"
-UNSEEN = "ancestor::noscript or ancestor::textarea"
+UNSEEN = " or ".join(f"ancestor::{each}" for each in ("noscript", "textarea", "title"))
 _VUE = ("v-if", "v-else", "v-else-if", "v-show")  # what a script has yet to decide on
 # What the page itself hides, in HTML or in an element's own style; what its style sheets do is not known here.
 _STYLE = "translate(., 'DISPLAYNOEVBTH \t\r\n', 'displaynoevbth')"

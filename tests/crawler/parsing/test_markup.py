@@ -125,6 +125,11 @@ def test_a_label_is_found_by_its_field_whatever_its_name() -> None:
     assert (label(root, "a"), label(root, "b'\"")) == ("Guichet A", None)
 
 
+@pytest.mark.parametrize("name", ["title", "textarea", "noscript", "script", "style"])
+def test_text_that_is_no_part_of_the_page_is_not_rendered(name: str) -> None:
+    assert "complet" not in rendered(html.fromstring(f"<html><{name}>complet</{name}><p>ouvert</p></html>"))
+
+
 def test_what_a_script_has_yet_to_decide_on_is_not_rendered() -> None:
     root = html.fromstring(
         "<div>a<p v-if='x'>b</p><template v-else>c</template><i v-show='y'><b>d</b></i><script>e</script> f</div>"
