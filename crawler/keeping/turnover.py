@@ -69,9 +69,11 @@ def moves(jobs: Sequence[Job], wanted: int, code: Code | None, now: datetime) ->
             return Moves(1, f"to replace job {job.id}: {why}", urgent=job.process is None)
         return Moves()
     leaving = _leaving(staying, tired)[: len(staying) - wanted]
-    if all(job.process for job in staying if job not in leaving):
-        return Moves(end=tuple((job.id, tired.get(job.id, "one too many")) for job in leaving))
-    return Moves()
+    if len(tired) == len(staying) and not any(job.process for job in staying):
+        leaving = staying[wanted:]  # nobody came up: the youngest make room for another try
+    elif not all(job.process for job in staying if job not in leaving):
+        return Moves()
+    return Moves(end=tuple((job.id, tired.get(job.id, "one too many")) for job in leaving))
 
 
 def tiredness(job: Job, code: Code | None, now: datetime) -> str | None:

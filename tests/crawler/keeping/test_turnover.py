@@ -75,6 +75,13 @@ def test_a_spider_that_hangs_is_replaced_too() -> None:
     assert decide(1, mute("slow", silent=59)) == Moves()
 
 
+def test_where_nobody_comes_up_the_youngest_makes_room_for_another_try() -> None:
+    assert decide(1, mute("hung", silent=61), mute("stuck", silent=60)) == Moves()
+    assert decide(1, mute("hung", silent=999), mute("stuck", silent=61)) == ends(
+        "stuck", why="it has not been heard of for 61 s"
+    )
+
+
 def test_who_may_be_silent_for_longer_is_waited_for() -> None:
     slow = replace(mute("slow", silent=119), patience=120)
     assert decide(1, job("old", **OLD), slow) == Moves()
