@@ -12,7 +12,7 @@ import pytest
 BUDGETS = {
     "api": 90,
     "configs": 70,
-    "crawler": 520,
+    "crawler": 560,
     "deploy": 60,
     "model": 50,
     "mutation": 40,

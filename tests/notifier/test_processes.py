@@ -105,7 +105,7 @@ def test_a_worker_that_is_killed_is_replaced_and_loses_nothing(
     whole.provider_mode("email", "normal")
     workers.until(lambda: bool(notifications(State.SENT)))
     assert len(whole.messages("email")) == 1
-    assert set(others) < set(workers.children)
+    workers.until(lambda: set(others) < set(workers.children))
     assert workers.ends(signal.SIGTERM) == 0
     assert "Traceback" not in workers.said
 

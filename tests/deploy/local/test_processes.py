@@ -57,14 +57,18 @@ def test_stopping_twice_is_harmless(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(with_parent(["x"]) == ["x"], reason="no setpriv here: the kernel cannot be asked")
 def test_a_child_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    lives = "import time; print('it lives', flush=True); time.sleep(60)"
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom deploy.local.processes import start, with_parent\n"
-        f"child = start(with_parent([{PYTHON!r}, '-c', 'import time; time.sleep(60)']), Path({str(tmp_path / 'log')!r}))\n"
+        "import time\nfrom pathlib import Path\nfrom deploy.local.processes import start, with_parent\n"
+        f"child = start(with_parent([{PYTHON!r}, '-c', {lives!r}]), Path({str(log)!r}))\n"
         "print(child.pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([PYTHON, "-c", code], stdout=subprocess.PIPE, cwd=Path.cwd())
     assert parent.stdout
     child = psutil.Process(int(parent.stdout.readline()))
+    # Before, setpriv may not have asked the kernel yet.
+    wait_until(lambda: "it lives" in log.read_text(), log, what="child", process=parent)
     parent.kill()
     parent.wait()
     parent.stdout.close()
