@@ -198,12 +198,12 @@ def test_live_touches_nothing(bare: FlaskClient, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_part_that_hangs_is_down_in_time_and_asked_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "PATIENCE", 0.05)
+    monkeypatch.setattr(probes, "PATIENCE", 1)
     release, asked = Event(), []
 
     def hang() -> str:
         asked.append(uuid4())
-        release.wait(10)
+        release.wait(60)
         return "at last"
 
     def broken() -> str:
@@ -211,9 +211,9 @@ def test_a_part_that_hangs_is_down_in_time_and_asked_only_once(monkeypatch: pyte
 
     watched = Probes({"hangs": hang, "works": lambda: "fine", "broken": broken})
     try:
-        for _ in range(5):
+        for _ in range(2):
             assert watched.report() == {
-                "hangs": Finding(State.DOWN, "no answer within 0.05 s"),
+                "hangs": Finding(State.DOWN, "no answer within 1 s"),
                 "works": Finding(State.OK, "fine"),
                 "broken": Finding(State.DOWN, "broken"),
             }

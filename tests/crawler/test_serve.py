@@ -93,7 +93,7 @@ def test_a_slot_that_opens_becomes_one_detection_and_goes_when_it_is_taken(
         spider.send_signal(signal.SIGTERM)
         began = time.monotonic()
         assert spider.wait(PATIENCE) == 0
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
     assert len(rows_of(Detection)) == 1
     outcomes = [check.outcome for check in sorted(rows_of(Check), key=lambda check: check.started_at)]
     assert outcomes[0] is Outcome.SLOTS
