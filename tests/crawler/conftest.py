@@ -1,5 +1,7 @@
 """Desk files of the tests' own (three desks, two of them on one host), and the due queue's client."""
 
+import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,28 @@ from tests.crawler.checks import HOST, NOW
 from tests.crawler.held import _held, held  # noqa: F401 -- fixtures
 
 WITHIN = "evry_91"
+
+
+@pytest.fixture
+def no_sleep(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[float]]:
+    """Let this thread's `asyncio.sleep` take no time from the call on; return what it is asked for, in seconds.
+
+    Other threads sleep on: the held spider's loop lives as long as its process.
+    """
+    slept: list[float] = []
+    here, sleep = threading.get_ident(), asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        if threading.get_ident() == here:
+            slept.append(seconds)
+            seconds = 0
+        await sleep(seconds)
+
+    def begin() -> list[float]:
+        monkeypatch.setattr(asyncio, "sleep", noted)
+        return slept
+
+    return begin
 
 
 @pytest.fixture

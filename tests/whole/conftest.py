@@ -21,7 +21,7 @@ from deploy.local.seed import seed
 from deploy.local.stack import Stack, running, wait_ready
 from tests.conftest import forget
 
-PATIENCE = 60.0  # seconds; everything starts at once on two cores
+PATIENCE = 180.0  # seconds; everything starts at once on two cores
 
 
 def any_ports() -> Ports:

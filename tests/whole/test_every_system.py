@@ -18,7 +18,7 @@ from crawler.catalogue import system_of, systems
 from deploy.local.stack import Stack
 from tests.whole.conftest import get, quiet_stack, until
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("whole")]
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("whole"), pytest.mark.timeout(600)]
 
 # The stand-ins that misbehave, one way each: their control API's mode, and how a check of theirs then ends.
 TROUBLES = {

@@ -17,7 +17,7 @@ from deploy.local.seed import EMAIL
 from deploy.local.stack import Stack, is_healthy
 from tests.whole.conftest import get, until
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("whole")]
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("whole"), pytest.mark.timeout(600)]
 DESK = "evry-courcouronnes_91/naturalisation"
 
 

@@ -306,16 +306,10 @@ def test_a_real_host_is_asked_at_its_stand_in_under_its_own_name(settings_env: C
 
 
 def test_the_clock_runs_from_the_first_request_and_stands_still_in_pauses(
-    monkeypatch: pytest.MonkeyPatch,
+    no_sleep: Callable[[], list[float]],
 ) -> None:
-    now = 100.0
-
-    async def passing(seconds: float) -> None:
-        nonlocal now
-        now += seconds
-
-    monkeypatch.setattr("crawler.fetching.fetch.asyncio.sleep", passing)
-    clock = Clock(30, lambda: now)
+    now, slept = 100, no_sleep()
+    clock = Clock(30, lambda: now + sum(slept))
     now += 5
     assert (clock.elapsed, clock.left) == (0, 30)
     clock.start()

@@ -142,23 +142,22 @@ def test_a_redirect_to_another_public_site_is_followed() -> None:
     assert (page.url, page.body) == (f"{there.address}/x", b"there")
 
 
-def test_a_real_host_is_left_alone_as_its_budget_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_host_is_left_alone_as_its_budget_says(
+    monkeypatch: pytest.MonkeyPatch, no_sleep: Callable[[], list[float]]
+) -> None:
     waits: list[tuple[int, str]] = []
-    slept: list[int] = []
     monkeypatch.setattr("crawler.detecting.opener.is_stand_in", lambda _: False)
 
-    async def no_time(seconds: float) -> None:
-        slept.append(round(seconds))
-
-    async def twice(url: str) -> None:
+    async def twice(url: str) -> list[float]:
         async with Opener(9, lambda seconds, host: waits.append((round(seconds), host))) as opener:
             await opener.open(url)
-            monkeypatch.setattr("crawler.detecting.opener.asyncio.sleep", no_time)
+            slept = no_sleep()
             await opener.open(url)
+        return slept
 
     with wire(answer(b"a page")) as site:
-        asyncio.run(twice(site.address))
-    assert slept == [10]
+        slept = asyncio.run(twice(site.address))
+    assert list(map(round, slept)) == [10]
     assert waits == [(10, site.address.removeprefix("http://"))]
 
 

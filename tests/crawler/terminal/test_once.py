@@ -87,20 +87,14 @@ def test_a_real_host_rests_as_its_budget_says_and_a_stand_in_does_not(
 
 
 def test_a_real_host_is_left_alone_between_two_of_its_desks(
-    monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
+    no_sleep: Callable[[], list[float]], settings_env: Callable[..., None]
 ) -> None:
     settings_env(SPIDER_PLACES="4")
-    rested: list[float] = []
-    sleep = asyncio.sleep
-
-    async def noted(seconds: float) -> None:
-        rested.append(seconds)
-        await sleep(0)
 
     async def visit(each: Desk, _: int | None) -> CheckItem:
         return check(desk_id=each.id, requests=4)
 
-    monkeypatch.setattr(asyncio, "sleep", noted)
+    rested = no_sleep()
     real = [
         make_desk(f"https://www.essonne.gouv.fr/booking/create/{form}", slug=f"{form}") for form in (1, 2)
     ]
