@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_a_quick_round_gives_its_figures(tmp_path: Path) -> None:
     target = tmp_path / "bench.json"
     command = [sys.executable, "-m", "deploy.bench", "--quick", "--to", str(target), "--only", *PARTS]
-    # Other tests measure the coverage of the stack, and a program that is traced starts half as fast.
+    # `make coverage` measures other tests: a program that is traced starts half as fast.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     done = subprocess.run(
         command, cwd=ROOT, env=kept | {"COLUMNS": "200"}, capture_output=True, text=True, timeout=390
