@@ -21,7 +21,7 @@ from configs.clock import clock
 from configs.made_up import only
 from configs.prefecture import desks
 from deploy.chaos import ground, summary
-from deploy.chaos.caretaker import Caretaker
+from deploy.chaos.caretaker import Caretaker, looking_after
 from deploy.chaos.deliveries import described
 from deploy.chaos.director import Director, chosen
 from deploy.chaos.faults import Fault, Field, faults
@@ -83,11 +83,14 @@ def _run(world: World, store: Store, options: argparse.Namespace) -> dict[str, A
     begun = time.monotonic()
     journal = Journal()
     rng = random.Random(f"{options.seed} waves")  # noqa: S311 -- chance, no secret
-    with running(world.state / "stack", usual(any_port=True), print, world=False, edit=_edit(world)) as stack:
+    with (
+        running(world.state / "stack", usual(any_port=True), print, world=False, edit=_edit(world)) as stack,
+        looking_after(stack) as caretaker,
+    ):
         os.environ.update(stack.environment)
         wait_ready(stack, _PATIENCE)
         settle_in(desks().values(), clock())
-        field, watch = _prepared(stack, world, store, journal, options.seed)
+        field, watch = _prepared(stack, caretaker, world, store, journal, seed=options.seed)
         longest = bound(time.monotonic() - begun)
         print(
             f"all is well after {time.monotonic() - begun:.0f} s: a message may take {longest:.0f} s",
@@ -112,14 +115,16 @@ def _edit(world: World) -> Callable[[str], str]:
     return edit
 
 
-def _prepared(stack: Stack, world: World, store: Store, journal: Journal, seed: int) -> tuple[Field, Watch]:
+def _prepared(
+    stack: Stack, caretaker: Caretaker, world: World, store: Store, journal: Journal, *, seed: int
+) -> tuple[Field, Watch]:
     watch = Watch(stack.ports.api)
     field = Field(
         stack=stack,
         outside=Outside(stack.ports, journal),
         inbox=Inbox(stack.ports.inbox),
         victims=Victims(stack.supervisor.pid, journal),
-        caretaker=Caretaker(stack),
+        caretaker=caretaker,
         journal=journal,
         desks=tuple(desks().values()),
         engine=sa.create_engine(stack.environment["DATABASE_URL"], poolclass=sa.NullPool),

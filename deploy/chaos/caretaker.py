@@ -60,3 +60,13 @@ class Caretaker:
             if (code := self._stack.supervisor.poll()) is not None:
                 self.failure = f"supervisord ended with {code}: {self._stack.supervisor_log}"
                 return
+
+
+@contextmanager
+def looking_after(stack: Stack) -> Iterator[Caretaker]:
+    """Revive a stack's servers for as long as the block lasts, and none while the stack is ended."""
+    caretaker = Caretaker(stack)
+    try:
+        yield caretaker
+    finally:
+        caretaker.stop()

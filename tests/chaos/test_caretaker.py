@@ -1,0 +1,16 @@
+"""Who looks after a stack's servers lets go of them before the stack is ended."""
+
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+from deploy.chaos.caretaker import looking_after
+
+
+def test_a_server_that_ends_is_revived_until_the_block_is_left() -> None:
+    revived = threading.Event()
+    server = SimpleNamespace(name="Redis", revive=revived.set)
+    stack: Any = SimpleNamespace(servers=[server], supervisor=SimpleNamespace(poll=lambda: None))
+    with looking_after(stack):
+        assert revived.wait(10)
+    assert "caretaker" not in {each.name for each in threading.enumerate()}
