@@ -35,14 +35,16 @@ class Victims:
     def __init__(self, supervisor: int, journal: Journal) -> None:
         self._supervisor = psutil.Process(supervisor)
         self._journal = journal
+        self._killed: set[psutil.Process] = set()  # some are still seen for a moment
 
     def all(self, kind: str) -> list[psutil.Process]:
         """Return the processes of a kind (`gunicorn worker`, `notifier master` … are kinds of their own)."""
         name, _, part = kind.partition(" ")
-        found = [each for each in self._supervisor.children(recursive=True) if _is(each, _KINDS[name])]
-        masters = {each.pid for each in found if each.ppid() == self._supervisor.pid}
+        masters = set(self._supervisor.children())
+        living = (each for each in self._supervisor.children(recursive=True) if each not in self._killed)
+        found = [each for each in living if _is(each, _KINDS[name])]
         if part:
-            return [each for each in found if (each.pid in masters) == (part == "master")]
+            return [each for each in found if (each in masters) == (part == "master")]
         return found
 
     def kill(self, kind: str, rng: random.Random, signum: signal.Signals = signal.SIGKILL) -> int:
@@ -68,6 +70,8 @@ class Victims:
             victim.send_signal(signum)
         except psutil.NoSuchProcess:
             return False
+        if signum is signal.SIGKILL:
+            self._killed.add(victim)
         self._journal.killed(kind if signum is signal.SIGKILL else f"{kind} ({signum.name})", victim.pid)
         return True
 

@@ -6,11 +6,9 @@ import re
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import sqlalchemy as sa
@@ -22,12 +20,12 @@ from crawler import due
 from crawler.keeping import processes
 from crawler.keeping.processes import Process
 from deploy.local.environment import write_desk_files
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 240.0  # seconds; on a machine with much else to do a process starts in sixty of them
 SYSTEM = "prefenligne"
 SHORT = {
     "HTTP_DEADLINE_SECONDS": "4",
@@ -144,15 +142,6 @@ class House:
                 self._spiders |= {child.pid for child in psutil.Process(pid).children()}
             except psutil.NoSuchProcess:
                 return
-
-
-def until(seen: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """Return the first true answer."""
-    end = time.monotonic() + seconds
-    while not (found := seen()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-    return found
 
 
 def hasty_desks(sandbox: "Running", folder: Path) -> Path:

@@ -20,6 +20,7 @@ from api.models.desk import DeskState
 from api.models.slot import Detection, SlotRow
 from configs.desk import Desk
 from configs.outcome import Outcome
+from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[2]
 FORM = 23014
-PATIENCE = 20  # seconds
 
 
 def scrapy(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
@@ -44,14 +44,6 @@ def ended(process: "subprocess.Popen[str]") -> Iterator[None]:
         if process.poll() is None:
             process.kill()
         sys.stderr.write(process.communicate()[1])
-
-
-def until(seen: Callable[[], Any]) -> Any:
-    end = time.monotonic() + PATIENCE
-    while not (found := seen()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-    return found
 
 
 def rows_of(kind: Any) -> list[Any]:

@@ -10,7 +10,8 @@ import pytest
 from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.valkey import Valkey, start_valkey
 from tests.conftest import _migrate, forget
-from tests.crawler.house import SHORT, House, checks, hasty_desks, until
+from tests.crawler.house import SHORT, House, checks, hasty_desks
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

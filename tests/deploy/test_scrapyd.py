@@ -4,11 +4,9 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from configparser import ConfigParser
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -24,9 +22,9 @@ from deploy.local.processes import free_port
 from deploy.local.scrapyd import NotOurs, configuration, environment, main, prepare
 from tests.api.world import PREFECTURES
 from tests.crawler.held import scrapy_settings
+from tests.waiting import outlive, until
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30  # seconds
 
 
 @pytest.fixture
@@ -96,14 +94,6 @@ def test_a_missing_password_is_said_and_nothing_starts(
         main()
 
 
-def until(seen: Callable[[], Any]) -> Any:
-    end = time.monotonic() + PATIENCE
-    while not (found := seen()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-    return found
-
-
 @pytest.fixture
 def scrapyd(
     state: Path, database: str, redis_server: redis.Redis, settings_env: Callable[..., None]
@@ -154,10 +144,7 @@ def test_the_keeper_has_spiders_run_replaces_them_and_orphans_leave(
         (spider,) = until(psutil.Process(scrapyd.pid).children)
         scrapyd.send_signal(signal.SIGKILL)
         scrapyd.wait()
-        gone, alive = psutil.wait_procs([spider], timeout=PATIENCE)
-        for left in alive:
-            left.kill()
-        assert gone == [spider]
+        assert outlive([spider]) == []
     log = (tmp_path / "scrapyd.log").read_text()
     assert "Unable to format" not in log
     last = json.loads(next(line for line in log.splitlines() if "its parent process died" in line))

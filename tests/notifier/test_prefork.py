@@ -6,21 +6,24 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.notifier.program import Program
+from tests.waiting import outlive
 
 pytestmark = pytest.mark.processes
 
 FAMILY = """
-import random, signal, sys
+import os, random, signal, sys
 import structlog
 from uuid_utils.compat import uuid7
 from notifier.prefork import Prefork
 
+def tell(words):
+    os.write(1, words.encode())  # at once, where a print may come in pieces
+
 def say():
-    print("lives", random.random(), uuid7().hex[-12:], flush=True)
+    tell(f"lives {random.random()} {uuid7().hex[-12:]}\\n")
     signal.pause()
 
 def leave():
@@ -30,7 +33,7 @@ def fail():
     raise ValueError("cannot start")
 
 def finish():
-    signal.signal(signal.SIGTERM, lambda *_: print("asked", flush=True))
+    signal.signal(signal.SIGTERM, lambda *_: tell("asked\\n"))
     say()
     return 0
 
@@ -66,7 +69,6 @@ def test_children_live_each_for_itself_and_end_when_the_parent_is_asked(
 ) -> None:
     parent = family("say-1", "say-2", "finish")
     lives(parent, 3)
-    # Not by lines: the log that all of them write into has pieces of others' lines between.
     drawn, made = zip(*re.findall(r"lives (\S+) ([0-9a-f]{12})", parent.said), strict=True)
     assert len(set(drawn)) == len(set(made)) == 3
     killed, *others = parent.children
@@ -87,10 +89,7 @@ def test_children_end_when_the_parent_is_killed(family: Callable[..., Program]) 
     lives(parent, 2)
     children = parent.children
     assert parent.ends(signal.SIGKILL) == -signal.SIGKILL
-    orphans = psutil.wait_procs(children, timeout=20)[1]
-    for each in orphans:
-        each.kill()
-    assert orphans == []
+    assert outlive(children) == []
 
 
 def test_a_child_that_cannot_stay_is_tried_ever_later(family: Callable[..., Program]) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,21 +20,9 @@ from deploy.local.seed import seed
 from deploy.local.stack import Stack, running, wait_ready
 from tests.conftest import forget
 
-PATIENCE = 180.0  # seconds; everything starts at once on two cores
-
 
 def any_ports() -> Ports:
     return Ports(*(free_port() for _ in range(5)))
-
-
-def until(what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """Return the first true answer."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := what():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"{what} was not true within {seconds:g} s")
 
 
 def get(url: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:

@@ -16,7 +16,8 @@ from configs.outcome import Outcome
 from configs.prefecture import desks
 from crawler.catalogue import system_of, systems
 from deploy.local.stack import Stack
-from tests.whole.conftest import get, quiet_stack, until
+from tests.waiting import until
+from tests.whole.conftest import get, quiet_stack
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("whole"), pytest.mark.timeout(600)]
 

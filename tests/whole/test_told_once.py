@@ -15,7 +15,8 @@ from configs.outcome import Outcome
 from deploy.bench.control import CODE, open_slot, take_all
 from deploy.local.seed import EMAIL
 from deploy.local.stack import Stack, is_healthy
-from tests.whole.conftest import get, until
+from tests.waiting import until
+from tests.whole.conftest import get
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("whole"), pytest.mark.timeout(600)]
 DESK = "evry-courcouronnes_91/naturalisation"

@@ -35,6 +35,7 @@ from tests.crawler.browser.browser_page import (
 from tests.crawler.held import Held
 from tests.crawler.pages import TODAY
 from tests.crawler.wire import answer
+from tests.waiting import until
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.usefixtures("browser")]
 SAYS = """<script>
@@ -53,13 +54,6 @@ def _settings(settings_env: Callable[..., None], browser: Path) -> Callable[...,
 
 def said(path: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
-
-
-def until(seen: Callable[[], bool], seconds: float = 15) -> None:
-    end = time.monotonic() + seconds
-    while not seen():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def test_a_page_is_opened_as_a_person_in_france_would_without_images(held: Held) -> None:

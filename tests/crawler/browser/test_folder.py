@@ -16,8 +16,8 @@ from configs.outcome import Outcome
 from crawler.browser import tree
 from crawler.browser.folder import PREFIX, Folder, tidy
 from tests.crawler.browser.browser_page import NONE, browsers, desk_at, outside, page, site
-from tests.crawler.browser.test_browser import until
 from tests.crawler.held import Held
+from tests.waiting import outlive, until
 
 _HOLDER = """
 import subprocess, sys
@@ -73,7 +73,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_uses_is_not
     process.wait()
     tidy()
     assert sorted(temporary.iterdir()) == sorted([mine.path, other, linked])
-    assert psutil.wait_procs([user], 5)[1] == []
+    assert outlive([user]) == []
     mine.leave()
     mine.leave()
     assert sorted(temporary.iterdir()) == sorted([other, linked])

@@ -21,8 +21,9 @@ from api.models.user import Role
 from configs.prefecture import desk
 from crawler.scheduling.desk_rows import insert_missing
 from tests.crawler.discovery.conftest import SITE, Walks
-from tests.crawler.house import ROOT, until
+from tests.crawler.house import ROOT
 from tests.crawler.telling.incidents_world import person, told, waits
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

@@ -9,7 +9,8 @@ import pytest
 import redis
 
 from configs.clock import clock
-from tests.crawler.house import SHORT, House, checks, hasty_desks, until
+from tests.crawler.house import SHORT, House, checks, hasty_desks
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from api.models.check import Check

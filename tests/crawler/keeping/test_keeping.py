@@ -16,7 +16,8 @@ import redis
 from configs.clock import clock
 from configs.prefecture import desks
 from deploy.local.processes import free_port
-from tests.crawler.house import SHORT, House, checked_by, checks, hasty_desks, overlaps, until
+from tests.crawler.house import SHORT, House, checked_by, checks, hasty_desks, overlaps
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

@@ -18,6 +18,7 @@ from crawler.proofs import __main__ as watching
 from crawler.proofs.spool import Spool
 from crawler.proofs.writer import keep
 from tests.crawler.proofs.made import proof
+from tests.waiting import outlive
 
 # A worker that starts a child in a session of its own, as a browser does, and then does what the test says.
 _WORKER = """
@@ -46,10 +47,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[
         if noted.exists()
         else []
     )
-    left = psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], 10)[1]
-    for process in left:
-        process.kill()
-    assert left == []
+    assert outlive(psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)) == []
 
 
 def test_it_loads_nothing_but_a_little_of_python() -> None:
@@ -102,7 +100,7 @@ def test_a_tree_is_a_process_with_its_descendants_whatever_their_group() -> None
     finally:
         tree.kill(root.pid)
         root.wait()
-    assert psutil.wait_procs(processes, 10)[1] == []
+    assert outlive(processes) == []
 
 
 @pytest.mark.processes

@@ -1,0 +1,40 @@
+"""Waiting for what other processes and threads do."""
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+import psutil
+
+PATIENCE = 240.0  # seconds; on a machine with much else to do a process starts in sixty of them
+
+
+def until(seen: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    """Return the first true answer."""
+    end = time.monotonic() + seconds
+    while not (found := seen()):
+        assert time.monotonic() < end, f"waited in vain for {seen}"
+        time.sleep(0.02)
+    return found
+
+
+def ended(process: psutil.Process) -> bool:
+    """Whether a process runs no more; whether its parent has taken note is another matter.
+
+    An orphan stays in the table of processes until init looks, which some do every few seconds only.
+    """
+    with suppress(psutil.NoSuchProcess):
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    return True
+
+
+def outlive(processes: Iterable[psutil.Process], seconds: float = 60) -> list[psutil.Process]:
+    """Return, and kill, those that have not ended by then."""
+    left, end = list(processes), time.monotonic() + seconds
+    while (left := [each for each in left if not ended(each)]) and time.monotonic() < end:
+        time.sleep(0.02)
+    for each in left:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    return left
