@@ -97,9 +97,9 @@ def _hold(path: Path) -> int | None:
 
 def _remove(path: Path, hold: int) -> None:
     """End the users of a folder, and remove it; what cannot be removed now, the next one to tidy finds."""
-    for pid in _users(path):
-        tree.kill(pid)
     for _ in range(_TRIES):
+        for pid in _users(path):
+            tree.kill(pid)
         shutil.rmtree(path, ignore_errors=True)
         if not path.exists():
             break

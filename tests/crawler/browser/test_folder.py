@@ -53,6 +53,8 @@ def holder(temporary: Path) -> Iterator[tuple["subprocess.Popen[str]", Path, psu
         assert process.stdout
         path, pid = process.stdout.readline().split()
         user = psutil.Process(int(pid))
+        # While the kernel still loads a program, from a cold disk for 20 ms, its environment cannot be read.
+        until(lambda: user.pid in tree.marked(f"TMPDIR={path}"))
         yield process, Path(path), user
         process.kill()
     if user.is_running():
