@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.crawler.held import Held, make_desk
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
+PARIS = ZoneInfo("Europe/Paris")
 SITE, FORM = "rdvpref", 991092
 PAGE = f"/rdvpref/reservation/demarche/{FORM}/"
 
@@ -45,7 +47,9 @@ def test_where_no_captcha_stands_the_hours_are_read(_held: Held, sandbox: "Runni
     sandbox.take_slots(SITE, FORM)
     later = soon + timedelta(days=20)
     sandbox.open_slots(SITE, FORM, at=[later])
-    assert [slot.moment_text for slot in check(_held, sandbox).slots] == [later.date().isoformat()]
+    assert [slot.moment_text for slot in check(_held, sandbox).slots] == [
+        f"{later.astimezone(PARIS):%Y-%m-%d}"
+    ]
     assert {method for method, _ in asked(sandbox)} == {"GET"}
     assert sandbox.reservations(SITE) == 0
 
