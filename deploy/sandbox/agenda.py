@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
-from deploy.sandbox.clock import PARIS, as_paris, now
+from deploy.sandbox.clock import PARIS, as_paris, now, today
 from deploy.sandbox.refusal import Refusal
 from deploy.sandbox.stand_ins import Form, Planning
 
@@ -38,6 +38,13 @@ class Agenda:
         if number not in self.forms:
             raise Refusal(f"this site has no form {number}", known=self.forms, status=404)
         return self.forms[number]
+
+    def known(self, number: int | None) -> Form | None:
+        """Return a form of this site; None where it has none of that number."""
+        try:
+            return self.form(number or 0)
+        except Refusal:
+            return None
 
     def planning(self, form: Form, number: int | None) -> Planning:
         """Return a planning of the form, its first one when no number is given."""
@@ -91,8 +98,8 @@ def _made_up(number: int) -> Form:
 
 
 def _counter_hours(days: int) -> Iterable[int]:
-    today = now().astimezone(PARIS).date()
+    first = today()
     for ahead in range(1, days + 1):
-        day = today + timedelta(days=ahead)
+        day = first + timedelta(days=ahead)
         if day.weekday() < _SATURDAY:
             yield from (int(datetime.combine(day, hour, PARIS).timestamp()) for hour in HOURS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,11 @@ WEEKDAYS: Final = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", 
 def now() -> datetime:
     """Return this instant, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def today() -> date:
+    """Return the date in Paris."""
+    return now().astimezone(PARIS).date()
 
 
 def as_utc(moment: datetime) -> str:

@@ -19,7 +19,6 @@ from deploy.sandbox.sites.windows import (
     as_json,
     days_from,
     form_in,
-    form_of,
     missing,
     moments,
     moments_on,
@@ -48,19 +47,27 @@ class _Calendar(Calendar):
         self._sessions: set[str] = set()
         site.forget.append(self._sessions.clear)
 
+    def add_routes(self, app: web.Application) -> None:
+        """Add its answers, then the page."""
+        app.router.add_get(_STRUCTURES, self.structures)
+        app.router.add_get(_SERVICES, self.services)
+        app.router.add_get(_SESSION, self.session)
+        app.router.add_get(_WEEK, self.week)
+        super().add_routes(app)
+
     async def structures(self, request: web.Request) -> web.StreamResponse:
         """Answer with all town halls, wherever the point is; a structure has its form's number."""
         if not {"reasons_number", "radius", "page", "per_page"} <= set(request.query):
             return missing()
         found = [
             {"id": form.number, "name": form.title, "alias": _alias(form), "reasons": [_reason(form)]}
-            for form in self._site.about.forms
+            for form in self.site.about.forms
         ]
         return as_json({"results": found, "total": len(found)})
 
     async def services(self, request: web.Request) -> web.StreamResponse:
         """Answer with what people come for at a structure."""
-        form = form_of(self._site, request)
+        form = self.site.form_of(request)
         return as_json([{"name": "Titres", "reasons": [_reason(form)]}]) if form else missing()
 
     async def session(self, _request: web.Request) -> web.StreamResponse:
@@ -71,16 +78,16 @@ class _Calendar(Calendar):
 
     async def week(self, request: web.Request) -> web.StreamResponse:
         """Answer with a week of a structure, which has the form's number as its reason has, or with a message."""
-        asked, form = request.query, form_of(self._site, request)
+        asked, form = request.query, self.site.form_of(request)
         if asked.get("session_id") not in self._sessions:
             return as_json({"message": "Unauthenticated."}, 401)
         if form is None or asked["direction"] != "1" or json.loads(asked["reasons"]) != {f"{form.number}": 1}:
             return missing()
-        self._site.counters.calendars += 1
+        self.site.counters.calendars += 1
         if request[MODE].name == "error_message":
             return as_json({"message": _TROUBLE})
         days = self._days(request, form, date.fromisoformat(asked["date"]))
-        free = moments_on(self._site, form.plannings, days)
+        free = moments_on(self.site, form.plannings, days)
         if not free and request[MODE].name != "empty_weeks":
             return as_json({"message": _NOTHING})
         return as_json({f"{day}": _day(day, free, shown=request[MODE].name != "hidden") for day in days})
@@ -88,7 +95,7 @@ class _Calendar(Calendar):
     def _days(self, request: web.Request, form: Form, first: date) -> list[date]:
         """Return the week that is shown: the one asked for or, in the mode `jumping`, the next that has an hour."""
         if request[MODE].name == "jumping":
-            later = [each.date() for each in moments(self._site, form.plannings) if each.date() >= first]
+            later = [each.date() for each in moments(self.site, form.plannings) if each.date() >= first]
             first = later[0] if later else first
         return days_from(first, _DAYS)
 
@@ -110,15 +117,6 @@ def _day(day: date, free: list[datetime], *, shown: bool) -> dict[str, Any]:
     return {"date": f"{day}", "availabilities": hours}
 
 
-def _add_routes(app: web.Application, site: Site) -> None:
-    calendar = _Calendar(site)
-    app.router.add_get(_STRUCTURES, calendar.structures)
-    app.router.add_get(_SERVICES, calendar.services)
-    app.router.add_get(_SESSION, calendar.session)
-    app.router.add_get(_WEEK, calendar.week)
-    app.router.add_get("/{path:.*}", calendar.page)
-
-
 PLATFORM: Final = Platform(
     sites=(
         StandIn(
@@ -131,7 +129,7 @@ PLATFORM: Final = Platform(
             home="https://rendezvousonline.fr",
         ),
     ),
-    add_routes=_add_routes,
+    add_routes=_Calendar.add_to,
     page=lambda form: f"/alias/{_alias(form)}",
     form_asked=form_in,
     is_calendar=lambda request: request.path.endswith("/availabilities/week"),

@@ -16,7 +16,6 @@ from deploy.sandbox.sites.windows import (
     as_json,
     days_from,
     form_in,
-    form_of,
     missing,
     moments,
     with_offset,
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from deploy.sandbox.sites.site import Site
 
 _AGENDAS: Final = "/booking/{name}.json"
 _WINDOW: Final = "/availabilities.json"
@@ -36,9 +34,15 @@ _LONGEST: Final = 15  # days of one answer
 
 
 class _Calendar(Calendar):
+    def add_routes(self, app: web.Application) -> None:
+        """Add its answers, then the page."""
+        app.router.add_get(_AGENDAS, self.booking)
+        app.router.add_get(_WINDOW, self.window)
+        super().add_routes(app)
+
     async def booking(self, request: web.Request) -> web.StreamResponse:
         """Answer with the place's agendas; its motive and its practice have the form's number."""
-        form = form_of(self._site, request)
+        form = self.site.form_of(request)
         if form is None:
             return missing()
         closed = request[MODE].name
@@ -52,22 +56,22 @@ class _Calendar(Calendar):
             }
             for planning in reversed(form.plannings)  # an order of its own, which requests must keep
         ]
-        address = f"{self._site.about.town}, {form.title}"
+        address = f"{self.site.about.town}, {form.title}"
         places = [{"id": f"practice-{form.number}", "practice_ids": [form.number], "full_address": address}]
         motives = [{"id": form.number, "name": form.title}]
         return as_json({"data": {"visit_motives": motives, "agendas": agendas, "places": places}})
 
     async def window(self, request: web.Request) -> web.StreamResponse:
         """Answer with the days asked for and, where they are all taken, when the next hour is free."""
-        asked, form = request.query, form_of(self._site, request)
+        asked, form = request.query, self.site.form_of(request)
         if form is None:
             return missing()
         agendas = [str(planning.number) for planning in reversed(form.plannings)]
         if asked.get("agenda_ids", "").split("-") != agendas or asked.get("practice_ids") != str(form.number):
             return as_json({"error": "bad request"}, 400)
-        self._site.counters.calendars += 1
+        self.site.counters.calendars += 1
         days = days_from(date.fromisoformat(asked["start_date"]), min(int(asked["limit"]), _LONGEST))
-        free = moments(self._site, form.plannings)
+        free = moments(self.site, form.plannings)
         here = [moment for moment in free if moment.date() in days]
         answer: dict[str, Any] = {
             "availabilities": [
@@ -91,13 +95,6 @@ class _Calendar(Calendar):
         return {"start_date": with_offset(moment), "steps": [{"start_date": with_offset(moment)}, second]}
 
 
-def _add_routes(app: web.Application, site: Site) -> None:
-    calendar = _Calendar(site)
-    app.router.add_get(_AGENDAS, calendar.booking)
-    app.router.add_get(_WINDOW, calendar.window)
-    app.router.add_get("/{path:.*}", calendar.page)
-
-
 PLATFORM: Final = Platform(
     sites=(
         StandIn(
@@ -117,7 +114,7 @@ PLATFORM: Final = Platform(
             home="https://www.doctolib.fr",
         ),
     ),
-    add_routes=_add_routes,
+    add_routes=_Calendar.add_to,
     page=lambda form: f"/prefecture/lille/guichet-{form.number}",
     form_asked=form_in,
     is_calendar=lambda request: request.path == _WINDOW,

@@ -9,20 +9,17 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from deploy.sandbox.addresses import platform_host
-from deploy.sandbox.clock import PARIS, now
+from deploy.sandbox.clock import today
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import Platform
-from deploy.sandbox.refusal import Refusal
-from deploy.sandbox.sites.pages import html
+from deploy.sandbox.sites.pages import Pages, filled
 from deploy.sandbox.sites.sessions import Progress, Sessions
 from deploy.sandbox.stand_ins import Form, Planning, StandIn
-from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
     from deploy.sandbox.sites.site import Site
@@ -37,11 +34,11 @@ _CALLS: Final = {  # and where each has its motive
 _NOTHING: Final = "Aucun rendez-vous n'est disponible pour ce motif."
 
 
-class Appointment:
+class Appointment(Pages):
     """The pages of the site, and its calls."""
 
     def __init__(self, site: Site) -> None:
-        self.site = site
+        super().__init__(site)
         self._sessions = Sessions(_COOKIE)
         site.forget.append(self._sessions.clear)
 
@@ -51,13 +48,13 @@ class Appointment:
         app.router.add_get(f"{root}/appointment.do", self._entry)
         app.router.add_get(f"{root}/element/jsp/appointment.jsp", self._motives)
         app.router.add_post(f"{root}/dwr/call/plaincall/{{script}}.{{method}}.dwr", self._called)
-        app.router.add_route("*", "/{path:.*}", self._missing)
+        super().add_routes(app)
 
     async def _entry(self, request: web.Request) -> web.StreamResponse:
         """Open a session for the site that the key names."""
-        form = self._form(request)
+        form = self.site.form_of(request)
         if form is None or request.query.get("sitekey") != f"S{form.number}":
-            return await self._missing(request)
+            return await self.missing(request)
         session = self._sessions.of(request) or self._sessions.begin()
         session.forms[form.number] = Progress(passed=1)
         answer = self._page("entry", form)
@@ -66,19 +63,19 @@ class Appointment:
         return answer
 
     async def _motives(self, request: web.Request) -> web.StreamResponse:
-        form = self._form(request)
+        form = self.site.form_of(request)
         if form is None:
-            return await self._missing(request)
+            return await self.missing(request)
         if not self._known(request, form):
             return self._page("expired", form)
         if request[MODE].name == "picture_first":
             return self._page("picture", form)
-        today = now().astimezone(PARIS).date() + timedelta(days=1)
-        return self._page("motives", form, today=f"{today:%d/%m/%Y}")
+        tomorrow = today() + timedelta(days=1)
+        return self._page("motives", form, today=f"{tomorrow:%d/%m/%Y}")
 
     async def _called(self, request: web.Request) -> web.StreamResponse:
         """Answer a call; what is none, or comes without its session, is answered by an exception."""
-        form, mode = self._form(request), request[MODE].name
+        form, mode = self.site.form_of(request), request[MODE].name
         body = (await request.read()).decode()
         lines = dict(line.split("=", 1) for line in body.splitlines() if "=" in line)
         script, method = request.match_info["script"], request.match_info["method"]
@@ -101,11 +98,7 @@ class Appointment:
 
     def _answer(self, form: Form, call: str, lines: dict[str, str]) -> object:
         """Say whether the motive that a call names has open slots."""
-        named = {
-            "AjaxMotive.motiveMultiSiteSubmit": "c0-param1",
-            "AjaxSelectionFormFeeder.getUpdatedAvailabilities": "c0-param2",
-        }
-        chosen = _CHOSEN.fullmatch(lines.get(named.get(call, ""), ""))
+        chosen = _CHOSEN.fullmatch(lines.get(_CALLS.get(call, ""), ""))
         if chosen is None or lines.get(chosen[2]) != "number:1":
             return None
         self.site.counters.calendars += 1
@@ -118,27 +111,15 @@ class Appointment:
         session = self._sessions.of(request)
         return session is not None and form.number in session.forms
 
-    def _form(self, request: web.Request) -> Form | None:
-        try:
-            return self.site.agenda.form(_form_asked(request) or 0)
-        except Refusal:
-            return None
-
     def _page(self, name: str, form: Form, **values: object) -> web.Response:
         root = f"/eAppointment{form.number}"
-        return html(
-            self.site, render(f"esirius/{name}.html", site=self.site.about, form=form, root=root, **values)
-        )
+        return filled(self.site, f"esirius/{name}.html", form=form, root=root, **values)
 
     def _script(self, text: str) -> web.Response:
         head = "throw 'allowScriptTagRemoting is false.';\r\n//#DWR-INSERT\r\n//#DWR-REPLY\r\n"
         return web.Response(
             text=f"{head}{text}\r\n", content_type="text/javascript", headers=self.site.headers()
         )
-
-    async def _missing(self, _request: web.Request) -> web.StreamResponse:
-        page = render("missing.html", site=self.site.about, prefix="")
-        return html(self.site, page, status=HTTPStatus.NOT_FOUND)
 
 
 def _literal(value: object) -> str:
@@ -159,10 +140,6 @@ def _newer(batch: str, value: object) -> str:
     call = f'dwr.engine.remote.handleCallback("{batch}","0",{_literal(value)});'
     head = "//#DWR-START#\n(function(){\nif(!window.dwr)return;\nvar dwr=window.dwr._[0];\n"
     return f"{head}{call}\n}})();\n//#DWR-END#"
-
-
-def _add_routes(app: web.Application, site: Site) -> None:
-    Appointment(site).add_routes(app)
 
 
 def _page(form: Form) -> str:
@@ -195,7 +172,7 @@ PLATFORM: Final = Platform(
             ),
         ),
     ),
-    add_routes=_add_routes,
+    add_routes=Appointment.add_to,
     page=_page,
     form_asked=_form_asked,
     is_calendar=_is_calendar,

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Final
 from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import Platform
-from deploy.sandbox.sites.windows import Calendar, as_json, form_in, form_of, missing, moments, with_offset
+from deploy.sandbox.sites.windows import Calendar, as_json, form_in, missing, moments, with_offset
 from deploy.sandbox.stand_ins import Form, Planning, StandIn
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from deploy.sandbox.sites.site import Site
 
 _MOTIVES: Final = (
     "/api/patients/v2/clinics/{clinic}/specialties/{specialty}/cabinets/{cabinet}/motive_categories"
@@ -30,26 +29,34 @@ _SPECIALTY: Final = 7
 
 
 class _Calendar(Calendar):
+    def add_routes(self, app: web.Application) -> None:
+        """Add its answers, then the page."""
+        app.router.add_get(_RESOURCE, self.clinic)
+        app.router.add_get(_CABINETS, self.cabinets)
+        app.router.add_get(_MOTIVES, self.motives)
+        app.router.add_get(_TIMETABLE, self.timetable)
+        super().add_routes(app)
+
     async def clinic(self, request: web.Request) -> web.StreamResponse:
         """Answer with the clinic that an address is of, which has the form's number; the address is asked in parts."""
-        form = form_of(self._site, request)
+        form = self.site.form_of(request)
         if form is None or not {"type", "location", "slug"} <= set(request.query):
             return missing()
-        cabinets = [{"id": form.number, "name": "Guichets", "location": self._site.about.town}]
+        cabinets = [{"id": form.number, "name": "Guichets", "location": self.site.about.town}]
         specialties = [{"id": _SPECIALTY, "name": "Titres", "skills": []}]
         clinic = {"type": "Clinic", "title": form.title, "cabinets": cabinets, "specialties": specialties}
         return as_json({"id": form.number, **clinic})
 
     async def cabinets(self, request: web.Request) -> web.StreamResponse:
         """Answer with the cabinets of a specialty."""
-        form = form_of(self._site, request)
+        form = self.site.form_of(request)
         if form is None or request.match_info["specialty"] != f"{_SPECIALTY}":
             return missing()
         return as_json([{"id": form.number, "name": "Guichets"}])
 
     async def motives(self, request: web.Request) -> web.StreamResponse:
         """Answer with the motives of a cabinet, which has the form's number as its motive has."""
-        form = form_of(self._site, request)
+        form = self.site.form_of(request)
         if form is None:
             return missing()
         agendas = [{"id": planning.number, "name": planning.label} for planning in form.plannings]
@@ -58,10 +65,10 @@ class _Calendar(Calendar):
 
     async def timetable(self, request: web.Request) -> web.StreamResponse:
         """Answer with the hours between two days; where there are none, with the next date."""
-        form = form_of(self._site, request)
+        form = self.site.form_of(request)
         if form is None:
             return missing()
-        self._site.counters.calendars += 1
+        self.site.counters.calendars += 1
         if request[MODE].name == "phone_only":
             return as_json(
                 {
@@ -72,7 +79,7 @@ class _Calendar(Calendar):
             )
         first, last = (date.fromisoformat(request.query[end]) for end in ("from", "to"))
         asked = request.query.getall("agenda_ids[]", [])
-        free = moments(self._site, [each for each in form.plannings if str(each.number) in asked])
+        free = moments(self.site, [each for each in form.plannings if str(each.number) in asked])
         here = [moment for moment in free if first <= moment.date() <= last]
         later = [moment for moment in free if moment.date() >= first]
         if later and (not here or request[MODE].name == "dates_only"):
@@ -81,15 +88,6 @@ class _Calendar(Calendar):
         for moment in here:
             days.setdefault(f"{moment.date()}", []).append({"start_time": with_offset(moment)})
         return as_json({"availabilities": days})
-
-
-def _add_routes(app: web.Application, site: Site) -> None:
-    calendar = _Calendar(site)
-    app.router.add_get(_RESOURCE, calendar.clinic)
-    app.router.add_get(_CABINETS, calendar.cabinets)
-    app.router.add_get(_MOTIVES, calendar.motives)
-    app.router.add_get(_TIMETABLE, calendar.timetable)
-    app.router.add_get("/{path:.*}", calendar.page)
 
 
 PLATFORM: Final = Platform(
@@ -110,7 +108,7 @@ PLATFORM: Final = Platform(
             home="https://www.keldoc.com",
         ),
     ),
-    add_routes=_add_routes,
+    add_routes=_Calendar.add_to,
     page=lambda form: f"/prefecture/strasbourg-67000/guichet-{form.number}",
     form_asked=form_in,
     is_calendar=lambda request: "/timetables/" in request.path,

@@ -12,13 +12,12 @@ from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import as_utc
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import Platform
-from deploy.sandbox.sites.windows import Calendar, as_json, desk_page, form_in, form_of, missing, moments
+from deploy.sandbox.sites.windows import Calendar, as_json, desk_page, form_in, missing, moments
 from deploy.sandbox.stand_ins import Form, Planning, StandIn
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from deploy.sandbox.sites.site import Site
 
 _CLOSEST: Final = "/api/pat-public/availability-closests"
 _REASONS: Final = "/api/pat-public/consultation-reason-hcd"
@@ -26,15 +25,22 @@ _BETWEEN: Final = "/api/pat-public/availabilities"
 
 
 class _Calendar(Calendar):
+    def add_routes(self, app: web.Application) -> None:
+        """Add its answers, then the page."""
+        app.router.add_get(_CLOSEST, self.closest)
+        app.router.add_get(_REASONS, self.reasons)
+        app.router.add_get(_BETWEEN, self.between)
+        super().add_routes(app)
+
     async def page(self, request: web.Request) -> web.StreamResponse:
         """Show the page that a person opens, made of its center, which has the form's number."""
         item = {"center": {"id": f"{form_in(request)}"}}
         state = {"props": {"initialState": {"cards": {"item": item}}}}
-        return desk_page(self._site, request, state=state)
+        return desk_page(self.site, request, state=state)
 
     async def reasons(self, request: web.Request) -> web.StreamResponse:
         """Answer with what people come for at a center."""
-        form = form_of(self._site, request)
+        form = self.site.form_of(request)
         if form is None or not request.query.get("rootCenterId"):
             return missing()
         reason = {"id": f"{form.number}", "name": form.title, "consultationType": "PHYSICAL"}
@@ -42,10 +48,10 @@ class _Calendar(Calendar):
 
     async def closest(self, request: web.Request) -> web.StreamResponse:
         """Answer with the first open hour from an instant on; a center has the form's number."""
-        form = form_of(self._site, request)
+        form = self.site.form_of(request)
         if form is None:
             return missing()
-        free = [each for each in moments(self._site, form.plannings) if each >= _instant(request, "from")]
+        free = [each for each in moments(self.site, form.plannings) if each >= _instant(request, "from")]
         if not free:
             return as_json({"availabilityCount": 0})
         first = as_utc(free[0])
@@ -60,12 +66,12 @@ class _Calendar(Calendar):
 
     async def between(self, request: web.Request) -> web.StreamResponse:
         """Answer with the open hours between two instants; in the mode `hint_only`, with none of them."""
-        form = form_of(self._site, request)
+        form = self.site.form_of(request)
         if form is None:
             return missing()
-        self._site.counters.calendars += 1
+        self.site.counters.calendars += 1
         begin, end = _instant(request, "from"), _instant(request, "to")
-        free = [each for each in moments(self._site, form.plannings) if begin <= each < end]
+        free = [each for each in moments(self.site, form.plannings) if begin <= each < end]
         items = (
             [] if request[MODE].name == "hint_only" else [{"startDateTime": as_utc(each)} for each in free]
         )
@@ -74,14 +80,6 @@ class _Calendar(Calendar):
 
 def _instant(request: web.Request, end: str) -> datetime:
     return datetime.fromisoformat(request.query[end])
-
-
-def _add_routes(app: web.Application, site: Site) -> None:
-    calendar = _Calendar(site)
-    app.router.add_get(_CLOSEST, calendar.closest)
-    app.router.add_get(_REASONS, calendar.reasons)
-    app.router.add_get(_BETWEEN, calendar.between)
-    app.router.add_get("/{path:.*}", calendar.page)
 
 
 PLATFORM: Final = Platform(
@@ -96,7 +94,7 @@ PLATFORM: Final = Platform(
             home="https://www.maiia.com",
         ),
     ),
-    add_routes=_add_routes,
+    add_routes=_Calendar.add_to,
     page=lambda form: f"/prefecture/69100-villeurbanne/guichet-{form.number}",
     form_asked=form_in,
     is_calendar=lambda request: request.path == _BETWEEN,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.bodies import read_body
+from deploy.sandbox.clock import today
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import Platform
 from deploy.sandbox.sites.windows import (
@@ -18,11 +19,9 @@ from deploy.sandbox.sites.windows import (
     days_from,
     desk_page,
     form_in,
-    form_of,
     lacking,
     missing,
     moments_on,
-    today,
 )
 from deploy.sandbox.stand_ins import Form, Planning, StandIn
 
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from deploy.sandbox.bodies import Body
-    from deploy.sandbox.sites.site import Site
 
 _SEARCH: Final = "/orion/api/1/rdv/bookings/availableSlotByDay"
 _PAGE: Final = "/orion-reservation/slots"
@@ -40,20 +38,25 @@ _FILTERS: Final = ("filterChannel", "filterDay", "filterPlaceCode", "filterPlace
 
 
 class _Calendar(Calendar):
+    def add_routes(self, app: web.Application) -> None:
+        """Add its answers, then the page."""
+        app.router.add_post(_SEARCH, self.search)
+        super().add_routes(app)
+
     async def page(self, request: web.Request) -> web.StreamResponse:
         """Show the page that a person opens, whose script searches at once."""
-        form = form_of(self._site, request)
-        return desk_page(self._site, request, search=(_SEARCH, _posted(form)) if form else None)
+        form = self.site.form_of(request)
+        return desk_page(self.site, request, search=(_SEARCH, _posted(form)) if form else None)
 
     async def search(self, request: web.Request) -> web.StreamResponse:
         """Answer with a page of the open hours, by days; a body that the page would not post is refused."""
-        form, body = form_of(self._site, request), await read_body(request)
+        form, body = self.site.form_of(request), await read_body(request)
         if form is None or not request.headers.get("Origin"):
             return missing()
         if key := _wrong(form, body):
             return as_json({"status": 400, "error": "Bad Request", "message": key}, 400)
-        self._site.counters.calendars += 1
-        free = moments_on(self._site, form.plannings, days_from(today(), body["numberOfDay"]))
+        self.site.counters.calendars += 1
+        free = moments_on(self.site, form.plannings, days_from(today(), body["numberOfDay"]))
         first = (body["indexPagination"] - 1) * body["slotsPerPage"]
         shown = free[first : first + body["slotsPerPage"]]
         days = groupby(shown, key=lambda moment: moment.date())
@@ -100,12 +103,6 @@ def _day(mode: str, day: date, hours: list[datetime]) -> dict[str, Any]:
     return {"key": key, "slots": [{"key": 10_000 * key + hour.hour * 60 + hour.minute} for hour in hours]}
 
 
-def _add_routes(app: web.Application, site: Site) -> None:
-    calendar = _Calendar(site)
-    app.router.add_post(_SEARCH, calendar.search)
-    app.router.add_get("/{path:.*}", calendar.page)
-
-
 PLATFORM: Final = Platform(
     sites=(
         StandIn(
@@ -123,7 +120,7 @@ PLATFORM: Final = Platform(
             ),
         ),
     ),
-    add_routes=_add_routes,
+    add_routes=_Calendar.add_to,
     page=lambda form: f"{_PAGE}?account=SANDBOX&config=REMISE{form.number}&usemode=app&code=V1",
     form_asked=form_in,
     is_calendar=lambda request: request.path == _SEARCH,

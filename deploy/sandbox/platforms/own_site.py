@@ -6,19 +6,15 @@ It is no booking software: its one form stands for the page "Prendre rendez-vous
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aiohttp import web
 
 from deploy.sandbox.addresses import department_host, platform_host
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import Platform
-from deploy.sandbox.sites.pages import html, redirect
+from deploy.sandbox.sites.pages import Pages, filled, missing_page, redirect
 from deploy.sandbox.stand_ins import Form, Planning, StandIn
-from deploy.sandbox.templating import render
-
-if TYPE_CHECKING:
-    from deploy.sandbox.sites.site import Site
 
 BOOKING: Final = "/Demarches/Etrangers/Prendre-rendez-vous"
 _SECTIONS: Final = (
@@ -32,14 +28,11 @@ _HUGE: Final = 4_000_000  # bytes; twice what a crawler of ours reads
 _ROBOTS: Final = "User-agent: *\nDisallow: /Interdit/\nCrawl-delay: 0.04\n"
 
 
-class OwnSite:
+class OwnSite(Pages):
     """The pages of the site."""
 
-    def __init__(self, site: Site) -> None:
-        self.site = site
-
     def add_routes(self, app: web.Application) -> None:
-        """Add them; what is none is missing."""
+        """Add them; a section that is none is missing."""
         app.router.add_get("/", self._home)
         app.router.add_get("/robots.txt", self._robots)
         app.router.add_get(BOOKING, self._booking)
@@ -61,7 +54,7 @@ class OwnSite:
         if mode == "booking_home":
             return redirect(self.site, "/")
         if mode == "booking_gone":
-            return self._missing()
+            return missing_page(self.site)
         form = f"http://{department_host('77')}:{port}/booking/create/48803"
         return self._page(
             "booking",
@@ -103,22 +96,14 @@ class OwnSite:
         if path == "Interdit/Guichet":
             return self._page("section", title="Interdit", sections=[])
         if path not in known:
-            return self._missing()
+            return missing_page(self.site)
         below = [each for each in _SECTIONS if each[0].startswith(f"{path}/")]
         return self._page(path.replace("/", "_").lower(), title=known[path], sections=below)
 
     def _page(self, name: str, **values: object) -> web.Response:
         there = {"demarches_etrangers", "actualites", "publications", "booking", "home"}
         template = name if name in there else "section"
-        page = render(f"own_site/{template}.html", site=self.site.about, prefix="", booking=BOOKING, **values)
-        return html(self.site, page)
-
-    def _missing(self) -> web.Response:
-        return html(self.site, render("missing.html", site=self.site.about, prefix=""), status=404)
-
-
-def _add_routes(app: web.Application, site: Site) -> None:
-    OwnSite(site).add_routes(app)
+        return filled(self.site, f"own_site/{template}.html", prefix="", booking=BOOKING, **values)
 
 
 def _form_asked(request: web.Request) -> int | None:
@@ -137,7 +122,7 @@ PLATFORM: Final = Platform(
             played=False,  # nobody books here
         ),
     ),
-    add_routes=_add_routes,
+    add_routes=OwnSite.add_to,
     page=lambda _form: BOOKING,
     form_asked=_form_asked,
     headers={"Server": "Apache"},

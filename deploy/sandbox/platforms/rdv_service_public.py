@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from deploy.sandbox.addresses import platform_host
-from deploy.sandbox.clock import PARIS, WEEKDAYS, now
+from deploy.sandbox.clock import WEEKDAYS, today
 from deploy.sandbox.modes import MODE, Mode
 from deploy.sandbox.platform import Platform
-from deploy.sandbox.refusal import Refusal
-from deploy.sandbox.sites.pages import html
+from deploy.sandbox.sites.pages import Pages, filled
 from deploy.sandbox.sites.windows import as_json, days_from, moments
 from deploy.sandbox.stand_ins import Form, Planning, StandIn
-from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -32,24 +30,20 @@ _MONTHS: Final = (
 )  # fmt: skip
 
 
-class Search:
+class Search(Pages):
     """The pages of the site."""
-
-    def __init__(self, site: Site) -> None:
-        self.site = site
 
     def add_routes(self, app: web.Application) -> None:
         """Add them; what is none is missing."""
         app.router.add_get(_PATH, self._search)
         app.router.add_get("/users/rdv_wizard_step/new", self._reserve)
-        app.router.add_route("*", "/{path:.*}", self._missing)
+        super().add_routes(app)
 
     async def _search(self, request: web.Request) -> web.StreamResponse:
         """Show the list of places, the week of the one that was chosen, or that there is none."""
-        try:
-            form = self.site.agenda.form(_form_asked(request) or 0)
-        except Refusal:
-            return await self._missing(request)
+        form = self.site.form_of(request)
+        if form is None:
+            return await self.missing(request)
         if lieu := request.query.get("lieu_id"):
             return self._week(request, form, self.site.agenda.planning(form, int(lieu)))
         there = [(each, moments(self.site, [each])) for each in form.plannings]
@@ -60,9 +54,9 @@ class Search:
 
     def _week(self, request: web.Request, form: Form, place: Planning) -> web.StreamResponse:
         self.site.counters.calendars += 1
-        today, mode = now().astimezone(PARIS).date(), request[MODE]
-        first = _day(request.query.get("date")) or today
-        bookable = today + timedelta(days=mode.number("days")) if mode.name == "closes" else date.max
+        mode = request[MODE]
+        first = _day(request.query.get("date")) or today()
+        bookable = today() + timedelta(days=mode.number("days")) if mode.name == "closes" else date.max
         free = [each for each in moments(self.site, [place]) if first <= each.date() < bookable]
         days = days_from(first, _DAYS)
         later = next((each for each in free if each.date() > days[-1]), None)
@@ -80,15 +74,11 @@ class Search:
 
     async def _reserve(self, _request: web.Request) -> web.StreamResponse:
         self.site.counters.reservations += 1
-        return html(self.site, render("rdv_service_public/none.html", site=self.site.about, form=None))
+        return filled(self.site, "rdv_service_public/none.html", form=None)
 
     def _page(self, name: str, form: Form, **values: object) -> web.Response:
         names = {"weekdays": WEEKDAYS, "months": _MONTHS}
-        page = render(f"rdv_service_public/{name}.html", site=self.site.about, form=form, **names, **values)
-        return html(self.site, page)
-
-    async def _missing(self, _request: web.Request) -> web.StreamResponse:
-        return html(self.site, render("missing.html", site=self.site.about, prefix=""), status=404)
+        return filled(self.site, f"rdv_service_public/{name}.html", form=form, **names, **values)
 
 
 def _rails(moment: datetime) -> str:
@@ -109,17 +99,13 @@ def _day(text: str | None) -> date | None:
 
 
 async def _unavailable(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return html(site, render("rdv_service_public/maintenance.html"), status=503)
+    return filled(site, "rdv_service_public/maintenance.html", 503)
 
 
 async def _throttled(mode: Mode, _request: web.Request, _site: Site) -> web.StreamResponse:
     answer = as_json({"errors": ["Limite d'appels API atteinte. Merci de patienter."]}, 429)
     answer.headers["Retry-After"] = str(int(mode.number("retry_after")))
     return answer
-
-
-def _add_routes(app: web.Application, site: Site) -> None:
-    Search(site).add_routes(app)
 
 
 def _page(form: Form) -> str:
@@ -155,7 +141,7 @@ PLATFORM: Final = Platform(
             ),
         ),
     ),
-    add_routes=_add_routes,
+    add_routes=Search.add_to,
     page=_page,
     form_asked=_form_asked,
     is_calendar=_is_calendar,

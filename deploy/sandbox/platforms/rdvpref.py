@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from deploy.sandbox.addresses import platform_host
-from deploy.sandbox.clock import PARIS, now
+from deploy.sandbox.clock import PARIS, now, today
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import Platform
-from deploy.sandbox.refusal import Refusal
-from deploy.sandbox.sites.pages import html, redirect
+from deploy.sandbox.sites.pages import Pages, filled, redirect
 from deploy.sandbox.sites.sessions import Progress, Sessions
+from deploy.sandbox.sites.windows import days_from, moments, moments_on
 from deploy.sandbox.stand_ins import Form, Planning, StandIn
-from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
     from deploy.sandbox.bodies import Handler
@@ -34,11 +33,11 @@ _DAYS: Final = 7
 Page = Callable[[web.Request, Form], Awaitable[web.StreamResponse]]
 
 
-class Rdvpref:
+class Rdvpref(Pages):
     """The pages of the site."""
 
     def __init__(self, site: Site) -> None:
-        self.site = site
+        super().__init__(site)
         self._sessions = Sessions(_COOKIE)
         site.forget.append(self._sessions.clear)
 
@@ -50,7 +49,7 @@ class Rdvpref:
         app.router.add_post(f"{form}/cgu/_validerCaptcha", self._known(self._submitted))
         app.router.add_get(f"{form}/creneau/", self._known(self._slots))
         app.router.add_post(f"{form}/creneau/_reserver", self._known(self._reserve))
-        app.router.add_route("*", "/{path:.*}", self._missing)
+        super().add_routes(app)
 
     async def _landing(self, _request: web.Request, form: Form) -> web.StreamResponse:
         return self._page(form, "landing")
@@ -80,17 +79,16 @@ class Rdvpref:
 
     def _state(self, form: Form, release_minutes: float) -> dict[str, Any]:
         """Return what the page gives its script: the days from today, and the next day with a slot if it is later."""
-        today = now().astimezone(PARIS).date()
-        open_ones = sorted(slot for planning in form.plannings for slot in self.site.agenda.slots(planning))
-        moments = [datetime.fromtimestamp(slot, PARIS) for slot in open_ones]
-        week = [moment for moment in moments if moment.date() < today + timedelta(days=_DAYS)]
-        later = moments[0] if moments and not week else None
+        first = today()
+        free = moments(self.site, form.plannings)
+        week = moments_on(self.site, form.plannings, days_from(first, _DAYS))
+        later = free[0] if free and not week else None
         release = now().astimezone(PARIS) + timedelta(minutes=release_minutes)
         agenda = {
-            "premierJour": _french(today),
+            "premierJour": _french(first),
             "nombreDeJour": _DAYS,
             "isDisplayCalendar": True,
-            "isCurrentMaxWeek": not moments,
+            "isCurrentMaxWeek": not free,
             "premiereDispo": _french(later) if later else "",
             "tranches": [_shown(number, moment) for number, moment in enumerate(week)],
             "prochainePub": _publication(release) if release_minutes else None,
@@ -105,22 +103,14 @@ class Rdvpref:
         """Let a page answer for the forms of this site only."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
-            try:
-                form = self.site.agenda.form(int(request.match_info["form"]))
-            except Refusal:
-                return await self._missing(request)
-            return await page(request, form)
+            form = self.site.form_of(request)
+            return await page(request, form) if form else await self.missing(request)
 
         return answer
 
     def _page(self, form: Form, name: str, **values: object) -> web.Response:
         base = f"{_ROOT}/{form.number}"
-        return html(
-            self.site, render(f"rdvpref/{name}.html", site=self.site.about, form=form, base=base, **values)
-        )
-
-    async def _missing(self, _request: web.Request) -> web.StreamResponse:
-        return html(self.site, render("missing.html", site=self.site.about, prefix=""), status=404)
+        return filled(self.site, f"rdvpref/{name}.html", form=form, base=base, **values)
 
 
 def _french(day: date) -> str:
@@ -137,10 +127,6 @@ def _shown(number: int, moment: datetime) -> dict[str, Any]:
 
 def _publication(at: datetime) -> dict[str, str]:
     return {"instantPublication": f"{at:%d/%m/%Y %H:%M}", "dateMin": _french(at), "dateMax": _french(at)}
-
-
-def _add_routes(app: web.Application, site: Site) -> None:
-    Rdvpref(site).add_routes(app)
 
 
 def _page(form: Form) -> str:
@@ -174,7 +160,7 @@ PLATFORM: Final = Platform(
             played=False,  # a captcha stands before the slots
         ),
     ),
-    add_routes=_add_routes,
+    add_routes=Rdvpref.add_to,
     page=_page,
     form_asked=_form_asked,
     is_calendar=_is_calendar,

@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.bodies import read_body
+from deploy.sandbox.clock import today
 from deploy.sandbox.platform import Platform
 from deploy.sandbox.sites.windows import (
     Calendar,
     as_json,
     days_from,
     form_in,
-    form_of,
     lacking,
     missing,
     moments_on,
-    today,
 )
 from deploy.sandbox.stand_ins import Form, Planning, StandIn
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from deploy.sandbox.bodies import Body
-    from deploy.sandbox.sites.site import Site
 
 _COMPANY: Final = "/v6/pro/company/get"
 _WIDGET: Final = "/v6/pro/company/getWidget"
@@ -36,9 +34,16 @@ _SEARCH: Final = "/v6/pro/company/getSlotsFor"
 
 
 class _Calendar(Calendar):
+    def add_routes(self, app: web.Application) -> None:
+        """Add its answers, then the page."""
+        app.router.add_post(_COMPANY, self.company)
+        app.router.add_post(_WIDGET, self.widget)
+        app.router.add_post(_SEARCH, self.search)
+        super().add_routes(app)
+
     async def company(self, request: web.Request) -> web.StreamResponse:
         """Answer with the company of a name, which has the form's number, and with its places."""
-        form, body = form_of(self._site, request), await read_body(request)
+        form, body = self.site.form_of(request), await read_body(request)
         if form is None or body.get("slug") != _slug(form):
             return missing()
         places = [{"id": each.number, "name": each.label} for each in form.plannings]
@@ -46,7 +51,7 @@ class _Calendar(Calendar):
 
     async def widget(self, request: web.Request) -> web.StreamResponse:
         """Answer with what people come for at a company, and the one question that is asked before its calendar."""
-        form, body = form_of(self._site, request), await read_body(request)
+        form, body = self.site.form_of(request), await read_body(request)
         if form is None or body.get("id_professional_company") != f"{form.number}":
             return missing()
         items = [{"id": form.number, "label": "1 personne"}, {"id": form.number + 1, "label": "2 personnes"}]
@@ -56,18 +61,18 @@ class _Calendar(Calendar):
             "additional_informations_start": [{"type": "nbpers", "items": items}],
         }
         activities = [{"name": "Titres", "prestations": [prestation]}]
-        return as_json({"companies": [{"corporate_name": self._site.about.name, "activities": activities}]})
+        return as_json({"companies": [{"corporate_name": self.site.about.name, "activities": activities}]})
 
     async def search(self, request: web.Request) -> web.StreamResponse:
         """Answer with the open hours of some places; a body that the page would not post is refused."""
-        form, body = form_of(self._site, request), await read_body(request)
+        form, body = self.site.form_of(request), await read_body(request)
         if form is None:
             return missing()
         if key := _wrong(form, body):
             return as_json({"error": f"invalid {key}"}, 400)
-        self._site.counters.calendars += 1
+        self.site.counters.calendars += 1
         asked = [each for each in form.plannings if each.number in body["id_professional_place"]]
-        free = moments_on(self._site, asked, days_from(today(), body["duration"]))
+        free = moments_on(self.site, asked, days_from(today(), body["duration"]))
         return as_json({"timeSlots": [{"start_date": moment.isoformat()} for moment in free]})
 
 
@@ -90,14 +95,6 @@ def _wrong(form: Form, body: Body) -> str:
     return key or ("" if answers == [form.number] else "additional_informations_start")
 
 
-def _add_routes(app: web.Application, site: Site) -> None:
-    calendar = _Calendar(site)
-    app.router.add_post(_COMPANY, calendar.company)
-    app.router.add_post(_WIDGET, calendar.widget)
-    app.router.add_post(_SEARCH, calendar.search)
-    app.router.add_get("/{path:.*}", calendar.page)
-
-
 PLATFORM: Final = Platform(
     sites=(
         StandIn(
@@ -110,7 +107,7 @@ PLATFORM: Final = Platform(
             home="https://app.synbird.com",
         ),
     ),
-    add_routes=_add_routes,
+    add_routes=_Calendar.add_to,
     page=lambda form: f"/{_slug(form)}",
     form_asked=form_in,
     is_calendar=lambda request: request.path == _SEARCH,

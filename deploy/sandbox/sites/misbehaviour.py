@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from deploy.sandbox.sites.pages import html, redirect
+from deploy.sandbox.sites.pages import filled, html, redirect
 from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
@@ -32,22 +32,22 @@ async def forever() -> None:
 
 
 async def _overload(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return html(site, render("overload.html"), int(mode.number("status")))
+    return filled(site, "overload.html", int(mode.number("status")))
 
 
 def _gateway(status: int) -> Instead:
     async def answer(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-        return html(site, render("gateway.html", title=_GATEWAY[status]), status)
+        return filled(site, "gateway.html", status, title=_GATEWAY[status])
 
     return answer
 
 
 async def _refuse(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return html(site, render("refused.html", reason="Trop de demandes depuis votre adresse."), 403)
+    return filled(site, "refused.html", 403, reason="Trop de demandes depuis votre adresse.")
 
 
 async def _block(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return html(site, render("refused.html", reason="Votre adresse a été écartée."), 403)
+    return filled(site, "refused.html", 403, reason="Votre adresse a été écartée.")
 
 
 async def _cloudflare(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
@@ -57,23 +57,23 @@ async def _cloudflare(mode: Mode, _request: web.Request, site: Site) -> web.Stre
 
 
 async def _captcha(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return html(site, render("captcha.html", site=site.about, prefix=""), int(mode.number("status")))
+    return filled(site, "captcha.html", int(mode.number("status")), prefix="")
 
 
 async def _maintenance(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
     status = int(mode.number("status"))
-    answer = html(site, render("maintenance.html", site=site.about), status)
+    answer = filled(site, "maintenance.html", status)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         answer.headers["Retry-After"] = str(int(mode.number("retry_after")))
     return answer
 
 
 async def _layout(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return html(site, render("layout.html", site=site.about))
+    return filled(site, "layout.html")
 
 
 async def _closed(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return html(site, render("closed.html", site=site.about, prefix=""), int(mode.number("status")))
+    return filled(site, "closed.html", int(mode.number("status")), prefix="")
 
 
 async def _rate_limited(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
@@ -86,7 +86,7 @@ async def _empty(_mode: Mode, _request: web.Request, site: Site) -> web.StreamRe
 
 
 async def _error200(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return html(site, render("error.html", site=site.about, prefix=""))
+    return filled(site, "error.html", prefix="")
 
 
 async def _hang_forever(_mode: Mode, _request: web.Request, _site: Site) -> web.StreamResponse:

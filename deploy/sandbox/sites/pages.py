@@ -1,10 +1,12 @@
-"""How a booking site sends a page."""
+"""How a booking site sends a page, and what the pages of all of them share."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+
+from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
     from deploy.sandbox.sites.site import Site
@@ -20,6 +22,36 @@ def html(
     return answer
 
 
+def filled(site: Site, template: str, status: int = 200, /, **values: object) -> web.Response:
+    """Return a template of the site filled in."""
+    return html(site, render(template, site=site.about, **values), status)
+
+
 def redirect(site: Site, location: str) -> web.Response:
     """Return a redirect (302) with the site's headers."""
     return web.Response(status=302, headers=site.headers(Location=location))
+
+
+def missing_page(site: Site) -> web.Response:
+    """Return that the site has no such page."""
+    return filled(site, "missing.html", 404, prefix="")
+
+
+class Pages:
+    """The pages of one site: a platform adds its own, and all else is missing."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    @classmethod
+    def add_to(cls, app: web.Application, site: Site) -> None:
+        """Add a site's pages to its application; what a Platform wants as its ``add_routes``."""
+        cls(site).add_routes(app)
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add what is left when a platform has added its own: nothing."""
+        app.router.add_route("*", "/{path:.*}", self.missing)
+
+    async def missing(self, _request: web.Request) -> web.StreamResponse:
+        """Answer that there is no such page."""
+        return missing_page(self.site)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
+    from aiohttp import web
+
     from deploy.sandbox.stand_ins import Form, StandIn
 
 _KEPT: Final = 20_000  # requests; a load run must not eat the memory
@@ -65,6 +67,10 @@ class Site:
         self.ban = Ban()
         self.counters = Counters()
         self.requests: deque[Seen] = deque(maxlen=_KEPT)
+
+    def form_of(self, request: web.Request) -> Form | None:
+        """Return the form that a request is about; None where this site has none of that number."""
+        return self.agenda.known(self.platform.form_asked(request))
 
     def headers(self, **more: str) -> dict[str, str]:
         """Return what the site sends with every page, and ``more``, written with underscores."""

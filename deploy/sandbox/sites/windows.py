@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from deploy.sandbox.clock import PARIS, now
-from deploy.sandbox.refusal import Refusal
-from deploy.sandbox.sites.pages import html
-from deploy.sandbox.templating import render
+from deploy.sandbox.clock import PARIS
+from deploy.sandbox.sites.pages import Pages, filled, missing_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from deploy.sandbox.bodies import Body
     from deploy.sandbox.sites.site import Site
-    from deploy.sandbox.stand_ins import Form, Planning
+    from deploy.sandbox.stand_ins import Planning
 
 _NUMBER: Final = re.compile(r"\d{6}")
 
@@ -36,23 +34,16 @@ def form_in(request: web.Request) -> int | None:
     return int(found[0]) if found else None
 
 
-def form_of(site: Site, request: web.Request) -> Form | None:
-    """Return the form a request is about; None where this site has none of that number."""
-    try:
-        return site.agenda.form(form_in(request) or 0)
-    except Refusal:
-        return None
+class Calendar(Pages):
+    """One site's answers: the page that a person opens, whatever its path; its platform adds those in JSON."""
 
-
-class Calendar:
-    """One site's answers: the page that a person opens; its platform adds those in JSON."""
-
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def add_routes(self, app: web.Application) -> None:
+        """Add the page, after what a platform has added."""
+        app.router.add_get("/{path:.*}", self.page)
 
     async def page(self, request: web.Request) -> web.StreamResponse:
         """Show the page that a person opens."""
-        return desk_page(self._site, request)
+        return desk_page(self.site, request)
 
 
 def desk_page(
@@ -67,12 +58,11 @@ def desk_page(
 
     `state` is the JSON that it is made of, `search` what its script posts, and where.
     """
-    form = form_of(site, request)
+    form = site.form_of(request)
     if form is None:
-        return html(site, render("missing.html", site=site.about, prefix=""), status=404)
+        return missing_page(site)
     shown = {"frame": frame, "state": state, "search": search, "prefix": "", "path": request.path}
-    page = render("doctolib/desk.html", site=site.about, form=form, **shown)
-    return html(site, page)
+    return filled(site, "doctolib/desk.html", form=form, **shown)
 
 
 def missing() -> web.Response:
@@ -89,11 +79,6 @@ def moments(site: Site, plannings: Iterable[Planning]) -> list[datetime]:
 def moments_on(site: Site, plannings: Iterable[Planning], days: list[date]) -> list[datetime]:
     """Return the open hours of some places on these days."""
     return [moment for moment in moments(site, plannings) if moment.date() in days]
-
-
-def today() -> date:
-    """Return the date in Paris."""
-    return now().astimezone(PARIS).date()
 
 
 def lacking(body: Body, **wanted: object) -> str:

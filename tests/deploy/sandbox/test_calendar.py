@@ -8,7 +8,8 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.sandbox.platforms.ezbooking.calendar import today, week_fragment
+from deploy.sandbox.clock import today
+from deploy.sandbox.platforms.ezbooking.calendar import week_fragment
 
 PARIS = ZoneInfo("Europe/Paris")
 START = datetime(2026, 11, 20, 9, tzinfo=UTC)

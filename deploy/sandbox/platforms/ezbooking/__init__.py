@@ -15,14 +15,9 @@ from deploy.sandbox.platforms.ezbooking.wizard import EZBooking
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from deploy.sandbox.sites.site import Site
     from deploy.sandbox.stand_ins import Form
 
 _FORM_IN_PATH: Final = re.compile(r"/booking/create/(\d+)|::assign(?:::|%3A%3A)(\d+)", re.IGNORECASE)
-
-
-def _add_routes(app: web.Application, site: Site) -> None:
-    EZBooking(site).add_routes(app)
 
 
 def _page(form: Form) -> str:
@@ -40,7 +35,7 @@ def _is_calendar(request: web.Request) -> bool:
 
 PLATFORM: Final = Platform(
     sites=DEPARTMENTS,
-    add_routes=_add_routes,
+    add_routes=EZBooking.add_to,
     page=_page,
     form_asked=_form_asked,
     is_calendar=_is_calendar,

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.agenda import HOURS
-from deploy.sandbox.clock import PARIS, now
+from deploy.sandbox.clock import PARIS, today
 from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 WEEK: Final = 7
 _SATURDAY: Final = 5
 _DAYS: Final = ("Lundi", "Mardi", "Mercredi", "Jeudi", "Vendredi", "Samedi", "Dimanche")
-
-
-def today() -> date:
-    """Return the desk's local date, from which the calendar counts its days."""
-    return now().astimezone(PARIS).date()
 
 
 def week_fragment(form: int, slots: Iterable[int], days_from_today: int) -> str:

@@ -15,7 +15,7 @@ from deploy.sandbox.platforms.ezbooking.calendar import week_fragment
 from deploy.sandbox.platforms.ezbooking.pages import PICTURES, page
 from deploy.sandbox.platforms.ezbooking.pictures import picture
 from deploy.sandbox.refusal import Refusal
-from deploy.sandbox.sites.pages import html, redirect
+from deploy.sandbox.sites.pages import Pages, filled, html, redirect
 from deploy.sandbox.sites.sessions import Progress, Sessions
 from deploy.sandbox.templating import render
 
@@ -50,11 +50,11 @@ class Visit:
         return redirect(self.site, f"{self.prefix}/booking/create/{self.form.number}/{step}")
 
 
-class EZBooking:
-    """The pages of one site; ``routes`` adds them to its application."""
+class EZBooking(Pages):
+    """The pages of one site."""
 
     def __init__(self, site: Site) -> None:
-        self.site = site
+        super().__init__(site)
         self._sessions = Sessions(_COOKIE)
         site.forget.append(self._sessions.clear)
         self._steps: dict[int, Step] = {
@@ -80,13 +80,12 @@ class EZBooking:
             app.router.add_route("*", f"{prefix}/ezjscore/call/{{call}}", self._week)
         app.router.add_get(f"{PICTURES}/etape_{{step:\\d}}{{mark:[rG]?}}.png", self._picture)
         app.router.add_get("/", self._home)
-        app.router.add_route("*", "/{path:.*}", self._missing)
+        super().add_routes(app)
 
     async def _step(self, request: web.Request) -> web.StreamResponse:
-        try:
-            form = self.agenda.form(int(request.match_info["form"]))
-        except Refusal:
-            return await self._missing(request)
+        form = self.site.form_of(request)
+        if form is None:
+            return await self.missing(request)
         session = self._sessions.of(request)
         visit = Visit(self.site, request, form, session.forms.get(form.number) if session else None)
         number = int(request.match_info.get("step", _CONDITIONS))
@@ -178,7 +177,7 @@ class EZBooking:
         call = _CALL.fullmatch(request.match_info["call"])
         mode = request[MODE]
         if not call or mode.name == "no_calendar":
-            return await self._missing(request)
+            return await self.missing(request)
         if "User-Agent" not in request.headers:
             return html(self.site, render("refused.html", reason="Requête sans navigateur."), status=403)
         if mode.name == "calendar_broken":
@@ -192,7 +191,7 @@ class EZBooking:
             form = self.agenda.form(number)
             slots = self.agenda.slots(self.agenda.planning(form, planning))
         except Refusal:
-            return await self._missing(request)
+            return await self.missing(request)
         session = self._sessions.of(request)
         if session is None or number not in session.forms:
             return Visit(self.site, request, form, None).to(_CONDITIONS)
@@ -204,10 +203,9 @@ class EZBooking:
         return self._taken(visit.request, visit.form, free[0]) if free else visit.to(_VERDICT)
 
     async def _reserve(self, request: web.Request) -> web.StreamResponse:
-        try:
-            form = self.agenda.form(int(request.match_info["form"]))
-        except Refusal:
-            return await self._missing(request)
+        form = self.site.form_of(request)
+        if form is None:
+            return await self.missing(request)
         return self._taken(request, form, int(request.match_info["slot"]))
 
     def _taken(self, request: web.Request, form: Form, slot: int) -> web.Response:
@@ -215,13 +213,10 @@ class EZBooking:
         log.error("A SLOT WAS TAKEN: %s %s reserves one", self.site.about.name, request.path)
         for planning in form.plannings:
             self.agenda.take(planning, [slot])
-        return html(self.site, render("ezbooking/reserved.html", site=self.site.about, form=form))
+        return filled(self.site, "ezbooking/reserved.html", form=form)
 
     async def _picture(self, request: web.Request) -> web.StreamResponse:
         return web.Response(body=picture(request.match_info["mark"]), content_type="image/png")
 
     async def _home(self, _request: web.Request) -> web.StreamResponse:
-        return html(self.site, render("ezbooking/home.html", site=self.site.about, prefix=""))
-
-    async def _missing(self, _request: web.Request) -> web.StreamResponse:
-        return html(self.site, render("missing.html", site=self.site.about, prefix=""), status=404)
+        return filled(self.site, "ezbooking/home.html", prefix="")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.platform import Platform
-from deploy.sandbox.platforms.selectors.rendered import Calendar
+from deploy.sandbox.platforms.selectors.rendered import Rendered
 from deploy.sandbox.platforms.selectors.town import Town
 from deploy.sandbox.stand_ins import Form, Planning, StandIn
 
@@ -23,8 +23,8 @@ _RENDERED: Final = Form(
 
 
 def _add_routes(app: web.Application, site: Site) -> None:
-    kind = Calendar if site.about.code == "rendered" else Town
-    kind(site).add_routes(app)
+    pages = Rendered if site.about.code == "rendered" else Town
+    pages.add_to(app, site)
 
 
 def _page(form: Form) -> str:

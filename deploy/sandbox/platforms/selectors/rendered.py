@@ -7,27 +7,18 @@ hours stands in the page from the start, hidden, as such pages have it.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aiohttp import web
 
 from deploy.sandbox.clock import PARIS
-from deploy.sandbox.refusal import Refusal
-from deploy.sandbox.sites.pages import html
-from deploy.sandbox.templating import render
-
-if TYPE_CHECKING:
-    from deploy.sandbox.sites.site import Site
-    from deploy.sandbox.stand_ins import Form
+from deploy.sandbox.sites.pages import Pages, filled, missing_page
 
 _PIXEL: Final = b"<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>"
 
 
-class Calendar:
+class Rendered(Pages):
     """The page and what its script asks for."""
-
-    def __init__(self, site: Site) -> None:
-        self.site = site
 
     def add_routes(self, app: web.Application) -> None:
         """Add them; what is none is missing."""
@@ -37,26 +28,24 @@ class Calendar:
         app.router.add_get(f"{form}/creneaux", self._slots)
         app.router.add_post(f"{form}/reserver", self._reserve)
         app.router.add_get("/blason.svg", self._image)
-        app.router.add_route("*", "/{path:.*}", self._missing)
+        super().add_routes(app)
 
     async def _shell(self, request: web.Request) -> web.StreamResponse:
-        form = self._form(request)
+        form = self.site.form_of(request)
         if form is None:
-            return self._not_found()
-        return html(
-            self.site, render("selectors/rendered.html", site=self.site.about, form=form, base=request.path)
-        )
+            return missing_page(self.site)
+        return filled(self.site, "selectors/rendered.html", form=form, base=request.path)
 
     async def _reasons(self, request: web.Request) -> web.StreamResponse:
-        form = self._form(request)
+        form = self.site.form_of(request)
         if form is None:
-            return self._not_found()
+            return missing_page(self.site)
         return self._json([{"id": each.number, "libelle": each.label} for each in form.plannings])
 
     async def _slots(self, request: web.Request) -> web.StreamResponse:
-        form, chosen = self._form(request), request.query.get("motif", "")
+        form, chosen = self.site.form_of(request), request.query.get("motif", "")
         if form is None or not chosen.isdecimal():
-            return self._not_found()
+            return missing_page(self.site)
         self.site.counters.calendars += 1
         there = self.site.agenda.slots(self.site.agenda.planning(form, int(chosen)))
         return self._json([datetime.fromtimestamp(slot, PARIS).isoformat() for slot in there])
@@ -68,17 +57,5 @@ class Calendar:
     async def _image(self, _request: web.Request) -> web.StreamResponse:
         return web.Response(body=_PIXEL, content_type="image/svg+xml", headers=self.site.headers())
 
-    def _form(self, request: web.Request) -> Form | None:
-        try:
-            return self.site.agenda.form(int(request.match_info["form"]))
-        except Refusal:
-            return None
-
     def _json(self, value: object) -> web.Response:
         return web.json_response(value, headers=self.site.headers())
-
-    async def _missing(self, _request: web.Request) -> web.StreamResponse:
-        return self._not_found()
-
-    def _not_found(self) -> web.Response:
-        return html(self.site, render("missing.html", site=self.site.about, prefix=""), status=404)

@@ -9,14 +9,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.clock import PARIS, WEEKDAYS
-from deploy.sandbox.refusal import Refusal
-from deploy.sandbox.sites.pages import html, redirect
-from deploy.sandbox.templating import render
+from deploy.sandbox.sites.pages import Pages, filled, missing_page, redirect
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from deploy.sandbox.sites.site import Site
 
 _COOKIE: Final = "choix_cookies"
 _PER_PAGE: Final = 3
@@ -25,11 +22,8 @@ _MONTHS: Final = tuple(
 )
 
 
-class Town:
+class Town(Pages):
     """The pages of the site."""
-
-    def __init__(self, site: Site) -> None:
-        self.site = site
 
     def add_routes(self, app: web.Application) -> None:
         """Add them; what is none is missing."""
@@ -38,7 +32,7 @@ class Town:
         app.router.add_post(f"{form}/cookies", self._cookies)
         app.router.add_get(f"{form}/creneaux", self._slots)
         app.router.add_get(f"{form}/reserver/{{slot:\\d+}}", self._reserve)
-        app.router.add_route("*", "/{path:.*}", self._missing)
+        super().add_routes(app)
 
     async def _choice(self, request: web.Request) -> web.StreamResponse:
         return self._page(request, "choice", agreed=_COOKIE in request.cookies)
@@ -66,20 +60,10 @@ class Town:
         return self._page(request, "choice", agreed=True)
 
     def _page(self, request: web.Request, name: str, **values: object) -> web.Response:
-        try:
-            form = self.site.agenda.form(int(request.match_info["form"]))
-        except Refusal:
-            return self._not_found()
-        base = f"/rdv/{form.number}"
-        return html(
-            self.site, render(f"selectors/{name}.html", site=self.site.about, form=form, base=base, **values)
-        )
-
-    async def _missing(self, _request: web.Request) -> web.StreamResponse:
-        return self._not_found()
-
-    def _not_found(self) -> web.Response:
-        return html(self.site, render("missing.html", site=self.site.about, prefix=""), status=404)
+        form = self.site.form_of(request)
+        if form is None:
+            return missing_page(self.site)
+        return filled(self.site, f"selectors/{name}.html", form=form, base=f"/rdv/{form.number}", **values)
 
 
 def _in_words(slot: int) -> str:
