@@ -143,6 +143,11 @@ class Visit:
         return [*items[begin:], *items[:begin]]
 
 
+def is_html(body: bytes) -> bool:
+    """Tell a page that people see from JSON and plain text, also where a byte order mark or white space begins it."""
+    return body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+
+
 @dataclass(frozen=True)
 class Page:
     """An answer: where it came from in the end (after redirects), what it said, and what was asked for.
@@ -159,6 +164,11 @@ class Page:
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # names in lower case
     undone: int = 0
     stuck: str = ""
+
+    @property
+    def is_html(self) -> bool:
+        """Whether its body is marked up, whatever its header calls it."""
+        return is_html(self.body)
 
     @cached_property
     def text(self) -> str:

@@ -54,9 +54,7 @@ def wall(page: Page) -> Reading | None:
     """Say what every site answers alike; None where the page is the platform's to read."""
     if page.status == 429:  # noqa: PLR2004
         return Reading(Outcome.RATE_LIMITED, "HTTP 429", retry_after=_retry_after(page))
-    if page.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and (
-        found := _bot_wall(page) or _captcha(page) or _closed_for_work(page)
-    ):
+    if page.is_html and (found := _bot_wall(page) or _captcha(page) or _closed_for_work(page)):
         return found
     if page.status == 503 and (wait := _retry_after(page)) is not None:  # noqa: PLR2004
         return Reading(Outcome.MAINTENANCE, "HTTP 503 with Retry-After", retry_after=wait)

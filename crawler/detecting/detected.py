@@ -134,7 +134,7 @@ def unknown(findings: Findings) -> str:
     if any(each and each.outcome in (Outcome.CAPTCHA, Outcome.BLOCKED) for each in walls):
         return _comments([*lines, *_STOPPED])
     bodies = [page for page in findings.pages if page.body.strip()]
-    if bodies and not any(map(_is_html, bodies)):
+    if bodies and not any(page.is_html for page in bodies):
         return _comments([*lines, *_NO_HTML])
     shown = [page for page, stands in zip(findings.pages, walls, strict=True) if not stands]
     return _comments([*lines, *(_BY_RULES if any(page.status < _ERROR for page in shown) else _LATER)])
@@ -165,7 +165,7 @@ def _seen(page: Page) -> Iterator[str]:
     if stands := wall(page):
         yield f"  {(stands.outcome or Outcome.UNREADABLE).upper()}: {_short(stands.reason)}"
         return
-    if not _is_html(page):
+    if not page.is_html:
         names = [sign.platform for sign in by_shape(page)]
         yield f"  no HTML; it could be an answer of {' or of '.join(names)}" if names else "  no HTML"
         return
@@ -173,10 +173,6 @@ def _seen(page: Page) -> Iterator[str]:
     yield f"  {_counted(page)}"
     for hint in hints(page):
         yield f"  {_short(hint)}"
-
-
-def _is_html(page: Page) -> bool:
-    return page.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
 def _counted(page: Page) -> str:

@@ -135,7 +135,7 @@ def around(url: str, sign: Sign, evidence: str, frame: str = "") -> Sign:
 def by_shape(page: Page) -> list[Sign]:
     """Name the platforms whose API could have answered so, by reading it as an answer to each one's example."""
     signs: list[Sign] = []
-    if page.body.lstrip().startswith(b"<"):  # HTML, which marks tell better
+    if page.is_html:  # which marks tell better
         return signs
     for name, reader in platforms().items():
         seen = example(reader, page.visit.today, page.visit.zone)

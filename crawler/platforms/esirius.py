@@ -67,7 +67,7 @@ def read(page: Page) -> Reading:
     """Read the entry, the page of motives, or the answer to a call."""
     if error := error_of(page, entry=page.ask.step == "entry"):
         return error
-    return _page(page) if page.body.lstrip().startswith(b"<") else _answered(page)
+    return _page(page) if page.is_html else _answered(page)
 
 
 def _root(visit: Visit) -> str:

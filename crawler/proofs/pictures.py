@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Error, Page, Route, sync_playwright
 from configs.browser import arguments, browser_path, missing_browser, sandboxed
 from configs.proofs import Meta
 from crawler.browser import tree
+from crawler.reading import is_html
 
 _WIDTH, _HEIGHT = 1920, 1080
 _TALLEST = 12_000  # pixels; what follows is cut off, a picture's memory is not
@@ -103,7 +104,7 @@ def _serve(route: Route, shown: dict[str, Any]) -> None:
 
 
 def _answer(meta: Meta, body: bytes) -> dict[str, Any]:
-    if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+    if is_html(body):
         kind = meta.headers.get("content-type", "")
         return {
             "status": 200,

@@ -1,11 +1,13 @@
 """What holds for every platform there is or will be: its names agree, its answers have pages, its reader does no I/O."""
 
+import codecs
 import json
 import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from crawler.booking import BookingSpider
 from crawler.catalogue import check_catalogue
 from crawler.parsing.handover import Handover
 from crawler.platforms import platform, platforms
+from crawler.walls import interpret
 from deploy import sandbox
 from deploy.sandbox.platforms import platforms as stand_ins
 from tests.crawler.golden import CASES, GOLDEN, load, name_of
@@ -124,6 +127,13 @@ def test_generated_answers_are_read_too(name: str) -> None:
     tests = (Path(__file__).parent / "platforms").glob("test_*.py")
     generating = {path.stem: text for path in tests if "@given" in (text := path.read_text())}
     assert f"test_{name}" in generating or any(f'"{name}"' in text for text in generating.values())
+
+
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_a_byte_order_mark_changes_nothing(case: Path) -> None:
+    reader, page = platform(case.parent.name), load(case)
+    marked = replace(page, body=codecs.BOM_UTF8 + page.body)
+    assert replace(interpret(reader, marked), reason="") == replace(interpret(reader, page), reason="")
 
 
 # Purity

@@ -44,7 +44,7 @@ def _ask_reasons(known: Known) -> Ask:
 
 def _center(page: Page) -> Iterator[Choice]:
     """Yield the center that the page was made of."""
-    if not page.body.lstrip().startswith(b"<"):
+    if not page.is_html:
         return
     for text in page.root.xpath("//script[@type='application/json']/text()"):
         if found := _within(text):

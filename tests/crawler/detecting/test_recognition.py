@@ -1,3 +1,4 @@
+import codecs
 import json
 from pathlib import Path
 
@@ -158,6 +159,11 @@ def test_a_shape_that_two_platforms_share_names_both() -> None:
 @pytest.mark.parametrize("body", [b"{}", b"[1]", b'"x"', b'{"error": "not found"}', b"null", b"{"])
 def test_what_is_nobodys_answer_names_nobody(body: bytes) -> None:
     assert by_shape(page_of(NOWHERE, body)) == []
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if load(case).is_html], ids=name_of)
+def test_a_page_that_people_see_is_no_answer_of_an_api(case: Path) -> None:
+    assert by_shape(page_of(NOWHERE, codecs.BOM_UTF8 + load(case).body)) == []
 
 
 @pytest.mark.recordings
