@@ -17,6 +17,7 @@ from configs.outcome import Outcome as Outcome  # noqa: PLC0414 -- platforms fin
 
 T = TypeVar("T")
 
+_ERROR = 400
 _END = re.compile(r"(?i)</html\s*>")
 
 
@@ -164,6 +165,11 @@ class Page:
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # names in lower case
     undone: int = 0
     stuck: str = ""
+
+    @property
+    def is_error(self) -> bool:
+        """Whether its status is an error's: whatever it shows beside that proves nothing about slots."""
+        return self.status >= _ERROR
 
     @property
     def is_html(self) -> bool:

@@ -47,7 +47,6 @@ _BOT_HINTS = (
 _WIDGET_HINTS = (b"captcha", b"captchetat", b"turnstile", b"cf-norobot", b"challenges.cloudflare")
 _POSTS = "descendant::form[translate(@method, 'POST', 'post')='post']"
 _MAINTENANCE = re.compile(r"(?i)\b(?:maintenance|indisponible)\b")
-_ERROR = 400
 
 
 def wall(page: Page) -> Reading | None:
@@ -58,7 +57,7 @@ def wall(page: Page) -> Reading | None:
         return found
     if page.status == 503 and (wait := _retry_after(page)) is not None:  # noqa: PLR2004
         return Reading(Outcome.MAINTENANCE, "HTTP 503 with Retry-After", retry_after=wait)
-    if page.status < _ERROR and not page.body.strip():
+    if not page.is_error and not page.body.strip():
         return Reading(Outcome.UNREADABLE, f"HTTP {page.status} with an empty body")
     return None
 

@@ -22,7 +22,6 @@ from crawler.walls import wall
 
 _CLOSE_SECONDS = 3.0
 _PICTURE_SECONDS = 5.0
-_ERROR = 400
 _NUMBERS = count(1)
 _SNAPSHOT = files("crawler.browser").joinpath("snapshot.js").read_text("utf-8")
 
@@ -126,7 +125,7 @@ class Tab:
             str(name).lower(): str(value) for name, value in response.headers.to_unicode_dict().items()
         }
         shown = Page(response.url, response.status, response.body, Visit(ask.url, date.min), ask, headers)
-        return shown.status >= _ERROR or wall(shown) is not None
+        return shown.is_error or wall(shown) is not None
 
     async def _response(self) -> Response:
         """Return the page as it shows now; raw where it is no HTML."""

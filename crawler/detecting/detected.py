@@ -30,7 +30,6 @@ from crawler.walls import interpret, wall
 UNKNOWN = "platform unknown"
 _NOWHERE = "inconnue_00"  # a prefecture's id, for a check of a desk that belongs to none yet
 _FEW = 8
-_ERROR = 400
 _LONGEST = 300  # characters of an address or a reason
 
 
@@ -137,7 +136,7 @@ def unknown(findings: Findings) -> str:
     if bodies and not any(page.is_html for page in bodies):
         return _comments([*lines, *_NO_HTML])
     shown = [page for page, stands in zip(findings.pages, walls, strict=True) if not stands]
-    return _comments([*lines, *(_BY_RULES if any(page.status < _ERROR for page in shown) else _LATER)])
+    return _comments([*lines, *(_BY_RULES if any(not page.is_error for page in shown) else _LATER)])
 
 
 _STOPPED = (

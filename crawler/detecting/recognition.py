@@ -23,7 +23,6 @@ from crawler.reading import Ask, Page, Visit
 from crawler.walls import interpret
 
 PARIS = ZoneInfo("Europe/Paris")
-_ERROR = 400
 _SAVED_FROM = re.compile(r"<!-- saved from url=\(\d+\)(\S+) -->")  # what browsers write into pages they save
 _OWN = "//link[@rel='canonical']/@href | //meta[@property='og:url']/@content | //form/@action"
 
@@ -111,7 +110,7 @@ def by_marks(page: Page) -> Sign | None:
 def by_frames(page: Page) -> Sign | None:
     """Name the platform of a page by the address of what it embeds: the embedded one's, or who hands over to it."""
     for reader in platforms().values():
-        if not issubclass(reader.Parameters, Handover) or page.status >= _ERROR:
+        if not issubclass(reader.Parameters, Handover) or page.is_error:
             continue
         for frame in reader.read(page).frames:
             if sign := by_address(frame):

@@ -20,7 +20,6 @@ from crawler.sites import AddressRefused
 from crawler.walls import wall
 
 _DEEPEST = 2  # links away from the page that was named
-_ERROR = 400
 _PAGES = 8
 
 Tell = Callable[[str], None]
@@ -161,7 +160,7 @@ def _by_shape(page: Page) -> Sign | None:
 def _following(findings: Findings, step: _Step) -> list[_Step]:
     """Return where the page that was just opened leads, unless it is a desk, a wall, or far enough."""
     page = findings.pages[-1] if findings.pages else None
-    if not page or page.ask.url != step.url or page.status >= _ERROR or step.depth >= _DEEPEST or wall(page):
+    if not page or page.ask.url != step.url or page.is_error or step.depth >= _DEEPEST or wall(page):
         return []
     return [
         _Step((step.depth + 1, lead.rank, place), lead.url, lead.text, page.url if lead.frame else "")

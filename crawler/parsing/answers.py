@@ -29,7 +29,6 @@ from crawler.reading import Page
 T = TypeVar("T")
 
 ACCEPT = {"Accept": "application/json, text/plain, */*"}
-_ERROR = 400
 _YEARS = range(2000, 2200)  # what lies outside is no appointment, and some of it no instant in UTC either
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _WALL = re.compile(_DAY.pattern + r"[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?")
@@ -88,7 +87,7 @@ def parsed(page: Page, shape: type[T], *, errors: bool = False) -> T | None:
     `shape` is a class of `Answer`, or a list or dict of such. An answer with an error's status has no shape, unless
     `errors` says that it may.
     """
-    if page.status >= _ERROR and not errors:
+    if page.is_error and not errors:
         return None
     try:
         read: T = _adapter(cast("Any", shape)).validate_json(page.body.removeprefix(b"\xef\xbb\xbf"))

@@ -5,7 +5,6 @@ from typing import Any
 from crawler.parsing.answers import parsed
 from crawler.reading import Outcome, Page, Reading
 
-_ERROR = 400
 _GONE = (404, 410)
 _LONGEST = 200  # characters of a server's words
 
@@ -17,7 +16,7 @@ def error_of(page: Page, *, entry: bool = False, gone: str = "") -> Reading | No
     behind it the same may mean a session that ended. `gone`: what the site means by it, in words, for the reason.
     Any other error is the base's to sort: a silent reading.
     """
-    if page.status < _ERROR:
+    if not page.is_error:
         return None
     if entry and page.status in _GONE:
         return Reading(Outcome.CLOSED, f"HTTP {page.status}: {gone}" if gone else f"HTTP {page.status}")
