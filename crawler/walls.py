@@ -2,10 +2,12 @@
 
 import logging
 import re
+from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from configs.clock import clock
+from crawler.parsing.error_pages import error_page
 from crawler.parsing.markup import title, visible
 from crawler.platforms import Platform
 from crawler.reading import Outcome, Page, Reading
@@ -21,6 +23,9 @@ _CLOUDFLARE = (
     " or contains(@class, 'cf-error-details')] | //script[contains(., '_cf_chl_opt')]"
 )
 _CLOUDFLARE_WORDS = re.compile(r"(?i)cloudflare ray id|sorry, you have been blocked|error (?:code: )?1020\b")
+# Cloudflare's page of a site that does not answer it: nobody is refused. With its status it is the platform's to sort.
+_SITE_DOWN = re.compile(r"\| 5\d\d: ")
+_SITE_DOWN_MARK = "//*[contains(@class, 'cf-error-5')]"
 _TOO_MANY = re.compile(r"(?i)error (?:code: )?1015|you are being rate limited")
 # Imperva puts its script into pages that it lets through, too: only its frame and its words are the wall.
 _INCAPSULA = "//iframe[contains(@src, '_Incapsula_Resource')]"
@@ -69,13 +74,19 @@ def interpret(platform: Platform, page: Page) -> Reading:
     except Exception as error:  # a reader's bug ends as its check's outcome, never as a lost check
         log.exception("the reader failed on %s", page.url)
         return Reading(Outcome.UNREADABLE, f"the reader failed: {type(error).__name__}: {error}")
-    return _left_over(page) if reading.silent else _proven(reading)
+    if reading.silent:
+        return _left_over(page)
+    if reading.outcome is Outcome.UNREADABLE and (told := error_page(page)):
+        return replace(told, retry_after=_retry_after(page))
+    return _proven(reading)
 
 
 def _bot_wall(page: Page) -> Reading | None:
     if not _mentions(page, _BOT_HINTS):
         return None
     name, text = title(page.root), ""
+    if _SITE_DOWN.search(name) or page.root.xpath(_SITE_DOWN_MARK):
+        return None if page.status >= 500 else Reading(Outcome.UNREACHABLE, f"Cloudflare: {name}")  # noqa: PLR2004
     known = _CLOUDFLARE_TITLE.match(name) or page.root.xpath(_CLOUDFLARE)
     if not known and not page.root.xpath(_POSTS):  # words count only where nothing can be filled in
         text = visible(page.root)
@@ -126,8 +137,11 @@ def _left_over(page: Page) -> Reading:
     """Sort what no rule understood. A refusal stands here: a platform may know better why it says 401 or 403."""
     if page.status in (401, 403):
         return Reading(Outcome.BLOCKED, f"HTTP {page.status}", refused=page.status == 403)  # noqa: PLR2004
-    if page.status >= 500:  # noqa: PLR2004
+    told = error_page(page)
+    if page.status >= 500 and (not told or told.outcome is Outcome.UNREACHABLE):  # noqa: PLR2004
         return Reading(Outcome.UNREACHABLE, f"HTTP {page.status}")
+    if told:
+        return replace(told, retry_after=_retry_after(page))
     if _widget(page):
         return Reading(Outcome.CAPTCHA, f"a captcha, and nothing else that is known: {title(page.root)}")
     what = f"HTTP {page.status}, {len(page.body)} bytes, title {title(page.root)[:100]!r}"

@@ -22,10 +22,11 @@ class Notice(NamedTuple):
     said: str = ""
 
 
-def noticed(page: Page, notices: Sequence[Notice], hints: Sequence[str]) -> Reading | None:
+def noticed(page: Page, notices: Sequence[Notice], hints: Sequence[str] = ("",)) -> Reading | None:
     """Say what the first of these sentences means that a page shows; None where it shows none.
 
-    `hints`: plain words in lower case, one of which stands in every such page: the others are spared a long look.
+    `hints`: plain words in lower case, one of which stands in every such page: the others are spared a long look. Left
+    out, every page is looked at.
     """
     lowered = page.text.lower()
     if not any(hint in lowered for hint in hints):

@@ -27,7 +27,10 @@ def test_a_broken_page_claims_nothing_false(original: Original) -> None:
         assert not false, f"{mutant.how}: {'; '.join(false)}\n{mutant.text}"
 
 
-WALLS = [each for each in originals() if BOT_WALL.search(each.text)]
+# Cloudflare's page of a site that does not answer it has the marks of its walls, and refuses nobody.
+WALLS = [
+    each for each in originals() if BOT_WALL.search(each.text) and each.truth.outcome != Outcome.UNREACHABLE
+]
 
 
 @pytest.mark.parametrize("wall", WALLS, ids=lambda each: each.name)

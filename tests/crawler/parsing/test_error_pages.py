@@ -1,0 +1,103 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from configs.outcome import Outcome
+from crawler.parsing.error_pages import error_page
+from crawler.platforms import platform, platforms
+from crawler.walls import interpret, wall
+from tests.crawler import ezbooking_pages as ez
+from tests.crawler.golden import CASES, load, name_of
+from tests.crawler.pages import page, read
+
+TITLE = "<html><head><title>{0}</title></head><body><p>Le service répond plus tard.</p></body></html>"
+HEADING = "<html><body><h1>{0}</h1>\nThe proxy says no more.\n</body></html>"
+SCRIPT = '<html><head><script src="https://{0}/a.js"></script></head><body><div id="box"></div></body></html>'
+
+
+def told(body: str, **how: Any) -> Outcome | None:
+    reading = error_page(page(body, **how))
+    return reading.outcome if reading else None
+
+
+@pytest.mark.parametrize("form", [TITLE, HEADING])
+@pytest.mark.parametrize(
+    ("heading", "outcome"),
+    [
+        ("403 Forbidden", Outcome.BLOCKED),
+        ("Access Denied", Outcome.BLOCKED),
+        ("Request Rejected", Outcome.BLOCKED),
+        ("Pardon Our Interruption", Outcome.BLOCKED),
+        ("429 Too Many Requests", Outcome.RATE_LIMITED),
+        ("Trop de requêtes", Outcome.RATE_LIMITED),
+        ("Service surchargé", Outcome.OVERLOADED),
+        ("Site en maintenance", Outcome.MAINTENANCE),
+        ("502 Bad Gateway", Outcome.UNREACHABLE),
+        ("Error 503 Backend fetch failed", Outcome.UNREACHABLE),
+        ("504 Gateway Time-out", Outcome.UNREACHABLE),
+        ("Service Unavailable", Outcome.UNREACHABLE),
+        ("État HTTP 500 : Erreur interne du serveur", Outcome.UNREACHABLE),
+        ("RDV Exemple | 500 - Une erreur", Outcome.UNREACHABLE),
+        ("www.exemple.invalid | 522: Connection timed out", Outcome.UNREACHABLE),
+        ("404 Not Found", None),
+        ("500 créneaux ouverts", None),
+        ("5030 Mairie", None),
+        ("Votre demande n'a pas pu aboutir", None),
+    ],
+)
+def test_a_servers_page_is_what_its_heading_says(form: str, heading: str, outcome: Outcome | None) -> None:
+    assert told(form.format(heading)) is outcome
+
+
+@pytest.mark.parametrize(
+    ("host", "outcome"),
+    [
+        ("ct.captcha-delivery.com", Outcome.CAPTCHA),
+        ("a.eu-west-3.captcha.awswaf.com", Outcome.CAPTCHA),
+        ("a.edge.sdk.awswaf.com", Outcome.BLOCKED),
+        ("cdn.exemple.invalid", None),
+    ],
+)
+def test_a_script_that_asks_the_browser_stands_before_the_site(host: str, outcome: Outcome | None) -> None:
+    assert told(SCRIPT.format(host)) is outcome
+
+
+def test_a_page_of_the_site_itself_is_none() -> None:
+    heading = "<h1>502 Bad Gateway</h1>"
+    assert told(f'{heading}<form method="Post"></form>') is None
+    assert told(f"{heading}<p>{'Ici on prend rendez-vous. ' * 50}</p>") is None
+    assert told('{"title": "502 Bad Gateway"}') is None
+
+
+@pytest.mark.parametrize("name", sorted(platforms()))
+@pytest.mark.parametrize("heading", ["403 Forbidden", "429 Too Many Requests", "502 Bad Gateway"])
+def test_every_platform_that_gets_a_servers_page_says_what_it_is(name: str, heading: str) -> None:
+    here = next(load(case) for case in CASES if case.parent.name == name)
+    asked = replace(here, status=200, body=HEADING.format(heading).encode(), headers={})
+    said = error_page(asked)
+    its_own = heading.startswith("502") and name == "ezbooking"
+    assert said
+    assert interpret(platform(name), asked).outcome is (Outcome.OVERLOADED if its_own else said.outcome)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "/slots" in name_of(case)], ids=name_of)
+def test_no_page_with_slots_is_an_error(case: Path) -> None:
+    assert error_page(load(case)) is None
+
+
+@pytest.mark.parametrize("status", [200, 521])
+def test_a_site_that_does_not_answer_cloudflare_refuses_nobody(status: int) -> None:
+    down = TITLE.format("www.exemple.invalid | 521: Web server is down").replace(
+        "<p>", "<div id='cf-error-details'><p>Cloudflare Ray ID: 7</p></div><p>"
+    )
+    own = "<div class='cf-error-details cf-error-502'><h1>Bad gateway</h1>Cloudflare Ray ID: 7</div>"
+    for body in (down, own):
+        assert (wall(page(body, status=status)) is None) == (status == 521)
+        assert wall(page(f"{body}{ez.full()}", status=200))
+        assert read(body, status=status).outcome is Outcome.UNREACHABLE
+
+
+def test_a_sites_own_answer_stands_whatever_its_heading() -> None:
+    assert read(ez.full().replace("<title>", "<title>503 : ")).outcome is Outcome.NO_SLOTS
