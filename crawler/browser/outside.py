@@ -42,12 +42,18 @@ async def browsers_outside() -> AsyncIterator[Browsers]:
         await browsers.close()
 
 
-def session_outside(browsers: Browsers, allowance: Allowance, guise: Guise, largest: int) -> BrowserSession:
-    """Return a conversation of its own page; whoever has it closes it. `largest` is in bytes of HTML."""
-    return BrowserSession(_by_tab, largest, allowance, browsers=browsers, guise=guise)
+def session_outside(
+    browsers: Browsers, allowance: Allowance, guise: Guise, largest: int, posted: list[bytes] | None = None
+) -> BrowserSession:
+    """Return a conversation of its own page; whoever has it closes it.
 
+    `largest` is in bytes of HTML; `posted` takes the bodies that the page's scripts send, where they are wanted.
+    """
 
-async def _by_tab(request: Request) -> Response:
-    """Open a request's page in its tab, as the download handler does in a crawl."""
-    tab: Tab = request.meta["tab"]
-    return await tab.download(request)
+    async def by_tab(request: Request) -> Response:
+        """Open a request's page in its tab, as the download handler does in a crawl."""
+        tab: Tab = request.meta["tab"]
+        tab.traffic.posted = posted
+        return await tab.download(request)
+
+    return BrowserSession(by_tab, largest, allowance, browsers=browsers, guise=guise)

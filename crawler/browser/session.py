@@ -71,11 +71,6 @@ class BrowserSession(Session):
         """Whether there is a page to take one of."""
         return self._tab is not None
 
-    @property
-    def posted(self) -> tuple[bytes, ...]:
-        """Return what the page's scripts posted."""
-        return tuple(self._tab.traffic.posted) if self._tab else ()
-
     async def picture(self) -> bytes | None:
         """Return what the page shows now, as a PNG; None where none is open."""
         return await self._tab.picture() if self._tab else None

@@ -33,7 +33,7 @@ _MOVED_AS_IT_IS = (307, 308)  # the method stays: https://fetch.spec.whatwg.org/
 _QUIET = 0.15  # seconds without anything under way, after which a page is taken to be at rest
 _LAZY = 0.5  # as long where an answer already showed: scripts let a choice settle, for 0.3 s by custom, before they ask
 _GLANCE = 0.02
-_POSTED = 20  # bodies that are remembered, of so many bytes at most
+_POSTED = 20  # bodies that are kept where somebody wants them, of so many bytes at most
 _LARGEST = 100_000
 # Redirects are shown to nobody but the browser's own debugger: https://chromedevtools.github.io/devtools-protocol/tot/Fetch/
 _REDIRECTS = {
@@ -47,7 +47,7 @@ _REDIRECTS = {
 class Traffic:
     """The requests of one check's page. `refusal` says why its document did not come, where we are the reason.
 
-    `posted` are the bodies that its scripts sent, or meant to.
+    `posted` takes the bodies that its scripts send, or mean to, where somebody wants them.
     """
 
     def __init__(self, allowance: Allowance) -> None:
@@ -55,7 +55,7 @@ class Traffic:
         self.refusal: NoPage | Spent | None = None
         self.answer: Response | None = None
         self.broken = ""
-        self.posted: list[bytes] = []
+        self.posted: list[bytes] | None = None
         self._allowance = allowance
         self._url = ""
         self._forbidden: Callable[[str, str], bool] = lambda _url, _method: True
@@ -175,8 +175,8 @@ class Traffic:
         return bool(self._page and request.is_navigation_request() and request.frame == self._page.main_frame)
 
     def _begun(self, request: Request) -> None:
-        if request.method == "POST" and request.resource_type in _SCRIPTED and len(self.posted) < _POSTED:
-            self.posted.append((request.post_data_buffer or b"")[:_LARGEST])
+        if self.posted is not None and len(self.posted) < _POSTED:
+            self.posted += _posted(request)
         if request.resource_type in _AWAITED:
             self._under_way.add(request)
             self._moved_at, self._quiet = monotonic(), _QUIET
@@ -224,6 +224,11 @@ class Traffic:
         method = event["request"]["method"] if event["responseStatusCode"] in _MOVED_AS_IT_IS else "GET"
         target = urljoin(event["request"]["url"], location).partition("#")[0]
         return self._open and await self._passes(method, target, kind, main=main)
+
+
+def _posted(request: Request) -> list[bytes]:
+    scripted = request.method == "POST" and request.resource_type in _SCRIPTED
+    return [(request.post_data_buffer or b"")[:_LARGEST]] if scripted else []
 
 
 async def _abort(route: Route) -> None:

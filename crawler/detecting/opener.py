@@ -35,7 +35,6 @@ class Opener:
 
     `waits` is told for how many seconds which host is left alone. With `browser`, pages are opened in one and read as
     they show then, redirects within their site followed; what is asked of a platform's API goes by HTTP all the same.
-    `posted` are the bodies that the scripts of the page opened last sent, as pages that can be read.
     """
 
     def __init__(self, requests: int, waits: Callable[[float, str], None], *, browser: bool = False) -> None:
@@ -44,7 +43,13 @@ class Opener:
         self._allowance = Allowance(requests)
         self._waits = waits
         self._free: dict[str, float] = {}
-        self.posted: tuple[Page, ...] = ()
+        self._opened = ""
+        self._bodies: list[bytes] = []
+
+    @property
+    def posted(self) -> list[Page]:
+        """The bodies that the scripts of the page opened last sent, as pages that can be read."""
+        return [page_of(self._opened, body) for body in self._bodies]
 
     @property
     def hears(self) -> bool:
@@ -81,12 +86,12 @@ class Opener:
             refuse_private(url)
         except AddressRefused as refusal:
             raise no_page(refusal, url) from refusal
+        self._opened, self._bodies = url, []
         blank = page_of(url, b"")
         session = await self.session(url, across=True)
         try:
             page = await session.fetch(blank.ask, blank.visit, takes_a_slot)
         finally:
-            self.posted = tuple(page_of(url, body) for body in session.posted)
             await self.left(url, session)
         return replace(page, visit=replace(page.visit, url=page.url))
 
@@ -117,7 +122,8 @@ class Opener:
             from crawler.browser.context import Guise  # noqa: PLC0415 -- as above
             from crawler.browser.outside import session_outside  # noqa: PLC0415 -- as above
 
-            return session_outside(self._browsers, self._allowance, Guise(str(PARIS)), largest)
+            guise = Guise(str(PARIS))
+            return session_outside(self._browsers, self._allowance, guise, largest, self._bodies)
         return Session(
             self._download,
             deadline=settings().http_deadline_seconds,

@@ -141,11 +141,6 @@ class Session:
         """Whether `picture` may have one: its pages are opened in a browser."""
         return False
 
-    @property
-    def posted(self) -> tuple[bytes, ...]:
-        """The bodies that the page's scripts posted, where a browser ran them."""
-        return ()
-
     async def picture(self) -> bytes | None:
         """Return what the last page shows, as a PNG; None where there is nothing to see."""
         return None
