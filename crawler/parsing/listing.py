@@ -88,8 +88,7 @@ def listed(page: Page, found: Listing, opens: Opens | None, days: int = 1) -> Re
     if answer.slots:
         return answer.seen()
     if found.moments or found.total:
-        what = f"{len(found.moments)} moments that cannot be read, and says there are {found.total}"
-        return Reading(Outcome.UNREADABLE, f"lists {what}")
+        return Reading(Outcome.UNREADABLE, _unread(found))
     if found.next_at is not None:
         return answer.named(found.next_at)
     return answer.nothing()
@@ -247,6 +246,13 @@ def _window(visit: Visit, place: Place, first: date, days: int) -> Covered:
 
 def _ask(opens: Opens, visit: Visit, window: Covered, place: Place, rank: int) -> Ask:
     return replace(opens(visit, window), place=place, window=window, rank=rank)
+
+
+def _unread(found: Listing) -> str:
+    """Say what a listing names of which nothing can be read."""
+    lists = count(len(found.moments), "moment") + " that cannot be read" if found.moments else "no moment"
+    said = "" if found.total is None else f", and says that there are {found.total}"
+    return f"lists {lists}{said}"
 
 
 def _text(moment: date, visit: Visit) -> str:
