@@ -60,7 +60,7 @@ def refuse_far(url: str, settings: Settings, what: str = "") -> None:
 
 
 def _way_out(settings: Settings) -> str:
-    stand_in = "ask a stand-in (python -m deploy.sandbox, then -a url=http://127.77.0.91:8800)"
+    stand_in = "ask a stand-in (python -m deploy.sandbox prints their addresses; booking spiders take -a url=http://127.77.0.91:8800)"
     if settings.app_env == "development":
         return (
             f"{stand_in}, or allow live sites with ALLOW_LIVE_SITES=1 (in production with APP_ENV=production)"

@@ -60,11 +60,11 @@ class Command(ScrapyCommand):
         parser.add_argument(
             "--browser",
             action="store_true",
-            help="open pages in a browser: their scripts run (slow: HTTP first)",
+            help="open pages in a browser, so that their scripts run (slow, try HTTP first)",
         )
         parser.add_argument("--prefecture", metavar="ID", help="whose desks these are, e.g. bobigny_93")
         parser.add_argument(
-            "--requests", type=int, default=_REQUESTS, help=f"how many it may make (default: {_REQUESTS})"
+            "--requests", type=int, default=_REQUESTS, help=f"how many it may make ({_REQUESTS} unless given)"
         )
 
     def run(self, args: list[str], opts: Namespace) -> None:

@@ -32,7 +32,7 @@ class Command(ScrapyCommand):
         parser.add_argument(
             "--stop", metavar="HOST", help="ask this host (name:port) nothing more, from now on"
         )
-        parser.add_argument("--reason", metavar="TEXT", help="why: whoever finds it stopped wants to know")
+        parser.add_argument("--reason", metavar="TEXT", help="why, for whoever finds it stopped")
         parser.add_argument("--go", metavar="HOST", help="let a stopped host be asked again")
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:

@@ -44,7 +44,7 @@ class Command(ScrapyCommand):
             "--system",
             choices=systems(),
             default="custom",
-            help="the booking system whose spider checks it (default: custom)",
+            help="the booking system whose spider checks it (custom unless given)",
         )
 
     def run(self, args: list[str], opts: Namespace) -> None:

@@ -46,11 +46,11 @@ class Command(ScrapyCommand):
         """Add what a file does not say itself."""
         super().add_options(parser)
         parser.add_argument(
-            "--url", help="where the page came from (default: the address that the file names)"
+            "--url", help="where the page came from (unless given, the address that the file names)"
         )
-        parser.add_argument("--status", type=int, default=200, help="its HTTP status (default: 200)")
+        parser.add_argument("--status", type=int, default=200, help="its HTTP status (200 unless given)")
         parser.add_argument(
-            "--zone", type=_zone, default="Europe/Paris", help="the desk's (default: Europe/Paris)"
+            "--zone", type=_zone, default="Europe/Paris", help="the desk's (Europe/Paris unless given)"
         )
 
     def run(self, args: list[str], opts: Namespace) -> None:

@@ -14,18 +14,18 @@ from scrapy.commands import ScrapyCommand
 
 from crawler.keeping.loops import prepare
 
-_RULE = "N/S: the Nth request within S seconds is refused, and everything after it for --ban-minutes; or none"
+_RULE = "N/S, the Nth request within S seconds is refused, and everything after it for --ban-minutes; or none"
 
 _PATTERNS = ("bursts", "nightly", "both", "often")
 _OPTIONS: tuple[tuple[str, Any, Any, str], ...] = (
     ("--desks", int, 120, "desks"),
-    ("--hosts", int, 60, "hosts: each has a desk, the other desks gather on few"),
-    ("--hours", float, None, "simulated hours: 4, with --replay 24"),
+    ("--hosts", int, 60, "hosts, of which each has a desk and few have the others"),
+    ("--hours", float, None, "simulated hours (4, with --replay 24)"),
     ("--seed", int, 1, "another seed is another world"),
     ("--paid", float, 0.5, "share of desks that somebody waits for"),
     ("--ban", str, "12/60", _RULE),
     ("--ban-minutes", float, 40, "how long a ban lasts"),
-    ("--refusal", int, 403, "status of refused answers: 403 is blocked, 429 rate_limited"),
+    ("--refusal", int, 403, "status of refused answers, 403 for blocked, 429 for rate_limited"),
     ("--budget", int, None, "requests a minute and host in place of the shipped budgets"),
     ("--spiders", int, 2, "spider processes on one due queue"),
     ("--look", float, 10, "simulated seconds between two looks of the planner"),
@@ -48,7 +48,8 @@ class Command(ScrapyCommand):
         """Add ours."""
         super().add_options(parser)
         for name, kind, default, text in _OPTIONS:
-            parser.add_argument(name, type=kind, default=default, help=f"{text} ({default})", metavar="N")
+            shown = text if default is None else f"{text} ({default})"
+            parser.add_argument(name, type=kind, default=default, help=shown, metavar="N")
         parser.add_argument("--release", choices=_PATTERNS, default="both", help="how slots are released")
         parser.add_argument("--prolong", action="store_true", help="whoever asks during a ban prolongs it")
         parser.add_argument("--replay", action="store_true", help="the recorded ban, stricter and stricter")
