@@ -3,10 +3,12 @@
 import itertools
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import ValidationError
 
-from configs.settings import Settings
+from configs.settings import Program, Settings
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 LINES = EXAMPLE.read_text(encoding="utf-8").splitlines()
@@ -29,3 +31,32 @@ def test_its_values_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(EXAMPLE.parent)
     example = Settings(_env_file=EXAMPLE)
     assert example == Settings(_env_file=None)
+
+
+def marked(words: str) -> set[str]:
+    """Return the variables whose meaning has these words in its brackets."""
+    pairs = itertools.pairwise(LINES)
+    return {line.partition("=")[0] for above, line in pairs if re.search(rf"\[.*{words}.*\]$", above)}
+
+
+def test_what_production_needs_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    with pytest.raises(ValidationError) as refused:
+        Settings(_env_file=None, app_env="production")
+    assert marked("needed in production") == set(
+        re.findall(r"(\w+) is not (?:set|https)", str(refused.value))
+    )
+
+
+def test_what_nothing_uses_is_marked() -> None:
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for package in ("api", "configs", "crawler", "deploy", "notifier")
+        for path in (EXAMPLE.parent / package).rglob("*.py")
+        if path.name not in {"settings.py", "periods.py", "weakness.py"} or package != "configs"
+    )
+    words = set(re.findall(r"\w+", code))
+    unused = {name.upper() for name in Settings.model_fields if not {name, name.upper()} & words}
+    by_program = {f"DATABASE_URL_{program.upper()}" for program in get_args(Program)}
+    assert marked("not used yet") == unused - by_program
