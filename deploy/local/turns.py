@@ -42,7 +42,7 @@ class OutageBegan:
 
 @dataclass(frozen=True, slots=True)
 class OutageEnded:
-    """A desk is watched again, or not for another reason."""
+    """A desk is watched again."""
 
     at: datetime
     desk_id: str
@@ -81,8 +81,11 @@ def _hosts(session: Session, since: datetime) -> Iterator[Turn]:
 
 def _outages(session: Session, since: datetime) -> Iterator[Turn]:
     recent = sa.or_(Outage.starts_at >= since, Outage.ends_at >= since)
-    for outage in session.scalars(sa.select(Outage).where(recent).order_by(Outage.id)):
-        if outage.ends_at and outage.ends_at >= since:
+    outages = session.scalars(sa.select(Outage).where(recent).order_by(Outage.id)).all()
+    began = {(outage.desk_id, outage.starts_at) for outage in outages}
+    for outage in outages:
+        # where the next one begins as it ends, only its reason has changed: the desk is not watched again
+        if outage.ends_at and outage.ends_at >= since and (outage.desk_id, outage.ends_at) not in began:
             yield OutageEnded(outage.ends_at, outage.desk_id, outage.reason, outage.starts_at)
         if outage.starts_at >= since:
             yield OutageBegan(outage.starts_at, outage.desk_id, outage.reason)

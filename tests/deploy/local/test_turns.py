@@ -65,12 +65,18 @@ def test_an_outage_begins_and_ends(frozen: time_machine.Traveller) -> None:
     frozen.shift(5 * MINUTE)
     with session() as s:
         s.scalars(sa.select(Outage)).one().ends_at = clock()
-        s.add(Outage(desk_id=DESK, starts_at=clock(), reason=OutageReason.CAPTCHA))
-    assert seen_by(feed) == [
-        OutageEnded(clock(), DESK, "maintenance", began),
-        OutageBegan(clock(), DESK, "captcha"),
-    ]
+    assert seen_by(feed) == [OutageEnded(clock(), DESK, "maintenance", began)]
     assert seen_by(feed) == []
+
+
+def test_an_outage_that_goes_on_for_another_reason_is_not_called_ended() -> None:
+    feed, began = Feed(), clock()
+    with session() as s:
+        s.add(DeskState(id=DESK))
+        s.flush()
+        s.add(Outage(desk_id=DESK, starts_at=began - MINUTE, ends_at=began, reason=OutageReason.CLOSED))
+        s.add(Outage(desk_id=DESK, starts_at=began, reason=OutageReason.BLOCKED))
+    assert seen_by(feed) == [OutageBegan(began, DESK, "blocked")]
 
 
 def goes(*slots: tuple[str, GoneReason], opened: datetime) -> datetime:
