@@ -12,5 +12,5 @@ def test_a_server_that_ends_is_revived_until_the_block_is_left() -> None:
     server = SimpleNamespace(name="Redis", revive=revived.set)
     stack: Any = SimpleNamespace(servers=[server], supervisor=SimpleNamespace(poll=lambda: None))
     with looking_after(stack):
-        assert revived.wait(10)
+        assert revived.wait(60)
     assert "caretaker" not in {each.name for each in threading.enumerate()}

@@ -76,8 +76,8 @@ def test_while_it_hangs_nothing_is_answered_and_afterwards_all_is_kept(store: St
     with store.answering(Mode.HANG):
         putting.start()
         with store._changed:
-            assert store._changed.wait_for(lambda: store.asked, 10)
+            assert store._changed.wait_for(lambda: store.asked, 60)
         assert putting.is_alive()
         assert not store.holds(KEY)
-    putting.join(10)
+    putting.join(60)
     assert store.holds(KEY)

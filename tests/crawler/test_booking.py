@@ -98,12 +98,12 @@ def test_a_cancelled_check_is_cancelled_and_says_nothing(held: Held) -> None:
 def test_pauses_between_steps_do_not_use_up_the_sites_time(
     held: Held, sandbox: "Running", settings_env: Callable[..., None]
 ) -> None:
-    settings_env(STEP_GAP_SECONDS="0.3", HTTP_DEADLINE_SECONDS="0.5")
+    settings_env(STEP_GAP_SECONDS="2", HTTP_DEADLINE_SECONDS="3")
     began = monotonic()
     item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"))
     assert item.outcome is Outcome.NO_SLOTS
-    assert monotonic() - began > 0.6
-    assert item.milliseconds < 500
+    assert monotonic() - began > 4
+    assert item.milliseconds < 3000
 
 
 def test_a_visit_that_runs_out_of_requests_ends_with_what_it_covered(held: Held, sandbox: "Running") -> None:
@@ -151,7 +151,10 @@ def test_checks_of_one_site_at_once_keep_their_sessions_apart(
     assert len({item.requests for item in items}) == 1
 
 
-def test_hanging_sites_do_not_hold_up_others(held: Held, sandbox: "Running") -> None:
+def test_hanging_sites_do_not_hold_up_others(
+    held: Held, sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    settings_env(HTTP_DEADLINE_SECONDS="5")
     sandbox.mode("93", "hang_forever")
     slow = [make_desk(f"{sandbox.site('93')}/booking/create/9845") for _ in range(20)]
     quick = make_desk(f"{sandbox.site('91')}/booking/create/23014")
@@ -159,11 +162,12 @@ def test_hanging_sites_do_not_hold_up_others(held: Held, sandbox: "Running") -> 
     async def all_at_once() -> tuple[Any, Any]:
         hanging = [asyncio.create_task(held.spider.check(desk, 1)) for desk in slow]
         await asyncio.sleep(0)
-        return await held.spider.check(quick, 2), await asyncio.gather(*hanging)
+        ended = await held.spider.check(quick, 2)
+        assert not any(each.done() for each in hanging)
+        return ended, await asyncio.gather(*hanging)
 
     ended, hung = held.run(all_at_once())
     assert ended.outcome is Outcome.NO_SLOTS
-    assert ended.milliseconds < 800
     assert {item.outcome for item in hung} == {Outcome.UNREACHABLE}
 
 

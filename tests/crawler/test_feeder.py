@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from crawler.booking import BookingSpider
 
 SYSTEM = "prefenligne"
-PATIENCE = 5  # seconds until a test that waits for something has failed
+PATIENCE = 60  # seconds until a test that waits for something has failed
 
 
 class Spider:
@@ -567,7 +567,7 @@ def test_what_was_read_is_handed_over_though_redis_hangs_at_the_end(
         assert spider.handed == ["evry_91/b"]
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert monotonic() - began < 4
+        assert monotonic() - began < 50
 
     run(test())
 

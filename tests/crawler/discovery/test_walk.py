@@ -23,7 +23,7 @@ from crawler.scheduling.desk_rows import insert_missing
 from tests.crawler.discovery.conftest import SITE, Walks
 from tests.crawler.house import ROOT
 from tests.crawler.telling.incidents_world import person, told, waits
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -44,7 +44,7 @@ def asked(sandbox: "Running", site: str = SITE) -> list[str]:
 
 
 def walked(walks: Walks) -> None:
-    assert walks.start().wait(100) == 0, walks.log(len(walks.started) - 1)
+    assert walks.start().wait(PATIENCE) == 0, walks.log(len(walks.started) - 1)
 
 
 def rows_there() -> None:
@@ -108,7 +108,7 @@ def test_processes_share_a_walk_and_go_on_where_one_was_killed(
     until(lambda: len(asked(sandbox)) > seen + 5)
     second.kill()
     second.wait()
-    assert walks.start().wait(100) == 0, walks.log(2)
+    assert walks.start().wait(PATIENCE) == 0, walks.log(2)
     pages = [each for each in sandbox.requests(SITE) if each.path != "/robots.txt"]
     twice = [path for path, times in Counter(each.path for each in pages).items() if times > 1]
     assert len(twice) <= 2, f"only what was in flight as each was killed is asked again: {twice}"
@@ -127,7 +127,7 @@ def test_one_prefecture_at_the_terminal_needs_no_server(
 ) -> None:
     settings_env(DATABASE_URL="", REDIS_URL="", DISCOVERY_DELAY_SECONDS="0.01", DISCOVERY_PAGES="30")
     walk = [sys.executable, "-m", "scrapy", "crawl", "discovery", "-a", "prefecture=melun_77"]
-    said = subprocess.run(walk, cwd=ROOT, check=True, capture_output=True, text=True, timeout=100)
+    said = subprocess.run(walk, cwd=ROOT, check=True, capture_output=True, text=True, timeout=PATIENCE)
     assert "demarche/991077/ (rdvpref) 'Titre de séjour : renouvellement'" in said.stdout
     assert f"  {DESK}: linked by {place}/" in said.stdout
     assert list((tmp_path / "state" / "discovery").glob("*/melun_77/report.json"))
@@ -137,7 +137,7 @@ def test_one_prefecture_at_the_terminal_needs_no_server(
     seen = len(asked(sandbox))
     assert seen <= 33
     sandbox.mode(SITE, "maintenance")
-    said = subprocess.run(walk, cwd=ROOT, check=True, capture_output=True, text=True, timeout=100)
+    said = subprocess.run(walk, cwd=ROOT, check=True, capture_output=True, text=True, timeout=PATIENCE)
     assert len(asked(sandbox)) <= seen + 2, "a site that is under maintenance is left alone"
     assert f"{place}/: maintenance: " in said.stdout
     assert (

@@ -22,7 +22,7 @@ from tests.crawler.certificate import self_signed, serving
 from tests.crawler.held import Held, make_desk
 from tests.crawler.relay import relay
 from tests.crawler.socket_wire import Talk
-from tests.crawler.wire import Say, Wire, answer, wire
+from tests.crawler.wire import Say, Wire, answer, silent, wire
 
 HELLO = answer(b"<p>hello</p>")
 Use = Callable[..., Proxies]
@@ -160,9 +160,8 @@ def test_a_wrong_password_is_the_proxys_own_trouble(held: Held, use: Use, tunnel
         (answer(b"", "403 Forbidden by policy"), 1, "opened no tunnel: 403, Forbidden by policy"),
         (answer(b"", "502 Bad Gateway"), 0, "opened no tunnel: 502, Bad Gateway"),
         (lambda connection, _: connection.close(), 1, "opened no tunnel: Server disconnected"),
-        (lambda connection, _: connection.recv(1), 0, "opened no tunnel in time"),
     ],
-    ids=["forbids", "gateway", "closes", "hangs"],
+    ids=["forbids", "gateway", "closes"],
 )
 def test_what_may_be_the_sites_refusal_is_not_tried_by_another(
     held: Held, use: Use, say: Say, tried: int, said: str
@@ -173,6 +172,18 @@ def test_what_may_be_the_sites_refusal_is_not_tried_by_another(
         assert ended.outcome is Outcome.UNREACHABLE
         assert f"the proxy {one.name} {said}" in ended.reason
         assert len(spare.lines) == tried
+
+
+def test_nor_is_a_tunnel_that_is_not_opened_in_time(
+    held: Held, use: Use, settings_env: Callable[..., None]
+) -> None:
+    settings_env(HTTP_DEADLINE_SECONDS="1")
+    with relay(say=silent) as (one, _), relay() as (two, spare):
+        use(one, two)
+        ended = check(held, "https://127.0.0.1:9")
+        assert ended.outcome is Outcome.UNREACHABLE
+        assert f"the proxy {one.name} opened no tunnel in time" in ended.reason
+        assert spare.lines == []
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "429 Too Many Requests"])

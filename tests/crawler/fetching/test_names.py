@@ -17,7 +17,7 @@ def dead(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
     def ask(host: str, *how: Any, **more: Any) -> Any:
         if host == "dead.invalid":
-            over.wait(30)
+            over.wait(200)
             raise socket.gaierror(socket.EAI_AGAIN, "no answer")
         return really(host, *how, **more)
 
@@ -38,14 +38,14 @@ def test_a_name_is_looked_up() -> None:
 
 def test_a_name_that_nobody_answers_for_is_given_up_and_holds_up_no_other(dead: str) -> None:
     async def look() -> list[Any]:
-        names = Names(0.2, 3)
+        names = Names(2, 3)
         asked = [names.resolve(name, 80) for name in (dead, dead, "localhost")]
         found = await asyncio.gather(*asked, return_exceptions=True)
         await names.close()
         return found
 
     first, second, other = asyncio.run(look())
-    assert "no answer for dead.invalid within 0.2 s" in str(first)
+    assert "no answer for dead.invalid within 2 s" in str(first)
     assert isinstance(first, OSError)
     assert isinstance(second, OSError)
     assert other[0]["hostname"] == "localhost"
@@ -53,7 +53,7 @@ def test_a_name_that_nobody_answers_for_is_given_up_and_holds_up_no_other(dead: 
 
 def test_the_end_waits_for_no_look_up(dead: str) -> None:
     async def look() -> None:
-        names = Names(30, 1)
+        names = Names(200, 1)
         asked = asyncio.ensure_future(names.resolve(dead, 80))
         await asyncio.sleep(0)
         asked.cancel()
@@ -61,4 +61,4 @@ def test_the_end_waits_for_no_look_up(dead: str) -> None:
 
     before = monotonic()
     asyncio.run(look())
-    assert monotonic() - before < 15
+    assert monotonic() - before < 100

@@ -24,7 +24,7 @@ END = '{"step": "end_of_search"}'
 ASKED = {"department_code": "91"}
 
 
-def ask(held: Held, address: str, seconds: float = 5, **how: Any) -> Response:
+def ask(held: Held, address: str, seconds: float = 60, **how: Any) -> Response:
     request = Request(
         address.replace("http", "ws"),
         body=json.dumps(ASKED),
@@ -56,7 +56,7 @@ def test_the_connection_is_closed_at_the_last_frame_and_nothing_is_waited_for(he
     with wire(talk) as site:
         page = ask(held, site.address)
     assert page.body.decode() == END
-    assert monotonic() - before < 4
+    assert monotonic() - before < 50
     assert talk.closed == [1000]
 
 
@@ -78,7 +78,7 @@ def test_frames_that_came_are_kept_whatever_ended_the_socket(
     held: Held, frames: list[str | bytes], code: int | None, reason: str | None
 ) -> None:
     with wire(Talk(frames, code)) as site:
-        page = ask(held, site.address, seconds=1)
+        page = ask(held, site.address, seconds=2 if reason == "time was up" else 60)
     said = (page.headers.get("X-Cut-Off") or b"").decode()
     assert page.body.decode().split("\n")[0] == (frames[0] if frames else "")
     assert (reason in said) if reason else not said
@@ -97,7 +97,7 @@ def test_frames_that_came_are_kept_whatever_ended_the_socket(
 )
 def test_what_brings_nothing_is_an_error_of_its_kind(held: Held, say: Say, error: type[Exception]) -> None:
     with wire(say) as site, pytest.raises(error):
-        ask(held, site.address, seconds=1)
+        ask(held, site.address, seconds=1 if error is DownloadTimeoutError else 60)
 
 
 def test_one_frame_that_is_too_large_is_not_read(held: Held) -> None:

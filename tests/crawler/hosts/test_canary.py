@@ -18,17 +18,13 @@ from crawler.recording.items import CheckItem
 from tests.crawler import ezbooking_pages
 from tests.crawler.checks import NOW
 from tests.crawler.held import Held, make_desk
-from tests.crawler.wire import Say, Wire, answer, wire
+from tests.crawler.wire import Say, Wire, answer, silent, wire
 
 DESK, CANARY = "/booking/create/1", "/booking/create/2"
 ODD = answer(b"<p>Bienvenue</p>")
 FORBIDDEN = answer(b"no", "403 Forbidden")
 BUSY = answer(b"", "503 x", Retry_After="60")
 GOOD = answer(ezbooking_pages.conditions().encode())
-
-
-def silent(connection: socket.socket, _: bytes) -> None:
-    connection.recv(1)
 
 
 def served(desk: Say, canary: Say) -> Say:
@@ -91,21 +87,25 @@ def test_a_captcha_that_the_page_always_has_asks_no_canary(held: Held) -> None:
     assert (found.outcome, found.canary and found.canary.silent) == (Outcome.CAPTCHA, False)
 
 
-def test_a_page_that_hangs_leaves_its_canary_the_time_to_answer(held: Held) -> None:
+def test_a_page_that_hangs_leaves_its_canary_the_time_to_answer(
+    held: Held, settings_env: Callable[..., None]
+) -> None:
+    settings_env(HTTP_DEADLINE_SECONDS="6")
     with wire(served(silent, GOOD)) as site:
         ended = check(held, site)
     assert ended.outcome is Outcome.UNREACHABLE
     assert ended.canary
     assert not ended.canary.silent
-    assert 700 <= ended.milliseconds < 1000
+    assert 4200 <= ended.milliseconds < 6000
 
 
-def test_both_that_hang_take_one_deadline(held: Held) -> None:
+def test_both_that_hang_take_one_deadline(held: Held, settings_env: Callable[..., None]) -> None:
+    settings_env(HTTP_DEADLINE_SECONDS="4")
     with wire(silent) as site:
         ended = check(held, site)
     assert ended.canary
     assert ended.canary.outcome is Outcome.UNREACHABLE
-    assert ended.milliseconds < 1300
+    assert ended.milliseconds < 7000
 
 
 def test_the_canary_is_paid_for_and_left_unasked_where_nothing_is_left(held: Held) -> None:

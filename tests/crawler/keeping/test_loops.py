@@ -45,12 +45,12 @@ def test_a_loop_waits_for_servers_that_are_away_and_ends_when_told(
             assert line, "it ended by itself"
         began = time.monotonic()
         program.send_signal(number)
-        _, rest = program.communicate(timeout=20)
+        _, rest = program.communicate(timeout=120)
     finally:
         program.kill()
         program.communicate()
     assert (program.returncode, "Traceback" in rest) == (0, False)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 60
 
 
 @pytest.mark.processes

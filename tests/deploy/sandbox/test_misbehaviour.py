@@ -127,7 +127,7 @@ def test_reset_cuts_the_connection_in_the_middle(visit: Visit, sandbox: Running)
 def test_drip_gives_a_byte_at_a_time(visit: Visit, sandbox: Running) -> None:
     sandbox.mode(77, "drip", seconds=0.1)
     visitor = visit(77)
-    with socket.create_connection((visitor.host, visitor.port), timeout=5) as wire:
+    with socket.create_connection((visitor.host, visitor.port), timeout=60) as wire:
         wire.sendall(f"GET {PAGE} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         start, body = time.monotonic(), b""
         while len(body.partition(b"\r\n\r\n")[2]) < 4:
@@ -145,7 +145,7 @@ def test_big_is_as_big_as_asked(visit: Visit, sandbox: Running) -> None:
 def test_endless_never_ends(visit: Visit, sandbox: Running) -> None:
     sandbox.mode(77, "endless")
     visitor = visit(77)
-    with socket.create_connection((visitor.host, visitor.port), timeout=5) as wire:
+    with socket.create_connection((visitor.host, visitor.port), timeout=60) as wire:
         wire.sendall(f"GET {PAGE} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         got = 0
         while got < 3_000_000:

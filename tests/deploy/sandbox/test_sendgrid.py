@@ -86,7 +86,7 @@ def test_the_delay_is_counted_from_when_the_page_was_read(send: Any, sandbox: Ru
     (message,) = sandbox.messages()
     assert message.draft.seen_at == read
     assert message.milliseconds is not None
-    assert 2000 <= message.milliseconds < 10_000
+    assert 2000 <= message.milliseconds < 62_000
 
 
 @pytest.mark.parametrize("told", ["yesterday", "2026-11-20T09:00:00"])

@@ -79,12 +79,12 @@ def supervised(tmp_path: Path) -> Iterator[Path]:
     process = subprocess.Popen([sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(conf)])
     yield state
     process.terminate()
-    process.wait(20)
+    process.wait(60)
 
 
 @pytest.mark.processes
 def test_the_supervisors_programs_are_told(supervised: Path) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     told: dict[str, programs.Program] = {}
     while time.monotonic() < end and not any(each.since and each.children for each in told.values()):
         time.sleep(0.1)
