@@ -10,7 +10,19 @@ from w3lib.url import url_query_parameter
 
 from configs.strict import Strict
 from crawler.parsing.absence import says_none
-from crawler.parsing.answers import ACCEPT, Answer, Day, Id, OrNone, Wall, day_in, days_in, origin, parsed
+from crawler.parsing.answers import (
+    ACCEPT,
+    Answer,
+    Day,
+    Id,
+    OrNone,
+    Wall,
+    day_in,
+    days_in,
+    moments_of,
+    origin,
+    parsed,
+)
 from crawler.parsing.calendars import instant_of
 from crawler.parsing.listing import Listing, Opens, first_window, listed
 from crawler.parsing.shapes import PAGE, shaped
@@ -23,7 +35,6 @@ EXAMPLE_PARAMETERS = {"structure": 1, "reason": 1}
 
 _DAYS = 7
 _SESSION = "session_id"
-_TRACES = 3  # texts of a taken hour that look like a moment, at most
 
 
 class Parameters(Strict):
@@ -42,7 +53,7 @@ class _Message(Answer):
     message: str
 
 
-class _Hour(Answer):
+class _Hour(Answer, extra="allow"):
     free: bool = Field(alias="is_visible")
     start: OrNone[Wall] = Field(None, alias="start_at")
 
@@ -75,14 +86,17 @@ def read(page: Page) -> Reading:
 def _listing(page: Page, days: Mapping[str, _Day | None]) -> Listing:
     """Return what a week shows: None among its moments also for each day that cannot be read."""
     hours = [hour for day in days.values() if day for hour in day.availabilities]
+    taken = [hour for hour in hours if hour and not hour.free]
     free = [hour for hour in hours if not hour or hour.free]
     moments = [instant_of(hour.start, page.visit.zone) if hour and hour.start else None for hour in free]
     shown = [day and (day.date or day_in(name)) for name, day in days.items()]
     known = [day for day in shown if day]
-    others = _TRACES * (len(hours) - len(free))
     odd = [None] * (len(shown) - len(known))
     return Listing(
-        [*moments, *odd], begins=min(known, default=None), last=max(known, default=None), others=others
+        [*moments, *odd],
+        begins=min(known, default=None),
+        last=max(known, default=None),
+        others=sum(map(moments_of, taken)),
     )
 
 
