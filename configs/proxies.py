@@ -1,7 +1,7 @@
 """PROXY_LIST, typed: each proxy has a name that may be said, and an address that may not."""
 
 from dataclasses import dataclass
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -19,15 +19,6 @@ class Proxy:
     def url(self) -> str:
         """Return the address with its secrets, for whoever connects."""
         return self.address.get_secret_value()
-
-    @property
-    def for_browser(self) -> dict[str, str]:
-        """Return it as Playwright wants it (https://playwright.dev/python/docs/network#http-proxy)."""
-        parts = urlsplit(self.url)
-        asked = {"server": f"{parts.scheme}://{_place(parts)}"}
-        if parts.username is None:
-            return asked
-        return asked | {"username": unquote(parts.username), "password": unquote(parts.password or "")}
 
 
 def parse_proxies(text: str) -> tuple[Proxy, ...]:
@@ -66,8 +57,4 @@ def _checked(number: int, address: str) -> str:
         )
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(f"entry {number} has something behind its port: {_SHAPE}")
-    return _place(parts)
-
-
-def _place(parts: SplitResult) -> str:
     return parts.netloc.rpartition("@")[2].lower()
