@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from configs.desk import Text
-from configs.strict import IsoDate, Strict
+from configs.past_date import PastDate
+from configs.strict import Strict
 from configs.yamlfile import ConfigFileError, check, read
 
 AGENTS = Path(__file__).parent / "agents.yaml"
@@ -28,7 +29,7 @@ class Headers(Strict):
     """What one engine sends, in its order: opening a page, asking as a page's script does, opening a socket."""
 
     source: Text
-    date: IsoDate
+    date: PastDate
     page: _Set
     script: _Set
     socket: _Set
@@ -47,7 +48,7 @@ class Browser(Strict):
     versions: Annotated[tuple[Text, ...], Field(min_length=1)]
     systems: Annotated[Mapping[Text, Text], Field(min_length=1)]
     source: Text
-    date: IsoDate
+    date: PastDate
 
 
 class Agents(Strict):

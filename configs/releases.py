@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import holidays
 from pydantic import BeforeValidator, model_validator
 
-from configs.strict import IsoDate, Strict
+from configs.past_date import PastDate
+from configs.strict import Strict
 
 _ALSACE = ("67", "68")
 _FRIDAY = 5
@@ -57,7 +58,7 @@ class Release(Strict):
     begins: Hour
     ends: Hour
     source: str
-    date: IsoDate
+    date: PastDate
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

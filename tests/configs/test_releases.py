@@ -77,6 +77,7 @@ def test_nothing_told_is_no_window() -> None:
         ({"ends": "16:00"}, "begins must lie before ends"),
         ({"begins": 960}, 'write it as "16:00"'),
         ({"day": "lundi"}, "monday"),
+        ({"date": "2045-01-01"}, "lies in the future"),
     ],
 )
 def test_what_is_wrong_is_named(wrong: dict[str, Any], said: str) -> None:

@@ -140,6 +140,7 @@ def test_a_contact_that_would_break_the_header_is_refused(contact: str) -> None:
         ("headers: safari", "headers: opera", "no headers are given for opera"),
         ("  honest:", "  shy:", "no headers are given for honest"),
         ("date: 2026-11-20", "date: today", "headers.chromium.date"),
+        ("date: 2026-11-20", "date: 2045-11-20", "headers.chromium.date: lies in the future"),
         ("Sec-Fetch-Dest: document", "Sec Fetch Dest: document", "headers.chromium.page"),
         ('versions: ["26.3", "26.6"]', "versions: []", "browsers.3.versions"),
     ],
