@@ -6,6 +6,8 @@ import re
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +23,7 @@ _FORM = re.compile(r"/create/(\d+)")
 _PROVIDERS = {"email": SENDGRID, "sms": TWILIO, "telegram": TELEGRAM}
 CHANNELS = tuple(_PROVIDERS)
 OPENED = "ezbooking"  # whose stand-ins it opens slots at and lets misbehave: one address each
+NORMAL = "normal"
 _WITHIN = 5  # days: the first week of the calendar, which every visit asks for
 
 
@@ -81,6 +84,24 @@ class Outside:
     def provider_mode(self, channel: str, mode: str, **parameters: Any) -> None:
         """Set how a provider answers."""
         ask(f"{self._provider(channel)}/mode", {"mode": mode, **parameters})
+
+    @contextmanager
+    def sites_in(self, codes: Iterable[str], mode: str) -> Iterator[None]:
+        """Let sites answer so while the block lasts."""
+        with ExitStack() as straight:
+            for code in codes:
+                straight.callback(self.site_mode, code, NORMAL)
+                self.site_mode(code, mode)
+            yield
+
+    @contextmanager
+    def provider_in(self, channel: str, mode: str, **parameters: Any) -> Iterator[None]:
+        """Let a provider answer so while the block lasts."""
+        try:
+            self.provider_mode(channel, mode, **parameters)
+            yield
+        finally:
+            self.provider_mode(channel, NORMAL)
 
     def provider_mode_now(self, channel: str) -> str:
         """Return how a provider answers now."""

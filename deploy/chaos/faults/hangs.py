@@ -31,16 +31,12 @@ def half_of_the_sites_and_a_provider_hang(field: Field, _spell: Spell) -> None:
     hung = set(field.rng.sample(codes, len(codes) // 2))
     others = [desk for desk in field.desks if code_of(desk) not in hung]
     began = clock()
-    for code in hung:
-        field.outside.site_mode(code, "hang_forever")
-    field.outside.provider_mode(Channel.EMAIL.value, "slow", seconds=SLOW)
-    try:
+    with (
+        field.outside.sites_in(hung, "hang_forever"),
+        field.outside.provider_in(Channel.EMAIL.value, "slow", seconds=SLOW),
+    ):
         field.outside.open(field.rng.choice(others), field.rng)
         field.journal.measured(TRANSACTION, _oldest_transaction(field))
-    finally:
-        for code in hung:
-            field.outside.site_mode(code, "normal")
-        field.outside.provider_mode(Channel.EMAIL.value, "normal")
     field.journal.measured(INTERVAL, _interval(field, [desk.id for desk in others], began))
 
 

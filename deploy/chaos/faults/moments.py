@@ -4,6 +4,7 @@ Nothing is built into the programs for this: sites and providers wait, Redis sta
 """
 
 import time
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from api.models.user import Channel
 from deploy.chaos.faults import Field, fault
 from deploy.chaos.faults.servers import frozen
 from deploy.chaos.journal import Opening, Spell
-from deploy.chaos.outside import code_of
+from deploy.chaos.outside import NORMAL, code_of
 from deploy.chaos.victims import until
 
 _NO_DETECTION = sa.text("LOCK TABLE detection_slots IN SHARE MODE")  # which only spiders write
@@ -44,17 +45,14 @@ def kill_spider_in_a_check(field: Field, _spell: Spell) -> None:
     desk = field.rng.choice(field.desks)
     field.outside.open(desk, field.rng)
     field.outside.site_mode(code_of(desk), "hang_forever", count=1)
-    until(lambda: field.outside.site_mode_now(code_of(desk)) == "normal", "a check has begun")
+    until(lambda: field.outside.site_mode_now(code_of(desk)) == NORMAL, "a check has begun")
     field.victims.kill_all("spider")
 
 
 @fault(alone=True)
 def kill_worker_before_the_answer(field: Field, _spell: Spell) -> None:
     """A worker dies while the provider thinks: nothing was taken, so nothing may come twice."""
-    channel = _channel(field)
-    field.outside.provider_mode(channel, "slow", seconds=_LATER, count=1)
-    field.outside.open(field.quiet_desk(), field.rng)
-    until(lambda: field.outside.provider_mode_now(channel) == "normal", "a message is on its way")
+    _on_its_way(field, _channel(field), "slow", seconds=_LATER)
     field.victims.kill_all("worker")
 
 
@@ -62,9 +60,7 @@ def kill_worker_before_the_answer(field: Field, _spell: Spell) -> None:
 def kill_worker_during_the_answer(field: Field, spell: Spell) -> None:
     """A worker dies when the message was taken and the yes was not yet heard."""
     channel = spell.silences = _channel(field)
-    field.outside.provider_mode(channel, "yes_without_answer", count=1)
-    field.outside.open(field.quiet_desk(), field.rng)
-    until(lambda: field.outside.provider_mode_now(channel) == "normal", "a message is on its way")
+    _on_its_way(field, channel, "yes_without_answer")
     time.sleep(0.3)
     field.victims.kill_all("worker")
 
@@ -72,8 +68,7 @@ def kill_worker_during_the_answer(field: Field, spell: Spell) -> None:
 @fault(alone=True)
 def kill_worker_after_the_answer(field: Field, _spell: Spell) -> None:
     """A worker dies when it has heard the yes and not yet written it: the row is locked until then."""
-    field.outside.provider_mode(Channel.EMAIL.value, "slow", seconds=_LATER)
-    try:
+    with field.outside.provider_in(Channel.EMAIL.value, "slow", seconds=_LATER):
         opening = field.outside.open(field.quiet_desk(), field.rng)
         until(lambda: _sending(field, opening), "a mail is on its way")
         row = _sending(field, opening)
@@ -85,19 +80,21 @@ def kill_worker_after_the_answer(field: Field, _spell: Spell) -> None:
             time.sleep(0.3)
             field.victims.kill_all("worker")
             connection.rollback()
-    finally:
-        field.outside.provider_mode(Channel.EMAIL.value, "normal")
 
 
 @fault(alone=True, names="database")
 def stop_postgres_before_the_answer_is_written(field: Field, _spell: Spell) -> None:
     """A yes is heard while PostgreSQL is away, for longer than a lease: it must be written all the same."""
-    channel = _channel(field)
-    field.outside.provider_mode(channel, "slow", seconds=_LATER, count=1)
-    field.outside.open(field.quiet_desk(), field.rng)
-    until(lambda: field.outside.provider_mode_now(channel) == "normal", "a message is on its way")
+    _on_its_way(field, _channel(field), "slow", seconds=_LATER)
     with field.caretaker.down("PostgreSQL"):
         time.sleep(9)
+
+
+def _on_its_way(field: Field, channel: str, mode: str, **parameters: Any) -> None:
+    """Wait until a message of a new slot has reached a provider that answers one call so."""
+    field.outside.provider_mode(channel, mode, count=1, **parameters)
+    field.outside.open(field.quiet_desk(), field.rng)
+    until(lambda: field.outside.provider_mode_now(channel) == NORMAL, "a message is on its way")
 
 
 def _channel(field: Field) -> str:

@@ -8,18 +8,15 @@ import sqlalchemy as sa
 from api.models.user import Channel, Contact, ContactState
 from deploy.chaos.faults import Field, fault
 from deploy.chaos.journal import Spell
-from deploy.chaos.outside import CHANNELS
+from deploy.chaos.outside import CHANNELS, NORMAL
 from deploy.chaos.people import PEOPLE
 
 _WHILE = 4.0  # seconds: within the waits of the attempts that a message has
 
 
 def _answers(field: Field, channel: str, mode: str, **parameters: Any) -> None:
-    field.outside.provider_mode(channel, mode, **parameters)
-    try:
+    with field.outside.provider_in(channel, mode, **parameters):
         time.sleep(_WHILE)
-    finally:
-        field.outside.provider_mode(channel, "normal")
 
 
 @fault("providers")
@@ -55,13 +52,12 @@ def provider_says_yes_to_nobody(field: Field, spell: Spell) -> None:
 def _silent(field: Field, spell: Spell, mode: str) -> None:
     channel = field.rng.choice([each for each in CHANNELS if each != Channel.SMS.value])
     spell.silences = channel
-    field.outside.provider_mode(channel, mode, count=1)
-    end = time.monotonic() + 2 * _WHILE
-    while field.outside.provider_mode_now(channel) != "normal" and time.monotonic() < end:
-        time.sleep(0.1)
-    if time.monotonic() >= end:
-        spell.missed = "nobody called the provider"
-    field.outside.provider_mode(channel, "normal")
+    with field.outside.provider_in(channel, mode, count=1):
+        end = time.monotonic() + 2 * _WHILE
+        while field.outside.provider_mode_now(channel) != NORMAL and time.monotonic() < end:
+            time.sleep(0.1)
+        if time.monotonic() >= end:
+            spell.missed = "nobody called the provider"
     time.sleep(3.5)  # the call that hangs ends by our own time-out
 
 

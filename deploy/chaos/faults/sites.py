@@ -1,7 +1,6 @@
 """Booking sites that hang, drip, flood or break off."""
 
 import time
-from typing import Any
 
 from deploy.chaos.faults import Field, fault
 from deploy.chaos.journal import Spell
@@ -10,13 +9,10 @@ from deploy.chaos.outside import code_of
 _WHILE = 7.0  # seconds: longer than a check's deadline
 
 
-def _misbehaves(field: Field, mode: str, **parameters: Any) -> None:
+def _misbehaves(field: Field, mode: str) -> None:
     code = code_of(field.rng.choice(field.desks))
-    field.outside.site_mode(code, mode, **parameters)
-    try:
+    with field.outside.sites_in([code], mode):
         time.sleep(_WHILE)
-    finally:
-        field.outside.site_mode(code, "normal")
 
 
 @fault("sites")

@@ -1,0 +1,33 @@
+"""What chaos bends outside of a stack is straight again, whatever happens meanwhile."""
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from deploy.chaos.journal import Journal
+from deploy.chaos.outside import NORMAL, Outside
+from deploy.local.ports import Ports
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+
+@pytest.fixture
+def outside(sandbox: "Running") -> Outside:
+    sites, providers = (urlsplit(url).port or 0 for url in (sandbox.site("93"), sandbox.sendgrid))
+    return Outside(Ports(sites=sites, providers=providers), Journal())
+
+
+def test_sites_and_providers_are_well_again_when_a_fault_is_over_and_when_it_fails(outside: Outside) -> None:
+    def modes() -> list[str]:
+        return [*map(outside.site_mode_now, ("93", "91")), outside.provider_mode_now("email")]
+
+    def fails() -> None:
+        with outside.sites_in(["93", "91"], "drip"), outside.provider_in("email", "slow", seconds=2):
+            assert modes() == ["drip", "drip", "slow"]
+            raise TimeoutError("what a fault waits for does not come")
+
+    with pytest.raises(TimeoutError, match="does not come"):
+        fails()
+    assert modes() == [NORMAL] * 3
