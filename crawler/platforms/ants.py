@@ -3,11 +3,13 @@
 A socket's answer ends by counting the editors that failed; the plain list does not, so that its silence is doubtful.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from configs.chefs_lieux import POSITIONS
 from configs.strict import Strict
 from crawler.parsing.answers import ACCEPT, Answer, FalseUtc, Link, OrNone, parsed
 from crawler.parsing.areas import Point, one_of
@@ -28,16 +30,24 @@ EXAMPLE_PARAMETERS = {"positions": [{"longitude": 2.3522, "latitude": 48.8566}],
 _TOKEN = {"X-HUB-RDV-AUTH-TOKEN": "ants_token"}
 _LIST, _SOCKET, _END = "/api/SlotsFromPosition", "/api/SlotsFromPositionStreaming", "end_of_search"
 _DOUBT = "editors that failed are not counted here"
+_NO_HOURS = re.compile(rb'"available_slots": *\[ *\]')
+_LISTED_WITHOUT = "town halls without an hour are listed, which a search does not do"
 
 
 class Position(Point):
-    """A point to search around; by socket it needs an `address` as the site writes it: `Lille 59000`."""
+    """A point to search around; by socket it needs an `address` as the site writes it: `Lille 59000`.
+
+    Where a department is searched around it, it needs none.
+    """
 
     address: Annotated[str, Field(pattern=r"^\D+ \d{5}$", max_length=100)] | None = None
 
 
 class Parameters(Strict):
-    """What is searched: a whole department (by socket only), or around positions that are one desk together."""
+    """What is searched: a department (by socket only), or around positions that are one desk together.
+
+    A department's town halls are those within 100 km of its positions; of its chef-lieu, where it names none.
+    """
 
     reason: Literal["CNI", "PASSPORT", "CNI-PASSPORT"] = "CNI-PASSPORT"
     documents_number: Annotated[int, Field(strict=True, ge=1, le=5)] = 1
@@ -48,11 +58,13 @@ class Parameters(Strict):
 
     @model_validator(mode="after")
     def _one_area(self) -> "Parameters":
-        if bool(self.positions) == bool(self.department_code):
-            raise ValueError("name department_code or positions, one of the two")
+        if not self.positions and not self.department_code:
+            raise ValueError("name department_code or positions")
         if self.department_code and not self.streaming:
             raise ValueError("department_code is understood by socket only: leave `streaming: false` out")
-        if self.streaming and not all(each.address for each in self.positions):
+        if self.department_code and self.department_code not in POSITIONS:
+            raise ValueError(f"department_code {self.department_code} is no department's")
+        if self.streaming and not self.department_code and not all(each.address for each in self.positions):
             raise ValueError(
                 "by socket each position needs an address (`Lille 59000`); or say `streaming: false`"
             )
@@ -77,6 +89,11 @@ class _End(Answer):
     editor_errors_number: Annotated[int, Field(ge=0)]
 
 
+class _Refusal(Answer):
+    status: Literal["error"] = Field(alias="li_status")
+    message: str = Field("", alias="li_message")
+
+
 _Halls = Annotated[list[OrNone[_Hall]], Field(max_length=5_000)]
 
 
@@ -91,7 +108,7 @@ def read(page: Page) -> Reading:
         return _refused(page)
     heard = _SOCKET in page.url or _END.encode() in page.body  # the latter in a saved file
     reading = _heard(page) if heard else _listed(page, [page], doubt=_DOUBT)
-    more = page.ask.rank + 1 < len(page.visit.parameters.positions)
+    more = page.ask.rank + 1 < len(_points(page.visit.parameters))
     return together(page, reading, _ask(page.visit, page.ask.rank + 1) if more else None)
 
 
@@ -102,15 +119,21 @@ def _ask(visit: Visit, number: int) -> Ask:
         "start_date": visit.today.isoformat(),
         "end_date": visit.last_day.isoformat(),
     }
-    if wanted.department_code:
-        criteria |= {"department_code": wanted.department_code}
-    else:
-        criteria |= wanted.positions[number].model_dump(exclude_none=True) | {"radius_km": wanted.radius_km}
+    criteria |= _points(wanted)[number].model_dump(exclude_none=True)
+    criteria |= wanted.model_dump(include={"department_code" if wanted.department_code else "radius_km"})
     root = api_of(visit.url, EXAMPLE, "the search of ANTS")  # our token goes nowhere else
     if wanted.streaming:
         socket = root.replace("http", "ws", 1) + _SOCKET
         return Ask(socket, json=criteria, secrets=_TOKEN, until=_END, rank=number)
     return Ask(root + _LIST, form=in_query(criteria), headers=ACCEPT, secrets=_TOKEN, rank=number)
+
+
+def _points(wanted: Parameters) -> tuple[Position, ...]:
+    """Return what is searched around. The server wants a point of a department's search, too."""
+    if wanted.positions or not wanted.department_code:
+        return wanted.positions
+    latitude, longitude = POSITIONS[wanted.department_code]
+    return (Position(latitude=latitude, longitude=longitude),)
 
 
 def _heard(page: Page) -> Reading:
@@ -119,23 +142,39 @@ def _heard(page: Page) -> Reading:
     if last.body.strip(b'" ') == _END.encode():
         slots = _listed(page, lists).slots
         return Reading(Outcome.RATE_LIMITED, f"a bare {_END}: more messages than the server takes", slots)
-    if (end := parsed(last, _End)) is None:
-        return _listed(page, [*lists, last], trouble=unended(page))
-    return _listed(page, lists, trouble=failures(end.editor_errors_number, end.editors_number, "editor"))
+    end, refusals = parsed(last, _End), [each for each in (*lists, last) if parsed(each, _Refusal)]
+    halls = [each for each in (lists if end else [*lists, last]) if each not in refusals]
+    if refusals:
+        return _listed(page, halls, trouble=_not_searched(refusals[0]))
+    if end is None:
+        return _listed(page, halls, trouble=unended(page))
+    return _listed(page, halls, trouble=failures(end.editor_errors_number, end.editors_number, "editor"))
+
+
+def _not_searched(frame: Page) -> Reading:
+    """Read the frame that stands for a search, where the site's captcha has not been passed or a token has run out."""
+    said = said_in(frame, "li_message")
+    for word, outcome in (("captcha", Outcome.CAPTCHA), ("token", Outcome.BLOCKED)):
+        if word in said.lower():
+            return Reading(outcome, f"no search: {said}")
+    return Reading(Outcome.UNREADABLE, f"no search: {said}")
 
 
 def _listed(page: Page, lists: Iterable[Page], *, trouble: Reading | None = None, doubt: str = "") -> Reading:
     """Read lists of town halls as one."""
-    return found_in(page, lists, _Halls, _slots, "town hall", trouble=trouble, doubt=doubt)
+    pages = list(lists)
+    if not doubt and any(_NO_HOURS.search(each.body) for each in pages):
+        doubt = _LISTED_WITHOUT
+    return found_in(page, pages, _Halls, _slots, "town hall", trouble=trouble, doubt=doubt)
 
 
 def _slots(hall: _Hall, page: Page) -> list[Slot | None]:
-    """Return a town hall's slots, None for each that cannot be read. One without any has no business in a list."""
+    """Return a town hall's slots, None for each that cannot be read."""
     place = Place(str(hall.id), ", ".join(filter(None, (hall.name, hall.city_name))) or None)
     told = [(each, instant_of(each.datetime, page.visit.zone)) for each in hall.available_slots if each]
     found = [Slot(place, hour, each.callback_url) if hour else None for each, hour in told]
     unread = len(hall.available_slots) - len(told)
-    return found + [None] * (unread or not found)
+    return found + [None] * unread
 
 
 def _refused(page: Page) -> Reading:

@@ -173,7 +173,7 @@ def ants(text: str, page: Page) -> Evidence:
             ended if "end_of_search" in text or "Streaming" in page.url else whole[:1] + whole[-1:] == "[]"
         ),
         contradicts=text.count("end_of_search") > 1
-        or bool(re.search(r'"editor_errors_number":(?! *0\b)|"available_slots": *\[\s*\]', text)),
+        or bool(re.search(r'"editor_errors_number":(?! *0\b)|"li_status"', text)),
         astray=False,
         unlinked=False,
     )

@@ -176,8 +176,9 @@ def _criteria(sent: str) -> Criteria | None:
         return None
     if not isinstance(criteria, dict):
         return None
-    needed = () if "department_code" in criteria else ("longitude", "latitude", "radius_km", "address")
-    wrong_radius = bool(needed) and criteria.get("radius_km") not in _RADII
+    around, by_department = ("longitude", "latitude"), "department_code" in criteria
+    needed = around if by_department else (*around, "radius_km", "address")
+    wrong_radius = not by_department and criteria.get("radius_km") not in _RADII
     return None if wrong_radius or _invalid(criteria, needed) else criteria
 
 

@@ -67,8 +67,52 @@ def test_a_department_is_asked_by_one_message_on_a_socket() -> None:
         "documents_number": 1,
         "start_date": "2026-11-20",
         "end_date": "2027-01-19",
+        "longitude": 4.848,
+        "latitude": 45.749,
         "department_code": "69",
     }
+
+
+def test_a_department_too_large_for_one_circle_is_asked_around_several_points() -> None:
+    here = visit(department_code="69", positions=[LYON, ROANNE])
+    first = ants.first(here)
+    assert first.json | LYON | {"department_code": "69"} == first.json
+    assert "radius_km" not in first.json
+    none = f"[]\n{json.dumps(end())}".encode()
+    led = interpret(platform("ants"), Page(first.url, 101, none, here, first))
+    assert (led.outcome, led.covered) == (None, ())
+    assert led.asks[0].json == first.json | ROANNE
+    last = interpret(platform("ants"), Page(first.url, 101, none, here, led.asks[0]))
+    assert (last.outcome, last.asks) == (Outcome.NO_SLOTS, ())
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ("Le captcha n'a pas été validé", Outcome.CAPTCHA),
+        ("Token expiré", Outcome.BLOCKED),
+        ("Autre chose", Outcome.UNREADABLE),
+    ],
+)
+@pytest.mark.parametrize("ending", [[], [end()]])
+def test_a_frame_that_refuses_the_search_is_no_absence(
+    said: str, outcome: Outcome, ending: list[Any]
+) -> None:
+    refused = {"li_status": "error", "li_message": said}
+    assert (heard(refused, *ending).outcome, heard(refused, *ending).covered) == (outcome, ())
+    found = heard([hall(1, "2026-11-24T09:30Z")], refused, *ending)
+    assert (found.outcome, len(found.slots), found.covered) == (Outcome.SLOTS, 1, ())
+
+
+def test_town_halls_that_are_listed_without_an_hour_have_none_in_doubt() -> None:
+    for reading in (heard([hall(1)], [hall(2)], end()), listed(hall(1), hall(2))):
+        assert reading.outcome is Outcome.NO_SLOTS
+        assert [each.doubtful for each in reading.covered] == [True]
+    beside = heard([hall(1), hall(2, "2026-11-24T09:30Z")], end())
+    assert (len(beside.slots), [each.doubtful for each in beside.covered]) == (1, [True])
+    assert heard([hall(1)], end(2, 1)).outcome is Outcome.OVERLOADED
+    lost = {key: value for key, value in hall(1).items() if key != "available_slots"}
+    assert heard([lost], end()).outcome is Outcome.UNREADABLE
 
 
 def test_a_position_on_a_socket_has_its_address() -> None:
@@ -129,7 +173,7 @@ def test_the_token_stands_in_no_ask() -> None:
     ("parameters", "said"),
     [
         ({}, "department_code or positions"),
-        ({"department_code": "69", "positions": [LYON]}, "department_code or positions"),
+        ({"department_code": "99"}, "is no department's"),
         ({"department_code": "69", "streaming": False}, "by socket only"),
         ({"department_code": "6"}, "department_code"),
         ({"positions": [LYON]}, "needs an address"),
@@ -224,6 +268,7 @@ def played(here: Visit, *bodies: Any) -> Result:
 
 TWO: dict[str, Any] = {"positions": [LYON, ROANNE], "streaming": False}
 HALL = [hall(1, "2026-12-19T10:00Z")]
+LOST = {**hall(1), "available_slots": None}
 
 
 def test_several_positions_are_one_desk_and_the_last_answer_speaks_for_all() -> None:
@@ -235,7 +280,7 @@ def test_several_positions_are_one_desk_and_the_last_answer_speaks_for_all() -> 
 
 
 @pytest.mark.parametrize(
-    "bodies", [([],), (HALL,), ([], 500), (["x"], []), ([], ["x"]), ([hall(1)], HALL), (500, [])]
+    "bodies", [([],), (HALL,), ([], 500), (["x"], []), ([], ["x"]), ([LOST], HALL), (500, [])]
 )
 def test_nothing_is_covered_where_one_position_was_not_answered_in_full(bodies: tuple[Any, ...]) -> None:
     verdict = played(visit(**TWO), *bodies)
