@@ -31,7 +31,7 @@ def rules() -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def _short(settings_env: Callable[..., None], browser: Path) -> None:
-    settings_env(BROWSER_PATH=browser, BROWSER_DEADLINE_SECONDS="20", BROWSER_WAIT_SECONDS="8")
+    settings_env(BROWSER_PATH=browser, BROWSER_DEADLINE_SECONDS="45", BROWSER_WAIT_SECONDS="15")
 
 
 def check(held: Held, sandbox: "Running", rules: dict[str, Any], **fields: Any) -> CheckItem:

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.usefixtures("brows
 
 @pytest.fixture(autouse=True)
 def _settings(settings_env: Callable[..., None], browser: Path) -> None:
-    settings_env(BROWSER_PATH=browser, BROWSER_DEADLINE_SECONDS="30", BROWSER_WAIT_SECONDS="5")
+    settings_env(BROWSER_PATH=browser, BROWSER_DEADLINE_SECONDS="45", BROWSER_WAIT_SECONDS="15")
 
 
 def test_none_is_taken_of_what_was_kept_already(held: Held) -> None:
