@@ -16,8 +16,9 @@ from crawler.browser.pool import Browsers, browsers_of
 from crawler.browser.tab import Tab
 from crawler.fetching.allowance import Allowance
 from crawler.fetching.failures import KNOWN, NoPage, no_page
-from crawler.fetching.fetch import Download, Session, Step, first_step, gap
+from crawler.fetching.fetch import Download, Session, gap
 from crawler.fetching.proxies import Way
+from crawler.fetching.step import Step, first_step
 from crawler.fetching.unpacking import TooLarge
 from crawler.reading import Ask, Outcome, Page, Visit
 from crawler.sites import on_wire

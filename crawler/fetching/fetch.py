@@ -1,19 +1,16 @@
 """One check's conversation with a site: its clock, its cookies, its redirects, its second tries, its count."""
 
 import asyncio
-import json
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
 from time import monotonic
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urljoin
 
 from scrapy import Request
 from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 from w3lib.url import safe_url_string
 
-from configs.agents import Kind
 from configs.desk import Desk
 from configs.hosts import host_of
 from configs.settings import settings
@@ -21,6 +18,7 @@ from crawler.fetching.agents import Agent, honest
 from crawler.fetching.allowance import Allowance
 from crawler.fetching.failures import KNOWN, NoPage, ProxyFailed, again, no_page
 from crawler.fetching.proxies import Way
+from crawler.fetching.step import Step, first_step, moved
 from crawler.fetching.unpacking import unpack
 from crawler.reading import Ask, Outcome, Page, Visit
 from crawler.sites import on_wire, same_site
@@ -30,7 +28,6 @@ RETRIES = 3
 _RETRY_PAUSE = 0.2  # seconds, doubled each time: a connection lost by chance is there again at once
 _BELT = 1.0  # seconds after which the download's own time-out is not waited for any longer
 _MOVED = (301, 302, 303, 307, 308)
-_MOVED_AS_GET = (301, 302, 303)  # what browsers do, https://fetch.spec.whatwg.org/#http-redirect-fetch
 
 Download = Callable[[Request], Awaitable[Response]]
 
@@ -68,27 +65,6 @@ class Clock:
         before = self._now()
         await asyncio.sleep(seconds)
         self._paused += self._now() - before
-
-
-@dataclass(frozen=True)
-class Step:
-    """What is asked now: the ask itself, or where it was redirected to."""
-
-    url: str
-    method: str
-    body: bytes
-    headers: dict[str, str]
-    kind: Kind
-    page: str | None  # the address of the page that asks
-    until: str = ""
-
-    def request(self, agent: Agent, left: float) -> Request:
-        """Return it as Scrapy sends it, as this agent would, with the seconds it has."""
-        meta = {"download_timeout": left, "until": self.until}
-        headers = agent.sends(self.kind, self.method, self.url, self.headers, self.page)
-        return Request(
-            self.url, method=self.method, headers=headers, body=self.body, meta=meta, dont_filter=True
-        )
 
 
 class Session:
@@ -164,7 +140,7 @@ class Session:
             if target is None:
                 self._shown = step.url if step.kind == "page" else self._shown
                 return self._page(step.url, response, ask, visit)
-            step = _moved(step, response.status, target)
+            step = moved(step, response.status, target)
         raise NoPage(Outcome.UNREADABLE, f"redirected more than {REDIRECTS} times, at last to {step.url}")
 
     async def _answer(self, step: Step) -> Response:
@@ -232,40 +208,6 @@ def taken(method: str, url: str) -> NoPage:
     return NoPage(Outcome.UNREADABLE, f"led to {method} {url}, which would take a slot: not asked")
 
 
-def first_step(ask: Ask, shown: str | None, desk: str) -> Step:
-    """Return what is asked first: by a person, or by a script of the page that is `shown`, else of the desk's."""
-    headers, kind = dict(ask.headers) | _secrets(ask), _kind(ask)
-    page = shown if kind == "page" else shown or desk
-    if ask.json is not None:
-        headers = {"Content-Type": "application/json"} | headers
-        return Step(ask.url, ask.method, json.dumps(ask.json).encode(), headers, kind, page, ask.until)
-    if ask.text:
-        headers = {"Content-Type": "text/plain"} | headers
-        return Step(ask.url, ask.method, ask.text.encode(), headers, kind, page)
-    if ask.method == "POST":
-        headers = {"Content-Type": "application/x-www-form-urlencoded"} | headers
-        return Step(ask.url, ask.method, urlencode(ask.form).encode(), headers, kind, page)
-    query = ("&" if "?" in ask.url else "?") + urlencode(ask.form) if ask.form else ""
-    return Step(ask.url + query, ask.method, b"", headers, kind, page)
-
-
-def _kind(ask: Ask) -> Kind:
-    """Return who asks in a browser: a person who opens a page, a page's script, or a script by a socket."""
-    if ask.url.startswith(("ws:", "wss:")):
-        return "socket"
-    named = {name.lower(): value for name, value in ask.headers.items()}
-    scripted = (
-        ask.json is not None or ask.text or "json" in named.get("accept", "") or "x-requested-with" in named
-    )
-    return "script" if scripted else "page"
-
-
-def _secrets(ask: Ask) -> dict[str, str]:
-    """Return the headers that carry settings; one that is not set is left out, and the site says so."""
-    values = {header: getattr(settings(), name) for header, name in ask.secrets.items()}
-    return {header: value.get_secret_value() for header, value in values.items() if value}
-
-
 def _routed(request: Request) -> Request:
     """Return the request as it leaves: to the stand-in where its host has one, under the host's own name."""
     url = on_wire(request.url, settings().sandbox_hosts)
@@ -298,10 +240,3 @@ def _target(url: str, response: Response, same: Callable[[str, str], bool]) -> s
     if not stays:
         raise NoPage(Outcome.UNREADABLE, f"redirected to another site: {target[:200]}")
     return target
-
-
-def _moved(step: Step, status: int, target: str) -> Step:
-    if status in _MOVED_AS_GET and step.method != "GET":
-        kept = {name: value for name, value in step.headers.items() if name.lower() != "content-type"}
-        return replace(step, url=target, method="GET", body=b"", headers=kept)
-    return replace(step, url=target)
