@@ -14,6 +14,12 @@ def span(time: timedelta) -> str:
     return f"{seconds:.0f} s" if seconds >= 10 or seconds == int(seconds) else f"{seconds:.1f} s"  # noqa: PLR2004
 
 
+def one_line(text: str, longest: int) -> str:
+    """Return a text as one line of what can be printed, cut where it is longer than so many characters."""
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return line if len(line) <= longest else f"{line[:longest].rstrip()}…"
+
+
 def count(number: int, what: str, several: str = "") -> str:
     """Return `1 slot`, `2 slots`; `several` is the plural where it is not made by an s."""
     return f"{number:,} {what if number == 1 else several or what + 's'}"

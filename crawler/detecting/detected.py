@@ -9,7 +9,7 @@ from configs.clock import clock
 from configs.desk import Desk
 from configs.prefecture import Prefecture, desks, prefectures
 from configs.settings import settings
-from configs.words import count
+from configs.words import count, one_line
 from crawler.booking import visit
 from crawler.catalogue import visit_of
 from crawler.detecting.draft import Draft
@@ -214,8 +214,7 @@ def _of(result: Result) -> Said:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+    return one_line(text, _LONGEST)
 
 
 def _comments(lines: list[str]) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from configs.desk import Grade, Procedure
+from configs.words import one_line
 from crawler.detecting.lookups import by_hand
 from crawler.detecting.recognition import Sign
 from crawler.parsing.markup import folded, title, visible
@@ -66,7 +67,9 @@ class Draft:
             "url": self.url,
             "parameters": dict(self.sign.parameters),
             "watch": "none" if self.lacks else self.watch or platform(self.sign.platform).WATCH,
-            "because": _line(_UNWHOLE.format(self.sign.platform, self.lacks), _REASON) if self.lacks else "",
+            "because": one_line(_UNWHOLE.format(self.sign.platform, self.lacks), _REASON)
+            if self.lacks
+            else "",
             "grade": Grade.UNCONFIRMED.value,
             "source": self.source,
             "date": self.day,
@@ -77,7 +80,7 @@ class Draft:
     def block(self, taken: Collection[str] = ()) -> str:
         """Return it as it stands under `desks:` in a desk file, with what is to be looked at as comments."""
         entry = self.entry(taken)
-        comments = "".join(f"# {_line(remark)}\n" for remark in (*self._to_do(), *self.remarks))
+        comments = "".join(f"# {one_line(remark, _REMARK)}\n" for remark in (*self._to_do(), *self.remarks))
         text: str = yaml.safe_dump(
             [entry], allow_unicode=True, sort_keys=False, default_flow_style=None, width=10_000
         )
@@ -109,12 +112,7 @@ def called(page: Page) -> str:
 
 def named(text: str) -> str:
     """Return a text as a label may be: one line of what can be printed, cut where it is no name any more."""
-    return _line(text, _LONGEST)
-
-
-def _line(text: str, longest: int = _REMARK) -> str:
-    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
-    return line if len(line) <= longest else f"{line[:longest].rstrip()}…"
+    return one_line(text, _LONGEST)
 
 
 def slug(label: str, taken: Collection[str] = ()) -> str:

@@ -130,12 +130,12 @@ def _block(found: Found, day: datetime, taken: set[str]) -> str:
     sign = by_address(found.url)
     if sign is None:
         return f"  # No platform of ours knows this address: {found.url} ({found.text!r}, linked by {found.pages[0]})\n"
-    lacks = (
+    remarks = (
         () if sign.complete else (f"{sign.platform} needs parameters that no address tells: scrapy detect",)
     )
     source = f"linked by {found.pages[0]} as {found.text!r}"
     draft = Draft(
-        sign, sign.url or found.url, found.text, source, day.date(), lacks=sign.missing, remarks=lacks
+        sign, sign.url or found.url, found.text, source, day.date(), lacks=sign.missing, remarks=remarks
     )
     made = draft.block(taken)
     taken.add(str(draft.entry(taken)["slug"]))

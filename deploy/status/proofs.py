@@ -1,6 +1,6 @@
 """The proofs on their way: how many, since when, and whether their store takes them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rich.text import Text
 
@@ -53,4 +53,4 @@ def _style(each: SpoolReport) -> str:
 
 
 def _since(moment: datetime, now: datetime) -> str:
-    return span(max(now - moment, now - now))
+    return span(max(now - moment, timedelta()))
