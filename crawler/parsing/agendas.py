@@ -1,13 +1,18 @@
-"""Which of a site's agendas serve a desk: those that offer what people come for, at its places, and take bookings."""
+"""Which of a site's agendas serve a desk: those that offer what people come for, at its places, and take bookings.
+
+They are asked together, and each alone where one silences the others.
+"""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
+from w3lib.url import add_or_replace_parameters, url_query_parameter
+
 from configs.words import count
 from crawler.parsing.answers import Number, Tolerant
 from crawler.parsing.listing import Opens, first_windows
-from crawler.reading import Outcome, Place, Reading, Visit
+from crawler.reading import Covered, Outcome, Page, Place, Reading, Visit
 
 
 class Agenda(Tolerant):
@@ -50,6 +55,22 @@ def ask_agendas(
     windows = [(Place(key, labels.get(key)), opens(visit, key, list(ids))) for key, ids in asked.items()]
     reading = first_windows(visit, windows, days, "place")
     return replace(reading, outcome=Outcome.UNREADABLE, reason=odd) if None in agendas else reading
+
+
+def ask_alone(page: Page, parameter: str, reason: str) -> Reading | None:
+    """Ask each agenda alone that this answer is about, beginning with another one each visit; None where it is one.
+
+    `parameter` names them in the address, joined by `-`. Each has what the others leave out: absence is doubtful.
+    """
+    ids = (url_query_parameter(page.ask.url, parameter) or "").split("-")
+    if len(ids) < 2:  # noqa: PLR2004 -- nothing to take apart
+        return None
+    url, window = page.ask.url, replace(page.ask.window or Covered(), doubtful=True)
+    asks = tuple(
+        replace(page.ask, url=add_or_replace_parameters(url, {parameter: each}), window=window)
+        for each in page.visit.in_turn(ids)
+    )
+    return Reading(reason=f"{reason}: each of {count(len(ids), 'agenda')} is asked alone", asks=asks)
 
 
 def _offered(agenda: Agenda, motives: Collection[int], places: Collection[int]) -> list[str]:

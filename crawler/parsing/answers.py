@@ -37,7 +37,7 @@ _LONGEST = 40  # characters of a moment
 _OFFSET_0 = re.compile(r"(?:Z|[+-]00:?00)$")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _UNNAMED = "\0"  # no site's name for a field
-_TRACE = re.compile(rb'\d{4}-\d\d-\d\d[T ]\d\d|"\d\d:\d\d(?::\d\d)?"|"next\w*": *"\d{4}-\d\d-\d\d"')
+_TRACE = re.compile(rb'\d{4}-\d\d-\d\d[T ]\d\d|"\d\d:\d\d(?::\d\d)?"|"\w*next\w*": *"\d{4}-\d\d-\d\d"')
 # When the answer itself was made.
 _STAMP = re.compile(rb'"(?i:timestamp|now|(?:server|generated|created|updated|requested)_?\w*)": *"[^"]*"')
 _FAILED = re.compile(

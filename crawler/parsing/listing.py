@@ -153,6 +153,11 @@ class _Answer:
         return window.last if window else self.page.visit.last_day
 
     @property
+    def doubtful(self) -> bool:
+        """Whether what was asked for may leave slots of its place out, and so do all answers that it leads to."""
+        return bool(self.page.ask.window and self.page.ask.window.doubtful)
+
+    @property
     def astray(self) -> bool:
         """Whether it shows other days than were asked for: earlier ones only."""
         return bool(self.page.ask.window and self.found.last and self.found.last < self.first)
@@ -188,7 +193,7 @@ class _Answer:
         slot = Slot(place, next_at)
         if self.opens is None or (page.ask.window and day == self.first):
             return Reading(Outcome.SLOTS, reason, (slot,), gap)
-        ask = _ask(self.opens, visit, _window(visit, place, day, self.days), place, page.ask.rank)
+        ask = _ask(self.opens, visit, self._window(day), place, page.ask.rank)
         return Reading(None, reason, covered=gap, asks=(ask,), fallback=(slot,), next_at=next_at)
 
     def nothing(self) -> Reading:
@@ -212,7 +217,7 @@ class _Answer:
         return f"shows days {shown}, asked from {self.first} on"
 
     def _covered(self, last: date | None) -> Covered:
-        return Covered(self.page.ask.place.key, self.first, last)
+        return Covered(self.page.ask.place.key, self.first, last, self.doubtful)
 
     def _shown(self) -> Covered:
         """Return what was asked for, as far as it was shown."""
@@ -225,19 +230,21 @@ class _Answer:
         page, opens = self.page, self.opens
         if opens is None or page.ask.step == _LATER or not window.last or self.astray:
             return ()
-        windows = list(_windows(page.visit, page.ask.place, window.last + _DAY, self.days))
+        windows = list(self._windows(window.last + _DAY))
         ranks = [_LATER_RANK + (number - page.visit.turn) % len(windows) for number in range(len(windows))]
         return tuple(
             replace(opens(page.visit, each), place=page.ask.place, window=each, rank=rank, step=_LATER)
             for each, rank in zip(windows, ranks, strict=True)
         )
 
+    def _windows(self, first: date) -> Iterator[Covered]:
+        while first <= self.page.visit.last_day:
+            yield self._window(first)
+            first += timedelta(days=self.days)
 
-def _windows(visit: Visit, place: Place, first: date, days: int) -> Iterator[Covered]:
-    while first <= visit.last_day:
-        window = _window(visit, place, first, days)
-        yield window
-        first += timedelta(days=days)
+    def _window(self, first: date) -> Covered:
+        window = _window(self.page.visit, self.page.ask.place, first, self.days)
+        return replace(window, doubtful=self.doubtful)
 
 
 def _window(visit: Visit, place: Place, first: date, days: int) -> Covered:

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from pydantic import AliasPath, Field
 
 from configs.strict import Strict
-from crawler.parsing.agendas import Agenda, ask_agendas
+from crawler.parsing.agendas import Agenda, ask_agendas, ask_alone
 from crawler.parsing.answers import ACCEPT, Answer, Day, Id, Moment, Number, OrNone, Tolerant, origin, parsed
 from crawler.parsing.entries import Entries, flat, starting
 from crawler.parsing.errors import error_of
@@ -22,6 +22,9 @@ EXAMPLE_PARAMETERS = {"motives": [1]}
 
 _DAYS = 7
 _FIRST = "start_date"
+_NOT_OPEN = (
+    "not_opened_availability"  # said of all that are asked together, where one of them is not open yet
+)
 
 
 class Parameters(Strict):
@@ -56,6 +59,7 @@ class _Week(Tolerant):
     availabilities: Entries[_Day]
     total: Number | None = None
     next_slot: Moment | None = None
+    reason: OrNone[str] = None
 
 
 def first(visit: Visit) -> Ask:
@@ -84,6 +88,9 @@ def _practices(page: Page, booking: _Booking) -> Reading:
 
 def _week(page: Page, week: _Week) -> Reading:
     slots = flat(day.slots if day else None for day in week.availabilities)
+    empty = not (slots or week.next_slot) and week.reason == _NOT_OPEN
+    if empty and (apart := ask_alone(page, "agenda_ids", _NOT_OPEN)):
+        return apart
     last = max((day.date for day in week.availabilities if day and day.date), default=None)
     none = week.total == 0
     found = Listing(slots, week.next_slot, week.total, last=last, final=none, odd=week.odd)

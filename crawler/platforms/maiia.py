@@ -3,7 +3,7 @@
 from typing import Annotated
 from urllib.parse import urlencode
 
-from pydantic import Field, StringConstraints
+from pydantic import AliasChoices, AliasPath, Field, StringConstraints
 
 from configs.strict import Strict
 from crawler.parsing.answers import ACCEPT, Key, Moment, Number, Tolerant, origin, parsed
@@ -19,6 +19,7 @@ EXAMPLE_PARAMETERS = {"center": "0", "reason": "Remise de titre"}
 
 _DAYS = 7
 _API = "/api/pat-public"
+_FIRST = AliasChoices("firstPhysicalStartDateTime", AliasPath("closestPhysicalAvailability", "startDateTime"))
 _MOST = 500  # availabilities of one answer; a week that has more covers nothing, for its total says so
 
 
@@ -36,7 +37,7 @@ class _Week(Tolerant):
 
 class _Closest(Tolerant):
     count: Number = Field(0, alias="availabilityCount")
-    first: Moment | None = Field(None, alias="firstPhysicalStartDateTime")
+    first: Moment | None = Field(None, validation_alias=_FIRST)
 
 
 def first(visit: Visit) -> Ask:

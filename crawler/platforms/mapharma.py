@@ -16,6 +16,7 @@ QUERY = {"c": "campaign", "l": "option"}
 
 _CALENDAR = "https://mapharma.net/api/public/calendar"
 _DAYS = 6  # an answer was said to reach a week
+_BESIDE = ("first", "first_text")  # no days: what stands there is nowhere written down
 
 
 class Parameters(Strict):
@@ -37,7 +38,8 @@ def first(visit: Visit) -> Ask:
 
 def read(page: Page) -> Reading:
     """Read some days: each a list of hours under its date. No day at all proves nothing."""
-    days = parsed(page, dict[str, OrNone[Entries[_Hour]]]) or {}
+    answer = parsed(page, dict[str, OrNone[Entries[_Hour]]]) or {}
+    days = {key: listing for key, listing in answer.items() if key not in _BESIDE}
     if not any(map(day_in, days)):
         return Reading()
     hours = [(day, hour) for day, listing in days.items() for hour in flat([listing])]

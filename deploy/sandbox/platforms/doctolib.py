@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 _AGENDAS: Final = "/booking/{name}.json"
 _WINDOW: Final = "/availabilities.json"
 _LONGEST: Final = 15  # days of one answer
+_NOT_OPEN: Final = {
+    "availabilities": [],
+    "total": 0,
+    "reason": "not_opened_availability",
+    "message": "La prise de rendez-vous n'est pas encore ouverte.",
+    "next_slot": None,
+}
 
 
 class _Calendar(Calendar):
@@ -66,12 +73,16 @@ class _Calendar(Calendar):
         asked, form = request.query, self.site.form_of(request)
         if form is None:
             return missing()
-        agendas = [str(planning.number) for planning in reversed(form.plannings)]
-        if asked.get("agenda_ids", "").split("-") != agendas or asked.get("practice_ids") != str(form.number):
+        plannings = {str(planning.number): planning for planning in reversed(form.plannings)}
+        agendas = asked.get("agenda_ids", "").split("-")
+        whole = agendas == list(plannings) or (len(agendas) == 1 and agendas[0] in plannings)
+        if not whole or asked.get("practice_ids") != str(form.number):
             return as_json({"error": "bad request"}, 400)
         self.site.counters.calendars += 1
+        if request[MODE].name == "agenda_not_open" and str(form.plannings[-1].number) in agendas:
+            return as_json(_NOT_OPEN)
         days = days_from(date.fromisoformat(asked["start_date"]), min(int(asked["limit"]), _LONGEST))
-        free = moments(self.site, form.plannings)
+        free = moments(self.site, [plannings[agenda] for agenda in agendas])
         here = [moment for moment in free if moment.date() in days]
         answer: dict[str, Any] = {
             "availabilities": [
@@ -118,8 +129,9 @@ PLATFORM: Final = Platform(
     page=lambda form: f"/prefecture/lille/guichet-{form.number}",
     form_asked=form_in,
     is_calendar=lambda request: request.path == _WINDOW,
-    modes={"booking_disabled": {}, "booking_paused": {}, "slots_as_objects": {}},
+    modes={"agenda_not_open": {}, "booking_disabled": {}, "booking_paused": {}, "slots_as_objects": {}},
     mode_names={
+        "agenda_not_open": "Un guichet pas encore ouvert",
         "booking_disabled": "Réservation fermée",
         "booking_paused": "Réservation suspendue",
         "slots_as_objects": "Créneaux en deux étapes",

@@ -7,11 +7,11 @@ import pytest
 from pydantic import Field
 
 from configs.outcome import Outcome
-from crawler.parsing.agendas import Agenda, ask_agendas
+from crawler.parsing.agendas import Agenda, ask_agendas, ask_alone
 from crawler.parsing.answers import parsed
 from crawler.parsing.entries import Entries
 from crawler.parsing.listing import Opens
-from crawler.reading import Ask, Covered, Reading, Visit
+from crawler.reading import Ask, Covered, Page, Place, Reading, Visit
 from tests.crawler.pages import TODAY, page, visit
 
 OURS, OTHER = 1, 2
@@ -100,3 +100,31 @@ def test_a_platform_names_the_fields_by_its_own_words() -> None:
     assert odd is None
     assert last
     assert (last.shut, last.odd) == (False, True)
+
+
+def together(ids: str, window: Covered | None = None, turn: int = 0) -> Page:
+    ask = Ask(f"https://api.invalid/?ids={ids}&day=1", "week", place=Place("12"), window=window, rank=3)
+    return replace(page("{}", of=replace(visit(), turn=turn)), ask=ask)
+
+
+def test_agendas_asked_together_are_asked_alone_another_first_each_visit() -> None:
+    reading = ask_alone(together("9-4", Covered("12", TODAY, TODAY)), "ids", "one is silent")
+    assert reading
+    assert (reading.outcome, reading.covered) == (None, ())
+    assert reading.reason == "one is silent: each of 2 agendas is asked alone"
+    assert urls(reading) == ["?ids=9&day=1", "?ids=4&day=1"]
+    later = ask_alone(together("9-4", turn=1), "ids", "")
+    assert later
+    assert urls(later) == ["?ids=4&day=1", "?ids=9&day=1"]
+
+
+def test_an_agenda_asked_alone_leaves_out_what_the_others_have() -> None:
+    reading = ask_alone(together("9-4", Covered("12", TODAY, TODAY)), "ids", "")
+    assert reading
+    assert {(ask.place.key, ask.step, ask.rank) for ask in reading.asks} == {("12", "week", 3)}
+    assert {ask.window for ask in reading.asks} == {Covered("12", TODAY, TODAY, doubtful=True)}
+
+
+@pytest.mark.parametrize("ids", ["9", ""])
+def test_one_agenda_is_not_taken_apart(ids: str) -> None:
+    assert ask_alone(together(ids), "ids", "") is None

@@ -123,6 +123,7 @@ def test_an_instant_needs_its_offset_and_a_wall_clock_has_none() -> None:
     ("body", "number"),
     [
         ('{"slots": [], "next": "2021-06-12T10:30:00Z"}', 1),
+        ('{"slots": [], "_next_slot": "2021-06-12"}', 1),
         ('{"at": "2021-06-12 10:30"}', 1),
         ('{"2021-04-19": [{"time": "17:15"}, {"time": "17:30"}]}', 2),
         ('{"slots": [], "date": "2021-06-12", "total": 0}', 0),

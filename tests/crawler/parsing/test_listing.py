@@ -234,3 +234,14 @@ def test_an_address_names_the_days_of_its_windows_and_keeps_what_else_it_says() 
     assert by_address("https://api.invalid/x?from=", "from")(visit(), window(0)).url.endswith(
         "from=2026-11-20"
     )
+
+
+def test_what_is_asked_in_doubt_is_answered_in_doubt_and_so_is_all_it_leads_to() -> None:
+    doubted = answer()
+    doubted = replace(doubted, ask=replace(doubted.ask, window=replace(window(0), doubtful=True)))
+    near, far = Listing([at(TODAY)], total=1), Listing(next_at=at(TODAY + timedelta(days=20)))
+    for reading in (read(near, doubted), read(far, doubted), read(Listing(final=True), doubted)):
+        assert reading.covered
+        assert all(each.doubtful for each in reading.covered)
+        assert all(ask.window and ask.window.doubtful for ask in reading.asks)
+    assert not any(each.doubtful for each in read(near).covered)

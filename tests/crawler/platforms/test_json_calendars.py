@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -269,3 +270,44 @@ def test_an_agenda_that_cannot_be_read_hides_no_slot_of_the_others_and_proves_no
             said = Page(ask.url, 200, json.dumps(body).encode(), page.visit, ask)
             tally.take(ask, interpret(platform("doctolib"), said))
         assert tally.result().outcome is expected
+
+
+def visited(answers: dict[str, Any], turn: int = 0) -> tuple[Tally, list[str]]:
+    """Visit a doctolib desk of two agendas; `answers` by the agendas that are asked. Also: which were, in turn."""
+    agendas = [{"id": number, "visit_motive_ids_by_practice_id": {"12": [1]}} for number in (5, 6)]
+    desk = replace(visit("doctolib"), turn=turn)
+    tally = Tally(Ask(desk.url, "booking"), limit=4, now=datetime(2026, 11, 20, 9, tzinfo=ZONES[0]))
+    asked: list[str] = []
+    while ask := tally.next():
+        ids = parse_qs(urlsplit(ask.url).query).get("agenda_ids", [""])[0]
+        asked.append(ids)
+        body = {"data": {"agendas": agendas}} if not ids else answers[ids]
+        page = Page(ask.url, 200, json.dumps(body).encode(), desk, ask)
+        tally.take(ask, interpret(platform("doctolib"), page))
+    return tally, asked
+
+
+NOT_OPEN = {"availabilities": [], "total": 0, "reason": "not_opened_availability", "next_slot": None}
+
+
+def test_an_agenda_that_is_not_open_hides_no_slot_of_the_others() -> None:
+    free = WRITERS["doctolib"]([datetime(2026, 11, 24, 9, tzinfo=ZONES[0])])
+    tally, asked = visited({"5-6": NOT_OPEN, "5": NOT_OPEN, "6": free})
+    assert asked == ["", "5-6", "5", "6"]
+    result = tally.result()
+    assert (result.outcome, len(result.slots)) == (Outcome.SLOTS, 1)
+    assert all(each.doubtful for each in result.covered)
+
+
+def test_agendas_that_are_all_not_open_have_no_slots() -> None:
+    tally, asked = visited({"5-6": NOT_OPEN, "5": NOT_OPEN, "6": NOT_OPEN}, turn=1)
+    assert asked == ["", "5-6", "6", "5"]
+    result = tally.result()
+    assert (result.outcome, result.slots) == (Outcome.NO_SLOTS, ())
+    assert result.covered
+    assert all(each.doubtful for each in result.covered)
+
+
+def test_an_agenda_that_is_not_open_beside_one_that_cannot_be_read_proves_no_absence() -> None:
+    tally, _ = visited({"5-6": NOT_OPEN, "5": NOT_OPEN, "6": {"error": "?"}})
+    assert tally.result().outcome is Outcome.UNREADABLE
