@@ -38,6 +38,8 @@ _STATE = "vui-init-data"
 _NONE_LEFT = "Aucun créneau disponible à partir de cette date"
 _NEXT = "Prochaine disponibilité"
 _RELEASE = "Prochaine mise en ligne de nouveaux rendez-vous"
+_RELEASED = "Dernière mise en ligne de rendez-vous"
+_LATER = "Veuillez réessayer ultérieurement"
 
 
 def forbidden(url: str, method: str) -> bool:
@@ -76,7 +78,7 @@ def _root(visit: Visit) -> str:
 def _slots(page: Page, told: str) -> Reading | None:
     """Read the slot page: its state, and what is told by what its script made of it where a browser saved the page."""
     data, visit = embedded(page, _STATE, "vueData"), page.visit
-    free, none_left = rows(data, "trhId"), says(told, _NONE_LEFT)
+    free, none_left = rows(data, "trhId"), says(told, _NONE_LEFT) or _not_shown(data, told)
     named = [written(each, visit) for each in values(data, "premiereDispo") if each not in (None, "")]
     named += moments_behind(_NEXT, told, visit)
     if not free and page.root.xpath(_HOURS):
@@ -95,6 +97,12 @@ def _slots(page: Page, told: str) -> Reading | None:
     window = days_from(ANYWHERE, only(data, "premierJour"), only(data, "nombreDeJour"))
     reading = listed_alone(page, found, window, data, said=none_left)
     return replace(reading, releases_at=_release(data, told, visit))
+
+
+def _not_shown(data: Any, told: str) -> bool:
+    """Tell whether the page shows no calendar at all, but when hours are put on line: then there is none to choose."""
+    by_words = says(told, _LATER) and (says(told, _RELEASE) or says(told, _RELEASED))
+    return only(data, "isDisplayCalendar") is False or by_words
 
 
 def _release(data: Any, told: str, visit: Visit) -> datetime | None:

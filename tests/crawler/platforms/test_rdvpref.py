@@ -161,6 +161,22 @@ def test_nothing_from_this_date_on_is_proven_by_the_state_or_by_the_sentence() -
         assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (TO_HORIZON,))
 
 
+@pytest.mark.parametrize("told", ["Prochaine mise en ligne de nouveaux rendez-vous", "Dernière mise en ligne de rendez-vous"])  # fmt: skip
+def test_where_no_calendar_is_shown_there_is_nothing(told: str) -> None:
+    later, published = "<p>Veuillez réessayer ultérieurement.</p>", f"<p>{told} : le 24/11/2026 à 14:00</p>"
+    bodies = (
+        choice({"isDisplayCalendar": False}),
+        choice(agenda(premiereDispo=None, isDisplayCalendar=False)),
+        rdv.whole("Choisissez votre créneau", later + published),
+    )
+    for body in bodies:
+        assert (read(body).outcome, read(body).covered) == (Outcome.NO_SLOTS, (TO_HORIZON,))
+    for body in (later, published):
+        assert read(rdv.whole("Choisissez votre créneau", body)).outcome is Outcome.UNREADABLE
+    hidden = agenda([tranche(NINE)], isDisplayCalendar=False)  # a narrow screen lists them all the same
+    assert read(choice(hidden, content=later + published)).outcome is Outcome.SLOTS
+
+
 def test_an_empty_week_with_a_next_date_is_no_absence() -> None:
     shown = "<div>Aucun créneau disponible sur cette semaine</div><button>Prochaine disponibilité le 07/12/2026</button>"
     gap = (Covered("", TODAY, date(2026, 12, 6)),)
