@@ -1,10 +1,12 @@
 """/api/openapi.json and a page to read it: one HTML file, nothing from elsewhere, no script."""
 
 import json
+import re
 from typing import Any, cast
 
 from flask import Blueprint, current_app, render_template
 from flask_openapi3.openapi import OpenAPI
+from markupsafe import Markup, escape
 
 INTRODUCTION = (
     "Watches the booking pages of the French prefectures and tells subscribers that a slot has opened. "
@@ -26,7 +28,7 @@ def document() -> dict[str, Any]:
 def page() -> str:
     """Show the OpenAPI document to a person."""
     shown = openapi(cast("OpenAPI", current_app))
-    return render_template("docs.html", document=shown, groups=_groups(shown), pretty=_pretty)
+    return render_template("docs.html", document=shown, groups=_groups(shown), pretty=_pretty, said=_said)
 
 
 def openapi(app: OpenAPI) -> dict[str, Any]:
@@ -52,3 +54,8 @@ def _groups(document: dict[str, Any]) -> dict[str, list[tuple[str, str, dict[str
 
 def _pretty(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _said(text: str) -> Markup:
+    """Return a description as HTML; what stands between backticks is code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", escape(text)))  # noqa: S704 -- escaped before
