@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from configs.desk import Desk, Fetch, Procedure
 from configs.hosts import is_private
+from configs.prefecture import desks as every
 from configs.prefecture import prefecture, prefectures
 from crawler.catalogue import desks_of, system_of, visit_of
 from crawler.platforms import platform
@@ -167,8 +168,20 @@ def _desk(name: str, within: str | None, desks: dict[str, Desk]) -> Desk:
     if len(fits) > 1:
         raise WrongArgument(f"desk={name} fits several: {_listed([each.id for each in fits])}")
     if not fits:
-        raise WrongArgument(f"no desk {name!r}; {_those(name, here)}")
+        raise WrongArgument(_no_desk(name, here))
     return fits[0]
+
+
+def _no_desk(name: str, here: dict[str, Desk]) -> str:
+    elsewhere = every().get(name)
+    if (
+        elsewhere
+        and name not in here
+        and (system := system_of(elsewhere)) not in map(system_of, here.values())
+    ):
+        return f"{name} is a desk of {system}: scrapy crawl {system} -a desk={name}"
+    near = [id_ for id_, each in here.items() if each.prefecture_id == name.partition("/")[0]]
+    return f"no desk {name!r}; {_those(name, near or here)}"
 
 
 def _those(name: str, known: Iterable[str]) -> str:

@@ -92,6 +92,7 @@ def test_a_desk_that_is_not_scheduled_is_checked_when_named(slug: str) -> None:
             {"desk": "two_02/visa", "prefecture": "one_01"},
             "no desk 'two_02/visa'; did you mean one_01/visa[?] those that exist: one_01/card, one_01/visa$",
         ),
+        ({"desk": "two_02/passport"}, "those that exist: two_02/visa, two_02/old, two_02/login$"),
         ({"desk": "visa"}, "fits several: .*one_01/visa, two_02/visa"),
         ({"desks": "visa"}, "no argument 'desks'; did you mean desk"),
         ({"desk": " "}, "desk= is empty"),
@@ -115,6 +116,13 @@ def test_a_desk_that_is_not_scheduled_is_checked_when_named(slug: str) -> None:
 def test_what_names_nothing_is_answered_with_what_would(arguments: dict[str, str], said: str) -> None:
     with pytest.raises(WrongArgument, match=said):
         ids(**arguments)
+
+
+def test_a_desk_of_another_booking_system_is_named_with_the_spider_that_checks_it() -> None:
+    with pytest.raises(
+        WrongArgument, match="one_01/card is a desk of prefenligne: scrapy crawl prefenligne -a desk=one"
+    ):
+        Choice.of({"desk": "one_01/card"}).desks("ants")
 
 
 def test_an_unknown_prefecture_is_answered_with_those_that_exist() -> None:
