@@ -58,4 +58,4 @@ def _pretty(value: object) -> str:
 
 def _said(text: str) -> Markup:
     """Return a description as HTML; what stands between backticks is code."""
-    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", escape(text)))  # noqa: S704 -- escaped before
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 -- escaped before
