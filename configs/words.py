@@ -20,6 +20,6 @@ def one_line(text: str, longest: int) -> str:
     return line if len(line) <= longest else f"{line[:longest].rstrip()}…"
 
 
-def count(number: int, what: str, several: str = "") -> str:
-    """Return `1 slot`, `2 slots`; `several` is the plural where it is not made by an s."""
-    return f"{number:,} {what if number == 1 else several or what + 's'}"
+def count(number: int, what: str) -> str:
+    """Return `1 slot`, `2 slots`."""
+    return f"{number:,} {what if number == 1 else what + 's'}"

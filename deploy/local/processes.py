@@ -11,16 +11,17 @@ from functools import cache
 from pathlib import Path
 
 _STEP = 0.02
+_LINES = 15  # of a log, in an error text
 
 
 class StartFailed(RuntimeError):
     """A process did not come up; the text has the end of its log."""
 
 
-def free_port(address: str = "127.0.0.1") -> int:
+def free_port() -> int:
     """Return a port that is free now."""
     with socket.socket() as probe:
-        probe.bind((address, 0))
+        probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
@@ -120,9 +121,9 @@ def wait_until(
         time.sleep(_STEP)
 
 
-def tail(log: Path, lines: int = 15) -> str:
+def tail(log: Path) -> str:
     """Return the last lines of a log, for an error text."""
-    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:]) if log.exists() else "(no log)"
+    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-_LINES:]) if log.exists() else "(no log)"
 
 
 def stop(process: subprocess.Popen[bytes], signum: int = signal.SIGTERM, seconds: float = 10) -> None:

@@ -18,7 +18,6 @@ def test_a_span_is_said_in_one_unit(seconds: float, said: str) -> None:
 
 def test_one_is_no_plural() -> None:
     assert [count(number, "slot") for number in (0, 1, 2)] == ["0 slots", "1 slot", "2 slots"]
-    assert count(2, "prefecture's", "prefectures'") == "2 prefectures'"
 
 
 def test_a_line_holds_what_can_be_printed_and_is_cut_where_it_is_too_long() -> None:

@@ -12,13 +12,11 @@ if TYPE_CHECKING:
     from deploy.sandbox.sites.site import Site
 
 
-def html(
-    site: Site, body: str | bytes, status: int = 200, charset: str = "utf-8", **headers: str
-) -> web.Response:
+def html(site: Site, body: str | bytes, status: int = 200, **headers: str) -> web.Response:
     """Return an HTML answer with the site's headers; ``headers`` are written with underscores."""
     raw = body.encode() if isinstance(body, str) else body
     answer = web.Response(body=raw, status=status, headers=site.headers(**headers))
-    answer.headers["Content-Type"] = f"text/html; charset={charset}"
+    answer.headers["Content-Type"] = "text/html; charset=utf-8"
     return answer
 
 
