@@ -15,14 +15,16 @@ _WHAT = (
 _STILL = r"(?:encore |actuellement |malheureusement |pour le moment |pour l'instant )?"
 _NOT_CHOSEN = r"(?!(?: n'(?:a|est))?(?: ete)? (?:selectionne|choisi|saisi|renseigne))"
 _DENIED = rf"\b(?:aucune?|(?:plus|pas) {_STILL}(?:de|d'|aucune?)) ?{_WHAT}{_NOT_CHOSEN}"
+_NOT_OFFERED = rf"\bne pouvons (?:pas |plus |actuellement )*vous (?:en )?proposer (?:de |d'|aucune? ){_WHAT}"
 _DENIED_IN_ENGLISH = (
     r"\bno (?:more |free |open |available )?(?:availabilit(?:y|ies)|(?:time ?)?slots?|appointments?)\b"
 )
 _FULL = (
     r"^complete?s?\W*$|\b(?:planning|agenda|calendrier)s? [^.!?]*\bcomplets?\b"
+    rf"|\b{_WHAT} sont (?:actuellement |deja |tous |toutes )*complete?s\b"
     rf"|\btou(?:te)?s (?:les|nos) {_WHAT}[^.!?]*\b(?:complet|reserve|pris|occupe)"
 )
-_NONE = re.compile(f"{_DENIED}|{_DENIED_IN_ENGLISH}|{_FULL}")
+_NONE = re.compile(f"{_DENIED}|{_NOT_OFFERED}|{_DENIED_IN_ENGLISH}|{_FULL}")
 # A day from which there is something again; what the person has, or has too much of.
 _BUT = re.compile(
     r"\b(?:prochaine?s?|a partir|a compter|des le|avant le)\b[^.!?]*\d|\bvous (?:n'avez|avez (?:deja|atteint))\b"

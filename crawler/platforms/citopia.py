@@ -79,8 +79,13 @@ def read(page: Page) -> Reading:
         if says_none(message.message) and not days_in(page):
             return listed(page, Listing(), opens, _DAYS)
         return Reading(Outcome.UNREADABLE, f"says {message.message[:200]!r}")
-    days = parsed(page, dict[str, OrNone[_Day]])
+    days = parsed(page, dict[str, OrNone[_Day]]) or _numbered(parsed(page, list[OrNone[_Day]]))
     return listed(page, _listing(page, days), opens, _DAYS) if days else Reading()
+
+
+def _numbered(days: list[_Day | None] | None) -> dict[str, _Day | None]:
+    """Return a week that is a list: its days name themselves."""
+    return {str(number): day for number, day in enumerate(days or [])}
 
 
 def _listing(page: Page, days: Mapping[str, _Day | None]) -> Listing:
