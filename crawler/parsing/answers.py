@@ -24,12 +24,12 @@ from pydantic import (
     model_validator,
 )
 
+from crawler.parsing.calendars import YEARS
 from crawler.reading import Page
 
 T = TypeVar("T")
 
 ACCEPT = {"Accept": "application/json, text/plain, */*"}
-_YEARS = range(2000, 2200)  # what lies outside is no appointment, and some of it no instant in UTC either
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _WALL = re.compile(_DAY.pattern + r"[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?")
 _INSTANT = re.compile(_WALL.pattern + r"(?:Z|[+-]\d\d:?\d\d)")
@@ -140,7 +140,7 @@ def _read(value: Any, form: re.Pattern[str]) -> datetime:
     if not isinstance(value, str) or not form.fullmatch(value):
         raise ValueError("is no moment of the form that this platform writes")
     moment = datetime.fromisoformat(value)
-    if moment.year not in _YEARS:
+    if moment.year not in YEARS:
         raise ValueError("lies too far away to be an appointment")
     return moment
 

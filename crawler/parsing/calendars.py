@@ -13,7 +13,7 @@ _DAYS = 7
 _DAY = range(24 * 60)  # minutes
 _HOUR = re.compile(r"(\d{1,2}):([0-5]\d)")
 _UNIX = re.compile(r"[0-9]{9,11}")
-_YEARS = range(2000, 2200)  # what lies outside is no appointment
+YEARS = range(2000, 2200)  # what lies outside is no appointment, and some of it no instant in UTC either
 _LONGEST_NUMBER = 5  # digits
 _MOST_DAYS = 400  # that a page shows at once
 
@@ -149,4 +149,4 @@ def _instant(unix: str) -> datetime | None:
     if not _UNIX.fullmatch(unix.strip()):
         return None
     hour = datetime.fromtimestamp(int(unix), UTC)
-    return hour if hour.year in _YEARS else None
+    return hour if hour.year in YEARS else None
