@@ -14,21 +14,19 @@ from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler.scheduling.schedule import captcha_expected
-
-_AT_ONCE = 200  # people in one look, which holds a lock; the rest is told by the next ones
+from crawler.telling.reached import AT_ONCE, REACHABLE
 
 # Whoever waits at the desk, or asked to hear when it can be watched, and was not reminded of this publication yet.
-_WAITING = sa.text("""
+_WAITING = sa.text(f"""
 SELECT DISTINCT a.user_id
 FROM alert_targets t
 JOIN alerts a ON a.id = t.alert_id AND a.closed_at IS NULL AND (a.enabled OR a.awaits_watch)
 WHERE (t.desk_id = :desk OR (t.prefecture_id = :prefecture AND t.procedure = ANY(:procedures)))
   AND NOT EXISTS (SELECT FROM notifications n WHERE n.user_id = a.user_id AND n.kind = 'release_soon'
     AND n.params ->> 'desk' = :desk AND n.params ->> 'begins' = :begins)
-  AND EXISTS (SELECT FROM contacts c WHERE c.user_id = a.user_id AND c.enabled AND c.verified_at IS NOT NULL
-    AND c.state = 'ok' AND c.channel IN ('email', 'telegram'))
+  AND {REACHABLE}
 ORDER BY a.user_id LIMIT :most
-""")
+""")  # noqa: S608 -- our own words
 
 
 def tell(rows: Session, now: datetime) -> list[UUID]:
@@ -75,6 +73,6 @@ def _waiting(rows: Session, desk: Desk, begins: str) -> list[UUID]:
         "prefecture": desk.prefecture_id,
         "procedures": sorted(desk.procedures),
         "begins": begins,
-        "most": _AT_ONCE,
+        "most": AT_ONCE,
     }
     return list(rows.scalars(_WAITING, wanted))

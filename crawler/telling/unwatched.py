@@ -14,27 +14,26 @@ from configs.desk import Desk
 from configs.prefecture import desks
 from crawler.recording import outages
 from crawler.scheduling.demand import targets_of
+from crawler.telling.reached import AT_ONCE, REACHABLE
 
-_AT_ONCE = 200  # people in one look, which holds a lock; the rest is told by the next ones
 _WAIT = timedelta(days=30)  # after an incident, for the last of its desks to be watched again
 
 # Who is entitled and waits for one of the desks, can be reached, and was not told yet (`:told` false), or was
 # (`:told` true) and not yet that it is over. An index on users leads to the few notifications of each.
-_WAITING = sa.text("""
+_WAITING = sa.text(f"""
 SELECT DISTINCT a.user_id, t.desk_id, t.prefecture_id, t.procedure
 FROM alert_targets t
 JOIN alerts a ON a.id = t.alert_id AND a.enabled AND a.closed_at IS NULL
 WHERE (t.desk_id = ANY(:desks)
     OR (t.prefecture_id = ANY(:prefectures) AND t.prefecture_id || ' ' || t.procedure = ANY(:served)))
   AND EXISTS (SELECT FROM grants g WHERE g.user_id = a.user_id AND g.starts_at <= :now AND g.ends_at > :now)
-  AND EXISTS (SELECT FROM contacts c WHERE c.user_id = a.user_id AND c.enabled AND c.verified_at IS NOT NULL
-    AND c.state = 'ok' AND c.channel IN ('email', 'telegram'))
+  AND {REACHABLE}
   AND :told = EXISTS (SELECT FROM notifications n WHERE n.user_id = a.user_id AND n.kind = 'desk_unwatched'
     AND n.params ->> 'incident' = :incident)
   AND NOT EXISTS (SELECT FROM notifications n WHERE n.user_id = a.user_id AND n.kind = 'desk_watched'
     AND n.params ->> 'incident' = :incident)
 ORDER BY a.user_id LIMIT :most
-""")
+""")  # noqa: S608 -- our own words
 _TOLD_OF = sa.text("""
 SELECT DISTINCT n.user_id, d.desk_id
 FROM notifications n, jsonb_array_elements_text(n.params -> 'desks') AS d(desk_id)
@@ -89,7 +88,7 @@ def _waiting(
             "now": now,
             "told": told,
             "incident": str(incident.id),
-            "most": _AT_ONCE,
+            "most": AT_ONCE,
         },
     )
     people: dict[UUID, set[str]] = defaultdict(set)

@@ -13,8 +13,7 @@ from api.models.discovery import page_lost
 from configs.desk import Desk
 from configs.prefecture import desks
 from crawler.scheduling.demand import targets_of
-
-_AT_ONCE = 200  # alerts in one look, which holds a lock; the rest is told by the next ones
+from crawler.telling.reached import AT_ONCE
 
 
 def tell(rows: Session) -> list[UUID]:
@@ -52,7 +51,7 @@ def _kept(rows: Session, watched: list[Desk]) -> dict[Alert, list[str]]:
         .join(AlertTarget, AlertTarget.alert_id == Alert.id)
         .where(Alert.awaits_watch, Alert.closed_at.is_(None), _means(watched))
         .order_by(Alert.id)
-        .limit(_AT_ONCE)
+        .limit(AT_ONCE)
     )
     found: dict[Alert, set[str]] = defaultdict(set)
     for alert, about in rows.execute(kept):
