@@ -61,13 +61,15 @@ def read(page: Page) -> Reading:
     behind = [each for each in answer if isinstance(each, _Next)]
     slots = flat(day.slots if day else None for day in days)
     taken = [slot for slot in slots if slot and not slot.free]
+    free = [slot.hours.start if slot and slot.hours else None for slot in slots if not slot or slot.free]
+    now = page.ask.window is None or page.ask.window.first == page.visit.today
     found = Listing(
-        [slot.hours.start if slot and slot.hours else None for slot in slots if not slot or slot.free],
+        free,
         next_at=next((each.next_at.start for each in behind if each.next_at), None),
         last=max((day_of(day.start, page.visit.zone) for day in days if day), default=None),
         final=any(not each.soon for each in behind),
         others=2 * len(days) + sum(map(moments_of, taken)),
-        odd=any(each.lacks("soon", "next_at") for each in behind),
+        odd=any(each.lacks("soon", "next_at") or (now and each.soon and not free) for each in behind),
     )
     return listed(page, found, _opens, _DAYS)
 

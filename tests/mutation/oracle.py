@@ -251,8 +251,11 @@ def _starts(name: str, text: str, zone: ZoneInfo) -> Iterator[date | None]:
     if name != "mapharma":
         yield from (_moment(each, zone) for each in re.findall(_STARTS[name], text))
         return
-    for part in re.split(r'(?="\d{4}-\d\d-\d\d": *\[)', text)[1:]:
-        yield from (_moment(f"{part[1:11]}T{hour:0>5}", zone) for hour in _FREE_HOUR.findall(part))
+    parts = re.split(r'(?="\d{4}-\d\d-\d\d": *\[)', text)[1:]
+    hours = [_moment(f"{part[1:11]}T{hour:0>5}", zone) for part in parts for hour in _FREE_HOUR.findall(part)]
+    named = [_moment(each, zone) for each in re.findall(r'"first": *"([^"]+)"', text)]
+    yield from hours
+    yield from (each for each in named if each not in {day_of(hour, zone) for hour in hours if hour})
 
 
 def _moment(text: str, zone: ZoneInfo) -> date | None:
