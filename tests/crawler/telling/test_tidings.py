@@ -210,7 +210,7 @@ def test_only_who_is_entitled_and_waits_for_the_desk_is_told() -> None:
 
 
 def test_who_cannot_be_reached_by_mail_or_telegram_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unwatched, "_AT_ONCE", 1)
+    monkeypatch.setattr(unwatched, "AT_ONCE", 1)
     for contact in ({"enabled": False}, {"verified_at": None}):
         waits(person(Role.USER, Channel.EMAIL, **contact), A)
     waits(person(Role.USER, Channel.SMS), A)
@@ -221,7 +221,7 @@ def test_who_cannot_be_reached_by_mail_or_telegram_holds_nobody_up(monkeypatch: 
 
 
 def test_many_subscribers_are_told_in_several_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unwatched, "_AT_ONCE", 2)
+    monkeypatch.setattr(unwatched, "AT_ONCE", 2)
     for _ in range(5):
         waits(person(), A)
     out("a", OutageReason.CLOSED, NOW)
