@@ -100,7 +100,7 @@ def test_a_walk_finds_what_nobody_listed_and_the_next_what_was_retired(
 def test_processes_share_a_walk_and_go_on_where_one_was_killed(
     walks: Walks, sandbox: "Running", tmp_path: Path, settings_env: Callable[..., None]
 ) -> None:
-    settings_env(DISCOVERY_DELAY_SECONDS="0.1", HTTP_DEADLINE_SECONDS="3")
+    settings_env(DISCOVERY_DELAY_SECONDS="0.1", HTTP_DEADLINE_SECONDS="10")
     first, second = walks.start(), walks.start()
     until(lambda: asked(sandbox).count("/robots.txt") == 2 and len(asked(sandbox)) > 15)
     first.kill()
