@@ -83,7 +83,7 @@ class Rdvpref(Pages):
         free = moments(self.site, form.plannings)
         week = moments_on(self.site, form.plannings, days_from(first, _DAYS))
         later = free[0] if free and not week else None
-        release = now().astimezone(PARIS) + timedelta(minutes=release_minutes)
+        release = (now() + timedelta(minutes=release_minutes)).astimezone(PARIS)
         agenda = {
             "premierJour": _french(first),
             "nombreDeJour": _DAYS,
