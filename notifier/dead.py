@@ -14,6 +14,7 @@ from api.models.notification import MatchSlot, Notification, NotificationMatch, 
 from api.models.user import Channel
 from configs.clock import clock
 from configs.logs import set_up_logs
+from configs.starting import starting
 from notifier import nudges
 from notifier.rows import next_nudge
 from notifier.verdicts import UNKNOWN
@@ -77,6 +78,7 @@ def show(rows: Sequence[Notification]) -> None:
     print(f"{len(rows)} dead letters")
 
 
+@starting("notifier.dead")
 def main(arguments: list[str] | None = None) -> int:
     """List or replay; return 0."""
     given = _parser().parse_args(arguments)

@@ -19,6 +19,7 @@ from api.models.slot import Detection
 from configs.clock import clock
 from configs.logs import set_up_logs
 from configs.settings import settings
+from configs.starting import starting
 from notifier import nudges, telling
 from notifier.lifetime import leaves_at
 from notifier.nudges import Waiting
@@ -128,6 +129,7 @@ def run(stopped: threading.Event, sweep: Callable[[], None]) -> None:
         sweep()
 
 
+@starting("the sweep")
 def main() -> int:
     """Run until SIGTERM, SIGINT or old; return 0."""
     set_up_logs("sweep")

@@ -30,6 +30,7 @@ from configs.clock import clock
 from configs.logs import set_up_logs
 from configs.prefecture import prefectures
 from configs.redis import redis_client
+from configs.starting import starting
 from notifier import delivery, matching, messages, parts, rows, telling
 from notifier.channels import Receipt, channels
 from notifier.kinds import Claimed, gathering, kinds, look_all
@@ -189,6 +190,7 @@ def run(work: Sequence[str], name: str) -> int:
     return 0
 
 
+@starting("the worker")
 def main(given: list[str] | None = None) -> int:
     """Be one worker, under a supervisor of its own."""
     parser = argparse.ArgumentParser(prog="python -m notifier.worker", description=__doc__)

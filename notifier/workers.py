@@ -10,6 +10,7 @@ import structlog
 
 from configs.logs import set_up_logs
 from configs.settings import settings
+from configs.starting import starting
 from notifier import sweep, worker
 from notifier.lifetime import SHORTEST
 from notifier.prefork import Prefork
@@ -29,6 +30,7 @@ CHILDREN: dict[str, Callable[[], int]] = {
 }
 
 
+@starting("the notifier")
 def main(given: list[str] | None = None) -> int:
     """Keep them running until told to stop; return 0."""
     parser = argparse.ArgumentParser(prog="python -m notifier.workers", description=__doc__)
@@ -36,8 +38,8 @@ def main(given: list[str] | None = None) -> int:
         "--only", action="append", metavar="NAME", choices=CHILDREN, help=f"of {', '.join(CHILDREN)}"
     )
     names = parser.parse_args(given).only or list(CHILDREN)
-    gc.disable()  # what it frees leaves holes in pages that the children are to share
     set_up_logs("workers")
+    gc.disable()  # what it frees leaves holes in pages that the children are to share
     worker.preload()
     structlog.get_logger(__name__).info("warm, starting", children=names)
     return Prefork({name: CHILDREN[name] for name in names}, SHORTEST * settings().worker_age_seconds).run()

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from alembic.config import CommandLine, Config
 
+from configs.starting import starting
+
 HERE = Path(__file__).parent
 
 
@@ -15,6 +17,7 @@ def config() -> Config:
     return made
 
 
+@starting("api.migrations")
 def main(arguments: list[str]) -> int:
     """Run one of Alembic's commands; `upgrade` alone goes to the newest revision."""
     line = CommandLine(prog="python -m api.migrations")

@@ -6,8 +6,8 @@ import threading
 
 from configs.database import database_url
 from configs.logs import set_up_logs
-from configs.settings import SettingMissing, SettingsRefused, settings
-from configs.yamlfile import ConfigFileError
+from configs.settings import settings
+from configs.starting import starting
 from crawler.catalogue import check_catalogue
 
 
@@ -19,13 +19,11 @@ def prepare(program: str, arguments: list[str], *needed: str) -> None:
     """
     if arguments:
         raise SystemExit(f"the {program} takes no argument {arguments[0]!r}")
-    try:
+    with starting(f"the {program}"):
         set_up_logs(program)
         check_catalogue()
         for name in needed:
             database_url() if name == "database_url" else settings().require(name)
-    except (ConfigFileError, SettingMissing, SettingsRefused) as error:
-        raise SystemExit(f"the {program} does not start: {error}") from None
     logging.getLogger("scrapy").setLevel(logging.WARNING)
 
 
