@@ -17,6 +17,8 @@ from configs.outcome import Outcome as Outcome  # noqa: PLC0414 -- platforms fin
 
 T = TypeVar("T")
 
+GONE = (404, 410)  # HTTP statuses: nothing is there, or nothing any more
+MOVED = (301, 302, 303, 307, 308)  # HTTP statuses with which a browser goes on elsewhere
 _ERROR = 400
 _END = re.compile(r"(?i)</html\s*>")
 

@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 from api.models.discovery import DriftReason
 from configs.settings import settings
 from crawler.discovery.facts import LandingSeen, PageSeen, Seen
-
-_GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+from crawler.reading import GONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ def _landing(before: Before, seen: Now) -> Sign | None:
     page = seen.landing
     if page is None or page.status is None:
         return None
-    if page.status in _GONE or (page.status == HTTPStatus.FORBIDDEN and seen.answered):
+    if page.status in GONE or (page.status == HTTPStatus.FORBIDDEN and seen.answered):
         return Sign(DriftReason.GONE, f"its address answers HTTP {page.status}")
     if page.status != HTTPStatus.OK:
         return None

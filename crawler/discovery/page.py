@@ -10,11 +10,9 @@ from crawler.discovery.facts import PageSeen, Seen
 from crawler.discovery.links import Link, at_home, links, promise, worth_walking
 from crawler.discovery.recognise import Booking, Listed, booking
 from crawler.parsing.markup import title
-from crawler.reading import Outcome, Page
+from crawler.reading import GONE, MOVED, Outcome, Page
 from crawler.walls import wall
 
-_GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REFUSALS = (Outcome.BLOCKED, Outcome.CAPTCHA, Outcome.RATE_LIMITED, Outcome.MAINTENANCE)
 _LONGEST = 300  # characters of a title that are kept
 
@@ -39,9 +37,9 @@ class Step:
 
 def step(page: Page, place: Prefecture, home: str, listed: Listed) -> Step:
     """Say what a page of a prefecture's site shows; `home` is how the site writes its own address."""
-    if page.status in _REDIRECTS and (location := page.headers.get("location")):
+    if page.status in MOVED and (location := page.headers.get("location")):
         return _moved(page, place, home, location, listed)
-    if page.status in _GONE:
+    if page.status in GONE:
         return Step(PageSeen(place.id, page.url, Seen.GONE, f"HTTP {page.status}"))
     if found := wall(page):
         doubt = f"{found.outcome}: {found.reason}"

@@ -20,14 +20,13 @@ from crawler.fetching.failures import KNOWN, NoPage, ProxyFailed, again, no_page
 from crawler.fetching.proxies import Way
 from crawler.fetching.step import Step, first_step, moved
 from crawler.fetching.unpacking import unpack
-from crawler.reading import Ask, Outcome, Page, Visit
+from crawler.reading import MOVED, Ask, Outcome, Page, Visit
 from crawler.sites import on_wire, same_site
 
 REDIRECTS = 5
 RETRIES = 3
 _RETRY_PAUSE = 0.2  # seconds, doubled each time: a connection lost by chance is there again at once
 _BELT = 1.0  # seconds after which the download's own time-out is not waited for any longer
-_MOVED = (301, 302, 303, 307, 308)
 
 Download = Callable[[Request], Awaitable[Response]]
 
@@ -228,7 +227,7 @@ def _target(url: str, response: Response, same: Callable[[str, str], bool]) -> s
         NoPage: to another site, or to no address at all.
     """
     location = response.headers.get("Location")
-    if response.status not in _MOVED or not location:
+    if response.status not in MOVED or not location:
         return None
     try:
         target = urljoin(url, safe_url_string(location)).partition("#")[0]

@@ -3,9 +3,8 @@
 from typing import Any
 
 from crawler.parsing.answers import parsed
-from crawler.reading import Outcome, Page, Reading
+from crawler.reading import GONE, Outcome, Page, Reading
 
-_GONE = (404, 410)
 _LONGEST = 200  # characters of a server's words
 
 
@@ -18,7 +17,7 @@ def error_of(page: Page, *, entry: bool = False, gone: str = "") -> Reading | No
     """
     if not page.is_error:
         return None
-    if entry and page.status in _GONE:
+    if entry and page.status in GONE:
         return Reading(Outcome.CLOSED, f"HTTP {page.status}: {gone}" if gone else f"HTTP {page.status}")
     return Reading()
 
