@@ -4,22 +4,24 @@ from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import urlencode
 
-from pydantic import AliasPath, Field
+from pydantic import AliasChoices, AliasPath, Field
 
 from configs.strict import Strict
 from crawler.parsing.agendas import Agenda, ask_agendas, ask_alone
 from crawler.parsing.answers import ACCEPT, Answer, Day, Id, Moment, Number, OrNone, Tolerant, origin, parsed
 from crawler.parsing.entries import Entries, flat, starting
-from crawler.parsing.errors import error_of
+from crawler.parsing.errors import error_of, said_in
 from crawler.parsing.listing import Listing, Opens, by_address, listed
 from crawler.parsing.shapes import KIND_TOWN_NAME, shaped
-from crawler.reading import Ask, Outcome, Page, Reading, Visit
+from crawler.reading import GONE, Ask, Outcome, Page, Reading, Visit
 
 SYSTEM = "doctolib"
 COST = 2  # the booking file, the first week
 EXAMPLE = "https://www.doctolib.fr/prefecture/paris/guichet-des-titres"
 EXAMPLE_PARAMETERS = {"motives": [1]}
 
+_BOOKING = "booking"
+_INFO = "/online_booking/api/slot_selection_funnel/v1/info.json"
 _DAYS = 7
 _FIRST = "start_date"
 _NOT_OPEN = (
@@ -42,7 +44,7 @@ class _Agenda(Agenda):
 
 class _Where(Answer):
     practice_ids: list[int]
-    full_address: str | None = None
+    address: str | None = Field(None, validation_alias=AliasChoices("full_address", "address"))
 
 
 class _Booking(Answer):
@@ -64,14 +66,16 @@ class _Week(Tolerant):
 
 def first(visit: Visit) -> Ask:
     """Ask for the booking file."""
-    found = shaped(visit.url, KIND_TOWN_NAME, "Doctolib", "<kind>/<town>/<name>")
-    return Ask(f"{origin(visit.url)}/booking/{found['name']}.json", "booking", headers=ACCEPT)
+    return Ask(f"{origin(visit.url)}/booking/{_name(visit)}.json", _BOOKING, headers=ACCEPT)
 
 
 def read(page: Page) -> Reading:
     """Read a booking file or a week of availabilities."""
     if page.status == 400:  # noqa: PLR2004 -- seen instead of 403
-        return Reading(Outcome.BLOCKED, "HTTP 400", refused=True)
+        said = said_in(page, "error", "errors", "message")
+        return Reading(Outcome.BLOCKED, f"HTTP 400: {said}" if said else "HTTP 400", refused=True)
+    if page.status in GONE and page.ask.step == _BOOKING:
+        return Reading(reason=f"HTTP {page.status}: asked at its newer address", asks=(_newer(page.visit),))
     if error := error_of(page, entry=True, gone="the place is gone"):
         return error
     if week := parsed(page, _Week):
@@ -79,9 +83,19 @@ def read(page: Page) -> Reading:
     return _practices(page, booking) if (booking := parsed(page, _Booking)) else Reading()
 
 
+def _name(visit: Visit) -> str:
+    return shaped(visit.url, KIND_TOWN_NAME, "Doctolib", "<kind>/<town>/<name>")["name"]
+
+
+def _newer(visit: Visit) -> Ask:
+    """Ask for the booking file where programs of 2026 find it; whether the older address answers still, none says."""
+    asked = urlencode({"profile_slug": _name(visit), "locale": "fr"})
+    return Ask(f"{origin(visit.url)}{_INFO}?{asked}", "info", headers=ACCEPT)
+
+
 def _practices(page: Page, booking: _Booking) -> Reading:
     desk, places = page.visit.parameters, filter(None, booking.places or ())
-    labels = {f"{key}": where.full_address for where in places for key in where.practice_ids}
+    labels = {f"{key}": where.address for where in places for key in where.practice_ids}
     wanted = (desk.motives, desk.practices)
     return ask_agendas(page.visit, booking.agendas, *wanted, opens=_opens, days=_DAYS, labels=labels)
 

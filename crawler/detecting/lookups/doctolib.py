@@ -66,4 +66,7 @@ def _where(places: dict[int, str | None]) -> str:
 
 
 STEPS = (Step("motives", _ask, _motives, own=True),)
-BY_HAND = "the motives are the ids under visit_motives of https://<site>/booking/<name>.json"
+BY_HAND = (
+    "the motives are the ids under visit_motives of https://<site>/booking/<name>.json, or, where that is gone, of "
+    "https://<site>/online_booking/api/slot_selection_funnel/v1/info.json?profile_slug=<name>"
+)

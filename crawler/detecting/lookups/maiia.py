@@ -1,11 +1,12 @@
 """Maiia: the center stands in the address or in the page's own JSON, what people come for in a list.
 
 The list is a recorded answer of 2021. The other two are what public programs read: `centerId` (`centerid` in 2021) in
-the address, `props.initialState.cards.item.center.id` in the page (2021).
+the address, `props.initialState.cards.item.center.id` in the page (2021), since then
+`props.pageProps.cards.items.0.center.id` (2026).
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -14,7 +15,10 @@ from crawler.parsing.answers import ACCEPT, Answer, origin, parsed
 from crawler.reading import Ask, Page
 
 _MOST = 200  # reasons of one answer, as many as a public program asks for
-_PATH = ("props", "initialState", "cards", "item", "center", "id")
+_PATHS: tuple[tuple[str | int, ...], ...] = (
+    ("props", "initialState", "cards", "item", "center", "id"),
+    ("props", "pageProps", "cards", "items", 0, "center", "id"),
+)
 
 
 class _Reason(Answer):
@@ -47,15 +51,15 @@ def _center(page: Page) -> Iterator[Choice]:
     if not page.is_html:
         return
     for text in page.root.xpath("//script[@type='application/json']/text()"):
-        if found := _within(text):
+        if found := next(filter(None, (_within(text, path) for path in _PATHS)), None):
             yield Choice("", {"center": found})
             return
 
 
-def _within(text: str) -> str | None:
+def _within(text: str, path: Iterable[str | int]) -> str | None:
     try:
         value = json.loads(text)
-        for key in _PATH:
+        for key in path:
             value = value[key]
     except (ValueError, LookupError, TypeError, RecursionError):  # JSON of another shape, or none
         return None

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 _AGENDAS: Final = "/booking/{name}.json"
+_NEWER: Final = "/online_booking/api/slot_selection_funnel/v1/info.json"
 _WINDOW: Final = "/availabilities.json"
 _LONGEST: Final = 15  # days of one answer
 _NOT_OPEN: Final = {
@@ -44,6 +45,7 @@ class _Calendar(Calendar):
     def add_routes(self, app: web.Application) -> None:
         """Add its answers, then the page."""
         app.router.add_get(_AGENDAS, self.booking)
+        app.router.add_get(_NEWER, self.booking)
         app.router.add_get(_WINDOW, self.window)
         super().add_routes(app)
 
@@ -53,6 +55,8 @@ class _Calendar(Calendar):
         if form is None:
             return missing()
         closed = request[MODE].name
+        if closed == "booking_moved" and request.path != _NEWER:
+            return missing()
         agendas = [
             {
                 "id": planning.number,
@@ -129,10 +133,17 @@ PLATFORM: Final = Platform(
     page=lambda form: f"/prefecture/lille/guichet-{form.number}",
     form_asked=form_in,
     is_calendar=lambda request: request.path == _WINDOW,
-    modes={"agenda_not_open": {}, "booking_disabled": {}, "booking_paused": {}, "slots_as_objects": {}},
+    modes={
+        "agenda_not_open": {},
+        "booking_disabled": {},
+        "booking_moved": {},
+        "booking_paused": {},
+        "slots_as_objects": {},
+    },
     mode_names={
         "agenda_not_open": "Un guichet pas encore ouvert",
         "booking_disabled": "Réservation fermée",
+        "booking_moved": "Fichier de réservation déplacé",
         "booking_paused": "Réservation suspendue",
         "slots_as_objects": "Créneaux en deux étapes",
     },

@@ -175,6 +175,7 @@ def test_a_site_that_hangs_is_unreachable_when_its_time_is_up(
         (DOCTOLIB, "booking_disabled", Outcome.CLOSED),
         (DOCTOLIB, "booking_paused", Outcome.MAINTENANCE),
         (DOCTOLIB, "agenda_not_open", Outcome.SLOTS),
+        (DOCTOLIB, "booking_moved", Outcome.SLOTS),
         (DOCTOLIB, "slots_as_objects", Outcome.SLOTS),
         (KELDOC, "phone_only", Outcome.NO_SLOTS),
         (KELDOC, "dates_only", Outcome.SLOTS),

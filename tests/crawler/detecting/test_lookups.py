@@ -113,7 +113,10 @@ def test_maiias_center_is_read_from_an_address(query: str) -> None:
 def test_maiias_center_is_read_from_its_page_and_from_nothing_else() -> None:
     state = {"props": {"initialState": {"cards": {"item": {"center": {"id": "6144c2e1"}}}}}}
     script = '<html><script type="application/json">{}</script>'
-    assert offered("maiia", page(script.format(json.dumps(state)))) == [Choice("", {"center": "6144c2e1"})]
+    newer = {"props": {"pageProps": {"cards": {"items": [{"center": {"id": "6144c2e1"}}, {}]}}}}
+    for made_of in (state, newer):
+        found = offered("maiia", page(script.format(json.dumps(made_of))))
+        assert found == [Choice("", {"center": "6144c2e1"})]
     for other in ("{", "[]", "null", '{"props": 1}', '{"props": {"initialState": []}}', "[" * 100_000):
         assert offered("maiia", page(script.format(other))) == []
     assert offered("maiia", page('"x"')) == []
