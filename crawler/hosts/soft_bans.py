@@ -66,6 +66,6 @@ def _others_answer(session: Session, host: str, now: datetime) -> bool:
 
 def _told(result: "Result", canary: "Canary", *, ban: bool) -> "Result":
     check = result.check
-    said = f"its canary {'neither' if canary.silent else 'answers'}: {canary.reason}"
+    said = f"its canary {'cannot be read either' if canary.silent else 'answers'}: {canary.reason}"
     told = replace(check, reason=f"{'soft ban: ' if ban else ''}{check.reason}; {said}", soft_ban=ban)
     return replace(result, check=replace(told, outcome=Outcome.BLOCKED) if ban else told)

@@ -62,12 +62,12 @@ def state(desk: str) -> DeskState:
 def test_the_second_in_a_row_that_both_cannot_be_read_rests_the_host() -> None:
     assert end(0, "a", Outcome.UNREADABLE, ODD) == (
         Outcome.UNREADABLE,
-        "said so; its canary neither: an odd page",
+        "said so; its canary cannot be read either: an odd page",
     )
     assert rest() is None
     assert end(1, "a", Outcome.UNREADABLE, ODD) == (
         Outcome.BLOCKED,
-        "soft ban: said so; its canary neither: an odd page",
+        "soft ban: said so; its canary cannot be read either: an odd page",
     )
     host = rest()
     assert host

@@ -52,7 +52,7 @@ def test_a_soft_ban_is_found_and_its_host_rests_with_all_its_desks() -> None:
     first = next(number for number, (outcome, _) in enumerate(met) if outcome is Outcome.BLOCKED)
     assert first <= 6, "each of three desks met it twice at most"
     assert "soft ban: understood by no rule" in met[first][1]
-    assert "its canary neither: understood by no rule" in met[first][1]
+    assert "its canary cannot be read either: understood by no rule" in met[first][1]
     assert banned.refused <= 12, "it went on asking"
     with session() as rows:
         rest = rows.scalars(sa.select(HostState)).one()
