@@ -17,7 +17,7 @@ from crawler.simulation.rules import Ban, Patience, Rule
 
 _STEP = re.compile(r"/booking/create/(?P<form>\d+)/(?P<step>\d)$")
 _WEEK = re.compile(r"::assign::(?P<form>\d+)::(?P<planning>\d+)::(?P<ahead>\d+)$")
-_FORBIDDEN, _TOO_MANY, _FOUND = 403, 429, 302
+_SOFTLY, _FORBIDDEN, _FOUND = 200, 403, 302
 
 
 @dataclass
@@ -75,7 +75,8 @@ class Site:
         borne = [each.bears(now, begins_visit=begins) for each in self.patience]  # each counts on its own
         if not all(borne):
             self.refused += 1
-            return Response(request.url, self.refusal, body=pages.REFUSED)
+            said = pages.SOFTLY_REFUSED if self.refusal == _SOFTLY else pages.REFUSED
+            return Response(request.url, self.refusal, body=said)
         form = self.forms[int(found["form"])]
         if "step" in found.groupdict():
             return _Visit(form, request, now).step(int(found["step"]))
