@@ -18,6 +18,7 @@ from configs.clock import clock
 from configs.plan import PlanName
 from configs.prefecture import prefecture
 from configs.settings import settings
+from configs.words import count
 
 
 def create(session: Session, user_id: UUID, wish: NewAlert, targets: list[AlertTarget]) -> Alert:
@@ -112,7 +113,9 @@ def _allow(session: Session, user_id: UUID, prefecture_id: str) -> None:
         )
     )
     if held.alerts is not None and len(waiting) >= held.alerts:
-        detail = f"{held.name} carries {held.alerts} alerts at once: pause one, or choose one of `plans`"
+        detail = (
+            f"{held.name} carries {count(held.alerts, 'alert')} at once: pause one, or choose one of `plans`"
+        )
         raise Refused(402, "plan-limit", detail, plans=offers)
     _refuse_hoarding({prefecture_of(alert.targets) for alert in waiting} | {prefecture_id})
 

@@ -100,6 +100,7 @@ def test_beyond_the_plan_larger_plans_are_offered(client: FlaskClient, person: P
     assert answer.status_code == 402
     body = answer.json or {}
     assert body["type"].endswith(":plan-limit")
+    assert "URGENCE_24H carries 1 alert at once" in body["detail"]
     assert [each["plan"] for each in body["plans"]] == ["URGENCE_7J", "URGENCE_TOTAL"]
 
 
