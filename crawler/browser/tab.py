@@ -17,6 +17,7 @@ from crawler.browser.program import Browser
 from crawler.browser.traffic import Traffic
 from crawler.browser.troubles import named
 from crawler.browser.wire import Wire
+from crawler.fetching.unpacking import headers_of
 from crawler.reading import Ask, Page, Visit
 from crawler.walls import wall
 
@@ -121,10 +122,8 @@ class Tab:
     async def _stands_for_all(self, ask: Ask) -> bool:
         """Tell whether what shows is an error or a wall, which says all that there is to read."""
         response = await self._response()
-        headers = {
-            str(name).lower(): str(value) for name, value in response.headers.to_unicode_dict().items()
-        }
-        shown = Page(response.url, response.status, response.body, Visit(ask.url, date.min), ask, headers)
+        visit, headers = Visit(ask.url, date.min), headers_of(response)
+        shown = Page(response.url, response.status, response.body, visit, ask, headers)
         return shown.is_error or wall(shown) is not None
 
     async def _response(self) -> Response:

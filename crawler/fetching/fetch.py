@@ -19,7 +19,7 @@ from crawler.fetching.allowance import Allowance
 from crawler.fetching.failures import KNOWN, NoPage, ProxyFailed, again, no_page
 from crawler.fetching.proxies import Way
 from crawler.fetching.step import Step, first_step, moved
-from crawler.fetching.unpacking import unpack
+from crawler.fetching.unpacking import unpacked
 from crawler.reading import MOVED, Ask, Outcome, Page, Visit
 from crawler.sites import on_wire, same_site
 
@@ -185,12 +185,8 @@ class Session:
         return response
 
     def _page(self, url: str, response: Response, ask: Ask, visit: Visit) -> Page:
-        headers = {
-            name.decode("latin-1").lower(): b", ".join(values).decode("latin-1")
-            for name, values in response.headers.items()
-        }
         try:
-            body = unpack(response.body, [headers.get("content-encoding", "")], self._largest)
+            body, headers = unpacked(response, self._largest)
         except KNOWN as error:
             raise no_page(error, url) from error
         return Page(url, response.status, body, visit, ask, headers)

@@ -3,6 +3,8 @@
 import zlib
 from collections.abc import Iterable
 
+from scrapy.http import Response
+
 # zlib's own numbers: 16 more than the window for a gzip wrapper, negative for none
 # (https://docs.python.org/3/library/zlib.html#zlib.decompressobj).
 _GZIP = 16 + zlib.MAX_WBITS
@@ -23,6 +25,24 @@ class NotAccepted(ValueError):
 
 class TooLarge(ValueError):
     """More than we read."""
+
+
+def unpacked(response: Response, limit: int) -> tuple[bytes, dict[str, str]]:
+    """Return a response's body without its encodings, and its headers (see `headers_of`).
+
+    Raises:
+        Broken, NotAccepted, TooLarge: as `unpack` says.
+    """
+    headers = headers_of(response)
+    return unpack(response.body, [headers.get("content-encoding", "")], limit), headers
+
+
+def headers_of(response: Response) -> dict[str, str]:
+    """Return a response's headers by their names in lower case; those that came more than once stand in one line."""
+    return {
+        name.decode("latin-1").lower(): b", ".join(values).decode("latin-1")
+        for name, values in response.headers.items()
+    }
 
 
 def unpack(body: bytes, encodings: Iterable[str], limit: int) -> bytes:

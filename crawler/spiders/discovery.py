@@ -25,7 +25,7 @@ from crawler.discovery.page import Onward, step
 from crawler.discovery.recognise import Listed
 from crawler.discovery.sites import site_of, walkable
 from crawler.fetching.failures import KNOWN, no_page
-from crawler.fetching.unpacking import unpack
+from crawler.fetching.unpacking import unpacked
 from crawler.sites import on_wire, refuse_far
 from crawler.terminal.choice import WrongArgument
 
@@ -112,13 +112,8 @@ class DiscoverySpider(Spider):
         request = cast("Request", response.request)  # Scrapy's engine puts it there
         meta = request.meta
         place, url = self.places[meta["prefecture_id"]], meta["address"]
-        headers = {
-            name.decode("latin-1").lower(): b", ".join(values).decode("latin-1")
-            for name, values in response.headers.items()
-        }
         try:
-            largest = self.settings.getint("DOWNLOAD_MAXSIZE")
-            body = unpack(response.body, [headers.get("content-encoding", "")], largest)
+            body, headers = unpacked(response, self.settings.getint("DOWNLOAD_MAXSIZE"))
         except KNOWN as error:
             self._doubt(request, str(error))
             return
