@@ -1,10 +1,12 @@
 """Keldoc: the motive's agendas first, then their timetable: hours, or the next date alone, or a phone number."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import urlencode
 
 from configs.strict import Strict
+from crawler.parsing.absence import says_none
 from crawler.parsing.agendas import Agenda, ask_agendas
 from crawler.parsing.answers import ACCEPT, Answer, Id, Moment, Number, OrNone, Tolerant, origin, parsed
 from crawler.parsing.entries import Entries, flat, starting
@@ -48,6 +50,7 @@ class _Timetable(Tolerant):
     availabilities: dict[str, OrNone[Entries[Annotated[Moment, starting("start_time")]]]] | None = None
     date: Moment | None = None
     phone_number: str | None = None
+    text: OrNone[str] = None
 
 
 def first(visit: Visit) -> Ask:
@@ -72,13 +75,18 @@ def _agenda(agenda: _Agenda | None, motive: _Motive) -> Agenda | None:
 
 
 def _timetable(page: Page, answer: _Timetable) -> Reading:
-    if answer.availabilities is None and answer.date is None:
-        phone = None if answer.odd else answer.phone_number
-        said = Reading(Outcome.NO_SLOTS, f"by phone only: {phone}", covered=(Covered(),))
-        return said if phone else Reading()
-    hours = flat((answer.availabilities or {}).values())
-    found = Listing(hours, answer.date, odd=answer.odd)
-    return listed(page, found, by_address(page.ask.url, *_ENDS), _DAYS)
+    opens = by_address(page.ask.url, *_ENDS)
+    if answer.availabilities is not None or answer.date is not None:
+        hours = flat((answer.availabilities or {}).values())
+        return listed(page, Listing(hours, answer.date, odd=answer.odd), opens, _DAYS)
+    if answer.odd:
+        return Reading()
+    if answer.phone_number:
+        return Reading(Outcome.NO_SLOTS, f"by phone only: {answer.phone_number}", covered=(Covered(),))
+    if not (answer.text and says_none(answer.text)):
+        return Reading()
+    nothing = listed(page, Listing(), opens, _DAYS)
+    return replace(nothing, reason=f"{answer.text}: {nothing.reason}")
 
 
 def _opens(visit: Visit, _place: str, agendas: Sequence[int]) -> Opens:
