@@ -24,7 +24,10 @@ _CLOUDFLARE = (
 )
 _CLOUDFLARE_WORDS = re.compile(r"(?i)cloudflare ray id|sorry, you have been blocked|error (?:code: )?1020\b")
 # Cloudflare's page of a site that does not answer it: nobody is refused. With its status it is the platform's to sort.
-_SITE_DOWN = re.compile(r"\| 5\d\d: ")
+_SITE_DOWN = re.compile(
+    r"(?i).*\| 5\d\d: |(?:origin )?dns (?:resolution )?error|dns points to|host not configured|could not find host"
+    r"|(?:cloudflare|argo) tunnel error|worker (?:threw|exceeded)"
+)
 _SITE_DOWN_MARK = "//*[contains(@class, 'cf-error-5')]"
 _TOO_MANY = re.compile(r"(?i)error (?:code: )?1015|you are being rate limited")
 # Imperva puts its script into pages that it lets through, too: only its frame and its words are the wall.
@@ -85,7 +88,7 @@ def _bot_wall(page: Page) -> Reading | None:
     if not _mentions(page, _BOT_HINTS):
         return None
     name, text = title(page.root), ""
-    if _SITE_DOWN.search(name) or page.root.xpath(_SITE_DOWN_MARK):
+    if _SITE_DOWN.match(name) or page.root.xpath(_SITE_DOWN_MARK):
         return None if page.status >= 500 else Reading(Outcome.UNREACHABLE, f"Cloudflare: {name}")  # noqa: PLR2004
     known = _CLOUDFLARE_TITLE.match(name) or page.root.xpath(_CLOUDFLARE)
     if not known and not page.root.xpath(_POSTS):  # words count only where nothing can be filled in

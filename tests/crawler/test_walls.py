@@ -44,6 +44,22 @@ def test_cloudflare_blocks_with_any_status(body: str, status: int) -> None:
     assert outcome(body, status=status) is Outcome.BLOCKED
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Origin DNS error | www.example.fr | Cloudflare",
+        "DNS points to prohibited IP | www.example.fr | Cloudflare",
+        "Cloudflare Tunnel error | www.example.fr | Cloudflare",
+        "Worker threw exception | www.example.fr | Cloudflare",
+        "www.example.fr | 525: SSL handshake failed",
+    ],
+)
+def test_a_site_that_cloudflare_cannot_reach_refuses_nobody(title: str) -> None:
+    body = f"<title>{title}</title><div id='cf-error-details'>Cloudflare Ray ID: 7abc</div>"
+    assert outcome(body, status=403) is outcome(body) is Outcome.UNREACHABLE
+    assert read(body, status=530).outcome is Outcome.UNREACHABLE
+
+
 @pytest.mark.parametrize("status", [200, 403])
 @pytest.mark.parametrize(
     "widget",
