@@ -18,7 +18,7 @@ Fill in what says "Fill in", then:
   a desk of the stand-in in deploy/sandbox/prefectures/ with its host's budget (hosts),
   generated answers in tests/crawler/platforms/test_{name}.py,
   what proves its answers in tests/mutation/oracle.py (EVIDENCE)
-  pytest tests/crawler/test_fleet.py tests/deploy/sandbox        # they fail until all of it is there
+  pytest tests/crawler/test_fleet.py tests/deploy/sandbox        # the first fails until all of it is there
 How: docs/adding-a-platform.md"""
 
 
