@@ -98,19 +98,15 @@ def text(
         f"{found.sign.platform}: {_short(found.url)}",
         f"because {_short(found.sign.evidence)}",
         said.text,
+        *_in_service(found.url),
     ]
-    known = [
-        f"it is already the desk {each.id}: copy nothing, unless this is a second desk of that page"
-        for each in desks().values()
-        if each.url == found.url
-    ][:_FEW]
     if not understands(platform(found.sign.platform), found.url):
         nowhere = "its address is no desk's: say the one that people open (scrapy detect URL, with --file or without)"
-        return _comments([*head, *known, *found.remarks, nowhere]), ""
+        return _comments([*head, *found.remarks, nowhere]), ""
     if place:
-        known.append(f"for configs/prefectures/{place.id}.yaml")
+        head.append(f"for configs/prefectures/{place.id}.yaml")
     if said.outcome is Outcome.CLOSED:
-        known.append("its page says that it is over: put it in service only if you know better")
+        head.append("its page says that it is over: put it in service only if you know better")
     draft = Draft(
         found.sign,
         found.url,
@@ -121,7 +117,15 @@ def text(
         found.missing,
         found.remarks,
     )
-    return _comments([*head, *known]) + draft.block(taken), draft.entry(taken)["slug"]
+    return _comments(head) + draft.block(taken), draft.entry(taken)["slug"]
+
+
+def _in_service(url: str) -> list[str]:
+    there = [desk.id for desk in desks().values() if desk.url == url][:_FEW]
+    return [
+        f"it is already the desk {id_}: copy nothing, unless this is a second desk of that page"
+        for id_ in there
+    ]
 
 
 def unknown(findings: Findings) -> str:
