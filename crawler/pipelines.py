@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any, Self
 
 from scrapy.crawler import Crawler
+from scrapy.exceptions import NotConfigured
 
 from configs.settings import settings
 from crawler.recording.items import Ended
@@ -19,7 +20,13 @@ class RecordPipeline:
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        """Build it as Scrapy asks for it."""
+        """Build it as Scrapy asks for it.
+
+        Raises:
+            NotConfigured: nothing is checked: a person looks at a page (`scrapy fetch`, `scrapy shell`).
+        """
+        if not hasattr(crawler.spidercls, "system"):
+            raise NotConfigured
         return cls(crawler)
 
     def open_spider(self) -> None:

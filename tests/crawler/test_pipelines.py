@@ -4,11 +4,14 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from scrapy.exceptions import NotConfigured
+from scrapy.utils.spider import DefaultSpider
 
 from crawler.pipelines import RecordPipeline
 from crawler.recording.items import Ended
 from crawler.recording.record import Writer, writer_of
 from crawler.scheduling.lanes import Lane
+from crawler.spiders.prefenligne import PrefenligneSpider
 from tests.crawler.checks import HOUR, NOW, check
 
 
@@ -16,6 +19,7 @@ class Crawler:
     """As much of Scrapy's crawler as a pipeline knows."""
 
     spider = SimpleNamespace(lane=Lane("prefenligne"))
+    spidercls = PrefenligneSpider
 
 
 @pytest.fixture
@@ -39,6 +43,12 @@ def test_checks_go_to_the_writer_and_everything_passes_on(
     items = [ended, {"a": "slot"}]
     assert [pipeline.process_item(item) for item in items] == items
     assert taken == list(ended.checks)
+
+
+def test_where_a_person_looks_at_a_page_nothing_is_recorded(crawler: Any) -> None:
+    crawler.spidercls = DefaultSpider  # of `scrapy fetch`
+    with pytest.raises(NotConfigured):
+        RecordPipeline.from_crawler(crawler)
 
 
 def test_a_crawl_has_one_writer(crawler: Any) -> None:
