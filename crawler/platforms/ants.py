@@ -29,6 +29,7 @@ EXAMPLE_PARAMETERS = {"positions": [{"longitude": 2.3522, "latitude": 48.8566}],
 
 _TOKEN = {"X-HUB-RDV-AUTH-TOKEN": "ants_token"}
 _LIST, _SOCKET, _END = "/api/SlotsFromPosition", "/api/SlotsFromPositionStreaming", "end_of_search"
+_HEARD = (_END.encode(), b'"li_status"')  # what only a socket says
 _DOUBT = "editors that failed are not counted here"
 _NO_HOURS = re.compile(rb'"available_slots": *\[ *\]')
 _LISTED_WITHOUT = "town halls without an hour are listed, which a search does not do"
@@ -106,7 +107,7 @@ def read(page: Page) -> Reading:
     """Read a list, or the frames of a socket; one position leads on to the next."""
     if page.status >= 400:  # noqa: PLR2004
         return _refused(page)
-    heard = _SOCKET in page.url or _END.encode() in page.body  # the latter in a saved file
+    heard = _SOCKET in page.url or any(word in page.body for word in _HEARD)  # the latter in a saved file
     reading = _heard(page) if heard else _listed(page, [page], doubt=_DOUBT)
     more = page.ask.rank + 1 < len(_points(page.visit.parameters))
     return together(page, reading, _ask(page.visit, page.ask.rank + 1) if more else None)

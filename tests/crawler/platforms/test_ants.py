@@ -104,6 +104,14 @@ def test_a_frame_that_refuses_the_search_is_no_absence(
     assert (found.outcome, len(found.slots), found.covered) == (Outcome.SLOTS, 1, ())
 
 
+@pytest.mark.parametrize("before", ["", "[]\n"])
+def test_a_saved_frame_that_refuses_is_known_without_its_address(before: str) -> None:
+    here = visit(positions=[LYON], streaming=False)
+    body = before + json.dumps({"li_status": "error", "li_message": "captcha"})
+    saved = Page(API, 200, body.encode(), here, Ask(API))
+    assert interpret(platform("ants"), saved).outcome is Outcome.CAPTCHA
+
+
 def test_town_halls_that_are_listed_without_an_hour_have_none_in_doubt() -> None:
     for reading in (heard([hall(1)], [hall(2)], end()), listed(hall(1), hall(2))):
         assert reading.outcome is Outcome.NO_SLOTS
