@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aiohttp import web
 
@@ -17,12 +17,9 @@ from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import today
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import Platform
-from deploy.sandbox.sites.pages import Pages, filled
-from deploy.sandbox.sites.sessions import Progress, Sessions
+from deploy.sandbox.sites.pages import filled
+from deploy.sandbox.sites.sessions import Progress, SessionPages
 from deploy.sandbox.stand_ins import Form, Planning, StandIn
-
-if TYPE_CHECKING:
-    from deploy.sandbox.sites.site import Site
 
 _COOKIE: Final = "JSESSIONID"
 _PATH: Final = re.compile(r"/eAppointment(\d+)(?:/|$)")
@@ -34,13 +31,10 @@ _CALLS: Final = {  # and where each has its motive
 _NOTHING: Final = "Aucun rendez-vous n'est disponible pour ce motif."
 
 
-class Appointment(Pages):
+class Appointment(SessionPages):
     """The pages of the site, and its calls."""
 
-    def __init__(self, site: Site) -> None:
-        super().__init__(site)
-        self._sessions = Sessions(_COOKIE)
-        site.forget.append(self._sessions.clear)
+    cookie = _COOKIE
 
     def add_routes(self, app: web.Application) -> None:
         """Add them; what is none is missing."""
@@ -55,7 +49,7 @@ class Appointment(Pages):
         form = self.site.form_of(request)
         if form is None or request.query.get("sitekey") != f"S{form.number}":
             return await self.missing(request)
-        session = self._sessions.of(request) or self._sessions.begin()
+        session = self.sessions.of(request) or self.sessions.begin()
         session.forms[form.number] = Progress(passed=1)
         answer = self._page("entry", form)
         answer.set_cookie(_COOKIE, session.key, path=f"/eAppointment{form.number}", httponly=True)
@@ -108,7 +102,7 @@ class Appointment(Pages):
         return {"foundAvailabilities": bool(free), "msg": None if free else _NOTHING, "overrideValue": None}
 
     def _known(self, request: web.Request, form: Form) -> bool:
-        session = self._sessions.of(request)
+        session = self.sessions.of(request)
         return session is not None and form.number in session.forms
 
     def _page(self, name: str, form: Form, **values: object) -> web.Response:

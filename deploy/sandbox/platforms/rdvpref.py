@@ -16,14 +16,13 @@ from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import PARIS, now, today
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import Platform
-from deploy.sandbox.sites.pages import Pages, filled, redirect
-from deploy.sandbox.sites.sessions import Progress, Sessions
+from deploy.sandbox.sites.pages import filled, redirect
+from deploy.sandbox.sites.sessions import Progress, SessionPages
 from deploy.sandbox.sites.windows import days_from, moments, moments_on
 from deploy.sandbox.stand_ins import Form, Planning, StandIn
 
 if TYPE_CHECKING:
     from deploy.sandbox.bodies import Handler
-    from deploy.sandbox.sites.site import Site
 
 CODE: Final = "SABLE"  # what a person reads in the captcha's picture
 _COOKIE: Final = "JSESSIONID"
@@ -33,13 +32,10 @@ _DAYS: Final = 7
 Page = Callable[[web.Request, Form], Awaitable[web.StreamResponse]]
 
 
-class Rdvpref(Pages):
+class Rdvpref(SessionPages):
     """The pages of the site."""
 
-    def __init__(self, site: Site) -> None:
-        super().__init__(site)
-        self._sessions = Sessions(_COOKIE)
-        site.forget.append(self._sessions.clear)
+    cookie = _COOKIE
 
     def add_routes(self, app: web.Application) -> None:
         """Add the steps of a procedure; what is no page of one is missing."""
@@ -57,12 +53,12 @@ class Rdvpref(Pages):
     async def _conditions(self, request: web.Request, form: Form) -> web.StreamResponse:
         captcha = request[MODE].name != "without_captcha"
         answer = self._page(form, "conditions", captcha=captcha, refused="error" in request.query)
-        if self._sessions.of(request) is None:
-            answer.set_cookie(_COOKIE, self._sessions.begin().key, path="/rdvpref", httponly=True)
+        if self.sessions.of(request) is None:
+            answer.set_cookie(_COOKIE, self.sessions.begin().key, path="/rdvpref", httponly=True)
         return answer
 
     async def _submitted(self, request: web.Request, form: Form) -> web.StreamResponse:
-        session = self._sessions.of(request)
+        session = self.sessions.of(request)
         sent = await request.post()
         if session is None or sent.get("captchaUsercode") != CODE:
             return redirect(self.site, f"{_ROOT}/{form.number}/cgu/?error=invalidCaptcha")
@@ -70,7 +66,7 @@ class Rdvpref(Pages):
         return redirect(self.site, f"{_ROOT}/{form.number}/creneau/")
 
     async def _slots(self, request: web.Request, form: Form) -> web.StreamResponse:
-        session, mode = self._sessions.of(request), request[MODE]
+        session, mode = self.sessions.of(request), request[MODE]
         if mode.name != "without_captcha" and (session is None or form.number not in session.forms):
             return redirect(self.site, f"{_ROOT}/{form.number}/cgu/")
         self.site.counters.calendars += 1

@@ -5,10 +5,14 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from deploy.sandbox.sites.pages import Pages
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+    from deploy.sandbox.sites.site import Site
 
 _KEPT: Final = 10_000  # visitors; the longest unseen is forgotten, as a real site's sessions end
 
@@ -54,3 +58,14 @@ class Sessions:
     def clear(self) -> None:
         """Forget every visitor."""
         self._known.clear()
+
+
+class SessionPages(Pages):
+    """The pages of a site that knows its visitors by a cookie, until it is reset."""
+
+    cookie: ClassVar[str]
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self.sessions = Sessions(self.cookie)
+        site.forget.append(self.sessions.clear)

@@ -15,8 +15,8 @@ from deploy.sandbox.platforms.ezbooking.calendar import week_fragment
 from deploy.sandbox.platforms.ezbooking.pages import PICTURES, page
 from deploy.sandbox.platforms.ezbooking.pictures import picture
 from deploy.sandbox.refusal import Refusal
-from deploy.sandbox.sites.pages import Pages, filled, html, redirect
-from deploy.sandbox.sites.sessions import Progress, Sessions
+from deploy.sandbox.sites.pages import filled, html, redirect
+from deploy.sandbox.sites.sessions import Progress, SessionPages
 from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
@@ -50,13 +50,13 @@ class Visit:
         return redirect(self.site, f"{self.prefix}/booking/create/{self.form.number}/{step}")
 
 
-class EZBooking(Pages):
+class EZBooking(SessionPages):
     """The pages of one site."""
+
+    cookie = _COOKIE
 
     def __init__(self, site: Site) -> None:
         super().__init__(site)
-        self._sessions = Sessions(_COOKIE)
-        site.forget.append(self._sessions.clear)
         self._steps: dict[int, Step] = {
             _CONDITIONS: self._conditions,
             _CHOICE: self._choice,
@@ -86,7 +86,7 @@ class EZBooking(Pages):
         form = self.site.form_of(request)
         if form is None:
             return await self.missing(request)
-        session = self._sessions.of(request)
+        session = self.sessions.of(request)
         visit = Visit(self.site, request, form, session.forms.get(form.number) if session else None)
         number = int(request.match_info.get("step", _CONDITIONS))
         if number == _CONDITIONS:
@@ -102,7 +102,7 @@ class EZBooking(Pages):
         )
 
     async def _conditions(self, visit: Visit) -> web.StreamResponse:
-        session = self._sessions.of(visit.request)
+        session = self.sessions.of(visit.request)
         if visit.request.method == "POST" and session is not None:
             sent = await visit.request.post()
             if sent.get("condition") == "on" and "nextButton" in sent:
@@ -111,7 +111,7 @@ class EZBooking(Pages):
             return self._page(visit, "conditions_refused.html", _CONDITIONS)
         answer = self._page(visit, "conditions.html", _CONDITIONS)
         if session is None:
-            answer.set_cookie(_COOKIE, self._sessions.begin().key, path="/", httponly=True)
+            answer.set_cookie(_COOKIE, self.sessions.begin().key, path="/", httponly=True)
         return answer
 
     async def _choice(self, visit: Visit) -> web.StreamResponse:
@@ -192,7 +192,7 @@ class EZBooking(Pages):
             slots = self.agenda.slots(self.agenda.planning(form, planning))
         except Refusal:
             return await self.missing(request)
-        session = self._sessions.of(request)
+        session = self.sessions.of(request)
         if session is None or number not in session.forms:
             return Visit(self.site, request, form, None).to(_CONDITIONS)
         return html(self.site, week_fragment(number, slots, days))
