@@ -119,6 +119,10 @@ class Running:
         made = make_mode(mode, parameters, count, table=PROVIDER_MODES)
         self._do(lambda: self._sandbox.known_provider(channel).set_mode(made))
 
+    def provider_calls(self, channel: str) -> int:
+        """Return how many calls the provider of a channel has met since its start or reset."""
+        return self._do(lambda: self._sandbox.known_provider(channel).calls)
+
     def requests(self, code: Code) -> list[Seen]:
         """Return what a site was asked since its start or reset, oldest first, without control calls."""
         return self._on(code, lambda site: [replace(seen) for seen in site.requests])

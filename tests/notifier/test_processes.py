@@ -100,7 +100,9 @@ def test_a_worker_that_is_killed_is_replaced_and_loses_nothing(
     alert(person())
     whole.provider_mode("email", "timeout")
     notifier.detection_seen(detection())
-    workers.until(lambda: bool(notifications(State.SENDING)))
+    # a call that is still on its way would be accepted as soon as the provider answers again
+    workers.until(lambda: whole.provider_calls("email") > 0)
+    assert notifications(State.SENDING)
     dying.kill()
     whole.provider_mode("email", "normal")
     workers.until(lambda: bool(notifications(State.SENT)))
