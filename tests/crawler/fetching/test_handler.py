@@ -1,5 +1,7 @@
 """What our way to the wire does beyond what test_fetch_wire.py and test_outcomes.py ask of a whole check."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from scrapy.http import HtmlResponse, Response
 
 from tests.crawler.held import Held
 from tests.crawler.wire import answer, silent, wire
+from tests.waiting import PATIENCE
 
 
 def ask(held: Held, url: str, **how: Any) -> Response:
@@ -63,7 +66,16 @@ def test_an_address_that_is_none_is_refused(held: Held) -> None:
 
 
 def test_connections_are_counted_by_nobody(held: Held) -> None:
-    handlers = held.spider.crawler.engine.downloader.handlers
+    async def limits(scheme: str) -> tuple[int, int]:
+        handler: Any = held.spider.crawler.engine.downloader.handlers._get_handler(scheme)
+        return handler._session.connector.limit, handler._session.connector.limit_per_host
+
     for scheme in ("http", "https"):
-        session: Any = handlers._get_handler(scheme)
-        assert session._session.connector.limit == session._session.connector.limit_per_host == 0
+        assert held.run(limits(scheme)) == (0, 0)
+
+
+def test_the_shell_shows_a_page_though_it_makes_its_engine_before_a_loop_runs() -> None:
+    with wire(answer(b"<h1>Bonjour</h1>", Content_Type="text/html")) as site:
+        look = [sys.executable, "-m", "scrapy", "shell", "-c", "response.css('h1::text').get()", site.address]
+        said = subprocess.run(look, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert said.stdout.strip() == "Bonjour", said.stderr
