@@ -349,3 +349,9 @@ def test_the_hosts_budget_is_shared_fairly_among_all_departments(settings_env: C
     assert alone.feasible[desks[0].id] == pytest.approx(20, rel=0.02), (
         "those who wait have it nearly for themselves"
     )
+
+
+def test_each_shipped_desk_is_one_search_for_several_at_once_make_a_full_hosts_minute_too_full() -> None:
+    shipped = [desk for each in prefectures().values() for desk in each.desks if desk.platform == "ants"]
+    assert len(shipped) > 100
+    assert [desk.id for desk in shipped if len(desk.parameters.get("positions", ())) > 1] == []
