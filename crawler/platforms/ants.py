@@ -29,7 +29,8 @@ EXAMPLE_PARAMETERS = {"positions": [{"longitude": 2.3522, "latitude": 48.8566}],
 
 _TOKEN = {"X-HUB-RDV-AUTH-TOKEN": "ants_token"}
 _LIST, _SOCKET, _END = "/api/SlotsFromPosition", "/api/SlotsFromPositionStreaming", "end_of_search"
-_HEARD = (_END.encode(), b'"li_status"')  # what only a socket says
+_REFUSAL = b'"li_status"'
+_HEARD = (_END.encode(), _REFUSAL)  # what only a socket says
 _DOUBT = "editors that failed are not counted here"
 _NO_HOURS = re.compile(rb'"available_slots": *\[ *\]')
 _LISTED_WITHOUT = "town halls without an hour are listed, which a search does not do"
@@ -105,7 +106,7 @@ def first(visit: Visit) -> Ask:
 
 def read(page: Page) -> Reading:
     """Read a list, or the frames of a socket; one position leads on to the next."""
-    if page.status >= 400:  # noqa: PLR2004
+    if page.is_error:
         return _refused(page)
     heard = _SOCKET in page.url or any(word in page.body for word in _HEARD)  # the latter in a saved file
     reading = _heard(page) if heard else _listed(page, [page], doubt=_DOUBT)
@@ -143,8 +144,10 @@ def _heard(page: Page) -> Reading:
     if last.body.strip(b'" ') == _END.encode():
         slots = _listed(page, lists).slots
         return Reading(Outcome.RATE_LIMITED, f"a bare {_END}: more messages than the server takes", slots)
-    end, refusals = parsed(last, _End), [each for each in (*lists, last) if parsed(each, _Refusal)]
-    halls = [each for each in (lists if end else [*lists, last]) if each not in refusals]
+    end, frames = parsed(last, _End), [*lists, last]
+    heard = [each for each in frames if _REFUSAL in each.body]
+    refusals = [each for each in heard if parsed(each, _Refusal)]
+    halls = [each for each in (lists if end else frames) if each not in refusals]
     if refusals:
         return _listed(page, halls, trouble=_not_searched(refusals[0]))
     if end is None:

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from crawler.proofs import __main__ as watching
 from crawler.proofs.spool import Spool
 from crawler.proofs.writer import keep
 from tests.crawler.proofs.made import proof
-from tests.waiting import outlive
+from tests.waiting import outlive, until
 
 # A worker that starts a child in a session of its own, as a browser does, and then does what the test says.
 _WORKER = """
@@ -89,8 +88,7 @@ def test_a_tree_is_a_process_with_its_descendants_whatever_their_group() -> None
     nested = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True)"
     root = subprocess.Popen([sys.executable, "-c", nested])
     try:
-        while len(tree.tree(root.pid)) < 2:
-            time.sleep(0.02)
+        until(lambda: len(tree.tree(root.pid)) == 2)
         found = tree.tree(root.pid)
         processes = [psutil.Process(pid) for pid in found]
         assert found == [root.pid, *(each.pid for each in psutil.Process(root.pid).children(recursive=True))]
@@ -115,14 +113,9 @@ def test_left_proofs_bring_a_worker_and_a_stop_ends_it(
         for number in range(2):
             key = f"2026/11/20/{number:032x}"
             keep(source, proof(key))
-            end = time.monotonic() + 180
-            while not (kept / key / META).exists():
-                assert time.monotonic() < end, "waited in vain"
-                time.sleep(0.05)
+            until((kept / key / META).exists)
             assert (kept / key / BODY).exists()
-            while len(tree.tree(process.pid)) > 1:
-                assert time.monotonic() < end, "the worker did not leave"
-                time.sleep(0.05)
+            until(lambda: len(tree.tree(process.pid)) == 1)
         assert tree.resident(process.pid) < 25
     finally:
         process.terminate()
