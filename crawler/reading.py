@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 from zoneinfo import ZoneInfo
 
 from lxml import etree, html
-from w3lib.encoding import html_to_unicode
+from w3lib.encoding import html_body_declared_encoding, html_to_unicode, http_content_type_encoding
 
 from configs.outcome import Outcome as Outcome  # noqa: PLC0414 -- platforms find all their words here
 
@@ -21,6 +21,12 @@ GONE = (404, 410)  # HTTP statuses: nothing is there, or nothing any more
 MOVED = (301, 302, 303, 307, 308)  # HTTP statuses with which a browser goes on elsewhere
 _ERROR = 400
 _END = re.compile(r"(?i)</html\s*>")
+# What browsers read (https://encoding.spec.whatwg.org/#names-and-labels), as Python names it. It has other codecs: some
+# take the square of their input (punycode), some make markup of what shows as text (unicode_escape).
+_CHARSET = re.compile(
+    r"utf-(?:8|16(?:-[bl]e)?)|cp(?:125[0-8]|866|874|932|949)|iso8859-(?:[2-8]|1[03-6])|koi8-[ru]|mac-roman|gb18030"
+    r"|big5hkscs|euc_jp|iso2022_jp"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +187,10 @@ class Page:
     @cached_property
     def text(self) -> str:
         """Return the body decoded as a browser would (header, then meta, then UTF-8), never raising."""
-        try:
-            return html_to_unicode(self.headers.get("content-type"), self.body, default_encoding="utf-8")[1]
-        except (LookupError, UnicodeError):  # Python has codecs that are no charsets: hex, idna, undefined…
-            return self.body.decode("utf-8", "replace")
+        named = http_content_type_encoding(self.headers.get("content-type"))
+        charset = named or html_body_declared_encoding(self.body) or ""
+        known = charset if _CHARSET.fullmatch(charset) else "utf-8"
+        return html_to_unicode(f"text/html; charset={known}", self.body)[1]
 
     @cached_property
     def lowered(self) -> bytes:

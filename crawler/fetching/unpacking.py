@@ -12,6 +12,8 @@ _ZLIB = zlib.MAX_WBITS
 _RAW = -zlib.MAX_WBITS
 _MAGIC = b"\x1f\x8b"
 ENCODINGS = "gzip, deflate"  # what is asked for
+_MOST_ENCODINGS = 5  # one on top of the other: each is undone for itself
+_MOST_MEMBERS = 10  # of a gzip: each copies what is behind it
 _KINDS = {"gzip": (_GZIP,), "x-gzip": (_GZIP,), "deflate": (_ZLIB, _RAW)}  # some servers send deflate bare
 
 
@@ -50,11 +52,14 @@ def unpack(body: bytes, encodings: Iterable[str], limit: int) -> bytes:
 
     Raises:
         Broken: it is cut short or corrupt.
-        NotAccepted: it has an encoding that we do not ask for.
+        NotAccepted: it has an encoding that we do not ask for, or too many.
         TooLarge: it unpacks to more than `limit` bytes.
     """
-    names = [name.strip().lower() for line in encodings for name in line.split(",")]
-    for name in reversed([name for name in names if name not in ("", "identity")]):
+    named = [name.strip().lower() for line in encodings for name in line.split(",")]
+    names = [name for name in named if name not in ("", "identity")]
+    if len(names) > _MOST_ENCODINGS:
+        raise NotAccepted(f"it is encoded {len(names)} times")
+    for name in reversed(names):
         if name not in _KINDS:
             raise NotAccepted(f"it is encoded as {name[:40]!r}, which was not asked for")
         body = _undo(body, name, limit)
@@ -73,12 +78,16 @@ def _undo(body: bytes, name: str, limit: int) -> bytes:
 
 def _inflate(body: bytes, kind: int, limit: int) -> bytes:
     plain = b""
-    while body:  # gzip may come in several members, one after the other (RFC 1952, section 2.2)
+    if not body:
+        return plain
+    for _ in range(_MOST_MEMBERS):  # gzip may come in several, one after the other (RFC 1952, section 2.2)
         stream = zlib.decompressobj(kind)
         plain += stream.decompress(body, limit + 1 - len(plain))
         if len(plain) > limit:
             raise TooLarge(f"it unpacks to more than {limit} bytes")
         if not stream.eof:
             raise Broken("it is packed and cut short")
-        body = stream.unused_data if stream.unused_data.startswith(_MAGIC) else b""
-    return plain
+        body = stream.unused_data
+        if not body.startswith(_MAGIC):
+            return plain
+    raise Broken(f"it is packed in more than {_MOST_MEMBERS} members")

@@ -30,9 +30,17 @@ _BUT = re.compile(
     r"\b(?:prochaine?s?|a partir|a compter|des le|avant le)\b[^.!?]*\d|\bvous (?:n'avez|avez (?:deja|atteint))\b"
 )
 _TAG = re.compile(r"<[^<>]*>")
+_LONGEST = (
+    2000  # characters of a message: a longer one is a document, and takes the expressions above too long
+)
 
 
 def says_none(message: str) -> bool:
-    """Tell whether a message says that no slot is free, and does not name a day from which there are some."""
+    """Tell whether a message says that no slot is free, and does not name a day from which there are some.
+
+    A message of more than 2,000 characters says nothing.
+    """
+    if len(message) > _LONGEST:
+        return False
     text = folded(_TAG.sub(" ", unescape(message)))
     return _NONE.search(text) is not None and _BUT.search(text) is None

@@ -21,16 +21,16 @@ _BATCH, _CALL = "0", "0"
 _UNESCAPED = "!'()*-._~"  # what JavaScript's encodeURIComponent leaves as it is
 _REPLY = "//#DWR-REPLY"
 _FRAME = re.compile(
-    r"(?m)^\s*(?:throw '[^'\n]*';|//#DWR-.*|\(function\(\) ?\{|if ?\(!window\.dwr\) ?return;"
-    r"|var dwr ?= ?window\.dwr\._\[\d+\];|\}\)\(\);)\s*?$"
+    r"(?m)^[ \t]*+(?:throw '[^'\n]*';|//#DWR-.*|\(function\(\) ?\{|if ?\(!window\.dwr\) ?return;"
+    r"|var dwr ?= ?window\.dwr\._\[\d+\];|\}\)\(\);)[ \t\r]*$"
 )
 _FAILED = re.compile(r"(?i)\b_?(?:remote\.?)?handle(?:batch)?exception\(")
 _SAID = re.compile(r"\bmessage:\s*(\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*')")
 _HANDED = "andleCallback("
 _CALLBACKS = ("dwr.engine._remoteHandleCallback", "dwr.engine.remote.handleCallback")
 _TOKEN = re.compile(
-    r"\s*(?:(?P<text>\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*')|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)*)|(?P<mark>[{}\[\](),:;=]))\s*"
+    r"\s*+(?:(?P<text>\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*')|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
+    r"|(?P<name>[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)*)|(?P<mark>[{}\[\](),:;=]))\s*+"
 )
 _WORDS = {"true": True, "false": False, "null": None}
 _ESCAPE = re.compile(r"\\(.)|\"")

@@ -116,7 +116,8 @@ def _answered(page: Page) -> Reading:
     found = value.get("foundAvailabilities") if isinstance(value, dict) else None
     if found is True or (isinstance(value, list) and value and all(isinstance(each, dict) for each in value)):
         return Reading(Outcome.SLOTS, "availabilities, no hour named", (Slot(place, None, page.visit.url),))
-    message = plain(str(value.get("msg") or "")) if isinstance(value, dict) else ""
+    words = value.get("msg") if isinstance(value, dict) else None
+    message = plain(words) if isinstance(words, str) else ""
     own = page.visit.parameters.no_slot_text
     if value == [] or (found is False and (says_none(message) or (own and says(message, own)))):
         covered = (Covered(place.key or None, doubtful=value == []),)  # a list is that of one day of the form

@@ -1,5 +1,7 @@
 """The words of platforms: what a page makes of its own bytes."""
 
+from dataclasses import replace
+
 import pytest
 
 from configs.outcome import Outcome
@@ -11,6 +13,29 @@ from tests.crawler.pages import page, read
 def test_what_python_calls_a_codec_and_no_page_is_written_in_breaks_no_text(charset: str) -> None:
     assert page("<p>Créneau</p>", content_type=f"text/html; charset={charset}").text == "<p>Créneau</p>"
     assert read(ez.full(), content_type=f"text/html; charset={charset}").outcome is Outcome.NO_SLOTS
+
+
+@pytest.mark.parametrize("charset", ["punycode", "unicode_escape", "raw-unicode-escape", "utf-7", "cp037"])
+def test_only_what_browsers_read_is_a_charset(charset: str) -> None:
+    """Python's codec for punycode takes the square of its input; the others make markup of what shows as text."""
+    body = "<p>\\u003cb+ADw-99"
+    assert page(body, content_type=f"text/html; charset={charset}").text == body
+    said = f"<meta charset={charset}>{body}"
+    assert page(said).text == said
+
+
+@pytest.mark.parametrize(
+    ("charset", "codec"),
+    [
+        ("latin-1", "cp1252"),
+        ("ISO-8859-15", "iso8859-15"),
+        ("windows-1252", "cp1252"),
+        ("UTF-16", "utf-16-be"),
+    ],
+)
+def test_a_page_is_read_in_the_charset_that_it_names(charset: str, codec: str) -> None:
+    body = replace(page(""), body="<p>Créneau</p>".encode(codec))
+    assert replace(body, headers={"content-type": f"text/html; charset={charset}"}).text == "<p>Créneau</p>"
 
 
 @pytest.mark.parametrize("body", ["<p>a</p></html><p>b</p>", "<html><p>a</p></HTML >\n<html><p>b</p></html>"])

@@ -63,6 +63,22 @@ def test_a_bomb_is_not_unpacked() -> None:
         unpack(gzip.compress(b"x" * 6000) * 2, ["gzip"], LIMIT)
 
 
+def test_no_more_than_ten_members_of_a_gzip_are_unpacked() -> None:
+    member = gzip.compress(b"x")
+    assert unpack(member * 10, ["gzip"], LIMIT) == b"x" * 10
+    with pytest.raises(Broken, match="more than 10 members"):
+        unpack(member * 11, ["gzip"], LIMIT)
+
+
+def test_no_more_than_five_encodings_are_undone() -> None:
+    packed = b"x"
+    for _ in range(6):
+        packed = gzip.compress(packed)
+    assert unpack(packed, ["gzip"] * 5, LIMIT) == gzip.compress(b"x")
+    with pytest.raises(NotAccepted, match="6 times"):
+        unpack(packed, ["gzip, gzip", "gzip"] * 2, LIMIT)
+
+
 def test_an_empty_body_is_empty_in_any_encoding() -> None:
     assert unpack(b"", ["gzip"], LIMIT) == b""
 

@@ -78,3 +78,8 @@ def test_what_says_something_else_is_no_absence(message: str) -> None:
 @given(st.text(max_size=200))
 def test_no_message_breaks_the_reading(message: str) -> None:
     assert not says_none(message) or any(map(str.isalpha, message))
+
+
+def test_a_message_of_more_than_2000_characters_says_nothing() -> None:
+    assert says_none("Aucun rendez-vous." + " " * 1980)
+    assert not says_none("Aucun rendez-vous." + " " * 1990)

@@ -162,3 +162,11 @@ def test_a_broken_answer_never_says_what_the_whole_one_does_not(
     )
     reading = read(body)
     assert reading.outcome in (Outcome.UNREADABLE, Outcome.SLOTS if found else Outcome.NO_SLOTS), body
+
+
+def test_a_message_that_is_no_text_is_not_written_out() -> None:
+    """Variables that hold each other twice are few bytes, and 2^200 values when they are written out."""
+    lines = "var s0=[];" + "".join(f"var s{n + 1}=[s{n},s{n}];" for n in range(200))
+    said = second(1).replace("dwr.engine._", f"{lines}\ndwr.engine._")
+    value = "{foundAvailabilities:false,msg:s200}"
+    assert read(said.replace("'0',1)", f"'0',{value})")).outcome is Outcome.UNREADABLE
