@@ -12,6 +12,7 @@ import pytest
 import redis
 import sqlalchemy as sa
 
+from configs import deadline
 from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.valkey import Valkey, start_valkey
 from tests import databases
@@ -40,6 +41,8 @@ hypothesis.settings.register_profile("patient", deadline=None, derandomize=True)
 # `make fuzz`: many more examples, and others each time; what fails prints how to see it again.
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=times(100), print_blob=True)
 hypothesis.settings.load_profile("patient" if FUZZ == 1 else "fuzz")
+# A program tries again; a test does not, and a busy machine takes its time for a new process of PostgreSQL.
+deadline.CONNECT_SECONDS = 60.0
 _servers: dict[str, Postgres | Valkey] = {}
 _folder: list[Path] = []
 
@@ -91,12 +94,15 @@ def _worker() -> int:
 
 def forget() -> None:
     """Drop what the process read from the environment, so that the next read sees what the test set."""
+    from psycopg2 import extensions
+
     from api.models import base
     from configs import prefecture
     from configs.settings import settings
 
     settings.cache_clear()
     prefecture._world.cache_clear()
+    extensions.set_wait_callback(None)  # engine() sets it from DATABASE_SECONDS
     if base.engine.cache_info().currsize:
         base.engine().dispose()
         base.engine.cache_clear()

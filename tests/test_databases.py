@@ -1,7 +1,10 @@
 """No test finds in its database what another left there."""
 
+from collections.abc import Callable
+
 import pytest
 import sqlalchemy as sa
+from psycopg2 import extensions
 
 from api.models.base import engine, session
 from api.models.desk import DeskChange, DeskState
@@ -69,3 +72,14 @@ def test_nobody_goes_on_writing(name: str) -> None:
         databases.clean(name)
         with pytest.raises(sa.exc.OperationalError, match="terminating connection"):
             left_open.execute(sa.text("SELECT 1"))
+
+
+def test_how_long_one_test_waits_for_postgres_binds_no_other(
+    database: str, settings_env: Callable[..., None]
+) -> None:
+    """psycopg2 keeps the limit for the whole process: with 1 s left over, a busy machine failed the next tests."""
+    settings_env(DATABASE_SECONDS="1")
+    number()
+    assert extensions.get_wait_callback()
+    forget()
+    assert extensions.get_wait_callback() is None

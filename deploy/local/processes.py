@@ -105,7 +105,7 @@ def wait_until(
     *,
     what: str,
     process: subprocess.Popen[bytes] | None = None,
-    seconds: float = 20,
+    seconds: float = 60,
 ) -> None:
     """Wait until `ready()`.
 

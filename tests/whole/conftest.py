@@ -19,6 +19,7 @@ from deploy.local.processes import free_port
 from deploy.local.seed import seed
 from deploy.local.stack import Stack, running, wait_ready
 from tests.conftest import forget
+from tests.waiting import PATIENCE
 
 
 def any_ports() -> Ports:
@@ -48,7 +49,7 @@ def quiet_stack(edit: Callable[[str], str], **variables: str) -> Iterator[Stack]
         ):
             os.environ.update(made.environment)
             forget()
-            wait_ready(made)
+            wait_ready(made, PATIENCE)
             yield made
     finally:
         os.environ.clear()
