@@ -18,13 +18,14 @@ from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState
 from api.models.notification import QUEUES
+from api.models.partitions import count_days_ahead
 from configs.clock import clock
 from configs.settings import settings
 from configs.spool_report import SpoolReport, told
 from configs.words import count, span
 
 PATIENCE = 1.5  # seconds
-MINOR = frozenset({"proofs"})  # parts without which people are told all the same
+MINOR = frozenset({"partitions", "proofs"})  # parts without which people are told all the same
 _SEEN = "keeper:seen"
 log = structlog.get_logger(__name__)
 
@@ -112,6 +113,7 @@ def probes(redis: Redis) -> dict[str, Probe]:
         "scrapyd": lambda: _scrapyd(redis),
         "workers": lambda: _workers(redis),
         "checks": _checks,
+        "partitions": _partitions,
         "proofs": lambda: _proofs(redis),
     }
 
@@ -184,6 +186,15 @@ def _checks() -> str:
             f"the newest check is {age.total_seconds():.0f} s old: {allowed.total_seconds():.0f} s are allowed"
         )
     return f"the newest is {age.total_seconds():.0f} s old"
+
+
+def _partitions() -> str:
+    with session() as s:
+        ahead = count_days_ahead(s, clock().date())
+    text = f"{count(ahead, 'day')} of checks are made ahead"
+    if ahead < settings().partition_days_low:
+        raise Down(f"{text}: `scrapy plan` makes them, its log says what keeps it from that")
+    return text
 
 
 def _proofs(redis: Redis) -> str:

@@ -13,7 +13,7 @@ import redis
 import sqlalchemy as sa
 
 from api.models.base import session
-from api.models.partitions import make_partitions
+from api.models.partitions import count_days_ahead, make_partitions
 from configs.clock import clock
 from configs.desk import Desk
 from configs.prefecture import desks
@@ -46,6 +46,7 @@ class Planner:
         self._whole_at: datetime | None = None
         self._sizes: dict[str, int] = {}
         self._days_made: date | None = None
+        self._days_left: int | None = None
         self._trouble = False
         self._releasing: frozenset[str] = frozenset()
 
@@ -65,12 +66,16 @@ class Planner:
             stop.wait(settings().planner_seconds)
 
     def look(self, now: datetime) -> int:
-        """Plan what changed since the last look; return how many desks were thought over.
+        """Plan what changed since the last look, then make missing days; return how many desks were thought over.
 
         Raises:
             sqlalchemy.exc.DBAPIError, redis.RedisError: a server is away; nothing is forgotten.
         """
+        chosen = self._look(now)
         self._make_days(now)
+        return chosen
+
+    def _look(self, now: datetime) -> int:
         _mend(now)
         switch.remind(self._client)
         emptied = not due.planned(self._client)
@@ -88,10 +93,27 @@ class Planner:
         return len(chosen)
 
     def _make_days(self, now: datetime) -> None:
-        if self._days_made != now.date():
+        """Make the days of `checks` that are missing; while their lock is held, try again at the next look."""
+        if self._days_made == now.date():
+            return
+        try:
             with session() as rows:
                 make_partitions(rows, now.date())
-            self._days_made = now.date()
+        except sa.exc.DBAPIError as error:
+            self._report_days(now, str(error).splitlines()[0])
+        else:
+            self._days_made, self._days_left = now.date(), None
+
+    def _report_days(self, now: datetime, reason: str) -> None:
+        """Log how many days are left, once for each number of them."""
+        with session() as rows:
+            left = count_days_ahead(rows, now.date())
+        if left != self._days_left:
+            level = logging.ERROR if left < settings().partition_days_low else logging.WARNING
+            log.log(
+                level, "no day of checks could be made (%d are left), tried again each look: %s", left, reason
+            )
+        self._days_left = left
 
     def _whole_is_due(self, now: datetime) -> bool:
         """Tell whether everything is planned anew: at the start, each hour, and when the queue lost something."""

@@ -88,6 +88,7 @@ def test_all_parts_work(whole: FlaskClient) -> None:
             "scrapyd",
             "workers",
             "checks",
+            "partitions",
             "proofs",
         ]
         assert body["parts"]["scrapyd"]["reason"] == "prefenligne: 1 spider"
@@ -182,6 +183,16 @@ def test_proofs_that_do_not_arrive_are_named_and_people_are_told_all_the_same(
     assert body["parts"]["proofs"]["reason"].startswith(said)
     assert "secret-place" not in answer.text
     assert {part["status"] for name, part in body["parts"].items() if name != "proofs"} == {"ok"}
+
+
+def test_days_of_checks_that_become_few_are_named_and_people_are_told_all_the_same(
+    whole: FlaskClient, settings_env: Callable[..., None]
+) -> None:
+    settings_env(PARTITION_DAYS_LOW="365")
+    answer = whole.get("/api/health")
+    part = (answer.json or {})["parts"]["partitions"]
+    assert (answer.status_code, part["status"]) == (200, "degraded")
+    assert "days of checks are made ahead: `scrapy plan` makes them" in part["reason"]
 
 
 def test_proofs_that_are_on_their_way_for_a_moment_are_well(
