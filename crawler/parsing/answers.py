@@ -4,6 +4,7 @@ A platform describes the fields that it reads as a class of `Answer`. Moments ar
 alone would take a number for a unix time, and a date for its midnight.
 """
 
+import json
 import re
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -44,6 +45,12 @@ _FAILED = re.compile(
     rb'"(?i:errors?|exception|error_?(?:code|message))": *+(?!null|false|""|\[ *\]|\{ *\}|0 *[,}])'
     rb'|"(?i:success|ok)": *false|"(?i:status)": *"(?i:error|ko|fail\w*)"'
 )
+
+
+_MESSAGES = ("message", "msg", "text", "detail", "warning", "notice")  # fields with words for people
+_MESSAGE = re.compile(rb'"(?:message|msg|text|detail|warning|notice)"')
+_LONGEST_MESSAGE = 3000
+_FINE = re.compile(r"(?i)ok|okay|success\w*|succ[eè]s|done|200")
 
 
 class Answer(BaseModel):
@@ -124,6 +131,22 @@ def failed(page: Page) -> bool:
     return (
         page.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") and _FAILED.search(page.body) is not None
     )
+
+
+def said_by(page: Page) -> str:
+    """Return the message that a JSON object has for people, 3,000 characters at most; empty where it has none.
+
+    A message such as `ok` says nothing.
+    """
+    if not _MESSAGE.search(page.body):
+        return ""
+    try:
+        answer = json.loads(page.body)
+    except (ValueError, RecursionError):
+        return ""
+    told = [answer.get(key) for key in _MESSAGES] if isinstance(answer, dict) else []
+    words = [each.strip() for each in told if isinstance(each, str)]
+    return next((each[:_LONGEST_MESSAGE] for each in words if each and not _FINE.fullmatch(each)), "")
 
 
 def moments_of(answer: BaseModel) -> int:

@@ -9,7 +9,8 @@ from typing import Any
 from w3lib.url import add_or_replace_parameters
 
 from configs.words import count
-from crawler.parsing.answers import ACCEPT, failed, moments_in
+from crawler.parsing.absence import says_none, speaks_of_trouble
+from crawler.parsing.answers import ACCEPT, failed, moments_in, said_by
 from crawler.parsing.calendars import day_of, within
 from crawler.reading import ANYWHERE, Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
 
@@ -167,9 +168,14 @@ class _Answer:
         """Whether it shows other days than were asked for: later ones only."""
         return bool(self.found.begins and self.asked and self.found.begins > self.asked)
 
+    @property
+    def troubled(self) -> bool:
+        """Whether the answer says that something went wrong, in a field of its own or in its message."""
+        return failed(self.page) or speaks_of_trouble(said_by(self.page))
+
     def seen(self) -> Reading:
         found, slots, window = self.found, self.slots, self._shown()
-        told = found.total in (None, len(slots)) and not self.astray and not found.odd
+        told = found.total in (None, len(slots)) and not self.astray and not found.odd and not self.troubled
         whole = (
             told
             and len(slots) == len(found.moments)
@@ -184,12 +190,13 @@ class _Answer:
         day, reason = day_of(next_at, visit.zone), f"the next availability is {_text(next_at, visit)}"
         if day > visit.last_day:
             far = f"{reason}, beyond the {visit.horizon.days} days that are watched"
-            if self.found.odd:
-                return Reading(Outcome.UNREADABLE, f"{far}, but not all that it says can be read")
+            if self.found.odd or self.troubled:
+                return Reading(Outcome.UNREADABLE, f"{far}, but not all that it says can be read or believed")
             return Reading(Outcome.NO_SLOTS, far, covered=(self._covered(visit.last_day),))
         if page.ask.window and day < self.first:
             return Reading(Outcome.UNREADABLE, f"{reason}, before {self.first}, which was asked for")
-        gap = (self._covered(day - _DAY),) if day > self.first and not self.found.odd else ()
+        sure = day > self.first and not self.found.odd and not self.troubled
+        gap = (self._covered(day - _DAY),) if sure else ()
         slot = Slot(place, next_at)
         if self.opens is None or (page.ask.window and day == self.first):
             return Reading(Outcome.SLOTS, reason, (slot,), gap)
@@ -205,8 +212,10 @@ class _Answer:
 
     def _doubt(self) -> str:
         """Return what keeps an empty listing from proving anything, empty where nothing does."""
-        if failed(self.page):
+        if self.troubled:
             return "lists nothing, and says that something went wrong"
+        if (said := said_by(self.page)) and not says_none(said):
+            return f"lists nothing, and says {said[:200]!r}"
         if self.found.odd:
             return "lists nothing, and what would prove it is missing or cannot be read"
         if moments_in(self.page) > self.found.others:

@@ -27,6 +27,7 @@ _FIRST = "start_date"
 _NOT_OPEN = (
     "not_opened_availability"  # said of all that are asked together, where one of them is not open yet
 )
+_ABSENT = (None, "", "no_availabilities", _NOT_OPEN)  # reasons that go with an absence of slots
 
 
 class Parameters(Strict):
@@ -106,8 +107,8 @@ def _week(page: Page, week: _Week) -> Reading:
     if empty and (apart := ask_alone(page, "agenda_ids", _NOT_OPEN)):
         return apart
     last = max((day.date for day in week.availabilities if day and day.date), default=None)
-    none = week.total == 0
-    found = Listing(slots, week.next_slot, week.total, last=last, final=none, odd=week.odd)
+    odd = week.odd or week.reason not in _ABSENT
+    found = Listing(slots, week.next_slot, week.total, last=last, final=week.total == 0, odd=odd)
     return listed(page, found, by_address(page.ask.url, _FIRST), _DAYS)
 
 

@@ -119,7 +119,9 @@ def _answered(page: Page) -> Reading:
     words = value.get("msg") if isinstance(value, dict) else None
     message = plain(words) if isinstance(words, str) else ""
     own = page.visit.parameters.no_slot_text
-    if value == [] or (found is False and (says_none(message) or (own and says(message, own)))):
+    if value == [] or (
+        found is False and (says_none(message, every_day=True) or (own and says(message, own)))
+    ):
         covered = (Covered(place.key or None, doubtful=value == []),)  # a list is that of one day of the form
         return Reading(Outcome.NO_SLOTS, message or "an empty list of availabilities", covered=covered)
     if found is False:

@@ -5,12 +5,15 @@ from dataclasses import replace
 from typing import Annotated
 from urllib.parse import urlencode
 
+from pydantic import StringConstraints
+
 from configs.strict import Strict
-from crawler.parsing.absence import says_none
+from crawler.parsing.absence import says_none, speaks_of_trouble
 from crawler.parsing.agendas import Agenda, ask_agendas
 from crawler.parsing.answers import ACCEPT, Answer, Id, Moment, Number, OrNone, Tolerant, origin, parsed
 from crawler.parsing.entries import Entries, flat, starting
 from crawler.parsing.listing import Listing, Opens, by_address, listed
+from crawler.parsing.moments import moments_in
 from crawler.parsing.shapes import KIND_TOWN_NAME, shaped
 from crawler.reading import Ask, Covered, Outcome, Page, Reading, Visit
 
@@ -33,6 +36,9 @@ class Parameters(Strict):
     motive: Id
 
 
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+
 class _Agenda(Answer):
     id: Number
 
@@ -49,8 +55,16 @@ class _Category(Answer):
 class _Timetable(Tolerant):
     availabilities: dict[str, OrNone[Entries[Annotated[Moment, starting("start_time")]]]] | None = None
     date: Moment | None = None
-    phone_number: str | None = None
     text: OrNone[str] = None
+
+
+class _ByPhone(Answer, extra="forbid"):
+    """The recorded answer of a motive that is booked by phone: these four texts and nothing else."""
+
+    text: _Text
+    num: _Text
+    num_text: _Text
+    phone_number: _Text
 
 
 def first(visit: Visit) -> Ask:
@@ -67,7 +81,16 @@ def read(page: Page) -> Reading:
         motives = [motive for category in categories for motive in category.motives]
         agendas = [_agenda(each, motive) for motive in motives for each in motive.agendas]
         return ask_agendas(page.visit, agendas, [page.visit.parameters.motive], opens=_opens, days=_DAYS)
+    if by_phone := parsed(page, _ByPhone):
+        return _by_phone(page, by_phone)
     return _timetable(page, answer) if (answer := parsed(page, _Timetable)) else Reading()
+
+
+def _by_phone(page: Page, answer: _ByPhone) -> Reading:
+    visit = page.visit
+    if speaks_of_trouble(answer.text) or moments_in(answer.text, visit.today, visit.zone):
+        return Reading(Outcome.UNREADABLE, f"names a phone number, and says {answer.text!r}")
+    return Reading(Outcome.NO_SLOTS, f"by phone only: {answer.phone_number}", covered=(Covered(),))
 
 
 def _agenda(agenda: _Agenda | None, motive: _Motive) -> Agenda | None:
@@ -79,11 +102,7 @@ def _timetable(page: Page, answer: _Timetable) -> Reading:
     if answer.availabilities is not None or answer.date is not None:
         hours = flat((answer.availabilities or {}).values())
         return listed(page, Listing(hours, answer.date, odd=answer.odd), opens, _DAYS)
-    if answer.odd:
-        return Reading()
-    if answer.phone_number:
-        return Reading(Outcome.NO_SLOTS, f"by phone only: {answer.phone_number}", covered=(Covered(),))
-    if not (answer.text and says_none(answer.text)):
+    if answer.odd or not (answer.text and says_none(answer.text)):
         return Reading()
     nothing = listed(page, Listing(), opens, _DAYS)
     return replace(nothing, reason=f"{answer.text}: {nothing.reason}")

@@ -222,6 +222,7 @@ _STARTS = {
     "valwin": r'"start": *"([^"]+)"',
     "widget": r"(?!)",  # its page proves nothing by itself
 }
+_BY_PHONE = ("text", "num", "num_text", "phone_number")
 _BEGIN = re.compile(r'"(?i:date|day|start\w*|begin\w*)": *"([^"]+)"')
 _FREE_HOUR = re.compile(r'"time": *"(\d?\d:\d\d)"(?:[^{}]|\{\})*"places_dispo": *"?[1-9]')
 
@@ -232,7 +233,7 @@ def listing(name: str) -> Callable[[str, Page], Evidence]:
     def evidence(text: str, page: Page) -> Evidence:
         found = frozenset(each for each in _starts(name, text, page.visit.zone) if each)
         listed = re.search(r'"availabilities":(?! *null\b)', text)
-        by_phone = '"phone_number": "' in text and not listed
+        by_phone = all(f'"{key}": "' in text for key in _BY_PHONE) and not listed
         return Evidence(
             found,
             found,
