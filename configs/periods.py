@@ -99,6 +99,7 @@ class Periods(BaseSettings):
 
     # Tell
     provider_timeout_seconds: Seconds = 10
+    provider_idle_seconds: Seconds = 30
     lease_seconds: Seconds = 30
     channel_rest_seconds: Seconds = 30
     sweep_seconds: Seconds = 1

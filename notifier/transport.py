@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 
 import requests
 from requests import PreparedRequest, Response
-from urllib3.exceptions import MaxRetryError
+from urllib3.util import Timeout
 
 from configs.clock import clock
 from configs.hosts import is_loopback
 from configs.settings import settings
 from notifier.channels import Letter
 from notifier.errors import LeavesLoopback, TryLater, Unsure
+from notifier.provider_connections import NotSent, ProviderAdapter
 
 _CONNECT_SECONDS = 3.0
 
@@ -43,36 +44,34 @@ class Transport(requests.Session):
         self.wait = wait
         # A .netrc would replace our Authorization, a proxy of the environment would carry messages past the guard.
         self.trust_env = False
+        self.mount("https://", ProviderAdapter())
+        self.mount("http://", ProviderAdapter())
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:
-        """Send one request; the time-outs are settings', redirects are answers.
+        """Send one request within PROVIDER_TIMEOUT_SECONDS, from looking up the name to the answer's last byte.
+
+        Redirects are answers.
 
         Raises:
             LeavesLoopback: the address is not this machine and APP_ENV does not allow that.
-            TryLater: the provider was not reached, or answered 429 or 5xx.
+            TryLater: the provider cannot have taken it: it was not reached, or answered 429 or 5xx.
             Unsure: the request left, and no whole answer came.
         """
         self._guard(request.url or "")
         seconds = settings().provider_timeout_seconds
-        options |= {"timeout": (min(_CONNECT_SECONDS, seconds), seconds), "allow_redirects": False}
+        timeout = Timeout(total=seconds, connect=min(_CONNECT_SECONDS, seconds))
         try:
-            answer = super().send(request, **options)
-        except (requests.ConnectTimeout, requests.exceptions.SSLError) as error:
-            raise TryLater(f"{self.name} not reached: {type(error).__name__}") from error
+            answer = super().send(request, **options | {"timeout": timeout, "allow_redirects": False})
+        except NotSent as error:
+            raise TryLater(f"{self.name} not reached: {error}") from error
         except requests.RequestException as error:
-            raise self._sorted(error) from error
+            raise Unsure(f"{self.name} did not answer: {type(error).__name__}") from error
         if (
             answer.status_code == HTTPStatus.TOO_MANY_REQUESTS
             or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
         ):
             raise TryLater(f"{self.name} answered {answer.status_code}", self.wait(answer))
         return answer
-
-    def _sorted(self, error: requests.RequestException) -> TryLater | Unsure:
-        # urllib3 gives up with MaxRetryError only while it connects: what came after that may have been taken.
-        if error.args and isinstance(error.args[0], MaxRetryError):
-            return TryLater(f"{self.name} not reached: {type(error.args[0].reason).__name__}")
-        return Unsure(f"{self.name} did not answer: {type(error).__name__}")
 
     def _guard(self, url: str) -> None:
         host = urlsplit(url).hostname or ""

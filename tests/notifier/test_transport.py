@@ -1,9 +1,13 @@
 import socket
+import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,6 +19,7 @@ from deploy.local.processes import free_port
 from notifier.channels import Letter, Message
 from notifier.errors import LeavesLoopback, TryLater, Unsure
 from notifier.transport import Transport, retry_after, travelling
+from tests.crawler import certificate
 
 SettingsEnv = Callable[..., None]
 
@@ -154,3 +159,154 @@ def test_what_travels_for_the_sandbox_does_not_travel_elsewhere(
     settings_env(APP_ENV="development", ALLOW_LIVE_SITES="true")
     travelling(transport, Letter(Message(), "a", [one, two], seen_at=seen))
     assert not {"X-Seen-At", "X-Notification-Id", "X-Notification-Ids"} & set(transport.headers)
+
+
+def reset(connection: socket.socket) -> None:
+    """Close a connection as a machine does that knows nothing of it."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+@contextmanager
+def serving(*serve: Callable[[socket.socket], object], scheme: str = "http") -> Iterator[str]:
+    """Serve one connection after the other, each by its function."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def run() -> None:
+            for each in serve:
+                connection, _ = listener.accept()
+                with connection, suppress(OSError):
+                    each(connection)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/"
+        thread.join(5)
+
+
+def one_answer_then(end: Callable[[socket.socket], object]) -> Callable[[socket.socket], object]:
+    """Return what answers one request, and meets the next one with something else."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(answer("200 OK"))
+        connection.recv(1)
+        end(connection)
+
+    return serve
+
+
+@pytest.mark.parametrize("end", [reset, socket.socket.close])
+def test_a_kept_connection_that_died_silently_took_nothing(
+    transport: Transport, end: Callable[[socket.socket], object]
+) -> None:
+    with serving(one_answer_then(end)) as url:
+        transport.post(url)
+        with pytest.raises(TryLater, match="sendgrid not reached: "):
+            transport.post(url)
+
+
+def test_a_reset_after_the_first_byte_of_an_answer_is_unknown(transport: Transport) -> None:
+    def begin(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 20")
+        time.sleep(0.05)  # so that the client has read it
+        reset(connection)
+
+    with serving(one_answer_then(begin)) as url:
+        transport.post(url)
+        with pytest.raises(Unsure):
+            transport.post(url)
+
+
+def listen_then_reset(connection: socket.socket) -> None:
+    connection.recv(65536)
+    reset(connection)
+
+
+def test_a_reset_on_a_new_connection_that_took_the_request_is_unknown(transport: Transport) -> None:
+    with serving(listen_then_reset) as url, pytest.raises(Unsure):
+        transport.post(url)
+
+
+def test_a_reset_of_the_handshake_before_the_request_is_temporary(transport: Transport) -> None:
+    with (
+        serving(listen_then_reset, scheme="https") as url,
+        pytest.raises(TryLater, match="sendgrid not reached: "),
+    ):
+        transport.post(url)
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used_again(
+    transport: Transport, settings_env: SettingsEnv
+) -> None:
+    settings_env(PROVIDER_TIMEOUT_SECONDS="5", PROVIDER_IDLE_SECONDS="0.001")
+    accepted: list[int] = []
+    with answering(answer("200 OK"), answer("200 OK"), accepted=accepted) as url:
+        transport.post(url)
+        time.sleep(0.01)
+        transport.post(url)
+    assert len(accepted) == 2
+
+
+@pytest.mark.parametrize("first", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"])
+def test_an_answer_that_trickles_ends_in_time(transport: Transport, first: bytes) -> None:
+    ended = threading.Event()
+
+    def trickle(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(first)
+        for byte in b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 600:
+            if ended.wait(0.05):
+                return
+            connection.sendall(bytes([byte]))
+
+    began = time.monotonic()
+    with serving(trickle) as url:
+        with pytest.raises(Unsure):
+            transport.post(url)
+        took = time.monotonic() - began
+        ended.set()
+    assert took < 10  # of 30 s that all of it would take; the time-out is 0.3 s
+
+
+def test_nothing_is_sent_when_connecting_took_all_the_time(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = socket.getaddrinfo
+
+    def slow(*asked: Any, **how: Any) -> Any:
+        time.sleep(0.35)
+        return real(*asked, **how)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    heard: list[bytes] = []
+    with (
+        serving(lambda connection: heard.append(connection.recv(65536))) as url,
+        pytest.raises(TryLater, match="ConnectTimeoutError"),
+    ):
+        transport.post(url)
+    assert heard == [b""]
+
+
+def test_a_tls_error_while_the_answer_is_read_is_unknown(transport: Transport, tmp_path: Path) -> None:
+    pem = certificate.self_signed(tmp_path)
+    context = certificate.serving(pem)
+    transport.verify = str(pem)
+
+    def garble(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as wrapped:
+            wrapped.recv(65536)
+            with socket.socket(fileno=wrapped.detach()) as raw:
+                raw.sendall(b"\x17\x03\x03\x00\x20" + b"x" * 32)
+
+    with serving(garble, scheme="https") as url, pytest.raises(Unsure):
+        transport.post(url)
+
+
+def test_a_certificate_that_is_not_trusted_is_temporary(transport: Transport, tmp_path: Path) -> None:
+    context = certificate.serving(certificate.self_signed(tmp_path))
+    with (
+        serving(lambda raw: context.wrap_socket(raw, server_side=True), scheme="https") as url,
+        pytest.raises(TryLater, match="sendgrid not reached: SSLError"),
+    ):
+        transport.post(url)
