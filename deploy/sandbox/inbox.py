@@ -102,7 +102,7 @@ class Inbox:
         return web.json_response(self.state())
 
     async def _reset(self, _request: web.Request) -> web.Response:
-        self._sandbox.reset()
+        await self._sandbox.reset()
         return web.json_response(self.state())
 
     async def _site(self, request: web.Request) -> web.Response:

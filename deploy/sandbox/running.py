@@ -16,14 +16,14 @@ from deploy.sandbox.providers.provider import PROVIDER_MODES
 from deploy.sandbox.server import Ports, Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
 
     from deploy.sandbox.outbox import Message
     from deploy.sandbox.sites.site import Seen, Site
 
 T = TypeVar("T")
 Code = str | int
-_START_SECONDS = 10.0
+_START_SECONDS = 60.0
 
 
 class Running:
@@ -117,7 +117,7 @@ class Running:
     ) -> None:
         """Set how the provider of a channel answers; ``count`` calls long, or for good."""
         made = make_mode(mode, parameters, count, table=PROVIDER_MODES)
-        self._do(lambda: self._sandbox.known_provider(channel).set_mode(made))
+        self._await(self._sandbox.known_provider(channel).set_mode(made))
 
     def provider_calls(self, channel: str) -> int:
         """Return how many calls the provider of a channel has met since its start or reset."""
@@ -133,10 +133,13 @@ class Running:
 
     def reset(self) -> None:
         """Bring every stand-in back to its start: nothing open, nothing kept, all modes normal."""
-        self._do(self._sandbox.reset)
+        self._await(self._sandbox.reset())
 
     def _on(self, code: Code, act: Callable[[Site], T]) -> T:
         return self._do(lambda: act(self._sandbox.known_site(str(code))))
+
+    def _await(self, act: Coroutine[None, None, None]) -> None:
+        asyncio.run_coroutine_threadsafe(act, self._loop).result(_START_SECONDS)
 
     def _do(self, act: Callable[[], T]) -> T:
         # The stand-ins live in one thread: their state is only touched there.

@@ -13,6 +13,7 @@ from aiohttp import web
 from deploy.sandbox import addresses
 from deploy.sandbox.inbox import Inbox
 from deploy.sandbox.journal import Journal
+from deploy.sandbox.listener import Listener
 from deploy.sandbox.outbox import Outbox
 from deploy.sandbox.platforms import stand_ins
 from deploy.sandbox.providers.provider import Provider, make_provider_app
@@ -102,7 +103,7 @@ class Sandbox:
         for site, made in zip(self.sites.values(), sites, strict=True):
             await self._serve(make_site_app(site), made)
         for provider, made in zip(self.providers.values(), providers, strict=True):
-            await self._serve(make_provider_app(provider), made)
+            provider.listener = await self._serve(make_provider_app(provider), made)
         if self._events is not None:
             self._world = asyncio.create_task(World(self.sites, self._events).play(), name="world")
         return self
@@ -120,11 +121,13 @@ class Sandbox:
                 transport.abort()  # closing alone waits for a reader who may never read on
         await asyncio.sleep(0)  # the loop closes aborted connections in its next turn
 
-    async def _serve(self, app: web.Application, made: socket.socket) -> None:
+    async def _serve(self, app: web.Application, made: socket.socket) -> Listener:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE, handler_cancellation=True)
         self._runners.append(runner)
         await runner.setup()
-        await web.SockSite(runner, made).start()
+        listener = Listener(runner)
+        await listener.open(made)
+        return listener
 
     def known_site(self, code: str) -> Site:
         """Return the booking site of a code; a Refusal (404) names those that exist."""
@@ -132,12 +135,12 @@ class Sandbox:
             raise Refusal(f"no booking site {code!r}", known=self.sites, status=404)
         return self.sites[code]
 
-    def reset(self) -> None:
+    async def reset(self) -> None:
         """Bring every stand-in back to its start."""
         for site in self.sites.values():
             site.reset()
         for provider in self.providers.values():
-            provider.reset()
+            await provider.reset()
         self.journal.clear()
 
     def site_url(self, code: str) -> str:

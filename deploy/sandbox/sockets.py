@@ -17,7 +17,12 @@ class PortTaken(Exception):
     """A port that cannot be had; the text says which, why, and what to do."""
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bind_socket(host: str, port: int) -> socket.socket:
+    """Return a listening socket that does not block.
+
+    Raises:
+        OSError: the port is taken, or this machine has no such address.
+    """
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -34,7 +39,7 @@ def _all_bound(hosts: Sequence[str], port: int) -> list[socket.socket]:
     bound: list[socket.socket] = []
     try:
         for host in hosts:
-            bound.append(_bound(host, port))
+            bound.append(bind_socket(host, port))
             # Port 0 is chosen by the first host; the others take the same.
             port = bound[0].getsockname()[1]
     except OSError as error:

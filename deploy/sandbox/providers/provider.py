@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from deploy.sandbox.bodies import Body, read_body, refusals, text, whole
+from deploy.sandbox.listener import reset_connection
 from deploy.sandbox.modes import Mode, Modes, Parameters, make_mode
 from deploy.sandbox.refusal import Refusal
 
 if TYPE_CHECKING:
+    from deploy.sandbox.listener import Listener
     from deploy.sandbox.outbox import Draft, Outbox
 
 _LARGEST: Final = 32 * 1024**2  # bytes; SendGrid takes 30 MB
 log = logging.getLogger("sandbox")
 
+# refuse lets nobody connect; its own control API is then away too, the inbox's is not. reset ends the connection.
 # yes_without_answer accepts and never answers; timeout does neither; slow answers after ``seconds``; reject_address
 # refuses a call to one of its addresses (with commas between them), and names them unless ``named`` is 0.
 PROVIDER_MODES: Final[dict[str, Parameters]] = {
@@ -31,6 +34,8 @@ PROVIDER_MODES: Final[dict[str, Parameters]] = {
     "slow": {"seconds": 2},
     "yes_without_answer": {},
     "unauthorized": {},
+    "refuse": {},
+    "reset": {},
     "reject_address": {"address": "", "named": 1},
 }
 
@@ -61,6 +66,7 @@ class Provider(ABC):
         self.outbox = outbox
         self.modes = Modes()
         self.calls = 0
+        self.listener: Listener | None = None
 
     @abstractmethod
     async def read(self, request: web.Request) -> Accepted:
@@ -90,6 +96,9 @@ class Provider(ABC):
         """Answer one call of the provider's API in the mode of the moment."""
         self.calls += 1
         mode = self.modes.met_by(None, calendar=False)
+        if mode.name in {"refuse", "reset"}:
+            reset_connection(request)
+            return web.Response()
         await _wait(mode)
         refusal = self._failing(mode)
         if refusal is not None:
@@ -119,12 +128,15 @@ class Provider(ABC):
         if refused := [draft for draft in drafts if draft.to.casefold() in wrong]:
             raise Refused(self.rejected(refused, named=bool(mode.number("named"))))
 
-    def set_mode(self, mode: Mode) -> None:
+    async def set_mode(self, mode: Mode) -> None:
         """Set how it answers from now on."""
         self.modes.set(mode)
+        if self.listener:
+            await (self.listener.close() if mode.name == "refuse" else self.listener.open())
 
-    def reset(self) -> None:
+    async def reset(self) -> None:
         """Forget its messages and answer normally again."""
+        await self.set_mode(Mode())
         self.outbox.clear(self.channel)
         self.modes = Modes()
         self.calls = 0
@@ -174,7 +186,7 @@ def provider_mode(body: Body) -> Mode:
 
 async def post_mode(provider: Provider, request: web.Request) -> web.Response:
     """Set a provider's mode as the request's body says."""
-    provider.set_mode(provider_mode(await read_body(request)))
+    await provider.set_mode(provider_mode(await read_body(request)))
     return web.json_response(provider.shown())
 
 
@@ -192,7 +204,7 @@ def make_provider_app(provider: Provider) -> web.Application:
         return await post_mode(provider, request)
 
     async def reset(_request: web.Request) -> web.Response:
-        provider.reset()
+        await provider.reset()
         return web.json_response(provider.shown())
 
     app = web.Application(middlewares=[refusals], client_max_size=_LARGEST)

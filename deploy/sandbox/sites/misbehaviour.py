@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import socket
-import struct
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from deploy.sandbox.listener import reset_connection
 from deploy.sandbox.sites.pages import filled, html, redirect
 from deploy.sandbox.templating import render
 
@@ -104,12 +103,7 @@ async def _begin(site: Site, request: web.Request, length: int | None = None) ->
 async def _reset(_mode: Mode, request: web.Request, site: Site) -> web.StreamResponse:
     answer = await _begin(site, request, length=16_000)
     await answer.write(_FILLER[:2_000])
-    transport = request.transport
-    if transport is not None:
-        # Closing with a linger time of zero makes the kernel send RST instead of FIN.
-        peer: socket.socket = transport.get_extra_info("socket")
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
+    reset_connection(request)
     return answer
 
 

@@ -295,3 +295,42 @@ def test_each_department_is_a_host_of_its_own(visit: Visit, sandbox: Running, co
     for form in state["forms"]:
         page = visit(code).get(f"/booking/create/{form['form']}").text
         assert f'action="/booking/create/{form["form"]}/0"' in page
+
+
+def offered(page: str) -> list[str]:
+    return re.findall(r'name="planning" id="planning(\d+)"', page)
+
+
+def choose(visitor: Any, key: str) -> Any:
+    return visitor.send("/booking/create/23014/1", planning=key, nextButton="Etape suivante")
+
+
+def test_a_planning_leaves_its_form_and_comes_back(visit: Visit, sandbox: Running) -> None:
+    visitor = visit(91)
+    accept(visitor, 23014)
+    before = offered(visitor.get("/booking/create/23014/1").text)
+    sandbox.mode(91, "planning_gone", form=23014, planning=23198)
+    assert offered(visitor.get("/booking/create/23014/1").text) == [
+        each for each in before if each != "23198"
+    ]
+    assert "Veuillez choisir" in choose(visitor, "23198").text
+    sandbox.mode(91, "normal", form=23014)
+    assert offered(visitor.get("/booking/create/23014/1").text) == before
+
+
+def test_texts_of_absurd_length_lead_to_the_planning_that_they_stand_for(
+    visit: Visit, sandbox: Running
+) -> None:
+    sandbox.open_slots(91, 23014, planning=23201)
+    sandbox.mode(91, "huge", form=23014)
+    visitor = visit(91)
+    accept(visitor, 23014)
+    page = visitor.get("/booking/create/23014/1").text
+    key = max(offered(page), key=len)
+    assert (len(key), len(page) > 100_000) == (6_000, True)
+    assert choose(visitor, key).location == "/booking/create/23014/3"
+    week = visitor.get(f"/ezjscore/call/bookingserver::planning::assign::23014::{key}::0")
+    assert week.status == 200
+    assert max(map(len, re.findall(r"/23014/5/(\d+)", week.text))) == 6_000
+    sandbox.mode(91, "normal", form=23014)
+    assert visitor.get(f"/ezjscore/call/bookingserver::planning::assign::23014::{key}::0").status == 404

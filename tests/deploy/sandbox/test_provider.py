@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Callable
+from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -42,6 +43,39 @@ def test_yes_without_answer_keeps_the_message_and_never_answers(visit: Visit, sa
     with pytest.raises(TimeoutError):
         visit(sandbox.telegram).ask("POST", SEND, body, {"Content-Type": "application/json"}, timeout=0.3)
     assert [message.text for message in sandbox.messages()] == ["x"]
+
+
+def test_refuse_lets_nobody_connect_until_the_inbox_says_otherwise(visit: Visit, sandbox: Running) -> None:
+    assert visit(sandbox.telegram).post(SEND, MESSAGE).status == 200
+    sandbox.provider_mode("telegram", "refuse")
+    with pytest.raises(ConnectionRefusedError):
+        visit(sandbox.telegram).post(SEND, MESSAGE)
+    assert visit(sandbox.sendgrid).get("/_control").status == 200
+    answer = visit(sandbox.inbox).post("/api/providers/telegram/mode", {"mode": "normal"})
+    assert answer.json["mode"] == "normal"
+    assert visit(sandbox.telegram).post(SEND, MESSAGE).status == 200
+    assert len(sandbox.messages()) == 2
+
+
+def test_a_connection_that_stands_is_reset_where_others_are_refused(visit: Visit, sandbox: Running) -> None:
+    where = urlsplit(sandbox.telegram)
+    standing = HTTPConnection(where.hostname or "", where.port, timeout=60)
+    standing.request("GET", "/_control")
+    assert standing.getresponse().read()
+    sandbox.provider_mode("telegram", "refuse")
+    standing.request("POST", SEND, b"{}", {"Content-Type": "application/json"})
+    with pytest.raises(ConnectionResetError):
+        standing.getresponse()
+    sandbox.reset()
+    assert visit(sandbox.telegram).get("/_control").status == 200
+
+
+def test_reset_ends_the_connection_and_keeps_nothing(visit: Visit, sandbox: Running) -> None:
+    sandbox.provider_mode("telegram", "reset", count=1)
+    with pytest.raises(ConnectionResetError):
+        visit(sandbox.telegram).post(SEND, MESSAGE)
+    assert visit(sandbox.telegram).post(SEND, MESSAGE).status == 200
+    assert len(sandbox.messages()) == 1
 
 
 def test_slow_answers_late_and_keeps_the_message(visit: Visit, sandbox: Running) -> None:

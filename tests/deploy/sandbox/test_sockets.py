@@ -38,7 +38,7 @@ def test_a_taken_port_names_itself_and_the_option_and_frees_the_others() -> None
 
 def test_a_free_port_is_looked_for_again_when_another_host_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[int] = []
-    real = sockets._bound
+    real = sockets.bind_socket
 
     def bound(host: str, port: int) -> socket.socket:
         if host == HOSTS[1] and not tried:
@@ -50,7 +50,7 @@ def test_a_free_port_is_looked_for_again_when_another_host_has_it(monkeypatch: p
                 holder.close()
         return real(host, port)
 
-    monkeypatch.setattr(sockets, "_bound", bound)
+    monkeypatch.setattr(sockets, "bind_socket", bound)
     found = listen(HOSTS, 0, "--x")
     assert tried
     assert len(found) == 3
@@ -68,7 +68,7 @@ def test_a_port_that_is_not_allowed_names_the_option(monkeypatch: pytest.MonkeyP
     def bound(host: str, port: int) -> socket.socket:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(sockets, "_bound", bound)
+    monkeypatch.setattr(sockets, "bind_socket", bound)
     expected = "cannot listen on 127.79.0.1:80: Permission denied; choose another port with --x PORT"
     with pytest.raises(PortTaken, match=re.escape(expected)):
         listen(HOSTS, 80, "--x")

@@ -27,13 +27,16 @@ def test_every_template_renders_for_every_department(template: str) -> None:
         made = render(
             template, site=department, form=form, base="/booking/create/1", prefix="", step=0,
             planning=1, steps=progress(1), title="502 Bad Gateway", reason="x",
-            first="01/01/2026", last="07/01/2026", heads=[], rows=[],
+            first="01/01/2026", last="07/01/2026", heads=[], rows=[], offered=[("1", "Guichet A")],
         )  # fmt: skip
         assert "</" in made
 
 
 def test_what_is_put_in_is_escaped() -> None:
-    made = page("choice.html", PLACE, EVIL, prefix="", step=1).decode()
+    made = page(
+        "choice.html", PLACE, EVIL,
+        prefix="", step=1, offered=tuple((str(each.number), each.label) for each in EVIL.plannings),
+    ).decode()  # fmt: skip
     assert "<script>alert" not in made
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in made
     assert '"><b>' not in made

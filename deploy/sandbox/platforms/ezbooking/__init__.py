@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.platform import Platform
 from deploy.sandbox.platforms.ezbooking.departments import DEPARTMENTS
+from deploy.sandbox.platforms.ezbooking.offers import OFFER_MODES
 from deploy.sandbox.platforms.ezbooking.wizard import EZBooking
 
 if TYPE_CHECKING:
@@ -46,10 +47,12 @@ PLATFORM: Final = Platform(
         "Cache-Control": "no-cache, must-revalidate",
         "Pragma": "no-cache",
     },
-    modes={"calendar_broken": {"status": 500}, "no_calendar": {}, "error_sentence": {}},
+    modes={"calendar_broken": {"status": 500}, "no_calendar": {}, "error_sentence": {}, **OFFER_MODES},
     mode_names={
         "calendar_broken": "Calendrier en panne",
         "no_calendar": "Sans calendrier",
         "error_sentence": "Message d'erreur du module",
+        "planning_gone": "Guichet retiré",
+        "huge": "Textes démesurés",
     },
 )

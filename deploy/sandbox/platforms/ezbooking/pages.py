@@ -30,7 +30,16 @@ def progress(current: int | None, done: int = 0) -> list[tuple[str, str]]:
 
 
 @lru_cache(maxsize=1024)
-def page(template: str, site: StandIn, form: Form, *, prefix: str, step: int, planning: int = 0) -> bytes:
+def page(
+    template: str,
+    site: StandIn,
+    form: Form,
+    *,
+    prefix: str,
+    step: int,
+    planning: int = 0,
+    offered: tuple[tuple[str, str], ...] = (),
+) -> bytes:
     """Return a page of the wizard as UTF-8; rendered once, since only slots change and they are not in it.
 
     Args:
@@ -40,6 +49,7 @@ def page(template: str, site: StandIn, form: Form, *, prefix: str, step: int, pl
         prefix: what stands before ``/booking`` in links ("" or "/index.php").
         step: number in the page's own address.
         planning: the counter chosen, which the page of step 4 names in its script.
+        offered: key and label of each counter that step 1 offers.
     """
     marks = {0: (1, 0), 1: (1, 0), 2: (None, 1), 3: (3, 1), 4: (4, 3)}
     return render(
@@ -50,5 +60,6 @@ def page(template: str, site: StandIn, form: Form, *, prefix: str, step: int, pl
         prefix=prefix,
         step=step,
         planning=planning,
+        offered=offered,
         steps=progress(*marks[step]),
     ).encode()

@@ -12,9 +12,9 @@ from aiohttp import web
 
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platforms.ezbooking.calendar import week_fragment
+from deploy.sandbox.platforms.ezbooking.offers import odd_hour, offered_plannings
 from deploy.sandbox.platforms.ezbooking.pages import PICTURES, page
 from deploy.sandbox.platforms.ezbooking.pictures import picture
-from deploy.sandbox.refusal import Refusal
 from deploy.sandbox.sites.pages import filled, html, redirect
 from deploy.sandbox.sites.sessions import Progress, SessionPages
 from deploy.sandbox.templating import render
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sandbox")
 _COOKIE: Final = "eZSESSID"
-_CALL: Final = re.compile(r"bookingserver::planning::assign::(\d+)::(\d+)::(\d{1,4})")
+_CALL: Final = re.compile(r"bookingserver::planning::assign::(\d{1,15})::(\d+)::(\d{1,4})")
 _CONDITIONS, _CHOICE, _VERDICT, _TERMS, _CALENDAR, _RESERVE = range(6)
 Step = Callable[["Visit"], Awaitable[web.StreamResponse]]
 
@@ -95,11 +95,19 @@ class EZBooking(SessionPages):
             return visit.to(_CONDITIONS)
         return await self._steps[number](visit)
 
-    def _page(self, visit: Visit, template: str, step: int, planning: int = 0) -> web.Response:
-        return html(
-            self.site,
-            page(template, self.site.about, visit.form, prefix=visit.prefix, step=step, planning=planning),
-        )
+    def _page(
+        self,
+        visit: Visit,
+        template: str,
+        step: int,
+        planning: int = 0,
+        offered: tuple[tuple[str, str], ...] = (),
+    ) -> web.Response:
+        made = page(
+            template, self.site.about, visit.form,
+            prefix=visit.prefix, step=step, planning=planning, offered=offered,
+        )  # fmt: skip
+        return html(self.site, made)
 
     async def _conditions(self, visit: Visit) -> web.StreamResponse:
         session = self.sessions.of(visit.request)
@@ -117,14 +125,15 @@ class EZBooking(SessionPages):
     async def _choice(self, visit: Visit) -> web.StreamResponse:
         if not visit.form.asks_planning:
             return self._judge(visit)
+        plannings = offered_plannings(visit.form, visit.request[MODE])
+        offered = tuple((key, label) for key, (label, _) in plannings.items())
         if visit.request.method == "POST":
             chosen = str((await visit.request.post()).get("planning", ""))
-            known = {str(planning.number): planning.number for planning in visit.form.plannings}
-            if chosen not in known:
-                return self._page(visit, "choice_refused.html", _CHOICE)
-            self._progress(visit).planning = known[chosen]
+            if chosen not in plannings:
+                return self._page(visit, "choice_refused.html", _CHOICE, offered=offered)
+            self._progress(visit).planning = plannings[chosen][1].number
             return self._judge(visit)
-        return self._page(visit, "choice.html", _CHOICE)
+        return self._page(visit, "choice.html", _CHOICE, offered=offered)
 
     def _progress(self, visit: Visit) -> Progress:
         if visit.progress is None:  # every step but the first was refused without it
@@ -182,20 +191,18 @@ class EZBooking(SessionPages):
             return html(self.site, render("refused.html", reason="Requête sans navigateur."), status=403)
         if mode.name == "calendar_broken":
             return html(self.site, "<table><tr><td>Fatal error: bookingserver", int(mode.number("status")))
-        return await self._week_of(request, *(int(part) for part in call.groups()))
+        return await self._week_of(request, int(call[1]), call[2], int(call[3]))
 
-    async def _week_of(
-        self, request: web.Request, number: int, planning: int, days: int
-    ) -> web.StreamResponse:
-        try:
-            form = self.agenda.form(number)
-            slots = self.agenda.slots(self.agenda.planning(form, planning))
-        except Refusal:
+    async def _week_of(self, request: web.Request, number: int, key: str, days: int) -> web.StreamResponse:
+        form = self.agenda.known(number)
+        _, planning = offered_plannings(form, request[MODE]).get(key, ("", None)) if form else ("", None)
+        if form is None or planning is None:
             return await self.missing(request)
+        slots = self.agenda.slots(planning)
         session = self.sessions.of(request)
         if session is None or number not in session.forms:
             return Visit(self.site, request, form, None).to(_CONDITIONS)
-        return html(self.site, week_fragment(number, slots, days))
+        return html(self.site, week_fragment(number, slots, days) + odd_hour(number, request[MODE]))
 
     def _take_first(self, visit: Visit, planning: int) -> web.Response:
         """Do what the button "Première plage horaire libre" does: it takes the first hour, says public code."""
