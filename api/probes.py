@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from threading import Lock
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from api.models.desk import DeskState
 from api.models.notification import QUEUES
 from api.models.partitions import count_days_ahead
 from configs.clock import clock
+from configs.planner_report import FRESH, read_report
 from configs.settings import settings
 from configs.spool_report import SpoolReport, told
 from configs.words import count, span
@@ -27,6 +28,7 @@ from configs.words import count, span
 PATIENCE = 1.5  # seconds
 MINOR = frozenset({"partitions", "proofs"})  # parts without which people are told all the same
 _SEEN = "keeper:seen"
+_CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
 log = structlog.get_logger(__name__)
 
 
@@ -112,6 +114,7 @@ def probes(redis: Redis) -> dict[str, Probe]:
         "eviction": lambda: _eviction(redis),
         "scrapyd": lambda: _scrapyd(redis),
         "workers": lambda: _workers(redis),
+        "planner": lambda: _planner(redis),
         "checks": _checks,
         "partitions": _partitions,
         "proofs": lambda: _proofs(redis),
@@ -166,6 +169,31 @@ def _workers(redis: Redis) -> str:
     return ", ".join(f"{queue}: {workers}" for queue, workers in listeners.items())
 
 
+def _planner(redis: Redis) -> str:
+    report = read_report(redis)
+    if report is None:
+        raise Down("the planner has not reported lately: is `scrapy plan` running?")
+    age = _age(report.at, "the planner's report")
+    if age > FRESH:
+        raise Down(f"the planner's report is {span(age)} old: is `scrapy plan` stuck, or a clock set wrong?")
+    if report.failing:
+        named = ", ".join(f"{part} ({error})" for part, error in report.failing.items())
+        raise Down(f"parts of the planner fail, its log says why: {named}")
+    return "all its parts run"
+
+
+def _age(at: datetime, what: str) -> timedelta:
+    """Return the age of an instant that another program wrote; zero where clocks differ a little.
+
+    Raises:
+        Down: it lies in the future: a machine's clock is, or was, set wrong.
+    """
+    age = clock() - at
+    if age < -_CLOCKS_DIFFER:
+        raise Down(f"{what} is of {span(-age)} from now: a machine's clock is, or was, set wrong")
+    return max(age, timedelta())
+
+
 def _checks() -> str:
     interval = sa.func.greatest(DeskState.wished_seconds, DeskState.feasible_seconds)
     with session() as s:
@@ -179,7 +207,7 @@ def _checks() -> str:
         return "no desk is scheduled"
     if newest is None:
         raise Down("desks are scheduled, but none was checked yet")
-    age = clock() - newest
+    age = _age(newest, "the newest check")
     allowed = timedelta(seconds=max(settings().health_age_seconds, 2 * fastest))
     if age > allowed:
         raise Down(
@@ -213,7 +241,9 @@ def _spool_trouble(report: SpoolReport) -> str | None:
         return "spiders can leave no proof: the disk is full or fails"
     if report.away_since:
         return f"their store takes nothing for {span(now - report.away_since)}: {waiting} on the way"
-    if report.oldest_at and now - report.oldest_at > timedelta(seconds=settings().health_age_seconds):
+    if report.oldest_at and _age(report.oldest_at, "the oldest proof") > timedelta(
+        seconds=settings().health_age_seconds
+    ):
         return (
             f"{waiting} on the way, the oldest for {span(now - report.oldest_at)}:"
             " is `python -m crawler.proofs` running?"

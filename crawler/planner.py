@@ -1,13 +1,16 @@
 """Which desks are due how often: reads what changed in the tables, writes intervals, fills the due queue.
 
-Queue first, then commit: what a crash leaves in between is planned once more, nothing is forgotten.
+Queue first, then commit: what a crash leaves in between is planned once more, nothing is forgotten. A look has parts:
+one that fails is logged and named by health, the others run.
 """
 
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import date, datetime, timedelta
+from functools import partial
 
 import redis
 import sqlalchemy as sa
@@ -16,12 +19,14 @@ from api.models.base import session
 from api.models.partitions import count_days_ahead, make_partitions
 from configs.clock import clock
 from configs.desk import Desk
+from configs.planner_report import PlannerReport, write_report
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler import due
 from crawler.due import Entry
 from crawler.hosts import rows as host_rows
 from crawler.hosts import switch
+from crawler.part_failures import PartFailures
 from crawler.recording import outages
 from crawler.recording.lapse import close_unproven
 from crawler.scheduling import demand, desk_rows
@@ -31,7 +36,6 @@ from crawler.scheduling.schedule import releasing
 
 log = logging.getLogger(__name__)
 
-AWAY = (sa.exc.DBAPIError, sa.exc.TimeoutError, redis.RedisError)
 _LOCK = 0x72647670  # the planners' advisory lock: one of them plans, the others look on
 _OVERLAP = timedelta(seconds=5)  # a grant may be committed a little after the moment it begins
 _AT_ONCE = 500  # desks in one script
@@ -40,44 +44,43 @@ _AT_ONCE = 500  # desks in one script
 class Planner:
     """One planner's memory between two looks; the tables and the queue hold all that matters."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, failures: PartFailures | None = None) -> None:
+        self.failures = failures or PartFailures()
         self._client = client
         self._looked_at: datetime | None = None
         self._whole_at: datetime | None = None
         self._sizes: dict[str, int] = {}
         self._days_made: date | None = None
         self._days_left: int | None = None
-        self._trouble = False
         self._releasing: frozenset[str] = frozenset()
 
     def run(self, stop: threading.Event) -> None:
-        """Look each PLANNER_SECONDS until told to stop; a server that is away is waited for."""
+        """Look each PLANNER_SECONDS until told to stop; what fails is tried again at the next look."""
         while not stop.is_set():
-            try:
-                self.look(clock())
-            except AWAY as error:
-                if not self._trouble:
-                    log.warning(
-                        "nothing is planned until the servers are back: %s", str(error).splitlines()[0]
-                    )
-                self._trouble = True
-            else:
-                self._trouble = False
+            self.look(clock())
             stop.wait(settings().planner_seconds)
 
     def look(self, now: datetime) -> int:
-        """Plan what changed since the last look, then make missing days; return how many desks were thought over.
+        """Run each part once and report which fail; return how many desks were planned."""
+        parts: dict[str, Callable[[datetime], object]] = {
+            "lapsed slots": _lapse,
+            "host back-off": _calm_hosts,
+            "kill switch": lambda _: switch.remind(self._client),
+        }
+        for part, work in parts.items():
+            self.failures.run(part, partial(work, now))
+        planned = self.failures.run("planning", partial(self._plan_changes, now))
+        self.failures.run("days of checks", partial(self._make_days, now))
+        with suppress(redis.RedisError):  # then the report runs out, and health says so
+            write_report(self._client, PlannerReport(at=now, failing=self.failures.names()))
+        return planned or 0
+
+    def _plan_changes(self, now: datetime) -> int:
+        """Plan what changed since the last look; return how many desks were thought over.
 
         Raises:
             sqlalchemy.exc.DBAPIError, redis.RedisError: a server is away; nothing is forgotten.
         """
-        chosen = self._look(now)
-        self._make_days(now)
-        return chosen
-
-    def _look(self, now: datetime) -> int:
-        _mend(now)
-        switch.remind(self._client)
         emptied = not due.planned(self._client)
         whole = emptied or self._whole_is_due(now)
         with session() as rows:
@@ -177,12 +180,14 @@ class Planner:
                 due.send(self._client, due.drop(lane, strangers[start : start + _AT_ONCE]))
 
 
-def _mend(now: datetime) -> None:
-    """Do what time does, each in a transaction of its own: writers of checks wait for it only so long."""
+def _lapse(now: datetime) -> None:
     with session() as rows:
         closed = close_unproven(rows, now)
     if closed:
         log.info("%d slots lapsed: nobody could confirm them", closed)
+
+
+def _calm_hosts(now: datetime) -> None:
     with session() as rows:
         host_rows.calm(rows, now)
 

@@ -28,7 +28,7 @@ class Command(ScrapyCommand):
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Plan and tell until SIGTERM or SIGINT."""
         from crawler import due  # noqa: PLC0415 -- scrapy loads every command's file for any command
-        from crawler.planner import AWAY, Planner  # noqa: PLC0415
+        from crawler.planner import Planner  # noqa: PLC0415
         from crawler.telling.tidings import Tidings  # noqa: PLC0415
 
         prepare("planner", args, "redis_url", "database_url")
@@ -36,12 +36,14 @@ class Command(ScrapyCommand):
             planner = Planner(client)
             if not opts.once:
                 stop = until_stopped()
-                telling = threading.Thread(target=Tidings().run, args=(stop,), name="tidings", daemon=True)
+                incidents = Tidings(planner.failures)
+                telling = threading.Thread(target=incidents.run, args=(stop,), name="tidings", daemon=True)
                 telling.start()
                 planner.run(stop)
                 telling.join(timeout=settings().stop_grace_seconds)
                 return
-            try:
-                print(f"{planner.look(clock())} desks planned")
-            except AWAY as error:
-                raise SystemExit(f"the planner cannot look: {error}") from None
+            planned = planner.look(clock())
+            if failing := planner.failures.names():
+                named = ", ".join(f"{part} ({error})" for part, error in failing.items())
+                raise SystemExit(f"the planner fails in part, the lines above say why: {named}")
+            print(f"{planned} desks planned")

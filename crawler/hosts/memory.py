@@ -59,13 +59,14 @@ def calmed(memory: Memory, proven_at: datetime | None) -> Memory:
     """Return the memory after a conclusive answer at `proven_at`, the latest on that host.
 
     Each CALM_SECONDS of such answers half of the rests in a row are forgotten and an eighth of the budget is back.
+    The latest may be older than `calm_since`: the desk that gave a later one is not watched any more.
     """
     if proven_at is None or (memory.rests_until and proven_at < memory.rests_until):
         return memory
     if memory.calm_since is None:
         return replace(memory, calm_since=proven_at)
     period = timedelta(seconds=settings().calm_seconds)
-    periods = (proven_at - memory.calm_since) // period
+    periods = max(0, (proven_at - memory.calm_since) // period)
     return replace(
         memory,
         rests_in_a_row=memory.rests_in_a_row >> periods,

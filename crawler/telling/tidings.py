@@ -22,7 +22,7 @@ from configs.clock import clock
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler.hosts.memory import SOFT_BAN
-from crawler.planner import AWAY
+from crawler.part_failures import PartFailures
 from crawler.telling import drifts, incidents, reminders, unwatched, watchable
 from crawler.telling.incidents import Found
 
@@ -36,26 +36,13 @@ _LISTED = 20  # desks named in one message to operators
 class Tidings:
     """The loop; all that matters is in the tables."""
 
-    def __init__(self) -> None:
-        self._trouble = False
+    def __init__(self, failures: PartFailures | None = None) -> None:
+        self._failures = failures or PartFailures()
 
     def run(self, stop: threading.Event) -> None:
-        """Look each TIDINGS_SECONDS until told to stop; a server that is away is waited for."""
+        """Look each TIDINGS_SECONDS until told to stop; a look that fails is named by health and tried again."""
         while not stop.is_set():
-            try:
-                look(clock())
-            except AWAY as error:
-                if not self._trouble:
-                    log.warning(
-                        "nobody is told of troubles until the database is back: %s", _first_line(error)
-                    )
-                self._trouble = True
-            except (
-                Exception
-            ):  # planning, in the same process, must not end with it; the next look tries again
-                log.exception("telling of troubles failed")
-            else:
-                self._trouble = False
+            self._failures.run("incidents", lambda: look(clock()))
             stop.wait(settings().tidings_seconds)
 
 
@@ -128,7 +115,3 @@ def _operators(rows: Session, incident: Incident, found: Found) -> list[UUID]:
         for person in people
     ]
     return [each for ids in told for each in ids]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

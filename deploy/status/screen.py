@@ -80,7 +80,11 @@ def show(console: Console, parts: Parts) -> None:
     down = trouble(parts)
     state = (f"DOWN: {', '.join(down)}", BAD) if down else ("works", GOOD)
     now = f"{clock():%Y-%m-%d %H:%M:%S} UTC"
-    console.print(line(("RDVPriority", "bold"), f"  {settings().app_env}  {now}  ", state))
+    head = Table.grid(padding=(0, 2))
+    head.add_column(no_wrap=True)
+    head.add_column(overflow="fold")
+    head.add_row(line(("RDVPriority", "bold"), f"  {settings().app_env}  {now}"), line(state))
+    console.print(head)
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=_LABEL, style="bold")
     grid.add_column(overflow="fold")

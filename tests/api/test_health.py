@@ -18,6 +18,7 @@ from api.models.notification import QUEUES
 from api.probes import Down, Finding, Probes, State
 from configs.clock import clock
 from configs.outcome import Outcome
+from configs.planner_report import KEY, PlannerReport, write_report
 from configs.spool_report import SpoolReport, tell
 from tests.api.world import BOBIGNY, desk_state
 
@@ -46,6 +47,10 @@ def keeper(server: redis.Redis, **changes: Any) -> None:
     server.set("keeper:seen", json.dumps(SEEN | changes))
 
 
+def planner(server: redis.Redis, failing: dict[str, str] | None = None, age: float = 0) -> None:
+    write_report(server, PlannerReport(at=clock() - timedelta(seconds=age), failing=failing or {}))
+
+
 def spool(server: redis.Redis, **changes: Any) -> None:
     tell(server, SpoolReport(**{"at": clock(), "machine": "one", "store": "s3://secret-place"} | changes))
 
@@ -62,6 +67,7 @@ def workers(redis_server: redis.Redis) -> SimpleWorker:
 def whole(client: FlaskClient, redis_server: redis.Redis, workers: SimpleWorker) -> FlaskClient:
     """Give an API whose parts all work."""
     keeper(redis_server)
+    planner(redis_server)
     spool(redis_server)
     desk_state(wished_seconds=30, feasible_seconds=30)
     check(age=1)
@@ -87,6 +93,7 @@ def test_all_parts_work(whole: FlaskClient) -> None:
             "eviction",
             "scrapyd",
             "workers",
+            "planner",
             "checks",
             "partitions",
             "proofs",
@@ -106,6 +113,32 @@ def test_what_the_keeper_saw_is_told(whole: FlaskClient, redis_server: redis.Red
     assert parts(whole)["scrapyd"] == "spider processes are missing: prefenligne has 0 of 1"
     redis_server.set("keeper:seen", "not json")
     assert "cannot be asked" in parts(whole)["scrapyd"]
+
+
+def test_a_planner_that_is_silent_stuck_or_fails_in_part_is_named(
+    whole: FlaskClient, redis_server: redis.Redis
+) -> None:
+    redis_server.delete(KEY)
+    assert "scrapy plan" in parts(whole)["planner"]
+    planner(redis_server, age=61)
+    assert parts(whole)["planner"].startswith("the planner's report is 61 s old")
+    planner(redis_server, {"host back-off": "ValueError", "planning": "KeyError"})
+    assert parts(whole)["planner"].endswith(
+        "its log says why: host back-off (ValueError), planning (KeyError)"
+    )
+    redis_server.set(KEY, "not json")
+    assert "cannot be asked" in parts(whole)["planner"]
+
+
+def test_what_is_of_a_time_to_come_is_down(whole: FlaskClient, redis_server: redis.Redis) -> None:
+    """A clock that was set ahead by a day and back: "-68370 s old" once was well."""
+    planner(redis_server, age=-86400)
+    check(age=-68370)
+    told = parts(whole)
+    assert told == {
+        "planner": "the planner's report is of 24 h from now: a machine's clock is, or was, set wrong",
+        "checks": "the newest check is of 19 h from now: a machine's clock is, or was, set wrong",
+    }
 
 
 def test_a_queue_that_nobody_listens_to_is_named(
@@ -131,6 +164,7 @@ def test_old_checks_are_named_but_not_where_nothing_is_scheduled(
     client: FlaskClient, redis_server: redis.Redis, workers: SimpleWorker
 ) -> None:
     keeper(redis_server)
+    planner(redis_server)
     parts(client, 200)
     desk_state(wished_seconds=30, feasible_seconds=30)
     assert "none was checked yet" in parts(client)["checks"]
@@ -155,7 +189,7 @@ def test_a_redis_that_is_away_is_named_and_the_rest_is_told(
 ) -> None:
     settings_env(REDIS_URL="redis://127.0.0.1:1/0")
     client = make_app().test_client()
-    assert set(parts(client)) == {"redis", "eviction", "scrapyd", "workers"}
+    assert set(parts(client)) == {"redis", "eviction", "scrapyd", "workers", "planner"}
     assert client.get("/api/health/live").json == {"status": "ok"}
 
 
@@ -169,6 +203,8 @@ def test_a_redis_that_is_away_is_named_and_the_rest_is_told(
         ),
         ({"trouble": "[Errno 5] /var/lib"}, "spiders can leave no proof: the disk is full or fails"),
         ({"at": 61}, "nobody has looked at the proofs on their way lately: is `scrapy keep` running?"),
+        ({"at": -61}, "nobody has looked at the proofs on their way lately: is `scrapy keep` running?"),
+        ({"oldest_at": -86400, "waiting": 1}, "the oldest proof is of 24 h from now: a machine's clock"),
     ],
 )
 def test_proofs_that_do_not_arrive_are_named_and_people_are_told_all_the_same(

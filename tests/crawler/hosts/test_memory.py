@@ -121,3 +121,16 @@ def test_the_periods_are_settings(settings_env: Callable[..., None]) -> None:
     assert row(Outcome.BLOCKED, 3) == [2, 4, 5]
     assert row(Outcome.RATE_LIMITED, 2) == [3, 5]
     assert refused(Memory(budget_share=0.5), Outcome.RATE_LIMITED).budget_share == 0.5
+
+
+@given(st.integers(0, 20), st.floats(0.05, 1), st.timedeltas(-400 * HOUR, 400 * HOUR))
+def test_an_answer_of_any_age_forgets_no_more_than_the_time_since_it_was_calm(
+    rests: int, share: float, later: timedelta
+) -> None:
+    memory = Memory(rests_in_a_row=rests, budget_share=share, calm_since=NOW)
+    after = calmed(memory, NOW + later)
+    assert (after.calm_since or NOW) >= NOW
+    assert 0 <= after.rests_in_a_row <= rests
+    assert share <= after.budget_share <= 1
+    if later < HOUR:
+        assert after == memory

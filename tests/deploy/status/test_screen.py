@@ -79,7 +79,7 @@ def test_json_says_the_same_and_the_exit_code_that_something_is_down(
     assert main(["--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert told.keys() >= PARTS | {"at", "works", "down", "environment"}
-    assert set(told["down"]) == {"scrapyd", "workers", "checks"}
+    assert set(told["down"]) == {"scrapyd", "workers", "planner", "checks"}
     assert told["desks"]["troubles"] == [{"status": "CAPTCHA", "reason": "a captcha", "desks": [SECOND]}]
     assert told["desks"]["newest_check_at"] == "2026-11-20T08:59:40+00:00"
 
