@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session, selectinload
 from api.alert_targets import desks_of, prefecture_of
 from api.desk_reads import watching
 from api.models.alert import Alert, AlertTarget
-from api.models.notification import Match, MatchSlot, Notification, NotificationMatch
+from api.models.notification import Match, Notification, NotificationMatch
+from api.models.slot_ids import told_slots
 from api.schemas.alert import AlertAnswer, Limits
 from api.schemas.desk import DeskAnswer
 from configs.prefecture import WatchLevel
@@ -53,9 +54,10 @@ def _answers(session: Session, found: Iterable[Alert]) -> list[AlertAnswer]:
 
 
 def _slots_found(session: Session, ids: Iterable[UUID]) -> dict[UUID, int]:
+    told = told_slots()
     query = (
-        sa.select(Match.alert_id, sa.func.count(MatchSlot.slot_id.distinct()))
-        .join(MatchSlot, MatchSlot.match_id == Match.id)
+        sa.select(Match.alert_id, sa.func.count(told.c.slot_id.distinct()))
+        .join(told, told.c.match_id == Match.id)
         .where(Match.alert_id.in_(list(ids)))
         .group_by(Match.alert_id)
     )

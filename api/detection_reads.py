@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
-from api.models.notification import Match, MatchSlot
+from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot, SlotRow
+from api.models.slot_ids import told_slots
 from api.proof_links import proof_link
 from api.schemas.detection import DetectionPage, OwnDetection, PublicDetection
 from configs.desk import zone_of
@@ -68,10 +69,11 @@ def _own(session: Session, user_id: UUID, ids: list[UUID]) -> list[OwnDetection]
 
 
 def _matched_slots(user_id: UUID, ids: list[UUID]) -> sa.Subquery:
+    told = told_slots()
     return (
-        sa.select(Match.detection_id, MatchSlot.slot_id)
+        sa.select(Match.detection_id, told.c.slot_id)
         .join(Alert)
-        .join(MatchSlot, MatchSlot.match_id == Match.id)
+        .join(told, told.c.match_id == Match.id)
         .where(Alert.user_id == user_id, Match.detection_id.in_(ids))
         .distinct()
         .subquery()

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models.base import among, session
 from api.models.notification import MatchSlot, Notification, NotificationMatch, State
+from api.models.slot_ids import told_ids
 from api.models.user import Channel
 from configs.clock import clock
 from configs.logs import set_up_logs
@@ -45,10 +46,10 @@ def told_since(session: Session, rows: Sequence[Notification]) -> set[UUID]:
         sa.select(Notification.id)
         .join(mine, mine.notification_id == Notification.id)
         .join(slot, sa.and_(slot.match_id == mine.match_id, slot.decided_at == Notification.matched_at))
-        .join(said, said.slot_id == slot.slot_id)
-        .join(its, its.match_id == said.match_id)
-        .join(other, sa.and_(other.id == its.notification_id, other.matched_at == said.decided_at))
-        .where(other.id != Notification.id, other.contact_id == Notification.contact_id)
+        .join(other, other.contact_id == Notification.contact_id)
+        .join(its, its.notification_id == other.id)
+        .join(said, sa.and_(said.match_id == its.match_id, said.decided_at == other.matched_at))
+        .where(other.id != Notification.id, told_ids(said).overlaps(told_ids(slot)))
         .where(other.state.in_(_SAID), among(Notification.id, [row.id for row in rows]))
     )
     return set(session.scalars(query))

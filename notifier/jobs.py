@@ -70,18 +70,32 @@ def catch_up(alert_id: str) -> None:
     with session() as opened:
         desks = telling.desks_of(opened, UUID(alert_id))
     for desk_id in desks:
-        mine = _outright()
-        with session() as opened:
-            written = telling.match_open(opened, desk_id, clock(), UUID(alert_id), mine)
-        _send(written, mine)
+        _tell_open(desk_id, [UUID(alert_id)])
 
 
 @_patient
 def rearm(desk_id: str) -> None:
-    """Tell of a desk's open slots whoever waits and was not told, or was told of an earlier opening long ago."""
+    """Tell of a desk's open slots whoever waits and was not told, or was told of an earlier opening long ago.
+
+    Where very many are to be told, each part of them is a job of its own.
+    """
+    with session() as opened:
+        found = parts.split(telling.find_untold(opened, desk_id, clock()))
+    nudges.tell_open(desk_id, found[1:])
+    if found:
+        _tell_open(desk_id, found[0])
+
+
+@_patient
+def tell_open(desk_id: str, *alert_ids: str) -> None:
+    """Tell some alerts of a desk's open slots that they were not told of."""
+    _tell_open(desk_id, [UUID(each) for each in alert_ids])
+
+
+def _tell_open(desk_id: str, alert_ids: Sequence[UUID]) -> None:
     mine = _outright()
     with session() as opened:
-        written = telling.match_open(opened, desk_id, clock(), None, mine)
+        written = telling.match_open(opened, desk_id, clock(), alert_ids, mine)
     _send(written, mine)
 
 

@@ -1,28 +1,44 @@
 """Which alerts want which open slots: the queries, and the choice, which is pure."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import groupby
-from typing import TypeVarTuple
+from typing import NamedTuple, TypeVarTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, aliased
 
 from api.models.alert import Alert, AlertTarget, Limits, Moment
 from api.models.base import among
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, State
 from api.models.slot import Detection, GoneReason, SlotRow
+from api.models.slot_ids import told_ids, write_ranges
 from api.models.user import Grant
 from configs.prefecture import Procedure
+from configs.settings import settings
+from notifier.open_slots import OpenSlots
 from notifier.verdicts import USED_UP
 
 Asked = TypeVarTuple("Asked")
 _LIMITS = [getattr(AlertTarget, each.name) for each in fields(Limits)]
 # A notification that ended so told nobody anything.
 _UNSAID = (State.EXPIRED, State.SKIPPED)
+
+
+class OpenedSlot(NamedTuple):
+    """What matching needs of an open slot: a row of thousands that are looked at together."""
+
+    id: int
+    moment: str
+    starts_at: datetime | None
+
+
+AnySlot = SlotRow | OpenedSlot
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,26 +121,39 @@ def _entitled(moment: datetime) -> sa.ColumnElement[bool]:
     )
 
 
+def earlier_openings(since: datetime) -> tuple[sa.ColumnElement[list[int]], sa.ColumnElement[list[int]]]:
+    """Ask beside an open slot for the ids of two kinds of gone ones that stand for it.
+
+    First the earlier openings of the same desk, place and moment that were open `since` then: a slot is told of
+    while it is open, and the clocks of those who see and of those who tell differ by less than half of that time.
+    Then those of its place that was open, at unknown hours, until this hour was seen.
+    """
+    before = aliased(SlotRow)
+    gone_lately = before.gone_at > since - timedelta(seconds=settings().retell_seconds / 2)
+    same = before.moment == SlotRow.moment, gone_lately
+    unknown_hours = (
+        before.moment == "open",
+        before.gone_reason == GoneReason.SUPERSEDED,
+        before.gone_at >= SlotRow.opened_at,
+    )
+    return _gone_ids(before, *same), _gone_ids(before, *unknown_hours)
+
+
+def _gone_ids(before: type[SlotRow], *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[list[int]]:
+    place = before.desk_id == SlotRow.desk_id, before.place_key == SlotRow.place_key
+    query = sa.select(before.id).where(*place, *conditions).correlate(SlotRow)
+    return sa.func.array(query.scalar_subquery(), type_=ARRAY(sa.BigInteger()))
+
+
 def told(
-    session: Session, slot_ids: Sequence[int], alert_ids: Sequence[UUID], since: datetime
-) -> set[tuple[UUID, int]]:
-    """Return which (alert, slot) need no telling.
+    session: Session, desk_id: str, slots: OpenSlots, alert_ids: Collection[UUID], since: datetime
+) -> dict[UUID, int]:
+    """Return by alert which of a desk's open slots need no telling.
 
     Either the alert was told of this very opening, or that the place is open when these were its unknown hours, or
     of an earlier opening of the same desk, place and moment `since` then. A match whose notifications all expired
     or were skipped told nobody; one that its provider would not take, nobody since `since`.
     """
-    before = aliased(SlotRow)
-    hours_of = sa.and_(
-        before.moment == "open",
-        before.gone_reason == GoneReason.SUPERSEDED,
-        before.gone_at >= SlotRow.opened_at,
-    )
-    related = sa.and_(
-        before.desk_id == SlotRow.desk_id,
-        before.place_key == SlotRow.place_key,
-        sa.or_(before.moment == SlotRow.moment, hours_of),
-    )
     said = sa.exists().where(
         NotificationMatch.match_id == Match.id,
         Notification.id == NotificationMatch.notification_id,
@@ -136,19 +165,37 @@ def told(
             MatchSlot.decided_at > since,
         ),
     )
+    wanted = write_ranges(slots.with_earlier)
     query = (
-        sa.select(Match.alert_id, SlotRow.id)
-        .select_from(SlotRow)
-        .join(before, related)
-        .join(MatchSlot, MatchSlot.slot_id == before.id)
-        .join(Match, Match.id == MatchSlot.match_id)
-        .where(SlotRow.id.in_(slot_ids), among(Match.alert_id, alert_ids), said)
-        .where(sa.or_(before.id == SlotRow.id, hours_of, MatchSlot.decided_at > since))
+        sa.select(Match.alert_id, sa.cast(told_ids(), sa.Text), MatchSlot.decided_at > since)
+        .select_from(Detection)
+        .join(Match, Match.detection_id == Detection.id)
+        .join(MatchSlot, MatchSlot.match_id == Match.id)
+        .where(Detection.desk_id == desk_id, Detection.seen_at >= _first_teller(desk_id, slots.with_earlier))
+        .where(among(Match.alert_id, alert_ids), told_ids().overlaps(wanted), said)
     )
-    return {(row.alert_id, row.id) for row in session.execute(query)}
+    known: dict[UUID, int] = defaultdict(int)
+    for alert_id, ranges, lately in session.execute(query):
+        known[alert_id] |= slots.find_told(ranges, lately=lately)
+    return known
 
 
-def moment_of(slot: SlotRow, zone: ZoneInfo, site: str | None) -> Moment:
+def _first_teller(desk_id: str, slot_ids: Sequence[int]) -> sa.ColumnElement[datetime]:
+    """Return when the first detection was seen that may have told of one of these slots.
+
+    A slot is told by the detection that opened it, or later by the newest one of its desk.
+    """
+    opened = sa.select(sa.func.min(SlotRow.opened_at)).where(
+        SlotRow.id == sa.any_(sa.literal(slot_ids, ARRAY(sa.BigInteger())))
+    )
+    before = opened.scalar_subquery() - timedelta(seconds=settings().retell_seconds)
+    newest = sa.select(sa.func.max(Detection.seen_at)).where(
+        Detection.desk_id == desk_id, Detection.seen_at <= before
+    )
+    return sa.func.coalesce(newest.scalar_subquery(), before)
+
+
+def moment_of(slot: AnySlot, zone: ZoneInfo, site: str | None) -> Moment:
     """Return a slot as limits see it: the desk's local date and hour, as far as they are known."""
     if slot.starts_at is not None:
         local = slot.starts_at.astimezone(zone)
@@ -158,24 +205,20 @@ def moment_of(slot: SlotRow, zone: ZoneInfo, site: str | None) -> Moment:
     return Moment(date.fromisoformat(slot.moment[:10]), site=site)
 
 
-def choose(
-    found: Iterable[Candidate], moments: Mapping[int, Moment], known: Collection[tuple[UUID, int]]
-) -> list[Wish]:
+def choose(found: Iterable[Candidate], slots: OpenSlots, known: Mapping[UUID, int]) -> list[Wish]:
     """Return what each alert is to be told of; alerts without such a slot are left out.
 
-    `found` is ordered by alert, `moments` are the open slots by id, `known` is what `told` returned.
+    `found` is ordered by alert, `known` is what `told` returned.
     """
     wishes = []
     for alert_id, group in groupby(found, key=lambda each: each.alert_id):
         targets = list(group)
-        slots = tuple(
-            slot_id
-            for slot_id, moment in moments.items()
-            if (alert_id, slot_id) not in known and any(each.limits.let_pass(moment) for each in targets)
-        )
-        if slots:
-            first = targets[0]
+        wanted = 0
+        for each in targets:
+            wanted |= slots.find_passing(each.limits)
+        if wanted := wanted & ~known.get(alert_id, 0):
+            first, ids = targets[0], slots.list_ids(wanted)
             wishes.append(
-                Wish(alert_id, first.user_id, first.limits_version, first.language, slots, first.name)
+                Wish(alert_id, first.user_id, first.limits_version, first.language, ids, first.name)
             )
     return wishes

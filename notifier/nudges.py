@@ -25,6 +25,7 @@ _MATCH = "notifier.jobs.match"
 _MATCH_PART = "notifier.jobs.match_part"
 _CATCH_UP = "notifier.jobs.catch_up"
 _REARM = "notifier.jobs.rearm"
+_TELL_OPEN = "notifier.jobs.tell_open"
 _DELIVER = "notifier.jobs.deliver"
 _AT_ONCE = 500  # jobs in one round trip
 _MATCH_SECONDS = 60
@@ -82,6 +83,16 @@ def rearm(desk_ids: Iterable[str]) -> None:
         for desk_id in desk_ids:
             job_id = f"rearm-{hashlib.sha256(desk_id.encode()).hexdigest()[:32]}"
             push(MANY, _REARM, (desk_id,), job_id, seconds=_MATCH_SECONDS, kept=kept)
+
+
+def tell_open(desk_id: str, parts: Iterable[Sequence[UUID]]) -> None:
+    """Have parts of the alerts that a round of re-arming found told; what nobody took is found by the next round."""
+    kept = math.ceil(settings().rearm_seconds)
+    with _forgiving("tell_open"):
+        for alert_ids in parts:
+            keys = [str(each) for each in alert_ids]
+            job_id = f"open-{hashlib.sha256(' '.join((desk_id, *keys)).encode()).hexdigest()[:32]}"
+            push(MANY, _TELL_OPEN, (desk_id, *keys), job_id, seconds=_MATCH_SECONDS, kept=kept)
 
 
 def _ask(name: str, function: str, arguments: tuple[object, ...], job_id: str) -> None:

@@ -3,7 +3,10 @@
 What is still to be done stands in `match_parts`, so that whoever dies loses none.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime
+from itertools import chain
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,7 +16,7 @@ from sqlalchemy.orm import Session
 from api.models.alert import Alert
 from api.models.notification import MatchPart
 from api.models.slot import Detection
-from notifier.matching import waiting
+from notifier.matching import Wish, waiting
 
 _PEOPLE = 250  # in one part: a few bundles of mail, some 100 ms of work
 
@@ -34,6 +37,17 @@ def make(session: Session, detection: Detection) -> list[int]:
     ).group_by(found.c.part)
     made = insert(MatchPart).from_select(["detection_id", "number", "alert_ids"], shared)
     return sorted(session.scalars(made.on_conflict_do_nothing().returning(MatchPart.number)))
+
+
+def split(wishes: Iterable[Wish]) -> list[list[UUID]]:
+    """Put alerts that are to be told into parts, those of one person together; return the alerts of each."""
+    of_user: dict[UUID, list[UUID]] = defaultdict(list)
+    for wish in wishes:
+        of_user[wish.user_id].append(wish.alert_id)
+    people = list(of_user.values())
+    return [
+        list(chain.from_iterable(people[start : start + _PEOPLE])) for start in range(0, len(people), _PEOPLE)
+    ]
 
 
 def take(session: Session, detection_id: UUID, number: int) -> list[UUID]:

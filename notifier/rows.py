@@ -17,6 +17,7 @@ import api.models.tables  # noqa: F401 -- a flush resolves foreign keys of table
 from api.models.base import new_id
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, Priority, State
 from api.models.slot import Detection, SlotRow
+from api.models.slot_ids import write_ranges
 from api.models.user import Contact, User
 from configs.clock import clock
 from configs.settings import settings
@@ -28,7 +29,9 @@ from notifier.recipients import Recipient
 from notifier.unnested import Rows
 
 _MET = Rows.of("met", Match, ("id", "alert_id", "detection_id", "limits_version", "decided_at"))
-_SLOTS = Rows("wanted", (Match.__table__.c.alert_id, MatchSlot.__table__.c.slot_id))
+_SLOTS = Rows(
+    "wanted", (Match.__table__.c.alert_id, *(MatchSlot.__table__.c[each] for each in ("slot_id", "slots")))
+)
 _JOINED = Rows("pair", (Notification.__table__.c.id, Match.__table__.c.alert_id))
 _TOLD = Rows.of("told", Notification, (
     "id", "user_id", "contact_id", "channel", "kind", "language", "priority", "params", "dedupe_key", "seen_at",
@@ -68,7 +71,7 @@ class Telling:
         """
         if not self.late:
             return f"slot:{self.detection.id}"
-        what = digest(f"{wish.alert_id}:{slot}" for wish in wishes for slot in wish.slots)
+        what = digest(f"{wish.alert_id}:{write_ranges(wish.slots)}" for wish in wishes)
         return f"open:{self.detection.id}:{what}:{now:%Y%m%dT%H%M%S.%f}"
 
 
@@ -115,7 +118,8 @@ def _write(
     """Write all of it in one statement; return the ids of the notifications whose dedupe key was new."""
     detection = telling.detection.id
     met = [(new_id(), each.alert_id, detection, each.limits_version, now) for each in telling.wishes]
-    slots = [(wish.alert_id, slot) for wish in telling.wishes for slot in wish.slots]
+    ranges = {slots: write_ranges(slots) for slots in {wish.slots for wish in telling.wishes}}
+    slots = [(wish.alert_id, wish.slots[0], ranges[wish.slots]) for wish in telling.wishes]
     joined = [(row["id"], wish.alert_id) for row in values for wish in of_user[row["user_id"]]]
     told = [[row[name] for name in _TOLD.names] for row in values]
     given = {
@@ -138,10 +142,13 @@ def _writing() -> sa.Select[UUID]:
     )
     slot = _SLOTS.rows()
     now = sa.bindparam("decided_at", type_=MatchSlot.decided_at.type)
-    those = sa.select(met.c.id, slot.c.slot_id, now).join(met, met.c.alert_id == slot.c.alert_id)
-    anew = insert(MatchSlot).from_select(["match_id", "slot_id", "decided_at"], those)
+    those = sa.select(met.c.id, slot.c.slot_id, slot.c.slots, now).join(
+        met, met.c.alert_id == slot.c.alert_id
+    )
+    anew = insert(MatchSlot).from_select(["match_id", "slot_id", "slots", "decided_at"], those)
     told = anew.on_conflict_do_update(
-        index_elements=[MatchSlot.match_id, MatchSlot.slot_id], set_={"decided_at": anew.excluded.decided_at}
+        index_elements=[MatchSlot.match_id, MatchSlot.slot_id],
+        set_={"decided_at": anew.excluded.decided_at, "slots": anew.excluded.slots},
     ).cte("told")
     made = insert(Notification).from_select(_TOLD.names, sa.select(*_TOLD.rows().c))
     unheard = made.on_conflict_do_nothing(index_elements=[Notification.dedupe_key])

@@ -1,19 +1,30 @@
 """Matching as one transaction: a detection, an alert that catches up, a desk whose slots are still open."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.orm import Session, selectinload
 
 from api.models.alert import Alert
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from configs.settings import settings
 from notifier import parts
-from notifier.matching import Candidate, Wish, candidates, choose, moment_of, told
+from notifier.matching import (
+    AnySlot,
+    Candidate,
+    OpenedSlot,
+    Wish,
+    candidates,
+    choose,
+    earlier_openings,
+    moment_of,
+    told,
+)
+from notifier.open_slots import OpenSlots
 from notifier.outright import Outright
 from notifier.places import whereabouts
 from notifier.recipients import recipients
@@ -82,31 +93,92 @@ def match_open(
     session: Session,
     desk_id: str,
     now: datetime,
-    alert_id: UUID | None = None,
+    alert_ids: Collection[UUID] | None = None,
     outright: Outright | None = None,
 ) -> list[UUID]:
-    """Tell of a desk's slots that are open now: one alert, or all who were not told; return what to deliver.
+    """Tell of a desk's slots that are open now: some alerts, or all who were not told; return what to deliver.
 
-    The slots are told by the desk's latest detection. Entitled is who is so now.
+    The slots are told by the desk's latest detection. Entitled is who is so now. The desk's lock is taken only
+    where there is something to tell, and only these alerts and slots are looked at again under it.
     """
+    found = find_untold(session, desk_id, now, alert_ids)
+    if not found:
+        return []
     session.execute(sa.select(_lock(sa.literal(desk_id))))
+    wanted = sorted({slot for wish in found for slot in wish.slots})
+    detection, wishes = _look(session, desk_id, now, [wish.alert_id for wish in found], wanted)
+    if detection is None or not wishes:
+        return []
+    told_of = SlotRow.id == sa.any_(_bigints({slot for wish in wishes for slot in wish.slots}))
+    slots = list(session.scalars(sa.select(SlotRow).where(told_of).order_by(SlotRow.id)))
+    reached = recipients(session, {wish.user_id for wish in wishes}, now)
+    seen_at = max(slot.seen_at for slot in slots)
+    return write(session, Telling(detection, wishes, reached, seen_at, slots, late=True), now, outright)
+
+
+def find_untold(
+    session: Session, desk_id: str, now: datetime, alert_ids: Collection[UUID] | None = None
+) -> list[Wish]:
+    """Return which alerts are to be told of which of a desk's open slots; takes no lock, so that it may be old.
+
+    Where no alerts are named, those of people whom no message can reach are left out: they would be found in each
+    round again.
+    """
+    _, wishes = _look(session, desk_id, now, alert_ids)
+    if alert_ids is not None or not wishes:
+        return wishes
+    reached = {each.user_id for each in recipients(session, {wish.user_id for wish in wishes}, now)}
+    return [wish for wish in wishes if wish.user_id in reached]
+
+
+def _look(
+    session: Session,
+    desk_id: str,
+    now: datetime,
+    alert_ids: Collection[UUID] | None,
+    slot_ids: Collection[int] | None = None,
+) -> tuple[Detection | None, list[Wish]]:
     newest = (
         sa.select(Detection).where(Detection.desk_id == desk_id).order_by(Detection.seen_at.desc()).limit(1)
     )
     detection = session.scalar(newest)
+    if detection is None:
+        return None, []
+    slots = _confirmed_slots(session, detection, now, slot_ids)
+    found = candidates(session, detection, now, alert_ids) if slots.ids else []
+    return detection, _wishes(session, detection, slots, found, now)
+
+
+def _confirmed_slots(
+    session: Session, detection: Detection, now: datetime, slot_ids: Collection[int] | None
+) -> OpenSlots:
+    """Return a desk's open slots that were seen lately, or those among some."""
+    columns = [getattr(SlotRow, name) for name in OpenedSlot._fields]
     confirmed = now - timedelta(seconds=settings().unconfirmed_seconds)
-    here = sa.select(SlotRow.id).where(SlotRow.desk_id == desk_id, SlotRow.seen_at > confirmed)
-    slots = open_slots(session, here)
-    if detection is None or not slots:
-        return []
-    found = candidates(session, detection, now, None if alert_id is None else [alert_id])
-    wishes = _wishes(session, detection, slots, found, now)
-    if not wishes:
-        return []
-    reached = recipients(session, {wish.user_id for wish in wishes}, now)
-    wanted = {slot for wish in wishes for slot in wish.slots}
-    seen_at = max(slot.seen_at for slot in slots if slot.id in wanted)
-    return write(session, Telling(detection, wishes, reached, seen_at, slots, late=True), now, outright)
+    query = sa.select(*columns, *earlier_openings(_retold_since(now))).where(
+        SlotRow.desk_id == detection.desk_id, SlotRow.gone_at.is_(None), SlotRow.seen_at > confirmed
+    )
+    if slot_ids is not None:
+        query = query.where(SlotRow.id == sa.any_(_bigints(slot_ids)))
+    rows = session.execute(query)
+    return _opened(detection, [(OpenedSlot(*row[:-2]), row[-2], row[-1]) for row in rows])
+
+
+def _opened(detection: Detection, rows: Sequence[tuple[AnySlot, list[int], list[int]]]) -> OpenSlots:
+    zone = whereabouts(detection.desk_id, detection.prefecture_id).zone
+    return OpenSlots(
+        {slot.id: moment_of(slot, zone, detection.site) for slot, _, _ in rows},
+        {slot.id: same for slot, same, _ in rows if same},
+        {slot.id: unknown_hours for slot, _, unknown_hours in rows if unknown_hours},
+    )
+
+
+def _retold_since(now: datetime) -> datetime:
+    return now - timedelta(seconds=settings().retell_seconds)
+
+
+def _bigints(ids: Collection[int]) -> sa.BindParameter[list[int]]:
+    return sa.literal(list(ids), ARRAY(sa.BigInteger()))
 
 
 def desks_of(session: Session, alert_id: UUID) -> list[str]:
@@ -174,32 +246,29 @@ def _match(
 def _tell(
     session: Session, detection: Detection, found: list[Candidate], now: datetime, outright: Outright | None
 ) -> list[UUID]:
-    slots = open_slots(session, slots_of(detection)) if found else []
-    wishes = _wishes(session, detection, slots, found, now)
+    if not found:
+        return []
+    seen = open_slots(detection, _retold_since(now))
+    rows = [(slot, same, unknown_hours) for slot, same, unknown_hours in session.execute(seen)]
+    wishes = _wishes(session, detection, _opened(detection, rows), found, now)
     if not wishes:
         return []
     reached = recipients(session, {wish.user_id for wish in wishes}, detection.seen_at)
+    slots = [slot for slot, _, _ in rows]
     return write(session, Telling(detection, wishes, reached, detection.seen_at, slots), now, outright)
 
 
-def slots_of(detection: Detection) -> sa.Select[int]:
-    """Ask for the slots that a detection saw."""
-    return sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == detection.id)
-
-
-def open_slots(session: Session, ids: sa.Select[int]) -> list[SlotRow]:
-    """Return which of some slots are open, in their order."""
-    query = sa.select(SlotRow).where(SlotRow.id.in_(ids), SlotRow.gone_at.is_(None)).order_by(SlotRow.id)
-    return list(session.scalars(query))
+def open_slots(detection: Detection, since: datetime) -> sa.Select[SlotRow, list[int], list[int]]:
+    """Ask which slots that a detection saw are open, in their order, and for their `earlier_openings`."""
+    saw = sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == detection.id)
+    query = sa.select(SlotRow, *earlier_openings(since))
+    return query.where(SlotRow.id.in_(saw), SlotRow.gone_at.is_(None)).order_by(SlotRow.id)
 
 
 def _wishes(
-    session: Session, detection: Detection, slots: Sequence[SlotRow], found: list[Candidate], now: datetime
+    session: Session, detection: Detection, slots: OpenSlots, found: list[Candidate], now: datetime
 ) -> list[Wish]:
-    if not found or not slots:
+    if not found or not slots.ids:
         return []
-    zone = whereabouts(detection.desk_id, detection.prefecture_id).zone
-    moments = {slot.id: moment_of(slot, zone, detection.site) for slot in slots}
-    since = now - timedelta(seconds=settings().retell_seconds)
-    known = told(session, list(moments), sorted({each.alert_id for each in found}), since)
-    return choose(found, moments, known)
+    alert_ids = {each.alert_id for each in found}
+    return choose(found, slots, told(session, detection.desk_id, slots, alert_ids, _retold_since(now)))

@@ -22,6 +22,7 @@ from rq.worker_registration import REDIS_WORKER_KEYS
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import configure_mappers
 
+from api.models.alert import Moment
 from api.models.base import new_id, session
 from api.models.notification import Priority
 from api.models.slot import Detection
@@ -35,6 +36,7 @@ from notifier import delivery, matching, messages, parts, rows, telling
 from notifier.channels import Receipt, channels
 from notifier.kinds import Claimed, gathering, kinds, look_all
 from notifier.lifetime import leaves_at
+from notifier.open_slots import OpenSlots
 from notifier.queues import WORK, names_of, without_retries
 from notifier.recipients import recipients
 from notifier.verdicts import accepted
@@ -142,8 +144,8 @@ def _warm_up_database() -> None:
         parts.finish(opened, nobody, now)
         matching.candidates(opened, nowhere, now, [nobody])
         matching.candidates(opened, nowhere, now, most=1)
-        telling.open_slots(opened, telling.slots_of(nowhere))
-        matching.told(opened, [0], [nobody], now)
+        opened.execute(telling.open_slots(nowhere, now))
+        matching.told(opened, "", OpenSlots({0: Moment()}), [nobody], now)
         recipients(opened, [nobody], now)
         rows.write(opened, rows.Telling(nowhere, (), (), now), now)
         row = Claimed(nobody, nobody, Channel.EMAIL, "", "fr", {}, Priority.BULK, 1, None, None, None)

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.models.base import Base, choice, new_id
@@ -67,10 +67,12 @@ class Match(Base):
 
 
 class MatchSlot(Base):
-    """Which slots a match told of: "once", expiry and "gone" are read here.
+    """Which slots a match told of at one time: "once", expiry and "gone" are read here.
 
-    `decided_at` is the `matched_at` of the notifications that speak of the slot: an alert that catches up meets the
-    same detection again, and what it is told of then it was not told of before.
+    A row for each time, however many slots: `slots` are the ids of all as ranges (api/models/slot_ids.py), `slot_id`
+    is the first. Rows without `slots` tell of `slot_id` alone. `decided_at` is the `matched_at` of the notifications
+    that speak of the slots: an alert that catches up meets the same detection again, and what it is told of then it
+    was not told of before.
     """
 
     __tablename__ = "match_slots"
@@ -80,6 +82,7 @@ class MatchSlot(Base):
         sa.BigInteger, sa.ForeignKey("slots.id", ondelete="CASCADE"), primary_key=True
     )
     decided_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+    slots: Mapped[str | None] = mapped_column(INT8MULTIRANGE)
 
     __table_args__ = (sa.Index("ix_match_slots_slot_id", "slot_id"),)
 

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from api.models.notification import Match, MatchSlot, Notification, NotificationMatch
+from api.models.notification import Match, Notification, NotificationMatch
 from api.models.slot import SlotRow
+from api.models.slot_ids import told_slots
 from deploy.chaos.inbox import Message
 from deploy.chaos.journal import Opening, Slot
 
@@ -60,15 +61,16 @@ def deliveries(engine: sa.Engine, messages: Iterable[Message], openings: Sequenc
 def _told(engine: sa.Engine) -> dict[str, set[Sight]]:
     """Return the slots of each notification."""
     slot = (SlotRow.desk_id, SlotRow.place_key, SlotRow.starts_at, SlotRow.opened_at, SlotRow.gone_at)
+    told_of = told_slots()
     query = (
         sa.select(Notification.id, *slot)
         .join(NotificationMatch, NotificationMatch.notification_id == Notification.id)
         .join(Match, Match.id == NotificationMatch.match_id)
         .join(
-            MatchSlot,
-            sa.and_(MatchSlot.match_id == Match.id, MatchSlot.decided_at == Notification.matched_at),
+            told_of,
+            sa.and_(told_of.c.match_id == Match.id, told_of.c.decided_at == Notification.matched_at),
         )
-        .join(SlotRow, SlotRow.id == MatchSlot.slot_id)
+        .join(SlotRow, SlotRow.id == told_of.c.slot_id)
     )
     told: dict[str, set[Sight]] = defaultdict(set)
     with engine.connect() as connection:
@@ -82,7 +84,8 @@ def described(engine: sa.Engine, slot: Slot, address: str) -> str:
     query = sa.text("""
         SELECT s.opened_at, s.gone_at, d.seen_at, d.matched_at, n.state, n.reason, n.attempts, n.accepted_at
         FROM slots s LEFT JOIN detection_slots ds ON ds.slot_id = s.id LEFT JOIN detections d ON d.id = ds.detection_id
-        LEFT JOIN match_slots ms ON ms.slot_id = s.id LEFT JOIN notification_matches nm ON nm.match_id = ms.match_id
+        LEFT JOIN match_slots ms ON ms.slot_id = s.id OR s.id <@ ms.slots
+        LEFT JOIN notification_matches nm ON nm.match_id = ms.match_id
         LEFT JOIN notifications n ON n.id = nm.notification_id
           AND n.contact_id IN (SELECT id FROM contacts WHERE address = :address)
         WHERE s.desk_id = :desk AND s.starts_at = :instant ORDER BY n.id IS NULL, n.created_at

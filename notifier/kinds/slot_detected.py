@@ -1,17 +1,21 @@
 """The slot alert: what is still open of what was matched, and the reasons to say nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
 from api.models.base import among
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, State
 from api.models.slot import Detection, GoneReason, SlotRow
+from api.models.slot_ids import read_ranges, told_ids
 from api.models.user import Contact, ContactState
 from configs.settings import settings
 from notifier import openings
@@ -62,7 +66,7 @@ def together(facts: Sequence[Facts], language: str) -> Facts:
 def _told(session: Session, ids: Sequence[UUID]) -> dict[UUID, Told]:
     """Return by notification what it was matched from; nothing where all its alerts are deleted."""
     slots = (
-        sa.select(sa.func.array_agg(MatchSlot.slot_id))
+        sa.select(sa.func.array_agg(sa.cast(told_ids(), sa.Text)))
         .where(MatchSlot.match_id == Match.id, MatchSlot.decided_at == Notification.matched_at)
         .scalar_subquery()
     )
@@ -78,18 +82,33 @@ def _told(session: Session, ids: Sequence[UUID]) -> dict[UUID, Told]:
     found = [tuple(row) for row in session.execute(query)]
     seen = sa.select(Detection).where(among(Detection.id, {row[1] for row in found}))
     detections = {row.id: row for row in session.scalars(seen)}
-    opened = sa.select(SlotRow).where(SlotRow.id.in_({slot for row in found for slot in row[5] or ()}))
-    slots_by_id = {row.id: row for row in session.scalars(opened)}
-    heirs = _heirs(session, slots_by_id.values())
+    open_slots = _open_of(session, {ranges for row in found for ranges in row[5] or ()})
     told: dict[UUID, Told] = {}
-    for key, detection_id, alert_id, name, waiting, slot_ids in found:
+    ranges_of: dict[UUID, set[str]] = defaultdict(set)
+    for key, detection_id, alert_id, name, waiting, ranges in found:
         mine = told.setdefault(key, Told(detections[detection_id]))
         if waiting:
             mine.stops.append(Stop(alert_id, name))
-            mine.slots += [heir for slot in slot_ids or () for heir in heirs.get(slot, (slots_by_id[slot],))]
-    for mine in told.values():
-        mine.slots = _open(mine.slots)
+            ranges_of[key] |= set(ranges or ())
+    together: dict[frozenset[str], list[SlotRow]] = {}
+    for key, ranges in ranges_of.items():
+        alike = frozenset(ranges)
+        if alike not in together:
+            together[alike] = _in_order(slot for each in alike for slot in open_slots[each])
+        told[key].slots = together[alike]
     return told
+
+
+def _open_of(session: Session, ranges: Collection[str]) -> dict[str, list[SlotRow]]:
+    """Return what is open of each set of slots; what many messages tell of is looked at once."""
+    ids = {each: list(chain.from_iterable(read_ranges(each))) for each in ranges}
+    wanted = sa.literal(sorted(set(chain.from_iterable(ids.values()))), ARRAY(sa.BigInteger()))
+    by_id = {row.id: row for row in session.scalars(sa.select(SlotRow).where(SlotRow.id == sa.any_(wanted)))}
+    heirs = _heirs(session, by_id.values())
+    return {
+        each: _in_order(heir for slot in mine if slot in by_id for heir in heirs.get(slot, (by_id[slot],)))
+        for each, mine in ids.items()
+    }
 
 
 def _heirs(session: Session, slots: Iterable[SlotRow]) -> dict[int, list[SlotRow]]:
@@ -108,7 +127,7 @@ def _is_heir(row: SlotRow, slot: SlotRow) -> bool:
     return same and slot.gone_at is not None and row.opened_at <= slot.gone_at
 
 
-def _open(slots: Iterable[SlotRow]) -> list[SlotRow]:
+def _in_order(slots: Iterable[SlotRow]) -> list[SlotRow]:
     return sorted({slot for slot in slots if slot.gone_at is None}, key=lambda slot: slot.id)
 
 

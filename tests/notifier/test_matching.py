@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from configs.clock import clock
 from configs.plan import PlanName
 from configs.prefecture import Procedure
 from notifier.matching import Candidate, Wish, candidates, choose, moment_of
+from notifier.open_slots import OpenSlots
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -45,12 +46,20 @@ def found(seen: UUID, at: datetime | None = None, alert_id: UUID | None = None) 
         ]
 
 
+def opened(moments: Sequence[Moment]) -> OpenSlots:
+    """Return open slots whose ids are their places: each is its own bit."""
+    return OpenSlots(dict(enumerate(moments)))
+
+
+def bits(slots: Iterable[int]) -> int:
+    return sum(1 << slot for slot in set(slots))
+
+
 def wishes(moments: Sequence[Moment], *limits: dict[str, Any], known: set[int] | None = None) -> list[Wish]:
     """Choose for one alert that has one target per limits."""
     alert_id, user_id = uuid4(), uuid4()
     rows = [Candidate(alert_id, user_id, 1, None, Limits(**each)) for each in limits or ({},)]
-    told = {(alert_id, slot) for slot in known or ()}
-    return choose(rows, dict(enumerate(moments)), told)
+    return choose(rows, opened(moments), {alert_id: bits(known or ())})
 
 
 @pytest.mark.parametrize(
@@ -137,9 +146,8 @@ def test_the_choice_is_what_each_alert_itself_would_say(
         for each in targets
     ]
     told = {(ids[number], slot) for number, slot in known if number < len(ids)}
-    chosen = {
-        (wish.alert_id, slot) for wish in choose(rows, dict(enumerate(moments)), told) for slot in wish.slots
-    }
+    bits_of = {each: bits(slot for alert_id, slot in told if alert_id == each) for each in ids}
+    chosen = {(wish.alert_id, slot) for wish in choose(rows, opened(moments), bits_of) for slot in wish.slots}
     asked = {
         (alert_id, slot)
         for alert_id, targets in zip(ids, alerts, strict=True)
@@ -211,7 +219,7 @@ def test_two_targets_of_one_alert_stand_together(database: str) -> None:
     assert found(seen) == [waiting, waiting]
     with session() as s:
         rows = candidates(s, s.get_one(Detection, seen), clock())
-    assert len(choose(rows, {1: Moment()}, ())) == 1
+    assert len(choose(rows, opened([Moment()]), {})) == 1
 
 
 def test_the_moment_of_a_stored_slot_survives_the_database(database: str) -> None:

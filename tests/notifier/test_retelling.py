@@ -39,7 +39,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 
 def rearm(alert_id: UUID | None = None) -> list[UUID]:
-    made: list[UUID] = in_one_transaction(match_open, DESK, clock(), alert_id)
+    made: list[UUID] = in_one_transaction(match_open, DESK, clock(), alert_id and [alert_id])
     return made
 
 

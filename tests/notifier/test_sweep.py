@@ -129,7 +129,7 @@ def test_a_round_of_rearming_that_failed_does_not_keep_the_desk_from_the_next_on
 ) -> None:
     matched(detection())
     Sweep().turn()
-    monkeypatch.setattr("notifier.telling.match_open", lambda *_: 1 / 0)
+    monkeypatch.setattr("notifier.telling.find_untold", lambda *_: 1 / 0)
     many = queues.queue("many")
     SimpleWorker([many], connection=redis_server, serializer=JSONSerializer).work(burst=True)
     assert queued("many") == []

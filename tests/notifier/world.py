@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from api.models.alert import Alert, AlertTarget
 from api.models.base import new_id, session
 from api.models.desk import DeskState
-from api.models.notification import Notification, State
+from api.models.notification import Match, Notification, State
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
+from api.models.slot_ids import told_slots
 from api.models.user import Channel, Contact, Grant, User
 from configs.clock import clock
 from configs.plan import PlanName
@@ -177,6 +178,14 @@ def notifications(*states: State) -> list[Notification]:
     with session() as s:
         found = s.scalars(sa.select(Notification).order_by(Notification.created_at, Notification.id))
         return [each for each in found if not states or each.state in states]
+
+
+def told_pairs() -> set[tuple[UUID, int]]:
+    """Return which alert was told of which slot, by any match."""
+    with session() as s:
+        told = told_slots()
+        rows = s.execute(sa.select(Match.alert_id, told.c.slot_id).join(told, told.c.match_id == Match.id))
+        return {(alert_id, slot_id) for alert_id, slot_id in rows}
 
 
 def matched(seen: UUID) -> list[UUID]:

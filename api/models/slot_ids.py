@@ -1,0 +1,48 @@
+"""Slot ids of a match as ranges: one row and a few bytes for what one check opened, however many slots.
+
+PostgreSQL's `int8multirange` as text, e.g. `{[7,9),[12,13)}` for 7, 8 and 12
+(https://www.postgresql.org/docs/18/rangetypes.html).
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, INT8RANGE
+from sqlalchemy.orm.util import AliasedClass
+
+from api.models.notification import MatchSlot
+
+_RANGE = re.compile(r"\[(\d+),(\d+)\)")
+
+
+def write_ranges(ids: Iterable[int]) -> str:
+    """Return ids, in any order, as the text of a multirange; `{}` for none."""
+    found: list[list[int]] = []
+    for each in sorted(set(ids)):
+        if found and found[-1][1] == each:
+            found[-1][1] = each + 1
+        else:
+            found.append([each, each + 1])
+    return "{" + ",".join(f"[{first},{end})" for first, end in found) + "}"
+
+
+def read_ranges(text: str) -> list[range]:
+    """Return the ranges of a multirange's text, as PostgreSQL writes it, in their order."""
+    return [range(int(first), int(end)) for first, end in _RANGE.findall(text)]
+
+
+def told_ids(row: type[MatchSlot] | AliasedClass[MatchSlot] = MatchSlot) -> sa.ColumnElement[Any]:
+    """Return the multirange of all slots of a row of `match_slots`."""
+    alone = sa.func.int8multirange(sa.func.int8range(row.slot_id, row.slot_id, "[]"))
+    return sa.func.coalesce(row.slots, alone, type_=INT8MULTIRANGE())
+
+
+def told_slots() -> sa.Subquery:
+    """Ask for every slot that a match told of: `match_id`, `decided_at`, `slot_id`."""
+    span = sa.func.unnest(told_ids(), type_=INT8RANGE()).label("span")
+    spans = sa.select(MatchSlot.match_id, MatchSlot.decided_at, span).subquery()
+    last = sa.func.upper(spans.c.span) - 1
+    slot_id = sa.func.generate_series(sa.func.lower(spans.c.span), last, type_=sa.BigInteger())
+    return sa.select(spans.c.match_id, spans.c.decided_at, slot_id.label("slot_id")).subquery()

@@ -1,0 +1,265 @@
+"""Rounds of re-arming: what they read, what they lock, and how a crowd is told by them."""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+
+from api.models.alert import Alert
+from api.models.base import engine, session
+from api.models.notification import Match, MatchSlot, Notification, State
+from api.models.user import Channel, Contact
+from configs.clock import clock
+from notifier import parts
+from notifier.delivery import deliver
+from notifier.jobs import catch_up, match, match_part, rearm, tell_open
+from notifier.telling import find_untold, match_open
+from tests.notifier.world import (
+    DESK,
+    MORNING,
+    alert,
+    all_of,
+    change,
+    confirm,
+    detection,
+    gone,
+    in_one_transaction,
+    matched,
+    notifications,
+    person,
+    slots,
+    told_pairs,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+pytestmark = pytest.mark.usefixtures("database", "redis_server")
+Queued = Callable[[str], list[tuple[str, list[Any]]]]
+MANY_SLOTS = 200
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Collect the statements that reach the database."""
+    said: list[str] = []
+
+    def note(*about: Any) -> None:
+        said.append(about[2])
+
+    sa.event.listen(engine(), "before_cursor_execute", note)
+    try:
+        yield said
+    finally:
+        sa.event.remove(engine(), "before_cursor_execute", note)
+
+
+def hours(number: int) -> list[int]:
+    """Open so many slots, an hour apart."""
+    return slots([MORNING + timedelta(hours=each) for each in range(number)])
+
+
+def crowd(number: int) -> list[UUID]:
+    return [alert(person(addresses={Channel.EMAIL: f"p{each}@example.org"})) for each in range(number)]
+
+
+def sent(made: Sequence[UUID]) -> None:
+    for each in made:
+        change(Notification, each, state=State.SENT, accepted_at=clock())
+
+
+def test_a_round_that_has_nobody_to_tell_locks_nothing_and_writes_nothing() -> None:
+    crowd(3)
+    sent(matched(detection(hours(3))))
+    with statements() as said:
+        rearm(DESK)
+    assert not [each for each in said if "lock" in each or not each.startswith("SELECT")], said
+
+
+def test_a_round_waits_for_nobody_who_holds_the_desk() -> None:
+    crowd(1)
+    sent(matched(detection(hours(2))))
+    with engine().connect() as other, other.begin():
+        other.execute(sa.text("SELECT pg_advisory_xact_lock(0x524456, hashtext(:desk))"), {"desk": DESK})
+        with session() as s:
+            s.execute(sa.text("SET LOCAL lock_timeout = '1ms'"))
+            assert match_open(s, DESK, clock()) == []
+
+
+def test_a_round_reads_a_row_for_each_alert_and_each_slot_not_for_each_pair() -> None:
+    crowd(4)
+    sent(matched(detection(hours(MANY_SLOTS))))
+    rows: list[int] = []
+
+    def note(*about: Any) -> None:
+        rows.append(about[1].rowcount)
+
+    sa.event.listen(engine(), "after_cursor_execute", note)
+    try:
+        rearm(DESK)
+    finally:
+        sa.event.remove(engine(), "after_cursor_execute", note)
+    assert sum(rows) <= MANY_SLOTS + 2 * 4 + 1
+
+
+def test_a_match_is_a_row_however_many_slots_it_tells_of() -> None:
+    waiting = alert(person())
+    opened = hours(MANY_SLOTS)
+    matched(detection(opened))
+    assert len(all_of(MatchSlot)) == 1
+    assert told_pairs() == {(waiting, slot) for slot in opened}
+
+
+def test_who_cannot_be_reached_is_no_reason_to_lock_and_is_told_when_that_is_over(
+    frozen: time_machine.Traveller,
+) -> None:
+    who = person(enabled=False)
+    alert(who)
+    opened = hours(3)
+    matched(detection(opened))
+    decided = [row.decided_at for row in all_of(Match)]
+    frozen.shift(30)
+    with statements() as said:
+        rearm(DESK)
+    assert not [each for each in said if "lock" in each], said
+    assert [row.decided_at for row in all_of(Match)] == decided
+    change(Contact, who.contacts[Channel.EMAIL], enabled=True)
+    assert len(in_one_transaction(match_open, DESK, clock())) == 1
+
+
+def test_an_alert_that_catches_up_with_what_it_knows_takes_no_lock() -> None:
+    waiting = alert(person())
+    sent(matched(detection(hours(2))))
+    with statements() as said:
+        catch_up(str(waiting))
+    assert not [each for each in said if "lock" in each], said
+
+
+def test_what_was_told_between_the_look_and_the_lock_is_not_told_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waiting = alert(person())
+    detection(hours(2))
+
+    def look(*about: Any) -> Any:
+        found = find_untold(*about)
+        monkeypatch.undo()
+        sent(in_one_transaction(match_open, DESK, clock(), [waiting]))
+        return found
+
+    monkeypatch.setattr("notifier.telling.find_untold", look)
+    assert in_one_transaction(match_open, DESK, clock()) == []
+    assert len(notifications()) == 1
+
+
+def test_a_crowd_that_a_round_finds_is_told_by_parts(
+    whole: "Running", queued: Queued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "_PEOPLE", 2)
+    detection(hours(3))
+    crowd(5)
+    rearm(DESK)
+    assert len(whole.messages("email")) == 2
+    rearm(DESK)  # the next round finds the parts that wait: those are asked for once
+    asked = queued("many")
+    assert [name for name, _ in asked] == ["notifier.jobs.tell_open"] * len(asked)
+    for _, about in asked:
+        tell_open(*about)
+    assert sorted(mail.to for mail in whole.messages("email")) == [f"p{n}@example.org" for n in range(5)]
+    assert len(notifications()) == 5
+
+
+def test_one_persons_alerts_are_in_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "_PEOPLE", 1)
+    detection(hours(1))
+    first, second = person(), person()
+    mine, others = {alert(first), alert(first)}, {alert(second)}
+    found = parts.split(in_one_transaction(find_untold, DESK, clock()))
+    assert sorted(map(sorted, found)) == sorted(map(sorted, (mine, others)))
+
+
+def test_a_message_of_many_slots_leaves_until_the_last_of_them_is_gone_and_counts_what_is_open(
+    whole: "Running",
+) -> None:
+    alert(person(addresses={Channel.EMAIL: "one@example.org"}))
+    alert(person(addresses={Channel.EMAIL: "two@example.org"}), {"desk_id": DESK, "weekdays": [4]})
+    opened = hours(MANY_SLOTS)
+    first, second = matched(detection(opened))
+    gone(opened[:-3])
+    confirm(opened[-3:])
+    deliver([first])
+    (mail,) = whole.messages("email")
+    assert "3 créneaux" in mail.text
+    gone(opened[-3:])
+    deliver([second])
+    assert {row.state for row in notifications()} == {State.SENT, State.EXPIRED}
+
+
+def test_limits_that_are_narrowed_or_widened_tell_of_what_they_kept_back_only() -> None:
+    waiting = alert(person(), {"desk_id": DESK, "weekdays": [4]})
+    opened = hours(MANY_SLOTS)
+    sent(matched(detection(opened)))
+    kept = {slot for _, slot in told_pairs()}
+    assert 0 < len(kept) < MANY_SLOTS
+    for version, weekdays in ((2, [4, 5]), (3, [5]), (4, None)):
+        with session() as s:
+            changed = s.get_one(Alert, waiting)
+            changed.targets[0].weekdays = weekdays
+            changed.limits_version = version
+        before = len(told_pairs())
+        sent(made := in_one_transaction(match_open, DESK, clock(), [waiting]))
+        assert (len(made), len(told_pairs()) > before) == ((0, False) if version == 3 else (1, True))
+    assert {slot for _, slot in told_pairs()} == set(opened)
+    with session() as s:
+        sizes = s.scalars(sa.select(sa.cast(MatchSlot.slots, sa.Text))).all()
+    assert len(sizes) == len(set(itertools.chain(sizes)))
+
+
+def test_many_that_flicker_are_told_again_after_half_an_hour_only(frozen: time_machine.Traveller) -> None:
+    alert(person())
+    opened = hours(MANY_SLOTS)
+    sent(matched(detection(opened)))
+    gone(opened)
+    frozen.shift(timedelta(minutes=10))
+    again = hours(MANY_SLOTS)
+    assert matched(detection(again)) == []
+    frozen.shift(timedelta(minutes=19))
+    confirm(again)
+    assert in_one_transaction(match_open, DESK, clock()) == []
+    frozen.shift(timedelta(minutes=2))
+    confirm(again)
+    sent(made := in_one_transaction(match_open, DESK, clock()))
+    assert len(made) == 1
+    assert in_one_transaction(match_open, DESK, clock()) == []
+
+
+def test_rows_of_one_slot_each_that_an_older_version_wrote_still_count() -> None:
+    waiting = alert(person())
+    opened = hours(3)
+    (made,) = matched(detection(opened))
+    sent([made])
+    with session() as s:
+        (row,) = s.scalars(sa.select(MatchSlot)).all()
+        row.slots = None
+        s.add_all(
+            MatchSlot(match_id=row.match_id, slot_id=slot, decided_at=row.decided_at) for slot in opened[1:]
+        )
+    assert told_pairs() == {(waiting, slot) for slot in opened}
+    assert in_one_transaction(match_open, DESK, clock()) == []
+
+
+def test_a_part_of_a_crowd_writes_a_row_for_each_match(
+    whole: "Running", queued: Queued, settings_env: Callable[..., None]
+) -> None:
+    settings_env(CROWD_ALERTS="2")
+    crowd(3)
+    match(str(detection(hours(MANY_SLOTS))))
+    for _, about in queued("many"):
+        match_part(*about)
+    assert len(all_of(MatchSlot)) == len(whole.messages("email")) == 3
