@@ -2,14 +2,33 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 _instead: list[Callable[[], datetime]] = []
+_offset_files: list[Path] = []
 
 
 def clock() -> datetime:
     """Return the present instant: timezone-aware, UTC."""
-    return _instead[-1]() if _instead else datetime.now(UTC)
+    if _instead:
+        return _instead[-1]()
+    return datetime.now(UTC) + _read_offset(_offset_files[0]) if _offset_files else datetime.now(UTC)
+
+
+def use_offset_file(path: Path | None) -> None:
+    """Step this process's clock by the seconds in a file (CLOCK_OFFSET_FILE), read at each call; None ends that.
+
+    A missing file means no offset: a test sets a running program's clock without touching the machine's.
+    """
+    _offset_files[:] = [path] if path else []
+
+
+def _read_offset(path: Path) -> timedelta:
+    try:
+        return timedelta(seconds=float(path.read_text("utf-8")))
+    except FileNotFoundError:
+        return timedelta(0)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from configs.addresses import sender
+from configs.clock import use_offset_file
 from configs.hosts import parse_host_map
 from configs.periods import Periods
 from configs.proxies import Proxy, parse_proxies
@@ -91,6 +92,7 @@ class Settings(Periods, BaseSettings):
     app_env: AppEnv = "development"
     program: Program | None = None
     state_dir: Path = Path(".state")
+    clock_offset_file: Path | None = None
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     sentry_dsn: SecretStr | None = None
@@ -295,4 +297,6 @@ def missing_token(platform: str) -> str | None:
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     """Return the process's settings, read at the first call."""
-    return load()
+    found = load()
+    use_offset_file(found.clock_offset_file)
+    return found

@@ -70,6 +70,8 @@ def sandbox_values(settings: "Settings") -> list[str]:
     ]
     if settings.sandbox_hosts:
         found.append("SANDBOX_HOSTS works only with APP_ENV=sandbox")
+    if settings.clock_offset_file:
+        found.append("CLOCK_OFFSET_FILE works only with APP_ENV=sandbox")
     return found
 
 

@@ -98,10 +98,12 @@ def forget() -> None:
 
     from api.models import base
     from configs import prefecture
+    from configs.clock import use_offset_file
     from configs.settings import settings
 
     settings.cache_clear()
     prefecture._world.cache_clear()
+    use_offset_file(None)
     extensions.set_wait_callback(None)  # engine() sets it from DATABASE_SECONDS
     if base.engine.cache_info().currsize:
         base.engine().dispose()

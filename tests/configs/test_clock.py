@@ -1,0 +1,47 @@
+"""The one clock: stepped by a file in the sandbox, as it is elsewhere."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from configs.clock import clock, going_by
+from configs.settings import SettingsRefused, load, settings
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.mark.usefixtures("frozen")
+def test_the_clock_is_stepped_by_a_file_and_right_again_without_it(
+    settings_env: Callable[..., None], tmp_path: Path
+) -> None:
+    right, offset = clock(), tmp_path / "offset"
+    settings_env(CLOCK_OFFSET_FILE=offset)
+    settings()
+    assert clock() == right
+    for seconds in (86_400, -3_600.5):
+        offset.write_text(str(seconds))
+        assert clock() - right == timedelta(seconds=seconds)
+    settings_env(CLOCK_OFFSET_FILE="")
+    settings()
+    assert clock() == right
+
+
+def test_a_simulation_s_time_is_not_stepped(settings_env: Callable[..., None], tmp_path: Path) -> None:
+    (tmp_path / "offset").write_text("86400")
+    settings_env(CLOCK_OFFSET_FILE=tmp_path / "offset")
+    settings()
+    with going_by(lambda: NOON):
+        assert clock() == NOON
+    assert clock() - datetime.now(UTC) > DAY / 2
+
+
+@pytest.mark.parametrize("app_env", ["production", "development"])
+def test_only_the_sandbox_may_step_its_clock(
+    settings_env: Callable[..., None], tmp_path: Path, app_env: str
+) -> None:
+    settings_env(APP_ENV=app_env, CLOCK_OFFSET_FILE=tmp_path / "offset")
+    with pytest.raises(SettingsRefused, match="CLOCK_OFFSET_FILE works only with APP_ENV=sandbox"):
+        load()
