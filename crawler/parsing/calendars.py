@@ -7,8 +7,12 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from lxml import etree
+
+from crawler.parsing.markup import HIDDEN
 from crawler.reading import Ask, Covered, Page, Place, Slot, Visit
 
+_LINKS = etree.XPath(f"//a[not({HIDDEN})]/@href")
 _DAYS = 7
 _DAY = range(24 * 60)  # minutes
 _HOUR = re.compile(r"(\d{1,2}):([0-5]\d)")
@@ -136,9 +140,9 @@ def utc_ends(window: Covered, zone: ZoneInfo) -> tuple[str, str]:
 def linked_hours(page: Page, link: re.Pattern[str]) -> tuple[list[datetime], list[str]]:
     """Return the hours that a page links to (UTC, in its order) and the links whose hour cannot be read.
 
-    `link` finds the address of one hour, its group `unix` the hour in unix seconds.
+    Links that nobody sees do not count. `link` finds the address of one hour, its group `unix` the hour in unix seconds.
     """
-    found = [match for match in map(link.search, page.root.xpath("//a/@href")) if match]
+    found = [match for match in map(link.search, _LINKS(page.root)) if match]
     hours = {match[0]: _instant(match["unix"]) for match in found}
     odd = [address for address, hour in hours.items() if hour is None]
     return list(dict.fromkeys(hour for hour in hours.values() if hour)), odd

@@ -10,7 +10,7 @@ from w3lib.url import url_query_parameter
 
 from crawler.parsing.answers import day_in
 from crawler.parsing.forms import address_of
-from crawler.parsing.markup import visible
+from crawler.parsing.markup import rendered
 from crawler.parsing.moments import machine_moment, moment_of
 from crawler.reading import Page
 
@@ -45,4 +45,4 @@ def next_linked(page: Page, link: HtmlElement, name: str) -> tuple[str, date | N
         return "", None
     if text:
         return url, machine_moment(text, page.visit.zone) or day_in(text)
-    return url, moment_of(visible(link), None, page.visit.today, page.visit.zone)
+    return url, moment_of(rendered(link), None, page.visit.today, page.visit.zone)

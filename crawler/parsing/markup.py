@@ -23,7 +23,8 @@ _STYLE = "translate(., 'DISPLAYNOEVBTH \t\r\n', 'displaynoevbth')"
 _HIDES = " or ".join(f"contains({_STYLE}, {each!r})" for each in ("display:none", "visibility:hidden"))
 CONCEALED = f"@hidden or @style[{_HIDES}]"
 _UNSURE = f"{CONCEALED} or {' or '.join(f'@{each}' for each in _VUE)}"
-_OPEN = etree.XPath(f"not(.//*[{_UNSURE}])")
+HIDDEN = f"{UNSEEN} or ancestor-or-self::*[{CONCEALED}]"  # elements that nobody sees
+_OPEN = etree.XPath(f"not(.//*[{_UNSURE}] or ancestor-or-self::*[{_UNSURE}])")
 _VISIBLE, _RENDERED, _SHOWN = (
     etree.XPath(f".//text()[not({hidden})]", smart_strings=False)
     for hidden in (_CODE, f"{_CODE} or {UNSEEN}", f"{_CODE} or {UNSEEN} or ancestor::*[{_UNSURE}]")
@@ -72,12 +73,12 @@ def visible(node: html.HtmlElement) -> str:
     return plain(" ".join(_VISIBLE(node)))
 
 
-def rendered(root: html.HtmlElement) -> str:
-    """Return the text a person sees: none to be edited, nor hidden, nor what a script (Vue) has yet to decide on.
+def rendered(node: html.HtmlElement) -> str:
+    """Return the text of a node that a person sees: none to be edited, nor hidden, nor what a script (Vue) has yet to decide on.
 
     That each text's ancestors are asked for their attributes takes four times a parse: only where there is one.
     """
-    return plain(" ".join((_RENDERED if _OPEN(root) else _SHOWN)(root)))
+    return plain(" ".join((_RENDERED if _OPEN(node) else _SHOWN)(node)))
 
 
 def title(root: html.HtmlElement) -> str:

@@ -4,7 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from crawler.parsing.markup import visible
+from lxml.html import HtmlElement
+
+from crawler.parsing.markup import rendered, visible
 from crawler.reading import Outcome, Page, Reading
 
 _LONGEST = 200  # characters of a page's words
@@ -32,6 +34,11 @@ def noticed(page: Page, notices: Sequence[Notice], hints: Sequence[str] = ("",))
     if not any(hint in lowered for hint in hints):
         return None
     for notice in notices:
-        if any(notice.words.search(visible(node)) for node in page.root.xpath(notice.within)):
+        if any(notice.words.search(_shown(node)) for node in page.root.xpath(notice.within)):
             return Reading(notice.outcome, notice.said or visible(page.root)[:_LONGEST])
     return None
+
+
+def _shown(node: HtmlElement) -> str:
+    """Return a node's text as a person sees it; a title stands in the browser's frame."""
+    return visible(node) if node.tag == "title" else rendered(node)

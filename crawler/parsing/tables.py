@@ -6,7 +6,7 @@ from datetime import date
 from lxml.html import HtmlElement
 
 from crawler.parsing.calendars import unbroken
-from crawler.parsing.markup import says, visible
+from crawler.parsing.markup import rendered, says
 from crawler.parsing.moments import moment_of
 from crawler.reading import Page
 
@@ -37,9 +37,9 @@ def whole_days(
     one of these sentences; the days follow each other, and the page came to its end.
     """
     visit, columns = page.visit, [next(each.iterancestors()) for each in headings]
-    days = unbroken([moment_of(visible(each), None, visit.today, visit.zone) for each in headings])
+    days = unbroken([moment_of(rendered(each), None, visit.today, visit.zone) for each in headings])
     told = all(
-        bool(column.xpath(hours)) != any(says(visible(column), sentence) for sentence in nothing)
+        bool(column.xpath(hours)) != any(says(rendered(column), sentence) for sentence in nothing)
         for column in columns
     )
     return days if told and b"</html" in page.lowered else None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from crawler.parsing.calendars import answered, linked_hours, within
-from crawler.parsing.markup import dated, period, visible
+from crawler.parsing.markup import dated, period, rendered
 from crawler.parsing.tables import whole_table
 from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Slot
 
@@ -51,7 +51,7 @@ def read_week(
     `asked`: the days that were asked for, where they are known.
     """
     slots, odd = hours(page, how, place)
-    headings = [visible(heading) for heading in page.root.xpath(how.heading)]
+    headings = [rendered(heading) for heading in page.root.xpath(how.heading)]
     window = answered(place, asked, period(" ".join(headings)))
     named = len(headings) == 1 and dated(headings[0])
     covered = (window,) if window and named and not odd and _whole(page, how, slots, window) else ()

@@ -15,7 +15,7 @@ from configs.strict import Strict
 from crawler.parsing.calendars import ask_weeks, week
 from crawler.parsing.choosing import MOST, choose
 from crawler.parsing.errors import error_of
-from crawler.parsing.markup import CONCEALED, visible
+from crawler.parsing.markup import HIDDEN, rendered
 from crawler.parsing.notices import Notice, noticed
 from crawler.parsing.shapes import shaped
 from crawler.parsing.weekly import Linked, hours, opened, read_week
@@ -41,14 +41,13 @@ _SAFE_STEPS = frozenset({0, 1, 3})
 _CONDITIONS = {"condition": "on", "nextButton": "Effectuer une demande de rendez-vous"}
 _NEXT = {"nextButton": "Etape suivante"}
 
-_SHOWN = f"[not(ancestor-or-self::*[{CONCEALED}])]"
+_SHOWN = f"[not({HIDDEN})]"
 _FORM = etree.XPath(f"//form[@id='FormBookingCreate']{_SHOWN}")
 _ERRORS = etree.XPath(f"//ul[contains(concat(' ', @class, ' '), ' error ')]/li{_SHOWN}")
 _LEADS_ON = "//input[@name='nextButton']"
 _FULL = re.compile(r"(?i)il n'existe plus de plage horaire libre|il n'y a pas (?:de )?calendrier disponible")
-_STEP_3 = (
-    f"//img[contains(@src, 'etape_3r.png')][{_LEADS_ON}[@value='Etape suivante' or @value='Étape suivante']]"
-)
+_ONWARD = f"{_LEADS_ON}[@value='Etape suivante' or @value='Étape suivante']"
+_STEP_3 = f"//img[contains(@src, 'etape_3r.png')][{_ONWARD}]"
 _STEP_4 = f"//img[contains(@src, 'etape_4r.png')][{_LEADS_ON}]"
 _WEEK = "//th[@colspan='7']"
 _RETIRED = "Ce lien a été désactivé définitivement"
@@ -129,9 +128,9 @@ def _trouble(page: Page) -> Reading | None:
 
 
 def _full(page: Page) -> Reading | None:
-    """Find the platform's own sentence, where the form's text begins or as an error: elsewhere it may be quoted."""
-    form = [text for text in map(visible, _FORM(page.root)) if _FULL.match(text)]
-    errors = [text for text in map(visible, _ERRORS(page.root)) if _FULL.search(text)]
+    """Find the platform's own sentence where the form's or an error's text begins: elsewhere it may be quoted."""
+    form = [text for text in map(rendered, _FORM(page.root)) if _FULL.match(text)]
+    errors = [text for text in map(rendered, _ERRORS(page.root)) if _FULL.match(text)]
     if not (form or errors):
         return None
     if page.root.xpath(f"{_STEP_3} | {_STEP_4} | {_WEEK}") or f"{_desk(page.visit).form}/5/" in page.text:
@@ -147,7 +146,9 @@ def _full(page: Page) -> Reading | None:
 
 def _open(page: Page) -> Reading | None:
     """Read steps 3 and 4, where only an open desk leads: `open` stands until a calendar has answered in full."""
-    step = next((n for n, marker in ((3, _STEP_3), (4, _STEP_4)) if page.root.xpath(marker)), None)
+    step = next(
+        (n for n, marker in ((3, _STEP_3), (4, _STEP_4)) if page.root.xpath(f"{marker}{_SHOWN}")), None
+    )
     if step is None:
         return None
     desk, place = _desk(page.visit), _place(page)

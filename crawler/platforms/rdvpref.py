@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from crawler.parsing.calendars import days_from, earliest, french_moment
 from crawler.parsing.errors import error_of
 from crawler.parsing.listing import Listing, listed_alone
-from crawler.parsing.markup import UNSEEN, rendered, says, title
+from crawler.parsing.markup import CONCEALED, UNSEEN, rendered, says, title
 from crawler.parsing.moments import moments_behind, written
 from crawler.parsing.shapes import shaped
 from crawler.parsing.state import embedded, only, rows, values
@@ -33,7 +33,7 @@ _CAPTCHA = (
     "//rdv-captchetat | //*[@name='captchaUsercode' or @name='captchaId']"
     " | //button[contains(@formaction, '_validerCaptcha')]"
 )
-_HOURS = f"//input[@name='trhId'][starts-with(@id, 'trhId_')][not(@disabled or {UNSEEN})]"
+_HOURS = f"//input[@name='trhId'][starts-with(@id, 'trhId_')][not(@disabled or {UNSEEN} or ancestor::*[{CONCEALED}])]"
 _STATE = "vui-init-data"
 _NONE_LEFT = "Aucun créneau disponible à partir de cette date"
 _NEXT = "Prochaine disponibilité"

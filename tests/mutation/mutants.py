@@ -158,7 +158,12 @@ def _tree(
 
 def nodes_in_another_order(original: Original, _other: Original, chance: random.Random) -> Mutant:
     """Shuffle, move, double: everything is still there."""
-    return _of(original, _tree(original, chance.choices(KEEPING, k=chance.randint(1, 3)), chance), "order")
+    return _of(
+        original,
+        _tree(original, chance.choices(KEEPING, k=chance.randint(1, 3)), chance),
+        "order",
+        may_mend=True,
+    )
 
 
 def one_node_less(original: Original, _other: Original, chance: random.Random) -> Mutant:
@@ -170,7 +175,7 @@ def one_node_less(original: Original, _other: Original, chance: random.Random) -
 
 def one_attribute_changed(original: Original, _other: Original, chance: random.Random) -> Mutant:
     """Change one attribute."""
-    return _of(original, _tree(original, [_attribute], chance), "attribute")
+    return _of(original, _tree(original, [_attribute], chance), "attribute", may_mend=True)
 
 
 def many_things(original: Original, _other: Original, chance: random.Random) -> Mutant:

@@ -125,12 +125,15 @@ def _in(hour: date, window: Covered, mutant: Mutant) -> bool:
 
 
 _HIDDEN = re.compile(r"(?is)<!--.*?-->|<(script|style|template|textarea)\b.*?</\1>")
+_CONCEALING = r"(?is)<(\w+)\b[^>]*?(?:\shidden(?=[\s=>])|\sstyle=\"[^\">]*display: ?none)[^>]*>"
+_CONCEALED = re.compile(rf"{_CONCEALING}(?:.*?</\1\s*>|[^<]*)")
+_CONCEALED_TO_THE_END = re.compile(rf"{_CONCEALING}.*?(?:</\1\s*>|\Z)")  # where its own end is lost
 _HOUR = re.compile(r"booking/create/9845/5/(\d{9,10})(?!\d)")
 
 
 def ezbooking(text: str, _page: Page) -> Evidence:
     """Look for EZBooking's marks in a text."""
-    shown = _HIDDEN.sub(" ", text)
+    shown = _CONCEALED.sub(" ", _HIDDEN.sub(" ", text))
     words = " ".join(re.sub(r"<[^>]*>", " ", shown).replace("\u2019", "'").split())
     hours, traces = (
         frozenset(datetime.fromtimestamp(int(each), UTC) for each in _HOUR.findall(where))
@@ -299,11 +302,6 @@ _WEEKDAYS = ("lun", "mar", "mer", "jeu", "ven", "sam", "dim")
 _WRITTEN = re.compile(
     rf"(?:\b(lun|mar|mer|jeu|ven|sam|dim)[a-z]*\.? )?(\d{{1,2}})(?:/(?=\d)| (?=[a-zéû]))(\d\d|{'|'.join(_FRENCH)}|nov\.)(?:[/ ](\d{{4}}))?(?:(?: à| de)? (\d{{1,2}})[h:](\d\d)?(?!\d))?"
 )
-
-
-_CONCEALING = r"(?is)<(\w+)\b[^>]*?(?:\shidden(?=[\s=>])|\sstyle=\"[^\">]*display: ?none)[^>]*>"
-_CONCEALED = re.compile(rf"{_CONCEALING}(?:.*?</\1\s*>|[^<]*)")
-_CONCEALED_TO_THE_END = re.compile(rf"{_CONCEALING}.*?(?:</\1\s*>|\Z)")  # where its own end is lost
 
 
 def selectors(text: str, page: Page) -> Evidence:
