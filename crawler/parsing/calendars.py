@@ -140,7 +140,8 @@ def utc_ends(window: Covered, zone: ZoneInfo) -> tuple[str, str]:
 def linked_hours(page: Page, link: re.Pattern[str]) -> tuple[list[datetime], list[str]]:
     """Return the hours that a page links to (UTC, in its order) and the links whose hour cannot be read.
 
-    Links that nobody sees do not count. `link` finds the address of one hour, its group `unix` the hour in unix seconds.
+    Links that nobody sees do not count. `link` finds the address of one hour, its group `unix` the hour in unix
+    seconds.
     """
     found = [match for match in map(link.search, _LINKS(page.root)) if match]
     hours = {match[0]: _instant(match["unix"]) for match in found}

@@ -74,9 +74,10 @@ def visible(node: html.HtmlElement) -> str:
 
 
 def rendered(node: html.HtmlElement) -> str:
-    """Return the text of a node that a person sees: none to be edited, nor hidden, nor what a script (Vue) has yet to decide on.
+    """Return the text of a node that a person sees: none to be edited, none hidden.
 
-    That each text's ancestors are asked for their attributes takes four times a parse: only where there is one.
+    What a script (Vue) has yet to decide on counts as hidden. That each text's ancestors are asked for their
+    attributes takes four times a parse: only where there is one.
     """
     return plain(" ".join((_RENDERED if _OPEN(node) else _SHOWN)(node)))
 

@@ -10,10 +10,12 @@ from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from lxml import etree
+
 from crawler.parsing.calendars import days_from, earliest, french_moment
 from crawler.parsing.errors import error_of
 from crawler.parsing.listing import Listing, listed_alone
-from crawler.parsing.markup import CONCEALED, UNSEEN, rendered, says, title
+from crawler.parsing.markup import CONCEALED, HIDDEN, UNSEEN, rendered, says, title
 from crawler.parsing.moments import moments_behind, written
 from crawler.parsing.shapes import shaped
 from crawler.parsing.state import embedded, only, rows, values
@@ -27,7 +29,12 @@ ADDRESS = re.compile(r"(?P<root>https?://[^/]+(?:/[^?#]*?)?/reservation/demarche
 MARKS = ("//rdv-captchetat", "//input[@name='trhId']", "//script[@id='vui-init-data'][contains(., 'trhId')]")
 
 _ACTION = re.compile(r"/_\w")  # `/_validerCaptcha`, and whatever else does something
-_LANDING = re.compile(r"(?i)que souhaitez-vous faire|\baccueil\b")
+_LANDING = re.compile(r"(?i)que souhaitez-vous faire")
+_CHOICES = ("Prendre un rendez-vous", "Gérer mes rendez-vous")  # the landing page's links
+_CONDITIONS_PATH = re.compile(r"/cgu/?$")
+_SLOTS = re.compile(r"(?i)choisissez votre créneau")
+_BOX = etree.XPath(f"//form[not({HIDDEN})]")  # the calendar stands in the form that sends an hour
+_FIRST_KEYS = ("premiereDispo", "datePremiereDispo")  # the next availability, in the agenda and in `critere`
 _CONDITIONS = re.compile(r"(?i)constituez votre dossier")
 _CAPTCHA = (
     "//rdv-captchetat | //*[@name='captchaUsercode' or @name='captchaId']"
@@ -60,13 +67,13 @@ def read(page: Page) -> Reading:
     if error := error_of(page, entry=entry, gone="there is no such procedure"):
         return error
     told = rendered(page.root)
-    if (reading := _slots(page, told)) or behind is None:
+    if (reading := _slots(page, _calendar_words(page))) or behind is None:
         return reading or Reading()
     if page.root.xpath(_CAPTCHA):
         return Reading(Outcome.CAPTCHA, f"captcha: {title(page.root)}")
     if _CONDITIONS.search(title(page.root)):
         return Reading(reason="no captcha stands before the slots", asks=(Ask(f"{root}/creneau/", "slots"),))
-    if _LANDING.search(f"{title(page.root)} {told}"):
+    if _LANDING.search(f"{title(page.root)} {told}") or all(says(told, each) for each in _CHOICES):
         return Reading(reason="the procedure exists", asks=(Ask(f"{root}/cgu/", "conditions"),))
     return Reading()
 
@@ -75,11 +82,18 @@ def _root(visit: Visit) -> str:
     return shaped(visit.url, ADDRESS, "rdvpref", "rdvpref/reservation/demarche/<id>/")["root"]
 
 
+def _calendar_words(page: Page) -> str:
+    """Return what a person reads in the calendar's box; empty on any other page, which can only quote its sentences."""
+    ours = _SLOTS.search(title(page.root)) and not _CONDITIONS_PATH.search(urlsplit(page.url).path)
+    return " ".join(map(rendered, _BOX(page.root))) if ours else ""
+
+
 def _slots(page: Page, told: str) -> Reading | None:
     """Read the slot page: its state, and what is told by what its script made of it where a browser saved the page."""
     data, visit = embedded(page, _STATE, "vueData"), page.visit
     free, none_left = rows(data, "trhId"), says(told, _NONE_LEFT) or _not_shown(data, told)
-    named = [written(each, visit) for each in values(data, "premiereDispo") if each not in (None, "")]
+    first = [each for key in _FIRST_KEYS for each in values(data, key)]
+    named = [written(each, visit) for each in first if each not in (None, "")]
     named += moments_behind(_NEXT, told, visit)
     if not free and page.root.xpath(_HOURS):
         return Reading(Outcome.SLOTS, "hours can be chosen", (Slot(ANYWHERE, None, visit.url),))
@@ -92,7 +106,7 @@ def _slots(page: Page, told: str) -> Reading | None:
     found = Listing(
         [french_moment(row.get("dateLocale"), row.get("minutesDebut"), visit.zone) for row in free],
         next_at=earliest(named, visit.zone),
-        final=none_left or only(data, "isCurrentMaxWeek") is True or "" in values(data, "premiereDispo"),
+        final=none_left or only(data, "isCurrentMaxWeek") is True or "" in first,
     )
     window = days_from(ANYWHERE, only(data, "premierJour"), only(data, "nombreDeJour"))
     reading = listed_alone(page, found, window, data, said=none_left)

@@ -153,7 +153,7 @@ def test_what_the_state_holds_is_what_is_read(
 
 
 def test_nothing_from_this_date_on_is_proven_by_the_state_or_by_the_sentence() -> None:
-    shown = rdv.whole("Choisissez votre créneau", f"<div>{rdv.NONE_LEFT}</div>")
+    shown = rdv.whole("Choisissez votre créneau", f"<form><div>{rdv.NONE_LEFT}</div></form>")
     for body in (
         choice(agenda()), choice(agenda(premiereDispo=None, isCurrentMaxWeek=True)), choice(agenda(), content=f"<div>{rdv.NONE_LEFT}</div>"), shown,
     ):  # fmt: skip
@@ -167,11 +167,11 @@ def test_where_no_calendar_is_shown_there_is_nothing(told: str) -> None:
     bodies = (
         choice({"isDisplayCalendar": False}),
         choice(agenda(premiereDispo=None, isDisplayCalendar=False)),
-        rdv.whole("Choisissez votre créneau", later + published),
+        rdv.whole("Choisissez votre créneau", f"<form>{later}{published}</form>"),
     )
     for body in bodies:
         assert (read(body).outcome, read(body).covered) == (Outcome.NO_SLOTS, (TO_HORIZON,))
-    for body in (later, published):
+    for body in (f"<form>{later}</form>", f"<form>{published}</form>", later + published):
         assert read(rdv.whole("Choisissez votre créneau", body)).outcome is Outcome.UNREADABLE
     hidden = agenda([tranche(NINE)], isDisplayCalendar=False)  # a narrow screen lists them all the same
     assert read(choice(hidden, content=later + published)).outcome is Outcome.SLOTS
