@@ -19,7 +19,7 @@ from crawler.browser.troubles import named
 from crawler.browser.wire import Wire
 from crawler.fetching.unpacking import headers_of
 from crawler.reading import Ask, Page, Visit
-from crawler.walls import wall
+from crawler.walls import find_captcha, find_wall
 
 _CLOSE_SECONDS = 3.0
 _PICTURE_SECONDS = 5.0
@@ -124,7 +124,7 @@ class Tab:
         response = await self._response()
         visit, headers = Visit(ask.url, date.min), headers_of(response)
         shown = Page(response.url, response.status, response.body, visit, ask, headers)
-        return shown.is_error or wall(shown) is not None
+        return shown.is_error or (find_wall(shown) or find_captcha(shown)) is not None
 
     async def _response(self) -> Response:
         """Return the page as it shows now; raw where it is no HTML."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import NamedTuple
 
+from configs.desk import Procedure
 from configs.prefecture import desks
-from crawler.detecting.draft import called
+from crawler.detecting.draft import called, procedures
 from crawler.detecting.found import MOST, Found, heard, is_heard_only, read_from
 from crawler.detecting.ids import embedded, with_ids
 from crawler.detecting.links import leads
@@ -15,6 +16,7 @@ from crawler.detecting.recognition import Sign, by_address, by_shape, recognised
 from crawler.fetching.allowance import Spent
 from crawler.fetching.failures import NoPage
 from crawler.fetching.outside import refuse_inside
+from crawler.parsing.error_pages import error_page
 from crawler.reading import Page
 from crawler.sites import AddressRefused
 from crawler.walls import wall
@@ -84,7 +86,7 @@ def told_by(page: Page) -> list[Found]:
     """Return the desks that a page tells of by itself: its own, or those that it links to by their address."""
     sign = recognised(page) or _by_shape(page)
     if sign and not _inside(sign.url or page.url):
-        return read_from(Found(sign, sign.url or page.url, called(page)), page)
+        return read_from(Found(sign, sign.url or page.url, _label(page)), page)
     links = [(by_address(lead.url), lead) for lead in leads(page) if not _inside(lead.url)]
     return [Found(sign, sign.url or lead.url, lead.text) for sign, lead in links if sign][:MOST]
 
@@ -138,7 +140,14 @@ def _named(step: _Step, trouble: NoPage) -> list[Found]:
 def _told(page: Page, step: _Step) -> Found | None:
     """Return the desk that a page is; None where nothing tells its platform."""
     sign = recognised(page) or _by_shape(page)
-    return Found(sign, sign.url or page.url, step.text or called(page)) if sign else None
+    return Found(sign, sign.url or page.url, step.text or _label(page)) if sign else None
+
+
+def _label(page: Page) -> str:
+    """Return what a page is about; of an error's or a wall's page only what names a procedure: else it is its own."""
+    label = called(page)
+    own = not (page.is_error or wall(page) or error_page(page))
+    return label if own or procedures(label) != {Procedure.AUTRE} else ""
 
 
 def _in_service(url: str) -> Found | None:

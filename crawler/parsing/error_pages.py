@@ -27,6 +27,10 @@ _NOTICES = tuple(
         (Outcome.UNREACHABLE, r"(?i)^(?:service unavailable|bad gateway|proxy error)$"),
     )
 )
+# Addresses of walls' scripts and frames, which stand in pages that are let through, too: what they embed is no site's.
+WALL_SCRIPTS = re.compile(
+    r"(?i)captcha|cloudflareinsights|challenges\.cloudflare|/cdn-cgi/|awswaf|_incapsula_resource|perimeterx|px-cloud|sucuri"
+)
 # Scripts that ask the visitor's browser before the site answers: DataDome's, AWS WAF's.
 _SCRIPTS = (
     (Outcome.CAPTCHA, "captcha-delivery.com"),

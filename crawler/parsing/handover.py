@@ -24,7 +24,17 @@ class Handover(Strict):
 
 
 def handed(visit: Visit, frames: tuple[str, ...]) -> tuple[Platform, Visit, Reading]:
-    """Return who goes on with a visit, what it may know, and its first request or why there is none.
+    """Return who goes on with a visit, what it may know, and its first request or why there is none."""
+    embedded, inner = platform(visit.parameters.platform), embedded_visit(visit, frames)
+    if inner is None:
+        shown = ", ".join(frame[:100] for frame in frames[:5])
+        reason = f"embeds no page of {visit.parameters.platform}: {shown}"
+        return embedded, visit, Reading(Outcome.UNREADABLE, reason)
+    return embedded, inner, Reading(reason=f"embeds {inner.url}", asks=(embedded.first(inner),))
+
+
+def embedded_visit(visit: Visit, frames: tuple[str, ...]) -> Visit | None:
+    """Return the visit to the embedded page; None where no frame is one.
 
     It is the first frame on the platform's own site whose address the platform understands. A stand-in's page may
     embed stand-ins.
@@ -36,11 +46,11 @@ def handed(visit: Visit, frames: tuple[str, ...]) -> tuple[Platform, Visit, Read
         inner = replace(visit, url=frame, parameters=parameters)
         try:
             if _is_at_home(embedded, frame, visit):
-                return embedded, inner, Reading(reason=f"embeds {frame}", asks=(embedded.first(inner),))
+                embedded.first(inner)
+                return inner
         except ValueError:  # no address of this platform, or none at all
             continue
-    shown = ", ".join(frame[:100] for frame in frames[:5])
-    return embedded, visit, Reading(Outcome.UNREADABLE, f"embeds no page of {named.platform}: {shown}")
+    return None
 
 
 def _is_at_home(embedded: Platform, frame: str, visit: Visit) -> bool:

@@ -6,6 +6,7 @@ The page itself proves nothing but where the calendar is.
 import re
 from contextlib import suppress
 
+from crawler.parsing.error_pages import WALL_SCRIPTS
 from crawler.parsing.errors import error_of
 from crawler.parsing.handover import Handover
 from crawler.reading import Ask, Page, Reading, Visit
@@ -28,14 +29,14 @@ def first(visit: Visit) -> Ask:
 
 
 def read(page: Page) -> Reading:
-    """Name what it embeds: the frames' and scripts' addresses, then those written inside scripts."""
+    """Name what it embeds: the frames' and scripts' addresses, then those written inside scripts; none of a wall's."""
     if error := error_of(page):
         return error
     sources = [str(source) for source in page.root.xpath(_SOURCES)]
     scripts = (str(text).replace("\\/", "/") for text in page.root.xpath("//script[not(@src)]/text()"))
     found = dict.fromkeys(sources + [address for text in scripts for address in _ADDRESS.findall(text)])
     frames = []
-    for source in list(found)[:_MOST]:
+    for source in [each for each in found if not WALL_SCRIPTS.search(each)][:_MOST]:
         with suppress(ValueError):  # http://[ is no address
             frames.append(page.link(source))
     return Reading(reason=f"embeds {len(frames)} addresses", frames=tuple(frames))

@@ -5,10 +5,14 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import pytest
+
 from crawler.detecting.opener import Opener
 from crawler.detecting.scout import Findings, look
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.wire import Wire, answer, wire
+
+CAPTCHA = '<form method="post"><div class="g-recaptcha"></div></form>'
 
 
 @contextmanager
@@ -62,13 +66,32 @@ def test_as_many_requests_as_are_allowed() -> None:
 
 
 def test_nothing_is_followed_behind_a_wall_or_an_error() -> None:
-    captcha = '<form method="post"><div class="g-recaptcha"></div></form>' + links("/rdv-1")
-    with site({"/": captcha}) as served:
+    with site({"/": CAPTCHA + links("/rdv-1")}) as served:
         looked(served)
         assert paths(served) == ["/"]
     with wire(answer(links("/rdv-1").encode(), status="404 Not Found")) as served:
         looked(served)
         assert paths(served) == ["/"]
+
+
+@pytest.mark.parametrize(
+    ("title", "body", "label"),
+    [
+        ("Just a moment...", "", ""),
+        ("Access to this page has been denied", "<div id='px-captcha'></div>", ""),
+        ("Sucuri WebSite Firewall - Access Denied", "", ""),
+        ("Access Denied", "<h1>Access Denied</h1>", ""),
+        ("Site en maintenance", "", ""),
+        ("Contrôle de sécurité", CAPTCHA, ""),
+        ("Carte de résident", CAPTCHA, "Carte de résident"),
+        ("Guichet des étrangers", "<p>Bonjour</p>", "Guichet des étrangers"),
+    ],
+)
+def test_a_walls_title_is_no_desks_label(title: str, body: str, label: str) -> None:
+    page = f"<html><head><title>{title}</title></head><body>{body}</body></html>"
+    with site({"/booking/create/1": page}) as served:
+        (found,) = looked(served, "/booking/create/1").found
+    assert (found.sign.platform, found.label) == ("ezbooking", label)
 
 
 def test_what_does_not_look_like_booking_is_left_alone() -> None:
