@@ -14,9 +14,9 @@ from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler.scheduling.schedule import captcha_expected
-from crawler.telling.reached import AT_ONCE, REACHABLE
+from crawler.telling.reached import AT_ONCE, ENTITLED, REACHABLE
 
-# Whoever waits at the desk, or asked to hear when it can be watched, and was not reminded of this publication yet.
+# Entitled users who wait at the desk or asked to hear when it can be watched, and were not reminded yet.
 _WAITING = sa.text(f"""
 SELECT DISTINCT a.user_id
 FROM alert_targets t
@@ -24,6 +24,7 @@ JOIN alerts a ON a.id = t.alert_id AND a.closed_at IS NULL AND (a.enabled OR a.a
 WHERE (t.desk_id = :desk OR (t.prefecture_id = :prefecture AND t.procedure = ANY(:procedures)))
   AND NOT EXISTS (SELECT FROM notifications n WHERE n.user_id = a.user_id AND n.kind = 'release_soon'
     AND n.params ->> 'desk' = :desk AND n.params ->> 'begins' = :begins)
+  AND {ENTITLED}
   AND {REACHABLE}
 ORDER BY a.user_id LIMIT :most
 """)  # noqa: S608 -- our own words
@@ -35,7 +36,7 @@ def tell(rows: Session, now: datetime) -> list[UUID]:
     for desk, begins_at, ends_at in _soon(rows, now):
         begins = begins_at.isoformat()
         params = {"desk": desk.id, "begins": begins, "ends": ends_at and ends_at.isoformat()}
-        for user_id in _waiting(rows, desk, begins):
+        for user_id in _waiting(rows, desk, begins, now):
             key = f"release_soon:{desk.id}:{begins}:{user_id}"
             written += notifier.tell(rows, user_id, "release_soon", params, key)
     return written
@@ -67,12 +68,13 @@ def _hidden(desk: Desk) -> bool:
     return desk.schedulable and captcha_expected(desk)
 
 
-def _waiting(rows: Session, desk: Desk, begins: str) -> list[UUID]:
+def _waiting(rows: Session, desk: Desk, begins: str, now: datetime) -> list[UUID]:
     wanted = {
         "desk": desk.id,
         "prefecture": desk.prefecture_id,
         "procedures": sorted(desk.procedures),
         "begins": begins,
+        "now": now,
         "most": AT_ONCE,
     }
     return list(rows.scalars(_WAITING, wanted))

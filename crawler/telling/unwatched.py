@@ -14,7 +14,7 @@ from configs.desk import Desk
 from configs.prefecture import desks
 from crawler.recording import outages
 from crawler.scheduling.demand import targets_of
-from crawler.telling.reached import AT_ONCE, REACHABLE
+from crawler.telling.reached import AT_ONCE, ENTITLED, REACHABLE
 
 _WAIT = timedelta(days=30)  # after an incident, for the last of its desks to be watched again
 
@@ -26,7 +26,7 @@ FROM alert_targets t
 JOIN alerts a ON a.id = t.alert_id AND a.enabled AND a.closed_at IS NULL
 WHERE (t.desk_id = ANY(:desks)
     OR (t.prefecture_id = ANY(:prefectures) AND t.prefecture_id || ' ' || t.procedure = ANY(:served)))
-  AND EXISTS (SELECT FROM grants g WHERE g.user_id = a.user_id AND g.starts_at <= :now AND g.ends_at > :now)
+  AND {ENTITLED}
   AND {REACHABLE}
   AND :told = EXISTS (SELECT FROM notifications n WHERE n.user_id = a.user_id AND n.kind = 'desk_unwatched'
     AND n.params ->> 'incident' = :incident)

@@ -15,6 +15,7 @@ from api.models.base import session
 from api.models.desk import DeskState
 from api.models.discovery import DriftReason
 from api.models.notification import Notification
+from api.models.user import Grant
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.prefecture import desks
@@ -86,10 +87,19 @@ def test_where_no_slot_can_be_seen_asking_more_often_shows_no_more(
 def keeps(*targets: dict[str, str]) -> UUID:
     """Let somebody keep an alert until it can be watched; return the user."""
     who = person()
-    alert = waits(who, *targets)
+    alert = waits(who, *targets, ends=BEGINS + timedelta(days=30))
     with session() as rows:
         rows.execute(sa.update(Alert).where(Alert.id == alert).values(enabled=False, awaits_watch=True))
     return who
+
+
+def test_users_without_a_grant_are_not_reminded(told_of: Callable[..., None]) -> None:
+    told_of("    watch: presence\n")
+    waits(person(), A, ends=BEGINS - MINUTE)
+    kept = keeps(A)
+    with session() as rows:
+        rows.execute(sa.delete(Grant).where(Grant.user_id == kept))
+    assert reminded(BEGINS - MINUTE) == []
 
 
 def reminded(now: datetime) -> list[Notification]:
@@ -102,7 +112,7 @@ def test_people_are_reminded_once_before_slots_are_published_that_we_cannot_see(
     told_of("    watch: presence\n")
     by_desk, by_procedure = keeps(A), keeps({"prefecture_id": "evry_91", "procedure": "NATURALISATION"})
     waiting = person()
-    waits(waiting, A)
+    waits(waiting, A, ends=BEGINS + timedelta(days=30))
     assert reminded(BEGINS - 31 * MINUTE) == []
     rows = reminded(BEGINS - 30 * MINUTE)
     assert {each.user_id for each in rows} == {by_desk, by_procedure, waiting}
