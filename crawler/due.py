@@ -4,6 +4,7 @@ Every function makes a `Call`, which `send` (planner, writer) or `asend` (feeder
 """
 
 import asyncio
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from crawler.scheduling import lua
 T = TypeVar("T")
 Claiming = tuple["Claim", ...]
 _STOPPED, _PLANNED = "stopped", "planned"
+_LEAST_JUMP, _JUMPS = 1000, 2**31
 _TIMEOUT = 5  # seconds; a script takes milliseconds, a Redis that hangs must not hang a spider's end
 
 
@@ -100,7 +102,8 @@ class Finish:
     """The end of a visit: when the desk is due again, until when its host is left alone.
 
     `between`: the floor between two visits; `rest`: a block or a rate limit, None where there was none; `unused`:
-    requests that the claim paid for and the visit did not make; `handed_to`: the host that rests, where it is another.
+    requests that the claim paid for and the visit did not make; `handed_to`: the host that rests, where it is another;
+    `last_token`: the desk row's, where the visit's is not newer.
     """
 
     desk_id: str
@@ -111,6 +114,7 @@ class Finish:
     rest: datetime | None = None
     unused: int = 0
     handed_to: str = ""
+    last_token: int = 0
 
 
 def connect() -> "redis.Redis":
@@ -215,18 +219,18 @@ def finish(system: str, visits: Iterable[Finish], *, now: datetime) -> Call[list
 
     A rest is kept whoever holds the host: the site said so. Returns for each whether its token still counted.
     """
-    arguments: list[str | float] = [now.timestamp()]
+    arguments: list[str | float] = [now.timestamp(), _jump()]
     for visit in visits:
         rest = visit.rest.timestamp() if visit.rest else 0
         arguments += [visit.desk_id, visit.token, visit.due.timestamp(), visit.host]
         arguments += [visit.between.timestamp(), rest, visit.unused]
-        arguments.append(visit.handed_to or visit.host)
+        arguments += [visit.handed_to or visit.host, visit.last_token]
     return Call(lua.FINISH, _queue(system), arguments, lambda answer: [bool(own) for own in answer])
 
 
 def schedule(system: str, entries: Iterable[Entry]) -> Call[int]:
     """Put desks into the queue, or bring their host, gap and token up to date; return how many were not in it."""
-    arguments: list[str | float] = []
+    arguments: list[str | float] = [_jump()]
     for each in entries:
         arguments += [each.desk_id, each.about, each.due.timestamp(), each.last_token, int(each.hurry)]
     return Call(lua.SCHEDULE, _queue(system), arguments, int)
@@ -312,6 +316,14 @@ def _waits(system: str) -> str:
 
 def _queue(system: str) -> tuple[str, str, str]:
     return _due(system), _desks(system), _waits(system)
+
+
+def _jump() -> int:
+    """Return how far a token that Redis lost goes on beyond the row's.
+
+    It is drawn: where Redis is emptied twice before a check is recorded, two running checks have different tokens.
+    """
+    return _LEAST_JUMP + secrets.randbelow(_JUMPS)
 
 
 def _nothing(_: object) -> None:

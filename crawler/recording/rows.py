@@ -5,7 +5,7 @@ Checks that changed nothing cost three statements, however many they are.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.models.desk import DeskState
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.prefecture import desks
@@ -107,7 +108,8 @@ def write(session: Session, results: Sequence[Result], now: datetime) -> Written
     """Write checks of different desks; a desk may stand in a batch once.
 
     A result whose token is older than its desk's last one, and one whose page was read more than two intervals ago,
-    records its check and changes nothing else.
+    records its check and changes nothing else. Where a token is not newer than the row's, the visit's end says so to
+    Redis (`Finish.last_token`), which may have been restored from an older state and count behind the rows.
     """
     results = soft_bans.judged(session, refusals.judged(session, results, now), now)
     rows = desk_states.update(session, results, now)
@@ -119,9 +121,20 @@ def write(session: Session, results: Sequence[Result], now: datetime) -> Written
     session.execute(_CHECKS, _check_columns(results, {each.desk.id: each.key for each in proofs}))
     written = Written([each.id for each in found], proofs=proofs)
     outages.write(session, [turn for end in counted for turn in _turns(end)])
-    rests = _rests(session, counted, now)
-    written.visits = [_visit(end, rests.get(end.host), now) for end in ends]
+    rests, ahead = _rests(session, counted, now), _tokens_ahead(session, ends)
+    written.visits = [
+        replace(_visit(end, rests.get(end.host), now), last_token=ahead.get(end.desk.id, 0)) for end in ends
+    ]
     return written
+
+
+def _tokens_ahead(session: Session, ends: Sequence[_End]) -> dict[str, int]:
+    """Return, by desk, the last tokens of rows that are not older than the tokens of these results."""
+    tokens = {end.desk.id: end.result.token for end in ends if not end.row}
+    if not tokens:
+        return {}
+    row = sa.select(DeskState.id, DeskState.last_token).where(DeskState.id.in_(tokens))
+    return {desk_id: last for desk_id, last in session.execute(row) if last >= tokens[desk_id]}
 
 
 def _end(desk: Desk, result: Result, rows: dict[str, Any]) -> _End:

@@ -173,19 +173,23 @@ end
 """
 )
 
-# KEYS due, desks, waits; ARGV now, then for each visit: desk, token, due again, host, between visits until, rest until,
-# requests paid and not made, the host that rests. Returns for each visit whether its token was still the desk's own.
+# KEYS due, desks, waits; ARGV now, jump, then for each visit: desk, token, due again, host, between visits until, rest
+# until, requests paid and not made, the host that rests, the row's last token where that is not older than the visit's.
+# Such a token is the desk's own only in a Redis that was restored from an older state: it goes on beyond the row's.
+# Returns for each visit whether its token was still the desk's own.
 FINISH = (
     _UNTIL
     + _BUCKET
     + """
-local now, own = tonumber(ARGV[1]), {}
-for item = 2, #ARGV, 8 do
+local now, jump, own = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
+for item = 3, #ARGV, 9 do
   local name, token, due, host = ARGV[item], ARGV[item + 1], ARGV[item + 2], ARGV[item + 3]
   local between, rest, unused = tonumber(ARGV[item + 4]), tonumber(ARGV[item + 5]), tonumber(ARGV[item + 6])
   if redis.call('GET', 'token:' .. name) == token then
     redis.call('ZADD', KEYS[1], 'XX', due, name)
     redis.call('ZADD', KEYS[3], 'XX', due, name)
+    local last = tonumber(ARGV[item + 8])
+    if last >= tonumber(token) then redis.call('SET', 'token:' .. name, last + jump) end
     own[#own + 1] = 1
   else
     own[#own + 1] = 0
@@ -209,20 +213,19 @@ return own
 """
 )
 
-# KEYS due, desks, waits; ARGV for each desk: desk, what the hash says of it, due, last token, hurry (1: earlier is
-# better).
-# A desk that is already in the queue only ever moves forward, and only where it is hurried. A token that was lost
-# goes on far beyond the row's: a check may still run whose token no row knows. Returns how many are new.
+# KEYS due, desks, waits; ARGV jump, then for each desk: desk, what the hash says of it, due, last token, hurry (1:
+# earlier is better).
+# A desk that is already in the queue only ever moves forward, and only where it is hurried. A token that was lost or
+# is behind the row's goes on far beyond it: a check may still run whose token no row knows. Returns how many are new.
 SCHEDULE = (
     _BUCKET
     + """
-local added, JUMP = 0, 1000
-for at = 1, #ARGV, 5 do
+local added, jump = 0, tonumber(ARGV[1])
+for at = 2, #ARGV, 5 do
   local desk, due, last = ARGV[at], ARGV[at + 2], tonumber(ARGV[at + 3])
   redis.call('HSET', KEYS[2], desk, ARGV[at + 1])
   local token = tonumber(redis.call('GET', 'token:' .. desk))
-  if not token and last > 0 then last = last + JUMP end
-  if (token or 0) < last then redis.call('SET', 'token:' .. desk, last) end
+  if (token or 0) < last then redis.call('SET', 'token:' .. desk, last + jump) end
   added = added + redis.call('ZADD', KEYS[1], ARGV[at + 4] == '1' and 'LT' or 'NX', due, desk)
   if about(ARGV[at + 1]).waits then
     redis.call('ZADD', KEYS[3], redis.call('ZSCORE', KEYS[1], desk), desk)

@@ -206,7 +206,34 @@ def test_an_emptied_redis_goes_on_counting_beyond_what_may_still_run(client: red
     known = entry("desk", "desk:80", 0, at(0), last_token=41)
     assert due.send(client, due.schedule("test", [known])) == 1
     due.send(client, due.schedule("test", [known]))
-    assert [claim.token for claim in take(client).claims] == [1042]
+    assert [claim.token > 1041 for claim in take(client).claims] == [True]
+
+
+def test_a_redis_emptied_twice_gives_two_running_checks_different_tokens(client: redis.Redis) -> None:
+    tokens = set()
+    for _ in range(3):
+        client.flushdb()
+        due.send(client, due.schedule("test", [entry("desk", "desk:80", 0, at(0), last_token=41)]))
+        tokens |= {claim.token for claim in take(client).claims}
+    assert len(tokens) == 3
+
+
+def test_a_token_behind_the_row_s_goes_on_beyond_what_may_still_run(client: redis.Redis) -> None:
+    client.set("token:desk", 4)
+    due.send(client, due.schedule("test", [entry("desk", "desk:80", 0, at(0), last_token=41)]))
+    assert [claim.token > 1041 for claim in take(client).claims] == [True]
+
+
+def test_a_finish_whose_token_the_row_overtook_raises_the_token_only_where_it_is_the_desk_s_own(
+    client: redis.Redis,
+) -> None:
+    put(client, desk=0)
+    assert take(client).claims[0].token == 1
+    assert end(client, due.Finish("desk", 1, at(0), "desk:80", at(0), last_token=24), 0)
+    raised = take(client).claims[0].token
+    assert raised > 1024
+    assert not end(client, due.Finish("desk", 1, at(0), "desk:80", at(0), last_token=24), 0)
+    assert int(client.get("token:desk") or 0) == raised
 
 
 def test_pushed_desks_go_through_the_same_claim_and_strangers_are_named(client: redis.Redis) -> None:
