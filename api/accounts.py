@@ -13,6 +13,7 @@ from api.problems import Refused
 from api.registration import account_of, find_user
 from api.registration import register as register_account
 from api.schemas.account import Account, Login, Registered, Registration, SignedIn
+from api.throttle import remember_address
 from api.tokens import issue, require_sign_in, signed_in
 
 blueprint = APIBlueprint(
@@ -42,6 +43,7 @@ def login(body: Login) -> dict[str, Any]:
     fits = password_fits(body.password.get_secret_value(), user.password_hash if user else None)
     if user is None or not fits:
         raise Refused(401, "wrong-login", "no account has this address and password")
+    remember_address()
     tokens = issue(user)
     answer = SignedIn(token=tokens.access, refresh_token=tokens.refresh, expires_at=tokens.expires_at)
     return answer.as_json()

@@ -108,7 +108,7 @@ class Settings(Periods, BaseSettings):
 
     # API
     port: int = Field(4000, ge=1, le=65535)
-    proxy_hops: int = Field(0, ge=0, le=5)
+    proxy_hops: int | None = Field(None, ge=0, le=5)
     api_url: WebAddress = "http://localhost:4000"
     frontend_url: WebAddress = "http://localhost:3000"
     jwt_secret: SecretStr | None = None

@@ -20,6 +20,7 @@ BCRYPT_COST = 12
 _NEEDED = (
     "database_url",
     "redis_url",
+    "proxy_hops",
     "jwt_secret",
     "stripe_secret_key",
     "stripe_webhook_secret",

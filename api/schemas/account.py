@@ -13,7 +13,17 @@ from configs.plan import PlanName
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 200
 
-Email = Annotated[str, Field(max_length=320, examples=["camille@example.org"]), AfterValidator(email_address)]
+# What every address has; configs/addresses.py looks closer. Blanks around it are taken off.
+_EMAIL = r"^\s*[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+\s*$"
+Email = Annotated[
+    str,
+    Field(
+        max_length=320,
+        examples=["camille@example.org"],
+        json_schema_extra={"format": "email", "pattern": _EMAIL},
+    ),
+    AfterValidator(email_address),
+]
 Phone = Annotated[str, Field(max_length=40, examples=["06 12 34 56 78"]), AfterValidator(phone_number)]
 
 

@@ -4,7 +4,17 @@ import datetime as dt
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.config import JsonDict
 
 from api.schemas.base import Answer, Body
 from api.schemas.desk import DeskAnswer
@@ -29,8 +39,13 @@ def _written_as(example: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+# The standard's `time` has seconds and a zone, which are refused here.
+_HOUR = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$", "examples": ["09:30"]}
 Hour = Annotated[
-    dt.time, _written_as("09:30"), PlainSerializer(lambda hour: f"{hour:%H:%M}", return_type=str)
+    dt.time,
+    _written_as("09:30"),
+    PlainSerializer(lambda hour: f"{hour:%H:%M}", return_type=str),
+    WithJsonSchema(_HOUR),
 ]
 Day = Annotated[dt.date, _written_as("2026-03-31")]
 Weekday = Annotated[int, Field(ge=1, le=7, strict=True)]
@@ -63,11 +78,28 @@ class Limits(Body):
         return self
 
 
+# What NewAlert._for_something refuses, as the schema says it.
+_FOR_SOMETHING: JsonDict = {
+    "anyOf": [
+        {
+            "required": ["prefectureId", "procedures"],
+            "properties": {"prefectureId": {"type": "string"}, "procedures": {"minItems": 1}},
+        },
+        {
+            "required": ["deskIds"],
+            "properties": {"deskIds": {"minItems": 1}, "procedures": {"maxItems": 0}},
+        },
+    ]
+}
+
+
 class NewAlert(Body):
     """A wish: procedures of one prefecture (every desk that serves them), or desks of it by name, or both.
 
     `acceptWaiting`: where none of them can be watched, keep it and tell when one can, in place of refusing it.
     """
+
+    model_config = ConfigDict(json_schema_extra=_FOR_SOMETHING)
 
     prefecture_id: Annotated[str, Field(max_length=100, examples=["bobigny_93"])] | None = None
     procedures: Procedures = Field(

@@ -3,6 +3,14 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis.strategies import emails
+from pydantic import ValidationError
+
+from api.schemas.account import Registration
+from api.schemas.alert import NewAlert
+from api.schemas.base import Body
+from tests.fuzz import times
 
 EXPECTED = {
     ("post", "/api/auth/register"), ("post", "/api/auth/login"), ("get", "/api/auth/me"),
@@ -103,3 +111,99 @@ def test_the_page_shows_every_route_and_loads_nothing_from_elsewhere(bare: Flask
     assert "Problem" in page.text
     assert "<code>acceptWaiting</code>:" in page.text
     assert not re.findall(r"<script|<link|src=|https?://(?!spec)", page.text)
+
+
+def fits_target(document: dict[str, Any], body: dict[str, Any]) -> bool:
+    """Whether a body fits one of the alternatives that the schema of a new alert gives for its target."""
+    return any(
+        set(each["required"]) <= set(body)
+        and all(_fits(rule, body[name]) for name, rule in each["properties"].items() if name in body)
+        for each in document["components"]["schemas"]["NewAlert"]["anyOf"]
+    )
+
+
+def _fits(rule: dict[str, Any], value: Any) -> bool:
+    if rule.get("type") == "string" and not isinstance(value, str):
+        return False
+    many = len(value) if isinstance(value, list) else 0
+    return bool(rule.get("minItems", 0) <= many <= rule.get("maxItems", many))
+
+
+def pattern_of(document: dict[str, Any], model: str, name: str) -> re.Pattern[str]:
+    field = document["components"]["schemas"][model]["properties"][name]
+    return re.compile(next(each["pattern"] for each in (field, *field.get("anyOf", ())) if "pattern" in each))
+
+
+PASSWORD = "correct horse battery"
+WISH = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "fits"),
+    [
+        (WISH, True),
+        ({"deskIds": ["bobigny_93/titre-sejour"]}, True),
+        (WISH | {"deskIds": ["bobigny_93/titre-sejour"]}, True),
+        ({"deskIds": ["bobigny_93/titre-sejour"], "prefectureId": None, "procedures": []}, True),
+        ({}, False),
+        ({"name": "no target"}, False),
+        ({"prefectureId": "bobigny_93"}, False),
+        (WISH | {"procedures": []}, False),
+        (WISH | {"prefectureId": None}, False),
+        ({"procedures": ["TITRE_SEJOUR"]}, False),
+        ({"procedures": ["TITRE_SEJOUR"], "deskIds": ["bobigny_93/titre-sejour"]}, False),
+    ],
+)
+def test_the_schema_of_a_new_alert_takes_what_the_route_takes(
+    document: dict[str, Any], body: dict[str, Any], fits: bool
+) -> None:
+    assert fits_target(document, body) is fits
+    assert takes(NewAlert, body) is fits
+
+
+@pytest.mark.parametrize(
+    ("hour", "fits"),
+    [("00:00", True), ("23:59", True), ("24:00", False), ("9:30", False), ("09:30:00Z", False)],
+)
+def test_the_schema_of_an_hour_takes_what_the_route_takes(
+    document: dict[str, Any], hour: str, fits: bool
+) -> None:
+    assert bool(pattern_of(document, "Limits", "hourFrom").search(hour)) is fits
+    assert takes(NewAlert, WISH | {"limits": {"hourFrom": hour}}) is fits
+
+
+@pytest.mark.parametrize(
+    ("address", "fits"),
+    [
+        ("camille@example.org", True),
+        (" Camille+x@Éxample.co.uk ", True),
+        ("josé@example.org", True),
+        ("", False),
+        ("camille", False),
+        ("camille@", False),
+        ("@example.org", False),
+        ("camille@example", False),
+        ("a b@example.org", False),
+        ("a@b@c.org", False),
+        ("a@b..c", False),
+    ],
+)
+def test_the_schema_of_an_address_takes_what_the_route_takes(
+    document: dict[str, Any], address: str, fits: bool
+) -> None:
+    assert bool(pattern_of(document, "Registration", "email").search(address)) is fits
+    assert takes(Registration, {"email": address, "password": PASSWORD}) is fits
+
+
+@settings(max_examples=times(10))
+@given(emails())
+def test_the_route_takes_every_address_that_a_generator_of_that_format_draws(address: str) -> None:
+    assert takes(Registration, {"email": address, "password": PASSWORD})
+
+
+def takes(model: type[Body], body: dict[str, Any]) -> bool:
+    try:
+        model.model_validate(body)
+    except ValidationError:
+        return False
+    return True

@@ -16,11 +16,64 @@ def log_in(client: FlaskClient, email: str, address: str = "192.0.2.1") -> int:
     return answer.status_code
 
 
-def test_an_account_is_tried_ten_times_from_wherever(client: FlaskClient) -> None:
-    tries = [log_in(client, "camille@example.org", f"192.0.2.{number}") for number in range(11)]
+@pytest.fixture
+def owner(client: FlaskClient) -> Callable[[str], int]:
+    """Open an account, and give how its owner signs in from an address."""
+    account = {"email": "camille@example.org", "password": "the owner's own password"}
+    client.post("/api/auth/register", json=account)
+
+    def sign_in(address: str) -> int:
+        answer = client.post("/api/auth/login", json=account, environ_base={"REMOTE_ADDR": address})
+        return answer.status_code
+
+    return sign_in
+
+
+def test_an_account_is_tried_ten_times_from_one_address(client: FlaskClient) -> None:
+    tries = [log_in(client, "camille@example.org") for _ in range(11)]
     assert tries == [401] * 10 + [429]
-    assert log_in(client, " CAMILLE@example.org", "192.0.2.99") == 429
+    assert log_in(client, " CAMILLE@example.org") == 429
     assert log_in(client, "robin@example.org") == 401
+
+
+def test_guesses_of_strangers_do_not_lock_the_owner_out(
+    client: FlaskClient, owner: Callable[[str], int]
+) -> None:
+    for number in range(20):
+        assert log_in(client, "camille@example.org", f"192.0.2.{number}") == 401
+    assert owner("203.0.113.9") == 200
+
+
+def test_only_guesses_count(owner: Callable[[str], int]) -> None:
+    assert [owner("203.0.113.9") for _ in range(12)] == [200] * 12
+
+
+def test_a_hundred_guesses_from_wherever_leave_the_account_to_addresses_that_it_signed_in_from(
+    client: FlaskClient, owner: Callable[[str], int]
+) -> None:
+    assert owner("203.0.113.9") == 200
+    tries = [log_in(client, "camille@example.org", f"192.0.2.{number // 10}") for number in range(101)]
+    assert tries == [401] * 100 + [429]
+    assert log_in(client, "camille@example.org", "192.0.2.99") == 429
+    assert owner("203.0.113.9") == 200
+    assert log_in(client, "robin@example.org", "192.0.2.99") == 401
+
+
+def test_an_address_that_is_known_tries_ten_times_too(
+    client: FlaskClient, owner: Callable[[str], int]
+) -> None:
+    owner("203.0.113.9")
+    tries = [log_in(client, "camille@example.org", "203.0.113.9") for _ in range(11)]
+    assert tries == [401] * 10 + [429]
+
+
+def test_an_address_is_known_to_the_account_that_signed_in_from_it_only(
+    client: FlaskClient, owner: Callable[[str], int]
+) -> None:
+    owner("203.0.113.9")
+    tries = [log_in(client, "robin@example.org", f"192.0.2.{number // 10}") for number in range(100)]
+    assert tries == [401] * 100
+    assert log_in(client, "robin@example.org", "203.0.113.9") == 429
 
 
 def test_an_address_tries_a_hundred_times_whatever_the_account(client: FlaskClient) -> None:
@@ -39,7 +92,11 @@ def test_tries_to_register_do_not_lock_the_account_out(client: FlaskClient) -> N
 def test_who_is_refused_is_told_how_long_to_wait(client: FlaskClient) -> None:
     for _ in range(10):
         log_in(client, "camille@example.org")
-    answer = client.post("/api/auth/login", json={"email": "camille@example.org", "password": "x"})
+    answer = client.post(
+        "/api/auth/login",
+        json={"email": "camille@example.org", "password": "x"},
+        environ_base={"REMOTE_ADDR": "192.0.2.1"},
+    )
     assert (answer.status_code, answer.mimetype) == (429, "application/problem+json")
     assert 0 < int(answer.headers["Retry-After"]) <= 900
     assert answer.headers["X-RateLimit-Remaining"] == "0"
@@ -61,9 +118,14 @@ def test_everything_together_is_bounded_by_address(client: FlaskClient, redis_se
     assert client.options("/api/alerts").status_code == 200
 
 
-def test_redis_learns_no_address_of_anybody(client: FlaskClient, redis_server: redis.Redis) -> None:
+def test_redis_learns_no_address_of_anybody(
+    client: FlaskClient, redis_server: redis.Redis, owner: Callable[[str], int]
+) -> None:
     log_in(client, "camille@example.org")
-    assert not [key for key in redis_server.keys("*") if b"camille" in key]
+    owner("203.0.113.9")
+    keys = redis_server.keys("*")
+    assert not [key for key in keys if b"camille" in key]
+    assert not [key for key in keys if b"known" in key and b"203.0" in key]
 
 
 @pytest.fixture

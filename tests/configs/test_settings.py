@@ -19,6 +19,7 @@ PRODUCTION = {
     "APP_ENV": "production",
     "DATABASE_URL": f"postgresql://rdv:{STRONG}@db:5432/rdv",
     "REDIS_URL": f"redis://:{STRONG}@redis:6379/0",
+    "PROXY_HOPS": "0",
     "JWT_SECRET": STRONG,
     "STRIPE_SECRET_KEY": "sk_live_" + STRONG,
     "STRIPE_WEBHOOK_SECRET": "whsec_" + STRONG,
