@@ -19,6 +19,7 @@ from api.models.check import Check
 from api.models.desk import DeskState
 from api.models.notification import QUEUES
 from api.models.partitions import count_days_ahead
+from api.queue_health import CLOCKS_DIFFER, find_queue_troubles
 from configs.clock import clock
 from configs.planner_report import FRESH, read_report
 from configs.settings import settings
@@ -28,15 +29,11 @@ from configs.words import count, span
 PATIENCE = 1.5  # seconds
 MINOR = frozenset({"partitions", "proofs"})  # parts without which people are told all the same
 _SEEN = "keeper:seen"
-_CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
 log = structlog.get_logger(__name__)
 
 
 class Down(Exception):
     """A part does not work; the text says what is wrong."""
-
-
-Probe = Callable[[], str]
 
 
 class State(StrEnum):
@@ -54,6 +51,10 @@ class Finding(NamedTuple):
     reason: str
 
 
+Answer = str | dict[str, Finding]
+Probe = Callable[[], Answer]  # what it says of its part, or what it finds of several
+
+
 class Probes:
     """Runs the probes at once, each at most once at a time: one that hangs is not started again.
 
@@ -64,7 +65,7 @@ class Probes:
         self._probes = dict(probes)
         self._minor = frozenset(minor)
         self._threads = ThreadPoolExecutor(len(probes), thread_name_prefix="probe")
-        self._running: dict[str, Future[str]] = {}
+        self._running: dict[str, Future[Answer]] = {}
         self._lock = Lock()
 
     def report(self) -> dict[str, Finding]:
@@ -75,16 +76,20 @@ class Probes:
                     self._running[name] = self._threads.submit(probe)
             asked = dict(self._running)
         wait(asked.values(), PATIENCE)
-        return {name: self._finding(name, future) for name, future in asked.items()}
+        found: dict[str, Finding] = {}
+        for name, future in asked.items():
+            found |= self._findings(name, future)
+        return found
 
-    def _finding(self, name: str, future: "Future[str]") -> Finding:
+    def _findings(self, name: str, future: "Future[Answer]") -> dict[str, Finding]:
         trouble = _trouble(name, future)
         if trouble is None:
-            return Finding(State.OK, future.result())
-        return Finding(State.DEGRADED if name in self._minor else State.DOWN, trouble)
+            answer = future.result()
+            return answer if isinstance(answer, dict) else {name: Finding(State.OK, answer)}
+        return {name: Finding(State.DEGRADED if name in self._minor else State.DOWN, trouble)}
 
 
-def _trouble(name: str, future: "Future[str]") -> str | None:
+def _trouble(name: str, future: "Future[Answer]") -> str | None:
     """Return what is wrong with a part, None where nothing is."""
     if not future.done():
         return f"no answer within {PATIENCE} s"
@@ -189,25 +194,39 @@ def _age(at: datetime, what: str) -> timedelta:
         Down: it lies in the future: a machine's clock is, or was, set wrong.
     """
     age = clock() - at
-    if age < -_CLOCKS_DIFFER:
+    if age < -CLOCKS_DIFFER:
         raise Down(f"{what} is of {span(-age)} from now: a machine's clock is, or was, set wrong")
     return max(age, timedelta())
 
 
-def _checks() -> str:
+def _checks() -> dict[str, Finding]:
+    try:
+        newest = Finding(State.OK, _newest_check())
+    except Down as trouble:
+        newest = Finding(State.DOWN, str(trouble))
+    queues = {
+        f"checks:{name}": Finding(State.OK if works else State.DOWN, reason)
+        for name, (works, reason) in find_queue_troubles().items()
+    }
+    return {"checks": newest} | queues
+
+
+def _newest_check() -> str:
     interval = sa.func.greatest(DeskState.wished_seconds, DeskState.feasible_seconds)
+    past = Check.started_at <= clock() + CLOCKS_DIFFER
     with session() as s:
-        fastest, newest = s.execute(
+        fastest, newest, ahead = s.execute(
             sa.select(
                 sa.select(sa.func.min(interval)).scalar_subquery(),
-                sa.select(sa.func.max(Check.started_at)).scalar_subquery(),
+                sa.select(sa.func.max(Check.started_at)).where(past).scalar_subquery(),
+                sa.select(sa.func.max(Check.started_at)).where(~past).scalar_subquery(),
             )
         ).one()
     if fastest is None:
         return "no desk is scheduled"
-    if newest is None:
+    if newest is None and ahead is None:
         raise Down("desks are scheduled, but none was checked yet")
-    age = _age(newest, "the newest check")
+    age = _age(newest or ahead, "the newest check")
     allowed = timedelta(seconds=max(settings().health_age_seconds, 2 * fastest))
     if age > allowed:
         raise Down(

@@ -137,6 +137,7 @@ class Planner:
         watched = [desk for desk in chosen if desk.schedulable]
         if task.whole:
             desk_rows.insert_missing(rows, chosen)
+            desk_rows.write_queues(rows, {desk.id: str(lane_of(desk)) for desk in watched})
         plan = plan_of(
             watched,
             demand.intervals(rows, watched, now),

@@ -29,7 +29,8 @@ class DeskState(Base):
     `open_requests`: what those took that saw slots. `share_seconds`: how often its share of the host's budget lets it
     be asked at what visits lately took, by which it is scheduled; `feasible_seconds`: the same while every desk of the
     host shows slots, which takes more requests: what can be promised.
-    `releases_at`: when its page says that more slots will be put on line.
+    `releases_at`: when its page says that more slots will be put on line. `due_queue`: the queue it waits in, its
+    booking system's by HTTP or by browser; null where it is not scheduled.
     """
 
     __tablename__ = "desks"
@@ -56,6 +57,7 @@ class DeskState(Base):
     visit_requests: Mapped[float | None]
     open_requests: Mapped[float | None]
     releases_at: Mapped[datetime | None]
+    due_queue: Mapped[str | None]
 
     __table_args__ = (
         sa.CheckConstraint("inconclusive >= 0", name="inconclusive"),

@@ -21,6 +21,14 @@ FROM unnest(CAST(:id AS text[]), CAST(:wished AS float8[]), CAST(:share AS float
 WHERE d.id = n.id
   AND (d.wished_seconds, d.share_seconds, d.feasible_seconds) IS DISTINCT FROM (n.wished, n.share, n.feasible)
 """)
+_QUEUES = sa.text("""
+WITH n AS (SELECT * FROM unnest(CAST(:id AS text[]), CAST(:queue AS text[])) AS n(id, queue))
+UPDATE desks d SET due_queue = (SELECT n.queue FROM n WHERE n.id = d.id)
+WHERE d.id IN (
+  SELECT o.id FROM desks o LEFT JOIN n ON n.id = o.id
+  WHERE o.due_queue IS DISTINCT FROM n.queue ORDER BY o.id FOR NO KEY UPDATE OF o
+)
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,12 @@ def insert_missing(session: Session, desks: Collection[Desk]) -> None:
                 .where(DeskState.id == desk.id, DeskState.status_reason != reason)
                 .values(status=DeskStatus.PAUSED, status_reason=reason)
             )
+
+
+def write_queues(session: Session, queues: Mapping[str, str]) -> None:
+    """Write, by desk, the due queue it waits in; every other desk waits in none."""
+    ids = sorted(queues)
+    session.execute(_QUEUES, {"id": ids, "queue": [queues[each] for each in ids]})
 
 
 def write_intervals(

@@ -14,11 +14,13 @@ from rq import Queue, SimpleWorker
 from api import probes
 from api.models.base import session
 from api.models.check import Check
+from api.models.desk import DeskStatus, HostState
 from api.models.notification import QUEUES
 from api.probes import Down, Finding, Probes, State
 from configs.clock import clock
 from configs.outcome import Outcome
 from configs.planner_report import KEY, PlannerReport, write_report
+from configs.prefecture import desks
 from configs.spool_report import SpoolReport, tell
 from tests.api.world import BOBIGNY, desk_state
 
@@ -130,15 +132,79 @@ def test_a_planner_that_is_silent_stuck_or_fails_in_part_is_named(
     assert "cannot be asked" in parts(whole)["planner"]
 
 
-def test_what_is_of_a_time_to_come_is_down(whole: FlaskClient, redis_server: redis.Redis) -> None:
+def test_what_is_of_a_time_to_come_is_down(
+    client: FlaskClient, redis_server: redis.Redis, workers: SimpleWorker
+) -> None:
     """A clock that was set ahead by a day and back: "-68370 s old" once was well."""
+    keeper(redis_server)
     planner(redis_server, age=-86400)
+    ahead = clock() + timedelta(seconds=68370)
+    desk_state(wished_seconds=30, feasible_seconds=30, due_queue="prefenligne", last_check_at=ahead)
     check(age=-68370)
-    told = parts(whole)
-    assert told == {
-        "planner": "the planner's report is of 24 h from now: a machine's clock is, or was, set wrong",
-        "checks": "the newest check is of 19 h from now: a machine's clock is, or was, set wrong",
+    found = parts(client)
+    assert {name: found[name].split("from now")[0] for name in found} == {
+        "planner": "the planner's report is of 24 h ",
+        "checks": "the newest check is of 19 h ",
+        "checks:prefenligne": "its newest check is of 19 h ",
     }
+    check(age=130)
+    assert parts(client)["checks"] == "the newest check is 130 s old: 120 s are allowed"
+
+
+MELUN = "melun_77/titre-sejour"
+QUEUES_OF = {BOBIGNY: "prefenligne", MELUN: "custom-browser"}
+
+
+def queue(desk: str, age: float | None, **changes: Any) -> None:
+    """Let a desk that is asked each minute have been checked so many seconds ago."""
+    at = None if age is None else clock() - timedelta(seconds=age)
+    values = {
+        "wished_seconds": 60,
+        "share_seconds": 30,
+        "feasible_seconds": 60,
+        "last_outcome": Outcome.NO_SLOTS,
+    }
+    desk_state(desk, **values | {"due_queue": QUEUES_OF[desk], "last_check_at": at} | changes)
+
+
+@pytest.mark.parametrize(
+    ("age", "changes", "said"),
+    [
+        (119, {}, None),
+        (121, {}, "the newest check is 2 min old: 2 min are allowed"),
+        (None, {"last_outcome": None}, "no desk was checked yet"),
+        (-3600, {}, "its newest check is of 60 min from now"),
+        (1700, {"last_outcome": Outcome.CAPTCHA}, None),
+        (1900, {"last_outcome": Outcome.CAPTCHA}, "the newest check is 32 min old"),
+        (230, {"last_outcome": Outcome.OVERLOADED}, None),
+        (7000, {"last_outcome": Outcome.UNREACHABLE, "status": DeskStatus.ERROR}, None),
+        (86400, {"due_queue": None}, None),
+    ],
+)
+def test_a_booking_system_that_stands_still_is_down_while_another_goes_on(
+    whole: FlaskClient, age: float | None, changes: dict[str, Any], said: str | None
+) -> None:
+    queue(BOBIGNY, 1)
+    queue(MELUN, age, **changes)
+    check(age=300)
+    found = parts(whole, 503 if said else 200)
+    assert set(found) == ({"checks:custom-browser"} if said else set())
+    assert not said or found["checks:custom-browser"].startswith(said)
+
+
+def test_a_queue_whose_hosts_rest_or_are_stopped_is_not_late(whole: FlaskClient) -> None:
+    queue(BOBIGNY, 1)
+    queue(MELUN, 86400)
+    assert set(parts(whole)) == {"checks:custom-browser"}
+    host, now = desks()[MELUN].host, clock()
+    for values in (
+        {"rests_until": now + timedelta(minutes=5)},
+        {"rests_until": now - timedelta(seconds=60)},  # its next check may take a moment
+        {"stopped_at": now, "stop_reason": "asked to"},
+    ):
+        with session() as s:
+            s.merge(HostState(host=host, updated_at=now - timedelta(hours=2), **values))
+        parts(whole, 200)
 
 
 def test_a_queue_that_nobody_listens_to_is_named(

@@ -71,6 +71,7 @@ def test_the_first_look_gives_every_desk_a_row_and_a_time_within_its_own_interva
     assert plan.look(NOW) == 3
     for slug in "abc":
         assert (state(slug).status, state(slug).wished_seconds) == (DeskStatus.PAUSED, HEARTBEAT)
+        assert state(slug).due_queue == SYSTEM
         at = score(client, slug)
         assert at
         assert NOW <= at <= NOW + timedelta(seconds=60)
@@ -206,7 +207,7 @@ def test_a_desk_that_is_not_scheduled_leaves_the_queue_and_says_why(
     desk_files(grade=grade, a="127.77.0.91:8800")
     assert Planner(client).look(NOW) == 1
     assert due.members(client, SYSTEM) == set()
-    assert state("a").status is DeskStatus.PAUSED
+    assert (state("a").status, state("a").due_queue) == (DeskStatus.PAUSED, None)
     assert state("a").status_reason in (
         "its address is very old, or known to be dead",
         "it does not exist any more",

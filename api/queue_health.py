@@ -1,0 +1,97 @@
+"""How recent the checks of each due queue are: a booking system by HTTP or by browser that stands still is down."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.check import Check
+from api.models.desk import DeskState, DeskStatus, HostState
+from configs.clock import clock
+from configs.outcome import Outcome
+from configs.prefecture import desks
+from configs.settings import settings
+from configs.words import count, span
+
+CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
+_INTERVAL = sa.func.greatest(DeskState.wished_seconds, DeskState.share_seconds, DeskState.feasible_seconds)
+_DESKS = sa.select(
+    DeskState.id,
+    DeskState.due_queue,
+    DeskState.last_check_at,
+    DeskState.last_outcome,
+    DeskState.status,
+    _INTERVAL.label("interval"),
+).where(DeskState.due_queue.is_not(None), _INTERVAL.is_not(None))
+_HOSTS = sa.select(HostState.host, HostState.rests_until, HostState.stopped_at, HostState.updated_at)
+
+
+def find_queue_troubles() -> dict[str, tuple[bool, str]]:
+    """Return each due queue that has desks: whether it works, and the age of its newest check.
+
+    A queue is late when nothing of it was checked for HEALTH_AGE_SECONDS and twice the wait of its fastest desk; desks
+    whose host rests or is stopped are not expected. A queue that was never checked is late by the first check of all.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database is away.
+    """
+    now = clock()
+    queues: dict[str, list[Any]] = defaultdict(list)
+    with session() as rows:
+        for desk in rows.execute(_DESKS):
+            if desk.id in desks():
+                queues[desk.due_queue].append(desk)
+        hosts = {host.host: host for host in rows.execute(_HOSTS)}
+        first = rows.scalar(sa.select(sa.func.min(Check.started_at)))
+    return {name: _judge(each, hosts, first or now, now) for name, each in sorted(queues.items())}
+
+
+def _judge(queue: Sequence[Any], hosts: dict[str, Any], first: datetime, now: datetime) -> tuple[bool, str]:
+    expected = [desk for desk in queue if not _is_resting(hosts.get(desks()[desk.id].host), now)]
+    if not expected:
+        return True, f"the hosts of {count(len(queue), 'desk')} rest or are stopped"
+    checks = [desk.last_check_at for desk in queue if desk.last_check_at]
+    past = [at for at in checks if at <= now + CLOCKS_DIFFER]
+    freed = [_freed_at(hosts.get(desks()[desk.id].host), now) for desk in expected]
+    allowed = timedelta(seconds=max(settings().health_age_seconds, 2 * min(map(_wait_seconds, expected))))
+    late = now - max([*(past or [first]), *filter(None, freed)]) > allowed
+    if not past:
+        return not (late or checks), _say_unchecked(checks, now)
+    age = max(now - max(past), timedelta())
+    return not late, f"the newest check is {span(age)} old" + (f": {span(allowed)} are allowed" * late)
+
+
+def _say_unchecked(checks: Sequence[datetime], now: datetime) -> str:
+    if not checks:
+        return "no desk was checked yet"
+    return (
+        f"its newest check is of {span(max(checks) - now)} from now: a machine's clock is, or was, set wrong"
+    )
+
+
+def _is_resting(host: Any, now: datetime) -> bool:
+    return host is not None and bool(host.stopped_at or (host.rests_until and host.rests_until > now))
+
+
+def _freed_at(host: Any, now: datetime) -> datetime | None:
+    """Return when a host that does not rest may last have begun to be asked again."""
+    return min(max(host.updated_at, host.rests_until or host.updated_at), now) if host else None
+
+
+def _wait_seconds(desk: Any) -> float:
+    """Return how long a desk may wait for its next check after the outcome of its last one (crawler/pace.py)."""
+    current, outcome = settings(), desk.last_outcome
+    if outcome is None or outcome.conclusive:
+        return float(desk.interval)
+    probes = {
+        Outcome.CAPTCHA: current.captcha_probe_seconds,
+        Outcome.MAINTENANCE: current.maintenance_probe_seconds,
+        Outcome.CLOSED: current.closed_probe_seconds,
+        Outcome.BLOCKED: current.longest_rest_seconds,
+        Outcome.RATE_LIMITED: current.longest_rest_seconds,
+    }
+    paused = current.pause_probe_seconds if desk.status is DeskStatus.ERROR else 0
+    return max(2 * float(desk.interval), probes.get(outcome, 0), paused)
