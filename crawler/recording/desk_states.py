@@ -18,6 +18,7 @@ from crawler import pace
 from crawler.hosts.memory import SOFT_BAN
 from crawler.reading import Covered
 from crawler.recording import proven
+from crawler.recording.lapse import lapse_span
 from crawler.scheduling.schedule import captcha_expected, own_interval
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ LEFT JOIN drifts f ON f.desk_id = n.desk_id AND f.ends_at IS NULL AND n.slots = 
   AND NOT (n.proven AND f.reason <> 'unlinked')
 WHERE d.id = n.desk_id AND n.token > d.last_token AND n.seen_at >= :now
   - make_interval(secs => 2 * coalesce(greatest(d.wished_seconds, d.share_seconds), n.own))
-RETURNING d.id, d.wished_seconds, d.share_seconds, d.inconclusive, d.releases_at,
+RETURNING d.id, d.wished_seconds, d.share_seconds, d.feasible_seconds, d.inconclusive, d.releases_at,
   d.coverage, d.whole_at, (SELECT before.whole_at FROM desks before WHERE before.id = d.id) AS whole_before,
   (SELECT before.last_outcome FROM desks before WHERE before.id = d.id) AS outcome_before,
   EXISTS (SELECT FROM slots s WHERE s.desk_id = d.id AND s.gone_at IS NULL) AS has_open,
@@ -174,15 +175,20 @@ def _columns(result: "Result") -> dict[str, Any]:
 def _coverage(part: Part, now: datetime) -> dict[str, Any]:
     check, row = part.result.check, part.row
     places = {*check.places, *(each.place_key for each in check.covered if each.place_key is not None)}
-    before = proven.unpack(row.coverage) if row.coverage is not None else proven.seed(places, row.whole_at)
-    since = part.result.seen_at - proven.span(part.interval)
+    before = (
+        proven.unpack(row.coverage)
+        if row.coverage is not None
+        else proven.seed({*places, proven.EVERYWHERE}, row.whole_at)
+    )
+    since = part.result.seen_at - lapse_span(row.wished_seconds, row.feasible_seconds, part.interval)
     after = proven.remember(before, places, check.covered, at=part.result.seen_at, since=since)
+    absent = proven.absent(before, after, check.covered, at=part.result.seen_at, since=since)
     today = _today(part.desk, part.result)
     whole_at = proven.whole_since(after, today, today + timedelta(days=part.desk.horizon))
     reason = _STATUS[check.outcome][1]
     return {
         "desk_id": check.desk_id,
-        "coverage": json.dumps(proven.pack(after)),
+        "coverage": json.dumps(proven.pack({**absent, **after})),
         "whole_at": whole_at,
         "reason": reason if proven.is_proven(whole_at, part.interval, now) else reason + _PARTLY,
     }

@@ -19,6 +19,7 @@ class Window:
 
 
 Coverage = Mapping[str, Sequence[Window]]  # by place key
+EVERYWHERE = "*"  # the key of answers for all places together
 
 
 def whole(covered: Iterable[Covered], today: date, last_day: date) -> bool:
@@ -44,16 +45,39 @@ def remember(
 ) -> Coverage:
     """Return what is known after a visit at `at` that knew of `places`: windows not older than `since`.
 
-    A place that the page no longer offers is forgotten; one that it offers and nobody has covered has no window.
+    A place that the page no longer offers is left out; one that it offers and nobody has covered has no window.
     """
     covered = list(covered)
-    keys = {*places, *(each.place_key for each in covered if each.place_key is not None)} or set(before)
+    keys = {*places, *(each.place_key for each in covered if each.place_key is not None)} or (
+        set(before) - {EVERYWHERE}
+    )
     after = {key: [window for window in before.get(key, ()) if window.at >= since] for key in sorted(keys)}
     for each in covered:
         window = Window(each.first or date.min, each.last or date.max, at)
         for key in after if each.place_key is None else [each.place_key]:
             after[key] = [other for other in after[key] if not _within(other, window)] + [window]
     return after
+
+
+def absent(
+    before: Coverage, after: Coverage, covered: Iterable[Covered], *, at: datetime, since: datetime
+) -> Coverage:
+    """Return what `after` leaves out and slots need for as long as they have not lapsed.
+
+    That is what was covered since then of places that the page no longer offers, and, under EVERYWHERE, answers for
+    all places together.
+    """
+    left = {
+        key: [window for window in before[key] if window.at >= since] for key in before.keys() - after.keys()
+    }
+    answers = [
+        Window(each.first or date.min, each.last or date.max, at)
+        for each in covered
+        if each.place_key is None
+    ]
+    if answers:
+        left[EVERYWHERE] = answers
+    return {key: windows for key, windows in sorted(left.items()) if windows}
 
 
 def whole_since(coverage: Coverage, today: date, last_day: date) -> datetime | None:

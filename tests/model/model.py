@@ -120,7 +120,9 @@ class Model:
     messages: list[Message] = field(default_factory=list)
     tokens: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
-    proven: dict[str, datetime] = field(default_factory=dict)
+    covered: dict[tuple[str, str | None], datetime] = field(
+        default_factory=dict
+    )  # by desk and place, None: all
 
     # Seen opens, covered closes.
 
@@ -129,10 +131,10 @@ class Model:
         if (check.token or 0) <= self.tokens[check.desk_id]:
             return None
         self.tokens[check.desk_id] = check.token or 0
-        if proves(check):
-            self.proven[check.desk_id] = check.started_at
         if now - at > 2 * self.intervals[check.desk_id]:
             return None
+        if proves(check):
+            self.covered |= {(check.desk_id, each.place_key): at for each in check.covered}
         shown = {(slot.place.key, slot.moment) for slot in check.slots if not past(slot.moment, at)}
         timed = {place for place, moment in shown if moment is not None}
         shown -= {(place, None) for place in timed}
@@ -174,8 +176,9 @@ class Model:
     def lapse(self, now: datetime) -> None:
         """Close what no check has been able to confirm."""
         for slot in self.slots:
-            proven = self.proven.get(slot.desk, datetime.min.replace(tzinfo=now.tzinfo))
-            if not slot.gone and proven <= now - max(LAPSE, 5 * self.intervals[slot.desk]):
+            known = (self.covered.get((slot.desk, place)) for place in (slot.place, None))
+            confirmed = max(slot.seen, *filter(None, known), slot.seen)
+            if not slot.gone and confirmed <= now - max(LAPSE, 5 * self.intervals[slot.desk]):
                 slot.gone = "lapsed"
 
     def open(self, desk: str) -> list[Opening]:

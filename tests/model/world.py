@@ -51,7 +51,8 @@ _EMPTY = """
 DELETE FROM notification_matches; DELETE FROM notifications; DELETE FROM match_slots; DELETE FROM matches;
 DELETE FROM detection_slots; DELETE FROM detections; DELETE FROM slots; DELETE FROM checks;
 DELETE FROM alert_targets; DELETE FROM alerts; DELETE FROM grants; UPDATE contacts SET enabled = true;
-UPDATE desks SET last_token = 0, last_check_at = NULL, last_proven_at = NULL, inconclusive = 0
+UPDATE desks SET last_token = 0, last_check_at = NULL, last_proven_at = NULL, whole_at = NULL, coverage = NULL,
+  inconclusive = 0
 """
 # One statement, because a look comes after every step: slots with why they are gone, then what was written of them.
 _LOOK = """

@@ -1,25 +1,49 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
+import time_machine
 
 from api.models.base import engine, session
 from api.models.desk import DeskState
 from api.models.slot import GoneReason, SlotRow
+from configs.desk import Desk
+from configs.outcome import Outcome
+from crawler.reading import Covered, Place, Slot
 from crawler.recording.lapse import close_unproven
-from tests.crawler.checks import NOW
+from crawler.recording.record import record
+from crawler.recording.rows import Result
+from tests.crawler.checks import HOST, HOUR, NOW, check
 
 pytestmark = pytest.mark.usefixtures("database")
 
 
 def open_slot(
-    proven: timedelta, wished: float | None = 60, feasible: float | None = 30, seen: timedelta | None = None
+    proven: timedelta,
+    *,
+    wished: float | None = 60,
+    feasible: float | None = 30,
+    seen: timedelta | None = None,
+    whole: timedelta | None = None,
+    coverage: dict[str, Any] | None = None,
 ) -> None:
-    """Open a slot at a desk that was proven so long ago (its slot seen then, unless `seen` says otherwise)."""
+    """Open a slot at a desk that was proven so long ago (its slot seen then, unless `seen` says otherwise).
+
+    `whole`: how long ago all of the desk was covered.
+    """
     at = NOW - (proven if seen is None else seen)
     with session() as rows:
         rows.add(
-            DeskState(id="a", last_proven_at=NOW - proven, wished_seconds=wished, feasible_seconds=feasible)
+            DeskState(
+                id="a",
+                last_proven_at=NOW - proven,
+                wished_seconds=wished,
+                feasible_seconds=feasible,
+                whole_at=None if whole is None else NOW - whole,
+                coverage=coverage or sa.null(),
+            )
         )
         rows.flush()
         rows.add(
@@ -60,14 +84,34 @@ def reason() -> GoneReason | None:
 def test_slots_lapse_after_ten_minutes_and_five_intervals_or_ten_minutes_where_nobody_waits(
     minutes: int, wished: float | None, feasible: float | None, lapsed: bool
 ) -> None:
-    open_slot(timedelta(minutes=minutes), wished, feasible)
+    open_slot(timedelta(minutes=minutes), wished=wished, feasible=feasible)
     assert lapse() == lapsed
     assert reason() is (GoneReason.LAPSED if lapsed else None)
     assert lapse() == 0
 
 
-def test_a_desk_that_is_proven_keeps_a_slot_that_its_readings_do_not_reach() -> None:
-    open_slot(timedelta(minutes=1), seen=timedelta(hours=1))
+@pytest.mark.parametrize(
+    ("whole", "coverage", "lapsed"),
+    [
+        (timedelta(minutes=9), None, False),
+        (timedelta(minutes=10), None, True),
+        (None, None, True),
+        (None, {"1": [["2026-11-20", "2026-11-27", (NOW - timedelta(minutes=9)).isoformat()]]}, False),
+        (None, {"1": [["2026-11-20", "2026-11-27", (NOW - timedelta(minutes=10)).isoformat()]]}, True),
+        (None, {"1": [], "2": [["0001-01-01", "9999-12-31", NOW.isoformat()]]}, True),
+        (None, {"1": [], "*": [["2026-11-20", "2026-11-27", NOW.isoformat()]]}, False),
+        (timedelta(minutes=1), {"2": [["0001-01-01", "9999-12-31", NOW.isoformat()]]}, True),
+    ],
+)
+def test_a_slot_that_is_not_shown_stays_only_while_its_place_is_covered(
+    whole: timedelta | None, coverage: dict[str, Any] | None, lapsed: bool
+) -> None:
+    open_slot(timedelta(minutes=1), seen=timedelta(hours=1), whole=whole, coverage=coverage)
+    assert lapse() == lapsed
+
+
+def test_a_slot_that_is_shown_stays_although_nothing_covers_its_place() -> None:
+    open_slot(timedelta(minutes=1), seen=timedelta(minutes=9), whole=None)
     assert lapse() == 0
 
 
@@ -84,3 +128,71 @@ def test_a_desk_that_is_being_written_is_left_to_the_next_look() -> None:
         writer.exec_driver_sql("UPDATE desks SET last_token = 9 WHERE id = 'a'")
         assert lapse() == 0
     assert lapse() == 1
+
+
+class Form:
+    """A desk whose form offers places, visited each minute."""
+
+    def __init__(self) -> None:
+        self.at, self.token = NOW, 0
+
+    def visit(self, *slots: Slot, covered: str = "", places: str = "", minutes: int = 1) -> int:
+        """Visit the desk so often; return how many detections that made."""
+        made = 0
+        for _ in range(minutes):
+            self.at, self.token = self.at + timedelta(minutes=1), self.token + 1
+            with time_machine.travel(self.at, tick=False):
+                lapse(self.at)
+                item = check(
+                    "a",
+                    self.token,
+                    *slots,
+                    outcome=Outcome.SLOTS if slots else Outcome.NO_SLOTS,
+                    covered=tuple(map(Covered, covered)),
+                    places=tuple(places),
+                    started_at=self.at,
+                )
+                made += len(record([Result(item, self.token, self.at)]).detections)
+        return made
+
+
+@pytest.fixture
+def form(planned_desks: Callable[..., dict[str, Desk]]) -> Form:
+    planned_desks(a=HOST)
+    return Form()
+
+
+def gone_reasons() -> dict[str, set[GoneReason | None]]:
+    with session() as rows:
+        found = rows.query(SlotRow).all()
+    return {
+        row.place_key: {each.gone_reason for each in found if each.place_key == row.place_key}
+        for row in found
+    }
+
+
+P, Q = Slot(Place("P"), None), Slot(Place("Q"), HOUR)
+
+
+def test_a_place_that_left_the_form_and_comes_back_with_slots_is_told_again(form: Form) -> None:
+    assert form.visit(P, Q, covered="Q", places="PQ") == 1
+    assert form.visit(Q, covered="Q", places="Q", minutes=9) == 0
+    assert gone_reasons() == {"P": {None}, "Q": {None}}
+    assert form.visit(Q, covered="Q", places="Q", minutes=3) == 0
+    assert gone_reasons() == {"P": {GoneReason.LAPSED}, "Q": {None}}
+    assert form.visit(P, Q, covered="Q", places="PQ") == 1
+
+
+def test_a_place_that_is_away_for_a_moment_keeps_what_was_covered_of_it(form: Form) -> None:
+    far = Slot(Place("P"), HOUR)
+    assert form.visit(far, covered="Q", places="PQ") == 1
+    near = Covered("P", NOW.date(), NOW.date() + timedelta(days=2))
+    for _ in range(3):  # P is asked in turn, its near days only: its far slot stands
+        form.at += timedelta(minutes=4)
+        form.token += 1
+        item = check("a", form.token, covered=(near,), places=("P", "Q"), started_at=form.at)
+        with time_machine.travel(form.at, tick=False):
+            record([Result(item, form.token, form.at)])
+    form.visit(covered="Q", places="Q")
+    assert lapse(form.at) == 0
+    assert lapse(form.at + timedelta(minutes=10)) == 1
