@@ -16,6 +16,7 @@ from configs.clock import clock
 from configs.desk import Desk, Fetch
 from configs.hosts import host_of
 from configs.settings import settings
+from crawler.bounds import ERROR, REASON, clean_text
 from crawler.catalogue import check_catalogue, visit_of
 from crawler.fetching.agents import agent_for
 from crawler.fetching.allowance import Allowance, Spent
@@ -162,13 +163,13 @@ class BookingSpider(Spider):
             started_at=started_at,
             milliseconds=round(session.clock.elapsed * 1000),
             outcome=result.outcome,
-            reason=result.reason,
+            reason=clean_text(result.reason, REASON),
             slots=result.slots,
             covered=result.covered,
             requests=session.requests,
             handed_to=session.handed_to,
             handed_requests=session.handed_requests,
-            error=error,
+            error=error and clean_text(error, ERROR),
             retry_after=result.trouble.retry_after if result.trouble else None,
             booking_url=desk.url,
             process=process_name(),

@@ -7,6 +7,7 @@ from itertools import count as ascending
 from typing import NamedTuple
 
 from configs.words import count
+from crawler.bounds import bound_key
 from crawler.parsing.calendars import day_of
 from crawler.reading import Ask, Covered, Outcome, Reading, Slot
 
@@ -138,7 +139,7 @@ class Tally:
 
     def _slots(self) -> tuple[Slot, ...]:
         """Return what was seen, and what stands in for it where a place is known to be open and no more."""
-        waiting = {ask.place.key for _, _, ask in self._queue} | self._unsettled
+        waiting = {bound_key(ask.place.key) for _, _, ask in self._queue} | self._unsettled
         standing = {
             (key, slot.moment_text): slot
             for key, slot in self._fallback.items()
@@ -172,7 +173,7 @@ class Tally:
             return False
         self._known.add(key)
         if ask.place.key:
-            self._places[ask.place.key] = None
+            self._places[bound_key(ask.place.key)] = None
         self._wait_for(ask)
         return True
 
@@ -182,7 +183,7 @@ class Tally:
 
     def _fail(self, ask: Ask, trouble: Reading) -> None:
         self._troubles.append(trouble)
-        self._unsettled.add(ask.place.key)
+        self._unsettled.add(bound_key(ask.place.key))
 
 
 def _said(moments: Sequence[str]) -> str:

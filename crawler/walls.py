@@ -7,6 +7,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from configs.clock import clock
+from crawler.bounds import bound_reading
 from crawler.parsing.error_pages import error_page
 from crawler.parsing.handover import embedded_visit
 from crawler.parsing.markup import CONCEALED, title, visible
@@ -95,7 +96,11 @@ def wall(page: Page) -> Reading | None:
 
 
 def interpret(platform: Platform, page: Page) -> Reading:
-    """Read a page: an outcome, or what is asked next. Never silent, and never raises."""
+    """Read a page: an outcome, or what is asked next. Never silent, never raises, never out of bounds."""
+    return bound_reading(_interpret(platform, page), page.visit.today)
+
+
+def _interpret(platform: Platform, page: Page) -> Reading:
     try:
         reading = find_wall(page) or platform.read(page)
         if _proves(page, reading):

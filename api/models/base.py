@@ -109,6 +109,17 @@ def _planning() -> dict[str, str]:
     return {"enable_seqscan": "off"} if settings().program == "notifier" else {}
 
 
+def server_answers() -> bool:
+    """Tell whether the server answers a statement on a connection of its own, whatever the pool's are worth."""
+    apart = sa.create_engine(engine().url, poolclass=sa.NullPool)
+    try:
+        with apart.connect() as connection:
+            connection.execute(sa.select(1))
+    except sa.exc.DBAPIError:
+        return False
+    return True
+
+
 @contextmanager
 def session() -> Iterator[orm.Session]:
     """Give a session in one transaction: committed at the end, rolled back when an error leaves.

@@ -8,7 +8,6 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ import psycopg2.errors
 import redis
 import sqlalchemy as sa
 
-from api.models.base import session
+from api.models.base import server_answers, session
 from api.models.partitions import make_partitions
 from configs.clock import clock
 from crawler import due
@@ -26,6 +25,7 @@ from crawler.due import Finish
 from crawler.proofs.writer import ProofWriter
 from crawler.reading import Outcome
 from crawler.recording.items import CheckItem
+from crawler.recording.row_replay import is_row_fault, replay_rows
 from crawler.recording.rows import Result, Written, write
 
 if TYPE_CHECKING:
@@ -40,16 +40,8 @@ _WRITERS: "WeakKeyDictionary[Crawler, Writer]" = WeakKeyDictionary()
 LINGER = 0.05  # seconds; a transaction costs as much as a check, for one check or for fifty
 LARGEST = 500  # checks in one transaction
 BEHIND = 200  # checks not yet written from which on nothing more is claimed
-_LONGEST_ERROR = 2000
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0  # seconds
-# The server is away, full, being upgraded or without our migration: the checks wait, they are not at fault.
-_TROUBLE = (
-    sa.exc.OperationalError,
-    sa.exc.InterfaceError,
-    sa.exc.InternalError,
-    sa.exc.ProgrammingError,
-    sa.exc.TimeoutError,
-)
+_FAILURES = 3  # of any kind, after which a batch is written row by row as soon as the server answers
 
 
 class Writer:
@@ -136,27 +128,27 @@ class Writer:
             return list(batch.values())
 
     def _persist(self, batch: list[Result]) -> Written:
-        """Write a batch, part by part where it is refused; while the database is in trouble, wait and try again."""
-        written, parts, pause = Written(), [batch], _FIRST_WAIT
-        while parts:
-            part = parts.pop()
+        """Write a batch, row by row where it is refused; while the database is in trouble, wait and try again."""
+        written, pause, failures = Written(), _FIRST_WAIT, 0
+        while batch:
             try:
-                written.add(record(part))
+                written.add(record(batch))
+                break
             except Exception as error:  # whatever one check breaks, the others are kept # noqa: BLE001
-                if not _is_trouble(error):
-                    parts += _smaller(part, error)
-                    continue
+                failures += 1
+                if is_row_fault(error) or (failures >= _FAILURES and server_answers()):
+                    found, batch = replay_rows(batch, record, server_answers)
+                    written.add(found)
+                    self._writing = len(batch)
+                if not batch:
+                    break
                 if pause == _FIRST_WAIT:
                     log.warning("the database is in trouble, checks wait: %s", str(error).splitlines()[0])
-                parts.append(part)
-                self._stuck = True
-                if self._over(pause):
-                    self._lost += sum(map(len, parts))
-                    break
-                pause = min(2 * pause, _LONGEST_WAIT)
-            else:
-                self._writing -= len(part)
-                self._stuck, pause = False, _FIRST_WAIT
+            self._stuck = True
+            if self._over(pause):
+                self._lost += len(batch)
+                break
+            pause = min(2 * pause, _LONGEST_WAIT)
         self._writing, self._stuck = 0, False
         return written
 
@@ -220,35 +212,6 @@ def record(results: Sequence[Result]) -> Written:
 def _transaction(results: Sequence[Result]) -> Written:
     with session() as open_session:
         return write(open_session, results, clock())
-
-
-def _is_trouble(error: Exception) -> bool:
-    """Tell whether the server is at fault and no check. A connection that breaks may raise an error of no kind."""
-    broken = isinstance(error, sa.exc.DBAPIError) and (
-        error.connection_invalidated or type(error) is sa.exc.DatabaseError
-    )
-    return broken or isinstance(error, _TROUBLE)
-
-
-def _smaller(part: list[Result], error: Exception) -> list[list[Result]]:
-    """Return what to try instead: each check alone, then a plain row in place of the one that cannot be kept."""
-    if len(part) > 1:
-        return [[result] for result in part]
-    result = part[0]
-    if result.replayed:
-        log.error("the check of %s cannot be recorded at all", result.check.desk_id, exc_info=error)
-        return []
-    log.error("the check of %s cannot be recorded as it is", result.check.desk_id, exc_info=error)
-    said = f"{type(error).__name__}: {error}".replace("\0", "\\0")[:_LONGEST_ERROR]
-    plain = replace(
-        result.check,
-        outcome=Outcome.UNREADABLE,
-        reason="what was read cannot be kept",
-        slots=(),
-        covered=(),
-        error=said,
-    )
-    return [[replace(result, check=plain, replayed=True)]]
 
 
 def _nudge(detections: "Sequence[UUID]") -> None:

@@ -48,12 +48,11 @@ Columns = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A check that ended, and when its last page was read. `replayed`: it stands in for one that cannot be kept."""
+    """A check that ended, and when its last page was read."""
 
     check: CheckItem
     token: int
     seen_at: datetime
-    replayed: bool = False
 
 
 @dataclass(slots=True)

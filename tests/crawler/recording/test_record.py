@@ -1,3 +1,5 @@
+import random
+import string
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -12,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 import notifier
-from api.models.base import engine, session
+from api.models.base import engine, server_answers, session
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState, Outage
 from api.models.slot import Detection, GoneReason, SlotRow
@@ -23,6 +25,7 @@ from crawler import due
 from crawler.reading import Covered, Slot
 from crawler.recording import record
 from crawler.recording.items import CheckItem
+from crawler.recording.row_replay import is_row_fault
 from crawler.recording.rows import Result, Written
 from tests.crawler.checks import HOST, HOUR, NOW, check, entry, slot
 
@@ -338,6 +341,145 @@ def test_a_check_that_cannot_be_recorded_at_all_costs_no_other(
     write(check("a", 1, process="a \0 in it"), check("b", 1))
     assert [row.desk_id for row in rows_of(Check)] == ["evry_91/b"]
     assert "cannot be recorded at all" in caplog.text
+
+
+def test_a_key_that_no_index_takes_costs_its_own_check_alone(
+    write: Callable[..., None], nudged: list[UUID], caplog: pytest.LogCaptureFixture
+) -> None:
+    words = random.Random(1)
+    key = "".join(
+        words.choice(string.ascii_letters) for _ in range(9000)
+    )  # PostgreSQL compresses what repeats
+    write(check("a", 1, slot(place=key)), check("c", 1, slot()))
+    found = {row.desk_id: row for row in rows_of(Check)}
+    assert {desk: row.outcome for desk, row in found.items()} == {
+        "evry_91/a": Outcome.UNREADABLE, "evry_91/c": Outcome.SLOTS,
+    }  # fmt: skip
+    assert "ProgramLimitExceeded" in (found["evry_91/a"].error or "")
+    assert len(nudged) == 1
+    assert {each.levelname for each in caplog.records} == {"ERROR"}
+
+
+def refusal(
+    code: str | None, *, kind: type[sa.exc.DBAPIError] = sa.exc.OperationalError
+) -> sa.exc.DBAPIError:
+    """Return an error as SQLAlchemy raises it, of this SQLSTATE."""
+    cause = Exception("refused")
+    cause.pgcode = code  # type: ignore[attr-defined] # as psycopg2's have it
+    return kind("INSERT", {}, cause)
+
+
+@pytest.mark.parametrize(
+    ("error", "at_fault"),
+    [
+        *((refusal(code), True) for code in ("22003", "22021", "23514", "42703", "54000")),
+        *(
+            (refusal(code), False)
+            for code in ("08006", "53100", "57014", "57P01", "40P01", "40001", "25006", "55P03")
+        ),
+        (refusal(None), False),
+        (refusal(None, kind=sa.exc.DatabaseError), False),
+        (refusal("22003", kind=sa.exc.DataError), True),
+        (sa.exc.TimeoutError("QueuePool limit"), False),
+        (ValueError("A string literal cannot contain NUL (0x00) characters."), True),
+    ],
+)
+def test_the_sqlstate_tells_whose_fault_it_is(error: Exception, at_fault: bool) -> None:
+    assert is_row_fault(error) is at_fault
+
+
+@pytest.fixture
+def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[str]]]:
+    """Let a function raise what the database would; return the desks of each batch that was tried."""
+    through, tried = record.record, list[list[str]]()
+
+    def of(trouble: Callable[[list[Result]], Exception | None]) -> list[list[str]]:
+        def refusing(results: list[Result]) -> Written:
+            tried.append([result.check.desk_id[-1] for result in results])
+            if error := trouble(results):
+                raise error
+            return through(results)
+
+        monkeypatch.setattr(record, "record", refusing)
+        monkeypatch.setattr(record, "_FIRST_WAIT", 0.001)
+        return tried
+
+    return of
+
+
+def test_after_three_failures_of_any_kind_each_check_is_written_alone(
+    write: Callable[..., None], refuse: Callable[..., list[list[str]]], nudged: list[UUID]
+) -> None:
+    def trouble(results: list[Result]) -> Exception | None:
+        return (
+            refusal("57014")
+            if any(result.check.desk_id.endswith("/a") and result.check.slots for result in results)
+            else None
+        )
+
+    tried = refuse(trouble)
+    write(check("a", 1, slot()), check("b", 1, slot()), check("c", 1))
+    assert tried == [["a", "b", "c"]] * 3 + [["a"], ["b"], ["c"], ["a"], ["a"]]
+    outcomes = {row.desk_id[-1]: row.outcome for row in rows_of(Check)}
+    assert outcomes == {"a": Outcome.UNREADABLE, "b": Outcome.SLOTS, "c": Outcome.NO_SLOTS}
+    assert len(nudged) == 1
+
+
+def test_while_the_server_refuses_every_check_none_is_dropped(
+    write: Callable[..., None], refuse: Callable[..., list[list[str]]], caplog: pytest.LogCaptureFixture
+) -> None:
+    left = iter(range(12))
+
+    def trouble(_: list[Result]) -> Exception | None:
+        return refusal("42P01") if next(left, None) is not None else None
+
+    refuse(trouble)
+    write(check("a", 1, slot()), check("b", 1))
+    assert {row.desk_id[-1]: row.outcome for row in rows_of(Check)} == {
+        "a": Outcome.SLOTS,
+        "b": Outcome.NO_SLOTS,
+    }
+    assert [each.levelname for each in caplog.records] == ["WARNING"]
+
+
+def test_while_the_server_does_not_answer_nothing_is_written_alone(
+    write: Callable[..., None], refuse: Callable[..., list[list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = iter(range(7))
+
+    def trouble(_: list[Result]) -> Exception | None:
+        return refusal(None) if next(left, None) is not None else None
+
+    monkeypatch.setattr(record, "server_answers", lambda: False)
+    tried = refuse(trouble)
+    write(check("a", 1, slot()), check("b", 1))
+    assert tried == [["a", "b"]] * 8
+    assert {row.outcome for row in rows_of(Check)} == {Outcome.SLOTS, Outcome.NO_SLOTS}
+
+
+def test_a_server_that_goes_away_amid_the_replay_costs_no_check(
+    write: Callable[..., None], refuse: Callable[..., list[list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([False])
+
+    def trouble(results: list[Result]) -> Exception | None:
+        if len(tried) == 1:
+            return refusal("54000")
+        return refusal("57P01") if len(tried) == 3 else None
+
+    monkeypatch.setattr(record, "server_answers", lambda: next(answers, True))
+    tried = refuse(trouble)
+    write(check("a", 1, slot()), check("b", 1, slot()), check("c", 1))
+    assert tried == [["a", "b", "c"], ["a"], ["b"], ["b", "c"]]
+    assert {row.outcome for row in rows_of(Check)} == {Outcome.SLOTS, Outcome.NO_SLOTS}
+
+
+def test_the_server_is_asked_on_a_connection_of_its_own(
+    desks: dict[str, Desk], settings_env: Callable[..., None]
+) -> None:
+    assert server_answers()
+    settings_env(DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/none")
+    assert not server_answers()
 
 
 def test_a_day_that_nobody_made_is_made(write: Callable[..., None], frozen: time_machine.Traveller) -> None:

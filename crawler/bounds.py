@@ -1,0 +1,106 @@
+"""Bounds of what pages may say, for all platforms: lengths, numbers, moments, characters.
+
+Everything a page says ends in tables, logs, terminals and messages. An index takes 2,704 bytes of a row, a text column
+no NUL, UTF-8 no lone surrogate, an integer column 31 bits, and a terminal obeys what stands behind an escape.
+"""
+
+import re
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+from configs.words import count
+from crawler.reading import Ask, Covered, Outcome, Place, Reading, Slot
+
+KEY, LABEL, REASON, ERROR = 200, 200, 500, 2000  # characters
+LINK = 2000  # characters of an address that a person opens: https://support.microsoft.com/kb/208427
+REQUEST = 8000  # characters of an address that is asked: servers refuse longer ones with 414
+_HOST = 253  # characters of a host's name, https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4
+_SEATS = 100_000
+_YEARS = timedelta(days=3653)  # no site opens slots further ahead
+_READABLE = 100  # characters of a long key that stand before its hash
+# Control characters (C0, C1), separators of lines, what turns the direction of writing, lone surrogates.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
+
+
+def clean_text(text: str, longest: int) -> str:
+    """Return a text without control characters and lone surrogates, cut to so many characters."""
+    if not text.isprintable():
+        text = _CONTROL.sub(" ", text)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def bound_key(key: str) -> str:
+    """Return a place's key as it is, or its beginning and its hash where it is too long or holds control characters."""
+    if len(key) <= KEY and not _CONTROL.search(key):
+        return key
+    return (
+        f"{clean_text(key[:_READABLE], KEY)}#{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+    )
+
+
+def bound_reading(reading: Reading, today: date) -> Reading:
+    """Return a reading within all bounds. `today` is the desk's local date.
+
+    A moment that no site opens yet (ten years ahead) is no slot, and its page proves no absence. An address that
+    cannot be asked leaves its place without an answer: the reading is `unreadable`, what else it says stands.
+    """
+    slots, fallback = _bound_slots(reading.slots, today), _bound_slots(reading.fallback, today)
+    far = len(reading.slots) + len(reading.fallback) - len(slots) - len(fallback)
+    asks = tuple(ask for ask in reading.asks if _may_be_asked(ask))
+    bounded = replace(
+        reading,
+        reason=clean_text(reading.reason, REASON),
+        slots=slots,
+        fallback=fallback,
+        covered=() if far else tuple(map(_bound_window, reading.covered)),
+        asks=asks,
+        frames=tuple(filter(_may_be_embedded, reading.frames)),
+        next_at=None if _is_far(reading.next_at, today) else reading.next_at,
+        releases_at=None if _is_far(reading.releases_at, today) else reading.releases_at,
+    )
+    if far and not slots and bounded.outcome in (None, Outcome.SLOTS, Outcome.NO_SLOTS):
+        return replace(
+            bounded, outcome=Outcome.UNREADABLE, reason=f"shows {count(far, 'moment')} too far ahead"
+        )
+    if len(asks) < len(reading.asks) and bounded.outcome is None:
+        return replace(bounded, outcome=Outcome.UNREADABLE, reason="leads to an address that cannot be asked")
+    return bounded
+
+
+def _bound_slots(slots: tuple[Slot, ...], today: date) -> tuple[Slot, ...]:
+    return tuple(_bound_slot(slot) for slot in slots if not _is_far(slot.moment, today))
+
+
+def _bound_slot(slot: Slot) -> Slot:
+    label = slot.place.label
+    place = Place(bound_key(slot.place.key), label if label is None else clean_text(label, LABEL))
+    url = slot.url if slot.url and _may_be_opened(slot.url) else None
+    seats = slot.seats if slot.seats is not None and 0 <= slot.seats <= _SEATS else None
+    return replace(slot, place=place, url=url, seats=seats)
+
+
+def _bound_window(window: Covered) -> Covered:
+    return window if window.place_key is None else replace(window, place_key=bound_key(window.place_key))
+
+
+def _is_far(moment: datetime | date | None, today: date) -> bool:
+    day = moment.date() if isinstance(moment, datetime) else moment
+    return day is not None and day > today + _YEARS
+
+
+def _may_be_opened(url: str) -> bool:
+    """Whether a person's browser opens an address; where it does not, the desk's own stands in its place."""
+    return len(url) <= LINK and url.startswith(("http://", "https://")) and not _CONTROL.search(url)
+
+
+def _may_be_asked(ask: Ask) -> bool:
+    return len(ask.url) <= REQUEST and not _CONTROL.search(ask.url)
+
+
+def _may_be_embedded(url: str) -> bool:
+    try:
+        return len(url) <= LINK and len(urlsplit(url).netloc) <= _HOST
+    except ValueError:  # no address at all
+        return False

@@ -1,0 +1,130 @@
+"""Row-by-row replay of a batch of checks that the database refused: one bad row costs no other.
+
+A refusal is the row's fault or the server's. While the server is at fault nothing is dropped.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from configs.outcome import Outcome
+from crawler.bounds import ERROR, clean_text
+from crawler.recording.rows import Result, Written
+
+log = logging.getLogger(__name__)
+
+# Classes of SQLSTATE: a value that does not fit, a constraint, what a statement names, a limit of the server.
+# https://www.postgresql.org/docs/18/errcodes-appendix.html
+_ROW_FAULTS = frozenset({"22", "23", "42", "54"})
+
+Record = Callable[[Sequence[Result]], Written]
+
+
+def is_row_fault(error: Exception) -> bool:
+    """Tell whether a row is at fault, and not the server, a connection or the load.
+
+    What raised no error of SQLAlchemy's was refused before it was sent (psycopg2 takes no NUL), or by our own code.
+    """
+    if isinstance(error, sa.exc.DBAPIError):
+        code = getattr(error.orig, "pgcode", None)
+        return bool(code) and code[:2] in _ROW_FAULTS and not error.connection_invalidated
+    return not isinstance(error, sa.exc.TimeoutError)
+
+
+class _ServerAway(Exception):
+    """The server does not answer: no row is at fault."""
+
+
+def replay_rows(
+    rows: Sequence[Result], record: Record, answers: Callable[[], bool]
+) -> tuple[Written, list[Result]]:
+    """Write each check alone; replace one that fails while others are written by a plain row `unreadable`.
+
+    `answers` tells whether the server answers. Returns what was written, and the checks that have to wait: those left
+    where it ceased to answer, and all where none could be written (the server is full, or without our migration).
+    """
+    replay = _Replay(record, answers)
+    left = deque(rows)
+    try:
+        while left:
+            replay.write(left[0])
+            left.popleft()
+        replay.replace_refused()
+        if replay.stored and replay.lost:  # the server may have recovered after these were refused
+            replay.refused = deque(row for row, _ in replay.lost)
+            replay.lost = []
+            replay.replace_refused()
+    except _ServerAway:
+        return replay.written, [*(row for row, _ in replay.lost), *replay.refused, *left]
+    if not replay.stored:
+        return replay.written, list(rows)
+    for row, error in replay.lost:
+        log.error("the check of %s cannot be recorded at all", row.check.desk_id, exc_info=error)
+    return replay.written, []
+
+
+class _Replay:
+    """One replay: what is written, which rows were refused alone, and which even as plain rows."""
+
+    def __init__(self, record: Record, answers: Callable[[], bool]) -> None:
+        self._record, self._answers = record, answers
+        self.written, self.stored = Written(), 0
+        self.refused: deque[Result] = deque()
+        self.lost: list[tuple[Result, Exception]] = []
+
+    def write(self, row: Result) -> None:
+        """Write a row, or note that it was refused."""
+        if self._refusal(row):
+            self.refused.append(row)
+
+    def replace_refused(self) -> None:
+        """Write each refused row once more, now that others are written; a plain row where it is refused again."""
+        while self.refused:
+            self._replace(self.refused[0])
+            self.refused.popleft()
+
+    def _replace(self, row: Result) -> None:
+        if not (error := self._refusal(row)):
+            return
+        if again := self._refusal(_plain_row(row, error)):
+            self.lost.append((row, again))
+        else:
+            log.error("the check of %s cannot be recorded as it is", row.check.desk_id, exc_info=error)
+
+    def _refusal(self, row: Result) -> Exception | None:
+        """Write a row alone; return why it was refused, None where it was not.
+
+        Raises:
+            _ServerAway: nothing can be written now.
+        """
+        try:
+            self.written.add(self._record([row]))
+        except Exception as error:  # whatever it is, the other rows are kept
+            if not is_row_fault(error) and not self._answers():
+                raise _ServerAway from error
+            return error
+        self.stored += 1
+        return None
+
+
+def _plain_row(row: Result, error: Exception) -> Result:
+    """Return what stands in for a check that cannot be recorded: nothing in it comes from the page."""
+    plain = replace(
+        row.check,
+        outcome=Outcome.UNREADABLE,
+        reason="what was read cannot be kept",
+        slots=(),
+        covered=(),
+        places=(),
+        releases_at=None,
+        retry_after=None,
+        canary=None,
+        soft_ban=False,
+        handed_to="",
+        handed_requests=0,
+        error=clean_text(f"{type(error).__name__}: {error}", ERROR),
+    )
+    return replace(row, check=plain)

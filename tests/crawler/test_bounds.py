@@ -1,0 +1,125 @@
+"""What a page says stays within bounds, whichever platform reads it, and its check is recorded."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.models.base import session
+from api.models.slot import SlotRow
+from configs.desk import Desk
+from crawler.bounds import KEY, LABEL, LINK, REASON, bound_key, bound_reading, clean_text
+from crawler.reading import Ask, Covered, Outcome, Place, Reading, Slot
+from crawler.recording.record import record
+from crawler.recording.rows import Result
+from crawler.visit import Tally
+from tests.crawler.checks import HOST, HOUR, NOW, check
+from tests.crawler.rdv_service_public_pages import read
+
+TODAY = date(2026, 11, 20)
+LONG = " ".join(f"mairie{number}" for number in range(900))  # an index takes 2,704 bytes, this has 9 kB
+words = st.text(max_size=20) | st.text(alphabet="\0\x1b\ud800\u202eé a", max_size=9) | st.just(LONG)
+moments = st.none() | st.dates() | st.datetimes(timezones=st.just(UTC))
+slots = st.builds(
+    Slot,
+    st.builds(Place, words, st.none() | words),
+    moments,
+    st.none() | words | words.map(lambda text: f"https://a.invalid/{text}"),
+    st.none() | st.integers(),
+)
+
+
+def test_what_differs_keeps_different_keys() -> None:
+    other = LONG + "!"
+    assert bound_key("23018") == "23018"
+    assert len({bound_key(LONG), bound_key(other), bound_key("a\0b"), bound_key("a b")}) == 4
+    assert len(bound_key(LONG)) <= KEY
+    assert bound_key(bound_key(LONG)) == bound_key(LONG)
+
+
+@pytest.mark.parametrize("text", ["a\x1b[31mb", "a\0b", "a\x9b2Jb", "a\u202eb", "a\ud800b", "a\r\nb"])
+def test_control_characters_are_taken_out(text: str) -> None:
+    cleaned = clean_text(text, 99)
+    assert cleaned.startswith("a ")
+    assert cleaned.isprintable()
+
+
+def test_a_link_that_no_browser_opens_is_left_to_the_desk_s_own() -> None:
+    for url in ("https://a.invalid/" + "x" * LINK, "javascript:alert(1)", "https://a.invalid/\0"):
+        (shown,) = bound_reading(Reading(Outcome.SLOTS, slots=(Slot(Place("1"), HOUR, url),)), TODAY).slots
+        assert shown == Slot(Place("1"), HOUR)
+
+
+def test_an_address_that_cannot_be_asked_leaves_its_place_unread_and_the_others_are_asked() -> None:
+    asks = (
+        Ask("https://a.invalid/?" + "x" * 9000, place=Place("1")),
+        Ask("https://a.invalid/2", place=Place("2")),
+    )
+    reading = bound_reading(Reading(asks=asks), TODAY)
+    assert (reading.outcome, reading.asks) == (Outcome.UNREADABLE, asks[1:])
+
+
+def test_a_moment_ten_years_ahead_is_no_slot_and_proves_no_absence() -> None:
+    far, near = Slot(Place("1"), datetime.max.replace(tzinfo=UTC)), Slot(Place("1"), HOUR)
+    said = Reading(Outcome.SLOTS, "two", (far, near), (Covered("1"),))
+    assert bound_reading(said, TODAY) == replace(said, slots=(near,), covered=())
+    alone = bound_reading(replace(said, slots=(far,)), TODAY)
+    assert (alone.outcome, alone.slots, alone.covered) == (Outcome.UNREADABLE, (), ())
+
+
+def test_frames_of_hosts_that_no_name_server_knows_are_left_out() -> None:
+    frames = ("https://" + "a" * 300 + ".invalid/", "https://[", "https://a.invalid/")
+    assert bound_reading(Reading(frames=frames), TODAY).frames == frames[2:]
+
+
+@given(st.lists(slots, max_size=4), words, st.lists(st.builds(Covered, st.none() | words), max_size=2))
+def test_whatever_a_page_says_is_within_bounds_and_bounding_it_again_changes_nothing(
+    shown: list[Slot], reason: str, covered: list[Covered]
+) -> None:
+    bounded = bound_reading(Reading(None, reason, tuple(shown), tuple(covered)), TODAY)
+    assert bound_reading(bounded, TODAY) == bounded
+    assert len(bounded.reason) <= REASON
+    for slot in bounded.slots:
+        assert len(slot.place.key) <= KEY
+        assert len(slot.place.label or "") <= LABEL
+        assert slot.seats is None or 0 <= slot.seats < 2**31
+    json.dumps(
+        [[slot.place.key, slot.place.label, slot.url] for slot in bounded.slots], ensure_ascii=False
+    ).encode()
+
+
+@given(st.lists(slots, max_size=4), words)
+def test_a_place_keeps_its_key_from_the_form_to_its_calendar(shown: list[Slot], key: str) -> None:
+    """A place that is known to be open stays so when its calendar, asked under the page's own key, gives no answer."""
+    first, later = Ask("https://a.invalid/"), Ask("https://a.invalid/1", place=Place(key))
+    tally = Tally(first, limit=9, now=NOW)
+    asked = tally.next()
+    assert asked is first
+    tally.take(asked, bound_reading(Reading(asks=(later,), fallback=(Slot(Place(key), None),)), TODAY))
+    assert tally.next() is later
+    result = tally.result()
+    assert [slot.place.key for slot in result.slots] == [bound_key(key)]
+    assert result.places in ((), (bound_key(key),))
+
+
+def test_whatever_a_page_shows_is_recorded(planned_desks: Callable[..., dict[str, Desk]]) -> None:
+    planned_desks(a=HOST)
+    hostile = Slot(Place(LONG + "\0\ud800", "\x1b[2J" + LONG), HOUR, "https://a.invalid/" + LONG, 10**12)
+    said = bound_reading(Reading(Outcome.SLOTS, "\0" + LONG, (hostile,), (Covered(LONG),)), TODAY)
+    record([Result(check("a", 1, *said.slots, reason=said.reason, covered=said.covered), 1, NOW)])
+    with session() as rows:
+        (row,) = rows.scalars(sa.select(SlotRow))
+    assert (row.url, row.seats) == (check().booking_url, None)
+
+
+def test_every_reader_s_answer_is_bounded() -> None:
+    card = f"<div class=card><h4>{LONG}</h4><p>Prochaine disponibilité le lundi 23 novembre 2026 à 09h30</p></div>"
+    (shown,) = read(f"<html><body>{card}</body></html>").slots
+    assert shown.place.key.startswith("mairie0 mairie1")
+    assert len(shown.place.key) <= KEY
+    assert len(shown.place.label or "") <= LABEL
