@@ -29,8 +29,8 @@ def is_row_fault(error: Exception) -> bool:
     What raised no error of SQLAlchemy's was refused before it was sent (psycopg2 takes no NUL), or by our own code.
     """
     if isinstance(error, sa.exc.DBAPIError):
-        code = getattr(error.orig, "pgcode", None)
-        return bool(code) and code[:2] in _ROW_FAULTS and not error.connection_invalidated
+        code = str(getattr(error.orig, "pgcode", None))
+        return code[:2] in _ROW_FAULTS and not error.connection_invalidated
     return not isinstance(error, sa.exc.TimeoutError)
 
 
