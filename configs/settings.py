@@ -141,6 +141,9 @@ class Settings(Periods, BaseSettings):
     telegram_per_second: int = Field(30, ge=1)
     telegram_chat_seconds: float = Field(1, gt=0, allow_inf_nan=False)
     sms_per_second: int = Field(10, ge=1)
+    email_per_hour: int = Field(30, ge=1)
+    telegram_per_hour: int = Field(30, ge=1)
+    sms_per_hour: int = Field(10, ge=1)
 
     # Crawl
     ants_token: SecretStr | None = None

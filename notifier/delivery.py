@@ -16,12 +16,12 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.clock import clock
 from configs.settings import settings
-from notifier import parcels
+from notifier import hourly_cap, parcels
 from notifier.bundles import Answer, Handing
 from notifier.channels import Letter, Message, Receipt
-from notifier.errors import NotTried, TryLater
+from notifier.errors import NotTried, TryLater, Unsure
 from notifier.insisting import insist
-from notifier.kinds import Claimed
+from notifier.kinds import SLOT_DETECTED, Claimed
 from notifier.messages import render
 from notifier.parcels import Parcel
 from notifier.verdicts import Attempt, Verdict, accepted, refused
@@ -137,11 +137,19 @@ def _keep(sent: Sent, verdicts: dict[Verdict, list[Claimed]]) -> set[UUID]:
     token = sent.parcels[0].token
     ours: set[UUID] = set()
     with session() as opened:
+        if not isinstance(sent.answer, Receipt | Unsure):
+            hourly_cap.give_back(opened, _capped(sent))
         for verdict, rows in verdicts.items():
             ours |= close(opened, [row.id for row in rows], token, verdict)
             if verdict.contact_state is not None:
                 _mark(opened, [each for each in sent.parcels if each.first.id in ours], verdict.contact_state)
     return ours
+
+
+def _capped(sent: Sent) -> set[UUID]:
+    """Return the contacts whose messages took a token of the hourly cap."""
+    firsts = [parcel.first for parcel in sent.parcels]
+    return {row.contact_id for row in firsts if row.kind == SLOT_DETECTED and row.contact_id}
 
 
 def close(opened: Session, ids: Sequence[UUID], token: UUID, verdict: Verdict) -> set[UUID]:

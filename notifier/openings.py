@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from notifier.links import link
 from notifier.matching import moment_of
 from notifier.places import Whereabouts, whereabouts
 
+_WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)
 MOST_STOPS = 10  # links in one message; the texts lead to the account for the others
 
 
@@ -29,16 +30,17 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """The open slots of one desk that a message tells of, and when they were seen."""
+    """The open slots of one desk that a message tells of, and when they were seen, the earliest of them and last."""
 
     detection: Detection
     slots: tuple[SlotRow, ...]
     seen_at: datetime
+    since: datetime | None = None
 
     @property
     def key(self) -> tuple[Any, ...]:
         """Return what makes its words."""
-        return self.detection.id, tuple(slot.id for slot in self.slots), self.seen_at
+        return self.detection.id, tuple(slot.id for slot in self.slots), self.seen_at, self.since
 
     def values(self, language: str) -> dict[str, Any]:
         """Return its words."""
@@ -55,9 +57,17 @@ class Opening:
             "countable": all(moment.day for moment in moments),
             "url": detection.booking_url,
             "seen_day": format_date(seen, "long", locale=language),
+            "since_hour": self._since(where, language),
             "seen_hour": format_time(seen, "medium", locale=language, tzinfo=where.zone),
             **first_moment(moments, where, language),
         }
+
+    def _since(self, where: Whereabouts, language: str) -> str | None:
+        """Return since when slots were gathered, if that took a while and was today."""
+        if self.since is None or not _WHILE <= self.seen_at - self.since < _TODAY:
+            return None
+        pattern = "H 'h' mm" if language == "fr" else "short"
+        return format_time(self.since, pattern, locale=language, tzinfo=where.zone)
 
 
 @dataclass(slots=True)
@@ -106,7 +116,8 @@ def together(facts: Iterable[Facts], language: str) -> Facts:
 def _joined(one: Opening, other: Opening) -> Opening:
     slots = {slot.id: slot for slot in (*one.slots, *other.slots)}
     newer = max(one, other, key=lambda each: each.seen_at)
-    return Opening(newer.detection, tuple(slots[each] for each in sorted(slots)), newer.seen_at)
+    since = min(each.since or each.seen_at for each in (one, other))
+    return Opening(newer.detection, tuple(slots[each] for each in sorted(slots)), newer.seen_at, since)
 
 
 def first_moment(moments: Sequence[Moment], where: Whereabouts, language: str) -> dict[str, str | None]:

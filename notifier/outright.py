@@ -12,11 +12,14 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from api.models.notification import State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel
 from configs.clock import clock
 from configs.settings import settings
+from notifier import hourly_cap
 from notifier.kinds import Claimed
 from notifier.matching import Wish
 from notifier.openings import Opening, Stop, Wording
@@ -51,17 +54,18 @@ class Outright:
         """Whether what was read for matching still holds, so that nobody need look again."""
         return clock() <= self.now + timedelta(seconds=_FRESH_SECONDS)
 
-    def takes(self, reached: Sequence[Recipient], slots: Iterable[SlotRow]) -> set[UUID]:
+    def takes(self, session: Session, reached: Sequence[Recipient], slots: Iterable[SlotRow]) -> set[UUID]:
         """Return the contacts whose messages this worker sends itself.
 
         Not where something waits already: that leaves with it, as one message. None, where nobody has seen the slots
-        for so long that they may be gone.
+        for so long that they may be gone. Not beyond the hourly cap.
         """
         confirmed = self.now - timedelta(seconds=settings().unconfirmed_seconds)
         if any(slot.seen_at < confirmed for slot in slots):
             return set()
         mine = (each.contact_id for each in reached if each.channel is self.channel and not each.waited_for)
-        return set(islice(mine, self.most - len(self.parcels)))
+        chosen = set(islice(mine, self.most - len(self.parcels)))
+        return hourly_cap.take_turns(session, chosen, self.now)
 
     def columns(self) -> dict[str, Any]:
         """Return what a row says that is ours."""

@@ -13,10 +13,12 @@ from api.models.base import among
 from api.models.notification import Notification, State
 from api.models.user import Contact
 from configs.settings import settings
-from notifier.kinds import Claimed, Facts, Gathering, Held, Seen, gathering, kind_of, look_all
+from notifier import hourly_cap
+from notifier.kinds import SLOT_DETECTED, Claimed, Facts, Gathering, Held, Seen, gathering, kind_of, look_all
 from notifier.verdicts import ATTEMPTS, UNKNOWN
 
-_TOGETHER = 10  # notifications in one message: what Telegram takes, and a person reads at once
+_TOGETHER = 10  # desks in one message: what Telegram takes, and a person reads at once
+_MOST_ROWS = 200  # in one message: SendGrid takes 10,000 bytes of custom_args, which name them all
 _WORN_OUT = f"{UNKNOWN}attempts used up, no worker lived to record an answer"
 _COLUMNS = [getattr(Notification, each.name) for each in fields(Claimed)]
 
@@ -87,8 +89,25 @@ def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> Claim:
                 made.dropped.append(Dropped(row, found))
             else:
                 said.append((row, contact, found))
-    made.parcels = [_parcel(group, made) for group in _gathered(said)]
+    made.parcels = [_parcel(group, made) for group in _within_cap(opened, list(_gathered(said)), made, now)]
     return made
+
+
+def _within_cap(
+    opened: Session, groups: list[list[Said]], made: Claim, now: datetime
+) -> Iterator[list[Said]]:
+    """Yield the groups that may leave now, one slot alert per contact; the others are put back."""
+    capped = {group[0][1].id for group in groups if group[0][0].kind == SLOT_DETECTED}
+    free = hourly_cap.take_turns(opened, capped, now)
+    held: list[UUID] = []
+    for group in groups:
+        row, contact, _ = group[0]
+        if row.kind != SLOT_DETECTED or contact.id in free:
+            free.discard(contact.id)
+            yield group
+        else:
+            held += [each.id for each, _, _ in group]
+    hourly_cap.hold_back(opened, held, made.token, now)
 
 
 def _claiming(ids: Sequence[UUID], made: Claim, now: datetime) -> sa.Executable:
@@ -155,8 +174,19 @@ def _gathered(said: Iterable[Said]) -> Iterator[list[Said]]:
         alone = row.kind not in gathering()
         groups[row.id if alone else (contact.id, row.kind, row.language)].append((row, contact, facts))
     for group in groups.values():
-        for start in range(0, len(group), _TOGETHER):
-            yield group[start : start + _TOGETHER]
+        yield from _chunks(group)
+
+
+def _chunks(group: list[Said]) -> Iterator[list[Said]]:
+    """Split what one contact is told into messages of a few desks; what one desk showed stays together."""
+    desks: dict[Hashable, list[Said]] = defaultdict(list)
+    for each in group:
+        desks[each[0].params.get("desk_id", each[0].id)].append(each)
+    several = list(desks.values())
+    for start in range(0, len(several), _TOGETHER):
+        chunk = [each for rows in several[start : start + _TOGETHER] for each in rows]
+        for first in range(0, len(chunk), _MOST_ROWS):
+            yield chunk[first : first + _MOST_ROWS]
 
 
 def _parcel(group: list[Said], made: Claim) -> Parcel:

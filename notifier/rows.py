@@ -93,7 +93,7 @@ def write(session: Session, telling: Telling, now: datetime, outright: Outright 
     One per person and contact, however many alerts of that person match. The others are `outright`'s.
     """
     of_user = telling.wishes_of()
-    taken = outright.takes(telling.reached, telling.slots) if outright else set()
+    taken = outright.takes(session, telling.reached, telling.slots) if outright else set()
     values = [
         _slot_alert(telling, each, of_user[each.user_id], now)
         | (outright.columns() if outright and each.contact_id in taken else {})

@@ -65,7 +65,10 @@ class User(Base):
 
 
 class Contact(Base):
-    """A user's address on one channel."""
+    """A user's address on one channel.
+
+    `alert_budget_full_at` is when the hourly cap on slot alerts has all its messages again (notifier/hourly_cap.py).
+    """
 
     __tablename__ = "contacts"
 
@@ -80,6 +83,7 @@ class Contact(Base):
     )
     consent: Mapped[dict[str, Any] | None]
     consented_at: Mapped[datetime | None]
+    alert_budget_full_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
 
     user: Mapped[User] = relationship(back_populates="contacts")

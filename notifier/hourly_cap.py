@@ -1,0 +1,114 @@
+"""Hourly cap on slot alerts: a token bucket per contact, kept in the contact's row.
+
+The row holds one instant, when the bucket is full again (the generic cell rate algorithm). Half of the cap may leave
+at once; then one message per refill, with everything that waited. Any hour thus has the cap at most. Messages of
+other kinds (sign-up, desk not watched) neither wait nor count: a stranger who asks for them could silence alerts.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.base import among
+from api.models.notification import Notification, State
+from api.models.user import Channel, Contact
+from configs.settings import settings
+
+REASON = "hourly cap"
+_HOUR = timedelta(hours=1)
+_full_at = Contact.alert_budget_full_at
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What a contact may be sent: `burst` messages at once, and one more per `refill`."""
+
+    burst: int
+    refill: timedelta
+
+    @classmethod
+    def of(cls, cap: int) -> "Bucket":
+        """Return the bucket that allows `cap` messages in any hour."""
+        burst = max(1, cap // 2)
+        return cls(burst, _HOUR / max(1, cap - burst))
+
+    @property
+    def span(self) -> timedelta:
+        """Return how long an empty bucket takes to fill."""
+        return self.burst * self.refill
+
+
+def bucket_of(channel: Channel) -> Bucket:
+    """Return the bucket of a channel's contacts; no hour holds more than the channel's cap."""
+    now = settings()
+    caps = {
+        Channel.EMAIL: now.email_per_hour,
+        Channel.SMS: now.sms_per_hour,
+        Channel.TELEGRAM: now.telegram_per_hour,
+    }
+    return Bucket.of(caps[channel])
+
+
+def take_turns(session: Session, contact_ids: Collection[UUID], now: datetime) -> set[UUID]:
+    """Take a token for one message to each contact; return the contacts that had one.
+
+    Rows are locked in the order of ids until the transaction ends: of two workers the second sees the first's.
+    """
+    if not contact_ids:
+        return set()
+    refill, span = _refill(), _span()
+    # An instant later than any bucket can have comes from a clock that was ahead.
+    free = sa.or_(_full_at.is_(None), _full_at <= now + span - refill, _full_at > now + span + refill)
+    spent = sa.func.least(sa.func.greatest(_full_at, now) + refill, now + span)
+    taking = sa.update(Contact).where(Contact.id.in_(_locked(contact_ids)), free)
+    taking = taking.values(alert_budget_full_at=spent).returning(Contact.id)
+    return set(session.scalars(taking, execution_options={"synchronize_session": False}))
+
+
+def give_back(session: Session, contact_ids: Collection[UUID]) -> None:
+    """Return the token of a message that certainly did not arrive."""
+    if contact_ids:
+        giving = sa.update(Contact).where(Contact.id.in_(_locked(contact_ids)))
+        giving = giving.values(alert_budget_full_at=_full_at - _refill())
+        session.execute(giving, execution_options={"synchronize_session": False})
+
+
+def hold_back(session: Session, ids: Collection[UUID], token: UUID, now: datetime) -> None:
+    """Put claimed notifications back until their contacts have a token; the attempt does not count.
+
+    Their nudge is put off, not their attempt: a message that leaves earlier takes them along. One row per contact
+    wakes them all; the others follow later, should it be lost.
+    """
+    if not ids:
+        return
+    free_at = sa.func.greatest(_full_at + _refill() - _span(), now)
+    row = Notification
+    waking = row.id.in_(sa.select(sa.func.min(sa.cast(row.id, sa.Text)).cast(sa.Uuid)).where(
+        among(row.id, ids)).group_by(row.contact_id))  # fmt: skip
+    later = timedelta(seconds=settings().nudge_seconds)
+    tried = sa.func.nullif(sa.func.regexp_replace(row.reason, f"(; )?{REASON}$", ""), "")
+    said = sa.func.concat_ws("; ", tried, REASON)
+    values = {
+        "state": State.PENDING, "attempts": row.attempts - 1, "lease_token": None, "lease_until": None,
+        "next_nudge_at": free_at + sa.case((waking, timedelta(milliseconds=1)), else_=later),
+        "reason": sa.case((free_at > now, said), else_=row.reason),
+    }  # fmt: skip
+    mine = sa.update(row).where(among(row.id, ids), row.lease_token == token, Contact.id == row.contact_id)
+    session.execute(mine.values(values), execution_options={"synchronize_session": False})
+
+
+def _locked(contact_ids: Collection[UUID]) -> sa.Select[UUID]:
+    chosen = sa.select(Contact.id).where(among(Contact.id, contact_ids)).order_by(Contact.id)
+    return chosen.with_for_update(key_share=True)
+
+
+def _refill() -> sa.Case[timedelta]:
+    return sa.case(*((Contact.channel == each, sa.literal(bucket_of(each).refill)) for each in Channel))
+
+
+def _span() -> sa.Case[timedelta]:
+    return sa.case(*((Contact.channel == each, sa.literal(bucket_of(each).span)) for each in Channel))

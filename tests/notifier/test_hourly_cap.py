@@ -1,0 +1,220 @@
+"""No contact is sent more slot alerts in an hour than its cap; what waits leaves as one message."""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+import time_machine
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.models.base import session
+from api.models.notification import Notification, State
+from api.models.user import Channel, Contact
+from configs.clock import clock
+from notifier import hourly_cap, nudges, rows
+from notifier.jobs import deliver, match
+from notifier.sweep import undelivered
+from tests.notifier.world import (
+    DESK,
+    MORNING,
+    alert,
+    change,
+    confirm,
+    detection,
+    get,
+    gone,
+    in_one_transaction,
+    notifications,
+    person,
+    slots,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+pytestmark = pytest.mark.usefixtures("whole")
+CAPS = {Channel.EMAIL: 30, Channel.TELEGRAM: 30, Channel.SMS: 10}
+HOUR = timedelta(hours=1)
+
+
+def open_slot(number: int) -> list[int]:
+    """Show one more slot of a desk and match it; return the slot."""
+    opened = slots([MORNING + timedelta(minutes=number)], place=str(number))
+    match(str(detection(opened)))
+    return opened
+
+
+def sweep() -> None:
+    """Deliver what the sweep would have delivered."""
+    for each in undelivered(clock()):
+        deliver(str(each.id))
+
+
+def take(contact: UUID) -> bool:
+    return bool(in_one_transaction(hourly_cap.take_turns, [contact], clock()))
+
+
+def most_in_an_hour(instants: list[datetime]) -> int:
+    return max(sum(timedelta(0) <= other - one < HOUR for other in instants) for one in instants)
+
+
+@pytest.mark.parametrize("channel", list(Channel))
+def test_a_busy_desk_tells_everything_within_the_cap(
+    channel: Channel, whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    alert(person(channels=(channel,)))
+    seen: list[int] = []
+    sent: list[datetime] = []
+    for number in range(60):
+        confirm(seen)
+        seen += open_slot(number)
+        sweep()
+        sent += [clock()] * (len(whole.messages(channel.value)) - len(sent))
+        frozen.shift(60)
+    assert most_in_an_hour(sent) <= CAPS[channel]
+    assert sent[:2] == [sent[0], sent[0] + timedelta(seconds=60)]
+    for _ in range(15):
+        confirm(seen)
+        sweep()
+        frozen.shift(60)
+    assert len(notifications(State.SENT)) == 60
+    longest = max(later - earlier for earlier, later in pairwise(sent))
+    assert longest <= hourly_cap.bucket_of(channel).refill + timedelta(seconds=120)
+
+
+def test_what_is_held_back_says_so_and_leaves_as_one_message_of_open_slots(
+    whole: "Running", frozen: time_machine.Traveller, settings_env: Callable[..., None]
+) -> None:
+    settings_env(SMS_PER_SECOND="100")
+    alert(person(channels=(Channel.SMS,)))
+    told = [slot for number in range(5) for slot in open_slot(number)]
+    sweep()
+    first = clock()
+    held = [slot for number in range(5, 19) for slot in open_slot(number)]
+    sweep()
+    waiting = notifications(State.PENDING)
+    assert [(row.reason, row.attempts) for row in waiting] == [("hourly cap", 0)] * 14
+    assert undelivered(clock()) == []
+    gone(held[:1])
+    frozen.shift(600)
+    confirm(told + held)
+    held += open_slot(20)
+    assert len(whole.messages("sms")) == 5
+    frozen.shift(121)
+    sweep()
+    (expired,) = notifications(State.EXPIRED)
+    assert expired.reason == "slots gone"
+    assert len(notifications(State.SENT)) == 19
+    (message,) = whole.messages("sms")[5:]
+    assert "14 nouveaux créneaux depuis" in message.text
+    assert clock() - first < timedelta(minutes=13)
+
+
+def test_a_mail_of_a_burst_says_since_when(
+    whole: "Running", frozen: time_machine.Traveller, settings_env: Callable[..., None]
+) -> None:
+    settings_env(EMAIL_PER_HOUR="1")
+    alert(person())
+    seen = open_slot(0)
+    frozen.shift(60)
+    since = clock()
+    seen += open_slot(1)
+    frozen.shift(120)
+    seen += open_slot(2)
+    for _ in range(4):
+        frozen.shift(870)
+        confirm(seen)
+    sweep()
+    text = whole.messages("email")[1].text
+    assert f"2 nouveaux créneaux depuis {since.hour + 1} h {since.minute:02}" in text
+
+
+@given(waits=st.lists(st.integers(0, 900), min_size=1, max_size=80), cap=st.integers(1, 12))
+def test_no_hour_holds_more_than_the_cap_whenever_tokens_are_asked_for(waits: list[int], cap: int) -> None:
+    bucket = hourly_cap.Bucket.of(cap)
+    now, full_at, sent = MORNING, MORNING, list[datetime]()
+    for wait in waits:
+        now += timedelta(seconds=wait)
+        if full_at <= now + bucket.span - bucket.refill:  # as take_turns decides
+            full_at = max(full_at, now) + bucket.refill
+            sent.append(now)
+    assert most_in_an_hour(sent) <= cap
+
+
+def test_the_table_takes_and_returns_tokens_as_the_bucket_says(frozen: time_machine.Traveller) -> None:
+    contact = person(channels=(Channel.SMS,)).contacts[Channel.SMS]
+    assert [take(contact) for _ in range(6)] == [True] * 5 + [False]
+    in_one_transaction(hourly_cap.give_back, [contact])
+    assert [take(contact), take(contact)] == [True, False]
+    frozen.shift(720)
+    assert [take(contact), take(contact)] == [True, False]
+
+
+def test_a_clock_that_was_ahead_silences_nobody(frozen: time_machine.Traveller) -> None:
+    contact = person(channels=(Channel.SMS,)).contacts[Channel.SMS]
+    change(Contact, contact, alert_budget_full_at=clock() + timedelta(days=1))
+    assert [take(contact), take(contact)] == [True, False]
+    frozen.shift(720)
+    assert take(contact)
+
+
+def test_workers_that_ask_at_once_share_the_cap() -> None:
+    contact = person(channels=(Channel.SMS,)).contacts[Channel.SMS]
+    start, granted = threading.Barrier(8), list[bool]()
+
+    def work() -> None:
+        start.wait()
+        granted.extend(take(contact) for _ in range(3))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert (len(granted), sum(granted)) == (24, 5)
+
+
+def test_what_the_provider_refuses_uses_nothing_up(
+    whole: "Running", frozen: time_machine.Traveller, settings_env: Callable[..., None]
+) -> None:
+    settings_env(EMAIL_PER_HOUR="1")
+    alert(person())
+    whole.provider_mode("email", "error_500", count=3)
+    seen = open_slot(0)
+    for _ in range(4):
+        frozen.shift(60)
+        confirm(seen)
+        sweep()
+    assert [row.state for row in notifications()] == [State.SENT]
+
+
+def test_other_messages_neither_wait_nor_count(whole: "Running", settings_env: Callable[..., None]) -> None:
+    settings_env(EMAIL_PER_HOUR="1")
+    who = person()
+    alert(who)
+    for number in range(3):
+        with session() as opened:
+            made = rows.tell(opened, who.id, "account_exists", {}, f"exists:{number}", priority="immediate")
+        nudges.nudge(made)
+        deliver(*map(str, made))
+    open_slot(0)
+    assert len(whole.messages("email")) == 4
+
+
+def test_a_row_that_was_tried_keeps_its_reason_beside_the_cap(settings_env: Callable[..., None]) -> None:
+    settings_env(SMS_PER_HOUR="1")
+    alert(person(channels=(Channel.SMS,)))
+    open_slot(0)
+    open_slot(1)
+    sweep()
+    (row,) = notifications(State.PENDING)
+    change(Notification, row.id, reason="HTTP 503")
+    for _ in range(2):
+        deliver(str(row.id))
+        assert get(Notification, row.id).reason == "HTTP 503; hourly cap"
+    assert get(Notification, row.id).params["desk_id"] == DESK
