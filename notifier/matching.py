@@ -1,7 +1,7 @@
 """Which alerts want which open slots: the queries, and the choice, which is pure."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -36,6 +36,7 @@ class OpenedSlot(NamedTuple):
     id: int
     moment: str
     starts_at: datetime | None
+    opened_at: datetime
 
 
 AnySlot = SlotRow | OpenedSlot
@@ -171,7 +172,7 @@ def told(
         .select_from(Detection)
         .join(Match, Match.detection_id == Detection.id)
         .join(MatchSlot, MatchSlot.match_id == Match.id)
-        .where(Detection.desk_id == desk_id, Detection.seen_at >= _first_teller(desk_id, slots.with_earlier))
+        .where(Detection.desk_id == desk_id, Detection.seen_at >= _first_teller(desk_id, slots))
         .where(among(Match.alert_id, alert_ids), told_ids().overlaps(wanted), said)
     )
     known: dict[UUID, int] = defaultdict(int)
@@ -180,15 +181,16 @@ def told(
     return known
 
 
-def _first_teller(desk_id: str, slot_ids: Sequence[int]) -> sa.ColumnElement[datetime]:
+def _first_teller(desk_id: str, slots: OpenSlots) -> sa.ColumnElement[datetime]:
     """Return when the first detection was seen that may have told of one of these slots.
 
     A slot is told by the detection that opened it, or later by the newest one of its desk.
     """
-    opened = sa.select(sa.func.min(SlotRow.opened_at)).where(
-        SlotRow.id == sa.any_(sa.literal(slot_ids, ARRAY(sa.BigInteger())))
+    places = sa.select(sa.func.min(SlotRow.opened_at)).where(
+        SlotRow.id == sa.any_(sa.literal(slots.places_before, ARRAY(sa.BigInteger())))
     )
-    before = opened.scalar_subquery() - timedelta(seconds=settings().retell_seconds)
+    oldest = sa.func.least(sa.literal(slots.oldest), places.scalar_subquery())
+    before = oldest - timedelta(seconds=settings().retell_seconds)
     newest = sa.select(sa.func.max(Detection.seen_at)).where(
         Detection.desk_id == desk_id, Detection.seen_at <= before
     )

@@ -9,6 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from api.models.alert import Limits, Moment
@@ -19,13 +20,14 @@ Bits = dict[Any, int]
 
 @dataclass(slots=True)
 class OpenSlots:
-    """Open slots of one desk and, by the id of each, the gone ones that stand for it.
+    """Open slots of one desk, when the first opened and, by the id of each, the gone ones that stand for it.
 
     Who was told of `same`, earlier openings of the same moment, needs no telling for a while. Who was told of
     `unknown_hours`, that its place was open then, needs none at all.
     """
 
     moments: Mapping[int, Moment]
+    oldest: datetime
     same: Mapping[int, Sequence[int]] = field(default_factory=dict)
     unknown_hours: Mapping[int, Sequence[int]] = field(default_factory=dict)
     ids: list[int] = field(init=False)
@@ -54,6 +56,11 @@ class OpenSlots:
     def with_earlier(self) -> list[int]:
         """Return the ids of the slots and of all that stand for them."""
         return [*self.ids, *self._same, *self._unknown_hours]
+
+    @property
+    def places_before(self) -> list[int]:
+        """Return the ids of places that were open at unknown hours: they opened before the slots."""
+        return list(self._unknown_hours)
 
     def find_passing(self, limits: Limits) -> int:
         """Return the slots that limits let pass."""

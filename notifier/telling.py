@@ -168,6 +168,7 @@ def _opened(detection: Detection, rows: Sequence[tuple[AnySlot, list[int], list[
     zone = whereabouts(detection.desk_id, detection.prefecture_id).zone
     return OpenSlots(
         {slot.id: moment_of(slot, zone, detection.site) for slot, _, _ in rows},
+        min((slot.opened_at for slot, _, _ in rows), default=detection.seen_at),
         {slot.id: same for slot, same, _ in rows if same},
         {slot.id: unknown_hours for slot, _, unknown_hours in rows if unknown_hours},
     )

@@ -145,7 +145,7 @@ def _warm_up_database() -> None:
         matching.candidates(opened, nowhere, now, [nobody])
         matching.candidates(opened, nowhere, now, most=1)
         opened.execute(telling.open_slots(nowhere, now))
-        matching.told(opened, "", OpenSlots({0: Moment()}), [nobody], now)
+        matching.told(opened, "", OpenSlots({0: Moment()}, now), [nobody], now)
         recipients(opened, [nobody], now)
         rows.write(opened, rows.Telling(nowhere, (), (), now), now)
         row = Claimed(nobody, nobody, Channel.EMAIL, "", "fr", {}, Priority.BULK, 1, None, None, None)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from configs.clock import clock
 from configs.prefecture import Procedure
+from deploy.bench import rearming
 from deploy.bench.figures import Effort, Figure, Say, below, forget
 from deploy.bench.people import Crowd, detection
 from deploy.local.environment import sandbox_environment
@@ -34,7 +35,9 @@ def run(effort: Effort, say: Say) -> list[Figure]:
             )
             del os.environ["PREFECTURES_DIR"]  # nothing is watched here: the shipped files do
             forget()
-            return _measure(sa.create_engine(postgres.url("bench")), alerts, say)
+            os.environ["PROGRAM"] = "notifier"
+            engine = sa.create_engine(postgres.url("bench"))
+            return _measure(engine, alerts, say) + rearming.measure(engine, effort, say)
         finally:
             postgres.stop()
 

@@ -48,7 +48,7 @@ def found(seen: UUID, at: datetime | None = None, alert_id: UUID | None = None) 
 
 def opened(moments: Sequence[Moment]) -> OpenSlots:
     """Return open slots whose ids are their places: each is its own bit."""
-    return OpenSlots(dict(enumerate(moments)))
+    return OpenSlots(dict(enumerate(moments)), MORNING)
 
 
 def bits(slots: Iterable[int]) -> int:
