@@ -29,17 +29,24 @@ def whole_table(page: Page, word: str, hours: str) -> bool:
 
 
 def whole_days(
-    page: Page, headings: Sequence[HtmlElement], hours: str, nothing: Sequence[str]
+    page: Page, headings: Sequence[HtmlElement], hours: str, nothing: Sequence[str], icon: str = ""
 ) -> tuple[date, date] | None:
     """Return the first and the last day of a calendar with a column for each; None where it may leave an hour out.
 
     A column is what its heading stands in. It shows hours (an XPath, from the column on) or says that it has none, in
-    one of these sentences; the days follow each other, and the page came to its end.
+    one of these sentences or by an `icon` (an XPath) alone; the days follow each other, and the page came to its end.
     """
     visit, columns = page.visit, [next(each.iterancestors()) for each in headings]
     days = unbroken([moment_of(rendered(each), None, visit.today, visit.zone) for each in headings])
     told = all(
-        bool(column.xpath(hours)) != any(says(rendered(column), sentence) for sentence in nothing)
-        for column in columns
+        bool(column.xpath(hours)) != _says_nothing(column, heading, nothing, icon)
+        for column, heading in zip(columns, headings, strict=True)
     )
     return days if told and b"</html" in page.lowered else None
+
+
+def _says_nothing(column: HtmlElement, heading: HtmlElement, nothing: Sequence[str], icon: str) -> bool:
+    text = rendered(column)
+    if any(says(text, sentence) for sentence in nothing):
+        return True
+    return bool(icon and column.xpath(icon)) and text == rendered(heading)

@@ -6,19 +6,22 @@ described by the site's own public code (github.com/betagouv/rdv-service-public,
 
 import re
 from dataclasses import replace
+from datetime import date
+from itertools import islice
 from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
 
 from crawler.parsing.calendars import answered, week
 from crawler.parsing.errors import error_of
+from crawler.parsing.forms import address_of
 from crawler.parsing.links import hours_linked, next_linked, parameter
 from crawler.parsing.listing import Listing, Opens, by_address, listed, listed_places
-from crawler.parsing.markup import UNSEEN, rendered, says, visible
-from crawler.parsing.moments import moment_of
+from crawler.parsing.markup import HIDDEN, folded, rendered, says
+from crawler.parsing.moments import moment_of, moments_in
 from crawler.parsing.shapes import shaped
 from crawler.parsing.tables import whole_days
-from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Visit
+from crawler.reading import Ask, Covered, Outcome, Page, Place, Reading, Slot, Visit
 
 SYSTEM = "custom"
 EXAMPLE = "https://rdv.anct.gouv.fr/prendre_rdv?public_link_organisation_id=1"
@@ -26,18 +29,58 @@ ADDRESS = re.compile(r"https?://[^/?#]+/prendre_rdv(?:\?\S*)?$")
 
 _DAYS = 7
 _LIEU = "creneaux-lieu-"
+_ORGANISATION = (
+    "organisation-"  # begins the key of a place that has no lieu: an appointment by phone, at home
+)
 _CALENDAR = f"//*[starts-with(@id, '{_LIEU}')]"
 MARKS = (_CALENDAR, "//title[contains(., 'RDV Service Public')]")
 _DAY = ".//p[strong]"
-_HOURS = f".//a[starts-with(@aria-label, 'Choisir le créneau d')][not({UNSEEN})]"
+_HOURS = f".//a[starts-with(@aria-label, 'Choisir le créneau d')][not({HIDDEN})]"
+_ICON = (
+    f".//i[contains(concat(' ', @class, ' '), ' fa-minus ')][not({HIDDEN})]"  # a day's, in a week with hours
+)
 _AHEAD = re.compile(r"[?;&]date=([^&\"'#<>\s]{11,})")  # with an hour; a week's link has none
 _NEXT = "Prochaine disponibilité le"
-_LINKS = f".//a[contains(., '{_NEXT}')][not({UNSEEN})]"
-_NAMED = f"//body//text()[contains(., '{_NEXT}')][not({UNSEEN} or ancestor::script)]/.."
-_NONE = tuple(
-    f"Malheureusement, aucun créneau correspondant à votre {what} n'a été trouvé"
-    for what in ("recherche", "invitation")
+_LINKS = f".//a[contains(., '{_NEXT}')][not({HIDDEN})]"
+_NAMED = f"//body//text()[contains(., '{_NEXT}')][not({HIDDEN} or ancestor::script)]/.."
+_HEADING = "(.//h3 | .//h4 | .//*[contains(@class, 'card__title')])"
+# The sentence of a search, which stands alone in its element (app/views/search/_nothing_to_show).
+_NONE = re.compile(
+    r"malheureusement ?, aucun creneau correspondant a votre (?:recherche|invitation) n'a ete trouve ?\.?"
+    r"(?: (?:veuillez reessayer ulterieurement|toutes nos excuses pour cela) ?\.?)*"
 )
+_ASIDE = " or ".join(
+    f"ancestor::{each}"
+    for each in (
+        *(
+            "aside",
+            "details",
+            "blockquote",
+            "q",
+            "cite",
+            "dialog",
+            "header",
+            "footer",
+            "nav",
+            "li",
+            "table",
+            "form",
+        ),
+        "*[@role='dialog' or contains(@class, 'modal') or contains(@class, 'accordion')]",
+    )
+)
+_REGRETS = (
+    "//body//text()[contains(., 'alheureusement') or contains(., 'ALHEUREUSEMENT')]"
+    f"[not({HIDDEN} or ancestor::script or {_ASIDE})][ancestor::main or not(//main)]/.."
+)
+_CARD = "ancestor::*[contains(concat(@class, ' '), 'card ')][1]"
+_OPENED = "(descendant-or-self::* | ancestor::*[position() <= 2])/@aria-controls"
+_LONGEST = 200  # characters of the page's words
+_AROUND = 3  # elements around the first word that may hold the whole sentence
+_RETIRED = re.compile(r"le motif .+ n'est plus disponible a la reservation(?: a .+)?")
+_ALERTS = f"//*[contains(@class, 'alert')][not({HIDDEN} or {_ASIDE})]"
+_WORKSHOP = "rdv_collectif_id"
+_WORKSHOPS = f"//a[contains(@href, '{_WORKSHOP}=')][not({HIDDEN})]"
 _NOT_YET = "Date fermée à la reservation"
 _EMPTY = ("Pas de créneau disponible", _NOT_YET)
 _BOOKS = re.compile(r"/(?:users|prescripteur|agents|admin)(?:/|$)")
@@ -58,20 +101,30 @@ def read(page: Page) -> Reading:
     """Read a list of places, a week of one place, or that there is nothing."""
     if error := error_of(page, entry=page.ask.url == page.visit.url):
         return error
-    calendars, told = page.root.xpath(_CALENDAR), rendered(page.root)
-    none = next((each for each in _NONE if says(told, each)), "")
-    if len({each.get("id") for each in calendars}) < len(calendars) or (
-        none and (calendars or _NEXT in told)
-    ):
-        return Reading(Outcome.UNREADABLE, "shows two pages in one")
-    if not calendars and hours_linked(page, (), "starts_at")[1]:
-        return Reading(Outcome.UNREADABLE, "links to an hour outside of a calendar")
+    calendars, told, none = page.root.xpath(_CALENDAR), rendered(page.root), _none(page)
+    workshops = page.root.xpath(_WORKSHOPS)
+    if doubt := _doubt(page, calendars, told, said=bool(none), workshops=bool(workshops)):
+        return Reading(Outcome.UNREADABLE, doubt)
     if none:
-        return Reading(Outcome.NO_SLOTS, f"{none}.", covered=(Covered(page.ask.place.key or None),))
+        said = none[:_LONGEST].replace(" ,", ",")
+        return Reading(Outcome.NO_SLOTS, said, covered=(Covered(page.ask.place.key or None),))
+    if workshops:
+        return _seats(page, workshops)
     named = max(told.count(_NEXT), page.text.count(_NEXT), len(set(_AHEAD.findall(page.text))))
-    if len(calendars) > 1:
-        return _several(page, calendars, named)
-    return _week(page, calendars[0], named) if calendars else _places(page, named) if named else Reading()
+    if calendars:
+        return _week(page, calendars[0], named) if len(calendars) == 1 else _several(page, calendars, named)
+    return _places(page, named) if named else _closed(page)
+
+
+def _doubt(page: Page, calendars: list[HtmlElement], told: str, *, said: bool, workshops: bool) -> str:
+    """Return what makes the page contradict itself, empty where nothing does."""
+    several = len({each.get("id") for each in calendars}) < len(calendars)
+    beside = calendars or _NEXT in told or (said and _WORKSHOP in page.text)
+    if several or ((said or workshops) and beside):
+        return "shows two pages in one"
+    if not calendars and hours_linked(page, (), "starts_at")[1]:
+        return "links to an hour outside of a calendar"
+    return ""
 
 
 def _several(page: Page, calendars: list[HtmlElement], named: int) -> Reading:
@@ -84,26 +137,79 @@ def _several(page: Page, calendars: list[HtmlElement], named: int) -> Reading:
 def _places(page: Page, named: int) -> Reading:
     if page.ask.place.key:
         return Reading(Outcome.UNREADABLE, "a list of places, where the days of one were asked for")
-    found = []
-    for node in page.root.xpath(_NAMED):
-        name = next(map(visible, node.xpath("ancestor::*[.//h4][1]//h4")), None)
-        link = next(iter(node.xpath("ancestor-or-self::a[1]")), None)
-        if link is None:
-            moment, lieu, opens = (
-                moment_of(visible(node), None, page.visit.today, page.visit.zone),
-                name,
-                None,
-            )
-        else:
-            url, moment = next_linked(page, link, "date")
-            lieu, opens = parameter(link, "lieu_id"), _from(url)
-        if moment and lieu:
-            found.append((Place(lieu, name), moment, opens))
+    found = list(filter(None, (_next_at(page, node) for node in page.root.xpath(_NAMED))))
     reading = listed_places(page, found, _DAYS)
     if named == len(found) == len({place.key for place, _, _ in found}):
         return reading
     reason = f"names {named} next availabilities, of which {len(found)} can be read"
     return replace(reading, outcome=Outcome.UNREADABLE, reason=reason, covered=())
+
+
+def _next_at(page: Page, node: HtmlElement) -> tuple[Place, date, Opens | None] | None:
+    """Read the next availability of one card: its place, the moment, and how to ask for it where it is linked.
+
+    The link stands around the words, in the card's title, or in the dialogue that the card opens.
+    """
+    card = next(iter(node.xpath(f"ancestor-or-self::*[{_HEADING}][1]")), None)
+    if card is not None and rendered(card).count(_NEXT) > 1:
+        card = None
+    name = next(map(rendered, card.xpath(_HEADING)), None) if card is not None else None
+    link = next(iter(node.xpath("ancestor-or-self::a[1]") or _links_of(card)), None)
+    if link is None:
+        if card is not None and card.xpath(_OPENED):
+            return None  # its link stands in a dialogue that is not there
+        moment = moment_of(rendered(node), None, page.visit.today, page.visit.zone)
+        return (Place(name, name), moment, None) if moment and name else None
+    url, moment = next_linked(page, link, "date")
+    organisation = parameter(link, "user_selected_organisation_id")
+    key = parameter(link, "lieu_id") or (organisation and _ORGANISATION + organisation)
+    return (Place(key, name), moment, _from(url)) if moment and key else None
+
+
+def _links_of(card: HtmlElement | None) -> list[HtmlElement]:
+    """Return the one link of a card to a moment, or of the dialogue that it opens; none where there are several."""
+    if card is None:
+        return []
+    links = card.xpath(".//a[contains(@href, 'date=')]")
+    for dialogue in [] if links else card.xpath(_OPENED):
+        links += card.xpath("//*[@id=$id]//a[contains(@href, 'date=')]", id=dialogue)
+    return links if len({each.get("href") for each in links}) == 1 else []
+
+
+def _none(page: Page) -> str:
+    """Return the sentence of a search that found nothing, where its result stands; empty where it is quoted only."""
+    for node in page.root.xpath(_REGRETS):
+        around = islice((node, *node.iterancestors()), _AROUND)
+        text = next((text for text in map(rendered, around) if _NONE.fullmatch(folded(text))), "")
+        if text:
+            return text
+    return ""
+
+
+def _closed(page: Page) -> Reading:
+    """Read that what the desk is for can no longer be booked; of one of several places it proves nothing."""
+    said = next(
+        (text for text in map(rendered, page.root.xpath(_ALERTS)) if _RETIRED.match(folded(text))), ""
+    )
+    if not said:
+        return Reading()
+    return Reading(Outcome.UNREADABLE if page.ask.place.key else Outcome.CLOSED, said[:_LONGEST])
+
+
+def _seats(page: Page, links: list[HtmlElement]) -> Reading:
+    """Read workshops with free seats. They close nothing: whether all of them are listed, the page does not say."""
+    place = page.ask.place
+    slots = tuple(Slot(place, _begins(page, each), address_of(page, each)) for each in links)
+    return Reading(Outcome.SLOTS, f"{len(links)} workshops with a free seat", slots)
+
+
+def _begins(page: Page, link: HtmlElement) -> date | None:
+    """Return when a workshop begins: the one moment in its card; None where it names none or several."""
+    card = next(iter(link.xpath(_CARD)), None)
+    if card is None:
+        return None
+    moments = set(moments_in(rendered(card), page.visit.today, page.visit.zone))
+    return moments.pop() if len(moments) == 1 else None
 
 
 def _week(page: Page, calendar: HtmlElement, named: int) -> Reading:
@@ -112,8 +218,8 @@ def _week(page: Page, calendar: HtmlElement, named: int) -> Reading:
     hours, odd = hours_linked(page, calendar.xpath(_HOURS), "starts_at")
     onward = [next_linked(page, each, "date") for each in calendar.xpath(_LINKS)]
     next_at = onward[0][1] if len(onward) == named == 1 else None
-    shown = whole_days(page, headings, _HOURS, _EMPTY)
-    ends = shown is not None and says(visible(headings[-1].getparent()), _NOT_YET)
+    shown = whole_days(page, headings, _HOURS, _EMPTY, _ICON if hours else "")
+    ends = shown is not None and says(rendered(headings[-1].getparent()), _NOT_YET)
     if not hours and not odd and not next_at and (named or not shown):
         return Reading(Outcome.UNREADABLE, "shows no hour, and not of each day that it has none")
     window = answered(place, page.ask.window, shown) if page.ask.place.key in ("", place.key) else None
@@ -128,7 +234,8 @@ def _week(page: Page, calendar: HtmlElement, named: int) -> Reading:
 
 def _place(page: Page, calendar: HtmlElement) -> Place:
     key = calendar.get("id", "").removeprefix(_LIEU)
-    return page.ask.place if page.ask.place.key == key else Place(key)
+    asked = page.ask.place
+    return asked if asked.key == key or (not key and asked.key.startswith(_ORGANISATION)) else Place(key)
 
 
 def _from(url: str) -> Opens:

@@ -345,6 +345,7 @@ def _written(found: re.Match[str], page: Page) -> date | None:
 
 
 _AHEAD = re.compile(r"Prochaine disponibilité le (\d\d)/(\d\d)/(\d{4}) (\d\d)h(\d\d)")
+_NEXT_WRITTEN = re.compile(r"prochaine disponibilité le (.{0,40})")
 _RAILS = re.compile(
     r"(?:starts_at|[?;&]date)=(\d{4}-\d\d-\d\d)[+T](\d\d)(?:%3A|:)(\d\d)(?:(?:%3A|:)\d\d(?: |\+)?)?(?:(%2B|[+-]|)(\d\d):?(\d\d)|(UTC))?(?=[&\"'])"
 )
@@ -362,13 +363,18 @@ def rdv_service_public(text: str, page: Page) -> Evidence:
     }
     hours, traces = (
         frozenset(filter(None, (_of_rails(each, page.visit.zone) for each in _RAILS.finditer(where))))
-        for where in (shown, text)
+        for where in (_CONCEALED.sub(" ", shown), text)
     )
+    workshops = "rdv_collectif_id=" in shown
+    found = _WRITTEN.finditer(words.lower()) if workshops else ()
+    ahead = _NEXT_WRITTEN.finditer(words.lower())
+    named |= {_written(each, page) for match in ahead for each in _WRITTEN.finditer(match[1])}
+    begin = frozenset(each for match in found if isinstance(each := _written(match, page), datetime))
     return Evidence(
-        hours | {each for each in named if each},
+        hours | begin | {each for each in named if each},
         traces,
         _YEARS,
-        marks_open=False,
+        marks_open=workshops,
         says_full=bool(
             re.search(r"Malheureusement ?, aucun créneau correspondant à votre (?:re|inv)", words)
         ),
