@@ -18,7 +18,8 @@ def astray(page: Page, slots: Sequence[Slot], aside: Sequence[HtmlElement] = ())
     What stands in the parts `aside` does not count. A day without an hour counts where the slots are such days.
     """
     visit, timed = page.visit, all(slot.starts_at for slot in slots)
-    outer = [each for each in aside if not any(around in aside for around in each.iterancestors())]
+    parts = set(aside)
+    outer = [each for each in aside if not any(around in parts for around in each.iterancestors())]
     left = (_named(page, [page.root]) - _named(page, outer)).keys() - {slot.moment for slot in slots}
     return any(
         day_of(each, visit.zone) > visit.today for each in left if isinstance(each, datetime) or not timed

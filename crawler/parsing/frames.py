@@ -14,6 +14,7 @@ from typing import Any
 from crawler.parsing.answers import parsed
 from crawler.reading import Outcome, Page, Reading
 
+_MOST = 10_000  # frames: a search is answered in some hundreds
 CUT_OFF = "X-Cut-Off"  # of ours, no server's: why there is no more
 _ONE_LINE = str.maketrans("\r\n", "  ")
 _BREAK = re.compile(rb"\n(?![\s\]}])")  # what begins behind it belongs to no frame before
@@ -28,9 +29,11 @@ def frames_of(page: Page, last: str) -> list[Page]:
     """Return each frame of a body as a page of its own; lines without anything are none.
 
     Other tools save frames with indents, or all of them in one JSON array: that is known by the frame in it that
-    holds `last`, the word of the end.
+    holds `last`, the word of the end. More frames than any search has are left as one page, which is none.
     """
     lines = [line.strip() for line in _BREAK.split(page.body.removeprefix(b"\xef\xbb\xbf"))]
+    if len(lines) > _MOST:
+        return [page]
     frames = [replace(page, body=line) for line in lines if line]
     if len(frames) == 1 and (saved := _saved(frames[0], last)):
         return [replace(page, body=json.dumps(frame).encode()) for frame in saved]

@@ -95,8 +95,11 @@ def label(root: html.HtmlElement, field: str) -> str | None:
 def choices(root: html.HtmlElement, name: str) -> dict[str, str | None]:
     """Return the values of the boxes or buttons of this name, in the page's order, each with its label if any."""
     offered: dict[str, str | None] = {}
+    labels = {each.get("for"): each for each in reversed(root.xpath("//label[@for]"))}
     for field in root.xpath("//input[@name=$name][@value]", name=name):
-        offered.setdefault(field.get("value", ""), label(root, field.get("id", "")))
+        if (key := field.get("value", "")) not in offered:
+            its = labels.get(field.get("id", ""))
+            offered[key] = None if its is None else visible(its)
     return offered
 
 

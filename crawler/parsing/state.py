@@ -35,10 +35,18 @@ def only(state: Any, key: str) -> Any:
 
 
 def rows(state: Any, key: str) -> list[dict[str, Any]]:
-    """Return the objects with this key that stand in lists, once each, in their order."""
+    """Return the objects with this key that stand in lists, in their order; once where what they name is the same."""
     lists = (each for each in _nodes(state) if isinstance(each, list))
     listed = [row for each in lists for row in each if isinstance(row, dict) and key in row]
-    return [row for number, row in enumerate(listed) if row not in listed[:number]]
+    once: dict[frozenset[tuple[str, str]], dict[str, Any]] = {}
+    for row in listed:
+        once.setdefault(_named(row), row)
+    return list(once.values())
+
+
+def _named(row: dict[str, Any]) -> frozenset[tuple[str, str]]:
+    """Return what a row says by itself, beside the lists and objects in it: those are rows of their own."""
+    return frozenset((key, repr(value)) for key, value in row.items() if not isinstance(value, dict | list))
 
 
 def _nodes(state: Any) -> Iterator[Any]:

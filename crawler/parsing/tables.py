@@ -11,6 +11,7 @@ from crawler.parsing.moments import moment_of
 from crawler.reading import Page
 
 _FREE = "//text()[normalize-space()=$word][not(ancestor::a[contains(@href, $hours)])]"
+_MOST_DAYS = 62  # of one calendar: each heading has its whole column searched
 # A free hour's word in a link, or among seven days.
 _ASTRAY = "boolean(ancestor-or-self::a or ancestor::tr[count(td) > 4])"
 
@@ -36,6 +37,8 @@ def whole_days(
     A column is what its heading stands in. It shows hours (an XPath, from the column on) or says that it has none, in
     one of these sentences or by an `icon` (an XPath) alone; the days follow each other, and the page came to its end.
     """
+    if len(headings) > _MOST_DAYS:
+        return None
     visit, columns = page.visit, [next(each.iterancestors()) for each in headings]
     days = unbroken([moment_of(rendered(each), None, visit.today, visit.zone) for each in headings])
     told = all(

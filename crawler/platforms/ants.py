@@ -145,11 +145,12 @@ def _heard(page: Page) -> Reading:
         slots = _listed(page, lists).slots
         return Reading(Outcome.RATE_LIMITED, f"a bare {_END}: more messages than the server takes", slots)
     end, frames = parsed(last, _End), [*lists, last]
-    heard = [each for each in frames if _REFUSAL in each.body]
-    refusals = [each for each in heard if parsed(each, _Refusal)]
-    halls = [each for each in (lists if end else frames) if each not in refusals]
-    if refusals:
-        return _listed(page, halls, trouble=_not_searched(refusals[0]))
+    refuses = [_REFUSAL in each.body and parsed(each, _Refusal) is not None for each in frames]
+    halls = [each for each, refused in zip(frames, refuses, strict=True) if not refused]
+    if any(refuses):
+        halls = halls[:-1] if end and not refuses[-1] else halls
+        return _listed(page, halls, trouble=_not_searched(frames[refuses.index(True)]))
+    halls = lists if end else frames
     if end is None:
         return _listed(page, halls, trouble=unended(page))
     return _listed(page, halls, trouble=failures(end.editor_errors_number, end.editors_number, "editor"))

@@ -1,0 +1,85 @@
+"""No reader's time grows faster than its page, whatever the page repeats: a check would hold up all others."""
+
+import gzip
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from crawler.detecting.hints import hints
+from crawler.detecting.links import leads
+from crawler.detecting.recognition import recognised
+from crawler.discovery.links import links
+from crawler.fetching.unpacking import Broken, unpack
+from crawler.parsing.absence import says_none
+from crawler.parsing.dwr import reply
+from crawler.platforms import platforms
+from crawler.reading import Page
+from tests.crawler.hostile import Make, Read, growth, hostile, is_steep, reading
+from tests.crawler.pages import page
+from tests.fuzz import FUZZ
+
+SIZE = 1_000_000  # bytes, and twice as many: what a page may have at most (DOWNLOAD_MAXSIZE)
+PAGES = 3 if FUZZ == 1 else 200  # of each reader
+NAMES = sorted(platforms())
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def found(page: Page) -> object:
+    """Look at a page as `scrapy detect` and the discovery do."""
+    return recognised(page), leads(page), hints(page), list(links(page))
+
+
+def hold(read: Read, make: Make, what: str) -> None:
+    one, two = growth(read, make, SIZE)
+    assert not is_steep(one, two), f"{what}: {one:.2f} s for 1 MB, {two:.2f} s for 2 MB"
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("name", NAMES)
+def test_no_reader_grows_faster_than_its_page(name: str) -> None:
+    for seed in range(PAGES):
+        hold(reading(name), hostile(name, seed), f"{name}, page {seed}")
+
+
+def test_no_look_at_an_unknown_page_grows_faster_than_it() -> None:
+    for seed in range(PAGES):
+        hold(found, hostile("selectors", seed), f"detecting, page {seed}")
+
+
+BLANK = "throw 'allowScriptTagRemoting is false.';\n//#DWR-INSERT\n//#DWR-REPLY\n"
+REPEATED = {
+    "blank lines of a DWR frame": (
+        lambda body: reply(body.text),
+        f"{BLANK}{{}}dwr.engine._remoteHandleCallback(",
+        "\n",
+    ),
+    "a message": (lambda body: says_none(body.text), "{}", "Le planning des agents "),
+    "a charset": (lambda body: body.text, "<html><meta charset=punycode>-{}", "99"),
+}
+
+
+@pytest.mark.parametrize("which", sorted(REPEATED))
+def test_what_was_quadratic_is_not(which: str) -> None:
+    read, around, piece = REPEATED[which]
+    hold(read, lambda size: page(around.format(piece * (size // len(piece)))), which)
+
+
+def test_a_gzip_of_a_hundred_thousand_members_is_given_up() -> None:
+    packed = gzip.compress(b"") * 100_000
+    with pytest.raises(Broken):
+        unpack(packed, ["gzip"], 2_000_000)
+    body = replace(page(""), body=packed)
+
+    def undo(here: Page) -> None:
+        with pytest.raises(Broken):
+            unpack(here.body, ["gzip"], 2_000_000)
+
+    hold(undo, lambda size: replace(body, body=packed[: size // 20 * 20]), "gzip")
