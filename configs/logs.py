@@ -1,6 +1,7 @@
 """How every program logs: structlog and stdlib logging through one chain, readable or JSON."""
 
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -10,6 +11,7 @@ from structlog.typing import Processor
 
 from configs.masking import mask_entry
 from configs.settings import settings
+from configs.words import CONTROL
 
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -64,6 +66,7 @@ def _formatter(fixed: dict[str, str]) -> logging.Formatter:
             add_fixed,
             structlog.processors.format_exc_info,
             mask_event,
+            escape_controls,
             _renderer(),
         ],
     )
@@ -72,6 +75,22 @@ def _formatter(fixed: dict[str, str]) -> logging.Formatter:
 def mask_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Mask every value of a log line; its traceback is text by now, so it is masked too."""
     return {key: mask_entry(key, value) for key, value in event.items()}
+
+
+def escape_controls(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Escape control characters: what a page says must not speak to the terminal."""
+    return {key: _escaped(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _escaped(text: str) -> str:
+    """Escape a text line by line: a traceback has several."""
+    if text.isprintable():
+        return text
+    return "\n".join(CONTROL.sub(_escape_found, line) for line in text.replace("\t", "    ").split("\n"))
+
+
+def _escape_found(found: re.Match[str]) -> str:
+    return "".join(f"\\u{ord(each):04x}" for each in found[0])
 
 
 def _renderer() -> Processor:

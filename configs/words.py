@@ -1,8 +1,13 @@
 """Words for numbers: the texts that people read say them alike."""
 
+import re
 from datetime import timedelta
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
+
+# Control characters (C0, C1), separators of lines, what turns the direction of writing, lone surrogates: a terminal
+# obeys them, and no text column takes all of them.
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 
 def span(time: timedelta) -> str:

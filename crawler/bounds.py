@@ -4,13 +4,12 @@ Everything a page says ends in tables, logs, terminals and messages. An index ta
 no NUL, UTF-8 no lone surrogate, an integer column 31 bits, and a terminal obeys what stands behind an escape.
 """
 
-import re
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from configs.words import count
+from configs.words import CONTROL, count, one_line
 from crawler.reading import Ask, Covered, Outcome, Place, Reading, Slot
 
 KEY, LABEL, REASON, ERROR = 200, 200, 500, 2000  # characters
@@ -20,20 +19,16 @@ _HOST = 253  # characters of a host's name, https://www.rfc-editor.org/rfc/rfc10
 _SEATS = 100_000
 _YEARS = timedelta(days=3653)  # no site opens slots further ahead
 _READABLE = 100  # characters of a long key that stand before its hash
-# Control characters (C0, C1), separators of lines, what turns the direction of writing, lone surrogates.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 
 def clean_text(text: str, longest: int) -> str:
-    """Return a text without control characters and lone surrogates, cut to so many characters."""
-    if not text.isprintable():
-        text = _CONTROL.sub(" ", text)
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    """Return a text as one line without control characters and lone surrogates, of so many characters at most."""
+    return text if len(text) <= longest and text.isprintable() else one_line(text, longest - 1)
 
 
 def bound_key(key: str) -> str:
     """Return a place's key as it is, or its beginning and its hash where it is too long or holds control characters."""
-    if len(key) <= KEY and not _CONTROL.search(key):
+    if len(key) <= KEY and not CONTROL.search(key):
         return key
     return (
         f"{clean_text(key[:_READABLE], KEY)}#{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
@@ -91,12 +86,12 @@ def _is_far(moment: datetime | date | None, today: date) -> bool:
 
 
 def _may_be_opened(url: str) -> bool:
-    """Whether a person's browser opens an address; where it does not, the desk's own stands in its place."""
-    return len(url) <= LINK and url.startswith(("http://", "https://")) and not _CONTROL.search(url)
+    """Whether a person's browser opens an address. The desk's address replaces one that it does not open."""
+    return len(url) <= LINK and url.startswith(("http://", "https://")) and not CONTROL.search(url)
 
 
 def _may_be_asked(ask: Ask) -> bool:
-    return len(ask.url) <= REQUEST and not _CONTROL.search(ask.url)
+    return len(ask.url) <= REQUEST and not CONTROL.search(ask.url)
 
 
 def _may_be_embedded(url: str) -> bool:

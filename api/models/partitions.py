@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from configs.settings import settings
 
 _NAME = re.compile(r"checks_(\d{8})")
-_LOCK = 0x72647671  # the advisory lock of whoever makes days: two at once would make the same one
+_LOCK = 0x72647671  # an advisory lock: two programs at once would make the same day
 _ATTACHED = sa.text("""
 SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'checks'::regclass
 """)

@@ -8,6 +8,8 @@ from itertools import pairwise
 
 from lxml import etree, html
 
+from configs.words import CONTROL
+
 _MONTHS = (
     "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()  # noqa: SIM905
 )
@@ -39,8 +41,12 @@ _PERIOD = re.compile(rf"{_WEEKDAY}{_DATE}\s*(?:au|à|-)\s*{_WEEKDAY}{_DATE}")
 
 
 def plain(text: str) -> str:
-    """Collapse white space and make the typographic apostrophe a plain one, so that sentences compare."""
-    return " ".join(text.replace("\u2019", "'").split())
+    """Collapse white space, make the typographic apostrophe a plain one, take control characters out.
+
+    So sentences compare, and a terminal can show them.
+    """
+    text = " ".join(text.replace("\u2019", "'").split())
+    return text if text.isprintable() else " ".join(CONTROL.sub(" ", text).split())
 
 
 def folded(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Expiry of open slots that no check confirms any more; one that is seen again later is told as new."""
+"""Expiry of open slots that no check confirms any more. A slot that is seen again later is news."""
 
 from datetime import datetime, timedelta
 

@@ -111,7 +111,7 @@ class _Replay:
 
 
 def _plain_row(row: Result, error: Exception) -> Result:
-    """Return what stands in for a check that cannot be recorded: nothing in it comes from the page."""
+    """Return the row that replaces a check that cannot be recorded. Nothing in it comes from the page."""
     plain = replace(
         row.check,
         outcome=Outcome.UNREADABLE,

@@ -164,3 +164,21 @@ def test_a_line_that_cannot_be_written_stops_nothing(
     told = capsys.readouterr().err
     assert "no text" in told
     assert json.loads(told.splitlines()[-1])["event"] == "b"
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_what_a_page_says_does_not_speak_to_the_terminal(
+    settings_env: Put, capsys: pytest.CaptureFixture[str], log_format: str
+) -> None:
+    settings_env(LOG_FORMAT=log_format)
+    set_up_logs("crawler")
+    logging.getLogger("crawler.booking").error("title %s", "\x1b]0;evil\x07\x9b2J\u202e\ud800\r")
+    structlog.get_logger("crawler.booking").error("seen", title="\x1b[31m")
+    try:
+        _fail("\x1b[2J")
+    except ValueError:
+        logging.getLogger("crawler.booking").exception("failed")
+    written = capsys.readouterr().err
+    assert "evil" in written
+    assert "Traceback" in written
+    assert written.replace("\n", "").isprintable()

@@ -206,3 +206,15 @@ def test_white_space_and_case_never_matter(words: list[str], gaps: list[str], ar
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_no_text_breaks_the_comparison(text: str, sentence: str) -> None:
     assert not says(text, sentence) or any(not each.isspace() for each in sentence)
+
+
+@pytest.mark.parametrize(
+    "written", ["a\x1b[2Jb", "a\x9b2Jb", "a&#27;[2Jb", "a\u202eb", "a\x07 b", "a\u2028b"]
+)
+def test_what_speaks_to_a_terminal_is_taken_out_of_titles_and_texts(written: str) -> None:
+    root = html.document_fromstring(
+        f"<html><head><title>{written}</title></head><body>{written}</body></html>"
+    )
+    assert (title(root)[:2], title(root)[-1]) == ("a ", "b")
+    assert title(root).isprintable()
+    assert visible(root).isprintable()
