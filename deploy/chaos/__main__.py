@@ -12,12 +12,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from configs.clock import clock
+from configs.clock import clock, going_by
 from configs.made_up import only
 from configs.prefecture import desks
 from deploy.chaos import ground, summary
@@ -25,11 +27,13 @@ from deploy.chaos.caretaker import Caretaker, looking_after
 from deploy.chaos.deliveries import described
 from deploy.chaos.director import Director, chosen
 from deploy.chaos.faults import Fault, Field, faults
+from deploy.chaos.faults.clocks import OFFSET_FILE
 from deploy.chaos.inbox import Inbox
 from deploy.chaos.journal import Journal
 from deploy.chaos.outside import OPENED, Outside
 from deploy.chaos.people import settle_in
 from deploy.chaos.periods import PERIODS, bound, hasty
+from deploy.chaos.snapshots import save_redis
 from deploy.chaos.store import Store
 from deploy.chaos.victims import Victims, until
 from deploy.chaos.watch import Watch
@@ -54,8 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="rdv-chaos-") as folder, ground.ground(Path(folder)) as world:
             store = Store(world.state / "store")
-            os.environ.update(store.environment)
-            found = _run(world, store, options)
+            os.environ.update(store.environment | {OFFSET_FILE: str(world.state / "clock-offset")})
+            with going_by(partial(datetime.now, UTC)):  # the clock of the programs may be stepped, not ours
+                found = _run(world, store, options)
     except stopping.Stopped:
         print("stopped")
         return 1
@@ -130,9 +135,11 @@ def _prepared(
         engine=sa.create_engine(stack.environment["DATABASE_URL"], poolclass=sa.NullPool),
         world=world,
         store=store,
+        redis_snapshot=world.state / "older-redis",
         rng=random.Random(f"{seed} openings"),  # noqa: S311 -- chance, no secret
     )
     until(watch.is_well, "all is well before anything is done", _PATIENCE)
+    save_redis(stack.state / "redis", field.redis_snapshot)
     return field, watch
 
 
@@ -165,6 +172,7 @@ def _closed(director: Director, journal: Journal, stack: Stack) -> dict[str, Any
         "doubled": account.doubled,
         "told to a stranger": account.strangers,
         "late": [due for due, _ in account.late],
+        "late after an outage": [due for due, _ in account.after_outage],
     }.items():
         for slot, (channel, address) in dues[:_SHOWN]:
             print(

@@ -1,13 +1,15 @@
 """The books: which message was due to whom, which came, which came twice, which came late. Pure."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from api.models.user import Channel
 from deploy.chaos.deliveries import Delivery
-from deploy.chaos.journal import Journal, Opening, Slot
+from deploy.chaos.journal import Journal, Opening, Slot, Spell
+from deploy.chaos.outages import OutageKind
 from deploy.chaos.people import Reached, allowed, entitled
 
 _NOBODY = "proofs"  # waits for it: that it died excuses nothing
@@ -29,17 +31,21 @@ class Account:
     late: list[tuple[Due, float]] = field(default_factory=list)
     doubled_allowed: list[Due] = field(default_factory=list)
     doubled: list[Due] = field(default_factory=list)
+    after_outage: list[tuple[Due, float]] = field(default_factory=list)  # late once its provider was back
     strangers: list[Due] = field(default_factory=list)
     worst: float = 0.0
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing was lost, told to the wrong person, or doubled without leave."""
-        return not (self.lost or self.doubled or self.strangers)
+        """Whether nothing was lost, late after an outage, told to the wrong person, or doubled without leave."""
+        return not (self.lost or self.after_outage or self.doubled or self.strangers)
 
 
 def settle(journal: Journal, deliveries: Iterable[Delivery], now: datetime, bound: float) -> Account:
-    """Hold what came beside what was due. A slot counts when it stayed for `bound` seconds of peace."""
+    """Hold what came beside what was due. A slot counts when it stayed for `bound` seconds of peace.
+
+    Where a provider was out meanwhile, its rule gives more time. A `bound` of 0 gives none at all.
+    """
     came: Came = defaultdict(list)
     for delivery in deliveries:
         for slot in delivery.slots:
@@ -47,24 +53,54 @@ def settle(journal: Journal, deliveries: Iterable[Delivery], now: datetime, boun
     account = Account()
     for opening in journal.openings:
         for reached in sorted(entitled(opening.desk_id)):
-            due = (opening.slot, reached)
-            if due in came:
-                _arrived(account, due, recovery(opening, came[due][0].message.received_at, journal), bound)
-            elif longest_peace(opening, opening.taken_at or now, journal) >= bound:
-                account.expected += 1
-                account.lost.append(due)
+            found = came.get((opening.slot, reached))
+            _settle_due(account, opening, reached, found, journal=journal, now=now, bound=bound)
         may = allowed(opening.desk_id)
         account.strangers += [due for due in came if due[0] == opening.slot and due[1] not in may]
     for due, several in came.items():
         _doubles(account, journal, due, several)
+    account.doubled += find_extra_copies(came, journal)
     return account
 
 
-def _arrived(account: Account, due: Due, took: float, bound: float) -> None:
+def _settle_due(
+    account: Account,
+    opening: Opening,
+    reached: Reached,
+    came: list[Delivery] | None,
+    *,
+    journal: Journal,
+    now: datetime,
+    bound: float,
+) -> None:
+    """Sort one message: it came in time, late, or not although its slot stayed open long enough."""
+    due = (opening.slot, reached)
+    end = came[0].message.received_at if came else opening.taken_at or now
+    after_outage = seconds_to_tell(opening, reached[0], end, journal) if bound else 0.0
+    longest = max(bound, after_outage)
+    if not came:
+        if longest_peace(opening, end, journal) >= longest:
+            account.expected += 1
+            account.lost.append(due)
+        return
+    took = recovery(opening, end, journal)
     account.expected += 1
     account.worst = max(account.worst, took)
     if took > bound:
         account.late.append((due, took))
+    if after_outage and took > longest:
+        account.after_outage.append((due, took))
+
+
+def seconds_to_tell(opening: Opening, channel: Channel, until: datetime, journal: Journal) -> float:
+    """Return what outages of a channel, while a slot was open, give a message to come; 0 where there was none."""
+    given = [0.0]
+    for spell in journal.spells:
+        ended = spell.ended_at or until
+        met = spell.began_at <= until and ended >= opening.opened_at
+        if spell.outage and spell.outage.channel is channel and met:
+            given.append(spell.outage.seconds_to_tell((ended - spell.began_at).total_seconds()))
+    return max(given)
 
 
 def longest_peace(opening: Opening, until: datetime, journal: Journal) -> float:
@@ -107,8 +143,42 @@ def _doubles(account: Account, journal: Journal, due: Due, several: Sequence[Del
         if message.notifications & other.message.notifications:
             leave = unheard(message.received_at, due[1][0].value, journal)
             (account.doubled_allowed if leave else account.doubled).append(due)
+        elif was_stepped(message.received_at, other.message.received_at, journal):
+            account.doubled_allowed.append(due)
         elif not (one.timeless or other.timeless):
             account.doubled.append(due)
+
+
+def was_stepped(begin: datetime, end: datetime, journal: Journal) -> bool:
+    """Whether the programs' clock was off between two messages: their slot lapsed, and came back by that clock."""
+    return any(
+        spell.clock_offset and spell.began_at <= end and (spell.ended_at or end) >= begin - _CLOCKS
+        for spell in journal.spells
+    )
+
+
+def find_extra_copies(came: Came, journal: Journal) -> list[Due]:
+    """Return whose notification was accepted more often than its provider's silence leaves room for."""
+    return [
+        due
+        for spell in journal.spells
+        for due, several in came.items()
+        if spell.outage
+        and spell.outage.kind is OutageKind.SILENT
+        and due[1][0] is spell.outage.channel
+        and _count_copies(several, spell) > spell.outage.most_copies
+    ]
+
+
+def _count_copies(several: Sequence[Delivery], spell: Spell) -> int:
+    """Return how often the same notification was accepted during a spell."""
+    copies = Counter(
+        notification
+        for delivery in several
+        if spell.began_at <= delivery.message.received_at <= (spell.ended_at or delivery.message.received_at)
+        for notification in delivery.message.notifications
+    )
+    return max(copies.values(), default=0)
 
 
 def unheard(taken_at: datetime, channel: str, journal: Journal) -> bool:

@@ -1,7 +1,7 @@
 """What the messages of the inbox were about: the tables know which slots each notification told of."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from api.models.notification import Match, Notification, NotificationMatch
 from api.models.slot import SlotRow
 from api.models.slot_ids import told_slots
 from deploy.chaos.inbox import Message
-from deploy.chaos.journal import Opening, Slot
+from deploy.chaos.journal import Journal, Opening, Slot
 
 _CLOCKS = timedelta(seconds=1)  # between the tables' clock and ours, read before and after an act
 
@@ -44,11 +44,11 @@ class Sight:
         return begun and lasted and (opening.desk_id, opening.place) == (self.desk_id, self.place)
 
 
-def deliveries(engine: sa.Engine, messages: Iterable[Message], openings: Sequence[Opening]) -> list[Delivery]:
+def deliveries(engine: sa.Engine, messages: Iterable[Message], journal: Journal) -> list[Delivery]:
     """Join messages with their notifications, by our own ids that travelled with them."""
-    told = _told(engine)
+    told = _told(engine, journal)
     by_desk: dict[str, list[Opening]] = defaultdict(list)
-    for opening in openings:
+    for opening in journal.openings:
         by_desk[opening.desk_id].append(opening)
     found = []
     for message in messages:
@@ -58,7 +58,7 @@ def deliveries(engine: sa.Engine, messages: Iterable[Message], openings: Sequenc
     return found
 
 
-def _told(engine: sa.Engine) -> dict[str, set[Sight]]:
+def _told(engine: sa.Engine, journal: Journal) -> dict[str, set[Sight]]:
     """Return the slots of each notification."""
     slot = (SlotRow.desk_id, SlotRow.place_key, SlotRow.starts_at, SlotRow.opened_at, SlotRow.gone_at)
     told_of = told_slots()
@@ -75,7 +75,8 @@ def _told(engine: sa.Engine) -> dict[str, set[Sight]]:
     told: dict[str, set[Sight]] = defaultdict(set)
     with engine.connect() as connection:
         for notification, desk_id, place, instant, opened_at, gone_at in connection.execute(query):
-            told[str(notification)].add(Sight(desk_id, place, instant, opened_at, gone_at))
+            begun, gone = journal.real_instant(opened_at), gone_at and journal.real_instant(gone_at)
+            told[str(notification)].add(Sight(desk_id, place, instant, begun, gone))
     return told
 
 

@@ -71,12 +71,14 @@ class Director:
     def account(self) -> Account:
         """Hold the books."""
         field = self._field
-        found = deliveries(field.engine, field.inbox.messages(), field.journal.openings)
+        found = deliveries(field.engine, field.inbox.messages(), field.journal)
         return settle(field.journal, found, clock(), self._bound)
 
     def proven(self) -> Proven:
         """Hold the books of proofs."""
-        return proofs.settle(self._field.journal, proofs.claims(self._field.engine), self._holds)
+        return proofs.settle(
+            self._field.journal, proofs.claims(self._field.engine, self._field.journal), self._holds
+        )
 
     def _holds(self, key: str) -> bool:
         if key not in self._kept and self._field.store.holds(key):
@@ -102,8 +104,7 @@ class Director:
 
     def _open(self, count: int) -> None:
         for _ in range(count):
-            desk = self._field.rng.choice(self._field.desks)
-            self._field.outside.open(desk, self._field.rng)
+            self._field.open_anywhere()
 
     def _open_now(self) -> list[Opening]:
         return [opening for opening in self._field.journal.openings if opening.taken_at is None]
@@ -126,7 +127,7 @@ class Director:
         """Count what open slots have not brought to their people yet, and proofs that are not kept yet."""
         field = self._field
         try:
-            found = deliveries(field.engine, field.inbox.messages(), field.journal.openings)
+            found = deliveries(field.engine, field.inbox.messages(), field.journal)
             unproven = len(self.proven().lost)
         except Exception:  # noqa: BLE001 -- the database is not back yet
             return 1

@@ -4,10 +4,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from configs.clock import clock
+from deploy.chaos.outages import Outage
 
+_CLOCKS = timedelta(seconds=5)  # a program takes a while with what it began in another time
 Slot = tuple[str, datetime]  # desk, the instant that is bookable: no instant of a desk is opened twice
 
 
@@ -52,6 +54,8 @@ class Spell:
     missed: str = ""
     silences: str | None = None
     harmless: bool = False
+    outage: Outage | None = None
+    clock_offset: timedelta | None = None  # by which the programs' clock was off meanwhile
     said: bool | None = None  # whether health named what was down; None where nothing had to be named
 
 
@@ -80,6 +84,15 @@ class Journal:
         """Keep the worst value of a figure."""
         with self._lock:
             self.figures[figure] = max(value, self.figures.get(figure, value))
+
+    def real_instant(self, told: datetime) -> datetime:
+        """Return when it really was what the programs' clock told: it may have been off."""
+        for spell in self.spells:
+            if offset := spell.clock_offset:
+                begin, end = spell.began_at - _CLOCKS, (spell.ended_at or clock()) + _CLOCKS
+                if begin <= told - offset <= end:
+                    return told - offset
+        return told
 
     @contextmanager
     def spell(self, fault: str, *, harmless: bool = False) -> Iterator[Spell]:

@@ -15,13 +15,12 @@ from configs.clock import clock
 from configs.desk import Desk
 from deploy.chaos.journal import Journal, Opening
 from deploy.local.ports import Ports
-from deploy.sandbox.addresses import SENDGRID, TELEGRAM, TWILIO, department_host, url
+from deploy.sandbox.addresses import INBOX, department_host, url
 from deploy.sandbox.platforms.ezbooking.departments import DEPARTMENTS
 
 _PATIENCE = 20.0
 _FORM = re.compile(r"/create/(\d+)")
-_PROVIDERS = {"email": SENDGRID, "sms": TWILIO, "telegram": TELEGRAM}
-CHANNELS = tuple(_PROVIDERS)
+CHANNELS = ("email", "sms", "telegram")
 OPENED = "ezbooking"  # whose stand-ins it opens slots at and lets misbehave: one address each
 NORMAL = "normal"
 _WITHIN = 5  # days: the first week of the calendar, which every visit asks for
@@ -56,16 +55,24 @@ class Outside:
         self._journal = journal
         self._minute = 0
         self._lock = threading.Lock()
+        self.choosing = threading.RLock()  # of a desk to open a slot at
+        self.reserved: set[str] = set()  # desks where only the fault opens that holds them
 
-    def open(self, desk: Desk, rng: random.Random) -> Opening:
-        """Open one slot of the coming days that was never open before, in any planning of the desk."""
+    def open(
+        self, desk: Desk, rng: random.Random, planning: int | None = None, *, noted: bool = True
+    ) -> Opening:
+        """Open one slot of the coming days that was never open before, in any planning of the desk or in this one.
+
+        One that is not `noted` is expected by nobody.
+        """
         instant, form = self._next_instant(), form_of(desk)
-        plannings = _plannings(form)
-        planning = rng.choice(plannings)
+        plannings = plannings_of(desk)
+        planning = planning or rng.choice(plannings)
         place = str(planning if len(plannings) > 1 else form)  # without a choice the form is the one place
         body = {"form": form, "planning": planning, "at": [instant.isoformat()]}
         ask(self._site(code_of(desk), "open"), body)
-        return self._journal.opened(Opening(desk.id, place, instant, clock()))
+        opening = Opening(desk.id, place, instant, clock())
+        return self._journal.opened(opening) if noted else opening
 
     def take(self, desk: Desk, opening: Opening) -> None:
         """Take one slot."""
@@ -83,7 +90,16 @@ class Outside:
 
     def provider_mode(self, channel: str, mode: str, **parameters: Any) -> None:
         """Set how a provider answers."""
-        ask(f"{self._provider(channel)}/mode", {"mode": mode, **parameters})
+        ask(f"{self._inbox}/api/providers/{channel}/mode", {"mode": mode, **parameters})
+
+    @contextmanager
+    def form_in(self, desk: Desk, mode: str, **parameters: Any) -> Iterator[None]:
+        """Let one form of a site answer so while the block lasts."""
+        self.site_mode(code_of(desk), mode, form=form_of(desk), **parameters)
+        try:
+            yield
+        finally:
+            self.site_mode(code_of(desk), NORMAL, form=form_of(desk))
 
     @contextmanager
     def sites_in(self, codes: Iterable[str], mode: str) -> Iterator[None]:
@@ -105,7 +121,8 @@ class Outside:
 
     def provider_mode_now(self, channel: str) -> str:
         """Return how a provider answers now."""
-        return str(ask(self._provider(channel))["mode"])
+        providers = ask(f"{self._inbox}/api/state")["providers"]
+        return next(str(each["mode"]) for each in providers if each["channel"] == channel)
 
     def _next_instant(self) -> datetime:
         with self._lock:
@@ -120,11 +137,15 @@ class Outside:
         address = f"{url(department_host(code), self._ports.sites)}/_control"
         return f"{address}/{act}" if act else address
 
-    def _provider(self, channel: str) -> str:
-        return f"{url(_PROVIDERS[channel], self._ports.providers)}/_control"
+    @property
+    def _inbox(self) -> str:
+        """Where providers are controlled: their own control API is away while they refuse connections."""
+        return url(INBOX, self._ports.inbox)
 
 
-def _plannings(form: int) -> list[int]:
+def plannings_of(desk: Desk) -> list[int]:
+    """Return the numbers of the plannings that the desk's form offers."""
+    form = form_of(desk)
     return [
         planning.number
         for department in DEPARTMENTS

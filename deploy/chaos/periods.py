@@ -2,6 +2,10 @@
 
 import re
 
+HASTE = 30  # times as fast
+# What the retry of an unknown fate comes to (docs/operations.md): after the outage for an SMS, and copies an hour.
+SMS_UNKNOWN = 31 * 60 / HASTE  # seconds
+UNKNOWN_COPIES, SMS_UNKNOWN_COPIES = 5, 4
 # A lease outlives a provider's time-out, a claim the deadline: the order of life, thirty times as fast.
 PERIODS = {
     "HTTP_DEADLINE_SECONDS": "6",
@@ -22,6 +26,9 @@ PERIODS = {
     "NUDGE_SECONDS": "0.5",
     "NUDGE_MAX_SECONDS": "4",
     "RETRY_SECONDS": "1",
+    "UNKNOWN_RETRY_SECONDS": "0.5,4,20,60",
+    "SMS_UNKNOWN_RETRY_SECONDS": "20,60",
+    "LAPSE_SECONDS": "25",  # longer than any fault lasts that hides all sites
     "REARM_SECONDS": "5",
     "CHANNEL_REST_SECONDS": "2",
     "PAUSE_PROBE_SECONDS": "4",

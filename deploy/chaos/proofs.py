@@ -45,11 +45,12 @@ def settle(journal: Journal, claims: Iterable[Claimed], holds: Callable[[str], b
     return proven
 
 
-def claims(engine: sa.Engine) -> list[Claimed]:
+def claims(engine: sa.Engine, journal: Journal) -> list[Claimed]:
     """Return every detection, oldest first."""
     query = sa.select(Detection.desk_id, Detection.committed_at, Detection.proof_key)
     with engine.connect() as connection:
-        return [Claimed(*row) for row in connection.execute(query.order_by(Detection.committed_at))]
+        rows = list(connection.execute(query.order_by(Detection.committed_at)))
+    return [Claimed(desk_id, journal.real_instant(at), key) for desk_id, at, key in rows]
 
 
 def _excused(committed_at: datetime, journal: Journal) -> bool:

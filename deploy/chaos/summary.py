@@ -6,8 +6,11 @@ from typing import Any
 
 from deploy.chaos.books import Account
 from deploy.chaos.director import Round
+from deploy.chaos.faults import partitions, places
 from deploy.chaos.journal import Journal
 from deploy.chaos.proofs import Proven
+
+LIMITS = {partitions.WAITED: partitions.LONGEST_WAIT, places.OUTLIVED: places.LONGEST_STAY}  # seconds
 
 
 def figures(journal: Journal, rounds: Sequence[Round], account: Account, proven: Proven) -> dict[str, Any]:
@@ -27,6 +30,7 @@ def figures(journal: Journal, rounds: Sequence[Round], account: Account, proven:
         "doubled, not allowed": len(account.doubled),
         "told to strangers": len(account.strangers),
         "late": len(account.late),
+        "late after an outage": len(account.after_outage),
         "proofs kept": proven.kept,
         "proofs lost, allowed": len(proven.excused),
         "proofs lost": len(proven.lost),
@@ -43,18 +47,21 @@ def is_clean(found: dict[str, Any]) -> bool:
     """Whether the run proves what it should: nothing lost, doubled without leave, told to others; all well again."""
     bad = (
         "lost",
+        "late after an outage",
         "doubled, not allowed",
         "told to strangers",
         "proofs lost",
         "rounds that were not well in time",
     )
-    return not any(found[name] for name in bad) and not found["health was silent in"]
+    in_limits = all(found.get(name, 0.0) < limit for name, limit in LIMITS.items())
+    return in_limits and not any(found[name] for name in bad) and not found["health was silent in"]
 
 
 def line(found: dict[str, Any]) -> str:
     """Return the last line of a run."""
     names = (
         "kills", "faults", "slots opened", "messages expected", "lost", "doubled, allowed",
-        "doubled, not allowed", "late", "told to strangers", "proofs kept", "proofs lost", "worst recovery, s",
+        "doubled, not allowed", "late", "late after an outage",
+        "told to strangers", "proofs kept", "proofs lost", "worst recovery, s",
     )  # fmt: skip
     return " · ".join(f"{name}: {found[name]}" for name in names)

@@ -9,6 +9,7 @@ from deploy.chaos.books import Account, settle
 from deploy.chaos.deliveries import Delivery, Sight
 from deploy.chaos.inbox import Message
 from deploy.chaos.journal import Journal, Kill, Opening, Spell
+from deploy.chaos.outages import Outage, OutageKind
 from deploy.chaos.people import PEOPLE, Person, Reached, entitled
 
 DESK = "evry-courcouronnes_91/naturalisation"
@@ -174,3 +175,55 @@ def test_what_nobody_waits_for_excuses_no_late_message(journal: Journal) -> None
     assert len(books(journal, everybody(60)).late) == len(entitled(DESK))
     journal.kills.append(Kill("planner", 1, at(50)))
     assert books(journal, everybody(60)).late == []
+
+
+def out(kind: OutageKind, began: float, ended: float, channel: Channel = Channel.EMAIL) -> Spell:
+    silences = channel.value if kind is OutageKind.SILENT else None
+    return Spell("cut-off-provider", at(began), at(ended), silences=silences, outage=Outage(channel, kind))
+
+
+@pytest.mark.parametrize(("seconds", "late"), [(85, False), (100, False), (116, True)])
+def test_what_waited_for_its_provider_comes_within_75_s_of_the_recovery(
+    journal: Journal, seconds: float, late: bool
+) -> None:
+    journal.spells.append(out(OutageKind.BROKEN, 0, 40))
+    others = [each for each in everybody(60) if each.message.address != ANA[1]]
+    account = books(journal, [*others, told(ANA, seconds, 50)], seconds=200)
+    assert [due for due, _ in account.after_outage] == ([((DESK, SLOT), ANA)] if late else [])
+    assert account.is_clean is not late
+
+
+def test_after_an_outage_that_hung_a_third_of_its_length_is_given(journal: Journal) -> None:
+    journal.spells.append(out(OutageKind.HANGING, 0, 300))
+    others = [each for each in everybody(310) if each.message.address != ANA[1]]
+    assert books(journal, [*others, told(ANA, 410, 50)], seconds=500).is_clean
+    assert books(journal, [*others, told(ANA, 420, 50)], seconds=500).after_outage
+    assert books(journal, others, seconds=410).expected == 8
+    assert books(journal, others, seconds=420).lost == [((DESK, SLOT), ANA)]
+
+
+def test_an_outage_gives_other_channels_no_time(journal: Journal) -> None:
+    journal.spells.append(out(OutageKind.BROKEN, 0, 40, Channel.SMS))
+    lost = books(journal, [], seconds=90).lost
+    assert {channel for _, (channel, _) in lost} == {Channel.EMAIL, Channel.TELEGRAM}
+
+
+@pytest.mark.parametrize(("channel", "most"), [(Channel.EMAIL, 5), (Channel.SMS, 4)])
+def test_a_provider_that_accepts_in_silence_leaves_room_for_so_many_copies(
+    journal: Journal, channel: Channel, most: int
+) -> None:
+    journal.spells.append(out(OutageKind.SILENT, 0, 40, channel))
+    ana = (channel, named("ana").addresses[channel])
+    others = [each for each in everybody() if each.message.address != ana[1]]
+    copies = [told(ana, number, 50 + number) for number in range(most)]
+    account = books(journal, [*others, *copies])
+    assert (account.doubled, len(account.doubled_allowed)) == ([], most - 1)
+    assert books(journal, [*others, *copies, told(ana, 30, 90)]).doubled == [((DESK, SLOT), ana)]
+
+
+def test_another_notification_is_allowed_where_the_clock_was_off_between(journal: Journal) -> None:
+    journal.spells.append(Spell("step-clock", at(2), at(8), clock_offset=timedelta(days=1)))
+    assert books(journal, [*everybody(), told(ANA, 5, 50, "another")]).doubled_allowed
+    assert books(journal, [*everybody(), told(ANA, 9, 50, "another")]).doubled_allowed
+    journal.spells[0].began_at = at(6)
+    assert books(journal, [*everybody(), told(ANA, 5, 50, "another")]).doubled

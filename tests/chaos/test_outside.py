@@ -1,22 +1,8 @@
 """What chaos bends outside of a stack is straight again, whatever happens meanwhile."""
 
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-
 import pytest
 
-from deploy.chaos.journal import Journal
 from deploy.chaos.outside import NORMAL, Outside
-from deploy.local.ports import Ports
-
-if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
-
-
-@pytest.fixture
-def outside(sandbox: "Running") -> Outside:
-    sites, providers = (urlsplit(url).port or 0 for url in (sandbox.site("93"), sandbox.sendgrid))
-    return Outside(Ports(sites=sites, providers=providers), Journal())
 
 
 def test_sites_and_providers_are_well_again_when_a_fault_is_over_and_when_it_fails(outside: Outside) -> None:

@@ -6,9 +6,11 @@ A fault returns when it is over and everything that it bent is straight again.
 import importlib
 import pkgutil
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -17,7 +19,7 @@ from deploy.chaos.caretaker import Caretaker
 from deploy.chaos.deliveries import deliveries
 from deploy.chaos.inbox import Inbox
 from deploy.chaos.journal import Journal, Opening, Spell
-from deploy.chaos.outside import Outside
+from deploy.chaos.outside import Outside, plannings_of
 from deploy.chaos.people import Reached
 from deploy.chaos.store import Store
 from deploy.chaos.victims import Victims
@@ -39,16 +41,37 @@ class Field:
     engine: sa.Engine
     world: World
     store: Store
+    redis_snapshot: Path
     rng: random.Random
 
     def quiet_desk(self) -> Desk:
         """Return a desk without any open slot: its next one is news, told at once."""
         busy = {opening.desk_id for opening in self.journal.openings if opening.taken_at is None}
-        return self.rng.choice([desk for desk in self.desks if desk.id not in busy] or list(self.desks))
+        free = [desk for desk in self.desks if desk.id not in self.outside.reserved]
+        return self.rng.choice([desk for desk in free if desk.id not in busy] or free)
+
+    def open_anywhere(self) -> Opening:
+        """Open a slot at any desk that no fault holds."""
+        with self.outside.choosing:
+            free = [desk for desk in self.desks if desk.id not in self.outside.reserved]
+            return self.outside.open(self.rng.choice(free), self.rng)
+
+    @contextmanager
+    def reserved_desk(self) -> Iterator[Desk]:
+        """Hold a desk of several places, without an open slot where there is one, while the block lasts."""
+        busy = {opening.desk_id for opening in self.journal.openings if opening.taken_at is None}
+        with self.outside.choosing:
+            several = [desk for desk in self.desks if len(plannings_of(desk)) > 1]
+            desk = self.rng.choice([desk for desk in several if desk.id not in busy] or several)
+            self.outside.reserved.add(desk.id)
+        try:
+            yield desk
+        finally:
+            self.outside.reserved.discard(desk.id)
 
     def told(self, opening: Opening) -> set[Reached]:
         """Return who has heard of a slot so far."""
-        found = deliveries(self.engine, self.inbox.messages(), self.journal.openings)
+        found = deliveries(self.engine, self.inbox.messages(), self.journal)
         messages = [each.message for each in found if opening.slot in each.slots]
         return {(message.channel, message.address) for message in messages}
 

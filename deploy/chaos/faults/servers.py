@@ -11,6 +11,7 @@ import redis
 
 from deploy.chaos.faults import Field, fault
 from deploy.chaos.journal import Spell
+from deploy.chaos.snapshots import put_back_redis
 from deploy.chaos.victims import until
 
 _BACK = 30.0  # seconds in which a server that died is to be revived
@@ -34,6 +35,14 @@ def kill_redis(field: Field, _spell: Spell) -> None:
 def empty_redis(field: Field, _spell: Spell) -> None:
     """Redis forgets everything: due times, jobs, seats, workers."""
     _redis(field).flushall()
+
+
+@fault("redis", weight=2)
+def restore_older_redis(field: Field, _spell: Spell) -> None:
+    """Redis comes back with what it held when the run began: tokens, due times and jobs of long ago."""
+    with field.caretaker.down("Redis"):
+        put_back_redis(field.stack.state / "redis", field.redis_snapshot)
+    _wait_for_redis(field)
 
 
 @fault("redis", "spider", "scrapyd", names="redis")
