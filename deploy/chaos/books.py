@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from api.models.user import Channel
+from deploy.chaos.caps import count_fullest_hours, find_over_cap
 from deploy.chaos.deliveries import Delivery
 from deploy.chaos.journal import Journal, Opening, Slot, Spell
 from deploy.chaos.outages import OutageKind
@@ -33,12 +34,14 @@ class Account:
     doubled: list[Due] = field(default_factory=list)
     after_outage: list[tuple[Due, float]] = field(default_factory=list)  # late once its provider was back
     strangers: list[Due] = field(default_factory=list)
+    over_cap: dict[Reached, int] = field(default_factory=dict)  # messages in the fullest hour
+    fullest_hour: int = 0  # messages to one contact
     worst: float = 0.0
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing was lost, late after an outage, told to the wrong person, or doubled without leave."""
-        return not (self.lost or self.after_outage or self.doubled or self.strangers)
+        """Whether nothing was lost, doubled without leave, told to the wrong person, too late or too often."""
+        return not (self.lost or self.after_outage or self.doubled or self.strangers or self.over_cap)
 
 
 def settle(journal: Journal, deliveries: Iterable[Delivery], now: datetime, bound: float) -> Account:
@@ -47,7 +50,8 @@ def settle(journal: Journal, deliveries: Iterable[Delivery], now: datetime, boun
     Where a provider was out meanwhile, its rule gives more time. A `bound` of 0 gives none at all.
     """
     came: Came = defaultdict(list)
-    for delivery in deliveries:
+    delivered = list(deliveries)
+    for delivery in delivered:
         for slot in delivery.slots:
             came[slot, (delivery.message.channel, delivery.message.address)].append(delivery)
     account = Account()
@@ -60,6 +64,9 @@ def settle(journal: Journal, deliveries: Iterable[Delivery], now: datetime, boun
     for due, several in came.items():
         _doubles(account, journal, due, several)
     account.doubled += find_extra_copies(came, journal)
+    messages = [delivery.message for delivery in delivered]
+    account.over_cap = find_over_cap(messages)
+    account.fullest_hour = max(count_fullest_hours(messages).values(), default=0)
     return account
 
 

@@ -2,10 +2,14 @@
 
 import re
 
+from api.models.user import Channel
+
 HASTE = 30  # times as fast
 # What the retry of an unknown fate comes to (docs/operations.md): after the outage for an SMS, and copies an hour.
 SMS_UNKNOWN = 31 * 60 / HASTE  # seconds
 UNKNOWN_COPIES, SMS_UNKNOWN_COPIES = 5, 4
+# Half of a cap may leave at once, then one message per refill (20 s), with all that waited: less than any bound.
+CAPS = dict.fromkeys(Channel, 360)  # messages that a contact may get in an hour
 # A lease outlives a provider's time-out, a claim the deadline: the order of life, thirty times as fast.
 PERIODS = {
     "HTTP_DEADLINE_SECONDS": "6",
@@ -28,6 +32,7 @@ PERIODS = {
     "RETRY_SECONDS": "1",
     "UNKNOWN_RETRY_SECONDS": "0.5,4,20,60",
     "SMS_UNKNOWN_RETRY_SECONDS": "20,60",
+    **{f"{channel.upper()}_PER_HOUR": str(cap) for channel, cap in CAPS.items()},
     "LAPSE_SECONDS": "25",  # longer than any fault lasts that hides all sites
     "REARM_SECONDS": "5",
     "CHANNEL_REST_SECONDS": "2",

@@ -29,6 +29,8 @@ def figures(journal: Journal, rounds: Sequence[Round], account: Account, proven:
         "doubled, allowed": len(account.doubled_allowed),
         "doubled, not allowed": len(account.doubled),
         "told to strangers": len(account.strangers),
+        "contacts above their cap": len(account.over_cap),
+        "most messages to a contact in an hour": account.fullest_hour,
         "late": len(account.late),
         "late after an outage": len(account.after_outage),
         "proofs kept": proven.kept,
@@ -50,6 +52,7 @@ def is_clean(found: dict[str, Any]) -> bool:
         "late after an outage",
         "doubled, not allowed",
         "told to strangers",
+        "contacts above their cap",
         "proofs lost",
         "rounds that were not well in time",
     )
@@ -62,6 +65,6 @@ def line(found: dict[str, Any]) -> str:
     names = (
         "kills", "faults", "slots opened", "messages expected", "lost", "doubled, allowed",
         "doubled, not allowed", "late", "late after an outage",
-        "told to strangers", "proofs kept", "proofs lost", "worst recovery, s",
+        "told to strangers", "contacts above their cap", "proofs kept", "proofs lost", "worst recovery, s",
     )  # fmt: skip
     return " · ".join(f"{name}: {found[name]}" for name in names)

@@ -22,7 +22,7 @@ def test_the_clock_is_a_day_off_while_the_fault_lasts_and_a_slot_opens_in_either
 ) -> None:
     file, spell, seen = tmp_path / "offset", Spell("step-clock", clock()), list[str]()
     monkeypatch.setenv(clocks.OFFSET_FILE, str(file))
-    monkeypatch.setattr(clocks.time, "sleep", lambda _: seen.append(file.read_text()))
+    monkeypatch.setattr("deploy.chaos.faults.clocks.time.sleep", lambda _: seen.append(file.read_text()))
     clocks.step_clock(field, spell)
     assert seen == [str(spell.clock_offset.total_seconds() if spell.clock_offset else None)]
     assert spell.clock_offset in {DAY, -DAY}

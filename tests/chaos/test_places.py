@@ -59,7 +59,7 @@ def test_huge_texts_are_shown_with_a_slot_that_nobody_expects_then_an_ordinary_o
         (desk_id,) = field.outside.reserved
         seen.append(form_shown(field, desk_named(field, desk_id)))
 
-    monkeypatch.setattr(places.time, "sleep", look)
+    monkeypatch.setattr("deploy.chaos.faults.places.time.sleep", look)
     places.show_huge_texts(field, Spell("show-huge-texts", clock()))
     (shown,) = seen
     assert shown["mode"] == "huge"
@@ -73,7 +73,7 @@ def test_huge_texts_are_shown_with_a_slot_that_nobody_expects_then_an_ordinary_o
 
 
 def test_many_slots_open_at_one_desk(field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places.time, "sleep", lambda _: None)
+    monkeypatch.setattr("deploy.chaos.faults.places.time.sleep", lambda _: None)
     places.open_many_slots(field, Spell("open-many-slots", clock()))
     assert len({opening.desk_id for opening in field.journal.openings}) == 1
     assert 12 <= len(field.journal.openings) <= 20

@@ -14,6 +14,7 @@ from deploy.chaos.victims import until
 WAITED = "longest that a check waited for a lock while checks was read and a day made, s"
 LONGEST_WAIT = 1.0  # seconds
 _WHILE = 6.0  # seconds that the day may take to be made, before the reader ends
+_STARTS = 120.0  # seconds that a new planner may take on a busy machine
 _LOOK = 0.02  # seconds
 _NEWEST = sa.text(
     "SELECT max(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'checks'::regclass"
@@ -38,7 +39,7 @@ def read_checks_for_long(field: Field, _spell: Spell) -> None:
             time.sleep(_LOOK)
         time.sleep(1)  # what was held up meanwhile is seen
     field.journal.measured(WAITED, max(waits, default=0.0))
-    until(lambda: newest_day(field.engine) == day, f"the planner has made {day} again")
+    until(lambda: newest_day(field.engine) == day, f"the planner has made {day} again", _STARTS)
 
 
 def newest_day(engine: sa.Engine) -> str:
