@@ -66,8 +66,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     options.to.parent.mkdir(parents=True, exist_ok=True)
     options.to.write_text(json.dumps({"seed": options.seed, **found}, indent=2), "utf-8")
-    print(summary.line(found))
-    return 0 if summary.is_clean(found) else 1
+    failures = summary.find_failures(found)
+    print("\n".join([*(f"FAILED {each}" for each in failures), summary.line(found)]))
+    return 1 if failures else 0
 
 
 def _options(given: Sequence[str]) -> argparse.Namespace:

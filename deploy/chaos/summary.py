@@ -45,8 +45,8 @@ def figures(journal: Journal, rounds: Sequence[Round], account: Account, proven:
     }
 
 
-def is_clean(found: dict[str, Any]) -> bool:
-    """Whether the run proves what it should: nothing lost, doubled without leave, told to others; all well again."""
+def find_failures(found: dict[str, Any]) -> list[str]:
+    """Return, in words, what the run should have proved and did not: one line each."""
     bad = (
         "lost",
         "late after an outage",
@@ -56,8 +56,13 @@ def is_clean(found: dict[str, Any]) -> bool:
         "proofs lost",
         "rounds that were not well in time",
     )
-    in_limits = all(found.get(name, 0.0) < limit for name, limit in LIMITS.items())
-    return in_limits and not any(found[name] for name in bad) and not found["health was silent in"]
+    wrong = [f"{name}: {found[name]}, none is allowed" for name in bad if found[name]]
+    over = [
+        f"{name}: {found[name]}, less than {limit:g} is allowed"
+        for name, limit in LIMITS.items()
+        if found.get(name, 0.0) >= limit
+    ]
+    return [*wrong, *over, *(f"health named nothing during {name}" for name in found["health was silent in"])]
 
 
 def line(found: dict[str, Any]) -> str:

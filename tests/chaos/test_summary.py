@@ -1,0 +1,35 @@
+"""A run fails by any of its accounts, and says by which."""
+
+from typing import Any
+
+import pytest
+
+from deploy.chaos import summary
+from deploy.chaos.books import Account
+from deploy.chaos.faults import partitions, places
+from deploy.chaos.journal import Journal
+from deploy.chaos.proofs import Proven
+
+
+def figures(**changed: Any) -> dict[str, Any]:
+    return summary.figures(Journal(), [], Account(), Proven()) | changed
+
+
+def test_a_clean_run_has_no_failures() -> None:
+    measured = {partitions.WAITED: 0.02, places.OUTLIVED: 26.0}
+    assert summary.find_failures(figures(**measured)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("lost", 1),
+        ("late after an outage", 2),
+        ("contacts above their cap", 1),
+        (partitions.WAITED, partitions.LONGEST_WAIT),
+        (places.OUTLIVED, places.LONGEST_STAY),
+    ],
+)
+def test_each_account_alone_fails_a_run_and_is_named(name: str, value: float) -> None:
+    (failure,) = summary.find_failures(figures(**{name: value}))
+    assert failure.startswith(f"{name}: {value}")
