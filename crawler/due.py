@@ -76,6 +76,7 @@ class Entry:
     a visit that proves something, or all that it can. `last_token` is the desk
     row's, so that an emptied Redis goes on counting beyond it. `hurry`: a desk that is already in the queue may move
     forward to `due`. `waits`: whether somebody entitled does; desks without go last.
+    `latest`: what a healthy clock can have put into the queue; a desk that is due later is due at `due`.
     """
 
     desk_id: str
@@ -88,6 +89,7 @@ class Entry:
     hurry: bool = False
     waits: bool = True
     need: float = 0
+    latest: datetime | None = None
 
     @property
     def about(self) -> str:
@@ -233,6 +235,7 @@ def schedule(system: str, entries: Iterable[Entry]) -> Call[int]:
     arguments: list[str | float] = [_jump()]
     for each in entries:
         arguments += [each.desk_id, each.about, each.due.timestamp(), each.last_token, int(each.hurry)]
+        arguments.append(each.latest.timestamp() if each.latest else "inf")
     return Call(lua.SCHEDULE, _queue(system), arguments, int)
 
 
@@ -265,6 +268,17 @@ def planned(client: "redis.Redis") -> bool:
 def mark_planned(client: "redis.Redis") -> None:
     """Remember in Redis that everything is planned."""
     client.set(_PLANNED, 1)
+
+
+def forget_times(client: "redis.Redis", systems: Iterable[str]) -> None:
+    """Forget all that Redis holds by the clock: due times, holds, rests, floors, buckets; tokens and stops stay.
+
+    The planner fills the queues anew, as after Redis was emptied.
+    """
+    keys = [key for system in systems for key in _queue(system)]
+    for kind in ("host", "rest", "floor", "bucket", "proxies"):
+        keys += client.scan_iter(f"{kind}:*", count=1000)
+    client.unlink(_PLANNED, *keys)
 
 
 def stop(host: str) -> Call[None]:

@@ -19,10 +19,11 @@ from api.models.base import session
 from api.models.partitions import count_days_ahead, make_partitions
 from configs.clock import clock
 from configs.desk import Desk
-from configs.planner_report import PlannerReport, write_report
+from configs.planner_report import PlannerReport, read_report, write_report
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler import due
+from crawler.clock_steps import CLOCKS_DIFFER, pull_back_rests, pull_back_times
 from crawler.due import Entry
 from crawler.hosts import rows as host_rows
 from crawler.hosts import switch
@@ -48,6 +49,8 @@ class Planner:
         self.failures = failures or PartFailures()
         self._client = client
         self._looked_at: datetime | None = None
+        self._clock_at: datetime | None = None
+        self._steady_since: datetime | None = None
         self._whole_at: datetime | None = None
         self._sizes: dict[str, int] = {}
         self._days_made: date | None = None
@@ -63,7 +66,8 @@ class Planner:
     def look(self, now: datetime) -> int:
         """Run each part once and report which fail; return how many desks were planned."""
         parts: dict[str, Callable[[datetime], object]] = {
-            "lapsed slots": _lapse,
+            "clock": self._watch_clock,
+            "lapsed slots": self._lapse,
             "host back-off": _calm_hosts,
             "kill switch": lambda _: switch.remind(self._client),
         }
@@ -74,6 +78,36 @@ class Planner:
         with suppress(redis.RedisError):  # then the report runs out, and health says so
             write_report(self._client, PlannerReport(at=now, failing=self.failures.names()))
         return planned or 0
+
+    def _watch_clock(self, now: datetime) -> None:
+        """Notice that the clock was set, and undo what one that was ahead has written."""
+        before, self._clock_at = self._clock_at, now
+        with session() as rows:
+            ahead = pull_back_times(rows, now)
+        if before is None:
+            report = read_report(self._client)
+            set_back = bool(ahead) or (report is not None and report.at > now + CLOCKS_DIFFER)
+        else:
+            set_back = now < before - CLOCKS_DIFFER
+            if set_back or now - before > timedelta(seconds=settings().lapse_seconds):
+                log.warning("the clock went from %s to %s between two looks", before, now)
+                self._steady_since = now
+        if set_back:
+            log.warning("times ahead of the clock (%d desks) are brought back, all is planned anew", ahead)
+            with session() as rows:
+                pull_back_rests(rows, now)
+            due.forget_times(self._client, lanes())
+            self._whole_at = self._looked_at = None
+
+    def _lapse(self, now: datetime) -> None:
+        """Close what nobody could confirm; after a step of the clock, checks have LAPSE_SECONDS to confirm first."""
+        wait = timedelta(seconds=settings().lapse_seconds)
+        if self._steady_since and now - self._steady_since < wait:
+            return
+        with session() as rows:
+            closed = close_unproven(rows, now)
+        if closed:
+            log.info("%d slots lapsed: nobody could confirm them", closed)
 
     def _plan_changes(self, now: datetime) -> int:
         """Plan what changed since the last look; return how many desks were thought over.
@@ -161,7 +195,7 @@ class Planner:
     def _remind(self, rows: sa.orm.Session, plan: Plan, task: Task, now: datetime) -> None:
         """Tell Redis, before anything is due there, what it may have forgotten of hosts."""
         if task.emptied:
-            asked = desk_rows.asked_since(rows, now - MEMORY)
+            asked = desk_rows.asked_between(rows, now - MEMORY, now)
             left, floors = felt(asked, desks(), plan.buckets, now)
             due.send(self._client, due.refill(left, now=now))
             due.send(self._client, due.rest(floors, now=now))
@@ -179,13 +213,6 @@ class Planner:
             strangers = sorted(due.members(self._client, lane) - known)
             for start in range(0, len(strangers), _AT_ONCE):
                 due.send(self._client, due.drop(lane, strangers[start : start + _AT_ONCE]))
-
-
-def _lapse(now: datetime) -> None:
-    with session() as rows:
-        closed = close_unproven(rows, now)
-    if closed:
-        log.info("%d slots lapsed: nobody could confirm them", closed)
 
 
 def _calm_hosts(now: datetime) -> None:

@@ -82,7 +82,7 @@ def _answered_between(memory: Memory) -> bool:
 
 def _rest(outcome: Outcome, before: int, retry_after: float | None) -> float:
     current = settings()
-    asked = min(retry_after or 0, current.retry_after_max_seconds)
+    asked = max(0, min(retry_after or 0, current.retry_after_max_seconds))  # a page may say -5, inf or nan
     if outcome is Outcome.RATE_LIMITED and asked:
         return asked
     first = current.block_rest_seconds if outcome is Outcome.BLOCKED else current.rate_rest_seconds

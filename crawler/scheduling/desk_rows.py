@@ -122,8 +122,8 @@ def took(session: Session, ids: Collection[str]) -> Took:
     return Took({id_: each for id_, each, _ in rows if each}, {id_: each for id_, _, each in rows if each})
 
 
-def asked_since(session: Session, since: datetime) -> list[Asked]:
-    """Return the checks that began since then, the oldest first."""
+def asked_between(session: Session, since: datetime, until: datetime) -> list[Asked]:
+    """Return the checks that began between two instants, the oldest first."""
     row = sa.select(Check.desk_id, Check.started_at, Check.requests)
-    rows = session.execute(row.where(Check.started_at >= since).order_by(Check.started_at))
+    rows = session.execute(row.where(Check.started_at.between(since, until)).order_by(Check.started_at))
     return [Asked(desk_id, at, requests) for desk_id, at, requests in rows]

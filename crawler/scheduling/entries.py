@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from configs.desk import Desk
+from configs.outcome import Outcome
 from configs.settings import settings
 from crawler import pace
 from crawler.due import Bucket, Entry
@@ -13,6 +14,7 @@ from crawler.scheduling.desk_rows import Asked, State, Took
 from crawler.scheduling.lanes import lane_of
 from crawler.scheduling.schedule import bucket_of, cost_of, interval_at, open_cost_of, own_interval
 
+_MARGIN = timedelta(minutes=1)
 MEMORY = timedelta(minutes=2)  # what was asked longer ago weighs on no bucket and no floor any more
 
 
@@ -105,7 +107,15 @@ def entry(desk: Desk, state: State, plan: Plan, task: Task, now: datetime) -> En
         hurry=asked or not state.rests,
         waits=desk.id in plan.waited_for,
         need=plan.taken.get(desk.id, 0),
+        latest=_latest(desk, state, interval, now),
     )
+
+
+def _latest(desk: Desk, state: State, interval: float, now: datetime) -> datetime:
+    """Return when a desk is due at the latest, however a claim or a check that ends now leaves it."""
+    longest = pace.wait(state.last_outcome or Outcome.NO_SLOTS, interval, state.inconclusive)
+    longest *= 1 + settings().interval_jitter
+    return now + timedelta(seconds=max(longest, lane_of(desk).hold_seconds)) + _MARGIN
 
 
 def _due_at(desk: Desk, state: State, interval: float, task: Task, now: datetime) -> datetime:
@@ -124,7 +134,7 @@ def _again(desk: Desk, state: State, interval: float, now: datetime) -> datetime
         return now
     return pace.after(
         state.last_outcome,
-        started_at=state.last_check_at,
+        started_at=min(state.last_check_at, now),
         now=now,
         interval=interval,
         inconclusive=state.inconclusive,

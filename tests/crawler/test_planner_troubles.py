@@ -5,11 +5,14 @@ from datetime import datetime, timedelta
 
 import pytest
 import redis
+import sqlalchemy as sa
 import time_machine
 
 from api.models.base import session
-from api.models.desk import HostState
+from api.models.desk import HostState, Outage, OutageReason
+from api.models.slot import SlotRow
 from configs.desk import Desk
+from configs.outcome import Outcome
 from configs.planner_report import PlannerReport, read_report
 from crawler import due
 from crawler.planner import Planner
@@ -17,7 +20,7 @@ from crawler.reading import Slot
 from crawler.recording.record import record
 from crawler.recording.rows import Result
 from tests.crawler.checks import HOST, NOW, check, slot
-from tests.crawler.test_planner import SYSTEM, checked
+from tests.crawler.test_planner import SYSTEM, checked, score, state, waits
 
 
 def report(client: redis.Redis) -> PlannerReport:
@@ -114,3 +117,96 @@ def test_a_redis_restored_from_an_older_state_costs_a_desk_one_check(
         client.zadd(f"due:{SYSTEM}", {"evry_91/a": now.timestamp()})
         found.append(visit(client, now, slot()))
     assert found == [0, 1]
+
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def desk_a(
+    client: redis.Redis, planned_desks: Callable[..., dict[str, Desk]], frozen: time_machine.Traveller
+) -> Planner:
+    """Give a planner of one desk, which somebody waits for; it looked once."""
+    planned_desks(a=HOST)
+    waits(desk_id="evry_91/a", lasts=timedelta(days=30))
+    planner = Planner(client)
+    planner.look(NOW)
+    return planner
+
+
+def look(planner: Planner, frozen: time_machine.Traveller, now: datetime) -> None:
+    frozen.move_to(now)
+    planner.look(now)
+
+
+def visit_when_due(
+    planner: Planner, client: redis.Redis, frozen: time_machine.Traveller, now: datetime
+) -> tuple[datetime, int]:
+    """Look each ten seconds until the desk is checked and shows a slot; return when, and how many detections."""
+    for _ in range(60):
+        look(planner, frozen, now)
+        if (at := score(client, "a")) and at <= now and not client.exists(f"host:{HOST}"):
+            return now, visit(client, now, slot())
+        now += timedelta(seconds=10)
+    raise AssertionError("the desk was not due within ten minutes")
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_clock_ahead_by_a_day_and_back_stops_no_check_and_tells_no_slot_twice(
+    restarted: bool, desk_a: Planner, client: redis.Redis, frozen: time_machine.Traveller
+) -> None:
+    begin, told = visit_when_due(desk_a, client, frozen, NOW)
+    assert told == 1
+    _, again = visit_when_due(desk_a, client, frozen, begin + DAY)
+    assert again == 0
+    back = begin + timedelta(minutes=2)
+    planner = Planner(client) if restarted else desk_a
+    found, again = visit_when_due(planner, client, frozen, back)
+    assert again == 0
+    assert found - back <= timedelta(minutes=3)
+    row = state("a")
+    assert row.last_check_at == row.last_proven_at == found
+    with session() as rows:
+        (open_slot,) = rows.scalars(sa.select(SlotRow))
+        assert (open_slot.gone_at, open_slot.seen_at) == (None, found)
+
+
+def test_a_rest_and_an_outage_of_a_clock_ahead_last_as_long_as_was_meant(
+    desk_a: Planner, client: redis.Redis, frozen: time_machine.Traveller
+) -> None:
+    ahead = NOW + DAY
+    look(desk_a, frozen, ahead)
+    with session() as rows:
+        rows.add(HostState(host=HOST, rests_until=ahead + timedelta(minutes=5), updated_at=ahead))
+        rows.add(Outage(desk_id="evry_91/a", starts_at=ahead, reason=OutageReason.BLOCKED))
+    look(desk_a, frozen, ahead + timedelta(seconds=1))
+    back = NOW + timedelta(minutes=2)
+    look(desk_a, frozen, back)
+    with session() as rows:
+        assert rows.get_one(HostState, HOST).rests_until == back + timedelta(minutes=5)
+        assert [each.starts_at for each in rows.scalars(sa.select(Outage))] == [back]
+    assert float(client.get(f"rest:{HOST}") or 0) == (back + timedelta(minutes=5)).timestamp()
+
+
+def test_a_desk_that_a_clock_elsewhere_put_a_day_ahead_is_pulled_back_when_all_is_planned(
+    desk_a: Planner, client: redis.Redis, frozen: time_machine.Traveller
+) -> None:
+    checked("a", NOW, last_outcome=Outcome.CAPTCHA, inconclusive=1)
+    client.zadd(f"due:{SYSTEM}", {"evry_91/a": (NOW + timedelta(minutes=15)).timestamp()})
+    look(desk_a, frozen, NOW + timedelta(hours=1))
+    assert score(client, "a") == NOW + timedelta(minutes=15)
+    client.zadd(f"due:{SYSTEM}", {"evry_91/a": (NOW + DAY).timestamp()})
+    later = NOW + timedelta(hours=2)
+    look(desk_a, frozen, later)
+    assert (score(client, "a") or NOW + DAY) <= later + timedelta(minutes=2)
+
+
+def test_what_nobody_could_confirm_lapses_when_checks_had_time_after_a_step_of_the_clock(
+    desk_a: Planner, client: redis.Redis, frozen: time_machine.Traveller
+) -> None:
+    begin, _ = visit_when_due(desk_a, client, frozen, NOW)
+    for minutes, lapsed in ((0, False), (9, False), (10, True)):
+        look(desk_a, frozen, begin + DAY + timedelta(minutes=minutes))
+        with session() as rows:
+            (row,) = rows.scalars(sa.select(SlotRow))
+            assert (row.gone_at is not None) == lapsed, minutes

@@ -47,6 +47,9 @@ def test_a_rate_limit_without_a_time_doubles_too() -> None:
         (Outcome.RATE_LIMITED, 10, 10),
         (Outcome.RATE_LIMITED, 10_000, 10_000),
         (Outcome.RATE_LIMITED, 10**9, 86400),
+        (Outcome.RATE_LIMITED, float("inf"), 86400),
+        (Outcome.RATE_LIMITED, float("nan"), 60),
+        (Outcome.RATE_LIMITED, -5, 60),
     ],
 )
 def test_retry_after_is_obeyed(outcome: Outcome, retry_after: float, expected: float) -> None:

@@ -1,0 +1,51 @@
+"""Repairs what a clock that was set ahead has written, once it is right again: times that lie in the future."""
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
+
+# Rows that a writer holds are left to the next look. What was covered, and when, is learned anew.
+_DESKS = sa.text("""
+WITH ahead AS (
+  SELECT id FROM desks WHERE greatest(last_check_at, last_proven_at, last_slot_at, refused_at, whole_at) > :limit
+    OR id IN (SELECT desk_id FROM slots WHERE gone_at IS NULL AND seen_at > :limit)
+  ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+), seen AS (
+  UPDATE slots s SET seen_at = :now, opened_at = least(s.opened_at, :now)
+  FROM ahead WHERE s.desk_id = ahead.id AND s.gone_at IS NULL AND s.seen_at > :limit
+)
+UPDATE desks d SET last_check_at = least(last_check_at, :now), last_proven_at = least(last_proven_at, :now),
+  last_slot_at = least(last_slot_at, :now), refused_at = least(refused_at, :now), whole_at = NULL, coverage = NULL
+FROM ahead WHERE d.id = ahead.id RETURNING d.id
+""")
+_OUTAGES = sa.text("UPDATE outages SET starts_at = :now WHERE ends_at IS NULL AND starts_at > :limit")
+_INCIDENTS = sa.text("UPDATE incidents SET starts_at = :now WHERE ends_at IS NULL AND starts_at > :limit")
+# A rest keeps its length: it was counted from the instant at which the row was written.
+_HOSTS = sa.text("""
+UPDATE hosts SET rests_until = rests_until - (updated_at - :now), calm_since = least(calm_since, :now),
+  updated_at = :now
+WHERE updated_at > :limit
+""")
+
+
+def pull_back_times(rows: Session, now: datetime) -> int:
+    """Bring what desks, slots, outages and incidents have of the future to `now`; return how many desks had some.
+
+    A slot seen in the future would not lapse, an outage that began there would not end.
+    """
+    desks = len(rows.execute(_DESKS, _times(now)).all())
+    rows.execute(_OUTAGES, _times(now))
+    rows.execute(_INCIDENTS, _times(now))
+    return desks
+
+
+def pull_back_rests(rows: Session, now: datetime) -> None:
+    """Let hosts whose rows are of the future rest for as long as was meant, from `now` on."""
+    rows.execute(_HOSTS, _times(now))
+
+
+def _times(now: datetime) -> dict[str, datetime]:
+    return {"now": now, "limit": now + CLOCKS_DIFFER}
