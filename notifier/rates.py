@@ -10,37 +10,56 @@ from redis.commands.core import Script
 from redis.exceptions import RedisError
 
 from api.models.base import session
-from api.models.notification import Notification, State
+from api.models.notification import Notification, Priority, State
 from api.models.user import Channel
 from configs.clock import clock
 from configs.settings import settings
 from notifier.nudges import Waiting
 from notifier.queues import redis
 
-# Who finds no token free gets a place in line: the instant of its token, at which it comes again. A window that
-# slides over the last second, places in line included, never holds more than the rate.
-# KEYS: the line (a sorted set: notification, instant), the chat's next free instant. ARGV: notification, now in
-# seconds, messages a second, seconds between two messages of a chat (0: any), how long a line is remembered.
+# A sliding window: no second holds more grants than the rate.
+# A critical message without a token gets a place in line, the instant at which it asks again. All others leave room
+# for the places of the next second, and of the last two, whose owners the sweep still brings. A place is no grant: a
+# message that comes late counts anew, and goes to the end of the line where no token is left. Messages of lower
+# priority hold no place: they get instants to ask again at, one after the other, and leave a fifth of the rate free.
+# KEYS: grants (sorted set: notification and instant, instant), the line (sorted set: notification, instant), the last
+# instant that a message of no hurry was told, the chat's last grant. ARGV: notification, now in seconds, messages a
+# second, seconds between two messages of a chat (0: any), how long a line is remembered, whether it is critical.
 _TAKE = """
-local now, rate, apart = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local mine = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if mine then
-  if tonumber(mine) > now then return mine end
-  redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
-  return ARGV[2]
+local id, now, rate, apart = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local kept, critical = tonumber(ARGV[5]), ARGV[6] == '1'
+local function text(instant) return string.format('%.6f', instant) end
+local mine = redis.call('ZSCORE', KEYS[2], id)
+if mine and tonumber(mine) > now then return mine end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', text(now - 1))
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', text(now - kept))
+local used = redis.call('ZCARD', KEYS[1])
+if not mine then used = used + redis.call('ZCOUNT', KEYS[2], text(now - 2), '(' .. text(now + 1)) end
+local most = critical and rate or math.max(1, rate - math.ceil(rate / 5))
+local chat = apart > 0 and tonumber(redis.call('GET', KEYS[4]) or '0') + apart or 0
+redis.call('ZREM', KEYS[2], id)
+if used < most and chat <= now then
+  redis.call('ZADD', KEYS[1], text(now), id .. ':' .. text(now))
+  redis.call('EXPIRE', KEYS[1], kept)
+  if apart > 0 then redis.call('SET', KEYS[4], text(now), 'EX', math.ceil(apart) + kept) end
+  return text(now)
 end
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[5]))
-local free = now
-local before = redis.call('ZREVRANGE', KEYS[1], rate - 1, rate - 1, 'WITHSCORES')
-if before[2] then free = math.max(free, tonumber(before[2]) + 1) end
-if apart > 0 then free = math.max(free, tonumber(redis.call('GET', KEYS[2]) or '0')) end
-local text = string.format('%.6f', free)
-redis.call('ZADD', KEYS[1], text, ARGV[1])
-redis.call('EXPIRE', KEYS[1], math.ceil(free - now) + tonumber(ARGV[5]))
-if apart > 0 then
-  redis.call('SET', KEYS[2], string.format('%.6f', free + apart), 'PX', math.ceil((free - now + apart) * 1000))
+if not critical then
+  local last = tonumber(redis.call('GET', KEYS[3]) or '0')
+  local again = text(math.max(now + 1, last + 1 / most, chat))
+  redis.call('SET', KEYS[3], again, 'EX', math.ceil(again - now) + kept)
+  return again
 end
-return text
+local ahead = redis.call('ZCOUNT', KEYS[2], '(' .. text(now), '+inf')
+local before
+if ahead >= rate then before = redis.call('ZREVRANGE', KEYS[2], rate - 1, rate - 1, 'WITHSCORES')
+else before = redis.call('ZREVRANGE', KEYS[1], rate - ahead - 1, rate - ahead - 1, 'WITHSCORES') end
+local free = math.max(chat, now + 0.001)
+if before[2] then free = math.max(free, tonumber(before[2]) + 1)
+elseif used >= most then free = math.max(free, now + 1) end
+redis.call('ZADD', KEYS[2], text(free), id)
+redis.call('EXPIRE', KEYS[2], math.ceil(free - now) + kept)
+return text(free)
 """
 _REMEMBERED_SECONDS = 60
 
@@ -68,32 +87,41 @@ def rate_of(channel: Channel) -> Rate | None:
 
 
 def allow(waiting: Waiting) -> bool:
-    """Take a token for a notification; without one, have the sweep nudge it again when it is its turn."""
-    rate = rate_of(waiting.channel)
-    if rate is None:
-        return True
-    now = clock()
-    try:
-        turn = datetime.fromtimestamp(float(_take(waiting, rate, now)), now.tzinfo)
-    except RedisError as error:
-        # Whoever sends too much is told so by the provider.
-        log.warning("no rate tokens: Redis is away", because=type(error).__name__)
-        return True
-    if turn <= now:
+    """Take a token for a notification; without one, have the sweep nudge it again when it is its turn.
+
+    A critical message holds its turn, before all messages of no hurry; those hold none, and ask anew.
+    """
+    turn = find_turn(waiting)
+    if turn is None or turn <= clock():
         return True
     _wait(waiting, turn)
     return False
 
 
+def find_turn(waiting: Waiting) -> datetime | None:
+    """Return when a notification may leave: now, with its token taken, or later; None where nothing limits it."""
+    rate = rate_of(waiting.channel)
+    if rate is None:
+        return None
+    now = clock()
+    try:
+        return datetime.fromtimestamp(float(_take(waiting, rate, now)), now.tzinfo)
+    except RedisError as error:
+        # Whoever sends too much is told so by the provider.
+        log.warning("no rate tokens: Redis is away", because=type(error).__name__)
+        return None
+
+
 def _take(waiting: Waiting, rate: Rate, now: datetime) -> bytes:
     line = f"rate:{waiting.channel.value}"
-    keys = [line, f"{line}:{waiting.contact_id}"]
+    keys = [line, f"{line}:line", f"{line}:later", f"{line}:{waiting.contact_id}"]
     told: list[str | float] = [
         str(waiting.id),
         f"{now.timestamp():.6f}",
         rate.per_second,
         rate.apart,
         _REMEMBERED_SECONDS,
+        int(waiting.priority is Priority.CRITICAL),
     ]
     return bytes(_script()(keys=keys, args=told, client=redis()))
 
