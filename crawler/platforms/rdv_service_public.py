@@ -5,6 +5,7 @@ described by the site's own public code (github.com/betagouv/rdv-service-public,
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from itertools import islice
@@ -43,6 +44,7 @@ _AHEAD = re.compile(r"[?;&]date=([^&\"'#<>\s]{11,})")  # with an hour; a week's 
 _NEXT = "Prochaine disponibilité le"
 _LINKS = f".//a[contains(., '{_NEXT}')][not({HIDDEN})]"
 _NAMED = f"//body//text()[contains(., '{_NEXT}')][not({HIDDEN} or ancestor::script)]/.."
+_MOST_CALENDARS, _MOST_PLACES = 20, 100  # each is looked for in the whole page
 _HEADING = "(.//h3 | .//h4 | .//*[contains(@class, 'card__title')])"
 # The sentence of a search, which stands alone in its element (app/views/search/_nothing_to_show).
 _NONE = re.compile(
@@ -129,6 +131,8 @@ def _doubt(page: Page, calendars: list[HtmlElement], told: str, *, said: bool, w
 
 def _several(page: Page, calendars: list[HtmlElement], named: int) -> Reading:
     """Read the hours of several places at once, which no page of today shows: what is missing there, nobody knows."""
+    if len(calendars) > _MOST_CALENDARS:
+        return Reading(Outcome.UNREADABLE, f"shows {len(calendars)} calendars, which no page does")
     slots = tuple(slot for each in calendars for slot in _week(page, each, named).slots)
     reason = f"calendars: {len(calendars)}, hours: {len(slots)}"
     return Reading(Outcome.SLOTS if slots else Outcome.UNREADABLE, reason, slots)
@@ -137,7 +141,10 @@ def _several(page: Page, calendars: list[HtmlElement], named: int) -> Reading:
 def _places(page: Page, named: int) -> Reading:
     if page.ask.place.key:
         return Reading(Outcome.UNREADABLE, "a list of places, where the days of one were asked for")
-    found = list(filter(None, (_next_at(page, node) for node in page.root.xpath(_NAMED))))
+    if named > _MOST_PLACES:
+        return Reading(Outcome.UNREADABLE, f"names {named} next availabilities, which no page does")
+    cards = _cards(page.root)
+    found = list(filter(None, (_next_at(page, node, cards) for node in page.root.xpath(_NAMED))))
     reading = listed_places(page, found, _DAYS)
     if named == len(found) == len({place.key for place, _, _ in found}):
         return reading
@@ -145,15 +152,28 @@ def _places(page: Page, named: int) -> Reading:
     return replace(reading, outcome=Outcome.UNREADABLE, reason=reason, covered=())
 
 
-def _next_at(page: Page, node: HtmlElement) -> tuple[Place, date, Opens | None] | None:
+def _cards(root: HtmlElement) -> dict[HtmlElement, HtmlElement]:
+    """Return the first heading of each element that holds one."""
+    first: dict[HtmlElement, HtmlElement] = {}
+    for heading in root.xpath(_HEADING):
+        for around in heading.iterancestors():
+            if around in first:  # and so is all that stands around it
+                break
+            first[around] = heading
+    return first
+
+
+def _next_at(
+    page: Page, node: HtmlElement, cards: Mapping[HtmlElement, HtmlElement]
+) -> tuple[Place, date, Opens | None] | None:
     """Read the next availability of one card: its place, the moment, and how to ask for it where it is linked.
 
     The link stands around the words, in the card's title, or in the dialogue that the card opens.
     """
-    card = next(iter(node.xpath(f"ancestor-or-self::*[{_HEADING}][1]")), None)
+    card = next((each for each in (node, *node.iterancestors()) if each in cards), None)
     if card is not None and rendered(card).count(_NEXT) > 1:
         card = None
-    name = next(map(rendered, card.xpath(_HEADING)), None) if card is not None else None
+    name = rendered(cards[card]) if card is not None else None
     link = next(iter(node.xpath("ancestor-or-self::a[1]") or _links_of(card)), None)
     if link is None:
         if card is not None and card.xpath(_OPENED):

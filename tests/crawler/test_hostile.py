@@ -16,6 +16,7 @@ from crawler.parsing.absence import says_none
 from crawler.parsing.dwr import reply
 from crawler.platforms import platforms
 from crawler.reading import Page
+from tests.crawler.golden import CASES, load
 from tests.crawler.hostile import Make, Read, growth, hostile, is_steep, reading
 from tests.crawler.pages import page
 from tests.fuzz import FUZZ
@@ -70,6 +71,23 @@ REPEATED = {
 def test_what_was_quadratic_is_not(which: str) -> None:
     read, around, piece = REPEATED[which]
     hold(read, lambda size: page(around.format(piece * (size // len(piece)))), which)
+
+
+PLACES = {
+    "calendars": "<div id='creneaux-lieu-{i}'><p><strong>lundi 23 novembre</strong></p></div>",
+    "places": "<p><a href='/prendre_rdv?lieu_id={i}&date=2026-11-23T09:00'>Prochaine disponibilité le 23/11/2026</a></p>",
+}
+
+
+@pytest.mark.parametrize("which", sorted(PLACES))
+def test_the_places_of_rdv_service_public_are_not_each_looked_for_in_all(which: str) -> None:
+    whole = load(next(case for case in CASES if case.parent.name == "rdv_service_public"))
+
+    def make(size: int) -> Page:
+        many = "".join(PLACES[which].replace("{i}", f"{i}") for i in range(size // 100))
+        return replace(whole, status=200, body=f"<html><body>{many}</body></html>".encode())
+
+    hold(reading("rdv_service_public"), make, which)
 
 
 def test_a_gzip_of_a_hundred_thousand_members_is_given_up() -> None:
