@@ -62,7 +62,10 @@ UNION ALL
 SELECT 1, NULL, NULL, NULL, NULL, NULL, n.id, n.contact_id, n.state, m.alert_id, ms.slot_id
 FROM notifications n
 LEFT JOIN notification_matches nm ON nm.notification_id = n.id LEFT JOIN matches m ON m.id = nm.match_id
-LEFT JOIN match_slots ms ON ms.match_id = m.id AND ms.decided_at = n.matched_at
+LEFT JOIN (
+    SELECT match_id, decided_at, generate_series(lower(span), upper(span) - 1) AS slot_id
+    FROM match_slots, unnest(slots) AS span
+) ms ON ms.match_id = m.id AND ms.decided_at = n.matched_at
 ORDER BY 1, 2
 """
 
