@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, NoDecode
 
 LONGEST_SPAN = 3650 * 86400
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -27,6 +27,14 @@ def _span(value: Any) -> Any:
 
 Span = Annotated[timedelta, BeforeValidator(_span)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _waits(value: Any) -> Any:
+    """Read `15,120,600`: seconds, with commas between them."""
+    return value.split(",") if isinstance(value, str) else value
+
+
+Waits = Annotated[tuple[Seconds, ...], NoDecode, BeforeValidator(_waits), Field(min_length=1)]
 
 
 class Periods(BaseSettings):
@@ -107,6 +115,9 @@ class Periods(BaseSettings):
     nudge_seconds: Seconds = 2
     nudge_max_seconds: Seconds = 300
     retry_seconds: Seconds = 5
+    retry_max_seconds: Seconds = 45
+    unknown_retry_seconds: Waits = (15, 120, 600, 1800)
+    sms_unknown_retry_seconds: Waits = (600, 1800)
     retell_seconds: Seconds = 1800
     unconfirmed_seconds: Seconds = 900
     rearm_seconds: Seconds = 30

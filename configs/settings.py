@@ -144,6 +144,7 @@ class Settings(Periods, BaseSettings):
     email_per_hour: int = Field(30, ge=1)
     telegram_per_hour: int = Field(30, ge=1)
     sms_per_hour: int = Field(10, ge=1)
+    sms_copies: int = Field(4, ge=1)
 
     # Crawl
     ants_token: SecretStr | None = None

@@ -10,8 +10,9 @@ from rq.timeouts import JobTimeoutException
 
 from api.models.user import Channel as ChannelName
 from configs.clock import clock
+from configs.settings import SettingMissing
 from notifier.channels import Bundling, Channel, Letter, Receipt, channel
-from notifier.errors import DeliveryError, NotTried, Undeliverable, Unsure
+from notifier.errors import DeliveryError, Misconfigured, NotTried, Undeliverable, Unsure
 from notifier.patience import answered
 
 Answer = Receipt | DeliveryError
@@ -71,9 +72,7 @@ class Handing:
             return NotTried("put back: the lease was too short for one more call")
         self.asked, began = True, time.monotonic()
         try:
-            if len(bundle) > 1 and isinstance(self.channel, Bundling):
-                return self.channel.send_all(bundle)
-            return self.channel.send(bundle[0])
+            return self._call(bundle)
         except DeliveryError as error:
             return error
         except JobTimeoutException:
@@ -85,6 +84,14 @@ class Handing:
             return Unsure(type(error).__name__)
         finally:
             answered(self.name, time.monotonic() - began)
+
+    def _call(self, bundle: list[Letter]) -> Receipt:
+        try:
+            if len(bundle) > 1 and isinstance(self.channel, Bundling):
+                return self.channel.send_all(bundle)
+            return self.channel.send(bundle[0])
+        except SettingMissing as error:
+            raise Misconfigured(str(error)) from error
 
 
 def _parts(letters: list[Letter], *, halve: bool) -> list[list[Letter]]:

@@ -66,7 +66,8 @@ def replay(session: Session, rows: Sequence[Notification], now: datetime, *, uns
         row for row in rows if row.id not in told and (unsure or not (row.reason or "").startswith(UNKNOWN))
     ]
     for row in alive:
-        row.state, row.reason, row.failed_at, row.attempts = State.PENDING, None, None, 0
+        row.state, row.reason, row.failed_at = State.PENDING, None, None
+        row.attempts, row.unknown_attempts = 0, 0
         row.next_attempt_at, row.next_nudge_at, row.nudges = now, next_nudge(now), 0
     return [row.id for row in alive]
 

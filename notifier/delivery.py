@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
@@ -62,6 +62,11 @@ def claim(ids: Sequence[UUID]) -> list[Parcel]:
             log.info(
                 "not sent", notification=str(each.row.id), state=each.how.state.value, reason=each.how.reason
             )
+        for row, error in claimed.failed:
+            # Tried as often as any other: a row that cannot be read would never be seen to expire.
+            attempt = replace(attempt_of(row), lasting=False)
+            close(opened, [row.id], claimed.token, refused(error, attempt, clock()))
+            _about(row).warning("not sent", reason=error.reason)
     return claimed.parcels
 
 
@@ -87,7 +92,8 @@ def _hand_over(name: Channel, mine: Sequence[Parcel]) -> Iterator[Sent]:
         else:
             letters[id(letter)] = parcel
             ready.append(letter)
-    handing = Handing(name, mine[0].until - timedelta(seconds=settings().provider_timeout_seconds))
+    needed = settings().provider_timeout_seconds + parcels.MARGIN_SECONDS
+    handing = Handing(name, mine[0].until - timedelta(seconds=needed))
     for together, answer in handing.over(ready):
         yield Sent([letters[id(each)] for each in together], answer)
 
@@ -130,7 +136,13 @@ def _verdicts(sent: Sent) -> dict[Verdict, list[Claimed]]:
 def _verdict(row: Claimed, answer: Answer, now: datetime) -> Verdict:
     if isinstance(answer, Receipt):
         return accepted(answer, now)
-    return refused(answer, Attempt(row.attempts, row.priority, row.channel, row.reason), now)
+    return refused(answer, attempt_of(row), now)
+
+
+def attempt_of(row: Claimed) -> Attempt:
+    """Return the attempt that a claimed notification is at."""
+    lasting = row.kind == SLOT_DETECTED
+    return Attempt(row.attempts, row.priority, row.channel, row.reason, row.unknown_attempts, lasting)
 
 
 def _keep(sent: Sent, verdicts: dict[Verdict, list[Claimed]]) -> set[UUID]:
@@ -160,7 +172,12 @@ def close(opened: Session, ids: Sequence[UUID], token: UUID, verdict: Verdict) -
 
 
 def _columns(verdict: Verdict) -> dict[str, Any]:
-    values = {"state": verdict.state, "reason": verdict.reason, "lease_token": None, "lease_until": None}
+    values: dict[str, Any] = {
+        "state": verdict.state,
+        "reason": verdict.reason,
+        "lease_token": None,
+        "lease_until": None,
+    }
     if verdict.receipt:
         receipt = verdict.receipt
         answer = {
@@ -169,6 +186,8 @@ def _columns(verdict: Verdict) -> dict[str, Any]:
             "cost": receipt.cost,
         }
         return values | {"accepted_at": verdict.at} | answer
+    if verdict.unknown:
+        values["unknown_attempts"] = Notification.unknown_attempts + 1
     if verdict.state is State.PENDING:
         tried = {} if verdict.counts else {"attempts": Notification.attempts - 1}
         return values | tried | {"next_attempt_at": verdict.at, "next_nudge_at": verdict.at}

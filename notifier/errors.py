@@ -45,6 +45,10 @@ class TryLater(DeliveryError):
         self.retry_after = retry_after
 
 
+class Misconfigured(TryLater):
+    """Our key, sender or address of the provider is refused or missing: no message is to blame for that."""
+
+
 class Unsure(DeliveryError):
     """Unknown: the request left and no answer was heard. The message may have been taken."""
 

@@ -12,6 +12,8 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
+import structlog
+from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session
 
 from api.models.notification import State
@@ -23,11 +25,12 @@ from notifier import hourly_cap
 from notifier.kinds import Claimed
 from notifier.matching import Wish
 from notifier.openings import Opening, Stop, Wording
-from notifier.parcels import Claim, Parcel
+from notifier.parcels import MARGIN_SECONDS, Claim, Parcel
 from notifier.recipients import Recipient
 
 _FRESH_SECONDS = 2.0  # in which nobody looks again at what was read for matching, and the last call begins
-_MARGIN_SECONDS = 1.0  # in which the last answer is written
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -41,8 +44,8 @@ class Outright:
     _wording: Wording = field(default_factory=Wording, init=False)
 
     def __post_init__(self) -> None:
-        needed = _FRESH_SECONDS + settings().provider_timeout_seconds + _MARGIN_SECONDS
-        self.claim = Claim.begun(self.now, min(needed, settings().lease_seconds))
+        needed = _FRESH_SECONDS + settings().provider_timeout_seconds + MARGIN_SECONDS
+        self.claim = Claim.begun(self.now, needed)
 
     @property
     def parcels(self) -> list[Parcel]:
@@ -70,8 +73,8 @@ class Outright:
     def columns(self) -> dict[str, Any]:
         """Return what a row says that is ours."""
         return {
-            "state": State.SENDING, "attempts": 1, "lease_token": self.claim.token, "lease_until": self.claim.until,
-            "next_nudge_at": self.claim.until,
+            "state": State.SENDING, "attempts": 1, "unknown_attempts": 0, "lease_token": self.claim.token,
+            "lease_until": self.claim.until, "next_nudge_at": self.claim.until,
         }  # fmt: skip
 
     def add(
@@ -82,10 +85,19 @@ class Outright:
         wishes: Sequence[Wish],
         slots: Mapping[int, SlotRow],
     ) -> None:
-        """Make a parcel of a row that was written."""
+        """Make a parcel of a row that was written.
+
+        One that cannot be put into words keeps no other: its lease runs out, and it is claimed like any other.
+        """
         wanted = sorted({slot for wish in wishes for slot in wish.slots})
         opening = Opening(detection, tuple(slots[each] for each in wanted), row["seen_at"])
         stops = [Stop(wish.alert_id, wish.name) for wish in wishes]
-        facts = self._wording.facts([opening], stops, row["language"])
+        try:
+            facts = self._wording.facts([opening], stops, row["language"])
+        except JobTimeoutException:
+            raise
+        except Exception:
+            log.exception("not put into words", notification=str(row["id"]), kind=row["kind"])
+            return
         claimed = Claimed.written(row)
         self.parcels.append(Parcel((claimed,), self.claim.token, self.claim.until, address, facts))

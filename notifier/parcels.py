@@ -7,20 +7,40 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
+import structlog
+from rq.timeouts import JobTimeoutException
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, aliased
 
 from api.models.base import among
 from api.models.notification import Notification, State
-from api.models.user import Contact
+from api.models.user import Channel, Contact
 from configs.settings import settings
 from notifier import hourly_cap
-from notifier.kinds import SLOT_DETECTED, Claimed, Facts, Gathering, Held, Seen, gathering, kind_of, look_all
+from notifier.errors import DeliveryError, Misconfigured, TryLater
+from notifier.kinds import (
+    SLOT_DETECTED,
+    Claimed,
+    Facts,
+    Gathering,
+    Held,
+    Seen,
+    gathering,
+    kind_of,
+    kinds,
+    look_all,
+)
 from notifier.verdicts import ATTEMPTS, UNKNOWN
 
+MARGIN_SECONDS = 1.0  # of a lease, in which the last answer is written
 _TOGETHER = 10  # desks in one message: what Telegram takes, and a person reads at once
 _MOST_ROWS = 200  # in one message: SendGrid takes 10,000 bytes of custom_args, which name them all
+_DIED = f"{UNKNOWN}no worker lived to record an answer"
 _WORN_OUT = f"{UNKNOWN}attempts used up, no worker lived to record an answer"
+_DEATHS = 5  # attempts of unknown fate, after which a message that may kill its workers waits longest
 _COLUMNS = [getattr(Notification, each.name) for each in fields(Claimed)]
+
+log = structlog.get_logger(__name__)
 
 Said = tuple[Claimed, Contact, Facts]
 
@@ -59,12 +79,13 @@ class Dropped:
 
 @dataclass(slots=True)
 class Claim:
-    """What was claimed at once, under one token."""
+    """What was claimed at once, under one token; `failed` are rows that could not be looked at again."""
 
     token: UUID
     until: datetime
     parcels: list[Parcel] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
+    failed: list[tuple[Claimed, DeliveryError]] = field(default_factory=list)
 
     @classmethod
     def begun(cls, now: datetime, seconds: float) -> "Claim":
@@ -84,9 +105,11 @@ def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> Claim:
     )
     said: list[Said] = []
     for kind, seen in _by_kind(_reached(opened, rows, made)).items():
-        for (row, contact), found in zip(seen, look_all(kind, opened, seen, now), strict=True):
+        for (row, contact), found in zip(seen, _read_again(kind, opened, seen, now), strict=True):
             if isinstance(found, Held):
                 made.dropped.append(Dropped(row, found))
+            elif isinstance(found, DeliveryError):
+                made.failed.append((row, found))
             else:
                 said.append((row, contact, found))
     made.parcels = [_parcel(group, made) for group in _within_cap(opened, list(_gathered(said)), made, now)]
@@ -110,6 +133,23 @@ def _within_cap(
     hourly_cap.hold_back(opened, held, made.token, now)
 
 
+def _read_again(kind: str, opened: Session, seen: Seen, now: datetime) -> list[Facts | Held | DeliveryError]:
+    """Look at rows of a kind again, together; where that fails, each alone, so that a bad one keeps no other."""
+    if kind not in kinds():
+        return [Misconfigured(f"unknown kind {kind}: waits for a newer worker")] * len(seen)
+    try:
+        with opened.begin_nested():
+            return [*look_all(kind, opened, seen, now)]
+    except (OperationalError, InterfaceError, JobTimeoutException):
+        raise
+    except Exception as error:
+        if len(seen) > 1:
+            return [found for each in seen for found in _read_again(kind, opened, [each], now)]
+        # The boundary: whatever a row makes its kind raise is that row's alone.
+        log.exception("not readable", notification=str(seen[0][0].id), kind=kind)
+        return [TryLater(f"could not be read: {type(error).__name__}")]
+
+
 def _claiming(ids: Sequence[UUID], made: Claim, now: datetime) -> sa.Executable:
     """Claim in the order of ids, past what another is at, so that two who claim never wait for each other."""
     asked, beside = aliased(Notification), aliased(Notification)
@@ -128,18 +168,25 @@ def _claiming(ids: Sequence[UUID], made: Claim, now: datetime) -> sa.Executable:
         .order_by(Notification.id)
         .with_for_update(skip_locked=True)
     )
+    died = Notification.state == State.SENDING
     values = {
         "state": State.SENDING, "lease_token": made.token, "lease_until": made.until,
         "attempts": Notification.attempts + 1, "next_nudge_at": made.until, "nudges": 0,
+        "unknown_attempts": Notification.unknown_attempts + sa.case((died, 1), else_=0),
+        "reason": sa.case((died, _DIED), else_=Notification.reason),
     }  # fmt: skip
     update = sa.update(Notification).where(Notification.id.in_(locked)).values(values)
     return update.returning(*_COLUMNS).execution_options(synchronize_session=False)
 
 
 def _free(row: type[Notification], now: datetime) -> sa.ColumnElement[bool]:
+    later = now - timedelta(seconds=max(settings().unknown_retry_seconds))
     return sa.or_(
         sa.and_(row.state == State.PENDING, row.next_attempt_at <= now),
-        sa.and_(row.state == State.SENDING, row.lease_until <= now),
+        sa.and_(
+            row.state == State.SENDING,
+            row.lease_until <= sa.case((row.unknown_attempts < _DEATHS, now), else_=later),
+        ),
     )
 
 
@@ -153,11 +200,17 @@ def _reached(opened: Session, rows: list[Claimed], made: Claim) -> Seen:
         contact = contacts.get(row.contact_id) if row.contact_id else None
         if contact is None:
             made.dropped.append(Dropped(row, Held(State.SKIPPED, "no address")))
-        elif row.attempts > ATTEMPTS[row.priority]:
+        elif _is_worn_out(row):
             made.dropped.append(Dropped(row, Held(State.FAILED, _WORN_OUT)))
         else:
             reached.append((row, contact))
     return reached
+
+
+def _is_worn_out(row: Claimed) -> bool:
+    """Whether so many workers died at it that nothing more may be sent."""
+    copies = row.channel is Channel.SMS and row.unknown_attempts >= settings().sms_copies
+    return copies or (row.kind != SLOT_DETECTED and row.attempts > ATTEMPTS[row.priority])
 
 
 def _by_kind(seen: Seen) -> dict[str, list[tuple[Claimed, Contact]]]:

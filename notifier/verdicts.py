@@ -7,7 +7,7 @@ from api.models.notification import Priority, State
 from api.models.user import Channel, ContactState
 from configs.settings import settings
 from notifier.channels import Receipt
-from notifier.errors import DeliveryError, NotTried, TryLater, Undeliverable, Unsure
+from notifier.errors import DeliveryError, Misconfigured, NotTried, TryLater, Undeliverable, Unsure
 
 ATTEMPTS = {Priority.CRITICAL: 5, Priority.IMMEDIATE: 3, Priority.SCHEDULED: 3, Priority.BULK: 2}
 UNKNOWN = "unknown: "
@@ -17,24 +17,26 @@ _LONGEST_WAIT = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at a notification: the how-maniest, and why the one before failed."""
+    """A delivery attempt: its number, counted from 1, and the reason that the previous failure left."""
 
     number: int
     priority: Priority
     channel: Channel
     reason: str | None = None
+    unknown: int = 0  # attempts before this one that the provider may have accepted
+    lasting: bool = False  # tried until there is nothing to tell any more: a slot alert
 
     @property
     def last(self) -> bool:
         """Whether no other may follow."""
-        return self.number >= ATTEMPTS[self.priority]
+        return not self.lasting and self.number >= ATTEMPTS[self.priority]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The state that follows; `at` is when it was decided, or when a pending one may be tried again.
 
-    `counts` is whether the attempt does.
+    `counts` is whether the attempt does, `unknown` whether the provider may have accepted.
     """
 
     state: State
@@ -43,6 +45,7 @@ class Verdict:
     receipt: Receipt | None = None
     contact_state: ContactState | None = None
     counts: bool = True
+    unknown: bool = False
 
 
 def accepted(receipt: Receipt, now: datetime) -> Verdict:
@@ -57,25 +60,33 @@ def refused(error: DeliveryError, attempt: Attempt, now: datetime) -> Verdict:
     if isinstance(error, NotTried):
         return Verdict(State.PENDING, now, attempt.reason, counts=False)
     if isinstance(error, Unsure):
-        return _after_silence(error, attempt, now)
+        return _retry_unknown(error, attempt, now)
+    if isinstance(error, Misconfigured):
+        return _pending(now, settings().retry_max_seconds, error.reason, counts=False)
     if attempt.last:
-        return Verdict(State.FAILED, now, USED_UP + error.reason)
+        return Verdict(State.FAILED, now, (UNKNOWN if attempt.unknown else USED_UP) + error.reason)
     asked = error.retry_after or 0.0 if isinstance(error, TryLater) else 0.0
-    wait = min(max(backoff(attempt.number), asked), _LONGEST_WAIT)
-    return Verdict(State.PENDING, now + timedelta(seconds=wait), error.reason)
+    return _pending(now, max(backoff(attempt.number), asked), error.reason)
 
 
-def _after_silence(error: Unsure, attempt: Attempt, now: datetime) -> Verdict:
-    """Try once more what is urgent and free (a duplicate beats a loss); the rest waits for a receipt."""
-    urgent = (
-        attempt.priority in (Priority.CRITICAL, Priority.IMMEDIATE) and attempt.channel is not Channel.SMS
-    )
-    again = (attempt.reason or "").startswith(UNKNOWN)
-    if urgent and not again and not attempt.last:
-        return Verdict(State.PENDING, now, UNKNOWN + error.reason)
-    return Verdict(State.FAILED, now, UNKNOWN + error.reason)
+def _retry_unknown(error: Unsure, attempt: Attempt, now: datetime) -> Verdict:
+    """Try again after waits that grow: a few duplicates are better than a loss, except of an SMS or in bulk."""
+    sms, copies = attempt.channel is Channel.SMS, attempt.unknown + 1
+    if attempt.priority is Priority.BULK or attempt.last or (sms and copies >= settings().sms_copies):
+        return Verdict(State.FAILED, now, UNKNOWN + error.reason, unknown=True)
+    waits = settings().sms_unknown_retry_seconds if sms else settings().unknown_retry_seconds
+    wait = waits[min(attempt.unknown, len(waits) - 1)]
+    return _pending(now, wait, UNKNOWN + error.reason, unknown=True)
+
+
+def _pending(
+    now: datetime, wait: float, reason: str, *, counts: bool = True, unknown: bool = False
+) -> Verdict:
+    at = now + timedelta(seconds=min(wait, _LONGEST_WAIT))
+    return Verdict(State.PENDING, at, reason, counts=counts, unknown=unknown)
 
 
 def backoff(number: int) -> float:
-    """Return the seconds to wait after that attempt: RETRY_SECONDS, doubling."""
-    return float(settings().retry_seconds * 2 ** (number - 1))
+    """Return the seconds to wait after that attempt: RETRY_SECONDS, doubling up to RETRY_MAX_SECONDS."""
+    doubled = settings().retry_seconds * 2.0 ** min(number - 1, 30)
+    return min(doubled, settings().retry_max_seconds)

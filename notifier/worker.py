@@ -148,7 +148,7 @@ def _warm_up_database() -> None:
         matching.told(opened, "", OpenSlots({0: Moment()}, now), [nobody], now)
         recipients(opened, [nobody], now)
         rows.write(opened, rows.Telling(nowhere, (), (), now), now)
-        row = Claimed(nobody, nobody, Channel.EMAIL, "", "fr", {}, Priority.BULK, 1, None, None, None)
+        row = Claimed(nobody, nobody, Channel.EMAIL, "", "fr", {}, Priority.BULK, 1, None, None, None, 0)
         for name in gathering():
             look_all(name, opened, [(row, Contact(id=nobody, address="", state=ContactState.OK))], now)
         delivery.close(opened, [nobody], nobody, accepted(Receipt("", ""), now))

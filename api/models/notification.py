@@ -105,7 +105,8 @@ class Notification(Base):
     """One message to one person by one contact. The row is the truth, the queue only a nudge.
 
     The ledger: when the page was read (`seen_at`), the detection committed, the alert matched, the message
-    accepted by the provider and delivered. `cost` is in EUR.
+    accepted by the provider and delivered. `cost` is in EUR. `unknown_attempts` are those of `attempts` after which
+    the provider may have taken the message: no whole answer came, or the worker died.
     """
 
     __tablename__ = "notifications"
@@ -125,6 +126,7 @@ class Notification(Base):
     )
     reason: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    unknown_attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     lease_token: Mapped[UUID | None]
     lease_until: Mapped[datetime | None]
     next_attempt_at: Mapped[datetime]

@@ -30,6 +30,7 @@ PERIODS = {
     "NUDGE_SECONDS": "0.5",
     "NUDGE_MAX_SECONDS": "4",
     "RETRY_SECONDS": "1",
+    "RETRY_MAX_SECONDS": "4",
     "UNKNOWN_RETRY_SECONDS": "0.5,4,20,60",
     "SMS_UNKNOWN_RETRY_SECONDS": "20,60",
     **{f"{channel.upper()}_PER_HOUR": str(cap) for channel, cap in CAPS.items()},

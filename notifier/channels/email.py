@@ -18,7 +18,7 @@ from sendgrid import SendGridAPIClient
 from api.models.user import ContactState
 from configs.settings import settings
 from notifier.channels import Letter, Receipt
-from notifier.errors import DeliveryError, TryLater, Undeliverable
+from notifier.errors import DeliveryError, Misconfigured, Undeliverable
 from notifier.transport import Transport
 
 PROVIDER = "sendgrid"
@@ -139,7 +139,9 @@ def _personalization(letter: Letter, *, alone: bool) -> dict[str, Any]:
 
 def _sorted(error: HTTPError) -> DeliveryError:
     if error.status_code in _OURS:
-        return TryLater(f"{PROVIDER} answered {error.status_code}: check SENDGRID_API_KEY and EMAIL_FROM")
+        return Misconfigured(
+            f"{PROVIDER} answered {error.status_code}: check SENDGRID_API_KEY and EMAIL_FROM"
+        )
     fields = _fields(error)
     if any(field.startswith(_BAD_ADDRESS) for field in fields):
         at_fault = frozenset(int(found[1]) for field in fields if (found := _AT_FAULT.match(field)))

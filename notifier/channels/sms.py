@@ -16,7 +16,7 @@ from twilio.rest import Client
 from api.models.user import ContactState
 from configs.settings import settings
 from notifier.channels import Letter, Message, Receipt
-from notifier.errors import DeliveryError, TryLater, Undeliverable
+from notifier.errors import DeliveryError, Misconfigured, TryLater, Undeliverable
 from notifier.gsm import segments, to_gsm
 from notifier.transport import Transport, travelling
 
@@ -109,5 +109,7 @@ def _sorted(error: TwilioRestException | TwilioServiceException) -> DeliveryErro
     if code in _TEMPORARY:
         return TryLater(f"{PROVIDER} {code}")
     if error.status in _OURS:
-        return TryLater(f"{PROVIDER} answered {error.status}: check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN")
+        return Misconfigured(
+            f"{PROVIDER} answered {error.status}: check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
+        )
     return Undeliverable(f"{PROVIDER} answered {error.status}, code {code}")

@@ -12,7 +12,7 @@ from requests import Response
 from api.models.user import ContactState
 from configs.settings import settings
 from notifier.channels import Letter, Message, Receipt
-from notifier.errors import DeliveryError, TryLater, Undeliverable, Unsure
+from notifier.errors import DeliveryError, Misconfigured, Undeliverable, Unsure
 from notifier.transport import Transport, retry_after, travelling
 
 PROVIDER = "telegram"
@@ -95,7 +95,7 @@ def _sorted(status: int, told: dict[str, Any]) -> DeliveryError:
         if part in description:
             return Undeliverable(f"{PROVIDER}: {part}", state)
     if status in _OURS:
-        return TryLater(f"{PROVIDER} answered {status}: check TELEGRAM_BOT_TOKEN")
+        return Misconfigured(f"{PROVIDER} answered {status}: check TELEGRAM_BOT_TOKEN")
     if status == HTTPStatus.OK:
         return Unsure(f"{PROVIDER} gave an answer that is none")
     return Undeliverable(f"{PROVIDER} answered {status}")

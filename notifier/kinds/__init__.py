@@ -32,6 +32,7 @@ class Claimed:
     reason: str | None
     seen_at: datetime | None
     matched_at: datetime | None
+    unknown_attempts: int
 
     @classmethod
     def of(cls, row: Notification) -> "Claimed":

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from configs.periods import Periods
-from configs.settings import load
+from configs.settings import SettingsRefused, load
 
 Put = Callable[..., None]
 
@@ -30,7 +30,19 @@ def test_a_span_is_a_number_with_its_unit(bare: Put, written: str, read_as: time
 def test_each_period_is_a_variable(bare: Put, name: str) -> None:
     bare(**{name.upper(): "2"})
     value = getattr(load(), name)
-    assert value in (2, timedelta(seconds=2))
+    assert value in (2, (2,), timedelta(seconds=2))
+
+
+def test_waits_are_seconds_with_commas_between(bare: Put) -> None:
+    bare(UNKNOWN_RETRY_SECONDS="1, 2.5,30")
+    assert load().unknown_retry_seconds == (1, 2.5, 30)
+
+
+@pytest.mark.parametrize("written", ["1,,2", "0", "soon", ","])
+def test_waits_that_are_none_are_refused(bare: Put, written: str) -> None:
+    bare(UNKNOWN_RETRY_SECONDS=written)
+    with pytest.raises(SettingsRefused, match="UNKNOWN_RETRY_SECONDS"):
+        load()
 
 
 def test_a_lease_outlives_the_wait_for_a_provider() -> None:

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 from rq.timeouts import JobTimeoutException
+from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
 import notifier
@@ -24,6 +25,8 @@ from notifier import channels, delivery
 from notifier.channels import Receipt
 from notifier.errors import NotTried
 from notifier.jobs import deliver
+from notifier.kinds import Seen, slot_detected
+from notifier.verdicts import ATTEMPTS
 from tests.notifier.world import (
     ADDRESSES,
     MORNING,
@@ -183,34 +186,70 @@ def test_an_address_that_was_changed_meanwhile_is_not_marked(
     assert get(Contact, parcel.first.contact_id).state is ContactState.OK
 
 
-@pytest.mark.parametrize(
-    ("name", "state"), [("email", State.PENDING), ("sms", State.FAILED), ("telegram", State.PENDING)]
-)
-def test_a_yes_that_was_not_heard_is_tried_once_more_but_not_by_sms(
-    name: str, state: State, sandbox: "Running", settings_env: Callable[..., None]
+@pytest.mark.parametrize(("name", "wait"), [("email", 15), ("sms", 600), ("telegram", 15)])
+def test_a_yes_that_was_not_heard_is_sent_again_after_a_wait(
+    name: str,
+    wait: int,
+    sandbox: "Running",
+    settings_env: Callable[..., None],
+    frozen: time_machine.Traveller,
 ) -> None:
     settings_env(PROVIDER_TIMEOUT_SECONDS="0.2")
-    key = waiting(Channel(name))
-    sandbox.provider_mode(name, "yes_without_answer")
+    opened = slots()
+    key = waiting(Channel(name), slot_ids=opened)
+    sandbox.provider_mode(name, "yes_without_answer", count=1)
     deliver(str(key))
-    assert after(key)[0] is state
+    row = get(Notification, key)
+    assert (row.state, row.next_attempt_at, row.unknown_attempts) == (
+        State.PENDING, clock() + timedelta(seconds=wait), 1,
+    )  # fmt: skip
+    assert str(row.reason).endswith("did not answer: ReadTimeout")
+    settings_env(PROVIDER_TIMEOUT_SECONDS="10")
+    frozen.shift(wait)
+    confirm(opened)
     deliver(str(key))
-    assert after(key) == (
-        State.FAILED,
-        f"unknown: {'twilio' if name == 'sms' else get(Notification, key).reason.split()[1]} did not answer: ReadTimeout",
-    )
-    assert len(sandbox.messages(name)) == (1 if name == "sms" else 2)
+    assert after(key) == (State.SENT, None)
+    assert len(sandbox.messages(name)) == 2
 
 
 def test_attempts_are_used_up(sandbox: "Running", frozen: time_machine.Traveller) -> None:
-    key = waiting()
+    key = verification()
     sandbox.provider_mode("email", "error_500")
     for _ in range(10):
         deliver(str(key))
         frozen.shift(timedelta(minutes=1))
     row = get(Notification, key)
-    assert (row.state, row.attempts) == (State.FAILED, 5)
+    assert (row.state, row.attempts) == (State.FAILED, ATTEMPTS[row.priority])
     assert row.reason == "attempts used up: sendgrid answered 500"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_key_that_is_refused_or_missing_uses_no_attempt(
+    name: str, sandbox: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch,
+    settings_env: Callable[..., None],
+) -> None:  # fmt: skip
+    opened = slots()
+    key = waiting(Channel(name), slot_ids=opened)
+    sandbox.provider_mode(name, "unauthorized", count=20)
+    for _ in range(20):
+        deliver(str(key))
+        row = get(Notification, key)
+        assert (row.state, row.attempts) == (State.PENDING, 0)
+        assert "answered 401: check " in str(row.reason)
+        frozen.shift(46)
+        confirm(opened)
+    secret = {"email": "SENDGRID_API_KEY", "sms": "TWILIO_AUTH_TOKEN", "telegram": "TELEGRAM_BOT_TOKEN"}[name]
+    with monkeypatch.context() as without:
+        without.delenv(secret)
+        settings_env()
+        deliver(str(key))
+        row = get(Notification, key)
+        assert (row.state, row.attempts) == (State.PENDING, 0)
+        assert f"{secret} is not set" in str(row.reason)
+    settings_env()
+    frozen.shift(46)
+    deliver(str(key))
+    assert after(key) == (State.SENT, None)
 
 
 def test_a_lease_that_ran_out_is_taken_over_and_the_late_result_is_nobodys(
@@ -238,13 +277,76 @@ def test_what_was_put_back_untried_costs_no_attempt() -> None:
     assert (row.state, row.attempts, row.next_attempt_at <= clock()) == (State.PENDING, 0, True)
 
 
-def test_workers_that_die_each_time_do_not_send_for_ever(frozen: time_machine.Traveller) -> None:
-    key = waiting()
-    for _ in range(5):
+def test_workers_that_die_each_time_get_a_message_rarely(frozen: time_machine.Traveller) -> None:
+    key = waiting(slot_ids=(opened := slots()))
+    claimed = []
+    for second in range(0, 6000, 31):
+        confirm(opened)
+        if delivery.claim([key]):
+            claimed.append(second)
+        frozen.shift(timedelta(seconds=31))
+    assert claimed == [0, 31, 62, 93, 124, 155, 2015, 3875, 5735]
+    assert after(key) == (State.SENDING, "unknown: no worker lived to record an answer")
+
+
+def test_workers_that_die_each_time_do_not_send_an_sms_for_ever(frozen: time_machine.Traveller) -> None:
+    key = waiting(Channel.SMS)
+    for _ in range(4):
         assert delivery.claim([key])
         frozen.shift(timedelta(seconds=31))
     assert delivery.claim([key]) == []
     assert after(key) == (State.FAILED, "unknown: attempts used up, no worker lived to record an answer")
+
+
+def test_workers_that_die_each_time_do_not_send_another_kind_for_ever(frozen: time_machine.Traveller) -> None:
+    key = verification()
+    for _ in range(ATTEMPTS[get(Notification, key).priority]):
+        assert delivery.claim([key])
+        frozen.shift(timedelta(seconds=31))
+    assert delivery.claim([key]) == []
+    assert after(key) == (State.FAILED, "unknown: attempts used up, no worker lived to record an answer")
+
+
+def test_a_kind_that_this_worker_does_not_know_waits_for_a_newer_one_and_keeps_no_other(
+    sandbox: "Running", frozen: time_machine.Traveller
+) -> None:
+    bad, good = verification(), waiting()
+    change(Notification, bad, kind="kind_of_a_newer_release")
+    for _ in range(6):
+        deliver(str(bad), str(good))
+        row = get(Notification, bad)
+        assert (row.state, row.attempts) == (State.PENDING, 0)
+        assert row.reason == "unknown kind kind_of_a_newer_release: waits for a newer worker"
+        frozen.shift(46)
+    assert after(good) == (State.SENT, None)
+    change(Notification, bad, kind="verify_email")
+    deliver(str(bad))
+    assert after(bad) == (State.SENT, None)
+
+
+@pytest.mark.parametrize("broken", ["python", "sql"])
+def test_a_row_that_cannot_be_read_keeps_no_other_of_its_kind(
+    broken: str, sandbox: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alert(person()), alert(person(addresses={Channel.EMAIL: "b@example.org"}))
+    bad, good = matched(detection(opened := slots()))
+    look_all = slot_detected.look_all
+
+    def look(s: Session, rows: Seen, now: datetime) -> Any:
+        if any(row.id == bad for row, _ in rows):
+            s.execute(sa.text("SELECT 1/0")) if broken == "sql" else 1 / 0
+        return look_all(s, rows, now)
+
+    monkeypatch.setattr(slot_detected, "look_all", look)
+    for _ in range(6):
+        deliver(str(bad), str(good))
+        frozen.shift(46)
+        confirm(opened)
+    assert after(good) == (State.SENT, None)
+    state, reason = after(bad)
+    assert state is State.FAILED
+    assert str(reason).startswith("attempts used up: could not be read: ")
+    assert len(sandbox.messages()) == 1
 
 
 def test_of_many_workers_one_claims(sandbox: "Running") -> None:

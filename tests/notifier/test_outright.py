@@ -16,6 +16,7 @@ from configs.clock import clock
 from notifier import delivery, jobs, patience, rows, telling
 from notifier.jobs import deliver, match
 from notifier.nudges import Waiting
+from notifier.openings import Opening
 from notifier.outright import Outright
 from notifier.sweep import undelivered
 from tests.notifier.world import (
@@ -163,10 +164,26 @@ def test_after_a_commit_that_took_long_all_of_it_is_looked_at_again(
     assert (row.state, row.reason, whole.messages()) == (State.SKIPPED, "alert stopped", [])
 
 
-def test_the_lease_is_never_longer_than_any_other(settings_env: Callable[..., None]) -> None:
-    settings_env(PROVIDER_TIMEOUT_SECONDS="0.5", LEASE_SECONDS="1")
+def test_the_lease_covers_the_longest_call_that_may_begin(settings_env: Callable[..., None]) -> None:
+    settings_env(PROVIDER_TIMEOUT_SECONDS="20", LEASE_SECONDS="21")
     now = clock()
-    assert Outright(Channel.EMAIL, 1, now).claim.until == now + timedelta(seconds=1)
+    assert Outright(Channel.EMAIL, 1, now).claim.until == now + timedelta(seconds=2 + 20 + 1)
+
+
+@pytest.mark.usefixtures("frozen")
+def test_what_cannot_be_put_into_words_keeps_no_other(
+    whole: "Running", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alert(person(), language="fr"), alert(person(addresses={Channel.EMAIL: "b@example.org"}), language="en")
+    values = Opening.values
+
+    def some(opening: Opening, language: str) -> Any:
+        return 1 / 0 if language == "fr" else values(opening, language)
+
+    monkeypatch.setattr(Opening, "values", some)
+    match(str(detection()))
+    assert [mail.to for mail in whole.messages("email")] == ["b@example.org"]
+    assert [row.language for row in notifications(State.SENDING)] == ["fr"]  # its lease runs out
 
 
 def test_of_more_than_its_calls_take_the_rest_is_claimed_one_call_at_a_time(

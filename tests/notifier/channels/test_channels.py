@@ -23,7 +23,7 @@ from notifier.channels import (
     sms,
     telegram,
 )
-from notifier.errors import DeliveryError, LeavesLoopback, TryLater, Undeliverable, Unsure
+from notifier.errors import DeliveryError, LeavesLoopback, Misconfigured, TryLater, Undeliverable, Unsure
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -122,7 +122,7 @@ def test_a_broken_provider_is_tried_later(name: str, sandbox: "Running") -> None
 @pytest.mark.parametrize("name", CHANNELS)
 def test_a_key_that_is_refused_is_our_fault_and_not_the_messages(name: str, sandbox: "Running") -> None:
     sandbox.provider_mode(name, "unauthorized")
-    with pytest.raises(TryLater, match=r"401: check [A-Z]"):
+    with pytest.raises(Misconfigured, match=r"401: check [A-Z]"):
         send(name)
 
 
@@ -240,7 +240,7 @@ def sendgrid_error(status: int, body: bytes) -> DeliveryError:
         (400, b'{"errors": "odd"}', Undeliverable, None),
         (413, b"<html>too large</html>", Undeliverable, None),
         (400, b"\xff\xfe", Undeliverable, None),
-        (403, b"{}", TryLater, None),
+        (403, b"{}", Misconfigured, None),
     ],
 )
 def test_sendgrids_answers_are_sorted(
@@ -257,7 +257,7 @@ def test_sendgrids_answers_are_sorted(
         (403, "Forbidden: user is deactivated", Undeliverable, ContactState.BLOCKED),
         (400, "Bad Request: chat not found", Undeliverable, ContactState.BOUNCED),
         (400, "Bad Request: can't parse entities", Undeliverable, None),
-        (404, "Not Found", TryLater, None),
+        (404, "Not Found", Misconfigured, None),
         (200, "", Unsure, None),
     ],
 )

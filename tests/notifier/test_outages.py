@@ -1,0 +1,181 @@
+"""Outages of providers, with the clock frozen: alerts arrive soon after the recovery while their slots are open."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+import time_machine
+
+from api.models.notification import QUEUES, Notification, State
+from api.models.user import Channel
+from configs.clock import clock
+from notifier import bundles, channels, jobs, patience, queues
+from notifier.channels import Letter, Receipt
+from notifier.errors import TryLater, Unsure
+from notifier.jobs import match
+from notifier.sweep import Sweep
+from tests.notifier.world import alert, confirm, detection, get, gone, notifications, person, slots
+
+pytestmark = pytest.mark.usefixtures("database", "redis_server")
+NOT_TAKEN = ("refused", "reset", "503", "429")
+HANGS, SLOW = "hangs", "slow but accepts"
+HOUR = 3600.0
+_TIMEOUT = 10  # seconds that a call waits in vain
+
+
+class Provider:
+    """Takes one letter a call; `kind` is how it fails until `recovers`."""
+
+    def __init__(self, traveller: time_machine.Traveller, kind: str, seconds: float) -> None:
+        self.traveller, self.kind = traveller, kind
+        self.recovers = clock() + timedelta(seconds=seconds)
+        self.copies, self.took = 0, 0.0
+
+    def warm_up(self) -> None:
+        """Nothing to build."""
+
+    def send(self, _letter: Letter) -> Receipt:
+        self.took = 0.0
+        if clock() >= self.recovers:
+            self.copies += 1
+            return Receipt("test", "1")
+        if self.kind in NOT_TAKEN:
+            raise TryLater(self.kind, 5 if self.kind == "429" else None)
+        self.copies += self.kind == SLOW
+        self.took = _TIMEOUT
+        self.traveller.shift(_TIMEOUT)
+        raise Unsure(f"test did not answer: {self.kind}")
+
+
+class BundlingProvider(Provider):
+    """Takes many letters a call."""
+
+    MOST = 100
+
+    def send_all(self, letters: Sequence[Letter]) -> Receipt:
+        return self.send(letters[0])
+
+
+Fails = Callable[[Channel, str, float], Provider]
+
+
+@pytest.fixture
+def fails(
+    frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
+) -> Iterator[Fails]:
+    """Give a function that lets a channel's provider fail for some seconds from now on."""
+    settings_env(REARM_SECONDS="300")
+    monkeypatch.setattr(patience, "_rests", {})
+
+    def put(channel: Channel, kind: str, seconds: float) -> Provider:
+        made = (BundlingProvider if channel is Channel.EMAIL else Provider)(frozen, kind, seconds)
+        monkeypatch.setitem(channels.channels(), channel.value, made)
+        monkeypatch.setattr(bundles, "answered", lambda name, _: patience.answered(name, made.took))
+        return made
+
+    return put  # type: ignore[return-value] # a fixture that needs no end
+
+
+def work_off() -> None:
+    """Do what lies in the queues, as workers would."""
+    for name in QUEUES:
+        waiting = queues.queue(name)
+        for job in list(waiting.get_jobs()):
+            waiting.remove(job)
+            job.delete()
+            getattr(jobs, str(job.func_name).rpartition(".")[2])(*job.args)
+
+
+def live_until(
+    traveller: time_machine.Traveller, ended: Callable[[], bool], opened: list[int], *, most: float
+) -> None:
+    """Sweep in the seconds in which something is due, until something has ended or `most` seconds have gone."""
+    sweep, end = Sweep(), clock() + timedelta(seconds=most)
+    while not ended() and clock() < end:
+        due = min(row.next_nudge_at for row in notifications(State.PENDING, State.SENDING))
+        traveller.shift(max(1, math.ceil((due - clock()).total_seconds())))
+        confirm(opened)
+        sweep.turn()
+        work_off()
+
+
+def alert_in(channel: Channel) -> tuple[list[int], UUID]:
+    """Let one person's alert meet a slot; return the slot and the notification."""
+    alert(person(channels=(channel,)))
+    opened = slots()
+    match(str(detection(opened)))
+    work_off()
+    (row,) = notifications()
+    return opened, row.id
+
+
+OUTAGES = [
+    *((Channel.EMAIL, kind, 100.0) for kind in (*NOT_TAKEN, HANGS)),
+    *((channel, kind, 100.0) for channel in (Channel.SMS, Channel.TELEGRAM) for kind in ("503", HANGS)),
+    *((Channel.EMAIL, kind, seconds) for kind in ("503", HANGS) for seconds in (10.0, 600.0, HOUR)),
+    *((channel, HANGS, HOUR) for channel in (Channel.SMS, Channel.TELEGRAM)),
+]
+
+
+@pytest.mark.parametrize(("channel", "kind", "seconds"), OUTAGES)
+def test_an_alert_outlives_an_outage_of_its_provider(
+    channel: Channel, kind: str, seconds: float, fails: Fails, frozen: time_machine.Traveller
+) -> None:
+    provider = fails(channel, kind, seconds)
+    opened, key = alert_in(channel)
+    live_until(frozen, lambda: bool(notifications(State.SENT)), opened, most=2 * HOUR)
+    row = get(Notification, key)
+    late = (row.accepted_at - provider.recovers).total_seconds()
+    allowed = 60.0 if kind in NOT_TAKEN else max(60.0, seconds / 3)
+    assert late <= (31 * 60 if channel is Channel.SMS and kind == HANGS else allowed)
+    assert (provider.copies, len(notifications())) == (1, 1)
+
+
+@pytest.mark.parametrize(("channel", "copies"), [(Channel.EMAIL, 5), (Channel.SMS, 3), (Channel.TELEGRAM, 5)])
+def test_slow_but_accepting_for_an_hour_sends_few_copies(
+    channel: Channel, copies: int, fails: Fails, frozen: time_machine.Traveller
+) -> None:
+    provider = fails(channel, SLOW, 10 * HOUR)
+    opened, _ = alert_in(channel)
+    began = clock()
+    live_until(frozen, lambda: clock() - began >= timedelta(hours=1), opened, most=2 * HOUR)
+    assert provider.copies <= copies + 1  # the round that ended the hour may have sent one more
+    assert len(notifications()) == 1
+
+
+def test_an_sms_that_may_have_been_accepted_four_times_fails(
+    fails: Fails, frozen: time_machine.Traveller
+) -> None:
+    provider = fails(Channel.SMS, SLOW, 10 * HOUR)
+    opened, key = alert_in(Channel.SMS)
+    live_until(frozen, lambda: bool(notifications(State.FAILED)), opened, most=5 * HOUR)
+    row = get(Notification, key)
+    assert (provider.copies, row.unknown_attempts, row.state) == (4, 4, State.FAILED)
+    assert row.reason == "unknown: test did not answer: slow but accepts"
+
+
+@pytest.mark.parametrize("kind", ["503", HANGS])
+def test_an_outage_that_outlives_the_slot_ends_with_it(
+    kind: str, fails: Fails, frozen: time_machine.Traveller
+) -> None:
+    provider = fails(Channel.EMAIL, kind, 10 * HOUR)
+    opened, key = alert_in(Channel.EMAIL)
+    live_until(frozen, lambda: False, opened, most=600)
+    gone(opened)
+    live_until(frozen, lambda: bool(notifications(State.EXPIRED)), [], most=HOUR)
+    row = get(Notification, key)
+    assert (row.state, row.reason, provider.copies) == (State.EXPIRED, "slots gone", 0)
+
+
+def test_a_slot_that_nobody_confirms_for_long_expires_during_an_outage(
+    fails: Fails, frozen: time_machine.Traveller
+) -> None:
+    fails(Channel.EMAIL, "503", 10 * HOUR)
+    _, key = alert_in(Channel.EMAIL)
+    began = clock()
+    live_until(frozen, lambda: bool(notifications(State.EXPIRED)), [], most=2 * HOUR)
+    row = get(Notification, key)
+    assert (row.state, row.reason) == (State.EXPIRED, "slots not confirmed any more")
+    assert timedelta(minutes=15) < row.failed_at - began < timedelta(minutes=16)
