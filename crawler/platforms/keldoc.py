@@ -1,5 +1,6 @@
 """Keldoc: the motive's agendas first, then their timetable: hours, or the next date alone, or a phone number."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
@@ -13,6 +14,7 @@ from crawler.parsing.agendas import Agenda, ask_agendas
 from crawler.parsing.answers import ACCEPT, Answer, Id, Moment, Number, OrNone, Tolerant, origin, parsed
 from crawler.parsing.entries import Entries, flat, starting
 from crawler.parsing.listing import Listing, Opens, by_address, listed
+from crawler.parsing.markup import folded
 from crawler.parsing.moments import moments_in
 from crawler.parsing.shapes import KIND_TOWN_NAME, shaped
 from crawler.reading import Ask, Covered, Outcome, Page, Reading, Visit
@@ -36,6 +38,7 @@ class Parameters(Strict):
     motive: Id
 
 
+_PHONE = re.compile(r"uniquement|exclusivement|seulement|telephon|\bappel")  # "uniquement disponible au :"
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
@@ -88,7 +91,11 @@ def read(page: Page) -> Reading:
 
 def _by_phone(page: Page, answer: _ByPhone) -> Reading:
     visit = page.visit
-    if speaks_of_trouble(answer.text) or moments_in(answer.text, visit.today, visit.zone):
+    if (
+        not _PHONE.search(folded(answer.text))
+        or speaks_of_trouble(answer.text)
+        or moments_in(answer.text, visit.today, visit.zone)
+    ):
         return Reading(Outcome.UNREADABLE, f"names a phone number, and says {answer.text!r}")
     return Reading(Outcome.NO_SLOTS, f"by phone only: {answer.phone_number}", covered=(Covered(),))
 

@@ -115,7 +115,7 @@ def read(page: Page) -> Reading:
     named = max(told.count(_NEXT), page.text.count(_NEXT), len(set(_AHEAD.findall(page.text))))
     if calendars:
         return _week(page, calendars[0], named) if len(calendars) == 1 else _several(page, calendars, named)
-    return _places(page, named) if named else _closed(page)
+    return _places(page, named) if named else _read_closure(page)
 
 
 def _doubt(page: Page, calendars: list[HtmlElement], told: str, *, said: bool, workshops: bool) -> str:
@@ -177,7 +177,7 @@ def _next_at(
     link = next(iter(node.xpath("ancestor-or-self::a[1]") or _links_of(card)), None)
     if link is None:
         if card is not None and card.xpath(_OPENED):
-            return None  # its link stands in a dialogue that is not there
+            return None  # the dialogue with its link is missing
         moment = moment_of(rendered(node), None, page.visit.today, page.visit.zone)
         return (Place(name, name), moment, None) if moment and name else None
     url, moment = next_linked(page, link, "date")
@@ -206,7 +206,7 @@ def _none(page: Page) -> str:
     return ""
 
 
-def _closed(page: Page) -> Reading:
+def _read_closure(page: Page) -> Reading:
     """Read that what the desk is for can no longer be booked; of one of several places it proves nothing."""
     said = next(
         (text for text in map(rendered, page.root.xpath(_ALERTS)) if _RETIRED.match(folded(text))), ""

@@ -3,7 +3,7 @@
 import json
 import random
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,6 +35,7 @@ HIDING = ("script", "style", "noscript", "template", "textarea")
 class Mutant:
     """A broken page. `text`: all it says, decoded as meant; `may_erase`: whether whole nodes may be gone for good;
     `may_mend`: whether what was wrong with the page may be. `truth`: the most that it can prove. `walled`: a bot wall's or an error's answer, whatever else is in it.
+    `may_cover`: False where its only absence is taken back by words of trouble.
     """
 
     page: Page
@@ -44,18 +45,10 @@ class Mutant:
     may_erase: bool = False
     may_mend: bool = False
     walled: bool = False
+    may_cover: bool = True
 
 
-def mutants(
-    original: Original, others: Sequence[Original], chance: random.Random, number: int
-) -> Iterable[Mutant]:
-    """Yield so many broken pages, each way in turn."""
-    ways = JSON_WAYS if _documents(original.text) else WAYS
-    for turn in range(number):
-        yield ways[turn % len(ways)](original, chance.choice(others), chance)
-
-
-def _of(original: Original, text: str, how: str, **more: bool) -> Mutant:
+def broken(original: Original, text: str, how: str, **more: bool) -> Mutant:
     page = replace(original.page, body=text.encode("utf-8", "replace"))
     return Mutant(page, text, original.truth, how, **more)
 
@@ -64,32 +57,32 @@ def _of(original: Original, text: str, how: str, **more: bool) -> Mutant:
 
 
 def _drop(root: Tree, chance: random.Random) -> None:
-    node = _any(root, chance)
+    node = any_node(root, chance)
     if node.getparent() is not None:
         node.drop_tree()
 
 
 def _empty(root: Tree, chance: random.Random) -> None:
-    node = _any(root, chance)
+    node = any_node(root, chance)
     node[:], node.text = [], None
 
 
 def _shuffle(root: Tree, chance: random.Random) -> None:
-    node = _any(root, chance)
+    node = any_node(root, chance)
     children = list(node)
     chance.shuffle(children)
     node[:] = children
 
 
 def _move(root: Tree, chance: random.Random) -> None:
-    node, into = _any(root, chance), _any(root, chance)
+    node, into = any_node(root, chance), any_node(root, chance)
     void = into.tag in defs.empty_tags  # what is moved into those is written nowhere
     if node.getparent() is not None and not void and into not in list(node.iter()):
         into.append(node)
 
 
 def _double(root: Tree, chance: random.Random) -> None:
-    node = _any(root, chance)
+    node = any_node(root, chance)
     if (parent := node.getparent()) is not None:
         parent.append(deepcopy(node))
 
@@ -116,7 +109,7 @@ def _attribute(root: Tree, chance: random.Random) -> None:
 
 def _hide(root: Tree, chance: random.Random) -> None:
     """Put a node where nobody sees it: a comment, a script, a template."""
-    node = _any(root, chance)
+    node = any_node(root, chance)
     parent = node.getparent()
     if parent is None:
         return
@@ -139,7 +132,7 @@ def _hidden(node: Tree, how: str) -> Any:
     return hidden
 
 
-def _any(root: Tree, chance: random.Random) -> Tree:
+def any_node(root: Tree, chance: random.Random) -> Tree:
     return chance.choice(list(root.iter(etree.Element)))
 
 
@@ -158,7 +151,7 @@ def _tree(
 
 def nodes_in_another_order(original: Original, _other: Original, chance: random.Random) -> Mutant:
     """Shuffle, move, double: everything is still there."""
-    return _of(
+    return broken(
         original,
         _tree(original, chance.choices(KEEPING, k=chance.randint(1, 3)), chance),
         "order",
@@ -168,20 +161,20 @@ def nodes_in_another_order(original: Original, _other: Original, chance: random.
 
 def one_node_less(original: Original, _other: Original, chance: random.Random) -> Mutant:
     """Drop, empty, hide one node, or change an attribute."""
-    return _of(
+    return broken(
         original, _tree(original, [chance.choice(ERASING)], chance), "less", may_erase=True, may_mend=True
     )
 
 
 def one_attribute_changed(original: Original, _other: Original, chance: random.Random) -> Mutant:
     """Change one attribute."""
-    return _of(original, _tree(original, [_attribute], chance), "attribute", may_mend=True)
+    return broken(original, _tree(original, [_attribute], chance), "attribute", may_mend=True)
 
 
 def many_things(original: Original, _other: Original, chance: random.Random) -> Mutant:
     """Do several of it at once."""
     ways = chance.choices(KEEPING + ERASING, k=chance.randint(2, 5))
-    return _of(original, _tree(original, ways, chance), "many", may_erase=True, may_mend=True)
+    return broken(original, _tree(original, ways, chance), "many", may_erase=True, may_mend=True)
 
 
 # Texts
@@ -189,7 +182,7 @@ def many_things(original: Original, _other: Original, chance: random.Random) -> 
 
 def cut_off(original: Original, _other: Original, chance: random.Random) -> Mutant:
     """Truncate: what came last never came, and nothing else was touched."""
-    return _of(original, original.text[: chance.randrange(len(original.text))], "cut off", may_mend=True)
+    return broken(original, original.text[: chance.randrange(len(original.text))], "cut off", may_mend=True)
 
 
 def in_another_language(original: Original, _other: Original, chance: random.Random) -> Mutant:
@@ -197,7 +190,7 @@ def in_another_language(original: Original, _other: Original, chance: random.Ran
     text = original.text
     for french in chance.sample(sorted(ENGLISH), k=chance.randint(1, len(ENGLISH))):
         text = text.replace(french, ENGLISH[french])
-    return _of(original, text, "language")
+    return broken(original, text, "language")
 
 
 def in_the_wrong_charset(original: Original, _other: Original, chance: random.Random) -> Mutant:
@@ -219,7 +212,7 @@ def as_an_error(original: Original, _other: Original, chance: random.Random) -> 
 # JSON: one document, or one on each line
 
 
-def _documents(text: str) -> list[Any]:
+def json_documents(text: str) -> list[Any]:
     """Return the documents of a text, none where it is anything else."""
     for texts in ([text], text.splitlines()):
         try:
@@ -240,10 +233,10 @@ def _json(
     original: Original, change: Callable[[Any, random.Random], None], chance: random.Random, how: str
 ) -> Mutant:
     """Change one list or object; the documents themselves are such a list."""
-    documents = _documents(original.text)
+    documents = json_documents(original.text)
     change(chance.choice(_nodes(documents)), chance)
     text = "\n".join(json.dumps(each, ensure_ascii=False) for each in documents)
-    return _of(original, text, how, may_erase=True, may_mend=True)
+    return broken(original, text, how, may_erase=True, may_mend=True)
 
 
 def _less(node: Any, chance: random.Random) -> None:
@@ -333,7 +326,7 @@ def glued(original: Original, other: Original, chance: random.Random) -> Mutant:
 def text_in_anothers_frame(original: Original, other: Original, chance: random.Random) -> Mutant:
     """Write the text of one page into an element of another."""
     root = deepcopy(original.page.root)
-    _any(root, chance).text = " ".join(
+    any_node(root, chance).text = " ".join(
         map(str, other.page.root.xpath("//body//text()[not(ancestor::script)]"))
     )
     mutant = _both(original, other, html.tostring(root, encoding="unicode"), "with the text of")
@@ -344,7 +337,7 @@ def grafted(original: Original, other: Original, chance: random.Random) -> Mutan
     """Put a node of one page into another."""
     root = deepcopy(original.page.root)
     chance.choice(root.xpath("//body/descendant-or-self::*[not(self::script or self::style)]")).append(
-        deepcopy(_any(other.page.root, chance))
+        deepcopy(any_node(other.page.root, chance))
     )
     mutant = _both(original, other, html.tostring(root, encoding="unicode"), "with a node of")
     return replace(mutant, may_erase=True, may_mend=True)
@@ -353,33 +346,3 @@ def grafted(original: Original, other: Original, chance: random.Random) -> Mutan
 def replaced_by_a_wall(original: Original, other: Original, _chance: random.Random) -> Mutant:
     """Send another page's body, a wall's among them, with status 200 instead of what was asked."""
     return _both(replace(original, truth=Truth()), other, other.text, "replaced by")
-
-
-JSON_WAYS = (
-    one_thing_less,
-    one_field_renamed,
-    one_list_emptied,
-    one_value_otherwise,
-    items_doubled_and_shuffled,
-    cut_off,
-    in_the_wrong_charset,
-    as_an_error,
-    two_bodies,
-    replaced_by_a_wall,
-)
-WAYS = (
-    nodes_in_another_order,
-    one_node_less,
-    one_attribute_changed,
-    many_things,
-    cut_off,
-    in_another_language,
-    in_the_wrong_charset,
-    as_an_error,
-    glued,
-    text_in_anothers_frame,
-    grafted,
-    replaced_by_a_wall,
-    many_things,
-    cut_off,
-)

@@ -80,6 +80,8 @@ def lies(mutant: Mutant, said: Claims, evidence: Evidence) -> Iterator[str]:
     """Yield what is false about the claims."""
     if mutant.walled and (said.hours or said.is_open or said.covered):
         yield "a wall or an error claims something"
+    if said.covered and not mutant.may_cover:
+        yield "covers something, though the answer speaks of trouble"
     whole = mutant.truth.hours | (mutant.truth.hidden if mutant.may_mend else frozenset())
     shown = whole | {day_of(hour, mutant.page.visit.zone) for hour in whole}  # the date alone says less
     if invented := said.hours - (shown & evidence.hours):
@@ -125,7 +127,9 @@ def _in(hour: date, window: Covered, mutant: Mutant) -> bool:
 
 
 _HIDDEN = re.compile(r"(?is)<!--.*?-->|<(script|style|template|textarea)\b.*?</\1>")
-_CONCEALING = r"(?is)<(\w+)\b[^>]*?(?:\shidden(?=[\s=>])|\sstyle=\"[^\">]*display: ?none)[^>]*>"
+_CONCEALING = (
+    r"(?is)<(\w+)\b[^>]*?(?:\shidden(?=[\s=>])|\sstyle=\"[^\">]*(?:display: ?none|visibility: ?hidden))[^>]*>"
+)
 _CONCEALED = re.compile(rf"{_CONCEALING}(?:.*?</\1\s*>|[^<]*)")
 _CONCEALED_TO_THE_END = re.compile(rf"{_CONCEALING}.*?(?:</\1\s*>|\Z)")  # where its own end is lost
 _HOUR = re.compile(r"booking/create/9845/5/(\d{9,10})(?!\d)")

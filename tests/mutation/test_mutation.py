@@ -9,7 +9,8 @@ from configs.outcome import Outcome
 from crawler.platforms import platform
 from crawler.walls import interpret
 from tests.fuzz import FUZZ, times
-from tests.mutation.mutants import BOT_WALL, mutants
+from tests.mutation.doubtful import mutants
+from tests.mutation.mutants import BOT_WALL
 from tests.mutation.oracle import EVIDENCE, claims, lies
 from tests.mutation.pages import Original, originals, same_question
 
