@@ -1,4 +1,4 @@
-"""How recent the checks of each due queue are: a booking system by HTTP or by browser that stands still is down."""
+"""Health of the due queues: the age of the newest check of each booking system, by HTTP and by browser."""
 
 from collections import defaultdict
 from collections.abc import Sequence

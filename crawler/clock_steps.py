@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
 
-# Rows that a writer holds are left to the next look. What was covered, and when, is learned anew.
+# Rows locked by a writer are skipped and repaired at the next look. Coverage is dropped and learned anew.
 _DESKS = sa.text("""
 WITH ahead AS (
   SELECT id FROM desks WHERE greatest(last_check_at, last_proven_at, last_slot_at, refused_at, whole_at) > :limit

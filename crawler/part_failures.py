@@ -10,7 +10,7 @@ import sqlalchemy as sa
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-# A server that does not answer is no fault of ours: one line says so, without a traceback.
+# Errors of a server that does not answer: logged as one line, without a traceback.
 AWAY = (
     sa.exc.OperationalError,
     sa.exc.InterfaceError,

@@ -100,7 +100,7 @@ class Planner:
             self._whole_at = self._looked_at = None
 
     def _lapse(self, now: datetime) -> None:
-        """Close what nobody could confirm; after a step of the clock, checks have LAPSE_SECONDS to confirm first."""
+        """Close unconfirmed slots; after a step of the clock, not before LAPSE_SECONDS have passed."""
         wait = timedelta(seconds=settings().lapse_seconds)
         if self._steady_since and now - self._steady_since < wait:
             return
