@@ -375,7 +375,12 @@ def machine(
 ) -> Iterator[type[Telling]]:
     """Bind the machine to a database; nudges go to its queue, and every provider says yes."""
     (tmp_path / "evry_91.yaml").write_text(FILE)
-    settings_env(PREFECTURES_DIR=tmp_path)
+    settings_env(
+        PREFECTURES_DIR=tmp_path,
+        EMAIL_PER_HOUR="100000",
+        SMS_PER_HOUR="100000",
+        TELEGRAM_PER_HOUR="100000",
+    )  # a history takes no time: the caps have tests of their own
     queue: list[tuple[str, Any]] = []
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     monkeypatch.setattr(nudges, "match", lambda key, _times=0: queue.append(("match", key)))
