@@ -22,6 +22,22 @@ REASON = "hourly cap"
 _HOUR = timedelta(hours=1)
 _full_at = Contact.alert_budget_full_at
 
+# Text, because composing this statement took 2 ms of the way from a page to its alert. An instant later than any
+# bucket can have comes from a clock that was ahead.
+_TAKING = sa.text("""
+UPDATE contacts c
+SET alert_budget_full_at = least(greatest(c.alert_budget_full_at, :now) + l.refill, :now + l.span)
+FROM (
+  SELECT id,
+    CASE channel WHEN 'email' THEN :email_refill WHEN 'sms' THEN :sms_refill ELSE :telegram_refill END AS refill,
+    CASE channel WHEN 'email' THEN :email_span WHEN 'sms' THEN :sms_span ELSE :telegram_span END AS span
+  FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
+) l
+WHERE c.id = l.id AND (c.alert_budget_full_at IS NULL OR c.alert_budget_full_at <= :now + l.span - l.refill
+  OR c.alert_budget_full_at > :now + l.span + l.refill)
+RETURNING c.id
+""").columns(id=sa.Uuid())
+
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
@@ -60,13 +76,11 @@ def take_turns(session: Session, contact_ids: Collection[UUID], now: datetime) -
     """
     if not contact_ids:
         return set()
-    refill, span = _refill(), _span()
-    # An instant later than any bucket can have comes from a clock that was ahead.
-    free = sa.or_(_full_at.is_(None), _full_at <= now + span - refill, _full_at > now + span + refill)
-    spent = sa.func.least(sa.func.greatest(_full_at, now) + refill, now + span)
-    taking = sa.update(Contact).where(Contact.id.in_(_locked(contact_ids)), free)
-    taking = taking.values(alert_budget_full_at=spent).returning(Contact.id)
-    return set(session.scalars(taking, execution_options={"synchronize_session": False}))
+    given = {"ids": [str(each) for each in contact_ids], "now": now}
+    for channel in Channel:
+        bucket = bucket_of(channel)
+        given |= {f"{channel.value}_refill": bucket.refill, f"{channel.value}_span": bucket.span}
+    return set(session.scalars(_TAKING, given))
 
 
 def give_back(session: Session, contact_ids: Collection[UUID]) -> None:
