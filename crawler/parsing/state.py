@@ -28,6 +28,12 @@ def values(state: Any, key: str) -> list[Any]:
     return [each[key] for each in _nodes(state) if isinstance(each, dict) and key in each]
 
 
+def values_called(state: Any, words: str) -> list[Any]:
+    """Return every value, however deep, whose key has these words in it, in lower or upper case."""
+    nodes = (each for each in _nodes(state) if isinstance(each, dict))
+    return [value for each in nodes for key, value in each.items() if words.lower() in key.lower()]
+
+
 def only(state: Any, key: str) -> Any:
     """Return the value of a key where all that have it agree; None where none has it, or they do not."""
     found = values(state, key)

@@ -121,7 +121,7 @@ def read(page: Page) -> Reading:
 def _doubt(page: Page, calendars: list[HtmlElement], told: str, *, said: bool, workshops: bool) -> str:
     """Return what makes the page contradict itself, empty where nothing does."""
     several = len({each.get("id") for each in calendars}) < len(calendars)
-    beside = calendars or _NEXT in told or (said and _WORKSHOP in page.text)
+    beside = calendars or _NEXT in told or (said and (_WORKSHOP in page.text or _AHEAD.search(page.text)))
     if several or ((said or workshops) and beside):
         return "shows two pages in one"
     if not calendars and hours_linked(page, (), "starts_at")[1]:

@@ -11,14 +11,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lxml import etree
+from lxml.html import HtmlElement
 
 from crawler.parsing.calendars import days_from, earliest, french_moment
 from crawler.parsing.errors import error_of
 from crawler.parsing.listing import Listing, listed_alone
-from crawler.parsing.markup import CONCEALED, HIDDEN, UNSEEN, rendered, says, title
+from crawler.parsing.markup import CONCEALED, HIDDEN, UNSEEN, folded, rendered, says, title
 from crawler.parsing.moments import moments_behind, written
 from crawler.parsing.shapes import shaped
-from crawler.parsing.state import embedded, only, rows, values
+from crawler.parsing.state import embedded, only, rows, values, values_called
 from crawler.reading import ANYWHERE, Ask, Outcome, Page, Reading, Slot, Visit
 
 SYSTEM = "prefenligne"
@@ -34,7 +35,16 @@ _CHOICES = ("Prendre un rendez-vous", "Gérer mes rendez-vous")  # the landing p
 _CONDITIONS_PATH = re.compile(r"/cgu/?$")
 _SLOTS = re.compile(r"(?i)choisissez votre créneau")
 _BOX = etree.XPath(f"//form[not({HIDDEN})]")  # the calendar stands in the form that sends an hour
-_FIRST_KEYS = ("premiereDispo", "datePremiereDispo")  # the next availability, in the agenda and in `critere`
+_FIRST = "premiereDispo"  # in the key of the next availability: itself in the agenda, `datePremiereDispo` in `critere`
+_ASIDE = " or ".join(
+    f"ancestor::{each}"
+    for each in ("aside", "details", "blockquote", "dialog", "footer", "*[@role='dialog']")
+)
+_SAID = etree.XPath(
+    ".//text()[contains(., 'Aucun créneau') or contains(., 'réessayer') or contains(., 'mise en ligne')"
+    " or contains(., 'Prochaine disponibilité')]"
+    f"[not({HIDDEN} or {_ASIDE})]/.."
+)
 _CONDITIONS = re.compile(r"(?i)constituez votre dossier")
 _CAPTCHA = (
     "//rdv-captchetat | //*[@name='captchaUsercode' or @name='captchaId']"
@@ -67,7 +77,7 @@ def read(page: Page) -> Reading:
     if error := error_of(page, entry=entry, gone="there is no such procedure"):
         return error
     told = rendered(page.root)
-    if (reading := _slots(page, _calendar_words(page))) or behind is None:
+    if (reading := _slots(page, _calendar(page))) or behind is None:
         return reading or Reading()
     if page.root.xpath(_CAPTCHA):
         return Reading(Outcome.CAPTCHA, f"captcha: {title(page.root)}")
@@ -82,19 +92,28 @@ def _root(visit: Visit) -> str:
     return shaped(visit.url, ADDRESS, "rdvpref", "rdvpref/reservation/demarche/<id>/")["root"]
 
 
-def _calendar_words(page: Page) -> str:
-    """Return what a person reads in the calendar's box; empty on any other page, which can only quote its sentences."""
+def _calendar(page: Page) -> list[HtmlElement]:
+    """Return the calendar's boxes; none on any other page, which can only quote its sentences."""
     ours = _SLOTS.search(title(page.root)) and not _CONDITIONS_PATH.search(urlsplit(page.url).path)
-    return " ".join(map(rendered, _BOX(page.root))) if ours else ""
+    return list(_BOX(page.root)) if ours else []
 
 
-def _slots(page: Page, told: str) -> Reading | None:
+def _stands(texts: list[str], sentence: str) -> bool:
+    """Tell whether one of these texts begins with a sentence: behind other words it may be quoted."""
+    return any(folded(text).startswith(folded(sentence)) for text in texts)
+
+
+def _slots(page: Page, boxes: list[HtmlElement]) -> Reading | None:
     """Read the slot page: its state, and what is told by what its script made of it where a browser saved the page."""
-    data, visit = embedded(page, _STATE, "vueData"), page.visit
-    free, none_left = rows(data, "trhId"), says(told, _NONE_LEFT) or _not_shown(data, told)
-    first = [each for key in _FIRST_KEYS for each in values(data, key)]
+    data, visit, told = embedded(page, _STATE, "vueData"), page.visit, " ".join(map(rendered, boxes))
+    said = [rendered(each) for box in boxes for each in _SAID(box)]
+    free, none_left = rows(data, "trhId"), _stands(said, _NONE_LEFT) or _not_shown(data, said)
+    first = values_called(data, _FIRST)
     named = [written(each, visit) for each in first if each not in (None, "")]
-    named += moments_behind(_NEXT, told, visit)
+    ahead = [each for each in said if folded(each).startswith(folded(_NEXT))]
+    named += [moment for each in ahead for moment in moments_behind(_NEXT, each, visit)]
+    if _NEXT in told and not ahead:
+        named.append(None)  # quoted, or written as no page is known to
     if not free and page.root.xpath(_HOURS):
         return Reading(Outcome.SLOTS, "hours can be chosen", (Slot(ANYWHERE, None, visit.url),))
     if not free and None in named:
@@ -113,9 +132,9 @@ def _slots(page: Page, told: str) -> Reading | None:
     return replace(reading, releases_at=_release(data, told, visit))
 
 
-def _not_shown(data: Any, told: str) -> bool:
+def _not_shown(data: Any, said: list[str]) -> bool:
     """Tell whether the page shows no calendar at all, but when hours are put on line: then there is none to choose."""
-    by_words = says(told, _LATER) and (says(told, _RELEASE) or says(told, _RELEASED))
+    by_words = _stands(said, _LATER) and (_stands(said, _RELEASE) or _stands(said, _RELEASED))
     return only(data, "isDisplayCalendar") is False or by_words
 
 

@@ -49,7 +49,7 @@ QUOTES = (
     "<details><summary>Aide</summary><p>{}</p></details>",
     "<textarea>{}</textarea>",
     "<p hidden>{}</p>",
-    "<div style='display: none'><p>{}</p></div>",
+    '<div style="display: none"><p>{}</p></div>',
 )
 HIDES = ({"hidden": ""}, {"style": "display:none"}, {"style": "color: red; visibility: hidden"})
 NEIGHBOURS: tuple[dict[str, object], ...] = (

@@ -126,11 +126,14 @@ def _in(hour: date, window: Covered, mutant: Mutant) -> bool:
     return (window.first or date.min) <= day <= (window.last or date.max)
 
 
-_HIDDEN = re.compile(r"(?is)<!--.*?-->|<(script|style|template|textarea)\b.*?</\1>")
+_HIDDEN = re.compile(r"(?is)<!--.*?-->|<(script|style|template|textarea|title)\b.*?</\1>")
 _CONCEALING = (
     r"(?is)<(\w+)\b[^>]*?(?:\shidden(?=[\s=>])|\sstyle=\"[^\">]*(?:display: ?none|visibility: ?hidden))[^>]*>"
 )
 _CONCEALED = re.compile(rf"{_CONCEALING}(?:.*?</\1\s*>|[^<]*)")
+_CONCEALED_ALONE = re.compile(  # whose own end stands before another of its kind begins
+    rf"{_CONCEALING}(?:(?:(?!<\1\b).)*?</\1\s*>|[^<]*)"
+)
 _CONCEALED_TO_THE_END = re.compile(rf"{_CONCEALING}.*?(?:</\1\s*>|\Z)")  # where its own end is lost
 _HOUR = re.compile(r"booking/create/9845/5/(\d{9,10})(?!\d)")
 
@@ -311,7 +314,7 @@ _WRITTEN = re.compile(
 def selectors(text: str, page: Page) -> Evidence:
     """Look for moments in the words of a page of free slots, wherever they stand but in its announcement."""
     there = re.sub(r"(?is)<noscript\b.*?</noscript>", " ", _HIDDEN.sub(" ", text))
-    shown = _CONCEALED.sub(" ", there)
+    shown = _CONCEALED_ALONE.sub(" ", there)
     words = _words(re.sub(r'(?is)<p class="annonce">.*?(?:</p|\Z)', " ", shown))
     found = frozenset(filter(None, (_written(each, page) for each in _WRITTEN.finditer(words))))
     told = _words(shown).replace("\u2011", "-")
