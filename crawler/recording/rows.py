@@ -18,6 +18,7 @@ from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.prefecture import desks
 from crawler import pace
+from crawler.clock_steps import CLOCKS_DIFFER
 from crawler.due import Finish
 from crawler.hosts import refusals, soft_bans
 from crawler.hosts import rows as host_rows
@@ -110,6 +111,7 @@ def write(session: Session, results: Sequence[Result], now: datetime) -> Written
     records its check and changes nothing else. Where a token is not newer than the row's, the visit's end says so to
     Redis (`Finish.last_token`), which may have been restored from an older state and count behind the rows.
     """
+    results = [_pull_back(result, now) for result in results]
     results = soft_bans.judged(session, refusals.judged(session, results, now), now)
     rows = desk_states.update(session, results, now)
     ends = [_end(desk, result, rows) for result in results if (desk := desks().get(result.check.desk_id))]
@@ -125,6 +127,14 @@ def write(session: Session, results: Sequence[Result], now: datetime) -> Written
         replace(_visit(end, rests.get(end.host), now), last_token=ahead.get(end.desk.id, 0)) for end in ends
     ]
     return written
+
+
+def _pull_back(result: Result, now: datetime) -> Result:
+    """Let a check of the future count from now: it began while its process's clock was ahead."""
+    if max(result.check.started_at, result.seen_at) <= now + CLOCKS_DIFFER:
+        return result
+    check = replace(result.check, started_at=min(result.check.started_at, now))
+    return replace(result, check=check, seen_at=min(result.seen_at, now))
 
 
 def _tokens_ahead(session: Session, ends: Sequence[_End]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deploy.chaos.faults import faults, hangs, proofs
+from deploy.chaos.faults import faults, hangs, partitions, proofs
 from deploy.chaos.periods import INTERVAL
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("chaos"), pytest.mark.timeout(700)]
@@ -25,6 +25,8 @@ WAVES = (
     ),
     ("store-of-proofs-hangs",),
     ("store-of-proofs-refuses",),
+    ("read-checks-for-long", "show-huge-texts", "open-many-slots"),
+    ("step-clock", "restore-older-redis"),
 )  # fmt: skip
 Figures = dict[str, Any]
 
@@ -97,6 +99,10 @@ def test_every_detection_has_its_page_or_lost_it_with_its_spider(figures: Figure
 def test_a_store_of_proofs_that_hangs_holds_up_no_message_and_health_names_it(figures: Figures) -> None:
     assert 0 < figures[proofs.TOLD] < 60
     assert figures["health named what was down"] == "1 of 1"
+
+
+def test_no_check_waits_while_a_transaction_reads_checks_and_a_day_of_it_is_made(figures: Figures) -> None:
+    assert 0 <= figures[partitions.WAITED] < partitions.LONGEST_WAIT
 
 
 def test_hanging_sites_delay_no_other_desk(figures: Figures) -> None:

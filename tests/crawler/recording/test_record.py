@@ -283,8 +283,11 @@ def test_five_checks_in_a_row_that_prove_nothing_are_an_error_until_one_does(
     assert (state().inconclusive, state().status) == (0, DeskStatus.ACTIVE)
 
 
-def test_the_achieved_interval_follows_what_really_happens(write: Callable[..., None]) -> None:
+def test_the_achieved_interval_follows_what_really_happens(
+    write: Callable[..., None], frozen: time_machine.Traveller
+) -> None:
     for token, second in enumerate([0, 60, 120, 220], start=1):
+        frozen.move_to(NOW + timedelta(seconds=second))
         write(check("a", token, started_at=NOW + timedelta(seconds=second)))
     assert state().achieved_seconds == pytest.approx((4 * 60 + 100) / 5)
 
@@ -306,6 +309,20 @@ def test_a_finished_check_gives_its_desk_and_its_host_back(
         assert due.send(
             client, due.claim("prefenligne", now=NOW + timedelta(seconds=3), places=1, hold=25)
         ).claims
+
+
+def test_a_check_that_began_while_the_clock_was_ahead_counts_from_now(
+    write: Callable[..., None], redis_server: redis.Redis
+) -> None:
+    """It would be the newest for a day, and its desk and its host be left alone for as long."""
+    with due.connect() as client:
+        due.send(client, due.schedule("prefenligne", [entry("evry_91/a", HOST, 0, NOW)]))
+        (claim,) = due.send(client, due.claim("prefenligne", now=NOW, places=1, hold=25)).claims
+        write(check("a", claim.token, slot(), started_at=NOW + timedelta(days=1)))
+        later = due.claim("prefenligne", now=NOW + timedelta(seconds=60), places=1, hold=25)
+        assert due.send(client, later).claims
+    assert [row.started_at for row in rows_of(Check)] == [NOW]
+    assert (state().last_check_at, rows_of(SlotRow)[0].seen_at) == (NOW, NOW)
 
 
 def test_a_block_rests_the_host_in_the_table_and_in_redis(
