@@ -22,6 +22,8 @@ from notifier.queues import redis
 # for the places of the next second, and of the last two, whose owners the sweep still brings. A place is no grant: a
 # message that comes late counts anew, and goes to the end of the line where no token is left. Messages of lower
 # priority hold no place: they get instants to ask again at, one after the other, and leave a fifth of the rate free.
+# Instants further ahead than any can rightly be (grants 5 s, the line as long as it is, others an hour) are those of a
+# clock that was set ahead: they count for nothing.
 # KEYS: grants (sorted set: notification and instant, instant), the line (sorted set: notification, instant), the last
 # instant that a message of no hurry was told, the chat's last grant. ARGV: notification, now in seconds, messages a
 # second, seconds between two messages of a chat (0: any), how long a line is remembered, whether it is critical.
@@ -29,6 +31,13 @@ _TAKE = """
 local id, now, rate, apart = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local kept, critical = tonumber(ARGV[5]), ARGV[6] == '1'
 local function text(instant) return string.format('%.6f', instant) end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '(' .. text(now + 5), '+inf')
+local longest = kept + redis.call('ZCARD', KEYS[2]) / rate
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '(' .. text(now + longest), '+inf')
+local function known(key, latest)
+  local instant = tonumber(redis.call('GET', key) or '0')
+  return instant <= now + latest and instant or 0
+end
 local mine = redis.call('ZSCORE', KEYS[2], id)
 if mine and tonumber(mine) > now then return mine end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', text(now - 1))
@@ -36,7 +45,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', text(now - kept))
 local used = redis.call('ZCARD', KEYS[1])
 if not mine then used = used + redis.call('ZCOUNT', KEYS[2], text(now - 2), '(' .. text(now + 1)) end
 local most = critical and rate or math.max(1, rate - math.ceil(rate / 5))
-local chat = apart > 0 and tonumber(redis.call('GET', KEYS[4]) or '0') + apart or 0
+local chat = apart > 0 and known(KEYS[4], 5) + apart or 0
 redis.call('ZREM', KEYS[2], id)
 if used < most and chat <= now then
   redis.call('ZADD', KEYS[1], text(now), id .. ':' .. text(now))
@@ -45,7 +54,7 @@ if used < most and chat <= now then
   return text(now)
 end
 if not critical then
-  local last = tonumber(redis.call('GET', KEYS[3]) or '0')
+  local last = known(KEYS[3], 3600)
   local again = text(math.max(now + 1, last + 1 / most, chat))
   redis.call('SET', KEYS[3], again, 'EX', math.ceil(again - now) + kept)
   return again

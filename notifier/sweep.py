@@ -21,6 +21,7 @@ from configs.logs import set_up_logs
 from configs.settings import settings
 from configs.starting import starting
 from notifier import nudges, telling
+from notifier.clock_steps import CLOCKS_DIFFER, has_times_ahead, pull_back_times
 from notifier.lifetime import leaves_at
 from notifier.nudges import Waiting
 from notifier.rows import next_nudge
@@ -79,10 +80,13 @@ class Sweep:
     rearm_at: datetime | None = None
     back_at: datetime | None = None
     away: bool = False
+    clock_at: datetime | None = None
+    mend_at: datetime | None = None  # when times ahead of the clock are brought back once more
 
     def turn(self) -> int:
         """Do one round; return how many rows were nudged."""
         now = clock()
+        self._watch_clock(now)
         detections, notifications = unmatched(now), undelivered(now)
         for detection_id, times in detections:
             nudges.match(detection_id, times)
@@ -91,6 +95,28 @@ class Sweep:
         if found := len(detections) + len(notifications):
             log.info("nudged", detections=len(detections), notifications=len(notifications))
         return found
+
+    def _watch_clock(self, now: datetime) -> None:
+        """Notice that the clock was set back, and undo what one that was ahead has written.
+
+        It is done again when leases are over: a worker may have been at something.
+        """
+        before, self.clock_at = self.clock_at, now
+        if before is None:
+            with session() as rows:
+                set_back = has_times_ahead(rows, now)
+        else:
+            set_back = now < before - CLOCKS_DIFFER
+        if set_back:
+            log.warning("the clock was set back, what waits is due at once", before=before, now=now)
+            self.rearm_at = self.back_at = None
+            self.mend_at = now + timedelta(seconds=settings().lease_seconds)
+        elif self.mend_at is None or now < self.mend_at:
+            return
+        else:
+            self.mend_at = None
+        with session() as rows:
+            pull_back_times(rows, now)
 
     def _rearm(self, now: datetime) -> None:
         if self.rearm_at is not None and now < self.rearm_at:

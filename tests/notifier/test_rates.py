@@ -161,6 +161,21 @@ def test_one_chat_is_sent_one_message_a_second(frozen: time_machine.Traveller) -
     assert len(found) == 4
 
 
+def test_turns_of_a_clock_that_was_ahead_hold_nobody_up_when_it_is_right_again(
+    frozen: time_machine.Traveller,
+) -> None:
+    chat, right = uuid4(), clock()
+    frozen.shift(timedelta(days=1))
+    crowd = [message(contact=chat) for _ in range(3)] + [message() for _ in range(60)] + unhurried(60)
+    for each in crowd:
+        leaves(each)
+    frozen.move_to(right + timedelta(seconds=6))
+    assert leaves(message(contact=chat))
+    assert leaves(message())
+    assert leaves(*unhurried(1))
+    assert len(take(crowd, 10, frozen)) == len(crowd)
+
+
 def test_sms_have_a_rate_of_their_own_and_mail_has_none(settings_env: Callable[..., None]) -> None:
     settings_env(SMS_PER_SECOND="2")
     assert [rates.allow(message(Channel.SMS)) for _ in range(3)] == [True, True, False]

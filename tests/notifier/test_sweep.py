@@ -20,6 +20,7 @@ from notifier import delivery, queues
 from notifier.sweep import Sweep, run
 from tests.notifier.world import (
     DESK,
+    OTHER_DESK,
     alert,
     change,
     detection,
@@ -226,3 +227,49 @@ def test_the_loop_ends_when_it_is_told_to(settings_env: Callable[..., None]) -> 
 
     run(stopped, sweep)
     assert rounds == [0, 1, 2]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_a_clock_that_was_ahead_has_written_is_due_when_it_is_right_again(
+    queued: Queued, frozen: time_machine.Traveller, restarted: bool
+) -> None:
+    sweep, right = Sweep(), clock()
+    sweep.turn()
+    frozen.shift(timedelta(days=1))
+    waits, unmatched = waiting(), detection(desk_id=OTHER_DESK)
+    for _ in range(5):
+        sweep.turn()
+        frozen.shift(timedelta(seconds=1))
+    frozen.move_to(right + timedelta(seconds=6))
+    before = queued("email-critical"), queued("critical")
+    (Sweep() if restarted else sweep).turn()
+    assert queued("email-critical") == [*before[0], ("notifier.jobs.deliver", [str(waits)])]
+    assert queued("critical") == [*before[1], ("notifier.jobs.match", [str(unmatched)])]
+    assert get(Notification, waits).next_attempt_at <= clock()
+
+
+def test_what_was_put_off_while_the_clock_was_ahead_is_due_when_it_is_right_again(
+    queued: Queued, frozen: time_machine.Traveller
+) -> None:
+    waits, sweep, right = waiting(), Sweep(), clock()
+    frozen.shift(timedelta(days=1))
+    assert sweep.turn()
+    frozen.move_to(right + timedelta(seconds=6))
+    assert sweep.turn()
+    assert get(Notification, waits).next_nudge_at <= clock() + timedelta(minutes=5)
+
+
+def test_a_lease_of_a_clock_that_was_ahead_ends_in_its_usual_time(
+    queued: Queued, frozen: time_machine.Traveller
+) -> None:
+    waits, sweep, right = waiting(), Sweep(), clock()
+    frozen.shift(timedelta(days=1))
+    sweep.turn()
+    change(
+        Notification, waits, state=State.SENDING, lease_token=UUID(int=1),
+        lease_until=clock() + timedelta(seconds=30), next_nudge_at=clock() + timedelta(seconds=30),
+    )  # fmt: skip
+    frozen.move_to(right + timedelta(seconds=6))
+    sweep.turn()
+    row = get(Notification, waits)
+    assert row.lease_until == row.next_nudge_at == clock() + timedelta(seconds=settings().lease_seconds)
