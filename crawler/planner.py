@@ -32,7 +32,7 @@ from crawler.recording import outages
 from crawler.recording.lapse import close_unproven
 from crawler.scheduling import demand, desk_rows
 from crawler.scheduling.entries import MEMORY, Plan, Task, entry, felt, plan_of
-from crawler.scheduling.lanes import lane_of, lanes
+from crawler.scheduling.lanes import Lane, lane_of, lanes
 from crawler.scheduling.schedule import releasing
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ class Planner:
         self._looked_at: datetime | None = None
         self._clock_at: datetime | None = None
         self._steady_since: datetime | None = None
+        self._mend_at: list[datetime] = []  # when all is planned anew once more, soonest first
         self._whole_at: datetime | None = None
         self._sizes: dict[str, int] = {}
         self._days_made: date | None = None
@@ -94,10 +95,20 @@ class Planner:
                 self._steady_since = now
         if set_back:
             log.warning("times ahead of the clock (%d desks) are brought back, all is planned anew", ahead)
-            with session() as rows:
-                pull_back_rests(rows, now)
-            due.forget_times(self._client, lanes())
-            self._whole_at = self._looked_at = None
+            self._mend_at = sorted(
+                {now + timedelta(seconds=Lane.named(lane).hold_seconds) for lane in lanes()}
+            )
+            self._forget_times(now)
+        elif self._mend_at and now >= self._mend_at[0]:
+            del self._mend_at[0]
+            self._forget_times(now)
+
+    def _forget_times(self, now: datetime) -> None:
+        """Plan all anew: after a step of the clock, and when the visits that it met have ended by the wrong time."""
+        with session() as rows:
+            pull_back_rests(rows, now)
+        due.forget_times(self._client, lanes())
+        self._whole_at = self._looked_at = None
 
     def _lapse(self, now: datetime) -> None:
         """Close unconfirmed slots; after a step of the clock, not before LAPSE_SECONDS have passed."""
