@@ -32,7 +32,7 @@ from configs.logs import set_up_logs
 from configs.prefecture import prefectures
 from configs.redis import redis_client
 from configs.starting import starting
-from notifier import delivery, matching, messages, parts, rows, telling
+from notifier import delivery, hourly_cap, matching, messages, parts, rows, telling
 from notifier.channels import Receipt, channels
 from notifier.kinds import Claimed, gathering, kinds, look_all
 from notifier.lifetime import leaves_at
@@ -151,6 +151,7 @@ def _warm_up_database() -> None:
         row = Claimed(nobody, nobody, Channel.EMAIL, "", "fr", {}, Priority.BULK, 1, None, None, None, 0)
         for name in gathering():
             look_all(name, opened, [(row, Contact(id=nobody, address="", state=ContactState.OK))], now)
+        hourly_cap.take_turns(opened, [nobody], now)
         delivery.close(opened, [nobody], nobody, accepted(Receipt("", ""), now))
     delivery.claim([nobody])
 

@@ -35,6 +35,7 @@ SLOT: dict[str, Any] = {
     "countable": True,
     "url": URL,
     "seen_day": "20 novembre 2026",
+    "since_hour": None,
     "seen_hour": "10:00:03",
     "first_day": "jeudi 26 novembre 2026",
     "first_day_short": "26/11",
