@@ -1,11 +1,10 @@
 """Which alerts want which open slots: the queries, and the choice, which is pure."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from itertools import groupby
-from typing import NamedTuple, TypeVarTuple
+from typing import Any, NamedTuple, TypeVarTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -167,18 +166,22 @@ def told(
         ),
     )
     wanted = write_ranges(slots.with_earlier)
+    lately = MatchSlot.decided_at > since
+    ranges = sa.func.range_agg(told_ids())
     query = (
-        sa.select(Match.alert_id, sa.cast(told_ids(), sa.Text), MatchSlot.decided_at > since)
+        sa.select(Match.alert_id, *(sa.cast(ranges.filter(each), sa.Text) for each in (~lately, lately)))
         .select_from(Detection)
         .join(Match, Match.detection_id == Detection.id)
         .join(MatchSlot, MatchSlot.match_id == Match.id)
         .where(Detection.desk_id == desk_id, Detection.seen_at >= _first_teller(desk_id, slots))
         .where(among(Match.alert_id, alert_ids), told_ids().overlaps(wanted), said)
+        .group_by(Match.alert_id)
     )
-    known: dict[UUID, int] = defaultdict(int)
-    for alert_id, ranges, lately in session.execute(query):
-        known[alert_id] |= slots.find_told(ranges, lately=lately)
-    return known
+    rows: list[Any] = list(session.execute(query))
+    return {
+        alert_id: slots.find_told(before or "", lately=False) | slots.find_told(late or "", lately=True)
+        for alert_id, before, late in rows
+    }
 
 
 def _first_teller(desk_id: str, slots: OpenSlots) -> sa.ColumnElement[datetime]:

@@ -1,10 +1,10 @@
 """Re-arming a desk whose many open slots a crowd was told of: a round, its memory, and a new slot's match meanwhile."""
 
 import multiprocessing
-import resource
 import statistics
 import time
 from multiprocessing.connection import Connection
+from pathlib import Path
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from notifier import parts, telling
 _DESK, _PREFECTURE, _PROCEDURE = "evry-courcouronnes_91/bench-rearm", "evry-courcouronnes_91", "AUTRE"
 _ROUNDS = 20
 _NEW_SLOTS = 5
+_PEAK = Path("/proc/self/clear_refs")
 
 
 def measure(engine: sa.Engine, effort: Effort, say: Say) -> list[Figure]:
@@ -30,7 +31,7 @@ def measure(engine: sa.Engine, effort: Effort, say: Say) -> list[Figure]:
     here, there = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_rearm, args=(there, effort.of(_ROUNDS, 3)))
     process.start()
-    here.recv()  # the rounds begin
+    rounds, megabytes = here.recv()
     matches = []
     for _ in range(effort.of(_NEW_SLOTS, 1)):
         key, _ = detection(engine, _DESK, _PREFECTURE, _PROCEDURE)
@@ -39,7 +40,7 @@ def measure(engine: sa.Engine, effort: Effort, say: Say) -> list[Figure]:
             telling.match_or_part(session, key, clock())
         matches.append(time.monotonic() - began)
         _tell(key)
-    rounds, megabytes = here.recv()
+    here.send(None)
     process.join()
     what = f"{people} alerts and {slots} open slots"
     return [
@@ -80,7 +81,7 @@ def _tell(key: UUID) -> None:
 
 
 def _rearm(results: Connection, rounds: int) -> None:
-    """Do rounds in a process of its own, as a worker does; send when they begin, then their seconds and memory."""
+    """Do rounds in a process of its own, as a worker does; send their seconds and memory, then go on until told."""
     forget()
     from api.models.base import session  # noqa: PLC0415
 
@@ -91,13 +92,14 @@ def _rearm(results: Connection, rounds: int) -> None:
         return time.monotonic() - began
 
     turn("nowhere")
-    before = _megabytes()
-    seconds = [turn(_DESK)]
-    grown = _megabytes() - before
-    results.send(None)
-    seconds += [turn(_DESK) for _ in range(rounds)]
-    results.send((seconds, grown))
+    _PEAK.write_text("5")  # from here on: https://man7.org/linux/man-pages/man5/proc_pid_clear_refs.5.html
+    before = _peak_megabytes()
+    seconds = [turn(_DESK) for _ in range(rounds)]
+    results.send((seconds, _peak_megabytes() - before))
+    while not results.poll():
+        turn(_DESK)
 
 
-def _megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _peak_megabytes() -> float:
+    status = Path("/proc/self/status").read_text("ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024

@@ -186,6 +186,7 @@ def test_what_cannot_be_put_into_words_keeps_no_other(
     assert [row.language for row in notifications(State.SENDING)] == ["fr"]  # its lease runs out
 
 
+@pytest.mark.usefixtures("frozen")  # what was read stays fresh, however busy the machine
 def test_of_more_than_its_calls_take_the_rest_is_claimed_one_call_at_a_time(
     whole: "Running", monkeypatch: pytest.MonkeyPatch
 ) -> None:
