@@ -20,6 +20,7 @@ from api.models.slot_ids import told_ids, write_ranges
 from api.models.user import Grant
 from configs.prefecture import Procedure
 from configs.settings import settings
+from notifier.clock_steps import CLOCKS_DIFFER
 from notifier.open_slots import OpenSlots
 from notifier.verdicts import USED_UP
 
@@ -152,8 +153,11 @@ def told(
 
     Either the alert was told of this very opening, or that the place is open when these were its unknown hours, or
     of an earlier opening of the same desk, place and moment `since` then. A match whose notifications all expired
-    or were skipped told nobody; one that its provider would not take, nobody since `since`.
+    or were skipped told nobody; one that its provider would not take, nobody since `since`. What a clock that was
+    ahead decided in the future was not decided since then.
     """
+    until = since + timedelta(seconds=settings().retell_seconds) + CLOCKS_DIFFER
+    lately = MatchSlot.decided_at.between(since, until)
     said = sa.exists().where(
         NotificationMatch.match_id == Match.id,
         Notification.id == NotificationMatch.notification_id,
@@ -162,11 +166,10 @@ def told(
         sa.or_(
             Notification.state != State.FAILED,
             Notification.reason.not_like(f"{USED_UP}%"),
-            MatchSlot.decided_at > since,
+            lately,
         ),
     )
     wanted = write_ranges(slots.with_earlier)
-    lately = MatchSlot.decided_at > since
     ranges = sa.func.range_agg(told_ids())
     query = (
         sa.select(Match.alert_id, *(sa.cast(ranges.filter(each), sa.Text) for each in (~lately, lately)))

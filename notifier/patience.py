@@ -20,4 +20,7 @@ def answered(channel: Channel, seconds: float) -> None:
 
 def resting(channel: Channel) -> bool:
     """Whether a worker that has other things to do leaves the channel to the channel's own workers."""
-    return channel in _rests and clock() < _rests[channel]
+    if channel not in _rests:
+        return False
+    left = _rests[channel] - clock()  # longer than a rest: the clock was set back
+    return timedelta(0) < left <= timedelta(seconds=settings().channel_rest_seconds)

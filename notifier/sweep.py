@@ -145,7 +145,8 @@ class Sweep:
                 opened.execute(sa.select(1))
             log.info("database back")
             self.away, self.back_at = False, now + timedelta(seconds=settings().head_start_seconds)
-        return self.back_at is not None and now < self.back_at
+        head_start = timedelta(seconds=settings().head_start_seconds)
+        return self.back_at is not None and timedelta(0) < self.back_at - now <= head_start
 
 
 def run(stopped: threading.Event, sweep: Callable[[], None]) -> None:

@@ -1,0 +1,54 @@
+"""What was told while a clock was a day ahead keeps nobody from being told once it is right again."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+
+from api.models.base import session
+from api.models.slot import SlotRow
+from api.models.user import Channel
+from configs.clock import clock
+from notifier import patience
+from notifier.jobs import match
+from notifier.sweep import Sweep
+from tests.notifier.world import alert, detection, gone, notifications, person, slots
+
+pytestmark = pytest.mark.usefixtures("database", "redis_server", "queued")
+DAY = timedelta(days=1)
+
+
+def test_a_slot_told_in_the_future_is_told_again_when_it_returns(frozen: time_machine.Traveller) -> None:
+    frozen.shift(DAY)
+    alert(person())
+    ahead = slots()
+    match(str(detection(ahead)))
+    frozen.shift(-DAY)
+    with session() as rows:  # as the planner does it
+        rows.execute(sa.update(SlotRow).values(opened_at=clock(), seen_at=clock()))
+    gone(ahead)
+    frozen.shift(timedelta(minutes=31))
+    match(str(detection(slots())))
+    assert len(notifications()) == 2
+
+
+def test_a_channel_that_was_slow_in_the_future_does_not_rest(
+    frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "_rests", {})
+    frozen.shift(DAY)
+    patience.answered(Channel.EMAIL, 60)
+    assert patience.resting(Channel.EMAIL)
+    frozen.shift(-DAY)
+    assert not patience.resting(Channel.EMAIL)
+
+
+def test_a_head_start_given_in_the_future_ends(frozen: time_machine.Traveller) -> None:
+    frozen.shift(DAY)
+    sweep = Sweep(away=True)
+    sweep.turn_safely()
+    assert sweep.back_at is not None
+    frozen.shift(-DAY)
+    sweep.turn_safely()
+    assert sweep.clock_at == clock()
