@@ -138,4 +138,4 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
         assert process.stderr
         process.stdout.read(2)
         process.stdout.close()
-        assert (process.stderr.read(), process.wait(10)) == (b"", 0)
+        assert (process.stderr.read(), process.wait(60)) == (b"", 0)

@@ -97,7 +97,7 @@ def test_the_event_loop_goes_on_while_the_last_checks_are_written(
     pipeline, writer = opened(crawler)
     turned = threading.Event()
     waited: list[bool] = []
-    monkeypatch.setattr(writer, "close", lambda _: waited.append(turned.wait(3)))
+    monkeypatch.setattr(writer, "close", lambda _: waited.append(turned.wait(60)))
 
     async def test() -> None:
         closing = asyncio.create_task(pipeline.close_spider())

@@ -85,6 +85,6 @@ def test_the_mail_stops_the_alert_by_a_button_and_not_by_opening_it(stack: Stack
 
 
 def page(url: str, *, post: bool = False) -> None:
-    with urllib.request.urlopen(url, data=b"" if post else None, timeout=10) as answer:
+    with urllib.request.urlopen(url, data=b"" if post else None, timeout=60) as answer:
         assert answer.status == 200
         assert "text/html" in answer.headers["Content-Type"]

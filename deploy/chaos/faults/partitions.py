@@ -49,7 +49,7 @@ def newest_day(engine: sa.Engine) -> str:
 
 
 def drop_newest_day(engine: sa.Engine) -> str:
-    """Drop the newest partition of `checks`, whose day nobody writes yet, without holding up anybody; return its name.
+    """Drop the newest partition of `checks`, of a day to come; return its name. A check waits 0.1 s for it at most.
 
     Raises:
         TimeoutError: its lock could not be had.
@@ -71,7 +71,7 @@ def drop_newest_day(engine: sa.Engine) -> str:
 
 @contextmanager
 def watched_locks(engine: sa.Engine) -> Iterator[list[float]]:
-    """Note, while the block lasts, how long whoever waits for a lock on `checks` has waited, in seconds."""
+    """Collect the longest wait for a lock on `checks`, in seconds, at each look while the block lasts."""
     waits: list[float] = []
     over = threading.Event()
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _LARGEST: Final = 32 * 1024**2  # bytes; SendGrid takes 30 MB
 log = logging.getLogger("sandbox")
 
-# refuse lets nobody connect; its own control API is then away too, the inbox's is not. reset ends the connection.
+# refuse closes the port, its control API included (the inbox's stays). reset ends the connection.
 # yes_without_answer accepts and never answers; timeout does neither; slow answers after ``seconds``; reject_address
 # refuses a call to one of its addresses (with commas between them), and names them unless ``named`` is 0.
 PROVIDER_MODES: Final[dict[str, Parameters]] = {

@@ -86,7 +86,7 @@ def _ending(process: "subprocess.Popen[bytes]") -> "Iterator[subprocess.Popen[by
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def _answers(port: int) -> bool:

@@ -137,7 +137,7 @@ def test_the_keeper_s_thread_says_it_and_a_redis_that_is_away_ends_nothing(
     monkeypatch.setattr(outlook, "tell", tell)
     monkeypatch.setattr(stop, "wait", lambda _: None)
     keep(source, proof())
-    watch_spool(redis_server, stop).join(10)
+    watch_spool(redis_server, stop).join(60)
     assert said == [1, 1]
     assert [each.waiting for each in spool_report.told(redis_server)] == [1]
     assert 0 < redis_server.ttl(spool_report.KEY) <= 60

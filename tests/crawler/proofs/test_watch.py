@@ -119,7 +119,7 @@ def test_left_proofs_bring_a_worker_and_a_stop_ends_it(
         assert tree.resident(process.pid) < 25
     finally:
         process.terminate()
-        ended = process.wait(10)
+        ended = process.wait(60)
     assert ended == 0
 
 

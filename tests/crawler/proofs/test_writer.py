@@ -49,7 +49,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     real = Spool.add
 
     def add(self: Spool, *given: Any, **how: Any) -> None:
-        ready.wait(20)
+        ready.wait(60)
         real(self, *given, **how)
 
     monkeypatch.setattr(Spool, "add", add)
@@ -167,7 +167,7 @@ def test_a_disk_that_hangs_takes_a_bounded_share_of_memory_and_of_the_end(
     assert "are lost" in caplog.text
     assert f"{MOST} wait for the disk" in caplog.text
     hanging.set()
-    thread._thread.join(10)
+    thread._thread.join(60)
     assert MOST <= len(source.waiting()) <= MOST + 1
 
 
@@ -193,7 +193,7 @@ def test_a_disk_that_hangs_delays_no_check_no_commit_no_alert(
     for token in (1, 2):
         finished.clear()
         through.put(seen(token=token, slots=(slot(place=str(token)),)))
-        assert finished.wait(10)
+        assert finished.wait(60)
     with session() as rows:
         assert rows.scalar(sa.select(sa.func.count()).select_from(Check)) == 2
         assert told == list(rows.scalars(sa.select(Detection.id).order_by(Detection.id)))

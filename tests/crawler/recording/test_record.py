@@ -52,7 +52,7 @@ def write(desks: dict[str, Desk], nudged: list[UUID]) -> Iterator[Callable[..., 
         writer = record.Writer("prefenligne")
         for each in checks:
             writer.put(each)
-        writer.close(5)
+        writer.close(60)
 
     yield through
     assert not [thread for thread in threading.enumerate() if thread.name == "record"]

@@ -66,7 +66,7 @@ class Stream:
 @contextmanager
 def stream(sandbox: Running, path: str = "/events", **headers: str) -> Iterator[Stream]:
     where = urlsplit(sandbox.inbox)
-    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=5)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
     try:
         connection.request(
             "GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()}

@@ -20,7 +20,7 @@ TO, FROM = "+33612345678", "+33700000000"
 
 @pytest.fixture
 def client(sandbox: Running) -> Iterator[Client]:
-    http = TwilioHttpClient(timeout=5)
+    http = TwilioHttpClient(timeout=60)
     made = Client(ACCOUNT, "token", http_client=http)
     made.api.base_url = sandbox.twilio
     yield made
