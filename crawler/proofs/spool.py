@@ -170,8 +170,9 @@ class Entry:
     def tried(self) -> int:
         """Count one more try, before it is made: who dies of it must not try for ever. Return how many there were."""
         path = self.folder / _TRIES
-        count = int(path.read_text()) if path.is_file() else 0
-        path.write_text(str(count + 1))
+        text = path.read_text() if path.is_file() else ""
+        count = int(text) if text.isdecimal() else 0  # a full disk or a crash may have left it empty
+        self.write(_TRIES, str(count + 1).encode())
         return count
 
 

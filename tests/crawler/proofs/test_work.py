@@ -89,6 +89,18 @@ def test_a_try_counts_before_it_is_made(source: Spool, blobs: Blobs, camera: dic
     assert camera["asked"] == 0
 
 
+def test_a_count_of_tries_that_a_full_disk_cut_off_stops_no_worker(
+    source: Spool, blobs: Blobs, camera: dict[str, Any]
+) -> None:
+    keep(source, proof())
+    (entry,) = source.waiting()
+    ship(entry, source, blobs)
+    (entry,) = source.unpictured()
+    (entry.folder / "tries").write_text("")
+    worked(source, blobs)
+    assert picture_of(blobs, KEY) == b"PNG"
+
+
 def test_while_the_store_is_away_all_waits_for_it_and_no_picture_is_taken_twice(
     source: Spool,
     blobs: Blobs,
