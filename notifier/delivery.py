@@ -1,7 +1,7 @@
 """Notifications, from their rows to the provider and back: claim, look again, send, record."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -149,18 +149,18 @@ def _keep(sent: Sent, verdicts: dict[Verdict, list[Claimed]]) -> set[UUID]:
     token = sent.parcels[0].token
     ours: set[UUID] = set()
     with session() as opened:
-        if not isinstance(sent.answer, Receipt | Unsure):
-            hourly_cap.give_back(opened, _capped(sent))
         for verdict, rows in verdicts.items():
             ours |= close(opened, [row.id for row in rows], token, verdict)
             if verdict.contact_state is not None:
                 _mark(opened, [each for each in sent.parcels if each.first.id in ours], verdict.contact_state)
+        if not isinstance(sent.answer, Receipt | Unsure):
+            hourly_cap.give_back(opened, _capped(sent, ours))
     return ours
 
 
-def _capped(sent: Sent) -> set[UUID]:
-    """Return the contacts whose messages took a token of the hourly cap."""
-    firsts = [parcel.first for parcel in sent.parcels]
+def _capped(sent: Sent, ours: Collection[UUID]) -> set[UUID]:
+    """Return the contacts whose messages, of those that are still ours, took a token of the hourly cap."""
+    firsts = [parcel.first for parcel in sent.parcels if parcel.first.id in ours]
     return {row.contact_id for row in firsts if row.kind == SLOT_DETECTED and row.contact_id}
 
 

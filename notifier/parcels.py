@@ -234,12 +234,18 @@ def _chunks(group: list[Said]) -> Iterator[list[Said]]:
     """Split what one contact is told into messages of a few desks; what one desk showed stays together."""
     desks: dict[Hashable, list[Said]] = defaultdict(list)
     for each in group:
-        desks[each[0].params.get("desk_id", each[0].id)].append(each)
+        desks[_desk_of(each[0])].append(each)
     several = list(desks.values())
     for start in range(0, len(several), _TOGETHER):
         chunk = [each for rows in several[start : start + _TOGETHER] for each in rows]
         for first in range(0, len(chunk), _MOST_ROWS):
             yield chunk[first : first + _MOST_ROWS]
+
+
+def _desk_of(row: Claimed) -> Hashable:
+    """Return the desk that a row names; its own id where its params are malformed, so that no other row fails."""
+    desk_id = row.params.get("desk_id") if isinstance(row.params, dict) else None
+    return desk_id if isinstance(desk_id, str) else row.id
 
 
 def _parcel(group: list[Said], made: Claim) -> Parcel:

@@ -101,12 +101,13 @@ class Sweep:
 
         It is done again when leases are over: a worker may have been at something.
         """
-        before, self.clock_at = self.clock_at, now
+        before = self.clock_at
         if before is None:
             with session() as rows:
                 set_back = has_times_ahead(rows, now)
         else:
             set_back = now < before - CLOCKS_DIFFER
+        self.clock_at = now  # only once the tables could be asked
         if set_back:
             log.warning("the clock was set back, what waits is due at once", before=before, now=now)
             self.rearm_at = self.back_at = None

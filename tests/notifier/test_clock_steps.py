@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
+import notifier.sweep
 from api.models.base import session
 from api.models.slot import SlotRow
 from api.models.user import Channel
@@ -52,3 +53,25 @@ def test_a_head_start_given_in_the_future_ends(frozen: time_machine.Traveller) -
     frozen.shift(-DAY)
     sweep.turn_safely()
     assert sweep.clock_at == clock()
+
+
+def test_a_database_away_in_the_first_round_keeps_no_repair_from_the_next(
+    frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = iter([sa.exc.OperationalError("", {}, Exception()), True])
+
+    def look(*_: object) -> bool:
+        answer = next(asked)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(notifier.sweep, "has_times_ahead", look)
+    sweep = Sweep()
+    sweep.turn_safely()
+    assert sweep.mend_at is None
+    frozen.shift(60)
+    sweep.turn_safely()  # the database is back, workers have their head start
+    frozen.shift(60)
+    sweep.turn_safely()
+    assert sweep.mend_at is not None

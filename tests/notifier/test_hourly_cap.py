@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import time_machine
@@ -17,8 +17,10 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact
 from configs.clock import clock
 from notifier import hourly_cap, nudges, rows
+from notifier.delivery import claim, hand_over
 from notifier.jobs import deliver, match
 from notifier.sweep import undelivered
+from notifier.telling import match_detection
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -191,6 +193,19 @@ def test_what_the_provider_refuses_uses_nothing_up(
         confirm(seen)
         sweep()
     assert [row.state for row in notifications()] == [State.SENT]
+
+
+def test_a_worker_that_lost_its_lease_gives_no_turn_back(whole: "Running") -> None:
+    who = person()
+    alert(who)
+    (key,) = in_one_transaction(match_detection, detection(slots()), clock())
+    parcels = claim([key])
+    taken = get(Contact, who.contacts[Channel.EMAIL]).alert_budget_full_at
+    assert taken is not None
+    change(Notification, key, lease_token=uuid4())
+    whole.provider_mode("email", "error_500")
+    hand_over(parcels)
+    assert get(Contact, who.contacts[Channel.EMAIL]).alert_budget_full_at == taken
 
 
 def test_other_messages_neither_wait_nor_count(whole: "Running", settings_env: Callable[..., None]) -> None:
