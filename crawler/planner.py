@@ -82,17 +82,13 @@ class Planner:
 
     def _watch_clock(self, now: datetime) -> None:
         """Notice that the clock was set, and undo what one that was ahead has written."""
-        before, self._clock_at = self._clock_at, now
+        before = self._clock_at = self._clock_at or self._last_report(now)
         with session() as rows:
             ahead = pull_back_times(rows, now)
-        if before is None:
-            report = read_report(self._client)
-            set_back = bool(ahead) or (report is not None and report.at > now + CLOCKS_DIFFER)
-        else:
-            set_back = now < before - CLOCKS_DIFFER
-            if set_back or now - before > timedelta(seconds=settings().lapse_seconds):
-                log.warning("the clock went from %s to %s between two looks", before, now)
-                self._steady_since = now
+        set_back = bool(ahead) or now < before - CLOCKS_DIFFER
+        if now < before - CLOCKS_DIFFER or now - before > timedelta(seconds=settings().lapse_seconds):
+            log.warning("the clock went from %s to %s between two looks", before, now)
+            self._steady_since = now
         if set_back:
             log.warning("times ahead of the clock (%d desks) are brought back, all is planned anew", ahead)
             self._mend_at = sorted(
@@ -102,6 +98,12 @@ class Planner:
         elif self._mend_at and now >= self._mend_at[0]:
             del self._mend_at[0]
             self._forget_times(now)
+        self._clock_at = now  # only once all is undone: what failed is tried again at the next look
+
+    def _last_report(self, now: datetime) -> datetime:
+        """Return when the planner before this one reported, if a clock ahead said so; otherwise `now`."""
+        report = read_report(self._client)
+        return max(report.at, now) if report else now
 
     def _forget_times(self, now: datetime) -> None:
         """Plan all anew: after a step of the clock, and when the visits that it met have ended by the wrong time."""

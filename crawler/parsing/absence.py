@@ -57,6 +57,11 @@ _BESIDE = re.compile(
     r"\bconvien\w*|\b(?:necessaire|obligatoire|requis|needed|required|necessary)\b"
     r"|\bpar (?:telephone|internet|courrier|courriel|e-?mail|mail)\b|\b(?:annule|modifie|enregistre|confirme)e?s?\b"
 )
+# A queue before the calendar, a log-in, an exception, somewhere else: not all of the calendar was looked at.
+_ELSEWHERE = re.compile(
+    r"\b(?:salle d'attente|file d'attente|patient(?:ez|er)|(?:re)?connect\w*|sans compte|redirig\w*"
+    r"|hormis|sauf|except\w*|autres? (?:centres?|sites?|lieux?|motifs?|mairies?|guichets?))\b"
+)
 _CONDITION = re.compile(r"\b(?:si|s'il|s'ils|lorsqu\w*|quand|if|when)\b")
 _END = re.compile(r"[.!?]")  # of a sentence
 _TODAY = re.compile(
@@ -71,7 +76,7 @@ _SOME_DAYS = re.compile(
 _GARBLED = re.compile(
     r"[^\x00-\x7f\u00ab\u00b0\u00b7\u00bb\u00e6\u0153\u2013\u2014\u201c-\u201e\u2022\u20ac]|\+a[a-z0-9/]{2}"
 )
-_NOT_ALL = (_BUT, _TROUBLE, _LOOKED_UP, _BESIDE, _TODAY, _GARBLED)
+_NOT_ALL = (_BUT, _TROUBLE, _LOOKED_UP, _BESIDE, _ELSEWHERE, _TODAY, _GARBLED)
 _TAG = re.compile(r"<[^<>]*>")
 _LONGEST = (
     2000  # characters of a message: a longer one is a document, and takes the expressions above too long

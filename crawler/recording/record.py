@@ -143,7 +143,7 @@ class Writer:
                 if not batch:
                     break
                 if pause == _FIRST_WAIT:
-                    log.warning("the database is in trouble, checks wait: %s", str(error).splitlines()[0])
+                    log.warning("the database is in trouble, checks wait: %s", str(error).partition("\n")[0])
             self._stuck = True
             if self._over(pause):
                 self._lost += len(batch)

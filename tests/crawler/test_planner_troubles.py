@@ -154,17 +154,37 @@ def visit_when_due(
     raise AssertionError("the desk was not due within ten minutes")
 
 
-@pytest.mark.parametrize("restarted", [False, True])
+def away(*_: object) -> None:
+    raise sa.exc.OperationalError("", {}, Exception("away"))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (restarted, fails)
+        for restarted in (False, True)
+        for fails in ("", "pull_back_times", "pull_back_rests")
+    ],
+)
 def test_a_clock_ahead_by_a_day_and_back_stops_no_check_and_tells_no_slot_twice(
-    restarted: bool, desk_a: Planner, client: redis.Redis, frozen: time_machine.Traveller
+    case: tuple[bool, str],
+    desk_a: Planner,
+    client: redis.Redis,
+    frozen: time_machine.Traveller,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    restarted, fails = case
     begin, told = visit_when_due(desk_a, client, frozen, NOW)
     assert told == 1
     _, again = visit_when_due(desk_a, client, frozen, begin + DAY)
     assert again == 0
     back = begin + timedelta(minutes=2)
     planner = Planner(client) if restarted else desk_a
-    found, again = visit_when_due(planner, client, frozen, back)
+    with monkeypatch.context() as broken:  # the database is away in the first look after the step
+        if fails:
+            broken.setattr(f"crawler.planner.{fails}", away)
+            look(planner, frozen, back)
+    found, again = visit_when_due(planner, client, frozen, back + timedelta(seconds=1))
     assert again == 0
     assert found - back <= timedelta(minutes=3)
     row = state("a")

@@ -151,6 +151,11 @@ def test_a_message_of_trouble_proves_nothing_whatever_it_says_of_slots(denial: s
         "Lorsqu'il n'y a plus de place, rappelez-nous",
         "Aucun créneau ne vous convient ?",
         "Aucun rendez-vous n'a été annulé",
+        "Plus aucune place en salle d'attente virtuelle, patientez",
+        "Aucun créneau : veuillez vous reconnecter",
+        "Aucun créneau disponible hormis le lundi",
+        "Aucun créneau disponible dans ce centre, d'autres centres ont des créneaux",
+        "Pas de créneau sans compte",
     ],
 )
 def test_a_denial_of_something_else_than_all_free_slots_is_no_absence(message: str) -> None:

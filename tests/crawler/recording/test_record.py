@@ -459,6 +459,15 @@ def test_while_the_server_refuses_every_check_none_is_dropped(
     assert [each.levelname for each in caplog.records] == ["WARNING"]
 
 
+def test_an_error_without_words_does_not_end_the_writer(
+    write: Callable[..., None], refuse: Callable[..., list[list[str]]]
+) -> None:
+    left = iter(range(12))
+    refuse(lambda _: TimeoutError() if next(left, None) is not None else None)
+    write(check("a", 1, slot()))
+    assert [row.outcome for row in rows_of(Check)] == [Outcome.SLOTS]
+
+
 def test_while_the_server_does_not_answer_nothing_is_written_alone(
     write: Callable[..., None], refuse: Callable[..., list[list[str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
