@@ -244,7 +244,8 @@ def _chunks(group: list[Said]) -> Iterator[list[Said]]:
 
 def _desk_of(row: Claimed) -> Hashable:
     """Return the desk that a row names; its own id where its params are malformed, so that no other row fails."""
-    desk_id = row.params.get("desk_id") if isinstance(row.params, dict) else None
+    params: object = row.params  # as the row has it: any JSON
+    desk_id = params.get("desk_id") if isinstance(params, dict) else None
     return desk_id if isinstance(desk_id, str) else row.id
 
 
