@@ -74,6 +74,7 @@ class _Calendar(Calendar):
                 {
                     "text": "Uniquement par téléphone :",
                     "num": "01 00 00 00 00",
+                    "num_text": "01 00 00 00 00",
                     "phone_number": "+33100000000",
                 }
             )

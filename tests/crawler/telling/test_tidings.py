@@ -328,6 +328,7 @@ def test_the_loop_goes_on_after_an_error_and_while_the_database_is_away(
     monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     settings_env(TIDINGS_SECONDS="0.001")
+    caplog.set_level("INFO")
     stop, looks = threading.Event(), 0
 
     def look(_now: object) -> int:
@@ -343,7 +344,7 @@ def test_the_loop_goes_on_after_an_error_and_while_the_database_is_away(
     monkeypatch.setattr(tidings, "look", look)
     Tidings().run(stop)
     assert looks == 4
-    assert [each.levelname for each in caplog.records] == ["ERROR", "WARNING"]
+    assert [each.levelname for each in caplog.records] == ["ERROR", "WARNING", "INFO"]
 
 
 def test_nothing_wrong_is_nothing_told() -> None:
