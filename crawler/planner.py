@@ -51,6 +51,7 @@ class Planner:
         self._looked_at: datetime | None = None
         self._clock_at: datetime | None = None
         self._steady_since: datetime | None = None
+        self._set_back = False
         self._mend_at: list[datetime] = []  # when all is planned anew once more, soonest first
         self._whole_at: datetime | None = None
         self._sizes: dict[str, int] = {}
@@ -82,23 +83,25 @@ class Planner:
 
     def _watch_clock(self, now: datetime) -> None:
         """Notice that the clock was set, and undo what one that was ahead has written."""
-        before = self._clock_at = self._clock_at or self._last_report(now)
+        first, before = self._clock_at is None, self._clock_at or self._last_report(now)
         with session() as rows:
             ahead = pull_back_times(rows, now)
-        set_back = bool(ahead) or now < before - CLOCKS_DIFFER
+        self._clock_at = now
+        # Remembered until the repair has succeeded. Later looks that are slow see rows of seconds ahead: no step.
+        self._set_back |= now < before - CLOCKS_DIFFER or (first and ahead > 0)
         if now < before - CLOCKS_DIFFER or now - before > timedelta(seconds=settings().lapse_seconds):
             log.warning("the clock went from %s to %s between two looks", before, now)
             self._steady_since = now
-        if set_back:
+        if self._set_back:
             log.warning("times ahead of the clock (%d desks) are brought back, all is planned anew", ahead)
             self._mend_at = sorted(
                 {now + timedelta(seconds=Lane.named(lane).hold_seconds) for lane in lanes()}
             )
             self._forget_times(now)
+            self._set_back = False
         elif self._mend_at and now >= self._mend_at[0]:
             del self._mend_at[0]
             self._forget_times(now)
-        self._clock_at = now  # only once all is undone: what failed is tried again at the next look
 
     def _last_report(self, now: datetime) -> datetime:
         """Return when the planner before this one reported, if a clock ahead said so; otherwise `now`."""
