@@ -23,7 +23,7 @@ SELECT {contact}, {user}, 'email', :prefix||n||'@example.org', now(), true
 FROM {people}"""
 _GRANTS = """
 INSERT INTO grants (id, user_id, plan, starts_at, ends_at, source)
-SELECT {grant}, {user}, 'URGENCE_TOTAL', now() - interval '1 day',
+SELECT {grant}, {user}, 'URGENCE_TOTAL', now() - interval '30 days',
        now() + interval '1 day', 'bench'
 FROM {people} WHERE n % :per_paying = 0"""
 _ALERTS = """

@@ -64,7 +64,7 @@ def person(
         s.flush()
         made = Person(user.id, {each: contact.id for each, contact in contacts.items()})
     if plan:
-        grant(made, plan, now - timedelta(days=1), now + timedelta(days=1))
+        grant(made, plan, now - timedelta(days=30), now + timedelta(days=1))
     return made
 
 
