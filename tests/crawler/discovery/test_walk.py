@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
 from api.models.discovery import DiscoveryRun, Drift, DriftReason
 from api.models.user import Role
+from configs.clock import clock
 from configs.prefecture import desk
 from crawler.scheduling.desk_rows import insert_missing
 from tests.crawler.discovery.conftest import SITE, Walks
@@ -57,7 +58,7 @@ def test_a_walk_finds_what_nobody_listed_and_the_next_what_was_retired(
 ) -> None:
     rows_there()
     operator, waiting = person(Role.ADMIN), person()
-    waits(waiting, {"desk_id": DESK})
+    waits(waiting, {"desk_id": DESK}, ends=clock() + timedelta(days=1))
 
     walked(walks)
     first = report(tmp_path)
