@@ -7,8 +7,11 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+import psutil
 
 _STEP = 0.02
 _LINES = 15  # of a log, in an error text
@@ -136,3 +139,21 @@ def stop(process: subprocess.Popen[bytes], signum: int = signal.SIGTERM, seconds
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def stop_with_descendants(process: subprocess.Popen[bytes], seconds: float = 15, grace: float = 20) -> None:
+    """End a supervisor, and wait for what its programs started: spiders and browsers outlive the parent they had.
+
+    They were asked to end with their programs; who still runs after `grace` seconds is killed, with its own children.
+    """
+    if process.poll() is not None:
+        return
+    descendants = psutil.Process(process.pid).children(recursive=True)
+    stop(process, seconds=seconds)
+    _, alive = psutil.wait_procs(descendants, timeout=grace)
+    for each in alive:
+        with suppress(psutil.NoSuchProcess):
+            for child in (*each.children(recursive=True), each):
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
+    psutil.wait_procs(alive, timeout=grace)

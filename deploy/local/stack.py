@@ -22,7 +22,15 @@ from deploy.local.folder import ENVIRONMENT, LOGS, alone
 from deploy.local.kept import Kept
 from deploy.local.ports import Ports, choose
 from deploy.local.postgres import start_postgres
-from deploy.local.processes import StartFailed, answers, start, stop, tail, wait_until, with_parent
+from deploy.local.processes import (
+    StartFailed,
+    answers,
+    start,
+    stop_with_descendants,
+    tail,
+    wait_until,
+    with_parent,
+)
 from deploy.local.programs import commands, write_supervisor
 from deploy.local.stopping import Stopped, deaf
 from deploy.local.valkey import start_valkey
@@ -106,7 +114,7 @@ def running(
         exits = [Exits(state / _SUPERVISED), Exits(state / LOGS / "notifier.log")]
         environment = _unmeasured(os.environ) | variables
         supervisor = _supervise(state / _SUPERVISED, commands(ports, world=world), environment)
-        ends.callback(stop, supervisor, seconds=15)
+        ends.callback(stop_with_descendants, supervisor)
         yield Stack(state, ports, environment, servers, supervisor, exits)
 
 

@@ -18,12 +18,13 @@ from deploy.local.processes import (
     is_free,
     start,
     stop,
+    stop_with_descendants,
     tail,
     up,
     wait_until,
     with_parent,
 )
-from tests.waiting import outlive
+from tests.waiting import ended, outlive
 
 PYTHON = sys.executable
 
@@ -135,3 +136,25 @@ def test_a_session_of_its_own_keeps_the_terminal_away(tmp_path: Path) -> None:
         assert os.getsid(process.pid) == process.pid
     finally:
         stop(process)
+
+
+@pytest.mark.parametrize("is_deaf", [False, True])
+def test_a_supervisor_is_ended_with_what_its_programs_left_behind(is_deaf: bool, tmp_path: Path) -> None:
+    """As with scrapyd, which ends at once while a spider still waits for its browser."""
+    log = tmp_path / "log"
+    heard = "signal.SIG_IGN" if is_deaf else "lambda *_: (time.sleep(0.5), sys.exit())"
+    spider = (
+        f"import signal, sys, time\nsignal.signal(15, {heard})\n"
+        "print('spider is up', flush=True)\ntime.sleep(60)"
+    )
+    code = (
+        "import signal, subprocess, sys, time\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {spider!r}], start_new_session=True)\n"
+        "signal.signal(15, lambda *_: (child.terminate(), sys.exit()))\n"
+        "time.sleep(60)"
+    )
+    supervisor = start([PYTHON, "-c", code], log)
+    wait_until(lambda: "spider is up" in tail(log), log, what="it", process=supervisor)
+    (left,) = psutil.Process(supervisor.pid).children()
+    stop_with_descendants(supervisor, grace=0.2 if is_deaf else 60)
+    assert ended(left)
