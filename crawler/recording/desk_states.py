@@ -178,13 +178,15 @@ def _coverage(part: Part, now: datetime) -> dict[str, Any]:
     before = (
         proven.unpack(row.coverage)
         if row.coverage is not None
-        else proven.seed({*places, proven.EVERYWHERE}, row.whole_at)
+        else proven.seed(
+            {*places, proven.EVERYWHERE}, row.whole_at, _last_day(part.desk, row.whole_at or now)
+        )
     )
     since = part.result.seen_at - lapse_span(row.wished_seconds, row.feasible_seconds, part.interval)
     after = proven.remember(before, places, check.covered, at=part.result.seen_at, since=since)
     absent = proven.absent(before, after, check.covered, at=part.result.seen_at, since=since)
     today = _today(part.desk, part.result)
-    whole_at = proven.whole_since(after, today, today + timedelta(days=part.desk.horizon))
+    whole_at = proven.whole_since(after, today, _last_day(part.desk, part.result.seen_at))
     reason = _STATUS[check.outcome][1]
     return {
         "desk_id": check.desk_id,
@@ -196,3 +198,7 @@ def _coverage(part: Part, now: datetime) -> dict[str, Any]:
 
 def _today(desk: Desk, result: "Result") -> date:
     return result.seen_at.astimezone(desk.zone).date()
+
+
+def _last_day(desk: Desk, at: datetime) -> date:
+    return at.astimezone(desk.zone).date() + timedelta(days=desk.horizon)

@@ -30,9 +30,12 @@ def whole(covered: Iterable[Covered], today: date, last_day: date) -> bool:
     )
 
 
-def seed(places: Iterable[str], whole_at: datetime | None) -> Coverage:
-    """Return what is known of places where one answer covered all of the desk at `whole_at`."""
-    return {key: [Window(date.min, date.max, whole_at)] if whole_at else [] for key in places}
+def seed(places: Iterable[str], whole_at: datetime | None, last_day: date) -> Coverage:
+    """Return what is known of places where one answer covered all of the desk at `whole_at`.
+
+    Such an answer proves the days up to `last_day`, the last that is watched; those beyond it may not have been asked.
+    """
+    return {key: [Window(date.min, last_day, whole_at)] if whole_at else [] for key in places}
 
 
 def remember(

@@ -120,10 +120,6 @@ class Model:
     messages: list[Message] = field(default_factory=list)
     tokens: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
-    covered: dict[tuple[str, str | None], datetime] = field(
-        default_factory=dict
-    )  # by desk and place, None: all
-
     # Seen opens, covered closes.
 
     def read(self, check: CheckItem, at: datetime, now: datetime) -> Seen | None:
@@ -133,8 +129,6 @@ class Model:
         self.tokens[check.desk_id] = check.token or 0
         if now - at > 2 * self.intervals[check.desk_id]:
             return None
-        if proves(check):
-            self.covered |= {(check.desk_id, each.place_key): at for each in check.covered}
         shown = {(slot.place.key, slot.moment) for slot in check.slots if not past(slot.moment, at)}
         timed = {place for place, moment in shown if moment is not None}
         shown -= {(place, None) for place in timed}
@@ -174,11 +168,9 @@ class Model:
         return self.detections[-1]
 
     def lapse(self, now: datetime) -> None:
-        """Close what no check has been able to confirm."""
+        """Close what no check has been able to confirm: one that covered its place and day saw it, or closed it."""
         for slot in self.slots:
-            known = (self.covered.get((slot.desk, place)) for place in (slot.place, None))
-            confirmed = max(slot.seen, *filter(None, known), slot.seen)
-            if not slot.gone and confirmed <= now - max(LAPSE, 5 * self.intervals[slot.desk]):
+            if not slot.gone and slot.seen <= now - max(LAPSE, 5 * self.intervals[slot.desk]):
                 slot.gone = "lapsed"
 
     def open(self, desk: str) -> list[Opening]:

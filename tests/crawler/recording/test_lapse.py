@@ -28,8 +28,9 @@ def open_slot(
     seen: timedelta | None = None,
     whole: timedelta | None = None,
     coverage: dict[str, Any] | None = None,
+    day: str = "open",
 ) -> None:
-    """Open a slot at a desk that was proven so long ago (its slot seen then, unless `seen` says otherwise).
+    """Open a slot of that day at a desk that was proven so long ago (seen then, unless `seen` says otherwise).
 
     `whole`: how long ago all of the desk was covered.
     """
@@ -37,7 +38,7 @@ def open_slot(
     with session() as rows:
         rows.add(
             DeskState(
-                id="a",
+                id="evry_91/a",
                 last_proven_at=NOW - proven,
                 wished_seconds=wished,
                 feasible_seconds=feasible,
@@ -48,9 +49,9 @@ def open_slot(
         rows.flush()
         rows.add(
             SlotRow(
-                desk_id="a",
+                desk_id="evry_91/a",
                 place_key="1",
-                moment="open",
+                moment=day,
                 url="http://127.77.0.91/",
                 opened_at=at,
                 seen_at=at,
@@ -90,23 +91,59 @@ def test_slots_lapse_after_ten_minutes_and_five_intervals_or_ten_minutes_where_n
     assert lapse() == 0
 
 
+def covered(first: str, last: str, minutes: int) -> list[list[str]]:
+    return [[first, last, (NOW - timedelta(minutes=minutes)).isoformat()]]
+
+
 @pytest.mark.parametrize(
     ("whole", "coverage", "lapsed"),
     [
         (timedelta(minutes=9), None, False),
         (timedelta(minutes=10), None, True),
         (None, None, True),
-        (None, {"1": [["2026-11-20", "2026-11-27", (NOW - timedelta(minutes=9)).isoformat()]]}, False),
-        (None, {"1": [["2026-11-20", "2026-11-27", (NOW - timedelta(minutes=10)).isoformat()]]}, True),
-        (None, {"1": [], "2": [["0001-01-01", "9999-12-31", NOW.isoformat()]]}, True),
-        (None, {"1": [], "*": [["2026-11-20", "2026-11-27", NOW.isoformat()]]}, False),
-        (timedelta(minutes=1), {"2": [["0001-01-01", "9999-12-31", NOW.isoformat()]]}, True),
+        (None, {"1": covered("2026-11-20", "2026-11-27", 9)}, False),
+        (None, {"1": covered("2026-11-20", "2026-11-27", 10)}, True),
+        (None, {"1": covered("2026-11-20", "2026-11-26", 1)}, True),
+        (None, {"1": covered("2026-11-28", "9999-12-31", 1)}, True),
+        (None, {"1": [], "2": covered("0001-01-01", "9999-12-31", 0)}, True),
+        (None, {"1": [], "*": covered("2026-11-20", "2026-11-27", 0)}, False),
+        (None, {"1": [], "*": covered("2026-11-20", "2026-11-26", 0)}, True),
+        (timedelta(minutes=1), {"2": covered("0001-01-01", "9999-12-31", 0)}, True),
     ],
 )
-def test_a_slot_that_is_not_shown_stays_only_while_its_place_is_covered(
-    whole: timedelta | None, coverage: dict[str, Any] | None, lapsed: bool
+def test_a_slot_that_is_not_shown_stays_only_while_its_place_and_day_are_covered(
+    desk_files: Callable[..., dict[str, Desk]],
+    whole: timedelta | None,
+    coverage: dict[str, Any] | None,
+    lapsed: bool,
 ) -> None:
-    open_slot(timedelta(minutes=1), seen=timedelta(hours=1), whole=whole, coverage=coverage)
+    desk_files(a=HOST)
+    open_slot(timedelta(minutes=1), seen=timedelta(hours=1), whole=whole, coverage=coverage, day="2026-11-27")
+    assert lapse() == lapsed
+
+
+LAST_DAY = "2027-02-18"  # that is watched: 90 days ahead
+
+
+@pytest.mark.parametrize(
+    ("day", "whole", "coverage", "lapsed"),
+    [
+        (LAST_DAY, timedelta(minutes=1), None, False),
+        ("2027-02-19", timedelta(minutes=1), None, True),
+        ("open", timedelta(minutes=1), None, False),
+        ("open", None, {"1": covered("2026-11-20", LAST_DAY, 1)}, False),
+        ("open", None, {"1": covered("2026-11-20", "2027-02-17", 1)}, True),
+    ],
+)
+def test_an_answer_for_all_of_a_desk_covers_the_days_that_are_watched_and_open_needs_them_all(
+    desk_files: Callable[..., dict[str, Desk]],
+    day: str,
+    whole: timedelta | None,
+    coverage: dict[str, Any] | None,
+    lapsed: bool,
+) -> None:
+    desk_files(a=HOST)
+    open_slot(timedelta(minutes=1), seen=timedelta(hours=1), whole=whole, coverage=coverage, day=day)
     assert lapse() == lapsed
 
 
@@ -125,7 +162,7 @@ def test_the_period_is_a_setting(settings_env: Callable[..., None]) -> None:
 def test_a_desk_that_is_being_written_is_left_to_the_next_look() -> None:
     open_slot(timedelta(hours=1))
     with engine().begin() as writer:
-        writer.exec_driver_sql("UPDATE desks SET last_token = 9 WHERE id = 'a'")
+        writer.exec_driver_sql("UPDATE desks SET last_token = 9 WHERE id = 'evry_91/a'")
         assert lapse() == 0
     assert lapse() == 1
 
@@ -140,20 +177,19 @@ class Form:
         """Visit the desk so often; return how many detections that made."""
         made = 0
         for _ in range(minutes):
-            self.at, self.token = self.at + timedelta(minutes=1), self.token + 1
-            with time_machine.travel(self.at, tick=False):
-                lapse(self.at)
-                item = check(
-                    "a",
-                    self.token,
-                    *slots,
-                    outcome=Outcome.SLOTS if slots else Outcome.NO_SLOTS,
-                    covered=tuple(map(Covered, covered)),
-                    places=tuple(places),
-                    started_at=self.at,
-                )
-                made += len(record([Result(item, self.token, self.at)]).detections)
+            lapse(self.at + timedelta(minutes=1))
+            made += self.look(*slots, covered=tuple(map(Covered, covered)), places=tuple(places))
         return made
+
+    def look(self, *slots: Slot, covered: tuple[Covered, ...], places: tuple[str, ...]) -> int:
+        """Visit the desk a minute later, without a look at what lapses; return how many detections that made."""
+        self.at, self.token = self.at + timedelta(minutes=1), self.token + 1
+        outcome = Outcome.SLOTS if slots else Outcome.NO_SLOTS
+        item = check(
+            "a", self.token, *slots, outcome=outcome, covered=covered, places=places, started_at=self.at
+        )
+        with time_machine.travel(self.at, tick=False):
+            return len(record([Result(item, self.token, self.at)]).detections)
 
 
 @pytest.fixture
@@ -183,16 +219,20 @@ def test_a_place_that_left_the_form_and_comes_back_with_slots_is_told_again(form
     assert form.visit(P, Q, covered="Q", places="PQ") == 1
 
 
+def test_a_slot_whose_day_is_not_covered_any_more_lapses_and_is_told_when_it_comes_back(form: Form) -> None:
+    near, far = Slot(Place("P"), HOUR - timedelta(days=3)), Slot(Place("P"), HOUR)
+    assert form.visit(near, far, covered="P", places="P") == 1
+    for _ in range(10):
+        form.look(near, covered=(Covered("P", None, HOUR.date() - timedelta(days=1)),), places=("P",))
+    assert lapse(form.at) == 1
+    assert form.visit(near, far, covered="P", places="P") == 1
+
+
 def test_a_place_that_is_away_for_a_moment_keeps_what_was_covered_of_it(form: Form) -> None:
-    far = Slot(Place("P"), HOUR)
-    assert form.visit(far, covered="Q", places="PQ") == 1
-    near = Covered("P", NOW.date(), NOW.date() + timedelta(days=2))
-    for _ in range(3):  # P is asked in turn, its near days only: its far slot stands
-        form.at += timedelta(minutes=4)
-        form.token += 1
-        item = check("a", form.token, covered=(near,), places=("P", "Q"), started_at=form.at)
-        with time_machine.travel(form.at, tick=False):
-            record([Result(item, form.token, form.at)])
+    hour = Slot(Place("P"), HOUR)
+    form.look(hour, covered=(Covered("Q"),), places=("P", "Q"))
+    form.at += timedelta(minutes=8)
+    form.look(covered=(Covered("P", doubtful=True),), places=("P", "Q"))  # the first answer without it
     form.visit(covered="Q", places="Q")
-    assert lapse(form.at) == 0
+    assert lapse(form.at + timedelta(minutes=8)) == 0
     assert lapse(form.at + timedelta(minutes=10)) == 1

@@ -79,10 +79,11 @@ def test_what_was_covered_too_long_ago_does_not_count() -> None:
 
 
 def test_a_desk_that_one_answer_covered_has_all_its_places_covered_then() -> None:
-    known = seed("ab", NOW)
+    known = seed("ab", NOW, LAST)
     assert since(known) == 0
     assert since(after((2, "ab", [Covered("a")]), before=known)) == 0
-    assert since(seed("ab", None)) is None
+    assert since(seed("ab", NOW, LAST - timedelta(days=1))) is None
+    assert since(seed("ab", None, LAST)) is None
 
 
 def test_nothing_known_proves_nothing() -> None:
