@@ -69,6 +69,12 @@ def bucket_of(channel: Channel) -> Bucket:
     return Bucket.of(caps[channel])
 
 
+def is_used_up(now: datetime) -> sa.ColumnElement[bool]:
+    """Ask whether a contact has no token, as `take_turns` decides; never of a contact that was sent nothing."""
+    least, most = now + _span() - _refill(), now + _span() + _refill()
+    return sa.func.coalesce(sa.and_(_full_at > least, _full_at <= most), sa.false())
+
+
 def take_turns(session: Session, contact_ids: Collection[UUID], now: datetime) -> set[UUID]:
     """Take a token for one message to each contact; return the contacts that had one.
 
@@ -95,7 +101,7 @@ def hold_back(session: Session, ids: Collection[UUID], token: UUID, now: datetim
     """Put claimed notifications back until their contacts have a token; the attempt does not count.
 
     Their nudge is put off, not their attempt: a message that leaves earlier takes them along. One row per contact
-    wakes them all; the others follow later, should it be lost.
+    wakes them all; the others follow a lease later, should it be lost.
     """
     if not ids:
         return
@@ -103,7 +109,7 @@ def hold_back(session: Session, ids: Collection[UUID], token: UUID, now: datetim
     row = Notification
     waking = row.id.in_(sa.select(sa.func.min(sa.cast(row.id, sa.Text)).cast(sa.Uuid)).where(
         among(row.id, ids)).group_by(row.contact_id))  # fmt: skip
-    later = timedelta(seconds=settings().nudge_seconds)
+    later = timedelta(seconds=settings().lease_seconds)
     tried = sa.func.nullif(sa.func.regexp_replace(row.reason, f"(; )?{REASON}$", ""), "")
     said = sa.func.concat_ws("; ", tried, REASON)
     values = {

@@ -147,7 +147,8 @@ def _here(waiting: list[Waiting], mine: Outright | None) -> list[Waiting]:
 
 
 def _deliver(waiting: Sequence[Waiting]) -> None:
-    allowed = [each.id for each in waiting if rates.allow(each)]
+    # What its contact's hourly cap holds back is put off when it is claimed: it takes no turn of a provider's.
+    allowed = [each.id for each in waiting if each.capped or rates.allow(each)]
     most = max((most_at_once(each.channel) for each in waiting), default=1)
     for start in range(0, len(allowed), most):  # a claim's lease is for one call
         delivery.deliver(allowed[start : start + most])

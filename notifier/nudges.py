@@ -15,10 +15,13 @@ from rq import Queue
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from api.models.base import among, session
-from api.models.notification import Notification, Priority, queue_of
-from api.models.user import Channel
+from api.models.notification import Notification, Priority, State, queue_of
+from api.models.user import Channel, Contact
+from configs.clock import clock
 from configs.settings import settings
+from notifier import hourly_cap
 from notifier.channels import most_at_once
+from notifier.kinds import SLOT_DETECTED
 from notifier.queues import CRITICAL, KEPT_SECONDS, MANY, push, queue
 
 _MATCH = "notifier.jobs.match"
@@ -34,13 +37,17 @@ log = structlog.get_logger(__name__)
 
 
 class Waiting(NamedTuple):
-    """A notification that is to be delivered; `times` is how often it was nudged before."""
+    """A notification that is to be delivered; `times` is how often it was nudged before.
+
+    `capped` is whether the hourly cap of its contact holds it back now.
+    """
 
     id: UUID
     channel: Channel
     priority: Priority
     contact_id: UUID | None
     times: int = 0
+    capped: bool = False
 
 
 @contextmanager
@@ -108,10 +115,13 @@ def nudge(notification_ids: Sequence[UUID]) -> None:
 
 
 def waiting(notification_ids: Sequence[UUID]) -> list[Waiting]:
-    """Return what a nudge needs of notifications, in their order."""
-    row = Notification
-    chosen = sa.select(row.id, row.channel, row.priority, row.contact_id).where(
-        among(row.id, notification_ids)
+    """Return what a nudge needs of notifications, in their order; those that left or are being sent are left out."""
+    row, now = Notification, clock()
+    capped = sa.and_(row.kind == SLOT_DETECTED, hourly_cap.is_used_up(now))
+    chosen = (
+        sa.select(row.id, row.channel, row.priority, row.contact_id, sa.literal(0), capped)
+        .outerjoin(Contact, Contact.id == row.contact_id)
+        .where(among(row.id, notification_ids), sa.or_(row.state == State.PENDING, row.lease_until <= now))
     )
     with session() as opened:
         found = {each.id: Waiting(*each) for each in opened.execute(chosen)}

@@ -18,18 +18,20 @@ from notifier.nudges import Waiting
 from notifier.queues import redis
 
 # A sliding window: no second holds more grants than the rate.
-# A critical message without a token gets a place in line, the instant at which it asks again. All others leave room
-# for the places of the next second, and of the last two, whose owners the sweep still brings. A place is no grant: a
-# message that comes late counts anew, and goes to the end of the line where no token is left. Messages of lower
-# priority hold no place: they get instants to ask again at, one after the other, and leave a fifth of the rate free.
+# A critical message without a token gets a place in line, the instant at which it asks again: one place for all that
+# wait for the same contact, as they leave together. All others leave room for the places of the next second, and of the
+# last two, whose owners the sweep still brings. A place is no grant: a message that comes late counts anew, and goes to
+# the end of the line where no token is left. Messages of lower priority hold no place: they get instants to ask again
+# at, one after the other, and leave a fifth of the rate free.
 # Instants further ahead than any can rightly be (grants 5 s, the line as long as it is, others an hour) are those of a
 # clock that was set ahead: they count for nothing.
-# KEYS: grants (sorted set: notification and instant, instant), the line (sorted set: notification, instant), the last
+# KEYS: grants (sorted set: notification and instant, instant), the line (sorted set: contact, instant), the last
 # instant that a message of no hurry was told, the chat's last grant. ARGV: notification, now in seconds, messages a
-# second, seconds between two messages of a chat (0: any), how long a line is remembered, whether it is critical.
+# second, seconds between two messages of a chat (0: any), how long a line is remembered, whether it is critical, its
+# place.
 _TAKE = """
 local id, now, rate, apart = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local kept, critical = tonumber(ARGV[5]), ARGV[6] == '1'
+local kept, critical, place = tonumber(ARGV[5]), ARGV[6] == '1', ARGV[7]
 local function text(instant) return string.format('%.6f', instant) end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '(' .. text(now + 5), '+inf')
 local longest = kept + redis.call('ZCARD', KEYS[2]) / rate
@@ -38,7 +40,7 @@ local function known(key, latest)
   local instant = tonumber(redis.call('GET', key) or '0')
   return instant <= now + latest and instant or 0
 end
-local mine = redis.call('ZSCORE', KEYS[2], id)
+local mine = redis.call('ZSCORE', KEYS[2], place)
 if mine and tonumber(mine) > now then return mine end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', text(now - 1))
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', text(now - kept))
@@ -46,7 +48,7 @@ local used = redis.call('ZCARD', KEYS[1])
 if not mine then used = used + redis.call('ZCOUNT', KEYS[2], text(now - 2), '(' .. text(now + 1)) end
 local most = critical and rate or math.max(1, rate - math.ceil(rate / 5))
 local chat = apart > 0 and known(KEYS[4], 5) + apart or 0
-redis.call('ZREM', KEYS[2], id)
+redis.call('ZREM', KEYS[2], place)
 if used < most and chat <= now then
   redis.call('ZADD', KEYS[1], text(now), id .. ':' .. text(now))
   redis.call('EXPIRE', KEYS[1], kept)
@@ -66,7 +68,7 @@ else before = redis.call('ZREVRANGE', KEYS[1], rate - ahead - 1, rate - ahead - 
 local free = math.max(chat, now + 0.001)
 if before[2] then free = math.max(free, tonumber(before[2]) + 1)
 elseif used >= most then free = math.max(free, now + 1) end
-redis.call('ZADD', KEYS[2], text(free), id)
+redis.call('ZADD', KEYS[2], text(free), place)
 redis.call('EXPIRE', KEYS[2], math.ceil(free - now) + kept)
 return text(free)
 """
@@ -124,13 +126,15 @@ def find_turn(waiting: Waiting) -> datetime | None:
 def _take(waiting: Waiting, rate: Rate, now: datetime) -> bytes:
     line = f"rate:{waiting.channel.value}"
     keys = [line, f"{line}:line", f"{line}:later", f"{line}:{waiting.contact_id}"]
+    critical = waiting.priority is Priority.CRITICAL
     told: list[str | float] = [
         str(waiting.id),
         f"{now.timestamp():.6f}",
         rate.per_second,
         rate.apart,
         _REMEMBERED_SECONDS,
-        int(waiting.priority is Priority.CRITICAL),
+        int(critical),
+        str((critical and waiting.contact_id) or waiting.id),
     ]
     return bytes(_script()(keys=keys, args=told, client=redis()))
 

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import pytest
+import redis
+import sqlalchemy as sa
 import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.models.base import session
-from api.models.notification import Notification, State
+from api.models.base import new_id, session
+from api.models.notification import Notification, NotificationMatch, State
+from api.models.slot import SlotRow
 from api.models.user import Channel, Contact
 from configs.clock import clock
 from notifier import hourly_cap, nudges, rows
@@ -115,6 +118,46 @@ def test_what_is_held_back_says_so_and_leaves_as_one_message_of_open_slots(
     (message,) = whole.messages("sms")[5:]
     assert "14 nouveaux créneaux depuis" in message.text
     assert clock() - first < timedelta(minutes=13)
+
+
+def copy(key: UUID, times: int) -> list[UUID]:
+    """Write more notifications like one, of the same match."""
+    made = [new_id() for _ in range(times)]
+    with session() as opened:
+        row = opened.execute(sa.select(Notification.__table__).where(Notification.id == key)).mappings().one()
+        match_id = opened.scalar(
+            sa.select(NotificationMatch.match_id).where(NotificationMatch.notification_id == key)
+        )
+        opened.execute(
+            sa.insert(Notification), [{**row, "id": each, "dedupe_key": str(each)} for each in made]
+        )
+        joined = [{"notification_id": each, "match_id": match_id} for each in made]
+        opened.execute(sa.insert(NotificationMatch), joined)
+    return made
+
+
+def test_what_is_held_back_takes_no_turn_of_the_provider(
+    whole: "Running",
+    redis_server: redis.Redis,
+    frozen: time_machine.Traveller,
+    settings_env: Callable[..., None],
+) -> None:
+    settings_env(SMS_PER_HOUR="1")
+    alert(person(channels=(Channel.SMS,)))
+    open_slot(0)
+    (key,) = in_one_transaction(match_detection, detection(slots(place="2")), clock())
+    for each in [key, *copy(key, 49)]:
+        deliver(str(each))
+    assert redis_server.zcard("rate:sms") == 1
+    frozen.shift(HOUR + timedelta(seconds=1))
+    with session() as opened:
+        opened.execute(sa.update(SlotRow).values(seen_at=clock()))
+    (waking,) = undelivered(clock())
+    assert redis_server.zcard("rate:sms:line") == 0
+    deliver(str(waking.id))
+    assert redis_server.zcard("rate:sms") == 1
+    assert len(whole.messages("sms")) == 2
+    assert notifications(State.PENDING) == []
 
 
 def test_a_mail_of_a_burst_says_since_when(

@@ -91,6 +91,19 @@ def test_whoever_waits_keeps_the_place_in_line(frozen: time_machine.Traveller) -
     assert max(found[each.id] for each in first[30:]) <= min(found[each.id] for each in later)
 
 
+def test_messages_that_wait_for_one_contact_hold_one_place(
+    redis_server: redis.Redis, frozen: time_machine.Traveller, settings_env: Callable[..., None]
+) -> None:
+    settings_env(SMS_PER_SECOND="1")
+    assert leaves(message(Channel.SMS))
+    contact = uuid4()
+    crowd = [message(Channel.SMS, contact) for _ in range(5)]
+    assert not any(leaves(each) for each in crowd)
+    assert redis_server.zcard("rate:sms:line") == 1
+    frozen.shift(1)
+    assert leaves(crowd[2])
+
+
 def test_messages_of_no_hurry_delay_no_critical_one(frozen: time_machine.Traveller) -> None:
     many = unhurried(300)
     take(many, 0.1, frozen)
