@@ -8,6 +8,9 @@ READY  := $(VENV)/.ready
 JOBS   ?= 4
 FUZZ   ?= 30
 
+# Containers often forbid to keep compiled modules: then each program compiles all that it imports, for 3 s at each start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup browser run demo status test coverage fuzz chaos lint format bench simulate lock clean
 
