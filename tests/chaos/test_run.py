@@ -24,7 +24,6 @@ WAVES = (
         "fill-the-disk", "name-hangs", "kill-proofs", "store-of-proofs-is-full",
     ),
     ("store-of-proofs-hangs",),
-    ("store-of-proofs-refuses",),
     ("read-checks-for-long", "show-huge-texts", "open-many-slots"),
     ("step-clock", "restore-older-redis"),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the benchmark makes of what it measured; measuring itself is tried in tests/whole/test_bench.py."""
+"""What the benchmark makes of what it measured."""
 
 import json
 from pathlib import Path

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("make"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("make"), pytest.mark.timeout(900)]
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -49,7 +49,7 @@ def test_make_demo_ends_well_with_a_summary(state: Path) -> None:
         env=environment(state),
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "One alert arrived on all three channels." in done.stdout
