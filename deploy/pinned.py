@@ -28,9 +28,10 @@ def installed(name: str, folder: Path = Path(".state/pinned")) -> Path:
         fcntl.flock(turn, fcntl.LOCK_EX)  # tests beside each other want the same one
         if not (mark.exists() and mark.read_text() == pinned):
             shutil.rmtree(home, ignore_errors=True)
-            _run(sys.executable, "-m", "venv", str(home))
-            _run(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1",
-                 "--require-hashes", "-r", str(pins))  # fmt: skip
+            # our own pip fills it: one of its own would take longer to install than most programs
+            _run(sys.executable, "-m", "venv", "--without-pip", str(home))
+            _run(sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-compile",
+                 "--disable-pip-version-check", "--retries", "1", "--require-hashes", "-r", str(pins))  # fmt: skip
             mark.write_text(pinned)
     return python
 
