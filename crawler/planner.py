@@ -19,10 +19,11 @@ from api.models.base import session
 from api.models.partitions import count_days_ahead, make_partitions
 from configs.clock import clock
 from configs.desk import Desk
-from configs.planner_report import PlannerReport, read_report, write_report
+from configs.planner_report import FRESH, PlannerReport, read_report, write_report
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler import due
+from crawler.advisory_lock import AdvisoryLock
 from crawler.clock_steps import CLOCKS_DIFFER, pull_back_rests, pull_back_times
 from crawler.due import Entry
 from crawler.hosts import rows as host_rows
@@ -38,6 +39,7 @@ from crawler.scheduling.schedule import releasing
 log = logging.getLogger(__name__)
 
 _LOCK = 0x72647670  # the planners' advisory lock: one of them plans, the others look on
+_LONGEST_LOOK = FRESH  # a longer time between two looks is a step of the clock, or the planner stood still
 _OVERLAP = timedelta(seconds=5)  # a grant may be committed a little after the moment it begins
 _AT_ONCE = 500  # desks in one script
 
@@ -48,6 +50,7 @@ class Planner:
     def __init__(self, client: redis.Redis, failures: PartFailures | None = None) -> None:
         self.failures = failures or PartFailures()
         self._client = client
+        self._lock = AdvisoryLock(_LOCK)
         self._looked_at: datetime | None = None
         self._clock_at: datetime | None = None
         self._steady_since: datetime | None = None
@@ -84,14 +87,17 @@ class Planner:
     def _watch_clock(self, now: datetime) -> None:
         """Notice that the clock was set, and undo what one that was ahead has written."""
         first, before = self._clock_at is None, self._clock_at or self._last_report(now)
+        longest = _LONGEST_LOOK + timedelta(seconds=settings().planner_seconds)
+        stepped = now < before - CLOCKS_DIFFER or now - before > longest
+        if stepped:
+            self._steady_since = now
         with session() as rows:
             ahead = pull_back_times(rows, now)
         self._clock_at = now
         # Remembered until the repair has succeeded. Later looks that are slow see rows of seconds ahead: no step.
         self._set_back |= now < before - CLOCKS_DIFFER or (first and ahead > 0)
-        if now < before - CLOCKS_DIFFER or now - before > timedelta(seconds=settings().lapse_seconds):
+        if stepped:
             log.warning("the clock went from %s to %s between two looks", before, now)
-            self._steady_since = now
         if self._set_back:
             log.warning("times ahead of the clock (%d desks) are brought back, all is planned anew", ahead)
             self._mend_at = sorted(
@@ -130,11 +136,12 @@ class Planner:
 
         Raises:
             sqlalchemy.exc.DBAPIError, redis.RedisError: a server is away; nothing is forgotten.
+            LockHeldError: another planner hangs.
         """
         emptied = not due.planned(self._client)
         whole = emptied or self._whole_is_due(now)
         with session() as rows:
-            if not rows.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_LOCK))):
+            if not self._lock.take(rows, now):
                 return 0
             task = self._task(rows, now, whole=whole, emptied=emptied)
             chosen = _chosen(task)

@@ -21,6 +21,7 @@ from api.models.user import Role, User
 from configs.clock import clock
 from configs.prefecture import desks
 from configs.settings import settings
+from crawler.advisory_lock import AdvisoryLock
 from crawler.hosts.memory import SOFT_BAN
 from crawler.part_failures import PartFailures
 from crawler.telling import drifts, incidents, reminders, unwatched, watchable
@@ -38,22 +39,24 @@ class Tidings:
 
     def __init__(self, failures: PartFailures | None = None) -> None:
         self._failures = failures or PartFailures()
+        self._lock = AdvisoryLock(_LOCK)
 
     def run(self, stop: threading.Event) -> None:
         """Look each TIDINGS_SECONDS until told to stop; a look that fails is named by health and tried again."""
         while not stop.is_set():
-            self._failures.run("incidents", lambda: look(clock()))
+            self._failures.run("incidents", lambda: look(clock(), self._lock))
             stop.wait(settings().tidings_seconds)
 
 
-def look(now: datetime) -> int:
+def look(now: datetime, lock: AdvisoryLock | None = None) -> int:
     """Keep the incidents and tell of them what is due; return how many notifications were written.
 
     Raises:
         sqlalchemy.exc.DBAPIError: the database is away; nothing is forgotten.
+        LockHeldError: another teller hangs.
     """
     with session() as rows:
-        if not rows.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_LOCK))):
+        if not (lock or AdvisoryLock(_LOCK)).take(rows, now):
             return 0
         drifts.settle(rows, desks(), now)
         found = incidents.current(rows, now)

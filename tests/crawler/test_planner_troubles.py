@@ -9,13 +9,13 @@ import redis
 import sqlalchemy as sa
 import time_machine
 
-from api.models.base import session
+from api.models.base import engine, session
 from api.models.desk import HostState, Outage, OutageReason
 from api.models.slot import SlotRow
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.planner_report import PlannerReport, read_report
-from crawler import due
+from crawler import due, planner
 from crawler.planner import Planner
 from crawler.reading import Slot
 from crawler.recording.record import record
@@ -65,6 +65,16 @@ def test_a_part_that_fails_is_logged_and_reported_and_stops_no_other(
     assert [bool(each.exc_info) for each in errors] == [True]
     plan.look(NOW + timedelta(seconds=3))
     assert report(client) == PlannerReport(at=NOW + timedelta(seconds=3))
+
+
+def test_a_planner_that_is_shut_out_for_more_than_a_minute_says_so(plan: Planner, client: redis.Redis) -> None:
+    with engine().connect() as other, other.begin():
+        other.execute(sa.select(sa.func.pg_advisory_xact_lock(planner._LOCK)))
+        for second, failing in ((0, {}), (60, {}), (61, {"planning": "LockHeldError"})):
+            assert plan.look(NOW + timedelta(seconds=second)) == 0
+            assert report(client).failing == failing
+    assert plan.look(NOW + timedelta(seconds=62)) == 3
+    assert report(client).failing == {}
 
 
 def test_a_desk_that_goes_stale_after_its_host_calmed_down_stops_no_look(
@@ -238,12 +248,17 @@ def test_a_desk_that_a_clock_elsewhere_put_a_day_ahead_is_pulled_back_when_all_i
     assert (score(client, "a") or NOW + DAY) <= later + timedelta(minutes=2)
 
 
+@pytest.mark.parametrize("step", [DAY, timedelta(seconds=595), timedelta(seconds=65)])
 def test_what_nobody_could_confirm_lapses_when_checks_had_time_after_a_step_of_the_clock(
-    desk_a: Planner, client: redis.Redis, frozen: time_machine.Traveller
+    step: timedelta, desk_a: Planner, client: redis.Redis, frozen: time_machine.Traveller
 ) -> None:
-    begin, _ = visit_when_due(desk_a, client, frozen, NOW)
-    for minutes, lapsed in ((0, False), (9, False), (10, True)):
-        look(desk_a, frozen, begin + DAY + timedelta(minutes=minutes))
+    seen, _ = visit_when_due(desk_a, client, frozen, NOW)
+    before = seen + timedelta(minutes=9)
+    for minutes in range(9):
+        look(desk_a, frozen, seen + timedelta(minutes=minutes))
+    look(desk_a, frozen, before)
+    for minutes in range(11):
+        look(desk_a, frozen, before + step + timedelta(minutes=minutes))
         with session() as rows:
             (row,) = rows.scalars(sa.select(SlotRow))
-            assert (row.gone_at is not None) == lapsed, minutes
+            assert (row.gone_at is not None) == (minutes == 10), minutes

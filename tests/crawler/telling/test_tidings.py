@@ -331,7 +331,7 @@ def test_the_loop_goes_on_after_an_error_and_while_the_database_is_away(
     caplog.set_level("INFO")
     stop, looks = threading.Event(), 0
 
-    def look(_now: object) -> int:
+    def look(*_: object) -> int:
         nonlocal looks
         looks += 1
         if looks == 1:
