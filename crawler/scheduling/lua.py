@@ -216,8 +216,9 @@ return own
 # KEYS due, desks, waits; ARGV jump, then for each desk: desk, what the hash says of it, due, last token, hurry (1:
 # earlier is better), the latest instant that the queue can rightly say.
 # A desk that is already in the queue only ever moves forward, and only where it is hurried or due later than that: a
-# clock set ahead put it there. A token that was lost or
-# is behind the row's goes on far beyond it: a check may still run whose token no row knows. Returns how many are new.
+# clock set ahead put it there. A token that is not there or
+# is behind the row's goes on far beyond it: a check may still run whose token no row knows, the first of a desk too.
+# Returns how many are new.
 SCHEDULE = (
     _BUCKET
     + """
@@ -226,7 +227,7 @@ for at = 2, #ARGV, 6 do
   local desk, due, last = ARGV[at], ARGV[at + 2], tonumber(ARGV[at + 3])
   redis.call('HSET', KEYS[2], desk, ARGV[at + 1])
   local token = tonumber(redis.call('GET', 'token:' .. desk))
-  if (token or 0) < last then redis.call('SET', 'token:' .. desk, last + jump) end
+  if not token or token < last then redis.call('SET', 'token:' .. desk, last + jump) end
   local set = tonumber(redis.call('ZSCORE', KEYS[1], desk))
   local nearer = ARGV[at + 4] == '1' or (set and set > (tonumber(ARGV[at + 5]) or math.huge))
   added = added + redis.call('ZADD', KEYS[1], nearer and 'LT' or 'NX', due, desk)

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -53,10 +54,11 @@ def test_the_most_overdue_desks_come_first_and_only_as_many_as_there_are_places(
 def test_a_claim_waits_until_its_visit_can_prove_something(client: redis.Redis) -> None:
     slow = due.Bucket(6, 0.1)
     due.send(client, due.schedule("test", [entry("desk", "one:80", bucket=slow, cost=3, need=5.5)]))
-    assert take(client).claims[0].paid == 3
-    spent = [due.send(client, due.spend("test", "desk", 1, now=NOW)) for _ in range(4)]
+    (claim,) = take(client).claims
+    assert claim.paid == 3
+    spent = [due.send(client, due.spend("test", "desk", claim.token, now=NOW)) for _ in range(4)]
     assert spent == [True, True, True, False]
-    end(client, due.Finish("desk", 1, at(1), "one:80", at(1)), 1)
+    end(client, due.Finish("desk", claim.token, at(1), "one:80", at(1)), 1)
     assert take(client, 31) == due.Claimed(wake=at(55))
     assert taken(take(client, 55)) == ["desk"]
 
@@ -73,8 +75,9 @@ def test_a_desk_that_nobody_waits_for_goes_last_until_it_is_late(
     beat = entry("beat", "one:80", 0, at(0), waits=False)
     paid = entry("paid", "one:80", 0, at(500))
     due.send(client, due.schedule("test", [beat, paid]))
-    assert taken(take(client, 599)) == ["paid"]
-    end(client, due.Finish("paid", 1, at(600), "one:80", at(600)), 600)
+    (paid_one,) = take(client, 599).claims
+    assert paid_one.desk_id == "paid"
+    end(client, due.Finish("paid", paid_one.token, at(600), "one:80", at(600)), 600)
     assert taken(take(client, 600)) == ["beat"]
 
 
@@ -110,8 +113,9 @@ def test_a_desk_that_nobody_waits_for_any_more_goes_last(client: redis.Redis) ->
 
 def test_a_claim_says_since_when_the_desk_is_due_and_counts_tokens(client: redis.Redis) -> None:
     put(client, desk=-5)
-    assert take(client).claims == (due.Claim("desk", 1, at(-5), paid=1),)
-    assert take(client, HOLD).claims == (due.Claim("desk", 2, at(HOLD), paid=1),)
+    (first,) = take(client).claims
+    assert first == due.Claim("desk", first.token, at(-5), paid=1)
+    assert take(client, HOLD).claims == (due.Claim("desk", first.token + 1, at(HOLD), paid=1),)
 
 
 def test_a_claim_says_when_to_come_again(client: redis.Redis) -> None:
@@ -209,11 +213,14 @@ def test_an_emptied_redis_goes_on_counting_beyond_what_may_still_run(client: red
     assert [claim.token > 1041 for claim in take(client).claims] == [True]
 
 
-def test_a_redis_emptied_twice_gives_two_running_checks_different_tokens(client: redis.Redis) -> None:
+@pytest.mark.parametrize("last", [0, 41])
+def test_a_redis_emptied_twice_gives_two_running_checks_different_tokens(
+    client: redis.Redis, last: int
+) -> None:
     tokens = set()
     for _ in range(3):
         client.flushdb()
-        due.send(client, due.schedule("test", [entry("desk", "desk:80", 0, at(0), last_token=41)]))
+        due.send(client, due.schedule("test", [entry("desk", "desk:80", 0, at(0), last_token=last)]))
         tokens |= {claim.token for claim in take(client).claims}
     assert len(tokens) == 3
 
@@ -228,11 +235,12 @@ def test_a_finish_whose_token_the_row_overtook_raises_the_token_only_where_it_is
     client: redis.Redis,
 ) -> None:
     put(client, desk=0)
-    assert take(client).claims[0].token == 1
-    assert end(client, due.Finish("desk", 1, at(0), "desk:80", at(0), last_token=24), 0)
+    first = take(client).claims[0].token
+    overtaken = due.Finish("desk", first, at(0), "desk:80", at(0), last_token=first + 24)
+    assert end(client, overtaken, 0)
     raised = take(client).claims[0].token
-    assert raised > 1024
-    assert not end(client, due.Finish("desk", 1, at(0), "desk:80", at(0), last_token=24), 0)
+    assert raised > first + 1024
+    assert not end(client, overtaken, 0)
     assert int(client.get("token:desk") or 0) == raised
 
 
@@ -240,7 +248,8 @@ def test_pushed_desks_go_through_the_same_claim_and_strangers_are_named(client: 
     put(client, desk=1000)
     client.rpush(due.pushed("test"), "desk", "stranger")
     assert take(client, places=0).refused == ("stranger",)
-    assert take(client).claims == (due.Claim("desk", 1, at(0), paid=1),)
+    (claim,) = take(client).claims
+    assert claim == due.Claim("desk", claim.token, at(0), paid=1)
 
 
 def test_many_desks_of_a_resting_host_hide_no_desk_of_another(client: redis.Redis) -> None:
