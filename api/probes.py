@@ -21,13 +21,14 @@ from api.models.notification import QUEUES
 from api.models.partitions import count_days_ahead
 from api.queue_health import CLOCKS_DIFFER, find_queue_troubles
 from configs.clock import clock
+from configs.dropped_checks import read_dropped
 from configs.planner_report import FRESH, read_report
 from configs.settings import settings
 from configs.spool_report import SpoolReport, told
 from configs.words import count, span
 
 PATIENCE = 1.5  # seconds
-MINOR = frozenset({"partitions", "proofs"})  # parts without which people are told all the same
+MINOR = frozenset({"partitions", "proofs", "records"})  # parts without which people are told all the same
 _SEEN = "keeper:seen"
 log = structlog.get_logger(__name__)
 
@@ -123,6 +124,7 @@ def probes(redis: Redis) -> dict[str, Probe]:
         "checks": _checks,
         "partitions": _partitions,
         "proofs": lambda: _proofs(redis),
+        "records": lambda: _records(redis),
     }
 
 
@@ -185,6 +187,14 @@ def _planner(redis: Redis) -> str:
         named = ", ".join(f"{part} ({error})" for part, error in report.failing.items())
         raise Down(f"parts of the planner fail, its log says why: {named}")
     return "all its parts run"
+
+
+def _records(redis: Redis) -> str:
+    dropped = read_dropped(redis, clock().date())
+    if dropped:
+        named = ", ".join(f"{queue}: {number}" for queue, number in dropped.items())
+        raise Down(f"checks could not be recorded since yesterday, the spiders' logs say why: {named}")
+    return "every check is recorded"
 
 
 def _age(at: datetime, what: str) -> timedelta:

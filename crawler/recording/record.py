@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from api.models.base import server_answers, session
 from api.models.partitions import make_partitions
 from configs.clock import clock
+from configs.dropped_checks import count_dropped
 from crawler import due
 from crawler.due import Finish
 from crawler.proofs.writer import ProofWriter
@@ -63,6 +64,7 @@ class Writer:
         self._ends_at: float | None = None
         self._redis: redis.Redis | None = None
         self._unsent: list[Finish] = []
+        self._dropped = 0  # checks that are not yet counted in Redis
         self._proofs = ProofWriter()
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
 
@@ -103,6 +105,7 @@ class Writer:
             written = self._persist(batch)
             _nudge(written.detections)
             self._proofs.put(written.proofs)
+            self._dropped += written.dropped
             try:
                 self._finish(written.visits)
             except (
@@ -137,7 +140,7 @@ class Writer:
             except Exception as error:  # whatever one check breaks, the others are kept # noqa: BLE001
                 failures += 1
                 if is_row_fault(error) or (failures >= _FAILURES and server_answers()):
-                    found, batch = replay_rows(batch, record, server_answers)
+                    found, batch = replay_rows(batch, record, server_answers, _takes(failures))
                     written.add(found)
                     self._writing = len(batch)
                 if not batch:
@@ -165,10 +168,13 @@ class Writer:
     def _finish(self, visits: list[Finish]) -> None:
         """Give desks and hosts back. While Redis is away that is kept; a desk comes due again all the same."""
         self._unsent = (self._unsent + visits)[-LARGEST:]
-        if not self._unsent:
+        if not self._unsent and not self._dropped:
             return
         try:
             self._redis = self._redis or due.connect()
+            if self._dropped:
+                count_dropped(self._redis, self.system, self._dropped, clock().date())
+                self._dropped = 0
             due.send(self._redis, due.finish(self.system, self._unsent, now=clock()))
         except redis.RedisError as error:
             if not self._away:
@@ -207,6 +213,38 @@ def record(results: Sequence[Result]) -> Written:
         for day in {result.check.started_at.date() for result in results}:
             make_partitions(made, day, days=0)
     return _transaction(results)
+
+
+def takes_checks() -> bool:
+    """Tell whether the database takes a check: one of no desk, whose transaction is rolled back."""
+    now = clock()
+    blank = CheckItem(
+        "",
+        1,
+        now,
+        0,
+        Outcome.UNREADABLE,
+        "",
+        (),
+        (),
+        0,
+        error=None,
+        retry_after=None,
+        booking_url="",
+        process="",
+    )
+    try:
+        with session() as rows:
+            write(rows, [Result(blank, 1, now)], now)
+            rows.rollback()
+    except Exception:  # whatever it is, no check is known to be at fault # noqa: BLE001
+        return False
+    return True
+
+
+def _takes(failures: int) -> Callable[[], bool]:
+    """Return `takes_checks`, or no, while a batch has failed so seldom that the fault may pass."""
+    return takes_checks if failures >= _FAILURES else lambda: False
 
 
 def _transaction(results: Sequence[Result]) -> Written:

@@ -39,12 +39,13 @@ class _ServerAway(Exception):
 
 
 def replay_rows(
-    rows: Sequence[Result], record: Record, answers: Callable[[], bool]
+    rows: Sequence[Result], record: Record, answers: Callable[[], bool], takes: Callable[[], bool]
 ) -> tuple[Written, list[Result]]:
     """Write each check alone; replace one that fails while others are written by a plain row `unreadable`.
 
-    `answers` tells whether the server answers. Returns what was written, and the checks that have to wait: those left
-    where it ceased to answer, and all where none could be written (the server is full, or without our migration).
+    A check whose plain row fails too is dropped. `answers` tells whether the server answers, `takes` whether it takes a
+    check of no desk. Returns what was written, and the checks that have to wait: those left where it ceased to answer,
+    and all where none can be written (the server is full, or without our migration).
     """
     replay = _Replay(record, answers)
     left = deque(rows)
@@ -53,14 +54,15 @@ def replay_rows(
             replay.write(left[0])
             left.popleft()
         replay.replace_refused()
-        if replay.stored and replay.lost:  # the server may have recovered after these were refused
+        if replay.lost and not replay.stored and not takes():
+            return replay.written, list(rows)
+        if replay.lost:  # the server may have recovered after these were refused
             replay.refused = deque(row for row, _ in replay.lost)
             replay.lost = []
             replay.replace_refused()
     except _ServerAway:
         return replay.written, [*(row for row, _ in replay.lost), *replay.refused, *left]
-    if not replay.stored:
-        return replay.written, list(rows)
+    replay.written.dropped += len(replay.lost)
     for row, error in replay.lost:
         log.error("the check of %s cannot be recorded at all", row.check.desk_id, exc_info=error)
     return replay.written, []

@@ -58,17 +58,22 @@ class Result:
 
 @dataclass(slots=True)
 class Written:
-    """What follows once it is committed: detections to nudge, visits to end in the due queue, pages to keep."""
+    """What follows once it is committed: detections to nudge, visits to end in the due queue, pages to keep.
+
+    `dropped`: how many checks could not be recorded at all.
+    """
 
     detections: list[UUID] = field(default_factory=list)
     visits: list[Finish] = field(default_factory=list)
     proofs: list[Proof] = field(default_factory=list)
+    dropped: int = 0
 
     def add(self, other: "Written") -> None:
         """Add what another transaction left to do."""
         self.detections += other.detections
         self.visits += other.visits
         self.proofs += other.proofs
+        self.dropped += other.dropped
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from api.models.desk import DeskStatus, HostState
 from api.models.notification import QUEUES
 from api.probes import Down, Finding, Probes, State
 from configs.clock import clock
+from configs.dropped_checks import count_dropped
 from configs.outcome import Outcome
 from configs.planner_report import KEY, PlannerReport, write_report
 from configs.prefecture import desks
@@ -99,6 +100,7 @@ def test_all_parts_work(whole: FlaskClient) -> None:
             "checks",
             "partitions",
             "proofs",
+            "records",
         ]
         assert body["parts"]["scrapyd"]["reason"] == "prefenligne: 1 spider"
 
@@ -295,6 +297,17 @@ def test_days_of_checks_that_become_few_are_named_and_people_are_told_all_the_sa
     part = (answer.json or {})["parts"]["partitions"]
     assert (answer.status_code, part["status"]) == (200, "degraded")
     assert "days of checks are made ahead: `scrapy plan` makes them" in part["reason"]
+
+
+def test_checks_that_could_not_be_recorded_are_named_for_a_day_and_people_are_told_all_the_same(
+    whole: FlaskClient, redis_server: redis.Redis
+) -> None:
+    for queue_name, days in (("prefenligne", 0), ("prefenligne", 1), ("ants", 1), ("doctolib", 2)):
+        count_dropped(redis_server, queue_name, 2, clock().date() - timedelta(days=days))
+    answer = whole.get("/api/health")
+    part = (answer.json or {})["parts"]["records"]
+    assert (answer.status_code, part["status"]) == (200, "degraded")
+    assert part["reason"].endswith("ants: 2, prefenligne: 4")
 
 
 def test_proofs_that_are_on_their_way_for_a_moment_are_well(

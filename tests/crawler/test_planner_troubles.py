@@ -67,7 +67,9 @@ def test_a_part_that_fails_is_logged_and_reported_and_stops_no_other(
     assert report(client) == PlannerReport(at=NOW + timedelta(seconds=3))
 
 
-def test_a_planner_that_is_shut_out_for_more_than_a_minute_says_so(plan: Planner, client: redis.Redis) -> None:
+def test_a_planner_that_is_shut_out_for_more_than_a_minute_says_so(
+    plan: Planner, client: redis.Redis
+) -> None:
     with engine().connect() as other, other.begin():
         other.execute(sa.select(sa.func.pg_advisory_xact_lock(planner._LOCK)))
         for second, failing in ((0, {}), (60, {}), (61, {"planning": "LockHeldError"})):

@@ -20,6 +20,7 @@ from api.models.desk import DeskState, DeskStatus, HostState, Outage
 from api.models.slot import Detection, GoneReason, SlotRow
 from configs.clock import clock
 from configs.desk import Desk
+from configs.dropped_checks import read_dropped
 from configs.outcome import Outcome
 from crawler import due
 from crawler.reading import Covered, Slot
@@ -50,8 +51,9 @@ def write(desks: dict[str, Desk], nudged: list[UUID]) -> Iterator[Callable[..., 
 
     def through(*checks: CheckItem) -> None:
         writer = record.Writer("prefenligne")
-        for each in checks:
-            writer.put(each)
+        with writer._changed:  # its thread takes them as one batch, however busy the machine is
+            for each in checks:
+                writer.put(each)
         writer.close(60)
 
     yield through
@@ -360,6 +362,19 @@ def test_a_check_that_cannot_be_recorded_at_all_costs_no_other(
     assert "cannot be recorded at all" in caplog.text
 
 
+def test_a_check_alone_that_cannot_be_recorded_at_all_is_dropped_and_counted(
+    write: Callable[..., None],
+    client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(record, "_FIRST_WAIT", 0.001)
+    write(check("a", 1, process="a \0 in it"))
+    assert rows_of(Check) == []
+    assert "cannot be recorded at all" in caplog.text
+    assert read_dropped(client, NOW.date()) == {"prefenligne": 1}
+
+
 def test_a_key_that_no_index_takes_costs_its_own_check_alone(
     write: Callable[..., None], nudged: list[UUID], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -457,6 +472,28 @@ def test_while_the_server_refuses_every_check_none_is_dropped(
         "b": Outcome.NO_SLOTS,
     }
     assert [each.levelname for each in caplog.records] == ["WARNING"]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_check_is_dropped_only_where_the_database_takes_another(
+    broken: bool, write: Callable[..., None], desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert record.takes_checks()
+    assert rows_of(Check) == []
+    monkeypatch.setattr(record, "_FIRST_WAIT", 0.001)
+    monkeypatch.setattr(record, "_LONGEST_WAIT", 0.01)
+    writer = record.Writer("prefenligne")
+    with engine().begin() as rows:
+        if broken:
+            rows.exec_driver_sql("ALTER TABLE checks RENAME COLUMN evidence TO another")
+    try:
+        writer.put(check("a", 1, process="a \0 in it"))
+        writer.close(0.3)
+    finally:
+        if broken:
+            with engine().begin() as rows:
+                rows.exec_driver_sql("ALTER TABLE checks RENAME COLUMN another TO evidence")
+    assert writer._lost == broken
 
 
 def test_an_error_without_words_does_not_end_the_writer(
@@ -704,10 +741,11 @@ def test_a_visit_whose_end_redis_did_not_hear_is_ended_with_the_next(
     desks: dict[str, Desk], nudged: list[UUID], settings_env: Callable[..., None], redis_server: redis.Redis
 ) -> None:
     writer = record.Writer("prefenligne")
-    visit = due.Finish("evry_91/a", 1, NOW + timedelta(seconds=60), HOST, NOW + timedelta(seconds=3))
     with due.connect() as client, redis.Redis(port=1, retry=Retry(NoBackoff(), 0)) as away:
         due.send(client, due.schedule("prefenligne", [entry("evry_91/a", HOST, 0, NOW)]))
-        due.send(client, due.claim("prefenligne", now=NOW, places=1, hold=25))
+        (claim,) = due.send(client, due.claim("prefenligne", now=NOW, places=1, hold=25)).claims
+        later, between = NOW + timedelta(seconds=60), NOW + timedelta(seconds=3)
+        visit = due.Finish("evry_91/a", claim.token, later, HOST, between)
         writer._redis = away
         writer._finish([visit])
         writer._redis = client
