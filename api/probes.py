@@ -121,7 +121,7 @@ def probes(redis: Redis) -> dict[str, Probe]:
         "scrapyd": lambda: _scrapyd(redis),
         "workers": lambda: _workers(redis),
         "planner": lambda: _planner(redis),
-        "checks": _checks,
+        "checks": lambda: _checks(redis),
         "partitions": _partitions,
         "proofs": lambda: _proofs(redis),
         "records": lambda: _records(redis),
@@ -209,16 +209,25 @@ def _age(at: datetime, what: str) -> timedelta:
     return max(age, timedelta())
 
 
-def _checks() -> dict[str, Finding]:
+def _checks(redis: Redis) -> dict[str, Finding]:
     try:
         newest = Finding(State.OK, _newest_check())
     except Down as trouble:
         newest = Finding(State.DOWN, str(trouble))
     queues = {
         f"checks:{name}": Finding(State.OK if works else State.DOWN, reason)
-        for name, (works, reason) in find_queue_troubles().items()
+        for name, (works, reason) in find_queue_troubles(_read_queues(redis)).items()
     }
     return {"checks": newest} | queues
+
+
+def _read_queues(redis: Redis) -> dict[str, datetime]:
+    """Return since when due queues have desks; nothing while Redis is away or the report is unreadable."""
+    try:
+        report = read_report(redis)
+    except (RedisError, ValueError):  # the parts `redis` and `planner` say so
+        return {}
+    return report.queues if report else {}
 
 
 def _newest_check() -> str:

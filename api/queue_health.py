@@ -1,7 +1,7 @@
 """Health of the due queues: the age of the newest check of each booking system, by HTTP and by browser."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,11 +29,12 @@ _DESKS = sa.select(
 _HOSTS = sa.select(HostState.host, HostState.rests_until, HostState.stopped_at, HostState.updated_at)
 
 
-def find_queue_troubles() -> dict[str, tuple[bool, str]]:
+def find_queue_troubles(since: Mapping[str, datetime]) -> dict[str, tuple[bool, str]]:
     """Return each due queue that has desks: whether it works, and the age of its newest check.
 
     A queue is late when nothing of it was checked for HEALTH_AGE_SECONDS and twice the wait of its fastest desk; desks
-    whose host rests or is stopped are not expected. A queue that was never checked is late by the first check of all.
+    whose host rests or is stopped are not expected. `since`: from when on a queue has desks, where that is known; what
+    was checked before counts no more. A queue that was never checked is late by the first check of all.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database is away.
@@ -46,10 +47,16 @@ def find_queue_troubles() -> dict[str, tuple[bool, str]]:
                 queues[desk.due_queue].append(desk)
         hosts = {host.host: host for host in rows.execute(_HOSTS)}
         first = rows.scalar(sa.select(sa.func.min(Check.started_at)))
-    return {name: _judge(each, hosts, first or now, now) for name, each in sorted(queues.items())}
+    begins = {name: at for name, at in since.items() if at <= now + CLOCKS_DIFFER}
+    return {
+        name: _judge(each, hosts, (first or now, begins.get(name)), now)
+        for name, each in sorted(queues.items())
+    }
 
 
-def _judge(queue: Sequence[Any], hosts: dict[str, Any], first: datetime, now: datetime) -> tuple[bool, str]:
+def _judge(
+    queue: Sequence[Any], hosts: dict[str, Any], begins: tuple[datetime, datetime | None], now: datetime
+) -> tuple[bool, str]:
     expected = [desk for desk in queue if not _is_resting(hosts.get(desks()[desk.id].host), now)]
     if not expected:
         return True, f"the hosts of {count(len(queue), 'desk')} rest or are stopped"
@@ -57,7 +64,8 @@ def _judge(queue: Sequence[Any], hosts: dict[str, Any], first: datetime, now: da
     past = [at for at in checks if at <= now + CLOCKS_DIFFER]
     freed = [_freed_at(hosts.get(desks()[desk.id].host), now) for desk in expected]
     allowed = timedelta(seconds=max(settings().health_age_seconds, 2 * min(map(_wait_seconds, expected))))
-    late = now - max([*(past or [first]), *filter(None, freed)]) > allowed
+    first, begin = begins
+    late = now - max(filter(None, [*(past or [first]), begin, *freed])) > allowed
     if not past:
         return not (late or checks), _say_unchecked(checks, now)
     age = max(now - max(past), timedelta())

@@ -10,12 +10,16 @@ FRESH = timedelta(seconds=60)
 
 
 class PlannerReport(BaseModel):
-    """The planner at `at` (UTC). `failing`: the parts whose last run failed, each with the class of its error."""
+    """The planner at `at` (UTC). `failing`: the parts whose last run failed, each with the class of its error.
+
+    `queues`: since when each due queue has desks; after more than FRESH without a planner, since the next one's start.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     at: datetime
     failing: dict[str, str] = {}
+    queues: dict[str, datetime] = {}
 
 
 def write_report(client: Redis, report: PlannerReport) -> None:

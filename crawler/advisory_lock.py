@@ -31,7 +31,7 @@ class AdvisoryLock:
         self._held_since = min(self._held_since or now, now)
         if now - self._held_since > FRESH:
             raise LockHeldError(
-                f"the advisory lock {self._key} has been held since {self._held_since:%H:%M:%S} UTC: end its holder,"
-                " select pid from pg_locks where locktype = 'advisory'"
+                f"the advisory lock {self._key} has been held since {self._held_since:%H:%M:%S} UTC:"
+                " end its holder, which pg_locks names"
             )
         return False

@@ -58,6 +58,7 @@ class Planner:
         self._mend_at: list[datetime] = []  # when all is planned anew once more, soonest first
         self._whole_at: datetime | None = None
         self._sizes: dict[str, int] = {}
+        self._queues: dict[str, datetime] = {}  # since when each has desks
         self._days_made: date | None = None
         self._days_left: int | None = None
         self._releasing: frozenset[str] = frozenset()
@@ -81,7 +82,8 @@ class Planner:
         planned = self.failures.run("planning", partial(self._plan_changes, now))
         self.failures.run("days of checks", partial(self._make_days, now))
         with suppress(redis.RedisError):  # then the report runs out, and health says so
-            write_report(self._client, PlannerReport(at=now, failing=self.failures.names()))
+            failing = self.failures.names()
+            write_report(self._client, PlannerReport(at=now, failing=failing, queues=self._queues))
         return planned or 0
 
     def _watch_clock(self, now: datetime) -> None:
@@ -110,8 +112,9 @@ class Planner:
             self._forget_times(now)
 
     def _last_report(self, now: datetime) -> datetime:
-        """Return when the planner before this one reported, if a clock ahead said so; otherwise `now`."""
+        """Take over what the planner before this one reported; return when, if a clock ahead said so, else `now`."""
         report = read_report(self._client)
+        self._queues = report.queues if report else {}
         return max(report.at, now) if report else now
 
     def _forget_times(self, now: datetime) -> None:
@@ -120,6 +123,7 @@ class Planner:
             pull_back_rests(rows, now)
         due.forget_times(self._client, lanes())
         self._whole_at = self._looked_at = None
+        self._queues = {lane: min(at, now) for lane, at in self._queues.items()}
 
     def _lapse(self, now: datetime) -> None:
         """Close unconfirmed slots; after a step of the clock, not before LAPSE_SECONDS have passed."""
@@ -213,6 +217,7 @@ class Planner:
         if task.whole:
             self._drop_strangers(entries)
             self._sizes = {lane: len(entries[lane]) for lane in lanes()}
+            self._queues = {lane: self._queues.get(lane, now) for lane, size in self._sizes.items() if size}
             due.mark_planned(self._client)
 
     def _remind(self, rows: sa.orm.Session, plan: Plan, task: Task, now: datetime) -> None:

@@ -50,8 +50,13 @@ def keeper(server: redis.Redis, **changes: Any) -> None:
     server.set("keeper:seen", json.dumps(SEEN | changes))
 
 
-def planner(server: redis.Redis, failing: dict[str, str] | None = None, age: float = 0) -> None:
-    write_report(server, PlannerReport(at=clock() - timedelta(seconds=age), failing=failing or {}))
+def planner(
+    server: redis.Redis, failing: dict[str, str] | None = None, age: float = 0, **queues: float
+) -> None:
+    """Report as the planner does; `queues`: for how many seconds each has desks, `-` written as `_`."""
+    since = {name.replace("_", "-"): clock() - timedelta(seconds=seconds) for name, seconds in queues.items()}
+    report = PlannerReport(at=clock() - timedelta(seconds=age), failing=failing or {}, queues=since)
+    write_report(server, report)
 
 
 def spool(server: redis.Redis, **changes: Any) -> None:
@@ -192,6 +197,29 @@ def test_a_booking_system_that_stands_still_is_down_while_another_goes_on(
     found = parts(whole, 503 if said else 200)
     assert set(found) == ({"checks:custom-browser"} if said else set())
     assert not said or found["checks:custom-browser"].startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("age", "wished", "since"),
+    [
+        (None, 60, 100),  # a new booking system
+        (None, 60, -130),  # negative: it is late
+        (None, 6 * 3600, 11 * 3600),  # with heartbeat desks only
+        (5 * 86400, 60, 100),  # all its desks were stale for days
+        (5 * 86400, 60, -130),
+    ],
+)
+def test_a_queue_that_has_desks_since_a_moment_ago_is_not_late(
+    whole: FlaskClient, redis_server: redis.Redis, age: float | None, wished: float, since: float
+) -> None:
+    queue(BOBIGNY, 1)
+    queue(MELUN, age, wished_seconds=wished)
+    check(age=86400)
+    planner(redis_server, custom_browser=abs(since))
+    late = {"checks:custom-browser"} if since < 0 else set()
+    assert set(parts(whole, 503 if late else 200)) == late
+    planner(redis_server, custom_browser=-3600)  # of a clock that was ahead
+    assert set(parts(whole)) == {"checks:custom-browser"}
 
 
 def test_a_queue_whose_hosts_rest_or_are_stopped_is_not_late(whole: FlaskClient) -> None:

@@ -60,11 +60,12 @@ def test_a_part_that_fails_is_logged_and_reported_and_stops_no_other(
     others = {"make_partitions", "close_unproven", "host_rows.calm", "switch.remind"} - {place}
     assert others <= set(ran)
     assert planned == ([0, 0, 0] if part == "planning" else [3, 0, 0])
-    assert report(client) == PlannerReport(at=NOW + timedelta(seconds=2), failing={part: "ZeroDivisionError"})
+    assert report(client).at == NOW + timedelta(seconds=2)
+    assert report(client).failing == {part: "ZeroDivisionError"}
     errors = [each for each in caplog.records if each.levelname == "ERROR"]
     assert [bool(each.exc_info) for each in errors] == [True]
     plan.look(NOW + timedelta(seconds=3))
-    assert report(client) == PlannerReport(at=NOW + timedelta(seconds=3))
+    assert (report(client).at, report(client).failing) == (NOW + timedelta(seconds=3), {})
 
 
 def test_a_planner_that_is_shut_out_for_more_than_a_minute_says_so(
@@ -77,6 +78,22 @@ def test_a_planner_that_is_shut_out_for_more_than_a_minute_says_so(
             assert report(client).failing == failing
     assert plan.look(NOW + timedelta(seconds=62)) == 3
     assert report(client).failing == {}
+
+
+def test_the_report_says_since_when_queues_have_desks_and_the_next_planner_goes_on_from_it(
+    plan: Planner, client: redis.Redis, desk_files: Callable[..., dict[str, Desk]]
+) -> None:
+    plan.look(NOW)
+    later = NOW + timedelta(seconds=30)
+    Planner(client).look(later)
+    assert report(client).queues == {SYSTEM: NOW}
+    client.delete("planner:seen")
+    again = Planner(client)
+    again.look(later)
+    assert report(client).queues == {SYSTEM: later}
+    desk_files(grade="stale", a=HOST)
+    Planner(client).look(later)
+    assert report(client).queues == {}
 
 
 def test_a_desk_that_goes_stale_after_its_host_calmed_down_stops_no_look(
