@@ -13,6 +13,7 @@ from api.models.base import new_id
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, User
 from api.schemas.account import Account, Registration
+from configs.addresses import fold_address
 from configs.clock import clock
 
 _MAILS_A_DAY = 3
@@ -71,8 +72,13 @@ def _mails_before(session: Session, contact: Contact, kind: str) -> tuple[int, i
 
 
 def find_user(session: Session, email: str) -> User | None:
-    """Return the user of that address, however it is capitalised."""
-    return session.scalars(sa.select(User).where(_has_address(email.strip()))).one_or_none()
+    """Return the user of that address, however it is capitalised.
+
+    The database's index folds more letters than `fold_address` (`İ` to `i`), by which guesses are counted: an address
+    that it alone finds is another one, or guesses at an account would be counted apart for each way to write it.
+    """
+    user = session.scalars(sa.select(User).where(_has_address(email.strip()))).one_or_none()
+    return user if user and fold_address(user.email) == fold_address(email) else None
 
 
 def _has_address(email: str) -> sa.ColumnElement[bool]:

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from api.problems import Refused, problem_response
+from configs.addresses import fold_address
 from configs.redis import redis_client
 from configs.settings import settings
 
@@ -135,7 +136,7 @@ def _account() -> str:
     body = request.get_json(silent=True)
     email = body.get("email") if isinstance(body, dict) else None
     return (
-        hashlib.sha256(email.strip().casefold().encode("utf-8", "replace")).hexdigest()
+        hashlib.sha256(fold_address(email).encode("utf-8", "replace")).hexdigest()
         if isinstance(email, str)
         else ""
     )

@@ -21,6 +21,11 @@ def email_address(text: str) -> str:
         raise ValueError(f"not an e-mail address: {error}") from None
 
 
+def fold_address(text: str) -> str:
+    """Return what addresses have in common that differ in their case only: by it accounts are found and counted."""
+    return text.strip().casefold()
+
+
 def digest(address: str) -> str:
     """Return a short name of an address, for tokens that must name it and not show it."""
     return hashlib.sha256(address.encode()).hexdigest()[:16]

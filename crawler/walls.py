@@ -16,6 +16,8 @@ from crawler.reading import Outcome, Page, Reading
 
 log = logging.getLogger(__name__)
 
+_LONGEST_WAIT = 366 * 86400.0  # seconds; a number of 310 digits is infinite as a float
+
 # Titles, ids and words of Cloudflare's pages; in French too, which it shows to browsers that ask for it.
 _CLOUDFLARE_TITLE = re.compile(
     r"(?i)(?:just a moment|un instant|.*\| cloudflare$|.*\bused cloudflare to restrict access)"
@@ -241,12 +243,15 @@ def _proven(reading: Reading) -> Reading:
 
 
 def _retry_after(page: Page) -> float | None:
-    """Return the seconds that Retry-After asks for, given as seconds or as an HTTP date; None without it."""
+    """Return the seconds that Retry-After asks for, given as seconds or as an HTTP date; None without it.
+
+    It is a year at most, whatever number or date is given.
+    """
     value = page.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
-        return float(value)
+        return min(float(value), _LONGEST_WAIT)
     try:
         until = parsedate_to_datetime(value)
     except (ValueError, OverflowError):  # OverflowError: a year of twenty digits
         return None
-    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - clock()).total_seconds())
+    return min(max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - clock()).total_seconds()), _LONGEST_WAIT)

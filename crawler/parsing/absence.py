@@ -78,6 +78,11 @@ _GARBLED = re.compile(
 )
 _NOT_ALL = (_BUT, _TROUBLE, _LOOKED_UP, _BESIDE, _ELSEWHERE, _TODAY, _GARBLED)
 _TAG = re.compile(r"<[^<>]*>")
+_HYPHENS = dict.fromkeys((0x2010, 0x2011), "-")
+# Pictures that say nothing in words. Other signs of their kind (category So) come of a wrong charset.
+_EMOJI = re.compile(
+    "[\u231a\u231b\u23e9-\u23fa\u2600-\u27bf\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff\u200d\ufe0f]+"
+)
 _LONGEST = (
     2000  # characters of a message: a longer one is a document, and takes the expressions above too long
 )
@@ -91,7 +96,7 @@ def says_none(message: str, *, every_day: bool = False) -> bool:
     """
     if len(message) > _LONGEST:
         return False
-    text = folded(_TAG.sub(" ", unescape(message)))
+    text = _fold_message(message)
     said = _NONE.search(text)
     if said is None or any(words.search(text) for words in _NOT_ALL):
         return False
@@ -102,4 +107,9 @@ def says_none(message: str, *, every_day: bool = False) -> bool:
 
 def speaks_of_trouble(message: str) -> bool:
     """Tell whether a message names an error, maintenance, a limit or an inability, whatever else it says."""
-    return _TROUBLE.search(folded(_TAG.sub(" ", unescape(message)))) is not None
+    return _TROUBLE.search(_fold_message(message)) is not None
+
+
+def _fold_message(message: str) -> str:
+    text = _TAG.sub(" ", unescape(message)).translate(_HYPHENS)
+    return folded(_EMOJI.sub(" ", text))

@@ -5,6 +5,7 @@ import redis
 from flask import Flask
 from flask.testing import FlaskClient
 
+from configs.addresses import fold_address
 from tests.api.world import Person
 
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -34,6 +35,20 @@ def test_an_account_is_tried_ten_times_from_one_address(client: FlaskClient) -> 
     assert tries == [401] * 10 + [429]
     assert log_in(client, " CAMILLE@example.org") == 429
     assert log_in(client, "robin@example.org") == 401
+
+
+@pytest.mark.parametrize("letter", ["\u0130", "\u212a"])  # that some databases fold to `i` and to `k`
+def test_an_address_whose_guesses_are_counted_apart_finds_no_account(
+    client: FlaskClient, letter: str
+) -> None:
+    account = {"email": "kamille@example.org", "password": "the owner's own password"}
+    client.post("/api/auth/register", json=account)
+    plain = "i" if letter == "\u0130" else "k"
+    other = account["email"].replace(plain, letter)
+    for email, password in ((account["email"], "x"), (other, "x"), (other, account["password"])):
+        answer = client.post("/api/auth/login", json={"email": email, "password": password})
+    reached = answer.status_code == 200
+    assert reached == (fold_address(other) == account["email"])
 
 
 def test_guesses_of_strangers_do_not_lock_the_owner_out(

@@ -157,6 +157,8 @@ def test_503_with_retry_after_is_maintenance_and_without_is_the_platforms() -> N
         ("Fri, 20 Nov 2026 09:01:00 GMT", 60.0),
         ("Fri, 20 Nov 2026 09:01:00 -0000", 60.0),
         ("Fri, 20 Nov 2026 08:00:00 GMT", 0.0),
+        pytest.param("9" * 400, 366 * 86400.0, id="endless"),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 366 * 86400.0),
         ("soon", None),
         ("-5", None),
         ("\u00b2", None),

@@ -42,6 +42,11 @@ from crawler.parsing.absence import says_none
         "La prise de rendez-vous n'est pas encore ouverte.",
         "Aucun rendez-vous disponible. Si vous êtes pressé, appelez-nous.",
         "Aucun rendez-vous disponible pour un dépôt de dossier",
+        "Aucun rendez\u2011vous disponible",
+        "Aucun rendez\u2010vous disponible",
+        "Aucun rendez-vous disponible \U0001f622",
+        "\u26a0\ufe0f Il n'y a plus de créneaux disponibles",
+        "\U0001f6ab Complet",
     ],
 )
 def test_nothing_is_free_in_the_ways_programs_say_it(message: str) -> None:
@@ -174,7 +179,15 @@ def test_an_absence_of_some_days_is_none_of_all_days(message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "read"), [("utf-8", "latin-1"), ("latin-1", "utf-8"), ("utf-7", "ascii"), ("utf-8", "koi8-r")]
+    ("said", "read"),
+    [
+        ("utf-8", "latin-1"),
+        ("latin-1", "utf-8"),
+        ("utf-7", "ascii"),
+        ("utf-8", "koi8-r"),
+        ("utf-8", "cp437"),
+        ("utf-8", "mac-roman"),
+    ],
 )
 def test_a_message_in_the_wrong_charset_proves_nothing(said: str, read: str) -> None:
     message = "Aucun créneau : la recherche a échoué"
