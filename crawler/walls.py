@@ -23,8 +23,8 @@ _CLOUDFLARE_TITLE = re.compile(
     r"(?i)(?:just a moment|un instant|.*\| cloudflare$|.*\bused cloudflare to restrict access)"
 )
 _CLOUDFLARE = (
-    "//*[@id='challenge-form' or @id='cf-challenge-running' or contains(@id, 'cf-error-details')"
-    " or contains(@class, 'cf-error-details')] | //script[contains(., '_cf_chl_opt')]"
+    "descendant::*[@id='challenge-form' or @id='cf-challenge-running' or contains(@id, 'cf-error-details')"
+    " or contains(@class, 'cf-error-details') or self::script[contains(., '_cf_chl_opt')]]"
 )
 _CLOUDFLARE_WORDS = re.compile(r"(?i)cloudflare ray id|sorry, you have been blocked|error (?:code: )?1020\b")
 # Cloudflare's page of a site that does not answer it: nobody is refused. With its status it is the platform's to sort.
@@ -39,10 +39,11 @@ _INCAPSULA = "//iframe[contains(@src, '_Incapsula_Resource')]"
 _INCAPSULA_WORDS = re.compile(r"(?i)incapsula incident id")
 # Pages of others that refuse, by what no page holds that they let through.
 _OTHERS = {
-    "PerimeterX": "//*[@id='px-captcha'] | //meta[@content='px-captcha']"
-    " | //title[starts-with(normalize-space(), 'Access to this page has been denied')]",
-    "Sucuri": "//title[contains(., 'Sucuri WebSite Firewall')] | //script[contains(., 'sucuri_cloudproxy_js')]"
-    " | //h1[contains(., 'Sucuri Website Firewall')] | //h2[contains(., 'Sucuri Website Firewall')]",
+    "PerimeterX": "//*[@id='px-captcha' or self::meta[@content='px-captcha']"
+    " or self::title[starts-with(normalize-space(), 'Access to this page has been denied')]]",
+    "Sucuri": "//*[self::title[contains(., 'Sucuri WebSite Firewall')]"
+    " or self::script[contains(., 'sucuri_cloudproxy_js')]"
+    " or (self::h1 or self::h2) and contains(., 'Sucuri Website Firewall')]",
     "S3": "/html/body/error/code[. = 'AccessDenied']",
 }
 # Scripts that ask the visitor's browser. They stand in pages that are let through, too, beside what these show.
@@ -86,9 +87,11 @@ _BOT_HINTS = (
     b"__cf$cv$params",
 )
 _WIDGET_HINTS = (b"captcha", b"captchetat", b"turnstile", b"cf-norobot", b"challenges.cloudflare")
-_POSTS = "descendant::form[translate(@method, 'POST', 'post')='post']"
-_IN_THE_WAY = f"{_POSTS}[not({_BESIDE})]"
-_STANDING = f"{_WIDGET}[not({_UNSEEN}) and not(ancestor::footer or ancestor::form[{_BESIDE}])]"
+_ANY_WIDGET = f"{_WIDGET}[1]"  # libxml2 stops at the first
+_STANDING = f"{_WIDGET}[not({_UNSEEN}) and not(ancestor::footer or ancestor::form[{_BESIDE}])][1]"
+_POST_FORM = "descendant::form[translate(@method, 'POST', 'post')='post']"
+_POSTS = f"{_POST_FORM}[1]"
+_IN_THE_WAY = f"{_POST_FORM}[not({_BESIDE})]"
 _MAINTENANCE = re.compile(r"(?i)\b(?:maintenance|indisponible)\b")
 
 
@@ -135,7 +138,7 @@ def find_captcha(page: Page) -> Reading | None:
     if not page.is_html or not _mentions(page, _WIDGET_HINTS):
         return None
     forms = page.root.xpath(_IN_THE_WAY)
-    stands = all(form.xpath(_WIDGET) for form in forms) if forms else page.root.xpath(_STANDING)
+    stands = all(form.xpath(_ANY_WIDGET) for form in forms) if forms else page.root.xpath(_STANDING)
     return Reading(Outcome.CAPTCHA, f"captcha: {title(page.root) or page.url}") if stands else None
 
 
@@ -193,7 +196,7 @@ def _cloudflare(page: Page) -> Reading:
     name = title(page.root)
     if _TOO_MANY.search(visible(page.root)):
         return Reading(Outcome.RATE_LIMITED, "Cloudflare 1015", retry_after=_retry_after(page))
-    if _mentions(page, _WIDGET_HINTS) and page.root.xpath(_WIDGET):
+    if _mentions(page, _WIDGET_HINTS) and page.root.xpath(_ANY_WIDGET):
         return Reading(Outcome.CAPTCHA, f"Cloudflare asks for a captcha: {name}")
     return Reading(Outcome.BLOCKED, f"Cloudflare: {name}")
 

@@ -180,8 +180,8 @@ def _seen(page: Page) -> Iterator[str]:
 
 def _counted(page: Page) -> str:
     """Count what a page is made of; hosts of what it embeds tell a person which software it is."""
-    fields = len(page.root.xpath("//form//input | //form//select"))
-    embedded = map(str, page.root.xpath("//iframe/@src | //script/@src"))
+    fields = len(page.root.xpath("//*[self::input or self::select][ancestor::form]"))
+    embedded = map(str, page.root.xpath("//*[self::iframe or self::script]/@src"))
     hosts = Counter(host for source in embedded if (host := _named_host(page, source)))
     parts = [
         count(len(page.root.xpath("//form")), "form") + f" with {count(fields, 'field')}",

@@ -103,7 +103,7 @@ def procedures(text: str) -> frozenset[Procedure]:
 
 def called(page: Page) -> str:
     """Return what a page is about: of its headings and its title the first that names a procedure, else the surest."""
-    headings = [visible(each) for each in page.root.xpath("//h1 | //h2")[:_HEADINGS]]
+    headings = [visible(each) for each in page.root.xpath("//*[self::h1 or self::h2]")[:_HEADINGS]]
     first, *rest = [part.strip() for part in re.split(r"\s[-|\u2013]\s", title(page.root))]
     own = [each for each in (first, *headings, *rest) if each and not _NAMELESS.match(each)]
     clear = (each for each in own if procedures(each) != {Procedure.AUTRE})

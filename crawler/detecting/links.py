@@ -39,6 +39,9 @@ class Lead(NamedTuple):
     frame: bool = False
 
 
+_FRAMES = "//*[self::iframe or self::frame]/@*[name()='src' or name()='data-src' and parent::iframe]"
+
+
 def leads(page: Page) -> list[Lead]:
     """Return where a page leads that could be booked, the surest first, each address once."""
     found: dict[str, Lead] = {}
@@ -50,21 +53,28 @@ def leads(page: Page) -> list[Lead]:
 
 
 def _frames(page: Page) -> Iterator[Lead]:
-    for source in page.root.xpath("//iframe/@src | //iframe/@data-src | //frame/@src"):
-        if url := _address(page, str(source)):
+    start = base(page)
+    for source in page.root.xpath(_FRAMES):
+        if url := _address(start, str(source)):
             yield Lead(0, url, "", frame=True)
 
 
 def _refreshed(page: Page) -> Iterator[Lead]:
     """Yield where a page says by itself that it goes on: `<meta http-equiv="refresh" content="0; url=…">`."""
+    start = base(page)
     for said_so in page.root.xpath("//meta[translate(@http-equiv, 'REFSH', 'refsh')='refresh']/@content"):
-        if (found := _REFRESH.search(str(said_so))) and (url := _address(page, found[1])) and url != page.url:
+        if (
+            (found := _REFRESH.search(str(said_so)))
+            and (url := _address(start, found[1]))
+            and url != page.url
+        ):
             yield Lead(0, url, "")
 
 
 def _links(page: Page) -> Iterator[Lead]:
-    for link in page.root.xpath("//a[@href] | //area[@href]")[:_MOST]:
-        url, text = _address(page, str(link.get("href"))), said(link)
+    start = base(page)
+    for link in page.root.xpath("//*[self::a or self::area][@href]")[:_MOST]:
+        url, text = _address(start, str(link.get("href"))), said(link)
         if not url or url == page.url:
             continue
         if by_address(url):
@@ -99,9 +109,9 @@ def base(page: Page) -> str:
         return page.url
 
 
-def _address(page: Page, href: str) -> str | None:
+def _address(start: str, href: str) -> str | None:
     try:
-        url = urljoin(base(page), href.strip()).partition("#")[0]
+        url = urljoin(start, href.strip()).partition("#")[0]
     except ValueError:  # http://[ among them
         return None
     return url if is_web(url) else None

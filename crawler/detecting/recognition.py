@@ -24,7 +24,11 @@ from crawler.walls import interpret
 
 PARIS = ZoneInfo("Europe/Paris")
 _SAVED_FROM = re.compile(r"<!-- saved from url=\(\d+\)(\S+) -->")  # what browsers write into pages they save
-_OWN = "//link[@rel='canonical']/@href | //meta[@property='og:url']/@content | //form/@action"
+_OWN = (
+    "//*[self::link[@rel='canonical'] or self::meta[@property='og:url'] or self::form]"
+    "/@*[name()='href' and parent::link or name()='content' and parent::meta or name()='action' and parent::form]"
+)
+_MOST = 100  # addresses that a page gives itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,7 @@ def by_shape(page: Page) -> list[Sign]:
 def own_addresses(page: Page) -> Iterator[str]:
     """Yield the addresses that a page gives itself, the surest first."""
     yield from _SAVED_FROM.findall(page.text)
-    for trace in page.root.xpath(_OWN):
+    for trace in page.root.xpath(_OWN)[:_MOST]:
         with suppress(ValueError):  # pages hold all kinds of things, http://[ among them
             yield urljoin(page.url, str(trace))
 

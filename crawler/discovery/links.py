@@ -15,7 +15,7 @@ from crawler.reading import Page
 _MOST = 400  # links taken of one page
 _LONGEST = 300  # characters of an address that is followed
 _DEEPEST = 12  # segments of its path
-_HREFS = "//a[@href] | //area[@href] | //iframe[@src]"
+_HREFS = "//*[(self::a or self::area) and @href or self::iframe and @src]"
 _NEAR = re.compile(
     r"etranger|sejour|natural|nationalite|titre|passeport|identite|permis|carte[- ]grise|immatricul|demarche|accueil"
     r"|guichet|horaire|prefecture|usager"

@@ -10,8 +10,8 @@ from crawler.parsing.notices import Notice, noticed
 from crawler.reading import Outcome, Page, Reading
 
 _LONGEST = 1000  # characters of such a page's words: longer ones are a site's own
-_POSTS = "//form[translate(@method, 'POST', 'post')='post']"
-_HEADINGS = "//title | //h1"
+_POSTS = "descendant::form[translate(@method, 'POST', 'post')='post'][1]"
+_HEADINGS = "//*[self::title or self::h1]"
 _NUMBER = (
     r"(?i)(?:^|\| )(?:error |erreur |http status |état http )?"  # before an HTTP status that a heading names
 )

@@ -10,6 +10,7 @@ from crawler.parsing.markup import rendered, visible
 from crawler.reading import Outcome, Page, Reading
 
 _LONGEST = 200  # characters of a page's words
+_MOST = 100  # elements that a sentence is looked for in
 
 
 class Notice(NamedTuple):
@@ -33,8 +34,10 @@ def noticed(page: Page, notices: Sequence[Notice], hints: Sequence[str] = ("",))
     lowered = page.text.lower()
     if not any(hint in lowered for hint in hints):
         return None
+    places = {notice.within for notice in notices}
+    texts = {each: [_shown(node) for node in page.root.xpath(each)[:_MOST]] for each in places}
     for notice in notices:
-        if any(notice.words.search(_shown(node)) for node in page.root.xpath(notice.within)):
+        if any(map(notice.words.search, texts[notice.within])):
             return Reading(notice.outcome, notice.said or visible(page.root)[:_LONGEST])
     return None
 

@@ -47,8 +47,10 @@ _ERRORS = etree.XPath(f"//ul[contains(concat(' ', @class, ' '), ' error ')]/li{_
 _LEADS_ON = "//input[@name='nextButton']"
 _FULL = re.compile(r"(?i)il n'existe plus de plage horaire libre|il n'y a pas (?:de )?calendrier disponible")
 _ONWARD = f"{_LEADS_ON}[@value='Etape suivante' or @value='Étape suivante']"
-_STEP_3 = f"//img[contains(@src, 'etape_3r.png')][{_ONWARD}]"
-_STEP_4 = f"//img[contains(@src, 'etape_4r.png')][{_LEADS_ON}]"
+_STEPS = {
+    3: ("//img[contains(@src, 'etape_3r.png')]", _ONWARD),
+    4: ("//img[contains(@src, 'etape_4r.png')]", _LEADS_ON),
+}
 _WEEK = "//th[@colspan='7']"
 _RETIRED = "Ce lien a été désactivé définitivement"
 _BUSY = r"(?i)service (?:est )?surchargé|50[234] (?:bad gateway|service (?:temporarily )?unavailable|gateway time-?out)"
@@ -133,7 +135,8 @@ def _full(page: Page) -> Reading | None:
     errors = [text for text in map(rendered, _ERRORS(page.root)) if _FULL.match(text)]
     if not (form or errors):
         return None
-    if page.root.xpath(f"{_STEP_3} | {_STEP_4} | {_WEEK}") or f"{_desk(page.visit).form}/5/" in page.text:
+    open_desk = page.root.xpath(_WEEK) or any(_is_step(page, *each) for each in _STEPS.values())
+    if open_desk or f"{_desk(page.visit).form}/5/" in page.text:
         return Reading(Outcome.UNREADABLE, "says both that nothing is free and that the desk is open")
     if trouble := _trouble(page):
         return trouble
@@ -146,9 +149,8 @@ def _full(page: Page) -> Reading | None:
 
 def _open(page: Page) -> Reading | None:
     """Read steps 3 and 4, where only an open desk leads: `open` stands until a calendar has answered in full."""
-    step = next(
-        (n for n, marker in ((3, _STEP_3), (4, _STEP_4)) if page.root.xpath(f"{marker}{_SHOWN}")), None
-    )
+    steps = _STEPS.items()
+    step = next((n for n, (mark, button) in steps if _is_step(page, f"{mark}{_SHOWN}", button)), None)
     if step is None:
         return None
     desk, place = _desk(page.visit), _place(page)
@@ -160,6 +162,10 @@ def _open(page: Page) -> Reading | None:
         asks = [Ask(desk.step(3), "describe", "POST", _NEXT, place=place, rank=rank, turn=turn)]
     linked = hours(page, desk.hours, place)[0]
     return opened(linked, asks, Slot(place, None, desk.url), f"step {step}: the desk is open")
+
+
+def _is_step(page: Page, mark: str, button: str) -> bool:
+    return bool(page.root.xpath(mark) and page.root.xpath(button))
 
 
 def _weeks(page: Page, planning: str) -> list[Ask]:

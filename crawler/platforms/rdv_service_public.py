@@ -40,12 +40,13 @@ _HOURS = f".//a[starts-with(@aria-label, 'Choisir le créneau d')][not({HIDDEN})
 _ICON = (
     f".//i[contains(concat(' ', @class, ' '), ' fa-minus ')][not({HIDDEN})]"  # a day's, in a week with hours
 )
-_AHEAD = re.compile(r"[?;&]date=([^&\"'#<>\s]{11,})")  # with an hour; a week's link has none
+_AHEAD = re.compile(r"date=(?<=[?;&]date=)([^&\"'#<>\s]{11,})")  # with an hour; a week's link has none
 _NEXT = "Prochaine disponibilité le"
 _LINKS = f".//a[contains(., '{_NEXT}')][not({HIDDEN})]"
-_NAMED = f"//body//text()[contains(., '{_NEXT}')][not({HIDDEN} or ancestor::script)]/.."
+_NAMED = f"descendant::*[text()[contains(., '{_NEXT}')][not({HIDDEN} or ancestor::script)][ancestor::body]]"
+_MOST_REGRETS = 10
 _MOST_CALENDARS, _MOST_PLACES = 20, 100  # each is looked for in the whole page
-_HEADING = "(.//h3 | .//h4 | .//*[contains(@class, 'card__title')])"
+_HEADING = ".//*[self::h3 or self::h4 or contains(@class, 'card__title')]"
 # The sentence of a search, which stands alone in its element (app/views/search/_nothing_to_show).
 _NONE = re.compile(
     r"malheureusement ?, aucun creneau correspondant a votre (?:recherche|invitation) n'a ete trouve ?\.?"
@@ -72,8 +73,8 @@ _ASIDE = " or ".join(
     )
 )
 _REGRETS = (
-    "//body//text()[contains(., 'alheureusement') or contains(., 'ALHEUREUSEMENT')]"
-    f"[not({HIDDEN} or ancestor::script or {_ASIDE})][ancestor::main or not(//main)]/.."
+    "descendant::*[text()[contains(., 'alheureusement') or contains(., 'ALHEUREUSEMENT')]"
+    f"[not({HIDDEN} or ancestor::script or {_ASIDE})][ancestor::body][ancestor::main or $anywhere]]"
 )
 _CARD = "ancestor::*[contains(concat(@class, ' '), 'card ')][1]"
 _OPENED = "(descendant-or-self::* | ancestor::*[position() <= 2])/@aria-controls"
@@ -198,12 +199,11 @@ def _links_of(card: HtmlElement | None) -> list[HtmlElement]:
 
 def _none(page: Page) -> str:
     """Return the sentence of a search that found nothing, where its result stands; empty where it is quoted only."""
-    for node in page.root.xpath(_REGRETS):
-        around = islice((node, *node.iterancestors()), _AROUND)
-        text = next((text for text in map(rendered, around) if _NONE.fullmatch(folded(text))), "")
-        if text:
-            return text
-    return ""
+    regrets = page.root.xpath(_REGRETS, anywhere=not page.root.xpath("//main"))[:_MOST_REGRETS]
+    around = dict.fromkeys(
+        each for node in regrets for each in islice((node, *node.iterancestors()), _AROUND)
+    )
+    return next((text for text in map(rendered, around) if _NONE.fullmatch(folded(text))), "")
 
 
 def _read_closure(page: Page) -> Reading:

@@ -18,7 +18,7 @@ EXAMPLE_PARAMETERS = {"platform": "doctolib", "parameters": {"motives": [1]}}
 Parameters = Handover
 
 _LATER = "substring(name(), string-length(name()) - 3) = '-src'"  # a frame that a script fills in later
-_SOURCES = f"//iframe/@src | //iframe/@*[{_LATER}] | //script/@src"
+_SOURCES = f"//*[self::iframe or self::script]/@*[name()='src' or {_LATER} and parent::iframe]"
 _ADDRESS = re.compile(r"https?://[^\s\"'<>\\]+")
 _MOST = 100
 

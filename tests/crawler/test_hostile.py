@@ -38,9 +38,9 @@ def found(page: Page) -> object:
     return recognised(page), leads(page), hints(page), list(links(page))
 
 
-def hold(read: Read, make: Make, what: str) -> None:
-    one, two = growth(read, make, SIZE)
-    assert not is_steep(one, two), f"{what}: {one:.2f} s for 1 MB, {two:.2f} s for 2 MB"
+def hold(read: Read, make: Make, what: str, size: int = SIZE) -> None:
+    one, two = growth(read, make, size)
+    assert not is_steep(one, two), f"{what}: {one:.2f} s for {size} bytes, {two:.2f} s for twice as many"
 
 
 @pytest.mark.fuzz
@@ -88,6 +88,29 @@ def test_the_places_of_rdv_service_public_are_not_each_looked_for_in_all(which: 
         return replace(whole, status=200, body=f"<html><body>{many}</body></html>".encode())
 
     hold(reading("rdv_service_public"), make, which)
+
+
+TWO_KINDS = {
+    "titles and headings": ("ezbooking", "<title></title><h1></h1>"),
+    "headings of cards": ("rdv_service_public", "<h3>a</h3><h4>b</h4>"),
+    "regrets": ("rdv_service_public", "<p>Malheureusement"),
+    "steps": ("ezbooking", "<img src=etape_3r.png>"),
+    "what is embedded": ("widget", "<iframe src=a></iframe><script src=b></script>"),
+    "links": ("", "<a href=a>a</a><area href=b><iframe src=c></iframe>"),
+    "forms": ("", "<form action=a><input></form><meta property=og:url content=b>"),
+}
+
+
+@pytest.mark.parametrize("which", sorted(TWO_KINDS))
+def test_elements_that_are_looked_for_together_are_not_compared_with_each_other(which: str) -> None:
+    name, piece = TWO_KINDS[which]
+    whole = load(next(case for case in CASES if case.parent.name == (name or "selectors")))
+
+    def make(size: int) -> Page:
+        body = f"<html><body><p>Prochaine disponibilité le{piece * (size // len(piece))}"
+        return replace(whole, status=200, body=body.encode())
+
+    hold(reading(name) if name else found, make, which, SIZE // 4)
 
 
 def test_a_gzip_of_a_hundred_thousand_members_is_given_up() -> None:
