@@ -1,8 +1,9 @@
 """Moments that a page names beside its slots: news, or a slot that no rule found. Which of the two, nobody can tell."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
+from itertools import islice
 
 from lxml.html import HtmlElement
 
@@ -11,21 +12,27 @@ from crawler.parsing.markup import visible
 from crawler.parsing.moments import moments_in
 from crawler.reading import Page, Slot
 
+_MOST = 10_000  # moments of a page
+
 
 def astray(page: Page, slots: Sequence[Slot], aside: Sequence[HtmlElement] = ()) -> bool:
     """Tell whether the page names a moment ahead that is none of these slots: then they may not be all.
 
-    What stands in the parts `aside` does not count. A day without an hour counts where the slots are such days.
+    What stands in the parts `aside` does not count. A day without an hour counts where the slots are such days. Of
+    more than 10,000 moments one is taken to be such.
     """
     visit, timed = page.visit, all(slot.starts_at for slot in slots)
+    named = list(islice(_named(page, [page.root]), _MOST + 1))
+    if len(named) > _MOST:
+        return True
     parts = set(aside)
     outer = [each for each in aside if not any(around in parts for around in each.iterancestors())]
-    left = (_named(page, [page.root]) - _named(page, outer)).keys() - {slot.moment for slot in slots}
+    left = (Counter(named) - Counter(_named(page, outer))).keys() - {slot.moment for slot in slots}
     return any(
         day_of(each, visit.zone) > visit.today for each in left if isinstance(each, datetime) or not timed
     )
 
 
-def _named(page: Page, parts: Sequence[HtmlElement]) -> Counter[date]:
+def _named(page: Page, parts: Sequence[HtmlElement]) -> Iterator[date]:
     visit = page.visit
-    return Counter(moment for part in parts for moment in moments_in(visible(part), visit.today, visit.zone))
+    return (moment for part in parts for moment in moments_in(visible(part), visit.today, visit.zone))

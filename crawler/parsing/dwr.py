@@ -25,11 +25,12 @@ _FRAME = re.compile(
     r"|var dwr ?= ?window\.dwr\._\[\d+\];|\}\)\(\);)[ \t\r]*$"
 )
 _FAILED = re.compile(r"(?i)\b_?(?:remote\.?)?handle(?:batch)?exception\(")
-_SAID = re.compile(r"\bmessage:\s*(\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*')")
+_STRING = r"\"[^\"\\\n]*+(?:\\.[^\"\\\n]*+)*+\"|'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+'"
+_SAID = re.compile(rf"\bmessage:\s*({_STRING})")
 _HANDED = "andleCallback("
 _CALLBACKS = ("dwr.engine._remoteHandleCallback", "dwr.engine.remote.handleCallback")
 _TOKEN = re.compile(
-    r"\s*+(?:(?P<text>\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*')|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
+    rf"\s*+(?:(?P<text>{_STRING})|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
     r"|(?P<name>[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)*)|(?P<mark>[{}\[\](),:;=]))\s*+"
 )
 _WORDS = {"true": True, "false": False, "null": None}
@@ -104,21 +105,25 @@ def _text(quoted: str) -> str:
     return str(loads(f'"{inner}"'))
 
 
+def _tokens(script: str) -> Iterator[tuple[str, str]]:
+    """Yield the kind and the text of each token; ValueError where none begins."""
+    at = 0
+    while at < len(script):
+        found = _TOKEN.match(script, at)
+        if found is None:
+            raise ValueError(f"no token at {at}")
+        kind = str(found.lastgroup)
+        yield kind, found[kind]
+        at = found.end()
+
+
 class _Script:
     """The statements of an answer: variables that are filled, then the callback that is given one of them."""
 
     def __init__(self, script: str) -> None:
         self._known: dict[str, Any] = {}
-        self._tokens: list[tuple[str, str]] = []
-        at = 0
-        while at < len(script):
-            found = _TOKEN.match(script, at)
-            if found is None:
-                raise ValueError(f"no token at {at}")
-            kind = str(found.lastgroup)
-            self._tokens.append((kind, found[kind]))
-            at = found.end()
-        self._tokens.reverse()
+        self._rest = _tokens(script)
+        self._ahead = next(self._rest, None)
 
     def returned(self) -> Any:
         """Return what the callback is given; ValueError, LookupError or TypeError where the script is another."""
@@ -127,7 +132,7 @@ class _Script:
         self._expect("(")
         batch, call_of, value = self._value(), self._next(","), self._next(",")
         self._expect(")", ";")
-        if self._tokens or not str(batch).isdecimal() or call_of != _CALL:  # a page counts its batches
+        if self._ahead or not str(batch).isdecimal() or call_of != _CALL:  # a page counts its batches
             raise ValueError("more than one answer, or that of another call")
         return value
 
@@ -150,7 +155,7 @@ class _Script:
         self._expect(";")
 
     def _value(self, depth: int = 0) -> Any:
-        kind, word = self._tokens.pop()
+        kind, word = self._take()
         if depth > _DEEPEST:
             raise ValueError("too deep")
         if kind == "text":
@@ -167,17 +172,17 @@ class _Script:
 
     def _items(self, end: str, depth: int) -> Iterator[tuple[Any, Any]]:
         """Yield the pairs of an object, or the values of a list beside None, up to its end."""
-        if self._tokens[-1] == ("mark", end):
+        if self._ahead == ("mark", end):
             self._expect(end)
             return
         while True:
             key = None
             if end == "}":
-                kind, word = self._tokens.pop()
+                kind, word = self._take()
                 key = _text(word) if kind == "text" else word
                 self._expect(":")
             yield key, self._value(depth + 1)
-            kind, word = self._tokens.pop()
+            kind, word = self._take()
             if word == end:
                 return
             if word != ",":
@@ -194,17 +199,23 @@ class _Script:
         self._expect(")")
         return datetime.fromtimestamp(at / 1000, UTC)
 
+    def _take(self) -> tuple[str, str]:
+        if self._ahead is None:
+            raise ValueError("ends in the middle")
+        token, self._ahead = self._ahead, next(self._rest, None)
+        return token
+
     def _next(self, mark: str) -> Any:
         self._expect(mark)
         return self._value()
 
     def _name(self) -> str:
-        kind, word = self._tokens.pop()
+        kind, word = self._take()
         if kind != "name":
             raise ValueError(f"{word} instead of a name")
         return word
 
     def _expect(self, *marks: str) -> None:
         for mark in marks:
-            if self._tokens.pop() != ("mark", mark):
+            if self._take() != ("mark", mark):
                 raise ValueError(f"{mark} is missing")

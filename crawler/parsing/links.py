@@ -29,7 +29,7 @@ def hours_linked(
     link that nobody sees), so that whoever reads it knows that it may show more than these.
     """
     linked = {parameter(link, name): address_of(page, link) for link in links}
-    found = re.findall(rf"(?<!\w){re.escape(name)}=([^&\"'#<>\s]+)", page.text)
+    found = re.findall(rf"{re.escape(name)}=(?<!\w{re.escape(name)}=)([^&\"'#<>\s]+)", page.text)
     moments = {text: machine_moment(text, page.visit.zone) for text in sorted(linked)}
     odd = [text for text in {*linked, *map(unquote_plus, found)} if not moments.get(text)]
     return {moment: linked[text] for text, moment in moments.items() if moment}, len(odd)

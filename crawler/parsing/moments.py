@@ -4,6 +4,7 @@ Of two days, or of two hours that are no span, neither is taken: a text that nam
 """
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -30,11 +31,12 @@ _WORD = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _WEEKDAY = rf"(?:\b(?P<weekday>{'|'.join(_WEEKDAYS)})[a-z]*\.?,?\s+)?"
 _SHORT = r"\d\d(?=,?\s+(?:à\s+|de\s+)?\d{1,2}\s?[h:])"  # a year before an hour: `23 nov. 26 9h30`
 _DAY = re.compile(
-    rf"(?<![\d/.:-])(?P<iso>\d{{4}}(?P<bar>[-/])\d\d(?P=bar)\d\d)(?!\d)"
-    rf"|{_WEEKDAY}(?<![\d/.:-])(?P<day>\d{{1,2}})(?:er)?"
+    rf"(?=(?<![\d/.:-])\d|\b(?:{'|'.join(_WEEKDAYS)}))"  # a quick look first: most of a page begins no day
+    rf"(?:(?<![\d/.:-])(?P<iso>\d{{4}}(?P<bar>[-/])\d\d(?P=bar)\d\d)(?!\d)"
+    rf"|{_WEEKDAY}(?<![\d/.:-])(?P<day>\d{{1,2}}+)(?:er)?"
     rf"(?:\s?(?P<cut>[/.-])\s?(?P<month>\d{{1,2}})\s?(?P=cut)\s?(?P<year>\d{{4}})(?!\d)"
     rf"|(?P<mark>[/.])(?P<number>\d{{1,2}})(?P=mark)(?P<late>\d\d)(?!\d|[/.]\d)|/(?P<alone>\d{{1,2}})(?![\d/.])"
-    rf"|\s+(?P<word>{_WORD})\b\.?(?:\s+(?P<its>\d{{4}}(?!\d)|{_SHORT}))?)"
+    rf"|\s+(?P<word>{_WORD})\b\.?(?:\s+(?P<its>\d{{4}}(?!\d)|{_SHORT}))?))"
 )
 _CLOCK = (
     r"(?<![\d:])(\d{1,2}) ?(?:(?:h|heures?)\b ?([0-5]\d)?|h([0-5]\d)|:([0-5]\d)(?::[0-5]\d)?)(?![\d:])"
@@ -48,6 +50,7 @@ _MACHINE = re.compile(
 _PIECE = re.compile(r"\d ?(?:h|:|/|et\b|au\b)")  # of an hour or a day that is not whole, or of several
 _BETWEEN = re.compile(r"[\s,:t-]*(?:[^\s\d]{1,8}\s+)?")  # `à`, whatever its charset made of it
 _LEADS = r"[\s:]*(?:le\s+)?"  # from what is announced to its moment
+_LONGEST = 2000  # characters of a text that names one moment
 _NOON = 12
 _CENTURY = 2000
 
@@ -56,8 +59,10 @@ def moment_of(day: str, hour: str | None, today: date, zone: ZoneInfo) -> date |
     """Return the instant (UTC) that a text names, or the date where no hour is written; None where it names none.
 
     `hour` is the hour's own text, where it has one: then there must be an hour in it. A date without a year is the
-    first one from `today` on.
+    first one from `today` on. A text of more than 2,000 characters names none.
     """
+    if len(day) + len(hour or "") > _LONGEST:
+        return None
     if hour is None and _INSTANT.fullmatch(plain(day)):
         return _instant(plain(day))
     lowered = plain(day).lower()
@@ -100,13 +105,13 @@ def machine_moment(text: str, zone: ZoneInfo) -> datetime | None:
         return None
 
 
-def moments_in(text: str, today: date, zone: ZoneInfo) -> list[date]:
-    """Return what a text names, in its order: instants (UTC) where an hour stands right behind a day, else the date.
+def moments_in(text: str, today: date, zone: ZoneInfo) -> Iterator[date]:
+    """Yield what a text names, in its order: instants (UTC) where an hour stands right behind a day, else the date.
 
     An hour that never comes is named all the same, as if the clock had not been changed.
     """
     lowered = plain(text).lower()
-    return [moment for match in _DAY.finditer(lowered) if (moment := _named(match, lowered, today, zone))]
+    return (moment for match in _DAY.finditer(lowered) if (moment := _named(match, lowered, today, zone)))
 
 
 def written(value: Any, visit: Visit) -> date | None:

@@ -41,11 +41,13 @@ def whole_days(
         return None
     visit, columns = page.visit, [next(each.iterancestors()) for each in headings]
     days = unbroken([moment_of(rendered(each), None, visit.today, visit.zone) for each in headings])
+    if not days or b"</html" not in page.lowered:
+        return None
     told = all(
         bool(column.xpath(hours)) != _says_nothing(column, heading, nothing, icon)
         for column, heading in zip(columns, headings, strict=True)
     )
-    return days if told and b"</html" in page.lowered else None
+    return days if told else None
 
 
 def _says_nothing(column: HtmlElement, heading: HtmlElement, nothing: Sequence[str], icon: str) -> bool:

@@ -34,21 +34,23 @@ _LANDING = re.compile(r"(?i)que souhaitez-vous faire")
 _CHOICES = ("Prendre un rendez-vous", "Gérer mes rendez-vous")  # the landing page's links
 _CONDITIONS_PATH = re.compile(r"/cgu/?$")
 _SLOTS = re.compile(r"(?i)choisissez votre créneau")
-_BOX = etree.XPath(f"//form[not({HIDDEN})]")  # the calendar stands in the form that sends an hour
+_MOST_FORMS = 20
+# The calendar stands in the form that sends an hour.
+_BOX = etree.XPath(f"(//form)[position() <= {_MOST_FORMS + 1}][not({HIDDEN})]")
 _FIRST = "premiereDispo"  # in the key of the next availability: itself in the agenda, `datePremiereDispo` in `critere`
 _ASIDE = " or ".join(
     f"ancestor::{each}"
     for each in ("aside", "details", "blockquote", "dialog", "footer", "*[@role='dialog']")
 )
 _SAID = etree.XPath(
-    ".//text()[contains(., 'Aucun créneau') or contains(., 'réessayer') or contains(., 'mise en ligne')"
-    " or contains(., 'Prochaine disponibilité')]"
-    f"[not({HIDDEN} or {_ASIDE})]/.."
+    "descendant-or-self::*[text()[contains(., 'Aucun créneau') or contains(., 'réessayer')"
+    " or contains(., 'mise en ligne') or contains(., 'Prochaine disponibilité')]"
+    f"[not({HIDDEN} or {_ASIDE})]]"
 )
 _CONDITIONS = re.compile(r"(?i)constituez votre dossier")
 _CAPTCHA = (
-    "//rdv-captchetat | //*[@name='captchaUsercode' or @name='captchaId']"
-    " | //button[contains(@formaction, '_validerCaptcha')]"
+    "//*[self::rdv-captchetat or @name='captchaUsercode' or @name='captchaId'"
+    " or self::button[contains(@formaction, '_validerCaptcha')]]"
 )
 _HOURS = f"//input[@name='trhId'][starts-with(@id, 'trhId_')][not(@disabled or {UNSEEN} or ancestor::*[{CONCEALED}])]"
 _STATE = "vui-init-data"
@@ -105,6 +107,8 @@ def _stands(texts: list[str], sentence: str) -> bool:
 
 def _slots(page: Page, boxes: list[HtmlElement]) -> Reading | None:
     """Read the slot page: its state, and what is told by what its script made of it where a browser saved the page."""
+    if len(boxes) > _MOST_FORMS:
+        return Reading(Outcome.UNREADABLE, f"shows more than {_MOST_FORMS} forms, which no page does")
     data, visit, told = embedded(page, _STATE, "vueData"), page.visit, " ".join(map(rendered, boxes))
     said = [rendered(each) for box in boxes for each in _SAID(box)]
     free, none_left = rows(data, "trhId"), _stands(said, _NONE_LEFT) or _not_shown(data, said)

@@ -57,7 +57,7 @@ def _early(page: Page) -> Reading | None:
     """Return the absence of slots where the page says it before the last step."""
     wanted: Parameters = page.visit.parameters
     said = wanted.none(page)
-    return _nothing(page, said, doubts=False) if said and not wanted.free(page) else None
+    return _nothing(page, said, doubts=_astray(page, ())) if said and not wanted.free(page) else None
 
 
 def _slots(page: Page, wanted: Parameters) -> Reading:
@@ -84,7 +84,7 @@ def _slots(page: Page, wanted: Parameters) -> Reading:
 
 
 def _nothing(page: Page, said: str, *, doubts: bool) -> Reading:
-    if doubts or _astray(page, ()):
+    if doubts:
         return Reading(Outcome.UNREADABLE, f"says {said!r} and names a moment: a slot, or one to `ignore`")
     if page.visit.parameters.hides(page):
         return Reading(Outcome.UNREADABLE, f"says {said!r} and hides a free slot")
