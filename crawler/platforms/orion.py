@@ -26,6 +26,7 @@ EXAMPLE_PARAMETERS = {"config": "0", "purposes": [{"id": "0"}], "duration": 20}
 
 _SEARCH = "/orion/api/1/rdv/bookings/availableSlotByDay"
 _PER_PAGE = 100
+_MOST_DAYS = 1000
 _WHERE = f"copy it from the body that the page itself posts to {_SEARCH} (docs/platforms/orion.md)"
 
 
@@ -54,6 +55,8 @@ def read(page: Page) -> Reading:
     """Read one page of slots; a full one leads on to the next."""
     if not (answer := parsed(page, _Days)):
         return Reading()
+    if len(answer.days) > _MOST_DAYS:
+        return Reading(Outcome.UNREADABLE, f"lists {len(answer.days)} days, which no page does")
     days, found = answer.days, [each for day in answer.days for each in moments_of(day, page.visit.zone)]
     if any(found) or not days:
         reading = listed(page, Listing(tuple(dict.fromkeys(found))), None)

@@ -139,3 +139,11 @@ def test_an_address_without_an_account_is_refused_in_words() -> None:
 def test_purposes_that_were_not_captured_whole_are_refused(purposes: Any, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         ORION.Parameters(**{**ORION.EXAMPLE_PARAMETERS, "purposes": purposes})
+
+
+def test_more_days_than_a_page_lists_prove_nothing() -> None:
+    reading = read({"daySlots": [{}] * 1001})
+    assert (reading.outcome, reading.reason) == (
+        Outcome.UNREADABLE,
+        "lists 1001 days, which no page does",
+    )
