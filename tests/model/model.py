@@ -126,9 +126,9 @@ class Model:
         """Take a check; return the detection it makes."""
         if (check.token or 0) <= self.tokens[check.desk_id]:
             return None
-        self.tokens[check.desk_id] = check.token or 0
         if now - at > 2 * self.intervals[check.desk_id]:
             return None
+        self.tokens[check.desk_id] = check.token or 0
         shown = {(slot.place.key, slot.moment) for slot in check.slots if not past(slot.moment, at)}
         timed = {place for place, moment in shown if moment is not None}
         shown -= {(place, None) for place in timed}

@@ -37,7 +37,7 @@ from tests.fuzz import times
 from tests.model.model import Alert, Limits, Message, Model
 from tests.model.world import CHANNELS, DESKS, FILE, INTERVALS, PEOPLE, PLANS, PROCEDURES, SITES, World
 
-HISTORIES, STEPS, SHARES = 50, 20, 3
+HISTORIES, STEPS, SHARES = 24, 20, 3
 START = datetime(2026, 11, 20, 9, tzinfo=UTC)
 LONGEST_NUDGE = timedelta(seconds=301)
 NIGHT = datetime(2026, 12, 1, 23, 30, tzinfo=UTC)  # 00:30 on 2 December in Paris
@@ -105,6 +105,7 @@ class Telling(RuleBasedStateMachine):
         self.traveller.move_to(START)
         self.world.empty()
         self.queue.clear()
+        self.taken.clear()
         sold = {name: paid & {each.value for each in CHANNELS} for name, paid in PLANS.items()}
         self.model = Model(INTERVALS, PROCEDURES, SITES, sold)
         self.bound: dict[UUID, Message] = {}
@@ -302,14 +303,16 @@ class Telling(RuleBasedStateMachine):
             for desk in DESKS:
                 self.model.tell_open(desk, now, [self.model.alerts[self.world.alerts.index(key)]])
         self.agree()
-        while self.taken:
-            self.hand_over(self.taken.pop(), now)
+        if self.taken:
+            self.hand_over(now)
 
-    def hand_over(self, mine: Outright, now: datetime) -> None:
-        """The same worker sends what it claimed as it wrote it."""
-        jobs._hand_over(mine)
-        for parcel in mine.parcels:
-            self.model.deliver(self.bound[parcel.first.id], now)
+    def hand_over(self, now: datetime) -> None:
+        """The same worker sends all that it claimed as it wrote it: the model sends what waits for a contact at once."""
+        while self.taken:
+            mine = self.taken.pop()
+            jobs._hand_over(mine)
+            for parcel in mine.parcels:
+                self.model.deliver(self.bound[parcel.first.id], now)
         self.agree()
 
     # The two worlds
@@ -379,6 +382,7 @@ def machine(
     # A history takes no time, and its clock goes back: the caps have tests of their own.
     monkeypatch.setattr(hourly_cap, "take_turns", lambda _session, ids, _now: set(ids))
     queue: list[tuple[str, Any]] = []
+    logs = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     monkeypatch.setattr(nudges, "match", lambda key, _times=0: queue.append(("match", key)))
     monkeypatch.setattr(nudges, "rearm", lambda desks: queue.extend(("rearm", desk) for desk in desks))
@@ -404,7 +408,7 @@ def machine(
         engine().pool, "_pre_ping", False
     )  # a fifth of all statements, and no server goes away here
     yield bound
-    structlog.reset_defaults()
+    structlog.configure(**logs)
 
 
 @pytest.mark.fuzz

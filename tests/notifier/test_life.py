@@ -49,7 +49,7 @@ from tests.notifier.world import (
     slots,
 )  # fmt: skip
 
-HISTORIES, STEPS = 12, 30
+HISTORIES, STEPS = 6, 30
 OPEN = (State.PENDING, State.SENDING)
 ANSWERS = st.sampled_from(["yes", "yes", "no", "later", "lost", "silent"])
 DESKS = (DESK, OTHER_DESK)
@@ -258,9 +258,10 @@ def machine(
     settings_env()
     provider = Provider()
     monkeypatch.setitem(channels.channels(), "email", provider)
+    logs = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     yield type("Bound", (Life,), {"provider": provider, "traveller": frozen})
-    structlog.reset_defaults()
+    structlog.configure(**logs)
 
 
 @pytest.mark.fuzz
