@@ -169,14 +169,27 @@ def _claiming(ids: Sequence[UUID], made: Claim, now: datetime) -> sa.Executable:
         .with_for_update(skip_locked=True)
     )
     died = Notification.state == State.SENDING
+    unknown = Notification.unknown_attempts + sa.case((died, 1), else_=0)
+    until = _lease_end(unknown, made, now)
     values = {
-        "state": State.SENDING, "lease_token": made.token, "lease_until": made.until,
-        "attempts": Notification.attempts + 1, "next_nudge_at": made.until, "nudges": 0,
-        "unknown_attempts": Notification.unknown_attempts + sa.case((died, 1), else_=0),
+        "state": State.SENDING, "lease_token": made.token, "lease_until": until,
+        "attempts": Notification.attempts + 1, "next_nudge_at": until, "nudges": 0, "unknown_attempts": unknown,
         "reason": sa.case((died, _DIED), else_=Notification.reason),
     }  # fmt: skip
     update = sa.update(Notification).where(Notification.id.in_(locked)).values(values)
     return update.returning(*_COLUMNS).execution_options(synchronize_session=False)
+
+
+def _lease_end(unknown: sa.ColumnElement[int], made: Claim, now: datetime) -> sa.ColumnElement[datetime]:
+    """Return until when no other worker takes a row over.
+
+    An SMS whose worker died is of unknown fate from its claim on, as a claim is for one call that follows at once:
+    it waits as long as one that was not answered.
+    """
+    waits = [now + timedelta(seconds=each) for each in settings().sms_unknown_retry_seconds]
+    earlier = [(unknown == number, sa.literal(max(each, made.until))) for number, each in enumerate(waits)]
+    of_sms = sa.case(*earlier, else_=sa.literal(max(waits[-1], made.until)))
+    return sa.case((Notification.channel == Channel.SMS, of_sms), else_=sa.literal(made.until))
 
 
 def _free(row: type[Notification], now: datetime) -> sa.ColumnElement[bool]:

@@ -12,11 +12,13 @@ from deploy.chaos.deliveries import Delivery
 from deploy.chaos.journal import Journal, Opening, Slot, Spell
 from deploy.chaos.outages import OutageKind
 from deploy.chaos.people import Reached, allowed, entitled
+from deploy.chaos.periods import SMS_UNKNOWN
 
 _NOBODY = "proofs"  # waits for it: that it died excuses nothing
 _HOLDS_A_YES = ("worker", "notifier")  # who dies with one: a worker, or its parent, which takes it along
 # A worker that died so long after a message was taken may have died with its yes: slow providers take a while.
 _UNHEARD = timedelta(seconds=4)
+_SWEPT = 5.0  # seconds in which the sweep has brought what is due
 _CLOCKS = timedelta(seconds=1)  # between the stand-in's clock and ours, read before and after an act
 
 Due = tuple[Slot, Reached]
@@ -84,6 +86,7 @@ def _settle_due(
     due = (opening.slot, reached)
     end = came[0].message.received_at if came else opening.taken_at or now
     after_outage = seconds_to_tell(opening, reached[0], end, journal) if bound else 0.0
+    bound = max(bound, seconds_after_deaths(opening, reached[0], end, journal)) if bound else bound
     longest = max(bound, after_outage)
     if not came:
         if longest_peace(opening, end, journal) >= longest:
@@ -108,6 +111,16 @@ def seconds_to_tell(opening: Opening, channel: Channel, until: datetime, journal
         if spell.outage and spell.outage.channel is channel and met:
             given.append(spell.outage.seconds_to_tell((ended - spell.began_at).total_seconds()))
     return max(given)
+
+
+def seconds_after_deaths(opening: Opening, channel: Channel, until: datetime, journal: Journal) -> float:
+    """Return what an SMS may take whose workers died twice while its slot was open: its fate was unknown each time.
+
+    After one death it waits less than any bound.
+    """
+    deaths = [each for each in journal.kills if each.who in _HOLDS_A_YES]
+    deaths = [each for each in deaths if opening.opened_at <= each.at <= until]
+    return SMS_UNKNOWN + _SWEPT if channel is Channel.SMS and len(deaths) > 1 else 0.0
 
 
 def longest_peace(opening: Opening, until: datetime, journal: Journal) -> float:

@@ -202,6 +202,20 @@ def test_after_an_outage_that_hung_a_third_of_its_length_is_given(journal: Journ
     assert books(journal, others, seconds=420).lost == [((DESK, SLOT), ANA)]
 
 
+@pytest.mark.parametrize("channel", [Channel.SMS, Channel.EMAIL])
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_only_an_sms_whose_workers_died_twice_has_longer(
+    channel: Channel, deaths: int, journal: Journal
+) -> None:
+    journal.kills += [Kill("worker", number, at(number)) for number in range(1, deaths + 1)]
+    late = [each for each in sorted(entitled(DESK)) if each[0] is channel]
+    others = [each for each in everybody(3) if each.message.channel is not channel]
+    several = [*others, *(told(reached, 65, 50 + number) for number, reached in enumerate(late))]
+    excused = channel is Channel.SMS and deaths == 2
+    assert bool(books(journal, several).late) is not excused
+    assert bool(books(journal, others, seconds=60).lost) is not excused
+
+
 def test_an_outage_gives_other_channels_no_time(journal: Journal) -> None:
     journal.spells.append(out(OutageKind.BROKEN, 0, 40, Channel.SMS))
     lost = books(journal, [], seconds=90).lost

@@ -26,6 +26,7 @@ from notifier.channels import Receipt
 from notifier.errors import NotTried
 from notifier.jobs import deliver
 from notifier.kinds import Seen, slot_detected
+from notifier.sweep import undelivered
 from notifier.verdicts import ATTEMPTS
 from tests.notifier.world import (
     ADDRESSES,
@@ -290,10 +291,15 @@ def test_workers_that_die_each_time_get_a_message_rarely(frozen: time_machine.Tr
 
 
 def test_workers_that_die_each_time_do_not_send_an_sms_for_ever(frozen: time_machine.Traveller) -> None:
-    key = waiting(Channel.SMS)
-    for _ in range(4):
+    key = waiting(Channel.SMS, slot_ids=(opened := slots()))
+    for wait in (600, 1800, 1800, 1800):
         assert delivery.claim([key])
-        frozen.shift(timedelta(seconds=31))
+        frozen.shift(timedelta(seconds=wait - 1))
+        confirm(opened)
+        assert delivery.claim([key]) == []
+        assert undelivered(clock()) == []
+        frozen.shift(timedelta(seconds=1))
+        assert [each.id for each in undelivered(clock())] == [key]
     assert delivery.claim([key]) == []
     assert after(key) == (State.FAILED, "unknown: attempts used up, no worker lived to record an answer")
 
