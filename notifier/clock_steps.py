@@ -13,13 +13,20 @@ from configs.settings import settings
 CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
 
 _AHEAD = sa.text("""
-SELECT EXISTS (SELECT FROM notifications WHERE state IN ('pending', 'sending') AND created_at > :limit)
-  OR EXISTS (SELECT FROM detections WHERE matched_at IS NULL AND committed_at > :limit)
+SELECT EXISTS (
+  SELECT FROM notifications WHERE state IN ('pending', 'sending')
+    AND (created_at > :limit OR greatest(next_attempt_at, next_nudge_at, lease_until) > :latest)
+) OR EXISTS (
+  SELECT FROM detections WHERE matched_at IS NULL AND (committed_at > :limit OR next_nudge_at > :latest)
+)
 """)
+_LONGEST_CAP = timedelta(hours=1)  # that the hourly cap holds a message back
 _NOTIFICATIONS = sa.text("""
-UPDATE notifications SET next_attempt_at = least(next_attempt_at, :now), lease_until = least(lease_until, :leased),
-  next_nudge_at = CASE state WHEN 'sending' THEN least(next_nudge_at, :leased) ELSE :now END
-WHERE state IN ('pending', 'sending') AND next_nudge_at > :now
+UPDATE notifications n SET next_attempt_at = least(next_attempt_at, :now), lease_until = least(lease_until, l.ends_at),
+  next_nudge_at = CASE state WHEN 'sending' THEN least(next_nudge_at, l.ends_at) ELSE :now END
+FROM (VALUES (true, CAST(:sms_leased AS timestamptz)), (false, CAST(:leased AS timestamptz))) l (sms, ends_at)
+WHERE state IN ('pending', 'sending') AND l.sms = (channel = 'sms')
+  AND greatest(next_nudge_at, next_attempt_at, lease_until) > :now
 """)
 _DETECTIONS = sa.text("""
 UPDATE detections SET next_nudge_at = :now
@@ -28,11 +35,25 @@ WHERE matched_at IS NULL AND greatest(next_nudge_at, committed_at) > :now
 
 
 def has_times_ahead(rows: Session, now: datetime) -> bool:
-    """Whether something that waits was written in the future."""
-    return bool(rows.scalar(_AHEAD, {"limit": now + CLOCKS_DIFFER}))
+    """Whether something that waits was written in the future, or waits longer than anything does of our own will.
+
+    What a provider asked us to leave alone for longer is asked for again.
+    """
+    limit = now + CLOCKS_DIFFER
+    return bool(rows.scalar(_AHEAD, {"limit": limit, "latest": limit + _longest_wait()}))
+
+
+def _longest_wait() -> timedelta:
+    ours = settings()
+    waits = (*ours.unknown_retry_seconds, *ours.sms_unknown_retry_seconds, ours.retry_max_seconds)
+    return max(_LONGEST_CAP, timedelta(seconds=max(*waits, ours.nudge_max_seconds))) + timedelta(
+        seconds=ours.lease_seconds
+    )
 
 
 def pull_back_times(rows: Session, now: datetime) -> None:
-    """Let detections and notifications that wait for a later instant be due now; a lease keeps its usual length."""
-    rows.execute(_NOTIFICATIONS, {"now": now, "leased": now + timedelta(seconds=settings().lease_seconds)})
+    """Let what waits for a later instant be due now; a lease keeps its usual length."""
+    leased = now + timedelta(seconds=settings().lease_seconds)
+    sms_leased = max(leased, now + timedelta(seconds=max(settings().sms_unknown_retry_seconds)))
+    rows.execute(_NOTIFICATIONS, {"now": now, "leased": leased, "sms_leased": sms_leased})
     rows.execute(_DETECTIONS, {"now": now})

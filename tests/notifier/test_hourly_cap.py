@@ -215,7 +215,7 @@ def test_the_table_takes_and_returns_tokens_as_the_bucket_says(frozen: time_mach
 def test_a_clock_that_was_ahead_silences_nobody(frozen: time_machine.Traveller) -> None:
     contact = person(channels=(Channel.SMS,)).contacts[Channel.SMS]
     change(Contact, contact, alert_budget_full_at=clock() + timedelta(days=1))
-    assert [take(contact), take(contact)] == [True, False]
+    assert [take(contact) for _ in range(6)] == [True] * 5 + [False]
     frozen.shift(720)
     assert take(contact)
 

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from api.models.notification import Notification, State
 from api.models.slot import Detection
+from api.models.user import Channel
 from configs.clock import clock
 from configs.settings import settings
 from deploy.local.processes import free_port
@@ -257,6 +258,31 @@ def test_what_was_put_off_while_the_clock_was_ahead_is_due_when_it_is_right_agai
     frozen.move_to(right + timedelta(seconds=6))
     assert sweep.turn()
     assert get(Notification, waits).next_nudge_at <= clock() + timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("column", ["next_attempt_at", "next_nudge_at"])
+def test_a_sweep_that_starts_after_the_clock_was_set_back_finds_every_wait_ahead(
+    column: str, queued: Queued, frozen: time_machine.Traveller
+) -> None:
+    waits = waiting()
+    change(Notification, waits, **{column: clock() + timedelta(days=1)})
+    Sweep().turn()
+    row = get(Notification, waits)
+    assert row.next_attempt_at <= clock()
+    assert queued("email-critical") == [("notifier.jobs.deliver", [str(waits)])]
+
+
+def test_a_lease_of_an_sms_keeps_its_length_when_the_clock_is_set_back(
+    queued: Queued, frozen: time_machine.Traveller
+) -> None:
+    waits = waiting()
+    ends = clock() + timedelta(days=1)
+    change(
+        Notification, waits, channel=Channel.SMS, state=State.SENDING, lease_token=UUID(int=1),
+        lease_until=ends, next_nudge_at=ends,
+    )  # fmt: skip
+    Sweep().turn()
+    assert get(Notification, waits).lease_until == clock() + timedelta(seconds=1800)
 
 
 def test_a_lease_of_a_clock_that_was_ahead_ends_in_its_usual_time(
