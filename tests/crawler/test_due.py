@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 
 from crawler import due
 from tests.crawler.checks import entry
+from tests.fuzz import times
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HOLD = 25.0
@@ -335,12 +336,13 @@ class Claimers(RuleBasedStateMachine):
         assert seen == set(self.hosts), "a desk never came due again"
 
 
+@pytest.mark.fuzz
 def test_no_desk_is_held_twice_and_none_is_lost_whatever_happens(client: redis.Redis) -> None:
     Claimers.client = client
     calm = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
     run_state_machine_as_test(
         Claimers,
         settings=settings(
-            max_examples=100, stateful_step_count=30, deadline=None, suppress_health_check=calm
+            max_examples=times(40), stateful_step_count=30, deadline=None, suppress_health_check=calm
         ),
     )

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from hypothesis.stateful import (
 from crawler import due
 from crawler.due import Bucket
 from tests.crawler.checks import entry
+from tests.fuzz import times
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HOLD, COST = 25.0, 3
@@ -241,10 +243,13 @@ class Askers(RuleBasedStateMachine):
         assert seen == {"test-1", "test-2", "other-1", "other-2"}, "a desk never came due again"
 
 
+@pytest.mark.fuzz
 def test_no_host_is_asked_more_than_its_budget_whatever_happens(client: redis.Redis) -> None:
     Askers.client = client
     calm = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
     run_state_machine_as_test(
         Askers,
-        settings=settings(max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=calm),
+        settings=settings(
+            max_examples=times(25), stateful_step_count=30, deadline=None, suppress_health_check=calm
+        ),
     )
