@@ -70,10 +70,11 @@ def bucket_of(channel: Channel) -> Bucket:
     return Bucket.of(caps[channel])
 
 
-def is_used_up(now: datetime) -> sa.ColumnElement[bool]:
-    """Ask whether a contact has no token, as `take_turns` decides; never of a contact that was sent nothing."""
-    least, most = now + _span() - _refill(), now + _span() + _refill()
-    return sa.func.coalesce(sa.and_(_full_at > least, _full_at <= most), sa.false())
+def is_used_up(channel: Channel, full_at: datetime | None, now: datetime) -> bool:
+    """Whether a contact of a channel has no token, as `take_turns` decides."""
+    bucket = bucket_of(channel)
+    least, most = now + bucket.span - bucket.refill, now + bucket.span + bucket.refill
+    return full_at is not None and least < full_at <= most
 
 
 def take_turns(session: Session, contact_ids: Collection[UUID], now: datetime) -> set[UUID]:

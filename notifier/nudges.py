@@ -117,14 +117,16 @@ def nudge(notification_ids: Sequence[UUID]) -> None:
 def waiting(notification_ids: Sequence[UUID]) -> list[Waiting]:
     """Return what a nudge needs of notifications, in their order; those that left or are being sent are left out."""
     row, now = Notification, clock()
-    capped = sa.and_(row.kind == SLOT_DETECTED, hourly_cap.is_used_up(now))
     chosen = (
-        sa.select(row.id, row.channel, row.priority, row.contact_id, sa.literal(0), capped)
+        sa.select(row.id, row.channel, row.priority, row.contact_id, row.kind, Contact.alert_budget_full_at)
         .outerjoin(Contact, Contact.id == row.contact_id)
         .where(among(row.id, notification_ids), sa.or_(row.state == State.PENDING, row.lease_until <= now))
     )
+    found = {}
     with session() as opened:
-        found = {each.id: Waiting(*each) for each in opened.execute(chosen)}
+        for key, channel, priority, contact_id, kind, full_at in opened.execute(chosen):
+            capped = kind == SLOT_DETECTED and hourly_cap.is_used_up(channel, full_at, now)
+            found[key] = Waiting(key, channel, priority, contact_id, capped=capped)
     return [found[each] for each in notification_ids if each in found]
 
 
