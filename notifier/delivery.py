@@ -142,7 +142,9 @@ def _verdict(row: Claimed, answer: Answer, now: datetime) -> Verdict:
 def attempt_of(row: Claimed) -> Attempt:
     """Return the attempt that a claimed notification is at."""
     lasting = row.kind == SLOT_DETECTED
-    return Attempt(row.attempts, row.priority, row.channel, row.reason, row.unknown_attempts, lasting)
+    return Attempt(
+        row.attempts, row.priority, row.channel, row.reason, row.unknown_attempts, lasting, row.created_at
+    )
 
 
 def _keep(sent: Sent, verdicts: dict[Verdict, list[Claimed]]) -> set[UUID]:

@@ -25,6 +25,7 @@ class Attempt:
     reason: str | None = None
     unknown: int = 0  # attempts before this one that the provider may have accepted
     lasting: bool = False  # tried until there is nothing to tell any more: a slot alert
+    created_at: datetime | None = None  # when the notification was written
 
     @property
     def last(self) -> bool:
@@ -62,11 +63,19 @@ def refused(error: DeliveryError, attempt: Attempt, now: datetime) -> Verdict:
     if isinstance(error, Unsure):
         return _retry_unknown(error, attempt, now)
     if isinstance(error, Misconfigured):
-        return _pending(now, settings().retry_max_seconds, error.reason, counts=False)
+        return _retry_misconfigured(error, attempt, now)
     if attempt.last:
         return Verdict(State.FAILED, now, (UNKNOWN if attempt.unknown else USED_UP) + error.reason)
     asked = error.retry_after or 0.0 if isinstance(error, TryLater) else 0.0
     return _pending(now, max(backoff(attempt.number), asked), error.reason)
+
+
+def _retry_misconfigured(error: Misconfigured, attempt: Attempt, now: datetime) -> Verdict:
+    """Try again without using an attempt; what is no slot alert, and so never expires, fails when it is old."""
+    longest = timedelta(seconds=settings().misconfigured_retry_seconds)
+    if not attempt.lasting and attempt.created_at and attempt.created_at <= now - longest:
+        return Verdict(State.FAILED, now, USED_UP + error.reason)
+    return _pending(now, settings().retry_max_seconds, error.reason, counts=False)
 
 
 def _retry_unknown(error: Unsure, attempt: Attempt, now: datetime) -> Verdict:

@@ -32,7 +32,7 @@ from configs.logs import set_up_logs
 from configs.prefecture import prefectures
 from configs.redis import redis_client
 from configs.starting import starting
-from notifier import delivery, hourly_cap, matching, messages, parts, rows, telling
+from notifier import delivery, hourly_cap, matching, messages, nudges, parts, rows, telling
 from notifier.channels import Receipt, channels
 from notifier.kinds import Claimed, gathering, kinds, look_all
 from notifier.lifetime import leaves_at
@@ -148,12 +148,13 @@ def _warm_up_database() -> None:
         matching.told(opened, "", OpenSlots({0: Moment()}, now), [nobody], now)
         recipients(opened, [nobody], now)
         rows.write(opened, rows.Telling(nowhere, (), (), now), now)
-        row = Claimed(nobody, nobody, Channel.EMAIL, "", "fr", {}, Priority.BULK, 1, None, None, None, 0)
+        row = Claimed(nobody, nobody, Channel.EMAIL, "", "fr", {}, Priority.BULK, 1, None, None, None, 0, now)
         for name in gathering():
             look_all(name, opened, [(row, Contact(id=nobody, address="", state=ContactState.OK))], now)
         hourly_cap.take_turns(opened, [nobody], now)
         delivery.close(opened, [nobody], nobody, accepted(Receipt("", ""), now))
     delivery.claim([nobody])
+    nudges.waiting([nobody])
 
 
 def serve(queues: list[str], stopped: threading.Event) -> None:

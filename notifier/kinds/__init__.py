@@ -33,6 +33,7 @@ class Claimed:
     seen_at: datetime | None
     matched_at: datetime | None
     unknown_attempts: int
+    created_at: datetime
 
     @classmethod
     def of(cls, row: Notification) -> "Claimed":

@@ -253,6 +253,21 @@ def test_a_key_that_is_refused_or_missing_uses_no_attempt(
     assert after(key) == (State.SENT, None)
 
 
+def test_what_is_no_slot_alert_waits_a_day_for_our_configuration(
+    sandbox: "Running", frozen: time_machine.Traveller
+) -> None:
+    key, alerted = verification(), waiting(slot_ids=(opened := slots()))
+    sandbox.provider_mode("email", "unauthorized", count=4)
+    deliver(str(key), str(alerted))
+    frozen.shift(timedelta(days=1))
+    confirm(opened)
+    deliver(str(key), str(alerted))
+    assert after(alerted)[0] is State.PENDING
+    state, reason = after(key)
+    assert state is State.FAILED
+    assert str(reason).startswith("attempts used up: sendgrid answered 401")
+
+
 def test_a_lease_that_ran_out_is_taken_over_and_the_late_result_is_nobodys(
     frozen: time_machine.Traveller,
 ) -> None:
