@@ -1,6 +1,6 @@
 """Which platform a page belongs to: by its address, by what it says of its own address, by its marks or its shape.
 
-Pure. Each platform's file says how it is known (`ADDRESS`, `HOSTS`, `MARKS`, `QUERY`); nothing is guessed from words.
+Pure. Each platform's file says how it is known (`ADDRESS`, `HOSTS`, `MARKS`); nothing is guessed from words.
 """
 
 import re
@@ -13,7 +13,6 @@ from urllib.parse import urljoin, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
-from w3lib.url import url_query_parameter
 
 from configs.clock import clock
 from crawler.detecting.lookups import is_own
@@ -85,10 +84,10 @@ def by_address(url: str) -> Sign | None:
         # only the path tells: a query may quote any address
         known = reader.ADDRESS and reader.ADDRESS.match(url.partition("#")[0].partition("?")[0])
         if known and reader.ADDRESS and (found := reader.ADDRESS.match(url)):
-            return Sign(name, f"its address has the form of {name}'s", found[0], _in_query(reader, url))
+            return Sign(name, f"its address has the form of {name}'s", found[0])
         if not reader.ADDRESS and at_home(reader, url) and understands(reader, url):
             host = urlsplit(url).hostname
-            return Sign(name, f"{host} is a host of {name}", url, _in_query(reader, url))
+            return Sign(name, f"{host} is a host of {name}", url)
     return None
 
 
@@ -107,7 +106,7 @@ def by_marks(page: Page) -> Sign | None:
         for mark in reader.MARKS:
             if page.root.xpath(mark):
                 url = page.url if understands(reader, page.url) else None
-                return Sign(name, f"it holds {mark}", url, _in_query(reader, page.url))
+                return Sign(name, f"it holds {mark}", url)
     return None
 
 
@@ -175,15 +174,3 @@ def is_web(url: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
         return False
-
-
-def _in_query(reader: Platform, url: str) -> dict[str, Any]:
-    """Return the parameters that stand in an address: digits as a number where the platform wants one."""
-    texts = {name: url_query_parameter(url, key) for key, name in reader.QUERY.items()}
-    told = {name: value for name, value in texts.items() if value}
-    refused: set[object] = set()
-    try:
-        reader.Parameters.model_validate(told)
-    except ValidationError as error:
-        refused = {part for each in error.errors() for part in each["loc"]}
-    return {name: int(text) if name in refused and text.isdecimal() else text for name, text in told.items()}

@@ -33,7 +33,6 @@ class Platform(Protocol):
     ADDRESS: re.Pattern[str] | None  # what only its addresses look like, on any host: matches all of a desk's
     HOSTS: tuple[str, ...]  # whose addresses are its own, those below them too; none: the host of EXAMPLE
     MARKS: tuple[str, ...]  # XPath: what its pages hold and nobody else's do
-    QUERY: Mapping[str, str]  # parameters that stand in a desk's address: their names there, and in YAML
 
     def first(self, visit: Visit) -> Ask:
         """Return the first request of a visit; ValueError where the desk's address is not this platform's."""
@@ -60,7 +59,6 @@ _DEFAULTS = {
     "ADDRESS": None,
     "HOSTS": (),
     "MARKS": (),
-    "QUERY": MappingProxyType({}),
     "forbidden": _takes_nothing,
 }
 

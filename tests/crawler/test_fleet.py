@@ -33,7 +33,6 @@ ROOT = Path(folder.__file__).parents[2]
 DOCS = ROOT / "docs" / "platforms"
 NAMES = sorted(platforms())
 NO_PLATFORMS = {"own_site"}  # what discovery walks: nobody books there
-SMALL = {"ordoclic", "mapharma", "valwin", "bimedoc", "mesoigner", "avecmondoc"}  # read, and have no stand-in
 LEADS_ON = [name for name in NAMES if platform(name).Parameters is Handover]  # proves nothing by itself
 PROVES = [name for name in NAMES if name not in LEADS_ON]
 _OUTCOMES = {each.value for each in Outcome}
@@ -52,7 +51,7 @@ def expected(name: str) -> dict[str, dict[str, Any]]:
 def test_a_platform_is_called_the_same_everywhere() -> None:
     assert {path.name for path in GOLDEN.iterdir()} == set(NAMES)
     assert {path.stem for path in DOCS.glob("*.md")} == set(NAMES)
-    assert set(stand_ins()) - NO_PLATFORMS == set(NAMES) - SMALL
+    assert set(stand_ins()) - NO_PLATFORMS == set(NAMES)
     assert set(EVIDENCE) == set(NAMES), "the mutation's oracle knows each platform"
 
 
@@ -60,7 +59,6 @@ def test_a_platform_is_called_the_same_everywhere() -> None:
 def test_its_page_says_whose_it_is_and_where_its_parts_are(name: str) -> None:
     text = (DOCS / f"{name}.md").read_text()
     assert text.startswith(f"# {name}\n")
-    assert ("no stand-in" in text) == (name in SMALL)
 
 
 def test_spiders_are_called_as_the_booking_systems_of_the_platforms() -> None:

@@ -220,21 +220,15 @@ def _of_row(row: str, zone: ZoneInfo) -> datetime | None:
 
 
 _STARTS = {
-    "avecmondoc": r'"(?:businessHours|nextAvailableBusinessHour)": *\{(?:[^{}]|\{\})*"start": *"([^"]+)"(?!(?:[^{}]|\{\})*\}\s*,\s*"isAvailable": *false)',
     "citopia": r'"start_at": *"([^"]+)"(?:(?!"start_at")[\s\S])*?"is_visible": *true',
-    "bimedoc": r'"datetime": *"([^"]+)"',
     "doctolib": r'(?:"(?:start_date|start_time|next_slot)": *|[\[,]\s*)"(\d{4}-[^"]+)"',
     "keldoc": r'"(?:start_time|date)": *"([^"]+)"',
     "maiia": r'"(?:startDateTime|firstPhysicalStartDateTime)": *"([^"]+)"',
-    "mesoigner": r'"slot_beginning": *"([^"]+)"',
     "synbird": r'"start_date": *"([^"]+)"',
-    "ordoclic": r'"(?:timeStart|nextAvailableSlotDate)": *"([^"]+)"',
-    "valwin": r'"start": *"([^"]+)"',
     "widget": r"(?!)",  # its page proves nothing by itself
 }
 _BY_PHONE = ("text", "num", "num_text", "phone_number")
 _BEGIN = re.compile(r'"(?i:date|day|start\w*|begin\w*)": *"([^"]+)"')
-_FREE_HOUR = re.compile(r'"time": *"(\d?\d:\d\d)"(?:[^{}]|\{\})*"places_dispo": *"?[1-9]')
 
 
 def listing(name: str) -> Callable[[str, Page], Evidence]:
@@ -259,14 +253,7 @@ def listing(name: str) -> Callable[[str, Page], Evidence]:
 
 
 def _starts(name: str, text: str, zone: ZoneInfo) -> Iterator[date | None]:
-    if name != "mapharma":
-        yield from (_moment(each, zone) for each in re.findall(_STARTS[name], text))
-        return
-    parts = re.split(r'(?="\d{4}-\d\d-\d\d": *\[)', text)[1:]
-    hours = [_moment(f"{part[1:11]}T{hour:0>5}", zone) for part in parts for hour in _FREE_HOUR.findall(part)]
-    named = [_moment(each, zone) for each in re.findall(r'"first": *"([^"]+)"', text)]
-    yield from hours
-    yield from (each for each in named if each not in {day_of(hour, zone) for hour in hours if hour})
+    yield from (_moment(each, zone) for each in re.findall(_STARTS[name], text))
 
 
 def _moment(text: str, zone: ZoneInfo) -> date | None:
@@ -424,5 +411,5 @@ EVIDENCE: dict[str, Callable[[str, Page], Evidence]] = {
     "rdv_service_public": rdv_service_public,
     "rdvpref": rdvpref,
     "selectors": selectors,
-    **{name: listing(name) for name in (*_STARTS, "mapharma")},
+    **{name: listing(name) for name in _STARTS},
 }

@@ -63,13 +63,6 @@ def test_a_saved_list_of_desks_names_each_and_asks_none(detect: Run, tmp_path: P
     assert out.count("# not asked: nothing is, with --file") == 2
 
 
-def test_an_answer_that_could_be_of_two_platforms_names_both(detect: Run, tmp_path: Path) -> None:
-    (tmp_path / "x.json").write_text('{"slots": [], "total": 0}')
-    code, out, _ = detect("--file", tmp_path / "x.json")
-    assert (code, "it could be an answer of bimedoc or of mesoigner" in out) == (1, True)
-    assert "name the page that people open in a browser" in out
-
-
 def test_a_saved_list_of_what_can_be_booked_makes_a_desk_of_each(detect: Run, tmp_path: Path) -> None:
     motives = [{"id": 1, "name": "Carte grise"}, {"id": 2, "name": "Échange de permis de conduire"}]
     (tmp_path / "x.json").write_text(json.dumps({"data": {"agendas": [], "visit_motives": motives}}))

@@ -40,7 +40,7 @@ def test_each_belongs_to_a_platform_and_tells_its_parameters() -> None:
         assert {step.tells for step in steps_of(name)} <= set(platform(name).Parameters.model_fields)
 
 
-@pytest.mark.parametrize("name", [each for each in NEEDY if each not in ("widget", "selectors", "mapharma")])
+@pytest.mark.parametrize("name", [each for each in NEEDY if each not in ("widget", "selectors")])
 def test_a_platform_that_needs_parameters_says_where_a_person_finds_them(name: str) -> None:
     assert "docs/platforms" not in by_hand(name)
     assert len(by_hand(name)) > len("look there")

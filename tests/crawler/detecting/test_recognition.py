@@ -72,17 +72,6 @@ def test_no_other_address_is_taken_for_a_platforms(address: str) -> None:
     assert by_address(address) is None
 
 
-def test_parameters_that_stand_in_an_address_are_read_and_what_lacks_is_known() -> None:
-    whole, part = (
-        by_address("https://mapharma.net/75004?c=60&l=1"),
-        by_address("https://mapharma.net/75004?c=60"),
-    )
-    assert whole
-    assert part
-    assert (whole.parameters, whole.complete) == ({"campaign": 60, "option": 1}, True)
-    assert (part.parameters, part.complete) == ({"campaign": 60}, False)
-
-
 @pytest.mark.parametrize(
     "trace",
     [
@@ -149,11 +138,6 @@ def test_whatever_a_page_says_it_is_looked_at_to_the_end(body: str, tail: str) -
 def test_a_list_of_what_can_be_booked_is_known_too() -> None:
     booking = load(next(each for each in CASES if name_of(each) == "doctolib/booking_file"))
     assert [sign.platform for sign in by_shape(page_of(NOWHERE, booking.body))] == ["doctolib"]
-
-
-def test_a_shape_that_two_platforms_share_names_both() -> None:
-    both = page_of(NOWHERE, b'{"slots": [], "total": 0}')
-    assert [sign.platform for sign in by_shape(both)] == ["bimedoc", "mesoigner"]
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[1]", b'"x"', b'{"error": "not found"}', b"null", b"{"])

@@ -34,19 +34,11 @@ def utc(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.000Z}"
 
 
-def naive(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%S}"
-
-
 def by_day(moments: Moments, write: Callable[[datetime], Any]) -> dict[str, list[Any]]:
     days: dict[str, list[Any]] = {f"{TODAY}": []}
     for moment in moments:
         days.setdefault(f"{moment.date()}", []).append(write(moment))
     return days
-
-
-def midnight(moment: datetime) -> datetime:
-    return moment.replace(hour=0, minute=0)
 
 
 WRITERS: dict[str, Callable[[Moments], Any]] = {
@@ -56,15 +48,6 @@ WRITERS: dict[str, Callable[[Moments], Any]] = {
     },
     "keldoc": lambda moments: {"availabilities": by_day(moments, lambda at: {"start_time": real(at)})},
     "maiia": lambda moments: {"items": [{"startDateTime": utc(at)} for at in moments], "total": len(moments)},
-    "ordoclic": lambda moments: {
-        "slots": [{"timeStart": utc(at), "timeStartUtcOffset": 60} for at in moments],
-        "nextAvailableSlotDate": None,
-    },
-    "mapharma": lambda moments: by_day(moments, lambda at: {"time": f"{at:%H:%M}", "places_dispo": 1}),
-    "valwin": lambda moments: {
-        "result": [{"start": naive(at)} for at in moments],
-        "links": {"total": len(moments)},
-    },
     "citopia": lambda moments: {
         day: {"date": day, "availabilities": hours}
         for day, hours in by_day(
@@ -72,28 +55,6 @@ WRITERS: dict[str, Callable[[Moments], Any]] = {
         ).items()
     },
     "synbird": lambda moments: {"timeSlots": [{"start_date": f"{at:%Y-%m-%dT%H:%M:%S%z}"} for at in moments]},
-    "bimedoc": lambda moments: {"slots": [{"datetime": utc(at)} for at in moments]},
-    "mesoigner": lambda moments: {
-        "slots": [{day: s} for day, s in by_day(moments, lambda at: {"slot_beginning": real(at)}).items()],
-        "total": len(moments),
-    },
-    "avecmondoc": lambda moments: (
-        [
-            {
-                "start": utc(midnight(at)),
-                "end": utc(midnight(at) + timedelta(days=1)),
-                "slots": [{"isAvailable": True, "businessHours": {"start": utc(at)}}],
-            }
-            for at in moments
-        ]
-        or [
-            {
-                "start": utc(datetime(2026, 11, 20, 12, tzinfo=UTC)),
-                "end": utc(datetime(2026, 11, 21, tzinfo=UTC)),
-                "slots": [],
-            }
-        ]
-    ),
 }
 NAMES = sorted(WRITERS)
 minutes = st.integers(9 * 60, 6 * 24 * 60 - 1)
@@ -182,8 +143,6 @@ def test_instants_are_asked_from_the_desks_own_midnight_on() -> None:
     desk = visit("maiia", zone=ZoneInfo("Indian/Reunion"))
     asked = parse_qs(urlsplit(platform("maiia").first(desk).url).query)
     assert asked["from"] == ["2026-11-19T20:00:00.000Z"]
-    body = platform("ordoclic").first(visit("ordoclic")).json
-    assert (body["dateStart"], body["dateEnd"]) == ("2026-11-19T23:00:00.000Z", "2027-01-08T23:00:00.000Z")
 
 
 def test_synbird_is_asked_for_all_days_that_are_watched_as_its_page_asks() -> None:

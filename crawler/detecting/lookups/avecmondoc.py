@@ -1,3 +1,0 @@
-"""Avecmondoc: no request is known to tell its ids."""
-
-BY_HAND = "the page itself posts them to …/api/BusinessHours/availabilitiesPerDay: organizationId, consultationReasonId"
