@@ -12,9 +12,9 @@ _STAND_INS = Path("deploy/sandbox/platforms")
 _FILES = {
     "crawler/platforms/{}.py": "reader.py",
     "tests/golden/{}/slots/page.html": "slots.html",
-    "tests/golden/{}/slots/case.json": "case.json",
+    "tests/golden/{}/slots/expected.json": "expected.json",
     "tests/golden/{}/no_slots/page.html": "no_slots.html",
-    "tests/golden/{}/no_slots/case.json": "case.json",
+    "tests/golden/{}/no_slots/expected.json": "expected.json",
     f"{_STAND_INS}/{{}}.py": "stand_in.py",
     "docs/platforms/{}.md": "page.md",
 }

@@ -1,7 +1,8 @@
 """Golden pages: a folder per case, tests/golden/<platform>/<case>/. Adding one needs no code.
 
-`page.html` (or .json) is the answer; `case.json` what the page does not say itself: url, status, headers, today,
-parameters, ask {step, place, window}; `expected.json` what the reader must say of it.
+`page.html` (.json, .ndjson, .txt) is the answer, and `expected.json` what the reader must say of it. There, `given`
+is what the page does not say itself: url, status, headers, today, parameters, ask {step, place, window}. A case that
+differs from another by a few words has no page: its `page` names the other case (`of`) and what to `replace` in it.
 """
 
 import json
@@ -23,10 +24,48 @@ def name_of(case: Path) -> str:
     return f"{case.parent.name}/{case.name}"
 
 
+def case_file(case: Path) -> dict[str, Any]:
+    """Return all that a case's file holds; nothing where it has none."""
+    file = case / "expected.json"
+    told: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    return told
+
+
+def given(case: Path) -> dict[str, Any]:
+    """Return what a case's page does not say itself."""
+    told: dict[str, Any] = case_file(case).get("given", {})
+    return told
+
+
+def expected(case: Path) -> dict[str, Any]:
+    """Return what a reader must say of a case's page; nothing where nobody wrote it yet."""
+    return {key: value for key, value in case_file(case).items() if key not in ("given", "page")}
+
+
+def kind(case: Path) -> str:
+    """Return the suffix of a case's page."""
+    return _page_file(case).suffix
+
+
+def body(case: Path) -> bytes:
+    """Return a case's page: its own, or another's with some words replaced."""
+    text = _page_file(case).read_bytes()
+    for old, new in case_file(case).get("page", {}).get("replace", ()):
+        assert text.count(old.encode()) == 1, f"{case}: {old!r} stands {text.count(old.encode())} times there"
+        text = text.replace(old.encode(), new.encode())
+    return text
+
+
+def _page_file(case: Path) -> Path:
+    other = case_file(case).get("page", {}).get("of")
+    folder = case.parent / other if other else case
+    return next(path for path in folder.iterdir() if path.stem == "page")
+
+
 @cache
 def load(case: Path) -> Page:
     """Return a case's page as the crawl would hand it over."""
-    told = json.loads((case / "case.json").read_text()) if (case / "case.json").exists() else {}
+    told = given(case)
     reader = platform(case.parent.name)
     url = told.get("url", reader.EXAMPLE)
     zone = ZoneInfo(told.get("zone", "Europe/Paris"))
@@ -37,9 +76,13 @@ def load(case: Path) -> Page:
         zone,
         reader.Parameters(**told.get("parameters", reader.EXAMPLE_PARAMETERS)),
     )
-    body = next(path for path in case.iterdir() if path.stem == "page").read_bytes()
     return Page(
-        url, told.get("status", 200), body, visit, _ask(url, told.get("ask", {})), told.get("headers", {})
+        url,
+        told.get("status", 200),
+        body(case),
+        visit,
+        _ask(url, told.get("ask", {})),
+        told.get("headers", {}),
     )
 
 

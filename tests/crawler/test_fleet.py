@@ -1,7 +1,6 @@
 """What holds for every platform there is or will be: its names agree, its answers have pages, its reader does no I/O."""
 
 import codecs
-import json
 import re
 import sys
 from collections import Counter
@@ -26,6 +25,7 @@ from crawler.platforms import platform, platforms
 from crawler.walls import interpret
 from deploy import sandbox
 from deploy.sandbox.platforms import platforms as stand_ins
+from tests.crawler import golden
 from tests.crawler.golden import CASES, GOLDEN, load, name_of
 from tests.mutation.oracle import EVIDENCE
 
@@ -41,8 +41,7 @@ _SUFFIXES = ("autumn_clock_change", "spring_clock_change", "overseas")
 
 def expected(name: str) -> dict[str, dict[str, Any]]:
     """Return what the golden pages of a platform must be read as, by case."""
-    cases = (GOLDEN / name).glob("*/expected.json")
-    return {case.parent.name: json.loads(case.read_text()) for case in cases}
+    return {case.name: golden.expected(case) for case in CASES if case.parent.name == name}
 
 
 # Names

@@ -1,6 +1,5 @@
 """Walls and what looks like one: a wall is never read, and a page that is read is never taken for a wall."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from crawler.commands.read import describe
 from crawler.platforms import platform, platforms
 from crawler.reading import Page
 from crawler.walls import interpret, wall
-from tests.crawler.golden import CASES, load, name_of
+from tests.crawler.golden import CASES, expected, load, name_of
 
 READ = (None, "slots", "no_slots")  # outcomes of pages that are read; None: it leads on
 BADGE = (
@@ -66,11 +65,6 @@ WALLS = {
     "datadome": '<html><head><title>exemple.invalid</title><script src="https://ct.captcha-delivery.com/i.js"></script></head></html>',
 }
 FIRST = {name: next(case for case in CASES if case.parent.name == name) for name in sorted(platforms())}
-
-
-def expected(case: Path) -> dict[str, object]:
-    said: dict[str, object] = json.loads((case / "expected.json").read_text())
-    return said
 
 
 def proven(page: Page, name: str) -> dict[str, object]:

@@ -1,10 +1,9 @@
 """The pages that are broken: golden ones and, where they are at hand, recorded ones, with what a person says they prove.
 
-What they prove comes from their expected.json (or expected.csv), which people read, never from the reader. A case.json
+What they prove comes from their expected.json (or expected.csv), which people read, never from the reader. What a case is given
 may add what that does not say: `mended` and `alone` (see Truth), `named`: the next availabilities of several places.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -12,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from crawler.reading import Covered, Page
-from tests.crawler.golden import CASES, load, name_of
+from tests.crawler.golden import CASES, expected, given, load, name_of
 from tests.crawler.pages import DESK
 from tests.crawler.recordings import page_of, rows
 
@@ -82,15 +81,14 @@ def same_question(one: Original, other: Original) -> bool:
 
 
 def _golden(case: Path) -> Original:
-    told, page = json.loads((case / "expected.json").read_text()), load(case)
+    told, page, stated = expected(case), load(case), given(case)
     shown = [each["starts_at"] for each in told["slots"]] + [each.get("at") for each in told["next"] or []]
     hours = {_moment(each) for each in shown if each}
     covered = tuple(
         Covered(each["place"], _day(each["first"]), _day(each["last"])) for each in told["covered"]
     )
-    given = json.loads((case / "case.json").read_text())
-    hours |= {_moment(each) for each in given.get("named", ())}
-    alone, mended = given.get("alone"), given.get("mended")
+    hours |= {_moment(each) for each in stated.get("named", ())}
+    alone, mended = stated.get("alone"), stated.get("mended")
     truth = Truth(
         frozenset(hours),
         covered,
@@ -98,7 +96,7 @@ def _golden(case: Path) -> Original:
         told["outcome"],
         mended=_window(mended) if mended else (page.ask.window,) if page.ask.window else (),
         alone=_window(alone) if alone else covered,
-        hidden=frozenset(map(_moment, given.get("hidden", ()))),
+        hidden=frozenset(map(_moment, stated.get("hidden", ()))),
     )
     return Original(name_of(case), case.parent.name, page, truth)
 

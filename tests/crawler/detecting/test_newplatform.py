@@ -67,7 +67,7 @@ def test_what_it_writes_passes_the_linters_and_tells_what_to_fill_in(copy: Path)
         assert checked.returncode == 0, checked.stdout + checked.stderr
     tested = run(copy, "pytest", "--noconftest", "-q", "tests/crawler/test_golden.py", "-k", NAMES[0])
     assert tested.returncode == 1
-    assert "expected.json is missing: GOLDEN=write writes it" in tested.stdout
+    assert "expected.json expects nothing: GOLDEN=write writes it" in tested.stdout
     again = run(copy, "scrapy", "newplatform", NAMES[0])
     assert (again.returncode, again.stdout) == (2, "")
     assert f"crawler/platforms/{NAMES[0]}.py exists already" in again.stderr

@@ -1,5 +1,4 @@
 import codecs
-import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from crawler.detecting.recognition import Sign, by_address, by_marks, by_shape, 
 from crawler.platforms import platforms
 from crawler.reading import Page
 from tests.crawler import ezbooking_pages as ez
-from tests.crawler.golden import CASES, load, name_of
+from tests.crawler.golden import CASES, expected, kind, load, name_of
 from tests.crawler.recordings import RECORDINGS
 from tests.fuzz import times
 
@@ -109,7 +108,7 @@ def test_a_page_is_known_by_its_marks_without_any_address() -> None:
 
 
 def shows_slots(case: Path) -> bool:
-    return (case / "page.json").exists() and bool(json.loads((case / "expected.json").read_text())["slots"])
+    return kind(case) == ".json" and bool(expected(case)["slots"])
 
 
 @pytest.mark.parametrize("case", [each for each in CASES if shows_slots(each)], ids=name_of)
@@ -118,7 +117,7 @@ def test_slots_of_an_api_are_known_by_their_shape(case: Path) -> None:
     assert [sign.platform for sign in signs] == [case.parent.name]
 
 
-@pytest.mark.parametrize("case", [each for each in CASES if (each / "page.html").exists()], ids=name_of)
+@pytest.mark.parametrize("case", [each for each in CASES if kind(each) == ".html"], ids=name_of)
 def test_no_page_bears_another_platforms_marks(case: Path) -> None:
     assert named(by_marks(page_of(NOWHERE, load(case).body))) in (case.parent.name, None)
 
