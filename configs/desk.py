@@ -121,7 +121,6 @@ class Desk(Strict):
     site: Text | None = None
     platform: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=40)]
     url: WebAddress
-    canary: WebAddress | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     grade: Grade
     source: Text
@@ -148,14 +147,6 @@ class Desk(Strict):
         if hasty and not is_stand_in(host_of(info.data.get("url", ""))):
             raise ValueError(f"is below {FASTEST} seconds, which only stand-ins on loopback allow")
         return seconds
-
-    @field_validator("canary")
-    @classmethod
-    def _sister(cls, canary: str | None, info: ValidationInfo) -> str | None:
-        url = info.data.get("url", "")
-        if canary and (canary == url or host_of(canary) != host_of(url)):
-            raise ValueError("must be another page of the desk's own host")
-        return canary
 
     @field_validator("stealth")
     @classmethod

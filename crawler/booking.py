@@ -23,7 +23,6 @@ from crawler.fetching.allowance import Allowance, Spent
 from crawler.fetching.failures import NoPage
 from crawler.fetching.fetch import Session, gap
 from crawler.fetching.proxies import Proxies
-from crawler.hosts.canary import heard, spare
 from crawler.keeping.identity import process_name
 from crawler.parsing.handover import handed
 from crawler.platforms import platform
@@ -145,14 +144,12 @@ class BookingSpider(Spider):
     async def _visited(self, desk: Desk, token: int | None, session: Session) -> CheckItem:
         """Visit one desk and return how that ended; raises nothing but CancelledError."""
         started_at, tally = clock(), None
-        witness, canary = Witness(), None
+        witness = Witness()
         try:
             seen = visit_of(desk, turn=token or 0)
             tally = begun(desk, seen)
-            spare(desk, session)
             error = await visit(desk, seen, tally, session, witness)
             result = tally.result()
-            canary = await heard(desk, seen, result.outcome, session)
         except Exception as fault:  # the edge of a check: whatever it is, the check ends in one outcome
             log.exception("the check of %s failed by a fault of ours", desk.id)
             error = f"{type(fault).__name__}: {fault}"
@@ -177,10 +174,7 @@ class BookingSpider(Spider):
             refused=bool(result.trouble and result.trouble.refused),
             releases_at=result.releases_at,
             sights=witness.sights(result.outcome),
-            canary=canary,
-            picture=Future()
-            if session.pictures and self._may_be_proven(desk, result) and not canary
-            else None,
+            picture=Future() if session.pictures and self._may_be_proven(desk, result) else None,
         )
 
     def _may_be_proven(self, desk: Desk, result: Result) -> bool:

@@ -5,7 +5,6 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 from pydantic import ValidationError
@@ -76,9 +75,6 @@ def _problems(desk: Desk) -> Iterator[str]:
     try:
         visit = visit_of(desk)
         first = platform(desk.platform).first(visit)
-        if desk.canary and platform(desk.platform).first(replace(visit, url=desk.canary)) == first:
-            text = f"{desk.platform} asks by its parameters, whatever the address: it takes no canary"
-            yield _line(desk, ("canary",), text)
         if visit.browser and first.url.startswith("ws"):
             yield _line(
                 desk,

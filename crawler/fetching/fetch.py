@@ -39,7 +39,6 @@ class Clock:
 
     def __init__(self, deadline: float, now: Callable[[], float] = monotonic) -> None:
         self.deadline = deadline
-        self.reserved = 0.0  # of the deadline, for what is asked last
         self._now = now
         self._began: float | None = None
         self._paused = 0.0
@@ -52,7 +51,7 @@ class Clock:
     @property
     def left(self) -> float:
         """Return what the site still has; 0 or less when its time is up."""
-        return self.deadline - self.reserved - self.elapsed
+        return self.deadline - self.elapsed
 
     def start(self) -> None:
         """Start it, once."""

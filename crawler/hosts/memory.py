@@ -11,7 +11,6 @@ _REASONS = {
     Outcome.RATE_LIMITED: "the site asked us to come less often",
 }
 RESTING = frozenset(_REASONS)
-SOFT_BAN = "the site seems to refuse us without saying so: neither a page nor its canary can be read"
 _REGROWTH = 0.125  # of the whole budget, for each calm period
 _JITTER = 0.1
 _DOUBLINGS = 20

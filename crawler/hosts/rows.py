@@ -1,7 +1,7 @@
 """The memory of hosts in the tables: written by whoever was refused, healed and read by the planner."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from configs.outcome import Outcome
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler import pace
-from crawler.hosts.memory import SOFT_BAN, Memory, calmed, rested
+from crawler.hosts.memory import Memory, calmed, rested
 from crawler.recording import outages
 from crawler.scheduling.schedule import desks_on
 
@@ -46,8 +46,6 @@ def rest(session: Session, refused: Collection["CheckItem"], now: datetime) -> d
             retry_after=check.retry_after,
             lot=pace.luck(host, before.rests_in_a_row, check.started_at),
         )
-        if check.soft_ban:
-            memories[host] = replace(memories[host], rest_reason=SOFT_BAN)
         if memories[host].budget_share != before.budget_share:
             for desk in desks_on(host)[:1]:
                 session.add(DeskChange(desk_id=desk.id, reason="its host's budget is less"))
@@ -103,9 +101,7 @@ def _rest_desks(session: Session, host: str, check: "CheckItem") -> None:
             .where(DeskState.id.in_(ids), DeskState.status == DeskStatus.ACTIVE)
             .values(
                 status=DeskStatus.PAUSED,
-                status_reason=SOFT_BAN
-                if check.soft_ban
-                else "the site refuses us: it is left alone for a while",
+                status_reason="the site refuses us: it is left alone for a while",
             )
         )
     outages.begin(session, ids, check.started_at, OutageReason(check.outcome.value))

@@ -15,7 +15,6 @@ from configs.outcome import Outcome
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler import pace
-from crawler.hosts.memory import SOFT_BAN
 from crawler.reading import Covered
 from crawler.recording import proven
 from crawler.recording.lapse import lapse_span
@@ -147,8 +146,6 @@ def cover(session: Session, parts: Sequence[Part], now: datetime) -> None:
 def _columns(result: "Result") -> dict[str, Any]:
     check, desk = result.check, desks().get(result.check.desk_id)
     status, reason = _STATUS[check.outcome]
-    if check.soft_ban:
-        reason = SOFT_BAN
     if check.handed_to and not check.outcome.conclusive:
         reason += f" ({check.handed_to}, which its page embeds)"
     return {

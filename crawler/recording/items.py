@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from configs.desk import Desk
-from crawler.hosts.canary import Canary
 from crawler.proofs.sight import Sight
 from crawler.reading import Covered, Outcome, Slot
 
@@ -22,8 +21,7 @@ class CheckItem:
     retries too; `reason` is the evidence, `error` the exception behind an inconclusive outcome; `retry_after`
     is in seconds; `process` is host:pid; `places` are the keys of those the visit knew of, asked or not; `refused`:
     this page answered a plain 403; `releases_at`: when the page says that more slots will be put on line; `sights` are
-    the pages that may prove it (crawler/proofs); `canary`: what the desk's sister page said, where it was asked;
-    `soft_ban`: that is what its host's block is; `handed_to`: the host at which the visit went on and ended, where its
+    the pages that may prove it (crawler/proofs); `handed_to`: the host at which the visit went on and ended, where its
     page embeds another's: the outcome is that host's, and so are `handed_requests` of its requests;
     `picture`: of a check by browser that is not `no_slots`, the page as a PNG, taken from the open page after the
     check was handed over; None in it where that page was gone.
@@ -46,8 +44,6 @@ class CheckItem:
     refused: bool = False
     releases_at: datetime | None = None
     sights: tuple[Sight, ...] = field(default=(), repr=False)
-    canary: Canary | None = None
-    soft_ban: bool = False
     handed_to: str = ""
     handed_requests: int = 0
     picture: "Future[bytes | None] | None" = field(default=None, repr=False, compare=False)

@@ -123,8 +123,6 @@ def _plain_row(row: Result, error: Exception) -> Result:
         places=(),
         releases_at=None,
         retry_after=None,
-        canary=None,
-        soft_ban=False,
         handed_to="",
         handed_requests=0,
         error=clean_text(f"{type(error).__name__}: {error}", ERROR),

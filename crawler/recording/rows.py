@@ -20,7 +20,7 @@ from configs.prefecture import desks
 from crawler import pace
 from crawler.clock_steps import CLOCKS_DIFFER
 from crawler.due import Finish
-from crawler.hosts import refusals, soft_bans
+from crawler.hosts import refusals
 from crawler.hosts import rows as host_rows
 from crawler.hosts.memory import RESTING
 from crawler.proofs.choice import Proof, of_trouble
@@ -117,7 +117,7 @@ def write(session: Session, results: Sequence[Result], now: datetime) -> Written
     Redis (`Finish.last_token`), which may have been restored from an older state and count behind the rows.
     """
     results = [_pull_back(result, now) for result in results]
-    results = soft_bans.judged(session, refusals.judged(session, results, now), now)
+    results = refusals.judged(session, results, now)
     rows = desk_states.update(session, results, now)
     ends = [_end(desk, result, rows) for result in results if (desk := desks().get(result.check.desk_id))]
     counted = [end for end in ends if end.row]

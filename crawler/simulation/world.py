@@ -23,30 +23,24 @@ _PLANS = (PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL)
 class World:
     """Sites by host, and the plan of who waits by desk.
 
-    `budget` (requests a minute) replaces the shipped one; `canaries`: each desk names another form of its host as its
-    canary, where there is one.
+    `budget` (requests a minute) replaces the shipped one.
     """
 
     sites: dict[str, Site]
     waits: dict[str, PlanName] = field(default_factory=dict)
     budget: int | None = None
-    canaries: bool = False
 
     def write_desks(self, folder: Path) -> None:
         """Write the desk files that PREFECTURES_DIR is to point to."""
         folder.mkdir(parents=True, exist_ok=True)
         hosts = [host_entry(host, self.budget, "the simulation's") for host in self.sites if self.budget]
         desks = [
-            desk_entry(_slug(form), _address(host, form), START.date(), canary=self._canary(site, form))
+            desk_entry(_slug(form), _address(host, form), START.date())
             for host, site in self.sites.items()
             for form in site.forms
         ]
         text = prefecture_file(tier=3, hosts=hosts, desks=desks)
         (folder / f"{PREFECTURE}.yaml").write_text(text, "utf-8")
-
-    def _canary(self, site: Site, form: int) -> str | None:
-        others = [other for other in site.forms if other != form] if self.canaries else []
-        return _address(site.host, others[0]) if others else None
 
     def write_people(self) -> None:
         """Let one person wait for each desk that somebody pays for."""

@@ -15,14 +15,12 @@ from sqlalchemy.orm import Session
 import api.models.tables  # noqa: F401 -- loaded on this thread later, half a record would meet the planner's queries
 import notifier
 from api.models.base import session
-from api.models.desk import HostState
 from api.models.incident import Incident, IncidentReason
 from api.models.user import Role, User
 from configs.clock import clock
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler.advisory_lock import AdvisoryLock
-from crawler.hosts.memory import SOFT_BAN
 from crawler.part_failures import PartFailures
 from crawler.telling import drifts, incidents, reminders, unwatched, watchable
 from crawler.telling.incidents import Found
@@ -30,7 +28,6 @@ from crawler.telling.incidents import Found
 log = logging.getLogger(__name__)
 
 _LOCK = 0x74696470  # one teller at a time: others look on
-_REST_REASON = sa.select(HostState.rest_reason).where(HostState.host == sa.bindparam("host"))
 _LISTED = 20  # desks named in one message to operators
 
 
@@ -108,7 +105,6 @@ def _operators(rows: Session, incident: Incident, found: Found) -> list[UUID]:
         "since": incident.starts_at.isoformat(),
         "desks": [desk.id for desk in found.desks[:_LISTED]],
         "count": len(found.desks),
-        "soft": rows.scalar(_REST_REASON, {"host": found.subject}) == SOFT_BAN,
     }
     people = rows.scalars(
         sa.select(User.id).where(User.role.in_([Role.ADMIN, Role.SUPPORT])).order_by(User.id)

@@ -128,7 +128,7 @@ def located(desk: Desk, url: str) -> Desk:
     parts, own = _web(url), urlsplit(desk.url)
     if not parts.path.strip("/") and not parts.query:
         parts = own._replace(scheme=parts.scheme, netloc=parts.netloc)
-    return desk.model_copy(update={"url": parts.geturl(), "canary": None})  # it is the other address's sister
+    return desk.model_copy(update={"url": parts.geturl()})
 
 
 def _understood(desk: Desk) -> Desk:

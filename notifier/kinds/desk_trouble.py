@@ -25,7 +25,6 @@ def look(session: Session, row: Claimed, contact: Contact, _now: datetime) -> Fa
         "reason": row.params["reason"],
         "spots": found,
         "more": row.params["count"] - len(found),
-        "soft": row.params.get("soft", False),  # what was written before it was told is not
         **at_home(row.params, row.language),
     }
     return refused(contact) or Facts(values)

@@ -215,15 +215,6 @@ def test_a_host_without_desks_of_its_own_has_its_platforms_budget(hosts: tuple[s
     )
 
 
-def test_a_canary_says_nothing_of_the_calendars_host(
-    held: Held, sandbox: "Running", hosts: tuple[str, str]
-) -> None:
-    sandbox.mode("doctolib", "layout")
-    desk = desks()[PAGE]
-    item = held.check(desk.model_copy(update={"canary": f"{desk.url}1"}))
-    assert (item.outcome, item.handed_to, item.canary) == (Outcome.UNREADABLE, hosts[1], None)
-
-
 def test_a_visit_whose_calendar_rests_waits_for_its_end(hosts: tuple[str, str], frozen: Any) -> None:
     end(1, handed_to=hosts[1], outcome=Outcome.BLOCKED)
     rest = resting()[hosts[1]]

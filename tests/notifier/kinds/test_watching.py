@@ -108,12 +108,6 @@ def test_each_trouble_has_its_own_words() -> None:
     assert len(subjects) == len(IncidentReason)
 
 
-def test_a_soft_ban_is_told_as_what_it_is() -> None:
-    row = write(operator(), "desk_trouble", reason="blocked", soft=True, subject="x", count=1)
-    assert said(row).subject == "Le site semble nous refuser sans le dire – x"
-    assert "sa page témoin" in said(row, Channel.TELEGRAM).html
-
-
 def test_who_is_no_operator_any_more_is_not_told() -> None:
     who = operator()
     row = write(who, "desk_trouble", subject="x", count=1)
