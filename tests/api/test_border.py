@@ -186,6 +186,7 @@ BODIES = st.dictionaries(
 )
 
 
+@pytest.mark.rule("3.10")
 @pytest.mark.fuzz
 @settings(max_examples=times(50), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=BODIES)

@@ -124,6 +124,7 @@ def test_what_the_keeper_saw_is_told(whole: FlaskClient, redis_server: redis.Red
     assert "cannot be asked" in parts(whole)["scrapyd"]
 
 
+@pytest.mark.rule("3.12")
 def test_a_planner_that_is_silent_stuck_or_fails_in_part_is_named(
     whole: FlaskClient, redis_server: redis.Redis
 ) -> None:
@@ -139,6 +140,7 @@ def test_a_planner_that_is_silent_stuck_or_fails_in_part_is_named(
     assert "cannot be asked" in parts(whole)["planner"]
 
 
+@pytest.mark.rule("4.5")
 def test_what_is_of_a_time_to_come_is_down(
     client: FlaskClient, redis_server: redis.Redis, workers: SimpleWorker
 ) -> None:
@@ -174,6 +176,7 @@ def queue(desk: str, age: float | None, **changes: Any) -> None:
     desk_state(desk, **values | {"due_queue": QUEUES_OF[desk], "last_check_at": at} | changes)
 
 
+@pytest.mark.rule("3.12")
 @pytest.mark.parametrize(
     ("age", "changes", "said"),
     [

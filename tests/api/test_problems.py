@@ -63,6 +63,7 @@ def test_any_other_http_error_has_the_same_shape(failing: Callable[[Exception], 
     assert (answer.json or {})["type"] == f"{TYPE}i'm-a-teapot"
 
 
+@pytest.mark.rule("3.10")
 def test_a_refusal_carries_its_fields_and_headers_and_no_empty_member(
     failing: Callable[[Exception], Flask],
 ) -> None:

@@ -66,6 +66,7 @@ def shown(client: FlaskClient, person: Person) -> list[str | None]:
     return [each["proof"] for each in (answer.json or {})["items"]]
 
 
+@pytest.mark.rule("4.9")
 def test_who_may_see_a_detection_gets_a_link_and_nobody_else(
     client: FlaskClient, person: People, frozen: time_machine.Traveller
 ) -> None:
@@ -110,6 +111,7 @@ def test_a_link_leads_to_the_page_its_picture_and_its_source(
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.rule("4.9")
 def test_after_an_hour_a_link_is_refused_and_the_next_one_is_good(
     client: FlaskClient, blobs: Blobs, frozen: time_machine.Traveller
 ) -> None:

@@ -55,6 +55,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> Figures:
     return read | {"said": said, "code": code}
 
 
+@pytest.mark.rule("3.5")
 def test_nothing_is_lost_and_nothing_doubled_without_leave(figures: Figures) -> None:
     assert figures["lost"] == figures["doubled, not allowed"] == figures["told to strangers"] == 0, figures[
         "said"
@@ -85,6 +86,7 @@ def test_every_fault_struck(figures: Figures) -> None:
     } <= set(figures["killed"])
 
 
+@pytest.mark.rule("3.6")
 def test_no_transaction_lasts_as_long_as_the_silence_of_a_site_or_a_provider(figures: Figures) -> None:
     assert 0 < figures[hangs.TRANSACTION] < hangs.SLOW
 
@@ -104,6 +106,7 @@ def test_no_check_waits_while_a_transaction_reads_checks_and_a_day_of_it_is_made
     assert 0 <= figures[partitions.WAITED] < partitions.LONGEST_WAIT
 
 
+@pytest.mark.rule("3.7")
 def test_hanging_sites_delay_no_other_desk(figures: Figures) -> None:
     assert INTERVAL * 0.9 <= figures[hangs.INTERVAL] < 4 * INTERVAL  # busy machines check late
 

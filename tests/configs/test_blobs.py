@@ -129,6 +129,7 @@ def test_a_server_that_is_away_is_trouble(s3: str, settings_env: Callable[..., N
                 act()
 
 
+@pytest.mark.rule("4.9")
 def test_a_server_that_hangs_is_given_up(
     settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

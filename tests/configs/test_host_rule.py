@@ -93,6 +93,7 @@ def test_a_desk_does_not_hide_where_its_host_is_told_who_we_are(
     )
 
 
+@pytest.mark.rule("3.9")
 def test_a_host_that_refuses_is_not_asked_and_its_desks_say_why(
     folder: Path, edit: Callable[[str, str], int], tmp_path: Path, settings_env: Callable[..., None]
 ) -> None:

@@ -47,6 +47,7 @@ def test_a_good_file_is_read_whole(folder: Path) -> None:
     assert essonne.hosts["www.essonne.gouv.fr:443"].budget == 3
 
 
+@pytest.mark.rule("3.10")
 @pytest.mark.parametrize(
     "case",
     [

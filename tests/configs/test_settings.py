@@ -165,6 +165,7 @@ def test_production_starts_with_what_it_needs(bare: Put) -> None:
     assert not load().loopback_only
 
 
+@pytest.mark.rule("3.10")
 def test_production_names_all_missing_secrets_and_wrong_values_at_once(bare: Put) -> None:
     bare(APP_ENV="production", PORT="x", REDIS_URL="http://r")
     told = _refused()

@@ -33,6 +33,7 @@ def broken(*_: Any) -> Any:
     raise KeyError("a reader's bug")
 
 
+@pytest.mark.rule("3.1")
 @pytest.mark.parametrize("part", ["read", "first", "forbidden"])
 def test_an_exception_in_a_platform_ends_in_one_outcome(
     held: Held, monkeypatch: pytest.MonkeyPatch, part: str
@@ -106,6 +107,7 @@ def test_pauses_between_steps_do_not_use_up_the_sites_time(
     assert item.milliseconds < 3000
 
 
+@pytest.mark.rule("3.9", "4.3")
 def test_a_visit_that_runs_out_of_requests_ends_with_what_it_covered(held: Held, sandbox: "Running") -> None:
     item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"), allowance=Allowance(7))
     assert item.outcome is Outcome.NO_SLOTS
@@ -115,6 +117,7 @@ def test_a_visit_that_runs_out_of_requests_ends_with_what_it_covered(held: Held,
     assert "left unasked" in item.reason
 
 
+@pytest.mark.rule("3.9")
 def test_a_real_host_is_asked_no_more_than_a_minutes_budget_in_one_visit() -> None:
     assert visit_limit(make_desk("https://www.essonne.gouv.fr/booking/create/23014")) == 6
     assert visit_limit(make_desk("http://127.77.0.91:8800/booking/create/23014")) == math.inf
@@ -151,6 +154,7 @@ def test_checks_of_one_site_at_once_keep_their_sessions_apart(
     assert len({item.requests for item in items}) == 1
 
 
+@pytest.mark.rule("3.7")
 def test_hanging_sites_do_not_hold_up_others(
     held: Held, sandbox: "Running", settings_env: Callable[..., None]
 ) -> None:

@@ -107,6 +107,7 @@ def test_a_place_keeps_its_key_from_the_form_to_its_calendar(shown: list[Slot], 
     assert result.places in ((), (bound_key(key),))
 
 
+@pytest.mark.rule("3.1")
 def test_whatever_a_page_shows_is_recorded(planned_desks: Callable[..., dict[str, Desk]]) -> None:
     planned_desks(a=HOST)
     hostile = Slot(Place(LONG + "\0\ud800", "\x1b[2J" + LONG), HOUR, "https://a.invalid/" + LONG, 10**12)

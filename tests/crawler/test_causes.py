@@ -92,12 +92,14 @@ def soon(plan: Planner, at: datetime) -> datetime:
 LATER = NOW + timedelta(minutes=30)
 
 
+@pytest.mark.rule("4.7")
 def test_an_alert_that_is_created_makes_its_desk_due(plan: Planner, client: redis.Redis) -> None:
     alert(person())
     soon(plan, LATER)
     assert (wished(), ahead(client, LATER) <= SOON) == (60, True)
 
 
+@pytest.mark.rule("4.7")
 def test_an_alert_that_is_switched_on_and_off_counts_and_does_not(plan: Planner, client: redis.Redis) -> None:
     made = alert(person(), enabled=False)
     soon(plan, LATER)
@@ -110,6 +112,7 @@ def test_an_alert_that_is_switched_on_and_off_counts_and_does_not(plan: Planner,
     assert wished() == HEARTBEAT
 
 
+@pytest.mark.rule("4.7")
 def test_an_alert_that_is_closed_counts_no_more(plan: Planner) -> None:
     made = alert(person())
     soon(plan, LATER)
@@ -119,6 +122,7 @@ def test_an_alert_that_is_closed_counts_no_more(plan: Planner) -> None:
     assert wished() == HEARTBEAT
 
 
+@pytest.mark.rule("4.7")
 def test_a_grant_that_is_given_makes_the_desk_due(plan: Planner, client: redis.Redis) -> None:
     user = person(entitled=False)
     alert(user)
@@ -132,6 +136,7 @@ def test_a_grant_that_is_given_makes_the_desk_due(plan: Planner, client: redis.R
     assert wished() == HEARTBEAT
 
 
+@pytest.mark.rule("4.7")
 def test_a_check_that_somebody_asks_for_is_due_at_once(plan: Planner, client: redis.Redis) -> None:
     with session() as rows:
         rows.execute(sa.update(DeskState).where(DeskState.id == DESK).values(check_requested_at=LATER))
@@ -190,6 +195,7 @@ def test_an_emptied_redis_forgets_no_probe(plan: Planner, client: redis.Redis) -
     assert ahead(client, NOW) == 86400
 
 
+@pytest.mark.rule("3.9")
 def test_an_emptied_redis_forgets_neither_the_floor_nor_what_was_asked_lately(
     plan: Planner, client: redis.Redis, desk_files: Callable[..., dict[str, Desk]]
 ) -> None:

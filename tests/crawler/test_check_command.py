@@ -34,6 +34,7 @@ def test_desks_are_pushed_in_the_order_named(
     )
 
 
+@pytest.mark.rule("3.10")
 @pytest.mark.parametrize(
     ("names", "said"),
     [

@@ -47,6 +47,7 @@ def test_a_check_that_covers_everything_needs_no_memory() -> None:
     assert (is_proven(row, 5), is_proven(row, 6)) == (True, False)
 
 
+@pytest.mark.rule("3.2")
 def test_a_desk_is_proven_when_the_last_of_its_places_was_covered() -> None:
     for minute, place in enumerate(PLACES[:2]):
         row = visit(minute, Covered(place))
@@ -59,6 +60,7 @@ def test_a_desk_is_proven_when_the_last_of_its_places_was_covered() -> None:
     assert not is_proven(row, 6)
 
 
+@pytest.mark.rule("3.2")
 def test_a_place_that_was_covered_more_than_five_intervals_ago_counts_no_more() -> None:
     visit(0, Covered("a"))
     visit(3, Covered("b"))

@@ -73,6 +73,7 @@ def test_running_a_serving_spider_sets_up_its_log_first(
     assert ran == [False]
 
 
+@pytest.mark.rule("3.10")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -99,6 +100,7 @@ def test_wrong_settings_are_said_too(
         prepared("prefenligne", "-a", "desk=naturalisation-torcy")
 
 
+@pytest.mark.rule("3.10")
 @pytest.mark.parametrize("missing", ["REDIS_URL", "DATABASE_URL"])
 @pytest.mark.usefixtures("_servers")
 def test_a_spider_that_cannot_serve_says_what_it_lacks_and_does_not_start(

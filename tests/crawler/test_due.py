@@ -52,6 +52,7 @@ def test_the_most_overdue_desks_come_first_and_only_as_many_as_there_are_places(
     assert taken(take(client)) == ["late"]
 
 
+@pytest.mark.rule("4.2")
 def test_a_claim_waits_until_its_visit_can_prove_something(client: redis.Redis) -> None:
     slow = due.Bucket(6, 0.1)
     due.send(client, due.schedule("test", [entry("desk", "one:80", bucket=slow, cost=3, need=5.5)]))
@@ -64,11 +65,13 @@ def test_a_claim_waits_until_its_visit_can_prove_something(client: redis.Redis) 
     assert taken(take(client, 55)) == ["desk"]
 
 
+@pytest.mark.rule("4.2")
 def test_a_claim_waits_for_no_more_than_its_bucket_can_hold(client: redis.Redis) -> None:
     due.send(client, due.schedule("test", [entry("desk", "one:80", bucket=due.Bucket(6, 0.1), need=9)]))
     assert taken(take(client)) == ["desk"]
 
 
+@pytest.mark.rule("4.1")
 def test_a_desk_that_nobody_waits_for_goes_last_until_it_is_late(
     client: redis.Redis, settings_env: Callable[..., None]
 ) -> None:
@@ -125,6 +128,7 @@ def test_a_claim_says_when_to_come_again(client: redis.Redis) -> None:
     assert take(client).wake == at(4.5)
 
 
+@pytest.mark.rule("3.5")
 def test_a_crashed_check_costs_its_hold_and_no_more(client: redis.Redis) -> None:
     put(client, desk=0)
     take(client)
@@ -132,6 +136,7 @@ def test_a_crashed_check_costs_its_hold_and_no_more(client: redis.Redis) -> None
     assert taken(take(client, HOLD)) == ["desk"]
 
 
+@pytest.mark.rule("3.9")
 def test_one_host_is_visited_once_at_a_time_whichever_desk_asks(client: redis.Redis) -> None:
     entries = [entry(desk, "one:80", 0, at(0)) for desk in ("first", "second")]
     due.send(client, due.schedule("test", entries))
@@ -140,6 +145,7 @@ def test_one_host_is_visited_once_at_a_time_whichever_desk_asks(client: redis.Re
     assert not due.send(client, due.claim("other", now=at(1), places=1, hold=HOLD)).claims
 
 
+@pytest.mark.rule("3.9")
 def test_a_host_rests_between_two_visits(client: redis.Redis) -> None:
     due.send(client, due.schedule("test", [entry(desk, "one:80", 0, at(0)) for desk in ("first", "second")]))
     (claim,) = take(client).claims
@@ -148,6 +154,7 @@ def test_a_host_rests_between_two_visits(client: redis.Redis) -> None:
     assert taken(take(client, 31)) == ["second"]
 
 
+@pytest.mark.rule("3.9")
 def test_a_desk_keeps_its_own_gap_even_when_it_is_pushed(client: redis.Redis) -> None:
     due.send(client, due.schedule("test", [entry("desk", "one:80", 30, at(0))]))
     (claim,) = take(client).claims
@@ -157,6 +164,7 @@ def test_a_desk_keeps_its_own_gap_even_when_it_is_pushed(client: redis.Redis) ->
     assert taken(take(client, 30)) == ["desk"]
 
 
+@pytest.mark.rule("3.9")
 def test_a_rest_outlives_the_visit_that_met_it_and_is_never_made_shorter(client: redis.Redis) -> None:
     put(client, desk=0)
     (claim,) = take(client).claims
@@ -214,6 +222,7 @@ def test_an_emptied_redis_goes_on_counting_beyond_what_may_still_run(client: red
     assert [claim.token > 1041 for claim in take(client).claims] == [True]
 
 
+@pytest.mark.rule("4.4")
 @pytest.mark.parametrize("last", [0, 41])
 def test_a_redis_emptied_twice_gives_two_running_checks_different_tokens(
     client: redis.Redis, last: int
@@ -336,6 +345,7 @@ class Claimers(RuleBasedStateMachine):
         assert seen == set(self.hosts), "a desk never came due again"
 
 
+@pytest.mark.rule("3.5")
 @pytest.mark.fuzz
 def test_no_desk_is_held_twice_and_none_is_lost_whatever_happens(client: redis.Redis) -> None:
     Claimers.client = client

@@ -275,6 +275,7 @@ def test_a_desk_of_a_busy_host_is_asked_as_soon_as_the_visit_there_is_written(
     run(test())
 
 
+@pytest.mark.rule("3.6")
 def test_nothing_is_claimed_while_the_writer_is_behind(
     spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -485,6 +486,7 @@ def test_what_it_learns_of_proxies_is_shared_with_other_processes(
     run(test())
 
 
+@pytest.mark.rule("3.5")
 def test_a_process_that_was_suspended_claims_nothing_on_a_seat_that_ran_out(
     spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
 ) -> None:
@@ -675,6 +677,7 @@ def test_a_visit_asks_the_bucket_only_beyond_what_its_claim_paid(
     run(test())
 
 
+@pytest.mark.rule("3.9")
 def test_a_visit_of_a_host_that_is_stopped_asks_nothing_more_within_a_second(
     spider: Spider, desks: dict[str, Desk]
 ) -> None:

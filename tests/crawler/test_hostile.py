@@ -43,6 +43,7 @@ def hold(read: Read, make: Make, what: str, size: int = SIZE) -> None:
     assert not is_steep(one, two), f"{what}: {one:.2f} s for {size} bytes, {two:.2f} s for twice as many"
 
 
+@pytest.mark.rule("4.13")
 @pytest.mark.fuzz
 @pytest.mark.parametrize("name", NAMES)
 def test_no_reader_grows_faster_than_its_page(name: str) -> None:
@@ -67,6 +68,7 @@ REPEATED = {
 }
 
 
+@pytest.mark.rule("4.13")
 @pytest.mark.parametrize("which", sorted(REPEATED))
 def test_what_was_quadratic_is_not(which: str) -> None:
     read, around, piece = REPEATED[which]
@@ -113,6 +115,7 @@ def test_elements_that_are_looked_for_together_are_not_compared_with_each_other(
     hold(reading(name) if name else found, make, which, SIZE // 4)
 
 
+@pytest.mark.rule("4.13")
 def test_a_gzip_of_a_hundred_thousand_members_is_given_up() -> None:
     packed = gzip.compress(b"") * 100_000
     with pytest.raises(Broken):

@@ -86,6 +86,7 @@ def test_what_an_outcome_proves(row: Row) -> None:
     assert state().last_outcome is row.outcome
 
 
+@pytest.mark.rule("4.8")
 @rows
 def test_what_counts_towards_the_pause(row: Row) -> None:
     for number in range(1, 5):
@@ -104,6 +105,7 @@ def test_how_long_the_desk_rests(row: Row) -> None:
         assert expected <= waited <= expected * (1.1 if row.host else 1)
 
 
+@pytest.mark.rule("3.9")
 @rows
 def test_how_long_the_host_rests(row: Row) -> None:
     for number, expected in ((1, row.host), (2, row.host and 2 * row.host)):
@@ -131,6 +133,7 @@ def test_the_first_proof_after_any_of_it_brings_everything_back(row: Row) -> Non
     assert visit.due == NOW + timedelta(days=9, seconds=INTERVAL)
 
 
+@pytest.mark.rule("4.8")
 def test_a_captcha_that_the_page_always_has_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     from crawler.recording import desk_states
 

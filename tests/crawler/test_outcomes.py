@@ -49,6 +49,7 @@ def test_the_sites_own_sentence_is_no_slots(held: Held, sandbox: "Running") -> N
     assert item.milliseconds < 20_000
 
 
+@pytest.mark.rule("3.8")
 def test_no_check_of_an_open_desk_calls_the_step_that_takes_a_slot(held: Held, sandbox: "Running") -> None:
     for planning in PLANNINGS:
         sandbox.open_slots("91", FORM, count=4, planning=planning)
@@ -71,6 +72,7 @@ def test_no_check_of_an_open_desk_calls_the_step_that_takes_a_slot(held: Held, s
     assert sandbox.reservations("91") == sandbox.reservations("77") == 0
 
 
+@pytest.mark.rule("3.1")
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [

@@ -79,6 +79,7 @@ def test_first_times_lie_within_the_interval_and_stay_the_same(desk: str, interv
     assert due == pace.first_due(desk, interval, NOW)
 
 
+@pytest.mark.rule("4.6")
 def test_first_times_are_spread() -> None:
     minutes = {pace.first_due(f"desk/{number}", 600, NOW).minute for number in range(200)}
     assert minutes == set(range(10))
@@ -96,6 +97,7 @@ def test_what_counts_towards_the_pause(outcome: Outcome) -> None:
     assert pace.counts(outcome, captcha_expected=True) == (outcome in counted - {Outcome.CAPTCHA})
 
 
+@pytest.mark.rule("4.8")
 @pytest.mark.parametrize(
     ("outcome", "inconclusive", "expected"),
     [

@@ -91,6 +91,7 @@ def test_a_feeder_that_never_ends_does_not_keep_the_writer_open(
     assert closed == [0.01]
 
 
+@pytest.mark.rule("3.6")
 def test_the_event_loop_goes_on_while_the_last_checks_are_written(
     crawler: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

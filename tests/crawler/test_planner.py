@@ -65,6 +65,7 @@ def waits(
             rows.add(DeskChange(desk_id=target.get("desk_id", "evry_91/a"), reason="alert created"))
 
 
+@pytest.mark.rule("4.6")
 def test_the_first_look_gives_every_desk_a_row_and_a_time_within_its_own_interval(
     plan: Planner, client: redis.Redis
 ) -> None:
@@ -137,6 +138,7 @@ def test_only_alerts_that_wait_and_are_entitled_count(plan: Planner) -> None:
     assert {state(slug).wished_seconds for slug in "abc"} == {HEARTBEAT}
 
 
+@pytest.mark.rule("4.7")
 def test_a_grant_that_begins_or_ends_is_noticed_without_a_word_from_anybody(plan: Planner) -> None:
     waits(begins=NOW + timedelta(seconds=30), lasts=timedelta(minutes=20), change=False, desk_id="evry_91/a")
     plan.look(NOW)
@@ -150,6 +152,7 @@ def test_a_grant_that_begins_or_ends_is_noticed_without_a_word_from_anybody(plan
     assert state("a").wished_seconds == HEARTBEAT
 
 
+@pytest.mark.rule("3.9")
 def test_desks_of_one_host_share_its_budget(
     plan: Planner, desk_files: Callable[..., dict[str, Desk]], client: redis.Redis
 ) -> None:
@@ -184,6 +187,7 @@ def test_what_is_feasible_holds_while_slots_are_open_and_the_share_goes_by_what_
         assert (state("a").share_seconds, state("a").feasible_seconds) == (share, feasible)
 
 
+@pytest.mark.rule("4.2")
 def test_a_share_of_the_budget_counts_what_visits_lately_took_and_a_claim_waits_for_it(
     plan: Planner, desk_files: Callable[..., dict[str, Desk]], client: redis.Redis
 ) -> None:
@@ -300,6 +304,7 @@ def test_an_emptied_redis_does_not_forget_when_a_desk_s_page_releases_slots(
     assert score(client, "a") == release
 
 
+@pytest.mark.rule("3.9")
 def test_no_desk_is_due_in_an_emptied_redis_before_its_host_rests_again(
     plan: Planner, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

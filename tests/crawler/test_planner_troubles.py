@@ -30,6 +30,7 @@ def report(client: redis.Redis) -> PlannerReport:
     return found
 
 
+@pytest.mark.rule("3.12")
 @pytest.mark.parametrize(
     "fault",
     [
@@ -123,6 +124,7 @@ def visit(client: redis.Redis, now: datetime, *slots: Slot) -> int:
     return len(written.detections)
 
 
+@pytest.mark.rule("4.4")
 def test_a_redis_restored_from_an_older_state_costs_a_desk_one_check(
     client: redis.Redis,
     redis_server: redis.Redis,
@@ -187,6 +189,7 @@ def away(*_: object) -> None:
     raise sa.exc.OperationalError("", {}, Exception("away"))
 
 
+@pytest.mark.rule("4.5")
 @pytest.mark.parametrize(
     "case",
     [

@@ -103,6 +103,7 @@ def test_the_status_counts(told: Told, saved: Saved) -> None:
     assert told("ezbooking", page)[0]["outcome"] == "unreadable"
 
 
+@pytest.mark.rule("3.10")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -35,6 +35,7 @@ def test_the_recordings_are_there() -> None:
     assert rows()
 
 
+@pytest.mark.rule("3.2")
 @pytest.mark.parametrize("row", rows(), ids=str)
 def test_a_recorded_answer_is_read_as_expected(row: Row) -> None:
     reading = read(row)

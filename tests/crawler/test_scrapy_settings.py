@@ -33,11 +33,13 @@ def test_what_must_be_off_is_off(switch: str) -> None:
     assert scrapy_settings().getbool(switch) is False
 
 
+@pytest.mark.rule("3.7")
 def test_the_downloader_never_holds_back_what_has_a_place() -> None:
     places = Settings.model_fields["spider_places"].default
     assert places < ours.CONCURRENT_REQUESTS <= ours.CONCURRENT_REQUESTS_PER_DOMAIN
 
 
+@pytest.mark.rule("3.11")
 def test_only_the_guard_and_what_writes_headers_stand_before_the_wire(held: Held) -> None:
     engine = held.spider.crawler.engine
     names = [type(each).__name__ for each in engine.downloader.middleware.middlewares]

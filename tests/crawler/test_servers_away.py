@@ -67,6 +67,7 @@ def go_on() -> None:
     until(lambda: len(checks()) > count + 10)
 
 
+@pytest.mark.rule("3.5")
 def test_servers_that_go_and_come_back_are_said_and_not_traced(house: House, servers: Servers) -> None:
     house.open("planner", "spider")
     go_on()

@@ -75,6 +75,7 @@ def test_the_refusal_says_how_to_allow_more() -> None:
     refuse_far(HERE, load(app_env="development", allow_live_sites=True))
 
 
+@pytest.mark.rule("3.11")
 def test_nothing_allows_live_sites_to_a_test() -> None:
     with pytest.raises(AddressRefused):
         refuse_far(HERE, load(app_env="test", allow_live_sites=True))

@@ -65,6 +65,7 @@ def test_every_place_is_asked_before_any_week_and_near_weeks_first() -> None:
     assert order == ["0", "a", "b", "near", "far"]
 
 
+@pytest.mark.rule("3.2")
 def test_no_slots_needs_every_place() -> None:
     result, _ = run({"0": leads(ask("a"), ask("b", B)), "a": none("1")})
     assert (result.outcome, result.reason) == (Outcome.UNREADABLE, "what is b?")
@@ -76,6 +77,7 @@ def test_places_that_all_say_none_are_no_slots() -> None:
     assert (result.outcome, result.reason) == (Outcome.NO_SLOTS, "nothing free (and 1 answer like it)")
 
 
+@pytest.mark.rule("3.3")
 def test_a_slot_wins_over_any_trouble_which_is_still_told() -> None:
     busy = Reading(Outcome.OVERLOADED, "HTTP 502")
     result, _ = run({"0": leads(ask("a"), ask("b", B)), "a": busy, "b": shows(SOON, place=B)})
@@ -83,6 +85,7 @@ def test_a_slot_wins_over_any_trouble_which_is_still_told() -> None:
     assert result.reason == f"1 moment: {SOON.isoformat()}"
 
 
+@pytest.mark.rule("3.9")
 @pytest.mark.parametrize(
     "outcome", [Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.RATE_LIMITED, Outcome.MAINTENANCE, Outcome.CLOSED]
 )
@@ -115,6 +118,7 @@ def test_an_open_desk_with_hours_tells_the_hours_only() -> None:
     assert result.slots == (Slot(A, SOON),)
 
 
+@pytest.mark.rule("3.3")
 def test_an_open_desk_whose_calendar_cannot_be_read_is_open() -> None:
     result, _ = run({"0": OPEN, "w0": empty(WEEKS[0])})
     assert (result.outcome, result.slots) == (Outcome.SLOTS, (Slot(A, None),))
@@ -163,6 +167,7 @@ def test_hours_supersede_open_of_the_same_place() -> None:
 # Time
 
 
+@pytest.mark.rule("3.2")
 def test_moments_that_have_passed_are_dropped_and_prove_nothing() -> None:
     past = (NOW - timedelta(seconds=1), NOW.date() - timedelta(days=1))
     result, _ = run({"0": shows(*past)})
@@ -207,6 +212,7 @@ def test_what_was_left_unasked_is_said_and_not_covered() -> None:
     assert result.reason == "nothing free; 1 request left unasked"
 
 
+@pytest.mark.rule("3.1")
 def test_a_request_without_an_answer_is_trouble() -> None:
     tally = Tally(START, limit=5, now=NOW)
     tally.next()
@@ -233,6 +239,7 @@ _READINGS = st.builds(
 )
 
 
+@pytest.mark.rule("3.2")
 @given(st.lists(_READINGS, max_size=40), st.integers(0, 12))
 def test_the_rules_hold_for_any_visit(readings: list[Reading], limit: int) -> None:
     left, taken = deque(readings), []
@@ -260,6 +267,7 @@ def test_the_rules_hold_for_any_visit(readings: list[Reading], limit: int) -> No
         assert set(result.covered) == {covered for r in taken for covered in r.covered}
 
 
+@pytest.mark.rule("4.3")
 def test_a_request_that_may_not_be_made_is_left_unasked_and_proves_nothing() -> None:
     tally = Tally(START, limit=24, now=NOW)
     first = tally.next()
@@ -276,6 +284,7 @@ def test_a_request_that_may_not_be_made_is_left_unasked_and_proves_nothing() -> 
     assert "1 request left unasked" in result.reason
 
 
+@pytest.mark.rule("4.3")
 def test_a_visit_without_a_request_left_before_it_proved_anything_is_nobodys_fault() -> None:
     tally = Tally(START, limit=24, now=NOW)
     first = tally.next()

@@ -172,6 +172,7 @@ def test_retry_after_is_seconds_or_a_date(value: str, seconds: float | None) -> 
     assert reading == Reading(Outcome.RATE_LIMITED, "HTTP 429", retry_after=seconds)
 
 
+@pytest.mark.rule("3.1")
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
@@ -208,16 +209,19 @@ def answering(answer: Any) -> Any:
     return SimpleNamespace(read=reads)
 
 
+@pytest.mark.rule("3.1")
 def test_an_exception_in_a_reader_is_unreadable_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     reading = interpret(answering(KeyError("slots")), page("<html>?</html>"))
     assert (reading.outcome, reading.reason) == (Outcome.UNREADABLE, "the reader failed: KeyError: 'slots'")
     assert caplog.records[0].exc_info
 
 
+@pytest.mark.rule("3.2")
 def test_slots_without_a_slot_are_refused() -> None:
     assert interpret(answering(Reading(Outcome.SLOTS)), page("x")).outcome is Outcome.UNREADABLE
 
 
+@pytest.mark.rule("3.2")
 def test_an_absence_that_covers_nothing_is_refused() -> None:
     assert interpret(answering(Reading(Outcome.NO_SLOTS, "none")), page("x")).outcome is Outcome.UNREADABLE
 
@@ -227,6 +231,7 @@ def test_an_absence_that_shows_slots_is_refused() -> None:
     assert interpret(answering(both), page("x")).outcome is Outcome.UNREADABLE
 
 
+@pytest.mark.rule("3.2")
 def test_a_wall_is_seen_before_the_platform() -> None:
     told = answering(Reading(Outcome.NO_SLOTS, "none", covered=(Covered(),)))
     assert interpret(told, page(CHALLENGE.format(""))).outcome is Outcome.BLOCKED

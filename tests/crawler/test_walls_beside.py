@@ -75,6 +75,7 @@ def proven(page: Page, name: str) -> dict[str, object]:
 PAGES = [case for case in CASES if load(case).is_html and expected(case)["outcome"] in READ]
 
 
+@pytest.mark.rule("3.2")
 @pytest.mark.parametrize("beside", sorted(BESIDE))
 @pytest.mark.parametrize("case", PAGES, ids=name_of)
 def test_what_looks_like_a_wall_beside_a_page_that_is_read_changes_nothing(case: Path, beside: str) -> None:
@@ -86,6 +87,7 @@ def test_what_looks_like_a_wall_beside_a_page_that_is_read_changes_nothing(case:
         assert shown == {key: whole[key] for key in shown}
 
 
+@pytest.mark.rule("3.2")
 @pytest.mark.parametrize("name", FIRST)
 @pytest.mark.parametrize("which", sorted(WALLS))
 def test_a_wall_is_a_wall_to_every_platform(name: str, which: str) -> None:

@@ -17,6 +17,7 @@ from tests.mutation.pages import Original, originals, same_question
 USUAL = 70  # mutants of each page, of which there are some 350
 
 
+@pytest.mark.rule("3.2")
 @pytest.mark.fuzz
 @pytest.mark.parametrize("original", originals(), ids=lambda each: each.name)
 def test_a_broken_page_claims_nothing_false(original: Original) -> None:
@@ -34,6 +35,7 @@ WALLS = [
 ]
 
 
+@pytest.mark.rule("3.2")
 @pytest.mark.parametrize("wall", WALLS, ids=lambda each: each.name)
 @pytest.mark.parametrize("status", [200, 403, 503])
 def test_a_bot_wall_in_place_of_any_page_is_a_wall_whatever_its_status(wall: Original, status: int) -> None:

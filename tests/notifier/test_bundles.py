@@ -151,6 +151,7 @@ def refusing(settings_env: Any, monkeypatch: pytest.MonkeyPatch) -> Refusing:
     return made
 
 
+@pytest.mark.rule("3.5")
 @given(st.integers(1, 130), st.sets(st.integers(0, 129), max_size=12), st.booleans())
 def test_whoever_is_bad_all_others_are_told_once(count: int, bad: set[int], names: bool) -> None:
     provider = Refusing()

@@ -79,6 +79,7 @@ def test_the_mails_of_a_part_leave_in_one_call(crowd: list[Person], queued: Queu
     assert len({mail.provider_id for mail in whole.messages("email")}) == 4
 
 
+@pytest.mark.rule("3.4")
 def test_a_part_that_is_matched_twice_tells_once(
     crowd: list[Person], queued: Queued, whole: "Running"
 ) -> None:
@@ -88,6 +89,7 @@ def test_a_part_that_is_matched_twice_tells_once(
     assert len(whole.messages("email")) == 7
 
 
+@pytest.mark.rule("3.5")
 def test_parts_whose_jobs_were_lost_are_asked_for_again_and_only_those(
     crowd: list[Person], queued: Queued, whole: "Running", frozen: time_machine.Traveller, redis_server: Any
 ) -> None:
@@ -106,6 +108,7 @@ def test_parts_whose_jobs_were_lost_are_asked_for_again_and_only_those(
     assert asked == [[str(seen), number] for number in (0, 1, 3)]
 
 
+@pytest.mark.rule("3.5")
 def test_parts_whose_workers_died_with_their_jobs_are_asked_for_again(
     crowd: list[Person], queued: Queued, frozen: time_machine.Traveller, redis_server: Any
 ) -> None:

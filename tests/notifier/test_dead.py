@@ -117,6 +117,7 @@ def test_only_what_is_asked_for_is_replayed(given: list[str], frozen: time_machi
     assert len(notifications(State.PENDING)) == 1
 
 
+@pytest.mark.rule("3.4")
 def test_an_alert_that_no_provider_took_is_told_anew_after_half_an_hour_and_not_replayed_then(
     sandbox: "Running", frozen: time_machine.Traveller
 ) -> None:
@@ -133,6 +134,7 @@ def test_an_alert_that_no_provider_took_is_told_anew_after_half_an_hour_and_not_
     assert len(sandbox.messages("email")) == 1
 
 
+@pytest.mark.rule("6.5")
 def test_what_another_message_of_another_check_tells_stays_dead(frozen: time_machine.Traveller) -> None:
     key = dead()
     opened = [each.id for each in all_of(SlotRow)]
@@ -148,6 +150,7 @@ def test_what_another_message_of_another_check_tells_stays_dead(frozen: time_mac
     assert get(Notification, key).state is State.PENDING
 
 
+@pytest.mark.rule("6.5")
 def test_an_alert_that_may_have_arrived_is_not_told_anew(frozen: time_machine.Traveller) -> None:
     dead("unknown: sendgrid did not answer: ReadTimeout")
     frozen.shift(timedelta(minutes=31))

@@ -268,6 +268,7 @@ def test_what_is_no_slot_alert_waits_a_day_for_our_configuration(
     assert str(reason).startswith("attempts used up: sendgrid answered 401")
 
 
+@pytest.mark.rule("3.5")
 def test_a_lease_that_ran_out_is_taken_over_and_the_late_result_is_nobodys(
     frozen: time_machine.Traveller,
 ) -> None:
@@ -285,6 +286,7 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_late_result_is_nobodys(
     assert after(key) == (State.SENT, None)
 
 
+@pytest.mark.rule("6.1")
 def test_what_was_put_back_untried_costs_no_attempt() -> None:
     key = waiting()
     (parcel,) = delivery.claim([key])
@@ -328,6 +330,7 @@ def test_workers_that_die_each_time_do_not_send_another_kind_for_ever(frozen: ti
     assert after(key) == (State.FAILED, "unknown: attempts used up, no worker lived to record an answer")
 
 
+@pytest.mark.rule("6.4")
 def test_a_kind_that_this_worker_does_not_know_waits_for_a_newer_one_and_keeps_no_other(
     sandbox: "Running", frozen: time_machine.Traveller
 ) -> None:
@@ -345,6 +348,7 @@ def test_a_kind_that_this_worker_does_not_know_waits_for_a_newer_one_and_keeps_n
     assert after(bad) == (State.SENT, None)
 
 
+@pytest.mark.rule("6.4")
 @pytest.mark.parametrize("broken", ["python", "sql"])
 def test_a_row_that_cannot_be_read_keeps_no_other_of_its_kind(
     broken: str, sandbox: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
@@ -528,6 +532,7 @@ def use(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     monkeypatch.setitem(channels.channels(), "email", Breaking(act))
 
 
+@pytest.mark.rule("3.6")
 def test_no_connection_is_held_while_a_provider_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     held = []
     use(monkeypatch, lambda: held.append(engine().pool.checkedout()))  # type: ignore[attr-defined]
@@ -570,6 +575,7 @@ def test_a_yes_is_not_lost_to_a_database_that_is_away_for_a_moment(monkeypatch: 
     assert after(key) == (State.SENT, None)
 
 
+@pytest.mark.rule("3.5")
 def test_a_yes_outlasts_a_database_that_is_away_for_longer_than_lease_and_job(
     monkeypatch: pytest.MonkeyPatch, frozen: time_machine.Traveller
 ) -> None:

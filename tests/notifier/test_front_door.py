@@ -62,6 +62,7 @@ def test_a_job_that_a_dying_worker_took_does_not_stay_for_ever(redis_server: red
     assert 0 < redis_server.ttl(job.key) <= 3600
 
 
+@pytest.mark.rule("6.6")
 @pytest.mark.parametrize("call", [notifier.detection_seen, notifier.catch_up])
 def test_redis_away_is_one_warning_and_no_error(call: Any, settings_env: Callable[..., None]) -> None:
     settings_env(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
@@ -84,6 +85,7 @@ def test_redis_away_leaves_a_notification_to_the_sweep(
     assert [row.state for row in notifications()] == [State.PENDING]
 
 
+@pytest.mark.rule("6.6")
 def test_a_database_that_goes_away_after_the_commit_leaves_a_notification_to_the_sweep(
     redis_server: redis.Redis, settings_env: Callable[..., None]
 ) -> None:

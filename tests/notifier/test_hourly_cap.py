@@ -74,6 +74,7 @@ def test_any_hour_holds_the_cap_of_its_channel() -> None:
         assert bucket.burst + HOUR / bucket.refill == cap
 
 
+@pytest.mark.rule("6.7")
 @pytest.mark.parametrize("channel", list(Channel))
 def test_a_busy_desk_tells_everything_within_the_cap(
     channel: Channel,
@@ -103,6 +104,7 @@ def test_a_busy_desk_tells_everything_within_the_cap(
     assert longest <= hourly_cap.bucket_of(channel).refill + timedelta(seconds=600)
 
 
+@pytest.mark.rule("6.7")
 def test_what_is_held_back_says_so_and_leaves_as_one_message_of_open_slots(
     whole: "Running", frozen: time_machine.Traveller, settings_env: Callable[..., None]
 ) -> None:
@@ -147,6 +149,7 @@ def copy(key: UUID, times: int) -> list[UUID]:
     return made
 
 
+@pytest.mark.rule("6.7")
 def test_what_is_held_back_takes_no_turn_of_the_provider(
     whole: "Running",
     redis_server: redis.Redis,
@@ -220,6 +223,7 @@ def test_a_clock_that_was_ahead_silences_nobody(frozen: time_machine.Traveller) 
     assert take(contact)
 
 
+@pytest.mark.rule("6.7")
 def test_workers_that_ask_at_once_share_the_cap() -> None:
     contact = person(channels=(Channel.SMS,)).contacts[Channel.SMS]
     start, granted = threading.Barrier(8), list[bool]()
@@ -236,6 +240,7 @@ def test_workers_that_ask_at_once_share_the_cap() -> None:
     assert (len(granted), sum(granted)) == (24, 5)
 
 
+@pytest.mark.rule("6.7")
 def test_what_the_provider_refuses_uses_nothing_up(
     whole: "Running", frozen: time_machine.Traveller, settings_env: Callable[..., None]
 ) -> None:

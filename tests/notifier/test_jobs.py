@@ -66,6 +66,7 @@ def test_matching_twice_tells_once(whole: "Running", queued: Queued) -> None:
     assert len(whole.messages()) == 1
 
 
+@pytest.mark.rule("3.4")
 def test_an_alert_catches_up_with_every_desk_it_is_about(whole: "Running", queued: Queued) -> None:
     detection()
     second = detection(slots(desk_id=OTHER_DESK), desk_id=OTHER_DESK, label="Titre de séjour")
@@ -90,6 +91,7 @@ def test_a_desk_is_rearmed_for_whoever_was_not_told(whole: "Running", queued: Qu
     assert len(whole.messages()) == 2
 
 
+@pytest.mark.rule("6.6")
 @pytest.mark.parametrize("job", [match, catch_up, deliver])
 def test_a_database_that_is_away_is_one_line_and_no_traceback(
     job: Callable[[str], None], settings_env: Callable[..., None]

@@ -107,6 +107,7 @@ def test_one_target_that_lets_pass_is_enough() -> None:
     assert wishes([THURSDAY], {"weekdays": [5]}, {"weekdays": [4]})
 
 
+@pytest.mark.rule("3.4")
 def test_what_the_alert_was_told_of_is_left_out() -> None:
     assert [wish.slots for wish in wishes([THURSDAY, Moment()], known={0})] == [(1,)]
     assert wishes([THURSDAY], known={0}) == []

@@ -119,6 +119,7 @@ OUTAGES = [
 ]
 
 
+@pytest.mark.rule("6.2")
 @pytest.mark.parametrize(("channel", "kind", "seconds"), OUTAGES)
 def test_an_alert_outlives_an_outage_of_its_provider(
     channel: Channel, kind: str, seconds: float, fails: Fails, frozen: time_machine.Traveller
@@ -145,6 +146,7 @@ def test_slow_but_accepting_for_an_hour_sends_few_copies(
     assert len(notifications()) == 1
 
 
+@pytest.mark.rule("6.2")
 def test_an_sms_that_may_have_been_accepted_four_times_fails(
     fails: Fails, frozen: time_machine.Traveller
 ) -> None:

@@ -65,6 +65,7 @@ def test_it_is_sending_before_anything_leaves(whole: "Running", monkeypatch: pyt
     assert met == [(State.SENDING, 1, until, until)]
 
 
+@pytest.mark.rule("3.5")
 def test_a_worker_that_dies_after_its_commit_leaves_a_lease_and_the_sweep_brings_the_message(
     whole: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

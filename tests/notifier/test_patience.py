@@ -42,6 +42,7 @@ def test_a_good_answer_ends_the_rest(settings_env: Callable[..., None]) -> None:
     assert not patience.resting(Channel.SMS)
 
 
+@pytest.mark.rule("3.7")
 def test_what_goes_by_a_channel_that_hangs_is_left_to_its_own_workers(
     whole: "Running",
     queued: Callable[[str], list[tuple[str, list[Any]]]],

@@ -88,6 +88,7 @@ def workers(start: Callable[..., Program], whole: "Running", settings_env: Calla
     return made
 
 
+@pytest.mark.rule("3.5")
 def test_a_worker_that_is_killed_is_replaced_and_loses_nothing(
     workers: Program, whole: "Running", redis_server: redis.Redis
 ) -> None:
@@ -112,6 +113,7 @@ def test_a_worker_that_is_killed_is_replaced_and_loses_nothing(
     assert "Traceback" not in workers.said
 
 
+@pytest.mark.rule("3.5")
 def test_the_sweep_brings_to_a_worker_what_no_nudge_brought(
     worker: Callable[..., Program],
     start: Callable[..., Program],

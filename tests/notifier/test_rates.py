@@ -104,6 +104,7 @@ def test_messages_that_wait_for_one_contact_hold_one_place(
     assert leaves(crowd[2])
 
 
+@pytest.mark.rule("6.8")
 def test_messages_of_no_hurry_delay_no_critical_one(frozen: time_machine.Traveller) -> None:
     many = unhurried(300)
     take(many, 0.1, frozen)
@@ -141,6 +142,7 @@ def test_critical_messages_that_wait_go_before_what_came_earlier_and_is_of_no_hu
     assert max(found[each.id] for each in hurried) <= min(found[each.id] for each in later)
 
 
+@pytest.mark.rule("6.8")
 def test_turns_that_were_missed_are_not_all_granted_at_once(frozen: time_machine.Traveller) -> None:
     several = [message() for _ in range(150)]
     gone = take(several, 0.1, frozen)
@@ -150,6 +152,7 @@ def test_turns_that_were_missed_are_not_all_granted_at_once(frozen: time_machine
     assert most_in_a_second(list(found.values())) <= 30
 
 
+@pytest.mark.rule("6.8")
 @given(st.lists(st.tuples(st.integers(0, 40), st.booleans(), st.integers(0, 20)), max_size=25))
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_no_second_holds_more_than_the_rate_whatever_comes(

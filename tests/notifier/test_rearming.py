@@ -82,6 +82,7 @@ def test_a_round_that_has_nobody_to_tell_locks_nothing_and_writes_nothing() -> N
     assert not [each for each in said if "lock" in each or not each.startswith("SELECT")], said
 
 
+@pytest.mark.rule("3.4")
 def test_a_round_waits_for_nobody_who_holds_the_desk() -> None:
     crowd(1)
     sent(matched(detection(hours(2))))
@@ -201,6 +202,7 @@ def test_a_message_of_many_slots_leaves_until_the_last_of_them_is_gone_and_count
     assert {row.state for row in notifications()} == {State.SENT, State.EXPIRED}
 
 
+@pytest.mark.rule("3.4")
 def test_limits_that_are_narrowed_or_widened_tell_of_what_they_kept_back_only() -> None:
     waiting = alert(person(), {"desk_id": DESK, "weekdays": [4]})
     opened = hours(MANY_SLOTS)

@@ -51,6 +51,7 @@ def nudges_within(frozen: time_machine.Traveller, seconds: int, sweep: Sweep) ->
     return found
 
 
+@pytest.mark.rule("3.5")
 def test_a_detection_nobody_matched_is_nudged_each_time_after_a_longer_wait(
     queued: Queued, frozen: time_machine.Traveller
 ) -> None:
@@ -65,6 +66,7 @@ def test_a_detection_that_was_matched_is_left_alone(queued: Queued, frozen: time
     assert nudges_within(frozen, 10, Sweep()) == []
 
 
+@pytest.mark.rule("3.5")
 def test_a_notification_whose_nudge_was_lost_is_nudged_each_time_after_a_longer_wait(
     queued: Queued, frozen: time_machine.Traveller
 ) -> None:
@@ -83,6 +85,7 @@ def test_a_notification_is_nudged_when_its_next_attempt_is_due(
     assert nudges_within(frozen, 22, Sweep()) == [20]
 
 
+@pytest.mark.rule("3.5")
 def test_a_lease_that_ran_out_is_nudged_and_not_before(
     queued: Queued, frozen: time_machine.Traveller
 ) -> None:
@@ -104,6 +107,7 @@ def test_two_sweeps_do_not_nudge_the_same_row_twice(queued: Queued, frozen: time
     assert [Sweep().turn(), Sweep().turn()] == [1, 0]
 
 
+@pytest.mark.rule("3.4")
 def test_desks_with_open_slots_are_rearmed_now_and_then(
     queued: Queued, frozen: time_machine.Traveller
 ) -> None:
@@ -179,6 +183,7 @@ def test_a_database_that_is_away_is_said_once(
     assert said == ["database away, trying again", "database back"]
 
 
+@pytest.mark.rule("3.5")
 def test_workers_that_heard_a_yes_go_first_when_the_database_is_back(
     settings_env: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,

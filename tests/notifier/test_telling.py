@@ -113,6 +113,7 @@ def test_many_workers_that_match_at_once_tell_once() -> None:
     assert (len(all_of(Match)), len(notifications())) == (3, 3)
 
 
+@pytest.mark.rule("3.4")
 def test_matching_and_catching_up_at_once_tell_once() -> None:
     waiting = alert(person())
     seen = detection()
@@ -205,6 +206,7 @@ def test_a_slot_that_was_gone_before_it_was_matched_is_not_told() -> None:
     assert matched(seen) == []
 
 
+@pytest.mark.rule("3.4")
 def test_a_slot_that_comes_back_is_not_told_twice_within_half_an_hour_but_at_its_end(
     frozen: time_machine.Traveller,
 ) -> None:
@@ -245,6 +247,7 @@ def test_half_an_hour_counts_for_the_same_place_and_moment_only(frozen: time_mac
     assert {slot for _, slot in told_pairs()} == {*first, *elsewhere, *later}
 
 
+@pytest.mark.rule("3.4")
 def test_who_was_not_really_told_is_told_when_the_slot_comes_back(frozen: time_machine.Traveller) -> None:
     alert(person())
     first = slots([MORNING])
@@ -276,6 +279,7 @@ def test_catching_up_tells_nobody_else() -> None:
     assert {each.alert_id for each in all_of(Match)} == {mine}
 
 
+@pytest.mark.rule("3.4")
 def test_an_alert_that_was_widened_is_told_of_what_its_limits_kept_from_it() -> None:
     who = person()
     waiting = alert(who, {"desk_id": DESK, "weekdays": [4]})

@@ -51,6 +51,7 @@ def two_desks(channel: Channel = Channel.EMAIL) -> list[UUID]:
     return [waits(who, DESK), waits(who, OTHER_DESK)]
 
 
+@pytest.mark.rule("3.4")
 @pytest.mark.parametrize("channel", ALL)
 def test_what_waits_for_one_contact_leaves_as_one_message(channel: Channel, sandbox: "Running") -> None:
     keys = two_desks(channel)

@@ -59,6 +59,7 @@ def transport(settings_env: SettingsEnv) -> Iterator[Transport]:
         yield made
 
 
+@pytest.mark.rule("3.11")
 @pytest.mark.parametrize(
     "url", ["https://api.sendgrid.com/v3", "http://10.0.0.1/", "http://127.0.0.1.nip.io/"]
 )
@@ -196,6 +197,7 @@ def one_answer_then(end: Callable[[socket.socket], object]) -> Callable[[socket.
     return serve
 
 
+@pytest.mark.rule("6.3")
 @pytest.mark.parametrize("end", [reset, socket.socket.close])
 def test_a_kept_connection_that_died_silently_took_nothing(
     transport: Transport, end: Callable[[socket.socket], object]
@@ -248,6 +250,7 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(
     assert len(accepted) == 2
 
 
+@pytest.mark.rule("6.3")
 @pytest.mark.parametrize("first", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"])
 def test_an_answer_that_trickles_ends_in_time(transport: Transport, first: bytes) -> None:
     ended = threading.Event()

@@ -41,6 +41,7 @@ def test_everything_says_that_it_is_well(stack: Stack) -> None:
     assert report["status"] == "ok"
 
 
+@pytest.mark.rule("3.4")
 def test_a_slot_is_told_once_on_each_channel_while_it_stays_open(stack: Stack) -> None:
     until(lambda: checks(Outcome.NO_SLOTS))
     before = len(slot_messages(stack))
@@ -55,6 +56,7 @@ def test_a_slot_is_told_once_on_each_channel_while_it_stays_open(stack: Stack) -
     take_all(stack)
 
 
+@pytest.mark.rule("3.8")
 def test_nobody_took_a_slot(stack: Stack) -> None:
     open_slot(stack)
     before = checks(Outcome.SLOTS)

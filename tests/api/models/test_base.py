@@ -45,6 +45,7 @@ def test_an_error_leaves_nothing_behind() -> None:
         assert s.scalars(sa.select(User)).all() == []
 
 
+@pytest.mark.rule("4.14")
 def test_a_server_that_is_frozen_is_given_up_on_and_its_connection_too(
     database: str, settings_env: Callable[..., None]
 ) -> None:

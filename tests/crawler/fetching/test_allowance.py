@@ -67,6 +67,7 @@ def test_without_buckets_what_was_paid_serves_for_every_host() -> None:
     assert taken(allowance, 9) == 3
 
 
+@pytest.mark.rule("4.11")
 def test_a_stopped_visit_makes_not_even_what_is_paid() -> None:
     allowance, bucket = Allowance(3, Bucket(9).more), Bucket(9)
     assert taken(allowance, 1) == 1

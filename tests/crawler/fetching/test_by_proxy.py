@@ -186,6 +186,7 @@ def test_nor_is_a_tunnel_that_is_not_opened_in_time(
         assert spare.lines == []
 
 
+@pytest.mark.rule("3.9")
 @pytest.mark.parametrize("status", ["403 Forbidden", "429 Too Many Requests"])
 def test_a_block_is_no_reason_to_go_another_way(held: Held, use: Use, status: str) -> None:
     with wire(answer(b"no", status)) as site, relay() as (one, first), relay() as (two, spare):
@@ -195,6 +196,7 @@ def test_a_block_is_no_reason_to_go_another_way(held: Held, use: Use, status: st
         assert (ended.requests, len(first.lines), spare.lines) == (1, 1, [])
 
 
+@pytest.mark.rule("3.11")
 def test_outside_production_no_proxy_leads_off_this_machine(held: Held, use: Use) -> None:
     use(*parse_proxies("http://ann:sesame@10.1.2.3:3128"))
     ended = check(held, "http://127.0.0.1:9")

@@ -77,6 +77,7 @@ def test_a_page_keeps_its_address_status_and_headers() -> None:
     assert got.text == "<p>bonjour"
 
 
+@pytest.mark.rule("3.7")
 def test_a_post_carries_its_form_and_each_request_what_is_left_of_the_deadline() -> None:
     site = Site(page())
     fetch(session(site), Ask(f"{DESK}/0", "", "POST", {"condition": "on", "nextButton": "Étape"}))
@@ -170,6 +171,7 @@ def test_a_redirect_that_never_ends_is_given_up() -> None:
     assert len(site.asked) == 6
 
 
+@pytest.mark.rule("3.8")
 def test_neither_an_ask_nor_a_redirect_reaches_a_step_that_takes_a_slot() -> None:
     site = Site(moved(f"{DESK}/5/1795000000"), page())
     with pytest.raises(NoPage, match="would take a slot"):
@@ -179,6 +181,7 @@ def test_neither_an_ask_nor_a_redirect_reaches_a_step_that_takes_a_slot() -> Non
     assert len(site.asked) == 1
 
 
+@pytest.mark.rule("3.8")
 @pytest.mark.parametrize("status", [307, 308])
 def test_no_redirect_presses_the_button_that_takes_the_first_free_hour(status: int) -> None:
     site = Site(moved(f"{DESK}/4", status), page())
@@ -201,6 +204,7 @@ def test_network_errors_are_tried_again_three_times_in_a_check() -> None:
     assert ours.requests == 5
 
 
+@pytest.mark.rule("3.9")
 @pytest.mark.parametrize("status", [403, 429, 500, 503])
 def test_an_answer_of_any_status_is_never_asked_for_again(status: int) -> None:
     ours = session(Site(page(status=status)))
@@ -208,6 +212,7 @@ def test_an_answer_of_any_status_is_never_asked_for_again(status: int) -> None:
     assert ours.requests == 1
 
 
+@pytest.mark.rule("3.7")
 def test_one_deadline_runs_over_all_requests_of_a_check() -> None:
     now = [100.0]
 
@@ -305,6 +310,7 @@ def test_a_real_host_is_asked_at_its_stand_in_under_its_own_name(settings_env: C
     assert got.url == f"{DESK}/2"
 
 
+@pytest.mark.rule("3.7")
 def test_the_clock_runs_from_the_first_request_and_stands_still_in_pauses(
     no_sleep: Callable[[], list[float]],
 ) -> None:

@@ -30,6 +30,7 @@ def reset(connection: socket.socket, _: bytes) -> None:
     connection.close()
 
 
+@pytest.mark.rule("3.1")
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
@@ -76,6 +77,7 @@ def test_a_refused_connection_is_tried_again_then_unreachable(held: Held) -> Non
     assert item.requests > 1
 
 
+@pytest.mark.rule("3.7")
 def test_a_server_that_accepts_and_says_nothing_costs_one_deadline(
     held: Held, settings_env: Callable[..., None]
 ) -> None:
@@ -103,6 +105,7 @@ def test_a_certificate_that_nobody_vouches_for_is_unreachable(held: Held, tmp_pa
     assert "TLS" in item.reason
 
 
+@pytest.mark.rule("3.11")
 def test_a_host_that_is_not_this_machine_is_refused_before_any_look_up(held: Held) -> None:
     item = check(held, "http://nobody.invalid")
     assert item.outcome is Outcome.UNREACHABLE
@@ -120,6 +123,7 @@ def test_a_name_that_dns_does_not_know_is_unreachable(held: Held, monkeypatch: p
     assert "(DNS)" in item.reason
 
 
+@pytest.mark.rule("3.11")
 def test_a_redirect_off_this_machine_is_not_followed(held: Held) -> None:
     with wire(answer(status="302 Found", Location="http://www.essonne.gouv.fr/")) as site:
         item = check(held, site.address)

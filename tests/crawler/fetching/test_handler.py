@@ -42,6 +42,7 @@ def test_every_header_is_kept_and_none_is_added(held: Held) -> None:
     }
 
 
+@pytest.mark.rule("3.9")
 def test_a_connection_that_is_lost_is_asked_again_by_nobody_who_does_not_count(held: Held) -> None:
     with wire(lambda connection, _: connection.close()) as site:
         with pytest.raises(DownloadFailedError):

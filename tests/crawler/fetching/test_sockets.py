@@ -132,6 +132,7 @@ def test_a_redirect_is_handed_back_and_not_followed(held: Held) -> None:
     assert (page.status, page.headers["Location"]) == (307, b"ws://127.0.0.9/x")
 
 
+@pytest.mark.rule("3.11")
 def test_nothing_leaves_this_machine_by_a_socket_either(
     held: Held, settings_env: Callable[..., None]
 ) -> None:

@@ -48,6 +48,7 @@ def visits() -> "list[Check]":
     return [each for each in checks() if each.desk_id == DESK]
 
 
+@pytest.mark.rule("3.9")
 def test_a_visit_ends_within_a_second_and_other_hosts_go_on(house: House, sandbox: "Running") -> None:
     host = sandbox.site(CODE).removeprefix("http://")
     house.open("planner", "spider")

@@ -31,6 +31,7 @@ def row(outcome: Outcome, times: int, **how: float) -> list[float]:
     return found
 
 
+@pytest.mark.rule("3.9")
 def test_blocks_rest_from_five_minutes_doubling_to_two_hours() -> None:
     assert row(Outcome.BLOCKED, 7) == [300, 600, 1200, 2400, 4800, 7200, 7200]
 
@@ -39,6 +40,7 @@ def test_a_rate_limit_without_a_time_doubles_too() -> None:
     assert row(Outcome.RATE_LIMITED, 9) == [60, 120, 240, 480, 960, 1920, 3840, 7200, 7200]
 
 
+@pytest.mark.rule("3.9")
 @pytest.mark.parametrize(
     ("outcome", "retry_after", "expected"),
     [

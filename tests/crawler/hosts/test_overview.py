@@ -82,6 +82,7 @@ def test_the_switch_stops_a_host_and_lets_it_go(capsys: pytest.CaptureFixture[st
     assert switch.stopped() == {}
 
 
+@pytest.mark.rule("3.10")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -93,6 +93,7 @@ def test_what_ended_in_the_same_batch_counts() -> None:
     assert last("a") is Outcome.CLOSED
 
 
+@pytest.mark.rule("3.9")
 def test_a_host_that_begins_to_refuse_everything_closes_one_page_and_no_more() -> None:
     end(0, ("a", Outcome.NO_SLOTS), ("b", Outcome.NO_SLOTS), ("c", Outcome.NO_SLOTS))
     end(1, ("a", None))

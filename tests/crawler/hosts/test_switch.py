@@ -35,6 +35,7 @@ def outages() -> list[tuple[str, bool]]:
         return [(row.desk_id.partition("/")[2], row.ends_at is None) for row in found]
 
 
+@pytest.mark.rule("4.11")
 def test_nobody_claims_a_desk_of_a_stopped_host_until_it_goes(plan: Planner, client: redis.Redis) -> None:
     switch.stop(HOST, "they wrote to us")
     assert claimed(client) == {"c"}
@@ -55,6 +56,7 @@ def test_a_stop_is_an_outage_of_all_desks_there_and_ends_as_the_host_goes(plan: 
     assert outages() == [("a", False), ("b", False)]
 
 
+@pytest.mark.rule("3.9")
 def test_an_emptied_redis_forgets_no_stop(plan: Planner, client: redis.Redis) -> None:
     switch.stop(HOST, "they wrote to us")
     client.flushdb()

@@ -83,6 +83,7 @@ def test_a_spider_is_replaced_for_newer_code_without_a_gap_and_so_is_the_keeper(
     assert "Traceback" not in house.log("scrapyd") + house.log("keeper")
 
 
+@pytest.mark.rule("3.5")
 def test_whoever_is_killed_the_desks_are_checked_again_and_none_by_two_at_once(
     house: House, sandbox: "Running", redis_server: redis.Redis
 ) -> None:

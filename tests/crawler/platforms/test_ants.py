@@ -156,6 +156,7 @@ def test_a_stand_in_is_asked_as_the_site_is() -> None:
     assert ants.first(visit(here, positions=[LYON], streaming=False)).url == f"{here}/api/SlotsFromPosition"
 
 
+@pytest.mark.rule("3.11")
 @pytest.mark.parametrize(
     "url",
     [
@@ -228,6 +229,7 @@ def test_by_socket_the_silence_of_all_is_sure_and_by_the_plain_list_it_is_doubtf
     assert sure.last == doubtful.last == date(2027, 1, 19)
 
 
+@pytest.mark.rule("3.2")
 def test_editors_that_failed_make_silence_an_overload_and_take_nothing_from_slots() -> None:
     silent, speaking = heard([], end(3, 2)), heard([hall(1, "2026-12-19T10:00Z")], end(3, 2))
     assert (silent.outcome, silent.reason, silent.covered) == (
@@ -287,6 +289,7 @@ def test_several_positions_are_one_desk_and_the_last_answer_speaks_for_all() -> 
     assert played(here, [], HALL).outcome is Outcome.SLOTS
 
 
+@pytest.mark.rule("3.2")
 @pytest.mark.parametrize(
     "bodies", [([],), (HALL,), ([], 500), (["x"], []), ([], ["x"]), ([LOST], HALL), (500, [])]
 )

@@ -58,12 +58,14 @@ def test_plannings_may_be_written_as_numbers_and_nothing_else() -> None:
 # Steps that take a slot
 
 
+@pytest.mark.rule("3.8")
 @pytest.mark.parametrize("step", [2, 4, 5, 6, 8, 9, 10, -1])
 def test_no_address_of_a_step_that_takes_or_ends_something_can_be_made(step: int) -> None:
     with pytest.raises(ValueError, match="not ours"):
         ezbooking._desk(visit()).step(step)
 
 
+@pytest.mark.rule("3.8")
 @pytest.mark.parametrize("tail", ["/5/1795249632", "/5", "/6", "/8", "/9", "/10", "/5/", "/6?x"])
 def test_addresses_that_take_a_slot_are_forbidden(tail: str) -> None:
     assert ezbooking.forbidden(DESK + tail, "GET")
@@ -75,11 +77,13 @@ def test_addresses_that_take_nothing_are_allowed(tail: str) -> None:
     assert not ezbooking.forbidden(DESK + tail, "GET")
 
 
+@pytest.mark.rule("3.8")
 def test_the_button_of_step_4_is_forbidden_too() -> None:
     assert ezbooking.forbidden(f"{DESK}/4", "POST")
     assert not ezbooking.forbidden(f"{DESK}/3", "POST")
 
 
+@pytest.mark.rule("3.8")
 @pytest.mark.parametrize(
     "body",
     [
@@ -142,6 +146,7 @@ def test_a_desk_whose_planning_is_gone_is_unreadable_and_says_what_is_offered() 
     assert "23018, 23198" in reading.reason
 
 
+@pytest.mark.rule("3.7")
 def test_a_page_of_thousands_of_plannings_holds_nobody_up() -> None:
     reading = read(ez.choice({str(number): f"Guichet {number}" for number in range(50_000)}))
     assert (reading.outcome, reading.asks) == (Outcome.UNREADABLE, ())
@@ -167,10 +172,12 @@ def test_the_reason_is_the_sentence() -> None:
     assert read(ez.full()).reason == ez.SENTENCE
 
 
+@pytest.mark.rule("3.2")
 def test_after_a_choice_the_sentence_covers_that_planning_only() -> None:
     assert read(ez.full(), step="planning", place=A).covered == (Covered("23018"),)
 
 
+@pytest.mark.rule("3.2")
 @pytest.mark.parametrize(
     "body",
     [
@@ -266,6 +273,7 @@ def test_an_open_desk_without_a_calendar_is_open_at_an_unknown_hour(body: str, s
     assert (reading.covered, reading.asks) == ((), ())
 
 
+@pytest.mark.rule("3.2")
 @pytest.mark.parametrize(
     "body",
     [
@@ -299,6 +307,7 @@ def asked_of(seen: Visit, offered: dict[str, str], limit: int) -> list[Ask]:
     return asked
 
 
+@pytest.mark.rule("3.3")
 @pytest.mark.parametrize("plannings", [0, 1, 2, 7, 13])
 def test_visits_that_can_ask_one_week_come_to_every_week_of_every_planning(plannings: int) -> None:
     offered = {str(number): f"Guichet {number}" for number in range(100, 100 + plannings)}
@@ -366,6 +375,7 @@ def test_an_empty_week_that_nobody_can_date_proves_nothing() -> None:
     assert read(ez.week(TODAY, heading="Semaine 48")).outcome is Outcome.UNREADABLE
 
 
+@pytest.mark.rule("3.2")
 @pytest.mark.parametrize(
     "body",
     [

@@ -67,6 +67,7 @@ def test_the_whole_page_is_shown_to_a_bound(open_browser: "Browser") -> None:
     assert size(shot(open_browser, b"<p>x")) == (1920, 1080)
 
 
+@pytest.mark.rule("4.9")
 def test_nothing_leaves_whatever_the_page_tries(open_browser: "Browser") -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))

@@ -101,6 +101,7 @@ def test_a_count_of_tries_that_a_full_disk_cut_off_stops_no_worker(
     assert picture_of(blobs, KEY) == b"PNG"
 
 
+@pytest.mark.rule("4.9")
 def test_while_the_store_is_away_all_waits_for_it_and_no_picture_is_taken_twice(
     source: Spool,
     blobs: Blobs,

@@ -70,6 +70,7 @@ def test_a_proof_is_left_in_the_spool_as_it_was_fetched(source: Spool) -> None:
     assert not list((source.folder / "tmp").iterdir())
 
 
+@pytest.mark.rule("4.9")
 @given(st.binary(max_size=5_000))
 def test_whatever_was_fetched_its_fingerprint_is_that_of_what_is_kept(body: bytes) -> None:
     kept: list[tuple[Meta, bytes]] = []
@@ -130,6 +131,7 @@ def test_a_picture_of_another_page_than_the_proof_is_no_picture_of_it(source: Sp
     assert not source.waiting()[0].has("coming")
 
 
+@pytest.mark.rule("4.9")
 def test_a_full_disk_is_said_once_and_nothing_else_is_lost(
     source: Spool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -184,6 +186,7 @@ def told(
     return told
 
 
+@pytest.mark.rule("4.9")
 def test_a_disk_that_hangs_delays_no_check_no_commit_no_alert(
     source: Spool, hanging: threading.Event, told: "list[UUID]"
 ) -> None:

@@ -3,6 +3,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,6 +45,7 @@ def test_a_slot_that_was_not_open_is_news() -> None:
     assert look([], slot(HOUR), covered=WHOLE) == Change(news=(slot(HOUR),))
 
 
+@pytest.mark.rule("3.4")
 def test_a_slot_that_is_still_open_is_seen_again_and_no_news() -> None:
     assert look([row(HOUR)], slot(HOUR, seats=3), covered=WHOLE) == Change(again=((1, slot(HOUR, seats=3)),))
 
@@ -52,6 +54,7 @@ def test_a_slot_that_is_covered_and_not_shown_is_taken() -> None:
     assert look([row(HOUR)], covered=WHOLE) == Change(gone=((1, GoneReason.TAKEN),))
 
 
+@pytest.mark.rule("3.3")
 def test_where_absence_is_doubtful_only_the_second_answer_in_a_row_closes() -> None:
     def left(whole_before: datetime | None, seen_at: datetime | None = NOW) -> bool:
         known = [replace(row(HOUR), seen_at=seen_at)]
@@ -70,6 +73,7 @@ def test_a_sure_answer_closes_beside_a_doubtful_one() -> None:
     assert look([row(HOUR)], covered=[Covered(doubtful=True), Covered("a")]).gone
 
 
+@pytest.mark.rule("3.3")
 def test_a_slot_whose_place_or_date_is_not_covered_stays() -> None:
     elsewhere = Covered("b")
     before = Covered("a", None, HOUR.date() - timedelta(days=1))
@@ -84,11 +88,13 @@ def test_a_slot_is_covered_on_its_local_date() -> None:
     assert look([row(midnight)], covered=[Covered("a", date(2026, 12, 1), date(2026, 12, 1))]).gone
 
 
+@pytest.mark.rule("3.3")
 def test_a_slot_opens_whatever_failed_elsewhere_and_closes_nothing_there() -> None:
     changed = look([row(HOUR)], slot(LATER), covered=[Covered("a", LATER.date(), LATER.date())])
     assert changed == Change(news=(slot(LATER),))
 
 
+@pytest.mark.rule("3.3")
 def test_an_inconclusive_check_closes_nothing_but_opens_what_it_saw() -> None:
     changed = look([row(HOUR)], slot(LATER), covered=WHOLE, outcome=Outcome.OVERLOADED)
     assert changed == Change(news=(slot(LATER),))
@@ -107,6 +113,7 @@ def test_a_moment_that_is_past_does_not_open() -> None:
     assert look([], slot(NOW), slot(TODAY - timedelta(days=1))) == Change()
 
 
+@pytest.mark.rule("3.3")
 def test_open_opens_only_where_its_place_has_no_open_slot() -> None:
     assert look([], slot(None)) == Change(news=(slot(None),))
     assert look([row(HOUR)], slot(None)) == Change()
@@ -130,6 +137,7 @@ def test_open_closes_when_its_whole_place_is_covered() -> None:
     assert look([row(None)], covered=[Covered("b")]).gone == ()
 
 
+@pytest.mark.rule("3.3")
 def test_open_closes_when_the_weeks_asked_leave_no_day_out() -> None:
     weeks = [
         Covered("a", TODAY + timedelta(days=7 * n), TODAY + timedelta(days=7 * n + 6)) for n in range(13)
@@ -205,6 +213,7 @@ def test_whatever_is_shown_and_ahead_is_open_afterwards(looks: list[Seen], last:
         assert shown.moment is not None or any(place == shown.place.key for place, _ in rows)
 
 
+@pytest.mark.rule("3.3")
 @given(st.lists(seen, max_size=3), seen)
 def test_only_what_was_proven_absent_goes(looks: list[Seen], last: Seen) -> None:
     rows = table(looks)

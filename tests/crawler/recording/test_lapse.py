@@ -70,6 +70,7 @@ def reason() -> GoneReason | None:
         return slot.gone_reason
 
 
+@pytest.mark.rule("3.3")
 @pytest.mark.parametrize(
     ("minutes", "wished", "feasible", "lapsed"),
     [
@@ -125,6 +126,7 @@ def test_a_slot_that_is_not_shown_stays_only_while_its_place_and_day_are_covered
 LAST_DAY = "2027-02-18"  # that is watched: 90 days ahead
 
 
+@pytest.mark.rule("3.3")
 @pytest.mark.parametrize(
     ("day", "whole", "coverage", "lapsed"),
     [
@@ -210,6 +212,7 @@ def gone_reasons() -> dict[str, set[GoneReason | None]]:
 P, Q = Slot(Place("P"), None), Slot(Place("Q"), HOUR)
 
 
+@pytest.mark.rule("3.3")
 def test_a_place_that_left_the_form_and_comes_back_with_slots_is_told_again(form: Form) -> None:
     assert form.visit(P, Q, covered="Q", places="PQ") == 1
     assert form.visit(Q, covered="Q", places="Q", minutes=9) == 0
@@ -219,6 +222,7 @@ def test_a_place_that_left_the_form_and_comes_back_with_slots_is_told_again(form
     assert form.visit(P, Q, covered="Q", places="PQ") == 1
 
 
+@pytest.mark.rule("3.3")
 def test_a_slot_whose_day_is_not_covered_any_more_lapses_and_is_told_when_it_comes_back(form: Form) -> None:
     near, far = Slot(Place("P"), HOUR - timedelta(days=3)), Slot(Place("P"), HOUR)
     assert form.visit(near, far, covered="P", places="P") == 1

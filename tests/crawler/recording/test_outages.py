@@ -90,6 +90,7 @@ def test_trouble_is_an_outage_from_the_pause_on(outcome: Outcome) -> None:
     assert of() == [(outcome.value, 5, 7)]
 
 
+@pytest.mark.rule("4.10")
 def test_the_same_reason_again_ends_nothing() -> None:
     ends(Outcome.CAPTCHA)
     with session() as rows:
@@ -115,18 +116,21 @@ def test_a_host_s_rest_is_an_outage_of_all_its_desks(outcome: Outcome) -> None:
     assert (of("a"), of("b")) == ([(outcome.value, 1, None)], [(outcome.value, 1, 10)])
 
 
+@pytest.mark.rule("4.10")
 def test_a_desk_with_an_outage_keeps_its_own_reason_while_its_host_rests() -> None:
     ends(Outcome.CLOSED, desk="b")
     ends(Outcome.BLOCKED, desk="a", first=2)
     assert of("b") == [("closed", 1, None)]
 
 
+@pytest.mark.rule("4.10")
 def test_a_proof_older_than_the_block_does_not_end_its_outage() -> None:
     ends(Outcome.BLOCKED, first=5)
     ends(Outcome.NO_SLOTS, desk="b", first=4)
     assert of("b") == [("blocked", 5, None)]
 
 
+@pytest.mark.rule("4.10")
 def test_a_stale_result_opens_and_closes_nothing() -> None:
     ends(Outcome.NO_SLOTS, first=9)
     ends(Outcome.CAPTCHA, first=3)

@@ -100,6 +100,7 @@ days = st.integers(0, 90).map(lambda number: TODAY + timedelta(days=number))
 windows = st.builds(Covered, st.sampled_from("ab"), st.none() | days, st.none() | days)
 
 
+@pytest.mark.rule("3.2")
 @given(st.lists(st.lists(windows, max_size=6), max_size=6))
 def test_whole_means_that_no_day_of_no_place_was_left_out_since(visits: list[list[Covered]]) -> None:
     coverage = after(*((minute, "ab", covered) for minute, covered in enumerate(visits)))

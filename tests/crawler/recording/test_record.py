@@ -83,6 +83,7 @@ def statements(act: Callable[[], object]) -> list[str]:
     return sent
 
 
+@pytest.mark.rule("3.1")
 def test_every_check_becomes_one_row(write: Callable[..., None]) -> None:
     windows = (Covered("23018", date(2026, 11, 20), None), Covered())
     write(check(covered=windows), check("b", 4, outcome=Outcome.UNREACHABLE, error="TimeoutError: 20 s"))
@@ -153,6 +154,7 @@ def test_a_desk_knows_what_visits_take_that_see_slots(write: Callable[..., None]
     assert seeing() == pytest.approx(5.9)
 
 
+@pytest.mark.rule("3.4")
 def test_a_slot_is_detected_once_while_it_stays_open(
     write: Callable[..., None], frozen: time_machine.Traveller
 ) -> None:
@@ -174,6 +176,7 @@ def test_a_slot_that_went_and_comes_back_is_new_again(write: Callable[..., None]
     assert len(rows_of(Detection)) == 2
 
 
+@pytest.mark.rule("3.3")
 def test_where_absence_is_doubtful_a_slot_goes_at_the_second_answer_in_a_row_without_it(
     write: Callable[..., None], frozen: time_machine.Traveller
 ) -> None:
@@ -210,6 +213,7 @@ def test_hours_of_a_place_told_as_open_open_in_silence(write: Callable[..., None
     assert len(rows_of(Detection)) == 1
 
 
+@pytest.mark.rule("3.3")
 def test_a_result_older_than_the_last_one_records_its_check_and_nothing_else(
     write: Callable[..., None],
 ) -> None:
@@ -221,6 +225,7 @@ def test_a_result_older_than_the_last_one_records_its_check_and_nothing_else(
     assert [row.gone_at for row in rows_of(SlotRow)] == [None]
 
 
+@pytest.mark.rule("3.3")
 def test_a_page_read_more_than_two_intervals_ago_records_its_check_and_changes_nothing(
     desks: dict[str, Desk], frozen: time_machine.Traveller
 ) -> None:
@@ -294,6 +299,7 @@ def test_the_achieved_interval_follows_what_really_happens(
     assert state().achieved_seconds == pytest.approx((4 * 60 + 100) / 5)
 
 
+@pytest.mark.rule("3.9")
 def test_a_finished_check_gives_its_desk_and_its_host_back(
     write: Callable[..., None], redis_server: redis.Redis
 ) -> None:
@@ -327,6 +333,7 @@ def test_a_check_that_began_while_the_clock_was_ahead_counts_from_now(
     assert (state().last_check_at, rows_of(SlotRow)[0].seen_at) == (NOW, NOW)
 
 
+@pytest.mark.rule("3.9")
 def test_a_block_rests_the_host_in_the_table_and_in_redis(
     write: Callable[..., None], redis_server: redis.Redis
 ) -> None:
@@ -341,6 +348,7 @@ def test_a_block_rests_the_host_in_the_table_and_in_redis(
     assert redis_server.get(f"rest:{HOST}") == str(until[HOST].timestamp()).encode()
 
 
+@pytest.mark.rule("3.1", "3.6")
 def test_a_row_that_poisons_its_batch_is_recorded_as_unreadable_and_the_others_are_kept(
     write: Callable[..., None], nudged: list[UUID], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -375,6 +383,7 @@ def test_a_check_alone_that_cannot_be_recorded_at_all_is_dropped_and_counted(
     assert read_dropped(client, NOW.date()) == {"prefenligne": 1}
 
 
+@pytest.mark.rule("3.1")
 def test_a_key_that_no_index_takes_costs_its_own_check_alone(
     write: Callable[..., None], nudged: list[UUID], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -553,6 +562,7 @@ def test_a_day_that_nobody_made_is_made(write: Callable[..., None], frozen: time
     assert len(rows_of(Detection)) == 1
 
 
+@pytest.mark.rule("3.5")
 def test_the_nudge_comes_after_the_commit_and_breaks_nothing(
     write: Callable[..., None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -568,6 +578,7 @@ def test_the_nudge_comes_after_the_commit_and_breaks_nothing(
     assert "broken nudge" in caplog.text
 
 
+@pytest.mark.rule("3.5")
 def test_a_detection_that_cannot_be_written_takes_its_check_and_its_slots_with_it(
     desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -582,6 +593,7 @@ def test_a_detection_that_cannot_be_written_takes_its_check_and_its_slots_with_i
     assert (rows_of(Check), rows_of(SlotRow), state().last_token) == ([], [], 0)
 
 
+@pytest.mark.rule("3.5")
 def test_checks_wait_while_the_database_is_away_and_none_is_lost(
     desks: dict[str, Desk],
     nudged: list[UUID],
@@ -678,6 +690,7 @@ def test_a_redis_that_is_away_is_said_once(
     assert caplog.text.count("Redis is away") == 1
 
 
+@pytest.mark.rule("3.6")
 def test_whoever_hands_over_a_check_does_not_wait_for_the_database(
     desks: dict[str, Desk], nudged: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -700,6 +713,7 @@ def test_whoever_hands_over_a_check_does_not_wait_for_the_database(
     assert [written_meanwhile, len(rows_of(Check))] == [0, 2]
 
 
+@pytest.mark.rule("3.9")
 def test_nothing_more_is_asked_while_the_database_is_away(
     desks: dict[str, Desk], nudged: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:

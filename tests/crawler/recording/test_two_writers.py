@@ -49,6 +49,7 @@ def batches(chance: random.Random) -> tuple[list[list[Result]], dict[str, tuple[
     return made, {desk: shown[desk, WRITERS * ROUNDS] for desk in DESKS}
 
 
+@pytest.mark.rule("3.3")
 @pytest.mark.parametrize("seed", range(8))
 def test_writers_at_the_same_time_leave_what_the_last_claim_saw(seed: int) -> None:
     made, last = batches(random.Random(seed))

@@ -87,6 +87,7 @@ def test_what_a_visit_did_not_use_comes_back_once(client: redis.Redis) -> None:
     assert [spend(client, claim) for _ in range(3)] == [True, True, False]
 
 
+@pytest.mark.rule("3.9")
 def test_all_systems_of_a_host_share_its_bucket(client: redis.Redis) -> None:
     put(client, "a")
     put(client, "b", system="other")
@@ -106,6 +107,7 @@ def test_a_visit_that_lost_its_host_asks_nothing_more(client: redis.Redis) -> No
     assert spend(client, own, HOLD + 5)
 
 
+@pytest.mark.rule("3.9")
 def test_a_visit_of_a_stopped_host_asks_nothing_more(client: redis.Redis) -> None:
     put(client, "a")
     (claim,) = take(client).claims
@@ -243,6 +245,7 @@ class Askers(RuleBasedStateMachine):
         assert seen == {"test-1", "test-2", "other-1", "other-2"}, "a desk never came due again"
 
 
+@pytest.mark.rule("3.9")
 @pytest.mark.fuzz
 def test_no_host_is_asked_more_than_its_budget_whatever_happens(client: redis.Redis) -> None:
     Askers.client = client

@@ -44,6 +44,7 @@ def replayed(
     return survivals(stand_ins, played)
 
 
+@pytest.mark.rule("3.9")
 @pytest.mark.usefixtures("database", "redis_server")
 def test_the_shipped_budgets_survive_what_they_must() -> None:
     found = replayed(rungs([MUST]))
@@ -55,6 +56,7 @@ def test_the_shipped_budgets_survive_what_they_must() -> None:
     assert outcomes <= {Outcome.SLOTS, Outcome.NO_SLOTS}
 
 
+@pytest.mark.rule("3.9")
 @pytest.mark.usefixtures("database", "redis_server")
 def test_a_budget_that_is_too_high_is_banned() -> None:
     several = [

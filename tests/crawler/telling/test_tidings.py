@@ -49,6 +49,7 @@ def at_once(*reasons: OutageReason) -> list[Any]:
 # Operators
 
 
+@pytest.mark.rule("3.8")
 @pytest.mark.parametrize(
     "reason",
     at_once(
@@ -97,6 +98,7 @@ def test_overload_is_told_when_half_an_hour_of_checks_proved_nothing() -> None:
     assert told(NOW + 3 * MINUTE) == []
 
 
+@pytest.mark.rule("4.8")
 def test_a_page_that_is_not_understood_is_told_at_the_second_in_a_row() -> None:
     person(Role.ADMIN)
     odd, slow = Outcome.UNREADABLE, Outcome.UNREACHABLE

@@ -83,6 +83,7 @@ def test_a_desk_that_is_not_scheduled_is_checked_when_named(slug: str) -> None:
     assert ids(desk=f"two_02/{slug}") == [f"two_02/{slug}"]
 
 
+@pytest.mark.rule("3.10")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

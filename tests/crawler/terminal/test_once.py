@@ -77,6 +77,7 @@ def test_who_stops_listening_leaves_no_check_behind(settings_env: Callable[..., 
     assert asyncio.run(first_only()) == 0
 
 
+@pytest.mark.rule("3.9")
 def test_a_real_host_rests_as_its_budget_says_and_a_stand_in_does_not(
     settings_env: Callable[..., None],
 ) -> None:
@@ -86,6 +87,7 @@ def test_a_real_host_rests_as_its_budget_says_and_a_stand_in_does_not(
     assert rest(make_desk("https://www.x.gouv.fr/booking/create/1"), 3) == 0
 
 
+@pytest.mark.rule("3.9")
 def test_a_real_host_is_left_alone_between_two_of_its_desks(
     no_sleep: Callable[[], list[float]], settings_env: Callable[..., None]
 ) -> None:
@@ -120,6 +122,7 @@ def scrapy(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.rule("3.6")
 def test_a_check_at_the_terminal_reports_exports_and_says_nothing_else(
     sandbox: "Running", tmp_path: Path
 ) -> None:

@@ -116,6 +116,7 @@ def test_slots_that_went_together_are_one_line(frozen: time_machine.Traveller) -
     assert seen_by(feed) == []
 
 
+@pytest.mark.rule("4.12")
 def test_slots_that_a_page_does_not_show_are_gone_when_it_has_not_shown_them_twice(
     frozen: time_machine.Traveller,
 ) -> None:
@@ -131,6 +132,7 @@ def test_slots_that_a_page_does_not_show_are_gone_when_it_has_not_shown_them_twi
     assert seen_by(feed) == []
 
 
+@pytest.mark.rule("4.12")
 def test_a_slot_that_a_page_shows_again_is_not_gone(frozen: time_machine.Traveller) -> None:
     feed, opened = Feed(), clock()
     at = goes((DESK, GoneReason.TAKEN), (DESK, GoneReason.TAKEN), (OTHER, GoneReason.TAKEN), opened=opened)

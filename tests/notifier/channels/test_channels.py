@@ -156,6 +156,7 @@ def test_an_address_that_is_refused_is_permanent_and_marks_the_contact(
     assert ADDRESSES[name] not in caught.value.reason
 
 
+@pytest.mark.rule("3.11")
 @pytest.mark.parametrize("name", CHANNELS)
 def test_without_a_stand_in_nothing_leaves(name: str, settings_env: Callable[..., None]) -> None:
     settings_env()
@@ -206,12 +207,14 @@ def test_a_cost_is_kept_in_euros_only(price: str | None, unit: str, cost: Decima
     assert sms._cost(Made()) == cost
 
 
+@pytest.mark.rule("6.9")
 def test_an_sms_that_needs_two_segments_is_said_in_fewer_words() -> None:
     assert sms.fitting(Message(text="é" * 161, brief="court")) == "court"
     assert sms.fitting(Message(text="é" * 160, brief="court")) == "é" * 160
     assert sms.fitting(Message(text="é" * 161)) == "é" * 161
 
 
+@pytest.mark.rule("6.9")
 def test_an_sms_is_never_longer_than_twilio_takes_and_cuts_no_link(sandbox: "Running") -> None:
     link = "https://rdv.example/" + "x" * 200
     several = Message(text="long", brief=" - ".join(f"Essonne (91) {link}" for _ in range(10)))
