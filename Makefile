@@ -12,7 +12,7 @@ FUZZ   ?= 30
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run demo status test coverage fuzz chaos lint format bench simulate lock clean
+.PHONY: help setup browser run demo status test compiled coverage fuzz chaos lint format bench simulate lock clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,9 +41,13 @@ demo: setup ## The same, until one alert has arrived by e-mail, SMS and Telegram
 status: setup ## Show the state of everything that runs, on one screen (ARGS=--json)
 	@$(BIN)/python -m deploy.status $(ARGS) || test $$? -eq 1
 
-test: lint ## Set up, lint, test
+test: setup ## Set up, lint, test
+	@$(MAKE) --no-print-directory --jobs 2 lint compiled
 	@test "$$CI" != true || $(BIN)/python -m deploy.local.browser
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+compiled: setup # each of the workers would compile all tests for itself
+	@$(BIN)/python -m pytest --collect-only --quiet > /dev/null 2>&1 || true
 
 coverage: lint ## Test, and tell which lines no test runs: 90 % at least (traced, tests take half as long again)
 	@mkdir -p .state/coverage && rm -f .state/coverage/*

@@ -16,15 +16,14 @@ pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("chaos"), pytest.ma
 _PATIENCE = 600.0  # seconds; a busy machine takes minutes to start everything
 ROOT = Path(__file__).resolve().parents[2]
 WAVES = (
-    ("half-of-the-sites-and-a-provider-hang",),
+    ("half-of-the-sites-and-a-provider-hang", "store-of-proofs-hangs"),
     ("kill-spider-between-commit-and-nudge", "kill-worker-during-the-answer"),
     (
         "kill-sweep", "kill-notifier", "kill-keeper", "kill-planner", "kill-gunicorn-worker", "kill-scrapyd",
         "empty-redis", "restart-postgres", "provider-breaks", "site-breaks-off",
         "fill-the-disk", "name-hangs", "kill-proofs", "store-of-proofs-is-full",
     ),
-    ("store-of-proofs-hangs",),
-    ("read-checks-for-long", "show-huge-texts", "open-many-slots"),
+    ("store-of-proofs-refuses", "read-checks-for-long", "show-huge-texts", "open-many-slots"),
     ("step-clock", "restore-older-redis"),
 )  # fmt: skip
 Figures = dict[str, Any]
