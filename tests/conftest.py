@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,7 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+_FROZEN = date(2026, 11, 20)  # the day of most frozen clocks
 _servers: dict[str, Postgres | Valkey] = {}
 _folder: list[Path] = []
 
@@ -93,7 +95,8 @@ def _migrate(url: str) -> None:
     made.attributes["engine"] = engine
     command.upgrade(made, "head")
     with sa.orm.Session(engine) as session, session.begin():
-        make_partitions(session, clock().date())
+        for day in (clock().date(), _FROZEN):  # a test that made its own days would need a new clone after it
+            make_partitions(session, day)
 
 
 def _kept(build: Callable[..., sa.Engine]) -> Callable[..., sa.Engine]:
