@@ -23,7 +23,8 @@ WAVES = (
         "empty-redis", "restart-postgres", "provider-breaks", "site-breaks-off",
         "fill-the-disk", "name-hangs", "kill-proofs", "store-of-proofs-is-full",
     ),
-    ("store-of-proofs-refuses", "read-checks-for-long", "show-huge-texts", "open-many-slots"),
+    ("store-of-proofs-refuses",),
+    ("read-checks-for-long", "show-huge-texts", "open-many-slots"),
     ("step-clock", "restore-older-redis"),
 )  # fmt: skip
 Figures = dict[str, Any]

@@ -36,7 +36,7 @@ _PIECES = (
     *("<div class='g-recaptcha'></div>", "<ul class=error><li>a</li></ul>", "<template>a", "<title>a</title>"),
 )  # fmt: skip
 _CHARSETS = ("", "", "", "punycode", "utf-7", "utf-16", "hex", "gb18030", "iso2022_jp", "unicode_escape")
-_SLOW = 0.1  # seconds of CPU: what is done sooner grows with whatever else the machine does
+_SLOW = 0.25  # seconds of CPU: what is done sooner grows with whatever else the machine does
 
 
 def hostile(name: str, seed: int) -> Make:

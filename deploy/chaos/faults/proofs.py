@@ -9,7 +9,7 @@ from deploy.chaos.store import Mode
 from deploy.chaos.victims import until
 
 TOLD = "from an opening to all its messages while the store of proofs hangs, s"
-_PATIENCE = 60.0  # seconds; a busy machine tells late
+_PATIENCE = 120.0  # seconds; a busy machine tells late
 _WHILE = 6.0  # seconds
 _NOTICED = (
     4.0  # seconds from a refusal until health has it: the worker's note, the keeper's look, the watch's
@@ -32,7 +32,7 @@ def store_of_proofs_hangs(field: Field, _spell: Spell) -> None:
         began = time.monotonic()
         until(lambda: field.told(opening) >= entitled(opening.desk_id), "everybody is told", _PATIENCE)
         field.journal.measured(TOLD, time.monotonic() - began)
-        until(lambda: field.store.asked, "a proof is on its way")
+        until(lambda: field.store.asked, "a proof is on its way", _PATIENCE)
 
 
 @fault("store", "proofs", "keeper", "redis", "spider", names="proofs", harmless=True)
@@ -40,7 +40,7 @@ def store_of_proofs_refuses(field: Field, _spell: Spell) -> None:
     """The store takes nothing, and says so: health names it."""
     with field.store.answering(Mode.REFUSE):
         field.outside.open(field.quiet_desk(), field.rng)
-        until(lambda: field.store.asked, "a proof is on its way")
+        until(lambda: field.store.asked, "a proof is on its way", _PATIENCE)
         time.sleep(_NOTICED)
 
 
