@@ -12,8 +12,8 @@ import pytest
 from deploy.chaos.faults import faults, hangs, partitions, proofs
 from deploy.chaos.periods import INTERVAL
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("chaos"), pytest.mark.timeout(700)]
-_PATIENCE = 600.0  # seconds; a busy machine takes minutes to start everything
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("stacks"), pytest.mark.timeout(1200)]
+_PATIENCE = 900.0  # seconds; a busy machine takes minutes to start everything
 ROOT = Path(__file__).resolve().parents[2]
 WAVES = (
     ("half-of-the-sites-and-a-provider-hang", "store-of-proofs-hangs"),

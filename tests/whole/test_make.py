@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("make"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("stacks"), pytest.mark.timeout(900)]
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -65,7 +65,7 @@ def test_run_shows_a_feed_holds_its_folder_and_leaves_nothing(state: Path) -> No
     try:
         wait_for("check ", log, first)
         second = subprocess.run(
-            command, cwd=ROOT, env=environment(state), capture_output=True, text=True, timeout=150
+            command, cwd=ROOT, env=environment(state), capture_output=True, text=True, timeout=600
         )
         assert second.returncode == 2
         assert f"in use by process {first.pid}" in " ".join(second.stderr.split())
@@ -75,7 +75,7 @@ def test_run_shows_a_feed_holds_its_folder_and_leaves_nothing(state: Path) -> No
             env=environment(state),
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=600,
         )
         assert status.returncode == 0, status.stdout + status.stderr
         assert "prefenligne serving" in status.stdout
@@ -83,11 +83,11 @@ def test_run_shows_a_feed_holds_its_folder_and_leaves_nothing(state: Path) -> No
         assert "down: " not in status.stdout
     finally:
         first.send_signal(signal.SIGINT)
-    assert first.wait(150) == 0
+    assert first.wait(300) == 0
     assert "Traceback" not in log.read_text()
 
 
-def wait_for(text: str, log: Path, process: subprocess.Popen[bytes], seconds: float = 120) -> None:
+def wait_for(text: str, log: Path, process: subprocess.Popen[bytes], seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while text not in log.read_text():
         assert process.poll() is None, log.read_text()

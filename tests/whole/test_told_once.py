@@ -18,7 +18,7 @@ from deploy.local.stack import Stack, is_healthy
 from tests.waiting import until
 from tests.whole.conftest import get
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("whole"), pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("stacks"), pytest.mark.timeout(1200)]
 DESK = "evry-courcouronnes_91/naturalisation"
 
 
