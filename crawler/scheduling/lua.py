@@ -216,9 +216,8 @@ return own
 # KEYS due, desks, waits; ARGV jump, then for each desk: desk, what the hash says of it, due, last token, hurry (1:
 # earlier is better), the latest instant that the queue can rightly say.
 # A desk that is already in the queue only ever moves forward, and only where it is hurried or due later than that: a
-# clock set ahead put it there. A token that is not there or
-# is behind the row's goes on far beyond it: a check may still run whose token no row knows, the first of a desk too.
-# Returns how many are new.
+# clock set ahead put it there. A token that is missing or behind the row's goes on far beyond it: a check may still run
+# whose token no row knows, the first of a desk too. Returns how many are new.
 SCHEDULE = (
     _BUCKET
     + """

@@ -9,7 +9,6 @@ FULL = (
     b"<input name='finishButton' value='Terminer'></form></html>"
 )
 REFUSED = b"<html><title>403 Forbidden</title><h1>403 Forbidden</h1></html>"
-SOFTLY_REFUSED = b"<html><title>Accueil</title><h1>Bienvenue</h1></html>"  # which says nothing of a refusal
 
 
 def choice(plannings: Collection[int]) -> bytes:

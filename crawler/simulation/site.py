@@ -17,7 +17,7 @@ from crawler.simulation.rules import Ban, Patience, Rule
 
 _STEP = re.compile(r"/booking/create/(?P<form>\d+)/(?P<step>\d)$")
 _WEEK = re.compile(r"::assign::(?P<form>\d+)::(?P<planning>\d+)::(?P<ahead>\d+)$")
-_SOFTLY, _FORBIDDEN, _FOUND = 200, 403, 302
+_FORBIDDEN, _FOUND = 403, 302
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Form:
 
 @dataclass
 class Site:
-    """One host. `refusal` is the status of a refused answer: 403, 429, or 200 where it bans softly.
+    """One host. `refusal` is the status of a refused answer: 403 or 429.
 
     `busiest` is the most requests that reached it within 60 seconds.
     """
@@ -75,8 +75,7 @@ class Site:
         borne = [each.bears(now, begins_visit=begins) for each in self.patience]  # each counts on its own
         if not all(borne):
             self.refused += 1
-            said = pages.SOFTLY_REFUSED if self.refusal == _SOFTLY else pages.REFUSED
-            return Response(request.url, self.refusal, body=said)
+            return Response(request.url, self.refusal, body=pages.REFUSED)
         form = self.forms[int(found["form"])]
         if "step" in found.groupdict():
             return _Visit(form, request, now).step(int(found["step"]))

@@ -1,4 +1,4 @@
-"""What readers must say of golden pages (see golden.py). A case that expects nothing fails.
+"""Golden pages (see golden.py) and what readers must say of them. A case that expects nothing fails.
 
 With GOLDEN=write it is written, to be read by a person before it is committed.
 """

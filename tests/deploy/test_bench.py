@@ -1,4 +1,4 @@
-"""What the benchmark makes of what it measured."""
+"""The figures of the benchmark: percentiles, goals and the table in docs/benchmarks.md."""
 
 import json
 from pathlib import Path
