@@ -59,14 +59,15 @@ def reading(name: str) -> Read:
 
 
 def growth(read: Read, make: Make, size: int) -> tuple[float, float]:
-    """Return the CPU seconds that a page of so many bytes takes, and one of twice as many: the best of three each.
+    """Return the CPU seconds that a page of so many bytes takes, and one of twice as many: the best of ten each.
 
-    A page that is read in time at once is not measured again.
+    A page that is read in time at once is not measured again. Ten, because a neighbour on the same machine can slow
+    several measurements in a row by half.
     """
     one, two = make(size), make(2 * size)
     read(replace(make(size // 10)))
     best = (float("inf"), float("inf"))
-    for _ in range(3):
+    for _ in range(10):
         best = min(best[0], seconds(read, one)), min(best[1], seconds(read, two))
         if not is_steep(*best):
             break
