@@ -10,6 +10,7 @@ import pytest
 from configs.desk import Desk
 from crawler.keeping import loops
 from crawler.keeping.loops import prepare, until_stopped
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 NOWHERE = {"DATABASE_URL": "postgresql://a:b@127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
@@ -48,7 +49,7 @@ def test_a_loop_waits_for_servers_that_are_away_and_ends_when_told(
             assert line, "it ended by itself"
         began = time.monotonic()
         program.send_signal(number)
-        _, rest = program.communicate(timeout=120)
+        _, rest = program.communicate(timeout=PATIENCE)
     finally:
         program.kill()
         program.communicate()
@@ -59,7 +60,11 @@ def test_a_loop_waits_for_servers_that_are_away_and_ends_when_told(
 @pytest.mark.processes
 def test_one_look_that_fails_is_said_and_not_traced() -> None:
     program = scrapy("plan", "--once")
-    out, error = program.communicate(timeout=30)
+    try:
+        out, error = program.communicate(timeout=PATIENCE)
+    finally:
+        program.kill()
+        program.communicate()
     assert (program.returncode, out) == (1, "")
     assert "the planner fails in part" in error
     assert "planning (" in error

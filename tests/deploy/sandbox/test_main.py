@@ -12,6 +12,7 @@ import pytest
 
 from deploy.sandbox.__main__ import main
 from deploy.sandbox.sockets import listen
+from tests.waiting import PATIENCE
 
 COMMAND = [sys.executable, "-m", "deploy.sandbox"]
 ANY = ["--sites-port", "0", "--providers-port", "0", "--inbox-port", "0"]
@@ -48,7 +49,7 @@ def test_it_prints_its_addresses_and_ends_cleanly_on_a_signal(number: signal.Sig
             assert urllib.request.urlopen(address, timeout=60).status == 200
         assert len(re.findall(r"/booking/create/\d+", printed)) == 11
         process.send_signal(number)
-        rest, errors = process.communicate(timeout=60)
+        rest, errors = process.communicate(timeout=PATIENCE)
         assert (process.returncode, rest, errors) == (0, "", "")
 
 
