@@ -47,10 +47,11 @@ _TROUBLE = re.compile(
     r"|ne (?:peut|peuvent|parvien\w+|parven\w+|fonctionne\w*)"
     r"|ne pouvons(?! (?:(?:pas|plus|actuellement) )*vous (?:en )?proposer))\b"
 )
+_NOT_FOUND = r"\baucune? (?:rendez.vous|rdv)(?: n'a(?: ete)?)? trouve"
 # The file, the number or the booking of a person was looked for, not a free slot.
 _LOOKED_UP = re.compile(
     r"(?<!depot de )(?<!depot d'un )\bdossiers?\b|\b(?:references?|numeros?|identifiants?|files?|bookings?)\b"
-    r"|\b(?:votre|vos|aucune|cette) reservations?\b|\baucune? (?:rendez.vous|rdv)(?: n'a(?: ete)?)? trouve"
+    rf"|\b(?:votre|vos|aucune|cette) reservations?\b|{_NOT_FOUND}"
 )
 # Another need, another way, something done to a booking: no statement about the calendar.
 _BESIDE = re.compile(
@@ -106,8 +107,9 @@ def says_none(message: str, *, every_day: bool = False) -> bool:
 
 
 def speaks_of_trouble(message: str) -> bool:
-    """Tell whether a message names an error, maintenance, a limit or an inability, whatever else it says."""
-    return _TROUBLE.search(_fold_message(message)) is not None
+    """Tell whether a message names an error, maintenance, a limit, an inability or a booking that was not found."""
+    text = _fold_message(message)
+    return bool(_TROUBLE.search(text) or re.search(_NOT_FOUND, text))
 
 
 def _fold_message(message: str) -> str:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.parsing.absence import says_none
+from crawler.parsing.absence import says_none, speaks_of_trouble
 
 
 @pytest.mark.parametrize(
@@ -117,6 +117,12 @@ TROUBLES = (
     "Aucun dossier ne correspond à ce numéro.",
     "Votre dossier est introuvable.",
 )
+
+
+@pytest.mark.parametrize("message", ["Aucun rendez-vous trouvé pour ce dossier.", "Aucun RDV n'a été trouvé"])
+def test_a_booking_that_was_not_found_is_trouble_beside_whatever_else_is_said(message: str) -> None:
+    assert speaks_of_trouble(message)
+    assert not speaks_of_trouble("Aucun créneau trouvé")
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
