@@ -76,7 +76,7 @@ bench: setup ## Measure, print a table, write .state/bench.json (ARGS=--write: a
 	@$(BIN)/python -m deploy.bench $(ARGS)
 
 simulate: setup ## Play hours of watching in minutes: intervals, bans, delays (ARGS=--help, ARGS=--replay)
-	@$(BIN)/python -m deploy.local.simulate $(ARGS)
+	@$(BIN)/python -m deploy.simulation $(ARGS)
 
 lock: setup ## Resolve the dependencies of setup.cfg anew into the hashed lock files
 	@for extra in "runtime:" "dev:--extra dev -c $(LOCKS)/runtime.txt"; do \

@@ -9,7 +9,7 @@ import notifier
 from api.documents import BEARER, BODY, operation_id, problems
 from api.models.base import session
 from api.passwords import hash_password, password_fits
-from api.problems import Refused
+from api.problems import ApiError
 from api.registration import account_of, find_user
 from api.registration import register as register_account
 from api.schemas.account import Account, Login, Registered, Registration, SignedIn
@@ -42,7 +42,7 @@ def login(body: Login) -> dict[str, Any]:
         user = find_user(s, body.email)
     fits = password_fits(body.password.get_secret_value(), user.password_hash if user else None)
     if user is None or not fits:
-        raise Refused(401, "wrong-login", "no account has this address and password")
+        raise ApiError(401, "wrong-login", "no account has this address and password")
     remember_address()
     tokens = issue(user)
     answer = SignedIn(token=tokens.access, refresh_token=tokens.refresh, expires_at=tokens.expires_at)

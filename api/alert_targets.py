@@ -42,7 +42,7 @@ def _about(targets: Iterable[AlertTarget]) -> list[Desk]:
         each
         for each in sorted(desks().values(), key=lambda known: known.id)
         if any(
-            target.is_at(desk_id=each.id, prefecture_id=each.prefecture_id, procedures=each.procedures)
+            target.covers_desk(desk_id=each.id, prefecture_id=each.prefecture_id, procedures=each.procedures)
             for target in wanted
         )
     ]

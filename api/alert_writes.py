@@ -10,15 +10,15 @@ from api.entitlement import entitlement, plans_above
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.desk import DeskChange
 from api.models.user import User
-from api.problems import Refused, no_such
-from api.sale import awaits_watch, refuse_unwatched
+from api.problems import ApiError, not_found
+from api.sale import ensure_watchable, must_wait_for_watch
 from api.schemas.alert import NewAlert
 from api.schemas.plan import PlanAnswer
 from configs.clock import clock
+from configs.formatting import pluralize
 from configs.plan import PlanName
 from configs.prefecture import prefecture
 from configs.settings import settings
-from configs.words import count
 
 
 def create(session: Session, user_id: UUID, wish: NewAlert, targets: list[AlertTarget]) -> Alert:
@@ -27,11 +27,11 @@ def create(session: Session, user_id: UUID, wish: NewAlert, targets: list[AlertT
     Raises:
         api.problems.Refused: 422 where nothing can be watched; 402 or 409, see `_allow`.
     """
-    waiting = awaits_watch(session, wish, prefecture(prefecture_of(targets)))
+    waiting = must_wait_for_watch(session, wish, prefecture(prefecture_of(targets)))
     _lock(session, user_id)
     if not waiting:
-        _allow(session, user_id, prefecture_of(targets))
-    _refuse_heaping(session, user_id)
+        _check_plan(session, user_id, prefecture_of(targets))
+    _check_alert_count(session, user_id)
     alert = Alert(
         user_id=user_id,
         name=wish.name,
@@ -41,7 +41,7 @@ def create(session: Session, user_id: UUID, wish: NewAlert, targets: list[AlertT
         awaits_watch=waiting,
     )
     session.add(alert)
-    note(session, alert, "alert created")
+    record_desk_changes(session, alert, "alert created")
     return alert
 
 
@@ -52,12 +52,12 @@ def toggle(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
         api.problems.Refused: 404; 409 where nothing of it can be watched; 402 or 409 as in `_allow`.
     """
     _lock(session, user_id)
-    alert = _own(session, user_id, alert_id)
+    alert = _get_owned(session, user_id, alert_id)
     if not alert.enabled:
-        refuse_unwatched(session, alert)
-        _allow(session, user_id, prefecture_of(alert.targets))
+        ensure_watchable(session, alert)
+        _check_plan(session, user_id, prefecture_of(alert.targets))
     alert.enabled, alert.awaits_watch = not alert.enabled, False
-    note(session, alert, "alert enabled" if alert.enabled else "alert paused")
+    record_desk_changes(session, alert, "alert enabled" if alert.enabled else "alert paused")
     return alert
 
 
@@ -68,17 +68,17 @@ def delete(session: Session, user_id: UUID, alert_id: UUID) -> None:
         api.problems.Refused: 404.
     """
     _lock(session, user_id)
-    close(session, _own(session, user_id, alert_id), ClosedBecause.DELETED)
+    close(session, _get_owned(session, user_id, alert_id), ClosedBecause.DELETED)
 
 
 def close(session: Session, alert: Alert, because: ClosedBecause) -> None:
     """End an alert; one that is over stays as it ended."""
     if alert.closed_at is None:
         alert.closed_at, alert.closed_because = clock(), because
-        note(session, alert, f"alert {because}")
+        record_desk_changes(session, alert, f"alert {because}")
 
 
-def note(session: Session, alert: Alert, reason: str) -> None:
+def record_desk_changes(session: Session, alert: Alert, reason: str) -> None:
     """Tell the planner which desks must be thought over."""
     session.add_all(DeskChange(desk_id=desk.id, reason=reason) for desk in desks_of(alert.targets))
 
@@ -88,14 +88,14 @@ def _lock(session: Session, user_id: UUID) -> None:
     session.execute(sa.select(User.id).where(User.id == user_id).with_for_update())
 
 
-def _own(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
+def _get_owned(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
     alert = session.get(Alert, alert_id)
     if alert is None or alert.user_id != user_id or alert.closed_at is not None:
-        raise no_such("alert")
+        raise not_found("alert")
     return alert
 
 
-def _allow(session: Session, user_id: UUID, prefecture_id: str) -> None:
+def _check_plan(session: Session, user_id: UUID, prefecture_id: str) -> None:
     """Refuse one more waiting alert where the plan does not carry it.
 
     Raises:
@@ -104,7 +104,7 @@ def _allow(session: Session, user_id: UUID, prefecture_id: str) -> None:
     held = entitlement(session, user_id, clock()).plan
     offers = [PlanAnswer.of(each) for each in plans_above(held)]
     if held.name is PlanName.NONE:
-        raise Refused(402, "plan-needed", "an alert needs a plan: choose one of `plans`", plans=offers)
+        raise ApiError(402, "plan-needed", "an alert needs a plan: choose one of `plans`", plans=offers)
     waiting = list(
         session.scalars(
             sa.select(Alert)
@@ -113,22 +113,22 @@ def _allow(session: Session, user_id: UUID, prefecture_id: str) -> None:
         )
     )
     if held.alerts is not None and len(waiting) >= held.alerts:
-        detail = (
-            f"{held.name} carries {count(held.alerts, 'alert')} at once: pause one, or choose one of `plans`"
-        )
-        raise Refused(402, "plan-limit", detail, plans=offers)
-    _refuse_hoarding({prefecture_of(alert.targets) for alert in waiting} | {prefecture_id})
+        detail = f"{held.name} carries {pluralize(held.alerts, 'alert')} at once: pause one, or choose one of `plans`"
+        raise ApiError(402, "plan-limit", detail, plans=offers)
+    _check_prefecture_count({prefecture_of(alert.targets) for alert in waiting} | {prefecture_id})
 
 
-def _refuse_hoarding(prefectures: set[str]) -> None:
+def _check_prefecture_count(prefectures: set[str]) -> None:
     most = settings().fair_use_prefectures
     if len(prefectures) > most:
-        raise Refused(409, "fair-use", f"alerts may be about {most} prefectures at once: pause another one")
+        raise ApiError(409, "fair-use", f"alerts may be about {most} prefectures at once: pause another one")
 
 
-def _refuse_heaping(session: Session, user_id: UUID) -> None:
+def _check_alert_count(session: Session, user_id: UUID) -> None:
     """Bound the paused ones too: every list and every message of the user goes through all of them."""
     most = settings().fair_use_alerts
     kept = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
     if session.scalars(kept).one() >= most:
-        raise Refused(409, "fair-use", f"you keep {most} alerts already, waiting or paused: delete one first")
+        raise ApiError(
+            409, "fair-use", f"you keep {most} alerts already, waiting or paused: delete one first"
+        )

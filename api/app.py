@@ -6,7 +6,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
 from api import accounts, alerts, detections, docs, health, links, prefectures, proofs
-from api.border import watch_border
+from api.border import register_request_hooks
 from api.cors import allow_front_end
 from api.problems import handle_problems, validation_response
 from api.schemas.problem import Problem
@@ -34,7 +34,7 @@ def create_app() -> OpenAPI:
         static_folder=None,
     )
     handle_problems(app)
-    watch_border(app)
+    register_request_hooks(app)
     allow_front_end(app)
     throttle(app)
     use_tokens(app)

@@ -13,7 +13,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api.models.base import new_id
-from api.problems import Refused
+from api.problems import ApiError
 from configs.settings import settings
 
 LARGEST_BODY = 64 * 1024  # bytes; the largest body that makes sense is an alert with its limits
@@ -50,7 +50,7 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def watch_border(app: Flask) -> None:
+def register_request_hooks(app: Flask) -> None:
     """Number and log requests, refuse what is no JSON, and guard every answer by its headers."""
     if hops := settings().proxy_hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
@@ -83,9 +83,9 @@ def _only_json() -> None:
     try:
         body = request.get_json()
     except BadRequest:
-        raise Refused(400, "malformed", "the body is no JSON: check its syntax") from None
+        raise ApiError(400, "malformed", "the body is no JSON: check its syntax") from None
     if not isinstance(body, dict):
-        raise Refused(422, "invalid", "the body must be a JSON object")
+        raise ApiError(422, "invalid", "the body must be a JSON object")
 
 
 def _guard(response: Response) -> Response:

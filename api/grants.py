@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, selectinload
 
 import api.models.tables  # noqa: F401 -- a flush resolves foreign keys of tables that nobody here names
 import notifier
-from api.alert_writes import note
+from api.alert_writes import record_desk_changes
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.user import Grant, User
@@ -51,7 +51,7 @@ def wake_alerts(session: Session, user_id: UUID, reason: str) -> list[UUID]:
         )
     )
     for alert in waiting:
-        note(session, alert, reason)
+        record_desk_changes(session, alert, reason)
     return [alert.id for alert in waiting]
 
 

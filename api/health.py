@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from api.documents import operation_id, problems
-from api.probes import Probes, State, probes, worst
+from api.probes import PartState, Probes, probes, worst
 from api.schemas.health import Health, Live, Part
 from configs.redis import redis_client
 
@@ -53,4 +53,4 @@ def _report() -> tuple[dict[str, Any], int]:
     found = current_app.extensions[_EXTENSION].report()
     parts = {name: Part(status=state, reason=why) for name, (state, why) in found.items()}
     whole = worst(found)
-    return Health(status=whole, parts=parts).as_json(), 503 if whole is State.DOWN else 200
+    return Health(status=whole, parts=parts).as_json(), 503 if whole is PartState.DOWN else 200

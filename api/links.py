@@ -13,8 +13,8 @@ from api.grants import wake_alerts
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
 from api.models.user import Contact
-from configs.addresses import digest
 from configs.clock import clock
+from configs.contact_addresses import digest
 from configs.prefecture import prefectures
 from configs.settings import settings
 from configs.signing import LinkRefused, unsign

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from api.documents import operation_id, problems
 from api.models.base import session
 from api.prefecture_reads import all_prefectures, prefecture_page
-from api.problems import no_such
+from api.problems import not_found
 from api.schemas.desk import PrefectureList, PrefecturePage
 from configs.prefecture import prefectures
 
@@ -40,6 +40,6 @@ def show_prefecture(path: PrefecturePath) -> dict[str, Any]:
     """Show one prefecture, with its recent detections, which are told with a delay."""
     place = prefectures().get(path.id)
     if place is None:
-        raise no_such("prefecture: GET /api/prefectures lists them")
+        raise not_found("prefecture: GET /api/prefectures lists them")
     with session() as s:
         return prefecture_page(s, place).as_json()

@@ -22,10 +22,10 @@ from api.models.partitions import count_days_ahead
 from api.queue_health import CLOCKS_DIFFER, find_queue_troubles
 from configs.clock import clock
 from configs.dropped_checks import read_dropped
+from configs.formatting import format_duration, pluralize
 from configs.planner_report import FRESH, read_report
+from configs.proof_spool_status import SpoolReport, told
 from configs.settings import settings
-from configs.spool_report import SpoolReport, told
-from configs.words import count, span
 
 PATIENCE = 1.5  # seconds
 MINOR = frozenset({"partitions", "proofs", "records"})  # parts without which people are told all the same
@@ -33,11 +33,11 @@ _SEEN = "keeper:seen"
 log = structlog.get_logger(__name__)
 
 
-class Down(Exception):
+class PartDown(Exception):
     """A part does not work; the text says what is wrong."""
 
 
-class State(StrEnum):
+class PartState(StrEnum):
     """How a part is. `degraded`: it does not work as it should, and people are told all the same."""
 
     OK = "ok"
@@ -45,14 +45,14 @@ class State(StrEnum):
     DOWN = "down"
 
 
-class Finding(NamedTuple):
+class PartFinding(NamedTuple):
     """How a part was found, and why."""
 
-    state: State
+    state: PartState
     reason: str
 
 
-Answer = str | dict[str, Finding]
+Answer = str | dict[str, PartFinding]
 Probe = Callable[[], Answer]  # what it says of its part, or what it finds of several
 
 
@@ -69,7 +69,7 @@ class Probes:
         self._running: dict[str, Future[Answer]] = {}
         self._lock = Lock()
 
-    def report(self) -> dict[str, Finding]:
+    def report(self) -> dict[str, PartFinding]:
         """Return how each part is; after PATIENCE seconds at the latest."""
         with self._lock:
             for name, probe in self._probes.items():
@@ -77,17 +77,17 @@ class Probes:
                     self._running[name] = self._threads.submit(probe)
             asked = dict(self._running)
         wait(asked.values(), PATIENCE)
-        found: dict[str, Finding] = {}
+        found: dict[str, PartFinding] = {}
         for name, future in asked.items():
             found |= self._findings(name, future)
         return found
 
-    def _findings(self, name: str, future: "Future[Answer]") -> dict[str, Finding]:
+    def _findings(self, name: str, future: "Future[Answer]") -> dict[str, PartFinding]:
         trouble = _trouble(name, future)
         if trouble is None:
             answer = future.result()
-            return answer if isinstance(answer, dict) else {name: Finding(State.OK, answer)}
-        return {name: Finding(State.DEGRADED if name in self._minor else State.DOWN, trouble)}
+            return answer if isinstance(answer, dict) else {name: PartFinding(PartState.OK, answer)}
+        return {name: PartFinding(PartState.DEGRADED if name in self._minor else PartState.DOWN, trouble)}
 
 
 def _trouble(name: str, future: "Future[Answer]") -> str | None:
@@ -97,7 +97,7 @@ def _trouble(name: str, future: "Future[Answer]") -> str | None:
     error = future.exception()
     if error is None:
         return None
-    if isinstance(error, Down):
+    if isinstance(error, PartDown):
         return str(error)
     if isinstance(error, SQLAlchemyError | RedisError):
         log.warning("a part is down", part=name, error=str(error))
@@ -107,9 +107,9 @@ def _trouble(name: str, future: "Future[Answer]") -> str | None:
     return f"cannot be asked ({type(error).__name__})"
 
 
-def worst(findings: Mapping[str, Finding]) -> State:
+def worst(findings: Mapping[str, PartFinding]) -> PartState:
     """Return how all parts together are: as the worst of them."""
-    return max((each.state for each in findings.values()), key=list(State).index, default=State.OK)
+    return max((each.state for each in findings.values()), key=list(PartState).index, default=PartState.OK)
 
 
 def probes(redis: Redis) -> dict[str, Probe]:
@@ -143,26 +143,26 @@ def _eviction(redis: Redis) -> str:
     memory: Any = redis.info("memory")  # not CONFIG GET: hosted servers refuse it
     policy = memory["maxmemory_policy"]
     if policy != "noeviction":
-        raise Down(f"maxmemory-policy is {policy}: set noeviction, or jobs are lost without a word")
+        raise PartDown(f"maxmemory-policy is {policy}: set noeviction, or jobs are lost without a word")
     return "noeviction"
 
 
 def _scrapyd(redis: Redis) -> str:
     seen: Any = redis.get(_SEEN)
     if seen is None:
-        raise Down("the keeper has not reported lately: is `scrapy keep` running?")
+        raise PartDown("the keeper has not reported lately: is `scrapy keep` running?")
     found = json.loads(seen)
     if found["scrapyd"] != "ok":
-        raise Down(f"scrapyd is {found['scrapyd']}, as the keeper saw it at {found['at']}")
+        raise PartDown(f"scrapyd is {found['scrapyd']}, as the keeper saw it at {found['at']}")
     running = found["running"]
     short = {name: wanted for name, wanted in found["wanted"].items() if running.get(name, 0) < wanted}
     if short:
         missing = ", ".join(
             f"{name} has {running.get(name, 0)} of {wanted}" for name, wanted in short.items()
         )
-        raise Down(f"spider processes are missing: {missing}")
+        raise PartDown(f"spider processes are missing: {missing}")
     return (
-        ", ".join(f"{name}: {count(number, 'spider')}" for name, number in running.items())
+        ", ".join(f"{name}: {pluralize(number, 'spider')}" for name, number in running.items())
         or "no spider runs"
     )
 
@@ -172,20 +172,22 @@ def _workers(redis: Redis) -> str:
     alive = [worker.queue_names() for worker in Worker.all(connection=redis)]
     listeners = {queue: sum(queue in queues for queues in alive) for queue in QUEUES}
     if idle := [queue for queue, workers in listeners.items() if not workers]:
-        raise Down(f"no worker listens to {', '.join(idle)}")
+        raise PartDown(f"no worker listens to {', '.join(idle)}")
     return ", ".join(f"{queue}: {workers}" for queue, workers in listeners.items())
 
 
 def _planner(redis: Redis) -> str:
     report = read_report(redis)
     if report is None:
-        raise Down("the planner has not reported lately: is `scrapy plan` running?")
+        raise PartDown("the planner has not reported lately: is `scrapy plan` running?")
     age = _age(report.at, "the planner's report")
     if age > FRESH:
-        raise Down(f"the planner's report is {span(age)} old: is `scrapy plan` stuck, or a clock set wrong?")
+        raise PartDown(
+            f"the planner's report is {format_duration(age)} old: is `scrapy plan` stuck, or a clock set wrong?"
+        )
     if report.failing:
         named = ", ".join(f"{part} ({error})" for part, error in report.failing.items())
-        raise Down(f"parts of the planner fail, its log says why: {named}")
+        raise PartDown(f"parts of the planner fail, its log says why: {named}")
     return "all its parts run"
 
 
@@ -193,7 +195,7 @@ def _records(redis: Redis) -> str:
     dropped = read_dropped(redis, clock().date())
     if dropped:
         named = ", ".join(f"{queue}: {number}" for queue, number in dropped.items())
-        raise Down(f"checks could not be recorded since yesterday, the spiders' logs say why: {named}")
+        raise PartDown(f"checks could not be recorded since yesterday, the spiders' logs say why: {named}")
     return "every check is recorded"
 
 
@@ -205,17 +207,19 @@ def _age(at: datetime, what: str) -> timedelta:
     """
     age = clock() - at
     if age < -CLOCKS_DIFFER:
-        raise Down(f"{what} is of {span(-age)} from now: a machine's clock is, or was, set wrong")
+        raise PartDown(
+            f"{what} is of {format_duration(-age)} from now: a machine's clock is, or was, set wrong"
+        )
     return max(age, timedelta())
 
 
-def _checks(redis: Redis) -> dict[str, Finding]:
+def _checks(redis: Redis) -> dict[str, PartFinding]:
     try:
-        newest = Finding(State.OK, _newest_check())
-    except Down as trouble:
-        newest = Finding(State.DOWN, str(trouble))
+        newest = PartFinding(PartState.OK, _newest_check())
+    except PartDown as trouble:
+        newest = PartFinding(PartState.DOWN, str(trouble))
     queues = {
-        f"checks:{name}": Finding(State.OK if works else State.DOWN, reason)
+        f"checks:{name}": PartFinding(PartState.OK if works else PartState.DOWN, reason)
         for name, (works, reason) in find_queue_troubles(_read_queues(redis)).items()
     }
     return {"checks": newest} | queues
@@ -244,11 +248,11 @@ def _newest_check() -> str:
     if fastest is None:
         return "no desk is scheduled"
     if newest is None and ahead is None:
-        raise Down("desks are scheduled, but none was checked yet")
+        raise PartDown("desks are scheduled, but none was checked yet")
     age = _age(newest or ahead, "the newest check")
     allowed = timedelta(seconds=max(settings().health_age_seconds, 2 * fastest))
     if age > allowed:
-        raise Down(
+        raise PartDown(
             f"the newest check is {age.total_seconds():.0f} s old: {allowed.total_seconds():.0f} s are allowed"
         )
     return f"the newest is {age.total_seconds():.0f} s old"
@@ -257,33 +261,35 @@ def _newest_check() -> str:
 def _partitions() -> str:
     with session() as s:
         ahead = count_days_ahead(s, clock().date())
-    text = f"{count(ahead, 'day')} of checks are made ahead"
+    text = f"{pluralize(ahead, 'day')} of checks are made ahead"
     if ahead < settings().partition_days_low:
-        raise Down(f"{text}: `scrapy plan` makes them, its log says what keeps it from that")
+        raise PartDown(f"{text}: `scrapy plan` makes them, its log says what keeps it from that")
     return text
 
 
 def _proofs(redis: Redis) -> str:
     reports = told(redis)
     if not reports:
-        raise Down("nobody has looked at the proofs on their way lately: is `scrapy keep` running?")
+        raise PartDown("nobody has looked at the proofs on their way lately: is `scrapy keep` running?")
     if troubles := [trouble for each in reports if (trouble := _spool_trouble(each))]:
-        raise Down("; ".join(troubles))
-    return f"{count(sum(each.waiting for each in reports), 'proof')} on the way"
+        raise PartDown("; ".join(troubles))
+    return f"{pluralize(sum(each.waiting for each in reports), 'proof')} on the way"
 
 
 def _spool_trouble(report: SpoolReport) -> str | None:
     """Return what is wrong with one machine's spool. Whoever asks is a stranger: no path, no address of ours."""
-    waiting, now = count(report.waiting, "proof"), clock()
+    waiting, now = pluralize(report.waiting, "proof"), clock()
     if report.trouble:
         return "spiders can leave no proof: the disk is full or fails"
     if report.away_since:
-        return f"their store takes nothing for {span(now - report.away_since)}: {waiting} on the way"
+        return (
+            f"their store takes nothing for {format_duration(now - report.away_since)}: {waiting} on the way"
+        )
     if report.oldest_at and _age(report.oldest_at, "the oldest proof") > timedelta(
         seconds=settings().health_age_seconds
     ):
         return (
-            f"{waiting} on the way, the oldest for {span(now - report.oldest_at)}:"
+            f"{waiting} on the way, the oldest for {format_duration(now - report.oldest_at)}:"
             " is `python -m crawler.proofs` running?"
         )
     return None

@@ -37,7 +37,7 @@ _WORDS = {
 log = structlog.get_logger(__name__)
 
 
-class Refused(Exception):
+class ApiError(Exception):
     """A request that cannot be done. `word` is the end of the problem's type; `detail` says what to do."""
 
     def __init__(
@@ -55,18 +55,18 @@ class Refused(Exception):
         self.errors, self.plans, self.headers = list(errors), list(plans), dict(headers or {})
 
 
-def invalid(*errors: FieldError) -> Refused:
+def invalid(*errors: FieldError) -> ApiError:
     """Return the refusal of a request whose fields are wrong."""
     fields = ", ".join(dict.fromkeys(error.path or "the body" for error in errors))
-    return Refused(422, "invalid", f"correct these and send it again: {fields}", errors=errors)
+    return ApiError(422, "invalid", f"correct these and send it again: {fields}", errors=errors)
 
 
-def no_such(what: str) -> Refused:
+def not_found(what: str) -> ApiError:
     """Return the refusal of a request for something that is not there, or not this user's."""
-    return Refused(404, "not-found", f"there is no such {what}")
+    return ApiError(404, "not-found", f"there is no such {what}")
 
 
-def problem_response(refused: Refused) -> Response:
+def problem_response(refused: ApiError) -> Response:
     """Return the answer: a page where a person clicked a link, otherwise problem details."""
     if request.path.startswith("/l/"):
         response = make_response(render_template("problem.html", status=refused.status), refused.status)
@@ -113,7 +113,7 @@ def _said(message: str) -> str:
 
 def handle_problems(app: Flask) -> None:
     """Answer every error of the app in that shape."""
-    app.register_error_handler(Refused, problem_response)
+    app.register_error_handler(ApiError, problem_response)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(OperationalError, _database)
     app.register_error_handler(InterfaceError, _database)
@@ -127,7 +127,7 @@ def _http(error: HTTPException) -> Response:
     headers = {
         name: value for name, value in error.get_headers() if name.lower() not in ("content-type", "location")
     }
-    return problem_response(Refused(status, word, _advice(error) or _title(status), headers=headers))
+    return problem_response(ApiError(status, word, _advice(error) or _title(status), headers=headers))
 
 
 def _advice(error: HTTPException) -> str | None:
@@ -147,13 +147,13 @@ def _advice(error: HTTPException) -> str | None:
 def _database(error: Exception) -> Response:
     log.error("the database does not answer", error=type(error).__name__)
     return problem_response(
-        Refused(503, "unavailable", "the database does not answer: try again", headers={"Retry-After": "5"})
+        ApiError(503, "unavailable", "the database does not answer: try again", headers={"Retry-After": "5"})
     )
 
 
 def _unexpected(error: Exception) -> Response:
     log.error("unexpected error", exc_info=error)
-    return problem_response(Refused(500, "internal", "unexpected error: it is logged under this requestId"))
+    return problem_response(ApiError(500, "internal", "unexpected error: it is logged under this requestId"))
 
 
 def _title(status: int) -> str:

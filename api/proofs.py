@@ -5,10 +5,10 @@ from flask import Blueprint, Response, make_response, render_template, url_for
 from api.border import POLICY
 from api.models.base import session
 from api.models.slot import Detection
-from api.problems import Refused, problem_response
+from api.problems import ApiError, problem_response
 from api.proof_links import proven_by
-from configs.blobs import StoreAway, proof_blobs
 from configs.desk import zone_of
+from configs.object_store import StoreAway, proof_blobs
 from configs.prefecture import prefectures
 from configs.proofs import NoProof, body_of, has_picture, is_key, meta_of, picture_of
 
@@ -25,7 +25,7 @@ def missing(error: NoProof) -> tuple[str, int]:
 def away(_: StoreAway) -> Response:
     """Say that the store does not answer."""
     return problem_response(
-        Refused(
+        ApiError(
             503,
             "unavailable",
             "the store of proofs does not answer: try again",

@@ -11,10 +11,10 @@ from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState
 from configs.clock import clock
+from configs.formatting import format_duration, pluralize
 from configs.outcome import Outcome
 from configs.prefecture import desks
 from configs.settings import settings
-from configs.words import count, span
 
 CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
 _INTERVAL = sa.func.greatest(DeskState.wished_seconds, DeskState.share_seconds, DeskState.feasible_seconds)
@@ -59,7 +59,7 @@ def _judge(
 ) -> tuple[bool, str]:
     expected = [desk for desk in queue if not _is_resting(hosts.get(desks()[desk.id].host), now)]
     if not expected:
-        return True, f"the hosts of {count(len(queue), 'desk')} rest or are stopped"
+        return True, f"the hosts of {pluralize(len(queue), 'desk')} rest or are stopped"
     checks = [desk.last_check_at for desk in queue if desk.last_check_at]
     past = [at for at in checks if at <= now + CLOCKS_DIFFER]
     freed = [_freed_at(hosts.get(desks()[desk.id].host), now) for desk in expected]
@@ -69,15 +69,16 @@ def _judge(
     if not past:
         return not (late or checks), _say_unchecked(checks, now)
     age = max(now - max(past), timedelta())
-    return not late, f"the newest check is {span(age)} old" + (f": {span(allowed)} are allowed" * late)
+    return not late, f"the newest check is {format_duration(age)} old" + (
+        f": {format_duration(allowed)} are allowed" * late
+    )
 
 
 def _say_unchecked(checks: Sequence[datetime], now: datetime) -> str:
     if not checks:
         return "no desk was checked yet"
-    return (
-        f"its newest check is of {span(max(checks) - now)} from now: a machine's clock is, or was, set wrong"
-    )
+    ahead = format_duration(max(checks) - now)
+    return f"its newest check is of {ahead} from now: a machine's clock is, or was, set wrong"
 
 
 def _is_resting(host: Any, now: datetime) -> bool:
@@ -90,7 +91,7 @@ def _freed_at(host: Any, now: datetime) -> datetime | None:
 
 
 def _wait_seconds(desk: Any) -> float:
-    """Return how long a desk may wait for its next check after the outcome of its last one (crawler/pace.py)."""
+    """Return the longest wait of a desk for its next check after such an outcome (crawler/scheduling/intervals.py)."""
     current, outcome = settings(), desk.last_outcome
     if outcome is None or outcome.conclusive:
         return float(desk.interval)

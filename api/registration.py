@@ -13,8 +13,8 @@ from api.models.base import new_id
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, User
 from api.schemas.account import Account, Registration
-from configs.addresses import fold_address
 from configs.clock import clock
+from configs.contact_addresses import fold_address
 
 _MAILS_A_DAY = 3
 _BETWEEN_MAILS = timedelta(minutes=5)
@@ -55,7 +55,9 @@ def _mail(session: Session, contact: Contact) -> list[UUID]:
         return []
     # two requests at once count alike, and one key is written once
     key = f"{kind}:{contact.id}:{before}"
-    return notifier.tell(session, contact.user_id, kind=kind, params={}, dedupe_key=key, priority="critical")
+    return notifier.create_notifications(
+        session, contact.user_id, kind=kind, params={}, dedupe_key=key, priority="critical"
+    )
 
 
 def _mails_before(session: Session, contact: Contact, kind: str) -> tuple[int, int, datetime | None]:

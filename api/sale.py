@@ -10,7 +10,7 @@ from api.alert_targets import desks_of
 from api.models.alert import Alert
 from api.models.desk import DeskState
 from api.models.discovery import Drift
-from api.problems import Refused, invalid
+from api.problems import ApiError, invalid
 from api.schemas.alert import NewAlert
 from api.schemas.problem import FieldError
 from configs.desk import Desk
@@ -22,7 +22,7 @@ _WAIT = "send acceptWaiting: true to be told when that changes"
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
+class _WatchableItem:
     """One procedure or desk of a wish: where it stands in the body, what it is, and the desks that it means."""
 
     path: str
@@ -49,7 +49,7 @@ class _Item:
         return f"no page for {self.name} is known"
 
 
-def awaits_watch(session: Session, wish: NewAlert, place: Prefecture) -> bool:
+def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> bool:
     """Tell whether an alert is to be kept until it can be watched; false where it can be watched now.
 
     Raises:
@@ -68,7 +68,7 @@ def awaits_watch(session: Session, wish: NewAlert, place: Prefecture) -> bool:
     return False
 
 
-def refuse_unwatched(session: Session, alert: Alert) -> None:
+def ensure_watchable(session: Session, alert: Alert) -> None:
     """Refuse to let an alert wait for slots that nobody can see.
 
     Raises:
@@ -76,18 +76,18 @@ def refuse_unwatched(session: Session, alert: Alert) -> None:
     """
     about = desks_of(alert.targets)
     lost = _lost(session, about)
-    whole = _Item("", "this alert", tuple(about))
+    whole = _WatchableItem("", "this alert", tuple(about))
     if not whole.seen(lost):
-        raise Refused(409, "not-watched", f"{whole.reason(lost)}")
+        raise ApiError(409, "not-watched", f"{whole.reason(lost)}")
 
 
-def _items(wish: NewAlert, place: Prefecture) -> Iterator[_Item]:
+def _items(wish: NewAlert, place: Prefecture) -> Iterator[_WatchableItem]:
     for index, procedure in enumerate(wish.procedures):
         serving = tuple(desk for desk in place.desks if procedure in desk.procedures)
-        yield _Item(f"procedures.{index}", f"{procedure} at {place.id}", serving)
+        yield _WatchableItem(f"procedures.{index}", f"{procedure} at {place.id}", serving)
     for index, desk_id in enumerate(wish.desk_ids):
         meant = tuple(desk for desk in place.desks if desk.id == desk_id)
-        yield _Item(f"deskIds.{index}", desk_id, meant)
+        yield _WatchableItem(f"deskIds.{index}", desk_id, meant)
 
 
 def _lost(session: Session, about: Iterable[Desk]) -> Lost:
@@ -99,7 +99,7 @@ def _lost(session: Session, about: Iterable[Desk]) -> Lost:
     return why | dict.fromkeys(session.scalars(closed), "the prefecture has closed the page")
 
 
-def _error(item: _Item, lost: Lost, place: Prefecture) -> FieldError:
+def _error(item: _WatchableItem, lost: Lost, place: Prefecture) -> FieldError:
     detail = f"{item.reason(lost)}; {_else(lost, place)}; {_WAIT}"
     return FieldError(path=item.path, rule="not_watched", detail=detail)
 

@@ -14,8 +14,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from api.problems import Refused, problem_response
-from configs.addresses import fold_address
+from api.problems import ApiError, problem_response
+from configs.contact_addresses import fold_address
 from configs.redis import redis_client
 from configs.settings import settings
 
@@ -161,10 +161,10 @@ def _retry_after_only_where_refused(response: Response) -> Response:
 
 def _too_many(error: RateLimitExceeded) -> Response:
     detail = f"more than {error.description}: wait as long as Retry-After says"
-    return problem_response(Refused(429, "too-many-requests", detail))
+    return problem_response(ApiError(429, "too-many-requests", detail))
 
 
 def _without_redis(error: StorageError) -> Response:
     log.error("Redis does not answer, so nobody can sign in", error=str(error.storage_error))
     detail = "attempts cannot be counted now, so nobody can sign in: try again"
-    return problem_response(Refused(503, "unavailable", detail, headers={"Retry-After": "5"}))
+    return problem_response(ApiError(503, "unavailable", detail, headers={"Retry-After": "5"}))

@@ -16,7 +16,7 @@ from flask_jwt_extended import (
 
 from api.models.base import session
 from api.models.user import User
-from api.problems import Refused, problem_response
+from api.problems import ApiError, problem_response
 from configs.clock import clock
 from configs.settings import settings
 
@@ -92,4 +92,4 @@ def _holder(_: dict[str, Any], claims: dict[str, Any]) -> User | None:
 
 
 def _refuse(word: str, detail: str) -> Response:
-    return problem_response(Refused(401, word, detail, headers={"WWW-Authenticate": "Bearer"}))
+    return problem_response(ApiError(401, word, detail, headers={"WWW-Authenticate": "Bearer"}))

@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from configs.browser import missing_browser
+from configs.browser_binary import missing_browser
 from configs.hosts import host_of, is_loopback, is_private
 from configs.past_date import PastDate
-from configs.releases import Release, Window, window
 from configs.settings import missing_token
-from configs.strict import Strict
-from configs.yamlfile import FILLED
+from configs.slot_releases import Release, Window, window
+from configs.strict_model import Strict
+from configs.strict_yaml import FILLED
 
 FASTEST = 30  # seconds between two checks of a real site, whatever an operator writes
 

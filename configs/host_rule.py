@@ -11,8 +11,8 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from configs.desk import Text, Whole, is_stand_in
 from configs.past_date import PastDate
-from configs.strict import Strict
-from configs.yamlfile import ConfigFileError, Document, check, read
+from configs.strict_model import Strict
+from configs.strict_yaml import ConfigFileError, Document, check, read
 
 BUSIEST = 60  # requests a minute to a real host: twice what the most generous platform allows
 
@@ -22,7 +22,7 @@ class HostFileError(ConfigFileError):
 
 
 class Agent(StrEnum):
-    """Who we say we are: a browser of the pool (configs/agents.yaml), or ourselves with an address to write to."""
+    """Who we say we are: a browser of the pool (configs/user_agents.yaml), or ourselves with an address to write to."""
 
     BROWSER = "browser"
     HONEST = "honest"

@@ -9,9 +9,9 @@ from typing import Any
 import structlog
 from structlog.typing import Processor
 
-from configs.masking import mask_entry
+from configs.formatting import CONTROL
+from configs.redaction import mask_entry
 from configs.settings import settings
-from configs.words import CONTROL
 
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from configs.clock import clock
-from configs.strict import IsoDate
+from configs.strict_model import IsoDate
 
 # A machine whose clock stands before the day when our own files were written is wrong itself: it refuses none of them.
 _WRITTEN = dt.date(2026, 11, 20)

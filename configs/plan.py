@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from configs.desk import Whole
-from configs.strict import Strict
-from configs.yamlfile import FILLED, ConfigFileError, Document, check, read
+from configs.strict_model import Strict
+from configs.strict_yaml import FILLED, ConfigFileError, Document, check, read
 
 PLANS = Path(__file__).parent / "plans.yaml"
 

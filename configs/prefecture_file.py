@@ -9,8 +9,8 @@ from pydantic import Field
 
 from configs.desk import Desk, Text, WatchLevel, WebAddress, Whole, ZoneName
 from configs.host_rule import Agent, HostRule, refuse_hasty
-from configs.strict import Strict
-from configs.yamlfile import FILLED, ConfigFileError, Document, check, read
+from configs.strict_model import Strict
+from configs.strict_yaml import FILLED, ConfigFileError, Document, check, read
 
 _NAME = re.compile(r"[a-z0-9-]+_([0-9]{2,3}|2[ab])")
 

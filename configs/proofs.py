@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from configs.blobs import Blobs, NoBlob
+from configs.object_store import Blobs, NoBlob
 
 BODY, META, PICTURE = "body.gz", "meta.json", "picture.png"
 _KEY = re.compile(r"\d{4}/\d\d/\d\d/[0-9a-f]{32}", re.ASCII)
@@ -37,7 +37,7 @@ class Meta(BaseModel):
     """What a proof is of. Addresses are without what could be a secret; `sha256` and `size` are of the body unpacked.
 
     `refused`: why the body is not kept, though it was fetched. `headers` are the few that reading it takes. `asked`
-    is what the platform asked for (crawler/proofs/sight.py), to read the page again as the crawl did.
+    is what the platform asked for (crawler/proofs/page_capture.py), to read the page again as the crawl did.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -88,7 +88,7 @@ def meta_of(blobs: Blobs, key: str) -> Meta:
 
     Raises:
         NoProof: there is none.
-        configs.blobs.StoreAway: the store does not say.
+        configs.object_store.StoreAway: the store does not say.
     """
     try:
         return Meta.model_validate_json(blobs.get(f"{key}/{META}"))
@@ -105,7 +105,7 @@ def body_of(blobs: Blobs, meta: Meta) -> bytes:
 
     Raises:
         NoProof: it was refused, or what is stored is not what was fetched.
-        configs.blobs.StoreAway: the store does not say.
+        configs.object_store.StoreAway: the store does not say.
     """
     if meta.refused:
         raise NoProof("refused", f"the page was not kept: {meta.refused}")
@@ -124,7 +124,7 @@ def has_picture(blobs: Blobs, key: str) -> bool:
     """Whether there is a picture.
 
     Raises:
-        configs.blobs.StoreAway: the store does not say.
+        configs.object_store.StoreAway: the store does not say.
     """
     return PICTURE in blobs.names(key)
 
@@ -134,7 +134,7 @@ def picture_of(blobs: Blobs, key: str) -> bytes:
 
     Raises:
         NoProof: there is none (yet).
-        configs.blobs.StoreAway: the store does not say.
+        configs.object_store.StoreAway: the store does not say.
     """
     try:
         return blobs.get(f"{key}/{PICTURE}")
@@ -146,7 +146,7 @@ def forget_before(blobs: Blobs, day: date, step: Callable[[], object] = lambda: 
     """Delete the proofs of all days before this one; return how many days were. `step` is called before each.
 
     Raises:
-        configs.blobs.StoreAway: the store does not answer, or refuses; what was deleted is deleted.
+        configs.object_store.StoreAway: the store does not answer, or refuses; what was deleted is deleted.
     """
     gone = [key for key in _days(blobs) if key < f"{day:%Y/%m/%d}"]
     for key in gone:

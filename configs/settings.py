@@ -22,12 +22,12 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from configs.addresses import sender
 from configs.clock import use_offset_file
+from configs.contact_addresses import sender
+from configs.durations import Periods
 from configs.hosts import parse_host_map
-from configs.periods import Periods
+from configs.production_checks import far_store, problems_in_production, sandbox_values
 from configs.proxies import Proxy, parse_proxies
-from configs.weakness import far_store, problems_in_production, sandbox_values
 
 AppEnv = Literal["production", "development", "sandbox", "test"]
 Program = Literal["api", "crawler", "notifier"]

@@ -16,28 +16,28 @@ from configs.clock import clock
 from configs.desk import Desk, Fetch
 from configs.hosts import host_of
 from configs.settings import settings
+from crawler.block_pages import classify_page
 from crawler.bounds import ERROR, REASON, clean_text
 from crawler.catalogue import check_catalogue, visit_of
-from crawler.fetching.agents import agent_for
-from crawler.fetching.allowance import Allowance, Spent
-from crawler.fetching.failures import NoPage
-from crawler.fetching.fetch import Session, gap
+from crawler.cli.arguments import DeskChoice, fetch_of, located
+from crawler.cli.report import CheckReport
+from crawler.cli.run_once import each_once
+from crawler.fetching.browser_headers import agent_for
+from crawler.fetching.errors import FetchError
 from crawler.fetching.proxies import Proxies
-from crawler.keeping.identity import process_name
-from crawler.parsing.handover import handed
+from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
+from crawler.fetching.session import Session, human_delay
+from crawler.items import CheckBatch, CheckItem, SlotItem, slot_items
+from crawler.parsing.embedded_platform import handed
 from crawler.platforms import platform
-from crawler.proofs.choice import Foresight
-from crawler.proofs.sight import Sight, Witness
-from crawler.reading import Outcome, Visit
-from crawler.recording.items import CheckItem, Ended, SlotItem, slot_items
-from crawler.scheduling.lanes import Lane
-from crawler.scheduling.schedule import visit_limit
-from crawler.sites import on_wire, refuse_far
-from crawler.terminal.choice import Choice, fetch_of, located
-from crawler.terminal.once import each_once
-from crawler.terminal.report import Report
-from crawler.visit import Result, Tally
-from crawler.walls import interpret
+from crawler.proofs.page_capture import CaptureBuffer, PageCapture
+from crawler.proofs.selection import ProofPredictor
+from crawler.reading import Outcome, VisitContext
+from crawler.scheduling.desk_budgets import visit_limit
+from crawler.scheduling.queues import CrawlQueue
+from crawler.spider_processes.identity import process_name
+from crawler.url_policy import ensure_allowed, resolve_stand_in
+from crawler.visit_state import VisitResult, VisitState
 
 log = logging.getLogger(__name__)
 
@@ -55,29 +55,29 @@ class BookingSpider(Spider):
     def __init__(self, name: str | None = None, **arguments: Any) -> None:
         """Take the arguments as text; raises what `chosen` raises."""
         super().__init__(name)
-        self.lane = Lane(self.system, fetch_of(arguments))
+        self.lane = CrawlQueue(self.system, fetch_of(arguments))
         self.desks = self.chosen(arguments)
         self.once = bool(self.desks)
         self.job = str(arguments.get("_job", ""))  # scrapyd's id
-        self.report = Report(self.system)
+        self.report = CheckReport(self.system)
         self.proxies = Proxies(settings().proxy_list)
-        self.foresight = Foresight()
+        self.foresight = ProofPredictor()
 
     @classmethod
     def chosen(cls, arguments: Mapping[str, Any]) -> list[Desk]:
         """Return the desks to check once, none where the queue is to be served. Nothing is asked yet.
 
         Raises:
-            configs.yamlfile.ConfigFileError: desk files are wrong.
-            crawler.terminal.choice.WrongArgument, configs.prefecture.UnknownPrefecture: a name does not exist.
-            crawler.sites.AddressRefused: a desk's address may not be asked here.
+            configs.strict_yaml.ConfigFileError: desk files are wrong.
+            crawler.cli.arguments.WrongArgument, configs.prefecture.UnknownPrefecture: a name does not exist.
+            crawler.url_policy.AddressRefused: a desk's address may not be asked here.
         """
         check_catalogue()
         fetch_of(arguments)
-        choice = Choice.of(arguments)
+        choice = DeskChoice.of(arguments)
         desks = choice.desks(cls.system) if choice.once else []
         for desk in desks:
-            refuse_far(on_wire(desk.url, settings().sandbox_hosts), settings())
+            ensure_allowed(resolve_stand_in(desk.url, settings().sandbox_hosts), settings())
         return desks
 
     @classmethod
@@ -91,10 +91,10 @@ class BookingSpider(Spider):
         crawler.settings.set("FEEDS", only_slots, priority="cmdline")
         return spider
 
-    async def start(self) -> AsyncIterator[CheckItem | Ended | SlotItem]:
+    async def start(self) -> AsyncIterator[CheckItem | CheckBatch | SlotItem]:
         """Yield checks when they have ended and, once-mode, their slots for the feeds."""
         if not self.once:
-            from crawler.feeder import serve  # noqa: PLC0415 -- a check at the terminal loads no Redis library
+            from crawler.dispatcher import serve  # noqa: PLC0415 -- a check at the terminal loads no Redis library
 
             async with aclosing(serve(self)) as batches:
                 async for ended in batches:
@@ -118,7 +118,7 @@ class BookingSpider(Spider):
         token: int | None,
         url: str | None = None,
         *,
-        allowance: Allowance | None = None,
+        allowance: RequestBudget | None = None,
         hand_over: Callable[[CheckItem], object] = lambda _check: None,
     ) -> CheckItem:
         """Visit one desk, at `url` if one is given (see `located`), and return how that ended.
@@ -128,7 +128,7 @@ class BookingSpider(Spider):
         nothing but CancelledError: whatever happens is the check's outcome.
         """
         desk = located(desk, url) if url else desk
-        session = self._session(desk, allowance or Allowance(visit_limit(desk)))
+        session = self._session(desk, allowance or RequestBudget(visit_limit(desk)))
         try:
             check = await self._visited(desk, token, session)
             hand_over(check)
@@ -144,10 +144,10 @@ class BookingSpider(Spider):
     async def _visited(self, desk: Desk, token: int | None, session: Session) -> CheckItem:
         """Visit one desk and return how that ended; raises nothing but CancelledError."""
         started_at, tally = clock(), None
-        witness = Witness()
+        witness = CaptureBuffer()
         try:
             seen = visit_of(desk, turn=token or 0)
-            tally = begun(desk, seen)
+            tally = start_visit(desk, seen)
             error = await visit(desk, seen, tally, session, witness)
             result = tally.result()
         except Exception as fault:  # the edge of a check: whatever it is, the check ends in one outcome
@@ -177,9 +177,9 @@ class BookingSpider(Spider):
             picture=Future() if session.pictures and self._may_be_proven(desk, result) else None,
         )
 
-    def _may_be_proven(self, desk: Desk, result: Result) -> bool:
+    def _may_be_proven(self, desk: Desk, result: VisitResult) -> bool:
         """Tell whether a picture of the open page is worth its time: of a check at the terminal nothing is kept."""
-        return not self.once and self.foresight.expects(desk.id, result.outcome, result.slots)
+        return not self.once and self.foresight.is_likely(desk.id, result.outcome, result.slots)
 
     async def _download(self, request: Request) -> Response:
         """Ask Scrapy's downloader.
@@ -194,7 +194,7 @@ class BookingSpider(Spider):
         except AlreadyCalledError as error:
             raise asyncio.CancelledError from error
 
-    def _session(self, desk: Desk, allowance: Allowance) -> Session:
+    def _session(self, desk: Desk, allowance: RequestBudget) -> Session:
         largest = self.settings.getint("DOWNLOAD_MAXSIZE")
         if desk.fetch is Fetch.BROWSER:
             from crawler.browser.session import session_of  # noqa: PLC0415 -- who needs no browser loads none
@@ -210,18 +210,18 @@ class BookingSpider(Spider):
         )
 
 
-def begun(desk: Desk, seen: Visit) -> Tally:
+def start_visit(desk: Desk, seen: VisitContext) -> VisitState:
     """Return the tally of a visit to a desk, with its first request.
 
     Raises:
         ValueError: the desk does not fit its platform.
     """
     first = platform(desk.platform).first(seen)
-    return Tally(first, limit=settings().visit_requests, now=clock().astimezone(desk.zone))
+    return VisitState(first, limit=settings().visit_requests, now=clock().astimezone(desk.zone))
 
 
 async def visit(
-    desk: Desk, seen: Visit, tally: Tally, session: Session, witness: Witness | None = None
+    desk: Desk, seen: VisitContext, tally: VisitState, session: Session, witness: CaptureBuffer | None = None
 ) -> str | None:
     """Ask page after page until the tally is content, the time is up or the requests are; `witness` sees the pages.
 
@@ -232,30 +232,30 @@ async def visit(
     while session.clock.left > 0 and (ask := tally.next()):
         sight = None
         if session.requests:
-            await session.clock.pause(gap())
+            await session.clock.pause(human_delay())
         try:
             page = await session.fetch(ask, seen, chosen.forbidden)
-        except Spent:
-            tally.leave(ask)
+        except BudgetExhausted:
+            tally.skip(ask)
             break
-        except NoPage as failure:
+        except FetchError as failure:
             error = error or failure.error
-            tally.take(ask, failure.reading)
+            tally.add_reading(ask, failure.reading)
         else:
-            reading = interpret(chosen, page)
-            sight = Sight.of(name, page, reading)
+            reading = classify_page(chosen, page)
+            sight = PageCapture.of(name, page, reading)
             if reading.frames:
                 name = seen.parameters.platform
                 chosen, seen, reading = handed(seen, reading.frames)
                 if host_of(seen.url) != desk.host:
                     session.go_on_at(desk.model_copy(update={"platform": name, "url": seen.url}))
-            tally.take(ask, reading)
+            tally.add_reading(ask, reading)
         if witness:
-            witness.saw(sight, troubled=tally.troubled)
+            witness.add(sight, troubled=tally.troubled)
     return error
 
 
-def _faulty(tally: Tally | None, reason: str) -> Result:
+def _faulty(tally: VisitState | None, reason: str) -> VisitResult:
     """Return what a visit that broke off proved: the slots it had seen, else nothing."""
     seen = tally.result() if tally else None
-    return seen if seen and seen.slots else Result(Outcome.UNREADABLE, reason, (), (), 0, None)
+    return seen if seen and seen.slots else VisitResult(Outcome.UNREADABLE, reason, (), (), 0, None)

@@ -9,8 +9,8 @@ from datetime import date, datetime, timedelta
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from configs.words import CONTROL, count, one_line
-from crawler.reading import Ask, Covered, Outcome, Place, Reading, Slot
+from configs.formatting import CONTROL, pluralize, truncate_line
+from crawler.reading import CoveredWindow, Outcome, PageRequest, Place, Reading, Slot
 
 KEY, LABEL, REASON, ERROR = 200, 200, 500, 2000  # characters
 LINK = 2000  # characters of an address that a person opens: https://support.microsoft.com/kb/208427
@@ -23,7 +23,7 @@ _READABLE = 100  # characters of a long key that stand before its hash
 
 def clean_text(text: str, longest: int) -> str:
     """Return a text as one line without control characters and lone surrogates, of so many characters at most."""
-    return text if len(text) <= longest and text.isprintable() else one_line(text, longest - 1)
+    return text if len(text) <= longest and text.isprintable() else truncate_line(text, longest - 1)
 
 
 def bound_key(key: str) -> str:
@@ -57,7 +57,7 @@ def bound_reading(reading: Reading, today: date) -> Reading:
     )
     if far and not slots and bounded.outcome in (None, Outcome.SLOTS, Outcome.NO_SLOTS):
         return replace(
-            bounded, outcome=Outcome.UNREADABLE, reason=f"shows {count(far, 'moment')} too far ahead"
+            bounded, outcome=Outcome.UNREADABLE, reason=f"shows {pluralize(far, 'moment')} too far ahead"
         )
     if len(asks) < len(reading.asks) and bounded.outcome is None:
         return replace(bounded, outcome=Outcome.UNREADABLE, reason="leads to an address that cannot be asked")
@@ -76,7 +76,7 @@ def _bound_slot(slot: Slot) -> Slot:
     return replace(slot, place=place, url=url, seats=seats)
 
 
-def _bound_window(window: Covered) -> Covered:
+def _bound_window(window: CoveredWindow) -> CoveredWindow:
     return window if window.place_key is None else replace(window, place_key=bound_key(window.place_key))
 
 
@@ -90,7 +90,7 @@ def _may_be_opened(url: str) -> bool:
     return len(url) <= LINK and url.startswith(("http://", "https://")) and not CONTROL.search(url)
 
 
-def _may_be_asked(ask: Ask) -> bool:
+def _may_be_asked(ask: PageRequest) -> bool:
     return len(ask.url) <= REQUEST and not CONTROL.search(ask.url)
 
 

@@ -14,11 +14,11 @@ from configs.clock import clock
 from configs.desk import Desk, Fetch, WatchLevel
 from configs.prefecture import desks, prefectures
 from configs.settings import SettingsRefused, settings
-from configs.strict import Strict
-from configs.yamlfile import ConfigFileError, plainly, read
-from crawler.parsing.handover import Handover
+from configs.strict_model import Strict
+from configs.strict_yaml import ConfigFileError, plainly, read
+from crawler.parsing.embedded_platform import Handover
 from crawler.platforms import UnknownPlatform, platform, platforms
-from crawler.reading import Visit
+from crawler.reading import VisitContext
 
 
 class CatalogueError(ConfigFileError):
@@ -50,13 +50,13 @@ def system_of(desk: Desk) -> str:
     return platform(desk.platform).SYSTEM
 
 
-def visit_of(desk: Desk, turn: int = 0) -> Visit:
+def visit_of(desk: Desk, turn: int = 0) -> VisitContext:
     """Return what a platform may know of a desk now, on its `turn`-th visit.
 
     Raises:
         pydantic.ValidationError: its parameters are not the platform's.
     """
-    return Visit(
+    return VisitContext(
         url=desk.url,
         today=clock().astimezone(desk.zone).date(),
         zone=desk.zone,

@@ -1,6 +1,7 @@
 """Makes scrapyd run what should run: SPIDER_PROCESSES spiders for each lane that has a desk to check.
 
-What is missing is started, what has grown old, fat, mute or outdated is replaced (crawler/keeping/turnover.py decides).
+A missing spider is started; one that is old, large, mute or outdated is replaced
+(crawler/spider_processes/replacement_policy.py decides).
 Of several keepers the one with the lease keeps, the others look on.
 """
 
@@ -17,16 +18,16 @@ import redis
 from configs.clock import clock
 from configs.prefecture import desks
 from configs.settings import settings
-from crawler.discovery import daily
-from crawler.discovery.daily import Daily
-from crawler.keeping import processes
-from crawler.keeping.identity import version
-from crawler.keeping.lease import Lease
-from crawler.keeping.processes import Process
-from crawler.keeping.scrapyd import Jobs, Scrapyd, ScrapydAway
-from crawler.keeping.tries import Tries
-from crawler.keeping.turnover import Code, Job, Moves, futile, moves
-from crawler.scheduling.lanes import Lane, lane_of
+from crawler.discovery import daily_schedule
+from crawler.discovery.daily_schedule import Daily
+from crawler.scheduling.queues import CrawlQueue, lane_of
+from crawler.spider_processes import registry
+from crawler.spider_processes.identity import version
+from crawler.spider_processes.lease import Lease
+from crawler.spider_processes.registry import SpiderProcess
+from crawler.spider_processes.replacement_policy import Code, Decision, Job, decide, is_pointless
+from crawler.spider_processes.scrapyd_client import Jobs, Scrapyd, ScrapydAway
+from crawler.spider_processes.start_backoff import Tries
 
 log = logging.getLogger(__name__)
 
@@ -55,42 +56,42 @@ class Keeper:
         What is away is waited for.
         """
         while not stop.is_set():
-            if not self.look(clock()):
+            if not self.run_once(clock()):
                 log.info("newer code lies here and its spiders run: the keeper ends, to be started anew")
                 break
             stop.wait(settings().keeper_seconds)
         with suppress(redis.RedisError):  # then it runs out
             self._lease.leave()
 
-    def look(self, now: datetime) -> bool:
+    def run_once(self, now: datetime) -> bool:
         """Start what is missing, end what is too much, replace what is tired, and leave word for /api/health.
 
         False: this keeper itself runs old code, and all spiders run the new one.
         """
-        told, code, wanted = self._told(), self._settled(now), wanted_processes()
+        told, code, wanted = self._read_registry(), self._settled(now), wanted_processes()
         if not self._lease.held:
             return True
         try:
             jobs = self._scrapyd.jobs()
-            self._bury(jobs, told or ())
-            self._learn(jobs, told or (), now)
-            for system in self._in_turn((wanted.keys() | jobs.running.keys()) - {daily.NAME}):
+            self._release_dead_leases(jobs, told or ())
+            self._update_attempts(jobs, told or (), now)
+            for system in self._in_turn((wanted.keys() | jobs.running.keys()) - {daily_schedule.NAME}):
                 seen = self._seen(system, jobs.running.get(system, []), told, now)
                 self._match(system, seen, wanted.get(system, 0), code, now)
-            self._walk(len(jobs.running.get(daily.NAME, ())), told or (), wanted, now)
+            self._start_discovery(len(jobs.running.get(daily_schedule.NAME, ())), told or (), wanted, now)
         except ScrapydAway as error:
             self._say("scrapyd", str(error))
-            self._leave_word(now, "down", {}, wanted)
+            self._publish_health(now, "down", {}, wanted)
             return True
         self._say("scrapyd", "")
-        self._leave_word(now, "ok", {system: len(each) for system, each in jobs.running.items()}, wanted)
-        return not self._outlived(code, told or [], wanted)
+        self._publish_health(now, "ok", {system: len(each) for system, each in jobs.running.items()}, wanted)
+        return not self._is_superseded(code, told or [], wanted)
 
-    def _told(self) -> list[Process] | None:
+    def _read_registry(self) -> list[SpiderProcess] | None:
         """Renew the lease and return what the spiders say of themselves; None while Redis is away."""
         try:
             mine = self._lease.renew()
-            told = processes.processes(self._client)
+            told = registry.processes(self._client)
         except redis.RedisError as error:
             self._say("Redis", f"Redis is away, nothing but missing spiders is seen to: {error}")
             return None
@@ -106,19 +107,19 @@ class Keeper:
         settled = now - self._code.since >= timedelta(seconds=settings().deploy_settle_seconds)
         return self._code if settled else None
 
-    def _bury(self, jobs: Jobs, told: Sequence[Process]) -> None:
+    def _release_dead_leases(self, jobs: Jobs, told: Sequence[SpiderProcess]) -> None:
         """Free the seats of processes that scrapyd saw die: they would be held for SEAT_SECONDS."""
         with suppress(redis.RedisError):  # then they free themselves
             for process in told:
                 if process.job in jobs.finished:
                     if process.job not in self._asked and process.state != "ending":
                         log.warning("%s: job %s died without a word", process.system, process.job)
-                    processes.strike(self._client, process)
+                    registry.evict(self._client, process)
         for gone in (self._heard.keys() | self._asked.keys()) & jobs.finished:
             self._heard.pop(gone, None)
             self._asked.pop(gone, None)
 
-    def _learn(self, jobs: Jobs, told: Sequence[Process], now: datetime) -> None:
+    def _update_attempts(self, jobs: Jobs, told: Sequence[SpiderProcess], now: datetime) -> None:
         speaking = {process.job for process in told}
         for system, tries in self._tries.items():
             tries.see({job: job in speaking for job in jobs.running.get(system, ())}, now)
@@ -128,7 +129,7 @@ class Keeper:
         return sorted(systems, key=lambda system: (self._tries[system].over, system))
 
     def _seen(
-        self, system: str, jobs: Sequence[str], told: Sequence[Process] | None, now: datetime
+        self, system: str, jobs: Sequence[str], told: Sequence[SpiderProcess] | None, now: datetime
     ) -> list[Job]:
         """Return what is known of a system's jobs. Nobody counts as silent while Redis is away."""
         speaking = {process.job: process for process in told or ()}
@@ -148,7 +149,7 @@ class Keeper:
 
     def _match(self, system: str, jobs: Sequence[Job], wanted: int, code: Code | None, now: datetime) -> None:
         self._warn_of_futility(system, jobs, code)
-        chosen = moves(jobs, wanted, code, now)
+        chosen = decide(jobs, wanted, code, now)
         if self._may_start(system, chosen, now):
             self._start(system, chosen, now)
         for job, why in chosen.end:
@@ -159,13 +160,15 @@ class Keeper:
         for each in jobs:
             self._make_end(system, each.id, now)
 
-    def _walk(self, running: int, told: Sequence[Process], wanted: Mapping[str, int], now: datetime) -> None:
+    def _start_discovery(
+        self, running: int, told: Sequence[SpiderProcess], wanted: Mapping[str, int], now: datetime
+    ) -> None:
         """Start the day's walk of the prefectures' sites once all booking systems are served; it ends by itself."""
         serving = {each.system for each in told if each.state == "serving"}
         missing = self._daily.missing(running, now) if serving >= wanted.keys() else 0
-        chosen = Moves(missing, "the day's walk", urgent=False)
-        if self._may_start(daily.NAME, chosen, now):
-            self._start(daily.NAME, chosen, now)
+        chosen = Decision(missing, "the day's walk", urgent=False)
+        if self._may_start(daily_schedule.NAME, chosen, now):
+            self._start(daily_schedule.NAME, chosen, now)
 
     def _make_end(self, system: str, job: str, now: datetime) -> None:
         """Kill what was asked to end long ago."""
@@ -175,20 +178,22 @@ class Keeper:
             self._scrapyd.cancel(job, kill=True)
             self._asked[job] = now
 
-    def _may_start(self, system: str, chosen: Moves, now: datetime) -> bool:
+    def _may_start(self, system: str, chosen: Decision, now: datetime) -> bool:
         """Tell whether what was chosen is started now; successors one after the other on a slow machine."""
         if not chosen.start or not self._tries[system].may_start(now):
             return False
         slow = any(tries.unheard for tries in self._tries.values())
         return chosen.urgent or not (slow and any(tries.starting(now) for tries in self._tries.values()))
 
-    def _start(self, system: str, chosen: Moves, now: datetime) -> None:
+    def _start(self, system: str, chosen: Decision, now: datetime) -> None:
         for _ in range(chosen.start):
-            job = self._scrapyd.schedule(Lane.named(system))
+            job = self._scrapyd.schedule(CrawlQueue.named(system))
             self._tries[system].begin(job, now)
             log.info("%s: started as job %s (%s)", system, job, chosen.why)
 
-    def _outlived(self, code: Code | None, told: Sequence[Process], wanted: Mapping[str, int]) -> bool:
+    def _is_superseded(
+        self, code: Code | None, told: Sequence[SpiderProcess], wanted: Mapping[str, int]
+    ) -> bool:
         """Whether the code is newer than ours, and every spider that is wanted has proved that it runs."""
         if not code or code.version == self._own:
             return False
@@ -197,7 +202,7 @@ class Keeper:
         )
         return all(new[system] >= number for system, number in wanted.items())
 
-    def _leave_word(
+    def _publish_health(
         self, now: datetime, scrapyd: str, running: Mapping[str, int], wanted: Mapping[str, int]
     ) -> None:
         seen = {"at": now.isoformat(), "scrapyd": scrapyd, "running": running, "wanted": wanted}
@@ -205,7 +210,9 @@ class Keeper:
             self._client.set(SEEN, json.dumps(seen), ex=_SEEN_SECONDS)
 
     def _warn_of_futility(self, system: str, jobs: Sequence[Job], code: Code | None) -> None:
-        useless = [each.process for each in jobs if code and each.process and futile(each.process, code)]
+        useless = [
+            each.process for each in jobs if code and each.process and is_pointless(each.process, code)
+        ]
         self._say(
             f"{system}'s version",
             f"{system}: {useless[0].name} runs version {useless[0].version} and began after {code.version} came: is it"

@@ -3,7 +3,7 @@
 from scrapy import Request
 
 from configs.settings import settings
-from crawler.sites import on_wire, refuse_far
+from crawler.url_policy import ensure_allowed, resolve_stand_in
 
 
 class LoopbackGuard:
@@ -17,10 +17,12 @@ class LoopbackGuard:
         """Let the request pass.
 
         Raises:
-            crawler.sites.AddressRefused: it would leave; the text says how to allow that.
+            crawler.url_policy.AddressRefused: it would leave; the text says how to allow that.
         """
-        # A browser asks a stand-in under its host's own name: its wire (crawler/browser/wire.py) knows where it is.
-        asked = on_wire(request.url, settings().sandbox_hosts) if "tab" in request.meta else request.url
-        refuse_far(asked, settings())
+        # A browser asks a stand-in under its host's own name: crawler/browser/egress_proxy.py knows where it is.
+        asked = (
+            resolve_stand_in(request.url, settings().sandbox_hosts) if "tab" in request.meta else request.url
+        )
+        ensure_allowed(asked, settings())
         if proxy := request.meta.get("proxy"):
-            refuse_far(proxy if "://" in proxy else f"http://{proxy}", settings(), "the proxy ")
+            ensure_allowed(proxy if "://" in proxy else f"http://{proxy}", settings(), "the proxy ")

@@ -8,8 +8,8 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import NotConfigured
 
 from configs.settings import settings
-from crawler.recording.items import Ended
-from crawler.recording.record import writer_of
+from crawler.items import CheckBatch
+from crawler.recording.batch_writer import writer_of
 
 
 class RecordPipeline:
@@ -36,7 +36,7 @@ class RecordPipeline:
 
     def process_item(self, item: Any) -> Any:
         """Take checks, pass all else on."""
-        if isinstance(item, Ended):
+        if isinstance(item, CheckBatch):
             for check, read_at in item.checks:
                 self._writer.put(check, read_at)
         return item

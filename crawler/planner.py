@@ -22,19 +22,25 @@ from configs.desk import Desk
 from configs.planner_report import FRESH, PlannerReport, read_report, write_report
 from configs.prefecture import desks
 from configs.settings import settings
-from crawler import due
 from crawler.advisory_lock import AdvisoryLock
 from crawler.clock_steps import CLOCKS_DIFFER, pull_back_rests, pull_back_times
-from crawler.due import Entry
-from crawler.hosts import rows as host_rows
-from crawler.hosts import switch
+from crawler.hosts import kill_switch
+from crawler.hosts import store as host_rows
 from crawler.part_failures import PartFailures
 from crawler.recording import outages
-from crawler.recording.lapse import close_unproven
-from crawler.scheduling import demand, desk_rows
-from crawler.scheduling.entries import MEMORY, Plan, Task, entry, felt, plan_of
-from crawler.scheduling.lanes import Lane, lane_of, lanes
-from crawler.scheduling.schedule import releasing
+from crawler.recording.slot_expiry import close_unproven
+from crawler.scheduling import demand, desk_store, due_queue
+from crawler.scheduling.desk_budgets import releasing
+from crawler.scheduling.due_queue import DueEntry
+from crawler.scheduling.planning import (
+    MEMORY,
+    PlannedEntries,
+    PlanningTask,
+    build_plan,
+    entry,
+    reconstruct_buckets,
+)
+from crawler.scheduling.queues import CrawlQueue, lane_of, lanes
 
 log = logging.getLogger(__name__)
 
@@ -66,21 +72,21 @@ class Planner:
     def run(self, stop: threading.Event) -> None:
         """Look each PLANNER_SECONDS until told to stop; what fails is tried again at the next look."""
         while not stop.is_set():
-            self.look(clock())
+            self.run_once(clock())
             stop.wait(settings().planner_seconds)
 
-    def look(self, now: datetime) -> int:
+    def run_once(self, now: datetime) -> int:
         """Run each part once and report which fail; return how many desks were planned."""
         parts: dict[str, Callable[[datetime], object]] = {
             "clock": self._watch_clock,
             "lapsed slots": self._lapse,
             "host back-off": _calm_hosts,
-            "kill switch": lambda _: switch.remind(self._client),
+            "kill switch": lambda _: kill_switch.remind(self._client),
         }
         for part, work in parts.items():
             self.failures.run(part, partial(work, now))
         planned = self.failures.run("planning", partial(self._plan_changes, now))
-        self.failures.run("days of checks", partial(self._make_days, now))
+        self.failures.run("days of checks", partial(self._create_partitions, now))
         with suppress(redis.RedisError):  # then the report runs out, and health says so
             failing = self.failures.names()
             write_report(self._client, PlannerReport(at=now, failing=failing, queues=self._queues))
@@ -103,7 +109,7 @@ class Planner:
         if self._set_back:
             log.warning("times ahead of the clock (%d desks) are brought back, all is planned anew", ahead)
             self._mend_at = sorted(
-                {now + timedelta(seconds=Lane.named(lane).hold_seconds) for lane in lanes()}
+                {now + timedelta(seconds=CrawlQueue.named(lane).hold_seconds) for lane in lanes()}
             )
             self._forget_times(now)
             self._set_back = False
@@ -121,7 +127,7 @@ class Planner:
         """Plan all anew: after a step of the clock, and when the visits that it met have ended by the wrong time."""
         with session() as rows:
             pull_back_rests(rows, now)
-        due.forget_times(self._client, lanes())
+        due_queue.forget_times(self._client, lanes())
         self._whole_at = self._looked_at = None
         self._queues = {lane: min(at, now) for lane, at in self._queues.items()}
 
@@ -142,7 +148,7 @@ class Planner:
             sqlalchemy.exc.DBAPIError, redis.RedisError: a server is away; nothing is forgotten.
             LockHeldError: another planner hangs.
         """
-        emptied = not due.planned(self._client)
+        emptied = not due_queue.planned(self._client)
         whole = emptied or self._whole_is_due(now)
         with session() as rows:
             if not self._lock.take(rows, now):
@@ -156,7 +162,7 @@ class Planner:
             self._whole_at = now
         return len(chosen)
 
-    def _make_days(self, now: datetime) -> None:
+    def _create_partitions(self, now: datetime) -> None:
         """Make the days of `checks` that are missing; while their lock is held, try again at the next look."""
         if self._days_made == now.date():
             return
@@ -181,33 +187,35 @@ class Planner:
 
     def _whole_is_due(self, now: datetime) -> bool:
         """Tell whether everything is planned anew: at the start, each hour, and when the queue lost something."""
-        sizes = {lane: due.size(self._client, lane) for lane in lanes()}
+        sizes = {lane: due_queue.size(self._client, lane) for lane in lanes()}
         if self._whole_at is None or sizes != self._sizes:
             return True
         return now - self._whole_at >= timedelta(seconds=settings().reconcile_seconds)
 
-    def _task(self, rows: sa.orm.Session, now: datetime, *, whole: bool, emptied: bool) -> Task:
-        changed, requested = desk_rows.take_changes(rows), desk_rows.take_requests(rows)
+    def _task(self, rows: sa.orm.Session, now: datetime, *, whole: bool, emptied: bool) -> PlanningTask:
+        changed, requested = desk_store.take_changes(rows), desk_store.take_requests(rows)
         since = (self._looked_at or now) - _OVERLAP
-        turned = set() if whole else demand.turned(rows, desks().values(), since, now)
+        turned = set() if whole else demand.desks_with_changed_grants(rows, desks().values(), since, now)
         before, self._releasing = self._releasing, releasing(desks().values(), now)
         turned |= before ^ self._releasing
-        return Task(frozenset(changed | turned), frozenset(requested), whole, emptied)
+        return PlanningTask(frozenset(changed | turned), frozenset(requested), whole, emptied)
 
-    def _plan(self, rows: sa.orm.Session, chosen: Collection[Desk], task: Task, now: datetime) -> None:
+    def _plan(
+        self, rows: sa.orm.Session, chosen: Collection[Desk], task: PlanningTask, now: datetime
+    ) -> None:
         watched = [desk for desk in chosen if desk.schedulable]
         if task.whole:
-            desk_rows.insert_missing(rows, chosen)
-            desk_rows.write_queues(rows, {desk.id: str(lane_of(desk)) for desk in watched})
-        plan = plan_of(
+            desk_store.insert_missing(rows, chosen)
+            desk_store.write_queues(rows, {desk.id: str(lane_of(desk)) for desk in watched})
+        plan = build_plan(
             watched,
             demand.intervals(rows, watched, now),
             host_rows.shares(rows, {desk.host for desk in watched}),
-            desk_rows.took(rows, [desk.id for desk in watched]),
+            desk_store.visit_costs(rows, [desk.id for desk in watched]),
             now,
         )
-        states = desk_rows.write_intervals(rows, plan.wished, plan.share, plan.feasible)
-        entries: dict[str, list[Entry]] = defaultdict(list)
+        states = desk_store.write_intervals(rows, plan.wished, plan.share, plan.feasible)
+        entries: dict[str, list[DueEntry]] = defaultdict(list)
         for desk in watched:
             entries[str(lane_of(desk))].append(entry(desk, states[desk.id], plan, task, now))
         if task.whole:
@@ -215,32 +223,32 @@ class Planner:
             self._remind(rows, plan, task, now)
         self._fill(entries)
         if task.whole:
-            self._drop_strangers(entries)
+            self._remove_unknown_desks(entries)
             self._sizes = {lane: len(entries[lane]) for lane in lanes()}
             self._queues = {lane: self._queues.get(lane, now) for lane, size in self._sizes.items() if size}
-            due.mark_planned(self._client)
+            due_queue.mark_planned(self._client)
 
-    def _remind(self, rows: sa.orm.Session, plan: Plan, task: Task, now: datetime) -> None:
+    def _remind(self, rows: sa.orm.Session, plan: PlannedEntries, task: PlanningTask, now: datetime) -> None:
         """Tell Redis, before anything is due there, what it may have forgotten of hosts."""
         if task.emptied:
-            asked = desk_rows.asked_between(rows, now - MEMORY, now)
-            left, floors = felt(asked, desks(), plan.buckets, now)
-            due.send(self._client, due.refill(left, now=now))
-            due.send(self._client, due.rest(floors, now=now))
-        due.send(self._client, due.rest(host_rows.rests(rows, now), now=now))
+            asked = desk_store.asked_between(rows, now - MEMORY, now)
+            left, floors = reconstruct_buckets(asked, desks(), plan.buckets, now)
+            due_queue.send(self._client, due_queue.refill(left, now=now))
+            due_queue.send(self._client, due_queue.rest(floors, now=now))
+        due_queue.send(self._client, due_queue.rest(host_rows.rests(rows, now), now=now))
 
-    def _fill(self, entries: dict[str, list[Entry]]) -> None:
+    def _fill(self, entries: dict[str, list[DueEntry]]) -> None:
         for lane, each in entries.items():
             for start in range(0, len(each), _AT_ONCE):
-                due.send(self._client, due.schedule(lane, each[start : start + _AT_ONCE]))
+                due_queue.send(self._client, due_queue.schedule(lane, each[start : start + _AT_ONCE]))
 
-    def _drop_strangers(self, entries: dict[str, list[Entry]]) -> None:
+    def _remove_unknown_desks(self, entries: dict[str, list[DueEntry]]) -> None:
         """Take out of the queue what the desk files do not schedule (any more)."""
         for lane in lanes():
             known = {entry.desk_id for entry in entries[lane]}
-            strangers = sorted(due.members(self._client, lane) - known)
+            strangers = sorted(due_queue.members(self._client, lane) - known)
             for start in range(0, len(strangers), _AT_ONCE):
-                due.send(self._client, due.drop(lane, strangers[start : start + _AT_ONCE]))
+                due_queue.send(self._client, due_queue.drop(lane, strangers[start : start + _AT_ONCE]))
 
 
 def _calm_hosts(now: datetime) -> None:
@@ -248,7 +256,7 @@ def _calm_hosts(now: datetime) -> None:
         host_rows.calm(rows, now)
 
 
-def _chosen(task: Task) -> list[Desk]:
+def _chosen(task: PlanningTask) -> list[Desk]:
     """Return the desks to think over: those named, and all that share their hosts' budgets."""
     if task.whole:
         return list(desks().values())

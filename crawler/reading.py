@@ -68,7 +68,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Covered:
+class CoveredWindow:
     """What a page answered for: one place (None: all of the desk) between two local dates, both included.
 
     An end that is None is open: everything from, everything until. `doubtful`: the page may leave slots out without
@@ -82,7 +82,7 @@ class Covered:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class BrowserAction:
     """What a person does on a page: at which element (CSS or XPath), the fields filled in there, the option chosen.
 
     Without an option the element is clicked, or sent where it is a form. One that is not `needed` (a cookie banner)
@@ -96,14 +96,14 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class PageRequest:
     """One request a platform wants made. `step` is the platform's own name for the page it expects.
 
     Lower ranks are asked first. `turn` counts the visits that began with its place, where places take turns; None:
     all visits count. The body is `form`, `json` or plain `text`, one of them. `secrets` are headers whose values are
     settings: they are put in as the request leaves and stand nowhere else. A `ws://` or `wss://` address opens a
     socket: `json` is the one message that is sent, and the answer ends with the first frame that holds `until`
-    (see crawler/parsing/frames.py). Where pages are opened in a browser (`Visit.browser`), `acts` are done there, one
+    (see crawler/parsing/websocket_frames.py). In a browser (`VisitContext.browser`) `acts` are done there, one
     after the other, before the page is read, which waits until one of the elements `awaits` shows (CSS, XPath,
     `text=…`).
     """
@@ -117,16 +117,16 @@ class Ask:
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     secrets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     until: str = ""
-    acts: tuple[Act, ...] = ()
+    acts: tuple[BrowserAction, ...] = ()
     awaits: tuple[str, ...] = ()
     place: Place = ANYWHERE
-    window: Covered | None = None
+    window: CoveredWindow | None = None
     rank: int = 0
     turn: int | None = None
 
 
 @dataclass(frozen=True)
-class Visit:
+class VisitContext:
     """What a platform may know of the desk it is asked about. `today` is the desk's local date.
 
     `turn` counts the desk's visits: a platform with more places or weeks than one visit can ask begins elsewhere
@@ -168,8 +168,8 @@ class Page:
     url: str
     status: int
     body: bytes
-    visit: Visit
-    ask: Ask
+    visit: VisitContext
+    ask: PageRequest
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # names in lower case
     undone: int = 0
     stuck: str = ""
@@ -231,8 +231,8 @@ class Reading:
     outcome: Outcome | None = None
     reason: str = ""
     slots: tuple[Slot, ...] = ()
-    covered: tuple[Covered, ...] = ()
-    asks: tuple[Ask, ...] = ()
+    covered: tuple[CoveredWindow, ...] = ()
+    asks: tuple[PageRequest, ...] = ()
     fallback: tuple[Slot, ...] = ()
     next_at: datetime | date | None = None
     releases_at: datetime | None = None

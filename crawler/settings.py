@@ -20,8 +20,8 @@ TELNETCONSOLE_ENABLED = False
 REMOTE_CONTROL_ENABLED = False
 
 # Who asks, where nothing else says so: ourselves. A check brings all headers of its own agent
-# (crawler/fetching/agents.py), so that these are for whatever else may ask. What is accepted is what
-# crawler/fetching/unpacking.py can prove to be whole.
+# (crawler/fetching/browser_headers.py), so that these are for whatever else may ask. What is accepted is what
+# crawler/fetching/decompression.py can prove to be whole.
 USER_AGENT = "RDVPriority/1.0 (+https://rdvpriority.fr)"
 DEFAULT_REQUEST_HEADERS = {
     "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
@@ -63,7 +63,7 @@ DOWNLOAD_FAIL_ON_DATALOSS = True
 # A page that anybody on the way could have written proves nothing.
 DOWNLOAD_VERIFY_CERTIFICATES = True
 
-# crawler/fetching/fetch.py does these itself, inside the check's one deadline and in sight of its count of requests:
+# crawler/fetching/session.py does these itself, inside the check's one deadline and in sight of its count of requests:
 RETRY_ENABLED = False  # would repeat 429 and 5xx at once, against Retry-After
 REDIRECT_ENABLED = False  # would follow to any host, without asking the platform whether that takes a slot
 METAREFRESH_ENABLED = False
@@ -106,10 +106,10 @@ SPIDER_MIDDLEWARES: dict[str, int | None] = {
     )
 }
 DOWNLOAD_HANDLERS: dict[str, Any] = {
-    "http": "crawler.fetching.handler.AiohttpHandler",
-    "https": "crawler.fetching.handler.AiohttpHandler",
-    "ws": "crawler.fetching.sockets.SocketHandler",
-    "wss": "crawler.fetching.sockets.SocketHandler",
+    "http": "crawler.fetching.download_handler.AiohttpHandler",
+    "https": "crawler.fetching.download_handler.AiohttpHandler",
+    "ws": "crawler.fetching.websocket_handler.SocketHandler",
+    "wss": "crawler.fetching.websocket_handler.SocketHandler",
     "file": None,
     "ftp": None,
     "s3": None,

@@ -30,7 +30,7 @@ def catch_up(alert_id: UUID) -> None:
     nudges.catch_up(alert_id)
 
 
-def tell(
+def create_notifications(
     session: "Session",
     user_id: UUID,
     kind: str,
@@ -44,11 +44,13 @@ def tell(
     `params` (plain JSON values) fill the kind's texts. A `dedupe_key` that was used before writes nothing.
 
     Raises:
-        notifier.kinds.UnknownKind: no such kind; names those that exist.
+        notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
-    from notifier import rows  # noqa: PLC0415 -- late, so that importing us costs nothing
+    from notifier import notification_writer  # noqa: PLC0415 -- late, so that importing us costs nothing
 
-    return rows.tell(session, user_id, kind, params, dedupe_key, priority=priority)
+    return notification_writer.create_notifications(
+        session, user_id, kind, params, dedupe_key, priority=priority
+    )
 
 
 def nudge(notification_ids: Iterable[UUID]) -> None:

@@ -11,7 +11,7 @@ class DeliveryError(Exception):
         self.reason = reason
 
 
-class Undeliverable(DeliveryError):
+class PermanentError(DeliveryError):
     """Permanent: the same message to the same address will never be taken.
 
     `contact_state` is what the refusal says of the address, where it says something; `at_fault` are the places
@@ -33,11 +33,11 @@ class Undeliverable(DeliveryError):
         self.of_all = of_all
 
 
-class LeavesLoopback(Undeliverable):
+class LeavesLoopback(PermanentError):
     """The message would have left this machine, which APP_ENV does not allow."""
 
 
-class TryLater(DeliveryError):
+class TemporaryError(DeliveryError):
     """Temporary: the provider did not take it and said so, or was never reached. `retry_after` is in seconds."""
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
@@ -45,13 +45,13 @@ class TryLater(DeliveryError):
         self.retry_after = retry_after
 
 
-class Misconfigured(TryLater):
+class Misconfigured(TemporaryError):
     """Our key, sender or address of the provider is refused or missing: no message is to blame for that."""
 
 
-class Unsure(DeliveryError):
+class OutcomeUnknown(DeliveryError):
     """Unknown: the request left and no answer was heard. The message may have been taken."""
 
 
-class NotTried(DeliveryError):
+class NotAttempted(DeliveryError):
     """The message never left: there was no time to wait for its answer. The attempt does not count."""

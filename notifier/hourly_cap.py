@@ -13,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.base import among
+from api.models.base import is_any_of
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact
 from configs.settings import settings
@@ -41,14 +41,14 @@ RETURNING c.id
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
+class AlertBudget:
     """What a contact may be sent: `burst` messages at once, and one more per `refill`."""
 
     burst: int
     refill: timedelta
 
     @classmethod
-    def of(cls, cap: int) -> "Bucket":
+    def of(cls, cap: int) -> "AlertBudget":
         """Return the bucket that allows `cap` messages in any hour."""
         burst = max(1, cap // 2)
         return cls(burst, _HOUR / max(1, cap - burst))
@@ -59,7 +59,7 @@ class Bucket:
         return self.burst * self.refill
 
 
-def bucket_of(channel: Channel) -> Bucket:
+def bucket_of(channel: Channel) -> AlertBudget:
     """Return the bucket of a channel's contacts; no hour holds more than the channel's cap."""
     now = settings()
     caps = {
@@ -67,7 +67,7 @@ def bucket_of(channel: Channel) -> Bucket:
         Channel.SMS: now.sms_per_hour,
         Channel.TELEGRAM: now.telegram_per_hour,
     }
-    return Bucket.of(caps[channel])
+    return AlertBudget.of(caps[channel])
 
 
 def is_used_up(channel: Channel, full_at: datetime | None, now: datetime) -> bool:
@@ -110,7 +110,7 @@ def hold_back(session: Session, ids: Collection[UUID], token: UUID, now: datetim
     free_at = sa.func.greatest(_full_at + _refill() - _span(), now)
     row = Notification
     waking = row.id.in_(sa.select(sa.func.min(sa.cast(row.id, sa.Text)).cast(sa.Uuid)).where(
-        among(row.id, ids)).group_by(row.contact_id))  # fmt: skip
+        is_any_of(row.id, ids)).group_by(row.contact_id))  # fmt: skip
     later = timedelta(seconds=settings().lease_seconds)
     tried = sa.func.nullif(sa.func.regexp_replace(row.reason, f"(; )?{REASON}$", ""), "")
     said = sa.func.concat_ws("; ", tried, REASON)
@@ -119,12 +119,14 @@ def hold_back(session: Session, ids: Collection[UUID], token: UUID, now: datetim
         "next_nudge_at": free_at + sa.case((waking, timedelta(milliseconds=1)), else_=later),
         "reason": sa.case((free_at > now, said), else_=row.reason),
     }  # fmt: skip
-    mine = sa.update(row).where(among(row.id, ids), row.lease_token == token, Contact.id == row.contact_id)
+    mine = sa.update(row).where(
+        is_any_of(row.id, ids), row.lease_token == token, Contact.id == row.contact_id
+    )
     session.execute(mine.values(values), execution_options={"synchronize_session": False})
 
 
 def _locked(contact_ids: Collection[UUID]) -> sa.Select[UUID]:
-    chosen = sa.select(Contact.id).where(among(Contact.id, contact_ids)).order_by(Contact.id)
+    chosen = sa.select(Contact.id).where(is_any_of(Contact.id, contact_ids)).order_by(Contact.id)
     return chosen.with_for_update(key_share=True)
 
 

@@ -11,11 +11,13 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from api.models.base import session
 from api.models.user import Channel
 from configs.clock import clock
-from notifier import delivery, nudges, parts, rates, telling
+from notifier import match_batches, match_service, nudges
 from notifier.channels import most_at_once
-from notifier.nudges import Waiting
-from notifier.outright import Outright
-from notifier.patience import resting
+from notifier.delivery import delivery
+from notifier.delivery.inline_delivery import InlineClaim
+from notifier.delivery.slow_channels import is_open
+from notifier.nudges import WaitingWork
+from notifier.workers import rate_limits
 
 _CALLS = 3  # that this worker makes of what it wrote: those of a part
 
@@ -47,7 +49,7 @@ def match(detection_id: str) -> None:
     key = UUID(detection_id)
     mine = _outright()
     with session() as opened:
-        matched = telling.match_or_part(opened, key, clock(), mine)
+        matched = match_service.match_or_part(opened, key, clock(), mine)
     nudges.match_parts(key, matched.parts, matched.times)
     _send(matched.written, mine)
 
@@ -58,9 +60,9 @@ def match_part(detection_id: str, number: int) -> None:
     key = UUID(detection_id)
     mine = _outright()
     with session() as opened:
-        written = telling.match_part(opened, key, number, clock(), mine)
+        written = match_service.match_part(opened, key, number, clock(), mine)
     with session() as opened:
-        parts.finish(opened, key, clock())
+        match_batches.finish(opened, key, clock())
     _send(written, mine)
 
 
@@ -68,7 +70,7 @@ def match_part(detection_id: str, number: int) -> None:
 def catch_up(alert_id: str) -> None:
     """Tell one alert of what is open now; a transaction per desk, as each takes that desk's lock."""
     with session() as opened:
-        desks = telling.desks_of(opened, UUID(alert_id))
+        desks = match_service.desks_of(opened, UUID(alert_id))
     for desk_id in desks:
         _tell_open(desk_id, [UUID(alert_id)])
 
@@ -80,7 +82,7 @@ def rearm(desk_id: str) -> None:
     Where very many are to be told, each part of them is a job of its own.
     """
     with session() as opened:
-        found = parts.split(telling.find_untold(opened, desk_id, clock()))
+        found = match_batches.split(match_service.find_untold(opened, desk_id, clock()))
     nudges.tell_open(desk_id, found[1:])
     if found:
         _tell_open(desk_id, found[0])
@@ -95,7 +97,7 @@ def tell_open(desk_id: str, *alert_ids: str) -> None:
 def _tell_open(desk_id: str, alert_ids: Sequence[UUID]) -> None:
     mine = _outright()
     with session() as opened:
-        written = telling.match_open(opened, desk_id, clock(), alert_ids, mine)
+        written = match_service.match_open(opened, desk_id, clock(), alert_ids, mine)
     _send(written, mine)
 
 
@@ -105,15 +107,15 @@ def deliver(*notification_ids: str) -> None:
     _deliver(nudges.waiting([UUID(each) for each in notification_ids]))
 
 
-def _outright() -> Outright | None:
+def _outright() -> InlineClaim | None:
     """Claim what this worker will have written: by a channel that takes many at once and does not rest."""
     for channel in Channel:
-        if (most := most_at_once(channel)) > 1 and not resting(channel):
-            return Outright(channel, most * _CALLS, clock())
+        if (most := most_at_once(channel)) > 1 and not is_open(channel):
+            return InlineClaim(channel, most * _CALLS, clock())
     return None
 
 
-def _send(written: Sequence[UUID], mine: Outright | None) -> None:
+def _send(written: Sequence[UUID], mine: InlineClaim | None) -> None:
     """Deliver here, where everything is warm, what leaves in few calls; other workers take the rest meanwhile."""
     waiting = nudges.waiting(written) if written else []
     here = _here(waiting, mine)
@@ -124,21 +126,21 @@ def _send(written: Sequence[UUID], mine: Outright | None) -> None:
     _deliver(here)
 
 
-def _hand_over(mine: Outright) -> None:
+def _hand_over(mine: InlineClaim) -> None:
     """Send call by call; what is fresh no more is put back, to be looked at again before it is sent."""
     most = most_at_once(mine.channel)
     for start in range(0, len(mine.parcels), most):
         parcels = mine.parcels[start : start + most]
-        if mine.fresh:
+        if mine.is_fresh:
             delivery.hand_over(parcels)
         else:
             delivery.put_back(parcels, "put back: what was read of it has become old")
 
 
-def _here(waiting: list[Waiting], mine: Outright | None) -> list[Waiting]:
+def _here(waiting: list[WaitingWork], mine: InlineClaim | None) -> list[WaitingWork]:
     """Choose what this worker sends itself: by one channel, the one that takes most at once and does not rest."""
     only = mine.channel if mine and mine.parcels else None
-    awake = [each for each in waiting if only in (None, each.channel) and not resting(each.channel)]
+    awake = [each for each in waiting if only in (None, each.channel) and not is_open(each.channel)]
     if not awake:
         return []
     channel = max((each.channel for each in awake), key=most_at_once)
@@ -146,9 +148,9 @@ def _here(waiting: list[Waiting], mine: Outright | None) -> list[Waiting]:
     return chosen if most_at_once(channel) > 1 else chosen[:1]
 
 
-def _deliver(waiting: Sequence[Waiting]) -> None:
+def _deliver(waiting: Sequence[WaitingWork]) -> None:
     # What its contact's hourly cap holds back is put off when it is claimed: it takes no turn of a provider's.
-    allowed = [each.id for each in waiting if each.capped or rates.allow(each)]
+    allowed = [each.id for each in waiting if each.capped or rate_limits.allow(each)]
     most = max((most_at_once(each.channel) for each in waiting), default=1)
     for start in range(0, len(allowed), most):  # a claim's lease is for one call
         delivery.deliver(allowed[start : start + most])

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, aliased
 
 from api.models.alert import Alert, AlertTarget, Limits, Moment
-from api.models.base import among
+from api.models.base import is_any_of
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, State
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import told_ids, write_ranges
@@ -21,8 +21,8 @@ from api.models.user import Grant
 from configs.prefecture import Procedure
 from configs.settings import settings
 from notifier.clock_steps import CLOCKS_DIFFER
+from notifier.delivery.retry_policy import USED_UP
 from notifier.open_slots import OpenSlots
-from notifier.verdicts import USED_UP
 
 Asked = TypeVarTuple("Asked")
 _LIMITS = [getattr(AlertTarget, each.name) for each in fields(Limits)]
@@ -55,7 +55,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class WantedSlots:
     """An alert and the slots that it wants and was not told of."""
 
     alert_id: UUID
@@ -81,7 +81,7 @@ def candidates(
     query = sa.select(Alert.id, Alert.user_id, Alert.limits_version, Alert.language, Alert.name, *_LIMITS)
     query = waiting(query, detection, entitled_at)
     if alert_ids is not None:
-        query = query.where(among(Alert.id, alert_ids))
+        query = query.where(is_any_of(Alert.id, alert_ids))
     query = query.order_by(Alert.id, AlertTarget.id) if most is None else query.limit(most + 1)
     rows = session.execute(query)
     found = [Candidate(row[0], row[1], row[2], row[3], Limits(*row[5:]), row[4]) for row in rows]
@@ -146,7 +146,7 @@ def _gone_ids(before: type[SlotRow], *conditions: sa.ColumnElement[bool]) -> sa.
     return sa.func.array(query.scalar_subquery(), type_=ARRAY(sa.BigInteger()))
 
 
-def told(
+def already_notified(
     session: Session, desk_id: str, slots: OpenSlots, alert_ids: Collection[UUID], since: datetime
 ) -> dict[UUID, int]:
     """Return by alert which of a desk's open slots need no telling.
@@ -177,7 +177,7 @@ def told(
         .join(Match, Match.detection_id == Detection.id)
         .join(MatchSlot, MatchSlot.match_id == Match.id)
         .where(Detection.desk_id == desk_id, Detection.seen_at >= _first_teller(desk_id, slots))
-        .where(among(Match.alert_id, alert_ids), told_ids().overlaps(wanted), said)
+        .where(is_any_of(Match.alert_id, alert_ids), told_ids().overlaps(wanted), said)
         .group_by(Match.alert_id)
     )
     rows: list[Any] = list(session.execute(query))
@@ -203,7 +203,7 @@ def _first_teller(desk_id: str, slots: OpenSlots) -> sa.ColumnElement[datetime]:
     return sa.func.coalesce(newest.scalar_subquery(), before)
 
 
-def moment_of(slot: AnySlot, zone: ZoneInfo, site: str | None) -> Moment:
+def slot_moment(slot: AnySlot, zone: ZoneInfo, site: str | None) -> Moment:
     """Return a slot as limits see it: the desk's local date and hour, as far as they are known."""
     if slot.starts_at is not None:
         local = slot.starts_at.astimezone(zone)
@@ -213,7 +213,9 @@ def moment_of(slot: AnySlot, zone: ZoneInfo, site: str | None) -> Moment:
     return Moment(date.fromisoformat(slot.moment[:10]), site=site)
 
 
-def choose(found: Iterable[Candidate], slots: OpenSlots, known: Mapping[UUID, int]) -> list[Wish]:
+def select_slots(
+    found: Iterable[Candidate], slots: OpenSlots, known: Mapping[UUID, int]
+) -> list[WantedSlots]:
     """Return what each alert is to be told of; alerts without such a slot are left out.
 
     `found` is ordered by alert, `known` is what `told` returned.
@@ -227,6 +229,6 @@ def choose(found: Iterable[Candidate], slots: OpenSlots, known: Mapping[UUID, in
         if wanted := wanted & ~known.get(alert_id, 0):
             first, ids = targets[0], slots.list_ids(wanted)
             wishes.append(
-                Wish(alert_id, first.user_id, first.limits_version, first.language, ids, first.name)
+                WantedSlots(alert_id, first.user_id, first.limits_version, first.language, ids, first.name)
             )
     return wishes

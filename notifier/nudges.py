@@ -14,15 +14,15 @@ from redis.exceptions import RedisError
 from rq import Queue
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from api.models.base import among, session
+from api.models.base import is_any_of, session
 from api.models.notification import Notification, Priority, State, queue_of
 from api.models.user import Channel, Contact
 from configs.clock import clock
 from configs.settings import settings
 from notifier import hourly_cap
 from notifier.channels import most_at_once
-from notifier.kinds import SLOT_DETECTED
-from notifier.queues import CRITICAL, KEPT_SECONDS, MANY, push, queue
+from notifier.message_kinds import SLOT_DETECTED
+from notifier.workers.queues import CRITICAL, KEPT_SECONDS, MANY, push, queue
 
 _MATCH = "notifier.jobs.match"
 _MATCH_PART = "notifier.jobs.match_part"
@@ -36,7 +36,7 @@ _MATCH_SECONDS = 60
 log = structlog.get_logger(__name__)
 
 
-class Waiting(NamedTuple):
+class WaitingWork(NamedTuple):
     """A notification that is to be delivered; `times` is how often it was nudged before.
 
     `capped` is whether the hourly cap of its contact holds it back now.
@@ -114,25 +114,27 @@ def nudge(notification_ids: Sequence[UUID]) -> None:
         deliver(waiting(notification_ids))
 
 
-def waiting(notification_ids: Sequence[UUID]) -> list[Waiting]:
+def waiting(notification_ids: Sequence[UUID]) -> list[WaitingWork]:
     """Return what a nudge needs of notifications, in their order; those that left or are being sent are left out."""
     row, now = Notification, clock()
     chosen = (
         sa.select(row.id, row.channel, row.priority, row.contact_id, row.kind, Contact.alert_budget_full_at)
         .outerjoin(Contact, Contact.id == row.contact_id)
-        .where(among(row.id, notification_ids), sa.or_(row.state == State.PENDING, row.lease_until <= now))
+        .where(
+            is_any_of(row.id, notification_ids), sa.or_(row.state == State.PENDING, row.lease_until <= now)
+        )
     )
     found = {}
     with session() as opened:
         for key, channel, priority, contact_id, kind, full_at in opened.execute(chosen):
             capped = kind == SLOT_DETECTED and hourly_cap.is_used_up(channel, full_at, now)
-            found[key] = Waiting(key, channel, priority, contact_id, capped=capped)
+            found[key] = WaitingWork(key, channel, priority, contact_id, capped=capped)
     return [found[each] for each in notification_ids if each in found]
 
 
-def deliver(several: Iterable[Waiting]) -> None:
+def deliver(several: Iterable[WaitingWork]) -> None:
     """Have notifications delivered: as many in a job as leave in one call."""
-    by_queue: dict[tuple[Channel, Priority], list[Waiting]] = defaultdict(list)
+    by_queue: dict[tuple[Channel, Priority], list[WaitingWork]] = defaultdict(list)
     for each in several:
         by_queue[each.channel, each.priority].append(each)
     with _forgiving("deliver"):
@@ -142,7 +144,7 @@ def deliver(several: Iterable[Waiting]) -> None:
             _push_all(queue(queue_of(channel, priority)), bundles)
 
 
-def _push_all(to: Queue, bundles: list[list[Waiting]]) -> None:
+def _push_all(to: Queue, bundles: list[list[WaitingWork]]) -> None:
     seconds = math.ceil(settings().lease_seconds)
     for start in range(0, len(bundles), _AT_ONCE):
         to.enqueue_many(

@@ -77,7 +77,7 @@ class OpenSlots:
 
     def _filter(self, name: str, key: object, groups: Bits, limits: Limits) -> int:
         if (name, key) not in self._passing:
-            passing = (bits for value, bits in groups.items() if limits.let_pass(Moment(**{name: value})))
+            passing = (bits for value, bits in groups.items() if limits.matches(Moment(**{name: value})))
             self._passing[name, key] = _join(passing)
         return self._passing[name, key]
 

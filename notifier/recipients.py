@@ -9,11 +9,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.base import among
+from api.models.base import is_any_of
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.plan import PlanName, plan
-from notifier.kinds import SLOT_DETECTED
+from notifier.message_kinds import SLOT_DETECTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -
         )
         .join(User, User.id == Contact.user_id)
         .join(Grant, covering)
-        .where(among(Contact.user_id, user_ids))
+        .where(is_any_of(Contact.user_id, user_ids))
         .where(Contact.enabled, Contact.verified_at.is_not(None), Contact.state == ContactState.OK)
         .group_by(Contact.id, User.language)
         .order_by(Contact.id)

@@ -19,12 +19,12 @@ from api.models.slot import Detection
 from configs.clock import clock
 from configs.logs import set_up_logs
 from configs.settings import settings
-from configs.starting import starting
-from notifier import nudges, telling
+from configs.startup import exit_on_config_error
+from notifier import match_service, nudges
 from notifier.clock_steps import CLOCKS_DIFFER, has_times_ahead, pull_back_times
-from notifier.lifetime import leaves_at
-from notifier.nudges import Waiting
-from notifier.rows import next_nudge
+from notifier.notification_writer import next_nudge
+from notifier.nudges import WaitingWork
+from notifier.workers.process_age import leaves_at
 
 _AT_ONCE = 1000  # rows in one round; the rest is due in the next
 
@@ -51,7 +51,7 @@ def unmatched(now: datetime) -> list[tuple[UUID, int]]:
         return [(row.id, _count(row, now)) for row in opened.scalars(query)]
 
 
-def undelivered(now: datetime) -> list[Waiting]:
+def undelivered(now: datetime) -> list[WaitingWork]:
     """Return the notifications that are due, or whose lease ran out; they are due later from now on."""
     query = (
         sa.select(Notification)
@@ -62,7 +62,7 @@ def undelivered(now: datetime) -> list[Waiting]:
     )
     with session() as opened:
         return [
-            Waiting(row.id, row.channel, row.priority, row.contact_id, _count(row, now))
+            WaitingWork(row.id, row.channel, row.priority, row.contact_id, _count(row, now))
             for row in opened.scalars(query)
         ]
 
@@ -124,7 +124,7 @@ class Sweep:
             return
         self.rearm_at = now + timedelta(seconds=settings().rearm_seconds)
         with session() as opened:
-            desks = telling.open_desks(opened, now)
+            desks = match_service.open_desks(opened, now)
         nudges.rearm(desks)
 
     def turn_safely(self) -> None:
@@ -157,7 +157,7 @@ def run(stopped: threading.Event, sweep: Callable[[], None]) -> None:
         sweep()
 
 
-@starting("the sweep")
+@exit_on_config_error("the sweep")
 def main() -> int:
     """Run until SIGTERM, SIGINT or old; return 0."""
     set_up_logs("sweep")

@@ -14,7 +14,7 @@ import redis
 import sqlalchemy as sa
 import structlog
 
-from configs import deadline
+from configs import psycopg_timeout
 from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.valkey import Valkey, start_valkey
 from tests import databases
@@ -44,7 +44,7 @@ hypothesis.settings.register_profile("patient", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=times(100), print_blob=True)
 hypothesis.settings.load_profile("patient" if FUZZ == 1 else "fuzz")
 # A program tries again; a test does not, and a busy machine takes its time for a new process of PostgreSQL.
-deadline.CONNECT_SECONDS = 60.0
+psycopg_timeout.CONNECT_SECONDS = 60.0
 # As our programs log: with the variables of all frames, which is structlog's default, a traceback takes 2 s.
 structlog.configure(
     processors=[
@@ -199,7 +199,7 @@ def sandbox(_sandbox: "Running", settings_env: Callable[..., None]) -> Iterator[
 @pytest.fixture(scope="session")
 def browser() -> Path:
     """Return the browser to test with; without one the test is skipped, in CI it fails."""
-    from configs.browser import browser_path, missing_browser
+    from configs.browser_binary import browser_path, missing_browser
 
     path = browser_path()
     if not path and os.environ.get("CI") == "true":

@@ -56,7 +56,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 
 
 def test_every_program_is_among_what_was_imported(found: dict[str, list[str]]) -> None:
-    assert {"api.app", "crawler.feeder", "deploy.local.stack", "notifier.workers"} < set(found["names"])
+    assert {"api.app", "crawler.dispatcher", "deploy.local.stack", "notifier.workers"} < set(found["names"])
 
 
 @pytest.mark.parametrize("what", ["done", "built", "threads"])

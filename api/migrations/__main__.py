@@ -5,7 +5,7 @@ from pathlib import Path
 
 from alembic.config import CommandLine, Config
 
-from configs.starting import starting
+from configs.startup import exit_on_config_error
 
 HERE = Path(__file__).parent
 
@@ -17,7 +17,7 @@ def config() -> Config:
     return made
 
 
-@starting("api.migrations")
+@exit_on_config_error("api.migrations")
 def main(arguments: list[str]) -> int:
     """Run one of Alembic's commands; `upgrade` alone goes to the newest revision."""
     line = CommandLine(prog="python -m api.migrations")

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from api.models.base import Base, choice, new_id
+from api.models.base import Base, enum_column, new_id
 from api.models.user import User
 from configs.prefecture import Procedure
 
@@ -43,7 +43,7 @@ class Limits:
     hour_to: time | None = None
     sites: Sequence[str] | None = None
 
-    def let_pass(self, moment: Moment) -> bool:
+    def matches(self, moment: Moment) -> bool:
         """Whether a slot at that moment is wanted."""
         return (
             self._day_passes(moment.day) and self._hour_passes(moment.hour) and self._site_passes(moment.site)
@@ -82,7 +82,7 @@ class Alert(Base):
     limits_version: Mapped[int] = mapped_column(default=1, server_default="1")
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
     closed_at: Mapped[datetime | None]
-    closed_because: Mapped[ClosedBecause | None] = mapped_column(choice(ClosedBecause, "closed_because"))
+    closed_because: Mapped[ClosedBecause | None] = mapped_column(enum_column(ClosedBecause, "closed_because"))
 
     user: Mapped[User] = relationship()
     targets: Mapped[list["AlertTarget"]] = relationship(
@@ -114,7 +114,7 @@ class Alert(Base):
     def wants(self, moment: Moment, *, desk_id: str, prefecture_id: str, procedures: Collection[str]) -> bool:
         """Whether one of its targets is this desk and lets this moment pass."""
         return any(
-            target.is_at(desk_id=desk_id, prefecture_id=prefecture_id, procedures=procedures)
+            target.covers_desk(desk_id=desk_id, prefecture_id=prefecture_id, procedures=procedures)
             and target.lets_pass(moment)
             for target in self.targets
         )
@@ -128,7 +128,7 @@ class AlertTarget(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     alert_id: Mapped[UUID] = mapped_column(sa.ForeignKey("alerts.id", ondelete="CASCADE"))
     prefecture_id: Mapped[str | None]
-    procedure: Mapped[Procedure | None] = mapped_column(choice(Procedure, "procedure"))
+    procedure: Mapped[Procedure | None] = mapped_column(enum_column(Procedure, "procedure"))
     desk_id: Mapped[str | None]
     date_from: Mapped[date | None]
     date_to: Mapped[date | None]
@@ -166,7 +166,7 @@ class AlertTarget(Base):
         ),
     )
 
-    def is_at(self, *, desk_id: str, prefecture_id: str, procedures: Collection[str]) -> bool:
+    def covers_desk(self, *, desk_id: str, prefecture_id: str, procedures: Collection[str]) -> bool:
         """Whether this target names the desk, or a procedure that the desk serves."""
         if self.desk_id is not None:
             return self.desk_id == desk_id
@@ -174,4 +174,4 @@ class AlertTarget(Base):
 
     def lets_pass(self, moment: Moment) -> bool:
         """Whether the limits allow it. A limit rejects only what is known to lie outside."""
-        return Limits(*(getattr(self, each.name) for each in fields(Limits))).let_pass(moment)
+        return Limits(*(getattr(self, each.name) for each in fields(Limits))).matches(moment)

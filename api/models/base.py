@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 from uuid_utils.compat import uuid7
 
 from configs.database import database_url
-from configs.deadline import wait_no_longer_than
+from configs.psycopg_timeout import wait_no_longer_than
 from configs.settings import settings
 
 # A server that vanished without a word is noticed within about ten seconds, not after the system's two hours:
@@ -55,7 +55,7 @@ def new_id() -> UUID:
     return uuid7()
 
 
-def choice(kind: type[StrEnum], name: str) -> sa.Enum:
+def enum_column(kind: type[StrEnum], name: str) -> sa.Enum:
     """Return the column type of a word out of `kind`: text with a check constraint called `name`."""
     return sa.Enum(
         kind,
@@ -67,7 +67,7 @@ def choice(kind: type[StrEnum], name: str) -> sa.Enum:
     )
 
 
-def among(
+def is_any_of(
     column: sa.ColumnElement[UUID] | orm.attributes.InstrumentedAttribute[Any], ids: Iterable[UUID]
 ) -> sa.ColumnElement[bool]:
     """Whether a column is one of many ids: one array in one parameter, however many they are."""

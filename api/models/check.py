@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.models.base import Base, choice
+from api.models.base import Base, enum_column
 from configs.outcome import Outcome
 
 
@@ -19,7 +19,7 @@ class Check(Base):
     started_at: Mapped[datetime] = mapped_column(primary_key=True)
     desk_id: Mapped[str]
     token: Mapped[int | None] = mapped_column(sa.BigInteger)
-    outcome: Mapped[Outcome] = mapped_column(choice(Outcome, "outcome"))
+    outcome: Mapped[Outcome] = mapped_column(enum_column(Outcome, "outcome"))
     evidence: Mapped[str]
     milliseconds: Mapped[int]
     requests: Mapped[int] = mapped_column(sa.SmallInteger)

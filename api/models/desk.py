@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.models.base import Base, choice
+from api.models.base import Base, enum_column
 from configs.outcome import Outcome
 
 
@@ -24,7 +24,8 @@ class DeskState(Base):
     """One row per desk that was ever scheduled or checked. Intervals are in seconds.
 
     `last_proven_at`: its last conclusive check. `whole_at`: the instant since which all its places were covered once
-    at least (crawler/recording/proven.py); `coverage` is what that takes to know, null where one check covers all.
+    at least (crawler/recording/coverage_tracking.py);
+    `coverage` is what that takes to know, null where one check covers all.
     `refused_at`: when its page alone was last refused, by a plain 403. `visit_requests`: what a visit lately took,
     `open_requests`: what those took that saw slots. `share_seconds`: how often its share of the host's budget lets it
     be asked at what visits lately took, by which it is scheduled; `feasible_seconds`: the same while every desk of the
@@ -37,12 +38,12 @@ class DeskState(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     status: Mapped[DeskStatus] = mapped_column(
-        choice(DeskStatus, "status"), default=DeskStatus.PAUSED, server_default="PAUSED"
+        enum_column(DeskStatus, "status"), default=DeskStatus.PAUSED, server_default="PAUSED"
     )
     status_reason: Mapped[str] = mapped_column(default="not checked yet", server_default="not checked yet")
     last_token: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
     last_check_at: Mapped[datetime | None]
-    last_outcome: Mapped[Outcome | None] = mapped_column(choice(Outcome, "last_outcome"))
+    last_outcome: Mapped[Outcome | None] = mapped_column(enum_column(Outcome, "last_outcome"))
     last_proven_at: Mapped[datetime | None]
     last_slot_at: Mapped[datetime | None]
     inconclusive: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -121,7 +122,7 @@ class Outage(Base):
     desk_id: Mapped[str] = mapped_column(sa.ForeignKey("desks.id"))
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime | None]
-    reason: Mapped[OutageReason] = mapped_column(choice(OutageReason, "reason"))
+    reason: Mapped[OutageReason] = mapped_column(enum_column(OutageReason, "reason"))
     host: Mapped[str | None]
 
     __table_args__ = (

@@ -6,7 +6,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.models.base import Base, choice
+from api.models.base import Base, enum_column
 from api.models.desk import DeskState
 from configs.outcome import Outcome
 
@@ -83,7 +83,7 @@ class Drift(Base):
 
     id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
     desk_id: Mapped[str]
-    reason: Mapped[DriftReason] = mapped_column(choice(DriftReason, "reason"))
+    reason: Mapped[DriftReason] = mapped_column(enum_column(DriftReason, "reason"))
     detail: Mapped[str]
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime | None]

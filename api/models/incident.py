@@ -6,7 +6,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.models.base import Base, choice
+from api.models.base import Base, enum_column
 from api.models.discovery import DriftReason
 
 
@@ -44,7 +44,7 @@ class Incident(Base):
 
     id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
     subject: Mapped[str]
-    reason: Mapped[IncidentReason] = mapped_column(choice(IncidentReason, "reason"))
+    reason: Mapped[IncidentReason] = mapped_column(enum_column(IncidentReason, "reason"))
     starts_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     ends_at: Mapped[datetime | None]

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from api.models.base import Base, choice, new_id
+from api.models.base import Base, enum_column, new_id
 from api.models.user import Channel, Contact
 
 
@@ -114,15 +114,15 @@ class Notification(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
     contact_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("contacts.id", ondelete="SET NULL"))
-    channel: Mapped[Channel] = mapped_column(choice(Channel, "channel"))
+    channel: Mapped[Channel] = mapped_column(enum_column(Channel, "channel"))
     kind: Mapped[str]
     language: Mapped[str] = mapped_column(default="fr", server_default="fr")
     params: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sa.text("'{}'"))
-    priority: Mapped[Priority] = mapped_column(choice(Priority, "priority"))
+    priority: Mapped[Priority] = mapped_column(enum_column(Priority, "priority"))
     dedupe_key: Mapped[str] = mapped_column(unique=True)
 
     state: Mapped[State] = mapped_column(
-        choice(State, "state"), default=State.PENDING, server_default="pending"
+        enum_column(State, "state"), default=State.PENDING, server_default="pending"
     )
     reason: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")

@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from api.models.base import Base, choice, new_id
+from api.models.base import Base, enum_column, new_id
 from api.models.desk import DeskState
 
 
@@ -50,7 +50,7 @@ class SlotRow(Base):
     opened_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     gone_at: Mapped[datetime | None]
-    gone_reason: Mapped[GoneReason | None] = mapped_column(choice(GoneReason, "gone_reason"))
+    gone_reason: Mapped[GoneReason | None] = mapped_column(enum_column(GoneReason, "gone_reason"))
 
     __table_args__ = (
         sa.CheckConstraint("(gone_at IS NULL) = (gone_reason IS NULL)", name="gone_with_reason"),
@@ -81,7 +81,7 @@ class Detection(Base):
     procedures: Mapped[list[str]]
     label: Mapped[str]
     site: Mapped[str | None]
-    source: Mapped[Source] = mapped_column(choice(Source, "source"), default=Source.CHECK)
+    source: Mapped[Source] = mapped_column(enum_column(Source, "source"), default=Source.CHECK)
     booking_url: Mapped[str]
     seen_at: Mapped[datetime]
     committed_at: Mapped[datetime]

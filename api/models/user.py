@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from api.models.base import Base, choice, new_id
+from api.models.base import Base, enum_column, new_id
 from configs.plan import PlanName
 
 _NOW = sa.func.now()
@@ -47,11 +47,11 @@ class User(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     email: Mapped[str]
     password_hash: Mapped[str | None]
-    role: Mapped[Role] = mapped_column(choice(Role, "role"), default=Role.USER, server_default="user")
+    role: Mapped[Role] = mapped_column(enum_column(Role, "role"), default=Role.USER, server_default="user")
     language: Mapped[str] = mapped_column(default="fr", server_default="fr")
     time_zone: Mapped[str] = mapped_column(default="Europe/Paris", server_default="Europe/Paris")
     token_version: Mapped[int] = mapped_column(default=0, server_default="0")
-    wished_plan: Mapped[PlanName | None] = mapped_column(choice(PlanName, "wished_plan"))
+    wished_plan: Mapped[PlanName | None] = mapped_column(enum_column(PlanName, "wished_plan"))
     stripe_customer_id: Mapped[str | None] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
 
@@ -74,12 +74,12 @@ class Contact(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
-    channel: Mapped[Channel] = mapped_column(choice(Channel, "channel"))
+    channel: Mapped[Channel] = mapped_column(enum_column(Channel, "channel"))
     address: Mapped[str]
     verified_at: Mapped[datetime | None]
     enabled: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     state: Mapped[ContactState] = mapped_column(
-        choice(ContactState, "state"), default=ContactState.OK, server_default="ok"
+        enum_column(ContactState, "state"), default=ContactState.OK, server_default="ok"
     )
     consent: Mapped[dict[str, Any] | None]
     consented_at: Mapped[datetime | None]
@@ -107,7 +107,7 @@ class Grant(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
-    plan: Mapped[PlanName] = mapped_column(choice(PlanName, "plan"))
+    plan: Mapped[PlanName] = mapped_column(enum_column(PlanName, "plan"))
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
     source: Mapped[str]

@@ -7,13 +7,13 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validator
 
 from api.schemas.base import Answer, Body
-from configs.addresses import email_address, phone_number
+from configs.contact_addresses import email_address, phone_number
 from configs.plan import PlanName
 
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 200
 
-# What every address has; configs/addresses.py looks closer. Blanks around it are taken off.
+# What every address has; configs/contact_addresses.py looks closer. Blanks around it are taken off.
 _EMAIL = r"^\s*[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+\s*$"
 Email = Annotated[
     str,

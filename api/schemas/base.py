@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from configs.strict import Strict
+from configs.strict_model import Strict
 
 
 class Body(Strict):

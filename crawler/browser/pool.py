@@ -10,13 +10,13 @@ from scrapy import signals
 from scrapy.crawler import Crawler
 
 from configs.settings import settings
-from crawler.browser.context import Guise
-from crawler.browser.program import Browser
-from crawler.browser.tab import Tab
-from crawler.browser.traffic import Traffic
-from crawler.browser.wire import Wire
-from crawler.fetching.allowance import Allowance
-from crawler.fetching.outside import PublicNames
+from crawler.browser.browser_process import Browser
+from crawler.browser.check_page import Tab
+from crawler.browser.context_options import Guise
+from crawler.browser.egress_proxy import Wire
+from crawler.browser.request_policy import Traffic
+from crawler.fetching.request_budget import RequestBudget
+from crawler.fetching.ssrf_guard import PublicNames
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +38,11 @@ class Browsers:
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: asyncio.TimerHandle | None = None
 
-    async def tab(self, guise: Guise, allowance: Allowance) -> Tab:
+    async def tab(self, guise: Guise, allowance: RequestBudget) -> Tab:
         """Wait for a place and return a page of its own for a check, which `leave` gives back.
 
         Raises:
-            crawler.fetching.failures.BrowserFailed: no browser starts.
+            crawler.fetching.errors.BrowserFailed: no browser starts.
             OSError: this machine has no port left for its wire.
         """
         await self._places.acquire()

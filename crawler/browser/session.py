@@ -1,4 +1,4 @@
-"""One check's conversation with a site through a browser: what crawler/fetching/fetch.py's is by HTTP."""
+"""One check's conversation with a site through a browser: what crawler/fetching/session.py's is by HTTP."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,43 +11,45 @@ from scrapy.http import Response
 
 from configs.desk import Desk
 from configs.settings import settings
-from crawler.browser.context import Guise
+from crawler.browser.check_page import Tab
+from crawler.browser.context_options import Guise
 from crawler.browser.pool import Browsers, browsers_of
-from crawler.browser.tab import Tab
-from crawler.fetching.allowance import Allowance
-from crawler.fetching.failures import KNOWN, NoPage, no_page
-from crawler.fetching.fetch import Download, Session, gap
-from crawler.fetching.proxies import Way
-from crawler.fetching.step import Step, first_step
-from crawler.fetching.unpacking import TooLarge
-from crawler.reading import Ask, Outcome, Page, Visit
-from crawler.sites import on_wire
+from crawler.fetching.decompression import TooLarge
+from crawler.fetching.errors import KNOWN, FetchError, no_page
+from crawler.fetching.proxies import ProxySession
+from crawler.fetching.request_budget import RequestBudget
+from crawler.fetching.request_builder import RequestStep, first_step
+from crawler.fetching.session import Download, Session, human_delay
+from crawler.reading import Outcome, Page, PageRequest, VisitContext
+from crawler.url_policy import resolve_stand_in
 
-_BELT = 1.0  # seconds; see crawler/fetching/fetch.py
+_BELT = 1.0  # seconds; see crawler/fetching/session.py
 
 
 class BrowserSession(Session):
     """Opens each ask in the check's own page, whose cookies stay, does its acts there, and reads what then shows.
 
-    `largest` is in bytes of HTML; `allowance` pays as crawler/browser/traffic.py says.
+    `largest` is in bytes of HTML; `allowance` pays as crawler/browser/request_policy.py says.
     """
 
     def __init__(
         self,
         download: Download,
         largest: int,
-        allowance: Allowance,
+        allowance: RequestBudget,
         *,
         browsers: Browsers,
         guise: Guise,
-        way: Way | None = None,
+        way: ProxySession | None = None,
     ) -> None:
         super().__init__(download, settings().browser_deadline_seconds, largest, allowance, way=way)
         self._browsers, self._guise = browsers, guise
         self._tab: Tab | None = None
-        self._ask: Ask | None = None
+        self._ask: PageRequest | None = None
 
-    async def fetch(self, ask: Ask, visit: Visit, forbidden: Callable[[str, str], bool]) -> Page:
+    async def fetch(
+        self, ask: PageRequest, visit: VisitContext, forbidden: Callable[[str, str], bool]
+    ) -> Page:
         """Open, act, and return the page as it shows then; redirects followed as by HTTP.
 
         Raises:
@@ -56,7 +58,7 @@ class BrowserSession(Session):
         """
         step = first_step(ask, None, visit.url)
         if step.kind == "socket":
-            raise NoPage(Outcome.UNREADABLE, f"no browser opens {step.url}: its desk needs `fetch: http`")
+            raise FetchError(Outcome.UNREADABLE, f"no browser opens {step.url}: its desk needs `fetch: http`")
         tab = await self._opened()
         self._ask = ask
         tab.traffic.expect(_as_opened(step.url), forbidden)
@@ -90,7 +92,7 @@ class BrowserSession(Session):
                 raise no_page(error, "no page was opened") from error
         return self._tab
 
-    async def _send(self, step: Step) -> Response:
+    async def _send(self, step: RequestStep) -> Response:
         assert self._tab and self._ask  # noqa: S101, PT018 -- fetch has them
         self.clock.start()
         if (left := self.clock.left) <= 0:
@@ -101,7 +103,7 @@ class BrowserSession(Session):
         async with asyncio.timeout(left) as limit:
 
             async def pause() -> None:
-                await self.clock.pause(gap())
+                await self.clock.pause(human_delay())
                 limit.reschedule(loop.time() + self.clock.left)
 
             meta = {"tab": self._tab, "ask": self._ask, "pause": pause}
@@ -117,7 +119,11 @@ class BrowserSession(Session):
 
 
 def session_of(
-    desk: Desk, crawler: Crawler, download: Download, allowance: Allowance, way: Way | None = None
+    desk: Desk,
+    crawler: Crawler,
+    download: Download,
+    allowance: RequestBudget,
+    way: ProxySession | None = None,
 ) -> BrowserSession:
     """Return the conversation of a check of a desk with `fetch: browser`; nothing is started yet."""
     largest = crawler.settings.getint("DOWNLOAD_MAXSIZE")
@@ -128,7 +134,7 @@ def session_of(
 
 def _as_opened(url: str) -> str:
     """Return an address as the browser opens it: stand-ins speak no TLS, their hosts keep their own names."""
-    if on_wire(url, settings().sandbox_hosts) == url:
+    if resolve_stand_in(url, settings().sandbox_hosts) == url:
         return url
     parts = urlsplit(url)
     return urlunsplit(parts._replace(scheme="http", netloc=parts.hostname or ""))
@@ -136,6 +142,6 @@ def _as_opened(url: str) -> str:
 
 def _as_named(url: str, asked: str) -> str:
     """Return where the page is, as it would be in the world."""
-    if on_wire(url, settings().sandbox_hosts) == url:
+    if resolve_stand_in(url, settings().sandbox_hosts) == url:
         return url
     return urlunsplit(urlsplit(url)._replace(scheme=urlsplit(asked).scheme))

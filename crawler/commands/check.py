@@ -13,7 +13,7 @@ from scrapy.commands import ScrapyCommand
 from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import SettingMissing, SettingsRefused, settings
-from configs.yamlfile import ConfigFileError
+from configs.strict_yaml import ConfigFileError
 from crawler.catalogue import check_catalogue
 
 
@@ -75,16 +75,16 @@ def push(chosen: Iterable[Desk]) -> dict[str, int]:
     """
     import redis  # noqa: PLC0415 -- scrapy loads every command's file for any command
 
-    from crawler import due  # noqa: PLC0415
-    from crawler.scheduling.lanes import lane_of  # noqa: PLC0415
+    from crawler.scheduling import due_queue  # noqa: PLC0415
+    from crawler.scheduling.queues import lane_of  # noqa: PLC0415
 
     by_lane: dict[str, list[str]] = defaultdict(list)
     for desk in chosen:
         by_lane[str(lane_of(desk))].append(desk.id)
     try:
-        with due.connect() as client:
+        with due_queue.connect() as client:
             for lane, ids in by_lane.items():
-                client.rpush(due.pushed(lane), *ids)
+                client.rpush(due_queue.pushed(lane), *ids)
     except redis.RedisError as error:
         raise SystemExit(f"scrapy check: Redis is away, nothing was pushed: {error}") from None
     return {lane: len(ids) for lane, ids in by_lane.items()}

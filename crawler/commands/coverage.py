@@ -10,7 +10,7 @@ from scrapy.commands import ScrapyCommand
 from configs.desk import Desk, Grade, Procedure, WatchLevel
 from configs.prefecture import Prefecture, prefectures
 from configs.settings import SettingsRefused
-from configs.yamlfile import ConfigFileError
+from configs.strict_yaml import ConfigFileError
 from crawler.catalogue import check_catalogue, system_of
 
 _OPENING = """\

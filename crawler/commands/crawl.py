@@ -16,10 +16,10 @@ from configs.database import database_url
 from configs.logs import set_up_logs
 from configs.prefecture import UnknownPrefecture
 from configs.settings import SettingMissing, SettingsRefused, settings
-from configs.yamlfile import ConfigFileError
-from crawler.scheduling.lanes import Lane
-from crawler.sites import AddressRefused
-from crawler.terminal.choice import WrongArgument, fetch_of
+from configs.strict_yaml import ConfigFileError
+from crawler.cli.arguments import WrongArgument, fetch_of
+from crawler.scheduling.queues import CrawlQueue
+from crawler.url_policy import AddressRefused
 
 _SAID = (
     AddressRefused,
@@ -72,7 +72,7 @@ class Command(Crawl):
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Run the spider; a serving one logs as all programs do."""
         if self.serving:
-            set_up_logs(f"spider {Lane(args[0], fetch_of(opts.spargs))}")
+            set_up_logs(f"spider {CrawlQueue(args[0], fetch_of(opts.spargs))}")
             logging.getLogger("scrapy").setLevel(logging.NOTSET)  # Scrapy set it to DEBUG: the root decides
             for loud in _LOUD:
                 logging.getLogger(loud).setLevel(logging.WARNING)

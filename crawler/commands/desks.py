@@ -8,10 +8,10 @@ from configs.clock import clock
 from configs.desk import Desk
 from configs.prefecture import UnknownPrefecture, desks, prefecture, prefectures
 from configs.settings import SettingMissing, SettingsRefused
-from configs.yamlfile import ConfigFileError
+from configs.strict_yaml import ConfigFileError
 from crawler.catalogue import check_catalogue, system_of, systems
-from crawler.hosts.robots import decided, decisions
-from crawler.terminal.columns import aligned, show
+from crawler.cli.robots_table import decided, decisions
+from crawler.cli.tables import aligned, show
 
 _REASONS = ("DESK", "GRADE", "WATCH", "ROBOTS", "WHY")
 _HEADINGS = ("DESK", "LABEL", "PROCEDURES", "SYSTEM", "PLATFORM", "GRADE", "WATCH", "URL")
@@ -79,7 +79,7 @@ def listing(
     here = prefecture(prefecture_id).desks if prefecture_id else desks().values()
     shown = [each for each in here if not system or system_of(each) == system]
     if shown and state:
-        from crawler.terminal.standing import standing  # noqa: PLC0415 -- what can be watched needs no database
+        from crawler.cli.desk_status_table import standing  # noqa: PLC0415 -- what can be watched needs no database
 
         return standing(shown, clock())
     if shown and robots:

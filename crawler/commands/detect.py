@@ -9,25 +9,25 @@ from typing import Any, ClassVar
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from configs.browser import missing_browser
+from configs.browser_binary import missing_browser
 from configs.prefecture import Prefecture, UnknownPrefecture, prefecture
 from configs.settings import SettingsRefused
-from configs.yamlfile import ConfigFileError
-from crawler.detecting import detected
-from crawler.detecting.lookups import offered
-from crawler.detecting.opener import Opener
-from crawler.detecting.recognition import is_web, own_addresses, page_of, recognised
-from crawler.detecting.scout import Findings, look, told_by
-from crawler.fetching.outside import refuse_private
+from configs.strict_yaml import ConfigFileError
+from crawler.fetching.ssrf_guard import refuse_private
+from crawler.platform_detection import report
+from crawler.platform_detection.identify import is_web, own_addresses, page_of, recognised
+from crawler.platform_detection.lookups import offered
+from crawler.platform_detection.page_fetcher import PageFetcher
+from crawler.platform_detection.page_search import Findings, look, told_by
 from crawler.reading import Page
 from crawler.settings import DOWNLOAD_MAXSIZE
-from crawler.sites import AddressRefused
+from crawler.url_policy import AddressRefused
 
 _REQUESTS = 30
 _CHECKED = 3  # desks that are asked how they answer now
 _UNKNOWN = 1  # the exit code
 _STOPPED = 130  # as shells count Ctrl-C
-_UNASKED = detected.Said("not asked: nothing is, with --file")
+_UNASKED = report.Said("not asked: nothing is, with --file")
 
 
 class Command(ScrapyCommand):
@@ -89,7 +89,7 @@ class Command(ScrapyCommand):
         except KeyboardInterrupt:
             raise SystemExit(_STOPPED) from None
         print(shown, end="")
-        self.exitcode = _UNKNOWN if detected.UNKNOWN in shown.partition("\n")[0] else 0
+        self.exitcode = _UNKNOWN if report.UNKNOWN in shown.partition("\n")[0] else 0
 
 
 class NotReadable(ValueError):
@@ -97,27 +97,27 @@ class NotReadable(ValueError):
 
 
 async def _opened(url: str, place: Prefecture | None, requests: int, *, browser: bool) -> str:
-    place = place or detected.at_home(url)
+    place = place or report.at_home(url)
     department = place.department if place else None
-    async with Opener(requests, _wait, browser=browser) as opener:
+    async with PageFetcher(requests, _wait, browser=browser) as opener:
         findings = await look(opener, url, lambda each: _say(f"looking at {each}"), department)
-        findings.found = [detected.completed(found, place) for found in findings.found]
-        said = [detected.Said(f"not asked: only the first {_CHECKED} are")] * len(findings.found)
+        findings.found = [report.completed(found, place) for found in findings.found]
+        said = [report.Said(f"not asked: only the first {_CHECKED} are")] * len(findings.found)
         for number, found in enumerate(findings.found[:_CHECKED]):
-            said[number] = await detected.answer(opener, found, place, _say)
+            said[number] = await report.answer(opener, found, place, _say)
     return _shown(findings, said, url, place)
 
 
 def _saved(path: Path, url: str | None, place: Prefecture | None) -> str:
     page = _page(path, url)
-    place = place or detected.at_home(page.url)
-    found = [detected.completed(each, place) for each in told_by(page)]
+    place = place or report.at_home(page.url)
+    found = [report.completed(each, place) for each in told_by(page)]
     own = (
         len(found) == 1
         and (found[0].url == page.url or recognised(page))
         and not offered(found[0].sign.platform, page)
     )
-    said = [detected.read_saved(each, page) if own else _UNASKED for each in found]
+    said = [report.read_saved(each, page) if own else _UNASKED for each in found]
     return _shown(Findings(found, [page]), said, page.url, place)
 
 
@@ -143,13 +143,13 @@ def _page(path: Path, url: str | None) -> Page:
     return page_of(url or next(traces, here), body)
 
 
-def _shown(findings: Findings, said: list[detected.Said], start: str, place: Prefecture | None) -> str:
+def _shown(findings: Findings, said: list[report.Said], start: str, place: Prefecture | None) -> str:
     if not findings.found:
-        return detected.unknown(findings)
+        return report.unknown(findings)
     taken = [desk.slug for desk in place.desks] if place else []
     shown = []
     for found, each in zip(findings.found, said, strict=True):
-        text, slug = detected.text(found, each, start, place, taken)
+        text, slug = report.text(found, each, start, place, taken)
         taken.append(slug)
         shown.append(text)
     return "\n".join(shown)

@@ -7,9 +7,9 @@ from scrapy.commands import ScrapyCommand
 from configs.clock import clock
 from configs.database import database_url
 from configs.settings import SettingMissing, SettingsRefused, settings
-from configs.yamlfile import ConfigFileError
+from configs.strict_yaml import ConfigFileError
 from crawler.catalogue import check_catalogue
-from crawler.terminal.columns import show
+from crawler.cli.tables import show
 
 
 class Command(ScrapyCommand):
@@ -60,16 +60,16 @@ def _moved(stop: str | None, reason: str, go: str | None) -> str:
     """
     import sqlalchemy as sa  # noqa: PLC0415 -- scrapy loads every command's file for any command
 
-    from crawler.hosts import switch  # noqa: PLC0415
-    from crawler.hosts.overview import hosts, table  # noqa: PLC0415
+    from crawler.cli.host_table import hosts, table  # noqa: PLC0415
+    from crawler.hosts import kill_switch  # noqa: PLC0415
 
     try:
         if stop:
-            switch.stop(stop, reason)
+            kill_switch.stop(stop, reason)
         if go:
-            switch.go(go)
+            kill_switch.go(go)
         return table(hosts(clock()))
-    except (switch.UnknownHost, ValueError) as error:
+    except (kill_switch.UnknownHost, ValueError) as error:
         raise SystemExit(f"scrapy hosts: {error}") from None
     except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
         away = str(error).splitlines()[0]

@@ -8,7 +8,7 @@ from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from crawler.catalogue import systems
-from crawler.detecting.skeleton import NotWritten, write
+from crawler.platform_detection.scaffold import NotWritten, write
 
 _ROOT = Path(__file__).parents[2]
 _LEFT = """\

@@ -7,7 +7,7 @@ from scrapy.commands import ScrapyCommand
 
 from configs.clock import clock
 from configs.settings import settings
-from crawler.keeping.loops import prepare, until_stopped
+from crawler.spider_processes.command_setup import prepare, until_stopped
 
 
 class Command(ScrapyCommand):
@@ -27,22 +27,22 @@ class Command(ScrapyCommand):
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Plan and tell until SIGTERM or SIGINT."""
-        from crawler import due  # noqa: PLC0415 -- scrapy loads every command's file for any command
+        from crawler.incidents.loop import IncidentLoop  # noqa: PLC0415
         from crawler.planner import Planner  # noqa: PLC0415
-        from crawler.telling.tidings import Tidings  # noqa: PLC0415
+        from crawler.scheduling import due_queue  # noqa: PLC0415 -- scrapy loads every command's file for any command
 
         prepare("planner", args, "redis_url", "database_url")
-        with due.connect() as client:
+        with due_queue.connect() as client:
             planner = Planner(client)
             if not opts.once:
                 stop = until_stopped()
-                incidents = Tidings(planner.failures)
+                incidents = IncidentLoop(planner.failures)
                 telling = threading.Thread(target=incidents.run, args=(stop,), name="tidings", daemon=True)
                 telling.start()
                 planner.run(stop)
                 telling.join(timeout=settings().stop_grace_seconds)
                 return
-            planned = planner.look(clock())
+            planned = planner.run_once(clock())
             if failing := planner.failures.names():
                 named = ", ".join(f"{part} ({error})" for part, error in failing.items())
                 raise SystemExit(f"the planner fails in part, the lines above say why: {named}")

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from configs.blobs import Blobs, StoreAway, proof_blobs
 from configs.desk import zone_of
+from configs.object_store import Blobs, StoreAway, proof_blobs
 from configs.proofs import Meta, NoProof, body_of, is_key, meta_of, picture_of
 from configs.settings import SettingsRefused
-from configs.yamlfile import ConfigFileError
-from crawler.terminal.columns import show
+from configs.strict_yaml import ConfigFileError
+from crawler.cli.tables import show
 
 
 class Command(ScrapyCommand):
@@ -52,8 +52,8 @@ def _shown(blobs: Blobs, key: str, out: Path | None) -> dict[str, Any]:
     """Return what a proof is, and how it reads now; write its files where they are wanted.
 
     Raises:
-        configs.proofs.NoProof, configs.blobs.StoreAway: it cannot be had.
-        configs.yamlfile.ConfigFileError: desk files are wrong.
+        configs.proofs.NoProof, configs.object_store.StoreAway: it cannot be had.
+        configs.strict_yaml.ConfigFileError: desk files are wrong.
         OSError: the folder cannot be written.
     """
     from crawler.commands.read import describe  # noqa: PLC0415 -- scrapy loads every command's file for any command

@@ -14,10 +14,10 @@ from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from configs.clock import clock
-from crawler.detecting.recognition import own_addresses, understands
+from crawler.block_pages import classify_page
+from crawler.platform_detection.identify import own_addresses, understands
 from crawler.platforms import Platform, UnknownPlatform, example, platform
-from crawler.reading import Ask, Covered, Page, Reading, Slot
-from crawler.walls import interpret
+from crawler.reading import CoveredWindow, Page, PageRequest, Reading, Slot
 
 
 class Command(ScrapyCommand):
@@ -65,7 +65,7 @@ class Command(ScrapyCommand):
         except OSError as error:
             raise UsageError(f"cannot read {error.filename}: {error.strerror}", print_help=False) from error
         for name, page in pages:
-            said = describe(interpret(reader, page), page.visit.zone)
+            said = describe(classify_page(reader, page), page.visit.zone)
             print(json.dumps({"file": name} | said, ensure_ascii=False))
 
 
@@ -80,11 +80,11 @@ def _page(reader: Platform, body: bytes, opts: Namespace) -> Page:
     """Build the page as the crawl would have it, as if it had come today."""
     today = clock().astimezone(opts.zone).date()
     visit = example(reader, today, opts.zone)
-    page = Page(visit.url, opts.status, body, visit, Ask(visit.url))
+    page = Page(visit.url, opts.status, body, visit, PageRequest(visit.url))
     url = opts.url or next((trace for trace in _traces(page) if understands(reader, trace)), reader.EXAMPLE)
     visit = example(reader, today, opts.zone, url)
     reader.first(visit)  # an address that is not this platform's is refused here, in its words
-    return Page(url, opts.status, body, visit, Ask(url))
+    return Page(url, opts.status, body, visit, PageRequest(url))
 
 
 def _traces(page: Page) -> Iterator[str]:
@@ -111,7 +111,7 @@ def _slot(slot: Slot, zone: ZoneInfo) -> dict[str, Any]:
     return {"starts_at": _moment(slot.moment, zone), "place": slot.place.label or slot.place.key or None}
 
 
-def _covered(covered: Covered) -> dict[str, Any]:
+def _covered(covered: CoveredWindow) -> dict[str, Any]:
     return {
         "place": covered.place_key,
         "first": covered.first and covered.first.isoformat(),
@@ -119,7 +119,7 @@ def _covered(covered: Covered) -> dict[str, Any]:
     }
 
 
-def _ask(ask: Ask) -> dict[str, Any]:
+def _ask(ask: PageRequest) -> dict[str, Any]:
     bodies = {"form": dict(ask.form), "json": ask.json, "text": ask.text}
     body = {kind: sent for kind, sent in bodies.items() if sent}
     place = {"place": ask.place.label or ask.place.key} if ask.place.key else {}

@@ -11,13 +11,13 @@ from api.models.base import session
 from configs.hosts import host_of
 from configs.prefecture import Prefecture, desks, prefectures
 from configs.settings import settings
-from crawler.discovery import memory, report, runs
-from crawler.discovery.facts import Fact, landings
-from crawler.discovery.report import Report
+from crawler.discovery import report, runs, store
+from crawler.discovery.observations import Fact, landings
+from crawler.discovery.report import DiscoveryReport
+from crawler.discovery.results import KnownPages, RunResult, addresses, back, verdict
 from crawler.discovery.runs import Run
-from crawler.discovery.verdict import Known, Verdict, addresses, back, verdict
-from crawler.sites import on_wire
-from crawler.telling import drifts
+from crawler.incidents import moved_pages
+from crawler.url_policy import resolve_stand_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +44,30 @@ def finish(ending: Ending, now: datetime) -> Path | None:
         if not runs.held(rows, ending.run):
             return None
         outcome = verdict(ending.facts, places, _known(rows, ending, places, now), now)
-        again = back({each.desk_id: each.reason for each in drifts.current(rows)}, outcome)
-        drifts.end(rows, again, now)
-        new = drifts.begin(rows, ((desk, sign.reason, sign.detail) for desk, sign in outcome.drifted), now)
+        again = back({each.desk_id: each.reason for each in moved_pages.current(rows)}, outcome)
+        moved_pages.end(rows, again, now)
+        new = moved_pages.begin(
+            rows, ((desk, sign.reason, sign.detail) for desk, sign in outcome.drifted), now
+        )
         _remember(rows, ending, outcome, now)
         asked, found = ending.pages, len(outcome.found)
         runs.end(rows, ending.run, now, cut=outcome.cut, pages=asked, found=found)
-        made = Report(outcome, ending.run.started_at, now, tuple(new), tuple(again))
+        made = DiscoveryReport(outcome, ending.run.started_at, now, tuple(new), tuple(again))
         return report.write(made, settings().state_dir)
 
 
 def site_host(place: Prefecture) -> str:
     """Return the `name:port` that a prefecture's own site is asked at."""
-    return host_of(on_wire(place.site, settings().sandbox_hosts))
+    return host_of(resolve_stand_in(place.site, settings().sandbox_hosts))
 
 
-def _known(rows: Session, ending: Ending, places: Collection[Prefecture], now: datetime) -> Known:
+def _known(rows: Session, ending: Ending, places: Collection[Prefecture], now: datetime) -> KnownPages:
     every = desks().values()
     watched = [desk for desk in every if desk.schedulable]
     cut = frozenset(place.id for place in places if site_host(place) in ending.cut_hosts)
-    return Known(addresses(every), memory.before(rows), memory.lives(rows, watched, now), cut)
+    return KnownPages(addresses(every), store.before(rows), store.lives(rows, watched, now), cut)
 
 
-def _remember(rows: Session, ending: Ending, outcome: Verdict, now: datetime) -> None:
-    memory.remember_links(rows, outcome.linked, now)
-    memory.remember_titles(rows, landings(ending.facts).values())
+def _remember(rows: Session, ending: Ending, outcome: RunResult, now: datetime) -> None:
+    store.remember_links(rows, outcome.linked, now)
+    store.remember_titles(rows, landings(ending.facts).values())

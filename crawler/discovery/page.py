@@ -6,12 +6,12 @@ from http import HTTPStatus
 from urllib.parse import urljoin
 
 from configs.prefecture import Prefecture
-from crawler.discovery.facts import PageSeen, Seen
-from crawler.discovery.links import Link, at_home, links, promise, worth_walking
+from crawler.block_pages import detect_block_page
+from crawler.discovery.observations import ObservedPage, PageSeen
 from crawler.discovery.recognise import Booking, Listed, booking
-from crawler.parsing.markup import title
+from crawler.discovery.site_links import Link, at_home, links, promise, worth_walking
+from crawler.parsing.html_text import title
 from crawler.reading import GONE, MOVED, Outcome, Page
-from crawler.walls import wall
 
 _REFUSALS = (Outcome.BLOCKED, Outcome.CAPTCHA, Outcome.RATE_LIMITED, Outcome.MAINTENANCE)
 _LONGEST = 300  # characters of a title that are kept
@@ -27,7 +27,7 @@ class Onward:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PageStep:
     """What came of one page. `refused`: the site wants to be left alone, not this page only."""
 
     seen: PageSeen
@@ -35,20 +35,22 @@ class Step:
     refused: bool = False
 
 
-def step(page: Page, place: Prefecture, home: str, listed: Listed) -> Step:
+def step(page: Page, place: Prefecture, home: str, listed: Listed) -> PageStep:
     """Say what a page of a prefecture's site shows; `home` is how the site writes its own address."""
     if page.status in MOVED and (location := page.headers.get("location")):
         return _moved(page, place, home, location, listed)
     if page.status in GONE:
-        return Step(PageSeen(place.id, page.url, Seen.GONE, f"HTTP {page.status}"))
-    if found := wall(page):
+        return PageStep(PageSeen(place.id, page.url, ObservedPage.GONE, f"HTTP {page.status}"))
+    if found := detect_block_page(page):
         doubt = f"{found.outcome}: {found.reason}"
-        return Step(PageSeen(place.id, page.url, Seen.DOUBT, doubt), refused=found.outcome in _REFUSALS)
+        return PageStep(
+            PageSeen(place.id, page.url, ObservedPage.DOUBT, doubt), refused=found.outcome in _REFUSALS
+        )
     if doubt := _doubt(page):
-        return Step(PageSeen(place.id, page.url, Seen.DOUBT, doubt))
+        return PageStep(PageSeen(place.id, page.url, ObservedPage.DOUBT, doubt))
     bookings, onward = _sorted(links(page), home, listed)
-    seen = PageSeen(place.id, page.url, Seen.READ, "", title(page.root)[:_LONGEST], tuple(bookings))
-    return Step(seen, tuple(onward))
+    seen = PageSeen(place.id, page.url, ObservedPage.READ, "", title(page.root)[:_LONGEST], tuple(bookings))
+    return PageStep(seen, tuple(onward))
 
 
 def _doubt(page: Page) -> str:
@@ -58,21 +60,23 @@ def _doubt(page: Page) -> str:
     return "" if "html" in page.headers.get("content-type", "text/html").lower() else "no HTML"
 
 
-def _moved(page: Page, place: Prefecture, home: str, location: str, listed: Listed) -> Step:
+def _moved(page: Page, place: Prefecture, home: str, location: str, listed: Listed) -> PageStep:
     """Follow a redirect within the site. One from the home page to another way of writing it is the site's own."""
     try:
         target = urljoin(page.url, location.strip()).partition("#")[0]
         here = at_home(target, home)
     except ValueError:
-        return Step(PageSeen(place.id, page.url, Seen.DOUBT, f"leads to no address: {location[:100]!r}"))
-    seen = PageSeen(place.id, page.url, Seen.MOVED, f"leads to {target}")
+        return PageStep(
+            PageSeen(place.id, page.url, ObservedPage.DOUBT, f"leads to no address: {location[:100]!r}")
+        )
+    seen = PageSeen(place.id, page.url, ObservedPage.MOVED, f"leads to {target}")
     if here is None:
         found = booking(Link(target, ""), home, listed)
-        known = PageSeen(place.id, page.url, Seen.MOVED, seen.detail, "", (found,)) if found else seen
-        return Step(known)
+        known = PageSeen(place.id, page.url, ObservedPage.MOVED, seen.detail, "", (found,)) if found else seen
+        return PageStep(known)
     if here == page.url != target:  # http to https, or with `www.`: so the site writes its address
-        return Step(seen, (Onward(target, promise(Link(target, "")), target),))
-    return Step(seen, (Onward(here, promise(Link(here, "")), home),) if worth_walking(here) else ())
+        return PageStep(seen, (Onward(target, promise(Link(target, "")), target),))
+    return PageStep(seen, (Onward(here, promise(Link(here, "")), home),) if worth_walking(here) else ())
 
 
 def _sorted(found: Iterable[Link], home: str, listed: Listed) -> tuple[list[Booking], list[Onward]]:

@@ -14,7 +14,7 @@ from scrapy_redis.queue import Base
 from configs.clock import clock
 from configs.settings import settings
 from crawler.discovery import scripts
-from crawler.discovery.links import shape
+from crawler.discovery.site_links import shape
 from crawler.discovery.sites import site_of
 
 TRIES = 3  # whoever asked for it died each time: perhaps of it

@@ -8,8 +8,8 @@ from w3lib.url import canonicalize_url
 
 from configs.desk import Desk
 from configs.hosts import host_of
-from crawler.detecting.recognition import by_address
-from crawler.discovery.links import Link, at_home, says_booking
+from crawler.discovery.site_links import Link, at_home, says_booking
+from crawler.platform_detection.identify import by_address
 
 
 @dataclass(frozen=True, slots=True)

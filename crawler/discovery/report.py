@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from configs.formatting import pluralize
 from configs.prefecture import prefecture
-from configs.words import count
-from crawler.detecting.draft import Draft
-from crawler.detecting.recognition import by_address
-from crawler.discovery.verdict import Found, Verdict
+from crawler.discovery.results import FoundPage, RunResult
+from crawler.platform_detection.draft import DeskDraft
+from crawler.platform_detection.identify import by_address
 
 _HEAD = (
     "# Found by discovery on {day}; nobody has opened these pages. Review, complete, copy under `desks:`.\n"
@@ -20,17 +20,17 @@ _HEAD = (
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DiscoveryReport:
     """What a walk came to. `new`: desks that were taken out of sale now; `back`: those that are linked again."""
 
-    outcome: Verdict
+    outcome: RunResult
     started_at: datetime
     ended_at: datetime
     new: tuple[str, ...] = ()
     back: tuple[str, ...] = ()
 
 
-def write(report: Report, state: Path, of: str = "") -> Path:
+def write(report: DiscoveryReport, state: Path, of: str = "") -> Path:
     """Write a report to `discovery/<date>/` below the state folder and return that; a later one of the day replaces.
 
     `of` names the sites where these are not all: their report has a folder of its own.
@@ -51,7 +51,7 @@ def write(report: Report, state: Path, of: str = "") -> Path:
     return folder
 
 
-def text(report: Report) -> str:
+def text(report: DiscoveryReport) -> str:
     """Return it for a person, what asks for action first."""
     outcome = report.outcome
     new = [f"{desk}: {sign.reason}: {sign.detail}" for desk, sign in outcome.drifted if desk in report.new]
@@ -74,7 +74,7 @@ def text(report: Report) -> str:
     return head + "".join(_part(title, list(lines)) for title, lines in parts)
 
 
-def told(report: Report) -> dict[str, Any]:
+def told(report: DiscoveryReport) -> dict[str, Any]:
     """Return it as JSON has it."""
     outcome = report.outcome
     return {
@@ -111,7 +111,7 @@ def told(report: Report) -> dict[str, Any]:
     }
 
 
-def yaml_blocks(report: Report) -> dict[str, str]:
+def yaml_blocks(report: DiscoveryReport) -> dict[str, str]:
     """Return the text of a file to review for each prefecture where something new was found."""
     blocks: dict[str, list[str]] = defaultdict(list)
     taken = {id_: {each.slug for each in prefecture(id_).desks} for id_ in _places(report.outcome.found)}
@@ -121,11 +121,11 @@ def yaml_blocks(report: Report) -> dict[str, str]:
     return {name: _HEAD.format(day=day) + "".join(those) for name, those in blocks.items()}
 
 
-def _places(found: Iterable[Found]) -> set[str]:
+def _places(found: Iterable[FoundPage]) -> set[str]:
     return {each.prefecture_id for each in found}
 
 
-def _block(found: Found, day: datetime, taken: set[str]) -> str:
+def _block(found: FoundPage, day: datetime, taken: set[str]) -> str:
     """Return a page's entry, whose slug is taken from now on."""
     sign = by_address(found.url)
     if sign is None:
@@ -134,7 +134,7 @@ def _block(found: Found, day: datetime, taken: set[str]) -> str:
         () if sign.complete else (f"{sign.platform} needs parameters that no address tells: scrapy detect",)
     )
     source = f"linked by {found.pages[0]} as {found.text!r}"
-    draft = Draft(
+    draft = DeskDraft(
         sign, sign.url or found.url, found.text, source, day.date(), lacks=sign.missing, remarks=remarks
     )
     made = draft.block(taken)
@@ -142,19 +142,20 @@ def _block(found: Found, day: datetime, taken: set[str]) -> str:
     return made
 
 
-def _found(each: Found) -> str:
+def _found(each: FoundPage) -> str:
     platform = each.platform or "platform unknown"
     return f"{each.prefecture_id}: {each.url} ({platform}) {each.text!r}, linked by {each.pages[0]}"
 
 
-def _doubts(outcome: Verdict) -> Iterator[str]:
+def _doubts(outcome: RunResult) -> Iterator[str]:
     return (f"{url}: {detail}" for each in outcome.walked for url, detail in each.doubts)
 
 
-def _summary(outcome: Verdict) -> str:
+def _summary(outcome: RunResult) -> str:
     pages = sum(sum(each.counts.values()) for each in outcome.walked)
     walked = sum(bool(each.counts) for each in outcome.walked)
-    return f"{count(pages, 'page')} of {count(walked, 'site')}, {len(outcome.found)} new, {len(outcome.drifted)} moved"
+    read = f"{pluralize(pages, 'page')} of {pluralize(walked, 'site')}"
+    return f"{read}, {len(outcome.found)} new, {len(outcome.drifted)} moved"
 
 
 def _part(title: str, lines: list[str]) -> str:

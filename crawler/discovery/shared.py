@@ -2,10 +2,10 @@
 
 import redis
 
-from crawler.discovery.facts import Fact, PageSeen, packed, unpacked
+from crawler.discovery.observations import Fact, PageSeen, packed, unpacked
 
 
-class Shared:
+class SharedObservations:
     """Facts of a run in Redis, from all of its processes; they outlive each of them."""
 
     def __init__(self, client: redis.Redis, key: str, seconds: float) -> None:

@@ -5,7 +5,7 @@ from scrapy import Request
 from configs.hosts import host_of
 from configs.prefecture import Prefecture, prefectures
 from configs.settings import settings
-from crawler.sites import AddressRefused, on_wire, refuse_far
+from crawler.url_policy import AddressRefused, ensure_allowed, resolve_stand_in
 
 
 def walkable() -> list[Prefecture]:
@@ -17,7 +17,7 @@ def walkable() -> list[Prefecture]:
     current, found, refused = settings(), [], None
     for place in prefectures().values():
         try:
-            refuse_far(on_wire(place.site, current.sandbox_hosts), current)
+            ensure_allowed(resolve_stand_in(place.site, current.sandbox_hosts), current)
         except AddressRefused as error:
             refused = error
         else:

@@ -7,10 +7,10 @@ from configs.clock import clock
 from configs.prefecture import Prefecture, desks
 from configs.settings import settings
 from crawler.discovery import report
-from crawler.discovery.facts import Fact
+from crawler.discovery.observations import Fact
 from crawler.discovery.recognise import key
-from crawler.discovery.report import Report
-from crawler.discovery.verdict import Known, Verdict, addresses, verdict
+from crawler.discovery.report import DiscoveryReport
+from crawler.discovery.results import KnownPages, RunResult, addresses, verdict
 
 
 def tell(places: Sequence[Prefecture], facts: list[Fact], reason: str) -> None:
@@ -18,15 +18,15 @@ def tell(places: Sequence[Prefecture], facts: list[Fact], reason: str) -> None:
     now = clock()
     cut = frozenset() if reason == "finished" else frozenset(place.id for place in places)
     owners = addresses(desks().values())
-    outcome = verdict(facts, places, Known(owners, cut=cut), now)
-    made = Report(outcome, now, now)
+    outcome = verdict(facts, places, KnownPages(owners, cut=cut), now)
+    made = DiscoveryReport(outcome, now, now)
     folder = report.write(made, settings().state_dir, "-".join(place.id for place in places))
     said = report.text(made) + "".join(links(places, outcome, owners))
     print(said, f"\nWritten to {folder}", sep="", file=sys.stdout)  # noqa: T201 -- it is run at a terminal
 
 
 def links(
-    places: Sequence[Prefecture], outcome: Verdict, owners: Mapping[str, frozenset[str]]
+    places: Sequence[Prefecture], outcome: RunResult, owners: Mapping[str, frozenset[str]]
 ) -> Iterator[str]:
     """Yield the lines that say of each watched desk whether its site links it: all that one walk can tell of drift.
 

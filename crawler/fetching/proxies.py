@@ -14,7 +14,7 @@ from configs.clock import clock
 from configs.desk import Desk
 from configs.proxies import Proxy
 from configs.settings import settings
-from crawler.fetching.failures import ProxyFailed
+from crawler.fetching.errors import ProxyFailed
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ _DOUBLINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class ProxyHealth:
     """A proxy's with one host: how often it failed in a row, until when (unix seconds) it rests."""
 
     failures: int = 0
@@ -31,36 +31,36 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownProxies:
     """What is remembered for a check: which proxy its prefecture had last, the health of those that failed."""
 
     last: str | None
-    health: Mapping[str, Health]
+    health: Mapping[str, ProxyHealth]
 
 
-class Memory(Protocol):
+class ProxyStore(Protocol):
     """Where that is kept: in this process, or in Redis for all."""
 
-    async def known(self, prefecture: str, host: str) -> Known:
+    async def known(self, prefecture: str, host: str) -> KnownProxies:
         """Return what is remembered."""
 
     async def take(self, prefecture: str, before: str | None, name: str) -> bool:
         """Note the proxy as the prefecture's last; return False, and note nothing, where that is not `before`."""
 
-    async def note(self, host: str, name: str, health: Health | None) -> None:
+    async def note(self, host: str, name: str, health: ProxyHealth | None) -> None:
         """Remember a proxy's health with a host; None: it is well."""
 
 
-class Here:
-    """Memory of one process."""
+class InMemoryProxyStore:
+    """ProxyStore of one process."""
 
     def __init__(self) -> None:
         self._last: dict[str, str] = {}
-        self._health: dict[str, dict[str, Health]] = {}
+        self._health: dict[str, dict[str, ProxyHealth]] = {}
 
-    async def known(self, prefecture: str, host: str) -> Known:
+    async def known(self, prefecture: str, host: str) -> KnownProxies:
         """Return what is remembered."""
-        return Known(self._last.get(prefecture), dict(self._health.get(host, {})))
+        return KnownProxies(self._last.get(prefecture), dict(self._health.get(host, {})))
 
     async def take(self, prefecture: str, before: str | None, name: str) -> bool:
         """Note the last one, unless another check was faster."""
@@ -69,7 +69,7 @@ class Here:
         self._last[prefecture] = name
         return True
 
-    async def note(self, host: str, name: str, health: Health | None) -> None:
+    async def note(self, host: str, name: str, health: ProxyHealth | None) -> None:
         """Remember or forget."""
         if health:
             self._health.setdefault(host, {})[name] = health
@@ -77,36 +77,38 @@ class Here:
             self._health.get(host, {}).pop(name, None)
 
 
-def candidates(names: Sequence[str], known: Known, now: float, without: Collection[str] = ()) -> list[str]:
+def candidates(
+    names: Sequence[str], known: KnownProxies, now: float, without: Collection[str] = ()
+) -> list[str]:
     """Return which proxies may be taken, all as good: those that do not rest, the last one only where it is alone.
 
     Where all rest it is the one whose rest ends first: nobody else can find out whether one is well again.
     """
     left = [name for name in names if name not in without]
-    well = [name for name in left if known.health.get(name, Health()).rests_until <= now]
+    well = [name for name in left if known.health.get(name, ProxyHealth()).rests_until <= now]
     if not well:
         return sorted(left, key=lambda name: known.health[name].rests_until)[:1]
     return [name for name in well if name != known.last] or well
 
 
-def worse(health: Health, now: float) -> Health:
+def after_failure(health: ProxyHealth, now: float) -> ProxyHealth:
     """Return the health after one more failure: each rest is twice as long as the one before."""
     current = settings()
     seconds = current.proxy_rest_seconds * 2.0 ** min(health.failures, _DOUBLINGS)
-    return Health(health.failures + 1, now + min(seconds, current.proxy_longest_rest_seconds))
+    return ProxyHealth(health.failures + 1, now + min(seconds, current.proxy_longest_rest_seconds))
 
 
 class Proxies:
     """All that are configured. `memory` is this process's own until somebody shares a better one."""
 
     def __init__(self, configured: Sequence[Proxy]) -> None:
-        self.memory: Memory = Here()
+        self.memory: ProxyStore = InMemoryProxyStore()
         self._all = {proxy.name: proxy for proxy in configured}
         self._said: dict[str, str] = {}
 
-    def way(self, desk: Desk) -> "Way | None":
+    def way(self, desk: Desk) -> "ProxySession | None":
         """Return a check's way to a desk; None where no proxy is configured."""
-        return Way(self, desk.prefecture_id, desk.host) if self._all else None
+        return ProxySession(self, desk.prefecture_id, desk.host) if self._all else None
 
     async def take(self, prefecture: str, host: str, without: Collection[str] = ()) -> Proxy | None:
         """Choose a proxy and note it as the prefecture's last; None where there is none but those left out."""
@@ -126,7 +128,7 @@ class Proxies:
         """Let a proxy rest for a host, longer each time."""
         now = clock().timestamp()
         known = await self.memory.known("", host)
-        health = worse(known.health.get(name, Health()), now)
+        health = after_failure(known.health.get(name, ProxyHealth()), now)
         await self.memory.note(host, name, health)
         log.warning("proxy %s rests for %s for %.0f s", name, host, health.rests_until - now)
 
@@ -135,7 +137,7 @@ class Proxies:
         if name in (await self.memory.known("", host)).health:
             await self.memory.note(host, name, None)
 
-    def _say(self, host: str, name: str, known: Known) -> None:
+    def _say(self, host: str, name: str, known: KnownProxies) -> None:
         """Say once that the same one has to be taken twice running."""
         alone = name == known.last and len(self._all) > 1
         if alone and self._said.get(host) != name:
@@ -145,7 +147,7 @@ class Proxies:
         )
 
 
-class Way:
+class ProxySession:
     """One check's: the same proxy for all its requests, whoever makes them (a browser's context too).
 
     `failures` says what its proxies did wrong, each by its name.

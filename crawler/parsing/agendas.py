@@ -9,13 +9,13 @@ from types import MappingProxyType
 
 from w3lib.url import add_or_replace_parameters, url_query_parameter
 
-from configs.words import count
-from crawler.parsing.answers import Number, Tolerant
-from crawler.parsing.listing import Opens, first_windows
-from crawler.reading import Covered, Outcome, Page, Place, Reading, Visit
+from configs.formatting import pluralize
+from crawler.parsing.json_calendar import WindowRequest, first_windows
+from crawler.parsing.json_models import Number, Tolerant
+from crawler.reading import CoveredWindow, Outcome, Page, Place, Reading, VisitContext
 
 
-class Agenda(Tolerant):
+class BookableAgenda(Tolerant):
     """An agenda as a site lists it; a platform's own names the site's fields by their aliases.
 
     `offered`: the numbers of what people may come for, by place. `shut`: it takes no bookings; `paused`: not now.
@@ -28,12 +28,12 @@ class Agenda(Tolerant):
 
 
 def ask_agendas(
-    visit: Visit,
-    agendas: Sequence[Agenda | None],
+    visit: VisitContext,
+    agendas: Sequence[BookableAgenda | None],
     motives: Collection[int],
     places: Collection[int] = (),
     *,
-    opens: Callable[[Visit, str, Sequence[int]], Opens],
+    opens: Callable[[VisitContext, str, Sequence[int]], WindowRequest],
     days: int,
     labels: Mapping[str, str | None] = MappingProxyType({}),
 ) -> Reading:
@@ -44,7 +44,7 @@ def ask_agendas(
     agenda that cannot be read (None) the others are asked, and prove no absence.
     """
     known = [agenda for agenda in agendas if agenda]
-    odd = f"{len(agendas) - len(known)} of {count(len(agendas), 'agenda')} cannot be read"
+    odd = f"{len(agendas) - len(known)} of {pluralize(len(agendas), 'agenda')} cannot be read"
     offering = [(place, agenda) for agenda in known for place in _offered(agenda, motives, places)]
     asked: dict[str, dict[int, None]] = {}
     for place, agenda in sorted(offering, key=lambda each: each[0]):
@@ -65,24 +65,24 @@ def ask_alone(page: Page, parameter: str, reason: str) -> Reading | None:
     ids = (url_query_parameter(page.ask.url, parameter) or "").split("-")
     if len(ids) < 2:  # noqa: PLR2004 -- nothing to take apart
         return None
-    url, window = page.ask.url, replace(page.ask.window or Covered(), doubtful=True)
+    url, window = page.ask.url, replace(page.ask.window or CoveredWindow(), doubtful=True)
     asks = tuple(
         replace(page.ask, url=add_or_replace_parameters(url, {parameter: each}), window=window)
         for each in page.visit.in_turn(ids)
     )
-    return Reading(reason=f"{reason}: each of {count(len(ids), 'agenda')} is asked alone", asks=asks)
+    return Reading(reason=f"{reason}: each of {pluralize(len(ids), 'agenda')} is asked alone", asks=asks)
 
 
-def _offered(agenda: Agenda, motives: Collection[int], places: Collection[int]) -> list[str]:
+def _offered(agenda: BookableAgenda, motives: Collection[int], places: Collection[int]) -> list[str]:
     wanted = [f"{place}" for place in places] or agenda.offered
     return [place for place in wanted if set(agenda.offered.get(place, ())) & set(motives)]
 
 
-def _unserved(agendas: Sequence[Agenda], odd: str) -> Reading:
+def _unserved(agendas: Sequence[BookableAgenda], odd: str) -> Reading:
     """Say why none of these can be asked; one that is shut may offer nothing any more."""
     if any(each.paused for each in agendas):
         return Reading(Outcome.MAINTENANCE, "booking is temporarily disabled")
     if agendas and all(each.shut for each in agendas) and not odd:
         return Reading(Outcome.CLOSED, "booking is disabled")
-    none = f"none of {count(len(agendas), 'agenda')} offers what this desk is for"
+    none = f"none of {pluralize(len(agendas), 'agenda')} offers what this desk is for"
     return Reading(Outcome.UNREADABLE, odd or none)

@@ -6,14 +6,14 @@ from typing import Any, TypeVar
 
 from pydantic import PlainValidator
 
-from crawler.parsing.answers import OrNone, moment_of
+from crawler.parsing.json_models import OrNone, moment_of
 
 T = TypeVar("T")
 
 Entries = list[OrNone[T]]
 
 
-def starting(*names: str, read: Callable[[Any], date] = moment_of) -> PlainValidator:
+def slot_start_field(*names: str, read: Callable[[Any], date] = moment_of) -> PlainValidator:
     """Read an entry by when it begins: what stands under the first of these names that says something.
 
     An entry that is no object may be the moment itself. Whatever else stands in it is no slot: when it ends, or when

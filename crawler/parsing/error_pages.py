@@ -5,7 +5,7 @@ They come with any status: walls answer 200, and a saved page has lost its own. 
 
 import re
 
-from crawler.parsing.markup import visible
+from crawler.parsing.html_text import visible
 from crawler.parsing.notices import Notice, noticed
 from crawler.reading import Outcome, Page, Reading
 

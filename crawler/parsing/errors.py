@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from crawler.parsing.answers import parsed
+from crawler.parsing.json_models import parsed
 from crawler.reading import GONE, Outcome, Page, Reading
 
 _LONGEST = 200  # characters of a server's words

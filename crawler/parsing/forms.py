@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 from lxml import html
 
-from crawler.parsing.markup import visible
-from crawler.reading import Act, Ask, Page
-from crawler.sites import same_site
+from crawler.parsing.html_text import visible
+from crawler.reading import BrowserAction, Page, PageRequest
+from crawler.url_policy import same_site
 
 
 def in_query(criteria: Mapping[str, Any]) -> dict[str, str]:
@@ -31,11 +31,11 @@ def address_of(page: Page, match: html.HtmlElement | str) -> str | None:
         return None
 
 
-def asked(page: Page, match: html.HtmlElement | str, act: Act, step: str) -> Ask | None:
+def asked(page: Page, match: html.HtmlElement | str, act: BrowserAction, step: str) -> PageRequest | None:
     """Return the request of doing so; None where there is nothing to follow or send here, or it leaves the site."""
     if isinstance(match, str) or match.get("href"):
         url = address_of(page, match)
-        return Ask(url, step) if url else None
+        return PageRequest(url, step) if url else None
     form = next(
         (each for each in (match, *match.iterancestors()) if isinstance(each, html.FormElement)), None
     )
@@ -47,8 +47,8 @@ def asked(page: Page, match: html.HtmlElement | str, act: Act, step: str) -> Ask
         return None
     sent = {**_standing(form), **chosen, **act.fields}
     if form.get("method", "").upper() == "POST":
-        return Ask(url, step, "POST", sent)
-    return Ask(url.partition("?")[0], step, "GET", sent)
+        return PageRequest(url, step, "POST", sent)
+    return PageRequest(url.partition("?")[0], step, "GET", sent)
 
 
 def _standing(form: html.FormElement) -> dict[str, str]:

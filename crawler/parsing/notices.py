@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from lxml.html import HtmlElement
 
-from crawler.parsing.markup import rendered, visible
+from crawler.parsing.html_text import rendered, visible
 from crawler.reading import Outcome, Page, Reading
 
 _LONGEST = 200  # characters of a page's words

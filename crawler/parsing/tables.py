@@ -5,9 +5,9 @@ from datetime import date
 
 from lxml.html import HtmlElement
 
-from crawler.parsing.calendars import unbroken
-from crawler.parsing.markup import rendered, says
-from crawler.parsing.moments import moment_of
+from crawler.parsing.date_parsing import moment_of
+from crawler.parsing.date_windows import consecutive_days
+from crawler.parsing.html_text import contains_phrase, rendered
 from crawler.reading import Page
 
 _FREE = "//text()[normalize-space()=$word][not(ancestor::a[contains(@href, $hours)])]"
@@ -40,7 +40,7 @@ def whole_days(
     if len(headings) > _MOST_DAYS:
         return None
     visit, columns = page.visit, [next(each.iterancestors()) for each in headings]
-    days = unbroken([moment_of(rendered(each), None, visit.today, visit.zone) for each in headings])
+    days = consecutive_days([moment_of(rendered(each), None, visit.today, visit.zone) for each in headings])
     if not days or b"</html" not in page.lowered:
         return None
     told = all(
@@ -52,6 +52,6 @@ def whole_days(
 
 def _says_nothing(column: HtmlElement, heading: HtmlElement, nothing: Sequence[str], icon: str) -> bool:
     text = rendered(column)
-    if any(says(text, sentence) for sentence in nothing):
+    if any(contains_phrase(text, sentence) for sentence in nothing):
         return True
     return bool(icon and column.xpath(icon)) and text == rendered(heading)

@@ -11,8 +11,8 @@ from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from configs.strict import Strict
-from crawler.reading import Ask, Page, Reading, Visit
+from configs.strict_model import Strict
+from crawler.reading import Page, PageRequest, Reading, VisitContext
 
 
 class UnknownPlatform(LookupError):
@@ -34,7 +34,7 @@ class Platform(Protocol):
     HOSTS: tuple[str, ...]  # whose addresses are its own, those below them too; none: the host of EXAMPLE
     MARKS: tuple[str, ...]  # XPath: what its pages hold and nobody else's do
 
-    def first(self, visit: Visit) -> Ask:
+    def first(self, visit: VisitContext) -> PageRequest:
         """Return the first request of a visit; ValueError where the desk's address is not this platform's."""
 
     def read(self, page: Page) -> Reading:
@@ -82,9 +82,9 @@ def platform(name: str) -> Platform:
         raise UnknownPlatform(f"no platform {name!r}: there are {known}") from None
 
 
-def example(reader: Platform, today: date, zone: ZoneInfo, url: str | None = None) -> Visit:
+def example(reader: Platform, today: date, zone: ZoneInfo, url: str | None = None) -> VisitContext:
     """Return a visit to the platform's example, or to another address with the example's parameters."""
-    return Visit(url or reader.EXAMPLE, today, zone, reader.Parameters(**reader.EXAMPLE_PARAMETERS))
+    return VisitContext(url or reader.EXAMPLE, today, zone, reader.Parameters(**reader.EXAMPLE_PARAMETERS))
 
 
 def at_home(reader: Platform, url: str) -> bool:

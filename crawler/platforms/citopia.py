@@ -8,13 +8,14 @@ from urllib.parse import urlencode
 from pydantic import Field
 from w3lib.url import url_query_parameter
 
-from configs.strict import Strict
-from crawler.parsing.absence import says_none
-from crawler.parsing.answers import (
+from configs.strict_model import Strict
+from crawler.parsing.date_windows import instant_of
+from crawler.parsing.json_calendar import Listing, WindowRequest, first_window, read_listing
+from crawler.parsing.json_models import (
     ACCEPT,
-    Answer,
     Day,
     Id,
+    JsonModel,
     OrNone,
     Wall,
     day_in,
@@ -23,10 +24,9 @@ from crawler.parsing.answers import (
     origin,
     parsed,
 )
-from crawler.parsing.calendars import instant_of
-from crawler.parsing.listing import Listing, Opens, first_window, listed
-from crawler.parsing.shapes import PAGE, shaped
-from crawler.reading import Ask, Covered, Outcome, Page, Reading, Visit
+from crawler.parsing.no_slot_phrases import says_none
+from crawler.parsing.url_patterns import PAGE, shaped
+from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Reading, VisitContext
 
 SYSTEM = "custom"
 COST = 2  # the session, the first week
@@ -45,28 +45,28 @@ class Parameters(Strict):
     people: Id = 1
 
 
-class _Session(Answer):
+class _Session(JsonModel):
     session_id: Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class _Message(Answer):
+class _Message(JsonModel):
     message: str
 
 
-class _Hour(Answer, extra="allow"):
+class _Hour(JsonModel, extra="allow"):
     free: bool = Field(alias="is_visible")
     start: OrNone[Wall] = Field(None, alias="start_at")
 
 
-class _Day(Answer):
+class _Day(JsonModel):
     date: OrNone[Day] = None
     availabilities: list[OrNone[_Hour]]
 
 
-def first(visit: Visit) -> Ask:
+def first(visit: VisitContext) -> PageRequest:
     """Ask for a session: the weeks are not shown without one."""
     shaped(visit.url, PAGE, "Citopia", "alias/<name>")
-    return Ask(f"{_api(visit)}/auth/session", "session", headers=ACCEPT)
+    return PageRequest(f"{_api(visit)}/auth/session", "session", headers=ACCEPT)
 
 
 def read(page: Page) -> Reading:
@@ -77,10 +77,10 @@ def read(page: Page) -> Reading:
     opens = _opens(url_query_parameter(page.ask.url, _SESSION) or "")
     if message := parsed(page, _Message):
         if says_none(message.message) and not days_in(page):
-            return listed(page, Listing(), opens, _DAYS)
+            return read_listing(page, Listing(), opens, _DAYS)
         return Reading(Outcome.UNREADABLE, f"says {message.message[:200]!r}")
     days = parsed(page, dict[str, OrNone[_Day]]) or _numbered(parsed(page, list[OrNone[_Day]]))
-    return listed(page, _listing(page, days), opens, _DAYS) if days else Reading()
+    return read_listing(page, _listing(page, days), opens, _DAYS) if days else Reading()
 
 
 def _numbered(days: list[_Day | None] | None) -> dict[str, _Day | None]:
@@ -105,16 +105,16 @@ def _listing(page: Page, days: Mapping[str, _Day | None]) -> Listing:
     )
 
 
-def _opens(session: str) -> Opens:
-    def ask(visit: Visit, window: Covered) -> Ask:
+def _opens(session: str) -> WindowRequest:
+    def ask(visit: VisitContext, window: CoveredWindow) -> PageRequest:
         desk = visit.parameters
         reasons = json.dumps({f"{desk.reason}": desk.people}, separators=(",", ":"))
         asked = {_SESSION: session, "reasons": reasons, "date": window.first, "direction": 1}
         where = f"{_api(visit)}/structures/{desk.structure}/availabilities/week"
-        return Ask(f"{where}?{urlencode(asked)}", "week", headers=ACCEPT)
+        return PageRequest(f"{where}?{urlencode(asked)}", "week", headers=ACCEPT)
 
     return ask
 
 
-def _api(visit: Visit) -> str:
+def _api(visit: VisitContext) -> str:
     return origin(visit.url).replace("//rendezvousonline.", "//pro.rendezvousonline.") + "/api-web"

@@ -6,14 +6,25 @@ from urllib.parse import urlencode
 
 from pydantic import AliasChoices, AliasPath, Field
 
-from configs.strict import Strict
-from crawler.parsing.agendas import Agenda, ask_agendas, ask_alone
-from crawler.parsing.answers import ACCEPT, Answer, Day, Id, Moment, Number, OrNone, Tolerant, origin, parsed
-from crawler.parsing.entries import Entries, flat, starting
+from configs.strict_model import Strict
+from crawler.parsing.agendas import BookableAgenda, ask_agendas, ask_alone
+from crawler.parsing.entries import Entries, flat, slot_start_field
 from crawler.parsing.errors import error_of, said_in
-from crawler.parsing.listing import Listing, Opens, by_address, listed
-from crawler.parsing.shapes import KIND_TOWN_NAME, shaped
-from crawler.reading import GONE, Ask, Outcome, Page, Reading, Visit
+from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, read_listing
+from crawler.parsing.json_models import (
+    ACCEPT,
+    Day,
+    Id,
+    JsonModel,
+    Moment,
+    Number,
+    OrNone,
+    Tolerant,
+    origin,
+    parsed,
+)
+from crawler.parsing.url_patterns import KIND_TOWN_NAME, shaped
+from crawler.reading import GONE, Outcome, Page, PageRequest, Reading, VisitContext
 
 SYSTEM = "doctolib"
 COST = 2  # the booking file, the first week
@@ -37,25 +48,27 @@ class Parameters(Strict):
     practices: tuple[Id, ...] = ()
 
 
-class _Agenda(Agenda):
+class _Agenda(BookableAgenda):
     offered: dict[str, list[Number]] = Field(alias="visit_motive_ids_by_practice_id")
     shut: bool = Field(default=False, alias="booking_disabled")
     paused: bool = Field(default=False, alias="booking_temporary_disabled")
 
 
-class _Where(Answer):
+class _Where(JsonModel):
     practice_ids: list[int]
     address: str | None = Field(None, validation_alias=AliasChoices("full_address", "address"))
 
 
-class _Booking(Answer):
+class _Booking(JsonModel):
     agendas: Entries[_Agenda] = Field(validation_alias=AliasPath("data", "agendas"))
     places: OrNone[Entries[_Where]] = Field(None, validation_alias=AliasPath("data", "places"))
 
 
-class _Day(Answer):
+class _Day(JsonModel):
     date: OrNone[Day] = None
-    slots: Entries[Annotated[Moment, starting(_FIRST, "start_time")]]  # the second of its `steps` is none
+    slots: Entries[
+        Annotated[Moment, slot_start_field(_FIRST, "start_time")]
+    ]  # the second of its `steps` is none
 
 
 class _Week(Tolerant):
@@ -65,9 +78,9 @@ class _Week(Tolerant):
     reason: OrNone[str] = None
 
 
-def first(visit: Visit) -> Ask:
-    """Ask for the booking file."""
-    return Ask(f"{origin(visit.url)}/booking/{_name(visit)}.json", _BOOKING, headers=ACCEPT)
+def first(visit: VisitContext) -> PageRequest:
+    """PageRequest for the booking file."""
+    return PageRequest(f"{origin(visit.url)}/booking/{_name(visit)}.json", _BOOKING, headers=ACCEPT)
 
 
 def read(page: Page) -> Reading:
@@ -84,14 +97,14 @@ def read(page: Page) -> Reading:
     return _practices(page, booking) if (booking := parsed(page, _Booking)) else Reading()
 
 
-def _name(visit: Visit) -> str:
+def _name(visit: VisitContext) -> str:
     return shaped(visit.url, KIND_TOWN_NAME, "Doctolib", "<kind>/<town>/<name>")["name"]
 
 
-def _newer(visit: Visit) -> Ask:
+def _newer(visit: VisitContext) -> PageRequest:
     """Ask for the booking file where programs of 2026 find it; whether the older address answers still, none says."""
     asked = urlencode({"profile_slug": _name(visit), "locale": "fr"})
-    return Ask(f"{origin(visit.url)}{_INFO}?{asked}", "info", headers=ACCEPT)
+    return PageRequest(f"{origin(visit.url)}{_INFO}?{asked}", "info", headers=ACCEPT)
 
 
 def _practices(page: Page, booking: _Booking) -> Reading:
@@ -109,10 +122,10 @@ def _week(page: Page, week: _Week) -> Reading:
     last = max((day.date for day in week.availabilities if day and day.date), default=None)
     odd = week.odd or week.reason not in _ABSENT
     found = Listing(slots, week.next_slot, week.total, last=last, final=week.total == 0, odd=odd)
-    return listed(page, found, by_address(page.ask.url, _FIRST), _DAYS)
+    return read_listing(page, found, by_address(page.ask.url, _FIRST), _DAYS)
 
 
-def _opens(visit: Visit, practice: str, agendas: Sequence[int]) -> Opens:
+def _opens(visit: VisitContext, practice: str, agendas: Sequence[int]) -> WindowRequest:
     motives = "-".join(map(str, visit.parameters.motives))
     where = {"agenda_ids": "-".join(map(str, agendas)), "practice_ids": practice}
     asked = {_FIRST: "", "visit_motive_ids": motives} | where | {"insurance_sector": "public", "limit": _DAYS}

@@ -8,16 +8,26 @@ from urllib.parse import urlencode
 
 from pydantic import StringConstraints
 
-from configs.strict import Strict
-from crawler.parsing.absence import says_none, speaks_of_trouble
-from crawler.parsing.agendas import Agenda, ask_agendas
-from crawler.parsing.answers import ACCEPT, Answer, Id, Moment, Number, OrNone, Tolerant, origin, parsed
-from crawler.parsing.entries import Entries, flat, starting
-from crawler.parsing.listing import Listing, Opens, by_address, listed
-from crawler.parsing.markup import folded
-from crawler.parsing.moments import moments_in
-from crawler.parsing.shapes import KIND_TOWN_NAME, shaped
-from crawler.reading import Ask, Covered, Outcome, Page, Reading, Visit
+from configs.strict_model import Strict
+from crawler.parsing.agendas import BookableAgenda, ask_agendas
+from crawler.parsing.date_parsing import moments_in
+from crawler.parsing.entries import Entries, flat, slot_start_field
+from crawler.parsing.html_text import normalize
+from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, read_listing
+from crawler.parsing.json_models import (
+    ACCEPT,
+    Id,
+    JsonModel,
+    Moment,
+    Number,
+    OrNone,
+    Tolerant,
+    origin,
+    parsed,
+)
+from crawler.parsing.no_slot_phrases import says_none, speaks_of_trouble
+from crawler.parsing.url_patterns import KIND_TOWN_NAME, shaped
+from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Reading, VisitContext
 
 SYSTEM = "doctolib"
 COST = 2  # the motives, the first week
@@ -42,26 +52,28 @@ _PHONE = re.compile(r"uniquement|exclusivement|seulement|telephon|\bappel")  # "
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
-class _Agenda(Answer):
+class _Agenda(JsonModel):
     id: Number
 
 
-class _Motive(Answer):
+class _Motive(JsonModel):
     id: Number
     agendas: Entries[_Agenda]
 
 
-class _Category(Answer):
+class _Category(JsonModel):
     motives: list[_Motive]
 
 
 class _Timetable(Tolerant):
-    availabilities: dict[str, OrNone[Entries[Annotated[Moment, starting("start_time")]]]] | None = None
+    availabilities: dict[str, OrNone[Entries[Annotated[Moment, slot_start_field("start_time")]]]] | None = (
+        None
+    )
     date: Moment | None = None
     text: OrNone[str] = None
 
 
-class _ByPhone(Answer, extra="forbid"):
+class _ByPhone(JsonModel, extra="forbid"):
     """The recorded answer of a motive that is booked by phone: these four texts and nothing else."""
 
     text: _Text
@@ -70,12 +82,12 @@ class _ByPhone(Answer, extra="forbid"):
     phone_number: _Text
 
 
-def first(visit: Visit) -> Ask:
+def first(visit: VisitContext) -> PageRequest:
     """Ask which agendas serve the motive; the booking host answers that, not the one of the page."""
     shaped(visit.url, KIND_TOWN_NAME, "Keldoc", "<kind>/<town>/<name>")
     desk, site = visit.parameters, origin(visit.url).replace("//www.", "//booking.")
     where = f"/clinics/{desk.clinic}/specialties/{desk.specialty}/cabinets/{desk.cabinet}"
-    return Ask(f"{site}{_API}{where}/motive_categories", "motives", headers=ACCEPT)
+    return PageRequest(f"{site}{_API}{where}/motive_categories", "motives", headers=ACCEPT)
 
 
 def read(page: Page) -> Reading:
@@ -92,30 +104,30 @@ def read(page: Page) -> Reading:
 def _by_phone(page: Page, answer: _ByPhone) -> Reading:
     visit = page.visit
     if (
-        not _PHONE.search(folded(answer.text))
+        not _PHONE.search(normalize(answer.text))
         or speaks_of_trouble(answer.text)
         or any(moments_in(answer.text, visit.today, visit.zone))
     ):
         return Reading(Outcome.UNREADABLE, f"names a phone number, and says {answer.text!r}")
-    return Reading(Outcome.NO_SLOTS, f"by phone only: {answer.phone_number}", covered=(Covered(),))
+    return Reading(Outcome.NO_SLOTS, f"by phone only: {answer.phone_number}", covered=(CoveredWindow(),))
 
 
-def _agenda(agenda: _Agenda | None, motive: _Motive) -> Agenda | None:
-    return Agenda(id=agenda.id, offered={"": [motive.id]}) if agenda else None
+def _agenda(agenda: _Agenda | None, motive: _Motive) -> BookableAgenda | None:
+    return BookableAgenda(id=agenda.id, offered={"": [motive.id]}) if agenda else None
 
 
 def _timetable(page: Page, answer: _Timetable) -> Reading:
     opens = by_address(page.ask.url, *_ENDS)
     if answer.availabilities is not None or answer.date is not None:
         hours = flat((answer.availabilities or {}).values())
-        return listed(page, Listing(hours, answer.date, odd=answer.odd), opens, _DAYS)
+        return read_listing(page, Listing(hours, answer.date, odd=answer.odd), opens, _DAYS)
     if answer.odd or not (answer.text and says_none(answer.text)):
         return Reading()
-    nothing = listed(page, Listing(), opens, _DAYS)
+    nothing = read_listing(page, Listing(), opens, _DAYS)
     return replace(nothing, reason=f"{answer.text}: {nothing.reason}")
 
 
-def _opens(visit: Visit, _place: str, agendas: Sequence[int]) -> Opens:
+def _opens(visit: VisitContext, _place: str, agendas: Sequence[int]) -> WindowRequest:
     asked = dict.fromkeys(_ENDS, "") | {"agenda_ids[]": agendas}
     url = f"{origin(visit.url)}{_API}/timetables/{visit.parameters.motive}"
     return by_address(f"{url}?{urlencode(asked, doseq=True)}", *_ENDS)

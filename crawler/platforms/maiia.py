@@ -5,13 +5,13 @@ from urllib.parse import urlencode
 
 from pydantic import AliasChoices, AliasPath, Field, StringConstraints
 
-from configs.strict import Strict
-from crawler.parsing.answers import ACCEPT, Key, Moment, Number, Tolerant, origin, parsed
-from crawler.parsing.calendars import utc_ends
-from crawler.parsing.entries import Entries, starting
-from crawler.parsing.listing import Listing, listed
-from crawler.parsing.shapes import PAGE, shaped
-from crawler.reading import Ask, Covered, Page, Reading, Visit
+from configs.strict_model import Strict
+from crawler.parsing.date_windows import utc_ends
+from crawler.parsing.entries import Entries, slot_start_field
+from crawler.parsing.json_calendar import Listing, read_listing
+from crawler.parsing.json_models import ACCEPT, Key, Moment, Number, Tolerant, origin, parsed
+from crawler.parsing.url_patterns import PAGE, shaped
+from crawler.reading import CoveredWindow, Page, PageRequest, Reading, VisitContext
 
 SYSTEM = "doctolib"
 EXAMPLE = "https://www.maiia.com/prefecture/75004-paris/guichet-des-titres"
@@ -31,7 +31,7 @@ class Parameters(Strict):
 
 
 class _Week(Tolerant):
-    items: Entries[Annotated[Moment, starting("startDateTime")]]
+    items: Entries[Annotated[Moment, slot_start_field("startDateTime")]]
     total: Number = 0
 
 
@@ -40,10 +40,10 @@ class _Closest(Tolerant):
     first: Moment | None = Field(None, validation_alias=_FIRST)
 
 
-def first(visit: Visit) -> Ask:
-    """Ask for the closest availability."""
+def first(visit: VisitContext) -> PageRequest:
+    """PageRequest for the closest availability."""
     shaped(visit.url, PAGE, "Maiia", "<kind>/<town>/<name>")
-    begin, _ = utc_ends(Covered(None, visit.today), visit.zone)
+    begin, _ = utc_ends(CoveredWindow(None, visit.today), visit.zone)
     return _ask(visit, "availability-closests", {"from": begin})
 
 
@@ -51,19 +51,19 @@ def read(page: Page) -> Reading:
     """Read a week, or the hint that leads to it."""
     if week := parsed(page, _Week):
         found = Listing(week.items, total=week.total, odd=week.lacks("total"))
-        return listed(page, found, _opens, _DAYS)
+        return read_listing(page, found, _opens, _DAYS)
     if closest := parsed(page, _Closest):
         total = None if closest.first else closest.count
         found = Listing((), closest.first, total, final=True, odd=closest.lacks("count"))
-        return listed(page, found, _opens, _DAYS)
+        return read_listing(page, found, _opens, _DAYS)
     return Reading()
 
 
-def _opens(visit: Visit, window: Covered) -> Ask:
+def _opens(visit: VisitContext, window: CoveredWindow) -> PageRequest:
     begin, end = utc_ends(window, visit.zone)
     return _ask(visit, "availabilities", {"from": begin, "to": end, "limit": str(_MOST), "page": "0"})
 
 
-def _ask(visit: Visit, what: str, asked: dict[str, str]) -> Ask:
+def _ask(visit: VisitContext, what: str, asked: dict[str, str]) -> PageRequest:
     place = {"centerId": visit.parameters.center, "consultationReasonName": visit.parameters.reason}
-    return Ask(f"{origin(visit.url)}{_API}/{what}?{urlencode(place | asked)}", what, headers=ACCEPT)
+    return PageRequest(f"{origin(visit.url)}{_API}/{what}?{urlencode(place | asked)}", what, headers=ACCEPT)

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from configs.strict import Strict
-from crawler.parsing.answers import Answer, Captured, Id, Instant, OrNone, as_from, origin, parsed
-from crawler.parsing.calendars import days_of
-from crawler.parsing.listing import Listing, first_window, listed
-from crawler.parsing.shapes import PAGE, shaped
-from crawler.reading import Ask, Covered, Page, Reading, Visit
+from configs.strict_model import Strict
+from crawler.parsing.date_windows import days_of
+from crawler.parsing.json_calendar import Listing, first_window, read_listing
+from crawler.parsing.json_models import Captured, Id, Instant, JsonModel, OrNone, as_from, origin, parsed
+from crawler.parsing.url_patterns import PAGE, shaped
+from crawler.reading import CoveredWindow, Page, PageRequest, Reading, VisitContext
 
 SYSTEM = "custom"
 EXAMPLE = "https://app.synbird.com/75004-exemple"
@@ -28,15 +28,15 @@ class Parameters(Strict):
     people: Id = 1
 
 
-class _Slot(Answer):
+class _Slot(JsonModel):
     start_date: Instant
 
 
-class _Slots(Answer):
+class _Slots(JsonModel):
     slots: list[OrNone[_Slot]] = Field(alias="timeSlots")
 
 
-def first(visit: Visit) -> Ask:
+def first(visit: VisitContext) -> PageRequest:
     """Search all days that are watched."""
     shaped(visit.url, PAGE, "Synbird", "<name>")
     return first_window(visit, _search, visit.horizon.days + 1)
@@ -46,10 +46,10 @@ def read(page: Page) -> Reading:
     """Read the slots."""
     if not (answer := parsed(page, _Slots)):
         return Reading()
-    return listed(page, Listing([slot.start_date if slot else None for slot in answer.slots]), None)
+    return read_listing(page, Listing([slot.start_date if slot else None for slot in answer.slots]), None)
 
 
-def _search(visit: Visit, window: Covered) -> Ask:
+def _search(visit: VisitContext, window: CoveredWindow) -> PageRequest:
     desk = visit.parameters
     body = {
         "transaction_id": "",
@@ -64,4 +64,4 @@ def _search(visit: Visit, window: Covered) -> Ask:
         "additional_informations_start": list(desk.answers),
     }
     site = origin(visit.url).replace("//app.", "//ws.")
-    return Ask(site + _SEARCH, "slots", "POST", json=body, headers=as_from(visit.url))
+    return PageRequest(site + _SEARCH, "slots", "POST", json=body, headers=as_from(visit.url))

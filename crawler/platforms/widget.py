@@ -6,10 +6,10 @@ The page itself proves nothing but where the calendar is.
 import re
 from contextlib import suppress
 
+from crawler.parsing.embedded_platform import Handover
 from crawler.parsing.error_pages import WALL_SCRIPTS
 from crawler.parsing.errors import error_of
-from crawler.parsing.handover import Handover
-from crawler.reading import Ask, Page, Reading, Visit
+from crawler.reading import Page, PageRequest, Reading, VisitContext
 
 SYSTEM = "doctolib"
 COST = 3  # this page, and the cheapest visit of what it embeds
@@ -23,9 +23,9 @@ _ADDRESS = re.compile(r"https?://[^\s\"'<>\\]+")
 _MOST = 100
 
 
-def first(visit: Visit) -> Ask:
-    """Ask for the page."""
-    return Ask(visit.url, "page")
+def first(visit: VisitContext) -> PageRequest:
+    """PageRequest for the page."""
+    return PageRequest(visit.url, "page")
 
 
 def read(page: Page) -> Reading:

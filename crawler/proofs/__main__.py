@@ -1,7 +1,7 @@
 """`python -m crawler.proofs`: has the worker come when spiders left proofs, and sees that it neither hangs nor grows.
 
 Most of the time there is nothing to do. So this process loads nothing but a little of Python's own library (10 MB),
-and what takes proofs to the store and pictures of them (crawler/proofs/work.py, a browser below it) comes for the
+and what uploads proofs and takes pictures of them (crawler/proofs/upload_worker.py, a browser below it) comes for the
 work and goes after it. Whoever of them says nothing for too long is ended, with all that it started.
 """
 
@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import IO
 
-from crawler.browser import tree
-from crawler.browser.folder import Folder, tidy
+from crawler.browser import process_tree
+from crawler.browser.temp_dir import Folder, tidy
 
 SILENCE = 150.0  # seconds; the longest step (a browser starts, a page loads, is pictured) takes 90 at most
 LARGEST = 1500  # MB, of the worker and its browser
@@ -28,7 +28,7 @@ _LONGEST_PAUSE = 60.0
 _WRONG = 2  # a worker's exit code where a setting is wrong: no second try mends it
 
 
-class Watch:
+class ProofSupervisor:
     """Starts workers one after the other until it is told to stop."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class Watch:
         """Let one worker work to its end; return its exit code, and why it was ended if it was."""
         own = Folder()
         worker = subprocess.Popen(  # noqa: S603 -- our own program
-            [sys.executable, "-m", "crawler.proofs.work", "--after", said],
+            [sys.executable, "-m", "crawler.proofs.upload_worker", "--after", said],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             bufsize=0,
@@ -85,7 +85,7 @@ class Watch:
             why = self._attend(worker, worker.stdout)
         finally:
             if worker.poll() is None:
-                tree.kill(worker.pid)
+                process_tree.kill(worker.pid)
             own.leave()
             code = worker.wait()
             worker.stdout.close()
@@ -105,7 +105,7 @@ class Watch:
                 return _ended(worker)
             elif time.monotonic() - heard > SILENCE:
                 return f"it said nothing for {SILENCE:g} s"
-            if (size := tree.resident(worker.pid)) > LARGEST:
+            if (size := process_tree.resident(worker.pid)) > LARGEST:
                 return f"it held {size} MB"
         return ""
 
@@ -127,7 +127,7 @@ def _ended(worker: "subprocess.Popen[bytes]") -> str:
 
 def main() -> int:
     """Watch until SIGTERM or SIGINT; return 0, or 2 where a setting is wrong."""
-    watch = Watch()
+    watch = ProofSupervisor()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, watch.stop)
     tidy()

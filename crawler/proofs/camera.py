@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from configs.proofs import BODY, META, PICTURE, Meta
-from crawler.proofs.spool import Entry
+from crawler.proofs.spool import SpoolEntry
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -30,19 +30,19 @@ class Camera:
     def __exit__(self, *_: object) -> None:
         self._put_away()
 
-    def take(self, entry: Entry) -> bool:
+    def take(self, entry: SpoolEntry) -> bool:
         """Put a picture of an entry's page beside it; tell whether the browser did not fail."""
-        from crawler.proofs import pictures  # noqa: PLC0415 -- Playwright is heavy, and most machines have no browser
+        from crawler.proofs import screenshots  # noqa: PLC0415 -- Playwright is heavy, and most machines have no browser
 
         try:
             meta = Meta.model_validate_json((entry.folder / META).read_bytes())
             body = gzip.decompress((entry.folder / BODY).read_bytes())
             if not self._browser or not self._browser.is_connected() or self._taken >= _RENEWED_AFTER:
                 self._put_away()
-                self._browser = self._held.enter_context(pictures.browsing())
+                self._browser = self._held.enter_context(screenshots.browsing())
             self._taken += 1
-            entry.write(PICTURE, pictures.picture(self._browser, meta, body))
-        except (pictures.NoPicture, OSError, EOFError, ValueError) as error:
+            entry.write(PICTURE, screenshots.picture(self._browser, meta, body))
+        except (screenshots.NoPicture, OSError, EOFError, ValueError) as error:
             log.info("no picture of %s this time: %s", entry.key, error)
             self._put_away()
             return False

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import redis
 
 from configs.clock import clock
+from configs.proof_spool_status import SpoolReport, tell
 from configs.settings import settings
-from configs.spool_report import SpoolReport, tell
-from crawler.proofs.diary import Diary
 from crawler.proofs.spool import Spool, spool
+from crawler.proofs.status import Diary
 
 log = logging.getLogger(__name__)
 

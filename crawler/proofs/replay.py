@@ -8,12 +8,12 @@ from pydantic import ValidationError
 from configs.desk import Desk, zone_of
 from configs.prefecture import desks
 from configs.proofs import Meta
-from configs.strict import Strict
-from crawler.parsing.handover import Handover
+from configs.strict_model import Strict
+from crawler.block_pages import classify_page
+from crawler.parsing.embedded_platform import Handover
 from crawler.platforms import Platform, platform
-from crawler.proofs.sight import asked_of
-from crawler.reading import Page, Reading, Visit
-from crawler.walls import interpret
+from crawler.proofs.page_capture import asked_of
+from crawler.reading import Page, Reading, VisitContext
 
 
 def read_again(meta: Meta, body: bytes) -> Reading:
@@ -24,15 +24,15 @@ def read_again(meta: Meta, body: bytes) -> Reading:
     """
     reader = platform(meta.platform)
     asked, desk = meta.asked, desks().get(meta.desk)
-    visit = Visit(
+    visit = VisitContext(
         url=asked["desk"],
         today=date.fromisoformat(asked["today"]),
         zone=zone_of(meta.time_zone),
         parameters=_parameters(reader, meta, desk),
-        horizon=timedelta(days=desk.horizon) if desk else Visit.horizon,
+        horizon=timedelta(days=desk.horizon) if desk else VisitContext.horizon,
         turn=asked["turn"][0],
     )
-    return interpret(reader, Page(meta.url, meta.status, body, visit, asked_of(asked), meta.headers))
+    return classify_page(reader, Page(meta.url, meta.status, body, visit, asked_of(asked), meta.headers))
 
 
 def _parameters(reader: Platform, meta: Meta, desk: Desk | None) -> Strict:

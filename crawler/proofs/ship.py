@@ -3,23 +3,23 @@
 import logging
 from collections.abc import Callable
 
-from configs.blobs import Blobs, proof_blobs
 from configs.clock import clock
+from configs.object_store import Blobs, proof_blobs
 from configs.proofs import META, forget_before, is_key
 from configs.settings import settings
-from crawler.proofs.diary import Diary
-from crawler.proofs.spool import Entry, Spool, spool
+from crawler.proofs.spool import Spool, SpoolEntry, spool
+from crawler.proofs.status import Diary
 
 log = logging.getLogger(__name__)
 
 
-def ship(entry: Entry, source: Spool, blobs: Blobs) -> bool:
+def ship(entry: SpoolEntry, source: Spool, blobs: Blobs) -> bool:
     """Bring one entry into the store; False: it is given up, there is no proof in it.
 
     Whoever is killed meanwhile has done no harm: the next one does it again.
 
     Raises:
-        configs.blobs.StoreAway: the store does not take it; it stays in the spool.
+        configs.object_store.StoreAway: the store does not take it; it stays in the spool.
     """
     try:
         files = entry.files if is_key(entry.key) else {}
@@ -43,7 +43,7 @@ def clean(step: Callable[[], object] = lambda: None) -> str:
     `step` is called now and then meanwhile.
 
     Raises:
-        configs.blobs.StoreAway: the store does not answer; the spool is clean all the same.
+        configs.object_store.StoreAway: the store does not answer; the spool is clean all the same.
     """
     now = clock()
     left = spool().forget_before(now - settings().temporary_kept_for)

@@ -52,27 +52,27 @@ class Spool:
         """
         self._write(key, {PICTURE: picture})
 
-    def waiting(self) -> "list[Entry]":
+    def waiting(self) -> "list[SpoolEntry]":
         """Return what is to be stored, the oldest first."""
         return list(_entries(self._waiting))
 
-    def unpictured(self) -> "list[Entry]":
+    def unpictured(self) -> "list[SpoolEntry]":
         """Return what is stored and has no picture, nor one that is coming, the oldest first."""
         return [entry for entry in _entries(self._stored) if not entry.waits_for_picture]
 
-    def stored(self, entry: "Entry") -> None:
+    def stored(self, entry: "SpoolEntry") -> None:
         """Note that an entry is in the store: it waits for its picture."""
         self._stored.mkdir(parents=True, exist_ok=True)
         target = self._stored / entry.folder.name
         _remove(target)
         entry.folder.rename(target)
 
-    def pictured(self, entry: "Entry") -> None:
+    def pictured(self, entry: "SpoolEntry") -> None:
         """Note that an entry's picture is in the store too: nothing is left to do for it."""
         self.drop(entry)
         _remove(self._stored / entry.folder.name.partition("+")[0])
 
-    def drop(self, entry: "Entry") -> None:
+    def drop(self, entry: "SpoolEntry") -> None:
         """Forget an entry."""
         _remove(entry.folder)
 
@@ -119,7 +119,7 @@ class Forgotten:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SpoolEntry:
     """A proof on its way, or the picture of one."""
 
     folder: Path
@@ -189,11 +189,11 @@ def _json(meta: Meta) -> bytes:
     return json.dumps(meta.model_dump(mode="json"), ensure_ascii=False, indent=1).encode()
 
 
-def _entries(folder: Path) -> Iterator[Entry]:
+def _entries(folder: Path) -> Iterator[SpoolEntry]:
     """Yield a folder's entries by age: their keys begin with a day, and within it the folder's time counts."""
     if folder.is_dir():
         for path in sorted(folder.iterdir(), key=lambda path: (_changed(path), path.name)):
-            yield Entry(path)
+            yield SpoolEntry(path)
 
 
 def _forget_before(folder: Path, moment: datetime) -> int:

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from configs.proofs import Meta, fingerprint
-from crawler.proofs.choice import Proof
-from crawler.proofs.privacy import masked, secret_in
+from crawler.proofs.redaction import masked, secret_in
+from crawler.proofs.selection import Proof
 from crawler.proofs.spool import Spool, spool
 
 if TYPE_CHECKING:

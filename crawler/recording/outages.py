@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from api.models.desk import Outage, OutageReason
 from configs.outcome import Outcome
 from configs.settings import settings
-from crawler.pace import COUNTED
+from crawler.scheduling.intervals import COUNTED
 
 # What was learned before an outage began ends nothing: a check may be written later than the block that overtook it.
 _END = sa.text("""
@@ -40,7 +40,7 @@ UPDATE outages SET ends_at = greatest(starts_at, :at) WHERE ends_at IS NULL AND 
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class OutageChange:
     """What a check made of its desk's watching at `at`: an outage's reason, None where it is watched.
 
     `host`: whose outage it is, where that is not the desk's own.
@@ -63,7 +63,7 @@ def reason_of(outcome: Outcome, inconclusive: int) -> OutageReason | None:
     return OutageReason(outcome.value) if outcome in _AT_ONCE or paused else None
 
 
-def write(session: Session, turns: Sequence[Turn]) -> None:
+def write(session: Session, turns: Sequence[OutageChange]) -> None:
     """End outages whose desks are watched again or have another reason now, and begin the new ones."""
     if not turns:
         return

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from configs.outcome import Outcome
 from crawler.bounds import ERROR, clean_text
-from crawler.recording.rows import Result, Written
+from crawler.recording.check_transaction import FinishedCheck, Written
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 # https://www.postgresql.org/docs/18/errcodes-appendix.html
 _ROW_FAULTS = frozenset({"22", "23", "42", "54"})
 
-Record = Callable[[Sequence[Result]], Written]
+Record = Callable[[Sequence[FinishedCheck]], Written]
 
 
 def is_row_fault(error: Exception) -> bool:
@@ -39,8 +39,8 @@ class _ServerAway(Exception):
 
 
 def replay_rows(
-    rows: Sequence[Result], record: Record, answers: Callable[[], bool], takes: Callable[[], bool]
-) -> tuple[Written, list[Result]]:
+    rows: Sequence[FinishedCheck], record: Record, answers: Callable[[], bool], takes: Callable[[], bool]
+) -> tuple[Written, list[FinishedCheck]]:
     """Write each check alone; replace one that fails while others are written by a plain row `unreadable`.
 
     A check whose plain row fails too is dropped. `answers` tells whether the server answers, `takes` whether it takes a
@@ -74,10 +74,10 @@ class _Replay:
     def __init__(self, record: Record, answers: Callable[[], bool]) -> None:
         self._record, self._answers = record, answers
         self.written, self.stored = Written(), 0
-        self.refused: deque[Result] = deque()
-        self.lost: list[tuple[Result, Exception]] = []
+        self.refused: deque[FinishedCheck] = deque()
+        self.lost: list[tuple[FinishedCheck, Exception]] = []
 
-    def write(self, row: Result) -> None:
+    def write(self, row: FinishedCheck) -> None:
         """Write a row, or note that it was refused."""
         if self._refusal(row):
             self.refused.append(row)
@@ -88,7 +88,7 @@ class _Replay:
             self._replace(self.refused[0])
             self.refused.popleft()
 
-    def _replace(self, row: Result) -> None:
+    def _replace(self, row: FinishedCheck) -> None:
         if not (error := self._refusal(row)):
             return
         if again := self._refusal(_plain_row(row, error)):
@@ -96,7 +96,7 @@ class _Replay:
         else:
             log.error("the check of %s cannot be recorded as it is", row.check.desk_id, exc_info=error)
 
-    def _refusal(self, row: Result) -> Exception | None:
+    def _refusal(self, row: FinishedCheck) -> Exception | None:
         """Write a row alone; return why it was refused, None where it was not.
 
         Raises:
@@ -112,7 +112,7 @@ class _Replay:
         return None
 
 
-def _plain_row(row: Result, error: Exception) -> Result:
+def _plain_row(row: FinishedCheck, error: Exception) -> FinishedCheck:
     """Return the row that replaces a check that cannot be recorded. Nothing in it comes from the page."""
     plain = replace(
         row.check,

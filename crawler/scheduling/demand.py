@@ -44,7 +44,9 @@ def intervals(session: Session, desks: Collection[Desk], now: datetime) -> dict[
     return found
 
 
-def turned(session: Session, desks: Iterable[Desk], since: datetime, now: datetime) -> set[str]:
+def desks_with_changed_grants(
+    session: Session, desks: Iterable[Desk], since: datetime, now: datetime
+) -> set[str]:
     """Return the desks that somebody's grant began or ended for, after `since` and until `now`."""
     rows = session.execute(_TURNED, {"since": since, "now": now})
     targets = {(row.desk_id, row.prefecture_id, row.procedure) for row in rows}

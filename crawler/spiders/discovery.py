@@ -17,22 +17,22 @@ from configs.clock import clock
 from configs.prefecture import Prefecture, desks, prefecture
 from configs.settings import settings
 from crawler.catalogue import check_catalogue
-from crawler.detecting.recognition import page_of
-from crawler.discovery import crawl
-from crawler.discovery.facts import Facts, Memory, PageSeen, Seen
-from crawler.discovery.manners import Manners
+from crawler.cli.arguments import WrongArgument
+from crawler.discovery import crawl_settings
+from crawler.discovery.observations import ObservationStore, ObservedPage, PageFacts, PageSeen
 from crawler.discovery.page import Onward, step
+from crawler.discovery.politeness import Manners
 from crawler.discovery.recognise import Listed
 from crawler.discovery.sites import site_of, walkable
-from crawler.fetching.failures import KNOWN, no_page
-from crawler.fetching.unpacking import unpacked
-from crawler.sites import on_wire, refuse_far
-from crawler.terminal.choice import WrongArgument
+from crawler.fetching.decompression import unpacked
+from crawler.fetching.errors import KNOWN, no_page
+from crawler.platform_detection.identify import page_of
+from crawler.url_policy import ensure_allowed, resolve_stand_in
 
 log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
-    from crawler.discovery.team import Team
+    from crawler.discovery.shared_run import SharedRun
 
 
 class Tick:
@@ -51,8 +51,8 @@ class DiscoverySpider(Spider):
         self.once = bool(chosen)
         self.places = {place.id: place for place in chosen or walkable()}
         self.job = str(arguments.get("_job", ""))  # scrapyd's id
-        self.facts: Facts = Memory()
-        self.team: Team | None = None
+        self.facts: PageFacts = ObservationStore()
+        self.team: SharedRun | None = None
         self._parent = settings().scrapyd_pid or os.getppid()
         self.manners = Manners()
         self._listed: dict[str, Listed] = {}
@@ -62,9 +62,9 @@ class DiscoverySpider(Spider):
         """Return the prefecture to walk at the terminal, none where all are walked. Nothing is asked yet.
 
         Raises:
-            configs.yamlfile.ConfigFileError: desk files are wrong.
-            crawler.terminal.choice.WrongArgument, configs.prefecture.UnknownPrefecture: a name does not exist.
-            crawler.sites.AddressRefused: no site may be asked here.
+            configs.strict_yaml.ConfigFileError: desk files are wrong.
+            crawler.cli.arguments.WrongArgument, configs.prefecture.UnknownPrefecture: a name does not exist.
+            crawler.url_policy.AddressRefused: no site may be asked here.
         """
         check_catalogue()
         if unknown := sorted(each for each in arguments if each != "prefecture" and not each.startswith("_")):
@@ -73,25 +73,25 @@ class DiscoverySpider(Spider):
             walkable()
             return []
         place = prefecture(str(arguments["prefecture"]).strip())
-        refuse_far(on_wire(place.site, settings().sandbox_hosts), settings())
+        ensure_allowed(resolve_stand_in(place.site, settings().sandbox_hosts), settings())
         return [place]
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
         """Build it, and join or begin a walk where it is one of several processes."""
         spider = super().from_crawler(crawler, *args, **kwargs)
-        values = crawl.gentle()
+        values = crawl_settings.gentle()
         if spider.once:
-            values |= crawl.alone()
+            values |= crawl_settings.alone()
         else:
-            from crawler.discovery.team import Team  # noqa: PLC0415 -- a walk at the terminal needs no server's library
+            from crawler.discovery.shared_run import SharedRun  # noqa: PLC0415 -- a walk at the terminal needs no server's library
 
-            spider.team = Team.join(spider, clock(), only_due=bool(spider.job))
+            spider.team = SharedRun.join(spider, clock(), only_due=bool(spider.job))
             if spider.team is None:
                 spider.places = {}  # a keeper asked for what another process had just ended
             else:
                 spider.facts = spider.team.facts
-                values |= crawl.shared(spider.team.run.key)
+                values |= crawl_settings.shared(spider.team.run.key)
         crawler.settings.setdict(values, priority="cmdline")
         crawler.signals.connect(spider.robots, signals.robots_parsed)
         return spider
@@ -119,7 +119,7 @@ class DiscoverySpider(Spider):
             return
         came = step(page_of(url, body, response.status, headers), place, meta["home"], self._listed_at(place))
         self.facts.add(came.seen)
-        left = self._note(request, refused=came.refused, doubtful=came.seen.seen is Seen.DOUBT)
+        left = self._note(request, refused=came.refused, doubtful=came.seen.seen is ObservedPage.DOUBT)
         if not left and meta["steps"] < settings().discovery_depth:
             for onward in came.onward:
                 self.crawler.engine.crawl(self._request(place, onward, meta["steps"] + 1))
@@ -149,7 +149,7 @@ class DiscoverySpider(Spider):
             if slot := self.crawler.engine.downloader.slots.get(urlsplit(request.url).hostname or ""):
                 slot.delay = pause
 
-    def _over(self, team: "Team") -> bool:
+    def _over(self, team: "SharedRun") -> bool:
         """Whether the walk is over.
 
         Raises:
@@ -162,7 +162,7 @@ class DiscoverySpider(Spider):
         except Exception as error:  # whatever it is, a process that does not look after the walk must end
             raise CloseSpider(f"{type(error).__name__}: {error}") from error
 
-    async def _end(self, team: "Team") -> None:
+    async def _end(self, team: "SharedRun") -> None:
         """End the walk; where that fails (a server is away, the disk is full), it stays open for the next process."""
         try:
             await team.end(self.crawler.engine.download_async, self.settings.getint("DOWNLOAD_MAXSIZE"))
@@ -180,7 +180,7 @@ class DiscoverySpider(Spider):
     def _request(self, place: Prefecture, onward: Onward, steps: int) -> Request:
         """Return a page's request, to its stand-in where the site has one."""
         meta = {"prefecture_id": place.id, "address": onward.url, "home": onward.home, "steps": steps}
-        url = on_wire(onward.url, settings().sandbox_hosts)
+        url = resolve_stand_in(onward.url, settings().sandbox_hosts)
         return Request(url, self.page, errback=self.trouble, meta=meta, priority=onward.promise - 10 * steps)
 
     def _listed_at(self, place: Prefecture) -> Listed:
@@ -189,7 +189,9 @@ class DiscoverySpider(Spider):
         return self._listed[place.id]
 
     def _doubt(self, request: Request, why: str, *, allowed: bool = True) -> None:
-        self.facts.add(PageSeen(request.meta["prefecture_id"], request.meta["address"], Seen.DOUBT, why))
+        self.facts.add(
+            PageSeen(request.meta["prefecture_id"], request.meta["address"], ObservedPage.DOUBT, why)
+        )
         if allowed:
             self._note(request, doubtful=True)
         self._done(request)

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from deploy.bench import (
     browser,
+    bulk_notify,
     capacity,
     crawl,
-    crowd,
     delay,
     fleet,
     idle,
@@ -32,7 +32,7 @@ PARTS: dict[str, tuple[str, Part]] = {
     "lateness": ("lateness: due → request", lateness.run),
     "capacity": ("desks held at 30 s", capacity.run),
     "delay": ("page read → provider accepted, one alert by e-mail", delay.run),
-    "crowd": ("one detection, a crowd told by e-mail", crowd.run),
+    "crowd": ("one detection, a crowd told by e-mail", bulk_notify.run),
     "matching": ("one detection among very many alerts", matching.run),
     "fleet": ("all desks of the 101 prefectures against stand-ins", fleet.run),
     "browser": ("checks by browser beside bare Playwright", browser.run),

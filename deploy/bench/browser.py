@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from configs.browser import missing_browser
+from configs.browser_binary import missing_browser
 from deploy.bench.figures import Effort, Figure, Say, at_most
 from deploy.sandbox.running import running
 

@@ -14,19 +14,19 @@ from typing import Any
 import psutil
 from playwright.async_api import async_playwright
 
-from configs.browser import arguments, browser_path, sandboxed
+from configs.browser_binary import arguments, browser_path, sandboxed
 from configs.desk import Desk, Fetch
 from configs.prefecture import desks
-from crawler.booking import begun, visit
-from crawler.browser.context import VIEWPORT, Guise
-from crawler.browser.outside import browsers_outside, session_outside
+from crawler.booking import start_visit, visit
+from crawler.browser.context_options import VIEWPORT, Guise
 from crawler.browser.pool import Browsers
-from crawler.browser.tree import proportional, tree
+from crawler.browser.process_tree import proportional, tree
+from crawler.browser.standalone import browsers_outside, session_outside
 from crawler.catalogue import visit_of
-from crawler.fetching.allowance import Allowance
-from crawler.proofs.sight import Witness
+from crawler.cli.arguments import located
+from crawler.fetching.request_budget import RequestBudget
+from crawler.proofs.page_capture import CaptureBuffer
 from crawler.reading import Outcome
-from crawler.terminal.choice import located
 
 _LARGEST = 2_000_000
 _WEIGHED_EACH = 50  # checks
@@ -98,9 +98,9 @@ async def _weighed(check: Check) -> int:
 async def _check(browsers: Browsers, desk: Desk) -> None:
     """Check once as a spider does, from the first request to the outcome."""
     seen = visit_of(desk)
-    session = session_outside(browsers, Allowance(100), Guise.of(desk), _LARGEST)
-    tally = begun(desk, seen)
-    await visit(desk, seen, tally, session, Witness())
+    session = session_outside(browsers, RequestBudget(100), Guise.of(desk), _LARGEST)
+    tally = start_visit(desk, seen)
+    await visit(desk, seen, tally, session, CaptureBuffer())
     await session.close()
     if (found := tally.result()).outcome is not Outcome.SLOTS:
         raise RuntimeError(f"the stand-in shows no slots: {found.reason}")

@@ -6,9 +6,9 @@ from functools import partial
 
 import psutil
 
-from deploy.bench.due_times import Watch, arrivals
+from deploy.bench.due_times import DueTimeWatch, arrivals
 from deploy.bench.figures import Effort, Figure, Say, at_least, percentile
-from deploy.bench.ground import Ground, World, ground
+from deploy.bench.fixture import BenchFixture, Ground, ground
 from deploy.bench.servers import cpu, let_pass
 
 _HOSTS, _INTERVAL, _SPIDERS = 1500, 30, 2
@@ -17,7 +17,7 @@ _LATE_MS = 1000.0
 
 
 @dataclass(frozen=True)
-class Step:
+class CapacityStep:
     """What so many desks took: lateness p95, checks a second, CPU ms a check of all our processes and servers."""
 
     desks: int
@@ -47,22 +47,24 @@ def run(effort: Effort, say: Say) -> list[Figure]:
     ]
 
 
-def _step(desks: int, effort: Effort, say: Say) -> Step:
+def _step(desks: int, effort: Effort, say: Say) -> CapacityStep:
     interval, window = effort.of(_INTERVAL, 2), effort.of(30.0, 3.0)
-    world = World(hosts=min(desks, _HOSTS), desks=desks, interval=interval)
+    world = BenchFixture(hosts=min(desks, _HOSTS), desks=desks, interval=interval)
     spiders = effort.of(_SPIDERS, 1)
     with (
         ground(world, SPIDER_PROCESSES=str(spiders)) as made,
         made.spiders(["prefenligne"] * spiders) as running,
     ):
         let_pass(interval / 2 if desks < _STEPS[-1] else interval)  # what fell due during the start is over
-        watch = Watch(made, partial(arrivals, made), 1.0)
+        watch = DueTimeWatch(made, partial(arrivals, made), 1.0)
         before = _spent(made, running)
         with watch.watching():
             let_pass(window)
             after = _spent(made, running)
     checks, spent = after[0] - before[0], after[1] - before[1]
-    step = Step(desks, percentile(watch.lateness() or [0.0], 95), checks / window, 1000 * spent / checks)
+    step = CapacityStep(
+        desks, percentile(watch.lateness() or [0.0], 95), checks / window, 1000 * spent / checks
+    )
     say(
         f"{desks} desks: {step.rate:.0f} checks/s, lateness p95 {step.late_ms:.0f} ms, {step.cpu_ms:.1f} ms CPU a check"
     )

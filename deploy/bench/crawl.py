@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from statistics import median
 
 from deploy.bench.figures import Effort, Figure, Say, at_least, below
-from deploy.bench.ground import Ground, World, ground
+from deploy.bench.fixture import BenchFixture, Ground, ground
 from deploy.bench.pages import FORM, address
 from deploy.bench.servers import cpu, let_pass
 from deploy.bench.urlwatch import Urlwatch
-from deploy.pinned import installed
+from deploy.external_tools import installed
 
 _PLACES = 64
 _WARM = 3.0  # seconds of checks before anything is counted
@@ -39,7 +39,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Round:
+class CrawlRound:
     """One turn of each."""
 
     full: Work
@@ -51,12 +51,12 @@ def run(effort: Effort, say: Say) -> list[Figure]:
     """Measure in turns; figures are medians of the rounds."""
     other = Urlwatch(installed("urlwatch"))
     hosts = effort.of(1500, 100)
-    with ground(World(hosts, hosts), _PLACES) as made:
+    with ground(BenchFixture(hosts, hosts), _PLACES) as made:
         rounds = [_round(made, other, effort, say) for _ in range(effort.of(3, 1))]
     return _figures(rounds)
 
 
-def _round(made: Ground, other: Urlwatch, effort: Effort, say: Say) -> Round:
+def _round(made: Ground, other: Urlwatch, effort: Effort, say: Say) -> CrawlRound:
     seconds = effort.of(8.0, 1.0)
     bare = _bare(made, seconds)
     full = _full(made, seconds)
@@ -66,14 +66,14 @@ def _round(made: Ground, other: Urlwatch, effort: Effort, say: Say) -> Round:
         f"full {full.rate:.0f} pages/s, {full.cpu_ms:.2f} ms CPU a page; bare Scrapy {bare.rate:.0f} pages/s,"
         f" {bare.cpu_ms:.2f} ms; urlwatch {unchanged:.2f} ms"
     )
-    return Round(full, bare, unchanged)
+    return CrawlRound(full, bare, unchanged)
 
 
 def _bare(made: Ground, seconds: float) -> Work:
     command = [
         sys.executable,
         "-m",
-        "deploy.bench.bare",
+        "deploy.bench.bare_scrapy",
         *map(str, (made.world.hosts, made.port, _PLACES, seconds)),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -90,7 +90,7 @@ def _full(made: Ground, seconds: float) -> Work:
         )
 
 
-def _figures(rounds: list[Round]) -> list[Figure]:
+def _figures(rounds: list[CrawlRound]) -> list[Figure]:
     return [
         Figure("full path, pages/s", median(each.full.rate for each in rounds)),
         Figure("bare Scrapy, pages/s", median(each.bare.rate for each in rounds)),

@@ -5,16 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from configs.made_up import only
 from deploy.bench import latency
 from deploy.bench.figures import Effort, Figure, Goal, Say, below, forget
-from deploy.bench.ground import World, page_server
-from deploy.local.ports import Ports
+from deploy.bench.fixture import BenchFixture, page_server
+from deploy.local.ports import StackPorts
 from deploy.local.processes import free_port
 from deploy.local.seed import seed
 from deploy.local.stack import running, wait_ready
+from deploy.sample_desk_files import only
 
-_BUSY = World(hosts=300, desks=300)  # each due every second: more than one spider can ask
+_BUSY = BenchFixture(hosts=300, desks=300)  # each due every second: more than one spider can ask
 
 
 def run(effort: Effort, say: Say) -> list[Figure]:
@@ -36,7 +36,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
 
 def _measure(slots: int, say: Say, edit: Callable[[str], str]) -> latency.Delays:
     with TemporaryDirectory(prefix="rdv-bench-") as folder:
-        usual = Ports(*(free_port() for _ in range(5)))
+        usual = StackPorts(*(free_port() for _ in range(5)))
         with running(
             Path(folder), usual, say, world=False, edit=lambda text: only("ezbooking", edit(text))
         ) as stack:

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import redis
 
-from deploy.bench.ground import Ground
+from deploy.bench.fixture import Ground
 from deploy.bench.pages import address
 from deploy.bench.servers import Servers
 
@@ -19,7 +19,7 @@ Arrivals = dict[str, list[float]]
 Looks = list[tuple[float, dict[str, float]]]
 
 
-class Watch:
+class DueTimeWatch:
     """Looks at due queues now and then, for what each desk is due at; `asked` says when each was, since its last call.
 
     `every`: seconds between two looks; `systems`: whose queues.
@@ -40,7 +40,7 @@ class Watch:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch while the block lasts."""
+        """DueTimeWatch while the block lasts."""
         self._arrivals()
         thread = threading.Thread(target=self._look)
         thread.start()

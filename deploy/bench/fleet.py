@@ -13,10 +13,10 @@ from functools import partial
 from configs.desk import Desk
 from configs.prefecture import desks
 from crawler.catalogue import system_of
-from deploy.bench import kept as figures
-from deploy.bench.due_times import Arrivals, Watch
+from deploy.bench import interval_accuracy as figures
+from deploy.bench.due_times import Arrivals, DueTimeWatch
 from deploy.bench.figures import Effort, Figure, Say, at_most, forget, percentile
-from deploy.bench.kept import Check, Kept, checks, wished
+from deploy.bench.interval_accuracy import CheckTimes, IntervalAccuracy, checks, wished
 from deploy.bench.real_desks import answering, open_slots, settings_for, wait_for
 from deploy.bench.servers import Servers, Settings, cpu, let_pass, servers
 from deploy.local.processes import free_port
@@ -34,7 +34,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
         say(f"{len(watched)} desks on {len({desk.host for desk in watched})} hosts")
         wait_for(made, watched)
         systems = sorted({system_of(desk) for desk in watched})
-        watch = Watch(made, partial(_asked, made, watched), 0.2, systems)
+        watch = DueTimeWatch(made, partial(_asked, made, watched), 0.2, systems)
         with made.planner(), made.spiders(systems) as spiders, watch.watching():
             before = sum(map(cpu, spiders)) + made.servers_cpu()
             let_pass(seconds / 4)
@@ -78,9 +78,9 @@ def _asked(made: Servers, watched: Collection[Desk]) -> Arrivals:
     return figures.arrivals(checks(made, watched))
 
 
-def _described(judged: Collection[Kept], found: Collection[Check]) -> Iterator[str]:
+def _described(judged: Collection[IntervalAccuracy], found: Collection[CheckTimes]) -> Iterator[str]:
     """Say by booking system how intervals were kept, and which desk waited longest; then what ended oddly."""
-    by_system: defaultdict[str, list[Kept]] = defaultdict(list)
+    by_system: defaultdict[str, list[IntervalAccuracy]] = defaultdict(list)
     for each in judged:
         by_system[system_of(each.desk)].append(each)
     for system, mine in sorted(by_system.items()):

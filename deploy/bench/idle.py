@@ -8,12 +8,12 @@ from tempfile import TemporaryDirectory
 import psutil
 import sqlalchemy as sa
 
-from configs.made_up import only
 from deploy.bench.figures import Effort, Figure, Say, at_most, below
 from deploy.bench.servers import cpu, let_pass
-from deploy.local.ports import Ports
+from deploy.local.ports import StackPorts
 from deploy.local.processes import free_port, wait_until
 from deploy.local.stack import Stack, running, wait_ready
+from deploy.sample_desk_files import only
 
 _PROGRAMS = {
     "postgres": "PostgreSQL",
@@ -33,7 +33,7 @@ _PROGRAMS = {
 def run(effort: Effort, say: Say) -> list[Figure]:
     """Let a stack come to rest, then measure."""
     with TemporaryDirectory(prefix="rdv-bench-") as folder:
-        usual = Ports(*(free_port() for _ in range(5)))
+        usual = StackPorts(*(free_port() for _ in range(5)))
         with running(Path(folder), usual, say, world=False, edit=partial(only, "ezbooking")) as stack:
             wait_ready(stack, 180)
             _wait_watched(stack)

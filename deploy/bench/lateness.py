@@ -2,18 +2,18 @@
 
 from functools import partial
 
-from deploy.bench.due_times import Watch, arrivals
+from deploy.bench.due_times import DueTimeWatch, arrivals
 from deploy.bench.figures import Effort, Figure, Say, at_most, percentile
-from deploy.bench.ground import World, ground
+from deploy.bench.fixture import BenchFixture, ground
 from deploy.bench.servers import let_pass
 
 
 def run(effort: Effort, say: Say) -> list[Figure]:
     """Measure for two or three intervals, after the desks are spread."""
     interval = effort.of(20, 2)
-    world = World(hosts=effort.of(204, 14), desks=effort.of(204, 14), interval=interval, hanging=4)
+    world = BenchFixture(hosts=effort.of(204, 14), desks=effort.of(204, 14), interval=interval, hanging=4)
     with ground(world, HTTP_DEADLINE_SECONDS=str(effort.of(20, 3))) as made:
-        watch = Watch(made, partial(arrivals, made), 0.2)
+        watch = DueTimeWatch(made, partial(arrivals, made), 0.2)
         with made.spiders():
             let_pass(interval)
             with watch.watching():

@@ -14,7 +14,7 @@ from deploy.bench import rearming
 from deploy.bench.figures import Effort, Figure, Say, below, forget
 from deploy.bench.people import Crowd, detection
 from deploy.local.environment import sandbox_environment
-from deploy.local.ports import Ports, choose
+from deploy.local.ports import StackPorts, choose
 from deploy.local.postgres import start_postgres
 
 _EACH = 5  # alerts of one person
@@ -31,7 +31,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
         try:
             postgres.create("bench")
             os.environ |= sandbox_environment(
-                Path(folder), choose(Ports()), postgres.url("bench"), "redis://127.0.0.1:1/0"
+                Path(folder), choose(StackPorts()), postgres.url("bench"), "redis://127.0.0.1:1/0"
             )
             del os.environ["PREFECTURES_DIR"]  # nothing is watched here: the shipped files do
             forget()
@@ -46,7 +46,7 @@ def _measure(engine: sa.Engine, alerts: int, say: Say) -> list[Figure]:
     from api.migrations.__main__ import main as migrate  # noqa: PLC0415 -- reads the environment
     from api.models.base import session  # noqa: PLC0415
     from api.models.slot import Detection  # noqa: PLC0415
-    from notifier import matching, telling  # noqa: PLC0415
+    from notifier import match_service, matching  # noqa: PLC0415
 
     migrate(["upgrade"])
     words = ", ".join(f"'{each.value}'" for each in Procedure)
@@ -67,7 +67,7 @@ def _measure(engine: sa.Engine, alerts: int, say: Say) -> list[Figure]:
             queries.append(time.monotonic() - began)
         began = time.monotonic()
         with session() as rows:
-            told += len(telling.match_or_part(rows, key, clock()).written)
+            told += len(match_service.match_or_part(rows, key, clock()).written)
         whole.append(time.monotonic() - began)
     say(f"{told / _TURNS:.0f} notifications for each of {_TURNS} detections")
     return [

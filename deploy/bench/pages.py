@@ -51,7 +51,7 @@ def _answer(status: str, body: bytes, *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + _END + body
 
 
-class Pages(asyncio.Protocol):
+class RecordedPages(asyncio.Protocol):
     """Answers: GET /0 the conditions, POST /0 a redirect to /2, GET /2 the no-slot page."""
 
     conditions = full = b""
@@ -98,11 +98,13 @@ class Pages(asyncio.Protocol):
 
 async def _serve(hosts: int, hanging: int, port: int) -> None:
     conditions, full = await asyncio.to_thread(_pages)
-    Pages.conditions = _answer("200 OK", conditions, "Set-Cookie: eZSESSID=bench; path=/")
-    Pages.full = _answer("200 OK", full)
-    Pages.hanging = frozenset(address(number) for number in range(hosts - hanging, hosts))
+    RecordedPages.conditions = _answer("200 OK", conditions, "Set-Cookie: eZSESSID=bench; path=/")
+    RecordedPages.full = _answer("200 OK", full)
+    RecordedPages.hanging = frozenset(address(number) for number in range(hosts - hanging, hosts))
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Pages, [address(number) for number in range(hosts)], port, backlog=512)
+    server = await loop.create_server(
+        RecordedPages, [address(number) for number in range(hosts)], port, backlog=512
+    )
     print("ready", flush=True)
     await server.serve_forever()
 

@@ -13,9 +13,9 @@ from functools import partial
 
 from lxml import etree, html
 
+from crawler.block_pages import classify_page
 from crawler.platforms import Platform, platform
 from crawler.reading import Page
-from crawler.walls import interpret
 from deploy.bench.figures import Effort, Figure, Say, at_most
 
 _ROUNDS = 200
@@ -73,7 +73,7 @@ def _fastest(act: Callable[[Page], object], pages: Sequence[Page], rounds: int) 
 
 
 def _read(reader: Platform, page: Page) -> object:
-    return interpret(reader, page)
+    return classify_page(reader, page)
 
 
 def _parse(page: Page) -> object:

@@ -14,7 +14,7 @@ from api.models.slot import DetectionSlot, SlotRow
 from configs.clock import clock
 from deploy.bench.figures import Effort, Figure, Say, below, forget
 from deploy.bench.people import Crowd, detection
-from notifier import parts, telling
+from notifier import match_batches, match_service
 
 _DESK, _PREFECTURE, _PROCEDURE = "evry-courcouronnes_91/bench-rearm", "evry-courcouronnes_91", "AUTRE"
 _ROUNDS = 20
@@ -37,7 +37,7 @@ def measure(engine: sa.Engine, effort: Effort, say: Say) -> list[Figure]:
         key, _ = detection(engine, _DESK, _PREFECTURE, _PROCEDURE)
         began = time.monotonic()
         with Session(engine) as session, session.begin():
-            telling.match_or_part(session, key, clock())
+            match_service.match_or_part(session, key, clock())
         matches.append(time.monotonic() - began)
         _tell(key)
     here.send(None)
@@ -72,12 +72,12 @@ def _tell(key: UUID) -> None:
     from api.models.base import session  # noqa: PLC0415 -- reads the environment
 
     with session() as rows:
-        numbers = telling.match_or_part(rows, key, clock()).parts
+        numbers = match_service.match_or_part(rows, key, clock()).parts
     for number in numbers:
         with session() as rows:
-            telling.match_part(rows, key, number, clock())
+            match_service.match_part(rows, key, number, clock())
     with session() as rows:
-        parts.finish(rows, key, clock())
+        match_batches.finish(rows, key, clock())
 
 
 def _rearm(results: Connection, rounds: int) -> None:
@@ -88,7 +88,7 @@ def _rearm(results: Connection, rounds: int) -> None:
     def turn(desk_id: str) -> float:
         began = time.monotonic()
         with session() as rows:
-            telling.find_untold(rows, desk_id, clock())
+            match_service.find_untold(rows, desk_id, clock())
         return time.monotonic() - began
 
     turn("nowhere")

@@ -15,7 +15,7 @@ import psutil
 import sqlalchemy as sa
 
 from deploy.local.environment import sandbox_environment
-from deploy.local.ports import Ports, choose
+from deploy.local.ports import StackPorts, choose
 from deploy.local.postgres import start_postgres
 from deploy.local.processes import start, stop, wait_until, with_parent
 from deploy.local.valkey import start_valkey
@@ -91,7 +91,7 @@ def servers(settings: Callable[[Path], Settings]) -> Iterator[Servers]:
         valkey = start_valkey(state / "redis")
         ends.callback(valkey.stop)
         postgres.create("bench")
-        made = sandbox_environment(state, choose(Ports()), postgres.url("bench"), valkey.url())
+        made = sandbox_environment(state, choose(StackPorts()), postgres.url("bench"), valkey.url())
         environment = made | settings(state)
         migrate = [sys.executable, "-m", "api.migrations", "upgrade"]
         subprocess.run(migrate, env=environment, check=True, capture_output=True)

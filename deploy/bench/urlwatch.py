@@ -1,4 +1,4 @@
-"""urlwatch on the same pages, in an environment of its own (deploy/pinned.py)."""
+"""urlwatch on the same pages, in an environment of its own (deploy/external_tools.py)."""
 
 import os
 import resource

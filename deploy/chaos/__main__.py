@@ -19,28 +19,28 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from configs.clock import clock, going_by
-from configs.made_up import only
+from configs.clock import clock, override_clock
 from configs.prefecture import desks
-from deploy.chaos import ground, summary
-from deploy.chaos.caretaker import Caretaker, looking_after
+from deploy.chaos import namespace, summary
+from deploy.chaos.capabilities import Capabilities
 from deploy.chaos.deliveries import described
-from deploy.chaos.director import Director, chosen
 from deploy.chaos.faults import Fault, Field, faults
 from deploy.chaos.faults.clocks import OFFSET_FILE
-from deploy.chaos.inbox import Inbox
-from deploy.chaos.journal import Journal
-from deploy.chaos.outside import OPENED, Outside
-from deploy.chaos.people import settle_in
+from deploy.chaos.health_monitor import HealthMonitor
+from deploy.chaos.inbox import InboxReader
+from deploy.chaos.journal import OpeningJournal
 from deploy.chaos.periods import PERIODS, bound, hasty
+from deploy.chaos.processes import Victims, until
+from deploy.chaos.runner import Director, chosen
+from deploy.chaos.s3_stub import Store
+from deploy.chaos.sandbox_control import OPENED, Outside
+from deploy.chaos.server_restarter import Caretaker, looking_after
 from deploy.chaos.snapshots import save_redis
-from deploy.chaos.store import Store
-from deploy.chaos.victims import Victims, until
-from deploy.chaos.watch import Watch
-from deploy.chaos.world import World
-from deploy.local import stopping
+from deploy.chaos.subscribers import settle_in
+from deploy.local import signals
 from deploy.local.ports import usual
 from deploy.local.stack import Stack, running, wait_ready
+from deploy.sample_desk_files import only
 
 _LEAST = 0.8  # of the time, even where enough died before
 _PATIENCE = 300.0  # seconds until a stack stands, on a machine that does other things too
@@ -51,17 +51,22 @@ def main(arguments: list[str] | None = None) -> int:
     """Run; return 0 when the books are clean, 1 when they are not."""
     given = sys.argv[1:] if arguments is None else arguments
     options = _options(given)
-    ground.enter(given)
-    stopping.listen()
+    namespace.enter(given)
+    signals.listen()
     os.environ.update(PERIODS)
     print(f"seed {options.seed}: repeat with  make chaos ARGS='--seed {options.seed}'", flush=True)
     try:
-        with tempfile.TemporaryDirectory(prefix="rdv-chaos-") as folder, ground.ground(Path(folder)) as world:
+        with (
+            tempfile.TemporaryDirectory(prefix="rdv-chaos-") as folder,
+            namespace.ground(Path(folder)) as world,
+        ):
             store = Store(world.state / "store")
             os.environ.update(store.environment | {OFFSET_FILE: str(world.state / "clock-offset")})
-            with going_by(partial(datetime.now, UTC)):  # the clock of the programs may be stepped, not ours
+            with override_clock(
+                partial(datetime.now, UTC)
+            ):  # the clock of the programs may be stepped, not ours
                 found = _run(world, store, options)
-    except stopping.Stopped:
+    except signals.StopRequested:
         print("stopped")
         return 1
     options.to.parent.mkdir(parents=True, exist_ok=True)
@@ -85,9 +90,9 @@ def _options(given: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
-def _run(world: World, store: Store, options: argparse.Namespace) -> dict[str, Any]:
+def _run(world: Capabilities, store: Store, options: argparse.Namespace) -> dict[str, Any]:
     begun = time.monotonic()
-    journal = Journal()
+    journal = OpeningJournal()
     rng = random.Random(f"{options.seed} waves")  # noqa: S311 -- chance, no secret
     with (
         running(world.state / "stack", usual(any_port=True), print, world=False, edit=_edit(world)) as stack,
@@ -111,24 +116,30 @@ def _run(world: World, store: Store, options: argparse.Namespace) -> dict[str, A
             _keep_logs(stack, options.to.parent / "chaos-logs")
 
 
-def _edit(world: World) -> Callable[[str], str]:
-    """Watch what slots can be opened at, hastily, one site of it by its name where names can be had."""
+def _edit(world: Capabilities) -> Callable[[str], str]:
+    """HealthMonitor what slots can be opened at, hastily, one site of it by its name where names can be had."""
 
     def edit(text: str) -> str:
         hurried = hasty(text)
-        return only(OPENED, ground.named(hurried) if world.names else hurried)
+        return only(OPENED, namespace.named(hurried) if world.names else hurried)
 
     return edit
 
 
 def _prepared(
-    stack: Stack, caretaker: Caretaker, world: World, store: Store, journal: Journal, *, seed: int
-) -> tuple[Field, Watch]:
-    watch = Watch(stack.ports.api)
+    stack: Stack,
+    caretaker: Caretaker,
+    world: Capabilities,
+    store: Store,
+    journal: OpeningJournal,
+    *,
+    seed: int,
+) -> tuple[Field, HealthMonitor]:
+    watch = HealthMonitor(stack.ports.api)
     field = Field(
         stack=stack,
         outside=Outside(stack.ports, journal),
-        inbox=Inbox(stack.ports.inbox),
+        inbox=InboxReader(stack.ports.inbox),
         victims=Victims(stack.supervisor.pid, journal),
         caretaker=caretaker,
         journal=journal,
@@ -145,7 +156,7 @@ def _prepared(
 
 
 def _waves(
-    options: argparse.Namespace, world: World, rng: random.Random, journal: Journal
+    options: argparse.Namespace, world: Capabilities, rng: random.Random, journal: OpeningJournal
 ) -> Iterator[list[Fault]]:
     """Yield the faults of each round until the time is up and enough has died."""
     known = {
@@ -165,7 +176,7 @@ def _waves(
         yield wave
 
 
-def _closed(director: Director, journal: Journal, stack: Stack) -> dict[str, Any]:
+def _closed(director: Director, journal: OpeningJournal, stack: Stack) -> dict[str, Any]:
     account = director.account()
     engine = sa.create_engine(stack.environment["DATABASE_URL"], poolclass=sa.NullPool)
     for what, dues in {

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from api.models.user import Channel
-from deploy.chaos.inbox import Message
-from deploy.chaos.people import Reached
+from deploy.chaos.inbox import InboxMessage
 from deploy.chaos.periods import CAPS
+from deploy.chaos.subscribers import Reached
 
 _HOUR = timedelta(hours=1)
 
 
-def count_fullest_hours(messages: Iterable[Message]) -> dict[Reached, int]:
+def count_fullest_hours(messages: Iterable[InboxMessage]) -> dict[Reached, int]:
     """Return the most messages that each contact got in any hour.
 
     A copy does not count: one whose notifications had all been accepted before, the answer unheard.
@@ -28,7 +28,7 @@ def count_fullest_hours(messages: Iterable[Message]) -> dict[Reached, int]:
     return {reached: _count_fullest(sorted(each)) for reached, each in times.items()}
 
 
-def find_over_cap(messages: Iterable[Message]) -> dict[Reached, int]:
+def find_over_cap(messages: Iterable[InboxMessage]) -> dict[Reached, int]:
     """Return the contacts that got more in an hour than their channel's cap, and how many."""
     return {
         reached: count

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from api.models.notification import Match, Notification, NotificationMatch
 from api.models.slot import SlotRow
 from api.models.slot_ids import told_slots
-from deploy.chaos.inbox import Message
-from deploy.chaos.journal import Journal, Opening, Slot
+from deploy.chaos.inbox import InboxMessage
+from deploy.chaos.journal import OpenedSlot, OpeningJournal, Slot
 
 _CLOCKS = timedelta(seconds=1)  # between the tables' clock and ours, read before and after an act
 
@@ -20,13 +20,13 @@ _CLOCKS = timedelta(seconds=1)  # between the tables' clock and ours, read befor
 class Delivery:
     """A message, and the slots that it told of. `timeless`: it said that a place is open, at an unknown hour."""
 
-    message: Message
+    message: InboxMessage
     slots: frozenset[Slot]
     timeless: bool = False
 
 
 @dataclass(frozen=True)
-class Sight:
+class DeliverySight:
     """One slot as the tables hold it; `instant` is None where its hour was unknown."""
 
     desk_id: str
@@ -35,7 +35,7 @@ class Sight:
     opened_at: datetime
     gone_at: datetime | None
 
-    def means(self, opening: Opening) -> bool:
+    def means(self, opening: OpenedSlot) -> bool:
         """Whether this is the opening. An unknown hour is every one that its place showed until hours were seen."""
         if self.instant:
             return opening.slot == (self.desk_id, self.instant)
@@ -44,10 +44,12 @@ class Sight:
         return begun and lasted and (opening.desk_id, opening.place) == (self.desk_id, self.place)
 
 
-def deliveries(engine: sa.Engine, messages: Iterable[Message], journal: Journal) -> list[Delivery]:
+def deliveries(
+    engine: sa.Engine, messages: Iterable[InboxMessage], journal: OpeningJournal
+) -> list[Delivery]:
     """Join messages with their notifications, by our own ids that travelled with them."""
     told = _told(engine, journal)
-    by_desk: dict[str, list[Opening]] = defaultdict(list)
+    by_desk: dict[str, list[OpenedSlot]] = defaultdict(list)
     for opening in journal.openings:
         by_desk[opening.desk_id].append(opening)
     found = []
@@ -58,7 +60,7 @@ def deliveries(engine: sa.Engine, messages: Iterable[Message], journal: Journal)
     return found
 
 
-def _told(engine: sa.Engine, journal: Journal) -> dict[str, set[Sight]]:
+def _told(engine: sa.Engine, journal: OpeningJournal) -> dict[str, set[DeliverySight]]:
     """Return the slots of each notification."""
     slot = (SlotRow.desk_id, SlotRow.place_key, SlotRow.starts_at, SlotRow.opened_at, SlotRow.gone_at)
     told_of = told_slots()
@@ -72,11 +74,11 @@ def _told(engine: sa.Engine, journal: Journal) -> dict[str, set[Sight]]:
         )
         .join(SlotRow, SlotRow.id == told_of.c.slot_id)
     )
-    told: dict[str, set[Sight]] = defaultdict(set)
+    told: dict[str, set[DeliverySight]] = defaultdict(set)
     with engine.connect() as connection:
         for notification, desk_id, place, instant, opened_at, gone_at in connection.execute(query):
             begun, gone = journal.real_instant(opened_at), gone_at and journal.real_instant(gone_at)
-            told[str(notification)].add(Sight(desk_id, place, instant, begun, gone))
+            told[str(notification)].add(DeliverySight(desk_id, place, instant, begun, gone))
     return told
 
 

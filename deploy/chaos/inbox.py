@@ -11,7 +11,7 @@ from api.models.user import Channel
 
 
 @dataclass(frozen=True)
-class Message:
+class InboxMessage:
     """One message that a provider accepted; `notifications` are our own ids that travelled with it."""
 
     number: int
@@ -21,16 +21,16 @@ class Message:
     notifications: frozenset[str]
 
 
-class Inbox:
+class InboxReader:
     """Follows the inbox's stream on a thread of its own, from the first message on."""
 
     def __init__(self, port: int) -> None:
         self._url = f"http://127.0.0.1:{port}/events"
-        self._messages: dict[int, Message] = {}
+        self._messages: dict[int, InboxMessage] = {}
         self._lock = threading.Lock()
         threading.Thread(target=self._follow, name="inbox", daemon=True).start()
 
-    def messages(self) -> list[Message]:
+    def messages(self) -> list[InboxMessage]:
         """Return the slot alerts that have come so far, in their order."""
         with self._lock:
             return [self._messages[number] for number in sorted(self._messages)]
@@ -54,7 +54,7 @@ class Inbox:
         number = int(shown["number"])
         if shown["seen_at"]:  # what says when its page was read is a slot alert
             with self._lock:
-                self._messages[number] = Message(
+                self._messages[number] = InboxMessage(
                     number,
                     Channel(shown["channel"]),
                     shown["to"],

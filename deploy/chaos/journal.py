@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from configs.clock import clock
-from deploy.chaos.outages import Outage
+from deploy.chaos.outages import ProviderOutage
 
 _CLOCKS = timedelta(seconds=5)  # a program takes a while with what it began in another time
 Slot = tuple[str, datetime]  # desk, the instant that is bookable: no instant of a desk is opened twice
 
 
 @dataclass
-class Opening:
+class OpenedSlot:
     """One slot that a stand-in showed from `opened_at` to `taken_at` (None: it is still there).
 
     `place`: the counter, as the tables key it.
@@ -54,22 +54,22 @@ class Spell:
     missed: str = ""
     silences: str | None = None
     harmless: bool = False
-    outage: Outage | None = None
+    outage: ProviderOutage | None = None
     clock_offset: timedelta | None = None  # by which the programs' clock was off meanwhile
     said: bool | None = None  # whether health named what was down; None where nothing had to be named
 
 
 @dataclass
-class Journal:
+class OpeningJournal:
     """All of it, in the order of time."""
 
-    openings: list[Opening] = field(default_factory=list)
+    openings: list[OpenedSlot] = field(default_factory=list)
     kills: list[Kill] = field(default_factory=list)
     spells: list[Spell] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def opened(self, opening: Opening) -> Opening:
+    def opened(self, opening: OpenedSlot) -> OpenedSlot:
         """Note an opening."""
         with self._lock:
             self.openings.append(opening)

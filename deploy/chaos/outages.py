@@ -36,7 +36,7 @@ _UNKNOWN_FATE = frozenset({OutageKind.RESET, OutageKind.HANGING, OutageKind.SILE
 
 
 @dataclass(frozen=True)
-class Outage:
+class ProviderOutage:
     """One provider outage: what it did to a channel."""
 
     channel: Channel

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from api.models.slot import Detection
-from deploy.chaos.journal import Journal
+from deploy.chaos.journal import OpeningJournal
 
 _HOLDS_A_PAGE = ("spider", "scrapyd")  # who dies with one: a spider, or its parent, which it does not outlive
 _FULL = "fill-the-disk"
@@ -17,7 +17,7 @@ _CLOCKS = timedelta(seconds=1)  # between the moment that the row says and the c
 
 
 @dataclass(frozen=True)
-class Claimed:
+class ClaimedProof:
     """A detection of a desk, committed at an instant, and the key of its proof (None: it has none)."""
 
     desk_id: str
@@ -30,11 +30,11 @@ class Proven:
     """What became of every proof. `excused`: its spider died with it, or the disk was full."""
 
     kept: int = 0
-    excused: list[Claimed] = field(default_factory=list)
-    lost: list[Claimed] = field(default_factory=list)
+    excused: list[ClaimedProof] = field(default_factory=list)
+    lost: list[ClaimedProof] = field(default_factory=list)
 
 
-def settle(journal: Journal, claims: Iterable[Claimed], holds: Callable[[str], bool]) -> Proven:
+def settle(journal: OpeningJournal, claims: Iterable[ClaimedProof], holds: Callable[[str], bool]) -> Proven:
     """Hold the store beside what the rows claim; `holds` tells whether a proof is there, whole."""
     proven = Proven()
     for claim in claims:
@@ -45,15 +45,15 @@ def settle(journal: Journal, claims: Iterable[Claimed], holds: Callable[[str], b
     return proven
 
 
-def claims(engine: sa.Engine, journal: Journal) -> list[Claimed]:
+def claims(engine: sa.Engine, journal: OpeningJournal) -> list[ClaimedProof]:
     """Return every detection, oldest first."""
     query = sa.select(Detection.desk_id, Detection.committed_at, Detection.proof_key)
     with engine.connect() as connection:
         rows = list(connection.execute(query.order_by(Detection.committed_at)))
-    return [Claimed(desk_id, journal.real_instant(at), key) for desk_id, at, key in rows]
+    return [ClaimedProof(desk_id, journal.real_instant(at), key) for desk_id, at, key in rows]
 
 
-def _excused(committed_at: datetime, journal: Journal) -> bool:
+def _excused(committed_at: datetime, journal: OpeningJournal) -> bool:
     """Whether a page may have been lost before it was in the spool."""
     begin, end = committed_at - _CLOCKS, committed_at + _IN_HAND
     died = any(kill.who.startswith(_HOLDS_A_PAGE) and begin <= kill.at <= end for kill in journal.kills)

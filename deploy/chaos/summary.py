@@ -4,16 +4,18 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from deploy.chaos.books import Account
-from deploy.chaos.director import Round
+from deploy.chaos.accounting import DeliveryAccount
 from deploy.chaos.faults import partitions, places
-from deploy.chaos.journal import Journal
+from deploy.chaos.journal import OpeningJournal
 from deploy.chaos.proofs import Proven
+from deploy.chaos.runner import FaultRound
 
 LIMITS = {partitions.WAITED: partitions.LONGEST_WAIT, places.OUTLIVED: places.LONGEST_STAY}  # seconds
 
 
-def figures(journal: Journal, rounds: Sequence[Round], account: Account, proven: Proven) -> dict[str, Any]:
+def figures(
+    journal: OpeningJournal, rounds: Sequence[FaultRound], account: DeliveryAccount, proven: Proven
+) -> dict[str, Any]:
     """Return every count of a run."""
     struck = [spell for spell in journal.spells if not spell.missed]
     named = [spell for spell in struck if spell.said is not None]

@@ -5,14 +5,14 @@ import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from deploy.local.ports import Ports
-from deploy.local.secret import kept_secret
+from deploy.local.ports import StackPorts
+from deploy.local.private_files import kept_secret
 from deploy.sandbox.addresses import SENDGRID, TELEGRAM, TWILIO, url
 
 _DRAWN = ("JWT_SECRET", "SCRAPYD_PASSWORD", "SENDGRID_API_KEY", "TWILIO_AUTH_TOKEN", "ANTS_TOKEN")
 
 
-def sandbox_variables(state: Path, ports: Ports, database_url: str, redis_url: str) -> dict[str, str]:
+def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_url: str) -> dict[str, str]:
     """Return every variable that the programs of a sandbox stack need.
 
     Secrets are drawn at the first start and kept under `state`, so that a login outlives a restart.
@@ -44,7 +44,7 @@ def sandbox_variables(state: Path, ports: Ports, database_url: str, redis_url: s
     }
 
 
-def sandbox_environment(state: Path, ports: Ports, database_url: str, redis_url: str) -> dict[str, str]:
+def sandbox_environment(state: Path, ports: StackPorts, database_url: str, redis_url: str) -> dict[str, str]:
     """Return the caller's environment with those variables on top."""
     return {**os.environ, **sandbox_variables(state, ports, database_url, redis_url)}
 

@@ -11,8 +11,8 @@ from api.models.check import Check
 from api.models.notification import Notification
 from api.models.slot import Detection
 from configs.clock import clock
-from deploy.local.absences import Absences
-from deploy.local.turns import Rest, Turn, turns
+from deploy.local.slot_gone_debounce import Absences
+from deploy.local.watch_events import Rest, Turn, turns
 
 Row = Check | Detection | Notification
 Event = Row | Turn

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from deploy.local.turns import Gone, OutageBegan, OutageEnded, Rest, Stop, Turn
+from deploy.local.watch_events import Gone, OutageBegan, OutageEnded, Rest, Turn, WatchStop
 
 _WAIT = 1.0  # seconds; the feed goes on
 _KEPT = 40  # as many as the page shows
@@ -20,7 +20,7 @@ def entry_of(turn: Turn) -> dict[str, Any]:
     match turn:
         case Rest(_, host, until, reason):
             return at | {"kind": "rest", "where": host, "until": until.isoformat(), "why": reason}
-        case Stop(_, host, reason):
+        case WatchStop(_, host, reason):
             return at | {"kind": "stop", "where": host, "why": reason}
         case OutageBegan(_, desk, reason):
             return at | {"kind": "outage", "where": desk, "why": reason}
@@ -32,7 +32,7 @@ def entry_of(turn: Turn) -> dict[str, Any]:
 
 
 @dataclass
-class Journal:
+class ProgramLog:
     """Posts turns to the page at `url`; what it does not take now is posted with the next ones."""
 
     url: str

@@ -8,12 +8,12 @@ from api.models.check import Check
 from api.models.notification import Notification, State
 from api.models.slot import Detection, SlotRow
 from configs.desk import WatchLevel, zone_of
+from configs.formatting import format_duration, pluralize
 from configs.outcome import Outcome
 from configs.prefecture import desks
-from configs.words import count, span
 from deploy.local.feed import Event
 from deploy.local.layout import Line, time_of
-from deploy.local.turns import Gone, OutageBegan, OutageEnded, Rest, Stop, Turn
+from deploy.local.watch_events import Gone, OutageBegan, OutageEnded, Rest, Turn, WatchStop
 
 _HOME = "Europe/Paris"
 _COLOURS = {
@@ -50,7 +50,7 @@ def _detection(row: Detection) -> Line:
     first = f"first {when(row.slots[0])}" if row.slots else ""
     styles = "bold black on green", "bold green", "bold green"
     took = _between(row.seen_at, row.committed_at)
-    number = count(len(row.slots), "slot")
+    number = pluralize(len(row.slots), "slot")
     return Line(time_of(row.committed_at), "DETECTION", row.desk_id, number, took, first, styles)
 
 
@@ -67,17 +67,23 @@ def _turn(turn: Turn) -> Line:
     at, red = time_of(turn.at), ("bold red", "red", "red")
     match turn:
         case Rest(_, host, until, reason):
-            return Line(at, "REST", host, f"to {time_of(until)}", span(until - turn.at), reason, red)
-        case Stop(_, host, reason):
+            return Line(
+                at, "REST", host, f"to {time_of(until)}", format_duration(until - turn.at), reason, red
+            )
+        case WatchStop(_, host, reason):
             return Line(at, "STOPPED", host, "by operator", "", reason, red)
         case OutageBegan(_, desk, reason):
             return Line(at, "OUTAGE", desk, reason, "", "not watched from now on", red)
         case OutageEnded(_, desk, reason, began):
             styles = "bold green", "green", ""
-            return Line(at, "watched", desk, "again", span(turn.at - began), f"it was {reason}", styles)
+            return Line(
+                at, "watched", desk, "again", format_duration(turn.at - began), f"it was {reason}", styles
+            )
         case Gone(_, desk, reason, number, opened):
             styles = "dim", "", ""
-            return Line(at, "gone", desk, count(number, "slot"), span(turn.at - opened), reason, styles)
+            return Line(
+                at, "gone", desk, pluralize(number, "slot"), format_duration(turn.at - opened), reason, styles
+            )
 
 
 def _always_asks(desk_id: str) -> bool:

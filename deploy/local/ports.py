@@ -15,7 +15,7 @@ class NoPort(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Ports:
+class StackPorts:
     """The ports of a local stack. Servers of data take any free port; people type only these."""
 
     api: int = 4000
@@ -24,7 +24,7 @@ class Ports:
     providers: int = 8850
     scrapyd: int = 6800
 
-    def moved(self, usual: "Ports") -> list[str]:
+    def moved(self, usual: "StackPorts") -> list[str]:
         """Say in words which ports are not the usual ones."""
         return [
             f"port {getattr(usual, field.name)} is taken: {field.name} listens on {getattr(self, field.name)}"
@@ -40,18 +40,18 @@ _ADDRESSES = {
 }
 
 
-def usual(*, any_port: bool) -> Ports:
+def usual(*, any_port: bool) -> StackPorts:
     """Return where to begin looking for ports: the known ones, or higher up, by process.
 
     Below 32768, from where on the kernel gives ports to outgoing connections: one of them could take ours meanwhile.
     """
     if not any_port:
-        return Ports()
+        return StackPorts()
     base = 20000 + os.getpid() % 120 * 100
-    return Ports(api=base, inbox=base + 20, sites=base + 40, providers=base + 60, scrapyd=base + 80)
+    return StackPorts(api=base, inbox=base + 20, sites=base + 40, providers=base + 60, scrapyd=base + 80)
 
 
-def choose(usual: Ports) -> Ports:
+def choose(usual: StackPorts) -> StackPorts:
     """Return free ports, each the usual one or the next above it.
 
     Raises:
@@ -69,4 +69,4 @@ def choose(usual: Ports) -> Ports:
                 f"{field.name}: ports {first} to {first + _TRIES - 1} are all taken on {where}: free one"
             )
         chosen[field.name] = port
-    return Ports(**chosen)
+    return StackPorts(**chosen)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psycopg2
 
+from deploy.local.private_files import kept_secret
 from deploy.local.processes import free_port, stop, up, with_parent
-from deploy.local.secret import kept_secret
 
 USER = "rdvpriority"
 _NOBODY = "65534"

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.local.ports import Ports
+from deploy.local.ports import StackPorts
 from deploy.local.processes import with_parent
 
 # --preload: one import for both workers, nothing is connected before they fork; its control socket would lie in $HOME.
@@ -19,7 +19,7 @@ _RPC = "supervisor.rpcinterface:make_main_rpcinterface"
 _LONGEST_SOCKET = 90
 
 
-def commands(ports: Ports, *, world: bool = True) -> dict[str, list[str]]:
+def commands(ports: StackPorts, *, world: bool = True) -> dict[str, list[str]]:
     """Return the command of every program of ours, by its name."""
     python = sys.executable
     scripts = Path(python).parent

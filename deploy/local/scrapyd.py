@@ -12,7 +12,7 @@ from dotenv import dotenv_values
 
 from configs.hosts import is_loopback
 from configs.settings import AWAY_FROM_LIFE, SettingMissing, Settings, SettingsRefused, settings
-from deploy.local.secret import write_private
+from deploy.local.private_files import write_private
 
 _DOORS = ("addversion.json", "delversion.json", "delproject.json")
 _QUIET = "ignore:pkg_resources is deprecated"  # scrapyd 1.6 still imports it, at each start of a spider
@@ -40,7 +40,7 @@ def configuration(current: Settings) -> str:
         "username": _escaped(current.scrapyd_username),
         "password": _escaped(current.require("scrapyd_password")),
         "jobstorage": "scrapyd.jobstorage.SqliteJobStorage",  # the default forgets all jobs at a restart
-        "launcher": "crawler.keeping.launcher.OwnOutputLauncher",
+        "launcher": "crawler.spider_processes.launcher.OwnOutputLauncher",
         "poll_interval": "0.5",  # seconds; the default of 5 is how long a dead spider would be missing
         "logs_dir": "",  # spiders log to our output: a file of theirs would never rotate
         "items_dir": "",

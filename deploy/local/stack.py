@@ -17,10 +17,7 @@ from alembic.util import CommandError
 
 from api.migrations.__main__ import config
 from deploy.local.environment import keep, sandbox_variables, write_desk_files
-from deploy.local.exits import Exits
-from deploy.local.folder import ENVIRONMENT, LOGS, alone
-from deploy.local.kept import Kept
-from deploy.local.ports import Ports, choose
+from deploy.local.ports import StackPorts, choose
 from deploy.local.postgres import start_postgres
 from deploy.local.processes import (
     StartFailed,
@@ -31,8 +28,11 @@ from deploy.local.processes import (
     wait_until,
     with_parent,
 )
+from deploy.local.program_exits import Exits
 from deploy.local.programs import commands, write_supervisor
-from deploy.local.stopping import Stopped, deaf
+from deploy.local.restartable_server import RestartableServer
+from deploy.local.signals import StopRequested, deaf
+from deploy.local.state_dir import ENVIRONMENT, LOGS, alone
 from deploy.local.valkey import start_valkey
 from deploy.sandbox import addresses
 
@@ -47,9 +47,9 @@ class Stack:
     """A running stack: where it keeps its state, its ports, its environment, and what must not end."""
 
     state: Path
-    ports: Ports
+    ports: StackPorts
     environment: dict[str, str]
-    servers: list[Kept]
+    servers: list[RestartableServer]
     supervisor: subprocess.Popen[bytes]
     exits: list[Exits]
 
@@ -76,7 +76,7 @@ class Stack:
 @contextmanager
 def running(
     state: Path,
-    usual: Ports,
+    usual: StackPorts,
     say: Callable[[str], None],
     *,
     world: bool = True,
@@ -87,8 +87,8 @@ def running(
     Without `world` nothing opens by itself; `edit` may change the text of the sandbox's desk files.
 
     Raises:
-        deploy.local.folder.AlreadyRunning: another stack uses the folder.
-        deploy.local.folder.StateUnusable: the folder cannot be written.
+        deploy.local.state_dir.AlreadyRunning: another stack uses the folder.
+        deploy.local.state_dir.StateUnusable: the folder cannot be written.
         deploy.local.ports.NoPort: no port is free.
         deploy.local.processes.StartFailed: a program did not come up; the text has its log.
     """
@@ -100,10 +100,12 @@ def running(
             say(text)
         postgres = start_postgres(state / "postgres")
         again = partial(start_postgres, state / "postgres", port=postgres.port)
-        servers = [Kept("PostgreSQL", postgres, again)]
+        servers = [RestartableServer("PostgreSQL", postgres, again)]
         ends.callback(servers[0].stop)
         valkey = start_valkey(state / "redis")
-        servers.append(Kept("Redis", valkey, partial(start_valkey, state / "redis", port=valkey.port)))
+        servers.append(
+            RestartableServer("Redis", valkey, partial(start_valkey, state / "redis", port=valkey.port))
+        )
         ends.callback(servers[1].stop)
         postgres.create(_DATABASE)
         variables = sandbox_variables(state, ports, postgres.url(_DATABASE), valkey.url())
@@ -126,7 +128,7 @@ def _ends(say: Callable[[str], None]) -> Iterator[ExitStack]:
         yield ends
     finally:
         with deaf(), ends:
-            if isinstance(sys.exception(), Stopped):
+            if isinstance(sys.exception(), StopRequested):
                 say("stopping …")  # this may fail, where the terminal was closed
 
 
@@ -158,7 +160,7 @@ def _supervise(
     log: Path, programs: dict[str, list[str]], environment: dict[str, str]
 ) -> subprocess.Popen[bytes]:
     conf = write_supervisor(log.parent, programs, ROOT)
-    supervisord = [sys.executable, "-m", "deploy.local.supervise", "-n", "-c", str(conf)]
+    supervisord = [sys.executable, "-m", "deploy.local.run_supervisord", "-n", "-c", str(conf)]
     return start(with_parent(supervisord), log, env=environment, cwd=ROOT)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import redis
 
+from deploy.local.private_files import kept_secret, write_private
 from deploy.local.processes import free_port, stop, up, with_parent
-from deploy.local.secret import kept_secret, write_private
 
 
 class ValkeyUnavailable(RuntimeError):

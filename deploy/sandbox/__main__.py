@@ -8,7 +8,7 @@ import signal
 import sys
 
 from deploy.sandbox import addresses
-from deploy.sandbox.script import FIRST_FORM
+from deploy.sandbox.scenario import FIRST_FORM
 from deploy.sandbox.server import Ports, Sandbox
 from deploy.sandbox.sockets import PortTaken
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from deploy.sandbox.bodies import Handler, refusals
+from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.modes import MODES
 from deploy.sandbox.providers.provider import PROVIDER_MODES, post_mode
-from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.request_body import Handler, refusals
 from deploy.sandbox.sites.control import act
 from deploy.sandbox.templating import static
 

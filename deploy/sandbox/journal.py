@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from deploy.sandbox.bodies import Body, moments, read_body, text, whole
-from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.control_error import Refusal
+from deploy.sandbox.request_body import Body, moments, read_body, text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from deploy.sandbox.addresses import ELSEWHERE
-from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.control_error import Refusal
 
 Parameters = dict[str, float | str]
 Table = Mapping[str, Parameters]
@@ -123,7 +123,7 @@ def _spend(mode: Mode, *, calendar: bool) -> Mode:
     return mode
 
 
-class Ban:
+class BanMode:
     """The real sites' rate limit: too many requests in a while, and every answer is refused for long."""
 
     def __init__(self) -> None:

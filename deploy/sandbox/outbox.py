@@ -25,7 +25,7 @@ class Button:
 
 
 @dataclass(frozen=True)
-class Draft:
+class OutboxDraft:
     """What one recipient is sent, before it is accepted.
 
     ``seen_at`` is when the page that caused it was read, where the sender told; ``custom`` holds the
@@ -52,7 +52,7 @@ class Message:
     channel: str
     provider_id: str
     received_at: datetime
-    draft: Draft
+    draft: OutboxDraft
 
     @property
     def to(self) -> str:
@@ -114,7 +114,7 @@ class Outbox:
         self._count = 0
         self.listeners: set[Callable[[Message], None]] = set()
 
-    def accept(self, channel: str, provider_id: str, draft: Draft) -> Message:
+    def accept(self, channel: str, provider_id: str, draft: OutboxDraft) -> Message:
         """Keep a message as accepted now."""
         self._count += 1
         message = Message(self._count, channel, provider_id, now(), draft)

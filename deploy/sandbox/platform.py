@@ -11,7 +11,7 @@ from aiohttp import web
 if TYPE_CHECKING:
     from deploy.sandbox.modes import Mode, Table
     from deploy.sandbox.sites.site import Site
-    from deploy.sandbox.stand_ins import Form, StandIn
+    from deploy.sandbox.stand_in_types import Form, StandIn
 
 Instead = Callable[["Mode", web.Request, "Site"], Awaitable[web.StreamResponse]]
 
@@ -25,7 +25,7 @@ def _no_calendar(_request: web.Request) -> bool:
 
 
 @dataclass(frozen=True)
-class Platform:
+class StandInPlatform:
     """One booking software and the sites that run it here.
 
     Args:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator
 
     from deploy.sandbox.outbox import Message
-    from deploy.sandbox.sites.site import Seen, Site
+    from deploy.sandbox.sites.site import SeenRequest, Site
 
 T = TypeVar("T")
 Code = str | int
@@ -123,7 +123,7 @@ class Running:
         """Return how many calls the provider of a channel has met since its start or reset."""
         return self._do(lambda: self._sandbox.known_provider(channel).calls)
 
-    def requests(self, code: Code) -> list[Seen]:
+    def requests(self, code: Code) -> list[SeenRequest]:
         """Return what a site was asked since its start or reset, oldest first, without control calls."""
         return self._on(code, lambda site: [replace(seen) for seen in site.requests])
 

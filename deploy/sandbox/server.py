@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 from aiohttp import web
 
 from deploy.sandbox import addresses
+from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.inbox import Inbox
 from deploy.sandbox.journal import Journal
 from deploy.sandbox.listener import Listener
@@ -20,8 +21,7 @@ from deploy.sandbox.providers.provider import Provider, make_provider_app
 from deploy.sandbox.providers.sendgrid import SendGrid
 from deploy.sandbox.providers.telegram import Telegram
 from deploy.sandbox.providers.twilio import Twilio
-from deploy.sandbox.refusal import Refusal
-from deploy.sandbox.script import FIRST_FORM, first_place, script
+from deploy.sandbox.scenario import FIRST_FORM, first_place, script
 from deploy.sandbox.sites.app import make_site_app
 from deploy.sandbox.sites.site import Site
 from deploy.sandbox.sockets import listen

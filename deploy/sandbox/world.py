@@ -6,13 +6,13 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.control_error import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from deploy.sandbox.modes import Mode
-    from deploy.sandbox.script import Event
+    from deploy.sandbox.scenario import Event
     from deploy.sandbox.sites.site import Site
 
 log = logging.getLogger("sandbox")

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from configs.settings import SettingsRefused
 from deploy.status.screen import as_json, ask_all, show, trouble
-from deploy.status.where import NothingRuns, attach
+from deploy.status.target_environment import NothingRuns, attach
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,9 +13,9 @@ from api.models.alert import Alert
 from api.models.desk import DeskState, DeskStatus
 from api.models.slot import Detection, SlotRow
 from configs.clock import clock
+from configs.formatting import format_duration, pluralize
 from configs.prefecture import desks
-from configs.words import count, span
-from deploy.status.ask import tables
+from deploy.status.parallel_probe import tables
 from deploy.status.text import BAD, DIM, GOOD, ODD, first, line, listed
 
 _WELL = "watched"  # how the reason of an untroubled desk begins
@@ -122,10 +122,10 @@ def lines(part: Desks) -> list[Text]:
     said += first([_trouble(each) for each in part.troubles], "reasons")
     if part.pace:
         said.append(_said_pace(part.pace))
-    newest = span(clock() - part.newest_check_at) + " ago" if part.newest_check_at else "never"
-    said.append(line(f"newest check {newest} · {count(part.waiting_alerts, 'alert')} waiting"))
-    opened = f"{count(part.open_slots, 'slot')} open at {count(part.open_desks, 'desk')}"
-    said.append(line(f"{opened} · {count(part.detections_last_hour, 'detection')} in an hour"))
+    newest = format_duration(clock() - part.newest_check_at) + " ago" if part.newest_check_at else "never"
+    said.append(line(f"newest check {newest} · {pluralize(part.waiting_alerts, 'alert')} waiting"))
+    opened = f"{pluralize(part.open_slots, 'slot')} open at {pluralize(part.open_desks, 'desk')}"
+    said.append(line(f"{opened} · {pluralize(part.detections_last_hour, 'detection')} in an hour"))
     return said
 
 

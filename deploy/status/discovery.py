@@ -8,8 +8,8 @@ from rich.text import Text
 
 from api.models.discovery import DiscoveryRun, Drift
 from configs.clock import clock
-from configs.words import count, span
-from deploy.status.ask import tables
+from configs.formatting import format_duration, pluralize
+from deploy.status.parallel_probe import tables
 from deploy.status.text import DIM, GOOD, ODD, first, line
 
 
@@ -62,17 +62,19 @@ def lines(part: Discovery) -> list[Text]:
 def _said_walk(last: Walk | None) -> Text:
     if last is None:
         return line(("no walk yet", DIM))
-    age = span(clock() - last.started_at)
+    age = format_duration(clock() - last.started_at)
     if last.ended_at is None:
         return line(("walking", GOOD), f" for {age}")
     end = (" · cut: its time was up", ODD) if last.cut else ("", "")
-    found = count(last.found, "new booking page")
+    found = pluralize(last.found, "new booking page")
     return line(
-        f"last walk {age} ago: {count(last.pages, 'page')}, ", (found, ODD if last.found else GOOD), end
+        f"last walk {age} ago: {pluralize(last.pages, 'page')}, ", (found, ODD if last.found else GOOD), end
     )
 
 
 def _said_drift(each: Moved) -> Text:
     return line(
-        (each.reason, ODD), f" for {span(clock() - each.since)}: {each.desk}", (f" {each.detail}", DIM)
+        (each.reason, ODD),
+        f" for {format_duration(clock() - each.since)}: {each.desk}",
+        (f" {each.detail}", DIM),
     )

@@ -9,8 +9,8 @@ from redis import Redis
 from rich.text import Text
 
 from configs.clock import clock
-from configs.words import count
-from deploy.status.ask import queue
+from configs.formatting import pluralize
+from deploy.status.parallel_probe import queue
 from deploy.status.text import BAD, DIM, GOOD, ODD, line
 
 _LATE = 1.0  # seconds; a desk that waits longer shows that something is slow
@@ -105,7 +105,7 @@ def _said(each: Due) -> Text:
     late = (
         f"{each.overdue} overdue, by {each.latest_seconds:.1f} s at most" if each.overdue else "none overdue"
     )
-    said = line(f"{each.system}: {count(each.desks, 'desk')}, ", (late, style))
+    said = line(f"{each.system}: {pluralize(each.desks, 'desk')}, ", (late, style))
     if each.held_back:
         said.append(f"; {each.held_back} wait for their hosts", ODD)
     return said.append(f"; {each.pushed} asked for", DIM) if each.pushed else said

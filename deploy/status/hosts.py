@@ -9,8 +9,8 @@ from rich.text import Text
 
 from api.models.desk import HostState, Outage
 from configs.clock import clock
-from configs.words import count, span
-from deploy.status.ask import tables
+from configs.formatting import format_duration, pluralize
+from deploy.status.parallel_probe import tables
 from deploy.status.text import BAD, DIM, GOOD, ODD, first, line, listed
 
 _WHOLE = 0.995  # of its budget: what rounds to 100 % is whole
@@ -27,7 +27,7 @@ class Resting:
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
+class StoppedHost:
     """A host that an operator has stopped."""
 
     host: str
@@ -48,7 +48,7 @@ class Hosts:
     """What is unusual; a host that is asked as usual is in none of the lists."""
 
     resting: list[Resting]
-    stopped: list[Stopped]
+    stopped: list[StoppedHost]
     reduced: list[Reduced]
 
 
@@ -79,7 +79,7 @@ def read() -> Hosts:
             for row in rows
             if row.rests_until and row.rests_until > now
         ],
-        [Stopped(row.host, row.stopped_at, row.stop_reason or "") for row in rows if row.stopped_at],
+        [StoppedHost(row.host, row.stopped_at, row.stop_reason or "") for row in rows if row.stopped_at],
         [Reduced(row.host, row.budget_share) for row in rows if row.budget_share < _WHOLE],
     )
 
@@ -95,7 +95,7 @@ def lines(part: Hosts) -> list[Text]:
     """Say it."""
     said = [line((each.host, BAD), f" stopped by an operator: {each.reason}") for each in part.stopped]
     said += [
-        line((each.host, ODD), f" rests {span(each.until - clock())} more: {each.reason}")
+        line((each.host, ODD), f" rests {format_duration(each.until - clock())} more: {each.reason}")
         for each in part.resting
     ]
     said += [line((each.host, ODD), f" at {each.share:.0%} of its budget") for each in part.reduced]
@@ -108,11 +108,12 @@ def outage_lines(part: Outages) -> list[Text]:
         return [line(("none", GOOD))]
     reasons = Counter(each.reason for each in part.open)
     head = line(
-        (count(len(part.open), "desk"), ODD), " not watched: ",
+        (pluralize(len(part.open), "desk"), ODD), " not watched: ",
         listed(Text(f"{number} {reason}") for reason, number in reasons.most_common()),
     )  # fmt: skip
     now = clock()
     oldest = [
-        line(f"{each.reason} for {span(now - each.since)}", (f"  {each.desk}", DIM)) for each in part.open
+        line(f"{each.reason} for {format_duration(now - each.since)}", (f"  {each.desk}", DIM))
+        for each in part.open
     ]
     return [head, *first(oldest, "desks")]

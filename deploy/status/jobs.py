@@ -11,14 +11,14 @@ from rq.serializers import JSONSerializer
 
 from api.models.notification import MATCHING, QUEUES
 from configs.clock import clock
-from deploy.status.ask import queue
+from deploy.status.parallel_probe import queue
 from deploy.status.text import BAD, GOOD, ODD, line, listed
 
 _LATE = 1.0  # seconds; a job that waits longer shows that something is slow
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingJobs:
     """One queue of jobs."""
 
     name: str
@@ -27,7 +27,7 @@ class Waiting:
     failed: int
 
 
-def read() -> list[Waiting]:
+def read() -> list[WaitingJobs]:
     """Read RQ's queues.
 
     Raises:
@@ -37,10 +37,10 @@ def read() -> list[Waiting]:
     return [_waiting(Queue(name, connection=client, serializer=JSONSerializer), clock()) for name in QUEUES]
 
 
-def _waiting(jobs: Queue, now: datetime) -> Waiting:
+def _waiting(jobs: Queue, now: datetime) -> WaitingJobs:
     ids = jobs.get_job_ids(0, 1)
     age = _age(jobs, ids[0], now) if ids else None
-    return Waiting(jobs.name, jobs.count, age, jobs.failed_job_registry.count)
+    return WaitingJobs(jobs.name, jobs.count, age, jobs.failed_job_registry.count)
 
 
 def _age(jobs: Queue, job_id: str, now: datetime) -> float | None:
@@ -51,13 +51,13 @@ def _age(jobs: Queue, job_id: str, now: datetime) -> float | None:
     return round((now - job.enqueued_at).total_seconds(), 3) if job.enqueued_at else None
 
 
-def lines(part: list[Waiting]) -> list[Text]:
+def lines(part: list[WaitingJobs]) -> list[Text]:
     """Say it; of the channels' queues, those in which something waits or failed."""
     told = [each for each in part if each.name in MATCHING or each.jobs or each.failed]
     return [listed(_said(each) for each in told)]
 
 
-def _said(each: Waiting) -> Text:
+def _said(each: WaitingJobs) -> Text:
     said = line(f"{each.name} ", (str(each.jobs), ODD if each.jobs else GOOD))
     if each.oldest_seconds is not None:
         said.append(f" (oldest {each.oldest_seconds:.1f} s)", BAD if each.oldest_seconds > _LATE else "")

@@ -7,10 +7,10 @@ import sqlalchemy as sa
 from rich.text import Text
 
 from configs.clock import clock
+from configs.formatting import pluralize
 from configs.prefecture import desks
 from configs.settings import settings
-from configs.words import count
-from deploy.status.ask import tables
+from deploy.status.parallel_probe import tables
 from deploy.status.text import BAD, GOOD, line
 
 _HOUR = timedelta(hours=1)
@@ -68,5 +68,5 @@ def lines(part: Lateness | None) -> list[Text]:
         return [line("no desk was checked twice within the hour")]
     late = f"late p50 {part.p50_seconds:.1f} s, p95 {part.p95_seconds:.1f} s"
     style = GOOD if part.p95_seconds <= _LATE else BAD
-    looked_at = f"{count(part.gaps, 'interval')} of {count(part.desks, 'desk')} in an hour"
+    looked_at = f"{pluralize(part.gaps, 'interval')} of {pluralize(part.desks, 'desk')} in an hour"
     return [line((late, style), f" · achieved ÷ wished {part.ratio:.2f} · {looked_at}")]

@@ -11,8 +11,8 @@ from api.models.notification import Notification, State
 from api.models.slot import Detection
 from api.models.user import Channel
 from configs.clock import clock
-from configs.words import count, span
-from deploy.status.ask import tables
+from configs.formatting import format_duration, pluralize
+from deploy.status.parallel_probe import tables
 from deploy.status.text import BAD, DIM, GOOD, ODD, first, line, listed
 
 _DAY = timedelta(days=1)
@@ -44,7 +44,7 @@ class Messages:
 
 
 @dataclass(frozen=True, slots=True)
-class Provider:
+class ProviderStatus:
     """One channel in the last RECENT: messages taken and refused, and page read → taken in milliseconds."""
 
     channel: Channel
@@ -82,7 +82,7 @@ def _age(at: datetime | None, now: datetime) -> float | None:
     return round((now - at).total_seconds(), 3) if at else None
 
 
-def read_providers() -> list[Provider]:
+def read_providers() -> list[ProviderStatus]:
     """Read the ledger's last RECENT, a row for each channel."""
     n, since = Notification, clock() - RECENT
     took = sa.extract("epoch", n.accepted_at - n.seen_at) * 1000
@@ -100,11 +100,13 @@ def read_providers() -> list[Provider]:
     return [_provider(channel, found.get(channel)) for channel in Channel]
 
 
-def _provider(channel: Channel, row: Any) -> Provider:
+def _provider(channel: Channel, row: Any) -> ProviderStatus:
     if row is None:
-        return Provider(channel, 0, 0, 0, None, None)
+        return ProviderStatus(channel, 0, 0, 0, None, None)
     _, accepted, failed, again, median, newest = row
-    return Provider(channel, accepted, failed, again, None if median is None else round(median, 1), newest)
+    return ProviderStatus(
+        channel, accepted, failed, again, None if median is None else round(median, 1), newest
+    )
 
 
 def lines(part: Messages) -> list[Text]:
@@ -127,25 +129,27 @@ def lines(part: Messages) -> list[Text]:
 def _waits(number: int, what: str, oldest: float | None) -> Text:
     said = line((f"{number} {what}", ODD if number else ""))
     if oldest is not None:
-        said.append(f", the oldest {span(timedelta(seconds=oldest))}", BAD if oldest > _LATE else "")
+        said.append(
+            f", the oldest {format_duration(timedelta(seconds=oldest))}", BAD if oldest > _LATE else ""
+        )
     return said
 
 
 def _said_dead(each: Dead) -> Text:
-    ago = f"  the last {span(clock() - each.newest_at)} ago"
+    ago = f"  the last {format_duration(clock() - each.newest_at)} ago"
     return line(f"  {each.number} {each.channel.value}: {each.reason}", (ago, DIM))
 
 
-def provider_lines(part: list[Provider]) -> list[Text]:
+def provider_lines(part: list[ProviderStatus]) -> list[Text]:
     """Say it."""
     return [_said_provider(each) for each in part]
 
 
-def _said_provider(each: Provider) -> Text:
+def _said_provider(each: ProviderStatus) -> Text:
     if not each.accepted and not each.failed:
-        return line(f"{each.channel.value:<9}", (f"nothing in {span(RECENT)}", DIM))
+        return line(f"{each.channel.value:<9}", (f"nothing in {format_duration(RECENT)}", DIM))
     refused = (f"{each.failed} failed", BAD) if each.failed else ("none failed", GOOD)
     said = line(f"{each.channel.value:<9}{each.accepted} accepted, ", refused)
     if each.again:
-        said.append(f", {count(each.again, 'message')} tried again", ODD)
+        said.append(f", {pluralize(each.again, 'message')} tried again", ODD)
     return said.append(f"; {each.median_ms:.0f} ms after the page (median)" if each.median_ms else "")

@@ -18,9 +18,9 @@ from supervisor.xmlrpc import SupervisorTransport
 from api.models.notification import Priority, queue_of
 from api.models.user import Channel
 from configs.clock import clock
-from configs.words import count, span
-from deploy.local.folder import LOGS
-from deploy.status.ask import queue
+from configs.formatting import format_duration, pluralize
+from deploy.local.state_dir import LOGS
+from deploy.status.parallel_probe import queue
 from deploy.status.text import BAD, DIM, GOOD, ODD, line, listed
 
 _MB = 1_000_000
@@ -40,7 +40,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Spider:
-    """One spider process, as it last spoke (crawler/keeping/processes.py)."""
+    """One spider process, as it last spoke (crawler/spider_processes/registry.py)."""
 
     system: str
     job: str
@@ -53,7 +53,7 @@ class Spider:
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class QueueListener:
     """One worker of the notifier."""
 
     name: str
@@ -126,7 +126,7 @@ def _spiders(client: Redis) -> Iterator[Spider]:
             )
 
 
-def read_workers() -> list[Listener]:
+def read_workers() -> list[QueueListener]:
     """Read what workers say of themselves.
 
     Raises:
@@ -135,10 +135,10 @@ def read_workers() -> list[Listener]:
     return sorted(map(_listener, Worker.all(connection=queue())), key=lambda each: (each.queues, each.name))
 
 
-def _listener(worker: BaseWorker) -> Listener:
+def _listener(worker: BaseWorker) -> QueueListener:
     since = worker.birth_date.replace(tzinfo=UTC) if worker.birth_date else None
     done, failed = worker.successful_job_count, worker.failed_job_count
-    return Listener(worker.name, worker.queue_names(), str(worker.get_state()), since, done, failed)
+    return QueueListener(worker.name, worker.queue_names(), str(worker.get_state()), since, done, failed)
 
 
 def program_lines(part: list[Program]) -> list[Text]:
@@ -151,7 +151,7 @@ def _said_program(each: Program) -> Text:
         return line((f"{each.name} {each.state}", BAD))
     memory = f" {each.memory_mb} MB" if each.memory_mb else ""
     children = f" ({', '.join(each.children)})" if each.children else ""
-    return line(each.name, (f" {span(clock() - each.since)}{memory}{children}", DIM))
+    return line(each.name, (f" {format_duration(clock() - each.since)}{memory}{children}", DIM))
 
 
 def spider_lines(part: list[Spider]) -> list[Text]:
@@ -163,19 +163,20 @@ def _said_spider(each: Spider) -> Text:
     style = GOOD if each.state == "serving" else ODD
     return line(
         f"{each.system} ", (each.state, style),
-        f" {span(clock() - each.started)}, {each.memory_mb} MB, {each.checks} checks, {each.running} under way ",
+        f" {format_duration(clock() - each.started)}, {each.memory_mb} MB, {each.checks} checks, ",
+        f"{each.running} under way ",
         (f" job {each.job[:8] or '-'}, version {each.version[:8]}", DIM),
     )  # fmt: skip
 
 
-def worker_lines(part: list[Listener]) -> list[Text]:
+def worker_lines(part: list[QueueListener]) -> list[Text]:
     """Say it."""
     return [_said_worker(each) for each in part] or [line(("none: nobody is told", BAD))]
 
 
-def _said_worker(each: Listener) -> Text:
-    age = f" {span(clock() - each.since)}" if each.since else ""
-    said = line(f"{' + '.join(_work(each.queues))}: {each.state}{age}, {count(each.jobs, 'job')} done")
+def _said_worker(each: QueueListener) -> Text:
+    age = f" {format_duration(clock() - each.since)}" if each.since else ""
+    said = line(f"{' + '.join(_work(each.queues))}: {each.state}{age}, {pluralize(each.jobs, 'job')} done")
     return said.append(f", {each.failed} failed", ODD) if each.failed else said
 
 

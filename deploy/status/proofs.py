@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from rich.text import Text
 
 from configs.clock import clock
-from configs.spool_report import SpoolReport, told
-from configs.words import count, span
-from deploy.status.ask import queue
+from configs.formatting import format_duration, pluralize
+from configs.proof_spool_status import SpoolReport, told
+from deploy.status.parallel_probe import queue
 from deploy.status.text import BAD, DIM, GOOD, ODD, line
 
 
@@ -29,7 +29,7 @@ def lines(part: list[SpoolReport]) -> list[Text]:
 def _said(each: SpoolReport, *, named: bool) -> list[Text]:
     now = clock()
     head = line(
-        f"{each.machine}: " if named else "", (f"{count(each.waiting, 'proof')} on the way", _style(each))
+        f"{each.machine}: " if named else "", (f"{pluralize(each.waiting, 'proof')} on the way", _style(each))
     )
     if each.oldest_at:
         head.append(f", the oldest for {_since(each.oldest_at, now)}")
@@ -53,4 +53,4 @@ def _style(each: SpoolReport) -> str:
 
 
 def _since(moment: datetime, now: datetime) -> str:
-    return span(max(now - moment, timedelta()))
+    return format_duration(max(now - moment, timedelta()))

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from api.probes import State
+from api.probes import PartState
 from configs.clock import clock
 from configs.settings import settings
 from deploy.status import (
@@ -26,7 +26,7 @@ from deploy.status import (
     programs,
     proofs,
 )
-from deploy.status.ask import Down, ask
+from deploy.status.parallel_probe import ProbeDown, ask
 from deploy.status.text import BAD, GOOD, line
 
 Parts = dict[str, Any]
@@ -34,27 +34,27 @@ _LABEL = 9  # columns
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ScreenPart:
     """How a part is read, and how it is said."""
 
     read: Callable[[], Any]
     lines: Callable[[Any], list[Text]]
 
 
-_EVERYWHERE: Mapping[str, Part] = {
-    "health": Part(health.read, health.lines),
-    "desks": Part(desks.read, desks.lines),
-    "hosts": Part(hosts.read, hosts.lines),
-    "outages": Part(hosts.read_outages, hosts.outage_lines),
-    "due": Part(due.read, due.lines),
-    "lateness": Part(lateness.read, lateness.lines),
-    "jobs": Part(jobs.read, jobs.lines),
-    "messages": Part(messages.read, messages.lines),
-    "providers": Part(messages.read_providers, messages.provider_lines),
-    "proofs": Part(proofs.read, proofs.lines),
-    "discovery": Part(discovery.read, discovery.lines),
-    "spiders": Part(programs.read_spiders, programs.spider_lines),
-    "workers": Part(programs.read_workers, programs.worker_lines),
+_EVERYWHERE: Mapping[str, ScreenPart] = {
+    "health": ScreenPart(health.read, health.lines),
+    "desks": ScreenPart(desks.read, desks.lines),
+    "hosts": ScreenPart(hosts.read, hosts.lines),
+    "outages": ScreenPart(hosts.read_outages, hosts.outage_lines),
+    "due": ScreenPart(due.read, due.lines),
+    "lateness": ScreenPart(lateness.read, lateness.lines),
+    "jobs": ScreenPart(jobs.read, jobs.lines),
+    "messages": ScreenPart(messages.read, messages.lines),
+    "providers": ScreenPart(messages.read_providers, messages.provider_lines),
+    "proofs": ScreenPart(proofs.read, proofs.lines),
+    "discovery": ScreenPart(discovery.read, discovery.lines),
+    "spiders": ScreenPart(programs.read_spiders, programs.spider_lines),
+    "workers": ScreenPart(programs.read_workers, programs.worker_lines),
 }
 
 
@@ -68,11 +68,11 @@ def ask_all(state: Path | None) -> Parts:
 
 def trouble(parts: Parts) -> list[str]:
     """Return what is down: parts of health by their names, and parts that could not be asked."""
-    silent = [name for name, found in parts.items() if isinstance(found, Down)]
+    silent = [name for name, found in parts.items() if isinstance(found, ProbeDown)]
     found = parts["health"]
-    if isinstance(found, Down):
+    if isinstance(found, ProbeDown):
         return silent
-    return silent + [each.name for each in found if each.state is State.DOWN]
+    return silent + [each.name for each in found if each.state is PartState.DOWN]
 
 
 def show(console: Console, parts: Parts) -> None:
@@ -95,7 +95,7 @@ def show(console: Console, parts: Parts) -> None:
 
 
 def _said(name: str, found: Any) -> list[Text]:
-    if isinstance(found, Down):
+    if isinstance(found, ProbeDown):
         return [line((f"down: {found.down}", BAD))]
     part = _EVERYWHERE.get(name)
     return part.lines(found) if part else programs.program_lines(found)

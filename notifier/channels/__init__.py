@@ -12,7 +12,7 @@ from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
-class Button:
+class LinkButton:
     """The one thing to press."""
 
     label: str
@@ -20,7 +20,7 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class RenderedMessage:
     """What is to be said, as far as the channel's texts exist: each channel takes the parts that it can show.
 
     `brief` says the same in fewer words.
@@ -30,11 +30,11 @@ class Message:
     html: str = ""
     subject: str = ""
     brief: str = ""
-    button: Button | None = None
+    button: LinkButton | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class OutgoingMessage:
     """One message to one address; several letters may share the message.
 
     `personal` is what the tags in its texts stand for, for this person. `ids` are the notifications that it
@@ -42,16 +42,16 @@ class Letter:
     sandbox's inbox.
     """
 
-    message: Message
+    message: RenderedMessage
     address: str
     ids: Sequence[UUID]
-    personal: Mapping[str, str] = field(default_factory=dict)
+    substitutions: Mapping[str, str] = field(default_factory=dict)
     seen_at: datetime | None = None
 
     @property
-    def filled(self) -> Message:
+    def filled(self) -> RenderedMessage:
         """Return the message as this person reads it."""
-        if not self.personal:
+        if not self.substitutions:
             return self.message
         said = self.message
         return replace(
@@ -59,19 +59,19 @@ class Letter:
         )
 
     def _fill(self, text: str) -> str:
-        for tag, value in self.personal.items():
+        for tag, value in self.substitutions.items():
             text = text.replace(tag, value)
         return text
 
     @property
-    def marks(self) -> dict[str, str]:
+    def metadata(self) -> dict[str, str]:
         """Return our own ids as they travel: the first notification's, and all where there are several."""
         first = {"notification_id": str(self.ids[0])}
         return first if len(self.ids) == 1 else first | {"notification_ids": ",".join(map(str, self.ids))}
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class Acceptance:
     """A provider's yes: its name, its id of the message, what it cost in EUR where it says so."""
 
     provider: str
@@ -86,7 +86,7 @@ class Channel(Protocol):
         """Build the provider's client, so that the first message does not wait for it."""
         ...
 
-    def send(self, letter: Letter) -> Receipt:
+    def send(self, letter: OutgoingMessage) -> Acceptance:
         """Hand one message to the provider.
 
         Raises:
@@ -96,12 +96,12 @@ class Channel(Protocol):
 
 
 @runtime_checkable
-class Bundling(Channel, Protocol):
+class BatchChannel(Channel, Protocol):
     """What a channel's file offers besides, where its provider takes many letters of one message in one call."""
 
     MOST: int
 
-    def send_all(self, letters: Sequence[Letter]) -> Receipt:
+    def send_all(self, letters: Sequence[OutgoingMessage]) -> Acceptance:
         """Hand over at most MOST letters that share their message, no address twice: all are taken, or none is.
 
         Raises:
@@ -136,4 +136,4 @@ def channel(name: str) -> Channel:
 def most_at_once(name: str) -> int:
     """Return how many letters a channel hands over in one call."""
     found = channel(name)
-    return found.MOST if isinstance(found, Bundling) else 1
+    return found.MOST if isinstance(found, BatchChannel) else 1

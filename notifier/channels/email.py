@@ -17,9 +17,9 @@ from sendgrid import SendGridAPIClient
 
 from api.models.user import ContactState
 from configs.settings import settings
-from notifier.channels import Letter, Receipt
-from notifier.errors import DeliveryError, Misconfigured, Undeliverable
-from notifier.transport import Transport
+from notifier.channels import Acceptance, OutgoingMessage
+from notifier.delivery.provider_http import Transport
+from notifier.errors import DeliveryError, Misconfigured, PermanentError
 
 PROVIDER = "sendgrid"
 
@@ -34,7 +34,7 @@ _AT_FAULT = re.compile(r"personalizations\.(\d{1,4})\.")
 MOST = 100
 
 
-class _Answer:
+class _SendGridAnswer:
     """What python_http_client expects of an opener: the answer of urllib, here of our transport."""
 
     def __init__(self, answer: Response) -> None:
@@ -67,13 +67,13 @@ class _Client(python_http_client.Client):  # type: ignore[misc] # ships no types
             self.transport, host=self.host, version=self._version, request_headers=headers, url_path=path
         )
 
-    def _make_request(self, _opener: Any, request: Any, timeout: float | None = None) -> _Answer:  # noqa: ARG002 -- the transport has its own
+    def _make_request(self, _opener: Any, request: Any, timeout: float | None = None) -> _SendGridAnswer:  # noqa: ARG002 -- the transport has its own
         answer = self.transport.post(
             request.full_url, data=request.data, headers=dict(request.header_items())
         )
         if answer.status_code >= HTTPStatus.BAD_REQUEST:
             raise HTTPError(answer.status_code, answer.reason, answer.content, answer.headers)
-        return _Answer(answer)
+        return _SendGridAnswer(answer)
 
 
 @lru_cache(maxsize=2)
@@ -93,7 +93,7 @@ def warm_up() -> None:
     _ = _api().client.mail.send
 
 
-def send(letter: Letter) -> Receipt:
+def send(letter: OutgoingMessage) -> Acceptance:
     """Hand one mail to SendGrid; `custom_args` come back with its events.
 
     Raises:
@@ -102,7 +102,7 @@ def send(letter: Letter) -> Receipt:
     return send_all([letter])
 
 
-def send_all(letters: Sequence[Letter]) -> Receipt:
+def send_all(letters: Sequence[OutgoingMessage]) -> Acceptance:
     """Hand over mails that share their message: a personalization each, its own links by substitutions.
 
     Raises:
@@ -112,10 +112,10 @@ def send_all(letters: Sequence[Letter]) -> Receipt:
         answer = _api().client.mail.send.post(request_body=_body(letters))
     except HTTPError as error:
         raise _sorted(error) from error
-    return Receipt(PROVIDER, answer.headers.get("X-Message-Id", ""))
+    return Acceptance(PROVIDER, answer.headers.get("X-Message-Id", ""))
 
 
-def _body(letters: Sequence[Letter]) -> dict[str, Any]:
+def _body(letters: Sequence[OutgoingMessage]) -> dict[str, Any]:
     name, sender = parseaddr(settings().email_from)
     message = letters[0].message if len(letters) > 1 else letters[0].filled
     parts = (("text/plain", message.text), ("text/html", message.html))
@@ -129,12 +129,12 @@ def _body(letters: Sequence[Letter]) -> dict[str, Any]:
     }
 
 
-def _personalization(letter: Letter, *, alone: bool) -> dict[str, Any]:
-    arguments = letter.marks
+def _personalization(letter: OutgoingMessage, *, alone: bool) -> dict[str, Any]:
+    arguments = letter.metadata
     if settings().loopback_only and letter.seen_at:
         arguments["seen_at"] = letter.seen_at.isoformat()
     to = {"to": [{"email": letter.address}], "custom_args": arguments}
-    return to if alone or not letter.personal else {**to, "substitutions": dict(letter.personal)}
+    return to if alone or not letter.substitutions else {**to, "substitutions": dict(letter.substitutions)}
 
 
 def _sorted(error: HTTPError) -> DeliveryError:
@@ -145,9 +145,9 @@ def _sorted(error: HTTPError) -> DeliveryError:
     fields = _fields(error)
     if any(field.startswith(_BAD_ADDRESS) for field in fields):
         at_fault = frozenset(int(found[1]) for field in fields if (found := _AT_FAULT.match(field)))
-        return Undeliverable(f"{PROVIDER} refuses the address", ContactState.BOUNCED, at_fault)
+        return PermanentError(f"{PROVIDER} refuses the address", ContactState.BOUNCED, at_fault)
     reason = f"{PROVIDER} answered {error.status_code} {', '.join(fields)}".rstrip()
-    return Undeliverable(reason, of_all=bool(fields))
+    return PermanentError(reason, of_all=bool(fields))
 
 
 def _fields(error: HTTPError) -> list[str]:

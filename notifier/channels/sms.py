@@ -15,10 +15,10 @@ from twilio.rest import Client
 
 from api.models.user import ContactState
 from configs.settings import settings
-from notifier.channels import Letter, Message, Receipt
-from notifier.errors import DeliveryError, Misconfigured, TryLater, Undeliverable
+from notifier.channels import Acceptance, OutgoingMessage, RenderedMessage
+from notifier.delivery.provider_http import Transport, travelling
+from notifier.errors import DeliveryError, Misconfigured, PermanentError, TemporaryError
 from notifier.gsm import segments, to_gsm
-from notifier.transport import Transport, travelling
 
 PROVIDER = "twilio"
 LONGEST = 1600  # characters: https://www.twilio.com/docs/api/errors/21617
@@ -67,7 +67,7 @@ def warm_up() -> None:
     _ = _api()[0].messages
 
 
-def send(letter: Letter) -> Receipt:
+def send(letter: OutgoingMessage) -> Acceptance:
     """Hand one SMS to Twilio: in the words that fit one segment, where there are such.
 
     Raises:
@@ -80,10 +80,10 @@ def send(letter: Letter) -> Receipt:
         made = client.messages.create(to=letter.address, from_=sender, body=fitting(letter.filled))
     except (TwilioRestException, TwilioServiceException) as error:
         raise _sorted(error) from error
-    return Receipt(PROVIDER, made.sid or "", _cost(made))
+    return Acceptance(PROVIDER, made.sid or "", _cost(made))
 
 
-def fitting(message: Message) -> str:
+def fitting(message: RenderedMessage) -> str:
     """Return the text in GSM-7, the brief one when the long one takes more than one segment.
 
     What Twilio would refuse as too long ends after a whole word, so that no link is cut in two.
@@ -105,11 +105,11 @@ def _sorted(error: TwilioRestException | TwilioServiceException) -> DeliveryErro
     code = error.code or 0
     if code in _PERMANENT:
         reason, state = _PERMANENT[code]
-        return Undeliverable(f"{PROVIDER} {code}: {reason}", state)
+        return PermanentError(f"{PROVIDER} {code}: {reason}", state)
     if code in _TEMPORARY:
-        return TryLater(f"{PROVIDER} {code}")
+        return TemporaryError(f"{PROVIDER} {code}")
     if error.status in _OURS:
         return Misconfigured(
             f"{PROVIDER} answered {error.status}: check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
         )
-    return Undeliverable(f"{PROVIDER} answered {error.status}, code {code}")
+    return PermanentError(f"{PROVIDER} answered {error.status}, code {code}")

@@ -11,9 +11,9 @@ from requests import Response
 
 from api.models.user import ContactState
 from configs.settings import settings
-from notifier.channels import Letter, Message, Receipt
-from notifier.errors import DeliveryError, Misconfigured, Undeliverable, Unsure
-from notifier.transport import Transport, retry_after, travelling
+from notifier.channels import Acceptance, OutgoingMessage, RenderedMessage
+from notifier.delivery.provider_http import Transport, retry_after, travelling
+from notifier.errors import DeliveryError, Misconfigured, OutcomeUnknown, PermanentError
 
 PROVIDER = "telegram"
 
@@ -60,7 +60,7 @@ def warm_up() -> None:
     _transport(_base())
 
 
-def send(letter: Letter) -> Receipt:
+def send(letter: OutgoingMessage) -> Acceptance:
     """Hand one message to the chat that is the letter's address.
 
     Raises:
@@ -72,11 +72,11 @@ def send(letter: Letter) -> Receipt:
     answer = transport.post(url, json=_body(letter.filled, letter.address))
     told = _json(answer)
     if answer.status_code == HTTPStatus.OK and told.get("ok") is True:
-        return Receipt(PROVIDER, str(told["result"]["message_id"]))
+        return Acceptance(PROVIDER, str(told["result"]["message_id"]))
     raise _sorted(answer.status_code, told)
 
 
-def _body(message: Message, address: str) -> dict[str, Any]:
+def _body(message: RenderedMessage, address: str) -> dict[str, Any]:
     body: dict[str, Any] = {
         "chat_id": address,
         "text": message.html,
@@ -93,9 +93,9 @@ def _sorted(status: int, told: dict[str, Any]) -> DeliveryError:
     description = str(told.get("description", "")).lower()
     for part, state in _GONE.items():
         if part in description:
-            return Undeliverable(f"{PROVIDER}: {part}", state)
+            return PermanentError(f"{PROVIDER}: {part}", state)
     if status in _OURS:
         return Misconfigured(f"{PROVIDER} answered {status}: check TELEGRAM_BOT_TOKEN")
     if status == HTTPStatus.OK:
-        return Unsure(f"{PROVIDER} gave an answer that is none")
-    return Undeliverable(f"{PROVIDER} answered {status}")
+        return OutcomeUnknown(f"{PROVIDER} gave an answer that is none")
+    return PermanentError(f"{PROVIDER} answered {status}")

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from api.alert_targets import desks_of, prefecture_of, targets_of
 from api.models.alert import AlertTarget
-from api.problems import Refused, field_errors
+from api.problems import ApiError, field_errors
 from api.schemas.alert import NewAlert
 from configs.prefecture import Procedure
 from tests.api.world import BOBIGNY, PREFECTURES
@@ -25,7 +25,7 @@ def refused(body: Mapping[str, Any]) -> dict[str, str]:
         targets_of(NewAlert.model_validate(body))
     except ValidationError as error:
         return {each.path: each.detail for each in field_errors(error)}
-    except Refused as error:
+    except ApiError as error:
         return {each.path: each.detail for each in error.errors}
     return {}
 

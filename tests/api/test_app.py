@@ -12,10 +12,10 @@ from api.app import create_app
 from api.grants import grant_command
 from api.models.notification import Notification
 from api.models.user import Contact
-from configs.addresses import digest
+from configs.contact_addresses import digest
 from configs.settings import SettingMissing, settings
 from configs.signing import sign
-from notifier.queues import WORK, names_of
+from notifier.workers.queues import WORK, names_of
 from tests.api.world import PASSWORD, PREFECTURES, rows
 
 

@@ -16,13 +16,13 @@ from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskStatus, HostState
 from api.models.notification import QUEUES
-from api.probes import Down, Finding, Probes, State
+from api.probes import PartDown, PartFinding, PartState, Probes
 from configs.clock import clock
 from configs.dropped_checks import count_dropped
 from configs.outcome import Outcome
 from configs.planner_report import KEY, PlannerReport, write_report
 from configs.prefecture import desks
-from configs.spool_report import SpoolReport, tell
+from configs.proof_spool_status import SpoolReport, tell
 from tests.api.world import BOBIGNY, desk_state
 
 # One of them changes what the whole server does: none of the others may look meanwhile.
@@ -364,18 +364,18 @@ def test_a_part_that_hangs_is_down_in_time_and_asked_only_once(monkeypatch: pyte
         return "at last"
 
     def broken() -> str:
-        raise Down("broken")
+        raise PartDown("broken")
 
     watched = Probes({"hangs": hang, "works": lambda: "fine", "broken": broken})
     try:
         for _ in range(2):
             assert watched.report() == {
-                "hangs": Finding(State.DOWN, "no answer within 1 s"),
-                "works": Finding(State.OK, "fine"),
-                "broken": Finding(State.DOWN, "broken"),
+                "hangs": PartFinding(PartState.DOWN, "no answer within 1 s"),
+                "works": PartFinding(PartState.OK, "fine"),
+                "broken": PartFinding(PartState.DOWN, "broken"),
             }
         assert len(asked) == 1
     finally:
         release.set()
     monkeypatch.setattr(probes, "PATIENCE", 5)
-    assert watched.report()["hangs"] == Finding(State.OK, "at last")
+    assert watched.report()["hangs"] == PartFinding(PartState.OK, "at last")

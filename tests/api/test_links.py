@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from api.models.alert import Alert, ClosedBecause
 from api.models.desk import DeskChange
 from api.models.user import Contact
-from configs.addresses import digest
+from configs.contact_addresses import digest
 from configs.plan import PlanName
 from configs.signing import sign
 from tests.api.world import Door, Person, rows, wait_for

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from flask import Flask
 from werkzeug.exceptions import ImATeapot
 
-from api.problems import TYPE, Refused
+from api.problems import TYPE, ApiError
 from api.schemas.plan import PlanAnswer
 from api.schemas.problem import FieldError
 from configs.plan import PlanName, plan
@@ -68,7 +68,7 @@ def test_a_refusal_carries_its_fields_and_headers_and_no_empty_member(
     failing: Callable[[Exception], Flask],
 ) -> None:
     error = FieldError(path="a.0", rule="strange", detail="no")
-    refused = Refused(409, "conflict", "it conflicts", errors=[error], headers={"X-Why": "because"})
+    refused = ApiError(409, "conflict", "it conflicts", errors=[error], headers={"X-Why": "because"})
     answer = failing(refused).test_client().get("/api/fail")
     assert answer.headers["X-Why"] == "because"
     assert {key: value for key, value in (answer.json or {}).items() if key != "requestId"} == {
@@ -82,7 +82,7 @@ def test_a_refusal_carries_its_fields_and_headers_and_no_empty_member(
 
 def test_what_is_null_in_a_plan_says_that_nothing_limits_it(failing: Callable[[Exception], Flask]) -> None:
     total = PlanAnswer.of(plan(PlanName.URGENCE_TOTAL))
-    answer = failing(Refused(402, "plan-needed", "choose", plans=[total])).test_client().get("/api/fail")
+    answer = failing(ApiError(402, "plan-needed", "choose", plans=[total])).test_client().get("/api/fail")
     (shown,) = (answer.json or {})["plans"]
     assert shown == total.as_json()
     assert (shown["alerts"], shown["durationSeconds"]) == (None, None)

@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 
 from api.models.base import session
 from api.models.slot import Detection
-from configs.blobs import Blobs, StoreAway, proof_blobs
 from configs.clock import clock
+from configs.object_store import Blobs, StoreAway, proof_blobs
 from configs.proofs import BODY, META, PICTURE, Meta, fingerprint, new_key, pack
 from configs.signing import sign
 from tests.api.world import Person, match, see, wait_for

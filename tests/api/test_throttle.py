@@ -5,7 +5,7 @@ import redis
 from flask import Flask
 from flask.testing import FlaskClient
 
-from configs.addresses import fold_address
+from configs.contact_addresses import fold_address
 from tests.api.world import Person
 
 NOWHERE = "redis://127.0.0.1:1/0"

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from configs.prefecture import desks
 from deploy.chaos.faults import Field
-from deploy.chaos.journal import Journal
-from deploy.chaos.outside import OPENED, Outside
-from deploy.local.ports import Ports
+from deploy.chaos.journal import OpeningJournal
+from deploy.chaos.sandbox_control import OPENED, Outside
+from deploy.local.ports import StackPorts
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -26,7 +26,7 @@ SANDBOX_DESKS = Path(__file__).resolve().parents[2] / "deploy" / "sandbox" / "pr
 def outside(sandbox: "Running") -> Outside:
     addresses = (sandbox.site("93"), sandbox.sendgrid, sandbox.inbox)
     sites, providers, inbox = (urlsplit(url).port or 0 for url in addresses)
-    return Outside(Ports(sites=sites, providers=providers, inbox=inbox), Journal())
+    return Outside(StackPorts(sites=sites, providers=providers, inbox=inbox), OpeningJournal())
 
 
 @pytest.fixture

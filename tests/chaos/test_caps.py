@@ -4,16 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 from api.models.user import Channel
 from deploy.chaos.caps import count_fullest_hours, find_over_cap
-from deploy.chaos.inbox import Message
+from deploy.chaos.inbox import InboxMessage
 from deploy.chaos.periods import CAPS
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ANA = (Channel.SMS, "+33639980001")
 
 
-def message(number: int, minutes: float, *notifications: str) -> Message:
+def message(number: int, minutes: float, *notifications: str) -> InboxMessage:
     ids = frozenset(notifications or {str(number)})
-    return Message(number, *ANA, NOON + timedelta(minutes=minutes), ids)
+    return InboxMessage(number, *ANA, NOON + timedelta(minutes=minutes), ids)
 
 
 def test_only_messages_of_the_same_hour_count_together() -> None:

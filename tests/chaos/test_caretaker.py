@@ -4,7 +4,7 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
-from deploy.chaos.caretaker import looking_after
+from deploy.chaos.server_restarter import looking_after
 
 
 def test_a_server_that_ends_is_revived_until_the_block_is_left() -> None:

@@ -3,8 +3,8 @@
 import random
 from itertools import islice
 
-from deploy.chaos.director import chosen
 from deploy.chaos.faults import faults
+from deploy.chaos.runner import chosen
 
 
 def waves(seed: int, count: int = 400) -> list[list[str]]:

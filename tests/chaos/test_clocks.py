@@ -7,7 +7,7 @@ import pytest
 
 from configs.clock import clock
 from deploy.chaos.faults import Field, clocks
-from deploy.chaos.journal import Journal, Spell
+from deploy.chaos.journal import OpeningJournal, Spell
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -37,7 +37,7 @@ def test_a_fault_that_fails_leaves_the_clock_right(tmp_path: Path) -> None:
 
 
 def test_what_the_tables_say_in_that_time_is_known_by_its_real_instant() -> None:
-    journal = Journal(spells=[Spell("step-clock", at(0), at(6), clock_offset=-DAY)])
+    journal = OpeningJournal(spells=[Spell("step-clock", at(0), at(6), clock_offset=-DAY)])
     assert journal.real_instant(at(3) - DAY) == at(3)
     assert journal.real_instant(at(3)) == at(3)
     assert journal.real_instant(at(300) - DAY) == at(300) - DAY

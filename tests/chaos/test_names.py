@@ -2,7 +2,7 @@
 
 import struct
 
-from deploy.chaos.names import answered
+from deploy.chaos.dns_server import answered
 
 ADDRESS = bytes([127, 77, 0, 78])
 QUESTION = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x09localhost\x00%s\x00\x01"

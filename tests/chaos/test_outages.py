@@ -8,8 +8,8 @@ from api.models.user import Channel
 from configs.clock import clock
 from deploy.chaos.faults import Field, outages
 from deploy.chaos.journal import Spell
-from deploy.chaos.outages import MODES, TOLD_WITHIN, Outage, OutageKind
-from deploy.chaos.outside import CHANNELS, NORMAL, Outside
+from deploy.chaos.outages import MODES, TOLD_WITHIN, OutageKind, ProviderOutage
+from deploy.chaos.sandbox_control import CHANNELS, NORMAL, Outside
 
 
 @pytest.mark.parametrize("kind", OutageKind)
@@ -41,13 +41,13 @@ def test_chance_cuts_off_every_channel_in_every_way_while_a_slot_is_open(
 
 
 def test_where_the_fate_is_unknown_the_length_of_the_outage_counts() -> None:
-    mail, sms = (Outage(channel, OutageKind.HANGING) for channel in (Channel.EMAIL, Channel.SMS))
-    assert Outage(Channel.EMAIL, OutageKind.BROKEN).seconds_to_tell(600) == TOLD_WITHIN
+    mail, sms = (ProviderOutage(channel, OutageKind.HANGING) for channel in (Channel.EMAIL, Channel.SMS))
+    assert ProviderOutage(Channel.EMAIL, OutageKind.BROKEN).seconds_to_tell(600) == TOLD_WITHIN
     assert mail.seconds_to_tell(10) == TOLD_WITHIN
     assert mail.seconds_to_tell(600) == 200 + 15
     assert sms.seconds_to_tell(10) == 31 * 60 / 30 + 15
 
 
 def test_only_silence_leaves_room_for_copies() -> None:
-    assert [Outage(Channel.EMAIL, kind).most_copies for kind in OutageKind] == [1, 1, 1, 1, 1, 5]
-    assert Outage(Channel.SMS, OutageKind.SILENT).most_copies == 4
+    assert [ProviderOutage(Channel.EMAIL, kind).most_copies for kind in OutageKind] == [1, 1, 1, 1, 1, 5]
+    assert ProviderOutage(Channel.SMS, OutageKind.SILENT).most_copies == 4

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.chaos.outside import NORMAL, Outside
+from deploy.chaos.sandbox_control import NORMAL, Outside
 
 
 def test_sites_and_providers_are_well_again_when_a_fault_is_over_and_when_it_fails(outside: Outside) -> None:

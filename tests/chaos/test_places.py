@@ -8,11 +8,11 @@ import pytest
 
 from configs.clock import clock
 from configs.desk import Desk
-from deploy.chaos.director import Director
 from deploy.chaos.faults import Field, places
 from deploy.chaos.journal import Spell
-from deploy.chaos.outside import code_of, form_of, plannings_of
-from deploy.chaos.people import entitled
+from deploy.chaos.runner import Director
+from deploy.chaos.sandbox_control import code_of, form_of, plannings_of
+from deploy.chaos.subscribers import entitled
 
 
 def form_shown(field: Field, desk: Desk) -> dict[str, Any]:

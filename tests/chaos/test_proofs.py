@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deploy.chaos.journal import Journal, Kill, Spell
-from deploy.chaos.proofs import Claimed, settle
+from deploy.chaos.journal import Kill, OpeningJournal, Spell
+from deploy.chaos.proofs import ClaimedProof, settle
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -14,16 +14,16 @@ def at(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def outcome(journal: Journal, key: str | None = "gone") -> tuple[int, int, int]:
+def outcome(journal: OpeningJournal, key: str | None = "gone") -> tuple[int, int, int]:
     """Return how many proofs are kept, excused and lost, of one that was committed at noon."""
-    proven = settle(journal, [Claimed("a/desk", NOON, key)], lambda key: key == "there")
+    proven = settle(journal, [ClaimedProof("a/desk", NOON, key)], lambda key: key == "there")
     return proven.kept, len(proven.excused), len(proven.lost)
 
 
 def test_a_proof_is_there_or_lost() -> None:
-    assert outcome(Journal(), "there") == (1, 0, 0)
-    assert outcome(Journal()) == (0, 0, 1)
-    assert outcome(Journal(), None) == (0, 0, 1)
+    assert outcome(OpeningJournal(), "there") == (1, 0, 0)
+    assert outcome(OpeningJournal()) == (0, 0, 1)
+    assert outcome(OpeningJournal(), None) == (0, 0, 1)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_proof_is_there_or_lost() -> None:
 def test_only_a_spider_that_dies_with_a_page_in_hand_excuses_it(
     who: str, seconds: float, excused: int
 ) -> None:
-    journal = Journal(kills=[Kill(who, 1, at(seconds))])
+    journal = OpeningJournal(kills=[Kill(who, 1, at(seconds))])
     assert outcome(journal) == (0, excused, 1 - excused)
 
 
@@ -59,5 +59,5 @@ def test_only_a_spider_that_dies_with_a_page_in_hand_excuses_it(
 def test_a_full_disk_excuses_it_and_a_store_in_trouble_does_not(
     fault: str, begin: float, end: float | None, excused: int
 ) -> None:
-    journal = Journal(spells=[Spell(fault, at(begin), at(end) if end is not None else None)])
+    journal = OpeningJournal(spells=[Spell(fault, at(begin), at(end) if end is not None else None)])
     assert outcome(journal) == (0, excused, 1 - excused)

@@ -14,14 +14,14 @@ from configs.clock import clock
 from deploy.chaos.faults import Field, servers
 from deploy.chaos.journal import Spell
 from deploy.chaos.snapshots import save_redis
-from deploy.local.kept import Kept
+from deploy.local.restartable_server import RestartableServer
 from deploy.local.valkey import start_valkey
 
 
 def test_redis_comes_back_with_what_it_held_when_it_was_saved(field: Field, tmp_path: Path) -> None:
     folder = tmp_path / "redis"
     valkey = start_valkey(folder)
-    kept = Kept("Redis", valkey, partial(start_valkey, folder, port=valkey.port))
+    kept = RestartableServer("Redis", valkey, partial(start_valkey, folder, port=valkey.port))
 
     @contextmanager
     def down(_: str) -> Iterator[None]:

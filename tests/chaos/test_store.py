@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from configs.blobs import Blobs, StoreAway, proof_blobs
+from configs.object_store import Blobs, StoreAway, proof_blobs
 from configs.proofs import BODY, META, fingerprint, new_key, pack
 from crawler.proofs.writer import meta_of
-from deploy.chaos.store import Mode, Store
+from deploy.chaos.s3_stub import Store, StoreMode
 from tests.crawler.checks import NOW
 from tests.crawler.proofs.made import PAGE, proof
 
@@ -49,8 +49,8 @@ def test_there_is_nothing_old_in_it(blobs: Blobs) -> None:
     assert blobs.names() == []
 
 
-@pytest.mark.parametrize("mode", [Mode.REFUSE, Mode.FULL])
-def test_what_it_refuses_is_trouble_and_not_kept(store: Store, blobs: Blobs, mode: Mode) -> None:
+@pytest.mark.parametrize("mode", [StoreMode.REFUSE, StoreMode.FULL])
+def test_what_it_refuses_is_trouble_and_not_kept(store: Store, blobs: Blobs, mode: StoreMode) -> None:
     with store.answering(mode):
         with pytest.raises(StoreAway, match="PROOFS_URL"):
             leave(blobs)
@@ -73,7 +73,7 @@ def test_a_disk_that_fails_below_it_is_a_store_without_room(
 
 def test_while_it_hangs_nothing_is_answered_and_afterwards_all_is_kept(store: Store, blobs: Blobs) -> None:
     putting = threading.Thread(target=leave, args=(blobs,))
-    with store.answering(Mode.HANG):
+    with store.answering(StoreMode.HANG):
         putting.start()
         with store._changed:
             assert store._changed.wait_for(lambda: store.asked, 60)

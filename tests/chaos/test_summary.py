@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from deploy.chaos import summary
-from deploy.chaos.books import Account
+from deploy.chaos.accounting import DeliveryAccount
 from deploy.chaos.faults import partitions, places
-from deploy.chaos.journal import Journal
+from deploy.chaos.journal import OpeningJournal
 from deploy.chaos.proofs import Proven
 
 
 def figures(**changed: Any) -> dict[str, Any]:
-    return summary.figures(Journal(), [], Account(), Proven()) | changed
+    return summary.figures(OpeningJournal(), [], DeliveryAccount(), Proven()) | changed
 
 
 def test_a_clean_run_has_no_failures() -> None:

@@ -11,9 +11,9 @@ from functools import partial
 import psutil
 import pytest
 
-from deploy.chaos import victims
-from deploy.chaos.journal import Journal
-from deploy.chaos.victims import NobodyThere, Victims, until
+from deploy.chaos import processes
+from deploy.chaos.journal import OpeningJournal
+from deploy.chaos.processes import NobodyThere, Victims, until
 
 _NAMED = "import pathlib, time; pathlib.Path('/proc/self/comm').write_text('{}'); time.sleep(100)"
 _START = "subprocess.Popen([sys.executable, '-c', {!r}, 'notifier.workers'])"
@@ -54,20 +54,20 @@ def test_a_worker_of_another_stack_is_left_alone(
     supervisors: tuple[psutil.Process, psutil.Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours, theirs = supervisors
-    victim, journal = family(ours)["worker-sms"], Journal()
+    victim, journal = family(ours)["worker-sms"], OpeningJournal()
     found = Victims(ours.pid, journal)
     assert [each.pid for each in found.all("worker")] == [victim.pid]
     assert found.kill("worker", random.Random(1)) == victim.pid
     assert [(kill.who, kill.pid) for kill in journal.kills] == [("worker", victim.pid)]
     assert family(theirs)
-    monkeypatch.setattr(victims, "_PATIENCE", 0.3)
+    monkeypatch.setattr(processes, "_PATIENCE", 0.3)
     with pytest.raises(NobodyThere, match="no worker came back"):
         found.kill("worker", random.Random(1))
 
 
 def test_parent_worker_and_sweep_are_told_apart(supervisors: tuple[psutil.Process, psutil.Process]) -> None:
     supervisor, _ = supervisors
-    found = Victims(supervisor.pid, Journal())
+    found = Victims(supervisor.pid, OpeningJournal())
     assert found.all("notifier master") == supervisor.children()
     assert [each.name() for each in found.all("worker")] == ["worker-sms"]
     assert [each.name() for each in found.all("sweep")] == ["sweep"]
@@ -76,7 +76,7 @@ def test_parent_worker_and_sweep_are_told_apart(supervisors: tuple[psutil.Proces
 def test_who_was_asked_instead_of_killed_is_told_apart(
     supervisors: tuple[psutil.Process, psutil.Process],
 ) -> None:
-    journal = Journal()
+    journal = OpeningJournal()
     Victims(supervisors[0].pid, journal).kill("worker", random.Random(1), signal.SIGTERM)
     assert journal.kills[0].who == "worker (SIGTERM)"
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from configs.desk import FASTEST, Desk, Grade, Procedure, WatchLevel
 from configs.host_rule import BUSIEST, HostRule
 from configs.prefecture_file import Prefecture, load_prefectures
-from configs.yamlfile import keys_of
+from configs.strict_yaml import keys_of
 
 TEXT = (Path(__file__).parents[2] / "docs" / "adding-a-prefecture.md").read_text(encoding="utf-8")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.clock import clock, going_by
+from configs.clock import clock, override_clock
 from configs.settings import SettingsRefused, load, settings
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -33,7 +33,7 @@ def test_a_simulation_s_time_is_not_stepped(settings_env: Callable[..., None], t
     (tmp_path / "offset").write_text("86400")
     settings_env(CLOCK_OFFSET_FILE=tmp_path / "offset")
     settings()
-    with going_by(lambda: NOON):
+    with override_clock(lambda: NOON):
         assert clock() == NOON
     assert clock() - datetime.now(UTC) > DAY / 2
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.blobs import Blobs, proof_blobs
+from configs.object_store import Blobs, proof_blobs
 from configs.proofs import (
     BODY,
     META,

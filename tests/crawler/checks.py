@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from configs.outcome import Outcome
-from crawler.due import Bucket, Entry
-from crawler.reading import Covered, Place, Slot
-from crawler.recording.items import CheckItem
+from crawler.items import CheckItem
+from crawler.reading import CoveredWindow, Place, Slot
+from crawler.scheduling.due_queue import DueEntry, HostBucket
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HOUR = datetime(2026, 12, 1, 8, 30, tzinfo=UTC)
@@ -35,7 +35,7 @@ def check(desk: str = "a", token: int | None = 1, *slots: Slot, **changes: Any) 
         outcome=Outcome.SLOTS if slots else Outcome.NO_SLOTS,
         reason="the platform's own sentence",
         slots=slots,
-        covered=(Covered(),),
+        covered=(CoveredWindow(),),
         requests=3,
         error=None,
         retry_after=None,
@@ -45,10 +45,10 @@ def check(desk: str = "a", token: int | None = 1, *slots: Slot, **changes: Any) 
     return replace(item, **changes)
 
 
-ROOM = Bucket(1000, 1000)
+ROOM = HostBucket(1000, 1000)
 
 
-def entry(desk: str, host: str, gap: float = 0, due: datetime = NOW, **more: Any) -> Entry:
+def entry(desk: str, host: str, gap: float = 0, due: datetime = NOW, **more: Any) -> DueEntry:
     """Return a desk for the queue, of a host that has room for whatever is asked unless `bucket` says otherwise."""
     given: dict[str, Any] = {"cost": 1, "bucket": ROOM}
-    return Entry(desk, host, gap, due, **given | more)
+    return DueEntry(desk, host, gap, due, **given | more)

@@ -13,10 +13,10 @@ import time_machine
 from api.models.base import session
 from api.models.desk import DeskState
 from configs.desk import Desk
-from configs.made_up import desk_entry, host_entry, prefecture_file
 from configs.prefecture import desks
-from crawler import due
 from crawler.planner import Planner
+from crawler.scheduling import due_queue
+from deploy.sample_desk_files import desk_entry, host_entry, prefecture_file
 from tests.crawler.checks import HOST, NOW
 from tests.crawler.held import _held, held  # noqa: F401 -- fixtures
 
@@ -48,7 +48,7 @@ def no_sleep(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[float]]:
 @pytest.fixture
 def client(redis_server: redis.Redis) -> Iterator[redis.Redis]:
     """Give a client of the due queue, as planner and writer have it."""
-    with due.connect() as connected:
+    with due_queue.connect() as connected:
         yield connected
 
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from crawler.block_pages import classify_page
 from crawler.platforms import platform
-from crawler.reading import Ask, Page, Place, Reading, Visit
-from crawler.walls import interpret
+from crawler.reading import Page, PageRequest, Place, Reading, VisitContext
 from tests.crawler.pages import TODAY
 from tests.crawler.recordings import PARIS
 
@@ -100,18 +100,18 @@ def refused(message: str) -> str:
     )
 
 
-def visit(url: str = DESK, *, turn: int = 0, **parameters: Any) -> Visit:
-    return Visit(url, TODAY, PARIS, platform("esirius").Parameters(**parameters), turn=turn)
+def visit(url: str = DESK, *, turn: int = 0, **parameters: Any) -> VisitContext:
+    return VisitContext(url, TODAY, PARIS, platform("esirius").Parameters(**parameters), turn=turn)
 
 
 def page(
-    body: str, *, step: str = "call", key: str = "20", status: int = 200, of: Visit | None = None
+    body: str, *, step: str = "call", key: str = "20", status: int = 200, of: VisitContext | None = None
 ) -> Page:
     url = {"entry": DESK, "motives": FORM}.get(step, CALL)
     place = Place(key) if step == "call" else Place()
-    return Page(url, status, body.encode(), of or visit(), Ask(url, step, place=place))
+    return Page(url, status, body.encode(), of or visit(), PageRequest(url, step, place=place))
 
 
 def read(body: str, **how: Any) -> Reading:
     """Interpret an answer as the crawl does."""
-    return interpret(platform("esirius"), page(body, **how))
+    return classify_page(platform("esirius"), page(body, **how))

@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from crawler.platforms import platform
-from crawler.reading import Ask, Covered, Page, Place, Visit
+from crawler.reading import CoveredWindow, Page, PageRequest, Place, VisitContext
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 CASES = sorted(path for path in GOLDEN.glob("*/*") if path.is_dir())
@@ -70,7 +70,7 @@ def load(case: Path) -> Page:
     url = told.get("url", reader.EXAMPLE)
     zone = ZoneInfo(told.get("zone", "Europe/Paris"))
     today = date.fromisoformat(told.get("today", "2026-11-20"))
-    visit = Visit(
+    visit = VisitContext(
         told.get("desk", url),
         today,
         zone,
@@ -86,9 +86,9 @@ def load(case: Path) -> Page:
     )
 
 
-def _ask(url: str, told: dict[str, Any]) -> Ask:
+def _ask(url: str, told: dict[str, Any]) -> PageRequest:
     place = Place(*told.get("place", [""]))
     window = told.get("window")
     first, last = map(date.fromisoformat, window) if window else (None, None)
-    covered = Covered(place.key, first, last) if window else None
-    return Ask(url, told.get("step", ""), place=place, window=covered)
+    covered = CoveredWindow(place.key, first, last) if window else None
+    return PageRequest(url, told.get("step", ""), place=place, window=covered)

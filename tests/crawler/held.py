@@ -20,8 +20,8 @@ from scrapy.utils.reactor import install_reactor
 
 from configs.desk import Desk
 from crawler.booking import BookingSpider
-from crawler.proofs.choice import Foresight
-from crawler.recording.items import CheckItem, SlotItem
+from crawler.items import CheckItem, SlotItem
+from crawler.proofs.selection import ProofPredictor
 
 T = TypeVar("T")
 _PATIENCE = 120.0  # seconds
@@ -69,7 +69,7 @@ def _held() -> Iterator[Held]:
 def held(_held: Held, settings_env: Callable[..., None]) -> Held:
     """Give the spider, with a deadline that a busy machine does not miss."""
     settings_env(HTTP_DEADLINE_SECONDS="20")
-    _held.spider.foresight = Foresight()  # what earlier tests showed is nothing that this one saw
+    _held.spider.foresight = ProofPredictor()  # what earlier tests showed is nothing that this one saw
     return _held
 
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from crawler.block_pages import classify_page
 from crawler.platforms import platform
 from crawler.reading import Page
-from crawler.walls import interpret
 from tests.crawler.golden import CASES, load
 
 Make = Callable[[int], Page]  # a page of about so many bytes
@@ -55,7 +55,7 @@ def hostile(name: str, seed: int) -> Make:
 
 def reading(name: str) -> Read:
     """Return what reads the pages of a platform, as a crawl does."""
-    return lambda page: interpret(platform(name), page)
+    return lambda page: classify_page(platform(name), page)
 
 
 def growth(read: Read, make: Make, size: int) -> tuple[float, float]:

@@ -15,11 +15,11 @@ import sqlalchemy as sa
 
 from api.models.base import session
 from api.models.check import Check
-from configs.made_up import only
-from crawler import due
-from crawler.keeping import processes
-from crawler.keeping.processes import Process
+from crawler.scheduling import due_queue
+from crawler.spider_processes import registry
+from crawler.spider_processes.registry import SpiderProcess
 from deploy.local.environment import write_desk_files
+from deploy.sample_desk_files import only
 from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -105,12 +105,12 @@ class House:
         line = next(line for line in self.log(name).splitlines() if words in line)
         return datetime.fromisoformat(json.loads(line)["at"])
 
-    def spiders(self) -> list[Process]:
+    def spiders(self) -> list[SpiderProcess]:
         """Return the spider processes that have spoken lately."""
-        with due.connect() as client:
-            return processes.processes(client)
+        with due_queue.connect() as client:
+            return registry.processes(client)
 
-    def serving(self) -> Process | None:
+    def serving(self) -> SpiderProcess | None:
         """Return the one that claims, if one does."""
         return next((each for each in self.spiders() if each.state == "serving"), None)
 

@@ -5,9 +5,9 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
+from crawler.block_pages import classify_page
 from crawler.platforms import platform
-from crawler.reading import Ask, Covered, Page, Place, Reading, Visit
-from crawler.walls import interpret
+from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, VisitContext
 from tests.crawler.pages import TODAY
 from tests.crawler.recordings import PARIS
 
@@ -83,8 +83,8 @@ def places(named: Sequence[tuple[str, str, datetime]]) -> str:
     return whole(f"<h3>Sélectionnez un lieu de RDV :</h3>{cards}")
 
 
-def visit(url: str = DESK, zone: Any = PARIS, **how: Any) -> Visit:
-    return Visit(url, TODAY, zone, platform("rdv_service_public").Parameters(), **how)
+def visit(url: str = DESK, zone: Any = PARIS, **how: Any) -> VisitContext:
+    return VisitContext(url, TODAY, zone, platform("rdv_service_public").Parameters(), **how)
 
 
 def page(
@@ -93,13 +93,15 @@ def page(
     status: int = 200,
     url: str = DESK,
     place: Place | None = None,
-    window: Covered | None = None,
-    of: Visit | None = None,
+    window: CoveredWindow | None = None,
+    of: VisitContext | None = None,
 ) -> Page:
-    ask = Ask(url, "search") if place is None else Ask(url, "week", place=place, window=window)
+    ask = (
+        PageRequest(url, "search") if place is None else PageRequest(url, "week", place=place, window=window)
+    )
     return Page(url, status, body.encode(), of or visit(), ask)
 
 
 def read(body: str, **how: Any) -> Reading:
     """Interpret a page as the crawl does."""
-    return interpret(platform("rdv_service_public"), page(body, **how))
+    return classify_page(platform("rdv_service_public"), page(body, **how))

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
+from crawler.block_pages import classify_page
 from crawler.platforms import platform
-from crawler.reading import Ask, Page, Reading, Visit
-from crawler.walls import interpret
+from crawler.reading import Page, PageRequest, Reading, VisitContext
 from tests.crawler.pages import TODAY
 from tests.crawler.recordings import PARIS
 
@@ -65,15 +65,15 @@ def choice(data: object, *, content: str = "") -> str:
     )
 
 
-def visit(url: str = DESK, zone: Any = PARIS) -> Visit:
-    return Visit(url, TODAY, zone)
+def visit(url: str = DESK, zone: Any = PARIS) -> VisitContext:
+    return VisitContext(url, TODAY, zone)
 
 
-def page(body: str, *, status: int = 200, path: str = "creneau/", of: Visit | None = None) -> Page:
+def page(body: str, *, status: int = 200, path: str = "creneau/", of: VisitContext | None = None) -> Page:
     desk = of or visit()
-    return Page(desk.url + path, status, body.encode(), desk, Ask(desk.url + path))
+    return Page(desk.url + path, status, body.encode(), desk, PageRequest(desk.url + path))
 
 
 def read(body: str, **how: Any) -> Reading:
     """Interpret a page as the crawl does."""
-    return interpret(platform("rdvpref"), page(body, **how))
+    return classify_page(platform("rdvpref"), page(body, **how))

@@ -7,7 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from crawler.platforms import example, platform, platforms
-from crawler.reading import Ask, Page
+from crawler.reading import Page, PageRequest
 from tests.crawler.pages import TODAY
 
 ROOT = Path(__file__).parents[2]
@@ -64,4 +64,4 @@ def page_of(row: Row) -> Page:
     """Return a recorded answer as the crawl would hand it over."""
     reader = platform(row.platform)
     visit = example(reader, TODAY, PARIS)
-    return Page(visit.url, row.status, (RECORDINGS / row.file).read_bytes(), visit, Ask(visit.url))
+    return Page(visit.url, row.status, (RECORDINGS / row.file).read_bytes(), visit, PageRequest(visit.url))

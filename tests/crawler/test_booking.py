@@ -13,15 +13,15 @@ import pytest
 from twisted.internet.defer import AlreadyCalledError
 
 from configs.outcome import Outcome
-from configs.yamlfile import ConfigFileError
+from configs.strict_yaml import ConfigFileError
 from crawler.booking import BookingSpider
-from crawler.fetching.allowance import Allowance
-from crawler.fetching.fetch import Session
+from crawler.cli.arguments import WrongArgument
+from crawler.fetching.request_budget import RequestBudget
+from crawler.fetching.session import Session
 from crawler.platforms import ezbooking
-from crawler.scheduling.schedule import cost_of, open_cost_of, visit_limit
-from crawler.sites import AddressRefused
+from crawler.scheduling.desk_budgets import cost_of, open_cost_of, visit_limit
 from crawler.spiders.prefenligne import PrefenligneSpider
-from crawler.terminal.choice import WrongArgument
+from crawler.url_policy import AddressRefused
 from tests.crawler.held import Held, make_desk
 from tests.crawler.wire import answer, wire
 
@@ -109,7 +109,7 @@ def test_pauses_between_steps_do_not_use_up_the_sites_time(
 
 @pytest.mark.rule("3.9", "4.3")
 def test_a_visit_that_runs_out_of_requests_ends_with_what_it_covered(held: Held, sandbox: "Running") -> None:
-    item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"), allowance=Allowance(7))
+    item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"), allowance=RequestBudget(7))
     assert item.outcome is Outcome.NO_SLOTS
     assert item.requests == 7
     assert len(item.covered) == 2
@@ -126,7 +126,7 @@ def test_a_real_host_is_asked_no_more_than_a_minutes_budget_in_one_visit() -> No
 def test_a_visit_that_sees_slots_takes_no_more_than_one_visit_may(monkeypatch: pytest.MonkeyPatch) -> None:
     real = make_desk("https://www.essonne.gouv.fr/booking/create/23014")
     assert (cost_of(real), open_cost_of(real)) == (3, 6)
-    monkeypatch.setattr("crawler.scheduling.schedule.budget_of", lambda _: 4)
+    monkeypatch.setattr("crawler.scheduling.desk_budgets.budget_of", lambda _: 4)
     assert open_cost_of(real) == 4
     assert open_cost_of(make_desk("https://x.invalid/", platform="selectors")) == 1
 
@@ -134,7 +134,9 @@ def test_a_visit_that_sees_slots_takes_no_more_than_one_visit_may(monkeypatch: p
 def test_visits_that_run_out_begin_elsewhere_each_time(held: Held, sandbox: "Running") -> None:
     desk = make_desk(f"{sandbox.site('91')}/booking/create/23014")
     seen = {
-        c.place_key for turn in range(5) for c in held.check(desk, token=turn, allowance=Allowance(5)).covered
+        c.place_key
+        for turn in range(5)
+        for c in held.check(desk, token=turn, allowance=RequestBudget(5)).covered
     }
     assert seen == {"23018", "23198", "23199", "23200", "23201"}
 

@@ -14,10 +14,10 @@ from api.models.base import session
 from api.models.slot import SlotRow
 from configs.desk import Desk
 from crawler.bounds import KEY, LABEL, LINK, REASON, bound_key, bound_reading, clean_text
-from crawler.reading import Ask, Covered, Outcome, Place, Reading, Slot
-from crawler.recording.record import record
-from crawler.recording.rows import Result
-from crawler.visit import Tally
+from crawler.reading import CoveredWindow, Outcome, PageRequest, Place, Reading, Slot
+from crawler.recording.batch_writer import record
+from crawler.recording.check_transaction import FinishedCheck
+from crawler.visit_state import VisitState
 from tests.crawler.checks import HOST, HOUR, NOW, check
 from tests.crawler.rdv_service_public_pages import read
 
@@ -57,8 +57,8 @@ def test_a_link_that_no_browser_opens_is_left_to_the_desk_s_own() -> None:
 
 def test_an_address_that_cannot_be_asked_leaves_its_place_unread_and_the_others_are_asked() -> None:
     asks = (
-        Ask("https://a.invalid/?" + "x" * 9000, place=Place("1")),
-        Ask("https://a.invalid/2", place=Place("2")),
+        PageRequest("https://a.invalid/?" + "x" * 9000, place=Place("1")),
+        PageRequest("https://a.invalid/2", place=Place("2")),
     )
     reading = bound_reading(Reading(asks=asks), TODAY)
     assert (reading.outcome, reading.asks) == (Outcome.UNREADABLE, asks[1:])
@@ -66,7 +66,7 @@ def test_an_address_that_cannot_be_asked_leaves_its_place_unread_and_the_others_
 
 def test_a_moment_ten_years_ahead_is_no_slot_and_proves_no_absence() -> None:
     far, near = Slot(Place("1"), datetime.max.replace(tzinfo=UTC)), Slot(Place("1"), HOUR)
-    said = Reading(Outcome.SLOTS, "two", (far, near), (Covered("1"),))
+    said = Reading(Outcome.SLOTS, "two", (far, near), (CoveredWindow("1"),))
     assert bound_reading(said, TODAY) == replace(said, slots=(near,), covered=())
     alone = bound_reading(replace(said, slots=(far,)), TODAY)
     assert (alone.outcome, alone.slots, alone.covered) == (Outcome.UNREADABLE, (), ())
@@ -77,9 +77,9 @@ def test_frames_of_hosts_that_no_name_server_knows_are_left_out() -> None:
     assert bound_reading(Reading(frames=frames), TODAY).frames == frames[2:]
 
 
-@given(st.lists(slots, max_size=4), words, st.lists(st.builds(Covered, st.none() | words), max_size=2))
+@given(st.lists(slots, max_size=4), words, st.lists(st.builds(CoveredWindow, st.none() | words), max_size=2))
 def test_whatever_a_page_says_is_within_bounds_and_bounding_it_again_changes_nothing(
-    shown: list[Slot], reason: str, covered: list[Covered]
+    shown: list[Slot], reason: str, covered: list[CoveredWindow]
 ) -> None:
     bounded = bound_reading(Reading(None, reason, tuple(shown), tuple(covered)), TODAY)
     assert bound_reading(bounded, TODAY) == bounded
@@ -96,11 +96,11 @@ def test_whatever_a_page_says_is_within_bounds_and_bounding_it_again_changes_not
 @given(st.lists(slots, max_size=4), words)
 def test_a_place_keeps_its_key_from_the_form_to_its_calendar(shown: list[Slot], key: str) -> None:
     """A place that is known to be open stays so when its calendar, asked under the page's own key, gives no answer."""
-    first, later = Ask("https://a.invalid/"), Ask("https://a.invalid/1", place=Place(key))
-    tally = Tally(first, limit=9, now=NOW)
+    first, later = PageRequest("https://a.invalid/"), PageRequest("https://a.invalid/1", place=Place(key))
+    tally = VisitState(first, limit=9, now=NOW)
     asked = tally.next()
     assert asked is first
-    tally.take(asked, bound_reading(Reading(asks=(later,), fallback=(Slot(Place(key), None),)), TODAY))
+    tally.add_reading(asked, bound_reading(Reading(asks=(later,), fallback=(Slot(Place(key), None),)), TODAY))
     assert tally.next() is later
     result = tally.result()
     assert [slot.place.key for slot in result.slots] == [bound_key(key)]
@@ -111,8 +111,8 @@ def test_a_place_keeps_its_key_from_the_form_to_its_calendar(shown: list[Slot], 
 def test_whatever_a_page_shows_is_recorded(planned_desks: Callable[..., dict[str, Desk]]) -> None:
     planned_desks(a=HOST)
     hostile = Slot(Place(LONG + "\0\ud800", "\x1b[2J" + LONG), HOUR, "https://a.invalid/" + LONG, 10**12)
-    said = bound_reading(Reading(Outcome.SLOTS, "\0" + LONG, (hostile,), (Covered(LONG),)), TODAY)
-    record([Result(check("a", 1, *said.slots, reason=said.reason, covered=said.covered), 1, NOW)])
+    said = bound_reading(Reading(Outcome.SLOTS, "\0" + LONG, (hostile,), (CoveredWindow(LONG),)), TODAY)
+    record([FinishedCheck(check("a", 1, *said.slots, reason=said.reason, covered=said.covered), 1, NOW)])
     with session() as rows:
         (row,) = rows.scalars(sa.select(SlotRow))
     assert (row.url, row.seats) == (check().booking_url, None)

@@ -18,9 +18,9 @@ from api.models.user import Grant, User
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.plan import PlanName
-from crawler import due
 from crawler.planner import Planner
-from crawler.scheduling.lanes import Lane
+from crawler.scheduling import due_queue
+from crawler.scheduling.queues import CrawlQueue
 from tests.crawler.checks import HOST, NOW
 
 SYSTEM = "prefenligne"
@@ -31,7 +31,7 @@ DESK = "evry_91/a"
 @pytest.fixture
 def plan(plan: Planner, client: redis.Redis) -> Planner:
     """A planner that looked at NOW; all desks were checked then and are due at the heartbeat."""
-    plan.look(NOW)
+    plan.run_once(NOW)
     with session() as rows:
         rows.execute(
             sa.update(DeskState).values(
@@ -67,7 +67,7 @@ def alert(user: UUID, *, enabled: bool = True) -> UUID:
         made = Alert(user_id=user, enabled=enabled, targets=[AlertTarget(desk_id=DESK)])
         rows.add(made)
         rows.flush()
-        alert_writes.note(rows, made, "alert created")
+        alert_writes.record_desk_changes(rows, made, "alert created")
         return made.id
 
 
@@ -85,7 +85,7 @@ def ahead(client: redis.Redis, of: datetime) -> float:
 def soon(plan: Planner, at: datetime) -> datetime:
     """Let the planner look as often as it does within five seconds, and return when it looked last."""
     for second in range(1, int(SOON) + 1):
-        plan.look(at + timedelta(seconds=second))
+        plan.run_once(at + timedelta(seconds=second))
     return at + timedelta(seconds=SOON)
 
 
@@ -149,7 +149,9 @@ def test_who_waits_is_in_the_queue_too(plan: Planner, client: redis.Redis) -> No
     soon(plan, LATER)
     overdue = (LATER - timedelta(minutes=5)).timestamp()
     client.zadd(f"due:{SYSTEM}", {f"evry_91/{slug}": overdue for slug in "bc"})
-    claimed = due.send(client, due.claim(SYSTEM, now=LATER + timedelta(minutes=1), places=1, hold=25))
+    claimed = due_queue.send(
+        client, due_queue.claim(SYSTEM, now=LATER + timedelta(minutes=1), places=1, hold=25)
+    )
     assert [claim.desk_id for claim in claimed.claims] == [DESK]
 
 
@@ -191,7 +193,7 @@ def test_an_emptied_redis_forgets_no_probe(plan: Planner, client: redis.Redis) -
             .values(last_outcome=Outcome.CLOSED, status=DeskStatus.ERROR)
         )
     client.flushdb()
-    plan.look(LATER)
+    plan.run_once(LATER)
     assert ahead(client, NOW) == 86400
 
 
@@ -216,14 +218,14 @@ def test_an_emptied_redis_forgets_neither_the_floor_nor_what_was_asked_lately(
             )
         )
     client.flushdb()
-    plan.look(LATER)
+    plan.run_once(LATER)
     client.zadd(f"due:{SYSTEM}", {f"evry_91/{slug}": LATER.timestamp() for slug in "ab"})
     left, _ = (client.get(f"bucket:{HOST}") or "").split()
     assert float(left) == pytest.approx(24 - 5 + 0.2)  # a stand-in's holds a whole visit
     floor = timedelta(seconds=48)
-    claim = due.claim(SYSTEM, now=LATER + floor - timedelta(seconds=0.1), places=9, hold=25)
-    assert not [each for each in due.send(client, claim).claims if each.desk_id != "evry_91/c"]
-    assert due.send(client, due.claim(SYSTEM, now=LATER + floor, places=9, hold=25)).claims
+    claim = due_queue.claim(SYSTEM, now=LATER + floor - timedelta(seconds=0.1), places=9, hold=25)
+    assert not [each for each in due_queue.send(client, claim).claims if each.desk_id != "evry_91/c"]
+    assert due_queue.send(client, due_queue.claim(SYSTEM, now=LATER + floor, places=9, hold=25)).claims
 
 
 def test_an_emptied_redis_hands_out_no_desk_that_may_still_be_checked(
@@ -232,18 +234,18 @@ def test_an_emptied_redis_hands_out_no_desk_that_may_still_be_checked(
     with session() as rows:
         rows.execute(sa.update(DeskState).where(DeskState.id == DESK).values(check_requested_at=LATER))
     client.flushdb()
-    plan.look(LATER)
-    assert ahead(client, LATER) == Lane("prefenligne").hold_seconds
+    plan.run_once(LATER)
+    assert ahead(client, LATER) == CrawlQueue("prefenligne").hold_seconds
 
 
 def test_what_redis_lost_in_part_is_planned_anew(plan: Planner, client: redis.Redis) -> None:
     client.zrem(f"due:{SYSTEM}", DESK)
-    plan.look(LATER)
-    assert due.members(client, SYSTEM) == {f"evry_91/{slug}" for slug in "abc"}
+    plan.run_once(LATER)
+    assert due_queue.members(client, SYSTEM) == {f"evry_91/{slug}" for slug in "abc"}
 
 
 def _set(alert_id: UUID, *, enabled: bool) -> None:
     with session() as rows:
         found = rows.get_one(Alert, alert_id)
         found.enabled = enabled
-        alert_writes.note(rows, found, "alert toggled")
+        alert_writes.record_desk_changes(rows, found, "alert toggled")

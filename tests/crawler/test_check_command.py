@@ -5,7 +5,7 @@ import redis
 from scrapy.cmdline import execute
 
 from configs.desk import Desk
-from crawler import due
+from crawler.scheduling import due_queue
 from tests.crawler.held import scrapy_settings
 
 
@@ -21,7 +21,7 @@ def run(*arguments: str) -> str | int | None:
 
 
 def pushed(redis_server: redis.Redis) -> list[bytes | str]:
-    return redis_server.lrange(due.pushed("prefenligne"), 0, -1)
+    return redis_server.lrange(due_queue.pushed("prefenligne"), 0, -1)
 
 
 def test_desks_are_pushed_in_the_order_named(

@@ -10,9 +10,9 @@ from api.models.base import session
 from api.models.desk import DeskState
 from configs.desk import Desk
 from configs.outcome import Outcome
-from crawler.reading import Covered
-from crawler.recording import proven, record
-from crawler.recording.rows import Result
+from crawler.reading import CoveredWindow
+from crawler.recording import batch_writer, coverage_tracking
+from crawler.recording.check_transaction import FinishedCheck
 from tests.crawler.checks import HOST, NOW, check
 
 SECONDS = 60.0  # the desk's interval
@@ -26,22 +26,22 @@ def desk(database: str, desk_files: Callable[..., dict[str, Desk]], frozen: time
         rows.add(DeskState(id="evry_91/a", wished_seconds=SECONDS, share_seconds=30))
 
 
-def visit(minute: int, *covered: Covered, outcome: Outcome = Outcome.NO_SLOTS) -> DeskState:
+def visit(minute: int, *covered: CoveredWindow, outcome: Outcome = Outcome.NO_SLOTS) -> DeskState:
     """Let a visit that knows of three places end, and return the desk's row."""
     at = NOW + timedelta(minutes=minute)
     item = check("a", minute + 1, outcome=outcome, covered=covered, places=PLACES, started_at=at)
     with time_machine.travel(at, tick=False):
-        record.record([Result(item, minute + 1, at)])
+        batch_writer.record([FinishedCheck(item, minute + 1, at)])
     with session() as rows:
         return rows.get_one(DeskState, "evry_91/a")
 
 
 def is_proven(row: DeskState, minute: int) -> bool:
-    return proven.is_proven(row.whole_at, SECONDS, NOW + timedelta(minutes=minute))
+    return coverage_tracking.is_proven(row.whole_at, SECONDS, NOW + timedelta(minutes=minute))
 
 
 def test_a_check_that_covers_everything_needs_no_memory() -> None:
-    row = visit(0, Covered())
+    row = visit(0, CoveredWindow())
     assert (row.whole_at, row.coverage) == (NOW, None)
     assert row.status_reason == "watched: no slot is open"
     assert (is_proven(row, 5), is_proven(row, 6)) == (True, False)
@@ -50,11 +50,11 @@ def test_a_check_that_covers_everything_needs_no_memory() -> None:
 @pytest.mark.rule("3.2")
 def test_a_desk_is_proven_when_the_last_of_its_places_was_covered() -> None:
     for minute, place in enumerate(PLACES[:2]):
-        row = visit(minute, Covered(place))
+        row = visit(minute, CoveredWindow(place))
         assert not is_proven(row, minute)
         assert row.status_reason.endswith("the rest is asked in turn")
         assert row.last_proven_at == NOW + timedelta(minutes=minute)
-    row = visit(2, Covered("c"))
+    row = visit(2, CoveredWindow("c"))
     assert (row.whole_at, is_proven(row, 2)) == (NOW, True)
     assert row.status_reason == "watched: no slot is open"
     assert not is_proven(row, 6)
@@ -62,32 +62,32 @@ def test_a_desk_is_proven_when_the_last_of_its_places_was_covered() -> None:
 
 @pytest.mark.rule("3.2")
 def test_a_place_that_was_covered_more_than_five_intervals_ago_counts_no_more() -> None:
-    visit(0, Covered("a"))
-    visit(3, Covered("b"))
-    assert not is_proven(visit(6, Covered("c")), 6)
-    assert is_proven(visit(7, Covered("a")), 7)
+    visit(0, CoveredWindow("a"))
+    visit(3, CoveredWindow("b"))
+    assert not is_proven(visit(6, CoveredWindow("c")), 6)
+    assert is_proven(visit(7, CoveredWindow("a")), 7)
 
 
 def test_an_inconclusive_check_covers_nothing() -> None:
-    visit(0, Covered("a"), Covered("b"))
-    assert not is_proven(visit(1, Covered("c"), outcome=Outcome.OVERLOADED), 1)
+    visit(0, CoveredWindow("a"), CoveredWindow("b"))
+    assert not is_proven(visit(1, CoveredWindow("c"), outcome=Outcome.OVERLOADED), 1)
 
 
 def test_what_one_check_covered_as_a_whole_counts_for_its_places_too() -> None:
-    visit(0, Covered())
-    row = visit(1, Covered("a"))
+    visit(0, CoveredWindow())
+    row = visit(1, CoveredWindow("a"))
     assert (row.whole_at, is_proven(row, 1)) == (NOW, True)
-    assert not is_proven(visit(6, Covered("a")), 6)
+    assert not is_proven(visit(6, CoveredWindow("a")), 6)
 
 
 def test_weeks_are_remembered_apart() -> None:
     middle = date(2026, 12, 31)
-    visit(0, Covered("a"), Covered("b"), Covered("c", None, middle))
-    assert is_proven(visit(1, Covered("c", date(2027, 1, 1), None)), 1)
+    visit(0, CoveredWindow("a"), CoveredWindow("b"), CoveredWindow("c", None, middle))
+    assert is_proven(visit(1, CoveredWindow("c", date(2027, 1, 1), None)), 1)
 
 
 def test_how_many_intervals_is_a_setting(settings_env: Callable[..., None]) -> None:
     settings_env(PROVEN_INTERVALS=2)
-    visit(0, Covered("a"))
-    visit(1, Covered("b"))
-    assert not is_proven(visit(3, Covered("c")), 3)
+    visit(0, CoveredWindow("a"))
+    visit(1, CoveredWindow("b"))
+    assert not is_proven(visit(3, CoveredWindow("c")), 3)

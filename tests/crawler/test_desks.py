@@ -132,7 +132,7 @@ def test_what_robots_say_of_hosts_is_listed_with_what_is_to_be_read_first(
 
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:
-    command = [sys.executable, "-c", "from crawler.terminal.columns import show; show('x\\n' * 100_000)"]
+    command = [sys.executable, "-c", "from crawler.cli.tables import show; show('x\\n' * 100_000)"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stderr

@@ -18,11 +18,11 @@ from scrapy.utils.project import get_project_settings
 from configs.outcome import Outcome
 from configs.prefecture import desks
 from crawler import platforms as folder
+from crawler.block_pages import classify_page
 from crawler.booking import BookingSpider
 from crawler.catalogue import check_catalogue
-from crawler.parsing.handover import Handover
+from crawler.parsing.embedded_platform import Handover
 from crawler.platforms import platform, platforms
-from crawler.walls import interpret
 from deploy import sandbox
 from deploy.sandbox.platforms import platforms as stand_ins
 from tests.crawler import golden
@@ -130,7 +130,9 @@ def test_generated_answers_are_read_too(name: str) -> None:
 def test_a_byte_order_mark_changes_nothing(case: Path) -> None:
     reader, page = platform(case.parent.name), load(case)
     marked = replace(page, body=codecs.BOM_UTF8 + page.body)
-    assert replace(interpret(reader, marked), reason="") == replace(interpret(reader, page), reason="")
+    assert replace(classify_page(reader, marked), reason="") == replace(
+        classify_page(reader, page), reason=""
+    )
 
 
 # Purity

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from crawler.block_pages import classify_page
 from crawler.commands.read import describe
 from crawler.platforms import platform, platforms
-from crawler.walls import interpret
 from tests.crawler.golden import CASES, case_file, expected, load, name_of
 
 
@@ -23,7 +23,7 @@ def test_a_platform_has_golden_pages(name: str) -> None:
 @pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_a_golden_page_is_read_as_expected(case: Path) -> None:
     page, file = load(case), case / "expected.json"
-    said = describe(interpret(platform(case.parent.name), page), page.visit.zone)
+    said = describe(classify_page(platform(case.parent.name), page), page.visit.zone)
     if not expected(case) and os.environ.get("GOLDEN") == "write":
         file.write_text(json.dumps(case_file(case) | said, ensure_ascii=False, indent=2) + "\n")
     assert expected(case), f"{file} expects nothing: GOLDEN=write writes it, read it before you commit it"

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from crawler.detecting.hints import hints
-from crawler.detecting.links import leads
-from crawler.detecting.recognition import recognised
-from crawler.discovery.links import links
-from crawler.fetching.unpacking import Broken, unpack
-from crawler.parsing.absence import says_none
-from crawler.parsing.dwr import reply
+from crawler.discovery.site_links import links
+from crawler.fetching.decompression import Broken, unpack
+from crawler.parsing.no_slot_phrases import says_none
+from crawler.platform_detection.booking_links import leads
+from crawler.platform_detection.identify import recognised
+from crawler.platform_detection.rule_hints import hints
 from crawler.platforms import platforms
+from crawler.platforms.esirius.dwr import reply
 from crawler.reading import Page
 from tests.crawler.golden import CASES, load
 from tests.crawler.hostile import Make, Read, growth, hostile, is_steep, reading

@@ -11,12 +11,13 @@ import pytest
 import redis
 
 from configs.desk import Desk
-from crawler import due, keeper
+from crawler import keeper
 from crawler.keeper import SEEN, Keeper, wanted_processes
-from crawler.keeping import processes
-from crawler.keeping.scrapyd import Jobs, Scrapyd, ScrapydAway
-from crawler.keeping.tries import Tries
-from crawler.scheduling.lanes import Lane
+from crawler.scheduling import due_queue
+from crawler.scheduling.queues import CrawlQueue
+from crawler.spider_processes import registry
+from crawler.spider_processes.scrapyd_client import Jobs, Scrapyd, ScrapydAway
+from crawler.spider_processes.start_backoff import Tries
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SYSTEM = "prefenligne"
@@ -41,7 +42,7 @@ class Fake:
         running = {spider: list(jobs) for spider, jobs in self.running.items() if jobs}
         return Jobs(running, frozenset(self.finished))
 
-    def schedule(self, lane: Lane) -> str:
+    def schedule(self, lane: CrawlQueue) -> str:
         self.started += 1
         self.running.setdefault(str(lane), []).append(f"job-{self.started}")
         return f"job-{self.started}"
@@ -63,12 +64,12 @@ class Fake:
     def speak(self, job: str, at: datetime, **changes: Any) -> None:
         """Have a job say of itself that it serves."""
         said = replace(
-            processes.myself(SYSTEM, job, f"holder of {job}"),
+            registry.current_process(SYSTEM, job, f"holder of {job}"),
             name=job, started=at, version=self.version, memory=100,
         )  # fmt: skip
         told: Any = asdict(said) | {"started": at.isoformat(), "state": "serving"} | changes
         self.client.hset(f"process:{job}", mapping=told)
-        self.client.sadd(processes.NAMES, job)
+        self.client.sadd(registry.NAMES, job)
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +91,7 @@ def make(
 ) -> Iterator[Callable[[], Keeper]]:
     desk_files(a="127.77.0.91:8800")
     monkeypatch.setattr(keeper, "version", lambda: fake.version)
-    with due.connect() as client:
+    with due_queue.connect() as client:
         yield lambda: Keeper(cast("Scrapyd", fake), client)
 
 
@@ -112,31 +113,31 @@ def test_each_system_with_a_desk_to_check_gets_its_processes(
     kept: Keeper, fake: Fake, settings_env: Callable[..., None]
 ) -> None:
     settings_env(SPIDER_PROCESSES="2")
-    kept.look(NOW)
-    kept.look(after(2))
+    kept.run_once(NOW)
+    kept.run_once(after(2))
     assert fake.running == {SYSTEM: ["job-1", "job-2"]}
 
 
 def test_a_system_without_such_a_desk_gets_none_and_its_spiders_end(
     kept: Keeper, fake: Fake, desk_files: Callable[..., dict[str, Desk]]
 ) -> None:
-    kept.look(NOW)
+    kept.run_once(NOW)
     fake.speak("job-1", NOW)
     desk_files(grade="stale", a="127.77.0.91:8800")
     assert wanted_processes() == {}
-    kept.look(NOW)
+    kept.run_once(NOW)
     assert fake.running == {SYSTEM: []}
 
 
 def test_a_spider_that_vanished_is_replaced_and_one_too_many_ends(kept: Keeper, fake: Fake) -> None:
-    kept.look(NOW)
+    kept.run_once(NOW)
     fake.running = {}
-    kept.look(after(300))
+    kept.run_once(after(300))
     assert fake.running == {SYSTEM: ["job-2"]}
     fake.running = {SYSTEM: ["job-2", "by-hand"]}
     fake.speak("job-2", after(300))
     fake.speak("by-hand", after(300), state="waiting")
-    kept.look(after(360))
+    kept.run_once(after(360))
     assert fake.running == {SYSTEM: ["job-2"]}
 
 
@@ -144,7 +145,7 @@ def test_a_spider_that_ends_again_and_again_is_started_ever_later(kept: Keeper, 
     starts = []
     for second in range(600):
         before = fake.started
-        kept.look(after(second))
+        kept.run_once(after(second))
         if fake.started > before:
             starts.append(second)
         fake.running = {}
@@ -157,31 +158,31 @@ def test_a_spider_that_ends_again_and_again_is_started_ever_later(kept: Keeper, 
 def test_newer_code_is_run_by_a_successor_before_the_old_ends_and_then_the_keeper_ends(
     kept: Keeper, fake: Fake
 ) -> None:
-    assert kept.look(NOW)
+    assert kept.run_once(NOW)
     fake.speak("job-1", NOW)
-    kept.look(after(60))
+    kept.run_once(after(60))
     fake.version = "v2"
-    assert kept.look(after(61))
-    kept.look(after(70))
+    assert kept.run_once(after(61))
+    kept.run_once(after(70))
     assert fake.started == 1  # a deploy may still be at work
-    kept.look(after(72))
+    kept.run_once(after(72))
     assert fake.running == {SYSTEM: ["job-1", "job-2"]}
-    kept.look(after(74))
+    kept.run_once(after(74))
     assert fake.running == {SYSTEM: ["job-1", "job-2"]}
     fake.speak("job-2", after(75), state="waiting")
-    assert kept.look(after(76))
+    assert kept.run_once(after(76))
     assert fake.running == {SYSTEM: ["job-2"]}
     fake.speak("job-2", after(75))
-    assert not kept.look(after(78))
+    assert not kept.run_once(after(78))
 
 
 def test_code_that_does_not_start_takes_nothing_away(kept: Keeper, fake: Fake) -> None:
-    kept.look(NOW)
+    kept.run_once(NOW)
     fake.speak("job-1", NOW)
-    kept.look(after(50))
+    kept.run_once(after(50))
     fake.version = "broken"
     for second in range(60, 360, 2):
-        assert kept.look(after(second))
+        assert kept.run_once(after(second))
         for job in fake.running[SYSTEM][1:]:
             fake.end(job)
     assert fake.running == {SYSTEM: ["job-1"]}
@@ -195,32 +196,32 @@ BOTH = f"{SYSTEM} custom".split()
 def behind(kept: Keeper, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> Keeper:
     """Return a keeper whose two lanes run old code; what they start takes as long to come up as the test says."""
     monkeypatch.setattr(keeper, "wanted_processes", lambda: dict.fromkeys(BOTH, 1))
-    kept.look(NOW)
+    kept.run_once(NOW)
     for job in ("job-1", "job-2"):
         fake.speak(job, NOW)
-    kept.look(after(150))
+    kept.run_once(after(150))
     fake.version = "v2"
-    kept.look(after(151))
+    kept.run_once(after(151))
     return kept
 
 
 def test_successors_start_together_but_one_after_the_other_once_one_was_given_up_without_a_word(
     behind: Keeper, fake: Fake
 ) -> None:
-    behind.look(after(161))
+    behind.run_once(after(161))
     assert fake.running == {"custom": ["job-1", "job-3"], SYSTEM: ["job-2", "job-4"]}
     for second in (162, 223, 224):
-        behind.look(after(second))
+        behind.run_once(after(second))
     assert fake.running == {"custom": ["job-1", "job-5"], SYSTEM: ["job-2"]}
     fake.speak("job-5", after(300))
-    behind.look(after(301))
-    behind.look(after(302))
+    behind.run_once(after(301))
+    behind.run_once(after(302))
     assert fake.running == {"custom": ["job-5"], SYSTEM: ["job-2", "job-6"]}
 
 
 def test_of_those_who_wait_for_each_other_the_last_to_fail_is_the_last(behind: Keeper, fake: Fake) -> None:
     behind._tries["custom"] = Tries(over=after(150), unheard=1)
-    behind.look(after(161))
+    behind.run_once(after(161))
     assert fake.running == {"custom": ["job-1"], SYSTEM: ["job-2", "job-3"]}
 
 
@@ -230,7 +231,7 @@ def test_a_slow_machine_is_given_ever_more_time_and_ever_longer_pauses(behind: K
         before = fake.started, len(fake.finished)
         fake.running[SYSTEM] = ["job-2"]
         fake.speak("job-2", NOW, version="v2")
-        behind.look(after(second))
+        behind.run_once(after(second))
         starts += [second] * (fake.started - before[0])
         ends += [second] * (len(fake.finished) - before[1])
     assert fake.running["custom"][0] == "job-1"
@@ -240,19 +241,19 @@ def test_a_slow_machine_is_given_ever_more_time_and_ever_longer_pauses(behind: K
 
 def test_one_that_is_missing_waits_for_nobody_on_a_slow_machine(behind: Keeper, fake: Fake) -> None:
     for second in (161, 162, 223, 224):
-        behind.look(after(second))
+        behind.run_once(after(second))
     fake.end("job-2")
     for second in (225, 227):
-        behind.look(after(second))
+        behind.run_once(after(second))
     assert fake.running == {"custom": ["job-1", "job-5"], SYSTEM: ["job-6"]}
 
 
 def test_replacing_that_changes_nothing_is_said_once_and_not_repeated(
     kept: Keeper, fake: Fake, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kept.look(NOW)
+    kept.run_once(NOW)
     for second in range(20, 200, 2):
-        kept.look(after(second))
+        kept.run_once(after(second))
         for job in fake.running[SYSTEM]:
             fake.speak(job, after(second), version="what scrapyd has")
     assert fake.started == 1
@@ -261,49 +262,49 @@ def test_replacing_that_changes_nothing_is_said_once_and_not_repeated(
 
 def test_a_spider_that_hangs_gets_a_successor_is_asked_to_end_and_killed(kept: Keeper, fake: Fake) -> None:
     fake.deaf = True
-    kept.look(NOW)
-    kept.look(after(1))
-    kept.look(after(61))
+    kept.run_once(NOW)
+    kept.run_once(after(1))
+    kept.run_once(after(61))
     assert fake.started == 1
-    kept.look(after(62))
+    kept.run_once(after(62))
     assert fake.running == {SYSTEM: ["job-1", "job-2"]}
     fake.speak("job-2", after(63))
-    kept.look(after(64))
-    kept.look(after(93))
+    kept.run_once(after(64))
+    kept.run_once(after(93))
     assert (fake.running, fake.killed) == ({SYSTEM: ["job-1", "job-2"]}, [])
-    kept.look(after(95))
+    kept.run_once(after(95))
     assert (fake.running, fake.killed) == ({SYSTEM: ["job-2"]}, ["job-1"])
 
 
 def test_the_seat_of_a_spider_that_was_seen_to_die_is_freed_at_once(
     kept: Keeper, fake: Fake, redis_server: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kept.look(NOW)
+    kept.run_once(NOW)
     fake.speak("job-1", NOW)
     redis_server.set(f"seat:{SYSTEM}:0", "holder of job-1")
-    kept.look(after(2))
+    kept.run_once(after(2))
     assert redis_server.exists(f"seat:{SYSTEM}:0")
     fake.finished, fake.running = ["job-1"], {}
-    kept.look(after(4))
+    kept.run_once(after(4))
     assert caplog.messages == [f"{SYSTEM}: job job-1 died without a word"]
     assert not redis_server.exists(f"seat:{SYSTEM}:0", "process:job-1")
     redis_server.set(f"seat:{SYSTEM}:0", "another")
     fake.speak("job-1", NOW)
-    kept.look(after(6))
+    kept.run_once(after(6))
     assert redis_server.get(f"seat:{SYSTEM}:0") == b"another"
 
 
 def test_a_spider_that_ended_as_it_was_asked_to_is_no_trouble(
     kept: Keeper, fake: Fake, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kept.look(NOW)
-    fake.schedule(Lane(SYSTEM))
+    kept.run_once(NOW)
+    fake.schedule(CrawlQueue(SYSTEM))
     for job in ("job-1", "job-2"):
         fake.speak(job, NOW)
-    kept.look(after(2))
+    kept.run_once(after(2))
     assert fake.finished == ["job-2"]
     fake.speak("job-2", NOW)  # what it last said was read before scrapyd told that it had ended
-    kept.look(after(4))
+    kept.run_once(after(4))
     assert caplog.messages == []
 
 
@@ -311,27 +312,27 @@ def test_of_two_keepers_one_keeps_and_the_other_takes_over_when_it_ends(
     make: Callable[[], Keeper], fake: Fake, redis_server: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = make(), make()
-    first.look(NOW)
+    first.run_once(NOW)
     fake.running = {}
     for _ in range(2):
-        second.look(after(100))
+        second.run_once(after(100))
     assert fake.running == {}
     assert caplog.messages == ["another keeper is at work, this one looks on"]
     stop = threading.Event()
     stop.set()
     first.run(stop)
-    second.look(after(100))
+    second.run_once(after(100))
     assert fake.running == {SYSTEM: ["job-2"]}
 
 
 def test_a_keeper_that_fell_silent_loses_its_lease(
     make: Callable[[], Keeper], fake: Fake, redis_server: redis.Redis
 ) -> None:
-    make().look(NOW)
+    make().run_once(NOW)
     assert 0 < redis_server.pttl("lease:keeper") <= 15_000
     redis_server.delete("lease:keeper")
     second = make()
-    second.look(NOW)
+    second.run_once(NOW)
     assert redis_server.exists("lease:keeper")
     assert fake.started == 1
 
@@ -341,16 +342,16 @@ def test_a_new_keeper_finishes_what_the_last_one_began(make: Callable[[], Keeper
     fake.speak("old", NOW, state="ending")
     fake.speak("new", NOW, state="waiting")
     made = make()
-    made.look(NOW)
+    made.run_once(NOW)
     fake.client.delete("process:old")
-    made.look(after(2))
+    made.run_once(after(2))
     assert (fake.running, fake.started) == ({SYSTEM: ["old", "new"]}, 0)
 
 
 def test_the_keeper_leaves_word_for_health(kept: Keeper, fake: Fake, redis_server: redis.Redis) -> None:
-    kept.look(NOW)
+    kept.run_once(NOW)
     assert word(redis_server)["running"] == {}
-    kept.look(NOW)
+    kept.run_once(NOW)
     assert word(redis_server) == {
         "at": NOW.isoformat(), "scrapyd": "ok", "running": {SYSTEM: 1}, "wanted": {SYSTEM: 1},
     }  # fmt: skip
@@ -362,11 +363,11 @@ def test_a_scrapyd_that_is_away_is_said_once_and_told_to_health(
 ) -> None:
     caplog.set_level("INFO")
     fake.away = True
-    kept.look(NOW)
-    kept.look(NOW)
+    kept.run_once(NOW)
+    kept.run_once(NOW)
     assert word(redis_server)["scrapyd"] == "down"
     fake.away = False
-    kept.look(NOW)
+    kept.run_once(NOW)
     assert [record.levelname for record in caplog.records if "does not answer" in record.message] == [
         "WARNING",
         "INFO",
@@ -381,34 +382,34 @@ def test_while_redis_is_away_what_is_missing_is_started_and_nothing_ended(
         raise redis.ConnectionError("connection refused")
 
     caplog.set_level(logging.INFO, "crawler.keeper")
-    kept.look(NOW)
+    kept.run_once(NOW)
     fake.speak("job-1", NOW)
     with monkeypatch.context() as meanwhile:
         for method in ("execute_command", "pipeline", "register_script"):
             meanwhile.setattr(kept._client, method, away)
         for second in range(0, 200, 2):
-            kept.look(after(second))
+            kept.run_once(after(second))
         assert fake.running == {SYSTEM: ["job-1"]}
         fake.running = {}
-        kept.look(after(200))
+        kept.run_once(after(200))
         assert fake.running == {SYSTEM: ["job-2"]}
     assert [text for text in caplog.messages if "Redis" in text] == [
         "Redis is away, nothing but missing spiders is seen to: connection refused"
     ]
-    kept.look(after(202))
+    kept.run_once(after(202))
     assert caplog.messages[-1].startswith("over: Redis is away")
-    kept.look(after(261))
+    kept.run_once(after(261))
     assert fake.running == {SYSTEM: ["job-2"]}  # it had no chance to speak
 
 
 def test_an_emptied_redis_ends_no_spider(kept: Keeper, fake: Fake, redis_server: redis.Redis) -> None:
-    kept.look(NOW)
+    kept.run_once(NOW)
     fake.speak("job-1", NOW)
-    kept.look(after(100))
+    kept.run_once(after(100))
     redis_server.flushdb()
-    kept.look(after(102))
+    kept.run_once(after(102))
     fake.speak("job-1", NOW)
-    kept.look(after(104))
+    kept.run_once(after(104))
     assert (fake.running, fake.started) == ({SYSTEM: ["job-1"]}, 1)
     assert redis_server.exists("lease:keeper")
 
@@ -424,7 +425,7 @@ def test_the_loop_ends_when_it_is_told(kept: Keeper, fake: Fake, settings_env: C
             stop.set()
         return True
 
-    kept.look = look  # type: ignore[method-assign]
+    kept.run_once = look  # type: ignore[method-assign]
     kept.run(stop)
     assert len(looks) == 3
 
@@ -434,5 +435,5 @@ def test_a_walk_of_the_prefectures_sites_is_no_booking_systems_and_ends_by_itsel
 ) -> None:
     fake.running["discovery"] = ["job-of-the-day"]
     for seconds in (0, 2, 600, 90000):
-        kept.look(after(seconds))
+        kept.run_once(after(seconds))
     assert fake.running["discovery"] == ["job-of-the-day"]

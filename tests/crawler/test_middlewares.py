@@ -4,7 +4,7 @@ import pytest
 from scrapy import Request
 
 from crawler.middlewares import LoopbackGuard
-from crawler.sites import AddressRefused
+from crawler.url_policy import AddressRefused
 
 
 def test_requests_to_this_machine_pass() -> None:

@@ -12,9 +12,9 @@ from api.models.base import session
 from api.models.desk import DeskState, DeskStatus, HostState
 from configs.desk import Desk
 from configs.outcome import Outcome
-from crawler.due import Finish
-from crawler.recording import record
-from crawler.recording.rows import Result
+from crawler.recording import batch_writer
+from crawler.recording.check_transaction import FinishedCheck
+from crawler.scheduling.due_queue import VisitEnd
 from tests.crawler.checks import HOST, NOW, check, slot
 
 INTERVAL = 60
@@ -60,13 +60,13 @@ def desk(database: str, desk_files: Callable[..., dict[str, Desk]], frozen: time
     end(0, Outcome.NO_SLOTS)
 
 
-def end(number: int, outcome: Outcome) -> Finish:
+def end(number: int, outcome: Outcome) -> VisitEnd:
     """Let the desk's check of that number end so, one day after the other, and return what follows."""
     now = NOW + number * timedelta(days=1)
     shown = (slot(now + timedelta(days=1)),) if outcome is Outcome.SLOTS else ()
     item = check("a", number + 1, *shown, outcome=outcome, started_at=now)
     with time_machine.travel(now, tick=False):
-        (visit,) = record.record([Result(item, number + 1, now)]).visits
+        (visit,) = batch_writer.record([FinishedCheck(item, number + 1, now)]).visits
     return visit
 
 
@@ -135,9 +135,9 @@ def test_the_first_proof_after_any_of_it_brings_everything_back(row: Row) -> Non
 
 @pytest.mark.rule("4.8")
 def test_a_captcha_that_the_page_always_has_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
-    from crawler.recording import desk_states
+    from crawler.recording import desk_state_update
 
-    monkeypatch.setattr(desk_states, "captcha_expected", lambda _: True)
+    monkeypatch.setattr(desk_state_update, "captcha_expected", lambda _: True)
     for number in range(1, 9):
         visit = end(number, Outcome.CAPTCHA)
     assert (state().status, state().inconclusive) == (CAPTCHA, 0)
@@ -156,7 +156,7 @@ def test_a_site_that_says_when_is_obeyed() -> None:
     now = NOW + timedelta(days=1)
     item = check("a", 2, outcome=Outcome.RATE_LIMITED, started_at=now, retry_after=1234.0)
     with time_machine.travel(now, tick=False):
-        (visit,) = record.record([Result(item, 2, now)]).visits
+        (visit,) = batch_writer.record([FinishedCheck(item, 2, now)]).visits
     assert visit.rest
     assert 1234 <= (visit.rest - now).total_seconds() <= 1.1 * 1234
     assert visit.due >= visit.rest

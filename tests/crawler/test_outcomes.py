@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from configs.outcome import Outcome
-from crawler.recording.items import CheckItem
+from crawler.items import CheckItem
 from tests.crawler.held import Held, make_desk
 
 if TYPE_CHECKING:

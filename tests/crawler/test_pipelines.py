@@ -7,10 +7,10 @@ import pytest
 from scrapy.exceptions import NotConfigured
 from scrapy.utils.spider import DefaultSpider
 
+from crawler.items import CheckBatch
 from crawler.pipelines import RecordPipeline
-from crawler.recording.items import Ended
-from crawler.recording.record import Writer, writer_of
-from crawler.scheduling.lanes import Lane
+from crawler.recording.batch_writer import Writer, writer_of
+from crawler.scheduling.queues import CrawlQueue
 from crawler.spiders.prefenligne import PrefenligneSpider
 from tests.crawler.checks import HOUR, NOW, check
 
@@ -18,7 +18,7 @@ from tests.crawler.checks import HOUR, NOW, check
 class Crawler:
     """As much of Scrapy's crawler as a pipeline knows."""
 
-    spider = SimpleNamespace(lane=Lane("prefenligne"))
+    spider = SimpleNamespace(lane=CrawlQueue("prefenligne"))
     spidercls = PrefenligneSpider
 
 
@@ -39,7 +39,7 @@ def test_checks_go_to_the_writer_and_everything_passes_on(
     pipeline, writer = opened(crawler)
     taken: list[object] = []
     monkeypatch.setattr(writer, "put", lambda *given: taken.append(given))
-    ended = Ended(((check("a"), NOW), (check("b"), HOUR)))
+    ended = CheckBatch(((check("a"), NOW), (check("b"), HOUR)))
     items = [ended, {"a": "slot"}]
     assert [pipeline.process_item(item) for item in items] == items
     assert taken == list(ended.checks)

@@ -16,12 +16,12 @@ from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.plan import PlanName
 from configs.prefecture import Procedure
-from crawler import due, planner
+from crawler import planner
 from crawler.planner import Planner
-from crawler.recording.record import record
-from crawler.recording.rows import Result
-from crawler.scheduling import lua
-from crawler.scheduling.lanes import Lane
+from crawler.recording.batch_writer import record
+from crawler.recording.check_transaction import FinishedCheck
+from crawler.scheduling import due_queue, lua
+from crawler.scheduling.queues import CrawlQueue
 from tests.crawler.checks import HOST, NOW, check
 
 HEARTBEAT = 6 * 3600
@@ -69,7 +69,7 @@ def waits(
 def test_the_first_look_gives_every_desk_a_row_and_a_time_within_its_own_interval(
     plan: Planner, client: redis.Redis
 ) -> None:
-    assert plan.look(NOW) == 3
+    assert plan.run_once(NOW) == 3
     for slug in "abc":
         assert (state(slug).status, state(slug).wished_seconds) == (DeskStatus.PAUSED, HEARTBEAT)
         assert state(slug).due_queue == SYSTEM
@@ -80,15 +80,15 @@ def test_the_first_look_gives_every_desk_a_row_and_a_time_within_its_own_interva
 
 
 def test_a_second_look_finds_nothing_to_do(plan: Planner, client: redis.Redis) -> None:
-    plan.look(NOW)
+    plan.run_once(NOW)
     before = {slug: score(client, slug) for slug in "abc"}
-    assert plan.look(NOW + timedelta(seconds=1)) == 0
+    assert plan.run_once(NOW + timedelta(seconds=1)) == 0
     assert {slug: score(client, slug) for slug in "abc"} == before
 
 
 def test_the_days_of_the_checks_are_made_ahead(plan: Planner) -> None:
     later = NOW + timedelta(days=40)
-    plan.look(later)
+    plan.run_once(later)
     with engine().connect() as connection:
         names = set(sa.inspect(connection).get_table_names())
     assert {"checks_20261229", "checks_20270113"} <= names
@@ -97,13 +97,13 @@ def test_the_days_of_the_checks_are_made_ahead(plan: Planner) -> None:
 def test_an_alert_makes_its_desk_due_at_once_with_its_plan_s_interval(
     plan: Planner, client: redis.Redis
 ) -> None:
-    plan.look(NOW)
+    plan.run_once(NOW)
     for slug in "abc":
         checked(slug, NOW)
         client.zadd(f"due:{SYSTEM}", {f"evry_91/{slug}": (NOW + timedelta(hours=6)).timestamp()})
     later = NOW + timedelta(minutes=30)
     waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a")
-    assert plan.look(later) == 2  # b shares a's host
+    assert plan.run_once(later) == 2  # b shares a's host
     assert state("a").wished_seconds == 30
     assert score(client, "a") == later
     assert score(client, "b") == score(client, "c") == NOW + timedelta(hours=6)
@@ -114,18 +114,18 @@ def test_an_alert_makes_its_desk_due_at_once_with_its_plan_s_interval(
 def test_a_desk_that_was_just_checked_keeps_its_interval_before_the_next(
     plan: Planner, client: redis.Redis
 ) -> None:
-    plan.look(NOW)
+    plan.run_once(NOW)
     checked("a", NOW)
     client.zadd(f"due:{SYSTEM}", {"evry_91/a": (NOW + timedelta(hours=6)).timestamp()})
     waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a")
-    plan.look(NOW + timedelta(seconds=10))
+    plan.run_once(NOW + timedelta(seconds=10))
     assert score(client, "a") == NOW + timedelta(seconds=30)
 
 
 def test_an_alert_for_a_procedure_is_one_for_every_desk_that_serves_it(plan: Planner) -> None:
     waits(PlanName.URGENCE_24H, prefecture_id="evry_91", procedure=Procedure.NATURALISATION)
     waits(PlanName.URGENCE_TOTAL, prefecture_id="evry_91", procedure=Procedure.VISA)
-    plan.look(NOW)
+    plan.run_once(NOW)
     assert {state(slug).wished_seconds for slug in "abc"} == {60}
 
 
@@ -134,21 +134,21 @@ def test_only_alerts_that_wait_and_are_entitled_count(plan: Planner) -> None:
     waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/b")
     with session() as rows:
         rows.execute(sa.update(Alert).values(enabled=False))
-    plan.look(NOW)
+    plan.run_once(NOW)
     assert {state(slug).wished_seconds for slug in "abc"} == {HEARTBEAT}
 
 
 @pytest.mark.rule("4.7")
 def test_a_grant_that_begins_or_ends_is_noticed_without_a_word_from_anybody(plan: Planner) -> None:
     waits(begins=NOW + timedelta(seconds=30), lasts=timedelta(minutes=20), change=False, desk_id="evry_91/a")
-    plan.look(NOW)
+    plan.run_once(NOW)
     assert state("a").wished_seconds == HEARTBEAT
-    plan.look(NOW + timedelta(seconds=31))
+    plan.run_once(NOW + timedelta(seconds=31))
     assert state("a").wished_seconds == 60
-    plan.look(NOW + timedelta(seconds=32))
-    plan.look(NOW + timedelta(minutes=10))
+    plan.run_once(NOW + timedelta(seconds=32))
+    plan.run_once(NOW + timedelta(minutes=10))
     assert state("a").wished_seconds == 60
-    plan.look(NOW + timedelta(seconds=30, minutes=20))  # within the hour: not everything is thought over
+    plan.run_once(NOW + timedelta(seconds=30, minutes=20))  # within the hour: not everything is thought over
     assert state("a").wished_seconds == HEARTBEAT
 
 
@@ -159,7 +159,7 @@ def test_desks_of_one_host_share_its_budget(
     desk_files(budget=6, a=HOST, b=HOST, c="127.77.0.92:8800")
     for slug in "abc":
         waits(PlanName.URGENCE_TOTAL, desk_id=f"evry_91/{slug}")
-    plan.look(NOW)
+    plan.run_once(NOW)
     cost = 3  # requests of EZBooking's cheapest visit
     assert state("a").share_seconds == state("b").share_seconds == 2 * cost * 60 / 6
     assert state("c").share_seconds == cost * 60 / 6
@@ -175,7 +175,7 @@ def test_what_is_feasible_holds_while_slots_are_open_and_the_share_goes_by_what_
     """A desk that shows slots takes more requests a visit: who was promised 30 seconds would wait for 60."""
     desk_files(budget=6, a=HOST)
     waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a")
-    plan.look(NOW)
+    plan.run_once(NOW)
     for lately, seeing, share, feasible in (
         (3, None, 30, 60),
         (4, 5, 40, 50),
@@ -183,7 +183,7 @@ def test_what_is_feasible_holds_while_slots_are_open_and_the_share_goes_by_what_
         (9, 9, 90, 90),
     ):
         checked("a", NOW, visit_requests=lately, open_requests=seeing)
-        Planner(plan._client).look(NOW + timedelta(seconds=1))
+        Planner(plan._client).run_once(NOW + timedelta(seconds=1))
         assert (state("a").share_seconds, state("a").feasible_seconds) == (share, feasible)
 
 
@@ -194,10 +194,10 @@ def test_a_share_of_the_budget_counts_what_visits_lately_took_and_a_claim_waits_
     desk_files(budget=6, a=HOST, b=HOST, c="127.77.0.92:8800")
     waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a")
     waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/b")
-    plan.look(NOW)
+    plan.run_once(NOW)
     checked("a", NOW, visit_requests=6)
     checked("b", NOW, visit_requests=1)  # cut short: the cheapest visit takes 3 all the same
-    Planner(plan._client).look(NOW + timedelta(seconds=1))
+    Planner(plan._client).run_once(NOW + timedelta(seconds=1))
     assert state("a").share_seconds == state("b").share_seconds == pytest.approx((6 + 3) * 60 / 6)
     needs = [(client.hget(f"desks:{SYSTEM}", f"evry_91/{slug}") or "").split()[2] for slug in "ab"]
     assert needs == ["6.000000", "3.000000"]
@@ -207,10 +207,10 @@ def test_a_share_of_the_budget_counts_what_visits_lately_took_and_a_claim_waits_
 def test_a_desk_that_is_not_scheduled_leaves_the_queue_and_says_why(
     grade: str, plan: Planner, desk_files: Callable[..., dict[str, Desk]], client: redis.Redis
 ) -> None:
-    plan.look(NOW)
+    plan.run_once(NOW)
     desk_files(grade=grade, a="127.77.0.91:8800")
-    assert Planner(client).look(NOW) == 1
-    assert due.members(client, SYSTEM) == set()
+    assert Planner(client).run_once(NOW) == 1
+    assert due_queue.members(client, SYSTEM) == set()
     assert (state("a").status, state("a").due_queue) == (DeskStatus.PAUSED, None)
     assert state("a").status_reason in (
         "its address is very old, or known to be dead",
@@ -221,13 +221,13 @@ def test_a_desk_that_is_not_scheduled_leaves_the_queue_and_says_why(
 def test_a_desk_that_is_not_scheduled_any_more_is_in_no_outage(
     plan: Planner, desk_files: Callable[..., dict[str, Desk]], client: redis.Redis
 ) -> None:
-    plan.look(NOW)
+    plan.run_once(NOW)
     with session() as rows:
         rows.add_all(
             Outage(desk_id=f"evry_91/{slug}", starts_at=NOW, reason=OutageReason.CLOSED) for slug in "ac"
         )
     desk_files(a="127.77.0.91:8800")
-    Planner(client).look(NOW + timedelta(seconds=1))
+    Planner(client).run_once(NOW + timedelta(seconds=1))
     with session() as rows:
         ended = {row.desk_id: row.ends_at for row in rows.scalars(sa.select(Outage))}
     assert ended == {"evry_91/a": None, "evry_91/c": NOW + timedelta(seconds=1)}
@@ -236,7 +236,7 @@ def test_a_desk_that_is_not_scheduled_any_more_is_in_no_outage(
 def test_a_check_that_somebody_asks_for_is_due_now_even_if_the_desk_rests(
     plan: Planner, client: redis.Redis
 ) -> None:
-    plan.look(NOW)
+    plan.run_once(NOW)
     checked(
         "a",
         NOW,
@@ -246,13 +246,13 @@ def test_a_check_that_somebody_asks_for_is_due_now_even_if_the_desk_rests(
         check_requested_at=NOW,
     )
     client.zadd(f"due:{SYSTEM}", {"evry_91/a": (NOW + timedelta(minutes=15)).timestamp()})
-    plan.look(NOW + timedelta(seconds=1))
+    plan.run_once(NOW + timedelta(seconds=1))
     assert score(client, "a") == NOW + timedelta(seconds=1)
     assert state("a").check_requested_at is None
 
 
 def test_one_more_who_waits_does_not_hurry_a_desk_that_rests(plan: Planner, client: redis.Redis) -> None:
-    plan.look(NOW)
+    plan.run_once(NOW)
     checked(
         "a",
         NOW - timedelta(minutes=5),
@@ -263,7 +263,7 @@ def test_one_more_who_waits_does_not_hurry_a_desk_that_rests(plan: Planner, clie
     until = NOW + timedelta(minutes=10)
     client.zadd(f"due:{SYSTEM}", {"evry_91/a": until.timestamp()})
     waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a")
-    plan.look(NOW + timedelta(seconds=1))
+    plan.run_once(NOW + timedelta(seconds=1))
     assert score(client, "a") == until
 
 
@@ -271,7 +271,7 @@ def test_an_emptied_redis_is_filled_again_with_tokens_times_and_rests(
     plan: Planner, client: redis.Redis
 ) -> None:
     waits(PlanName.URGENCE_7J, desk_id="evry_91/a")
-    plan.look(NOW)
+    plan.run_once(NOW)
     checked("a", NOW, last_token=41)
     checked("b", NOW - timedelta(days=1), last_token=7)
     until = NOW + timedelta(seconds=300)
@@ -280,14 +280,16 @@ def test_an_emptied_redis_is_filled_again_with_tokens_times_and_rests(
         rows.add(HostState(host="127.77.0.91:8800", rests_until=NOW, rest_reason="over"))
     client.flushdb()
     later = NOW + timedelta(seconds=5)
-    assert plan.look(later) == 3
-    assert due.members(client, SYSTEM) == {"evry_91/a", "evry_91/b", "evry_91/c"}
+    assert plan.run_once(later) == 3
+    assert due_queue.members(client, SYSTEM) == {"evry_91/a", "evry_91/b", "evry_91/c"}
     assert score(client, "a") == NOW + timedelta(seconds=60)
     b = score(client, "b")
     assert b
-    hold = timedelta(seconds=Lane("prefenligne").hold_seconds)  # it may be being checked at this moment
+    hold = timedelta(seconds=CrawlQueue("prefenligne").hold_seconds)  # it may be being checked at this moment
     assert later + hold <= b <= later + hold + timedelta(seconds=60)
-    claimed = due.send(client, due.claim(SYSTEM, now=NOW + timedelta(seconds=299), places=9, hold=25))
+    claimed = due_queue.send(
+        client, due_queue.claim(SYSTEM, now=NOW + timedelta(seconds=299), places=9, hold=25)
+    )
     tokens = {claim.desk_id: claim.token for claim in claimed.claims}
     assert all(token > 1000 for token in tokens.values())
     assert len(tokens) == 1  # a and b share a host, c's rests
@@ -296,11 +298,11 @@ def test_an_emptied_redis_is_filled_again_with_tokens_times_and_rests(
 def test_an_emptied_redis_does_not_forget_when_a_desk_s_page_releases_slots(
     plan: Planner, client: redis.Redis
 ) -> None:
-    plan.look(NOW)
+    plan.run_once(NOW)
     release = NOW + timedelta(hours=1)
     checked("a", NOW, last_token=41, releases_at=release)
     client.flushdb()
-    plan.look(NOW + timedelta(seconds=5))
+    plan.run_once(NOW + timedelta(seconds=5))
     assert score(client, "a") == release
 
 
@@ -308,64 +310,64 @@ def test_an_emptied_redis_does_not_forget_when_a_desk_s_page_releases_slots(
 def test_no_desk_is_due_in_an_emptied_redis_before_its_host_rests_again(
     plan: Planner, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan.look(NOW)
+    plan.run_once(NOW)
     with session() as rows:
         until = NOW + timedelta(seconds=300)
         rows.add(HostState(host="127.77.0.92:8800", rests_until=until, rest_reason="refused"))
     client.flushdb()
     order: list[str] = []
-    send = due.send
+    send = due_queue.send
 
-    def noted(to: redis.Redis, call: due.Call[Any]) -> Any:
+    def noted(to: redis.Redis, call: due_queue.Call[Any]) -> Any:
         order.append(call.script)
         return send(to, call)
 
-    monkeypatch.setattr(due, "send", noted)
-    plan.look(NOW + timedelta(seconds=5))
+    monkeypatch.setattr(due_queue, "send", noted)
+    plan.run_once(NOW + timedelta(seconds=5))
     assert order.index(lua.REST) < order.index(lua.SCHEDULE)
 
 
 def test_everything_is_thought_over_each_hour(plan: Planner) -> None:
-    plan.look(NOW)
+    plan.run_once(NOW)
     with session() as rows:
         rows.execute(sa.update(DeskState).values(wished_seconds=1))
-    assert plan.look(NOW + timedelta(minutes=59)) == 0
-    assert plan.look(NOW + timedelta(hours=1)) == 3
+    assert plan.run_once(NOW + timedelta(minutes=59)) == 0
+    assert plan.run_once(NOW + timedelta(hours=1)) == 3
     assert state("a").wished_seconds == HEARTBEAT
 
 
 def test_two_planners_do_no_harm(plan: Planner, client: redis.Redis) -> None:
     with engine().connect() as other, other.begin():
         other.execute(sa.select(sa.func.pg_advisory_xact_lock(planner._LOCK)))
-        assert plan.look(NOW) == 0
-        assert due.members(client, SYSTEM) == set()
-    assert plan.look(NOW) == 3
+        assert plan.run_once(NOW) == 0
+        assert due_queue.members(client, SYSTEM) == set()
+    assert plan.run_once(NOW) == 3
 
 
 def test_what_redis_did_not_hear_is_planned_again(
     plan: Planner, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan.look(NOW)
+    plan.run_once(NOW)
     waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a")
-    through = due.send
+    through = due_queue.send
 
     def away(*_: object) -> None:
         raise redis.ConnectionError("connection refused")
 
-    monkeypatch.setattr(due, "send", away)
-    assert plan.look(NOW + timedelta(seconds=1)) == 0
+    monkeypatch.setattr(due_queue, "send", away)
+    assert plan.run_once(NOW + timedelta(seconds=1)) == 0
     assert plan.failures.names() == {"kill switch": "ConnectionError", "planning": "ConnectionError"}
     assert state("a").wished_seconds == HEARTBEAT
-    monkeypatch.setattr(due, "send", through)
-    plan.look(NOW + timedelta(seconds=2))
+    monkeypatch.setattr(due_queue, "send", through)
+    plan.run_once(NOW + timedelta(seconds=2))
     assert state("a").wished_seconds == 30
 
 
 def test_changes_of_desks_that_nobody_knows_are_taken_away(plan: Planner) -> None:
-    plan.look(NOW)
+    plan.run_once(NOW)
     with session() as rows:
         rows.add(DeskChange(desk_id="gone_00/desk", reason="alert created"))
-    assert plan.look(NOW) == 0
+    assert plan.run_once(NOW) == 0
     with session() as rows:
         assert not list(rows.scalars(sa.select(DeskChange)))
 
@@ -381,17 +383,17 @@ def days_ahead(now: datetime) -> int:
 def test_desks_are_planned_and_checks_recorded_while_the_days_of_checks_cannot_be_made(
     plan: Planner, caplog: pytest.LogCaptureFixture
 ) -> None:
-    plan.look(FAR)
+    plan.run_once(FAR)
     begin = FAR + timedelta(days=6)
     with engine().connect() as other, other.begin():
         other.exec_driver_sql("LOCK TABLE checks IN SHARE UPDATE EXCLUSIVE MODE")
         for seconds in range(3):
             waits(begins=FAR, lasts=timedelta(days=30), desk_id="evry_91/a")
-            assert plan.look(begin + timedelta(seconds=seconds))
-        record([Result(check("a", 1, started_at=begin), 1, begin)])
+            assert plan.run_once(begin + timedelta(seconds=seconds))
+        record([FinishedCheck(check("a", 1, started_at=begin), 1, begin)])
     assert [each.levelname for each in caplog.records if "no day of checks" in each.message] == ["WARNING"]
     assert days_ahead(begin) == 8
-    plan.look(begin + timedelta(seconds=3))
+    plan.run_once(begin + timedelta(seconds=3))
     assert days_ahead(begin) == 14
 
 
@@ -399,22 +401,22 @@ def test_a_reader_of_checks_across_midnight_keeps_neither_the_planner_nor_a_chec
     plan: Planner, settings_env: Callable[..., None]
 ) -> None:
     settings_env(DATABASE_SECONDS="5")
-    plan.look(FAR)
+    plan.run_once(FAR)
     midnight = (FAR + timedelta(days=1)).replace(hour=0)
     with engine().connect() as dump, dump.begin():
         dump.exec_driver_sql("SELECT count(*) FROM checks")
-        plan.look(midnight)
+        plan.run_once(midnight)
         assert days_ahead(midnight) == 14
-        record([Result(check("a", 1, started_at=midnight), 1, midnight)])
+        record([FinishedCheck(check("a", 1, started_at=midnight), 1, midnight)])
 
 
 def test_the_log_calls_it_an_error_where_few_days_are_left(
     plan: Planner, caplog: pytest.LogCaptureFixture
 ) -> None:
-    plan.look(FAR)
+    plan.run_once(FAR)
     with engine().connect() as other, other.begin():
         other.exec_driver_sql("LOCK TABLE checks IN SHARE UPDATE EXCLUSIVE MODE")
-        plan.look(FAR + timedelta(days=8))
+        plan.run_once(FAR + timedelta(days=8))
     assert [each.levelname for each in caplog.records if "no day of checks" in each.message] == ["ERROR"]
 
 

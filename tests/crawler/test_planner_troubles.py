@@ -15,11 +15,12 @@ from api.models.slot import SlotRow
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.planner_report import PlannerReport, read_report
-from crawler import due, planner
+from crawler import planner
 from crawler.planner import Planner
 from crawler.reading import Slot
-from crawler.recording.record import record
-from crawler.recording.rows import Result
+from crawler.recording.batch_writer import record
+from crawler.recording.check_transaction import FinishedCheck
+from crawler.scheduling import due_queue
 from tests.crawler.checks import HOST, NOW, check, slot
 from tests.crawler.test_planner import SYSTEM, checked, score, state, waits
 
@@ -37,8 +38,8 @@ def report(client: redis.Redis) -> PlannerReport:
         ("make_partitions", "days of checks"),
         ("close_unproven", "lapsed slots"),
         ("host_rows.calm", "host back-off"),
-        ("switch.remind", "kill switch"),
-        ("desk_rows.take_changes", "planning"),
+        ("kill_switch.remind", "kill switch"),
+        ("desk_store.take_changes", "planning"),
     ],
 )
 def test_a_part_that_fails_is_logged_and_reported_and_stops_no_other(
@@ -49,7 +50,7 @@ def test_a_part_that_fails_is_logged_and_reported_and_stops_no_other(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     (place, part), ran = fault, list[str]()
-    for name in ("make_partitions", "close_unproven", "host_rows.calm", "switch.remind"):
+    for name in ("make_partitions", "close_unproven", "host_rows.calm", "kill_switch.remind"):
         monkeypatch.setattr(f"crawler.planner.{name}", lambda *_, name=name: ran.append(name))
 
     def fail(*_: object) -> None:
@@ -57,15 +58,15 @@ def test_a_part_that_fails_is_logged_and_reported_and_stops_no_other(
 
     with monkeypatch.context() as broken:
         broken.setattr(f"crawler.planner.{place}", fail)
-        planned = [plan.look(NOW + timedelta(seconds=second)) for second in range(3)]
-    others = {"make_partitions", "close_unproven", "host_rows.calm", "switch.remind"} - {place}
+        planned = [plan.run_once(NOW + timedelta(seconds=second)) for second in range(3)]
+    others = {"make_partitions", "close_unproven", "host_rows.calm", "kill_switch.remind"} - {place}
     assert others <= set(ran)
     assert planned == ([0, 0, 0] if part == "planning" else [3, 0, 0])
     assert report(client).at == NOW + timedelta(seconds=2)
     assert report(client).failing == {part: "ZeroDivisionError"}
     errors = [each for each in caplog.records if each.levelname == "ERROR"]
     assert [bool(each.exc_info) for each in errors] == [True]
-    plan.look(NOW + timedelta(seconds=3))
+    plan.run_once(NOW + timedelta(seconds=3))
     assert (report(client).at, report(client).failing) == (NOW + timedelta(seconds=3), {})
 
 
@@ -75,41 +76,41 @@ def test_a_planner_that_is_shut_out_for_more_than_a_minute_says_so(
     with engine().connect() as other, other.begin():
         other.execute(sa.select(sa.func.pg_advisory_xact_lock(planner._LOCK)))
         for second, failing in ((0, {}), (60, {}), (61, {"planning": "LockHeldError"})):
-            assert plan.look(NOW + timedelta(seconds=second)) == 0
+            assert plan.run_once(NOW + timedelta(seconds=second)) == 0
             assert report(client).failing == failing
-    assert plan.look(NOW + timedelta(seconds=62)) == 3
+    assert plan.run_once(NOW + timedelta(seconds=62)) == 3
     assert report(client).failing == {}
 
 
 def test_the_report_says_since_when_queues_have_desks_and_the_next_planner_goes_on_from_it(
     plan: Planner, client: redis.Redis, desk_files: Callable[..., dict[str, Desk]]
 ) -> None:
-    plan.look(NOW)
+    plan.run_once(NOW)
     later = NOW + timedelta(seconds=30)
-    Planner(client).look(later)
+    Planner(client).run_once(later)
     assert report(client).queues == {SYSTEM: NOW}
     client.delete("planner:seen")
     again = Planner(client)
-    again.look(later)
+    again.run_once(later)
     assert report(client).queues == {SYSTEM: later}
     desk_files(grade="stale", a=HOST)
-    Planner(client).look(later)
+    Planner(client).run_once(later)
     assert report(client).queues == {}
 
 
 def test_a_desk_that_goes_stale_after_its_host_calmed_down_stops_no_look(
     plan: Planner, desk_files: Callable[..., dict[str, Desk]], client: redis.Redis
 ) -> None:
-    plan.look(NOW)
+    plan.run_once(NOW)
     checked("a", NOW, last_proven_at=NOW - timedelta(minutes=1))
     checked("b", NOW - timedelta(hours=4), last_proven_at=NOW - timedelta(hours=4))
     with session() as rows:
         values = {"rest_reason": "rate_limited", "rests_in_a_row": 1, "budget_share": 0.5}
         rows.add(HostState(host=HOST, rests_until=NOW - timedelta(hours=6), **values))
-    plan.look(NOW + timedelta(seconds=1))
+    plan.run_once(NOW + timedelta(seconds=1))
     desk_files(b=HOST)
     again = Planner(client)
-    again.look(NOW + timedelta(seconds=2))
+    again.run_once(NOW + timedelta(seconds=2))
     assert report(client).failing == {}
     with session() as rows:
         assert rows.get_one(HostState, HOST).budget_share == 0.5
@@ -117,10 +118,10 @@ def test_a_desk_that_goes_stale_after_its_host_calmed_down_stops_no_look(
 
 def visit(client: redis.Redis, now: datetime, *slots: Slot) -> int:
     """Check desk a, which must be due; return how many detections that makes."""
-    (claimed,) = due.send(client, due.claim(SYSTEM, now=now, places=1, hold=25)).claims
+    (claimed,) = due_queue.send(client, due_queue.claim(SYSTEM, now=now, places=1, hold=25)).claims
     item = check("a", claimed.token, *slots, started_at=now)
-    written = record([Result(item, claimed.token, now)])
-    due.send(client, due.finish(SYSTEM, written.visits, now=now))
+    written = record([FinishedCheck(item, claimed.token, now)])
+    due_queue.send(client, due_queue.finish(SYSTEM, written.visits, now=now))
     return len(written.detections)
 
 
@@ -132,7 +133,7 @@ def test_a_redis_restored_from_an_older_state_costs_a_desk_one_check(
     frozen: time_machine.Traveller,
 ) -> None:
     planned_desks(a=HOST)
-    Planner(client).look(NOW)
+    Planner(client).run_once(NOW)
     for number in range(20):
         if number == 3:
             older = {key: redis_server.dump(key) or b"" for key in redis_server.keys("token:*")}
@@ -162,13 +163,13 @@ def desk_a(
     planned_desks(a=HOST)
     waits(desk_id="evry_91/a", lasts=timedelta(days=30))
     planner = Planner(client)
-    planner.look(NOW)
+    planner.run_once(NOW)
     return planner
 
 
 def look(planner: Planner, frozen: time_machine.Traveller, now: datetime) -> None:
     frozen.move_to(now)
-    planner.look(now)
+    planner.run_once(now)
 
 
 def visit_when_due(

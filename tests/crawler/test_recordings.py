@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from crawler.block_pages import classify_page
 from crawler.commands.read import describe
 from crawler.platforms import platform
-from crawler.reading import Ask, Page, Reading, Visit
-from crawler.walls import interpret
+from crawler.reading import Page, PageRequest, Reading, VisitContext
 from tests.crawler.pages import TODAY
 from tests.crawler.recordings import RECORDINGS, Row, page_of, rows
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.recordings
 
 
 def read(row: Row) -> Reading:
-    return interpret(platform(row.platform), page_of(row))
+    return classify_page(platform(row.platform), page_of(row))
 
 
 def wall_clock(reading: Reading) -> list[str]:
@@ -67,8 +67,10 @@ def test_a_recorded_list_of_agendas_leads_to_their_hours_in_its_order(
     if not recorded.exists():
         pytest.skip(f"no recorded answers at {RECORDINGS}: set RECORDINGS to their folder")
     reader = platform(platform_name)
-    visit = Visit(reader.EXAMPLE, TODAY, parameters=reader.Parameters(**parameters))
-    reading = interpret(reader, Page(visit.url, 200, recorded.read_bytes(), visit, Ask(visit.url)))
+    visit = VisitContext(reader.EXAMPLE, TODAY, parameters=reader.Parameters(**parameters))
+    reading = classify_page(
+        reader, Page(visit.url, 200, recorded.read_bytes(), visit, PageRequest(visit.url))
+    )
     assert asked in reading.asks[0].url
 
 

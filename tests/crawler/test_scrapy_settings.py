@@ -8,7 +8,7 @@ from scrapy.utils.misc import load_object
 
 from configs.settings import Settings
 from crawler import settings as ours
-from crawler.fetching.unpacking import ENCODINGS
+from crawler.fetching.decompression import ENCODINGS
 from tests.crawler.held import Held, scrapy_settings
 
 

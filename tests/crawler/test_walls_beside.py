@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from configs.outcome import Outcome
+from crawler.block_pages import classify_page, detect_block_page
 from crawler.commands.read import describe
 from crawler.platforms import platform, platforms
 from crawler.reading import Page
-from crawler.walls import interpret, wall
 from tests.crawler.golden import CASES, expected, load, name_of
 
 READ = (None, "slots", "no_slots")  # outcomes of pages that are read; None: it leads on
@@ -68,7 +68,7 @@ FIRST = {name: next(case for case in CASES if case.parent.name == name) for name
 
 
 def proven(page: Page, name: str) -> dict[str, object]:
-    said = describe(interpret(platform(name), page), page.visit.zone)
+    said = describe(classify_page(platform(name), page), page.visit.zone)
     return {key: said[key] for key in ("outcome", "slots", "covered", "next")}
 
 
@@ -92,7 +92,7 @@ def test_what_looks_like_a_wall_beside_a_page_that_is_read_changes_nothing(case:
 @pytest.mark.parametrize("which", sorted(WALLS))
 def test_a_wall_is_a_wall_to_every_platform(name: str, which: str) -> None:
     page = replace(load(FIRST[name]), body=WALLS[which].encode(), status=200, headers={})
-    reading = interpret(platform(name), page)
+    reading = classify_page(platform(name), page)
     assert reading.outcome is (Outcome.CAPTCHA if which == "datadome" else Outcome.BLOCKED)
     assert (reading.slots, reading.covered, reading.asks, reading.frames) == ((), (), (), ())
 
@@ -102,5 +102,5 @@ def test_an_ordinary_page_that_nobody_reads_is_no_wall(beside: str) -> None:
     page = replace(
         load(FIRST["selectors"]), body=f"<html><body><p>Bonjour</p>{BESIDE[beside]}</body></html>".encode()
     )
-    assert wall(page) is None
-    assert interpret(platform("selectors"), page).outcome is Outcome.UNREADABLE
+    assert detect_block_page(page) is None
+    assert classify_page(platform("selectors"), page).outcome is Outcome.UNREADABLE

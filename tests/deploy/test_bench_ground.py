@@ -20,14 +20,14 @@ from api.models.user import Contact, Grant, User
 from configs.clock import clock
 from configs.outcome import Outcome
 from configs.prefecture import desks, host_rules
-from deploy.bench import crawl, crowd, latency, matching
+from deploy.bench import bulk_notify, crawl, latency, matching
 from deploy.bench.control import CODE
-from deploy.bench.crawl import Round, Work
-from deploy.bench.due_times import Watch
-from deploy.bench.ground import World
+from deploy.bench.crawl import CrawlRound, Work
+from deploy.bench.due_times import DueTimeWatch
+from deploy.bench.fixture import BenchFixture
 from deploy.bench.people import Crowd, detection
 from deploy.bench.servers import Servers
-from notifier.telling import match_detection
+from notifier.match_service import match_detection
 
 SANDBOX = Path(__file__).resolve().parents[2] / "deploy" / "sandbox" / "prefectures"
 PORT = 8899
@@ -48,7 +48,7 @@ def checked(at: datetime, process: str) -> None:
 
 
 def test_the_desks_to_measure_are_desks_as_any(tmp_path: Path, settings_env: Callable[..., None]) -> None:
-    world = World(hosts=3, desks=7, interval=20, hanging=1)
+    world = BenchFixture(hosts=3, desks=7, interval=20, hanging=1)
     world.write(tmp_path, PORT)
     settings_env(PREFECTURES_DIR=tmp_path)
     assert {desk.url: desk.id for desk in desks().values()} == world.names(PORT)
@@ -58,7 +58,7 @@ def test_the_desks_to_measure_are_desks_as_any(tmp_path: Path, settings_env: Cal
 
 
 def test_they_stand_beside_those_of_the_sandbox(tmp_path: Path, settings_env: Callable[..., None]) -> None:
-    world = World(hosts=2, desks=2)
+    world = BenchFixture(hosts=2, desks=2)
     for file in SANDBOX.glob("*.yaml"):
         (tmp_path / file.name).write_text(world.beside(latency.hasty(file.read_text("utf-8")), PORT), "utf-8")
     settings_env(PREFECTURES_DIR=SANDBOX)
@@ -86,7 +86,7 @@ def test_checks_are_counted_by_their_requests_and_told_apart_by_their_process(
 
 
 def test_lateness_is_what_passed_after_the_last_due_time_that_was_seen() -> None:
-    watch = Watch(Mock(), dict, 1)
+    watch = DueTimeWatch(Mock(), dict, 1)
     watch._looks = [(100, {"a": 101.0, "b": 102.0}), (105, {"a": 110.0, "b": 106.0})]
     watch.asked = {"a": [101.25, 110.5], "b": [101.5, 106.0], "unseen": [107.0]}
     assert watch.lateness() == pytest.approx([250, 500, 0])
@@ -94,7 +94,7 @@ def test_lateness_is_what_passed_after_the_last_due_time_that_was_seen() -> None
 
 def test_figures_of_the_crawl_are_medians_of_ratios_within_a_round() -> None:
     rounds = [
-        Round(Work(100 * n, 1, 0.1, 0.05), Work(50 * n, 1, 0.1), urlwatch_ms=each)
+        CrawlRound(Work(100 * n, 1, 0.1, 0.05), Work(50 * n, 1, 0.1), urlwatch_ms=each)
         for n, each in ((1, 2.0), (2, 1.0), (4, 0.5))
     ]
     told = {figure.name: figure.value for figure in crawl._figures(rounds)}
@@ -135,10 +135,10 @@ def test_what_was_accepted_is_read_off_the_ledger(database: str, frozen: time_ma
     Crowd("many", 2, "NULL, NULL, 'one_91/desk'").write(engine())
     key, seen_at = detection(engine(), "one_91/desk", "one_91", "NATURALISATION")
     first, _ = _matched(key)
-    assert crowd._accepted(engine(), [key]) == []
+    assert bulk_notify._accepted(engine(), [key]) == []
     with session() as s:
         s.get_one(Notification, first).accepted_at = seen_at + timedelta(seconds=2)
-    assert crowd._accepted(engine(), [key]) == [2.0]
+    assert bulk_notify._accepted(engine(), [key]) == [2.0]
     (row,) = latency._wait(engine(), set())
     assert latency._ledger(row) == {"seen": 0, "committed": 0, "matched": 0, "accepted": 2000}
 

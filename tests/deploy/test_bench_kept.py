@@ -4,7 +4,7 @@ import pytest
 
 from configs.desk import Desk, WatchLevel
 from configs.outcome import Outcome
-from deploy.bench.kept import Check, kept, late
+from deploy.bench.interval_accuracy import CheckTimes, kept, late
 from tests.crawler.held import make_desk
 
 ONE = make_desk("https://a.example/booking/create/1", slug="one")  # six requests a minute
@@ -12,11 +12,11 @@ OTHER = make_desk("https://a.example/booking/create/2", slug="other")
 WISHED = {ONE.id: 30.0, OTHER.id: 30.0}
 
 
-def check(desk: Desk, at: float, requests: int = 3, outcome: Outcome = Outcome.NO_SLOTS) -> Check:
-    return Check(desk, at, 0.5, requests, outcome)
+def check(desk: Desk, at: float, requests: int = 3, outcome: Outcome = Outcome.NO_SLOTS) -> CheckTimes:
+    return CheckTimes(desk, at, 0.5, requests, outcome)
 
 
-def ratios(*found: Check, desks: tuple[Desk, ...] = (ONE, OTHER), end: float = 0) -> dict[str, float]:
+def ratios(*found: CheckTimes, desks: tuple[Desk, ...] = (ONE, OTHER), end: float = 0) -> dict[str, float]:
     return {each.desk.slug: each.ratio for each in kept(desks, found, WISHED, 60, end)}
 
 

@@ -15,9 +15,9 @@ from scrapy.spiderloader import SpiderLoader
 
 from configs.clock import clock
 from configs.settings import settings
-from crawler import due
 from crawler.keeper import Keeper
-from crawler.keeping.scrapyd import Scrapyd, ScrapydAway
+from crawler.scheduling import due_queue
+from crawler.spider_processes.scrapyd_client import Scrapyd, ScrapydAway
 from deploy.local.processes import free_port
 from deploy.local.scrapyd import NotOurs, configuration, environment, main, prepare
 from tests.api.world import PREFECTURES
@@ -111,7 +111,7 @@ def scrapyd(
 
 
 def test_spiders_are_named_as_their_files() -> None:
-    code = "from crawler.keeping.launcher import spiders; print(*spiders())"  # it loads a reactor, which tests do not share
+    code = "from crawler.spider_processes.launcher import spiders; print(*spiders())"  # it loads a reactor, which tests do not share
     named = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     known = SpiderLoader.from_settings(scrapy_settings()).list()
     assert named.split() == sorted(known)
@@ -130,15 +130,15 @@ def test_the_keeper_has_spiders_run_replaces_them_and_orphans_leave(
             return False
 
     until(up)
-    with due.connect() as client:
+    with due_queue.connect() as client:
         keeper = Keeper(api, client)
-        keeper.look(clock())
+        keeper.run_once(clock())
         until(lambda: redis_server.keys("seat:prefenligne:0"))
         (spider,) = psutil.Process(scrapyd.pid).children()
         spider.kill()
         until(lambda: not api.jobs().running)
         until(
-            lambda: keeper.look(clock()) and api.jobs().running.get("prefenligne")
+            lambda: keeper.run_once(clock()) and api.jobs().running.get("prefenligne")
         )  # not at once: it just began
         assert len(api.jobs().running["prefenligne"]) == 1
         (spider,) = until(psutil.Process(scrapyd.pid).children)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from crawler.reading import Covered, Slot
-from crawler.recording.items import CheckItem
+from crawler.items import CheckItem
+from crawler.reading import CoveredWindow, Slot
 
 ZONE = ZoneInfo("Europe/Paris")
 HORIZON = timedelta(days=90)
@@ -269,7 +269,7 @@ def past(moment: Moment, at: datetime) -> bool:
     return moment is not None and moment < at.astimezone(ZONE).date()
 
 
-def covers(windows: Iterable[Covered], slot: Opening, at: datetime) -> bool:
+def covers(windows: Iterable[CoveredWindow], slot: Opening, at: datetime) -> bool:
     """Whether a reading answered for the slot's day at its place; of an `open` slot, for every day watched."""
     days = [slot.moment.astimezone(ZONE).date() if isinstance(slot.moment, datetime) else slot.moment]
     if slot.moment is None:

@@ -27,12 +27,14 @@ from api.models.base import engine
 from api.models.user import Contact
 from configs.clock import clock
 from configs.outcome import Outcome
-from crawler.reading import Covered, Place, Slot
-from crawler.recording.items import CheckItem
-from notifier import delivery, hourly_cap, jobs, nudges, rates
-from notifier.channels import Receipt
-from notifier.outright import Outright
+from crawler.items import CheckItem
+from crawler.reading import CoveredWindow, Place, Slot
+from notifier import hourly_cap, jobs, nudges
+from notifier.channels import Acceptance
+from notifier.delivery import delivery
+from notifier.delivery.inline_delivery import InlineClaim
 from notifier.sweep import Sweep
+from notifier.workers import rate_limits
 from tests.fuzz import times
 from tests.model.model import Alert, Limits, Message, Model
 from tests.model.world import CHANNELS, DESKS, FILE, INTERVALS, PEOPLE, PLANS, PROCEDURES, SITES, World
@@ -46,17 +48,17 @@ MORNING = datetime(2026, 12, 3, 9, tzinfo=UTC)
 MOMENTS = (NIGHT, NIGHT, None, None, MORNING, START + timedelta(minutes=20), THURSDAY, START.date())
 BEFORE, AFTER = (None, date(2026, 12, 1)), (date(2026, 12, 2), None)
 COVERS = (
-    (Covered(),),
+    (CoveredWindow(),),
     (),
-    (Covered("1"),),
-    (Covered("2"),),
-    (Covered(None, *BEFORE),),
-    (Covered(None, *AFTER),),
-    (Covered("1", *BEFORE),),
-    (Covered("1", *AFTER),),
-    (Covered("1", date(2026, 12, 2), date(2026, 12, 2)),),
-    (Covered("1", *AFTER), Covered("1", *BEFORE)),  # together the whole place
-    (Covered("1", *BEFORE), Covered("2", *AFTER)),
+    (CoveredWindow("1"),),
+    (CoveredWindow("2"),),
+    (CoveredWindow(None, *BEFORE),),
+    (CoveredWindow(None, *AFTER),),
+    (CoveredWindow("1", *BEFORE),),
+    (CoveredWindow("1", *AFTER),),
+    (CoveredWindow("1", date(2026, 12, 2), date(2026, 12, 2)),),
+    (CoveredWindow("1", *AFTER), CoveredWindow("1", *BEFORE)),  # together the whole place
+    (CoveredWindow("1", *BEFORE), CoveredWindow("2", *AFTER)),
 )
 LIMITS = (
     Limits(DESKS[0]),
@@ -81,7 +83,7 @@ looks = st.tuples(
     silences,
     covers,
 )
-Look = tuple[str, tuple[Slot, ...], Outcome, tuple[Covered, ...]]
+Look = tuple[str, tuple[Slot, ...], Outcome, tuple[CoveredWindow, ...]]
 limits = st.lists(st.sampled_from(LIMITS), min_size=1, max_size=2).map(tuple)
 people = st.integers(0, PEOPLE - 1)
 number = st.integers(0, 5)
@@ -96,7 +98,7 @@ class Telling(RuleBasedStateMachine):
     world: World
     traveller: time_machine.Traveller
     queue: list[tuple[str, Any]]
-    taken: list[Outright]
+    taken: list[InlineClaim]
     outright = True
 
     @initialize(plan=st.sampled_from(sorted(PLANS)), wish=limits, outright=st.booleans())
@@ -111,7 +113,7 @@ class Telling(RuleBasedStateMachine):
         self.bound: dict[UUID, Message] = {}
         self.written = False
         self.sweeper = Sweep()
-        self.last: Look = (DESKS[0], (), Outcome.NO_SLOTS, (Covered(),))
+        self.last: Look = (DESKS[0], (), Outcome.NO_SLOTS, (CoveredWindow(),))
         self.shown: Look = (DESKS[0], (Slot(Place("1"), NIGHT),), Outcome.SLOTS, ())
         self.read_at = dict.fromkeys(DESKS, START - timedelta(seconds=300))
         self.grant(0, plan, 0, 86400)
@@ -129,7 +131,7 @@ class Telling(RuleBasedStateMachine):
         self.read(several)
 
     @rule(silence=silences, covered=covers)
-    def check_that_shows_nothing(self, silence: Outcome, covered: tuple[Covered, ...]) -> None:
+    def check_that_shows_nothing(self, silence: Outcome, covered: tuple[CoveredWindow, ...]) -> None:
         self.read([(self.shown[0], (), silence, covered)])
 
     @rule(pause=st.sampled_from(PAUSES[:2]))
@@ -145,7 +147,7 @@ class Telling(RuleBasedStateMachine):
     @rule(pause=st.sampled_from(PAUSES), told=st.booleans())
     def flap(self, pause: timedelta, told: bool) -> None:
         """All of a desk is gone, and comes back."""
-        self.read([(self.shown[0], (), Outcome.NO_SLOTS, (Covered(),))])
+        self.read([(self.shown[0], (), Outcome.NO_SLOTS, (CoveredWindow(),))])
         self.traveller.shift(pause)
         self.read([self.shown])
         if told:
@@ -389,9 +391,9 @@ def machine(
     monkeypatch.setattr(
         nudges, "deliver", lambda waiting: queue.extend(("deliver", each[0]) for each in waiting)
     )
-    taken: list[Outright] = []
+    taken: list[InlineClaim] = []
 
-    def send(written: Sequence[UUID], mine: Outright | None) -> None:
+    def send(written: Sequence[UUID], mine: InlineClaim | None) -> None:
         queue.extend(("deliver", each) for each in written)
         taken.extend([mine] if mine else [])
 
@@ -400,9 +402,9 @@ def machine(
     claim = jobs._outright
     monkeypatch.setattr(jobs, "_outright", lambda: claim() if bound.outright else None)
     monkeypatch.setattr(jobs, "_send", send)
-    monkeypatch.setattr(rates, "allow", lambda _waiting: True)
+    monkeypatch.setattr(rate_limits, "allow", lambda _waiting: True)
     monkeypatch.setattr(
-        delivery, "send", lambda parcels: [delivery.Sent([each], Receipt("test", "1")) for each in parcels]
+        delivery, "send", lambda parcels: [delivery.Sent([each], Acceptance("test", "1")) for each in parcels]
     )
     monkeypatch.setattr(
         engine().pool, "_pre_ping", False

@@ -13,13 +13,13 @@ from api.models.alert import Alert, AlertTarget
 from api.models.base import engine, session
 from api.models.desk import DeskState
 from api.models.user import Channel, Contact, Grant, User
-from configs.made_up import desk_entry, prefecture_file
 from configs.plan import PlanName
 from configs.prefecture import Procedure
-from crawler.recording.items import CheckItem
-from crawler.recording.lapse import close_unproven
-from crawler.recording.record import record
-from crawler.recording.rows import Result
+from crawler.items import CheckItem
+from crawler.recording.batch_writer import record
+from crawler.recording.check_transaction import FinishedCheck
+from crawler.recording.slot_expiry import close_unproven
+from deploy.sample_desk_files import desk_entry, prefecture_file
 from tests.model.model import Limits, Told
 
 WITHIN = "evry_91"
@@ -106,7 +106,7 @@ class World:
 
     def check(self, checks: Iterable[tuple[CheckItem, datetime]]) -> list[UUID]:
         """Write a batch of checks, with when their pages were read."""
-        found = record([Result(check, check.token or 0, at) for check, at in checks]).detections
+        found = record([FinishedCheck(check, check.token or 0, at) for check, at in checks]).detections
         self.detections += found
         return found
 

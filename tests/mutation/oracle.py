@@ -21,11 +21,11 @@ from html import unescape
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from crawler.parsing.calendars import day_of
+from crawler.block_pages import classify_page
+from crawler.parsing.date_windows import day_of
 from crawler.platforms import platform
-from crawler.reading import Covered, Page
-from crawler.visit import Tally
-from crawler.walls import interpret
+from crawler.reading import CoveredWindow, Page
+from crawler.visit_state import VisitState
 from tests.mutation.mutants import Mutant
 
 
@@ -37,7 +37,7 @@ class Claims(NamedTuple):
 
     hours: frozenset[date]
     is_open: bool
-    covered: tuple[Covered, ...]
+    covered: tuple[CoveredWindow, ...]
     asks: tuple[tuple[str, str], ...]
 
 
@@ -60,10 +60,10 @@ class Evidence(NamedTuple):
 def claims(name: str, mutant: Mutant) -> Claims:
     """Read a broken page as the crawl would, in a check that can ask nothing more."""
     page = mutant.page
-    reading = interpret(platform(name), page)
-    tally = Tally(page.ask, limit=1, now=datetime.combine(page.visit.today, time(9), page.visit.zone))
+    reading = classify_page(platform(name), page)
+    tally = VisitState(page.ask, limit=1, now=datetime.combine(page.visit.today, time(9), page.visit.zone))
     tally.next()
-    tally.take(page.ask, reading)
+    tally.add_reading(page.ask, reading)
     result = tally.result()
     hours = frozenset(in_utc(slot.moment) for slot in result.slots if slot.moment)
     covered = result.covered if result.outcome.conclusive else ()
@@ -95,7 +95,7 @@ def lies(mutant: Mutant, said: Claims, evidence: Evidence) -> Iterator[str]:
             yield f"would take a slot: {method} {url}"
 
 
-def _false_cover(window: Covered, mutant: Mutant, said: Claims, evidence: Evidence) -> Iterator[str]:
+def _false_cover(window: CoveredWindow, mutant: Mutant, said: Claims, evidence: Evidence) -> Iterator[str]:
     allowed = mutant.truth.covered + (mutant.truth.mended if mutant.may_mend else ())
     if not any(_within(window, whole) for whole in allowed):
         yield f"covers more than the page answered for: {window}"
@@ -113,7 +113,7 @@ def _false_cover(window: Covered, mutant: Mutant, said: Claims, evidence: Eviden
         yield "covers every day without the sentence, or against something else"
 
 
-def _within(part: Covered, whole: Covered) -> bool:
+def _within(part: CoveredWindow, whole: CoveredWindow) -> bool:
     return (
         whole.place_key in (None, part.place_key)
         and (whole.first or date.min) <= (part.first or date.min)
@@ -121,7 +121,7 @@ def _within(part: Covered, whole: Covered) -> bool:
     )
 
 
-def _in(hour: date, window: Covered, mutant: Mutant) -> bool:
+def _in(hour: date, window: CoveredWindow, mutant: Mutant) -> bool:
     day = day_of(hour, mutant.page.visit.zone)
     return (window.first or date.min) <= day <= (window.last or date.max)
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 
-from crawler.reading import Covered, Page
+from crawler.reading import CoveredWindow, Page
 from tests.crawler.golden import CASES, expected, given, load, name_of
 from tests.crawler.pages import DESK
 from tests.crawler.recordings import page_of, rows
@@ -27,11 +27,11 @@ class Truth:
     """
 
     hours: frozenset[date] = frozenset()
-    covered: tuple[Covered, ...] = ()
+    covered: tuple[CoveredWindow, ...] = ()
     is_open: bool = False
     outcome: str | None = None
-    mended: tuple[Covered, ...] = ()
-    alone: tuple[Covered, ...] = ()
+    mended: tuple[CoveredWindow, ...] = ()
+    alone: tuple[CoveredWindow, ...] = ()
     hidden: frozenset[date] = frozenset()
 
     def and_(self, other: "Truth") -> "Truth":
@@ -85,7 +85,7 @@ def _golden(case: Path) -> Original:
     shown = [each["starts_at"] for each in told["slots"]] + [each.get("at") for each in told["next"] or []]
     hours = {_moment(each) for each in shown if each}
     covered = tuple(
-        Covered(each["place"], _day(each["first"]), _day(each["last"])) for each in told["covered"]
+        CoveredWindow(each["place"], _day(each["first"]), _day(each["last"])) for each in told["covered"]
     )
     hours |= {_moment(each) for each in stated.get("named", ())}
     alone, mended = stated.get("alone"), stated.get("mended")
@@ -101,8 +101,8 @@ def _golden(case: Path) -> Original:
     return Original(name_of(case), case.parent.name, page, truth)
 
 
-def _window(ends: list[str | None]) -> tuple[Covered, ...]:
-    return (Covered(None, _day(ends[0]), _day(ends[1])),)
+def _window(ends: list[str | None]) -> tuple[CoveredWindow, ...]:
+    return (CoveredWindow(None, _day(ends[0]), _day(ends[1])),)
 
 
 def _moment(text: str) -> date:
@@ -117,9 +117,9 @@ def _recorded() -> Iterator[Original]:
     for row in rows():
         # Recorded slots are known by number and ends only: those pages prove their absence or nothing.
         if not row.slots:
-            proven = (Covered(),) if "no_slots" in row.outcomes else ()
+            proven = (CoveredWindow(),) if "no_slots" in row.outcomes else ()
             outcome = next(iter(row.outcomes))
-            leads_on = (Covered(),) if outcome is None else ()  # taken out, what it leads to is gone
+            leads_on = (CoveredWindow(),) if outcome is None else ()  # taken out, what it leads to is gone
             truth = Truth(covered=proven, outcome=outcome, mended=leads_on, alone=proven)
             page = page_of(row)
             here = replace(page, visit=replace(page.visit, url=DESK), ask=replace(page.ask, url=DESK))

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from configs.outcome import Outcome
+from crawler.block_pages import classify_page
 from crawler.platforms import platform
-from crawler.walls import interpret
 from tests.fuzz import FUZZ, times
 from tests.mutation.doubtful import mutants
 from tests.mutation.mutants import BOT_WALL
@@ -41,4 +41,4 @@ WALLS = [
 def test_a_bot_wall_in_place_of_any_page_is_a_wall_whatever_its_status(wall: Original, status: int) -> None:
     for original in originals():
         page = replace(original.page, body=wall.page.body, status=status, headers={})
-        assert interpret(platform(original.platform), page).outcome in (Outcome.BLOCKED, Outcome.CAPTCHA)
+        assert classify_page(platform(original.platform), page).outcome in (Outcome.BLOCKED, Outcome.CAPTCHA)

@@ -5,14 +5,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from crawler.reading import Covered
+from crawler.reading import CoveredWindow
 from tests.mutation.mutants import Mutant
 from tests.mutation.oracle import Claims, claims, ezbooking, lies
 from tests.mutation.pages import Original, originals
 
 NAMED = {each.name.partition("/")[2]: each for each in originals() if each.platform == "ezbooking"}
 HOUR = datetime(2026, 11, 23, 8, tzinfo=UTC)
-WEEK = Covered("23018", date(2026, 11, 20), date(2026, 11, 26))
+WEEK = CoveredWindow("23018", date(2026, 11, 20), date(2026, 11, 26))
 NOTHING = Claims(frozenset(), is_open=False, covered=(), asks=())
 
 
@@ -78,9 +78,14 @@ def test_where_nodes_were_taken_out_an_hour_may_be_gone_but_without_a_trace() ->
 
 @pytest.mark.parametrize(
     "window",
-    [Covered(), Covered("23018"), replace(WEEK, place_key=None), replace(WEEK, last=date(2026, 11, 27))],
+    [
+        CoveredWindow(),
+        CoveredWindow("23018"),
+        replace(WEEK, place_key=None),
+        replace(WEEK, last=date(2026, 11, 27)),
+    ],
 )
-def test_covering_more_than_the_page_answered_for_is_a_lie(window: Covered) -> None:
+def test_covering_more_than_the_page_answered_for_is_a_lie(window: CoveredWindow) -> None:
     hours = NAMED["week"].truth.hours
     assert "covers more" in found(mutant("week"), NOTHING._replace(hours=hours, covered=(window,)))
 
@@ -95,7 +100,7 @@ def test_covering_more_than_the_page_answered_for_is_a_lie(window: Covered) -> N
     ],
 )
 def test_covering_all_without_the_sentence_or_against_it_is_a_lie(text: str) -> None:
-    said = NOTHING._replace(covered=(Covered(),))
+    said = NOTHING._replace(covered=(CoveredWindow(),))
     assert not found(mutant("no_slot"), said)
     assert found(mutant("no_slot", text), said)
 
@@ -108,7 +113,7 @@ def test_a_week_that_does_not_name_its_days_covers_nothing() -> None:
 
 def test_a_wall_claims_nothing() -> None:
     wall = replace(mutant("no_slot"), walled=True)
-    assert found(wall, NOTHING._replace(covered=(Covered(),)))
+    assert found(wall, NOTHING._replace(covered=(CoveredWindow(),)))
     assert not found(wall, NOTHING)
 
 

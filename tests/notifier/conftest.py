@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
-from notifier import queues
+from notifier.workers import queues
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

@@ -11,7 +11,7 @@ from api.models.base import session
 from api.models.slot import SlotRow
 from api.models.user import Channel
 from configs.clock import clock
-from notifier import patience
+from notifier.delivery import slow_channels
 from notifier.jobs import match
 from notifier.sweep import Sweep
 from tests.notifier.world import alert, detection, gone, notifications, person, slots
@@ -37,12 +37,12 @@ def test_a_slot_told_in_the_future_is_told_again_when_it_returns(frozen: time_ma
 def test_a_channel_that_was_slow_in_the_future_does_not_rest(
     frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "_rests", {})
+    monkeypatch.setattr(slow_channels, "_rests", {})
     frozen.shift(DAY)
-    patience.answered(Channel.EMAIL, 60)
-    assert patience.resting(Channel.EMAIL)
+    slow_channels.record_latency(Channel.EMAIL, 60)
+    assert slow_channels.is_open(Channel.EMAIL)
     frozen.shift(-DAY)
-    assert not patience.resting(Channel.EMAIL)
+    assert not slow_channels.is_open(Channel.EMAIL)
 
 
 def test_a_head_start_given_in_the_future_ends(frozen: time_machine.Traveller) -> None:

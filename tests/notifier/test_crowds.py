@@ -12,10 +12,10 @@ from api.models.notification import Match, MatchPart, Notification, State
 from api.models.slot import Detection
 from api.models.user import Channel
 from configs.clock import clock
-from notifier import parts
+from notifier import match_batches
 from notifier.jobs import match, match_part
+from notifier.match_service import match_or_part
 from notifier.sweep import Sweep
-from notifier.telling import match_or_part
 from tests.notifier.world import (
     ADDRESSES,
     Person,
@@ -41,7 +41,7 @@ def crowd(
 ) -> list[Person]:
     """Let seven people wait, two of them by two alerts; more than three are a crowd, in parts of two people."""
     settings_env(CROWD_ALERTS="3")
-    monkeypatch.setattr(parts, "_PEOPLE", 2)
+    monkeypatch.setattr(match_batches, "_PEOPLE", 2)
     people = [person(addresses={Channel.EMAIL: f"p{number}@example.org"}) for number in range(7)]
     for each in people:
         alert(each)
@@ -149,11 +149,11 @@ def test_a_part_whose_transaction_fails_is_still_to_be_done(
     seen = detection()
     match(str(seen))
     with monkeypatch.context() as broken:
-        broken.setattr("notifier.telling.write", lambda *_: 1 / 0)
+        broken.setattr("notifier.match_service.write", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             match_part(str(seen), 0)
-    assert in_one_transaction(parts.left, seen) == [0, 1, 2, 3]
-    assert not in_one_transaction(parts.finish, seen, clock())
+    assert in_one_transaction(match_batches.left, seen) == [0, 1, 2, 3]
+    assert not in_one_transaction(match_batches.finish, seen, clock())
 
 
 def test_parts_that_were_done_while_nobody_could_say_so_are_made_again_and_tell_nobody(

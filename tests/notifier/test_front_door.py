@@ -15,8 +15,8 @@ from api.models.base import session
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel
 from deploy.local.processes import free_port
-from notifier import queues
-from notifier.kinds import UnknownKind
+from notifier.message_kinds import UnknownKind
+from notifier.workers import queues
 from tests.notifier.world import all_of, change, get, in_one_transaction, notifications, person
 
 Queued = Callable[[str], list[tuple[str, list[Any]]]]
@@ -78,7 +78,7 @@ def test_redis_away_leaves_a_notification_to_the_sweep(
 ) -> None:
     settings_env(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
     who = person(verified=False)
-    ids = in_one_transaction(notifier.tell, who.id, "verify_email", {}, "key")
+    ids = in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "key")
     with capture_logs() as logs:
         notifier.nudge(ids)
     assert len(logs) == 1
@@ -99,7 +99,7 @@ def test_a_database_that_goes_away_after_the_commit_leaves_a_notification_to_the
 
 def test_telling_writes_a_row_for_the_contact_the_kind_speaks_to(database: str) -> None:
     who = person(channels=(Channel.EMAIL, Channel.SMS), verified=False)
-    ids = in_one_transaction(notifier.tell, who.id, "verify_email", {"a": 1}, "key")
+    ids = in_one_transaction(notifier.create_notifications, who.id, "verify_email", {"a": 1}, "key")
     (row,) = notifications()
     assert ids == [row.id]
     assert (row.contact_id, row.channel) == (who.contacts[Channel.EMAIL], Channel.EMAIL)
@@ -109,15 +109,15 @@ def test_telling_writes_a_row_for_the_contact_the_kind_speaks_to(database: str) 
 
 def test_telling_twice_by_one_key_writes_once(database: str) -> None:
     who = person(verified=False)
-    assert len(in_one_transaction(notifier.tell, who.id, "verify_email", {}, "key")) == 1
-    assert in_one_transaction(notifier.tell, who.id, "verify_email", {}, "key") == []
+    assert len(in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "key")) == 1
+    assert in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "key") == []
     assert len(notifications()) == 1
 
 
 def test_telling_belongs_to_the_callers_transaction(database: str) -> None:
     who = person(verified=False)
     with pytest.raises(ZeroDivisionError), session() as s:  # noqa: PT012 -- the caller's own error rolls back
-        notifier.tell(s, who.id, "verify_email", {}, "key")
+        notifier.create_notifications(s, who.id, "verify_email", {}, "key")
         raise ZeroDivisionError
     assert all_of(Notification) == []
 
@@ -125,13 +125,13 @@ def test_telling_belongs_to_the_callers_transaction(database: str) -> None:
 def test_an_unknown_kind_names_those_that_exist(database: str) -> None:
     who = person()
     with pytest.raises(UnknownKind, match="slot_detected, verify_email"):
-        in_one_transaction(notifier.tell, who.id, "horoscope", {}, "key")
+        in_one_transaction(notifier.create_notifications, who.id, "horoscope", {}, "key")
 
 
 def test_a_nudge_goes_to_the_queue_of_the_rows_priority(database: str, queued: Queued) -> None:
     who = person(verified=False)
-    (first,) = in_one_transaction(notifier.tell, who.id, "verify_email", {}, "one")
-    (second,) = in_one_transaction(notifier.tell, who.id, "verify_email", {}, "two")
+    (first,) = in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "one")
+    (second,) = in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "two")
     change(Notification, second, priority=Priority.BULK)
     notifier.nudge([first, second])
     assert queued("email-immediate") == [("notifier.jobs.deliver", [str(first)])]

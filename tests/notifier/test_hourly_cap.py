@@ -19,11 +19,11 @@ from api.models.notification import Notification, NotificationMatch, State
 from api.models.slot import SlotRow
 from api.models.user import Channel, Contact
 from configs.clock import clock
-from notifier import hourly_cap, nudges, rows
-from notifier.delivery import claim, hand_over
+from notifier import hourly_cap, notification_writer, nudges
+from notifier.delivery.delivery import claim, hand_over
 from notifier.jobs import deliver, match
+from notifier.match_service import match_detection
 from notifier.sweep import undelivered
-from notifier.telling import match_detection
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -196,7 +196,7 @@ def test_a_mail_of_a_burst_says_since_when(
 
 @given(waits=st.lists(st.integers(0, 900), min_size=1, max_size=80), cap=st.integers(1, 12))
 def test_no_hour_holds_more_than_the_cap_whenever_tokens_are_asked_for(waits: list[int], cap: int) -> None:
-    bucket = hourly_cap.Bucket.of(cap)
+    bucket = hourly_cap.AlertBudget.of(cap)
     now, full_at, sent = MORNING, MORNING, list[datetime]()
     for wait in waits:
         now += timedelta(seconds=wait)
@@ -274,7 +274,9 @@ def test_other_messages_neither_wait_nor_count(whole: "Running", settings_env: C
     alert(who)
     for number in range(3):
         with session() as opened:
-            made = rows.tell(opened, who.id, "account_exists", {}, f"exists:{number}", priority="immediate")
+            made = notification_writer.create_notifications(
+                opened, who.id, "account_exists", {}, f"exists:{number}", priority="immediate"
+            )
         nudges.nudge(made)
         deliver(*map(str, made))
     open_slot(0)

@@ -29,10 +29,11 @@ from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, User
 from configs.clock import clock
 from configs.settings import settings
-from notifier import channels, dead, delivery
-from notifier.channels import Letter, Receipt
-from notifier.errors import TryLater, Undeliverable, Unsure
-from notifier.parcels import Parcel
+from notifier import channels, dead_letters
+from notifier.channels import Acceptance, OutgoingMessage
+from notifier.delivery import delivery
+from notifier.delivery.claiming import ClaimedMessage
+from notifier.errors import OutcomeUnknown, PermanentError, TemporaryError
 from notifier.sweep import undelivered
 from tests.fuzz import times
 from tests.notifier.world import (
@@ -69,19 +70,19 @@ class Provider:
     def warm_up(self) -> None:
         """Nothing to build."""
 
-    def send(self, letter: Letter) -> Receipt:
+    def send(self, letter: OutgoingMessage) -> Acceptance:
         return self.send_all([letter])
 
-    def send_all(self, several: Sequence[Letter]) -> Receipt:
+    def send_all(self, several: Sequence[OutgoingMessage]) -> Acceptance:
         if self.answer == "no":
-            raise Undeliverable("refused")
+            raise PermanentError("refused")
         if self.answer == "later":
-            raise TryLater("busy", 3)
+            raise TemporaryError("busy", 3)
         if self.answer != "silent":
             self.taken.update(key for each in several for key in each.ids)
         if self.answer != "yes":
-            raise Unsure("no answer")
-        return Receipt("test", "1")
+            raise OutcomeUnknown("no answer")
+        return Acceptance("test", "1")
 
 
 class Life(RuleBasedStateMachine):
@@ -189,7 +190,7 @@ class Life(RuleBasedStateMachine):
     def dead_letters_are_replayed(self, unsure: bool) -> None:
         with session() as s:
             rows = s.scalars(sa.select(Notification).where(Notification.state == State.FAILED)).all()
-            alive = dead.replay(s, rows, clock(), unsure=unsure)
+            alive = dead_letters.replay(s, rows, clock(), unsure=unsure)
         for key in alive:
             self.tries[key] = 0
 
@@ -224,7 +225,7 @@ class Life(RuleBasedStateMachine):
     def row(self, which: int) -> list[UUID]:
         return [self.open[which % len(self.open)]]
 
-    def claim(self, keys: list[UUID]) -> list[Parcel]:
+    def claim(self, keys: list[UUID]) -> list[ClaimedMessage]:
         at_work = {
             row.id for row in notifications(State.SENDING) if row.lease_until and row.lease_until > clock()
         }

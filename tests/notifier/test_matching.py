@@ -15,7 +15,7 @@ from api.models.slot import Detection, SlotRow
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.prefecture import Procedure
-from notifier.matching import Candidate, Wish, candidates, choose, moment_of
+from notifier.matching import Candidate, WantedSlots, candidates, select_slots, slot_moment
 from notifier.open_slots import OpenSlots
 from tests.notifier.world import (
     DESK,
@@ -55,11 +55,13 @@ def bits(slots: Iterable[int]) -> int:
     return sum(1 << slot for slot in set(slots))
 
 
-def wishes(moments: Sequence[Moment], *limits: dict[str, Any], known: set[int] | None = None) -> list[Wish]:
+def wishes(
+    moments: Sequence[Moment], *limits: dict[str, Any], known: set[int] | None = None
+) -> list[WantedSlots]:
     """Choose for one alert that has one target per limits."""
     alert_id, user_id = uuid4(), uuid4()
     rows = [Candidate(alert_id, user_id, 1, None, Limits(**each)) for each in limits or ({},)]
-    return choose(rows, opened(moments), {alert_id: bits(known or ())})
+    return select_slots(rows, opened(moments), {alert_id: bits(known or ())})
 
 
 @pytest.mark.parametrize(
@@ -148,7 +150,9 @@ def test_the_choice_is_what_each_alert_itself_would_say(
     ]
     told = {(ids[number], slot) for number, slot in known if number < len(ids)}
     bits_of = {each: bits(slot for alert_id, slot in told if alert_id == each) for each in ids}
-    chosen = {(wish.alert_id, slot) for wish in choose(rows, opened(moments), bits_of) for slot in wish.slots}
+    chosen = {
+        (wish.alert_id, slot) for wish in select_slots(rows, opened(moments), bits_of) for slot in wish.slots
+    }
     asked = {
         (alert_id, slot)
         for alert_id, targets in zip(ids, alerts, strict=True)
@@ -173,7 +177,7 @@ def test_a_slot_is_seen_in_its_desks_own_zone(
     moment: str, starts_at: datetime | None, zone: str, expected: Moment
 ) -> None:
     row = SlotRow(moment=moment, starts_at=starts_at)
-    assert moment_of(row, ZoneInfo(zone), None) == expected
+    assert slot_moment(row, ZoneInfo(zone), None) == expected
 
 
 def test_an_alert_for_the_desk_or_for_its_procedure_is_a_candidate(database: str) -> None:
@@ -220,11 +224,11 @@ def test_two_targets_of_one_alert_stand_together(database: str) -> None:
     assert found(seen) == [waiting, waiting]
     with session() as s:
         rows = candidates(s, s.get_one(Detection, seen), clock())
-    assert len(choose(rows, opened([Moment()]), {})) == 1
+    assert len(select_slots(rows, opened([Moment()]), {})) == 1
 
 
 def test_the_moment_of_a_stored_slot_survives_the_database(database: str) -> None:
     (slot,) = slots([MORNING])
-    assert moment_of(get(SlotRow, slot), PARIS, None) == Moment(date(2026, 11, 26), time(9, 30))
+    assert slot_moment(get(SlotRow, slot), PARIS, None) == Moment(date(2026, 11, 26), time(9, 30))
     change(SlotRow, slot, starts_at=None, moment="2026-11-26")
-    assert moment_of(get(SlotRow, slot), PARIS, None) == Moment(date(2026, 11, 26))
+    assert slot_moment(get(SlotRow, slot), PARIS, None) == Moment(date(2026, 11, 26))

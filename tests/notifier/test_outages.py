@@ -11,11 +11,13 @@ import time_machine
 from api.models.notification import QUEUES, Notification, State
 from api.models.user import Channel
 from configs.clock import clock
-from notifier import bundles, channels, jobs, patience, queues
-from notifier.channels import Letter, Receipt
-from notifier.errors import TryLater, Unsure
+from notifier import channels, jobs
+from notifier.channels import Acceptance, OutgoingMessage
+from notifier.delivery import batch_sender, slow_channels
+from notifier.errors import OutcomeUnknown, TemporaryError
 from notifier.jobs import match
 from notifier.sweep import Sweep
+from notifier.workers import queues
 from tests.notifier.world import alert, confirm, detection, get, gone, notifications, person, slots
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server")
@@ -36,17 +38,17 @@ class Provider:
     def warm_up(self) -> None:
         """Nothing to build."""
 
-    def send(self, _letter: Letter) -> Receipt:
+    def send(self, _letter: OutgoingMessage) -> Acceptance:
         self.took = 0.0
         if clock() >= self.recovers:
             self.copies += 1
-            return Receipt("test", "1")
+            return Acceptance("test", "1")
         if self.kind in NOT_TAKEN:
-            raise TryLater(self.kind, 5 if self.kind == "429" else None)
+            raise TemporaryError(self.kind, 5 if self.kind == "429" else None)
         self.copies += self.kind == SLOW
         self.took = _TIMEOUT
         self.traveller.shift(_TIMEOUT)
-        raise Unsure(f"test did not answer: {self.kind}")
+        raise OutcomeUnknown(f"test did not answer: {self.kind}")
 
 
 class BundlingProvider(Provider):
@@ -54,7 +56,7 @@ class BundlingProvider(Provider):
 
     MOST = 100
 
-    def send_all(self, letters: Sequence[Letter]) -> Receipt:
+    def send_all(self, letters: Sequence[OutgoingMessage]) -> Acceptance:
         return self.send(letters[0])
 
 
@@ -67,12 +69,14 @@ def fails(
 ) -> Iterator[Fails]:
     """Give a function that lets a channel's provider fail for some seconds from now on."""
     settings_env(REARM_SECONDS="300")
-    monkeypatch.setattr(patience, "_rests", {})
+    monkeypatch.setattr(slow_channels, "_rests", {})
 
     def put(channel: Channel, kind: str, seconds: float) -> Provider:
         made = (BundlingProvider if channel is Channel.EMAIL else Provider)(frozen, kind, seconds)
         monkeypatch.setitem(channels.channels(), channel.value, made)
-        monkeypatch.setattr(bundles, "answered", lambda name, _: patience.answered(name, made.took))
+        monkeypatch.setattr(
+            batch_sender, "record_latency", lambda name, _: slow_channels.record_latency(name, made.took)
+        )
         return made
 
     return put  # type: ignore[return-value] # a fixture that needs no end

@@ -16,10 +16,10 @@ from api.models.base import engine, session
 from api.models.notification import Match, MatchSlot, Notification, State
 from api.models.user import Channel, Contact
 from configs.clock import clock
-from notifier import parts
-from notifier.delivery import deliver
+from notifier import match_batches
+from notifier.delivery.delivery import deliver
 from notifier.jobs import catch_up, match, match_part, rearm, tell_open
-from notifier.telling import find_untold, match_open
+from notifier.match_service import find_untold, match_open
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -154,7 +154,7 @@ def test_what_was_told_between_the_look_and_the_lock_is_not_told_again(
         sent(in_one_transaction(match_open, DESK, clock(), [waiting]))
         return found
 
-    monkeypatch.setattr("notifier.telling.find_untold", look)
+    monkeypatch.setattr("notifier.match_service.find_untold", look)
     assert in_one_transaction(match_open, DESK, clock()) == []
     assert len(notifications()) == 1
 
@@ -162,7 +162,7 @@ def test_what_was_told_between_the_look_and_the_lock_is_not_told_again(
 def test_a_crowd_that_a_round_finds_is_told_by_parts(
     whole: "Running", queued: Queued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "_PEOPLE", 2)
+    monkeypatch.setattr(match_batches, "_PEOPLE", 2)
     detection(hours(3))
     crowd(5)
     rearm(DESK)
@@ -177,11 +177,11 @@ def test_a_crowd_that_a_round_finds_is_told_by_parts(
 
 
 def test_one_persons_alerts_are_in_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "_PEOPLE", 1)
+    monkeypatch.setattr(match_batches, "_PEOPLE", 1)
     detection(hours(1))
     first, second = person(), person()
     mine, others = {alert(first), alert(first)}, {alert(second)}
-    found = parts.split(in_one_transaction(find_untold, DESK, clock()))
+    found = match_batches.split(in_one_transaction(find_untold, DESK, clock()))
     assert sorted(map(sorted, found)) == sorted(map(sorted, (mine, others)))
 
 

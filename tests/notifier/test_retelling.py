@@ -12,9 +12,9 @@ from api.models.notification import Match, MatchSlot, Notification, State
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Contact
 from configs.clock import clock
-from notifier import delivery
-from notifier.kinds import Claimed, Held, slot_detected
-from notifier.telling import match_open
+from notifier.delivery import delivery
+from notifier.match_service import match_open
+from notifier.message_kinds import ClaimedRow, Skip, slot_detected
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -131,9 +131,9 @@ def test_a_late_message_speaks_of_what_the_alert_was_not_told_of_before(
     gone([two])
     with session() as s:
         row = s.get_one(Notification, late)
-        claimed = Claimed.of(row)
-        seen = slot_detected.look(s, claimed, s.get_one(Contact, row.contact_id), clock())
-    assert seen == Held(State.EXPIRED, "slots gone")
+        claimed = ClaimedRow.of(row)
+        seen = slot_detected.prepare(s, claimed, s.get_one(Contact, row.contact_id), clock())
+    assert seen == Skip(State.EXPIRED, "slots gone")
 
 
 def test_half_an_hour_begins_when_this_slot_was_told_not_another_of_its_match(

@@ -12,7 +12,7 @@ import time_machine
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.clock import clock
-from notifier import delivery
+from notifier.delivery import delivery
 from notifier.jobs import deliver
 from tests.notifier.world import (
     DESK,

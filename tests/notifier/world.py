@@ -18,7 +18,7 @@ from api.models.user import Channel, Contact, Grant, User
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.prefecture import Procedure
-from notifier.telling import match_detection
+from notifier.match_service import match_detection
 
 PREFECTURE = "evry-courcouronnes_91"
 DESK = f"{PREFECTURE}/naturalisation"

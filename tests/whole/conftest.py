@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from configs.made_up import only
 from deploy.bench.latency import hasty
-from deploy.local.ports import Ports
+from deploy.local.ports import StackPorts
 from deploy.local.processes import free_port
 from deploy.local.seed import seed
 from deploy.local.stack import Stack, running, wait_ready
+from deploy.sample_desk_files import only
 from tests.conftest import forget
 from tests.waiting import PATIENCE
 
 
-def any_ports() -> Ports:
-    return Ports(*(free_port() for _ in range(5)))
+def any_ports() -> StackPorts:
+    return StackPorts(*(free_port() for _ in range(5)))
 
 
 def get(url: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:

@@ -15,15 +15,15 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from configs.desk import Desk
-from deploy.chaos.caretaker import Caretaker
+from deploy.chaos.capabilities import Capabilities
 from deploy.chaos.deliveries import deliveries
-from deploy.chaos.inbox import Inbox
-from deploy.chaos.journal import Journal, Opening, Spell
-from deploy.chaos.outside import Outside, plannings_of
-from deploy.chaos.people import Reached
-from deploy.chaos.store import Store
-from deploy.chaos.victims import Victims
-from deploy.chaos.world import World
+from deploy.chaos.inbox import InboxReader
+from deploy.chaos.journal import OpenedSlot, OpeningJournal, Spell
+from deploy.chaos.processes import Victims
+from deploy.chaos.s3_stub import Store
+from deploy.chaos.sandbox_control import Outside, plannings_of
+from deploy.chaos.server_restarter import Caretaker
+from deploy.chaos.subscribers import Reached
 from deploy.local.stack import Stack
 
 
@@ -33,13 +33,13 @@ class Field:
 
     stack: Stack
     outside: Outside
-    inbox: Inbox
+    inbox: InboxReader
     victims: Victims
     caretaker: Caretaker
-    journal: Journal
+    journal: OpeningJournal
     desks: tuple[Desk, ...]
     engine: sa.Engine
-    world: World
+    world: Capabilities
     store: Store
     redis_snapshot: Path
     rng: random.Random
@@ -50,7 +50,7 @@ class Field:
         free = [desk for desk in self.desks if desk.id not in self.outside.reserved]
         return self.rng.choice([desk for desk in free if desk.id not in busy] or free)
 
-    def open_anywhere(self) -> Opening:
+    def open_anywhere(self) -> OpenedSlot:
         """Open a slot at any desk that no fault holds."""
         with self.outside.choosing:
             free = [desk for desk in self.desks if desk.id not in self.outside.reserved]
@@ -69,7 +69,7 @@ class Field:
         finally:
             self.outside.reserved.discard(desk.id)
 
-    def told(self, opening: Opening) -> set[Reached]:
+    def told(self, opening: OpenedSlot) -> set[Reached]:
         """Return who has heard of a slot so far."""
         found = deliveries(self.engine, self.inbox.messages(), self.journal)
         messages = [each.message for each in found if opening.slot in each.slots]

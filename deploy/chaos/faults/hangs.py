@@ -12,7 +12,7 @@ from api.models.user import Channel
 from configs.clock import clock
 from deploy.chaos.faults import Field, fault
 from deploy.chaos.journal import Spell
-from deploy.chaos.outside import code_of
+from deploy.chaos.sandbox_control import code_of
 
 _WHILE = 8.0  # seconds: two deadlines of a check
 SLOW = 2.5  # seconds that each message takes: within the time-out

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from deploy.chaos.faults import Field, fault
 from deploy.chaos.journal import Spell
-from deploy.chaos.victims import until
+from deploy.chaos.processes import until
 
 WAITED = "longest that a check waited for a lock while checks was read and a day made, s"
 LONGEST_WAIT = 1.0  # seconds

@@ -7,11 +7,11 @@ import sqlalchemy as sa
 
 from api.models.slot import SlotRow
 from deploy.chaos.faults import Field, fault
-from deploy.chaos.journal import Opening, Spell
-from deploy.chaos.outside import plannings_of
-from deploy.chaos.people import entitled
+from deploy.chaos.journal import OpenedSlot, Spell
 from deploy.chaos.periods import PERIODS
-from deploy.chaos.victims import until
+from deploy.chaos.processes import until
+from deploy.chaos.sandbox_control import plannings_of
+from deploy.chaos.subscribers import entitled
 
 OUTLIVED = "longest that a slot outlived its place, s"
 LONGEST_STAY = 2 * float(PERIODS["LAPSE_SECONDS"]) + 20
@@ -55,7 +55,7 @@ def open_many_slots(field: Field, _spell: Spell) -> None:
         time.sleep(_BETWEEN)
 
 
-def is_open(engine: sa.Engine, opening: Opening) -> bool:
+def is_open(engine: sa.Engine, opening: OpenedSlot) -> bool:
     """Whether the tables hold the slot as open."""
     query = sa.select(SlotRow.id).where(
         SlotRow.desk_id == opening.desk_id, SlotRow.starts_at == opening.instant, SlotRow.gone_at.is_(None)

@@ -4,9 +4,9 @@ import time
 
 from deploy.chaos.faults import Field, fault
 from deploy.chaos.journal import Spell
-from deploy.chaos.people import entitled
-from deploy.chaos.store import Mode
-from deploy.chaos.victims import until
+from deploy.chaos.processes import until
+from deploy.chaos.s3_stub import StoreMode
+from deploy.chaos.subscribers import entitled
 
 TOLD = "from an opening to all its messages while the store of proofs hangs, s"
 _PATIENCE = 120.0  # seconds; a busy machine tells late
@@ -27,7 +27,7 @@ def kill_proofs(field: Field, _spell: Spell) -> None:
 @fault(alone=True, harmless=True)
 def store_of_proofs_hangs(field: Field, _spell: Spell) -> None:
     """The store takes a page and says nothing: the alert that the page proves is told as ever."""
-    with field.store.answering(Mode.HANG):
+    with field.store.answering(StoreMode.HANG):
         opening = field.outside.open(field.quiet_desk(), field.rng)
         began = time.monotonic()
         until(lambda: field.told(opening) >= entitled(opening.desk_id), "everybody is told", _PATIENCE)
@@ -38,7 +38,7 @@ def store_of_proofs_hangs(field: Field, _spell: Spell) -> None:
 @fault("store", "proofs", "keeper", "redis", "spider", names="proofs", harmless=True)
 def store_of_proofs_refuses(field: Field, _spell: Spell) -> None:
     """The store takes nothing, and says so: health names it."""
-    with field.store.answering(Mode.REFUSE):
+    with field.store.answering(StoreMode.REFUSE):
         field.outside.open(field.quiet_desk(), field.rng)
         until(lambda: field.store.asked, "a proof is on its way", _PATIENCE)
         time.sleep(_NOTICED)
@@ -47,5 +47,5 @@ def store_of_proofs_refuses(field: Field, _spell: Spell) -> None:
 @fault("store", harmless=True)
 def store_of_proofs_is_full(field: Field, _spell: Spell) -> None:
     """The store has no room left, then it has."""
-    with field.store.answering(Mode.FULL):
+    with field.store.answering(StoreMode.FULL):
         time.sleep(_WHILE)

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from api.models.user import Channel, Contact, ContactState
 from deploy.chaos.faults import Field, fault
 from deploy.chaos.journal import Spell
-from deploy.chaos.outside import CHANNELS, NORMAL
-from deploy.chaos.people import PEOPLE
+from deploy.chaos.sandbox_control import CHANNELS, NORMAL
+from deploy.chaos.subscribers import PEOPLE
 
 _WHILE = 4.0  # seconds: within the waits of the attempts that a message has
 

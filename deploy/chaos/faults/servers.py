@@ -11,8 +11,8 @@ import redis
 
 from deploy.chaos.faults import Field, fault
 from deploy.chaos.journal import Spell
+from deploy.chaos.processes import until
 from deploy.chaos.snapshots import put_back_redis
-from deploy.chaos.victims import until
 
 _BACK = 30.0  # seconds in which a server that died is to be revived
 

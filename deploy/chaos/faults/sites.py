@@ -4,7 +4,7 @@ import time
 
 from deploy.chaos.faults import Field, fault
 from deploy.chaos.journal import Spell
-from deploy.chaos.outside import code_of
+from deploy.chaos.sandbox_control import code_of
 
 _WHILE = 7.0  # seconds: longer than a check's deadline
 

@@ -9,12 +9,12 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from deploy.sandbox.platform import Platform
-    from deploy.sandbox.stand_ins import StandIn
+    from deploy.sandbox.platform import StandInPlatform
+    from deploy.sandbox.stand_in_types import StandIn
 
 
 @cache
-def platforms() -> dict[str, Platform]:
+def platforms() -> dict[str, StandInPlatform]:
     """Return every platform by name, which is its module's."""
     names = sorted(module.name for module in iter_modules(__path__))
     return {name: import_module(f"{__name__}.{name}").PLATFORM for name in names}

@@ -19,12 +19,12 @@ from aiohttp import WSMsgType, web
 
 from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import PARIS, now
+from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.modes import MODE, Mode
-from deploy.sandbox.platform import Platform
-from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.platform import StandInPlatform
+from deploy.sandbox.sites.json_calendar import as_json
 from deploy.sandbox.sites.pages import html
-from deploy.sandbox.sites.windows import as_json
-from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -262,7 +262,7 @@ async def _on(_mode: Mode, request: web.Request, _site: Site) -> web.StreamRespo
     return await request.match_info.handler(request)
 
 
-PLATFORM: Final = Platform(
+PLATFORM: Final = StandInPlatform(
     sites=(
         StandIn(
             "ants",

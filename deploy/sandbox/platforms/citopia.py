@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.modes import MODE
-from deploy.sandbox.platform import Platform
-from deploy.sandbox.sites.windows import (
+from deploy.sandbox.platform import StandInPlatform
+from deploy.sandbox.sites.json_calendar import (
     Calendar,
     as_json,
     days_from,
@@ -23,7 +23,7 @@ from deploy.sandbox.sites.windows import (
     moments,
     moments_on,
 )
-from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -117,7 +117,7 @@ def _day(day: date, free: list[datetime], *, shown: bool) -> dict[str, Any]:
     return {"date": f"{day}", "availabilities": hours}
 
 
-PLATFORM: Final = Platform(
+PLATFORM: Final = StandInPlatform(
     sites=(
         StandIn(
             "citopia",

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.modes import MODE
-from deploy.sandbox.platform import Platform
-from deploy.sandbox.sites.windows import (
+from deploy.sandbox.platform import StandInPlatform
+from deploy.sandbox.sites.json_calendar import (
     Calendar,
     as_json,
     days_from,
@@ -20,7 +20,7 @@ from deploy.sandbox.sites.windows import (
     moments,
     with_offset,
 )
-from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -110,7 +110,7 @@ class _Calendar(Calendar):
         return {"start_date": with_offset(moment), "steps": [{"start_date": with_offset(moment)}, second]}
 
 
-PLATFORM: Final = Platform(
+PLATFORM: Final = StandInPlatform(
     sites=(
         StandIn(
             "doctolib",

@@ -16,10 +16,10 @@ from aiohttp import web
 from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import today
 from deploy.sandbox.modes import MODE
-from deploy.sandbox.platform import Platform
+from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.sites.pages import filled
-from deploy.sandbox.sites.sessions import Progress, SessionPages
-from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.sites.sessions import SessionPages, WizardProgress
+from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 _COOKIE: Final = "JSESSIONID"
 _PATH: Final = re.compile(r"/eAppointment(\d+)(?:/|$)")
@@ -50,7 +50,7 @@ class Appointment(SessionPages):
         if form is None or request.query.get("sitekey") != f"S{form.number}":
             return await self.missing(request)
         session = self.sessions.of(request) or self.sessions.begin()
-        session.forms[form.number] = Progress(passed=1)
+        session.forms[form.number] = WizardProgress(passed=1)
         answer = self._page("entry", form)
         answer.set_cookie(_COOKIE, session.key, path=f"/eAppointment{form.number}", httponly=True)
         answer.set_cookie("ID_ROUTE_GFA", ".worker_gfa1", path="/")
@@ -149,7 +149,7 @@ def _is_calendar(request: web.Request) -> bool:
     return "/dwr/call/" in request.path
 
 
-PLATFORM: Final = Platform(
+PLATFORM: Final = StandInPlatform(
     sites=(
         StandIn(
             "esirius",

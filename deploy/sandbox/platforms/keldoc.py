@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.modes import MODE
-from deploy.sandbox.platform import Platform
-from deploy.sandbox.sites.windows import Calendar, as_json, form_in, missing, moments, with_offset
-from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.platform import StandInPlatform
+from deploy.sandbox.sites.json_calendar import Calendar, as_json, form_in, missing, moments, with_offset
+from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -91,7 +91,7 @@ class _Calendar(Calendar):
         return as_json({"availabilities": days})
 
 
-PLATFORM: Final = Platform(
+PLATFORM: Final = StandInPlatform(
     sites=(
         StandIn(
             "keldoc",

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import as_utc
 from deploy.sandbox.modes import MODE
-from deploy.sandbox.platform import Platform
-from deploy.sandbox.sites.windows import Calendar, as_json, desk_page, form_in, missing, moments
-from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.platform import StandInPlatform
+from deploy.sandbox.sites.json_calendar import Calendar, as_json, desk_page, form_in, missing, moments
+from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -82,7 +82,7 @@ def _instant(request: web.Request, end: str) -> datetime:
     return datetime.fromisoformat(request.query[end])
 
 
-PLATFORM: Final = Platform(
+PLATFORM: Final = StandInPlatform(
     sites=(
         StandIn(
             "maiia",

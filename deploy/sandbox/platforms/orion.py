@@ -9,11 +9,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from deploy.sandbox.addresses import platform_host
-from deploy.sandbox.bodies import read_body
 from deploy.sandbox.clock import today
 from deploy.sandbox.modes import MODE
-from deploy.sandbox.platform import Platform
-from deploy.sandbox.sites.windows import (
+from deploy.sandbox.platform import StandInPlatform
+from deploy.sandbox.request_body import read_body
+from deploy.sandbox.sites.json_calendar import (
     Calendar,
     as_json,
     days_from,
@@ -23,14 +23,14 @@ from deploy.sandbox.sites.windows import (
     missing,
     moments_on,
 )
-from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 if TYPE_CHECKING:
     from datetime import date, datetime
 
     from aiohttp import web
 
-    from deploy.sandbox.bodies import Body
+    from deploy.sandbox.request_body import Body
 
 _SEARCH: Final = "/orion/api/1/rdv/bookings/availableSlotByDay"
 _PAGE: Final = "/orion-reservation/slots"
@@ -103,7 +103,7 @@ def _day(mode: str, day: date, hours: list[datetime]) -> dict[str, Any]:
     return {"key": key, "slots": [{"key": 10_000 * key + hour.hour * 60 + hour.minute} for hour in hours]}
 
 
-PLATFORM: Final = Platform(
+PLATFORM: Final = StandInPlatform(
     sites=(
         StandIn(
             "orion",

@@ -12,9 +12,9 @@ from aiohttp import web
 
 from deploy.sandbox.addresses import department_host, platform_host
 from deploy.sandbox.modes import MODE
-from deploy.sandbox.platform import Platform
+from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.sites.pages import Pages, filled, missing_page, redirect
-from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 BOOKING: Final = "/Demarches/Etrangers/Prendre-rendez-vous"
 _SECTIONS: Final = (
@@ -110,7 +110,7 @@ def _form_asked(request: web.Request) -> int | None:
     return 995077 if request.path == BOOKING else None
 
 
-PLATFORM: Final = Platform(
+PLATFORM: Final = StandInPlatform(
     sites=(
         StandIn(
             "own_site",

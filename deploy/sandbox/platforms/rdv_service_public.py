@@ -12,10 +12,10 @@ from urllib.parse import urlencode
 from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import WEEKDAYS, today
 from deploy.sandbox.modes import MODE, Mode
-from deploy.sandbox.platform import Platform
+from deploy.sandbox.platform import StandInPlatform
+from deploy.sandbox.sites.json_calendar import as_json, days_from, moments
 from deploy.sandbox.sites.pages import Pages, filled
-from deploy.sandbox.sites.windows import as_json, days_from, moments
-from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -121,7 +121,7 @@ def _is_calendar(request: web.Request) -> bool:
     return "lieu_id" in request.query
 
 
-PLATFORM: Final = Platform(
+PLATFORM: Final = StandInPlatform(
     sites=(
         StandIn(
             "rdv_service_public",

@@ -15,14 +15,14 @@ from aiohttp import web
 from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import PARIS, now, today
 from deploy.sandbox.modes import MODE
-from deploy.sandbox.platform import Platform
+from deploy.sandbox.platform import StandInPlatform
+from deploy.sandbox.sites.json_calendar import days_from, moments, moments_on
 from deploy.sandbox.sites.pages import filled, redirect
-from deploy.sandbox.sites.sessions import Progress, SessionPages
-from deploy.sandbox.sites.windows import days_from, moments, moments_on
-from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.sites.sessions import SessionPages, WizardProgress
+from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 if TYPE_CHECKING:
-    from deploy.sandbox.bodies import Handler
+    from deploy.sandbox.request_body import Handler
 
 CODE: Final = "SABLE"  # what a person reads in the captcha's picture
 _COOKIE: Final = "JSESSIONID"
@@ -62,7 +62,7 @@ class Rdvpref(SessionPages):
         sent = await request.post()
         if session is None or sent.get("captchaUsercode") != CODE:
             return redirect(self.site, f"{_ROOT}/{form.number}/cgu/?error=invalidCaptcha")
-        session.forms[form.number] = Progress(passed=1)
+        session.forms[form.number] = WizardProgress(passed=1)
         return redirect(self.site, f"{_ROOT}/{form.number}/creneau/")
 
     async def _slots(self, request: web.Request, form: Form) -> web.StreamResponse:
@@ -138,7 +138,7 @@ def _is_calendar(request: web.Request) -> bool:
     return request.path.endswith("/creneau/")
 
 
-PLATFORM: Final = Platform(
+PLATFORM: Final = StandInPlatform(
     sites=(
         StandIn(
             "rdvpref",

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.addresses import platform_host
-from deploy.sandbox.bodies import read_body
 from deploy.sandbox.clock import today
-from deploy.sandbox.platform import Platform
-from deploy.sandbox.sites.windows import (
+from deploy.sandbox.platform import StandInPlatform
+from deploy.sandbox.request_body import read_body
+from deploy.sandbox.sites.json_calendar import (
     Calendar,
     as_json,
     days_from,
@@ -21,12 +21,12 @@ from deploy.sandbox.sites.windows import (
     missing,
     moments_on,
 )
-from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from deploy.sandbox.bodies import Body
+    from deploy.sandbox.request_body import Body
 
 _COMPANY: Final = "/v6/pro/company/get"
 _WIDGET: Final = "/v6/pro/company/getWidget"
@@ -95,7 +95,7 @@ def _wrong(form: Form, body: Body) -> str:
     return key or ("" if answers == [form.number] else "additional_informations_start")
 
 
-PLATFORM: Final = Platform(
+PLATFORM: Final = StandInPlatform(
     sites=(
         StandIn(
             "synbird",

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.modes import MODE
-from deploy.sandbox.platform import Platform
-from deploy.sandbox.sites.windows import desk_page, form_in
-from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.platform import StandInPlatform
+from deploy.sandbox.sites.json_calendar import desk_page, form_in
+from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -26,7 +26,7 @@ def _add_routes(app: web.Application, site: Site) -> None:
     app.router.add_get("/{path:.*}", page)
 
 
-PLATFORM: Final = Platform(
+PLATFORM: Final = StandInPlatform(
     sites=(
         StandIn(
             "widget",

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from deploy.sandbox.bodies import Body, read_body, refusals, text, whole
+from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.listener import reset_connection
 from deploy.sandbox.modes import Mode, Modes, Parameters, make_mode
-from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.request_body import Body, read_body, refusals, text, whole
 
 if TYPE_CHECKING:
     from deploy.sandbox.listener import Listener
-    from deploy.sandbox.outbox import Draft, Outbox
+    from deploy.sandbox.outbox import Outbox, OutboxDraft
 
 _LARGEST: Final = 32 * 1024**2  # bytes; SendGrid takes 30 MB
 log = logging.getLogger("sandbox")
@@ -40,7 +40,7 @@ PROVIDER_MODES: Final[dict[str, Parameters]] = {
 }
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """A call that the provider refuses, with the answer in the provider's own shape."""
 
     def __init__(self, answer: web.Response) -> None:
@@ -52,7 +52,7 @@ class Refused(Exception):
 class Accepted:
     """What a valid call makes: the messages, the provider's id for them, and its answer."""
 
-    drafts: list[Draft]
+    drafts: list[OutboxDraft]
     provider_id: str
     answer: web.Response
 
@@ -85,7 +85,7 @@ class Provider(ABC):
         """Answer that the credentials are wrong."""
 
     @abstractmethod
-    def rejected(self, drafts: list[Draft], *, named: bool) -> web.Response:
+    def rejected(self, drafts: list[OutboxDraft], *, named: bool) -> web.Response:
         """Answer that these recipients cannot be reached; which they are only where they are ``named``."""
 
     @abstractmethod
@@ -106,7 +106,7 @@ class Provider(ABC):
         try:
             accepted = await self.read(request)
             self._reject(mode, accepted.drafts)
-        except Refused as refused:
+        except RequestRefused as refused:
             return refused.answer
         for draft in accepted.drafts:
             self.outbox.accept(self.channel, accepted.provider_id, draft)
@@ -121,12 +121,12 @@ class Provider(ABC):
             return self.broken()
         return self.unauthorized() if mode.name == "unauthorized" else None
 
-    def _reject(self, mode: Mode, drafts: list[Draft]) -> None:
+    def _reject(self, mode: Mode, drafts: list[OutboxDraft]) -> None:
         if mode.name != "reject_address":
             return
         wrong = {address.strip().casefold() for address in mode.word("address").split(",")}
         if refused := [draft for draft in drafts if draft.to.casefold() in wrong]:
-            raise Refused(self.rejected(refused, named=bool(mode.number("named"))))
+            raise RequestRefused(self.rejected(refused, named=bool(mode.number("named"))))
 
     async def set_mode(self, mode: Mode) -> None:
         """Set how it answers from now on."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from deploy.sandbox.clock import now
-from deploy.sandbox.outbox import Draft
-from deploy.sandbox.providers.provider import Accepted, Provider, Refused, seen_at
+from deploy.sandbox.outbox import OutboxDraft
+from deploy.sandbox.providers.provider import Accepted, Provider, RequestRefused, seen_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +29,8 @@ def _errors(status: int, message: str, field: str | None = None, **headers: str)
     return web.json_response(body, status=status, headers=headers)
 
 
-def _bad(message: str, field: str | None) -> Refused:
-    return Refused(_errors(400, message, field))
+def _bad(message: str, field: str | None) -> RequestRefused:
+    return RequestRefused(_errors(400, message, field))
 
 
 class SendGrid(Provider):
@@ -60,7 +60,7 @@ class SendGrid(Provider):
         """Answer 401."""
         return _errors(401, "The provided authorization grant is invalid, expired, or revoked")
 
-    def rejected(self, drafts: list[Draft], *, named: bool) -> web.Response:
+    def rejected(self, drafts: list[OutboxDraft], *, named: bool) -> web.Response:
         """Answer 400 and name the recipients' fields: nobody of the call is sent anything."""
         message = "Does not contain a valid address."
         if not named:
@@ -72,7 +72,7 @@ class SendGrid(Provider):
         """Read a mail/send call into one draft per recipient."""
         kind, _, key = request.headers.get("Authorization", "").partition(" ")
         if kind != "Bearer" or not key.strip():
-            raise Refused(self.unauthorized())
+            raise RequestRefused(self.unauthorized())
         try:
             mail = json.loads(await request.read())
         except (ValueError, RecursionError):
@@ -93,7 +93,7 @@ def _setting(mail: dict[str, Any], name: str) -> bool:
     return bool(chosen.get("enable")) if isinstance(chosen, dict) else False
 
 
-def _drafts(mail: dict[str, Any]) -> Iterator[Draft]:
+def _drafts(mail: dict[str, Any]) -> Iterator[OutboxDraft]:
     sender = _person(mail.get("from"), "from")
     contents = _contents(mail)
     people = mail.get("personalizations")
@@ -110,7 +110,7 @@ def _drafts(mail: dict[str, Any]) -> Iterator[Draft]:
             yield draft
 
 
-def _meet_once(draft: Draft, met: set[str]) -> None:
+def _meet_once(draft: OutboxDraft, met: set[str]) -> None:
     # https://www.twilio.com/docs/sendgrid/api-reference/mail-send/errors
     if draft.to.casefold() in met:
         raise _bad(
@@ -122,7 +122,7 @@ def _meet_once(draft: Draft, met: set[str]) -> None:
 
 def _of_personalization(
     mail: dict[str, Any], one: dict[str, Any], where: str, sender: str, contents: dict[str, str]
-) -> Iterator[Draft]:
+) -> Iterator[OutboxDraft]:
     subject = one.get("subject", mail.get("subject"))
     if not isinstance(subject, str) or not subject:
         raise _bad("The subject is required. You can get around this with a template.", "subject")
@@ -136,7 +136,7 @@ def _of_personalization(
     )
     html = contents.get("text/html")
     for address, field_name in _recipients(one, where):
-        yield Draft(
+        yield OutboxDraft(
             to=address,
             field_name=field_name,
             sender=sender,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from deploy.sandbox.clock import now
-from deploy.sandbox.outbox import Button, Draft
-from deploy.sandbox.providers.provider import Accepted, Provider, Refused, seen_at, told_ids
+from deploy.sandbox.outbox import Button, OutboxDraft
+from deploy.sandbox.providers.provider import Accepted, Provider, RequestRefused, seen_at, told_ids
 from deploy.sandbox.providers.telegram_html import visible_text
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def _error(status: int, description: str, **parameters: int) -> web.Response:
     return web.json_response(body, status=status)
 
 
-def _bad(what: str) -> Refused:
-    return Refused(_error(400, f"Bad Request: {what}"))
+def _bad(what: str) -> RequestRefused:
+    return RequestRefused(_error(400, f"Bad Request: {what}"))
 
 
 class Telegram(Provider):
@@ -57,7 +57,7 @@ class Telegram(Provider):
         """Answer 401."""
         return _error(401, "Unauthorized")
 
-    def rejected(self, drafts: list[Draft], *, named: bool) -> web.Response:  # noqa: ARG002 - a chat is not named
+    def rejected(self, drafts: list[OutboxDraft], *, named: bool) -> web.Response:  # noqa: ARG002 - a chat is not named
         """Answer 403: the person has blocked the bot."""
         return _error(403, "Forbidden: bot was blocked by the user")
 
@@ -71,7 +71,7 @@ class Telegram(Provider):
             raise _bad("message text is empty")
         is_html = str(sent.get("parse_mode", "")).upper() == "HTML"
         visible = _visible(text, is_html=is_html)
-        draft = Draft(
+        draft = OutboxDraft(
             to=chat,
             text=text,
             html=text if is_html else None,

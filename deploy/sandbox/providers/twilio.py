@@ -13,8 +13,8 @@ from typing import Final
 from aiohttp import BasicAuth, web
 
 from deploy.sandbox.clock import now
-from deploy.sandbox.outbox import Draft
-from deploy.sandbox.providers.provider import Accepted, Provider, Refused, seen_at, told_ids
+from deploy.sandbox.outbox import OutboxDraft
+from deploy.sandbox.providers.provider import Accepted, Provider, RequestRefused, seen_at, told_ids
 from deploy.sandbox.providers.segments import segments
 
 _NUMBER: Final = re.compile(r"\+[1-9]\d{6,14}")
@@ -53,7 +53,7 @@ class Twilio(Provider):
         """Answer 401."""
         return _error(401, 20003, "Authenticate")
 
-    def rejected(self, drafts: list[Draft], *, named: bool) -> web.Response:  # noqa: ARG002 - the number is named
+    def rejected(self, drafts: list[OutboxDraft], *, named: bool) -> web.Response:  # noqa: ARG002 - the number is named
         """Answer 400, code 21211."""
         return _invalid(drafts[0].to)
 
@@ -63,7 +63,7 @@ class Twilio(Provider):
         self._authenticate(request, account)
         form = {key: str(value) for key, value in (await request.post()).items()}
         _check(form)
-        draft = Draft(
+        draft = OutboxDraft(
             to=form["To"],
             text=form["Body"],
             sender=form.get("From") or form["MessagingServiceSid"],
@@ -77,23 +77,25 @@ class Twilio(Provider):
         try:
             given = BasicAuth.decode(request.headers.get("Authorization", ""))
         except ValueError:
-            raise Refused(self.unauthorized()) from None
+            raise RequestRefused(self.unauthorized()) from None
         # An API key (SK…) may stand in for the account.
         if not given.password or (given.login != account and not given.login.startswith("SK")):
-            raise Refused(self.unauthorized())
+            raise RequestRefused(self.unauthorized())
 
 
 def _check(form: dict[str, str]) -> None:
     if not form.get("To"):
-        raise Refused(_error(400, 21604, "A 'To' phone number is required."))
+        raise RequestRefused(_error(400, 21604, "A 'To' phone number is required."))
     if not form.get("From") and not form.get("MessagingServiceSid"):
-        raise Refused(_error(400, 21603, "A 'From' phone number is required."))
+        raise RequestRefused(_error(400, 21603, "A 'From' phone number is required."))
     if not form.get("Body"):
-        raise Refused(_error(400, 21602, "Message body is required."))
+        raise RequestRefused(_error(400, 21602, "Message body is required."))
     if len(form["Body"]) > _LONGEST:
-        raise Refused(_error(400, 21617, "The concatenated message body exceeds the 1600 character limit."))
+        raise RequestRefused(
+            _error(400, 21617, "The concatenated message body exceeds the 1600 character limit.")
+        )
     if not _NUMBER.fullmatch(form["To"]):
-        raise Refused(_invalid(form["To"]))
+        raise RequestRefused(_invalid(form["To"]))
 
 
 def _resource(account: str, sid: str, form: dict[str, str]) -> dict[str, object]:

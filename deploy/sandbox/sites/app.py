@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from deploy.sandbox.bodies import Handler, refusals
 from deploy.sandbox.clock import as_utc, now
 from deploy.sandbox.modes import MODE, Mode
+from deploy.sandbox.request_body import Handler, refusals
 from deploy.sandbox.sites import control
-from deploy.sandbox.sites.misbehaviour import answer
-from deploy.sandbox.sites.site import Seen, Site
+from deploy.sandbox.sites.failure_modes import answer
+from deploy.sandbox.sites.site import SeenRequest, Site
 
 
 def make_site_app(site: Site) -> web.Application:
@@ -30,7 +30,7 @@ def make_site_app(site: Site) -> web.Application:
 async def _visited(site: Site, request: web.Request, handler: Handler) -> web.StreamResponse:
     site.counters.requests += 1
     # Noted before the answer, which may never come (hang, reset).
-    seen = Seen(as_utc(now()), request.method, request.path_qs)
+    seen = SeenRequest(as_utc(now()), request.method, request.path_qs)
     site.requests.append(seen)
     response = await _answered(site, request, handler)
     seen.status = response.status

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from deploy.sandbox.bodies import Body, moments, read_body, text, whole
 from deploy.sandbox.clock import as_paris
-from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.control_error import Refusal
+from deploy.sandbox.request_body import Body, moments, read_body, text, whole
 from deploy.sandbox.sites.site import Site
 
 if TYPE_CHECKING:
-    from deploy.sandbox.stand_ins import Form
+    from deploy.sandbox.stand_in_types import Form
 
 PREFIX: Final = "/_control"
 Action = Callable[[Site, Body], dict[str, object]]

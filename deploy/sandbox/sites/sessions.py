@@ -18,7 +18,7 @@ _KEPT: Final = 10_000  # visitors; the longest unseen is forgotten, as a real si
 
 
 @dataclass
-class Progress:
+class WizardProgress:
     """How far a visitor is in one form: the last step passed and the planning chosen."""
 
     passed: int = 0
@@ -26,11 +26,11 @@ class Progress:
 
 
 @dataclass
-class Session:
+class WizardSession:
     """One visitor: progress by form number; a form that is not in it is at its conditions."""
 
     key: str
-    forms: dict[int, Progress] = field(default_factory=dict)
+    forms: dict[int, WizardProgress] = field(default_factory=dict)
 
 
 class Sessions:
@@ -38,18 +38,18 @@ class Sessions:
 
     def __init__(self, cookie: str) -> None:
         self.cookie = cookie
-        self._known: OrderedDict[str, Session] = OrderedDict()
+        self._known: OrderedDict[str, WizardSession] = OrderedDict()
 
-    def of(self, request: web.Request) -> Session | None:
+    def of(self, request: web.Request) -> WizardSession | None:
         """Return the visitor's session, or None when the cookie is missing or unknown."""
         key = request.cookies.get(self.cookie, "")
         if key in self._known:
             self._known.move_to_end(key)
         return self._known.get(key)
 
-    def begin(self) -> Session:
+    def begin(self) -> WizardSession:
         """Start a session for a new visitor."""
-        session = Session(secrets.token_hex(16))
+        session = WizardSession(secrets.token_hex(16))
         self._known[session.key] = session
         if len(self._known) > _KEPT:
             self._known.popitem(last=False)

@@ -6,10 +6,10 @@ from collections import deque
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
-from deploy.sandbox.agenda import Agenda
 from deploy.sandbox.clock import as_paris
-from deploy.sandbox.modes import MODES, Ban, Mode, Modes, Parameters, make_mode
+from deploy.sandbox.modes import MODES, BanMode, Mode, Modes, Parameters, make_mode
 from deploy.sandbox.platforms import platforms, stand_ins
+from deploy.sandbox.slot_store import SlotStore
 
 if TYPE_CHECKING:
     import random
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from deploy.sandbox.stand_ins import Form, StandIn
+    from deploy.sandbox.stand_in_types import Form, StandIn
 
 _KEPT: Final = 20_000  # requests; a load run must not eat the memory
 
 
 @dataclass
-class Seen:
+class SeenRequest:
     """One request that a site saw: when (ISO 8601, UTC), what, and the status sent (0: none yet)."""
 
     at: str
@@ -54,7 +54,7 @@ class Site:
         self.about = about
         self.platform_name = stand_ins()[about.code][0]
         self.platform = platforms()[self.platform_name]
-        self.agenda = Agenda(about.forms, rng, any_form=any_form)
+        self.agenda = SlotStore(about.forms, rng, any_form=any_form)
         self.forget: list[Callable[[], None]] = []
         self.reset()
 
@@ -64,9 +64,9 @@ class Site:
         for forget in self.forget:
             forget()
         self.modes = Modes()
-        self.ban = Ban()
+        self.ban = BanMode()
         self.counters = Counters()
-        self.requests: deque[Seen] = deque(maxlen=_KEPT)
+        self.requests: deque[SeenRequest] = deque(maxlen=_KEPT)
 
     def form_of(self, request: web.Request) -> Form | None:
         """Return the form that a request is about; None where this site has none of that number."""
@@ -84,7 +84,7 @@ class Site:
         """Set a mode for the site or one form; a ban starts counting anew."""
         if form is not None:
             self.agenda.form(form)
-        self.ban = Ban()
+        self.ban = BanMode()
         self.modes.set(mode, form)
 
     def shown(self) -> dict[str, object]:

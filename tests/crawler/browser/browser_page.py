@@ -20,15 +20,15 @@ NONE = "<p>Plus rien"
 _OUTSIDE = """
 import asyncio, sys
 from datetime import date
-from crawler.browser.context import Guise
-from crawler.browser.outside import browsers_outside, session_outside
-from crawler.fetching.allowance import Allowance
-from crawler.reading import Ask, Visit
+from crawler.browser.context_options import Guise
+from crawler.browser.standalone import browsers_outside, session_outside
+from crawler.fetching.request_budget import RequestBudget
+from crawler.reading import PageRequest, VisitContext
 
 async def main(url):
     async with browsers_outside() as browsers:
-        session = session_outside(browsers, Allowance(9), Guise("Europe/Paris"), 1_000_000)
-        page = await session.fetch(Ask(url), Visit(url, date.today()), lambda *_: False)
+        session = session_outside(browsers, RequestBudget(9), Guise("Europe/Paris"), 1_000_000)
+        page = await session.fetch(PageRequest(url), VisitContext(url, date.today()), lambda *_: False)
         print(page.status, page.text)
         await session.close()
 

@@ -15,12 +15,12 @@ import pytest
 
 from configs.outcome import Outcome
 from crawler.browser import pool
+from crawler.browser.egress_proxy import Wire
 from crawler.browser.session import session_of
-from crawler.browser.wire import Wire
-from crawler.fetching.allowance import Allowance
-from crawler.fetching.failures import NoPage
-from crawler.reading import Ask, Visit
-from crawler.sites import AddressRefused
+from crawler.fetching.errors import FetchError
+from crawler.fetching.request_budget import RequestBudget
+from crawler.reading import PageRequest, VisitContext
+from crawler.url_policy import AddressRefused
 from tests.crawler.browser.browser_page import (
     NONE,
     RULES,
@@ -148,17 +148,19 @@ def test_neither_a_page_nor_its_script_nor_a_redirect_takes_a_slot(held: Held) -
 
         async def fetched(path: str) -> bytes:
             desk = desk_at(served.address)
-            session = session_of(desk, held.spider.crawler, held.spider._download, Allowance(9))
-            ask = Ask(served.address + path, awaits=("text=Plus rien",))
+            session = session_of(desk, held.spider.crawler, held.spider._download, RequestBudget(9))
+            ask = PageRequest(served.address + path, awaits=("text=Plus rien",))
             try:
                 return (
-                    await session.fetch(ask, Visit(desk.url, TODAY), lambda url, _: url.endswith("/take"))
+                    await session.fetch(
+                        ask, VisitContext(desk.url, TODAY), lambda url, _: url.endswith("/take")
+                    )
                 ).body
             finally:
                 await session.close()
 
         assert b"Plus rien" in held.run(fetched("/"))
-        with pytest.raises(NoPage, match="which would take a slot: not asked"):
+        with pytest.raises(FetchError, match="which would take a slot: not asked"):
             held.run(fetched("/moved"))
     assert "/take" not in paths(served)
 

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from crawler.browser.wire import Wire
-from crawler.fetching.failures import ProxyFailed
-from crawler.fetching.outside import PublicNames
-from crawler.sites import AddressRefused
+from crawler.browser.egress_proxy import Wire
+from crawler.fetching.errors import ProxyFailed
+from crawler.fetching.ssrf_guard import PublicNames
+from crawler.url_policy import AddressRefused
 from tests.crawler.wire import Say, answer
 from tests.crawler.wire import wire as served_by
 

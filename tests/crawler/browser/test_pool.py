@@ -9,11 +9,11 @@ from scrapy import Spider
 from scrapy.crawler import Crawler
 
 from crawler.browser import pool
-from crawler.browser.context import Guise
+from crawler.browser.check_page import Tab
+from crawler.browser.context_options import Guise
+from crawler.browser.egress_proxy import Wire
 from crawler.browser.pool import Browsers
-from crawler.browser.tab import Tab
-from crawler.browser.wire import Wire
-from crawler.fetching.allowance import Allowance
+from crawler.fetching.request_budget import RequestBudget
 
 GUISE = Guise("Europe/Paris")
 
@@ -80,10 +80,10 @@ def test_a_page_that_cannot_begin_is_given_back(made: list[Fake], monkeypatch: p
             opening(no_port, patch)
             for _ in range(2):
                 with pytest.raises(OSError, match="no port"):
-                    await browsers.tab(GUISE, Allowance(1))
+                    await browsers.tab(GUISE, RequestBudget(1))
         await asyncio.sleep(0)
         assert ([each.ended for each in made], made[0].tabs) == ([True], {}), "used up, and nobody holds it"
-        await browsers.leave(await browsers.tab(GUISE, Allowance(1)))
+        await browsers.leave(await browsers.tab(GUISE, RequestBudget(1)))
 
     in_pool(use)
     assert [each.ended for each in made] == [True, True]
@@ -107,13 +107,13 @@ def test_a_check_that_is_stopped_while_its_page_begins_leaves_nothing(
         with monkeypatch.context() as patch:
             opening(for_ever, patch)
             patch.setattr(Wire, "close", close)
-            task = asyncio.ensure_future(browsers.tab(GUISE, Allowance(1)))
+            task = asyncio.ensure_future(browsers.tab(GUISE, RequestBudget(1)))
             await begun.wait()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
         assert (made[0].tabs, len(closed)) == ({}, 1)
-        await browsers.leave(await browsers.tab(GUISE, Allowance(1)))
+        await browsers.leave(await browsers.tab(GUISE, RequestBudget(1)))
 
     in_pool(use)
 
@@ -125,12 +125,12 @@ def test_a_page_that_does_not_end_well_costs_its_browser_and_no_check(
         raise FileNotFoundError(2, "No such file or directory", "/proc/1/task")
 
     async def use(browsers: Browsers) -> None:
-        tab = await browsers.tab(GUISE, Allowance(1))
+        tab = await browsers.tab(GUISE, RequestBudget(1))
         with monkeypatch.context() as patch:
             patch.setattr(Tab, "close", fails)
             await browsers.leave(tab)
         tab.wire.close()
-        await browsers.leave(await browsers.tab(GUISE, Allowance(1)))
+        await browsers.leave(await browsers.tab(GUISE, RequestBudget(1)))
 
     in_pool(use)
     assert [each.ended for each in made] == [True, True]

@@ -3,7 +3,7 @@
 import pytest
 
 from configs.outcome import Outcome
-from crawler.recording.items import CheckItem
+from crawler.items import CheckItem
 
 AILING = pytest.mark.parametrize(
     ("mode", "expected"),

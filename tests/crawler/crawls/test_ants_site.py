@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from configs.outcome import Outcome
-from crawler.fetching.allowance import Allowance
-from crawler.recording.items import CheckItem
+from crawler.fetching.request_budget import RequestBudget
+from crawler.items import CheckItem
 from tests.crawler.held import Held, make_desk
 
 if TYPE_CHECKING:
@@ -180,5 +180,5 @@ def test_the_real_address_is_answered_by_its_stand_in(
 
 def test_a_visit_that_may_ask_nothing_more_opens_no_socket(held: Held, sandbox: "Running") -> None:
     desk = make_desk(f"{sandbox.site('ants')}/", platform="ants", parameters=SOCKET)
-    item = held.check(desk, allowance=Allowance(0))
+    item = held.check(desk, allowance=RequestBudget(0))
     assert (item.outcome, item.requests, sandbox.requests("ants")) == (Outcome.OVERLOADED, 0, [])

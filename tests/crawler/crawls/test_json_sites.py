@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from configs.outcome import Outcome
-from crawler.recording.items import CheckItem
+from crawler.items import CheckItem
 from tests.crawler.crawls.ailing import AILING, proves_nothing
 from tests.crawler.held import Held, make_desk
 

@@ -8,7 +8,7 @@ import pytest
 
 from configs.clock import clock
 from configs.outcome import Outcome
-from crawler.recording.items import CheckItem
+from crawler.items import CheckItem
 from tests.crawler.held import Held, make_desk
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.prefecture import desks
 from configs.settings import PREFECTURES
-from crawler.scheduling.schedule import captcha_expected
+from crawler.scheduling.desk_budgets import captcha_expected
 from deploy.bench.real_desks import open_slots, settings_for
 from deploy.sandbox.running import Running, running
 from tests.crawler.held import Held

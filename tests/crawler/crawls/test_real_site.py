@@ -23,10 +23,10 @@ from configs.clock import clock
 from configs.desk import Desk, Fetch
 from configs.outcome import Outcome
 from configs.prefecture import desks
-from crawler.recording import record
-from crawler.recording.rows import Result
+from crawler.recording import batch_writer
+from crawler.recording.check_transaction import FinishedCheck
+from deploy.external_tools import NotToBeHad, installed
 from deploy.local.processes import free_port, wait_until
-from deploy.pinned import NotToBeHad, installed
 from tests.crawler.held import Held
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
@@ -136,7 +136,7 @@ def test_in_a_browser_hours_are_seen_taken_and_freed(held: Held, site: RealSite,
 def watched(held: Held, desk: Desk, token: int) -> tuple[Outcome, set[datetime]]:
     """Check and record it as a spider does; return how it ended, and what is open from then on."""
     check = held.check(desk, token=token)
-    record.record([Result(check, token, clock())])
+    batch_writer.record([FinishedCheck(check, token, clock())])
     with session() as rows:
         still = sa.select(SlotRow.starts_at).where(SlotRow.gone_at.is_(None))
         return check.outcome, {each for each in rows.scalars(still) if each}

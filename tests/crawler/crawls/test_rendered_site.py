@@ -8,7 +8,7 @@ import pytest
 
 from configs.outcome import Outcome
 from configs.prefecture import load_prefectures
-from crawler.recording.items import CheckItem
+from crawler.items import CheckItem
 from tests.crawler.crawls.ailing import proves_nothing
 from tests.crawler.held import Held, make_desk
 from tests.deploy.sandbox.test_desk_files import FOLDER

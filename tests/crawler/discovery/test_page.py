@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from configs.prefecture import Prefecture
-from crawler.detecting.recognition import page_of
-from crawler.discovery.facts import PageSeen, Seen, packed, unpacked
-from crawler.discovery.page import Step, step
+from crawler.discovery.observations import ObservedPage, PageSeen, packed, unpacked
+from crawler.discovery.page import PageStep, step
 from crawler.discovery.recognise import Listed, key
+from crawler.platform_detection.identify import page_of
 from tests.crawler.held import make_desk
 
 HOME = "https://www.essonne.gouv.fr"
@@ -22,7 +22,7 @@ HTML = {"content-type": "text/html; charset=utf-8"}
 
 def come(
     body: str, status: int = 200, headers: dict[str, str] = HTML, url: str = f"{HOME}/a", **listed: Any
-) -> Step:
+) -> PageStep:
     known = Listed.of(PLACE.desks, [OURS, *listed.get("more", ())])
     return step(page_of(url, body.encode(), status, headers), PLACE, HOME, known)
 
@@ -33,7 +33,7 @@ def test_a_page_tells_its_title_its_bookings_and_where_to_go_on() -> None:
       <a href="https://autre.example/x">Prendre rendez-vous</a><a href="https://autre.example/y">Météo</a>
       <a href="/Prendre-rendez-vous">Prendre rendez-vous</a><a href="{HOME}/plan.pdf">Plan</a>"""
     came = come(body)
-    assert (came.seen.seen, came.seen.title) == (Seen.READ, "Rendez-vous")
+    assert (came.seen.seen, came.seen.title) == (ObservedPage.READ, "Rendez-vous")
     assert [(each.platform, each.desk_id, each.text) for each in came.seen.bookings] == [
         ("ezbooking", OURS.id, "Naturalisation"),
         ("rdvpref", None, "Titre"),
@@ -51,19 +51,19 @@ def test_a_host_where_some_desk_books_is_noted_whatever_the_link_says() -> None:
 @pytest.mark.parametrize(
     ("status", "headers", "body", "seen"),
     [
-        (404, HTML, "<p>x</p>", Seen.GONE),
-        (410, HTML, "", Seen.GONE),
-        (403, HTML, "<p>x</p>", Seen.DOUBT),
-        (500, HTML, "<p>x</p>", Seen.DOUBT),
-        (429, HTML, "<p>x</p>", Seen.DOUBT),
-        (200, {"content-type": "application/pdf"}, "%PDF", Seen.DOUBT),
-        (200, HTML, "", Seen.DOUBT),
-        (200, HTML, "<title>Site en maintenance</title>", Seen.DOUBT),
-        (200, HTML, "<title>Just a moment...</title><form id=challenge-form></form>", Seen.DOUBT),
+        (404, HTML, "<p>x</p>", ObservedPage.GONE),
+        (410, HTML, "", ObservedPage.GONE),
+        (403, HTML, "<p>x</p>", ObservedPage.DOUBT),
+        (500, HTML, "<p>x</p>", ObservedPage.DOUBT),
+        (429, HTML, "<p>x</p>", ObservedPage.DOUBT),
+        (200, {"content-type": "application/pdf"}, "%PDF", ObservedPage.DOUBT),
+        (200, HTML, "", ObservedPage.DOUBT),
+        (200, HTML, "<title>Site en maintenance</title>", ObservedPage.DOUBT),
+        (200, HTML, "<title>Just a moment...</title><form id=challenge-form></form>", ObservedPage.DOUBT),
     ],
 )
 def test_what_is_no_page_proves_nothing_but_that_it_is_gone(
-    status: int, headers: dict[str, str], body: str, seen: Seen
+    status: int, headers: dict[str, str], body: str, seen: ObservedPage
 ) -> None:
     came = come(f'{body}<a href="/b">b</a>' if body.startswith("<p") else body, status, headers)
     assert (came.seen.seen, came.onward) == (seen, ())
@@ -94,7 +94,7 @@ def test_a_wall_is_the_sites_a_refusal_may_be_one_pages(status: int, body: str, 
 def test_a_redirect_is_followed_within_the_site(location: str, onward: list[str]) -> None:
     came = come("", 302, HTML | {"location": location})
     assert [each.url for each in came.onward] == onward
-    assert came.seen.seen is (Seen.DOUBT if "[" in location else Seen.MOVED)
+    assert came.seen.seen is (ObservedPage.DOUBT if "[" in location else ObservedPage.MOVED)
 
 
 def test_a_redirect_to_booking_is_a_link_to_it() -> None:

@@ -10,9 +10,9 @@ import time_machine
 from scrapy import Request, Spider
 
 from configs.settings import settings
-from crawler import due
 from crawler.discovery import serializer
 from crawler.discovery.queue import TRIES, SiteQueue, hold_seconds
+from crawler.scheduling import due_queue
 
 A, B = "http://127.77.5.1:8800", "http://127.77.5.2:8800"
 
@@ -29,7 +29,7 @@ class Walker(Spider):
 @pytest.fixture
 def queue(redis_server: redis.Redis, settings_env: Callable[..., None]) -> Iterator[SiteQueue]:
     settings_env(DISCOVERY_DELAY_SECONDS="10", DISCOVERY_PAGES="4")
-    with due.connect() as client:
+    with due_queue.connect() as client:
         yield SiteQueue(client, Walker(), "discovery:1:requests", serializer)
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from configs.made_up import prefecture_file
 from configs.prefecture import load_prefectures
 from crawler.catalogue import check_catalogue
-from crawler.discovery.report import Report, yaml_blocks
-from crawler.discovery.verdict import Found, Verdict
+from crawler.discovery.report import DiscoveryReport, yaml_blocks
+from crawler.discovery.results import FoundPage, RunResult
+from deploy.sample_desk_files import prefecture_file
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 PLACE = "evry-courcouronnes_91"
@@ -25,8 +25,8 @@ PLACE = "evry-courcouronnes_91"
 def test_what_is_found_loads_as_it_stands_and_says_what_it_lacks(
     tmp_path: Path, settings_env: Callable[..., None], url: str, watch: str
 ) -> None:
-    found = Found(PLACE, url, "Naturalisation", "", ("https://www.essonne.gouv.fr/rdv",))
-    (block,) = yaml_blocks(Report(Verdict(found=(found,)), NOW, NOW)).values()
+    found = FoundPage(PLACE, url, "Naturalisation", "", ("https://www.essonne.gouv.fr/rdv",))
+    (block,) = yaml_blocks(DiscoveryReport(RunResult(found=(found,)), NOW, NOW)).values()
     (tmp_path / "evry_91.yaml").write_text(prefecture_file(tier=1, hosts=[], desks=[block], capital="Évry"))
     settings_env(PREFECTURES_DIR=tmp_path)
     check_catalogue()

@@ -16,10 +16,10 @@ from api.models.partitions import make_partitions
 from configs.desk import Desk, WatchLevel
 from configs.outcome import Outcome
 from configs.prefecture import desks
-from crawler.discovery import memory, runs
-from crawler.discovery.daily import Daily
-from crawler.discovery.facts import LandingSeen, PageSeen, Seen
-from tests.crawler.telling.incidents_world import HOUR, NOW, checked, desk, out
+from crawler.discovery import runs, store
+from crawler.discovery.daily_schedule import Daily
+from crawler.discovery.observations import LandingSeen, ObservedPage, PageSeen
+from tests.crawler.incidents.incidents_world import HOUR, NOW, checked, desk, out
 
 DAY = timedelta(days=1)
 PAGE = "http://127.77.5.1:8800/rendez-vous"
@@ -103,39 +103,39 @@ def test_the_keeper_starts_none_while_the_database_is_away(
 
 
 def seen(title: str = "Rendez-vous", url: str = PAGE) -> PageSeen:
-    return PageSeen("evry_91", url, Seen.READ, "", title)
+    return PageSeen("evry_91", url, ObservedPage.READ, "", title)
 
 
 def test_links_are_remembered_until_others_take_their_place() -> None:
     other = f"{PAGE}/2"
     with session() as rows:
-        memory.remember_links(rows, {"evry_91/a": [seen(), seen(url=other)], "evry_91/b": [seen()]}, NOW)
-        memory.remember_links(rows, {"evry_91/a": [seen("Neuf")]}, NOW + DAY)
-        memory.remember_links(rows, {}, NOW + 2 * DAY)
-        known = memory.before(rows)
+        store.remember_links(rows, {"evry_91/a": [seen(), seen(url=other)], "evry_91/b": [seen()]}, NOW)
+        store.remember_links(rows, {"evry_91/a": [seen("Neuf")]}, NOW + DAY)
+        store.remember_links(rows, {}, NOW + 2 * DAY)
+        known = store.before(rows)
         assert known["evry_91/a"].links == {PAGE: "Neuf"}
         assert known["evry_91/b"].links == {PAGE: "Rendez-vous"}, (
             "one that nobody links is looked for where it was"
         )
-        assert memory.linking_pages(rows) == {"evry_91": {PAGE}}
+        assert store.linking_pages(rows) == {"evry_91": {PAGE}}
 
 
 def test_a_desks_own_page_is_asked_once_a_day_by_whoever_comes() -> None:
     with session() as rows:
-        asked = [memory.landing_due(rows, "evry_91/a", NOW + at) for at in (0 * HOUR, HOUR, 22 * HOUR, DAY)]
+        asked = [store.landing_due(rows, "evry_91/a", NOW + at) for at in (0 * HOUR, HOUR, 22 * HOUR, DAY)]
         assert asked == [True, False, False, True]
-        memory.remember_titles(rows, [LandingSeen("evry_91/a", 200, PAGE, "Titre")])
-        memory.remember_titles(
+        store.remember_titles(rows, [LandingSeen("evry_91/a", 200, PAGE, "Titre")])
+        store.remember_titles(
             rows, [LandingSeen("evry_91/a", None, PAGE, "Refus"), LandingSeen("evry_91/a", 200)]
         )
-        assert memory.before(rows)["evry_91/a"].title == "Titre"
+        assert store.before(rows)["evry_91/a"].title == "Titre"
 
 
 def life(slug: str = "a", **change: Any) -> Any:
     desk(slug)
     known = [each.model_copy(update=change) for each in desks().values()]
     with session() as rows:
-        return memory.lives(rows, known, NOW)[f"evry_91/{slug}"]
+        return store.lives(rows, known, NOW)[f"evry_91/{slug}"]
 
 
 def days_of(slug: str, outcome: Outcome, first: int) -> None:

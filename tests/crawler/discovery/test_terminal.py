@@ -7,12 +7,12 @@ import pytest
 
 from configs.desk import Desk
 from configs.prefecture import desks, prefectures
-from crawler.discovery.facts import PageSeen, Seen
+from crawler.discovery.observations import ObservedPage, PageSeen
 from crawler.discovery.recognise import key
+from crawler.discovery.results import RunResult, Walked, addresses
 from crawler.discovery.terminal import links
-from crawler.discovery.verdict import Verdict, Walked, addresses
 
-PAGE = PageSeen("evry_91", "https://site.invalid/page", Seen.READ)
+PAGE = PageSeen("evry_91", "https://site.invalid/page", ObservedPage.READ)
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def said(shared: str = "", **outcome: Any) -> list[str]:
     owners = addresses(desks().values())
     if shared:
         owners[key(desks()[shared].url)] = frozenset({"evry_91", "melun_77"})
-    found = Verdict(linked={"evry_91/a": (PAGE,)}, **outcome)
+    found = RunResult(linked={"evry_91/a": (PAGE,)}, **outcome)
     return "".join(links(list(prefectures().values()), found, owners)).splitlines()[2:]
 
 

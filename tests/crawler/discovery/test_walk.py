@@ -20,10 +20,10 @@ from api.models.discovery import DiscoveryRun, Drift, DriftReason
 from api.models.user import Role
 from configs.clock import clock
 from configs.prefecture import desk
-from crawler.scheduling.desk_rows import insert_missing
+from crawler.scheduling.desk_store import insert_missing
 from tests.crawler.discovery.conftest import SITE, Walks
 from tests.crawler.house import ROOT
-from tests.crawler.telling.incidents_world import person, told, waits
+from tests.crawler.incidents.incidents_world import person, told, waits
 from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from scrapy import Request
 
 from configs.outcome import Outcome
 from configs.proxies import Proxy, parse_proxies
-from crawler.fetching.failures import ProxyFailed
+from crawler.fetching.errors import ProxyFailed
 from crawler.fetching.proxies import Proxies
-from crawler.fetching.tunnels import _failure
-from crawler.recording.items import CheckItem
+from crawler.fetching.proxy_errors import _failure
+from crawler.items import CheckItem
 from tests.crawler.certificate import self_signed, serving
 from tests.crawler.held import Held, make_desk
 from tests.crawler.relay import relay

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from configs.outcome import Outcome
-from crawler.fetching.agents import pool
-from crawler.recording.items import CheckItem
+from crawler.fetching.browser_headers import pool
+from crawler.items import CheckItem
 from tests.crawler.certificate import self_signed, serving
 from tests.crawler.held import Held, make_desk
 from tests.crawler.wire import Say, answer, wire
@@ -116,7 +116,7 @@ def test_a_name_that_dns_does_not_know_is_unreachable(held: Held, monkeypatch: p
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr("crawler.middlewares.refuse_far", lambda *_: None)
+    monkeypatch.setattr("crawler.middlewares.ensure_allowed", lambda *_: None)
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     item = check(held, "http://nobody.invalid")
     assert item.outcome is Outcome.UNREACHABLE

@@ -12,10 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.proxies import parse_proxies
-from crawler import due
-from crawler.fetching.failures import ProxyFailed
-from crawler.fetching.proxies import Health, Here, Known, Memory, Proxies, Way, candidates, worse
-from crawler.fetching.shared_proxies import Shared
+from crawler.fetching.errors import ProxyFailed
+from crawler.fetching.proxies import (
+    InMemoryProxyStore,
+    KnownProxies,
+    Proxies,
+    ProxyHealth,
+    ProxySession,
+    ProxyStore,
+    after_failure,
+    candidates,
+)
+from crawler.fetching.redis_proxy_store import RedisProxyStore
+from crawler.scheduling import due_queue
 from tests.crawler.held import make_desk
 
 if TYPE_CHECKING:
@@ -27,24 +36,24 @@ NAMES = [proxy.name for proxy in ALL]
 OWN, MAYBE = ProxyFailed("refused", own=True), ProxyFailed("502", own=False)
 
 
-def way(proxies: Proxies) -> Way:
+def way(proxies: Proxies) -> ProxySession:
     found = proxies.way(make_desk())
     assert found
     return found
 
 
-def in_redis(use: Callable[[Memory], Coroutine[Any, Any, T]]) -> T:
+def in_redis(use: Callable[[ProxyStore], Coroutine[Any, Any, T]]) -> T:
     async def whole() -> T:
-        client = due.connect_async()
+        client = due_queue.connect_async()
         try:
-            return await use(Shared(client))
+            return await use(RedisProxyStore(client))
         finally:
             await client.aclose()
 
     return asyncio.run(whole())
 
 
-healths = st.builds(Health, st.integers(1, 9), st.integers(0, 200).map(float))
+healths = st.builds(ProxyHealth, st.integers(1, 9), st.integers(0, 200).map(float))
 
 
 @given(
@@ -53,10 +62,10 @@ healths = st.builds(Health, st.integers(1, 9), st.integers(0, 200).map(float))
     health=st.dictionaries(st.sampled_from("abcdef"), healths),
 )
 def test_what_may_be_taken_is_well_and_another_than_the_last(
-    names: list[str], last: str | None, health: dict[str, Health]
+    names: list[str], last: str | None, health: dict[str, ProxyHealth]
 ) -> None:
-    found = candidates(names, Known(last, health), now=100)
-    well = [name for name in names if health.get(name, Health()).rests_until <= 100]
+    found = candidates(names, KnownProxies(last, health), now=100)
+    well = [name for name in names if health.get(name, ProxyHealth()).rests_until <= 100]
     assert found
     assert set(found) <= set(well or names)
     assert last not in found or found == [last]
@@ -65,10 +74,10 @@ def test_what_may_be_taken_is_well_and_another_than_the_last(
 
 
 def test_a_rest_is_twice_as_long_each_time_up_to_a_limit() -> None:
-    health = Health()
+    health = ProxyHealth()
     rests = []
     for _ in range(9):
-        health = worse(health, 1000)
+        health = after_failure(health, 1000)
         rests.append(health.rests_until - 1000)
     assert rests == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
 
@@ -162,38 +171,38 @@ def test_a_single_proxy_has_no_other() -> None:
 
 @pytest.mark.usefixtures("redis_server")
 def test_processes_share_what_they_know() -> None:
-    async def use(memory: Memory) -> tuple[Known, bool, bool, Known, Known]:
+    async def use(memory: ProxyStore) -> tuple[KnownProxies, bool, bool, KnownProxies, KnownProxies]:
         before = await memory.known("x_01", "site:443")
         took, again = await memory.take("x_01", None, "a:1"), await memory.take("x_01", None, "b:1")
-        await memory.note("site:443", "a:1", Health(2, 1000.5))
+        await memory.note("site:443", "a:1", ProxyHealth(2, 1000.5))
         known = await memory.known("x_01", "site:443")
         await memory.note("site:443", "a:1", None)
         return before, took, again, known, await memory.known("x_02", "site:443")
 
     expected = (
-        Known(None, {}),
+        KnownProxies(None, {}),
         True,
         False,
-        Known("a:1", {"a:1": Health(2, 1000.5)}),
-        Known(None, {}),
+        KnownProxies("a:1", {"a:1": ProxyHealth(2, 1000.5)}),
+        KnownProxies(None, {}),
     )
     assert in_redis(use) == expected
-    assert asyncio.run(use(Here())) == expected
+    assert asyncio.run(use(InMemoryProxyStore())) == expected
 
 
 @pytest.mark.usefixtures("redis_server")
 def test_no_two_processes_take_the_same_one_after_another() -> None:
     taken: list[str] = []
 
-    class Noted(Shared):
+    class Noted(RedisProxyStore):
         async def take(self, prefecture: str, before: str | None, name: str) -> bool:
             took = await super().take(prefecture, before, name)
             if took:
                 taken.append(name)
             return took
 
-    async def use(_: Memory) -> None:
-        clients = [due.connect_async() for _ in range(4)]
+    async def use(_: ProxyStore) -> None:
+        clients = [due_queue.connect_async() for _ in range(4)]
         processes = [Proxies(ALL) for _ in clients]
         for one, client in zip(processes, clients, strict=True):
             one.memory = Noted(client)
@@ -212,7 +221,7 @@ def test_without_redis_each_turns_its_own(
 ) -> None:
     settings_env(REDIS_URL="redis://127.0.0.1:1/0")
 
-    async def use(memory: Memory) -> list[str | None]:
+    async def use(memory: ProxyStore) -> list[str | None]:
         proxies = Proxies(ALL)
         proxies.memory = memory
         taken = [proxy.name for _ in range(6) if (proxy := await proxies.take("x_01", "site:443"))]
@@ -225,7 +234,7 @@ def test_without_redis_each_turns_its_own(
 
 
 def test_what_is_remembered_holds_no_secret_and_is_forgotten_after_a_day(redis_server: redis.Redis) -> None:
-    async def use(memory: Memory) -> None:
+    async def use(memory: ProxyStore) -> None:
         proxies = Proxies(parse_proxies("http://ann:sesame@a:1"))
         proxies.memory = memory
         await proxies.take("x_01", "site:443")

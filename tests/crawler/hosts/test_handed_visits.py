@@ -17,19 +17,20 @@ from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState, Outage, OutageReason
 from configs.clock import clock
 from configs.desk import Desk
-from configs.made_up import desk_entry, host_entry, prefecture_file
 from configs.outcome import Outcome
 from configs.prefecture import desks
-from crawler import due, feeder
+from crawler import dispatcher
 from crawler.fetching.proxies import Proxies
-from crawler.hosts import rows as host_rows
-from crawler.recording import record
-from crawler.recording.items import CheckItem
-from crawler.recording.record import writer_of
-from crawler.recording.rows import Result
-from crawler.scheduling.lanes import Lane
-from crawler.scheduling.schedule import entry_of
-from crawler.telling import incidents
+from crawler.hosts import store as host_rows
+from crawler.incidents import incidents
+from crawler.items import CheckItem
+from crawler.recording import batch_writer
+from crawler.recording.batch_writer import writer_of
+from crawler.recording.check_transaction import FinishedCheck
+from crawler.scheduling import due_queue
+from crawler.scheduling.desk_budgets import entry_of
+from crawler.scheduling.queues import CrawlQueue
+from deploy.sample_desk_files import desk_entry, host_entry, prefecture_file
 from tests.crawler.checks import NOW, Crawler, check
 from tests.crawler.held import Held
 
@@ -46,7 +47,7 @@ class Spider:
     """Serves the queue of one system; its checks are a real spider's, and they are written."""
 
     system = SYSTEM
-    lane = Lane(SYSTEM)
+    lane = CrawlQueue(SYSTEM)
     job = "job-1"
 
     def __init__(self, held: Held) -> None:
@@ -65,7 +66,7 @@ class Spider:
 
     async def _first(self) -> tuple[CheckItem, datetime]:
         spider: Any = self
-        async with aclosing(feeder.serve(spider)) as batches:
+        async with aclosing(dispatcher.serve(spider)) as batches:
             return (await anext(batches)).checks[0]
 
 
@@ -98,13 +99,15 @@ def _entry(slug: str, url: str, platform: str, parameters: str) -> str:
 @pytest.fixture
 def spider(held: Held, hosts: tuple[str, str], client: redis.Redis) -> Spider:
     """Give a spider with one desk in its queue that is due: the page's; the others are, an hour later."""
-    due.send(client, due.schedule(SYSTEM, [_planned(desks()[desk], now=desk == PAGE) for desk in desks()]))
+    due_queue.send(
+        client, due_queue.schedule(SYSTEM, [_planned(desks()[desk], now=desk == PAGE) for desk in desks()])
+    )
     return Spider(held)
 
 
-def _planned(desk: Desk, *, now: bool) -> due.Entry:
+def _planned(desk: Desk, *, now: bool) -> due_queue.DueEntry:
     at = clock() if now else clock() + timedelta(hours=1)
-    return due.Entry(desk.id, desk.host, 0, at, 3, due.Bucket(BUDGET, BUDGET / 60))
+    return due_queue.DueEntry(desk.id, desk.host, 0, at, 3, due_queue.HostBucket(BUDGET, BUDGET / 60))
 
 
 def left(client: redis.Redis, host: str) -> float:
@@ -146,9 +149,9 @@ def test_a_calendar_that_blocks_rests_and_its_pages_host_does_not(
     again = client.zscore(f"due:{SYSTEM}", PAGE)
     assert isinstance(again, float)
     assert again >= resting()[calendar].timestamp() - 0.001
-    client.rpush(due.pushed(SYSTEM), BESIDE, CALENDAR)
-    later = due.claim(SYSTEM, now=clock() + timedelta(seconds=2), places=9, hold=30)
-    assert [claim.desk_id for claim in due.send(client, later).claims] == [BESIDE]
+    client.rpush(due_queue.pushed(SYSTEM), BESIDE, CALENDAR)
+    later = due_queue.claim(SYSTEM, now=clock() + timedelta(seconds=2), places=9, hold=30)
+    assert [claim.desk_id for claim in due_queue.send(client, later).claims] == [BESIDE]
 
 
 def test_the_incident_is_the_calendars(spider: Spider, sandbox: "Running", hosts: tuple[str, str]) -> None:
@@ -175,11 +178,13 @@ def test_a_calendar_that_may_not_be_asked_is_not_and_nothing_is_said_of_it(
 ) -> None:
     page, calendar = hosts
     if how == "rests":
-        due.send(client, due.rest({calendar: clock() + timedelta(minutes=5)}, now=clock()))
+        due_queue.send(client, due_queue.rest({calendar: clock() + timedelta(minutes=5)}, now=clock()))
     elif how == "stopped":
-        due.send(client, due.stop(calendar))
+        due_queue.send(client, due_queue.stop(calendar))
     else:
-        due.send(client, due.refill({calendar: (due.Bucket(BUDGET, 1), 0)}, now=clock()))
+        due_queue.send(
+            client, due_queue.refill({calendar: (due_queue.HostBucket(BUDGET, 1), 0)}, now=clock())
+        )
     item = spider.serve()
     assert (item.outcome, item.requests, item.handed_requests) == (Outcome.OVERLOADED, 1, 0)
     assert "our requests were used up" in item.reason
@@ -190,8 +195,8 @@ def test_a_calendar_that_may_not_be_asked_is_not_and_nothing_is_said_of_it(
 def test_the_calendars_bucket_is_the_planned_one(
     spider: Spider, hosts: tuple[str, str], client: redis.Redis
 ) -> None:
-    planned = replace(_planned(desks()[CALENDAR], now=False), bucket=due.Bucket(20, 1 / 60))
-    due.send(client, due.schedule(SYSTEM, [planned]))
+    planned = replace(_planned(desks()[CALENDAR], now=False), bucket=due_queue.HostBucket(20, 1 / 60))
+    due_queue.send(client, due_queue.schedule(SYSTEM, [planned]))
     item = spider.serve()
     assert left(client, hosts[1]) == 20 - item.handed_requests
 
@@ -199,7 +204,7 @@ def test_the_calendars_bucket_is_the_planned_one(
 def test_a_calendar_that_nobody_planned_is_asked_all_the_same(
     spider: Spider, hosts: tuple[str, str], client: redis.Redis
 ) -> None:
-    due.send(client, due.drop(SYSTEM, [CALENDAR]))
+    due_queue.send(client, due_queue.drop(SYSTEM, [CALENDAR]))
     item = spider.serve()
     assert item.outcome is Outcome.NO_SLOTS
     assert left(client, hosts[1]) == BUDGET - item.handed_requests
@@ -211,7 +216,7 @@ def test_a_host_without_desks_of_its_own_has_its_platforms_budget(hosts: tuple[s
     assert (there.desk_id, there.host, there.bucket) == (
         "",
         "www.doctolib.example:443",
-        due.Bucket(6, 6 / 60),
+        due_queue.HostBucket(6, 6 / 60),
     )
 
 
@@ -244,12 +249,12 @@ def test_a_host_without_desks_of_its_own_is_healed_by_those_that_embed_it(hosts:
     assert out() == {}
 
 
-def end(minute: int, *, desk: str = "page", **changes: Any) -> due.Finish:
+def end(minute: int, *, desk: str = "page", **changes: Any) -> due_queue.VisitEnd:
     """Let a check end at that minute; return what is said to the due queue."""
     at = NOW + timedelta(minutes=minute)
     with time_machine.travel(at, tick=False):
         item = check(desk, 1, started_at=at, **changes)
-        return record.record([Result(item, minute, at)]).visits[0]
+        return batch_writer.record([FinishedCheck(item, minute, at)]).visits[0]
 
 
 def last(desk: str) -> Outcome | None:

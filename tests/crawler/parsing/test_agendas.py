@@ -7,11 +7,11 @@ import pytest
 from pydantic import Field
 
 from configs.outcome import Outcome
-from crawler.parsing.agendas import Agenda, ask_agendas, ask_alone
-from crawler.parsing.answers import parsed
+from crawler.parsing.agendas import BookableAgenda, ask_agendas, ask_alone
 from crawler.parsing.entries import Entries
-from crawler.parsing.listing import Opens
-from crawler.reading import Ask, Covered, Page, Place, Reading, Visit
+from crawler.parsing.json_calendar import WindowRequest
+from crawler.parsing.json_models import parsed
+from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, VisitContext
 from tests.crawler.pages import TODAY, page, visit
 
 OURS, OTHER = 1, 2
@@ -19,15 +19,15 @@ OURS, OTHER = 1, 2
 
 def agenda(
     key: int, *, at: str = "12", motive: int = OURS, shut: bool = False, paused: bool = False
-) -> Agenda:
-    return Agenda(id=key, offered={at: [motive]}, shut=shut, paused=paused)
+) -> BookableAgenda:
+    return BookableAgenda(id=key, offered={at: [motive]}, shut=shut, paused=paused)
 
 
-def opens(_visit: Visit, place: str, agendas: Sequence[int]) -> Opens:
-    return lambda _, window: Ask(f"https://api.invalid/{place}/{agendas}/{window.first}")
+def opens(_visit: VisitContext, place: str, agendas: Sequence[int]) -> WindowRequest:
+    return lambda _, window: PageRequest(f"https://api.invalid/{place}/{agendas}/{window.first}")
 
 
-def asked(*agendas: Agenda | None, places: Sequence[int] = (), turn: int = 0) -> Reading:
+def asked(*agendas: BookableAgenda | None, places: Sequence[int] = (), turn: int = 0) -> Reading:
     desk = replace(visit(), turn=turn)
     return ask_agendas(desk, agendas, [OURS], places, opens=opens, days=7, labels={"12": "Guichet"})
 
@@ -45,7 +45,7 @@ def test_those_that_offer_it_are_asked_in_the_sites_order_once_each() -> None:
     )
     assert (reading.asks[0].place.label, reading.asks[0].window) == (
         "Guichet",
-        Covered("12", TODAY, reading.asks[0].window.last if reading.asks[0].window else None),
+        CoveredWindow("12", TODAY, reading.asks[0].window.last if reading.asks[0].window else None),
     )
 
 
@@ -65,7 +65,7 @@ def test_what_takes_no_bookings_is_not_asked_beside_what_does() -> None:
     ("agendas", "expected", "reason"),
     [
         ([agenda(1, shut=True), agenda(2, motive=OTHER)], Outcome.CLOSED, "booking is disabled"),
-        ([Agenda(id=1, offered={}, shut=True)], Outcome.CLOSED, "booking is disabled"),
+        ([BookableAgenda(id=1, offered={}, shut=True)], Outcome.CLOSED, "booking is disabled"),
         ([agenda(1, shut=True), agenda(2, paused=True)], Outcome.MAINTENANCE, "temporarily disabled"),
         ([agenda(1, motive=OTHER)], Outcome.UNREADABLE, "none of 1 agenda offers"),
         ([agenda(1, at="14")], Outcome.UNREADABLE, "none of 1 agenda offers"),
@@ -75,7 +75,7 @@ def test_what_takes_no_bookings_is_not_asked_beside_what_does() -> None:
     ],
 )
 def test_where_none_is_asked_the_reason_is_said(
-    agendas: list[Agenda | None], expected: Outcome, reason: str
+    agendas: list[BookableAgenda | None], expected: Outcome, reason: str
 ) -> None:
     reading = asked(*agendas, places=[12])
     assert (reading.outcome, reading.asks, reading.covered) == (expected, (), ())
@@ -88,7 +88,7 @@ def test_beside_an_agenda_that_cannot_be_read_the_others_are_asked_and_prove_no_
     assert reading.reason == "1 of 2 agendas cannot be read"
 
 
-class Named(Agenda):
+class Named(BookableAgenda):
     offered: dict[str, list[int]] = Field(alias="motifs")
     shut: bool = Field(default=False, alias="ferme")
 
@@ -102,13 +102,15 @@ def test_a_platform_names_the_fields_by_its_own_words() -> None:
     assert (last.shut, last.odd) == (False, True)
 
 
-def together(ids: str, window: Covered | None = None, turn: int = 0) -> Page:
-    ask = Ask(f"https://api.invalid/?ids={ids}&day=1", "week", place=Place("12"), window=window, rank=3)
+def together(ids: str, window: CoveredWindow | None = None, turn: int = 0) -> Page:
+    ask = PageRequest(
+        f"https://api.invalid/?ids={ids}&day=1", "week", place=Place("12"), window=window, rank=3
+    )
     return replace(page("{}", of=replace(visit(), turn=turn)), ask=ask)
 
 
 def test_agendas_asked_together_are_asked_alone_another_first_each_visit() -> None:
-    reading = ask_alone(together("9-4", Covered("12", TODAY, TODAY)), "ids", "one is silent")
+    reading = ask_alone(together("9-4", CoveredWindow("12", TODAY, TODAY)), "ids", "one is silent")
     assert reading
     assert (reading.outcome, reading.covered) == (None, ())
     assert reading.reason == "one is silent: each of 2 agendas is asked alone"
@@ -119,10 +121,10 @@ def test_agendas_asked_together_are_asked_alone_another_first_each_visit() -> No
 
 
 def test_an_agenda_asked_alone_leaves_out_what_the_others_have() -> None:
-    reading = ask_alone(together("9-4", Covered("12", TODAY, TODAY)), "ids", "")
+    reading = ask_alone(together("9-4", CoveredWindow("12", TODAY, TODAY)), "ids", "")
     assert reading
     assert {(ask.place.key, ask.step, ask.rank) for ask in reading.asks} == {("12", "week", 3)}
-    assert {ask.window for ask in reading.asks} == {Covered("12", TODAY, TODAY, doubtful=True)}
+    assert {ask.window for ask in reading.asks} == {CoveredWindow("12", TODAY, TODAY, doubtful=True)}
 
 
 @pytest.mark.parametrize("ids", ["9", ""])

@@ -3,14 +3,14 @@ from typing import Annotated
 
 import pytest
 
-from crawler.parsing.answers import Moment, Wall, parsed, wall_of
-from crawler.parsing.entries import Entries, flat, starting
+from crawler.parsing.entries import Entries, flat, slot_start_field
+from crawler.parsing.json_models import Moment, Wall, parse_local_datetime, parsed
 from tests.crawler.pages import page
 
 AT = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
 TEXT = '"2026-11-24T09:30:00+01:00"'
-Starts = Entries[Annotated[Moment, starting("start", "begin")]]
-Walls = Entries[Annotated[Wall, starting("start", read=wall_of)]]
+Starts = Entries[Annotated[Moment, slot_start_field("start", "begin")]]
+Walls = Entries[Annotated[Wall, slot_start_field("start", read=parse_local_datetime)]]
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from configs.outcome import Outcome
+from crawler.block_pages import classify_page, detect_block_page
 from crawler.parsing.error_pages import error_page
 from crawler.platforms import platform, platforms
-from crawler.walls import interpret, wall
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.golden import CASES, load, name_of
 from tests.crawler.pages import page, read
@@ -79,7 +79,7 @@ def test_every_platform_that_gets_a_servers_page_says_what_it_is(name: str, head
     said = error_page(asked)
     its_own = heading.startswith("502") and name == "ezbooking"
     assert said
-    assert interpret(platform(name), asked).outcome is (Outcome.OVERLOADED if its_own else said.outcome)
+    assert classify_page(platform(name), asked).outcome is (Outcome.OVERLOADED if its_own else said.outcome)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "/slots" in name_of(case)], ids=name_of)
@@ -94,8 +94,8 @@ def test_a_site_that_does_not_answer_cloudflare_refuses_nobody(status: int) -> N
     )
     own = "<div class='cf-error-details cf-error-502'><h1>Bad gateway</h1>Cloudflare Ray ID: 7</div>"
     for body in (down, own):
-        assert (wall(page(body, status=status)) is None) == (status == 521)
-        assert wall(page(f"{body}{ez.full()}", status=200))
+        assert (detect_block_page(page(body, status=status)) is None) == (status == 521)
+        assert detect_block_page(page(f"{body}{ez.full()}", status=200))
         assert read(body, status=status).outcome is Outcome.UNREACHABLE
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from crawler.parsing.forms import address_of, asked, in_query
-from crawler.reading import Act, Ask, Page, Visit
+from crawler.reading import BrowserAction, Page, PageRequest, VisitContext
 from tests.crawler.pages import TODAY
 
 URL = "https://mairie.example/rdv/page?x=1"
@@ -14,12 +14,12 @@ FORM = """
 
 
 def page(body: str = FORM) -> Page:
-    return Page(URL, 200, body.encode(), Visit(URL, TODAY), Ask(URL))
+    return Page(URL, 200, body.encode(), VisitContext(URL, TODAY), PageRequest(URL))
 
 
-def done(css: str, act: Act | None = None, body: str = FORM) -> Ask | None:
+def done(css: str, act: BrowserAction | None = None, body: str = FORM) -> PageRequest | None:
     here = page(body)
-    return asked(here, here.root.xpath(css)[0], act or Act(), "next")
+    return asked(here, here.root.xpath(css)[0], act or BrowserAction(), "next")
 
 
 def test_criteria_are_said_as_people_write_numbers() -> None:
@@ -34,12 +34,12 @@ def test_criteria_are_said_as_people_write_numbers() -> None:
 
 
 def test_a_link_is_followed() -> None:
-    assert done("//a") == Ask("https://mairie.example/plus", "next")
-    assert done("//a/@href") == Ask("https://mairie.example/plus", "next")
+    assert done("//a") == PageRequest("https://mairie.example/plus", "next")
+    assert done("//a/@href") == PageRequest("https://mairie.example/plus", "next")
 
 
 def test_a_form_is_sent_as_it_stands_with_what_is_filled_in() -> None:
-    ask = done("//form", Act(fields={"nom": "12"}))
+    ask = done("//form", BrowserAction(fields={"nom": "12"}))
     assert ask is not None
     assert (ask.method, ask.url) == ("POST", "https://mairie.example/rdv/suite?etape=2")
     assert ask.form == {"jeton": "k7", "accord": "1", "motif": "7", "nom": "12"}
@@ -53,7 +53,7 @@ def test_a_button_is_sent_with_its_form() -> None:
 
 @pytest.mark.parametrize(("option", "value"), [("Carte grise", "4"), ("4", "4"), ("Autre", "Autre")])
 def test_an_option_is_chosen_by_its_text_or_value(option: str, value: str) -> None:
-    ask = done("//select", Act(option=option))
+    ask = done("//select", BrowserAction(option=option))
     assert ask is not None
     assert ask.form["motif"] == value
 
@@ -67,20 +67,20 @@ def test_a_form_by_get_has_its_fields_for_a_query() -> None:
 @pytest.mark.parametrize(
     ("what", "act", "body"),
     [
-        ("//select", Act(option="Naturalisation"), FORM),
+        ("//select", BrowserAction(option="Naturalisation"), FORM),
         (
             "//select",
-            Act(option="A"),
+            BrowserAction(option="A"),
             "<form><select name=a><option>A</option><option value=A>B</option></select></form>",
         ),
-        ("//p", Act(), FORM),
-        ("//a", Act(), "<a href='https://ailleurs.example/'>x</a>"),
-        ("//a", Act(), "<a href='javascript:void(0)'>x</a>"),
-        ("//a", Act(), "<a href='http://mairie.example/'>x</a>"),
-        ("//form", Act(), "<form action='//ailleurs.example/x'></form>"),
+        ("//p", BrowserAction(), FORM),
+        ("//a", BrowserAction(), "<a href='https://ailleurs.example/'>x</a>"),
+        ("//a", BrowserAction(), "<a href='javascript:void(0)'>x</a>"),
+        ("//a", BrowserAction(), "<a href='http://mairie.example/'>x</a>"),
+        ("//form", BrowserAction(), "<form action='//ailleurs.example/x'></form>"),
     ],
 )
-def test_what_cannot_be_done_or_leaves_the_site_is_none(what: str, act: Act, body: str) -> None:
+def test_what_cannot_be_done_or_leaves_the_site_is_none(what: str, act: BrowserAction, body: str) -> None:
     assert done(what, act, body) is None
 
 

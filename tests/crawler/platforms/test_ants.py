@@ -13,13 +13,13 @@ from pydantic import ValidationError
 from configs.clock import clock
 from configs.outcome import Outcome
 from configs.prefecture import prefectures
-from crawler.parsing.frames import body_of
+from crawler.block_pages import classify_page
+from crawler.parsing.websocket_frames import body_of
 from crawler.platforms import ants, platform
-from crawler.reading import Ask, Page, Reading, Visit
-from crawler.scheduling.desk_rows import Took
-from crawler.scheduling.entries import plan_of
-from crawler.visit import Result, Tally
-from crawler.walls import interpret
+from crawler.reading import Page, PageRequest, Reading, VisitContext
+from crawler.scheduling.desk_store import VisitCosts
+from crawler.scheduling.planning import build_plan
+from crawler.visit_state import VisitResult, VisitState
 from tests.crawler.held import make_desk
 from tests.crawler.pages import TODAY
 
@@ -31,9 +31,9 @@ NAIVE = datetime(2026, 11, 21)  # noqa: DTZ001 -- a clock on a wall
 PARIS, REUNION = ZoneInfo("Europe/Paris"), ZoneInfo("Indian/Reunion")
 
 
-def visit(url: str = DESK, zone: ZoneInfo = PARIS, **parameters: Any) -> Visit:
+def visit(url: str = DESK, zone: ZoneInfo = PARIS, **parameters: Any) -> VisitContext:
     wanted = ants.Parameters(**parameters or {"department_code": "69"})
-    return Visit(url, TODAY, zone, wanted, horizon=timedelta(days=60))
+    return VisitContext(url, TODAY, zone, wanted, horizon=timedelta(days=60))
 
 
 def hall(number: int, *hours: str) -> dict[str, Any]:
@@ -49,13 +49,13 @@ def heard(*frames: Any, zone: ZoneInfo = PARIS) -> Reading:
     here = visit(zone=zone)
     ask = ants.first(here)
     body = body_of(frame if isinstance(frame, str) else json.dumps(frame) for frame in frames)
-    return interpret(platform("ants"), Page(ask.url, 101, body, here, ask))
+    return classify_page(platform("ants"), Page(ask.url, 101, body, here, ask))
 
 
 def listed(*halls: Any, zone: ZoneInfo = PARIS) -> Reading:
     here = visit(zone=zone, positions=[LYON], streaming=False)
     ask = ants.first(here)
-    return interpret(platform("ants"), Page(ask.url, 200, json.dumps(halls).encode(), here, ask))
+    return classify_page(platform("ants"), Page(ask.url, 200, json.dumps(halls).encode(), here, ask))
 
 
 def test_a_department_is_asked_by_one_message_on_a_socket() -> None:
@@ -79,10 +79,10 @@ def test_a_department_too_large_for_one_circle_is_asked_around_several_points() 
     assert first.json | LYON | {"department_code": "69"} == first.json
     assert "radius_km" not in first.json
     none = f"[]\n{json.dumps(end())}".encode()
-    led = interpret(platform("ants"), Page(first.url, 101, none, here, first))
+    led = classify_page(platform("ants"), Page(first.url, 101, none, here, first))
     assert (led.outcome, led.covered) == (None, ())
     assert led.asks[0].json == first.json | ROANNE
-    last = interpret(platform("ants"), Page(first.url, 101, none, here, led.asks[0]))
+    last = classify_page(platform("ants"), Page(first.url, 101, none, here, led.asks[0]))
     assert (last.outcome, last.asks) == (Outcome.NO_SLOTS, ())
 
 
@@ -108,8 +108,8 @@ def test_a_frame_that_refuses_the_search_is_no_absence(
 def test_a_saved_frame_that_refuses_is_known_without_its_address(before: str) -> None:
     here = visit(positions=[LYON], streaming=False)
     body = before + json.dumps({"li_status": "error", "li_message": "captcha"})
-    saved = Page(API, 200, body.encode(), here, Ask(API))
-    assert interpret(platform("ants"), saved).outcome is Outcome.CAPTCHA
+    saved = Page(API, 200, body.encode(), here, PageRequest(API))
+    assert classify_page(platform("ants"), saved).outcome is Outcome.CAPTCHA
 
 
 def test_town_halls_that_are_listed_without_an_hour_have_none_in_doubt() -> None:
@@ -251,28 +251,28 @@ def test_the_whole_list_is_bounded() -> None:
     assert (reading.outcome, reading.slots) == (Outcome.UNREADABLE, ())
 
 
-def result_of(here: Visit, readings: list[Reading]) -> tuple[Result, list[Ask]]:
+def result_of(here: VisitContext, readings: list[Reading]) -> tuple[VisitResult, list[PageRequest]]:
     """Hand out the given readings, through `read`'s own way of leading on; return the verdict and what was asked."""
-    tally, asked = Tally(ants.first(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS)), []
+    tally, asked = VisitState(ants.first(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS)), []
     for reading in readings:
         ask = tally.next()
         if ask is None:
             break
         asked.append(ask)
-        tally.take(ask, reading)
+        tally.add_reading(ask, reading)
     return tally.result(), asked
 
 
-def played(here: Visit, *bodies: Any) -> Result:
+def played(here: VisitContext, *bodies: Any) -> VisitResult:
     """Answer each request of a visit with the next body; a number is an error's status."""
-    tally = Tally(ants.first(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
+    tally = VisitState(ants.first(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
     for body in bodies:
         ask = tally.next()
         if ask is None:
             break
         status = body if isinstance(body, int) else 200
         page = Page(ask.url, status, json.dumps(body).encode(), here, ask)
-        tally.take(ask, interpret(platform("ants"), page))
+        tally.add_reading(ask, classify_page(platform("ants"), page))
     return tally.result()
 
 
@@ -344,11 +344,11 @@ def test_the_hosts_budget_is_shared_fairly_among_all_departments(settings_env: C
     assert all(desk.schedulable for desk in desks)
     assert {desk.host for desk in desks} == {"rendezvouspasseport.ants.gouv.fr:443"}
     waited = {desk.id: [30.0] for desk in desks}
-    plan = plan_of(desks, waited, shares={}, took=Took({}, {}), now=clock())
+    plan = build_plan(desks, waited, shares={}, took=VisitCosts({}, {}), now=clock())
     assert set(plan.wished.values()) == {30.0}
     assert {round(each) for each in plan.feasible.values()} == {101 * 60 // 30}, "minutes, not seconds"
     some = {desk.id: [30.0] for desk in desks[:10]}
-    alone = plan_of(desks, some, shares={}, took=Took({}, {}), now=clock())
+    alone = build_plan(desks, some, shares={}, took=VisitCosts({}, {}), now=clock())
     assert alone.feasible[desks[0].id] == pytest.approx(20, rel=0.02), (
         "those who wait have it nearly for themselves"
     )

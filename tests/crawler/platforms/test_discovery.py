@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from configs.strict import Strict
+from configs.strict_model import Strict
 from crawler import platforms
 from crawler.platforms import UnknownPlatform, example, platform
 from tests.crawler.pages import TODAY
@@ -13,7 +13,7 @@ NAMES = sorted(platforms.platforms())
 
 
 def test_every_file_of_the_folder_is_a_platform() -> None:
-    files = {path.stem for path in Path(platforms.__file__).parent.glob("*.py")} - {"__init__"}
+    files = {path.stem for path in Path(platforms.__file__).parent.iterdir() if path.stem[0] != "_"}
     assert set(NAMES) == files
 
 

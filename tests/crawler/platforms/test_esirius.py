@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from configs.outcome import Outcome
 from crawler.platforms import esirius
-from crawler.reading import Covered, Page
-from crawler.visit import Tally
+from crawler.reading import CoveredWindow, Page
+from crawler.visit_state import VisitState
 from tests.crawler import esirius_pages as pages
 from tests.crawler.esirius_pages import (
     CALL,
@@ -83,7 +83,7 @@ def test_the_other_call_is_given_what_the_form_holds() -> None:
 ])  # fmt: skip
 def test_no_slots_is_proven_by_the_answer_and_by_what_it_says(message: str) -> None:
     reading = read(second({**NOTHING, "msg": message}))
-    assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (Covered("20"),))
+    assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (CoveredWindow("20"),))
 
 
 @pytest.mark.parametrize("message", [
@@ -106,7 +106,7 @@ def test_only_true_and_false_are_answers(found: object) -> None:
 
 def test_an_empty_list_is_doubtful_for_it_was_asked_for_one_day_of_the_form() -> None:
     reading = read(second([]))
-    assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (Covered("20", doubtful=True),))
+    assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (CoveredWindow("20", doubtful=True),))
 
 
 def test_what_is_found_is_open_at_an_unknown_hour() -> None:
@@ -139,13 +139,13 @@ def test_no_call_but_the_two_that_look_is_ever_made(call: str) -> None:
 
 def test_a_check_asks_entry_page_and_each_motive() -> None:
     here = visit()
-    tally = Tally(esirius.first(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
+    tally = VisitState(esirius.first(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
     while ask := tally.next():
         answers = {"20": second(NOTHING), "120": second(FOUND)}
         body = {"entry": pages.entry(), "motives": pages.motives()}.get(ask.step) or answers[ask.place.key]
-        tally.take(ask, esirius.read(Page(ask.url, 200, body.encode(), here, ask)))
+        tally.add_reading(ask, esirius.read(Page(ask.url, 200, body.encode(), here, ask)))
     result = tally.result()
-    assert (result.outcome, result.asked, result.covered) == (Outcome.SLOTS, 4, (Covered("20"),))
+    assert (result.outcome, result.asked, result.covered) == (Outcome.SLOTS, 4, (CoveredWindow("20"),))
     assert [slot.place.label for slot in result.slots] == ["Première demande"]
 
 

@@ -8,25 +8,25 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from configs.outcome import Outcome
+from crawler.block_pages import classify_page
 from crawler.platforms import ezbooking, platform
-from crawler.reading import Ask, Covered, Page, Place, Slot, Visit
-from crawler.visit import Tally
-from crawler.walls import interpret
+from crawler.reading import CoveredWindow, Page, PageRequest, Place, Slot, VisitContext
+from crawler.visit_state import VisitState
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.pages import DESK, TODAY, page, read, visit
 
 HOUR = int(datetime(2026, 11, 24, 9, 30, tzinfo=ez.PARIS).timestamp())
 A = Place("23018", "Guichet A")
-WINDOW = Covered("23018", TODAY, TODAY + timedelta(days=6))
+WINDOW = CoveredWindow("23018", TODAY, TODAY + timedelta(days=6))
 CALENDAR = "https://www.seine-saint-denis.gouv.fr/ezjscore/call/bookingserver::planning::assign::9845::"
 
 
-def steps_of(asks: tuple[Ask, ...]) -> list[str]:
+def steps_of(asks: tuple[PageRequest, ...]) -> list[str]:
     return [f"{ask.method} {ask.url.removeprefix(DESK)} {dict(ask.form)}" for ask in asks]
 
 
 def test_a_visit_begins_with_the_conditions() -> None:
-    assert ezbooking.first(visit()) == Ask(f"{DESK}/0", "conditions")
+    assert ezbooking.first(visit()) == PageRequest(f"{DESK}/0", "conditions")
 
 
 @pytest.mark.parametrize("tail", ["", "/", "/0", "/2", "?x=1"])
@@ -109,7 +109,7 @@ def test_the_conditions_are_accepted() -> None:
     reading = read(ez.conditions(), step="conditions")
     assert reading.outcome is None
     accepted = {"condition": "on", "nextButton": "Effectuer une demande de rendez-vous"}
-    assert reading.asks == (Ask(f"{DESK}/0", "accept", "POST", accepted),)
+    assert reading.asks == (PageRequest(f"{DESK}/0", "accept", "POST", accepted),)
 
 
 @pytest.mark.parametrize(("style", "hidden"), [("display: none", True), ("color: red", False)])
@@ -164,7 +164,7 @@ def test_a_choice_that_comes_back_is_no_answer() -> None:
 def test_the_platforms_own_sentence_proves_no_slots_for_the_whole_form(body: str) -> None:
     reading = read(body, url=f"{DESK}/2")
     assert (reading.outcome, reading.slots) == (Outcome.NO_SLOTS, ())
-    assert reading.covered == (Covered(),)
+    assert reading.covered == (CoveredWindow(),)
     assert "l n'" in reading.reason
 
 
@@ -174,7 +174,7 @@ def test_the_reason_is_the_sentence() -> None:
 
 @pytest.mark.rule("3.2")
 def test_after_a_choice_the_sentence_covers_that_planning_only() -> None:
-    assert read(ez.full(), step="planning", place=A).covered == (Covered("23018"),)
+    assert read(ez.full(), step="planning", place=A).covered == (CoveredWindow("23018"),)
 
 
 @pytest.mark.rule("3.2")
@@ -230,7 +230,7 @@ def test_step_3_of_a_planning_leads_to_its_calendar_up_to_the_horizon() -> None:
     assert reading.outcome is None
     assert [ask.url for ask in reading.asks] == [f"{CALENDAR}23018::{ahead}" for ahead in range(0, 91, 7)]
     assert reading.asks[0].window == WINDOW
-    assert reading.asks[-1].window == Covered("23018", date(2027, 2, 12), date(2027, 2, 18))
+    assert reading.asks[-1].window == CoveredWindow("23018", date(2027, 2, 12), date(2027, 2, 18))
     assert {ask.place for ask in reading.asks} == {A}
     assert reading.fallback == (Slot(A, None, DESK),)
     assert reading.slots == ()
@@ -251,7 +251,7 @@ def test_a_planning_known_from_the_desks_file_spares_step_4() -> None:
 def test_step_4_names_the_calendar_in_its_script() -> None:
     reading = read(ez.pick("23018"), step="describe", place=Place("9845"))
     assert reading.asks[1].url == f"{CALENDAR}23018::7"
-    assert reading.asks[1].window == Covered("9845", date(2026, 11, 27), date(2026, 12, 3))
+    assert reading.asks[1].window == CoveredWindow("9845", date(2026, 11, 27), date(2026, 12, 3))
     assert reading.fallback == (Slot(Place("9845"), None, DESK),)
 
 
@@ -289,7 +289,7 @@ def test_half_a_marker_does_not_open_a_desk(body: str) -> None:
 # The calendar
 
 
-def asked_of(seen: Visit, offered: dict[str, str], limit: int) -> list[Ask]:
+def asked_of(seen: VisitContext, offered: dict[str, str], limit: int) -> list[PageRequest]:
     """Return what a visit asks of an open desk whose weeks are all empty."""
     pages = {
         "conditions": ez.conditions(),
@@ -297,13 +297,15 @@ def asked_of(seen: Visit, offered: dict[str, str], limit: int) -> list[Ask]:
         "describe": ez.pick("9846"),
         "planning": ez.terms(),
     }
-    tally = Tally(ezbooking.first(seen), limit=limit, now=datetime(2026, 11, 20, 9, tzinfo=UTC))
+    tally = VisitState(ezbooking.first(seen), limit=limit, now=datetime(2026, 11, 20, 9, tzinfo=UTC))
     asked = []
     while ask := tally.next():
         asked.append(ask)
         first = ask.window.first if ask.window else None
         body = ez.week(first) if first else pages[ask.step]
-        tally.take(ask, interpret(platform("ezbooking"), Page(ask.url, 200, body.encode(), seen, ask)))
+        tally.add_reading(
+            ask, classify_page(platform("ezbooking"), Page(ask.url, 200, body.encode(), seen, ask))
+        )
     return asked
 
 
@@ -344,16 +346,16 @@ def test_a_whole_week_without_links_proves_an_absence_for_itself_and_no_other_da
 def test_an_empty_week_leads_to_the_next_up_to_the_horizon() -> None:
     first = read(ez.week(TODAY), step="week", place=A, window=WINDOW, url=f"{CALENDAR}23018::0")
     assert [ask.url for ask in first.asks] == [f"{CALENDAR}23018::7"]
-    assert first.asks[0].window == Covered("23018", date(2026, 11, 27), date(2026, 12, 3))
+    assert first.asks[0].window == CoveredWindow("23018", date(2026, 11, 27), date(2026, 12, 3))
     last = TODAY + timedelta(days=84)
-    window = Covered("23018", last, last + timedelta(days=6))
+    window = CoveredWindow("23018", last, last + timedelta(days=6))
     assert read(ez.week(last), step="week", place=A, window=window, url=f"{CALENDAR}23018::84").asks == ()
 
 
 def test_the_period_that_the_calendar_shows_wins_over_the_one_asked_for() -> None:
     monday = date(2026, 11, 16)
     reading = read(ez.week(monday), step="week", place=A, window=WINDOW)
-    assert reading.covered == (Covered("23018", monday, date(2026, 11, 22)),)
+    assert reading.covered == (CoveredWindow("23018", monday, date(2026, 11, 22)),)
 
 
 def test_another_week_than_the_one_asked_for_is_no_answer() -> None:
@@ -368,7 +370,7 @@ def test_a_heading_without_dates_covers_what_was_asked() -> None:
 
 def test_a_saved_week_is_dated_by_its_address() -> None:
     reading = read(ez.week(TODAY, heading="Semaine 48"), url=f"{CALENDAR}23018::7")
-    assert reading.covered == (Covered("9845", TODAY + timedelta(days=7), TODAY + timedelta(days=13)),)
+    assert reading.covered == (CoveredWindow("9845", TODAY + timedelta(days=7), TODAY + timedelta(days=13)),)
 
 
 def test_an_empty_week_that_nobody_can_date_proves_nothing() -> None:
@@ -450,7 +452,7 @@ def test_what_a_calendar_shows_is_what_is_read(hours: list[int], doubled: int) -
 @given(st.lists(_AUTUMN | _SPRING, min_size=1, max_size=12))
 def test_hours_of_a_clock_change_keep_their_instant(hours: list[int]) -> None:
     first = datetime.fromtimestamp(min(hours), ez.PARIS).date()
-    window = Covered("23018", first, first + timedelta(days=6))
+    window = CoveredWindow("23018", first, first + timedelta(days=6))
     here = [
         hour for hour in hours if datetime.fromtimestamp(hour, ez.PARIS).date() <= first + timedelta(days=6)
     ]
@@ -501,7 +503,7 @@ def test_a_retired_link_is_closed_in_the_sites_own_words(status: int) -> None:
 def test_a_redirect_to_the_home_page_is_unreadable_and_says_where_it_led() -> None:
     home = "<html><head><title>Les services de l'État</title></head><body><h1>Accueil</h1></body></html>"
     moved = replace(page(home), url="https://www.seine-saint-denis.gouv.fr/")
-    reading = interpret(platform("ezbooking"), moved)
+    reading = classify_page(platform("ezbooking"), moved)
     assert reading.outcome is Outcome.UNREADABLE
     assert "at https://www.seine-saint-denis.gouv.fr/" in reading.reason
     assert "Les services de l'État" in reading.reason

@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.outcome import Outcome
+from crawler.block_pages import classify_page
 from crawler.platforms import example, platform
-from crawler.reading import ANYWHERE, Ask, Covered, Page, Place, Reading, Visit
-from crawler.visit import Tally
-from crawler.walls import interpret
+from crawler.reading import ANYWHERE, CoveredWindow, Page, PageRequest, Place, Reading, VisitContext
+from crawler.visit_state import VisitState
 from tests.crawler.pages import TODAY
 
 ZONES = [
     ZoneInfo(name) for name in ("Europe/Paris", "Indian/Reunion", "America/Martinique", "Pacific/Noumea")
 ]
-WINDOW = Covered("", TODAY, TODAY + timedelta(days=5))
+WINDOW = CoveredWindow("", TODAY, TODAY + timedelta(days=5))
 Moments = Sequence[datetime]
 
 
@@ -60,14 +60,16 @@ NAMES = sorted(WRITERS)
 minutes = st.integers(9 * 60, 6 * 24 * 60 - 1)
 
 
-def answer(name: str, body: Any, zone: ZoneInfo = ZONES[0], window: Covered | None = WINDOW) -> Page:
+def answer(name: str, body: Any, zone: ZoneInfo = ZONES[0], window: CoveredWindow | None = WINDOW) -> Page:
     seen = example(platform(name), TODAY, zone)
     place = Place(window.place_key or "") if window else ANYWHERE
-    return Page(seen.url, 200, json.dumps(body).encode(), seen, Ask(seen.url, place=place, window=window))
+    return Page(
+        seen.url, 200, json.dumps(body).encode(), seen, PageRequest(seen.url, place=place, window=window)
+    )
 
 
 def read(name: str, body: Any, zone: ZoneInfo = ZONES[0]) -> Reading:
-    return interpret(platform(name), answer(name, body, zone))
+    return classify_page(platform(name), answer(name, body, zone))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -123,18 +125,20 @@ def test_any_json_is_read_without_an_exception_and_gives_no_slot(name: str, body
 def test_no_answer_with_an_errors_status_proves_anything(name: str, status: int) -> None:
     page = answer(name, WRITERS[name]([datetime(2026, 11, 21, 9, tzinfo=UTC)]))
     refused = Page(page.url, status, page.body, page.visit, page.ask)
-    reading = interpret(platform(name), refused)
+    reading = classify_page(platform(name), refused)
     assert (reading.slots, reading.covered, reading.asks) == ((), (), ())
 
 
-def visit(name: str, **more: Any) -> Visit:
+def visit(name: str, **more: Any) -> VisitContext:
     reader = platform(name)
-    return Visit(reader.EXAMPLE, TODAY, parameters=reader.Parameters(**reader.EXAMPLE_PARAMETERS), **more)
+    return VisitContext(
+        reader.EXAMPLE, TODAY, parameters=reader.Parameters(**reader.EXAMPLE_PARAMETERS), **more
+    )
 
 
 @pytest.mark.parametrize("name", ["doctolib", "keldoc", "maiia", "citopia", "synbird"])
 def test_an_address_of_another_shape_is_refused_in_words(name: str) -> None:
-    bad = Visit("https://www.example.fr/", TODAY, parameters=visit(name).parameters)
+    bad = VisitContext("https://www.example.fr/", TODAY, parameters=visit(name).parameters)
     with pytest.raises(ValueError, match=r"https://www\.example\.fr/ is no \w+ address: it must be https://"):
         platform(name).first(bad)
 
@@ -150,17 +154,19 @@ def test_synbird_is_asked_for_all_days_that_are_watched_as_its_page_asks() -> No
     assert (asked.url, asked.json["duration"]) == ("https://ws.synbird.com/v6/pro/company/getSlotsFor", 31)
     assert (asked.json["id_professional_place"], asked.json["source_type"]) == ([1], "widget")
     assert asked.headers["Origin"] == "https://app.synbird.com"
-    assert asked.window == Covered("", TODAY, TODAY + timedelta(days=30))
+    assert asked.window == CoveredWindow("", TODAY, TODAY + timedelta(days=30))
 
 
 def test_citopia_begins_with_a_session_and_names_it_in_each_week() -> None:
     seen = visit("citopia", horizon=timedelta(days=20))
     first = platform("citopia").first(seen)
     assert first.url == "https://pro.rendezvousonline.fr/api-web/auth/session"
-    (week,) = interpret(platform("citopia"), Page(first.url, 200, b'{"session_id": "a&b"}', seen, first)).asks
+    (week,) = classify_page(
+        platform("citopia"), Page(first.url, 200, b'{"session_id": "a&b"}', seen, first)
+    ).asks
     empty = {f"{TODAY}": {"date": f"{TODAY}", "availabilities": []}}
     page = Page(week.url, 200, json.dumps(empty).encode(), seen, week)
-    for ask in (week, *interpret(platform("citopia"), page).asks):
+    for ask in (week, *classify_page(platform("citopia"), page).asks):
         asked = parse_qs(urlsplit(ask.url).query)
         assert (asked["session_id"], asked["reasons"], asked["direction"]) == (["a&b"], ['{"1":1}'], ["1"])
         assert asked["date"] == [f"{ask.window.first}" if ask.window else ""]
@@ -212,8 +218,8 @@ def test_practices_take_turns() -> None:
     ]
     page = answer("doctolib", {"data": {"agendas": agendas}}, window=None)
     later = Page(page.url, 200, page.body, visit("doctolib", turn=4), page.ask)
-    assert [ask.place.key for ask in interpret(platform("doctolib"), page).asks] == ["5", "6", "7"]
-    assert [ask.place.key for ask in interpret(platform("doctolib"), later).asks] == ["6", "7", "5"]
+    assert [ask.place.key for ask in classify_page(platform("doctolib"), page).asks] == ["5", "6", "7"]
+    assert [ask.place.key for ask in classify_page(platform("doctolib"), later).asks] == ["6", "7", "5"]
 
 
 def test_an_agenda_that_cannot_be_read_hides_no_slot_of_the_others_and_proves_none_absent() -> None:
@@ -222,27 +228,29 @@ def test_an_agenda_that_cannot_be_read_hides_no_slot_of_the_others_and_proves_no
     page = answer("doctolib", booking, window=None)
     free = WRITERS["doctolib"]([datetime(2026, 11, 24, 9, tzinfo=ZONES[0])])
     for week, expected in ((free, Outcome.SLOTS), (WRITERS["doctolib"]([]), Outcome.UNREADABLE)):
-        tally = Tally(page.ask, limit=2, now=datetime(2026, 11, 20, 9, tzinfo=ZONES[0]))
+        tally = VisitState(page.ask, limit=2, now=datetime(2026, 11, 20, 9, tzinfo=ZONES[0]))
         for body in (booking, week):
             ask = tally.next()
             assert ask
             said = Page(ask.url, 200, json.dumps(body).encode(), page.visit, ask)
-            tally.take(ask, interpret(platform("doctolib"), said))
+            tally.add_reading(ask, classify_page(platform("doctolib"), said))
         assert tally.result().outcome is expected
 
 
-def visited(answers: dict[str, Any], turn: int = 0) -> tuple[Tally, list[str]]:
+def visited(answers: dict[str, Any], turn: int = 0) -> tuple[VisitState, list[str]]:
     """Visit a doctolib desk of two agendas; `answers` by the agendas that are asked. Also: which were, in turn."""
     agendas = [{"id": number, "visit_motive_ids_by_practice_id": {"12": [1]}} for number in (5, 6)]
     desk = replace(visit("doctolib"), turn=turn)
-    tally = Tally(Ask(desk.url, "booking"), limit=4, now=datetime(2026, 11, 20, 9, tzinfo=ZONES[0]))
+    tally = VisitState(
+        PageRequest(desk.url, "booking"), limit=4, now=datetime(2026, 11, 20, 9, tzinfo=ZONES[0])
+    )
     asked: list[str] = []
     while ask := tally.next():
         ids = parse_qs(urlsplit(ask.url).query).get("agenda_ids", [""])[0]
         asked.append(ids)
         body = {"data": {"agendas": agendas}} if not ids else answers[ids]
         page = Page(ask.url, 200, json.dumps(body).encode(), desk, ask)
-        tally.take(ask, interpret(platform("doctolib"), page))
+        tally.add_reading(ask, classify_page(platform("doctolib"), page))
     return tally, asked
 
 

@@ -12,29 +12,29 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from configs.outcome import Outcome
+from crawler.block_pages import classify_page
 from crawler.platforms import platform
-from crawler.reading import Covered, Page, Reading, Visit
-from crawler.walls import interpret
+from crawler.reading import CoveredWindow, Page, Reading, VisitContext
 from tests.crawler.pages import TODAY
 
 ORION = platform("orion")
 ZONES = [
     ZoneInfo(name) for name in ("Europe/Paris", "Indian/Reunion", "America/Martinique", "Pacific/Noumea")
 ]
-WHOLE = Covered("", TODAY, TODAY + timedelta(days=90))
+WHOLE = CoveredWindow("", TODAY, TODAY + timedelta(days=90))
 URL = "https://esii-orion.com/orion-reservation/slots?account=EVMSPI&config=REMISE&usemode=app&code=REN1"
 
 
-def visit(zone: ZoneInfo = ZONES[0], url: str = URL) -> Visit:
-    return Visit(url, TODAY, zone, ORION.Parameters(**ORION.EXAMPLE_PARAMETERS))
+def visit(zone: ZoneInfo = ZONES[0], url: str = URL) -> VisitContext:
+    return VisitContext(url, TODAY, zone, ORION.Parameters(**ORION.EXAMPLE_PARAMETERS))
 
 
 def read(body: Any, zone: ZoneInfo = ZONES[0], number: int = 0) -> Reading:
     ask = ORION.first(visit(zone))
     for _ in range(number):
         full = {"daySlots": [{"key": n} for n in range(100)]}
-        (ask,) = interpret(ORION, Page(ask.url, 200, json.dumps(full).encode(), visit(zone), ask)).asks
-    return interpret(ORION, Page(ask.url, 200, json.dumps(body).encode(), visit(zone), ask))
+        (ask,) = classify_page(ORION, Page(ask.url, 200, json.dumps(full).encode(), visit(zone), ask)).asks
+    return classify_page(ORION, Page(ask.url, 200, json.dumps(body).encode(), visit(zone), ask))
 
 
 def timed(moments: Sequence[datetime]) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def test_a_full_page_leads_on_and_the_last_one_covers_for_all_of_them() -> None:
     assert (len(reading.slots), reading.covered) == (100, ())
     (second,) = reading.asks
     assert second.json["indexPagination"] == 2
-    last = interpret(ORION, Page(second.url, 200, b'{"daySlots": []}', visit(), second))
+    last = classify_page(ORION, Page(second.url, 200, b'{"daySlots": []}', visit(), second))
     assert (last.outcome, last.covered, last.asks) == (Outcome.NO_SLOTS, (WHOLE,), ())
 
 

@@ -10,10 +10,10 @@ from w3lib.url import url_query_parameter
 
 from configs.outcome import Outcome
 from crawler import platforms
+from crawler.block_pages import classify_page
 from crawler.platforms import rdv_service_public as platform
-from crawler.reading import Ask, Covered, Page, Place, Reading
-from crawler.visit import Result, Tally
-from crawler.walls import interpret
+from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading
+from crawler.visit_state import VisitResult, VisitState
 from tests.crawler.pages import TODAY
 from tests.crawler.rdv_service_public_pages import (
     DESK,
@@ -37,7 +37,7 @@ from tests.crawler.recordings import PARIS
 
 NINE = datetime(2026, 11, 23, 9, 30, tzinfo=PARIS)
 FAR = datetime(2026, 12, 8, 9, 30, tzinfo=PARIS)
-WEEK = Covered("5", TODAY, TODAY + timedelta(days=6))
+WEEK = CoveredWindow("5", TODAY, TODAY + timedelta(days=6))
 
 
 def moments(reading: Reading) -> list[str]:
@@ -169,18 +169,18 @@ def test_an_answer_about_another_place_or_week_covers_nothing() -> None:
     assert read(week([NINE], lieu="6"), **asked).covered == ()
     assert (
         read(
-            week([NINE]), place=Place("5"), window=Covered("5", date(2026, 12, 8), date(2026, 12, 14))
+            week([NINE]), place=Place("5"), window=CoveredWindow("5", date(2026, 12, 8), date(2026, 12, 14))
         ).covered
         == ()
     )
     assert read(listed([("6", "Mairie", FAR)]), **asked).outcome is Outcome.UNREADABLE
-    assert read(none(), **asked).covered == (Covered("5"),)
+    assert read(none(), **asked).covered == (CoveredWindow("5"),)
 
 
 def test_days_that_cannot_be_booked_yet_end_the_calendar() -> None:
     reading = read(week(said={TODAY + timedelta(days=6): NOT_YET}))
     assert (reading.outcome, reading.asks) == (Outcome.NO_SLOTS, ())
-    assert reading.covered == (Covered("5", TODAY, visit().last_day),)
+    assert reading.covered == (CoveredWindow("5", TODAY, visit().last_day),)
     assert read(week(said={TODAY: NOT_YET})).covered == (WEEK,), (
         "only the last day shown says so for later ones"
     )
@@ -196,8 +196,8 @@ def test_an_error_is_no_answer(status: int, asked: str, outcome: Outcome) -> Non
 
 def test_the_rate_limit_says_how_long_to_wait() -> None:
     told = '{"errors": ["Limite d\'appels API atteinte."]}'
-    limited = Page(DESK, 429, told.encode(), visit(), Ask(DESK), {"retry-after": "37"})
-    reading = interpret(platform_of(), limited)
+    limited = Page(DESK, 429, told.encode(), visit(), PageRequest(DESK), {"retry-after": "37"})
+    reading = classify_page(platform_of(), limited)
     assert (reading.outcome, reading.retry_after) == (Outcome.RATE_LIMITED, 37)
 
 
@@ -216,16 +216,16 @@ def platform_of() -> platforms.Platform:
 # As a check
 
 
-def checked(site: dict[str, str], turn: int = 0) -> tuple[Result, list[str]]:
+def checked(site: dict[str, str], turn: int = 0) -> tuple[VisitResult, list[str]]:
     """Visit a site: pages by the end of their address, the empty one where nothing else fits."""
     here, order = visit(turn=turn), []
-    tally = Tally(platform.first(here), limit=20, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
+    tally = VisitState(platform.first(here), limit=20, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
     while ask := tally.next():
         order.append(ask.url)
         body = next((body for end, body in site.items() if ask.url.endswith(end)), None)
         first = ask.window.first if ask.window and ask.window.first else TODAY
         shown = body or week(first=first, lieu=ask.place.key)
-        tally.take(ask, interpret(platform_of(), Page(ask.url, 200, shown.encode(), here, ask)))
+        tally.add_reading(ask, classify_page(platform_of(), Page(ask.url, 200, shown.encode(), here, ask)))
     return tally.result(), order
 
 
@@ -280,7 +280,7 @@ def test_the_hours_that_are_written_are_the_hours_that_are_read(
     assert {slot.starts_at for slot in reading.slots} == {hour.astimezone(UTC) for hour in hours}
     ends = NOT_YET in body and max(hours, default=NINE).date() < TODAY + timedelta(days=6)
     last = visit().last_day if ends and not hours else WEEK.last
-    assert reading.covered == (Covered("5", TODAY, last),)
+    assert reading.covered == (CoveredWindow("5", TODAY, last),)
     assert reading.outcome is (Outcome.SLOTS if hours else Outcome.NO_SLOTS)
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from configs.outcome import Outcome
 from crawler.platforms import rdvpref
-from crawler.reading import ANYWHERE, Covered, Page, Slot
-from crawler.visit import Tally
+from crawler.reading import ANYWHERE, CoveredWindow, Page, Slot
+from crawler.visit_state import VisitState
 from tests.crawler import rdvpref_pages as rdv
 from tests.crawler.pages import TODAY
 from tests.crawler.rdvpref_pages import DESK, agenda, choice, read, tranche, visit
@@ -18,8 +18,8 @@ from tests.crawler.recordings import PARIS
 
 NINE = datetime.fromisoformat("2026-11-23T09:30")  # a wall clock, as the page writes it
 MIDNIGHT = datetime.fromisoformat("2026-11-20")
-WEEK = Covered("", TODAY, TODAY + timedelta(days=6))
-TO_HORIZON = Covered("", TODAY, TODAY + timedelta(days=90))
+WEEK = CoveredWindow("", TODAY, TODAY + timedelta(days=6))
+TO_HORIZON = CoveredWindow("", TODAY, TODAY + timedelta(days=90))
 
 
 def moments(body: str, **how: Any) -> list[str]:
@@ -179,7 +179,7 @@ def test_where_no_calendar_is_shown_there_is_nothing(told: str) -> None:
 
 def test_an_empty_week_with_a_next_date_is_no_absence() -> None:
     shown = "<div>Aucun créneau disponible sur cette semaine</div><button>Prochaine disponibilité le 07/12/2026</button>"
-    gap = (Covered("", TODAY, date(2026, 12, 6)),)
+    gap = (CoveredWindow("", TODAY, date(2026, 12, 6)),)
     for body in (choice(agenda(premiereDispo="07/12/2026")), choice(agenda(), content=shown)):
         reading = read(body)
         assert (reading.outcome, reading.slots, reading.covered) == (
@@ -256,10 +256,10 @@ def test_a_release_that_cannot_be_read_is_none(published: object) -> None:
 
 
 def test_a_check_ends_as_captcha_after_two_requests() -> None:
-    tally = Tally(rdvpref.first(visit()), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
+    tally = VisitState(rdvpref.first(visit()), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
     pages = {DESK: (rdv.landing(), ""), f"{DESK}cgu/": (rdv.conditions(), "cgu/")}
     while ask := tally.next():
         body, path = pages[ask.url]
-        tally.take(ask, read(body, path=path))
+        tally.add_reading(ask, read(body, path=path))
     result = tally.result()
     assert (result.outcome, result.asked, result.covered) == (Outcome.CAPTCHA, 2, ())

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from configs.outcome import Outcome
+from crawler.block_pages import classify_page
 from crawler.catalogue import CatalogueError, check_catalogue
 from crawler.platforms import platform, selectors
-from crawler.reading import Ask, Covered, Page, Reading, Visit
-from crawler.visit import Result, Tally
-from crawler.walls import interpret
+from crawler.reading import CoveredWindow, Page, PageRequest, Reading, VisitContext
+from crawler.visit_state import VisitResult, VisitState
 from tests.crawler.pages import TODAY
 
 URL = "https://mairie.example/rdv"
@@ -36,22 +36,22 @@ def by_day(text: str = "lundi 23 novembre", hour: str = "9h30") -> str:
     )
 
 
-def visit(**parameters: Any) -> Visit:
-    return Visit(URL, TODAY, PARIS, selectors.Parameters(**parameters or BY_DAY))
+def visit(**parameters: Any) -> VisitContext:
+    return VisitContext(URL, TODAY, PARIS, selectors.Parameters(**parameters or BY_DAY))
 
 
 def read(body: str, step: str = "", url: str = URL, **parameters: Any) -> Reading:
     here = visit(**parameters)
-    return interpret(platform("selectors"), Page(url, 200, body.encode(), here, Ask(url, step)))
+    return classify_page(platform("selectors"), Page(url, 200, body.encode(), here, PageRequest(url, step)))
 
 
-def checked(site: dict[str, str], **parameters: Any) -> Result:
-    """Visit a site of these pages by address, forms left out."""
+def checked(site: dict[str, str], **parameters: Any) -> VisitResult:
+    """VisitContext a site of these pages by address, forms left out."""
     here = visit(**parameters)
-    tally = Tally(selectors.first(here), limit=30, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
+    tally = VisitState(selectors.first(here), limit=30, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
     while ask := tally.next():
-        tally.take(
-            ask, interpret(platform("selectors"), Page(ask.url, 200, site[ask.url].encode(), here, ask))
+        tally.add_reading(
+            ask, classify_page(platform("selectors"), Page(ask.url, 200, site[ask.url].encode(), here, ask))
         )
     return tally.result()
 
@@ -61,7 +61,7 @@ def test_what_belongs_to_a_slot_may_stand_around_it() -> None:
     (slot,) = reading.slots
     assert slot.moment == datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
     assert (slot.place.key, slot.url) == ("Annexe nord", "https://mairie.example/rdv/4?x=1")
-    assert reading.covered == (Covered(),)
+    assert reading.covered == (CoveredWindow(),)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ HIDDEN = "<p style='display:none'>{}</p>"
 
 
 def test_words_that_the_page_hides_say_nothing() -> None:
-    assert read(by_day() + HIDDEN.format(NONE)).covered == (Covered(),)
+    assert read(by_day() + HIDDEN.format(NONE)).covered == (CoveredWindow(),)
     assert read(HIDDEN.format(NONE)).outcome is Outcome.UNREADABLE
     by_mark = {"available": "a.x", "date": ".", "no_slot": "p.none"}
     mark = "<p class=none>Complet</p>"
@@ -126,7 +126,7 @@ def test_the_last_slot_of_a_page_that_broke_off_is_not_believed() -> None:
     body = f"<html><body>{link}<a class=x>mardi 24 novembre 14h"
     reading = read(body, available="a.x", date=".", no_slot_text=NONE)
     assert (len(reading.slots), reading.covered) == (1, ())
-    assert read(link, available="a.x", date=".", no_slot_text=NONE).covered == (Covered(),), (
+    assert read(link, available="a.x", date=".", no_slot_text=NONE).covered == (CoveredWindow(),), (
         "a part of a page is whole"
     )
 
@@ -143,12 +143,12 @@ def test_pages_are_followed_as_far_as_the_desk_says_and_what_is_on_any_counts() 
     assert (result.outcome, len(result.slots), result.covered, result.asked) == (
         Outcome.SLOTS,
         1,
-        (Covered(),),
+        (CoveredWindow(),),
         3,
     )
     pages[f"{URL}?p=2"] = f"<p>{NONE}</p>{more.format(3)}"
     result = checked(pages, **rules)
-    assert (result.outcome, result.covered, result.asked) == (Outcome.NO_SLOTS, (Covered(),), 3)
+    assert (result.outcome, result.covered, result.asked) == (Outcome.NO_SLOTS, (CoveredWindow(),), 3)
     pages[f"{URL}?p=2"] = by_day("bientôt") + more.format(3)
     assert checked(pages, **rules).outcome is Outcome.UNREADABLE
 

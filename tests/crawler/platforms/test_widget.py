@@ -5,9 +5,9 @@ from html import escape
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crawler.block_pages import classify_page
 from crawler.platforms import example, platform
-from crawler.reading import Ask, Page
-from crawler.walls import interpret
+from crawler.reading import Page, PageRequest
 from tests.crawler.pages import TODAY
 from tests.crawler.recordings import PARIS
 
@@ -37,13 +37,15 @@ around = st.sampled_from(
 
 def page(body: str) -> Page:
     visit = example(WIDGET, TODAY, PARIS)
-    return Page(visit.url, 200, f"<html><body>{body}</body></html>".encode(), visit, Ask(visit.url, "page"))
+    return Page(
+        visit.url, 200, f"<html><body>{body}</body></html>".encode(), visit, PageRequest(visit.url, "page")
+    )
 
 
 @given(st.lists(st.tuples(ways, addresses, around), max_size=12))
 def test_what_a_page_embeds_is_what_is_named(embedded: list[tuple[str, str, str]]) -> None:
     body = "".join(way.format(escape(address)) + more for way, address, more in embedded)
-    reading = interpret(WIDGET, page(body))
+    reading = classify_page(WIDGET, page(body))
     assert reading.frames == tuple(dict.fromkeys(address for _, address, _ in embedded))
     assert (reading.outcome is None) == bool(embedded)
 
@@ -54,4 +56,4 @@ def test_an_address_inside_a_script_is_named_however_its_slashes_are_written(
 ) -> None:
     text = ";".join(f'open("{address}")' for address in written)
     body = f"<script>{text.replace('/', chr(92) + '/') if escaped else text}</script>"
-    assert interpret(WIDGET, page(body)).frames == tuple(written)
+    assert classify_page(WIDGET, page(body)).frames == tuple(written)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from configs.blobs import Blobs, StoreAway, proof_blobs
-from crawler.proofs import work
+from configs.object_store import Blobs, StoreAway, proof_blobs
+from crawler.proofs import upload_worker
 from crawler.proofs.spool import Spool, spool
 
 
@@ -34,10 +34,10 @@ def away(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         real(self, *given)
 
     monkeypatch.setattr(Blobs, "put", put)
-    monkeypatch.setattr(work, "_LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(upload_worker, "_LONGEST_PAUSE", 0.01)
     return lambda yes: refused.__setitem__(0, yes)
 
 
 @pytest.fixture
 def no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work, "missing_browser", lambda: "none is installed")
+    monkeypatch.setattr(upload_worker, "missing_browser", lambda: "none is installed")

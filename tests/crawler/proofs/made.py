@@ -4,10 +4,10 @@ from datetime import date
 from typing import Any
 
 from configs.desk import Desk
-from crawler.proofs.choice import Proof
-from crawler.proofs.sight import Sight
-from crawler.reading import Ask, Page, Reading, Slot, Visit
-from crawler.recording.items import CheckItem
+from crawler.items import CheckItem
+from crawler.proofs.page_capture import PageCapture
+from crawler.proofs.selection import Proof
+from crawler.reading import Page, PageRequest, Reading, Slot, VisitContext
 from tests.crawler.checks import NOW, check, slot
 from tests.crawler.held import make_desk
 
@@ -15,13 +15,15 @@ URL = "http://127.77.0.91:8800/booking/create/23014"
 PAGE = "<html><title>Évry</title>Choisissez une heure".encode()
 
 
-def sight(body: bytes = PAGE, *slots: Slot, url: str = URL, **headers: str) -> Sight:
+def sight(body: bytes = PAGE, *slots: Slot, url: str = URL, **headers: str) -> PageCapture:
     given = {name.replace("_", "-"): value for name, value in headers.items()}
-    visit = Visit(URL, date(2026, 11, 20))
-    return Sight.of("ezbooking", Page(url, 200, body, visit, Ask(url), given), Reading(slots=slots))
+    visit = VisitContext(URL, date(2026, 11, 20))
+    return PageCapture.of(
+        "ezbooking", Page(url, 200, body, visit, PageRequest(url), given), Reading(slots=slots)
+    )
 
 
-def seen(*sights: Sight, **changes: Any) -> CheckItem:
+def seen(*sights: PageCapture, **changes: Any) -> CheckItem:
     return check(
         "a",
         changes.pop("token", 1),
@@ -31,6 +33,8 @@ def seen(*sights: Sight, **changes: Any) -> CheckItem:
     )
 
 
-def proof(key: str = "2026/11/20/" + "0" * 32, shown: Sight | None = None, desk: Desk | None = None) -> Proof:
+def proof(
+    key: str = "2026/11/20/" + "0" * 32, shown: PageCapture | None = None, desk: Desk | None = None
+) -> Proof:
     shown = shown or sight()
     return Proof(key, desk or make_desk(URL), seen(shown), shown, NOW)

@@ -7,10 +7,10 @@ import pytest
 
 from configs.desk import Desk
 from configs.outcome import Outcome
-from crawler.proofs.choice import Foresight
+from crawler.proofs.selection import ProofPredictor
 from crawler.reading import Slot
-from crawler.recording.record import record
-from crawler.recording.rows import Result
+from crawler.recording.batch_writer import record
+from crawler.recording.check_transaction import FinishedCheck
 from tests.crawler.checks import HOST, HOUR, NOW, check, slot
 from tests.crawler.proofs.made import sight
 
@@ -32,7 +32,7 @@ def kept(redis_server: object, planned_desks: Callable[..., dict[str, Desk]]) ->
         found = []
         for token, (outcome, slots) in enumerate(answers, 1):
             item = check("a", token, *slots, outcome=outcome, sights=(sight(b"x", *slots),))
-            found.append(bool(record([Result(item, token, NOW)]).proofs))
+            found.append(bool(record([FinishedCheck(item, token, NOW)]).proofs))
         return found
 
     return each
@@ -48,10 +48,10 @@ def kept(redis_server: object, planned_desks: Callable[..., dict[str, Desk]]) ->
     ids=["slots come and go", "runs of trouble", "trouble closes nothing"],
 )
 def test_what_is_expected_is_what_is_kept(answers: list[Answer], kept: Callable[..., list[bool]]) -> None:
-    foresight = Foresight()
-    assert [foresight.expects("a", *each) for each in answers] == kept(*answers)
+    foresight = ProofPredictor()
+    assert [foresight.is_likely("a", *each) for each in answers] == kept(*answers)
 
 
 def test_desks_are_told_apart() -> None:
-    foresight = Foresight()
-    assert [foresight.expects(desk, *CAPTCHA) for desk in ("a", "b", "a")] == [True, True, False]
+    foresight = ProofPredictor()
+    assert [foresight.is_likely(desk, *CAPTCHA) for desk in ("a", "b", "a")] == [True, True, False]

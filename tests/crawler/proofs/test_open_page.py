@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from configs.blobs import Blobs
+from configs.object_store import Blobs
 from configs.outcome import Outcome
 from configs.proofs import body_of, meta_of, picture_of
+from crawler.items import CheckItem
 from crawler.proofs.camera import Camera
-from crawler.proofs.choice import of_detection
+from crawler.proofs.selection import of_detection
 from crawler.proofs.spool import Spool
-from crawler.proofs.work import Worker
+from crawler.proofs.upload_worker import UploadWorker
 from crawler.proofs.writer import ProofWriter
-from crawler.recording.items import CheckItem
 from tests.crawler.browser.browser_page import SLOT, desk_at, page, paths, site
 from tests.crawler.checks import NOW
 from tests.crawler.held import Held
@@ -59,7 +59,7 @@ def test_it_follows_the_alert_and_is_kept_with_the_page(
         assert paths(served).count("/") == 1
     assert item.outcome is Outcome.SLOTS
     thread.close(10)
-    worker = Worker(source, blobs)
+    worker = UploadWorker(source, blobs)
     while worker.look():
         continue
     assert picture_of(blobs, keys[0]).startswith(b"\x89PNG")

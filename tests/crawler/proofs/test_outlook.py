@@ -8,16 +8,16 @@ import pytest
 import redis
 import time_machine
 
-from configs import spool_report
-from configs.blobs import Blobs
+from configs import proof_spool_status
 from configs.clock import clock
+from configs.object_store import Blobs
 from configs.proofs import new_key
 from crawler.proofs import outlook
-from crawler.proofs.diary import Diary
 from crawler.proofs.outlook import look, store_name, watch_spool
 from crawler.proofs.ship import clean
 from crawler.proofs.spool import Spool
-from crawler.proofs.work import Worker
+from crawler.proofs.status import Diary
+from crawler.proofs.upload_worker import UploadWorker
 from crawler.proofs.writer import keep
 from tests.crawler.checks import NOW
 from tests.crawler.proofs.made import proof
@@ -49,9 +49,9 @@ def test_since_when_the_store_is_away_outlives_its_worker_and_ends_with_the_stor
     began = clock()
     keep(source, proof())
     away("yes")
-    Worker(source, blobs).look()
+    UploadWorker(source, blobs).look()
     frozen.shift(HOUR)
-    Worker(source, blobs).look()
+    UploadWorker(source, blobs).look()
     assert (look(source).away_since, look(source).away, look(source).waiting) == (
         began,
         "PROOFS_URL refuses",
@@ -60,7 +60,7 @@ def test_since_when_the_store_is_away_outlives_its_worker_and_ends_with_the_stor
     frozen.shift(24 * HOUR)
     assert look(source).away_since == began
     away("")
-    Worker(source, blobs).look()
+    UploadWorker(source, blobs).look()
     assert (look(source).away_since, look(source).away, look(source).waiting) == (None, "", 0)
 
 
@@ -69,7 +69,7 @@ def test_what_is_given_up_and_what_has_no_picture_counts_for_a_day(
 ) -> None:
     (source.folder / "waiting" / "rubbish").mkdir(parents=True)
     keep(source, proof())
-    worker = Worker(source, blobs)
+    worker = UploadWorker(source, blobs)
     while worker.look():
         continue
     assert (look(source).given_up, look(source).pictureless) == (1, 1)
@@ -127,11 +127,11 @@ def test_the_keeper_s_thread_says_it_and_a_redis_that_is_away_ends_nothing(
 ) -> None:
     said, stop = list[int](), Event()
 
-    def tell(_: redis.Redis, report: spool_report.SpoolReport) -> None:
+    def tell(_: redis.Redis, report: proof_spool_status.SpoolReport) -> None:
         said.append(report.waiting)
         if len(said) == 1:
             raise redis.ConnectionError("away")
-        spool_report.tell(redis_server, report)
+        proof_spool_status.tell(redis_server, report)
         stop.set()
 
     monkeypatch.setattr(outlook, "tell", tell)
@@ -139,5 +139,5 @@ def test_the_keeper_s_thread_says_it_and_a_redis_that_is_away_ends_nothing(
     keep(source, proof())
     watch_spool(redis_server, stop).join(60)
     assert said == [1, 1]
-    assert [each.waiting for each in spool_report.told(redis_server)] == [1]
-    assert 0 < redis_server.ttl(spool_report.KEY) <= 60
+    assert [each.waiting for each in proof_spool_status.told(redis_server)] == [1]
+    assert 0 < redis_server.ttl(proof_spool_status.KEY) <= 60

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 import pytest
 from scrapy.exceptions import UsageError
 
-from configs.blobs import Blobs
+from configs.object_store import Blobs
 from configs.outcome import Outcome
 from configs.proofs import PICTURE, body_of, meta_of
 from crawler.commands.proof import Command, _shown
-from crawler.fetching.allowance import Allowance
-from crawler.proofs.choice import Proof
+from crawler.fetching.request_budget import RequestBudget
+from crawler.items import CheckItem
+from crawler.proofs.page_capture import showing
 from crawler.proofs.replay import read_again
+from crawler.proofs.selection import Proof
 from crawler.proofs.ship import ship
-from crawler.proofs.sight import showing
 from crawler.proofs.spool import Spool
 from crawler.proofs.writer import keep
-from crawler.recording.items import CheckItem
 from tests.crawler.checks import NOW
 from tests.crawler.held import Held, make_desk
 from tests.crawler.proofs.made import proof
@@ -55,7 +55,7 @@ def test_a_page_that_showed_slots_shows_them_again(
 ) -> None:
     settings_env(HTTP_DEADLINE_SECONDS="30")
     sandbox.open_slots("91", 23014, count=1)
-    item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"), allowance=Allowance(40))
+    item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"), allowance=RequestBudget(40))
     blobs = stored(item)
     meta = meta_of(blobs, KEY)
     again = read_again(meta, body_of(blobs, meta))

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from configs.proofs import BODY, META
-from crawler.browser import tree
+from crawler.browser import process_tree
 from crawler.proofs import __main__ as watching
 from crawler.proofs.spool import Spool
 from crawler.proofs.writer import keep
@@ -38,7 +38,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[
         script = textwrap.dedent(_WORKER.format(noted=str(noted), folder=str(tmp_path), then=then))
         real = subprocess.Popen
         monkeypatch.setattr(subprocess, "Popen", lambda _, **how: real([sys.executable, "-c", script], **how))
-        return watching.Watch()._work("")[1]
+        return watching.ProofSupervisor()._work("")[1]
 
     yield run
     pids = (
@@ -88,15 +88,15 @@ def test_a_tree_is_a_process_with_its_descendants_whatever_their_group() -> None
     nested = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True)"
     root = subprocess.Popen([sys.executable, "-c", nested])
     try:
-        until(lambda: len(tree.tree(root.pid)) == 2)
-        found = tree.tree(root.pid)
+        until(lambda: len(process_tree.tree(root.pid)) == 2)
+        found = process_tree.tree(root.pid)
         processes = [psutil.Process(pid) for pid in found]
         assert found == [root.pid, *(each.pid for each in psutil.Process(root.pid).children(recursive=True))]
-        assert 5 < tree.resident(root.pid) < 200
-        tree.step_back(root.pid)
+        assert 5 < process_tree.resident(root.pid) < 200
+        process_tree.step_back(root.pid)
         assert [os.sched_getscheduler(pid) for pid in found] == [os.SCHED_OTHER, os.SCHED_IDLE]
     finally:
-        tree.kill(root.pid)
+        process_tree.kill(root.pid)
         root.wait()
     assert outlive(processes) == []
 
@@ -115,8 +115,8 @@ def test_left_proofs_bring_a_worker_and_a_stop_ends_it(
             keep(source, proof(key))
             until((kept / key / META).exists)
             assert (kept / key / BODY).exists()
-            until(lambda: len(tree.tree(process.pid)) == 1)
-        assert tree.resident(process.pid) < 25
+            until(lambda: len(process_tree.tree(process.pid)) == 1)
+        assert process_tree.resident(process.pid) < 25
     finally:
         process.terminate()
         ended = process.wait(60)
@@ -125,4 +125,4 @@ def test_left_proofs_bring_a_worker_and_a_stop_ends_it(
 
 def test_a_setting_that_is_wrong_ends_it(settings_env: Callable[..., None]) -> None:
     settings_env(PROOFS_URL="s3://elsewhere")
-    assert watching.Watch().run() == 2
+    assert watching.ProofSupervisor().run() == 2

@@ -24,9 +24,9 @@ from api.models.slot import Detection
 from configs.desk import Desk
 from configs.proofs import BODY, META, PICTURE, Meta
 from crawler.proofs import writer
-from crawler.proofs.spool import Entry, Spool
+from crawler.proofs.spool import Spool, SpoolEntry
 from crawler.proofs.writer import MOST, ProofWriter, keep, meta_of
-from crawler.recording.record import Writer
+from crawler.recording.batch_writer import Writer
 from tests.crawler.checks import HOST, slot
 from tests.crawler.proofs.made import PAGE, proof, seen, sight
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 
-def written(entry: Entry) -> tuple[Meta, bytes]:
+def written(entry: SpoolEntry) -> tuple[Meta, bytes]:
     return Meta.model_validate_json(entry.files[META]), gzip.decompress(entry.files[BODY])
 
 

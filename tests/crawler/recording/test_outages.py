@@ -12,8 +12,8 @@ from api.models.desk import Outage, OutageReason
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.settings import settings
-from crawler.recording import outages, record
-from crawler.recording.rows import Result
+from crawler.recording import batch_writer, outages
+from crawler.recording.check_transaction import FinishedCheck
 from tests.crawler.checks import HOST, NOW, check, slot
 
 MINUTE = timedelta(minutes=1)
@@ -32,7 +32,7 @@ def ends(*outcomes: Outcome, desk: str = "a", first: int = 1, **changes: Any) ->
         shown = (slot(),) if outcome is Outcome.SLOTS else ()
         item = check(desk, number, *shown, outcome=outcome, started_at=at, **changes)
         with time_machine.travel(at, tick=False):
-            record.record([Result(item, number, at)])
+            batch_writer.record([FinishedCheck(item, number, at)])
 
 
 def of(desk: str = "a") -> list[tuple[str, int, int | None]]:
@@ -94,7 +94,7 @@ def test_trouble_is_an_outage_from_the_pause_on(outcome: Outcome) -> None:
 def test_the_same_reason_again_ends_nothing() -> None:
     ends(Outcome.CAPTCHA)
     with session() as rows:
-        outages.write(rows, [outages.Turn("evry_91/a", NOW + 9 * MINUTE, OutageReason.CAPTCHA)])
+        outages.write(rows, [outages.OutageChange("evry_91/a", NOW + 9 * MINUTE, OutageReason.CAPTCHA)])
     assert of() == [("captcha", 1, None)]
 
 

@@ -15,8 +15,8 @@ from api.models.desk import DeskState
 from api.models.slot import DetectionSlot, SlotRow
 from configs.desk import Desk
 from crawler.reading import Slot
-from crawler.recording.record import record
-from crawler.recording.rows import Result
+from crawler.recording.batch_writer import record
+from crawler.recording.check_transaction import FinishedCheck
 from tests.crawler.checks import HOST, HOUR, NOW, check, slot
 
 DESKS = ("a", "b", "c")
@@ -29,7 +29,7 @@ def world(planned_desks: Callable[..., dict[str, Desk]]) -> None:
     planned_desks(a=HOST, b=HOST, c="127.77.0.92:8800")
 
 
-def batches(chance: random.Random) -> tuple[list[list[Result]], dict[str, tuple[Slot, ...]]]:
+def batches(chance: random.Random) -> tuple[list[list[FinishedCheck]], dict[str, tuple[Slot, ...]]]:
     """Return batches of all desks in any order, each claim in one of them; and what each desk's last claim shows."""
     claims = [(desk, token) for desk in DESKS for token in range(1, WRITERS * ROUNDS + 1)]
     shown = {
@@ -41,7 +41,7 @@ def batches(chance: random.Random) -> tuple[list[list[Result]], dict[str, tuple[
     ]
     made = [
         [
-            Result(check(desk, token, *shown[desk, token]), token, NOW)
+            FinishedCheck(check(desk, token, *shown[desk, token]), token, NOW)
             for desk, token in chance.sample(row, k=len(DESKS))
         ]
         for row in zip(*columns, strict=True)

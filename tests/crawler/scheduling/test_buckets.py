@@ -15,14 +15,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from crawler import due
-from crawler.due import Bucket
+from crawler.scheduling import due_queue
+from crawler.scheduling.due_queue import HostBucket
 from tests.crawler.checks import entry
 from tests.fuzz import times
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HOLD, COST = 25.0, 3
-SIX = Bucket(6, 0.1)  # six requests a minute
+SIX = HostBucket(6, 0.1)  # six requests a minute
 HOST = "one:80"
 
 
@@ -32,22 +32,24 @@ def at(seconds: float) -> datetime:
 
 def put(client: redis.Redis, *desks: str, system: str = "test", waits: bool = True) -> None:
     rows = [entry(desk, HOST, 0, at(0), cost=COST, bucket=SIX, waits=waits) for desk in desks]
-    due.send(client, due.schedule(system, rows))
+    due_queue.send(client, due_queue.schedule(system, rows))
 
 
-def take(client: redis.Redis, second: float = 0, system: str = "test") -> due.Claimed:
-    return due.send(client, due.claim(system, now=at(second), places=10, hold=HOLD))
+def take(client: redis.Redis, second: float = 0, system: str = "test") -> due_queue.ClaimResult:
+    return due_queue.send(client, due_queue.claim(system, now=at(second), places=10, hold=HOLD))
 
 
-def spend(client: redis.Redis, claim: due.Claim, second: float = 0, system: str = "test") -> bool:
-    return due.send(client, due.spend(system, claim.desk_id, claim.token, now=at(second)))
+def spend(client: redis.Redis, claim: due_queue.DeskClaim, second: float = 0, system: str = "test") -> bool:
+    return due_queue.send(client, due_queue.spend(system, claim.desk_id, claim.token, now=at(second)))
 
 
-def end(client: redis.Redis, claim: due.Claim, second: float, unused: int = 0, again: float = 0) -> None:
-    visit = due.Finish(
+def end(
+    client: redis.Redis, claim: due_queue.DeskClaim, second: float, unused: int = 0, again: float = 0
+) -> None:
+    visit = due_queue.VisitEnd(
         claim.desk_id, claim.token, at(again or second), HOST, between=at(second), unused=unused
     )
-    due.send(client, due.finish("test", [visit], now=at(second)))
+    due_queue.send(client, due_queue.finish("test", [visit], now=at(second)))
 
 
 def test_a_claim_pays_for_the_cheapest_visit_and_waits_for_what_it_lacks(client: redis.Redis) -> None:
@@ -111,10 +113,10 @@ def test_a_visit_that_lost_its_host_asks_nothing_more(client: redis.Redis) -> No
 def test_a_visit_of_a_stopped_host_asks_nothing_more(client: redis.Redis) -> None:
     put(client, "a")
     (claim,) = take(client).claims
-    due.send(client, due.stop(HOST))
+    due_queue.send(client, due_queue.stop(HOST))
     assert not spend(client, claim)
-    assert due.send(client, due.stopped()) == {HOST}
-    due.send(client, due.go(HOST))
+    assert due_queue.send(client, due_queue.stopped()) == {HOST}
+    due_queue.send(client, due_queue.resume(HOST))
     assert spend(client, claim)
 
 
@@ -128,10 +130,10 @@ def test_an_emptied_redis_gives_a_running_visit_nothing_more(client: redis.Redis
 
 
 def test_a_bucket_that_redis_lost_is_filled_as_far_as_the_last_requests_allow(client: redis.Redis) -> None:
-    due.send(client, due.refill({HOST: (SIX, 2.5)}, now=at(0)))
+    due_queue.send(client, due_queue.refill({HOST: (SIX, 2.5)}, now=at(0)))
     put(client, "a")
     assert take(client).wake == at(5)
-    due.send(client, due.refill({HOST: (SIX, 6)}, now=at(0)))
+    due_queue.send(client, due_queue.refill({HOST: (SIX, 6)}, now=at(0)))
     assert take(client).wake == at(5)
 
 
@@ -147,8 +149,8 @@ def test_a_clock_that_runs_behind_fills_nothing_twice(client: redis.Redis) -> No
 def test_a_desk_that_nobody_waits_for_comes_after_all_that_somebody_does(client: redis.Redis) -> None:
     rows = [entry(f"beat-{number}", f"beat-{number}:80", 0, at(-1000), waits=False) for number in range(250)]
     rows += [entry("beside", HOST, 0, at(-1700), waits=False), entry("paid", HOST, 0, at(-1))]
-    due.send(client, due.schedule("test", rows))
-    claimed = due.send(client, due.claim("test", now=at(0), places=2, hold=HOLD))
+    due_queue.send(client, due_queue.schedule("test", rows))
+    claimed = due_queue.send(client, due_queue.claim("test", now=at(0), places=2, hold=HOLD))
     assert next(claim.desk_id for claim in claimed.claims) == "paid"
     assert len(claimed.claims) == 2
 
@@ -156,9 +158,9 @@ def test_a_desk_that_nobody_waits_for_comes_after_all_that_somebody_does(client:
 def test_a_desk_becomes_paid_and_unpaid_without_moving(client: redis.Redis) -> None:
     put(client, "a", waits=False)
     rows = [entry("b", "two:80", 0, at(0.5))]
-    due.send(client, due.schedule("test", rows))
+    due_queue.send(client, due_queue.schedule("test", rows))
     put(client, "a", waits=True)
-    one = due.send(client, due.claim("test", now=at(1), places=1, hold=HOLD))
+    one = due_queue.send(client, due_queue.claim("test", now=at(1), places=1, hold=HOLD))
     assert [claim.desk_id for claim in one.claims] == ["a"]
 
 
@@ -171,7 +173,9 @@ class Askers(RuleBasedStateMachine):
     def world(self) -> None:
         self.client.flushdb()
         self.second = 0.0
-        self.held: list[tuple[str, due.Claim, int, float]] = []  # system, claim, requests made, end of hold
+        self.held: list[
+            tuple[str, due_queue.DeskClaim, int, float]
+        ] = []  # system, claim, requests made, end of hold
         self.made: list[float] = []  # instants of requests
         self.left, self.since = SIX.capacity, 0.0
         for system in ("test", "other"):
@@ -221,10 +225,10 @@ class Askers(RuleBasedStateMachine):
     def finish(self, again: float) -> None:
         system, claim, made, _ = self.held.pop()
         unused = max(0, COST - made)
-        visit = due.Finish(
+        visit = due_queue.VisitEnd(
             claim.desk_id, claim.token, at(self.second + again), HOST, at(self.second), unused=unused
         )
-        assert due.send(self.client, due.finish(system, [visit], now=at(self.second))) == [True]
+        assert due_queue.send(self.client, due_queue.finish(system, [visit], now=at(self.second))) == [True]
         self.left = min(SIX.capacity, self.level() + unused)
 
     @invariant()

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from configs.settings import load
 from deploy.local.environment import keep, kept, sandbox_environment, write_desk_files
-from deploy.local.ports import Ports
+from deploy.local.ports import StackPorts
 from deploy.local.programs import commands, database_programs, write_supervisor
 
 
 def made(state: Path) -> dict[str, str]:
-    return sandbox_environment(state, Ports(), "postgresql://u:p@127.0.0.1/x", "redis://127.0.0.1/0")
+    return sandbox_environment(state, StackPorts(), "postgresql://u:p@127.0.0.1/x", "redis://127.0.0.1/0")
 
 
 def test_the_environment_is_one_that_settings_take(tmp_path: Path, settings_env: Callable[..., None]) -> None:
@@ -54,11 +54,11 @@ def test_desk_files_move_to_the_port_of_the_stand_ins(tmp_path: Path) -> None:
 
 def test_every_program_is_supervised_and_restarted(tmp_path: Path) -> None:
     conf = configparser.RawConfigParser()
-    conf.read(write_supervisor(tmp_path / "50% logs", commands(Ports(api=4321)), tmp_path))
+    conf.read(write_supervisor(tmp_path / "50% logs", commands(StackPorts(api=4321)), tmp_path))
     names = {
         section.removeprefix("program:") for section in conf.sections() if section.startswith("program:")
     }
-    assert names == set(commands(Ports()))
+    assert names == set(commands(StackPorts()))
     assert all(conf[f"program:{name}"]["autorestart"] == "true" for name in names)
     assert "127.0.0.1:4321" in conf["program:api"]["command"]
 
@@ -66,7 +66,7 @@ def test_every_program_is_supervised_and_restarted(tmp_path: Path) -> None:
 def test_the_supervisor_can_be_asked_however_long_the_folders_name_is(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / ("long" * 20)):
         conf = configparser.RawConfigParser()
-        conf.read(write_supervisor(folder, commands(Ports()), tmp_path))
+        conf.read(write_supervisor(folder, commands(StackPorts()), tmp_path))
         door = conf["unix_http_server"]["file"]
         assert conf["supervisorctl"]["serverurl"] == f"unix://{door}"
         assert len(door) <= 90
@@ -75,15 +75,15 @@ def test_the_supervisor_can_be_asked_however_long_the_folders_name_is(tmp_path: 
 
 def test_all_programs_are_asked_to_end_at_once(tmp_path: Path) -> None:
     conf = configparser.RawConfigParser()
-    conf.read(write_supervisor(tmp_path, commands(Ports()), tmp_path))
+    conf.read(write_supervisor(tmp_path, commands(StackPorts()), tmp_path))
     (group,) = (section for section in conf.sections() if section.startswith("group:"))
-    assert set(conf[group]["programs"].split(",")) == set(commands(Ports()))
+    assert set(conf[group]["programs"].split(",")) == set(commands(StackPorts()))
 
 
 def test_every_program_but_the_sandbox_has_the_rights_of_one_program() -> None:
-    assert set(database_programs()) == set(commands(Ports())) - {"sandbox"}
+    assert set(database_programs()) == set(commands(StackPorts())) - {"sandbox"}
 
 
 def test_a_quiet_world_is_asked_for_in_words() -> None:
-    assert "--no-world" in commands(Ports(), world=False)["sandbox"]
-    assert "--world" in commands(Ports())["sandbox"]
+    assert "--no-world" in commands(StackPorts(), world=False)["sandbox"]
+    assert "--world" in commands(StackPorts())["sandbox"]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from api.models.slot import GoneReason
-from deploy.local.journal import Journal
+from deploy.local.journal import ProgramLog
 from deploy.local.processes import free_port
-from deploy.local.turns import Gone, OutageBegan, OutageEnded, Rest, Stop, Turn
+from deploy.local.watch_events import Gone, OutageBegan, OutageEnded, Rest, Turn, WatchStop
 from deploy.sandbox.journal import KINDS
 from deploy.sandbox.running import Running
 from tests.whole.conftest import get
@@ -19,7 +19,7 @@ AGO = NOW - timedelta(minutes=5)
 DESK, HOST = "creteil_94/naturalisation", "127.77.0.94:8800"
 TURNS: list[Turn] = [
     Rest(NOW, HOST, NOW + timedelta(minutes=5), "the site refused us"),
-    Stop(NOW, HOST, "they called us"),
+    WatchStop(NOW, HOST, "they called us"),
     OutageBegan(NOW, DESK, "blocked"),
     OutageEnded(NOW, DESK, "blocked", AGO),
     Gone(NOW, DESK, GoneReason.TAKEN, 2, AGO),
@@ -32,7 +32,7 @@ def shown(sandbox: Running) -> list[dict[str, Any]]:
 
 
 def test_each_kind_of_turn_is_taken_by_the_page(sandbox: Running) -> None:
-    assert Journal(sandbox.inbox).tell(TURNS) is None
+    assert ProgramLog(sandbox.inbox).tell(TURNS) is None
     entries = shown(sandbox)
     assert [entry["kind"] for entry in entries] == list(KINDS)
     assert entries[0]["until"] == "2026-11-20T09:05:00+00:00"
@@ -42,7 +42,7 @@ def test_each_kind_of_turn_is_taken_by_the_page(sandbox: Running) -> None:
 
 
 def test_what_the_page_could_not_take_is_told_with_the_next(sandbox: Running) -> None:
-    journal = Journal(f"http://127.0.0.1:{free_port()}")
+    journal = ProgramLog(f"http://127.0.0.1:{free_port()}")
     journal.tell(TURNS[:1])
     journal.url = sandbox.inbox
     journal.tell([])
@@ -77,13 +77,13 @@ def test_what_is_no_entry_is_refused_and_nothing_kept(
 
 
 def test_a_reset_clears_it(sandbox: Running) -> None:
-    Journal(sandbox.inbox).tell(TURNS)
+    ProgramLog(sandbox.inbox).tell(TURNS)
     get(f"{sandbox.inbox}/api/reset", {})
     assert shown(sandbox) == []
 
 
 def test_a_page_that_refuses_is_told_of_once(sandbox: Running) -> None:
-    journal = Journal(sandbox.inbox)
+    journal = ProgramLog(sandbox.inbox)
     faulty = Gone(NOW, DESK, GoneReason.TAKEN, 0, AGO)
     assert "422" in str(journal.tell([faulty]))
     assert journal.tell([]) is None

@@ -15,7 +15,7 @@ from configs.prefecture import desks
 from deploy.local.feed import Event
 from deploy.local.layout import heading
 from deploy.local.lines import line_of, when
-from deploy.local.turns import Gone, OutageBegan, OutageEnded, Rest, Stop
+from deploy.local.watch_events import Gone, OutageBegan, OutageEnded, Rest, WatchStop
 
 DESK = "evry-courcouronnes_91/naturalisation"
 LONGEST = "evry-courcouronnes_91/titre-sejour-renouvellement"
@@ -122,7 +122,7 @@ AGO = NOW - timedelta(minutes=5)
             Rest(NOW, HOST, NOW + timedelta(minutes=5), "the site refused us"),
             ("REST", HOST, "5 min", "refused us"),
         ),
-        (Stop(NOW, HOST, "they called us"), ("STOPPED", HOST, "by operator", "they called us")),
+        (WatchStop(NOW, HOST, "they called us"), ("STOPPED", HOST, "by operator", "they called us")),
         (OutageBegan(NOW, DESK, "rate_limited"), ("OUTAGE", DESK, "rate_limited", "not watched from now on")),
         (OutageEnded(NOW, DESK, "captcha", AGO), ("watched", DESK, "again", "5 min", "it was captcha")),
         (Gone(NOW, DESK, GoneReason.LAPSED, 2, AGO), ("gone", DESK, "2 slots", "5 min", "lapsed")),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.local import ports as module
-from deploy.local.ports import NoPort, Ports, choose, usual
+from deploy.local.ports import NoPort, StackPorts, choose, usual
 from deploy.local.processes import free_port
 
 
@@ -18,9 +18,9 @@ def taken() -> Iterator[int]:
         yield holder.getsockname()[1]
 
 
-def anywhere(**given: int) -> Ports:
+def anywhere(**given: int) -> StackPorts:
     names = ("api", "inbox", "sites", "providers", "scrapyd")
-    return Ports(**({name: free_port() for name in names} | given))
+    return StackPorts(**({name: free_port() for name in names} | given))
 
 
 def test_free_ports_stay_as_they_are() -> None:
@@ -57,7 +57,7 @@ def test_a_port_that_one_stand_in_cannot_have_is_taken_for_all(address: str) -> 
 
 def test_two_programs_never_share_a_port() -> None:
     same = free_port()
-    chosen = choose(Ports(api=same, inbox=same, sites=same, providers=same, scrapyd=same))
+    chosen = choose(StackPorts(api=same, inbox=same, sites=same, providers=same, scrapyd=same))
     assert len({chosen.api, chosen.inbox, chosen.sites, chosen.providers, chosen.scrapyd}) == 5
 
 

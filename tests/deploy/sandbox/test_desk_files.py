@@ -9,7 +9,7 @@ import pytest
 import deploy.sandbox
 from configs.prefecture import Desk, Grade, Prefecture, WatchLevel, load_prefectures
 from deploy.local.environment import sandbox_variables
-from deploy.local.ports import Ports
+from deploy.local.ports import StackPorts
 from deploy.sandbox.addresses import SITES_PORT, department_host, platform_host, url
 from deploy.sandbox.platforms import platforms
 from deploy.sandbox.platforms.ezbooking.departments import DEPARTMENTS
@@ -97,7 +97,7 @@ def test_each_stand_in_may_be_asked_more_often_than_a_real_site(prefectures: dic
 def test_one_visit_sees_all_weeks_of_all_counters_within_the_budget_of_its_host(
     prefectures: dict[str, Prefecture], tmp_path: Path
 ) -> None:
-    limit = int(sandbox_variables(tmp_path, Ports(), "", "")["VISIT_REQUESTS"])
+    limit = int(sandbox_variables(tmp_path, StackPorts(), "", "")["VISIT_REQUESTS"])
     forms = {form.number: form for each in DEPARTMENTS for form in each.forms}
     for desk in desks(prefectures, "ezbooking"):
         counters = len(forms[int(desk.url.rpartition("/")[2])].plannings)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.sandbox.modes import MODES, Ban, Mode, Modes, make_mode
-from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.control_error import Refusal
+from deploy.sandbox.modes import MODES, BanMode, Mode, Modes, make_mode
 
 
 @pytest.mark.parametrize("name", sorted(MODES))
@@ -75,7 +75,7 @@ def test_a_broken_calendar_counts_calendar_requests_only() -> None:
 
 
 def test_the_ban_of_the_recorded_pattern() -> None:
-    ban, mode = Ban(), make_mode("ban", {"requests": 15, "seconds": 17, "minutes": 40})
+    ban, mode = BanMode(), make_mode("ban", {"requests": 15, "seconds": 17, "minutes": 40})
     answers = [ban.refuses(mode, float(second)) for second in range(16)]
     assert answers == [False] * 15 + [True]
     assert ban.refuses(mode, 15 + 40 * 60 - 1)
@@ -84,7 +84,7 @@ def test_the_ban_of_the_recorded_pattern() -> None:
 
 @given(st.lists(st.floats(10.01, 600), max_size=60))
 def test_who_keeps_below_the_limit_is_never_banned(pauses: list[float]) -> None:
-    ban, mode, moment = Ban(), make_mode("ban", {"requests": 6, "seconds": 60}), 0.0
+    ban, mode, moment = BanMode(), make_mode("ban", {"requests": 6, "seconds": 60}), 0.0
     for pause in pauses:
         moment += pause
         assert not ban.refuses(mode, moment)
@@ -92,7 +92,7 @@ def test_who_keeps_below_the_limit_is_never_banned(pauses: list[float]) -> None:
 
 @given(st.integers(1, 20), st.integers(1, 120))
 def test_one_request_too_many_is_always_banned(requests: int, seconds: int) -> None:
-    ban, mode = Ban(), make_mode("ban", {"requests": requests, "seconds": seconds, "minutes": 1})
+    ban, mode = BanMode(), make_mode("ban", {"requests": requests, "seconds": seconds, "minutes": 1})
     step = seconds / (requests + 1)
     answers = [ban.refuses(mode, place * step) for place in range(requests + 1)]
     assert answers == [False] * requests + [True]

@@ -9,10 +9,10 @@ from aiohttp.test_utils import make_mocked_request
 from deploy.sandbox import platforms as folder
 from deploy.sandbox.addresses import department_host, platform_host
 from deploy.sandbox.modes import MODES
-from deploy.sandbox.platform import Platform
+from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.platforms import platforms, stand_ins
 from deploy.sandbox.running import Running
-from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 NAMES = sorted(platforms())
 ONE = StandIn("one", "Un", "à Un", "Un", "127.77.1.200", (Form(1, "Titre", (Planning(2, "Guichet"),)),))
@@ -74,7 +74,7 @@ def test_a_department_has_its_own_address_and_a_platform_one_of_its_system() -> 
 def test_what_two_stand_ins_share_is_said(
     monkeypatch: pytest.MonkeyPatch, other: StandIn, words: str
 ) -> None:
-    played = Platform((ONE, other), lambda _app, _site: None, lambda form: f"/{form.number}")
+    played = StandInPlatform((ONE, other), lambda _app, _site: None, lambda form: f"/{form.number}")
     monkeypatch.setattr(folder, "platforms", lambda: {"played": played})
     with pytest.raises(ValueError, match=words):
         stand_ins.__wrapped__()

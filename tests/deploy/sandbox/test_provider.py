@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deploy.sandbox.outbox import CHANNELS, Draft, Outbox
+from deploy.sandbox.control_error import Refusal
+from deploy.sandbox.outbox import CHANNELS, Outbox, OutboxDraft
 from deploy.sandbox.providers.provider import PROVIDER_MODES
-from deploy.sandbox.refusal import Refusal
 from deploy.sandbox.running import Running
 
 Visit = Callable[[str | int], Any]
@@ -158,9 +158,9 @@ def test_an_unknown_channel_names_those_that_exist(sandbox: Running) -> None:
 def test_numbers_are_never_used_twice_and_listeners_hear_each_message() -> None:
     outbox, heard = Outbox(), []
     outbox.listeners.add(lambda message: heard.append(message.number))
-    outbox.accept("sms", "1", Draft(to="+33612345678", text="a"))
+    outbox.accept("sms", "1", OutboxDraft(to="+33612345678", text="a"))
     outbox.clear()
-    second = outbox.accept("email", "2", Draft(to="a@b.fr", text="b"))
+    second = outbox.accept("email", "2", OutboxDraft(to="a@b.fr", text="b"))
     assert heard == [1, 2]
     assert outbox.known(1) is None
     assert outbox.known(2) is second

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deploy.sandbox.refusal import Refusal
+from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.running import Running, running
 from deploy.sandbox.server import Ports, Sandbox
 from tests.waiting import until

@@ -8,7 +8,7 @@ from jinja2 import UndefinedError
 import deploy.sandbox
 from deploy.sandbox.platforms.ezbooking.departments import DEPARTMENTS
 from deploy.sandbox.platforms.ezbooking.pages import page, progress
-from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 from deploy.sandbox.templating import render
 
 FOLDER = Path(deploy.sandbox.__file__).parent / "templates"

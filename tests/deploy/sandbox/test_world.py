@@ -8,7 +8,7 @@ import pytest
 from deploy.sandbox.modes import make_mode
 from deploy.sandbox.platforms.ezbooking.departments import DEPARTMENTS
 from deploy.sandbox.running import running
-from deploy.sandbox.script import Event
+from deploy.sandbox.scenario import Event
 from deploy.sandbox.sites.site import Site
 from deploy.sandbox.world import World
 

@@ -10,8 +10,8 @@ import time_machine
 from api.models.notification import Priority
 from api.models.user import Channel
 from configs.clock import clock
-from crawler import due as crawl
-from crawler.due import Bucket, Entry, Finish
+from crawler.scheduling import due_queue as crawl
+from crawler.scheduling.due_queue import DueEntry, HostBucket, VisitEnd
 from deploy.status import due, jobs
 from deploy.status.due import Due
 from notifier import nudges
@@ -20,11 +20,14 @@ from tests.deploy.status.conftest import FIRST, SECOND, THIRD
 World = Callable[..., None]
 
 
-def schedule(*entries: tuple[str, str, float], room: Bucket = Bucket(1000, 1000), cost: int = 1) -> None:  # noqa: B008 -- frozen
+WIDE = HostBucket(1000, 1000)
+
+
+def schedule(*entries: tuple[str, str, float], room: HostBucket = WIDE, cost: int = 1) -> None:
     """Put desks into the queue: id, host, seconds from now."""
     with crawl.connect() as client:
         rows = [
-            Entry(desk, host, 1.0, clock() + timedelta(seconds=ahead), cost, room)
+            DueEntry(desk, host, 1.0, clock() + timedelta(seconds=ahead), cost, room)
             for desk, host, ahead in entries
         ]
         crawl.send(client, crawl.schedule("prefenligne", rows))
@@ -60,14 +63,14 @@ def test_a_desk_whose_host_rests_or_is_stopped_is_not_late(
 def test_a_desk_whose_host_is_visited_or_has_no_budget_left_is_not_late(
     world: World, frozen: time_machine.Traveller
 ) -> None:
-    schedule((FIRST, "a:80", -9), (SECOND, "a:80", -8), room=Bucket(6, 0.1), cost=5)
+    schedule((FIRST, "a:80", -9), (SECOND, "a:80", -8), room=HostBucket(6, 0.1), cost=5)
     with crawl.connect() as client:
         (claim,) = crawl.send(client, crawl.claim("prefenligne", now=clock(), places=9, hold=25)).claims
         assert due.read() == [Due("prefenligne", 2, 0, 0.0, 1, 0)]
         later = clock() + timedelta(seconds=60)
         crawl.send(
             client,
-            crawl.finish("prefenligne", [Finish(FIRST, claim.token, later, "a:80", clock())], now=clock()),
+            crawl.finish("prefenligne", [VisitEnd(FIRST, claim.token, later, "a:80", clock())], now=clock()),
         )
     assert due.read()[0].held_back == 1  # one request is left, five are needed
     frozen.shift(39)
@@ -88,6 +91,6 @@ def test_jobs_are_counted_by_queue_with_the_age_of_the_oldest(
     nudges.match(uuid4())
     frozen.shift(7)
     nudges.match(uuid4())
-    nudges.deliver([nudges.Waiting(uuid4(), Channel.SMS, Priority.BULK, None)])
+    nudges.deliver([nudges.WaitingWork(uuid4(), Channel.SMS, Priority.BULK, None)])
     (text,) = jobs.lines(jobs.read())
     assert text.plain == "critical 2 (oldest 7.0 s) · many 0 · sms-bulk 1 (oldest 0.0 s)"

@@ -14,10 +14,10 @@ import redis
 from rq import SimpleWorker
 
 from configs.clock import clock
-from deploy.local.folder import LOGS
 from deploy.local.programs import write_supervisor
+from deploy.local.state_dir import LOGS
 from deploy.status import programs
-from notifier import queues
+from notifier.workers import queues
 
 PARENT = """
 import pathlib, subprocess, sys, time

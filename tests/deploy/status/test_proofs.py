@@ -7,7 +7,7 @@ from typing import Any
 import redis
 
 from configs.clock import clock
-from configs.spool_report import SpoolReport, tell
+from configs.proof_spool_status import SpoolReport, tell
 from deploy.status import proofs
 
 World = Callable[..., None]

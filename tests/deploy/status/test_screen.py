@@ -12,9 +12,9 @@ from rich.console import Console
 from api.models.base import session
 from api.models.desk import DeskStatus, HostState
 from deploy.status.__main__ import main
-from deploy.status.ask import Down, ask
+from deploy.status.parallel_probe import ProbeDown, ask
 from deploy.status.screen import ask_all, show, trouble
-from deploy.status.where import NothingRuns, attach
+from deploy.status.target_environment import NothingRuns, attach
 from tests.deploy.status.conftest import FIRST, SECOND
 
 World = Callable[..., None]
@@ -48,14 +48,14 @@ def test_a_server_that_is_down_hides_no_other_part(world: World, settings_env: C
     world(FIRST)
     settings_env(DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/nowhere")
     found = ask_all(None)
-    assert {name for name, part in found.items() if isinstance(part, Down)} == {
+    assert {name for name, part in found.items() if isinstance(part, ProbeDown)} == {
         "desks", "hosts", "lateness", "outages", "messages", "providers", "discovery",
     }  # fmt: skip
     assert "Connection refused" in found["desks"].down
     assert "database" in trouble(found)
     settings_env(REDIS_URL="redis://127.0.0.1:1/0")
     found = ask_all(None)
-    assert {name for name, part in found.items() if isinstance(part, Down)} == PARTS - {"health"}
+    assert {name for name, part in found.items() if isinstance(part, ProbeDown)} == PARTS - {"health"}
 
 
 def test_a_part_that_hangs_or_is_faulty_says_so() -> None:
@@ -68,7 +68,11 @@ def test_a_part_that_hangs_or_is_faulty_says_so() -> None:
 
     found = ask({"well": lambda: 1, "hung": never.wait, "faulty": faulty}, patience=0.2)
     never.set()
-    assert found == {"well": 1, "hung": Down("no answer within 0.2 s"), "faulty": Down("a fault of ours")}
+    assert found == {
+        "well": 1,
+        "hung": ProbeDown("no answer within 0.2 s"),
+        "faulty": ProbeDown("a fault of ours"),
+    }
 
 
 def test_json_says_the_same_and_the_exit_code_that_something_is_down(
@@ -104,7 +108,7 @@ def test_the_stack_that_runs_is_joined_unless_another_database_is_named(
     tmp_path: Path, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from deploy.local.environment import keep
-    from deploy.local.folder import ENVIRONMENT, alone
+    from deploy.local.state_dir import ENVIRONMENT, alone
 
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.setattr(os, "environ", dict(os.environ) | {"STATE_DIR": str(tmp_path)})
@@ -140,6 +144,6 @@ def test_a_redis_that_nobody_named_is_what_its_parts_say(
     assert (
         found["due"]
         == found["spiders"]
-        == Down("REDIS_URL is not set: set it in the environment (see .env.example)")
+        == ProbeDown("REDIS_URL is not set: set it in the environment (see .env.example)")
     )
-    assert not isinstance(found["desks"], Down)
+    assert not isinstance(found["desks"], ProbeDown)

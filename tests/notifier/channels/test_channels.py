@@ -12,10 +12,10 @@ from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 
 from api.models.user import ContactState
 from notifier.channels import (
-    Button,
-    Letter,
-    Message,
-    Receipt,
+    Acceptance,
+    LinkButton,
+    OutgoingMessage,
+    RenderedMessage,
     UnknownChannel,
     channel,
     channels,
@@ -23,17 +23,24 @@ from notifier.channels import (
     sms,
     telegram,
 )
-from notifier.errors import DeliveryError, LeavesLoopback, Misconfigured, TryLater, Undeliverable, Unsure
+from notifier.errors import (
+    DeliveryError,
+    LeavesLoopback,
+    Misconfigured,
+    OutcomeUnknown,
+    PermanentError,
+    TemporaryError,
+)
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 SEEN = datetime(2026, 11, 20, 9, tzinfo=UTC)
-SAID = Message(
+SAID = RenderedMessage(
     text="Créneau détecté",
     html="<b>Créneau détecté</b>",
     subject="Créneau détecté : Essonne (91)",
-    button=Button("Réserver", "https://www.essonne.example/"),
+    button=LinkButton("Réserver", "https://www.essonne.example/"),
 )
 ADDRESSES = {"email": "camille@example.org", "sms": "+33612345678", "telegram": "987654"}
 CHANNELS = sorted(ADDRESSES)
@@ -41,12 +48,14 @@ CHANNELS = sorted(ADDRESSES)
 
 def send(
     name: str,
-    message: Message = SAID,
+    message: RenderedMessage = SAID,
     address: str | None = None,
     key: UUID | None = None,
     seen_at: datetime | None = SEEN,
-) -> Receipt:
-    return channel(name).send(Letter(message, address or ADDRESSES[name], [key or uuid4()], seen_at=seen_at))
+) -> Acceptance:
+    return channel(name).send(
+        OutgoingMessage(message, address or ADDRESSES[name], [key or uuid4()], seen_at=seen_at)
+    )
 
 
 def test_the_folder_is_the_registry() -> None:
@@ -76,7 +85,7 @@ def test_a_mail_arrives_whole(sandbox: "Running") -> None:
     )
     assert mail.draft.sender == "alerte@rdvpriority.fr"
     assert mail.custom == {"notification_id": str(key), "seen_at": SEEN.isoformat()}
-    assert receipt == Receipt("sendgrid", mail.provider_id)
+    assert receipt == Acceptance("sendgrid", mail.provider_id)
 
 
 def test_an_sms_arrives_whole(sandbox: "Running") -> None:
@@ -84,7 +93,7 @@ def test_an_sms_arrives_whole(sandbox: "Running") -> None:
     (message,) = sandbox.messages("sms")
     assert (message.to, message.text, message.draft.sender) == ("+33612345678", SAID.text, "+33644600000")
     assert message.draft.seen_at == SEEN
-    assert receipt == Receipt("twilio", message.provider_id)
+    assert receipt == Acceptance("twilio", message.provider_id)
 
 
 def test_a_telegram_message_arrives_with_its_button(sandbox: "Running") -> None:
@@ -95,19 +104,19 @@ def test_a_telegram_message_arrives_with_its_button(sandbox: "Running") -> None:
         ("Réserver", "https://www.essonne.example/")
     ]
     assert message.draft.seen_at == SEEN
-    assert receipt == Receipt("telegram", message.provider_id)
+    assert receipt == Acceptance("telegram", message.provider_id)
 
 
 @pytest.mark.parametrize("name", CHANNELS)
 def test_a_message_that_no_page_caused_tells_no_time(name: str, sandbox: "Running") -> None:
-    send(name, Message(text="a", html="a", subject="a"), seen_at=None)
+    send(name, RenderedMessage(text="a", html="a", subject="a"), seen_at=None)
     assert [each.milliseconds for each in sandbox.messages(name)] == [None]
 
 
 @pytest.mark.parametrize("name", CHANNELS)
 def test_too_many_messages_are_tried_when_the_provider_says(name: str, sandbox: "Running") -> None:
     sandbox.provider_mode(name, "rate_limited", seconds=17)
-    with pytest.raises(TryLater, match="429") as caught:
+    with pytest.raises(TemporaryError, match="429") as caught:
         send(name)
     assert caught.value.retry_after == 17
 
@@ -115,7 +124,7 @@ def test_too_many_messages_are_tried_when_the_provider_says(name: str, sandbox: 
 @pytest.mark.parametrize("name", CHANNELS)
 def test_a_broken_provider_is_tried_later(name: str, sandbox: "Running") -> None:
     sandbox.provider_mode(name, "error_500")
-    with pytest.raises(TryLater, match="500"):
+    with pytest.raises(TemporaryError, match="500"):
         send(name)
 
 
@@ -137,7 +146,7 @@ def test_silence_is_unknown(
 ) -> None:
     settings_env(PROVIDER_TIMEOUT_SECONDS="0.2")
     sandbox.provider_mode(name, mode)
-    with pytest.raises(Unsure, match="ReadTimeout"):
+    with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
         send(name)
     assert len(sandbox.messages(name)) == (mode == "yes_without_answer")
 
@@ -150,7 +159,7 @@ def test_an_address_that_is_refused_is_permanent_and_marks_the_contact(
     name: str, state: ContactState, sandbox: "Running"
 ) -> None:
     sandbox.provider_mode(name, "reject_address", address=ADDRESSES[name])
-    with pytest.raises(Undeliverable) as caught:
+    with pytest.raises(PermanentError) as caught:
         send(name)
     assert caught.value.contact_state is state
     assert ADDRESSES[name] not in caught.value.reason
@@ -180,19 +189,19 @@ def twilio_error(code: int, status: int = 400) -> DeliveryError:
 )
 def test_twilios_codes_are_sorted(code: int, state: ContactState | None) -> None:
     error = twilio_error(code)
-    assert isinstance(error, Undeliverable)
+    assert isinstance(error, PermanentError)
     assert error.contact_state is state
     assert str(code) in error.reason
     assert "+336" not in error.reason
 
 
 def test_twilios_full_queue_is_tried_later() -> None:
-    assert isinstance(twilio_error(21611), TryLater)
+    assert isinstance(twilio_error(21611), TemporaryError)
 
 
 def test_twilios_newer_errors_are_sorted_too() -> None:
     error = TwilioServiceException("https://…", "Forbidden", 403, 20003)
-    assert isinstance(sms._sorted(error), TryLater)
+    assert isinstance(sms._sorted(error), TemporaryError)
 
 
 @pytest.mark.parametrize(
@@ -209,19 +218,19 @@ def test_a_cost_is_kept_in_euros_only(price: str | None, unit: str, cost: Decima
 
 @pytest.mark.rule("6.9")
 def test_an_sms_that_needs_two_segments_is_said_in_fewer_words() -> None:
-    assert sms.fitting(Message(text="é" * 161, brief="court")) == "court"
-    assert sms.fitting(Message(text="é" * 160, brief="court")) == "é" * 160
-    assert sms.fitting(Message(text="é" * 161)) == "é" * 161
+    assert sms.fitting(RenderedMessage(text="é" * 161, brief="court")) == "court"
+    assert sms.fitting(RenderedMessage(text="é" * 160, brief="court")) == "é" * 160
+    assert sms.fitting(RenderedMessage(text="é" * 161)) == "é" * 161
 
 
 @pytest.mark.rule("6.9")
 def test_an_sms_is_never_longer_than_twilio_takes_and_cuts_no_link(sandbox: "Running") -> None:
     link = "https://rdv.example/" + "x" * 200
-    several = Message(text="long", brief=" - ".join(f"Essonne (91) {link}" for _ in range(10)))
+    several = RenderedMessage(text="long", brief=" - ".join(f"Essonne (91) {link}" for _ in range(10)))
     said = sms.fitting(replace(several, text=several.brief))
     assert len(said) <= 1600
     assert set(said.replace("Essonne (91)", "").replace(" - ", " ").split()) <= {link, "-"}
-    assert len(sms.fitting(Message(brief="y" * 2000, text="y" * 2000))) == 1600
+    assert len(sms.fitting(RenderedMessage(brief="y" * 2000, text="y" * 2000))) == 1600
     send("sms", replace(several, text=several.brief))
     assert len(sandbox.messages("sms")) == 1
 
@@ -236,13 +245,13 @@ def sendgrid_error(status: int, body: bytes) -> DeliveryError:
         (
             400,
             b'{"errors": [{"field": "personalizations.0.to.0.email"}]}',
-            Undeliverable,
+            PermanentError,
             ContactState.BOUNCED,
         ),
-        (400, b'{"errors": [{"field": "subject"}]}', Undeliverable, None),
-        (400, b'{"errors": "odd"}', Undeliverable, None),
-        (413, b"<html>too large</html>", Undeliverable, None),
-        (400, b"\xff\xfe", Undeliverable, None),
+        (400, b'{"errors": [{"field": "subject"}]}', PermanentError, None),
+        (400, b'{"errors": "odd"}', PermanentError, None),
+        (413, b"<html>too large</html>", PermanentError, None),
+        (400, b"\xff\xfe", PermanentError, None),
         (403, b"{}", Misconfigured, None),
     ],
 )
@@ -257,11 +266,11 @@ def test_sendgrids_answers_are_sorted(
 @pytest.mark.parametrize(
     ("status", "told", "kind", "state"),
     [
-        (403, "Forbidden: user is deactivated", Undeliverable, ContactState.BLOCKED),
-        (400, "Bad Request: chat not found", Undeliverable, ContactState.BOUNCED),
-        (400, "Bad Request: can't parse entities", Undeliverable, None),
+        (403, "Forbidden: user is deactivated", PermanentError, ContactState.BLOCKED),
+        (400, "Bad Request: chat not found", PermanentError, ContactState.BOUNCED),
+        (400, "Bad Request: can't parse entities", PermanentError, None),
         (404, "Not Found", Misconfigured, None),
-        (200, "", Unsure, None),
+        (200, "", OutcomeUnknown, None),
     ],
 )
 def test_telegrams_answers_are_sorted(

@@ -8,9 +8,9 @@ import pytest
 from api.models.notification import State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState
-from notifier.kinds import Facts, Held, UnknownKind, kind_of, kinds
-from notifier.kinds.slot_detected import Told, held
-from notifier.openings import Stop
+from notifier.content.slot_alert_content import StopLink
+from notifier.message_kinds import Skip, TemplateContext, UnknownKind, kind_of, kinds
+from notifier.message_kinds.slot_detected import ToldSlots, held
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SINCE = NOW - timedelta(minutes=15)
@@ -22,9 +22,9 @@ def contact(**values: Any) -> Contact:
     )
 
 
-def told(*seen_at: datetime, alerts: int = 1) -> Told:
-    stops = [Stop(uuid4(), None) for _ in range(alerts)]
-    return Told(Detection(), stops, [SlotRow(seen_at=each) for each in seen_at])
+def told(*seen_at: datetime, alerts: int = 1) -> ToldSlots:
+    stops = [StopLink(uuid4(), None) for _ in range(alerts)]
+    return ToldSlots(Detection(), stops, [SlotRow(seen_at=each) for each in seen_at])
 
 
 def test_the_folder_is_the_registry() -> None:
@@ -51,16 +51,18 @@ def test_an_unknown_kind_names_those_that_exist() -> None:
         (told(NOW), {}, None),
         (told(SINCE), {}, None),
         (told(SINCE - timedelta(hours=1), NOW), {}, None),
-        (told(SINCE - timedelta(seconds=1)), {}, Held(State.EXPIRED, "slots not confirmed any more")),
-        (told(), {}, Held(State.EXPIRED, "slots gone")),
-        (told(NOW, alerts=0), {}, Held(State.SKIPPED, "alert stopped")),
-        (told(NOW), {"enabled": False}, Held(State.SKIPPED, "switched off")),
-        (told(NOW), {"verified_at": None}, Held(State.SKIPPED, "address not verified")),
-        (told(NOW), {"state": ContactState.BLOCKED}, Held(State.SKIPPED, "address blocked")),
-        (told(), {"state": ContactState.BLOCKED}, Held(State.SKIPPED, "address blocked")),
+        (told(SINCE - timedelta(seconds=1)), {}, Skip(State.EXPIRED, "slots not confirmed any more")),
+        (told(), {}, Skip(State.EXPIRED, "slots gone")),
+        (told(NOW, alerts=0), {}, Skip(State.SKIPPED, "alert stopped")),
+        (told(NOW), {"enabled": False}, Skip(State.SKIPPED, "switched off")),
+        (told(NOW), {"verified_at": None}, Skip(State.SKIPPED, "address not verified")),
+        (told(NOW), {"state": ContactState.BLOCKED}, Skip(State.SKIPPED, "address blocked")),
+        (told(), {"state": ContactState.BLOCKED}, Skip(State.SKIPPED, "address blocked")),
     ],
 )
-def test_why_a_slot_alert_is_held_back(found: Told, values: dict[str, Any], expected: Held | None) -> None:
+def test_why_a_slot_alert_is_held_back(
+    found: ToldSlots, values: dict[str, Any], expected: Skip | None
+) -> None:
     assert held(found, contact(**values), SINCE) == expected
 
 
@@ -83,14 +85,14 @@ def test_why_a_slot_alert_is_held_back(found: Told, values: dict[str, Any], expe
     ],
 )
 def test_which_contacts_a_kind_is_written_for(kind: str, values: dict[str, Any], expected: bool) -> None:
-    assert kind_of(kind).may_go_to(contact(**values)) is expected
+    assert kind_of(kind).accepts_contact(contact(**values)) is expected
 
 
 def test_who_has_an_account_already_is_shown_the_way_in(settings_env: Callable[..., None]) -> None:
     settings_env(FRONTEND_URL="https://front.example/")
     nobody: Any = None
-    assert kind_of("account_exists").look(nobody, nobody, contact(), NOW) == Facts(
+    assert kind_of("account_exists").prepare(nobody, nobody, contact(), NOW) == TemplateContext(
         {"url": "https://front.example"}, "https://front.example"
     )
-    bounced = kind_of("account_exists").look(nobody, nobody, contact(state=ContactState.BOUNCED), NOW)
-    assert bounced == Held(State.SKIPPED, "address bounced")
+    bounced = kind_of("account_exists").prepare(nobody, nobody, contact(state=ContactState.BOUNCED), NOW)
+    assert bounced == Skip(State.SKIPPED, "address bounced")

@@ -17,9 +17,9 @@ from api.models.base import session
 from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, Role, User
-from notifier.channels import Message
-from notifier.kinds import Claimed, Facts, Held, kind_of
-from notifier.messages import render
+from notifier.channels import RenderedMessage
+from notifier.content.messages import render
+from notifier.message_kinds import ClaimedRow, Skip, TemplateContext, kind_of
 from tests.notifier.world import Person, change, get, person
 
 pytestmark = pytest.mark.usefixtures("database", "frozen")
@@ -62,19 +62,21 @@ def incident(reason: IncidentReason = IncidentReason.MAINTENANCE) -> str:
 def write(who: Person, kind: str, **params: Any) -> Notification:
     told = {"since": SINCE.isoformat(), "reason": "maintenance", "desks": [ESSONNE]} | params
     with session() as rows:
-        (key,) = notifier.tell(rows, who.id, kind, told, f"{kind}:{who.id}")
+        (key,) = notifier.create_notifications(rows, who.id, kind, told, f"{kind}:{who.id}")
     return get(Notification, key)  # type: ignore[no-any-return]
 
 
-def look(row: Notification) -> Facts | Held:
+def look(row: Notification) -> TemplateContext | Skip:
     with session() as rows:
         contact = rows.get_one(Contact, row.contact_id)
-        return kind_of(row.kind).look(rows, Claimed.of(rows.get_one(Notification, row.id)), contact, SINCE)
+        return kind_of(row.kind).prepare(
+            rows, ClaimedRow.of(rows.get_one(Notification, row.id)), contact, SINCE
+        )
 
 
-def said(row: Notification, channel: Channel = Channel.EMAIL) -> Message:
+def said(row: Notification, channel: Channel = Channel.EMAIL) -> RenderedMessage:
     facts = look(row)
-    assert isinstance(facts, Facts)
+    assert isinstance(facts, TemplateContext)
     return render(row.kind, channel, "fr", facts)
 
 
@@ -112,7 +114,7 @@ def test_who_is_no_operator_any_more_is_not_told() -> None:
     who = operator()
     row = write(who, "desk_trouble", subject="x", count=1)
     change(User, who.id, role=Role.USER)
-    assert look(row) == Held(State.SKIPPED, "no operator any more")
+    assert look(row) == Skip(State.SKIPPED, "no operator any more")
 
 
 def test_subscribers_read_since_when_in_their_desks_time() -> None:
@@ -140,14 +142,14 @@ def test_what_is_over_is_not_told_any_more() -> None:
     number = incident()
     row = write(person(), "desk_unwatched", incident=number)
     change(Incident, int(number), ends_at=SINCE)
-    assert look(row) == Held(State.EXPIRED, "watched again")
+    assert look(row) == Skip(State.EXPIRED, "watched again")
 
 
 def test_only_a_contact_that_heard_of_it_is_told_that_it_is_over() -> None:
     who, number = person(), incident()
     first = write(who, "desk_unwatched", incident=number)
     again = write(who, "desk_watched", incident=number)
-    assert look(again) == Held(State.SKIPPED, "the trouble was not told")
+    assert look(again) == Skip(State.SKIPPED, "the trouble was not told")
     change(Notification, first.id, state=State.SENT, accepted_at=SINCE)
     assert said(again).subject == "La surveillance a repris – Essonne (91)"
 
@@ -159,14 +161,14 @@ def test_who_cannot_be_reached_any_more_is_left_alone(kind: str) -> None:
     change(Notification, first.id, state=State.SENT, accepted_at=SINCE)
     row = first if kind == "desk_unwatched" else write(who, kind, incident=number, subject="x", count=1)
     change(Contact, row.contact_id, enabled=False)
-    assert look(row) == Held(State.SKIPPED, "switched off")
+    assert look(row) == Skip(State.SKIPPED, "switched off")
 
 
 def test_no_sms_is_spent_on_it() -> None:
     everywhere = person(channels=(Channel.EMAIL, Channel.SMS, Channel.TELEGRAM))
     with session() as rows:
         told = {"since": SINCE.isoformat(), "reason": "closed", "desks": [ESSONNE], "incident": "1"}
-        assert len(notifier.tell(rows, everywhere.id, "desk_unwatched", told, "x")) == 2
+        assert len(notifier.create_notifications(rows, everywhere.id, "desk_unwatched", told, "x")) == 2
 
 
 def kept(who: Person, **values: Any) -> str:
@@ -198,7 +200,7 @@ def test_who_asked_for_it_reads_that_a_desk_can_be_watched_and_where_to_go() -> 
 )
 def test_whose_alert_waits_already_or_is_over_is_not_told(values: dict[str, Any], why: str) -> None:
     who = person()
-    assert look(write(who, "desk_watchable", alert=kept(who, **values))) == Held(State.SKIPPED, why)
+    assert look(write(who, "desk_watchable", alert=kept(who, **values))) == Skip(State.SKIPPED, why)
 
 
 def release(ends: datetime | None, begins: datetime = SINCE) -> dict[str, str | None]:
@@ -220,9 +222,9 @@ def test_a_publication_whose_end_nobody_knows_is_announced_by_its_beginning() ->
 
 @pytest.mark.parametrize("ends", [SINCE, None])
 def test_a_publication_that_is_over_is_not_announced(ends: datetime | None) -> None:
-    assert look(write(person(), "release_soon", **release(ends))) == Held(State.EXPIRED, "published already")
+    assert look(write(person(), "release_soon", **release(ends))) == Skip(State.EXPIRED, "published already")
 
 
 def test_a_publication_of_a_desk_that_left_the_files_is_not_announced() -> None:
     row = write(person(), "release_soon", **release(None) | {"desk": "evry_91/gone"})
-    assert look(row) == Held(State.SKIPPED, "the desk is not watched any more")
+    assert look(row) == Skip(State.SKIPPED, "the desk is not watched any more")

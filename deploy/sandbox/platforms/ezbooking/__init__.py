@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from deploy.sandbox.platform import Platform
+from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.platforms.ezbooking.departments import DEPARTMENTS
 from deploy.sandbox.platforms.ezbooking.offers import OFFER_MODES
 from deploy.sandbox.platforms.ezbooking.wizard import EZBooking
@@ -16,7 +16,7 @@ from deploy.sandbox.platforms.ezbooking.wizard import EZBooking
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from deploy.sandbox.stand_ins import Form
+    from deploy.sandbox.stand_in_types import Form
 
 _FORM_IN_PATH: Final = re.compile(r"/booking/create/(\d+)|::assign(?:::|%3A%3A)(\d+)", re.IGNORECASE)
 
@@ -34,7 +34,7 @@ def _is_calendar(request: web.Request) -> bool:
     return "/ezjscore/call/" in request.path
 
 
-PLATFORM: Final = Platform(
+PLATFORM: Final = StandInPlatform(
     sites=DEPARTMENTS,
     add_routes=EZBooking.add_to,
     page=_page,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
-from deploy.sandbox.agenda import HOURS
 from deploy.sandbox.clock import PARIS, today
+from deploy.sandbox.slot_store import HOURS
 from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from deploy.sandbox.addresses import department_host
-from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 
 def _counters(*numbers: int) -> tuple[Planning, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from deploy.sandbox.modes import Mode, Table
-    from deploy.sandbox.stand_ins import Form, Planning
+    from deploy.sandbox.stand_in_types import Form, Planning
 
 # planning_gone: step 1 no longer offers the planning of that number (0: the form's last one). huge: the key and the
 # label of the form's last planning have that many characters, and its calendar links a number of as many digits.

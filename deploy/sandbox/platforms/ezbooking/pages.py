@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
-    from deploy.sandbox.stand_ins import Form, StandIn
+    from deploy.sandbox.stand_in_types import Form, StandIn
 
 PICTURES: Final = "/extension/booking/design/images"
 _STEPS: Final = {

@@ -16,29 +16,29 @@ from deploy.sandbox.platforms.ezbooking.offers import odd_hour, offered_planning
 from deploy.sandbox.platforms.ezbooking.pages import PICTURES, page
 from deploy.sandbox.platforms.ezbooking.pictures import picture
 from deploy.sandbox.sites.pages import filled, html, redirect
-from deploy.sandbox.sites.sessions import Progress, SessionPages
+from deploy.sandbox.sites.sessions import SessionPages, WizardProgress
 from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
-    from deploy.sandbox.agenda import Agenda
     from deploy.sandbox.sites.site import Site
-    from deploy.sandbox.stand_ins import Form
+    from deploy.sandbox.slot_store import SlotStore
+    from deploy.sandbox.stand_in_types import Form
 
 log = logging.getLogger("sandbox")
 _COOKIE: Final = "eZSESSID"
 _CALL: Final = re.compile(r"bookingserver::planning::assign::(\d{1,15})::(\d+)::(\d{1,4})")
 _CONDITIONS, _CHOICE, _VERDICT, _TERMS, _CALENDAR, _RESERVE = range(6)
-Step = Callable[["Visit"], Awaitable[web.StreamResponse]]
+Step = Callable[["WizardVisit"], Awaitable[web.StreamResponse]]
 
 
 @dataclass
-class Visit:
+class WizardVisit:
     """One request to a step of a form, with how far its visitor has come."""
 
     site: Site
     request: web.Request
     form: Form
-    progress: Progress | None
+    progress: WizardProgress | None
 
     @property
     def prefix(self) -> str:
@@ -66,7 +66,7 @@ class EZBooking(SessionPages):
         }
 
     @property
-    def agenda(self) -> Agenda:
+    def agenda(self) -> SlotStore:
         """The open slots."""
         return self.site.agenda
 
@@ -87,7 +87,7 @@ class EZBooking(SessionPages):
         if form is None:
             return await self.missing(request)
         session = self.sessions.of(request)
-        visit = Visit(self.site, request, form, session.forms.get(form.number) if session else None)
+        visit = WizardVisit(self.site, request, form, session.forms.get(form.number) if session else None)
         number = int(request.match_info.get("step", _CONDITIONS))
         if number == _CONDITIONS:
             return await self._conditions(visit)
@@ -97,7 +97,7 @@ class EZBooking(SessionPages):
 
     def _page(
         self,
-        visit: Visit,
+        visit: WizardVisit,
         template: str,
         step: int,
         planning: int = 0,
@@ -109,12 +109,12 @@ class EZBooking(SessionPages):
         )  # fmt: skip
         return html(self.site, made)
 
-    async def _conditions(self, visit: Visit) -> web.StreamResponse:
+    async def _conditions(self, visit: WizardVisit) -> web.StreamResponse:
         session = self.sessions.of(visit.request)
         if visit.request.method == "POST" and session is not None:
             sent = await visit.request.post()
             if sent.get("condition") == "on" and "nextButton" in sent:
-                visit.progress = session.forms[visit.form.number] = Progress()
+                visit.progress = session.forms[visit.form.number] = WizardProgress()
                 return visit.to(_CHOICE) if visit.form.asks_planning else self._judge(visit)
             return self._page(visit, "conditions_refused.html", _CONDITIONS)
         answer = self._page(visit, "conditions.html", _CONDITIONS)
@@ -122,7 +122,7 @@ class EZBooking(SessionPages):
             answer.set_cookie(_COOKIE, self.sessions.begin().key, path="/", httponly=True)
         return answer
 
-    async def _choice(self, visit: Visit) -> web.StreamResponse:
+    async def _choice(self, visit: WizardVisit) -> web.StreamResponse:
         if not visit.form.asks_planning:
             return self._judge(visit)
         plannings = offered_plannings(visit.form, visit.request[MODE])
@@ -135,24 +135,24 @@ class EZBooking(SessionPages):
             return self._judge(visit)
         return self._page(visit, "choice.html", _CHOICE, offered=offered)
 
-    def _progress(self, visit: Visit) -> Progress:
+    def _progress(self, visit: WizardVisit) -> WizardProgress:
         if visit.progress is None:  # every step but the first was refused without it
             raise RuntimeError(f"a visit to form {visit.form.number} without progress")
         return visit.progress
 
-    def _planning(self, visit: Visit) -> int | None:
+    def _planning(self, visit: WizardVisit) -> int | None:
         if not visit.form.asks_planning:
             return visit.form.plannings[0].number
         return self._progress(visit).planning
 
-    def _free(self, visit: Visit) -> bool:
+    def _free(self, visit: WizardVisit) -> bool:
         planning = self.agenda.planning(visit.form, self._planning(visit))
         return bool(self.agenda.slots(planning)) and visit.request[MODE].name != "error_sentence"
 
-    def _judge(self, visit: Visit) -> web.Response:
+    def _judge(self, visit: WizardVisit) -> web.Response:
         return visit.to(_TERMS if self._free(visit) else _VERDICT)
 
-    async def _verdict(self, visit: Visit) -> web.StreamResponse:
+    async def _verdict(self, visit: WizardVisit) -> web.StreamResponse:
         if self._planning(visit) is None:
             return visit.to(_CHOICE)
         if visit.request.method == "POST":
@@ -162,7 +162,7 @@ class EZBooking(SessionPages):
         failing = visit.request[MODE].name == "error_sentence"
         return self._page(visit, "no_calendar_error.html" if failing else "no_slot.html", _VERDICT)
 
-    async def _terms(self, visit: Visit) -> web.StreamResponse:
+    async def _terms(self, visit: WizardVisit) -> web.StreamResponse:
         if self._planning(visit) is None:
             return visit.to(_CHOICE)
         if not self._free(visit):
@@ -172,7 +172,7 @@ class EZBooking(SessionPages):
             return visit.to(_CALENDAR)
         return self._page(visit, "terms.html", _TERMS)
 
-    async def _calendar_page(self, visit: Visit) -> web.StreamResponse:
+    async def _calendar_page(self, visit: WizardVisit) -> web.StreamResponse:
         planning = self._planning(visit)
         if planning is None or self._progress(visit).passed < _TERMS:
             return visit.to(_TERMS)
@@ -201,10 +201,10 @@ class EZBooking(SessionPages):
         slots = self.agenda.slots(planning)
         session = self.sessions.of(request)
         if session is None or number not in session.forms:
-            return Visit(self.site, request, form, None).to(_CONDITIONS)
+            return WizardVisit(self.site, request, form, None).to(_CONDITIONS)
         return html(self.site, week_fragment(number, slots, days) + odd_hour(number, request[MODE]))
 
-    def _take_first(self, visit: Visit, planning: int) -> web.Response:
+    def _take_first(self, visit: WizardVisit, planning: int) -> web.Response:
         """Do what the button "Première plage horaire libre" does: it takes the first hour, says public code."""
         free = sorted(self.agenda.slots(self.agenda.planning(visit.form, planning)))
         return self._taken(visit.request, visit.form, free[0]) if free else visit.to(_VERDICT)

@@ -6,10 +6,10 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.addresses import platform_host
-from deploy.sandbox.platform import Platform
+from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.platforms.selectors.rendered import Rendered
 from deploy.sandbox.platforms.selectors.town import Town
-from deploy.sandbox.stand_ins import Form, Planning, StandIn
+from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -40,7 +40,7 @@ def _is_calendar(request: web.Request) -> bool:
     return request.path.endswith("/creneaux")
 
 
-PLATFORM: Final = Platform(
+PLATFORM: Final = StandInPlatform(
     sites=(
         StandIn(
             "selectors",

@@ -1,0 +1,20 @@
+"""How a program ends that cannot start as things are: in words that say what to do, and no traceback."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from configs.settings import SettingMissing, SettingsRefused
+from configs.strict_yaml import ConfigFileError
+
+
+@contextmanager
+def exit_on_config_error(program: str) -> Iterator[None]:
+    """Start a program in it; also a decorator of what does.
+
+    Raises:
+        SystemExit: a setting or a desk file is missing or wrong; the text says which.
+    """
+    try:
+        yield
+    except (ConfigFileError, SettingMissing, SettingsRefused) as error:
+        raise SystemExit(f"{program} does not start: {error}") from None

@@ -1,0 +1,84 @@
+"""Who a check may say it is, as user_agents.yaml says: browsers of today with their headers, and ourselves."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from configs.desk import Text
+from configs.past_date import PastDate
+from configs.strict_model import Strict
+from configs.strict_yaml import ConfigFileError, check, read
+
+AGENTS = Path(__file__).parent / "user_agents.yaml"
+HONEST = "honest"  # the headers of those who say who they are
+
+Kind = Literal["page", "script", "socket"]
+_Value = Annotated[str, Field(max_length=500)]
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z-]{1,60}$")]
+_Set = Annotated[Mapping[_Name, _Value], Field(min_length=1)]
+
+
+class AgentFileError(ConfigFileError):
+    """user_agents.yaml is wrong; the text has a line for each problem: file, line, key, what to do."""
+
+
+class Headers(Strict):
+    """What one engine sends, in its order: opening a page, asking as a page's script does, opening a socket."""
+
+    source: Text
+    date: PastDate
+    page: _Set
+    script: _Set
+    socket: _Set
+
+    def of(self, kind: Kind) -> Mapping[str, str]:
+        """Return the headers of one kind of request: values with words in braces, empty where a request fills in."""
+        return {"page": self.page, "script": self.script, "socket": self.socket}[kind]
+
+
+class Browser(Strict):
+    """One browser in some releases on some systems (what client hints call it, what its agent calls it)."""
+
+    name: Text
+    headers: Text
+    agent: Text
+    versions: Annotated[tuple[Text, ...], Field(min_length=1)]
+    systems: Annotated[Mapping[Text, Text], Field(min_length=1)]
+    source: Text
+    date: PastDate
+
+
+class Agents(Strict):
+    """All of user_agents.yaml."""
+
+    headers: Mapping[str, Headers]
+    browsers: Annotated[tuple[Browser, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _known(self) -> "Agents":
+        wanted = {HONEST, *(browser.headers for browser in self.browsers)}
+        if missing := sorted(wanted - self.headers.keys()):
+            raise ValueError(f"no headers are given for {', '.join(missing)}: add them under `headers`")
+        return self
+
+
+def load_agents(path: Path) -> Agents:
+    """Read the agents.
+
+    Raises:
+        AgentFileError: names everything that is wrong in the file.
+    """
+    document = read(path)
+    found = check(document, Agents, document.data) if document.data is not None else None
+    if found is None or document.problems:
+        raise AgentFileError(document.problems)
+    return found
+
+
+@lru_cache(maxsize=1)
+def agents() -> Agents:
+    """Return the shipped agents, read at the first call."""
+    return load_agents(AGENTS)

@@ -1,0 +1,260 @@
+"""What stands before any platform: bot walls, refusals, maintenance. A wall is never "no slots"."""
+
+import logging
+import re
+from dataclasses import replace
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from configs.clock import clock
+from crawler.bounds import bound_reading
+from crawler.parsing.embedded_platform import embedded_visit
+from crawler.parsing.error_pages import error_page
+from crawler.parsing.html_text import CONCEALED, title, visible
+from crawler.platforms import Platform
+from crawler.reading import Outcome, Page, Reading
+
+log = logging.getLogger(__name__)
+
+_LONGEST_WAIT = 366 * 86400.0  # seconds; a number of 310 digits is infinite as a float
+
+# Titles, ids and words of Cloudflare's pages; in French too, which it shows to browsers that ask for it.
+_CLOUDFLARE_TITLE = re.compile(
+    r"(?i)(?:just a moment|un instant|.*\| cloudflare$|.*\bused cloudflare to restrict access)"
+)
+_CLOUDFLARE = (
+    "descendant::*[@id='challenge-form' or @id='cf-challenge-running' or contains(@id, 'cf-error-details')"
+    " or contains(@class, 'cf-error-details') or self::script[contains(., '_cf_chl_opt')]]"
+)
+_CLOUDFLARE_WORDS = re.compile(r"(?i)cloudflare ray id|sorry, you have been blocked|error (?:code: )?1020\b")
+# Cloudflare's page of a site that does not answer it: nobody is refused. With its status it is the platform's to sort.
+_SITE_DOWN = re.compile(
+    r"(?i).*\| 5\d\d: |(?:origin )?dns (?:resolution )?error|dns points to|host not configured|could not find host"
+    r"|(?:cloudflare|argo) tunnel error|worker (?:threw|exceeded)"
+)
+_SITE_DOWN_MARK = "//*[contains(@class, 'cf-error-5')]"
+_TOO_MANY = re.compile(r"(?i)error (?:code: )?1015|you are being rate limited")
+# Imperva puts its script into pages that it lets through, too: only its frame and its words are the wall.
+_INCAPSULA = "//iframe[contains(@src, '_Incapsula_Resource')]"
+_INCAPSULA_WORDS = re.compile(r"(?i)incapsula incident id")
+# Pages of others that refuse, by what no page holds that they let through.
+_OTHERS = {
+    "PerimeterX": "//*[@id='px-captcha' or self::meta[@content='px-captcha']"
+    " or self::title[starts-with(normalize-space(), 'Access to this page has been denied')]]",
+    "Sucuri": "//*[self::title[contains(., 'Sucuri WebSite Firewall')]"
+    " or self::script[contains(., 'sucuri_cloudproxy_js')]"
+    " or (self::h1 or self::h2) and contains(., 'Sucuri Website Firewall')]",
+    "S3": "/html/body/error/code[. = 'AccessDenied']",
+}
+# Scripts that ask the visitor's browser. They stand in pages that are let through, too, beside what these show.
+_BOT_SCRIPTS = {
+    "Imperva Incapsula": (b"_incapsula_resource",),
+    "Cloudflare": (b"/cdn-cgi/challenge-platform/", b"/cdn-cgi/bm/", b"__cf$cv$params"),
+}
+# What a person would have to solve. A script alone is no widget: sites load it for forms that nobody opens.
+_WIDGET = (
+    "descendant::*[contains(@class, 'g-recaptcha') or contains(@class, 'h-captcha')"
+    " or contains(@class, 'cf-turnstile') or @id='cf-norobot-container' or @id='captcha-bypass'"
+    " or @name='captchaUsercode' or self::rdv-captchetat or self::iframe[contains(@src, 'captcha')"
+    " or contains(@src, 'challenges.cloudflare.com')]]"
+)
+# One that asks nothing of a person until something is sent, and what its script keeps ready unseen.
+_UNSEEN = (
+    f"ancestor-or-self::*[{CONCEALED} or @data-size='invisible' or contains(@class, 'grecaptcha-badge')]"
+    " or contains(@src, 'size=invisible')"
+)
+# A form for something else than the page is for: in a footer, or one that wants an e-mail address and no password.
+_BESIDE = (
+    "ancestor::footer or ancestor::aside or ancestor::nav or contains(@action, 'newsletter')"
+    " or descendant::input[@type='email' or contains(@name, 'mail')] and not(descendant::input[@type='password'])"
+)
+# Plain words that all of the above carry: a page without them is spared the search (three times faster).
+_BOT_HINTS = (
+    b"cloudflare",
+    b"_cf_chl",
+    b"cf-",
+    b"challenge-form",
+    b"just a moment",
+    b"un instant",
+    b"you have been blocked",
+    b"1020",
+    b"incapsula",
+    b"px-captcha",
+    b"access to this page has been denied",
+    b"sucuri",
+    b"accessdenied",
+    b"/cdn-cgi/",
+    b"__cf$cv$params",
+)
+_WIDGET_HINTS = (b"captcha", b"captchetat", b"turnstile", b"cf-norobot", b"challenges.cloudflare")
+_ANY_WIDGET = f"{_WIDGET}[1]"  # libxml2 stops at the first
+_STANDING = f"{_WIDGET}[not({_UNSEEN}) and not(ancestor::footer or ancestor::form[{_BESIDE}])][1]"
+_POST_FORM = "descendant::form[translate(@method, 'POST', 'post')='post']"
+_POSTS = f"{_POST_FORM}[1]"
+_IN_THE_WAY = f"{_POST_FORM}[not({_BESIDE})]"
+_MAINTENANCE = re.compile(r"(?i)\b(?:maintenance|indisponible)\b")
+
+
+def detect_block_page(page: Page) -> Reading | None:
+    """Say what stands before a page that no reader reads; None where nothing does."""
+    return find_wall(page) or find_captcha(page) or find_bot_check(page)
+
+
+def classify_page(platform: Platform, page: Page) -> Reading:
+    """Read a page: an outcome, or what is asked next. Never silent, never raises, never out of bounds."""
+    return bound_reading(_interpret(platform, page), page.visit.today)
+
+
+def _interpret(platform: Platform, page: Page) -> Reading:
+    try:
+        reading = find_wall(page) or platform.read(page)
+        if _proves(page, reading):
+            return _proven(reading)
+        return find_captcha(page) or _unrecognised(page, reading)
+    except Exception as error:  # a reader's bug ends as its check's outcome, never as a lost check
+        log.exception("the reader failed on %s", page.url)
+        return Reading(Outcome.UNREADABLE, f"the reader failed: {type(error).__name__}: {error}")
+
+
+def find_wall(page: Page) -> Reading | None:
+    """Say what every site answers alike and no reader reads: the page is the wall. None of any other page."""
+    if page.status == 429:  # noqa: PLR2004
+        return Reading(Outcome.RATE_LIMITED, "HTTP 429", retry_after=_retry_after(page))
+    if page.is_html and (found := _bot_wall(page) or _maintenance_page(page)):
+        return found
+    if page.status == 503 and (wait := _retry_after(page)) is not None:  # noqa: PLR2004
+        return Reading(Outcome.MAINTENANCE, "HTTP 503 with Retry-After", retry_after=wait)
+    if not page.is_error and not page.body.strip():
+        return Reading(Outcome.UNREADABLE, f"HTTP {page.status} with an empty body")
+    return None
+
+
+def find_captcha(page: Page) -> Reading | None:
+    """Find a captcha that stands in the way of a page that proves nothing; None where there is none.
+
+    It is in the way where nothing can be sent without it, or where nothing can be sent and it shows. One in a footer
+    or in a newsletter's form is not, nor the badge of one that asks nothing of a person.
+    """
+    if not page.is_html or not _mentions(page, _WIDGET_HINTS):
+        return None
+    forms = page.root.xpath(_IN_THE_WAY)
+    stands = all(form.xpath(_ANY_WIDGET) for form in forms) if forms else page.root.xpath(_STANDING)
+    return Reading(Outcome.CAPTCHA, f"captcha: {title(page.root) or page.url}") if stands else None
+
+
+def find_bot_check(page: Page) -> Reading | None:
+    """Find a refusal by its words, or a script that asks the browser and shows nothing; None where there is neither.
+
+    A page that the site let through can hold either: it counts only where nothing is read.
+    """
+    if not page.is_html or not _mentions(page, _BOT_HINTS) or _is_site_down(page):
+        return None
+    text = visible(page.root)
+    if not page.root.xpath(_POSTS):  # words count only where nothing can be filled in
+        if _CLOUDFLARE_WORDS.search(text):
+            return _cloudflare(page)
+        if _INCAPSULA_WORDS.search(text):
+            return Reading(Outcome.BLOCKED, "Imperva Incapsula refuses")
+    if any(visible(body) for body in page.root.xpath("/html/body")):
+        return None
+    found = (name for name, marks in _BOT_SCRIPTS.items() if _mentions(page, marks))
+    return next((Reading(Outcome.BLOCKED, f"{name} refuses") for name in found), None)
+
+
+def _proves(page: Page, reading: Reading) -> bool:
+    """Tell whether a reading stands whatever else the page holds: it proves something or embeds its own platform's."""
+    if (
+        reading.outcome not in (None, Outcome.UNREADABLE)
+        or reading.slots
+        or reading.covered
+        or reading.fallback
+    ):
+        return True
+    return bool(reading.frames) and embedded_visit(page.visit, reading.frames) is not None
+
+
+def _bot_wall(page: Page) -> Reading | None:
+    """Find a page that is a wall, by its title or by what only such a page holds."""
+    if not _mentions(page, _BOT_HINTS):
+        return None
+    name = title(page.root)
+    if _is_site_down(page):
+        return None if page.status >= 500 else Reading(Outcome.UNREACHABLE, f"Cloudflare: {name}")  # noqa: PLR2004
+    if _CLOUDFLARE_TITLE.match(name) or page.root.xpath(_CLOUDFLARE):
+        return _cloudflare(page)
+    if page.root.xpath(_INCAPSULA):
+        return Reading(Outcome.BLOCKED, "Imperva Incapsula refuses")
+    found = (who for who, marks in _OTHERS.items() if page.root.xpath(marks))
+    return next((Reading(Outcome.BLOCKED, f"{who} refuses") for who in found), None)
+
+
+def _is_site_down(page: Page) -> bool:
+    return bool(_SITE_DOWN.match(title(page.root)) or page.root.xpath(_SITE_DOWN_MARK))
+
+
+def _cloudflare(page: Page) -> Reading:
+    name = title(page.root)
+    if _TOO_MANY.search(visible(page.root)):
+        return Reading(Outcome.RATE_LIMITED, "Cloudflare 1015", retry_after=_retry_after(page))
+    if _mentions(page, _WIDGET_HINTS) and page.root.xpath(_ANY_WIDGET):
+        return Reading(Outcome.CAPTCHA, f"Cloudflare asks for a captcha: {name}")
+    return Reading(Outcome.BLOCKED, f"Cloudflare: {name}")
+
+
+def _mentions(page: Page, words: tuple[bytes, ...]) -> bool:
+    return any(word in page.lowered for word in words)
+
+
+def _maintenance_page(page: Page) -> Reading | None:
+    name = title(page.root)
+    if _MAINTENANCE.search(name) and not page.root.xpath(_POSTS):
+        return Reading(Outcome.MAINTENANCE, name, retry_after=_retry_after(page))
+    return None
+
+
+def _unrecognised(page: Page, reading: Reading) -> Reading:
+    """Sort what proves nothing. A refusal stands here: a platform may know better why it says 401 or 403."""
+    if reading.asks or reading.next_at:
+        return reading
+    if found := find_bot_check(page):
+        return found
+    silent, told = reading.silent, error_page(page)
+    if silent and page.status in (401, 403):
+        return Reading(Outcome.BLOCKED, f"HTTP {page.status}", refused=page.status == 403)  # noqa: PLR2004
+    if silent and page.status >= 500 and (not told or told.outcome is Outcome.UNREACHABLE):  # noqa: PLR2004
+        return Reading(Outcome.UNREACHABLE, f"HTTP {page.status}")
+    if told:
+        return replace(told, retry_after=_retry_after(page))
+    return _unread(page) if silent else reading
+
+
+def _unread(page: Page) -> Reading:
+    if _mentions(page, _WIDGET_HINTS) and page.root.xpath(_STANDING):
+        return Reading(Outcome.CAPTCHA, f"a captcha, and nothing else that is known: {title(page.root)}")
+    what = f"HTTP {page.status}, {len(page.body)} bytes, title {title(page.root)[:100]!r}"
+    moved = f", at {page.url}" if page.url != page.ask.url else ""
+    return Reading(Outcome.UNREADABLE, f"understood by no rule: {what}{moved}")
+
+
+def _proven(reading: Reading) -> Reading:
+    """Refuse an answer that does not carry its proof: a platform's bug must not become a lie."""
+    if reading.outcome is Outcome.SLOTS and not reading.slots:
+        return Reading(Outcome.UNREADABLE, f"slots without a slot: {reading.reason}")
+    if reading.outcome is Outcome.NO_SLOTS and (reading.slots or not reading.covered):
+        return Reading(Outcome.UNREADABLE, f"no slots without saying for what: {reading.reason}")
+    return reading
+
+
+def _retry_after(page: Page) -> float | None:
+    """Return the seconds that Retry-After asks for, given as seconds or as an HTTP date; None without it.
+
+    It is a year at most, whatever number or date is given.
+    """
+    value = page.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value), _LONGEST_WAIT)
+    try:
+        until = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):  # OverflowError: a year of twenty digits
+        return None
+    return min(max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - clock()).total_seconds()), _LONGEST_WAIT)

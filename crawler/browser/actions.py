@@ -1,0 +1,144 @@
+"""Does on a page what an ask says a person would do, and waits until the page shows what is waited for."""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Locator, Page
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
+
+from configs.settings import settings
+from crawler.browser.request_policy import Traffic
+from crawler.parsing.css_selectors import as_xpath, element_selector
+from crawler.reading import BrowserAction, PageRequest
+
+_TEXT = "text="
+_CONTAINS = re.compile(r":contains\(")  # cssselect's word, which browsers do not know
+_SEEN = " >> visible=true"
+
+
+class Done(NamedTuple):
+    """How many acts, the last ones, were not done; what kept the first of them from it, where its element was there."""
+
+    undone: int = 0
+    stuck: str = ""
+
+
+class _Stuck(Exception):
+    """An act's element is there and the act cannot be done."""
+
+
+async def perform(
+    page: Page, ask: PageRequest, traffic: Traffic, pause: Callable[[], Awaitable[None]]
+) -> Done:
+    """Do the acts of an ask, with a `pause` before each, and wait for what it awaits; then the page can be read.
+
+    Raises:
+        playwright.async_api.Error: the page or its browser is gone.
+    """
+    for number, act in enumerate(ask.acts):
+        try:
+            instead = () if act.needed else _after(ask, number)
+            if await _appears(page, [act.at], instead):
+                await pause()
+                answered = await _shows(page, ask.awaits)
+                await _do(page, act)
+                await traffic.acted(answered=answered)
+            elif act.needed or not await _shows(page, instead):
+                return Done(len(ask.acts) - number)
+        except _Stuck as stuck:
+            return Done(len(ask.acts) - number, str(stuck))
+    if ask.awaits and await _appears(page, ask.awaits):
+        await traffic.rest()
+    return Done()
+
+
+def _after(ask: PageRequest, number: int) -> Sequence[str]:
+    """Return what shows at the latest when an act that is not needed will not be."""
+    needed = (act.at for act in ask.acts[number + 1 :] if act.needed)
+    return [first] if (first := next(needed, None)) else ask.awaits
+
+
+async def _shows(page: Page, wanted: Sequence[str]) -> bool:
+    return any([await _seen(page, each).count() for each in wanted])
+
+
+async def _appears(page: Page, wanted: Sequence[str], instead: Sequence[str] = ()) -> bool:
+    """Wait until one of these shows, or one of others instead of it; tell whether one of the first does."""
+    try:
+        either = [_seen(page, each) for each in (*wanted, *instead)]
+        one = either[0]
+        for other in either[1:]:
+            one = one.or_(other)
+        await one.first.wait_for(state="visible", timeout=_milliseconds())
+        return await _shows(page, wanted)
+    except PlaywrightTimeoutError:
+        return False
+    except PlaywrightError as error:
+        raise _sorted(error, " or ".join(wanted)) from error
+
+
+async def _do(page: Page, act: BrowserAction) -> None:
+    element = _seen(page, act.at).first
+    try:
+        for name, value in act.fields.items():
+            await _fill(page, element, name, value)
+        if act.option is not None:
+            await element.select_option(act.option, timeout=_milliseconds())
+        elif await element.evaluate("node => node instanceof HTMLFormElement"):
+            await element.evaluate("node => node.requestSubmit()")
+        else:  # a window of its own would be none of this check's
+            await element.evaluate("node => node.closest('a, form')?.removeAttribute('target')")
+            await element.click(timeout=_milliseconds())
+    except PlaywrightError as error:
+        raise _sorted(error, f"{act.at} {act.option or ''}".rstrip()) from error
+
+
+async def _fill(page: Page, element: Locator, name: str, value: str) -> None:
+    """Fill one field of the element's form in: a text, a choice, a box or a button of several."""
+    form = element.locator("xpath=ancestor-or-self::form[1]")
+    scope: Locator | Page = form if await form.count() else page
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    field = scope.locator(f'[name="{quoted}"]')
+    kind = await field.first.evaluate("node => node.type || node.tagName", timeout=_milliseconds())
+    if kind in ("radio", "checkbox"):
+        chosen = value.replace("\\", "\\\\").replace('"', '\\"')
+        await field.locator(f'xpath=self::*[@value="{chosen}"]').first.check(timeout=_milliseconds())
+    elif str(kind).startswith("select"):
+        await field.first.select_option(value, timeout=_milliseconds())
+    elif kind == "hidden":
+        await field.first.evaluate("(node, value) => { node.value = value }", value)
+    else:
+        await field.first.fill(value, timeout=_milliseconds())
+
+
+def _seen(page: Page, selector: str) -> Locator:
+    """Return what a selector of a desk file finds, of that only what can be seen."""
+    if selector.startswith(_TEXT):
+        return page.get_by_text(_as_printed(selector.removeprefix(_TEXT))).locator("visible=true")
+    selector = element_selector(selector)
+    xpath = as_xpath(selector)
+    known = f"xpath={xpath}" if xpath else _CONTAINS.sub(":has-text(", f"css={selector.removeprefix('css=')}")
+    return page.locator(known + _SEEN)
+
+
+def _as_printed(text: str) -> re.Pattern[str]:
+    """Return a sentence in whichever case, spaces and apostrophes a page has it."""
+    words = (re.escape(word).replace("'", "['\u2019]") for word in text.replace("\u2019", "'").split())
+    return re.compile(r"\s+".join(words), re.IGNORECASE)
+
+
+def _sorted(error: PlaywrightError, what: str) -> Exception:
+    """Return what an error means for an act: it cannot be done, or the page is gone, which is the error itself."""
+    if (
+        isinstance(error, PlaywrightTimeoutError)
+        or "selector" in error.message
+        or "is not a valid" in error.message
+    ):
+        return _Stuck(f"cannot be done: {what}: {error.message.splitlines()[0][:200]}")
+    return error
+
+
+def _milliseconds() -> float:
+    return settings().browser_wait_seconds * 1000

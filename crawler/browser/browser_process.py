@@ -1,0 +1,171 @@
+"""One started browser: scrapy-playwright's download handler, with its driver and Chromium as children of ours."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Page, Route
+from playwright.async_api import Request as PageRequest
+from scrapy.crawler import Crawler
+from scrapy.http import Response
+from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
+
+from configs.browser_binary import arguments, browser_path, missing_browser, sandboxed
+from configs.settings import settings
+from crawler.browser.egress_proxy import ONLY_WAY
+from crawler.browser.process_tree import proportional, tree
+from crawler.browser.temp_dir import Folder, tidy
+from crawler.fetching.errors import BrowserFailed
+
+if TYPE_CHECKING:
+    from scrapy import Request
+    from scrapy.http import Headers
+
+    from crawler.browser.request_policy import Traffic
+
+log = logging.getLogger(__name__)
+
+_END_SECONDS = 3.0
+_WEIGHED_EACH = 10.0  # seconds
+# What a browser says by itself stays as it says it: our crawl's own headers are another program's.
+_ITS_OWN = frozenset(
+    b"user-agent accept accept-language accept-encoding upgrade-insecure-requests referer origin cookie host".split()
+)
+
+
+class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-playwright has no types
+    """A browser that runs, and its driver. It is used up after BROWSER_CHECKS checks or beyond BROWSER_MEMORY_MB.
+
+    `tabs` are those open now; `lost`: it ended by itself, or does not obey any more.
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self.tabs: dict[str, Traffic] = {}
+        self.opened = 0
+        self.lost = False
+        self.agent = ""
+        self._fat = False
+        self._weigh_at = 0.0
+        self._driver: int | None = None
+        self._folder: Folder | None = None
+        self.config.target_closed_max_retries = 0  # a lost browser ends its check, the next one has a new one
+        self.config.restart_disconnected_browser = False
+        self.config.launch_options = {
+            "executable_path": str(browser_path()),
+            "args": [*arguments(), *ONLY_WAY],
+            "headless": True,
+            "chromium_sandbox": sandboxed(),
+            **dict.fromkeys(("handle_sigint", "handle_sigterm", "handle_sighup"), False),  # we end it
+        }
+
+    @property
+    def used_up(self) -> bool:
+        """Whether no further check should be opened in it."""
+        return self.lost or self._fat or self.opened >= settings().browser_checks
+
+    async def start(self) -> None:
+        """Start it.
+
+        Raises:
+            BrowserFailed: there is none, or it does not start.
+        """
+        if missing := missing_browser():
+            raise BrowserFailed(missing)
+        try:
+            async with asyncio.timeout(settings().browser_start_seconds):
+                await self._start()
+        except Exception as error:  # noqa: BLE001 -- Playwright has no name for it where its driver dies
+            said = str(error).strip().splitlines()[:1] or [type(error).__name__]
+            raise BrowserFailed(
+                f"{browser_path()} does not start (see make browser): {said[0][:200]}"
+            ) from None
+        finally:
+            if not self.agent:  # it did not come so far, or its check was cancelled meanwhile
+                await self.end()
+
+    async def _start(self) -> None:
+        await asyncio.to_thread(tidy)
+        self._folder = await asyncio.to_thread(Folder)
+        with self._folder.lent():
+            await self._launch()
+        self._driver = next(iter(await asyncio.to_thread(self._folder.processes)), None)
+        await self._maybe_launch_browser()
+        self.browser.on("disconnected", self._gone)
+        self.agent = await self._own_agent()
+
+    async def weigh(self) -> None:
+        """Look how much memory it holds, with its driver and all its processes; now and then, for it costs 20 ms."""
+        if (driver := self._driver) and monotonic() >= self._weigh_at:
+            self._weigh_at = monotonic() + _WEIGHED_EACH
+            held = await asyncio.to_thread(lambda: proportional(tree(driver)))
+            self._fat = held > settings().browser_memory_mb
+
+    async def end(self) -> None:
+        """End it, by force where it does not obey; no process and no file of it is left."""
+        self.lost = True
+        try:
+            async with asyncio.timeout(_END_SECONDS):
+                await self.close()
+        except Exception as error:  # noqa: BLE001 -- whatever it has against ending, it ends
+            log.debug("a browser is killed: %r", error)
+        finally:
+            if self._folder:
+                await asyncio.to_thread(self._folder.leave)
+
+    def _gone(self, *_: object) -> None:
+        self.lost = True
+
+    async def _own_agent(self) -> str:
+        page = await self.browser.new_page()
+        try:
+            return str(await page.evaluate("navigator.userAgent"))
+        finally:
+            await page.close()
+
+    async def _download_request_with_page(self, request: "Request", page: Page, spider: object) -> Response:  # noqa: ARG002
+        """Open a request's address; the tab reads the page when all is done, which its base would at once."""
+        request.meta["playwright_page"] = page
+        await page.goto(request.url, wait_until="commit", timeout=0)  # the check watches its time
+        return Response(request.url)
+
+    def _make_request_handler(self, **given: Any) -> Callable[[Route, PageRequest], Awaitable[None]]:
+        """Return what answers a page's requests, as its base does, which would send all headers anew, in lower case."""
+        done: asyncio.Event = given["initial_request_done"]
+
+        async def handle(route: Route, request: PageRequest) -> None:
+            with suppress(PlaywrightError):  # the page is gone
+                if await self._aborts(request):
+                    await route.abort()
+                    return
+                first = request.is_navigation_request() and not done.is_set()
+                done.set()
+                changes = _changes(request, given["method"], given["headers"], given["body"]) if first else {}
+                await route.continue_(**changes)
+
+        return handle
+
+    async def _aborts(self, request: PageRequest) -> bool:
+        """Ask the check whose page makes a request; nobody's is not made."""
+        try:
+            context = request.frame.page.context
+        except PlaywrightError:
+            return True
+        for name, wrapper in self.context_wrappers.items():
+            if wrapper.context is context and name in self.tabs:
+                return await self.tabs[name].aborts(request)
+        return True
+
+
+def _changes(request: PageRequest, method: str, headers: "Headers", body: bytes | None) -> dict[str, Any]:
+    """Return what an ask wants otherwise than a browser opens an address: its method, its form, headers of its own."""
+    names = {name: b", ".join(values) for name, values in headers.items() if name.lower() not in _ITS_OWN}
+    own = {name.decode("latin-1"): value.decode("latin-1") for name, value in names.items()}
+    changes: dict[str, Any] = {"headers": {**request.headers, **own}} if own else {}
+    if method != request.method:
+        changes["method"] = method
+    return changes | ({"post_data": body} if body else {})

@@ -1,0 +1,153 @@
+"""One check's page: a context of its own, with a wire of its own, until the check has ended."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import date
+from importlib.resources import files
+from itertools import count
+
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Page as PlaywrightPage
+from scrapy import Request
+from scrapy.http import Headers, HtmlResponse, Response
+
+from crawler.block_pages import find_captcha, find_wall
+from crawler.browser.actions import Done, perform
+from crawler.browser.browser_process import Browser
+from crawler.browser.context_options import Guise
+from crawler.browser.egress_proxy import Wire
+from crawler.browser.errors import named
+from crawler.browser.request_policy import Traffic
+from crawler.fetching.decompression import headers_of
+from crawler.reading import Page, PageRequest, VisitContext
+
+_CLOSE_SECONDS = 3.0
+_PICTURE_SECONDS = 5.0
+_NUMBERS = count(1)
+_SNAPSHOT = files("crawler.browser").joinpath("snapshot.js").read_text("utf-8")
+
+
+class Tab:
+    """A page, not open yet. It is opened by the first request, and used for all of them.
+
+    `done` says what the last request's acts came to.
+    """
+
+    def __init__(self, browser: Browser, guise: Guise, traffic: Traffic, wire: Wire) -> None:
+        self.browser = browser
+        self.traffic = traffic
+        self._guise = guise
+        self.wire = wire
+        self._name = f"check-{next(_NUMBERS)}"
+        self._page: PlaywrightPage | None = None
+        self.done = Done()
+        self._asked = False
+        browser.tabs[self._name] = traffic
+        browser.opened += 1
+
+    async def begin(self) -> None:
+        """Open the way to the network."""
+        self._options = self._guise.options(await self.wire.open(), self.browser.agent)
+
+    async def download(self, request: Request) -> Response:
+        """Open a request's address in the page, do its ask's acts (`meta`: ask, pause), return what then shows.
+
+        Raises:
+            NoPage, Spent: it may not be asked, or led where nothing is asked.
+            KNOWN: what else kept it from coming (crawler/fetching/errors.py).
+        """
+        ask, pause = request.meta["ask"], request.meta["pause"]
+        self.wire.troubles.clear()
+        request.meta.update(
+            playwright=True,
+            playwright_context=self._name,
+            playwright_context_kwargs=dict(self._options),
+            playwright_include_page=True,
+            playwright_page=self._page,
+            playwright_page_init_callback=self._watched,
+        )
+        self._asked = True
+        try:
+            await self.browser.download_request(request)
+            self.done = await self._performed(ask, pause)
+            return await self._response()
+        except PlaywrightError as error:
+            raise named(error, request.url, self.traffic, self.wire.troubles) from error
+        finally:
+            self._page = request.meta.get("playwright_page")
+
+    async def picture(self) -> bytes | None:
+        """Return the whole page as a PNG; None where it is gone. It asks the site for nothing more."""
+        self.traffic.end()
+        if not self._page or self._page.is_closed():
+            return None
+        try:
+            async with asyncio.timeout(_PICTURE_SECONDS):
+                return await self._page.screenshot(full_page=True, animations="disabled")
+        except (PlaywrightError, TimeoutError):
+            return None
+
+    async def close(self) -> bool:
+        """Forget the page, its cookies and all else of it; tell whether the browser obeyed."""
+        wrapper = self.browser.context_wrappers.get(self._name)
+        try:
+            self.traffic.end()
+            self.wire.close()
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                if wrapper:
+                    await wrapper.context.close()
+                elif self._asked:  # it was never opened: the browser hangs, or holds what nobody can close
+                    return False
+        except (PlaywrightError, TimeoutError):
+            return False
+        finally:
+            self.browser.context_wrappers.pop(self._name, None)
+            self.browser.tabs.pop(self._name, None)
+        return True
+
+    async def _watched(self, page: PlaywrightPage, _request: Request) -> None:
+        if page is not self._page:
+            await self._guise.put_on(page.context)
+            await self.traffic.watch(page)
+            self._page = page
+
+    async def _performed(self, ask: PageRequest, pause: Callable[[], Awaitable[None]]) -> Done:
+        """Do what an ask says, where the page is no wall (crawler/block_pages.py): nobody acts there, or waits."""
+        await self.traffic.document()
+        await self.traffic.rest()
+        if not self._page or await self._stands_for_all(ask):
+            return Done()
+        return await perform(self._page, ask, self.traffic, pause)
+
+    async def _stands_for_all(self, ask: PageRequest) -> bool:
+        """Tell whether what shows is an error or a wall, which says all that there is to read."""
+        response = await self._response()
+        visit, headers = VisitContext(ask.url, date.min), headers_of(response)
+        shown = Page(response.url, response.status, response.body, visit, ask, headers)
+        return shown.is_error or (find_wall(shown) or find_captcha(shown)) is not None
+
+    async def _response(self) -> Response:
+        """Return the page as it shows now; raw where it is no HTML."""
+        if self.traffic.refusal:
+            raise self.traffic.refusal
+        await self.traffic.document()
+        answer, page = self.traffic.answer, self._page
+        if self.traffic.broken or not answer or not page:
+            raise PlaywrightError(self.traffic.broken or "net::ERR_EMPTY_RESPONSE")
+        headers = {
+            name: value for name, value in (await answer.all_headers()).items() if name != "content-encoding"
+        }
+        if "html" not in headers.get("content-type", "html"):
+            body = await answer.body()
+            return Response(page.url, status=answer.status, headers=_headers(headers), body=body)
+        shown: str = await page.evaluate(_SNAPSHOT)
+        headers["content-type"] = "text/html; charset=utf-8"
+        return HtmlResponse(
+            page.url, status=answer.status, headers=_headers(headers), body=shown.encode("utf-8", "replace")
+        )
+
+
+def _headers(values: dict[str, str]) -> Headers:
+    """Return headers as Scrapy's; those that came twice stand in one line each."""
+    joined = {name: value.replace("\n", ", ") for name, value in values.items()}
+    return Headers({name: value.encode("latin-1", "replace") for name, value in joined.items()})

@@ -1,0 +1,213 @@
+"""A page's only way to the network: a proxy on loopback, one for each check, that opens no address we may not ask.
+
+Sub-resources, redirects, frames, workers and sockets of a page all come through here, and the names that they lead
+to are looked up here and nowhere else: the browser is started without any way of its own (`ONLY_WAY`).
+"""
+
+import asyncio
+from asyncio import StreamReader, StreamWriter
+from base64 import b64encode
+from collections.abc import Coroutine, Iterator
+from contextlib import closing, suppress
+from typing import Any, NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from configs.hosts import host_of
+from configs.settings import settings
+from crawler.fetching.dns_resolver import DnsResolver
+from crawler.fetching.errors import ProxyFailed
+from crawler.fetching.ssrf_guard import refuse_private
+from crawler.url_policy import AddressRefused, ensure_allowed, resolve_stand_in
+
+# Names are answered by nobody (but the proxy's own address), loopback goes through the proxy too (Playwright adds
+# that), and what would go beside it, WebRTC, is off.
+ONLY_WAY = [
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",  # its name in older ones
+    "--dns-prefetch-disable",
+]
+_HEAD = 64 * 1024  # bytes of a request's head
+_CHUNK = 64 * 1024
+_CONNECT_SECONDS = 20
+_HOP_BY_HOP = (b"connection", b"proxy-connection", b"proxy-authorization", b"keep-alive")  # RFC 9110, 7.6.1
+
+
+class _Head(NamedTuple):
+    method: str
+    url: SplitResult
+    headers: list[bytes]
+
+    @property
+    def host(self) -> str:
+        return host_of(self.url.geturl())
+
+    @property
+    def length(self) -> int:
+        """Return the bytes of the body; browsers send no other kind of body through a proxy."""
+        values = [
+            line.partition(b":")[2] for line in self.headers if line.lower().startswith(b"content-length:")
+        ]
+        return int(values[0]) if values else 0
+
+
+class Wire:
+    """The proxy of one check. `troubles` are the errors of what could not be opened, by host (`name:port`).
+
+    `via` is a proxy of the world (http://user:password@host:port) that everything goes through; None: straight.
+    """
+
+    def __init__(self, names: DnsResolver) -> None:
+        self.troubles: dict[str, Exception] = {}
+        self.via: str | None = None
+        self._names = names
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> str:
+        """Begin to listen on a free port of loopback; return the proxy's address."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", limit=_HEAD)
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    def close(self) -> None:
+        """Listen no more and drop what is open: whatever the page still asks for leads nowhere."""
+        if self._server:
+            self._server.close()
+        for task in self._open:
+            task.cancel()
+
+    def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
+        task = asyncio.ensure_future(
+            self._serve(reader, writer)
+        )  # asyncio's own would log that it was cancelled
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+
+    async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        with (
+            closing(writer),
+            suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError),
+        ):
+            head = _read(await reader.readuntil(b"\r\n\r\n"))
+            await self._pass(head, reader, writer)
+
+    async def _pass(self, head: _Head, reader: StreamReader, writer: StreamWriter) -> None:
+        """Open what is asked for and pass it on: one request, or bytes both ways until one side ends."""
+        tunnel = head.method == "CONNECT"
+        try:
+            theirs, ours = await self._connect(head, tunnel=tunnel)
+        except (AddressRefused, OSError, ProxyFailed) as trouble:
+            self.troubles.setdefault(head.host, trouble)
+            return
+        with closing(ours):
+            if tunnel:
+                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                await _either(_pump(reader, ours), _pump(theirs, writer))
+                return
+            ours.writelines(_forwarded(head, whole=self.via is not None, key=_key(self.via)))
+            ours.write(await reader.readexactly(head.length))
+            await _pump(theirs, writer)
+
+    async def _connect(self, head: _Head, *, tunnel: bool) -> tuple[StreamReader, StreamWriter]:
+        """Return a connection to where a host is really asked.
+
+        Raises:
+            AddressRefused: it may not be asked.
+            OSError: it cannot be reached.
+            ProxyFailed: the world's proxy is at fault.
+        """
+        refuse_private(head.url.geturl())
+        if self.via:
+            ensure_allowed(self.via, settings())
+        wired = urlsplit(resolve_stand_in(head.url.geturl(), settings().sandbox_hosts))
+        if tunnel and wired.netloc != head.url.netloc and head.url.port == 443:  # noqa: PLR2004 -- HTTPS
+            raise OSError(f"{wired.netloc}, the stand-in of {head.url.hostname}, speaks no TLS")
+        if not self.via:
+            return await self._dial(wired)
+        try:
+            theirs, ours = await self._dial(urlsplit(self.via))
+        except OSError as error:
+            raise ProxyFailed(f"does not answer: {error}", own=True) from error
+        if tunnel:
+            try:
+                await _through(theirs, ours, head.host, _key(self.via))
+            except ProxyFailed:
+                ours.close()
+                raise
+        return theirs, ours
+
+    async def _dial(self, url: SplitResult) -> tuple[StreamReader, StreamWriter]:
+        name, _, port = host_of(url.geturl()).rpartition(":")
+        trouble: OSError = OSError(f"{name} has no address")
+        for each in await self._names.resolve(name, int(port)):
+            try:
+                return await asyncio.wait_for(
+                    asyncio.open_connection(each["host"], each["port"]), _CONNECT_SECONDS
+                )
+            except (OSError, TimeoutError) as error:
+                trouble = error
+        raise trouble
+
+
+def _key(via: str | None) -> bytes:
+    """Return the header that opens the world's proxy, empty where it asks for none."""
+    parts = urlsplit(via or "")
+    if parts.username is None:
+        return b""
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+    return b"Proxy-Authorization: Basic " + b64encode(pair) + b"\r\n"
+
+
+def _read(raw: bytes) -> _Head:
+    """Take a request's head apart; ValueError where it is none that a proxy is asked."""
+    line, *headers = raw[:-4].split(b"\r\n")
+    method, target, _ = line.decode("ascii").split(" ")
+    url = urlsplit(f"https://{target}" if method == "CONNECT" else target)
+    if not url.hostname or (method == "CONNECT" and not url.port):
+        raise ValueError(f"no proxy is asked for {target}")
+    if method == "CONNECT" and url.port == 80:  # noqa: PLR2004 -- a socket without TLS
+        url = url._replace(scheme="http")
+    return _Head(method, url, headers)
+
+
+def _forwarded(head: _Head, *, whole: bool, key: bytes) -> Iterator[bytes]:
+    """Yield the head as a server (`whole`: the next proxy) wants it; the connection serves no second request."""
+    path = head.url._replace(scheme="", netloc="", fragment="").geturl() or "/"
+    target = head.url.geturl() if whole else path if path.startswith("/") else f"/{path}"
+    yield f"{head.method} {target} HTTP/1.1\r\n".encode("ascii")
+    for line in head.headers:
+        if line.partition(b":")[0].strip().lower() not in _HOP_BY_HOP:
+            yield line + b"\r\n"
+    yield key + b"Connection: close\r\n\r\n"
+
+
+async def _through(theirs: StreamReader, ours: StreamWriter, host: str, key: bytes) -> None:
+    """Have the world's proxy open a host.
+
+    Raises:
+        ProxyFailed: it will not.
+    """
+    ours.write(f"CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n".encode("ascii") + key + b"\r\n")
+    try:
+        said = (await theirs.readuntil(b"\r\n\r\n")).split(b"\r\n")[0].decode("latin-1")
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+        raise ProxyFailed("broke off", own=True) from error
+    if said.split(" ")[1:2] != ["200"]:
+        raise ProxyFailed(f"answers {said[:100]}", own=" 407 " in said)
+
+
+async def _pump(source: StreamReader, sink: StreamWriter) -> None:
+    while chunk := await source.read(_CHUNK):
+        sink.write(chunk)
+        await sink.drain()
+
+
+async def _either(*ways: Coroutine[Any, Any, None]) -> None:
+    """Go all ways until the first ends."""
+    tasks = [asyncio.create_task(way) for way in ways]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,242 @@
+"""What one check's page may ask, and what it asked: every request passes here before it leaves, each redirect too.
+
+Paid before, as by HTTP: what opens a page (the platform's asks, the forms and links of their acts, their redirects).
+Counted, and taken from the host's bucket as far as it holds: what the page's scripts ask of its own host; half a page
+would prove nothing, so it is not refused, but the host rests the longer for it. Not counted: scripts and styles.
+Images, fonts, media are not loaded at all.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+from urllib.parse import urljoin
+
+from playwright.async_api import CDPSession, Page, Request, Response, Route
+from playwright.async_api import Error as PlaywrightError
+
+from configs.hosts import host_of
+from configs.settings import settings
+from crawler.fetching.errors import FetchError
+from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
+from crawler.fetching.session import REDIRECTS, refuse_reservation
+from crawler.reading import Outcome
+from crawler.url_policy import same_site
+
+_NEVER = frozenset({"image", "media", "font", "texttrack", "manifest", "ping", "cspviolationreport", "other"})
+_COUNTED = frozenset({"document", "xhr", "fetch", "websocket", "eventsource"})
+_SCRIPTED = frozenset({"xhr", "fetch"})
+_AWAITED = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})
+_MOVED = range(300, 400)
+_MOVED_AS_IT_IS = (307, 308)  # the method stays: https://fetch.spec.whatwg.org/#http-redirect-fetch
+_QUIET = 0.15  # seconds without anything under way, after which a page is taken to be at rest
+_LAZY = 0.5  # as long where an answer already showed: scripts let a choice settle, for 0.3 s by custom, before they ask
+_GLANCE = 0.02
+_POSTED = 20  # bodies that are kept where somebody wants them, of so many bytes at most
+_LARGEST = 100_000
+# Redirects are shown to nobody but the browser's own debugger: https://chromedevtools.github.io/devtools-protocol/tot/Fetch/
+_REDIRECTS = {
+    "patterns": [
+        {"urlPattern": "*", "requestStage": "Response", "resourceType": kind}
+        for kind in ("Document", "XHR", "Fetch")
+    ]
+}
+
+
+class Traffic:
+    """The requests of one check's page. `refusal` says why its document did not come, where we are the reason.
+
+    `posted` takes the bodies that its scripts send, or mean to, where somebody wants them.
+    """
+
+    def __init__(self, allowance: RequestBudget) -> None:
+        self.requests = 0
+        self.refusal: FetchError | BudgetExhausted | None = None
+        self.answer: Response | None = None
+        self.broken = ""
+        self.posted: list[bytes] | None = None
+        self._allowance = allowance
+        self._url = ""
+        self._forbidden: Callable[[str, str], bool] = lambda _url, _method: True
+        self._page: Page | None = None
+        self._session: CDPSession | None = None
+        self._framed: set[str] = set()
+        self._hops = 0
+        self._open = False
+        self._whole = asyncio.Event()
+        self._under_way: set[Request] = set()
+        self._moved_at = 0.0
+        self._quiet = _QUIET
+        self._answering: set[asyncio.Task[None]] = set()
+
+    async def watch(self, page: Page) -> None:
+        """Begin with a page; until then it may ask nothing.
+
+        Raises:
+            playwright.async_api.Error: it is gone.
+        """
+        self._page = page
+        page.on("request", self._begun)
+        page.on("requestfinished", self._ended)
+        page.on("requestfailed", self._failed)
+        page.on("response", self._answered)
+        page.context.on("page", _close)
+        self._session = await page.context.new_cdp_session(page)
+        self._session.on("Page.frameAttached", lambda event: self._framed.add(event["frameId"]))
+        self._session.on("Fetch.requestPaused", self._paused)
+        await asyncio.gather(
+            self._session.send("Page.enable"),
+            self._session.send("Fetch.enable", _REDIRECTS),
+            # For what is not asked of the page itself: by windows that it opens, or between two asks.
+            page.context.route("**", _abort),
+        )
+        self._open = True
+
+    def expect(self, url: str, forbidden: Callable[[str, str], bool]) -> None:
+        """Let the page be opened at an address, and stay on its site."""
+        self._url, self._forbidden = url, forbidden
+        self.refusal, self.answer, self.broken = None, None, ""
+
+    def end(self) -> None:
+        """Let nothing more out."""
+        self._open = False
+
+    async def aborts(self, request: Request) -> bool:
+        """Tell whether a request of the page must not be made (scrapy-playwright's PLAYWRIGHT_ABORT_REQUEST)."""
+        if not self._open or request.resource_type in _NEVER:
+            return True
+        if main := self._opens(request):
+            self._hops = 0
+        elif self._allowance.stopped:
+            return True
+        return not await self._passes(request.method, request.url, request.resource_type, main=main)
+
+    async def document(self) -> None:
+        """Wait until the page's document is there to its end, or broke off."""
+        if self.answer:
+            await self._whole.wait()
+
+    async def rest(self) -> None:
+        """Wait until nothing that a page waits for is under way, for BROWSER_WAIT_SECONDS at most."""
+        until = monotonic() + settings().browser_wait_seconds
+        while (now := monotonic()) < until:
+            left = self._moved_at + self._quiet - now
+            if not self._under_way and left <= 0:
+                return
+            await asyncio.sleep(_GLANCE if self._under_way else left)
+
+    async def acted(self, *, answered: bool) -> None:
+        """Wait until what an act on the page sets off has come; `answered`: what is waited for showed before it.
+
+        Then nothing tells the old answer from the new one but that something followed of the act, or nothing does.
+        """
+        self._moved_at = monotonic()
+        self._quiet = _LAZY if answered else _QUIET
+        await self.rest()
+
+    async def _passes(self, method: str, url: str, kind: str, *, main: bool) -> bool:
+        """Pay for a request, or refuse it; `main`: it opens the page itself, so that a refusal is what came of it.
+
+        A refusal stands until the next address is expected, wherever the page tries to go on to.
+        """
+        if main:
+            self.refusal = self.refusal or self._refused(method, url) or await self._unpaid()
+            return self.refusal is None
+        if self._forbidden(url, method):
+            return False
+        if kind in _COUNTED and host_of(url) == host_of(self._url):
+            self.requests += 1
+            with suppress(BudgetExhausted):
+                await self._allowance.take()
+        return True
+
+    def _refused(self, method: str, url: str) -> FetchError | None:
+        if not same_site(self._url, url):
+            return FetchError(Outcome.UNREADABLE, f"redirected to another site: {url[:200]}")
+        if self._forbidden(url, method):
+            return refuse_reservation(method, url)
+        if self._hops > REDIRECTS:
+            return FetchError(
+                Outcome.UNREADABLE, f"redirected more than {REDIRECTS} times, at last to {url[:200]}"
+            )
+        return None
+
+    async def _unpaid(self) -> BudgetExhausted | None:
+        self._hops += 1
+        try:
+            await self._allowance.take()
+        except BudgetExhausted as spent:
+            return spent
+        self.requests += 1
+        return None
+
+    def _opens(self, request: Request) -> bool:
+        return bool(self._page and request.is_navigation_request() and request.frame == self._page.main_frame)
+
+    def _begun(self, request: Request) -> None:
+        if self.posted is not None and len(self.posted) < _POSTED:
+            self.posted += _posted(request)
+        if request.resource_type in _AWAITED:
+            self._under_way.add(request)
+            self._moved_at, self._quiet = monotonic(), _QUIET
+
+    def _ended(self, request: Request) -> None:
+        self._under_way.discard(request)
+        self._moved_at = monotonic()
+        if self.answer and request == self.answer.request:
+            self._whole.set()
+
+    def _failed(self, request: Request) -> None:
+        if self.answer and request == self.answer.request:
+            self.broken = request.failure or "it broke off"
+        self._ended(request)
+
+    def _answered(self, response: Response) -> None:
+        moved = response.status in _MOVED and "location" in response.headers
+        if not moved and self._opens(response.request):
+            self._whole.clear()
+            self.answer, self.broken = response, ""
+
+    def _paused(self, event: dict[str, Any]) -> None:
+        task = asyncio.ensure_future(self._go_on(event))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _go_on(self, event: dict[str, Any]) -> None:
+        """Let an answer through, or a redirect if we would ask for where it leads."""
+        assert self._session  # noqa: S101 -- it paused
+        with suppress(PlaywrightError):  # the page is gone
+            if await self._followed(event):
+                await self._session.send("Fetch.continueRequest", {"requestId": event["requestId"]})
+            else:
+                refused = {"requestId": event["requestId"], "errorReason": "BlockedByClient"}
+                await self._session.send("Fetch.failRequest", refused)
+
+    async def _followed(self, event: dict[str, Any]) -> bool:
+        if event.get("responseStatusCode", 200) not in _MOVED:
+            return True
+        headers = {each["name"].lower(): each["value"] for each in event.get("responseHeaders", ())}
+        if not (location := headers.get("location")):
+            return True
+        kind = event["resourceType"].lower()
+        main = kind == "document" and event["frameId"] not in self._framed
+        method = event["request"]["method"] if event["responseStatusCode"] in _MOVED_AS_IT_IS else "GET"
+        target = urljoin(event["request"]["url"], location).partition("#")[0]
+        return self._open and await self._passes(method, target, kind, main=main)
+
+
+def _posted(request: Request) -> list[bytes]:
+    scripted = request.method == "POST" and request.resource_type in _SCRIPTED
+    return [(request.post_data_buffer or b"")[:_LARGEST]] if scripted else []
+
+
+async def _abort(route: Route) -> None:
+    with suppress(PlaywrightError):  # its window is gone
+        await route.abort("blockedbyclient")
+
+
+async def _close(page: Page) -> None:
+    """End a window that the page opened: one check has one page."""
+    with suppress(PlaywrightError):
+        await page.close()

@@ -1,0 +1,63 @@
+"""Pages opened in a browser where no crawl runs: one command's."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from scrapy import Request, Spider
+from scrapy.crawler import Crawler
+from scrapy.http import Response
+from scrapy.settings import Settings
+from scrapy.statscollectors import DummyStatsCollector
+from scrapy.utils.reactor import is_reactor_installed
+from twisted.internet import asyncioreactor
+
+from crawler.browser.context_options import Guise
+from crawler.browser.pool import Browsers, browsers_of
+from crawler.browser.session import BrowserSession
+from crawler.fetching.request_budget import RequestBudget
+
+if TYPE_CHECKING:
+    from crawler.browser.check_page import Tab
+
+
+@asynccontextmanager
+async def browsers_outside() -> AsyncIterator[Browsers]:
+    """Give browsers; none is started before a page is opened, none is left behind.
+
+    scrapy-playwright wants a crawl's settings, statistics and reactor; none of them is set going.
+    """
+    if not is_reactor_installed():
+        install: Any = asyncioreactor.install
+        install(asyncio.get_running_loop())
+    chosen = Settings()
+    chosen.setmodule("crawler.settings")
+    crawler = Crawler(Spider, chosen)
+    crawler.stats = DummyStatsCollector(crawler)
+    browsers = browsers_of(crawler)
+    try:
+        yield browsers
+    finally:
+        await browsers.close()
+
+
+def session_outside(
+    browsers: Browsers,
+    allowance: RequestBudget,
+    guise: Guise,
+    largest: int,
+    posted: list[bytes] | None = None,
+) -> BrowserSession:
+    """Return a conversation of its own page; whoever has it closes it.
+
+    `largest` is in bytes of HTML; `posted` takes the bodies that the page's scripts send, where they are wanted.
+    """
+
+    async def by_tab(request: Request) -> Response:
+        """Open a request's page in its tab, as the download handler does in a crawl."""
+        tab: Tab = request.meta["tab"]
+        tab.traffic.posted = posted
+        return await tab.download(request)
+
+    return BrowserSession(by_tab, largest, allowance, browsers=browsers, guise=guise)

@@ -1,0 +1,66 @@
+"""What a person at the terminal is told of checks: how each ended, why, and the first slots."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+
+from scrapy.settings import BaseSettings
+
+from configs.desk import Desk
+from crawler.items import CheckItem
+from crawler.reading import Outcome, Slot
+
+_FEW = 5
+_STANDARD_OUTPUT = ("-", "stdout:")
+
+
+class CheckReport:
+    """Collects checks of one system, and writes them in the order of their desks."""
+
+    def __init__(self, system: str) -> None:
+        self._system = system
+        self._checks: dict[str, tuple[Desk, CheckItem]] = {}
+
+    def add(self, desk: Desk, check: CheckItem) -> None:
+        """Take a check that has ended."""
+        self._checks[desk.id] = (desk, check)
+
+    def text(self) -> str:
+        """Return all of it, lines ended."""
+        checks = [self._checks[id_] for id_ in sorted(self._checks)]
+        lines = [line for desk, check in checks for line in _lines(desk, check)]
+        return "".join(f"{line}\n" for line in (*lines, self._summary()))
+
+    def print(self, settings: BaseSettings) -> None:
+        """Write it to standard output, or to standard error where a feed has that for itself."""
+        taken = any(str(uri).startswith(_STANDARD_OUTPUT) for uri in settings.getdict("FEEDS"))
+        (sys.stderr if taken else sys.stdout).write(self.text())
+
+    def _summary(self) -> str:
+        ended = Counter(check.outcome for _, check in self._checks.values())
+        counts = ", ".join(f"{ended[outcome]} {outcome}" for outcome in Outcome if ended[outcome])
+        return f"{self._system}: {len(self._checks)} checked: {counts or 'stopped before any check ended'}"
+
+
+def _lines(desk: Desk, check: CheckItem) -> Iterator[str]:
+    requests = f"{check.requests} request{'s' if check.requests != 1 else ''}"
+    yield f"{desk.id}: {check.outcome.upper()} in {check.milliseconds} ms, {requests}"
+    yield f"    {desk.label}"
+    if not check.slots:
+        yield f"    {' '.join(check.reason.split())}"
+        return
+    yield f"    {len(check.slots)} open, book at {check.booking_url}"
+    moments = sorted(_moment(desk, slot) for slot in check.slots)
+    yield from (f"      {moment}" for moment in moments[:_FEW])
+    if len(moments) > _FEW:
+        yield f"      and {len(moments) - _FEW} more"
+
+
+def _moment(desk: Desk, slot: Slot) -> str:
+    """Return the moment as the desk's own clock shows it, with the place."""
+    if isinstance(slot.moment, datetime):
+        text = f"{slot.moment.astimezone(desk.zone):%Y-%m-%d %H:%M}"
+    else:
+        text = slot.moment.isoformat() if slot.moment else "at an unknown hour"
+    return f"{text}  {slot.place.label or ''}".rstrip()

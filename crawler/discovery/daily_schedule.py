@@ -1,0 +1,54 @@
+"""When the keeper starts a walk: once a day, by the rows of those that were, so that no restart repeats one."""
+
+import logging
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from api.models.base import session
+from configs.database import database_url
+from configs.settings import SettingMissing, settings
+from crawler.discovery import runs
+from crawler.discovery.sites import walkable
+from crawler.url_policy import AddressRefused
+
+log = logging.getLogger(__name__)
+
+NAME = "discovery"
+_BETWEEN = timedelta(seconds=30)  # two looks at the rows
+
+
+class Daily:
+    """What the keeper remembers of walks between two looks."""
+
+    def __init__(self) -> None:
+        self._nothing_due: datetime | None = None
+        self._said = ""
+
+    def missing(self, running: int, now: datetime) -> int:
+        """Return how many processes of a walk to start: none where nothing can be asked or nothing is due."""
+        lately = self._nothing_due is not None and now - self._nothing_due < _BETWEEN
+        if running >= settings().discovery_processes or lately:
+            return 0
+        if not self._due(now):
+            self._nothing_due = now
+            return 0
+        return settings().discovery_processes - running
+
+    def _due(self, now: datetime) -> bool:
+        try:
+            walkable()
+            database_url()
+            with session() as rows:
+                due = runs.due(rows, now)
+        except (AddressRefused, SettingMissing, sa.exc.DBAPIError) as error:
+            self._say(f"no walk of the prefectures' sites is started: {str(error).splitlines()[0]}")
+            return False
+        self._say("")
+        return due
+
+    def _say(self, trouble: str) -> None:
+        """Log a trouble once."""
+        if trouble and trouble != self._said:
+            log.warning("%s", trouble)
+        self._said = trouble

@@ -1,0 +1,129 @@
+"""Desks' own pages: asked for once a day at most, by their host's budget, and only where checks do not tell."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from datetime import datetime, timedelta
+
+import redis.asyncio
+from scrapy import Request
+from scrapy.http import Response
+
+from api.models.base import session
+from configs.clock import clock
+from configs.desk import Desk
+from configs.settings import settings
+from crawler.block_pages import detect_block_page
+from crawler.catalogue import visit_of
+from crawler.discovery import store
+from crawler.discovery.moved_page_rules import CheckHistory, PreviousRun
+from crawler.discovery.observations import LandingSeen
+from crawler.fetching.errors import FetchError
+from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
+from crawler.fetching.session import Session
+from crawler.parsing.html_text import title
+from crawler.platforms import platform
+from crawler.reading import Page, PageRequest
+from crawler.scheduling import due_queue
+from crawler.scheduling.desk_budgets import bucket_of, budget_of, cost_of, desks_on
+from crawler.scheduling.intervals import MINUTE, gap
+
+log = logging.getLogger(__name__)
+
+Download = Callable[[Request], Awaitable[Response]]
+HOLDER = "discovery 0"
+_PATIENCE = timedelta(minutes=5)  # for a turn at a busy host; who has none is asked another day
+
+
+def to_ask(
+    desks: Collection[Desk],
+    lives: Mapping[str, CheckHistory],
+    known: Mapping[str, PreviousRun],
+    now: datetime,
+) -> list[Desk]:
+    """Return the desks of whose page the checks say nothing since a day, and those whose title is not known yet."""
+    recently = now - timedelta(seconds=settings().drift_proven_seconds)
+
+    def unknown(desk: Desk) -> bool:
+        life = lives.get(desk.id, CheckHistory())
+        lived = life.lived_at is not None and life.lived_at >= recently
+        return not life.stopped and (not lived or known.get(desk.id, PreviousRun()).title is None)
+
+    return [desk for desk in desks if desk.schedulable and unknown(desk)]
+
+
+class Landings:
+    """The asking. `largest` is in bytes, `client` speaks to the due queue's Redis."""
+
+    def __init__(self, client: redis.asyncio.Redis, download: Download, largest: int) -> None:
+        self._client = client
+        self._download = download
+        self._largest = largest
+
+    async def seen(self, desks: Collection[Desk], until: datetime) -> AsyncIterator[LandingSeen]:
+        """Ask page after page, each when its host has room, until the time is up; yield those that were asked."""
+        for desk in desks:
+            if clock() < until and (page := await self._landing(desk)):
+                yield page
+
+    async def _landing(self, desk: Desk) -> LandingSeen | None:
+        gives_up = clock() + _PATIENCE
+        while not await self._take(desk):
+            if clock() > gives_up:
+                return None
+            await asyncio.sleep(settings().discovery_look_seconds)
+        try:
+            if await asyncio.to_thread(_claimed, desk.id):
+                return await look(
+                    desk, self._download, self._largest, RequestBudget(1, lambda: self._take(desk))
+                )
+        finally:
+            between = clock() + timedelta(seconds=MINUTE / budget_of(desk))
+            await due_queue.asend(
+                self._client, due_queue.release_host(desk.host, HOLDER, now=clock(), until=between)
+            )
+        return None
+
+    async def _take(self, desk: Desk) -> bool:
+        now, sharing = clock(), desks_on(desk.host)
+        entry = due_queue.DueEntry(
+            desk.id, desk.host, gap(desk.interval), now, cost_of(desk), bucket_of(sharing)
+        )
+        until = now + timedelta(seconds=settings().http_deadline_seconds)
+        return await due_queue.asend(
+            self._client, due_queue.acquire_host(entry, HOLDER, now=now, until=until)
+        )
+
+
+async def look(desk: Desk, download: Download, largest: int, allowance: RequestBudget) -> LandingSeen:
+    """Ask for a desk's own page as a person opens it; never raises for what the site does."""
+    asking = Session(_as_decided(download), settings().http_deadline_seconds, largest, allowance)
+    try:
+        page = await asking.fetch(PageRequest(desk.url), visit_of(desk), platform(desk.platform).forbidden)
+    except FetchError as failure:
+        return LandingSeen(desk.id, None, detail=failure.reason)
+    except BudgetExhausted:
+        return LandingSeen(desk.id, None, detail="its host's requests are used up")
+    return _read(desk, page)
+
+
+def _read(desk: Desk, page: Page) -> LandingSeen:
+    """Say what came; a wall is nobody's page and has no title."""
+    if (found := detect_block_page(page)) and found.outcome:
+        return LandingSeen(desk.id, None, page.url, detail=f"{found.outcome}: {found.reason}")
+    return LandingSeen(desk.id, page.status, page.url, title(page.root))
+
+
+def _as_decided(download: Download) -> Download:
+    """Whether a booking host may be asked is decided by a person with its budget, for the checks and for this."""
+
+    async def decided(request: Request) -> Response:
+        request.meta["dont_obey_robotstxt"] = True
+        return await download(request)
+
+    return decided
+
+
+def _claimed(desk_id: str) -> bool:
+    with session() as rows:
+        return store.landing_due(rows, desk_id, clock())

@@ -1,0 +1,148 @@
+"""What a walk comes to: pages nobody listed, desks that moved or are back, and what is only worth a look. Pure."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+
+from api.models.discovery import DriftReason
+from configs.desk import Desk
+from configs.prefecture import Prefecture
+from crawler.discovery.moved_page_rules import CheckHistory, CurrentRun, MoveEvidence, PreviousRun, drift
+from crawler.discovery.observations import Fact, LandingSeen, ObservedPage, PageSeen, landings, pages
+from crawler.discovery.recognise import Booking, key
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPage:
+    """A booking page that no file has: where, what it is said to be, and the pages that link it."""
+
+    prefecture_id: str
+    url: str
+    text: str
+    platform: str | None
+    pages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """How a site was walked: pages by how they answered, and whether that was all of it."""
+
+    prefecture_id: str
+    counts: Mapping[str, int]
+    cut: bool
+    doubts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """Everything that a walk says. `linked`: desks and the pages that link them now."""
+
+    walked: tuple[Walked, ...] = ()
+    found: tuple[FoundPage, ...] = ()
+    drifted: tuple[tuple[str, MoveEvidence], ...] = ()
+    linked: Mapping[str, tuple[PageSeen, ...]] = field(default_factory=dict)
+    former: tuple[str, ...] = ()  # desks that the files call stale or retired, and that are linked
+
+    @property
+    def cut(self) -> bool:
+        """Whether some site was not walked to its end."""
+        return any(each.cut for each in self.walked)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPages:
+    """What was known when the walk ended: memory, checks, prefectures whose sites were not walked to their end.
+
+    `addresses`: the prefectures that have a desk at an address, by the address's key.
+    """
+
+    addresses: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    before: Mapping[str, PreviousRun] = field(default_factory=dict)
+    lives: Mapping[str, CheckHistory] = field(default_factory=dict)
+    cut: frozenset[str] = frozenset()
+
+
+def addresses(every: Iterable[Desk]) -> dict[str, frozenset[str]]:
+    """Return which prefectures have a desk at which address, by the address's key."""
+    owners: dict[str, set[str]] = defaultdict(set)
+    for desk in every:
+        owners[key(desk.url)].add(desk.prefecture_id)
+    return {name: frozenset(those) for name, those in owners.items()}
+
+
+def verdict(facts: list[Fact], places: Sequence[Prefecture], known: KnownPages, now: datetime) -> RunResult:
+    """Put together what was seen of these prefectures and what was known of their desks."""
+    seen: dict[str, dict[str, PageSeen]] = defaultdict(dict)
+    for page in pages(facts):
+        seen[page.prefecture_id][page.url] = page
+    linked = _linked(page for each in seen.values() for page in each.values())
+    own = landings(facts)
+    drifted = []
+    for desk in (each for place in places for each in place.desks if each.schedulable):
+        now_seen = CurrentRun(
+            seen[desk.prefecture_id],
+            {page.url: page for page in linked.get(desk.id, ())},
+            own.get(desk.id),
+            desk.prefecture_id in known.cut,
+            _answered(desk, places, own),
+        )
+        if sign := drift(known.lives.get(desk.id, CheckHistory()), _before(desk, known), now_seen, now):
+            drifted.append((desk.id, sign))
+    return RunResult(
+        tuple(_walked(place.id, seen[place.id], cut=place.id in known.cut) for place in places),
+        tuple(found for place in places for found in _found(place.id, seen[place.id].values(), known)),
+        tuple(drifted),
+        linked,
+        tuple(
+            each.id for place in places for each in place.desks if each.id in linked and not each.schedulable
+        ),
+    )
+
+
+def back(open_ones: Mapping[str, DriftReason], outcome: RunResult) -> list[str]:
+    """Return the desks that drifted because nobody linked them, and that are linked again."""
+    return [desk for desk, why in open_ones.items() if why is DriftReason.UNLINKED and desk in outcome.linked]
+
+
+def _before(desk: Desk, known: KnownPages) -> PreviousRun:
+    """Return what is remembered. Where prefectures share an address (a national search), links say nothing of it."""
+    before = known.before.get(desk.id, PreviousRun())
+    shared = len(known.addresses.get(key(desk.url), ())) > 1
+    return PreviousRun(title=before.title) if shared else before
+
+
+def _answered(desk: Desk, places: Iterable[Prefecture], own: Mapping[str, LandingSeen]) -> bool:
+    """Whether another page of the desk's host answered well: then a refusal is not the host's."""
+    others = (
+        each for place in places for each in place.desks if each.host == desk.host and each.id != desk.id
+    )
+    return any(each.id in own and own[each.id].status == HTTPStatus.OK for each in others)
+
+
+def _linked(seen: Iterable[PageSeen]) -> dict[str, tuple[PageSeen, ...]]:
+    found: dict[str, dict[str, PageSeen]] = defaultdict(dict)
+    for page in seen:
+        for each in page.bookings:
+            if each.desk_id:
+                found[each.desk_id][page.url] = page
+    return {desk: tuple(those.values()) for desk, those in found.items()}
+
+
+def _found(prefecture_id: str, seen: Collection[PageSeen], known: KnownPages) -> Iterator[FoundPage]:
+    where: dict[str, set[str]] = defaultdict(set)
+    first: dict[str, Booking] = {}
+    for page in seen:
+        for each in page.bookings:
+            if not each.desk_id and (name := key(each.url)) not in known.addresses:
+                first.setdefault(name, each)
+                where[name].add(page.url)
+    for name, each in first.items():
+        yield FoundPage(prefecture_id, each.url, each.text, each.platform, tuple(sorted(where[name])))
+
+
+def _walked(prefecture_id: str, seen: Mapping[str, PageSeen], *, cut: bool) -> Walked:
+    counts = Counter(page.seen.value for page in seen.values())
+    doubts = tuple((page.url, page.detail) for page in seen.values() if page.seen is ObservedPage.DOUBT)
+    return Walked(prefecture_id, dict(counts), cut, doubts)

@@ -1,0 +1,137 @@
+"""A process's part in a walk that several share: the run it joined, its facts and queue, and the right to end it."""
+
+import asyncio
+import logging
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+import redis
+from scrapy import Spider
+
+from api.models.base import session
+from configs.clock import clock
+from configs.desk import Desk
+from configs.prefecture import desks
+from configs.settings import settings
+from crawler.discovery import runs, serializer, store
+from crawler.discovery.desk_pages import Download, Landings, to_ask
+from crawler.discovery.finish import Ending, finish
+from crawler.discovery.queue import KEPT_SECONDS, SiteQueue
+from crawler.discovery.recognise import key
+from crawler.discovery.results import addresses
+from crawler.discovery.runs import Run
+from crawler.discovery.shared import SharedObservations
+from crawler.scheduling import due_queue
+from crawler.spider_processes.lease import Lease
+
+log = logging.getLogger(__name__)
+
+
+class RunGone(Exception):
+    """Redis knows nothing of the walk any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRun:
+    """What the processes of one walk share; `queue` is the same as their schedulers'."""
+
+    run: Run
+    client: redis.Redis
+    facts: SharedObservations
+    queue: SiteQueue
+
+    @classmethod
+    def join(cls, spider: Spider, now: datetime, *, only_due: bool) -> Self | None:
+        """Join the open walk, or begin one; None where only a walk that is due may begin, and none is.
+
+        Raises:
+            configs.settings.SettingMissing: DATABASE_URL or REDIS_URL is not set.
+            sqlalchemy.exc.DBAPIError, redis.RedisError: a server is away.
+        """
+        warnings.filterwarnings(
+            "ignore", module=r"scrapy_redis\."
+        )  # 0.9.1 is older than Scrapy's present ways
+        with session() as rows:
+            if only_due and not runs.due(rows, now):
+                return None
+            run = runs.join(rows, now)
+        client = due_queue.connect()
+        client.set(f"{run.key}:begun", 1, ex=KEPT_SECONDS)
+        queue = SiteQueue(client, spider, f"{run.key}:requests", serializer)
+        return cls(run, client, SharedObservations(client, f"{run.key}:facts", KEPT_SECONDS), queue)
+
+    def remembered(self) -> dict[str, set[str]]:
+        """Return the pages that linked a desk when they were last seen, by prefecture."""
+        with session() as rows:
+            return store.linking_pages(rows)
+
+    def over(self, now: datetime) -> bool:
+        """Whether every site is walked, or the time is up.
+
+        Raises:
+            Vanished: another process has ended the walk, or Redis was emptied.
+            redis.RedisError: Redis is away.
+        """
+        self.client.expire(f"{self.run.key}:seen", KEPT_SECONDS)  # scrapy-redis's own has no end
+        if not self.client.exists(f"{self.run.key}:begun"):
+            raise RunGone("the walk was ended, or Redis was emptied and it begins anew")
+        return not len(self.queue) or self.run.over(now)
+
+    async def end(self, download: Download, largest: int) -> None:
+        """Ask for desks' own pages where that is needed, and write what the walk came to; one process does, once."""
+        async with self._right_to_end():
+            await self._land(download, largest)
+            cut = self.queue.cut() | self.queue.unfinished()
+            ending = Ending(self.run, self.facts.all(), cut, self.queue.asked())
+            folder = await asyncio.to_thread(finish, ending, clock())
+            if folder:
+                log.info("discovery: %d pages asked, the report is in %s", ending.pages, folder)
+            self._forget()
+
+    async def _land(self, download: Download, largest: int) -> None:
+        until = self.run.started_at + timedelta(seconds=settings().discovery_seconds)
+        asked = await asyncio.to_thread(_to_ask, clock())
+        client = due_queue.connect_async()
+        try:
+            async for seen in Landings(client, download, largest).seen(asked, until):
+                self.facts.add(seen)
+        finally:
+            await client.aclose()
+
+    def _forget(self) -> None:
+        self.queue.clear()
+        self.client.delete(*(f"{self.run.key}:{name}" for name in ("begun", "seen", "facts")))
+
+    @asynccontextmanager
+    async def _right_to_end(self) -> AsyncIterator[None]:
+        """Wait until no other process is at the end; whoever dies there loses the right by its silence."""
+        lease = Lease(self.client, f"{self.run.key}:end")
+        while not await asyncio.to_thread(lease.renew):  # noqa: ASYNC110 -- another process's doing
+            await asyncio.sleep(settings().discovery_look_seconds)
+        renewing = asyncio.create_task(_renew(lease))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewing
+            lease.leave()
+
+
+async def _renew(lease: Lease) -> None:
+    while True:
+        await asyncio.sleep(settings().keeper_lease_seconds / 3)
+        await asyncio.to_thread(lease.renew)
+
+
+def _to_ask(now: datetime) -> list[Desk]:
+    """Return the desks whose own page is asked for: of those whose address is theirs alone."""
+    every = desks().values()
+    owners = addresses(every)
+    with session() as rows:
+        own = [desk for desk in every if len(owners[key(desk.url)]) == 1]
+        return to_ask(own, store.lives(rows, own, now), store.before(rows), now)

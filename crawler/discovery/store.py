@@ -1,0 +1,102 @@
+"""What discovery remembers of desks between two walks, and what the checks know of them: reads and writes of rows."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from api.models.discovery import DeskLanding, DeskLink
+from configs.desk import Desk
+from configs.settings import settings
+from crawler.discovery.moved_page_rules import CheckHistory, PreviousRun
+from crawler.discovery.observations import LandingSeen, PageSeen
+from crawler.scheduling.desk_budgets import captcha_expected
+
+# Silence is a desk's only where it was asked all the while: this long before it would be told, and so lately.
+_ASKED_LATELY = timedelta(days=1)
+_LIVES = sa.text("""
+SELECT d.id, d.last_check_at, d.last_proven_at, d.last_slot_at, d.last_outcome,
+  (SELECT max(c.started_at) FROM checks c WHERE c.desk_id = d.id AND c.outcome = 'captcha'
+    AND c.started_at > :since) AS captcha_at,
+  (SELECT min(c.started_at) FROM checks c WHERE c.desk_id = d.id AND c.started_at > :since) AS first_at,
+  EXISTS (SELECT FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL AND o.reason = 'stopped') AS stopped
+FROM desks d WHERE d.id = ANY(:desks)
+""")
+
+
+def linking_pages(rows: Session) -> dict[str, set[str]]:
+    """Return the pages that linked a desk when last seen, by prefecture: a walk asks them first."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for desk_id, url in rows.execute(sa.select(DeskLink.desk_id, DeskLink.page_url)):
+        found[desk_id.partition("/")[0]].add(url)
+    return found
+
+
+def before(rows: Session) -> dict[str, PreviousRun]:
+    """Return what is remembered, by desk."""
+    titles = {each.desk_id: each.title for each in rows.scalars(sa.select(DeskLanding))}
+    linked: dict[str, dict[str, str]] = defaultdict(dict)
+    for each in rows.scalars(sa.select(DeskLink)):
+        linked[each.desk_id][each.page_url] = each.page_title
+    return {desk: PreviousRun(linked.get(desk, {}), titles.get(desk)) for desk in {*titles, *linked}}
+
+
+def lives(rows: Session, desks: Collection[Desk], now: datetime) -> dict[str, CheckHistory]:
+    """Return what the checks know, by desk; a day more is looked back than silence takes to be told."""
+    since = now - timedelta(seconds=settings().drift_silent_seconds) - _ASKED_LATELY
+    usual = {desk.id for desk in desks if captcha_expected(desk)}
+    found = rows.execute(_LIVES, {"desks": sorted(desk.id for desk in desks), "since": since})
+    return {row.id: _life(row, now, captcha=row.id in usual) for row in found}
+
+
+def landing_due(rows: Session, desk_id: str, now: datetime) -> bool:
+    """Claim a desk's own page, which may be asked once a day whoever asks; False: it was asked."""
+    again = now - timedelta(seconds=settings().discovery_every_seconds) + timedelta(hours=1)
+    fresh = insert(DeskLanding).values(desk_id=desk_id, asked_at=now)
+    claim = fresh.on_conflict_do_update(
+        index_elements=["desk_id"], set_={"asked_at": now}, where=DeskLanding.asked_at <= again
+    )
+    return rows.execute(claim.returning(DeskLanding.desk_id)).first() is not None
+
+
+def remember_titles(rows: Session, seen: Iterable[LandingSeen]) -> None:
+    """Keep the titles of the desks' own pages."""
+    for each in seen:
+        if each.title and each.status is not None:
+            rows.execute(
+                sa.update(DeskLanding).where(DeskLanding.desk_id == each.desk_id).values(title=each.title)
+            )
+
+
+def remember_links(rows: Session, seen: Mapping[str, Collection[PageSeen]], now: datetime) -> None:
+    """Keep which pages link a desk now, in place of those that did; desks that no page links keep theirs.
+
+    So a link that was retired is looked for each day where it was, until it comes back.
+    """
+    values = [
+        {
+            "desk_id": desk,
+            "page_url": page.url,
+            "page_title": page.title,
+            "first_seen_at": now,
+            "seen_at": now,
+        }
+        for desk, pages in seen.items()
+        for page in pages
+    ]
+    if not values:
+        return
+    fresh = insert(DeskLink)
+    changed = {"seen_at": fresh.excluded.seen_at, "page_title": fresh.excluded.page_title}
+    rows.execute(fresh.on_conflict_do_update(index_elements=["desk_id", "page_url"], set_=changed), values)
+    rows.execute(sa.delete(DeskLink).where(DeskLink.desk_id.in_(list(seen)), DeskLink.seen_at < now))
+
+
+def _life(row: sa.Row[tuple[object, ...]], now: datetime, *, captcha: bool) -> CheckHistory:
+    lived = [each for each in (row.last_proven_at, row.captcha_at if captcha else None) if each]
+    lately = row.last_check_at is not None and row.last_check_at >= now - _ASKED_LATELY
+    quiet = max([*lived, row.first_at]) if lately and row.first_at else None
+    return CheckHistory(row.last_check_at, max(lived, default=None), row.last_slot_at, quiet, row.stopped)

@@ -1,0 +1,364 @@
+"""Feeds a spider from the due queue: claims as many desks as there are free places, and yields the checks."""
+
+import asyncio
+import gc
+import logging
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import redis
+from scrapy.exceptions import CloseSpider
+
+from configs.clock import clock
+from configs.desk import Desk
+from configs.prefecture import desks
+from configs.settings import settings
+from crawler.browser.process_tree import proportional, tree
+from crawler.fetching.redis_proxy_store import RedisProxyStore
+from crawler.fetching.request_budget import RequestBudget
+from crawler.items import CheckBatch, CheckItem
+from crawler.recording.batch_writer import writer_of
+from crawler.scheduling import due_queue
+from crawler.scheduling.desk_budgets import budget_of, cost_of, entry_of
+from crawler.scheduling.due_queue import DeskClaim, VisitEnd
+from crawler.scheduling.intervals import floor
+from crawler.scheduling.spider_lease import SpiderLease, wait_for
+from crawler.spider_processes import registry
+from crawler.spider_processes.registry import State
+
+if TYPE_CHECKING:
+    from crawler.booking import BookingSpider
+
+log = logging.getLogger(__name__)
+
+Finished = tuple[CheckItem, datetime]
+_GLANCE = 0.2  # seconds between two looks at the engine and the parent process
+_OBEYS_WITHIN = 0.3  # seconds until a visit knows that its host was stopped
+_BEHIND = 0.05  # seconds until a writer that was behind is looked at again
+# Seconds: of desks that fall due one after the other each made a claim of its own.
+_BETWEEN_CLAIMS = 0.01
+_LAST_CLAIM = 1.0  # seconds that what is on its way to Redis may still take when we stop
+
+
+async def serve(spider: "BookingSpider") -> AsyncGenerator[CheckBatch, None]:
+    """Yield the checks of desks that fall due as they end, until the crawl is stopped.
+
+    Raises:
+        scrapy.exceptions.CloseSpider: this process may not claim (any more): no seat, or its parent died.
+    """
+    feeder = Dispatcher(spider)
+    feeder.begin()
+    try:
+        while checks := await feeder.ended():
+            yield CheckBatch(checks)
+    finally:
+        await feeder.stop("the crawl was stopped")
+    raise CloseSpider(feeder.reason)
+
+
+class Dispatcher:
+    """The claims of one process, and what comes of them."""
+
+    def __init__(self, spider: "BookingSpider") -> None:
+        self._finished: asyncio.Queue[Finished | None] = asyncio.Queue()  # None: that was the last
+        self.reason = ""
+        self._spider = spider
+        self._lane = str(spider.lane)
+        self._writer = writer_of(spider.crawler, self._lane)
+        self._client = due_queue.connect_async()
+        spider.proxies.memory = RedisProxyStore(self._client)
+        self._seat = SpiderLease(self._client, self._lane)
+        self._self = registry.current_process(self._lane, spider.job, self._seat.holder)
+        self._parent = settings().scrapyd_pid or os.getppid()
+        self._running: dict[asyncio.Task[None], tuple[Desk, DeskClaim, RequestBudget]] = {}
+        self._checks = 0
+        self._cut_off: list[tuple[Desk, DeskClaim]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._wake = asyncio.Event()
+        self._stopping, self._over = asyncio.Event(), asyncio.Event()
+        self._full = False
+        self._away = False
+        self._ended: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Start to look for a seat and to claim."""
+        gc.freeze()  # what is loaded stays: a full collection walked through all of it while checks waited
+        loop, fed = asyncio.get_running_loop(), asyncio.Event()
+        self._writer.fed = fed
+        self._writer.on_finish = lambda: loop.call_soon_threadsafe(self._wake.set)
+        loops = (self._work(), self._renew(), self._watch_engine_and_parent())
+        self._tasks = [self._start(each) for each in loops]
+        self._obeying = self._start(self._poll_stopped_hosts())
+
+    async def ended(self) -> tuple[Finished, ...]:
+        """Wait for checks and return all that have ended since, each with when it did; none after the last one."""
+        checks = [await self._finished.get()]
+        while checks[-1] and not self._finished.empty():
+            checks.append(self._finished.get_nowait())
+        if checks[-1] is None:
+            self._finished.put_nowait(None)
+        return tuple(filter(None, checks))
+
+    async def stop(self, reason: str) -> None:
+        """Stop claiming, let running checks end for STOP_GRACE_SECONDS, give the rest back; may be called twice."""
+        await asyncio.shield(self._end(reason))
+        self._drain()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Run one of our own loops; a fault in it ends the process, which is then replaced."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._loop_ended)
+        return task
+
+    def _loop_ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (fault := task.exception()):
+            log.error("%s: the feeder failed", self._lane, exc_info=fault)
+            self._end(f"a fault of ours: {fault!r}")
+
+    async def _work(self) -> None:
+        if not await self._acquire_lease():
+            self._end("no free seat: as many spiders as SPIDER_PROCESSES allows are at work")
+            return
+        await self._publish_status("serving")
+        while not self._ended:
+            self._wake.clear()
+            began = monotonic()
+            await wait_for(self._wake, await self._claim())
+            await asyncio.sleep(max(0, began + _BETWEEN_CLAIMS - monotonic()))
+
+    async def _acquire_lease(self) -> bool:
+        while not self._ended:
+            try:
+                return await self._seat.take(self._stopping)
+            except redis.RedisError as error:
+                self._redis_lost(error)
+                await wait_for(self._stopping, settings().feeder_sleep_seconds)
+        return True
+
+    async def _renew(self) -> None:
+        """Say now and then who we are, and keep the seat once there is one."""
+        while not self._stopping.is_set():
+            await self._publish_status(self._self.state)
+            await wait_for(self._stopping, settings().seat_renew_seconds)
+            await self._keep_seat()
+
+    async def _has_seat(self) -> bool:
+        """Whether we may claim: not on a seat that ran out while we were suspended or Redis was away."""
+        if not self._seat.held:
+            await self._keep_seat()
+        return self._seat.held
+
+    async def _keep_seat(self) -> None:
+        """Renew the seat, or end where another process sits there."""
+        if self._self.state == "waiting" or self._stopping.is_set():
+            return
+        try:
+            kept = await self._seat.keep()
+        except redis.RedisError as error:
+            self._redis_lost(error)
+        else:
+            if not kept:
+                self._end("its seat was given to another process")
+
+    async def _publish_status(self, state: State) -> None:
+        self._self = replace(
+            self._self,
+            state=state,
+            memory=await self._memory(),
+            running=len(self._running),
+            checks=self._checks,
+        )
+        try:
+            await registry.publish(self._client, self._self)
+        except redis.RedisError as error:
+            self._redis_lost(error)
+
+    async def _memory(self) -> int:
+        """Return what this process and its browser hold, in MB."""
+        if not self._spider.lane.browser:
+            return registry.resident()
+        return registry.resident() + await asyncio.to_thread(lambda: proportional(tree(os.getpid())[1:]))
+
+    async def _poll_stopped_hosts(self) -> None:
+        """Let visits of hosts that an operator stopped ask nothing more, not even what their claims paid for."""
+        while not self._over.is_set():
+            await wait_for(self._over, _OBEYS_WITHIN)
+            try:
+                stopped = await due_queue.asend(self._client, due_queue.stopped())
+            except redis.RedisError as error:
+                self._redis_lost(error)
+                continue
+            for desk, _, allowance in self._running.values():
+                allowance.stopped = allowance.stopped or desk.host in stopped
+
+    async def _watch_engine_and_parent(self) -> None:
+        """Notice what nobody tells us: the engine stops while it asks for nothing, or scrapyd died."""
+        while not self._ended:
+            await asyncio.sleep(_GLANCE)
+            if os.getppid() != self._parent:
+                self._end("its parent process died")
+            elif not self._engine_runs():
+                self._end("the crawl was stopped")
+
+    async def _claim(self) -> float:
+        """Claim what there are places for; return for how many seconds nothing more can be claimed."""
+        longest = settings().feeder_sleep_seconds
+        free = self._spider.lane.places - len(self._running)
+        if self._writer.behind:
+            return _BEHIND
+        if self._full and not free:
+            return longest
+        if not await self._has_seat():
+            return longest
+        now = clock()
+        try:
+            claimed = await due_queue.asend(
+                self._client,
+                due_queue.claim(self._lane, now=now, places=free, hold=self._spider.lane.hold_seconds),
+            )
+        except redis.RedisError as error:
+            self._redis_lost(error)
+            return longest
+        self._away = False
+        for stranger in claimed.refused:
+            log.warning(
+                "%r was pushed to %s: no such desk is scheduled", stranger, due_queue.pushed(self._lane)
+            )
+        await self._begin_checks(claimed.claims)
+        self._full = len(claimed.claims) == free
+        wake = longest if self._full or not claimed.wake else (claimed.wake - clock()).total_seconds()
+        return max(0, min(longest, wake))
+
+    async def _begin_checks(self, claims: Iterable[DeskClaim]) -> None:
+        known = [(desk, claim) for claim in claims if (desk := desks().get(claim.desk_id))]
+        if self._ended:  # we were stopped while the claim was on its way
+            await self._give_back(known)
+            return
+        for desk, claim in known:
+            spend = partial(self._spend, claim)
+            allowance = RequestBudget(claim.paid, spend, spend)
+            task = asyncio.create_task(self._check(desk, claim, allowance))
+            self._running[task] = desk, claim, allowance
+            task.add_done_callback(self._check_ended)
+
+    async def _spend(self, claim: DeskClaim, visitor: Desk | None = None) -> bool:
+        """Ask for one request beyond those that the claim paid for, or for one of the `visitor`'s host."""
+        now = clock()
+        there = entry_of(visitor, now) if visitor else None
+        call = due_queue.spend(self._lane, claim.desk_id, claim.token, now=now, elsewhere=there)
+        try:
+            return await due_queue.asend(self._client, call)
+        except redis.RedisError as error:
+            self._redis_lost(error)
+            return False
+
+    async def _check(self, desk: Desk, claim: DeskClaim, allowance: RequestBudget) -> None:
+        await self._spider.check(desk, claim.token, allowance=allowance, hand_over=self._ended_check)
+        self._checks += 1
+
+    def _ended_check(self, check: CheckItem) -> None:
+        self._finished.put_nowait((check, clock()))
+
+    def _check_ended(self, task: "asyncio.Task[None]") -> None:
+        desk, claim, _ = self._running.pop(task)
+        if task.cancelled():
+            self._cut_off.append((desk, claim))
+        elif fault := task.exception():
+            log.error(
+                "the check of %s failed; it comes due again when its hold ends", desk.id, exc_info=fault
+            )
+        if self._full:
+            self._wake.set()
+
+    def _redis_lost(self, error: redis.RedisError) -> None:
+        if not self._away:
+            log.warning("%s: Redis is away, nothing is claimed until it is back: %s", self._lane, error)
+        self._away = True
+
+    def _engine_runs(self) -> bool:
+        return self._spider.crawler.engine.running
+
+    def _end(self, reason: str) -> "asyncio.Task[None]":
+        if self._ended is None:
+            log.info("%s: claims no more: %s", self._lane, reason)
+            self.reason = reason
+            self._stopping.set()
+            self._ended = asyncio.create_task(self._shut_down())
+        return self._ended
+
+    async def _shut_down(self) -> None:
+        self._wake.set()
+        # What is on its way to Redis when it is cut off may arrive after what we say next, and take the seat anew.
+        await asyncio.wait(self._tasks[:2], timeout=_LAST_CLAIM)
+        await _cancelled(self._tasks)
+        await self._leave_seat()
+        if self._running:
+            await asyncio.wait(self._running, timeout=settings().stop_grace_seconds)
+        await _cancelled(list(self._running))
+        self._writer.on_finish = None
+        self._finished.put_nowait(None)
+        if not self._engine_runs():
+            self._drain()  # first of all: what was read waits for no Redis that hangs
+        self._over.set()
+        await asyncio.wait([self._obeying], timeout=_LAST_CLAIM)
+        await _cancelled([self._obeying])
+        await self._give_back(self._cut_off)
+        await self._leave()
+
+    def _drain(self) -> None:
+        """Hand over what nobody asks for any more: an engine that stops takes no items."""
+        while not self._finished.empty():
+            if finished := self._finished.get_nowait():
+                self._writer.put(*finished)
+        if self._writer.fed:
+            self._writer.fed.set()
+
+    async def _give_back(self, unfinished: Iterable[tuple[Desk, DeskClaim]]) -> None:
+        now = clock()
+        visits = [
+            VisitEnd(
+                desk.id,
+                claim.token,
+                now,
+                desk.host,
+                now + timedelta(seconds=floor(cost_of(desk), budget_of(desk))),
+            )
+            for desk, claim in unfinished
+        ]
+        if visits:
+            async with best_effort():  # then they come due when their holds end
+                await due_queue.asend(self._client, due_queue.finish(self._lane, visits, now=now))
+
+    async def _leave_seat(self) -> None:
+        """Let a successor claim while our last checks run: what we hold stays ours."""
+        async with best_effort():  # then the seat frees itself
+            await self._seat.leave()
+            if self._running:
+                await self._publish_status("ending")
+
+    async def _leave(self) -> None:
+        async with best_effort():  # then nobody hears of us any more, and we are forgotten
+            await registry.remove(self._client, self._self.name)
+        await self._client.aclose()
+
+
+@asynccontextmanager
+async def best_effort() -> AsyncIterator[None]:
+    """Say something to Redis as we go, for a second at most: it may be away or hang."""
+    with suppress(redis.RedisError, TimeoutError):
+        async with asyncio.timeout(_LAST_CLAIM):
+            yield
+
+
+async def _cancelled(tasks: Iterable["asyncio.Task[None]"]) -> None:
+    """Cancel tasks and wait until they are over."""
+    ending = [task for task in tasks if not task.done()]
+    for task in ending:
+        task.cancel()
+    await asyncio.gather(*ending, return_exceptions=True)

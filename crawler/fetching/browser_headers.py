@@ -1,0 +1,138 @@
+"""Who a check says it is, the same to its end, and what such an agent sends with each request.
+
+A browser of the pool (configs/user_agents.yaml), or ourselves where the host's rule says `agent: honest`.
+"""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from configs.host_rule import Agent as Rule
+from configs.hosts import host_of, is_loopback
+from configs.prefecture import host_rules
+from configs.settings import settings
+from configs.user_agents import HONEST, Browser, Headers, Kind, agents
+from crawler.fetching.decompression import ENCODINGS
+
+_SECURE = ("https", "wss")
+# Sent to nobody who could be overheard: https://www.w3.org/TR/fetch-metadata/, https://wicg.github.io/client-hints-infrastructure/
+_GUARDED = ("sec-ch-", "sec-fetch-")
+# How Chromium makes its third brand up, and where it puts it: GetGreasedUserAgentBrandVersion and
+# ShuffleBrandList in components/embedder_support/user_agent_utils.cc.
+_ODD_CHARACTERS = (" ", "(", ":", "-", ".", "/", ")", ";", "=", "?", "_")
+_ODD_VERSIONS = ("8", "99", "24")
+_ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAgent:
+    """One agent: `name` is its User-Agent, `words` what its headers are filled in with."""
+
+    name: str
+    headers: Headers
+    words: Mapping[str, str]
+
+    def sends(
+        self, kind: Kind, method: str, url: str, own: Mapping[str, str], page: str | None
+    ) -> dict[str, str]:
+        """Return all headers of a request, in the agent's order.
+
+        `own` are those that the request asks for itself: they win. `page`: the address of the page that asks, None
+        where a person opens one.
+        """
+        given = {name.lower(): value for name, value in own.items()}
+        told, words = _told(kind, method, url, page), {**self.words, "site": _site(url, page)}
+        hidden = () if _trusted(url) else _GUARDED
+        sent: dict[str, str] = {}
+        for name, value in self.headers.of(kind).items():
+            lowered = name.lower()
+            if found := given.pop(lowered, None) or told.get(name):
+                sent[name] = found
+            elif value and not lowered.startswith(hidden):
+                sent[name] = value.format_map(words)
+        return sent | {name: value for name, value in own.items() if name.lower() in given}
+
+
+def agent_for(host: str) -> HttpAgent:
+    """Return who a check of this host (`name:port`) says it is: drawn from the pool, or ourselves."""
+    rule = host_rules().get(host)
+    if rule and rule.agent is Rule.HONEST:
+        return honest()
+    return random.choice(pool())  # noqa: S311 -- no secret
+
+
+def honest() -> HttpAgent:
+    """Return ourselves, with where we can be written to (AGENT_CONTACT)."""
+    name = f"RDVPriority/1.0 (+{settings().agent_contact})"
+    return HttpAgent(name, agents().headers[HONEST], {"agent": name, "encodings": ENCODINGS})
+
+
+@lru_cache(maxsize=1)
+def pool() -> tuple[HttpAgent, ...]:
+    """Return every browser of agents.yaml, in each of its releases on each of its systems."""
+    return tuple(
+        _browser(browser, version, system)
+        for browser in agents().browsers
+        for version in browser.versions
+        for system in browser.systems
+    )
+
+
+def origin_of(url: str) -> str:
+    """Return an address's origin as a browser writes it: scheme and host, the port where it is not the scheme's."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def brands(name: str, major: int) -> str:
+    """Return `Sec-CH-UA` of a Chromium of that major version."""
+    first, second = (_ODD_CHARACTERS[(major + step) % len(_ODD_CHARACTERS)] for step in (0, 1))
+    odd = (f"Not{first}A{second}Brand", _ODD_VERSIONS[major % len(_ODD_VERSIONS)])
+    placed = dict(zip(_ORDERS[major % len(_ORDERS)], (odd, ("Chromium", major), (name, major)), strict=True))
+    return ", ".join(
+        f'"{brand}";v="{version}"' for brand, version in (placed[at] for at in range(len(placed)))
+    )
+
+
+def _browser(browser: Browser, version: str, system: str) -> HttpAgent:
+    name = browser.agent.format(system=browser.systems[system], version=version)
+    words = {
+        "agent": name,
+        "system": system,
+        "encodings": ENCODINGS,
+        "brands": brands(browser.name, int(version.partition(".")[0])),
+    }
+    return HttpAgent(name, agents().headers[browser.headers], words)
+
+
+def _told(kind: Kind, method: str, url: str, page: str | None) -> dict[str, str]:
+    """Return what a browser tells of the page that asks (https://www.w3.org/TR/referrer-policy/, its default)."""
+    if page is None:
+        return {}
+    origin, same = origin_of(page), origin_of(page) == origin_of(url)
+    told = {} if _trusted(page) and not _trusted(url) else {"Referer": page if same else f"{origin}/"}
+    if kind == "socket" or method != "GET" or (kind == "script" and not same):
+        told["Origin"] = origin
+    return told
+
+
+def _site(url: str, page: str | None) -> str:
+    """Return `Sec-Fetch-Site`: how the page that asks and what it asks for belong together."""
+    if page is None:
+        return "none"
+    if origin_of(page) == origin_of(url):
+        return "same-origin"
+    return "same-site" if _registered(page) == _registered(url) else "cross-site"
+
+
+def _registered(url: str) -> str:
+    """Return the name that somebody registered: two labels, three below gouv.fr, where each service is its own."""
+    name = urlsplit(url).hostname or ""
+    return ".".join(name.split(".")[-3 if name.endswith(".gouv.fr") else -2 :])
+
+
+def _trusted(url: str) -> bool:
+    """Whether nobody on the way could read or change it (https://www.w3.org/TR/secure-contexts/#is-origin-trustworthy)."""
+    return urlsplit(url).scheme in _SECURE or is_loopback(host_of(url).rpartition(":")[0])

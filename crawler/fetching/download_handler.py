@@ -1,0 +1,163 @@
+"""Scrapy's way to the wire: its download handler, by aiohttp in place of Twisted, at two thirds of the CPU a page.
+
+Scrapy ships one like it as an experiment; this one looks names up on threads of its own and tells errors apart.
+What a handler must do: https://docs.scrapy.org/en/latest/topics/download-handlers.html
+"""
+
+import asyncio
+from typing import Any, ClassVar, cast
+
+import aiohttp
+from aiohttp.client_middlewares import ClientMiddlewareType
+from scrapy import Request
+from scrapy.core.downloader.handlers.base import BaseDownloadHandler
+from scrapy.crawler import Crawler
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    DownloadCancelledError,
+    DownloadConnectionRefusedError,
+    DownloadFailedError,
+    DownloadTimeoutError,
+    ResponseDataLossError,
+    UnsupportedURLSchemeError,
+)
+from scrapy.http import Headers, Response
+from scrapy.responsetypes import responsetypes
+from yarl import URL
+
+from configs.settings import settings
+from crawler.fetching.dns_resolver import DnsResolver
+from crawler.fetching.errors import NoHTTP
+from crawler.fetching.proxy_errors import by_proxy, watching
+
+_UNASKED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # aiohttp adds none of its own
+_UNWATCHED = aiohttp.ClientTimeout(
+    total=None, sock_connect=None
+)  # the request's time is watched here, to the end
+_KINDS: dict[type[aiohttp.ClientError], type[Exception]] = {
+    aiohttp.ClientConnectorDNSError: CannotResolveHostError,
+    aiohttp.ClientSSLError: DownloadFailedError,  # told by its cause
+    aiohttp.ClientConnectorError: OSError,
+    aiohttp.ClientPayloadError: ResponseDataLossError,
+    aiohttp.InvalidURL: UnsupportedURLSchemeError,
+    aiohttp.ClientError: DownloadFailedError,
+}
+
+
+class AiohttpHandler(BaseDownloadHandler):
+    """One pool of connections; nothing waits for a place in it, for the feeder counts the places."""
+
+    lazy = True  # aiohttp's parts want a loop that runs: `scrapy shell` makes its engine before there is one
+    middlewares: ClassVar[tuple[ClientMiddlewareType, ...]] = ()
+    names: ClassVar[type[DnsResolver]] = DnsResolver
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        given = crawler.settings
+        self._seconds = given.getfloat("DOWNLOAD_TIMEOUT")
+        self._largest = given.getint("DOWNLOAD_MAXSIZE")
+        self._names = self.names(given.getfloat("DNS_TIMEOUT"), given.getint("REACTOR_THREADPOOL_MAXSIZE"))
+        self._connector = aiohttp.TCPConnector(limit=0, resolver=self._names)
+        self._session = self._client(timeout=_UNWATCHED)
+        self._by_proxy: aiohttp.ClientSession | None = None
+
+    async def download_request(self, request: Request) -> Response:
+        """Ask, within the request's `download_timeout` (seconds) in all, and return the whole answer.
+
+        Raises:
+            scrapy.exceptions.DownloadTimeoutError: it took longer.
+            scrapy.exceptions.DownloadCancelledError: it is larger than DOWNLOAD_MAXSIZE.
+            crawler.fetching.errors.ProxyFailed: the request's proxy is at fault.
+            scrapy.exceptions, OSError, crawler.fetching.errors.NoHTTP: what else went wrong, see `_KINDS`.
+        """
+        if tab := request.meta.get("tab"):  # a browser's page (crawler/browser), which watches its own time
+            return cast("Response", await tab.download(request))
+        try:
+            return await (by_proxy(self._timed, request) if "proxy" in request.meta else self._timed(request))
+        except TimeoutError as error:
+            raise DownloadTimeoutError(f"{request.url} took longer than {self._left(request):g} s") from error
+        except aiohttp.ClientResponseError as error:
+            raise NoHTTP(" ".join(error.message.split())) from None
+        except aiohttp.ClientError as error:
+            raise _sorted(error) from error
+
+    async def close(self) -> None:
+        """Drop all connections."""
+        await self._session.close()
+        if self._by_proxy:
+            await self._by_proxy.close()
+        await self._connector.close()
+        await self._names.close()
+
+    def _client(self, **how: Any) -> aiohttp.ClientSession:
+        client = aiohttp.ClientSession(
+            connector=self._connector,
+            connector_owner=False,
+            cookie_jar=aiohttp.DummyCookieJar(),  # each check has its own
+            auto_decompress=False,  # crawler/fetching/decompression.py proves the page whole
+            skip_auto_headers=_UNASKED,
+            middlewares=self.middlewares,
+            **how,
+        )
+        # It would ask once more by itself when a connection is lost, without that anybody paid or counted it; there
+        # is no other switch (its own test client moves this one).
+        client._retry_connection = False  # noqa: SLF001
+        return client
+
+    def _client_of(self, request: Request) -> aiohttp.ClientSession:
+        """Return who asks: by a proxy somebody who watches how far the connection comes."""
+        if "proxy" not in request.meta:
+            return self._session
+        if self._by_proxy is None:
+            patience = aiohttp.ClientTimeout(total=None, sock_connect=settings().proxy_connect_seconds)
+            self._by_proxy = self._client(timeout=patience, trace_configs=[watching()])
+        return self._by_proxy
+
+    def _left(self, request: Request) -> float:
+        return float(request.meta.get("download_timeout", self._seconds))
+
+    async def _timed(self, request: Request) -> Response:
+        async with asyncio.timeout(self._left(request)):
+            return await self._ask(request)
+
+    async def _ask(self, request: Request) -> Response:
+        async with self._client_of(request).request(
+            request.method,
+            URL(request.url, encoded=True),  # Scrapy has quoted it
+            data=request.body or None,
+            headers=spelled(request),
+            allow_redirects=False,
+            proxy=request.meta.get("proxy"),
+        ) as answer:
+            return await whole_answer(answer, request.url, self._largest)
+
+
+def spelled(request: Request) -> list[tuple[str, str]]:
+    """Return the request's headers as browsers spell them: Scrapy capitalises client hints."""
+    pairs = request.headers.to_tuple_list()
+    return [(name.lower() if name.startswith("Sec-Ch-") else name, value) for name, value in pairs]
+
+
+async def whole_answer(answer: aiohttp.ClientResponse, url: str, largest: int) -> Response:
+    """Read an answer to its end and return it as Scrapy's; `largest` is in bytes.
+
+    Raises:
+        scrapy.exceptions.DownloadCancelledError: it is larger.
+        aiohttp.ClientError: it broke off.
+    """
+    if (announced := answer.content_length or 0) > largest:
+        raise DownloadCancelledError(f"{announced} bytes are announced, {largest} are read at most")
+    body = b""
+    async for chunk in answer.content.iter_any():
+        body += chunk
+        if len(body) > largest:
+            raise DownloadCancelledError(f"there are more than {largest} bytes")
+    headers = Headers(answer.headers.items())
+    kind = responsetypes.from_args(headers=headers, url=url, body=body)
+    return kind(url, status=answer.status, headers=headers, body=body)
+
+
+def _sorted(error: aiohttp.ClientError) -> Exception:
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionRefusedError):
+        return DownloadConnectionRefusedError(str(error))
+    return next(kind for known, kind in _KINDS.items() if isinstance(error, known))(str(error))

@@ -1,0 +1,47 @@
+"""How many requests a visit may make: those that its claim paid for, then one by one out of its host's bucket."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from configs.desk import Desk
+
+
+class BudgetExhausted(Exception):
+    """No request more may be made of this host now."""
+
+
+class RequestBudget:
+    """A visit's. `more` asks for one request beyond the `paid` ones; without it there are none.
+
+    `elsewhere` asks for one of another host, as a desk there would; without it the paid ones serve for all hosts.
+    `stopped` is set when an operator stops the host: what is paid for is not made any more either.
+    """
+
+    def __init__(
+        self,
+        paid: float,
+        more: Callable[[], Awaitable[bool]] | None = None,
+        elsewhere: Callable[[Desk], Awaitable[bool]] | None = None,
+    ) -> None:
+        self.stopped = False
+        self._left = paid
+        self._more = more
+        self._elsewhere = elsewhere
+
+    def go_on_at(self, desk: Desk) -> None:
+        """Let another host pay from now on, the one of this desk: what is left was paid by the first."""
+        if self._elsewhere:
+            self._left, self._more = 0, partial(self._elsewhere, desk)
+
+    async def take(self) -> None:
+        """Use one request up.
+
+        Raises:
+            Spent: there is none, or the host is stopped.
+        """
+        if self.stopped:
+            raise BudgetExhausted
+        if self._left >= 1:
+            self._left -= 1
+        elif self._more is None or not await self._more():
+            raise BudgetExhausted

@@ -1,0 +1,238 @@
+"""One check's conversation with a site: its clock, its cookies, its redirects, its second tries, its count."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from urllib.parse import urljoin
+
+from scrapy import Request
+from scrapy.http import Response
+from scrapy.http.cookies import CookieJar
+from w3lib.url import safe_url_string
+
+from configs.desk import Desk
+from configs.hosts import host_of
+from configs.settings import settings
+from crawler.fetching.browser_headers import HttpAgent, honest
+from crawler.fetching.decompression import unpacked
+from crawler.fetching.errors import KNOWN, FetchError, ProxyFailed, again, no_page
+from crawler.fetching.proxies import ProxySession
+from crawler.fetching.request_budget import RequestBudget
+from crawler.fetching.request_builder import RequestStep, first_step, moved
+from crawler.reading import MOVED, Outcome, Page, PageRequest, VisitContext
+from crawler.url_policy import resolve_stand_in, same_site
+
+REDIRECTS = 5
+RETRIES = 3
+_RETRY_PAUSE = 0.2  # seconds, doubled each time: a connection lost by chance is there again at once
+_BELT = 1.0  # seconds after which the download's own time-out is not waited for any longer
+
+Download = Callable[[Request], Awaitable[Response]]
+
+
+class Clock:
+    """One deadline over all requests of a check: runs from the first one on, stands still while we pause.
+
+    All figures are in seconds; `now` tells them (a simulation gives its own).
+    """
+
+    def __init__(self, deadline: float, now: Callable[[], float] = monotonic) -> None:
+        self.deadline = deadline
+        self._now = now
+        self._began: float | None = None
+        self._paused = 0.0
+
+    @property
+    def elapsed(self) -> float:
+        """Return what the site has had so far."""
+        return self._now() - self._began - self._paused if self._began is not None else 0.0
+
+    @property
+    def left(self) -> float:
+        """Return what the site still has; 0 or less when its time is up."""
+        return self.deadline - self.elapsed
+
+    def start(self) -> None:
+        """Start it, once."""
+        if self._began is None:
+            self._began = self._now()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait without using up the site's time."""
+        before = self._now()
+        await asyncio.sleep(seconds)
+        self._paused += self._now() - before
+
+
+class Session:
+    """What belongs to one check and ends with it; nothing in it is ever shared with another.
+
+    `deadline` is in seconds, `largest` in bytes, unpacked; `allowance` pays for each request, redirects and second
+    tries too; `agent`: who we say we are in all of them (None: ourselves); `way`: the proxy that all go by (None: no
+    proxy); `stays` says which redirects (from, to) are followed.
+    """
+
+    def __init__(
+        self,
+        download: Download,
+        deadline: float,
+        largest: int,
+        allowance: RequestBudget,
+        *,
+        now: Callable[[], float] = monotonic,
+        agent: HttpAgent | None = None,
+        way: ProxySession | None = None,
+        stays: Callable[[str, str], bool] = same_site,
+    ) -> None:
+        self.clock = Clock(deadline, now)
+        self.requests = 0
+        self.own_route_failed = False  # whether our own way failed: nothing is known of the site
+        self.handed_to = ""  # the host that it went on at, where that is not the desk's
+        self._before = 0
+        self._stays = stays
+        self._download = download
+        self._allowance = allowance
+        self._agent = agent or honest()
+        self._way = way
+        self._largest = largest
+        self._cookies = CookieJar()
+        self._retries = RETRIES
+        self._shown: str | None = None  # the page that a person would be looking at
+
+    @property
+    def handed_requests(self) -> int:
+        """Return how many requests were made of the host that it went on at."""
+        return self.requests - self._before if self.handed_to else 0
+
+    def go_on_at(self, desk: Desk) -> None:
+        """Go on at another host, as a desk there would: that host pays, and what it answers is its own."""
+        self.handed_to, self._before = desk.host, self.requests
+        self._allowance.go_on_at(desk)
+
+    @property
+    def pictures(self) -> bool:
+        """Whether `picture` may have one: its pages are opened in a browser."""
+        return False
+
+    async def picture(self) -> bytes | None:
+        """Return what the last page shows, as a PNG; None where there is nothing to see."""
+        return None
+
+    async def close(self) -> None:
+        """End the conversation; nothing of it stays open."""
+
+    async def fetch(
+        self, ask: PageRequest, visit: VisitContext, forbidden: Callable[[str, str], bool]
+    ) -> Page:
+        """Ask and return the page, redirects followed, but never to what the platform says takes a slot.
+
+        Raises:
+            NoPage: there is none; it says the outcome and the reason.
+            Spent: the visit may not ask for it; nothing is known of it.
+        """
+        step = first_step(ask, self._shown, visit.url)
+        for _ in range(REDIRECTS + 1):
+            if forbidden(step.url, step.method):
+                raise refuse_reservation(step.method, step.url)
+            response = await self._answer(step)
+            target = _target(step.url, response, self._stays)
+            if target is None:
+                self._shown = step.url if step.kind == "page" else self._shown
+                return self._page(step.url, response, ask, visit)
+            step = moved(step, response.status, target)
+        raise FetchError(Outcome.UNREADABLE, f"redirected more than {REDIRECTS} times, at last to {step.url}")
+
+    async def _answer(self, step: RequestStep) -> Response:
+        """Send the step, again after troubles of the network; an answer of any status is an answer."""
+        pause = _RETRY_PAUSE
+        while True:
+            try:
+                return await self._send(step)
+            except ProxyFailed as error:
+                await self._by_another(error, step)
+            except KNOWN as error:
+                if not (again(error) and self._retries and pause < self.clock.left):
+                    raise no_page(error, f"{step.method} {step.url}") from error
+                self._retries -= 1
+                await asyncio.sleep(pause)
+                pause *= 2
+
+    async def _by_another(self, failure: ProxyFailed, step: RequestStep) -> None:
+        if self._way is None or not await self._way.other(failure):
+            self.own_route_failed = True
+            said = "; ".join(self._way.failures) if self._way else str(failure)
+            raise FetchError(Outcome.UNREACHABLE, f"{said} ({step.method} {step.url})", failure) from failure
+
+    async def _send(self, step: RequestStep) -> Response:
+        await self._allowance.take()
+        self.clock.start()
+        if (left := self.clock.left) <= 0:
+            raise TimeoutError(f"the {self.clock.deadline:g} s of this check are over")
+        request = step.request(self._agent, left)
+        if len(
+            self._cookies
+        ):  # without any, http.cookiejar would take as long as the whole page does to read
+            self._cookies.add_cookie_header(request)
+        if self._way:
+            request.meta["proxy"] = (await self._way.proxy()).url
+        self.requests += 1
+        async with asyncio.timeout(left + _BELT):
+            response = await self._download(_routed(request))
+        if self._way:
+            await self._way.worked()
+        if "Set-Cookie" in response.headers:
+            self._cookies.extract_cookies(response, request)
+        return response
+
+    def _page(self, url: str, response: Response, ask: PageRequest, visit: VisitContext) -> Page:
+        try:
+            body, headers = unpacked(response, self._largest)
+        except KNOWN as error:
+            raise no_page(error, url) from error
+        return Page(url, response.status, body, visit, ask, headers)
+
+
+def human_delay() -> float:
+    """Return a person's delay between two pages, in seconds: STEP_GAP_SECONDS at most, a third of it at least."""
+    longest = settings().step_gap_seconds
+    return random.uniform(longest / 3, longest)  # noqa: S311 -- no secret
+
+
+def refuse_reservation(method: str, url: str) -> FetchError:
+    """Return what is said of a request that would take a slot: it is not made."""
+    return FetchError(Outcome.UNREADABLE, f"led to {method} {url}, which would take a slot: not asked")
+
+
+def _routed(request: Request) -> Request:
+    """Return the request as it leaves: to the stand-in where its host has one, under the host's own name."""
+    url = resolve_stand_in(request.url, settings().sandbox_hosts)
+    if url == request.url:
+        return request
+    routed = request.replace(url=url)
+    routed.headers["Host"] = host_of(request.url).removesuffix(":443").removesuffix(":80")
+    return routed
+
+
+def _target(url: str, response: Response, same: Callable[[str, str], bool]) -> str | None:
+    """Return where the answer redirects to, None where it does not.
+
+    One that leads to another site proves nothing of the desk. The site did answer, so it is `unreadable`, not
+    `unreachable`: the second in a row tells the operator, who sees where the desk went.
+
+    Raises:
+        NoPage: to another site, or to no address at all.
+    """
+    location = response.headers.get("Location")
+    if response.status not in MOVED or not location:
+        return None
+    try:
+        target = urljoin(url, safe_url_string(location)).partition("#")[0]
+        stays = same(url, target)
+    except ValueError as error:
+        raise FetchError(
+            Outcome.UNREADABLE, f"redirected to {location[:200]!r}, which is no address", error
+        ) from error
+    if not stays:
+        raise FetchError(Outcome.UNREADABLE, f"redirected to another site: {target[:200]}")
+    return target

@@ -1,0 +1,119 @@
+"""Addresses that come from outside (a person's, a link's, a frame's, a redirect's) may not lead into a private network.
+
+A name is looked up once, refused if any of its addresses is not public, and connected as it was looked up: who changes
+the name's address in between gains nothing. Where nothing may leave this machine, only loopback is asked instead.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from aiohttp.abc import ResolveResult
+from pydantic import TypeAdapter, ValidationError
+from scrapy import Request
+from scrapy.http import Response
+
+from configs.desk import WebAddress
+from configs.hosts import is_loopback
+from configs.settings import settings
+from crawler.fetching.dns_resolver import DnsResolver
+from crawler.fetching.download_handler import AiohttpHandler
+from crawler.fetching.websocket_handler import SocketHandler
+from crawler.url_policy import AddressRefused, ensure_allowed, resolve_stand_in
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # NAT64, RFC 6052: the last 32 bits are an address of IPv4
+_WEB_ADDRESS: TypeAdapter[str] = TypeAdapter(WebAddress)
+
+
+def refuse_private(url: str) -> None:
+    """Refuse an address that is none of the public web, as far as that shows before its name is looked up.
+
+    Raises:
+        AddressRefused: says what is wrong and what to write instead.
+    """
+    try:
+        _WEB_ADDRESS.validate_python(url.replace("ws", "http", 1) if url.startswith("ws") else url)
+    except ValidationError as error:
+        said = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise AddressRefused(f"{url[:200]!r} is no address that can be opened: {said}") from None
+    refuse_inside(url)
+    if settings().loopback_only:
+        ensure_allowed(resolve_stand_in(url, settings().sandbox_hosts), settings())
+
+
+def refuse_inside(url: str) -> None:
+    """Refuse an address of a private network that is written in figures; this machine's where nothing else is asked.
+
+    Raises:
+        AddressRefused: says what is opened.
+    """
+    host = urlsplit(url).hostname or ""
+    own = settings().loopback_only and is_loopback(host)
+    if (address := _literal(host)) and not (own or is_public(address)):
+        raise AddressRefused(_private(host, host))
+
+
+def is_public(address: Address) -> bool:
+    """Tell whether an address is one of the public internet; one that carries another within it is judged by both."""
+    if isinstance(address, ipaddress.IPv6Address) and (inner := address.ipv4_mapped):
+        return is_public(inner)
+    return address.is_global and not address.is_multicast and all(map(is_public, _within(address)))
+
+
+class PublicNames(DnsResolver):
+    """Looks names up and refuses those that lead into a private network."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return a host's addresses, which are what is connected to.
+
+        Raises:
+            AddressRefused: one of them is not public.
+            OSError: it has none.
+        """
+        found = await super().resolve(host, port, family)
+        for each in found if not settings().loopback_only else ():
+            address = _literal(each["host"])
+            if address is None or not is_public(address):
+                raise AddressRefused(_private(host, each["host"]))
+        return found
+
+
+class OutsideHandler(AiohttpHandler):
+    """Scrapy's download handler for addresses from outside."""
+
+    names = PublicNames
+
+    async def download_request(self, request: Request) -> Response:
+        """Ask for a public address; raises AddressRefused for any other, and what AiohttpHandler raises."""
+        refuse_private(request.url)
+        return await super().download_request(request)
+
+
+class OutsideSocketHandler(SocketHandler, OutsideHandler):
+    """The same for sockets."""
+
+
+def _private(host: str, address: str) -> str:
+    where = host if host == address else f"{host} ({address})"
+    return f"{where} is not on the public internet: only pages that everybody can open are opened"
+
+
+def _literal(host: str) -> Address | None:
+    try:
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+
+
+def _within(address: Address) -> Iterator[Address]:
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.sixtofour:
+            yield address.sixtofour
+        if address.teredo:
+            yield from address.teredo
+        if address in _TRANSLATED:
+            yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)

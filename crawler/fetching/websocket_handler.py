@@ -1,0 +1,113 @@
+"""Scrapy's way to the wire for `ws://` and `wss://`: one message goes out, the frames that come back are one body.
+
+By the HTTP client too (crawler/fetching/download_handler.py), so that time-outs, errors, names and TLS are the
+same. A handshake that is not accepted comes back as the plain HTTP answer that it is.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+import aiohttp
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientWSTimeout, WSMsgType
+from scrapy import Request
+from scrapy.exceptions import ResponseDataLossError
+from scrapy.http import Response, TextResponse
+from yarl import URL
+
+from crawler.fetching.download_handler import AiohttpHandler, whole_answer
+from crawler.parsing.websocket_frames import CUT_OFF, body_of
+
+SWITCHED = 101  # the status of a handshake that was accepted
+_PLAIN_ENDS = (None, 1000, 1001, 1005)  # https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
+_LOST = 1006
+_GOODBYE = ClientWSTimeout(
+    ws_close=0.5
+)  # seconds that a server has to answer our close; nothing depends on it
+_SPARE = 0.1  # seconds before the request's own time-out: what came until then is kept
+_HTTP_ONLY = ("Content-Type", "Accept")  # headers that no browser sends with a handshake
+
+
+class _Refused(Exception):
+    """The handshake was answered by something else than a socket; `answer` is still open."""
+
+    def __init__(self, answer: ClientResponse) -> None:
+        super().__init__(f"HTTP {answer.status}")
+        self.answer = answer
+
+
+class _Heard(NamedTuple):
+    """The frames that came, and why they broke off (None: they came to an end)."""
+
+    frames: list[str]
+    cut_off: str | None
+
+
+async def _accepted(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
+    """Let nothing but a socket through: aiohttp would follow redirects, to any host, and drop what was said."""
+    answer = await send(request)
+    if answer.status != SWITCHED:
+        raise _Refused(answer)
+    return answer
+
+
+class SocketHandler(AiohttpHandler):
+    """A connection of its own for each request, closed as soon as its answer has ended."""
+
+    middlewares = (_accepted,)
+
+    async def _ask(self, request: Request) -> Response:
+        ends = asyncio.get_running_loop().time() + self._left(request) - _SPARE
+        headers = [pair for pair in request.headers.to_tuple_list() if pair[0] not in _HTTP_ONLY]
+        try:
+            async with self._client_of(request).ws_connect(
+                URL(request.url, encoded=True),
+                headers=headers,
+                timeout=_GOODBYE,
+                max_msg_size=self._largest,
+                proxy=request.meta.get("proxy"),
+            ) as socket:
+                await socket.send_str(request.body.decode())
+                heard = await self._heard(socket, request.meta.get("until", ""), ends)
+        except _Refused as refused:
+            async with refused.answer as answer:
+                return await whole_answer(answer, request.url, self._largest)
+        cut_off = {CUT_OFF: heard.cut_off} if heard.cut_off else {}
+        kind = {"Content-Type": "application/x-ndjson; charset=utf-8"}
+        return TextResponse(request.url, status=SWITCHED, headers=kind | cut_off, body=body_of(heard.frames))
+
+    async def _heard(self, socket: aiohttp.ClientWebSocketResponse, until: str, ends: float) -> _Heard:
+        """Listen until a frame holds `until`, the server closes, or there is no more time (`ends`, the loop's).
+
+        Raises:
+            scrapy.exceptions.ResponseDataLossError: the connection was lost before anything came.
+            TimeoutError: nothing came in time.
+        """
+        frames: list[str] = []
+        size = 0
+        try:
+            async for frame in _texts(socket, ends):
+                frames.append(frame)
+                size += len(frame.encode())
+                if until and until in frame:
+                    return _Heard(frames, None)
+                if size > self._largest:
+                    return _Heard(frames, f"there are more than {self._largest} bytes")
+        except TimeoutError:
+            if not frames:
+                raise
+            return _Heard(frames, "the time was up")
+        code = socket.close_code
+        if code == _LOST and not frames:
+            raise ResponseDataLossError("the socket was lost before it said anything")
+        return _Heard(frames, None if code in _PLAIN_ENDS else f"the socket ended with code {code}")
+
+
+async def _texts(socket: aiohttp.ClientWebSocketResponse, ends: float) -> AsyncIterator[str]:
+    """Yield text frames until the socket ends; a frame of bytes ends it too."""
+    loop = asyncio.get_running_loop()
+    while True:
+        message = await socket.receive(timeout=max(ends - loop.time(), 0.001))
+        if message.type is not WSMsgType.TEXT:
+            return
+        yield message.data

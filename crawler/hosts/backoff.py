@@ -1,0 +1,88 @@
+"""What is remembered of a host that refused us or asked for less: pure, as the table `hosts` keeps it."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from configs.outcome import Outcome
+from configs.settings import settings
+
+_REASONS = {
+    Outcome.BLOCKED: "the site refused us",
+    Outcome.RATE_LIMITED: "the site asked us to come less often",
+}
+RESTING = frozenset(_REASONS)
+_REGROWTH = 0.125  # of the whole budget, for each calm period
+_JITTER = 0.1
+_DOUBLINGS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class HostBackoff:
+    """A host's: until when it rests and why, how many rests in a row, what share of its budget is left.
+
+    `calm_since`: its first conclusive answer since the last rest, or since something was last forgotten.
+    """
+
+    rests_until: datetime | None = None
+    rest_reason: str | None = None
+    rests_in_a_row: int = 0
+    budget_share: float = 1.0
+    calm_since: datetime | None = None
+
+
+def after_refusal(
+    memory: HostBackoff,
+    outcome: Outcome,
+    *,
+    started_at: datetime,
+    now: datetime,
+    retry_after: float | None = None,
+    lot: float = 0,
+) -> HostBackoff:
+    """Return the memory after a check that was refused (`RESTING`): each rest is longer than the one before.
+
+    A check that started before the rest ended met what began it: it is no new rest. `lot`, from 0 to 1, lengthens
+    the rest a little, so that nobody meets us each time at the same distance.
+    """
+    again = memory.rests_until is not None and started_at < memory.rests_until
+    before = memory.rests_in_a_row - again
+    seconds = _rest(outcome, before, retry_after) * (1 + _JITTER * lot)
+    until = max(now + timedelta(seconds=seconds), memory.rests_until or now)
+    share = memory.budget_share
+    if not again and (outcome is Outcome.RATE_LIMITED or _answered_between(memory)):
+        share = min(share, max(share / 2, settings().least_budget_share))
+    return HostBackoff(until, _REASONS[outcome], before + 1, share)
+
+
+def after_success(memory: HostBackoff, proven_at: datetime | None) -> HostBackoff:
+    """Return the memory after a conclusive answer at `proven_at`, the latest on that host.
+
+    Each CALM_SECONDS of such answers half of the rests in a row are forgotten and an eighth of the budget is back.
+    The latest may be older than `calm_since`: the desk that gave a later one is not watched any more.
+    """
+    if proven_at is None or (memory.rests_until and proven_at < memory.rests_until):
+        return memory
+    if memory.calm_since is None:
+        return replace(memory, calm_since=proven_at)
+    period = timedelta(seconds=settings().calm_seconds)
+    periods = max(0, (proven_at - memory.calm_since) // period)
+    return replace(
+        memory,
+        rests_in_a_row=memory.rests_in_a_row >> periods,
+        budget_share=min(1.0, memory.budget_share + periods * _REGROWTH),
+        calm_since=memory.calm_since + periods * period,
+    )
+
+
+def _answered_between(memory: HostBackoff) -> bool:
+    """Whether the host answered well since its last rest: what refused us again then is how often we come."""
+    return memory.rests_in_a_row > 0 and memory.calm_since is not None
+
+
+def _rest(outcome: Outcome, before: int, retry_after: float | None) -> float:
+    current = settings()
+    asked = max(0, min(retry_after or 0, current.retry_after_max_seconds))  # a page may say -5, inf or nan
+    if outcome is Outcome.RATE_LIMITED and asked:
+        return asked
+    first = current.block_rest_seconds if outcome is Outcome.BLOCKED else current.rate_rest_seconds
+    return max(asked, min(first * 2.0 ** min(before, _DOUBLINGS), current.longest_rest_seconds))

@@ -1,0 +1,116 @@
+"""The kill switch of a host: from one moment on nothing more is asked of it, until an operator says go.
+
+The row in `hosts` is the truth, Redis only makes it quick: the planner puts back what Redis lost.
+"""
+
+import logging
+from datetime import datetime
+from difflib import get_close_matches
+
+import redis
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from api.models.base import session
+from api.models.desk import DeskState, DeskStatus, HostState, OutageReason
+from configs.clock import clock
+from configs.prefecture import desks
+from crawler.recording import outages
+from crawler.scheduling import due_queue
+from crawler.scheduling.desk_budgets import desks_on
+
+log = logging.getLogger(__name__)
+
+# Desks, outages, hosts: the order in which a writer of checks takes them too.
+_LOCK = 0x72647673  # rows and Redis change together: nobody writes into Redis what he read before another's change
+STOPPED = "stopped by an operator"
+
+
+class UnknownHost(LookupError):
+    """No desk is on that host; the text names those that exist."""
+
+
+def stop(host: str, reason: str) -> None:
+    """Ask nothing more of a host (`name:port`), whoever visits it: row first, then Redis.
+
+    Raises:
+        UnknownHost: no desk is there.
+        ValueError: the reason is empty.
+    """
+    known = _known(host)
+    if not reason.strip():
+        raise ValueError("say why: whoever finds the host stopped wants to know")
+    now = clock()
+    with session() as rows:
+        _lock(rows)
+        rows.execute(
+            sa.update(DeskState)
+            .where(DeskState.id.in_(known), DeskState.status == DeskStatus.ACTIVE)
+            .values(status=DeskStatus.PAUSED, status_reason=STOPPED)
+        )
+        outages.begin(rows, known, now, OutageReason.STOPPED)
+        values = {"stopped_at": now, "stop_reason": reason.strip(), "updated_at": now}
+        fresh = insert(HostState).values(host=host, **values)
+        rows.execute(fresh.on_conflict_do_update(index_elements=["host"], set_=values))
+        _announce(due_queue.stop(host))
+
+
+def go(host: str) -> None:
+    """Let a host be asked again; its rests and budgets are as they were.
+
+    Raises:
+        UnknownHost: no desk is there.
+    """
+    known = _known(host)
+    now = clock()
+    with session() as rows:
+        _lock(rows)
+        outages.end(rows, known, now, OutageReason.STOPPED)
+        rows.execute(
+            sa.update(HostState)
+            .where(HostState.host == host)
+            .values(stopped_at=None, stop_reason=None, updated_at=now)
+        )
+        _announce(due_queue.resume(host))
+
+
+def stopped() -> dict[str, tuple[datetime, str]]:
+    """Return the hosts that are stopped, since when and why."""
+    row = sa.select(HostState.host, HostState.stopped_at, HostState.stop_reason)
+    with session() as rows:
+        found = rows.execute(row.where(HostState.stopped_at.is_not(None)))
+        return {host: (at, reason or "") for host, at, reason in found if at}
+
+
+def remind(client: redis.Redis) -> None:
+    """Bring Redis up to the rows: what it lost, what it did not hear.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError, redis.RedisError: a server is away.
+    """
+    with session() as rows:
+        _lock(rows)
+        hosts = rows.scalars(sa.select(HostState.host).where(HostState.stopped_at.is_not(None)))
+        due_queue.send(client, due_queue.replace_stopped(list(hosts)))
+
+
+def _lock(rows: Session) -> None:
+    rows.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+
+
+def _known(host: str) -> list[str]:
+    if found := [desk.id for desk in desks_on(host)]:
+        return found
+    hosts = sorted({desk.host for desk in desks().values()})
+    close = "".join(f"did you mean {each}? " for each in get_close_matches(host, hosts, n=1))
+    raise UnknownHost(f"no desk is on {host!r}; {close}those that exist: {', '.join(hosts) or 'none'}")
+
+
+def _announce(call: due_queue.Call[None]) -> None:
+    """Tell Redis; while it is away nobody claims, and the planner reminds it."""
+    try:
+        with due_queue.connect() as client:
+            due_queue.send(client, call)
+    except redis.RedisError as error:
+        log.warning("Redis is away, it hears of the switch when it is back: %s", error)

@@ -1,0 +1,124 @@
+"""What is in trouble now, read off desks, checks and outages, and kept as incidents until it has been over a while.
+
+Nothing here remembers anything but by its rows: a look that is lost is made up for by the next one.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.incident import IncidentReason
+from configs.desk import Desk
+from configs.prefecture import desks
+from configs.settings import settings
+from crawler.incidents import moved_pages
+from crawler.scheduling.desk_budgets import captcha_expected
+
+_LOOK_BACK = timedelta(
+    days=1
+)  # no run of checks is followed further: the wait before it is told is half an hour
+_LAYOUT_CHANGED = 2  # pages in a row that were not understood
+
+_OUTAGES = sa.text(
+    "SELECT desk_id, reason, starts_at, host FROM outages WHERE ends_at IS NULL AND reason <> 'stopped'"
+)
+# A run of overload ends with an answer that proves something (time-outs belong to it), one of unreadable pages with
+# any other answer.
+_RUNS = sa.text("""
+SELECT d.id AS desk_id, d.last_outcome AS outcome, d.last_check_at AS last_at, min(c.started_at) AS since,
+  count(*) AS times
+FROM desks d JOIN checks c ON c.desk_id = d.id AND c.outcome = d.last_outcome AND c.started_at > coalesce(
+  (SELECT max(o.started_at) FROM checks o WHERE o.desk_id = d.id AND o.started_at > :since
+   AND CASE d.last_outcome WHEN 'overloaded' THEN o.outcome IN ('slots', 'no_slots')
+     ELSE o.outcome <> d.last_outcome END), :since)
+WHERE d.last_outcome IN ('overloaded', 'unreadable') AND d.last_check_at > :since GROUP BY d.id
+""")
+_SEEN = sa.text("""
+INSERT INTO incidents (subject, reason, starts_at, seen_at)
+SELECT * FROM unnest(CAST(:subject AS text[]), CAST(:reason AS text[]), CAST(:since AS timestamptz[]),
+                     CAST(:at AS timestamptz[]))
+ON CONFLICT (subject, reason) WHERE ends_at IS NULL
+DO UPDATE SET seen_at = greatest(incidents.seen_at, excluded.seen_at)
+""")
+_OVER = sa.text("""
+UPDATE incidents SET ends_at = greatest(starts_at, seen_at) WHERE ends_at IS NULL AND seen_at <= :quiet
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class FoundIncident:
+    """A trouble that is there now; `since` when it began, `desks` those it keeps from being watched."""
+
+    subject: str
+    reason: IncidentReason
+    since: datetime
+    desks: tuple[Desk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sign:
+    desk: Desk
+    reason: IncidentReason
+    since: datetime
+    host: str | None = None  # that its page embeds
+
+    @property
+    def subject(self) -> str:
+        """Return what shares the desk's fate: a page that was closed or moved is its own, all else its host's."""
+        return self.desk.id if self.reason.of_desk else self.host or self.desk.host
+
+
+def current(session: Session, now: datetime) -> list[FoundIncident]:
+    """Return what is in trouble now: one per subject and reason, of desks that the files still have."""
+    together: dict[tuple[str, IncidentReason], list[_Sign]] = defaultdict(list)
+    for sign in [*_outages(session), *_runs(session, now), *_drifts(session)]:
+        together[sign.subject, sign.reason].append(sign)
+    return [
+        FoundIncident(subject, reason, min(sign.since for sign in signs), _desks(signs))
+        for (subject, reason), signs in sorted(together.items())
+    ]
+
+
+def keep(session: Session, found: Sequence[FoundIncident], now: datetime) -> None:
+    """Bring the incidents up to what was found; what has not been seen for INCIDENT_QUIET_SECONDS is over."""
+    if found:
+        columns = {
+            "subject": [each.subject for each in found],
+            "reason": [each.reason.value for each in found],
+            "since": [each.since for each in found],
+            "at": [now] * len(found),
+        }
+        session.execute(_SEEN, columns)
+    session.execute(_OVER, {"quiet": now - timedelta(seconds=settings().incident_quiet_seconds)})
+
+
+def _outages(session: Session) -> Iterable[_Sign]:
+    for desk_id, reason, since, host in session.execute(_OUTAGES):
+        desk = desks().get(desk_id)
+        usual = desk and reason == IncidentReason.CAPTCHA and captcha_expected(desk)
+        if desk and desk.schedulable and not usual:
+            yield _Sign(desk, IncidentReason(reason), since, host)
+
+
+def _runs(session: Session, now: datetime) -> Iterable[_Sign]:
+    lasts = timedelta(seconds=settings().overloaded_told_seconds)
+    for row in session.execute(_RUNS, {"since": now - _LOOK_BACK}):
+        reason = IncidentReason(row.outcome)
+        long = row.last_at - row.since >= lasts
+        enough = long if reason is IncidentReason.OVERLOADED else row.times >= _LAYOUT_CHANGED
+        if enough and (desk := desks().get(row.desk_id)) and desk.schedulable:
+            yield _Sign(desk, reason, row.since)
+
+
+def _drifts(session: Session) -> Iterable[_Sign]:
+    for each in moved_pages.current(session):
+        if desk := desks().get(each.desk_id):
+            yield _Sign(desk, IncidentReason(each.reason.value), each.starts_at)
+
+
+def _desks(signs: Iterable[_Sign]) -> tuple[Desk, ...]:
+    return tuple(sorted({sign.desk.id: sign.desk for sign in signs}.values(), key=lambda desk: desk.id))

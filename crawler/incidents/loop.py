@@ -1,0 +1,116 @@
+"""Tells operators of sites in trouble, subscribers of desks that cannot be watched now, are again, or can be at last.
+
+Derived from rows, told in the transaction that remembers it: a crash repeats nothing and loses nothing.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+import api.models.tables  # noqa: F401 -- loaded on this thread later, half a record would meet the planner's queries
+import notifier
+from api.models.base import session
+from api.models.incident import Incident, IncidentReason
+from api.models.user import Role, User
+from configs.clock import clock
+from configs.prefecture import desks
+from configs.settings import settings
+from crawler.advisory_lock import AdvisoryLock
+from crawler.incidents import incidents, moved_pages, outage_notices, release_reminders, watchable_notices
+from crawler.incidents.incidents import FoundIncident
+from crawler.part_failures import PartFailures
+
+log = logging.getLogger(__name__)
+
+_LOCK = 0x74696470  # one teller at a time: others look on
+_LISTED = 20  # desks named in one message to operators
+
+
+class IncidentLoop:
+    """The loop; all that matters is in the tables."""
+
+    def __init__(self, failures: PartFailures | None = None) -> None:
+        self._failures = failures or PartFailures()
+        self._lock = AdvisoryLock(_LOCK)
+
+    def run(self, stop: threading.Event) -> None:
+        """Look each TIDINGS_SECONDS until told to stop; a look that fails is named by health and tried again."""
+        while not stop.is_set():
+            self._failures.run("incidents", lambda: run_once(clock(), self._lock))
+            stop.wait(settings().tidings_seconds)
+
+
+def run_once(now: datetime, lock: AdvisoryLock | None = None) -> int:
+    """Keep the incidents and tell of them what is due; return how many notifications were written.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the database is away; nothing is forgotten.
+        LockHeldError: another teller hangs.
+    """
+    with session() as rows:
+        if not (lock or AdvisoryLock(_LOCK)).take(rows, now):
+            return 0
+        moved_pages.settle(rows, desks(), now)
+        found = incidents.current(rows, now)
+        incidents.keep(rows, found, now)
+        written = _tell(rows, found, now) + outage_notices.over(rows, now)
+        written += watchable_notices.tell(rows) + release_reminders.tell(rows, now)
+    notifier.nudge(written)
+    return len(written)
+
+
+def _tell(rows: Session, found: Sequence[FoundIncident], now: datetime) -> list[UUID]:
+    open_ones = rows.scalars(sa.select(Incident).where(Incident.ends_at.is_(None)).order_by(Incident.id))
+    known = {(each.subject, each.reason): each for each in open_ones}
+    written: list[UUID] = []
+    for each in found:
+        incident = known[each.subject, each.reason]
+        if incident.told_at is None and _for_operators(incident, now):
+            incident.told_at = now
+            written += _operators(rows, incident, each)
+        if _for_subscribers(incident, now):
+            written += outage_notices.tell(rows, incident, each.desks, now)
+    return written
+
+
+def _for_operators(incident: Incident, now: datetime) -> bool:
+    """Tell whether operators are told by now; of maintenance, which ends by itself, they are not."""
+    waits = {IncidentReason.RATE_LIMITED: settings().rate_limited_told_seconds}
+    wait = timedelta(seconds=waits.get(incident.reason, 0))
+    return incident.reason is not IncidentReason.MAINTENANCE and now - incident.starts_at >= wait
+
+
+def _for_subscribers(incident: Incident, now: datetime) -> bool:
+    if incident.reason is IncidentReason.MAINTENANCE:
+        return now - incident.starts_at >= timedelta(seconds=settings().maintenance_told_seconds)
+    return incident.reason.of_desk
+
+
+def _operators(rows: Session, incident: Incident, found: FoundIncident) -> list[UUID]:
+    log.warning(
+        "%s: %s since %s, %d desks",
+        found.subject,
+        found.reason,
+        incident.starts_at.isoformat(),
+        len(found.desks),
+    )
+    params = {
+        "subject": found.subject,
+        "reason": found.reason.value,
+        "since": incident.starts_at.isoformat(),
+        "desks": [desk.id for desk in found.desks[:_LISTED]],
+        "count": len(found.desks),
+    }
+    people = rows.scalars(
+        sa.select(User.id).where(User.role.in_([Role.ADMIN, Role.SUPPORT])).order_by(User.id)
+    )
+    told = [
+        notifier.create_notifications(rows, person, "desk_trouble", params, f"trouble:{incident.id}:{person}")
+        for person in people
+    ]
+    return [each for ids in told for each in ids]

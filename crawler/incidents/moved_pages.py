@@ -1,0 +1,77 @@
+"""Desks that have drifted: rows that discovery opens, and that end when a desk is found or proven again."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from api.models.desk import DeskState, DeskStatus
+from api.models.discovery import Drift, DriftReason
+from configs.desk import Desk, Grade
+from configs.outcome import Outcome
+from crawler.scheduling.desk_budgets import captcha_expected
+
+
+def begin(rows: Session, found: Iterable[tuple[str, DriftReason, str]], now: datetime) -> list[str]:
+    """Open drifts (desk, reason, evidence) and take their desks' status; return those that are new.
+
+    A desk that has an open one keeps it, as it was told.
+    """
+    new = []
+    for desk_id, reason, detail in found:
+        row = insert(Drift).values(desk_id=desk_id, reason=reason, detail=detail, starts_at=now)
+        if rows.scalar(row.on_conflict_do_nothing().returning(Drift.id)) is not None:
+            new.append(desk_id)
+            moved = {"status": DeskStatus.ERROR, "status_reason": f"the page seems to have moved: {detail}"}
+            rows.execute(sa.update(DeskState).where(DeskState.id == desk_id).values(moved))
+    return new
+
+
+def end(rows: Session, desk_ids: Collection[str], now: datetime) -> None:
+    """End the open drifts of desks that were found again."""
+    still = sa.update(Drift).where(Drift.desk_id.in_(list(desk_ids)), Drift.ends_at.is_(None))
+    rows.execute(still.values(ends_at=sa.func.greatest(Drift.starts_at, now)))
+
+
+def current(rows: Session) -> list[Drift]:
+    """Return the open drifts."""
+    return list(rows.scalars(sa.select(Drift).where(Drift.ends_at.is_(None)).order_by(Drift.id)))
+
+
+def settle(rows: Session, desks: Mapping[str, Desk], now: datetime) -> None:
+    """End the drifts of desks that a check has proven since, or an operator has confirmed since in the file.
+
+    One whose desk the files have no more, or do not let be watched, is over too.
+    """
+    open_ones = current(rows)
+    if not open_ones:
+        return
+    asked = sa.select(DeskState).where(DeskState.id.in_([each.desk_id for each in open_ones]))
+    states = {state.id: state for state in rows.scalars(asked)}
+    over = [
+        each.desk_id for each in open_ones if _over(each, desks.get(each.desk_id), states.get(each.desk_id))
+    ]
+    end(rows, over, now)
+
+
+def _over(drift: Drift, desk: Desk | None, state: DeskState | None) -> bool:
+    if desk is None or not desk.schedulable:
+        return True
+    if desk.grade is Grade.CONFIRMED and desk.date > drift.starts_at.date():
+        return True
+    return state is not None and _proven(drift, desk, state)
+
+
+def _proven(drift: Drift, desk: Desk, state: DeskState) -> bool:
+    """Tell whether the checks prove the page since the drift began.
+
+    Only slots prove that one is still in use which the prefecture has stopped to link: "no slot" is what abandoned
+    pages say for ever. Where there always is a captcha, that is how the page lives.
+    """
+    at = state.last_slot_at if drift.reason is DriftReason.UNLINKED else state.last_proven_at
+    usual = captcha_expected(desk) and state.last_outcome is Outcome.CAPTCHA
+    if usual and drift.reason is not DriftReason.UNLINKED:
+        at = state.last_check_at
+    return at is not None and at > drift.starts_at

@@ -1,0 +1,80 @@
+"""Who is reminded that slots are published soon which stand behind a captcha: nobody but a person sees them."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+import notifier
+from api.models.desk import DeskState
+from api.models.discovery import page_lost
+from configs.desk import Desk
+from configs.prefecture import desks
+from configs.settings import settings
+from crawler.incidents.recipients_sql import AT_ONCE, ENTITLED, REACHABLE
+from crawler.scheduling.desk_budgets import captcha_expected
+
+# Entitled users who wait at the desk or asked to hear when it can be watched, and were not reminded yet.
+_WAITING = sa.text(f"""
+SELECT DISTINCT a.user_id
+FROM alert_targets t
+JOIN alerts a ON a.id = t.alert_id AND a.closed_at IS NULL AND (a.enabled OR a.awaits_watch)
+WHERE (t.desk_id = :desk OR (t.prefecture_id = :prefecture AND t.procedure = ANY(:procedures)))
+  AND NOT EXISTS (SELECT FROM notifications n WHERE n.user_id = a.user_id AND n.kind = 'release_soon'
+    AND n.params ->> 'desk' = :desk AND n.params ->> 'begins' = :begins)
+  AND {ENTITLED}
+  AND {REACHABLE}
+ORDER BY a.user_id LIMIT :most
+""")  # noqa: S608 -- our own words
+
+
+def tell(rows: Session, now: datetime) -> list[UUID]:
+    """Remind people of publications that begin within RELEASE_NOTICE_SECONDS, once each; return what to deliver."""
+    written: list[UUID] = []
+    for desk, begins_at, ends_at in _soon(rows, now):
+        begins = begins_at.isoformat()
+        params = {"desk": desk.id, "begins": begins, "ends": ends_at and ends_at.isoformat()}
+        for user_id in _waiting(rows, desk, begins, now):
+            key = f"release_soon:{desk.id}:{begins}:{user_id}"
+            written += notifier.create_notifications(rows, user_id, "release_soon", params, key)
+    return written
+
+
+def _soon(rows: Session, now: datetime) -> Iterator[tuple[Desk, datetime, datetime | None]]:
+    """Yield desks with the publication that is near: as their file tells, or, without an end, as their page does.
+
+    Not of a page that is closed or has moved: who waits for it was told so, and slots will be published elsewhere.
+    """
+    last = now + timedelta(seconds=settings().release_notice_seconds)
+    lost = set(rows.scalars(sa.select(DeskState.id).where(page_lost())))
+    for desk in filter(_hidden, desks().values()):
+        if (
+            desk.id not in lost
+            and desk.releases
+            and (found := desk.release(now))
+            and now <= found.begins <= last
+        ):
+            yield desk, found.begins, found.ends
+    said = sa.select(DeskState.id, DeskState.releases_at).where(DeskState.releases_at.between(now, last))
+    for desk_id, releases_at in rows.execute(said):
+        page = desks().get(desk_id)
+        if page and releases_at and _hidden(page) and desk_id not in lost:
+            yield page, releases_at, None
+
+
+def _hidden(desk: Desk) -> bool:
+    return desk.schedulable and captcha_expected(desk)
+
+
+def _waiting(rows: Session, desk: Desk, begins: str, now: datetime) -> list[UUID]:
+    wanted = {
+        "desk": desk.id,
+        "prefecture": desk.prefecture_id,
+        "procedures": sorted(desk.procedures),
+        "begins": begins,
+        "now": now,
+        "most": AT_ONCE,
+    }
+    return list(rows.scalars(_WAITING, wanted))

@@ -1,0 +1,69 @@
+"""Which people are told that a desk they could not wait for can be watched now: their alert was kept for that."""
+
+from collections import defaultdict
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+import notifier
+from api.models.alert import Alert, AlertTarget
+from api.models.desk import DeskState
+from api.models.discovery import page_lost
+from configs.desk import Desk
+from configs.prefecture import desks
+from crawler.incidents.recipients_sql import AT_ONCE
+from crawler.scheduling.demand import targets_of
+
+
+def tell(rows: Session) -> list[UUID]:
+    """Tell those whose kept alert is about a desk whose slots are seen by now, once; return what to deliver.
+
+    The alert stays paused: whether a plan carries it is decided when its user lets it wait.
+    """
+    anybody = sa.exists().where(Alert.awaits_watch, Alert.closed_at.is_(None))
+    if not rows.scalar(sa.select(anybody)):  # each look asks: an index answers, and no desk is thought over
+        return []
+    written: list[UUID] = []
+    for alert, mine in _kept(rows, _watched(rows)).items():
+        alert.awaits_watch = False
+        params = {"alert": str(alert.id), "desks": mine}
+        key = f"desk_watchable:{alert.id}"
+        written += notifier.create_notifications(
+            rows, alert.user_id, "desk_watchable", params, key, priority="scheduled"
+        )
+    return written
+
+
+def _watched(rows: Session) -> list[Desk]:
+    """Return the desks whose slots were looked for and whose page was neither closed nor moved."""
+    proven = sa.select(DeskState.id).where(DeskState.last_proven_at.is_not(None), ~page_lost())
+    known = set(rows.scalars(proven))
+    return [desk for desk in desks().values() if desk.shows_slots and desk.id in known]
+
+
+def _kept(rows: Session, watched: list[Desk]) -> dict[Alert, list[str]]:
+    """Return kept alerts that are about one of these desks, with the desks of each."""
+    meaning: dict[tuple[str | None, str | None, str | None], set[str]] = defaultdict(set)
+    for desk in watched:
+        for target in targets_of(desk):
+            meaning[target].add(desk.id)
+    kept = (
+        sa.select(Alert, AlertTarget)
+        .join(AlertTarget, AlertTarget.alert_id == Alert.id)
+        .where(Alert.awaits_watch, Alert.closed_at.is_(None), _means(watched))
+        .order_by(Alert.id)
+        .limit(AT_ONCE)
+    )
+    found: dict[Alert, set[str]] = defaultdict(set)
+    for alert, about in rows.execute(kept):
+        found[alert] |= meaning[about.desk_id, about.prefecture_id, about.procedure]
+    return {alert: sorted(mine) for alert, mine in found.items()}
+
+
+def _means(watched: list[Desk]) -> sa.ColumnElement[bool]:
+    served = {(desk.prefecture_id, procedure) for desk in watched for procedure in desk.procedures}
+    return sa.or_(
+        AlertTarget.desk_id.in_([desk.id for desk in watched]),
+        sa.tuple_(AlertTarget.prefecture_id, AlertTarget.procedure).in_(sorted(served)),
+    )

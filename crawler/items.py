@@ -1,0 +1,103 @@
+"""What a spider yields: one CheckItem per check, for the tables; slots as plain rows, for feeds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from configs.desk import Desk
+from crawler.proofs.page_capture import PageCapture
+from crawler.reading import CoveredWindow, Outcome, Slot
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+
+@dataclass(frozen=True)
+class CheckItem:
+    """How one check of one desk ended: exactly one outcome, whatever happened.
+
+    `milliseconds` run from the first request on, pauses of ours left out; `requests` counts redirects and
+    retries too; `reason` is the evidence, `error` the exception behind an inconclusive outcome; `retry_after`
+    is in seconds; `process` is host:pid; `places` are the keys of those the visit knew of, asked or not; `refused`:
+    this page answered a plain 403; `releases_at`: when the page says that more slots will be put on line; `sights` are
+    the pages that may prove it (crawler/proofs); `handed_to`: the host at which the visit went on and ended, where its
+    page embeds another's: the outcome is that host's, and so are `handed_requests` of its requests;
+    `picture`: of a check by browser that is not `no_slots`, the page as a PNG, taken from the open page after the
+    check was handed over; None in it where that page was gone.
+    """
+
+    desk_id: str
+    token: int | None
+    started_at: datetime
+    milliseconds: int
+    outcome: Outcome
+    reason: str
+    slots: tuple[Slot, ...]
+    covered: tuple[CoveredWindow, ...]
+    requests: int
+    error: str | None
+    retry_after: float | None
+    booking_url: str
+    process: str
+    places: tuple[str, ...] = ()
+    refused: bool = False
+    releases_at: datetime | None = None
+    sights: tuple[PageCapture, ...] = field(default=(), repr=False)
+    handed_to: str = ""
+    handed_requests: int = 0
+    picture: "Future[bytes | None] | None" = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class CheckBatch:
+    """Checks that ended since the last such item, each with the instant (UTC) its last page was read.
+
+    Scrapy takes an item out of start() in every other turn of its loop. Yielded one by one, half of the checks of a
+    spider at full speed waited for seconds, unwritten (1,500 of 3,000 after ten seconds).
+    """
+
+    checks: tuple[tuple[CheckItem, datetime], ...]
+
+
+@dataclass(frozen=True)
+class SlotItem:
+    """A slot as a feed exports it, in the order of its columns.
+
+    `starts_at` is ISO 8601 with the offset of the desk's zone, or a date, or None where only "open" is known;
+    `seen_at` is in UTC.
+    """
+
+    desk: str
+    prefecture: str
+    procedures: tuple[str, ...]
+    label: str
+    place: str | None
+    starts_at: str | None
+    seats: int | None
+    booking_url: str
+    seen_at: str
+
+
+def slot_items(desk: Desk, check: CheckItem) -> Iterator[SlotItem]:
+    """Yield a check's slots as rows, the earliest first."""
+    seen_at = check.started_at + timedelta(milliseconds=check.milliseconds)
+    for slot in sorted(check.slots, key=lambda slot: (slot.moment_text, slot.place.key)):
+        yield SlotItem(
+            desk=desk.id,
+            prefecture=desk.prefecture_id,
+            procedures=tuple(sorted(desk.procedures)),
+            label=desk.label,
+            place=slot.place.label or slot.place.key or None,
+            starts_at=_local_moment(desk, slot),
+            seats=slot.seats,
+            booking_url=slot.url or check.booking_url,
+            seen_at=seen_at.isoformat(),
+        )
+
+
+def _local_moment(desk: Desk, slot: Slot) -> str | None:
+    """Return a slot's moment as people at the desk read it: ISO 8601 with offset, a date, or None."""
+    if isinstance(slot.moment, datetime):
+        return slot.moment.astimezone(desk.zone).isoformat()
+    return slot.moment.isoformat() if slot.moment else None

@@ -1,0 +1,24 @@
+"""Answers that cover a desk only together, because their areas overlap: the last one says what all of them prove."""
+
+from dataclasses import replace
+
+from crawler.reading import Outcome, Page, PageRequest, Reading
+
+_PARTLY = "after an answer that was not whole"
+
+
+def together(page: Page, reading: Reading, following: PageRequest | None) -> Reading:
+    """Return the reading of one of them, which says what it would prove alone.
+
+    `following` is the next request, None after the last one. Slots count at once; an absence counts when the last
+    answer came and none before it left anything out.
+    """
+    whole = bool(reading.covered) and page.ask.step != _PARTLY
+    if following:
+        said = None if reading.outcome is Outcome.NO_SLOTS else reading.outcome
+        ask = following if whole else replace(following, step=_PARTLY)
+        return replace(reading, outcome=said, covered=(), asks=(ask,))
+    if reading.covered and not whole:
+        outcome = reading.outcome if reading.slots else Outcome.UNREADABLE
+        return replace(reading, outcome=outcome, covered=(), reason=f"{reading.reason}, {_PARTLY}")
+    return reading

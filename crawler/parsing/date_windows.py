@@ -1,0 +1,161 @@
+"""What readers of calendars share: the weeks up to a desk's horizon, and hours linked as unix seconds."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from lxml import etree
+
+from crawler.parsing.html_text import HIDDEN
+from crawler.reading import CoveredWindow, Page, PageRequest, Place, Slot, VisitContext
+
+_LINKS = etree.XPath(f"//a[not({HIDDEN})]/@href")
+_DAYS = 7
+_DAY = range(24 * 60)  # minutes
+_HOUR = re.compile(r"(\d{1,2}):([0-5]\d)")
+_UNIX = re.compile(r"[0-9]{9,11}")
+YEARS = range(2000, 2200)  # what lies outside is no appointment, and some of it no instant in UTC either
+_LONGEST_NUMBER = 5  # digits
+_MOST_DAYS = 400  # that a page shows at once
+
+
+def weeks(visit: VisitContext, place: Place, turn: int = 0) -> Iterator[tuple[int, int, CoveredWindow]]:
+    """Yield (rank, days from the desk's local today, window of seven local days), nearest first, up to the horizon.
+
+    A visit may end before all were asked: the ranks begin one week further each `turn`.
+    """
+    aheads = range(0, visit.horizon.days + 1, _DAYS)
+    for number, ahead in enumerate(aheads):
+        yield (number - turn) % len(aheads), ahead, week(visit, place, ahead)
+
+
+def ask_weeks(page: Page, place: Place, address: Callable[[int], str], behind: int) -> list[PageRequest]:
+    """Ask for each week of a place, nearest first: one as early as the page was asked for, the others behind.
+
+    `address` makes a week's address of its days from today. `behind` is the rank from which on the others are asked:
+    one that all places' first weeks stand before.
+    """
+    turn = page.visit.turn if page.ask.turn is None else page.ask.turn
+    return [
+        PageRequest(
+            address(ahead), "week", place=place, window=days, rank=behind + rank if rank else page.ask.rank
+        )
+        for rank, ahead, days in weeks(page.visit, place, turn)
+    ]
+
+
+def week(visit: VisitContext, place: Place, ahead: int) -> CoveredWindow:
+    """Return the seven local days that begin `ahead` days from today."""
+    first = visit.today + timedelta(days=ahead)
+    return CoveredWindow(place.key, first, first + timedelta(days=_DAYS - 1))
+
+
+def consecutive_days(days: Sequence[date | None]) -> tuple[date, date] | None:
+    """Return the first and last of some days; None where they do not follow each other, or one cannot be read."""
+    first = days[0] if days else None
+    if first is None or list(days) != [first + timedelta(days=number) for number in range(len(days))]:
+        return None
+    return first, first + timedelta(days=len(days) - 1)
+
+
+def covered_by_answer(
+    place: Place, asked: CoveredWindow | None, shown: tuple[date, date] | None
+) -> CoveredWindow | None:
+    """Return what a calendar answered for: the period it says it shows, else the one asked for.
+
+    None where neither is known, and where the two do not meet: that is not the answer to what was asked.
+    """
+    if shown is None:
+        return asked
+    if asked and asked.first and asked.last and (shown[1] < asked.first or shown[0] > asked.last):
+        return None
+    return CoveredWindow(place.key, *shown)
+
+
+def within(window: CoveredWindow, slots: Iterable[Slot], zone: ZoneInfo) -> bool:
+    """Tell whether all slots whose day is known lie on days of the window, in the desk's zone."""
+    days = [day_of(slot.moment, zone) for slot in slots if slot.moment is not None]
+    return all((window.first or date.min) <= day <= (window.last or date.max) for day in days)
+
+
+def day_of(moment: date, zone: tzinfo | None) -> date:
+    """Return the local date of an instant; a date is its own."""
+    return moment.astimezone(zone).date() if isinstance(moment, datetime) else moment
+
+
+def earliest(moments: Iterable[date | None], zone: tzinfo) -> date | None:
+    """Return the moment that comes first, by its local day, of those that could be read; None where none could."""
+    return min(filter(None, moments), key=lambda moment: day_of(moment, zone), default=None)
+
+
+@lru_cache(maxsize=20_000)  # many places have the same hours
+def instant_of(wall: datetime, zone: ZoneInfo) -> datetime | None:
+    """Return a naive wall clock of a zone in UTC: the earlier one where it comes twice, None where it never comes."""
+    instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    return instant if instant.astimezone(zone).replace(tzinfo=None) == wall else None
+
+
+def french_day(text: Any) -> date | None:
+    """Return the date of `23/11/2026`; None of anything else."""
+    try:
+        return datetime.strptime(text, "%d/%m/%Y").date()  # noqa: DTZ007 -- a day alone
+    except (TypeError, ValueError):
+        return None
+
+
+def days_from(place: Place, first: Any, days: Any) -> CoveredWindow | None:
+    """Return the window of so many days that begins on `23/11/2026`; None where either is anything else."""
+    day = french_day(first)
+    if day is None or not isinstance(days, int) or not 0 < days <= _MOST_DAYS:
+        return None
+    return CoveredWindow(place.key, day, day + timedelta(days=days - 1))
+
+
+def french_moment(day: Any, hour: Any, zone: ZoneInfo) -> date | None:
+    """Return the instant (UTC) of `23/11/2026` and a local hour: `HH:MM`, or minutes after midnight.
+
+    The date where the hour cannot be read or is none that day; None where the day cannot be read either.
+    """
+    date_of, found = french_day(day), _HOUR.fullmatch(hour) if isinstance(hour, str) else None
+    minutes = 60 * int(found[1]) + int(found[2]) if found else hour
+    if isinstance(minutes, str) and minutes.isascii() and minutes.isdecimal():
+        minutes = int(minutes[:_LONGEST_NUMBER])
+    if date_of is None or isinstance(minutes, bool) or not isinstance(minutes, int) or minutes not in _DAY:
+        return date_of
+    return instant_of(datetime.combine(date_of, time(*divmod(minutes, 60))), zone) or date_of
+
+
+def days_of(window: CoveredWindow) -> int:
+    """Return how many days a window has, both ends counted; 0 where one is open."""
+    return (window.last - window.first).days + 1 if window.first and window.last else 0
+
+
+def utc_ends(window: CoveredWindow, zone: ZoneInfo) -> tuple[str, str]:
+    """Return a window's first midnight and the one behind its last day, as `2026-11-19T23:00:00.000Z`."""
+    first, last = window.first or date.min, window.last or window.first or date.min
+    midnights = (datetime.combine(day, time.min, zone) for day in (first, last + timedelta(days=1)))
+    begin, end = (f"{each.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.000Z" for each in midnights)
+    return begin, end
+
+
+def linked_hours(page: Page, link: re.Pattern[str]) -> tuple[list[datetime], list[str]]:
+    """Return the hours that a page links to (UTC, in its order) and the links whose hour cannot be read.
+
+    Links that nobody sees do not count. `link` finds the address of one hour, its group `unix` the hour in unix
+    seconds.
+    """
+    found = [match for match in map(link.search, _LINKS(page.root)) if match]
+    hours = {match[0]: _instant(match["unix"]) for match in found}
+    odd = [address for address, hour in hours.items() if hour is None]
+    return list(dict.fromkeys(hour for hour in hours.values() if hour)), odd
+
+
+def _instant(unix: str) -> datetime | None:
+    # In UTC: in one zone of its own, Python takes the two hours of a clock change for the same.
+    if not _UNIX.fullmatch(unix.strip()):
+        return None
+    hour = datetime.fromtimestamp(int(unix), UTC)
+    return hour if hour.year in YEARS else None

@@ -1,0 +1,302 @@
+"""What JSON calendars share: an answer lists the moments of a window of days and may name the next one after it."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from w3lib.url import add_or_replace_parameters
+
+from configs.formatting import pluralize
+from crawler.parsing.date_windows import day_of, within
+from crawler.parsing.json_models import ACCEPT, failed, moments_in, said_by
+from crawler.parsing.no_slot_phrases import says_none, speaks_of_trouble
+from crawler.reading import (
+    ANYWHERE,
+    CoveredWindow,
+    Outcome,
+    Page,
+    PageRequest,
+    Place,
+    Reading,
+    Slot,
+    VisitContext,
+)
+
+_LATER = "later window"
+_LATER_RANK = 1000  # behind the first window of every place
+_MOST = 10_000  # moments; an answer that lists more is none of ours
+_DAY = timedelta(days=1)
+
+WindowRequest = Callable[
+    [VisitContext, CoveredWindow], PageRequest
+]  # how a platform asks for a window; its place, rank and step are set here
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What one answer says of the window that it was asked for.
+
+    `moments`: those free, None for each that cannot be read. `next_at`: what it names as the next availability.
+    `total`: how many it says there are. `begins` and `last`: the first and the last day it shows, where they may lie
+    within those asked for, or elsewhere. `final`: where it lists nothing, nothing comes later either, by the
+    platform's own word. `others`: how many moments it names that are no slots (its days' ends, say). `odd`: something
+    else of it could not be read, so that it proves no absence.
+    """
+
+    moments: Sequence[date | None] = ()
+    next_at: date | None = None
+    total: int | None = None
+    begins: date | None = None
+    last: date | None = None
+    final: bool = False
+    others: int = 0
+    odd: bool = False
+
+
+def by_address(
+    url: str, first: str, behind: str = "", *, headers: Mapping[str, str] = ACCEPT
+) -> WindowRequest:
+    """Ask for windows at an address that names their days in its query.
+
+    `first` is the parameter of a window's first day, `behind` of the day behind its last.
+    """
+
+    def ask(_visit: VisitContext, window: CoveredWindow) -> PageRequest:
+        days = {first: f"{window.first}"}
+        if behind and window.last:
+            days[behind] = f"{window.last + _DAY}"
+        return PageRequest(add_or_replace_parameters(url, days), "week", headers=headers)
+
+    return ask
+
+
+def first_window(
+    visit: VisitContext, opens: WindowRequest, days: int, place: Place = ANYWHERE, rank: int = 0
+) -> PageRequest:
+    """PageRequest for the window that begins today."""
+    return _ask(opens, visit, _window(visit, place, visit.today, days), place, rank)
+
+
+def first_windows(
+    visit: VisitContext, places: Sequence[tuple[Place, WindowRequest]], days: int, what: str
+) -> Reading:
+    """Ask each place for the window that begins today, beginning with another one each visit.
+
+    `what` is the name of one place, for the reason.
+    """
+    asks = tuple(
+        first_window(visit, opens, days, place, rank)
+        for rank, (place, opens) in enumerate(visit.in_turn(places))
+    )
+    return Reading(reason=f"{pluralize(len(asks), what)} to ask", asks=asks)
+
+
+def read_listing(page: Page, found: Listing, opens: WindowRequest | None, days: int = 1) -> Reading:
+    """Say what a listing proves and lead on to the windows of so many days that are still to be asked.
+
+    `opens` is None where the platform has nothing more to ask for. What nobody asked for by a window answers for
+    all the days that are watched.
+    """
+    answer = _CalendarAnswer(page, found, opens, days)
+    if len(answer.slots) > _MOST:
+        return Reading(Outcome.UNREADABLE, f"lists {len(answer.slots)} moments, which no calendar has")
+    if answer.slots:
+        return answer.seen()
+    if found.moments or found.total:
+        return Reading(Outcome.UNREADABLE, _unread(found))
+    if found.next_at is not None:
+        return answer.named(found.next_at)
+    return answer.nothing()
+
+
+def read_self_contained_listing(
+    page: Page, found: Listing, window: CoveredWindow | None, state: Any, *, said: bool = False
+) -> Reading:
+    """Say what a page proves that shows days of its own choosing, by the state that it carries, and leads nowhere.
+
+    `window`: those days, where it says them; without them nothing is covered, unless it is `said` in the page's own
+    words that nothing is free. Nor is anything where a slot's hour is not known.
+    """
+    alone = replace(page, ask=replace(page.ask, window=window), body=json.dumps(state).encode())
+    reading = read_listing(alone, found, None)
+    timed = all(slot.starts_at for slot in reading.slots) or not found.moments
+    known = window or (said and not found.moments)
+    return reading if timed and known else replace(reading, covered=())
+
+
+def read_place_list(
+    page: Page, places: Sequence[tuple[Place, date, WindowRequest | None]], days: int
+) -> Reading:
+    """Say what a list of places proves that names of each its next availability: each is asked from there on.
+
+    Of a place that cannot be asked (None) what is named is the slot.
+    """
+    each = [
+        read_listing(
+            replace(page, ask=PageRequest(page.ask.url, place=place, rank=rank)),
+            Listing(next_at=at),
+            opens,
+            days,
+        )
+        for rank, (place, at, opens) in enumerate(page.visit.in_turn(places))
+    ]
+    asks = tuple(ask for reading in each for ask in reading.asks)
+    slots = tuple(slot for reading in each for slot in reading.slots)
+    return Reading(
+        Outcome.SLOTS if slots else None if asks else Outcome.NO_SLOTS,
+        f"the next availability of {pluralize(len(places), 'place')}",
+        slots,
+        covered=tuple(window for reading in each for window in reading.covered),
+        asks=asks,
+        fallback=tuple(slot for reading in each for slot in reading.fallback),
+    )
+
+
+@dataclass(frozen=True)
+class _CalendarAnswer:
+    page: Page
+    found: Listing
+    opens: WindowRequest | None
+    days: int
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        return tuple(Slot(self.page.ask.place, moment) for moment in self.found.moments if moment)
+
+    @property
+    def first(self) -> date:
+        window = self.page.ask.window
+        return window.first if window and window.first else self.page.visit.today
+
+    @property
+    def asked(self) -> date | None:
+        """The last day that was asked for."""
+        window = self.page.ask.window
+        return window.last if window else self.page.visit.last_day
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether what was asked for may leave slots of its place out, and so do all answers that it leads to."""
+        return bool(self.page.ask.window and self.page.ask.window.doubtful)
+
+    @property
+    def astray(self) -> bool:
+        """Whether it shows other days than were asked for: earlier ones only."""
+        return bool(self.page.ask.window and self.found.last and self.found.last < self.first)
+
+    @property
+    def ahead(self) -> bool:
+        """Whether it shows other days than were asked for: later ones only."""
+        return bool(self.found.begins and self.asked and self.found.begins > self.asked)
+
+    @property
+    def troubled(self) -> bool:
+        """Whether the answer says that something went wrong, in a field of its own or in its message."""
+        return failed(self.page) or speaks_of_trouble(said_by(self.page))
+
+    def seen(self) -> Reading:
+        found, slots, window = self.found, self.slots, self._shown()
+        told = found.total in (None, len(slots)) and not self.astray and not found.odd and not self.troubled
+        whole = (
+            told
+            and len(slots) == len(found.moments)
+            and within(window if self.page.ask.window else self._covered(None), slots, self.page.visit.zone)
+        )
+        reason = f"{len(slots)} of {len(found.moments)} moments read"
+        return Reading(Outcome.SLOTS, reason, slots, (window,) if whole else (), self._later(window))
+
+    def named(self, next_at: date) -> Reading:
+        """Follow the next availability where it can be opened; else it is a slot, or lies beyond what is watched."""
+        page, visit, place = self.page, self.page.visit, self.page.ask.place
+        day, reason = day_of(next_at, visit.zone), f"the next availability is {_text(next_at, visit)}"
+        if day > visit.last_day:
+            far = f"{reason}, beyond the {visit.horizon.days} days that are watched"
+            if self.found.odd or self.troubled:
+                return Reading(Outcome.UNREADABLE, f"{far}, but not all that it says can be read or believed")
+            return Reading(Outcome.NO_SLOTS, far, covered=(self._covered(visit.last_day),))
+        if page.ask.window and day < self.first:
+            return Reading(Outcome.UNREADABLE, f"{reason}, before {self.first}, which was asked for")
+        sure = day > self.first and not self.found.odd and not self.troubled
+        gap = (self._covered(day - _DAY),) if sure else ()
+        slot = Slot(place, next_at)
+        if self.opens is None or (page.ask.window and day == self.first):
+            return Reading(Outcome.SLOTS, reason, (slot,), gap)
+        ask = _ask(self.opens, visit, self._window(day), place, page.ask.rank)
+        return Reading(None, reason, covered=gap, asks=(ask,), fallback=(slot,), next_at=next_at)
+
+    def nothing(self) -> Reading:
+        if doubt := self._doubt():
+            return Reading(Outcome.UNREADABLE, doubt)
+        window = self._covered(self.page.visit.last_day) if self.found.final else self._shown()
+        reason = f"nothing from {window.first} to {window.last}"
+        return Reading(Outcome.NO_SLOTS, reason, covered=(window,), asks=self._later(window))
+
+    def _doubt(self) -> str:
+        """Return what keeps an empty listing from proving anything, empty where nothing does."""
+        if self.troubled:
+            return "lists nothing, and says that something went wrong"
+        if (said := said_by(self.page)) and not says_none(said):
+            return f"lists nothing, and says {said[:200]!r}"
+        if self.found.odd:
+            return "lists nothing, and what would prove it is missing or cannot be read"
+        if moments_in(self.page) > self.found.others:
+            return "lists nothing, and yet a moment stands in it"
+        if not (self.astray or self.ahead):
+            return ""
+        shown = f"until {self.found.last}" if self.astray else f"from {self.found.begins} on"
+        return f"shows days {shown}, asked from {self.first} on"
+
+    def _covered(self, last: date | None) -> CoveredWindow:
+        return CoveredWindow(self.page.ask.place.key, self.first, last, self.doubtful)
+
+    def _shown(self) -> CoveredWindow:
+        """Return what was asked for, as far as it was shown."""
+        shown = self.found.last if self.found.last and self.found.last >= self.first else None
+        covered = self._covered(min(filter(None, (self.asked, shown)), default=None))
+        return replace(covered, first=max(self.first, self.found.begins or self.first))
+
+    def _later(self, window: CoveredWindow) -> tuple[PageRequest, ...]:
+        """Ask for all windows behind this one, with another first each visit; their own answers add none."""
+        page, opens = self.page, self.opens
+        if opens is None or page.ask.step == _LATER or not window.last or self.astray:
+            return ()
+        windows = list(self._windows(window.last + _DAY))
+        ranks = [_LATER_RANK + (number - page.visit.turn) % len(windows) for number in range(len(windows))]
+        return tuple(
+            replace(opens(page.visit, each), place=page.ask.place, window=each, rank=rank, step=_LATER)
+            for each, rank in zip(windows, ranks, strict=True)
+        )
+
+    def _windows(self, first: date) -> Iterator[CoveredWindow]:
+        while first <= self.page.visit.last_day:
+            yield self._window(first)
+            first += timedelta(days=self.days)
+
+    def _window(self, first: date) -> CoveredWindow:
+        window = _window(self.page.visit, self.page.ask.place, first, self.days)
+        return replace(window, doubtful=self.doubtful)
+
+
+def _window(visit: VisitContext, place: Place, first: date, days: int) -> CoveredWindow:
+    return CoveredWindow(place.key, first, min(first + timedelta(days=days - 1), max(first, visit.last_day)))
+
+
+def _ask(
+    opens: WindowRequest, visit: VisitContext, window: CoveredWindow, place: Place, rank: int
+) -> PageRequest:
+    return replace(opens(visit, window), place=place, window=window, rank=rank)
+
+
+def _unread(found: Listing) -> str:
+    """Say what a listing names of which nothing can be read."""
+    lists = pluralize(len(found.moments), "moment") + " that cannot be read" if found.moments else "no moment"
+    said = "" if found.total is None else f", and says that there are {found.total}"
+    return f"lists {lists}{said}"
+
+
+def _text(moment: date, visit: VisitContext) -> str:
+    if isinstance(moment, datetime):
+        return f"{moment.astimezone(visit.zone):%Y-%m-%d %H:%M}"
+    return moment.isoformat()

@@ -1,0 +1,117 @@
+"""A message that a site's program shows to a person, read for one thing: whether it says that nothing is free.
+
+Nobody has written such messages down whole. What counts is a denial right before the word for what is wanted: `Aucun
+motif de rendez-vous sélectionné` and `Vous ne pouvez pas prendre plus de 2 rendez-vous` say something else.
+"""
+
+import re
+from html import unescape
+
+from crawler.parsing.html_text import normalize
+
+_WHAT = (
+    r"(?:creneaux?|disponibilites?|rendez.vous|rdv|plages?(?: horaires?)?+|places?|horaires?|dates?(?! de))\b"
+)
+_STILL = r"(?:encore |actuellement |malheureusement |pour le moment |pour l'instant )?"
+_NOT_CHOSEN = r"(?!(?: n'(?:a|est))?(?: ete)? (?:selectionne|choisi|saisi|renseigne))"
+# "Plus de créneaux" alone announces more of them: only behind "n'y a", "n'avons", "ne reste" … are there no more.
+_NO_MORE = (
+    rf"\bn(?:e |')(?:y )?(?:a|aura|avons|existe|reste|restent|subsiste|dispos\w+|propos\w+|offr\w+)"
+    rf"(?: \w+)? plus {_STILL}(?:de |d')"
+)
+_DENIED = (
+    rf"(?:\b(?:aucune?|plus {_STILL}aucune?|pas {_STILL}(?:de|d'|aucune?))|{_NO_MORE}) ?{_WHAT}{_NOT_CHOSEN}"
+)
+_NOT_OFFERED = rf"\bne pouvons (?:pas |plus |actuellement )*vous (?:en )?proposer (?:de |d'|aucune? ){_WHAT}"
+_DENIED_IN_ENGLISH = (
+    r"\bno (?:more |free |open |available )?(?:availabilit(?:y|ies)|(?:time ?)?slots?|appointments?)\b"
+)
+_NOT_OPEN = rf"\b(?:prise de rendez.vous|reservations?|{_WHAT}) (?:n'est|ne sont) pas encore ouvert"
+_FULL = (
+    r"^complete?s?\W*$|\b(?:planning|agenda|calendrier)s? [^.!?]*\bcomplets?\b"
+    rf"|\b{_WHAT} sont (?:actuellement |deja |tous |toutes )*complete?s\b"
+    rf"|\btou(?:te)?s (?:les|nos) {_WHAT}[^.!?]*\b(?:complet|reserve|pris|occupe)"
+)
+_NONE = re.compile(f"{_DENIED}|{_NOT_OFFERED}|{_DENIED_IN_ENGLISH}|{_NOT_OPEN}|{_FULL}")
+# A day from which there is something again; what the person has, or has too much of.
+_BUT = re.compile(
+    r"\b(?:prochaine?s?|a partir|a compter|des le|avant le)\b[^.!?]*\d|\bvous (?:n'avez|avez (?:deja|atteint))\b"
+)
+# Words of an error, of maintenance, of a limit, of what the site could not do.
+_TROUBLE = re.compile(
+    r"\b(?:err(?:eurs?|ors?)|exceptions?|incidents?|problemes?|pannes?|bugs?|maintenance|surcharge\w*|serveurs?|servers?"
+    r"|indisponib\w*|unavailable|inaccessibles?|introuvables?|impossible|unable|fail\w*"
+    r"|echou\w+|echec|interrompu\w*|expire\w*|session|connexion|time-?d? ?out|delai|limites?|rate.limit\w*|quotas?"
+    r"|trop (?:de|d')|too many|depasse\w*|could not|cannot|can't|couldn't|(?<!en )charge(?:r|s|e|es|ment)?|affich\w*"
+    r"|ne repond\w*|n'(?:a|ont|avons) pas pu|n'(?:a|ont|avons) pu"
+    r"|ne (?:peut|peuvent|parvien\w+|parven\w+|fonctionne\w*)"
+    r"|ne pouvons(?! (?:(?:pas|plus|actuellement) )*vous (?:en )?proposer))\b"
+)
+_NOT_FOUND = r"\baucune? (?:rendez.vous|rdv)(?: n'a(?: ete)?)? trouve"
+# The file, the number or the booking of a person was looked for, not a free slot.
+_LOOKED_UP = re.compile(
+    r"(?<!depot de )(?<!depot d'un )\bdossiers?\b|\b(?:references?|numeros?|identifiants?|files?|bookings?)\b"
+    rf"|\b(?:votre|vos|aucune|cette) reservations?\b|{_NOT_FOUND}"
+)
+# Another need, another way, something done to a booking: no statement about the calendar.
+_BESIDE = re.compile(
+    r"\bconvien\w*|\b(?:necessaire|obligatoire|requis|needed|required|necessary)\b"
+    r"|\bpar (?:telephone|internet|courrier|courriel|e-?mail|mail)\b|\b(?:annule|modifie|enregistre|confirme)e?s?\b"
+)
+# A queue before the calendar, a log-in, an exception, somewhere else: not all of the calendar was looked at.
+_ELSEWHERE = re.compile(
+    r"\b(?:salle d'attente|file d'attente|patient(?:ez|er)|(?:re)?connect\w*|sans compte|redirig\w*"
+    r"|hormis|sauf|except\w*|autres? (?:centres?|sites?|lieux?|motifs?|mairies?|guichets?))\b"
+)
+_CONDITION = re.compile(r"\b(?:si|s'il|s'ils|lorsqu\w*|quand|if|when)\b")
+_END = re.compile(r"[.!?]")  # of a sentence
+_TODAY = re.compile(
+    r"\b(?:aujourd'hui|ce jour|du jour|de la journee|cette journee|ce (?:matin|soir|midi)|cet(?:te)? apres.midi"
+    r"|today|this day|tonight)\b"
+)
+_SOME_DAYS = re.compile(
+    r"\d|\b(?:semaines?|mois|periodes?|jours?|demain|week|weeks|month|day|days|tomorrow)\b"
+    r"|(?<!a partir de )(?<!a compter de )\bcette date\b"
+)
+# A message in the wrong charset may have lost the words that take its denial back.
+_GARBLED = re.compile(
+    r"[^\x00-\x7f\u00ab\u00b0\u00b7\u00bb\u00e6\u0153\u2013\u2014\u201c-\u201e\u2022\u20ac]|\+a[a-z0-9/]{2}"
+)
+_NOT_ALL = (_BUT, _TROUBLE, _LOOKED_UP, _BESIDE, _ELSEWHERE, _TODAY, _GARBLED)
+_TAG = re.compile(r"<[^<>]*>")
+_HYPHENS = dict.fromkeys((0x2010, 0x2011), "-")
+# Pictures that say nothing in words. Other signs of their kind (category So) come of a wrong charset.
+_EMOJI = re.compile(
+    "[\u231a\u231b\u23e9-\u23fa\u2600-\u27bf\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff\u200d\ufe0f]+"
+)
+_LONGEST = (
+    2000  # characters of a message: a longer one is a document, and takes the expressions above too long
+)
+
+
+def says_none(message: str, *, every_day: bool = False) -> bool:
+    """Tell whether a message says that no slot is free, and names neither a day with some nor any trouble.
+
+    A message about today alone says nothing, nor does one of more than 2,000 characters. `every_day`: nor does one
+    about a week, a month or a date.
+    """
+    if len(message) > _LONGEST:
+        return False
+    text = _fold_message(message)
+    said = _NONE.search(text)
+    if said is None or any(words.search(text) for words in _NOT_ALL):
+        return False
+    if _CONDITION.search(_END.split(text[: said.start()])[-1]):
+        return False
+    return not (every_day and _SOME_DAYS.search(text))
+
+
+def speaks_of_trouble(message: str) -> bool:
+    """Tell whether a message names an error, maintenance, a limit, an inability or a booking that was not found."""
+    text = _fold_message(message)
+    return bool(_TROUBLE.search(text) or re.search(_NOT_FOUND, text))
+
+
+def _fold_message(message: str) -> str:
+    text = _TAG.sub(" ", unescape(message)).translate(_HYPHENS)
+    return normalize(_EMOJI.sub(" ", text))

@@ -1,0 +1,38 @@
+"""Moments that a page names beside its slots: news, or a slot that no rule found. Which of the two, nobody can tell."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from itertools import islice
+
+from lxml.html import HtmlElement
+
+from crawler.parsing.date_parsing import moments_in
+from crawler.parsing.date_windows import day_of
+from crawler.parsing.html_text import visible
+from crawler.reading import Page, Slot
+
+_MOST = 10_000  # moments of a page
+
+
+def has_unmatched_dates(page: Page, slots: Sequence[Slot], aside: Sequence[HtmlElement] = ()) -> bool:
+    """Tell whether the page names a moment ahead that is none of these slots: then they may not be all.
+
+    What stands in the parts `aside` does not count. A day without an hour counts where the slots are such days. Of
+    more than 10,000 moments one is taken to be such.
+    """
+    visit, timed = page.visit, all(slot.starts_at for slot in slots)
+    named = list(islice(_named(page, [page.root]), _MOST + 1))
+    if len(named) > _MOST:
+        return True
+    parts = set(aside)
+    outer = [each for each in aside if not any(around in parts for around in each.iterancestors())]
+    left = (Counter(named) - Counter(_named(page, outer))).keys() - {slot.moment for slot in slots}
+    return any(
+        day_of(each, visit.zone) > visit.today for each in left if isinstance(each, datetime) or not timed
+    )
+
+
+def _named(page: Page, parts: Sequence[HtmlElement]) -> Iterator[date]:
+    visit = page.visit
+    return (moment for part in parts for moment in moments_in(visible(part), visit.today, visit.zone))

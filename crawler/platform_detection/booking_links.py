@@ -1,0 +1,117 @@
+"""Where a page leads that could be a booking page: its frames, addresses of known platforms, links that say so."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from lxml import html
+
+from configs.desk import Procedure
+from crawler.parsing.html_text import visible
+from crawler.platform_detection.draft import named, procedures
+from crawler.platform_detection.identify import by_address, is_web
+from crawler.reading import Page
+from crawler.url_policy import same_site
+
+BOOKING = re.compile(r"(?i)rendez-?[\s_-]?vous|\brdv\b|r[ée]serv(?:er|ation)|\bcr[ée]neaux?\b|booking")
+_AWAY = re.compile(
+    r"(?i)annul|modifier|g[ée]rer (?:mes|mon)|confirm|mentions|twitter|facebook|linkedin|instagram"
+)
+FILE = re.compile(
+    r"(?i)\.(?:pdf|docx?|xlsx?|pptx?|od[tsp]|csv|zip|rar|7z|gz|jpe?g|png|gif|svg|webp|ico|mp[34]|avi|mov|webm|ics|rss|xml"
+    r"|json|js|css|woff2?|epub|kml|shp)$"
+)
+_NAMELESS = re.compile(
+    r"(?i)^(?:(?:cliquez )?ici|en savoir plus|lien|acc[ée]der.{0,20}"
+    r"|(?:je )?prend(?:re|s) (?:un )?(?:rendez-?vous|rdv))\W*$"
+)
+_REFRESH = re.compile(r"(?i)url\s*=\s*['\"]?([^'\"\s]+)")
+_MOST = 500  # links of a page that are looked at
+
+
+class Lead(NamedTuple):
+    """One address to look at. Lower ranks are surer; `text` is what the link says; `frame`: the page embeds it."""
+
+    rank: int
+    url: str
+    text: str
+    frame: bool = False
+
+
+_FRAMES = "//*[self::iframe or self::frame]/@*[name()='src' or name()='data-src' and parent::iframe]"
+
+
+def leads(page: Page) -> list[Lead]:
+    """Return where a page leads that could be booked, the surest first, each address once."""
+    found: dict[str, Lead] = {}
+    for lead in [*_frames(page), *_refreshed(page), *_links(page)]:
+        known = found.get(lead.url)
+        if known is None or lead.rank < known.rank:
+            found[lead.url] = lead
+    return sorted(found.values(), key=lambda lead: lead.rank)
+
+
+def _frames(page: Page) -> Iterator[Lead]:
+    start = base(page)
+    for source in page.root.xpath(_FRAMES):
+        if url := _address(start, str(source)):
+            yield Lead(0, url, "", frame=True)
+
+
+def _refreshed(page: Page) -> Iterator[Lead]:
+    """Yield where a page says by itself that it goes on: `<meta http-equiv="refresh" content="0; url=…">`."""
+    start = base(page)
+    for said_so in page.root.xpath("//meta[translate(@http-equiv, 'REFSH', 'refsh')='refresh']/@content"):
+        if (
+            (found := _REFRESH.search(str(said_so)))
+            and (url := _address(start, found[1]))
+            and url != page.url
+        ):
+            yield Lead(0, url, "")
+
+
+def _links(page: Page) -> Iterator[Lead]:
+    start = base(page)
+    for link in page.root.xpath("//*[self::a or self::area][@href]")[:_MOST]:
+        url, text = _address(start, str(link.get("href"))), said(link)
+        if not url or url == page.url:
+            continue
+        if by_address(url):
+            yield Lead(1, url, text)
+        elif not (_AWAY.search(f"{text} {url}") or FILE.search(urlsplit(url).path)):
+            if BOOKING.search(text):
+                yield Lead(2, url, text)
+            elif same_site(page.url, url) and BOOKING.search(urlsplit(url).path):
+                yield Lead(3, url, text)
+            elif same_site(page.url, url) and procedures(text) != {Procedure.AUTRE}:
+                yield Lead(4, url, text)
+
+
+def said(link: html.HtmlElement) -> str:
+    """Return what a link says of where it leads; where that is nothing, what stands around it."""
+    own = str(link.get("aria-label") or link.get("title") or link.xpath("string(.//img/@alt)"))
+    text = visible(link) or own
+    if text and not _NAMELESS.match(text):
+        return named(text)
+    around = link.xpath("string((ancestor::*[self::li or self::tr or self::p or self::dd][1]))")
+    heading = link.xpath("string((preceding::*[self::h1 or self::h2 or self::h3 or self::h4])[last()])")
+    texts = (named(str(each)) for each in (around, heading, text))
+    return next((each for each in texts if each and each != text), named(text))
+
+
+def base(page: Page) -> str:
+    """Return what relative links stand for: the page's `<base>`, as browsers do."""
+    given = page.root.xpath("string(//base/@href)").strip()
+    try:
+        return urljoin(page.url, given) if given else page.url
+    except ValueError:
+        return page.url
+
+
+def _address(start: str, href: str) -> str | None:
+    try:
+        url = urljoin(start, href.strip()).partition("#")[0]
+    except ValueError:  # http://[ among them
+        return None
+    return url if is_web(url) else None

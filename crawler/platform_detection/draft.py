@@ -1,0 +1,129 @@
+"""A desk of a page that was found, as its YAML entry would say it, for a person to read before it is put in service."""
+
+import re
+import textwrap
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from configs.desk import Grade, Procedure
+from configs.formatting import truncate_line
+from crawler.parsing.html_text import normalize, title, visible
+from crawler.platform_detection.identify import PlatformMatch
+from crawler.platform_detection.lookups import by_hand
+from crawler.platforms import platform
+from crawler.reading import Page
+
+_LONGEST = 120  # characters of a label: what is longer is no name of a procedure
+_SLUG = 60
+_HEADINGS = 20
+_NAMELESS = re.compile(r"(?i)(?:accueil|prendre (?:un )?(?:rendez-?vous|rdv)|constituez votre dossier)$")
+_WORDS = {
+    Procedure.TITRE_SEJOUR: r"(?:titre|carte)s? de (?:sejour|resident)|recepisse|droit au sejour"
+    r"|admission exceptionnelle au sejour|vie privee et familiale|passeports?[ -]talent",
+    Procedure.NATURALISATION: r"naturalisation|(?:declaration|acquisition|reintegration)s? (?:de|dans) la nationalite"
+    r"|nationalite francaise|declarations? de nationalite",
+    Procedure.VISA: r"\bvisas?\b",
+    Procedure.CARTE_IDENTITE: r"cartes? (?:nationales? )?d.identite|\bcni\b",
+    Procedure.PASSEPORT: r"\bpasseports?\b(?![ -]talent)",
+    Procedure.PERMIS_CONDUIRE: r"permis de conduire|permis etranger|echanges? de permis",
+    Procedure.CARTE_GRISE: r"cartes? grises?|certificats? d.immatriculation",
+}
+_IN_TOWN_HALLS = frozenset({Procedure.CARTE_IDENTITE, Procedure.PASSEPORT})  # one desk serves both
+_UNWHOLE = "an operator has to complete its parameters (docs/platforms/{}.md): {}"
+_REASON = 400  # characters of what a desk lacks
+_REMARK = 2000
+_UNCLEAR = "which procedure it is for is not clear from its words: choose"
+
+
+@dataclass(frozen=True)
+class DeskDraft:
+    """One desk. `source` says where its address comes from; `remarks` are what a person has to look at.
+
+    `lacks`: which of its parameters nobody told; until they are filled in it is not watched, and says so.
+    """
+
+    sign: PlatformMatch
+    url: str
+    label: str
+    source: str
+    day: date
+    watch: str | None = None
+    lacks: str = ""
+    remarks: tuple[str, ...] = field(default=())
+
+    def entry(self, taken: Collection[str] = ()) -> dict[str, Any]:
+        """Return its YAML entry; `taken` are the slugs of other desks."""
+        label = named(self.label) or f"Démarche non précisée par la source ({_last_number(self.url)})"
+        entry = {
+            "slug": slug(label, taken),
+            "label": label,
+            "procedures": sorted(map(str, procedures(label))),
+            "platform": self.sign.platform,
+            "url": self.url,
+            "parameters": dict(self.sign.parameters),
+            "watch": "none" if self.lacks else self.watch or platform(self.sign.platform).WATCH,
+            "because": truncate_line(_UNWHOLE.format(self.sign.platform, self.lacks), _REASON)
+            if self.lacks
+            else "",
+            "grade": Grade.UNCONFIRMED.value,
+            "source": self.source,
+            "date": self.day,
+        }
+        left_out = {"parameters": {}, "watch": "full", "because": ""}
+        return {key: value for key, value in entry.items() if left_out.get(key) != value}
+
+    def block(self, taken: Collection[str] = ()) -> str:
+        """Return it as it stands under `desks:` in a desk file, with what is to be looked at as comments."""
+        entry = self.entry(taken)
+        comments = "".join(
+            f"# {truncate_line(remark, _REMARK)}\n" for remark in (*self._to_do(), *self.remarks)
+        )
+        text: str = yaml.safe_dump(
+            [entry], allow_unicode=True, sort_keys=False, default_flow_style=None, width=10_000
+        )
+        return textwrap.indent(comments + text, "  ")
+
+    def _to_do(self) -> Iterator[str]:
+        if procedures(self.label) == {Procedure.AUTRE}:
+            yield _UNCLEAR
+        if self.lacks:
+            yield f"fill in under `parameters`: {self.lacks}; then take `watch` and `because` out"
+            yield f"where to find it: {by_hand(self.sign.platform)}"
+
+
+def procedures(text: str) -> frozenset[Procedure]:
+    """Return what a page is for where its words name one procedure (identity cards and passports go together)."""
+    words = normalize(text)
+    found = frozenset(each for each, pattern in _WORDS.items() if re.search(pattern, words))
+    return found if len(found) == 1 or found == _IN_TOWN_HALLS else frozenset({Procedure.AUTRE})
+
+
+def called(page: Page) -> str:
+    """Return what a page is about: of its headings and its title the first that names a procedure, else the surest."""
+    headings = [visible(each) for each in page.root.xpath("//*[self::h1 or self::h2]")[:_HEADINGS]]
+    first, *rest = [part.strip() for part in re.split(r"\s[-|\u2013]\s", title(page.root))]
+    own = [each for each in (first, *headings, *rest) if each and not _NAMELESS.match(each)]
+    clear = (each for each in own if procedures(each) != {Procedure.AUTRE})
+    return named(next(clear, own[0] if own else ""))
+
+
+def named(text: str) -> str:
+    """Return a text as a label may be: one line of what can be printed, cut where it is no name any more."""
+    return truncate_line(text, _LONGEST)
+
+
+def slug(label: str, taken: Collection[str] = ()) -> str:
+    """Return a name for ever, made of a label's words, which is no other desk's."""
+    words = re.sub(r"[^a-z0-9]+", "-", normalize(label)).strip("-")
+    short = words if len(words) <= _SLUG else words[:_SLUG].rpartition("-")[0] or words[:_SLUG]
+    names = (f"{short or 'guichet'}{number}" for number in ("", *(f"-{n}" for n in range(2, len(taken) + 3))))
+    return next(name for name in names if name not in taken)
+
+
+def _last_number(url: str) -> str:
+    return str((re.findall(r"\d+", urlsplit(url).path) or ["?"])[-1])

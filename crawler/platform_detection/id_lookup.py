@@ -1,0 +1,88 @@
+"""Asks a platform for the ids of the desks that it offers at an address: one request after the other, as few as do."""
+
+from collections import deque
+
+from configs.clock import clock
+from crawler.block_pages import detect_block_page
+from crawler.fetching.errors import FetchError, no_page
+from crawler.fetching.request_budget import BudgetExhausted
+from crawler.fetching.ssrf_guard import refuse_inside
+from crawler.platform_detection.desk_candidate import MOST, DeskCandidate, addressed, chosen, next_ask
+from crawler.platform_detection.identify import PARIS, PlatformMatch, wrap_embedded
+from crawler.platform_detection.lookups import IdChoice, LookupStep
+from crawler.platform_detection.page_fetcher import PageFetcher
+from crawler.reading import Page, PageRequest, VisitContext
+from crawler.url_policy import AddressRefused
+
+
+async def with_ids(
+    opener: PageFetcher, found: DeskCandidate, department: str | None = None
+) -> list[DeskCandidate]:
+    """Return a desk for each thing that is offered at an address, ten at most, with the ids that its platform tells.
+
+    What is not told is left as it is, with the reason among its remarks. Of a page that embeds another platform's,
+    that one is asked.
+
+    Raises:
+        crawler.fetching.errors.NoPage: its address lies in a private network, where no desk is.
+    """
+    try:
+        refuse_inside(found.url)
+    except AddressRefused as refusal:
+        raise no_page(refusal, found.url) from refusal
+    if not found.sign.frame:
+        return await _told(opener, addressed(found), department)
+    named = found.sign.parameters
+    inner = PlatformMatch(named["platform"], found.sign.evidence, found.sign.frame, named["parameters"])
+    desks = await with_ids(opener, found._replace(sign=inner, url=found.sign.frame), department)
+    return [embedded(found.url, each, found.sign.evidence) for each in desks]
+
+
+def embedded(outer: str, inner: DeskCandidate, evidence: str) -> DeskCandidate:
+    """Return the desk that a page is, which embeds that of another platform."""
+    sign = wrap_embedded(outer, inner.sign, evidence)
+    return inner._replace(sign=sign, url=sign.url or inner.url)
+
+
+async def _told(opener: PageFetcher, found: DeskCandidate, department: str | None) -> list[DeskCandidate]:
+    whole, waiting = list[DeskCandidate](), deque([found])
+    while waiting and len(whole) < MOST:
+        desk = waiting.popleft()
+        if not (asking := next_ask(desk, department)):
+            whole.append(desk)
+            continue
+        try:
+            choices = await _choices(opener, desk, *asking)
+        except _Untold as because:
+            whole.append(desk.remarked(f"{asking[0].tells} was asked for and is not told: {because}"))
+            continue
+        waiting.extendleft(reversed(chosen(desk, choices)))  # one desk is made whole before the next is begun
+    if waiting:
+        whole[-1] = whole[-1].remarked(f"more is offered at {found.url}: only {MOST} desks are shown")
+    return whole
+
+
+class _Untold(LookupError):
+    """A platform did not tell what it was asked for; the text says why."""
+
+
+async def _choices(
+    opener: PageFetcher, desk: DeskCandidate, step: LookupStep, ask: PageRequest
+) -> list[IdChoice]:
+    visit = VisitContext(desk.url, clock().astimezone(PARIS).date(), PARIS, desk.sign.parameters)
+    try:
+        page = await opener.ask(ask, visit)
+    except FetchError as trouble:
+        raise _Untold(f"{trouble.outcome.upper()}: {trouble.reason}") from trouble
+    except BudgetExhausted as spent:
+        raise _Untold("no request is left, see --requests") from spent
+    if choices := list(step.read(page)):
+        return choices
+    raise _Untold(_said(page))
+
+
+def _said(page: Page) -> str:
+    """Say what came instead of an answer that offers something."""
+    if (stands := detect_block_page(page)) and stands.outcome:
+        return f"{stands.outcome.upper()}: {stands.reason}"
+    return f"the answer of {page.url} (HTTP {page.status}) names none that can be read"

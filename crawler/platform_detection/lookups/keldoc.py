@@ -1,0 +1,93 @@
+"""Keldoc: the clinic of an address and its specialties, their cabinets, the motives of each (answers of 2021).
+
+The answers about the clinic and about motives are recorded. Of the one about cabinets only `id` is known, from a
+public program; a name is read where it has one.
+"""
+
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+from crawler.parsing.json_models import ACCEPT, JsonModel, origin, parsed
+from crawler.parsing.url_patterns import KIND_TOWN_NAME
+from crawler.platform_detection.lookups import IdChoice, KnownIds, LookupStep
+from crawler.reading import Page, PageRequest
+
+_API = "/api/patients/v2"
+
+
+class _Named(JsonModel):
+    id: int
+    name: str = ""
+
+
+class _Clinic(JsonModel):
+    id: int
+    cabinets: list[_Named]
+    specialties: list[_Named]
+
+
+class _Agenda(JsonModel):
+    id: int
+
+
+class _Motive(JsonModel):
+    id: int
+    name: str
+    agendas: list[_Agenda]
+
+
+class _Category(JsonModel):
+    motive_category_id: int
+    motives: list[_Motive]
+
+
+def _ask_clinic(known: KnownIds) -> PageRequest | None:
+    if not (found := KIND_TOWN_NAME.match(known.url)):
+        return None
+    kind, town = found[0].split("/")[3:5]
+    asked = urlencode({"type": kind, "location": town, "slug": found["name"]})
+    return _asked(known, f"searches/resource?{asked}")
+
+
+def _ask_cabinets(known: KnownIds) -> PageRequest:
+    return _asked(known, f"clinics/{known.told['clinic']}/specialties/{known.told['specialty']}/cabinets")
+
+
+def _ask_motives(known: KnownIds) -> PageRequest:
+    where = "clinics/{clinic}/specialties/{specialty}/cabinets/{cabinet}".format(**known.told)
+    return _asked(known, f"{where}/motive_categories")
+
+
+def _asked(known: KnownIds, what: str) -> PageRequest:
+    """Return a request to the booking host, which is not the page's."""
+    return PageRequest(f"{origin(known.url).replace('//www.', '//booking.')}{_API}/{what}", headers=ACCEPT)
+
+
+def _specialties(page: Page) -> Iterator[IdChoice]:
+    if clinic := parsed(page, _Clinic):
+        for each in clinic.specialties:
+            yield IdChoice(each.name, {"clinic": clinic.id, "specialty": each.id})
+
+
+def _cabinets(page: Page) -> Iterator[IdChoice]:
+    for each in parsed(page, list[_Named]) or []:
+        yield IdChoice(each.name, {"cabinet": each.id})
+
+
+def _motives(page: Page) -> Iterator[IdChoice]:
+    """Yield the motives that an agenda serves: of others there is no timetable to ask for."""
+    for category in parsed(page, list[_Category]) or []:
+        for each in category.motives:
+            if each.agendas:
+                yield IdChoice(each.name, {"motive": each.id})
+
+
+STEPS = (
+    LookupStep("clinic", _ask_clinic, _specialties, own=True),
+    LookupStep("cabinet", _ask_cabinets, _cabinets),
+    LookupStep("motive", _ask_motives, _motives, own=True),
+)
+BY_HAND = (
+    "they stand in what the page itself asks for, up to its calendar:"
+    " …/clinics/<clinic>/specialties/<specialty>/cabinets/<cabinet>/motive_categories and …/timetables/<motive>"
+)

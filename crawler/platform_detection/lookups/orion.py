@@ -1,0 +1,28 @@
+"""Orion: no request is known to tell its ids. They stand in the body of the page's own search, which a person saves."""
+
+from collections.abc import Iterator
+
+from crawler.parsing.json_models import Captured, JsonModel, parsed
+from crawler.platform_detection.lookups import IdChoice, LookupStep, asked_by_the_page
+from crawler.reading import Page
+
+
+class _Search(JsonModel):
+    configId: str  # noqa: N815 -- as the site spells it
+    purposes: list[Captured]
+    duration: int
+
+
+def _posted(page: Page) -> Iterator[IdChoice]:
+    """Yield what the page posted; its purpose's name is what people come for."""
+    if (body := parsed(page, _Search)) and body.purposes:
+        names = [name for each in body.purposes if isinstance(name := each.get("name"), str)]
+        told = {"config": body.configId, "purposes": body.purposes, "duration": body.duration}
+        yield IdChoice(", ".join(names), told)
+
+
+STEPS = (LookupStep("config", asked_by_the_page, _posted, own=True),)
+BY_HAND = (
+    "let a browser hear what the page posts by itself: scrapy detect URL --browser; or save the body of its request to"
+    " …/rdv/bookings/availableSlotByDay (the browser's network tools) and say: scrapy detect URL --file BODY"
+)

@@ -1,0 +1,159 @@
+"""Opens pages outside of a crawl: the few of one command, gently, and none of a private network."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from time import monotonic
+from typing import Self
+
+from scrapy import Request, Spider
+from scrapy.crawler import Crawler
+from scrapy.http import Response
+from scrapy.settings import Settings
+
+from configs.desk import is_stand_in
+from configs.hosts import host_of
+from configs.prefecture import host_rules
+from configs.settings import settings
+from crawler.fetching.browser_headers import agent_for
+from crawler.fetching.errors import no_page
+from crawler.fetching.request_budget import RequestBudget
+from crawler.fetching.session import Session
+from crawler.fetching.ssrf_guard import OutsideHandler, OutsideSocketHandler, refuse_private
+from crawler.platform_detection.identify import PARIS, page_of
+from crawler.platforms import Platform, at_home, platforms
+from crawler.reading import Page, PageRequest, VisitContext
+from crawler.scheduling.intervals import floor
+from crawler.url_policy import AddressRefused, resolve_stand_in, same_site
+
+_BUDGET = 6  # requests a minute of a host whose desk file says nothing else
+
+
+class PageFetcher:
+    """Makes at most so many requests, redirects counted; a real host is left alone between them as its budget says.
+
+    `waits` is told for how many seconds which host is left alone. With `browser`, pages are opened in one and read as
+    they show then, redirects within their site followed; what is asked of a platform's API goes by HTTP all the same.
+    """
+
+    def __init__(self, requests: int, waits: Callable[[float, str], None], *, browser: bool = False) -> None:
+        self._browser = browser
+        self._ends = AsyncExitStack()
+        self._allowance = RequestBudget(requests)
+        self._waits = waits
+        self._free: dict[str, float] = {}
+        self._opened = ""
+        self._bodies: list[bytes] = []
+
+    @property
+    def posted(self) -> list[Page]:
+        """The bodies that the scripts of the page opened last sent, as pages that can be read."""
+        return [page_of(self._opened, body) for body in self._bodies]
+
+    @property
+    def hears(self) -> bool:
+        """Whether pages are opened in a browser, whose scripts post by themselves."""
+        return self._browser
+
+    async def __aenter__(self) -> Self:
+        """Begin; nothing is connected yet."""
+        chosen = Settings()
+        chosen.setmodule("crawler.settings")
+        crawler = Crawler(Spider, chosen)
+        self._settings = crawler.settings
+        self._pages, self._sockets = OutsideHandler(crawler), OutsideSocketHandler(crawler)
+        for handler in (self._pages, self._sockets):
+            self._ends.push_async_callback(handler.close)
+        if self._browser:
+            from crawler.browser.standalone import browsers_outside  # noqa: PLC0415 -- who needs no browser loads none
+
+            self._browsers = await self._ends.enter_async_context(browsers_outside())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Drop all connections."""
+        await self._ends.aclose()
+
+    async def open(self, url: str) -> Page:
+        """Return the page of an address, whatever public address that leads to.
+
+        Raises:
+            crawler.fetching.errors.NoPage: there is none; it says why.
+            crawler.fetching.request_budget.Spent: no request is left.
+        """
+        try:
+            refuse_private(url)
+        except AddressRefused as refusal:
+            raise no_page(refusal, url) from refusal
+        self._opened, self._bodies = url, []
+        blank = page_of(url, b"")
+        session = await self.session(url, across=True)
+        try:
+            page = await session.fetch(blank.ask, blank.visit, takes_a_slot)
+        finally:
+            await self.left(url, session)
+        return replace(page, visit=replace(page.visit, url=page.url))
+
+    async def ask(self, ask: PageRequest, visit: VisitContext) -> Page:
+        """Return the answer to one request about a desk, whose host pays for it as for the desk's own page.
+
+        Raises:
+            crawler.fetching.errors.NoPage: there is none; it says why.
+            crawler.fetching.request_budget.Spent: no request is left.
+        """
+        session = await self.session(visit.url)
+        try:
+            return await session.fetch(ask, visit, takes_a_slot)
+        finally:
+            await self.left(visit.url, session)
+
+    async def session(self, url: str, *, across: bool = False) -> Session:
+        """Wait until the address's host may be asked, and return a conversation with it; `left` ends that.
+
+        Redirects to other sites are followed where they may go `across`.
+        """
+        host = host_of(url)
+        if (seconds := self._free.get(host, 0.0) - monotonic()) > 0:
+            self._waits(seconds, host)
+            await asyncio.sleep(seconds)
+        largest = self._settings.getint("DOWNLOAD_MAXSIZE")
+        if across and self._browser:
+            from crawler.browser.context_options import Guise  # noqa: PLC0415 -- as above
+            from crawler.browser.standalone import session_outside  # noqa: PLC0415 -- as above
+
+            guise = Guise(str(PARIS))
+            return session_outside(self._browsers, self._allowance, guise, largest, self._bodies)
+        return Session(
+            self._download,
+            deadline=settings().http_deadline_seconds,
+            largest=largest,
+            allowance=self._allowance,
+            agent=agent_for(host),
+            stays=_anywhere if across else same_site,
+        )
+
+    async def left(self, url: str, session: Session) -> None:
+        """End a conversation, and note how often its host was asked."""
+        await session.close()
+        host = host_of(url)
+        if not is_stand_in(host_of(resolve_stand_in(url, settings().sandbox_hosts))):
+            rule = host_rules().get(host)
+            self._free[host] = monotonic() + floor(session.requests, (rule and rule.budget) or _BUDGET)
+
+    async def _download(self, request: Request) -> Response:
+        handler = self._sockets if request.url.startswith("ws") else self._pages
+        return await handler.download_request(request)
+
+
+def takes_a_slot(url: str, method: str) -> bool:
+    """Tell whether the platform that an address belongs to says that this request would take a slot."""
+    return any(each.forbidden(url, method) for each in platforms().values() if _is_its(each, url))
+
+
+def _is_its(reader: Platform, url: str) -> bool:
+    return at_home(reader, url) or bool(reader.ADDRESS and reader.ADDRESS.match(url))
+
+
+def _anywhere(_here: str, _there: str) -> bool:
+    return True

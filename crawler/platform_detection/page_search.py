@@ -1,0 +1,191 @@
+"""Looks for desks from one page on: follows what looks like booking, a few pages far, and names their platforms."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from configs.desk import Procedure
+from configs.prefecture import desks
+from crawler.block_pages import detect_block_page
+from crawler.fetching.errors import FetchError
+from crawler.fetching.request_budget import BudgetExhausted
+from crawler.fetching.ssrf_guard import refuse_inside
+from crawler.parsing.error_pages import error_page
+from crawler.platform_detection.booking_links import leads
+from crawler.platform_detection.desk_candidate import (
+    MOST,
+    DeskCandidate,
+    from_posted_bodies,
+    is_heard_only,
+    read_from,
+)
+from crawler.platform_detection.draft import called, procedures
+from crawler.platform_detection.id_lookup import embedded, with_ids
+from crawler.platform_detection.identify import PlatformMatch, by_address, by_shape, recognised
+from crawler.platform_detection.page_fetcher import PageFetcher
+from crawler.reading import Page
+from crawler.url_policy import AddressRefused
+
+_DEEPEST = 2  # links away from the page that was named
+_PAGES = 8
+
+Tell = Callable[[str], None]
+
+
+@dataclass
+class Findings:
+    """What a look brought: desks, the pages that were seen, and what kept others from being seen."""
+
+    found: list[DeskCandidate] = field(default_factory=list)
+    pages: list[Page] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    def add(self, found: Iterable[DeskCandidate]) -> None:
+        """Take desks, each only once."""
+        known = [(each.url, each.sign.parameters) for each in self.found]
+        self.found += [each for each in found if (each.url, each.sign.parameters) not in known]
+
+
+class _Step(NamedTuple):
+    """One address to open: how far it is from the first page, how sure, its place there; the page that embeds it."""
+
+    rank: tuple[int, int, int]
+    url: str
+    text: str = ""
+    outer: str = ""
+
+    @property
+    def depth(self) -> int:
+        return self.rank[0]
+
+
+async def look(opener: PageFetcher, start: str, tell: Tell, department: str | None = None) -> Findings:
+    """Open a page and, where it is no desk itself, what it leads to; `tell` is told of each address that is opened.
+
+    `department`: the code of the one whose desks these are, where that is known.
+
+    Raises nothing of the network's: what cannot be opened stands in the findings' `troubles`.
+    """
+    findings, queue, known = Findings(), [_Step((0, 0, 0), start)], {start}
+    while queue and len(findings.found) < MOST and len(findings.pages) < _PAGES:
+        step = heappop(queue)
+        try:
+            found = await _seen(opener, step, findings, tell, department)
+        except FetchError as trouble:
+            findings.troubles.append(f"{trouble.outcome.upper()}: {trouble.reason}")
+            continue
+        except BudgetExhausted:
+            findings.troubles.append(f"{step.url}: not opened: no request is left, see --requests")
+            break
+        findings.add(found)
+        if found and (step.url == start or step.outer):  # what was named is a desk, or embeds one
+            break
+        for following in _following(findings, step):
+            if following.url not in known:
+                known.add(following.url)
+                heappush(queue, following)
+    return findings
+
+
+def told_by(page: Page) -> list[DeskCandidate]:
+    """Return the desks that a page tells of by itself: its own, or those that it links to by their address."""
+    sign = recognised(page) or _by_shape(page)
+    if sign and not _inside(sign.url or page.url):
+        return read_from(DeskCandidate(sign, sign.url or page.url, _label(page)), page)
+    links = [(by_address(lead.url), lead) for lead in leads(page) if not _inside(lead.url)]
+    return [DeskCandidate(sign, sign.url or lead.url, lead.text) for sign, lead in links if sign][:MOST]
+
+
+def _inside(url: str) -> bool:
+    try:
+        refuse_inside(url)
+    except AddressRefused:
+        return True
+    return False
+
+
+async def _seen(
+    opener: PageFetcher, step: _Step, findings: Findings, tell: Tell, department: str | None
+) -> list[DeskCandidate]:
+    """Return the desks of one address; a desk's or a link's is known by itself, a frame's has to be opened.
+
+    So has one whose ids only a browser hears, where there is one.
+    """
+    known = _in_service(step.url) or _linked(step)
+    desks = await with_ids(opener, known, department) if known else []
+    if desks and not (opener.hears and is_heard_only(desks[0])):
+        return desks
+    tell(step.url)
+    try:
+        page = await opener.open(step.url)
+    except FetchError as trouble:
+        return desks or _named(step, trouble)
+    findings.pages.append(page)
+    if not (desk := desks[0] if desks else _told(page, step)):
+        return []
+    found = await with_ids(opener, from_posted_bodies(desk, opener.posted), department)
+    if not step.outer:
+        return found
+    return [embedded(step.outer, each, f"it embeds {each.url}") for each in found]
+
+
+def _linked(step: _Step) -> DeskCandidate | None:
+    """Return the desk that a link leads to, where its address tells that."""
+    sign = by_address(step.url) if step.depth and not step.outer else None
+    return DeskCandidate(sign, sign.url or step.url, step.text) if sign else None
+
+
+def _named(step: _Step, trouble: FetchError) -> list[DeskCandidate]:
+    """Return the desk of an address whose page did not come; what kept it is raised where nothing tells one."""
+    if not (sign := by_address(step.url)):
+        raise trouble
+    return [DeskCandidate(sign, sign.url or step.url, step.text, trouble)]
+
+
+def _told(page: Page, step: _Step) -> DeskCandidate | None:
+    """Return the desk that a page is; None where nothing tells its platform."""
+    sign = recognised(page) or _by_shape(page)
+    return DeskCandidate(sign, sign.url or page.url, step.text or _label(page)) if sign else None
+
+
+def _label(page: Page) -> str:
+    """Return what a page is about; of an error's or a wall's page only what names a procedure: else it is its own."""
+    label = called(page)
+    own = not (page.is_error or detect_block_page(page) or error_page(page))
+    return label if own or procedures(label) != {Procedure.AUTRE} else ""
+
+
+def _in_service(url: str) -> DeskCandidate | None:
+    """Return the desk that an address is already; None where it is none, or that of many."""
+    there = [desk for desk in desks().values() if desk.url.rstrip("/") == url.rstrip("/")]
+    if len(there) != 1:
+        return None
+    (desk,) = there
+    return DeskCandidate(
+        PlatformMatch(desk.platform, f"it is the desk {desk.id}", desk.url, desk.parameters),
+        desk.url,
+        desk.label,
+    )
+
+
+def _by_shape(page: Page) -> PlatformMatch | None:
+    signs = by_shape(page)
+    return signs[0] if len(signs) == 1 else None
+
+
+def _following(findings: Findings, step: _Step) -> list[_Step]:
+    """Return where the page that was just opened leads, unless it is a desk, a wall, or far enough."""
+    page = findings.pages[-1] if findings.pages else None
+    if (
+        not page
+        or page.ask.url != step.url
+        or page.is_error
+        or step.depth >= _DEEPEST
+        or detect_block_page(page)
+    ):
+        return []
+    return [
+        _Step((step.depth + 1, lead.rank, place), lead.url, lead.text, page.url if lead.frame else "")
+        for place, lead in enumerate(leads(page))
+    ]

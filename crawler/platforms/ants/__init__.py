@@ -1,0 +1,192 @@
+"""ANTS, the national search for passport and identity card slots: one answer for all town halls of an area.
+
+A socket's answer ends by counting the editors that failed; the plain list does not, so that its silence is doubtful.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from configs.prefecture_coordinates import POSITIONS
+from configs.strict_model import Strict
+from crawler.parsing.combined_answers import together
+from crawler.parsing.date_windows import instant_of
+from crawler.parsing.errors import said_in
+from crawler.parsing.forms import in_query
+from crawler.parsing.json_models import ACCEPT, FalseUtc, JsonModel, Link, OrNone, parsed
+from crawler.parsing.url_patterns import api_of
+from crawler.parsing.websocket_frames import frames_of, unended
+from crawler.platforms.ants.search import failures, read_search
+from crawler.platforms.ants.search_area import Point, one_of
+from crawler.reading import Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
+
+SYSTEM = "ants"
+BUDGET = 30  # the server's own limit for one address
+EXAMPLE = "https://rendezvouspasseport.ants.gouv.fr/"
+EXAMPLE_PARAMETERS = {"positions": [{"longitude": 2.3522, "latitude": 48.8566}], "streaming": False}
+
+_TOKEN = {"X-HUB-RDV-AUTH-TOKEN": "ants_token"}
+_LIST, _SOCKET, _END = "/api/SlotsFromPosition", "/api/SlotsFromPositionStreaming", "end_of_search"
+_REFUSAL = b'"li_status"'
+_HEARD = (_END.encode(), _REFUSAL)  # what only a socket says
+_DOUBT = "editors that failed are not counted here"
+_NO_HOURS = re.compile(rb'"available_slots": *\[ *\]')
+_LISTED_WITHOUT = "town halls without an hour are listed, which a search does not do"
+
+
+class Position(Point):
+    """A point to search around; by socket it needs an `address` as the site writes it: `Lille 59000`.
+
+    Where a department is searched around it, it needs none.
+    """
+
+    address: Annotated[str, Field(pattern=r"^\D+ \d{5}$", max_length=100)] | None = None
+
+
+class Parameters(Strict):
+    """What is searched: a department (by socket only), or around positions that are one desk together.
+
+    A department's town halls are those within 100 km of its positions; of its chef-lieu, where it names none.
+    """
+
+    reason: Literal["CNI", "PASSPORT", "CNI-PASSPORT"] = "CNI-PASSPORT"
+    documents_number: Annotated[int, Field(strict=True, ge=1, le=5)] = 1
+    department_code: Annotated[str, Field(pattern=r"^(\d{2,3}|2[AB])$")] | None = None
+    positions: Annotated[tuple[Position, ...], Field(max_length=10)] = ()
+    radius_km: Annotated[float, one_of(0.99, 5, 10, 15, 20, 25, 30)] = 30
+    streaming: bool = True
+
+    @model_validator(mode="after")
+    def _one_area(self) -> "Parameters":
+        if not self.positions and not self.department_code:
+            raise ValueError("name department_code or positions")
+        if self.department_code and not self.streaming:
+            raise ValueError("department_code is understood by socket only: leave `streaming: false` out")
+        if self.department_code and self.department_code not in POSITIONS:
+            raise ValueError(f"department_code {self.department_code} is no department's")
+        if self.streaming and not self.department_code and not all(each.address for each in self.positions):
+            raise ValueError(
+                "by socket each position needs an address (`Lille 59000`); or say `streaming: false`"
+            )
+        return self
+
+
+class _Meeting(JsonModel):
+    datetime: FalseUtc
+    callback_url: OrNone[Link] = None
+
+
+class _Hall(JsonModel):
+    id: Annotated[str, Field(min_length=1, max_length=100)] | int
+    name: OrNone[Annotated[str, Field(max_length=300)]] = None
+    city_name: OrNone[Annotated[str, Field(max_length=300)]] = None
+    available_slots: Annotated[list[OrNone[_Meeting]], Field(max_length=20_000)]
+
+
+class _EndFrame(JsonModel):
+    step: Literal["end_of_search"]
+    editors_number: Annotated[int, Field(ge=0)]
+    editor_errors_number: Annotated[int, Field(ge=0)]
+
+
+class _Refusal(JsonModel):
+    status: Literal["error"] = Field(alias="li_status")
+    message: str = Field("", alias="li_message")
+
+
+_Halls = Annotated[list[OrNone[_Hall]], Field(max_length=5_000)]
+
+
+def first(visit: VisitContext) -> PageRequest:
+    """Search the department, or around the first position."""
+    return _ask(visit, 0)
+
+
+def read(page: Page) -> Reading:
+    """Read a list, or the frames of a socket; one position leads on to the next."""
+    if page.is_error:
+        return _refused(page)
+    heard = _SOCKET in page.url or any(word in page.body for word in _HEARD)  # the latter in a saved file
+    reading = _heard(page) if heard else _listed(page, [page], doubt=_DOUBT)
+    more = page.ask.rank + 1 < len(_points(page.visit.parameters))
+    return together(page, reading, _ask(page.visit, page.ask.rank + 1) if more else None)
+
+
+def _ask(visit: VisitContext, number: int) -> PageRequest:
+    wanted: Parameters = visit.parameters
+    criteria: dict[str, Any] = {
+        **wanted.model_dump(include={"reason", "documents_number"}),
+        "start_date": visit.today.isoformat(),
+        "end_date": visit.last_day.isoformat(),
+    }
+    criteria |= _points(wanted)[number].model_dump(exclude_none=True)
+    criteria |= wanted.model_dump(include={"department_code" if wanted.department_code else "radius_km"})
+    root = api_of(visit.url, EXAMPLE, "the search of ANTS")  # our token goes nowhere else
+    if wanted.streaming:
+        socket = root.replace("http", "ws", 1) + _SOCKET
+        return PageRequest(socket, json=criteria, secrets=_TOKEN, until=_END, rank=number)
+    return PageRequest(root + _LIST, form=in_query(criteria), headers=ACCEPT, secrets=_TOKEN, rank=number)
+
+
+def _points(wanted: Parameters) -> tuple[Position, ...]:
+    """Return what is searched around. The server wants a point of a department's search, too."""
+    if wanted.positions or not wanted.department_code:
+        return wanted.positions
+    latitude, longitude = POSITIONS[wanted.department_code]
+    return (Position(latitude=latitude, longitude=longitude),)
+
+
+def _heard(page: Page) -> Reading:
+    """Read the frames of a socket: lists of places, then how the search ended."""
+    *lists, last = frames_of(page, _END) or [page]
+    if last.body.strip(b'" ') == _END.encode():
+        slots = _listed(page, lists).slots
+        return Reading(Outcome.RATE_LIMITED, f"a bare {_END}: more messages than the server takes", slots)
+    end, frames = parsed(last, _EndFrame), [*lists, last]
+    refuses = [_REFUSAL in each.body and parsed(each, _Refusal) is not None for each in frames]
+    halls = [each for each, refused in zip(frames, refuses, strict=True) if not refused]
+    if any(refuses):
+        halls = halls[:-1] if end and not refuses[-1] else halls
+        return _listed(page, halls, trouble=_not_searched(frames[refuses.index(True)]))
+    halls = lists if end else frames
+    if end is None:
+        return _listed(page, halls, trouble=unended(page))
+    return _listed(page, halls, trouble=failures(end.editor_errors_number, end.editors_number, "editor"))
+
+
+def _not_searched(frame: Page) -> Reading:
+    """Read the frame that stands for a search, where the site's captcha has not been passed or a token has run out."""
+    said = said_in(frame, "li_message")
+    for word, outcome in (("captcha", Outcome.CAPTCHA), ("token", Outcome.BLOCKED)):
+        if word in said.lower():
+            return Reading(outcome, f"no search: {said}")
+    return Reading(Outcome.UNREADABLE, f"no search: {said}")
+
+
+def _listed(page: Page, lists: Iterable[Page], *, trouble: Reading | None = None, doubt: str = "") -> Reading:
+    """Read lists of town halls as one."""
+    pages = list(lists)
+    if not doubt and any(_NO_HOURS.search(each.body) for each in pages):
+        doubt = _LISTED_WITHOUT
+    return read_search(page, pages, _Halls, _slots, "town hall", trouble=trouble, doubt=doubt)
+
+
+def _slots(hall: _Hall, page: Page) -> list[Slot | None]:
+    """Return a town hall's slots, None for each that cannot be read."""
+    place = Place(str(hall.id), ", ".join(filter(None, (hall.name, hall.city_name))) or None)
+    told = [(each, instant_of(each.datetime, page.visit.zone)) for each in hall.available_slots if each]
+    found = [Slot(place, hour, each.callback_url) if hour else None for each, hour in told]
+    unread = len(hall.available_slots) - len(told)
+    return found + [None] * unread
+
+
+def _refused(page: Page) -> Reading:
+    detail = said_in(page, "detail", "details")
+    said = f"HTTP {page.status}: {detail}" if detail else f"HTTP {page.status}"
+    if page.status == 401:  # noqa: PLR2004
+        return Reading(Outcome.BLOCKED, f"{said}; ANTS_TOKEN is the one that France Titres gives")
+    if detail and (page.status in (404, 422) or "radius_km" in said):
+        return Reading(Outcome.UNREADABLE, said)
+    return Reading()

@@ -1,0 +1,25 @@
+"""Where a search looks, as a desk's YAML says it: points on the map, and numbers of which a server takes only some."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from configs.strict_model import Strict
+
+
+class Point(Strict):
+    """A point on the map, in degrees (WGS 84)."""
+
+    longitude: Annotated[float, Field(ge=-180, le=180)]
+    latitude: Annotated[float, Field(ge=-90, le=90)]
+
+
+def one_of(*taken: float) -> AfterValidator:
+    """Return the check that a number is one of those that the server takes."""
+
+    def check(value: float) -> float:
+        if value not in taken:
+            raise ValueError(f"must be one of {', '.join(map(str, taken))}: the server takes no other")
+        return value
+
+    return AfterValidator(check)

@@ -1,0 +1,133 @@
+"""eSirius (eAppointment, by ESII): a page of motives, then a DWR call that says whether a motive has availabilities.
+
+It says so without an hour: what is found is `open`. The calls are those of the site's own script; none of them takes
+anything. `dwr/` holds others that do.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
+
+from configs.desk import Text
+from configs.formatting import pluralize
+from configs.strict_model import Strict
+from crawler.parsing.date_windows import french_day
+from crawler.parsing.errors import error_of
+from crawler.parsing.html_text import choices, collapse_whitespace, contains_phrase, field_value
+from crawler.parsing.json_models import Key
+from crawler.parsing.no_slot_phrases import says_none
+from crawler.parsing.url_patterns import shaped
+from crawler.platforms.esirius.dwr import asked, reply, takes
+from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
+
+SYSTEM = "custom"
+COST = 3  # the entry, the page it redirects to, one call
+EXAMPLE = "https://rdv.prefecture.invalid/eAppointment/appointment.do?sitekey=S1"
+
+ADDRESS = re.compile(r"(?P<root>https?://[^/?#]+/[^?#;]*?)/(?:appointment\.do|element/jsp/)\S*$")
+_PAGE = "/element/jsp/appointment.jsp"
+_CALLS = {
+    "motives": "AjaxMotive.motiveMultiSiteSubmit",
+    "availabilities": "AjaxSelectionFormFeeder.getUpdatedAvailabilities",
+}
+_MOST = 50  # motives
+_MOTIVES = "selectedMotiveKeyList"
+MARKS = (f"//input[@name='{_MOTIVES}']",)
+_FIELDS = ("ISiteBeanKeySelect", "serviceBeanKey", "hourValueSelect", "dayValueId")
+_CAPTCHA = "//img[contains(@src, '/captcha?') or starts-with(@src, 'captcha?')]"
+
+
+class Parameters(Strict):
+    """`motives`: the keys of what people come for (none: all that the page offers), each asked for itself.
+
+    `call`: which of the site's two calls says what is free. `no_slot_text`: what this site says when nothing is,
+    where it says it in words of its own.
+    """
+
+    motives: tuple[Annotated[Key, BeforeValidator(str)], ...] = ()
+    call: Literal["motives", "availabilities"] = "motives"
+    no_slot_text: Text | None = None
+
+
+def forbidden(url: str, method: str) -> bool:
+    """Tell whether this request does more than look: all that is sent but the two calls."""
+    return takes(url, method, _CALLS.values())
+
+
+def first(visit: VisitContext) -> PageRequest:
+    """PageRequest for the entry, which opens the session and chooses the site."""
+    _root(visit)
+    return PageRequest(visit.url, "entry")
+
+
+def read(page: Page) -> Reading:
+    """Read the entry, the page of motives, or the answer to a call."""
+    if error := error_of(page, entry=page.ask.step == "entry"):
+        return error
+    return _page(page) if page.is_html else _answered(page)
+
+
+def _root(visit: VisitContext) -> str:
+    return shaped(visit.url, ADDRESS, "eSirius", "<name>/appointment.do")["root"]
+
+
+def _page(page: Page) -> Reading:
+    if offered := choices(page.root, _MOTIVES):
+        return _choice(page, offered)
+    if page.root.xpath(_CAPTCHA):
+        return Reading(Outcome.CAPTCHA, "a picture to be read stands before the motives")
+    if page.ask.step == "entry":
+        return Reading(reason="the entry", asks=(PageRequest(f"{_root(page.visit)}{_PAGE}", "motives"),))
+    return Reading()
+
+
+def _choice(page: Page, offered: Mapping[str, str | None]) -> Reading:
+    """Ask for each motive that is this desk's."""
+    wanted = page.visit.parameters
+    keys = [key for key in offered if key in (wanted.motives or offered)]
+    if not keys or len(keys) > _MOST:
+        return Reading(
+            Outcome.UNREADABLE, f"of {pluralize(len(offered), 'motive')} {len(keys)} are this desk's"
+        )
+    root, name = _root(page.visit), _CALLS[wanted.call]
+    asks = tuple(
+        replace(asked(root, _PAGE, name, *_values(page, key)), place=Place(key, offered[key]), rank=rank)
+        for rank, key in enumerate(page.visit.in_turn(keys))
+    )
+    return Reading(reason=f"{len(keys)} of {pluralize(len(offered), 'motive')}", asks=asks)
+
+
+def _values(page: Page, motive: str) -> tuple[Any, ...]:
+    """Return what a call is given: places of the server's own first, then the motive, then what the form holds."""
+    if page.visit.parameters.call == "motives":
+        return False, {motive: 1}
+    site, service, hour, day = (field_value(page.root, each) for each in _FIELDS)
+    chosen = {"siteKey": site, "serviceKey": service, "startHour": hour, "endHour": hour}
+    chosen["dateSelected"] = f"{french_day(day) or page.visit.today}"
+    return False, False, {motive: 1}, chosen
+
+
+def _answered(page: Page) -> Reading:
+    said = reply(page.text)
+    if said is None or said.error:
+        return Reading(Outcome.UNREADABLE, f"DWR answers with {said.error}") if said else Reading()
+    value, place = said.value, page.ask.place
+    found = value.get("foundAvailabilities") if isinstance(value, dict) else None
+    if found is True or (isinstance(value, list) and value and all(isinstance(each, dict) for each in value)):
+        return Reading(Outcome.SLOTS, "availabilities, no hour named", (Slot(place, None, page.visit.url),))
+    words = value.get("msg") if isinstance(value, dict) else None
+    message = collapse_whitespace(words) if isinstance(words, str) else ""
+    own = page.visit.parameters.no_slot_text
+    if value == [] or (
+        found is False and (says_none(message, every_day=True) or (own and contains_phrase(message, own)))
+    ):
+        covered = (
+            CoveredWindow(place.key or None, doubtful=value == []),
+        )  # a list is that of one day of the form
+        return Reading(Outcome.NO_SLOTS, message or "an empty list of availabilities", covered=covered)
+    if found is False:
+        return Reading(Outcome.UNREADABLE, f"finds nothing, and says {message[:200]!r}")
+    return Reading()

@@ -1,0 +1,205 @@
+"""EZBooking, the prefectures' older booking pages: `/booking/create/<form>/<step>` and its weekly calendar.
+
+Step 4 is never posted (its button takes the first free hour) and step 5 never requested (it takes an hour): hours
+are listed by the calendar's own AJAX call, which changes nothing.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from lxml import etree
+from pydantic import BeforeValidator, StringConstraints
+
+from configs.strict_model import Strict
+from crawler.parsing.date_windows import ask_weeks, week
+from crawler.parsing.errors import error_of
+from crawler.parsing.html_text import HIDDEN, rendered
+from crawler.parsing.notices import Notice, noticed
+from crawler.parsing.url_patterns import shaped
+from crawler.parsing.week_table import Linked, hours, opened, read_week
+from crawler.platforms.ezbooking.plannings import MOST, choose
+from crawler.reading import (
+    ANYWHERE,
+    CoveredWindow,
+    Outcome,
+    Page,
+    PageRequest,
+    Place,
+    Reading,
+    Slot,
+    VisitContext,
+)
+
+SYSTEM = "prefenligne"
+BUDGET = 6
+COST = 3  # the conditions, their acceptance, the redirect to the no-slot page
+OPEN_COST = (
+    6  # the same way to the calendar, then a counter's or a week's answer each, to the end of the budget
+)
+EXAMPLE = "https://www.prefecture.invalid/booking/create/1"
+
+_BOOKING = "/booking/create/"
+_ASSIGN = "/ezjscore/call/bookingserver::planning::assign::"
+ADDRESS = re.compile(rf"(?P<root>https?://[^/]+.*?)(?:{_BOOKING}|{_ASSIGN})(?P<form>\d+)(?![\w-])")
+MARKS = ("//form[@id='FormBookingCreate']", "//*[@id='inner_Booking']")
+
+_CALL = re.compile(rf"{_ASSIGN}\d+::(?P<planning>\d+)::(?P<ahead>\d+)")
+_TAKES = re.compile(rf"{_BOOKING}\d+/(?:[5-9]|\d\d)")
+_BUTTON = re.compile(rf"{_BOOKING}\d+/4(?!\d)")
+_SAFE_STEPS = frozenset({0, 1, 3})
+_CONDITIONS = {"condition": "on", "nextButton": "Effectuer une demande de rendez-vous"}
+_NEXT = {"nextButton": "Etape suivante"}
+
+_SHOWN = f"[not({HIDDEN})]"
+_FORM = etree.XPath(f"//form[@id='FormBookingCreate']{_SHOWN}")
+_ERRORS = etree.XPath(f"//ul[contains(concat(' ', @class, ' '), ' error ')]/li{_SHOWN}")
+_LEADS_ON = "//input[@name='nextButton']"
+_FULL = re.compile(r"(?i)il n'existe plus de plage horaire libre|il n'y a pas (?:de )?calendrier disponible")
+_ONWARD = f"{_LEADS_ON}[@value='Etape suivante' or @value='Étape suivante']"
+_STEPS = {
+    3: ("//img[contains(@src, 'etape_3r.png')]", _ONWARD),
+    4: ("//img[contains(@src, 'etape_4r.png')]", _LEADS_ON),
+}
+_WEEK = "//th[@colspan='7']"
+_RETIRED = "Ce lien a été désactivé définitivement"
+_BUSY = r"(?i)service (?:est )?surchargé|50[234] (?:bad gateway|service (?:temporarily )?unavailable|gateway time-?out)"
+_TROUBLES = (
+    Notice(Outcome.OVERLOADED, re.compile(_BUSY), "//h1"),
+    Notice(Outcome.OVERLOADED, re.compile("The server returned an invalid or incomplete response"), "/*"),
+    Notice(Outcome.CLOSED, re.compile(_RETIRED), "/*", said=_RETIRED),
+)
+_HINTS = ("surcharg", "gateway", "unavailable", "incomplete response", "sactiv")  # what those texts hold
+
+
+class Parameters(Strict):
+    """`plannings`: those of step 1 that this desk is (none: all that the form offers).
+
+    Where a form offers no choice and its pages do not name their calendar: the one to ask.
+    """
+
+    plannings: tuple[Annotated[str, BeforeValidator(str), StringConstraints(pattern=r"^\d+$")], ...] = ()
+
+
+def forbidden(url: str, method: str) -> bool:
+    """Tell whether this request takes an hour: step 5 and later, and step 4's button (a 307 could press it)."""
+    return _TAKES.search(url) is not None or (method == "POST" and _BUTTON.search(url) is not None)
+
+
+def first(visit: VisitContext) -> PageRequest:
+    """PageRequest for the conditions, which also open the session."""
+    return PageRequest(_desk(visit).step(0), "conditions")
+
+
+def read(page: Page) -> Reading:
+    """Read any page of this platform."""
+    if page.status in (502, 503, 504):
+        return Reading(Outcome.OVERLOADED, f"HTTP {page.status}")
+    if error := error_of(page):
+        return _trouble(page) or error
+    rules = (_full, _open, _choice, _conditions, _trouble, _calendar)
+    return next((reading for rule in rules if (reading := rule(page))), Reading())
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """One form of one site. Addresses are made here only, and only those that take nothing."""
+
+    root: str
+    form: str
+
+    @property
+    def url(self) -> str:
+        return f"{self.root}{_BOOKING}{self.form}"
+
+    @property
+    def hours(self) -> Linked:
+        return Linked(f"{_BOOKING}{self.form}/5/".lstrip("/"), "libre", _WEEK, self.url)
+
+    def step(self, number: int) -> str:
+        if number not in _SAFE_STEPS:
+            raise ValueError(f"EZBooking step {number} is not ours: only {sorted(_SAFE_STEPS)} take no slot")
+        return f"{self.url}/{number}"
+
+    def week(self, planning: str, ahead: int) -> str:
+        return f"{self.root}{_ASSIGN}{self.form}::{planning}::{ahead}"
+
+
+def _desk(visit: VisitContext) -> _Desk:
+    found = shaped(visit.url, ADDRESS, "EZBooking", "booking/create/<form>")
+    return _Desk(found["root"], found["form"])
+
+
+def _place(page: Page) -> Place:
+    """Return the planning asked for; a form that offers no choice is one place, its form id the key."""
+    return page.ask.place if page.ask.place != ANYWHERE else Place(_desk(page.visit).form)
+
+
+def _trouble(page: Page) -> Reading | None:
+    return noticed(page, _TROUBLES, _HINTS)
+
+
+def _full(page: Page) -> Reading | None:
+    """Find the platform's own sentence where the form's or an error's text begins: elsewhere it may be quoted."""
+    form = [text for text in map(rendered, _FORM(page.root)) if _FULL.match(text)]
+    errors = [text for text in map(rendered, _ERRORS(page.root)) if _FULL.match(text)]
+    if not (form or errors):
+        return None
+    open_desk = page.root.xpath(_WEEK) or any(_is_step(page, *each) for each in _STEPS.values())
+    if open_desk or f"{_desk(page.visit).form}/5/" in page.text:
+        return Reading(Outcome.UNREADABLE, "says both that nothing is free and that the desk is open")
+    if trouble := _trouble(page):
+        return trouble
+    if page.root.xpath(_LEADS_ON) and not errors:
+        return None
+    key = _place(page).key
+    whole = CoveredWindow(None if key == _desk(page.visit).form else key)
+    return Reading(Outcome.NO_SLOTS, (form + errors)[0][:200], covered=(whole,))
+
+
+def _open(page: Page) -> Reading | None:
+    """Read steps 3 and 4, where only an open desk leads: `open` stands until a calendar has answered in full."""
+    steps = _STEPS.items()
+    step = next((n for n, (mark, button) in steps if _is_step(page, f"{mark}{_SHOWN}", button)), None)
+    if step is None:
+        return None
+    desk, place = _desk(page.visit), _place(page)
+    named = set(re.findall(rf"planning::assign::{desk.form}::(\d+)", page.text))
+    plannings = {place.key} if place.key != desk.form else named or set(page.visit.parameters.plannings)
+    asks = _weeks(page, plannings.pop()) if len(plannings) == 1 else []
+    if not asks and step == 3 and page.ask.step != "describe":  # noqa: PLR2004 -- step 4 names the calendar
+        rank, turn = page.ask.rank, page.ask.turn
+        asks = [PageRequest(desk.step(3), "describe", "POST", _NEXT, place=place, rank=rank, turn=turn)]
+    linked = hours(page, desk.hours, place)[0]
+    return opened(linked, asks, Slot(place, None, desk.url), f"step {step}: the desk is open")
+
+
+def _is_step(page: Page, mark: str, button: str) -> bool:
+    return bool(page.root.xpath(mark) and page.root.xpath(button))
+
+
+def _weeks(page: Page, planning: str) -> list[PageRequest]:
+    """PageRequest one week at once, before the next planning is chosen, and the others when all plannings were."""
+    return ask_weeks(page, _place(page), lambda ahead: _desk(page.visit).week(planning, ahead), MOST)
+
+
+def _choice(page: Page) -> Reading | None:
+    ask = PageRequest(_desk(page.visit).step(1), "planning", "POST", _NEXT)
+    return choose(page, "planning", ask, "step 1", page.visit.parameters.plannings)
+
+
+def _conditions(page: Page) -> Reading | None:
+    if not page.root.xpath("//input[@id='condition']"):
+        return None
+    if page.ask.step == "accept":
+        return Reading(Outcome.UNREADABLE, "the conditions were accepted and came back: no session was kept")
+    accept = PageRequest(_desk(page.visit).step(0), "accept", "POST", _CONDITIONS)
+    return Reading(reason="step 0: the conditions", asks=(accept,))
+
+
+def _calendar(page: Page) -> Reading | None:
+    place, call = _place(page), _CALL.search(page.url)
+    asked = page.ask.window or (week(page.visit, place, int(call["ahead"])) if call else None)
+    return read_week(
+        page, _desk(page.visit).hours, place, asked, lambda: _weeks(page, call["planning"]) if call else []
+    )

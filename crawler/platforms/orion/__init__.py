@@ -1,0 +1,95 @@
+"""ESII Orion: one search over all days that are watched, a page of slots at a time.
+
+Nobody has written down what its `daySlots` hold: a day that holds anything is an open desk, and a moment is read only
+where it can mean one thing. `purposes` and the ids beside it are the page's own, captured once by an operator.
+"""
+
+import re
+from typing import Annotated, Any
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import Field
+
+from configs.formatting import pluralize
+from configs.strict_model import Strict
+from crawler.parsing.combined_answers import together
+from crawler.parsing.date_windows import days_of
+from crawler.parsing.json_calendar import Listing, WindowRequest, first_window, read_listing
+from crawler.parsing.json_models import Captured, Id, JsonModel, Key, as_from, origin, parsed
+from crawler.platforms.orion.untyped_dates import holds, moments_of
+from crawler.reading import ANYWHERE, CoveredWindow, Outcome, Page, PageRequest, Reading, Slot, VisitContext
+
+SYSTEM = "custom"
+EXAMPLE = "https://esii-orion.com/orion-reservation/slots?account=EXEMPLE&config=REMISE&usemode=app&code=P1"
+ADDRESS = re.compile(r"https?://[^/?#]+/orion-reservation/slots(?:\?\S*)?$")
+EXAMPLE_PARAMETERS = {"config": "0", "purposes": [{"id": "0"}], "duration": 20}
+
+_SEARCH = "/orion/api/1/rdv/bookings/availableSlotByDay"
+_PER_PAGE = 100
+_MOST_DAYS = 1000
+_WHERE = f"copy it from the body that the page itself posts to {_SEARCH} (docs/platforms/orion.md)"
+
+
+class Parameters(Strict):
+    """What the page itself posts: `config` is its configId, `duration` is in minutes."""
+
+    config: Key = Field(description=_WHERE)
+    purposes: Annotated[tuple[Captured, ...], Field(min_length=1, description=_WHERE)]
+    duration: Id = Field(description=_WHERE)
+
+
+class _Days(JsonModel):
+    days: list[Any] = Field(alias="daySlots")
+
+
+def first(visit: VisitContext) -> PageRequest:
+    """Search all days that are watched, its first page."""
+    if "account" not in parse_qs(urlsplit(visit.url).query):
+        raise ValueError(
+            f"{visit.url} is no Orion address: it must be https://<site>/<page>?account=<account>"
+        )
+    return _page(visit, 0)
+
+
+def read(page: Page) -> Reading:
+    """Read one page of slots; a full one leads on to the next."""
+    if not (answer := parsed(page, _Days)):
+        return Reading()
+    if len(answer.days) > _MOST_DAYS:
+        return Reading(Outcome.UNREADABLE, f"lists {len(answer.days)} days, which no page does")
+    days, found = answer.days, [each for day in answer.days for each in moments_of(day, page.visit.zone)]
+    if any(found) or not days:
+        reading = read_listing(page, Listing(tuple(dict.fromkeys(found))), None)
+    elif any(map(holds, days)):
+        reading = Reading(Outcome.SLOTS, "open; no moment in it is sure", (Slot(ANYWHERE, None),))
+    else:
+        reading = Reading(Outcome.UNREADABLE, f"lists {pluralize(len(days), 'day')} and nothing in them")
+    full = max(len(days), len(found)) >= _PER_PAGE
+    return together(page, reading, _page(page.visit, page.ask.rank + 1) if full else None)
+
+
+def _page(visit: VisitContext, number: int) -> PageRequest:
+    return first_window(visit, _search(number), visit.horizon.days + 1, rank=number)
+
+
+def _search(number: int) -> WindowRequest:
+    def ask(visit: VisitContext, window: CoveredWindow) -> PageRequest:
+        page, desk = parse_qs(urlsplit(visit.url).query), visit.parameters
+        places = {"filterPlaceCode": page.get("code", []), "filterPlaceUrlCode": page.get("code", [])}
+        body = {
+            "date": None,
+            "numberOfDay": days_of(window),
+            "accountId": page["account"][0],
+            "configId": desk.config,
+            "purposes": list(desk.purposes),
+            "duration": desk.duration,
+            "filterRequest": {"filterChannel": ["PHYSICAL"], "filterDay": [1, 2, 3, 4, 5], **places},
+            "maxElement": f"{_PER_PAGE}",
+            "indexPagination": number + 1,
+            "slotsPerPage": _PER_PAGE,
+        }
+        return PageRequest(
+            origin(visit.url) + _SEARCH, "slots", "POST", json=body, headers=as_from(visit.url)
+        )
+
+    return ask

@@ -1,0 +1,264 @@
+"""RDV Service Public (rdv.anct.gouv.fr and its sisters): a list of places, then weeks of free hours as links.
+
+A page names the next availability as a link: it is followed, and nothing is free before it. What is read here is
+described by the site's own public code (github.com/betagouv/rdv-service-public, app/views/search).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from itertools import islice
+from urllib.parse import urlsplit
+
+from lxml.html import HtmlElement
+
+from crawler.parsing.date_parsing import moment_of, moments_in
+from crawler.parsing.date_windows import covered_by_answer, week
+from crawler.parsing.errors import error_of
+from crawler.parsing.forms import address_of
+from crawler.parsing.html_text import HIDDEN, contains_phrase, normalize, rendered
+from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, read_listing, read_place_list
+from crawler.parsing.tables import whole_days
+from crawler.parsing.url_patterns import shaped
+from crawler.platforms.rdv_service_public.slot_links import hours_linked, next_linked, parameter
+from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
+
+SYSTEM = "custom"
+EXAMPLE = "https://rdv.anct.gouv.fr/prendre_rdv?public_link_organisation_id=1"
+ADDRESS = re.compile(r"https?://[^/?#]+/prendre_rdv(?:\?\S*)?$")
+
+_DAYS = 7
+_LIEU = "creneaux-lieu-"
+_ORGANISATION = (
+    "organisation-"  # begins the key of a place that has no lieu: an appointment by phone, at home
+)
+_CALENDAR = f"//*[starts-with(@id, '{_LIEU}')]"
+MARKS = (_CALENDAR, "//title[contains(., 'RDV Service Public')]")
+_DAY = ".//p[strong]"
+_HOURS = f".//a[starts-with(@aria-label, 'Choisir le créneau d')][not({HIDDEN})]"
+_ICON = (
+    f".//i[contains(concat(' ', @class, ' '), ' fa-minus ')][not({HIDDEN})]"  # a day's, in a week with hours
+)
+_AHEAD = re.compile(r"date=(?<=[?;&]date=)([^&\"'#<>\s]{11,})")  # with an hour; a week's link has none
+_NEXT = "Prochaine disponibilité le"
+_LINKS = f".//a[contains(., '{_NEXT}')][not({HIDDEN})]"
+_NAMED = f"descendant::*[text()[contains(., '{_NEXT}')][not({HIDDEN} or ancestor::script)][ancestor::body]]"
+_MOST_REGRETS = 10
+_MOST_CALENDARS, _MOST_PLACES = 20, 100  # each is looked for in the whole page
+_HEADING = ".//*[self::h3 or self::h4 or contains(@class, 'card__title')]"
+# The sentence of a search, which stands alone in its element (app/views/search/_nothing_to_show).
+_NONE = re.compile(
+    r"malheureusement ?, aucun creneau correspondant a votre (?:recherche|invitation) n'a ete trouve ?\.?"
+    r"(?: (?:veuillez reessayer ulterieurement|toutes nos excuses pour cela) ?\.?)*"
+)
+_ASIDE = " or ".join(
+    f"ancestor::{each}"
+    for each in (
+        *(
+            "aside",
+            "details",
+            "blockquote",
+            "q",
+            "cite",
+            "dialog",
+            "header",
+            "footer",
+            "nav",
+            "li",
+            "table",
+            "form",
+        ),
+        "*[@role='dialog' or contains(@class, 'modal') or contains(@class, 'accordion')]",
+    )
+)
+_REGRETS = (
+    "descendant::*[text()[contains(., 'alheureusement') or contains(., 'ALHEUREUSEMENT')]"
+    f"[not({HIDDEN} or ancestor::script or {_ASIDE})][ancestor::body][ancestor::main or $anywhere]]"
+)
+_CARD = "ancestor::*[contains(concat(@class, ' '), 'card ')][1]"
+_OPENED = "(descendant-or-self::* | ancestor::*[position() <= 2])/@aria-controls"
+_LONGEST = 200  # characters of the page's words
+_AROUND = 3  # elements around the first word that may hold the whole sentence
+_RETIRED = re.compile(r"le motif .+ n'est plus disponible a la reservation(?: a .+)?")
+_ALERTS = f"//*[contains(@class, 'alert')][not({HIDDEN} or {_ASIDE})]"
+_WORKSHOP = "rdv_collectif_id"
+_WORKSHOPS = f"//a[contains(@href, '{_WORKSHOP}=')][not({HIDDEN})]"
+_NOT_YET = "Date fermée à la reservation"
+_EMPTY = ("Pas de créneau disponible", _NOT_YET)
+_BOOKS = re.compile(r"/(?:users|prescripteur|agents|admin)(?:/|$)")
+
+
+def forbidden(url: str, method: str) -> bool:
+    """Tell whether this request does more than look: sends anything, or goes the way on behind an hour."""
+    return method != "GET" or _BOOKS.match(urlsplit(url).path) is not None
+
+
+def first(visit: VisitContext) -> PageRequest:
+    """Ask for the desk's page."""
+    shaped(visit.url, ADDRESS, "RDV Service Public", "prendre_rdv?…")
+    return PageRequest(visit.url, "search")
+
+
+def read(page: Page) -> Reading:
+    """Read a list of places, a week of one place, or that there is nothing."""
+    if error := error_of(page, entry=page.ask.url == page.visit.url):
+        return error
+    calendars, told, none = page.root.xpath(_CALENDAR), rendered(page.root), _none(page)
+    workshops = page.root.xpath(_WORKSHOPS)
+    if doubt := _doubt(page, calendars, told, said=bool(none), workshops=bool(workshops)):
+        return Reading(Outcome.UNREADABLE, doubt)
+    if none:
+        said = none[:_LONGEST].replace(" ,", ",")
+        return Reading(Outcome.NO_SLOTS, said, covered=(CoveredWindow(page.ask.place.key or None),))
+    if workshops:
+        return _seats(page, workshops)
+    named = max(told.count(_NEXT), page.text.count(_NEXT), len(set(_AHEAD.findall(page.text))))
+    if calendars:
+        return _week(page, calendars[0], named) if len(calendars) == 1 else _several(page, calendars, named)
+    return _places(page, named) if named else _read_closure(page)
+
+
+def _doubt(page: Page, calendars: list[HtmlElement], told: str, *, said: bool, workshops: bool) -> str:
+    """Return what makes the page contradict itself, empty where nothing does."""
+    several = len({each.get("id") for each in calendars}) < len(calendars)
+    beside = calendars or _NEXT in told or (said and (_WORKSHOP in page.text or _AHEAD.search(page.text)))
+    if several or ((said or workshops) and beside):
+        return "shows two pages in one"
+    if not calendars and hours_linked(page, (), "starts_at")[1]:
+        return "links to an hour outside of a calendar"
+    return ""
+
+
+def _several(page: Page, calendars: list[HtmlElement], named: int) -> Reading:
+    """Read the hours of several places at once, which no page of today shows: what is missing there, nobody knows."""
+    if len(calendars) > _MOST_CALENDARS:
+        return Reading(Outcome.UNREADABLE, f"shows {len(calendars)} calendars, which no page does")
+    slots = tuple(slot for each in calendars for slot in _week(page, each, named).slots)
+    reason = f"calendars: {len(calendars)}, hours: {len(slots)}"
+    return Reading(Outcome.SLOTS if slots else Outcome.UNREADABLE, reason, slots)
+
+
+def _places(page: Page, named: int) -> Reading:
+    if page.ask.place.key:
+        return Reading(Outcome.UNREADABLE, "a list of places, where the days of one were asked for")
+    if named > _MOST_PLACES:
+        return Reading(Outcome.UNREADABLE, f"names {named} next availabilities, which no page does")
+    cards = _cards(page.root)
+    found = list(filter(None, (_next_at(page, node, cards) for node in page.root.xpath(_NAMED))))
+    reading = read_place_list(page, found, _DAYS)
+    if named == len(found) == len({place.key for place, _, _ in found}):
+        return reading
+    reason = f"names {named} next availabilities, of which {len(found)} can be read"
+    return replace(reading, outcome=Outcome.UNREADABLE, reason=reason, covered=())
+
+
+def _cards(root: HtmlElement) -> dict[HtmlElement, HtmlElement]:
+    """Return the first heading of each element that holds one."""
+    first: dict[HtmlElement, HtmlElement] = {}
+    for heading in root.xpath(_HEADING):
+        for around in heading.iterancestors():
+            if around in first:  # and so is all that stands around it
+                break
+            first[around] = heading
+    return first
+
+
+def _next_at(
+    page: Page, node: HtmlElement, cards: Mapping[HtmlElement, HtmlElement]
+) -> tuple[Place, date, WindowRequest | None] | None:
+    """Read the next availability of one card: its place, the moment, and how to ask for it where it is linked.
+
+    The link stands around the words, in the card's title, or in the dialogue that the card opens.
+    """
+    card = next((each for each in (node, *node.iterancestors()) if each in cards), None)
+    if card is not None and rendered(card).count(_NEXT) > 1:
+        card = None
+    name = rendered(cards[card]) if card is not None else None
+    link = next(iter(node.xpath("ancestor-or-self::a[1]") or _links_of(card)), None)
+    if link is None:
+        if card is not None and card.xpath(_OPENED):
+            return None  # the dialogue with its link is missing
+        moment = moment_of(rendered(node), None, page.visit.today, page.visit.zone)
+        return (Place(name, name), moment, None) if moment and name else None
+    url, moment = next_linked(page, link, "date")
+    organisation = parameter(link, "user_selected_organisation_id")
+    key = parameter(link, "lieu_id") or (organisation and _ORGANISATION + organisation)
+    return (Place(key, name), moment, _from(url)) if moment and key else None
+
+
+def _links_of(card: HtmlElement | None) -> list[HtmlElement]:
+    """Return the one link of a card to a moment, or of the dialogue that it opens; none where there are several."""
+    if card is None:
+        return []
+    links = card.xpath(".//a[contains(@href, 'date=')]")
+    for dialogue in [] if links else card.xpath(_OPENED):
+        links += card.xpath("//*[@id=$id]//a[contains(@href, 'date=')]", id=dialogue)
+    return links if len({each.get("href") for each in links}) == 1 else []
+
+
+def _none(page: Page) -> str:
+    """Return the sentence of a search that found nothing, where its result stands; empty where it is quoted only."""
+    regrets = page.root.xpath(_REGRETS, anywhere=not page.root.xpath("//main"))[:_MOST_REGRETS]
+    around = dict.fromkeys(
+        each for node in regrets for each in islice((node, *node.iterancestors()), _AROUND)
+    )
+    return next((text for text in map(rendered, around) if _NONE.fullmatch(normalize(text))), "")
+
+
+def _read_closure(page: Page) -> Reading:
+    """Read that what the desk is for can no longer be booked; of one of several places it proves nothing."""
+    said = next(
+        (text for text in map(rendered, page.root.xpath(_ALERTS)) if _RETIRED.match(normalize(text))), ""
+    )
+    if not said:
+        return Reading()
+    return Reading(Outcome.UNREADABLE if page.ask.place.key else Outcome.CLOSED, said[:_LONGEST])
+
+
+def _seats(page: Page, links: list[HtmlElement]) -> Reading:
+    """Read workshops with free seats. They close nothing: whether all of them are listed, the page does not say."""
+    place = page.ask.place
+    slots = tuple(Slot(place, _begins(page, each), address_of(page, each)) for each in links)
+    return Reading(Outcome.SLOTS, f"{len(links)} workshops with a free seat", slots)
+
+
+def _begins(page: Page, link: HtmlElement) -> date | None:
+    """Return when a workshop begins: the one moment in its card; None where it names none or several."""
+    card = next(iter(link.xpath(_CARD)), None)
+    if card is None:
+        return None
+    moments = set(moments_in(rendered(card), page.visit.today, page.visit.zone))
+    return moments.pop() if len(moments) == 1 else None
+
+
+def _week(page: Page, calendar: HtmlElement, named: int) -> Reading:
+    """Read a week. It covers its days where each of them shows hours or says that it has none."""
+    place, headings = _place(page, calendar), calendar.xpath(_DAY)
+    hours, odd = hours_linked(page, calendar.xpath(_HOURS), "starts_at")
+    onward = [next_linked(page, each, "date") for each in calendar.xpath(_LINKS)]
+    next_at = onward[0][1] if len(onward) == named == 1 else None
+    shown = whole_days(page, headings, _HOURS, _EMPTY, _ICON if hours else "")
+    ends = shown is not None and contains_phrase(rendered(headings[-1].getparent()), _NOT_YET)
+    if not hours and not odd and not next_at and (named or not shown):
+        return Reading(Outcome.UNREADABLE, "shows no hour, and not of each day that it has none")
+    window = (
+        covered_by_answer(place, page.ask.window, shown) if page.ask.place.key in ("", place.key) else None
+    )
+    ask = replace(page.ask, place=place, window=window or page.ask.window or week(page.visit, place, 0))
+    found = Listing([*hours, *[None] * odd], next_at=next_at, final=ends)
+    reading = read_listing(replace(page, ask=ask), found, None if ends else _from(page.url), _DAYS)
+    slots = tuple(
+        replace(slot, url=hours.get(slot.starts_at) if slot.starts_at else None) for slot in reading.slots
+    )
+    return replace(reading, slots=slots, covered=reading.covered if (window if shown else next_at) else ())
+
+
+def _place(page: Page, calendar: HtmlElement) -> Place:
+    key = calendar.get("id", "").removeprefix(_LIEU)
+    asked = page.ask.place
+    return asked if asked.key == key or (not key and asked.key.startswith(_ORGANISATION)) else Place(key)
+
+
+def _from(url: str) -> WindowRequest:
+    return by_address(url, "date", headers={})

@@ -1,0 +1,48 @@
+"""Links that carry a moment in a parameter of their address: an hour that is free, or the next one that there is."""
+
+import re
+from collections.abc import Iterable
+from datetime import date, datetime
+from urllib.parse import unquote_plus
+
+from lxml.html import HtmlElement
+from w3lib.url import url_query_parameter
+
+from crawler.parsing.date_parsing import machine_moment, moment_of
+from crawler.parsing.forms import address_of
+from crawler.parsing.html_text import rendered
+from crawler.parsing.json_models import day_in
+from crawler.reading import Page
+
+
+def parameter(link: HtmlElement, name: str) -> str:
+    """Return a parameter of a link's address, unescaped; empty where it has none."""
+    return url_query_parameter(link.get("href", ""), name) or ""
+
+
+def hours_linked(
+    page: Page, links: Iterable[HtmlElement], name: str
+) -> tuple[dict[datetime, str | None], int]:
+    """Return the hours (UTC) that links carry, with their addresses, and how many more are written in the page.
+
+    More: those that cannot be read, and those that stand anywhere else in the page's text (in a comment, a script, a
+    link that nobody sees), so that whoever reads it knows that it may show more than these.
+    """
+    linked = {parameter(link, name): address_of(page, link) for link in links}
+    found = re.findall(rf"{re.escape(name)}=(?<!\w{re.escape(name)}=)([^&\"'#<>\s]+)", page.text)
+    moments = {text: machine_moment(text, page.visit.zone) for text in sorted(linked)}
+    odd = [text for text in {*linked, *map(unquote_plus, found)} if not moments.get(text)]
+    return {moment: linked[text] for text, moment in moments.items() if moment}, len(odd)
+
+
+def next_linked(page: Page, link: HtmlElement, name: str) -> tuple[str, date | None]:
+    """Return where a link to the next availability leads, and that moment; None where either cannot be read.
+
+    The moment is that of the address; where it holds none, the one that the link's own text names.
+    """
+    url, text = address_of(page, link), parameter(link, name)
+    if not url:
+        return "", None
+    if text:
+        return url, machine_moment(text, page.visit.zone) or day_in(text)
+    return url, moment_of(rendered(link), None, page.visit.today, page.visit.zone)

@@ -1,0 +1,152 @@
+"""rdvpref, the prefectures' present booking site: `/rdvpref/reservation/demarche/<id>/`.
+
+A captcha stands before the slots, and nothing is ever sent here: a check proves that the procedure exists. The slot
+page is read where it is given; its hours stand in the state that it carries for its own script.
+"""
+
+import re
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from lxml import etree
+from lxml.html import HtmlElement
+
+from crawler.parsing.date_parsing import moments_behind, written
+from crawler.parsing.date_windows import days_from, earliest, french_moment
+from crawler.parsing.errors import error_of
+from crawler.parsing.html_text import CONCEALED, HIDDEN, UNSEEN, contains_phrase, normalize, rendered, title
+from crawler.parsing.json_calendar import Listing, read_self_contained_listing
+from crawler.parsing.url_patterns import shaped
+from crawler.platforms.rdvpref.embedded_state import embedded, only, rows, values, values_called
+from crawler.reading import ANYWHERE, Outcome, Page, PageRequest, Reading, Slot, VisitContext
+
+SYSTEM = "prefenligne"
+COST = 2  # the landing page and the captcha's
+WATCH = "presence"
+EXAMPLE = "https://www.rdv-prefecture.interieur.gouv.fr/rdvpref/reservation/demarche/1/"
+ADDRESS = re.compile(r"(?P<root>https?://[^/]+(?:/[^?#]*?)?/reservation/demarche/\d+)(?![\w-])/?")
+MARKS = ("//rdv-captchetat", "//input[@name='trhId']", "//script[@id='vui-init-data'][contains(., 'trhId')]")
+
+_ACTION = re.compile(r"/_\w")  # `/_validerCaptcha`, and whatever else does something
+_LANDING = re.compile(r"(?i)que souhaitez-vous faire")
+_CHOICES = ("Prendre un rendez-vous", "Gérer mes rendez-vous")  # the landing page's links
+_CONDITIONS_PATH = re.compile(r"/cgu/?$")
+_SLOTS = re.compile(r"(?i)choisissez votre créneau")
+_MOST_FORMS = 20
+# The calendar stands in the form that sends an hour.
+_BOX = etree.XPath(f"(//form)[position() <= {_MOST_FORMS + 1}][not({HIDDEN})]")
+_FIRST = "premiereDispo"  # in the key of the next availability: itself in the agenda, `datePremiereDispo` in `critere`
+_ASIDE = " or ".join(
+    f"ancestor::{each}"
+    for each in ("aside", "details", "blockquote", "dialog", "footer", "*[@role='dialog']")
+)
+_SAID = etree.XPath(
+    "descendant-or-self::*[text()[contains(., 'Aucun créneau') or contains(., 'réessayer')"
+    " or contains(., 'mise en ligne') or contains(., 'Prochaine disponibilité')]"
+    f"[not({HIDDEN} or {_ASIDE})]]"
+)
+_CONDITIONS = re.compile(r"(?i)constituez votre dossier")
+_CAPTCHA = (
+    "//*[self::rdv-captchetat or @name='captchaUsercode' or @name='captchaId'"
+    " or self::button[contains(@formaction, '_validerCaptcha')]]"
+)
+_HOURS = f"//input[@name='trhId'][starts-with(@id, 'trhId_')][not(@disabled or {UNSEEN} or ancestor::*[{CONCEALED}])]"
+_STATE = "vui-init-data"
+_NONE_LEFT = "Aucun créneau disponible à partir de cette date"
+_NEXT = "Prochaine disponibilité"
+_RELEASE = "Prochaine mise en ligne de nouveaux rendez-vous"
+_RELEASED = "Dernière mise en ligne de rendez-vous"
+_LATER = "Veuillez réessayer ultérieurement"
+
+
+def forbidden(url: str, method: str) -> bool:
+    """Tell whether this request does more than look: submits a captcha, takes a slot."""
+    return method != "GET" or _ACTION.search(urlsplit(url).path) is not None
+
+
+def first(visit: VisitContext) -> PageRequest:
+    """PageRequest for the landing page."""
+    return PageRequest(f"{_root(visit)}/", "landing")
+
+
+def read(page: Page) -> Reading:
+    """Read any page of this platform; most walls met the captcha's before."""
+    root, own = _root(page.visit), ADDRESS.match(page.url)
+    behind = page.url[own.end() :] if own and own["root"] == root else None
+    entry = behind is not None and behind[:1] in ("", "?", "#", ";")
+    if error := error_of(page, entry=entry, gone="there is no such procedure"):
+        return error
+    told = rendered(page.root)
+    if (reading := _slots(page, _calendar(page))) or behind is None:
+        return reading or Reading()
+    if page.root.xpath(_CAPTCHA):
+        return Reading(Outcome.CAPTCHA, f"captcha: {title(page.root)}")
+    if _CONDITIONS.search(title(page.root)):
+        return Reading(
+            reason="no captcha stands before the slots", asks=(PageRequest(f"{root}/creneau/", "slots"),)
+        )
+    if _LANDING.search(f"{title(page.root)} {told}") or all(contains_phrase(told, each) for each in _CHOICES):
+        return Reading(reason="the procedure exists", asks=(PageRequest(f"{root}/cgu/", "conditions"),))
+    return Reading()
+
+
+def _root(visit: VisitContext) -> str:
+    return shaped(visit.url, ADDRESS, "rdvpref", "rdvpref/reservation/demarche/<id>/")["root"]
+
+
+def _calendar(page: Page) -> list[HtmlElement]:
+    """Return the calendar's boxes; none on any other page, which can only quote its sentences."""
+    ours = _SLOTS.search(title(page.root)) and not _CONDITIONS_PATH.search(urlsplit(page.url).path)
+    return list(_BOX(page.root)) if ours else []
+
+
+def _stands(texts: list[str], sentence: str) -> bool:
+    """Tell whether one of these texts begins with a sentence: behind other words it may be quoted."""
+    return any(normalize(text).startswith(normalize(sentence)) for text in texts)
+
+
+def _slots(page: Page, boxes: list[HtmlElement]) -> Reading | None:
+    """Read the slot page: its state, and what is told by what its script made of it where a browser saved the page."""
+    if len(boxes) > _MOST_FORMS:
+        return Reading(Outcome.UNREADABLE, f"shows more than {_MOST_FORMS} forms, which no page does")
+    data, visit, told = embedded(page, _STATE, "vueData"), page.visit, " ".join(map(rendered, boxes))
+    said = [rendered(each) for box in boxes for each in _SAID(box)]
+    free, none_left = rows(data, "trhId"), _stands(said, _NONE_LEFT) or _not_shown(data, said)
+    first = values_called(data, _FIRST)
+    named = [written(each, visit) for each in first if each not in (None, "")]
+    ahead = [each for each in said if normalize(each).startswith(normalize(_NEXT))]
+    named += [moment for each in ahead for moment in moments_behind(_NEXT, each, visit)]
+    if _NEXT in told and not ahead:
+        named.append(None)  # quoted, or written as no page is known to
+    if not free and page.root.xpath(_HOURS):
+        return Reading(Outcome.SLOTS, "hours can be chosen", (Slot(ANYWHERE, None, visit.url),))
+    if not free and None in named:
+        return Reading(Outcome.UNREADABLE, "names a next availability that cannot be read")
+    # Several states, or half of one: the words beside it may not be its own.
+    unread = "trhId" in page.text or (data is None and _STATE in page.text) or not (named or none_left)
+    if not free and [] not in values(data, "tranches") and unread:
+        return None
+    found = Listing(
+        [french_moment(row.get("dateLocale"), row.get("minutesDebut"), visit.zone) for row in free],
+        next_at=earliest(named, visit.zone),
+        final=none_left or only(data, "isCurrentMaxWeek") is True or "" in first,
+    )
+    window = days_from(ANYWHERE, only(data, "premierJour"), only(data, "nombreDeJour"))
+    reading = read_self_contained_listing(page, found, window, data, said=none_left)
+    return replace(reading, releases_at=_release(data, told, visit))
+
+
+def _not_shown(data: Any, said: list[str]) -> bool:
+    """Tell whether the page shows no calendar at all, but when hours are put on line: then there is none to choose."""
+    by_words = _stands(said, _LATER) and (_stands(said, _RELEASE) or _stands(said, _RELEASED))
+    return only(data, "isDisplayCalendar") is False or by_words
+
+
+def _release(data: Any, told: str, visit: VisitContext) -> datetime | None:
+    """Return when more hours will be put on line, where the page says so."""
+    planned = only(data, "prochainePub")
+    text = planned.get("instantPublication") if isinstance(planned, dict) else None
+    said: list[date | None] = [written(text, visit)] if text else moments_behind(_RELEASE, told, visit)
+    return next((moment for moment in said if isinstance(moment, datetime)), None)

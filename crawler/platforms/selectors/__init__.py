@@ -1,0 +1,104 @@
+"""Any page at all: a desk's YAML says by CSS or XPath what a free slot looks like there, and what no slot does."""
+
+from collections.abc import Sequence
+
+from crawler.parsing.css_selectors import Selector, found, shown
+from crawler.parsing.errors import error_of
+from crawler.parsing.unmatched_dates import has_unmatched_dates
+from crawler.platforms.selectors.navigation import (
+    NavigationPath,
+    NavigationProgress,
+    entry,
+    next_page,
+    onward,
+    progress,
+)
+from crawler.platforms.selectors.rules import AbsenceRules, SlotRules
+from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Reading, Slot, VisitContext
+
+SYSTEM = "custom"
+EXAMPLE = "https://rendez-vous.example/creneaux"
+EXAMPLE_PARAMETERS = {
+    "available": "a.creneau-libre",
+    "date": ".",
+    "no_slot_text": "Aucun rendez-vous n'est disponible.",
+}
+
+_MOST_SLOTS = 1000
+
+
+class Parameters(SlotRules, AbsenceRules, NavigationPath):
+    """How one site looks: its free slots, its word for none, the way there, and what is neither.
+
+    `ignore`: parts of the page whose dates are no slots (news, the next release), though no slot stands there.
+    `wait`, in a browser: what shows once the page is ready, instead of a free slot or the rule for none.
+    """
+
+    ignore: Selector | None = None
+    captcha: Selector | None = None
+    wait: Selector | None = None
+
+
+def first(visit: VisitContext) -> PageRequest:
+    """Ask for the desk's page."""
+    return entry(visit, visit.parameters, _marks(visit.parameters))
+
+
+def read(page: Page) -> Reading:
+    """Do what is still to be done before the slots show, then read them."""
+    wanted: Parameters = page.visit.parameters
+    if error := error_of(page, entry=progress(page) == NavigationProgress()):
+        return error
+    if wanted.captcha and shown(page.root, wanted.captcha):
+        return Reading(Outcome.CAPTCHA, f"its captcha's mark is there: {wanted.captcha}")
+    return onward(page, wanted, _early) or _slots(page, wanted)
+
+
+def _marks(wanted: Parameters) -> tuple[str, ...]:
+    text = wanted.no_slot_text and f"text={wanted.no_slot_text}"
+    either = (wanted.available, wanted.no_slot, text, wanted.captcha)
+    return (wanted.wait,) if wanted.wait else tuple(filter(None, either))
+
+
+def _early(page: Page) -> Reading | None:
+    """Return the absence of slots where the page says it before the last step."""
+    wanted: Parameters = page.visit.parameters
+    said = wanted.none(page)
+    return _nothing(page, said, doubts=_astray(page, ())) if said and not wanted.free(page) else None
+
+
+def _slots(page: Page, wanted: Parameters) -> Reading:
+    free, said = wanted.free(page), wanted.none(page)
+    if free and said:
+        return Reading(Outcome.UNREADABLE, f"shows {len(free)} free slots and says {said!r}")
+    if len(free) > _MOST_SLOTS:
+        return Reading(Outcome.UNREADABLE, f"shows {len(free)} free slots, which no page does")
+    if not free and not said:
+        return Reading()
+    broken = b"<html" in page.lowered and b"</html" not in page.lowered  # the last slot may be half a slot
+    slots = [wanted.slot(page, each) for each in (free[:-1] if broken else free)]
+    read = tuple(filter(None, slots))
+    if free and not read:
+        return Reading(Outcome.UNREADABLE, f"shows {len(free)} free slots, none of which can be read")
+    timeless = any(slot.moment is None for slot in read)
+    doubts = bool(progress(page).doubts) or len(read) < len(free) or (not timeless and _astray(page, read))
+    following = next_page(page, wanted, _marks(wanted), doubts=doubts)
+    if not free and not following:
+        return _nothing(page, said, doubts=doubts)
+    covered = (CoveredWindow(),) if free and not (following or doubts or timeless) else ()
+    outcome = Outcome.SLOTS if free else None
+    return Reading(outcome, f"{len(read)} of {len(free)} free slots read", read, covered, following)
+
+
+def _nothing(page: Page, said: str, *, doubts: bool) -> Reading:
+    if doubts:
+        return Reading(Outcome.UNREADABLE, f"says {said!r} and names a moment: a slot, or one to `ignore`")
+    if page.visit.parameters.hides(page):
+        return Reading(Outcome.UNREADABLE, f"says {said!r} and hides a free slot")
+    return Reading(Outcome.NO_SLOTS, said, covered=(CoveredWindow(),))
+
+
+def _astray(page: Page, slots: Sequence[Slot]) -> bool:
+    ignored = page.visit.parameters.ignore
+    parts = found(page.root, ignored) if ignored else []
+    return has_unmatched_dates(page, slots, [each for each in parts if not isinstance(each, str)])

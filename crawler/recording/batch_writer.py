@@ -1,0 +1,265 @@
+"""The batch writer: takes the checks that end and writes them on a thread of its own, never on the event loop.
+
+What came while a write ran is the next batch. Where no slot was seen it lingers for LINGER seconds, so that hardly
+anything is written alone; what has news is written at once, with all that waits.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from time import monotonic
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import psycopg2.errors
+import redis
+import sqlalchemy as sa
+
+from api.models.base import server_answers, session
+from api.models.partitions import make_partitions
+from configs.clock import clock
+from configs.dropped_checks import count_dropped
+from crawler.items import CheckItem
+from crawler.proofs.writer import ProofWriter
+from crawler.reading import Outcome
+from crawler.recording.check_transaction import FinishedCheck, Written, write_batch
+from crawler.recording.row_replay import is_row_fault, replay_rows
+from crawler.scheduling import due_queue
+from crawler.scheduling.due_queue import VisitEnd
+
+if TYPE_CHECKING:
+    import asyncio
+    from uuid import UUID
+
+    from scrapy.crawler import Crawler
+
+log = logging.getLogger(__name__)
+
+_WRITERS: "WeakKeyDictionary[Crawler, Writer]" = WeakKeyDictionary()
+LINGER = 0.05  # seconds; a transaction costs as much as a check, for one check or for fifty
+LARGEST = 500  # checks in one transaction
+BEHIND = 200  # checks not yet written from which on nothing more is claimed
+_FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0  # seconds
+_FAILURES = 3  # of any kind, after which a batch is written row by row as soon as the server answers
+
+
+class Writer:
+    """Writes checks in batches. Safe to call from any thread; `system` is the due queue whose desks they are.
+
+    The feeder, if there is one, sets `on_finish`, called on the writer's thread when desks and hosts were given
+    back, and `fed`, an event that it sets when it hands over nothing more.
+    """
+
+    def __init__(self, system: str) -> None:
+        self.system = system
+        self.on_finish: Callable[[], object] | None = None
+        self.fed: asyncio.Event | None = None
+        self._waiting: deque[FinishedCheck] = deque()
+        self._writing = self._lost = 0
+        self._stuck = self._away = False
+        self._changed = threading.Condition()
+        self._hurry = threading.Event()
+        self._ends_at: float | None = None
+        self._redis: redis.Redis | None = None
+        self._unsent: list[VisitEnd] = []
+        self._dropped = 0  # checks that are not yet counted in Redis
+        self._proofs = ProofWriter()
+        self._thread = threading.Thread(target=self._run, name="record", daemon=True)
+
+    @property
+    def behind(self) -> bool:
+        """Whether nothing more should be asked: too much waits to be written, or the database is in trouble.
+
+        In trouble no visit ends in the due queue, so holds would run out before hosts have had their rest.
+        """
+        return self._stuck or len(self._waiting) + self._writing >= BEHIND
+
+    def put(self, check: CheckItem, read_at: datetime | None = None) -> None:
+        """Hand over a check, read to its end at `read_at` (UTC; None: just now); one without a token is not kept."""
+        if check.token is None:
+            return
+        with self._changed:
+            self._waiting.append(FinishedCheck(check, check.token, read_at or clock()))
+            if check.outcome is not Outcome.NO_SLOTS:
+                self._hurry.set()
+            if self._thread.ident is None:
+                self._thread.start()
+            self._changed.notify_all()
+
+    def close(self, seconds: float) -> None:
+        """Write what waits, for so many seconds at most; say what could not be written."""
+        with self._changed:
+            self._ends_at = monotonic() + seconds
+            self._hurry.set()
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(seconds + 1)
+        self._proofs.close(seconds)
+        if lost := self._lost + self._writing + len(self._waiting):
+            log.error("%d checks could not be recorded before the end: their desks are checked again", lost)
+
+    def _run(self) -> None:
+        while batch := self._collect():
+            written = self._persist(batch)
+            _nudge(written.detections)
+            self._proofs.put(written.proofs)
+            self._dropped += written.dropped
+            try:
+                self._finish(written.visits)
+            except (
+                Exception
+            ):  # a writer that ended would stop all claims for good: desks come due again by themselves
+                log.exception("%d visits could not be ended in the due queue", len(written.visits))
+        if self._redis:
+            self._redis.close()
+
+    def _collect(self) -> list[FinishedCheck]:
+        """Wait for checks and take them, a desk once: its next one goes into the next batch. Empty: the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._ends_at is not None)
+        self._hurry.wait(LINGER)
+        with self._changed:
+            if self._ends_at is None:
+                self._hurry.clear()
+            batch: dict[str, FinishedCheck] = {}
+            while self._waiting and len(batch) < LARGEST and self._waiting[0].check.desk_id not in batch:
+                result = self._waiting.popleft()
+                batch[result.check.desk_id] = result
+            self._writing = len(batch)
+            return list(batch.values())
+
+    def _persist(self, batch: list[FinishedCheck]) -> Written:
+        """Write a batch, row by row where it is refused; while the database is in trouble, wait and try again."""
+        written, pause, failures = Written(), _FIRST_WAIT, 0
+        while batch:
+            try:
+                written.add(record(batch))
+                break
+            except Exception as error:  # whatever one check breaks, the others are kept # noqa: BLE001
+                failures += 1
+                if is_row_fault(error) or (failures >= _FAILURES and server_answers()):
+                    found, batch = replay_rows(batch, record, server_answers, _takes(failures))
+                    written.add(found)
+                    self._writing = len(batch)
+                if not batch:
+                    break
+                if pause == _FIRST_WAIT:
+                    log.warning("the database is in trouble, checks wait: %s", str(error).partition("\n")[0])
+            self._stuck = True
+            if self._over(pause):
+                self._lost += len(batch)
+                break
+            pause = min(2 * pause, _LONGEST_WAIT)
+        self._writing, self._stuck = 0, False
+        return written
+
+    def _over(self, pause: float) -> bool:
+        """Wait before the next try; tell whether there is none, because the process ends."""
+        with self._changed:
+            if self._ends_at is None:
+                self._changed.wait_for(lambda: self._ends_at is not None, pause)
+                return False
+            left = self._ends_at - monotonic()
+            self._changed.wait(max(0, min(pause, left)))
+            return left <= 0
+
+    def _finish(self, visits: list[VisitEnd]) -> None:
+        """Give desks and hosts back. While Redis is away that is kept; a desk comes due again all the same."""
+        self._unsent = (self._unsent + visits)[-LARGEST:]
+        if not self._unsent and not self._dropped:
+            return
+        try:
+            self._redis = self._redis or due_queue.connect()
+            if self._dropped:
+                count_dropped(self._redis, self.system, self._dropped, clock().date())
+                self._dropped = 0
+            due_queue.send(self._redis, due_queue.finish(self.system, self._unsent, now=clock()))
+        except redis.RedisError as error:
+            if not self._away:
+                log.warning("Redis is away, desks come due again when their holds end: %s", error)
+            self._away = True
+            return
+        self._unsent, self._away = [], False
+        if told := self.on_finish:
+            told()
+
+
+def writer_of(crawler: "Crawler", system: str) -> Writer:
+    """Return the one writer of a crawl: the pipeline fills it, the feeder looks how far it is behind."""
+    if crawler not in _WRITERS:
+        _WRITERS[crawler] = Writer(system)
+    return _WRITERS[crawler]
+
+
+def record(results: Sequence[FinishedCheck]) -> Written:
+    """Write checks of different desks in one transaction.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the server is in trouble or refuses one of them.
+        ValueError: one holds what no text may hold (psycopg2 says so before it asks the server).
+    """
+    try:
+        return _transaction(results)
+    except sa.exc.IntegrityError as error:
+        if not isinstance(error.orig, psycopg2.errors.CheckViolation) or "no partition" not in str(
+            error.orig
+        ):
+            raise
+    with (
+        session() as made
+    ):  # the planner makes days ahead; where it was away for long, a check is not lost for it
+        for day in {result.check.started_at.date() for result in results}:
+            make_partitions(made, day, days=0)
+    return _transaction(results)
+
+
+def takes_checks() -> bool:
+    """Tell whether the database takes a check: one of no desk, whose transaction is rolled back."""
+    now = clock()
+    blank = CheckItem(
+        "",
+        1,
+        now,
+        0,
+        Outcome.UNREADABLE,
+        "",
+        (),
+        (),
+        0,
+        error=None,
+        retry_after=None,
+        booking_url="",
+        process="",
+    )
+    try:
+        with session() as rows:
+            write_batch(rows, [FinishedCheck(blank, 1, now)], now)
+            rows.rollback()
+    except Exception:  # whatever it is, no check is known to be at fault # noqa: BLE001
+        return False
+    return True
+
+
+def _takes(failures: int) -> Callable[[], bool]:
+    """Return `takes_checks`, or no, while a batch has failed so seldom that the fault may pass."""
+    return takes_checks if failures >= _FAILURES else lambda: False
+
+
+def _transaction(results: Sequence[FinishedCheck]) -> Written:
+    with session() as open_session:
+        return write_batch(open_session, results, clock())
+
+
+def _nudge(detections: "Sequence[UUID]") -> None:
+    """Tell the notifier, after the commit; a nudge that fails is found by its sweep."""
+    if not detections:
+        return
+    import notifier  # noqa: PLC0415 -- only who finds something loads the queue's library
+
+    for detection in detections:
+        try:
+            notifier.detection_seen(detection)
+        except Exception:  # the rows stand: whatever a nudge breaks, the next checks are recorded
+            log.exception("detection %s is written, its nudge failed", detection)

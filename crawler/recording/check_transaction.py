@@ -1,0 +1,250 @@
+"""What a batch of checks writes, in one transaction: checks, desks, slots, detections, rests of hosts.
+
+Checks that changed nothing cost three statements, however many they are.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.desk import DeskState
+from configs.desk import Desk
+from configs.outcome import Outcome
+from configs.prefecture import desks
+from crawler.clock_steps import CLOCKS_DIFFER
+from crawler.hosts import block_attribution
+from crawler.hosts import store as host_rows
+from crawler.hosts.backoff import RESTING
+from crawler.items import CheckItem
+from crawler.proofs.selection import Proof, of_trouble
+from crawler.reading import CoveredWindow
+from crawler.recording import desk_state_update, outages, slot_writer
+from crawler.recording.desk_state_update import StateChange
+from crawler.recording.slot_diff import CheckResult, OpenSlot
+from crawler.scheduling import intervals
+from crawler.scheduling.desk_budgets import budget_of, captcha_expected, cost_of, own_interval
+from crawler.scheduling.due_queue import VisitEnd
+
+_CHECKS = sa.text("""
+INSERT INTO checks (started_at, desk_id, token, outcome, evidence, milliseconds, requests, slots_seen, covered,
+                    process, error, proof_key)
+SELECT started_at, desk_id, token, outcome, evidence, milliseconds, requests, slots, covered::jsonb, process, error,
+       proof_key
+FROM unnest(CAST(:started_at AS timestamptz[]), CAST(:desk_id AS text[]), CAST(:token AS bigint[]),
+            CAST(:outcome AS text[]), CAST(:evidence AS text[]), CAST(:milliseconds AS int[]),
+            CAST(:requests AS smallint[]), CAST(:slots AS int[]), CAST(:covered AS text[]),
+            CAST(:process AS text[]), CAST(:error AS text[]), CAST(:proof_key AS text[]))
+  AS n(started_at, desk_id, token, outcome, evidence, milliseconds, requests, slots, covered, process, error,
+       proof_key)
+""")
+
+Columns = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedCheck:
+    """A check that ended, and when its last page was read."""
+
+    check: CheckItem
+    token: int
+    seen_at: datetime
+
+
+@dataclass(slots=True)
+class Written:
+    """What follows once it is committed: detections to nudge, visits to end in the due queue, pages to keep.
+
+    `dropped`: how many checks could not be recorded at all.
+    """
+
+    detections: list[UUID] = field(default_factory=list)
+    visits: list[VisitEnd] = field(default_factory=list)
+    proofs: list[Proof] = field(default_factory=list)
+    dropped: int = 0
+
+    def add(self, other: "Written") -> None:
+        """Add what another transaction left to do."""
+        self.detections += other.detections
+        self.visits += other.visits
+        self.proofs += other.proofs
+        self.dropped += other.dropped
+
+
+@dataclass(frozen=True, slots=True)
+class _CheckOutcome:
+    """A result of a desk that exists, its desk's row (None: it changes nothing any more), its interval in seconds.
+
+    `least`: what it waits at least until its next check.
+    """
+
+    desk: Desk
+    result: FinishedCheck
+    row: Any
+    interval: float
+    least: float
+
+    @property
+    def host(self) -> str:
+        """Return the host that decided its outcome."""
+        return self.result.check.handed_to or self.desk.host
+
+    @property
+    def due(self) -> datetime:
+        """Return when the desk is due again, by this check alone."""
+        check, counted = self.result.check, self.row.inconclusive if self.row else 0
+        return intervals.after(
+            check.outcome,
+            started_at=check.started_at,
+            now=self.result.seen_at,
+            interval=self.least,
+            inconclusive=counted,
+            lot=intervals.stable_random(check.desk_id, self.result.token),
+            releases_at=self.row.releases_at if self.row else None,
+        )
+
+
+def write_batch(session: Session, results: Sequence[FinishedCheck], now: datetime) -> Written:
+    """Write checks of different desks; a desk may stand in a batch once.
+
+    A result whose token is older than its desk's last one, and one whose page was read more than two intervals ago,
+    records its check and changes nothing else. Where a token is not newer than the row's, the visit's end says so to
+    Redis (`Finish.last_token`), which may have been restored from an older state and count behind the rows.
+    """
+    results = [_pull_back(result, now) for result in results]
+    results = block_attribution.reclassify_page_refusals(session, results, now)
+    rows = desk_state_update.update(session, results, now)
+    ends = [_end(desk, result, rows) for result in results if (desk := desks().get(result.check.desk_id))]
+    counted = [end for end in ends if end.row]
+    _cover(session, counted, now)
+    found = _look(session, counted, now)
+    proofs = [each.proof for each in found if each.proof] + list(filter(None, map(_of_trouble, counted)))
+    session.execute(_CHECKS, _check_columns(results, {each.desk.id: each.key for each in proofs}))
+    written = Written([each.id for each in found], proofs=proofs)
+    outages.write(session, [turn for end in counted for turn in _turns(end)])
+    rests, ahead = _rests(session, counted, now), _tokens_ahead(session, ends)
+    written.visits = [
+        replace(_visit(end, rests.get(end.host), now), last_token=ahead.get(end.desk.id, 0)) for end in ends
+    ]
+    return written
+
+
+def _pull_back(result: FinishedCheck, now: datetime) -> FinishedCheck:
+    """Let a check of the future count from now: it began while its process's clock was ahead."""
+    if max(result.check.started_at, result.seen_at) <= now + CLOCKS_DIFFER:
+        return result
+    check = replace(result.check, started_at=min(result.check.started_at, now))
+    return replace(result, check=check, seen_at=min(result.seen_at, now))
+
+
+def _tokens_ahead(session: Session, ends: Sequence[_CheckOutcome]) -> dict[str, int]:
+    """Return, by desk, the last tokens of rows that are not older than the tokens of these results."""
+    tokens = {end.desk.id: end.result.token for end in ends if not end.row}
+    if not tokens:
+        return {}
+    row = sa.select(DeskState.id, DeskState.last_token).where(DeskState.id.in_(tokens))
+    return {desk_id: last for desk_id, last in session.execute(row) if last >= tokens[desk_id]}
+
+
+def _end(desk: Desk, result: FinishedCheck, rows: dict[str, Any]) -> _CheckOutcome:
+    row, own = rows.get(desk.id), own_interval(desk)
+    wished, share = (row.wished_seconds, row.share_seconds) if row else (None, None)
+    interval, least = intervals.effective(wished, share, own), intervals.minimum_interval(wished, share, own)
+    return _CheckOutcome(desk, result, row, interval, least)
+
+
+def _cover(session: Session, ends: Sequence[_CheckOutcome], now: datetime) -> None:
+    parts = [
+        StateChange(end.desk, end.result, end.row, end.interval)
+        for end in ends
+        if end.result.check.outcome.conclusive and not desk_state_update.covers_all(end.desk, end.result)
+    ]
+    desk_state_update.cover(session, parts, now)
+
+
+def _look(session: Session, ends: Sequence[_CheckOutcome], now: datetime) -> list[slot_writer.NewDetection]:
+    """Compare what was seen with what was open; return the detections."""
+    looks = [end for end in ends if end.result.check.slots or end.row.has_open]
+    if not looks:
+        return []
+    known = slot_writer.known(session, [end.desk.id for end in looks])
+    return slot_writer.write(session, [_compared(end, known) for end in looks], now)
+
+
+def _of_trouble(end: _CheckOutcome) -> Proof | None:
+    before = end.row.outcome_before
+    return of_trouble(end.desk, end.result.check, before and Outcome(before), end.result.seen_at)
+
+
+def _check_columns(results: Sequence[FinishedCheck], proofs: Mapping[str, str]) -> Columns:
+    checks = [result.check for result in results]
+    return {
+        "started_at": [check.started_at for check in checks],
+        "desk_id": [check.desk_id for check in checks],
+        "token": [check.token for check in checks],
+        "outcome": [check.outcome.value for check in checks],
+        "evidence": [check.reason for check in checks],
+        "milliseconds": [check.milliseconds for check in checks],
+        "requests": [check.requests for check in checks],
+        "slots": [len(check.slots) for check in checks],
+        "covered": [_windows(check.covered) for check in checks],
+        "process": [check.process for check in checks],
+        "error": [check.error for check in checks],
+        "proof_key": [proofs.get(check.desk_id) for check in checks],
+    }
+
+
+def _windows(covered: Sequence[CoveredWindow]) -> str:
+    ends = [
+        (each.place_key, each.first and str(each.first), each.last and str(each.last)) for each in covered
+    ]
+    return json.dumps([{"place": place, "first": first, "last": last} for place, first, last in ends])
+
+
+def _turns(end: _CheckOutcome) -> list[outages.OutageChange]:
+    """Say how the desk's watching turned, where it did."""
+    check = end.result.check
+    usual = check.outcome is Outcome.CAPTCHA and captcha_expected(end.desk)
+    reason = None if usual else outages.reason_of(check.outcome, end.row.inconclusive)
+    ended = (usual or check.outcome.conclusive) and end.row.outage
+    host = check.handed_to or None
+    changed = ended or (reason and (reason.value, host) != (end.row.outage, end.row.outage_host))
+    return [outages.OutageChange(end.desk.id, check.started_at, reason, host)] if changed else []
+
+
+def _visit(end: _CheckOutcome, rest: datetime | None, now: datetime) -> VisitEnd:
+    check, desk = end.result.check, end.desk
+    own = check.requests - check.handed_requests
+    paid = check.started_at + timedelta(seconds=intervals.floor(own, budget_of(desk)))
+    return VisitEnd(
+        desk.id,
+        end.result.token,
+        max(end.due, now, rest or now),
+        desk.host,
+        max(paid, now),
+        rest,
+        unused=max(0, cost_of(desk) - own),
+        handed_to=check.handed_to,
+    )
+
+
+def _rests(session: Session, ends: Sequence[_CheckOutcome], now: datetime) -> dict[str, datetime]:
+    """Let the hosts rest that refused us; return until when, and of those too that visits were handed to in vain."""
+    refused = [end.result.check for end in ends if end.result.check.outcome in RESTING]
+    made = host_rows.rest(session, refused, now) if refused else {}
+    handed = {end.host for end in ends if end.result.check.handed_to}
+    known = host_rows.rests(session, now) if handed else {}
+    return made | {host: known[host] for host in handed & known.keys()}
+
+
+def _compared(end: _CheckOutcome, known: dict[str, list[OpenSlot]]) -> slot_writer.SlotComparison:
+    desk, result, check = end.desk, end.result, end.result.check
+    last_day = result.seen_at.astimezone(desk.zone).date() + timedelta(days=desk.horizon)
+    before = end.row.whole_before
+    seen = CheckResult(check.outcome, check.slots, check.covered, result.seen_at, desk.zone, last_day, before)
+    return slot_writer.SlotComparison(desk, check, seen, known.get(desk.id, []))

@@ -1,0 +1,141 @@
+"""Whether all places of a desk were covered lately, over several visits: pure, dates local, instants UTC."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from configs.settings import settings
+from crawler.reading import CoveredWindow
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenWindow:
+    """The days of one place that a visit covered, both included, and when its last page was read."""
+
+    first: date
+    last: date
+    at: datetime
+
+
+Coverage = Mapping[str, Sequence[ProvenWindow]]  # by place key
+EVERYWHERE = "*"  # the key of answers for all places together
+
+
+def whole(covered: Iterable[CoveredWindow], today: date, last_day: date) -> bool:
+    """Whether one answer covered all of a desk, from today to the last day that is watched."""
+    return any(
+        each.place_key is None and (each.first or today) <= today and (each.last or last_day) >= last_day
+        for each in covered
+    )
+
+
+def seed(places: Iterable[str], whole_at: datetime | None, last_day: date) -> Coverage:
+    """Return what is known of places where one answer covered all of the desk at `whole_at`.
+
+    Such an answer proves the days up to `last_day`, the last that is watched; those beyond it may not have been asked.
+    """
+    return {key: [ProvenWindow(date.min, last_day, whole_at)] if whole_at else [] for key in places}
+
+
+def remember(
+    before: Coverage,
+    places: Iterable[str],
+    covered: Iterable[CoveredWindow],
+    *,
+    at: datetime,
+    since: datetime,
+) -> Coverage:
+    """Return what is known after a visit at `at` that knew of `places`: windows not older than `since`.
+
+    A place that the page no longer offers is left out; one that it offers and nobody has covered has no window.
+    """
+    covered = list(covered)
+    keys = {*places, *(each.place_key for each in covered if each.place_key is not None)} or (
+        set(before) - {EVERYWHERE}
+    )
+    after = {key: [window for window in before.get(key, ()) if window.at >= since] for key in sorted(keys)}
+    for each in covered:
+        window = ProvenWindow(each.first or date.min, each.last or date.max, at)
+        for key in after if each.place_key is None else [each.place_key]:
+            after[key] = [other for other in after[key] if not _within(other, window)] + [window]
+    return after
+
+
+def absent(
+    before: Coverage, after: Coverage, covered: Iterable[CoveredWindow], *, at: datetime, since: datetime
+) -> Coverage:
+    """Return what `after` leaves out and slots need for as long as they have not lapsed.
+
+    That is what was covered since then of places that the page no longer offers, and, under EVERYWHERE, answers for
+    all places together.
+    """
+    left = {
+        key: [window for window in before[key] if window.at >= since] for key in before.keys() - after.keys()
+    }
+    answers = [
+        ProvenWindow(each.first or date.min, each.last or date.max, at)
+        for each in covered
+        if each.place_key is None
+    ]
+    if answers:
+        left[EVERYWHERE] = answers
+    return {key: windows for key, windows in sorted(left.items()) if windows}
+
+
+def whole_since(coverage: Coverage, today: date, last_day: date) -> datetime | None:
+    """Return the instant since which every place was covered in full once at least; None: one was not."""
+    found = [_since(windows, today, last_day) for windows in coverage.values()]
+    instants = [at for at in found if at is not None]
+    return min(instants) if instants and len(instants) == len(found) else None
+
+
+def is_proven(whole_at: datetime | None, interval: float, now: datetime) -> bool:
+    """Whether a desk with that interval (seconds) counts as proven: everything covered within its last few."""
+    return whole_at is not None and now - whole_at <= span(interval)
+
+
+def span(interval: float) -> timedelta:
+    """Return for how long what was covered counts."""
+    return timedelta(seconds=settings().proven_intervals * interval)
+
+
+def pack(coverage: Coverage) -> dict[str, Any]:
+    """Return it as JSON."""
+    return {
+        key: [[each.first.isoformat(), each.last.isoformat(), each.at.isoformat()] for each in windows]
+        for key, windows in coverage.items()
+    }
+
+
+def unpack(packed: Mapping[str, Any] | None) -> Coverage:
+    """Return what `pack` packed."""
+    return {
+        key: [
+            ProvenWindow(date.fromisoformat(first), date.fromisoformat(last), datetime.fromisoformat(at))
+            for first, last, at in windows
+        ]
+        for key, windows in (packed or {}).items()
+    }
+
+
+def _since(windows: Sequence[ProvenWindow], today: date, last_day: date) -> datetime | None:
+    """Return the youngest instant such that what was covered since leaves no day out."""
+    for at in sorted({window.at for window in windows}, reverse=True):
+        if _leaves_no_day_out([window for window in windows if window.at >= at], today, last_day):
+            return at
+    return None
+
+
+def _leaves_no_day_out(windows: Sequence[ProvenWindow], today: date, last_day: date) -> bool:
+    open_day = today
+    for window in sorted(windows, key=lambda each: each.first):
+        if window.first <= open_day <= window.last:
+            if window.last >= last_day:
+                return True
+            open_day = window.last + timedelta(days=1)
+    return False
+
+
+def _within(inner: ProvenWindow, outer: ProvenWindow) -> bool:
+    return outer.first <= inner.first and inner.last <= outer.last

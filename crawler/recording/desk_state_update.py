@@ -1,0 +1,203 @@
+"""What a batch of checks makes of their desks' rows: one statement, however many they are."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.desk import DeskStatus
+from configs.desk import Desk
+from configs.outcome import Outcome
+from configs.prefecture import desks
+from configs.settings import settings
+from crawler.reading import CoveredWindow
+from crawler.recording import coverage_tracking
+from crawler.recording.slot_expiry import lapse_span
+from crawler.scheduling import intervals
+from crawler.scheduling.desk_budgets import captcha_expected, own_interval
+
+if TYPE_CHECKING:
+    from crawler.recording.check_transaction import FinishedCheck
+
+# In the order of their ids, so that two writers never wait for each other; and before the next statement begins, which
+# sees then what the writer before left: its open slots too.
+_LOCK = sa.text("SELECT FROM desks WHERE id = ANY(CAST(:desk_id AS text[])) ORDER BY id FOR NO KEY UPDATE")
+
+# `…_before` is what this statement found: a sub-select sees the rows as they were when it began.
+# A token that is not newer than the row's changes nothing, nor does what was read more than two intervals ago: such
+# rows do not come back. A page that has moved keeps that status until a check proves it wrong
+# (crawler/incidents/moved_pages.py).
+_DESKS = sa.text("""
+UPDATE desks d SET
+  last_token = n.token,
+  last_check_at = n.started_at,
+  last_outcome = n.outcome,
+  last_proven_at = CASE WHEN n.proven THEN n.started_at ELSE d.last_proven_at END,
+  last_slot_at = CASE WHEN n.slots > 0 THEN n.seen_at ELSE d.last_slot_at END,
+  refused_at = CASE WHEN n.refused THEN n.started_at ELSE d.refused_at END,
+  whole_at = CASE WHEN n.whole THEN n.seen_at ELSE d.whole_at END,
+  coverage = CASE WHEN n.whole THEN NULL ELSE d.coverage END,
+  visit_requests = CASE WHEN n.proven
+    THEN coalesce(d.visit_requests, n.requests) + (n.requests - coalesce(d.visit_requests, n.requests)) / :lately
+    ELSE d.visit_requests END,
+  open_requests = CASE WHEN n.proven AND n.slots > 0
+    THEN coalesce(d.open_requests, n.requests) + (n.requests - coalesce(d.open_requests, n.requests)) / :lately
+    ELSE d.open_requests END,
+  releases_at = CASE WHEN n.proven OR n.releases_at IS NOT NULL THEN n.releases_at ELSE d.releases_at END,
+  inconclusive = CASE WHEN n.proven THEN 0 ELSE d.inconclusive + n.counts END,
+  achieved_seconds = CASE
+    WHEN d.last_check_at IS NULL OR n.started_at <= d.last_check_at THEN d.achieved_seconds
+    ELSE (4 * coalesce(d.achieved_seconds, extract(epoch FROM n.started_at - d.last_check_at))
+          + extract(epoch FROM n.started_at - d.last_check_at)) / 5 END,
+  status = CASE WHEN f.id IS NOT NULL THEN d.status WHEN n.counts > 0 AND d.inconclusive + n.counts >= :pause
+    THEN 'ERROR' ELSE coalesce(n.status, d.status) END,
+  status_reason = CASE WHEN f.id IS NOT NULL THEN d.status_reason
+    WHEN n.counts > 0 AND d.inconclusive + n.counts >= :pause
+    THEN d.inconclusive + n.counts || ' checks in a row proved nothing: ' || n.reason ELSE n.reason END
+FROM unnest(CAST(:desk_id AS text[]), CAST(:token AS bigint[]), CAST(:started_at AS timestamptz[]),
+            CAST(:seen_at AS timestamptz[]), CAST(:outcome AS text[]), CAST(:proven AS boolean[]),
+            CAST(:whole AS boolean[]), CAST(:refused AS boolean[]), CAST(:slots AS int[]), CAST(:counts AS int[]),
+            CAST(:requests AS float8[]),
+            CAST(:releases_at AS timestamptz[]),
+            CAST(:status AS text[]), CAST(:reason AS text[]), CAST(:own AS float8[]))
+  AS n(desk_id, token, started_at, seen_at, outcome, proven, whole, refused, slots, counts, requests, releases_at,
+       status, reason, own)
+LEFT JOIN drifts f ON f.desk_id = n.desk_id AND f.ends_at IS NULL AND n.slots = 0
+  AND NOT (n.proven AND f.reason <> 'unlinked')
+WHERE d.id = n.desk_id AND n.token > d.last_token AND n.seen_at >= :now
+  - make_interval(secs => 2 * coalesce(greatest(d.wished_seconds, d.share_seconds), n.own))
+RETURNING d.id, d.wished_seconds, d.share_seconds, d.feasible_seconds, d.inconclusive, d.releases_at,
+  d.coverage, d.whole_at, (SELECT before.whole_at FROM desks before WHERE before.id = d.id) AS whole_before,
+  (SELECT before.last_outcome FROM desks before WHERE before.id = d.id) AS outcome_before,
+  EXISTS (SELECT FROM slots s WHERE s.desk_id = d.id AND s.gone_at IS NULL) AS has_open,
+  (SELECT o.reason FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL) AS outage,
+  (SELECT o.host FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL) AS outage_host
+""")
+
+_COVERAGE = sa.text("""
+UPDATE desks d SET coverage = CAST(n.coverage AS jsonb), whole_at = n.whole_at, status_reason = n.reason
+FROM unnest(CAST(:desk_id AS text[]), CAST(:coverage AS text[]), CAST(:whole_at AS timestamptz[]),
+            CAST(:reason AS text[])) AS n(desk_id, coverage, whole_at, reason)
+WHERE d.id = n.desk_id
+""")
+
+_LATELY = 20.0  # visits; fewer, and one evening of open slots slows a host's desks for an hour
+_ALL = CoveredWindow()
+_REFUSES = "the site refuses us: it is left alone for a while"
+_OPEN, _NONE, _PARTLY = (
+    "slots are open",
+    "no slot is open",
+    " where it was asked lately; the rest is asked in turn",
+)
+_STATUS = {
+    Outcome.SLOTS: (DeskStatus.ACTIVE, f"watched: {_OPEN}"),
+    Outcome.NO_SLOTS: (DeskStatus.ACTIVE, f"watched: {_NONE}"),
+    Outcome.CAPTCHA: (DeskStatus.CAPTCHA, "the page asks for a captcha, which we never solve"),
+    Outcome.BLOCKED: (DeskStatus.PAUSED, _REFUSES),
+    Outcome.MAINTENANCE: (DeskStatus.PAUSED, "the site is under maintenance"),
+    Outcome.CLOSED: (DeskStatus.ERROR, "the prefecture has closed this page"),
+    Outcome.RATE_LIMITED: (None, "the site asked us to come less often"),
+    Outcome.OVERLOADED: (None, "the site is overloaded"),
+    Outcome.UNREACHABLE: (None, "the site does not answer"),
+    Outcome.UNREADABLE: (None, "the page was not understood"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """A conclusive check that did not cover all of its desk, with the desk's row and its interval in seconds."""
+
+    desk: Desk
+    result: "FinishedCheck"
+    row: Any
+    interval: float
+
+
+def update(session: Session, results: Sequence["FinishedCheck"], now: datetime) -> dict[str, Any]:
+    """Bring desks up to their checks; return the rows of those whose check still counted."""
+    columns = [_columns(result) for result in results]
+    listed = {name: [each[name] for each in columns] for name in columns[0]}
+    session.execute(_LOCK, {"desk_id": listed["desk_id"]})
+    found = session.execute(_DESKS, listed | {"now": now, "pause": settings().pause_after, "lately": _LATELY})
+    return {row.id: row for row in found}
+
+
+def covers_all(desk: Desk, result: "FinishedCheck") -> bool:
+    """Whether a check proved something of all places of its desk, for all days that are watched."""
+    check = result.check
+    if not check.outcome.conclusive or _ALL in check.covered:
+        return check.outcome.conclusive
+    today = _today(desk, result)
+    return coverage_tracking.whole(check.covered, today, today + timedelta(days=desk.horizon))
+
+
+def cover(session: Session, parts: Sequence[StateChange], now: datetime) -> None:
+    """Remember which places were covered where one check could not ask for all of them."""
+    if not parts:
+        return
+    columns = [_coverage(part, now) for part in parts]
+    session.execute(_COVERAGE, {name: [each[name] for each in columns] for name in columns[0]})
+
+
+def _columns(result: "FinishedCheck") -> dict[str, Any]:
+    check, desk = result.check, desks().get(result.check.desk_id)
+    status, reason = _STATUS[check.outcome]
+    if check.handed_to and not check.outcome.conclusive:
+        reason += f" ({check.handed_to}, which its page embeds)"
+    return {
+        "desk_id": check.desk_id,
+        "token": result.token,
+        "started_at": check.started_at,
+        "seen_at": result.seen_at,
+        "outcome": check.outcome.value,
+        "proven": check.outcome.conclusive,
+        "whole": desk is not None and covers_all(desk, result),
+        "refused": check.refused and not check.handed_to,
+        "slots": len(check.slots),
+        "counts": int(
+            intervals.counts_towards_pause(
+                check.outcome, captcha_expected=desk is not None and captcha_expected(desk)
+            )
+        ),
+        "requests": float(check.requests),
+        "releases_at": check.releases_at,
+        "status": status and status.value,
+        "reason": reason,
+        "own": own_interval(desk) if desk else 0,
+    }
+
+
+def _coverage(part: StateChange, now: datetime) -> dict[str, Any]:
+    check, row = part.result.check, part.row
+    places = {*check.places, *(each.place_key for each in check.covered if each.place_key is not None)}
+    before = (
+        coverage_tracking.unpack(row.coverage)
+        if row.coverage is not None
+        else coverage_tracking.seed(
+            {*places, coverage_tracking.EVERYWHERE}, row.whole_at, _last_day(part.desk, row.whole_at or now)
+        )
+    )
+    since = part.result.seen_at - lapse_span(row.wished_seconds, row.feasible_seconds, part.interval)
+    after = coverage_tracking.remember(before, places, check.covered, at=part.result.seen_at, since=since)
+    absent = coverage_tracking.absent(before, after, check.covered, at=part.result.seen_at, since=since)
+    today = _today(part.desk, part.result)
+    whole_at = coverage_tracking.whole_since(after, today, _last_day(part.desk, part.result.seen_at))
+    reason = _STATUS[check.outcome][1]
+    return {
+        "desk_id": check.desk_id,
+        "coverage": json.dumps(coverage_tracking.pack({**absent, **after})),
+        "whole_at": whole_at,
+        "reason": reason if coverage_tracking.is_proven(whole_at, part.interval, now) else reason + _PARTLY,
+    }
+
+
+def _today(desk: Desk, result: "FinishedCheck") -> date:
+    return result.seen_at.astimezone(desk.zone).date()
+
+
+def _last_day(desk: Desk, at: datetime) -> date:
+    return at.astimezone(desk.zone).date() + timedelta(days=desk.horizon)

@@ -1,0 +1,147 @@
+"""What checks change among slots, and the detections that tell of it: a few statements for a whole batch."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.base import new_id
+from api.models.slot import Detection, DetectionSlot, Source
+from configs.clock import clock
+from configs.desk import Desk
+from configs.settings import settings
+from crawler.items import CheckItem
+from crawler.proofs.selection import Proof, of_detection
+from crawler.reading import Slot
+from crawler.recording.slot_diff import CheckResult, OpenSlot, SlotChanges, compare
+
+_KNOWN = sa.text("""
+SELECT id, desk_id, place_key, moment, starts_at, seen_at FROM slots WHERE desk_id = ANY(:desks) AND gone_at IS NULL
+""")
+_GONE = sa.text("""
+UPDATE slots s SET gone_at = greatest(n.at, s.seen_at), gone_reason = n.reason
+FROM unnest(CAST(:id AS bigint[]), CAST(:at AS timestamptz[]), CAST(:reason AS text[])) AS n(id, at, reason)
+WHERE s.id = n.id
+""")
+_AGAIN = sa.text("""
+UPDATE slots s SET seen_at = greatest(n.at, s.seen_at), seats = n.seats, url = n.url
+FROM unnest(CAST(:id AS bigint[]), CAST(:at AS timestamptz[]), CAST(:seats AS int[]), CAST(:url AS text[]))
+  AS n(id, at, seats, url)
+WHERE s.id = n.id
+""")
+_OPENED = sa.text("""
+INSERT INTO slots (desk_id, place_key, place_label, moment, starts_at, seats, url, opened_at, seen_at)
+SELECT desk_id, place_key, place_label, moment, starts_at, seats, url, at, at
+FROM unnest(CAST(:desk_id AS text[]), CAST(:place_key AS text[]), CAST(:place_label AS text[]),
+            CAST(:moment AS text[]), CAST(:starts_at AS timestamptz[]), CAST(:seats AS int[]),
+            CAST(:url AS text[]), CAST(:at AS timestamptz[]))
+  AS n(desk_id, place_key, place_label, moment, starts_at, seats, url, at)
+RETURNING id, desk_id, place_key, moment
+""")
+
+Ids = dict[tuple[str, str, str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotComparison:
+    """One check of one desk, with the slots that were open before it."""
+
+    desk: Desk
+    check: CheckItem
+    seen: CheckResult
+    known: Sequence[OpenSlot]
+
+    def url(self, slot: Slot) -> str:
+        """Return where a person books it."""
+        return slot.url or self.check.booking_url
+
+
+@dataclass(frozen=True, slots=True)
+class NewDetection:
+    """A detection as it was written, and the page that proves it, where one was kept."""
+
+    id: UUID
+    desk_id: str
+    proof: Proof | None
+
+
+def known(session: Session, desk_ids: Sequence[str]) -> dict[str, list[OpenSlot]]:
+    """Return the open slots of desks."""
+    found: dict[str, list[OpenSlot]] = defaultdict(list)
+    for row in session.execute(_KNOWN, {"desks": list(desk_ids)}):
+        found[row.desk_id].append(OpenSlot(row.id, row.place_key, row.moment, row.starts_at, row.seen_at))
+    return found
+
+
+def write(session: Session, looks: Iterable[SlotComparison], now: datetime) -> list[NewDetection]:
+    """Write what changed; return the detections, in the order of the looks."""
+    changes = [(look, compare(look.known, look.seen)) for look in looks]
+    _close(session, changes)
+    _see_again(session, changes)
+    ids = _open(session, changes)
+    return [_detect(session, look, change.news, ids, now) for look, change in changes if change.news]
+
+
+def _close(session: Session, changes: Sequence[tuple[SlotComparison, SlotChanges]]) -> None:
+    rows = [(row, look.seen.now, reason.value) for look, change in changes for row, reason in change.gone]
+    if rows:
+        session.execute(_GONE, _columns(("id", "at", "reason"), rows))
+
+
+def _see_again(session: Session, changes: Sequence[tuple[SlotComparison, SlotChanges]]) -> None:
+    rows = [
+        (row, look.seen.now, slot.seats, look.url(slot))
+        for look, change in changes
+        for row, slot in change.again
+    ]
+    if rows:
+        session.execute(_AGAIN, _columns(("id", "at", "seats", "url"), rows))
+
+
+def _open(session: Session, changes: Sequence[tuple[SlotComparison, SlotChanges]]) -> Ids:
+    rows = [_row(look, slot) for look, change in changes for slot in change.news + change.quiet]
+    if not rows:
+        return {}
+    names = ("desk_id", "place_key", "place_label", "moment", "starts_at", "seats", "url", "at")
+    opened = session.execute(_OPENED, _columns(names, rows))
+    return {(row.desk_id, row.place_key, row.moment): row.id for row in opened}
+
+
+def _row(look: SlotComparison, slot: Slot) -> tuple[object, ...]:
+    place, at = slot.place, look.seen.now
+    shown = (place.key, place.label, slot.moment_text, slot.starts_at, slot.seats)
+    return (look.desk.id, *shown, look.url(slot), at)
+
+
+def _detect(
+    session: Session, look: SlotComparison, news: Sequence[Slot], ids: Ids, now: datetime
+) -> NewDetection:
+    """Add a detection; what the desk is now is copied, because desk files change."""
+    proof = of_detection(look.desk, look.check, news, look.seen.now)
+    detection = Detection(
+        id=new_id(),
+        desk_id=look.desk.id,
+        prefecture_id=look.desk.prefecture_id,
+        procedures=sorted(each.value for each in look.desk.procedures),
+        label=look.desk.label,
+        site=look.desk.site,
+        source=Source.CHECK,
+        booking_url=look.check.booking_url,
+        seen_at=look.seen.now,
+        committed_at=clock(),
+        next_nudge_at=now + timedelta(seconds=settings().nudge_seconds),
+        proof_key=proof and proof.key,
+    )
+    session.add(detection)
+    session.flush()
+    keys = [(look.desk.id, slot.place.key, slot.moment_text) for slot in news]
+    session.add_all(DetectionSlot(detection_id=detection.id, slot_id=ids[key]) for key in keys)
+    return NewDetection(detection.id, look.desk.id, proof)
+
+
+def _columns(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, list[object]]:
+    return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}

@@ -1,0 +1,93 @@
+"""What the desk files and the settings say about a desk's schedule: its own interval, its host's budget."""
+
+import math
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from configs.desk import FASTEST, Desk, WatchLevel, is_stand_in
+from configs.hosts import host_of
+from configs.prefecture import desks, host_rules, prefecture
+from configs.settings import settings
+from crawler.platforms import platform
+from crawler.scheduling.due_queue import DueEntry, HostBucket
+from crawler.scheduling.intervals import MINUTE
+from crawler.url_policy import resolve_stand_in
+
+
+def own_interval(desk: Desk) -> float:
+    """Return the seconds between checks that the operator, or else the prefecture's tier, asks for."""
+    if desk.interval:
+        return desk.interval
+    current = settings()
+    tiers = {1: current.tier_1_seconds, 2: current.tier_2_seconds, 3: current.tier_3_seconds}
+    return tiers[prefecture(desk.prefecture_id).tier]
+
+
+def interval_at(desk: Desk, now: datetime) -> float:
+    """Return the seconds between checks that are asked for at this moment: the fewest while slots are published."""
+    release = desk.release(now) if desk.shows_slots else None
+    return min(own_interval(desk), FASTEST) if release and release.begins <= now else own_interval(desk)
+
+
+def releasing(every: Iterable[Desk], now: datetime) -> frozenset[str]:
+    """Return the desks whose slots are published about now, as far as their files tell."""
+    return frozenset(
+        desk.id for desk in every if desk.releases and (found := desk.release(now)) and found.begins <= now
+    )
+
+
+def budget_of(desk: Desk) -> float:
+    """Return the requests a minute that the desk's host may be asked, over all processes and systems."""
+    rule = host_rules().get(desk.host)
+    return rule.budget if rule and rule.budget else platform(desk.platform).BUDGET
+
+
+def bucket_of(sharing: Collection[Desk], share: float = 1.0) -> HostBucket:
+    """Return the bucket of the host that these desks share: one minute's budget, of which `share` is left.
+
+    However little is left, it holds the cheapest visit of each; a stand-in's holds a whole visit of any kind.
+    """
+    budget = min(budget_of(desk) for desk in sharing) * share
+    costs = [cost_of(desk) if is_real(desk) else settings().visit_requests for desk in sharing]
+    return HostBucket(max(budget, *costs), budget / MINUTE)
+
+
+def entry_of(visitor: Desk, now: datetime) -> DueEntry:
+    """Return what the queue must know of a host where a desk of another one goes on, as `visitor` would there."""
+    sharing = desks_on(visitor.host)
+    known = min((desk.id for desk in sharing), default="")
+    return DueEntry(known, visitor.host, 0, now, 1, bucket_of([*sharing, visitor]))
+
+
+def desks_on(host: str) -> list[Desk]:
+    """Return the desks that are checked on a host (`name:port`)."""
+    return [desk for desk in desks().values() if desk.host == host and desk.schedulable]
+
+
+def is_real(desk: Desk) -> bool:
+    """Whether asking this desk reaches a site of the world, not a stand-in on loopback."""
+    return not is_stand_in(host_of(resolve_stand_in(desk.url, settings().sandbox_hosts)))
+
+
+def captcha_expected(desk: Desk) -> bool:
+    """Whether the page always asks for a captcha: it proves that the procedure exists, and no more can be seen."""
+    return desk.watch is WatchLevel.PRESENCE
+
+
+def visit_limit(desk: Desk) -> float:
+    """Return how many requests one visit may make: a minute's budget, which is what a host's bucket holds.
+
+    A real site banned an address after 15 requests in 17 seconds: a visit that needs more than its budget ends with
+    what it covered, and the next one begins elsewhere (`Visit.turn`).
+    """
+    return budget_of(desk) if is_real(desk) else math.inf
+
+
+def cost_of(desk: Desk) -> int:
+    """Return the requests of the cheapest visit."""
+    return platform(desk.platform).COST
+
+
+def open_cost_of(desk: Desk) -> float:
+    """Return the requests of a visit that sees slots, as far as the platform tells and one visit may make them."""
+    return min(platform(desk.platform).OPEN_COST or cost_of(desk), visit_limit(desk))

@@ -1,0 +1,133 @@
+"""The planner's side of the tables: changes and requests taken, rows of desks kept, intervals written."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from api.models.check import Check
+from api.models.desk import DeskChange, DeskState, DeskStatus
+from configs.desk import Desk
+from configs.outcome import Outcome
+
+_INTERVALS = sa.text("""
+UPDATE desks d SET wished_seconds = n.wished, share_seconds = n.share, feasible_seconds = n.feasible
+FROM unnest(CAST(:id AS text[]), CAST(:wished AS float8[]), CAST(:share AS float8[]), CAST(:feasible AS float8[]))
+  AS n(id, wished, share, feasible)
+WHERE d.id = n.id
+  AND (d.wished_seconds, d.share_seconds, d.feasible_seconds) IS DISTINCT FROM (n.wished, n.share, n.feasible)
+""")
+_QUEUES = sa.text("""
+WITH n AS (SELECT * FROM unnest(CAST(:id AS text[]), CAST(:queue AS text[])) AS n(id, queue))
+UPDATE desks d SET due_queue = (SELECT n.queue FROM n WHERE n.id = d.id)
+WHERE d.id IN (
+  SELECT o.id FROM desks o LEFT JOIN n ON n.id = o.id
+  WHERE o.due_queue IS DISTINCT FROM n.queue ORDER BY o.id FOR NO KEY UPDATE OF o
+)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDesk:
+    """What the planner needs of a desk's row."""
+
+    last_token: int = 0
+    last_check_at: datetime | None = None
+    last_outcome: Outcome | None = None
+    inconclusive: int = 0
+    releases_at: datetime | None = None
+
+    @property
+    def rests(self) -> bool:
+        """Whether its last answer says to leave it alone for a while."""
+        return self.last_outcome is not None and not self.last_outcome.conclusive
+
+
+@dataclass(frozen=True, slots=True)
+class VisitCosts:
+    """The requests of a visit, by desk: what those lately took, and those that saw slots. No entry: none yet."""
+
+    lately: Mapping[str, float]
+    seeing: Mapping[str, float]
+
+
+class RecentCheck(NamedTuple):
+    """A check as its host felt it."""
+
+    desk_id: str
+    started_at: datetime
+    requests: int
+
+
+def take_changes(session: Session) -> set[str]:
+    """Return the desks that must be thought over; their lines are gone with this transaction."""
+    return set(session.scalars(sa.delete(DeskChange).returning(DeskChange.desk_id)))
+
+
+def take_requests(session: Session) -> set[str]:
+    """Return the desks that somebody wants checked now; each request is taken once."""
+    asked = sa.update(DeskState).where(DeskState.check_requested_at.is_not(None))
+    return set(session.scalars(asked.values(check_requested_at=None).returning(DeskState.id)))
+
+
+def insert_missing(session: Session, desks: Collection[Desk]) -> None:
+    """Give each desk its row, and one that is not watched the reason why."""
+    if not desks:
+        return
+    rows = [{"id": desk.id} for desk in desks]
+    session.execute(insert(DeskState).on_conflict_do_nothing(), rows)
+    for desk in desks:
+        if reason := desk.unwatched_because:
+            session.execute(
+                sa.update(DeskState)
+                .where(DeskState.id == desk.id, DeskState.status_reason != reason)
+                .values(status=DeskStatus.PAUSED, status_reason=reason)
+            )
+
+
+def write_queues(session: Session, queues: Mapping[str, str]) -> None:
+    """Write, by desk, the due queue it waits in; every other desk waits in none."""
+    ids = sorted(queues)
+    session.execute(_QUEUES, {"id": ids, "queue": [queues[each] for each in ids]})
+
+
+def write_intervals(
+    session: Session, wished: Mapping[str, float], share: Mapping[str, float], feasible: Mapping[str, float]
+) -> dict[str, PlannedDesk]:
+    """Write the intervals (seconds) that changed; return the rows' state, a fresh one where there is no row."""
+    ids = sorted(wished)  # in one order everywhere, so that two writers never wait for each other in a circle
+    columns = {
+        "id": ids,
+        "wished": [wished[each] for each in ids],
+        "share": [share[each] for each in ids],
+        "feasible": [feasible[each] for each in ids],
+    }
+    session.execute(_INTERVALS, columns)
+    rows = session.scalars(sa.select(DeskState).where(DeskState.id.in_(ids)))
+    found = {
+        row.id: PlannedDesk(
+            row.last_token, row.last_check_at, row.last_outcome, row.inconclusive, row.releases_at
+        )
+        for row in rows
+    }
+    return {each: found.get(each) or PlannedDesk() for each in ids}
+
+
+def visit_costs(session: Session, ids: Collection[str]) -> VisitCosts:
+    """Return how many requests visits to these desks took."""
+    row = sa.select(DeskState.id, DeskState.visit_requests, DeskState.open_requests)
+    rows = session.execute(row.where(DeskState.id.in_(ids))).all()
+    return VisitCosts(
+        {id_: each for id_, each, _ in rows if each}, {id_: each for id_, _, each in rows if each}
+    )
+
+
+def asked_between(session: Session, since: datetime, until: datetime) -> list[RecentCheck]:
+    """Return the checks that began between two instants, the oldest first."""
+    row = sa.select(Check.desk_id, Check.started_at, Check.requests)
+    rows = session.execute(row.where(Check.started_at.between(since, until)).order_by(Check.started_at))
+    return [RecentCheck(desk_id, at, requests) for desk_id, at, requests in rows]

@@ -1,0 +1,348 @@
+"""The due queue in Redis: which desk is checked next, by whom, and which host may be asked.
+
+Every function makes a `Call`, which `send` (planner, writer) or `asend` (feeder) carries out.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar, cast
+
+import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from scrapy_redis.connection import get_redis
+
+from configs.settings import settings
+from crawler.scheduling import lua
+
+T = TypeVar("T")
+Claiming = tuple["DeskClaim", ...]
+_STOPPED, _PLANNED = "stopped", "planned"
+_LEAST_JUMP, _JUMPS = 1000, 2**31
+_TIMEOUT = 5  # seconds; a script takes milliseconds, a Redis that hangs must not hang a spider's end
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """A script with its keys and arguments, and how to read its answer."""
+
+    script: str
+    keys: Sequence[str]
+    arguments: Sequence[str | int | float]
+    read: Callable[[Any], T]
+
+
+@dataclass(frozen=True, slots=True)
+class DeskClaim:
+    """A desk that is ours to check until its hold ends. `due` is when it should have been asked.
+
+    `paid` requests of its host's bucket are taken already.
+    """
+
+    desk_id: str
+    token: int
+    due: datetime
+    paid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimResult:
+    """What a claim brought. `wake`: when the next one can bring more (None: nothing is scheduled).
+
+    `refused` are pushed ids that are not scheduled here.
+    """
+
+    claims: tuple[DeskClaim, ...] = ()
+    wake: datetime | None = None
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostBucket:
+    """The requests that a host may be asked, over all processes and systems: how many at once, how many a second."""
+
+    capacity: float
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class DueEntry:
+    """A desk for the queue. `gap`: seconds that lie at least between two checks of it, whoever asks.
+
+    `cost`: requests of its cheapest visit, which a claim takes from the host's `bucket`, once that holds the `need` of
+    a visit that proves something, or all that it can. `last_token` is the desk
+    row's, so that an emptied Redis goes on counting beyond it. `hurry`: a desk that is already in the queue may move
+    forward to `due`. `waits`: whether somebody entitled does; desks without go last.
+    `latest`: what a healthy clock can have put into the queue; a desk that is due later is due at `due`.
+    """
+
+    desk_id: str
+    host: str
+    gap: float
+    due: datetime
+    cost: int
+    bucket: HostBucket
+    last_token: int = 0
+    hurry: bool = False
+    waits: bool = True
+    need: float = 0
+    latest: datetime | None = None
+
+    @property
+    def about(self) -> str:
+        """Return what the claim must know of it, as the scripts read it."""
+        need = max(self.cost, min(self.need, self.bucket.capacity))
+        sizes = f"{self.gap:.6f} {self.cost} {need:.6f} {self.bucket.capacity:.6f} {self.bucket.rate:.9f}"
+        return f"{sizes} {int(self.waits)} {self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class VisitEnd:
+    """The end of a visit: when the desk is due again, until when its host is left alone.
+
+    `between`: the floor between two visits; `rest`: a block or a rate limit, None where there was none; `unused`:
+    requests that the claim paid for and the visit did not make; `handed_to`: the host that rests, where it is another;
+    `last_token`: the desk row's, where the visit's is not newer.
+    """
+
+    desk_id: str
+    token: int
+    due: datetime
+    host: str
+    between: datetime
+    rest: datetime | None = None
+    unused: int = 0
+    handed_to: str = ""
+    last_token: int = 0
+
+
+def connect() -> "redis.Redis":
+    """Return a client by scrapy-redis's connection; texts come decoded.
+
+    Raises:
+        configs.settings.SettingMissing: REDIS_URL is not set.
+    """
+    return cast("redis.Redis", _connect(redis.Redis))
+
+
+def connect_async() -> "redis.asyncio.Redis":
+    """Return a client of scrapy-redis's connection that waits on the event loop instead of blocking it.
+
+    A thread would do too, but under load it waits up to 5 ms for the interpreter at each step (measured by
+    sys.getswitchinterval), which is the whole lateness allowed.
+    """
+    return cast("redis.asyncio.Redis", _connect(redis.asyncio.Redis))
+
+
+def _connect(kind: type[Any]) -> Any:
+    return get_redis(
+        redis_cls=kind,
+        url=settings().require("redis_url"),
+        decode_responses=True,
+        socket_timeout=_TIMEOUT,
+        socket_connect_timeout=2,
+        health_check_interval=15,
+        retry=(redis.asyncio.retry.Retry if kind is redis.asyncio.Redis else Retry)(NoBackoff(), 1),
+    )
+
+
+def send(client: "redis.Redis", call: Call[T]) -> T:
+    """Carry out a call.
+
+    Raises:
+        redis.RedisError: Redis is away or refuses.
+    """
+    return call.read(client.register_script(call.script)(call.keys, call.arguments))
+
+
+async def asend(client: "redis.asyncio.Redis", call: Call[T]) -> T:
+    """Carry out a call without blocking the event loop.
+
+    Raises:
+        redis.RedisError: Redis is away or refuses.
+    """
+    answer = await client.register_script(call.script)(call.keys, call.arguments)
+    if (
+        task := asyncio.current_task()
+    ) and task.cancelling():  # redis-py may swallow it while an answer is read
+        raise asyncio.CancelledError
+    return call.read(answer)
+
+
+def claim(system: str, *, now: datetime, places: int, hold: float) -> Call[ClaimResult]:
+    """Take up to `places` desks that are due and whose hosts are free: most overdue first, one per host.
+
+    Each is re-armed at now + `hold` seconds: a process that dies costs the desk that long, no more.
+    """
+    keys = (_due(system), _desks(system), pushed(system), _STOPPED, _waits(system))
+    return Call(lua.CLAIM, keys, (now.timestamp(), places, hold, settings().heartbeat_late_seconds), _claimed)
+
+
+def _claimed(answer: Any) -> ClaimResult:
+    claims, wake, refused = answer
+    return ClaimResult(
+        tuple(DeskClaim(desk, token, _instant(due), int(paid)) for desk, token, due, paid in claims),
+        _instant(wake) if wake else None,
+        tuple(refused),
+    )
+
+
+def spend(
+    system: str, desk_id: str, token: int, *, now: datetime, elsewhere: DueEntry | None = None
+) -> Call[bool]:
+    """Take one request more from the bucket of a visit's host, or of the one it was handed to.
+
+    `elsewhere`: a desk there, whose bucket counts as long as nobody planned it. Returns whether it may be made: the
+    bucket holds it, the host is not stopped (the other one does not rest either), and the visit still holds its own.
+    """
+    there = (elsewhere.desk_id, elsewhere.about) if elsewhere else ()
+    return Call(lua.SPEND, (_desks(system), _STOPPED), (now.timestamp(), desk_id, token, *there), bool)
+
+
+def acquire_host(entry: DueEntry, holder: str, *, now: datetime, until: datetime) -> Call[bool]:
+    """Make one request of a desk's host without a claim, holding the host until then; False: not now."""
+    return Call(
+        lua.TAKE, (_STOPPED,), (now.timestamp(), entry.about, f"{until.timestamp():.6f}", holder), bool
+    )
+
+
+def release_host(host: str, holder: str, *, now: datetime, until: datetime) -> Call[None]:
+    """Give a host back that `take` held, to be left alone until then."""
+    return Call(
+        lua.PUT_BACK, (f"host:{host}",), (now.timestamp(), f"{until.timestamp():.6f}", holder), _nothing
+    )
+
+
+def finish(system: str, visits: Iterable[VisitEnd], *, now: datetime) -> Call[list[bool]]:
+    """End visits: each re-arms its desk and frees its host, only where they are still its own.
+
+    A rest is kept whoever holds the host: the site said so. Returns for each whether its token still counted.
+    """
+    arguments: list[str | float] = [now.timestamp(), _jump()]
+    for visit in visits:
+        rest = visit.rest.timestamp() if visit.rest else 0
+        arguments += [visit.desk_id, visit.token, visit.due.timestamp(), visit.host]
+        arguments += [visit.between.timestamp(), rest, visit.unused]
+        arguments += [visit.handed_to or visit.host, visit.last_token]
+    return Call(lua.FINISH, _queue(system), arguments, lambda answer: [bool(own) for own in answer])
+
+
+def schedule(system: str, entries: Iterable[DueEntry]) -> Call[int]:
+    """Put desks into the queue, or bring their host, gap and token up to date; return how many were not in it."""
+    arguments: list[str | float] = [_jump()]
+    for each in entries:
+        arguments += [each.desk_id, each.about, each.due.timestamp(), each.last_token, int(each.hurry)]
+        arguments.append(each.latest.timestamp() if each.latest else "inf")
+    return Call(lua.SCHEDULE, _queue(system), arguments, int)
+
+
+def drop(system: str, desk_ids: Sequence[str]) -> Call[int]:
+    """Take desks (at least one) out of the queue; return how many were in it."""
+    return Call(lua.DROP, _queue(system), desk_ids, int)
+
+
+def rest(hosts: dict[str, datetime], *, now: datetime) -> Call[None]:
+    """Leave hosts alone until the given instants; a longer rest stands."""
+    arguments: list[str | float] = [now.timestamp()]
+    for host, until in hosts.items():
+        arguments += [host, until.timestamp()]
+    return Call(lua.REST, (), arguments, _nothing)
+
+
+def refill(left: dict[str, tuple[HostBucket, float]], *, now: datetime) -> Call[None]:
+    """Fill buckets that Redis lost only as far as their hosts' last requests allow: host → bucket, what is left."""
+    arguments: list[str | float] = [now.timestamp()]
+    for host, (bucket, requests) in left.items():
+        arguments += [host, f"{requests:.6f}", (bucket.capacity - requests) / bucket.rate]
+    return Call(lua.REFILL, (), arguments, _nothing)
+
+
+def planned(client: "redis.Redis") -> bool:
+    """Tell whether everything was planned since Redis was last empty."""
+    return bool(client.exists(_PLANNED))
+
+
+def mark_planned(client: "redis.Redis") -> None:
+    """Remember in Redis that everything is planned."""
+    client.set(_PLANNED, 1)
+
+
+def forget_times(client: "redis.Redis", systems: Iterable[str]) -> None:
+    """Forget all that Redis holds by the clock: due times, holds, rests, floors, buckets; tokens and stops stay.
+
+    The planner fills the queues anew, as after Redis was emptied.
+    """
+    keys = [key for system in systems for key in _queue(system)]
+    for kind in ("host", "rest", "floor", "bucket", "proxies"):
+        keys += client.scan_iter(f"{kind}:*", count=1000)
+    client.unlink(_PLANNED, *keys)
+
+
+def stop(host: str) -> Call[None]:
+    """Let nobody claim a desk of the host, nor ask one more request of it."""
+    return Call(lua.STOP, (_STOPPED,), (host,), _nothing)
+
+
+def resume(host: str) -> Call[None]:
+    """Let the host be asked again."""
+    return Call(lua.GO, (_STOPPED,), (host,), _nothing)
+
+
+def replace_stopped(hosts: Sequence[str]) -> Call[None]:
+    """Stop these hosts and no other."""
+    return Call(lua.ONLY_STOPPED, (_STOPPED,), hosts, _nothing)
+
+
+def stopped() -> Call[frozenset[str]]:
+    """Return the hosts that are stopped."""
+    return Call(lua.STOPPED, (_STOPPED,), (), frozenset)
+
+
+def members(client: "redis.Redis", system: str) -> set[str]:
+    """Return the ids of the desks in the queue."""
+    return set(cast("list[str]", client.zrange(_due(system), 0, -1)))
+
+
+def size(client: "redis.Redis", system: str) -> int:
+    """Return how many desks are in the queue."""
+    return client.zcard(_due(system))
+
+
+def pushed(system: str) -> str:
+    """Return the key of the list an operator or a tool pushes desk ids to."""
+    return f"{system}:checks"
+
+
+def _due(system: str) -> str:
+    return f"due:{system}"
+
+
+def _desks(system: str) -> str:
+    return f"desks:{system}"
+
+
+def _waits(system: str) -> str:
+    return f"waits:{system}"
+
+
+def _queue(system: str) -> tuple[str, str, str]:
+    return _due(system), _desks(system), _waits(system)
+
+
+def _jump() -> int:
+    """Return how far a token that Redis lost goes on beyond the row's.
+
+    It is drawn: where Redis is emptied twice before a check is recorded, two running checks have different tokens.
+    """
+    return _LEAST_JUMP + secrets.randbelow(_JUMPS)
+
+
+def _nothing(_: object) -> None:
+    return None
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromtimestamp(float(text), UTC)

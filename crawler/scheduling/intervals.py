@@ -1,0 +1,136 @@
+"""How often a desk is asked, and what an answer means for its next time: pure decisions, seconds and instants."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zlib import crc32
+
+from configs.desk import FASTEST
+from configs.outcome import Outcome
+from configs.settings import settings
+
+MINUTE = 60
+COUNTED = frozenset({Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.UNREACHABLE, Outcome.UNREADABLE})
+_DOUBLINGS = 12  # more would only make large numbers larger
+
+
+@dataclass(frozen=True, slots=True)
+class WishedInterval:
+    """What one desk of a host would like: an interval in seconds, at so many requests a visit."""
+
+    seconds: float
+    cost: float
+
+
+def wished(own: float, plans: Iterable[float], heartbeat: float) -> float:
+    """Return the wished interval: `own` (the tier's, or the operator's) or the fastest entitled plan's.
+
+    Where nobody entitled waits it is the heartbeat, so that nobody buys a desk whose state is unknown.
+    """
+    promised = list(plans)
+    return min(own, *promised) if promised else max(own, heartbeat)
+
+
+def feasible(wishes: Mapping[str, WishedInterval], budget: float) -> dict[str, float]:
+    """Share a host's budget (requests a minute) among its desks, in proportion to what they wish.
+
+    Returns the interval, in seconds, that each desk's share allows; below its wish where there is room.
+    """
+    asked = sum(wish.cost / wish.seconds for wish in wishes.values())
+    load = asked * MINUTE / budget
+    return {desk: wish.seconds * load for desk, wish in wishes.items()}
+
+
+def effective(wish: float | None, possible: float | None, fallback: float) -> float:
+    """Return the slower of the two, `fallback` while the planner has decided neither."""
+    return max((each for each in (wish, possible) if each), default=fallback)
+
+
+def minimum_interval(wish: float | None, possible: float | None, fallback: float) -> float:
+    """Return the seconds that a desk waits at least, to which its draw adds (see `after`).
+
+    Where its host's budget decides, the longest draw makes what that allows: its visits are held apart by the host's
+    own floor and bucket, and desks that came due later would leave a full host idle.
+    """
+    return effective(wish, possible and possible / (1 + settings().interval_jitter), fallback)
+
+
+def gap(own: float | None) -> float:
+    """Return the seconds between two checks of one desk, whoever asks; only stand-ins allow less than 30."""
+    return min(FASTEST, own or FASTEST)
+
+
+def floor(requests: int, budget: float) -> float:
+    """Return for how many seconds a host is left alone after a visit of so many requests."""
+    return requests * MINUTE / budget
+
+
+def stable_random(*of: object) -> float:
+    """Return a number from 0 to 1 that looks drawn by lot and is the same for the same things."""
+    return crc32(" ".join(map(str, of)).encode()) / 2**32
+
+
+def first_due(desk_id: str, interval: float, now: datetime) -> datetime:
+    """Spread desks over their interval: each has its own place in it, the same after every restart."""
+    return now + timedelta(seconds=interval * stable_random(desk_id))
+
+
+def counts_towards_pause(outcome: Outcome, *, captcha_expected: bool = False) -> bool:
+    """Tell whether a check that proves nothing counts towards the pause.
+
+    A captcha does not where the page always has one: there it is all that can be seen.
+    """
+    return outcome in COUNTED and not (captcha_expected and outcome is Outcome.CAPTCHA)
+
+
+def wait(outcome: Outcome, interval: float, inconclusive: int) -> float:
+    """Return the seconds from a check's start to the desk's next one, before any jitter.
+
+    `inconclusive` says how many in a row have counted towards the pause, this one included.
+    """
+    slowest = _probe(outcome)
+    if inconclusive >= settings().pause_after and outcome in COUNTED:
+        doublings = min(inconclusive - settings().pause_after + 1, _DOUBLINGS)
+        return max(interval, slowest, min(settings().pause_probe_seconds, interval * 2.0**doublings))
+    return max(interval * _slower(outcome, inconclusive), slowest)
+
+
+def after(
+    outcome: Outcome,
+    *,
+    started_at: datetime,
+    now: datetime,
+    interval: float,
+    inconclusive: int,
+    lot: float = 0,
+    releases_at: datetime | None = None,
+) -> datetime:
+    """Return when the desk is due again: never in the past, never before its interval is over.
+
+    Where its page says when more slots will be put on line (`releases_at`), it is due at that instant too.
+
+    `lot`, from 0 to 1, is its draw: intervals are longer by up to INTERVAL_JITTER, so that desks that started
+    together do not stay together, and no site sees a clock.
+    """
+    seconds = wait(outcome, interval, inconclusive) * (1 + settings().interval_jitter * lot)
+    due = max(started_at + timedelta(seconds=seconds), now)
+    return releases_at if releases_at and now < releases_at < due else due
+
+
+def _probe(outcome: Outcome) -> float:
+    """Return how seldom a desk is asked at the most after this outcome; 0 where that is up to its interval."""
+    current = settings()
+    probes = {
+        Outcome.CAPTCHA: current.captcha_probe_seconds,
+        Outcome.MAINTENANCE: current.maintenance_probe_seconds,
+        Outcome.CLOSED: current.closed_probe_seconds,
+    }
+    return probes.get(outcome, 0)
+
+
+def _slower(outcome: Outcome, inconclusive: int) -> float:
+    if outcome is Outcome.OVERLOADED:
+        return 2  # never more: sites are overloaded when they open their slots
+    if outcome is Outcome.UNREACHABLE:
+        return 1.5
+    return 2 if outcome is Outcome.UNREADABLE and inconclusive > 1 else 1

@@ -1,0 +1,170 @@
+"""What the planner puts into the due queue: each desk's interval, host, price and time."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from configs.desk import Desk
+from configs.outcome import Outcome
+from configs.settings import settings
+from crawler.scheduling import intervals
+from crawler.scheduling.demand import by_host
+from crawler.scheduling.desk_budgets import bucket_of, cost_of, interval_at, open_cost_of, own_interval
+from crawler.scheduling.desk_store import PlannedDesk, RecentCheck, VisitCosts
+from crawler.scheduling.due_queue import DueEntry, HostBucket
+from crawler.scheduling.queues import lane_of
+
+_MARGIN = timedelta(minutes=1)
+MEMORY = timedelta(minutes=2)  # what was asked longer ago weighs on no bucket and no floor any more
+
+
+@dataclass(frozen=True, slots=True)
+class PlanningTask:
+    """What a look at the tables found to do. `requested` are to be checked now, `whole` means every desk.
+
+    `emptied`: Redis knows nothing, not even what runs at this moment.
+    """
+
+    changed: frozenset[str]
+    requested: frozenset[str]
+    whole: bool
+    emptied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedEntries:
+    """How often desks are to be checked (seconds, by desk) and what their hosts may be asked (by host).
+
+    `share`: what a host's budget allows by what visits lately took; `feasible`: what it still allows while all of its
+    desks show slots, which is the least that can be promised.
+    """
+
+    wished: Mapping[str, float]
+    share: Mapping[str, float]
+    feasible: Mapping[str, float]
+    waited_for: Collection[str]
+    buckets: Mapping[str, HostBucket]
+    taken: Mapping[str, float]
+
+
+def build_plan(
+    watched: Collection[Desk],
+    promised: Mapping[str, Collection[float]],
+    shares: Mapping[str, float],
+    took: VisitCosts,
+    now: datetime,
+) -> PlannedEntries:
+    """Decide the intervals of desks, all that share their hosts among them.
+
+    `promised`: the intervals of the plans that wait, by desk; `shares`: what is left of budgets, by host; `took`:
+    the requests of visits.
+    """
+    heartbeat = settings().heartbeat_seconds
+    wished = {
+        desk.id: intervals.wished(interval_at(desk, now), promised.get(desk.id, ()), heartbeat)
+        for desk in watched
+    }
+    share: dict[str, float] = {}
+    feasible: dict[str, float] = {}
+    buckets: dict[str, HostBucket] = {}
+    for host, sharing in by_host(watched).items():
+        bucket, whole = bucket_of(sharing, shares.get(host, 1.0)), bucket_of(sharing)
+        lately = max((took.lately.get(desk.id, 0) for desk in sharing), default=0)
+        # However little is left of its budget, a visit that proves something must fit in.
+        buckets[host] = HostBucket(max(bucket.capacity, min(lately, whole.capacity)), bucket.rate)
+        usual = {desk.id: max(cost_of(desk), took.lately.get(desk.id, 0)) for desk in sharing}
+        seeing = {
+            desk.id: max(usual[desk.id], took.seeing.get(desk.id) or open_cost_of(desk)) for desk in sharing
+        }
+        budget = buckets[host].rate * intervals.MINUTE
+        share |= intervals.feasible(_wishes(wished, usual), budget)
+        feasible |= intervals.feasible(_wishes(wished, seeing), budget)
+    return PlannedEntries(wished, share, feasible, frozenset(promised), buckets, took.lately)
+
+
+def _wishes(wished: Mapping[str, float], costs: Mapping[str, float]) -> dict[str, intervals.WishedInterval]:
+    return {desk: intervals.WishedInterval(wished[desk], cost) for desk, cost in costs.items()}
+
+
+def entry(
+    desk: Desk, state: PlannedDesk, plan: PlannedEntries, task: PlanningTask, now: datetime
+) -> DueEntry:
+    """Decide when a desk is due, as far as the queue does not know it better.
+
+    What rests (a captcha, a closed page, repeated failures) is hurried by a person who asks for a check, not by
+    one more who waits.
+    """
+    asked = desk.id in task.requested
+    interval = intervals.minimum_interval(plan.wished[desk.id], plan.share[desk.id], own_interval(desk))
+    due = now if asked else _due_at(desk, state, interval, task, now)
+    if task.emptied and state.last_check_at:  # it may be being checked, by a claim that Redis forgot
+        due = max(due, now + timedelta(seconds=lane_of(desk).hold_seconds))
+    return DueEntry(
+        desk.id,
+        desk.host,
+        intervals.gap(desk.interval),
+        due,
+        cost_of(desk),
+        plan.buckets[desk.host],
+        state.last_token,
+        hurry=asked or not state.rests,
+        waits=desk.id in plan.waited_for,
+        need=plan.taken.get(desk.id, 0),
+        latest=_latest(desk, state, interval, now),
+    )
+
+
+def _latest(desk: Desk, state: PlannedDesk, interval: float, now: datetime) -> datetime:
+    """Return when a desk is due at the latest, however a claim or a check that ends now leaves it."""
+    longest = intervals.wait(state.last_outcome or Outcome.NO_SLOTS, interval, state.inconclusive)
+    longest *= 1 + settings().interval_jitter
+    return now + timedelta(seconds=max(longest, lane_of(desk).hold_seconds)) + _MARGIN
+
+
+def _due_at(desk: Desk, state: PlannedDesk, interval: float, task: PlanningTask, now: datetime) -> datetime:
+    again = _again(desk, state, interval, now)
+    if again > now:
+        return again
+    if desk.id in task.changed:
+        return now
+    # Nobody knows an unchecked desk's state: it does not wait for the first heartbeat.
+    return intervals.first_due(desk.id, min(interval, own_interval(desk)), now)
+
+
+def _again(desk: Desk, state: PlannedDesk, interval: float, now: datetime) -> datetime:
+    """Return when the desk's last check makes it due, `now` where that is past."""
+    if state.last_check_at is None or state.last_outcome is None:
+        return now
+    return intervals.after(
+        state.last_outcome,
+        started_at=min(state.last_check_at, now),
+        now=now,
+        interval=interval,
+        inconclusive=state.inconclusive,
+        lot=intervals.stable_random(desk.id, state.last_token),
+        releases_at=state.releases_at,
+    )
+
+
+def reconstruct_buckets(
+    asked: Iterable[RecentCheck], desks: Mapping[str, Desk], buckets: Mapping[str, HostBucket], now: datetime
+) -> tuple[dict[str, tuple[HostBucket, float]], dict[str, datetime]]:
+    """Return, by host, what is left in its bucket after these checks, and until when it is left alone."""
+    levels: dict[str, tuple[float, datetime]] = {}
+    floors: dict[str, datetime] = {}
+    for desk_id, at, requests in asked:
+        desk = desks.get(desk_id)
+        bucket = buckets.get(desk.host) if desk else None
+        if desk is None or bucket is None:
+            continue
+        left, before = levels.get(desk.host, (bucket.capacity, at))
+        filled = min(bucket.capacity, left + bucket.rate * (at - before).total_seconds())
+        levels[desk.host] = max(0.0, filled - requests), at
+        pause = timedelta(seconds=requests / bucket.rate)
+        floors[desk.host] = max(floors.get(desk.host, at), at + pause)
+    left_now = {host: (buckets[host], _filled(buckets[host], *level, now)) for host, level in levels.items()}
+    return left_now, floors
+
+
+def _filled(bucket: HostBucket, left: float, at: datetime, now: datetime) -> float:
+    return min(bucket.capacity, left + bucket.rate * max(0.0, (now - at).total_seconds()))

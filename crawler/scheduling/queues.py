@@ -1,0 +1,72 @@
+"""Lanes: the due queues, each with spider processes of its own, so that what is slow and heavy holds up nothing else.
+
+A booking system has a lane for its desks that are asked by HTTP, named as it is (`custom`), and one for those that
+need a browser (`custom-browser`).
+"""
+
+from typing import NamedTuple, Self
+
+from configs.desk import Desk, Fetch
+from configs.settings import settings
+from crawler.catalogue import system_of, systems
+
+_BROWSER = f"-{Fetch.BROWSER}"
+
+
+class CrawlQueue(NamedTuple):
+    """A booking system's desks that are fetched in one way."""
+
+    system: str
+    fetch: Fetch = Fetch.HTTP
+
+    def __str__(self) -> str:
+        """Return its name, as it stands in Redis."""
+        return f"{self.system}{_BROWSER}" if self.browser else self.system
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """Return the lane of a name."""
+        system = name.removesuffix(_BROWSER)
+        return cls(system, Fetch.HTTP if system == name else Fetch.BROWSER)
+
+    @property
+    def browser(self) -> bool:
+        """Whether its desks need one."""
+        return self.fetch is Fetch.BROWSER
+
+    @property
+    def places(self) -> int:
+        """Return how many checks one process runs at once."""
+        return settings().browser_places if self.browser else settings().spider_places
+
+    @property
+    def processes(self) -> int:
+        """Return how many processes serve it."""
+        return settings().browser_processes if self.browser else settings().spider_processes
+
+    @property
+    def memory_mb(self) -> int:
+        """Return the megabytes beyond which a process is replaced, its browser's among them."""
+        return settings().spider_memory_mb + self.browser * settings().browser_memory_mb
+
+    @property
+    def hold_seconds(self) -> float:
+        """Return for how long a claim may last: a browser's start, the deadline, our own pauses, a margin."""
+        current = settings()
+        pauses = current.step_gap_seconds * current.visit_requests
+        browser = current.browser_start_seconds + current.browser_deadline_seconds
+        return (
+            (browser if self.browser else current.http_deadline_seconds)
+            + pauses
+            + current.claim_margin_seconds
+        )
+
+
+def lane_of(desk: Desk) -> CrawlQueue:
+    """Return the lane in which a desk waits."""
+    return CrawlQueue(system_of(desk), desk.fetch)
+
+
+def lanes() -> list[str]:
+    """Return the names of all lanes that there may be."""
+    return [str(CrawlQueue(system, fetch)) for system in systems() for fetch in Fetch]

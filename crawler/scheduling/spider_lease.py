@@ -1,0 +1,87 @@
+"""A spider process's right to claim: one of its lane's seats in Redis, lost fifteen seconds after it fell silent."""
+
+import asyncio
+import secrets
+from contextlib import suppress
+from time import monotonic
+
+import redis.asyncio
+
+from configs.settings import settings
+from crawler.scheduling import lua
+from crawler.scheduling.due_queue import Call, asend
+from crawler.scheduling.queues import CrawlQueue
+
+_RETRY = 0.1  # seconds; a successor that waits finds a seat that was left so soon
+
+
+def seats(lane: str) -> list[str]:
+    """Return the keys of a lane's seats."""
+    return [f"seat:{lane}:{number}" for number in range(CrawlQueue.named(lane).processes)]
+
+
+class SpiderLease:
+    """One of a lane's seats, as many as it has processes. Redis's own clock counts: a seat outlives no process."""
+
+    def __init__(self, client: redis.asyncio.Redis, lane: str) -> None:
+        self._client = client
+        self._keys = seats(lane)
+        self.holder = secrets.token_hex(8)
+        self._key: str | None = None
+        self._ours_until = 0.0
+
+    @property
+    def held(self) -> bool:
+        """Whether the seat is surely ours: a process that was suspended finds it run out when it wakes."""
+        return self._key is not None and monotonic() < self._ours_until
+
+    async def take(self, stopping: asyncio.Event) -> bool:
+        """Take a free seat, waiting as long as one lasts: a predecessor that died leaves it within that time.
+
+        False: none was free, or we are stopping.
+
+        Raises:
+            redis.RedisError: Redis is away.
+        """
+        gives_up = monotonic() + settings().seat_seconds
+        while not stopping.is_set() and monotonic() < gives_up:
+            for key in self._keys:
+                if await self._renewed(key):
+                    self._key = key
+                    return True
+            await wait_for(stopping, _RETRY)
+        return False
+
+    async def keep(self) -> bool:
+        """Renew the seat; take it back where Redis forgot it. False: somebody else sits there.
+
+        Raises:
+            redis.RedisError: Redis is away.
+        """
+        return self._key is not None and await self._renewed(self._key)
+
+    async def leave(self) -> None:
+        """Free the seat at once.
+
+        Raises:
+            redis.RedisError: Redis is away; the seat frees itself.
+        """
+        if self._key:
+            key, self._key = self._key, None
+            await asend(self._client, Call(lua.LEAVE, (key,), (self.holder,), bool))
+
+    async def _renewed(self, key: str) -> bool:
+        seconds, now = settings().seat_seconds, monotonic()
+        renewed = await asend(
+            self._client, Call(lua.RENEW, (key,), (self.holder, round(seconds * 1000)), bool)
+        )
+        if renewed:
+            self._ours_until = now + seconds
+        return renewed
+
+
+async def wait_for(event: asyncio.Event, seconds: float) -> None:
+    """Wait until an event is set, for so many seconds at most."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

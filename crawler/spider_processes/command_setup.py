@@ -1,0 +1,35 @@
+"""What `scrapy plan` and `scrapy keep` share: arguments refused, logs set up, an end on SIGTERM and SIGINT."""
+
+import logging
+import signal
+import threading
+
+from configs.database import database_url
+from configs.logs import set_up_logs
+from configs.settings import settings
+from configs.startup import exit_on_config_error
+from crawler.catalogue import check_catalogue
+
+
+def prepare(program: str, arguments: list[str], *needed: str) -> None:
+    """Set up the logs, check the desk files and the settings that the program needs.
+
+    Raises:
+        SystemExit: an argument, a setting or a desk file is wrong; the text says which.
+    """
+    if arguments:
+        raise SystemExit(f"the {program} takes no argument {arguments[0]!r}")
+    with exit_on_config_error(f"the {program}"):
+        set_up_logs(program)
+        check_catalogue()
+        for name in needed:
+            database_url() if name == "database_url" else settings().require(name)
+    logging.getLogger("scrapy").setLevel(logging.WARNING)
+
+
+def until_stopped() -> threading.Event:
+    """Return an event that is set by the first SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

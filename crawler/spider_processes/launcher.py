@@ -1,0 +1,50 @@
+"""scrapyd's launcher, with two changes. scrapyd.conf names the class (deploy/local/scrapyd.py).
+
+Spiders write to scrapyd's own output, not to a pipe that scrapyd reads: through the pipe every line became a format
+of Twisted's logger, which braces (all of JSON) broke, and an orphan's last words were lost with scrapyd.
+
+scrapyd knows the spiders' names from the start: it would run a whole process to list them when the first one is
+scheduled, and answer nobody meanwhile.
+"""
+
+import pkgutil
+import sys
+from typing import Any
+
+from scrapyd.interfaces import IEnvironment
+from scrapyd.launcher import Launcher, ScrapyProcessProtocol, get_crawl_args
+from scrapyd.webservice import spider_list
+from twisted.internet import reactor
+
+import crawler.spiders
+from crawler.spider_processes.scrapyd_client import PROJECT
+
+_INHERITED = {0: "w", 1: 1, 2: 2}  # file descriptors of the child: input a pipe, outputs ours
+
+
+class OwnOutputLauncher(Launcher):  # type: ignore[misc]  # scrapyd has no types
+    """Starts a spider process for each job, as its base does."""
+
+    def __init__(self, config: Any, app: Any) -> None:
+        super().__init__(config, app)
+        spider_list.cache[PROJECT][None] = spiders()
+
+    def _spawn_process(self, message: dict[str, Any], slot: int) -> None:
+        """Do what scrapyd 1.6 does (scrapyd/launcher.py), with other file descriptors."""
+        environment = self.app.getComponent(IEnvironment)
+        message.setdefault("settings", {})
+        message["settings"].update(environment.get_settings(message))
+        variables = environment.get_environment(message, slot)
+        command = [sys.executable, "-m", self.runner, "crawl", *get_crawl_args(message)]
+        process = ScrapyProcessProtocol(
+            message["_project"], message["_spider"], message["_job"], variables, command
+        )
+        process.deferred.addBoth(self._process_finished, slot)
+        spawn: Any = reactor.spawnProcess
+        spawn(process, sys.executable, args=command, env=variables, childFDs=_INHERITED)
+        self.processes[slot] = process
+
+
+def spiders() -> list[str]:
+    """Return the names of our spiders: those of their files (a test compares)."""
+    return [each.name for each in pkgutil.iter_modules(crawler.spiders.__path__)]

@@ -1,0 +1,39 @@
+"""The right to be the one that keeps: a key in Redis, lost KEEPER_LEASE_SECONDS after its holder fell silent."""
+
+import secrets
+
+import redis
+
+from configs.settings import settings
+from crawler.scheduling import lua
+from crawler.scheduling.due_queue import Call, send
+
+
+class Lease:
+    """One program's wish for a lease. Whoever held it goes on while Redis is away: nobody else can take it."""
+
+    def __init__(self, client: redis.Redis, name: str) -> None:
+        self._client = client
+        self._key = f"lease:{name}"
+        self._holder = secrets.token_hex(8)
+        self.held = False
+
+    def renew(self) -> bool:
+        """Take or keep the lease; tell whether it is ours.
+
+        Raises:
+            redis.RedisError: Redis is away; `held` is what it was.
+        """
+        milliseconds = round(settings().keeper_lease_seconds * 1000)
+        self.held = send(self._client, Call(lua.RENEW, (self._key,), (self._holder, milliseconds), bool))
+        return self.held
+
+    def leave(self) -> None:
+        """Give it up at once.
+
+        Raises:
+            redis.RedisError: Redis is away; the lease runs out.
+        """
+        if self.held:
+            self.held = False
+            send(self._client, Call(lua.LEAVE, (self._key,), (self._holder,), bool))

@@ -1,0 +1,118 @@
+"""scrapyd's HTTP API, as far as the keeper needs it (https://scrapyd.readthedocs.io/en/stable/api.html)."""
+
+import json
+from base64 import b64encode
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from typing import Any, Self
+from urllib.parse import urlencode, urlsplit
+from uuid import uuid4
+
+from configs.desk import Fetch
+from configs.settings import settings
+from crawler.scheduling.queues import CrawlQueue
+
+PROJECT = "rdvpriority"
+_BROWSER = f"-{Fetch.BROWSER}"
+_TIMEOUT = 10  # seconds: the first schedule starts a process that lists the spiders
+
+
+class ScrapydAway(RuntimeError):
+    """scrapyd does not answer, or not as it should; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """Ids of jobs: those that run or wait to, by lane, oldest first; those that finished, whose process is dead."""
+
+    running: dict[str, list[str]]
+    finished: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Scrapyd:
+    """Where scrapyd listens (host, port), and how it is spoken to."""
+
+    host: str
+    port: int
+    username: str
+    password: str
+
+    @classmethod
+    def from_settings(cls) -> Self:
+        """Read SCRAPYD_URL, SCRAPYD_USERNAME, SCRAPYD_PASSWORD.
+
+        Raises:
+            configs.settings.SettingMissing: the password is not set.
+        """
+        current = settings()
+        url = urlsplit(str(current.scrapyd_url))
+        password = current.require("scrapyd_password")
+        return cls(url.hostname or "127.0.0.1", url.port or 80, current.scrapyd_username, password)
+
+    def jobs(self) -> Jobs:
+        """Return the jobs that run or wait to run, and those that ended lately.
+
+        Raises:
+            ScrapydAway: it does not answer.
+        """
+        answer = self._ask("GET", "listjobs.json", {"project": PROJECT})
+        running: dict[str, list[str]] = defaultdict(list)
+        for job in sorted(answer["running"], key=lambda job: job["start_time"]) + answer["pending"]:
+            running[str(_lane(job))].append(job["id"])
+        return Jobs(dict(running), frozenset(job["id"] for job in answer["finished"]))
+
+    def schedule(self, lane: CrawlQueue) -> str:
+        """Start a lane's spider; return its job's id, whose end tells a browser's lane.
+
+        Raises:
+            ScrapydAway: it does not answer, or knows no such spider.
+        """
+        values = {"project": PROJECT, "spider": lane.system}
+        if lane.browser:
+            values |= {"fetch": lane.fetch, "jobid": f"{uuid4().hex}{_BROWSER}"}
+        return str(self._ask("POST", "schedule.json", values)["jobid"])
+
+    def cancel(self, job: str, *, kill: bool = False) -> None:
+        """Ask a job to end (SIGINT), or kill it.
+
+        Raises:
+            ScrapydAway: it does not answer.
+        """
+        values = {"project": PROJECT, "job": job}
+        self._ask("POST", "cancel.json", values | {"signal": "KILL"} if kill else values)
+
+    def _ask(self, method: str, name: str, values: dict[str, str]) -> dict[str, Any]:
+        query, token = urlencode(values), b64encode(f"{self.username}:{self.password}".encode()).decode()
+        headers = {"Authorization": f"Basic {token}", "Content-Type": "application/x-www-form-urlencoded"}
+        connection = HTTPConnection(self.host, self.port, timeout=_TIMEOUT)
+        try:
+            path = f"/{name}?{query}" if method == "GET" else f"/{name}"
+            connection.request(method, path, query if method == "POST" else None, headers)
+            response = connection.getresponse()
+            status, body = response.status, response.read()
+        except (OSError, HTTPException) as error:
+            raise ScrapydAway(f"scrapyd at {self.host}:{self.port} does not answer: {error!r}") from error
+        finally:
+            connection.close()
+        return self._read(name, status, body)
+
+    def _read(self, name: str, status: int, body: bytes) -> dict[str, Any]:
+        where = f"scrapyd at {self.host}:{self.port}"
+        if status == 401:  # noqa: PLR2004 -- HTTP's own number
+            raise ScrapydAway(
+                f"{where} refuses us: check SCRAPYD_USERNAME and SCRAPYD_PASSWORD on both sides"
+            )
+        try:
+            answer = json.loads(body)
+            if answer["status"] == "ok":
+                return dict(answer)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ScrapydAway(f"{where} answered {status} to {name} with no JSON: {body[:200]!r}") from error
+        raise ScrapydAway(f"{where} refused {name}: {answer.get('message', body[:200])}")
+
+
+def _lane(job: Mapping[str, str]) -> CrawlQueue:
+    return CrawlQueue(job["spider"], Fetch.BROWSER if job["id"].endswith(_BROWSER) else Fetch.HTTP)

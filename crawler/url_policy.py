@@ -1,0 +1,68 @@
+"""Addresses as a check sees them: what is one site, where a stand-in answers for it, what may be asked at all."""
+
+from collections.abc import Mapping
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from configs.hosts import host_of, is_loopback
+from configs.settings import Settings
+
+
+class AddressRefused(Exception):
+    """An address that this environment does not let us ask; the text says which and what to do."""
+
+
+def same_site(here: str, there: str) -> bool:
+    """Tell whether a redirect stays on the site: same name (`www.` aside) and port, or from HTTP up to HTTPS.
+
+    Never from HTTPS down to HTTP, where anybody on the way could write the page.
+    """
+    old, new = urlsplit(here), urlsplit(there)
+    if _bare(old) != _bare(new) or new.scheme not in ("http", "https"):
+        return False
+    if (old.scheme, new.scheme) == ("http", "https"):
+        return _port(old) == _port(new) or (_port(old), _port(new)) == (80, 443)
+    return old.scheme == new.scheme and _port(old) == _port(new)
+
+
+def _bare(parts: SplitResult) -> str:
+    return (parts.hostname or "").removeprefix("www.")
+
+
+def _port(parts: SplitResult) -> int:
+    return int(host_of(urlunsplit(parts)).rpartition(":")[2])
+
+
+def resolve_stand_in(url: str, stand_ins: Mapping[str, str]) -> str:
+    """Return where an address is really asked: at its stand-in (keys are `name` or `name:port`), else itself.
+
+    Stand-ins speak without TLS: `http`, or `ws` for a socket.
+    """
+    if not stand_ins:
+        return url
+    parts = urlsplit(url)
+    stand_in = stand_ins.get(host_of(url)) or stand_ins.get(parts.hostname or "")
+    plain = "ws" if parts.scheme in ("ws", "wss") else "http"
+    return urlunsplit(parts._replace(scheme=plain, netloc=stand_in)) if stand_in else url
+
+
+def ensure_allowed(url: str, settings: Settings, what: str = "") -> None:
+    """Refuse what is not on this machine, where nothing may leave it. Names are not looked up.
+
+    `what` is said before the name, where it is none that anybody asked for (`the proxy `).
+
+    Raises:
+        AddressRefused: says how to allow more.
+    """
+    host = urlsplit(url).hostname or ""
+    if settings.loopback_only and not is_loopback(host):
+        here = f"is not on this machine, and APP_ENV={settings.app_env} asks nothing else"
+        raise AddressRefused(f"{what}{host or url} {here}: {_way_out(settings)}")
+
+
+def _way_out(settings: Settings) -> str:
+    stand_in = "ask a stand-in (python -m deploy.sandbox prints their addresses; booking spiders take -a url=http://127.77.0.91:8800)"
+    if settings.app_env == "development":
+        return (
+            f"{stand_in}, or allow live sites with ALLOW_LIVE_SITES=1 (in production with APP_ENV=production)"
+        )
+    return f"{stand_in}, or leave this environment: APP_ENV=development with ALLOW_LIVE_SITES=1, or APP_ENV=production"

@@ -1,0 +1,192 @@
+"""The tally of one check, pure: which request is next, and what all readings together prove."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from heapq import heappop, heappush
+from itertools import count as ascending
+from typing import NamedTuple
+
+from configs.formatting import pluralize
+from crawler.bounds import bound_key
+from crawler.parsing.date_windows import day_of
+from crawler.reading import CoveredWindow, Outcome, PageRequest, Reading, Slot
+
+# A refusal is answered by rest: nothing more is asked. Any other trouble (a busy calendar, a page understood by no
+# rule) belongs to its place; the other places are still asked, unless trouble is all that comes back.
+_FINAL = frozenset(
+    {Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.RATE_LIMITED, Outcome.MAINTENANCE, Outcome.CLOSED}
+)
+_PATIENCE = 3
+
+
+class VisitResult(NamedTuple):
+    """What a check proved. `trouble` is its first inconclusive reading, there also where slots were seen.
+
+    `places` are the keys of all places that the pages led to, asked or left unasked; `releases_at` is the next moment
+    at which they say that more will be put on line.
+    """
+
+    outcome: Outcome
+    reason: str
+    slots: tuple[Slot, ...]
+    covered: tuple[CoveredWindow, ...]
+    asked: int
+    trouble: Reading | None
+    places: tuple[str, ...] = ()
+    releases_at: datetime | None = None
+
+
+class VisitState:
+    """Hands out requests one by one (`next`) and adds up what they proved (`take`, `result`).
+
+    Lower ranks go first; of one rank steps before calendars, which they may make needless, and near weeks before far
+    ones. At most `limit` requests are handed out, none twice; what is left then is simply not covered. Moments
+    before `now` (aware, in the desk's zone) are not bookable any more: they are dropped, and prove nothing.
+    """
+
+    def __init__(self, first: PageRequest, *, limit: int, now: datetime) -> None:
+        self.asked = 0
+        self._limit = limit
+        self._now = now
+        self._past = 0
+        self._spent = False
+        self._queue: list[tuple[tuple[int, date], int, PageRequest]] = []
+        self._known: set[str] = set()
+        self._order = ascending()
+        self._places: dict[str, None] = {}
+        self._out: list[PageRequest] = []
+        self._seen: dict[tuple[str, str], Slot] = {}
+        self._fallback: dict[str, Slot] = {}
+        self._unsettled: set[str] = set()
+        self._covered: dict[CoveredWindow, None] = {}
+        self._proofs: list[str] = []
+        self._troubles: list[Reading] = []
+        self._releases: list[datetime] = []
+        self._push(first)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more is to be asked."""
+        refused = any(trouble.outcome in _FINAL for trouble in self._troubles)
+        return not self._queue or self.asked >= self._limit or refused or len(self._troubles) >= _PATIENCE
+
+    @property
+    def troubled(self) -> bool:
+        """Whether an answer proved nothing, or there was none."""
+        return bool(self._troubles)
+
+    def next(self) -> PageRequest | None:
+        """Hand out the next request; None when the visit is over."""
+        if self.finished:
+            return None
+        self.asked += 1
+        self._out.append(heappop(self._queue)[2])
+        return self._out[-1]
+
+    def add_reading(self, ask: PageRequest, reading: Reading) -> None:
+        """Add what the answer to `ask` proved."""
+        self._out.remove(ask)
+        ahead = [slot for slot in reading.slots if not self._gone(slot)]
+        self._past += len(reading.slots) - len(ahead)
+        self._seen |= {(slot.place.key, slot.moment_text): slot for slot in ahead}
+        self._covered |= dict.fromkeys(reading.covered)
+        self._fallback |= {slot.place.key: slot for slot in reading.fallback}
+        self._unsettled |= {slot.place.key for slot in reading.fallback if not reading.asks}
+        if reading.releases_at and reading.releases_at > self._now:
+            self._releases.append(reading.releases_at)
+        led_on = sum([self._push(following) for following in reading.asks])
+        if reading.outcome is not None and not reading.outcome.conclusive:
+            self._fail(ask, reading)
+        elif reading.covered:
+            self._proofs.append(reading.reason)
+        elif not (led_on or reading.slots):
+            self._fail(
+                ask, Reading(Outcome.UNREADABLE, reading.reason or "leads nowhere that was not asked yet")
+            )
+
+    def skip(self, ask: PageRequest) -> None:
+        """Take back a request that may not be made: what it asks for is not covered, and nothing more is asked."""
+        self._out.remove(ask)
+        self.asked -= 1
+        self._spent = True
+        self._wait_for(ask)
+
+    def result(self) -> VisitResult:
+        """Say what the visit proved: slots if any were seen, else its first trouble, else their proven absence."""
+        for ask in list(self._out):
+            self.add_reading(ask, Reading(Outcome.UNREACHABLE, f"no answer to {ask.method} {ask.url}"))
+        slots, covered = self._slots(), tuple(self._covered)
+        trouble = self._troubles[0] if self._troubles else None
+        outcome, reason = self._outcome(slots, trouble)
+        release = min(self._releases, default=None)
+        return VisitResult(outcome, reason, slots, covered, self.asked, trouble, tuple(self._places), release)
+
+    def _outcome(self, slots: tuple[Slot, ...], trouble: Reading | None) -> tuple[Outcome, str]:
+        if slots:
+            moments = sorted(slot.moment_text for slot in slots if slot.moment is not None)
+            return Outcome.SLOTS, _said(moments) or "open, at an unknown hour"
+        if trouble is not None and trouble.outcome is not None:
+            return trouble.outcome, trouble.reason
+        if self._past:
+            return Outcome.UNREADABLE, f"shows {pluralize(self._past, 'moment')}, none of them ahead"
+        left = f"; {pluralize(len(self._queue), 'request')} left unasked" if self._queue else ""
+        if not self._proofs and self._spent:  # nobody's fault: the site was asked as often as it may be
+            return Outcome.OVERLOADED, f"our requests were used up before anything was proven{left}"
+        if not self._proofs:
+            return Outcome.UNREADABLE, f"nothing was proven by {pluralize(self.asked, 'request')}{left}"
+        more = f" (and {pluralize(len(self._proofs) - 1, 'answer')} like it)" if len(self._proofs) > 1 else ""
+        return Outcome.NO_SLOTS, self._proofs[0] + more + left
+
+    def _slots(self) -> tuple[Slot, ...]:
+        """Return what was seen, and what stands in for it where a place is known to be open and no more."""
+        waiting = {bound_key(ask.place.key) for _, _, ask in self._queue} | self._unsettled
+        standing = {
+            (key, slot.moment_text): slot
+            for key, slot in self._fallback.items()
+            if key in waiting and not self._answered(slot)
+        }
+        slots = list((standing | self._seen).values())
+        timed = {slot.place.key for slot in slots if slot.moment is not None}
+        return tuple(slot for slot in slots if slot.moment is not None or slot.place.key not in timed)
+
+    def _answered(self, slot: Slot) -> bool:
+        """Whether a slot that was only named is past, or its day was covered since: then what was shown counts."""
+        if slot.moment is None:
+            return False
+        day = day_of(slot.moment, self._now.tzinfo)
+        return self._gone(slot) or any(
+            each.place_key in (None, slot.place.key)
+            and (each.first or date.min) <= day <= (each.last or date.max)
+            for each in self._covered
+        )
+
+    def _gone(self, slot: Slot) -> bool:
+        if isinstance(slot.moment, datetime):
+            return (
+                slot.moment.timestamp() < self._now.timestamp()
+            )  # wall clocks lie where an hour comes twice
+        return slot.moment is not None and slot.moment < self._now.date()
+
+    def _push(self, ask: PageRequest) -> bool:
+        key = f"{ask.method} {ask.url} {sorted(ask.form.items())} {ask.json} {ask.text} {ask.acts}"
+        if key in self._known:
+            return False
+        self._known.add(key)
+        if ask.place.key:
+            self._places[bound_key(ask.place.key)] = None
+        self._wait_for(ask)
+        return True
+
+    def _wait_for(self, ask: PageRequest) -> None:
+        first = (ask.rank, ask.window.first if ask.window and ask.window.first else date.min)
+        heappush(self._queue, (first, next(self._order), ask))
+
+    def _fail(self, ask: PageRequest, trouble: Reading) -> None:
+        self._troubles.append(trouble)
+        self._unsettled.add(bound_key(ask.place.key))
+
+
+def _said(moments: Sequence[str]) -> str:
+    """Say how many moments are shown and which comes first; nothing where none is known."""
+    first = ", the first" if len(moments) > 1 else ":"
+    return f"{pluralize(len(moments), 'moment')}{first} {moments[0]}" if moments else ""

@@ -1,0 +1,72 @@
+"""Watches /api/health while a stack is injured: when it said that all is well, and what it named when not."""
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+
+from configs.clock import clock
+
+_EVERY, _PATIENCE = 0.5, 5.0  # seconds
+
+
+@dataclass(frozen=True)
+class HealthReading:
+    """One answer of /api/health: its status (0: nobody answered), the parts that it calls down, or degraded."""
+
+    at: datetime
+    status: int
+    down: frozenset[str]
+    degraded: frozenset[str] = frozenset()
+
+    def named(self, part: str) -> bool:
+        """Whether it says that the part is not well, as whoever only looks at the status must hear of it."""
+        return part in self.degraded or (self.status == HTTPStatus.SERVICE_UNAVAILABLE and part in self.down)
+
+
+class HealthMonitor:
+    """Asks twice a second on a thread of its own."""
+
+    def __init__(self, port: int) -> None:
+        self._url = f"http://127.0.0.1:{port}/api/health"
+        self._looks: list[HealthReading] = []
+        threading.Thread(target=self._follow, name="watch", daemon=True).start()
+
+    def is_well(self) -> bool:
+        """Whether the last answer was that all is well."""
+        return bool(self._looks) and self._looks[-1].status == HTTPStatus.OK
+
+    def last(self) -> str:
+        """Return the last answer in words."""
+        if not self._looks:
+            return "nothing was asked yet"
+        look = self._looks[-1]
+        return f"{look.status}, down: {', '.join(sorted(look.down)) or 'nothing'}"
+
+    def named(self, part: str, begin: datetime, end: datetime) -> bool:
+        """Whether it named the part at any time between the two."""
+        return any(look.named(part) for look in self._looks if begin <= look.at <= end)
+
+    def _follow(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(_EVERY):
+            self._looks.append(_look(self._url))
+
+
+def _look(url: str) -> HealthReading:
+    try:
+        with urllib.request.urlopen(url, timeout=_PATIENCE) as answer:  # noqa: S310 -- loopback
+            status, body = answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        status, body = error.code, error.read()
+    except OSError:
+        return HealthReading(clock(), 0, frozenset({"api"}))
+    parts = json.loads(body).get("parts", {})
+    found = {name: part["status"] for name, part in parts.items()}
+    down, degraded = (
+        frozenset(name for name, state in found.items() if state == each) for each in ("down", "degraded")
+    )
+    return HealthReading(clock(), status, down, degraded)

@@ -1,0 +1,97 @@
+"""Finds the processes of one stack, and ends them without asking. Nothing that the stack did not start is touched."""
+
+import fnmatch
+import random
+import signal
+import time
+from collections.abc import Callable
+
+import psutil
+
+from deploy.chaos.journal import OpeningJournal
+
+_PATIENCE = 30.0  # seconds until a process that was killed before is there again
+# How each is known by its name and command line; a parent is told from its children by its own parent.
+_KINDS: dict[str, tuple[str, ...]] = {
+    "spider": ("scrapyd.runner", "crawl"),
+    "notifier": ("notifier.workers",),
+    "worker": ("notifier.workers", "worker-*"),
+    "sweep": ("notifier.workers", "sweep"),
+    "scrapyd": ("scrapyd", "--pidfile="),
+    "keeper": ("scrapy", "keep"),
+    "planner": ("scrapy", "plan"),
+    "proofs": ("crawler.proofs*",),
+    "gunicorn": ("api.app:create_app()",),
+}
+
+
+class NobodyThere(RuntimeError):
+    """No process of that kind runs, and none came back in time."""
+
+
+class Victims:
+    """The programs under one supervisor."""
+
+    def __init__(self, supervisor: int, journal: OpeningJournal) -> None:
+        self._supervisor = psutil.Process(supervisor)
+        self._journal = journal
+        self._killed: set[psutil.Process] = set()  # some are still seen for a moment
+
+    def all(self, kind: str) -> list[psutil.Process]:
+        """Return the processes of a kind (`gunicorn worker`, `notifier master` … are kinds of their own)."""
+        name, _, part = kind.partition(" ")
+        masters = set(self._supervisor.children())
+        living = (each for each in self._supervisor.children(recursive=True) if each not in self._killed)
+        found = [each for each in living if _is(each, _KINDS[name])]
+        if part:
+            return [each for each in found if (each in masters) == (part == "master")]
+        return found
+
+    def kill(self, kind: str, rng: random.Random, signum: signal.Signals = signal.SIGKILL) -> int:
+        """End one process of a kind, waiting for one if there is none; return its id.
+
+        Raises:
+            NobodyThere: none came.
+        """
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            there = self.all(kind)
+            if there and self._end(kind, victim := rng.choice(there), signum):
+                return victim.pid
+            time.sleep(0.1)
+        raise NobodyThere(f"no {kind} came back within {_PATIENCE:g} s")
+
+    def kill_all(self, kind: str) -> int:
+        """Kill every process of a kind at once; return how many."""
+        return sum(self._end(kind, each, signal.SIGKILL) for each in self.all(kind))
+
+    def _end(self, kind: str, victim: psutil.Process, signum: signal.Signals) -> bool:
+        try:
+            victim.send_signal(signum)
+        except psutil.NoSuchProcess:
+            return False
+        if signum is signal.SIGKILL:
+            self._killed.add(victim)
+        self._journal.killed(kind if signum is signal.SIGKILL else f"{kind} ({signum.name})", victim.pid)
+        return True
+
+
+def _is(process: psutil.Process, marks: tuple[str, ...]) -> bool:
+    try:
+        known_by = (process.name(), *process.cmdline())
+    except psutil.Error:
+        return False
+    return all(fnmatch.filter(known_by, mark) for mark in marks)
+
+
+def until(seen: Callable[[], object], what: str, seconds: float = _PATIENCE) -> None:
+    """Wait for a moment in the life of the stack.
+
+    Raises:
+        TimeoutError: it did not come.
+    """
+    end = time.monotonic() + seconds
+    while not seen():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what}: not within {seconds:g} s")
+        time.sleep(0.02)

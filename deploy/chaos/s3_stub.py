@@ -1,0 +1,139 @@
+"""A store of proofs of our own, as far as proofs need S3's protocol: what it was given lies in a folder.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html and API_ListObjectsV2.html
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from fsspec.implementations.local import LocalFileSystem
+
+from configs.object_store import Blobs
+from configs.proofs import NoProof, body_of, meta_of
+
+_BUCKET = "proofs"
+_EMPTY = (
+    b'<?xml version="1.0"?><ListBucketResult><Name>proofs</Name><KeyCount>0</KeyCount></ListBucketResult>'
+)
+_ERROR = '<?xml version="1.0"?><Error><Code>{}</Code><Message>as the test wants it</Message></Error>'
+
+
+class StoreMode(StrEnum):
+    """How it answers. `hang`: not before the mode ends."""
+
+    NORMAL = "normal"
+    HANG = "hang"
+    REFUSE = "refuse"
+    FULL = "full"
+
+
+_REFUSALS = {
+    StoreMode.REFUSE: (HTTPStatus.FORBIDDEN, "AccessDenied"),
+    StoreMode.FULL: (HTTPStatus.INSUFFICIENT_STORAGE, "InsufficientStorage"),
+}
+
+
+class Store:
+    """Listens on loopback, on threads of its own, until this process ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._mode = StoreMode.NORMAL
+        self._changed = threading.Condition()
+        self.asked = 0  # since the mode changed
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._port = server.server_address[1]
+        threading.Thread(target=server.serve_forever, name="store", daemon=True).start()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return what points a stack here."""
+        return {
+            "PROOFS_URL": f"s3://{_BUCKET}",
+            "PROOFS_ENDPOINT_URL": f"http://127.0.0.1:{self._port}",
+            "PROOFS_REGION": "eu-west-3",
+            "PROOFS_ACCESS_KEY_ID": "chaos",
+            "PROOFS_SECRET_ACCESS_KEY": "chaos-secret",
+        }
+
+    @contextmanager
+    def answering(self, mode: StoreMode) -> Iterator[None]:
+        """Answer so for as long as the block lasts."""
+        self._set(mode)
+        try:
+            yield
+        finally:
+            self._set(StoreMode.NORMAL)
+
+    def holds(self, key: str) -> bool:
+        """Whether a proof is here: its page as it was fetched, or why that may not be kept."""
+        blobs = Blobs(LocalFileSystem(), str(self._folder / _BUCKET))
+        try:
+            meta = meta_of(blobs, key)
+            return bool(meta.refused) or bool(body_of(blobs, meta) is not None)
+        except NoProof:
+            return False
+
+    def refusal(self) -> tuple[HTTPStatus, str] | None:
+        """Return how a request is refused, None: it is not. One that hangs comes back when the mode has changed."""
+        with self._changed:
+            self.asked += 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._mode is not StoreMode.HANG)
+            return _REFUSALS.get(self._mode)
+
+    def keep(self, path: str, body: bytes) -> None:
+        """Keep an object, whole or not at all.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        target = self._folder.joinpath(*path.strip("/").split("/"))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f"{target.name}.{threading.get_ident()}")
+        part.write_bytes(body)
+        part.replace(target)
+
+    def _set(self, mode: StoreMode) -> None:
+        with self._changed:
+            self._mode, self.asked = mode, 0
+            self._changed.notify_all()
+
+
+def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            refusal = store.refusal()
+            if not refusal:
+                try:
+                    store.keep(unquote(urlsplit(self.path).path), body)
+                except OSError:
+                    refusal = _REFUSALS[StoreMode.FULL]
+            self._answer(b"", refusal)
+
+        def do_GET(self) -> None:
+            """Answer the only question of whoever tidies up: what is old? Nothing is."""
+            self._answer(_EMPTY, store.refusal())
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+        def _answer(self, body: bytes, refusal: tuple[HTTPStatus, str] | None) -> None:
+            status, code = refusal or (HTTPStatus.OK, "")
+            said = _ERROR.format(code).encode() if code else body
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(said)))
+            self.send_header("Content-Type", "application/xml")
+            self.end_headers()
+            self.wfile.write(said)
+
+    return Handler

@@ -1,0 +1,120 @@
+"""What the person at the terminal sees of a stack: how it starts, where to look, what happens."""
+
+import os
+import time
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from rich.console import Console
+
+from api.models.base import session
+from configs.clock import clock
+from deploy.local.demo import Arrival, arrival, summarise
+from deploy.local.feed import Feed
+from deploy.local.journal import ProgramLog
+from deploy.local.layout import heading
+from deploy.local.lines import line_of
+from deploy.local.ports import NoPort, StackPorts, usual
+from deploy.local.postgres import PostgresUnavailable
+from deploy.local.processes import StartFailed
+from deploy.local.seed import EMAIL, PASSWORD, SeedFailed, seed
+from deploy.local.stack import Stack, running, wait_ready
+from deploy.local.state_dir import LOGS, AlreadyRunning, StateUnusable, folder
+from deploy.local.valkey import ValkeyUnavailable
+from deploy.local.watch_events import Turn
+
+_LOOK = 0.2  # seconds between two looks at the tables
+_WIDTH = 170  # columns where the output is no terminal
+_PATIENCE = 90.0  # seconds that `demo` waits for an alert once everything stands
+_REFUSALS = (
+    AlreadyRunning,
+    NoPort,
+    PostgresUnavailable,
+    SeedFailed,
+    StartFailed,
+    StateUnusable,
+    ValkeyUnavailable,
+)
+
+
+def show(what: str, *, any_port: bool) -> int:
+    """Run a stack and show it, for ever or (`demo`) until an alert arrived; return the exit code of `main`.
+
+    Raises:
+        deploy.local.signals.Stopped: somebody asked us to stop.
+    """
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_WIDTH)
+    try:
+        return _run(console, usual(any_port=any_port), until_arrival=what == "demo")
+    except _REFUSALS as refusal:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(str(refusal), style="red", markup=False)
+        return 2
+
+
+def _run(console: Console, ports: StackPorts, *, until_arrival: bool) -> int:
+    began, since = time.monotonic(), clock()  # a slow machine is told of the first slot while it still starts
+    console.print("starting PostgreSQL, Redis, the stand-ins and the programs …", style="dim")
+    with running(folder(), ports, lambda text: console.print(text, style="yellow", markup=False)) as stack:
+        os.environ.update(stack.environment)
+        wait_ready(stack)
+        seed(stack)
+        console.print(f"everything stands after {time.monotonic() - began:.1f} s", style="dim")
+        _introduce(console, stack.ports, stack.state / LOGS)
+        found = _follow(console, stack, since, seconds=_PATIENCE if until_arrival else None)
+        if found:
+            summarise(console, found)
+        else:
+            console.print(f"no alert arrived on all three channels within {_PATIENCE:g} s", style="red")
+    return 0 if found else 1
+
+
+def _introduce(console: Console, ports: StackPorts, logs: Path) -> None:
+    """Print the addresses to open."""
+    console.print("\n[bold]RDVPriority[/], with stand-ins for every site and provider\n")
+    for what, where in {
+        "inbox, booking sites": f"http://127.0.0.1:{ports.inbox}/",
+        "API, its page": f"http://127.0.0.1:{ports.api}/api/docs",
+        "health": f"http://127.0.0.1:{ports.api}/api/health",
+        "a booking site": f"http://127.77.0.91:{ports.sites}/booking/create/23014",
+        "account": f"{EMAIL} / {PASSWORD}",
+        "logs": str(logs),
+    }.items():
+        console.print(f"  [bold]{what:<21}[/]{where}", soft_wrap=True)
+    console.print("\n  Ctrl-C stops everything\n")
+    console.print(heading(console.width), no_wrap=True)
+
+
+def _follow(
+    console: Console, stack: Stack, since: datetime, *, seconds: float | None = None
+) -> Arrival | None:
+    """Print what happens; with a time, return the first alert since then that arrived everywhere, or None.
+
+    Raises:
+        deploy.local.processes.StartFailed: the programs ended.
+    """
+    feed, away = Feed(), False
+    journal = ProgramLog(f"http://127.0.0.1:{stack.ports.inbox}")
+    end = time.monotonic() + seconds if seconds else None
+    while end is None or time.monotonic() < end:
+        for said in stack.look_after():
+            console.print(said, style="yellow", markup=False)
+        try:
+            with session() as s:
+                events = feed.new_events(s)
+                for event in events:
+                    console.print(line_of(event, console.width), no_wrap=True, overflow="ellipsis")
+                found = arrival(s, since) if end else None
+            if refused := journal.tell(event for event in events if isinstance(event, Turn)):
+                console.print(refused, style="red", markup=False)
+            if found:
+                return found
+            away = False
+        except sa.exc.OperationalError as error:
+            if not away:
+                console.print(f"the database does not answer: {error.orig}", style="red", markup=False)
+            away = True
+        time.sleep(_LOOK)
+    return None

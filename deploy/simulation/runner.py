@@ -1,0 +1,147 @@
+"""Plays a world for some hours: planner, due queue, visits and records are the product's own."""
+
+import asyncio
+import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+
+import redis
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.desk import DeskState
+from configs.clock import clock
+from configs.settings import settings
+from crawler.planner import Planner
+from crawler.scheduling import due_queue
+from deploy.simulation.spider import PlayedSpider, SimulatedSpider
+from deploy.simulation.virtual_time_loop import simulate
+from deploy.simulation.world import START, SimulatedWorld
+
+_STEP = 60.0  # simulated seconds in which the real clock is compared
+_AWAY = ("sandbox", "test")
+
+
+class NotHere(RuntimeError):
+    """A simulation fills the tables: it plays only where there is nothing to spoil."""
+
+
+class TooSlow(RuntimeError):
+    """Redis forgets by the real clock: simulated time must never be the slower one."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """How it is played.
+
+    `look`: simulated seconds between two looks of the planner; `empty_redis_at`: hours until Redis is emptied, and
+    from then until it is again.
+    """
+
+    hours: float = 4
+    spiders: int = 1
+    look: float = 10.0
+    latency: tuple[float, float] = (0.1, 0.6)
+    empty_redis_at: float | None = None
+    seed: int = 1
+
+
+@dataclass
+class Played:
+    """What was played, and how many seconds it really took."""
+
+    world: SimulatedWorld
+    course: Course
+    took: float = 0.0
+
+
+@contextmanager
+def desk_files(world: SimulatedWorld) -> Iterator[None]:
+    """Let PREFECTURES_DIR be this world's desks while the block lasts.
+
+    Raises:
+        NotHere: this is no sandbox, or its tables are in use.
+    """
+    if settings().app_env not in _AWAY:
+        raise NotHere(f"APP_ENV={settings().app_env}: a simulation plays in sandbox or test only")
+    with session() as rows:
+        if rows.scalar(sa.select(DeskState.id).limit(1)):
+            raise NotHere("the database has desks already: give the simulation an empty one")
+    before = os.environ.get("PREFECTURES_DIR")
+    with TemporaryDirectory(prefix="rdv-simulation-") as folder:
+        world.write_desks(Path(folder))
+        os.environ["PREFECTURES_DIR"] = folder
+        settings.cache_clear()
+        try:
+            yield
+        finally:
+            os.environ.pop("PREFECTURES_DIR")
+            if before is not None:
+                os.environ["PREFECTURES_DIR"] = before
+            settings.cache_clear()
+
+
+def play(world: SimulatedWorld, course: Course) -> Played:
+    """Play it from START on; the tables keep what the product wrote.
+
+    Raises:
+        NotHere: see `desk_files`.
+        TooSlow: this machine needs longer than the simulated time.
+    """
+    played, began = Played(world, course), monotonic()
+    with desk_files(world), due_queue.connect() as client:
+        world.write_people()
+        simulate(_Play(played, client).run(), START)
+    played.took = monotonic() - began
+    return played
+
+
+class _Play:
+    def __init__(self, played: Played, client: redis.Redis) -> None:
+        self._played, self._client = played, client
+
+    async def run(self) -> None:
+        course = self._played.course
+        chance = random.Random(course.seed)  # noqa: S311 -- no secret
+        spider = PlayedSpider.over(self._played.world.sites, lambda: chance.uniform(*course.latency))
+        self._processes = [
+            SimulatedSpider(spider, self._client, self._changed) for _ in range(course.spiders)
+        ]
+        async with asyncio.TaskGroup() as group:
+            working = [group.create_task(each.serve()) for each in self._processes]
+            working += [group.create_task(self._plan()), group.create_task(self._keep_up())]
+            if course.empty_redis_at is not None:
+                working.append(group.create_task(self._empty(course.empty_redis_at * 3600)))
+            await asyncio.sleep(course.hours * 3600)
+            for task in working:
+                task.cancel()
+        for each in self._processes:
+            await each.end()
+
+    def _changed(self) -> None:
+        for each in self._processes:
+            each.hear()
+
+    async def _plan(self) -> None:
+        planner = Planner(self._client)
+        while True:
+            if planner.run_once(clock()):
+                self._changed()
+            await asyncio.sleep(self._played.course.look)
+
+    async def _empty(self, at: float) -> None:
+        while True:
+            await asyncio.sleep(at)
+            self._client.flushdb()
+
+    async def _keep_up(self) -> None:
+        while True:
+            began = monotonic()
+            await asyncio.sleep(_STEP)
+            if monotonic() - began > _STEP:
+                raise TooSlow("a simulated minute took longer than a real one: play fewer desks")

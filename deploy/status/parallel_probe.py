@@ -1,0 +1,73 @@
+"""Asks the parts, each by itself and all at once: one that is down says so and hides no other."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Thread
+from typing import Any
+
+import sqlalchemy as sa
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from sqlalchemy.orm import Session
+
+from api.models.base import session
+from configs.redis import redis_client
+
+PATIENCE = 6.0  # seconds for all parts together
+_STATEMENT = "4s"
+_SOCKET = 2.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeDown:
+    """A part that cannot be shown, and why."""
+
+    down: str
+
+
+def ask(parts: Mapping[str, Callable[[], Any]], patience: float = PATIENCE) -> dict[str, Any]:
+    """Return what each part tells, or Down; after `patience` seconds at the latest."""
+    found: dict[str, Any] = {}
+    # daemons: one that hangs for ever must not hold up our end
+    threads = [Thread(target=_ask, args=(found, *part), daemon=True) for part in parts.items()]
+    for thread in threads:
+        thread.start()
+    ends = time.monotonic() + patience
+    for thread in threads:
+        thread.join(max(0.0, ends - time.monotonic()))
+    silent = ProbeDown(f"no answer within {patience:g} s")
+    return {name: found.get(name, silent) for name in parts}
+
+
+def _ask(found: dict[str, Any], name: str, read: Callable[[], Any]) -> None:
+    try:
+        found[name] = read()
+    except Exception as error:  # noqa: BLE001 -- whatever it is, it is shown, and so are the other parts
+        found[name] = ProbeDown(_said(error))
+
+
+def _said(error: Exception) -> str:
+    """Return an error's first line; SQLAlchemy's own would begin with the driver's class."""
+    cause = getattr(error, "orig", None) or error
+    text = str(cause).strip().splitlines()
+    return f"{text[0]}" if text else type(cause).__name__
+
+
+@contextmanager
+def tables() -> Iterator[Session]:
+    """Give a session that only reads, and no statement of which takes long."""
+    with session() as opened:
+        opened.execute(sa.text(f"SET LOCAL statement_timeout = '{_STATEMENT}'"))
+        opened.execute(sa.text("SET TRANSACTION READ ONLY"))
+        yield opened
+
+
+def queue() -> Redis:
+    """Return a client that says at once that Redis is away, or soon that it hangs."""
+    client = redis_client()
+    client.set_retry(Retry(NoBackoff(), 0))
+    client.connection_pool.connection_kwargs["socket_timeout"] = _SOCKET
+    return client

@@ -1,0 +1,32 @@
+"""Which servers are looked at: those of the environment, or those of the local stack that runs."""
+
+import os
+from pathlib import Path
+
+from configs.settings import settings
+from deploy.local.environment import kept
+from deploy.local.state_dir import ENVIRONMENT, folder, is_held
+
+
+class NothingRuns(RuntimeError):
+    """There is nothing to look at; the text says what to start or set."""
+
+
+def attach() -> Path | None:
+    """Take over the variables of the local stack, unless DATABASE_URL is set; return its folder, None elsewhere.
+
+    Raises:
+        NothingRuns: no stack holds the state folder, and no server is named.
+    """
+    state = folder()
+    local = kept(state / ENVIRONMENT) if is_held(state) else {}
+    own = os.environ.get("DATABASE_URL")
+    if local and own in (None, local["DATABASE_URL"]):
+        os.environ.update(local)
+        return state
+    if own is None and settings().database_url is None:
+        raise NothingRuns(
+            f"nothing runs: no stack holds {state} and DATABASE_URL is not set. `make run` starts one here;"
+            " in production set DATABASE_URL and REDIS_URL (see .env.example)"
+        )
+    return None

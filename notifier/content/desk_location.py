@@ -1,0 +1,28 @@
+"""What people call a desk's place, and the zone its hours are in; also of desks that left the files since."""
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from configs.desk import zone_of
+from configs.prefecture import desks, prefectures
+
+_HOME = "Europe/Paris"
+
+
+@dataclass(frozen=True, slots=True)
+class DeskLocation:
+    """A prefecture's name and department (`Essonne`, `91`), and the desk's zone."""
+
+    name: str
+    department: str
+    zone: ZoneInfo
+
+
+def whereabouts(desk_id: str, prefecture_id: str) -> DeskLocation:
+    """Return where a desk is; what the files do not know any more is read off the id (`bobigny_93`)."""
+    desk, prefecture = desks().get(desk_id), prefectures().get(prefecture_id)
+    chef_lieu, _, department = prefecture_id.partition("_")
+    zone = desk.time_zone if desk else prefecture.time_zone if prefecture else _HOME
+    if prefecture is None:
+        return DeskLocation(chef_lieu.title(), department.upper(), zone_of(zone))
+    return DeskLocation(prefecture.name, prefecture.department, zone_of(zone))

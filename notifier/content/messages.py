@@ -1,0 +1,81 @@
+"""Makes messages out of templates/<kind>/<language>/: `<channel>.txt`, `.html`, `.subject.txt`, `.brief.txt`."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from notifier.channels import LinkButton, RenderedMessage
+from notifier.message_kinds import TemplateContext
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+FALLBACK = "fr"
+
+
+@lru_cache(maxsize=2)
+def environment(*, escaping: bool) -> Environment:
+    """Return the templates as HTML, which escapes what it is given, or as text; a missing value is an error.
+
+    Two of them, because what a macro of a file that does not escape returns would pass for safe in one that does.
+    """
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=escaping,  # noqa: S701 -- not escaping is for plain text
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        cache_size=-1,
+    )
+
+
+def _template(name: str) -> Template:
+    return environment(escaping=name.endswith(".html")).get_template(name)
+
+
+@lru_cache(maxsize=1)
+def _names() -> frozenset[str]:
+    return frozenset(environment(escaping=True).list_templates())
+
+
+def warm_up() -> None:
+    """Compile all templates, and what they import."""
+    for name in _names():
+        _template(name)
+        environment(escaping=True).get_template(name)
+
+
+def languages_of(kind: str) -> set[str]:
+    """Return the languages that a kind has texts in."""
+    return {name.split("/")[1] for name in _names() if name.startswith(f"{kind}/")}
+
+
+def speaks(kind: str, language: str, channel: str) -> bool:
+    """Whether a kind has texts for a channel in a language."""
+    return any(f"{kind}/{language}/{channel}.{ending}" in _names() for ending in ("txt", "html"))
+
+
+def render(kind: str, channel: str, language: str, facts: TemplateContext) -> RenderedMessage:
+    """Return what a channel is to say; in French where the kind does not speak the language.
+
+    Raises:
+        LookupError: the kind has no texts for the channel.
+        jinja2.UndefinedError: a text needs a value that `facts` has not.
+    """
+    if not speaks(kind, language, channel):
+        language = FALLBACK
+    if not speaks(kind, language, channel):
+        raise LookupError(f"no texts: templates/{kind}/{language}/{channel}.txt or .html is missing")
+
+    def part(name: str) -> str:
+        path = f"{kind}/{language}/{name}"
+        return _template(path).render(facts.values).strip() if path in _names() else ""
+
+    label = part("button.txt")
+    return RenderedMessage(
+        text=part(f"{channel}.txt"),
+        html=part(f"{channel}.html"),
+        subject=" ".join(part(f"{channel}.subject.txt").split()),
+        brief=part(f"{channel}.brief.txt"),
+        button=LinkButton(label, facts.url) if label and facts.url else None,
+    )

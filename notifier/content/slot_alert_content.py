@@ -1,0 +1,144 @@
+"""What is open at which desk, in the words of one language: what the texts of a slot alert are filled with."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from babel.dates import format_date, format_time
+
+from api.models.alert import Moment
+from api.models.slot import Detection, SlotRow
+from configs.signing import sign
+from notifier.content.desk_location import DeskLocation, whereabouts
+from notifier.content.message_links import link
+from notifier.matching import slot_moment
+from notifier.message_kinds import TemplateContext
+
+_WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)
+MOST_STOPS = 10  # links in one message; the texts lead to the account for the others
+
+
+@dataclass(frozen=True, slots=True)
+class StopLink:
+    """An alert that a message can stop, and what its owner calls it."""
+
+    alert_id: UUID
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SlotOpening:
+    """The open slots of one desk that a message tells of, and when they were seen, the earliest of them and last."""
+
+    detection: Detection
+    slots: tuple[SlotRow, ...]
+    seen_at: datetime
+    since: datetime | None = None
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Return what makes its words."""
+        return self.detection.id, tuple(slot.id for slot in self.slots), self.seen_at, self.since
+
+    def values(self, language: str) -> dict[str, Any]:
+        """Return its words."""
+        detection = self.detection
+        where = whereabouts(detection.desk_id, detection.prefecture_id)
+        moments = [slot_moment(slot, where.zone, detection.site) for slot in self.slots]
+        seen = self.seen_at.astimezone(where.zone)
+        return {
+            "prefecture": where.name,
+            "department": where.department,
+            "label": detection.label,
+            "site": detection.site,
+            "count": len(moments),
+            "countable": all(moment.day for moment in moments),
+            "url": detection.booking_url,
+            "seen_day": format_date(seen, "long", locale=language),
+            "since_hour": self._since(where, language),
+            "seen_hour": format_time(seen, "medium", locale=language, tzinfo=where.zone),
+            **first_moment(moments, where, language),
+        }
+
+    def _since(self, where: DeskLocation, language: str) -> str | None:
+        """Return since when slots were gathered, if that took a while and was today."""
+        if self.since is None or not _WHILE <= self.seen_at - self.since < _TODAY:
+            return None
+        pattern = "H 'h' mm" if language == "fr" else "short"
+        return format_time(self.since, pattern, locale=language, tzinfo=where.zone)
+
+
+@dataclass(slots=True)
+class ContentCache:
+    """Makes the facts of many messages; what several say alike is put into words once."""
+
+    made: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
+
+    def facts(
+        self, openings: Sequence[SlotOpening], stops: Sequence[StopLink], language: str
+    ) -> TemplateContext:
+        """Return the facts of one message; the links to stop are personal."""
+        told = [self._words(opening, language) for opening in openings]
+        tags = [f"%stop{number}%" for number, _ in enumerate(stops)]
+        links = {
+            tag: link("stop", sign("stop-alert", str(stop.alert_id)))
+            for tag, stop in zip(tags[:MOST_STOPS], stops, strict=False)
+        }
+        names = tuple(stop.name for stop in stops)
+        return TemplateContext(
+            {"openings": told, "stops": list(zip(names, tags, strict=True))},
+            openings[0].detection.booking_url if len(openings) == 1 else None,
+            links,
+            (*(opening.key for opening in openings), names),
+            (openings, stops),
+        )
+
+    def _words(self, opening: SlotOpening, language: str) -> dict[str, Any]:
+        key = (*opening.key, language)
+        if key not in self.made:
+            self.made[key] = opening.values(language)
+        return self.made[key]
+
+
+def merge(facts: Iterable[TemplateContext], language: str) -> TemplateContext:
+    """Return the facts of one message for several: one opening per desk, the one that was seen last on top."""
+    by_desk: dict[str, SlotOpening] = {}
+    stops: dict[UUID, StopLink] = {}
+    for openings, its in (each.origin for each in facts):
+        stops |= {stop.alert_id: stop for stop in its}
+        for opening in openings:
+            desk = opening.detection.desk_id
+            by_desk[desk] = _joined(by_desk[desk], opening) if desk in by_desk else opening
+    newest = sorted(by_desk.values(), key=lambda each: each.seen_at, reverse=True)
+    return ContentCache().facts(newest, list(stops.values()), language)
+
+
+def _joined(one: SlotOpening, other: SlotOpening) -> SlotOpening:
+    slots = {slot.id: slot for slot in (*one.slots, *other.slots)}
+    newer = max(one, other, key=lambda each: each.seen_at)
+    since = min(each.since or each.seen_at for each in (one, other))
+    return SlotOpening(newer.detection, tuple(slots[each] for each in sorted(slots)), newer.seen_at, since)
+
+
+def first_moment(moments: Sequence[Moment], where: DeskLocation, language: str) -> dict[str, str | None]:
+    """Return the earliest date that is known and its hour, in words and short; None where unknown.
+
+    Among the slots of that date, one whose hour is known goes first.
+    """
+    known = [moment for moment in moments if moment.day]
+    if not known:
+        return {"first_day": None, "first_day_short": None, "first_hour": None}
+    first = min(
+        known, key=lambda each: (each.day or date.max, each.hour is None, each.hour or datetime.min.time())
+    )
+    hour = None
+    if first.day and first.hour:
+        instant = datetime.combine(first.day, first.hour, where.zone)
+        hour = format_time(instant, "short", locale=language, tzinfo=where.zone)
+    return {
+        "first_day": format_date(first.day, "full", locale=language),
+        "first_day_short": format_date(first.day, "dd/MM", locale=language),
+        "first_hour": hour,
+    }

@@ -1,0 +1,118 @@
+"""`python -m notifier.dead_letters list|replay`: notifications that failed for good, and their second life."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from api.models.base import is_any_of, session
+from api.models.notification import MatchSlot, Notification, NotificationMatch, State
+from api.models.slot_ids import told_ids
+from api.models.user import Channel
+from configs.clock import clock
+from configs.logs import set_up_logs
+from configs.startup import exit_on_config_error
+from notifier import nudges
+from notifier.delivery.retry_policy import UNKNOWN
+from notifier.notification_writer import next_nudge
+
+_SAID = (State.PENDING, State.SENDING, State.SENT, State.DELIVERED)
+
+
+def letters(given: argparse.Namespace) -> sa.Select[Notification]:
+    """Return the query for the dead letters that somebody asks for, the newest first."""
+    query = sa.select(Notification).where(Notification.state == State.FAILED)
+    if given.ids:
+        query = query.where(is_any_of(Notification.id, given.ids))
+    if given.channel:
+        query = query.where(Notification.channel == Channel(given.channel))
+    if given.kind:
+        query = query.where(Notification.kind == given.kind)
+    if given.reason:
+        query = query.where(Notification.reason.contains(given.reason, autoescape=True))
+    since = clock() - timedelta(hours=given.hours)
+    return query.where(Notification.failed_at >= since).order_by(Notification.failed_at.desc())
+
+
+def told_since(session: Session, rows: Sequence[Notification]) -> set[UUID]:
+    """Return those of which another message to the same contact tells: desks are re-armed, alerts catch up."""
+    other, its, mine = aliased(Notification), aliased(NotificationMatch), aliased(NotificationMatch)
+    said, slot = aliased(MatchSlot), aliased(MatchSlot)
+    query = (
+        sa.select(Notification.id)
+        .join(mine, mine.notification_id == Notification.id)
+        .join(slot, sa.and_(slot.match_id == mine.match_id, slot.decided_at == Notification.matched_at))
+        .join(other, other.contact_id == Notification.contact_id)
+        .join(its, its.notification_id == other.id)
+        .join(said, sa.and_(said.match_id == its.match_id, said.decided_at == other.matched_at))
+        .where(other.id != Notification.id, told_ids(said).overlaps(told_ids(slot)))
+        .where(other.state.in_(_SAID), is_any_of(Notification.id, [row.id for row in rows]))
+    )
+    return set(session.scalars(query))
+
+
+def replay(session: Session, rows: Sequence[Notification], now: datetime, *, unsure: bool) -> list[UUID]:
+    """Let dead letters live again, with all their attempts; return their ids, to be nudged after the commit.
+
+    Left dead is what was told by another message meanwhile and, unless `unsure`, what may have arrived. Whether
+    there is still something to say is decided when it is sent, as for any other: slots that are gone expire.
+    """
+    told = told_since(session, rows)
+    alive = [
+        row for row in rows if row.id not in told and (unsure or not (row.reason or "").startswith(UNKNOWN))
+    ]
+    for row in alive:
+        row.state, row.reason, row.failed_at = State.PENDING, None, None
+        row.attempts, row.unknown_attempts = 0, 0
+        row.next_attempt_at, row.next_nudge_at, row.nudges = now, next_nudge(now), 0
+    return [row.id for row in alive]
+
+
+def show(rows: Sequence[Notification]) -> None:
+    """Print one line for each, without addresses."""
+    for row in rows:
+        when = f"{row.failed_at:%Y-%m-%d %H:%M:%S}"
+        print(f"{row.id}  {when}  {row.channel.value:8}  {row.kind:16}  {row.attempts} tries  {row.reason}")
+    print(f"{len(rows)} dead letters")
+
+
+@exit_on_config_error("notifier.dead_letters")
+def main(arguments: list[str] | None = None) -> int:
+    """List or replay; return 0."""
+    given = _parser().parse_args(arguments)
+    set_up_logs("dead")
+    if given.act == "list":
+        with session() as opened:
+            show(opened.scalars(letters(given).limit(given.most)).all())
+        return 0
+    with session() as opened:
+        rows = opened.scalars(letters(given).limit(given.most).with_for_update(skip_locked=True)).all()
+        alive = replay(opened, rows, clock(), unsure=given.unsure)
+    nudges.nudge(alive)
+    print(f"{len(alive)} of {len(rows)} dead letters replayed")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m notifier.dead_letters", description=__doc__)
+    parser.add_argument("act", choices=["list", "replay"])
+    parser.add_argument("ids", nargs="*", type=UUID, metavar="ID", help="only these; none: all that fit")
+    parser.add_argument("--channel", choices=[each.value for each in Channel])
+    parser.add_argument("--kind", help="e.g. slot_detected")
+    parser.add_argument("--reason", help="part of it, e.g. 'sendgrid answered 500'")
+    parser.add_argument("--hours", type=float, default=24, help="how long ago they failed at most (24)")
+    parser.add_argument("--most", type=int, default=1000, help="how many at most (1000)")
+    parser.add_argument(
+        "--unsure",
+        action="store_true",
+        help="replay also what may have arrived: whoever got it gets it twice",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

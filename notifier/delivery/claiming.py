@@ -1,0 +1,274 @@
+"""Claiming: notifications that wait become parcels, one per contact, each to be sent as one message."""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+import structlog
+from rq.timeouts import JobTimeoutException
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session, aliased
+
+from api.models.base import is_any_of
+from api.models.notification import Notification, State
+from api.models.user import Channel, Contact
+from configs.settings import settings
+from notifier import hourly_cap
+from notifier.delivery.retry_policy import ATTEMPTS, UNKNOWN
+from notifier.errors import DeliveryError, Misconfigured, TemporaryError
+from notifier.message_kinds import (
+    SLOT_DETECTED,
+    ClaimedRow,
+    Mergeable,
+    Seen,
+    Skip,
+    TemplateContext,
+    gathering,
+    kind_of,
+    kinds,
+    prepare_all,
+)
+
+MARGIN_SECONDS = 1.0  # of a lease, in which the last answer is written
+_MAX_PER_MESSAGE = 10  # desks in one message: what Telegram takes, and a person reads at once
+_MOST_ROWS = 200  # in one message: SendGrid takes 10,000 bytes of custom_args, which name them all
+_DIED = f"{UNKNOWN}no worker lived to record an answer"
+_WORN_OUT = f"{UNKNOWN}attempts used up, no worker lived to record an answer"
+_DEATHS = 5  # attempts of unknown fate, after which a message that may kill its workers waits longest
+_COLUMNS = [getattr(Notification, each.name) for each in fields(ClaimedRow)]
+
+log = structlog.get_logger(__name__)
+
+Said = tuple[ClaimedRow, Contact, TemplateContext]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedMessage:
+    """Claimed notifications that leave as one message, and all that sending needs; no session belongs to it.
+
+    `until` is when the lease of `token` runs out.
+    """
+
+    rows: tuple[ClaimedRow, ...]
+    token: UUID
+    until: datetime
+    address: str
+    facts: TemplateContext
+
+    @property
+    def first(self) -> ClaimedRow:
+        """Return the notification that speaks for all: they share channel, kind, contact and language."""
+        return self.rows[0]
+
+    @property
+    def seen_at(self) -> datetime | None:
+        """Return when the newest page was read."""
+        return max((row.seen_at for row in self.rows if row.seen_at), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class NotSendable:
+    """A claimed notification that is not to be sent any more, and how it ends."""
+
+    row: ClaimedRow
+    how: Skip
+
+
+@dataclass(slots=True)
+class MessageClaim:
+    """What was claimed at once, under one token; `failed` are rows that could not be looked at again."""
+
+    token: UUID
+    until: datetime
+    parcels: list[ClaimedMessage] = field(default_factory=list)
+    dropped: list[NotSendable] = field(default_factory=list)
+    failed: list[tuple[ClaimedRow, DeliveryError]] = field(default_factory=list)
+
+    @classmethod
+    def begun(cls, now: datetime, seconds: float) -> "MessageClaim":
+        """Return an empty one, for a lease of so many seconds."""
+        return cls(uuid4(), now + timedelta(seconds=seconds))
+
+
+def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
+    """Take notifications for one lease, and what waits beside them for the same contacts; look at them again.
+
+    Those that are not due, or taken by another, are left out. A lease that ran out is taken over: its owner died,
+    or its answer will be heard by nobody.
+    """
+    made = MessageClaim.begun(now, settings().lease_seconds)
+    rows = sorted(
+        (ClaimedRow(*row) for row in opened.execute(_claiming(ids, made, now))), key=lambda row: row.id
+    )
+    said: list[Said] = []
+    for kind, seen in _by_kind(_reached(opened, rows, made)).items():
+        for (row, contact), found in zip(seen, _read_again(kind, opened, seen, now), strict=True):
+            if isinstance(found, Skip):
+                made.dropped.append(NotSendable(row, found))
+            elif isinstance(found, DeliveryError):
+                made.failed.append((row, found))
+            else:
+                said.append((row, contact, found))
+    made.parcels = [_parcel(group, made) for group in _within_cap(opened, list(_gathered(said)), made, now)]
+    return made
+
+
+def _within_cap(
+    opened: Session, groups: list[list[Said]], made: MessageClaim, now: datetime
+) -> Iterator[list[Said]]:
+    """Yield the groups that may leave now, one slot alert per contact; the others are put back."""
+    capped = {group[0][1].id for group in groups if group[0][0].kind == SLOT_DETECTED}
+    free = hourly_cap.take_turns(opened, capped, now)
+    held: list[UUID] = []
+    for group in groups:
+        row, contact, _ = group[0]
+        if row.kind != SLOT_DETECTED or contact.id in free:
+            free.discard(contact.id)
+            yield group
+        else:
+            held += [each.id for each, _, _ in group]
+    hourly_cap.hold_back(opened, held, made.token, now)
+
+
+def _read_again(
+    kind: str, opened: Session, seen: Seen, now: datetime
+) -> list[TemplateContext | Skip | DeliveryError]:
+    """Look at rows of a kind again, together; where that fails, each alone, so that a bad one keeps no other."""
+    if kind not in kinds():
+        return [Misconfigured(f"unknown kind {kind}: waits for a newer worker")] * len(seen)
+    try:
+        with opened.begin_nested():
+            return [*prepare_all(kind, opened, seen, now)]
+    except (OperationalError, InterfaceError, JobTimeoutException):
+        raise
+    except Exception as error:
+        if len(seen) > 1:
+            return [found for each in seen for found in _read_again(kind, opened, [each], now)]
+        # The boundary: whatever a row makes its kind raise is that row's alone.
+        log.exception("not readable", notification=str(seen[0][0].id), kind=kind)
+        return [TemporaryError(f"could not be read: {type(error).__name__}")]
+
+
+def _claiming(ids: Sequence[UUID], made: MessageClaim, now: datetime) -> sa.Executable:
+    """MessageClaim in the order of ids, past what another is at, so that two who claim never wait for each other."""
+    asked, beside = aliased(Notification), aliased(Notification)
+    given = sa.select(asked).where(is_any_of(asked.id, ids), _free(asked, now)).cte("given")
+    same = sa.and_(
+        beside.contact_id == given.c.contact_id,
+        beside.kind == given.c.kind,
+        beside.language == given.c.language,
+        given.c.kind.in_(gathering()),
+        _free(beside, now),
+    )
+    wanted = sa.union(sa.select(given.c.id), sa.select(beside.id).join(given, same))
+    locked = (
+        sa.select(Notification.id)
+        .where(Notification.id.in_(wanted), _free(Notification, now))
+        .order_by(Notification.id)
+        .with_for_update(skip_locked=True)
+    )
+    died = Notification.state == State.SENDING
+    unknown = Notification.unknown_attempts + sa.case((died, 1), else_=0)
+    until = _lease_end(unknown, made, now)
+    values = {
+        "state": State.SENDING, "lease_token": made.token, "lease_until": until,
+        "attempts": Notification.attempts + 1, "next_nudge_at": until, "nudges": 0, "unknown_attempts": unknown,
+        "reason": sa.case((died, _DIED), else_=Notification.reason),
+    }  # fmt: skip
+    update = sa.update(Notification).where(Notification.id.in_(locked)).values(values)
+    return update.returning(*_COLUMNS).execution_options(synchronize_session=False)
+
+
+def _lease_end(
+    unknown: sa.ColumnElement[int], made: MessageClaim, now: datetime
+) -> sa.ColumnElement[datetime]:
+    """Return until when no other worker takes a row over.
+
+    An SMS whose worker died is of unknown fate from its claim on, as a claim is for one call that follows at once:
+    it waits as long as one that was not answered.
+    """
+    waits = [now + timedelta(seconds=each) for each in settings().sms_unknown_retry_seconds]
+    earlier = [(unknown == number, sa.literal(max(each, made.until))) for number, each in enumerate(waits)]
+    of_sms = sa.case(*earlier, else_=sa.literal(max(waits[-1], made.until)))
+    return sa.case((Notification.channel == Channel.SMS, of_sms), else_=sa.literal(made.until))
+
+
+def _free(row: type[Notification], now: datetime) -> sa.ColumnElement[bool]:
+    later = now - timedelta(seconds=max(settings().unknown_retry_seconds))
+    return sa.or_(
+        sa.and_(row.state == State.PENDING, row.next_attempt_at <= now),
+        sa.and_(
+            row.state == State.SENDING,
+            row.lease_until <= sa.case((row.unknown_attempts < _DEATHS, now), else_=later),
+        ),
+    )
+
+
+def _reached(opened: Session, rows: list[ClaimedRow], made: MessageClaim) -> Seen:
+    """Return the rows that may be tried, each with its contact; the others are dropped."""
+    wanted = {row.contact_id for row in rows if row.contact_id}
+    found = opened.scalars(sa.select(Contact).where(is_any_of(Contact.id, wanted))) if wanted else ()
+    contacts = {contact.id: contact for contact in found}
+    reached = []
+    for row in rows:
+        contact = contacts.get(row.contact_id) if row.contact_id else None
+        if contact is None:
+            made.dropped.append(NotSendable(row, Skip(State.SKIPPED, "no address")))
+        elif _is_worn_out(row):
+            made.dropped.append(NotSendable(row, Skip(State.FAILED, _WORN_OUT)))
+        else:
+            reached.append((row, contact))
+    return reached
+
+
+def _is_worn_out(row: ClaimedRow) -> bool:
+    """Whether so many workers died at it that nothing more may be sent."""
+    copies = row.channel is Channel.SMS and row.unknown_attempts >= settings().sms_copies
+    return copies or (row.kind != SLOT_DETECTED and row.attempts > ATTEMPTS[row.priority])
+
+
+def _by_kind(seen: Seen) -> dict[str, list[tuple[ClaimedRow, Contact]]]:
+    kinds: dict[str, list[tuple[ClaimedRow, Contact]]] = defaultdict(list)
+    for row, contact in seen:
+        kinds[row.kind].append((row, contact))
+    return kinds
+
+
+def _gathered(said: Iterable[Said]) -> Iterator[list[Said]]:
+    """Group what one contact is told in one message."""
+    groups: dict[Hashable, list[Said]] = defaultdict(list)
+    for row, contact, facts in said:
+        alone = row.kind not in gathering()
+        groups[row.id if alone else (contact.id, row.kind, row.language)].append((row, contact, facts))
+    for group in groups.values():
+        yield from _chunks(group)
+
+
+def _chunks(group: list[Said]) -> Iterator[list[Said]]:
+    """Split what one contact is told into messages of a few desks; what one desk showed stays together."""
+    desks: dict[Hashable, list[Said]] = defaultdict(list)
+    for each in group:
+        desks[_desk_of(each[0])].append(each)
+    several = list(desks.values())
+    for start in range(0, len(several), _MAX_PER_MESSAGE):
+        chunk = [each for rows in several[start : start + _MAX_PER_MESSAGE] for each in rows]
+        for first in range(0, len(chunk), _MOST_ROWS):
+            yield chunk[first : first + _MOST_ROWS]
+
+
+def _desk_of(row: ClaimedRow) -> Hashable:
+    """Return the desk that a row names; its own id where its params are malformed, so that no other row fails."""
+    params: object = row.params  # as the row has it: any JSON
+    desk_id = params.get("desk_id") if isinstance(params, dict) else None
+    return desk_id if isinstance(desk_id, str) else row.id
+
+
+def _parcel(group: list[Said], made: MessageClaim) -> ClaimedMessage:
+    row, contact, facts = group[0]
+    kind = kind_of(row.kind)
+    if len(group) > 1 and isinstance(kind, Mergeable):  # the look at its members is dear: only where needed
+        facts = kind.merge([each for _, _, each in group], row.language)
+    return ClaimedMessage(tuple(each for each, _, _ in group), made.token, made.until, contact.address, facts)

@@ -1,0 +1,40 @@
+"""Writing down an answer that a provider gave: nothing but the end of the process may lose it."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+import structlog
+from rq.timeouts import JobTimeoutException
+from sqlalchemy.exc import InterfaceError, OperationalError
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_fixed
+
+T = TypeVar("T")
+_AGAIN = 0.2  # seconds: well within the head start that the sweep gives when the database is back
+
+log = structlog.get_logger(__name__)
+
+
+def retry_until_written(write: Callable[[], T]) -> T:
+    """Write, again and again while the database is away or RQ's time for the job is up; return what `write` does.
+
+    However long that takes: as long as the database is away nobody can take the row over and send it again.
+    """
+    patience = Retrying(
+        retry=retry_if_exception_type((OperationalError, InterfaceError, JobTimeoutException)),
+        wait=wait_fixed(_AGAIN),
+        sleep=_doze,
+        before_sleep=_say_once,
+    )
+    return patience(write)
+
+
+def _doze(seconds: float) -> None:
+    with suppress(JobTimeoutException):
+        time.sleep(seconds)
+
+
+def _say_once(state: RetryCallState) -> None:
+    if state.attempt_number == 1:
+        log.warning("database away: an answer that was heard waits to be written")

@@ -1,0 +1,92 @@
+"""The HTTP session that all providers share: keeps connections, ends in time, stays on loopback, sorts failures."""
+
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests import PreparedRequest, Response
+from urllib3.util import Timeout
+
+from configs.clock import clock
+from configs.hosts import is_loopback
+from configs.settings import settings
+from notifier.channels import OutgoingMessage
+from notifier.delivery.provider_connections import NotSent, ProviderAdapter
+from notifier.errors import LeavesLoopback, OutcomeUnknown, TemporaryError
+
+_CONNECT_SECONDS = 3.0
+
+
+def retry_after(answer: Response) -> float | None:
+    """Return the seconds of a Retry-After header, which may also be a date (RFC 9110, section 10.2.3)."""
+    text = answer.headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - clock()).total_seconds())
+    except (ValueError, TypeError, OverflowError):  # a date without a zone, a year of twenty digits
+        return None
+
+
+class Transport(requests.Session):
+    """A session with one provider, whose `name` stands in the reasons.
+
+    An answer of 429 or 5xx is raised as TryLater; `wait` reads from it how long the provider wants to be left
+    alone. Everything below 500 else is the channel's to judge.
+    """
+
+    def __init__(self, name: str, wait: Callable[[Response], float | None] = retry_after) -> None:
+        super().__init__()
+        self.name = name
+        self.wait = wait
+        # A .netrc would replace our Authorization, a proxy of the environment would carry messages past the guard.
+        self.trust_env = False
+        self.mount("https://", ProviderAdapter())
+        self.mount("http://", ProviderAdapter())
+
+    def send(self, request: PreparedRequest, **options: Any) -> Response:
+        """Send one request within PROVIDER_TIMEOUT_SECONDS, from looking up the name to the answer's last byte.
+
+        Redirects are answers.
+
+        Raises:
+            LeavesLoopback: the address is not this machine and APP_ENV does not allow that.
+            TryLater: the provider cannot have taken it: it was not reached, or answered 429 or 5xx.
+            Unsure: the request left, and no whole answer came.
+        """
+        self._guard(request.url or "")
+        seconds = settings().provider_timeout_seconds
+        timeout = Timeout(total=seconds, connect=min(_CONNECT_SECONDS, seconds))
+        try:
+            answer = super().send(request, **options | {"timeout": timeout, "allow_redirects": False})
+        except NotSent as error:
+            raise TemporaryError(f"{self.name} not reached: {error}") from error
+        except requests.RequestException as error:
+            raise OutcomeUnknown(f"{self.name} did not answer: {type(error).__name__}") from error
+        if (
+            answer.status_code == HTTPStatus.TOO_MANY_REQUESTS
+            or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+        ):
+            raise TemporaryError(f"{self.name} answered {answer.status_code}", self.wait(answer))
+        return answer
+
+    def _guard(self, url: str) -> None:
+        host = urlsplit(url).hostname or ""
+        if settings().loopback_only and not is_loopback(host):
+            raise LeavesLoopback(
+                f"{host} is not on this machine, and APP_ENV={settings().app_env} sends to loopback only: "
+                f"point {self.name.upper()}_BASE_URL at a stand-in, or set APP_ENV=production"
+            )
+
+
+def travelling(transport: Transport, letter: OutgoingMessage) -> None:
+    """Let the next request of a sandbox or test carry in headers what its inbox reads; elsewhere nothing."""
+    seen = {"seen_at": letter.seen_at.isoformat()} if letter.seen_at else {}
+    for name in ("notification_id", "notification_ids", "seen_at"):
+        header, value = f"X-{name.replace('_', '-').title()}", (letter.metadata | seen).get(name)
+        transport.headers.pop(header, None)
+        if settings().loopback_only and value:
+            transport.headers[header] = value

@@ -1,0 +1,108 @@
+"""What becomes of a notification after an attempt. Pure: the row's own figures and the answer decide."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from api.models.notification import Priority, State
+from api.models.user import Channel, ContactState
+from configs.settings import settings
+from notifier.channels import Acceptance
+from notifier.errors import (
+    DeliveryError,
+    Misconfigured,
+    NotAttempted,
+    OutcomeUnknown,
+    PermanentError,
+    TemporaryError,
+)
+
+ATTEMPTS = {Priority.CRITICAL: 5, Priority.IMMEDIATE: 3, Priority.SCHEDULED: 3, Priority.BULK: 2}
+UNKNOWN = "unknown: "
+USED_UP = "attempts used up: "
+_LONGEST_WAIT = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A delivery attempt: its number, counted from 1, and the reason that the previous failure left."""
+
+    number: int
+    priority: Priority
+    channel: Channel
+    reason: str | None = None
+    unknown: int = 0  # attempts before this one that the provider may have accepted
+    lasting: bool = False  # tried until there is nothing to tell any more: a slot alert
+    created_at: datetime | None = None  # when the notification was written
+
+    @property
+    def last(self) -> bool:
+        """Whether no other may follow."""
+        return not self.lasting and self.number >= ATTEMPTS[self.priority]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryDecision:
+    """The state that follows; `at` is when it was decided, or when a pending one may be tried again.
+
+    `counts` is whether the attempt does, `unknown` whether the provider may have accepted.
+    """
+
+    state: State
+    at: datetime
+    reason: str | None = None
+    receipt: Acceptance | None = None
+    contact_state: ContactState | None = None
+    counts: bool = True
+    unknown: bool = False
+
+
+def on_success(receipt: Acceptance, now: datetime) -> DeliveryDecision:
+    """The provider said yes."""
+    return DeliveryDecision(State.SENT, now, receipt=receipt)
+
+
+def on_error(error: DeliveryError, attempt: Attempt, now: datetime) -> DeliveryDecision:
+    """Sort a no, or the lack of an answer."""
+    if isinstance(error, PermanentError):
+        return DeliveryDecision(State.FAILED, now, error.reason, contact_state=error.contact_state)
+    if isinstance(error, NotAttempted):
+        return DeliveryDecision(State.PENDING, now, attempt.reason, counts=False)
+    if isinstance(error, OutcomeUnknown):
+        return _retry_unknown(error, attempt, now)
+    if isinstance(error, Misconfigured):
+        return _retry_misconfigured(error, attempt, now)
+    if attempt.last:
+        return DeliveryDecision(State.FAILED, now, (UNKNOWN if attempt.unknown else USED_UP) + error.reason)
+    asked = error.retry_after or 0.0 if isinstance(error, TemporaryError) else 0.0
+    return _pending(now, max(backoff(attempt.number), asked), error.reason)
+
+
+def _retry_misconfigured(error: Misconfigured, attempt: Attempt, now: datetime) -> DeliveryDecision:
+    """Try again without using an attempt; what is no slot alert, and so never expires, fails when it is old."""
+    longest = timedelta(seconds=settings().misconfigured_retry_seconds)
+    if not attempt.lasting and attempt.created_at and attempt.created_at <= now - longest:
+        return DeliveryDecision(State.FAILED, now, USED_UP + error.reason)
+    return _pending(now, settings().retry_max_seconds, error.reason, counts=False)
+
+
+def _retry_unknown(error: OutcomeUnknown, attempt: Attempt, now: datetime) -> DeliveryDecision:
+    """Try again after waits that grow: a few duplicates are better than a loss, except of an SMS or in bulk."""
+    sms, copies = attempt.channel is Channel.SMS, attempt.unknown + 1
+    if attempt.priority is Priority.BULK or attempt.last or (sms and copies >= settings().sms_copies):
+        return DeliveryDecision(State.FAILED, now, UNKNOWN + error.reason, unknown=True)
+    waits = settings().sms_unknown_retry_seconds if sms else settings().unknown_retry_seconds
+    wait = waits[min(attempt.unknown, len(waits) - 1)]
+    return _pending(now, wait, UNKNOWN + error.reason, unknown=True)
+
+
+def _pending(
+    now: datetime, wait: float, reason: str, *, counts: bool = True, unknown: bool = False
+) -> DeliveryDecision:
+    at = now + timedelta(seconds=min(wait, _LONGEST_WAIT))
+    return DeliveryDecision(State.PENDING, at, reason, counts=counts, unknown=unknown)
+
+
+def backoff(number: int) -> float:
+    """Return the seconds to wait after that attempt: RETRY_SECONDS, doubling up to RETRY_MAX_SECONDS."""
+    doubled = settings().retry_seconds * 2.0 ** min(number - 1, 30)
+    return min(doubled, settings().retry_max_seconds)

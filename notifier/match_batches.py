@@ -1,0 +1,66 @@
+"""Parts: where very many wait for one detection, each part of their alerts is a job of its own.
+
+What is still to be done stands in `match_parts`, so that whoever dies loses none.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import chain
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from api.models.alert import Alert
+from api.models.notification import MatchPart
+from api.models.slot import Detection
+from notifier.matching import WantedSlots, waiting
+
+_PEOPLE = 250  # in one part: a few bundles of mail, some 100 ms of work
+
+
+def left(session: Session, detection_id: UUID) -> list[int]:
+    """Return the numbers of a detection's parts that nobody matched yet."""
+    query = sa.select(MatchPart.number).where(MatchPart.detection_id == detection_id)
+    return list(session.scalars(query.order_by(MatchPart.number)))
+
+
+def make(session: Session, detection: Detection) -> list[int]:
+    """Put all alerts that wait for a detection into parts, those of one person together; return their numbers."""
+    person = sa.func.dense_rank().over(order_by=Alert.user_id) - 1
+    query = sa.select(Alert.id, sa.cast(person // _PEOPLE, sa.Integer).label("part"))
+    found = waiting(query, detection, detection.seen_at).subquery()
+    shared = sa.select(
+        sa.literal(detection.id, sa.Uuid()), found.c.part, sa.func.array_agg(sa.distinct(found.c.id))
+    ).group_by(found.c.part)
+    made = insert(MatchPart).from_select(["detection_id", "number", "alert_ids"], shared)
+    return sorted(session.scalars(made.on_conflict_do_nothing().returning(MatchPart.number)))
+
+
+def split(wishes: Iterable[WantedSlots]) -> list[list[UUID]]:
+    """Put alerts that are to be told into parts, those of one person together; return the alerts of each."""
+    of_user: dict[UUID, list[UUID]] = defaultdict(list)
+    for wish in wishes:
+        of_user[wish.user_id].append(wish.alert_id)
+    people = list(of_user.values())
+    return [
+        list(chain.from_iterable(people[start : start + _PEOPLE])) for start in range(0, len(people), _PEOPLE)
+    ]
+
+
+def take(session: Session, detection_id: UUID, number: int) -> list[UUID]:
+    """Return a part's alerts and let it go with the caller's commit; none where it was matched before."""
+    mine = sa.delete(MatchPart).where(MatchPart.detection_id == detection_id, MatchPart.number == number)
+    return list(session.scalar(mine.returning(MatchPart.alert_ids)) or ())
+
+
+def finish(session: Session, detection_id: UUID, now: datetime) -> bool:
+    """Call a detection matched when none of its parts is left; return whether it was so just now.
+
+    To be asked after the commit that let the part go: of two that end together, one at least sees no other.
+    """
+    others = sa.exists().where(MatchPart.detection_id == detection_id)
+    done = sa.update(Detection).where(Detection.id == detection_id, Detection.matched_at.is_(None), ~others)
+    return session.execute(done.values(matched_at=now).returning(Detection.id)).first() is not None

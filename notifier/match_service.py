@@ -1,0 +1,281 @@
+"""Matching as one transaction: a detection, an alert that catches up, a desk whose slots are still open."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
+from sqlalchemy.orm import Session, selectinload
+
+from api.models.alert import Alert
+from api.models.slot import Detection, DetectionSlot, SlotRow
+from configs.settings import settings
+from notifier import match_batches as parts
+from notifier.content.desk_location import whereabouts
+from notifier.delivery.inline_delivery import InlineClaim
+from notifier.matching import (
+    AnySlot,
+    Candidate,
+    OpenedSlot,
+    WantedSlots,
+    already_notified,
+    candidates,
+    earlier_openings,
+    select_slots,
+    slot_moment,
+)
+from notifier.notification_writer import MatchResult, next_nudge, write
+from notifier.open_slots import OpenSlots
+from notifier.recipients import recipients
+
+_LOCK = 0x524456  # "RDV": whose advisory locks these are
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What came of it: notifications to deliver, or the numbers of the parts that those who wait were put into.
+
+    `times` is how often the detection was nudged before.
+    """
+
+    written: list[UUID] = field(default_factory=list)
+    parts: list[int] = field(default_factory=list)
+    times: int = 0
+
+
+def match_detection(session: Session, detection_id: UUID, now: datetime) -> list[UUID]:
+    """Decide once who is told of a detection; return the ids of the notifications to deliver."""
+    detection = _unmatched(session, detection_id)
+    if detection is None:
+        return []
+    return _match(session, detection, candidates(session, detection, detection.seen_at), now)
+
+
+def match_or_part(
+    session: Session, detection_id: UUID, now: datetime, outright: InlineClaim | None = None
+) -> Matched:
+    """Decide who is told of a detection, or leave that to parts where those who wait are many.
+
+    Of parts that were made before, those that nobody matched yet are returned. What `outright` takes is not to
+    deliver: it is there.
+    """
+    detection = _unmatched(session, detection_id)
+    if detection is None:
+        return Matched()
+    many = settings().crowd_alerts
+    found = candidates(session, detection, detection.seen_at, most=many)
+    if len(found) <= many:
+        return Matched(_match(session, detection, found, now, outright))
+    detection.next_nudge_at = next_nudge(now, detection.nudges)
+    numbers = parts.left(session, detection_id) or parts.make(session, detection)
+    return Matched(parts=numbers, times=detection.nudges)
+
+
+def match_part(
+    session: Session, detection_id: UUID, number: int, now: datetime, outright: InlineClaim | None = None
+) -> list[UUID]:
+    """Decide who is told among the alerts of one part; return the ids of the notifications to deliver.
+
+    Parts are matched beside each other: no alert is in two of them.
+    """
+    detection = session.get(Detection, detection_id)
+    if detection is None:
+        return []
+    session.execute(sa.select(_lock(sa.literal(detection.desk_id), shared=True)))
+    alert_ids = parts.take(session, detection_id, number)
+    found = candidates(session, detection, detection.seen_at, alert_ids) if alert_ids else []
+    return _tell(session, detection, found, now, outright)
+
+
+def match_open(
+    session: Session,
+    desk_id: str,
+    now: datetime,
+    alert_ids: Collection[UUID] | None = None,
+    outright: InlineClaim | None = None,
+) -> list[UUID]:
+    """Tell of a desk's slots that are open now: some alerts, or all who were not told; return what to deliver.
+
+    The slots are told by the desk's latest detection. Entitled is who is so now. The desk's lock is taken only
+    where there is something to tell, and only these alerts and slots are looked at again under it.
+    """
+    found = find_untold(session, desk_id, now, alert_ids)
+    if not found:
+        return []
+    session.execute(sa.select(_lock(sa.literal(desk_id))))
+    wanted = sorted({slot for wish in found for slot in wish.slots})
+    detection, wishes = _look(session, desk_id, now, [wish.alert_id for wish in found], wanted)
+    if detection is None or not wishes:
+        return []
+    told_of = SlotRow.id == sa.any_(_bigints({slot for wish in wishes for slot in wish.slots}))
+    slots = list(session.scalars(sa.select(SlotRow).where(told_of).order_by(SlotRow.id)))
+    reached = recipients(session, {wish.user_id for wish in wishes}, now)
+    seen_at = max(slot.seen_at for slot in slots)
+    return write(session, MatchResult(detection, wishes, reached, seen_at, slots, late=True), now, outright)
+
+
+def find_untold(
+    session: Session, desk_id: str, now: datetime, alert_ids: Collection[UUID] | None = None
+) -> list[WantedSlots]:
+    """Return which alerts are to be told of which of a desk's open slots; takes no lock, so that it may be old.
+
+    Where no alerts are named, those of people whom no message can reach are left out: they would be found in each
+    round again.
+    """
+    _, wishes = _look(session, desk_id, now, alert_ids)
+    if alert_ids is not None or not wishes:
+        return wishes
+    reached = {each.user_id for each in recipients(session, {wish.user_id for wish in wishes}, now)}
+    return [wish for wish in wishes if wish.user_id in reached]
+
+
+def _look(
+    session: Session,
+    desk_id: str,
+    now: datetime,
+    alert_ids: Collection[UUID] | None,
+    slot_ids: Collection[int] | None = None,
+) -> tuple[Detection | None, list[WantedSlots]]:
+    newest = (
+        sa.select(Detection).where(Detection.desk_id == desk_id).order_by(Detection.seen_at.desc()).limit(1)
+    )
+    detection = session.scalar(newest)
+    if detection is None:
+        return None, []
+    slots = _confirmed_slots(session, detection, now, slot_ids)
+    found = candidates(session, detection, now, alert_ids) if slots.ids else []
+    return detection, _wishes(session, detection, slots, found, now)
+
+
+def _confirmed_slots(
+    session: Session, detection: Detection, now: datetime, slot_ids: Collection[int] | None
+) -> OpenSlots:
+    """Return a desk's open slots that were seen lately, or those among some."""
+    columns = [getattr(SlotRow, name) for name in OpenedSlot._fields]
+    confirmed = now - timedelta(seconds=settings().unconfirmed_seconds)
+    query = sa.select(*columns, *earlier_openings(_retold_since(now))).where(
+        SlotRow.desk_id == detection.desk_id, SlotRow.gone_at.is_(None), SlotRow.seen_at > confirmed
+    )
+    if slot_ids is not None:
+        query = query.where(SlotRow.id == sa.any_(_bigints(slot_ids)))
+    rows = session.execute(query)
+    return _opened(detection, [(OpenedSlot(*row[:-2]), row[-2], row[-1]) for row in rows])
+
+
+def _opened(detection: Detection, rows: Sequence[tuple[AnySlot, list[int], list[int]]]) -> OpenSlots:
+    zone = whereabouts(detection.desk_id, detection.prefecture_id).zone
+    return OpenSlots(
+        {slot.id: slot_moment(slot, zone, detection.site) for slot, _, _ in rows},
+        min((slot.opened_at for slot, _, _ in rows), default=detection.seen_at),
+        {slot.id: same for slot, same, _ in rows if same},
+        {slot.id: unknown_hours for slot, _, unknown_hours in rows if unknown_hours},
+    )
+
+
+def _retold_since(now: datetime) -> datetime:
+    return now - timedelta(seconds=settings().retell_seconds)
+
+
+def _bigints(ids: Collection[int]) -> sa.BindParameter[list[int]]:
+    return sa.literal(list(ids), ARRAY(sa.BigInteger()))
+
+
+def desks_of(session: Session, alert_id: UUID) -> list[str]:
+    """Return the desks with open slots that an alert is about, in order; none when it does not wait."""
+    alert = session.get(Alert, alert_id, options=[selectinload(Alert.targets)])
+    if alert is None or not alert.waits:
+        return []
+    newest = (
+        sa.select(Detection.desk_id, Detection.prefecture_id, Detection.procedures)
+        .where(Detection.desk_id.in_(sa.select(SlotRow.desk_id).where(SlotRow.gone_at.is_(None))))
+        .ext(distinct_on(Detection.desk_id))
+        .order_by(Detection.desk_id, Detection.seen_at.desc())
+    )
+    return [
+        desk_id
+        for desk_id, prefecture_id, procedures in session.execute(newest)
+        if any(
+            each.covers_desk(desk_id=desk_id, prefecture_id=prefecture_id, procedures=procedures)
+            for each in alert.targets
+        )
+    ]
+
+
+def open_desks(session: Session, now: datetime) -> list[str]:
+    """Return the desks that have slots which were confirmed lately."""
+    confirmed = now - timedelta(seconds=settings().unconfirmed_seconds)
+    query = (
+        sa.select(SlotRow.desk_id).where(SlotRow.gone_at.is_(None), SlotRow.seen_at > confirmed).distinct()
+    )
+    return list(session.scalars(query.order_by(SlotRow.desk_id)))
+
+
+def _lock(
+    desk_id: sa.ColumnElement[str] | sa.orm.InstrumentedAttribute[str], *, shared: bool = False
+) -> sa.ColumnElement[None]:
+    lock = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
+    return lock(_LOCK, sa.func.hashtext(desk_id))
+
+
+def _unmatched(session: Session, detection_id: UUID) -> Detection | None:
+    """Return a detection that is to be matched.
+
+    Matching is done one at a time per desk: whoever comes second sees what the first one told.
+    """
+    mine = session.execute(
+        sa.select(_lock(Detection.desk_id)).where(
+            Detection.id == detection_id, Detection.matched_at.is_(None)
+        )
+    ).first()
+    detection = session.get(Detection, detection_id) if mine else None
+    return detection if detection is not None and detection.matched_at is None else None
+
+
+def _match(
+    session: Session,
+    detection: Detection,
+    found: list[Candidate],
+    now: datetime,
+    outright: InlineClaim | None = None,
+) -> list[UUID]:
+    detection.matched_at = now
+    return _tell(session, detection, found, now, outright)
+
+
+def _tell(
+    session: Session,
+    detection: Detection,
+    found: list[Candidate],
+    now: datetime,
+    outright: InlineClaim | None,
+) -> list[UUID]:
+    if not found:
+        return []
+    seen = open_slots(detection, _retold_since(now))
+    rows = [(slot, same, unknown_hours) for slot, same, unknown_hours in session.execute(seen)]
+    wishes = _wishes(session, detection, _opened(detection, rows), found, now)
+    if not wishes:
+        return []
+    reached = recipients(session, {wish.user_id for wish in wishes}, detection.seen_at)
+    slots = [slot for slot, _, _ in rows]
+    return write(session, MatchResult(detection, wishes, reached, detection.seen_at, slots), now, outright)
+
+
+def open_slots(detection: Detection, since: datetime) -> sa.Select[SlotRow, list[int], list[int]]:
+    """Ask which slots that a detection saw are open, in their order, and for their `earlier_openings`."""
+    saw = sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == detection.id)
+    query = sa.select(SlotRow, *earlier_openings(since))
+    return query.where(SlotRow.id.in_(saw), SlotRow.gone_at.is_(None)).order_by(SlotRow.id)
+
+
+def _wishes(
+    session: Session, detection: Detection, slots: OpenSlots, found: list[Candidate], now: datetime
+) -> list[WantedSlots]:
+    if not found or not slots.ids:
+        return []
+    alert_ids = {each.alert_id for each in found}
+    return select_slots(
+        found, slots, already_notified(session, detection.desk_id, slots, alert_ids, _retold_since(now))
+    )

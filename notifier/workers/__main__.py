@@ -1,0 +1,50 @@
+"""`python -m notifier.workers`: every worker and the sweep, forked from one parent that is warm."""
+
+import argparse
+import gc
+import sys
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from configs.logs import set_up_logs
+from configs.settings import settings
+from configs.startup import exit_on_config_error
+from notifier import sweep
+from notifier.workers import worker
+from notifier.workers.prefork import Prefork
+from notifier.workers.process_age import SHORTEST
+
+# What each worker does, in its order. One does nothing but match and tell single people at once; a second one helps
+# it when it is not busy with many, so that one provider that hangs holds up no matching; a channel has its own.
+_WORK = {
+    "worker-critical": ("critical",),
+    "worker-many": ("critical", "many"),
+    "worker-email": ("email", "many"),
+    "worker-sms": ("sms",),
+    "worker-telegram": ("telegram",),
+}
+CHILDREN: dict[str, Callable[[], int]] = {
+    **{name: partial(worker.run, work, name) for name, work in _WORK.items()},
+    "sweep": sweep.main,
+}
+
+
+@exit_on_config_error("the notifier")
+def main(given: list[str] | None = None) -> int:
+    """Keep them running until told to stop; return 0."""
+    parser = argparse.ArgumentParser(prog="python -m notifier.workers", description=__doc__)
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", choices=CHILDREN, help=f"of {', '.join(CHILDREN)}"
+    )
+    names = parser.parse_args(given).only or list(CHILDREN)
+    set_up_logs("workers")
+    gc.disable()  # what it frees leaves holes in pages that the children are to share
+    worker.preload()
+    structlog.get_logger(__name__).info("warm, starting", children=names)
+    return Prefork({name: CHILDREN[name] for name in names}, SHORTEST * settings().worker_age_seconds).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""Addresses of people: one spelling each."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from configs.contact_addresses import digest, email_address, phone_number, sender
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("jean@EXAMPLE.fr", "jean@example.fr"),
+        (" Jean.Dupont+rdv@example.fr\n", "Jean.Dupont+rdv@example.fr"),
+        ("jean@BÜCHER.example.fr", "jean@bücher.example.fr"),
+        ("e\u0301lise@example.fr", "élise@example.fr"),
+    ],
+)
+def test_an_email_address_has_one_spelling(written: str, kept: str) -> None:
+    assert email_address(written) == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "jean",
+        "@example.fr",
+        "jean@",
+        "jean@localhost",
+        "a b@example.fr",
+        "a@b@example.fr",
+        "a@example.fr\nBcc: x@y.fr",
+        "a\0@example.fr",
+        "<a@example.fr>",
+        "a" * 65 + "@example.fr",
+        "a@" + "b." * 130 + "fr",
+        "a@exam_ple.fr",
+    ],
+)
+def test_what_is_no_email_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not an e-mail address"):
+        email_address(text)
+
+
+LONGEST_EMAIL = 254  # RFC 5321, section 4.5.3.1.3: a path of 256 with its brackets
+
+
+@pytest.mark.parametrize("length", [LONGEST_EMAIL, LONGEST_EMAIL + 1])
+def test_an_email_address_fits_its_column(length: int) -> None:
+    domain = ".".join(["b" * 60] * 3)
+    text = f"{'a' * 60}@{domain}.{'c' * (length - 60 - 1 - len(domain) - 1 - 3)}.fr"
+    assert len(text) == length
+    if length > LONGEST_EMAIL:
+        with pytest.raises(ValueError, match="not an e-mail address"):
+            email_address(text)
+    else:
+        assert email_address(text) == text
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("06 12 34 56 78", "+33612345678"),
+        ("0612345678", "+33612345678"),
+        ("+33 (0)6 12 34 56 78", "+33612345678"),
+        ("00 33 6 12 34 56 78", "+33612345678"),
+        ("+262 692 12 34 56", "+262692123456"),
+        ("+32 470 12 34 56", "+32470123456"),
+    ],
+)
+def test_a_phone_number_has_one_spelling(written: str, kept: str) -> None:
+    assert phone_number(written) == kept
+
+
+@pytest.mark.parametrize(
+    "text", ["", "06", "hello", "0012", "+33 6 12 34 56", "06123456789", "+999612345678", "\0", "1" * 400]
+)
+def test_what_is_no_phone_number_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a phone number"):
+        phone_number(text)
+
+
+def _read(reader: Callable[[str], str], text: str) -> tuple[str | None, str]:
+    try:
+        return reader(text), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+@given(st.text(max_size=40))
+def test_no_text_makes_either_fail_in_another_way(text: str) -> None:
+    for reader in (email_address, phone_number):
+        kept, told = _read(reader, text)
+        assert told.startswith("not a") if kept is None else reader(kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("RDVPriority <alerte@RDVPRIORITY.fr>", "RDVPriority <alerte@rdvpriority.fr>"),
+        ("alerte@rdvpriority.fr", "alerte@rdvpriority.fr"),
+        ("Créneaux <alerte@rdvpriority.fr>", "Créneaux <alerte@rdvpriority.fr>"),
+    ],
+)
+def test_a_sender_is_a_name_and_an_address(written: str, kept: str) -> None:
+    assert sender(written) == kept
+
+
+@pytest.mark.parametrize(
+    "text", ["", "RDVPriority", "RDVPriority <>", "a <a@example.fr>\r\nBcc: b@example.fr"]
+)
+def test_what_could_forge_a_header_is_no_sender(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not an e-mail|control character"):
+        sender(text)
+
+
+def test_a_digest_names_an_address_without_showing_it() -> None:
+    assert digest("a@example.org") == digest("a@example.org") != digest("b@example.org")
+    assert re.fullmatch("[0-9a-f]{16}", digest("é@exämple.fr"))

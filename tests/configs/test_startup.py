@@ -1,0 +1,24 @@
+"""A program that cannot start says in words what it lacks."""
+
+from collections.abc import Callable
+
+import pytest
+
+from api.migrations import __main__ as migrations
+from notifier import dead_letters, sweep
+from notifier.workers import __main__, worker
+
+PROGRAMS: dict[str, Callable[[], int]] = {
+    "api.migrations": lambda: migrations.main(["upgrade"]),
+    "notifier.dead_letters": lambda: dead_letters.main(["list"]),
+    "the sweep": sweep.main,
+    "the worker": lambda: worker.main(["critical"]),
+    "the notifier": lambda: __main__.main([]),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_what_is_wrong_is_said_and_not_traced(name: str, settings_env: Callable[..., None]) -> None:
+    settings_env(LEASE_SECONDS="soon")
+    with pytest.raises(SystemExit, match=rf"{name} does not start: .*\n? *LEASE_SECONDS"):
+        PROGRAMS[name]()

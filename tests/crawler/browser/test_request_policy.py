@@ -1,0 +1,191 @@
+"""What a page may ask, told by the events of its browser in whichever order: no real one is needed, or would do."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Page, Request
+
+from crawler.browser.errors import named
+from crawler.browser.request_policy import Traffic
+from crawler.fetching.errors import FetchError
+from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
+from crawler.reading import Outcome
+
+URL = "http://rdv.example.fr/"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that opens a page."""
+
+    url: str
+    frame: object
+    method: str = "GET"
+    resource_type: str = "document"
+    failure: str = "net::ERR_ABORTED"
+    post_data_buffer: bytes | None = None
+
+    def is_navigation_request(self) -> bool:
+        return True
+
+
+class Fake:
+    """A page, its context and its debugger in one. `said` is what became of each redirect."""
+
+    def __init__(self) -> None:
+        self.listeners: dict[str, Callable[..., Any]] = {}
+        self.said: asyncio.Queue[str] = asyncio.Queue()
+        self.context = self
+        self.main_frame = object()
+
+    def on(self, name: str, listener: Callable[..., Any]) -> None:
+        self.listeners[name] = listener
+
+    async def route(self, *_: object) -> None:
+        """Take a route."""
+
+    async def new_cdp_session(self, _page: object) -> "Fake":
+        return self
+
+    async def send(self, method: str, given: dict[str, Any] | None = None) -> None:
+        if given and "requestId" in given:
+            self.said.put_nowait(f"{method} {given.get('errorReason', '')}".strip())
+
+    async def redirected(self, frame: str, target: str, kind: str = "Document", status: int = 302) -> str:
+        """Tell of a redirect; return what is answered to it."""
+        event = {
+            "requestId": "1",
+            "frameId": frame,
+            "resourceType": kind,
+            "responseStatusCode": status,
+            "responseHeaders": [{"name": "Location", "value": target}],
+            "request": {"url": f"{URL}moved", "method": "POST"},
+        }
+        self.listeners["Fetch.requestPaused"](event)
+        return await self.said.get()
+
+    def opens(self, url: str) -> Request:
+        """Return a request that would open the page at an address."""
+        return cast("Request", Asked(url, self.main_frame))
+
+
+def watched(use: Callable[[Traffic, Fake], Any], allowance: RequestBudget | None = None) -> Traffic:
+    traffic = Traffic(allowance or RequestBudget(9))
+
+    async def used() -> None:
+        page = Fake()
+        await traffic.watch(cast("Page", page))
+        traffic.expect(URL, lambda url, _: url.endswith("/take"))
+        await use(traffic, page)
+
+    asyncio.run(used())
+    return traffic
+
+
+@pytest.mark.parametrize("frame", ["that-of-the-page", "one-that-took-its-place"])
+def test_a_redirect_of_a_frame_without_a_parent_is_the_pages(frame: str) -> None:
+    async def use(traffic: Traffic, page: Fake) -> None:
+        assert not await traffic.aborts(page.opens(f"{URL}moved"))
+        assert await page.redirected(frame, "/take") == "Fetch.failRequest BlockedByClient"
+
+    traffic = watched(use)
+    assert "would take a slot: not asked" in str(traffic.refusal)
+    assert (traffic.requests, named(blocked(), URL, traffic, {})) == (1, traffic.refusal)
+
+
+def test_a_frames_redirect_is_refused_without_that_the_page_is() -> None:
+    async def use(traffic: Traffic, page: Fake) -> None:
+        page.listeners["Page.frameAttached"]({"frameId": "child", "parentFrameId": "main"})
+        assert await page.redirected("child", "/take") == "Fetch.failRequest BlockedByClient"
+        assert await page.redirected("child", "http://elsewhere.example/") == "Fetch.continueRequest"
+        assert await page.redirected("child", "/take", "XHR", 307) == "Fetch.failRequest BlockedByClient"
+
+    assert watched(use).refusal is None
+
+
+def test_each_redirect_is_paid_and_there_is_an_end_of_them() -> None:
+    async def use(traffic: Traffic, page: Fake) -> None:
+        assert not await traffic.aborts(page.opens(URL))
+        while await page.redirected("main", "/next") == "Fetch.continueRequest":
+            continue
+
+    traffic = watched(use, RequestBudget(99))
+    assert "redirected more than" in str(traffic.refusal)
+    assert traffic.requests == 1 + 5
+
+
+def test_a_refusal_stands_whatever_the_page_tries_next_until_another_is_expected() -> None:
+    async def use(traffic: Traffic, page: Fake) -> None:
+        assert await traffic.aborts(page.opens("http://elsewhere.example/"))
+        assert await traffic.aborts(page.opens(URL)), "nothing of this page is wanted any more"
+        assert await page.redirected("main", "/next") == "Fetch.failRequest BlockedByClient"
+        assert "another site: http://elsewhere" in str(traffic.refusal)
+        traffic.expect(URL, lambda *_: False)
+        assert not await traffic.aborts(page.opens(URL))
+
+    assert watched(use).refusal is None
+
+
+def test_what_an_operator_stopped_asks_nothing_and_says_so() -> None:
+    stopped = RequestBudget(9)
+    stopped.stopped = True
+
+    async def use(traffic: Traffic, page: Fake) -> None:
+        assert await traffic.aborts(page.opens(URL))
+
+    assert isinstance(watched(use, stopped).refusal, BudgetExhausted)
+
+
+def test_a_page_that_broke_off_because_it_went_on_is_not_broken() -> None:
+    async def use(traffic: Traffic, page: Fake) -> None:
+        for at in (URL, f"{URL}next"):
+            asked = page.opens(at)
+            page.listeners["request"](asked)
+            page.listeners["response"](SimpleNamespace(status=200, headers={}, request=asked))
+            if at == URL:
+                page.listeners["requestfailed"](asked)
+                assert traffic.broken
+        page.listeners["requestfinished"](asked)
+        await asyncio.wait_for(traffic.document(), 1)
+
+    assert watched(use).broken == ""
+
+
+def test_a_redirect_that_names_no_place_is_the_answer() -> None:
+    async def use(traffic: Traffic, page: Fake) -> None:
+        asked = page.opens(URL)
+        for headers in ({"location": "/next"}, {}):
+            page.listeners["response"](SimpleNamespace(status=302, headers=headers, request=asked))
+            assert bool(traffic.answer) is not bool(headers)
+
+    watched(use)
+
+
+def test_what_only_we_refuse_is_never_the_browsers_fault() -> None:
+    refused = named(blocked(), URL, Traffic(RequestBudget(9)), {})
+    assert isinstance(refused, FetchError)
+    assert refused.outcome is Outcome.UNREADABLE
+
+
+def blocked() -> PlaywrightError:
+    return PlaywrightError(f"Page.goto: net::ERR_BLOCKED_BY_CLIENT at {URL}")
+
+
+@pytest.mark.parametrize(("wanted", "kept"), [(None, None), ([], [b"a", b""])])
+def test_what_a_pages_scripts_post_is_kept_where_somebody_wants_it(
+    wanted: list[bytes] | None, kept: list[bytes] | None
+) -> None:
+    def sent(body: bytes | None, method: str = "POST", kind: str = "fetch") -> Asked:
+        return Asked(URL, None, method, kind, post_data_buffer=body)
+
+    async def use(traffic: Traffic, page: Fake) -> None:
+        traffic.posted = wanted
+        for request in (sent(b"a"), sent(None), sent(b"form", kind="document"), sent(None, method="GET")):
+            page.listeners["request"](request)
+
+    assert watched(use).posted == kept

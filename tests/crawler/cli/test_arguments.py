@@ -1,0 +1,157 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from configs.prefecture import UnknownPrefecture
+from crawler.cli.arguments import DeskChoice, WrongArgument, located
+from tests.crawler.held import make_desk
+
+_HEAD = """
+name: {name}
+department: "{code}"
+region: Île-de-France
+chef_lieu: x
+site: https://www.x.gouv.fr
+time_zone: Europe/Paris
+tier: 1
+desks:
+"""
+_DESK = """
+  - slug: {slug}
+    label: x
+    procedures: [{procedure}]
+    platform: ezbooking
+    url: https://www.x{code}.gouv.fr/booking/create/1
+    grade: {grade}
+    source: x
+    date: 2026-11-20
+    watch: {watch}
+"""
+
+
+def _file(code: str, *desks: tuple[str, str, str, str]) -> str:
+    entries = [
+        _DESK.format(code=code, slug=slug, procedure=procedure, grade=grade, watch=watch)
+        for slug, procedure, grade, watch in desks
+    ]
+    return _HEAD.format(name=f"N{code}", code=code) + ("".join(entries) or "  []\n")
+
+
+@pytest.fixture(autouse=True)
+def _world(tmp_path: Path, settings_env: Callable[..., None]) -> None:
+    one = ("card", "CARTE_IDENTITE", "confirmed", "full"), ("visa", "VISA", "confirmed", "presence")
+    two = (
+        ("visa", "VISA", "confirmed", "full"),
+        ("old", "VISA", "stale", "full"),
+        ("login", "VISA", "confirmed", "none"),
+    )
+    (tmp_path / "one_01.yaml").write_text(_file("01", *one))
+    (tmp_path / "two_02.yaml").write_text(_file("02", *two))
+    (tmp_path / "none_03.yaml").write_text(_file("03"))
+    settings_env(PREFECTURES_DIR=tmp_path)
+
+
+def ids(**arguments: str) -> list[str]:
+    return [desk.id for desk in DeskChoice.of(arguments).desks("prefenligne")]
+
+
+def test_what_scrapyd_adds_is_no_argument() -> None:
+    assert not DeskChoice.of({"_job": "1"}).once
+    assert DeskChoice.of({"desk": "card"}).once
+    assert DeskChoice.of({"desc": "card"}).once
+
+
+@pytest.mark.parametrize(
+    ("arguments", "chosen"),
+    [
+        ({"prefecture": "one_01"}, ["one_01/card", "one_01/visa"]),
+        ({"procedure": "VISA"}, ["one_01/visa", "two_02/visa"]),
+        ({"procedure": "visa", "prefecture": "two_02"}, ["two_02/visa"]),
+        ({"desk": "one_01/card"}, ["one_01/card"]),
+        ({"desk": "card"}, ["one_01/card"]),
+        ({"desk": "visa", "prefecture": "two_02"}, ["two_02/visa"]),
+        ({"url": "http://127.0.0.1:1"}, ["one_01/card", "one_01/visa", "two_02/visa"]),
+    ],
+)
+def test_arguments_narrow_what_is_scheduled(arguments: dict[str, str], chosen: list[str]) -> None:
+    assert ids(**arguments) == chosen
+
+
+@pytest.mark.parametrize("slug", ["old", "login"])
+def test_a_desk_that_is_not_scheduled_is_checked_when_named(slug: str) -> None:
+    assert ids(desk=f"two_02/{slug}") == [f"two_02/{slug}"]
+
+
+@pytest.mark.rule("3.10")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"procedure": "VISAS"}, "no procedure 'VISAS'; did you mean VISA"),
+        ({"desk": "one_01/cards"}, "did you mean one_01/card"),
+        (
+            {"desk": "two_02/visa", "prefecture": "one_01"},
+            "no desk 'two_02/visa'; did you mean one_01/visa[?] those that exist: one_01/card, one_01/visa$",
+        ),
+        ({"desk": "two_02/passport"}, "those that exist: two_02/visa, two_02/old, two_02/login$"),
+        ({"desk": "visa"}, "fits several: .*one_01/visa, two_02/visa"),
+        ({"desks": "visa"}, "no argument 'desks'; did you mean desk"),
+        ({"desk": " "}, "desk= is empty"),
+        (
+            {"prefecture": "none_03"},
+            "no desk to check with prefecture=none_03; those that exist: one_01/card",
+        ),
+        ({"prefecture": "one_01", "procedure": "PASSEPORT"}, r"one_01/visa \(VISA; prefenligne; confirmed\)"),
+        ({"url": "http://127.0.0.1/booking/create/1"}, "is one page and these are 3 desks"),
+        ({"desk": "card", "url": "127.0.0.1:8800"}, "is no address"),
+        ({"desk": "card", "url": "http://[::1"}, "is no address"),
+        ({"desk": "card", "url": "http://127.0.0.1:99999"}, "is no address"),
+        ({"desk": "card", "url": "http://127.0.0.1/a b"}, "is no address"),
+        ({"desk": "card", "url": "http://192.168.1.4/booking/create/1"}, "points into a private network"),
+        (
+            {"desk": "card", "url": "http://127.0.0.1/foo"},
+            "url=http://127.0.0.1/foo is no EZBooking",
+        ),
+    ],
+)
+def test_what_names_nothing_is_answered_with_what_would(arguments: dict[str, str], said: str) -> None:
+    with pytest.raises(WrongArgument, match=said):
+        ids(**arguments)
+
+
+def test_a_desk_of_another_booking_system_is_named_with_the_spider_that_checks_it() -> None:
+    with pytest.raises(
+        WrongArgument, match="one_01/card is a desk of prefenligne: scrapy crawl prefenligne -a desk=one"
+    ):
+        DeskChoice.of({"desk": "one_01/card"}).desks("ants")
+
+
+def test_an_unknown_prefecture_is_answered_with_those_that_exist() -> None:
+    with pytest.raises(UnknownPrefecture, match="did you mean one_01"):
+        ids(prefecture="one_1")
+
+
+def test_a_system_without_desks_says_so() -> None:
+    with pytest.raises(WrongArgument, match=r"doctolib has no desk to check.*those that exist: none"):
+        DeskChoice.of({"procedure": "VISA"}).desks("doctolib")
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("http://127.77.0.91:8800", "http://127.77.0.91:8800/booking/create/7?a=1"),
+        ("http://127.77.0.91:8800/", "http://127.77.0.91:8800/booking/create/7?a=1"),
+        ("http://127.77.0.91:8800/booking/create/8", "http://127.77.0.91:8800/booking/create/8"),
+        ("http://127.77.0.91:8800/?page=1", "http://127.77.0.91:8800/?page=1"),
+    ],
+)
+def test_an_address_replaces_the_host_or_all_of_it(url: str, asked: str) -> None:
+    assert located(make_desk("https://www.x.gouv.fr/booking/create/7?a=1"), url).url == asked
+
+
+def test_a_desk_that_says_what_it_lacks_cannot_be_asked(tmp_path: Path) -> None:
+    path = tmp_path / "two_02.yaml"
+    path.write_text(f"{path.read_text()}    because: nobody opened its form\n")
+    with pytest.raises(WrongArgument, match="two_02/login cannot be asked: nobody opened its form"):
+        DeskChoice(desk="login").desks("prefenligne")
+    assert [each.slug for each in DeskChoice(prefecture="two_02").desks("prefenligne")] == ["visa"]

@@ -1,0 +1,109 @@
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+import time_machine
+from scrapy.cmdline import execute
+
+from api.models.base import session
+from api.models.desk import HostState
+from configs.desk import Desk
+from crawler.cli.host_table import Host, hosts, table
+from crawler.hosts import kill_switch
+from tests.crawler.held import scrapy_settings
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+ONE, TWO, THREE = "127.77.0.91:8800", "127.77.0.92:8800", "127.77.0.93:8800"
+pytestmark = pytest.mark.usefixtures("_desks")
+
+
+@pytest.fixture
+def _desks(
+    database: str,
+    redis_server: redis.Redis,
+    desk_files: Callable[..., dict[str, Desk]],
+    frozen: time_machine.Traveller,
+) -> None:
+    desk_files(a=ONE, b=ONE, c=TWO, d=THREE)
+
+
+def run(*arguments: str) -> str | int | None:
+    with pytest.raises(SystemExit) as left:
+        execute(["scrapy", "hosts", *arguments], scrapy_settings())
+    return left.value.code
+
+
+def remember(**changes: object) -> None:
+    with session() as rows:
+        rows.add(HostState(**changes))
+
+
+def fresh(host: str, desks: int, budget: float | None) -> Host:
+    return Host(host, desks, budget, 1.0, 0, None, None, None, None)
+
+
+def test_a_host_that_nobody_remembers_has_its_whole_budget() -> None:
+    assert hosts(NOW) == [fresh(ONE, 2, 60), fresh(TWO, 1, 6), fresh(THREE, 1, 6)]
+
+
+def test_stopped_ones_come_first_then_those_that_rest_and_a_rest_that_is_over_is_none() -> None:
+    later = NOW + timedelta(minutes=5)
+    kill_switch.stop(THREE, "they wrote to us")
+    remember(host=TWO, rests_until=later, rest_reason="blocked", rests_in_a_row=2, budget_share=0.5)
+    remember(host=ONE, rests_until=NOW, rest_reason="blocked", rests_in_a_row=1)
+    remember(host="www.gone.fr:443")
+    assert hosts(NOW) == [
+        Host(THREE, 1, 6, 1.0, 0, None, None, NOW, "they wrote to us"),
+        Host(TWO, 1, 6, 0.5, 2, later, "blocked", None, None),
+        Host(ONE, 2, 60, 1.0, 1, None, None, None, None),
+        fresh("www.gone.fr:443", 0, None),
+    ]
+
+
+def test_they_stand_in_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    remember(host=TWO, rests_until=NOW + timedelta(minutes=5), rest_reason="blocked", rests_in_a_row=2)
+    assert run() == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["HOST", "DESKS", "BUDGET", "SHARE", "RESTS", "UNTIL", "BECAUSE", "STOPPED"]
+    assert lines[1] == [TWO, "1", "6/min", "100%", "2", "2026-11-20", "09:05:00Z", "blocked", "-"]
+    assert lines[2] == [ONE, "2", "60/min", "100%", "0", "-", "-", "-"]
+
+
+def test_without_a_desk_to_check_it_says_so() -> None:
+    assert table([]) == "no host: no desk is scheduled"
+
+
+def test_the_switch_stops_a_host_and_lets_it_go(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--stop", ONE, "--reason", "they wrote to us") == 0
+    assert "2026-11-20 09:00:00Z: they wrote to us" in capsys.readouterr().out.splitlines()[1]
+    assert list(kill_switch.stopped()) == [ONE]
+    assert run("--go", ONE) == 0
+    assert kill_switch.stopped() == {}
+
+
+@pytest.mark.rule("3.10")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--stop", "127.77.0.91", "--reason", "x"), f"did you mean {ONE}? those that exist: {ONE}, {TWO}"),
+        (("--go", "nowhere"), f"no desk is on 'nowhere'; those that exist: {ONE}, {TWO}, {THREE}"),
+        (("--stop", ONE), "--stop HOST and --reason TEXT go together"),
+        (("--reason", "x"), "--stop HOST and --reason TEXT go together"),
+        (("--stop", ONE, "--reason", " "), "say why"),
+        (("--stop", ONE, "--reason", "x", "--go", ONE), "not both"),
+        ((ONE,), f"'{ONE}' is no argument"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_moves(arguments: tuple[str, ...], said: str) -> None:
+    assert said in str(run(*arguments))
+    assert kill_switch.stopped() == {}
+
+
+def test_a_database_that_is_away_is_named_and_not_traced(settings_env: Callable[..., None]) -> None:
+    settings_env(DATABASE_URL="postgresql://a:b@127.0.0.1:1/none")
+    assert "scrapy hosts: the database is away, nothing was changed" in str(
+        run("--stop", ONE, "--reason", "x")
+    )
+    settings_env(DATABASE_URL="")
+    assert "DATABASE_URL is not set" in str(run())

@@ -1,0 +1,175 @@
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from configs.desk import Desk
+from crawler.cli.run_once import each_once, rest
+from crawler.items import CheckItem
+from tests.crawler.held import make_desk
+from tests.crawler.test_items import check
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+ROOT = Path(__file__).parents[3]
+HOSTS = ("127.77.0.91:8800", "127.77.0.93:8800")
+
+
+def desk(slug: str, host: str = HOSTS[0]) -> Desk:
+    return make_desk(f"http://{host}/booking/create/1", slug=slug)
+
+
+class Visits:
+    """Counts who is visited at the same time."""
+
+    def __init__(self) -> None:
+        self.now: dict[str, int] = {}
+        self.most: dict[str, int] = {}
+        self.together = 0
+
+    async def __call__(self, desk: Desk, token: int | None) -> CheckItem:
+        assert token is None
+        self.now[desk.host] = self.now.get(desk.host, 0) + 1
+        self.most[desk.host] = max(self.most.get(desk.host, 0), self.now[desk.host])
+        self.together = max(self.together, sum(self.now.values()))
+        await asyncio.sleep(0.01)
+        self.now[desk.host] -= 1
+        return check(desk_id=desk.id)
+
+
+async def all_of(desks: list[Desk], visits: Visits) -> list[str]:
+    return [desk.slug async for desk, _ in each_once(desks, visits)]
+
+
+def test_hosts_are_visited_together_and_the_desks_of_one_in_turn(settings_env: Callable[..., None]) -> None:
+    settings_env(SPIDER_PLACES="4")
+    visits = Visits()
+    desks = [desk(f"{number}", HOSTS[number % 2]) for number in range(6)]
+    assert sorted(asyncio.run(all_of(desks, visits))) == list("012345")
+    assert visits.most == dict.fromkeys(HOSTS, 1)
+    assert visits.together == 2
+
+
+def test_there_are_never_more_visits_than_places(settings_env: Callable[..., None]) -> None:
+    settings_env(SPIDER_PLACES="3")
+    visits = Visits()
+    asyncio.run(all_of([desk("x", f"127.77.0.{number}:80") for number in range(1, 9)], visits))
+    assert visits.together == 3
+
+
+def test_who_stops_listening_leaves_no_check_behind(settings_env: Callable[..., None]) -> None:
+    settings_env(SPIDER_PLACES="4")
+
+    async def first_only() -> int:
+        checks = each_once([desk("a"), desk("b", HOSTS[1]), desk("c")], Visits())
+        async for _ in checks:
+            break
+        await checks.aclose()
+        return len(asyncio.all_tasks()) - 1
+
+    assert asyncio.run(first_only()) == 0
+
+
+@pytest.mark.rule("3.9")
+def test_a_real_host_rests_as_its_budget_says_and_a_stand_in_does_not(
+    settings_env: Callable[..., None],
+) -> None:
+    settings_env(SANDBOX_HOSTS="www.x.gouv.fr=127.0.0.1:1")
+    assert rest(make_desk("https://www.essonne.gouv.fr/booking/create/1"), 3) == 30
+    assert rest(desk("a"), 3) == 0
+    assert rest(make_desk("https://www.x.gouv.fr/booking/create/1"), 3) == 0
+
+
+@pytest.mark.rule("3.9")
+def test_a_real_host_is_left_alone_between_two_of_its_desks(
+    no_sleep: Callable[[], list[float]], settings_env: Callable[..., None]
+) -> None:
+    settings_env(SPIDER_PLACES="4")
+
+    async def visit(each: Desk, _: int | None) -> CheckItem:
+        return check(desk_id=each.id, requests=4)
+
+    rested = no_sleep()
+    real = [
+        make_desk(f"https://www.essonne.gouv.fr/booking/create/{form}", slug=f"{form}") for form in (1, 2)
+    ]
+
+    async def both() -> list[str]:
+        return [each.slug async for each, _ in each_once(real, visit)]
+
+    assert asyncio.run(both()) == ["1", "2"]
+    assert rested == [40]  # four requests at six a minute; nobody waits after the last
+
+
+def scrapy(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as its user does, with neither a database nor Redis to be found."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    return subprocess.run(
+        [sys.executable, "-m", "scrapy", *arguments],
+        cwd=ROOT,
+        env={**kept, "APP_ENV": "test", **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.rule("3.6")
+def test_a_check_at_the_terminal_reports_exports_and_says_nothing_else(
+    sandbox: "Running", tmp_path: Path
+) -> None:
+    opened = sandbox.open_slots("91", 23014, count=2)
+    feed = tmp_path / "slots.jsonl"
+    done = scrapy(
+        "crawl",
+        "prefenligne",
+        "-a",
+        "prefecture=evry-courcouronnes_91",
+        "-a",
+        f"url={sandbox.site('91')}",
+        "-O",
+        str(feed),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "evry-courcouronnes_91/naturalisation: SLOTS" in done.stdout
+    assert f"{opened[0]:%Y-%m-%d %H:%M}  Guichet A" in done.stdout
+    rows = [json.loads(line) for line in feed.read_text().splitlines()]
+    assert [row["starts_at"] for row in rows] == [moment.isoformat() for moment in opened]
+    assert set(rows[0]) >= {"desk", "prefecture", "procedures", "label", "place", "booking_url", "seen_at"}
+
+
+def test_several_desks_are_checked_from_files_of_ones_own(
+    sandbox: "Running", desk_files: Callable[..., dict[str, Desk]]
+) -> None:
+    host = sandbox.site("91").removeprefix("http://")
+    desk_files(a=host, b="127.0.0.1:9")
+    done = scrapy(
+        "crawl", "prefenligne", "-a", "prefecture=evry_91", "-O", "-:jsonl", HTTP_DEADLINE_SECONDS="8"
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "evry_91/a: NO_SLOTS" in done.stderr
+    assert "evry_91/b: UNREACHABLE" in done.stderr
+    assert "2 checked: 1 no_slots, 1 unreachable" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("prefecture=melun_77",), "www.seine-et-marne.gouv.fr is not on this machine"),
+        (("prefecture=evry-courcouronnes_9",), "did you mean"),
+    ],
+)
+def test_what_cannot_be_checked_is_said_without_a_traceback(arguments: tuple[str, ...], said: str) -> None:
+    done = scrapy("crawl", "prefenligne", *(part for each in arguments for part in ("-a", each)))
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""

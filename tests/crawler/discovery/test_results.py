@@ -1,0 +1,138 @@
+"""What a whole walk comes to, and how it is told."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.models.discovery import DriftReason
+from configs.desk import Desk
+from configs.prefecture import Prefecture
+from crawler.discovery import report
+from crawler.discovery.moved_page_rules import CheckHistory, PreviousRun
+from crawler.discovery.observations import Fact, LandingSeen, ObservedPage, PageSeen
+from crawler.discovery.recognise import Booking
+from crawler.discovery.report import DiscoveryReport
+from crawler.discovery.results import KnownPages, RunResult, addresses, back, verdict
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+SITE = "https://www.essonne.gouv.fr"
+PAGE = f"{SITE}/rendez-vous"
+SHARED = "https://rdv.example/booking/create/9"  # as the national search for town halls is
+NEW = "https://www.rdv-prefecture.interieur.gouv.fr/rdvpref/reservation/demarche/7/"
+
+
+def place(name: str, department: str, *desks: Desk) -> Prefecture:
+    return Prefecture(
+        id=f"{name}_{department}", name=name, department=department, region="x", chef_lieu=name, site=SITE,
+        time_zone="Europe/Paris", tier=1, desks=desks,
+    )  # fmt: skip
+
+
+def at(home: str, slug: str, url: str, **more: Any) -> Desk:
+    given: dict[str, Any] = {
+        "label": slug,
+        "procedures": ["PASSEPORT"],
+        "platform": "ezbooking",
+        "grade": "unconfirmed",
+    }
+    given |= {"source": "test", "date": date(2026, 1, 1)}
+    return Desk(**given | more, prefecture_id=home, slug=slug, url=url)
+
+
+EVRY = place(
+    "evry", "91",
+    at("evry_91", "a", f"{SITE}/booking/create/1"),
+    at("evry_91", "old", f"{SITE}/booking/create/2", grade="stale"),
+    at("evry_91", "cni", SHARED),
+)  # fmt: skip
+OTHER = place("melun", "77", at("melun_77", "cni", SHARED))
+PLACES = [EVRY, OTHER]
+EVERY = addresses(desk for each in PLACES for desk in each.desks)
+
+
+def page(*bookings: Booking, seen: ObservedPage = ObservedPage.READ, url: str = PAGE) -> PageSeen:
+    return PageSeen("evry_91", url, seen, "why", "Rendez-vous", bookings)
+
+
+def came(*facts: Fact, **known: Any) -> RunResult:
+    return verdict(list(facts), PLACES, KnownPages(EVERY, **known), NOW)
+
+
+def test_a_page_that_no_file_has_is_found_once_with_all_that_link_it() -> None:
+    found = came(
+        page(Booking(NEW, "Titre", "rdvpref")),
+        page(Booking(f"{NEW}cgu/", "ici", "rdvpref"), url=f"{SITE}/autre"),
+    ).found
+    assert [(each.url, each.text, each.pages) for each in found] == [(NEW, "Titre", (f"{SITE}/autre", PAGE))]
+
+
+def test_what_another_prefecture_has_is_not_new() -> None:
+    assert came(page(Booking(SHARED, "Passeport", "ezbooking"))).found == ()
+
+
+def test_a_former_desk_that_is_linked_is_told_and_does_not_drift() -> None:
+    outcome = came(page(Booking(f"{SITE}/booking/create/2", "x", "ezbooking", "evry_91/old")))
+    assert (outcome.former, outcome.drifted) == (("evry_91/old",), ())
+
+
+def test_links_to_a_search_that_all_share_say_nothing() -> None:
+    before = {"evry_91/cni": PreviousRun({PAGE: "x"}), "evry_91/a": PreviousRun({PAGE: "x"})}
+    assert [desk for desk, _ in came(page(), before=before).drifted] == ["evry_91/a"]
+
+
+def test_a_refusal_alone_on_its_host_is_the_pages_own() -> None:
+    twin = at("evry_91", "b", f"{SITE}/booking/create/3")
+    both = place("evry", "91", EVRY.desks[0], twin)
+    facts: list[Fact] = [LandingSeen("evry_91/a", 403), LandingSeen("evry_91/b", 200, twin.url)]
+    outcome = verdict(facts, [both], KnownPages(addresses(both.desks)), NOW)
+    assert [(desk, sign.reason) for desk, sign in outcome.drifted] == [("evry_91/a", DriftReason.GONE)]
+    assert verdict(facts[:1], [both], KnownPages(addresses(both.desks)), NOW).drifted == ()
+
+
+def test_a_desk_that_is_linked_again_is_back() -> None:
+    outcome = came(page(Booking(f"{SITE}/booking/create/1", "x", "ezbooking", "evry_91/a")))
+    assert back({"evry_91/a": DriftReason.UNLINKED, "evry_91/cni": DriftReason.UNLINKED}, outcome) == [
+        "evry_91/a"
+    ]
+    assert back({"evry_91/a": DriftReason.GONE}, outcome) == []
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> DiscoveryReport:
+    monkeypatch.setattr(report, "prefecture", lambda name: {each.id: each for each in PLACES}[name])
+    outcome = came(
+        page(
+            Booking(NEW, "Titre de séjour", "rdvpref"), Booking("https://x.example/rdv", "Rendez-vous", None)
+        ),
+        page(seen=ObservedPage.DOUBT, url=f"{SITE}/lent"),
+        LandingSeen("evry_91/a", 404),
+        lives={"evry_91/a": CheckHistory(NOW - timedelta(hours=1))},
+        cut=frozenset({"evry_91"}),
+    )
+    return DiscoveryReport(outcome, NOW, NOW + timedelta(hours=1), new=("evry_91/a",), back=("evry_91/b",))
+
+
+def test_a_report_says_what_to_do_first(made: DiscoveryReport) -> None:
+    said = report.text(made)
+    order = [
+        "no file has",
+        NEW,
+        "out of sale now",
+        "evry_91/a: gone",
+        "linked again",
+        f"{SITE}/lent: why",
+        "to their end",
+    ]
+    assert [said.index(words) for words in order] == sorted(said.index(words) for words in order)
+
+
+def test_a_report_is_replaced_by_the_next_of_its_day(made: DiscoveryReport, tmp_path: Path) -> None:
+    folder = report.write(made, tmp_path)
+    assert folder == tmp_path / "discovery" / "2026-11-20"
+    blocks = (folder / "evry_91.yaml").read_text("utf-8")
+    assert "slug: titre-de-sejour" in blocks
+    assert "# No platform of ours knows this address: https://x.example/rdv" in blocks
+    assert report.write(DiscoveryReport(RunResult(), NOW, NOW), tmp_path) == folder
+    assert sorted(each.name for each in folder.iterdir()) == ["report.json", "report.txt"]

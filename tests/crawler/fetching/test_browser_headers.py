@@ -1,0 +1,190 @@
+"""Who checks say they are: the pool is of browsers that agree with themselves, and sticks to the check."""
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from configs.browser_binary import arguments, browser_path
+from configs.settings import SettingsRefused, load
+from configs.user_agents import AGENTS, AgentFileError, Kind, load_agents
+from crawler.fetching.browser_headers import HttpAgent, agent_for, brands, honest, pool
+from crawler.fetching.decompression import unpack
+from tests.crawler.wire import answer, wire
+
+DESK = "https://www.essonne.gouv.fr/booking/create/23014"
+KINDS: tuple[Kind, ...] = ("page", "script", "socket")
+POOL = pytest.mark.parametrize("agent", pool(), ids=lambda agent: agent.name)
+
+
+def opened(agent: HttpAgent, url: str = DESK, page: str | None = None) -> dict[str, str]:
+    return agent.sends("page", "GET", url, {}, page)
+
+
+def test_the_pool_is_large_and_no_agent_stands_in_it_twice() -> None:
+    assert len({agent.name for agent in pool()}) == len(pool()) >= 20
+
+
+@POOL
+def test_an_agent_says_one_thing_in_all_its_headers(agent: HttpAgent) -> None:
+    sent = opened(agent)
+    hints = {name: value for name, value in sent.items() if name.startswith("sec-ch-ua")}
+    chromium = re.search(r"Chrome/(\d+)\.", agent.name)
+    assert bool(hints) is bool(chromium)
+    if chromium:
+        version = chromium[1]
+        maker = "Microsoft Edge" if "Edg/" in agent.name else "Google Chrome"
+        assert f'"{maker}";v="{version}"' in hints["sec-ch-ua"]
+        assert f'"Chromium";v="{version}"' in hints["sec-ch-ua"]
+        system = hints["sec-ch-ua-platform"].strip('"')
+        assert {"Windows": "Windows NT", "macOS": "Mac OS X", "Linux": "Linux x86_64"}[system] in agent.name
+
+
+@POOL
+def test_an_agent_asks_in_french_and_for_what_can_be_unpacked(agent: HttpAgent) -> None:
+    for kind in KINDS:
+        sent = agent.sends(kind, "GET", DESK, {}, None)
+        assert sent["Accept-Language"].startswith("fr-FR,fr;")
+        for encoding in sent["Accept-Encoding"].split(", "):
+            with pytest.raises(ValueError, match=r"cut short|corrupt"):
+                unpack(b"x", [encoding], 10)
+
+
+@POOL
+def test_opening_a_page_and_asking_from_a_script_differ_as_in_a_browser(agent: HttpAgent) -> None:
+    page, script = opened(agent), agent.sends("script", "GET", f"{DESK}.json", {}, DESK)
+    assert (page["Sec-Fetch-Mode"], page["Sec-Fetch-Dest"], page["Sec-Fetch-Site"]) == (
+        "navigate",
+        "document",
+        "none",
+    )
+    assert (script["Sec-Fetch-Mode"], script["Sec-Fetch-Dest"], script["Sec-Fetch-Site"]) == (
+        "cors",
+        "empty",
+        "same-origin",
+    )
+    assert "Upgrade-Insecure-Requests" not in script
+    assert "Sec-Fetch-User" not in script
+    assert (script["Accept"], script["Referer"]) == ("*/*", DESK)
+    assert "Origin" not in script
+    assert agent.sends("script", "POST", f"{DESK}.json", {}, DESK)["Origin"] == "https://www.essonne.gouv.fr"
+
+
+@pytest.mark.parametrize(
+    ("page", "url", "site", "referer"),
+    [
+        (None, DESK, "none", None),
+        (DESK, "https://www.essonne.gouv.fr/x", "same-origin", DESK),
+        ("https://www.doctolib.fr/a", "https://api.doctolib.fr/b", "same-site", "https://www.doctolib.fr/"),
+        (DESK, "https://www.val-doise.gouv.fr/x", "cross-site", "https://www.essonne.gouv.fr/"),
+        (DESK, "https://api.example.com/", "cross-site", "https://www.essonne.gouv.fr/"),
+        (DESK, "http://www.essonne.gouv.fr/x", None, None),
+    ],
+)
+def test_a_browser_tells_of_the_page_that_asks_what_its_rules_allow(
+    page: str | None, url: str, site: str | None, referer: str | None
+) -> None:
+    sent = opened(pool()[0], url, page)
+    assert (sent.get("Sec-Fetch-Site"), sent.get("Referer")) == (site, referer)
+
+
+def test_nothing_that_browsers_keep_for_safe_connections_goes_over_plain_http() -> None:
+    for agent in pool():
+        sent = opened(agent, "http://www.essonne.gouv.fr/")
+        assert not [name for name in sent if name.lower().startswith(("sec-ch-", "sec-fetch-"))]
+        assert [name for name in opened(agent, "http://127.77.0.91/") if name.startswith("Sec-Fetch-")]
+
+
+def test_what_a_request_asks_for_itself_wins_and_stands_in_its_place() -> None:
+    own = {"accept": "application/json", "X-Requested-With": "XMLHttpRequest"}
+    sent = pool()[0].sends("script", "GET", DESK, own, DESK)
+    assert (sent["Accept"], sent["X-Requested-With"]) == ("application/json", "XMLHttpRequest")
+    assert "accept" not in sent
+
+
+@pytest.mark.parametrize(
+    ("major", "said"),
+    [
+        (120, '"Not_A Brand";v="8", "Chromium";v="120", "Google Chrome";v="120"'),
+        (124, '"Chromium";v="124", "Google Chrome";v="124", "Not-A.Brand";v="99"'),
+        (131, '"Google Chrome";v="131", "Chromium";v="131", "Not_A Brand";v="24"'),
+    ],
+)
+def test_the_odd_brand_is_the_one_that_releases_had(major: int, said: str) -> None:
+    assert brands("Google Chrome", major) == said
+
+
+def test_a_host_is_told_who_we_are_where_its_rule_says_so(
+    tmp_path: Path, settings_env: Callable[..., None]
+) -> None:
+    hosts = tmp_path / "hosts.yaml"
+    hosts.write_text("www.essonne.gouv.fr:443:\n  agent: honest\n", encoding="utf-8")
+    settings_env(HOSTS_FILE=hosts, AGENT_CONTACT="mailto:robots@example.org")
+    assert agent_for("www.essonne.gouv.fr:443").name == "RDVPriority/1.0 (+mailto:robots@example.org)"
+    assert agent_for("www.val-doise.gouv.fr:443") in pool()
+    sent = opened(honest())
+    assert list(sent) == ["User-Agent", "Accept", "Accept-Language", "Accept-Encoding"]
+
+
+@pytest.mark.parametrize("contact", ["a b", "x)", "a\r\nCookie: b", "é"])
+def test_a_contact_that_would_break_the_header_is_refused(contact: str) -> None:
+    with pytest.raises(SettingsRefused, match="AGENT_CONTACT"):
+        load(agent_contact=contact)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("headers: safari", "headers: opera", "no headers are given for opera"),
+        ("  honest:", "  shy:", "no headers are given for honest"),
+        ("date: 2026-11-20", "date: today", "headers.chromium.date"),
+        ("date: 2026-11-20", "date: 2045-11-20", "headers.chromium.date: lies in the future"),
+        ("Sec-Fetch-Dest: document", "Sec Fetch Dest: document", "headers.chromium.page"),
+        ('versions: ["26.3", "26.6"]', "versions: []", "browsers.3.versions"),
+    ],
+)
+def test_a_wrong_pool_is_refused_by_its_key(tmp_path: Path, old: str, new: str, said: str) -> None:
+    path = tmp_path / "user_agents.yaml"
+    text = AGENTS.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(AgentFileError) as caught:
+        load_agents(path)
+    assert said in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
+    """What the browser of this machine sends as it opens a page, its own version's words left out."""
+    program = browser_path()
+    if program is None:
+        pytest.skip("no browser is installed: make browser")
+    profile = tmp_path_factory.mktemp("profile")
+    with wire(answer(b"<p>bonjour</p>")) as site:
+        command = [str(program), *arguments(), "--headless=new", f"--user-data-dir={profile}", "--dump-dom"]
+        language = ["--lang=fr-FR", "--accept-lang=fr-FR,fr"]
+        subprocess.run([*command, *language, site.address], capture_output=True, timeout=60, check=False)
+        if not site.requests:
+            pytest.skip(f"{program} opens no page from a terminal")
+        head = site.requests[0].decode().split("\r\n\r\n")[0].split("\r\n")[1:]
+    pairs = [line.partition(": ") for line in head]
+    return [(name, value) for name, _, value in pairs]
+
+
+def test_a_real_chromium_sends_the_same_headers_in_the_same_order(chromium: list[tuple[str, str]]) -> None:
+    real = dict(chromium)
+    major = int(re.findall(r"Chrome/(\d+)", real["User-Agent"])[0])
+    ours = opened(
+        next(agent for agent in pool() if "Linux" in agent.name and "Chrome/" in agent.name),
+        "http://127.0.0.1/",
+    )
+    assert list(ours) == [name for name, _ in chromium if name != "Host"]
+    others = {"User-Agent", "sec-ch-ua", "Accept-Encoding"}
+    if not any(f"Chrome/{major}." in agent.name for agent in pool()):
+        others |= {"Accept"}  # what it can show changes with its version
+    fixed = [name for name in ours if name not in others]
+    assert {name: ours[name] for name in fixed} == {name: real[name] for name in fixed}
+    odd = next(each for each in brands("Chromium", major).split(", ") if "Not" in each)
+    assert odd in real["sec-ch-ua"]

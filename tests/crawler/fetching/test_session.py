@@ -1,0 +1,348 @@
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from scrapy import Request
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    DownloadCancelledError,
+    DownloadConnectionRefusedError,
+    DownloadTimeoutError,
+)
+from scrapy.http import HtmlResponse, Response
+
+from crawler.fetching.errors import FetchError
+from crawler.fetching.request_budget import RequestBudget
+from crawler.fetching.session import Clock, Session
+from crawler.platforms.ezbooking import forbidden
+from crawler.reading import Outcome, Page, PageRequest, VisitContext
+
+SITE = "http://www.essonne.gouv.fr"
+DESK = f"{SITE}/booking/create/23014"
+CONDITIONS = PageRequest(f"{DESK}/0")
+VISIT = VisitContext(DESK, date(2026, 11, 20))
+Answer = Response | Exception | Callable[[Request], Response]
+
+
+class Site:
+    """Answers in turn, the last one for ever; keeps what it was asked."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.asked: list[Request] = []
+
+    async def __call__(self, request: Request) -> Response:
+        self.asked.append(request)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer(request) if callable(answer) else answer
+
+
+def page(body: bytes = b"<p>bonjour", status: int = 200, **headers: str) -> Response:
+    return HtmlResponse(
+        DESK, status=status, body=body, headers={k.replace("_", "-"): v for k, v in headers.items()}
+    )
+
+
+def moved(location: str, status: int = 302) -> Response:
+    return page(b"", status, Location=location)
+
+
+def fetch(session: Session, ask: PageRequest = CONDITIONS) -> Page:
+    return asyncio.run(_fetched(session, ask))
+
+
+async def _fetched(session: Session, ask: PageRequest) -> Page:
+    return await session.fetch(ask, VISIT, forbidden)
+
+
+def session(
+    site: Callable[[Request], Awaitable[Response]], deadline: float = 5, largest: int = 1000
+) -> Session:
+    return Session(site, deadline, largest, RequestBudget(math.inf))
+
+
+@pytest.fixture(autouse=True)
+def _no_stand_ins(settings_env: Callable[..., None]) -> None:
+    settings_env(SANDBOX_HOSTS="")
+
+
+def test_a_page_keeps_its_address_status_and_headers() -> None:
+    got = fetch(session(Site(page(status=503, Retry_After="30"))))
+    assert (got.url, got.status, got.headers["retry-after"]) == (f"{DESK}/0", 503, "30")
+    assert got.text == "<p>bonjour"
+
+
+@pytest.mark.rule("3.7")
+def test_a_post_carries_its_form_and_each_request_what_is_left_of_the_deadline() -> None:
+    site = Site(page())
+    fetch(session(site), PageRequest(f"{DESK}/0", "", "POST", {"condition": "on", "nextButton": "Étape"}))
+    (request,) = site.asked
+    assert request.body == b"condition=on&nextButton=%C3%89tape"
+    assert request.headers["Content-Type"] == b"application/x-www-form-urlencoded"
+    assert 4.9 < request.meta["download_timeout"] <= 5
+    assert request.dont_filter
+
+
+def test_a_form_of_a_get_goes_into_the_address_and_json_into_the_body() -> None:
+    site = Site(page())
+    fetch(session(site), PageRequest(f"{SITE}/search?a=1", form={"b": "é"}))
+    fetch(session(site), PageRequest(f"{SITE}/slots", method="POST", json={"days": [1]}))
+    assert site.asked[0].url == f"{SITE}/search?a=1&b=%C3%A9"
+    assert (site.asked[1].body, site.asked[1].headers["Content-Type"]) == (
+        b'{"days": [1]}',
+        b"application/json",
+    )
+
+
+def test_a_text_is_sent_as_it_is() -> None:
+    site = Site(page())
+    fetch(session(site), PageRequest(f"{SITE}/call", method="POST", text="callCount=1\nc0-id=é\n"))
+    (request,) = site.asked
+    assert (request.body, request.headers["Content-Type"]) == (
+        "callCount=1\nc0-id=é\n".encode(),
+        b"text/plain",
+    )
+
+
+def test_an_asks_own_headers_win() -> None:
+    site = Site(page())
+    fetch(session(site), PageRequest(DESK, headers={"X-Requested-With": "XMLHttpRequest"}))
+    assert site.asked[0].headers["X-Requested-With"] == b"XMLHttpRequest"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+def test_a_redirected_post_becomes_a_get_as_in_a_browser(status: int) -> None:
+    site = Site(moved("/booking/create/23014/2", status), page())
+    got = fetch(session(site), PageRequest(f"{DESK}/0", method="POST", form={"a": "1"}))
+    assert [request.method for request in site.asked] == ["POST", "GET"]
+    assert site.asked[1].body == b""
+    assert "Content-Type" not in site.asked[1].headers
+    assert got.url == f"{DESK}/2"
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_redirect_that_keeps_the_method_keeps_the_body(status: int) -> None:
+    site = Site(moved(f"{DESK}/2", status), page())
+    fetch(session(site), PageRequest(f"{DESK}/0", method="POST", form={"a": "1"}))
+    assert (site.asked[1].method, site.asked[1].body) == ("POST", b"a=1")
+
+
+def test_a_redirect_from_http_up_to_https_is_followed_and_counted() -> None:
+    ours = session(Site(moved(f"{DESK}/2".replace("http:", "https:")), page()))
+    assert fetch(ours).url.startswith("https://www.essonne")
+    assert ours.requests == 2
+
+
+def test_a_moved_answer_without_a_location_is_a_page() -> None:
+    assert fetch(session(Site(page(status=302)))).status == 302
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://queue.example.com/",
+        "//other.gouv.fr/x",
+        "http://www.essonne.gouv.fr:8080/",
+        "file:///etc/passwd",
+    ],
+)
+def test_a_redirect_to_another_site_is_not_followed(location: str) -> None:
+    site = Site(moved(location), page())
+    with pytest.raises(FetchError, match="another site") as raised:
+        fetch(session(site))
+    assert raised.value.outcome is Outcome.UNREADABLE
+    assert len(site.asked) == 1
+
+
+def test_a_redirect_to_no_address_says_so() -> None:
+    with pytest.raises(FetchError, match="no address"):
+        fetch(session(Site(moved("http://[broken/"))))
+
+
+def test_a_redirect_that_never_ends_is_given_up() -> None:
+    site = Site(moved(f"{DESK}/0"))
+    with pytest.raises(FetchError, match="more than 5 times"):
+        fetch(session(site))
+    assert len(site.asked) == 6
+
+
+@pytest.mark.rule("3.8")
+def test_neither_an_ask_nor_a_redirect_reaches_a_step_that_takes_a_slot() -> None:
+    site = Site(moved(f"{DESK}/5/1795000000"), page())
+    with pytest.raises(FetchError, match="would take a slot"):
+        fetch(session(site))
+    with pytest.raises(FetchError, match="would take a slot"):
+        fetch(session(site), PageRequest(f"{DESK}/5/1795000000"))
+    assert len(site.asked) == 1
+
+
+@pytest.mark.rule("3.8")
+@pytest.mark.parametrize("status", [307, 308])
+def test_no_redirect_presses_the_button_that_takes_the_first_free_hour(status: int) -> None:
+    site = Site(moved(f"{DESK}/4", status), page())
+    with pytest.raises(FetchError, match=r"POST .*/4, which would take a slot"):
+        fetch(session(site), PageRequest(f"{DESK}/3", method="POST", form={"nextButton": "Etape suivante"}))
+    assert len(site.asked) == 1
+    site = Site(moved(f"{DESK}/4", 302), page())
+    fetch(session(site), PageRequest(f"{DESK}/3", method="POST", form={"nextButton": "Etape suivante"}))
+    assert [(asked.method, asked.body) for asked in site.asked[1:]] == [("GET", b"")]
+
+
+def test_network_errors_are_tried_again_three_times_in_a_check() -> None:
+    site = Site(DownloadConnectionRefusedError("no"), CannotResolveHostError("no"), page())
+    ours = session(site)
+    assert fetch(ours).status == 200
+    assert ours.requests == 3
+    site.answers = [DownloadConnectionRefusedError("still no")]
+    with pytest.raises(FetchError, match="refused: still no"):
+        fetch(ours)
+    assert ours.requests == 5
+
+
+@pytest.mark.rule("3.9")
+@pytest.mark.parametrize("status", [403, 429, 500, 503])
+def test_an_answer_of_any_status_is_never_asked_for_again(status: int) -> None:
+    ours = session(Site(page(status=status)))
+    assert fetch(ours).status == status
+    assert ours.requests == 1
+
+
+@pytest.mark.rule("3.7")
+def test_one_deadline_runs_over_all_requests_of_a_check() -> None:
+    now = [100.0]
+
+    def slow(_: Request) -> Response:
+        now[0] += 2
+        return page()
+
+    site = Site(slow)
+    ours = Session(site, 5, 1000, RequestBudget(math.inf), now=lambda: now[0])
+    for _ in range(3):
+        fetch(ours)
+    with pytest.raises(FetchError, match="the 5 s of this check are over"):
+        fetch(ours)
+    assert [request.meta["download_timeout"] for request in site.asked] == [5, 3, 1]
+
+
+@pytest.mark.parametrize("error", [DownloadTimeoutError("late"), DownloadCancelledError("")])
+def test_what_cannot_get_better_is_not_tried_again(error: Exception) -> None:
+    ours = session(Site(error))
+    with pytest.raises(FetchError):
+        fetch(ours)
+    assert ours.requests == 1
+
+
+def test_no_second_try_begins_that_the_deadline_would_cut_off() -> None:
+    ours = session(Site(DownloadConnectionRefusedError("no")), deadline=0.1)
+    with pytest.raises(FetchError, match="refused"):
+        fetch(ours)
+    assert ours.requests == 1
+
+
+def test_a_download_that_does_not_keep_its_own_time_is_ended() -> None:
+    async def hang(_: Request) -> Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    ours = session(hang, deadline=0.01)
+    with pytest.raises(FetchError, match="in time") as raised:
+        fetch(ours)
+    assert raised.value.outcome is Outcome.UNREACHABLE
+
+
+def test_nothing_is_asked_when_the_time_is_up() -> None:
+    site = Site(page())
+    ours = session(site, deadline=0.001)
+    fetch(ours)
+    asyncio.run(asyncio.sleep(0.002))
+    with pytest.raises(FetchError, match="are over"):
+        fetch(ours)
+    assert len(site.asked) == 1
+
+
+def test_cookies_live_within_a_session_and_never_in_another() -> None:
+    site = Site(page(Set_Cookie="eZSESSID=abc; path=/; HttpOnly"), page())
+    one, other = session(site), session(site)
+    fetch(one)
+    fetch(one)
+    fetch(other)
+    assert [request.headers.get("Cookie") for request in site.asked] == [None, b"eZSESSID=abc", None]
+
+
+def test_a_cookie_set_by_a_redirect_is_sent_to_its_target() -> None:
+    first = page(b"", 302, Location=f"{DESK}/1", Set_Cookie="s=1; path=/")
+    site = Site(first, page())
+    fetch(session(site))
+    assert site.asked[1].headers["Cookie"] == b"s=1"
+
+
+def test_the_page_before_is_the_referer() -> None:
+    site = Site(page())
+    ours = session(site)
+    fetch(ours)
+    fetch(ours, PageRequest(f"{DESK}/1"))
+    assert "Referer" not in site.asked[0].headers
+    assert site.asked[1].headers["Referer"] == f"{DESK}/0".encode()
+
+
+def test_a_page_that_is_too_large_unpacked_is_unreadable() -> None:
+    import gzip
+
+    with pytest.raises(FetchError, match="too large") as raised:
+        fetch(session(Site(page(gzip.compress(b"x" * 2000), Content_Encoding="gzip"))))
+    assert raised.value.outcome is Outcome.UNREADABLE
+
+
+def test_a_real_host_is_asked_at_its_stand_in_under_its_own_name(settings_env: Callable[..., None]) -> None:
+    settings_env(SANDBOX_HOSTS="www.essonne.gouv.fr=127.77.0.91:8800")
+    site = Site(moved("/booking/create/23014/2"), page())
+    got = fetch(session(site))
+    assert [request.url for request in site.asked] == [
+        "http://127.77.0.91:8800/booking/create/23014/0",
+        "http://127.77.0.91:8800/booking/create/23014/2",
+    ]
+    assert site.asked[0].headers["Host"] == b"www.essonne.gouv.fr"
+    assert got.url == f"{DESK}/2"
+
+
+@pytest.mark.rule("3.7")
+def test_the_clock_runs_from_the_first_request_and_stands_still_in_pauses(
+    no_sleep: Callable[[], list[float]],
+) -> None:
+    now, slept = 100, no_sleep()
+    clock = Clock(30, lambda: now + sum(slept))
+    now += 5
+    assert (clock.elapsed, clock.left) == (0, 30)
+    clock.start()
+    asyncio.run(clock.pause(2))
+    assert clock.elapsed == 0
+    clock.start()
+    now += 7
+    assert (clock.elapsed, clock.left) == (7, 23)
+
+
+def test_a_secret_is_put_in_as_the_request_leaves(settings_env: Callable[..., None]) -> None:
+    ask = replace(CONDITIONS, secrets={"X-Token": "ants_token"})
+    site = Site(page())
+    settings_env(ANTS_TOKEN="tests-token")
+    got = fetch(session(site), ask)
+    settings_env(ANTS_TOKEN="")
+    fetch(session(site), ask)
+    assert [request.headers.get("X-Token") for request in site.asked] == [b"tests-token", None]
+    assert "tests-token" not in repr(got)
+
+
+def test_a_socket_gets_its_message_and_the_word_that_ends_it() -> None:
+    site = Site(page())
+    fetch(session(site), PageRequest("wss://www.essonne.gouv.fr/x", json={"a": 1}, until="end"))
+    (request,) = site.asked
+    assert (request.url, request.body, request.meta["until"]) == (
+        "wss://www.essonne.gouv.fr/x",
+        b'{"a": 1}',
+        "end",
+    )

@@ -1,0 +1,141 @@
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from configs.outcome import Outcome
+from crawler.hosts.backoff import HostBackoff, after_refusal, after_success
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def refused(memory: HostBackoff, outcome: Outcome, now: datetime = NOW, **how: float) -> HostBackoff:
+    return after_refusal(memory, outcome, started_at=now, now=now, **how)
+
+
+def rest_of(memory: HostBackoff, now: datetime = NOW) -> float:
+    assert memory.rests_until
+    return (memory.rests_until - now).total_seconds()
+
+
+def row(outcome: Outcome, times: int, **how: float) -> list[float]:
+    """Return how long each rest of a row is, the next beginning as soon as the last is over."""
+    memory, now, found = HostBackoff(), NOW, []
+    for _ in range(times):
+        memory = refused(memory, outcome, now, **how)
+        found.append(rest_of(memory, now))
+        now = memory.rests_until or now
+    return found
+
+
+@pytest.mark.rule("3.9")
+def test_blocks_rest_from_five_minutes_doubling_to_two_hours() -> None:
+    assert row(Outcome.BLOCKED, 7) == [300, 600, 1200, 2400, 4800, 7200, 7200]
+
+
+def test_a_rate_limit_without_a_time_doubles_too() -> None:
+    assert row(Outcome.RATE_LIMITED, 9) == [60, 120, 240, 480, 960, 1920, 3840, 7200, 7200]
+
+
+@pytest.mark.rule("3.9")
+@pytest.mark.parametrize(
+    ("outcome", "retry_after", "expected"),
+    [
+        (Outcome.BLOCKED, 600, 600),
+        (Outcome.BLOCKED, 1, 300),
+        (Outcome.RATE_LIMITED, 10, 10),
+        (Outcome.RATE_LIMITED, 10_000, 10_000),
+        (Outcome.RATE_LIMITED, 10**9, 86400),
+        (Outcome.RATE_LIMITED, float("inf"), 86400),
+        (Outcome.RATE_LIMITED, float("nan"), 60),
+        (Outcome.RATE_LIMITED, -5, 60),
+    ],
+)
+def test_retry_after_is_obeyed(outcome: Outcome, retry_after: float, expected: float) -> None:
+    assert rest_of(refused(HostBackoff(), outcome, retry_after=retry_after)) == expected
+
+
+@given(st.sampled_from([Outcome.BLOCKED, Outcome.RATE_LIMITED]), st.integers(0, 10_000), st.floats(0, 1))
+def test_a_rest_is_longer_by_lot_and_never_shorter(outcome: Outcome, before: int, lot: float) -> None:
+    memory = HostBackoff(rests_in_a_row=before)
+    plain = rest_of(refused(memory, outcome))
+    assert plain <= rest_of(refused(memory, outcome, lot=lot)) <= plain * 1.1 + 1e-5
+
+
+def test_a_check_that_began_before_the_rest_met_what_began_it() -> None:
+    first = refused(HostBackoff(), Outcome.RATE_LIMITED, retry_after=300)
+    late = after_refusal(
+        first, Outcome.RATE_LIMITED, started_at=NOW - timedelta(seconds=3), now=NOW + timedelta(seconds=9)
+    )
+    assert (late.rests_in_a_row, late.budget_share, late.rests_until) == (1, 0.5, first.rests_until)
+
+
+def test_a_rate_limit_halves_the_budget_down_to_a_sixteenth_and_a_block_leaves_it() -> None:
+    memory, shares = HostBackoff(), []
+    for day in range(6):
+        memory = refused(memory, Outcome.RATE_LIMITED, NOW + timedelta(days=day))
+        shares.append(memory.budget_share)
+    assert shares == [0.5, 0.25, 0.125, 0.0625, 0.0625, 0.0625]
+    assert refused(memory, Outcome.BLOCKED, NOW + timedelta(days=9)).budget_share == 0.0625
+
+
+def test_a_block_after_good_answers_halves_the_budget_for_it_was_our_pace() -> None:
+    first = refused(HostBackoff(), Outcome.BLOCKED)
+    assert first.rests_until
+    still = refused(first, Outcome.BLOCKED, first.rests_until)
+    assert (first.budget_share, still.budget_share) == (1, 1)
+    answered = after_success(first, first.rests_until + HOUR / 60)
+    again = refused(answered, Outcome.BLOCKED, first.rests_until + HOUR / 30)
+    assert (again.budget_share, again.rests_in_a_row) == (0.5, 2)
+
+
+def test_a_block_long_after_all_was_forgotten_is_a_first_one() -> None:
+    first = refused(HostBackoff(), Outcome.BLOCKED)
+    calm = after_success(after_success(first, NOW + HOUR), NOW + 9 * HOUR)
+    assert refused(calm, Outcome.BLOCKED, NOW + 10 * HOUR).budget_share == 1
+
+
+def test_a_budget_grows_back_by_an_eighth_for_each_calm_hour_and_half_of_the_rests_are_forgotten() -> None:
+    memory = HostBackoff(rests_until=NOW, rest_reason="", rests_in_a_row=5, budget_share=0.5)
+    seen = []
+    for hour in range(6):
+        memory = after_success(memory, NOW + timedelta(seconds=1) + hour * HOUR)
+        seen.append((memory.rests_in_a_row, memory.budget_share))
+    assert seen == [(5, 0.5), (2, 0.625), (1, 0.75), (0, 0.875), (0, 1.0), (0, 1.0)]
+
+
+def test_only_answers_after_the_rest_calm() -> None:
+    memory = HostBackoff(rests_until=NOW, rests_in_a_row=1)
+    assert after_success(memory, None) == after_success(memory, NOW - 9 * HOUR) == memory
+    assert after_success(memory, NOW).calm_since == NOW  # its first check began when the rest ended
+    assert after_success(memory, NOW + HOUR).rests_in_a_row == 1
+    assert after_success(after_success(memory, NOW + HOUR), NOW + 1.9 * HOUR).rests_in_a_row == 1
+    assert after_success(after_success(memory, NOW + HOUR), NOW + 2 * HOUR).rests_in_a_row == 0
+
+
+def test_a_rest_begins_the_calm_anew() -> None:
+    memory = after_success(HostBackoff(rests_until=NOW, rests_in_a_row=1), NOW + HOUR)
+    assert refused(memory, Outcome.BLOCKED, NOW + 1.9 * HOUR).calm_since is None
+
+
+def test_the_periods_are_settings(settings_env: Callable[..., None]) -> None:
+    settings_env(BLOCK_REST_SECONDS=2, LONGEST_REST_SECONDS=5, RATE_REST_SECONDS=3, LEAST_BUDGET_SHARE="0.5")
+    assert row(Outcome.BLOCKED, 3) == [2, 4, 5]
+    assert row(Outcome.RATE_LIMITED, 2) == [3, 5]
+    assert refused(HostBackoff(budget_share=0.5), Outcome.RATE_LIMITED).budget_share == 0.5
+
+
+@given(st.integers(0, 20), st.floats(0.05, 1), st.timedeltas(-400 * HOUR, 400 * HOUR))
+def test_an_answer_of_any_age_forgets_no_more_than_the_time_since_it_was_calm(
+    rests: int, share: float, later: timedelta
+) -> None:
+    memory = HostBackoff(rests_in_a_row=rests, budget_share=share, calm_since=NOW)
+    after = after_success(memory, NOW + later)
+    assert (after.calm_since or NOW) >= NOW
+    assert 0 <= after.rests_in_a_row <= rests
+    assert share <= after.budget_share <= 1
+    if later < HOUR:
+        assert after == memory

@@ -1,0 +1,372 @@
+"""Who is told of what trouble, when, and how often: the column "told" of the table of outcomes."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+import notifier
+from api.models.alert import Alert
+from api.models.base import engine, session
+from api.models.desk import OutageReason
+from api.models.notification import State
+from api.models.user import Channel, Contact, Role
+from configs.outcome import Outcome
+from configs.settings import settings
+from crawler.incidents import loop, outage_notices
+from crawler.incidents.loop import IncidentLoop
+from tests.crawler.incidents.incidents_world import (
+    HOUR,
+    MINUTE,
+    NOW,
+    checked,
+    deliver,
+    host_of,
+    incidents,
+    notifications,
+    out,
+    person,
+    told,
+    waits,
+    watched,
+)
+
+A, B = {"desk_id": "evry_91/a"}, {"desk_id": "evry_91/b"}
+
+
+pytestmark = pytest.mark.usefixtures("three_desks")
+
+
+def at_once(*reasons: OutageReason) -> list[Any]:
+    return [pytest.param(reason, id=reason.value) for reason in reasons]
+
+
+# Operators
+
+
+@pytest.mark.rule("3.8")
+@pytest.mark.parametrize(
+    "reason",
+    at_once(
+        OutageReason.CAPTCHA,
+        OutageReason.BLOCKED,
+        OutageReason.CLOSED,
+        OutageReason.UNREACHABLE,
+        OutageReason.UNREADABLE,
+    ),
+)
+def test_operators_are_told_at_once_and_once(reason: OutageReason) -> None:
+    operators = {person(Role.ADMIN), person(Role.SUPPORT)}
+    person()
+    out("a", reason, NOW)
+    first = told(NOW)
+    assert {each.user_id for each in first} == operators
+    assert {(each.kind, each.params["reason"]) for each in first} == {("desk_trouble", reason.value)}
+    assert incidents()[0].told_at == NOW
+    assert [told(NOW + minutes * MINUTE) for minutes in (1, 30, 600)] == [[], [], []]
+
+
+def test_a_limit_on_our_requests_is_told_when_it_has_lasted_half_an_hour() -> None:
+    person(Role.ADMIN)
+    out("a", OutageReason.RATE_LIMITED, NOW)
+    assert told(NOW + 29 * MINUTE) == []
+    assert len(told(NOW + 30 * MINUTE)) == 1
+    assert told(NOW + 31 * MINUTE) == []
+
+
+def test_overload_is_told_when_half_an_hour_of_checks_proved_nothing() -> None:
+    person(Role.ADMIN)
+    busy, slow, fine = Outcome.OVERLOADED, Outcome.UNREACHABLE, Outcome.NO_SLOTS
+    checked(
+        "a",
+        (busy, NOW - 50 * MINUTE),
+        (fine, NOW - 40 * MINUTE),
+        (busy, NOW - 29 * MINUTE),
+        (slow, NOW - MINUTE),
+    )
+    checked("a", (busy, NOW))
+    assert told(NOW) == []
+    checked("a", (busy, NOW + MINUTE))
+    (row,) = told(NOW + MINUTE)
+    assert (row.params["reason"], row.params["since"]) == ("overloaded", (NOW - 29 * MINUTE).isoformat())
+    checked("a", (fine, NOW + 2 * MINUTE), (busy, NOW + 3 * MINUTE))
+    assert told(NOW + 3 * MINUTE) == []
+
+
+@pytest.mark.rule("4.8")
+def test_a_page_that_is_not_understood_is_told_at_the_second_in_a_row() -> None:
+    person(Role.ADMIN)
+    odd, slow = Outcome.UNREADABLE, Outcome.UNREACHABLE
+    checked("a", (odd, NOW - 3 * MINUTE), (slow, NOW - 2 * MINUTE), (odd, NOW - MINUTE))
+    assert told(NOW) == []
+    checked("a", (odd, NOW))
+    assert [each.params["reason"] for each in told(NOW)] == ["unreadable"]
+    out("a", OutageReason.UNREADABLE, NOW + 3 * MINUTE)  # the pause, at the fifth, is the same trouble
+    assert told(NOW + 4 * MINUTE) == []
+
+
+def test_a_site_in_trouble_is_told_once_for_all_its_desks() -> None:
+    person(Role.ADMIN)
+    for slug, at in (("a", NOW), ("b", NOW + MINUTE), ("c", NOW + MINUTE)):
+        out(slug, OutageReason.BLOCKED, at)
+    rows = told(NOW + MINUTE)
+    assert {each.params["subject"]: each.params["desks"] for each in rows} == {
+        host_of("a"): ["evry_91/a", "evry_91/b"],
+        host_of("c"): ["evry_91/c"],
+    }
+    assert {each.params["since"] for each in rows} == {NOW.isoformat(), (NOW + MINUTE).isoformat()}
+
+
+def test_every_page_that_was_closed_is_told() -> None:
+    person(Role.ADMIN)
+    out("a", OutageReason.CLOSED, NOW)
+    assert len(told(NOW)) == 1
+    out("b", OutageReason.CLOSED, NOW + MINUTE)
+    assert [each.params["subject"] for each in told(NOW + MINUTE)] == ["evry_91/b"]
+
+
+def test_what_comes_back_within_ten_minutes_is_the_same_trouble_and_later_a_new_one() -> None:
+    person(Role.ADMIN)
+    out("a", OutageReason.BLOCKED, NOW)
+    assert len(told(NOW)) == 1
+    watched("a", NOW + MINUTE)
+    out("a", OutageReason.BLOCKED, NOW + 9 * MINUTE)
+    assert told(NOW + 9 * MINUTE) == []
+    watched("a", NOW + 10 * MINUTE)
+    assert told(NOW + 20 * MINUTE) == []
+    out("a", OutageReason.BLOCKED, NOW + 30 * MINUTE)
+    assert len(told(NOW + 30 * MINUTE)) == 1
+    first, second = incidents()
+    assert (first.ends_at, second.ends_at) == (NOW + 9 * MINUTE, None)
+
+
+@pytest.mark.parametrize("reason", at_once(OutageReason.MAINTENANCE, OutageReason.STOPPED))
+def test_operators_are_not_told_of_maintenance_nor_of_what_they_stopped(reason: OutageReason) -> None:
+    person(Role.ADMIN)
+    out("a", reason, NOW - 2 * HOUR)
+    assert told(NOW) == []
+
+
+def test_a_captcha_that_always_stands_there_is_no_news(settings_env: Callable[..., None]) -> None:
+    person(Role.ADMIN)
+    file = settings().prefectures_dir / "evry_91.yaml"
+    file.write_text(file.read_text().replace("grade:", "watch: presence\n    grade:"))
+    settings_env()
+    out("a", OutageReason.CAPTCHA, NOW)
+    assert told(NOW) == []
+
+
+def test_a_desk_that_left_the_files_is_nobodys_trouble() -> None:
+    person(Role.ADMIN)
+    out("gone", OutageReason.BLOCKED, NOW)
+    assert told(NOW) == []
+
+
+# Subscribers
+
+
+def test_subscribers_are_told_of_maintenance_when_it_has_lasted_an_hour_once() -> None:
+    waiting = person()
+    waits(waiting, A)
+    out("a", OutageReason.MAINTENANCE, NOW)
+    assert told(NOW + 59 * MINUTE) == []
+    (row,) = told(NOW + HOUR)
+    assert (row.user_id, row.kind, row.params["desks"]) == (waiting, "desk_unwatched", ["evry_91/a"])
+    assert told(NOW + 2 * HOUR) == []
+
+
+def test_subscribers_are_told_at_once_that_a_page_was_closed() -> None:
+    waits(person(), A)
+    out("a", OutageReason.CLOSED, NOW)
+    assert [(each.kind, each.params["reason"]) for each in told(NOW)] == [("desk_unwatched", "closed")]
+
+
+@pytest.mark.parametrize(
+    "reason",
+    at_once(OutageReason.CAPTCHA, OutageReason.BLOCKED, OutageReason.UNREACHABLE, OutageReason.STOPPED),
+)
+def test_subscribers_are_told_of_nothing_else(reason: OutageReason) -> None:
+    waits(person(), A)
+    out("a", reason, NOW - 5 * HOUR)
+    assert told(NOW) == []
+
+
+def test_only_who_is_entitled_and_waits_for_the_desk_is_told() -> None:
+    by_desk, by_procedure = person(), person()
+    waits(by_desk, A)
+    waits(by_procedure, {"prefecture_id": "evry_91", "procedure": "NATURALISATION"})
+    waits(person(), B)
+    waits(person(), {"prefecture_id": "evry_91", "procedure": "VISA"})
+    waits(person(), A, ends=NOW)
+    person()
+    stopped = waits(person(), A)
+    with session() as rows:
+        rows.execute(sa.update(Alert).where(Alert.id == stopped).values(enabled=False))
+    out("a", OutageReason.CLOSED, NOW)
+    assert {each.user_id for each in told(NOW)} == {by_desk, by_procedure}
+
+
+def test_who_cannot_be_reached_by_mail_or_telegram_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outage_notices, "AT_ONCE", 1)
+    for contact in ({"enabled": False}, {"verified_at": None}):
+        waits(person(Role.USER, Channel.EMAIL, **contact), A)
+    waits(person(Role.USER, Channel.SMS), A)
+    reached = person(Role.USER, Channel.SMS, Channel.TELEGRAM)
+    waits(reached, A)
+    out("a", OutageReason.CLOSED, NOW)
+    assert [(each.user_id, each.channel) for each in told(NOW)] == [(reached, Channel.TELEGRAM)]
+
+
+def test_many_subscribers_are_told_in_several_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outage_notices, "AT_ONCE", 2)
+    for _ in range(5):
+        waits(person(), A)
+    out("a", OutageReason.CLOSED, NOW)
+    assert [len(told(NOW + n * MINUTE)) for n in range(4)] == [2, 2, 1, 0]
+
+
+def test_who_begins_to_wait_meanwhile_is_told_too() -> None:
+    out("a", OutageReason.CLOSED, NOW)
+    assert told(NOW) == []
+    waits(person(), A)
+    assert len(told(NOW + HOUR)) == 1
+
+
+def test_desks_of_one_site_are_told_of_in_one_message() -> None:
+    waits(person(), A, B)
+    for slug in ("a", "b"):
+        out(slug, OutageReason.MAINTENANCE, NOW)
+    (row,) = told(NOW + HOUR)
+    assert row.params["desks"] == ["evry_91/a", "evry_91/b"]
+
+
+def test_who_was_told_is_told_that_it_is_watched_again() -> None:
+    waiting = person()
+    waits(waiting, A)
+    out("a", OutageReason.MAINTENANCE, NOW - HOUR)
+    assert len(told(NOW)) == 1
+    deliver()
+    watched("a", NOW + MINUTE)
+    waits(person(), A)  # was not told, and is not told that it is over
+    assert told(NOW + 5 * MINUTE) == []  # it may come back yet
+    (row,) = told(NOW + 20 * MINUTE)
+    assert (row.kind, row.user_id, row.params["desks"]) == ("desk_watched", waiting, ["evry_91/a"])
+    assert told(NOW + 21 * MINUTE) == []
+    assert incidents()[0].over_at is not None
+
+
+def test_a_desk_whose_page_embeds_the_host_at_fault_is_told_of_to_the_end() -> None:
+    waits(person(), A)
+    out("a", OutageReason.MAINTENANCE, NOW - HOUR, "far.example:443")
+    assert [each.kind for each in told(NOW)] == ["desk_unwatched"]
+    assert incidents()[0].subject == "far.example:443"
+    watched("a", NOW + MINUTE)
+    (row,) = told(NOW + 20 * MINUTE)
+    assert (row.kind, row.params["desks"]) == ("desk_watched", ["evry_91/a"])
+
+
+def test_a_desk_that_only_changed_its_trouble_is_not_called_watched() -> None:
+    waits(person(), A)
+    out("a", OutageReason.MAINTENANCE, NOW - HOUR)
+    assert len(told(NOW)) == 1
+    watched("a", NOW + MINUTE)
+    out("a", OutageReason.BLOCKED, NOW + MINUTE)
+    assert told(NOW + 30 * MINUTE) == []
+    watched("a", NOW + 40 * MINUTE)
+    assert [each.kind for each in told(NOW + 41 * MINUTE)] == ["desk_watched"]
+
+
+def test_who_waits_no_more_is_not_told_that_it_is_over() -> None:
+    alert = waits(person(), A)
+    out("a", OutageReason.CLOSED, NOW)
+    assert len(told(NOW)) == 1
+    watched("a", NOW + MINUTE)
+    with session() as rows:
+        rows.execute(sa.update(Alert).where(Alert.id == alert).values(enabled=False))
+    assert told(NOW + 30 * MINUTE) == []
+    assert incidents()[0].over_at is not None
+
+
+# What must hold for both
+
+
+def test_a_crash_before_the_commit_loses_nothing_and_repeats_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    person(Role.ADMIN)
+    waits(person(), A)
+    out("a", OutageReason.CLOSED, NOW)
+    with monkeypatch.context() as patch:
+        patch.setattr(outage_notices, "over", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            loop.run_once(NOW)
+    assert (notifications(), incidents()) == ([], [])
+    assert len(told(NOW)) == 2
+    assert told(NOW) == []
+
+
+def test_messages_are_nudged_after_their_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(notifier, "nudge", lambda ids: seen.append(len(list(ids)) - len(notifications())))
+    person(Role.ADMIN)
+    out("a", OutageReason.BLOCKED, NOW)
+    loop.run_once(NOW)
+    assert seen == [0]
+
+
+def test_one_teller_looks_at_a_time() -> None:
+    person(Role.ADMIN)
+    out("a", OutageReason.BLOCKED, NOW)
+    with session() as rows:
+        rows.execute(sa.select(sa.func.pg_advisory_xact_lock(loop._LOCK)))
+        assert told(NOW) == []
+    assert len(told(NOW)) == 1
+
+
+def test_the_loop_goes_on_after_an_error_and_while_the_database_is_away(
+    monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    settings_env(TIDINGS_SECONDS="0.001")
+    caplog.set_level("INFO")
+    stop, looks = threading.Event(), 0
+
+    def look(*_: object) -> int:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            raise ValueError("a bug")
+        if looks < 4:
+            raise sa.exc.OperationalError("SELECT 1", {}, Exception("gone"))
+        stop.set()
+        return 0
+
+    monkeypatch.setattr(loop, "run_once", look)
+    IncidentLoop().run(stop)
+    assert looks == 4
+    assert [each.levelname for each in caplog.records] == ["ERROR", "WARNING", "INFO"]
+
+
+def test_nothing_wrong_is_nothing_told() -> None:
+    person(Role.ADMIN)
+    waits(person(), A)
+    checked("a", (Outcome.OVERLOADED, NOW - HOUR), (Outcome.NO_SLOTS, NOW))
+    assert told(NOW + timedelta(days=1)) == []
+    assert incidents() == []
+    with engine().connect() as rows:
+        assert rows.scalar(sa.select(sa.func.count()).select_from(Contact)) == 2
+
+
+def test_what_was_skipped_still_counts_as_told() -> None:
+    waits(person(), A)
+    out("a", OutageReason.CLOSED, NOW)
+    assert len(told(NOW)) == 1
+    deliver(State.SKIPPED)
+    assert told(NOW + MINUTE) == []
+
+
+def test_all_records_are_loaded_before_two_threads_use_them() -> None:
+    loaded = "import crawler.incidents.loop, sys; sys.exit('api.models.notification' not in sys.modules)"
+    subprocess.run([sys.executable, "-c", loaded], check=True, timeout=60)

@@ -1,0 +1,187 @@
+"""Desks that moved: out of sale and told, until they are found or proven again."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.desk import DeskState, DeskStatus, OutageReason
+from api.models.discovery import Drift, DriftReason
+from api.models.user import Role
+from configs.desk import Grade, WatchLevel
+from configs.outcome import Outcome
+from configs.prefecture import desks
+from crawler.incidents import moved_pages
+from crawler.recording.batch_writer import record
+from crawler.recording.check_transaction import FinishedCheck
+from tests.crawler.checks import check, slot
+from tests.crawler.incidents.incidents_world import (  # fmt: skip
+    HOUR,
+    MINUTE,
+    NOW,
+    checked,
+    deliver,
+    desk,
+    incidents,
+    out,
+    person,
+    told,
+    waits,
+    watched,
+)
+
+pytestmark = pytest.mark.usefixtures("three_desks")
+A = {"desk_id": "evry_91/a"}
+EVERY = list(DriftReason)
+
+
+def moved(slug: str = "a", reason: DriftReason = DriftReason.GONE, at: datetime = NOW) -> list[str]:
+    with session() as rows:
+        return moved_pages.begin(rows, [(desk(slug), reason, "HTTP 404")], at)
+
+
+def open_ones() -> list[str]:
+    with session() as rows:
+        return [each.desk_id for each in moved_pages.current(rows)]
+
+
+def state(slug: str = "a") -> DeskState:
+    with session() as rows:
+        return rows.get_one(DeskState, f"evry_91/{slug}")
+
+
+@pytest.mark.parametrize("reason", EVERY)
+def test_operators_and_those_who_wait_are_told_at_once_and_once(reason: DriftReason) -> None:
+    operator, waiting = person(Role.ADMIN), person()
+    person()
+    waits(waiting, A)
+    assert moved(reason=reason) == ["evry_91/a"]
+    first = told(NOW)
+    assert {(each.user_id, each.kind, each.params["reason"]) for each in first} == {
+        (operator, "desk_trouble", reason.value),
+        (waiting, "desk_unwatched", reason.value),
+    }
+    assert incidents()[0].subject == "evry_91/a"
+    assert [told(NOW + minutes * MINUTE) for minutes in (1, 600)] == [[], []]
+    assert (state().status, state().status_reason) == (
+        DeskStatus.ERROR,
+        "the page seems to have moved: HTTP 404",
+    )
+
+
+def test_a_desk_that_moved_keeps_the_first_reason() -> None:
+    moved(reason=DriftReason.GONE)
+    assert moved(reason=DriftReason.SILENT, at=NOW + HOUR) == []
+    with session() as rows:
+        assert [each.reason for each in moved_pages.current(rows)] == [DriftReason.GONE]
+
+
+@pytest.mark.parametrize("reason", EVERY)
+@pytest.mark.parametrize("outcome", [Outcome.NO_SLOTS, Outcome.SLOTS, Outcome.CAPTCHA, Outcome.UNREACHABLE])
+def test_a_check_that_proves_the_page_ends_it(reason: DriftReason, outcome: Outcome) -> None:
+    moved(reason=reason)
+    checked("a", (outcome, NOW + MINUTE))
+    if outcome is Outcome.SLOTS:
+        with session() as rows:
+            rows.execute(sa.update(DeskState).values(last_slot_at=NOW + MINUTE))
+    told(NOW + 2 * MINUTE)
+    proven = outcome is Outcome.SLOTS or (outcome is Outcome.NO_SLOTS and reason is not DriftReason.UNLINKED)
+    assert open_ones() == ([] if proven else ["evry_91/a"])
+
+
+def test_an_older_proof_ends_nothing() -> None:
+    checked("a", (Outcome.NO_SLOTS, NOW - MINUTE))
+    moved()
+    told(NOW)
+    assert open_ones() == ["evry_91/a"]
+
+
+def test_where_there_always_is_a_captcha_it_proves_the_page() -> None:
+    moved()
+    moved("b", DriftReason.UNLINKED)
+    checked("a", (Outcome.CAPTCHA, NOW + MINUTE))
+    checked("b", (Outcome.CAPTCHA, NOW + MINUTE))
+    behind = {each.id: each.model_copy(update={"watch": WatchLevel.PRESENCE}) for each in desks().values()}
+    with session() as rows:
+        moved_pages.settle(rows, behind, NOW + HOUR)
+    assert open_ones() == ["evry_91/b"]
+
+
+@pytest.mark.parametrize(
+    ("change", "over"),
+    [
+        ({"grade": Grade.CONFIRMED, "date": (NOW + timedelta(days=1)).date()}, True),
+        ({"grade": Grade.CONFIRMED, "date": NOW.date()}, False),
+        ({"grade": Grade.UNCONFIRMED, "date": (NOW + timedelta(days=1)).date()}, False),
+        ({"grade": Grade.RETIRED}, True),
+        (None, True),
+    ],
+)
+def test_an_operator_ends_it_in_the_file(change: dict[str, Any] | None, over: bool) -> None:
+    moved(reason=DriftReason.UNLINKED)
+    files = {each.id: each.model_copy(update=change) for each in desks().values()} if change else {}
+    with session() as rows:
+        moved_pages.settle(rows, files, NOW + HOUR)
+    assert (open_ones() == []) == over
+
+
+def test_whoever_was_told_is_told_that_it_is_found_again() -> None:
+    waiting = person()
+    waits(waiting, A)
+    moved()
+    told(NOW)
+    deliver()
+    checked("a", (Outcome.NO_SLOTS, NOW + MINUTE))
+    assert told(NOW + 2 * MINUTE) == []
+    assert [each.kind for each in told(NOW + HOUR)] == ["desk_watched"]
+
+
+def test_nobody_is_told_that_it_is_watched_while_it_is_moved() -> None:
+    waits(person(), A)
+    moved(reason=DriftReason.UNLINKED)
+    told(NOW)
+    deliver()
+    checked("a", (Outcome.NO_SLOTS, NOW + MINUTE))
+    assert [told(NOW + hours * HOUR) for hours in (1, 2, 3)] == [[], [], []]
+
+
+@pytest.mark.parametrize(
+    ("reason", "found", "status"),
+    [
+        (DriftReason.GONE, False, DeskStatus.ACTIVE),
+        (DriftReason.UNLINKED, False, DeskStatus.ERROR),
+        (DriftReason.UNLINKED, True, DeskStatus.ACTIVE),
+    ],
+)
+def test_the_status_stays_until_a_check_proves_it_wrong(
+    reason: DriftReason, found: bool, status: DeskStatus
+) -> None:
+    moved(reason=reason)
+    record([FinishedCheck(check("a", 1, *([slot()] if found else [])), 1, NOW)])
+    assert state().status is status
+    assert ("moved" in state().status_reason) == (status is DeskStatus.ERROR)
+
+
+def test_what_proves_nothing_does_not_hide_that_a_page_moved() -> None:
+    moved()
+    record([FinishedCheck(check("a", 1, outcome=Outcome.UNREACHABLE, covered=()), 1, NOW)])
+    assert (state().status, "moved" in state().status_reason) == (DeskStatus.ERROR, True)
+
+
+def test_a_drift_ends_no_sooner_than_it_began() -> None:
+    moved()
+    with session() as rows:
+        moved_pages.end(rows, ["evry_91/a"], NOW - HOUR)
+        assert rows.scalar(sa.select(Drift.ends_at)) == NOW
+
+
+def test_a_page_that_was_closed_and_then_moved_is_not_said_to_be_watched_when_it_opens() -> None:
+    waits(person(), A)
+    out("a", OutageReason.CLOSED, NOW)
+    told(NOW)
+    deliver()
+    moved(reason=DriftReason.UNLINKED)
+    watched("a", NOW + MINUTE)
+    assert "desk_watched" not in [each.kind for each in told(NOW + HOUR)]

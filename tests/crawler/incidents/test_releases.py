@@ -1,0 +1,192 @@
+"""While slots are published a desk is asked more often; of what nobody but a person sees, people are reminded."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+import redis
+import sqlalchemy as sa
+import time_machine
+
+from api.models.alert import Alert, ClosedBecause
+from api.models.base import session
+from api.models.desk import DeskState
+from api.models.discovery import DriftReason
+from api.models.notification import Notification
+from api.models.user import Grant
+from configs.desk import Desk
+from configs.outcome import Outcome
+from configs.prefecture import desks
+from crawler.incidents import moved_pages
+from crawler.planner import Planner
+from tests.crawler.incidents.incidents_world import person, told, waits
+
+BEGINS = datetime(2026, 11, 23, 15, tzinfo=UTC)  # Monday, 16:00 in Paris
+ENDS, MINUTE = BEGINS + timedelta(hours=3), timedelta(minutes=1)
+RELEASES = '    releases: [{day: monday, begins: "16:00", ends: "19:00", source: a test, date: 2026-01-01}]\n'
+A = {"desk_id": "evry_91/a"}
+
+
+pytestmark = pytest.mark.usefixtures("database", "redis_server")
+
+
+@pytest.fixture
+def told_of(
+    desk_files: Callable[..., dict[str, Desk]],
+    tmp_path: Path,
+    settings_env: Callable[..., None],
+    frozen: time_machine.Traveller,
+) -> Callable[[str], None]:
+    """Write two desks, the first with a publication on Mondays; `more` is another line of it."""
+
+    def write(more: str = "", grade: str = "confirmed") -> None:
+        frozen.move_to(BEGINS - timedelta(hours=4))
+        desk_files(a="127.77.0.91:8800", b="127.77.0.92:8800", interval=120, grade=grade)
+        path = tmp_path / "prefectures" / "evry_91.yaml"
+        head, first, second = path.read_text().split("  - slug:")
+        path.write_text(f"{head}  - slug:{first}{RELEASES}{more}  - slug:{second}")
+        settings_env(PREFECTURES_DIR=path.parent)
+
+    return write
+
+
+def wishes(planner: Planner, now: datetime) -> list[float | None]:
+    planner.run_once(now)
+    with session() as rows:
+        return list(rows.scalars(sa.select(DeskState.wished_seconds).order_by(DeskState.id)))
+
+
+def test_a_desk_is_asked_more_often_while_slots_are_published(
+    told_of: Callable[..., None], redis_server: redis.Redis
+) -> None:
+    told_of()
+    waits(person(), A, {"desk_id": "evry_91/b"}, ends=ENDS + timedelta(days=30))
+    planner = Planner(redis_server)
+    with session() as rows:  # the dearest plan asks for 30 seconds anyway
+        rows.execute(sa.text("UPDATE grants SET plan = 'URGENCE_24H'"))
+    assert wishes(planner, BEGINS - MINUTE) == [120, 120]
+    assert wishes(planner, BEGINS) == [30, 120]
+    assert wishes(planner, ENDS - MINUTE) == [30, 120]
+    assert wishes(planner, ENDS) == [120, 120]
+
+
+def test_where_no_slot_can_be_seen_asking_more_often_shows_no_more(
+    told_of: Callable[..., None], redis_server: redis.Redis
+) -> None:
+    told_of("    watch: presence\n")
+    waits(person(), A, ends=ENDS + timedelta(days=30))
+    assert wishes(Planner(redis_server), BEGINS + MINUTE)[0] in (30, 120)
+    assert desks()["evry_91/a"].release(BEGINS + MINUTE)
+    with session() as rows:
+        rows.execute(sa.text("UPDATE grants SET plan = 'URGENCE_24H'"))
+    assert wishes(Planner(redis_server), BEGINS + MINUTE)[0] == 120
+
+
+def keeps(*targets: dict[str, str]) -> UUID:
+    """Let somebody keep an alert until it can be watched; return the user."""
+    who = person()
+    alert = waits(who, *targets, ends=BEGINS + timedelta(days=30))
+    with session() as rows:
+        rows.execute(sa.update(Alert).where(Alert.id == alert).values(enabled=False, awaits_watch=True))
+    return who
+
+
+def test_users_without_a_grant_are_not_reminded(told_of: Callable[..., None]) -> None:
+    told_of("    watch: presence\n")
+    waits(person(), A, ends=BEGINS - MINUTE)
+    kept = keeps(A)
+    with session() as rows:
+        rows.execute(sa.delete(Grant).where(Grant.user_id == kept))
+    assert reminded(BEGINS - MINUTE) == []
+
+
+def reminded(now: datetime) -> list[Notification]:
+    return [each for each in told(now) if each.kind == "release_soon"]
+
+
+def test_people_are_reminded_once_before_slots_are_published_that_we_cannot_see(
+    told_of: Callable[..., None],
+) -> None:
+    told_of("    watch: presence\n")
+    by_desk, by_procedure = keeps(A), keeps({"prefecture_id": "evry_91", "procedure": "NATURALISATION"})
+    waiting = person()
+    waits(waiting, A, ends=BEGINS + timedelta(days=30))
+    assert reminded(BEGINS - 31 * MINUTE) == []
+    rows = reminded(BEGINS - 30 * MINUTE)
+    assert {each.user_id for each in rows} == {by_desk, by_procedure, waiting}
+    assert {(each.params["desk"], each.params["begins"]) for each in rows} == {
+        ("evry_91/a", BEGINS.isoformat())
+    }
+    assert [reminded(BEGINS + minutes * MINUTE) for minutes in (-10, 0, 1)] == [[], [], []]
+    assert len(reminded(BEGINS + timedelta(days=7) - 5 * MINUTE)) == 3
+
+
+def test_who_is_told_of_slots_themselves_needs_no_reminder(told_of: Callable[..., None]) -> None:
+    told_of()
+    waits(person(), A)
+    assert reminded(BEGINS - MINUTE) == []
+
+
+def test_who_waits_elsewhere_or_no_more_is_not_reminded(told_of: Callable[..., None]) -> None:
+    told_of("    watch: presence\n")
+    keeps({"desk_id": "evry_91/b"})
+    over, paused = waits(person(), A), waits(person(), A)
+    with session() as rows:
+        rows.execute(
+            sa.update(Alert)
+            .where(Alert.id == over)
+            .values(closed_at=BEGINS, closed_because=ClosedBecause.FOUND)
+        )
+        rows.execute(sa.update(Alert).where(Alert.id == paused).values(enabled=False))
+    assert reminded(BEGINS - MINUTE) == []
+
+
+def test_a_moment_that_the_page_itself_names_is_reminded_of_too(told_of: Callable[..., None]) -> None:
+    told_of("    watch: presence\n")
+    keeps({"desk_id": "evry_91/a"})
+    at = BEGINS - timedelta(hours=2)
+    with session() as rows:
+        rows.add(DeskState(id="evry_91/a", releases_at=at))
+    assert reminded(at - 31 * MINUTE) == []
+    (row,) = reminded(at - 30 * MINUTE)
+    assert row.params == {"desk": "evry_91/a", "begins": at.isoformat(), "ends": None}
+    assert reminded(at - 29 * MINUTE) == []
+
+
+@pytest.fixture
+def soon(told_of: Callable[[str], None]) -> datetime:
+    """Return a moment at which somebody is to be reminded of two publications, by a file and by a page."""
+    told_of("    watch: presence\n")
+    keeps(A)
+    with session() as rows:
+        rows.add(DeskState(id="evry_91/a", releases_at=BEGINS - 5 * MINUTE))
+    return BEGINS - 10 * MINUTE
+
+
+@pytest.mark.parametrize("reason", list(DriftReason))
+def test_nobody_is_sent_to_a_page_that_has_moved_until_it_is_found_again(
+    soon: datetime, reason: DriftReason
+) -> None:
+    with session() as rows:
+        moved_pages.begin(rows, [("evry_91/a", reason, "HTTP 404")], soon)
+    assert reminded(soon) == []
+    with session() as rows:
+        moved_pages.end(rows, ["evry_91/a"], soon)
+    assert len(reminded(soon)) == 2
+
+
+def test_nobody_is_sent_to_a_page_that_is_closed(soon: datetime) -> None:
+    with session() as rows:
+        rows.execute(sa.update(DeskState).values(last_outcome=Outcome.CLOSED))
+    assert reminded(soon) == []
+    with session() as rows:
+        rows.execute(sa.update(DeskState).values(last_outcome=Outcome.CAPTCHA))
+    assert len(reminded(soon)) == 2
+
+
+def test_nobody_is_sent_to_a_page_that_the_file_calls_retired(told_of: Callable[..., None]) -> None:
+    told_of("    watch: presence\n", grade="retired")
+    keeps(A)
+    assert reminded(BEGINS - MINUTE) == []

@@ -1,0 +1,84 @@
+import pytest
+from lxml import html
+from pydantic import TypeAdapter, ValidationError
+
+from crawler.parsing.css_selectors import Selector, element_selector, found, one_text, shown
+
+PAGE = html.document_fromstring(
+    "<html><body><ul><li class='libre' data-le='2026-11-23'>a</li><li class='libre'>b</li></ul>"
+    "<noscript><li class='libre'>c</li></noscript><h2>Un  titre</h2><p/></body></html>"
+)
+
+
+@pytest.mark.parametrize(
+    "selector", ["li.libre", "css=ul > li", "//li[@class='libre']", "xpath=//li", "(//ul)[1]/li"]
+)
+def test_css_and_xpath_find_what_can_be_seen(selector: str) -> None:
+    assert TypeAdapter(Selector).validate_python(selector) == selector
+    assert [each if isinstance(each, str) else each.text for each in found(PAGE, selector)] == ["a", "b"]
+
+
+def test_from_an_element_on_its_own_parts_are_found_and_what_stands_before() -> None:
+    (first, _) = found(PAGE, "li.libre")
+    assert not isinstance(first, str)
+    assert one_text(first, ".") == "a"
+    assert found(first, "./@data-le") == ["2026-11-23"]
+    assert one_text(first, "../following-sibling::h2") == "Un titre"
+    assert found(first, "xpath=string(@data-le)") == ["2026-11-23"]
+
+
+def test_several_texts_are_no_text() -> None:
+    assert one_text(PAGE, "li") is None
+    assert one_text(PAGE, "h3") is None
+    assert one_text(PAGE, "h2, p") == "Un titre"
+
+
+@pytest.mark.parametrize(
+    ("selector", "said"),
+    [
+        ("", "at least 1 character"),
+        ("li[", "neither CSS nor XPath"),
+        ("li:nonsense", "neither CSS nor XPath"),
+        ("//li[", "neither CSS nor XPath"),
+        ("//li[nonsense()]", "neither CSS nor XPath"),
+        ("xpath=count(//li)", "finds a float"),
+        ("xpath=//li or //a", "finds a bool"),
+    ],
+)
+def test_what_does_not_compile_or_finds_no_part_of_a_page_is_refused(selector: str, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        TypeAdapter(Selector).validate_python(selector)
+
+
+def test_parts_of_elements_are_found_as_scrapy_writes_them() -> None:
+    assert found(PAGE, "li::attr(data-le)") == ["2026-11-23"]
+    assert found(PAGE, "li.libre::text") == ["a", "b", "c"]
+    assert TypeAdapter(Selector).validate_python("h2::text, a::attr(href)")
+    with pytest.raises(ValidationError, match="neither CSS nor XPath"):
+        TypeAdapter(Selector).validate_python("li::before")
+
+
+@pytest.mark.parametrize(
+    ("selector", "elements"),
+    [
+        ("li.libre::attr(data-le)", "li.libre"),
+        ("h2::text, a::attr(href)", "h2, a"),
+        ("//li/@class", "//li"),
+        ("//li//text()", "//li"),
+        ("ul > li", "ul > li"),
+        ("//li[@class]", "//li[@class]"),
+    ],
+)
+def test_a_part_belongs_to_its_element(selector: str, elements: str) -> None:
+    assert element_selector(selector) == elements
+
+
+def test_what_the_page_hides_is_found_and_not_shown() -> None:
+    page = html.document_fromstring(
+        "<p class=x title=t>a</p><div style='display:none'><p class=x>b</p></div><p class=x hidden>c</p><i>e</i>tail"
+    )
+    assert [each.text for each in found(page, "p.x") if not isinstance(each, str)] == ["a", "b", "c"]
+    for selector in ("p.x", "p.x::text", "//p[@class='x']/text()", "p::attr(title)"):
+        assert [each.text for each in shown(page, selector)] == ["a"], selector
+    assert [each.tag for each in shown(page, "//text()[.='tail']")] == ["body"]
+    assert shown(page, "xpath=string(//p)") == [], "a text that was put together is no element's"

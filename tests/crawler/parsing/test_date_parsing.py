@@ -1,0 +1,187 @@
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.parsing.date_parsing import moment_of, moments_behind, moments_in, written
+from crawler.reading import VisitContext
+
+TODAY = date(2026, 11, 20)
+PARIS, REUNION = ZoneInfo("Europe/Paris"), ZoneInfo("Indian/Reunion")
+MONTHS = "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()  # noqa: SIM905
+DAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+MORNING = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lundi 23 novembre 2026 à 09h30",
+        "Lundi 23 Novembre à 9 h 30",
+        "lun. 23 nov. 9h30",
+        "23/11/2026 09:30",
+        "23-11-2026 09:30:00",
+        "23.11.2026, 9:30 AM",
+        "23/11 9h30 - 10h",
+        "2026-11-23T09:30",
+        "2026-11-23 09:30:00",
+        "2026-11-23T08:30:00Z",
+        "23 novembre 2026 de 9 heures 30 à 10 heures",
+        "23/11/26 9h30",
+        "23.11.26 09:30",
+        "23 / 11 / 2026 09:30",
+        "2026/11/23 09:30",
+        "23 nov. 26 9h30",
+        "23 nov. 26, à 9 h 30",
+        "23 November 2026 09:30",
+    ],
+)
+def test_a_moment_is_read_in_the_ways_people_write_it(text: str) -> None:
+    assert moment_of(text, None, TODAY, PARIS) == MORNING
+
+
+@pytest.mark.parametrize("text", ["mercredi 25 novembre", "25/11/2026", "le 25 nov.", "2026-11-25"])
+def test_a_date_without_an_hour_stays_a_date(text: str) -> None:
+    moment = moment_of(text, None, TODAY, PARIS)
+    assert (type(moment), moment) == (date, date(2026, 11, 25))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "bientôt",
+        "mardi 23 novembre 2026 à 09h30",  # a Monday
+        "31/02/2026",
+        "29 février 2027 10h",
+        "23 novembre 2026 à 09h3",
+        "23 novembre 2026 à 25h",
+        "23 novembre 2026 à 13:30 PM",
+        "23 et 24 novembre",
+        "du 23 novembre au 24 novembre",
+        "23 novembre 9h, 14h",
+        "9h30",
+        "2026-13-01T09:30Z",
+        "2026/13/01 09:30",
+        "23/13/26 9h30",
+        "lundi 23/11/27 9h30",  # a Tuesday
+        "01.23.45.67.89",
+        "32/11/26",
+    ],
+)
+def test_what_names_no_moment_or_several_is_none(text: str) -> None:
+    assert moment_of(text, None, TODAY, PARIS) is None
+
+
+def test_a_short_year_is_this_centurys() -> None:
+    assert moment_of("23/11/27", None, TODAY, PARIS) == date(2027, 11, 23)
+    assert moment_of("23 nov. 27 9h30", None, TODAY, PARIS) == MORNING.replace(year=2027)
+    assert moment_of("23 novembre 14 h", None, TODAY, PARIS) == MORNING.replace(hour=13, minute=0)
+
+
+def test_an_hour_of_its_own_has_to_be_there() -> None:
+    assert moment_of("23 novembre", "9h30", TODAY, PARIS) == MORNING
+    assert moment_of("23 novembre", "complet", TODAY, PARIS) is None
+
+
+def test_a_date_without_a_year_is_the_next_one() -> None:
+    assert moment_of("20 novembre", None, TODAY, PARIS) == TODAY
+    assert moment_of("19 novembre", None, TODAY, PARIS) == date(2027, 11, 19)
+
+
+@pytest.mark.parametrize(
+    ("text", "hour"),
+    [
+        ("samedi 27 mars 2027 09h30", 8),
+        ("lundi 29 mars 2027 09h30", 7),
+        ("samedi 24 octobre 2026 09h30", 7),
+        ("lundi 26 octobre 2026 09h30", 8),
+    ],
+)
+def test_hours_are_the_clocks_on_both_sides_of_its_changes(text: str, hour: int) -> None:
+    moment = moment_of(text, None, TODAY, PARIS)
+    assert isinstance(moment, datetime)
+    assert (moment.hour, moment.minute, moment.tzinfo) == (hour, 30, UTC)
+
+
+def test_an_hour_that_never_comes_is_none_and_one_that_comes_twice_the_first() -> None:
+    assert moment_of("28/03/2027 02:30", None, TODAY, PARIS) is None
+    assert moment_of("25/10/2026 02:30", None, TODAY, PARIS) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+
+
+def test_overseas_the_clock_is_the_one_there() -> None:
+    assert moment_of("23/11/2026 09:30", None, TODAY, REUNION) == datetime(2026, 11, 23, 5, 30, tzinfo=UTC)
+
+
+def test_all_moments_of_a_text_are_found_and_opening_hours_are_none() -> None:
+    text = "Ouvert de 9h à 12h. Le lundi 23 novembre à 9h30, ou le 24/11/2026. Guichet 12."
+    assert list(moments_in(text, TODAY, PARIS)) == [MORNING, date(2026, 11, 24)]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Prochain : le lundi 23 novembre à 9h30", [MORNING]),
+        ("Complet. Prochain le 23/11/2026 09:30, puis le 24/11/2026", [MORNING]),
+        ("PROCHAIN : 23/11/2026", [date(2026, 11, 23)]),
+        ("Prochain le 23/11/2026 Prochain le 24/11", [date(2026, 11, 23), date(2026, 11, 24)]),
+        ("Prochain le bientôt, sinon le 23/11/2026", [None]),
+        ("Prochain", [None]),
+        ("Le 23/11/2026", []),
+    ],
+)
+def test_what_some_words_announce_is_the_moment_right_behind_them(
+    text: str, found: list[date | None]
+) -> None:
+    assert moments_behind("Prochain", text, VisitContext("", TODAY, PARIS)) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [("23/11/2026 09:30", MORNING), ("2026-11-23", date(2026, 11, 23)), (20261123, None), ("bientôt", None)],
+)
+def test_a_value_is_a_moment_where_it_is_the_text_of_one(value: object, moment: date | None) -> None:
+    assert written(value, VisitContext("", TODAY, PARIS)) == moment
+
+
+@given(
+    st.datetimes(datetime(2026, 11, 21), datetime(2027, 11, 19)),  # noqa: DTZ001 -- a clock on a wall
+    st.sampled_from(
+        [
+            "{d:%d/%m/%Y} {d:%H:%M}",
+            "{d:%d/%m/%y} {d:%H:%M}",
+            "{day} {d.day} {month} {d.year} à {d.hour}h{d:%M}",
+            "{d:%Y-%m-%dT%H:%M}",
+        ]
+    ),
+    st.sampled_from([PARIS, REUNION]),
+)
+def test_what_is_written_is_read(wall: datetime, form: str, zone: ZoneInfo) -> None:
+    text = form.format(d=wall, day=DAYS[wall.weekday()], month=MONTHS[wall.month - 1])
+    wall = wall.replace(second=0, microsecond=0)
+    real = wall.replace(tzinfo=zone).astimezone(UTC)
+    exists = real.astimezone(zone).replace(tzinfo=None) == wall
+    assert moment_of(text, None, TODAY, zone) == (real if exists else None)
+    assert list(moments_in(f"Libre : {text}.", TODAY, zone)) == [real]
+
+
+@given(st.text(max_size=80), st.none() | st.text(max_size=20))
+def test_any_text_is_read_without_a_fault(day: str, hour: str | None) -> None:
+    moment_of(day, hour, TODAY, PARIS)
+    assert all(type(each) in (date, datetime) for each in moments_in(day, TODAY, PARIS))
+
+
+@given(st.integers(1, 31))
+def test_a_weekday_that_is_wrong_is_not_believed(day: int) -> None:
+    real = date(2027, 1, day)
+    for number, name in enumerate(DAYS):
+        expected = real if number == real.weekday() else None
+        assert moment_of(f"{name} {day} janvier 2027", None, TODAY, PARIS) == expected
+
+
+def test_a_text_of_more_than_2_000_characters_names_no_moment() -> None:
+    day = "le 23/11/2026 à 9h30"
+    assert moment_of(day + " " * 3, None, TODAY, PARIS) == MORNING
+    assert moment_of(day + " a" * 1000, None, TODAY, PARIS) is None

@@ -1,0 +1,141 @@
+import re
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.parsing.date_windows import (
+    ask_weeks,
+    covered_by_answer,
+    day_of,
+    days_from,
+    earliest,
+    instant_of,
+    linked_hours,
+    week,
+    weeks,
+)
+from crawler.reading import CoveredWindow, PageRequest, Place
+from tests.crawler.pages import TODAY, page, visit
+
+A = Place("1")
+ASKED = CoveredWindow("1", date(2026, 11, 20), date(2026, 11, 26))
+LINK = re.compile(r"/pick/(?P<unix>[^/]*)")
+
+
+@given(st.integers(0, 400))
+def test_weeks_reach_the_horizon_without_a_gap(horizon: int) -> None:
+    found = list(weeks(visit(horizon=horizon), A))
+    days = [
+        covered.first + timedelta(days=ahead)
+        for _, _, covered in found
+        if covered.first
+        for ahead in range(7)
+    ]
+    assert days == [TODAY + timedelta(days=ahead) for ahead in range(len(found) * 7)]
+    assert TODAY + timedelta(days=horizon) in days
+    assert [ahead for _, ahead, _ in found] == list(range(0, horizon + 1, 7))
+
+
+@given(st.integers(0, 400), st.integers(0, 10_000))
+def test_each_turn_begins_one_week_further_and_all_weeks_have_theirs(horizon: int, turn: int) -> None:
+    ranks = [rank for rank, _, _ in weeks(visit(horizon=horizon), A, turn)]
+    assert sorted(ranks) == list(range(len(ranks)))
+    assert ranks.index(0) == turn % len(ranks)
+
+
+def test_a_week_has_seven_days_from_where_it_begins() -> None:
+    assert week(visit(), A, 7) == CoveredWindow("1", date(2026, 11, 27), date(2026, 12, 3))
+
+
+@pytest.mark.parametrize(
+    ("shown", "covered"),
+    [
+        (None, ASKED),
+        (
+            (date(2026, 11, 16), date(2026, 11, 22)),
+            CoveredWindow("1", date(2026, 11, 16), date(2026, 11, 22)),
+        ),
+        (
+            (date(2026, 11, 26), date(2026, 11, 26)),
+            CoveredWindow("1", date(2026, 11, 26), date(2026, 11, 26)),
+        ),
+        ((date(2026, 11, 27), date(2026, 12, 3)), None),
+        ((date(2026, 11, 13), date(2026, 11, 19)), None),
+    ],
+)
+def test_a_calendar_answers_for_what_it_shows_where_that_meets_what_was_asked(
+    shown: tuple[date, date] | None, covered: CoveredWindow | None
+) -> None:
+    assert covered_by_answer(A, ASKED, shown) == covered
+
+
+def test_a_calendar_that_nobody_can_date_answers_for_nothing() -> None:
+    assert covered_by_answer(A, None, None) is None
+
+
+def test_linked_hours_are_instants_in_the_pages_order_each_once() -> None:
+    body = '<a href="/pick/1795249632">x</a><a href="/pick/1795249000">x</a><a href="/pick/1795249632">x</a><a>x</a>'
+    hours, odd = linked_hours(page(f"<p>{body}<a href='/pick/soon'>x</a><a href='/other/1'>x</a></p>"), LINK)
+    assert hours == [datetime.fromtimestamp(1795249632, UTC), datetime.fromtimestamp(1795249000, UTC)]
+    assert odd == ["/pick/soon"]
+
+
+@pytest.mark.parametrize(
+    ("wall", "zone", "expected"),
+    [
+        ("2027-03-28T01:59", "Europe/Paris", datetime(2027, 3, 28, 0, 59, tzinfo=UTC)),
+        ("2027-03-28T02:30", "Europe/Paris", None),  # never comes
+        ("2027-03-28T03:00", "Europe/Paris", datetime(2027, 3, 28, 1, 0, tzinfo=UTC)),
+        ("2026-10-25T02:30", "Europe/Paris", datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),  # comes twice
+        ("2026-11-24T09:00", "Indian/Reunion", datetime(2026, 11, 24, 5, tzinfo=UTC)),
+    ],
+)
+def test_a_wall_clock_is_an_instant_of_its_zone(wall: str, zone: str, expected: datetime | None) -> None:
+    assert instant_of(datetime.fromisoformat(wall), ZoneInfo(zone)) == expected
+
+
+def test_an_instant_has_the_date_of_its_zone() -> None:
+    late = datetime(2026, 11, 24, 22, tzinfo=UTC)
+    assert day_of(late, ZoneInfo("Indian/Reunion")) == date(2026, 11, 25)
+    assert day_of(date(2026, 11, 24), ZoneInfo("Indian/Reunion")) == date(2026, 11, 24)
+
+
+def test_the_earliest_moment_goes_by_its_local_day() -> None:
+    late, dawn = datetime(2026, 11, 24, 22, tzinfo=UTC), datetime(2026, 11, 25, 1, tzinfo=UTC)
+    assert earliest([date(2026, 11, 25), late, None], ZoneInfo("Europe/Paris")) == late
+    assert earliest([dawn, date(2026, 11, 24)], ZoneInfo("Europe/Paris")) == date(2026, 11, 24)
+    assert earliest([None], ZoneInfo("Europe/Paris")) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "days", "last"), [("23/11/2026", 7, date(2026, 11, 29)), ("31/12/2026", 1, date(2026, 12, 31))]
+)
+def test_so_many_days_from_a_french_date(first: str, days: int, last: date) -> None:
+    window = days_from(Place("7"), first, days)
+    assert window
+    assert (window.place_key, window.last) == ("7", last)
+
+
+@pytest.mark.parametrize(
+    ("first", "days"),
+    [("2026-11-23", 7), (None, 7), ("23/11/2026", 0), ("23/11/2026", "7"), ("23/11/2026", 10_000)],
+)
+def test_what_says_no_days_is_no_window(first: object, days: object) -> None:
+    assert days_from(Place("7"), first, days) is None
+
+
+def test_one_week_is_asked_as_early_as_its_page_and_the_others_behind_all_places() -> None:
+    here = replace(page("", of=visit(horizon=20)), ask=PageRequest("/4", rank=3, turn=1))
+    asks = ask_weeks(here, A, "/week/{}".format, 100)
+    assert [(ask.url, ask.rank) for ask in asks] == [("/week/0", 102), ("/week/7", 3), ("/week/14", 101)]
+    assert {(ask.step, ask.place) for ask in asks} == {("week", A)}
+    assert [ask.window for ask in asks] == [week(visit(), A, ahead) for ahead in (0, 7, 14)]
+
+
+def test_weeks_begin_by_the_turns_of_their_place_and_else_by_the_visits() -> None:
+    here = page("", of=replace(visit(horizon=20), turn=2))
+    assert [ask.rank for ask in ask_weeks(here, A, str, 100)] == [101, 102, 0]

@@ -1,0 +1,220 @@
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import html
+
+from crawler.parsing.html_text import (
+    choices,
+    collapse_whitespace,
+    contains_phrase,
+    dated,
+    field_value,
+    label,
+    period,
+    rendered,
+    title,
+    visible,
+)
+
+WEEK = (date(2026, 11, 23), date(2026, 11, 29))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Semaine du 23/11/2026 au 29/11/2026",
+        "du lundi 23 novembre 2026 au dimanche 29 novembre 2026",
+        "Du 23 au 29 novembre 2026",
+        "Semaine 48 : du lundi 23 novembre au dimanche 29 novembre 2026",
+        "23.11.2026 - 29.11.2026",
+        "du\n 23/11/2026\xa0au 29/11/2026",
+    ],
+)
+def test_a_period_is_read_in_the_ways_people_write_it(text: str) -> None:
+    assert period(text) == WEEK
+
+
+@pytest.mark.parametrize(
+    ("text", "dates"),
+    [
+        ("du 28 décembre au 3 janvier 2027", (date(2026, 12, 28), date(2027, 1, 3))),
+        ("du 28 décembre 2026 au 3 janvier 2027", (date(2026, 12, 28), date(2027, 1, 3))),
+        ("du 1er au 7 février 2027", (date(2027, 2, 1), date(2027, 2, 7))),
+        ("du 29 août au 4 septembre 2026", (date(2026, 8, 29), date(2026, 9, 4))),
+    ],
+)
+def test_what_the_first_date_leaves_out_is_the_seconds(text: str, dates: tuple[date, date]) -> None:
+    assert period(text) == dates
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Semaine 48",
+        "23/11/2026",
+        "du 31/02/2026 au 07/03/2026",
+        "du 23 au 29",
+        "du 29/11/2026 au 23/11/2026",
+    ],
+)
+def test_what_is_no_period_is_none(text: str) -> None:
+    assert period(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["Semaine 48", "du 23/11 au 29/11", "Le 23.11.2026", "1er décembre", "23 NOVEMBRE"]
+)
+def test_a_heading_that_names_a_day_or_a_week_is_dated(text: str) -> None:
+    assert dated(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Semaine", "nginx/1.18", "502 Bad Gateway", "du 23/11 au 29/11" + " x" * 60]
+)
+def test_any_other_heading_is_not(text: str) -> None:
+    assert not dated(text)
+
+
+@given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.dates(date(2000, 1, 1), date(2100, 1, 1)))
+def test_written_dates_come_back(one: date, other: date) -> None:
+    first, last = sorted((one, other))
+    assert period(f"du {first:%d/%m/%Y} au {last:%d/%m/%Y}") == (first, last)
+
+
+@given(st.text(max_size=60))
+def test_no_text_breaks_the_reading_of_a_period(text: str) -> None:
+    found = period(text)
+    assert found is None or found[0] <= found[1]
+
+
+def test_plain_text_compares() -> None:
+    assert collapse_whitespace(" Il n\u2019y\xa0a\n pas ") == "Il n'y a pas"
+
+
+def test_visible_text_leaves_out_what_nobody_sees() -> None:
+    node = html.fragment_fromstring(
+        "<div>a<script>b</script><style>c</style><noscript>d</noscript> <b>e</b></div>"
+    )
+    assert visible(node) == "a e"
+
+
+def test_a_document_without_a_title_has_an_empty_one() -> None:
+    assert title(html.document_fromstring("<p>x</p>")) == ""
+
+
+def test_what_a_page_offers_is_read_with_its_labels() -> None:
+    root = html.document_fromstring(
+        "<input name=m id=a value=2><label for=a>Deux</label><input name=m value=1><input name=m value=2>"
+        "<input name=x value=3><input name=m>"
+    )
+    assert list(choices(root, "m").items()) == [("2", "Deux"), ("1", None)]
+
+
+def test_what_stands_in_a_field_is_its_value_or_its_chosen_option() -> None:
+    root = html.document_fromstring(
+        "<select id=s><option value=1>a<option value=2 selected>b</select><input id=i value=x><textarea id=t>y</textarea>"
+    )
+    assert [field_value(root, each) for each in ("s", "i", "t", "none")] == ["2", "x", "y", ""]
+
+
+def test_a_label_is_found_by_its_field_whatever_its_name() -> None:
+    root = html.document_fromstring("<label for='a'>Guichet <b>A</b></label>")
+    assert (label(root, "a"), label(root, "b'\"")) == ("Guichet A", None)
+
+
+@pytest.mark.parametrize("name", ["title", "textarea", "noscript", "script", "style"])
+def test_text_that_is_no_part_of_the_page_is_not_rendered(name: str) -> None:
+    assert "complet" not in rendered(html.fromstring(f"<html><{name}>complet</{name}><p>ouvert</p></html>"))
+
+
+def test_what_a_script_has_yet_to_decide_on_is_not_rendered() -> None:
+    root = html.fromstring(
+        "<div>a<p v-if='x'>b</p><template v-else>c</template><i v-show='y'><b>d</b></i><script>e</script> f</div>"
+    )
+    assert rendered(root) == "a f"
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "hidden",
+        "hidden='until-found'",
+        "style='display:none'",
+        "style='color: red; DISPLAY : none !important'",
+        "style='visibility:\thidden'",
+    ],
+)
+def test_what_the_page_hides_itself_is_not_rendered(hidden: str) -> None:
+    root = html.document_fromstring(f"<p>a</p><div {hidden}><p>b <b>c</b></p></div><p>d</p>")
+    assert rendered(root) == "a d"
+
+
+@pytest.mark.parametrize(
+    "shown", ["aria-hidden='true'", "style='display:block'", "class='hidden'", "style=''"]
+)
+def test_what_it_does_not_hide_is_rendered(shown: str) -> None:
+    assert rendered(html.document_fromstring(f"<p {shown}>a</p>")) == "a"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Aucun rendez-vous n'est disponible, revenez plus tard.",
+        "AUCUN RENDEZ-VOUS N\u2019EST\n DISPONIBLE , REVENEZ plus tard .",
+        "aucun\xa0rendez\u2011vous n\u02bcest dispo\xadnible, revenez plus tard.",
+        "Désolé : aucun rendez-vous n 'est disponible, revenez plus tard.)",
+    ],
+)
+def test_a_sentence_is_said_however_it_is_set(text: str) -> None:
+    assert contains_phrase(text, "Aucun rendez-vous n'est disponible, revenez plus tard.")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("dossier incomplet", "complet"),
+        ("à compléter", "complet"),
+        ("Aucun créneau disponible cette semaine", "Aucun créneau disponible."),
+        ("Aucun créneau", "Aucun créneau disponible"),
+        ("aucuncréneau", "Aucun créneau"),
+        ("", "Complet"),
+        ("Complet", "\u0301"),
+    ],
+)
+def test_other_words_are_another_sentence(text: str, sentence: str) -> None:
+    assert not contains_phrase(text, sentence)
+
+
+WORDS = st.lists(
+    st.sampled_from(["Aucun", "créneau", "n'est", "disponible,", "le", "rendez-vous", "(complet)"]),
+    min_size=1,
+)
+
+
+@given(
+    WORDS, st.lists(st.sampled_from([" ", "\n", "\xa0", " \t"]), min_size=8, max_size=8), st.text(max_size=10)
+)
+def test_white_space_and_case_never_matter(words: list[str], gaps: list[str], around: str) -> None:
+    set_otherwise = "".join(word.upper() + gaps[number % 8] for number, word in enumerate(words))
+    assert contains_phrase(f"{around} {set_otherwise} {around}", " ".join(words))
+    assert contains_phrase(" ".join(words), set_otherwise)
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_no_text_breaks_the_comparison(text: str, sentence: str) -> None:
+    assert not contains_phrase(text, sentence) or any(not each.isspace() for each in sentence)
+
+
+@pytest.mark.parametrize(
+    "written", ["a\x1b[2Jb", "a\x9b2Jb", "a&#27;[2Jb", "a\u202eb", "a\x07 b", "a\u2028b"]
+)
+def test_what_speaks_to_a_terminal_is_taken_out_of_titles_and_texts(written: str) -> None:
+    root = html.document_fromstring(
+        f"<html><head><title>{written}</title></head><body>{written}</body></html>"
+    )
+    assert (title(root)[:2], title(root)[-1]) == ("a ", "b")
+    assert title(root).isprintable()
+    assert visible(root).isprintable()

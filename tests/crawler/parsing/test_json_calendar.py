@@ -1,0 +1,255 @@
+"""What a listing of moments proves, and what is asked next."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from configs.outcome import Outcome
+from crawler.parsing.json_calendar import (
+    Listing,
+    by_address,
+    first_window,
+    first_windows,
+    read_listing,
+    read_self_contained_listing,
+)
+from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, Slot, VisitContext
+from tests.crawler.pages import TODAY, page, visit
+
+PLACE = Place("7", "Centre")
+DAYS = 7
+LAST = TODAY + timedelta(days=90)
+
+
+def opens(_visit: VisitContext, window: CoveredWindow) -> PageRequest:
+    return PageRequest(f"https://api.invalid/slots?from={window.first}&to={window.last}")
+
+
+def at(day: date, hour: int = 9) -> datetime:
+    return datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
+
+
+def window(first: int, last: int | None = None) -> CoveredWindow:
+    return CoveredWindow(
+        PLACE.key, TODAY + timedelta(days=first), TODAY + timedelta(days=last or first + DAYS - 1)
+    )
+
+
+def answer(body: str = "{}", first: int | None = 0, turn: int = 0, step: str = "") -> Page:
+    found = page(body, of=replace(visit(), turn=turn), place=PLACE, step=step)
+    asked = window(first) if first is not None else None
+    return replace(found, ask=replace(found.ask, window=asked))
+
+
+def read(found: Listing, page: Page | None = None) -> Reading:
+    return read_listing(page or answer(), found, opens, DAYS)
+
+
+def begins(reading: Reading) -> list[date | None]:
+    return [
+        ask.window.first if ask.window else None for ask in sorted(reading.asks, key=lambda ask: ask.rank)
+    ]
+
+
+def test_the_first_window_begins_today() -> None:
+    ask = first_window(visit(), opens, DAYS, PLACE, 3)
+    assert (ask.window, ask.place, ask.rank) == (window(0), PLACE, 3)
+    assert ask.url == "https://api.invalid/slots?from=2026-11-20&to=2026-11-26"
+
+
+def test_moments_are_slots_cover_their_window_and_lead_to_all_others() -> None:
+    reading = read(Listing([at(TODAY), TODAY], total=2))
+    assert (reading.outcome, len(reading.slots), reading.covered) == (Outcome.SLOTS, 2, (window(0),))
+    assert begins(reading) == [TODAY + timedelta(days=days) for days in range(7, 91, 7)]
+    assert reading.asks[-1].window == window(84, 90)
+    assert all(ask.place == PLACE for ask in reading.asks)
+
+
+def test_later_windows_begin_elsewhere_each_visit_and_lead_on_to_none() -> None:
+    third = read(Listing([at(TODAY)]), answer(turn=2))
+    assert begins(third)[0] == TODAY + timedelta(days=21)
+    later = third.asks[0]
+    assert read(Listing([at(TODAY)]), replace(answer(), ask=later)).asks == ()
+
+
+def test_moments_that_are_not_all_there_cover_nothing() -> None:
+    for found in (
+        Listing([at(TODAY), None]),
+        Listing([at(TODAY)], total=2),
+        Listing([at(TODAY + timedelta(days=8))]),
+    ):
+        reading = read(found)
+        assert (reading.outcome, len(reading.slots), reading.covered) == (Outcome.SLOTS, 1, ())
+
+
+def test_what_shows_fewer_days_than_asked_covers_those() -> None:
+    shown = Listing([at(TODAY)], last=TODAY + timedelta(days=2))
+    reading = read(shown)
+    assert reading.covered == (window(0, 2),)
+    assert begins(reading)[0] == TODAY + timedelta(days=3)
+
+
+def test_nothing_covers_the_window_and_leads_to_the_others() -> None:
+    reading = read(Listing())
+    assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (window(0),))
+    assert len(begins(reading)) == 12
+
+
+def test_nothing_at_all_covers_all_days_that_are_watched() -> None:
+    reading = read(Listing(final=True))
+    assert (reading.outcome, reading.covered, reading.asks) == (
+        Outcome.NO_SLOTS,
+        (window(0, 90),),
+        (),
+    )
+
+
+def test_what_says_there_are_some_and_shows_none_is_unreadable() -> None:
+    assert read(Listing(total=3)).outcome is Outcome.UNREADABLE
+    assert read(Listing([None, None])).outcome is Outcome.UNREADABLE
+    hidden = answer('{"availability": ["2026-11-24T09:00:00Z"]}')
+    assert read(Listing(), hidden).outcome is Outcome.UNREADABLE
+    assert read(Listing(others=1), hidden).outcome is Outcome.NO_SLOTS
+    assert read(Listing([TODAY] * 10_001)).outcome is Outcome.UNREADABLE
+
+
+def test_a_next_date_is_followed_stands_until_then_and_nothing_comes_before_it() -> None:
+    day = TODAY + timedelta(days=20)
+    reading = read(Listing(next_at=at(day)))
+    assert (reading.outcome, reading.slots, reading.next_at) == (None, (), at(day))
+    assert reading.fallback == (Slot(PLACE, at(day)),)
+    assert reading.covered == (window(0, 19),)
+    assert begins(reading) == [day]
+
+
+def test_a_next_date_that_cannot_be_opened_is_a_slot() -> None:
+    day = TODAY + timedelta(days=20)
+    again = answer(first=20)
+    for reading in (
+        read(Listing(next_at=day), again),
+        read_listing(again, Listing(next_at=day), None, DAYS),
+    ):
+        assert (reading.outcome, reading.slots, reading.asks) == (Outcome.SLOTS, (Slot(PLACE, day),), ())
+        assert not reading.covered
+
+
+def test_a_next_date_beyond_the_horizon_is_no_slot() -> None:
+    reading = read(Listing(next_at=at(LAST + timedelta(days=1))))
+    assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (window(0, 90),))
+    assert reading.reason == "the next availability is 2027-02-19 10:00, beyond the 90 days that are watched"
+
+
+def test_a_next_date_before_what_was_asked_is_unreadable() -> None:
+    assert read(Listing(next_at=TODAY), answer(first=7)).outcome is Outcome.UNREADABLE
+
+
+def test_a_saved_page_with_a_next_date_long_past_still_leads_to_it() -> None:
+    reading = read(Listing(next_at=date(2021, 4, 10)), answer(first=None))
+    assert (reading.outcome, reading.next_at, begins(reading)) == (
+        None,
+        date(2021, 4, 10),
+        [date(2021, 4, 10)],
+    )
+
+
+def test_days_that_were_not_asked_for_prove_nothing() -> None:
+    before = TODAY - timedelta(days=1)
+    for found in (Listing(last=before), Listing(last=before, final=True)):
+        assert read(found).outcome is Outcome.UNREADABLE
+    reading = read(Listing([at(TODAY)], last=before))
+    assert (reading.outcome, reading.covered, reading.asks) == (Outcome.SLOTS, (), ())
+
+
+def test_what_shows_days_from_later_on_covers_those() -> None:
+    shown = Listing([at(TODAY + timedelta(days=3))], begins=TODAY + timedelta(days=2))
+    for found in (shown, Listing(begins=shown.begins)):
+        assert read(found).covered == (replace(window(0), first=shown.begins),)
+
+
+def test_days_behind_those_asked_for_prove_no_absence_and_the_others_are_still_asked() -> None:
+    behind = TODAY + timedelta(days=DAYS)
+    assert read(Listing(begins=behind)).outcome is Outcome.UNREADABLE
+    reading = read(Listing([at(behind)], begins=behind))
+    assert (reading.outcome, reading.covered) == (Outcome.SLOTS, ())
+    assert reading.asks == read(Listing([at(TODAY)])).asks
+
+
+def test_a_saved_page_of_days_long_past_is_read_as_if_it_had_come_today() -> None:
+    reading = read(Listing([at(date(2021, 5, 25))], last=date(2021, 5, 28)), answer(first=None))
+    assert (reading.outcome, reading.covered, len(reading.asks)) == (Outcome.SLOTS, (), 0)
+    reading = read(Listing(last=date(2021, 5, 28)), answer(first=None))
+    assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (window(0, 90),))
+
+
+def test_a_page_that_chose_its_days_itself_covers_those_and_leads_nowhere() -> None:
+    seen = read_self_contained_listing(answer(first=None), Listing([at(TODAY)]), window(0), {})
+    assert (seen.outcome, seen.covered, seen.asks) == (Outcome.SLOTS, (window(0),), ())
+    none = read_self_contained_listing(answer(first=None), Listing(), window(0), {})
+    assert (none.outcome, none.covered, none.asks) == (Outcome.NO_SLOTS, (window(0),), ())
+
+
+def test_where_its_days_or_hours_are_not_known_nothing_is_covered_unless_it_says_so_itself() -> None:
+    assert read_self_contained_listing(answer(first=None), Listing(final=True), None, {}).covered == ()
+    assert read_self_contained_listing(answer(first=None), Listing([TODAY]), window(0), {}).covered == ()
+    assert (
+        read_self_contained_listing(answer(first=None), Listing([at(TODAY)]), None, {}, said=True).covered
+        == ()
+    )
+    said = read_self_contained_listing(answer(first=None), Listing(final=True), None, {}, said=True)
+    assert said.covered == (CoveredWindow(PLACE.key, TODAY, TODAY + timedelta(days=90)),)
+
+
+def test_a_moment_left_in_its_state_keeps_it_from_proving_an_absence() -> None:
+    state = {"autre": "2026-11-23T09:30"}
+    assert (
+        read_self_contained_listing(answer(first=None), Listing(), window(0), state).outcome
+        is Outcome.UNREADABLE
+    )
+
+
+def test_each_place_is_asked_from_today_on_beginning_with_another_one_each_visit() -> None:
+    places = [(Place(key), opens) for key in "abc"]
+    reading = first_windows(replace(visit(), turn=1), places, 7, "practice")
+    assert reading.reason == "3 practices to ask"
+    assert [(ask.place.key, ask.rank) for ask in reading.asks] == [("b", 0), ("c", 1), ("a", 2)]
+    assert {
+        (ask.window.first, ask.window.place_key == ask.place.key) for ask in reading.asks if ask.window
+    } == {(TODAY, True)}
+
+
+def test_what_is_odd_elsewhere_hides_no_slot_and_proves_no_absence() -> None:
+    reading = read(Listing([at(TODAY)], odd=True))
+    assert (reading.outcome, len(reading.slots), reading.covered) == (Outcome.SLOTS, 1, ())
+    assert len(begins(reading)) == 12
+    for found in (Listing(odd=True), Listing(odd=True, final=True)):
+        assert (read(found).outcome, read(found).covered) == (Outcome.UNREADABLE, ())
+
+
+def test_a_next_date_beside_what_is_odd_is_followed_and_nothing_is_proven_before_it() -> None:
+    day = TODAY + timedelta(days=20)
+    reading = read(Listing(next_at=at(day), odd=True))
+    assert (reading.outcome, reading.covered, begins(reading)) == (None, (), [day])
+    far = read(Listing(next_at=LAST + timedelta(days=1), odd=True))
+    assert (far.outcome, far.covered) == (Outcome.UNREADABLE, ())
+
+
+def test_an_address_names_the_days_of_its_windows_and_keeps_what_else_it_says() -> None:
+    ask = by_address("https://api.invalid/x?from=&ids%5B%5D=1&ids%5B%5D=2&to=", "from", "to")(
+        visit(), window(0)
+    )
+    assert ask.url == "https://api.invalid/x?from=2026-11-20&ids%5B%5D=1&ids%5B%5D=2&to=2026-11-27"
+    again = by_address(ask.url, "from", "to")(visit(), window(7))
+    assert again.url == "https://api.invalid/x?from=2026-11-27&ids%5B%5D=1&ids%5B%5D=2&to=2026-12-04"
+    assert by_address("https://api.invalid/x?from=", "from")(visit(), window(0)).url.endswith(
+        "from=2026-11-20"
+    )
+
+
+def test_what_is_asked_in_doubt_is_answered_in_doubt_and_so_is_all_it_leads_to() -> None:
+    doubted = answer()
+    doubted = replace(doubted, ask=replace(doubted.ask, window=replace(window(0), doubtful=True)))
+    near, far = Listing([at(TODAY)], total=1), Listing(next_at=at(TODAY + timedelta(days=20)))
+    for reading in (read(near, doubted), read(far, doubted), read(Listing(final=True), doubted)):
+        assert reading.covered
+        assert all(each.doubtful for each in reading.covered)
+        assert all(ask.window and ask.window.doubtful for ask in reading.asks)
+    assert not any(each.doubtful for each in read(near).covered)

@@ -1,0 +1,256 @@
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+from pydantic import Field
+
+from crawler.parsing.json_models import (
+    Day,
+    FalseUtc,
+    Instant,
+    JsonModel,
+    Moment,
+    Number,
+    OrNone,
+    Tolerant,
+    Wall,
+    days_in,
+    failed,
+    moments_in,
+    moments_of,
+    parsed,
+)
+from tests.crawler.pages import page
+
+
+class Slots(JsonModel):
+    slots: list[str]
+
+
+class Times(JsonModel):
+    at: OrNone[Instant] = None
+    wall: OrNone[Wall] = None
+    day: OrNone[Day] = None
+    moment: OrNone[Moment] = None
+
+
+def times(field: str, value: str) -> object:
+    read = parsed(page(f'{{"{field}": {value}}}'), Times)
+    assert read
+    return getattr(read, field)
+
+
+def test_a_body_of_the_shape_is_read_and_what_else_stands_in_it_is_not() -> None:
+    for body in ('{"slots": ["a"], "total": {"deep": [1]}}', '\ufeff{"slots": ["a"]}'):
+        assert parsed(page(body), Slots) == Slots(slots=["a"])
+    assert parsed(page('[{"slots": []}]'), list[Slots]) == [Slots(slots=[])]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        '{"slots": null}',
+        '{"slots": "a"}',
+        '{"slots": [1]}',
+        '{"Slots": []}',
+        '{"slots": []',
+        '{"slots": []}{"slots": []}',
+        '{"slots": []} <!-- cached -->',
+        "<html>{'slots': []}</html>",
+        '{"slots": ' + "[" * 5000 + "]" * 5000 + "}",
+        b"\xff\xfe{\x00",
+        b'{"slots": ["\xff"]}',
+    ],
+    ids=lambda body: str(body)[:40],
+)
+def test_any_other_body_is_none(body: str | bytes) -> None:
+    assert parsed(page(body), Slots) is None
+
+
+def test_an_answer_with_an_errors_status_has_no_shape_unless_it_may() -> None:
+    refused = replace(page('{"slots": []}'), status=401)
+    assert parsed(refused, Slots) is None
+    assert parsed(refused, Slots, errors=True) == Slots(slots=[])
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("at", '"2021-05-25T16:00:00.000+02:00"', datetime(2021, 5, 25, 14, tzinfo=UTC)),
+        ("at", '"2021-05-25T14:00Z"', datetime(2021, 5, 25, 14, tzinfo=UTC)),
+        ("at", '"2021-10-31T02:30:00+01:00"', datetime(2021, 10, 31, 1, 30, tzinfo=UTC)),
+        ("wall", '"2021-09-17T10:00:00"', datetime.fromisoformat("2021-09-17T10:00")),
+        ("day", '"2021-04-10"', date(2021, 4, 10)),
+        ("moment", '"2021-04-10"', date(2021, 4, 10)),
+        ("moment", '"2021-04-10T12:00:00.000+02:00"', datetime(2021, 4, 10, 10, tzinfo=UTC)),
+    ],
+)
+def test_moments_are_read_as_they_are_written(field: str, value: str, expected: date) -> None:
+    assert times(field, value) == expected
+
+
+@pytest.mark.parametrize("field", ["at", "wall", "day", "moment"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1617",
+        '"1617"',
+        "null",
+        '""',
+        '"2021-13-01"',
+        '"2021-05-25T25:00Z"',
+        '"10:00"',
+        '"0001-01-01T00:00:00+14:00"',
+        '"9999-12-31T23:59:59-14:00"',
+        '"١٢٣٤-05-25T10:00Z"',
+    ],
+)
+def test_what_is_no_moment_is_none_and_never_a_guess(field: str, value: str) -> None:
+    assert times(field, value) is None
+
+
+def test_an_instant_needs_its_offset_and_a_wall_clock_has_none() -> None:
+    assert times("at", '"2021-05-25T16:00:00"') is None
+    assert times("at", '"2021-05-25"') is None
+    assert times("wall", '"2021-05-25T16:00:00Z"') is None
+
+
+@pytest.mark.parametrize(
+    ("body", "number"),
+    [
+        ('{"slots": [], "next": "2021-06-12T10:30:00Z"}', 1),
+        ('{"slots": [], "_next_slot": "2021-06-12"}', 1),
+        ('{"at": "2021-06-12 10:30"}', 1),
+        ('{"2021-04-19": [{"time": "17:15"}, {"time": "17:30"}]}', 2),
+        ('{"slots": [], "date": "2021-06-12", "total": 0}', 0),
+    ],
+)
+def test_moments_are_counted_wherever_they_stand(body: str, number: int) -> None:
+    assert moments_in(page(body)) == number
+
+
+@pytest.mark.parametrize("behind", ["", "Z", ":00Z", ":00.000Z", "+00:00", ":00+00:00", "+0000"])
+def test_a_false_utc_is_the_clock_that_it_shows(behind: str) -> None:
+    assert parsed(page(f'["2026-12-19T10:00{behind}"]'), list[FalseUtc]) == [
+        datetime.fromisoformat("2026-12-19T10:00")
+    ]
+
+
+@pytest.mark.parametrize(
+    "value", ['"2026-12-19T10:00+01:00"', '"2026-12-19"', "1797670800", "null", "[]", '""']
+)
+def test_any_other_offset_is_not_taken_for_a_false_one(value: str) -> None:
+    assert parsed(page(f"[{value}]"), list[OrNone[FalseUtc]]) == [None]
+
+
+class Week(Tolerant):
+    days: list[str] = Field(alias="jours")
+    total: Number = 0
+    next_at: Moment | None = None
+
+
+class Hint(Tolerant):
+    count: Number = 0
+    next_at: Moment | None = None
+
+
+@pytest.mark.parametrize(
+    ("body", "total", "lacking"),
+    [
+        ('{"jours": ["a"], "total": 3, "next_at": null}', 3, False),
+        ('{"jours": ["a"], "total": "3"}', 3, False),
+        ('{"jours": ["a"], "total": 3, "next_at": "soon"}', 3, True),
+        ('{"jours": ["a"], "total": 3, "next_at": ""}', 3, True),
+        ('{"jours": ["a"], "total": null}', 0, True),
+        ('{"jours": ["a"], "total": {}}', 0, True),
+        ('{"jours": ["a"], "total": true}', 0, True),
+        ('{"jours": ["a"], "total": 3.5}', 0, True),
+        ('{"jours": ["a"], "total": "3.0"}', 0, True),
+        ('{"jours": ["a"], "total": "\u0663"}', 0, True),
+        ('{"jours": ["a"], "total": [], "next_at": {}}', 0, True),
+        ('{"jours": ["a"]}', 0, True),
+    ],
+)
+def test_what_is_optional_and_odd_is_left_out_and_known_to_be(body: str, total: int, lacking: bool) -> None:
+    week = parsed(page(body), Week)
+    assert week
+    assert (week.days, week.total, week.lacks("total")) == (["a"], total, lacking)
+    assert week.odd == (lacking and body != '{"jours": ["a"]}')
+
+
+@pytest.mark.parametrize("body", ['{"jours": 1, "total": 3}', '{"total": 3}', '{"odd": true}', "[]", "3"])
+def test_what_is_needed_is_needed_beside_the_odd_too(body: str) -> None:
+    assert parsed(page(body), Week) is None
+
+
+def test_an_object_with_none_of_the_fields_is_another_answer() -> None:
+    for body in ("{}", '{"error": "x"}', '{"count": []}', '{"odd": true}'):
+        assert parsed(page(body), Hint) is None
+    assert parsed(page('{"count": []}'), list[Hint]) is None
+    hint = parsed(page('{"count": "x", "next_at": "2026-11-24"}'), Hint)
+    assert hint
+    assert (hint.next_at, hint.odd) == (date(2026, 11, 24), True)
+
+
+class Taken(JsonModel, extra="allow"):
+    at: Instant
+
+
+def test_the_moments_of_a_part_are_counted_with_those_that_nobody_names() -> None:
+    taken = parsed(page('{"at": "2026-11-24T09:00Z", "until": {"is": "2026-11-24T09:30Z"}, "id": 7}'), Taken)
+    assert taken
+    assert moments_of(taken) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "number"),
+    [
+        (
+            '{"server_time": "2026-11-20T10:00:00Z", "generatedAt": "10:00", "timestamp":"2026-11-20 10:00"}',
+            0,
+        ),
+        ('{"start_at": "2026-11-20T10:00:00Z"}', 1),
+        ('{"nextAvailableDay": "2026-12-10", "next": null}', 1),
+        ('{"day": "2026-12-10"}', 0),
+    ],
+)
+def test_when_an_answer_was_made_is_no_moment_and_a_next_date_is_one(body: str, number: int) -> None:
+    assert moments_in(page(body)) == number
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"error": "Invalid company"}',
+        '{"slots": [], "errors": ["x"]}',
+        '[{"success":false}]',
+        '\ufeff {"ok": false}',
+        '{"status": "error"}',
+        '{"data": {"errorCode": 3}}',
+    ],
+)
+def test_an_answer_may_say_that_it_failed(body: str) -> None:
+    assert failed(page(body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"error": null, "errors": [], "success": true}',
+        '{"errors": {}, "error": "", "errorCode": 0}',
+        '{"error":  false, "status": "ok"}',
+        '{"terror": "x"}',
+        '<script>x = {"error": "x"}</script>',
+    ],
+)
+def test_any_other_does_not(body: str) -> None:
+    assert not failed(page(body))
+
+
+def test_a_date_is_found_wherever_it_stands() -> None:
+    assert days_in(page('{"x": ["le 2026-12-10"]}'))
+    assert not days_in(page('{"x": "10/12/2026", "n": 20261210}'))

@@ -1,0 +1,126 @@
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from configs.desk import Procedure
+from configs.prefecture import desks, load_prefectures
+from crawler.catalogue import check_catalogue
+from crawler.platform_detection.draft import DeskDraft, named, procedures, slug
+from crawler.platform_detection.identify import PlatformMatch
+from crawler.platform_detection.lookups import by_hand
+from deploy.sample_desk_files import prefecture_file
+
+URL = "https://www.essonne.gouv.fr/booking/create/23014"
+P = Procedure
+
+
+def draft(label: str = "Naturalisation", platform: str = "ezbooking", **how: Any) -> DeskDraft:
+    sign = PlatformMatch(platform, "its address", URL, how.pop("parameters", {}))
+    return DeskDraft(sign, URL, label, "scrapy detect", date(2026, 11, 20), **how)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Prendre rendez-vous : demande de NATURALISATION", {P.NATURALISATION}),
+        ("Renouvellement d'un titre de séjour « passeport talent »", {P.TITRE_SEJOUR}),
+        ("Passeport talent", {P.TITRE_SEJOUR}),
+        ("Carte nationale d'identité et passeport", {P.CARTE_IDENTITE, P.PASSEPORT}),
+        ("Échange de permis étranger", {P.PERMIS_CONDUIRE}),
+        ("Certificats d\u2019immatriculation", {P.CARTE_GRISE}),
+        ("Titre de séjour ou naturalisation", {P.AUTRE}),
+        ("Guichet 3", {P.AUTRE}),
+        ("Autorisation visant les advisas", {P.AUTRE}),
+    ],
+)
+def test_a_procedure_is_named_where_the_words_are_clear(text: str, found: set[Procedure]) -> None:
+    assert procedures(text) == found
+
+
+def test_no_desk_that_is_known_is_taken_for_another_procedure() -> None:
+    wrong = {
+        desk.label: guess
+        for desk in desks().values()
+        if (guess := procedures(desk.label)) not in (desk.procedures, {P.AUTRE})
+    }
+    assert wrong == {}
+    assert sum(procedures(desk.label) == desk.procedures for desk in desks().values()) > len(desks()) / 2
+
+
+@pytest.mark.parametrize(
+    ("label", "taken", "name"),
+    [
+        ("Titre de séjour « ALGR », 1re demande", (), "titre-de-sejour-algr-1re-demande"),
+        ("Naturalisation", ("naturalisation",), "naturalisation-2"),
+        ("Naturalisation", ("naturalisation", "naturalisation-2"), "naturalisation-3"),
+        ("???", (), "guichet"),
+        ("mot " * 60, (), "-".join(["mot"] * 15)),
+        ("x" * 200, (), "x" * 60),
+    ],
+)
+def test_a_slug_is_made_of_the_labels_words_and_is_nobody_elses(
+    label: str, taken: tuple[str, ...], name: str
+) -> None:
+    assert slug(label, taken) == name
+
+
+def test_a_label_is_one_line_that_can_be_printed() -> None:
+    assert named(" a\tb\r\n\x00c\u2028d ") == "a b c d"
+    assert len(named("un mot " * 100)) <= 121
+
+
+@pytest.mark.parametrize(
+    ("label", "platform", "how", "said"),
+    [
+        ("Naturalisation", "ezbooking", {}, ["slug: naturalisation", "procedures: [NATURALISATION]", "grade: unconfirmed"]),
+        ("Titre de séjour : première demande", "rdvpref", {}, ["watch: presence"]),
+        ("012: #{[yes", "ezbooking", {"remarks": ("look\nhere",)}, ["# look here", "procedures: [AUTRE]", "# which procedure"]),
+        ("", "ezbooking", {}, ["Démarche non précisée par la source (23014)"]),
+        ("Passeport", "ants", {"parameters": {"department_code": "01"}}, ["parameters: {department_code: '01'}"]),
+        ("é" * 5000, "ezbooking", {}, ["source: scrapy detect"]),
+    ],
+    ids=["plain", "presence", "odd", "empty", "parameters", "long"],
+)  # fmt: skip
+def test_a_block_is_read_as_it_stands(
+    tmp_path: Path, label: str, platform: str, how: dict[str, Any], said: list[str]
+) -> None:
+    block = draft(label, platform, **how).block()
+    (tmp_path / "evry_91.yaml").write_text(prefecture_file(tier=1, hosts=[], desks=[block], capital="Évry"))
+    (desk,) = load_prefectures(tmp_path)["evry_91"].desks
+    assert (desk.url, desk.platform, desk.procedures) == (URL, platform, procedures(desk.label))
+    assert [each for each in said if each not in block] == []
+
+
+@pytest.mark.parametrize(
+    ("platform", "parameters", "lacks"),
+    [
+        ("keldoc", {"clinic": 1}, "specialty, cabinet, motive"),
+        ("widget", {"platform": "doctolib", "parameters": {}}, "motives"),
+        ("ants", {}, "name department_code or positions"),
+        ("synbird", {"company": 1, "places": [1], "prestation": 1}, "answers: its page also asks:\n\x00 'x' " + "é" * 900),
+    ],
+)  # fmt: skip
+def test_a_block_that_lacks_parameters_loads_unwatched_and_says_where_to_find_them(
+    tmp_path: Path, settings_env: Callable[..., None], platform: str, parameters: dict[str, Any], lacks: str
+) -> None:
+    url = "https://www.keldoc.com/prefecture/lille/guichet"
+    sign = PlatformMatch(platform, "its address", url, parameters)
+    block = DeskDraft(sign, url, "Remise de titre", "scrapy detect", date(2026, 11, 20), lacks=lacks).block()
+    (tmp_path / "evry_91.yaml").write_text(prefecture_file(tier=1, hosts=[], desks=[block], capital="Évry"))
+    settings_env(PREFECTURES_DIR=tmp_path)
+    check_catalogue()
+    (desk,) = load_prefectures(tmp_path)["evry_91"].desks
+    assert (desk.watch, desk.parameters) == ("none", parameters)
+    assert f"docs/platforms/{platform}.md" in (desk.unwatched_because or "")
+    assert f"# where to find it: {by_hand(platform)}" in block
+    assert "then take `watch` and `because` out" in block
+
+
+def test_remarks_of_a_site_cannot_break_a_file(tmp_path: Path) -> None:
+    block = draft(remarks=("a\x00b\x85c\u2028- slug: x\n- slug: y", "{[" * 5000)).block()
+    (tmp_path / "evry_91.yaml").write_text(prefecture_file(tier=1, hosts=[], desks=[block], capital="Évry"))
+    assert len(load_prefectures(tmp_path)["evry_91"].desks) == 1
+    assert len(block) < 3000

@@ -1,0 +1,174 @@
+import codecs
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crawler.platform_detection.booking_links import leads
+from crawler.platform_detection.identify import (
+    PlatformMatch,
+    by_address,
+    by_marks,
+    by_shape,
+    page_of,
+    recognised,
+)
+from crawler.platforms import platforms
+from crawler.reading import Page
+from tests.crawler import ezbooking_pages as ez
+from tests.crawler.golden import CASES, expected, kind, load, name_of
+from tests.crawler.recordings import RECORDINGS
+from tests.fuzz import times
+
+NOWHERE = "https://www.quelque-part.invalid/page"
+PUBLIC = [
+    name
+    for name, reader in platforms().items()
+    if ".invalid/" not in reader.EXAMPLE and ".example/" not in reader.EXAMPLE
+]
+
+
+def page(body: str, url: str = NOWHERE) -> Page:
+    return page_of(url, body.encode())
+
+
+def named(sign: PlatformMatch | None) -> str | None:
+    return sign.platform if sign else None
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_platform_is_known_by_its_own_address_alone(name: str) -> None:
+    sign = by_address(platforms()[name].EXAMPLE)
+    assert sign
+    assert (sign.platform, sign.url) == (name, platforms()[name].EXAMPLE)
+
+
+@pytest.mark.parametrize(
+    ("address", "platform", "desk"),
+    [
+        ("https://www.x.gouv.fr/booking/create/11343/2#aide", "ezbooking", "https://www.x.gouv.fr/booking/create/11343"),
+        ("https://www.x.gouv.fr/index.php/booking/create/9845", "ezbooking", "https://www.x.gouv.fr/index.php/booking/create/9845"),
+        ("https://rdv.x.fr/rdvpref/reservation/demarche/16040/cgu/?error=1", "rdvpref", "https://rdv.x.fr/rdvpref/reservation/demarche/16040/"),
+        ("https://partners.doctolib.fr/prefecture/lille/guichet", "doctolib", "https://partners.doctolib.fr/prefecture/lille/guichet"),
+    ],
+)  # fmt: skip
+def test_an_address_names_the_desk_without_the_step_it_stands_at(
+    address: str, platform: str, desk: str
+) -> None:
+    sign = by_address(address)
+    assert sign
+    assert (sign.platform, sign.url) == (platform, desk)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://www.notdoctolib.fr/prefecture/lille/guichet",
+        "https://www.doctolib.fr.evil.example/prefecture/lille/guichet",
+        "https://evil.example/?next=https://www.x.gouv.fr/booking/create/1",
+        "https://www.x.gouv.fr/booking/create/11343-plus",
+        "https://rendezvouspasseport.ants.gouv.fr:8443/",
+        "ftp://www.x.gouv.fr/booking/create/1",
+        "http://[",
+        "",
+    ],
+)
+def test_no_other_address_is_taken_for_a_platforms(address: str) -> None:
+    assert by_address(address) is None
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        "<!-- saved from url=(0048)https://www.x.gouv.fr/booking/create/11343/2 -->",
+        '<link rel="canonical" href="https://www.x.gouv.fr/booking/create/11343">',
+        '<meta property="og:url" content="https://www.x.gouv.fr/booking/create/11343">',
+        '<form action="https://www.x.gouv.fr/booking/create/11343/0"></form>',
+    ],
+)
+def test_a_page_that_gives_itself_an_address_is_known_by_it(trace: str) -> None:
+    sign = recognised(page(trace))
+    assert sign
+    assert (sign.platform, sign.url) == ("ezbooking", "https://www.x.gouv.fr/booking/create/11343")
+
+
+def test_a_page_that_only_links_to_a_platform_is_not_that_platforms() -> None:
+    assert (
+        recognised(page('<a href="https://www.x.gouv.fr/booking/create/11343">Prendre rendez-vous</a>'))
+        is None
+    )
+
+
+def test_a_stand_in_is_its_own_desk_whatever_it_calls_itself() -> None:
+    link = '<link rel="canonical" href="https://www.doctolib.fr/prefecture/lille/guichet">'
+    sign = recognised(page(link, "http://127.77.4.1:8800/prefecture/lille/guichet"))
+    assert sign
+    assert (sign.platform, sign.url) == ("doctolib", "http://127.77.4.1:8800/prefecture/lille/guichet")
+
+
+def test_a_page_is_known_by_its_marks_without_any_address() -> None:
+    sign = by_marks(page(ez.full()))
+    assert sign
+    assert (sign.platform, sign.url) == ("ezbooking", None)
+    assert "FormBookingCreate" in sign.evidence
+
+
+def shows_slots(case: Path) -> bool:
+    return kind(case) == ".json" and bool(expected(case)["slots"])
+
+
+@pytest.mark.parametrize("case", [each for each in CASES if shows_slots(each)], ids=name_of)
+def test_slots_of_an_api_are_known_by_their_shape(case: Path) -> None:
+    signs = by_shape(page_of(NOWHERE, load(case).body))
+    assert [sign.platform for sign in signs] == [case.parent.name]
+
+
+@pytest.mark.parametrize("case", [each for each in CASES if kind(each) == ".html"], ids=name_of)
+def test_no_page_bears_another_platforms_marks(case: Path) -> None:
+    assert named(by_marks(page_of(NOWHERE, load(case).body))) in (case.parent.name, None)
+
+
+@settings(max_examples=times(30))
+@given(st.text(alphabet="<>/=\"' abinput_Bookgform:.%[]#?&;\n", max_size=200), st.text(max_size=60))
+def test_whatever_a_page_says_it_is_looked_at_to_the_end(body: str, tail: str) -> None:
+    strange = page(
+        f"<html><a href=\"{tail}\">x</a><iframe src='{tail}'></iframe><form action='{body}'>{body}"
+    )
+    assert recognised(strange) is None or named(recognised(strange)) in platforms()
+    by_address(tail)
+    by_shape(page(body))
+    leads(strange)
+
+
+def test_a_list_of_what_can_be_booked_is_known_too() -> None:
+    booking = load(next(each for each in CASES if name_of(each) == "doctolib/booking_file"))
+    assert [sign.platform for sign in by_shape(page_of(NOWHERE, booking.body))] == ["doctolib"]
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[1]", b'"x"', b'{"error": "not found"}', b"null", b"{"])
+def test_what_is_nobodys_answer_names_nobody(body: bytes) -> None:
+    assert by_shape(page_of(NOWHERE, body)) == []
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if load(case).is_html], ids=name_of)
+def test_a_page_that_people_see_is_no_answer_of_an_api(case: Path) -> None:
+    assert by_shape(page_of(NOWHERE, codecs.BOM_UTF8 + load(case).body)) == []
+
+
+@pytest.mark.recordings
+@pytest.mark.parametrize(
+    ("file", "platform"),
+    [
+        ("prefenligne/ezbooking/val-doise_11343_step2_no_slot.html", "ezbooking"),
+        ("blocked/cloudflare_init_v1.html", None),
+        ("blocked/cloudflare_captcha_norobot_v1.html", None),
+        ("blocked/cloudflare_recaptcha_2019.html", None),
+    ],
+)
+def test_a_recorded_page_is_known_with_its_address_and_without(file: str, platform: str | None) -> None:
+    recorded = RECORDINGS / file
+    if not recorded.exists():
+        pytest.skip(f"no recorded answers at {RECORDINGS}: set RECORDINGS to their folder")
+    whole = page_of(NOWHERE, recorded.read_bytes())
+    assert (named(recognised(whole)), named(by_marks(whole))) == (platform, platform)

@@ -1,0 +1,125 @@
+"""Calls and answers of DWR: written as its engine.js does, read as data, and never run."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.platforms.esirius.dwr import Reply, call, reply
+from tests.crawler.esirius_pages import by_variables, failed, refused, second, third
+
+
+def test_a_call_is_a_batch_of_one_with_a_line_for_each_value() -> None:
+    sent = call("/app/page.jsp", "AjaxMotive", "motiveMultiSiteSubmit", False, {"120": 1})  # noqa: FBT003
+    assert sent.splitlines() == [
+        "callCount=1",
+        "page=/app/page.jsp",
+        "httpSessionId=",
+        "scriptSessionId=",
+        "c0-scriptName=AjaxMotive",
+        "c0-methodName=motiveMultiSiteSubmit",
+        "c0-id=0",
+        "c0-param0=boolean:false",
+        "c0-e1=number:1",
+        "c0-param1=Object_Object:{120:reference:c0-e1}",
+        "batchId=0",
+    ]
+
+
+def test_no_value_can_write_a_line_of_its_own() -> None:
+    sent = call("/p", "A", "m", "a\nbatchId=7 é:{}", {"k:1, x": "l\r\nc0-id=9", "b": 2})
+    assert [line.partition("=")[0] for line in sent.splitlines()].count("batchId") == 1
+    assert "c0-param0=string:a%0AbatchId%3D7%20%C3%A9%3A%7B%7D\n" in sent
+    assert "c0-e1=string:l%0D%0Ac0-id%3D9\n" in sent
+    assert "c0-param1=Object_Object:{k%3A1%2C%20x:reference:c0-e1, b:reference:c0-e2}\n" in sent
+
+
+def test_the_elements_of_two_objects_are_numbered_through() -> None:
+    sent = call("/p", "A", "m", {"a": 1}, {"b": "x"})
+    assert "c0-param1=Object_Object:{b:reference:c0-e2}" in sent
+    assert "c0-e2=string:x" in sent
+
+
+def test_variables_may_hold_each_other() -> None:
+    script = (
+        "var s0={};var s1=[];s0.list=s1;s0['a b']=-1.5;s1[0]=\"x\\u00e9\\'\";s1[1]=new Date(1795422600000);\r\n"
+        "dwr.engine._remoteHandleCallback('0','0',{found:s0,none:null});"
+    )
+    at = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
+    assert reply(script) == Reply({"found": {"list": ["xé'", at], "a b": -1.5}, "none": None})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (failed("Error"), "exception: Error"),
+        (refused("Session Error"), "exception: Session Error"),
+        ('dwr.engine.remote.handleException("0","0",{});', "an exception"),
+        (second([]) + failed("late"), "exception: late"),
+    ],
+)
+def test_an_exception_is_one_whatever_stands_beside_it(text: str, said: str) -> None:
+    assert reply(text) == Reply(error=said)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "dwr.engine._remoteHandleCallback('0','0',[])",
+        "dwr.engine._remoteHandleCallback('0','1',[]);",
+        "dwr.engine._remoteHandleCallback('0','0');",
+        "dwr.engine._remoteHandleCallback('0','0',[],[]);",
+        "dwr.engine._remoteHandleCallback('0','0',[1,]);",
+        "dwr.engine._remoteHandleCallback('0','0',{a:1,});",
+        "dwr.engine._remoteHandleCallback('0','0',{a});",
+        "dwr.engine._remoteHandleCallback('0','0',s0);",
+        "dwr.engine._remoteHandleCallback('0','0',\"a\nb\");",
+        "dwr.engine._remoteHandleCallback('0','0',\"\\x41\");",
+        "dwr.engine._remoteHandleCallback('0','0',new Array(1));",
+        "dwr.engine._remoteHandleCallback('0','0',new Date(1e99));",
+        "dwr.engine._remoteHandleCallback('0','0',new Date('1'));",
+        "dwr.engine._remoteHandleCallback('0','0',alert(1));",
+        "dwr.engine._remoteHandleCallback('0','0',[]);x",
+        "if(1)dwr.engine._remoteHandleCallback('0','0',[]);",
+        "var s0=[];s0[1]=1;dwr.engine._remoteHandleCallback('0','0',s0);",
+        "var s0=[];s0.a=1;dwr.engine._remoteHandleCallback('0','0',s0);",
+        "s0.a=1;dwr.engine._remoteHandleCallback('0','0',1);",
+        "other.engine._remoteHandleCallback('0','0',[]);",
+        "dwr.engine._remoteHandleCallback('0','0'," + "[" * 20_000 + "]" * 20_000 + ");",
+        second([]) + second([]),
+        f"<html><body>{second([])}</body></html>",
+    ],
+)
+def test_what_is_no_whole_answer_is_none(text: str) -> None:
+    assert reply(text) is None
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.from_regex(r"[a-z][A-Za-z0-9_]{0,8}", fullmatch=True), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(values, st.sampled_from([second, third]))
+def test_what_was_returned_is_what_is_read(value: Any, write: Any) -> None:
+    if "andleCallback(" not in str(value) and "xception(" not in str(value).lower():
+        assert reply(write(value)) == Reply(value)
+
+
+@given(st.dictionaries(st.sampled_from(["msg", "foundAvailabilities", "x1"]), values, min_size=1))
+def test_what_is_written_by_variables_is_read_the_same(value: dict[str, Any]) -> None:
+    assert reply(by_variables(value)) == Reply(value)
+
+
+@given(values, st.data())
+def test_an_answer_that_broke_off_is_none(value: Any, data: st.DataObject) -> None:
+    whole = second(value).rstrip()
+    assert reply(whole[: data.draw(st.integers(0, len(whole) - 1))]) is None

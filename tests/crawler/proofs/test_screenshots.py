@@ -1,0 +1,135 @@
+"""Pictures by a real browser: the stored page is shown, and nothing leaves."""
+
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from configs.object_store import Blobs
+from configs.proofs import PICTURE
+from crawler.browser import process_tree
+from crawler.proofs import screenshots
+from crawler.proofs.camera import Camera
+from crawler.proofs.ship import ship
+from crawler.proofs.spool import Spool
+from crawler.proofs.writer import keep, meta_of
+from tests.crawler.proofs.made import proof, sight
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _in_a_hurry() -> Iterator[None]:
+    """Let the browser have its share: beside busy tests it would get none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process_tree, "step_back", lambda _: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def open_browser(browser: Path) -> Iterator["Browser"]:
+    with screenshots.browsing() as made:
+        yield made
+
+
+def shot(
+    open_browser: "Browser", body: bytes, url: str = "https://www.essonne.gouv.fr/booking", **headers: str
+) -> bytes:
+    return screenshots.picture(open_browser, meta_of(proof(shown=sight(body, url=url, **headers))), body)
+
+
+def size(png: bytes) -> tuple[int, int]:
+    """Return width and height (https://www.w3.org/TR/png/#11IHDR)."""
+    assert png.startswith(b"\x89PNG")
+    width, height = struct.unpack(">II", png[16:24])
+    return width, height
+
+
+def aside(act: Callable[[], None]) -> None:
+    """Do something in a thread of its own: Playwright takes one browser's loop a thread."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(act).result()
+
+
+def colours(png: bytes) -> int:
+    """Return about how much is to be seen: the packed size of a blank page is a few kB."""
+    return len(png)
+
+
+def test_the_whole_page_is_shown_to_a_bound(open_browser: "Browser") -> None:
+    assert size(shot(open_browser, b"<html><body style='margin:0;height:3000px'>x")) == (1920, 3000)
+    assert size(shot(open_browser, b"<html><body style='margin:0;height:90000px'>x")) == (1920, 12000)
+    assert size(shot(open_browser, b"<p>x")) == (1920, 1080)
+
+
+@pytest.mark.rule("4.9")
+def test_nothing_leaves_whatever_the_page_tries(open_browser: "Browser") -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        server.settimeout(0)
+        far = f"http://127.0.0.1:{server.getsockname()[1]}"
+        page = f"""<html><head><meta http-equiv="refresh" content="0;url={far}/refresh">
+            <link rel="preconnect" href="{far}"><link rel="dns-prefetch" href="{far}">
+            <link rel="prefetch" href="{far}/p"><link rel="stylesheet" href="{far}/s.css">
+            <script src="{far}/s.js"></script><script>fetch("{far}/f"); document.body.style.height = "2000px"</script>
+            </head><body style="margin:0;height:1500px" background="{far}/b.png"><img src="{far}/i.png">
+            <iframe src="{far}/frame"></iframe><iframe srcdoc="<img src='{far}/inner.png'>"></iframe>
+            <video src="{far}/v.mp4" autoplay></video><object data="{far}/o"></object></body></html>"""
+        assert size(shot(open_browser, page.encode(), url=f"{far}/booking")) == (1920, 1500)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+def test_a_page_is_shown_in_its_own_charset(open_browser: "Browser") -> None:
+    words = "<p style='font-size:200px'>éàù"
+    utf, latin = words.encode(), words.encode("latin-1")
+    assert shot(open_browser, latin, content_type="text/html; charset=iso-8859-1") == shot(
+        open_browser, utf, content_type="text/html; charset=utf-8"
+    )
+
+
+@pytest.mark.parametrize("url", ["https://x.fr/api?motive=1", "wss://x.fr/socket"])
+def test_what_is_no_html_is_shown_as_text(open_browser: "Browser", url: str) -> None:
+    body = b'{"availabilities": [{"date": "2026-12-01", "slots": ["<script>"]}]}'
+    png = shot(open_browser, body, url=url, content_type="application/json")
+    assert size(png) == (1920, 1080)
+    assert colours(png) > colours(shot(open_browser, b"<p>"))
+
+
+def test_a_browser_that_died_is_replaced_and_its_page_tried_again(
+    source: Spool, blobs: Blobs, browser: Path
+) -> None:
+    keep(source, proof())
+    ship(source.waiting()[0], source, blobs)
+    (entry,) = source.unpictured()
+
+    def act() -> None:
+        with Camera() as camera:
+            assert camera.take(entry)
+            assert camera._browser
+            camera._browser.close()
+            assert camera.take(entry)
+            entry.write("body.gz", b"not packed")
+            assert not camera.take(entry)
+
+    aside(act)
+    assert entry.files[PICTURE].startswith(b"\x89PNG")
+
+
+def test_a_browser_that_does_not_start_is_named(tmp_path: Path, settings_env: Callable[..., None]) -> None:
+    program = tmp_path / "browser"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    settings_env(BROWSER_PATH=program)
+
+    def act() -> None:
+        with pytest.raises(screenshots.NoPicture, match="does not start"), screenshots.browsing():
+            pass
+
+    aside(act)

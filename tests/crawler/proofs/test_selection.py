@@ -1,0 +1,91 @@
+"""Which checks get a key, and that key and page leave together."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.check import Check
+from api.models.slot import Detection
+from configs.desk import Desk
+from configs.outcome import Outcome
+from configs.proofs import is_key
+from crawler.items import CheckItem
+from crawler.proofs.selection import Proof
+from crawler.recording.batch_writer import record
+from crawler.recording.check_transaction import FinishedCheck
+from tests.crawler.checks import HOST, NOW, slot
+from tests.crawler.proofs.made import seen, sight
+
+
+@pytest.fixture
+def write(
+    redis_server: redis.Redis, planned_desks: Callable[..., dict[str, Desk]]
+) -> Callable[..., list[Proof]]:
+    """Record checks of one desk, one transaction each; return the proofs of the last."""
+    planned_desks(a=HOST)
+
+    def through(*checks: CheckItem) -> list[Proof]:
+        return [record([FinishedCheck(each, each.token or 0, NOW)]) for each in checks][-1].proofs
+
+    return through
+
+
+def keys(kind: type[Any], order: Any) -> list[str | None]:
+    with session() as rows:
+        return [row.proof_key for row in rows.scalars(sa.select(kind).order_by(order))]
+
+
+def test_a_detection_and_its_check_have_the_key_of_the_page_that_showed_what_is_new(
+    write: Callable[..., list[Proof]],
+) -> None:
+    page = sight(b"1", slot())
+    (proof,) = write(seen(sight(b"0"), page))
+    assert (proof.sight, proof.desk.slug, proof.seen_at) == (page, "a", NOW)
+    assert is_key(proof.key)
+    assert keys(Detection, Detection.id) == keys(Check, Check.id) == [proof.key]
+
+
+def test_what_is_still_open_needs_no_second_proof(write: Callable[..., list[Proof]]) -> None:
+    assert write(seen(), seen(token=2)) == []
+    assert keys(Check, Check.token)[1] is None
+
+
+@pytest.mark.parametrize("outcome", [each for each in Outcome if not each.conclusive])
+def test_of_a_run_that_proves_nothing_the_first_answer_is_kept(
+    write: Callable[..., list[Proof]], outcome: Outcome
+) -> None:
+    nothing = {"outcome": outcome, "slots": (), "covered": ()}
+    (first,) = write(seen(sight(b"first"), **nothing))
+    assert write(seen(sight(b"second"), token=2, **nothing)) == []
+    (again,) = write(
+        seen(token=3, slots=(), outcome=Outcome.NO_SLOTS), seen(sight(b"again"), token=4, **nothing)
+    )
+    assert (first.sight.body, again.sight.body) == (b"first", b"again")
+    assert keys(Check, Check.token) == [first.key, None, None, again.key]
+
+
+def test_a_run_that_goes_on_by_another_kind_of_answer_is_proven_by_it_too(
+    write: Callable[..., list[Proof]],
+) -> None:
+    nothing = {"slots": (), "covered": ()}
+    silent = seen(outcome=Outcome.UNREACHABLE, **nothing)
+    object.__setattr__(silent, "sights", ())
+    assert write(silent) == []
+    (proof,) = write(seen(sight(b"odd"), token=2, outcome=Outcome.UNREADABLE, **nothing))
+    assert proof.sight.body == b"odd"
+
+
+def test_a_result_that_came_too_late_proves_nothing(write: Callable[..., list[Proof]]) -> None:
+    assert write(seen(token=5, slots=(), outcome=Outcome.NO_SLOTS), seen(token=4)) == []
+    assert keys(Check, Check.token) == [None, None]
+
+
+def test_a_detection_without_a_page_has_no_key(write: Callable[..., list[Proof]]) -> None:
+    blind = seen()
+    object.__setattr__(blind, "sights", ())
+    assert write(blind) == []
+    assert keys(Detection, Detection.id) == [None]

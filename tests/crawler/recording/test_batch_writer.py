@@ -1,0 +1,808 @@
+import random
+import string
+import threading
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import redis
+import sqlalchemy as sa
+import time_machine
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+import notifier
+from api.models.base import engine, server_answers, session
+from api.models.check import Check
+from api.models.desk import DeskState, DeskStatus, HostState, Outage
+from api.models.slot import Detection, GoneReason, SlotRow
+from configs.clock import clock
+from configs.desk import Desk
+from configs.dropped_checks import read_dropped
+from configs.outcome import Outcome
+from crawler.items import CheckItem
+from crawler.reading import CoveredWindow, Slot
+from crawler.recording import batch_writer
+from crawler.recording.check_transaction import FinishedCheck, Written
+from crawler.recording.row_replay import is_row_fault
+from crawler.scheduling import due_queue
+from tests.crawler.checks import HOST, HOUR, NOW, check, entry, slot
+
+
+@pytest.fixture
+def nudged(monkeypatch: pytest.MonkeyPatch) -> list[UUID]:
+    """Take the notifier's place: what it was told, in order."""
+    told: list[UUID] = []
+    monkeypatch.setattr(notifier, "detection_seen", told.append)
+    return told
+
+
+@pytest.fixture
+def desks(redis_server: redis.Redis, planned_desks: Callable[..., dict[str, Desk]]) -> dict[str, Desk]:
+    """Three desks with their rows, wished every 60 s."""
+    return planned_desks(a=HOST, b=HOST, c="127.77.0.92:8800")
+
+
+@pytest.fixture
+def write(desks: dict[str, Desk], nudged: list[UUID]) -> Iterator[Callable[..., None]]:
+    """Hand checks to a writer, wait until they are written."""
+
+    def through(*checks: CheckItem) -> None:
+        writer = batch_writer.Writer("prefenligne")
+        with writer._changed:  # its thread takes them as one batch, however busy the machine is
+            for each in checks:
+                writer.put(each)
+        writer.close(60)
+
+    yield through
+    assert not [thread for thread in threading.enumerate() if thread.name == "record"]
+
+
+def state(desk: str = "a") -> DeskState:
+    with session() as rows:
+        return rows.get_one(DeskState, f"evry_91/{desk}")
+
+
+def rows_of(kind: type[Any]) -> list[Any]:
+    with session() as rows:
+        return list(rows.scalars(sa.select(kind)))
+
+
+def statements(act: Callable[[], object]) -> list[str]:
+    """Return the statements that a piece of work sends."""
+    sent: list[str] = []
+
+    def listen(*arguments: Any) -> None:
+        sent.append(arguments[2])
+
+    sa.event.listen(engine(), "before_cursor_execute", listen)
+    act()
+    sa.event.remove(engine(), "before_cursor_execute", listen)
+    return sent
+
+
+@pytest.mark.rule("3.1")
+def test_every_check_becomes_one_row(write: Callable[..., None]) -> None:
+    windows = (CoveredWindow("23018", date(2026, 11, 20), None), CoveredWindow())
+    write(check(covered=windows), check("b", 4, outcome=Outcome.UNREACHABLE, error="TimeoutError: 20 s"))
+    first, second = sorted(rows_of(Check), key=lambda row: row.desk_id)
+    assert (first.outcome, first.evidence, first.requests, first.token) == (
+        Outcome.NO_SLOTS,
+        check().reason,
+        3,
+        1,
+    )
+    assert first.covered == [
+        {"place": "23018", "first": "2026-11-20", "last": None},
+        {"place": None, "first": None, "last": None},
+    ]
+    assert (first.milliseconds, first.started_at, first.process) == (120, NOW, "test:1")
+    assert (second.outcome, second.error) == (Outcome.UNREACHABLE, "TimeoutError: 20 s")
+
+
+def test_checks_without_a_change_cost_three_statements_however_many(desks: dict[str, Desk]) -> None:
+    results = [FinishedCheck(check(desk), 1, NOW) for desk in "abc"]
+    assert len(statements(lambda: batch_writer.record(results))) == 3
+
+
+def test_a_slot_becomes_a_row_and_a_detection_with_what_the_desk_is(
+    write: Callable[..., None], nudged: list[UUID]
+) -> None:
+    write(check("a", 1, slot()))
+    (row,) = rows_of(SlotRow)
+    assert (row.place_key, row.place_label, row.starts_at, row.seats) == ("23018", "Guichet A", HOUR, 2)
+    assert (row.opened_at, row.seen_at, row.gone_at, row.url) == (NOW, NOW, None, check().booking_url)
+    with session() as rows:
+        (detection,) = rows.scalars(sa.select(Detection))
+        assert [each.id for each in detection.slots] == [row.id]
+    assert (detection.prefecture_id, detection.label, detection.site) == ("evry_91", "Guichet a", "Évry")
+    assert detection.procedures == ["NATURALISATION", "TITRE_SEJOUR"]
+    assert (detection.seen_at, detection.committed_at) == (NOW, NOW)
+    assert nudged == [detection.id]
+    assert state().last_slot_at == NOW
+
+
+def test_a_desk_knows_what_its_visits_lately_took(write: Callable[..., None]) -> None:
+    def taken() -> float | None:
+        with session() as rows:
+            return rows.get_one(DeskState, "evry_91/a").visit_requests
+
+    write(check("a", 1, outcome=Outcome.UNREACHABLE, requests=1))
+    assert taken() is None
+    write(check("a", 2, requests=3))
+    assert taken() == 3
+    write(check("a", 3, requests=7))
+    assert taken() == pytest.approx(3.2)
+    write(check("a", 4, outcome=Outcome.BLOCKED, requests=1))
+    assert taken() == pytest.approx(3.2)
+
+
+def test_a_desk_knows_what_visits_take_that_see_slots(write: Callable[..., None]) -> None:
+    def seeing() -> float | None:
+        with session() as rows:
+            return rows.get_one(DeskState, "evry_91/a").open_requests
+
+    write(check("a", 1, requests=3))
+    assert seeing() is None
+    write(check("a", 2, slot(), requests=6))
+    assert seeing() == 6
+    write(check("a", 3, slot(), requests=4))
+    assert seeing() == pytest.approx(5.9)
+    write(check("a", 4, requests=3))
+    assert seeing() == pytest.approx(5.9)
+
+
+@pytest.mark.rule("3.4")
+def test_a_slot_is_detected_once_while_it_stays_open(
+    write: Callable[..., None], frozen: time_machine.Traveller
+) -> None:
+    write(check("a", 1, slot()))
+    frozen.shift(60)
+    write(check("a", 2, slot(), started_at=NOW + timedelta(seconds=60)))
+    assert len(rows_of(Detection)) == 1
+    (row,) = rows_of(SlotRow)
+    assert row.seen_at == NOW + timedelta(seconds=60)
+
+
+def test_a_slot_that_went_and_comes_back_is_new_again(write: Callable[..., None]) -> None:
+    for token, shown in enumerate([(slot(),), (), (slot(),)], start=1):
+        write(check("a", token, *shown))
+    assert [row.gone_reason for row in sorted(rows_of(SlotRow), key=lambda row: row.id)] == [
+        GoneReason.TAKEN,
+        None,
+    ]
+    assert len(rows_of(Detection)) == 2
+
+
+@pytest.mark.rule("3.3")
+def test_where_absence_is_doubtful_a_slot_goes_at_the_second_answer_in_a_row_without_it(
+    write: Callable[..., None], frozen: time_machine.Traveller
+) -> None:
+    doubt = (CoveredWindow(doubtful=True),)
+
+    def gone(token: int, *slots: Slot, **more: Any) -> list[GoneReason | None]:
+        frozen.shift(30)
+        write(check("a", token, *slots, covered=doubt, started_at=clock(), **more))
+        return [row.gone_reason for row in rows_of(SlotRow)]
+
+    assert gone(1, slot()) == [None]
+    assert gone(2) == [None]
+    assert gone(3, slot()) == [None]
+    assert gone(4) == [None]
+    assert gone(5, outcome=Outcome.OVERLOADED) == [None]
+    assert gone(6) == [GoneReason.TAKEN]
+
+
+def test_several_desks_of_a_batch_get_a_detection_each(
+    write: Callable[..., None], nudged: list[UUID]
+) -> None:
+    write(check("a", 1, slot()), check("b", 1, slot(), slot(None, "other")), check("c", 1))
+    with session() as rows:
+        found = {each.desk_id: len(each.slots) for each in rows.scalars(sa.select(Detection))}
+    assert found == {"evry_91/a": 1, "evry_91/b": 2}
+    assert len(nudged) == 2
+
+
+def test_hours_of_a_place_told_as_open_open_in_silence(write: Callable[..., None]) -> None:
+    write(check("a", 1, slot(None)))
+    write(check("a", 2, slot(HOUR)))
+    rows = {row.moment: row.gone_reason for row in rows_of(SlotRow)}
+    assert rows == {"open": GoneReason.SUPERSEDED, "2026-12-01T08:30:00+00:00": None}
+    assert len(rows_of(Detection)) == 1
+
+
+@pytest.mark.rule("3.3")
+def test_a_result_older_than_the_last_one_records_its_check_and_nothing_else(
+    write: Callable[..., None],
+) -> None:
+    write(check("a", 7, slot()))
+    write(check("a", 6, outcome=Outcome.CAPTCHA), check("b", 1))
+    write(check("a", 7, outcome=Outcome.CAPTCHA))
+    assert len(rows_of(Check)) == 4
+    assert (state().last_token, state().status) == (7, DeskStatus.ACTIVE)
+    assert [row.gone_at for row in rows_of(SlotRow)] == [None]
+
+
+@pytest.mark.rule("3.3")
+def test_a_page_read_more_than_two_intervals_ago_records_its_check_and_changes_nothing(
+    desks: dict[str, Desk], frozen: time_machine.Traveller
+) -> None:
+    late = FinishedCheck(check("a", 1, slot(), outcome=Outcome.BLOCKED), 1, NOW - timedelta(seconds=121))
+    written = batch_writer.record([late])
+    assert [row.outcome for row in rows_of(Check)] == [Outcome.BLOCKED]
+    assert (rows_of(SlotRow), rows_of(HostState), rows_of(Outage)) == ([], [], [])
+    assert (state().last_token, state().last_check_at) == (0, None)
+    assert [visit.token for visit in written.visits] == [1]
+    batch_writer.record([FinishedCheck(check("a", 2, slot()), 2, NOW - timedelta(seconds=119))])
+    assert len(rows_of(SlotRow)) == 1
+
+
+def test_a_desk_that_ended_twice_is_written_in_its_order(write: Callable[..., None]) -> None:
+    write(check("a", 1, slot()), check("b", 1), check("a", 2))
+    assert [row.gone_reason for row in rows_of(SlotRow)] == [GoneReason.TAKEN]
+    assert state().last_token == 2
+
+
+def test_a_check_that_no_claim_gave_leaves_no_trace(write: Callable[..., None]) -> None:
+    write(check("a", None, slot()))
+    assert rows_of(Check) == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        (Outcome.SLOTS, DeskStatus.ACTIVE),
+        (Outcome.NO_SLOTS, DeskStatus.ACTIVE),
+        (Outcome.CAPTCHA, DeskStatus.CAPTCHA),
+        (Outcome.BLOCKED, DeskStatus.PAUSED),
+        (Outcome.MAINTENANCE, DeskStatus.PAUSED),
+        (Outcome.CLOSED, DeskStatus.ERROR),
+        (Outcome.RATE_LIMITED, DeskStatus.ACTIVE),
+        (Outcome.OVERLOADED, DeskStatus.ACTIVE),
+        (Outcome.UNREACHABLE, DeskStatus.ACTIVE),
+        (Outcome.UNREADABLE, DeskStatus.ACTIVE),
+    ],
+)
+def test_an_outcome_gives_the_desk_its_status_with_a_reason(
+    outcome: Outcome, status: DeskStatus, write: Callable[..., None]
+) -> None:
+    write(check("a", 1))
+    before = state()
+    write(check("a", 2, outcome=outcome, started_at=NOW + timedelta(seconds=1)))
+    after = state()
+    assert after.status is status
+    assert after.status_reason != "not checked yet"
+    assert (after.status_reason == before.status_reason) == (outcome is Outcome.NO_SLOTS)
+    assert (after.last_proven_at == after.last_check_at) == outcome.conclusive
+
+
+def test_five_checks_in_a_row_that_prove_nothing_are_an_error_until_one_does(
+    write: Callable[..., None],
+) -> None:
+    for token in range(1, 6):
+        write(check("a", token, outcome=Outcome.UNREACHABLE))
+        assert (state().status is DeskStatus.ERROR) == (token == 5)
+    assert state().inconclusive == 5
+    assert state().status_reason == "5 checks in a row proved nothing: the site does not answer"
+    write(check("a", 6))
+    assert (state().inconclusive, state().status) == (0, DeskStatus.ACTIVE)
+
+
+def test_the_achieved_interval_follows_what_really_happens(
+    write: Callable[..., None], frozen: time_machine.Traveller
+) -> None:
+    for token, second in enumerate([0, 60, 120, 220], start=1):
+        frozen.move_to(NOW + timedelta(seconds=second))
+        write(check("a", token, started_at=NOW + timedelta(seconds=second)))
+    assert state().achieved_seconds == pytest.approx((4 * 60 + 100) / 5)
+
+
+@pytest.mark.rule("3.9")
+def test_a_finished_check_gives_its_desk_and_its_host_back(
+    write: Callable[..., None], redis_server: redis.Redis
+) -> None:
+    with due_queue.connect() as client:
+        due_queue.send(client, due_queue.schedule("prefenligne", [entry("evry_91/a", HOST, 0, NOW)]))
+        (claim,) = due_queue.send(client, due_queue.claim("prefenligne", now=NOW, places=1, hold=25)).claims
+        write(check("a", claim.token))
+        later = NOW + timedelta(seconds=59)
+        assert due_queue.send(
+            client, due_queue.claim("prefenligne", now=later, places=1, hold=25)
+        ).wake == NOW + timedelta(seconds=60)
+        due_queue.send(client, due_queue.schedule("prefenligne", [entry("evry_91/b", HOST, 0, NOW)]))
+        early = due_queue.claim("prefenligne", now=NOW + timedelta(seconds=2.9), places=1, hold=25)
+        assert due_queue.send(client, early).claims == ()  # 3 requests at 60 a minute
+        assert due_queue.send(
+            client, due_queue.claim("prefenligne", now=NOW + timedelta(seconds=3), places=1, hold=25)
+        ).claims
+
+
+def test_a_check_that_began_while_the_clock_was_ahead_counts_from_now(
+    write: Callable[..., None], redis_server: redis.Redis
+) -> None:
+    """It would be the newest for a day, and its desk and its host be left alone for as long."""
+    with due_queue.connect() as client:
+        due_queue.send(client, due_queue.schedule("prefenligne", [entry("evry_91/a", HOST, 0, NOW)]))
+        (claim,) = due_queue.send(client, due_queue.claim("prefenligne", now=NOW, places=1, hold=25)).claims
+        write(check("a", claim.token, slot(), started_at=NOW + timedelta(days=1)))
+        later = due_queue.claim("prefenligne", now=NOW + timedelta(seconds=60), places=1, hold=25)
+        assert due_queue.send(client, later).claims
+    assert [row.started_at for row in rows_of(Check)] == [NOW]
+    assert (state().last_check_at, rows_of(SlotRow)[0].seen_at) == (NOW, NOW)
+
+
+@pytest.mark.rule("3.9")
+def test_a_block_rests_the_host_in_the_table_and_in_redis(
+    write: Callable[..., None], redis_server: redis.Redis
+) -> None:
+    write(
+        check("a", 1, outcome=Outcome.BLOCKED), check("c", 1, outcome=Outcome.RATE_LIMITED, retry_after=90.0)
+    )
+    until = {row.host: row.rests_until for row in rows_of(HostState)}
+    assert timedelta(seconds=300) <= until[HOST] - NOW <= timedelta(seconds=330)
+    assert timedelta(seconds=90) <= until["127.77.0.92:8800"] - NOW <= timedelta(seconds=99)
+    write(check("a", 2, outcome=Outcome.RATE_LIMITED))
+    assert {row.host: row.rests_until for row in rows_of(HostState)} == until
+    assert redis_server.get(f"rest:{HOST}") == str(until[HOST].timestamp()).encode()
+
+
+@pytest.mark.rule("3.1", "3.6")
+def test_a_row_that_poisons_its_batch_is_recorded_as_unreadable_and_the_others_are_kept(
+    write: Callable[..., None], nudged: list[UUID], caplog: pytest.LogCaptureFixture
+) -> None:
+    write(check("a", 1, slot()), check("b", 1, reason="a \0 in it"), check("c", 1, slot()))
+    found = {row.desk_id: row for row in rows_of(Check)}
+    assert {desk: row.outcome for desk, row in found.items()} == {
+        "evry_91/a": Outcome.SLOTS, "evry_91/b": Outcome.UNREADABLE, "evry_91/c": Outcome.SLOTS,
+    }  # fmt: skip
+    assert "ValueError" in (found["evry_91/b"].error or "")
+    assert len(nudged) == 2
+    assert "evry_91/b" in caplog.text
+
+
+def test_a_check_that_cannot_be_recorded_at_all_costs_no_other(
+    write: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    write(check("a", 1, process="a \0 in it"), check("b", 1))
+    assert [row.desk_id for row in rows_of(Check)] == ["evry_91/b"]
+    assert "cannot be recorded at all" in caplog.text
+
+
+def test_a_check_alone_that_cannot_be_recorded_at_all_is_dropped_and_counted(
+    write: Callable[..., None],
+    client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(batch_writer, "_FIRST_WAIT", 0.001)
+    write(check("a", 1, process="a \0 in it"))
+    assert rows_of(Check) == []
+    assert "cannot be recorded at all" in caplog.text
+    assert read_dropped(client, NOW.date()) == {"prefenligne": 1}
+
+
+@pytest.mark.rule("3.1")
+def test_a_key_that_no_index_takes_costs_its_own_check_alone(
+    write: Callable[..., None], nudged: list[UUID], caplog: pytest.LogCaptureFixture
+) -> None:
+    words = random.Random(1)
+    key = "".join(
+        words.choice(string.ascii_letters) for _ in range(9000)
+    )  # PostgreSQL compresses what repeats
+    write(check("a", 1, slot(place=key)), check("c", 1, slot()))
+    found = {row.desk_id: row for row in rows_of(Check)}
+    assert {desk: row.outcome for desk, row in found.items()} == {
+        "evry_91/a": Outcome.UNREADABLE, "evry_91/c": Outcome.SLOTS,
+    }  # fmt: skip
+    assert "ProgramLimitExceeded" in (found["evry_91/a"].error or "")
+    assert len(nudged) == 1
+    assert {each.levelname for each in caplog.records} == {"ERROR"}
+
+
+def refusal(
+    code: str | None, *, kind: type[sa.exc.DBAPIError] = sa.exc.OperationalError
+) -> sa.exc.DBAPIError:
+    """Return an error as SQLAlchemy raises it, of this SQLSTATE."""
+    cause = Exception("refused")
+    cause.pgcode = code  # type: ignore[attr-defined] # as psycopg2's have it
+    return kind("INSERT", {}, cause)
+
+
+@pytest.mark.parametrize(
+    ("error", "at_fault"),
+    [
+        *((refusal(code), True) for code in ("22003", "22021", "23514", "42703", "54000")),
+        *(
+            (refusal(code), False)
+            for code in ("08006", "53100", "57014", "57P01", "40P01", "40001", "25006", "55P03")
+        ),
+        (refusal(None), False),
+        (refusal(None, kind=sa.exc.DatabaseError), False),
+        (refusal("22003", kind=sa.exc.DataError), True),
+        (sa.exc.TimeoutError("QueuePool limit"), False),
+        (ValueError("A string literal cannot contain NUL (0x00) characters."), True),
+    ],
+)
+def test_the_sqlstate_tells_whose_fault_it_is(error: Exception, at_fault: bool) -> None:
+    assert is_row_fault(error) is at_fault
+
+
+@pytest.fixture
+def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[str]]]:
+    """Let a function raise what the database would; return the desks of each batch that was tried."""
+    through, tried = batch_writer.record, list[list[str]]()
+
+    def of(trouble: Callable[[list[FinishedCheck]], Exception | None]) -> list[list[str]]:
+        def refusing(results: list[FinishedCheck]) -> Written:
+            tried.append([result.check.desk_id[-1] for result in results])
+            if error := trouble(results):
+                raise error
+            return through(results)
+
+        monkeypatch.setattr(batch_writer, "record", refusing)
+        monkeypatch.setattr(batch_writer, "_FIRST_WAIT", 0.001)
+        return tried
+
+    return of
+
+
+def test_after_three_failures_of_any_kind_each_check_is_written_alone(
+    write: Callable[..., None], refuse: Callable[..., list[list[str]]], nudged: list[UUID]
+) -> None:
+    def trouble(results: list[FinishedCheck]) -> Exception | None:
+        return (
+            refusal("57014")
+            if any(result.check.desk_id.endswith("/a") and result.check.slots for result in results)
+            else None
+        )
+
+    tried = refuse(trouble)
+    write(check("a", 1, slot()), check("b", 1, slot()), check("c", 1))
+    assert tried == [["a", "b", "c"]] * 3 + [["a"], ["b"], ["c"], ["a"], ["a"]]
+    outcomes = {row.desk_id[-1]: row.outcome for row in rows_of(Check)}
+    assert outcomes == {"a": Outcome.UNREADABLE, "b": Outcome.SLOTS, "c": Outcome.NO_SLOTS}
+    assert len(nudged) == 1
+
+
+def test_while_the_server_refuses_every_check_none_is_dropped(
+    write: Callable[..., None], refuse: Callable[..., list[list[str]]], caplog: pytest.LogCaptureFixture
+) -> None:
+    left = iter(range(12))
+
+    def trouble(_: list[FinishedCheck]) -> Exception | None:
+        return refusal("42P01") if next(left, None) is not None else None
+
+    refuse(trouble)
+    write(check("a", 1, slot()), check("b", 1))
+    assert {row.desk_id[-1]: row.outcome for row in rows_of(Check)} == {
+        "a": Outcome.SLOTS,
+        "b": Outcome.NO_SLOTS,
+    }
+    assert [each.levelname for each in caplog.records] == ["WARNING"]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_check_is_dropped_only_where_the_database_takes_another(
+    broken: bool, write: Callable[..., None], desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert batch_writer.takes_checks()
+    assert rows_of(Check) == []
+    monkeypatch.setattr(batch_writer, "_FIRST_WAIT", 0.001)
+    monkeypatch.setattr(batch_writer, "_LONGEST_WAIT", 0.01)
+    writer = batch_writer.Writer("prefenligne")
+    with engine().begin() as rows:
+        if broken:
+            rows.exec_driver_sql("ALTER TABLE checks RENAME COLUMN evidence TO another")
+    try:
+        writer.put(check("a", 1, process="a \0 in it"))
+        writer.close(0.3)
+    finally:
+        if broken:
+            with engine().begin() as rows:
+                rows.exec_driver_sql("ALTER TABLE checks RENAME COLUMN another TO evidence")
+    assert writer._lost == broken
+
+
+def test_an_error_without_words_does_not_end_the_writer(
+    write: Callable[..., None], refuse: Callable[..., list[list[str]]]
+) -> None:
+    left = iter(range(12))
+    refuse(lambda _: TimeoutError() if next(left, None) is not None else None)
+    write(check("a", 1, slot()))
+    assert [row.outcome for row in rows_of(Check)] == [Outcome.SLOTS]
+
+
+def test_while_the_server_does_not_answer_nothing_is_written_alone(
+    write: Callable[..., None], refuse: Callable[..., list[list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = iter(range(7))
+
+    def trouble(_: list[FinishedCheck]) -> Exception | None:
+        return refusal(None) if next(left, None) is not None else None
+
+    monkeypatch.setattr(batch_writer, "server_answers", lambda: False)
+    tried = refuse(trouble)
+    write(check("a", 1, slot()), check("b", 1))
+    assert tried == [["a", "b"]] * 8
+    assert {row.outcome for row in rows_of(Check)} == {Outcome.SLOTS, Outcome.NO_SLOTS}
+
+
+def test_a_server_that_goes_away_amid_the_replay_costs_no_check(
+    write: Callable[..., None], refuse: Callable[..., list[list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([False])
+
+    def trouble(results: list[FinishedCheck]) -> Exception | None:
+        if len(tried) == 1:
+            return refusal("54000")
+        return refusal("57P01") if len(tried) == 3 else None
+
+    monkeypatch.setattr(batch_writer, "server_answers", lambda: next(answers, True))
+    tried = refuse(trouble)
+    write(check("a", 1, slot()), check("b", 1, slot()), check("c", 1))
+    assert tried == [["a", "b", "c"], ["a"], ["b"], ["b", "c"]]
+    assert {row.outcome for row in rows_of(Check)} == {Outcome.SLOTS, Outcome.NO_SLOTS}
+
+
+def test_the_server_is_asked_on_a_connection_of_its_own(
+    desks: dict[str, Desk], settings_env: Callable[..., None]
+) -> None:
+    assert server_answers()
+    settings_env(DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/none")
+    assert not server_answers()
+
+
+def test_a_day_that_nobody_made_is_made(write: Callable[..., None], frozen: time_machine.Traveller) -> None:
+    later = NOW + timedelta(days=400)
+    frozen.move_to(later)
+    write(check("a", 1, slot(later + timedelta(days=2)), started_at=later))
+    assert [row.started_at for row in rows_of(Check)] == [later]
+    assert len(rows_of(Detection)) == 1
+
+
+@pytest.mark.rule("3.5")
+def test_the_nudge_comes_after_the_commit_and_breaks_nothing(
+    write: Callable[..., None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[int] = []
+
+    def look(detection: UUID) -> None:
+        seen.extend(1 for row in rows_of(Detection) if row.id == detection)  # by another connection
+        raise RuntimeError("broken nudge")
+
+    monkeypatch.setattr(notifier, "detection_seen", look)
+    write(check("a", 1, slot()), check("b", 1, slot()))
+    assert seen == [1, 1]
+    assert "broken nudge" in caplog.text
+
+
+@pytest.mark.rule("3.5")
+def test_a_detection_that_cannot_be_written_takes_its_check_and_its_slots_with_it(
+    desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from crawler.recording import slot_writer
+
+    def fail() -> None:
+        raise RuntimeError("the process dies here")
+
+    monkeypatch.setattr(slot_writer, "new_id", fail)
+    with pytest.raises(RuntimeError):
+        batch_writer.record([FinishedCheck(check("a", 1, slot()), 1, NOW)])
+    assert (rows_of(Check), rows_of(SlotRow), state().last_token) == ([], [], 0)
+
+
+@pytest.mark.rule("3.5")
+def test_checks_wait_while_the_database_is_away_and_none_is_lost(
+    desks: dict[str, Desk],
+    nudged: list[UUID],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tries = 0
+    through = batch_writer.record
+
+    def away(results: list[FinishedCheck]) -> Written:
+        nonlocal tries
+        tries += 1
+        if tries < 4:
+            raise sa.exc.OperationalError("SELECT 1", {}, Exception("server closed the connection"))
+        return through(results)
+
+    monkeypatch.setattr(batch_writer, "record", away)
+    monkeypatch.setattr(batch_writer, "_FIRST_WAIT", 0.001)
+    monkeypatch.setattr(batch_writer, "BEHIND", 2)
+    writer = batch_writer.Writer("prefenligne")
+    writer.put(check("a", 1, slot()))
+    writer.put(check("b", 1))
+    behind = [writer.behind]
+    writer.close(5)
+    assert [*behind, writer.behind] == [True, False]
+    assert len(rows_of(Check)) == 2
+    assert caplog.text.count("the database is in trouble") == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sa.exc.DatabaseError("SELECT 1", {}, Exception("error with status PGRES_TUPLES_OK")),
+        sa.exc.DataError("SELECT 1", {}, Exception("lost"), connection_invalidated=True),
+    ],
+)
+def test_a_connection_that_breaks_in_an_unusual_way_spoils_no_check(
+    error: sa.exc.DBAPIError,
+    desks: dict[str, Desk],
+    nudged: list[UUID],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    through, errors = batch_writer.record, [error]
+
+    def broken(results: list[FinishedCheck]) -> Written:
+        if errors:
+            raise errors.pop()
+        return through(results)
+
+    monkeypatch.setattr(batch_writer, "record", broken)
+    monkeypatch.setattr(batch_writer, "_FIRST_WAIT", 0.001)
+    writer = batch_writer.Writer("prefenligne")
+    writer.put(check("a", 1, slot()))
+    writer.close(5)
+    (row,) = rows_of(Check)
+    assert row.outcome is Outcome.SLOTS
+    assert [each.levelname for each in caplog.records] == ["WARNING"]
+
+
+def test_checks_without_news_wait_for_each_other_and_leave_with_the_first_that_has_some(
+    desks: dict[str, Desk], nudged: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through, batches, written = batch_writer.record, list[list[str]](), threading.Event()
+
+    def seen(results: list[FinishedCheck]) -> Written:
+        batches.append([result.check.desk_id for result in results])
+        return through(results)
+
+    monkeypatch.setattr(batch_writer, "record", seen)
+    monkeypatch.setattr(batch_writer, "LINGER", 60)
+    writer = batch_writer.Writer("prefenligne")
+    writer.on_finish = written.set
+    for each in (check("a", 1), check("b", 1), check("c", 1, slot())):
+        writer.put(each)
+    assert written.wait(30)
+    assert batches == [["evry_91/a", "evry_91/b", "evry_91/c"]]
+    writer.put(check("a", 2))
+    writer.close(5)
+    assert batches[1:] == [["evry_91/a"]]
+
+
+def test_a_redis_that_is_away_is_said_once(
+    desks: dict[str, Desk],
+    nudged: list[UUID],
+    settings_env: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings_env(REDIS_URL="redis://127.0.0.1:1/0")
+    writer = batch_writer.Writer("prefenligne")
+    for token in range(1, 4):
+        writer._finish(batch_writer.record([FinishedCheck(check("a", token), token, NOW)]).visits)
+    writer.close(5)
+    assert caplog.text.count("Redis is away") == 1
+
+
+@pytest.mark.rule("3.6")
+def test_whoever_hands_over_a_check_does_not_wait_for_the_database(
+    desks: dict[str, Desk], nudged: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writers: list[threading.Thread] = []
+    answer, through = threading.Event(), batch_writer.record
+
+    def slow(results: list[FinishedCheck]) -> Written:
+        writers.append(threading.current_thread())
+        answer.wait(3)
+        return through(results)
+
+    monkeypatch.setattr(batch_writer, "record", slow)
+    writer = batch_writer.Writer("prefenligne")
+    writer.put(check("a", 1))
+    writer.put(check("b", 1))
+    written_meanwhile = len(rows_of(Check))
+    answer.set()
+    writer.close(5)
+    assert threading.current_thread() not in writers
+    assert [written_meanwhile, len(rows_of(Check))] == [0, 2]
+
+
+@pytest.mark.rule("3.9")
+def test_nothing_more_is_asked_while_the_database_is_away(
+    desks: dict[str, Desk], nudged: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again, through = threading.Event(), batch_writer.record
+    away, tries = [True], iter(range(10**6))
+
+    def refuse(results: list[FinishedCheck]) -> Written:
+        if away:
+            if next(tries) > 0:
+                again.set()
+            raise sa.exc.OperationalError("SELECT 1", {}, Exception("server closed the connection"))
+        return through(results)
+
+    monkeypatch.setattr(batch_writer, "record", refuse)
+    monkeypatch.setattr(batch_writer, "_FIRST_WAIT", 0.001)
+    writer = batch_writer.Writer("prefenligne")
+    before = writer.behind
+    writer.put(check("a", 1))
+    assert again.wait(5)
+    meanwhile = writer.behind
+    away.clear()
+    writer.close(5)
+    assert [before, meanwhile, writer.behind] == [False, True, False]
+    assert len(rows_of(Check)) == 1
+
+
+def test_what_cannot_be_written_before_the_end_is_counted(
+    desks: dict[str, Desk], settings_env: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    settings_env(DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/none")
+    writer = batch_writer.Writer("prefenligne")
+    writer.put(check("a", 1))
+    writer.put(check("a", 2))
+    writer.close(0.05)
+    assert "2 checks could not be recorded" in caplog.text
+
+
+def test_a_visit_whose_end_redis_did_not_hear_is_ended_with_the_next(
+    desks: dict[str, Desk], nudged: list[UUID], settings_env: Callable[..., None], redis_server: redis.Redis
+) -> None:
+    writer = batch_writer.Writer("prefenligne")
+    with due_queue.connect() as client, redis.Redis(port=1, retry=Retry(NoBackoff(), 0)) as away:
+        due_queue.send(client, due_queue.schedule("prefenligne", [entry("evry_91/a", HOST, 0, NOW)]))
+        (claim,) = due_queue.send(client, due_queue.claim("prefenligne", now=NOW, places=1, hold=25)).claims
+        later, between = NOW + timedelta(seconds=60), NOW + timedelta(seconds=3)
+        visit = due_queue.VisitEnd("evry_91/a", claim.token, later, HOST, between)
+        writer._redis = away
+        writer._finish([visit])
+        writer._redis = client
+        writer._finish([])
+        assert (
+            due_queue.send(client, due_queue.claim("prefenligne", now=NOW, places=1, hold=25)).wake
+            == visit.due
+        )
+
+
+def test_a_fault_at_the_end_of_visits_does_not_end_the_writer(
+    desks: dict[str, Desk], nudged: list[UUID], caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("the event loop is closed")
+
+    writer = batch_writer.Writer("prefenligne")
+    writer.on_finish = broken
+    writer.put(check("a", 1))
+    writer.put(check("a", 2))
+    writer.close(5)
+    assert len(rows_of(Check)) == 2
+    assert "the event loop is closed" in caplog.text
+
+
+def test_the_next_release_is_kept_until_a_proven_page_names_none_and_the_desk_is_due_then(
+    write: Callable[..., None], redis_server: redis.Redis
+) -> None:
+    release = NOW + timedelta(seconds=17)
+    with due_queue.connect() as client:
+        due_queue.send(client, due_queue.schedule("prefenligne", [entry("evry_91/a", HOST, 0, NOW)]))
+        (claim,) = due_queue.send(client, due_queue.claim("prefenligne", now=NOW, places=1, hold=25)).claims
+        write(check("a", claim.token, releases_at=release))
+        assert client.zscore("due:prefenligne", "evry_91/a") == release.timestamp()
+    assert state().releases_at == release
+    unread = check("a", claim.token + 1, outcome=Outcome.OVERLOADED, covered=())
+    write(unread)
+    assert state().releases_at == release
+    write(check("a", claim.token + 2))
+    assert state().releases_at is None
+
+
+def test_a_page_that_proves_nothing_may_name_a_release(write: Callable[..., None]) -> None:
+    release = NOW + timedelta(days=3)
+    write(check("a", 1, outcome=Outcome.CAPTCHA, covered=(), releases_at=release))
+    assert state().releases_at == release

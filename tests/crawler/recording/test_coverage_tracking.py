@@ -1,0 +1,133 @@
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.reading import CoveredWindow
+from crawler.recording.coverage_tracking import (
+    Coverage,
+    is_proven,
+    pack,
+    remember,
+    seed,
+    unpack,
+    whole,
+    whole_since,
+)
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+TODAY, LAST = date(2026, 11, 20), date(2027, 2, 18)
+MINUTE = timedelta(minutes=1)
+LONG_AGO = NOW - timedelta(days=1)
+
+
+def after(
+    *visits: tuple[int, Iterable[str], list[CoveredWindow]],
+    before: Coverage | None = None,
+    since: datetime = LONG_AGO,
+) -> Coverage:
+    """Return what is known after visits: minute, places known, what was covered."""
+    coverage: Coverage = before or {}
+    for minute, places, covered in visits:
+        coverage = remember(coverage, places, covered, at=NOW + minute * MINUTE, since=since)
+    return coverage
+
+
+def since(coverage: Coverage) -> int | None:
+    found = whole_since(coverage, TODAY, LAST)
+    return None if found is None else round((found - NOW) / MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("covered", "expected"),
+    [
+        (CoveredWindow(), True),
+        (CoveredWindow(None, TODAY, LAST), True),
+        (CoveredWindow(None, TODAY, LAST - timedelta(days=1)), False),
+        (CoveredWindow(None, TODAY + timedelta(days=1), None), False),
+        (CoveredWindow("a"), False),
+    ],
+)
+def test_one_answer_covers_all_of_a_desk_or_not(covered: CoveredWindow, expected: bool) -> None:
+    assert whole([covered], TODAY, LAST) is expected
+
+
+def test_places_covered_one_after_the_other_are_covered_since_the_first_of_them() -> None:
+    first = (0, "ab", [CoveredWindow("a")])
+    assert since(after(first)) is None
+    assert since(after(first, (3, "ab", [CoveredWindow("b")]))) == 0
+    assert since(after(first, (3, "ab", [CoveredWindow("b")]), (5, "ab", [CoveredWindow("a")]))) == 3
+
+
+def test_weeks_covered_one_after_the_other_leave_no_day_out() -> None:
+    middle = TODAY + timedelta(days=40)
+    near = (0, "a", [CoveredWindow("a", TODAY, middle)])
+    assert since(after(near, (4, "a", [CoveredWindow("a", middle + timedelta(days=1), None)]))) == 0
+    assert since(after(near, (4, "a", [CoveredWindow("a", middle + timedelta(days=2), None)]))) is None
+    assert since(after(near, (4, "a", [CoveredWindow("a", middle, LAST)]))) == 0
+
+
+def test_a_place_that_is_offered_and_was_never_covered_counts() -> None:
+    assert since(after((0, "ab", [CoveredWindow("a"), CoveredWindow("b")]))) == 0
+    assert (
+        since(after((0, "ab", [CoveredWindow("a"), CoveredWindow("b")]), (1, "abc", [CoveredWindow("a")])))
+        is None
+    )
+
+
+def test_a_place_that_is_not_offered_any_more_is_forgotten() -> None:
+    assert since(after((0, "ab", [CoveredWindow("a")]), (2, "a", [CoveredWindow("a")]))) == 2
+
+
+def test_an_answer_for_all_of_a_desk_covers_each_place() -> None:
+    assert since(after((0, "ab", []), (2, (), [CoveredWindow()]))) == 2
+
+
+def test_what_was_covered_too_long_ago_does_not_count() -> None:
+    old = after((0, "ab", [CoveredWindow("a")]))
+    assert since(after((9, "ab", [CoveredWindow("b")]), before=old, since=NOW + MINUTE)) is None
+
+
+def test_a_desk_that_one_answer_covered_has_all_its_places_covered_then() -> None:
+    known = seed("ab", NOW, LAST)
+    assert since(known) == 0
+    assert since(after((2, "ab", [CoveredWindow("a")]), before=known)) == 0
+    assert since(seed("ab", NOW, LAST - timedelta(days=1))) is None
+    assert since(seed("ab", None, LAST)) is None
+
+
+def test_nothing_known_proves_nothing() -> None:
+    assert since({}) is None
+    assert not is_proven(None, 60, NOW)
+
+
+def test_a_desk_is_proven_for_five_intervals() -> None:
+    assert is_proven(NOW - 5 * MINUTE, 60, NOW)
+    assert not is_proven(NOW - 5 * MINUTE - timedelta(seconds=1), 60, NOW)
+
+
+days = st.integers(0, 90).map(lambda number: TODAY + timedelta(days=number))
+windows = st.builds(CoveredWindow, st.sampled_from("ab"), st.none() | days, st.none() | days)
+
+
+@pytest.mark.rule("3.2")
+@given(st.lists(st.lists(windows, max_size=6), max_size=6))
+def test_whole_means_that_no_day_of_no_place_was_left_out_since(visits: list[list[CoveredWindow]]) -> None:
+    coverage = after(*((minute, "ab", covered) for minute, covered in enumerate(visits)))
+    said = since(coverage)
+    answers = [
+        max((minute for minute, covered in enumerate(visits) if _covers(covered, place, day)), default=None)
+        for place in "ab"
+        for day in (TODAY + timedelta(days=number) for number in range(91))
+    ]
+    expected = None if None in answers else min(each for each in answers if each is not None)
+    assert said == expected
+    assert unpack(pack(coverage)) == coverage
+
+
+def _covers(covered: list[CoveredWindow], place: str, day: date) -> bool:
+    return any(
+        each.place_key == place and (each.first or TODAY) <= day <= (each.last or LAST) for each in covered
+    )

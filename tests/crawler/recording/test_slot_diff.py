@@ -1,0 +1,236 @@
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.models.slot import GoneReason
+from configs.outcome import Outcome
+from crawler.reading import CoveredWindow, Place, Slot
+from crawler.recording.slot_diff import OPEN, CheckResult, OpenSlot, SlotChanges, compare
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+PARIS = ZoneInfo("Europe/Paris")
+TODAY = date(2026, 11, 20)
+LAST = TODAY + timedelta(days=90)
+HOUR = datetime(2026, 12, 1, 8, 30, tzinfo=UTC)
+LATER = HOUR + timedelta(days=7)
+WHOLE = (CoveredWindow(),)
+
+
+def slot(moment: datetime | date | None, place: str = "a", seats: int | None = None) -> Slot:
+    return Slot(Place(place), moment, seats=seats)
+
+
+def row(moment: datetime | date | None, place: str = "a", row_id: int = 1) -> OpenSlot:
+    shown = slot(moment, place)
+    return OpenSlot(row_id, place, shown.moment_text, shown.starts_at)
+
+
+def look(
+    known: Sequence[OpenSlot],
+    *slots: Slot,
+    covered: Sequence[CoveredWindow] = (),
+    outcome: Outcome | None = None,
+    now: datetime = NOW,
+) -> SlotChanges:
+    proved = outcome or (Outcome.SLOTS if slots else Outcome.NO_SLOTS)
+    return compare(known, CheckResult(proved, slots, tuple(covered), now, PARIS, LAST))
+
+
+def test_a_slot_that_was_not_open_is_news() -> None:
+    assert look([], slot(HOUR), covered=WHOLE) == SlotChanges(news=(slot(HOUR),))
+
+
+@pytest.mark.rule("3.4")
+def test_a_slot_that_is_still_open_is_seen_again_and_no_news() -> None:
+    assert look([row(HOUR)], slot(HOUR, seats=3), covered=WHOLE) == SlotChanges(
+        again=((1, slot(HOUR, seats=3)),)
+    )
+
+
+def test_a_slot_that_is_covered_and_not_shown_is_taken() -> None:
+    assert look([row(HOUR)], covered=WHOLE) == SlotChanges(gone=((1, GoneReason.TAKEN),))
+
+
+@pytest.mark.rule("3.3")
+def test_where_absence_is_doubtful_only_the_second_answer_in_a_row_closes() -> None:
+    def left(whole_before: datetime | None, seen_at: datetime | None = NOW) -> bool:
+        known = [replace(row(HOUR), seen_at=seen_at)]
+        seen = CheckResult(
+            Outcome.NO_SLOTS, (), (CoveredWindow(doubtful=True),), NOW, PARIS, LAST, whole_before
+        )
+        return not compare(known, seen).gone
+
+    assert left(None)
+    assert left(NOW), "the answer before this one is the one that showed it"
+    assert left(NOW - timedelta(minutes=1))
+    assert left(NOW + timedelta(minutes=1), seen_at=None)
+    assert not left(NOW + timedelta(minutes=1))
+
+
+def test_a_sure_answer_closes_beside_a_doubtful_one() -> None:
+    assert look([row(HOUR)], covered=[CoveredWindow(doubtful=True)]).gone == ()
+    assert look([row(HOUR)], covered=[CoveredWindow(doubtful=True), CoveredWindow("a")]).gone
+
+
+@pytest.mark.rule("3.3")
+def test_a_slot_whose_place_or_date_is_not_covered_stays() -> None:
+    elsewhere = CoveredWindow("b")
+    before = CoveredWindow("a", None, HOUR.date() - timedelta(days=1))
+    after = CoveredWindow("a", HOUR.date() + timedelta(days=1), None)
+    assert look([row(HOUR)], slot(LATER, "b"), covered=[elsewhere, before, after]).gone == ()
+    assert look([row(HOUR)], covered=[]) == SlotChanges()
+
+
+def test_a_slot_is_covered_on_its_local_date() -> None:
+    midnight = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)  # 00:30 on 1 December in Paris
+    assert (
+        look([row(midnight)], covered=[CoveredWindow("a", date(2026, 11, 30), date(2026, 11, 30))]).gone == ()
+    )
+    assert look([row(midnight)], covered=[CoveredWindow("a", date(2026, 12, 1), date(2026, 12, 1))]).gone
+
+
+@pytest.mark.rule("3.3")
+def test_a_slot_opens_whatever_failed_elsewhere_and_closes_nothing_there() -> None:
+    changed = look([row(HOUR)], slot(LATER), covered=[CoveredWindow("a", LATER.date(), LATER.date())])
+    assert changed == SlotChanges(news=(slot(LATER),))
+
+
+@pytest.mark.rule("3.3")
+def test_an_inconclusive_check_closes_nothing_but_opens_what_it_saw() -> None:
+    changed = look([row(HOUR)], slot(LATER), covered=WHOLE, outcome=Outcome.OVERLOADED)
+    assert changed == SlotChanges(news=(slot(LATER),))
+
+
+def test_a_slot_whose_moment_came_is_past_even_if_the_check_proved_nothing() -> None:
+    changed = look([row(HOUR), row(TODAY, row_id=2)], outcome=Outcome.UNREACHABLE, now=HOUR)
+    assert changed == SlotChanges(gone=((1, GoneReason.PAST), (2, GoneReason.PAST)))
+
+
+def test_a_slot_of_today_without_its_hour_is_not_past() -> None:
+    assert look([row(TODAY)], slot(TODAY)).gone == ()
+
+
+def test_a_moment_that_is_past_does_not_open() -> None:
+    assert look([], slot(NOW), slot(TODAY - timedelta(days=1))) == SlotChanges()
+
+
+@pytest.mark.rule("3.3")
+def test_open_opens_only_where_its_place_has_no_open_slot() -> None:
+    assert look([], slot(None)) == SlotChanges(news=(slot(None),))
+    assert look([row(HOUR)], slot(None)) == SlotChanges()
+    assert look([row(HOUR)], slot(None, "b")) == SlotChanges(news=(slot(None, "b"),))
+    assert look([], slot(None), slot(HOUR)) == SlotChanges(news=(slot(HOUR),))
+
+
+def test_open_is_seen_again_while_nothing_more_is_known() -> None:
+    assert look([row(None)], slot(None)) == SlotChanges(again=((1, slot(None)),))
+
+
+def test_the_hours_of_a_place_that_was_told_as_open_supersede_it_in_silence() -> None:
+    changed = look([row(None)], slot(HOUR), slot(LATER, "b"))
+    assert changed.gone == ((1, GoneReason.SUPERSEDED),)
+    assert changed.quiet == (slot(HOUR),)
+    assert changed.news == (slot(LATER, "b"),)
+
+
+def test_open_closes_when_its_whole_place_is_covered() -> None:
+    assert look([row(None)], covered=[CoveredWindow("a")]).gone == ((1, GoneReason.TAKEN),)
+    assert look([row(None)], covered=[CoveredWindow("b")]).gone == ()
+
+
+@pytest.mark.rule("3.3")
+def test_open_closes_when_the_weeks_asked_leave_no_day_out() -> None:
+    weeks = [
+        CoveredWindow("a", TODAY + timedelta(days=7 * n), TODAY + timedelta(days=7 * n + 6))
+        for n in range(13)
+    ]
+    assert look([row(None)], covered=weeks[::-1]).gone
+    assert not look([row(None)], covered=weeks[:5] + weeks[6:]).gone
+    assert not look([row(None)], covered=weeks[:12]).gone
+    assert not look([row(None)], covered=weeks[1:]).gone
+
+
+days = st.integers(-3, 95).map(lambda ahead: TODAY + timedelta(days=ahead))
+moments = st.one_of(
+    st.none(),
+    days,
+    st.builds(
+        lambda day, hour: datetime(day.year, day.month, day.day, hour, tzinfo=UTC), days, st.integers(0, 23)
+    ),
+)
+places = st.sampled_from("ab")
+slots = st.lists(st.builds(slot, moments, places), max_size=6)
+windows = st.lists(
+    st.builds(
+        CoveredWindow, st.one_of(st.none(), places), st.one_of(st.none(), days), st.one_of(st.none(), days)
+    ),
+    max_size=4,
+)
+seen = st.builds(
+    lambda outcome, shown, covered: CheckResult(outcome, tuple(shown), tuple(covered), NOW, PARIS, LAST),
+    st.sampled_from(Outcome), slots, windows,
+)  # fmt: skip
+
+
+def apply(known: Sequence[OpenSlot], changed: SlotChanges) -> list[OpenSlot]:
+    gone = {row_id for row_id, _ in changed.gone}
+    start = max([each.id for each in known], default=0) + 1
+    opened = [
+        row(each.moment, each.place.key, start + n) for n, each in enumerate(changed.news + changed.quiet)
+    ]
+    return [each for each in known if each.id not in gone] + opened
+
+
+def table(looks: Sequence[CheckResult]) -> list[OpenSlot]:
+    rows: list[OpenSlot] = []
+    for each in looks:
+        rows = apply(rows, compare(rows, each))
+    return rows
+
+
+@given(st.lists(seen, max_size=4))
+def test_no_slot_is_ever_open_twice_and_no_open_stands_beside_hours_it_was_shown_with(
+    looks: list[CheckResult],
+) -> None:
+    rows = table(looks)
+    assert len({(each.place_key, each.moment) for each in rows}) == len(rows)
+    for place in "ab":
+        here = [each.moment for each in rows if each.place_key == place]
+        assert OPEN not in here or here == [OPEN]
+
+
+@given(st.lists(seen, max_size=3), seen)
+def test_seeing_the_same_again_changes_nothing(looks: list[CheckResult], last: CheckResult) -> None:
+    rows = table([*looks, last])
+    again = compare(rows, last)
+    assert (again.news, again.quiet, again.gone) == ((), (), ())
+
+
+@given(st.lists(seen, max_size=3), seen)
+def test_whatever_is_shown_and_ahead_is_open_afterwards(looks: list[CheckResult], last: CheckResult) -> None:
+    rows = {(each.place_key, each.moment) for each in table([*looks, last])}
+    for shown in last.slots:
+        ahead = shown.moment is not None and (
+            shown.moment > NOW if isinstance(shown.moment, datetime) else shown.moment >= TODAY
+        )
+        assert not ahead or (shown.place.key, shown.moment_text) in rows
+        assert shown.moment is not None or any(place == shown.place.key for place, _ in rows)
+
+
+@pytest.mark.rule("3.3")
+@given(st.lists(seen, max_size=3), seen)
+def test_only_what_was_proven_absent_goes(looks: list[CheckResult], last: CheckResult) -> None:
+    rows = table(looks)
+    by_id = {each.id: each for each in rows}
+    for row_id, reason in compare(rows, last).gone:
+        if reason is GoneReason.TAKEN:
+            assert last.outcome.conclusive
+            assert any(window.place_key in (None, by_id[row_id].place_key) for window in last.covered)
+            assert (by_id[row_id].place_key, by_id[row_id].moment) not in {
+                (shown.place.key, shown.moment_text) for shown in last.slots
+            }

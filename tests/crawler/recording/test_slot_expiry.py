@@ -1,0 +1,242 @@
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+
+from api.models.base import engine, session
+from api.models.desk import DeskState
+from api.models.slot import GoneReason, SlotRow
+from configs.desk import Desk
+from configs.outcome import Outcome
+from crawler.reading import CoveredWindow, Place, Slot
+from crawler.recording.batch_writer import record
+from crawler.recording.check_transaction import FinishedCheck
+from crawler.recording.slot_expiry import close_unproven
+from tests.crawler.checks import HOST, HOUR, NOW, check
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+def open_slot(
+    proven: timedelta,
+    *,
+    wished: float | None = 60,
+    feasible: float | None = 30,
+    seen: timedelta | None = None,
+    whole: timedelta | None = None,
+    coverage: dict[str, Any] | None = None,
+    day: str = "open",
+) -> None:
+    """Open a slot of that day at a desk that was proven so long ago (seen then, unless `seen` says otherwise).
+
+    `whole`: how long ago all of the desk was covered.
+    """
+    at = NOW - (proven if seen is None else seen)
+    with session() as rows:
+        rows.add(
+            DeskState(
+                id="evry_91/a",
+                last_proven_at=NOW - proven,
+                wished_seconds=wished,
+                feasible_seconds=feasible,
+                whole_at=None if whole is None else NOW - whole,
+                coverage=coverage or sa.null(),
+            )
+        )
+        rows.flush()
+        rows.add(
+            SlotRow(
+                desk_id="evry_91/a",
+                place_key="1",
+                moment=day,
+                url="http://127.77.0.91/",
+                opened_at=at,
+                seen_at=at,
+            )
+        )
+
+
+def lapse(now: datetime = NOW) -> int:
+    with session() as rows:
+        return close_unproven(rows, now)
+
+
+def reason() -> GoneReason | None:
+    with session() as rows:
+        (slot,) = rows.query(SlotRow)
+        return slot.gone_reason
+
+
+@pytest.mark.rule("3.3")
+@pytest.mark.parametrize(
+    ("minutes", "wished", "feasible", "lapsed"),
+    [
+        (9, 60, 30, False),
+        (10, 60, 30, True),
+        (10, None, None, True),
+        (14, 60, 180, False),
+        (15, 60, 180, True),
+        (9, 6 * 3600, 30, False),
+        (10, 6 * 3600, 30, True),
+    ],
+)
+def test_slots_lapse_after_ten_minutes_and_five_intervals_or_ten_minutes_where_nobody_waits(
+    minutes: int, wished: float | None, feasible: float | None, lapsed: bool
+) -> None:
+    open_slot(timedelta(minutes=minutes), wished=wished, feasible=feasible)
+    assert lapse() == lapsed
+    assert reason() is (GoneReason.LAPSED if lapsed else None)
+    assert lapse() == 0
+
+
+def covered(first: str, last: str, minutes: int) -> list[list[str]]:
+    return [[first, last, (NOW - timedelta(minutes=minutes)).isoformat()]]
+
+
+@pytest.mark.parametrize(
+    ("whole", "coverage", "lapsed"),
+    [
+        (timedelta(minutes=9), None, False),
+        (timedelta(minutes=10), None, True),
+        (None, None, True),
+        (None, {"1": covered("2026-11-20", "2026-11-27", 9)}, False),
+        (None, {"1": covered("2026-11-20", "2026-11-27", 10)}, True),
+        (None, {"1": covered("2026-11-20", "2026-11-26", 1)}, True),
+        (None, {"1": covered("2026-11-28", "9999-12-31", 1)}, True),
+        (None, {"1": [], "2": covered("0001-01-01", "9999-12-31", 0)}, True),
+        (None, {"1": [], "*": covered("2026-11-20", "2026-11-27", 0)}, False),
+        (None, {"1": [], "*": covered("2026-11-20", "2026-11-26", 0)}, True),
+        (timedelta(minutes=1), {"2": covered("0001-01-01", "9999-12-31", 0)}, True),
+    ],
+)
+def test_a_slot_that_is_not_shown_stays_only_while_its_place_and_day_are_covered(
+    desk_files: Callable[..., dict[str, Desk]],
+    whole: timedelta | None,
+    coverage: dict[str, Any] | None,
+    lapsed: bool,
+) -> None:
+    desk_files(a=HOST)
+    open_slot(timedelta(minutes=1), seen=timedelta(hours=1), whole=whole, coverage=coverage, day="2026-11-27")
+    assert lapse() == lapsed
+
+
+LAST_DAY = "2027-02-18"  # that is watched: 90 days ahead
+
+
+@pytest.mark.rule("3.3")
+@pytest.mark.parametrize(
+    ("day", "whole", "coverage", "lapsed"),
+    [
+        (LAST_DAY, timedelta(minutes=1), None, False),
+        ("2027-02-19", timedelta(minutes=1), None, True),
+        ("open", timedelta(minutes=1), None, False),
+        ("open", None, {"1": covered("2026-11-20", LAST_DAY, 1)}, False),
+        ("open", None, {"1": covered("2026-11-20", "2027-02-17", 1)}, True),
+    ],
+)
+def test_an_answer_for_all_of_a_desk_covers_the_days_that_are_watched_and_open_needs_them_all(
+    desk_files: Callable[..., dict[str, Desk]],
+    day: str,
+    whole: timedelta | None,
+    coverage: dict[str, Any] | None,
+    lapsed: bool,
+) -> None:
+    desk_files(a=HOST)
+    open_slot(timedelta(minutes=1), seen=timedelta(hours=1), whole=whole, coverage=coverage, day=day)
+    assert lapse() == lapsed
+
+
+def test_a_slot_that_is_shown_stays_although_nothing_covers_its_place() -> None:
+    open_slot(timedelta(minutes=1), seen=timedelta(minutes=9), whole=None)
+    assert lapse() == 0
+
+
+def test_the_period_is_a_setting(settings_env: Callable[..., None]) -> None:
+    open_slot(timedelta(seconds=6), wished=1, feasible=1)
+    assert lapse() == 0
+    settings_env(LAPSE_SECONDS=6)
+    assert lapse() == 1
+
+
+def test_a_desk_that_is_being_written_is_left_to_the_next_look() -> None:
+    open_slot(timedelta(hours=1))
+    with engine().begin() as writer:
+        writer.exec_driver_sql("UPDATE desks SET last_token = 9 WHERE id = 'evry_91/a'")
+        assert lapse() == 0
+    assert lapse() == 1
+
+
+class Form:
+    """A desk whose form offers places, visited each minute."""
+
+    def __init__(self) -> None:
+        self.at, self.token = NOW, 0
+
+    def visit(self, *slots: Slot, covered: str = "", places: str = "", minutes: int = 1) -> int:
+        """Visit the desk so often; return how many detections that made."""
+        made = 0
+        for _ in range(minutes):
+            lapse(self.at + timedelta(minutes=1))
+            made += self.look(*slots, covered=tuple(map(CoveredWindow, covered)), places=tuple(places))
+        return made
+
+    def look(self, *slots: Slot, covered: tuple[CoveredWindow, ...], places: tuple[str, ...]) -> int:
+        """Visit the desk a minute later, without a look at what lapses; return how many detections that made."""
+        self.at, self.token = self.at + timedelta(minutes=1), self.token + 1
+        outcome = Outcome.SLOTS if slots else Outcome.NO_SLOTS
+        item = check(
+            "a", self.token, *slots, outcome=outcome, covered=covered, places=places, started_at=self.at
+        )
+        with time_machine.travel(self.at, tick=False):
+            return len(record([FinishedCheck(item, self.token, self.at)]).detections)
+
+
+@pytest.fixture
+def form(planned_desks: Callable[..., dict[str, Desk]]) -> Form:
+    planned_desks(a=HOST)
+    return Form()
+
+
+def gone_reasons() -> dict[str, set[GoneReason | None]]:
+    with session() as rows:
+        found = rows.query(SlotRow).all()
+    return {
+        row.place_key: {each.gone_reason for each in found if each.place_key == row.place_key}
+        for row in found
+    }
+
+
+P, Q = Slot(Place("P"), None), Slot(Place("Q"), HOUR)
+
+
+@pytest.mark.rule("3.3")
+def test_a_place_that_left_the_form_and_comes_back_with_slots_is_told_again(form: Form) -> None:
+    assert form.visit(P, Q, covered="Q", places="PQ") == 1
+    assert form.visit(Q, covered="Q", places="Q", minutes=9) == 0
+    assert gone_reasons() == {"P": {None}, "Q": {None}}
+    assert form.visit(Q, covered="Q", places="Q", minutes=3) == 0
+    assert gone_reasons() == {"P": {GoneReason.LAPSED}, "Q": {None}}
+    assert form.visit(P, Q, covered="Q", places="PQ") == 1
+
+
+@pytest.mark.rule("3.3")
+def test_a_slot_whose_day_is_not_covered_any_more_lapses_and_is_told_when_it_comes_back(form: Form) -> None:
+    near, far = Slot(Place("P"), HOUR - timedelta(days=3)), Slot(Place("P"), HOUR)
+    assert form.visit(near, far, covered="P", places="P") == 1
+    for _ in range(10):
+        form.look(near, covered=(CoveredWindow("P", None, HOUR.date() - timedelta(days=1)),), places=("P",))
+    assert lapse(form.at) == 1
+    assert form.visit(near, far, covered="P", places="P") == 1
+
+
+def test_a_place_that_is_away_for_a_moment_keeps_what_was_covered_of_it(form: Form) -> None:
+    hour = Slot(Place("P"), HOUR)
+    form.look(hour, covered=(CoveredWindow("Q"),), places=("P", "Q"))
+    form.at += timedelta(minutes=8)
+    form.look(covered=(CoveredWindow("P", doubtful=True),), places=("P", "Q"))  # the first answer without it
+    form.visit(covered="Q", places="Q")
+    assert lapse(form.at + timedelta(minutes=8)) == 0
+    assert lapse(form.at + timedelta(minutes=10)) == 1

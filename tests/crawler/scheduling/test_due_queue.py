@@ -1,0 +1,371 @@
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from crawler.scheduling import due_queue
+from tests.crawler.checks import entry
+from tests.fuzz import times
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+HOLD = 25.0
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def put(client: redis.Redis, **desks: float) -> None:
+    """Schedule desks, each on a host of its own, due at that second."""
+    due_queue.send(
+        client,
+        due_queue.schedule("test", [entry(desk, f"{desk}:80", 0, at(when)) for desk, when in desks.items()]),
+    )
+
+
+def take(client: redis.Redis, second: float = 0, places: int = 10) -> due_queue.ClaimResult:
+    return due_queue.send(client, due_queue.claim("test", now=at(second), places=places, hold=HOLD))
+
+
+def end(client: redis.Redis, visit: due_queue.VisitEnd, second: float) -> bool:
+    return due_queue.send(client, due_queue.finish("test", [visit], now=at(second)))[0]
+
+
+def taken(claimed: due_queue.ClaimResult) -> list[str]:
+    return [claim.desk_id for claim in claimed.claims]
+
+
+def test_the_most_overdue_desks_come_first_and_only_as_many_as_there_are_places(client: redis.Redis) -> None:
+    put(client, late=-5, later=-60, latest=-3600, early=10)
+    assert taken(take(client, places=2)) == ["latest", "later"]
+    assert taken(take(client)) == ["late"]
+
+
+@pytest.mark.rule("4.2")
+def test_a_claim_waits_until_its_visit_can_prove_something(client: redis.Redis) -> None:
+    slow = due_queue.HostBucket(6, 0.1)
+    due_queue.send(
+        client, due_queue.schedule("test", [entry("desk", "one:80", bucket=slow, cost=3, need=5.5)])
+    )
+    (claim,) = take(client).claims
+    assert claim.paid == 3
+    spent = [due_queue.send(client, due_queue.spend("test", "desk", claim.token, now=NOW)) for _ in range(4)]
+    assert spent == [True, True, True, False]
+    end(client, due_queue.VisitEnd("desk", claim.token, at(1), "one:80", at(1)), 1)
+    assert take(client, 31) == due_queue.ClaimResult(wake=at(55))
+    assert taken(take(client, 55)) == ["desk"]
+
+
+@pytest.mark.rule("4.2")
+def test_a_claim_waits_for_no_more_than_its_bucket_can_hold(client: redis.Redis) -> None:
+    due_queue.send(
+        client,
+        due_queue.schedule("test", [entry("desk", "one:80", bucket=due_queue.HostBucket(6, 0.1), need=9)]),
+    )
+    assert taken(take(client)) == ["desk"]
+
+
+@pytest.mark.rule("4.1")
+def test_a_desk_that_nobody_waits_for_goes_last_until_it_is_late(
+    client: redis.Redis, settings_env: Callable[..., None]
+) -> None:
+    settings_env(HEARTBEAT_LATE_SECONDS="600")
+    beat = entry("beat", "one:80", 0, at(0), waits=False)
+    paid = entry("paid", "one:80", 0, at(500))
+    due_queue.send(client, due_queue.schedule("test", [beat, paid]))
+    (paid_one,) = take(client, 599).claims
+    assert paid_one.desk_id == "paid"
+    end(client, due_queue.VisitEnd("paid", paid_one.token, at(600), "one:80", at(600)), 600)
+    assert taken(take(client, 600)) == ["beat"]
+
+
+def test_who_waits_is_found_behind_however_many_desks_that_nobody_waits_for(client: redis.Redis) -> None:
+    """Once a claim read all that was due, most of the time of a spider that was late went there."""
+    beats = [entry(f"beat{number}", f"{number}:80", 0, at(0), waits=False) for number in range(400)]
+    reads = []
+    for _ in range(5):  # the server counts for all who use it, other tests among them: the least is ours
+        client.flushdb()
+        due_queue.send(client, due_queue.schedule("test", [*beats, entry("paid", "one:80", 0, at(5))]))
+        client.config_resetstat()
+        claimed = take(client, 6, places=2)
+        assert taken(claimed)[0] == "paid"
+        assert len(claimed.claims) == 2
+        reads.append(client.info("commandstats")["cmdstat_hget"]["calls"])
+    assert min(reads) == 2
+
+
+def test_a_desk_that_is_not_due_is_not_claimed_for_being_waited_for(client: redis.Redis) -> None:
+    """A process of the version before moves desks in the queue alone: that counts."""
+    put(client, gone=0, later=0)
+    client.zadd("due:test", {"later": at(60).timestamp()})
+    client.zrem("due:test", "gone")
+    assert take(client, 1) == due_queue.ClaimResult(wake=at(60))
+    assert taken(take(client, 60)) == ["later"]
+
+
+def test_a_desk_that_nobody_waits_for_any_more_goes_last(client: redis.Redis) -> None:
+    put(client, left=0, paid=1)
+    due_queue.send(client, due_queue.schedule("test", [entry("left", "left:80", 0, at(0), waits=False)]))
+    assert taken(take(client, 2)) == ["paid", "left"]
+
+
+def test_a_claim_says_since_when_the_desk_is_due_and_counts_tokens(client: redis.Redis) -> None:
+    put(client, desk=-5)
+    (first,) = take(client).claims
+    assert first == due_queue.DeskClaim("desk", first.token, at(-5), paid=1)
+    assert take(client, HOLD).claims == (due_queue.DeskClaim("desk", first.token + 1, at(HOLD), paid=1),)
+
+
+def test_a_claim_says_when_to_come_again(client: redis.Redis) -> None:
+    assert take(client).wake is None
+    put(client, soon=4.5, later=60)
+    assert take(client).wake == at(4.5)
+
+
+@pytest.mark.rule("3.5")
+def test_a_crashed_check_costs_its_hold_and_no_more(client: redis.Redis) -> None:
+    put(client, desk=0)
+    take(client)
+    assert take(client, HOLD - 0.01) == due_queue.ClaimResult(wake=at(HOLD))
+    assert taken(take(client, HOLD)) == ["desk"]
+
+
+@pytest.mark.rule("3.9")
+def test_one_host_is_visited_once_at_a_time_whichever_desk_asks(client: redis.Redis) -> None:
+    entries = [entry(desk, "one:80", 0, at(0)) for desk in ("first", "second")]
+    due_queue.send(client, due_queue.schedule("test", entries))
+    due_queue.send(client, due_queue.schedule("other", [entry("third", "one:80", 0, at(0))]))
+    assert taken(take(client)) == ["first"]
+    assert not due_queue.send(client, due_queue.claim("other", now=at(1), places=1, hold=HOLD)).claims
+
+
+@pytest.mark.rule("3.9")
+def test_a_host_rests_between_two_visits(client: redis.Redis) -> None:
+    due_queue.send(
+        client, due_queue.schedule("test", [entry(desk, "one:80", 0, at(0)) for desk in ("first", "second")])
+    )
+    (claim,) = take(client).claims
+    end(client, due_queue.VisitEnd(claim.desk_id, claim.token, at(60), "one:80", between=at(31)), 1)
+    assert take(client, 30.9) == due_queue.ClaimResult(wake=at(31))
+    assert taken(take(client, 31)) == ["second"]
+
+
+@pytest.mark.rule("3.9")
+def test_a_desk_keeps_its_own_gap_even_when_it_is_pushed(client: redis.Redis) -> None:
+    due_queue.send(client, due_queue.schedule("test", [entry("desk", "one:80", 30, at(0))]))
+    (claim,) = take(client).claims
+    end(client, due_queue.VisitEnd("desk", claim.token, at(60), "one:80", between=at(1)), 1)
+    client.rpush(due_queue.pushed("test"), "desk")
+    assert take(client, 29.9) == due_queue.ClaimResult(wake=at(30))
+    assert taken(take(client, 30)) == ["desk"]
+
+
+@pytest.mark.rule("3.9")
+def test_a_rest_outlives_the_visit_that_met_it_and_is_never_made_shorter(client: redis.Redis) -> None:
+    put(client, desk=0)
+    (claim,) = take(client).claims
+    end(client, due_queue.VisitEnd("desk", claim.token, at(2), "desk:80", between=at(1), rest=at(300)), 1)
+    due_queue.send(client, due_queue.rest({"desk:80": at(100), "other:80": at(50)}, now=at(1)))
+    assert take(client, 299) == due_queue.ClaimResult(wake=at(300))
+    assert taken(take(client, 300)) == ["desk"]
+
+
+def test_a_late_finish_moves_nothing_that_is_not_its_own_any_more(client: redis.Redis) -> None:
+    put(client, desk=0)
+    (late,) = take(client).claims
+    (own,) = take(client, HOLD).claims
+    assert not end(
+        client, due_queue.VisitEnd("desk", late.token, at(26), "desk:80", between=at(26)), HOLD + 1
+    )
+    assert take(client, HOLD + 2) == due_queue.ClaimResult(wake=at(2 * HOLD))
+    assert end(client, due_queue.VisitEnd("desk", own.token, at(60), "desk:80", between=at(40)), HOLD + 3)
+    assert take(client, HOLD + 4).wake == at(60)
+
+
+def test_a_late_finish_does_not_free_a_host_that_another_visit_holds(client: redis.Redis) -> None:
+    due_queue.send(
+        client,
+        due_queue.schedule("test", [entry("first", "one:80", 0, at(0)), entry("second", "one:80", 0, at(1))]),
+    )
+    (late,) = take(client).claims
+    assert taken(take(client, HOLD)) == ["second"]
+    assert end(client, due_queue.VisitEnd("first", late.token, at(30), "one:80", between=at(26)), HOLD + 1)
+    assert take(client, 31) == due_queue.ClaimResult(wake=at(2 * HOLD))
+
+
+def test_a_dropped_desk_stays_out_though_its_check_ends(client: redis.Redis) -> None:
+    put(client, desk=0, other=99)
+    (claim,) = take(client).claims
+    assert due_queue.send(client, due_queue.drop("test", ["desk", "unknown"])) == 1
+    end(client, due_queue.VisitEnd("desk", claim.token, at(5), "desk:80", between=at(1)), 1)
+    assert due_queue.members(client, "test") == {"other"}
+    assert due_queue.size(client, "test") == 1
+
+
+def test_a_desk_moves_forward_only_where_it_is_hurried(client: redis.Redis) -> None:
+    put(client, desk=100)
+    put(client, desk=50)
+    assert take(client).wake == at(100)
+    hurried = entry("desk", "desk:80", 0, at(50), hurry=True)
+    assert due_queue.send(client, due_queue.schedule("test", [hurried])) == 0
+    assert take(client).wake == at(50)
+    due_queue.send(client, due_queue.schedule("test", [entry("desk", "desk:80", 0, at(70), hurry=True)]))
+    assert take(client).wake == at(50)
+
+
+def test_an_emptied_redis_goes_on_counting_beyond_what_may_still_run(client: redis.Redis) -> None:
+    known = entry("desk", "desk:80", 0, at(0), last_token=41)
+    assert due_queue.send(client, due_queue.schedule("test", [known])) == 1
+    due_queue.send(client, due_queue.schedule("test", [known]))
+    assert [claim.token > 1041 for claim in take(client).claims] == [True]
+
+
+@pytest.mark.rule("4.4")
+@pytest.mark.parametrize("last", [0, 41])
+def test_a_redis_emptied_twice_gives_two_running_checks_different_tokens(
+    client: redis.Redis, last: int
+) -> None:
+    tokens = set()
+    for _ in range(3):
+        client.flushdb()
+        due_queue.send(
+            client, due_queue.schedule("test", [entry("desk", "desk:80", 0, at(0), last_token=last)])
+        )
+        tokens |= {claim.token for claim in take(client).claims}
+    assert len(tokens) == 3
+
+
+def test_a_token_behind_the_row_s_goes_on_beyond_what_may_still_run(client: redis.Redis) -> None:
+    client.set("token:desk", 4)
+    due_queue.send(client, due_queue.schedule("test", [entry("desk", "desk:80", 0, at(0), last_token=41)]))
+    assert [claim.token > 1041 for claim in take(client).claims] == [True]
+
+
+def test_a_finish_whose_token_the_row_overtook_raises_the_token_only_where_it_is_the_desk_s_own(
+    client: redis.Redis,
+) -> None:
+    put(client, desk=0)
+    first = take(client).claims[0].token
+    overtaken = due_queue.VisitEnd("desk", first, at(0), "desk:80", at(0), last_token=first + 24)
+    assert end(client, overtaken, 0)
+    raised = take(client).claims[0].token
+    assert raised > first + 1024
+    assert not end(client, overtaken, 0)
+    assert int(client.get("token:desk") or 0) == raised
+
+
+def test_pushed_desks_go_through_the_same_claim_and_strangers_are_named(client: redis.Redis) -> None:
+    put(client, desk=1000)
+    client.rpush(due_queue.pushed("test"), "desk", "stranger")
+    assert take(client, places=0).refused == ("stranger",)
+    (claim,) = take(client).claims
+    assert claim == due_queue.DeskClaim("desk", claim.token, at(0), paid=1)
+
+
+def test_many_desks_of_a_resting_host_hide_no_desk_of_another(client: redis.Redis) -> None:
+    entries = [entry(f"desk-{number}", "one:80", 0, at(-number)) for number in range(450)]
+    due_queue.send(client, due_queue.schedule("test", [*entries, entry("free", "two:80", 0, at(-1))]))
+    assert taken(take(client)) == ["desk-449", "free"]
+
+
+class Claimers(RuleBasedStateMachine):
+    """Two processes, desks that share hosts, time that passes, visits that end in time, late or never."""
+
+    client: redis.Redis
+
+    @initialize(hosts=st.lists(st.sampled_from("xyz"), min_size=1, max_size=6))
+    def world(self, hosts: list[str]) -> None:
+        self.client.flushdb()
+        self.second = 0.0
+        self.hosts = {f"desk-{number}": host for number, host in enumerate(hosts)}
+        self.held: dict[str, tuple[int, float]] = {}  # desk → token, second its hold ends
+        self.lost: list[tuple[str, int]] = []
+        self.newest: dict[str, int] = {}
+        self.schedule(hurry=False)
+
+    @rule(hurry=st.booleans())
+    def schedule(self, *, hurry: bool) -> None:
+        entries = [entry(desk, host, 0, at(self.second), hurry=hurry) for desk, host in self.hosts.items()]
+        due_queue.send(self.client, due_queue.schedule("test", entries))
+
+    @rule(desk=st.integers(0, 5))
+    def push(self, desk: int) -> None:
+        self.client.rpush(due_queue.pushed("test"), f"desk-{desk}")
+
+    @rule(seconds=st.sampled_from([0.5, 3, 10, 24, 26]))
+    def wait(self, seconds: float) -> None:
+        self.second += seconds
+        for desk, (token, until) in list(self.held.items()):
+            if until <= self.second:
+                del self.held[desk]
+                self.lost.append((desk, token))
+
+    @rule(places=st.integers(1, 4))
+    def claim(self, places: int) -> None:
+        claimed = take(self.client, self.second, places)
+        assert len(claimed.claims) <= places
+        for each in claimed.claims:
+            busy = {self.hosts[desk] for desk in self.held}
+            assert self.hosts[each.desk_id] not in busy, "two visits of one host at once"
+            self.newest[each.desk_id] = each.token
+            self.held[each.desk_id] = (each.token, self.second + HOLD)
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), again=st.floats(0, 60))
+    def finish(self, data: st.DataObject, again: float) -> None:
+        desk = data.draw(st.sampled_from(sorted(self.held)))
+        token, _ = self.held.pop(desk)
+        assert self.end(desk, token, again)
+
+    @precondition(lambda self: self.lost)
+    @rule(data=st.data(), again=st.floats(0, 60))
+    def finish_late(self, data: st.DataObject, again: float) -> None:
+        desk, token = self.lost.pop(data.draw(st.integers(0, len(self.lost) - 1)))
+        assert self.end(desk, token, again) == (token == self.newest[desk])
+
+    def end(self, desk: str, token: int, again: float) -> bool:
+        when = at(self.second + again)
+        return end(
+            self.client,
+            due_queue.VisitEnd(desk, token, when, self.hosts[desk], between=at(self.second)),
+            self.second,
+        )
+
+    @invariant()
+    def no_desk_is_lost(self) -> None:
+        assert due_queue.members(self.client, "test") == set(self.hosts)
+
+    def teardown(self) -> None:
+        self.second += 1000
+        self.held.clear()
+        seen = set()
+        while left := taken(take(self.client, self.second)):
+            seen.update(left)
+            self.second += HOLD
+            if seen == set(self.hosts):
+                break
+        assert seen == set(self.hosts), "a desk never came due again"
+
+
+@pytest.mark.rule("3.5")
+@pytest.mark.fuzz
+def test_no_desk_is_held_twice_and_none_is_lost_whatever_happens(client: redis.Redis) -> None:
+    Claimers.client = client
+    calm = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    run_state_machine_as_test(
+        Claimers,
+        settings=settings(
+            max_examples=times(40), stateful_step_count=30, deadline=None, suppress_health_check=calm
+        ),
+    )

@@ -1,0 +1,180 @@
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from configs.outcome import Outcome
+from crawler.scheduling import intervals
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+seconds = st.floats(1, 86400)
+
+
+def test_a_desk_nobody_waits_for_gets_the_heartbeat() -> None:
+    assert intervals.wished(30, [], 6 * 3600) == 6 * 3600
+
+
+def test_an_operator_may_ask_for_less_than_the_heartbeat() -> None:
+    assert intervals.wished(86400, [], 6 * 3600) == 86400
+
+
+@pytest.mark.parametrize(
+    ("own", "plans", "expected"), [(30, [120], 30), (120, [120, 30], 30), (120, [60], 60), (20, [120], 20)]
+)
+def test_the_faster_of_tier_and_plans_is_wished(own: float, plans: list[float], expected: float) -> None:
+    assert intervals.wished(own, plans, 6 * 3600) == expected
+
+
+def test_a_host_with_room_lets_every_desk_have_its_wish() -> None:
+    shares = intervals.feasible({"a": intervals.WishedInterval(120, 3)}, budget=6)
+    assert shares == {"a": 30}
+    assert intervals.effective(120, shares["a"], 1) == 120
+
+
+@given(
+    st.dictionaries(st.text(), st.builds(intervals.WishedInterval, seconds, st.integers(1, 24)), min_size=1),
+    st.floats(1, 60),
+)
+def test_the_shares_of_a_host_use_its_budget_and_no_more(
+    wishes: dict[str, intervals.WishedInterval], budget: float
+) -> None:
+    shares = intervals.feasible(wishes, budget)
+    spent = sum(wish.cost / shares[desk] for desk, wish in wishes.items())
+    assert spent * 60 == pytest.approx(budget)
+    assert {desk: shares[desk] / wish.seconds for desk, wish in wishes.items()} == pytest.approx(
+        dict.fromkeys(wishes, next(iter(shares.values())) / next(iter(wishes.values())).seconds)
+    )
+
+
+def test_the_slower_of_wished_and_feasible_is_effective() -> None:
+    assert intervals.effective(30, 90, 1) == 90
+    assert intervals.effective(None, None, 7) == 7
+
+
+def test_where_a_host_decides_the_longest_draw_makes_what_it_allows(
+    settings_env: Callable[..., None],
+) -> None:
+    settings_env(INTERVAL_JITTER="0.25")
+    decided = [(30, 100), (90, 100), (100, 30), (None, None)]
+    assert [intervals.minimum_interval(wished, feasible, 7) for wished, feasible in decided] == [
+        80, 90, 100, 7,
+    ]  # fmt: skip
+
+
+def test_only_stand_ins_are_asked_more_often_than_every_thirty_seconds() -> None:
+    assert intervals.gap(None) == 30
+    assert intervals.gap(300) == 30
+    assert intervals.gap(2) == 2
+
+
+def test_a_visit_is_paid_by_leaving_its_host_alone() -> None:
+    assert intervals.floor(3, 6) == 30
+    assert intervals.floor(0, 6) == 0
+
+
+@given(st.text(), seconds)
+def test_first_times_lie_within_the_interval_and_stay_the_same(desk: str, interval: float) -> None:
+    due = intervals.first_due(desk, interval, NOW)
+    assert NOW <= due <= NOW + timedelta(seconds=interval)
+    assert due == intervals.first_due(desk, interval, NOW)
+
+
+@pytest.mark.rule("4.6")
+def test_first_times_are_spread() -> None:
+    minutes = {intervals.first_due(f"desk/{number}", 600, NOW).minute for number in range(200)}
+    assert minutes == set(range(10))
+
+
+def test_lots_are_the_same_for_the_same_things_and_lie_all_over() -> None:
+    assert intervals.stable_random("desk", 1) == intervals.stable_random("desk", 1)
+    assert {int(10 * intervals.stable_random("desk", token)) for token in range(200)} == set(range(10))
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_what_counts_towards_the_pause(outcome: Outcome) -> None:
+    counted = {Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.UNREACHABLE, Outcome.UNREADABLE}
+    assert intervals.counts_towards_pause(outcome) == (outcome in counted)
+    assert intervals.counts_towards_pause(outcome, captcha_expected=True) == (
+        outcome in counted - {Outcome.CAPTCHA}
+    )
+
+
+@pytest.mark.rule("4.8")
+@pytest.mark.parametrize(
+    ("outcome", "inconclusive", "expected"),
+    [
+        (Outcome.SLOTS, 0, 60),
+        (Outcome.NO_SLOTS, 0, 60),
+        (Outcome.CAPTCHA, 0, 900),
+        (Outcome.CAPTCHA, 1, 900),
+        (Outcome.CAPTCHA, 9, 1920),
+        (Outcome.BLOCKED, 1, 60),
+        (Outcome.BLOCKED, 6, 240),
+        (Outcome.RATE_LIMITED, 0, 60),
+        (Outcome.RATE_LIMITED, 40, 60),
+        (Outcome.OVERLOADED, 0, 120),
+        (Outcome.OVERLOADED, 40, 120),
+        (Outcome.MAINTENANCE, 0, 300),
+        (Outcome.MAINTENANCE, 40, 300),
+        (Outcome.CLOSED, 0, 86400),
+        (Outcome.UNREACHABLE, 1, 90),
+        (Outcome.UNREACHABLE, 4, 90),
+        (Outcome.UNREADABLE, 1, 60),
+        (Outcome.UNREADABLE, 2, 120),
+        (Outcome.UNREACHABLE, 5, 120),
+        (Outcome.UNREACHABLE, 6, 240),
+        (Outcome.UNREADABLE, 1000, 3600),
+    ],
+)
+def test_how_long_a_desk_waits(outcome: Outcome, inconclusive: int, expected: float) -> None:
+    assert intervals.wait(outcome, 60, inconclusive) == expected
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_a_slow_desk_is_asked_no_more_often_for_being_in_trouble(outcome: Outcome) -> None:
+    assert intervals.wait(outcome, 7 * 86400, 9) >= 7 * 86400
+
+
+@given(st.sampled_from(Outcome), st.integers(0, 10_000), seconds, st.floats(0, 3600), st.floats(0, 1))
+def test_a_desk_is_never_due_in_the_past_nor_before_its_interval(
+    outcome: Outcome, inconclusive: int, interval: float, took: float, lot: float
+) -> None:
+    now = NOW + timedelta(seconds=took)
+    decided = intervals.after(
+        outcome, started_at=NOW, now=now, interval=interval, inconclusive=inconclusive, lot=lot
+    )
+    assert decided >= now
+    assert decided >= NOW + timedelta(seconds=interval)
+
+
+def test_intervals_differ_by_lot_and_by_no_more_than_is_set(settings_env: Callable[..., None]) -> None:
+    settings_env(INTERVAL_JITTER="0.05")
+
+    def due(lot: float) -> float:
+        found = intervals.after(
+            Outcome.NO_SLOTS, started_at=NOW, now=NOW, interval=60, inconclusive=0, lot=lot
+        )
+        return (found - NOW).total_seconds()
+
+    assert [due(0), due(0.5), due(1)] == [60, 61.5, 63]
+
+
+def test_probes_of_a_pause_grow_apart_and_the_first_proof_brings_the_interval_back() -> None:
+    waits = [intervals.wait(Outcome.UNREACHABLE, 30, count) for count in range(5, 13)]
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
+    assert intervals.wait(Outcome.NO_SLOTS, 30, 0) == 30
+
+
+@pytest.mark.parametrize(("ahead", "expected"), [(-1, 60), (0, 60), (20, 20), (59.5, 59.5), (3600, 60)])
+def test_a_desk_is_due_at_the_release_that_its_page_names_too(ahead: float, expected: float) -> None:
+    due = intervals.after(
+        Outcome.NO_SLOTS,
+        started_at=NOW,
+        now=NOW,
+        interval=60,
+        inconclusive=0,
+        releases_at=NOW + timedelta(seconds=ahead),
+    )
+    assert due == NOW + timedelta(seconds=expected)

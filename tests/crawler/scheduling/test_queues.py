@@ -1,0 +1,105 @@
+"""Lanes: what needs a browser waits in a queue of its own and is served by processes of its own."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+import redis
+import time_machine
+
+from configs.clock import clock
+from configs.desk import Fetch
+from configs.prefecture import desks
+from crawler.cli.arguments import WrongArgument
+from crawler.commands.check import push
+from crawler.keeper import wanted_processes
+from crawler.planner import Planner
+from crawler.scheduling import due_queue
+from crawler.scheduling.queues import CrawlQueue, lane_of, lanes
+from crawler.scheduling.spider_lease import seats
+from crawler.spiders.custom import CustomSpider
+from deploy.sample_desk_files import desk_entry, prefecture_file
+
+BROWSER = CrawlQueue("custom", Fetch.BROWSER)
+RULES = "    fetch: browser\n    parameters: {available: li.libre, no_slot_text: Plus rien}\n"
+
+
+@pytest.fixture
+def two(tmp_path: Path, settings_env: Callable[..., None]) -> None:
+    """Give two desks, one of which needs a browser; a file that can be run stands for it."""
+    page = desk_entry("page", "http://127.77.0.91:8800/booking/create/23014", date(2026, 11, 20))
+    script = desk_entry("script", "http://127.77.0.92:8800/rdv", date(2026, 11, 20)) + RULES
+    text = prefecture_file(
+        tier=1, hosts=[], desks=[page, script.replace("ezbooking", "selectors")], capital="Évry"
+    )
+    (tmp_path / "evry_91.yaml").write_text(text)
+    settings_env(PREFECTURES_DIR=tmp_path, BROWSER_PATH="/bin/sh")
+
+
+def test_a_lane_is_named_by_its_system_and_found_by_its_name() -> None:
+    assert (str(CrawlQueue("custom")), str(BROWSER)) == ("custom", "custom-browser")
+    assert [CrawlQueue.named(str(each)) for each in (CrawlQueue("custom"), BROWSER)] == [
+        CrawlQueue("custom"),
+        BROWSER,
+    ]
+    assert {"custom", "custom-browser", "ants", "prefenligne-browser"} <= set(lanes())
+
+
+def test_a_browsers_lane_has_few_places_and_much_time_and_memory(settings_env: Callable[..., None]) -> None:
+    settings_env(
+        BROWSER_PLACES="1", BROWSER_PROCESSES="2", BROWSER_MEMORY_MB="700", SPIDER_MEMORY_MB="300",
+        BROWSER_DEADLINE_SECONDS="45", BROWSER_START_SECONDS="30", CLAIM_MARGIN_SECONDS="5",
+    )  # fmt: skip
+    assert (BROWSER.places, BROWSER.processes, BROWSER.memory_mb, BROWSER.hold_seconds) == (1, 2, 1000, 80)
+    assert (
+        CrawlQueue("custom").processes,
+        CrawlQueue("custom").memory_mb,
+        CrawlQueue("custom").hold_seconds,
+    ) == (1, 300, 25)
+    assert seats("custom-browser") == ["seat:custom-browser:0", "seat:custom-browser:1"]
+
+
+@pytest.mark.usefixtures("two")
+def test_each_desk_waits_in_its_own_lane(
+    database: str, redis_server: redis.Redis, frozen: time_machine.Traveller
+) -> None:
+    assert {desk.slug: str(lane_of(desk)) for desk in desks().values()} == {
+        "page": "prefenligne",
+        "script": "custom-browser",
+    }
+    assert wanted_processes() == {"custom-browser": 1, "prefenligne": 1}
+    with due_queue.connect() as client:
+        Planner(client).run_once(clock())
+        sizes = {lane: size for lane in lanes() if (size := due_queue.size(client, lane))}
+    assert sizes == {"custom-browser": 1, "prefenligne": 1}
+    assert push([desks()["evry_91/script"]]) == {"custom-browser": 1}
+
+
+@pytest.mark.usefixtures("two")
+def test_without_a_browser_its_desks_wait_nowhere_and_no_process_is_wanted(
+    settings_env: Callable[..., None],
+) -> None:
+    settings_env(BROWSER_PATH="/nowhere/chromium")
+    assert wanted_processes() == {"prefenligne": 1}
+    assert desks()["evry_91/script"].unwatched_because == (
+        "its page needs a browser: BROWSER_PATH names /nowhere/chromium, which is no program that can be run"
+    )
+
+
+def test_a_spider_serves_the_lane_that_it_is_told() -> None:
+    assert CustomSpider().lane == CrawlQueue("custom")
+    served = CustomSpider(fetch="browser")
+    assert (served.lane, served.once) == (BROWSER, False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"fetch": "brwser"}, "no fetch 'brwser'; did you mean browser?"),
+        ({"fetch": "browser", "desk": "script"}, "fetch= chooses a queue and desk= desks"),
+    ],
+)
+def test_a_wrong_lane_is_said(arguments: dict[str, str], said: str) -> None:
+    with pytest.raises(WrongArgument, match=said):
+        CustomSpider(**arguments)

@@ -1,0 +1,106 @@
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from configs.desk import Desk
+from crawler.spider_processes import command_setup
+from crawler.spider_processes.command_setup import prepare, until_stopped
+from tests.waiting import PATIENCE
+
+ROOT = Path(__file__).parents[3]
+NOWHERE = {"DATABASE_URL": "postgresql://a:b@127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
+
+
+def scrapy(*arguments: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "scrapy", *arguments]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.fixture(autouse=True)
+def _away(settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command_setup, "set_up_logs", lambda _: None)  # pytest's own logging stays
+    settings_env(
+        **NOWHERE,
+        PREFECTURES_DIR=ROOT / "deploy" / "sandbox" / "prefectures",
+        SCRAPYD_URL="http://127.0.0.1:1",
+    )
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    ("command", "number", "said"),
+    [
+        ("plan", signal.SIGTERM, "planning: waits until its server answers"),
+        ("keep", signal.SIGINT, "Redis is away"),
+    ],
+)
+def test_a_loop_waits_for_servers_that_are_away_and_ends_when_told(
+    command: str, number: signal.Signals, said: str
+) -> None:
+    program = scrapy(command)
+    assert program.stderr
+    try:
+        while said not in (line := program.stderr.readline()):
+            assert line, "it ended by itself"
+        began = time.monotonic()
+        program.send_signal(number)
+        _, rest = program.communicate(timeout=PATIENCE)
+    finally:
+        program.kill()
+        program.communicate()
+    assert (program.returncode, "Traceback" in rest) == (0, False)
+    assert time.monotonic() - began < 60
+
+
+@pytest.mark.processes
+def test_one_look_that_fails_is_said_and_not_traced() -> None:
+    program = scrapy("plan", "--once")
+    try:
+        out, error = program.communicate(timeout=PATIENCE)
+    finally:
+        program.kill()
+        program.communicate()
+    assert (program.returncode, out) == (1, "")
+    assert "the planner fails in part" in error
+    assert "planning (" in error
+    assert "Traceback" not in error
+
+
+def test_what_is_missing_is_named(settings_env: Callable[..., None]) -> None:
+    settings_env(REDIS_URL="", DATABASE_URL="")
+    with pytest.raises(SystemExit, match="the planner does not start: REDIS_URL is not set"):
+        prepare("planner", [], "redis_url", "database_url")
+    with pytest.raises(SystemExit, match="DATABASE_URL is not set"):
+        prepare("planner", [], "database_url")
+
+
+def test_arguments_are_refused() -> None:
+    with pytest.raises(SystemExit, match="the keeper takes no argument 'now'"):
+        prepare("keeper", ["now"])
+
+
+def test_wrong_desk_files_are_named(
+    desk_files: Callable[..., dict[str, Desk]], tmp_path: Path, settings_env: Callable[..., None]
+) -> None:
+    desk_files(a="127.77.0.91:8800")
+    file = tmp_path / "prefectures" / "evry_91.yaml"
+    file.write_text(file.read_text().replace("platform: ezbooking", "platform: nonsense"))
+    settings_env()
+    with pytest.raises(SystemExit, match=r"evry_91\.yaml.*nonsense"):
+        prepare("keeper", [])
+
+
+def test_a_signal_sets_the_event() -> None:
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        stop = until_stopped()
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.is_set()
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)

@@ -1,0 +1,78 @@
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import redis
+
+from crawler.scheduling import due_queue
+from crawler.spider_processes import registry
+from crawler.spider_processes.registry import SpiderProcess
+
+
+@pytest.fixture(autouse=True)
+def _ground(redis_server: redis.Redis, settings_env: Callable[..., None]) -> None:
+    settings_env(SEAT_SECONDS="7")
+
+
+def told(*all_of_them: SpiderProcess) -> list[SpiderProcess]:
+    async def speak() -> None:
+        client = due_queue.connect_async()
+        for each in all_of_them:
+            await registry.publish(client, each)
+        await client.aclose()
+
+    asyncio.run(speak())
+    return known()
+
+
+def known() -> list[SpiderProcess]:
+    with due_queue.connect() as client:
+        return registry.processes(client)
+
+
+def test_what_a_process_says_of_itself_is_read_as_it_was_said() -> None:
+    me = registry.current_process("prefenligne", "job-1", "holder")
+    other = replace(me, name="elsewhere:7", state="serving", running=3, checks=9)
+    assert told(me, other) == sorted([me, other], key=lambda each: each.name)
+    assert (me.pid, me.state, me.job) == (os.getpid(), "waiting", "job-1")
+
+
+def test_it_is_forgotten_when_it_falls_silent(redis_server: redis.Redis) -> None:
+    me = registry.current_process("prefenligne", "", "holder")
+    told(me)
+    assert 0 < redis_server.pttl(f"process:{me.name}") <= 7000
+    redis_server.delete(f"process:{me.name}")
+    assert known() == []
+    assert redis_server.exists(registry.NAMES) == 0
+
+
+def test_it_takes_back_what_it_said_when_it_ends(redis_server: redis.Redis) -> None:
+    me = registry.current_process("prefenligne", "", "holder")
+    told(me)
+
+    async def end() -> None:
+        client = due_queue.connect_async()
+        await registry.remove(client, me.name)
+        await client.aclose()
+
+    asyncio.run(end())
+    assert redis_server.keys("process*") == []
+
+
+def test_its_memory_is_what_it_holds() -> None:
+    before = registry.resident()
+    ballast = bytearray(os.urandom(1)) * 50_000_000
+    assert 40 < registry.resident() - before < 60
+    assert len(ballast) == 50_000_000
+    assert before > 20
+
+
+def test_where_the_system_does_not_tell_it_is_nought(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object, **__: object) -> str:
+        raise FileNotFoundError("/proc/self/statm")
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    assert registry.resident() == 0

@@ -1,0 +1,114 @@
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from configs.desk import Fetch
+from configs.settings import SettingMissing
+from crawler.scheduling.queues import CrawlQueue
+from crawler.spider_processes.scrapyd_client import Jobs, Scrapyd, ScrapydAway
+
+
+class Server(BaseHTTPRequestHandler):
+    """Answers what a test put there; remembers what it was asked."""
+
+    answer: ClassVar[tuple[int, str]] = (200, "{}")
+    asked: ClassVar[list[tuple[str, str, dict[str, list[str]], str | None]]] = []
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        body = url.query or self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        self.asked.append((self.command, url.path, parse_qs(body), self.headers.get("Authorization")))
+        self.send_response(self.answer[0])
+        self.end_headers()
+        self.wfile.write(self.answer[1].encode())
+
+    do_POST = do_GET  # noqa: N815 -- the library's name
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the library's name
+        """Say nothing."""
+
+
+@pytest.fixture
+def scrapyd(settings_env: Callable[..., None]) -> Iterator[Scrapyd]:
+    server = HTTPServer(("127.0.0.1", 0), Server)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    Server.asked.clear()
+    settings_env(SCRAPYD_URL=f"http://127.0.0.1:{server.server_port}", SCRAPYD_PASSWORD="p:ss")
+    yield Scrapyd.from_settings()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def says(**answer: Any) -> None:
+    Server.answer = (200, json.dumps({"status": "ok", **answer}))
+
+
+def test_jobs_that_run_or_wait_are_listed_by_spider_oldest_first(scrapyd: Scrapyd) -> None:
+    def job(job_id: str, spider: str, start: str) -> dict[str, str]:
+        return {"id": job_id, "spider": spider, "start_time": start}
+
+    running = [job("2", "ants", "2026-11-20 09:00:01"), job("1", "ants", "2026-11-20 09:00:00")]
+    says(running=running, pending=[{"id": "3", "spider": "custom"}], finished=[job("0", "ants", "")])
+    assert scrapyd.jobs() == Jobs({"ants": ["1", "2"], "custom": ["3"]}, frozenset({"0"}))
+    basic = "Basic c2NyYXB5ZDpwOnNz"  # scrapyd:p:ss
+    assert Server.asked == [("GET", "/listjobs.json", {"project": ["rdvpriority"]}, basic)]
+
+
+def test_a_spider_is_scheduled_and_a_job_cancelled(scrapyd: Scrapyd) -> None:
+    says(jobid="7")
+    assert scrapyd.schedule(CrawlQueue("ants")) == "7"
+    scrapyd.cancel("7")
+    scrapyd.cancel("7", kill=True)
+    assert [(method, path, values) for method, path, values, _ in Server.asked] == [
+        ("POST", "/schedule.json", {"project": ["rdvpriority"], "spider": ["ants"]}),
+        ("POST", "/cancel.json", {"project": ["rdvpriority"], "job": ["7"]}),
+        ("POST", "/cancel.json", {"project": ["rdvpriority"], "job": ["7"], "signal": ["KILL"]}),
+    ]
+
+
+def test_a_browsers_lane_is_told_by_its_jobs(scrapyd: Scrapyd) -> None:
+    says(jobid="7")
+    scrapyd.schedule(CrawlQueue("custom", Fetch.BROWSER))
+    ((_, _, values, _),) = Server.asked
+    assert (values["spider"], values["fetch"]) == (["custom"], ["browser"])
+    (job,) = values["jobid"]
+    running = [{"id": each, "spider": "custom", "start_time": "2026"} for each in (job, "8")]
+    says(running=running, pending=[], finished=[])
+    assert scrapyd.jobs().running == {"custom-browser": [job], "custom": ["8"]}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (401, "Unauthorized", "check SCRAPYD_USERNAME and SCRAPYD_PASSWORD"),
+        (502, "<h1>Bad gateway</h1>", "answered 502 to schedule.json with no JSON"),
+        (200, "[]", "with no JSON"),
+        (
+            200,
+            json.dumps({"status": "error", "message": "spider 'ants' not found"}),
+            "spider 'ants' not found",
+        ),
+    ],
+)
+def test_what_is_no_yes_says_what_to_do(status: int, body: str, said: str, scrapyd: Scrapyd) -> None:
+    Server.answer = (status, body)
+    with pytest.raises(ScrapydAway, match=said):
+        scrapyd.schedule(CrawlQueue("ants"))
+
+
+def test_a_scrapyd_that_is_not_there_is_named() -> None:
+    with pytest.raises(ScrapydAway, match=r"scrapyd at 127\.0\.0\.1:1 does not answer"):
+        Scrapyd("127.0.0.1", 1, "scrapyd", "x").jobs()
+
+
+def test_the_password_is_needed(settings_env: Callable[..., None]) -> None:
+    settings_env(SCRAPYD_PASSWORD="")
+    with pytest.raises(SettingMissing, match="SCRAPYD_PASSWORD"):
+        Scrapyd.from_settings()

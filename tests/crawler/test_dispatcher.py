@@ -1,0 +1,729 @@
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from contextlib import aclosing, contextmanager
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+import redis
+from scrapy.exceptions import CloseSpider
+
+from configs.clock import clock
+from configs.desk import Desk
+from configs.outcome import Outcome
+from crawler import dispatcher
+from crawler.fetching.proxies import Proxies
+from crawler.fetching.redis_proxy_store import RedisProxyStore
+from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
+from crawler.items import CheckBatch, CheckItem
+from crawler.recording.batch_writer import writer_of
+from crawler.scheduling import due_queue, lua, spider_lease
+from crawler.scheduling.queues import CrawlQueue
+from crawler.spider_processes import registry
+from tests.crawler.checks import Crawler, entry
+
+if TYPE_CHECKING:
+    from crawler.booking import BookingSpider
+
+SYSTEM = "prefenligne"
+PATIENCE = 60  # seconds until a test that waits for something has failed
+
+
+class Spider:
+    """Checks desks at once, except those that a test holds back."""
+
+    system = SYSTEM
+    lane = CrawlQueue(SYSTEM)
+    job = "job-1"
+
+    def __init__(self) -> None:
+        self.crawler = Crawler()
+        self.proxies = Proxies(())
+        self.writer = writer_of(cast("Any", self.crawler), SYSTEM)
+        self.handed: list[str] = []
+        self.writer.put = lambda check, read_at=None: self.handed.append(check.desk_id)  # type: ignore[method-assign]
+        self.asked: list[str] = []
+        self.allowances: dict[str, RequestBudget] = {}
+        self.held: dict[str, asyncio.Event] = {}
+        self.fault: BaseException | None = None
+
+    async def check(
+        self,
+        desk: Desk,
+        token: int | None,
+        *,
+        allowance: RequestBudget,
+        hand_over: Callable[[CheckItem], object],
+    ) -> CheckItem:
+        self.allowances[desk.slug] = allowance
+        self.asked.append(desk.slug)
+        if desk.slug in self.held:
+            await self.held[desk.slug].wait()
+        if self.fault:
+            raise self.fault
+        check = CheckItem(
+            desk.id,
+            token,
+            clock(),
+            1,
+            Outcome.NO_SLOTS,
+            "a sentence",
+            (),
+            (),
+            3,
+            None,
+            None,
+            desk.url,
+            "test:1",
+        )
+        hand_over(check)
+        return check
+
+
+@pytest.fixture
+def spider() -> Spider:
+    return Spider()
+
+
+@pytest.fixture
+def desks(
+    redis_server: redis.Redis, desk_files: Callable[..., dict[str, Desk]], settings_env: Callable[..., None]
+) -> dict[str, Desk]:
+    settings_env(
+        STOP_GRACE_SECONDS="0.05", SEAT_SECONDS="0.3", SEAT_RENEW_SECONDS="0.02", FEEDER_SLEEP_SECONDS="0.2"
+    )
+    return desk_files(a="127.77.0.91:8800", b="127.77.0.92:8800", c="127.77.0.93:8800", d="127.77.0.91:8800")
+
+
+def put(desks: dict[str, Desk], *slugs: str, ahead: float = 0) -> None:
+    when = clock() + timedelta(seconds=ahead)
+    entries = [entry(desks[slug].id, desks[slug].host, 0, when) for slug in slugs]
+    with due_queue.connect() as client:
+        due_queue.send(client, due_queue.schedule(SYSTEM, entries))
+
+
+async def serve(spider: Spider) -> AsyncGenerator[CheckItem, None]:
+    """Yield the checks one by one."""
+    async with aclosing(batches(spider)) as served:
+        async for ended in served:
+            for check, _ in ended.checks:
+                yield check
+
+
+def batches(spider: Spider) -> AsyncGenerator[CheckBatch, None]:
+    return dispatcher.serve(cast("BookingSpider", spider))
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(PATIENCE):
+            await test
+
+    asyncio.run(bounded())
+
+
+@contextmanager
+def closed(reason: str) -> Iterator[None]:
+    with pytest.raises(CloseSpider) as raised:
+        yield
+    assert reason in raised.value.reason
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():  # noqa: ASYNC110 -- what is waited for has no event of its own
+        await asyncio.sleep(0.005)
+
+
+def score_of(desk: Desk) -> datetime:
+    with due_queue.connect() as client:
+        return datetime.fromtimestamp(client.zscore(f"due:{SYSTEM}", desk.id) or 0, UTC)
+
+
+def test_desks_that_are_due_are_checked_and_yielded_as_they_end(
+    spider: Spider, desks: dict[str, Desk]
+) -> None:
+    async def test() -> None:
+        put(desks, "a", "b")
+        spider.held["a"] = asyncio.Event()
+        async with aclosing(serve(spider)) as checks:
+            first = await anext(checks)
+            spider.held["a"].set()
+            second = await anext(checks)
+        assert [first.desk_id, second.desk_id] == ["evry_91/b", "evry_91/a"]
+        assert first.token
+
+    run(test())
+
+
+def test_all_checks_that_ended_meanwhile_are_one_item_each_with_its_own_instant(
+    spider: Spider, desks: dict[str, Desk]
+) -> None:
+    async def test() -> None:
+        put(desks, "a", "b", "c")
+        spider.held = {slug: asyncio.Event() for slug in "bc"}
+        async with aclosing(batches(spider)) as served:
+            first = await anext(served)
+            await until(lambda: len(spider.asked) == 3)
+            spider.held["b"].set()
+            await asyncio.sleep(0.02)
+            spider.held["c"].set()
+            await asyncio.sleep(0.02)
+            second = await anext(served)
+        assert [check.desk_id for check, _ in first.checks] == ["evry_91/a"]
+        assert [check.desk_id for check, _ in second.checks] == ["evry_91/b", "evry_91/c"]
+        (_, sooner), (_, later) = second.checks
+        assert timedelta(milliseconds=15) < later - sooner < clock() - sooner
+
+    run(test())
+
+
+def test_the_last_checks_come_before_the_end(spider: Spider, desks: dict[str, Desk]) -> None:
+    async def test() -> None:
+        put(desks, "a", "b")
+        spider.held = {slug: asyncio.Event() for slug in "ab"}
+        served = batches(spider)
+        waiting = asyncio.ensure_future(anext(served))
+        await until(lambda: len(spider.asked) == 2)
+        with due_queue.connect() as client:
+            client.set(f"seat:{SYSTEM}:0", "another process", px=60_000)
+        spider.held["a"].set()
+        assert len((await waiting).checks) == 1
+        asyncio.get_running_loop().call_later(0.03, spider.held["b"].set)
+        await asyncio.sleep(0.1)
+        assert len((await anext(served)).checks) == 1
+        with closed("seat"):
+            await anext(served)
+
+    run(test())
+
+
+def test_a_check_that_the_engine_broke_off_is_given_back(spider: Spider, desks: dict[str, Desk]) -> None:
+    async def test() -> None:
+        put(desks, "a", "b")
+        spider.held["a"] = asyncio.Event()
+        spider.fault = asyncio.CancelledError()
+        checks = serve(spider)
+        waiting = asyncio.ensure_future(anext(checks))
+        await until(lambda: len(spider.asked) == 2)
+        await asyncio.sleep(0.01)
+        assert score_of(desks["b"]) > clock()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert score_of(desks["b"]) <= clock()
+
+    run(test())
+
+
+def test_a_desk_is_asked_when_it_falls_due_and_not_at_the_next_look(
+    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
+) -> None:
+    settings_env(FEEDER_SLEEP_SECONDS="60")
+
+    async def test() -> None:
+        put(desks, "a", ahead=0.2)
+        due_at = score_of(desks["a"])
+        async with aclosing(serve(spider)) as checks:
+            check = await anext(checks)
+        assert check.started_at >= due_at
+
+    run(test())
+
+
+def test_no_more_desks_are_claimed_than_there_are_places(
+    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
+) -> None:
+    settings_env(SPIDER_PLACES="2")
+
+    async def test() -> None:
+        put(desks, "a", "b", "c")
+        spider.held = {slug: asyncio.Event() for slug in "abc"}
+        async with aclosing(serve(spider)) as checks:
+            waiting = asyncio.ensure_future(anext(checks))
+            await until(lambda: len(spider.asked) == 2)
+            await asyncio.sleep(0)
+            assert len(spider.asked) == 2
+            spider.held[spider.asked[0]].set()
+            await waiting
+            await until(lambda: len(spider.asked) == 3)
+            for event in spider.held.values():
+                event.set()
+
+    run(test())
+
+
+def test_a_desk_of_a_busy_host_is_asked_as_soon_as_the_visit_there_is_written(
+    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings_env(FEEDER_SLEEP_SECONDS="60")
+
+    async def test() -> None:
+        put(desks, "a", "d")
+        async with aclosing(serve(spider)) as checks:
+            check = await anext(checks)
+            visit = due_queue.VisitEnd(
+                check.desk_id, check.token or 0, clock() + timedelta(60), desks["a"].host, clock()
+            )
+            await asyncio.to_thread(spider.writer._finish, [visit])
+            second = await anext(checks)
+        assert {check.desk_id, second.desk_id} == {"evry_91/a", "evry_91/d"}
+        assert spider.writer._redis
+        spider.writer._redis.close()
+
+    run(test())
+
+
+@pytest.mark.rule("3.6")
+def test_nothing_is_claimed_while_the_writer_is_behind(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[bool] = []
+
+    def behind(_: object) -> bool:
+        looks.append(len(looks) < 3)
+        return looks[-1]
+
+    monkeypatch.setattr(type(spider.writer), "behind", property(behind))
+
+    async def test() -> None:
+        put(desks, "a")
+        async with aclosing(serve(spider)) as checks:
+            await anext(checks)
+        assert looks[:4] == [True, True, True, False]
+
+    run(test())
+
+
+def test_at_the_end_checks_that_run_are_given_their_time_and_the_rest_is_given_back(
+    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
+) -> None:
+    async def test() -> None:
+        put(desks, "a", "b", "c")
+        spider.held = {slug: asyncio.Event() for slug in "bc"}
+        checks = serve(spider)
+        await anext(checks)
+        await until(lambda: len(spider.asked) == 3)
+        waiting = asyncio.ensure_future(anext(checks))
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_later(0.01, spider.held["b"].set)
+        waiting.cancel()  # as the engine does when it stops
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert spider.handed == ["evry_91/b"]
+        assert spider.writer.fed
+        assert spider.writer.fed.is_set()
+        assert score_of(desks["c"]) <= clock()
+        assert seats() == []
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(test())
+
+
+def seats() -> list[str]:
+    with due_queue.connect() as client:
+        return list(client.scan_iter("seat:*"))
+
+
+def test_a_claim_on_its_way_when_the_crawl_stops_is_given_back(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through, asked, answer = due_queue.asend, asyncio.Event(), asyncio.Event()
+
+    async def slow(client: Any, call: due_queue.Call[Any]) -> Any:
+        result = await through(client, call)
+        asked.set()
+        await answer.wait()
+        return result
+
+    async def test() -> None:
+        put(desks, "a")
+        monkeypatch.setattr(due_queue, "asend", slow)
+        waiting = asyncio.ensure_future(anext(serve(spider)))
+        await asked.wait()
+        monkeypatch.setattr(due_queue, "asend", through)
+        waiting.cancel()
+        asyncio.get_running_loop().call_later(0.01, answer.set)
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert spider.asked == []
+        assert score_of(desks["a"]) <= clock()
+
+    run(test())
+
+
+def test_an_engine_that_stops_while_it_asks_for_nothing_is_noticed(
+    spider: Spider, desks: dict[str, Desk]
+) -> None:
+    async def test() -> None:
+        put(desks, "a", "b")
+        spider.held["b"] = asyncio.Event()
+        checks = serve(spider)
+        await anext(checks)
+        spider.held["b"].set()
+        await until(lambda: len(spider.asked) == 2)
+        spider.crawler.engine.running = False
+        await until(lambda: spider.writer.fed and spider.writer.fed.is_set())
+        assert spider.handed == ["evry_91/b"]
+        assert seats() == []
+        await checks.aclose()
+
+    run(test())
+
+
+def test_without_a_seat_nothing_is_claimed_and_the_spider_closes(
+    spider: Spider, desks: dict[str, Desk]
+) -> None:
+    async def test() -> None:
+        put(desks, "a")
+        with due_queue.connect() as client:
+            client.set(f"seat:{SYSTEM}:0", "another process", px=60_000)
+        with closed("no free seat"):
+            await anext(serve(spider))
+        assert spider.asked == []
+
+    run(test())
+
+
+def test_a_spider_that_loses_its_seat_ends_what_it_has_begun_and_closes(
+    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
+) -> None:
+    settings_env(STOP_GRACE_SECONDS="3")
+
+    async def test() -> None:
+        put(desks, "a", "b")
+        spider.held["a"] = asyncio.Event()
+        checks = serve(spider)
+        assert (await anext(checks)).desk_id == "evry_91/b"
+        with due_queue.connect() as client:
+            client.set(f"seat:{SYSTEM}:0", "another process", px=60_000)
+        put(desks, "c", ahead=0.1)
+        asyncio.get_running_loop().call_later(0.15, spider.held["a"].set)
+        assert (await anext(checks)).desk_id == "evry_91/a"
+        with closed("seat"):
+            await anext(checks)
+        assert "c" not in spider.asked
+
+    run(test())
+
+
+def test_a_spider_whose_parent_died_closes(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        waiting = asyncio.ensure_future(anext(serve(spider)))
+        await until(seats)
+        monkeypatch.setattr(os, "getppid", lambda: 1)
+        with closed("parent"):
+            await waiting
+
+    run(test())
+
+
+def test_a_spider_that_was_born_an_orphan_closes(
+    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
+) -> None:
+    settings_env(SCRAPYD_PID=os.getpid())
+
+    async def test() -> None:
+        with closed("parent"):
+            await anext(serve(spider))
+
+    run(test())
+
+
+def told() -> registry.SpiderProcess | None:
+    with due_queue.connect() as client:
+        found = registry.processes(client)
+    return found[0] if found else None
+
+
+def test_a_process_says_who_it_is_from_its_first_wait_to_its_end(
+    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
+) -> None:
+    settings_env(SEAT_SECONDS="5", STOP_GRACE_SECONDS="3")
+
+    def state() -> str | None:
+        return found.state if (found := told()) else None
+
+    async def test() -> None:
+        put(desks, "a", "b")
+        spider.held["b"] = asyncio.Event()
+        with due_queue.connect() as client:
+            client.set(f"seat:{SYSTEM}:0", "a predecessor", px=60_000)
+            checks = serve(spider)
+            waiting = asyncio.ensure_future(anext(checks))
+            await until(lambda: state() == "waiting")
+            assert spider.asked == []
+            client.delete(f"seat:{SYSTEM}:0")
+            await waiting
+            await until(lambda: (found := told()) and found.checks == 1 and found.running == 1)
+            found = told()
+            assert found
+            assert (found.state, found.job, found.pid) == ("serving", "job-1", os.getpid())
+            assert client.get(f"seat:{SYSTEM}:0") == found.holder
+        spider.crawler.engine.running = False
+        await until(lambda: state() == "ending")
+        assert seats() == []  # a successor need not wait for the last checks
+        spider.held["b"].set()
+        await checks.aclose()
+        assert told() is None
+
+    run(test())
+
+
+def test_what_it_learns_of_proxies_is_shared_with_other_processes(
+    spider: Spider, desks: dict[str, Desk]
+) -> None:
+    async def test() -> None:
+        put(desks, "a")
+        checks = serve(spider)
+        await anext(checks)
+        assert isinstance(spider.proxies.memory, RedisProxyStore)
+        await checks.aclose()
+
+    run(test())
+
+
+@pytest.mark.rule("3.5")
+def test_a_process_that_was_suspended_claims_nothing_on_a_seat_that_ran_out(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
+) -> None:
+    settings_env(SEAT_SECONDS="60", SEAT_RENEW_SECONDS="60")
+
+    async def test() -> None:
+        put(desks, "a")
+        checks = serve(spider)
+        await anext(checks)
+        with due_queue.connect() as client:
+            client.set(f"seat:{SYSTEM}:0", "a successor", px=60_000)
+        later = monotonic() + 61
+        monkeypatch.setattr(spider_lease, "monotonic", lambda: later)
+        put(desks, "b")
+        with closed("its seat was given to another process"):
+            await anext(checks)
+        assert spider.asked == ["a"]
+
+    run(test())
+
+
+def test_a_renewal_on_its_way_when_the_crawl_stops_does_not_take_the_seat_anew(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through, sent = due_queue.asend, 0
+
+    async def test() -> None:
+        async def late(client: Any, call: due_queue.Call[Any]) -> Any:
+            nonlocal sent
+            if call.script != lua.RENEW:
+                return await through(client, call)
+            sent += 1
+
+            async def arrive() -> Any:
+                await asyncio.sleep(0.05)
+                return await through(other, call)
+
+            return await asyncio.shield(
+                asyncio.ensure_future(arrive())
+            )  # it is on the wire: nobody calls it back
+
+        other = due_queue.connect_async()
+        waiting = asyncio.ensure_future(anext(serve(spider)))
+        await until(seats)
+        monkeypatch.setattr(spider_lease, "asend", late)
+        await until(lambda: sent)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await asyncio.sleep(0.1)
+        assert seats() == []
+        await other.aclose()
+
+    run(test())
+
+
+def test_what_was_read_is_handed_over_though_redis_hangs_at_the_end(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatcher, "_LAST_CLAIM", 0.2)
+
+    async def hangs(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    async def test() -> None:
+        put(desks, "a", "b", "c")
+        spider.held = {slug: asyncio.Event() for slug in "bc"}
+        checks = serve(spider)
+        await anext(checks)
+        await until(lambda: len(spider.asked) == 3)
+        for module, name in (
+            (due_queue, "asend"),
+            (spider_lease, "asend"),
+            (registry, "publish"),
+            (registry, "remove"),
+        ):
+            monkeypatch.setattr(module, name, hangs)
+        waiting = asyncio.ensure_future(anext(checks))
+        await asyncio.sleep(0)
+        spider.held["b"].set()
+        spider.crawler.engine.running = False
+        began = monotonic()
+        waiting.cancel()
+        await until(lambda: spider.writer.fed and spider.writer.fed.is_set())
+        assert spider.handed == ["evry_91/b"]
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert monotonic() - began < 50
+
+    run(test())
+
+
+def test_redis_may_go_and_come_back(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    through, failures = due_queue.asend, 0
+
+    async def flaky(client: Any, call: due_queue.Call[Any]) -> Any:
+        nonlocal failures
+        if failures < 3:
+            failures += 1
+            raise redis.ConnectionError("connection refused")
+        return await through(client, call)
+
+    async def test() -> None:
+        put(desks, "a")
+        monkeypatch.setattr(due_queue, "asend", flaky)
+        monkeypatch.setattr(spider_lease, "asend", flaky)
+        async with aclosing(serve(spider)) as checks:
+            await anext(checks)
+            failures_before = failures
+        assert failures_before == 3
+
+    run(test())
+    assert caplog.text.count("Redis is away") == 1
+
+
+def test_a_fault_in_a_check_costs_that_check_only(
+    spider: Spider, desks: dict[str, Desk], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        put(desks, "a")
+        spider.fault = RuntimeError("a fault of ours")
+        async with aclosing(serve(spider)) as checks:
+            waiting = asyncio.ensure_future(anext(checks))
+            await until(lambda: "a fault of ours" in caplog.text)
+            spider.fault = None
+            put(desks, "b")
+            assert (await waiting).desk_id == "evry_91/b"
+
+    run(test())
+
+
+def test_a_fault_of_the_feeder_closes_the_spider_instead_of_leaving_it_idle(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("broken claim")
+
+    monkeypatch.setattr(due_queue, "claim", broken)
+
+    async def test() -> None:
+        with closed("broken claim"):
+            await anext(serve(spider))
+
+    run(test())
+
+
+def test_ids_that_are_pushed_and_mean_nothing_are_named(
+    spider: Spider, desks: dict[str, Desk], redis_server: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        put(desks, "a", ahead=3600)
+        redis_server.rpush(due_queue.pushed(SYSTEM), "evry_91/nonsense", desks["a"].id)
+        async with aclosing(serve(spider)) as checks:
+            assert (await anext(checks)).desk_id == desks["a"].id
+
+    run(test())
+    assert "'evry_91/nonsense' was pushed" in caplog.text
+
+
+def test_a_visit_asks_the_bucket_only_beyond_what_its_claim_paid(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts: list[str] = []
+    through = due_queue.asend
+
+    async def noted(client: Any, call: due_queue.Call[Any]) -> Any:
+        scripts.append(call.script)
+        return await through(client, call)
+
+    async def test() -> None:
+        room = due_queue.HostBucket(4, 0.001)
+        with due_queue.connect() as client:
+            rows = [entry(desks["a"].id, desks["a"].host, 0, clock(), cost=3, bucket=room)]
+            due_queue.send(client, due_queue.schedule(SYSTEM, rows))
+        spider.held["a"] = asyncio.Event()
+        monkeypatch.setattr(due_queue, "asend", noted)
+        async with aclosing(serve(spider)) as checks:
+            waiting = asyncio.ensure_future(anext(checks))
+            await until(lambda: spider.asked)
+            allowance = spider.allowances["a"]
+            for _ in range(3):
+                await allowance.take()
+            assert lua.SPEND not in scripts
+            await allowance.take()
+            assert scripts.count(lua.SPEND) == 1
+            with pytest.raises(BudgetExhausted):
+                await allowance.take()
+            spider.held["a"].set()
+            await waiting
+
+    run(test())
+
+
+@pytest.mark.rule("3.9")
+def test_a_visit_of_a_host_that_is_stopped_asks_nothing_more_within_a_second(
+    spider: Spider, desks: dict[str, Desk]
+) -> None:
+    async def test() -> None:
+        put(desks, "a", "b")
+        spider.held = {slug: asyncio.Event() for slug in "ab"}
+        async with aclosing(serve(spider)) as checks:
+            waiting = asyncio.ensure_future(anext(checks))
+            await until(lambda: len(spider.asked) == 2)
+            with due_queue.connect() as client:
+                due_queue.send(client, due_queue.stop(desks["a"].host))
+            began = monotonic()
+            await until(lambda: spider.allowances["a"].stopped)
+            assert dispatcher._OBEYS_WITHIN < 1
+            assert monotonic() - began < PATIENCE
+            assert not spider.allowances["b"].stopped
+            for held in spider.held.values():
+                held.set()
+            await waiting
+
+    run(test())
+
+
+def test_redis_away_means_no_request_more(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(client: Any, call: due_queue.Call[Any]) -> Any:
+        raise redis.ConnectionError("connection refused")
+
+    async def test() -> None:
+        put(desks, "a")
+        spider.held["a"] = asyncio.Event()
+        async with aclosing(serve(spider)) as checks:
+            waiting = asyncio.ensure_future(anext(checks))
+            await until(lambda: spider.asked)
+            with monkeypatch.context() as patched:
+                patched.setattr(due_queue, "asend", away)
+                await spider.allowances["a"].take()
+                with pytest.raises(BudgetExhausted):
+                    await spider.allowances["a"].take()
+            spider.held["a"].set()
+            await waiting
+
+    run(test())

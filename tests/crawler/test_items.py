@@ -1,0 +1,64 @@
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from configs.outcome import Outcome
+from crawler.items import CheckItem, slot_items
+from crawler.reading import Place, Slot
+from tests.crawler.held import make_desk
+
+GUICHET = Place("23018", "Guichet A")
+
+
+def check(*slots: Slot, outcome: Outcome = Outcome.SLOTS, **over: Any) -> CheckItem:
+    given: dict[str, Any] = {
+        "desk_id": "evry-courcouronnes_91/naturalisation",
+        "token": None,
+        "started_at": datetime(2026, 11, 20, 9, tzinfo=UTC),
+        "milliseconds": 250,
+        "outcome": outcome,
+        "reason": "because",
+        "slots": slots,
+        "covered": (),
+        "requests": 3,
+        "error": None,
+        "retry_after": None,
+        "booking_url": "https://www.essonne.gouv.fr/booking/create/23014",
+        "process": "here:1",
+    }
+    return CheckItem(**given | over)
+
+
+@pytest.mark.parametrize(
+    ("moment", "shown"),
+    [
+        (datetime(2026, 12, 3, 8, 30, tzinfo=UTC), "2026-12-03T09:30:00+01:00"),
+        (datetime(2027, 7, 1, 8, 30, tzinfo=UTC), "2027-07-01T10:30:00+02:00"),
+        (date(2026, 12, 3), "2026-12-03"),
+        (None, None),
+    ],
+)
+def test_a_moment_is_shown_by_the_desks_own_clock(moment: datetime | date | None, shown: str | None) -> None:
+    (row,) = slot_items(make_desk(), check(Slot(GUICHET, moment)))
+    assert row.starts_at == shown
+
+
+def test_overseas_clocks_are_their_own() -> None:
+    moment = datetime(2026, 12, 3, 8, 30, tzinfo=UTC)
+    (row,) = slot_items(make_desk(time_zone="Indian/Reunion"), check(Slot(GUICHET, moment)))
+    assert row.starts_at == "2026-12-03T12:30:00+04:00"
+
+
+def test_a_row_says_what_is_booked_where_and_when_it_was_seen() -> None:
+    later, sooner = (datetime(2026, 12, day, 8, tzinfo=UTC) for day in (4, 3))
+    item = check(Slot(GUICHET, later), Slot(Place("9"), sooner, "https://x.fr/9", 2))
+    first, second = slot_items(make_desk(procedures=["VISA", "AUTRE"]), item)
+    assert (first.place, first.booking_url, first.seats) == ("9", "https://x.fr/9", 2)
+    assert (second.place, second.booking_url) == ("Guichet A", item.booking_url)
+    assert first.procedures == ("AUTRE", "VISA")
+    assert first.seen_at == "2026-11-20T09:00:00.250000+00:00"
+
+
+def test_a_check_without_slots_has_no_row() -> None:
+    assert list(slot_items(make_desk(), check(outcome=Outcome.NO_SLOTS))) == []

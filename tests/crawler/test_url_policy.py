@@ -1,0 +1,81 @@
+import pytest
+
+from configs.settings import load
+from crawler.url_policy import AddressRefused, ensure_allowed, resolve_stand_in, same_site
+
+HERE = "http://www.essonne.gouv.fr/booking/create/1"
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        "http://www.essonne.gouv.fr/",
+        "http://WWW.Essonne.gouv.fr:80/x",
+        "https://www.essonne.gouv.fr/",
+        "http://essonne.gouv.fr/",
+        "https://essonne.gouv.fr:443/",
+    ],
+)
+def test_these_are_one_site(there: str) -> None:
+    assert same_site(HERE, there)
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        "http://other.essonne.gouv.fr/",
+        "http://www.essonne.gouv.fr.evil.com/",
+        "http://www.essonne.gouv.fr:8080/",
+        "ftp://www.essonne.gouv.fr/",
+        "javascript:alert(1)",
+        "",
+    ],
+)
+def test_these_are_another_site(there: str) -> None:
+    assert not same_site(HERE, there)
+
+
+def test_nobody_is_led_from_https_down_to_http() -> None:
+    assert not same_site(HERE.replace("http:", "https:"), HERE)
+
+
+def test_a_stand_in_on_one_port_may_move_up_to_tls_on_it_only() -> None:
+    assert same_site("http://127.77.0.91:8800/", "https://127.77.0.91:8800/")
+    assert not same_site("http://127.77.0.91:8800/", "https://127.77.0.91:8801/")
+
+
+def test_a_stand_in_is_found_by_name_or_by_name_and_port() -> None:
+    stand_ins = {"www.essonne.gouv.fr": "127.77.0.91:8800", "a.gouv.fr:8443": "127.77.0.1:1"}
+    assert resolve_stand_in(f"{HERE}?a=1", stand_ins) == "http://127.77.0.91:8800/booking/create/1?a=1"
+    assert resolve_stand_in("https://a.gouv.fr:8443/x", stand_ins) == "http://127.77.0.1:1/x"
+    assert resolve_stand_in("https://a.gouv.fr/x", stand_ins) == "https://a.gouv.fr/x"
+    assert resolve_stand_in("wss://www.essonne.gouv.fr/x", stand_ins) == "ws://127.77.0.91:8800/x"
+    assert resolve_stand_in("wss://a.gouv.fr/x", stand_ins) == "wss://a.gouv.fr/x"
+
+
+@pytest.mark.parametrize("env", ["test", "sandbox", "development"])
+@pytest.mark.parametrize(
+    "url", [HERE, "http://127.0.0.1.evil.com/", "http://10.0.0.1/", "http://[2001:db8::1]/", "http:///x"]
+)
+def test_outside_production_only_this_machine_is_asked(env: str, url: str) -> None:
+    with pytest.raises(AddressRefused, match="is not on this machine"):
+        ensure_allowed(url, load(app_env=env))
+
+
+@pytest.mark.parametrize("url", ["http://127.77.0.91:8800/", "http://localhost/", "http://[::1]:80/"])
+def test_this_machine_is_always_asked(url: str) -> None:
+    ensure_allowed(url, load(app_env="test"))
+
+
+def test_the_refusal_says_how_to_allow_more() -> None:
+    with pytest.raises(AddressRefused, match="ALLOW_LIVE_SITES=1"):
+        ensure_allowed(HERE, load(app_env="development"))
+    with pytest.raises(AddressRefused, match=r"-a url=http://127.*APP_ENV=production"):
+        ensure_allowed(HERE, load(app_env="test"))
+    ensure_allowed(HERE, load(app_env="development", allow_live_sites=True))
+
+
+@pytest.mark.rule("3.11")
+def test_nothing_allows_live_sites_to_a_test() -> None:
+    with pytest.raises(AddressRefused):
+        ensure_allowed(HERE, load(app_env="test", allow_live_sites=True))

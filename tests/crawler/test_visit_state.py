@@ -1,0 +1,332 @@
+from collections import deque
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from configs.outcome import Outcome
+from crawler.reading import CoveredWindow, PageRequest, Place, Reading, Slot
+from crawler.visit_state import VisitResult, VisitState
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+START = PageRequest("https://site/0", "start")
+A, B = Place("1", "Guichet 1"), Place("2", "Guichet 2")
+SOON = NOW + timedelta(days=3)
+
+
+def ask(name: str, place: Place = A, week: int | None = None) -> PageRequest:
+    first = NOW.date() + timedelta(weeks=week) if week is not None else None
+    window = CoveredWindow(place.key, first, first + timedelta(days=6)) if first else None
+    return PageRequest(f"https://site/{name}", place=place, window=window)
+
+
+def run(answers: dict[str, Reading], limit: int = 24) -> tuple[VisitResult, list[str]]:
+    """Play a visit against answers by the last part of the address; what is not named is `unreadable`."""
+    tally, order = VisitState(START, limit=limit, now=NOW), []
+    while following := tally.next():
+        name = following.url.rpartition("/")[2]
+        order.append(name)
+        tally.add_reading(following, answers.get(name, Reading(Outcome.UNREADABLE, f"what is {name}?")))
+    return tally.result(), order
+
+
+def leads(*asks: PageRequest, **more: Any) -> Reading:
+    return Reading(asks=asks, **more)
+
+
+def none(*keys: str | None) -> Reading:
+    return Reading(Outcome.NO_SLOTS, "nothing free", covered=tuple(CoveredWindow(key) for key in keys))
+
+
+def shows(*moments: datetime | date | None, place: Place = A) -> Reading:
+    return Reading(Outcome.SLOTS, "seen", tuple(Slot(place, moment) for moment in moments))
+
+
+def empty(following: PageRequest) -> Reading:
+    return Reading(reason="an empty week", covered=(following.window,) if following.window else ())
+
+
+WEEKS = (ask("w0", week=0), ask("w1", week=1))
+OPEN = leads(*WEEKS, fallback=(Slot(A, None),))
+
+
+def test_one_sentence_for_the_whole_desk_is_enough() -> None:
+    result, order = run({"0": none(None)})
+    assert (result.outcome, result.reason, result.asked) == (Outcome.NO_SLOTS, "nothing free", 1)
+    assert (result.covered, result.trouble, order) == ((CoveredWindow(),), None, ["0"])
+
+
+def test_every_place_is_asked_before_any_week_and_near_weeks_first() -> None:
+    far, near = ask("far", B, week=5), ask("near", A, week=1)
+    answers = {name: none(None) for name in ("a", "b", "near", "far")}
+    _, order = run({"0": leads(far, near, ask("a"), ask("b", B)), **answers})
+    assert order == ["0", "a", "b", "near", "far"]
+
+
+@pytest.mark.rule("3.2")
+def test_no_slots_needs_every_place() -> None:
+    result, _ = run({"0": leads(ask("a"), ask("b", B)), "a": none("1")})
+    assert (result.outcome, result.reason) == (Outcome.UNREADABLE, "what is b?")
+    assert result.covered == (CoveredWindow("1"),)
+
+
+def test_places_that_all_say_none_are_no_slots() -> None:
+    result, _ = run({"0": leads(ask("a"), ask("b", B)), "a": none("1"), "b": none("2")})
+    assert (result.outcome, result.reason) == (Outcome.NO_SLOTS, "nothing free (and 1 answer like it)")
+
+
+@pytest.mark.rule("3.3")
+def test_a_slot_wins_over_any_trouble_which_is_still_told() -> None:
+    busy = Reading(Outcome.OVERLOADED, "HTTP 502")
+    result, _ = run({"0": leads(ask("a"), ask("b", B)), "a": busy, "b": shows(SOON, place=B)})
+    assert (result.outcome, result.trouble) == (Outcome.SLOTS, busy)
+    assert result.reason == f"1 moment: {SOON.isoformat()}"
+
+
+@pytest.mark.rule("3.9")
+@pytest.mark.parametrize(
+    "outcome", [Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.RATE_LIMITED, Outcome.MAINTENANCE, Outcome.CLOSED]
+)
+def test_a_refusal_ends_the_visit(outcome: Outcome) -> None:
+    refusal = Reading(outcome, "go away", retry_after=5)
+    result, order = run({"0": leads(ask("a"), ask("b", B)), "a": refusal})
+    assert order == ["0", "a"]
+    assert (result.outcome, result.reason, result.trouble) == (outcome, "go away", refusal)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.OVERLOADED, Outcome.UNREADABLE, Outcome.UNREACHABLE])
+def test_other_trouble_ends_it_at_the_third(outcome: Outcome) -> None:
+    asks = [ask(str(number), Place(str(number))) for number in range(1, 9)]
+    result, order = run({"0": leads(*asks)} | {str(n): Reading(outcome, f"trouble {n}") for n in range(1, 9)})
+    assert order == ["0", "1", "2", "3"]
+    assert (result.outcome, result.reason) == (outcome, "trouble 1")
+
+
+def test_the_first_trouble_is_the_outcome() -> None:
+    answers = {"a": Reading(Outcome.OVERLOADED, "busy"), "b": Reading(Outcome.BLOCKED, "403")}
+    result, _ = run({"0": leads(ask("a"), ask("b", B)), **answers})
+    assert (result.outcome, result.reason) == (Outcome.OVERLOADED, "busy")
+
+
+# Open, and the calendar that says more
+
+
+def test_an_open_desk_with_hours_tells_the_hours_only() -> None:
+    result, _ = run({"0": OPEN, "w0": empty(WEEKS[0]), "w1": shows(SOON)})
+    assert result.slots == (Slot(A, SOON),)
+
+
+@pytest.mark.rule("3.3")
+def test_an_open_desk_whose_calendar_cannot_be_read_is_open() -> None:
+    result, _ = run({"0": OPEN, "w0": empty(WEEKS[0])})
+    assert (result.outcome, result.slots) == (Outcome.SLOTS, (Slot(A, None),))
+    assert result.reason == "open, at an unknown hour"
+    assert result.covered == (WEEKS[0].window,)
+
+
+def test_an_open_desk_that_refuses_the_calendar_is_open_and_the_refusal_told() -> None:
+    blocked = Reading(Outcome.BLOCKED, "HTTP 403")
+    result, order = run({"0": OPEN, "w0": blocked})
+    assert (result.outcome, result.trouble, order) == (Outcome.SLOTS, blocked, ["0", "w0"])
+
+
+def test_an_open_desk_whose_weeks_were_not_all_asked_is_open() -> None:
+    result, _ = run({"0": OPEN, "w0": empty(WEEKS[0])}, limit=2)
+    assert (result.outcome, result.slots) == (Outcome.SLOTS, (Slot(A, None),))
+
+
+def test_an_open_desk_with_every_week_empty_has_no_slot_within_the_horizon() -> None:
+    result, _ = run({"0": OPEN, "w0": empty(WEEKS[0]), "w1": empty(WEEKS[1])})
+    assert (result.outcome, result.slots) == (Outcome.NO_SLOTS, ())
+    assert result.covered == (WEEKS[0].window, WEEKS[1].window)
+    assert result.reason == "an empty week (and 1 answer like it)"
+
+
+def test_a_sentence_that_follows_closes_what_was_open() -> None:
+    result, _ = run({"0": leads(ask("3"), fallback=(Slot(A, None),)), "3": none(None)})
+    assert (result.outcome, result.slots) == (Outcome.NO_SLOTS, ())
+
+
+def test_an_open_place_does_not_hide_behind_another_ones_hours() -> None:
+    both = leads(*WEEKS, ask("b", B, 0), fallback=(Slot(A, None), Slot(B, None)))
+    result, _ = run({"0": both, "w0": shows(SOON), "w1": empty(WEEKS[1])})
+    assert set(result.slots) == {Slot(A, SOON), Slot(B, None)}
+
+
+def test_a_fallback_that_nothing_was_asked_for_stands() -> None:
+    covered = Reading(fallback=(Slot(A, None),), covered=(CoveredWindow("2"),))
+    assert run({"0": covered})[0].slots == (Slot(A, None),)
+
+
+def test_hours_supersede_open_of_the_same_place() -> None:
+    assert run({"0": shows(None, SOON)})[0].slots == (Slot(A, SOON),)
+
+
+# Time
+
+
+@pytest.mark.rule("3.2")
+def test_moments_that_have_passed_are_dropped_and_prove_nothing() -> None:
+    past = (NOW - timedelta(seconds=1), NOW.date() - timedelta(days=1))
+    result, _ = run({"0": shows(*past)})
+    assert (result.outcome, result.slots) == (Outcome.UNREADABLE, ())
+    assert result.reason == "shows 2 moments, none of them ahead"
+    assert run({"0": shows(*past, NOW, NOW.date())})[0].slots == (Slot(A, NOW), Slot(A, NOW.date()))
+
+
+def test_both_hours_of_the_autumn_night_are_kept() -> None:
+    twice = [datetime(2027, 10, 31, hour, 30, tzinfo=UTC) for hour in (0, 1)]  # both 02:30 in Paris
+    assert len(run({"0": shows(*twice)})[0].slots) == 2
+
+
+# Bounds
+
+
+def test_nothing_is_asked_twice() -> None:
+    result, order = run({"0": leads(ask("a")), "a": leads(ask("a"), START)})
+    assert order == ["0", "a"]
+    assert (result.outcome, result.reason) == (Outcome.UNREADABLE, "leads nowhere that was not asked yet")
+
+
+def test_the_same_address_with_another_form_is_another_request() -> None:
+    forms = [PageRequest("https://site/a", method="POST", form={"planning": key}, place=A) for key in "12"]
+    assert run({"0": leads(*forms), "a": none("1")})[1] == ["0", "a", "a"]
+    texts = [PageRequest("https://site/a", method="POST", text=key, place=A) for key in "12"]
+    assert run({"0": leads(*texts), "a": none("1")})[1] == ["0", "a", "a"]
+
+
+def test_a_visit_that_never_ends_is_ended() -> None:
+    tally = VisitState(START, limit=5, now=NOW)
+    while following := tally.next():
+        tally.add_reading(following, leads(ask(f"{tally.asked}")))
+    result = tally.result()
+    assert (result.outcome, result.asked) == (Outcome.UNREADABLE, 5)
+    assert result.reason == "nothing was proven by 5 requests; 1 request left unasked"
+
+
+def test_what_was_left_unasked_is_said_and_not_covered() -> None:
+    result, _ = run({"0": leads(ask("a"), ask("b", B)), "a": none("1")}, limit=2)
+    assert (result.outcome, result.covered) == (Outcome.NO_SLOTS, (CoveredWindow("1"),))
+    assert result.reason == "nothing free; 1 request left unasked"
+
+
+@pytest.mark.rule("3.1")
+def test_a_request_without_an_answer_is_trouble() -> None:
+    tally = VisitState(START, limit=5, now=NOW)
+    tally.next()
+    assert tally.result()[:2] == (Outcome.UNREACHABLE, "no answer to GET https://site/0")
+
+
+# Any visit at all
+
+_PLACES = st.sampled_from([Place(), A, B])
+_MOMENTS = st.sampled_from([None, SOON, SOON + timedelta(days=9), NOW.date(), NOW - timedelta(days=1)])
+_SLOTS = st.lists(st.builds(Slot, _PLACES, _MOMENTS), max_size=3).map(tuple)
+_COVERED = st.lists(
+    st.sampled_from([CoveredWindow(), CoveredWindow("1"), CoveredWindow("2")]), max_size=2
+).map(tuple)
+_ASKS = st.lists(
+    st.builds(ask, st.integers(0, 60).map(str), _PLACES, st.none() | st.integers(0, 12)), max_size=4
+).map(tuple)
+_READINGS = st.builds(
+    Reading,
+    outcome=st.none() | st.sampled_from(Outcome),
+    reason=st.just("why"),
+    slots=_SLOTS,
+    covered=_COVERED,
+    asks=_ASKS,
+    fallback=_SLOTS.map(lambda slots: tuple(slot for slot in slots if slot.moment is None)),
+)
+
+
+@pytest.mark.rule("3.2")
+@given(st.lists(_READINGS, max_size=40), st.integers(0, 12))
+def test_the_rules_hold_for_any_visit(readings: list[Reading], limit: int) -> None:
+    left, taken = deque(readings), []
+    tally = VisitState(START, limit=limit, now=NOW)
+    while left and (following := tally.next()):
+        taken.append(left.popleft())
+        tally.add_reading(following, taken[-1])
+    result = tally.result()
+    seen = {
+        slot.moment_text
+        for r in taken
+        for slot in r.slots
+        if slot.moment not in (None, NOW - timedelta(days=1))
+    }
+
+    assert result.asked <= limit
+    assert seen <= {slot.moment_text for slot in result.slots}
+    assert (result.outcome is Outcome.SLOTS) == bool(result.slots)
+    if result.outcome is Outcome.NO_SLOTS:
+        assert result.covered
+        assert result.trouble is None
+        assert not any(r.slots for r in taken)
+        assert all(r.outcome in (None, Outcome.NO_SLOTS, Outcome.SLOTS) for r in taken)
+    if not result.slots and result.outcome.conclusive:
+        assert set(result.covered) == {covered for r in taken for covered in r.covered}
+
+
+@pytest.mark.rule("4.3")
+def test_a_request_that_may_not_be_made_is_left_unasked_and_proves_nothing() -> None:
+    tally = VisitState(START, limit=24, now=NOW)
+    first = tally.next()
+    assert first
+    tally.add_reading(first, leads(ask("a"), ask("b", B)))
+    second = tally.next()
+    assert second
+    tally.add_reading(second, none("1"))
+    third = tally.next()
+    assert third
+    tally.skip(third)
+    result = tally.result()
+    assert (result.outcome, result.asked) == (Outcome.NO_SLOTS, 2)
+    assert "1 request left unasked" in result.reason
+
+
+@pytest.mark.rule("4.3")
+def test_a_visit_without_a_request_left_before_it_proved_anything_is_nobodys_fault() -> None:
+    tally = VisitState(START, limit=24, now=NOW)
+    first = tally.next()
+    assert first
+    tally.skip(first)
+    assert tally.result().outcome is Outcome.OVERLOADED
+
+
+def named(moment: datetime | date, *asks: PageRequest) -> Reading:
+    return leads(*asks, fallback=(Slot(A, moment),), reason="the next availability")
+
+
+def test_a_named_date_stands_where_it_was_not_opened() -> None:
+    result, _ = run({"0": named(SOON, ask("w1", week=0))})
+    assert (result.outcome, result.slots) == (Outcome.SLOTS, (Slot(A, SOON),))
+    result, _ = run({"0": named(SOON, ask("w1", week=0))}, limit=1)
+    assert (result.outcome, result.slots) == (Outcome.SLOTS, (Slot(A, SOON),))
+
+
+def test_a_named_date_whose_day_was_answered_for_counts_no_more() -> None:
+    opened = Reading(Outcome.NO_SLOTS, "nothing", covered=(CoveredWindow(A.key, NOW.date(), SOON.date()),))
+    later = leads(ask("w9", week=9), covered=opened.covered)
+    for answer in (opened, later):
+        result, _ = run({"0": named(SOON, ask("w1", week=0)), "w1": answer}, limit=2)
+        assert (result.outcome, result.slots) == (Outcome.NO_SLOTS, ())
+
+
+def test_a_named_date_that_is_past_is_no_slot() -> None:
+    result, _ = run({"0": named(NOW - timedelta(days=1), ask("w1", week=0))})
+    assert (result.outcome, result.slots) == (Outcome.UNREADABLE, ())
+
+
+def test_the_next_release_ahead_is_told_whatever_the_pages_prove() -> None:
+    readings = {
+        "0": leads(ask("w1", week=0), ask("w2", week=1), releases_at=NOW - timedelta(hours=1)),
+        "w1": Reading(
+            Outcome.NO_SLOTS, "nothing", covered=(CoveredWindow(),), releases_at=SOON + timedelta(days=1)
+        ),
+        "w2": Reading(Outcome.OVERLOADED, "busy", releases_at=SOON),
+    }
+    assert run(readings)[0].releases_at == SOON
+    assert run({"0": readings["w1"]})[0].releases_at == SOON + timedelta(days=1)
+    assert run({"0": leads(releases_at=NOW)})[0].releases_at is None

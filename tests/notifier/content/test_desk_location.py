@@ -1,0 +1,36 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from notifier.content.desk_location import whereabouts
+from tests.notifier.world import DESK, PREFECTURE
+
+
+def test_a_place_has_its_prefectures_name_and_department() -> None:
+    where = whereabouts(DESK, PREFECTURE)
+    assert (where.name, where.department, where.zone.key) == ("Essonne", "91", "Europe/Paris")
+
+
+def test_a_desk_that_left_its_file_keeps_its_prefecture() -> None:
+    assert whereabouts(f"{PREFECTURE}/gone", PREFECTURE).name == "Essonne"
+
+
+@pytest.mark.parametrize(
+    ("prefecture_id", "name", "department"),
+    [("nowhere_2a", "Nowhere", "2A"), ("fort-of-nobody_972", "Fort-Of-Nobody", "972"), ("odd", "Odd", "")],
+)
+def test_a_prefecture_without_a_file_is_read_off_its_id(
+    prefecture_id: str, name: str, department: str
+) -> None:
+    where = whereabouts(f"{prefecture_id}/desk", prefecture_id)
+    assert (where.name, where.department) == (name, department)
+
+
+def test_hours_are_those_of_the_desk(tmp_path: Path, settings_env: Callable[..., None]) -> None:
+    (tmp_path / "fort-de-france_972.yaml").write_text(
+        "name: Martinique\ndepartment: '972'\nregion: Martinique\nchef_lieu: Fort-de-France\n"
+        "site: https://www.martinique.gouv.fr\ntime_zone: America/Martinique\ntier: 3\ndesks: []\n"
+    )
+    settings_env(PREFECTURES_DIR=tmp_path)
+    assert whereabouts("fort-de-france_972/x", "fort-de-france_972").zone.key == "America/Martinique"

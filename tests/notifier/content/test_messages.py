@@ -1,0 +1,331 @@
+# ruff: noqa: RUF001 -- French has its own quotes and dashes
+
+import html
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, time
+from html.parser import HTMLParser
+from typing import Any
+
+import jinja2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.models.alert import Moment
+from deploy.sandbox.providers.telegram_html import visible_text
+from notifier.channels import RenderedMessage, channels
+from notifier.channels.sms import fitting
+from notifier.content.desk_location import whereabouts
+from notifier.content.desk_message_content import DeskInfo
+from notifier.content.messages import TEMPLATES, languages_of, render, speaks
+from notifier.content.slot_alert_content import first_moment
+from notifier.gsm import segments
+from notifier.message_kinds import TemplateContext, kinds
+from tests.notifier.world import DESK, PREFECTURE, URL
+
+STOP = "http://localhost:4000/l/stop/abc.def.ghi"
+LABEL = "Titre de séjour – renouvellement"
+SLOT: dict[str, Any] = {
+    "prefecture": "Val-d'Oise",
+    "department": "95",
+    "label": LABEL,
+    "site": None,
+    "count": 3,
+    "countable": True,
+    "url": URL,
+    "seen_day": "20 novembre 2026",
+    "since_hour": None,
+    "seen_hour": "10:00:03",
+    "first_day": "jeudi 26 novembre 2026",
+    "first_day_short": "26/11",
+    "first_hour": "09:30",
+}
+SPOTS = [DeskInfo("Val-d'Oise (95)", LABEL, URL), DeskInfo("Essonne (91)", "Naturalisation", URL)]
+SINCE = {"since_day": "20 novembre 2026", "since_hour": "09:00"}
+WATCHING: dict[str, Any] = {"reason": "maintenance", "spots": SPOTS, "where": None, "url": None, **SINCE}
+TROUBLE: dict[str, Any] = {
+    "subject": "www.val-doise.gouv.fr:443", "reason": "blocked", "soft": False, "spots": SPOTS, "more": 2, "url": None,
+    **SINCE,
+}  # fmt: skip
+FACTS: dict[str, dict[str, Any]] = {
+    "slot_detected": {"openings": [SLOT], "stops": [(None, STOP)]},
+    "desk_trouble": TROUBLE,
+    "desk_unwatched": WATCHING,
+    "desk_watched": WATCHING,
+    "desk_watchable": {"spots": SPOTS, "where": None, "url": "http://localhost:3000"},
+    "release_soon": {"spot": SPOTS[0], "day": "jeudi 26 novembre 2026", "begins": "09:00", "ends": "09:30"},
+    "account_exists": {"url": "http://localhost:3000"},
+    "verify_email": {"url": "http://localhost:4000/l/verify/abc", "days": 30},
+}
+TEXTS = sorted(
+    (kind, language, channel)
+    for kind in kinds()
+    for language in languages_of(kind)
+    for channel in channels()
+    if speaks(kind, language, channel)
+)
+
+
+def slot(
+    channel: str, stops: Sequence[tuple[str | None, str]] = ((None, STOP),), **changes: Any
+) -> RenderedMessage:
+    return render(
+        "slot_detected", channel, "fr", TemplateContext({"openings": [SLOT | changes], "stops": stops}, URL)
+    )
+
+
+class _Words(HTMLParser):
+    """Reads what a person sees of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.hidden, self.seen = 0, list[str]()
+        self.links = list[str]()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.hidden += tag in ("style", "title") or "display:none" in (found.get("style") or "")
+        self.links += [found["href"] or ""] if "href" in found else []
+
+    def handle_endtag(self, tag: str) -> None:
+        self.hidden -= bool(self.hidden) and tag in ("style", "title", "div")
+
+    def handle_data(self, data: str) -> None:
+        if not self.hidden:
+            self.seen.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.seen).split())
+
+
+@pytest.mark.parametrize(("kind", "language", "channel"), TEXTS)
+def test_every_text_that_exists_can_be_made(kind: str, language: str, channel: str) -> None:
+    made = render(kind, channel, language, TemplateContext(FACTS[kind], FACTS[kind].get("url", URL)))
+    assert made.text or made.html
+    assert "None" not in made.text + made.html + made.subject + made.brief
+    assert "{" not in made.text + made.subject + made.brief
+
+
+def test_every_kind_speaks_french_and_every_folder_is_a_kind() -> None:
+    folders = {path.name for path in TEMPLATES.iterdir()} - {"layout"}
+    assert folders == set(kinds())
+    assert all("fr" in languages_of(kind) for kind in kinds())
+
+
+@pytest.mark.parametrize(("kind", "language", "channel"), TEXTS)
+def test_a_missing_value_is_an_error_and_not_a_hole(kind: str, language: str, channel: str) -> None:
+    for name in FACTS[kind]:
+        if name in ("site", "label", "first_day_short"):
+            continue  # not in every channel's words
+        facts = {key: value for key, value in FACTS[kind].items() if key != name}
+        if name not in _used(kind, language, channel):
+            continue
+        with pytest.raises(jinja2.UndefinedError):
+            render(kind, channel, language, TemplateContext(facts, "x"))
+
+
+def _used(kind: str, language: str, channel: str) -> set[str]:
+    files = [
+        *(TEMPLATES / kind / language).glob(f"{channel}.html"),
+        *(TEMPLATES / kind / language).glob(f"{channel}.txt"),
+    ]
+    found = " ".join(path.read_text(encoding="utf-8") for path in files)
+    return {name for name in FACTS[kind] if re.search(rf"{{{{ {name}\b", found)}
+
+
+@pytest.mark.parametrize("name", sorted(SLOT))
+def test_an_opening_that_lacks_a_value_is_an_error(name: str) -> None:
+    one = {key: value for key, value in SLOT.items() if key != name}
+    for channel in ("email", "sms"):
+        if (channel, name) not in {("sms", "label"), ("sms", "seen_day"), ("sms", "seen_hour"), ("sms", "first_day"),
+                                   ("email", "first_day_short")}:  # fmt: skip
+            with pytest.raises(jinja2.UndefinedError):
+                render("slot_detected", channel, "fr", TemplateContext({"openings": [one], "stops": []}, URL))
+
+
+def test_a_language_without_texts_falls_back_to_french() -> None:
+    assert render("slot_detected", "sms", "tlh", TemplateContext(FACTS["slot_detected"], URL)) == slot("sms")
+
+
+def test_a_channel_without_texts_is_a_clear_error() -> None:
+    with pytest.raises(LookupError, match=r"templates/verify_email/fr/sms\.txt or \.html is missing"):
+        render("verify_email", "sms", "fr", TemplateContext())
+
+
+@pytest.mark.parametrize("channel", ["email", "telegram"])
+def test_a_slot_alert_says_everything_it_must(channel: str) -> None:
+    made = slot(channel, site="Palaiseau")
+    said = html.unescape(re.sub(r"<[^>]+>", "", made.html)).replace("\u00a0", " ")
+    for part in (
+        "Créneau détecté",
+        "Val-d'Oise (95)",
+        "3 créneaux ouverts",
+        "jeudi 26 novembre 2026 à 09:30",
+        LABEL,
+        "Palaiseau",
+        "les créneaux partent en quelques minutes",
+        "Vu le 20 novembre 2026 à 10:00:03",
+        "Arrêter cette alerte",
+        "rendez-vous lui-même est gratuit",
+        "nous ne sommes pas l’administration",
+    ):
+        assert part in said
+    assert f'href="{STOP}"' in made.html
+    assert made.button is not None
+    assert (made.button.label, made.button.url) == ("Réserver maintenant", URL)
+
+
+def test_the_mail_has_the_button_and_the_houses_red() -> None:
+    made = slot("email")
+    assert re.search(rf'<a class="button" href="{re.escape(URL)}"[^>]*background:#e1000f', made.html)
+    assert "Réserver maintenant</a>" in made.html
+
+
+def test_the_mail_loads_nothing_from_elsewhere() -> None:
+    for kind in kinds():
+        page = render(kind, "email", "fr", TemplateContext(FACTS[kind], "x")).html
+        assert not re.search(r"<(img|link|script|iframe)\b|url\(|@import|@font-face", page)
+
+
+@pytest.mark.parametrize("kind", sorted(kinds()))
+def test_the_text_part_says_what_the_page_says(kind: str) -> None:
+    made = render(kind, "email", "fr", TemplateContext(FACTS[kind], "x"))
+    page = _Words(made.html)
+    spoken = set(re.findall(r"\w{4,}", made.text))
+    assert set(re.findall(r"\w{4,}", page.text)) - spoken <= {
+        "bouton", "mène", "répond", "copiez", "cette", "adresse", "dans", "votre", "navigateur",
+    }  # fmt: skip
+    assert all(link in made.text for link in page.links)
+
+
+def test_no_procedure_stands_in_a_subject_or_an_sms() -> None:
+    assert slot("email").subject == "Créneau détecté – Val-d'Oise (95)"
+    message = slot("sms")
+    assert "séjour" not in (message.text + message.brief).lower()
+
+
+def test_a_line_break_cannot_get_into_a_subject() -> None:
+    assert slot("email", prefecture="A\r\nBcc: x").subject == "Créneau détecté – A Bcc: x (95)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"count": 1}, "1 créneau ouvert"),
+        ({"count": 12}, "12 créneaux ouverts"),
+        ({"countable": False}, "Des créneaux ouverts"),
+        ({"first_day": "dimanche 1 mars 2026"}, "dimanche 1er mars 2026 à"),
+        ({"first_day": "mercredi 11 mars 2026"}, "mercredi 11 mars 2026 à"),
+        ({"seen_day": "1 mars 2026"}, "Vu le 1er mars 2026 à"),
+        ({"first_hour": None}, "jeudi 26 novembre 2026, heure inconnue"),
+        ({"first_day": None, "first_hour": None, "first_day_short": None}, "date et heure inconnues"),
+    ],
+)
+@pytest.mark.parametrize("channel", ["email", "telegram"])
+def test_what_is_not_known_is_said(channel: str, changes: dict[str, Any], words: str) -> None:
+    made = slot(channel, **changes)
+    assert words in made.html
+    assert channel != "email" or words in made.text
+
+
+@pytest.mark.parametrize("channel", ["email", "telegram"])
+def test_a_single_slot_is_not_called_the_first(channel: str) -> None:
+    assert "Premier" not in slot(channel, count=1).html
+    assert "Premier" in slot(channel, count=2).html
+    assert "Premier" in slot(channel, count=1, countable=False).html
+
+
+def test_whoever_has_many_alerts_gets_a_message_that_telegram_takes() -> None:
+    stops = [("é" * 80, STOP)] * 100
+    text, _ = visible_text(slot("telegram", label="L" * 500, site="S" * 500, stops=stops).html)
+    assert len(text) <= 4096  # https://core.telegram.org/bots/api#sendmessage
+    for made in (text, slot("email", stops=stops).html, slot("email", stops=stops).text):
+        assert "Vos autres alertes se gèrent depuis votre compte" in made
+        assert made.count("Arrêter l’alerte") == 10
+    assert "autres alertes" not in slot("telegram", stops=stops[:10]).html
+
+
+def test_an_sms_says_brand_how_many_where_and_link() -> None:
+    said = fitting(slot("sms"))
+    assert said == f"RDVPriority : 3 créneaux ouverts, Val-d'Oise (95), premier le 26/11 à 09:30. {URL}"
+
+
+def test_an_sms_of_a_single_slot_of_unknown_hour() -> None:
+    said = fitting(slot("sms", count=1, first_hour=None))
+    assert said == f"RDVPriority : 1 créneau ouvert, Val-d'Oise (95), le 26/11. {URL}"
+
+
+@pytest.mark.parametrize("name", ["Seine-Saint-Denis", "Alpes-de-Haute-Provence", "Territoire de Belfort"])
+@pytest.mark.parametrize("length", [30, 60, 90])
+def test_an_sms_takes_one_segment(name: str, length: int) -> None:
+    url = "https://www.".ljust(length, "x")
+    for changes in ({}, {"countable": False}, {"site": "Sous-préfecture de L’Haÿ-les-Roses"}):
+        assert segments(fitting(slot("sms", prefecture=name, url=url, **changes))) == 1
+
+
+def test_a_link_in_an_sms_stays_as_it_is() -> None:
+    url = "https://rdv.example/a_b~c?d=[1]&e={f}#g"
+    assert fitting(slot("sms", url=url)).endswith(url)
+
+
+NASTY = "<script>alert(1)</script> & \"q\" 'a' \u202egnp.exe"
+
+
+@pytest.mark.parametrize("channel", ["email", "telegram"])
+def test_what_a_label_holds_is_shown_and_not_run(channel: str) -> None:
+    made = slot(channel, label=NASTY, prefecture=NASTY, site=NASTY, stops=[(NASTY, STOP)])
+    assert "<script>" not in made.html
+    assert "&lt;script&gt;" in made.html
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_telegram_can_always_read_its_html(label: str, name: str) -> None:
+    page = slot("telegram", label=label, prefecture=name, stops=[(name, STOP)]).html
+    _, problem = visible_text(page)
+    assert problem is None
+
+
+@pytest.mark.parametrize("url", ['javascript:alert(1)//"onclick="x', 'https://x/"><b>'])
+def test_a_strange_link_cannot_break_out_of_its_attribute(url: str) -> None:
+    page = slot("email", url=url).html
+    assert html.escape(url, quote=True).replace("&quot;", "&#34;") in page
+
+
+@pytest.mark.parametrize("days", [1, 30])
+def test_the_verification_mail_says_how_long_its_link_works(days: int) -> None:
+    made = render(
+        "verify_email", "email", "fr", TemplateContext({"url": "https://x/l/verify/t", "days": days}, "x")
+    )
+    assert f"valable {days} jour{'s' if days > 1 else ''}." in made.text
+    assert "https://x/l/verify/t" in made.text
+
+
+MARTINIQUE = Moment(date(2026, 11, 26), time(19, 30))
+
+
+@pytest.mark.parametrize(
+    ("moments", "expected"),
+    [
+        ([Moment()], (None, None, None)),
+        ([], (None, None, None)),
+        ([Moment(date(2026, 12, 1))], ("mardi 1 décembre 2026", "01/12", None)),
+        ([Moment(), MARTINIQUE], ("jeudi 26 novembre 2026", "26/11", "19:30")),
+        ([Moment(date(2026, 11, 27), time(8)), MARTINIQUE], ("jeudi 26 novembre 2026", "26/11", "19:30")),
+        ([Moment(date(2026, 11, 26)), MARTINIQUE], ("jeudi 26 novembre 2026", "26/11", "19:30")),
+        ([MARTINIQUE, Moment(date(2026, 11, 26), time(0, 0))], ("jeudi 26 novembre 2026", "26/11", "00:00")),
+    ],
+)
+def test_the_first_moment_is_the_earliest_that_is_known(
+    moments: list[Moment], expected: tuple[str | None, ...]
+) -> None:
+    first = first_moment(moments, whereabouts(DESK, PREFECTURE), "fr")
+    assert (first["first_day"], first["first_day_short"], first["first_hour"]) == expected
+
+
+def test_dates_are_in_the_readers_language(settings_env: Callable[..., None]) -> None:
+    first = first_moment([MARTINIQUE], whereabouts(DESK, PREFECTURE), "en")
+    assert first["first_day"] == "Thursday, November 26, 2026"
+    assert datetime(2026, 11, 26, tzinfo=UTC).strftime("%A") == "Thursday"

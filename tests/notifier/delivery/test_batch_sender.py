@@ -1,0 +1,166 @@
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+import time_machine
+from hypothesis import given
+from hypothesis import strategies as st
+from rq.timeouts import JobTimeoutException
+
+from api.models.user import Channel
+from configs.clock import clock
+from notifier import channels
+from notifier.channels import Acceptance, OutgoingMessage, RenderedMessage
+from notifier.delivery.batch_sender import Answer, Handing, bundles
+from notifier.errors import NotAttempted, OutcomeUnknown, PermanentError, TemporaryError
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+SAID = RenderedMessage(text="Arrêter : %stop0%", subject="Créneau")
+OTHER = RenderedMessage(text="Autre", subject="Autre")
+
+
+def letters(count: int, message: RenderedMessage = SAID) -> list[OutgoingMessage]:
+    return [
+        OutgoingMessage(message, f"p{number}@example.org", [uuid4()], {"%stop0%": f"https://x/{number}"})
+        for number in range(count)
+    ]
+
+
+def handed(several: Sequence[OutgoingMessage]) -> dict[str, Answer]:
+    """Hand letters over; return what was answered by address, each address once."""
+    answers = list(Handing(Channel.EMAIL, clock() + timedelta(seconds=20)).over(several))
+    addressed = [letter.address for group, _ in answers for letter in group]
+    assert sorted(addressed) == sorted(letter.address for letter in several)
+    return {letter.address: answer for group, answer in answers for letter in group}
+
+
+def test_a_hundred_leave_in_one_call_each_with_its_own_links_and_ids(sandbox: "Running") -> None:
+    several = letters(250)
+    answers = handed(several)
+    mails = {mail.to: mail for mail in sandbox.messages("email")}
+    assert len({mail.provider_id for mail in mails.values()}) == 3
+    for number, letter in enumerate(several):
+        mail = mails[letter.address]
+        assert mail.text == f"Arrêter : https://x/{number}"
+        assert mail.custom["notification_id"] == str(letter.ids[0])
+        assert answers[letter.address] == Acceptance("sendgrid", mail.provider_id)
+
+
+@pytest.mark.parametrize("named", [0, 1])
+def test_one_bad_address_keeps_nobody_else_from_their_mail(named: int, sandbox: "Running") -> None:
+    sandbox.provider_mode("email", "reject_address", address="p3@example.org, p77@example.org", named=named)
+    answers = handed(letters(100))
+    refused = {address for address, answer in answers.items() if isinstance(answer, PermanentError)}
+    assert refused == {"p3@example.org", "p77@example.org"}
+    assert {mail.to for mail in sandbox.messages("email")} == set(answers) - refused
+    assert len(sandbox.messages("email")) == 98
+
+
+def test_several_who_are_refused_by_name_cost_one_more_call(refusing: "Refusing") -> None:
+    refusing.bad, refusing.names = {"p3@example.org", "p77@example.org"}, True
+    handed(letters(100))
+    assert refusing.calls == [100, 98]
+
+
+def test_what_is_wrong_with_the_message_is_wrong_for_all_and_asked_once(refusing: "Refusing") -> None:
+    refusing.error = PermanentError("sendgrid answered 400 subject", of_all=True)
+    answers = handed(letters(100))
+    assert refusing.calls == [100]
+    assert set(answers.values()) == {refusing.error}
+
+
+@pytest.mark.parametrize("error", [TemporaryError("429", 5), OutcomeUnknown("no answer")])
+def test_what_is_not_about_an_address_is_the_answer_to_all(
+    error: TemporaryError | OutcomeUnknown, refusing: "Refusing"
+) -> None:
+    refusing.error = error
+    assert set(handed(letters(100)).values()) == {error}
+    assert refusing.calls == [100]
+
+
+def test_no_address_stands_twice_in_a_call(refusing: "Refusing") -> None:
+    several = letters(3)
+    twice = [*several, replace(several[0], address="P0@EXAMPLE.org", ids=[uuid4()])]
+    assert [len(each) for each in bundles(twice, 100)] == [3, 1]
+
+
+def test_who_is_told_something_else_is_told_apart() -> None:
+    several = letters(3)
+    mixed = [*several[:2], *letters(2, OTHER), several[2]]
+    assert [[each.message for each in bundle] for bundle in bundles(mixed, 100)] == [[SAID] * 3, [OTHER] * 2]
+
+
+def test_after_the_job_had_to_end_nothing_more_is_asked(refusing: "Refusing") -> None:
+    refusing.error = JobTimeoutException("too long")
+    answers = list(Handing(Channel.EMAIL, clock() + timedelta(seconds=20)).over(letters(250)))
+    assert refusing.calls == [100]
+    assert [type(answer) for _, answer in answers] == [OutcomeUnknown, NotAttempted, NotAttempted]
+
+
+def test_no_call_begins_whose_answer_could_outlive_the_lease(
+    refusing: "Refusing", frozen: time_machine.Traveller
+) -> None:
+    handing = Handing(Channel.EMAIL, clock() + timedelta(seconds=20)).over(letters(250))
+    answers = [next(handing)]
+    frozen.shift(timedelta(seconds=20))
+    answers += handing
+    assert [type(answer) for _, answer in answers] == [Acceptance, NotAttempted, NotAttempted]
+    late = Handing(Channel.EMAIL, clock()).over(letters(1))
+    assert [type(answer) for _, answer in late] == [Acceptance]
+
+
+class Refusing:
+    """A provider that refuses a call as a whole for its bad addresses, and may say which they are."""
+
+    MOST = 100
+
+    def __init__(self) -> None:
+        self.bad: set[str] = set()
+        self.names = False
+        self.error: Exception | None = None
+        self.calls: list[int] = []
+        self.taken: list[str] = []
+
+    def warm_up(self) -> None:
+        """Nothing to build."""
+
+    def send(self, letter: OutgoingMessage) -> Acceptance:
+        return self.send_all([letter])
+
+    def send_all(self, several: Sequence[OutgoingMessage]) -> Acceptance:
+        self.calls.append(len(several))
+        if self.error:
+            raise self.error
+        at_fault = frozenset(place for place, each in enumerate(several) if each.address in self.bad)
+        if at_fault:
+            raise PermanentError("refused", at_fault=at_fault if self.names else frozenset())
+        self.taken += [each.address for each in several]
+        return Acceptance("test", "1")
+
+
+@pytest.fixture
+def refusing(settings_env: Any, monkeypatch: pytest.MonkeyPatch) -> Refusing:
+    settings_env()
+    made = Refusing()
+    monkeypatch.setitem(channels.channels(), "email", made)
+    return made
+
+
+@pytest.mark.rule("3.5")
+@given(st.integers(1, 130), st.sets(st.integers(0, 129), max_size=12), st.booleans())
+def test_whoever_is_bad_all_others_are_told_once(count: int, bad: set[int], names: bool) -> None:
+    provider = Refusing()
+    provider.bad, provider.names = {f"p{number}@example.org" for number in bad}, names
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(channels.channels(), "email", provider)
+        answers = handed(letters(count))
+    assert {address for address, answer in answers.items() if isinstance(answer, PermanentError)} == (
+        provider.bad & set(answers)
+    )
+    assert sorted(provider.taken) == sorted(set(answers) - provider.bad)
+    assert len(provider.calls) <= 2 + 2 * 8 * max(1, len(bad))

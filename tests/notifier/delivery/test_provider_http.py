@@ -1,0 +1,315 @@
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+import time_machine
+
+from configs.clock import clock
+from deploy.local.processes import free_port
+from notifier.channels import OutgoingMessage, RenderedMessage
+from notifier.delivery.provider_http import Transport, retry_after, travelling
+from notifier.errors import LeavesLoopback, OutcomeUnknown, TemporaryError
+from tests.crawler import certificate
+
+SettingsEnv = Callable[..., None]
+
+
+@contextmanager
+def answering(*answers: bytes, accepted: list[int] | None = None) -> Iterator[str]:
+    """Serve raw answers, one per request, over connections that the client may keep; b'' closes at once."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            waiting = list(answers)
+            while waiting:
+                connection, (_, port) = listener.accept()
+                (accepted if accepted is not None else []).append(port)
+                with connection:
+                    while waiting and connection.recv(65536):
+                        answer = waiting.pop(0)
+                        connection.sendall(answer)
+                        if b"Content-Length" not in answer:
+                            break
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        thread.join(5)
+
+
+def answer(status: str, *headers: str, body: bytes = b"{}") -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+@pytest.fixture
+def transport(settings_env: SettingsEnv) -> Iterator[Transport]:
+    settings_env(PROVIDER_TIMEOUT_SECONDS="0.3")
+    with Transport("sendgrid") as made:
+        yield made
+
+
+@pytest.mark.rule("3.11")
+@pytest.mark.parametrize(
+    "url", ["https://api.sendgrid.com/v3", "http://10.0.0.1/", "http://127.0.0.1.nip.io/"]
+)
+def test_no_message_leaves_this_machine_and_the_error_names_the_setting(
+    transport: Transport, url: str
+) -> None:
+    with pytest.raises(LeavesLoopback, match=r"APP_ENV=test .*SENDGRID_BASE_URL"):
+        transport.post(url)
+
+
+def test_where_live_sites_are_allowed_the_guard_lets_pass(
+    transport: Transport, settings_env: SettingsEnv
+) -> None:
+    settings_env(APP_ENV="development", ALLOW_LIVE_SITES="true", PROVIDER_TIMEOUT_SECONDS="0.3")
+    with pytest.raises(TemporaryError, match="not reached"):
+        transport.post("http://provider.invalid/")  # RFC 6761: the name never resolves
+
+
+def test_nobody_listening_is_tried_later(transport: Transport) -> None:
+    with pytest.raises(TemporaryError, match="sendgrid not reached: NewConnectionError"):
+        transport.post(f"http://127.0.0.1:{free_port()}/")
+
+
+def test_no_answer_in_time_is_unknown(transport: Transport) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf, pytest.raises(OutcomeUnknown, match="ReadTimeout"):
+        transport.post(f"http://127.0.0.1:{deaf.getsockname()[1]}/")
+
+
+@pytest.mark.parametrize("cut", [b"\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"])
+def test_an_answer_that_is_cut_is_unknown(transport: Transport, cut: bytes) -> None:
+    with answering(cut) as url, pytest.raises(OutcomeUnknown):
+        transport.post(url)
+
+
+@pytest.mark.parametrize("status", ["500 Oops", "502 Bad Gateway", "503 Busy", "429 Too Many Requests"])
+def test_a_provider_in_trouble_is_tried_later(transport: Transport, status: str) -> None:
+    with answering(answer(status, "Retry-After: 7")) as url, pytest.raises(TemporaryError) as caught:
+        transport.post(url)
+    assert (caught.value.reason, caught.value.retry_after) == (f"sendgrid answered {status[:3]}", 7)
+
+
+def test_redirects_are_answers(transport: Transport) -> None:
+    with answering(answer("302 Found", "Location: https://elsewhere.example/")) as url:
+        assert transport.post(url).status_code == 302
+
+
+def test_a_connection_is_kept_for_the_next_message(transport: Transport) -> None:
+    accepted: list[int] = []
+    with answering(answer("200 OK"), answer("200 OK"), accepted=accepted) as url:
+        transport.post(url)
+        transport.post(url)
+    assert len(accepted) == 1
+
+
+def test_a_netrc_does_not_replace_our_authorization(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    netrc = tmp_path_factory.mktemp("home") / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password mine")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with answering(answer("200 OK")) as url:
+        sent = transport.post(url, headers={"Authorization": "Bearer ours"}).request
+    assert sent.headers["Authorization"] == "Bearer ours"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("30", 30), (" 5 ", 5), ("", None), ("soon", None), ("-3", None), ("1.5", None), ("²", None)],
+)
+def test_retry_after_in_seconds(text: str, seconds: float | None) -> None:
+    made = requests.Response()
+    made.headers["Retry-After"] = text
+    assert retry_after(made) == seconds
+
+
+def test_retry_after_as_a_date(frozen: time_machine.Traveller) -> None:
+    made = requests.Response()
+    made.headers["Retry-After"] = "Fri, 20 Nov 2026 09:01:30 GMT"
+    assert retry_after(made) == 90
+    made.headers["Retry-After"] = format_datetime(clock().replace(year=2020), usegmt=True)
+    assert retry_after(made) == 0
+    made.headers["Retry-After"] = "Fri, 20 Nov 20269999999999999999 09:01:30 GMT"
+    assert retry_after(made) is None
+
+
+def test_what_travels_for_the_sandbox_does_not_travel_elsewhere(
+    transport: Transport, settings_env: SettingsEnv
+) -> None:
+    one, two = uuid4(), uuid4()
+    seen = datetime(2026, 11, 20, 9, tzinfo=UTC)
+    travelling(transport, OutgoingMessage(RenderedMessage(), "a", [one, two], seen_at=seen))
+    assert transport.headers["X-Seen-At"] == seen.isoformat()
+    assert transport.headers["X-Notification-Id"] == str(one)
+    assert transport.headers["X-Notification-Ids"] == f"{one},{two}"
+    travelling(transport, OutgoingMessage(RenderedMessage(), "a", [two]))
+    assert not {"X-Seen-At", "X-Notification-Ids"} & set(transport.headers)
+    assert transport.headers["X-Notification-Id"] == str(two)
+    settings_env(APP_ENV="development", ALLOW_LIVE_SITES="true")
+    travelling(transport, OutgoingMessage(RenderedMessage(), "a", [one, two], seen_at=seen))
+    assert not {"X-Seen-At", "X-Notification-Id", "X-Notification-Ids"} & set(transport.headers)
+
+
+def reset(connection: socket.socket) -> None:
+    """Close a connection as a machine does that knows nothing of it."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+@contextmanager
+def serving(*serve: Callable[[socket.socket], object], scheme: str = "http") -> Iterator[str]:
+    """Serve one connection after the other, each by its function."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def run() -> None:
+            for each in serve:
+                connection, _ = listener.accept()
+                with connection, suppress(OSError):
+                    each(connection)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/"
+        thread.join(5)
+
+
+def one_answer_then(end: Callable[[socket.socket], object]) -> Callable[[socket.socket], object]:
+    """Return what answers one request, and meets the next one with something else."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(answer("200 OK"))
+        connection.recv(1)
+        end(connection)
+
+    return serve
+
+
+@pytest.mark.rule("6.3")
+@pytest.mark.parametrize("end", [reset, socket.socket.close])
+def test_a_kept_connection_that_died_silently_took_nothing(
+    transport: Transport, end: Callable[[socket.socket], object]
+) -> None:
+    with serving(one_answer_then(end)) as url:
+        transport.post(url)
+        with pytest.raises(TemporaryError, match="sendgrid not reached: "):
+            transport.post(url)
+
+
+def test_a_reset_after_the_first_byte_of_an_answer_is_unknown(transport: Transport) -> None:
+    def begin(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 20")
+        time.sleep(0.05)  # so that the client has read it
+        reset(connection)
+
+    with serving(one_answer_then(begin)) as url:
+        transport.post(url)
+        with pytest.raises(OutcomeUnknown):
+            transport.post(url)
+
+
+def listen_then_reset(connection: socket.socket) -> None:
+    connection.recv(65536)
+    reset(connection)
+
+
+def test_a_reset_on_a_new_connection_that_took_the_request_is_unknown(transport: Transport) -> None:
+    with serving(listen_then_reset) as url, pytest.raises(OutcomeUnknown):
+        transport.post(url)
+
+
+def test_a_reset_of_the_handshake_before_the_request_is_temporary(transport: Transport) -> None:
+    with (
+        serving(listen_then_reset, scheme="https") as url,
+        pytest.raises(TemporaryError, match="sendgrid not reached: "),
+    ):
+        transport.post(url)
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used_again(
+    transport: Transport, settings_env: SettingsEnv
+) -> None:
+    settings_env(PROVIDER_TIMEOUT_SECONDS="5", PROVIDER_IDLE_SECONDS="0.001")
+    accepted: list[int] = []
+    with answering(answer("200 OK"), answer("200 OK"), accepted=accepted) as url:
+        transport.post(url)
+        time.sleep(0.01)
+        transport.post(url)
+    assert len(accepted) == 2
+
+
+@pytest.mark.rule("6.3")
+@pytest.mark.parametrize("first", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"])
+def test_an_answer_that_trickles_ends_in_time(transport: Transport, first: bytes) -> None:
+    ended = threading.Event()
+
+    def trickle(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(first)
+        for byte in b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 600:
+            if ended.wait(0.05):
+                return
+            connection.sendall(bytes([byte]))
+
+    began = time.monotonic()
+    with serving(trickle) as url:
+        with pytest.raises(OutcomeUnknown):
+            transport.post(url)
+        took = time.monotonic() - began
+        ended.set()
+    assert took < 10  # of 30 s that all of it would take; the time-out is 0.3 s
+
+
+def test_nothing_is_sent_when_connecting_took_all_the_time(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = socket.getaddrinfo
+
+    def slow(*asked: Any, **how: Any) -> Any:
+        time.sleep(0.35)
+        return real(*asked, **how)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    heard: list[bytes] = []
+    with (
+        serving(lambda connection: heard.append(connection.recv(65536))) as url,
+        pytest.raises(TemporaryError, match="ConnectTimeoutError"),
+    ):
+        transport.post(url)
+    assert heard == [b""]
+
+
+def test_a_tls_error_while_the_answer_is_read_is_unknown(transport: Transport, tmp_path: Path) -> None:
+    pem = certificate.self_signed(tmp_path)
+    context = certificate.serving(pem)
+    transport.verify = str(pem)
+
+    def garble(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as wrapped:
+            wrapped.recv(65536)
+            with socket.socket(fileno=wrapped.detach()) as raw:
+                raw.sendall(b"\x17\x03\x03\x00\x20" + b"x" * 32)
+
+    with serving(garble, scheme="https") as url, pytest.raises(OutcomeUnknown):
+        transport.post(url)
+
+
+def test_a_certificate_that_is_not_trusted_is_temporary(transport: Transport, tmp_path: Path) -> None:
+    context = certificate.serving(certificate.self_signed(tmp_path))
+    with (
+        serving(lambda raw: context.wrap_socket(raw, server_side=True), scheme="https") as url,
+        pytest.raises(TemporaryError, match="sendgrid not reached: SSLError"),
+    ):
+        transport.post(url)

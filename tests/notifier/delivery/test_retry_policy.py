@@ -1,0 +1,179 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.models.notification import Priority, State
+from api.models.user import Channel, ContactState
+from notifier.channels import Acceptance
+from notifier.delivery.retry_policy import ATTEMPTS, Attempt, DeliveryDecision, backoff, on_error, on_success
+from notifier.errors import (
+    DeliveryError,
+    LeavesLoopback,
+    Misconfigured,
+    OutcomeUnknown,
+    PermanentError,
+    TemporaryError,
+)
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+
+
+def attempt(
+    number: int = 1,
+    priority: Priority = Priority.CRITICAL,
+    channel: Channel = Channel.EMAIL,
+    reason: str | None = None,
+) -> Attempt:
+    return Attempt(number, priority, channel, reason)
+
+
+def slot_alert(number: int = 1) -> Attempt:
+    return Attempt(number, Priority.CRITICAL, Channel.EMAIL, lasting=True)
+
+
+def test_a_yes_is_sent_with_its_receipt() -> None:
+    receipt = Acceptance("sendgrid", "abc")
+    assert on_success(receipt, NOW) == DeliveryDecision(State.SENT, NOW, receipt=receipt)
+
+
+def test_a_permanent_no_fails_at_once_and_says_what_it_says_of_the_contact() -> None:
+    verdict = on_error(PermanentError("no such number", ContactState.BOUNCED), attempt(), NOW)
+    assert (verdict.state, verdict.reason, verdict.contact_state) == (
+        State.FAILED,
+        "no such number",
+        ContactState.BOUNCED,
+    )
+
+
+def test_an_address_off_this_machine_fails_at_once() -> None:
+    assert on_error(LeavesLoopback("no"), attempt(), NOW).state is State.FAILED
+
+
+def test_waits_between_attempts_double_up_to_a_longest_one() -> None:
+    waits = [
+        on_error(TemporaryError("500"), slot_alert(number), NOW).at - NOW
+        for number in (1, 2, 3, 4, 5, 99, 10**6)
+    ]
+    assert waits == [timedelta(seconds=seconds) for seconds in (5, 10, 20, 40, 45, 45, 45)]
+
+
+def test_retry_after_is_obeyed_when_it_is_longer_than_our_own_wait() -> None:
+    assert on_error(TemporaryError("429", 90), attempt(), NOW).at == NOW + timedelta(seconds=90)
+    assert on_error(TemporaryError("429", 1), attempt(), NOW).at == NOW + timedelta(seconds=5)
+
+
+def test_a_retry_after_without_end_waits_a_day() -> None:
+    assert on_error(TemporaryError("429", 10.0**12), attempt(), NOW).at == NOW + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("priority", "limit"),
+    [(Priority.CRITICAL, 5), (Priority.IMMEDIATE, 3), (Priority.SCHEDULED, 3), (Priority.BULK, 2)],
+)
+def test_a_temporary_no_is_tried_as_often_as_the_priority_allows(priority: Priority, limit: int) -> None:
+    states = [
+        on_error(TemporaryError("500"), attempt(number, priority), NOW).state
+        for number in range(1, limit + 1)
+    ]
+    assert states == [State.PENDING] * (limit - 1) + [State.FAILED]
+
+
+def test_a_slot_alert_that_nobody_can_have_taken_is_tried_until_there_is_nothing_to_tell() -> None:
+    states = {on_error(TemporaryError("500"), slot_alert(number), NOW).state for number in range(1, 200)}
+    assert states == {State.PENDING}
+
+
+def waits_of(tried: Attempt, most: int = 7) -> list[float | None]:
+    """Return the waits after each silence in seconds; None where it failed for good."""
+    waits: list[float | None] = []
+    for number in range(most):
+        after = replace(tried, number=tried.number + number, unknown=number)
+        verdict = on_error(OutcomeUnknown("ReadTimeout"), after, NOW)
+        assert (verdict.unknown, verdict.reason) == (True, "unknown: ReadTimeout")
+        waits.append((verdict.at - NOW).total_seconds() if verdict.state is State.PENDING else None)
+        if waits[-1] is None:
+            break
+    return waits
+
+
+@pytest.mark.parametrize(
+    ("tried", "waits"),
+    [
+        (Attempt(1, Priority.CRITICAL, Channel.EMAIL, lasting=True), [15, 120, 600, 1800, 1800, 1800, 1800]),
+        (
+            Attempt(1, Priority.CRITICAL, Channel.TELEGRAM, lasting=True),
+            [15, 120, 600, 1800, 1800, 1800, 1800],
+        ),
+        (Attempt(1, Priority.CRITICAL, Channel.SMS, lasting=True), [600, 1800, 1800, None]),
+        (Attempt(1, Priority.CRITICAL, Channel.EMAIL), [15, 120, 600, 1800, None]),
+        (Attempt(1, Priority.IMMEDIATE, Channel.EMAIL), [15, 120, None]),
+        (Attempt(1, Priority.SCHEDULED, Channel.EMAIL), [15, 120, None]),
+        (Attempt(1, Priority.IMMEDIATE, Channel.SMS), [600, 1800, None]),
+        (Attempt(1, Priority.BULK, Channel.EMAIL), [None]),
+        (Attempt(1, Priority.BULK, Channel.SMS), [None]),
+    ],
+)
+def test_after_silence_the_waits_grow_and_an_sms_has_few_copies(
+    tried: Attempt, waits: list[float | None]
+) -> None:
+    assert waits_of(tried) == waits
+
+
+def test_what_is_slow_but_accepts_for_an_hour_is_sent_five_times_at_most() -> None:
+    for channel, copies in ((Channel.EMAIL, 5), (Channel.TELEGRAM, 5), (Channel.SMS, 3)):
+        at, sent = 0.0, 0
+        for wait in waits_of(Attempt(1, Priority.CRITICAL, channel, lasting=True)):
+            sent += at < 3600
+            at += wait or 3600
+        assert sent == copies
+
+
+def test_a_refusal_does_not_make_the_waits_after_silence_longer() -> None:
+    after_refusals = Attempt(40, Priority.CRITICAL, Channel.EMAIL, unknown=0, lasting=True)
+    assert on_error(OutcomeUnknown("no"), after_refusals, NOW).at == NOW + timedelta(seconds=15)
+
+
+@pytest.mark.parametrize("priority", Priority)
+def test_our_own_configuration_uses_no_attempt(priority: Priority) -> None:
+    verdict = on_error(Misconfigured("401"), attempt(ATTEMPTS[priority], priority), NOW)
+    assert (verdict.state, verdict.counts, verdict.at) == (
+        State.PENDING, False, NOW + timedelta(seconds=45),
+    )  # fmt: skip
+
+
+def test_what_may_have_arrived_says_so_when_its_attempts_are_used_up() -> None:
+    last = Attempt(3, Priority.IMMEDIATE, Channel.EMAIL, unknown=1)
+    assert on_error(TemporaryError("500"), last, NOW).reason == "unknown: 500"
+
+
+ERRORS = st.one_of(
+    st.builds(TemporaryError, st.just("500"), st.none() | st.floats(0, 1e9)),
+    st.builds(OutcomeUnknown, st.just("silence")),
+    st.builds(PermanentError, st.just("no"), st.none() | st.sampled_from(ContactState)),
+)
+
+
+@given(st.lists(ERRORS, min_size=6, max_size=6), st.sampled_from(Priority), st.sampled_from(Channel))
+def test_whatever_a_provider_answers_a_notification_ends_within_its_attempts(
+    errors: list[DeliveryError], priority: Priority, channel: Channel
+) -> None:
+    reason, number, unknown = None, 0, 0
+    for error in errors:
+        number += 1
+        verdict = on_error(error, Attempt(number, priority, channel, reason, unknown), NOW)
+        unknown += verdict.unknown
+        assert verdict.reason
+        assert verdict.at >= NOW
+        if verdict.state is State.FAILED:
+            break
+        assert verdict.state is State.PENDING
+        reason = verdict.reason
+    assert verdict.state is State.FAILED
+    assert number <= ATTEMPTS[priority]
+
+
+def test_backoff_begins_with_the_setting() -> None:
+    assert [backoff(number) for number in (1, 2, 3)] == [5, 10, 20]

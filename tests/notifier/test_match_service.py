@@ -1,0 +1,355 @@
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+import time_machine
+
+from api.models.alert import Alert, ClosedBecause
+from api.models.base import session
+from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, Priority, State
+from api.models.slot import Detection, SlotRow
+from api.models.user import Channel, Contact, ContactState
+from configs.clock import clock
+from configs.plan import PlanName
+from notifier.match_service import desks_of, match_open, open_desks
+from tests.notifier.world import (
+    DESK,
+    MORNING,
+    OTHER_DESK,
+    alert,
+    all_of,
+    change,
+    confirm,
+    detection,
+    for_procedure,
+    get,
+    gone,
+    grant,
+    in_one_transaction,
+    matched,
+    notifications,
+    person,
+    slots,
+    told_pairs,
+)  # fmt: skip
+
+pytestmark = pytest.mark.usefixtures("database")
+ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
+
+
+def rearm(alert_id: UUID | None = None, desk_id: str = DESK) -> list[UUID]:
+    made: list[UUID] = in_one_transaction(match_open, desk_id, clock(), alert_id and [alert_id])
+    return made
+
+
+def told(made: list[UUID]) -> None:
+    """Let notifications be accepted."""
+    for each in made:
+        change(Notification, each, state=State.SENT, accepted_at=clock())
+
+
+def test_a_match_its_slots_and_a_notification_are_written_together() -> None:
+    who = person()
+    waiting = alert(who)
+    opened = slots([MORNING, MORNING + timedelta(hours=1)])
+    seen = detection(opened)
+    (made,) = matched(seen)
+    (decided,) = all_of(Match)
+    assert (decided.alert_id, decided.detection_id, decided.limits_version) == (waiting, seen, 1)
+    assert told_pairs() == {(waiting, slot) for slot in opened}
+    (joined,) = all_of(NotificationMatch)
+    assert (joined.notification_id, joined.match_id) == (made, decided.id)
+    row = get(Notification, made)
+    assert (row.user_id, row.contact_id, row.channel) == (who.id, who.contacts[Channel.EMAIL], Channel.EMAIL)
+    assert (row.state, row.priority, row.kind) == (State.PENDING, Priority.CRITICAL, "slot_detected")
+
+
+def test_the_ledger_begins_with_the_pages_own_time() -> None:
+    alert(person())
+    seen_at = clock() - timedelta(seconds=3)
+    seen = detection(slots(seen_at=seen_at), seen_at=seen_at, committed_at=seen_at + timedelta(seconds=1))
+    (made,) = matched(seen)
+    row, decided = get(Notification, made), get(Detection, seen)
+    assert (row.seen_at, row.committed_at) == (decided.seen_at, decided.committed_at)
+    assert row.matched_at == decided.matched_at >= row.committed_at
+
+
+def test_a_detection_that_nobody_wants_is_matched_too() -> None:
+    seen = detection()
+    assert matched(seen) == []
+    assert get(Detection, seen).matched_at is not None
+
+
+def test_a_detection_is_decided_once() -> None:
+    alert(person())
+    seen = detection()
+    assert len(matched(seen)) == 1
+    assert matched(seen) == []
+    assert (len(all_of(Match)), len(notifications())) == (1, 1)
+
+
+def test_a_detection_that_is_not_there_is_nothing() -> None:
+    assert matched(uuid4()) == []
+
+
+def test_many_workers_that_match_at_once_tell_once() -> None:
+    for _ in range(3):
+        alert(person())
+    seen = detection()
+    start, made = threading.Barrier(4), []
+
+    def work() -> None:
+        start.wait()
+        made.append(matched(seen))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sorted(len(each) for each in made) == [0, 0, 0, 3]
+    assert (len(all_of(Match)), len(notifications())) == (3, 3)
+
+
+@pytest.mark.rule("3.4")
+def test_matching_and_catching_up_at_once_tell_once() -> None:
+    waiting = alert(person())
+    seen = detection()
+    start = threading.Barrier(2)
+
+    def work(act: Callable[[], object]) -> None:
+        start.wait()
+        act()
+
+    threads = [
+        threading.Thread(target=work, args=(act,)) for act in (lambda: matched(seen), lambda: rearm(waiting))
+    ]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(notifications()) == 1
+
+
+def test_one_person_with_two_alerts_is_told_once_by_each_contact() -> None:
+    who = person(channels=ALL)
+    first = alert(who, {"desk_id": DESK, "weekdays": [4]})
+    second = alert(who, for_procedure())
+    thursday, friday = slots([MORNING, MORNING + timedelta(days=1)])
+    made = matched(detection([thursday, friday]))
+    assert len(made) == 3
+    joined = {
+        (each.notification_id, get(Match, each.match_id).alert_id) for each in all_of(NotificationMatch)
+    }
+    assert joined == {(each, wanted) for each in made for wanted in (first, second)}
+    assert told_pairs() == {
+        (first, thursday),
+        (second, thursday),
+        (second, friday),
+    }
+
+
+@pytest.mark.parametrize(
+    ("plan", "channels"),
+    [
+        (PlanName.URGENCE_24H, {Channel.EMAIL}),
+        (PlanName.URGENCE_7J, {Channel.EMAIL, Channel.TELEGRAM}),
+        (PlanName.URGENCE_TOTAL, {Channel.EMAIL, Channel.TELEGRAM, Channel.SMS}),
+    ],
+)
+def test_a_plan_tells_by_its_own_channels(plan: PlanName, channels: set[Channel]) -> None:
+    alert(person(plan, ALL))
+    assert {get(Notification, each).channel for each in matched(detection())} == channels
+
+
+def test_of_two_plans_that_cover_the_moment_every_channel_counts() -> None:
+    who = person(PlanName.URGENCE_24H, ALL)
+    grant(who, PlanName.URGENCE_7J, clock() - timedelta(hours=1), clock() + timedelta(hours=1))
+    alert(who)
+    assert {get(Notification, each).channel for each in matched(detection())} == {
+        Channel.EMAIL,
+        Channel.TELEGRAM,
+    }
+
+
+def test_the_channels_are_those_of_the_plan_when_the_slot_was_seen() -> None:
+    now = clock()
+    who = person(PlanName.URGENCE_24H, ALL)
+    grant(who, PlanName.URGENCE_TOTAL, now + timedelta(seconds=1), now + timedelta(days=1))
+    alert(who)
+    assert {get(Notification, each).channel for each in matched(detection(seen_at=now))} == {Channel.EMAIL}
+
+
+@pytest.mark.parametrize(
+    "values", [{"verified_at": None}, {"enabled": False}, {"state": ContactState.BOUNCED}]
+)
+def test_a_contact_that_cannot_be_reached_gets_no_row(values: dict[str, object]) -> None:
+    who = person(channels=(Channel.EMAIL, Channel.SMS))
+    change(Contact, who.contacts[Channel.SMS], **values)
+    alert(who)
+    assert [get(Notification, each).channel for each in matched(detection())] == [Channel.EMAIL]
+
+
+def test_a_message_is_in_the_alerts_language_or_else_in_its_users() -> None:
+    alert(person(), language="en")
+    alert(person())
+    assert sorted(get(Notification, each).language for each in matched(detection())) == ["en", "fr"]
+
+
+def test_a_slot_that_was_gone_before_it_was_matched_is_not_told() -> None:
+    alert(person())
+    opened = slots([MORNING])
+    seen = detection(opened)
+    gone(opened)
+    assert matched(seen) == []
+
+
+@pytest.mark.rule("3.4")
+def test_a_slot_that_comes_back_is_not_told_twice_within_half_an_hour_but_at_its_end(
+    frozen: time_machine.Traveller,
+) -> None:
+    alert(person())
+    first = slots([MORNING])
+    told(matched(detection(first)))
+    gone(first)
+    frozen.shift(timedelta(minutes=10))
+    again = slots([MORNING])
+    assert matched(detection(again)) == []
+    frozen.shift(timedelta(minutes=19))
+    confirm(again)
+    assert rearm() == []
+    frozen.shift(timedelta(minutes=2))
+    confirm(again)
+    assert len(rearm()) == 1
+    assert rearm() == []
+
+
+def test_a_slot_that_comes_back_after_half_an_hour_is_new(frozen: time_machine.Traveller) -> None:
+    alert(person())
+    first = slots([MORNING])
+    told(matched(detection(first)))
+    gone(first)
+    frozen.shift(timedelta(minutes=31))
+    assert len(matched(detection(slots([MORNING])))) == 1
+
+
+def test_half_an_hour_counts_for_the_same_place_and_moment_only(frozen: time_machine.Traveller) -> None:
+    alert(person())
+    first = slots([MORNING])
+    told(matched(detection(first)))
+    gone(first)
+    frozen.shift(timedelta(minutes=1))
+    elsewhere = slots([MORNING], place="2")
+    later = slots([MORNING + timedelta(minutes=15)])
+    assert len(matched(detection(elsewhere + later))) == 1
+    assert {slot for _, slot in told_pairs()} == {*first, *elsewhere, *later}
+
+
+@pytest.mark.rule("3.4")
+def test_who_was_not_really_told_is_told_when_the_slot_comes_back(frozen: time_machine.Traveller) -> None:
+    alert(person())
+    first = slots([MORNING])
+    (made,) = matched(detection(first))
+    change(Notification, made, state=State.EXPIRED, reason="slots gone", failed_at=clock())
+    gone(first)
+    frozen.shift(timedelta(minutes=1))
+    assert len(matched(detection(slots([MORNING])))) == 1
+
+
+def test_an_alert_made_while_slots_are_open_is_told_of_them_at_once() -> None:
+    alert(person())
+    opened = slots([MORNING, MORNING + timedelta(hours=1)])
+    matched(detection(opened[:1]))
+    matched(detection(opened[1:]))
+    late = alert(person())
+    (made,) = rearm(late)
+    assert {slot for alert_id, slot in told_pairs() if alert_id == late} == set(opened)
+    row = get(Notification, made)
+    assert row.seen_at == max(get(SlotRow, slot).seen_at for slot in opened)
+    assert row.committed_at is None
+    assert rearm(late) == []
+
+
+def test_catching_up_tells_nobody_else() -> None:
+    detection()
+    mine, _others = alert(person()), alert(person())
+    rearm(mine)
+    assert {each.alert_id for each in all_of(Match)} == {mine}
+
+
+@pytest.mark.rule("3.4")
+def test_an_alert_that_was_widened_is_told_of_what_its_limits_kept_from_it() -> None:
+    who = person()
+    waiting = alert(who, {"desk_id": DESK, "weekdays": [4]})
+    thursday, friday = slots([MORNING, MORNING + timedelta(days=1)])
+    told(matched(detection([thursday, friday])))
+    with session() as s:
+        changed = s.get_one(Alert, waiting)
+        changed.targets[0].weekdays = None
+        changed.limits_version = 2
+    assert len(rearm(waiting)) == 1
+    versions = {(get(Match, each.match_id).limits_version, each.slot_id) for each in all_of(MatchSlot)}
+    assert versions == {(1, thursday), (2, friday)}
+
+
+def test_a_plan_that_begins_while_a_slot_is_open_entitles_to_it() -> None:
+    who = person(plan=None)
+    waiting = alert(who)
+    matched(detection(seen_at=clock() - timedelta(minutes=5)))
+    confirm([row.id for row in all_of(SlotRow)])
+    assert rearm(waiting) == []
+    grant(who, PlanName.URGENCE_24H, clock() - timedelta(seconds=1), clock() + timedelta(days=1))
+    assert len(rearm(waiting)) == 1
+
+
+def test_a_slot_that_nobody_confirmed_lately_is_not_caught_up(settings_env: Callable[..., None]) -> None:
+    waiting = alert(person())
+    detection(seen_at=clock() - timedelta(minutes=16))
+    assert rearm(waiting) == []
+
+
+def test_a_second_telling_by_the_same_detection_keeps_its_match() -> None:
+    who = person()
+    waiting = alert(who)
+    one, two = slots([MORNING, MORNING + timedelta(hours=1)])
+    gone([two])
+    told(matched(detection([one, two])))
+    change(SlotRow, two, gone_at=None, gone_reason=None)
+    assert len(rearm(waiting)) == 1
+    assert (len(all_of(Match)), told_pairs(), len(notifications())) == (
+        1,
+        {(waiting, one), (waiting, two)},
+        2,
+    )
+
+
+def test_the_desks_of_an_alert_are_those_with_open_slots_that_it_is_about() -> None:
+    waiting = alert(person(), for_procedure())
+    detection()
+    detection(desk_id=OTHER_DESK, procedures=["TITRE_SEJOUR"])
+    closed = f"{DESK}-2"
+    shut = slots(desk_id=closed)
+    detection(shut, desk_id=closed)
+    gone(shut)
+    assert in_one_transaction(desks_of, waiting) == [DESK]
+    assert in_one_transaction(open_desks, clock()) == [DESK, OTHER_DESK]
+
+
+def test_an_alert_that_does_not_wait_has_no_desks() -> None:
+    waiting = alert(person())
+    detection()
+    change(Alert, waiting, closed_at=clock(), closed_because=ClosedBecause.STOPPED)
+    assert in_one_transaction(desks_of, waiting) == []
+    assert in_one_transaction(desks_of, uuid4()) == []
+
+
+def test_who_can_be_reached_only_later_is_told_then() -> None:
+    who = person(verified=False)
+    alert(who)
+    assert matched(detection()) == []
+    assert rearm() == []
+    change(Contact, who.contacts[Channel.EMAIL], verified_at=clock())
+    assert len(rearm()) == 1
+    assert len(all_of(Match)) == 1

@@ -1,0 +1,114 @@
+"""A parent and its children as processes; the children are trifles that say what they see."""
+
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.notifier.program import Program
+from tests.waiting import outlive
+
+pytestmark = pytest.mark.processes
+
+FAMILY = """
+import os, random, signal, sys
+import structlog
+from uuid_utils.compat import uuid7
+from notifier.workers.prefork import Prefork
+
+def tell(words):
+    os.write(1, words.encode())  # at once, where a print may come in pieces
+
+def say():
+    tell(f"lives {random.random()} {uuid7().hex[-12:]}\\n")
+    signal.pause()
+
+def leave():
+    return 0
+
+def fail():
+    raise ValueError("cannot start")
+
+def finish():
+    signal.signal(signal.SIGTERM, lambda *_: tell("asked\\n"))
+    say()
+    return 0
+
+uuid7(), random.random()
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+sys.exit(Prefork({each: globals()[each.split("-")[0]] for each in sys.argv[2:]}, float(sys.argv[1])).run())
+"""
+
+
+@pytest.fixture
+def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Program]]:
+    """Give a function that starts a parent, renewed at an age in seconds, with children of these names."""
+    code = tmp_path / "family.py"
+    code.write_text(FAMILY)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    started: list[Program] = []
+
+    def make(*names: str, renewed_after: float = 1000) -> Program:
+        started.append(Program(tmp_path / "log", sys.executable, str(code), str(renewed_after), *names))
+        return started[-1]
+
+    yield make
+    for each in started:
+        each.kill()
+
+
+def lives(program: Program, count: int) -> None:
+    program.until(lambda: program.said.count("lives") == count)
+
+
+def test_children_live_each_for_itself_and_end_when_the_parent_is_asked(
+    family: Callable[..., Program],
+) -> None:
+    parent = family("say-1", "say-2", "finish")
+    lives(parent, 3)
+    drawn, made = zip(*re.findall(r"lives (\S+) ([0-9a-f]{12})", parent.said), strict=True)
+    assert len(set(drawn)) == len(set(made)) == 3
+    killed, *others = parent.children
+    assert [killed.name(), *(each.name() for each in others)] == ["say-1", "say-2", "finish"]
+    killed.kill()
+    lives(parent, 4)
+    assert "how=terminated by SIGKILL" in parent.said.replace("'", "")
+    children = parent.children
+    assert set(others) < set(children)
+    assert parent.ends(signal.SIGTERM) == 0
+    assert not any(each.is_running() for each in children)
+    assert "asked" in parent.said
+    assert "Traceback" not in parent.said
+
+
+def test_children_end_when_the_parent_is_killed(family: Callable[..., Program]) -> None:
+    parent = family("say-1", "say-2")
+    lives(parent, 2)
+    children = parent.children
+    assert parent.ends(signal.SIGKILL) == -signal.SIGKILL
+    assert outlive(children) == []
+
+
+def test_a_child_that_cannot_stay_is_tried_ever_later(family: Callable[..., Program]) -> None:
+    parent = family("fail", "leave", "say")
+    parent.until(lambda: parent.said.count("cannot start") >= 3 and parent.said.count("child left") >= 3)
+    waits = re.findall(r"seconds=(\S+)", parent.said)
+    assert sorted(waits[:4]) == ["0.5", "0.5", "1.0", "1.0"]
+    assert parent.said.count("lives") == 1
+
+
+def test_an_old_parent_loads_itself_anew_beside_its_children(family: Callable[..., Program]) -> None:
+    parent = family("say", "finish", renewed_after=0)
+    lives(parent, 2)
+    said, finished = parent.children
+    finished.terminate()
+    lives(parent, 3)
+    assert "loading what lies here now" in parent.said
+    assert said in parent.children
+    said.kill()
+    lives(parent, 4)
+    assert parent.ends(signal.SIGINT) == 0
+    assert parent.said.count("loading what lies here now") == 1

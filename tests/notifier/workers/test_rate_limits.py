@@ -1,0 +1,228 @@
+"""No provider is sent more than it takes; nobody sleeps in a worker meanwhile."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import pytest
+import redis
+import time_machine
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from api.models.notification import Notification, Priority, State
+from api.models.user import Channel
+from configs.clock import clock
+from deploy.local.processes import free_port
+from notifier.jobs import deliver
+from notifier.nudges import WaitingWork
+from notifier.sweep import Sweep
+from notifier.workers import rate_limits
+from tests.notifier.world import (
+    DESK,
+    OTHER_DESK,
+    Person,
+    alert,
+    detection,
+    get,
+    matched,
+    notifications,
+    person,
+    slots,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
+Queued = Callable[[str], list[tuple[str, list[Any]]]]
+
+
+def message(
+    channel: Channel = Channel.TELEGRAM,
+    contact: UUID | None = None,
+    priority: Priority = Priority.CRITICAL,
+) -> WaitingWork:
+    return WaitingWork(uuid4(), channel, priority, contact or uuid4())
+
+
+def unhurried(number: int) -> list[WaitingWork]:
+    return [message(priority=Priority.SCHEDULED) for _ in range(number)]
+
+
+def leaves(each: WaitingWork) -> bool:
+    """Ask for a token; the row, which `rates.allow` would put off, is not there."""
+    turn = rate_limits.find_turn(each)
+    return turn is not None and turn <= clock()
+
+
+def take(several: list[WaitingWork], seconds: float, frozen: time_machine.Traveller) -> dict[UUID, datetime]:
+    """Ask every tenth of a second for all that found no token yet; return when each found one."""
+    found: dict[UUID, datetime] = {}
+    for _ in range(round(seconds * 10)):
+        found |= {each.id: clock() for each in several if each.id not in found and leaves(each)}
+        frozen.shift(0.1)
+    return found
+
+
+def most_in_a_second(instants: list[datetime]) -> int:
+    return max(sum(0 <= (other - one).total_seconds() < 1 for other in instants) for one in instants)
+
+
+def test_a_burst_goes_at_once_up_to_the_rate() -> None:
+    assert sum(rate_limits.allow(message()) for _ in range(40)) == 30
+
+
+def test_telegram_takes_no_more_than_its_rate_in_any_second(frozen: time_machine.Traveller) -> None:
+    several = [message() for _ in range(100)]
+    found = take(several, 4, frozen)
+    assert len(found) == 100
+    assert most_in_a_second(list(found.values())) <= 30
+    assert max(found.values()) - min(found.values()) <= timedelta(seconds=3.5)
+
+
+def test_whoever_waits_keeps_the_place_in_line(frozen: time_machine.Traveller) -> None:
+    first = [message() for _ in range(60)]
+    take(first, 0.1, frozen)
+    later = [message() for _ in range(60)]
+    found = take([*later, *first], 5, frozen)
+    assert max(found[each.id] for each in first[30:]) <= min(found[each.id] for each in later)
+
+
+def test_messages_that_wait_for_one_contact_hold_one_place(
+    redis_server: redis.Redis, frozen: time_machine.Traveller, settings_env: Callable[..., None]
+) -> None:
+    settings_env(SMS_PER_SECOND="1")
+    assert leaves(message(Channel.SMS))
+    contact = uuid4()
+    crowd = [message(Channel.SMS, contact) for _ in range(5)]
+    assert not any(leaves(each) for each in crowd)
+    assert redis_server.zcard("rate:sms:line") == 1
+    frozen.shift(1)
+    assert leaves(crowd[2])
+
+
+@pytest.mark.rule("6.8")
+def test_messages_of_no_hurry_delay_no_critical_one(frozen: time_machine.Traveller) -> None:
+    many = unhurried(300)
+    take(many, 0.1, frozen)
+    assert leaves(message())
+    found = take(many, 1, frozen)
+    assert 20 <= len(found) <= 48
+    assert leaves(message())
+
+
+def test_messages_of_no_hurry_come_one_after_the_other_and_all_leave(frozen: time_machine.Traveller) -> None:
+    many, asked, found = unhurried(120), 0, dict[UUID, datetime]()
+    due = {each.id: clock() for each in many}
+    for _ in range(200):
+        for each in many:
+            if each.id not in found and due[each.id] <= clock():
+                asked += 1
+                due[each.id] = rate_limits.find_turn(each) or clock()
+                if due[each.id] <= clock():
+                    found[each.id] = clock()
+        frozen.shift(0.1)
+    assert len(found) == 120
+    assert most_in_a_second(list(found.values())) <= 24
+    assert asked <= 120 * 3
+
+
+def test_critical_messages_that_wait_go_before_what_came_earlier_and_is_of_no_hurry(
+    frozen: time_machine.Traveller,
+) -> None:
+    first = [message() for _ in range(90)]
+    gone = take(first, 0.1, frozen)
+    first = [each for each in first if each.id not in gone]
+    later, hurried = unhurried(60), [message() for _ in range(30)]
+    found = take([*later, *first, *hurried], 10, frozen)
+    assert len(found) == 150
+    assert max(found[each.id] for each in hurried) <= min(found[each.id] for each in later)
+
+
+@pytest.mark.rule("6.8")
+def test_turns_that_were_missed_are_not_all_granted_at_once(frozen: time_machine.Traveller) -> None:
+    several = [message() for _ in range(150)]
+    gone = take(several, 0.1, frozen)
+    frozen.shift(50)
+    found = take([each for each in several if each.id not in gone], 10, frozen)
+    assert len(found) == 120
+    assert most_in_a_second(list(found.values())) <= 30
+
+
+@pytest.mark.rule("6.8")
+@given(st.lists(st.tuples(st.integers(0, 40), st.booleans(), st.integers(0, 20)), max_size=25))
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_no_second_holds_more_than_the_rate_whatever_comes(
+    redis_server: redis.Redis, frozen: time_machine.Traveller, moves: list[tuple[int, bool, int]]
+) -> None:
+    redis_server.flushdb()
+    waiting, granted = list[WaitingWork](), list[datetime]()
+    for number, hurried, tenths in moves:
+        priority = Priority.CRITICAL if hurried else Priority.BULK
+        waiting += [message(priority=priority) for _ in range(number)]
+        allowed = [each for each in waiting if leaves(each)]
+        granted += [clock()] * len(allowed)
+        waiting = [each for each in waiting if each.id not in {one.id for one in allowed}]
+        frozen.shift(tenths / 10)
+    assert not granted or most_in_a_second(granted) <= 30
+
+
+def test_one_chat_is_sent_one_message_a_second(frozen: time_machine.Traveller) -> None:
+    chat = uuid4()
+    found = take([message(contact=chat) for _ in range(4)], 5, frozen)
+    assert most_in_a_second(list(found.values())) == 1
+    assert len(found) == 4
+
+
+def test_turns_of_a_clock_that_was_ahead_hold_nobody_up_when_it_is_right_again(
+    frozen: time_machine.Traveller,
+) -> None:
+    chat, right = uuid4(), clock()
+    frozen.shift(timedelta(days=1))
+    crowd = [message(contact=chat) for _ in range(3)] + [message() for _ in range(60)] + unhurried(60)
+    for each in crowd:
+        leaves(each)
+    frozen.move_to(right + timedelta(seconds=6))
+    assert leaves(message(contact=chat))
+    assert leaves(message())
+    assert leaves(*unhurried(1))
+    assert len(take(crowd, 10, frozen)) == len(crowd)
+
+
+def test_sms_have_a_rate_of_their_own_and_mail_has_none(settings_env: Callable[..., None]) -> None:
+    settings_env(SMS_PER_SECOND="2")
+    assert [rate_limits.allow(message(Channel.SMS)) for _ in range(3)] == [True, True, False]
+    assert all(rate_limits.allow(message(Channel.EMAIL)) for _ in range(100))
+
+
+def test_without_redis_the_provider_says_what_is_too_much(settings_env: Callable[..., None]) -> None:
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    with capture_logs() as logs:
+        assert rate_limits.allow(message())
+    assert [each["event"] for each in logs] == ["no rate tokens: Redis is away"]
+
+
+def waits(who: Person, desk_id: str) -> UUID:
+    (made,) = matched(detection(slots(desk_id=desk_id), desk_id=desk_id))
+    return made
+
+
+def test_a_job_without_a_token_costs_no_attempt_and_comes_again_by_the_sweep(
+    sandbox: "Running", queued: Queued, frozen: time_machine.Traveller, redis_server: redis.Redis
+) -> None:
+    who = person(channels=(Channel.TELEGRAM,))
+    alert(who, {"desk_id": DESK}, {"desk_id": OTHER_DESK})
+    deliver(str(waits(who, DESK)))
+    key = waits(who, OTHER_DESK)
+    deliver(str(key))
+    row = get(Notification, key)
+    assert (row.state, row.attempts) == (State.PENDING, 0)
+    assert row.next_attempt_at <= clock() < row.next_nudge_at <= clock() + timedelta(seconds=1.1)
+    frozen.shift(1.1)
+    Sweep().turn()
+    assert queued("telegram-critical") == [("notifier.jobs.deliver", [str(key)])]
+    deliver(str(key))
+    assert len(sandbox.messages("telegram")) == len(notifications(State.SENT)) == 2
