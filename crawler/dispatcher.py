@@ -52,14 +52,14 @@ async def serve(spider: "BookingSpider") -> AsyncGenerator[CheckBatch, None]:
     Raises:
         scrapy.exceptions.CloseSpider: this process may not claim (any more): no seat, or its parent died.
     """
-    feeder = Dispatcher(spider)
-    feeder.begin()
+    dispatcher = Dispatcher(spider)
+    dispatcher.begin()
     try:
-        while checks := await feeder.ended():
+        while checks := await dispatcher.ended():
             yield CheckBatch(checks)
     finally:
-        await feeder.stop("the crawl was stopped")
-    raise CloseSpider(feeder.reason)
+        await dispatcher.stop("the crawl was stopped")
+    raise CloseSpider(dispatcher.reason)
 
 
 class Dispatcher:

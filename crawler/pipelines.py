@@ -42,7 +42,7 @@ class RecordPipeline:
         return item
 
     async def close_spider(self) -> None:
-        """Write what is left, off the event loop, once the feeder has handed over all of it."""
+        """Write what is left, off the event loop, once the dispatcher has handed over all of it."""
         if self._writer.fed:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._writer.fed.wait(), 2 * settings().stop_grace_seconds)

@@ -33,7 +33,7 @@ DEFAULT_REQUEST_HEADERS = {
 # written. Reading it for every check would double the requests that we promise not to make.
 ROBOTSTXT_OBEY = False
 
-# How many at once. The feeder claims only as many desks as there are places (SPIDER_PLACES) and one per host, so
+# How many at once. The dispatcher claims only as many desks as there are places (SPIDER_PLACES) and one per host, so
 # the downloader must never hold a request back: one that waits in its queue has no time-out running.
 CONCURRENT_REQUESTS = 1024
 CONCURRENT_REQUESTS_PER_DOMAIN = 1024

@@ -53,7 +53,7 @@ class Tab:
         """Open a request's address in the page, do its ask's acts (`meta`: ask, pause), return what then shows.
 
         Raises:
-            NoPage, Spent: it may not be asked, or led where nothing is asked.
+            FetchError, BudgetExhausted: it may not be asked, or led where nothing is asked.
             KNOWN: what else kept it from coming (crawler/fetching/errors.py).
         """
         ask, pause = request.meta["ask"], request.meta["pause"]

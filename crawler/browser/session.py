@@ -53,8 +53,8 @@ class BrowserSession(Session):
         """Open, act, and return the page as it shows then; redirects followed as by HTTP.
 
         Raises:
-            NoPage: there is none; it says the outcome and the reason.
-            Spent: the visit may not ask for it; nothing is known of it.
+            FetchError: there is none; it says the outcome and the reason.
+            BudgetExhausted: the visit may not ask for it; nothing is known of it.
         """
         step = first_step(ask, None, visit.url)
         if step.kind == "socket":

@@ -73,7 +73,7 @@ class SharedRun:
         """Whether every site is walked, or the time is up.
 
         Raises:
-            Vanished: another process has ended the walk, or Redis was emptied.
+            RunGone: another process has ended the walk, or Redis was emptied.
             redis.RedisError: Redis is away.
         """
         self.client.expire(f"{self.run.key}:seen", KEPT_SECONDS)  # scrapy-redis's own has no end

@@ -45,7 +45,7 @@ _KINDS: dict[type[aiohttp.ClientError], type[Exception]] = {
 
 
 class AiohttpHandler(BaseDownloadHandler):
-    """One pool of connections; nothing waits for a place in it, for the feeder counts the places."""
+    """One pool of connections; nothing waits for a place in it, for the dispatcher counts the places."""
 
     lazy = True  # aiohttp's parts want a loop that runs: `scrapy shell` makes its engine before there is one
     middlewares: ClassVar[tuple[ClientMiddlewareType, ...]] = ()

@@ -128,8 +128,8 @@ class Session:
         """Ask and return the page, redirects followed, but never to what the platform says takes a slot.
 
         Raises:
-            NoPage: there is none; it says the outcome and the reason.
-            Spent: the visit may not ask for it; nothing is known of it.
+            FetchError: there is none; it says the outcome and the reason.
+            BudgetExhausted: the visit may not ask for it; nothing is known of it.
         """
         step = first_step(ask, self._shown, visit.url)
         for _ in range(REDIRECTS + 1):
@@ -221,7 +221,7 @@ def _target(url: str, response: Response, same: Callable[[str, str], bool]) -> s
     `unreachable`: the second in a row tells the operator, who sees where the desk went.
 
     Raises:
-        NoPage: to another site, or to no address at all.
+        FetchError: to another site, or to no address at all.
     """
     location = response.headers.get("Location")
     if response.status not in MOVED or not location:

@@ -24,7 +24,7 @@ async def with_ids(
     that one is asked.
 
     Raises:
-        crawler.fetching.errors.NoPage: its address lies in a private network, where no desk is.
+        crawler.fetching.errors.FetchError: its address lies in a private network, where no desk is.
     """
     try:
         refuse_inside(found.url)

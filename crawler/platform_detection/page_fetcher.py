@@ -79,8 +79,8 @@ class PageFetcher:
         """Return the page of an address, whatever public address that leads to.
 
         Raises:
-            crawler.fetching.errors.NoPage: there is none; it says why.
-            crawler.fetching.request_budget.Spent: no request is left.
+            crawler.fetching.errors.FetchError: there is none; it says why.
+            crawler.fetching.request_budget.BudgetExhausted: no request is left.
         """
         try:
             refuse_private(url)
@@ -99,8 +99,8 @@ class PageFetcher:
         """Return the answer to one request about a desk, whose host pays for it as for the desk's own page.
 
         Raises:
-            crawler.fetching.errors.NoPage: there is none; it says why.
-            crawler.fetching.request_budget.Spent: no request is left.
+            crawler.fetching.errors.FetchError: there is none; it says why.
+            crawler.fetching.request_budget.BudgetExhausted: no request is left.
         """
         session = await self.session(visit.url)
         try:

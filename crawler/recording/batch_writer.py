@@ -48,7 +48,7 @@ _FAILURES = 3  # of any kind, after which a batch is written row by row as soon 
 class Writer:
     """Writes checks in batches. Safe to call from any thread; `system` is the due queue whose desks they are.
 
-    The feeder, if there is one, sets `on_finish`, called on the writer's thread when desks and hosts were given
+    The dispatcher, if there is one, sets `on_finish`, called on the writer's thread when desks and hosts were given
     back, and `fed`, an event that it sets when it hands over nothing more.
     """
 
@@ -187,7 +187,7 @@ class Writer:
 
 
 def writer_of(crawler: "Crawler", system: str) -> Writer:
-    """Return the one writer of a crawl: the pipeline fills it, the feeder looks how far it is behind."""
+    """Return the one writer of a crawl: the pipeline fills it, the dispatcher looks how far it is behind."""
     if crawler not in _WRITERS:
         _WRITERS[crawler] = Writer(system)
     return _WRITERS[crawler]

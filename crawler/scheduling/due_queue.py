@@ -1,6 +1,6 @@
 """The due queue in Redis: which desk is checked next, by whom, and which host may be asked.
 
-Every function makes a `Call`, which `send` (planner, writer) or `asend` (feeder) carries out.
+Every function makes a `Call`, which `send` (planner, writer) or `asend` (dispatcher) carries out.
 """
 
 import asyncio

@@ -63,9 +63,9 @@ class PlayedSpider(PrefenligneSpider):
 
 
 class SimulatedSpider:
-    """Claims what is due as the feeder does, records what ends as the writer does.
+    """Claims what is due as the dispatcher does, records what ends as the writer does.
 
-    The feeder looks each second; this one only where that can bring something: `hear` says that others changed it.
+    The dispatcher looks each second; this one only where that can bring something: `hear` says that others changed it.
     """
 
     def __init__(self, spider: PlayedSpider, client: redis.Redis, changed: Callable[[], None]) -> None:
@@ -88,7 +88,7 @@ class SimulatedSpider:
                 continue
 
     def hear(self) -> None:
-        """Notice, as late as the feeder would, that somebody else changed the queue."""
+        """Notice, as late as the dispatcher would, that somebody else changed the queue."""
         asyncio.get_running_loop().call_later(settings().feeder_sleep_seconds, self._wake.set)
 
     async def end(self) -> None:

@@ -105,7 +105,7 @@ class BatchChannel(Channel, Protocol):
         """Hand over at most MOST letters that share their message, no address twice: all are taken, or none is.
 
         Raises:
-            notifier.errors.DeliveryError: as for one; Undeliverable names the letters at fault where it is known.
+            notifier.errors.DeliveryError: as for one; PermanentError names the letters at fault where it is known.
         """
         ...
 

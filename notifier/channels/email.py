@@ -106,7 +106,7 @@ def send_all(letters: Sequence[OutgoingMessage]) -> Acceptance:
     """Hand over mails that share their message: a personalization each, its own links by substitutions.
 
     Raises:
-        notifier.errors.DeliveryError: nobody was sent anything; Undeliverable names the letters at fault.
+        notifier.errors.DeliveryError: nobody was sent anything; PermanentError names the letters at fault.
     """
     try:
         answer = _api().client.mail.send.post(request_body=_body(letters))

@@ -34,7 +34,7 @@ def retry_after(answer: Response) -> float | None:
 class Transport(requests.Session):
     """A session with one provider, whose `name` stands in the reasons.
 
-    An answer of 429 or 5xx is raised as TryLater; `wait` reads from it how long the provider wants to be left
+    An answer of 429 or 5xx is raised as TemporaryError; `wait` reads from it how long the provider wants to be left
     alone. Everything below 500 else is the channel's to judge.
     """
 
@@ -54,8 +54,8 @@ class Transport(requests.Session):
 
         Raises:
             LeavesLoopback: the address is not this machine and APP_ENV does not allow that.
-            TryLater: the provider cannot have taken it: it was not reached, or answered 429 or 5xx.
-            Unsure: the request left, and no whole answer came.
+            TemporaryError: the provider cannot have taken it: it was not reached, or answered 429 or 5xx.
+            OutcomeUnknown: the request left, and no whole answer came.
         """
         self._guard(request.url or "")
         seconds = settings().provider_timeout_seconds

@@ -16,7 +16,7 @@ HOST = "127.77.0.91:8800"
 
 
 class Crawler:
-    """As much of Scrapy's crawler as the feeder knows."""
+    """As much of Scrapy's crawler as the dispatcher knows."""
 
     def __init__(self) -> None:
         self.engine = SimpleNamespace(running=True)
