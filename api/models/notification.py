@@ -36,7 +36,7 @@ QUEUES = (*MATCHING, *(queue_of(channel, priority) for channel in Channel for pr
 
 
 class State(StrEnum):
-    """Where a notification is in its life (docs/architecture.md has the picture)."""
+    """Where a notification is in its life (docs/reference/delivery.md has the picture)."""
 
     PENDING = "pending"
     SENDING = "sending"
