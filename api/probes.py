@@ -24,7 +24,7 @@ from configs.clock import clock
 from configs.dropped_checks import read_dropped
 from configs.formatting import format_duration, pluralize
 from configs.planner_report import FRESH, read_report
-from configs.proof_spool_status import SpoolReport, told
+from configs.proof_spool_status import SpoolReport, read_reports
 from configs.settings import settings
 
 PATIENCE = 1.5  # seconds
@@ -268,7 +268,7 @@ def _partitions() -> str:
 
 
 def _proofs(redis: Redis) -> str:
-    reports = told(redis)
+    reports = read_reports(redis)
     if not reports:
         raise PartDown("nobody has looked at the proofs on their way lately: is `scrapy keep` running?")
     if troubles := [trouble for each in reports if (trouble := _spool_trouble(each))]:

@@ -32,12 +32,12 @@ def browser_path() -> Path | None:
     named = settings().browser_path
     if named:
         return named if settings().program in _ELSEWHERE or _runs(named) else None
-    return _found(os.environ.get("PATH", ""), _playwrights_folder())
+    return _find_browser(os.environ.get("PATH", ""), _playwrights_folder())
 
 
 def look_again() -> None:
     """Forget what was found: one was installed meanwhile."""
-    _found.cache_clear()
+    _find_browser.cache_clear()
 
 
 def missing_browser() -> str | None:
@@ -72,7 +72,7 @@ def sandboxed() -> bool:
 
 
 @lru_cache(maxsize=8)
-def _found(path: str, downloads: Path) -> Path | None:
+def _find_browser(path: str, downloads: Path) -> Path | None:
     installed = (shutil.which(name, path=path) for name in _NAMES)
     return next((Path(each) for each in (*installed, *_downloaded(downloads)) if each), None)
 

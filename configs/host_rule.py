@@ -12,7 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from configs.desk import Text, Whole, is_stand_in
 from configs.past_date import PastDate
 from configs.strict_model import Strict
-from configs.strict_yaml import ConfigFileError, Document, check, read
+from configs.strict_yaml import ConfigFileError, Document, check, read_document
 
 BUSIEST = 60  # requests a minute to a real host: twice what the most generous platform allows
 
@@ -84,7 +84,7 @@ def load_hosts(path: Path) -> dict[str, HostRule]:
     Raises:
         HostFileError: names everything that is wrong.
     """
-    document = read(path)
+    document = read_document(path)
     entries = document.data or {}
     found = {host: rule for host, data in entries.items() if (rule := _rule(document, host, data))}
     if document.problems:

@@ -125,7 +125,7 @@ def proof_blobs() -> Blobs:
     """
     now = settings()
     secret = now.proofs_secret_access_key
-    return _opened(
+    return _open_store(
         now.proofs_url or str(now.state_dir.resolve() / "proofs" / "kept"),
         now.proofs_endpoint_url,
         now.proofs_region,
@@ -135,7 +135,9 @@ def proof_blobs() -> Blobs:
 
 
 @lru_cache(maxsize=1)
-def _opened(url: str, endpoint: str | None, region: str | None, key: str | None, secret: str | None) -> Blobs:
+def _open_store(
+    url: str, endpoint: str | None, region: str | None, key: str | None, secret: str | None
+) -> Blobs:
     options: dict[str, Any] = {}
     if urlsplit(url).scheme in ("s3", "s3a"):
         options = {

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from configs.desk import Whole
 from configs.strict_model import Strict
-from configs.strict_yaml import FILLED, ConfigFileError, Document, check, read
+from configs.strict_yaml import FILLED, ConfigFileError, Document, check, read_document
 
 PLANS = Path(__file__).parent / "plans.yaml"
 
@@ -62,7 +62,7 @@ def load_plans(path: Path) -> dict[PlanName, Plan]:
     Raises:
         PlanFileError: names the file and everything that is wrong in it.
     """
-    document = read(path)
+    document = read_document(path)
     found = _plans(document) if document.data is not None else {}
     if document.problems:
         raise PlanFileError(document.problems)

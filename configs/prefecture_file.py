@@ -10,7 +10,7 @@ from pydantic import Field
 from configs.desk import Desk, Text, WatchLevel, WebAddress, Whole, ZoneName
 from configs.host_rule import Agent, HostRule, refuse_hasty
 from configs.strict_model import Strict
-from configs.strict_yaml import FILLED, ConfigFileError, Document, check, read
+from configs.strict_yaml import FILLED, ConfigFileError, Document, check, read_document
 
 _NAME = re.compile(r"[a-z0-9-]+_([0-9]{2,3}|2[ab])")
 
@@ -52,7 +52,7 @@ def load_prefectures(folder: Path, shared: Mapping[str, HostRule] | None = None)
     files = sorted(path for path in folder.glob("*.y*ml") if not path.name.startswith("."))
     if not files:
         raise PrefectureFileError([f"{folder}: holds no <id>.yaml: check PREFECTURES_DIR"])
-    documents = [read(path) for path in files]
+    documents = [read_document(path) for path in files]
     loaded = {document: _prefecture(document) for document in documents}
     found = {document: each for document, each in loaded.items() if each}
     _refuse_conflicts(found, shared or {})

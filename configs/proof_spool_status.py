@@ -36,7 +36,7 @@ class SpoolReport(BaseModel):
     trouble: str = ""
 
 
-def tell(client: Redis, report: SpoolReport) -> None:
+def publish_report(client: Redis, report: SpoolReport) -> None:
     """Say how a machine's spool is.
 
     Raises:
@@ -48,7 +48,7 @@ def tell(client: Redis, report: SpoolReport) -> None:
         calls.execute()
 
 
-def told(client: Redis) -> list[SpoolReport]:
+def read_reports(client: Redis) -> list[SpoolReport]:
     """Return what was said of each machine within FRESH, by machine.
 
     Raises:

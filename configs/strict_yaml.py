@@ -54,7 +54,7 @@ class Document:
         return next((self.lines[outer] for outer in around if outer in self.lines), 1)
 
 
-def read(path: Path) -> Document:
+def read_document(path: Path) -> Document:
     """Read one YAML file; what is wrong with it stands in `problems`, never in an exception."""
     document = Document(path)
     try:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from configs.desk import Text
 from configs.past_date import PastDate
 from configs.strict_model import Strict
-from configs.strict_yaml import ConfigFileError, check, read
+from configs.strict_yaml import ConfigFileError, check, read_document
 
 AGENTS = Path(__file__).parent / "user_agents.yaml"
 HONEST = "honest"  # the headers of those who say who they are
@@ -58,7 +58,7 @@ class Agents(Strict):
     browsers: Annotated[tuple[Browser, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _known(self) -> "Agents":
+    def _check_headers(self) -> "Agents":
         wanted = {HONEST, *(browser.headers for browser in self.browsers)}
         if missing := sorted(wanted - self.headers.keys()):
             raise ValueError(f"no headers are given for {', '.join(missing)}: add them under `headers`")
@@ -71,7 +71,7 @@ def load_agents(path: Path) -> Agents:
     Raises:
         AgentFileError: names everything that is wrong in the file.
     """
-    document = read(path)
+    document = read_document(path)
     found = check(document, Agents, document.data) if document.data is not None else None
     if found is None or document.problems:
         raise AgentFileError(document.problems)

@@ -15,7 +15,7 @@ from configs.desk import Desk, Fetch, WatchLevel
 from configs.prefecture import desks, prefectures
 from configs.settings import SettingsRefused, settings
 from configs.strict_model import Strict
-from configs.strict_yaml import ConfigFileError, plainly, read
+from configs.strict_yaml import ConfigFileError, plainly, read_document
 from crawler.parsing.embedded_platform import Handover
 from crawler.platforms import UnknownPlatform, platform, platforms
 from crawler.reading import VisitContext
@@ -128,7 +128,7 @@ def _line(desk: Desk, key: tuple[int | str, ...], text: str) -> str:
     """Say where it stands: the file is read once more, for its line numbers."""
     path = settings().prefectures_dir / f"{desk.prefecture_id}.yaml"
     index = [each.id for each in prefectures()[desk.prefecture_id].desks].index(desk.id)
-    line = read(path).line(("desks", index, *key))
+    line = read_document(path).line(("desks", index, *key))
     return f"{path}:{line}: desk {desk.slug}: {'.'.join(map(str, key))}: {text}"
 
 

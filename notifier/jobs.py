@@ -62,7 +62,7 @@ def match_part(detection_id: str, number: int) -> None:
     with session() as opened:
         written = match_service.match_part(opened, key, number, clock(), mine)
     with session() as opened:
-        match_batches.finish(opened, key, clock())
+        match_batches.finish_detection(opened, key, clock())
     _send(written, mine)
 
 
@@ -82,7 +82,7 @@ def rearm(desk_id: str) -> None:
     Where very many are to be told, each part of them is a job of its own.
     """
     with session() as opened:
-        found = match_batches.split(match_service.find_untold(opened, desk_id, clock()))
+        found = match_batches.split_by_person(match_service.find_untold(opened, desk_id, clock()))
     nudges.tell_open(desk_id, found[1:])
     if found:
         _tell_open(desk_id, found[0])

@@ -21,13 +21,13 @@ from notifier.matching import WantedSlots, waiting
 _PEOPLE = 250  # in one part: a few bundles of mail, some 100 ms of work
 
 
-def left(session: Session, detection_id: UUID) -> list[int]:
+def open_parts(session: Session, detection_id: UUID) -> list[int]:
     """Return the numbers of a detection's parts that nobody matched yet."""
     query = sa.select(MatchPart.number).where(MatchPart.detection_id == detection_id)
     return list(session.scalars(query.order_by(MatchPart.number)))
 
 
-def make(session: Session, detection: Detection) -> list[int]:
+def make_parts(session: Session, detection: Detection) -> list[int]:
     """Put all alerts that wait for a detection into parts, those of one person together; return their numbers."""
     person = sa.func.dense_rank().over(order_by=Alert.user_id) - 1
     query = sa.select(Alert.id, sa.cast(person // _PEOPLE, sa.Integer).label("part"))
@@ -39,7 +39,7 @@ def make(session: Session, detection: Detection) -> list[int]:
     return sorted(session.scalars(made.on_conflict_do_nothing().returning(MatchPart.number)))
 
 
-def split(wishes: Iterable[WantedSlots]) -> list[list[UUID]]:
+def split_by_person(wishes: Iterable[WantedSlots]) -> list[list[UUID]]:
     """Put alerts that are to be told into parts, those of one person together; return the alerts of each."""
     of_user: dict[UUID, list[UUID]] = defaultdict(list)
     for wish in wishes:
@@ -50,13 +50,13 @@ def split(wishes: Iterable[WantedSlots]) -> list[list[UUID]]:
     ]
 
 
-def take(session: Session, detection_id: UUID, number: int) -> list[UUID]:
+def take_part(session: Session, detection_id: UUID, number: int) -> list[UUID]:
     """Return a part's alerts and let it go with the caller's commit; none where it was matched before."""
     mine = sa.delete(MatchPart).where(MatchPart.detection_id == detection_id, MatchPart.number == number)
     return list(session.scalar(mine.returning(MatchPart.alert_ids)) or ())
 
 
-def finish(session: Session, detection_id: UUID, now: datetime) -> bool:
+def finish_detection(session: Session, detection_id: UUID, now: datetime) -> bool:
     """Call a detection matched when none of its parts is left; return whether it was so just now.
 
     To be asked after the commit that let the part go: of two that end together, one at least sees no other.

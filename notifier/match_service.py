@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 from api.models.alert import Alert
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from configs.settings import settings
-from notifier import match_batches as parts
+from notifier import match_batches
 from notifier.content.desk_location import whereabouts
 from notifier.delivery.inline_delivery import InlineClaim
 from notifier.matching import (
@@ -69,7 +69,7 @@ def match_or_part(
     if len(found) <= many:
         return Matched(_match(session, detection, found, now, outright))
     detection.next_nudge_at = next_nudge(now, detection.nudges)
-    numbers = parts.left(session, detection_id) or parts.make(session, detection)
+    numbers = match_batches.open_parts(session, detection_id) or match_batches.make_parts(session, detection)
     return Matched(parts=numbers, times=detection.nudges)
 
 
@@ -84,9 +84,9 @@ def match_part(
     if detection is None:
         return []
     session.execute(sa.select(_lock(sa.literal(detection.desk_id), shared=True)))
-    alert_ids = parts.take(session, detection_id, number)
+    alert_ids = match_batches.take_part(session, detection_id, number)
     found = candidates(session, detection, detection.seen_at, alert_ids) if alert_ids else []
-    return _tell(session, detection, found, now, outright)
+    return _write_result(session, detection, found, now, outright)
 
 
 def match_open(
@@ -106,7 +106,7 @@ def match_open(
         return []
     session.execute(sa.select(_lock(sa.literal(desk_id))))
     wanted = sorted({slot for wish in found for slot in wish.slots})
-    detection, wishes = _look(session, desk_id, now, [wish.alert_id for wish in found], wanted)
+    detection, wishes = _find_candidates(session, desk_id, now, [wish.alert_id for wish in found], wanted)
     if detection is None or not wishes:
         return []
     told_of = SlotRow.id == sa.any_(_bigints({slot for wish in wishes for slot in wish.slots}))
@@ -124,14 +124,14 @@ def find_untold(
     Where no alerts are named, those of people whom no message can reach are left out: they would be found in each
     round again.
     """
-    _, wishes = _look(session, desk_id, now, alert_ids)
+    _, wishes = _find_candidates(session, desk_id, now, alert_ids)
     if alert_ids is not None or not wishes:
         return wishes
     reached = {each.user_id for each in recipients(session, {wish.user_id for wish in wishes}, now)}
     return [wish for wish in wishes if wish.user_id in reached]
 
 
-def _look(
+def _find_candidates(
     session: Session,
     desk_id: str,
     now: datetime,
@@ -161,10 +161,10 @@ def _confirmed_slots(
     if slot_ids is not None:
         query = query.where(SlotRow.id == sa.any_(_bigints(slot_ids)))
     rows = session.execute(query)
-    return _opened(detection, [(OpenedSlot(*row[:-2]), row[-2], row[-1]) for row in rows])
+    return _describe_slots(detection, [(OpenedSlot(*row[:-2]), row[-2], row[-1]) for row in rows])
 
 
-def _opened(detection: Detection, rows: Sequence[tuple[AnySlot, list[int], list[int]]]) -> OpenSlots:
+def _describe_slots(detection: Detection, rows: Sequence[tuple[AnySlot, list[int], list[int]]]) -> OpenSlots:
     zone = whereabouts(detection.desk_id, detection.prefecture_id).zone
     return OpenSlots(
         {slot.id: slot_moment(slot, zone, detection.site) for slot, _, _ in rows},
@@ -241,10 +241,10 @@ def _match(
     outright: InlineClaim | None = None,
 ) -> list[UUID]:
     detection.matched_at = now
-    return _tell(session, detection, found, now, outright)
+    return _write_result(session, detection, found, now, outright)
 
 
-def _tell(
+def _write_result(
     session: Session,
     detection: Detection,
     found: list[Candidate],
@@ -255,7 +255,7 @@ def _tell(
         return []
     seen = open_slots(detection, _retold_since(now))
     rows = [(slot, same, unknown_hours) for slot, same, unknown_hours in session.execute(seen)]
-    wishes = _wishes(session, detection, _opened(detection, rows), found, now)
+    wishes = _wishes(session, detection, _describe_slots(detection, rows), found, now)
     if not wishes:
         return []
     reached = recipients(session, {wish.user_id for wish in wishes}, detection.seen_at)

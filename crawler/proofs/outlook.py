@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import redis
 
 from configs.clock import clock
-from configs.proof_spool_status import SpoolReport, tell
+from configs.proof_spool_status import SpoolReport, publish_report
 from configs.settings import settings
 from crawler.proofs.spool import Spool, spool
 from crawler.proofs.status import Diary
@@ -59,7 +59,7 @@ def store_name() -> str:
 def _watch(client: redis.Redis, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
-            tell(client, look(spool()))
+            publish_report(client, look(spool()))
         except redis.RedisError as error:  # the keeper's own loop says so, once
             log.debug("nobody hears of the spool: %s", error)
         stop.wait(settings().keeper_seconds)

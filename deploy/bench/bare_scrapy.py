@@ -52,13 +52,13 @@ class Bare(scrapy.Spider):
         form = {"condition": "on", "nextButton": "Effectuer une demande de rendez-vous"}
         yield scrapy.FormRequest(
             response.url,
-            self.read,
+            self.read_page,
             formdata=form,
             dont_filter=True,
             meta={"cookiejar": response.meta["cookiejar"]},
         )
 
-    def read(self, response: Response) -> Iterator[scrapy.Request]:
+    def read_page(self, response: Response) -> Iterator[scrapy.Request]:
         """Count the redirect and the page it led to; begin the next visit while there is time."""
         assert isinstance(response, TextResponse)  # noqa: S101 -- as above
         self.pages += 1 + bool(response.css("form#FormBookingCreate"))

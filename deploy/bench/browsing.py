@@ -53,7 +53,7 @@ async def measure(url: str, checks: int, many: int) -> dict[str, Any]:
 
         turns = [await _turn({"ours": ours, "bare": bare}, checks, at_once) for at_once in (1, _AT_ONCE) * 3]
         await chromium.close()
-        held = [await _weighed(ours) for _ in range(max(2, many // _WEIGHED_EACH))]
+        held = [await _measure_memory(ours) for _ in range(max(2, many // _WEIGHED_EACH))]
     return {"alone": turns[::2], "together": turns[1::2], "held": held}
 
 
@@ -89,7 +89,7 @@ def _cpu_of(process: psutil.Process) -> float:
     return float(times.user + times.system + times.children_user + times.children_system)
 
 
-async def _weighed(check: Check) -> int:
+async def _measure_memory(check: Check) -> int:
     for _ in range(_WEIGHED_EACH):
         await check()
     return await asyncio.to_thread(lambda: proportional(tree(os.getpid())))

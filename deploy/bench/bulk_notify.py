@@ -41,7 +41,8 @@ def run(effort: Effort, say: Say) -> list[Figure]:
         Crowd("crowd", people, f"NULL, NULL, '{_AWAITED}'").write(engine)
         Crowd("single", singles, "NULL, NULL, 'single_91/desk-'||n").write(engine)
         rounds = [
-            _tell(engine, people, turn, singles // effort.of(4, 1), say) for turn in range(effort.of(3, 1))
+            _measure_delays(engine, people, turn, singles // effort.of(4, 1), say)
+            for turn in range(effort.of(3, 1))
         ]
     seconds, alone = sorted(rounds)[len(rounds) // 2]
     return [
@@ -82,7 +83,9 @@ def _works(log: Path) -> bool:
     return said.count(" working ") + said.count(" sweeping ") == len(CHILDREN) or "http" in said
 
 
-def _tell(engine: sa.Engine, people: int, turn: int, singles: int, say: Say) -> tuple[float, list[float]]:
+def _measure_delays(
+    engine: sa.Engine, people: int, turn: int, singles: int, say: Say
+) -> tuple[float, list[float]]:
     """Let one slot open for all, then one each for others as long as that takes; return both delays in seconds."""
     crowd, _ = detection(engine, _AWAITED, _PREFECTURE, _PROCEDURE)
     notifier.detection_seen(crowd)

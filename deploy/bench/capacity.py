@@ -57,10 +57,10 @@ def _step(desks: int, effort: Effort, say: Say) -> CapacityStep:
     ):
         let_pass(interval / 2 if desks < _STEPS[-1] else interval)  # what fell due during the start is over
         watch = DueTimeWatch(made, partial(arrivals, made), 1.0)
-        before = _spent(made, running)
+        before = _count_costs(made, running)
         with watch.watching():
             let_pass(window)
-            after = _spent(made, running)
+            after = _count_costs(made, running)
     checks, spent = after[0] - before[0], after[1] - before[1]
     step = CapacityStep(
         desks, percentile(watch.lateness() or [0.0], 95), checks / window, 1000 * spent / checks
@@ -71,5 +71,5 @@ def _step(desks: int, effort: Effort, say: Say) -> CapacityStep:
     return step
 
 
-def _spent(made: Ground, spiders: Sequence[psutil.Process]) -> tuple[int, float]:
+def _count_costs(made: Ground, spiders: Sequence[psutil.Process]) -> tuple[int, float]:
     return made.number("SELECT count(*) FROM checks"), sum(map(cpu, spiders)) + made.servers_cpu()

@@ -42,7 +42,7 @@ class DueTimeWatch:
     def watching(self) -> Iterator[None]:
         """DueTimeWatch while the block lasts."""
         self._arrivals()
-        thread = threading.Thread(target=self._look)
+        thread = threading.Thread(target=self._watch_queues)
         thread.start()
         try:
             yield
@@ -53,9 +53,9 @@ class DueTimeWatch:
 
     def lateness(self) -> list[float]:
         """Return for each visit that was seen coming how many milliseconds after its due time its site was asked."""
-        return [1000 * (at - due) for _, due, at in self.seen()]
+        return [1000 * (at - due) for _, due, at in self.due_visits()]
 
-    def seen(self) -> Iterator[tuple[str, float, float]]:
+    def due_visits(self) -> Iterator[tuple[str, float, float]]:
         """Yield desk, due time and when it was asked, for each visit that was seen coming."""
         for desk, times in self.asked.items():
             seen = [(at, scores[desk]) for at, scores in self._looks if desk in scores]
@@ -64,7 +64,7 @@ class DueTimeWatch:
                 if known:
                     yield desk, known[-1], now
 
-    def _look(self) -> None:
+    def _watch_queues(self) -> None:
         with redis.Redis.from_url(self._made.environment["REDIS_URL"], decode_responses=True) as client:
             while not self._stop.wait(self._every):
                 scores: dict[str, float] = {}

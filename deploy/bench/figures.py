@@ -30,7 +30,7 @@ class Goal:
     sense: str
     bound: float
 
-    def met(self, value: float) -> bool:
+    def is_met_by(self, value: float) -> bool:
         """Whether a value meets it."""
         met = {"≥": value >= self.bound, "≤": value <= self.bound, "<": value < self.bound}
         return met[self.sense]
@@ -51,7 +51,7 @@ class Figure:
     @property
     def verdict(self) -> str:
         """Return whether the goal is met, nothing where there is none."""
-        return "" if self.goal is None else "yes" if self.goal.met(self.value) else "no"
+        return "" if self.goal is None else "yes" if self.goal.is_met_by(self.value) else "no"
 
     @property
     def shown(self) -> str:

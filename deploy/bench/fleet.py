@@ -16,7 +16,7 @@ from crawler.catalogue import system_of
 from deploy.bench import interval_accuracy as figures
 from deploy.bench.due_times import Arrivals, DueTimeWatch
 from deploy.bench.figures import Effort, Figure, Say, at_most, forget, percentile
-from deploy.bench.interval_accuracy import CheckTimes, IntervalAccuracy, checks, wished
+from deploy.bench.interval_accuracy import CheckTimes, IntervalAccuracy, checks, read_wished_intervals
 from deploy.bench.real_desks import answering, open_slots, settings_for, wait_for
 from deploy.bench.servers import Servers, Settings, cpu, let_pass, servers
 from deploy.local.processes import free_port
@@ -30,11 +30,11 @@ def run(effort: Effort, say: Say) -> list[Figure]:
     """Watch for so many minutes; say how well intervals were kept, how late checks were, and what they cost."""
     seconds = 60 * effort.of(effort.minutes, min(1.0, effort.minutes))
     port, watched = free_port(), _real_desks()
-    with servers(lambda _: _told(watched, port)) as made, answering(made, port):
+    with servers(lambda _: _settings_for(watched, port)) as made, answering(made, port):
         say(f"{len(watched)} desks on {len({desk.host for desk in watched})} hosts")
         wait_for(made, watched)
         systems = sorted({system_of(desk) for desk in watched})
-        watch = DueTimeWatch(made, partial(_asked, made, watched), 0.2, systems)
+        watch = DueTimeWatch(made, partial(_read_arrivals, made, watched), 0.2, systems)
         with made.planner(), made.spiders(systems) as spiders, watch.watching():
             before = sum(map(cpu, spiders)) + made.servers_cpu()
             let_pass(seconds / 4)
@@ -42,10 +42,10 @@ def run(effort: Effort, say: Say) -> list[Figure]:
             let_pass(seconds * 3 / 4)
             spent, end = sum(map(cpu, spiders)) + made.servers_cpu() - before, time.time()
         found = checks(made, watched)
-        judged = figures.kept(watched, found, wished(made), _PROBE, end)
+        judged = figures.judge_intervals(watched, found, read_wished_intervals(made), _PROBE, end)
     for line in _described(judged, found):
         say(line)
-    late = list(figures.late(found, watch.seen()))
+    late = list(figures.late(found, watch.due_visits()))
     return [
         Figure("desks that are scheduled", len(watched)),
         Figure("of them judged (others have a longer interval than was measured)", len(judged)),
@@ -70,11 +70,11 @@ def _real_desks() -> list[Desk]:
     return [desk for desk in desks().values() if desk.schedulable]
 
 
-def _told(watched: Collection[Desk], port: int) -> Settings:
+def _settings_for(watched: Collection[Desk], port: int) -> Settings:
     return settings_for(watched, port) | _LIVE
 
 
-def _asked(made: Servers, watched: Collection[Desk]) -> Arrivals:
+def _read_arrivals(made: Servers, watched: Collection[Desk]) -> Arrivals:
     return figures.arrivals(checks(made, watched))
 
 

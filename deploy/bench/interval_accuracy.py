@@ -75,13 +75,13 @@ def arrivals(found: Iterable[CheckTimes]) -> Arrivals:
     return times
 
 
-def wished(made: Servers) -> dict[str, float]:
+def read_wished_intervals(made: Servers) -> dict[str, float]:
     """Return the seconds that the planner wishes for each desk."""
     with made.engine.connect() as connection:
         return {row.id: row.seconds for row in connection.execute(_WISHED)}
 
 
-def kept(
+def judge_intervals(
     watched: Collection[Desk],
     found: Sequence[CheckTimes],
     wishes: Mapping[str, float],

@@ -81,7 +81,7 @@ class RecordedPages(asyncio.Protocol):
     def _choose(self, line: bytes) -> bytes:
         asked = _PATH.match(line)
         if not asked:
-            return self._told()
+            return self._take_arrivals()
         method, form, step = asked.groups()
         if method == b"POST":
             return _answer("302 Found", b"", f"Location: /booking/create/{int(form)}/2")
@@ -90,7 +90,7 @@ class RecordedPages(asyncio.Protocol):
         self.arrivals.append((self._host, int(form), time.time()))
         return self.conditions
 
-    def _told(self) -> bytes:
+    def _take_arrivals(self) -> bytes:
         told = json.dumps(self.arrivals).encode()
         self.arrivals.clear()
         return _answer("200 OK", told)

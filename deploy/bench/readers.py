@@ -29,7 +29,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
     figures = []
     logging.disable()  # what cannot be read is said by nobody here
     for name, pages in sorted(_golden().items()):
-        whole = _fastest(partial(_read, platform(name)), pages, effort.of(_ROUNDS, 3))
+        whole = _fastest(partial(_classify, platform(name)), pages, effort.of(_ROUNDS, 3))
         bare = _fastest(_parse, pages, effort.of(_ROUNDS, 3))
         size, number = sum(len(page.body) for page in pages), len(pages)
         say(f"{name}: {number} pages of {size / number:.0f} bytes; read {1e6 * whole / number:.0f} µs, "
@@ -72,7 +72,7 @@ def _fastest(act: Callable[[Page], object], pages: Sequence[Page], rounds: int) 
     return best
 
 
-def _read(reader: Platform, page: Page) -> object:
+def _classify(reader: Platform, page: Page) -> object:
     return classify_page(reader, page)
 
 

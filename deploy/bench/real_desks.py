@@ -64,14 +64,14 @@ def open_slots(port: int, one_in: int, slots: int) -> int:
     for _, site in stand_ins().values():
         root = f"{url(site.host, port)}/_control"
         known = {form.number for form in site.forms}
-        asked = [each["form"] for each in _told(root)["forms"] if each["form"] not in known]
+        asked = [each["form"] for each in _call_stand_in(root)["forms"] if each["form"] not in known]
         for form in asked[::one_in]:
-            _told(f"{root}/open", {"form": form, "count": slots})
+            _call_stand_in(f"{root}/open", {"form": form, "count": slots})
             opened += 1
     return opened
 
 
-def _told(address: str, body: dict[str, int] | None = None) -> Any:
+def _call_stand_in(address: str, body: dict[str, int] | None = None) -> Any:
     sent = json.dumps(body).encode() if body else None
     request = urllib.request.Request(address, sent, {"Content-Type": "application/json"})  # noqa: S310 -- a stand-in's
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 -- as above

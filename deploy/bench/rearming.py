@@ -26,7 +26,7 @@ def measure(engine: sa.Engine, effort: Effort, say: Say) -> list[Figure]:
     """Tell a crowd of all slots, then look who was not told in a process of its own while slots open."""
     people, slots = effort.of(3_000, 30), effort.of(5_000, 50)
     Crowd("rearm", people, f"NULL, NULL, '{_DESK}'").write(engine)
-    _tell(_open(engine, slots))
+    _notify_crowd(_open(engine, slots))
     say(f"{people} people told of {slots} slots")
     here, there = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_rearm, args=(there, effort.of(_ROUNDS, 3)))
@@ -39,7 +39,7 @@ def measure(engine: sa.Engine, effort: Effort, say: Say) -> list[Figure]:
         with Session(engine) as session, session.begin():
             match_service.match_or_part(session, key, clock())
         matches.append(time.monotonic() - began)
-        _tell(key)
+        _notify_crowd(key)
     here.send(None)
     process.join()
     what = f"{people} alerts and {slots} open slots"
@@ -68,7 +68,7 @@ def _open(engine: sa.Engine, many: int) -> UUID:
     return key
 
 
-def _tell(key: UUID) -> None:
+def _notify_crowd(key: UUID) -> None:
     from api.models.base import session  # noqa: PLC0415 -- reads the environment
 
     with session() as rows:
@@ -77,7 +77,7 @@ def _tell(key: UUID) -> None:
         with session() as rows:
             match_service.match_part(rows, key, number, clock())
     with session() as rows:
-        match_batches.finish(rows, key, clock())
+        match_batches.finish_detection(rows, key, clock())
 
 
 def _rearm(results: Connection, rounds: int) -> None:

@@ -29,9 +29,9 @@ from deploy.chaos.faults.clocks import OFFSET_FILE
 from deploy.chaos.health_monitor import HealthMonitor
 from deploy.chaos.inbox import InboxReader
 from deploy.chaos.journal import OpeningJournal
-from deploy.chaos.periods import PERIODS, bound, hasty
+from deploy.chaos.periods import PERIODS, hasty, longest_wait
 from deploy.chaos.processes import Victims, until
-from deploy.chaos.runner import Director, chosen
+from deploy.chaos.runner import Director, draw_faults
 from deploy.chaos.s3_stub import Store
 from deploy.chaos.sandbox_control import OPENED, Outside
 from deploy.chaos.server_restarter import Caretaker, looking_after
@@ -102,7 +102,7 @@ def _run(world: Capabilities, store: Store, options: argparse.Namespace) -> dict
         wait_ready(stack, _PATIENCE)
         settle_in(desks().values(), clock())
         field, watch = _prepared(stack, caretaker, world, store, journal, seed=options.seed)
-        longest = bound(time.monotonic() - begun)
+        longest = longest_wait(time.monotonic() - begun)
         print(
             f"all is well after {time.monotonic() - begun:.0f} s: a message may take {longest:.0f} s",
             flush=True,
@@ -111,7 +111,7 @@ def _run(world: Capabilities, store: Store, options: argparse.Namespace) -> dict
         try:
             for wave in _waves(options, world, rng, journal):
                 director.play(wave)
-            return _closed(director, journal, stack)
+            return _summarise(director, journal, stack)
         finally:
             _keep_logs(stack, options.to.parent / "chaos-logs")
 
@@ -121,7 +121,7 @@ def _edit(world: Capabilities) -> Callable[[str], str]:
 
     def edit(text: str) -> str:
         hurried = hasty(text)
-        return only(OPENED, namespace.named(hurried) if world.names else hurried)
+        return only(OPENED, namespace.replace_host(hurried) if world.names else hurried)
 
     return edit
 
@@ -169,14 +169,14 @@ def _waves(
         yield from ([known[name] for name in wave if name in known] for wave in wanted)
         return
     began = time.monotonic()
-    for wave in chosen(rng, list(known.values())):
+    for wave in draw_faults(rng, list(known.values())):
         minutes, enough = (time.monotonic() - began) / 60, len(journal.kills) >= options.kills
         if minutes > options.minutes or (enough and minutes > _LEAST * options.minutes):
             return
         yield wave
 
 
-def _closed(director: Director, journal: OpeningJournal, stack: Stack) -> dict[str, Any]:
+def _summarise(director: Director, journal: OpeningJournal, stack: Stack) -> dict[str, Any]:
     account = director.account()
     engine = sa.create_engine(stack.environment["DATABASE_URL"], poolclass=sa.NullPool)
     for what, dues in {

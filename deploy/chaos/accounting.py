@@ -167,7 +167,7 @@ def _doubles(
     for one, other in pairwise(several):
         message = one.message
         if message.notifications & other.message.notifications:
-            leave = unheard(message.received_at, due[1][0].value, journal)
+            leave = may_be_unheard(message.received_at, due[1][0].value, journal)
             (account.doubled_allowed if leave else account.doubled).append(due)
         elif was_stepped(message.received_at, other.message.received_at, journal):
             account.doubled_allowed.append(due)
@@ -207,7 +207,7 @@ def _count_copies(several: Sequence[Delivery], spell: Spell) -> int:
     return max(copies.values(), default=0)
 
 
-def unheard(taken_at: datetime, channel: str, journal: OpeningJournal) -> bool:
+def may_be_unheard(taken_at: datetime, channel: str, journal: OpeningJournal) -> bool:
     """Whether the yes to a message may have been lost: a worker or its parent died then, or the provider kept it."""
     died = any(
         kill.who.startswith(_HOLDS_A_YES) and taken_at - _CLOCKS <= kill.at <= taken_at + _UNHEARD

@@ -48,7 +48,7 @@ def deliveries(
     engine: sa.Engine, messages: Iterable[InboxMessage], journal: OpeningJournal
 ) -> list[Delivery]:
     """Join messages with their notifications, by our own ids that travelled with them."""
-    told = _told(engine, journal)
+    told = _slots_by_notification(engine, journal)
     by_desk: dict[str, list[OpenedSlot]] = defaultdict(list)
     for opening in journal.openings:
         by_desk[opening.desk_id].append(opening)
@@ -60,7 +60,7 @@ def deliveries(
     return found
 
 
-def _told(engine: sa.Engine, journal: OpeningJournal) -> dict[str, set[DeliverySight]]:
+def _slots_by_notification(engine: sa.Engine, journal: OpeningJournal) -> dict[str, set[DeliverySight]]:
     """Return the slots of each notification."""
     slot = (SlotRow.desk_id, SlotRow.place_key, SlotRow.starts_at, SlotRow.opened_at, SlotRow.gone_at)
     told_of = told_slots()

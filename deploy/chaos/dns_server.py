@@ -25,10 +25,10 @@ class NameTable:
         while True:
             question, asker = self._socket.recvfrom(512)
             if not self.silent and len(question) > _HEADER:
-                self._socket.sendto(answered(question, self._answer), asker)
+                self._socket.sendto(build_reply(question, self._answer), asker)
 
 
-def answered(question: bytes, address: bytes) -> bytes:
+def build_reply(question: bytes, address: bytes) -> bytes:
     """Return the reply to one question: the address where it asks for one (type A), else that there is none."""
     end = _HEADER
     while question[end] != _ROOT:

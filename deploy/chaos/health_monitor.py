@@ -22,7 +22,7 @@ class HealthReading:
     down: frozenset[str]
     degraded: frozenset[str] = frozenset()
 
-    def named(self, part: str) -> bool:
+    def reports(self, part: str) -> bool:
         """Whether it says that the part is not well, as whoever only looks at the status must hear of it."""
         return part in self.degraded or (self.status == HTTPStatus.SERVICE_UNAVAILABLE and part in self.down)
 
@@ -46,17 +46,17 @@ class HealthMonitor:
         look = self._looks[-1]
         return f"{look.status}, down: {', '.join(sorted(look.down)) or 'nothing'}"
 
-    def named(self, part: str, begin: datetime, end: datetime) -> bool:
+    def has_reported(self, part: str, begin: datetime, end: datetime) -> bool:
         """Whether it named the part at any time between the two."""
-        return any(look.named(part) for look in self._looks if begin <= look.at <= end)
+        return any(look.reports(part) for look in self._looks if begin <= look.at <= end)
 
     def _follow(self) -> None:
         pause = threading.Event()
         while not pause.wait(_EVERY):
-            self._looks.append(_look(self._url))
+            self._looks.append(_read_health(self._url))
 
 
-def _look(url: str) -> HealthReading:
+def _read_health(url: str) -> HealthReading:
     try:
         with urllib.request.urlopen(url, timeout=_PATIENCE) as answer:  # noqa: S310 -- loopback
             status, body = answer.status, answer.read()

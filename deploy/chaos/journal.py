@@ -69,7 +69,7 @@ class OpeningJournal:
     figures: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def opened(self, opening: OpenedSlot) -> OpenedSlot:
+    def note_opening(self, opening: OpenedSlot) -> OpenedSlot:
         """Note an opening."""
         with self._lock:
             self.openings.append(opening)

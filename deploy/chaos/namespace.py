@@ -63,7 +63,7 @@ def _resolver(state: Path, names: NameTable) -> list[str]:
     return list(texts)
 
 
-def named(text: str) -> str:
+def replace_host(text: str) -> str:
     """Let one site of the desk files be known by a name: `localhost`, the only one that is asked here."""
     return text.replace(department_host(NAMED), "localhost")
 

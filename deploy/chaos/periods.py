@@ -48,7 +48,7 @@ INTERVAL = 3  # seconds between two checks of a desk
 _LEAST, _STARTS = 45.0, 2.0
 
 
-def bound(start: float) -> float:
+def longest_wait(start: float) -> float:
     """Return how long a message may take, in seconds, on a machine where a whole stack took `start` to stand."""
     return max(_LEAST, _STARTS * start)
 

@@ -107,7 +107,7 @@ class Director:
         names = {fault.name: fault.names for fault in faults}
         for spell in self._field.journal.spells[-len(names) :]:
             if (part := names.get(spell.fault)) and not spell.missed:
-                spell.said = self._watch.named(part, spell.began_at, clock())
+                spell.said = self._watch.has_reported(part, spell.began_at, clock())
 
     def _open(self, count: int) -> None:
         for _ in range(count):
@@ -147,7 +147,7 @@ class Director:
         return f"{played.number:3} {state}, {kills:3} kills, {', '.join(played.faults)}"
 
 
-def chosen(rng: random.Random, known: Sequence[Fault]) -> Iterator[list[Fault]]:
+def draw_faults(rng: random.Random, known: Sequence[Fault]) -> Iterator[list[Fault]]:
     """Yield, for ever, faults that may strike together: cards of a shuffled deck, in which each has its weight."""
     deck: list[Fault] = []
     while True:

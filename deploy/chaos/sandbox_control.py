@@ -72,7 +72,7 @@ class Outside:
         body = {"form": form, "planning": planning, "at": [instant.isoformat()]}
         ask(self._site(code_of(desk), "open"), body)
         opening = OpenedSlot(desk.id, place, instant, clock())
-        return self._journal.opened(opening) if noted else opening
+        return self._journal.note_opening(opening) if noted else opening
 
     def take(self, desk: Desk, opening: OpenedSlot) -> None:
         """Take one slot."""

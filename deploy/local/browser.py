@@ -63,7 +63,7 @@ def _working(say: Callable[[str], None]) -> tuple[Path, str] | None:
         page = ["--headless", f"--user-data-dir={profile}", "--dump-dom", f"data:text/html,{_PROOF}"]
         tried = _run([str(path), *arguments(), *page], {}, _START_SECONDS)
     if _PROOF not in tried.stdout:
-        say(f"{path} does not start: {_said(tried)}")
+        say(f"{path} does not start: {_error_line(tried)}")
         return None
     return path, _run([str(path), "--version"], {}, _START_SECONDS).stdout.strip()
 
@@ -86,7 +86,7 @@ def _is_debian() -> bool:
 
 def _trouble(command: Command) -> str | None:
     done = _run(*command)
-    return _said(done) if done.returncode else None
+    return _error_line(done) if done.returncode else None
 
 
 def _run(command: list[str], more: dict[str, str], seconds: float) -> "subprocess.CompletedProcess[str]":
@@ -106,7 +106,7 @@ def _run(command: list[str], more: dict[str, str], seconds: float) -> "subproces
         return subprocess.CompletedProcess(command, 1, "", str(error))
 
 
-def _said(done: "subprocess.CompletedProcess[str]") -> str:
+def _error_line(done: "subprocess.CompletedProcess[str]") -> str:
     """Return its last line that speaks of an error (Playwright's is followed by a trace), else its last line."""
     lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("Error", "E:"))]

@@ -55,7 +55,7 @@ def keep(file: Path, variables: Mapping[str, str]) -> None:
     file.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items()), "utf-8")
 
 
-def kept(file: Path) -> dict[str, str]:
+def read_kept(file: Path) -> dict[str, str]:
     """Return what `keep` wrote.
 
     Raises:

@@ -38,7 +38,7 @@ class ProgramLog:
     url: str
     _untold: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_KEPT))
 
-    def tell(self, turns: Iterable[Turn]) -> str | None:
+    def post_turns(self, turns: Iterable[Turn]) -> str | None:
         """Post these and what was not taken before; return what to tell a person where the page refuses them."""
         self._untold.extend(map(entry_of, turns))
         if not self._untold:

@@ -24,7 +24,7 @@ class StackPorts:
     providers: int = 8850
     scrapyd: int = 6800
 
-    def moved(self, usual: "StackPorts") -> list[str]:
+    def describe_moves(self, usual: "StackPorts") -> list[str]:
         """Say in words which ports are not the usual ones."""
         return [
             f"port {getattr(usual, field.name)} is taken: {field.name} listens on {getattr(self, field.name)}"

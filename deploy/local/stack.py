@@ -96,7 +96,7 @@ def running(
     with _ends(say) as ends:
         ends.enter_context(alone(state))
         ports = choose(usual)
-        for text in ports.moved(usual):
+        for text in ports.describe_moves(usual):
             say(text)
         postgres = start_postgres(state / "postgres")
         again = partial(start_postgres, state / "postgres", port=postgres.port)
@@ -110,7 +110,7 @@ def running(
         postgres.create(_DATABASE)
         variables = sandbox_variables(state, ports, postgres.url(_DATABASE), valkey.url())
         keep(state / ENVIRONMENT, variables)
-        moved = partial(_moved, f":{addresses.SITES_PORT}", f":{ports.sites}")
+        moved = partial(_replace_address, f":{addresses.SITES_PORT}", f":{ports.sites}")
         write_desk_files(_SANDBOX_DESKS, state / "prefectures", lambda text: edit(moved(text)))
         _migrate(postgres.url(_DATABASE))
         exits = [Exits(state / _SUPERVISED), Exits(state / LOGS / "notifier.log")]
@@ -152,7 +152,7 @@ def _unmeasured(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not name.startswith("COVERAGE_PROCESS")}
 
 
-def _moved(usual: str, really: str, text: str) -> str:
+def _replace_address(usual: str, really: str, text: str) -> str:
     return text.replace(usual, really)
 
 

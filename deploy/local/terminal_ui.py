@@ -107,7 +107,7 @@ def _follow(
                 for event in events:
                     console.print(line_of(event, console.width), no_wrap=True, overflow="ellipsis")
                 found = arrival(s, since) if end else None
-            if refused := journal.tell(event for event in events if isinstance(event, Turn)):
+            if refused := journal.post_turns(event for event in events if isinstance(event, Turn)):
                 console.print(refused, style="red", markup=False)
             if found:
                 return found

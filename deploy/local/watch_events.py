@@ -68,7 +68,7 @@ def turns(session: Session, since: datetime) -> Iterator[Turn]:
     """Yield what turned since then, each kind in the order of time."""
     yield from _hosts(session, since)
     yield from _outages(session, since)
-    yield from _gone(session, since)
+    yield from _gone_slots(session, since)
 
 
 def _hosts(session: Session, since: datetime) -> Iterator[Turn]:
@@ -91,7 +91,7 @@ def _outages(session: Session, since: datetime) -> Iterator[Turn]:
             yield OutageBegan(outage.starts_at, outage.desk_id, outage.reason)
 
 
-def _gone(session: Session, since: datetime) -> Iterator[Turn]:
+def _gone_slots(session: Session, since: datetime) -> Iterator[Turn]:
     together = SlotRow.gone_at, SlotRow.desk_id, SlotRow.gone_reason
     went = sa.select(*together, sa.func.count(), sa.func.min(SlotRow.opened_at)).group_by(*together)
     row: Any

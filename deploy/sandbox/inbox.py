@@ -36,7 +36,7 @@ _POLICY: Final = (
 
 def summary(message: Message) -> dict[str, object]:
     """Return a message as the list shows it: without its HTML, which may be large."""
-    shown = message.shown()
+    shown = message.to_json()
     return {**shown, "html": None} if message.channel == "email" else shown
 
 
@@ -66,15 +66,19 @@ class Inbox:
     def state(self) -> dict[str, object]:
         """Return the state of the sites and providers, as the page shows it."""
         sites = [
-            {**site.shown(), "url": self._sandbox.site_url(code)}
+            {**site.to_json(), "url": self._sandbox.site_url(code)}
             for code, site in self._sandbox.sites.items()
         ]
         providers = [
-            {**provider.shown(), "name": type(provider).__name__, "url": self._sandbox.provider_url(channel)}
+            {
+                **provider.to_json(),
+                "name": type(provider).__name__,
+                "url": self._sandbox.provider_url(channel),
+            }
             for channel, provider in self._sandbox.providers.items()
         ]
         modes = {"modes": list(MODES), "provider_modes": list(PROVIDER_MODES)}
-        journal = self._sandbox.journal.shown()
+        journal = self._sandbox.journal.to_json()
         return {"run": self._run, "sites": sites, "providers": providers, "journal": journal, **modes}
 
     async def _page(self, _request: web.Request) -> web.Response:
@@ -93,10 +97,10 @@ class Inbox:
         return web.json_response([summary(message) for message in kept])
 
     async def _message(self, request: web.Request) -> web.Response:
-        message = self._sandbox.outbox.known(int(request.match_info["number"]))
+        message = self._sandbox.outbox.find(int(request.match_info["number"]))
         if message is None:
             raise Refusal("this message is no longer kept", status=404)
-        return web.json_response(message.shown())
+        return web.json_response(message.to_json())
 
     async def _state(self, _request: web.Request) -> web.Response:
         return web.json_response(self.state())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from deploy.sandbox.control_error import Refusal
-from deploy.sandbox.request_body import Body, moments, read_body, text, whole
+from deploy.sandbox.request_body import Body, moments, read_body, text, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +29,7 @@ class Journal:
         """Keep entries; a Refusal names what is wrong with one, and none is kept."""
         self._entries.extend([_checked(entry) for entry in entries])
 
-    def shown(self) -> list[Body]:
+    def to_json(self) -> list[Body]:
         """Return them as the page shows them."""
         return list(self._entries)
 
@@ -59,5 +59,5 @@ def _checked(entry: Any) -> Body:
         moments(entry, key)
     for key in ("where", "why"):
         text(entry, key)
-    whole(entry, "count", least=1)
+    whole_number(entry, "count", least=1)
     return entry

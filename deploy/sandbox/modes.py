@@ -65,10 +65,10 @@ class Mode:
         """Return a parameter as text."""
         return str(self.parameters[key])
 
-    def shown(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         """Return it as the control API shows it; one that is used up is ``normal``."""
         if self.left == 0:
-            return Mode().shown()
+            return Mode().to_json()
         return {"mode": self.name, **self.parameters, "count": self.left}
 
 

@@ -86,7 +86,7 @@ class Message:
             return None
         return round((self.received_at - self.draft.seen_at).total_seconds() * 1000)
 
-    def shown(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         """Return it as JSON shows it."""
         draft = self.draft
         return {
@@ -127,7 +127,7 @@ class Outbox:
         """Return what was accepted, oldest first, of one channel or of all."""
         return [message for message in self._messages if channel in (None, message.channel)]
 
-    def known(self, number: int) -> Message | None:
+    def find(self, number: int) -> Message | None:
         """Return one message by its number."""
         return next((message for message in self._messages if message.number == number), None)
 

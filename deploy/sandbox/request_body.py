@@ -43,7 +43,7 @@ async def read_body(request: web.Request, allowed: frozenset[str] | None = None)
     return body
 
 
-def whole(body: Body, key: str, *, least: int = 0) -> int | None:
+def whole_number(body: Body, key: str, *, least: int = 0) -> int | None:
     """Return a whole number of at least ``least``, or None when the key is absent."""
     value = body.get(key)
     if value is None:

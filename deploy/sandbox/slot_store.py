@@ -39,7 +39,7 @@ class SlotStore:
             raise Refusal(f"this site has no form {number}", known=self.forms, status=404)
         return self.forms[number]
 
-    def known(self, number: int | None) -> Form | None:
+    def find_form(self, number: int | None) -> Form | None:
         """Return a form of this site; None where it has none of that number."""
         try:
             return self.form(number or 0)

@@ -102,7 +102,7 @@ class _Visit:
             ("GET", 0): lambda: _ok(self._request, pages.CONDITIONS),
             ("POST", 0): self._accepted,
             ("GET", 1): lambda: _ok(self._request, pages.choice(self._form.plannings)),
-            ("POST", 1): self._chosen,
+            ("POST", 1): self._choose_planning,
             ("GET", 2): lambda: _ok(self._request, pages.FULL),
             ("GET", 3): lambda: self._described(3),
             ("POST", 3): lambda: self._described(4),
@@ -114,7 +114,7 @@ class _Visit:
             return self._to(1)
         return self._to_planning(self._form.plannings[0])
 
-    def _chosen(self) -> Response:
+    def _choose_planning(self) -> Response:
         return self._to_planning(int(parse_qs(self._request.body.decode())["planning"][0]))
 
     def _to_planning(self, planning: int) -> Response:

@@ -109,7 +109,7 @@ class SimulatedSpider:
         for claim in claimed.claims:
             task = asyncio.create_task(self._check(claim))
             self._running.add(task)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(self._note_end)
         if not claimed.wake:
             return _LONGEST
         return max(_LEAST, (claimed.wake - now).total_seconds())
@@ -123,7 +123,7 @@ class SimulatedSpider:
         call = due_queue.spend(self._spider.system, claim.desk_id, claim.token, now=clock())
         return due_queue.send(self._client, call)
 
-    def _ended(self, task: "asyncio.Task[None]") -> None:
+    def _note_end(self, task: "asyncio.Task[None]") -> None:
         self._running.discard(task)
         if not task.cancelled() and (fault := task.exception()):
             self._fault = fault

@@ -16,7 +16,7 @@ from configs.clock import clock
 from configs.formatting import format_duration, pluralize
 from configs.prefecture import desks
 from deploy.status.parallel_probe import tables
-from deploy.status.text import BAD, DIM, GOOD, ODD, first, line, listed
+from deploy.status.text import BAD, DIM, GOOD, ODD, first, join_pieces, line
 
 _WELL = "watched"  # how the reason of an untroubled desk begins
 
@@ -57,7 +57,7 @@ class Desks:
     waiting_alerts: int
 
 
-def read() -> Desks:
+def read_desks() -> Desks:
     """Read the tables."""
     now = clock()
     known = {desk.id: desk for desk in desks().values() if desk.schedulable}
@@ -116,12 +116,12 @@ def lines(part: Desks) -> list[Text]:
         for status, number in part.by_status.items()
         if number
     ]
-    said = [line(f"{part.watched} watched: ", listed(statuses) if statuses else "none yet")]
+    said = [line(f"{part.watched} watched: ", join_pieces(statuses) if statuses else "none yet")]
     if part.unwatched:
         said[0].append(f"; {part.unwatched} not watched", DIM)
     said += first([_trouble(each) for each in part.troubles], "reasons")
     if part.pace:
-        said.append(_said_pace(part.pace))
+        said.append(_pace_line(part.pace))
     newest = format_duration(clock() - part.newest_check_at) + " ago" if part.newest_check_at else "never"
     said.append(line(f"newest check {newest} · {pluralize(part.waiting_alerts, 'alert')} waiting"))
     opened = f"{pluralize(part.open_slots, 'slot')} open at {pluralize(part.open_desks, 'desk')}"
@@ -135,6 +135,6 @@ def _trouble(each: Trouble) -> Text:
     return line((each.status.value, style), f" {each.reason}: {each.desks[0]}{more}")
 
 
-def _said_pace(pace: Pace) -> Text:
+def _pace_line(pace: Pace) -> Text:
     worst = f"worst {pace.worst:.2f} ({pace.achieved_seconds:.0f} s for {pace.wished_seconds:.0f} s)"
     return line(f"achieved ÷ wished: median {pace.median:.2f}, {worst} ", (pace.desk, DIM))

@@ -42,7 +42,7 @@ class Discovery:
     drifts: list[Moved]
 
 
-def read() -> Discovery:
+def read_discovery() -> Discovery:
     """Read the tables."""
     newest = sa.select(DiscoveryRun).order_by(DiscoveryRun.started_at.desc()).limit(1)
     still = sa.select(Drift).where(Drift.ends_at.is_(None)).order_by(Drift.starts_at, Drift.desk_id)
@@ -56,10 +56,10 @@ def read() -> Discovery:
 
 def lines(part: Discovery) -> list[Text]:
     """Say it."""
-    return [_said_walk(part.last), *first([_said_drift(each) for each in part.drifts], "drifts")]
+    return [_walk_line(part.last), *first([_drift_line(each) for each in part.drifts], "drifts")]
 
 
-def _said_walk(last: Walk | None) -> Text:
+def _walk_line(last: Walk | None) -> Text:
     if last is None:
         return line(("no walk yet", DIM))
     age = format_duration(clock() - last.started_at)
@@ -72,7 +72,7 @@ def _said_walk(last: Walk | None) -> Text:
     )
 
 
-def _said_drift(each: Moved) -> Text:
+def _drift_line(each: Moved) -> Text:
     return line(
         (each.reason, ODD),
         f" for {format_duration(clock() - each.since)}: {each.desk}",

@@ -35,7 +35,7 @@ class Due:
     pushed: int
 
 
-def read() -> list[Due]:
+def read_due() -> list[Due]:
     """Read the sorted sets `due:<system>` (crawler/scheduling/lua.py says what stands in Redis).
 
     Raises:
@@ -97,10 +97,10 @@ def _from(desk: str, fields: Sequence[str], stands: Mapping[str, str], now: floa
 
 def lines(part: list[Due]) -> list[Text]:
     """Say it."""
-    return [_said(each) for each in part] or [line(("nothing is scheduled", BAD))]
+    return [_due_line(each) for each in part] or [line(("nothing is scheduled", BAD))]
 
 
-def _said(each: Due) -> Text:
+def _due_line(each: Due) -> Text:
     style = GOOD if each.latest_seconds <= _LATE else BAD
     late = (
         f"{each.overdue} overdue, by {each.latest_seconds:.1f} s at most" if each.overdue else "none overdue"

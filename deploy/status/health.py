@@ -6,7 +6,7 @@ from rich.text import Text
 
 from api.probes import PartState, Probes, probes
 from deploy.status.parallel_probe import queue
-from deploy.status.text import BAD, GOOD, ODD, line, listed
+from deploy.status.text import BAD, GOOD, ODD, join_pieces, line
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class HealthFinding:
     reason: str
 
 
-def read() -> list[HealthFinding]:
+def read_health() -> list[HealthFinding]:
     """Probe each part (api/probes.py)."""
     report = Probes(probes(queue())).report()
     return [HealthFinding(name, state, reason) for name, (state, reason) in report.items()]
@@ -29,4 +29,4 @@ def lines(part: list[HealthFinding]) -> list[Text]:
     well = [line((each.name, GOOD)) for each in part if each.state is PartState.OK]
     styles = {PartState.DOWN: BAD, PartState.DEGRADED: ODD}
     ill = [line((each.name, styles[each.state]), f" {each.reason}") for each in part if each.state in styles]
-    return ([listed(well).append(" work" if len(well) > 1 else " works")] if well else []) + ill
+    return ([join_pieces(well).append(" work" if len(well) > 1 else " works")] if well else []) + ill

@@ -11,7 +11,7 @@ from api.models.desk import HostState, Outage
 from configs.clock import clock
 from configs.formatting import format_duration, pluralize
 from deploy.status.parallel_probe import tables
-from deploy.status.text import BAD, DIM, GOOD, ODD, first, line, listed
+from deploy.status.text import BAD, DIM, GOOD, ODD, first, join_pieces, line
 
 _WHOLE = 0.995  # of its budget: what rounds to 100 % is whole
 
@@ -68,7 +68,7 @@ class Outages:
     open: list[Open]
 
 
-def read() -> Hosts:
+def read_hosts() -> Hosts:
     """Read the table `hosts`."""
     now = clock()
     with tables() as s:
@@ -109,7 +109,7 @@ def outage_lines(part: Outages) -> list[Text]:
     reasons = Counter(each.reason for each in part.open)
     head = line(
         (pluralize(len(part.open), "desk"), ODD), " not watched: ",
-        listed(Text(f"{number} {reason}") for reason, number in reasons.most_common()),
+        join_pieces(Text(f"{number} {reason}") for reason, number in reasons.most_common()),
     )  # fmt: skip
     now = clock()
     oldest = [

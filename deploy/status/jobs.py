@@ -12,7 +12,7 @@ from rq.serializers import JSONSerializer
 from api.models.notification import MATCHING, QUEUES
 from configs.clock import clock
 from deploy.status.parallel_probe import queue
-from deploy.status.text import BAD, GOOD, ODD, line, listed
+from deploy.status.text import BAD, GOOD, ODD, join_pieces, line
 
 _LATE = 1.0  # seconds; a job that waits longer shows that something is slow
 
@@ -27,7 +27,7 @@ class WaitingJobs:
     failed: int
 
 
-def read() -> list[WaitingJobs]:
+def read_jobs() -> list[WaitingJobs]:
     """Read RQ's queues.
 
     Raises:
@@ -54,10 +54,10 @@ def _age(jobs: Queue, job_id: str, now: datetime) -> float | None:
 def lines(part: list[WaitingJobs]) -> list[Text]:
     """Say it; of the channels' queues, those in which something waits or failed."""
     told = [each for each in part if each.name in MATCHING or each.jobs or each.failed]
-    return [listed(_said(each) for each in told)]
+    return [join_pieces(_jobs_line(each) for each in told)]
 
 
-def _said(each: WaitingJobs) -> Text:
+def _jobs_line(each: WaitingJobs) -> Text:
     said = line(f"{each.name} ", (str(each.jobs), ODD if each.jobs else GOOD))
     if each.oldest_seconds is not None:
         said.append(f" (oldest {each.oldest_seconds:.1f} s)", BAD if each.oldest_seconds > _LATE else "")

@@ -51,7 +51,7 @@ class Lateness:
     p95_seconds: float
 
 
-def read() -> Lateness | None:
+def read_lateness() -> Lateness | None:
     """Read the last hour of some desks; None where none of them was checked twice."""
     watched = [desk.id for desk in desks().values() if desk.schedulable]
     given = {"desks": watched, "since": clock() - _HOUR, "jitter": settings().interval_jitter}

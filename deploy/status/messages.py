@@ -13,7 +13,7 @@ from api.models.user import Channel
 from configs.clock import clock
 from configs.formatting import format_duration, pluralize
 from deploy.status.parallel_probe import tables
-from deploy.status.text import BAD, DIM, GOOD, ODD, first, line, listed
+from deploy.status.text import BAD, DIM, GOOD, ODD, first, join_pieces, line
 
 _DAY = timedelta(days=1)
 RECENT = timedelta(minutes=15)
@@ -55,7 +55,7 @@ class ProviderStatus:
     newest_at: datetime | None
 
 
-def read() -> Messages:
+def read_messages() -> Messages:
     """Read the tables."""
     now = clock()
     n, number = Notification, sa.func.count()
@@ -112,9 +112,9 @@ def _provider(channel: Channel, row: Any) -> ProviderStatus:
 def lines(part: Messages) -> list[Text]:
     """Say it."""
     states = [line(f"{found} {state}") for state in State if (found := part.by_state.get(state))]
-    said = [line("in 24 h: ", listed(states) if states else "none")]
+    said = [line("in 24 h: ", join_pieces(states) if states else "none")]
     said.append(
-        listed(
+        join_pieces(
             [
                 _waits(part.on_the_way, "on the way", part.oldest_seconds),
                 _waits(part.unmatched, "detections not matched", part.oldest_unmatched_seconds),
@@ -123,7 +123,7 @@ def lines(part: Messages) -> list[Text]:
     )
     letters = sum(each.number for each in part.dead)
     said.append(line((f"{letters} dead letters", BAD if letters else GOOD)))
-    return said + first([_said_dead(each) for each in part.dead], "reasons")
+    return said + first([_dead_line(each) for each in part.dead], "reasons")
 
 
 def _waits(number: int, what: str, oldest: float | None) -> Text:
@@ -135,17 +135,17 @@ def _waits(number: int, what: str, oldest: float | None) -> Text:
     return said
 
 
-def _said_dead(each: Dead) -> Text:
+def _dead_line(each: Dead) -> Text:
     ago = f"  the last {format_duration(clock() - each.newest_at)} ago"
     return line(f"  {each.number} {each.channel.value}: {each.reason}", (ago, DIM))
 
 
 def provider_lines(part: list[ProviderStatus]) -> list[Text]:
     """Say it."""
-    return [_said_provider(each) for each in part]
+    return [_provider_line(each) for each in part]
 
 
-def _said_provider(each: ProviderStatus) -> Text:
+def _provider_line(each: ProviderStatus) -> Text:
     if not each.accepted and not each.failed:
         return line(f"{each.channel.value:<9}", (f"nothing in {format_duration(RECENT)}", DIM))
     refused = (f"{each.failed} failed", BAD) if each.failed else ("none failed", GOOD)

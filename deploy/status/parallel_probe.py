@@ -46,10 +46,10 @@ def _ask(found: dict[str, Any], name: str, read: Callable[[], Any]) -> None:
     try:
         found[name] = read()
     except Exception as error:  # noqa: BLE001 -- whatever it is, it is shown, and so are the other parts
-        found[name] = ProbeDown(_said(error))
+        found[name] = ProbeDown(_error_line(error))
 
 
-def _said(error: Exception) -> str:
+def _error_line(error: Exception) -> str:
     """Return an error's first line; SQLAlchemy's own would begin with the driver's class."""
     cause = getattr(error, "orig", None) or error
     text = str(cause).strip().splitlines()

@@ -21,7 +21,7 @@ from configs.clock import clock
 from configs.formatting import format_duration, pluralize
 from deploy.local.state_dir import LOGS
 from deploy.status.parallel_probe import queue
-from deploy.status.text import BAD, DIM, GOOD, ODD, line, listed
+from deploy.status.text import BAD, DIM, GOOD, ODD, join_pieces, line
 
 _MB = 1_000_000
 
@@ -143,10 +143,10 @@ def _listener(worker: BaseWorker) -> QueueListener:
 
 def program_lines(part: list[Program]) -> list[Text]:
     """Say it."""
-    return [listed(_said_program(each) for each in part)]
+    return [join_pieces(_program_line(each) for each in part)]
 
 
-def _said_program(each: Program) -> Text:
+def _program_line(each: Program) -> Text:
     if each.since is None:
         return line((f"{each.name} {each.state}", BAD))
     memory = f" {each.memory_mb} MB" if each.memory_mb else ""
@@ -156,10 +156,10 @@ def _said_program(each: Program) -> Text:
 
 def spider_lines(part: list[Spider]) -> list[Text]:
     """Say it."""
-    return [_said_spider(each) for each in part] or [line(("none speaks: nothing is checked", BAD))]
+    return [_spider_line(each) for each in part] or [line(("none speaks: nothing is checked", BAD))]
 
 
-def _said_spider(each: Spider) -> Text:
+def _spider_line(each: Spider) -> Text:
     style = GOOD if each.state == "serving" else ODD
     return line(
         f"{each.system} ", (each.state, style),
@@ -171,10 +171,10 @@ def _said_spider(each: Spider) -> Text:
 
 def worker_lines(part: list[QueueListener]) -> list[Text]:
     """Say it."""
-    return [_said_worker(each) for each in part] or [line(("none: nobody is told", BAD))]
+    return [_worker_line(each) for each in part] or [line(("none: nobody is told", BAD))]
 
 
-def _said_worker(each: QueueListener) -> Text:
+def _worker_line(each: QueueListener) -> Text:
     age = f" {format_duration(clock() - each.since)}" if each.since else ""
     said = line(f"{' + '.join(_work(each.queues))}: {each.state}{age}, {pluralize(each.jobs, 'job')} done")
     return said.append(f", {each.failed} failed", ODD) if each.failed else said

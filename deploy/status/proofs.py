@@ -6,27 +6,27 @@ from rich.text import Text
 
 from configs.clock import clock
 from configs.formatting import format_duration, pluralize
-from configs.proof_spool_status import SpoolReport, told
+from configs.proof_spool_status import SpoolReport, read_reports
 from deploy.status.parallel_probe import queue
 from deploy.status.text import BAD, DIM, GOOD, ODD, line
 
 
-def read() -> list[SpoolReport]:
+def read_proofs() -> list[SpoolReport]:
     """Read what each machine's keeper says of its spool.
 
     Raises:
         redis.RedisError: Redis is away.
     """
-    return told(queue())
+    return read_reports(queue())
 
 
 def lines(part: list[SpoolReport]) -> list[Text]:
     """Say it, machine by machine where there are several."""
-    said = [text for each in part for text in _said(each, named=len(part) > 1)]
+    said = [text for each in part for text in _machine_lines(each, named=len(part) > 1)]
     return said or [line(("nobody speaks of them: is `scrapy keep` running?", ODD))]
 
 
-def _said(each: SpoolReport, *, named: bool) -> list[Text]:
+def _machine_lines(each: SpoolReport, *, named: bool) -> list[Text]:
     now = clock()
     head = line(
         f"{each.machine}: " if named else "", (f"{pluralize(each.waiting, 'proof')} on the way", _style(each))

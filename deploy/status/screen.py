@@ -42,17 +42,17 @@ class ScreenPart:
 
 
 _EVERYWHERE: Mapping[str, ScreenPart] = {
-    "health": ScreenPart(health.read, health.lines),
-    "desks": ScreenPart(desks.read, desks.lines),
-    "hosts": ScreenPart(hosts.read, hosts.lines),
+    "health": ScreenPart(health.read_health, health.lines),
+    "desks": ScreenPart(desks.read_desks, desks.lines),
+    "hosts": ScreenPart(hosts.read_hosts, hosts.lines),
     "outages": ScreenPart(hosts.read_outages, hosts.outage_lines),
-    "due": ScreenPart(due.read, due.lines),
-    "lateness": ScreenPart(lateness.read, lateness.lines),
-    "jobs": ScreenPart(jobs.read, jobs.lines),
-    "messages": ScreenPart(messages.read, messages.lines),
+    "due": ScreenPart(due.read_due, due.lines),
+    "lateness": ScreenPart(lateness.read_lateness, lateness.lines),
+    "jobs": ScreenPart(jobs.read_jobs, jobs.lines),
+    "messages": ScreenPart(messages.read_messages, messages.lines),
     "providers": ScreenPart(messages.read_providers, messages.provider_lines),
-    "proofs": ScreenPart(proofs.read, proofs.lines),
-    "discovery": ScreenPart(discovery.read, discovery.lines),
+    "proofs": ScreenPart(proofs.read_proofs, proofs.lines),
+    "discovery": ScreenPart(discovery.read_discovery, discovery.lines),
     "spiders": ScreenPart(programs.read_spiders, programs.spider_lines),
     "workers": ScreenPart(programs.read_workers, programs.worker_lines),
 }
@@ -89,12 +89,12 @@ def show(console: Console, parts: Parts) -> None:
     grid.add_column(width=_LABEL, style="bold")
     grid.add_column(overflow="fold")
     for name, found in parts.items():
-        for number, text in enumerate(_said(name, found)):
+        for number, text in enumerate(_part_lines(name, found)):
             grid.add_row("" if number else name, text)
     console.print(grid)
 
 
-def _said(name: str, found: Any) -> list[Text]:
+def _part_lines(name: str, found: Any) -> list[Text]:
     if isinstance(found, ProbeDown):
         return [line((f"down: {found.down}", BAD))]
     part = _EVERYWHERE.get(name)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from configs.settings import settings
-from deploy.local.environment import kept
+from deploy.local.environment import read_kept
 from deploy.local.state_dir import ENVIRONMENT, folder, is_held
 
 
@@ -19,7 +19,7 @@ def attach() -> Path | None:
         NothingRuns: no stack holds the state folder, and no server is named.
     """
     state = folder()
-    local = kept(state / ENVIRONMENT) if is_held(state) else {}
+    local = read_kept(state / ENVIRONMENT) if is_held(state) else {}
     own = os.environ.get("DATABASE_URL")
     if local and own in (None, local["DATABASE_URL"]):
         os.environ.update(local)

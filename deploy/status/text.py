@@ -14,7 +14,7 @@ def line(*pieces: Piece) -> Text:
     return Text.assemble(*pieces)
 
 
-def listed(pieces: Iterable[Text], separator: str = " · ") -> Text:
+def join_pieces(pieces: Iterable[Text], separator: str = " · ") -> Text:
     """Return pieces in one line, which the screen may break between two of them."""
     return Text(separator).join(pieces)
 

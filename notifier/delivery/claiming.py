@@ -88,7 +88,7 @@ class MessageClaim:
     failed: list[tuple[ClaimedRow, DeliveryError]] = field(default_factory=list)
 
     @classmethod
-    def begun(cls, now: datetime, seconds: float) -> "MessageClaim":
+    def start(cls, now: datetime, seconds: float) -> "MessageClaim":
         """Return an empty one, for a lease of so many seconds."""
         return cls(uuid4(), now + timedelta(seconds=seconds))
 
@@ -99,7 +99,7 @@ def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
     Those that are not due, or taken by another, are left out. A lease that ran out is taken over: its owner died,
     or its answer will be heard by nobody.
     """
-    made = MessageClaim.begun(now, settings().lease_seconds)
+    made = MessageClaim.start(now, settings().lease_seconds)
     rows = sorted(
         (ClaimedRow(*row) for row in opened.execute(_claiming(ids, made, now))), key=lambda row: row.id
     )
@@ -112,7 +112,9 @@ def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
                 made.failed.append((row, found))
             else:
                 said.append((row, contact, found))
-    made.parcels = [_parcel(group, made) for group in _within_cap(opened, list(_gathered(said)), made, now)]
+    made.parcels = [
+        _parcel(group, made) for group in _within_cap(opened, list(_group_by_message(said)), made, now)
+    ]
     return made
 
 
@@ -237,7 +239,7 @@ def _by_kind(seen: Seen) -> dict[str, list[tuple[ClaimedRow, Contact]]]:
     return kinds
 
 
-def _gathered(said: Iterable[Said]) -> Iterator[list[Said]]:
+def _group_by_message(said: Iterable[Said]) -> Iterator[list[Said]]:
     """Group what one contact is told in one message."""
     groups: dict[Hashable, list[Said]] = defaultdict(list)
     for row, contact, facts in said:

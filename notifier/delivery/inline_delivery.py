@@ -45,7 +45,7 @@ class InlineClaim:
 
     def __post_init__(self) -> None:
         needed = _FRESH_SECONDS + settings().provider_timeout_seconds + MARGIN_SECONDS
-        self.claim = MessageClaim.begun(self.now, needed)
+        self.claim = MessageClaim.start(self.now, needed)
 
     @property
     def parcels(self) -> list[ClaimedMessage]:
@@ -101,5 +101,5 @@ class InlineClaim:
         except Exception:
             log.exception("not put into words", notification=str(row["id"]), kind=row["kind"])
             return
-        claimed = ClaimedRow.written(row)
+        claimed = ClaimedRow.from_values(row)
         self.parcels.append(ClaimedMessage((claimed,), self.claim.token, self.claim.until, address, facts))

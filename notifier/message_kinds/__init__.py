@@ -41,7 +41,7 @@ class ClaimedRow:
         return cls(*(getattr(row, each.name) for each in fields(cls)))
 
     @classmethod
-    def written(cls, row: Mapping[str, Any]) -> "ClaimedRow":
+    def from_values(cls, row: Mapping[str, Any]) -> "ClaimedRow":
         """Return those columns of a row that is being written, by name; what it does not name is none."""
         named: dict[str, Any] = {each.name: row.get(each.name) for each in fields(cls)}
         return cls(**named)

@@ -45,7 +45,7 @@ def prepare(session: Session, row: ClaimedRow, contact: Contact, now: datetime) 
 def prepare_all(session: Session, rows: Seen, now: datetime) -> list[TemplateContext | Skip]:
     """Return for each what is open, or why nobody is told; three queries for all of them."""
     confirmed = now - timedelta(seconds=settings().unconfirmed_seconds)
-    told = _told(session, [row.id for row, _ in rows])
+    told = _read_told_slots(session, [row.id for row, _ in rows])
     wording = ContentCache()
 
     def one(row: ClaimedRow, contact: Contact) -> TemplateContext | Skip:
@@ -53,7 +53,9 @@ def prepare_all(session: Session, rows: Seen, now: datetime) -> list[TemplateCon
         if found is None:
             return Skip(State.SKIPPED, "alert deleted")
         opening = SlotOpening(found.detection, tuple(found.slots), row.seen_at or found.detection.seen_at)
-        return held(found, contact, confirmed) or wording.facts([opening], found.stops, row.language)
+        return reason_to_skip(found, contact, confirmed) or wording.facts(
+            [opening], found.stops, row.language
+        )
 
     return [one(row, contact) for row, contact in rows]
 
@@ -63,7 +65,7 @@ def merge(facts: Sequence[TemplateContext], language: str) -> TemplateContext:
     return slot_alert_content.merge(facts, language)
 
 
-def _told(session: Session, ids: Sequence[UUID]) -> dict[UUID, ToldSlots]:
+def _read_told_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, ToldSlots]:
     """Return by notification what it was matched from; nothing where all its alerts are deleted."""
     slots = (
         sa.select(sa.func.array_agg(sa.cast(told_ids(), sa.Text)))
@@ -131,7 +133,7 @@ def _in_order(slots: Iterable[SlotRow]) -> list[SlotRow]:
     return sorted({slot for slot in slots if slot.gone_at is None}, key=lambda slot: slot.id)
 
 
-def held(found: ToldSlots, contact: Contact, confirmed_since: datetime) -> Skip | None:
+def reason_to_skip(found: ToldSlots, contact: Contact, confirmed_since: datetime) -> Skip | None:
     """Return why the alert is not sent now, or None. Pure."""
     if not contact.reachable:
         return Skip(State.SKIPPED, _unreachable(contact))

@@ -38,7 +38,7 @@ class _Child:
     due: float = 0.0
     failures: int = 0
 
-    def ended(self) -> float:
+    def note_end(self) -> float:
         """Note the end; return the seconds until the next start."""
         now = time.monotonic()
         self.failures = self.failures + 1 if now - self.started < _ESTABLISHED else 0
@@ -97,7 +97,7 @@ class Prefork:
 
     def _note(self, name: str, code: int) -> None:
         child = self._children[name]
-        pid, pause = child.pid, child.ended()
+        pid, pause = child.pid, child.note_end()
         if code == 0:
             log.info("child left, the next one starts", child=name, pid=pid, seconds=pause)
         else:

@@ -142,8 +142,8 @@ def _warm_up_database() -> None:
     with session() as opened:
         match_service.match_or_part(opened, nobody, now)
         opened.get(Detection, nobody)
-        match_batches.take(opened, nobody, 0)
-        match_batches.finish(opened, nobody, now)
+        match_batches.take_part(opened, nobody, 0)
+        match_batches.finish_detection(opened, nobody, now)
         matching.candidates(opened, nowhere, now, [nobody])
         matching.candidates(opened, nowhere, now, most=1)
         opened.execute(match_service.open_slots(nowhere, now))

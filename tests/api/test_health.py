@@ -22,7 +22,7 @@ from configs.dropped_checks import count_dropped
 from configs.outcome import Outcome
 from configs.planner_report import KEY, PlannerReport, write_report
 from configs.prefecture import desks
-from configs.proof_spool_status import SpoolReport, tell
+from configs.proof_spool_status import SpoolReport, publish_report
 from tests.api.world import BOBIGNY, desk_state
 
 # One of them changes what the whole server does: none of the others may look meanwhile.
@@ -60,7 +60,9 @@ def planner(
 
 
 def spool(server: redis.Redis, **changes: Any) -> None:
-    tell(server, SpoolReport(**{"at": clock(), "machine": "one", "store": "s3://secret-place"} | changes))
+    publish_report(
+        server, SpoolReport(**{"at": clock(), "machine": "one", "store": "s3://secret-place"} | changes)
+    )
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ import random
 from itertools import islice
 
 from deploy.chaos.faults import faults
-from deploy.chaos.runner import chosen
+from deploy.chaos.runner import draw_faults
 
 
 def waves(seed: int, count: int = 400) -> list[list[str]]:
     known = list(faults().values())
-    return [[fault.name for fault in wave] for wave in islice(chosen(random.Random(seed), known), count)]
+    return [[fault.name for fault in wave] for wave in islice(draw_faults(random.Random(seed), known), count)]
 
 
 def test_the_same_seed_chooses_the_same_faults() -> None:

@@ -35,7 +35,7 @@ def test_a_place_is_away_until_its_slot_is_closed_and_then_back(
         return shown["mode"] == "normal" or modes.count("planning_gone") < 3
 
     monkeypatch.setattr(places, "is_open", is_open)
-    monkeypatch.setattr(Field, "told", lambda _, opening: entitled(opening.desk_id))
+    monkeypatch.setattr(Field, "reached_by", lambda _, opening: entitled(opening.desk_id))
     places.remove_place(field, Spell("remove-place", clock()))
     assert modes == ["planning_gone"] * 3 + ["normal"]
     assert 0 < field.journal.figures[places.OUTLIVED] < places.LONGEST_STAY

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from configs.strict_model import Strict
-from configs.strict_yaml import Document, check, read
+from configs.strict_yaml import Document, check, read_document
 from tests.fuzz import times
 
 
@@ -20,7 +20,7 @@ def file(tmp_path: Path) -> Path:
 
 def _read(file: Path, text: str | bytes) -> Document:
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read(file)
+    return read_document(file)
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_a_file_that_is_not_utf_8_is_refused(file: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_refused(file: Path) -> None:
-    assert "cannot be read" in read(file).problems[0]
+    assert "cannot be read" in read_document(file).problems[0]
     file.mkdir()
-    assert "cannot be read" in read(file).problems[0]
+    assert "cannot be read" in read_document(file).problems[0]
 
 
 def test_a_utf_8_file_with_a_mark_is_read(file: Path) -> None:

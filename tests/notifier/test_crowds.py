@@ -152,8 +152,8 @@ def test_a_part_whose_transaction_fails_is_still_to_be_done(
         broken.setattr("notifier.match_service.write", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             match_part(str(seen), 0)
-    assert in_one_transaction(match_batches.left, seen) == [0, 1, 2, 3]
-    assert not in_one_transaction(match_batches.finish, seen, clock())
+    assert in_one_transaction(match_batches.open_parts, seen) == [0, 1, 2, 3]
+    assert not in_one_transaction(match_batches.finish_detection, seen, clock())
 
 
 def test_parts_that_were_done_while_nobody_could_say_so_are_made_again_and_tell_nobody(

@@ -181,7 +181,7 @@ def test_one_persons_alerts_are_in_one_part(monkeypatch: pytest.MonkeyPatch) -> 
     detection(hours(1))
     first, second = person(), person()
     mine, others = {alert(first), alert(first)}, {alert(second)}
-    found = match_batches.split(in_one_transaction(find_untold, DESK, clock()))
+    found = match_batches.split_by_person(in_one_transaction(find_untold, DESK, clock()))
     assert sorted(map(sorted, found)) == sorted(map(sorted, (mine, others)))
 
 

@@ -69,7 +69,7 @@ class Field:
         finally:
             self.outside.reserved.discard(desk.id)
 
-    def told(self, opening: OpenedSlot) -> set[Reached]:
+    def reached_by(self, opening: OpenedSlot) -> set[Reached]:
         """Return who has heard of a slot so far."""
         found = deliveries(self.engine, self.inbox.messages(), self.journal)
         messages = [each.message for each in found if opening.slot in each.slots]

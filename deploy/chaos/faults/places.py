@@ -28,7 +28,7 @@ def remove_place(field: Field, _spell: Spell) -> None:
     with field.reserved_desk() as desk:
         planning = plannings_of(desk)[-1]
         opening = field.outside.open(desk, field.rng, planning)
-        until(lambda: field.told(opening) >= entitled(desk.id), "everybody is told", _PATIENCE)
+        until(lambda: field.reached_by(opening) >= entitled(desk.id), "everybody is told", _PATIENCE)
         with field.outside.form_in(desk, "planning_gone", planning=planning):
             gone = seconds_until(lambda: not is_open(field.engine, opening), LONGEST_STAY)
             field.journal.measured(OUTLIVED, gone)

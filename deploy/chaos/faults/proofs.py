@@ -30,7 +30,7 @@ def store_of_proofs_hangs(field: Field, _spell: Spell) -> None:
     with field.store.answering(StoreMode.HANG):
         opening = field.outside.open(field.quiet_desk(), field.rng)
         began = time.monotonic()
-        until(lambda: field.told(opening) >= entitled(opening.desk_id), "everybody is told", _PATIENCE)
+        until(lambda: field.reached_by(opening) >= entitled(opening.desk_id), "everybody is told", _PATIENCE)
         field.journal.measured(TOLD, time.monotonic() - began)
         until(lambda: field.store.asked, "a proof is on its way", _PATIENCE)
 

@@ -93,7 +93,7 @@ class _Search:
         self._asked: deque[float] = deque()
         site.forget.append(self._asked.clear)
 
-    async def listed(self, request: web.Request) -> web.StreamResponse:
+    async def list_places(self, request: web.Request) -> web.StreamResponse:
         """Answer GET: a list of the places that have slots; editors that fail are left out without a word."""
         if refused := self._refused(request):
             return refused
@@ -239,7 +239,7 @@ def _add_routes(app: web.Application, site: Site) -> None:
         return html(site, "<!DOCTYPE html><html><title>Mairie</title><h1>Votre rendez-vous</h1></html>")
 
     app.router.add_get("/", front)
-    app.router.add_get(_LIST, search.listed)
+    app.router.add_get(_LIST, search.list_places)
     app.router.add_get(_SOCKET, search.streamed)
     app.router.add_get("/reserver/{hall}/{slot}", reserve)
 

@@ -17,7 +17,7 @@ from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import today
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import StandInPlatform
-from deploy.sandbox.sites.pages import filled
+from deploy.sandbox.sites.pages import render_page
 from deploy.sandbox.sites.sessions import SessionPages, WizardProgress
 from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
@@ -41,7 +41,7 @@ class Appointment(SessionPages):
         root = "/eAppointment{form:\\d+}"
         app.router.add_get(f"{root}/appointment.do", self._entry)
         app.router.add_get(f"{root}/element/jsp/appointment.jsp", self._motives)
-        app.router.add_post(f"{root}/dwr/call/plaincall/{{script}}.{{method}}.dwr", self._called)
+        app.router.add_post(f"{root}/dwr/call/plaincall/{{script}}.{{method}}.dwr", self._answer_call)
         super().add_routes(app)
 
     async def _entry(self, request: web.Request) -> web.StreamResponse:
@@ -60,14 +60,14 @@ class Appointment(SessionPages):
         form = self.site.form_of(request)
         if form is None:
             return await self.missing(request)
-        if not self._known(request, form):
+        if not self._has_session(request, form):
             return self._page("expired", form)
         if request[MODE].name == "picture_first":
             return self._page("picture", form)
         tomorrow = today() + timedelta(days=1)
         return self._page("motives", form, today=f"{tomorrow:%d/%m/%Y}")
 
-    async def _called(self, request: web.Request) -> web.StreamResponse:
+    async def _answer_call(self, request: web.Request) -> web.StreamResponse:
         """Answer a call; what is none, or comes without its session, is answered by an exception."""
         form, mode = self.site.form_of(request), request[MODE].name
         body = (await request.read()).decode()
@@ -76,7 +76,7 @@ class Appointment(SessionPages):
         wanted = {"callCount": "1", "c0-scriptName": script, "c0-methodName": method, "c0-id": "0"}
         if form is None or request.content_type != "text/plain" or not wanted.items() <= lines.items():
             return self._script(_batch_exception("ServerException", "The call is malformed."))
-        if not self._known(request, form):
+        if not self._has_session(request, form):
             return self._script(_batch_exception("SecurityException", "Session Error"))
         if mode == "call_fails":
             failed = {"javaClassName": "java.lang.Throwable", "message": "Error"}
@@ -101,13 +101,13 @@ class Appointment(SessionPages):
             return [{"areaKey": number, "selected": False} for number, _ in enumerate(free)]
         return {"foundAvailabilities": bool(free), "msg": None if free else _NOTHING, "overrideValue": None}
 
-    def _known(self, request: web.Request, form: Form) -> bool:
+    def _has_session(self, request: web.Request, form: Form) -> bool:
         session = self.sessions.of(request)
         return session is not None and form.number in session.forms
 
     def _page(self, name: str, form: Form, **values: object) -> web.Response:
         root = f"/eAppointment{form.number}"
-        return filled(self.site, f"esirius/{name}.html", form=form, root=root, **values)
+        return render_page(self.site, f"esirius/{name}.html", form=form, root=root, **values)
 
     def _script(self, text: str) -> web.Response:
         head = "throw 'allowScriptTagRemoting is false.';\r\n//#DWR-INSERT\r\n//#DWR-REPLY\r\n"

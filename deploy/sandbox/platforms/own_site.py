@@ -13,7 +13,7 @@ from aiohttp import web
 from deploy.sandbox.addresses import department_host, platform_host
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import StandInPlatform
-from deploy.sandbox.sites.pages import Pages, filled, missing_page, redirect
+from deploy.sandbox.sites.pages import Pages, missing_page, redirect, render_page
 from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 BOOKING: Final = "/Demarches/Etrangers/Prendre-rendez-vous"
@@ -103,7 +103,7 @@ class OwnSite(Pages):
     def _page(self, name: str, **values: object) -> web.Response:
         there = {"demarches_etrangers", "actualites", "publications", "booking", "home"}
         template = name if name in there else "section"
-        return filled(self.site, f"own_site/{template}.html", prefix="", booking=BOOKING, **values)
+        return render_page(self.site, f"own_site/{template}.html", prefix="", booking=BOOKING, **values)
 
 
 def _form_asked(request: web.Request) -> int | None:

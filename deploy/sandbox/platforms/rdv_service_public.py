@@ -14,7 +14,7 @@ from deploy.sandbox.clock import WEEKDAYS, today
 from deploy.sandbox.modes import MODE, Mode
 from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.sites.json_calendar import as_json, days_from, moments
-from deploy.sandbox.sites.pages import Pages, filled
+from deploy.sandbox.sites.pages import Pages, render_page
 from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 if TYPE_CHECKING:
@@ -74,11 +74,11 @@ class Search(Pages):
 
     async def _reserve(self, _request: web.Request) -> web.StreamResponse:
         self.site.counters.reservations += 1
-        return filled(self.site, "rdv_service_public/none.html", form=None)
+        return render_page(self.site, "rdv_service_public/none.html", form=None)
 
     def _page(self, name: str, form: Form, **values: object) -> web.Response:
         names = {"weekdays": WEEKDAYS, "months": _MONTHS}
-        return filled(self.site, f"rdv_service_public/{name}.html", form=form, **names, **values)
+        return render_page(self.site, f"rdv_service_public/{name}.html", form=form, **names, **values)
 
 
 def _rails(moment: datetime) -> str:
@@ -99,7 +99,7 @@ def _day(text: str | None) -> date | None:
 
 
 async def _unavailable(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return filled(site, "rdv_service_public/maintenance.html", 503)
+    return render_page(site, "rdv_service_public/maintenance.html", 503)
 
 
 async def _throttled(mode: Mode, _request: web.Request, _site: Site) -> web.StreamResponse:

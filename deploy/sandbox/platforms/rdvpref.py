@@ -17,7 +17,7 @@ from deploy.sandbox.clock import PARIS, now, today
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.sites.json_calendar import days_from, moments, moments_on
-from deploy.sandbox.sites.pages import filled, redirect
+from deploy.sandbox.sites.pages import redirect, render_page
 from deploy.sandbox.sites.sessions import SessionPages, WizardProgress
 from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
@@ -40,11 +40,11 @@ class Rdvpref(SessionPages):
     def add_routes(self, app: web.Application) -> None:
         """Add the steps of a procedure; what is no page of one is missing."""
         form = f"{_ROOT}/{{form:\\d+}}"
-        app.router.add_get(f"{form}/", self._known(self._landing))
-        app.router.add_get(f"{form}/cgu/", self._known(self._conditions))
-        app.router.add_post(f"{form}/cgu/_validerCaptcha", self._known(self._submitted))
-        app.router.add_get(f"{form}/creneau/", self._known(self._slots))
-        app.router.add_post(f"{form}/creneau/_reserver", self._known(self._reserve))
+        app.router.add_get(f"{form}/", self._require_form(self._landing))
+        app.router.add_get(f"{form}/cgu/", self._require_form(self._conditions))
+        app.router.add_post(f"{form}/cgu/_validerCaptcha", self._require_form(self._submitted))
+        app.router.add_get(f"{form}/creneau/", self._require_form(self._slots))
+        app.router.add_post(f"{form}/creneau/_reserver", self._require_form(self._reserve))
         super().add_routes(app)
 
     async def _landing(self, _request: web.Request, form: Form) -> web.StreamResponse:
@@ -86,7 +86,7 @@ class Rdvpref(SessionPages):
             "isDisplayCalendar": True,
             "isCurrentMaxWeek": not free,
             "premiereDispo": _french(later) if later else "",
-            "tranches": [_shown(number, moment) for number, moment in enumerate(week)],
+            "tranches": [_slot_entry(number, moment) for number, moment in enumerate(week)],
             "prochainePub": _publication(release) if release_minutes else None,
         }
         return {"vueData": {"agenda": agenda}, "componentStates": {}, "uiMessageStack": {}, "vuiLang": "fr"}
@@ -95,7 +95,7 @@ class Rdvpref(SessionPages):
         self.site.counters.reservations += 1
         return self._page(form, "landing")
 
-    def _known(self, page: Page) -> Handler:
+    def _require_form(self, page: Page) -> Handler:
         """Let a page answer for the forms of this site only."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
@@ -106,14 +106,14 @@ class Rdvpref(SessionPages):
 
     def _page(self, form: Form, name: str, **values: object) -> web.Response:
         base = f"{_ROOT}/{form.number}"
-        return filled(self.site, f"rdvpref/{name}.html", form=form, base=base, **values)
+        return render_page(self.site, f"rdvpref/{name}.html", form=form, base=base, **values)
 
 
 def _french(day: date) -> str:
     return f"{day:%d/%m/%Y}"
 
 
-def _shown(number: int, moment: datetime) -> dict[str, Any]:
+def _slot_entry(number: int, moment: datetime) -> dict[str, Any]:
     return {
         "trhId": 5000 + number,
         "dateLocale": _french(moment),

@@ -14,7 +14,7 @@ from aiohttp import web
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.listener import reset_connection
 from deploy.sandbox.modes import Mode, Modes, Parameters, make_mode
-from deploy.sandbox.request_body import Body, read_body, refusals, text, whole
+from deploy.sandbox.request_body import Body, read_body, refusals, text, whole_number
 
 if TYPE_CHECKING:
     from deploy.sandbox.listener import Listener
@@ -69,7 +69,7 @@ class Provider(ABC):
         self.listener: Listener | None = None
 
     @abstractmethod
-    async def read(self, request: web.Request) -> Accepted:
+    async def read_call(self, request: web.Request) -> Accepted:
         """Read a call; raises Refused for one that the real provider would refuse."""
 
     @abstractmethod
@@ -104,7 +104,7 @@ class Provider(ABC):
         if refusal is not None:
             return refusal
         try:
-            accepted = await self.read(request)
+            accepted = await self.read_call(request)
             self._reject(mode, accepted.drafts)
         except RequestRefused as refused:
             return refused.answer
@@ -141,10 +141,10 @@ class Provider(ABC):
         self.modes = Modes()
         self.calls = 0
 
-    def shown(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         """Return its state as JSON shows it."""
         kept = len(self.outbox.messages(self.channel))
-        return {"channel": self.channel, **self.modes.site.shown(), "calls": self.calls, "messages": kept}
+        return {"channel": self.channel, **self.modes.site.to_json(), "calls": self.calls, "messages": kept}
 
 
 async def _wait(mode: Mode) -> None:
@@ -181,31 +181,31 @@ def provider_mode(body: Body) -> Mode:
     if name is None:
         raise Refusal('mode is missing: send {"mode": "normal"} or another', known=PROVIDER_MODES)
     parameters = {key: value for key, value in body.items() if key not in {"mode", "count"}}
-    return make_mode(name, parameters, whole(body, "count", least=1), table=PROVIDER_MODES)
+    return make_mode(name, parameters, whole_number(body, "count", least=1), table=PROVIDER_MODES)
 
 
 async def post_mode(provider: Provider, request: web.Request) -> web.Response:
     """Set a provider's mode as the request's body says."""
     await provider.set_mode(provider_mode(await read_body(request)))
-    return web.json_response(provider.shown())
+    return web.json_response(provider.to_json())
 
 
 def make_provider_app(provider: Provider) -> web.Application:
     """Build the application of a provider: its API and ``/_control``."""
 
     async def state(_request: web.Request) -> web.Response:
-        return web.json_response(provider.shown())
+        return web.json_response(provider.to_json())
 
     async def messages(_request: web.Request) -> web.Response:
         kept = provider.outbox.messages(provider.channel)
-        return web.json_response([message.shown() for message in kept])
+        return web.json_response([message.to_json() for message in kept])
 
     async def mode(request: web.Request) -> web.Response:
         return await post_mode(provider, request)
 
     async def reset(_request: web.Request) -> web.Response:
         await provider.reset()
-        return web.json_response(provider.shown())
+        return web.json_response(provider.to_json())
 
     app = web.Application(middlewares=[refusals], client_max_size=_LARGEST)
     app.router.add_get("/_control", state)

@@ -68,7 +68,7 @@ class SendGrid(Provider):
         errors = [{"message": message, "field": draft.field_name, "help": None} for draft in drafts]
         return web.json_response({"errors": errors}, status=400)
 
-    async def read(self, request: web.Request) -> Accepted:
+    async def read_call(self, request: web.Request) -> Accepted:
         """Read a mail/send call into one draft per recipient."""
         kind, _, key = request.headers.get("Authorization", "").partition(" ")
         if kind != "Bearer" or not key.strip():

@@ -61,9 +61,9 @@ class Telegram(Provider):
         """Answer 403: the person has blocked the bot."""
         return _error(403, "Forbidden: bot was blocked by the user")
 
-    async def read(self, request: web.Request) -> Accepted:
+    async def read_call(self, request: web.Request) -> Accepted:
         """Read a message into its one draft."""
-        sent = await _sent(request)
+        sent = await _read_fields(request)
         chat, text = str(sent.get("chat_id", "")), sent.get("text")
         if not _CHAT.fullmatch(chat):
             raise _bad("chat not found" if chat else "chat_id is empty")
@@ -83,7 +83,7 @@ class Telegram(Provider):
         return Accepted([draft], str(number), web.json_response(_result(number, chat, visible)))
 
 
-async def _sent(request: web.Request) -> Mapping[str, Any]:
+async def _read_fields(request: web.Request) -> Mapping[str, Any]:
     if request.content_type != "application/json":
         return {**request.query, **await request.post()}
     try:

@@ -57,7 +57,7 @@ class Twilio(Provider):
         """Answer 400, code 21211."""
         return _invalid(drafts[0].to)
 
-    async def read(self, request: web.Request) -> Accepted:
+    async def read_call(self, request: web.Request) -> Accepted:
         """Read a message into its one draft."""
         account = request.match_info["account"]
         self._authenticate(request, account)

@@ -16,12 +16,12 @@ def make_site_app(site: Site) -> web.Application:
     """Build the application of a site."""
 
     @web.middleware
-    async def met(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def dispatch(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path.startswith(control.PREFIX):
             return await handler(request)
         return await _visited(site, request, handler)
 
-    app = web.Application(middlewares=[refusals, met])
+    app = web.Application(middlewares=[refusals, dispatch])
     control.add_routes(app, site)
     site.platform.add_routes(app, site)
     return app
@@ -32,12 +32,12 @@ async def _visited(site: Site, request: web.Request, handler: Handler) -> web.St
     # Noted before the answer, which may never come (hang, reset).
     seen = SeenRequest(as_utc(now()), request.method, request.path_qs)
     site.requests.append(seen)
-    response = await _answered(site, request, handler)
+    response = await _answer_in_mode(site, request, handler)
     seen.status = response.status
     return response
 
 
-async def _answered(site: Site, request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _answer_in_mode(site: Site, request: web.Request, handler: Handler) -> web.StreamResponse:
     platform = site.platform
     mode = site.modes.met_by(platform.form_asked(request), calendar=platform.is_calendar(request))
     if mode.name == "ban" and not site.ban.refuses(mode, now().timestamp()):

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from deploy.sandbox.clock import as_paris
 from deploy.sandbox.control_error import Refusal
-from deploy.sandbox.request_body import Body, moments, read_body, text, whole
+from deploy.sandbox.request_body import Body, moments, read_body, text, whole_number
 from deploy.sandbox.sites.site import Site
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _TAKE_KEYS: Final = frozenset({"form", "planning", "at"})
 
 
 def _form(site: Site, body: Body) -> Form:
-    number = whole(body, "form")
+    number = whole_number(body, "form")
     if number is None:
         raise Refusal("form is missing: say which page", known=site.agenda.forms)
     return site.agenda.form(number)
@@ -32,9 +32,9 @@ def _form(site: Site, body: Body) -> Form:
 def open_slots(site: Site, body: Body) -> dict[str, object]:
     """Open the instants ``at``, or ``count`` (1) counter hours, in a planning (the form's first)."""
     form = _form(site, body)
-    planning = site.agenda.planning(form, whole(body, "planning"))
+    planning = site.agenda.planning(form, whole_number(body, "planning"))
     at = moments(body, "at")
-    count = whole(body, "count", least=1)
+    count = whole_number(body, "count", least=1)
     if at is not None and count is not None:
         raise Refusal("give either at or count, not both")
     opened = site.agenda.open_some(planning, count or 1) if at is None else site.agenda.open_at(planning, at)
@@ -44,7 +44,7 @@ def open_slots(site: Site, body: Body) -> dict[str, object]:
 def take_slots(site: Site, body: Body) -> dict[str, object]:
     """Take the instants ``at``, all when it is absent, of one planning or of all of the form's."""
     form = _form(site, body)
-    number = whole(body, "planning")
+    number = whole_number(body, "planning")
     plannings = form.plannings if number is None else (site.agenda.planning(form, number),)
     at = moments(body, "at")
     taken = sorted(slot for planning in plannings for slot in site.agenda.take(planning, at))
@@ -57,15 +57,15 @@ def set_mode(site: Site, body: Body) -> dict[str, object]:
     if name is None:
         raise Refusal('mode is missing: send {"mode": "normal"} or another')
     parameters = {key: value for key, value in body.items() if key not in {"mode", "form", "count"}}
-    mode = site.make_mode(name, parameters, whole(body, "count", least=1))
-    site.set_mode(mode, whole(body, "form"))
-    return mode.shown()
+    mode = site.make_mode(name, parameters, whole_number(body, "count", least=1))
+    site.set_mode(mode, whole_number(body, "form"))
+    return mode.to_json()
 
 
 def reset(site: Site, _body: Body) -> dict[str, object]:
     """Take everything, forget everything, answer normally again."""
     site.reset()
-    return site.shown()
+    return site.to_json()
 
 
 ACTIONS: Final[dict[str, tuple[Action, frozenset[str] | None]]] = {
@@ -92,7 +92,7 @@ def add_routes(app: web.Application, site: Site) -> None:
     """Add ``/_control`` and what is under it."""
 
     async def state(_request: web.Request) -> web.Response:
-        return web.json_response(site.shown())
+        return web.json_response(site.to_json())
 
     async def requests(_request: web.Request) -> web.Response:
         return web.json_response([asdict(seen) for seen in site.requests])

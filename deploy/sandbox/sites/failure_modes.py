@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from deploy.sandbox.listener import reset_connection
-from deploy.sandbox.sites.pages import filled, html, redirect
+from deploy.sandbox.sites.pages import html, redirect, render_page
 from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
@@ -31,22 +31,22 @@ async def forever() -> None:
 
 
 async def _overload(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return filled(site, "overload.html", int(mode.number("status")))
+    return render_page(site, "overload.html", int(mode.number("status")))
 
 
 def _gateway(status: int) -> Instead:
     async def answer(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-        return filled(site, "gateway.html", status, title=_GATEWAY[status])
+        return render_page(site, "gateway.html", status, title=_GATEWAY[status])
 
     return answer
 
 
 async def _refuse(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return filled(site, "refused.html", 403, reason="Trop de demandes depuis votre adresse.")
+    return render_page(site, "refused.html", 403, reason="Trop de demandes depuis votre adresse.")
 
 
 async def _block(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return filled(site, "refused.html", 403, reason="Votre adresse a été écartée.")
+    return render_page(site, "refused.html", 403, reason="Votre adresse a été écartée.")
 
 
 async def _cloudflare(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
@@ -56,23 +56,23 @@ async def _cloudflare(mode: Mode, _request: web.Request, site: Site) -> web.Stre
 
 
 async def _captcha(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return filled(site, "captcha.html", int(mode.number("status")), prefix="")
+    return render_page(site, "captcha.html", int(mode.number("status")), prefix="")
 
 
 async def _maintenance(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
     status = int(mode.number("status"))
-    answer = filled(site, "maintenance.html", status)
+    answer = render_page(site, "maintenance.html", status)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         answer.headers["Retry-After"] = str(int(mode.number("retry_after")))
     return answer
 
 
 async def _layout(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return filled(site, "layout.html")
+    return render_page(site, "layout.html")
 
 
-async def _closed(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return filled(site, "closed.html", int(mode.number("status")), prefix="")
+async def _answer_closed(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
+    return render_page(site, "closed.html", int(mode.number("status")), prefix="")
 
 
 async def _rate_limited(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
@@ -85,7 +85,7 @@ async def _empty(_mode: Mode, _request: web.Request, site: Site) -> web.StreamRe
 
 
 async def _error200(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return filled(site, "error.html", prefix="")
+    return render_page(site, "error.html", prefix="")
 
 
 async def _hang_forever(_mode: Mode, _request: web.Request, _site: Site) -> web.StreamResponse:
@@ -149,7 +149,7 @@ _INSTEAD: Final[dict[str, Instead]] = {
     "captcha": _captcha,
     "maintenance": _maintenance,
     "layout": _layout,
-    "closed": _closed,
+    "closed": _answer_closed,
     "rate_limited": _rate_limited,
     "empty": _empty,
     "error200": _error200,

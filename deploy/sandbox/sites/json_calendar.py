@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from deploy.sandbox.clock import PARIS
-from deploy.sandbox.sites.pages import Pages, filled, missing_page
+from deploy.sandbox.sites.pages import Pages, missing_page, render_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,7 +62,7 @@ def desk_page(
     if form is None:
         return missing_page(site)
     shown = {"frame": frame, "state": state, "search": search, "prefix": "", "path": request.path}
-    return filled(site, "doctolib/desk.html", form=form, **shown)
+    return render_page(site, "doctolib/desk.html", form=form, **shown)
 
 
 def missing() -> web.Response:

@@ -20,7 +20,7 @@ def html(site: Site, body: str | bytes, status: int = 200, **headers: str) -> we
     return answer
 
 
-def filled(site: Site, template: str, status: int = 200, /, **values: object) -> web.Response:
+def render_page(site: Site, template: str, status: int = 200, /, **values: object) -> web.Response:
     """Return a template of the site filled in."""
     return html(site, render(template, site=site.about, **values), status)
 
@@ -32,7 +32,7 @@ def redirect(site: Site, location: str) -> web.Response:
 
 def missing_page(site: Site) -> web.Response:
     """Return that the site has no such page."""
-    return filled(site, "missing.html", 404, prefix="")
+    return render_page(site, "missing.html", 404, prefix="")
 
 
 class Pages:

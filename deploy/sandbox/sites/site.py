@@ -70,7 +70,7 @@ class Site:
 
     def form_of(self, request: web.Request) -> Form | None:
         """Return the form that a request is about; None where this site has none of that number."""
-        return self.agenda.known(self.platform.form_asked(request))
+        return self.agenda.find_form(self.platform.form_asked(request))
 
     def headers(self, **more: str) -> dict[str, str]:
         """Return what the site sends with every page, and ``more``, written with underscores."""
@@ -87,7 +87,7 @@ class Site:
         self.ban = BanMode()
         self.modes.set(mode, form)
 
-    def shown(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         """Return the state as the control API and the inbox page show it."""
         return {
             "site": self.about.code,
@@ -95,7 +95,7 @@ class Site:
             "town": self.about.town,
             "platform": self.platform_name,
             "own_modes": dict(self.platform.mode_names),
-            **self.modes.site.shown(),
+            **self.modes.site.to_json(),
             "forms": [self._form_shown(form) for form in self.agenda.forms.values()],
             "counters": asdict(self.counters),
         }
@@ -105,7 +105,7 @@ class Site:
             "form": form.number,
             "title": form.title,
             "page": self.platform.page(form),
-            **self.modes.forms.get(form.number, Mode()).shown(),
+            **self.modes.forms.get(form.number, Mode()).to_json(),
             "plannings": [
                 {
                     "planning": planning.number,

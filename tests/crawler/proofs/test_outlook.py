@@ -131,7 +131,7 @@ def test_the_keeper_s_thread_says_it_and_a_redis_that_is_away_ends_nothing(
         said.append(report.waiting)
         if len(said) == 1:
             raise redis.ConnectionError("away")
-        proof_spool_status.tell(redis_server, report)
+        proof_spool_status.publish_report(redis_server, report)
         stop.set()
 
     monkeypatch.setattr(outlook, "tell", tell)
@@ -139,5 +139,5 @@ def test_the_keeper_s_thread_says_it_and_a_redis_that_is_away_ends_nothing(
     keep(source, proof())
     watch_spool(redis_server, stop).join(60)
     assert said == [1, 1]
-    assert [each.waiting for each in proof_spool_status.told(redis_server)] == [1]
+    assert [each.waiting for each in proof_spool_status.read_reports(redis_server)] == [1]
     assert 0 < redis_server.ttl(proof_spool_status.KEY) <= 60

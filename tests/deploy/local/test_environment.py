@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from configs.settings import load
-from deploy.local.environment import keep, kept, sandbox_environment, write_desk_files
+from deploy.local.environment import keep, read_kept, sandbox_environment, write_desk_files
 from deploy.local.ports import StackPorts
 from deploy.local.programs import commands, database_programs, write_supervisor
 
@@ -33,7 +33,7 @@ def test_what_is_kept_is_read_by_us_and_by_a_shell_and_by_nobody_else(tmp_path: 
     file = tmp_path / "env"
     keep(file, {"OLD": "gone"})
     keep(file, variables)
-    assert kept(file) == variables
+    assert read_kept(file) == variables
     told = subprocess.run(
         ["sh", "-c", f"set -a; . '{file}'; printenv A"], capture_output=True, text=True, env={}, check=True
     )

@@ -32,7 +32,7 @@ def shown(sandbox: Running) -> list[dict[str, Any]]:
 
 
 def test_each_kind_of_turn_is_taken_by_the_page(sandbox: Running) -> None:
-    assert ProgramLog(sandbox.inbox).tell(TURNS) is None
+    assert ProgramLog(sandbox.inbox).post_turns(TURNS) is None
     entries = shown(sandbox)
     assert [entry["kind"] for entry in entries] == list(KINDS)
     assert entries[0]["until"] == "2026-11-20T09:05:00+00:00"
@@ -43,11 +43,11 @@ def test_each_kind_of_turn_is_taken_by_the_page(sandbox: Running) -> None:
 
 def test_what_the_page_could_not_take_is_told_with_the_next(sandbox: Running) -> None:
     journal = ProgramLog(f"http://127.0.0.1:{free_port()}")
-    journal.tell(TURNS[:1])
+    journal.post_turns(TURNS[:1])
     journal.url = sandbox.inbox
-    journal.tell([])
-    journal.tell(TURNS[1:2])
-    journal.tell([])
+    journal.post_turns([])
+    journal.post_turns(TURNS[1:2])
+    journal.post_turns([])
     assert [entry["kind"] for entry in shown(sandbox)] == ["rest", "stop"]
 
 
@@ -77,7 +77,7 @@ def test_what_is_no_entry_is_refused_and_nothing_kept(
 
 
 def test_a_reset_clears_it(sandbox: Running) -> None:
-    ProgramLog(sandbox.inbox).tell(TURNS)
+    ProgramLog(sandbox.inbox).post_turns(TURNS)
     get(f"{sandbox.inbox}/api/reset", {})
     assert shown(sandbox) == []
 
@@ -85,5 +85,5 @@ def test_a_reset_clears_it(sandbox: Running) -> None:
 def test_a_page_that_refuses_is_told_of_once(sandbox: Running) -> None:
     journal = ProgramLog(sandbox.inbox)
     faulty = Gone(NOW, DESK, GoneReason.TAKEN, 0, AGO)
-    assert "422" in str(journal.tell([faulty]))
-    assert journal.tell([]) is None
+    assert "422" in str(journal.post_turns([faulty]))
+    assert journal.post_turns([]) is None

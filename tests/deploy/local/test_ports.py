@@ -26,14 +26,14 @@ def anywhere(**given: int) -> StackPorts:
 def test_free_ports_stay_as_they_are() -> None:
     usual = anywhere()
     assert choose(usual) == usual
-    assert choose(usual).moved(usual) == []
+    assert choose(usual).describe_moves(usual) == []
 
 
 def test_a_taken_port_moves_to_the_next_and_is_told(taken: int) -> None:
     usual = anywhere(api=taken)
     chosen = choose(usual)
     assert taken < chosen.api < taken + 50
-    assert chosen.moved(usual) == [f"port {taken} is taken: api listens on {chosen.api}"]
+    assert chosen.describe_moves(usual) == [f"port {taken} is taken: api listens on {chosen.api}"]
 
 
 def test_ports_of_any_choice_lie_below_those_that_the_kernel_gives_to_connections(

@@ -12,7 +12,7 @@ from deploy.sandbox.modes import MODES, BanMode, Mode, Modes, make_mode
 def test_every_mode_has_its_defaults(name: str) -> None:
     mode = make_mode(name, {})
     assert mode.parameters == MODES[name]
-    assert mode.shown() == {"mode": name, **MODES[name], "count": None}
+    assert mode.to_json() == {"mode": name, **MODES[name], "count": None}
 
 
 def test_an_unknown_mode_names_those_that_exist() -> None:
@@ -43,7 +43,7 @@ def test_a_counted_mode_ends_by_itself_and_is_shown_as_ended() -> None:
     modes.set(make_mode("block", {}, count=2))
     met = [modes.met_by(None, calendar=False).name for _ in range(4)]
     assert met == ["block", "block", "normal", "normal"]
-    assert modes.site.shown()["mode"] == "normal"
+    assert modes.site.to_json()["mode"] == "normal"
 
 
 def test_a_form_has_its_own_mode_before_the_sites() -> None:

@@ -162,6 +162,6 @@ def test_numbers_are_never_used_twice_and_listeners_hear_each_message() -> None:
     outbox.clear()
     second = outbox.accept("email", "2", OutboxDraft(to="a@b.fr", text="b"))
     assert heard == [1, 2]
-    assert outbox.known(1) is None
-    assert outbox.known(2) is second
+    assert outbox.find(1) is None
+    assert outbox.find(2) is second
     assert outbox.messages("sms") == []

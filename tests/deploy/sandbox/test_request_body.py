@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.sandbox.control_error import Refusal
-from deploy.sandbox.request_body import moments, text, whole
+from deploy.sandbox.request_body import moments, text, whole_number
 
 json_values = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers())
 offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -16,16 +16,16 @@ instants = st.datetimes(timezones=offsets, min_value=datetime(1990, 1, 1), max_v
 
 @given(st.integers(0, 2**63))
 def test_whole_numbers_are_read(number: int) -> None:
-    assert whole({"form": number}, "form") == number
+    assert whole_number({"form": number}, "form") == number
 
 
 @given(json_values)
 def test_a_number_is_a_number_or_refused_by_its_name(value: object) -> None:
     if value is None or (type(value) is int and value >= 1):
-        assert whole({"count": value}, "count", least=1) == value
+        assert whole_number({"count": value}, "count", least=1) == value
     else:
         with pytest.raises(Refusal, match="count must be a whole number from 1, not "):
-            whole({"count": value}, "count", least=1)
+            whole_number({"count": value}, "count", least=1)
 
 
 @given(json_values)
@@ -53,7 +53,7 @@ def test_one_instant_may_stand_without_a_list(written: str) -> None:
 
 
 def test_what_is_absent_is_none() -> None:
-    assert (whole({}, "x"), text({}, "x"), moments({}, "x")) == (None, None, None)
+    assert (whole_number({}, "x"), text({}, "x"), moments({}, "x")) == (None, None, None)
 
 
 @given(st.text().filter(lambda value: not value[:4].isdecimal()))

@@ -11,21 +11,21 @@ from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import User
 from configs.clock import clock
 from configs.prefecture import desks
-from deploy.status.desks import Pace, Trouble, lines, read
+from deploy.status.desks import Pace, Trouble, lines, read_desks
 from tests.deploy.status.conftest import FIRST, SECOND, THIRD
 
 World = Callable[..., None]
 
 
 def said() -> str:
-    return "\n".join(text.plain for text in lines(read()))
+    return "\n".join(text.plain for text in lines(read_desks()))
 
 
 def test_desks_are_counted_by_status_and_those_in_trouble_named_by_reason(world: World) -> None:
     world(FIRST)
     world(SECOND, status=DeskStatus.ERROR, status_reason="no answer")
     world(THIRD, status=DeskStatus.ERROR, status_reason="no answer")
-    found, unplanned = read(), sum(desk.schedulable for desk in desks().values()) - 3
+    found, unplanned = read_desks(), sum(desk.schedulable for desk in desks().values()) - 3
     assert found.by_status == {"ACTIVE": 1, "CAPTCHA": 0, "PAUSED": 0, "ERROR": 2, "UNPLANNED": unplanned}
     assert found.troubles == [Trouble(DeskStatus.ERROR, "no answer", [SECOND, THIRD])]
     assert f"{unplanned + 3} watched: 1 ACTIVE · 2 ERROR · {unplanned} UNPLANNED" in said()
@@ -36,25 +36,25 @@ def test_the_worst_troubles_come_first_and_an_active_desk_may_have_one(world: Wo
     world(FIRST, status_reason="the site is overloaded")
     world(SECOND, status=DeskStatus.PAUSED, status_reason="maintenance")
     world(THIRD, status=DeskStatus.ERROR, status_reason="no answer")
-    assert [trouble.desks for trouble in read().troubles] == [[THIRD], [SECOND], [FIRST]]
+    assert [trouble.desks for trouble in read_desks().troubles] == [[THIRD], [SECOND], [FIRST]]
 
 
 def test_a_desk_that_left_the_files_is_not_counted(world: World) -> None:
     world("atlantis_99/gone", status=DeskStatus.ERROR)
-    assert read().by_status["ERROR"] == 0
+    assert read_desks().by_status["ERROR"] == 0
 
 
 def test_achieved_is_compared_with_wished(world: World) -> None:
     world(FIRST, achieved_seconds=60.0)
     world(SECOND, achieved_seconds=66.0)
     world(THIRD, achieved_seconds=180.0)
-    assert read().pace == Pace(1.1, 3.0, THIRD, 180.0, 60.0)
+    assert read_desks().pace == Pace(1.1, 3.0, THIRD, 180.0, 60.0)
     assert f"median 1.10, worst 3.00 (180 s for 60 s) {THIRD}" in said()
 
 
 def test_nothing_checked_yet_is_said(world: World) -> None:
     world(FIRST, achieved_seconds=None, last_check_at=None)
-    assert read().pace is None
+    assert read_desks().pace is None
     assert "newest check never" in said()
 
 

@@ -15,7 +15,7 @@ HOUR = timedelta(hours=1)
 
 
 def said() -> list[str]:
-    return [text.plain for text in discovery.lines(discovery.read())]
+    return [text.plain for text in discovery.lines(discovery.read_discovery())]
 
 
 def walked(ago: timedelta, **given: Any) -> None:

@@ -14,7 +14,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def said() -> list[str]:
-    return [text.plain for text in hosts.lines(hosts.read())]
+    return [text.plain for text in hosts.lines(hosts.read_hosts())]
 
 
 def outages_said() -> list[str]:

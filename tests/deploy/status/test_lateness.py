@@ -11,7 +11,7 @@ from api.models.check import Check
 from configs.clock import clock
 from configs.outcome import Outcome
 from deploy.status import lateness
-from deploy.status.lateness import Lateness, lines, read
+from deploy.status.lateness import Lateness, lines, read_lateness
 from tests.deploy.status.conftest import FIRST, SECOND
 
 World = Callable[..., None]
@@ -32,7 +32,7 @@ def test_what_lies_between_checks_is_compared_with_what_was_planned(world: World
     world(SECOND, share_seconds=120.0)
     checked(FIRST, 300, 240, 180)
     checked(SECOND, 330, 200, 20)
-    assert [each.plain for each in lines(read())] == [
+    assert [each.plain for each in lines(read_lateness())] == [
         "late p50 5.0 s, p95 52.5 s · achieved ÷ wished 1.58 · 4 intervals of 2 desks in an hour"
     ]
 
@@ -41,7 +41,7 @@ def test_a_lot_is_no_lateness(world: World, settings_env: Callable[..., None]) -
     settings_env(INTERVAL_JITTER="0.5")
     world(FIRST)
     checked(FIRST, 100, 10)
-    assert read() == Lateness(1, 1, 1.5, 0.0, 0.0)
+    assert read_lateness() == Lateness(1, 1, 1.5, 0.0, 0.0)
 
 
 def test_neither_a_rest_nor_what_is_older_than_an_hour_is_lateness(world: World) -> None:
@@ -49,13 +49,13 @@ def test_neither_a_rest_nor_what_is_older_than_an_hour_is_lateness(world: World)
     checked(FIRST, 3700, 900)
     checked(FIRST, 840, outcome=Outcome.BLOCKED)
     checked(FIRST, 30)
-    assert read() == Lateness(1, 1, 1.0, 0.0, 0.0)
+    assert read_lateness() == Lateness(1, 1, 1.0, 0.0, 0.0)
 
 
 def test_a_desk_that_was_checked_once_says_nothing(world: World) -> None:
     world(FIRST)
     checked(FIRST, 30)
-    assert read() is None
+    assert read_lateness() is None
     assert lines(None)[0].plain == "no desk was checked twice within the hour"
 
 
@@ -65,6 +65,6 @@ def test_of_many_desks_and_checks_some_are_looked_at(world: World, monkeypatch: 
     for desk in (FIRST, SECOND):
         world(desk)
         checked(desk, *range(60, 1200, 60))
-    found = read()
+    found = read_lateness()
     assert found
     assert (found.gaps, found.desks) == (2, 1)

@@ -47,7 +47,7 @@ def tell(world: World) -> Tell:
 
 
 def said() -> list[str]:
-    return [text.plain for text in messages.lines(messages.read())]
+    return [text.plain for text in messages.lines(messages.read_messages())]
 
 
 def providers_said() -> list[str]:

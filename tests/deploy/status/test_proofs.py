@@ -7,7 +7,7 @@ from typing import Any
 import redis
 
 from configs.clock import clock
-from configs.proof_spool_status import SpoolReport, tell
+from configs.proof_spool_status import SpoolReport, publish_report
 from deploy.status import proofs
 
 World = Callable[..., None]
@@ -15,11 +15,13 @@ MINUTE = timedelta(minutes=1)
 
 
 def said() -> list[str]:
-    return [text.plain for text in proofs.lines(proofs.read())]
+    return [text.plain for text in proofs.lines(proofs.read_proofs())]
 
 
 def report(server: redis.Redis, machine: str = "one", **given: Any) -> None:
-    tell(server, SpoolReport(**{"at": clock(), "machine": machine, "store": "s3://proofs/kept"} | given))
+    publish_report(
+        server, SpoolReport(**{"at": clock(), "machine": machine, "store": "s3://proofs/kept"} | given)
+    )
 
 
 def test_what_is_on_its_way_is_counted_with_its_age_and_where_it_goes(

@@ -15,7 +15,7 @@ from deploy.sandbox.platforms.ezbooking.calendar import week_fragment
 from deploy.sandbox.platforms.ezbooking.offers import odd_hour, offered_plannings
 from deploy.sandbox.platforms.ezbooking.pages import PICTURES, page
 from deploy.sandbox.platforms.ezbooking.pictures import picture
-from deploy.sandbox.sites.pages import filled, html, redirect
+from deploy.sandbox.sites.pages import html, redirect, render_page
 from deploy.sandbox.sites.sessions import SessionPages, WizardProgress
 from deploy.sandbox.templating import render
 
@@ -194,7 +194,7 @@ class EZBooking(SessionPages):
         return await self._week_of(request, int(call[1]), call[2], int(call[3]))
 
     async def _week_of(self, request: web.Request, number: int, key: str, days: int) -> web.StreamResponse:
-        form = self.agenda.known(number)
+        form = self.agenda.find_form(number)
         _, planning = offered_plannings(form, request[MODE]).get(key, ("", None)) if form else ("", None)
         if form is None or planning is None:
             return await self.missing(request)
@@ -207,23 +207,23 @@ class EZBooking(SessionPages):
     def _take_first(self, visit: WizardVisit, planning: int) -> web.Response:
         """Do what the button "Première plage horaire libre" does: it takes the first hour, says public code."""
         free = sorted(self.agenda.slots(self.agenda.planning(visit.form, planning)))
-        return self._taken(visit.request, visit.form, free[0]) if free else visit.to(_VERDICT)
+        return self._reserve_slot(visit.request, visit.form, free[0]) if free else visit.to(_VERDICT)
 
     async def _reserve(self, request: web.Request) -> web.StreamResponse:
         form = self.site.form_of(request)
         if form is None:
             return await self.missing(request)
-        return self._taken(request, form, int(request.match_info["slot"]))
+        return self._reserve_slot(request, form, int(request.match_info["slot"]))
 
-    def _taken(self, request: web.Request, form: Form, slot: int) -> web.Response:
+    def _reserve_slot(self, request: web.Request, form: Form, slot: int) -> web.Response:
         self.site.counters.reservations += 1
         log.error("A SLOT WAS TAKEN: %s %s reserves one", self.site.about.name, request.path)
         for planning in form.plannings:
             self.agenda.take(planning, [slot])
-        return filled(self.site, "ezbooking/reserved.html", form=form)
+        return render_page(self.site, "ezbooking/reserved.html", form=form)
 
     async def _picture(self, request: web.Request) -> web.StreamResponse:
         return web.Response(body=picture(request.match_info["mark"]), content_type="image/png")
 
     async def _home(self, _request: web.Request) -> web.StreamResponse:
-        return filled(self.site, "ezbooking/home.html", prefix="")
+        return render_page(self.site, "ezbooking/home.html", prefix="")

@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from deploy.sandbox.clock import PARIS
-from deploy.sandbox.sites.pages import Pages, filled, missing_page
+from deploy.sandbox.sites.pages import Pages, missing_page, render_page
 
 _PIXEL: Final = b"<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>"
 
@@ -34,7 +34,7 @@ class Rendered(Pages):
         form = self.site.form_of(request)
         if form is None:
             return missing_page(self.site)
-        return filled(self.site, "selectors/rendered.html", form=form, base=request.path)
+        return render_page(self.site, "selectors/rendered.html", form=form, base=request.path)
 
     async def _reasons(self, request: web.Request) -> web.StreamResponse:
         form = self.site.form_of(request)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.clock import PARIS, WEEKDAYS
-from deploy.sandbox.sites.pages import Pages, filled, missing_page, redirect
+from deploy.sandbox.sites.pages import Pages, missing_page, redirect, render_page
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -63,7 +63,9 @@ class Town(Pages):
         form = self.site.form_of(request)
         if form is None:
             return missing_page(self.site)
-        return filled(self.site, f"selectors/{name}.html", form=form, base=f"/rdv/{form.number}", **values)
+        return render_page(
+            self.site, f"selectors/{name}.html", form=form, base=f"/rdv/{form.number}", **values
+        )
 
 
 def _in_words(slot: int) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from configs.desk import Desk, WatchLevel
 from configs.outcome import Outcome
-from deploy.bench.interval_accuracy import CheckTimes, kept, late
+from deploy.bench.interval_accuracy import CheckTimes, judge_intervals, late
 from tests.crawler.held import make_desk
 
 ONE = make_desk("https://a.example/booking/create/1", slug="one")  # six requests a minute
@@ -17,7 +17,7 @@ def check(desk: Desk, at: float, requests: int = 3, outcome: Outcome = Outcome.N
 
 
 def ratios(*found: CheckTimes, desks: tuple[Desk, ...] = (ONE, OTHER), end: float = 0) -> dict[str, float]:
-    return {each.desk.slug: each.ratio for each in kept(desks, found, WISHED, 60, end)}
+    return {each.desk.slug: each.ratio for each in judge_intervals(desks, found, WISHED, 60, end)}
 
 
 def test_desks_of_a_host_share_what_their_visits_take() -> None:

@@ -27,7 +27,7 @@ def at(seconds: float) -> datetime:
 @pytest.fixture
 def journal() -> OpeningJournal:
     made = OpeningJournal()
-    made.opened(OpenedSlot(DESK, "23018", SLOT, NOON))
+    made.note_opening(OpenedSlot(DESK, "23018", SLOT, NOON))
     return made
 
 

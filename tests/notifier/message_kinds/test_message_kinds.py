@@ -10,7 +10,7 @@ from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState
 from notifier.content.slot_alert_content import StopLink
 from notifier.message_kinds import Skip, TemplateContext, UnknownKind, kind_of, kinds
-from notifier.message_kinds.slot_detected import ToldSlots, held
+from notifier.message_kinds.slot_detected import ToldSlots, reason_to_skip
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SINCE = NOW - timedelta(minutes=15)
@@ -63,7 +63,7 @@ def test_an_unknown_kind_names_those_that_exist() -> None:
 def test_why_a_slot_alert_is_held_back(
     found: ToldSlots, values: dict[str, Any], expected: Skip | None
 ) -> None:
-    assert held(found, contact(**values), SINCE) == expected
+    assert reason_to_skip(found, contact(**values), SINCE) == expected
 
 
 @pytest.mark.parametrize(
