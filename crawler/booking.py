@@ -19,7 +19,7 @@ from configs.settings import settings
 from crawler.block_pages import classify_page
 from crawler.bounds import ERROR, REASON, clean_text
 from crawler.catalogue import check_catalogue, visit_of
-from crawler.cli.arguments import DeskChoice, fetch_of, located
+from crawler.cli.arguments import DeskChoice, fetch_of, relocate_desk
 from crawler.cli.report import CheckReport
 from crawler.cli.run_once import each_once
 from crawler.fetching.browser_headers import agent_for
@@ -53,10 +53,10 @@ class BookingSpider(Spider):
     system: str
 
     def __init__(self, name: str | None = None, **arguments: Any) -> None:
-        """Take the arguments as text; raises what `chosen` raises."""
+        """Take the arguments as text; raises what `select_targets` raises."""
         super().__init__(name)
         self.lane = CrawlQueue(self.system, fetch_of(arguments))
-        self.desks = self.chosen(arguments)
+        self.desks = self.select_targets(arguments)
         self.once = bool(self.desks)
         self.job = str(arguments.get("_job", ""))  # scrapyd's id
         self.report = CheckReport(self.system)
@@ -64,7 +64,7 @@ class BookingSpider(Spider):
         self.foresight = ProofPredictor()
 
     @classmethod
-    def chosen(cls, arguments: Mapping[str, Any]) -> list[Desk]:
+    def select_targets(cls, arguments: Mapping[str, Any]) -> list[Desk]:
         """Return the desks to check once, none where the queue is to be served. Nothing is asked yet.
 
         Raises:
@@ -121,13 +121,13 @@ class BookingSpider(Spider):
         allowance: RequestBudget | None = None,
         hand_over: Callable[[CheckItem], object] = lambda _check: None,
     ) -> CheckItem:
-        """Visit one desk, at `url` if one is given (see `located`), and return how that ended.
+        """Visit one desk, at `url` if one is given (see `relocate_desk`), and return how that ended.
 
         `allowance` pays for its requests (None: what the host's budget allows one visit). `hand_over` is called with
         the check as soon as it has ended: nobody waits for its picture and for its browser's page to close. It raises
         nothing but CancelledError: whatever happens is the check's outcome.
         """
-        desk = located(desk, url) if url else desk
+        desk = relocate_desk(desk, url) if url else desk
         session = self._session(desk, allowance or RequestBudget(visit_limit(desk)))
         try:
             check = await self._visited(desk, token, session)

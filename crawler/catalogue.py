@@ -111,10 +111,10 @@ def _wrong(desk: Desk, name: str, error: ValidationError, key: tuple[str, ...]) 
     for each in error.errors(include_url=False):
         if desk.because and (each["type"] == "missing" or not each["loc"]):
             continue  # it is not asked, and says what it lacks
-        yield _line(desk, (*key, *each["loc"]), _said(name, each))
+        yield _line(desk, (*key, *each["loc"]), _explain_error(name, each))
 
 
-def _said(name: str, wrong: ErrorDetails) -> str:
+def _explain_error(name: str, wrong: ErrorDetails) -> str:
     fields = platform(name).Parameters.model_fields
     if wrong["type"] == "extra_forbidden":
         return f"is no parameter of {name}; its parameters: {', '.join(sorted(fields)) or 'none'}"

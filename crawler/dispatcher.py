@@ -27,7 +27,7 @@ from crawler.recording.batch_writer import writer_of
 from crawler.scheduling import due_queue
 from crawler.scheduling.desk_budgets import budget_of, cost_of, entry_of
 from crawler.scheduling.due_queue import DeskClaim, VisitEnd
-from crawler.scheduling.intervals import floor
+from crawler.scheduling.intervals import host_floor
 from crawler.scheduling.spider_lease import SpiderLease, wait_for
 from crawler.spider_processes import registry
 from crawler.spider_processes.registry import State
@@ -55,7 +55,7 @@ async def serve(spider: "BookingSpider") -> AsyncGenerator[CheckBatch, None]:
     dispatcher = Dispatcher(spider)
     dispatcher.begin()
     try:
-        while checks := await dispatcher.ended():
+        while checks := await dispatcher.wait_for_checks():
             yield CheckBatch(checks)
     finally:
         await dispatcher.stop("the crawl was stopped")
@@ -92,11 +92,11 @@ class Dispatcher:
         loop, fed = asyncio.get_running_loop(), asyncio.Event()
         self._writer.fed = fed
         self._writer.on_finish = lambda: loop.call_soon_threadsafe(self._wake.set)
-        loops = (self._work(), self._renew(), self._watch_engine_and_parent())
+        loops = (self._claim_loop(), self._renew_loop(), self._watch_engine_and_parent())
         self._tasks = [self._start(each) for each in loops]
         self._obeying = self._start(self._poll_stopped_hosts())
 
-    async def ended(self) -> tuple[Finished, ...]:
+    async def wait_for_checks(self) -> tuple[Finished, ...]:
         """Wait for checks and return all that have ended since, each with when it did; none after the last one."""
         checks = [await self._finished.get()]
         while checks[-1] and not self._finished.empty():
@@ -121,7 +121,7 @@ class Dispatcher:
             log.error("%s: the feeder failed", self._lane, exc_info=fault)
             self._end(f"a fault of ours: {fault!r}")
 
-    async def _work(self) -> None:
+    async def _claim_loop(self) -> None:
         if not await self._acquire_lease():
             self._end("no free seat: as many spiders as SPIDER_PROCESSES allows are at work")
             return
@@ -141,7 +141,7 @@ class Dispatcher:
                 await wait_for(self._stopping, settings().feeder_sleep_seconds)
         return True
 
-    async def _renew(self) -> None:
+    async def _renew_loop(self) -> None:
         """Say now and then who we are, and keep the seat once there is one."""
         while not self._stopping.is_set():
             await self._publish_status(self._self.state)
@@ -259,10 +259,10 @@ class Dispatcher:
             return False
 
     async def _check(self, desk: Desk, claim: DeskClaim, allowance: RequestBudget) -> None:
-        await self._spider.check(desk, claim.token, allowance=allowance, hand_over=self._ended_check)
+        await self._spider.check(desk, claim.token, allowance=allowance, hand_over=self._hand_over_check)
         self._checks += 1
 
-    def _ended_check(self, check: CheckItem) -> None:
+    def _hand_over_check(self, check: CheckItem) -> None:
         self._finished.put_nowait((check, clock()))
 
     def _check_ended(self, task: "asyncio.Task[None]") -> None:
@@ -296,18 +296,18 @@ class Dispatcher:
         self._wake.set()
         # What is on its way to Redis when it is cut off may arrive after what we say next, and take the seat anew.
         await asyncio.wait(self._tasks[:2], timeout=_LAST_CLAIM)
-        await _cancelled(self._tasks)
+        await cancel_all(self._tasks)
         await self._leave_seat()
         if self._running:
             await asyncio.wait(self._running, timeout=settings().stop_grace_seconds)
-        await _cancelled(list(self._running))
+        await cancel_all(list(self._running))
         self._writer.on_finish = None
         self._finished.put_nowait(None)
         if not self._engine_runs():
             self._drain()  # first of all: what was read waits for no Redis that hangs
         self._over.set()
         await asyncio.wait([self._obeying], timeout=_LAST_CLAIM)
-        await _cancelled([self._obeying])
+        await cancel_all([self._obeying])
         await self._give_back(self._cut_off)
         await self._leave()
 
@@ -327,7 +327,7 @@ class Dispatcher:
                 claim.token,
                 now,
                 desk.host,
-                now + timedelta(seconds=floor(cost_of(desk), budget_of(desk))),
+                now + timedelta(seconds=host_floor(cost_of(desk), budget_of(desk))),
             )
             for desk, claim in unfinished
         ]
@@ -356,7 +356,7 @@ async def best_effort() -> AsyncIterator[None]:
             yield
 
 
-async def _cancelled(tasks: Iterable["asyncio.Task[None]"]) -> None:
+async def cancel_all(tasks: Iterable["asyncio.Task[None]"]) -> None:
     """Cancel tasks and wait until they are over."""
     ending = [task for task in tasks if not task.done()]
     for task in ending:

@@ -68,16 +68,18 @@ class Keeper:
 
         False: this keeper itself runs old code, and all spiders run the new one.
         """
-        told, code, wanted = self._read_registry(), self._settled(now), wanted_processes()
+        told, code, wanted = self._read_registry(), self._settled_code(now), wanted_processes()
         if not self._lease.held:
             return True
         try:
             jobs = self._scrapyd.jobs()
             self._release_dead_leases(jobs, told or ())
             self._update_attempts(jobs, told or (), now)
-            for system in self._in_turn((wanted.keys() | jobs.running.keys()) - {daily_schedule.NAME}):
-                seen = self._seen(system, jobs.running.get(system, []), told, now)
-                self._match(system, seen, wanted.get(system, 0), code, now)
+            for system in self._order_by_failures(
+                (wanted.keys() | jobs.running.keys()) - {daily_schedule.NAME}
+            ):
+                seen = self._observe_jobs(system, jobs.running.get(system, []), told, now)
+                self._adjust_jobs(system, seen, wanted.get(system, 0), code, now)
             self._start_discovery(len(jobs.running.get(daily_schedule.NAME, ())), told or (), wanted, now)
         except ScrapydAway as error:
             self._say("scrapyd", str(error))
@@ -99,7 +101,7 @@ class Keeper:
         self._say("lease", "" if mine else "another keeper is at work, this one looks on")
         return told
 
-    def _settled(self, now: datetime) -> Code | None:
+    def _settled_code(self, now: datetime) -> Code | None:
         """Return the code that lies here, None while it still changes: half a deploy is no version."""
         found = version()
         if not self._code or self._code.version != found:
@@ -124,11 +126,11 @@ class Keeper:
         for system, tries in self._tries.items():
             tries.see({job: job in speaking for job in jobs.running.get(system, ())}, now)
 
-    def _in_turn(self, systems: Iterable[str]) -> list[str]:
+    def _order_by_failures(self, systems: Iterable[str]) -> list[str]:
         """Return who is seen to first: where one waits for the other, those who failed last are the last."""
         return sorted(systems, key=lambda system: (self._tries[system].over, system))
 
-    def _seen(
+    def _observe_jobs(
         self, system: str, jobs: Sequence[str], told: Sequence[SpiderProcess] | None, now: datetime
     ) -> list[Job]:
         """Return what is known of a system's jobs. Nobody counts as silent while Redis is away."""
@@ -147,7 +149,9 @@ class Keeper:
             for job in jobs
         ]
 
-    def _match(self, system: str, jobs: Sequence[Job], wanted: int, code: Code | None, now: datetime) -> None:
+    def _adjust_jobs(
+        self, system: str, jobs: Sequence[Job], wanted: int, code: Code | None, now: datetime
+    ) -> None:
         self._warn_of_futility(system, jobs, code)
         chosen = decide(jobs, wanted, code, now)
         if self._may_start(system, chosen, now):
@@ -158,7 +162,7 @@ class Keeper:
             self._asked[job] = now
             self._tries[system].given_up(job)
         for each in jobs:
-            self._make_end(system, each.id, now)
+            self._kill_overdue(system, each.id, now)
 
     def _start_discovery(
         self, running: int, told: Sequence[SpiderProcess], wanted: Mapping[str, int], now: datetime
@@ -170,7 +174,7 @@ class Keeper:
         if self._may_start(daily_schedule.NAME, chosen, now):
             self._start(daily_schedule.NAME, chosen, now)
 
-    def _make_end(self, system: str, job: str, now: datetime) -> None:
+    def _kill_overdue(self, system: str, job: str, now: datetime) -> None:
         """Kill what was asked to end long ago."""
         asked, patience = self._asked.get(job), timedelta(seconds=settings().keeper_kill_seconds)
         if asked and now - asked > patience:
@@ -187,7 +191,7 @@ class Keeper:
 
     def _start(self, system: str, chosen: Decision, now: datetime) -> None:
         for _ in range(chosen.start):
-            job = self._scrapyd.schedule(CrawlQueue.named(system))
+            job = self._scrapyd.schedule(CrawlQueue.parse(system))
             self._tries[system].begin(job, now)
             log.info("%s: started as job %s (%s)", system, job, chosen.why)
 

@@ -30,14 +30,14 @@ from crawler.part_failures import PartFailures
 from crawler.recording import outages
 from crawler.recording.slot_expiry import close_unproven
 from crawler.scheduling import demand, desk_store, due_queue
-from crawler.scheduling.desk_budgets import releasing
+from crawler.scheduling.desk_budgets import desks_releasing
 from crawler.scheduling.due_queue import DueEntry
 from crawler.scheduling.planning import (
     MEMORY,
     PlannedEntries,
     PlanningTask,
+    build_entry,
     build_plan,
-    entry,
     reconstruct_buckets,
 )
 from crawler.scheduling.queues import CrawlQueue, lane_of, lanes
@@ -79,8 +79,8 @@ class Planner:
         """Run each part once and report which fail; return how many desks were planned."""
         parts: dict[str, Callable[[datetime], object]] = {
             "clock": self._watch_clock,
-            "lapsed slots": self._lapse,
-            "host back-off": _calm_hosts,
+            "lapsed slots": self._expire_slots,
+            "host back-off": _recover_hosts,
             "kill switch": lambda _: kill_switch.remind(self._client),
         }
         for part, work in parts.items():
@@ -109,7 +109,7 @@ class Planner:
         if self._set_back:
             log.warning("times ahead of the clock (%d desks) are brought back, all is planned anew", ahead)
             self._mend_at = sorted(
-                {now + timedelta(seconds=CrawlQueue.named(lane).hold_seconds) for lane in lanes()}
+                {now + timedelta(seconds=CrawlQueue.parse(lane).hold_seconds) for lane in lanes()}
             )
             self._forget_times(now)
             self._set_back = False
@@ -131,7 +131,7 @@ class Planner:
         self._whole_at = self._looked_at = None
         self._queues = {lane: min(at, now) for lane, at in self._queues.items()}
 
-    def _lapse(self, now: datetime) -> None:
+    def _expire_slots(self, now: datetime) -> None:
         """Close unconfirmed slots; after a step of the clock, not before LAPSE_SECONDS have passed."""
         wait = timedelta(seconds=settings().lapse_seconds)
         if self._steady_since and now - self._steady_since < wait:
@@ -153,8 +153,8 @@ class Planner:
         with session() as rows:
             if not self._lock.take(rows, now):
                 return 0
-            task = self._task(rows, now, whole=whole, emptied=emptied)
-            chosen = _chosen(task)
+            task = self._read_task(rows, now, whole=whole, emptied=emptied)
+            chosen = _select_desks(task)
             if chosen or whole:
                 self._plan(rows, chosen, task, now)
         self._looked_at = now
@@ -192,11 +192,11 @@ class Planner:
             return True
         return now - self._whole_at >= timedelta(seconds=settings().reconcile_seconds)
 
-    def _task(self, rows: sa.orm.Session, now: datetime, *, whole: bool, emptied: bool) -> PlanningTask:
+    def _read_task(self, rows: sa.orm.Session, now: datetime, *, whole: bool, emptied: bool) -> PlanningTask:
         changed, requested = desk_store.take_changes(rows), desk_store.take_requests(rows)
         since = (self._looked_at or now) - _OVERLAP
         turned = set() if whole else demand.desks_with_changed_grants(rows, desks().values(), since, now)
-        before, self._releasing = self._releasing, releasing(desks().values(), now)
+        before, self._releasing = self._releasing, desks_releasing(desks().values(), now)
         turned |= before ^ self._releasing
         return PlanningTask(frozenset(changed | turned), frozenset(requested), whole, emptied)
 
@@ -209,18 +209,18 @@ class Planner:
             desk_store.write_queues(rows, {desk.id: str(lane_of(desk)) for desk in watched})
         plan = build_plan(
             watched,
-            demand.intervals(rows, watched, now),
-            host_rows.shares(rows, {desk.host for desk in watched}),
+            demand.promised_intervals(rows, watched, now),
+            host_rows.budget_shares(rows, {desk.host for desk in watched}),
             desk_store.visit_costs(rows, [desk.id for desk in watched]),
             now,
         )
         states = desk_store.write_intervals(rows, plan.wished, plan.share, plan.feasible)
         entries: dict[str, list[DueEntry]] = defaultdict(list)
         for desk in watched:
-            entries[str(lane_of(desk))].append(entry(desk, states[desk.id], plan, task, now))
+            entries[str(lane_of(desk))].append(build_entry(desk, states[desk.id], plan, task, now))
         if task.whole:
-            outages.end_others(rows, [desk.id for desk in watched], now)
-            self._remind(rows, plan, task, now)
+            outages.end_unwatched(rows, [desk.id for desk in watched], now)
+            self._restore_hosts(rows, plan, task, now)
         self._fill(entries)
         if task.whole:
             self._remove_unknown_desks(entries)
@@ -228,14 +228,16 @@ class Planner:
             self._queues = {lane: self._queues.get(lane, now) for lane, size in self._sizes.items() if size}
             due_queue.mark_planned(self._client)
 
-    def _remind(self, rows: sa.orm.Session, plan: PlannedEntries, task: PlanningTask, now: datetime) -> None:
+    def _restore_hosts(
+        self, rows: sa.orm.Session, plan: PlannedEntries, task: PlanningTask, now: datetime
+    ) -> None:
         """Tell Redis, before anything is due there, what it may have forgotten of hosts."""
         if task.emptied:
             asked = desk_store.asked_between(rows, now - MEMORY, now)
             left, floors = reconstruct_buckets(asked, desks(), plan.buckets, now)
             due_queue.send(self._client, due_queue.refill(left, now=now))
             due_queue.send(self._client, due_queue.rest(floors, now=now))
-        due_queue.send(self._client, due_queue.rest(host_rows.rests(rows, now), now=now))
+        due_queue.send(self._client, due_queue.rest(host_rows.active_rests(rows, now), now=now))
 
     def _fill(self, entries: dict[str, list[DueEntry]]) -> None:
         for lane, each in entries.items():
@@ -251,12 +253,12 @@ class Planner:
                 due_queue.send(self._client, due_queue.drop(lane, strangers[start : start + _AT_ONCE]))
 
 
-def _calm_hosts(now: datetime) -> None:
+def _recover_hosts(now: datetime) -> None:
     with session() as rows:
-        host_rows.calm(rows, now)
+        host_rows.recover_hosts(rows, now)
 
 
-def _chosen(task: PlanningTask) -> list[Desk]:
+def _select_desks(task: PlanningTask) -> list[Desk]:
     """Return the desks to think over: those named, and all that share their hosts' budgets."""
     if task.whole:
         return list(desks().values())

@@ -15,7 +15,7 @@ from crawler.browser.check_page import Tab
 from crawler.browser.context_options import Guise
 from crawler.browser.pool import Browsers, browsers_of
 from crawler.fetching.decompression import TooLarge
-from crawler.fetching.errors import KNOWN, FetchError, no_page
+from crawler.fetching.errors import KNOWN, FetchError, to_fetch_error
 from crawler.fetching.proxies import ProxySession
 from crawler.fetching.request_budget import RequestBudget
 from crawler.fetching.request_builder import RequestStep, first_step
@@ -89,7 +89,7 @@ class BrowserSession(Session):
             try:
                 self._tab = await self._browsers.tab(self._guise, self._allowance)
             except KNOWN as error:
-                raise no_page(error, "no page was opened") from error
+                raise to_fetch_error(error, "no page was opened") from error
         return self._tab
 
     async def _send(self, step: RequestStep) -> Response:

@@ -35,7 +35,7 @@ def fetch_of(arguments: Mapping[str, Any]) -> Fetch:
         return Fetch(arguments[QUEUE])
     except ValueError:
         raise WrongArgument(
-            f"no {QUEUE} {arguments[QUEUE]!r}; {_those(str(arguments[QUEUE]), list(Fetch))}"
+            f"no {QUEUE} {arguments[QUEUE]!r}; {_suggest_names(str(arguments[QUEUE]), list(Fetch))}"
         ) from None
 
 
@@ -74,7 +74,7 @@ class DeskChoice:
             configs.prefecture.UnknownPrefecture: names those that exist.
         """
         if self.unknown:
-            raise WrongArgument(f"no argument {self.unknown[0]!r}; {_those(self.unknown[0], NAMES)}")
+            raise WrongArgument(f"no argument {self.unknown[0]!r}; {_suggest_names(self.unknown[0], NAMES)}")
         if empty := [name for name in NAMES if getattr(self, name) == ""]:
             raise WrongArgument(f"{empty[0]}= is empty: give it a value or leave it out")
         fitting = self._fitting(desks_of(system))
@@ -106,7 +106,7 @@ class DeskChoice:
             for each in here
         ]
         known = there or sorted(desks_of(system))
-        return f"{system} has no desk to check with {asked or 'these arguments'}; {_listed(known)}"
+        return f"{system} has no desk to check with {asked or 'these arguments'}; {_list_names(known)}"
 
     def _at_url(self, desks: list[Desk]) -> list[Desk]:
         if not self.url:
@@ -116,10 +116,10 @@ class DeskChoice:
             raise WrongArgument(
                 f"url={self.url} is one page and these are {len(desks)} desks: choose by desk= of {names}"
             )
-        return [_understood(located(each, self.url)) for each in desks]
+        return [_ensure_understood(relocate_desk(each, self.url)) for each in desks]
 
 
-def located(desk: Desk, url: str) -> Desk:
+def relocate_desk(desk: Desk, url: str) -> Desk:
     """Return the desk at another address: all of it, or only its scheme, host and port, the path kept.
 
     Raises:
@@ -131,7 +131,7 @@ def located(desk: Desk, url: str) -> Desk:
     return desk.model_copy(update={"url": parts.geturl()})
 
 
-def _understood(desk: Desk) -> Desk:
+def _ensure_understood(desk: Desk) -> Desk:
     try:
         platform(desk.platform).first(visit_of(desk))
     except ValueError as error:  # the platform says what its addresses look like
@@ -158,7 +158,9 @@ def _procedure(name: str) -> Procedure:
     try:
         return Procedure(name.upper())
     except ValueError:
-        raise WrongArgument(f"no procedure {name!r}; {_those(name.upper(), list(Procedure))}") from None
+        raise WrongArgument(
+            f"no procedure {name!r}; {_suggest_names(name.upper(), list(Procedure))}"
+        ) from None
 
 
 def _desk(name: str, within: str | None, desks: dict[str, Desk]) -> Desk:
@@ -166,7 +168,7 @@ def _desk(name: str, within: str | None, desks: dict[str, Desk]) -> Desk:
     here = {id_: each for id_, each in desks.items() if not within or each.prefecture_id == within}
     fits = [each for each in here.values() if name in (each.id, each.slug)]
     if len(fits) > 1:
-        raise WrongArgument(f"desk={name} fits several: {_listed([each.id for each in fits])}")
+        raise WrongArgument(f"desk={name} fits several: {_list_names([each.id for each in fits])}")
     if not fits:
         raise WrongArgument(_no_desk(name, here))
     return fits[0]
@@ -181,14 +183,14 @@ def _no_desk(name: str, here: dict[str, Desk]) -> str:
     ):
         return f"{name} is a desk of {system}: scrapy crawl {system} -a desk={name}"
     near = [id_ for id_, each in here.items() if each.prefecture_id == name.partition("/")[0]]
-    return f"no desk {name!r}; {_those(name, near or here)}"
+    return f"no desk {name!r}; {_suggest_names(name, near or here)}"
 
 
-def _those(name: str, known: Iterable[str]) -> str:
+def _suggest_names(name: str, known: Iterable[str]) -> str:
     known = [str(each) for each in known]
     close = get_close_matches(name, known, n=1)
-    return "".join(f"did you mean {each}? " for each in close) + _listed(known)
+    return "".join(f"did you mean {each}? " for each in close) + _list_names(known)
 
 
-def _listed(names: list[str]) -> str:
+def _list_names(names: list[str]) -> str:
     return f"those that exist: {', '.join(names) or 'none'}"

@@ -16,7 +16,7 @@ from crawler.scheduling.desk_budgets import own_interval
 _HEADINGS = ("DESK", "STATUS", "WISHED", "FEASIBLE", "ACHIEVED", "CHECKED", "PROVEN", "REASON")
 
 
-def standing(desks: Iterable[Desk], now: datetime) -> str:
+def desk_status_table(desks: Iterable[Desk], now: datetime) -> str:
     """Return the table; intervals in seconds, `-` where nothing is known yet.
 
     Raises:
@@ -33,7 +33,7 @@ def standing(desks: Iterable[Desk], now: datetime) -> str:
 def _row(desk: Desk, state: DeskState | None, now: datetime) -> tuple[str, ...]:
     if state is None:
         return (desk.id, *"------", "not planned yet")
-    interval = intervals.effective(state.wished_seconds, state.share_seconds, own_interval(desk))
+    interval = intervals.effective_interval(state.wished_seconds, state.share_seconds, own_interval(desk))
     return (
         desk.id,
         state.status,

@@ -14,7 +14,7 @@ _UNNAMED = "no file says anything of it"
 _SECURE = "443"
 
 
-def decided(host: str) -> str:
+def describe_decision(host: str) -> str:
     """Return the decision about a host (`name:port`) in few words: `unread`, `allowed 2026-11-20`."""
     robots = _robots(host)
     if robots is None or robots.decision is Decision.UNREAD:
@@ -22,7 +22,7 @@ def decided(host: str) -> str:
     return f"{robots.decision.value} {robots.date}"
 
 
-def decisions(desks: Iterable[Desk]) -> str:
+def decision_table(desks: Iterable[Desk]) -> str:
     """Return a table of the hosts of desks that are watched, or would be if their hosts allowed it; unread first."""
     found = Counter(desk.host for desk in desks if desk.schedulable or desk.refused)
     rows = sorted(

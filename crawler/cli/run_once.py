@@ -8,7 +8,7 @@ from configs.desk import Desk
 from configs.settings import settings
 from crawler.items import CheckItem
 from crawler.scheduling.desk_budgets import budget_of, is_real
-from crawler.scheduling.intervals import floor
+from crawler.scheduling.intervals import host_floor
 
 Check = Callable[[Desk, int | None], Awaitable[CheckItem]]
 
@@ -43,4 +43,4 @@ async def _in_turn(
 
 def rest(desk: Desk, requests: int) -> float:
     """Return the seconds that a host is left alone after so many requests: no queue counts its budget here."""
-    return floor(requests, budget_of(desk)) if is_real(desk) else 0.0
+    return host_floor(requests, budget_of(desk)) if is_real(desk) else 0.0

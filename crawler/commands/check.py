@@ -44,14 +44,14 @@ class Command(ScrapyCommand):
         try:
             check_catalogue()
             settings().require("redis_url")
-            chosen = [wanted(name) for name in args]
+            chosen = [find_scheduled_desk(name) for name in args]
         except (ConfigFileError, NoSuchDesk, SettingMissing, SettingsRefused) as error:
             raise SystemExit(f"scrapy check: {error}") from None
         for system, count in push(chosen).items():
             print(f"{count} of {system}: due now; each is asked when its host may be asked again")
 
 
-def wanted(name: str) -> Desk:
+def find_scheduled_desk(name: str) -> Desk:
     """Return the desk of an id.
 
     Raises:

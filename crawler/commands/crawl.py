@@ -21,7 +21,7 @@ from crawler.cli.arguments import WrongArgument, fetch_of
 from crawler.scheduling.queues import CrawlQueue
 from crawler.url_policy import AddressRefused
 
-_SAID = (
+_USER_ERRORS = (
     AddressRefused,
     ConfigFileError,
     SettingMissing,
@@ -34,12 +34,12 @@ _LOUD = ("scrapy.addons", "scrapy.crawler", "scrapy.middleware", "scrapy.utils.l
 
 
 @runtime_checkable
-class Chooses(Protocol):
+class TargetSelector(Protocol):
     """A spider of ours: a booking system's, or discovery."""
 
     @classmethod
-    def chosen(cls, arguments: Mapping[str, Any]) -> Sequence[object]:
-        """Return what a person named, none where the spider serves; raises what `_SAID` names."""
+    def select_targets(cls, arguments: Mapping[str, Any]) -> Sequence[object]:
+        """Return what a person named, none where the spider serves; raises what `_USER_ERRORS` names."""
 
 
 class Command(Crawl):
@@ -56,18 +56,18 @@ class Command(Crawl):
         if len(args) != 1:
             return  # Scrapy's own message
         try:
-            chosen = self._spider(args[0]).chosen(opts.spargs)
+            chosen = self._spider(args[0]).select_targets(opts.spargs)
             if not chosen:  # it serves the queue: without these it would end in a traceback, and exit code 0
                 settings().require("redis_url")
                 database_url()
-        except _SAID as error:
+        except _USER_ERRORS as error:
             raise SystemExit(f"scrapy crawl {args[0]}: {error}") from None
         self.serving = not (chosen or opts.loglevel or opts.logfile or opts.nolog)
         # "project" lets -s and -L on the command line win.
         if self.serving:
-            self._known().set("LOG_INSTALL_ROOT_HANDLER", value=False, priority="project")
+            self._require_settings().set("LOG_INSTALL_ROOT_HANDLER", value=False, priority="project")
         elif chosen:
-            self._known().set("LOG_LEVEL", "WARNING", priority="project")
+            self._require_settings().set("LOG_LEVEL", "WARNING", priority="project")
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Run the spider; a serving one logs as all programs do."""
@@ -78,14 +78,16 @@ class Command(Crawl):
                 logging.getLogger(loud).setLevel(logging.WARNING)
         super().run(args, opts)
 
-    def _known(self) -> Settings:
+    def _require_settings(self) -> Settings:
         if self.settings is None:
             raise RuntimeError("scrapy.cmdline gives every command its settings")
         return self.settings
 
-    def _spider(self, name: str) -> type[Chooses]:
-        loader = get_spider_loader(self._known())
-        ours = {each: spider for each in loader.list() if issubclass(spider := loader.load(each), Chooses)}
+    def _spider(self, name: str) -> type[TargetSelector]:
+        loader = get_spider_loader(self._require_settings())
+        ours = {
+            each: spider for each in loader.list() if issubclass(spider := loader.load(each), TargetSelector)
+        }
         if name not in ours:
             raise WrongArgument(f"no spider of ours; those that exist: {', '.join(sorted(ours))}")
         return ours[name]

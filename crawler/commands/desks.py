@@ -10,7 +10,7 @@ from configs.prefecture import UnknownPrefecture, desks, prefecture, prefectures
 from configs.settings import SettingMissing, SettingsRefused
 from configs.strict_yaml import ConfigFileError
 from crawler.catalogue import check_catalogue, system_of, systems
-from crawler.cli.robots_table import decided, decisions
+from crawler.cli.robots_table import decision_table, describe_decision
 from crawler.cli.tables import aligned, show
 
 _REASONS = ("DESK", "GRADE", "WATCH", "ROBOTS", "WHY")
@@ -79,11 +79,11 @@ def listing(
     here = prefecture(prefecture_id).desks if prefecture_id else desks().values()
     shown = [each for each in here if not system or system_of(each) == system]
     if shown and state:
-        from crawler.cli.desk_status_table import standing  # noqa: PLC0415 -- what can be watched needs no database
+        from crawler.cli.desk_status_table import desk_status_table  # noqa: PLC0415 -- what can be watched needs no database
 
-        return standing(shown, clock())
+        return desk_status_table(shown, clock())
     if shown and robots:
-        return decisions(shown)
+        return decision_table(shown)
     if shown:
         return aligned([_REASONS, *map(_reason, shown)] if why else [_HEADINGS, *map(_row, shown)])
     watched = sorted(each.id for each in prefectures().values() if each.desks)
@@ -93,7 +93,7 @@ def listing(
 
 def _reason(desk: Desk) -> tuple[str, ...]:
     because = desk.unwatched_because or f"checked; {desk.source}"
-    return desk.id, desk.grade, desk.watch, decided(desk.host), because
+    return desk.id, desk.grade, desk.watch, describe_decision(desk.host), because
 
 
 def _row(desk: Desk) -> tuple[str, ...]:

@@ -80,10 +80,10 @@ class Command(ScrapyCommand):
         try:
             place = prefecture(opts.prefecture) if opts.prefecture else None
             if opts.file:
-                shown = _saved(opts.file, args[0] if args else None, place)
+                shown = _inspect_file(opts.file, args[0] if args else None, place)
             else:
                 refuse_private(args[0])
-                shown = asyncio.run(_opened(args[0], place, opts.requests, browser=opts.browser))
+                shown = asyncio.run(_inspect_address(args[0], place, opts.requests, browser=opts.browser))
         except (AddressRefused, ConfigFileError, NotReadable, SettingsRefused, UnknownPrefecture) as error:
             raise UsageError(str(error), print_help=False) from error
         except KeyboardInterrupt:
@@ -96,7 +96,7 @@ class NotReadable(ValueError):
     """A saved page cannot be read; the text says which, why, and what to do."""
 
 
-async def _opened(url: str, place: Prefecture | None, requests: int, *, browser: bool) -> str:
+async def _inspect_address(url: str, place: Prefecture | None, requests: int, *, browser: bool) -> str:
     place = place or report.at_home(url)
     department = place.department if place else None
     async with PageFetcher(requests, _wait, browser=browser) as opener:
@@ -105,10 +105,10 @@ async def _opened(url: str, place: Prefecture | None, requests: int, *, browser:
         said = [report.Said(f"not asked: only the first {_CHECKED} are")] * len(findings.found)
         for number, found in enumerate(findings.found[:_CHECKED]):
             said[number] = await report.answer(opener, found, place, _say)
-    return _shown(findings, said, url, place)
+    return _format_findings(findings, said, url, place)
 
 
-def _saved(path: Path, url: str | None, place: Prefecture | None) -> str:
+def _inspect_file(path: Path, url: str | None, place: Prefecture | None) -> str:
     page = _page(path, url)
     place = place or report.at_home(page.url)
     found = [report.completed(each, place) for each in told_by(page)]
@@ -118,7 +118,7 @@ def _saved(path: Path, url: str | None, place: Prefecture | None) -> str:
         and not offered(found[0].sign.platform, page)
     )
     said = [report.read_saved(each, page) if own else _UNASKED for each in found]
-    return _shown(Findings(found, [page]), said, page.url, place)
+    return _format_findings(Findings(found, [page]), said, page.url, place)
 
 
 def _page(path: Path, url: str | None) -> Page:
@@ -143,7 +143,9 @@ def _page(path: Path, url: str | None) -> Page:
     return page_of(url or next(traces, here), body)
 
 
-def _shown(findings: Findings, said: list[report.Said], start: str, place: Prefecture | None) -> str:
+def _format_findings(
+    findings: Findings, said: list[report.Said], start: str, place: Prefecture | None
+) -> str:
     if not findings.found:
         return report.unknown(findings)
     taken = [desk.slug for desk in place.desks] if place else []

@@ -47,12 +47,12 @@ class Command(ScrapyCommand):
             check_catalogue()
             database_url()
             settings().require("redis_url")
-            show(_moved(opts.stop, opts.reason, opts.go))
+            show(_move_switch(opts.stop, opts.reason, opts.go))
         except (ConfigFileError, SettingMissing, SettingsRefused) as error:
             raise SystemExit(f"scrapy hosts: {error}") from None
 
 
-def _moved(stop: str | None, reason: str, go: str | None) -> str:
+def _move_switch(stop: str | None, reason: str, go: str | None) -> str:
     """Move the switch; return the table.
 
     Raises:
@@ -67,7 +67,7 @@ def _moved(stop: str | None, reason: str, go: str | None) -> str:
         if stop:
             kill_switch.stop(stop, reason)
         if go:
-            kill_switch.go(go)
+            kill_switch.resume(go)
         return table(hosts(clock()))
     except (kill_switch.UnknownHost, ValueError) as error:
         raise SystemExit(f"scrapy hosts: {error}") from None

@@ -40,7 +40,7 @@ class Command(ScrapyCommand):
         if len(args) != 1 or not is_key(args[0]):
             raise UsageError(f"expected a KEY as checks.proof_key has it, not {' '.join(args) or 'nothing'}")
         try:
-            shown = _shown(proof_blobs(), args[0], opts.out)
+            shown = _describe_proof(proof_blobs(), args[0], opts.out)
         except (NoProof, StoreAway, SettingsRefused, ConfigFileError) as error:
             raise SystemExit(f"scrapy proof: {error}") from None
         except OSError as error:
@@ -48,7 +48,7 @@ class Command(ScrapyCommand):
         show(json.dumps(shown, ensure_ascii=False, indent=2))
 
 
-def _shown(blobs: Blobs, key: str, out: Path | None) -> dict[str, Any]:
+def _describe_proof(blobs: Blobs, key: str, out: Path | None) -> dict[str, Any]:
     """Return what a proof is, and how it reads now; write its files where they are wanted.
 
     Raises:
@@ -66,11 +66,11 @@ def _shown(blobs: Blobs, key: str, out: Path | None) -> dict[str, Any]:
     body = body_of(blobs, meta)
     shown["reads_now_as"] = describe(read_again(meta, body), zone_of(meta.time_zone))
     if out:
-        shown["files"] = [str(path) for path in _written(out, meta, body, blobs)]
+        shown["files"] = [str(path) for path in _write_files(out, meta, body, blobs)]
     return shown
 
 
-def _written(out: Path, meta: Meta, body: bytes, blobs: Blobs) -> list[Path]:
+def _write_files(out: Path, meta: Meta, body: bytes, blobs: Blobs) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     name = meta.key.rpartition("/")[2]
     page = out / f"{name}.{'html' if body.lstrip().startswith(b'<') else 'json'}"

@@ -97,21 +97,29 @@ def _traces(page: Page) -> Iterator[str]:
 
 def describe(reading: Reading, zone: ZoneInfo) -> dict[str, Any]:
     """Return a reading as JSON values; instants in the desk's zone, with their offset."""
-    named = [{"at": _moment(reading.next_at, zone)}] if reading.next_at else []
+    named = [{"at": _format_moment(reading.next_at, zone)}] if reading.next_at else []
     return {
         "outcome": reading.outcome,
-        "slots": [_slot(slot, zone) for slot in reading.slots],
-        "covered": [_covered(covered) for covered in reading.covered],
+        "slots": [_describe_slot(slot, zone) for slot in reading.slots],
+        "covered": [_describe_window(covered) for covered in reading.covered],
         "reason": reading.reason,
-        "next": [*named, *map(_ask, reading.asks), *({"embeds": each} for each in reading.frames)] or None,
-    } | ({"releases_at": _moment(reading.releases_at, zone)} if reading.releases_at else {})
+        "next": [
+            *named,
+            *map(_describe_request, reading.asks),
+            *({"embeds": each} for each in reading.frames),
+        ]
+        or None,
+    } | ({"releases_at": _format_moment(reading.releases_at, zone)} if reading.releases_at else {})
 
 
-def _slot(slot: Slot, zone: ZoneInfo) -> dict[str, Any]:
-    return {"starts_at": _moment(slot.moment, zone), "place": slot.place.label or slot.place.key or None}
+def _describe_slot(slot: Slot, zone: ZoneInfo) -> dict[str, Any]:
+    return {
+        "starts_at": _format_moment(slot.moment, zone),
+        "place": slot.place.label or slot.place.key or None,
+    }
 
 
-def _covered(covered: CoveredWindow) -> dict[str, Any]:
+def _describe_window(covered: CoveredWindow) -> dict[str, Any]:
     return {
         "place": covered.place_key,
         "first": covered.first and covered.first.isoformat(),
@@ -119,14 +127,14 @@ def _covered(covered: CoveredWindow) -> dict[str, Any]:
     }
 
 
-def _ask(ask: PageRequest) -> dict[str, Any]:
+def _describe_request(ask: PageRequest) -> dict[str, Any]:
     bodies = {"form": dict(ask.form), "json": ask.json, "text": ask.text}
     body = {kind: sent for kind, sent in bodies.items() if sent}
     place = {"place": ask.place.label or ask.place.key} if ask.place.key else {}
     return {"method": ask.method, "url": ask.url} | body | place
 
 
-def _moment(moment: date | None, zone: ZoneInfo) -> str | None:
+def _format_moment(moment: date | None, zone: ZoneInfo) -> str | None:
     """Return ISO 8601 with the zone's offset, a date alone where no hour is known, null for `open`."""
     if isinstance(moment, datetime):
         return moment.astimezone(zone).isoformat()

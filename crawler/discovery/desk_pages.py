@@ -26,7 +26,7 @@ from crawler.platforms import platform
 from crawler.reading import Page, PageRequest
 from crawler.scheduling import due_queue
 from crawler.scheduling.desk_budgets import bucket_of, budget_of, cost_of, desks_on
-from crawler.scheduling.intervals import MINUTE, gap
+from crawler.scheduling.intervals import MINUTE, minimum_gap
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Landings:
     async def _take(self, desk: Desk) -> bool:
         now, sharing = clock(), desks_on(desk.host)
         entry = due_queue.DueEntry(
-            desk.id, desk.host, gap(desk.interval), now, cost_of(desk), bucket_of(sharing)
+            desk.id, desk.host, minimum_gap(desk.interval), now, cost_of(desk), bucket_of(sharing)
         )
         until = now + timedelta(seconds=settings().http_deadline_seconds)
         return await due_queue.asend(

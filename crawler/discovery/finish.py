@@ -44,9 +44,9 @@ def finish(ending: Ending, now: datetime) -> Path | None:
         if not runs.held(rows, ending.run):
             return None
         outcome = verdict(ending.facts, places, _known(rows, ending, places, now), now)
-        again = back({each.desk_id: each.reason for each in moved_pages.current(rows)}, outcome)
-        moved_pages.end(rows, again, now)
-        new = moved_pages.begin(
+        again = back({each.desk_id: each.reason for each in moved_pages.find_open_drifts(rows)}, outcome)
+        moved_pages.end_drifts(rows, again, now)
+        new = moved_pages.open_drifts(
             rows, ((desk, sign.reason, sign.detail) for desk, sign in outcome.drifted), now
         )
         _remember(rows, ending, outcome, now)

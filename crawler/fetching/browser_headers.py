@@ -34,7 +34,7 @@ class HttpAgent:
     headers: Headers
     words: Mapping[str, str]
 
-    def sends(
+    def build_headers(
         self, kind: Kind, method: str, url: str, own: Mapping[str, str], page: str | None
     ) -> dict[str, str]:
         """Return all headers of a request, in the agent's order.
@@ -43,8 +43,11 @@ class HttpAgent:
         where a person opens one.
         """
         given = {name.lower(): value for name, value in own.items()}
-        told, words = _told(kind, method, url, page), {**self.words, "site": _site(url, page)}
-        hidden = () if _trusted(url) else _GUARDED
+        told, words = (
+            _build_page_headers(kind, method, url, page),
+            {**self.words, "site": _fetch_site(url, page)},
+        )
+        hidden = () if _is_trusted(url) else _GUARDED
         sent: dict[str, str] = {}
         for name, value in self.headers.of(kind).items():
             lowered = name.lower()
@@ -107,32 +110,32 @@ def _browser(browser: Browser, version: str, system: str) -> HttpAgent:
     return HttpAgent(name, agents().headers[browser.headers], words)
 
 
-def _told(kind: Kind, method: str, url: str, page: str | None) -> dict[str, str]:
+def _build_page_headers(kind: Kind, method: str, url: str, page: str | None) -> dict[str, str]:
     """Return what a browser tells of the page that asks (https://www.w3.org/TR/referrer-policy/, its default)."""
     if page is None:
         return {}
     origin, same = origin_of(page), origin_of(page) == origin_of(url)
-    told = {} if _trusted(page) and not _trusted(url) else {"Referer": page if same else f"{origin}/"}
+    told = {} if _is_trusted(page) and not _is_trusted(url) else {"Referer": page if same else f"{origin}/"}
     if kind == "socket" or method != "GET" or (kind == "script" and not same):
         told["Origin"] = origin
     return told
 
 
-def _site(url: str, page: str | None) -> str:
+def _fetch_site(url: str, page: str | None) -> str:
     """Return `Sec-Fetch-Site`: how the page that asks and what it asks for belong together."""
     if page is None:
         return "none"
     if origin_of(page) == origin_of(url):
         return "same-origin"
-    return "same-site" if _registered(page) == _registered(url) else "cross-site"
+    return "same-site" if _registered_name(page) == _registered_name(url) else "cross-site"
 
 
-def _registered(url: str) -> str:
+def _registered_name(url: str) -> str:
     """Return the name that somebody registered: two labels, three below gouv.fr, where each service is its own."""
     name = urlsplit(url).hostname or ""
     return ".".join(name.split(".")[-3 if name.endswith(".gouv.fr") else -2 :])
 
 
-def _trusted(url: str) -> bool:
+def _is_trusted(url: str) -> bool:
     """Whether nobody on the way could read or change it (https://www.w3.org/TR/secure-contexts/#is-origin-trustworthy)."""
     return urlsplit(url).scheme in _SECURE or is_loopback(host_of(url).rpartition(":")[0])

@@ -29,7 +29,7 @@ class TooLarge(ValueError):
     """More than we read."""
 
 
-def unpacked(response: Response, limit: int) -> tuple[bytes, dict[str, str]]:
+def unpack_response(response: Response, limit: int) -> tuple[bytes, dict[str, str]]:
     """Return a response's body without its encodings, and its headers (see `headers_of`).
 
     Raises:

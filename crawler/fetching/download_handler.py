@@ -28,7 +28,7 @@ from yarl import URL
 from configs.settings import settings
 from crawler.fetching.dns_resolver import DnsResolver
 from crawler.fetching.errors import NoHTTP
-from crawler.fetching.proxy_errors import by_proxy, watching
+from crawler.fetching.proxy_errors import ask_by_proxy, connection_trace
 
 _UNASKED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # aiohttp adds none of its own
 _UNWATCHED = aiohttp.ClientTimeout(
@@ -73,13 +73,19 @@ class AiohttpHandler(BaseDownloadHandler):
         if tab := request.meta.get("tab"):  # a browser's page (crawler/browser), which watches its own time
             return cast("Response", await tab.download(request))
         try:
-            return await (by_proxy(self._timed, request) if "proxy" in request.meta else self._timed(request))
+            return await (
+                ask_by_proxy(self._ask_in_time, request)
+                if "proxy" in request.meta
+                else self._ask_in_time(request)
+            )
         except TimeoutError as error:
-            raise DownloadTimeoutError(f"{request.url} took longer than {self._left(request):g} s") from error
+            raise DownloadTimeoutError(
+                f"{request.url} took longer than {self._seconds_left(request):g} s"
+            ) from error
         except aiohttp.ClientResponseError as error:
             raise NoHTTP(" ".join(error.message.split())) from None
         except aiohttp.ClientError as error:
-            raise _sorted(error) from error
+            raise _translate_error(error) from error
 
     async def close(self) -> None:
         """Drop all connections."""
@@ -110,14 +116,14 @@ class AiohttpHandler(BaseDownloadHandler):
             return self._session
         if self._by_proxy is None:
             patience = aiohttp.ClientTimeout(total=None, sock_connect=settings().proxy_connect_seconds)
-            self._by_proxy = self._client(timeout=patience, trace_configs=[watching()])
+            self._by_proxy = self._client(timeout=patience, trace_configs=[connection_trace()])
         return self._by_proxy
 
-    def _left(self, request: Request) -> float:
+    def _seconds_left(self, request: Request) -> float:
         return float(request.meta.get("download_timeout", self._seconds))
 
-    async def _timed(self, request: Request) -> Response:
-        async with asyncio.timeout(self._left(request)):
+    async def _ask_in_time(self, request: Request) -> Response:
+        async with asyncio.timeout(self._seconds_left(request)):
             return await self._ask(request)
 
     async def _ask(self, request: Request) -> Response:
@@ -125,20 +131,20 @@ class AiohttpHandler(BaseDownloadHandler):
             request.method,
             URL(request.url, encoded=True),  # Scrapy has quoted it
             data=request.body or None,
-            headers=spelled(request),
+            headers=spell_headers(request),
             allow_redirects=False,
             proxy=request.meta.get("proxy"),
         ) as answer:
-            return await whole_answer(answer, request.url, self._largest)
+            return await read_answer(answer, request.url, self._largest)
 
 
-def spelled(request: Request) -> list[tuple[str, str]]:
+def spell_headers(request: Request) -> list[tuple[str, str]]:
     """Return the request's headers as browsers spell them: Scrapy capitalises client hints."""
     pairs = request.headers.to_tuple_list()
     return [(name.lower() if name.startswith("Sec-Ch-") else name, value) for name, value in pairs]
 
 
-async def whole_answer(answer: aiohttp.ClientResponse, url: str, largest: int) -> Response:
+async def read_answer(answer: aiohttp.ClientResponse, url: str, largest: int) -> Response:
     """Read an answer to its end and return it as Scrapy's; `largest` is in bytes.
 
     Raises:
@@ -157,7 +163,7 @@ async def whole_answer(answer: aiohttp.ClientResponse, url: str, largest: int) -
     return kind(url, status=answer.status, headers=headers, body=body)
 
 
-def _sorted(error: aiohttp.ClientError) -> Exception:
+def _translate_error(error: aiohttp.ClientError) -> Exception:
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionRefusedError):
         return DownloadConnectionRefusedError(str(error))
     return next(kind for known, kind in _KINDS.items() if isinstance(error, known))(str(error))

@@ -86,12 +86,12 @@ _KINDS: dict[type[BaseException], _Kind] = {
 KNOWN = tuple(_KINDS)
 
 
-def again(error: BaseException) -> bool:
+def may_retry(error: BaseException) -> bool:
     """Tell whether asking again may bring the page: after troubles of the network only."""
     return _kind(error).again
 
 
-def no_page(error: BaseException, where: str) -> FetchError:
+def to_fetch_error(error: BaseException, where: str) -> FetchError:
     """Return one of the KNOWN errors as what its check says; `where` is what was asked."""
     kind = _kind(error)
     # Scrapy's text on time-outs says no more than its first words, with the seconds to 16 digits.

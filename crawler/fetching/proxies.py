@@ -41,7 +41,7 @@ class KnownProxies:
 class ProxyStore(Protocol):
     """Where that is kept: in this process, or in Redis for all."""
 
-    async def known(self, prefecture: str, host: str) -> KnownProxies:
+    async def recall_proxies(self, prefecture: str, host: str) -> KnownProxies:
         """Return what is remembered."""
 
     async def take(self, prefecture: str, before: str | None, name: str) -> bool:
@@ -58,7 +58,7 @@ class InMemoryProxyStore:
         self._last: dict[str, str] = {}
         self._health: dict[str, dict[str, ProxyHealth]] = {}
 
-    async def known(self, prefecture: str, host: str) -> KnownProxies:
+    async def recall_proxies(self, prefecture: str, host: str) -> KnownProxies:
         """Return what is remembered."""
         return KnownProxies(self._last.get(prefecture), dict(self._health.get(host, {})))
 
@@ -114,7 +114,7 @@ class Proxies:
         """Choose a proxy and note it as the prefecture's last; None where there is none but those left out."""
         name = None
         for _ in range(_RACES):
-            known = await self.memory.known(prefecture, host)
+            known = await self.memory.recall_proxies(prefecture, host)
             possible = candidates(list(self._all), known, clock().timestamp(), without)
             if not possible:
                 return None
@@ -127,14 +127,14 @@ class Proxies:
     async def failed(self, host: str, name: str) -> None:
         """Let a proxy rest for a host, longer each time."""
         now = clock().timestamp()
-        known = await self.memory.known("", host)
+        known = await self.memory.recall_proxies("", host)
         health = after_failure(known.health.get(name, ProxyHealth()), now)
         await self.memory.note(host, name, health)
         log.warning("proxy %s rests for %s for %.0f s", name, host, health.rests_until - now)
 
     async def worked(self, host: str, name: str) -> None:
         """Forget that a proxy failed with a host."""
-        if name in (await self.memory.known("", host)).health:
+        if name in (await self.memory.recall_proxies("", host)).health:
             await self.memory.note(host, name, None)
 
     def _say(self, host: str, name: str, known: KnownProxies) -> None:

@@ -16,15 +16,15 @@ _CONNECTED: ContextVar[list[bool]] = ContextVar("connected")
 _SITES = (aiohttp.ClientSSLError, aiohttp.InvalidURL)  # what goes wrong inside a tunnel that stands
 
 
-def watching() -> aiohttp.TraceConfig:
+def connection_trace() -> aiohttp.TraceConfig:
     """Return what notes for `by_proxy` that a connection stands, through the tunnel where there is one."""
     watched = aiohttp.TraceConfig()
-    watched.on_connection_create_end.append(_stands)
-    watched.on_connection_reuseconn.append(_stands)
+    watched.on_connection_create_end.append(_note_connection)
+    watched.on_connection_reuseconn.append(_note_connection)
     return watched
 
 
-async def by_proxy(ask: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
+async def ask_by_proxy(ask: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
     """Ask by the request's proxy.
 
     Raises:
@@ -48,7 +48,7 @@ async def by_proxy(ask: Callable[[Request], Awaitable[Response]], request: Reque
 def _failure(error: aiohttp.ClientError | TimeoutError, *, stands: bool) -> ProxyFailed | None:
     """Sort what went wrong; None where it is the site's. `stands`: a connection stood already."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return ProxyFailed(f"opened no tunnel: {_said(error)}", own=error.status not in _GATEWAY)
+        return ProxyFailed(f"opened no tunnel: {_describe_status(error)}", own=error.status not in _GATEWAY)
     if stands or isinstance(error, _SITES):
         return None
     if isinstance(error, aiohttp.ClientConnectorError):
@@ -60,11 +60,11 @@ def _failure(error: aiohttp.ClientError | TimeoutError, *, stands: bool) -> Prox
     return ProxyFailed(f"opened no tunnel: {str(error) or type(error).__name__}", own=True)
 
 
-async def _stands(client: aiohttp.ClientSession, about: SimpleNamespace, what: object) -> None:  # noqa: ARG001 -- aiohttp's own names do not matter
+async def _note_connection(client: aiohttp.ClientSession, about: SimpleNamespace, what: object) -> None:  # noqa: ARG001 -- aiohttp's own names do not matter
     _CONNECTED.get().append(True)
 
 
-def _said(error: aiohttp.ClientHttpProxyError) -> str:
+def _describe_status(error: aiohttp.ClientHttpProxyError) -> str:
     asks = (
         "it asks for another user and password"
         if error.status == _UNPAID

@@ -29,7 +29,7 @@ class RedisProxyStore:
         self._client, self._own = client, InMemoryProxyStore()
         self._away = False
 
-    async def known(self, prefecture: str, host: str) -> KnownProxies:
+    async def recall_proxies(self, prefecture: str, host: str) -> KnownProxies:
         """Return what is remembered."""
         try:
             pipe = self._client.pipeline(transaction=False)
@@ -38,9 +38,9 @@ class RedisProxyStore:
             last, failed = await pipe.execute()
         except redis.RedisError as error:
             self._lost(error)
-            return await self._own.known(prefecture, host)
+            return await self._own.recall_proxies(prefecture, host)
         self._away = False
-        return KnownProxies(last, {name: _read(text) for name, text in failed.items()})
+        return KnownProxies(last, {name: _parse_health(text) for name, text in failed.items()})
 
     async def take(self, prefecture: str, before: str | None, name: str) -> bool:
         """Note the last one, unless another process was faster."""
@@ -82,6 +82,6 @@ def _health(host: str) -> str:
     return f"proxies:{host}"
 
 
-def _read(text: str) -> ProxyHealth:
+def _parse_health(text: str) -> ProxyHealth:
     failures, until = text.split(" ")
     return ProxyHealth(int(failures), float(until))

@@ -29,7 +29,7 @@ class RequestStep:
     def request(self, agent: HttpAgent, left: float) -> Request:
         """Return it as Scrapy sends it, as this agent would, with the seconds it has."""
         meta = {"download_timeout": left, "until": self.until}
-        headers = agent.sends(self.kind, self.method, self.url, self.headers, self.page)
+        headers = agent.build_headers(self.kind, self.method, self.url, self.headers, self.page)
         return Request(
             self.url, method=self.method, headers=headers, body=self.body, meta=meta, dont_filter=True
         )
@@ -69,7 +69,7 @@ def _secrets(ask: PageRequest) -> dict[str, str]:
     return {header: value.get_secret_value() for header, value in values.items() if value}
 
 
-def moved(step: RequestStep, status: int, target: str) -> RequestStep:
+def follow_redirect(step: RequestStep, status: int, target: str) -> RequestStep:
     """Return what is asked where an answer of this status redirects to, as browsers do."""
     if status in _MOVED_AS_GET and step.method != "GET":
         kept = {name: value for name, value in step.headers.items() if name.lower() != "content-type"}

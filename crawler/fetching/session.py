@@ -15,11 +15,11 @@ from configs.desk import Desk
 from configs.hosts import host_of
 from configs.settings import settings
 from crawler.fetching.browser_headers import HttpAgent, honest
-from crawler.fetching.decompression import unpacked
-from crawler.fetching.errors import KNOWN, FetchError, ProxyFailed, again, no_page
+from crawler.fetching.decompression import unpack_response
+from crawler.fetching.errors import KNOWN, FetchError, ProxyFailed, may_retry, to_fetch_error
 from crawler.fetching.proxies import ProxySession
 from crawler.fetching.request_budget import RequestBudget
-from crawler.fetching.request_builder import RequestStep, first_step, moved
+from crawler.fetching.request_builder import RequestStep, first_step, follow_redirect
 from crawler.reading import MOVED, Outcome, Page, PageRequest, VisitContext
 from crawler.url_policy import resolve_stand_in, same_site
 
@@ -140,7 +140,7 @@ class Session:
             if target is None:
                 self._shown = step.url if step.kind == "page" else self._shown
                 return self._page(step.url, response, ask, visit)
-            step = moved(step, response.status, target)
+            step = follow_redirect(step, response.status, target)
         raise FetchError(Outcome.UNREADABLE, f"redirected more than {REDIRECTS} times, at last to {step.url}")
 
     async def _answer(self, step: RequestStep) -> Response:
@@ -152,8 +152,8 @@ class Session:
             except ProxyFailed as error:
                 await self._by_another(error, step)
             except KNOWN as error:
-                if not (again(error) and self._retries and pause < self.clock.left):
-                    raise no_page(error, f"{step.method} {step.url}") from error
+                if not (may_retry(error) and self._retries and pause < self.clock.left):
+                    raise to_fetch_error(error, f"{step.method} {step.url}") from error
                 self._retries -= 1
                 await asyncio.sleep(pause)
                 pause *= 2
@@ -187,9 +187,9 @@ class Session:
 
     def _page(self, url: str, response: Response, ask: PageRequest, visit: VisitContext) -> Page:
         try:
-            body, headers = unpacked(response, self._largest)
+            body, headers = unpack_response(response, self._largest)
         except KNOWN as error:
-            raise no_page(error, url) from error
+            raise to_fetch_error(error, url) from error
         return Page(url, response.status, body, visit, ask, headers)
 
 

@@ -15,7 +15,7 @@ from scrapy.exceptions import ResponseDataLossError
 from scrapy.http import Response, TextResponse
 from yarl import URL
 
-from crawler.fetching.download_handler import AiohttpHandler, whole_answer
+from crawler.fetching.download_handler import AiohttpHandler, read_answer
 from crawler.parsing.websocket_frames import CUT_OFF, body_of
 
 SWITCHED = 101  # the status of a handshake that was accepted
@@ -28,7 +28,7 @@ _SPARE = 0.1  # seconds before the request's own time-out: what came until then 
 _HTTP_ONLY = ("Content-Type", "Accept")  # headers that no browser sends with a handshake
 
 
-class _Refused(Exception):
+class _HandshakeRefused(Exception):
     """The handshake was answered by something else than a socket; `answer` is still open."""
 
     def __init__(self, answer: ClientResponse) -> None:
@@ -36,28 +36,28 @@ class _Refused(Exception):
         self.answer = answer
 
 
-class _Heard(NamedTuple):
+class _ReceivedFrames(NamedTuple):
     """The frames that came, and why they broke off (None: they came to an end)."""
 
     frames: list[str]
     cut_off: str | None
 
 
-async def _accepted(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
+async def _accept_socket_only(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
     """Let nothing but a socket through: aiohttp would follow redirects, to any host, and drop what was said."""
     answer = await send(request)
     if answer.status != SWITCHED:
-        raise _Refused(answer)
+        raise _HandshakeRefused(answer)
     return answer
 
 
 class SocketHandler(AiohttpHandler):
     """A connection of its own for each request, closed as soon as its answer has ended."""
 
-    middlewares = (_accepted,)
+    middlewares = (_accept_socket_only,)
 
     async def _ask(self, request: Request) -> Response:
-        ends = asyncio.get_running_loop().time() + self._left(request) - _SPARE
+        ends = asyncio.get_running_loop().time() + self._seconds_left(request) - _SPARE
         headers = [pair for pair in request.headers.to_tuple_list() if pair[0] not in _HTTP_ONLY]
         try:
             async with self._client_of(request).ws_connect(
@@ -68,15 +68,17 @@ class SocketHandler(AiohttpHandler):
                 proxy=request.meta.get("proxy"),
             ) as socket:
                 await socket.send_str(request.body.decode())
-                heard = await self._heard(socket, request.meta.get("until", ""), ends)
-        except _Refused as refused:
+                heard = await self._receive_frames(socket, request.meta.get("until", ""), ends)
+        except _HandshakeRefused as refused:
             async with refused.answer as answer:
-                return await whole_answer(answer, request.url, self._largest)
+                return await read_answer(answer, request.url, self._largest)
         cut_off = {CUT_OFF: heard.cut_off} if heard.cut_off else {}
         kind = {"Content-Type": "application/x-ndjson; charset=utf-8"}
         return TextResponse(request.url, status=SWITCHED, headers=kind | cut_off, body=body_of(heard.frames))
 
-    async def _heard(self, socket: aiohttp.ClientWebSocketResponse, until: str, ends: float) -> _Heard:
+    async def _receive_frames(
+        self, socket: aiohttp.ClientWebSocketResponse, until: str, ends: float
+    ) -> _ReceivedFrames:
         """Listen until a frame holds `until`, the server closes, or there is no more time (`ends`, the loop's).
 
         Raises:
@@ -90,17 +92,17 @@ class SocketHandler(AiohttpHandler):
                 frames.append(frame)
                 size += len(frame.encode())
                 if until and until in frame:
-                    return _Heard(frames, None)
+                    return _ReceivedFrames(frames, None)
                 if size > self._largest:
-                    return _Heard(frames, f"there are more than {self._largest} bytes")
+                    return _ReceivedFrames(frames, f"there are more than {self._largest} bytes")
         except TimeoutError:
             if not frames:
                 raise
-            return _Heard(frames, "the time was up")
+            return _ReceivedFrames(frames, "the time was up")
         code = socket.close_code
         if code == _LOST and not frames:
             raise ResponseDataLossError("the socket was lost before it said anything")
-        return _Heard(frames, None if code in _PLAIN_ENDS else f"the socket ended with code {code}")
+        return _ReceivedFrames(frames, None if code in _PLAIN_ENDS else f"the socket ended with code {code}")
 
 
 async def _texts(socket: aiohttp.ClientWebSocketResponse, ends: float) -> AsyncIterator[str]:

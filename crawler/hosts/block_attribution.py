@@ -30,7 +30,7 @@ def reclassify_page_refusals(
     desk's refusal: a host that begins to refuse everything closes one page at most before it counts as blocked.
     """
     return [
-        _closed(result) if result.check.refused and _only_this(session, result, results, now) else result
+        _mark_closed(result) if result.check.refused and _only_this(session, result, results, now) else result
         for result in results
     ]
 
@@ -42,8 +42,8 @@ def _only_this(
     if desk is None:
         return False
     host = result.check.handed_to or desk.host
-    proven, refused = _elsewhere(session, desk, host)
-    beside = [each.check for each in results if _beside(each, desk, host)]
+    proven, refused = _last_answers_elsewhere(session, desk, host)
+    beside = [each.check for each in results if _is_other_page_of(each, desk, host)]
     proofs = [proven, *(check.started_at for check in beside if check.outcome.conclusive)]
     refusals = [refused, *(check.started_at for check in beside if check.refused)]
     last = max(filter(None, proofs), default=None)
@@ -52,18 +52,20 @@ def _only_this(
     return all(last > refusal for refusal in refusals if refusal)
 
 
-def _elsewhere(session: Session, desk: Desk, host: str) -> tuple[datetime | None, datetime | None]:
+def _last_answers_elsewhere(
+    session: Session, desk: Desk, host: str
+) -> tuple[datetime | None, datetime | None]:
     """Return when another desk of the host was last proven, and when one was last refused."""
     others = [other.id for other in desks_on(host) if other.id != desk.id]
     proven, refused = session.execute(_SIBLINGS.where(DeskState.id.in_(others))).one()
     return proven, refused
 
 
-def _beside(result: "FinishedCheck", desk: Desk, host: str) -> bool:
+def _is_other_page_of(result: "FinishedCheck", desk: Desk, host: str) -> bool:
     other = desks().get(result.check.desk_id)
     return other is not None and host == (result.check.handed_to or other.host) and other.id != desk.id
 
 
-def _closed(result: "FinishedCheck") -> "FinishedCheck":
+def _mark_closed(result: "FinishedCheck") -> "FinishedCheck":
     reason = f"{result.check.reason}, while other pages of its host are read"
     return replace(result, check=replace(result.check, outcome=Outcome.CLOSED, reason=reason))

@@ -38,7 +38,7 @@ def stop(host: str, reason: str) -> None:
         UnknownHost: no desk is there.
         ValueError: the reason is empty.
     """
-    known = _known(host)
+    known = _find_desks(host)
     if not reason.strip():
         raise ValueError("say why: whoever finds the host stopped wants to know")
     now = clock()
@@ -49,24 +49,24 @@ def stop(host: str, reason: str) -> None:
             .where(DeskState.id.in_(known), DeskState.status == DeskStatus.ACTIVE)
             .values(status=DeskStatus.PAUSED, status_reason=STOPPED)
         )
-        outages.begin(rows, known, now, OutageReason.STOPPED)
+        outages.begin_outages(rows, known, now, OutageReason.STOPPED)
         values = {"stopped_at": now, "stop_reason": reason.strip(), "updated_at": now}
         fresh = insert(HostState).values(host=host, **values)
         rows.execute(fresh.on_conflict_do_update(index_elements=["host"], set_=values))
         _announce(due_queue.stop(host))
 
 
-def go(host: str) -> None:
+def resume(host: str) -> None:
     """Let a host be asked again; its rests and budgets are as they were.
 
     Raises:
         UnknownHost: no desk is there.
     """
-    known = _known(host)
+    known = _find_desks(host)
     now = clock()
     with session() as rows:
         _lock(rows)
-        outages.end(rows, known, now, OutageReason.STOPPED)
+        outages.end_outages(rows, known, now, OutageReason.STOPPED)
         rows.execute(
             sa.update(HostState)
             .where(HostState.host == host)
@@ -99,7 +99,7 @@ def _lock(rows: Session) -> None:
     rows.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
 
 
-def _known(host: str) -> list[str]:
+def _find_desks(host: str) -> list[str]:
     if found := [desk.id for desk in desks_on(host)]:
         return found
     hosts = sorted({desk.host for desk in desks().values()})

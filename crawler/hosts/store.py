@@ -25,18 +25,18 @@ _COLUMNS = tuple(HostBackoff.__dataclass_fields__)
 _MEMORY = sa.select(HostState.host, *(getattr(HostState, name) for name in _COLUMNS))
 
 
-def rest(session: Session, refused: Collection["CheckItem"], now: datetime) -> dict[str, datetime]:
+def rest_hosts(session: Session, refused: Collection["CheckItem"], now: datetime) -> dict[str, datetime]:
     """Let the hosts of refused checks rest, with all their desks; return until when.
 
     Raises:
         sqlalchemy.exc.DBAPIError: the server is in trouble.
     """
-    by_host = {_refusing(check): check for check in refused}
+    by_host = {_refusing_host(check): check for check in refused}
     for host, check in by_host.items():
         _rest_desks(session, host, check)
-    memories = _locked(session, by_host)
+    memories = _lock_hosts(session, by_host)
     for check in refused:
-        host = _refusing(check)
+        host = _refusing_host(check)
         before = memories.get(host, HostBackoff())
         memories[host] = after_refusal(
             before,
@@ -53,15 +53,17 @@ def rest(session: Session, refused: Collection["CheckItem"], now: datetime) -> d
     return {host: memory.rests_until for host, memory in memories.items() if memory.rests_until}
 
 
-def calm(session: Session, now: datetime) -> None:
+def recover_hosts(session: Session, now: datetime) -> None:
     """Forget what hosts that answer well did long ago; a budget that grew is told to the planner."""
     shaken = sa.or_(HostState.rests_in_a_row > 0, HostState.budget_share < 1)
     found = session.scalars(sa.select(HostState.host).where(shaken))
-    hosts = {host: [desk.id for desk in desks_on(host)] or outages.blamed_on(session, host) for host in found}
+    hosts = {
+        host: [desk.id for desk in desks_on(host)] or outages.desks_blaming(session, host) for host in found
+    }
     if not hosts:
         return
-    proven = _proven(session, [desk_id for ids in hosts.values() for desk_id in ids])
-    before = _locked(session, hosts)
+    proven = _last_proven(session, [desk_id for ids in hosts.values() for desk_id in ids])
+    before = _lock_hosts(session, hosts)
     after = {
         host: after_success(memory, max(filter(None, map(proven.get, hosts[host])), default=None))
         for host, memory in before.items()
@@ -72,20 +74,20 @@ def calm(session: Session, now: datetime) -> None:
             session.add(DeskChange(desk_id=hosts[host][0], reason="its host's budget is more"))
 
 
-def shares(session: Session, hosts: Collection[str]) -> dict[str, float]:
+def budget_shares(session: Session, hosts: Collection[str]) -> dict[str, float]:
     """Return what share of its budget each host has left, where that is less than all."""
     row = sa.select(HostState.host, HostState.budget_share)
     found = session.execute(row.where(HostState.host.in_(hosts), HostState.budget_share < 1))
     return {host: share for host, share in found}  # noqa: C416 -- rows are tuples to mypy only when unpacked
 
 
-def rests(session: Session, now: datetime) -> dict[str, datetime]:
+def active_rests(session: Session, now: datetime) -> dict[str, datetime]:
     """Return until when hosts are to be left alone: the memory that an emptied Redis lacks."""
     row = sa.select(HostState.host, HostState.rests_until).where(HostState.rests_until > now)
     return {host: until for host, until in session.execute(row) if until}
 
 
-def _refusing(check: "CheckItem") -> str:
+def _refusing_host(check: "CheckItem") -> str:
     return check.handed_to or desks()[check.desk_id].host
 
 
@@ -93,11 +95,11 @@ def _rest_desks(session: Session, host: str, check: "CheckItem") -> None:
     """Say of each desk of the host why it is not watched."""
     ids = [desk.id for desk in desks_on(host)]
     if check.outcome is Outcome.BLOCKED:
-        reopened = _misjudged(session, ids, check.started_at)
+        reopened = _reopen_misjudged(session, ids, check.started_at)
         turns = [
             outages.OutageChange(desk_id, check.started_at, OutageReason.BLOCKED) for desk_id in reopened
         ]
-        outages.write(session, turns)
+        outages.write_outages(session, turns)
         session.execute(
             sa.update(DeskState)
             .where(DeskState.id.in_(ids), DeskState.status == DeskStatus.ACTIVE)
@@ -106,10 +108,10 @@ def _rest_desks(session: Session, host: str, check: "CheckItem") -> None:
                 status_reason="the site refuses us: it is left alone for a while",
             )
         )
-    outages.begin(session, ids, check.started_at, OutageReason(check.outcome.value))
+    outages.begin_outages(session, ids, check.started_at, OutageReason(check.outcome.value))
 
 
-def _misjudged(session: Session, ids: Collection[str], at: datetime) -> list[str]:
+def _reopen_misjudged(session: Session, ids: Collection[str], at: datetime) -> list[str]:
     """Open again the pages that a 403 closed shortly before their host refused all: they were no pages' own."""
     proven = sa.select(sa.func.max(DeskState.last_proven_at)).where(DeskState.id.in_(ids)).scalar_subquery()
     closed = (
@@ -130,12 +132,12 @@ def _misjudged(session: Session, ids: Collection[str], at: datetime) -> list[str
     return list(session.scalars(closed.returning(DeskState.id)))
 
 
-def _proven(session: Session, ids: Collection[str]) -> dict[str, datetime | None]:
+def _last_proven(session: Session, ids: Collection[str]) -> dict[str, datetime | None]:
     row = sa.select(DeskState.id, DeskState.last_proven_at).where(DeskState.id.in_(ids))
     return {desk_id: proven_at for desk_id, proven_at in session.execute(row)}  # noqa: C416 -- as above
 
 
-def _locked(session: Session, hosts: Iterable[str]) -> dict[str, HostBackoff]:
+def _lock_hosts(session: Session, hosts: Iterable[str]) -> dict[str, HostBackoff]:
     rows = session.execute(
         _MEMORY.where(HostState.host.in_(sorted(hosts))).order_by(HostState.host).with_for_update()
     )

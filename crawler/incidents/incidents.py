@@ -72,7 +72,7 @@ class _Sign:
         return self.desk.id if self.reason.of_desk else self.host or self.desk.host
 
 
-def current(session: Session, now: datetime) -> list[FoundIncident]:
+def find_incidents(session: Session, now: datetime) -> list[FoundIncident]:
     """Return what is in trouble now: one per subject and reason, of desks that the files still have."""
     together: dict[tuple[str, IncidentReason], list[_Sign]] = defaultdict(list)
     for sign in [*_outages(session), *_runs(session, now), *_drifts(session)]:
@@ -83,7 +83,7 @@ def current(session: Session, now: datetime) -> list[FoundIncident]:
     ]
 
 
-def keep(session: Session, found: Sequence[FoundIncident], now: datetime) -> None:
+def store_incidents(session: Session, found: Sequence[FoundIncident], now: datetime) -> None:
     """Bring the incidents up to what was found; what has not been seen for INCIDENT_QUIET_SECONDS is over."""
     if found:
         columns = {
@@ -115,7 +115,7 @@ def _runs(session: Session, now: datetime) -> Iterable[_Sign]:
 
 
 def _drifts(session: Session) -> Iterable[_Sign]:
-    for each in moved_pages.current(session):
+    for each in moved_pages.find_open_drifts(session):
         if desk := desks().get(each.desk_id):
             yield _Sign(desk, IncidentReason(each.reason.value), each.starts_at)
 

@@ -55,43 +55,45 @@ def run_once(now: datetime, lock: AdvisoryLock | None = None) -> int:
     with session() as rows:
         if not (lock or AdvisoryLock(_LOCK)).take(rows, now):
             return 0
-        moved_pages.settle(rows, desks(), now)
-        found = incidents.current(rows, now)
-        incidents.keep(rows, found, now)
-        written = _tell(rows, found, now) + outage_notices.over(rows, now)
-        written += watchable_notices.tell(rows) + release_reminders.tell(rows, now)
+        moved_pages.end_settled_drifts(rows, desks(), now)
+        found = incidents.find_incidents(rows, now)
+        incidents.store_incidents(rows, found, now)
+        written = _write_notices(rows, found, now) + outage_notices.write_recovery_notices(rows, now)
+        written += watchable_notices.write_watchable_notices(rows) + release_reminders.write_reminders(
+            rows, now
+        )
     notifier.nudge(written)
     return len(written)
 
 
-def _tell(rows: Session, found: Sequence[FoundIncident], now: datetime) -> list[UUID]:
+def _write_notices(rows: Session, found: Sequence[FoundIncident], now: datetime) -> list[UUID]:
     open_ones = rows.scalars(sa.select(Incident).where(Incident.ends_at.is_(None)).order_by(Incident.id))
     known = {(each.subject, each.reason): each for each in open_ones}
     written: list[UUID] = []
     for each in found:
         incident = known[each.subject, each.reason]
-        if incident.told_at is None and _for_operators(incident, now):
+        if incident.told_at is None and _is_due_for_operators(incident, now):
             incident.told_at = now
-            written += _operators(rows, incident, each)
-        if _for_subscribers(incident, now):
-            written += outage_notices.tell(rows, incident, each.desks, now)
+            written += _notify_operators(rows, incident, each)
+        if _is_due_for_subscribers(incident, now):
+            written += outage_notices.write_outage_notices(rows, incident, each.desks, now)
     return written
 
 
-def _for_operators(incident: Incident, now: datetime) -> bool:
+def _is_due_for_operators(incident: Incident, now: datetime) -> bool:
     """Tell whether operators are told by now; of maintenance, which ends by itself, they are not."""
     waits = {IncidentReason.RATE_LIMITED: settings().rate_limited_told_seconds}
     wait = timedelta(seconds=waits.get(incident.reason, 0))
     return incident.reason is not IncidentReason.MAINTENANCE and now - incident.starts_at >= wait
 
 
-def _for_subscribers(incident: Incident, now: datetime) -> bool:
+def _is_due_for_subscribers(incident: Incident, now: datetime) -> bool:
     if incident.reason is IncidentReason.MAINTENANCE:
         return now - incident.starts_at >= timedelta(seconds=settings().maintenance_told_seconds)
     return incident.reason.of_desk
 
 
-def _operators(rows: Session, incident: Incident, found: FoundIncident) -> list[UUID]:
+def _notify_operators(rows: Session, incident: Incident, found: FoundIncident) -> list[UUID]:
     log.warning(
         "%s: %s since %s, %d desks",
         found.subject,

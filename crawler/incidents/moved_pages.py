@@ -14,7 +14,7 @@ from configs.outcome import Outcome
 from crawler.scheduling.desk_budgets import captcha_expected
 
 
-def begin(rows: Session, found: Iterable[tuple[str, DriftReason, str]], now: datetime) -> list[str]:
+def open_drifts(rows: Session, found: Iterable[tuple[str, DriftReason, str]], now: datetime) -> list[str]:
     """Open drifts (desk, reason, evidence) and take their desks' status; return those that are new.
 
     A desk that has an open one keeps it, as it was told.
@@ -29,42 +29,44 @@ def begin(rows: Session, found: Iterable[tuple[str, DriftReason, str]], now: dat
     return new
 
 
-def end(rows: Session, desk_ids: Collection[str], now: datetime) -> None:
+def end_drifts(rows: Session, desk_ids: Collection[str], now: datetime) -> None:
     """End the open drifts of desks that were found again."""
     still = sa.update(Drift).where(Drift.desk_id.in_(list(desk_ids)), Drift.ends_at.is_(None))
     rows.execute(still.values(ends_at=sa.func.greatest(Drift.starts_at, now)))
 
 
-def current(rows: Session) -> list[Drift]:
+def find_open_drifts(rows: Session) -> list[Drift]:
     """Return the open drifts."""
     return list(rows.scalars(sa.select(Drift).where(Drift.ends_at.is_(None)).order_by(Drift.id)))
 
 
-def settle(rows: Session, desks: Mapping[str, Desk], now: datetime) -> None:
+def end_settled_drifts(rows: Session, desks: Mapping[str, Desk], now: datetime) -> None:
     """End the drifts of desks that a check has proven since, or an operator has confirmed since in the file.
 
     One whose desk the files have no more, or do not let be watched, is over too.
     """
-    open_ones = current(rows)
+    open_ones = find_open_drifts(rows)
     if not open_ones:
         return
     asked = sa.select(DeskState).where(DeskState.id.in_([each.desk_id for each in open_ones]))
     states = {state.id: state for state in rows.scalars(asked)}
     over = [
-        each.desk_id for each in open_ones if _over(each, desks.get(each.desk_id), states.get(each.desk_id))
+        each.desk_id
+        for each in open_ones
+        if _is_over(each, desks.get(each.desk_id), states.get(each.desk_id))
     ]
-    end(rows, over, now)
+    end_drifts(rows, over, now)
 
 
-def _over(drift: Drift, desk: Desk | None, state: DeskState | None) -> bool:
+def _is_over(drift: Drift, desk: Desk | None, state: DeskState | None) -> bool:
     if desk is None or not desk.schedulable:
         return True
     if desk.grade is Grade.CONFIRMED and desk.date > drift.starts_at.date():
         return True
-    return state is not None and _proven(drift, desk, state)
+    return state is not None and _is_proven_since(drift, desk, state)
 
 
-def _proven(drift: Drift, desk: Desk, state: DeskState) -> bool:
+def _is_proven_since(drift: Drift, desk: Desk, state: DeskState) -> bool:
     """Tell whether the checks prove the page since the drift began.
 
     Only slots prove that one is still in use which the prefecture has stopped to link: "no slot" is what abandoned

@@ -45,13 +45,15 @@ UNION SELECT desk_id FROM drifts WHERE desk_id = ANY(:desks) AND ends_at IS NULL
 """)
 
 
-def tell(rows: Session, incident: Incident, affected: Collection[Desk], now: datetime) -> list[UUID]:
+def write_outage_notices(
+    rows: Session, incident: Incident, affected: Collection[Desk], now: datetime
+) -> list[UUID]:
     """Tell those who wait for these desks, once for an incident, that they cannot be watched now."""
-    waiting = _waiting(rows, incident, affected, now, told=False)
+    waiting = _find_recipients(rows, incident, affected, now, told=False)
     return _write(rows, "desk_unwatched", incident, waiting)
 
 
-def over(rows: Session, now: datetime) -> list[UUID]:
+def write_recovery_notices(rows: Session, now: datetime) -> list[UUID]:
     """Tell those who were told so that their desks are watched again: none is in any outage any more."""
     ended = (
         sa.select(Incident)
@@ -60,20 +62,20 @@ def over(rows: Session, now: datetime) -> list[UUID]:
     )
     written: list[UUID] = []
     for incident in rows.scalars(ended):
-        blaming = outages.blamed_on(rows, incident.subject)
+        blaming = outages.desks_blaming(rows, incident.subject)
         affected = [
             desk
             for desk in desks().values()
             if incident.subject in (desk.id, desk.host) or desk.id in blaming
         ]
-        waiting = _waiting(rows, incident, affected, now, told=True)
-        written += _write(rows, "desk_watched", incident, _watched(rows, incident, waiting))
+        waiting = _find_recipients(rows, incident, affected, now, told=True)
+        written += _write(rows, "desk_watched", incident, _find_recovered(rows, incident, waiting))
         if not waiting or incident.ends_at is None or now - incident.ends_at > _WAIT:
             incident.over_at = now
     return written
 
 
-def _waiting(
+def _find_recipients(
     rows: Session, incident: Incident, affected: Collection[Desk], now: datetime, *, told: bool
 ) -> dict[UUID, list[str]]:
     """Return the people to tell with those of the desks that each waits for."""
@@ -97,16 +99,18 @@ def _waiting(
     return {user_id: sorted(mine) for user_id, mine in people.items()}
 
 
-def _watched(rows: Session, incident: Incident, waiting: dict[UUID, list[str]]) -> dict[UUID, list[str]]:
+def _find_recovered(
+    rows: Session, incident: Incident, waiting: dict[UUID, list[str]]
+) -> dict[UUID, list[str]]:
     """Return whom to tell of which desks: those they were told of, all of them watched."""
     told: dict[UUID, set[str]] = defaultdict(set)
     for user_id, desk_id in rows.execute(_TOLD_OF, {"people": list(waiting), "incident": str(incident.id)}):
         told[user_id].add(desk_id)
-    still = _still_out(rows, {desk for mine in told.values() for desk in mine})
+    still = _desks_still_out(rows, {desk for mine in told.values() for desk in mine})
     return {user_id: sorted(mine) for user_id, mine in told.items() if mine.isdisjoint(still)}
 
 
-def _still_out(rows: Session, desk_ids: Iterable[str]) -> set[str]:
+def _desks_still_out(rows: Session, desk_ids: Iterable[str]) -> set[str]:
     return set(rows.scalars(_STILL, {"desks": sorted(desk_ids)}))
 
 

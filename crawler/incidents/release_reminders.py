@@ -30,26 +30,26 @@ ORDER BY a.user_id LIMIT :most
 """)  # noqa: S608 -- our own words
 
 
-def tell(rows: Session, now: datetime) -> list[UUID]:
+def write_reminders(rows: Session, now: datetime) -> list[UUID]:
     """Remind people of publications that begin within RELEASE_NOTICE_SECONDS, once each; return what to deliver."""
     written: list[UUID] = []
-    for desk, begins_at, ends_at in _soon(rows, now):
+    for desk, begins_at, ends_at in _find_releases(rows, now):
         begins = begins_at.isoformat()
         params = {"desk": desk.id, "begins": begins, "ends": ends_at and ends_at.isoformat()}
-        for user_id in _waiting(rows, desk, begins, now):
+        for user_id in _find_recipients(rows, desk, begins, now):
             key = f"release_soon:{desk.id}:{begins}:{user_id}"
             written += notifier.create_notifications(rows, user_id, "release_soon", params, key)
     return written
 
 
-def _soon(rows: Session, now: datetime) -> Iterator[tuple[Desk, datetime, datetime | None]]:
+def _find_releases(rows: Session, now: datetime) -> Iterator[tuple[Desk, datetime, datetime | None]]:
     """Yield desks with the publication that is near: as their file tells, or, without an end, as their page does.
 
     Not of a page that is closed or has moved: who waits for it was told so, and slots will be published elsewhere.
     """
     last = now + timedelta(seconds=settings().release_notice_seconds)
     lost = set(rows.scalars(sa.select(DeskState.id).where(page_lost())))
-    for desk in filter(_hidden, desks().values()):
+    for desk in filter(_has_hidden_slots, desks().values()):
         if (
             desk.id not in lost
             and desk.releases
@@ -60,15 +60,15 @@ def _soon(rows: Session, now: datetime) -> Iterator[tuple[Desk, datetime, dateti
     said = sa.select(DeskState.id, DeskState.releases_at).where(DeskState.releases_at.between(now, last))
     for desk_id, releases_at in rows.execute(said):
         page = desks().get(desk_id)
-        if page and releases_at and _hidden(page) and desk_id not in lost:
+        if page and releases_at and _has_hidden_slots(page) and desk_id not in lost:
             yield page, releases_at, None
 
 
-def _hidden(desk: Desk) -> bool:
+def _has_hidden_slots(desk: Desk) -> bool:
     return desk.schedulable and captcha_expected(desk)
 
 
-def _waiting(rows: Session, desk: Desk, begins: str, now: datetime) -> list[UUID]:
+def _find_recipients(rows: Session, desk: Desk, begins: str, now: datetime) -> list[UUID]:
     wanted = {
         "desk": desk.id,
         "prefecture": desk.prefecture_id,

@@ -16,7 +16,7 @@ from crawler.incidents.recipients_sql import AT_ONCE
 from crawler.scheduling.demand import targets_of
 
 
-def tell(rows: Session) -> list[UUID]:
+def write_watchable_notices(rows: Session) -> list[UUID]:
     """Tell those whose kept alert is about a desk whose slots are seen by now, once; return what to deliver.
 
     The alert stays paused: whether a plan carries it is decided when its user lets it wait.
@@ -25,7 +25,7 @@ def tell(rows: Session) -> list[UUID]:
     if not rows.scalar(sa.select(anybody)):  # each look asks: an index answers, and no desk is thought over
         return []
     written: list[UUID] = []
-    for alert, mine in _kept(rows, _watched(rows)).items():
+    for alert, mine in _find_kept_alerts(rows, _find_watchable_desks(rows)).items():
         alert.awaits_watch = False
         params = {"alert": str(alert.id), "desks": mine}
         key = f"desk_watchable:{alert.id}"
@@ -35,14 +35,14 @@ def tell(rows: Session) -> list[UUID]:
     return written
 
 
-def _watched(rows: Session) -> list[Desk]:
+def _find_watchable_desks(rows: Session) -> list[Desk]:
     """Return the desks whose slots were looked for and whose page was neither closed nor moved."""
     proven = sa.select(DeskState.id).where(DeskState.last_proven_at.is_not(None), ~page_lost())
     known = set(rows.scalars(proven))
     return [desk for desk in desks().values() if desk.shows_slots and desk.id in known]
 
 
-def _kept(rows: Session, watched: list[Desk]) -> dict[Alert, list[str]]:
+def _find_kept_alerts(rows: Session, watched: list[Desk]) -> dict[Alert, list[str]]:
     """Return kept alerts that are about one of these desks, with the desks of each."""
     meaning: dict[tuple[str | None, str | None, str | None], set[str]] = defaultdict(set)
     for desk in watched:
@@ -51,7 +51,7 @@ def _kept(rows: Session, watched: list[Desk]) -> dict[Alert, list[str]]:
     kept = (
         sa.select(Alert, AlertTarget)
         .join(AlertTarget, AlertTarget.alert_id == Alert.id)
-        .where(Alert.awaits_watch, Alert.closed_at.is_(None), _means(watched))
+        .where(Alert.awaits_watch, Alert.closed_at.is_(None), _targets_any_of(watched))
         .order_by(Alert.id)
         .limit(AT_ONCE)
     )
@@ -61,7 +61,7 @@ def _kept(rows: Session, watched: list[Desk]) -> dict[Alert, list[str]]:
     return {alert: sorted(mine) for alert, mine in found.items()}
 
 
-def _means(watched: list[Desk]) -> sa.ColumnElement[bool]:
+def _targets_any_of(watched: list[Desk]) -> sa.ColumnElement[bool]:
     served = {(desk.prefecture_id, procedure) for desk in watched for procedure in desk.procedures}
     return sa.or_(
         AlertTarget.desk_id.in_([desk.id for desk in watched]),

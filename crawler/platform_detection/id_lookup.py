@@ -4,7 +4,7 @@ from collections import deque
 
 from configs.clock import clock
 from crawler.block_pages import detect_block_page
-from crawler.fetching.errors import FetchError, no_page
+from crawler.fetching.errors import FetchError, to_fetch_error
 from crawler.fetching.request_budget import BudgetExhausted
 from crawler.fetching.ssrf_guard import refuse_inside
 from crawler.platform_detection.desk_candidate import MOST, DeskCandidate, addressed, chosen, next_ask
@@ -29,7 +29,7 @@ async def with_ids(
     try:
         refuse_inside(found.url)
     except AddressRefused as refusal:
-        raise no_page(refusal, found.url) from refusal
+        raise to_fetch_error(refusal, found.url) from refusal
     if not found.sign.frame:
         return await _told(opener, addressed(found), department)
     named = found.sign.parameters

@@ -17,14 +17,14 @@ from configs.hosts import host_of
 from configs.prefecture import host_rules
 from configs.settings import settings
 from crawler.fetching.browser_headers import agent_for
-from crawler.fetching.errors import no_page
+from crawler.fetching.errors import to_fetch_error
 from crawler.fetching.request_budget import RequestBudget
 from crawler.fetching.session import Session
 from crawler.fetching.ssrf_guard import OutsideHandler, OutsideSocketHandler, refuse_private
 from crawler.platform_detection.identify import PARIS, page_of
 from crawler.platforms import Platform, at_home, platforms
 from crawler.reading import Page, PageRequest, VisitContext
-from crawler.scheduling.intervals import floor
+from crawler.scheduling.intervals import host_floor
 from crawler.url_policy import AddressRefused, resolve_stand_in, same_site
 
 _BUDGET = 6  # requests a minute of a host whose desk file says nothing else
@@ -85,7 +85,7 @@ class PageFetcher:
         try:
             refuse_private(url)
         except AddressRefused as refusal:
-            raise no_page(refusal, url) from refusal
+            raise to_fetch_error(refusal, url) from refusal
         self._opened, self._bodies = url, []
         blank = page_of(url, b"")
         session = await self.session(url, across=True)
@@ -139,7 +139,7 @@ class PageFetcher:
         host = host_of(url)
         if not is_stand_in(host_of(resolve_stand_in(url, settings().sandbox_hosts))):
             rule = host_rules().get(host)
-            self._free[host] = monotonic() + floor(session.requests, (rule and rule.budget) or _BUDGET)
+            self._free[host] = monotonic() + host_floor(session.requests, (rule and rule.budget) or _BUDGET)
 
     async def _download(self, request: Request) -> Response:
         handler = self._sockets if request.url.startswith("ws") else self._pages

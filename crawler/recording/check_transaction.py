@@ -98,7 +98,7 @@ class _CheckOutcome:
     def due(self) -> datetime:
         """Return when the desk is due again, by this check alone."""
         check, counted = self.result.check, self.row.inconclusive if self.row else 0
-        return intervals.after(
+        return intervals.next_due(
             check.outcome,
             started_at=check.started_at,
             now=self.result.seen_at,
@@ -118,18 +118,25 @@ def write_batch(session: Session, results: Sequence[FinishedCheck], now: datetim
     """
     results = [_pull_back(result, now) for result in results]
     results = block_attribution.reclassify_page_refusals(session, results, now)
-    rows = desk_state_update.update(session, results, now)
-    ends = [_end(desk, result, rows) for result in results if (desk := desks().get(result.check.desk_id))]
+    rows = desk_state_update.update_desks(session, results, now)
+    ends = [
+        _check_outcome(desk, result, rows)
+        for result in results
+        if (desk := desks().get(result.check.desk_id))
+    ]
     counted = [end for end in ends if end.row]
-    _cover(session, counted, now)
-    found = _look(session, counted, now)
-    proofs = [each.proof for each in found if each.proof] + list(filter(None, map(_of_trouble, counted)))
+    _write_coverage(session, counted, now)
+    found = _write_slots(session, counted, now)
+    proofs = [each.proof for each in found if each.proof] + list(
+        filter(None, map(_proof_of_trouble, counted))
+    )
     session.execute(_CHECKS, _check_columns(results, {each.desk.id: each.key for each in proofs}))
     written = Written([each.id for each in found], proofs=proofs)
-    outages.write(session, [turn for end in counted for turn in _turns(end)])
-    rests, ahead = _rests(session, counted, now), _tokens_ahead(session, ends)
+    outages.write_outages(session, [turn for end in counted for turn in _outage_changes(end)])
+    rests, ahead = _rest_hosts(session, counted, now), _tokens_ahead(session, ends)
     written.visits = [
-        replace(_visit(end, rests.get(end.host), now), last_token=ahead.get(end.desk.id, 0)) for end in ends
+        replace(_visit_end(end, rests.get(end.host), now), last_token=ahead.get(end.desk.id, 0))
+        for end in ends
     ]
     return written
 
@@ -151,32 +158,37 @@ def _tokens_ahead(session: Session, ends: Sequence[_CheckOutcome]) -> dict[str, 
     return {desk_id: last for desk_id, last in session.execute(row) if last >= tokens[desk_id]}
 
 
-def _end(desk: Desk, result: FinishedCheck, rows: dict[str, Any]) -> _CheckOutcome:
+def _check_outcome(desk: Desk, result: FinishedCheck, rows: dict[str, Any]) -> _CheckOutcome:
     row, own = rows.get(desk.id), own_interval(desk)
     wished, share = (row.wished_seconds, row.share_seconds) if row else (None, None)
-    interval, least = intervals.effective(wished, share, own), intervals.minimum_interval(wished, share, own)
+    interval, least = (
+        intervals.effective_interval(wished, share, own),
+        intervals.minimum_interval(wished, share, own),
+    )
     return _CheckOutcome(desk, result, row, interval, least)
 
 
-def _cover(session: Session, ends: Sequence[_CheckOutcome], now: datetime) -> None:
+def _write_coverage(session: Session, ends: Sequence[_CheckOutcome], now: datetime) -> None:
     parts = [
         StateChange(end.desk, end.result, end.row, end.interval)
         for end in ends
         if end.result.check.outcome.conclusive and not desk_state_update.covers_all(end.desk, end.result)
     ]
-    desk_state_update.cover(session, parts, now)
+    desk_state_update.write_coverage(session, parts, now)
 
 
-def _look(session: Session, ends: Sequence[_CheckOutcome], now: datetime) -> list[slot_writer.NewDetection]:
+def _write_slots(
+    session: Session, ends: Sequence[_CheckOutcome], now: datetime
+) -> list[slot_writer.NewDetection]:
     """Compare what was seen with what was open; return the detections."""
     looks = [end for end in ends if end.result.check.slots or end.row.has_open]
     if not looks:
         return []
-    known = slot_writer.known(session, [end.desk.id for end in looks])
-    return slot_writer.write(session, [_compared(end, known) for end in looks], now)
+    known = slot_writer.load_open_slots(session, [end.desk.id for end in looks])
+    return slot_writer.write_slots(session, [_slot_comparison(end, known) for end in looks], now)
 
 
-def _of_trouble(end: _CheckOutcome) -> Proof | None:
+def _proof_of_trouble(end: _CheckOutcome) -> Proof | None:
     before = end.row.outcome_before
     return of_trouble(end.desk, end.result.check, before and Outcome(before), end.result.seen_at)
 
@@ -206,7 +218,7 @@ def _windows(covered: Sequence[CoveredWindow]) -> str:
     return json.dumps([{"place": place, "first": first, "last": last} for place, first, last in ends])
 
 
-def _turns(end: _CheckOutcome) -> list[outages.OutageChange]:
+def _outage_changes(end: _CheckOutcome) -> list[outages.OutageChange]:
     """Say how the desk's watching turned, where it did."""
     check = end.result.check
     usual = check.outcome is Outcome.CAPTCHA and captcha_expected(end.desk)
@@ -217,10 +229,10 @@ def _turns(end: _CheckOutcome) -> list[outages.OutageChange]:
     return [outages.OutageChange(end.desk.id, check.started_at, reason, host)] if changed else []
 
 
-def _visit(end: _CheckOutcome, rest: datetime | None, now: datetime) -> VisitEnd:
+def _visit_end(end: _CheckOutcome, rest: datetime | None, now: datetime) -> VisitEnd:
     check, desk = end.result.check, end.desk
     own = check.requests - check.handed_requests
-    paid = check.started_at + timedelta(seconds=intervals.floor(own, budget_of(desk)))
+    paid = check.started_at + timedelta(seconds=intervals.host_floor(own, budget_of(desk)))
     return VisitEnd(
         desk.id,
         end.result.token,
@@ -233,16 +245,16 @@ def _visit(end: _CheckOutcome, rest: datetime | None, now: datetime) -> VisitEnd
     )
 
 
-def _rests(session: Session, ends: Sequence[_CheckOutcome], now: datetime) -> dict[str, datetime]:
+def _rest_hosts(session: Session, ends: Sequence[_CheckOutcome], now: datetime) -> dict[str, datetime]:
     """Let the hosts rest that refused us; return until when, and of those too that visits were handed to in vain."""
     refused = [end.result.check for end in ends if end.result.check.outcome in RESTING]
-    made = host_rows.rest(session, refused, now) if refused else {}
+    made = host_rows.rest_hosts(session, refused, now) if refused else {}
     handed = {end.host for end in ends if end.result.check.handed_to}
-    known = host_rows.rests(session, now) if handed else {}
+    known = host_rows.active_rests(session, now) if handed else {}
     return made | {host: known[host] for host in handed & known.keys()}
 
 
-def _compared(end: _CheckOutcome, known: dict[str, list[OpenSlot]]) -> slot_writer.SlotComparison:
+def _slot_comparison(end: _CheckOutcome, known: dict[str, list[OpenSlot]]) -> slot_writer.SlotComparison:
     desk, result, check = end.desk, end.result, end.result.check
     last_day = result.seen_at.astimezone(desk.zone).date() + timedelta(days=desk.horizon)
     before = end.row.whole_before

@@ -22,7 +22,7 @@ Coverage = Mapping[str, Sequence[ProvenWindow]]  # by place key
 EVERYWHERE = "*"  # the key of answers for all places together
 
 
-def whole(covered: Iterable[CoveredWindow], today: date, last_day: date) -> bool:
+def covers_whole_desk(covered: Iterable[CoveredWindow], today: date, last_day: date) -> bool:
     """Whether one answer covered all of a desk, from today to the last day that is watched."""
     return any(
         each.place_key is None and (each.first or today) <= today and (each.last or last_day) >= last_day
@@ -30,7 +30,7 @@ def whole(covered: Iterable[CoveredWindow], today: date, last_day: date) -> bool
     )
 
 
-def seed(places: Iterable[str], whole_at: datetime | None, last_day: date) -> Coverage:
+def seed_coverage(places: Iterable[str], whole_at: datetime | None, last_day: date) -> Coverage:
     """Return what is known of places where one answer covered all of the desk at `whole_at`.
 
     Such an answer proves the days up to `last_day`, the last that is watched; those beyond it may not have been asked.
@@ -38,7 +38,7 @@ def seed(places: Iterable[str], whole_at: datetime | None, last_day: date) -> Co
     return {key: [ProvenWindow(date.min, last_day, whole_at)] if whole_at else [] for key in places}
 
 
-def remember(
+def update_coverage(
     before: Coverage,
     places: Iterable[str],
     covered: Iterable[CoveredWindow],
@@ -58,11 +58,11 @@ def remember(
     for each in covered:
         window = ProvenWindow(each.first or date.min, each.last or date.max, at)
         for key in after if each.place_key is None else [each.place_key]:
-            after[key] = [other for other in after[key] if not _within(other, window)] + [window]
+            after[key] = [other for other in after[key] if not _is_within(other, window)] + [window]
     return after
 
 
-def absent(
+def keep_absent_places(
     before: Coverage, after: Coverage, covered: Iterable[CoveredWindow], *, at: datetime, since: datetime
 ) -> Coverage:
     """Return what `after` leaves out and slots need for as long as they have not lapsed.
@@ -85,7 +85,7 @@ def absent(
 
 def whole_since(coverage: Coverage, today: date, last_day: date) -> datetime | None:
     """Return the instant since which every place was covered in full once at least; None: one was not."""
-    found = [_since(windows, today, last_day) for windows in coverage.values()]
+    found = [_covered_since(windows, today, last_day) for windows in coverage.values()]
     instants = [at for at in found if at is not None]
     return min(instants) if instants and len(instants) == len(found) else None
 
@@ -119,7 +119,7 @@ def unpack(packed: Mapping[str, Any] | None) -> Coverage:
     }
 
 
-def _since(windows: Sequence[ProvenWindow], today: date, last_day: date) -> datetime | None:
+def _covered_since(windows: Sequence[ProvenWindow], today: date, last_day: date) -> datetime | None:
     """Return the youngest instant such that what was covered since leaves no day out."""
     for at in sorted({window.at for window in windows}, reverse=True):
         if _leaves_no_day_out([window for window in windows if window.at >= at], today, last_day):
@@ -137,5 +137,5 @@ def _leaves_no_day_out(windows: Sequence[ProvenWindow], today: date, last_day: d
     return False
 
 
-def _within(inner: ProvenWindow, outer: ProvenWindow) -> bool:
+def _is_within(inner: ProvenWindow, outer: ProvenWindow) -> bool:
     return outer.first <= inner.first and inner.last <= outer.last

@@ -117,7 +117,7 @@ class StateChange:
     interval: float
 
 
-def update(session: Session, results: Sequence["FinishedCheck"], now: datetime) -> dict[str, Any]:
+def update_desks(session: Session, results: Sequence["FinishedCheck"], now: datetime) -> dict[str, Any]:
     """Bring desks up to their checks; return the rows of those whose check still counted."""
     columns = [_columns(result) for result in results]
     listed = {name: [each[name] for each in columns] for name in columns[0]}
@@ -132,10 +132,10 @@ def covers_all(desk: Desk, result: "FinishedCheck") -> bool:
     if not check.outcome.conclusive or _ALL in check.covered:
         return check.outcome.conclusive
     today = _today(desk, result)
-    return coverage_tracking.whole(check.covered, today, today + timedelta(days=desk.horizon))
+    return coverage_tracking.covers_whole_desk(check.covered, today, today + timedelta(days=desk.horizon))
 
 
-def cover(session: Session, parts: Sequence[StateChange], now: datetime) -> None:
+def write_coverage(session: Session, parts: Sequence[StateChange], now: datetime) -> None:
     """Remember which places were covered where one check could not ask for all of them."""
     if not parts:
         return
@@ -177,13 +177,17 @@ def _coverage(part: StateChange, now: datetime) -> dict[str, Any]:
     before = (
         coverage_tracking.unpack(row.coverage)
         if row.coverage is not None
-        else coverage_tracking.seed(
+        else coverage_tracking.seed_coverage(
             {*places, coverage_tracking.EVERYWHERE}, row.whole_at, _last_day(part.desk, row.whole_at or now)
         )
     )
     since = part.result.seen_at - lapse_span(row.wished_seconds, row.feasible_seconds, part.interval)
-    after = coverage_tracking.remember(before, places, check.covered, at=part.result.seen_at, since=since)
-    absent = coverage_tracking.absent(before, after, check.covered, at=part.result.seen_at, since=since)
+    after = coverage_tracking.update_coverage(
+        before, places, check.covered, at=part.result.seen_at, since=since
+    )
+    absent = coverage_tracking.keep_absent_places(
+        before, after, check.covered, at=part.result.seen_at, since=since
+    )
     today = _today(part.desk, part.result)
     whole_at = coverage_tracking.whole_since(after, today, _last_day(part.desk, part.result.seen_at))
     reason = _STATUS[check.outcome][1]

@@ -63,7 +63,7 @@ def reason_of(outcome: Outcome, inconclusive: int) -> OutageReason | None:
     return OutageReason(outcome.value) if outcome in _AT_ONCE or paused else None
 
 
-def write(session: Session, turns: Sequence[OutageChange]) -> None:
+def write_outages(session: Session, turns: Sequence[OutageChange]) -> None:
     """End outages whose desks are watched again or have another reason now, and begin the new ones."""
     if not turns:
         return
@@ -77,25 +77,25 @@ def write(session: Session, turns: Sequence[OutageChange]) -> None:
     session.execute(_BEGIN, columns)
 
 
-def begin(session: Session, desk_ids: Collection[str], at: datetime, reason: OutageReason) -> None:
+def begin_outages(session: Session, desk_ids: Collection[str], at: datetime, reason: OutageReason) -> None:
     """Begin an outage of desks whose host is left alone; one that already has an outage keeps its own reason."""
     ids = sorted(desk_ids)
     columns = {"desk_id": ids, "at": [at] * len(ids), "reason": [reason.value] * len(ids)}
     session.execute(_BEGIN, columns | {"host": [None] * len(ids)})
 
 
-def end(
+def end_outages(
     session: Session, desk_ids: Collection[str], at: datetime, reason: OutageReason | None = None
 ) -> None:
     """End the open outages of desks, those of one reason where it is given."""
     session.execute(_OVER, {"desks": sorted(desk_ids), "at": at, "reason": reason and reason.value})
 
 
-def blamed_on(session: Session, host: str) -> list[str]:
+def desks_blaming(session: Session, host: str) -> list[str]:
     """Return the desks of other hosts that were not watched because of this one, which their pages embed."""
     return list(session.scalars(sa.select(Outage.desk_id).where(Outage.host == host).distinct()))
 
 
-def end_others(session: Session, watched: Collection[str], at: datetime) -> None:
+def end_unwatched(session: Session, watched: Collection[str], at: datetime) -> None:
     """End the outages of desks that are not to be watched any more: nobody pays for those."""
     session.execute(_FORGET, {"watched": sorted(watched), "at": at})

@@ -57,16 +57,16 @@ class SlotChanges:
     gone: tuple[tuple[int, GoneReason], ...] = ()
 
 
-def compare(known: Sequence[OpenSlot], seen: CheckResult) -> SlotChanges:
+def compare_slots(known: Sequence[OpenSlot], seen: CheckResult) -> SlotChanges:
     """Compare a desk's open slots with what a check saw.
 
     The hours that show up in a place which was only known to be open are quiet: they are what its `open` slot
     was told for ("at an unknown hour"), and telling them again would be a second message for one opening.
     """
-    shown = _shown(seen)
+    shown = _index_shown(seen)
     timed = {place for place, moment in shown if moment != OPEN}
     was_open = {row.place_key for row in known if row.moment == OPEN}
-    gone = tuple((row.id, reason) for row in known if (reason := _gone(row, shown, timed, seen)))
+    gone = tuple((row.id, reason) for row in known if (reason := _closing_reason(row, shown, timed, seen)))
     closed = {row_id for row_id, _ in gone}
     left = [row for row in known if row.id not in closed]
     rows = {(row.place_key, row.moment): row.id for row in left}
@@ -82,32 +82,32 @@ def compare(known: Sequence[OpenSlot], seen: CheckResult) -> SlotChanges:
     )
 
 
-def _shown(seen: CheckResult) -> dict[tuple[str, str], Slot]:
+def _index_shown(seen: CheckResult) -> dict[tuple[str, str], Slot]:
     """Return the slots shown by place and moment, without those past, nor `open` beside the place's hours."""
     slots = {
         (slot.place.key, slot.moment_text): slot
         for slot in reversed(seen.slots)
-        if not _past(slot.moment, seen)
+        if not _is_past(slot.moment, seen)
     }
     timed = {place for place, moment in slots if moment != OPEN}
     return {key: slot for key, slot in reversed(slots.items()) if key[1] != OPEN or key[0] not in timed}
 
 
-def _past(moment: datetime | date | None, seen: CheckResult) -> bool:
+def _is_past(moment: datetime | date | None, seen: CheckResult) -> bool:
     if isinstance(moment, datetime):
         return moment <= seen.now
     return moment is not None and moment < seen.today
 
 
-def _gone(
+def _closing_reason(
     row: OpenSlot, shown: Collection[tuple[str, str]], timed: set[str], seen: CheckResult
 ) -> GoneReason | None:
-    if _past(row.starts_at or _day(row, seen.zone), seen):
+    if _is_past(row.starts_at or _day(row, seen.zone), seen):
         return GoneReason.PAST
     if row.moment == OPEN and row.place_key in timed:
         return GoneReason.SUPERSEDED
     absent = seen.outcome.conclusive and (row.place_key, row.moment) not in shown
-    return GoneReason.TAKEN if absent and _covers(row, seen) else None
+    return GoneReason.TAKEN if absent and _is_covered(row, seen) else None
 
 
 def _day(row: OpenSlot, zone: ZoneInfo) -> date | None:
@@ -121,7 +121,7 @@ def _first_time(row: OpenSlot, seen: CheckResult) -> bool:
     return row.seen_at is None or seen.whole_before is None or seen.whole_before <= row.seen_at
 
 
-def _covers(row: OpenSlot, seen: CheckResult) -> bool:
+def _is_covered(row: OpenSlot, seen: CheckResult) -> bool:
     """Tell whether the reading answered for the row's place on its day; for `open`, for every day watched."""
     windows = [
         each

@@ -17,7 +17,7 @@ from configs.settings import settings
 from crawler.items import CheckItem
 from crawler.proofs.selection import Proof, of_detection
 from crawler.reading import Slot
-from crawler.recording.slot_diff import CheckResult, OpenSlot, SlotChanges, compare
+from crawler.recording.slot_diff import CheckResult, OpenSlot, SlotChanges, compare_slots
 
 _KNOWN = sa.text("""
 SELECT id, desk_id, place_key, moment, starts_at, seen_at FROM slots WHERE desk_id = ANY(:desks) AND gone_at IS NULL
@@ -69,7 +69,7 @@ class NewDetection:
     proof: Proof | None
 
 
-def known(session: Session, desk_ids: Sequence[str]) -> dict[str, list[OpenSlot]]:
+def load_open_slots(session: Session, desk_ids: Sequence[str]) -> dict[str, list[OpenSlot]]:
     """Return the open slots of desks."""
     found: dict[str, list[OpenSlot]] = defaultdict(list)
     for row in session.execute(_KNOWN, {"desks": list(desk_ids)}):
@@ -77,9 +77,9 @@ def known(session: Session, desk_ids: Sequence[str]) -> dict[str, list[OpenSlot]
     return found
 
 
-def write(session: Session, looks: Iterable[SlotComparison], now: datetime) -> list[NewDetection]:
+def write_slots(session: Session, looks: Iterable[SlotComparison], now: datetime) -> list[NewDetection]:
     """Write what changed; return the detections, in the order of the looks."""
-    changes = [(look, compare(look.known, look.seen)) for look in looks]
+    changes = [(look, compare_slots(look.known, look.seen)) for look in looks]
     _close(session, changes)
     _see_again(session, changes)
     ids = _open(session, changes)

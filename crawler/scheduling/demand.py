@@ -29,7 +29,7 @@ WHERE (g.starts_at > :since AND g.starts_at <= :now) OR (g.ends_at > :since AND 
 Target = tuple[str | None, str | None, str | None]
 
 
-def intervals(session: Session, desks: Collection[Desk], now: datetime) -> dict[str, list[float]]:
+def promised_intervals(session: Session, desks: Collection[Desk], now: datetime) -> dict[str, list[float]]:
     """Return, by desk, the seconds that the plans of its entitled alerts promise; no entry where nobody waits."""
     prefectures = sorted({desk.prefecture_id for desk in desks})
     rows = session.execute(

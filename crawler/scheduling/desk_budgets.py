@@ -29,7 +29,7 @@ def interval_at(desk: Desk, now: datetime) -> float:
     return min(own_interval(desk), FASTEST) if release and release.begins <= now else own_interval(desk)
 
 
-def releasing(every: Iterable[Desk], now: datetime) -> frozenset[str]:
+def desks_releasing(every: Iterable[Desk], now: datetime) -> frozenset[str]:
     """Return the desks whose slots are published about now, as far as their files tell."""
     return frozenset(
         desk.id for desk in every if desk.releases and (found := desk.release(now)) and found.begins <= now

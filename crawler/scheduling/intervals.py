@@ -22,7 +22,7 @@ class WishedInterval:
     cost: float
 
 
-def wished(own: float, plans: Iterable[float], heartbeat: float) -> float:
+def wished_interval(own: float, plans: Iterable[float], heartbeat: float) -> float:
     """Return the wished interval: `own` (the tier's, or the operator's) or the fastest entitled plan's.
 
     Where nobody entitled waits it is the heartbeat, so that nobody buys a desk whose state is unknown.
@@ -31,7 +31,7 @@ def wished(own: float, plans: Iterable[float], heartbeat: float) -> float:
     return min(own, *promised) if promised else max(own, heartbeat)
 
 
-def feasible(wishes: Mapping[str, WishedInterval], budget: float) -> dict[str, float]:
+def share_budget(wishes: Mapping[str, WishedInterval], budget: float) -> dict[str, float]:
     """Share a host's budget (requests a minute) among its desks, in proportion to what they wish.
 
     Returns the interval, in seconds, that each desk's share allows; below its wish where there is room.
@@ -41,26 +41,26 @@ def feasible(wishes: Mapping[str, WishedInterval], budget: float) -> dict[str, f
     return {desk: wish.seconds * load for desk, wish in wishes.items()}
 
 
-def effective(wish: float | None, possible: float | None, fallback: float) -> float:
+def effective_interval(wish: float | None, possible: float | None, fallback: float) -> float:
     """Return the slower of the two, `fallback` while the planner has decided neither."""
     return max((each for each in (wish, possible) if each), default=fallback)
 
 
 def minimum_interval(wish: float | None, possible: float | None, fallback: float) -> float:
-    """Return the seconds that a desk waits at least, to which its draw adds (see `after`).
+    """Return the seconds that a desk waits at least, to which its draw adds (see `next_due`).
 
     Where its host's budget decides, the longest draw makes what that allows: its visits are held apart by the host's
     own floor and bucket, and desks that came due later would leave a full host idle.
     """
-    return effective(wish, possible and possible / (1 + settings().interval_jitter), fallback)
+    return effective_interval(wish, possible and possible / (1 + settings().interval_jitter), fallback)
 
 
-def gap(own: float | None) -> float:
+def minimum_gap(own: float | None) -> float:
     """Return the seconds between two checks of one desk, whoever asks; only stand-ins allow less than 30."""
     return min(FASTEST, own or FASTEST)
 
 
-def floor(requests: int, budget: float) -> float:
+def host_floor(requests: int, budget: float) -> float:
     """Return for how many seconds a host is left alone after a visit of so many requests."""
     return requests * MINUTE / budget
 
@@ -83,7 +83,7 @@ def counts_towards_pause(outcome: Outcome, *, captcha_expected: bool = False) ->
     return outcome in COUNTED and not (captcha_expected and outcome is Outcome.CAPTCHA)
 
 
-def wait(outcome: Outcome, interval: float, inconclusive: int) -> float:
+def next_wait(outcome: Outcome, interval: float, inconclusive: int) -> float:
     """Return the seconds from a check's start to the desk's next one, before any jitter.
 
     `inconclusive` says how many in a row have counted towards the pause, this one included.
@@ -92,10 +92,10 @@ def wait(outcome: Outcome, interval: float, inconclusive: int) -> float:
     if inconclusive >= settings().pause_after and outcome in COUNTED:
         doublings = min(inconclusive - settings().pause_after + 1, _DOUBLINGS)
         return max(interval, slowest, min(settings().pause_probe_seconds, interval * 2.0**doublings))
-    return max(interval * _slower(outcome, inconclusive), slowest)
+    return max(interval * _slowdown(outcome, inconclusive), slowest)
 
 
-def after(
+def next_due(
     outcome: Outcome,
     *,
     started_at: datetime,
@@ -112,7 +112,7 @@ def after(
     `lot`, from 0 to 1, is its draw: intervals are longer by up to INTERVAL_JITTER, so that desks that started
     together do not stay together, and no site sees a clock.
     """
-    seconds = wait(outcome, interval, inconclusive) * (1 + settings().interval_jitter * lot)
+    seconds = next_wait(outcome, interval, inconclusive) * (1 + settings().interval_jitter * lot)
     due = max(started_at + timedelta(seconds=seconds), now)
     return releases_at if releases_at and now < releases_at < due else due
 
@@ -128,7 +128,7 @@ def _probe(outcome: Outcome) -> float:
     return probes.get(outcome, 0)
 
 
-def _slower(outcome: Outcome, inconclusive: int) -> float:
+def _slowdown(outcome: Outcome, inconclusive: int) -> float:
     if outcome is Outcome.OVERLOADED:
         return 2  # never more: sites are overloaded when they open their slots
     if outcome is Outcome.UNREACHABLE:

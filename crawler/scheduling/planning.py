@@ -61,7 +61,7 @@ def build_plan(
     """
     heartbeat = settings().heartbeat_seconds
     wished = {
-        desk.id: intervals.wished(interval_at(desk, now), promised.get(desk.id, ()), heartbeat)
+        desk.id: intervals.wished_interval(interval_at(desk, now), promised.get(desk.id, ()), heartbeat)
         for desk in watched
     }
     share: dict[str, float] = {}
@@ -77,8 +77,8 @@ def build_plan(
             desk.id: max(usual[desk.id], took.seeing.get(desk.id) or open_cost_of(desk)) for desk in sharing
         }
         budget = buckets[host].rate * intervals.MINUTE
-        share |= intervals.feasible(_wishes(wished, usual), budget)
-        feasible |= intervals.feasible(_wishes(wished, seeing), budget)
+        share |= intervals.share_budget(_wishes(wished, usual), budget)
+        feasible |= intervals.share_budget(_wishes(wished, seeing), budget)
     return PlannedEntries(wished, share, feasible, frozenset(promised), buckets, took.lately)
 
 
@@ -86,7 +86,7 @@ def _wishes(wished: Mapping[str, float], costs: Mapping[str, float]) -> dict[str
     return {desk: intervals.WishedInterval(wished[desk], cost) for desk, cost in costs.items()}
 
 
-def entry(
+def build_entry(
     desk: Desk, state: PlannedDesk, plan: PlannedEntries, task: PlanningTask, now: datetime
 ) -> DueEntry:
     """Decide when a desk is due, as far as the queue does not know it better.
@@ -102,7 +102,7 @@ def entry(
     return DueEntry(
         desk.id,
         desk.host,
-        intervals.gap(desk.interval),
+        intervals.minimum_gap(desk.interval),
         due,
         cost_of(desk),
         plan.buckets[desk.host],
@@ -116,7 +116,7 @@ def entry(
 
 def _latest(desk: Desk, state: PlannedDesk, interval: float, now: datetime) -> datetime:
     """Return when a desk is due at the latest, however a claim or a check that ends now leaves it."""
-    longest = intervals.wait(state.last_outcome or Outcome.NO_SLOTS, interval, state.inconclusive)
+    longest = intervals.next_wait(state.last_outcome or Outcome.NO_SLOTS, interval, state.inconclusive)
     longest *= 1 + settings().interval_jitter
     return now + timedelta(seconds=max(longest, lane_of(desk).hold_seconds)) + _MARGIN
 
@@ -135,7 +135,7 @@ def _again(desk: Desk, state: PlannedDesk, interval: float, now: datetime) -> da
     """Return when the desk's last check makes it due, `now` where that is past."""
     if state.last_check_at is None or state.last_outcome is None:
         return now
-    return intervals.after(
+    return intervals.next_due(
         state.last_outcome,
         started_at=min(state.last_check_at, now),
         now=now,
@@ -162,9 +162,9 @@ def reconstruct_buckets(
         levels[desk.host] = max(0.0, filled - requests), at
         pause = timedelta(seconds=requests / bucket.rate)
         floors[desk.host] = max(floors.get(desk.host, at), at + pause)
-    left_now = {host: (buckets[host], _filled(buckets[host], *level, now)) for host, level in levels.items()}
+    left_now = {host: (buckets[host], _refill(buckets[host], *level, now)) for host, level in levels.items()}
     return left_now, floors
 
 
-def _filled(bucket: HostBucket, left: float, at: datetime, now: datetime) -> float:
+def _refill(bucket: HostBucket, left: float, at: datetime, now: datetime) -> float:
     return min(bucket.capacity, left + bucket.rate * max(0.0, (now - at).total_seconds()))

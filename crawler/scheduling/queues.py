@@ -24,7 +24,7 @@ class CrawlQueue(NamedTuple):
         return f"{self.system}{_BROWSER}" if self.browser else self.system
 
     @classmethod
-    def named(cls, name: str) -> Self:
+    def parse(cls, name: str) -> Self:
         """Return the lane of a name."""
         system = name.removesuffix(_BROWSER)
         return cls(system, Fetch.HTTP if system == name else Fetch.BROWSER)

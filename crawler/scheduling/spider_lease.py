@@ -15,9 +15,9 @@ from crawler.scheduling.queues import CrawlQueue
 _RETRY = 0.1  # seconds; a successor that waits finds a seat that was left so soon
 
 
-def seats(lane: str) -> list[str]:
+def lease_keys(lane: str) -> list[str]:
     """Return the keys of a lane's seats."""
-    return [f"seat:{lane}:{number}" for number in range(CrawlQueue.named(lane).processes)]
+    return [f"seat:{lane}:{number}" for number in range(CrawlQueue.parse(lane).processes)]
 
 
 class SpiderLease:
@@ -25,7 +25,7 @@ class SpiderLease:
 
     def __init__(self, client: redis.asyncio.Redis, lane: str) -> None:
         self._client = client
-        self._keys = seats(lane)
+        self._keys = lease_keys(lane)
         self.holder = secrets.token_hex(8)
         self._key: str | None = None
         self._ours_until = 0.0
@@ -46,7 +46,7 @@ class SpiderLease:
         gives_up = monotonic() + settings().seat_seconds
         while not stopping.is_set() and monotonic() < gives_up:
             for key in self._keys:
-                if await self._renewed(key):
+                if await self._renew(key):
                     self._key = key
                     return True
             await wait_for(stopping, _RETRY)
@@ -58,7 +58,7 @@ class SpiderLease:
         Raises:
             redis.RedisError: Redis is away.
         """
-        return self._key is not None and await self._renewed(self._key)
+        return self._key is not None and await self._renew(self._key)
 
     async def leave(self) -> None:
         """Free the seat at once.
@@ -70,7 +70,7 @@ class SpiderLease:
             key, self._key = self._key, None
             await asend(self._client, Call(lua.LEAVE, (key,), (self.holder,), bool))
 
-    async def _renewed(self, key: str) -> bool:
+    async def _renew(self, key: str) -> bool:
         seconds, now = settings().seat_seconds, monotonic()
         renewed = await asend(
             self._client, Call(lua.RENEW, (key,), (self.holder, round(seconds * 1000)), bool)

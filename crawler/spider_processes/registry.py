@@ -29,7 +29,7 @@ from configs.clock import clock
 from configs.settings import settings
 from crawler.scheduling import lua
 from crawler.scheduling.due_queue import Call, send
-from crawler.scheduling.spider_lease import seats
+from crawler.scheduling.spider_lease import lease_keys
 from crawler.spider_processes.identity import process_name, version
 
 NAMES = "processes"
@@ -100,7 +100,7 @@ def processes(client: redis.Redis) -> list[SpiderProcess]:
         found: list[dict[str, Any]] = pipeline.execute()
     if gone := [name for name, told in zip(names, found, strict=True) if not told]:
         client.srem(NAMES, *gone)
-    return [_read(told) for told in found if told]
+    return [_parse_process(told) for told in found if told]
 
 
 def evict(client: redis.Redis, process: SpiderProcess) -> None:
@@ -109,7 +109,7 @@ def evict(client: redis.Redis, process: SpiderProcess) -> None:
     Raises:
         redis.RedisError: Redis is away; the seat frees itself.
     """
-    for key in seats(process.system):
+    for key in lease_keys(process.system):
         send(client, Call(lua.LEAVE, (key,), (process.holder,), bool))
     client.delete(_key(process.name))
     client.srem(NAMES, process.name)
@@ -124,7 +124,7 @@ def resident() -> int:
     return round(pages * os.sysconf("SC_PAGE_SIZE") / _MB)
 
 
-def _read(told: dict[str, str]) -> SpiderProcess:
+def _parse_process(told: dict[str, str]) -> SpiderProcess:
     numbers = {name: int(told[name]) for name in ("pid", "memory", "running", "checks")}
     given: dict[str, Any] = told | numbers | {"started": datetime.fromisoformat(told["started"])}
     return SpiderProcess(**given)

@@ -68,7 +68,7 @@ def decide(jobs: Sequence[Job], wanted: int, code: Code | None, now: datetime) -
             job, why = next((job, tired[job.id]) for job in staying if job.id in tired)
             return Decision(1, f"to replace job {job.id}: {why}", urgent=job.process is None)
         return Decision()
-    leaving = _leaving(staying, tired)[: len(staying) - wanted]
+    leaving = _order_leaving(staying, tired)[: len(staying) - wanted]
     if len(tired) == len(staying) and not any(job.process for job in staying):
         leaving = staying[wanted:]  # nobody came up: the youngest make room for another try
     elif not all(job.process for job in staying if job not in leaving):
@@ -84,7 +84,7 @@ def replacement_reason(job: Job, code: Code | None, now: datetime) -> str | None
         return f"it has not been heard of for {job.silent:.0f} s" if silent else None
     if code and process.version != code.version and not is_pointless(process, code):
         return f"it runs version {process.version}, now there is {code.version}"
-    if process.memory > (allowed := CrawlQueue.named(process.system).memory_mb):
+    if process.memory > (allowed := CrawlQueue.parse(process.system).memory_mb):
         return f"it holds {process.memory} MB, more than the {allowed} it may"
     age = now - process.started
     share = zlib.crc32(job.id.encode()) / 2**32
@@ -98,7 +98,7 @@ def is_pointless(process: SpiderProcess, code: Code) -> bool:
     return process.version != code.version and process.started > code.since
 
 
-def _leaving(staying: Sequence[Job], tired: dict[str, str]) -> list[Job]:
+def _order_leaving(staying: Sequence[Job], tired: dict[str, str]) -> list[Job]:
     """Return who may go, in this order: the tired, the mute ones first; then the youngest that have come up."""
     weary = sorted((job for job in staying if job.id in tired), key=lambda job: job.process is not None)
     return weary + [job for job in reversed(staying) if job.id not in tired and job.process]

@@ -97,9 +97,9 @@ class Scrapyd:
             raise ScrapydAway(f"scrapyd at {self.host}:{self.port} does not answer: {error!r}") from error
         finally:
             connection.close()
-        return self._read(name, status, body)
+        return self._parse_answer(name, status, body)
 
-    def _read(self, name: str, status: int, body: bytes) -> dict[str, Any]:
+    def _parse_answer(self, name: str, status: int, body: bytes) -> dict[str, Any]:
         where = f"scrapyd at {self.host}:{self.port}"
         if status == 401:  # noqa: PLR2004 -- HTTP's own number
             raise ScrapydAway(

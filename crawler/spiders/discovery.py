@@ -24,8 +24,8 @@ from crawler.discovery.page import Onward, step
 from crawler.discovery.politeness import Manners
 from crawler.discovery.recognise import Listed
 from crawler.discovery.sites import site_of, walkable
-from crawler.fetching.decompression import unpacked
-from crawler.fetching.errors import KNOWN, no_page
+from crawler.fetching.decompression import unpack_response
+from crawler.fetching.errors import KNOWN, to_fetch_error
 from crawler.platform_detection.identify import page_of
 from crawler.url_policy import ensure_allowed, resolve_stand_in
 
@@ -45,9 +45,9 @@ class DiscoverySpider(Spider):
     name = "discovery"
 
     def __init__(self, name: str | None = None, **arguments: Any) -> None:
-        """Take the arguments as text; raises what `chosen` raises."""
+        """Take the arguments as text; raises what `select_targets` raises."""
         super().__init__(name)
-        chosen = self.chosen(arguments)
+        chosen = self.select_targets(arguments)
         self.once = bool(chosen)
         self.places = {place.id: place for place in chosen or walkable()}
         self.job = str(arguments.get("_job", ""))  # scrapyd's id
@@ -58,7 +58,7 @@ class DiscoverySpider(Spider):
         self._listed: dict[str, Listed] = {}
 
     @classmethod
-    def chosen(cls, arguments: Mapping[str, Any]) -> list[Prefecture]:
+    def select_targets(cls, arguments: Mapping[str, Any]) -> list[Prefecture]:
         """Return the prefecture to walk at the terminal, none where all are walked. Nothing is asked yet.
 
         Raises:
@@ -113,7 +113,7 @@ class DiscoverySpider(Spider):
         meta = request.meta
         place, url = self.places[meta["prefecture_id"]], meta["address"]
         try:
-            body, headers = unpacked(response, self.settings.getint("DOWNLOAD_MAXSIZE"))
+            body, headers = unpack_response(response, self.settings.getint("DOWNLOAD_MAXSIZE"))
         except KNOWN as error:
             self._doubt(request, str(error))
             return
@@ -123,7 +123,7 @@ class DiscoverySpider(Spider):
         if not left and meta["steps"] < settings().discovery_depth:
             for onward in came.onward:
                 self.crawler.engine.crawl(self._request(place, onward, meta["steps"] + 1))
-        self._done(request)
+        self._mark_done(request)
 
     def trouble(self, failure: Failure) -> None:
         """Note a page that did not come: it proves nothing."""
@@ -132,7 +132,7 @@ class DiscoverySpider(Spider):
         if isinstance(error, IgnoreRequest):
             why = "robots.txt forbids it"
         else:
-            why = no_page(error, request.url).reason if isinstance(error, KNOWN) else repr(error)
+            why = to_fetch_error(error, request.url).reason if isinstance(error, KNOWN) else repr(error)
         self._doubt(request, why, allowed=not isinstance(error, IgnoreRequest))
 
     def closed(self, reason: str) -> None:
@@ -194,7 +194,7 @@ class DiscoverySpider(Spider):
         )
         if allowed:
             self._note(request, doubtful=True)
-        self._done(request)
+        self._mark_done(request)
 
     def _note(self, request: Request, *, refused: bool = False, doubtful: bool = False) -> bool:
         """Take note of how a site answers; tell whether it is left alone from now on."""
@@ -205,6 +205,6 @@ class DiscoverySpider(Spider):
             raise CloseSpider("the site refuses us, or does not answer")
         return left
 
-    def _done(self, request: Request) -> None:
+    def _mark_done(self, request: Request) -> None:
         if self.team:
             self.team.queue.done(request, self.manners.pauses.get(site_of(request), 0))

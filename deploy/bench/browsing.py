@@ -23,7 +23,7 @@ from crawler.browser.pool import Browsers
 from crawler.browser.process_tree import proportional, tree
 from crawler.browser.standalone import browsers_outside, session_outside
 from crawler.catalogue import visit_of
-from crawler.cli.arguments import located
+from crawler.cli.arguments import relocate_desk
 from crawler.fetching.request_budget import RequestBudget
 from crawler.proofs.page_capture import CaptureBuffer
 from crawler.reading import Outcome
@@ -39,7 +39,7 @@ async def measure(url: str, checks: int, many: int) -> dict[str, Any]:
 
     Of each turn: {kind: {seconds, cpu}} a check, `cpu` in seconds of the browser, its driver and Python together.
     """
-    (desk,) = (located(each, url) for each in desks().values() if each.fetch is Fetch.BROWSER)
+    (desk,) = (relocate_desk(each, url) for each in desks().values() if each.fetch is Fetch.BROWSER)
     async with async_playwright() as playwright, browsers_outside() as browsers:
         chromium = await playwright.chromium.launch(
             executable_path=browser_path(), args=arguments(), chromium_sandbox=sandboxed()

@@ -40,7 +40,7 @@ class CheckTimes:
     @property
     def leaves_host_alone_until(self) -> float:
         """Return when its host may be asked again."""
-        return self.at + max(self.seconds, intervals.floor(self.requests, budget_of(self.desk)))
+        return self.at + max(self.seconds, intervals.host_floor(self.requests, budget_of(self.desk)))
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _feasible(
         # the last visit of each was followed by no interval
         means = {desk.id: _mean(took[desk.id][:-1] or took[desk.id]) or cost_of(desk) for desk in sharing}
         each = {desk.id: intervals.WishedInterval(wishes[desk.id], means[desk.id]) for desk in sharing}
-        shares |= intervals.feasible(each, min(budget_of(desk) for desk in sharing))
+        shares |= intervals.share_budget(each, min(budget_of(desk) for desk in sharing))
     return shares
 
 

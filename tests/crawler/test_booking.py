@@ -198,8 +198,8 @@ def test_real_desks_run_against_stand_ins_and_keep_their_address(
 
 class TestArguments:
     def test_without_arguments_it_serves_the_queue(self) -> None:
-        assert PrefenligneSpider.chosen({}) == []
-        assert PrefenligneSpider.chosen({"_job": "abc", "_version": "1"}) == []
+        assert PrefenligneSpider.select_targets({}) == []
+        assert PrefenligneSpider.select_targets({"_job": "abc", "_version": "1"}) == []
         assert not PrefenligneSpider(_job="abc").once
 
     def test_with_arguments_it_checks_once_what_they_name(self) -> None:

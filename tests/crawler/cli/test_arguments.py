@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from configs.prefecture import UnknownPrefecture
-from crawler.cli.arguments import DeskChoice, WrongArgument, located
+from crawler.cli.arguments import DeskChoice, WrongArgument, relocate_desk
 from tests.crawler.held import make_desk
 
 _HEAD = """
@@ -146,7 +146,7 @@ def test_a_system_without_desks_says_so() -> None:
     ],
 )
 def test_an_address_replaces_the_host_or_all_of_it(url: str, asked: str) -> None:
-    assert located(make_desk("https://www.x.gouv.fr/booking/create/7?a=1"), url).url == asked
+    assert relocate_desk(make_desk("https://www.x.gouv.fr/booking/create/7?a=1"), url).url == asked
 
 
 def test_a_desk_that_says_what_it_lacks_cannot_be_asked(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ POOL = pytest.mark.parametrize("agent", pool(), ids=lambda agent: agent.name)
 
 
 def opened(agent: HttpAgent, url: str = DESK, page: str | None = None) -> dict[str, str]:
-    return agent.sends("page", "GET", url, {}, page)
+    return agent.build_headers("page", "GET", url, {}, page)
 
 
 def test_the_pool_is_large_and_no_agent_stands_in_it_twice() -> None:
@@ -45,7 +45,7 @@ def test_an_agent_says_one_thing_in_all_its_headers(agent: HttpAgent) -> None:
 @POOL
 def test_an_agent_asks_in_french_and_for_what_can_be_unpacked(agent: HttpAgent) -> None:
     for kind in KINDS:
-        sent = agent.sends(kind, "GET", DESK, {}, None)
+        sent = agent.build_headers(kind, "GET", DESK, {}, None)
         assert sent["Accept-Language"].startswith("fr-FR,fr;")
         for encoding in sent["Accept-Encoding"].split(", "):
             with pytest.raises(ValueError, match=r"cut short|corrupt"):
@@ -54,7 +54,7 @@ def test_an_agent_asks_in_french_and_for_what_can_be_unpacked(agent: HttpAgent) 
 
 @POOL
 def test_opening_a_page_and_asking_from_a_script_differ_as_in_a_browser(agent: HttpAgent) -> None:
-    page, script = opened(agent), agent.sends("script", "GET", f"{DESK}.json", {}, DESK)
+    page, script = opened(agent), agent.build_headers("script", "GET", f"{DESK}.json", {}, DESK)
     assert (page["Sec-Fetch-Mode"], page["Sec-Fetch-Dest"], page["Sec-Fetch-Site"]) == (
         "navigate",
         "document",
@@ -69,7 +69,10 @@ def test_opening_a_page_and_asking_from_a_script_differ_as_in_a_browser(agent: H
     assert "Sec-Fetch-User" not in script
     assert (script["Accept"], script["Referer"]) == ("*/*", DESK)
     assert "Origin" not in script
-    assert agent.sends("script", "POST", f"{DESK}.json", {}, DESK)["Origin"] == "https://www.essonne.gouv.fr"
+    assert (
+        agent.build_headers("script", "POST", f"{DESK}.json", {}, DESK)["Origin"]
+        == "https://www.essonne.gouv.fr"
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,7 +102,7 @@ def test_nothing_that_browsers_keep_for_safe_connections_goes_over_plain_http() 
 
 def test_what_a_request_asks_for_itself_wins_and_stands_in_its_place() -> None:
     own = {"accept": "application/json", "X-Requested-With": "XMLHttpRequest"}
-    sent = pool()[0].sends("script", "GET", DESK, own, DESK)
+    sent = pool()[0].build_headers("script", "GET", DESK, own, DESK)
     assert (sent["Accept"], sent["X-Requested-With"]) == ("application/json", "XMLHttpRequest")
     assert "accept" not in sent
 

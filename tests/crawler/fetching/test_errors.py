@@ -14,7 +14,7 @@ from scrapy.exceptions import (
 
 from configs.outcome import Outcome
 from crawler.fetching.decompression import Broken, NotAccepted, TooLarge
-from crawler.fetching.errors import KNOWN, NoHTTP, again, no_page
+from crawler.fetching.errors import KNOWN, NoHTTP, may_retry, to_fetch_error
 from crawler.url_policy import AddressRefused
 
 WHERE = "GET http://127.0.0.1/"
@@ -53,13 +53,13 @@ def test_each_failure_has_its_outcome_and_its_words(
     error: Exception, outcome: Outcome, reason: str, tries: bool
 ) -> None:
     assert isinstance(error, KNOWN)
-    told = no_page(error, WHERE)
+    told = to_fetch_error(error, WHERE)
     assert told.outcome is told.reading.outcome is outcome
     assert reason in told.reason
     assert told.reason.endswith(f"({WHERE})")
     assert told.error
     assert told.error.startswith(type(error).__name__)
-    assert again(error) is tries
+    assert may_retry(error) is tries
 
 
 def test_what_cannot_be_named_is_not_caught() -> None:

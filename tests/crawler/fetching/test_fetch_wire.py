@@ -138,7 +138,7 @@ def test_the_wire_carries_the_headers_of_one_agent_in_its_order(held: Held) -> N
     sent = dict(line.split(": ", 1) for line in head)
     (agent,) = [each for each in pool() if each.name == sent["User-Agent"]]
     assert sent.pop("Host").startswith("127.")
-    ours = agent.sends("page", "GET", f"{site.address}/", {}, None)
+    ours = agent.build_headers("page", "GET", f"{site.address}/", {}, None)
     assert list(sent.items()) == list(ours.items())
 
 

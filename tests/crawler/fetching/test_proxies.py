@@ -172,12 +172,12 @@ def test_a_single_proxy_has_no_other() -> None:
 @pytest.mark.usefixtures("redis_server")
 def test_processes_share_what_they_know() -> None:
     async def use(memory: ProxyStore) -> tuple[KnownProxies, bool, bool, KnownProxies, KnownProxies]:
-        before = await memory.known("x_01", "site:443")
+        before = await memory.recall_proxies("x_01", "site:443")
         took, again = await memory.take("x_01", None, "a:1"), await memory.take("x_01", None, "b:1")
         await memory.note("site:443", "a:1", ProxyHealth(2, 1000.5))
-        known = await memory.known("x_01", "site:443")
+        known = await memory.recall_proxies("x_01", "site:443")
         await memory.note("site:443", "a:1", None)
-        return before, took, again, known, await memory.known("x_02", "site:443")
+        return before, took, again, known, await memory.recall_proxies("x_02", "site:443")
 
     expected = (
         KnownProxies(None, {}),
@@ -226,7 +226,7 @@ def test_without_redis_each_turns_its_own(
         proxies.memory = memory
         taken = [proxy.name for _ in range(6) if (proxy := await proxies.take("x_01", "site:443"))]
         await proxies.failed("site:443", "a:1")
-        return [*taken, (await memory.known("x_01", "site:443")).last]
+        return [*taken, (await memory.recall_proxies("x_01", "site:443")).last]
 
     taken = in_redis(use)
     assert all(one != other for one, other in pairwise(taken[:6]))

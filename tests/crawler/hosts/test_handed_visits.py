@@ -123,7 +123,7 @@ def state(desk: str) -> DeskState:
 
 def resting() -> dict[str, Any]:
     with session() as rows:
-        return host_rows.rests(rows, clock())
+        return host_rows.active_rests(rows, clock())
 
 
 def out() -> dict[str, tuple[str, str | None]]:
@@ -158,7 +158,7 @@ def test_the_incident_is_the_calendars(spider: Spider, sandbox: "Running", hosts
     sandbox.mode("doctolib", "cloudflare")
     spider.serve()
     with session() as rows:
-        (found,) = incidents.current(rows, clock())
+        (found,) = incidents.find_incidents(rows, clock())
     assert (found.subject, [desk.id for desk in found.desks]) == (hosts[1], [CALENDAR, PAGE])
 
 
@@ -243,7 +243,7 @@ def test_a_host_without_desks_of_its_own_is_healed_by_those_that_embed_it(hosts:
     end(1, handed_to="far.example:443", outcome=Outcome.BLOCKED)
     end(60, handed_to="far.example:443")
     with session() as rows:
-        host_rows.calm(rows, clock())
+        host_rows.recover_hosts(rows, clock())
         host = rows.scalars(sa.select(HostState)).one()
     assert (host.host, host.calm_since) == ("far.example:443", NOW + timedelta(minutes=60))
     assert out() == {}

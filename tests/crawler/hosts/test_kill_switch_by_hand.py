@@ -40,7 +40,7 @@ def test_nobody_claims_a_desk_of_a_stopped_host_until_it_goes(plan: Planner, cli
     kill_switch.stop(HOST, "they wrote to us")
     assert claimed(client) == {"c"}
     assert kill_switch.stopped() == {HOST: (NOW, "they wrote to us")}
-    kill_switch.go(HOST)
+    kill_switch.resume(HOST)
     assert claimed(client, 3601) & {"a", "b"}
     assert kill_switch.stopped() == {}
 
@@ -52,7 +52,7 @@ def test_a_stop_is_an_outage_of_all_desks_there_and_ends_as_the_host_goes(plan: 
         status = rows.get_one(DeskState, "evry_91/a")
         assert (status.status, status.status_reason) == (DeskStatus.PAUSED, kill_switch.STOPPED)
     kill_switch.stop(HOST, "again")
-    kill_switch.go(HOST)
+    kill_switch.resume(HOST)
     assert outages() == [("a", False), ("b", False)]
 
 
@@ -79,7 +79,7 @@ def test_redis_hears_of_what_happened_while_it_was_away(
     assert claimed(client) == {"c"}
     with monkeypatch.context() as patched:
         patched.setattr(due_queue, "connect", away)
-        kill_switch.go(HOST)
+        kill_switch.resume(HOST)
     plan.run_once(NOW + timedelta(seconds=2))
     assert claimed(client, 3601) & {"a", "b"}
 
@@ -88,7 +88,7 @@ def test_a_stop_keeps_what_is_known_of_the_host(plan: Planner) -> None:
     with session() as rows:
         rows.add(HostState(host=HOST, rests_in_a_row=3, budget_share=0.5))
     kill_switch.stop(HOST, "they wrote to us")
-    kill_switch.go(HOST)
+    kill_switch.resume(HOST)
     with session() as rows:
         host = rows.get_one(HostState, HOST)
         assert (host.rests_in_a_row, host.budget_share, host.stopped_at) == (3, 0.5, None)
@@ -98,7 +98,7 @@ def test_a_host_that_no_desk_is_on_is_refused_by_name(plan: Planner) -> None:
     with pytest.raises(kill_switch.UnknownHost, match=f"did you mean {HOST}"):
         kill_switch.stop("127.77.0.91:880", "a typing error")
     with pytest.raises(kill_switch.UnknownHost):
-        kill_switch.go("elsewhere:80")
+        kill_switch.resume("elsewhere:80")
 
 
 def test_a_stop_without_a_reason_is_refused(plan: Planner) -> None:

@@ -300,7 +300,7 @@ def test_a_crash_before_the_commit_loses_nothing_and_repeats_nothing(monkeypatch
     waits(person(), A)
     out("a", OutageReason.CLOSED, NOW)
     with monkeypatch.context() as patch:
-        patch.setattr(outage_notices, "over", lambda *_: 1 / 0)
+        patch.setattr(outage_notices, "write_recovery_notices", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             loop.run_once(NOW)
     assert (notifications(), incidents()) == ([], [])

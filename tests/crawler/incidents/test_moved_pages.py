@@ -39,12 +39,12 @@ EVERY = list(DriftReason)
 
 def moved(slug: str = "a", reason: DriftReason = DriftReason.GONE, at: datetime = NOW) -> list[str]:
     with session() as rows:
-        return moved_pages.begin(rows, [(desk(slug), reason, "HTTP 404")], at)
+        return moved_pages.open_drifts(rows, [(desk(slug), reason, "HTTP 404")], at)
 
 
 def open_ones() -> list[str]:
     with session() as rows:
-        return [each.desk_id for each in moved_pages.current(rows)]
+        return [each.desk_id for each in moved_pages.find_open_drifts(rows)]
 
 
 def state(slug: str = "a") -> DeskState:
@@ -75,7 +75,7 @@ def test_a_desk_that_moved_keeps_the_first_reason() -> None:
     moved(reason=DriftReason.GONE)
     assert moved(reason=DriftReason.SILENT, at=NOW + HOUR) == []
     with session() as rows:
-        assert [each.reason for each in moved_pages.current(rows)] == [DriftReason.GONE]
+        assert [each.reason for each in moved_pages.find_open_drifts(rows)] == [DriftReason.GONE]
 
 
 @pytest.mark.parametrize("reason", EVERY)
@@ -105,7 +105,7 @@ def test_where_there_always_is_a_captcha_it_proves_the_page() -> None:
     checked("b", (Outcome.CAPTCHA, NOW + MINUTE))
     behind = {each.id: each.model_copy(update={"watch": WatchLevel.PRESENCE}) for each in desks().values()}
     with session() as rows:
-        moved_pages.settle(rows, behind, NOW + HOUR)
+        moved_pages.end_settled_drifts(rows, behind, NOW + HOUR)
     assert open_ones() == ["evry_91/b"]
 
 
@@ -123,7 +123,7 @@ def test_an_operator_ends_it_in_the_file(change: dict[str, Any] | None, over: bo
     moved(reason=DriftReason.UNLINKED)
     files = {each.id: each.model_copy(update=change) for each in desks().values()} if change else {}
     with session() as rows:
-        moved_pages.settle(rows, files, NOW + HOUR)
+        moved_pages.end_settled_drifts(rows, files, NOW + HOUR)
     assert (open_ones() == []) == over
 
 
@@ -173,7 +173,7 @@ def test_what_proves_nothing_does_not_hide_that_a_page_moved() -> None:
 def test_a_drift_ends_no_sooner_than_it_began() -> None:
     moved()
     with session() as rows:
-        moved_pages.end(rows, ["evry_91/a"], NOW - HOUR)
+        moved_pages.end_drifts(rows, ["evry_91/a"], NOW - HOUR)
         assert rows.scalar(sa.select(Drift.ends_at)) == NOW
 
 

@@ -170,10 +170,10 @@ def test_nobody_is_sent_to_a_page_that_has_moved_until_it_is_found_again(
     soon: datetime, reason: DriftReason
 ) -> None:
     with session() as rows:
-        moved_pages.begin(rows, [("evry_91/a", reason, "HTTP 404")], soon)
+        moved_pages.open_drifts(rows, [("evry_91/a", reason, "HTTP 404")], soon)
     assert reminded(soon) == []
     with session() as rows:
-        moved_pages.end(rows, ["evry_91/a"], soon)
+        moved_pages.end_drifts(rows, ["evry_91/a"], soon)
     assert len(reminded(soon)) == 2
 
 

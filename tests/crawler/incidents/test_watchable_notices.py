@@ -95,9 +95,9 @@ def test_a_desk_whose_page_has_moved_is_not_watchable_until_it_is_found() -> Non
     alert = keeps(A)
     checked("a", (Outcome.NO_SLOTS, NOW))
     with session() as rows:
-        moved_pages.begin(rows, [(A["desk_id"], DriftReason.UNLINKED, "no longer linked")], NOW)
+        moved_pages.open_drifts(rows, [(A["desk_id"], DriftReason.UNLINKED, "no longer linked")], NOW)
     assert told(NOW) == []
     assert still_kept(alert)
     with session() as rows:
-        moved_pages.end(rows, [A["desk_id"]], NOW)
+        moved_pages.end_drifts(rows, [A["desk_id"]], NOW)
     assert [row.kind for row in told(NOW + HOUR)] == ["desk_watchable"]

@@ -13,7 +13,7 @@ from scrapy.exceptions import UsageError
 from configs.object_store import Blobs
 from configs.outcome import Outcome
 from configs.proofs import PICTURE, body_of, meta_of
-from crawler.commands.proof import Command, _shown
+from crawler.commands.proof import Command, _describe_proof
 from crawler.fetching.request_budget import RequestBudget
 from crawler.items import CheckItem
 from crawler.proofs.page_capture import showing
@@ -70,7 +70,7 @@ def test_a_page_that_nobody_understood_is_not_understood_again_and_comes_out_as_
     assert item.outcome is Outcome.UNREADABLE
     blobs = stored(item)
     blobs.put(f"{KEY}/{PICTURE}", b"PNG")
-    shown = _shown(blobs, KEY, tmp_path / "out")
+    shown = _describe_proof(blobs, KEY, tmp_path / "out")
     assert shown["evidence"] == item.reason
     assert shown["reads_now_as"]["reason"] == item.reason
     page, picture = map(Path, shown["files"])

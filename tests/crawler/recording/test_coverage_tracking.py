@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from crawler.reading import CoveredWindow
 from crawler.recording.coverage_tracking import (
     Coverage,
+    covers_whole_desk,
     is_proven,
     pack,
-    remember,
-    seed,
+    seed_coverage,
     unpack,
-    whole,
+    update_coverage,
     whole_since,
 )
 
@@ -31,7 +31,7 @@ def after(
     """Return what is known after visits: minute, places known, what was covered."""
     coverage: Coverage = before or {}
     for minute, places, covered in visits:
-        coverage = remember(coverage, places, covered, at=NOW + minute * MINUTE, since=since)
+        coverage = update_coverage(coverage, places, covered, at=NOW + minute * MINUTE, since=since)
     return coverage
 
 
@@ -51,7 +51,7 @@ def since(coverage: Coverage) -> int | None:
     ],
 )
 def test_one_answer_covers_all_of_a_desk_or_not(covered: CoveredWindow, expected: bool) -> None:
-    assert whole([covered], TODAY, LAST) is expected
+    assert covers_whole_desk([covered], TODAY, LAST) is expected
 
 
 def test_places_covered_one_after_the_other_are_covered_since_the_first_of_them() -> None:
@@ -91,11 +91,11 @@ def test_what_was_covered_too_long_ago_does_not_count() -> None:
 
 
 def test_a_desk_that_one_answer_covered_has_all_its_places_covered_then() -> None:
-    known = seed("ab", NOW, LAST)
+    known = seed_coverage("ab", NOW, LAST)
     assert since(known) == 0
     assert since(after((2, "ab", [CoveredWindow("a")]), before=known)) == 0
-    assert since(seed("ab", NOW, LAST - timedelta(days=1))) is None
-    assert since(seed("ab", None, LAST)) is None
+    assert since(seed_coverage("ab", NOW, LAST - timedelta(days=1))) is None
+    assert since(seed_coverage("ab", None, LAST)) is None
 
 
 def test_nothing_known_proves_nothing() -> None:

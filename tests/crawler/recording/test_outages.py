@@ -94,7 +94,9 @@ def test_trouble_is_an_outage_from_the_pause_on(outcome: Outcome) -> None:
 def test_the_same_reason_again_ends_nothing() -> None:
     ends(Outcome.CAPTCHA)
     with session() as rows:
-        outages.write(rows, [outages.OutageChange("evry_91/a", NOW + 9 * MINUTE, OutageReason.CAPTCHA)])
+        outages.write_outages(
+            rows, [outages.OutageChange("evry_91/a", NOW + 9 * MINUTE, OutageReason.CAPTCHA)]
+        )
     assert of() == [("captcha", 1, None)]
 
 
@@ -141,7 +143,7 @@ def test_outages_of_one_reason_end_and_others_go_on() -> None:
     ends(Outcome.CAPTCHA)
     ends(Outcome.CLOSED, desk="c")
     with session() as rows:
-        outages.end(rows, ["evry_91/a", "evry_91/c"], NOW + 9 * MINUTE, OutageReason.CLOSED)
+        outages.end_outages(rows, ["evry_91/a", "evry_91/c"], NOW + 9 * MINUTE, OutageReason.CLOSED)
     assert (of("a"), of("c")) == ([("captcha", 1, None)], [("closed", 1, 9)])
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from api.models.slot import GoneReason
 from configs.outcome import Outcome
 from crawler.reading import CoveredWindow, Place, Slot
-from crawler.recording.slot_diff import OPEN, CheckResult, OpenSlot, SlotChanges, compare
+from crawler.recording.slot_diff import OPEN, CheckResult, OpenSlot, SlotChanges, compare_slots
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 PARIS = ZoneInfo("Europe/Paris")
@@ -38,7 +38,7 @@ def look(
     now: datetime = NOW,
 ) -> SlotChanges:
     proved = outcome or (Outcome.SLOTS if slots else Outcome.NO_SLOTS)
-    return compare(known, CheckResult(proved, slots, tuple(covered), now, PARIS, LAST))
+    return compare_slots(known, CheckResult(proved, slots, tuple(covered), now, PARIS, LAST))
 
 
 def test_a_slot_that_was_not_open_is_news() -> None:
@@ -63,7 +63,7 @@ def test_where_absence_is_doubtful_only_the_second_answer_in_a_row_closes() -> N
         seen = CheckResult(
             Outcome.NO_SLOTS, (), (CoveredWindow(doubtful=True),), NOW, PARIS, LAST, whole_before
         )
-        return not compare(known, seen).gone
+        return not compare_slots(known, seen).gone
 
     assert left(None)
     assert left(NOW), "the answer before this one is the one that showed it"
@@ -189,7 +189,7 @@ def apply(known: Sequence[OpenSlot], changed: SlotChanges) -> list[OpenSlot]:
 def table(looks: Sequence[CheckResult]) -> list[OpenSlot]:
     rows: list[OpenSlot] = []
     for each in looks:
-        rows = apply(rows, compare(rows, each))
+        rows = apply(rows, compare_slots(rows, each))
     return rows
 
 
@@ -207,7 +207,7 @@ def test_no_slot_is_ever_open_twice_and_no_open_stands_beside_hours_it_was_shown
 @given(st.lists(seen, max_size=3), seen)
 def test_seeing_the_same_again_changes_nothing(looks: list[CheckResult], last: CheckResult) -> None:
     rows = table([*looks, last])
-    again = compare(rows, last)
+    again = compare_slots(rows, last)
     assert (again.news, again.quiet, again.gone) == ((), (), ())
 
 
@@ -227,7 +227,7 @@ def test_whatever_is_shown_and_ahead_is_open_afterwards(looks: list[CheckResult]
 def test_only_what_was_proven_absent_goes(looks: list[CheckResult], last: CheckResult) -> None:
     rows = table(looks)
     by_id = {each.id: each for each in rows}
-    for row_id, reason in compare(rows, last).gone:
+    for row_id, reason in compare_slots(rows, last).gone:
         if reason is GoneReason.TAKEN:
             assert last.outcome.conclusive
             assert any(window.place_key in (None, by_id[row_id].place_key) for window in last.covered)

@@ -13,24 +13,24 @@ seconds = st.floats(1, 86400)
 
 
 def test_a_desk_nobody_waits_for_gets_the_heartbeat() -> None:
-    assert intervals.wished(30, [], 6 * 3600) == 6 * 3600
+    assert intervals.wished_interval(30, [], 6 * 3600) == 6 * 3600
 
 
 def test_an_operator_may_ask_for_less_than_the_heartbeat() -> None:
-    assert intervals.wished(86400, [], 6 * 3600) == 86400
+    assert intervals.wished_interval(86400, [], 6 * 3600) == 86400
 
 
 @pytest.mark.parametrize(
     ("own", "plans", "expected"), [(30, [120], 30), (120, [120, 30], 30), (120, [60], 60), (20, [120], 20)]
 )
 def test_the_faster_of_tier_and_plans_is_wished(own: float, plans: list[float], expected: float) -> None:
-    assert intervals.wished(own, plans, 6 * 3600) == expected
+    assert intervals.wished_interval(own, plans, 6 * 3600) == expected
 
 
 def test_a_host_with_room_lets_every_desk_have_its_wish() -> None:
-    shares = intervals.feasible({"a": intervals.WishedInterval(120, 3)}, budget=6)
+    shares = intervals.share_budget({"a": intervals.WishedInterval(120, 3)}, budget=6)
     assert shares == {"a": 30}
-    assert intervals.effective(120, shares["a"], 1) == 120
+    assert intervals.effective_interval(120, shares["a"], 1) == 120
 
 
 @given(
@@ -40,7 +40,7 @@ def test_a_host_with_room_lets_every_desk_have_its_wish() -> None:
 def test_the_shares_of_a_host_use_its_budget_and_no_more(
     wishes: dict[str, intervals.WishedInterval], budget: float
 ) -> None:
-    shares = intervals.feasible(wishes, budget)
+    shares = intervals.share_budget(wishes, budget)
     spent = sum(wish.cost / shares[desk] for desk, wish in wishes.items())
     assert spent * 60 == pytest.approx(budget)
     assert {desk: shares[desk] / wish.seconds for desk, wish in wishes.items()} == pytest.approx(
@@ -49,8 +49,8 @@ def test_the_shares_of_a_host_use_its_budget_and_no_more(
 
 
 def test_the_slower_of_wished_and_feasible_is_effective() -> None:
-    assert intervals.effective(30, 90, 1) == 90
-    assert intervals.effective(None, None, 7) == 7
+    assert intervals.effective_interval(30, 90, 1) == 90
+    assert intervals.effective_interval(None, None, 7) == 7
 
 
 def test_where_a_host_decides_the_longest_draw_makes_what_it_allows(
@@ -64,14 +64,14 @@ def test_where_a_host_decides_the_longest_draw_makes_what_it_allows(
 
 
 def test_only_stand_ins_are_asked_more_often_than_every_thirty_seconds() -> None:
-    assert intervals.gap(None) == 30
-    assert intervals.gap(300) == 30
-    assert intervals.gap(2) == 2
+    assert intervals.minimum_gap(None) == 30
+    assert intervals.minimum_gap(300) == 30
+    assert intervals.minimum_gap(2) == 2
 
 
 def test_a_visit_is_paid_by_leaving_its_host_alone() -> None:
-    assert intervals.floor(3, 6) == 30
-    assert intervals.floor(0, 6) == 0
+    assert intervals.host_floor(3, 6) == 30
+    assert intervals.host_floor(0, 6) == 0
 
 
 @given(st.text(), seconds)
@@ -129,12 +129,12 @@ def test_what_counts_towards_the_pause(outcome: Outcome) -> None:
     ],
 )
 def test_how_long_a_desk_waits(outcome: Outcome, inconclusive: int, expected: float) -> None:
-    assert intervals.wait(outcome, 60, inconclusive) == expected
+    assert intervals.next_wait(outcome, 60, inconclusive) == expected
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_a_slow_desk_is_asked_no_more_often_for_being_in_trouble(outcome: Outcome) -> None:
-    assert intervals.wait(outcome, 7 * 86400, 9) >= 7 * 86400
+    assert intervals.next_wait(outcome, 7 * 86400, 9) >= 7 * 86400
 
 
 @given(st.sampled_from(Outcome), st.integers(0, 10_000), seconds, st.floats(0, 3600), st.floats(0, 1))
@@ -142,7 +142,7 @@ def test_a_desk_is_never_due_in_the_past_nor_before_its_interval(
     outcome: Outcome, inconclusive: int, interval: float, took: float, lot: float
 ) -> None:
     now = NOW + timedelta(seconds=took)
-    decided = intervals.after(
+    decided = intervals.next_due(
         outcome, started_at=NOW, now=now, interval=interval, inconclusive=inconclusive, lot=lot
     )
     assert decided >= now
@@ -153,7 +153,7 @@ def test_intervals_differ_by_lot_and_by_no_more_than_is_set(settings_env: Callab
     settings_env(INTERVAL_JITTER="0.05")
 
     def due(lot: float) -> float:
-        found = intervals.after(
+        found = intervals.next_due(
             Outcome.NO_SLOTS, started_at=NOW, now=NOW, interval=60, inconclusive=0, lot=lot
         )
         return (found - NOW).total_seconds()
@@ -162,14 +162,14 @@ def test_intervals_differ_by_lot_and_by_no_more_than_is_set(settings_env: Callab
 
 
 def test_probes_of_a_pause_grow_apart_and_the_first_proof_brings_the_interval_back() -> None:
-    waits = [intervals.wait(Outcome.UNREACHABLE, 30, count) for count in range(5, 13)]
+    waits = [intervals.next_wait(Outcome.UNREACHABLE, 30, count) for count in range(5, 13)]
     assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
-    assert intervals.wait(Outcome.NO_SLOTS, 30, 0) == 30
+    assert intervals.next_wait(Outcome.NO_SLOTS, 30, 0) == 30
 
 
 @pytest.mark.parametrize(("ahead", "expected"), [(-1, 60), (0, 60), (20, 20), (59.5, 59.5), (3600, 60)])
 def test_a_desk_is_due_at_the_release_that_its_page_names_too(ahead: float, expected: float) -> None:
-    due = intervals.after(
+    due = intervals.next_due(
         Outcome.NO_SLOTS,
         started_at=NOW,
         now=NOW,

@@ -17,7 +17,7 @@ from crawler.keeper import wanted_processes
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
 from crawler.scheduling.queues import CrawlQueue, lane_of, lanes
-from crawler.scheduling.spider_lease import seats
+from crawler.scheduling.spider_lease import lease_keys
 from crawler.spiders.custom import CustomSpider
 from deploy.sample_desk_files import desk_entry, prefecture_file
 
@@ -39,7 +39,7 @@ def two(tmp_path: Path, settings_env: Callable[..., None]) -> None:
 
 def test_a_lane_is_named_by_its_system_and_found_by_its_name() -> None:
     assert (str(CrawlQueue("custom")), str(BROWSER)) == ("custom", "custom-browser")
-    assert [CrawlQueue.named(str(each)) for each in (CrawlQueue("custom"), BROWSER)] == [
+    assert [CrawlQueue.parse(str(each)) for each in (CrawlQueue("custom"), BROWSER)] == [
         CrawlQueue("custom"),
         BROWSER,
     ]
@@ -57,7 +57,7 @@ def test_a_browsers_lane_has_few_places_and_much_time_and_memory(settings_env: C
         CrawlQueue("custom").memory_mb,
         CrawlQueue("custom").hold_seconds,
     ) == (1, 300, 25)
-    assert seats("custom-browser") == ["seat:custom-browser:0", "seat:custom-browser:1"]
+    assert lease_keys("custom-browser") == ["seat:custom-browser:0", "seat:custom-browser:1"]
 
 
 @pytest.mark.usefixtures("two")
