@@ -5,13 +5,20 @@ from importlib.metadata import version
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
-from api import accounts, alerts, detections, docs, health, links, prefectures, proofs
-from api.border import register_request_hooks
-from api.cors import allow_front_end
-from api.problems import handle_problems, validation_response
-from api.schemas.problem import Problem
-from api.throttle import throttle
-from api.tokens import use_tokens
+from api.accounts import routes as accounts
+from api.alerts import routes as alerts
+from api.detections import routes as detections
+from api.health import routes as health
+from api.links import routes as links
+from api.middleware import openapi_docs
+from api.middleware.auth import register_auth
+from api.middleware.cors import allow_front_end
+from api.middleware.problems import register_error_handlers, validation_response
+from api.middleware.rate_limits import register_rate_limits
+from api.middleware.request_hooks import register_request_hooks
+from api.prefectures import routes as prefectures
+from api.proofs import routes as proofs
+from api.schemas import Problem
 from configs.logs import set_up_logs
 
 
@@ -25,7 +32,7 @@ def create_app() -> OpenAPI:
     set_up_logs("api")
     app = OpenAPI(
         "api",
-        info=Info(title="RDVPriority", version=version("rdvpriority"), description=docs.INTRODUCTION),
+        info=Info(title="RDVPriority", version=version("rdvpriority"), description=openapi_docs.INTRODUCTION),
         security_schemes={"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         validation_error_status=422,
         validation_error_model=Problem,
@@ -33,15 +40,15 @@ def create_app() -> OpenAPI:
         doc_ui=False,
         static_folder=None,
     )
-    handle_problems(app)
+    register_error_handlers(app)
     register_request_hooks(app)
     allow_front_end(app)
-    throttle(app)
-    use_tokens(app)
-    health.keep_probes(app)
+    register_rate_limits(app)
+    register_auth(app)
+    health.register_health_checks(app)
     for noun in (accounts, alerts, prefectures, detections, health):
         app.register_api(noun.blueprint)
     app.register_blueprint(links.blueprint)
     app.register_blueprint(proofs.blueprint)
-    app.register_blueprint(docs.blueprint)
+    app.register_blueprint(openapi_docs.blueprint)
     return app

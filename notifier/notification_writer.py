@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-import api.models.tables  # noqa: F401 -- a flush resolves foreign keys of tables that nobody here names
+import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that nobody here names
 from api.models.base import new_id
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, Priority, State
 from api.models.slot import Detection, SlotRow

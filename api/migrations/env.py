@@ -5,8 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import context
 
+from api.models.all import RECORDS
 from api.models.partitions import is_partition
-from api.models.tables import RECORDS
 from configs.database import database_url
 
 

@@ -94,7 +94,7 @@ class Drift(Base):
     )
 
 
-def page_lost() -> sa.ColumnElement[bool]:
+def is_page_lost() -> sa.ColumnElement[bool]:
     """Tell of a row of `desks` whether its page is closed or seems to have moved: nobody is to be sent there."""
     moved = sa.exists().where(Drift.desk_id == DeskState.id, Drift.ends_at.is_(None))
     closed = DeskState.last_outcome.is_not_distinct_from(Outcome.CLOSED)

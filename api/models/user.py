@@ -123,6 +123,6 @@ class Grant(Base):
         sa.Index("ix_grants_ends_at", "ends_at"),
     )
 
-    def covers(self, moment: datetime) -> bool:
+    def covers_moment(self, moment: datetime) -> bool:
         """Whether it entitles at `moment`; the end is not included."""
         return self.starts_at <= moment < self.ends_at

@@ -12,7 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-import api.models.tables  # noqa: F401 -- loaded on this thread later, half a record would meet the planner's queries
+import api.models.all  # noqa: F401 -- loaded on this thread later, half a record would meet the planner's queries
 import notifier
 from api.models.base import session
 from api.models.incident import Incident, IncidentReason

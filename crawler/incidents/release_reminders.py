@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.models.desk import DeskState
-from api.models.discovery import page_lost
+from api.models.discovery import is_page_lost
 from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import settings
@@ -48,7 +48,7 @@ def _find_releases(rows: Session, now: datetime) -> Iterator[tuple[Desk, datetim
     Not of a page that is closed or has moved: who waits for it was told so, and slots will be published elsewhere.
     """
     last = now + timedelta(seconds=settings().release_notice_seconds)
-    lost = set(rows.scalars(sa.select(DeskState.id).where(page_lost())))
+    lost = set(rows.scalars(sa.select(DeskState.id).where(is_page_lost())))
     for desk in filter(_has_hidden_slots, desks().values()):
         if (
             desk.id not in lost

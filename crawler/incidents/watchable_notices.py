@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 import notifier
 from api.models.alert import Alert, AlertTarget
 from api.models.desk import DeskState
-from api.models.discovery import page_lost
+from api.models.discovery import is_page_lost
 from configs.desk import Desk
 from configs.prefecture import desks
 from crawler.incidents.recipients_sql import AT_ONCE
@@ -37,7 +37,7 @@ def write_watchable_notices(rows: Session) -> list[UUID]:
 
 def _find_watchable_desks(rows: Session) -> list[Desk]:
     """Return the desks whose slots were looked for and whose page was neither closed nor moved."""
-    proven = sa.select(DeskState.id).where(DeskState.last_proven_at.is_not(None), ~page_lost())
+    proven = sa.select(DeskState.id).where(DeskState.last_proven_at.is_not(None), ~is_page_lost())
     known = set(rows.scalars(proven))
     return [desk for desk in desks().values() if desk.shows_slots and desk.id in known]
 

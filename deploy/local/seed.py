@@ -73,7 +73,7 @@ def _entitle() -> bool:
             contact.verified_at = contact.verified_at or now
             contact.enabled = True
             s.add(contact)
-        if not any(grant.covers(now + timedelta(days=1)) for grant in user.grants):
+        if not any(grant.covers_moment(now + timedelta(days=1)) for grant in user.grants):
             ends = now + timedelta(days=30)
             s.add(
                 Grant(

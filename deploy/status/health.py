@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from api.probes import PartState, Probes, probes
+from api.health.health_checks import HealthChecks, PartState, list_health_checks
 from deploy.status.parallel_probe import queue
 from deploy.status.text import BAD, GOOD, ODD, join_pieces, line
 
@@ -19,8 +19,8 @@ class HealthFinding:
 
 
 def read_health() -> list[HealthFinding]:
-    """Probe each part (api/probes.py)."""
-    report = Probes(probes(queue())).report()
+    """Probe each part (api/health/health_checks.py)."""
+    report = HealthChecks(list_health_checks(queue())).report()
     return [HealthFinding(name, state, reason) for name, (state, reason) in report.items()]
 
 

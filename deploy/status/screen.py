@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from api.probes import PartState
+from api.health.health_checks import PartState
 from configs.clock import clock
 from configs.settings import settings
 from deploy.status import (

@@ -9,7 +9,7 @@ from flask import Flask
 from rq import Queue
 
 from api.app import create_app
-from api.grants import grant_command
+from api.grant_command import grant_command
 from api.models.notification import Notification
 from api.models.user import Contact
 from configs.contact_addresses import digest
@@ -31,7 +31,7 @@ def test_without_a_secret_or_redis_it_does_not_start_and_says_what_is_missing(
 
 
 def test_the_records_load_without_flask_and_the_package_is_empty() -> None:
-    code = "import sys, api, api.models.tables; print(sorted({'flask', 'scrapy', 'rq'} & set(sys.modules)), vars(api).get('__doc__'))"
+    code = "import sys, api, api.models.all; print(sorted({'flask', 'scrapy', 'rq'} & set(sys.modules)), vars(api).get('__doc__'))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[] None\n"
 

@@ -9,7 +9,8 @@ import redis
 import sqlalchemy as sa
 import time_machine
 
-from api import alert_writes, grants
+from api.accounts.service import give_plan
+from api.alerts import service as alert_service
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import new_id, session
 from api.models.check import Check
@@ -67,7 +68,7 @@ def alert(user: UUID, *, enabled: bool = True) -> UUID:
         made = Alert(user_id=user, enabled=enabled, targets=[AlertTarget(desk_id=DESK)])
         rows.add(made)
         rows.flush()
-        alert_writes.record_desk_changes(rows, made, "alert created")
+        alert_service.record_desk_changes(rows, made, "alert created")
         return made.id
 
 
@@ -117,7 +118,7 @@ def test_an_alert_that_is_closed_counts_no_more(plan: Planner) -> None:
     made = alert(person())
     soon(plan, LATER)
     with session() as rows:
-        alert_writes.close(rows, rows.get_one(Alert, made), ClosedBecause.DELETED)
+        alert_service.close_alert(rows, rows.get_one(Alert, made), ClosedBecause.DELETED)
     soon(plan, LATER)
     assert wished() == HEARTBEAT
 
@@ -129,7 +130,7 @@ def test_a_grant_that_is_given_makes_the_desk_due(plan: Planner, client: redis.R
     soon(plan, LATER)
     assert wished() == HEARTBEAT
     with time_machine.travel(LATER, tick=False), session() as rows:
-        grants.give(rows, rows.get_one(User, user), PlanName.URGENCE_TOTAL, timedelta(minutes=20), "test")
+        give_plan(rows, rows.get_one(User, user), PlanName.URGENCE_TOTAL, timedelta(minutes=20), "test")
     soon(plan, LATER)
     assert (wished(), ahead(client, LATER) <= SOON) == (30, True)
     soon(plan, LATER + timedelta(minutes=20))
@@ -248,4 +249,4 @@ def _set(alert_id: UUID, *, enabled: bool) -> None:
     with session() as rows:
         found = rows.get_one(Alert, alert_id)
         found.enabled = enabled
-        alert_writes.record_desk_changes(rows, found, "alert toggled")
+        alert_service.record_desk_changes(rows, found, "alert toggled")

@@ -10,8 +10,8 @@ from alembic.config import Config
 from sqlalchemy.exc import IntegrityError
 
 from api.migrations.__main__ import config, main
+from api.models.all import RECORDS
 from api.models.base import session
-from api.models.tables import RECORDS
 
 
 @pytest.fixture

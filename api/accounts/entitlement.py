@@ -1,0 +1,50 @@
+"""What a user may do now: computed from the grants each time, never a flag."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.user import Grant
+from configs.plan import Plan, PlanName, plan, plans
+
+_RANK = {name: rank for rank, name in enumerate(PlanName)}
+
+
+@dataclass(frozen=True, slots=True)
+class Entitlement:
+    """The best plan that covers a moment, and when it ends if nobody renews it (None: no plan)."""
+
+    plan: Plan
+    ends_at: datetime | None
+
+
+def find_entitlement(session: Session, user_id: UUID, moment: datetime) -> Entitlement:
+    """Return what covers `moment` (UTC); the plan NONE where nothing does."""
+    query = sa.select(Grant).where(Grant.user_id == user_id, Grant.ends_at > moment)
+    return _best(list(session.scalars(query.order_by(Grant.starts_at))), moment)
+
+
+def _best(grants: list[Grant], moment: datetime) -> Entitlement:
+    covering = [grant.plan for grant in grants if grant.covers_moment(moment)]
+    if not covering:
+        return Entitlement(plan(PlanName.NONE), None)
+    best = max(covering, key=_RANK.__getitem__)
+    return Entitlement(plan(best), _end((each for each in grants if each.plan is best), moment))
+
+
+def _end(grants: Iterable[Grant], moment: datetime) -> datetime:
+    """Follow grants that join: buying again extends."""
+    end = moment
+    for grant in grants:
+        if grant.starts_at <= end:
+            end = max(end, grant.ends_at)
+    return end
+
+
+def list_plans_above(than: Plan) -> list[Plan]:
+    """Return the plans that allow more alerts, cheapest first."""
+    return [each for name, each in plans().items() if _RANK[name] > _RANK[than.name]]

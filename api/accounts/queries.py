@@ -1,0 +1,52 @@
+"""Reads of accounts: a user by address, and the account as its owner sees it."""
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.accounts.entitlement import find_entitlement
+from api.accounts.schemas import Account
+from api.models.user import Channel, Contact, User
+from configs.clock import clock
+from configs.contact_addresses import fold_address
+
+
+def find_user(session: Session, email: str) -> User | None:
+    """Return the user of that address, however it is capitalised.
+
+    The database's index folds more letters than `fold_address` (`İ` to `i`), by which guesses are counted: an address
+    that it alone finds is another one, or guesses at an account would be counted apart for each way to write it.
+    """
+    user = session.scalars(sa.select(User).where(has_address(email.strip()))).one_or_none()
+    return user if user and fold_address(user.email) == fold_address(email) else None
+
+
+def has_address(email: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a row of `users` has this address."""
+    # both sides by the database: Python folds a few letters differently, and the index is the database's
+    return sa.func.lower(User.email) == sa.func.lower(email)
+
+
+def read_account(session: Session, user: User) -> Account:
+    """Return what the user sees of the account."""
+    rows = session.scalars(sa.select(Contact).where(Contact.user_id == user.id))
+    contacts = {contact.channel: contact for contact in rows}
+    email, sms, telegram = (
+        contacts.get(channel) for channel in (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
+    )
+    held = find_entitlement(session, user.id, clock())
+    return Account(
+        id=user.id,
+        email=user.email,
+        email_verified=bool(email and email.verified_at),
+        phone=sms.address if sms else None,
+        telegram_chat_id=bool(telegram and telegram.verified_at),
+        plan=held.plan.name,
+        plan_expires_at=held.ends_at,
+        wished_plan=user.wished_plan,
+        notify_email=bool(email and email.enabled),
+        notify_sms=bool(sms and sms.enabled),
+        notify_telegram=bool(telegram and telegram.enabled),
+        language=user.language,
+        time_zone=user.time_zone,
+        created_at=user.created_at,
+    )

@@ -1,0 +1,73 @@
+"""/api/alerts: what the signed-in user waits for."""
+
+from typing import Any
+from uuid import UUID
+
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel
+
+import notifier
+from api.alerts import service
+from api.alerts.queries import read_alert, read_alerts
+from api.alerts.schemas import AlertAnswer, AlertList, NewAlert
+from api.alerts.targets import build_targets
+from api.middleware.auth import current_user, require_sign_in
+from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, operation_id
+from api.models.base import session
+
+blueprint = APIBlueprint(
+    "alerts",
+    __name__,
+    url_prefix="/api/alerts",
+    operation_id_callback=operation_id,
+    abp_tags=[Tag(name="alerts", description="What the user waits for")],
+    abp_security=BEARER,
+)
+blueprint.before_request(require_sign_in)
+
+
+class AlertPath(BaseModel):
+    """Which alert."""
+
+    id: UUID
+
+
+@blueprint.get("", responses={200: AlertList, **declare_errors(401)})
+def list_alerts() -> dict[str, Any]:
+    """List the user's alerts that are not over."""
+    with session() as s:
+        return AlertList(items=read_alerts(s, current_user().id)).as_json()
+
+
+@blueprint.post("", responses={201: AlertAnswer, **declare_errors(*BODY, 401, 402, 409)})
+def create_alert(body: NewAlert) -> tuple[dict[str, Any], int]:
+    """Wait for slots; those that are open now are told at once.
+
+    Where nothing of it can be watched it is refused with the reason, or kept with `acceptWaiting` and needs no plan.
+    """
+    targets = build_targets(body)
+    with session() as s:
+        alert = service.create_alert(s, current_user().id, body, targets)
+        answer = read_alert(s, alert)
+    if answer.is_active:
+        notifier.catch_up(answer.id)
+    return answer.as_json(), 201
+
+
+@blueprint.delete("/<uuid:id>", responses={204: None, **declare_errors(401, 404)})
+def delete_alert(path: AlertPath) -> tuple[str, int]:
+    """End an alert for good."""
+    with session() as s:
+        service.delete_alert(s, current_user().id, path.id)
+    return "", 204
+
+
+@blueprint.patch("/<uuid:id>/toggle", responses={200: AlertAnswer, **declare_errors(401, 402, 404, 409)})
+def toggle_alert(path: AlertPath) -> dict[str, Any]:
+    """Pause an alert that waits, or let a paused one wait again; then what is open now is told at once."""
+    with session() as s:
+        answer = read_alert(s, service.toggle_alert(s, current_user().id, path.id))
+    if answer.is_active:
+        notifier.catch_up(answer.id)
+    return answer.as_json()

@@ -1,0 +1,151 @@
+"""Alerts at the border."""
+
+import datetime as dt
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.config import JsonDict
+
+from api.prefectures.schemas import DeskAnswer
+from api.schemas import Answer, Body
+from configs.desk import Text
+from configs.prefecture import Procedure, WatchLevel
+
+_MOST = 50  # entries of a list: more than any prefecture has
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _written_as(example: str) -> BeforeValidator:
+    """Refuse what pydantic would guess: a number as a unix time, an hour with seconds or a zone."""
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and len(value) == len(example):
+            return value
+        raise ValueError(f"must be written as {example}")
+
+    return BeforeValidator(check)
+
+
+# The standard's `time` has seconds and a zone, which are refused here.
+_HOUR = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$", "examples": ["09:30"]}
+Hour = Annotated[
+    dt.time,
+    _written_as("09:30"),
+    PlainSerializer(lambda hour: f"{hour:%H:%M}", return_type=str),
+    WithJsonSchema(_HOUR),
+]
+Day = Annotated[dt.date, _written_as("2026-03-31")]
+Weekday = Annotated[int, Field(ge=1, le=7, strict=True)]
+Procedures = Annotated[
+    list[Procedure], BeforeValidator(_as_list), AfterValidator(lambda found: sorted(set(found)))
+]
+
+
+class Limits(Body):
+    """What the alert does not want: a slot is left out only where it is known to lie outside.
+
+    Days and hours are the desk's own; `hourTo` is the first hour that is too late; weekdays are 1 (Monday) to 7.
+    """
+
+    date_from: Day | None = None
+    date_to: Day | None = None
+    weekdays: Annotated[list[Weekday], AfterValidator(lambda found: sorted(set(found)))] = Field(
+        default_factory=list, max_length=_MOST
+    )
+    hour_from: Hour | None = None
+    hour_to: Hour | None = None
+    sites: list[Text] = Field(default_factory=list, max_length=_MOST)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.date_from and self.date_to and self.date_from > self.date_to:
+            raise ValueError("dateFrom lies after dateTo")
+        if self.hour_from and self.hour_to and self.hour_from >= self.hour_to:
+            raise ValueError("hourFrom must lie before hourTo")
+        return self
+
+
+# What NewAlert._for_something refuses, as the schema says it.
+_FOR_SOMETHING: JsonDict = {
+    "anyOf": [
+        {
+            "required": ["prefectureId", "procedures"],
+            "properties": {"prefectureId": {"type": "string"}, "procedures": {"minItems": 1}},
+        },
+        {
+            "required": ["deskIds"],
+            "properties": {"deskIds": {"minItems": 1}, "procedures": {"maxItems": 0}},
+        },
+    ]
+}
+
+
+class NewAlert(Body):
+    """A wish: procedures of one prefecture (every desk that serves them), or desks of it by name, or both.
+
+    `acceptWaiting`: where none of them can be watched, keep it and tell when one can, in place of refusing it.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_FOR_SOMETHING)
+
+    prefecture_id: Annotated[str, Field(max_length=100, examples=["bobigny_93"])] | None = None
+    procedures: Procedures = Field(
+        default_factory=list, max_length=_MOST, validation_alias=AliasChoices("procedures", "procedure")
+    )
+    desk_ids: list[Annotated[str, Field(max_length=200)]] = Field(default_factory=list, max_length=_MOST)
+    name: Annotated[Text, Field(max_length=80)] | None = None
+    limits: Limits = Field(default_factory=Limits)
+    accept_waiting: Annotated[bool, Field(strict=True)] = False
+
+    @model_validator(mode="after")
+    def _for_something(self) -> Self:
+        if not self.procedures and not self.desk_ids:
+            raise ValueError("name at least one of procedures (with prefectureId) or deskIds")
+        if self.procedures and self.prefecture_id is None:
+            raise ValueError("procedures need a prefectureId")
+        return self
+
+
+class AlertAnswer(Answer):
+    """An alert and how well it is served. Intervals in seconds: the shortest of its desks.
+
+    `awaitsWatch`: none of its desks can be watched yet; it is kept, and its user told when one can.
+    """
+
+    id: UUID
+    name: str | None
+    prefecture_id: str
+    procedures: list[Procedure]
+    desk_ids: list[str]
+    limits: Limits
+    is_active: bool
+    awaits_watch: bool
+    created_at: dt.datetime
+    slots_found: int
+    notifications_sent: int
+    last_checked_at: dt.datetime | None
+    last_proven_at: dt.datetime | None
+    watch_level: WatchLevel
+    wished_interval: float | None
+    feasible_interval: float | None
+    achieved_interval: float | None
+    desks: list[DeskAnswer]
+
+
+class AlertList(Answer):
+    """The user's alerts, the newest first."""
+
+    items: list[AlertAnswer]

@@ -1,0 +1,148 @@
+"""Changes to alerts: each with its lines for the planner, in one transaction, under the user's lock."""
+
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, selectinload
+
+from api.accounts.entitlement import find_entitlement, list_plans_above
+from api.alerts.schemas import NewAlert
+from api.alerts.targets import find_watched_desks, get_prefecture_id
+from api.alerts.watchability import ensure_watchable, must_wait_for_watch
+from api.errors import ApiError, not_found
+from api.models.alert import Alert, AlertTarget, ClosedBecause
+from api.models.desk import DeskChange
+from api.models.user import User
+from api.schemas import PlanAnswer
+from configs.clock import clock
+from configs.formatting import pluralize
+from configs.plan import PlanName
+from configs.prefecture import prefecture
+from configs.settings import settings
+
+
+def create_alert(session: Session, user_id: UUID, wish: NewAlert, targets: list[AlertTarget]) -> Alert:
+    """Add an alert; where none of its desks can be watched, one that waits for that, if the wish accepts it.
+
+    Raises:
+        api.errors.ApiError: 422 where nothing can be watched; 402 or 409, see `_check_plan`.
+    """
+    waiting = must_wait_for_watch(session, wish, prefecture(get_prefecture_id(targets)))
+    _lock(session, user_id)
+    if not waiting:
+        _check_plan(session, user_id, get_prefecture_id(targets))
+    _check_alert_count(session, user_id)
+    alert = Alert(
+        user_id=user_id,
+        name=wish.name,
+        targets=targets,
+        created_at=clock(),
+        enabled=not waiting,
+        awaits_watch=waiting,
+    )
+    session.add(alert)
+    record_desk_changes(session, alert, "alert created")
+    return alert
+
+
+def toggle_alert(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
+    """Pause an alert that waits, or let a paused one wait again.
+
+    Raises:
+        api.errors.ApiError: 404; 409 where nothing of it can be watched; 402 or 409 as in `_check_plan`.
+    """
+    _lock(session, user_id)
+    alert = _get_owned(session, user_id, alert_id)
+    if not alert.enabled:
+        ensure_watchable(session, alert)
+        _check_plan(session, user_id, get_prefecture_id(alert.targets))
+    alert.enabled, alert.awaits_watch = not alert.enabled, False
+    record_desk_changes(session, alert, "alert enabled" if alert.enabled else "alert paused")
+    return alert
+
+
+def delete_alert(session: Session, user_id: UUID, alert_id: UUID) -> None:
+    """Close an alert for good.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    _lock(session, user_id)
+    close_alert(session, _get_owned(session, user_id, alert_id), ClosedBecause.DELETED)
+
+
+def close_alert(session: Session, alert: Alert, because: ClosedBecause) -> None:
+    """End an alert; one that is over stays as it ended."""
+    if alert.closed_at is None:
+        alert.closed_at, alert.closed_because = clock(), because
+        record_desk_changes(session, alert, f"alert {because}")
+
+
+def record_desk_changes(session: Session, alert: Alert, reason: str) -> None:
+    """Tell the planner which desks must be thought over."""
+    session.add_all(DeskChange(desk_id=desk.id, reason=reason) for desk in find_watched_desks(alert.targets))
+
+
+def wake_alerts(session: Session, user_id: UUID, reason: str) -> list[UUID]:
+    """Tell the planner of every desk the user waits for; return the alerts to catch up after the commit."""
+    waiting = list(
+        session.scalars(
+            sa.select(Alert)
+            .where(Alert.user_id == user_id, Alert.enabled, Alert.closed_at.is_(None))
+            .options(selectinload(Alert.targets))
+        )
+    )
+    for alert in waiting:
+        record_desk_changes(session, alert, reason)
+    return [alert.id for alert in waiting]
+
+
+def _lock(session: Session, user_id: UUID) -> None:
+    """Let one change of a user's alerts pass at a time: counting and adding must not interleave."""
+    session.execute(sa.select(User.id).where(User.id == user_id).with_for_update())
+
+
+def _get_owned(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
+    alert = session.get(Alert, alert_id)
+    if alert is None or alert.user_id != user_id or alert.closed_at is not None:
+        raise not_found("alert")
+    return alert
+
+
+def _check_plan(session: Session, user_id: UUID, prefecture_id: str) -> None:
+    """Refuse one more waiting alert where the plan does not carry it.
+
+    Raises:
+        api.errors.ApiError: 402 without a plan or beyond its alerts, 409 beyond fair use.
+    """
+    held = find_entitlement(session, user_id, clock()).plan
+    offers = [PlanAnswer.of(each) for each in list_plans_above(held)]
+    if held.name is PlanName.NONE:
+        raise ApiError(402, "plan-needed", "an alert needs a plan: choose one of `plans`", plans=offers)
+    waiting = list(
+        session.scalars(
+            sa.select(Alert)
+            .where(Alert.user_id == user_id, Alert.enabled, Alert.closed_at.is_(None))
+            .options(selectinload(Alert.targets))
+        )
+    )
+    if held.alerts is not None and len(waiting) >= held.alerts:
+        detail = f"{held.name} carries {pluralize(held.alerts, 'alert')} at once: pause one, or choose one of `plans`"
+        raise ApiError(402, "plan-limit", detail, plans=offers)
+    _check_prefecture_count({get_prefecture_id(alert.targets) for alert in waiting} | {prefecture_id})
+
+
+def _check_prefecture_count(prefectures: set[str]) -> None:
+    most = settings().fair_use_prefectures
+    if len(prefectures) > most:
+        raise ApiError(409, "fair-use", f"alerts may be about {most} prefectures at once: pause another one")
+
+
+def _check_alert_count(session: Session, user_id: UUID) -> None:
+    """Bound the paused ones too: every list and every message of the user goes through all of them."""
+    most = settings().fair_use_alerts
+    kept = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
+    if session.scalars(kept).one() >= most:
+        raise ApiError(
+            409, "fair-use", f"you keep {most} alerts already, waiting or paused: delete one first"
+        )

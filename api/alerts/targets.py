@@ -1,0 +1,100 @@
+"""From what a user wrote to the targets of an alert, checked against the desks that exist."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from api.alerts.schemas import Limits, NewAlert
+from api.errors import invalid
+from api.models.alert import AlertTarget
+from api.schemas import FieldError
+from configs.clock import clock
+from configs.desk import zone_of
+from configs.prefecture import Desk, Prefecture, UnknownDesk, UnknownPrefecture, desk, desks, prefecture
+
+
+def build_targets(wish: NewAlert) -> list[AlertTarget]:
+    """Return the targets with their limits, not yet in a session.
+
+    Raises:
+        api.errors.ApiError: 422, naming each field and what it could have been.
+    """
+    place = find_prefecture(wish)
+    if errors := list(_check_desks(wish, place)):
+        raise invalid(*errors)
+    limits = _columns(wish.limits)
+    targets = [
+        *(AlertTarget(prefecture_id=place.id, procedure=each, **limits) for each in wish.procedures),
+        *(AlertTarget(desk_id=each, **limits) for each in dict.fromkeys(wish.desk_ids)),
+    ]
+    if errors := list(_check_limits(wish.limits, place, _find_desks(targets))):
+        raise invalid(*errors)
+    return targets
+
+
+def find_watched_desks(targets: Iterable[AlertTarget]) -> list[Desk]:
+    """Return the desks that these targets are about and that are watched, in the order of their ids."""
+    return [each for each in _find_desks(targets) if each.schedulable]
+
+
+def _find_desks(targets: Iterable[AlertTarget]) -> list[Desk]:
+    wanted = list(targets)
+    return [
+        each
+        for each in sorted(desks().values(), key=lambda known: known.id)
+        if any(
+            target.covers_desk(desk_id=each.id, prefecture_id=each.prefecture_id, procedures=each.procedures)
+            for target in wanted
+        )
+    ]
+
+
+def get_prefecture_id(targets: Iterable[AlertTarget]) -> str:
+    """Return the one prefecture that an alert is about."""
+    target = next(iter(targets))
+    return target.prefecture_id or str(target.desk_id).partition("/")[0]
+
+
+def find_prefecture(wish: NewAlert) -> Prefecture:
+    """Return the prefecture that a wish is about.
+
+    Raises:
+        api.errors.ApiError: 422, there is none of that name, or no such desk.
+    """
+    try:
+        if wish.prefecture_id is not None:
+            return prefecture(wish.prefecture_id)
+        return prefecture(desk(wish.desk_ids[0]).prefecture_id)
+    except UnknownPrefecture as error:
+        raise invalid(FieldError(path="prefectureId", rule="unknown", detail=str(error))) from None
+    except UnknownDesk as error:
+        raise invalid(FieldError(path="deskIds.0", rule="unknown", detail=str(error))) from None
+
+
+def _check_desks(wish: NewAlert, place: Prefecture) -> Iterator[FieldError]:
+    known = sorted(each.id for each in place.desks)
+    for index, desk_id in enumerate(wish.desk_ids):
+        if desk_id not in known:
+            detail = f"{desk_id!r} is no desk of {place.id}; {_enumerate('its desks', known)}"
+            yield FieldError(path=f"deskIds.{index}", rule="unknown", detail=detail)
+
+
+def _check_limits(limits: Limits, place: Prefecture, about: list[Desk]) -> Iterator[FieldError]:
+    sites = sorted({known.site for known in about if known.site})
+    for index, site in enumerate(limits.sites):
+        if site not in sites:
+            detail = f"these desks are not at {site!r}; {_enumerate('their sites', sites)}"
+            yield FieldError(path=f"limits.sites.{index}", rule="unknown", detail=detail)
+    if limits.date_to and limits.date_to < clock().astimezone(zone_of(place.time_zone)).date():
+        yield FieldError(path="limits.dateTo", rule="past", detail="this day is over: choose a later one")
+
+
+def _enumerate(what: str, values: Iterable[str]) -> str:
+    return f"{what}: {', '.join(values) or 'none'}"
+
+
+def _columns(limits: Limits) -> dict[str, Any]:
+    """Return the limits as columns: what limits nothing is null."""
+    return {name: value or None for name, value in limits if name not in ("hour_from", "hour_to")} | {
+        "hour_from": limits.hour_from,
+        "hour_to": limits.hour_to,
+    }

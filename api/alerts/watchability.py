@@ -1,0 +1,122 @@
+"""Whether what a user wants to wait for can be watched at all: nobody pays for a desk whose slots nobody sees."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.alerts.schemas import NewAlert
+from api.alerts.targets import find_watched_desks
+from api.errors import ApiError, invalid
+from api.models.alert import Alert
+from api.models.desk import DeskState
+from api.models.discovery import Drift
+from api.schemas import FieldError
+from configs.desk import Desk
+from configs.outcome import Outcome
+from configs.prefecture import Prefecture
+
+Lost = Mapping[str, str]  # desks by id, each with why its page is not to be had
+_WAIT = "send acceptWaiting: true to be told when that changes"
+
+
+@dataclass(frozen=True, slots=True)
+class _WatchableItem:
+    """One procedure or desk of a wish: where it stands in the body, what it is, and the desks that it means."""
+
+    path: str
+    name: str
+    desks: tuple[Desk, ...]
+
+    @property
+    def is_checked(self) -> bool:
+        return any(desk.schedulable for desk in self.desks)
+
+    def shows_slots(self, lost: Lost) -> bool:
+        """Whether slots of one of its desks can be seen."""
+        return any(desk.shows_slots and desk.id not in lost for desk in self.desks)
+
+    def reason(self, lost: Lost) -> str:
+        if why := next((lost[desk.id] for desk in self.desks if desk.shows_slots and desk.id in lost), None):
+            return f"{why} for {self.name}"
+        if self.is_checked:
+            return (
+                f"a captcha stands before the slots for {self.name}: we see that the page exists, and no more"
+            )
+        if self.desks:
+            return (
+                f"{self.name} is not watched: {_join_reasons(desk.unwatched_because for desk in self.desks)}"
+            )
+        return f"no page for {self.name} is known"
+
+
+def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> bool:
+    """Tell whether an alert is to be kept until it can be watched; false where it can be watched now.
+
+    Raises:
+        api.errors.ApiError: 422, with the reason for each part of the wish and what else there is.
+    """
+    items = list(_items(wish, place))
+    lost = _lost(session, place.desks)
+    if any(item.shows_slots(lost) for item in items):
+        refused = [item for item in items if not item.is_checked]
+    elif wish.accept_waiting:
+        return True
+    else:
+        refused = items
+    if refused:
+        raise invalid(*(_error(item, lost, place) for item in refused))
+    return False
+
+
+def ensure_watchable(session: Session, alert: Alert) -> None:
+    """Refuse to let an alert wait for slots that nobody can see.
+
+    Raises:
+        api.errors.ApiError: 409, with the reason.
+    """
+    about = find_watched_desks(alert.targets)
+    lost = _lost(session, about)
+    whole = _WatchableItem("", "this alert", tuple(about))
+    if not whole.shows_slots(lost):
+        raise ApiError(409, "not-watched", f"{whole.reason(lost)}")
+
+
+def _items(wish: NewAlert, place: Prefecture) -> Iterator[_WatchableItem]:
+    for index, procedure in enumerate(wish.procedures):
+        serving = tuple(desk for desk in place.desks if procedure in desk.procedures)
+        yield _WatchableItem(f"procedures.{index}", f"{procedure} at {place.id}", serving)
+    for index, desk_id in enumerate(wish.desk_ids):
+        meant = tuple(desk for desk in place.desks if desk.id == desk_id)
+        yield _WatchableItem(f"deskIds.{index}", desk_id, meant)
+
+
+def _lost(session: Session, about: Iterable[Desk]) -> Lost:
+    """Return the desks whose page the prefecture has closed or moved: out of sale until it is there again."""
+    ids = [desk.id for desk in about]
+    moved = sa.select(Drift.desk_id).where(Drift.desk_id.in_(ids), Drift.ends_at.is_(None))
+    closed = sa.select(DeskState.id).where(DeskState.id.in_(ids), DeskState.last_outcome == Outcome.CLOSED)
+    why = dict.fromkeys(session.scalars(moved), "the prefecture seems to have moved the page")
+    return why | dict.fromkeys(session.scalars(closed), "the prefecture has closed the page")
+
+
+def _error(item: _WatchableItem, lost: Lost, place: Prefecture) -> FieldError:
+    detail = f"{item.reason(lost)}; {_name_alternatives(lost, place)}; {_WAIT}"
+    return FieldError(path=item.path, rule="not_watched", detail=detail)
+
+
+def _name_alternatives(lost: Lost, place: Prefecture) -> str:
+    seen = [desk for desk in place.desks if desk.shows_slots and desk.id not in lost]
+    if not seen:
+        return f"no slots of {place.id} are seen; where to look: {place.site}"
+    served = _enumerate("procedures", (procedure for desk in seen for procedure in desk.procedures))
+    return f"watched there: {_enumerate('desks', (desk.id for desk in seen))}, {served}"
+
+
+def _join_reasons(reasons: Iterable[str | None]) -> str:
+    return ", ".join(dict.fromkeys(filter(None, reasons)))
+
+
+def _enumerate(what: str, names: Iterable[str]) -> str:
+    return f"{what} {', '.join(sorted(set(names)))}"

@@ -1,0 +1,37 @@
+"""Errors that a request ends in; the middleware answers them as problem details.
+
+Free of Flask, so that services, jobs and commands may raise them too.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from api.schemas import FieldError, PlanAnswer
+
+
+class ApiError(Exception):
+    """A request that cannot be done. `word` is the end of the problem's type; `detail` says what to do."""
+
+    def __init__(
+        self,
+        status: int,
+        word: str,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        plans: Sequence[PlanAnswer] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.word, self.detail = status, word, detail
+        self.errors, self.plans, self.headers = list(errors), list(plans), dict(headers or {})
+
+
+def invalid(*errors: FieldError) -> ApiError:
+    """Return the refusal of a request whose fields are wrong."""
+    fields = ", ".join(dict.fromkeys(error.path or "the body" for error in errors))
+    return ApiError(422, "invalid", f"correct these and send it again: {fields}", errors=errors)
+
+
+def not_found(what: str) -> ApiError:
+    """Return the refusal of a request for something that is not there, or not this user's."""
+    return ApiError(404, "not-found", f"there is no such {what}")

@@ -1,0 +1,69 @@
+"""Plans given by hand: `flask grant EMAIL PLAN` (what is bought comes from Stripe)."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import click
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that nobody here names
+import notifier
+from api.accounts.queries import find_user
+from api.accounts.service import give_plan
+from api.alerts.service import wake_alerts
+from api.models.base import session
+from configs.database import database_url
+from configs.logs import set_up_logs
+from configs.plan import PlanName, plan
+from configs.settings import SettingMissing, SettingsRefused, settings
+
+_MONTH = timedelta(days=30)
+_LOCAL = "; a stack that runs here is joined by: set -a; . .state/env; set +a"
+_NAMES = [name.value for name in PlanName if name is not PlanName.NONE]
+
+
+@click.command("grant")
+@click.argument("email")
+@click.argument("plan_name", metavar="PLAN", type=click.Choice(_NAMES))
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    help="Default: as long as the plan lasts, a month for a subscription.",
+)
+@click.option("--source", default="command", show_default=True, help="Who or what gives it.")
+def grant_command(email: str, plan_name: str, days: int | None, source: str) -> None:
+    """Give the plan PLAN to the user with the address EMAIL."""
+    _prepare()
+    name = PlanName(plan_name)
+    usual = plan(name).duration_seconds
+    lasts = timedelta(days=days) if days else timedelta(seconds=usual) if usual else _MONTH
+    try:
+        given, alerts = _give_to_address(email, name, lasts, source)
+    except (OperationalError, InterfaceError) as error:
+        why = str(error.orig).splitlines()[0]
+        raise click.ClickException(f"nothing was given, the database does not answer: {why}") from None
+    for alert_id in alerts:
+        notifier.catch_up(alert_id)
+    click.echo(given)
+
+
+def _prepare() -> None:
+    try:
+        set_up_logs("api")
+        database_url()
+        settings().require("redis_url")
+    except (SettingMissing, SettingsRefused) as error:
+        raise click.ClickException(f"nothing was given: {error}{_LOCAL}") from None
+
+
+def _give_to_address(email: str, name: PlanName, lasts: timedelta, source: str) -> tuple[str, list[UUID]]:
+    """Give the plan; return what was given in words, and the alerts to catch up."""
+    with session() as s:
+        user = find_user(s, email)
+        if user is None:
+            raise click.ClickException(
+                f"nobody has the address {email}: register it first (POST /api/auth/register)"
+            )
+        grant = give_plan(s, user, name, lasts, source)
+        lasting = f"from {grant.starts_at:%Y-%m-%d %H:%M} to {grant.ends_at:%Y-%m-%d %H:%M} UTC"
+        return f"{user.email} has {name} {lasting}", wake_alerts(s, user.id, "plan began")

@@ -1,0 +1,295 @@
+"""What must work for people to be told: each asked by itself, none waited for longer than a moment."""
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
+from enum import StrEnum
+from threading import Lock
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+import structlog
+from redis import Redis, RedisError
+from rq import Worker
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.health.queue_health import CLOCKS_DIFFER, find_queue_troubles
+from api.models.base import session
+from api.models.check import Check
+from api.models.desk import DeskState
+from api.models.notification import QUEUES
+from api.models.partitions import count_days_ahead
+from configs.clock import clock
+from configs.dropped_checks import read_dropped
+from configs.formatting import format_duration, pluralize
+from configs.planner_report import FRESH, read_report
+from configs.proof_spool_status import SpoolReport, read_reports
+from configs.settings import settings
+
+PATIENCE = 1.5  # seconds
+MINOR = frozenset({"partitions", "proofs", "records"})  # parts without which people are told all the same
+_SEEN = "keeper:seen"
+log = structlog.get_logger(__name__)
+
+
+class PartDown(Exception):
+    """A part does not work; the text says what is wrong."""
+
+
+class PartState(StrEnum):
+    """How a part is. `degraded`: it does not work as it should, and people are told all the same."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    DOWN = "down"
+
+
+class PartFinding(NamedTuple):
+    """How a part was found, and why."""
+
+    state: PartState
+    reason: str
+
+
+HealthAnswer = str | dict[str, PartFinding]
+HealthCheck = Callable[[], HealthAnswer]  # what it says of its part, or what it finds of several
+
+
+class HealthChecks:
+    """Runs the probes at once, each at most once at a time: one that hangs is not started again.
+
+    Of the parts in `minor` none is ever found worse than degraded.
+    """
+
+    def __init__(self, probes: Mapping[str, HealthCheck], minor: Collection[str] = MINOR) -> None:
+        self._probes = dict(probes)
+        self._minor = frozenset(minor)
+        self._threads = ThreadPoolExecutor(len(probes), thread_name_prefix="probe")
+        self._running: dict[str, Future[HealthAnswer]] = {}
+        self._lock = Lock()
+
+    def report(self) -> dict[str, PartFinding]:
+        """Return how each part is; after PATIENCE seconds at the latest."""
+        with self._lock:
+            for name, probe in self._probes.items():
+                if name not in self._running or self._running[name].done():
+                    self._running[name] = self._threads.submit(probe)
+            asked = dict(self._running)
+        wait(asked.values(), PATIENCE)
+        found: dict[str, PartFinding] = {}
+        for name, future in asked.items():
+            found |= self._findings(name, future)
+        return found
+
+    def _findings(self, name: str, future: "Future[HealthAnswer]") -> dict[str, PartFinding]:
+        trouble = _trouble(name, future)
+        if trouble is None:
+            answer = future.result()
+            return answer if isinstance(answer, dict) else {name: PartFinding(PartState.OK, answer)}
+        return {name: PartFinding(PartState.DEGRADED if name in self._minor else PartState.DOWN, trouble)}
+
+
+def _trouble(name: str, future: "Future[HealthAnswer]") -> str | None:
+    """Return what is wrong with a part, None where nothing is."""
+    if not future.done():
+        return f"no answer within {PATIENCE} s"
+    error = future.exception()
+    if error is None:
+        return None
+    if isinstance(error, PartDown):
+        return str(error)
+    if isinstance(error, SQLAlchemyError | RedisError):
+        log.warning("a part is down", part=name, error=str(error))
+        return f"does not answer ({type(error).__name__})"
+    # health must tell of the other parts, whatever one of them does
+    log.error("a part cannot be asked", part=name, exc_info=error)
+    return f"cannot be asked ({type(error).__name__})"
+
+
+def find_worst_state(findings: Mapping[str, PartFinding]) -> PartState:
+    """Return how all parts together are: as the worst of them."""
+    return max((each.state for each in findings.values()), key=list(PartState).index, default=PartState.OK)
+
+
+def list_health_checks(redis: Redis) -> dict[str, HealthCheck]:
+    """Return the parts and how each is asked."""
+    return {
+        "database": _database,
+        "redis": lambda: _redis(redis),
+        "eviction": lambda: _eviction(redis),
+        "scrapyd": lambda: _scrapyd(redis),
+        "workers": lambda: _workers(redis),
+        "planner": lambda: _planner(redis),
+        "checks": lambda: _checks(redis),
+        "partitions": _partitions,
+        "proofs": lambda: _proofs(redis),
+        "records": lambda: _records(redis),
+    }
+
+
+def _database() -> str:
+    with session() as s:
+        s.execute(sa.text("SELECT 1"))
+    return "answers"
+
+
+def _redis(redis: Redis) -> str:
+    redis.ping()
+    return "answers"
+
+
+def _eviction(redis: Redis) -> str:
+    memory: Any = redis.info("memory")  # not CONFIG GET: hosted servers refuse it
+    policy = memory["maxmemory_policy"]
+    if policy != "noeviction":
+        raise PartDown(f"maxmemory-policy is {policy}: set noeviction, or jobs are lost without a word")
+    return "noeviction"
+
+
+def _scrapyd(redis: Redis) -> str:
+    seen: Any = redis.get(_SEEN)
+    if seen is None:
+        raise PartDown("the keeper has not reported lately: is `scrapy keep` running?")
+    found = json.loads(seen)
+    if found["scrapyd"] != "ok":
+        raise PartDown(f"scrapyd is {found['scrapyd']}, as the keeper saw it at {found['at']}")
+    running = found["running"]
+    short = {name: wanted for name, wanted in found["wanted"].items() if running.get(name, 0) < wanted}
+    if short:
+        missing = ", ".join(
+            f"{name} has {running.get(name, 0)} of {wanted}" for name, wanted in short.items()
+        )
+        raise PartDown(f"spider processes are missing: {missing}")
+    return (
+        ", ".join(f"{name}: {pluralize(number, 'spider')}" for name, number in running.items())
+        or "no spider runs"
+    )
+
+
+def _workers(redis: Redis) -> str:
+    # a worker that was killed keeps its key until its time to live is over
+    alive = [worker.queue_names() for worker in Worker.all(connection=redis)]
+    listeners = {queue: sum(queue in queues for queues in alive) for queue in QUEUES}
+    if idle := [queue for queue, workers in listeners.items() if not workers]:
+        raise PartDown(f"no worker listens to {', '.join(idle)}")
+    return ", ".join(f"{queue}: {workers}" for queue, workers in listeners.items())
+
+
+def _planner(redis: Redis) -> str:
+    report = read_report(redis)
+    if report is None:
+        raise PartDown("the planner has not reported lately: is `scrapy plan` running?")
+    age = _age(report.at, "the planner's report")
+    if age > FRESH:
+        raise PartDown(
+            f"the planner's report is {format_duration(age)} old: is `scrapy plan` stuck, or a clock set wrong?"
+        )
+    if report.failing:
+        named = ", ".join(f"{part} ({error})" for part, error in report.failing.items())
+        raise PartDown(f"parts of the planner fail, its log says why: {named}")
+    return "all its parts run"
+
+
+def _records(redis: Redis) -> str:
+    dropped = read_dropped(redis, clock().date())
+    if dropped:
+        named = ", ".join(f"{queue}: {number}" for queue, number in dropped.items())
+        raise PartDown(f"checks could not be recorded since yesterday, the spiders' logs say why: {named}")
+    return "every check is recorded"
+
+
+def _age(at: datetime, what: str) -> timedelta:
+    """Return the age of an instant that another program wrote; zero where clocks differ a little.
+
+    Raises:
+        Down: it lies in the future: a machine's clock is, or was, set wrong.
+    """
+    age = clock() - at
+    if age < -CLOCKS_DIFFER:
+        raise PartDown(
+            f"{what} is of {format_duration(-age)} from now: a machine's clock is, or was, set wrong"
+        )
+    return max(age, timedelta())
+
+
+def _checks(redis: Redis) -> dict[str, PartFinding]:
+    try:
+        newest = PartFinding(PartState.OK, _newest_check())
+    except PartDown as trouble:
+        newest = PartFinding(PartState.DOWN, str(trouble))
+    queues = {
+        f"checks:{name}": PartFinding(PartState.OK if works else PartState.DOWN, reason)
+        for name, (works, reason) in find_queue_troubles(_read_queues(redis)).items()
+    }
+    return {"checks": newest} | queues
+
+
+def _read_queues(redis: Redis) -> dict[str, datetime]:
+    """Return since when due queues have desks; nothing while Redis is away or the report is unreadable."""
+    try:
+        report = read_report(redis)
+    except (RedisError, ValueError):  # the parts `redis` and `planner` say so
+        return {}
+    return report.queues if report else {}
+
+
+def _newest_check() -> str:
+    interval = sa.func.greatest(DeskState.wished_seconds, DeskState.feasible_seconds)
+    past = Check.started_at <= clock() + CLOCKS_DIFFER
+    with session() as s:
+        fastest, newest, ahead = s.execute(
+            sa.select(
+                sa.select(sa.func.min(interval)).scalar_subquery(),
+                sa.select(sa.func.max(Check.started_at)).where(past).scalar_subquery(),
+                sa.select(sa.func.max(Check.started_at)).where(~past).scalar_subquery(),
+            )
+        ).one()
+    if fastest is None:
+        return "no desk is scheduled"
+    if newest is None and ahead is None:
+        raise PartDown("desks are scheduled, but none was checked yet")
+    age = _age(newest or ahead, "the newest check")
+    allowed = timedelta(seconds=max(settings().health_age_seconds, 2 * fastest))
+    if age > allowed:
+        raise PartDown(
+            f"the newest check is {age.total_seconds():.0f} s old: {allowed.total_seconds():.0f} s are allowed"
+        )
+    return f"the newest is {age.total_seconds():.0f} s old"
+
+
+def _partitions() -> str:
+    with session() as s:
+        ahead = count_days_ahead(s, clock().date())
+    text = f"{pluralize(ahead, 'day')} of checks are made ahead"
+    if ahead < settings().partition_days_low:
+        raise PartDown(f"{text}: `scrapy plan` makes them, its log says what keeps it from that")
+    return text
+
+
+def _proofs(redis: Redis) -> str:
+    reports = read_reports(redis)
+    if not reports:
+        raise PartDown("nobody has looked at the proofs on their way lately: is `scrapy keep` running?")
+    if troubles := [trouble for each in reports if (trouble := _spool_trouble(each))]:
+        raise PartDown("; ".join(troubles))
+    return f"{pluralize(sum(each.waiting for each in reports), 'proof')} on the way"
+
+
+def _spool_trouble(report: SpoolReport) -> str | None:
+    """Return what is wrong with one machine's spool. Whoever asks is a stranger: no path, no address of ours."""
+    waiting, now = pluralize(report.waiting, "proof"), clock()
+    if report.trouble:
+        return "spiders can leave no proof: the disk is full or fails"
+    if report.away_since:
+        return (
+            f"their store takes nothing for {format_duration(now - report.away_since)}: {waiting} on the way"
+        )
+    if report.oldest_at and _age(report.oldest_at, "the oldest proof") > timedelta(
+        seconds=settings().health_age_seconds
+    ):
+        return (
+            f"{waiting} on the way, the oldest for {format_duration(now - report.oldest_at)}:"
+            " is `python -m crawler.proofs` running?"
+        )
+    return None

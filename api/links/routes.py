@@ -1,0 +1,106 @@
+"""/l: what the links of our messages open. GET shows a page and changes nothing: mail scanners open every link."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, render_template
+from sqlalchemy.orm import Session
+
+import notifier
+from api.alerts.service import close_alert, wake_alerts
+from api.alerts.targets import get_prefecture_id
+from api.models.alert import Alert, ClosedBecause
+from api.models.base import session
+from api.models.user import Contact
+from configs.clock import clock
+from configs.contact_addresses import digest
+from configs.prefecture import prefectures
+from configs.settings import settings
+from configs.signing import LinkRefused, unsign
+
+STOP = "stop-alert"
+VERIFY = "verify-email"
+
+blueprint = Blueprint("links", __name__, url_prefix="/l")
+
+
+@blueprint.app_errorhandler(LinkRefused)
+def refused(error: LinkRefused) -> tuple[str, int]:
+    """Say that a link is too old (410), or none of ours (400)."""
+    status = 410 if error.reason == "expired" else 400
+    return render_template("refused.html", reason=error.reason, status=status), status
+
+
+@blueprint.get("/stop/<token>")
+def ask_stop(token: str) -> str:
+    """Show which alert would stop."""
+    with session() as s:
+        alert = s.get(Alert, _stopped(token))
+        return _stop_page(alert, done=alert is None or alert.closed_at is not None)
+
+
+@blueprint.post("/stop/<token>")
+def stop(token: str) -> str:
+    """Stop the alert; doing it again changes nothing. Mail programs post here too (RFC 8058)."""
+    with session() as s:
+        alert = s.get(Alert, _stopped(token), with_for_update=True)
+        if alert:
+            close_alert(s, alert, ClosedBecause.STOPPED)
+        return _stop_page(alert, done=True)
+
+
+@blueprint.get("/verify/<token>")
+def ask_verify(token: str) -> str:
+    """Show which address would be confirmed."""
+    with session() as s:
+        contact = _contact(s, token)
+        return _verify_page(contact, done=bool(contact and contact.verified_at))
+
+
+@blueprint.post("/verify/<token>")
+def verify(token: str) -> str:
+    """Confirm the address; what is open now is told at once."""
+    alerts: list[UUID] = []
+    with session() as s:
+        contact = _contact(s, token, lock=True)
+        if contact and contact.verified_at is None:
+            contact.verified_at = clock()
+            alerts = wake_alerts(s, contact.user_id, "address confirmed")
+        page = _verify_page(contact, done=True)
+    for alert_id in alerts:
+        notifier.catch_up(alert_id)
+    return page
+
+
+def _stopped(token: str) -> UUID:
+    payload = unsign(STOP, token, settings().link_seconds)
+    return _uuid(payload if isinstance(payload, dict) else {"alert": payload}, "alert")
+
+
+def _contact(s: Session, token: str, *, lock: bool = False) -> Contact | None:
+    """Return the contact of a token, if it still has the address that the token was sent to."""
+    payload = unsign(VERIFY, token, settings().link_seconds)
+    contact = s.get(Contact, _uuid(payload, "contact"), with_for_update=lock)
+    return contact if contact and digest(contact.address) == payload.get("address") else None
+
+
+def _uuid(payload: Any, key: str) -> UUID:
+    """Return an id that a token carries.
+
+    Raises:
+        LinkRefused: it carries none; we do not write such tokens, or not any more.
+    """
+    try:
+        return UUID(payload[key])
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise LinkRefused("forged") from None
+
+
+def _stop_page(alert: Alert | None, *, done: bool) -> str:
+    # no procedure: who sees the screen must not read a person's immigration status off it
+    place = prefectures().get(get_prefecture_id(alert.targets)) if alert else None
+    return render_template("stop.html", place=place, done=done)
+
+
+def _verify_page(contact: Contact | None, *, done: bool) -> str:
+    return render_template("verify.html", address=contact.address if contact else None, done=done)

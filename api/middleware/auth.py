@@ -1,0 +1,96 @@
+"""Who signs in: bearer tokens that carry a user's id and token_version, checked against the row each time."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flask import Flask, Response
+from flask_jwt_extended import (
+    JWTManager,
+    create_access_token,
+    create_refresh_token,
+    get_current_user,
+    verify_jwt_in_request,
+)
+
+from api.errors import ApiError
+from api.middleware.problems import problem_response
+from api.models.base import session
+from api.models.user import User
+from configs.clock import clock
+from configs.settings import settings
+
+_VERSION = "ver"
+_ISSUER = "rdvpriority"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a login answers; `expires_at` is the access token's end, UTC."""
+
+    access: str
+    refresh: str
+    expires_at: datetime
+
+
+def register_auth(app: Flask) -> None:
+    """Sign and check tokens with JWT_SECRET.
+
+    Until a token can be refreshed, an access token lives as long as the login it stands for (JWT_EXPIRES_IN).
+
+    Raises:
+        configs.settings.SettingMissing: JWT_SECRET is not set.
+    """
+    app.config.update(
+        JWT_SECRET_KEY=settings().require("jwt_secret"),
+        JWT_ACCESS_TOKEN_EXPIRES=settings().jwt_expires_in,
+        JWT_REFRESH_TOKEN_EXPIRES=settings().jwt_expires_in,
+        JWT_ENCODE_ISSUER=_ISSUER,
+        JWT_DECODE_ISSUER=_ISSUER,
+    )
+    manager = JWTManager(app)
+    manager.user_lookup_loader(_holder)
+    manager.unauthorized_loader(lambda _: _refuse("not-signed-in", "send Authorization: Bearer <token>"))
+    manager.invalid_token_loader(lambda _: _refuse("not-signed-in", "this is no token of ours: log in"))
+    manager.expired_token_loader(lambda *_: _refuse("token-expired", "this token is too old: log in again"))
+    manager.user_lookup_error_loader(lambda *_: _refuse("token-revoked", "this token ended: log in again"))
+
+
+def issue_tokens(user: User) -> Tokens:
+    """Return new tokens of a user whose password was just checked."""
+    claims = {_VERSION: user.token_version}
+    expires_at = (clock() + settings().jwt_expires_in).replace(microsecond=0)
+    return Tokens(
+        access=create_access_token(str(user.id), additional_claims=claims),
+        refresh=create_refresh_token(str(user.id), additional_claims=claims),
+        expires_at=expires_at,
+    )
+
+
+def require_sign_in() -> None:
+    """Refuse the request unless it carries a good access token.
+
+    Its errors become 401 in the handlers of use_tokens.
+    """
+    verify_jwt_in_request()
+
+
+def current_user() -> User:
+    """Return the user of the request, detached; only after require_sign_in."""
+    user: User = get_current_user()
+    return user
+
+
+def _holder(_: dict[str, Any], claims: dict[str, Any]) -> User | None:
+    try:
+        user_id = UUID(claims["sub"])
+    except ValueError:
+        return None
+    with session() as s:
+        user = s.get(User, user_id)
+    return user if user and user.token_version == claims.get(_VERSION) else None
+
+
+def _refuse(word: str, detail: str) -> Response:
+    return problem_response(ApiError(401, word, detail, headers={"WWW-Authenticate": "Bearer"}))

@@ -1,0 +1,63 @@
+"""/api/openapi.json and a page to read it: one HTML file, nothing from elsewhere, no script."""
+
+import json
+import re
+from typing import Any, cast
+
+from flask import Blueprint, current_app, render_template
+from flask_openapi3.openapi import OpenAPI
+from markupsafe import Markup, escape
+
+INTRODUCTION = (
+    "Watches the booking pages of the French prefectures and tells subscribers that a slot has opened. "
+    "A private service: the appointments themselves are free. JSON in camelCase; instants are ISO 8601 with Z; "
+    "money is integer cents with its currency. Errors are problem details (RFC 9457), their type never changes."
+)
+_METHODS = ("get", "post", "put", "patch", "delete")
+
+blueprint = Blueprint("docs", __name__, url_prefix="/api")
+
+
+@blueprint.get("/openapi.json")
+def document() -> dict[str, Any]:
+    """Return the OpenAPI document."""
+    return build_document(cast("OpenAPI", current_app))
+
+
+@blueprint.get("/docs")
+def page() -> str:
+    """Show the OpenAPI document to a person."""
+    shown = build_document(cast("OpenAPI", current_app))
+    return render_template(
+        "docs.html", document=shown, groups=_groups(shown), pretty=_pretty, said=_render_description
+    )
+
+
+def build_document(app: OpenAPI) -> dict[str, Any]:
+    """Return the app's document, without the 422 that the library adds to routes that read no input."""
+    made: dict[str, Any] = app.api_doc
+    for path in made["paths"].values():
+        for operation in path.values():
+            declared = operation["responses"].get("422", {})
+            if "application/json" in declared.get("content", {}):
+                del operation["responses"]["422"]
+    return made
+
+
+def _groups(document: dict[str, Any]) -> dict[str, list[tuple[str, str, dict[str, Any]]]]:
+    """Return (method, path, operation) by tag, in the order of the document's tags."""
+    groups: dict[str, list[tuple[str, str, dict[str, Any]]]] = {tag["name"]: [] for tag in document["tags"]}
+    for path, item in document["paths"].items():
+        for method in _METHODS:
+            if method in item:
+                groups[item[method]["tags"][0]].append((method.upper(), path, item[method]))
+    return groups
+
+
+def _pretty(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _render_description(text: str) -> Markup:
+    """Return a description as HTML; what stands between backticks is code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 -- escaped before

@@ -1,0 +1,38 @@
+"""What the OpenAPI document says of every route alike."""
+
+from typing import Any
+
+from flask_openapi3.types import ResponseDict
+from pydantic.alias_generators import to_camel
+
+_PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
+_ALWAYS = (429, 500, 503)
+_MEANINGS = {
+    400: "The body is no JSON",
+    401: "Not signed in, or the token is no longer good",
+    402: "A plan is needed, or a larger one: `plans` lists them",
+    404: "There is no such thing, or it is not yours",
+    409: "It conflicts with what there is already",
+    413: "The body is too large",
+    415: "The body is not sent as JSON",
+    422: "A field is wrong: `errors` names each with its path",
+    429: "Too many requests: wait as long as Retry-After says",
+    500: "An error of ours, logged under `requestId`",
+    503: "Something we need does not answer: try again",
+}
+BODY = (400, 413, 415, 422)
+BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
+
+
+def declare_errors(*statuses: int) -> ResponseDict:
+    """Return the declarations of these errors and of those that any route can end in."""
+    return {status: _declared(status) for status in (*statuses, *_ALWAYS)}
+
+
+def operation_id(*, name: str, path: str, method: str) -> str:  # noqa: ARG001 -- the library names all three
+    """Return what a client generated from the document calls the route: its view's name."""
+    return to_camel(name)
+
+
+def _declared(status: int) -> dict[str, Any]:
+    return {"description": _MEANINGS[status], "content": {"application/problem+json": dict(_PROBLEM)}}

@@ -1,0 +1,130 @@
+"""How an error leaves: one shape for all, no trace of the inside."""
+
+import re
+from http import HTTPStatus
+
+import structlog
+from flask import Flask, Response, current_app, g, make_response, render_template, request
+from pydantic import ValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    NotFound,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+)
+
+from api.errors import ApiError, invalid
+from api.schemas import FieldError, Problem
+
+TYPE = "tag:rdvpriority.fr,2026:problem:"  # RFC 9457, section 3.1.1: a tag where nothing can be fetched
+MEDIA_TYPE = "application/problem+json"
+_WORDS = {
+    400: "malformed",
+    401: "not-signed-in",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "too-large",
+    415: "not-json",
+    422: "invalid",
+    429: "too-many-requests",
+    500: "internal",
+    503: "unavailable",
+}
+log = structlog.get_logger(__name__)
+
+
+def problem_response(refused: ApiError) -> Response:
+    """Return the answer: a page where a person clicked a link, otherwise problem details."""
+    if request.path.startswith("/l/"):
+        response = make_response(render_template("problem.html", status=refused.status), refused.status)
+    else:
+        problem = Problem(
+            type=TYPE + refused.word,
+            title=_title(refused.status),
+            status=refused.status,
+            detail=refused.detail,
+            request_id=g.get("request_id"),
+            errors=refused.errors or None,
+            plans=refused.plans or None,
+        )
+        response = make_response(problem.as_json(), refused.status)
+        response.mimetype = MEDIA_TYPE
+    response.headers.update(refused.headers)
+    return response
+
+
+def validation_response(error: ValidationError) -> Response:
+    """Return the answer to a body, a query or a path that its model refuses."""
+    return problem_response(invalid(*field_errors(error)))
+
+
+def field_errors(error: ValidationError) -> list[FieldError]:
+    """Return what a model refuses, by path; no input is repeated: it may be a password."""
+    return [
+        FieldError(
+            path=".".join(str(part) for part in each["loc"]),
+            rule=each["type"],
+            detail=_plain_message(each["msg"]),
+        )
+        for each in error.errors(include_input=False, include_context=False, include_url=False)
+    ]
+
+
+def _plain_message(message: str) -> str:
+    """Return pydantic's words as a person would say them: it counts a secret's characters as items."""
+    text = message.removeprefix("Value error, ")
+    if text.startswith("Value should have at"):
+        text = re.sub(r"items? after validation", "characters", text)
+    return text
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Answer every error of the app in that shape."""
+    app.register_error_handler(ApiError, problem_response)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(OperationalError, _database)
+    app.register_error_handler(InterfaceError, _database)
+    app.register_error_handler(PoolTimeout, _database)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    word = _WORDS.get(status) or _title(status).lower().replace(" ", "-")
+    headers = {
+        name: value for name, value in error.get_headers() if name.lower() not in ("content-type", "location")
+    }
+    return problem_response(ApiError(status, word, _advice(error) or _title(status), headers=headers))
+
+
+def _advice(error: HTTPException) -> str | None:
+    """Return what to do; Werkzeug's own words say only what is wrong."""
+    if isinstance(error, NotFound):
+        return "there is nothing at this address: /api/docs lists the routes"
+    if isinstance(error, MethodNotAllowed):
+        methods = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
+        return f"not this method; allowed here: {', '.join(methods)}"
+    if isinstance(error, RequestEntityTooLarge):
+        return f"the body is too large: send {current_app.config['MAX_CONTENT_LENGTH']} bytes at most"
+    if isinstance(error, UnsupportedMediaType):
+        return "send the body as JSON, with Content-Type: application/json"
+    return error.description
+
+
+def _database(error: Exception) -> Response:
+    log.error("the database does not answer", error=type(error).__name__)
+    return problem_response(
+        ApiError(503, "unavailable", "the database does not answer: try again", headers={"Retry-After": "5"})
+    )
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("unexpected error", exc_info=error)
+    return problem_response(ApiError(500, "internal", "unexpected error: it is logged under this requestId"))
+
+
+def _title(status: int) -> str:
+    return HTTPStatus(status).phrase

@@ -1,0 +1,171 @@
+"""How often an address and an account may ask; counted in Redis, for all processes together."""
+
+import hashlib
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Flask, Response, request
+from flask_limiter import ApplicationLimit, HeaderNames, Limiter, RateLimitExceeded
+from limits.errors import StorageError
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from api.errors import ApiError
+from api.middleware.problems import problem_response
+from configs.contact_addresses import fold_address
+from configs.redis import redis_client
+from configs.settings import settings
+
+GENERAL = "1000 per 15 minutes"
+AUTH = "100 per 15 minutes"
+ACCOUNT_FROM_ADDRESS = "10 per 15 minutes"
+ACCOUNT = "100 per 15 minutes"
+_KNOWN_SECONDS = 90 * 86400  # for which an address is remembered that an account signed in from
+_AUTH_ROUTES = ("accounts.register", "accounts.login")
+_WAIT = "X-RateLimit-Wait"
+_PATIENCE = 1  # seconds that a request waits for Redis
+log = structlog.get_logger(__name__)
+
+
+def register_rate_limits(app: Flask) -> None:
+    """Count requests. Without Redis sign-in is refused (503); everything else goes on, counted in memory.
+
+    Raises:
+        configs.settings.SettingMissing: REDIS_URL is not set.
+    """
+    # registered before the limiters, it runs after them: after_request goes backwards
+    app.after_request(_retry_after_only_where_refused)
+    app.register_error_handler(StorageError, _without_redis)
+    app.register_error_handler(RateLimitExceeded, _too_many)
+    general = _limiter([ApplicationLimit(GENERAL, scope="general")], in_memory_fallback_enabled=True)
+    general.request_filter(lambda: request.endpoint in _AUTH_ROUTES or _free())
+    general.init_app(app)
+    strict = _limiter([ApplicationLimit(AUTH, scope="auth"), *_account_limits()])
+    strict.request_filter(lambda: request.endpoint not in _AUTH_ROUTES or _free())
+    strict.init_app(app)
+
+
+def _account_limits() -> list[ApplicationLimit]:
+    """Bound the guesses at one account, without letting a stranger's guesses lock its owner out.
+
+    First from one address. Then from all addresses together, other than those that the account signed in from.
+    """
+    here = ApplicationLimit(
+        ACCOUNT_FROM_ADDRESS,
+        key_function=_account_and_address,
+        scope=str,
+        exempt_when=lambda: not _account(),
+        deduct_when=_is_guess,
+    )
+    anywhere = ApplicationLimit(
+        ACCOUNT,
+        key_function=_account,
+        scope=str,
+        exempt_when=lambda: not _account() or _is_known(),
+        deduct_when=_is_guess,
+    )
+    return [here, anywhere]
+
+
+def _is_guess(response: Response) -> bool:
+    """Whether an answer counts as a try: a login that failed, or any registration."""
+    return request.endpoint != "accounts.login" or response.status_code == HTTPStatus.UNAUTHORIZED
+
+
+def remember_address() -> None:
+    """Note that the account of this request signed in from its address; without Redis it is left out."""
+    try:
+        _redis().set(_known_key(), 1, ex=_KNOWN_SECONDS)
+    except RedisError as error:
+        log.warning("an address is not remembered: a wave of guesses may keep it out", because=str(error))
+
+
+def _is_known() -> bool:
+    try:
+        return bool(_redis().exists(_known_key()))
+    except RedisError:
+        return False  # the limiter meets the same and answers for it
+
+
+def _known_key() -> str:
+    return f"known-address:{_account_and_address()}"
+
+
+@lru_cache(maxsize=2)
+def _client(_url: str) -> Redis:
+    client = redis_client()
+    client.set_retry(Retry(NoBackoff(), 0))
+    client.connection_pool.connection_kwargs["socket_timeout"] = _PATIENCE
+    return client
+
+
+def _redis() -> Redis:
+    return _client(settings().require("redis_url"))
+
+
+def _limiter(limits: list[ApplicationLimit], *, in_memory_fallback_enabled: bool = False) -> Limiter:
+    url = settings().require("redis_url")
+    options: dict[str, Any] = {
+        "socket_timeout": _PATIENCE,
+        "socket_connect_timeout": _PATIENCE,
+        "retry": Retry(NoBackoff(), 0),
+        "wrap_exceptions": True,
+        "key_prefix": "throttle",
+    }
+    return Limiter(
+        _address,
+        application_limits=list(limits),
+        headers_enabled=True,
+        # the limiter writes it on every answer, also over a 503 of ours that knows better
+        header_name_mapping={HeaderNames.RETRY_AFTER: _WAIT},
+        in_memory_fallback_enabled=in_memory_fallback_enabled,
+        storage_uri=f"redis+{url}" if url.startswith("unix://") else url,
+        storage_options=options,
+    )
+
+
+def _address() -> str:
+    return request.remote_addr or "nobody"
+
+
+def _account() -> str:
+    """Return the account that a body names; a digest, because Redis needs nobody's address."""
+    body = request.get_json(silent=True)
+    email = body.get("email") if isinstance(body, dict) else None
+    return (
+        hashlib.sha256(fold_address(email).encode("utf-8", "replace")).hexdigest()
+        if isinstance(email, str)
+        else ""
+    )
+
+
+def _account_and_address() -> str:
+    """Return the account and the address of a request; a digest, because Redis needs nobody's address."""
+    return hashlib.sha256(f"{_account()} {_address()}".encode()).hexdigest() if _account() else ""
+
+
+def _free() -> bool:
+    """Preflights and health: whoever watches over us is never turned away, nor asks Redis."""
+    return request.method == "OPTIONS" or (request.endpoint or "").startswith("health.")
+
+
+def _retry_after_only_where_refused(response: Response) -> Response:
+    wait = response.headers.pop(_WAIT, None)
+    if wait is not None and response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        response.headers["Retry-After"] = wait
+    return response
+
+
+def _too_many(error: RateLimitExceeded) -> Response:
+    detail = f"more than {error.description}: wait as long as Retry-After says"
+    return problem_response(ApiError(429, "too-many-requests", detail))
+
+
+def _without_redis(error: StorageError) -> Response:
+    log.error("Redis does not answer, so nobody can sign in", error=str(error.storage_error))
+    detail = "attempts cannot be counted now, so nobody can sign in: try again"
+    return problem_response(ApiError(503, "unavailable", detail, headers={"Retry-After": "5"}))

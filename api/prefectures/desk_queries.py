@@ -1,0 +1,94 @@
+"""What is known of desks now: the YAML file's part and the watching's part, put together."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.desk import DeskState, DeskStatus
+from api.models.discovery import is_page_lost
+from api.models.slot import Detection
+from api.prefectures.schemas import DeskAnswer
+from configs.clock import clock
+from configs.prefecture import Desk
+from configs.settings import settings
+
+_NOT_CHECKED = "not checked yet"
+_WATCHED = "watched"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchStates:
+    """The rows of some desks: their state, and when slots were last found as far as it may be told.
+
+    `lost`: desks whose page is closed or has moved.
+    """
+
+    states: Mapping[str, DeskState]
+    found: Mapping[str, datetime]
+    lost: Collection[str] = ()
+
+    def answer(self, desk: Desk) -> DeskAnswer:
+        """Return one desk as who waits for it sees it."""
+        state = self.states.get(desk.id) or DeskState(inconclusive=0)
+        status, reason = _status(desk, state)
+        return DeskAnswer(
+            id=desk.id,
+            label=desk.label,
+            site=desk.site,
+            procedures=sorted(desk.procedures),
+            booking_url=desk.url,
+            grade=desk.grade,
+            watch_level=desk.watch,
+            status=status,
+            status_reason=reason,
+            wished_interval=state.wished_seconds,
+            feasible_interval=state.feasible_seconds,
+            achieved_interval=state.achieved_seconds,
+            last_checked_at=state.last_check_at,
+            last_proven_at=state.last_proven_at,
+            last_slot_found_at=self.found.get(desk.id),
+            consecutive_errors=state.inconclusive,
+            releases_at=self._releases_at(desk, state),
+        )
+
+    def _releases_at(self, desk: Desk, state: DeskState) -> datetime | None:
+        """Return when its page says that it shows more slots; a page that nobody is to be sent to promises nothing."""
+        at = state.releases_at
+        return at if at and at > clock() and desk.id not in self.lost else None
+
+    def public(self, desk: Desk) -> DeskAnswer:
+        """Return one desk as everybody sees it: whether slots are open now is told to who waits for them."""
+        answer, state = self.answer(desk), self.states.get(desk.id)
+        if answer.status is DeskStatus.ACTIVE and state and state.last_check_at == state.last_proven_at:
+            return answer.model_copy(update={"status_reason": _WATCHED})
+        return answer
+
+
+def read_watch_states(session: Session, desks: Iterable[Desk]) -> WatchStates:
+    """Read the rows of these desks: two queries, however many they are."""
+    ids = [desk.id for desk in desks]
+    states = session.execute(sa.select(DeskState, is_page_lost()).where(DeskState.id.in_(ids))).all()
+    last = (
+        sa.select(Detection.seen_at)
+        .where(Detection.desk_id == DeskState.id, Detection.seen_at <= get_public_cutoff())
+        .order_by(Detection.seen_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    found = session.execute(sa.select(DeskState.id, last).where(DeskState.id.in_(ids), last.is_not(None)))
+    lost = [state.id for state, is_lost in states if is_lost]
+    return WatchStates({state.id: state for state, _ in states}, dict(iter(found)), lost)
+
+
+def get_public_cutoff() -> datetime:
+    """Return the moment up to which public pages tell of slots: the product is the alert."""
+    return clock() - timedelta(seconds=settings().public_delay_seconds)
+
+
+def _status(desk: Desk, state: DeskState) -> tuple[DeskStatus, str]:
+    if because := desk.unwatched_because:
+        return DeskStatus.PAUSED, because
+    return (state.status, state.status_reason) if state.status else (DeskStatus.PAUSED, _NOT_CHECKED)

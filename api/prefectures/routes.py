@@ -1,0 +1,45 @@
+"""/api/prefectures: what is watched, and how it goes. Public."""
+
+from typing import Any
+
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel
+
+from api.errors import not_found
+from api.middleware.openapi_helpers import declare_errors, operation_id
+from api.models.base import session
+from api.prefectures.queries import read_prefecture_page, read_prefectures
+from api.prefectures.schemas import PrefectureList, PrefecturePage
+from configs.prefecture import prefectures
+
+blueprint = APIBlueprint(
+    "prefectures",
+    __name__,
+    url_prefix="/api/prefectures",
+    operation_id_callback=operation_id,
+    abp_tags=[Tag(name="prefectures", description="What is watched, and how it goes")],
+)
+
+
+class PrefecturePath(BaseModel):
+    """Which prefecture."""
+
+    id: str
+
+
+@blueprint.get("", responses={200: PrefectureList, **declare_errors()})
+def list_prefectures() -> dict[str, Any]:
+    """List all prefectures with their status and their desks."""
+    with session() as s:
+        return PrefectureList(items=read_prefectures(s)).as_json()
+
+
+@blueprint.get("/<id>", responses={200: PrefecturePage, **declare_errors(404)})
+def show_prefecture(path: PrefecturePath) -> dict[str, Any]:
+    """Show one prefecture, with its recent detections, which are told with a delay."""
+    place = prefectures().get(path.id)
+    if place is None:
+        raise not_found("prefecture: GET /api/prefectures lists them")
+    with session() as s:
+        return read_prefecture_page(s, place).as_json()

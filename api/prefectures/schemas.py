@@ -1,0 +1,65 @@
+"""Desks and prefectures at the border."""
+
+from datetime import datetime
+
+from api.detections.schemas import PublicDetection
+from api.models.desk import DeskStatus
+from api.schemas import Answer
+from configs.prefecture import Grade, Procedure, WatchLevel
+
+
+class DeskAnswer(Answer):
+    """One desk and what the watching says of it now. Intervals are in seconds, null while nothing was planned.
+
+    `feasibleInterval` is what the site allows while slots are open too, which takes more requests: with the wished one,
+    the slower of the two is what can be promised. `watchLevel` is what a check can prove; `lastProvenAt` when a check
+    last proved anything; `lastSlotFoundAt` is told with a delay, like all that public pages say of slots.
+    `releasesAt` is when the prefecture says that it will put more slots on line.
+    """
+
+    id: str
+    label: str
+    site: str | None
+    procedures: list[Procedure]
+    booking_url: str
+    grade: Grade
+    watch_level: WatchLevel
+    status: DeskStatus
+    status_reason: str
+    wished_interval: float | None
+    feasible_interval: float | None
+    achieved_interval: float | None
+    last_checked_at: datetime | None
+    last_proven_at: datetime | None
+    last_slot_found_at: datetime | None
+    consecutive_errors: int
+    releases_at: datetime | None
+
+
+class PrefectureAnswer(Answer):
+    """One prefecture; its status is the best of its desks, `checkInterval` (seconds) the shortest."""
+
+    id: str
+    name: str
+    department: str
+    region: str
+    tier: int
+    status: DeskStatus
+    status_reason: str
+    check_interval: float
+    last_scraped_at: datetime | None
+    last_slot_found_at: datetime | None
+    consecutive_errors: int
+    desks: list[DeskAnswer]
+
+
+class PrefecturePage(PrefectureAnswer):
+    """One prefecture with what was seen there lately, told with a delay."""
+
+    recent_detections: list[PublicDetection]
+
+
+class PrefectureList(Answer):
+    """All prefectures, in the order of their departments."""
+
+    items: list[PrefectureAnswer]

@@ -1,0 +1,42 @@
+"""Links to proofs, good for PROOF_LINK_SECONDS, and the proof that a link leads to."""
+
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from api.models.slot import Detection
+from configs.clock import clock
+from configs.proofs import NoProof, is_kept, is_key
+from configs.settings import settings
+from configs.signing import LinkRefused, sign, unsign
+
+_SCOPE = "proof"
+
+
+def make_proof_link(detection: Detection) -> str | None:
+    """Return a link to a detection's proof; None where none was kept, or not any more. The store is not asked."""
+    key = detection.proof_key
+    if not key or not is_key(key) or not is_kept(key, clock(), settings().proofs_kept_for):
+        return None
+    return f"{settings().api_url}/l/proof/{sign(_SCOPE, {'detection': str(detection.id)})}"
+
+
+def find_proof(session: Session, token: str) -> tuple[Detection, str]:
+    """Return the detection of a link and the key of its proof.
+
+    Raises:
+        configs.signing.LinkRefused: the link is expired or forged.
+        configs.proofs.NoProof: the detection is gone, or has no proof.
+    """
+    detection = session.get(Detection, _read_link(token))
+    if detection is None or not detection.proof_key or not is_key(detection.proof_key):
+        raise NoProof("missing", "no proof was kept of this detection")
+    return detection, detection.proof_key
+
+
+def _read_link(token: str) -> UUID:
+    payload = unsign(_SCOPE, token, settings().proof_link_seconds)
+    try:
+        return UUID(payload["detection"])
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise LinkRefused("forged") from None

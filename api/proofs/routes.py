@@ -1,0 +1,74 @@
+"""/l/proof: the page that proved a detection, as it was seen: what it is, its picture, its source. Nothing changes."""
+
+from flask import Blueprint, Response, make_response, render_template, url_for
+
+from api.errors import ApiError
+from api.middleware.problems import problem_response
+from api.middleware.request_hooks import POLICY
+from api.models.base import session
+from api.proofs.queries import find_proof
+from configs.desk import zone_of
+from configs.object_store import StoreAway, proof_blobs
+from configs.prefecture import prefectures
+from configs.proofs import NoProof, body_of, has_picture, meta_of, picture_of
+
+blueprint = Blueprint("proofs", __name__, url_prefix="/l/proof")
+
+
+@blueprint.errorhandler(NoProof)
+def missing(error: NoProof) -> tuple[str, int]:
+    """Say why there is nothing to see."""
+    return render_template("no_proof.html", reason=error.reason), 404
+
+
+@blueprint.errorhandler(StoreAway)
+def away(_: StoreAway) -> Response:
+    """Say that the store does not answer."""
+    return problem_response(
+        ApiError(
+            503,
+            "unavailable",
+            "the store of proofs does not answer: try again",
+            headers={"Retry-After": "60"},
+        )
+    )
+
+
+@blueprint.get("/<token>")
+def show(token: str) -> Response:
+    """Show what was seen, when and where, and lead to the rest."""
+    with session() as s:
+        detection, key = find_proof(s, token)
+    blobs = proof_blobs()
+    meta = meta_of(blobs, key)
+    place = prefectures().get(detection.prefecture_id)
+    page = render_template(
+        "proof.html",
+        place=place,
+        meta=meta,
+        seen_at=meta.seen_at.astimezone(zone_of(meta.time_zone)),
+        picture=has_picture(blobs, key) and url_for("proofs.picture", token=token),
+        source=None if meta.refused else url_for("proofs.source", token=token),
+    )
+    answer = make_response(page)
+    answer.headers["Content-Security-Policy"] = f"{POLICY}; img-src 'self'"
+    return answer
+
+
+@blueprint.get("/<token>/picture")
+def picture(token: str) -> Response:
+    """Return the picture."""
+    with session() as s:
+        _, key = find_proof(s, token)
+    return Response(picture_of(proof_blobs(), key), mimetype="image/png")
+
+
+@blueprint.get("/<token>/source")
+def source(token: str) -> Response:
+    """Return the body byte for byte, never to be shown as a page of ours: it is a stranger's."""
+    with session() as s:
+        _, key = find_proof(s, token)
+    blobs = proof_blobs()
+    answer = Response(body_of(blobs, meta_of(blobs, key)), mimetype="application/octet-stream")
+    answer.headers.set("Content-Disposition", "attachment", filename="preuve.txt")
+    return answer

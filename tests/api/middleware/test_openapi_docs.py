@@ -1,0 +1,209 @@
+import re
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis.strategies import emails
+from pydantic import ValidationError
+
+from api.accounts.schemas import Registration
+from api.alerts.schemas import NewAlert
+from api.schemas import Body
+from tests.fuzz import times
+
+EXPECTED = {
+    ("post", "/api/auth/register"), ("post", "/api/auth/login"), ("get", "/api/auth/me"),
+    ("get", "/api/alerts"), ("post", "/api/alerts"), ("delete", "/api/alerts/{id}"),
+    ("patch", "/api/alerts/{id}/toggle"),
+    ("get", "/api/prefectures"), ("get", "/api/prefectures/{id}"),
+    ("get", "/api/detections"),
+    ("get", "/api/health"), ("get", "/api/health/live"), ("get", "/api/health/ready"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def document(bare: FlaskClient) -> dict[str, Any]:
+    answer = bare.get("/api/openapi.json")
+    assert (answer.status_code, answer.mimetype) == (200, "application/json")
+    found: dict[str, Any] = answer.json or {}
+    return found
+
+
+def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(method, path): each for path, item in document["paths"].items() for method, each in item.items()}
+
+
+def test_the_document_lists_exactly_the_routes(bare: FlaskClient, document: dict[str, Any]) -> None:
+    assert set(operations(document)) == EXPECTED
+    served = {
+        (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        for rule in bare.application.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.rule.startswith("/api/") and not rule.endpoint.startswith("docs.")
+    }
+    assert served == EXPECTED
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    references: set[str] = set()
+
+    def walk(value: Any) -> None:
+        if isinstance(value, dict):
+            if isinstance(value.get("$ref"), str):
+                references.add(value["$ref"])
+            for each in value.values():
+                walk(each)
+        if isinstance(value, list):
+            for each in value:
+                walk(each)
+
+    walk(document)
+    assert {each.rpartition("/")[2] for each in references} <= set(document["components"]["schemas"])
+    assert document["openapi"].startswith("3.1")
+
+
+def test_every_error_is_declared_as_a_problem(document: dict[str, Any]) -> None:
+    for (method, path), operation in operations(document).items():
+        for status, response in operation["responses"].items():
+            health = path.startswith("/api/health") and status == "503" and "live" not in path
+            if int(status) >= 400 and not health:
+                assert list(response["content"]) == ["application/problem+json"], (method, path, status)
+        assert {"429", "500", "503"} <= set(operation["responses"])
+
+
+def test_what_reads_a_body_declares_how_it_refuses_one(document: dict[str, Any]) -> None:
+    for operation in operations(document).values():
+        reads = "requestBody" in operation
+        assert ({"400", "413", "415", "422"} <= set(operation["responses"])) is reads
+
+
+def test_what_needs_a_token_says_so(document: dict[str, Any]) -> None:
+    private = {key for key, operation in operations(document).items() if operation.get("security")}
+    assert private == {
+        key for key in EXPECTED if "alerts" in key[1] or key[1] in ("/api/auth/me", "/api/detections")
+    }
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    for key in private:
+        assert "401" in operations(document)[key]["responses"]
+
+
+def test_every_name_at_the_border_is_in_camel_case(document: dict[str, Any]) -> None:
+    names = {
+        name for schema in document["components"]["schemas"].values() for name in schema.get("properties", {})
+    }
+    assert {"prefectureId", "slotsAvailable", "isActive"} <= names
+    assert [name for name in names if not re.fullmatch(r"[a-z][A-Za-z0-9]*", name)] == []
+
+
+def test_generated_clients_get_names_that_a_person_would_choose(document: dict[str, Any]) -> None:
+    named = {key: operation["operationId"] for key, operation in operations(document).items()}
+    assert named["patch", "/api/alerts/{id}/toggle"] == "toggleAlert"
+    assert named["get", "/api/health"] == "health"
+    assert len(set(named.values())) == len(EXPECTED)
+
+
+def test_the_page_shows_every_route_and_loads_nothing_from_elsewhere(bare: FlaskClient) -> None:
+    page = bare.get("/api/docs")
+    assert (page.status_code, page.mimetype) == (200, "text/html")
+    for _, path in EXPECTED:
+        assert f"<code>{path}</code>" in page.text
+    assert "Problem" in page.text
+    assert "<code>acceptWaiting</code>:" in page.text
+    assert not re.findall(r"<script|<link|src=|https?://(?!spec)", page.text)
+
+
+def fits_target(document: dict[str, Any], body: dict[str, Any]) -> bool:
+    """Whether a body fits one of the alternatives that the schema of a new alert gives for its target."""
+    return any(
+        set(each["required"]) <= set(body)
+        and all(_fits(rule, body[name]) for name, rule in each["properties"].items() if name in body)
+        for each in document["components"]["schemas"]["NewAlert"]["anyOf"]
+    )
+
+
+def _fits(rule: dict[str, Any], value: Any) -> bool:
+    if rule.get("type") == "string" and not isinstance(value, str):
+        return False
+    many = len(value) if isinstance(value, list) else 0
+    return bool(rule.get("minItems", 0) <= many <= rule.get("maxItems", many))
+
+
+def pattern_of(document: dict[str, Any], model: str, name: str) -> re.Pattern[str]:
+    field = document["components"]["schemas"][model]["properties"][name]
+    return re.compile(next(each["pattern"] for each in (field, *field.get("anyOf", ())) if "pattern" in each))
+
+
+PASSWORD = "correct horse battery"
+WISH = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "fits"),
+    [
+        (WISH, True),
+        ({"deskIds": ["bobigny_93/titre-sejour"]}, True),
+        (WISH | {"deskIds": ["bobigny_93/titre-sejour"]}, True),
+        ({"deskIds": ["bobigny_93/titre-sejour"], "prefectureId": None, "procedures": []}, True),
+        ({}, False),
+        ({"name": "no target"}, False),
+        ({"prefectureId": "bobigny_93"}, False),
+        (WISH | {"procedures": []}, False),
+        (WISH | {"prefectureId": None}, False),
+        ({"procedures": ["TITRE_SEJOUR"]}, False),
+        ({"procedures": ["TITRE_SEJOUR"], "deskIds": ["bobigny_93/titre-sejour"]}, False),
+    ],
+)
+def test_the_schema_of_a_new_alert_takes_what_the_route_takes(
+    document: dict[str, Any], body: dict[str, Any], fits: bool
+) -> None:
+    assert fits_target(document, body) is fits
+    assert takes(NewAlert, body) is fits
+
+
+@pytest.mark.parametrize(
+    ("hour", "fits"),
+    [("00:00", True), ("23:59", True), ("24:00", False), ("9:30", False), ("09:30:00Z", False)],
+)
+def test_the_schema_of_an_hour_takes_what_the_route_takes(
+    document: dict[str, Any], hour: str, fits: bool
+) -> None:
+    assert bool(pattern_of(document, "Limits", "hourFrom").search(hour)) is fits
+    assert takes(NewAlert, WISH | {"limits": {"hourFrom": hour}}) is fits
+
+
+@pytest.mark.parametrize(
+    ("address", "fits"),
+    [
+        ("camille@example.org", True),
+        (" Camille+x@Éxample.co.uk ", True),
+        ("josé@example.org", True),
+        ("", False),
+        ("camille", False),
+        ("camille@", False),
+        ("@example.org", False),
+        ("camille@example", False),
+        ("a b@example.org", False),
+        ("a@b@c.org", False),
+        ("a@b..c", False),
+    ],
+)
+def test_the_schema_of_an_address_takes_what_the_route_takes(
+    document: dict[str, Any], address: str, fits: bool
+) -> None:
+    assert bool(pattern_of(document, "Registration", "email").search(address)) is fits
+    assert takes(Registration, {"email": address, "password": PASSWORD}) is fits
+
+
+@settings(max_examples=times(10))
+@given(emails())
+def test_the_route_takes_every_address_that_a_generator_of_that_format_draws(address: str) -> None:
+    assert takes(Registration, {"email": address, "password": PASSWORD})
+
+
+def takes(model: type[Body], body: dict[str, Any]) -> bool:
+    try:
+        model.model_validate(body)
+    except ValidationError:
+        return False
+    return True
