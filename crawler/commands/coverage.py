@@ -16,13 +16,13 @@ from crawler.catalogue import check_catalogue, system_of
 _OPENING = """\
 # Coverage
 
-What the desk files of `configs/prefectures/` hold. Written by `scrapy coverage --write docs/coverage.md`; a test \
+What the desk files of `configs/prefectures/` hold. Written by `scrapy coverage --write docs/coverage.md`; a test
 keeps it current.
 
-**Grade** says how sure the address is: `confirmed` (opened and seen by an operator), `unconfirmed` (from a public \
-source, never opened), `stale` (known dead or very old: not checked), `retired` (kept for history). **Watch level** \
-says what a check can prove: `full` (slots), `presence` (only that the procedure exists: a captcha stands before the \
-slots), `none` (a token, a login or something of its page is needed that we do not have: not checked)."""
+* **Grade**: how sure the address is. `confirmed` (opened and seen by an operator), `unconfirmed` (from a public source,
+  never opened), `stale` (known dead or very old: not checked), `retired` (kept for history).
+* **Watch level**: what a check can prove. `full` (slots), `presence` (only that the procedure exists: a captcha hides
+  the slots), `none` (a token, a login or something of its page is missing: not checked)."""
 
 _NOTHING = "-"
 _LEVELS = (

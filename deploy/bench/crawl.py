@@ -99,7 +99,7 @@ def _figures(rounds: list[CrawlRound]) -> list[Figure]:
         ),
         Figure("full path, CPU ms a page", median(each.full.cpu_ms for each in rounds)),
         Figure(
-            "planner, PostgreSQL and Redis beside it, CPU ms a page",
+            "planner, PostgreSQL and Redis, CPU ms a page",
             median(1000 * each.full.servers / each.full.pages for each in rounds),
         ),
         Figure("bare Scrapy, CPU ms a page", median(each.bare.cpu_ms for each in rounds)),
