@@ -1,23 +1,18 @@
 """Asks the parts, each by itself and all at once: one that is down says so and hides no other."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Thread
 from typing import Any
 
-import sqlalchemy as sa
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from sqlalchemy.orm import Session
 
-from api.models.base import session
 from configs.redis import redis_client
 
 PATIENCE = 6.0  # seconds for all parts together
-_STATEMENT = "4s"
 _SOCKET = 2.0  # seconds
 
 
@@ -54,15 +49,6 @@ def _error_line(error: Exception) -> str:
     cause = getattr(error, "orig", None) or error
     text = str(cause).strip().splitlines()
     return f"{text[0]}" if text else type(cause).__name__
-
-
-@contextmanager
-def tables() -> Iterator[Session]:
-    """Give a session that only reads, and no statement of which takes long."""
-    with session() as opened:
-        opened.execute(sa.text(f"SET LOCAL statement_timeout = '{_STATEMENT}'"))
-        opened.execute(sa.text("SET TRANSACTION READ ONLY"))
-        yield opened
 
 
 def queue() -> Redis:

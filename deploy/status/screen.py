@@ -11,7 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from api.health.check_lateness import read_lateness
+from api.health.desk_overview import read_desks
+from api.health.discovery_overview import read_discovery
 from api.health.health_checks import PartState
+from api.health.host_overview import read_hosts, read_outages
+from api.health.message_overview import read_messages, read_providers
 from configs.clock import clock
 from configs.settings import settings
 from deploy.status import (
@@ -43,16 +48,16 @@ class ScreenPart:
 
 _EVERYWHERE: Mapping[str, ScreenPart] = {
     "health": ScreenPart(health.read_health, health.lines),
-    "desks": ScreenPart(desks.read_desks, desks.lines),
-    "hosts": ScreenPart(hosts.read_hosts, hosts.lines),
-    "outages": ScreenPart(hosts.read_outages, hosts.outage_lines),
+    "desks": ScreenPart(read_desks, desks.lines),
+    "hosts": ScreenPart(read_hosts, hosts.lines),
+    "outages": ScreenPart(read_outages, hosts.outage_lines),
     "due": ScreenPart(due.read_due, due.lines),
-    "lateness": ScreenPart(lateness.read_lateness, lateness.lines),
+    "lateness": ScreenPart(read_lateness, lateness.lines),
     "jobs": ScreenPart(jobs.read_jobs, jobs.lines),
-    "messages": ScreenPart(messages.read_messages, messages.lines),
-    "providers": ScreenPart(messages.read_providers, messages.provider_lines),
+    "messages": ScreenPart(read_messages, messages.lines),
+    "providers": ScreenPart(read_providers, messages.provider_lines),
     "proofs": ScreenPart(proofs.read_proofs, proofs.lines),
-    "discovery": ScreenPart(discovery.read_discovery, discovery.lines),
+    "discovery": ScreenPart(read_discovery, discovery.lines),
     "spiders": ScreenPart(programs.read_spiders, programs.spider_lines),
     "workers": ScreenPart(programs.read_workers, programs.worker_lines),
 }

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from api.health.desk_overview import DeskPace, DeskTrouble, read_desks
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
 from api.models.desk import DeskStatus
@@ -11,7 +12,7 @@ from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import User
 from configs.clock import clock
 from configs.prefecture import desks
-from deploy.status.desks import Pace, Trouble, lines, read_desks
+from deploy.status.desks import lines
 from tests.deploy.status.conftest import FIRST, SECOND, THIRD
 
 World = Callable[..., None]
@@ -27,7 +28,7 @@ def test_desks_are_counted_by_status_and_those_in_trouble_named_by_reason(world:
     world(THIRD, status=DeskStatus.ERROR, status_reason="no answer")
     found, unplanned = read_desks(), sum(desk.schedulable for desk in desks().values()) - 3
     assert found.by_status == {"ACTIVE": 1, "CAPTCHA": 0, "PAUSED": 0, "ERROR": 2, "UNPLANNED": unplanned}
-    assert found.troubles == [Trouble(DeskStatus.ERROR, "no answer", [SECOND, THIRD])]
+    assert found.troubles == [DeskTrouble(DeskStatus.ERROR, "no answer", [SECOND, THIRD])]
     assert f"{unplanned + 3} watched: 1 ACTIVE · 2 ERROR · {unplanned} UNPLANNED" in said()
     assert f"ERROR no answer: {SECOND} and 1 more" in said()
 
@@ -48,7 +49,7 @@ def test_achieved_is_compared_with_wished(world: World) -> None:
     world(FIRST, achieved_seconds=60.0)
     world(SECOND, achieved_seconds=66.0)
     world(THIRD, achieved_seconds=180.0)
-    assert read_desks().pace == Pace(1.1, 3.0, THIRD, 180.0, 60.0)
+    assert read_desks().pace == DeskPace(1.1, 3.0, THIRD, 180.0, 60.0)
     assert f"median 1.10, worst 3.00 (180 s for 60 s) {THIRD}" in said()
 
 

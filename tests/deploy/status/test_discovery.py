@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from api.health.discovery_overview import read_discovery
 from api.models.base import session
 from api.models.discovery import DiscoveryRun, Drift, DriftReason
 from configs.clock import clock
@@ -15,7 +16,7 @@ HOUR = timedelta(hours=1)
 
 
 def said() -> list[str]:
-    return [text.plain for text in discovery.lines(discovery.read_discovery())]
+    return [text.plain for text in discovery.lines(read_discovery())]
 
 
 def walked(ago: timedelta, **given: Any) -> None:

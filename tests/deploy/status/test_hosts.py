@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+from api.health.host_overview import read_hosts, read_outages
 from api.models.base import session
 from api.models.desk import HostState, Outage, OutageReason
 from configs.clock import clock
@@ -14,11 +15,11 @@ MINUTE = timedelta(minutes=1)
 
 
 def said() -> list[str]:
-    return [text.plain for text in hosts.lines(hosts.read_hosts())]
+    return [text.plain for text in hosts.lines(read_hosts())]
 
 
 def outages_said() -> list[str]:
-    return [text.plain for text in hosts.outage_lines(hosts.read_outages())]
+    return [text.plain for text in hosts.outage_lines(read_outages())]
 
 
 def test_a_host_that_is_asked_as_usual_is_not_named(world: World) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from api.health import check_lateness
+from api.health.check_lateness import CheckLateness, read_lateness
 from api.models.base import session
 from api.models.check import Check
 from configs.clock import clock
 from configs.outcome import Outcome
-from deploy.status import lateness
-from deploy.status.lateness import Lateness, lines, read_lateness
+from deploy.status.lateness import lines
 from tests.deploy.status.conftest import FIRST, SECOND
 
 World = Callable[..., None]
@@ -41,7 +42,7 @@ def test_a_lot_is_no_lateness(world: World, settings_env: Callable[..., None]) -
     settings_env(INTERVAL_JITTER="0.5")
     world(FIRST)
     checked(FIRST, 100, 10)
-    assert read_lateness() == Lateness(1, 1, 1.5, 0.0, 0.0)
+    assert read_lateness() == CheckLateness(1, 1, 1.5, 0.0, 0.0)
 
 
 def test_neither_a_rest_nor_what_is_older_than_an_hour_is_lateness(world: World) -> None:
@@ -49,7 +50,7 @@ def test_neither_a_rest_nor_what_is_older_than_an_hour_is_lateness(world: World)
     checked(FIRST, 3700, 900)
     checked(FIRST, 840, outcome=Outcome.BLOCKED)
     checked(FIRST, 30)
-    assert read_lateness() == Lateness(1, 1, 1.0, 0.0, 0.0)
+    assert read_lateness() == CheckLateness(1, 1, 1.0, 0.0, 0.0)
 
 
 def test_a_desk_that_was_checked_once_says_nothing(world: World) -> None:
@@ -60,8 +61,8 @@ def test_a_desk_that_was_checked_once_says_nothing(world: World) -> None:
 
 
 def test_of_many_desks_and_checks_some_are_looked_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lateness, "_DESKS", 1)
-    monkeypatch.setattr(lateness, "_CHECKS", 3)
+    monkeypatch.setattr(check_lateness, "_DESKS", 1)
+    monkeypatch.setattr(check_lateness, "_CHECKS", 3)
     for desk in (FIRST, SECOND):
         world(desk)
         checked(desk, *range(60, 1200, 60))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid4
 
+from api.health.message_overview import read_messages, read_providers
 from api.models.base import session
 from api.models.notification import Notification, Priority, State
 from api.models.slot import Detection
@@ -47,11 +48,11 @@ def tell(world: World) -> Tell:
 
 
 def said() -> list[str]:
-    return [text.plain for text in messages.lines(messages.read_messages())]
+    return [text.plain for text in messages.lines(read_messages())]
 
 
 def providers_said() -> list[str]:
-    return [text.plain for text in messages.provider_lines(messages.read_providers())]
+    return [text.plain for text in messages.provider_lines(read_providers())]
 
 
 def test_states_of_a_day_are_counted(tell: Tell) -> None:

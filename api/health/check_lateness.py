@@ -1,0 +1,58 @@
+"""Lateness of checks in the last hour: the time between two checks of a desk, compared with the plan."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from api.health.read_session import read_session
+from configs.clock import clock
+from configs.prefecture import desks
+from configs.settings import settings
+
+_HOUR = timedelta(hours=1)
+_DESKS, _CHECKS = 200, 120  # looked at, the same ones each time; of each its newest
+
+# A rest after trouble is no lateness, hence conclusive answers only. An interval may be longer by its lot, which is
+# not kept: late is what is later than the longest.
+_GAPS = sa.text("""
+WITH asked AS (
+  SELECT id, wished_seconds AS wished, greatest(wished_seconds, share_seconds) * (1 + :jitter) AS planned
+  FROM desks WHERE id = ANY(:desks) AND last_check_at >= :since AND wished_seconds > 0
+  ORDER BY hashtext(id) LIMIT :most_desks
+), gaps AS (
+  SELECT a.id, a.wished, a.planned, c.outcome,
+    extract(epoch FROM lead(c.started_at) OVER (PARTITION BY a.id ORDER BY c.started_at) - c.started_at) AS gap
+  FROM asked a CROSS JOIN LATERAL (
+    SELECT started_at, outcome FROM checks WHERE desk_id = a.id AND started_at >= :since
+    ORDER BY started_at DESC LIMIT :most_checks
+  ) c
+)
+SELECT count(*) AS gaps, count(DISTINCT id) AS desks,
+  percentile_cont(0.5) WITHIN GROUP (ORDER BY gap / wished) AS ratio,
+  percentile_cont(0.5) WITHIN GROUP (ORDER BY greatest(0, gap - planned)) AS p50,
+  percentile_cont(0.95) WITHIN GROUP (ORDER BY greatest(0, gap - planned)) AS p95
+FROM gaps WHERE gap IS NOT NULL AND outcome IN ('slots', 'no_slots')
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLateness:
+    """Of `gaps` between two checks of `desks`: achieved ÷ wished (median), and lateness in seconds."""
+
+    gaps: int
+    desks: int
+    ratio: float
+    p50_seconds: float
+    p95_seconds: float
+
+
+def read_lateness() -> CheckLateness | None:
+    """Read the last hour of some desks; None where none of them was checked twice."""
+    watched = [desk.id for desk in desks().values() if desk.schedulable]
+    given = {"desks": watched, "since": clock() - _HOUR, "jitter": settings().interval_jitter}
+    with read_session() as s:
+        row = s.execute(_GAPS, given | {"most_desks": _DESKS, "most_checks": _CHECKS}).one()
+    if not row.gaps:
+        return None
+    return CheckLateness(row.gaps, row.desks, float(row.ratio), float(row.p50), float(row.p95))
