@@ -1,4 +1,4 @@
-"""What they wait for: alerts and their targets."""
+"""Alerts and their targets."""
 
 from collections.abc import Sequence
 
@@ -36,6 +36,8 @@ def upgrade() -> None:
             ),
             nullable=True,
         ),
+        sa.Column("awaits_watch", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.CheckConstraint("NOT (awaits_watch AND enabled)", name=op.f("ck_alerts_awaits_paused")),
         sa.CheckConstraint(
             "(closed_at IS NULL) = (closed_because IS NULL)", name=op.f("ck_alerts_closed_with_reason")
         ),
@@ -52,6 +54,19 @@ def upgrade() -> None:
         postgresql_where=sa.text("closed_at IS NULL AND enabled"),
     )
     op.create_index("ix_alerts_user_id_created_at", "alerts", ["user_id", "created_at"], unique=False)
+    op.create_index(
+        "ix_alerts_waiting",
+        "alerts",
+        ["id"],
+        postgresql_include=["user_id", "limits_version", "language"],
+        postgresql_where=sa.text("closed_at IS NULL AND enabled"),
+    )
+    op.create_index(
+        "ix_alerts_awaits_watch",
+        "alerts",
+        ["id"],
+        postgresql_where=sa.text("awaits_watch AND closed_at IS NULL"),
+    )
     op.create_table(
         "alert_targets",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -104,6 +119,7 @@ def upgrade() -> None:
         "alert_targets",
         ["desk_id"],
         unique=False,
+        postgresql_include=["alert_id", "id"],
         postgresql_where=sa.text("desk_id IS NOT NULL"),
     )
     op.create_index(
@@ -111,6 +127,7 @@ def upgrade() -> None:
         "alert_targets",
         ["prefecture_id", "procedure"],
         unique=False,
+        postgresql_include=["alert_id", "id"],
         postgresql_where=sa.text("desk_id IS NULL"),
     )
 

@@ -1,4 +1,4 @@
-"""What was seen: slots and detections."""
+"""Slots and detections."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What was decided and said: matches and notifications."""
+"""Matches, parts of matching, and notifications."""
 
 from collections.abc import Sequence
 
@@ -40,6 +40,8 @@ def upgrade() -> None:
         "match_slots",
         sa.Column("match_id", sa.Uuid(), nullable=False),
         sa.Column("slot_id", sa.BigInteger(), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("slots", postgresql.INT8MULTIRANGE(), nullable=True),
         sa.ForeignKeyConstraint(
             ["match_id"], ["matches.id"], name=op.f("fk_match_slots_match_id"), ondelete="CASCADE"
         ),
@@ -49,6 +51,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("match_id", "slot_id", name=op.f("pk_match_slots")),
     )
     op.create_index("ix_match_slots_slot_id", "match_slots", ["slot_id"], unique=False)
+    op.create_table(
+        "match_parts",
+        sa.Column("detection_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("alert_ids", postgresql.ARRAY(sa.Uuid()), nullable=False),
+        sa.CheckConstraint("cardinality(alert_ids) > 0", name=op.f("ck_match_parts_alert_ids")),
+        sa.ForeignKeyConstraint(
+            ["detection_id"], ["detections.id"], name=op.f("fk_match_parts_detection_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("detection_id", "number", name=op.f("pk_match_parts")),
+    )
     op.create_table(
         "notifications",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -123,6 +136,7 @@ def upgrade() -> None:
         sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("unknown_attempts", sa.Integer(), server_default="0", nullable=False),
         sa.CheckConstraint(
             "(state = 'sending') = (lease_token IS NOT NULL AND lease_until IS NOT NULL)",
             name=op.f("ck_notifications_lease"),
@@ -134,6 +148,10 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(state NOT IN ('sent', 'delivered')) OR accepted_at IS NOT NULL",
             name=op.f("ck_notifications_accepted"),
+        ),
+        sa.CheckConstraint(
+            "(state NOT IN ('failed', 'expired', 'skipped')) OR failed_at IS NOT NULL",
+            name=op.f("ck_notifications_ended"),
         ),
         sa.CheckConstraint("attempts >= 0", name=op.f("ck_notifications_attempts")),
         sa.ForeignKeyConstraint(
@@ -193,5 +211,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("notification_matches")
     op.drop_table("notifications")
+    op.drop_table("match_parts")
     op.drop_table("match_slots")
     op.drop_table("matches")

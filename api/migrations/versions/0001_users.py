@@ -1,4 +1,4 @@
-"""The people: users, contacts, grants."""
+"""Users, their contacts and their grants."""
 
 from collections.abc import Sequence
 
@@ -88,6 +88,7 @@ def upgrade() -> None:
         sa.Column("consent", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("consented_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("alert_budget_full_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("length(address) BETWEEN 1 AND 254", name=op.f("ck_contacts_address_length")),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("fk_contacts_user_id"), ondelete="CASCADE"
