@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, selectinload
 from api.models.notification import Match, Notification, NotificationMatch
 from api.models.slot import Detection
 from api.models.user import Channel
-from deploy.local.lines import when
+from deploy.local.live_feed_rendering import format_moment
 
 _SHOWN = 5  # slots that the summary lists
 
@@ -49,7 +49,7 @@ def summarise(console: Console, found: Arrival) -> None:
     console.print("\n[bold green]One alert arrived on all three channels.[/]")
     _say(console, "what opened", f"{len(slots)} slot{'s' * (len(slots) != 1)}: {seen.label} ({seen.desk_id})")
     for slot in slots[:_SHOWN]:
-        _say(console, "", f"{when(slot)}  {slot.place_label or slot.place_key}")
+        _say(console, "", f"{format_moment(slot)}  {slot.place_label or slot.place_key}")
     if len(slots) > _SHOWN:
         _say(console, "", f"and {len(slots) - _SHOWN} more")
     _say(console, "seen", f"{seen.seen_at.astimezone():%H:%M:%S.%f}, when the page was read")

@@ -11,10 +11,9 @@ from rich.console import Console
 from api.models.base import session
 from configs.clock import clock
 from deploy.local.demo import Arrival, arrival, summarise
-from deploy.local.feed import Feed
 from deploy.local.journal import ProgramLog
-from deploy.local.layout import heading
-from deploy.local.lines import line_of
+from deploy.local.live_feed_events import LiveFeed, WatchEvent
+from deploy.local.live_feed_rendering import heading, render_event
 from deploy.local.ports import NoPort, StackPorts, usual
 from deploy.local.postgres import PostgresUnavailable
 from deploy.local.processes import StartFailed
@@ -22,7 +21,6 @@ from deploy.local.seed import EMAIL, PASSWORD, SeedFailed, seed
 from deploy.local.stack import Stack, running, wait_ready
 from deploy.local.state_dir import LOGS, AlreadyRunning, StateUnusable, folder
 from deploy.local.valkey import ValkeyUnavailable
-from deploy.local.watch_events import Turn
 
 _LOOK = 0.2  # seconds between two looks at the tables
 _WIDTH = 170  # columns where the output is no terminal
@@ -95,7 +93,7 @@ def _follow(
     Raises:
         deploy.local.processes.StartFailed: the programs ended.
     """
-    feed, away = Feed(), False
+    feed, away = LiveFeed(), False
     journal = ProgramLog(f"http://127.0.0.1:{stack.ports.inbox}")
     end = time.monotonic() + seconds if seconds else None
     while end is None or time.monotonic() < end:
@@ -105,9 +103,9 @@ def _follow(
             with session() as s:
                 events = feed.new_events(s)
                 for event in events:
-                    console.print(line_of(event, console.width), no_wrap=True, overflow="ellipsis")
+                    console.print(render_event(event, console.width), no_wrap=True, overflow="ellipsis")
                 found = arrival(s, since) if end else None
-            if refused := journal.post_turns(event for event in events if isinstance(event, Turn)):
+            if refused := journal.post_events(event for event in events if isinstance(event, WatchEvent)):
                 console.print(refused, style="red", markup=False)
             if found:
                 return found

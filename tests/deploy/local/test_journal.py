@@ -8,8 +8,8 @@ import pytest
 
 from api.models.slot import GoneReason
 from deploy.local.journal import ProgramLog
+from deploy.local.live_feed_events import HostRest, OutageBegan, OutageEnded, SlotsGone, WatchEvent, WatchStop
 from deploy.local.processes import free_port
-from deploy.local.watch_events import Gone, OutageBegan, OutageEnded, Rest, Turn, WatchStop
 from deploy.sandbox.journal import KINDS
 from deploy.sandbox.running import Running
 from tests.whole.conftest import get
@@ -17,12 +17,12 @@ from tests.whole.conftest import get
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 AGO = NOW - timedelta(minutes=5)
 DESK, HOST = "creteil_94/naturalisation", "127.77.0.94:8800"
-TURNS: list[Turn] = [
-    Rest(NOW, HOST, NOW + timedelta(minutes=5), "the site refused us"),
+EVENTS: list[WatchEvent] = [
+    HostRest(NOW, HOST, NOW + timedelta(minutes=5), "the site refused us"),
     WatchStop(NOW, HOST, "they called us"),
     OutageBegan(NOW, DESK, "blocked"),
     OutageEnded(NOW, DESK, "blocked", AGO),
-    Gone(NOW, DESK, GoneReason.TAKEN, 2, AGO),
+    SlotsGone(NOW, DESK, GoneReason.TAKEN, 2, AGO),
 ]
 
 
@@ -32,7 +32,7 @@ def shown(sandbox: Running) -> list[dict[str, Any]]:
 
 
 def test_each_kind_of_turn_is_taken_by_the_page(sandbox: Running) -> None:
-    assert ProgramLog(sandbox.inbox).post_turns(TURNS) is None
+    assert ProgramLog(sandbox.inbox).post_events(EVENTS) is None
     entries = shown(sandbox)
     assert [entry["kind"] for entry in entries] == list(KINDS)
     assert entries[0]["until"] == "2026-11-20T09:05:00+00:00"
@@ -43,11 +43,11 @@ def test_each_kind_of_turn_is_taken_by_the_page(sandbox: Running) -> None:
 
 def test_what_the_page_could_not_take_is_told_with_the_next(sandbox: Running) -> None:
     journal = ProgramLog(f"http://127.0.0.1:{free_port()}")
-    journal.post_turns(TURNS[:1])
+    journal.post_events(EVENTS[:1])
     journal.url = sandbox.inbox
-    journal.post_turns([])
-    journal.post_turns(TURNS[1:2])
-    journal.post_turns([])
+    journal.post_events([])
+    journal.post_events(EVENTS[1:2])
+    journal.post_events([])
     assert [entry["kind"] for entry in shown(sandbox)] == ["rest", "stop"]
 
 
@@ -77,13 +77,13 @@ def test_what_is_no_entry_is_refused_and_nothing_kept(
 
 
 def test_a_reset_clears_it(sandbox: Running) -> None:
-    ProgramLog(sandbox.inbox).post_turns(TURNS)
+    ProgramLog(sandbox.inbox).post_events(EVENTS)
     get(f"{sandbox.inbox}/api/reset", {})
     assert shown(sandbox) == []
 
 
 def test_a_page_that_refuses_is_told_of_once(sandbox: Running) -> None:
     journal = ProgramLog(sandbox.inbox)
-    faulty = Gone(NOW, DESK, GoneReason.TAKEN, 0, AGO)
-    assert "422" in str(journal.post_turns([faulty]))
-    assert journal.post_turns([]) is None
+    faulty = SlotsGone(NOW, DESK, GoneReason.TAKEN, 0, AGO)
+    assert "422" in str(journal.post_events([faulty]))
+    assert journal.post_events([]) is None
