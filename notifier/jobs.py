@@ -47,7 +47,7 @@ def _name(error: sa.exc.DBAPIError) -> str:
 def match(detection_id: str) -> None:
     """Decide who is told of a detection, then deliver; where very many wait, leave that to jobs of their own."""
     key = UUID(detection_id)
-    mine = _outright()
+    mine = _inline_claim()
     with session() as opened:
         matched = match_service.match_or_part(opened, key, clock(), mine)
     nudges.match_parts(key, matched.parts, matched.times)
@@ -58,7 +58,7 @@ def match(detection_id: str) -> None:
 def match_part(detection_id: str, number: int) -> None:
     """Decide who is told among one part of those who wait for a detection, then deliver."""
     key = UUID(detection_id)
-    mine = _outright()
+    mine = _inline_claim()
     with session() as opened:
         written = match_service.match_part(opened, key, number, clock(), mine)
     with session() as opened:
@@ -95,7 +95,7 @@ def tell_open(desk_id: str, *alert_ids: str) -> None:
 
 
 def _tell_open(desk_id: str, alert_ids: Sequence[UUID]) -> None:
-    mine = _outright()
+    mine = _inline_claim()
     with session() as opened:
         written = match_service.match_open(opened, desk_id, clock(), alert_ids, mine)
     _send(written, mine)
@@ -107,7 +107,7 @@ def deliver(*notification_ids: str) -> None:
     _deliver(nudges.waiting([UUID(each) for each in notification_ids]))
 
 
-def _outright() -> InlineClaim | None:
+def _inline_claim() -> InlineClaim | None:
     """Claim what this worker will have written: by a channel that takes many at once and does not rest."""
     for channel in Channel:
         if (most := most_at_once(channel)) > 1 and not is_open(channel):
@@ -129,17 +129,17 @@ def _send(written: Sequence[UUID], mine: InlineClaim | None) -> None:
 def _hand_over(mine: InlineClaim) -> None:
     """Send call by call; what is fresh no more is put back, to be looked at again before it is sent."""
     most = most_at_once(mine.channel)
-    for start in range(0, len(mine.parcels), most):
-        parcels = mine.parcels[start : start + most]
+    for start in range(0, len(mine.messages), most):
+        messages = mine.messages[start : start + most]
         if mine.is_fresh:
-            delivery.hand_over(parcels)
+            delivery.hand_over(messages)
         else:
-            delivery.put_back(parcels, "put back: what was read of it has become old")
+            delivery.put_back(messages, "put back: what was read of it has become old")
 
 
 def _here(waiting: list[WaitingWork], mine: InlineClaim | None) -> list[WaitingWork]:
     """Choose what this worker sends itself: by one channel, the one that takes most at once and does not rest."""
-    only = mine.channel if mine and mine.parcels else None
+    only = mine.channel if mine and mine.messages else None
     awake = [each for each in waiting if only in (None, each.channel) and not is_open(each.channel)]
     if not awake:
         return []

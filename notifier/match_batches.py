@@ -18,7 +18,7 @@ from api.models.notification import MatchPart
 from api.models.slot import Detection
 from notifier.matching import WantedSlots, waiting
 
-_PEOPLE = 250  # in one part: a few bundles of mail, some 100 ms of work
+_PEOPLE = 250  # in one part: a few batches of mail, some 100 ms of work
 
 
 def open_parts(session: Session, detection_id: UUID) -> list[int]:

@@ -13,7 +13,7 @@ from api.models.alert import Alert
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from configs.settings import settings
 from notifier import match_batches
-from notifier.content.desk_location import whereabouts
+from notifier.content.desk_location import location_of
 from notifier.delivery.inline_delivery import InlineClaim
 from notifier.matching import (
     AnySlot,
@@ -54,11 +54,11 @@ def match_detection(session: Session, detection_id: UUID, now: datetime) -> list
 
 
 def match_or_part(
-    session: Session, detection_id: UUID, now: datetime, outright: InlineClaim | None = None
+    session: Session, detection_id: UUID, now: datetime, inline: InlineClaim | None = None
 ) -> Matched:
     """Decide who is told of a detection, or leave that to parts where those who wait are many.
 
-    Of parts that were made before, those that nobody matched yet are returned. What `outright` takes is not to
+    Of parts that were made before, those that nobody matched yet are returned. What `inline` takes is not to
     deliver: it is there.
     """
     detection = _unmatched(session, detection_id)
@@ -67,14 +67,14 @@ def match_or_part(
     many = settings().crowd_alerts
     found = candidates(session, detection, detection.seen_at, most=many)
     if len(found) <= many:
-        return Matched(_match(session, detection, found, now, outright))
+        return Matched(_match(session, detection, found, now, inline))
     detection.next_nudge_at = next_nudge(now, detection.nudges)
     numbers = match_batches.open_parts(session, detection_id) or match_batches.make_parts(session, detection)
     return Matched(parts=numbers, times=detection.nudges)
 
 
 def match_part(
-    session: Session, detection_id: UUID, number: int, now: datetime, outright: InlineClaim | None = None
+    session: Session, detection_id: UUID, number: int, now: datetime, inline: InlineClaim | None = None
 ) -> list[UUID]:
     """Decide who is told among the alerts of one part; return the ids of the notifications to deliver.
 
@@ -86,7 +86,7 @@ def match_part(
     session.execute(sa.select(_lock(sa.literal(detection.desk_id), shared=True)))
     alert_ids = match_batches.take_part(session, detection_id, number)
     found = candidates(session, detection, detection.seen_at, alert_ids) if alert_ids else []
-    return _write_result(session, detection, found, now, outright)
+    return _write_result(session, detection, found, now, inline)
 
 
 def match_open(
@@ -94,7 +94,7 @@ def match_open(
     desk_id: str,
     now: datetime,
     alert_ids: Collection[UUID] | None = None,
-    outright: InlineClaim | None = None,
+    inline: InlineClaim | None = None,
 ) -> list[UUID]:
     """Tell of a desk's slots that are open now: some alerts, or all who were not told; return what to deliver.
 
@@ -113,7 +113,8 @@ def match_open(
     slots = list(session.scalars(sa.select(SlotRow).where(told_of).order_by(SlotRow.id)))
     reached = recipients(session, {wish.user_id for wish in wishes}, now)
     seen_at = max(slot.seen_at for slot in slots)
-    return write(session, MatchResult(detection, wishes, reached, seen_at, slots, late=True), now, outright)
+    result = MatchResult(detection, wishes, reached, seen_at, slots, late=True)
+    return write(session, result, now, inline).waiting
 
 
 def find_untold(
@@ -165,7 +166,7 @@ def _confirmed_slots(
 
 
 def _describe_slots(detection: Detection, rows: Sequence[tuple[AnySlot, list[int], list[int]]]) -> OpenSlots:
-    zone = whereabouts(detection.desk_id, detection.prefecture_id).zone
+    zone = location_of(detection.desk_id, detection.prefecture_id).zone
     return OpenSlots(
         {slot.id: slot_moment(slot, zone, detection.site) for slot, _, _ in rows},
         min((slot.opened_at for slot, _, _ in rows), default=detection.seen_at),
@@ -238,10 +239,10 @@ def _match(
     detection: Detection,
     found: list[Candidate],
     now: datetime,
-    outright: InlineClaim | None = None,
+    inline: InlineClaim | None = None,
 ) -> list[UUID]:
     detection.matched_at = now
-    return _write_result(session, detection, found, now, outright)
+    return _write_result(session, detection, found, now, inline)
 
 
 def _write_result(
@@ -249,7 +250,7 @@ def _write_result(
     detection: Detection,
     found: list[Candidate],
     now: datetime,
-    outright: InlineClaim | None,
+    inline: InlineClaim | None,
 ) -> list[UUID]:
     if not found:
         return []
@@ -260,7 +261,8 @@ def _write_result(
         return []
     reached = recipients(session, {wish.user_id for wish in wishes}, detection.seen_at)
     slots = [slot for slot, _, _ in rows]
-    return write(session, MatchResult(detection, wishes, reached, detection.seen_at, slots), now, outright)
+    result = MatchResult(detection, wishes, reached, detection.seen_at, slots)
+    return write(session, result, now, inline).waiting
 
 
 def open_slots(detection: Detection, since: datetime) -> sa.Select[SlotRow, list[int], list[int]]:

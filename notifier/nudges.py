@@ -140,18 +140,18 @@ def deliver(several: Iterable[WaitingWork]) -> None:
     with _forgiving("deliver"):
         for (channel, priority), mine in by_queue.items():
             most = most_at_once(channel)
-            bundles = [mine[start : start + most] for start in range(0, len(mine), most)]
-            _push_all(queue(queue_of(channel, priority)), bundles)
+            batches = [mine[start : start + most] for start in range(0, len(mine), most)]
+            _push_all(queue(queue_of(channel, priority)), batches)
 
 
-def _push_all(to: Queue, bundles: list[list[WaitingWork]]) -> None:
+def _push_all(to: Queue, batches: list[list[WaitingWork]]) -> None:
     seconds = math.ceil(settings().lease_seconds)
-    for start in range(0, len(bundles), _AT_ONCE):
+    for start in range(0, len(batches), _AT_ONCE):
         to.enqueue_many(
             Queue.prepare_data(
-                _DELIVER, args=tuple(str(each.id) for each in bundle), timeout=seconds,
-                job_id=f"deliver-{bundle[0].id}-{len(bundle)}-{bundle[0].times}",
+                _DELIVER, args=tuple(str(each.id) for each in batch), timeout=seconds,
+                job_id=f"deliver-{batch[0].id}-{len(batch)}-{batch[0].times}",
                 result_ttl=0, ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS, description="deliver",
             )
-            for bundle in bundles[start : start + _AT_ONCE]
+            for batch in batches[start : start + _AT_ONCE]
         )  # fmt: skip

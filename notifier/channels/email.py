@@ -17,7 +17,7 @@ from sendgrid import SendGridAPIClient
 
 from api.models.user import ContactState
 from configs.settings import settings
-from notifier.channels import Acceptance, OutgoingMessage
+from notifier.channel_base import Acceptance, BatchChannel, OutgoingMessage
 from notifier.delivery.provider_http import Transport
 from notifier.errors import DeliveryError, Misconfigured, PermanentError
 
@@ -28,10 +28,6 @@ PROVIDER = "sendgrid"
 _OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_FOUND}
 _BAD_ADDRESS = "personalizations"  # the `field` of an error that speaks of whom it goes to
 _AT_FAULT = re.compile(r"personalizations\.(\d{1,4})\.")
-
-# Letters in one call. SendGrid takes 1000, but one bad address fails them all:
-# https://www.twilio.com/docs/sendgrid/for-developers/sending-email/personalizations
-MOST = 100
 
 
 class _SendGridAnswer:
@@ -88,56 +84,57 @@ def _api() -> SendGridAPIClient:
     return _client(settings().require("sendgrid_api_key"), str(settings().sendgrid_base_url).rstrip("/"))
 
 
-def warm_up() -> None:
-    """Build the client."""
-    _ = _api().client.mail.send
+class Email(BatchChannel):
+    """Mails that share their content leave in one call: a personalization each, its own links by substitutions."""
+
+    # SendGrid takes 1000, but one bad address fails them all:
+    # https://www.twilio.com/docs/sendgrid/for-developers/sending-email/personalizations
+    MOST = 100
+
+    def warm_up(self) -> None:
+        """Build the client."""
+        _ = _api().client.mail.send
+
+    def send(self, message: OutgoingMessage) -> Acceptance:
+        """Hand one mail to SendGrid; `custom_args` come back with its events."""
+        return self.send_all([message])
+
+    def send_all(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
+        """Hand mails of one content to SendGrid.
+
+        Raises:
+            notifier.errors.DeliveryError: no mail was sent; PermanentError names the mails at fault.
+        """
+        try:
+            answer = _api().client.mail.send.post(request_body=_body(messages))
+        except HTTPError as error:
+            raise _delivery_error(error) from error
+        return Acceptance(PROVIDER, answer.headers.get("X-Message-Id", ""))
 
 
-def send(letter: OutgoingMessage) -> Acceptance:
-    """Hand one mail to SendGrid; `custom_args` come back with its events.
-
-    Raises:
-        notifier.errors.DeliveryError: sorted by whether trying again can help.
-    """
-    return send_all([letter])
-
-
-def send_all(letters: Sequence[OutgoingMessage]) -> Acceptance:
-    """Hand over mails that share their message: a personalization each, its own links by substitutions.
-
-    Raises:
-        notifier.errors.DeliveryError: nobody was sent anything; PermanentError names the letters at fault.
-    """
-    try:
-        answer = _api().client.mail.send.post(request_body=_body(letters))
-    except HTTPError as error:
-        raise _sorted(error) from error
-    return Acceptance(PROVIDER, answer.headers.get("X-Message-Id", ""))
-
-
-def _body(letters: Sequence[OutgoingMessage]) -> dict[str, Any]:
+def _body(messages: Sequence[OutgoingMessage]) -> dict[str, Any]:
     name, sender = parseaddr(settings().email_from)
-    message = letters[0].message if len(letters) > 1 else letters[0].filled
-    parts = (("text/plain", message.text), ("text/html", message.html))
+    content = messages[0].content if len(messages) > 1 else messages[0].filled
+    parts = (("text/plain", content.text), ("text/html", content.html))
     return {
-        "personalizations": [_personalization(each, alone=len(letters) == 1) for each in letters],
+        "personalizations": [_personalization(each, alone=len(messages) == 1) for each in messages],
         "from": {"email": sender, "name": name},
-        "subject": message.subject,
+        "subject": content.subject,
         "content": [{"type": kind, "value": value} for kind, value in parts if value],
         # Rewritten links would hide the official address, and a pixel would watch who reads.
         "tracking_settings": {"click_tracking": {"enable": False}, "open_tracking": {"enable": False}},
     }
 
 
-def _personalization(letter: OutgoingMessage, *, alone: bool) -> dict[str, Any]:
-    arguments = letter.metadata
-    if settings().loopback_only and letter.seen_at:
-        arguments["seen_at"] = letter.seen_at.isoformat()
-    to = {"to": [{"email": letter.address}], "custom_args": arguments}
-    return to if alone or not letter.substitutions else {**to, "substitutions": dict(letter.substitutions)}
+def _personalization(message: OutgoingMessage, *, alone: bool) -> dict[str, Any]:
+    arguments = message.metadata
+    if settings().loopback_only and message.seen_at:
+        arguments["seen_at"] = message.seen_at.isoformat()
+    to = {"to": [{"email": message.address}], "custom_args": arguments}
+    return to if alone or not message.substitutions else {**to, "substitutions": dict(message.substitutions)}
 
 
-def _sorted(error: HTTPError) -> DeliveryError:
+def _delivery_error(error: HTTPError) -> DeliveryError:
     if error.status_code in _OURS:
         return Misconfigured(
             f"{PROVIDER} answered {error.status_code}: check SENDGRID_API_KEY and EMAIL_FROM"

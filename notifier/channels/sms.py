@@ -15,7 +15,7 @@ from twilio.rest import Client
 
 from api.models.user import ContactState
 from configs.settings import settings
-from notifier.channels import Acceptance, OutgoingMessage, RenderedMessage
+from notifier.channel_base import Acceptance, Channel, OutgoingMessage, RenderedMessage
 from notifier.delivery.provider_http import Transport, travelling
 from notifier.errors import DeliveryError, Misconfigured, PermanentError, TemporaryError
 from notifier.gsm import segments, to_gsm
@@ -62,28 +62,26 @@ def _api() -> tuple[Client, Transport]:
     return _client(account, token, str(now.twilio_base_url).rstrip("/"))
 
 
-def warm_up() -> None:
-    """Build the client; Twilio imports its parts when they are first asked for."""
-    _ = _api()[0].messages
+class Sms(Channel):
+    """One SMS a message, in the words that fit one segment where the kind has such."""
+
+    def warm_up(self) -> None:
+        """Build the client; Twilio imports its parts when they are first asked for."""
+        _ = _api()[0].messages
+
+    def send(self, message: OutgoingMessage) -> Acceptance:
+        """Hand one SMS to Twilio."""
+        client, transport = _api()
+        travelling(transport, message)
+        sender = settings().require("twilio_phone_number")
+        try:
+            made = client.messages.create(to=message.address, from_=sender, body=fit_text(message.filled))
+        except (TwilioRestException, TwilioServiceException) as error:
+            raise _delivery_error(error) from error
+        return Acceptance(PROVIDER, made.sid or "", _cost(made))
 
 
-def send(letter: OutgoingMessage) -> Acceptance:
-    """Hand one SMS to Twilio: in the words that fit one segment, where there are such.
-
-    Raises:
-        notifier.errors.DeliveryError: sorted by whether trying again can help.
-    """
-    client, transport = _api()
-    travelling(transport, letter)
-    sender = settings().require("twilio_phone_number")
-    try:
-        made = client.messages.create(to=letter.address, from_=sender, body=fitting(letter.filled))
-    except (TwilioRestException, TwilioServiceException) as error:
-        raise _sorted(error) from error
-    return Acceptance(PROVIDER, made.sid or "", _cost(made))
-
-
-def fitting(message: RenderedMessage) -> str:
+def fit_text(message: RenderedMessage) -> str:
     """Return the text in GSM-7, the brief one when the long one takes more than one segment.
 
     What Twilio would refuse as too long ends after a whole word, so that no link is cut in two.
@@ -101,7 +99,7 @@ def _cost(made: Any) -> Decimal | None:
     return abs(Decimal(made.price)) if made.price and made.price_unit == "EUR" else None
 
 
-def _sorted(error: TwilioRestException | TwilioServiceException) -> DeliveryError:
+def _delivery_error(error: TwilioRestException | TwilioServiceException) -> DeliveryError:
     code = error.code or 0
     if code in _PERMANENT:
         reason, state = _PERMANENT[code]

@@ -11,7 +11,7 @@ from requests import Response
 
 from api.models.user import ContactState
 from configs.settings import settings
-from notifier.channels import Acceptance, OutgoingMessage, RenderedMessage
+from notifier.channel_base import Acceptance, Channel, OutgoingMessage, RenderedMessage
 from notifier.delivery.provider_http import Transport, retry_after, travelling
 from notifier.errors import DeliveryError, Misconfigured, OutcomeUnknown, PermanentError
 
@@ -55,25 +55,23 @@ def _base() -> str:
     return str(settings().telegram_base_url).rstrip("/")
 
 
-def warm_up() -> None:
-    """Build the session."""
-    _transport(_base())
+class Telegram(Channel):
+    """One message of the bot to the chat that is the message's address."""
 
+    def warm_up(self) -> None:
+        """Build the session."""
+        _transport(_base())
 
-def send(letter: OutgoingMessage) -> Acceptance:
-    """Hand one message to the chat that is the letter's address.
-
-    Raises:
-        notifier.errors.DeliveryError: sorted by whether trying again can help.
-    """
-    transport = _transport(_base())
-    travelling(transport, letter)
-    url = f"{_base()}/bot{settings().require('telegram_bot_token')}/sendMessage"
-    answer = transport.post(url, json=_body(letter.filled, letter.address))
-    told = _json(answer)
-    if answer.status_code == HTTPStatus.OK and told.get("ok") is True:
-        return Acceptance(PROVIDER, str(told["result"]["message_id"]))
-    raise _sorted(answer.status_code, told)
+    def send(self, message: OutgoingMessage) -> Acceptance:
+        """Hand one message to the Bot API."""
+        transport = _transport(_base())
+        travelling(transport, message)
+        url = f"{_base()}/bot{settings().require('telegram_bot_token')}/sendMessage"
+        answer = transport.post(url, json=_body(message.filled, message.address))
+        body = _json(answer)
+        if answer.status_code == HTTPStatus.OK and body.get("ok") is True:
+            return Acceptance(PROVIDER, str(body["result"]["message_id"]))
+        raise _delivery_error(answer.status_code, body)
 
 
 def _body(message: RenderedMessage, address: str) -> dict[str, Any]:
@@ -89,8 +87,8 @@ def _body(message: RenderedMessage, address: str) -> dict[str, Any]:
     return body
 
 
-def _sorted(status: int, told: dict[str, Any]) -> DeliveryError:
-    description = str(told.get("description", "")).lower()
+def _delivery_error(status: int, answer: dict[str, Any]) -> DeliveryError:
+    description = str(answer.get("description", "")).lower()
     for part, state in _GONE.items():
         if part in description:
             return PermanentError(f"{PROVIDER}: {part}", state)

@@ -1,4 +1,4 @@
-"""What people call a desk's place, and the zone its hours are in; also of desks that left the files since."""
+"""Location of a desk: the prefecture's name and the time zone; also of desks that left the files since."""
 
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ class DeskLocation:
     zone: ZoneInfo
 
 
-def whereabouts(desk_id: str, prefecture_id: str) -> DeskLocation:
+def location_of(desk_id: str, prefecture_id: str) -> DeskLocation:
     """Return where a desk is; what the files do not know any more is read off the id (`bobigny_93`)."""
     desk, prefecture = desks().get(desk_id), prefectures().get(prefecture_id)
     chef_lieu, _, department = prefecture_id.partition("_")

@@ -1,4 +1,4 @@
-"""What messages about the watching share: which desks, since when, and whether the contact is still to be told."""
+"""Content that messages about the watching share: the desks, since when, and why a contact is skipped."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -11,8 +11,8 @@ from api.models.notification import State
 from api.models.user import Contact, ContactState
 from configs.desk import zone_of
 from configs.prefecture import desks
-from notifier.content.desk_location import whereabouts
-from notifier.message_kinds import Skip
+from notifier.content.desk_location import location_of
+from notifier.message_kind_base import Skip
 
 _HOME = "Europe/Paris"
 
@@ -25,17 +25,17 @@ class DeskInfo(NamedTuple):
     url: str
 
 
-def spots(desk_ids: Iterable[str]) -> list[DeskInfo]:
+def desk_infos(desk_ids: Iterable[str]) -> list[DeskInfo]:
     """Return the desks that the files still have, in order."""
     found = [desks()[desk_id] for desk_id in sorted(desk_ids) if desk_id in desks()]
-    homes = [whereabouts(desk.id, desk.prefecture_id) for desk in found]
+    homes = [location_of(desk.id, desk.prefecture_id) for desk in found]
     return [
         DeskInfo(f"{home.name} ({home.department})", desk.label, desk.url)
         for desk, home in zip(found, homes, strict=True)
     ]
 
 
-def since(params: Mapping[str, Any], zone: ZoneInfo, language: str) -> dict[str, str]:
+def since_values(params: Mapping[str, Any], zone: ZoneInfo, language: str) -> dict[str, str]:
     """Return in words when it began, in that zone."""
     moment = datetime.fromisoformat(params["since"]).astimezone(zone)
     day, hour = format_date(moment, "long", locale=language), format_time(moment, "short", locale=language)
@@ -43,25 +43,25 @@ def since(params: Mapping[str, Any], zone: ZoneInfo, language: str) -> dict[str,
     return {"since_day": day.replace("1 ", "1er ", 1) if first else day, "since_hour": hour}
 
 
-def watching(params: Mapping[str, Any], language: str) -> dict[str, Any]:
+def outage_values(params: Mapping[str, Any], language: str) -> dict[str, Any]:
     """Return what the texts on unwatched desks are filled with; `where` is None for desks of several prefectures."""
-    found = spots(params["desks"])
+    found = desk_infos(params["desks"])
     homes = sorted({spot.where for spot in found})
     zone = next((desks()[desk_id].zone for desk_id in params["desks"] if desk_id in desks()), zone_of(_HOME))
     return {
         "reason": params["reason"],
         "spots": found,
         "where": homes[0] if len(homes) == 1 else None,
-        **since(params, zone, language),
+        **since_values(params, zone, language),
     }
 
 
-def at_home(params: Mapping[str, Any], language: str) -> dict[str, str]:
+def since_at_home(params: Mapping[str, Any], language: str) -> dict[str, str]:
     """Return in words when it began, as operators' clocks say."""
-    return since(params, zone_of(_HOME), language)
+    return since_values(params, zone_of(_HOME), language)
 
 
-def refused(contact: Contact) -> Skip | None:
+def skip_unreachable(contact: Contact) -> Skip | None:
     """Return why nothing is sent to a contact that was reachable when the message was written, or None."""
     if contact.state is not ContactState.OK:
         return Skip(State.SKIPPED, f"address {contact.state.value}")

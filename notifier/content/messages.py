@@ -1,12 +1,12 @@
-"""Makes messages out of templates/<kind>/<language>/: `<channel>.txt`, `.html`, `.subject.txt`, `.brief.txt`."""
+"""Rendering of messages from templates/<kind>/<language>/: `<channel>.txt`, `.html`, `.subject.txt`, `.brief.txt`."""
 
 from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from notifier.channels import LinkButton, RenderedMessage
-from notifier.message_kinds import TemplateContext
+from notifier.channel_base import LinkButton, RenderedMessage
+from notifier.message_kind_base import TemplateContext
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 FALLBACK = "fr"
@@ -55,12 +55,12 @@ def speaks(kind: str, language: str, channel: str) -> bool:
     return any(f"{kind}/{language}/{channel}.{ending}" in _names() for ending in ("txt", "html"))
 
 
-def render(kind: str, channel: str, language: str, facts: TemplateContext) -> RenderedMessage:
-    """Return what a channel is to say; in French where the kind does not speak the language.
+def render(kind: str, channel: str, language: str, context: TemplateContext) -> RenderedMessage:
+    """Return the texts of a channel; in French where the kind has none in the language.
 
     Raises:
         LookupError: the kind has no texts for the channel.
-        jinja2.UndefinedError: a text needs a value that `facts` has not.
+        jinja2.UndefinedError: a text needs a value that `context` has not.
     """
     if not speaks(kind, language, channel):
         language = FALLBACK
@@ -69,7 +69,7 @@ def render(kind: str, channel: str, language: str, facts: TemplateContext) -> Re
 
     def part(name: str) -> str:
         path = f"{kind}/{language}/{name}"
-        return _template(path).render(facts.values).strip() if path in _names() else ""
+        return _template(path).render(context.values).strip() if path in _names() else ""
 
     label = part("button.txt")
     return RenderedMessage(
@@ -77,5 +77,5 @@ def render(kind: str, channel: str, language: str, facts: TemplateContext) -> Re
         html=part(f"{channel}.html"),
         subject=" ".join(part(f"{channel}.subject.txt").split()),
         brief=part(f"{channel}.brief.txt"),
-        button=LinkButton(label, facts.url) if label and facts.url else None,
+        button=LinkButton(label, context.url) if label and context.url else None,
     )

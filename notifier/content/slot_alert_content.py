@@ -1,4 +1,4 @@
-"""What is open at which desk, in the words of one language: what the texts of a slot alert are filled with."""
+"""Content of a slot alert: what is open at which desk, in one language, as the values of its texts."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ from babel.dates import format_date, format_time
 from api.models.alert import Moment
 from api.models.slot import Detection, SlotRow
 from configs.signing import sign
-from notifier.content.desk_location import DeskLocation, whereabouts
+from notifier.content.desk_location import DeskLocation, location_of
 from notifier.content.message_links import link
 from notifier.matching import slot_moment
-from notifier.message_kinds import TemplateContext
+from notifier.message_kind_base import TemplateContext
 
 _WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)
 MOST_STOPS = 10  # links in one message; the texts lead to the account for the others
@@ -30,7 +30,7 @@ class StopLink:
 
 @dataclass(frozen=True, slots=True)
 class SlotOpening:
-    """The open slots of one desk that a message tells of, and when they were seen, the earliest of them and last."""
+    """The open slots of one desk in a message; `since` and `seen_at` are when they were seen first and last."""
 
     detection: Detection
     slots: tuple[SlotRow, ...]
@@ -39,13 +39,13 @@ class SlotOpening:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """Return what makes its words."""
+        """Return what its values depend on."""
         return self.detection.id, tuple(slot.id for slot in self.slots), self.seen_at, self.since
 
     def values(self, language: str) -> dict[str, Any]:
-        """Return its words."""
+        """Return the values of the templates."""
         detection = self.detection
-        where = whereabouts(detection.desk_id, detection.prefecture_id)
+        where = location_of(detection.desk_id, detection.prefecture_id)
         moments = [slot_moment(slot, where.zone, detection.site) for slot in self.slots]
         seen = self.seen_at.astimezone(where.zone)
         return {
@@ -72,15 +72,15 @@ class SlotOpening:
 
 @dataclass(slots=True)
 class ContentCache:
-    """Makes the facts of many messages; what several say alike is put into words once."""
+    """Builds the template contexts of many messages; the values of an opening that several share are built once."""
 
     made: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
 
-    def facts(
+    def context(
         self, openings: Sequence[SlotOpening], stops: Sequence[StopLink], language: str
     ) -> TemplateContext:
-        """Return the facts of one message; the links to stop are personal."""
-        told = [self._words(opening, language) for opening in openings]
+        """Return the context of one message; the links to stop are substitutions, which differ per person."""
+        values = [self._values_of(opening, language) for opening in openings]
         tags = [f"%stop{number}%" for number, _ in enumerate(stops)]
         links = {
             tag: link("stop", sign("stop-alert", str(stop.alert_id)))
@@ -88,31 +88,31 @@ class ContentCache:
         }
         names = tuple(stop.name for stop in stops)
         return TemplateContext(
-            {"openings": told, "stops": list(zip(names, tags, strict=True))},
+            {"openings": values, "stops": list(zip(names, tags, strict=True))},
             openings[0].detection.booking_url if len(openings) == 1 else None,
             links,
             (*(opening.key for opening in openings), names),
             (openings, stops),
         )
 
-    def _words(self, opening: SlotOpening, language: str) -> dict[str, Any]:
+    def _values_of(self, opening: SlotOpening, language: str) -> dict[str, Any]:
         key = (*opening.key, language)
         if key not in self.made:
             self.made[key] = opening.values(language)
         return self.made[key]
 
 
-def merge(facts: Iterable[TemplateContext], language: str) -> TemplateContext:
-    """Return the facts of one message for several: one opening per desk, the one that was seen last on top."""
+def merge(contexts: Iterable[TemplateContext], language: str) -> TemplateContext:
+    """Return the context of one message for several: one opening per desk, the one that was seen last on top."""
     by_desk: dict[str, SlotOpening] = {}
     stops: dict[UUID, StopLink] = {}
-    for openings, its in (each.origin for each in facts):
+    for openings, its in (each.origin for each in contexts):
         stops |= {stop.alert_id: stop for stop in its}
         for opening in openings:
             desk = opening.detection.desk_id
             by_desk[desk] = _joined(by_desk[desk], opening) if desk in by_desk else opening
     newest = sorted(by_desk.values(), key=lambda each: each.seen_at, reverse=True)
-    return ContentCache().facts(newest, list(stops.values()), language)
+    return ContentCache().context(newest, list(stops.values()), language)
 
 
 def _joined(one: SlotOpening, other: SlotOpening) -> SlotOpening:

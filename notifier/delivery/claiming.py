@@ -1,4 +1,4 @@
-"""Claiming: notifications that wait become parcels, one per contact, each to be sent as one message."""
+"""Claims of waiting notifications: leased rows, grouped into one message per contact."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -19,18 +19,8 @@ from configs.settings import settings
 from notifier import hourly_cap
 from notifier.delivery.retry_policy import ATTEMPTS, UNKNOWN
 from notifier.errors import DeliveryError, Misconfigured, TemporaryError
-from notifier.message_kinds import (
-    SLOT_DETECTED,
-    ClaimedRow,
-    Mergeable,
-    Seen,
-    Skip,
-    TemplateContext,
-    gathering,
-    kind_of,
-    kinds,
-    prepare_all,
-)
+from notifier.message_kind_base import ClaimedRow, Mergeable, Seen, Skip, TemplateContext
+from notifier.message_kinds import SLOT_DETECTED, kind_of, kinds, mergeable_kinds, prepare_all
 
 MARGIN_SECONDS = 1.0  # of a lease, in which the last answer is written
 _MAX_PER_MESSAGE = 10  # desks in one message: what Telegram takes, and a person reads at once
@@ -42,12 +32,12 @@ _COLUMNS = [getattr(Notification, each.name) for each in fields(ClaimedRow)]
 
 log = structlog.get_logger(__name__)
 
-Said = tuple[ClaimedRow, Contact, TemplateContext]
+Prepared = tuple[ClaimedRow, Contact, TemplateContext]
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedMessage:
-    """Claimed notifications that leave as one message, and all that sending needs; no session belongs to it.
+    """Claimed notifications that leave as one message, with all that sending needs; detached from any session.
 
     `until` is when the lease of `token` runs out.
     """
@@ -56,7 +46,7 @@ class ClaimedMessage:
     token: UUID
     until: datetime
     address: str
-    facts: TemplateContext
+    context: TemplateContext
 
     @property
     def first(self) -> ClaimedRow:
@@ -79,48 +69,49 @@ class NotSendable:
 
 @dataclass(slots=True)
 class MessageClaim:
-    """What was claimed at once, under one token; `failed` are rows that could not be looked at again."""
+    """The rows claimed at once, under one token; `failed` could not be read again."""
 
     token: UUID
     until: datetime
-    parcels: list[ClaimedMessage] = field(default_factory=list)
+    messages: list[ClaimedMessage] = field(default_factory=list)
     dropped: list[NotSendable] = field(default_factory=list)
     failed: list[tuple[ClaimedRow, DeliveryError]] = field(default_factory=list)
 
     @classmethod
     def start(cls, now: datetime, seconds: float) -> "MessageClaim":
-        """Return an empty one, for a lease of so many seconds."""
+        """Return an empty claim with a lease of so many seconds."""
         return cls(uuid4(), now + timedelta(seconds=seconds))
 
 
 def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
-    """Take notifications for one lease, and what waits beside them for the same contacts; look at them again.
+    """Lease notifications, and what else waits for the same contacts, and read them again.
 
-    Those that are not due, or taken by another, are left out. A lease that ran out is taken over: its owner died,
-    or its answer will be heard by nobody.
+    Those that are not due, or that another worker holds, are left out. A lease that ran out is taken over: its
+    owner died, or its answer can no longer be recorded.
     """
     made = MessageClaim.start(now, settings().lease_seconds)
     rows = sorted(
         (ClaimedRow(*row) for row in opened.execute(_claiming(ids, made, now))), key=lambda row: row.id
     )
-    said: list[Said] = []
-    for kind, seen in _by_kind(_reached(opened, rows, made)).items():
+    prepared: list[Prepared] = []
+    for kind, seen in _by_kind(_with_contacts(opened, rows, made)).items():
         for (row, contact), found in zip(seen, _read_again(kind, opened, seen, now), strict=True):
             if isinstance(found, Skip):
                 made.dropped.append(NotSendable(row, found))
             elif isinstance(found, DeliveryError):
                 made.failed.append((row, found))
             else:
-                said.append((row, contact, found))
-    made.parcels = [
-        _parcel(group, made) for group in _within_cap(opened, list(_group_by_message(said)), made, now)
+                prepared.append((row, contact, found))
+    made.messages = [
+        _message_of(group, made)
+        for group in _within_cap(opened, list(_group_by_message(prepared)), made, now)
     ]
     return made
 
 
 def _within_cap(
-    opened: Session, groups: list[list[Said]], made: MessageClaim, now: datetime
-) -> Iterator[list[Said]]:
+    opened: Session, groups: list[list[Prepared]], made: MessageClaim, now: datetime
+) -> Iterator[list[Prepared]]:
     """Yield the groups that may leave now, one slot alert per contact; the others are put back."""
     capped = {group[0][1].id for group in groups if group[0][0].kind == SLOT_DETECTED}
     free = hourly_cap.take_turns(opened, capped, now)
@@ -138,7 +129,7 @@ def _within_cap(
 def _read_again(
     kind: str, opened: Session, seen: Seen, now: datetime
 ) -> list[TemplateContext | Skip | DeliveryError]:
-    """Look at rows of a kind again, together; where that fails, each alone, so that a bad one keeps no other."""
+    """Read rows of a kind again, together; where that fails, each alone, so that a bad row stops no other."""
     if kind not in kinds():
         return [Misconfigured(f"unknown kind {kind}: waits for a newer worker")] * len(seen)
     try:
@@ -155,14 +146,14 @@ def _read_again(
 
 
 def _claiming(ids: Sequence[UUID], made: MessageClaim, now: datetime) -> sa.Executable:
-    """MessageClaim in the order of ids, past what another is at, so that two who claim never wait for each other."""
+    """Lock in the order of ids and skip locked rows, so that two claims never wait for each other."""
     asked, beside = aliased(Notification), aliased(Notification)
     given = sa.select(asked).where(is_any_of(asked.id, ids), _free(asked, now)).cte("given")
     same = sa.and_(
         beside.contact_id == given.c.contact_id,
         beside.kind == given.c.kind,
         beside.language == given.c.language,
-        given.c.kind.in_(gathering()),
+        given.c.kind.in_(mergeable_kinds()),
         _free(beside, now),
     )
     wanted = sa.union(sa.select(given.c.id), sa.select(beside.id).join(given, same))
@@ -209,12 +200,12 @@ def _free(row: type[Notification], now: datetime) -> sa.ColumnElement[bool]:
     )
 
 
-def _reached(opened: Session, rows: list[ClaimedRow], made: MessageClaim) -> Seen:
+def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim) -> Seen:
     """Return the rows that may be tried, each with its contact; the others are dropped."""
     wanted = {row.contact_id for row in rows if row.contact_id}
     found = opened.scalars(sa.select(Contact).where(is_any_of(Contact.id, wanted))) if wanted else ()
     contacts = {contact.id: contact for contact in found}
-    reached = []
+    kept = []
     for row in rows:
         contact = contacts.get(row.contact_id) if row.contact_id else None
         if contact is None:
@@ -222,12 +213,12 @@ def _reached(opened: Session, rows: list[ClaimedRow], made: MessageClaim) -> See
         elif _is_worn_out(row):
             made.dropped.append(NotSendable(row, Skip(State.FAILED, _WORN_OUT)))
         else:
-            reached.append((row, contact))
-    return reached
+            kept.append((row, contact))
+    return kept
 
 
 def _is_worn_out(row: ClaimedRow) -> bool:
-    """Whether so many workers died at it that nothing more may be sent."""
+    """Whether so many workers died while sending it that it may not be sent again."""
     copies = row.channel is Channel.SMS and row.unknown_attempts >= settings().sms_copies
     return copies or (row.kind != SLOT_DETECTED and row.attempts > ATTEMPTS[row.priority])
 
@@ -239,19 +230,19 @@ def _by_kind(seen: Seen) -> dict[str, list[tuple[ClaimedRow, Contact]]]:
     return kinds
 
 
-def _group_by_message(said: Iterable[Said]) -> Iterator[list[Said]]:
-    """Group what one contact is told in one message."""
-    groups: dict[Hashable, list[Said]] = defaultdict(list)
-    for row, contact, facts in said:
-        alone = row.kind not in gathering()
-        groups[row.id if alone else (contact.id, row.kind, row.language)].append((row, contact, facts))
+def _group_by_message(prepared: Iterable[Prepared]) -> Iterator[list[Prepared]]:
+    """Group the notifications that leave to one contact as one message."""
+    groups: dict[Hashable, list[Prepared]] = defaultdict(list)
+    for row, contact, context in prepared:
+        alone = row.kind not in mergeable_kinds()
+        groups[row.id if alone else (contact.id, row.kind, row.language)].append((row, contact, context))
     for group in groups.values():
         yield from _chunks(group)
 
 
-def _chunks(group: list[Said]) -> Iterator[list[Said]]:
-    """Split what one contact is told into messages of a few desks; what one desk showed stays together."""
-    desks: dict[Hashable, list[Said]] = defaultdict(list)
+def _chunks(group: list[Prepared]) -> Iterator[list[Prepared]]:
+    """Split the notifications of one contact into messages of a few desks; those of one desk stay together."""
+    desks: dict[Hashable, list[Prepared]] = defaultdict(list)
     for each in group:
         desks[_desk_of(each[0])].append(each)
     several = list(desks.values())
@@ -268,9 +259,11 @@ def _desk_of(row: ClaimedRow) -> Hashable:
     return desk_id if isinstance(desk_id, str) else row.id
 
 
-def _parcel(group: list[Said], made: MessageClaim) -> ClaimedMessage:
-    row, contact, facts = group[0]
+def _message_of(group: list[Prepared], made: MessageClaim) -> ClaimedMessage:
+    row, contact, context = group[0]
     kind = kind_of(row.kind)
-    if len(group) > 1 and isinstance(kind, Mergeable):  # the look at its members is dear: only where needed
-        facts = kind.merge([each for _, _, each in group], row.language)
-    return ClaimedMessage(tuple(each for each, _, _ in group), made.token, made.until, contact.address, facts)
+    if len(group) > 1 and isinstance(kind, Mergeable):
+        context = kind.merge([each for _, _, each in group], row.language)
+    return ClaimedMessage(
+        tuple(each for each, _, _ in group), made.token, made.until, contact.address, context
+    )

@@ -17,29 +17,30 @@ from api.models.user import Channel, Contact, ContactState
 from configs.clock import clock
 from configs.settings import settings
 from notifier import hourly_cap
-from notifier.channels import Acceptance, OutgoingMessage, RenderedMessage
+from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.content.messages import render
-from notifier.delivery import claiming as parcels
-from notifier.delivery.batch_sender import Answer, Handing
+from notifier.delivery import claiming
+from notifier.delivery.batch_sender import Answer, BatchSender
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.delivery.durable_write import retry_until_written
 from notifier.delivery.retry_policy import Attempt, DeliveryDecision, on_error, on_success
 from notifier.errors import NotAttempted, OutcomeUnknown, TemporaryError
-from notifier.message_kinds import SLOT_DETECTED, ClaimedRow
+from notifier.message_kind_base import ClaimedRow
+from notifier.message_kinds import SLOT_DETECTED
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Parcels that were handed over together, and what the provider answered."""
+    """Messages that were handed over together, and what the provider answered."""
 
-    parcels: Sequence[ClaimedMessage]
+    messages: Sequence[ClaimedMessage]
     answer: Answer
 
 
 def deliver(ids: Sequence[UUID]) -> None:
-    """Send notifications that are due and that nobody else is at; record each answer as it comes."""
+    """Send notifications that are due and not leased; record each answer as it comes."""
     hand_over(claim(ids))
 
 
@@ -50,14 +51,14 @@ def hand_over(claimed: Sequence[ClaimedMessage]) -> None:
 
 
 def put_back(claimed: Sequence[ClaimedMessage], reason: str) -> None:
-    """Leave what is claimed to whoever claims it next: it has not left, and the attempt does not count."""
+    """Return claimed messages to the queue: they have not left, and the attempt does not count."""
     record(Sent(claimed, NotAttempted(reason)))
 
 
 def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
-    """Take notifications for one lease; what is not to be sent any more ends here."""
+    """Lease notifications; those that are not to be sent any more end here."""
     with session() as opened:
-        claimed = parcels.claim(opened, ids, clock())
+        claimed = claiming.claim(opened, ids, clock())
         for each in claimed.dropped:
             close(
                 opened,
@@ -73,73 +74,75 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
             attempt = replace(attempt_of(row), lasting=False)
             close(opened, [row.id], claimed.token, on_error(error, attempt, clock()))
             _about(row).warning("not sent", reason=error.reason)
-    return claimed.parcels
+    return claimed.messages
 
 
 def send(claimed: Sequence[ClaimedMessage]) -> Iterator[Sent]:
-    """Hand parcels to their providers; no connection to the database is held meanwhile. Raises nothing."""
+    """Hand messages to their providers; no connection to the database is held meanwhile. Raises nothing."""
     by_channel: dict[Channel, list[ClaimedMessage]] = defaultdict(list)
-    for parcel in claimed:
-        by_channel[parcel.first.channel].append(parcel)
+    for message in claimed:
+        by_channel[message.first.channel].append(message)
     for name, mine in by_channel.items():
         yield from _hand_over(name, mine)
 
 
-def _hand_over(name: Channel, mine: Sequence[ClaimedMessage]) -> Iterator[Sent]:
-    texts, letters = _Texts(), dict[int, ClaimedMessage]()
-    ready: list[OutgoingMessage] = []
-    for parcel in mine:
+def _hand_over(name: Channel, claimed: Sequence[ClaimedMessage]) -> Iterator[Sent]:
+    renderer, claimed_of = _Renderer(), dict[int, ClaimedMessage]()
+    outgoing: list[OutgoingMessage] = []
+    for message in claimed:
         try:
-            letter = texts.letter(parcel)
+            rendered = renderer.render(message)
         except Exception as error:
             # The boundary: a text that cannot be made has not left, so that a mended one may follow.
-            log.exception("no text", notification=str(parcel.first.id), kind=parcel.first.kind)
-            yield Sent([parcel], TemporaryError(f"text could not be made: {type(error).__name__}"))
+            log.exception("no text", notification=str(message.first.id), kind=message.first.kind)
+            yield Sent([message], TemporaryError(f"text could not be made: {type(error).__name__}"))
         else:
-            letters[id(letter)] = parcel
-            ready.append(letter)
-    needed = settings().provider_timeout_seconds + parcels.MARGIN_SECONDS
-    handing = Handing(name, mine[0].until - timedelta(seconds=needed))
-    for together, answer in handing.over(ready):
-        yield Sent([letters[id(each)] for each in together], answer)
+            claimed_of[id(rendered)] = message
+            outgoing.append(rendered)
+    needed = settings().provider_timeout_seconds + claiming.MARGIN_SECONDS
+    sender = BatchSender(name, claimed[0].until - timedelta(seconds=needed))
+    for together, answer in sender.send(outgoing):
+        yield Sent([claimed_of[id(each)] for each in together], answer)
 
 
 @dataclass(slots=True)
-class _Texts:
-    """Makes letters; parcels whose facts are alike share one message."""
+class _Renderer:
+    """Renders claimed messages; those whose contexts have the same key share their content."""
 
-    made: dict[Any, RenderedMessage] = field(default_factory=dict)
+    contents: dict[Any, RenderedMessage] = field(default_factory=dict)
 
-    def letter(self, parcel: ClaimedMessage) -> OutgoingMessage:
-        row, facts = parcel.first, parcel.facts
-        key = (row.kind, row.language, row.id if facts.key is None else facts.key)
-        if key not in self.made:
-            self.made[key] = render(row.kind, row.channel, row.language, facts)
-        ids = [each.id for each in parcel.rows]
-        return OutgoingMessage(self.made[key], parcel.address, ids, facts.substitutions, parcel.seen_at)
+    def render(self, message: ClaimedMessage) -> OutgoingMessage:
+        row, context = message.first, message.context
+        key = (row.kind, row.language, row.id if context.key is None else context.key)
+        if key not in self.contents:
+            self.contents[key] = render(row.kind, row.channel, row.language, context)
+        ids = [each.id for each in message.rows]
+        return OutgoingMessage(
+            self.contents[key], message.address, ids, context.substitutions, message.seen_at
+        )
 
 
 def record(sent: Sent) -> bool:
-    """Keep what came of it, where the lease is still ours; return whether it was for all.
+    """Write the answer where the lease is still ours; return whether it was for all.
 
-    An answer that was heard is not lost to a database that is away, however long.
+    An answer that was received is not lost while the database is away, however long.
     """
-    verdicts = _verdicts(sent)
-    ours = retry_until_written(lambda: _keep(sent, verdicts))
-    _say(verdicts, ours)
-    return len(ours) == sum(map(len, verdicts.values()))
+    decisions = _decisions(sent)
+    ours = retry_until_written(lambda: _write(sent, decisions))
+    _log_decisions(decisions, ours)
+    return len(ours) == sum(map(len, decisions.values()))
 
 
-def _verdicts(sent: Sent) -> dict[DeliveryDecision, list[ClaimedRow]]:
+def _decisions(sent: Sent) -> dict[DeliveryDecision, list[ClaimedRow]]:
     now = clock()
-    verdicts: dict[DeliveryDecision, list[ClaimedRow]] = defaultdict(list)
-    for parcel in sent.parcels:
-        for row in parcel.rows:
-            verdicts[_verdict(row, sent.answer, now)].append(row)
-    return verdicts
+    decisions: dict[DeliveryDecision, list[ClaimedRow]] = defaultdict(list)
+    for message in sent.messages:
+        for row in message.rows:
+            decisions[_decide(row, sent.answer, now)].append(row)
+    return decisions
 
 
-def _verdict(row: ClaimedRow, answer: Answer, now: datetime) -> DeliveryDecision:
+def _decide(row: ClaimedRow, answer: Answer, now: datetime) -> DeliveryDecision:
     if isinstance(answer, Acceptance):
         return on_success(answer, now)
     return on_error(answer, attempt_of(row), now)
@@ -153,14 +156,16 @@ def attempt_of(row: ClaimedRow) -> Attempt:
     )
 
 
-def _keep(sent: Sent, verdicts: dict[DeliveryDecision, list[ClaimedRow]]) -> set[UUID]:
-    token = sent.parcels[0].token
+def _write(sent: Sent, decisions: dict[DeliveryDecision, list[ClaimedRow]]) -> set[UUID]:
+    token = sent.messages[0].token
     ours: set[UUID] = set()
     with session() as opened:
-        for verdict, rows in verdicts.items():
-            ours |= close(opened, [row.id for row in rows], token, verdict)
-            if verdict.contact_state is not None:
-                _mark(opened, [each for each in sent.parcels if each.first.id in ours], verdict.contact_state)
+        for decision, rows in decisions.items():
+            ours |= close(opened, [row.id for row in rows], token, decision)
+            if decision.contact_state is not None:
+                _mark(
+                    opened, [each for each in sent.messages if each.first.id in ours], decision.contact_state
+                )
         if not isinstance(sent.answer, Acceptance | OutcomeUnknown):
             hourly_cap.give_back(opened, _capped(sent, ours))
     return ours
@@ -168,68 +173,68 @@ def _keep(sent: Sent, verdicts: dict[DeliveryDecision, list[ClaimedRow]]) -> set
 
 def _capped(sent: Sent, ours: Collection[UUID]) -> set[UUID]:
     """Return the contacts whose messages, of those that are still ours, took a token of the hourly cap."""
-    firsts = [parcel.first for parcel in sent.parcels if parcel.first.id in ours]
+    firsts = [message.first for message in sent.messages if message.first.id in ours]
     return {row.contact_id for row in firsts if row.kind == SLOT_DETECTED and row.contact_id}
 
 
-def close(opened: Session, ids: Sequence[UUID], token: UUID, verdict: DeliveryDecision) -> set[UUID]:
+def close(opened: Session, ids: Sequence[UUID], token: UUID, decision: DeliveryDecision) -> set[UUID]:
     """Write what becomes of notifications where the lease is still this token's; return which those are."""
     mine = sa.update(Notification).where(is_any_of(Notification.id, ids), Notification.lease_token == token)
-    changed = mine.values(_columns(verdict)).returning(Notification.id)
+    changed = mine.values(_columns(decision)).returning(Notification.id)
     return set(opened.scalars(changed, execution_options={"synchronize_session": False}))
 
 
-def _columns(verdict: DeliveryDecision) -> dict[str, Any]:
+def _columns(decision: DeliveryDecision) -> dict[str, Any]:
     values: dict[str, Any] = {
-        "state": verdict.state,
-        "reason": verdict.reason,
+        "state": decision.state,
+        "reason": decision.reason,
         "lease_token": None,
         "lease_until": None,
     }
-    if verdict.receipt:
-        receipt = verdict.receipt
+    if decision.receipt:
+        receipt = decision.receipt
         answer = {
             "provider": receipt.provider,
             "provider_id": receipt.provider_id or None,
             "cost": receipt.cost,
         }
-        return values | {"accepted_at": verdict.at} | answer
-    if verdict.unknown:
+        return values | {"accepted_at": decision.at} | answer
+    if decision.unknown:
         values["unknown_attempts"] = Notification.unknown_attempts + 1
-    if verdict.state is State.PENDING:
-        tried = {} if verdict.counts else {"attempts": Notification.attempts - 1}
-        return values | tried | {"next_attempt_at": verdict.at, "next_nudge_at": verdict.at}
-    return values | {"failed_at": verdict.at}
+    if decision.state is State.PENDING:
+        tried = {} if decision.counts else {"attempts": Notification.attempts - 1}
+        return values | tried | {"next_attempt_at": decision.at, "next_nudge_at": decision.at}
+    return values | {"failed_at": decision.at}
 
 
 def _mark(opened: Session, refused_ones: Sequence[ClaimedMessage], state: ContactState) -> None:
-    for parcel in refused_ones:
+    for message in refused_ones:
         # Not where the person changed the address meanwhile: the refusal speaks of the old one.
-        same = sa.and_(Contact.id == parcel.first.contact_id, Contact.address == parcel.address)
+        same = sa.and_(Contact.id == message.first.contact_id, Contact.address == message.address)
         opened.execute(sa.update(Contact).where(same).values(state=state))
 
 
-def _say(verdicts: dict[DeliveryDecision, list[ClaimedRow]], ours: set[UUID]) -> None:
-    for verdict, rows in verdicts.items():
+def _log_decisions(decisions: dict[DeliveryDecision, list[ClaimedRow]], ours: set[UUID]) -> None:
+    for decision, rows in decisions.items():
         if kept := [row for row in rows if row.id in ours]:
-            _say_together(kept, verdict)
+            _log_together(kept, decision)
         for row in rows:
             if row.id not in ours:
                 lost = "lease lost: the result is another's to record"
-                _about(row).warning(lost, state=verdict.state.value)
+                _about(row).warning(lost, state=decision.state.value)
 
 
-def _say_together(rows: Sequence[ClaimedRow], verdict: DeliveryDecision) -> None:
+def _log_together(rows: Sequence[ClaimedRow], decision: DeliveryDecision) -> None:
     """Log what came of one call in one line: a line for each of a crowd takes as long as sending it."""
     said = _about(rows[0])
     if len(rows) > 1:
         said = said.bind(merge=len(rows))
-    if verdict.state is State.SENT:
+    if decision.state is State.SENT:
         seen = min((row.seen_at for row in rows if row.seen_at), default=None)
-        since = round((verdict.at - seen) / timedelta(milliseconds=1)) if seen else None
+        since = round((decision.at - seen) / timedelta(milliseconds=1)) if seen else None
         said.info("sent", milliseconds=since)
     else:
-        said.warning("not accepted", state=verdict.state.value, reason=verdict.reason)
+        said.warning("not accepted", state=decision.state.value, reason=decision.reason)
 
 
 def _about(row: ClaimedRow) -> structlog.stdlib.BoundLogger:

@@ -1,8 +1,8 @@
-"""Claiming outright: what a worker writes and sends itself is its own from the first commit on.
+"""Inline delivery: rows are inserted already leased, and the worker that wrote them sends them at once.
 
-Whoever wrote a message a moment ago knows what it says, that the slots are open and that its reader wants it: nothing
-is read again, for as long as what was read is fresh. Whoever dies before the answer leaves a lease that runs out, as
-after any claim: a shorter one, because no call begins late in it.
+The writer knows the text, that the slots are open and that the alert waits. So nothing is read again while that is
+fresh (2 s); later rows go through `claim()`. If the worker dies before the answer, the lease runs out as after any
+claim. This lease is shorter, because no call begins late in it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,36 +25,36 @@ from notifier import hourly_cap
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
 from notifier.delivery.claiming import MARGIN_SECONDS, ClaimedMessage, MessageClaim
 from notifier.matching import WantedSlots
-from notifier.message_kinds import ClaimedRow
+from notifier.message_kind_base import ClaimedRow
 from notifier.recipients import Recipient
 
-_FRESH_SECONDS = 2.0  # in which nobody looks again at what was read for matching, and the last call begins
+_FRESH_SECONDS = 2.0  # in which what was read for matching still holds, and the last call begins
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class InlineClaim:
-    """A claim on what is written for one channel, `most` at once; `parcels` are what came of it."""
+    """A claim on rows while they are written, of one channel and `most` at once."""
 
     channel: Channel
     most: int
     now: datetime
     claim: MessageClaim = field(init=False)
-    _wording: ContentCache = field(default_factory=ContentCache, init=False)
+    _contents: ContentCache = field(default_factory=ContentCache, init=False)
 
     def __post_init__(self) -> None:
         needed = _FRESH_SECONDS + settings().provider_timeout_seconds + MARGIN_SECONDS
         self.claim = MessageClaim.start(self.now, needed)
 
     @property
-    def parcels(self) -> list[ClaimedMessage]:
-        """Return what is ours to send."""
-        return self.claim.parcels
+    def messages(self) -> list[ClaimedMessage]:
+        """Return what this worker is to send."""
+        return self.claim.messages
 
     @property
     def is_fresh(self) -> bool:
-        """Whether what was read for matching still holds, so that nobody need look again."""
+        """Whether what was read for matching still holds, so that it need not be read again."""
         return clock() <= self.now + timedelta(seconds=_FRESH_SECONDS)
 
     def select_contacts(
@@ -62,18 +62,18 @@ class InlineClaim:
     ) -> set[UUID]:
         """Return the contacts whose messages this worker sends itself.
 
-        Not where something waits already: that leaves with it, as one message. None, where nobody has seen the slots
-        for so long that they may be gone. Not beyond the hourly cap.
+        Left out are contacts for which something waits already (it leaves with it, as one message) and those beyond
+        the hourly cap. There are none where the slots were not seen for so long that they may be gone.
         """
         confirmed = self.now - timedelta(seconds=settings().unconfirmed_seconds)
         if any(slot.seen_at < confirmed for slot in slots):
             return set()
         mine = (each.contact_id for each in reached if each.channel is self.channel and not each.waited_for)
-        chosen = set(islice(mine, self.most - len(self.parcels)))
-        return hourly_cap.take_turns(session, chosen, self.now)
+        candidates = set(islice(mine, self.most - len(self.messages)))
+        return hourly_cap.take_turns(session, candidates, self.now)
 
     def columns(self) -> dict[str, Any]:
-        """Return what a row says that is ours."""
+        """Return the columns of a row that this worker sends."""
         return {
             "state": State.SENDING, "attempts": 1, "unknown_attempts": 0, "lease_token": self.claim.token,
             "lease_until": self.claim.until, "next_nudge_at": self.claim.until,
@@ -87,19 +87,19 @@ class InlineClaim:
         wishes: Sequence[WantedSlots],
         slots: Mapping[int, SlotRow],
     ) -> None:
-        """Make a parcel of a row that was written.
+        """Make a message of a row that was written.
 
-        One that cannot be put into words keeps no other: its lease runs out, and it is claimed like any other.
+        A row that cannot be rendered stops no other: its lease runs out, and it is claimed like any other.
         """
         wanted = sorted({slot for wish in wishes for slot in wish.slots})
         opening = SlotOpening(detection, tuple(slots[each] for each in wanted), row["seen_at"])
         stops = [StopLink(wish.alert_id, wish.name) for wish in wishes]
         try:
-            facts = self._wording.facts([opening], stops, row["language"])
+            context = self._contents.context([opening], stops, row["language"])
         except JobTimeoutException:
             raise
         except Exception:
             log.exception("not put into words", notification=str(row["id"]), kind=row["kind"])
             return
         claimed = ClaimedRow.from_values(row)
-        self.parcels.append(ClaimedMessage((claimed,), self.claim.token, self.claim.until, address, facts))
+        self.messages.append(ClaimedMessage((claimed,), self.claim.token, self.claim.until, address, context))

@@ -13,7 +13,7 @@ from urllib3.util import Timeout
 from configs.clock import clock
 from configs.hosts import is_loopback
 from configs.settings import settings
-from notifier.channels import OutgoingMessage
+from notifier.channel_base import OutgoingMessage
 from notifier.delivery.provider_connections import NotSent, ProviderAdapter
 from notifier.errors import LeavesLoopback, OutcomeUnknown, TemporaryError
 
@@ -82,11 +82,11 @@ class Transport(requests.Session):
             )
 
 
-def travelling(transport: Transport, letter: OutgoingMessage) -> None:
+def travelling(transport: Transport, message: OutgoingMessage) -> None:
     """Let the next request of a sandbox or test carry in headers what its inbox reads; elsewhere nothing."""
-    seen = {"seen_at": letter.seen_at.isoformat()} if letter.seen_at else {}
+    seen = {"seen_at": message.seen_at.isoformat()} if message.seen_at else {}
     for name in ("notification_id", "notification_ids", "seen_at"):
-        header, value = f"X-{name.replace('_', '-').title()}", (letter.metadata | seen).get(name)
+        header, value = f"X-{name.replace('_', '-').title()}", (message.metadata | seen).get(name)
         transport.headers.pop(header, None)
         if settings().loopback_only and value:
             transport.headers[header] = value

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from api.models.notification import Priority, State
 from api.models.user import Channel, ContactState
 from configs.settings import settings
-from notifier.channels import Acceptance
+from notifier.channel_base import Acceptance
 from notifier.errors import (
     DeliveryError,
     Misconfigured,

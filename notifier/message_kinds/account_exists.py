@@ -1,4 +1,4 @@
-"""The mail to an address that was registered once more: it has its account already."""
+"""The mail to an address that is registered once more: it leads to the account that exists."""
 
 from datetime import datetime
 
@@ -7,17 +7,21 @@ from sqlalchemy.orm import Session
 from api.models.notification import State
 from api.models.user import Channel, Contact, ContactState
 from configs.settings import settings
-from notifier.message_kinds import ClaimedRow, Skip, TemplateContext
+from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
 
-def accepts_contact(contact: Contact) -> bool:
-    """A verified e-mail address, whatever its owner switched off: it was asked for a moment ago."""
-    return contact.channel is Channel.EMAIL and contact.verified_at is not None
+class AccountExists(MessageKind):
+    """Says where to sign in."""
 
+    def accepts_contact(self, contact: Contact) -> bool:
+        """Whether it is a verified e-mail address, switched off or not: its owner asked a moment ago."""
+        return contact.channel is Channel.EMAIL and contact.verified_at is not None
 
-def prepare(_session: Session, _row: ClaimedRow, contact: Contact, _now: datetime) -> TemplateContext | Skip:
-    """Return where to sign in."""
-    if contact.state is not ContactState.OK:
-        return Skip(State.SKIPPED, f"address {contact.state.value}")
-    url = str(settings().frontend_url)
-    return TemplateContext({"url": url}, url)
+    def prepare(
+        self, _session: Session, _row: ClaimedRow, contact: Contact, _now: datetime
+    ) -> TemplateContext | Skip:
+        """Return where to sign in."""
+        if contact.state is not ContactState.OK:
+            return Skip(State.SKIPPED, f"address {contact.state.value}")
+        url = str(settings().frontend_url)
+        return TemplateContext({"url": url}, url)

@@ -1,4 +1,4 @@
-"""To subscribers: a desk they wait for cannot be watched now."""
+"""The notice that a desk cannot be watched now, to subscribers who wait for it."""
 
 from datetime import datetime
 
@@ -7,18 +7,18 @@ from sqlalchemy.orm import Session
 from api.models.incident import Incident
 from api.models.notification import State
 from api.models.user import Contact
-from notifier.content.desk_message_content import refused, watching
-from notifier.message_kinds import ClaimedRow, Skip, TemplateContext
+from notifier.content.desk_message_content import outage_values, skip_unreachable
+from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
 
-def accepts_contact(contact: Contact) -> bool:
-    """Where a person wants to be reached and can be."""
-    return contact.reachable
+class DeskUnwatched(MessageKind):
+    """Lists the desks that are not watched, the reason and since when."""
 
-
-def prepare(session: Session, row: ClaimedRow, contact: Contact, _now: datetime) -> TemplateContext | Skip:
-    """Return what is not watched, unless it is over already."""
-    incident = session.get(Incident, int(row.params["incident"]))
-    if incident is None or incident.ends_at is not None:
-        return Skip(State.EXPIRED, "watched again")
-    return refused(contact) or TemplateContext(watching(row.params, row.language))
+    def prepare(
+        self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
+    ) -> TemplateContext | Skip:
+        """Return what is not watched, unless it is over already."""
+        incident = session.get(Incident, int(row.params["incident"]))
+        if incident is None or incident.ends_at is not None:
+            return Skip(State.EXPIRED, "watched again")
+        return skip_unreachable(contact) or TemplateContext(outage_values(row.params, row.language))

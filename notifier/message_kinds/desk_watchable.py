@@ -1,4 +1,4 @@
-"""To somebody whose alert was kept because its desks could not be watched: one of them can."""
+"""The notice that a desk can be watched now, to a user whose alert was saved while none of its desks could."""
 
 from datetime import datetime
 from uuid import UUID
@@ -9,24 +9,24 @@ from api.models.alert import Alert
 from api.models.notification import State
 from api.models.user import Contact
 from configs.settings import settings
-from notifier.content.desk_message_content import refused, spots
-from notifier.message_kinds import ClaimedRow, Skip, TemplateContext
+from notifier.content.desk_message_content import desk_infos, skip_unreachable
+from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
 
-def accepts_contact(contact: Contact) -> bool:
-    """Where a person wants to be reached and can be."""
-    return contact.reachable
+class DeskWatchable(MessageKind):
+    """Lists the desks that can be watched, with a link to the alert."""
 
-
-def prepare(session: Session, row: ClaimedRow, contact: Contact, _now: datetime) -> TemplateContext | Skip:
-    """Return what can be watched, unless the alert is over or waits already."""
-    alert = session.get(Alert, UUID(row.params["alert"]))
-    if alert is None or alert.closed_at is not None:
-        return Skip(State.SKIPPED, "alert stopped")
-    if alert.enabled:
-        return Skip(State.SKIPPED, "alert waits already")
-    found = spots(row.params["desks"])
-    homes = sorted({spot.where for spot in found})
-    url = f"{str(settings().frontend_url).rstrip('/')}/dashboard"
-    values = {"spots": found, "where": homes[0] if len(homes) == 1 else None, "url": url}
-    return refused(contact) or TemplateContext(values, url)
+    def prepare(
+        self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
+    ) -> TemplateContext | Skip:
+        """Return what can be watched, unless the alert is over or waits already."""
+        alert = session.get(Alert, UUID(row.params["alert"]))
+        if alert is None or alert.closed_at is not None:
+            return Skip(State.SKIPPED, "alert stopped")
+        if alert.enabled:
+            return Skip(State.SKIPPED, "alert waits already")
+        found = desk_infos(row.params["desks"])
+        homes = sorted({spot.where for spot in found})
+        url = f"{str(settings().frontend_url).rstrip('/')}/dashboard"
+        values = {"spots": found, "where": homes[0] if len(homes) == 1 else None, "url": url}
+        return skip_unreachable(contact) or TemplateContext(values, url)

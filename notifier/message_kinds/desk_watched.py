@@ -1,4 +1,4 @@
-"""To subscribers who were told that a desk cannot be watched: it is watched again."""
+"""The notice that a desk is watched again, to subscribers who had the notice that it was not."""
 
 from datetime import datetime
 
@@ -7,25 +7,25 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import Notification, State
 from api.models.user import Contact
-from notifier.content.desk_message_content import refused, watching
-from notifier.message_kinds import ClaimedRow, Skip, TemplateContext
+from notifier.content.desk_message_content import outage_values, skip_unreachable
+from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
-_HEARD = (State.SENT, State.DELIVERED)
-
-
-def accepts_contact(contact: Contact) -> bool:
-    """Where a person wants to be reached and can be."""
-    return contact.reachable
+_ACCEPTED = (State.SENT, State.DELIVERED)
 
 
-def prepare(session: Session, row: ClaimedRow, contact: Contact, _now: datetime) -> TemplateContext | Skip:
-    """Return what is watched again; to a contact that never heard of the trouble this would be news of nothing."""
-    heard = sa.exists().where(
-        Notification.contact_id == contact.id,
-        Notification.kind == "desk_unwatched",
-        Notification.params["incident"].astext == row.params["incident"],
-        Notification.state.in_(_HEARD),
-    )
-    if not session.scalar(sa.select(heard)):
-        return Skip(State.SKIPPED, "the trouble was not told")
-    return refused(contact) or TemplateContext(watching(row.params, row.language))
+class DeskWatched(MessageKind):
+    """Lists the desks that are watched again."""
+
+    def prepare(
+        self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
+    ) -> TemplateContext | Skip:
+        """Return what is watched again; a contact that never had the notice of the trouble is skipped."""
+        had_notice = sa.exists().where(
+            Notification.contact_id == contact.id,
+            Notification.kind == "desk_unwatched",
+            Notification.params["incident"].astext == row.params["incident"],
+            Notification.state.in_(_ACCEPTED),
+        )
+        if not session.scalar(sa.select(had_notice)):
+            return Skip(State.SKIPPED, "the trouble was not told")
+        return skip_unreachable(contact) or TemplateContext(outage_values(row.params, row.language))

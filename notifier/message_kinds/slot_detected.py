@@ -1,4 +1,4 @@
-"""The slot alert: what is still open of what was matched, and the reasons to say nothing."""
+"""The slot alert: which of the matched slots are still open, and the reasons to send nothing."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -20,11 +20,11 @@ from api.models.user import Contact, ContactState
 from configs.settings import settings
 from notifier.content import slot_alert_content
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
-from notifier.message_kinds import ClaimedRow, Seen, Skip, TemplateContext
+from notifier.message_kind_base import ClaimedRow, Mergeable, Seen, Skip, TemplateContext
 
 
 @dataclass(slots=True)
-class ToldSlots:
+class MatchedSlots:
     """What a slot alert was matched from: the alerts that still wait, the slots of those that are still open."""
 
     detection: Detection
@@ -32,40 +32,37 @@ class ToldSlots:
     slots: list[SlotRow] = field(default_factory=list)
 
 
-def accepts_contact(contact: Contact) -> bool:
-    """Only where a person wants to be reached and can be."""
-    return contact.reachable
+class SlotDetected(Mergeable):
+    """Several slot alerts of one contact leave as one message."""
+
+    def prepare(
+        self, session: Session, row: ClaimedRow, contact: Contact, now: datetime
+    ) -> TemplateContext | Skip:
+        """Return what is open, or why nothing is sent."""
+        return self.prepare_all(session, [(row, contact)], now)[0]
+
+    def prepare_all(self, session: Session, rows: Seen, now: datetime) -> list[TemplateContext | Skip]:
+        """Return for each what is open, or why nothing is sent; three queries for all of them."""
+        confirmed = now - timedelta(seconds=settings().unconfirmed_seconds)
+        matched = _read_matched_slots(session, [row.id for row, _ in rows])
+        cache = ContentCache()
+
+        def one(row: ClaimedRow, contact: Contact) -> TemplateContext | Skip:
+            found = matched.get(row.id)
+            if found is None:
+                return Skip(State.SKIPPED, "alert deleted")
+            opening = SlotOpening(found.detection, tuple(found.slots), row.seen_at or found.detection.seen_at)
+            skip = reason_to_skip(found, contact, confirmed)
+            return skip or cache.context([opening], found.stops, row.language)
+
+        return [one(row, contact) for row, contact in rows]
+
+    def merge(self, contexts: Sequence[TemplateContext], language: str) -> TemplateContext:
+        """Return the values of one message about several desks."""
+        return slot_alert_content.merge(contexts, language)
 
 
-def prepare(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> TemplateContext | Skip:
-    """Return what is open, or why nobody is told."""
-    return prepare_all(session, [(row, contact)], now)[0]
-
-
-def prepare_all(session: Session, rows: Seen, now: datetime) -> list[TemplateContext | Skip]:
-    """Return for each what is open, or why nobody is told; three queries for all of them."""
-    confirmed = now - timedelta(seconds=settings().unconfirmed_seconds)
-    told = _read_told_slots(session, [row.id for row, _ in rows])
-    wording = ContentCache()
-
-    def one(row: ClaimedRow, contact: Contact) -> TemplateContext | Skip:
-        found = told.get(row.id)
-        if found is None:
-            return Skip(State.SKIPPED, "alert deleted")
-        opening = SlotOpening(found.detection, tuple(found.slots), row.seen_at or found.detection.seen_at)
-        return reason_to_skip(found, contact, confirmed) or wording.facts(
-            [opening], found.stops, row.language
-        )
-
-    return [one(row, contact) for row, contact in rows]
-
-
-def merge(facts: Sequence[TemplateContext], language: str) -> TemplateContext:
-    """Return what one message says of several desks."""
-    return slot_alert_content.merge(facts, language)
-
-
-def _read_told_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, ToldSlots]:
+def _read_matched_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, MatchedSlots]:
     """Return by notification what it was matched from; nothing where all its alerts are deleted."""
     slots = (
         sa.select(sa.func.array_agg(sa.cast(told_ids(), sa.Text)))
@@ -85,10 +82,10 @@ def _read_told_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, ToldSl
     seen = sa.select(Detection).where(is_any_of(Detection.id, {row[1] for row in found}))
     detections = {row.id: row for row in session.scalars(seen)}
     open_slots = _open_of(session, {ranges for row in found for ranges in row[5] or ()})
-    told: dict[UUID, ToldSlots] = {}
+    matched: dict[UUID, MatchedSlots] = {}
     ranges_of: dict[UUID, set[str]] = defaultdict(set)
     for key, detection_id, alert_id, name, waiting, ranges in found:
-        mine = told.setdefault(key, ToldSlots(detections[detection_id]))
+        mine = matched.setdefault(key, MatchedSlots(detections[detection_id]))
         if waiting:
             mine.stops.append(StopLink(alert_id, name))
             ranges_of[key] |= set(ranges or ())
@@ -97,12 +94,12 @@ def _read_told_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, ToldSl
         alike = frozenset(ranges)
         if alike not in together:
             together[alike] = _in_order(slot for each in alike for slot in open_slots[each])
-        told[key].slots = together[alike]
-    return told
+        matched[key].slots = together[alike]
+    return matched
 
 
 def _open_of(session: Session, ranges: Collection[str]) -> dict[str, list[SlotRow]]:
-    """Return what is open of each set of slots; what many messages tell of is looked at once."""
+    """Return what is open of each set of slots; what many messages share is read once."""
     ids = {each: list(chain.from_iterable(read_ranges(each))) for each in ranges}
     wanted = sa.literal(sorted(set(chain.from_iterable(ids.values()))), ARRAY(sa.BigInteger()))
     by_id = {row.id: row for row in session.scalars(sa.select(SlotRow).where(SlotRow.id == sa.any_(wanted)))}
@@ -114,7 +111,7 @@ def _open_of(session: Session, ranges: Collection[str]) -> dict[str, list[SlotRo
 
 
 def _heirs(session: Session, slots: Iterable[SlotRow]) -> dict[int, list[SlotRow]]:
-    """Return by slot whose unknown hours were seen meanwhile the hours that are open: nobody else tells of them."""
+    """Return the open hours by slot whose hours were unknown and seen meanwhile: no other alert covers them."""
     known = [slot for slot in slots if slot.gone_reason is GoneReason.SUPERSEDED]
     if not known:
         return {}
@@ -133,7 +130,7 @@ def _in_order(slots: Iterable[SlotRow]) -> list[SlotRow]:
     return sorted({slot for slot in slots if slot.gone_at is None}, key=lambda slot: slot.id)
 
 
-def reason_to_skip(found: ToldSlots, contact: Contact, confirmed_since: datetime) -> Skip | None:
+def reason_to_skip(found: MatchedSlots, contact: Contact, confirmed_since: datetime) -> Skip | None:
     """Return why the alert is not sent now, or None. Pure."""
     if not contact.reachable:
         return Skip(State.SKIPPED, _unreachable(contact))

@@ -33,11 +33,13 @@ from configs.prefecture import prefectures
 from configs.redis import redis_client
 from configs.startup import exit_on_config_error
 from notifier import hourly_cap, match_batches, match_service, matching, notification_writer, nudges
-from notifier.channels import Acceptance, channels
+from notifier.channel_base import Acceptance
+from notifier.channels import channels
 from notifier.content import messages
 from notifier.delivery import delivery
 from notifier.delivery.retry_policy import on_success
-from notifier.message_kinds import ClaimedRow, gathering, kinds, prepare_all
+from notifier.message_kind_base import ClaimedRow
+from notifier.message_kinds import kinds, mergeable_kinds, prepare_all
 from notifier.open_slots import OpenSlots
 from notifier.recipients import recipients
 from notifier.workers.process_age import leaves_at
@@ -153,7 +155,7 @@ def _warm_up_database() -> None:
         row = ClaimedRow(
             nobody, nobody, Channel.EMAIL, "", "fr", {}, Priority.BULK, 1, None, None, None, 0, now
         )
-        for name in gathering():
+        for name in mergeable_kinds():
             prepare_all(name, opened, [(row, Contact(id=nobody, address="", state=ContactState.OK))], now)
         hourly_cap.take_turns(opened, [nobody], now)
         delivery.close(opened, [nobody], nobody, on_success(Acceptance("", ""), now))

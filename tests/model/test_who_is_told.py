@@ -30,7 +30,7 @@ from configs.outcome import Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
 from notifier import hourly_cap, jobs, nudges
-from notifier.channels import Acceptance
+from notifier.channel_base import Acceptance
 from notifier.delivery import delivery
 from notifier.delivery.inline_delivery import InlineClaim
 from notifier.sweep import Sweep
@@ -313,8 +313,8 @@ class Telling(RuleBasedStateMachine):
         while self.taken:
             mine = self.taken.pop()
             jobs._hand_over(mine)
-            for parcel in mine.parcels:
-                self.model.deliver(self.bound[parcel.first.id], now)
+            for message in mine.messages:
+                self.model.deliver(self.bound[message.first.id], now)
         self.agree()
 
     # The two worlds
@@ -399,12 +399,14 @@ def machine(
 
     parts = {"world": World(), "traveller": frozen, "queue": queue, "taken": taken}
     bound: Any = type("Bound", (Telling,), parts)
-    claim = jobs._outright
-    monkeypatch.setattr(jobs, "_outright", lambda: claim() if bound.outright else None)
+    claim = jobs._inline_claim
+    monkeypatch.setattr(jobs, "_inline_claim", lambda: claim() if bound.outright else None)
     monkeypatch.setattr(jobs, "_send", send)
     monkeypatch.setattr(rate_limits, "allow", lambda _waiting: True)
     monkeypatch.setattr(
-        delivery, "send", lambda parcels: [delivery.Sent([each], Acceptance("test", "1")) for each in parcels]
+        delivery,
+        "send",
+        lambda messages: [delivery.Sent([each], Acceptance("test", "1")) for each in messages],
     )
     monkeypatch.setattr(
         engine().pool, "_pre_ping", False

@@ -30,7 +30,7 @@ from api.models.user import Channel, User
 from configs.clock import clock
 from configs.settings import settings
 from notifier import channels, dead_letters
-from notifier.channels import Acceptance, OutgoingMessage
+from notifier.channel_base import Acceptance, BatchChannel, OutgoingMessage
 from notifier.delivery import delivery
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.errors import OutcomeUnknown, PermanentError, TemporaryError
@@ -58,8 +58,8 @@ HOURS = st.integers(1, 500)
 something_waits = precondition(lambda self: self.open)
 
 
-class Provider:
-    """Takes letters and answers as it is told: `lost` takes them and is not heard, `silent` neither."""
+class Provider(BatchChannel):
+    """Answers as it is set: `lost` takes messages and its answer does not arrive, `silent` does neither."""
 
     MOST = 100
 
@@ -70,16 +70,16 @@ class Provider:
     def warm_up(self) -> None:
         """Nothing to build."""
 
-    def send(self, letter: OutgoingMessage) -> Acceptance:
-        return self.send_all([letter])
+    def send(self, message: OutgoingMessage) -> Acceptance:
+        return self.send_all([message])
 
-    def send_all(self, several: Sequence[OutgoingMessage]) -> Acceptance:
+    def send_all(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
         if self.answer == "no":
             raise PermanentError("refused")
         if self.answer == "later":
             raise TemporaryError("busy", 3)
         if self.answer != "silent":
-            self.taken.update(key for each in several for key in each.ids)
+            self.taken.update(key for each in messages for key in each.ids)
         if self.answer != "yes":
             raise OutcomeUnknown("no answer")
         return Acceptance("test", "1")
@@ -240,7 +240,7 @@ class Life(RuleBasedStateMachine):
 
     @staticmethod
     def states_but_of(sent: delivery.Sent) -> dict[UUID, State]:
-        token = sent.parcels[0].token
+        token = sent.messages[0].token
         return {row.id: row.state for row in notifications() if row.lease_token != token}
 
     def send(self, keys: list[UUID], answer: str) -> None:

@@ -11,8 +11,8 @@ import time_machine
 from api.models.notification import QUEUES, Notification, State
 from api.models.user import Channel
 from configs.clock import clock
-from notifier import channels, jobs
-from notifier.channels import Acceptance, OutgoingMessage
+from notifier import channel_base, channels, jobs
+from notifier.channel_base import Acceptance, BatchChannel, OutgoingMessage
 from notifier.delivery import batch_sender, slow_channels
 from notifier.errors import OutcomeUnknown, TemporaryError
 from notifier.jobs import match
@@ -24,11 +24,11 @@ pytestmark = pytest.mark.usefixtures("database", "redis_server")
 NOT_TAKEN = ("refused", "reset", "503", "429")
 HANGS, SLOW = "hangs", "slow but accepts"
 HOUR = 3600.0
-_TIMEOUT = 10  # seconds that a call waits in vain
+_TIMEOUT = 10  # seconds that a call waits without an answer
 
 
-class Provider:
-    """Takes one letter a call; `kind` is how it fails until `recovers`."""
+class Provider(channel_base.Channel):
+    """Takes one message a call; `kind` is how it fails until `recovers`."""
 
     def __init__(self, traveller: time_machine.Traveller, kind: str, seconds: float) -> None:
         self.traveller, self.kind = traveller, kind
@@ -38,7 +38,7 @@ class Provider:
     def warm_up(self) -> None:
         """Nothing to build."""
 
-    def send(self, _letter: OutgoingMessage) -> Acceptance:
+    def send(self, message: OutgoingMessage) -> Acceptance:
         self.took = 0.0
         if clock() >= self.recovers:
             self.copies += 1
@@ -51,13 +51,13 @@ class Provider:
         raise OutcomeUnknown(f"test did not answer: {self.kind}")
 
 
-class BundlingProvider(Provider):
-    """Takes many letters a call."""
+class BatchProvider(Provider, BatchChannel):
+    """Takes many messages a call."""
 
     MOST = 100
 
-    def send_all(self, letters: Sequence[OutgoingMessage]) -> Acceptance:
-        return self.send(letters[0])
+    def send_all(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
+        return self.send(messages[0])
 
 
 Fails = Callable[[Channel, str, float], Provider]
@@ -72,7 +72,7 @@ def fails(
     monkeypatch.setattr(slow_channels, "_rests", {})
 
     def put(channel: Channel, kind: str, seconds: float) -> Provider:
-        made = (BundlingProvider if channel is Channel.EMAIL else Provider)(frozen, kind, seconds)
+        made = (BatchProvider if channel is Channel.EMAIL else Provider)(frozen, kind, seconds)
         monkeypatch.setitem(channels.channels(), channel.value, made)
         monkeypatch.setattr(
             batch_sender, "record_latency", lambda name, _: slow_channels.record_latency(name, made.took)

@@ -14,7 +14,8 @@ from api.models.user import Contact
 from configs.clock import clock
 from notifier.delivery import delivery
 from notifier.match_service import match_open
-from notifier.message_kinds import ClaimedRow, Skip, slot_detected
+from notifier.message_kind_base import ClaimedRow, Skip
+from notifier.message_kinds.slot_detected import SlotDetected
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -132,7 +133,7 @@ def test_a_late_message_speaks_of_what_the_alert_was_not_told_of_before(
     with session() as s:
         row = s.get_one(Notification, late)
         claimed = ClaimedRow.of(row)
-        seen = slot_detected.prepare(s, claimed, s.get_one(Contact, row.contact_id), clock())
+        seen = SlotDetected().prepare(s, claimed, s.get_one(Contact, row.contact_id), clock())
     assert seen == Skip(State.EXPIRED, "slots gone")
 
 

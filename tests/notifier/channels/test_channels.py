@@ -11,18 +11,8 @@ from requests import Response
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 
 from api.models.user import ContactState
-from notifier.channels import (
-    Acceptance,
-    LinkButton,
-    OutgoingMessage,
-    RenderedMessage,
-    UnknownChannel,
-    channel,
-    channels,
-    email,
-    sms,
-    telegram,
-)
+from notifier.channel_base import Acceptance, LinkButton, OutgoingMessage, RenderedMessage
+from notifier.channels import UnknownChannel, channel, channels, email, sms, telegram
 from notifier.errors import (
     DeliveryError,
     LeavesLoopback,
@@ -174,7 +164,7 @@ def test_without_a_stand_in_nothing_leaves(name: str, settings_env: Callable[...
 
 
 def twilio_error(code: int, status: int = 400) -> DeliveryError:
-    return sms._sorted(TwilioRestException(status, "/Messages.json", "To +33612345678", code))
+    return sms._delivery_error(TwilioRestException(status, "/Messages.json", "To +33612345678", code))
 
 
 @pytest.mark.parametrize(
@@ -201,7 +191,7 @@ def test_twilios_full_queue_is_tried_later() -> None:
 
 def test_twilios_newer_errors_are_sorted_too() -> None:
     error = TwilioServiceException("https://…", "Forbidden", 403, 20003)
-    assert isinstance(sms._sorted(error), TemporaryError)
+    assert isinstance(sms._delivery_error(error), TemporaryError)
 
 
 @pytest.mark.parametrize(
@@ -218,25 +208,25 @@ def test_a_cost_is_kept_in_euros_only(price: str | None, unit: str, cost: Decima
 
 @pytest.mark.rule("6.9")
 def test_an_sms_that_needs_two_segments_is_said_in_fewer_words() -> None:
-    assert sms.fitting(RenderedMessage(text="é" * 161, brief="court")) == "court"
-    assert sms.fitting(RenderedMessage(text="é" * 160, brief="court")) == "é" * 160
-    assert sms.fitting(RenderedMessage(text="é" * 161)) == "é" * 161
+    assert sms.fit_text(RenderedMessage(text="é" * 161, brief="court")) == "court"
+    assert sms.fit_text(RenderedMessage(text="é" * 160, brief="court")) == "é" * 160
+    assert sms.fit_text(RenderedMessage(text="é" * 161)) == "é" * 161
 
 
 @pytest.mark.rule("6.9")
 def test_an_sms_is_never_longer_than_twilio_takes_and_cuts_no_link(sandbox: "Running") -> None:
     link = "https://rdv.example/" + "x" * 200
     several = RenderedMessage(text="long", brief=" - ".join(f"Essonne (91) {link}" for _ in range(10)))
-    said = sms.fitting(replace(several, text=several.brief))
+    said = sms.fit_text(replace(several, text=several.brief))
     assert len(said) <= 1600
     assert set(said.replace("Essonne (91)", "").replace(" - ", " ").split()) <= {link, "-"}
-    assert len(sms.fitting(RenderedMessage(brief="y" * 2000, text="y" * 2000))) == 1600
+    assert len(sms.fit_text(RenderedMessage(brief="y" * 2000, text="y" * 2000))) == 1600
     send("sms", replace(several, text=several.brief))
     assert len(sandbox.messages("sms")) == 1
 
 
 def sendgrid_error(status: int, body: bytes) -> DeliveryError:
-    return email._sorted(HTTPError(status, "reason", body, {}))
+    return email._delivery_error(HTTPError(status, "reason", body, {}))
 
 
 @pytest.mark.parametrize(
@@ -276,7 +266,7 @@ def test_sendgrids_answers_are_sorted(
 def test_telegrams_answers_are_sorted(
     status: int, told: str, kind: type[DeliveryError], state: ContactState | None
 ) -> None:
-    error = telegram._sorted(status, {"ok": False, "description": told})
+    error = telegram._delivery_error(status, {"ok": False, "description": told})
     assert type(error) is kind
     assert getattr(error, "contact_state", None) is state
 

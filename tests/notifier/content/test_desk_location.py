@@ -3,17 +3,17 @@ from pathlib import Path
 
 import pytest
 
-from notifier.content.desk_location import whereabouts
+from notifier.content.desk_location import location_of
 from tests.notifier.world import DESK, PREFECTURE
 
 
 def test_a_place_has_its_prefectures_name_and_department() -> None:
-    where = whereabouts(DESK, PREFECTURE)
+    where = location_of(DESK, PREFECTURE)
     assert (where.name, where.department, where.zone.key) == ("Essonne", "91", "Europe/Paris")
 
 
 def test_a_desk_that_left_its_file_keeps_its_prefecture() -> None:
-    assert whereabouts(f"{PREFECTURE}/gone", PREFECTURE).name == "Essonne"
+    assert location_of(f"{PREFECTURE}/gone", PREFECTURE).name == "Essonne"
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_a_desk_that_left_its_file_keeps_its_prefecture() -> None:
 def test_a_prefecture_without_a_file_is_read_off_its_id(
     prefecture_id: str, name: str, department: str
 ) -> None:
-    where = whereabouts(f"{prefecture_id}/desk", prefecture_id)
+    where = location_of(f"{prefecture_id}/desk", prefecture_id)
     assert (where.name, where.department) == (name, department)
 
 
@@ -33,4 +33,4 @@ def test_hours_are_those_of_the_desk(tmp_path: Path, settings_env: Callable[...,
         "site: https://www.martinique.gouv.fr\ntime_zone: America/Martinique\ntier: 3\ndesks: []\n"
     )
     settings_env(PREFECTURES_DIR=tmp_path)
-    assert whereabouts("fort-de-france_972/x", "fort-de-france_972").zone.key == "America/Martinique"
+    assert location_of("fort-de-france_972/x", "fort-de-france_972").zone.key == "America/Martinique"

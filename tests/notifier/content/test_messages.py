@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 
 from api.models.alert import Moment
 from deploy.sandbox.providers.telegram_html import visible_text
-from notifier.channels import RenderedMessage, channels
-from notifier.channels.sms import fitting
-from notifier.content.desk_location import whereabouts
+from notifier.channel_base import RenderedMessage
+from notifier.channels import channels
+from notifier.channels.sms import fit_text
+from notifier.content.desk_location import location_of
 from notifier.content.desk_message_content import DeskInfo
 from notifier.content.messages import TEMPLATES, languages_of, render, speaks
 from notifier.content.slot_alert_content import first_moment
 from notifier.gsm import segments
-from notifier.message_kinds import TemplateContext, kinds
+from notifier.message_kind_base import TemplateContext
+from notifier.message_kinds import kinds
 from tests.notifier.world import DESK, PREFECTURE, URL
 
 STOP = "http://localhost:4000/l/stop/abc.def.ghi"
@@ -249,12 +251,12 @@ def test_whoever_has_many_alerts_gets_a_message_that_telegram_takes() -> None:
 
 
 def test_an_sms_says_brand_how_many_where_and_link() -> None:
-    said = fitting(slot("sms"))
+    said = fit_text(slot("sms"))
     assert said == f"RDVPriority : 3 créneaux ouverts, Val-d'Oise (95), premier le 26/11 à 09:30. {URL}"
 
 
 def test_an_sms_of_a_single_slot_of_unknown_hour() -> None:
-    said = fitting(slot("sms", count=1, first_hour=None))
+    said = fit_text(slot("sms", count=1, first_hour=None))
     assert said == f"RDVPriority : 1 créneau ouvert, Val-d'Oise (95), le 26/11. {URL}"
 
 
@@ -263,12 +265,12 @@ def test_an_sms_of_a_single_slot_of_unknown_hour() -> None:
 def test_an_sms_takes_one_segment(name: str, length: int) -> None:
     url = "https://www.".ljust(length, "x")
     for changes in ({}, {"countable": False}, {"site": "Sous-préfecture de L’Haÿ-les-Roses"}):
-        assert segments(fitting(slot("sms", prefecture=name, url=url, **changes))) == 1
+        assert segments(fit_text(slot("sms", prefecture=name, url=url, **changes))) == 1
 
 
 def test_a_link_in_an_sms_stays_as_it_is() -> None:
     url = "https://rdv.example/a_b~c?d=[1]&e={f}#g"
-    assert fitting(slot("sms", url=url)).endswith(url)
+    assert fit_text(slot("sms", url=url)).endswith(url)
 
 
 NASTY = "<script>alert(1)</script> & \"q\" 'a' \u202egnp.exe"
@@ -321,11 +323,11 @@ MARTINIQUE = Moment(date(2026, 11, 26), time(19, 30))
 def test_the_first_moment_is_the_earliest_that_is_known(
     moments: list[Moment], expected: tuple[str | None, ...]
 ) -> None:
-    first = first_moment(moments, whereabouts(DESK, PREFECTURE), "fr")
+    first = first_moment(moments, location_of(DESK, PREFECTURE), "fr")
     assert (first["first_day"], first["first_day_short"], first["first_hour"]) == expected
 
 
 def test_dates_are_in_the_readers_language(settings_env: Callable[..., None]) -> None:
-    first = first_moment([MARTINIQUE], whereabouts(DESK, PREFECTURE), "en")
+    first = first_moment([MARTINIQUE], location_of(DESK, PREFECTURE), "en")
     assert first["first_day"] == "Thursday, November 26, 2026"
     assert datetime(2026, 11, 26, tzinfo=UTC).strftime("%A") == "Thursday"

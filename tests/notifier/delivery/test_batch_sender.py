@@ -13,8 +13,8 @@ from rq.timeouts import JobTimeoutException
 from api.models.user import Channel
 from configs.clock import clock
 from notifier import channels
-from notifier.channels import Acceptance, OutgoingMessage, RenderedMessage
-from notifier.delivery.batch_sender import Answer, Handing, bundles
+from notifier.channel_base import Acceptance, BatchChannel, OutgoingMessage, RenderedMessage
+from notifier.delivery.batch_sender import Answer, BatchSender, batches
 from notifier.errors import NotAttempted, OutcomeUnknown, PermanentError, TemporaryError
 
 if TYPE_CHECKING:
@@ -24,37 +24,37 @@ SAID = RenderedMessage(text="Arrêter : %stop0%", subject="Créneau")
 OTHER = RenderedMessage(text="Autre", subject="Autre")
 
 
-def letters(count: int, message: RenderedMessage = SAID) -> list[OutgoingMessage]:
+def messages(count: int, content: RenderedMessage = SAID) -> list[OutgoingMessage]:
     return [
-        OutgoingMessage(message, f"p{number}@example.org", [uuid4()], {"%stop0%": f"https://x/{number}"})
+        OutgoingMessage(content, f"p{number}@example.org", [uuid4()], {"%stop0%": f"https://x/{number}"})
         for number in range(count)
     ]
 
 
 def handed(several: Sequence[OutgoingMessage]) -> dict[str, Answer]:
-    """Hand letters over; return what was answered by address, each address once."""
-    answers = list(Handing(Channel.EMAIL, clock() + timedelta(seconds=20)).over(several))
-    addressed = [letter.address for group, _ in answers for letter in group]
-    assert sorted(addressed) == sorted(letter.address for letter in several)
-    return {letter.address: answer for group, answer in answers for letter in group}
+    """Hand messages over; return what was answered by address, each address once."""
+    answers = list(BatchSender(Channel.EMAIL, clock() + timedelta(seconds=20)).send(several))
+    addressed = [message.address for group, _ in answers for message in group]
+    assert sorted(addressed) == sorted(message.address for message in several)
+    return {message.address: answer for group, answer in answers for message in group}
 
 
 def test_a_hundred_leave_in_one_call_each_with_its_own_links_and_ids(sandbox: "Running") -> None:
-    several = letters(250)
+    several = messages(250)
     answers = handed(several)
     mails = {mail.to: mail for mail in sandbox.messages("email")}
     assert len({mail.provider_id for mail in mails.values()}) == 3
-    for number, letter in enumerate(several):
-        mail = mails[letter.address]
+    for number, message in enumerate(several):
+        mail = mails[message.address]
         assert mail.text == f"Arrêter : https://x/{number}"
-        assert mail.custom["notification_id"] == str(letter.ids[0])
-        assert answers[letter.address] == Acceptance("sendgrid", mail.provider_id)
+        assert mail.custom["notification_id"] == str(message.ids[0])
+        assert answers[message.address] == Acceptance("sendgrid", mail.provider_id)
 
 
 @pytest.mark.parametrize("named", [0, 1])
 def test_one_bad_address_keeps_nobody_else_from_their_mail(named: int, sandbox: "Running") -> None:
     sandbox.provider_mode("email", "reject_address", address="p3@example.org, p77@example.org", named=named)
-    answers = handed(letters(100))
+    answers = handed(messages(100))
     refused = {address for address, answer in answers.items() if isinstance(answer, PermanentError)}
     assert refused == {"p3@example.org", "p77@example.org"}
     assert {mail.to for mail in sandbox.messages("email")} == set(answers) - refused
@@ -63,13 +63,13 @@ def test_one_bad_address_keeps_nobody_else_from_their_mail(named: int, sandbox: 
 
 def test_several_who_are_refused_by_name_cost_one_more_call(refusing: "Refusing") -> None:
     refusing.bad, refusing.names = {"p3@example.org", "p77@example.org"}, True
-    handed(letters(100))
+    handed(messages(100))
     assert refusing.calls == [100, 98]
 
 
 def test_what_is_wrong_with_the_message_is_wrong_for_all_and_asked_once(refusing: "Refusing") -> None:
     refusing.error = PermanentError("sendgrid answered 400 subject", of_all=True)
-    answers = handed(letters(100))
+    answers = handed(messages(100))
     assert refusing.calls == [100]
     assert set(answers.values()) == {refusing.error}
 
@@ -79,25 +79,25 @@ def test_what_is_not_about_an_address_is_the_answer_to_all(
     error: TemporaryError | OutcomeUnknown, refusing: "Refusing"
 ) -> None:
     refusing.error = error
-    assert set(handed(letters(100)).values()) == {error}
+    assert set(handed(messages(100)).values()) == {error}
     assert refusing.calls == [100]
 
 
 def test_no_address_stands_twice_in_a_call(refusing: "Refusing") -> None:
-    several = letters(3)
+    several = messages(3)
     twice = [*several, replace(several[0], address="P0@EXAMPLE.org", ids=[uuid4()])]
-    assert [len(each) for each in bundles(twice, 100)] == [3, 1]
+    assert [len(each) for each in batches(twice, 100)] == [3, 1]
 
 
 def test_who_is_told_something_else_is_told_apart() -> None:
-    several = letters(3)
-    mixed = [*several[:2], *letters(2, OTHER), several[2]]
-    assert [[each.message for each in bundle] for bundle in bundles(mixed, 100)] == [[SAID] * 3, [OTHER] * 2]
+    several = messages(3)
+    mixed = [*several[:2], *messages(2, OTHER), several[2]]
+    assert [[each.content for each in batch] for batch in batches(mixed, 100)] == [[SAID] * 3, [OTHER] * 2]
 
 
 def test_after_the_job_had_to_end_nothing_more_is_asked(refusing: "Refusing") -> None:
     refusing.error = JobTimeoutException("too long")
-    answers = list(Handing(Channel.EMAIL, clock() + timedelta(seconds=20)).over(letters(250)))
+    answers = list(BatchSender(Channel.EMAIL, clock() + timedelta(seconds=20)).send(messages(250)))
     assert refusing.calls == [100]
     assert [type(answer) for _, answer in answers] == [OutcomeUnknown, NotAttempted, NotAttempted]
 
@@ -105,16 +105,16 @@ def test_after_the_job_had_to_end_nothing_more_is_asked(refusing: "Refusing") ->
 def test_no_call_begins_whose_answer_could_outlive_the_lease(
     refusing: "Refusing", frozen: time_machine.Traveller
 ) -> None:
-    handing = Handing(Channel.EMAIL, clock() + timedelta(seconds=20)).over(letters(250))
-    answers = [next(handing)]
+    answering = BatchSender(Channel.EMAIL, clock() + timedelta(seconds=20)).send(messages(250))
+    answers = [next(answering)]
     frozen.shift(timedelta(seconds=20))
-    answers += handing
+    answers += answering
     assert [type(answer) for _, answer in answers] == [Acceptance, NotAttempted, NotAttempted]
-    late = Handing(Channel.EMAIL, clock()).over(letters(1))
+    late = BatchSender(Channel.EMAIL, clock()).send(messages(1))
     assert [type(answer) for _, answer in late] == [Acceptance]
 
 
-class Refusing:
+class Refusing(BatchChannel):
     """A provider that refuses a call as a whole for its bad addresses, and may say which they are."""
 
     MOST = 100
@@ -129,17 +129,17 @@ class Refusing:
     def warm_up(self) -> None:
         """Nothing to build."""
 
-    def send(self, letter: OutgoingMessage) -> Acceptance:
-        return self.send_all([letter])
+    def send(self, message: OutgoingMessage) -> Acceptance:
+        return self.send_all([message])
 
-    def send_all(self, several: Sequence[OutgoingMessage]) -> Acceptance:
-        self.calls.append(len(several))
+    def send_all(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
+        self.calls.append(len(messages))
         if self.error:
             raise self.error
-        at_fault = frozenset(place for place, each in enumerate(several) if each.address in self.bad)
+        at_fault = frozenset(place for place, each in enumerate(messages) if each.address in self.bad)
         if at_fault:
             raise PermanentError("refused", at_fault=at_fault if self.names else frozenset())
-        self.taken += [each.address for each in several]
+        self.taken += [each.address for each in messages]
         return Acceptance("test", "1")
 
 
@@ -158,7 +158,7 @@ def test_whoever_is_bad_all_others_are_told_once(count: int, bad: set[int], name
     provider.bad, provider.names = {f"p{number}@example.org" for number in bad}, names
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(channels.channels(), "email", provider)
-        answers = handed(letters(count))
+        answers = handed(messages(count))
     assert {address for address, answer in answers.items() if isinstance(answer, PermanentError)} == (
         provider.bad & set(answers)
     )

@@ -21,13 +21,14 @@ from api.models.slot import SlotRow
 from api.models.user import Channel, Contact, ContactState, User
 from configs.clock import clock
 from configs.contact_addresses import digest
-from notifier import channels
-from notifier.channels import Acceptance
+from notifier import channel_base, channels
+from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.delivery import delivery
 from notifier.delivery.retry_policy import ATTEMPTS
 from notifier.errors import NotAttempted
 from notifier.jobs import deliver
-from notifier.message_kinds import Seen, slot_detected
+from notifier.message_kind_base import Seen
+from notifier.message_kinds.slot_detected import SlotDetected
 from notifier.sweep import undelivered
 from tests.notifier.world import (
     ADDRESSES,
@@ -356,14 +357,14 @@ def test_a_row_that_cannot_be_read_keeps_no_other_of_its_kind(
 ) -> None:
     alert(person()), alert(person(addresses={Channel.EMAIL: "b@example.org"}))
     bad, good = matched(detection(opened := slots()))
-    look_all = slot_detected.prepare_all
+    prepare_all = SlotDetected.prepare_all
 
-    def look(s: Session, rows: Seen, now: datetime) -> Any:
+    def prepare(kind: SlotDetected, s: Session, rows: Seen, now: datetime) -> Any:
         if any(row.id == bad for row, _ in rows):
             s.execute(sa.text("SELECT 1/0")) if broken == "sql" else 1 / 0
-        return look_all(s, rows, now)
+        return prepare_all(kind, s, rows, now)
 
-    monkeypatch.setattr(slot_detected, "prepare_all", look)
+    monkeypatch.setattr(SlotDetected, "prepare_all", prepare)
     for _ in range(6):
         deliver(str(bad), str(good))
         frozen.shift(46)
@@ -515,7 +516,7 @@ def test_a_verification_that_is_not_needed_any_more_is_skipped(
     assert after(key) == (State.SKIPPED, reason)
 
 
-class Breaking:
+class Breaking(channel_base.Channel):
     """A channel that asks for something while it sends."""
 
     def __init__(self, act: Callable[[], object]) -> None:
@@ -524,7 +525,7 @@ class Breaking:
     def warm_up(self) -> None:
         self.act()
 
-    def send(self, *_: object) -> Acceptance:
+    def send(self, message: OutgoingMessage) -> Acceptance:
         self.act()
         return Acceptance("test", "1")
 

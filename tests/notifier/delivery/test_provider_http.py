@@ -16,7 +16,7 @@ import time_machine
 
 from configs.clock import clock
 from deploy.local.processes import free_port
-from notifier.channels import OutgoingMessage, RenderedMessage
+from notifier.channel_base import OutgoingMessage, RenderedMessage
 from notifier.delivery.provider_http import Transport, retry_after, travelling
 from notifier.errors import LeavesLoopback, OutcomeUnknown, TemporaryError
 from tests.crawler import certificate

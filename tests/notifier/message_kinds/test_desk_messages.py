@@ -17,9 +17,10 @@ from api.models.base import session
 from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, Role, User
-from notifier.channels import RenderedMessage
+from notifier.channel_base import RenderedMessage
 from notifier.content.messages import render
-from notifier.message_kinds import ClaimedRow, Skip, TemplateContext, kind_of
+from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
+from notifier.message_kinds import kind_of
 from tests.notifier.world import Person, change, get, person
 
 pytestmark = pytest.mark.usefixtures("database", "frozen")

@@ -9,8 +9,9 @@ from api.models.notification import State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState
 from notifier.content.slot_alert_content import StopLink
-from notifier.message_kinds import Skip, TemplateContext, UnknownKind, kind_of, kinds
-from notifier.message_kinds.slot_detected import ToldSlots, reason_to_skip
+from notifier.message_kind_base import Skip, TemplateContext
+from notifier.message_kinds import UnknownKind, kind_of, kinds
+from notifier.message_kinds.slot_detected import MatchedSlots, reason_to_skip
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SINCE = NOW - timedelta(minutes=15)
@@ -22,9 +23,9 @@ def contact(**values: Any) -> Contact:
     )
 
 
-def told(*seen_at: datetime, alerts: int = 1) -> ToldSlots:
+def told(*seen_at: datetime, alerts: int = 1) -> MatchedSlots:
     stops = [StopLink(uuid4(), None) for _ in range(alerts)]
-    return ToldSlots(Detection(), stops, [SlotRow(seen_at=each) for each in seen_at])
+    return MatchedSlots(Detection(), stops, [SlotRow(seen_at=each) for each in seen_at])
 
 
 def test_the_folder_is_the_registry() -> None:
@@ -61,7 +62,7 @@ def test_an_unknown_kind_names_those_that_exist() -> None:
     ],
 )
 def test_why_a_slot_alert_is_held_back(
-    found: ToldSlots, values: dict[str, Any], expected: Skip | None
+    found: MatchedSlots, values: dict[str, Any], expected: Skip | None
 ) -> None:
     assert reason_to_skip(found, contact(**values), SINCE) == expected
 

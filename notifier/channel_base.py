@@ -1,0 +1,99 @@
+"""Base class of the channels, and what a channel is handed and gives back."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class LinkButton:
+    """The only button of a message."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedMessage:
+    """The texts of a message, as far as its kind has them: each channel takes the parts that it can show."""
+
+    text: str = ""
+    html: str = ""
+    subject: str = ""
+    brief: str = ""  # the same in fewer words, for an SMS
+    button: LinkButton | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingMessage:
+    """One message to one address; several messages may share their content."""
+
+    content: RenderedMessage
+    address: str
+    ids: Sequence[UUID]  # the notifications it carries: sent along, so that a receipt settles them
+    substitutions: Mapping[str, str] = field(default_factory=dict)  # tag in the texts → this person's value
+    seen_at: datetime | None = None  # when the page was read, for the sandbox's inbox
+
+    @property
+    def filled(self) -> RenderedMessage:
+        """Return the content as this person reads it."""
+        if not self.substitutions:
+            return self.content
+        texts = self.content
+        return replace(
+            texts, text=self._fill(texts.text), html=self._fill(texts.html), brief=self._fill(texts.brief)
+        )
+
+    def _fill(self, text: str) -> str:
+        for tag, value in self.substitutions.items():
+            text = text.replace(tag, value)
+        return text
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Return our own ids as they travel: the first notification's, and all where there are several."""
+        first = {"notification_id": str(self.ids[0])}
+        return first if len(self.ids) == 1 else first | {"notification_ids": ",".join(map(str, self.ids))}
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A provider's yes."""
+
+    provider: str
+    provider_id: str  # its id of the message
+    cost: Decimal | None = None  # in EUR, where the provider names it
+
+
+class Channel(ABC):
+    """A way to reach a person. One file in `notifier/channels/` defines one channel."""
+
+    @abstractmethod
+    def warm_up(self) -> None:
+        """Build the provider's client, so that the first message does not wait for it."""
+
+    @abstractmethod
+    def send(self, message: OutgoingMessage) -> Acceptance:
+        """Hand one message to the provider.
+
+        Raises:
+            notifier.errors.DeliveryError: sorted by whether another attempt can help.
+        """
+
+
+class BatchChannel(Channel):
+    """A channel whose provider takes many messages of the same content in one call."""
+
+    MOST: ClassVar[int]  # messages in one call
+
+    @abstractmethod
+    def send_all(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
+        """Hand over at most MOST messages of one content, no address twice: all are taken, or none is.
+
+        Raises:
+            notifier.errors.DeliveryError: as for one; PermanentError names the messages at fault where it is known.
+        """

@@ -1,0 +1,93 @@
+"""Base class of the message kinds, and what a kind is handed and gives back."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from api.models.notification import Notification, Priority, State
+from api.models.user import Channel, Contact
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRow:
+    """The columns of a claimed notification that saying and sending it need."""
+
+    id: UUID
+    contact_id: UUID | None
+    channel: Channel
+    kind: str
+    language: str
+    params: dict[str, Any]
+    priority: Priority
+    attempts: int
+    reason: str | None
+    seen_at: datetime | None
+    matched_at: datetime | None
+    unknown_attempts: int
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: Notification) -> "ClaimedRow":
+        """Return those columns of a row."""
+        return cls(*(getattr(row, each.name) for each in fields(cls)))
+
+    @classmethod
+    def from_values(cls, row: Mapping[str, Any]) -> "ClaimedRow":
+        """Return those columns of a row that is being written, by name; a column that it does not name is None."""
+        named: dict[str, Any] = {each.name: row.get(each.name) for each in fields(cls)}
+        return cls(**named)
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateContext:
+    """The values that a kind's texts are filled with."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    url: str | None = None  # where the button leads, if the message has one
+    substitutions: dict[str, str] = field(
+        default_factory=dict
+    )  # tag among the values → what differs per person
+    key: Hashable = None  # contexts of the same key have the same values, so that their text is rendered once
+    origin: Any = None  # what `merge` works from
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A notification that is not sent: how it ends and why."""
+
+    state: State
+    reason: str
+
+
+Seen = Sequence[tuple[ClaimedRow, Contact]]
+
+
+class MessageKind(ABC):
+    """A kind of message. One file in `notifier/message_kinds/` defines one kind; its texts are templates."""
+
+    def accepts_contact(self, contact: Contact) -> bool:
+        """Whether a message of this kind is written for a contact at all; as a rule where a person can be reached."""
+        return contact.reachable
+
+    @abstractmethod
+    def prepare(
+        self, session: Session, row: ClaimedRow, contact: Contact, now: datetime
+    ) -> TemplateContext | Skip:
+        """Read the rows again just before sending: the values of the texts, or why nothing is sent any more."""
+
+
+class Mergeable(MessageKind):
+    """A kind several of whose notifications may leave as one message."""
+
+    @abstractmethod
+    def prepare_all(self, session: Session, rows: Seen, now: datetime) -> list[TemplateContext | Skip]:
+        """Read the rows of many notifications at once, as `prepare` does those of one."""
+
+    @abstractmethod
+    def merge(self, contexts: Sequence[TemplateContext], language: str) -> TemplateContext:
+        """Return the values of one message to one contact that replaces these."""
