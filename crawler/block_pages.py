@@ -10,7 +10,7 @@ from configs.clock import clock
 from crawler.bounds import bound_reading
 from crawler.parsing.embedded_platform import embedded_visit
 from crawler.parsing.error_pages import error_page
-from crawler.parsing.html_text import CONCEALED, title, visible
+from crawler.parsing.html_text import CONCEALED, title, visible_text
 from crawler.platforms import Platform
 from crawler.reading import Outcome, Page, Reading
 
@@ -109,7 +109,7 @@ def _interpret(platform: Platform, page: Page) -> Reading:
     try:
         reading = find_wall(page) or platform.read(page)
         if _proves(page, reading):
-            return _proven(reading)
+            return _require_proof(reading)
         return find_captcha(page) or _unrecognised(page, reading)
     except Exception as error:  # a reader's bug ends as its check's outcome, never as a lost check
         log.exception("the reader failed on %s", page.url)
@@ -149,13 +149,13 @@ def find_bot_check(page: Page) -> Reading | None:
     """
     if not page.is_html or not _mentions(page, _BOT_HINTS) or _is_site_down(page):
         return None
-    text = visible(page.root)
+    text = visible_text(page.root)
     if not page.root.xpath(_POSTS):  # words count only where nothing can be filled in
         if _CLOUDFLARE_WORDS.search(text):
             return _cloudflare(page)
         if _INCAPSULA_WORDS.search(text):
             return Reading(Outcome.BLOCKED, "Imperva Incapsula refuses")
-    if any(visible(body) for body in page.root.xpath("/html/body")):
+    if any(visible_text(body) for body in page.root.xpath("/html/body")):
         return None
     found = (name for name, marks in _BOT_SCRIPTS.items() if _mentions(page, marks))
     return next((Reading(Outcome.BLOCKED, f"{name} refuses") for name in found), None)
@@ -194,7 +194,7 @@ def _is_site_down(page: Page) -> bool:
 
 def _cloudflare(page: Page) -> Reading:
     name = title(page.root)
-    if _TOO_MANY.search(visible(page.root)):
+    if _TOO_MANY.search(visible_text(page.root)):
         return Reading(Outcome.RATE_LIMITED, "Cloudflare 1015", retry_after=_retry_after(page))
     if _mentions(page, _WIDGET_HINTS) and page.root.xpath(_ANY_WIDGET):
         return Reading(Outcome.CAPTCHA, f"Cloudflare asks for a captcha: {name}")
@@ -225,10 +225,10 @@ def _unrecognised(page: Page, reading: Reading) -> Reading:
         return Reading(Outcome.UNREACHABLE, f"HTTP {page.status}")
     if told:
         return replace(told, retry_after=_retry_after(page))
-    return _unread(page) if silent else reading
+    return _describe_unread(page) if silent else reading
 
 
-def _unread(page: Page) -> Reading:
+def _describe_unread(page: Page) -> Reading:
     if _mentions(page, _WIDGET_HINTS) and page.root.xpath(_STANDING):
         return Reading(Outcome.CAPTCHA, f"a captcha, and nothing else that is known: {title(page.root)}")
     what = f"HTTP {page.status}, {len(page.body)} bytes, title {title(page.root)[:100]!r}"
@@ -236,7 +236,7 @@ def _unread(page: Page) -> Reading:
     return Reading(Outcome.UNREADABLE, f"understood by no rule: {what}{moved}")
 
 
-def _proven(reading: Reading) -> Reading:
+def _require_proof(reading: Reading) -> Reading:
     """Refuse an answer that does not carry its proof: a platform's bug must not become a lie."""
     if reading.outcome is Outcome.SLOTS and not reading.slots:
         return Reading(Outcome.UNREADABLE, f"slots without a slot: {reading.reason}")

@@ -28,7 +28,7 @@ from crawler.fetching.proxies import Proxies
 from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
 from crawler.fetching.session import Session, human_delay
 from crawler.items import CheckBatch, CheckItem, SlotItem, slot_items
-from crawler.parsing.embedded_platform import handed
+from crawler.parsing.embedded_platform import hand_over
 from crawler.platforms import platform
 from crawler.proofs.page_capture import CaptureBuffer, PageCapture
 from crawler.proofs.selection import ProofPredictor
@@ -130,7 +130,7 @@ class BookingSpider(Spider):
         desk = relocate_desk(desk, url) if url else desk
         session = self._session(desk, allowance or RequestBudget(visit_limit(desk)))
         try:
-            check = await self._visited(desk, token, session)
+            check = await self._visit_desk(desk, token, session)
             hand_over(check)
             if check.picture:
                 try:
@@ -141,7 +141,7 @@ class BookingSpider(Spider):
             await session.close()
         return check
 
-    async def _visited(self, desk: Desk, token: int | None, session: Session) -> CheckItem:
+    async def _visit_desk(self, desk: Desk, token: int | None, session: Session) -> CheckItem:
         """Visit one desk and return how that ended; raises nothing but CancelledError."""
         started_at, tally = clock(), None
         witness = CaptureBuffer()
@@ -246,7 +246,7 @@ async def visit(
             sight = PageCapture.of(name, page, reading)
             if reading.frames:
                 name = seen.parameters.platform
-                chosen, seen, reading = handed(seen, reading.frames)
+                chosen, seen, reading = hand_over(seen, reading.frames)
                 if host_of(seen.url) != desk.host:
                     session.go_on_at(desk.model_copy(update={"platform": name, "url": seen.url}))
             tally.add_reading(ask, reading)

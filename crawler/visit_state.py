@@ -86,7 +86,7 @@ class VisitState:
     def add_reading(self, ask: PageRequest, reading: Reading) -> None:
         """Add what the answer to `ask` proved."""
         self._out.remove(ask)
-        ahead = [slot for slot in reading.slots if not self._gone(slot)]
+        ahead = [slot for slot in reading.slots if not self._is_past(slot)]
         self._past += len(reading.slots) - len(ahead)
         self._seen |= {(slot.place.key, slot.moment_text): slot for slot in ahead}
         self._covered |= dict.fromkeys(reading.covered)
@@ -124,7 +124,7 @@ class VisitState:
     def _outcome(self, slots: tuple[Slot, ...], trouble: Reading | None) -> tuple[Outcome, str]:
         if slots:
             moments = sorted(slot.moment_text for slot in slots if slot.moment is not None)
-            return Outcome.SLOTS, _said(moments) or "open, at an unknown hour"
+            return Outcome.SLOTS, _describe_moments(moments) or "open, at an unknown hour"
         if trouble is not None and trouble.outcome is not None:
             return trouble.outcome, trouble.reason
         if self._past:
@@ -143,24 +143,24 @@ class VisitState:
         standing = {
             (key, slot.moment_text): slot
             for key, slot in self._fallback.items()
-            if key in waiting and not self._answered(slot)
+            if key in waiting and not self._is_superseded(slot)
         }
         slots = list((standing | self._seen).values())
         timed = {slot.place.key for slot in slots if slot.moment is not None}
         return tuple(slot for slot in slots if slot.moment is not None or slot.place.key not in timed)
 
-    def _answered(self, slot: Slot) -> bool:
+    def _is_superseded(self, slot: Slot) -> bool:
         """Whether a slot that was only named is past, or its day was covered since: then what was shown counts."""
         if slot.moment is None:
             return False
         day = day_of(slot.moment, self._now.tzinfo)
-        return self._gone(slot) or any(
+        return self._is_past(slot) or any(
             each.place_key in (None, slot.place.key)
             and (each.first or date.min) <= day <= (each.last or date.max)
             for each in self._covered
         )
 
-    def _gone(self, slot: Slot) -> bool:
+    def _is_past(self, slot: Slot) -> bool:
         if isinstance(slot.moment, datetime):
             return (
                 slot.moment.timestamp() < self._now.timestamp()
@@ -186,7 +186,7 @@ class VisitState:
         self._unsettled.add(bound_key(ask.place.key))
 
 
-def _said(moments: Sequence[str]) -> str:
+def _describe_moments(moments: Sequence[str]) -> str:
     """Say how many moments are shown and which comes first; nothing where none is known."""
     first = ", the first" if len(moments) > 1 else ":"
     return f"{pluralize(len(moments), 'moment')}{first} {moments[0]}" if moments else ""

@@ -44,7 +44,7 @@ async def perform(
                 await pause()
                 answered = await _shows(page, ask.awaits)
                 await _do(page, act)
-                await traffic.acted(answered=answered)
+                await traffic.wait_for_effect(answered=answered)
             elif act.needed or not await _shows(page, instead):
                 return Done(len(ask.acts) - number)
         except _Stuck as stuck:
@@ -61,13 +61,13 @@ def _after(ask: PageRequest, number: int) -> Sequence[str]:
 
 
 async def _shows(page: Page, wanted: Sequence[str]) -> bool:
-    return any([await _seen(page, each).count() for each in wanted])
+    return any([await _locate_visible(page, each).count() for each in wanted])
 
 
 async def _appears(page: Page, wanted: Sequence[str], instead: Sequence[str] = ()) -> bool:
     """Wait until one of these shows, or one of others instead of it; tell whether one of the first does."""
     try:
-        either = [_seen(page, each) for each in (*wanted, *instead)]
+        either = [_locate_visible(page, each) for each in (*wanted, *instead)]
         one = either[0]
         for other in either[1:]:
             one = one.or_(other)
@@ -76,11 +76,11 @@ async def _appears(page: Page, wanted: Sequence[str], instead: Sequence[str] = (
     except PlaywrightTimeoutError:
         return False
     except PlaywrightError as error:
-        raise _sorted(error, " or ".join(wanted)) from error
+        raise _classify_error(error, " or ".join(wanted)) from error
 
 
 async def _do(page: Page, act: BrowserAction) -> None:
-    element = _seen(page, act.at).first
+    element = _locate_visible(page, act.at).first
     try:
         for name, value in act.fields.items():
             await _fill(page, element, name, value)
@@ -92,7 +92,7 @@ async def _do(page: Page, act: BrowserAction) -> None:
             await element.evaluate("node => node.closest('a, form')?.removeAttribute('target')")
             await element.click(timeout=_milliseconds())
     except PlaywrightError as error:
-        raise _sorted(error, f"{act.at} {act.option or ''}".rstrip()) from error
+        raise _classify_error(error, f"{act.at} {act.option or ''}".rstrip()) from error
 
 
 async def _fill(page: Page, element: Locator, name: str, value: str) -> None:
@@ -113,7 +113,7 @@ async def _fill(page: Page, element: Locator, name: str, value: str) -> None:
         await field.first.fill(value, timeout=_milliseconds())
 
 
-def _seen(page: Page, selector: str) -> Locator:
+def _locate_visible(page: Page, selector: str) -> Locator:
     """Return what a selector of a desk file finds, of that only what can be seen."""
     if selector.startswith(_TEXT):
         return page.get_by_text(_as_printed(selector.removeprefix(_TEXT))).locator("visible=true")
@@ -129,7 +129,7 @@ def _as_printed(text: str) -> re.Pattern[str]:
     return re.compile(r"\s+".join(words), re.IGNORECASE)
 
 
-def _sorted(error: PlaywrightError, what: str) -> Exception:
+def _classify_error(error: PlaywrightError, what: str) -> Exception:
     """Return what an error means for an act: it cannot be done, or the page is gone, which is the error itself."""
     if (
         isinstance(error, PlaywrightTimeoutError)

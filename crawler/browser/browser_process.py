@@ -95,7 +95,7 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
             await self._launch()
         self._driver = next(iter(await asyncio.to_thread(self._folder.processes)), None)
         await self._maybe_launch_browser()
-        self.browser.on("disconnected", self._gone)
+        self.browser.on("disconnected", self._mark_lost)
         self.agent = await self._own_agent()
 
     async def weigh(self) -> None:
@@ -117,7 +117,7 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
             if self._folder:
                 await asyncio.to_thread(self._folder.leave)
 
-    def _gone(self, *_: object) -> None:
+    def _mark_lost(self, *_: object) -> None:
         self.lost = True
 
     async def _own_agent(self) -> str:

@@ -16,7 +16,7 @@ from crawler.browser.actions import Done, perform
 from crawler.browser.browser_process import Browser
 from crawler.browser.context_options import Guise
 from crawler.browser.egress_proxy import Wire
-from crawler.browser.errors import named
+from crawler.browser.errors import classify_error
 from crawler.browser.request_policy import Traffic
 from crawler.fetching.decompression import headers_of
 from crawler.reading import Page, PageRequest, VisitContext
@@ -64,15 +64,15 @@ class Tab:
             playwright_context_kwargs=dict(self._options),
             playwright_include_page=True,
             playwright_page=self._page,
-            playwright_page_init_callback=self._watched,
+            playwright_page_init_callback=self._watch_page,
         )
         self._asked = True
         try:
             await self.browser.download_request(request)
-            self.done = await self._performed(ask, pause)
+            self.done = await self._perform_acts(ask, pause)
             return await self._response()
         except PlaywrightError as error:
-            raise named(error, request.url, self.traffic, self.wire.troubles) from error
+            raise classify_error(error, request.url, self.traffic, self.wire.troubles) from error
         finally:
             self._page = request.meta.get("playwright_page")
 
@@ -105,13 +105,13 @@ class Tab:
             self.browser.tabs.pop(self._name, None)
         return True
 
-    async def _watched(self, page: PlaywrightPage, _request: Request) -> None:
+    async def _watch_page(self, page: PlaywrightPage, _request: Request) -> None:
         if page is not self._page:
             await self._guise.put_on(page.context)
             await self.traffic.watch(page)
             self._page = page
 
-    async def _performed(self, ask: PageRequest, pause: Callable[[], Awaitable[None]]) -> Done:
+    async def _perform_acts(self, ask: PageRequest, pause: Callable[[], Awaitable[None]]) -> Done:
         """Do what an ask says, where the page is no wall (crawler/block_pages.py): nobody acts there, or waits."""
         await self.traffic.document()
         await self.traffic.rest()

@@ -88,7 +88,7 @@ class Wire:
             closing(writer),
             suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError),
         ):
-            head = _read(await reader.readuntil(b"\r\n\r\n"))
+            head = _parse_head(await reader.readuntil(b"\r\n\r\n"))
             await self._pass(head, reader, writer)
 
     async def _pass(self, head: _Head, reader: StreamReader, writer: StreamWriter) -> None:
@@ -104,7 +104,7 @@ class Wire:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 await _either(_pump(reader, ours), _pump(theirs, writer))
                 return
-            ours.writelines(_forwarded(head, whole=self.via is not None, key=_key(self.via)))
+            ours.writelines(_forward_head(head, whole=self.via is not None, key=_key(self.via)))
             ours.write(await reader.readexactly(head.length))
             await _pump(theirs, writer)
 
@@ -158,7 +158,7 @@ def _key(via: str | None) -> bytes:
     return b"Proxy-Authorization: Basic " + b64encode(pair) + b"\r\n"
 
 
-def _read(raw: bytes) -> _Head:
+def _parse_head(raw: bytes) -> _Head:
     """Take a request's head apart; ValueError where it is none that a proxy is asked."""
     line, *headers = raw[:-4].split(b"\r\n")
     method, target, _ = line.decode("ascii").split(" ")
@@ -170,7 +170,7 @@ def _read(raw: bytes) -> _Head:
     return _Head(method, url, headers)
 
 
-def _forwarded(head: _Head, *, whole: bool, key: bytes) -> Iterator[bytes]:
+def _forward_head(head: _Head, *, whole: bool, key: bytes) -> Iterator[bytes]:
     """Yield the head as a server (`whole`: the next proxy) wants it; the connection serves no second request."""
     path = head.url._replace(scheme="", netloc="", fragment="").geturl() or "/"
     target = head.url.geturl() if whole else path if path.startswith("/") else f"/{path}"

@@ -32,7 +32,9 @@ _KINDS: tuple[tuple[str, type[Exception]], ...] = (
 )
 
 
-def named(error: PlaywrightError, url: str, traffic: Traffic, troubles: Mapping[str, Exception]) -> Exception:
+def classify_error(
+    error: PlaywrightError, url: str, traffic: Traffic, troubles: Mapping[str, Exception]
+) -> Exception:
     """Return what an error of the browser means for the page of an address."""
     if traffic.refusal:
         return traffic.refusal
@@ -42,10 +44,10 @@ def named(error: PlaywrightError, url: str, traffic: Traffic, troubles: Mapping[
         return TimeoutError()
     if traffic.answer and traffic.answer.status in _NO_CONTENT:
         return NotSupported(f"HTTP {traffic.answer.status}, which is no page")
-    return _said(error.message, url)
+    return _classify_message(error.message, url)
 
 
-def _said(message: str, url: str) -> Exception:
+def _classify_message(message: str, url: str) -> Exception:
     if _DOWNLOAD in message:
         return NotSupported("a file to download, which is no page")
     found = _CODE.search(message)

@@ -42,9 +42,9 @@ def kill(root: int) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def marked(mark: str) -> list[int]:
+def find_by_environment(mark: str) -> list[int]:
     """Return the processes that were started with `NAME=value` in their environment: orphans have no root any more."""
-    return [pid for pid in _processes() if mark.encode() in _read(pid, "environ").split(b"\0")]
+    return [pid for pid in _processes() if mark.encode() in _read_proc_file(pid, "environ").split(b"\0")]
 
 
 def step_back(root: int) -> None:
@@ -75,22 +75,22 @@ def _numbers(folder: str) -> list[int]:
 
 def _parent(pid: int) -> int:
     """Return a process's parent; the name before it may hold anything, closing brackets too (proc(5))."""
-    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    fields = _read_proc_file(pid, "stat").rpartition(b")")[2].split()
     return int(fields[1]) if fields else 0
 
 
 def _pages(pid: int) -> int:
-    _, resident, shared, *_ = map(int, _read(pid, "statm").split() or (0, 0, 0))
+    _, resident, shared, *_ = map(int, _read_proc_file(pid, "statm").split() or (0, 0, 0))
     return resident - shared
 
 
 def _share(pid: int) -> int:
     """Return a process's proportional share in kB."""
-    lines = (line.split() for line in _read(pid, "smaps_rollup").splitlines())
+    lines = (line.split() for line in _read_proc_file(pid, "smaps_rollup").splitlines())
     return next((int(words[1]) for words in lines if words[0] == b"Pss:"), 0)
 
 
-def _read(pid: int, name: str) -> bytes:
+def _read_proc_file(pid: int, name: str) -> bytes:
     """Return a file of a process's in /proc; nothing where the process has ended, or is another user's."""
     try:
         with open(f"/proc/{pid}/{name}", "rb") as file:  # noqa: PTH123

@@ -77,14 +77,14 @@ class Traffic:
             playwright.async_api.Error: it is gone.
         """
         self._page = page
-        page.on("request", self._begun)
-        page.on("requestfinished", self._ended)
-        page.on("requestfailed", self._failed)
-        page.on("response", self._answered)
+        page.on("request", self._on_request)
+        page.on("requestfinished", self._on_request_finished)
+        page.on("requestfailed", self._on_request_failed)
+        page.on("response", self._on_response)
         page.context.on("page", _close)
         self._session = await page.context.new_cdp_session(page)
         self._session.on("Page.frameAttached", lambda event: self._framed.add(event["frameId"]))
-        self._session.on("Fetch.requestPaused", self._paused)
+        self._session.on("Fetch.requestPaused", self._on_request_paused)
         await asyncio.gather(
             self._session.send("Page.enable"),
             self._session.send("Fetch.enable", _REDIRECTS),
@@ -126,7 +126,7 @@ class Traffic:
                 return
             await asyncio.sleep(_GLANCE if self._under_way else left)
 
-    async def acted(self, *, answered: bool) -> None:
+    async def wait_for_effect(self, *, answered: bool) -> None:
         """Wait until what an act on the page sets off has come; `answered`: what is waited for showed before it.
 
         Then nothing tells the old answer from the new one but that something followed of the act, or nothing does.
@@ -141,7 +141,7 @@ class Traffic:
         A refusal stands until the next address is expected, wherever the page tries to go on to.
         """
         if main:
-            self.refusal = self.refusal or self._refused(method, url) or await self._unpaid()
+            self.refusal = self.refusal or self._find_refusal(method, url) or await self._pay()
             return self.refusal is None
         if self._forbidden(url, method):
             return False
@@ -151,7 +151,7 @@ class Traffic:
                 await self._allowance.take()
         return True
 
-    def _refused(self, method: str, url: str) -> FetchError | None:
+    def _find_refusal(self, method: str, url: str) -> FetchError | None:
         if not same_site(self._url, url):
             return FetchError(Outcome.UNREADABLE, f"redirected to another site: {url[:200]}")
         if self._forbidden(url, method):
@@ -162,7 +162,7 @@ class Traffic:
             )
         return None
 
-    async def _unpaid(self) -> BudgetExhausted | None:
+    async def _pay(self) -> BudgetExhausted | None:
         self._hops += 1
         try:
             await self._allowance.take()
@@ -174,31 +174,31 @@ class Traffic:
     def _opens(self, request: Request) -> bool:
         return bool(self._page and request.is_navigation_request() and request.frame == self._page.main_frame)
 
-    def _begun(self, request: Request) -> None:
+    def _on_request(self, request: Request) -> None:
         if self.posted is not None and len(self.posted) < _POSTED:
-            self.posted += _posted(request)
+            self.posted += _scripted_bodies(request)
         if request.resource_type in _AWAITED:
             self._under_way.add(request)
             self._moved_at, self._quiet = monotonic(), _QUIET
 
-    def _ended(self, request: Request) -> None:
+    def _on_request_finished(self, request: Request) -> None:
         self._under_way.discard(request)
         self._moved_at = monotonic()
         if self.answer and request == self.answer.request:
             self._whole.set()
 
-    def _failed(self, request: Request) -> None:
+    def _on_request_failed(self, request: Request) -> None:
         if self.answer and request == self.answer.request:
             self.broken = request.failure or "it broke off"
-        self._ended(request)
+        self._on_request_finished(request)
 
-    def _answered(self, response: Response) -> None:
+    def _on_response(self, response: Response) -> None:
         moved = response.status in _MOVED and "location" in response.headers
         if not moved and self._opens(response.request):
             self._whole.clear()
             self.answer, self.broken = response, ""
 
-    def _paused(self, event: dict[str, Any]) -> None:
+    def _on_request_paused(self, event: dict[str, Any]) -> None:
         task = asyncio.ensure_future(self._go_on(event))
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
@@ -207,13 +207,13 @@ class Traffic:
         """Let an answer through, or a redirect if we would ask for where it leads."""
         assert self._session  # noqa: S101 -- it paused
         with suppress(PlaywrightError):  # the page is gone
-            if await self._followed(event):
+            if await self._may_follow(event):
                 await self._session.send("Fetch.continueRequest", {"requestId": event["requestId"]})
             else:
                 refused = {"requestId": event["requestId"], "errorReason": "BlockedByClient"}
                 await self._session.send("Fetch.failRequest", refused)
 
-    async def _followed(self, event: dict[str, Any]) -> bool:
+    async def _may_follow(self, event: dict[str, Any]) -> bool:
         if event.get("responseStatusCode", 200) not in _MOVED:
             return True
         headers = {each["name"].lower(): each["value"] for each in event.get("responseHeaders", ())}
@@ -226,7 +226,7 @@ class Traffic:
         return self._open and await self._passes(method, target, kind, main=main)
 
 
-def _posted(request: Request) -> list[bytes]:
+def _scripted_bodies(request: Request) -> list[bytes]:
     scripted = request.method == "POST" and request.resource_type in _SCRIPTED
     return [(request.post_data_buffer or b"")[:_LARGEST]] if scripted else []
 

@@ -59,7 +59,7 @@ class BrowserSession(Session):
         step = first_step(ask, None, visit.url)
         if step.kind == "socket":
             raise FetchError(Outcome.UNREADABLE, f"no browser opens {step.url}: its desk needs `fetch: http`")
-        tab = await self._opened()
+        tab = await self._open_tab()
         self._ask = ask
         tab.traffic.expect(_as_opened(step.url), forbidden)
         try:
@@ -84,7 +84,7 @@ class BrowserSession(Session):
             tab, self._tab = self._tab, None
             await self._browsers.leave(tab)
 
-    async def _opened(self) -> Tab:
+    async def _open_tab(self) -> Tab:
         if not self._tab:
             try:
                 self._tab = await self._browsers.tab(self._guise, self._allowance)

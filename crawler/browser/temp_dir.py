@@ -108,4 +108,4 @@ def _remove(path: Path, hold: int) -> None:
 
 
 def _users(path: Path) -> list[int]:
-    return process_tree.marked(f"TMPDIR={path}")
+    return process_tree.find_by_environment(f"TMPDIR={path}")

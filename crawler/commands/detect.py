@@ -15,10 +15,10 @@ from configs.settings import SettingsRefused
 from configs.strict_yaml import ConfigFileError
 from crawler.fetching.ssrf_guard import refuse_private
 from crawler.platform_detection import report
-from crawler.platform_detection.identify import is_web, own_addresses, page_of, recognised
-from crawler.platform_detection.lookups import offered
+from crawler.platform_detection.identify import identify_page, is_web, own_addresses, page_of
+from crawler.platform_detection.lookups import read_choices
 from crawler.platform_detection.page_fetcher import PageFetcher
-from crawler.platform_detection.page_search import Findings, look, told_by
+from crawler.platform_detection.page_search import Findings, find_desks, search_desks
 from crawler.reading import Page
 from crawler.settings import DOWNLOAD_MAXSIZE
 from crawler.url_policy import AddressRefused
@@ -100,22 +100,22 @@ async def _inspect_address(url: str, place: Prefecture | None, requests: int, *,
     place = place or report.at_home(url)
     department = place.department if place else None
     async with PageFetcher(requests, _wait, browser=browser) as opener:
-        findings = await look(opener, url, lambda each: _say(f"looking at {each}"), department)
-        findings.found = [report.completed(found, place) for found in findings.found]
+        findings = await search_desks(opener, url, lambda each: _say(f"looking at {each}"), department)
+        findings.found = [report.add_department(found, place) for found in findings.found]
         said = [report.Said(f"not asked: only the first {_CHECKED} are")] * len(findings.found)
         for number, found in enumerate(findings.found[:_CHECKED]):
-            said[number] = await report.answer(opener, found, place, _say)
+            said[number] = await report.check_desk(opener, found, place, _say)
     return _format_findings(findings, said, url, place)
 
 
 def _inspect_file(path: Path, url: str | None, place: Prefecture | None) -> str:
     page = _page(path, url)
     place = place or report.at_home(page.url)
-    found = [report.completed(each, place) for each in told_by(page)]
+    found = [report.add_department(each, place) for each in find_desks(page)]
     own = (
         len(found) == 1
-        and (found[0].url == page.url or recognised(page))
-        and not offered(found[0].sign.platform, page)
+        and (found[0].url == page.url or identify_page(page))
+        and not read_choices(found[0].sign.platform, page)
     )
     said = [report.read_saved(each, page) if own else _UNASKED for each in found]
     return _format_findings(Findings(found, [page]), said, page.url, place)
@@ -147,11 +147,11 @@ def _format_findings(
     findings: Findings, said: list[report.Said], start: str, place: Prefecture | None
 ) -> str:
     if not findings.found:
-        return report.unknown(findings)
+        return report.describe_unknown(findings)
     taken = [desk.slug for desk in place.desks] if place else []
     shown = []
     for found, each in zip(findings.found, said, strict=True):
-        text, slug = report.text(found, each, start, place, taken)
+        text, slug = report.describe_desk(found, each, start, place, taken)
         taken.append(slug)
         shown.append(text)
     return "\n".join(shown)

@@ -60,7 +60,7 @@ class Landings:
         self._download = download
         self._largest = largest
 
-    async def seen(self, desks: Collection[Desk], until: datetime) -> AsyncIterator[LandingSeen]:
+    async def ask_all(self, desks: Collection[Desk], until: datetime) -> AsyncIterator[LandingSeen]:
         """Ask page after page, each when its host has room, until the time is up; yield those that were asked."""
         for desk in desks:
             if clock() < until and (page := await self._landing(desk)):
@@ -73,8 +73,8 @@ class Landings:
                 return None
             await asyncio.sleep(settings().discovery_look_seconds)
         try:
-            if await asyncio.to_thread(_claimed, desk.id):
-                return await look(
+            if await asyncio.to_thread(_claim_landing, desk.id):
+                return await ask_desk_page(
                     desk, self._download, self._largest, RequestBudget(1, lambda: self._take(desk))
                 )
         finally:
@@ -95,26 +95,28 @@ class Landings:
         )
 
 
-async def look(desk: Desk, download: Download, largest: int, allowance: RequestBudget) -> LandingSeen:
+async def ask_desk_page(
+    desk: Desk, download: Download, largest: int, allowance: RequestBudget
+) -> LandingSeen:
     """Ask for a desk's own page as a person opens it; never raises for what the site does."""
-    asking = Session(_as_decided(download), settings().http_deadline_seconds, largest, allowance)
+    asking = Session(_without_robots(download), settings().http_deadline_seconds, largest, allowance)
     try:
         page = await asking.fetch(PageRequest(desk.url), visit_of(desk), platform(desk.platform).forbidden)
     except FetchError as failure:
         return LandingSeen(desk.id, None, detail=failure.reason)
     except BudgetExhausted:
         return LandingSeen(desk.id, None, detail="its host's requests are used up")
-    return _read(desk, page)
+    return _describe_answer(desk, page)
 
 
-def _read(desk: Desk, page: Page) -> LandingSeen:
+def _describe_answer(desk: Desk, page: Page) -> LandingSeen:
     """Say what came; a wall is nobody's page and has no title."""
     if (found := detect_block_page(page)) and found.outcome:
         return LandingSeen(desk.id, None, page.url, detail=f"{found.outcome}: {found.reason}")
     return LandingSeen(desk.id, page.status, page.url, title(page.root))
 
 
-def _as_decided(download: Download) -> Download:
+def _without_robots(download: Download) -> Download:
     """Whether a booking host may be asked is decided by a person with its budget, for the checks and for this."""
 
     async def decided(request: Request) -> Response:
@@ -124,6 +126,6 @@ def _as_decided(download: Download) -> Download:
     return decided
 
 
-def _claimed(desk_id: str) -> bool:
+def _claim_landing(desk_id: str) -> bool:
     with session() as rows:
         return store.landing_due(rows, desk_id, clock())

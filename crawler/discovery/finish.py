@@ -14,7 +14,7 @@ from configs.settings import settings
 from crawler.discovery import report, runs, store
 from crawler.discovery.observations import Fact, landings
 from crawler.discovery.report import DiscoveryReport
-from crawler.discovery.results import KnownPages, RunResult, addresses, back, verdict
+from crawler.discovery.results import KnownPages, RunResult, addresses, back, evaluate_run
 from crawler.discovery.runs import Run
 from crawler.incidents import moved_pages
 from crawler.url_policy import resolve_stand_in
@@ -41,9 +41,9 @@ def finish(ending: Ending, now: datetime) -> Path | None:
     """
     places = list(prefectures().values())
     with session() as rows:
-        if not runs.held(rows, ending.run):
+        if not runs.lock_run(rows, ending.run):
             return None
-        outcome = verdict(ending.facts, places, _known(rows, ending, places, now), now)
+        outcome = evaluate_run(ending.facts, places, _load_known_pages(rows, ending, places, now), now)
         again = back({each.desk_id: each.reason for each in moved_pages.find_open_drifts(rows)}, outcome)
         moved_pages.end_drifts(rows, again, now)
         new = moved_pages.open_drifts(
@@ -61,7 +61,9 @@ def site_host(place: Prefecture) -> str:
     return host_of(resolve_stand_in(place.site, settings().sandbox_hosts))
 
 
-def _known(rows: Session, ending: Ending, places: Collection[Prefecture], now: datetime) -> KnownPages:
+def _load_known_pages(
+    rows: Session, ending: Ending, places: Collection[Prefecture], now: datetime
+) -> KnownPages:
     every = desks().values()
     watched = [desk for desk in every if desk.schedulable]
     cut = frozenset(place.id for place in places if site_host(place) in ending.cut_hosts)

@@ -63,19 +63,21 @@ class MoveEvidence:
     detail: str
 
 
-def drift(life: CheckHistory, before: PreviousRun, seen: CurrentRun, now: datetime) -> MoveEvidence | None:
+def find_move(
+    life: CheckHistory, before: PreviousRun, seen: CurrentRun, now: datetime
+) -> MoveEvidence | None:
     """Decide whether a desk has drifted; None: it has not, or nobody can tell."""
     if life.stopped:
         return None
     recently = now - timedelta(seconds=settings().drift_proven_seconds)
     alive = life.lived_at is not None and life.lived_at >= recently
-    sign = None if alive else _landing(before, seen)
+    sign = None if alive else _judge_landing(before, seen)
     gives_slots = life.slot_at is not None and life.slot_at >= recently
-    sign = sign or (None if gives_slots else unlinked(before, seen))
-    return sign or (None if alive else _silent(life, now) or _retitled(before, seen))
+    sign = sign or (None if gives_slots else find_lost_link(before, seen))
+    return sign or (None if alive else _find_silence(life, now) or _find_new_title(before, seen))
 
 
-def unlinked(before: PreviousRun, seen: CurrentRun) -> MoveEvidence | None:
+def find_lost_link(before: PreviousRun, seen: CurrentRun) -> MoveEvidence | None:
     """Say that the prefecture's site has stopped to link a desk: each page that did was read again and does not."""
     if not before.links or seen.linking:
         return None
@@ -100,7 +102,7 @@ def _tells(page: PageSeen, *, cut: bool) -> bool:
     )
 
 
-def _landing(before: PreviousRun, seen: CurrentRun) -> MoveEvidence | None:
+def _judge_landing(before: PreviousRun, seen: CurrentRun) -> MoveEvidence | None:
     page = seen.landing
     if page is None or page.status is None:
         return None
@@ -115,14 +117,14 @@ def _landing(before: PreviousRun, seen: CurrentRun) -> MoveEvidence | None:
     return None
 
 
-def _silent(life: CheckHistory, now: datetime) -> MoveEvidence | None:
+def _find_silence(life: CheckHistory, now: datetime) -> MoveEvidence | None:
     since = life.silent_since
     if since is None or now - since < timedelta(seconds=settings().drift_silent_seconds):
         return None
     return MoveEvidence(DriftReason.SILENT, f"no check has proven anything since {since:%Y-%m-%d %H:%M} UTC")
 
 
-def _retitled(before: PreviousRun, seen: CurrentRun) -> MoveEvidence | None:
+def _find_new_title(before: PreviousRun, seen: CurrentRun) -> MoveEvidence | None:
     for url, title in before.links.items():
         page = seen.linking.get(url)
         if page and title and page.title and not same_title(title, page.title):

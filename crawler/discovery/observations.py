@@ -66,13 +66,13 @@ class ObservationStore(list[Fact]):
         return list(self)
 
 
-def packed(fact: Fact) -> str:
+def to_json(fact: Fact) -> str:
     """Return a fact as text."""
     return json.dumps({"kind": type(fact).__name__} | asdict(fact), ensure_ascii=False)
 
 
-def unpacked(text: str) -> Fact:
-    """Return the fact that `packed` made text of."""
+def from_json(text: str) -> Fact:
+    """Return the fact that `to_json` made text of."""
     told = json.loads(text)
     if told.pop("kind") == LandingSeen.__name__:
         return LandingSeen(**told)

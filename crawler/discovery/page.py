@@ -38,7 +38,7 @@ class PageStep:
 def step(page: Page, place: Prefecture, home: str, listed: Listed) -> PageStep:
     """Say what a page of a prefecture's site shows; `home` is how the site writes its own address."""
     if page.status in MOVED and (location := page.headers.get("location")):
-        return _moved(page, place, home, location, listed)
+        return _follow_redirect(page, place, home, location, listed)
     if page.status in GONE:
         return PageStep(PageSeen(place.id, page.url, ObservedPage.GONE, f"HTTP {page.status}"))
     if found := detect_block_page(page):
@@ -48,7 +48,7 @@ def step(page: Page, place: Prefecture, home: str, listed: Listed) -> PageStep:
         )
     if doubt := _doubt(page):
         return PageStep(PageSeen(place.id, page.url, ObservedPage.DOUBT, doubt))
-    bookings, onward = _sorted(links(page), home, listed)
+    bookings, onward = _sort_links(links(page), home, listed)
     seen = PageSeen(place.id, page.url, ObservedPage.READ, "", title(page.root)[:_LONGEST], tuple(bookings))
     return PageStep(seen, tuple(onward))
 
@@ -60,7 +60,7 @@ def _doubt(page: Page) -> str:
     return "" if "html" in page.headers.get("content-type", "text/html").lower() else "no HTML"
 
 
-def _moved(page: Page, place: Prefecture, home: str, location: str, listed: Listed) -> PageStep:
+def _follow_redirect(page: Page, place: Prefecture, home: str, location: str, listed: Listed) -> PageStep:
     """Follow a redirect within the site. One from the home page to another way of writing it is the site's own."""
     try:
         target = urljoin(page.url, location.strip()).partition("#")[0]
@@ -79,7 +79,7 @@ def _moved(page: Page, place: Prefecture, home: str, location: str, listed: List
     return PageStep(seen, (Onward(here, promise(Link(here, "")), home),) if worth_walking(here) else ())
 
 
-def _sorted(found: Iterable[Link], home: str, listed: Listed) -> tuple[list[Booking], list[Onward]]:
+def _sort_links(found: Iterable[Link], home: str, listed: Listed) -> tuple[list[Booking], list[Onward]]:
     bookings, onward = [], []
     for link in found:
         here = at_home(link.url, home)

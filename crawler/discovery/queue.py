@@ -59,7 +59,7 @@ class SiteQueue(Base):  # type: ignore[misc]  # scrapy-redis has no types
         request.meta[_TAKEN] = found
         return request
 
-    def done(self, request: Request, pause: float = 0) -> None:
+    def finish_request(self, request: Request, pause: float = 0) -> None:
         """Say that a request which was popped needs no second try; its site rests for DISCOVERY_DELAY_SECONDS.
 
         Or for `pause` seconds, if that is longer.
@@ -85,7 +85,7 @@ class SiteQueue(Base):  # type: ignore[misc]  # scrapy-redis has no types
         members: Any = self.server.zrange(f"{self.key}:sites", 0, -1)
         return frozenset(members)
 
-    def asked(self) -> int:
+    def count_asked(self) -> int:
         """Return how many pages were asked for, of all sites."""
         counts: Any = self.server.hvals(f"{self.key}:asked")
         return sum(map(int, counts))

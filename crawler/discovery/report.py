@@ -42,7 +42,7 @@ def write(report: DiscoveryReport, state: Path, of: str = "") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.txt").write_text(text(report), "utf-8")
     (folder / "report.json").write_text(
-        json.dumps(told(report), ensure_ascii=False, indent=1) + "\n", "utf-8"
+        json.dumps(to_json(report), ensure_ascii=False, indent=1) + "\n", "utf-8"
     )
     for stale in folder.glob("*.yaml"):
         stale.unlink()
@@ -61,7 +61,7 @@ def text(report: DiscoveryReport) -> str:
     parts = (
         (
             "Booking pages that no file has (to review: the YAML files beside this report)",
-            map(_found, outcome.found),
+            map(_describe_found, outcome.found),
         ),
         ("Desks whose page seems to have moved: out of sale now", new),
         ("Desks whose page still seems to have moved", still),
@@ -74,7 +74,7 @@ def text(report: DiscoveryReport) -> str:
     return head + "".join(_part(title, list(lines)) for title, lines in parts)
 
 
-def told(report: DiscoveryReport) -> dict[str, Any]:
+def to_json(report: DiscoveryReport) -> dict[str, Any]:
     """Return it as JSON has it."""
     outcome = report.outcome
     return {
@@ -142,7 +142,7 @@ def _block(found: FoundPage, day: datetime, taken: set[str]) -> str:
     return made
 
 
-def _found(each: FoundPage) -> str:
+def _describe_found(each: FoundPage) -> str:
     platform = each.platform or "platform unknown"
     return f"{each.prefecture_id}: {each.url} ({platform}) {each.text!r}, linked by {each.pages[0]}"
 

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from api.models.discovery import DriftReason
 from configs.desk import Desk
 from configs.prefecture import Prefecture
-from crawler.discovery.moved_page_rules import CheckHistory, CurrentRun, MoveEvidence, PreviousRun, drift
+from crawler.discovery.moved_page_rules import CheckHistory, CurrentRun, MoveEvidence, PreviousRun, find_move
 from crawler.discovery.observations import Fact, LandingSeen, ObservedPage, PageSeen, landings, pages
 from crawler.discovery.recognise import Booking, key
 
@@ -72,12 +72,14 @@ def addresses(every: Iterable[Desk]) -> dict[str, frozenset[str]]:
     return {name: frozenset(those) for name, those in owners.items()}
 
 
-def verdict(facts: list[Fact], places: Sequence[Prefecture], known: KnownPages, now: datetime) -> RunResult:
+def evaluate_run(
+    facts: list[Fact], places: Sequence[Prefecture], known: KnownPages, now: datetime
+) -> RunResult:
     """Put together what was seen of these prefectures and what was known of their desks."""
     seen: dict[str, dict[str, PageSeen]] = defaultdict(dict)
     for page in pages(facts):
         seen[page.prefecture_id][page.url] = page
-    linked = _linked(page for each in seen.values() for page in each.values())
+    linked = _find_linked(page for each in seen.values() for page in each.values())
     own = landings(facts)
     drifted = []
     for desk in (each for place in places for each in place.desks if each.schedulable):
@@ -86,13 +88,15 @@ def verdict(facts: list[Fact], places: Sequence[Prefecture], known: KnownPages, 
             {page.url: page for page in linked.get(desk.id, ())},
             own.get(desk.id),
             desk.prefecture_id in known.cut,
-            _answered(desk, places, own),
+            _host_answers(desk, places, own),
         )
-        if sign := drift(known.lives.get(desk.id, CheckHistory()), _before(desk, known), now_seen, now):
+        if sign := find_move(known.lives.get(desk.id, CheckHistory()), _before(desk, known), now_seen, now):
             drifted.append((desk.id, sign))
     return RunResult(
-        tuple(_walked(place.id, seen[place.id], cut=place.id in known.cut) for place in places),
-        tuple(found for place in places for found in _found(place.id, seen[place.id].values(), known)),
+        tuple(_count_answers(place.id, seen[place.id], cut=place.id in known.cut) for place in places),
+        tuple(
+            found for place in places for found in _find_new_pages(place.id, seen[place.id].values(), known)
+        ),
         tuple(drifted),
         linked,
         tuple(
@@ -113,7 +117,7 @@ def _before(desk: Desk, known: KnownPages) -> PreviousRun:
     return PreviousRun(title=before.title) if shared else before
 
 
-def _answered(desk: Desk, places: Iterable[Prefecture], own: Mapping[str, LandingSeen]) -> bool:
+def _host_answers(desk: Desk, places: Iterable[Prefecture], own: Mapping[str, LandingSeen]) -> bool:
     """Whether another page of the desk's host answered well: then a refusal is not the host's."""
     others = (
         each for place in places for each in place.desks if each.host == desk.host and each.id != desk.id
@@ -121,7 +125,7 @@ def _answered(desk: Desk, places: Iterable[Prefecture], own: Mapping[str, Landin
     return any(each.id in own and own[each.id].status == HTTPStatus.OK for each in others)
 
 
-def _linked(seen: Iterable[PageSeen]) -> dict[str, tuple[PageSeen, ...]]:
+def _find_linked(seen: Iterable[PageSeen]) -> dict[str, tuple[PageSeen, ...]]:
     found: dict[str, dict[str, PageSeen]] = defaultdict(dict)
     for page in seen:
         for each in page.bookings:
@@ -130,7 +134,7 @@ def _linked(seen: Iterable[PageSeen]) -> dict[str, tuple[PageSeen, ...]]:
     return {desk: tuple(those.values()) for desk, those in found.items()}
 
 
-def _found(prefecture_id: str, seen: Collection[PageSeen], known: KnownPages) -> Iterator[FoundPage]:
+def _find_new_pages(prefecture_id: str, seen: Collection[PageSeen], known: KnownPages) -> Iterator[FoundPage]:
     where: dict[str, set[str]] = defaultdict(set)
     first: dict[str, Booking] = {}
     for page in seen:
@@ -142,7 +146,7 @@ def _found(prefecture_id: str, seen: Collection[PageSeen], known: KnownPages) ->
         yield FoundPage(prefecture_id, each.url, each.text, each.platform, tuple(sorted(where[name])))
 
 
-def _walked(prefecture_id: str, seen: Mapping[str, PageSeen], *, cut: bool) -> Walked:
+def _count_answers(prefecture_id: str, seen: Mapping[str, PageSeen], *, cut: bool) -> Walked:
     counts = Counter(page.seen.value for page in seen.values())
     doubts = tuple((page.url, page.detail) for page in seen.values() if page.seen is ObservedPage.DOUBT)
     return Walked(prefecture_id, dict(counts), cut, doubts)

@@ -35,7 +35,7 @@ def join(rows: Session, now: datetime) -> Run:
     return Run(found.id, found.started_at)
 
 
-def held(rows: Session, run: Run) -> bool:
+def lock_run(rows: Session, run: Run) -> bool:
     """Take an open walk for this transaction, so that one process ends it; False: it has ended."""
     return rows.execute(_open().where(DiscoveryRun.id == run.id).with_for_update()).first() is not None
 

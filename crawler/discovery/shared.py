@@ -2,7 +2,7 @@
 
 import redis
 
-from crawler.discovery.observations import Fact, PageSeen, packed, unpacked
+from crawler.discovery.observations import Fact, PageSeen, from_json, to_json
 
 
 class SharedObservations:
@@ -18,7 +18,7 @@ class SharedObservations:
             redis.RedisError: Redis is away.
         """
         with self._client.pipeline() as pipe:
-            pipe.rpush(self._key, packed(fact))
+            pipe.rpush(self._key, to_json(fact))
             pipe.expire(self._key, self._seconds)
             pipe.execute()
 
@@ -29,7 +29,7 @@ class SharedObservations:
             redis.RedisError: Redis is away.
         """
         found: list[str] = self._client.lrange(self._key, 0, -1)  # type: ignore[assignment]  # async and sync in one
-        return list({_name(fact): fact for fact in map(unpacked, found)}.values())
+        return list({_name(fact): fact for fact in map(from_json, found)}.values())
 
 
 def _name(fact: Fact) -> tuple[str, str]:

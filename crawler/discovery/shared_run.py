@@ -64,7 +64,7 @@ class SharedRun:
         queue = SiteQueue(client, spider, f"{run.key}:requests", serializer)
         return cls(run, client, SharedObservations(client, f"{run.key}:facts", KEPT_SECONDS), queue)
 
-    def remembered(self) -> dict[str, set[str]]:
+    def load_linking_pages(self) -> dict[str, set[str]]:
         """Return the pages that linked a desk when they were last seen, by prefecture."""
         with session() as rows:
             return store.linking_pages(rows)
@@ -86,7 +86,7 @@ class SharedRun:
         async with self._right_to_end():
             await self._land(download, largest)
             cut = self.queue.cut() | self.queue.unfinished()
-            ending = Ending(self.run, self.facts.all(), cut, self.queue.asked())
+            ending = Ending(self.run, self.facts.all(), cut, self.queue.count_asked())
             folder = await asyncio.to_thread(finish, ending, clock())
             if folder:
                 log.info("discovery: %d pages asked, the report is in %s", ending.pages, folder)
@@ -97,7 +97,7 @@ class SharedRun:
         asked = await asyncio.to_thread(_to_ask, clock())
         client = due_queue.connect_async()
         try:
-            async for seen in Landings(client, download, largest).seen(asked, until):
+            async for seen in Landings(client, download, largest).ask_all(asked, until):
                 self.facts.add(seen)
         finally:
             await client.aclose()

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 from w3lib.url import canonicalize_url
 
 from crawler.parsing.html_text import normalize
-from crawler.platform_detection.booking_links import BOOKING, FILE, base, said
+from crawler.platform_detection.booking_links import BOOKING, FILE, base, link_text
 from crawler.reading import Page
 
 _MOST = 400  # links taken of one page
@@ -45,7 +45,7 @@ def links(page: Page) -> Iterator[Link]:
             parts = urlsplit(url)
             if parts.scheme in ("http", "https") and parts.hostname and url not in seen:
                 seen.add(url)
-                yield Link(url, said(node))
+                yield Link(url, link_text(node))
 
 
 def says_booking(text: str) -> bool:

@@ -10,15 +10,15 @@ from crawler.discovery import report
 from crawler.discovery.observations import Fact
 from crawler.discovery.recognise import key
 from crawler.discovery.report import DiscoveryReport
-from crawler.discovery.results import KnownPages, RunResult, addresses, verdict
+from crawler.discovery.results import KnownPages, RunResult, addresses, evaluate_run
 
 
-def tell(places: Sequence[Prefecture], facts: list[Fact], reason: str) -> None:
+def print_report(places: Sequence[Prefecture], facts: list[Fact], reason: str) -> None:
     """Print what a walk came to and write it below the state folder; nothing is remembered, no desk drifts by it."""
     now = clock()
     cut = frozenset() if reason == "finished" else frozenset(place.id for place in places)
     owners = addresses(desks().values())
-    outcome = verdict(facts, places, KnownPages(owners, cut=cut), now)
+    outcome = evaluate_run(facts, places, KnownPages(owners, cut=cut), now)
     made = DiscoveryReport(outcome, now, now)
     folder = report.write(made, settings().state_dir, "-".join(place.id for place in places))
     said = report.text(made) + "".join(links(places, outcome, owners))

@@ -45,13 +45,13 @@ def ask_agendas(
     """
     known = [agenda for agenda in agendas if agenda]
     odd = f"{len(agendas) - len(known)} of {pluralize(len(agendas), 'agenda')} cannot be read"
-    offering = [(place, agenda) for agenda in known for place in _offered(agenda, motives, places)]
+    offering = [(place, agenda) for agenda in known for place in _find_places(agenda, motives, places)]
     asked: dict[str, dict[int, None]] = {}
     for place, agenda in sorted(offering, key=lambda each: each[0]):
         if not (agenda.shut or agenda.paused):
             asked.setdefault(place, {})[agenda.id] = None
     if not asked:
-        return _unserved([agenda for _, agenda in offering] or known, odd if None in agendas else "")
+        return _explain_unserved([agenda for _, agenda in offering] or known, odd if None in agendas else "")
     windows = [(Place(key, labels.get(key)), opens(visit, key, list(ids))) for key, ids in asked.items()]
     reading = first_windows(visit, windows, days, "place")
     return replace(reading, outcome=Outcome.UNREADABLE, reason=odd) if None in agendas else reading
@@ -73,12 +73,12 @@ def ask_alone(page: Page, parameter: str, reason: str) -> Reading | None:
     return Reading(reason=f"{reason}: each of {pluralize(len(ids), 'agenda')} is asked alone", asks=asks)
 
 
-def _offered(agenda: BookableAgenda, motives: Collection[int], places: Collection[int]) -> list[str]:
+def _find_places(agenda: BookableAgenda, motives: Collection[int], places: Collection[int]) -> list[str]:
     wanted = [f"{place}" for place in places] or agenda.offered
     return [place for place in wanted if set(agenda.offered.get(place, ())) & set(motives)]
 
 
-def _unserved(agendas: Sequence[BookableAgenda], odd: str) -> Reading:
+def _explain_unserved(agendas: Sequence[BookableAgenda], odd: str) -> Reading:
     """Say why none of these can be asked; one that is shut may offer nothing any more."""
     if any(each.paused for each in agendas):
         return Reading(Outcome.MAINTENANCE, "booking is temporarily disabled")

@@ -7,7 +7,7 @@ from crawler.reading import Outcome, Page, PageRequest, Reading
 _PARTLY = "after an answer that was not whole"
 
 
-def together(page: Page, reading: Reading, following: PageRequest | None) -> Reading:
+def combine_answers(page: Page, reading: Reading, following: PageRequest | None) -> Reading:
     """Return the reading of one of them, which says what it would prove alone.
 
     `following` is the next request, None after the last one. Slots count at once; an absence counts when the last

@@ -13,7 +13,7 @@ from lxml.cssselect import CSSSelector, LxmlHTMLTranslator
 from parsel.csstranslator import TranslatorMixin
 from pydantic import AfterValidator, Field
 
-from crawler.parsing.html_text import CONCEALED, UNSEEN, collapse_whitespace, visible
+from crawler.parsing.html_text import CONCEALED, UNSEEN, collapse_whitespace, visible_text
 
 _XPATH = re.compile(r"xpath=|/|\(|\.\.|\./|\.$")  # as Playwright tells them apart, and `.`, the node itself
 # XPath says that it knows no such function only when it comes by an element to ask it of.
@@ -37,9 +37,9 @@ _UNSEEN, _CONCEALED = (
 )
 
 
-def _compiles(selector: str) -> str:
+def _check_selector(selector: str) -> str:
     try:
-        found = _compiled(selector)(_TRIED_ON)
+        found = _compile(selector)(_TRIED_ON)
     except (SelectorError, etree.XPathError) as error:
         raise ValueError(f"is neither CSS nor XPath ({error}): {selector}") from None
     if not isinstance(found, list | str):
@@ -47,26 +47,26 @@ def _compiles(selector: str) -> str:
     return selector
 
 
-Selector = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_compiles)]
+Selector = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_check_selector)]
 Match = html.HtmlElement | str
 
 
-def found(node: html.HtmlElement, selector: str) -> list[Match]:
+def find_matches(node: html.HtmlElement, selector: str) -> list[Match]:
     """Return what a selector finds from a node on: elements (no script's fallback), attributes and texts as strings."""
-    return [str(each) if isinstance(each, str) else each for each in _found(node, selector)]
+    return [str(each) if isinstance(each, str) else each for each in _find_present(node, selector)]
 
 
-def shown(node: html.HtmlElement, selector: str) -> list[html.HtmlElement]:
+def find_visible(node: html.HtmlElement, selector: str) -> list[html.HtmlElement]:
     """Return those elements a selector finds that the page does not hide; of an attribute or a text, its element."""
-    bearers = (_bearer(each) if isinstance(each, str) else each for each in _found(node, selector))
-    return [each for each in bearers if each is not None and not _concealed(each)]
+    bearers = (_bearer(each) if isinstance(each, str) else each for each in _find_present(node, selector))
+    return [each for each in bearers if each is not None and not _is_concealed(each)]
 
 
 def one_text(node: html.HtmlElement, selector: str) -> str | None:
     """Return the one text that a selector finds; None where it finds none, and where it finds several."""
     texts = {
-        collapse_whitespace(each) if isinstance(each, str) else visible(each)
-        for each in found(node, selector)
+        collapse_whitespace(each) if isinstance(each, str) else visible_text(each)
+        for each in find_matches(node, selector)
     } - {""}
     return texts.pop() if len(texts) == 1 else None
 
@@ -82,14 +82,14 @@ def element_selector(selector: str) -> str:
 
 
 @lru_cache(maxsize=2048)
-def _compiled(selector: str) -> etree.XPath:
+def _compile(selector: str) -> etree.XPath:
     if xpath := as_xpath(selector):
         return etree.XPath(xpath)
     return CSSSelector(selector.removeprefix("css="), translator=_TRANSLATOR)
 
 
-def _found(node: html.HtmlElement, selector: str) -> list[Any]:
-    matches = _compiled(selector)(node)
+def _find_present(node: html.HtmlElement, selector: str) -> list[Any]:
+    matches = _compile(selector)(node)
     listed = [matches] if isinstance(matches, str) else matches
     return [each for each in listed if isinstance(each, str) or _is_there(each)]
 
@@ -98,7 +98,7 @@ def _is_there(node: html.HtmlElement) -> bool:
     return isinstance(node.tag, str) and not _UNSEEN(node)
 
 
-def _concealed(node: html.HtmlElement) -> bool:
+def _is_concealed(node: html.HtmlElement) -> bool:
     return bool(_CONCEALED(node))
 
 

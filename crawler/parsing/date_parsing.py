@@ -111,10 +111,12 @@ def moments_in(text: str, today: date, zone: ZoneInfo) -> Iterator[date]:
     An hour that never comes is named all the same, as if the clock had not been changed.
     """
     lowered = collapse_whitespace(text).lower()
-    return (moment for match in _DAY.finditer(lowered) if (moment := _named(match, lowered, today, zone)))
+    return (
+        moment for match in _DAY.finditer(lowered) if (moment := _read_moment(match, lowered, today, zone))
+    )
 
 
-def written(value: Any, visit: VisitContext) -> date | None:
+def parse_state_moment(value: Any, visit: VisitContext) -> date | None:
     """Return the moment that a value of a page's own state is written as; None where it is no text or names none."""
     return moment_of(value, None, visit.today, visit.zone) if isinstance(value, str) else None
 
@@ -127,10 +129,10 @@ def moments_behind(words: str, text: str, visit: VisitContext) -> list[date | No
     lowered = collapse_whitespace(text).lower()
     begins = (found.end() for found in re.finditer(rf"{re.escape(words.lower())}{_LEADS}", lowered))
     days = (_DAY.match(lowered, begin) for begin in begins)
-    return [_named(day, lowered, visit.today, visit.zone) if day else None for day in days]
+    return [_read_moment(day, lowered, visit.today, visit.zone) if day else None for day in days]
 
 
-def _named(match: re.Match[str], lowered: str, today: date, zone: ZoneInfo) -> date | None:
+def _read_moment(match: re.Match[str], lowered: str, today: date, zone: ZoneInfo) -> date | None:
     behind = _BETWEEN.match(lowered, match.end())
     hour = _HOUR.match(lowered, behind.end() if behind else match.end())
     day, clock = _day(match, today), _hour(hour) if hour else None

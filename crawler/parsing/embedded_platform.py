@@ -23,7 +23,7 @@ class Handover(Strict):
     parameters: Annotated[dict[str, Any], Field(default_factory=dict)]
 
 
-def handed(visit: VisitContext, frames: tuple[str, ...]) -> tuple[Platform, VisitContext, Reading]:
+def hand_over(visit: VisitContext, frames: tuple[str, ...]) -> tuple[Platform, VisitContext, Reading]:
     """Return who goes on with a visit, what it may know, and its first request or why there is none."""
     embedded, inner = platform(visit.parameters.platform), embedded_visit(visit, frames)
     if inner is None:

@@ -5,8 +5,8 @@ They come with any status: walls answer 200, and a saved page has lost its own. 
 
 import re
 
-from crawler.parsing.html_text import visible
-from crawler.parsing.notices import Notice, noticed
+from crawler.parsing.html_text import visible_text
+from crawler.parsing.notices import Notice, find_notice
 from crawler.reading import Outcome, Page, Reading
 
 _LONGEST = 1000  # characters of such a page's words: longer ones are a site's own
@@ -43,9 +43,9 @@ def error_page(page: Page) -> Reading | None:
     """Say what a page is that tells of an error, a refusal or a rest and of nothing else; None for any other."""
     if not page.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") or page.root.xpath(_POSTS):
         return None
-    if len(visible(page.root)) > _LONGEST:
+    if len(visible_text(page.root)) > _LONGEST:
         return None
-    return noticed(page, _NOTICES) or _asks_the_browser(page)
+    return find_notice(page, _NOTICES) or _asks_the_browser(page)
 
 
 def _asks_the_browser(page: Page) -> Reading | None:

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from crawler.parsing.json_models import parsed
+from crawler.parsing.json_models import parse_json
 from crawler.reading import GONE, Outcome, Page, Reading
 
 _LONGEST = 200  # characters of a server's words
 
 
-def error_of(page: Page, *, entry: bool = False, gone: str = "") -> Reading | None:
+def read_error_status(page: Page, *, entry: bool = False, gone: str = "") -> Reading | None:
     """Say what an error's status means to a desk; None where the page has none and is to be read.
 
     `entry`: the page is the desk's own address, so that it is closed where nothing is there any more (404, 410);
@@ -22,7 +22,7 @@ def error_of(page: Page, *, entry: bool = False, gone: str = "") -> Reading | No
     return Reading()
 
 
-def said_in(page: Page, *keys: str) -> str:
+def error_message(page: Page, *keys: str) -> str:
     """Return what a server says in the JSON object of its error, under the first of these keys that says anything."""
-    told = parsed(page, dict[str, Any], errors=True) or {}
+    told = parse_json(page, dict[str, Any], errors=True) or {}
     return next((str(told[key])[:_LONGEST] for key in keys if told.get(key)), "")

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from lxml import html
 
-from crawler.parsing.html_text import visible
+from crawler.parsing.html_text import visible_text
 from crawler.reading import BrowserAction, Page, PageRequest
 from crawler.url_policy import same_site
 
@@ -31,7 +31,9 @@ def address_of(page: Page, match: html.HtmlElement | str) -> str | None:
         return None
 
 
-def asked(page: Page, match: html.HtmlElement | str, act: BrowserAction, step: str) -> PageRequest | None:
+def build_request(
+    page: Page, match: html.HtmlElement | str, act: BrowserAction, step: str
+) -> PageRequest | None:
     """Return the request of doing so; None where there is nothing to follow or send here, or it leaves the site."""
     if isinstance(match, str) or match.get("href"):
         url = address_of(page, match)
@@ -39,7 +41,7 @@ def asked(page: Page, match: html.HtmlElement | str, act: BrowserAction, step: s
     form = next(
         (each for each in (match, *match.iterancestors()) if isinstance(each, html.FormElement)), None
     )
-    chosen = _choice(match, act.option) if act.option is not None else _pressed(match)
+    chosen = _choice(match, act.option) if act.option is not None else _button_field(match)
     if form is None or chosen is None:
         return None
     url = address_of(page, form.get("action") or page.url)
@@ -57,13 +59,13 @@ def _standing(form: html.FormElement) -> dict[str, str]:
 
 
 def _choice(select: html.HtmlElement, wanted: str) -> dict[str, str] | None:
-    named = [(visible(each), each.get("value")) for each in select.iter("option")]
+    named = [(visible_text(each), each.get("value")) for each in select.iter("option")]
     values = [text if value is None else value for text, value in named if wanted in (text, value)]
     name = select.get("name")
     return {name: values[0]} if name and len(values) == 1 else None
 
 
-def _pressed(node: html.HtmlElement) -> dict[str, str]:
+def _button_field(node: html.HtmlElement) -> dict[str, str]:
     """Return the button's own field, which a browser sends with the form."""
     name = node.get("name") if node.tag in ("button", "input") else None
     return {name: node.get("value", "")} if name else {}

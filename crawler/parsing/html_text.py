@@ -61,10 +61,10 @@ def contains_phrase(text: str, sentence: str) -> bool:
     Case, accents and white space do not matter, nor kinds of apostrophes and hyphens, nor a tag between a word and the
     comma behind it. `complet` does not stand in `incomplet`.
     """
-    return _wording(sentence).search(normalize(_unprinted(text))) is not None
+    return _wording(sentence).search(normalize(_plain_punctuation(text))) is not None
 
 
-def _unprinted(text: str) -> str:
+def _plain_punctuation(text: str) -> str:
     """Return a text with plain apostrophes and hyphens; `str.translate` takes a hundred times as long."""
     for printed, typed in _PRINTED.items():
         text = text.replace(printed, typed)
@@ -73,7 +73,7 @@ def _unprinted(text: str) -> str:
 
 @lru_cache(maxsize=2048)
 def _wording(sentence: str) -> re.Pattern[str]:
-    pieces = _PIECE.findall(normalize(_unprinted(sentence)))
+    pieces = _PIECE.findall(normalize(_plain_punctuation(sentence)))
     if not pieces:
         return re.compile(r"(?!)")
     # What stands before is looked at last: so `re` finds the first piece fast.
@@ -83,12 +83,12 @@ def _wording(sentence: str) -> re.Pattern[str]:
     return re.compile(rf"{wording}(?!\w)")
 
 
-def visible(node: html.HtmlElement) -> str:
+def visible_text(node: html.HtmlElement) -> str:
     """Return a node's text without that of its scripts and styles, which can quote any sentence."""
     return collapse_whitespace(" ".join(_texts(node, _CODE)))
 
 
-def rendered(node: html.HtmlElement) -> str:
+def rendered_text(node: html.HtmlElement) -> str:
     """Return the text of a node that a person sees: none to be edited, none hidden.
 
     What a script (Vue) has yet to decide on counts as hidden.
@@ -124,7 +124,7 @@ def title(root: html.HtmlElement) -> str:
 
 def label(root: html.HtmlElement, field: str) -> str | None:
     """Return the text of the label of the field with this id; None where it has none."""
-    return next(map(visible, root.xpath("//label[@for=$field]", field=field)), None)
+    return next(map(visible_text, root.xpath("//label[@for=$field]", field=field)), None)
 
 
 def choices(root: html.HtmlElement, name: str) -> dict[str, str | None]:
@@ -134,7 +134,7 @@ def choices(root: html.HtmlElement, name: str) -> dict[str, str | None]:
     for field in root.xpath("//input[@name=$name][@value]", name=name):
         if (key := field.get("value", "")) not in offered:
             its = labels.get(field.get("id", ""))
-            offered[key] = None if its is None else visible(its)
+            offered[key] = None if its is None else visible_text(its)
     return offered
 
 
@@ -143,7 +143,7 @@ def field_value(root: html.HtmlElement, field: str) -> str:
     return next((str(each.value or "") for each in root.xpath("//*[@id=$field]", field=field)), "")
 
 
-def dated(heading: str) -> bool:
+def names_date(heading: str) -> bool:
     """Tell whether a heading names a day or a week in any way, readable by `period` or not."""
     return len(heading) <= _LONGEST and _DAY.search(collapse_whitespace(heading).lower()) is not None
 

@@ -10,7 +10,7 @@ from w3lib.url import add_or_replace_parameters
 
 from configs.formatting import pluralize
 from crawler.parsing.date_windows import day_of, within
-from crawler.parsing.json_models import ACCEPT, failed, moments_in, said_by
+from crawler.parsing.json_models import ACCEPT, message_of, moments_in, reports_failure
 from crawler.parsing.no_slot_phrases import says_none, speaks_of_trouble
 from crawler.reading import (
     ANYWHERE,
@@ -103,12 +103,12 @@ def read_listing(page: Page, found: Listing, opens: WindowRequest | None, days: 
     if len(answer.slots) > _MOST:
         return Reading(Outcome.UNREADABLE, f"lists {len(answer.slots)} moments, which no calendar has")
     if answer.slots:
-        return answer.seen()
+        return answer.read_slots()
     if found.moments or found.total:
-        return Reading(Outcome.UNREADABLE, _unread(found))
+        return Reading(Outcome.UNREADABLE, _describe_unread(found))
     if found.next_at is not None:
-        return answer.named(found.next_at)
-    return answer.nothing()
+        return answer.read_next_availability(found.next_at)
+    return answer.read_absence()
 
 
 def read_self_contained_listing(
@@ -194,20 +194,22 @@ class _CalendarAnswer:
     @property
     def troubled(self) -> bool:
         """Whether the answer says that something went wrong, in a field of its own or in its message."""
-        return failed(self.page) or speaks_of_trouble(said_by(self.page))
+        return reports_failure(self.page) or speaks_of_trouble(message_of(self.page))
 
-    def seen(self) -> Reading:
-        found, slots, window = self.found, self.slots, self._shown()
+    def read_slots(self) -> Reading:
+        found, slots, window = self.found, self.slots, self._shown_window()
         told = found.total in (None, len(slots)) and not self.astray and not found.odd and not self.troubled
         whole = (
             told
             and len(slots) == len(found.moments)
-            and within(window if self.page.ask.window else self._covered(None), slots, self.page.visit.zone)
+            and within(
+                window if self.page.ask.window else self._window_until(None), slots, self.page.visit.zone
+            )
         )
         reason = f"{len(slots)} of {len(found.moments)} moments read"
         return Reading(Outcome.SLOTS, reason, slots, (window,) if whole else (), self._later(window))
 
-    def named(self, next_at: date) -> Reading:
+    def read_next_availability(self, next_at: date) -> Reading:
         """Follow the next availability where it can be opened; else it is a slot, or lies beyond what is watched."""
         page, visit, place = self.page, self.page.visit, self.page.ask.place
         day, reason = day_of(next_at, visit.zone), f"the next availability is {_text(next_at, visit)}"
@@ -215,21 +217,21 @@ class _CalendarAnswer:
             far = f"{reason}, beyond the {visit.horizon.days} days that are watched"
             if self.found.odd or self.troubled:
                 return Reading(Outcome.UNREADABLE, f"{far}, but not all that it says can be read or believed")
-            return Reading(Outcome.NO_SLOTS, far, covered=(self._covered(visit.last_day),))
+            return Reading(Outcome.NO_SLOTS, far, covered=(self._window_until(visit.last_day),))
         if page.ask.window and day < self.first:
             return Reading(Outcome.UNREADABLE, f"{reason}, before {self.first}, which was asked for")
         sure = day > self.first and not self.found.odd and not self.troubled
-        gap = (self._covered(day - _DAY),) if sure else ()
+        gap = (self._window_until(day - _DAY),) if sure else ()
         slot = Slot(place, next_at)
         if self.opens is None or (page.ask.window and day == self.first):
             return Reading(Outcome.SLOTS, reason, (slot,), gap)
         ask = _ask(self.opens, visit, self._window(day), place, page.ask.rank)
         return Reading(None, reason, covered=gap, asks=(ask,), fallback=(slot,), next_at=next_at)
 
-    def nothing(self) -> Reading:
+    def read_absence(self) -> Reading:
         if doubt := self._doubt():
             return Reading(Outcome.UNREADABLE, doubt)
-        window = self._covered(self.page.visit.last_day) if self.found.final else self._shown()
+        window = self._window_until(self.page.visit.last_day) if self.found.final else self._shown_window()
         reason = f"nothing from {window.first} to {window.last}"
         return Reading(Outcome.NO_SLOTS, reason, covered=(window,), asks=self._later(window))
 
@@ -237,7 +239,7 @@ class _CalendarAnswer:
         """Return what keeps an empty listing from proving anything, empty where nothing does."""
         if self.troubled:
             return "lists nothing, and says that something went wrong"
-        if (said := said_by(self.page)) and not says_none(said):
+        if (said := message_of(self.page)) and not says_none(said):
             return f"lists nothing, and says {said[:200]!r}"
         if self.found.odd:
             return "lists nothing, and what would prove it is missing or cannot be read"
@@ -248,13 +250,13 @@ class _CalendarAnswer:
         shown = f"until {self.found.last}" if self.astray else f"from {self.found.begins} on"
         return f"shows days {shown}, asked from {self.first} on"
 
-    def _covered(self, last: date | None) -> CoveredWindow:
+    def _window_until(self, last: date | None) -> CoveredWindow:
         return CoveredWindow(self.page.ask.place.key, self.first, last, self.doubtful)
 
-    def _shown(self) -> CoveredWindow:
+    def _shown_window(self) -> CoveredWindow:
         """Return what was asked for, as far as it was shown."""
         shown = self.found.last if self.found.last and self.found.last >= self.first else None
-        covered = self._covered(min(filter(None, (self.asked, shown)), default=None))
+        covered = self._window_until(min(filter(None, (self.asked, shown)), default=None))
         return replace(covered, first=max(self.first, self.found.begins or self.first))
 
     def _later(self, window: CoveredWindow) -> tuple[PageRequest, ...]:
@@ -289,7 +291,7 @@ def _ask(
     return replace(opens(visit, window), place=place, window=window, rank=rank)
 
 
-def _unread(found: Listing) -> str:
+def _describe_unread(found: Listing) -> str:
     """Say what a listing names of which nothing can be read."""
     lists = pluralize(len(found.moments), "moment") + " that cannot be read" if found.moments else "no moment"
     said = "" if found.total is None else f", and says that there are {found.total}"

@@ -88,7 +88,7 @@ class Tolerant(JsonModel):
         return answer
 
 
-def parsed(page: Page, shape: type[T], *, errors: bool = False) -> T | None:
+def parse_json(page: Page, shape: type[T], *, errors: bool = False) -> T | None:
     """Return the page's whole body as this shape; None where it is anything else.
 
     `shape` is a class of `Answer`, or a list or dict of such. An answer with an error's status has no shape, unless
@@ -126,14 +126,14 @@ def days_in(page: Page) -> bool:
     return _DAY.search(page.text) is not None
 
 
-def failed(page: Page) -> bool:
+def reports_failure(page: Page) -> bool:
     """Tell whether an answer in JSON says of itself that something went wrong, whatever else it says."""
     return (
         page.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") and _FAILED.search(page.body) is not None
     )
 
 
-def said_by(page: Page) -> str:
+def message_of(page: Page) -> str:
     """Return the message that a JSON object has for people, 3,000 characters at most; empty where it has none.
 
     A message such as `ok` says nothing.
@@ -159,7 +159,7 @@ def _adapter(shape: Any) -> TypeAdapter[Any]:
     return TypeAdapter(shape)
 
 
-def _read(value: Any, form: re.Pattern[str]) -> datetime:
+def _parse_moment(value: Any, form: re.Pattern[str]) -> datetime:
     if not isinstance(value, str) or not form.fullmatch(value):
         raise ValueError("is no moment of the form that this platform writes")
     moment = datetime.fromisoformat(value)
@@ -169,7 +169,7 @@ def _read(value: Any, form: re.Pattern[str]) -> datetime:
 
 
 def _instant(value: Any) -> datetime:
-    return _read(value, _INSTANT).astimezone(UTC)
+    return _parse_moment(value, _INSTANT).astimezone(UTC)
 
 
 def parse_local_datetime(value: Any) -> datetime:
@@ -178,7 +178,7 @@ def parse_local_datetime(value: Any) -> datetime:
     Raises:
         ValueError: it is none, or has an offset.
     """
-    return _read(value, _WALL)
+    return _parse_moment(value, _WALL)
 
 
 def _false_utc(value: Any) -> datetime:
@@ -193,7 +193,7 @@ def _wall_before_utc(text: str) -> datetime:
 
 
 def _day(value: Any) -> date:
-    return _read(value, _DAY).date()
+    return _parse_moment(value, _DAY).date()
 
 
 def day_in(text: str) -> date | None:

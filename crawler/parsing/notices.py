@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from lxml.html import HtmlElement
 
-from crawler.parsing.html_text import rendered, visible
+from crawler.parsing.html_text import rendered_text, visible_text
 from crawler.reading import Outcome, Page, Reading
 
 _LONGEST = 200  # characters of a page's words
@@ -25,7 +25,7 @@ class Notice(NamedTuple):
     said: str = ""
 
 
-def noticed(page: Page, notices: Sequence[Notice], hints: Sequence[str] = ("",)) -> Reading | None:
+def find_notice(page: Page, notices: Sequence[Notice], hints: Sequence[str] = ("",)) -> Reading | None:
     """Say what the first of these sentences means that a page shows; None where it shows none.
 
     `hints`: plain words in lower case, one of which stands in every such page: the others are spared a long look. Left
@@ -35,13 +35,13 @@ def noticed(page: Page, notices: Sequence[Notice], hints: Sequence[str] = ("",))
     if not any(hint in lowered for hint in hints):
         return None
     places = {notice.within for notice in notices}
-    texts = {each: [_shown(node) for node in page.root.xpath(each)[:_MOST]] for each in places}
+    texts = {each: [_text_of(node) for node in page.root.xpath(each)[:_MOST]] for each in places}
     for notice in notices:
         if any(map(notice.words.search, texts[notice.within])):
-            return Reading(notice.outcome, notice.said or visible(page.root)[:_LONGEST])
+            return Reading(notice.outcome, notice.said or visible_text(page.root)[:_LONGEST])
     return None
 
 
-def _shown(node: HtmlElement) -> str:
+def _text_of(node: HtmlElement) -> str:
     """Return a node's text as a person sees it; a title stands in the browser's frame."""
-    return visible(node) if node.tag == "title" else rendered(node)
+    return visible_text(node) if node.tag == "title" else rendered_text(node)

@@ -7,7 +7,7 @@ from lxml.html import HtmlElement
 
 from crawler.parsing.date_parsing import moment_of
 from crawler.parsing.date_windows import consecutive_days
-from crawler.parsing.html_text import contains_phrase, rendered
+from crawler.parsing.html_text import contains_phrase, rendered_text
 from crawler.reading import Page
 
 _FREE = "//text()[normalize-space()=$word][not(ancestor::a[contains(@href, $hours)])]"
@@ -16,7 +16,7 @@ _MOST_DAYS = 62  # of one calendar: each heading has its whole column searched
 _ASTRAY = "boolean(ancestor-or-self::a or ancestor::tr[count(td) > 4])"
 
 
-def whole_table(page: Page, word: str, hours: str) -> bool:
+def is_whole_table(page: Page, word: str, hours: str) -> bool:
     """Tell whether a page's table came to its end, without a broken tag, and each free hour in it is a link.
 
     `word` is how a free hour is called. Outside of the links to hours, whose addresses hold `hours`, it stands in the
@@ -40,7 +40,9 @@ def whole_days(
     if len(headings) > _MOST_DAYS:
         return None
     visit, columns = page.visit, [next(each.iterancestors()) for each in headings]
-    days = consecutive_days([moment_of(rendered(each), None, visit.today, visit.zone) for each in headings])
+    days = consecutive_days(
+        [moment_of(rendered_text(each), None, visit.today, visit.zone) for each in headings]
+    )
     if not days or b"</html" not in page.lowered:
         return None
     told = all(
@@ -51,7 +53,7 @@ def whole_days(
 
 
 def _says_nothing(column: HtmlElement, heading: HtmlElement, nothing: Sequence[str], icon: str) -> bool:
-    text = rendered(column)
+    text = rendered_text(column)
     if any(contains_phrase(text, sentence) for sentence in nothing):
         return True
-    return bool(icon and column.xpath(icon)) and text == rendered(heading)
+    return bool(icon and column.xpath(icon)) and text == rendered_text(heading)

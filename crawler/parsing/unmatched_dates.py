@@ -9,7 +9,7 @@ from lxml.html import HtmlElement
 
 from crawler.parsing.date_parsing import moments_in
 from crawler.parsing.date_windows import day_of
-from crawler.parsing.html_text import visible
+from crawler.parsing.html_text import visible_text
 from crawler.reading import Page, Slot
 
 _MOST = 10_000  # moments of a page
@@ -22,17 +22,17 @@ def has_unmatched_dates(page: Page, slots: Sequence[Slot], aside: Sequence[HtmlE
     more than 10,000 moments one is taken to be such.
     """
     visit, timed = page.visit, all(slot.starts_at for slot in slots)
-    named = list(islice(_named(page, [page.root]), _MOST + 1))
+    named = list(islice(_find_moments(page, [page.root]), _MOST + 1))
     if len(named) > _MOST:
         return True
     parts = set(aside)
     outer = [each for each in aside if not any(around in parts for around in each.iterancestors())]
-    left = (Counter(named) - Counter(_named(page, outer))).keys() - {slot.moment for slot in slots}
+    left = (Counter(named) - Counter(_find_moments(page, outer))).keys() - {slot.moment for slot in slots}
     return any(
         day_of(each, visit.zone) > visit.today for each in left if isinstance(each, datetime) or not timed
     )
 
 
-def _named(page: Page, parts: Sequence[HtmlElement]) -> Iterator[date]:
+def _find_moments(page: Page, parts: Sequence[HtmlElement]) -> Iterator[date]:
     visit = page.visit
-    return (moment for part in parts for moment in moments_in(visible(part), visit.today, visit.zone))
+    return (moment for part in parts for moment in moments_in(visible_text(part), visit.today, visit.zone))

@@ -10,7 +10,7 @@ PAGE = re.compile(r"https?://[^/?#]+/+[^/?#]")  # any page of a site but its hom
 KIND_TOWN_NAME = re.compile(r"https?://[^/]+/(?:[\w-]+/){2}(?P<name>[\w-]+)(?:[/?#]|$)")
 
 
-def shaped(url: str, shape: re.Pattern[str], name: str, behind: str) -> re.Match[str]:
+def match_address(url: str, shape: re.Pattern[str], name: str, behind: str) -> re.Match[str]:
     """Return what an address of a platform holds. `behind`: what stands behind the site in such an address.
 
     Raises:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from crawler.parsing.json_models import parsed
+from crawler.parsing.json_models import parse_json
 from crawler.reading import Outcome, Page, Reading
 
 _MOST = 10_000  # frames: a search is answered in some hundreds
@@ -35,7 +35,7 @@ def frames_of(page: Page, last: str) -> list[Page]:
     if len(lines) > _MOST:
         return [page]
     frames = [replace(page, body=line) for line in lines if line]
-    if len(frames) == 1 and (saved := _saved(frames[0], last)):
+    if len(frames) == 1 and (saved := _read_saved_array(frames[0], last)):
         return [replace(page, body=json.dumps(frame).encode()) for frame in saved]
     return frames
 
@@ -45,15 +45,15 @@ def cut_off(page: Page) -> str | None:
     return page.headers.get(CUT_OFF.lower())
 
 
-def unended(page: Page) -> Reading:
+def read_unended(page: Page) -> Reading:
     """Say what it means that a body's last frame is not the one that ends the answer."""
     if why := cut_off(page):
         return Reading(Outcome.UNREACHABLE, f"the search did not end: {why}")
     return Reading(Outcome.UNREADABLE, "the search did not end: its last frame is no end of the search")
 
 
-def _saved(alone: Page, last: str) -> list[Any]:
+def _read_saved_array(alone: Page, last: str) -> list[Any]:
     """Return the frames that were saved as one array: lists, and behind them what tells of the end."""
-    found = parsed(alone, list[Any]) or [None]
+    found = parse_json(alone, list[Any]) or [None]
     *lists, end = found
     return found if all(isinstance(each, list) for each in lists) and last in json.dumps(end) else []

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from crawler.parsing.date_windows import covered_by_answer, linked_hours, within
-from crawler.parsing.html_text import dated, period, rendered
-from crawler.parsing.tables import whole_table
+from crawler.parsing.html_text import names_date, period, rendered_text
+from crawler.parsing.tables import is_whole_table
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, Slot
 
 
@@ -24,13 +24,13 @@ class Linked:
     url: str
 
 
-def hours(page: Page, how: Linked, place: Place) -> tuple[tuple[Slot, ...], list[str]]:
+def find_linked_hours(page: Page, how: Linked, place: Place) -> tuple[tuple[Slot, ...], list[str]]:
     """Return the free hours that a page links, as slots of this place, and links whose hour cannot be read."""
     found, odd = linked_hours(page, re.compile(rf"{re.escape(how.address)}(?P<unix>[^/?#]*)"))
     return tuple(Slot(place, hour, how.url) for hour in found), odd
 
 
-def opened(slots: tuple[Slot, ...], asks: list[PageRequest], unknown: Slot, reason: str) -> Reading:
+def read_open_desk(slots: tuple[Slot, ...], asks: list[PageRequest], unknown: Slot, reason: str) -> Reading:
     """Say what the page of an open desk proves, with the hours that it links and the calendars asked next.
 
     `unknown`: the slot that stands until a calendar has answered in full, or for good where none can be asked.
@@ -50,11 +50,11 @@ def read_week(
     one, or one on its own, says `no_slots` of its days. What all of them say together, the tally says.
     `asked`: the days that were asked for, where they are known.
     """
-    slots, odd = hours(page, how, place)
-    headings = [rendered(heading) for heading in page.root.xpath(how.heading)]
+    slots, odd = find_linked_hours(page, how, place)
+    headings = [rendered_text(heading) for heading in page.root.xpath(how.heading)]
     window = covered_by_answer(place, asked, period(" ".join(headings)))
-    named = len(headings) == 1 and dated(headings[0])
-    covered = (window,) if window and named and not odd and _whole(page, how, slots, window) else ()
+    named = len(headings) == 1 and names_date(headings[0])
+    covered = (window,) if window and named and not odd and _is_whole(page, how, slots, window) else ()
     if slots:
         return Reading(Outcome.SLOTS, f"{len(slots)} free hours linked, {len(odd)} odd links", slots, covered)
     if not (window and covered):
@@ -64,11 +64,11 @@ def read_week(
     return Reading(None if later else Outcome.NO_SLOTS, reason, covered=covered, asks=tuple(later[:1]))
 
 
-def _whole(page: Page, how: Linked, slots: tuple[Slot, ...], window: CoveredWindow) -> bool:
+def _is_whole(page: Page, how: Linked, slots: tuple[Slot, ...], window: CoveredWindow) -> bool:
     """Tell whether a table is whole and links its own days' hours, and all whose address stands in the page unseen."""
     anywhere = set(re.findall(rf"{re.escape(how.address)}(\d{{9,11}})(?!\d)", page.text))
     linked = len(anywhere) == len(slots) and within(window, slots, page.visit.zone)
-    return linked and whole_table(page, how.word, how.address)
+    return linked and is_whole_table(page, how.word, how.address)
 
 
 def _ends_behind(week: CoveredWindow, asked: CoveredWindow) -> bool:

@@ -8,8 +8,8 @@ from urllib.parse import urljoin, urlsplit
 from lxml import html
 
 from configs.desk import Procedure
-from crawler.parsing.html_text import visible
-from crawler.platform_detection.draft import named, procedures
+from crawler.parsing.html_text import visible_text
+from crawler.platform_detection.draft import procedures, trim_label
 from crawler.platform_detection.identify import by_address, is_web
 from crawler.reading import Page
 from crawler.url_policy import same_site
@@ -42,24 +42,24 @@ class Lead(NamedTuple):
 _FRAMES = "//*[self::iframe or self::frame]/@*[name()='src' or name()='data-src' and parent::iframe]"
 
 
-def leads(page: Page) -> list[Lead]:
+def find_leads(page: Page) -> list[Lead]:
     """Return where a page leads that could be booked, the surest first, each address once."""
     found: dict[str, Lead] = {}
-    for lead in [*_frames(page), *_refreshed(page), *_links(page)]:
+    for lead in [*_find_frames(page), *_find_refreshes(page), *_find_links(page)]:
         known = found.get(lead.url)
         if known is None or lead.rank < known.rank:
             found[lead.url] = lead
     return sorted(found.values(), key=lambda lead: lead.rank)
 
 
-def _frames(page: Page) -> Iterator[Lead]:
+def _find_frames(page: Page) -> Iterator[Lead]:
     start = base(page)
     for source in page.root.xpath(_FRAMES):
         if url := _address(start, str(source)):
             yield Lead(0, url, "", frame=True)
 
 
-def _refreshed(page: Page) -> Iterator[Lead]:
+def _find_refreshes(page: Page) -> Iterator[Lead]:
     """Yield where a page says by itself that it goes on: `<meta http-equiv="refresh" content="0; url=…">`."""
     start = base(page)
     for said_so in page.root.xpath("//meta[translate(@http-equiv, 'REFSH', 'refsh')='refresh']/@content"):
@@ -71,10 +71,10 @@ def _refreshed(page: Page) -> Iterator[Lead]:
             yield Lead(0, url, "")
 
 
-def _links(page: Page) -> Iterator[Lead]:
+def _find_links(page: Page) -> Iterator[Lead]:
     start = base(page)
     for link in page.root.xpath("//*[self::a or self::area][@href]")[:_MOST]:
-        url, text = _address(start, str(link.get("href"))), said(link)
+        url, text = _address(start, str(link.get("href"))), link_text(link)
         if not url or url == page.url:
             continue
         if by_address(url):
@@ -88,16 +88,16 @@ def _links(page: Page) -> Iterator[Lead]:
                 yield Lead(4, url, text)
 
 
-def said(link: html.HtmlElement) -> str:
+def link_text(link: html.HtmlElement) -> str:
     """Return what a link says of where it leads; where that is nothing, what stands around it."""
     own = str(link.get("aria-label") or link.get("title") or link.xpath("string(.//img/@alt)"))
-    text = visible(link) or own
+    text = visible_text(link) or own
     if text and not _NAMELESS.match(text):
-        return named(text)
+        return trim_label(text)
     around = link.xpath("string((ancestor::*[self::li or self::tr or self::p or self::dd][1]))")
     heading = link.xpath("string((preceding::*[self::h1 or self::h2 or self::h3 or self::h4])[last()])")
-    texts = (named(str(each)) for each in (around, heading, text))
-    return next((each for each in texts if each and each != text), named(text))
+    texts = (trim_label(str(each)) for each in (around, heading, text))
+    return next((each for each in texts if each and each != text), trim_label(text))
 
 
 def base(page: Page) -> str:

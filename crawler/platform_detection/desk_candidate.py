@@ -6,7 +6,14 @@ from typing import NamedTuple
 
 from crawler.fetching.errors import FetchError
 from crawler.platform_detection.identify import PlatformMatch, understands
-from crawler.platform_detection.lookups import IdChoice, KnownIds, LookupStep, in_address, offered, steps_of
+from crawler.platform_detection.lookups import (
+    IdChoice,
+    KnownIds,
+    LookupStep,
+    in_address,
+    read_choices,
+    steps_of,
+)
 from crawler.platforms import platform
 from crawler.reading import Page, PageRequest
 
@@ -35,20 +42,20 @@ class DeskCandidate(NamedTuple):
         """Return what keeps it from being checked, in words; empty where nothing does."""
         return "; ".join(filter(None, (self.sign.missing, self.lacks)))
 
-    def told(self, parameters: dict[str, object]) -> "DeskCandidate":
+    def with_parameters(self, parameters: dict[str, object]) -> "DeskCandidate":
         """Return it with more parameters; what it knows already stays."""
         known = self.sign.parameters
         new = {name: value for name, value in parameters.items() if name not in known}
         return self._replace(sign=replace(self.sign, parameters={**known, **new}))
 
-    def remarked(self, remark: str) -> "DeskCandidate":
+    def with_note(self, remark: str) -> "DeskCandidate":
         """Return it with one thing more that a person should know."""
         return self._replace(remarks=(*self.remarks, remark))
 
 
-def addressed(found: DeskCandidate) -> DeskCandidate:
+def add_address_parameters(found: DeskCandidate) -> DeskCandidate:
     """Return a desk with the parameters that stand in its address."""
-    return found.told(dict(in_address(found.sign.platform, found.url)))
+    return found.with_parameters(dict(in_address(found.sign.platform, found.url)))
 
 
 def next_ask(found: DeskCandidate, department: str | None = None) -> tuple[LookupStep, PageRequest] | None:
@@ -64,19 +71,19 @@ def read_from(found: DeskCandidate, page: Page) -> list[DeskCandidate]:
 
     Where the page's address is no desk's there is nothing to make one of: the things are named.
     """
-    choices = offered(found.sign.platform, page)
+    choices = read_choices(found.sign.platform, page)
     if not understands(platform(found.sign.platform), found.url):
         names = ", ".join(repr(each.label) for each in choices[:_NAMED] if each.label)
-        return [found.remarked(f"it offers {names}") if names else found]
-    desks = chosen(addressed(found), choices) or [addressed(found)]
-    return [each.remarked(_ASKING) if next_ask(each) else each for each in desks]
+        return [found.with_note(f"it offers {names}") if names else found]
+    desks = apply_choices(add_address_parameters(found), choices) or [add_address_parameters(found)]
+    return [each.with_note(_ASKING) if next_ask(each) else each for each in desks]
 
 
 def from_posted_bodies(found: DeskCandidate, posted: Iterable[Page]) -> DeskCandidate:
     """Return a desk with what its page's own scripts posted of it, where one body says it all."""
     for body in posted:
-        if len(choices := offered(found.sign.platform, body)) == 1:
-            return chosen(found, choices)[0]
+        if len(choices := read_choices(found.sign.platform, body)) == 1:
+            return apply_choices(found, choices)[0]
     return found
 
 
@@ -85,20 +92,20 @@ def is_heard_only(found: DeskCandidate) -> bool:
     return bool(found.missing and steps_of(found.sign.platform) and not next_ask(found))
 
 
-def chosen(found: DeskCandidate, choices: list[IdChoice]) -> list[DeskCandidate]:
+def apply_choices(found: DeskCandidate, choices: list[IdChoice]) -> list[DeskCandidate]:
     """Return a desk for each choice, the first ten: the last one names what is left out."""
     several = len(choices) > 1
     desks = [_with(found, each, several=several) for each in choices[:MOST]]
     if rest := [each.label for each in choices[MOST:]]:
         names = ", ".join(map(repr, rest[:_NAMED]))
-        desks[-1] = desks[-1].remarked(f"{len(rest)} more are offered, which are left out here: {names}")
+        desks[-1] = desks[-1].with_note(f"{len(rest)} more are offered, which are left out here: {names}")
     return desks
 
 
 def _with(found: DeskCandidate, choice: IdChoice, *, several: bool) -> DeskCandidate:
-    desk = found.told(dict(choice.parameters))
+    desk = found.with_parameters(dict(choice.parameters))
     if choice.remark:
-        desk = desk.remarked(choice.remark)
+        desk = desk.with_note(choice.remark)
     if not choice.label:
         return desk._replace(lacks=choice.lacks)
     among = (choice.label, *found.among) if several else found.among

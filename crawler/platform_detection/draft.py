@@ -12,7 +12,7 @@ import yaml
 
 from configs.desk import Grade, Procedure
 from configs.formatting import truncate_line
-from crawler.parsing.html_text import normalize, title, visible
+from crawler.parsing.html_text import normalize, title, visible_text
 from crawler.platform_detection.identify import PlatformMatch
 from crawler.platform_detection.lookups import by_hand
 from crawler.platforms import platform
@@ -58,7 +58,7 @@ class DeskDraft:
 
     def entry(self, taken: Collection[str] = ()) -> dict[str, Any]:
         """Return its YAML entry; `taken` are the slugs of other desks."""
-        label = named(self.label) or f"Démarche non précisée par la source ({_last_number(self.url)})"
+        label = trim_label(self.label) or f"Démarche non précisée par la source ({_last_number(self.url)})"
         entry = {
             "slug": slug(label, taken),
             "label": label,
@@ -103,16 +103,16 @@ def procedures(text: str) -> frozenset[Procedure]:
     return found if len(found) == 1 or found == _IN_TOWN_HALLS else frozenset({Procedure.AUTRE})
 
 
-def called(page: Page) -> str:
+def name_page(page: Page) -> str:
     """Return what a page is about: of its headings and its title the first that names a procedure, else the surest."""
-    headings = [visible(each) for each in page.root.xpath("//*[self::h1 or self::h2]")[:_HEADINGS]]
+    headings = [visible_text(each) for each in page.root.xpath("//*[self::h1 or self::h2]")[:_HEADINGS]]
     first, *rest = [part.strip() for part in re.split(r"\s[-|\u2013]\s", title(page.root))]
     own = [each for each in (first, *headings, *rest) if each and not _NAMELESS.match(each)]
     clear = (each for each in own if procedures(each) != {Procedure.AUTRE})
-    return named(next(clear, own[0] if own else ""))
+    return trim_label(next(clear, own[0] if own else ""))
 
 
-def named(text: str) -> str:
+def trim_label(text: str) -> str:
     """Return a text as a label may be: one line of what can be printed, cut where it is no name any more."""
     return truncate_line(text, _LONGEST)
 

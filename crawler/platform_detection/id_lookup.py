@@ -7,7 +7,13 @@ from crawler.block_pages import detect_block_page
 from crawler.fetching.errors import FetchError, to_fetch_error
 from crawler.fetching.request_budget import BudgetExhausted
 from crawler.fetching.ssrf_guard import refuse_inside
-from crawler.platform_detection.desk_candidate import MOST, DeskCandidate, addressed, chosen, next_ask
+from crawler.platform_detection.desk_candidate import (
+    MOST,
+    DeskCandidate,
+    add_address_parameters,
+    apply_choices,
+    next_ask,
+)
 from crawler.platform_detection.identify import PARIS, PlatformMatch, wrap_embedded
 from crawler.platform_detection.lookups import IdChoice, LookupStep
 from crawler.platform_detection.page_fetcher import PageFetcher
@@ -15,7 +21,7 @@ from crawler.reading import Page, PageRequest, VisitContext
 from crawler.url_policy import AddressRefused
 
 
-async def with_ids(
+async def look_up_ids(
     opener: PageFetcher, found: DeskCandidate, department: str | None = None
 ) -> list[DeskCandidate]:
     """Return a desk for each thing that is offered at an address, ten at most, with the ids that its platform tells.
@@ -31,20 +37,22 @@ async def with_ids(
     except AddressRefused as refusal:
         raise to_fetch_error(refusal, found.url) from refusal
     if not found.sign.frame:
-        return await _told(opener, addressed(found), department)
+        return await _complete_ids(opener, add_address_parameters(found), department)
     named = found.sign.parameters
     inner = PlatformMatch(named["platform"], found.sign.evidence, found.sign.frame, named["parameters"])
-    desks = await with_ids(opener, found._replace(sign=inner, url=found.sign.frame), department)
-    return [embedded(found.url, each, found.sign.evidence) for each in desks]
+    desks = await look_up_ids(opener, found._replace(sign=inner, url=found.sign.frame), department)
+    return [wrap_desk(found.url, each, found.sign.evidence) for each in desks]
 
 
-def embedded(outer: str, inner: DeskCandidate, evidence: str) -> DeskCandidate:
+def wrap_desk(outer: str, inner: DeskCandidate, evidence: str) -> DeskCandidate:
     """Return the desk that a page is, which embeds that of another platform."""
     sign = wrap_embedded(outer, inner.sign, evidence)
     return inner._replace(sign=sign, url=sign.url or inner.url)
 
 
-async def _told(opener: PageFetcher, found: DeskCandidate, department: str | None) -> list[DeskCandidate]:
+async def _complete_ids(
+    opener: PageFetcher, found: DeskCandidate, department: str | None
+) -> list[DeskCandidate]:
     whole, waiting = list[DeskCandidate](), deque([found])
     while waiting and len(whole) < MOST:
         desk = waiting.popleft()
@@ -54,11 +62,13 @@ async def _told(opener: PageFetcher, found: DeskCandidate, department: str | Non
         try:
             choices = await _choices(opener, desk, *asking)
         except _Untold as because:
-            whole.append(desk.remarked(f"{asking[0].tells} was asked for and is not told: {because}"))
+            whole.append(desk.with_note(f"{asking[0].tells} was asked for and is not told: {because}"))
             continue
-        waiting.extendleft(reversed(chosen(desk, choices)))  # one desk is made whole before the next is begun
+        waiting.extendleft(
+            reversed(apply_choices(desk, choices))
+        )  # one desk is made whole before the next is begun
     if waiting:
-        whole[-1] = whole[-1].remarked(f"more is offered at {found.url}: only {MOST} desks are shown")
+        whole[-1] = whole[-1].with_note(f"more is offered at {found.url}: only {MOST} desks are shown")
     return whole
 
 
@@ -78,10 +88,10 @@ async def _choices(
         raise _Untold("no request is left, see --requests") from spent
     if choices := list(step.read(page)):
         return choices
-    raise _Untold(_said(page))
+    raise _Untold(_describe_answer(page))
 
 
-def _said(page: Page) -> str:
+def _describe_answer(page: Page) -> str:
     """Say what came instead of an answer that offers something."""
     if (stands := detect_block_page(page)) and stands.outcome:
         return f"{stands.outcome.upper()}: {stands.reason}"

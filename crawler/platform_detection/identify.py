@@ -68,12 +68,12 @@ class PlatformMatch:
 
 
 def page_of(url: str, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Page:
-    """Return an answer of nobody knows which platform as the page that `recognised` takes."""
+    """Return an answer of nobody knows which platform as the page that `identify_page` takes."""
     visit = VisitContext(url, clock().astimezone(PARIS).date(), PARIS)
     return Page(url, status, body, visit, PageRequest(url), headers or {})
 
 
-def recognised(page: Page) -> PlatformMatch | None:
+def identify_page(page: Page) -> PlatformMatch | None:
     """Name the platform of an HTML page; None where nothing tells it."""
     return by_address(page.url) or by_own_address(page) or by_marks(page) or by_frames(page)
 

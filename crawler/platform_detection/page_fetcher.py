@@ -92,7 +92,7 @@ class PageFetcher:
         try:
             page = await session.fetch(blank.ask, blank.visit, takes_a_slot)
         finally:
-            await self.left(url, session)
+            await self.end_session(url, session)
         return replace(page, visit=replace(page.visit, url=page.url))
 
     async def ask(self, ask: PageRequest, visit: VisitContext) -> Page:
@@ -106,7 +106,7 @@ class PageFetcher:
         try:
             return await session.fetch(ask, visit, takes_a_slot)
         finally:
-            await self.left(visit.url, session)
+            await self.end_session(visit.url, session)
 
     async def session(self, url: str, *, across: bool = False) -> Session:
         """Wait until the address's host may be asked, and return a conversation with it; `left` ends that.
@@ -133,7 +133,7 @@ class PageFetcher:
             stays=_anywhere if across else same_site,
         )
 
-    async def left(self, url: str, session: Session) -> None:
+    async def end_session(self, url: str, session: Session) -> None:
         """End a conversation, and note how often its host was asked."""
         await session.close()
         host = host_of(url)

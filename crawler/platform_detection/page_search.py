@@ -12,7 +12,7 @@ from crawler.fetching.errors import FetchError
 from crawler.fetching.request_budget import BudgetExhausted
 from crawler.fetching.ssrf_guard import refuse_inside
 from crawler.parsing.error_pages import error_page
-from crawler.platform_detection.booking_links import leads
+from crawler.platform_detection.booking_links import find_leads
 from crawler.platform_detection.desk_candidate import (
     MOST,
     DeskCandidate,
@@ -20,9 +20,9 @@ from crawler.platform_detection.desk_candidate import (
     is_heard_only,
     read_from,
 )
-from crawler.platform_detection.draft import called, procedures
-from crawler.platform_detection.id_lookup import embedded, with_ids
-from crawler.platform_detection.identify import PlatformMatch, by_address, by_shape, recognised
+from crawler.platform_detection.draft import name_page, procedures
+from crawler.platform_detection.id_lookup import look_up_ids, wrap_desk
+from crawler.platform_detection.identify import PlatformMatch, by_address, by_shape, identify_page
 from crawler.platform_detection.page_fetcher import PageFetcher
 from crawler.reading import Page
 from crawler.url_policy import AddressRefused
@@ -60,7 +60,9 @@ class _Step(NamedTuple):
         return self.rank[0]
 
 
-async def look(opener: PageFetcher, start: str, tell: Tell, department: str | None = None) -> Findings:
+async def search_desks(
+    opener: PageFetcher, start: str, tell: Tell, department: str | None = None
+) -> Findings:
     """Open a page and, where it is no desk itself, what it leads to; `tell` is told of each address that is opened.
 
     `department`: the code of the one whose desks these are, where that is known.
@@ -71,7 +73,7 @@ async def look(opener: PageFetcher, start: str, tell: Tell, department: str | No
     while queue and len(findings.found) < MOST and len(findings.pages) < _PAGES:
         step = heappop(queue)
         try:
-            found = await _seen(opener, step, findings, tell, department)
+            found = await _open_step(opener, step, findings, tell, department)
         except FetchError as trouble:
             findings.troubles.append(f"{trouble.outcome.upper()}: {trouble.reason}")
             continue
@@ -88,12 +90,12 @@ async def look(opener: PageFetcher, start: str, tell: Tell, department: str | No
     return findings
 
 
-def told_by(page: Page) -> list[DeskCandidate]:
+def find_desks(page: Page) -> list[DeskCandidate]:
     """Return the desks that a page tells of by itself: its own, or those that it links to by their address."""
-    sign = recognised(page) or _by_shape(page)
+    sign = identify_page(page) or _by_shape(page)
     if sign and not _inside(sign.url or page.url):
         return read_from(DeskCandidate(sign, sign.url or page.url, _label(page)), page)
-    links = [(by_address(lead.url), lead) for lead in leads(page) if not _inside(lead.url)]
+    links = [(by_address(lead.url), lead) for lead in find_leads(page) if not _inside(lead.url)]
     return [DeskCandidate(sign, sign.url or lead.url, lead.text) for sign, lead in links if sign][:MOST]
 
 
@@ -105,53 +107,53 @@ def _inside(url: str) -> bool:
     return False
 
 
-async def _seen(
+async def _open_step(
     opener: PageFetcher, step: _Step, findings: Findings, tell: Tell, department: str | None
 ) -> list[DeskCandidate]:
     """Return the desks of one address; a desk's or a link's is known by itself, a frame's has to be opened.
 
     So has one whose ids only a browser hears, where there is one.
     """
-    known = _in_service(step.url) or _linked(step)
-    desks = await with_ids(opener, known, department) if known else []
+    known = _in_service(step.url) or _match_link(step)
+    desks = await look_up_ids(opener, known, department) if known else []
     if desks and not (opener.hears and is_heard_only(desks[0])):
         return desks
     tell(step.url)
     try:
         page = await opener.open(step.url)
     except FetchError as trouble:
-        return desks or _named(step, trouble)
+        return desks or _match_unopened(step, trouble)
     findings.pages.append(page)
-    if not (desk := desks[0] if desks else _told(page, step)):
+    if not (desk := desks[0] if desks else _match_page(page, step)):
         return []
-    found = await with_ids(opener, from_posted_bodies(desk, opener.posted), department)
+    found = await look_up_ids(opener, from_posted_bodies(desk, opener.posted), department)
     if not step.outer:
         return found
-    return [embedded(step.outer, each, f"it embeds {each.url}") for each in found]
+    return [wrap_desk(step.outer, each, f"it embeds {each.url}") for each in found]
 
 
-def _linked(step: _Step) -> DeskCandidate | None:
+def _match_link(step: _Step) -> DeskCandidate | None:
     """Return the desk that a link leads to, where its address tells that."""
     sign = by_address(step.url) if step.depth and not step.outer else None
     return DeskCandidate(sign, sign.url or step.url, step.text) if sign else None
 
 
-def _named(step: _Step, trouble: FetchError) -> list[DeskCandidate]:
+def _match_unopened(step: _Step, trouble: FetchError) -> list[DeskCandidate]:
     """Return the desk of an address whose page did not come; what kept it is raised where nothing tells one."""
     if not (sign := by_address(step.url)):
         raise trouble
     return [DeskCandidate(sign, sign.url or step.url, step.text, trouble)]
 
 
-def _told(page: Page, step: _Step) -> DeskCandidate | None:
+def _match_page(page: Page, step: _Step) -> DeskCandidate | None:
     """Return the desk that a page is; None where nothing tells its platform."""
-    sign = recognised(page) or _by_shape(page)
+    sign = identify_page(page) or _by_shape(page)
     return DeskCandidate(sign, sign.url or page.url, step.text or _label(page)) if sign else None
 
 
 def _label(page: Page) -> str:
     """Return what a page is about; of an error's or a wall's page only what names a procedure: else it is its own."""
-    label = called(page)
+    label = name_page(page)
     own = not (page.is_error or detect_block_page(page) or error_page(page))
     return label if own or procedures(label) != {Procedure.AUTRE} else ""
 
@@ -187,5 +189,5 @@ def _following(findings: Findings, step: _Step) -> list[_Step]:
         return []
     return [
         _Step((step.depth + 1, lead.rank, place), lead.url, lead.text, page.url if lead.frame else "")
-        for place, lead in enumerate(leads(page))
+        for place, lead in enumerate(find_leads(page))
     ]

@@ -14,13 +14,13 @@ from crawler.block_pages import classify_page, detect_block_page
 from crawler.booking import visit
 from crawler.catalogue import visit_of
 from crawler.parsing.html_text import title
-from crawler.platform_detection.booking_links import leads
+from crawler.platform_detection.booking_links import find_leads
 from crawler.platform_detection.desk_candidate import DeskCandidate
 from crawler.platform_detection.draft import DeskDraft
 from crawler.platform_detection.identify import by_shape, is_web, understands
 from crawler.platform_detection.page_fetcher import PageFetcher
 from crawler.platform_detection.page_search import Findings, Tell
-from crawler.platform_detection.rule_hints import hints
+from crawler.platform_detection.rule_hints import find_hints
 from crawler.platforms import example, platform
 from crawler.reading import Outcome, Page, PageRequest
 from crawler.scheduling.desk_budgets import visit_limit
@@ -47,15 +47,15 @@ def at_home(url: str, places: Collection[Prefecture] | None = None) -> Prefectur
     return next((each for each in known if same_site(each.site, url)), None)
 
 
-def completed(found: DeskCandidate, place: Prefecture | None) -> DeskCandidate:
+def add_department(found: DeskCandidate, place: Prefecture | None) -> DeskCandidate:
     """Return what was found with the department, where its platform wants to know it and one is known."""
     fields = platform(found.sign.platform).Parameters.model_fields
     if place is None or found.sign.complete or "department_code" not in fields:
         return found
-    return found.told({"department_code": place.department})
+    return found.with_parameters({"department_code": place.department})
 
 
-async def answer(opener: PageFetcher, found: DeskCandidate, place: Prefecture | None, tell: Tell) -> Said:
+async def check_desk(opener: PageFetcher, found: DeskCandidate, place: Prefecture | None, tell: Tell) -> Said:
     """Check a desk once, as the crawl would, and say how it answers; or why it cannot be asked."""
     if found.trouble:
         return Said(f"{found.trouble.outcome.upper()}: {_short(found.trouble.reason)}", found.trouble.outcome)
@@ -74,7 +74,7 @@ async def answer(opener: PageFetcher, found: DeskCandidate, place: Prefecture | 
     try:
         await visit(desk, seen, tally, session)
     finally:
-        await opener.left(desk.url, session)
+        await opener.end_session(desk.url, session)
     if not session.requests:
         return Said("not asked: no request is left, see --requests")
     return _of(tally.result())
@@ -90,7 +90,7 @@ def read_saved(found: DeskCandidate, page: Page) -> Said:
     return Said(f"{outcome}: {_short(reading.reason)}", reading.outcome)
 
 
-def text(
+def describe_desk(
     found: DeskCandidate, said: Said, start: str, place: Prefecture | None, taken: Collection[str]
 ) -> tuple[str, str]:
     """Return one desk, and its slug: what it is and why, how it answers, and its entry if its address can be one."""
@@ -128,11 +128,11 @@ def _in_service(url: str) -> list[str]:
     ]
 
 
-def unknown(findings: Findings) -> str:
+def describe_unknown(findings: Findings) -> str:
     """Return what was seen where no platform was, and what to do."""
     lines = [UNKNOWN, *findings.troubles]
     for page in findings.pages:
-        lines += _seen(page)
+        lines += _describe_page(page)
     walls = [detect_block_page(page) for page in findings.pages]
     if any(each and each.outcome in (Outcome.CAPTCHA, Outcome.BLOCKED) for each in walls):
         return _comments([*lines, *_STOPPED])
@@ -161,7 +161,7 @@ _BY_RULES = (
 )
 
 
-def _seen(page: Page) -> Iterator[str]:
+def _describe_page(page: Page) -> Iterator[str]:
     kind = page.headers.get("content-type", "").partition(";")[0] or "of no named type"
     status = f"HTTP {page.status}, {kind}, " if is_web(page.url) else ""
     yield f"seen: {_short(page.url)}: {status}{pluralize(len(page.body), 'byte')}"
@@ -173,19 +173,19 @@ def _seen(page: Page) -> Iterator[str]:
         yield f"  no HTML; it could be an answer of {' or of '.join(names)}" if names else "  no HTML"
         return
     yield f"  title {_short(title(page.root))!r}"
-    yield f"  {_counted(page)}"
-    for hint in hints(page):
+    yield f"  {_count_parts(page)}"
+    for hint in find_hints(page):
         yield f"  {_short(hint)}"
 
 
-def _counted(page: Page) -> str:
+def _count_parts(page: Page) -> str:
     """Count what a page is made of; hosts of what it embeds tell a person which software it is."""
     fields = len(page.root.xpath("//*[self::input or self::select][ancestor::form]"))
     embedded = map(str, page.root.xpath("//*[self::iframe or self::script]/@src"))
     hosts = Counter(host for source in embedded if (host := _named_host(page, source)))
     parts = [
         pluralize(len(page.root.xpath("//form")), "form") + f" with {pluralize(fields, 'field')}",
-        f"{pluralize(len(leads(page)), 'link')} that could be booking",
+        f"{pluralize(len(find_leads(page)), 'link')} that could be booking",
         f"scripts and frames from {', '.join(list(hosts)[:_FEW]) or 'nowhere else'}",
     ]
     cookies = page.headers.get("set-cookie", "")

@@ -8,7 +8,7 @@ from lxml import html
 
 from crawler.parsing.date_parsing import moment_of
 from crawler.parsing.date_windows import day_of
-from crawler.parsing.html_text import UNSEEN, visible
+from crawler.parsing.html_text import UNSEEN, visible_text
 from crawler.reading import Page
 
 _FEW = 3
@@ -22,23 +22,23 @@ _NONE = re.compile(
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
 
 
-def hints(page: Page) -> Iterator[str]:
+def find_hints(page: Page) -> Iterator[str]:
     """Yield where moments ahead stand, sentences that could say that nothing is free, and what there is to choose."""
-    for selector, texts in list(_dated(page).items())[:_FEW]:
+    for selector, texts in list(_find_dated(page).items())[:_FEW]:
         yield f"could be slots: {len(texts)} with a date ahead at {selector}, e.g. {texts[0]!r}"
     for said in list(dict.fromkeys(_sentences(page)))[:_FEW]:
         yield f"could be the no_slot_text: {said!r}"
     for choice in page.root.xpath(f"//select[not({UNSEEN})]")[:_FEW]:
-        offered = [visible(option) for option in choice.xpath(".//option[@value!='']")[:_FEW]]
+        offered = [visible_text(option) for option in choice.xpath(".//option[@value!='']")[:_FEW]]
         yield f"could be a step: {_selector(choice)}, with {', '.join(map(repr, offered)) or 'nothing to choose'}"
 
 
-def _dated(page: Page) -> dict[str, list[str]]:
+def _find_dated(page: Page) -> dict[str, list[str]]:
     """Return the texts that name a day from today on, by where they stand; of nested elements the innermost."""
     found: dict[str, list[str]] = defaultdict(list)
     outer: set[html.HtmlElement] = set()
     for element in reversed(page.root.xpath(_DATED)[:_MOST]):  # what is within comes later in a document
-        text = visible(element)
+        text = visible_text(element)
         if element in outer or len(text) > _LONGEST:
             continue
         moment = moment_of(text, None, page.visit.today, page.visit.zone)
@@ -52,7 +52,7 @@ def _sentences(page: Page) -> Iterator[str]:
     for element in page.root.xpath(
         f"//*[text()[normalize-space()]][not({UNSEEN} or self::script or self::style)]"
     ):
-        text = visible(element)
+        text = visible_text(element)
         if len(text) <= 3 * _LONGEST and (said := _NONE.search(text)) and len(said[0]) <= _LONGEST:
             yield said[0].strip()
 

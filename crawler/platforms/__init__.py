@@ -66,7 +66,7 @@ _DEFAULTS = {
 @lru_cache(maxsize=1)
 def platforms() -> dict[str, Platform]:
     """Return every platform by name, which is its file's."""
-    return {name: _loaded(name) for name in sorted(module.name for module in iter_modules(__path__))}
+    return {name: _load(name) for name in sorted(module.name for module in iter_modules(__path__))}
 
 
 def platform(name: str) -> Platform:
@@ -94,7 +94,7 @@ def at_home(reader: Platform, url: str) -> bool:
     return f".{urlsplit(url).hostname}".endswith(tuple(f".{home}" for home in homes))
 
 
-def _loaded(name: str) -> Platform:
+def _load(name: str) -> Platform:
     module = import_module(f"{__name__}.{name}")
     for each, default in _DEFAULTS.items():
         if not hasattr(module, each):

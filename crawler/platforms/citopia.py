@@ -22,10 +22,10 @@ from crawler.parsing.json_models import (
     days_in,
     moments_of,
     origin,
-    parsed,
+    parse_json,
 )
 from crawler.parsing.no_slot_phrases import says_none
-from crawler.parsing.url_patterns import PAGE, shaped
+from crawler.parsing.url_patterns import PAGE, match_address
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Reading, VisitContext
 
 SYSTEM = "custom"
@@ -65,25 +65,25 @@ class _Day(JsonModel):
 
 def first(visit: VisitContext) -> PageRequest:
     """Ask for a session: the weeks are not shown without one."""
-    shaped(visit.url, PAGE, "Citopia", "alias/<name>")
+    match_address(visit.url, PAGE, "Citopia", "alias/<name>")
     return PageRequest(f"{_api(visit)}/auth/session", "session", headers=ACCEPT)
 
 
 def read(page: Page) -> Reading:
     """Read a session, a week, or the message that there is nothing."""
-    if session := parsed(page, _Session):
+    if session := parse_json(page, _Session):
         week = first_window(page.visit, _opens(session.session_id), _DAYS)
         return Reading(reason="a session has begun", asks=(week,))
     opens = _opens(url_query_parameter(page.ask.url, _SESSION) or "")
-    if message := parsed(page, _Message):
+    if message := parse_json(page, _Message):
         if says_none(message.message) and not days_in(page):
             return read_listing(page, Listing(), opens, _DAYS)
         return Reading(Outcome.UNREADABLE, f"says {message.message[:200]!r}")
-    days = parsed(page, dict[str, OrNone[_Day]]) or _numbered(parsed(page, list[OrNone[_Day]]))
+    days = parse_json(page, dict[str, OrNone[_Day]]) or _number_days(parse_json(page, list[OrNone[_Day]]))
     return read_listing(page, _listing(page, days), opens, _DAYS) if days else Reading()
 
 
-def _numbered(days: list[_Day | None] | None) -> dict[str, _Day | None]:
+def _number_days(days: list[_Day | None] | None) -> dict[str, _Day | None]:
     """Return a week that is a list: its days name themselves."""
     return {str(number): day for number, day in enumerate(days or [])}
 

@@ -9,7 +9,7 @@ from pydantic import AliasChoices, AliasPath, Field
 from configs.strict_model import Strict
 from crawler.parsing.agendas import BookableAgenda, ask_agendas, ask_alone
 from crawler.parsing.entries import Entries, flat, slot_start_field
-from crawler.parsing.errors import error_of, said_in
+from crawler.parsing.errors import error_message, read_error_status
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, read_listing
 from crawler.parsing.json_models import (
     ACCEPT,
@@ -21,9 +21,9 @@ from crawler.parsing.json_models import (
     OrNone,
     Tolerant,
     origin,
-    parsed,
+    parse_json,
 )
-from crawler.parsing.url_patterns import KIND_TOWN_NAME, shaped
+from crawler.parsing.url_patterns import KIND_TOWN_NAME, match_address
 from crawler.reading import GONE, Outcome, Page, PageRequest, Reading, VisitContext
 
 SYSTEM = "doctolib"
@@ -86,19 +86,19 @@ def first(visit: VisitContext) -> PageRequest:
 def read(page: Page) -> Reading:
     """Read a booking file or a week of availabilities."""
     if page.status == 400:  # noqa: PLR2004 -- seen instead of 403
-        said = said_in(page, "error", "errors", "message")
+        said = error_message(page, "error", "errors", "message")
         return Reading(Outcome.BLOCKED, f"HTTP 400: {said}" if said else "HTTP 400", refused=True)
     if page.status in GONE and page.ask.step == _BOOKING:
         return Reading(reason=f"HTTP {page.status}: asked at its newer address", asks=(_newer(page.visit),))
-    if error := error_of(page, entry=True, gone="the place is gone"):
+    if error := read_error_status(page, entry=True, gone="the place is gone"):
         return error
-    if week := parsed(page, _Week):
+    if week := parse_json(page, _Week):
         return _week(page, week)
-    return _practices(page, booking) if (booking := parsed(page, _Booking)) else Reading()
+    return _practices(page, booking) if (booking := parse_json(page, _Booking)) else Reading()
 
 
 def _name(visit: VisitContext) -> str:
-    return shaped(visit.url, KIND_TOWN_NAME, "Doctolib", "<kind>/<town>/<name>")["name"]
+    return match_address(visit.url, KIND_TOWN_NAME, "Doctolib", "<kind>/<town>/<name>")["name"]
 
 
 def _newer(visit: VisitContext) -> PageRequest:

@@ -23,10 +23,10 @@ from crawler.parsing.json_models import (
     OrNone,
     Tolerant,
     origin,
-    parsed,
+    parse_json,
 )
 from crawler.parsing.no_slot_phrases import says_none, speaks_of_trouble
-from crawler.parsing.url_patterns import KIND_TOWN_NAME, shaped
+from crawler.parsing.url_patterns import KIND_TOWN_NAME, match_address
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Reading, VisitContext
 
 SYSTEM = "doctolib"
@@ -84,7 +84,7 @@ class _ByPhone(JsonModel, extra="forbid"):
 
 def first(visit: VisitContext) -> PageRequest:
     """Ask which agendas serve the motive; the booking host answers that, not the one of the page."""
-    shaped(visit.url, KIND_TOWN_NAME, "Keldoc", "<kind>/<town>/<name>")
+    match_address(visit.url, KIND_TOWN_NAME, "Keldoc", "<kind>/<town>/<name>")
     desk, site = visit.parameters, origin(visit.url).replace("//www.", "//booking.")
     where = f"/clinics/{desk.clinic}/specialties/{desk.specialty}/cabinets/{desk.cabinet}"
     return PageRequest(f"{site}{_API}{where}/motive_categories", "motives", headers=ACCEPT)
@@ -92,13 +92,13 @@ def first(visit: VisitContext) -> PageRequest:
 
 def read(page: Page) -> Reading:
     """Read the list of motives or a timetable."""
-    if (categories := parsed(page, list[_Category])) is not None:
+    if (categories := parse_json(page, list[_Category])) is not None:
         motives = [motive for category in categories for motive in category.motives]
         agendas = [_agenda(each, motive) for motive in motives for each in motive.agendas]
         return ask_agendas(page.visit, agendas, [page.visit.parameters.motive], opens=_opens, days=_DAYS)
-    if by_phone := parsed(page, _ByPhone):
+    if by_phone := parse_json(page, _ByPhone):
         return _by_phone(page, by_phone)
-    return _timetable(page, answer) if (answer := parsed(page, _Timetable)) else Reading()
+    return _timetable(page, answer) if (answer := parse_json(page, _Timetable)) else Reading()
 
 
 def _by_phone(page: Page, answer: _ByPhone) -> Reading:

@@ -9,8 +9,8 @@ from configs.strict_model import Strict
 from crawler.parsing.date_windows import utc_ends
 from crawler.parsing.entries import Entries, slot_start_field
 from crawler.parsing.json_calendar import Listing, read_listing
-from crawler.parsing.json_models import ACCEPT, Key, Moment, Number, Tolerant, origin, parsed
-from crawler.parsing.url_patterns import PAGE, shaped
+from crawler.parsing.json_models import ACCEPT, Key, Moment, Number, Tolerant, origin, parse_json
+from crawler.parsing.url_patterns import PAGE, match_address
 from crawler.reading import CoveredWindow, Page, PageRequest, Reading, VisitContext
 
 SYSTEM = "doctolib"
@@ -42,17 +42,17 @@ class _Closest(Tolerant):
 
 def first(visit: VisitContext) -> PageRequest:
     """PageRequest for the closest availability."""
-    shaped(visit.url, PAGE, "Maiia", "<kind>/<town>/<name>")
+    match_address(visit.url, PAGE, "Maiia", "<kind>/<town>/<name>")
     begin, _ = utc_ends(CoveredWindow(None, visit.today), visit.zone)
     return _ask(visit, "availability-closests", {"from": begin})
 
 
 def read(page: Page) -> Reading:
     """Read a week, or the hint that leads to it."""
-    if week := parsed(page, _Week):
+    if week := parse_json(page, _Week):
         found = Listing(week.items, total=week.total, odd=week.lacks("total"))
         return read_listing(page, found, _opens, _DAYS)
-    if closest := parsed(page, _Closest):
+    if closest := parse_json(page, _Closest):
         total = None if closest.first else closest.count
         found = Listing((), closest.first, total, final=True, odd=closest.lacks("count"))
         return read_listing(page, found, _opens, _DAYS)

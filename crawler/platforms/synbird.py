@@ -7,8 +7,8 @@ from pydantic import Field
 from configs.strict_model import Strict
 from crawler.parsing.date_windows import days_of
 from crawler.parsing.json_calendar import Listing, first_window, read_listing
-from crawler.parsing.json_models import Captured, Id, Instant, JsonModel, OrNone, as_from, origin, parsed
-from crawler.parsing.url_patterns import PAGE, shaped
+from crawler.parsing.json_models import Captured, Id, Instant, JsonModel, OrNone, as_from, origin, parse_json
+from crawler.parsing.url_patterns import PAGE, match_address
 from crawler.reading import CoveredWindow, Page, PageRequest, Reading, VisitContext
 
 SYSTEM = "custom"
@@ -38,13 +38,13 @@ class _Slots(JsonModel):
 
 def first(visit: VisitContext) -> PageRequest:
     """Search all days that are watched."""
-    shaped(visit.url, PAGE, "Synbird", "<name>")
+    match_address(visit.url, PAGE, "Synbird", "<name>")
     return first_window(visit, _search, visit.horizon.days + 1)
 
 
 def read(page: Page) -> Reading:
     """Read the slots."""
-    if not (answer := parsed(page, _Slots)):
+    if not (answer := parse_json(page, _Slots)):
         return Reading()
     return read_listing(page, Listing([slot.start_date if slot else None for slot in answer.slots]), None)
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from crawler.parsing.embedded_platform import Handover
 from crawler.parsing.error_pages import WALL_SCRIPTS
-from crawler.parsing.errors import error_of
+from crawler.parsing.errors import read_error_status
 from crawler.reading import Page, PageRequest, Reading, VisitContext
 
 SYSTEM = "doctolib"
@@ -30,7 +30,7 @@ def first(visit: VisitContext) -> PageRequest:
 
 def read(page: Page) -> Reading:
     """Name what it embeds: the frames' and scripts' addresses, then those written inside scripts; none of a wall's."""
-    if error := error_of(page):
+    if error := read_error_status(page):
         return error
     sources = [str(source) for source in page.root.xpath(_SOURCES)]
     scripts = (str(text).replace("\\/", "/") for text in page.root.xpath("//script[not(@src)]/text()"))

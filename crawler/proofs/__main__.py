@@ -98,11 +98,11 @@ class ProofSupervisor:
             if select.select([heard_from], [], [], _GLANCE)[0]:
                 line = heard_from.readline()
                 if not line:
-                    return _ended(worker)
+                    return _end_reason(worker)
                 self._learn(line)
                 heard = time.monotonic()
             elif worker.poll() is not None:  # and somebody below it holds the pipe
-                return _ended(worker)
+                return _end_reason(worker)
             elif time.monotonic() - heard > SILENCE:
                 return f"it said nothing for {SILENCE:g} s"
             if (size := process_tree.resident(worker.pid)) > LARGEST:
@@ -116,7 +116,7 @@ class ProofSupervisor:
             self._folder, self._seconds = Path(told["folder"]), told["seconds"]
 
 
-def _ended(worker: "subprocess.Popen[bytes]") -> str:
+def _end_reason(worker: "subprocess.Popen[bytes]") -> str:
     """Wait for a worker that is about to end; return what was wrong with that, if anything."""
     try:
         code = worker.wait(_GRACE)

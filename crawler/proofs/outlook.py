@@ -24,14 +24,14 @@ def watch_spool(client: redis.Redis, stop: threading.Event) -> threading.Thread:
     return thread
 
 
-def look(at: Spool) -> SpoolReport:
+def inspect_spool(at: Spool) -> SpoolReport:
     """Return how a spool is, now."""
     said = {"at": clock(), "machine": platform.node(), "store": store_name()}
     try:
         entries = at.waiting()
         proofs = [entry for entry in entries if not entry.only_picture]
         oldest = entries[0].left_at if entries else None
-        notes = Diary(at.folder).read()
+        notes = Diary(at.folder).read_notes()
         return SpoolReport(
             **said,
             waiting=len(proofs),
@@ -59,7 +59,7 @@ def store_name() -> str:
 def _watch(client: redis.Redis, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
-            publish_report(client, look(spool()))
+            publish_report(client, inspect_spool(spool()))
         except redis.RedisError as error:  # the keeper's own loop says so, once
             log.debug("nobody hears of the spool: %s", error)
         stop.wait(settings().keeper_seconds)

@@ -77,10 +77,10 @@ class CaptureBuffer:
 
     def sights(self, outcome: Outcome) -> tuple[PageCapture, ...]:
         """Return what may prove this outcome: nothing where it needs no proof, or where no page came."""
-        chosen = self._chosen(outcome)
+        chosen = self._select(outcome)
         return tuple(replace(each, open=True) if each is self._last else each for each in chosen)
 
-    def _chosen(self, outcome: Outcome) -> tuple[PageCapture, ...]:
+    def _select(self, outcome: Outcome) -> tuple[PageCapture, ...]:
         if outcome is Outcome.NO_SLOTS:
             return ()
         if outcome is Outcome.SLOTS:

@@ -20,7 +20,7 @@ _TOKENS = re.compile(
 )
 
 
-def masked(text: str) -> str:
+def mask_tokens(text: str) -> str:
     """Return an address, or a text that may hold some, without tokens, passwords and what logs leave out."""
     return mask_text(_TOKENS.sub(rf"\g<1>{MASK}", text))
 

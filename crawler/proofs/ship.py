@@ -31,9 +31,9 @@ def ship(entry: SpoolEntry, source: Spool, blobs: Blobs) -> bool:
     for name, data in files.items():
         blobs.put(f"{entry.key}/{name}", data)
     if META in files:
-        source.stored(entry)
+        source.mark_stored(entry)
     else:
-        source.pictured(entry)
+        source.mark_pictured(entry)
     return bool(files)
 
 

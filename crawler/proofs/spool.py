@@ -60,14 +60,14 @@ class Spool:
         """Return what is stored and has no picture, nor one that is coming, the oldest first."""
         return [entry for entry in _entries(self._stored) if not entry.waits_for_picture]
 
-    def stored(self, entry: "SpoolEntry") -> None:
+    def mark_stored(self, entry: "SpoolEntry") -> None:
         """Note that an entry is in the store: it waits for its picture."""
         self._stored.mkdir(parents=True, exist_ok=True)
         target = self._stored / entry.folder.name
         _remove(target)
         entry.folder.rename(target)
 
-    def pictured(self, entry: "SpoolEntry") -> None:
+    def mark_pictured(self, entry: "SpoolEntry") -> None:
         """Note that an entry's picture is in the store too: nothing is left to do for it."""
         self.drop(entry)
         _remove(self._stored / entry.folder.name.partition("+")[0])
@@ -167,7 +167,7 @@ class SpoolEntry:
         part.write_bytes(data)
         part.rename(self.folder / name)
 
-    def tried(self) -> int:
+    def count_try(self) -> int:
         """Count one more try, before it is made: who dies of it must not try for ever. Return how many there were."""
         path = self.folder / _TRIES
         text = path.read_text() if path.is_file() else ""

@@ -31,7 +31,7 @@ class Diary:
     def __init__(self, folder: Path) -> None:
         self._path = folder / _NAME
 
-    def read(self) -> Notes:
+    def read_notes(self) -> Notes:
         """Return today's notes; of another day only whether the store is away."""
         today = clock().date()
         try:
@@ -43,23 +43,23 @@ class Diary:
     def gave_up(self, proofs: int = 1) -> None:
         """Note proofs that will never be stored."""
         if proofs:
-            notes = self.read()
+            notes = self.read_notes()
             self._write(notes.model_copy(update={"given_up": notes.given_up + proofs}))
 
     def pictureless(self) -> None:
         """Note a proof that will never have a picture."""
-        notes = self.read()
+        notes = self.read_notes()
         self._write(notes.model_copy(update={"pictureless": notes.pictureless + 1}))
 
     def store_away(self, why: str) -> None:
         """Note that the store takes nothing; since when, if it is not known already."""
-        notes = self.read()
+        notes = self.read_notes()
         since = notes.away_since or clock()
         self._write(notes.model_copy(update={"away_since": since, "away": why}))
 
     def store_back(self) -> None:
         """Note that it does again."""
-        notes = self.read()
+        notes = self.read_notes()
         if notes.away_since:
             self._write(notes.model_copy(update={"away_since": None, "away": ""}))
 

@@ -46,13 +46,13 @@ class UploadWorker:
         worked, before = time.monotonic(), set[Path]()
         with self._camera:
             while time.monotonic() - worked < idle_seconds:
-                if (met := self.look()) and (met != before or self._away):
+                if (met := self.work_once()) and (met != before or self._away):
                     worked = time.monotonic()
                 else:  # nothing is there, or nothing moves
                     rest(settings().proofs_seconds)
                 before = met
 
-    def look(self) -> set[Path]:
+    def work_once(self) -> set[Path]:
         """Do what there is to do; return what there was."""
         waiting, unpictured = self._source.waiting(), self._source.unpictured()
         try:
@@ -82,12 +82,12 @@ class UploadWorker:
         """Take the picture of a stored page; give it up where there is no browser, or after TRIES."""
         if missing_browser() or not entry.has(BODY):
             self._give_up_picture(entry)
-        elif not entry.has(PICTURE) and (tried := entry.tried()) >= TRIES:
+        elif not entry.has(PICTURE) and (tried := entry.count_try()) >= TRIES:
             log.warning("%s has no picture: the browser failed %d times", entry.key, tried)
             self._give_up_picture(entry)
         elif entry.has(PICTURE) or self._camera.take(entry):
             self._blobs.put(f"{entry.key}/{PICTURE}", entry.files[PICTURE])
-            self._source.pictured(entry)
+            self._source.mark_pictured(entry)
 
     def _give_up_picture(self, entry: SpoolEntry) -> None:
         self._source.drop(entry)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from configs.proofs import Meta, fingerprint
-from crawler.proofs.redaction import masked, secret_in
+from crawler.proofs.redaction import mask_tokens, secret_in
 from crawler.proofs.selection import Proof
 from crawler.proofs.spool import Spool, spool
 
@@ -122,14 +122,14 @@ def meta_of(proof: Proof) -> Meta:
         desk=check.desk_id,
         platform=sight.platform,
         outcome=check.outcome.value,
-        evidence=masked(check.reason),
+        evidence=mask_tokens(check.reason),
         seen_at=proof.seen_at,
-        url=masked(sight.url),
+        url=mask_tokens(sight.url),
         status=sight.status,
-        headers={name: masked(value) for name, value in sight.headers.items()},
+        headers={name: mask_tokens(value) for name, value in sight.headers.items()},
         sha256=fingerprint(sight.body),
         size=len(sight.body),
         time_zone=proof.desk.time_zone,
-        asked=asked | {name: masked(asked[name]) for name in ("url", "desk")},
+        asked=asked | {name: mask_tokens(asked[name]) for name in ("url", "desk")},
         refused=f"it repeats {repeated}, a secret of ours: find out why and change it" if repeated else None,
     )

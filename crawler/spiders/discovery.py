@@ -138,9 +138,9 @@ class DiscoverySpider(Spider):
     def closed(self, reason: str) -> None:
         """Tell the person at the terminal."""
         if self.once:
-            from crawler.discovery.terminal import tell  # noqa: PLC0415 -- only there
+            from crawler.discovery.terminal import print_report  # noqa: PLC0415 -- only there
 
-            tell(list(self.places.values()), self.facts.all(), reason)
+            print_report(list(self.places.values()), self.facts.all(), reason)
 
     def robots(self, robotparser: Any, request: Request) -> None:
         """Make the pauses that a site's robots.txt asks for."""
@@ -171,7 +171,7 @@ class DiscoverySpider(Spider):
             raise CloseSpider(type(error).__name__) from error
 
     def _seeds(self) -> Iterator[Request]:
-        remembered = self.team.remembered() if self.team else {}
+        remembered = self.team.load_linking_pages() if self.team else {}
         for place in self.places.values():
             yield self._request(place, Onward(place.site, 200, place.site), 0)
             for url in sorted(remembered.get(place.id, ())):
@@ -207,4 +207,4 @@ class DiscoverySpider(Spider):
 
     def _mark_done(self, request: Request) -> None:
         if self.team:
-            self.team.queue.done(request, self.manners.pauses.get(site_of(request), 0))
+            self.team.queue.finish_request(request, self.manners.pauses.get(site_of(request), 0))

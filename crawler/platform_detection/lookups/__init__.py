@@ -71,7 +71,7 @@ def in_address(name: str, url: str) -> Mapping[str, Any]:
     return _lookup(name).in_address(url)
 
 
-def offered(name: str, page: Page) -> list[IdChoice]:
+def read_choices(name: str, page: Page) -> list[IdChoice]:
     """Return what a saved answer offers a platform's desk; nothing where it is none that tells ids."""
     return next(filter(None, (list(step.read(page)) for step in steps_of(name))), [])
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from urllib.parse import quote, urlencode
 
 from configs.prefecture_coordinates import POSITIONS
-from crawler.parsing.json_models import ACCEPT, JsonModel, OrNone, origin, parsed
+from crawler.parsing.json_models import ACCEPT, JsonModel, OrNone, origin, parse_json
 from crawler.platform_detection.lookups import IdChoice, KnownIds, LookupStep
 from crawler.reading import Page, PageRequest
 
@@ -44,14 +44,14 @@ def _ask_structures(known: KnownIds) -> PageRequest | None:
         return None
     latitude, longitude = POSITIONS[department]
     where = f"search-structures/{quote(_SERVICE)}/{department}/{latitude}/{longitude}?{urlencode(_SEARCH)}"
-    return _asked(known, where)
+    return _build_request(known, where)
 
 
 def _ask_services(known: KnownIds) -> PageRequest:
-    return _asked(known, f"structures/{known.told['structure']}/services")
+    return _build_request(known, f"structures/{known.told['structure']}/services")
 
 
-def _asked(known: KnownIds, what: str) -> PageRequest:
+def _build_request(known: KnownIds, what: str) -> PageRequest:
     site = origin(known.url).replace("//rendezvousonline.", "//pro.rendezvousonline.")
     return PageRequest(f"{site}/api-web/{what}", headers=ACCEPT)
 
@@ -65,7 +65,7 @@ def _department(url: str) -> str:
 
 def _structure(page: Page) -> Iterator[IdChoice]:
     """Yield the town hall that bears the name of the address."""
-    results, found = parsed(page, _Results), _ALIAS.search(page.visit.url)
+    results, found = parse_json(page, _Results), _ALIAS.search(page.visit.url)
     for each in results.results if results and found else ():
         if each and found and each.alias == found["alias"]:
             yield IdChoice("", {"structure": each.id})
@@ -73,7 +73,7 @@ def _structure(page: Page) -> Iterator[IdChoice]:
 
 
 def _reasons(page: Page) -> Iterator[IdChoice]:
-    for service in parsed(page, list[_Service]) or []:
+    for service in parse_json(page, list[_Service]) or []:
         for each in service.reasons:
             if each:
                 yield IdChoice(each.name, {"reason": each.id})

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from crawler.parsing.json_models import ACCEPT, JsonModel, Number, origin, parsed
+from crawler.parsing.json_models import ACCEPT, JsonModel, Number, origin, parse_json
 from crawler.parsing.url_patterns import KIND_TOWN_NAME
 from crawler.platform_detection.lookups import IdChoice, KnownIds, LookupStep
 from crawler.reading import Page, PageRequest
@@ -40,7 +40,7 @@ def _ask(known: KnownIds) -> PageRequest | None:
 
 def _motives(page: Page) -> Iterator[IdChoice]:
     """Yield the motives that an agenda offers; all where none offers any."""
-    if not (booking := parsed(page, _Booking)):
+    if not (booking := parse_json(page, _Booking)):
         return
     practices = _practices(booking.data.agendas)
     labels = {key: where.full_address for where in booking.data.places for key in where.practice_ids}

@@ -7,7 +7,7 @@ public program; a name is read where it has one.
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
-from crawler.parsing.json_models import ACCEPT, JsonModel, origin, parsed
+from crawler.parsing.json_models import ACCEPT, JsonModel, origin, parse_json
 from crawler.parsing.url_patterns import KIND_TOWN_NAME
 from crawler.platform_detection.lookups import IdChoice, KnownIds, LookupStep
 from crawler.reading import Page, PageRequest
@@ -46,37 +46,40 @@ def _ask_clinic(known: KnownIds) -> PageRequest | None:
         return None
     kind, town = found[0].split("/")[3:5]
     asked = urlencode({"type": kind, "location": town, "slug": found["name"]})
-    return _asked(known, f"searches/resource?{asked}")
+    return _build_request(known, f"searches/resource?{asked}")
 
 
 def _ask_cabinets(known: KnownIds) -> PageRequest:
-    return _asked(known, f"clinics/{known.told['clinic']}/specialties/{known.told['specialty']}/cabinets")
+    return _build_request(
+        known,
+        f"clinics/{known.told['clinic']}/specialties/{known.told['specialty']}/cabinets",
+    )
 
 
 def _ask_motives(known: KnownIds) -> PageRequest:
     where = "clinics/{clinic}/specialties/{specialty}/cabinets/{cabinet}".format(**known.told)
-    return _asked(known, f"{where}/motive_categories")
+    return _build_request(known, f"{where}/motive_categories")
 
 
-def _asked(known: KnownIds, what: str) -> PageRequest:
+def _build_request(known: KnownIds, what: str) -> PageRequest:
     """Return a request to the booking host, which is not the page's."""
     return PageRequest(f"{origin(known.url).replace('//www.', '//booking.')}{_API}/{what}", headers=ACCEPT)
 
 
 def _specialties(page: Page) -> Iterator[IdChoice]:
-    if clinic := parsed(page, _Clinic):
+    if clinic := parse_json(page, _Clinic):
         for each in clinic.specialties:
             yield IdChoice(each.name, {"clinic": clinic.id, "specialty": each.id})
 
 
 def _cabinets(page: Page) -> Iterator[IdChoice]:
-    for each in parsed(page, list[_Named]) or []:
+    for each in parse_json(page, list[_Named]) or []:
         yield IdChoice(each.name, {"cabinet": each.id})
 
 
 def _motives(page: Page) -> Iterator[IdChoice]:
     """Yield the motives that an agenda serves: of others there is no timetable to ask for."""
-    for category in parsed(page, list[_Category]) or []:
+    for category in parse_json(page, list[_Category]) or []:
         for each in category.motives:
             if each.agendas:
                 yield IdChoice(each.name, {"motive": each.id})

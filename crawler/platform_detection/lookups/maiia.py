@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from crawler.parsing.json_models import ACCEPT, JsonModel, origin, parsed
+from crawler.parsing.json_models import ACCEPT, JsonModel, origin, parse_json
 from crawler.platform_detection.lookups import IdChoice, KnownIds, LookupStep
 from crawler.reading import Page, PageRequest
 
@@ -68,7 +68,7 @@ def _within(text: str, path: Iterable[str | int]) -> str | None:
 
 def _reasons(page: Page) -> Iterator[IdChoice]:
     """Yield what people come for, by its name; a name that comes twice is one."""
-    if reasons := parsed(page, _Reasons):
+    if reasons := parse_json(page, _Reasons):
         for name in dict.fromkeys(each.name for each in reasons.items if each.name):
             yield IdChoice(name, {"reason": name})
 

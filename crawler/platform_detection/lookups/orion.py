@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from crawler.parsing.json_models import Captured, JsonModel, parsed
+from crawler.parsing.json_models import Captured, JsonModel, parse_json
 from crawler.platform_detection.lookups import IdChoice, LookupStep, asked_by_the_page
 from crawler.reading import Page
 
@@ -13,15 +13,15 @@ class _Search(JsonModel):
     duration: int
 
 
-def _posted(page: Page) -> Iterator[IdChoice]:
+def _read_posted_body(page: Page) -> Iterator[IdChoice]:
     """Yield what the page posted; its purpose's name is what people come for."""
-    if (body := parsed(page, _Search)) and body.purposes:
+    if (body := parse_json(page, _Search)) and body.purposes:
         names = [name for each in body.purposes if isinstance(name := each.get("name"), str)]
         told = {"config": body.configId, "purposes": body.purposes, "duration": body.duration}
         yield IdChoice(", ".join(names), told)
 
 
-STEPS = (LookupStep("config", asked_by_the_page, _posted, own=True),)
+STEPS = (LookupStep("config", asked_by_the_page, _read_posted_body, own=True),)
 BY_HAND = (
     "let a browser hear what the page posts by itself: scrapy detect URL --browser; or save the body of its request to"
     " …/rdv/bookings/availableSlotByDay (the browser's network tools) and say: scrapy detect URL --file BODY"

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from crawler.parsing.json_models import JsonModel, OrNone, as_from, origin, parsed
+from crawler.parsing.json_models import JsonModel, OrNone, as_from, origin, parse_json
 from crawler.platform_detection.lookups import IdChoice, KnownIds, LookupStep, asked_by_the_page
 from crawler.reading import Page, PageRequest
 
@@ -75,14 +75,14 @@ class _Search(JsonModel):
 
 
 def _ask_company(known: KnownIds) -> PageRequest:
-    return _asked(known, "get", {"id_professional_company": None, "slug": _slug(known.url)})
+    return _build_request(known, "get", {"id_professional_company": None, "slug": _slug(known.url)})
 
 
 def _ask_prestations(known: KnownIds) -> PageRequest:
-    return _asked(known, "getWidget", {"id_professional_company": f"{known.told['company']}"})
+    return _build_request(known, "getWidget", {"id_professional_company": f"{known.told['company']}"})
 
 
-def _asked(known: KnownIds, what: str, body: dict[str, Any]) -> PageRequest:
+def _build_request(known: KnownIds, what: str, body: dict[str, Any]) -> PageRequest:
     site = origin(known.url).replace("//app.", "//ws.")
     return PageRequest(f"{site}{_API}/{what}", method="POST", json=body, headers=as_from(known.url))
 
@@ -93,7 +93,7 @@ def _slug(url: str) -> str:
 
 def _company(page: Page) -> Iterator[IdChoice]:
     """Yield the company, all its places together, if it is the one of the address."""
-    company = parsed(page, _Company)
+    company = parse_json(page, _Company)
     if not company or company.professional.slug != _slug(page.visit.url):
         return
     places = company.professional.places
@@ -104,7 +104,7 @@ def _company(page: Page) -> Iterator[IdChoice]:
 
 
 def _prestations(page: Page) -> Iterator[IdChoice]:
-    widget = parsed(page, _Widget)
+    widget = parse_json(page, _Widget)
     for company in widget.companies if widget else ():
         for activity in company.activities:
             yield from map(_prestation, activity.prestations)
@@ -134,9 +134,9 @@ def _answers(question: _Question) -> list[dict[str, Any]]:
     ]
 
 
-def _posted(page: Page) -> Iterator[IdChoice]:
+def _read_posted_body(page: Page) -> Iterator[IdChoice]:
     """Yield what a saved request of the page's own says: all there is."""
-    if body := parsed(page, _Search):
+    if body := parse_json(page, _Search):
         told = {
             "company": body.id_professional_company,
             "prestation": body.id_professional_prestation,
@@ -150,7 +150,7 @@ def _posted(page: Page) -> Iterator[IdChoice]:
 STEPS = (
     LookupStep("company", _ask_company, _company, own=True),
     LookupStep("prestation", _ask_prestations, _prestations, own=True),
-    LookupStep("answers", asked_by_the_page, _posted, own=True),
+    LookupStep("answers", asked_by_the_page, _read_posted_body, own=True),
 )
 BY_HAND = (
     "save the body that the page itself posts to …/company/getSlotsFor when its calendar shows (the browser's network"

@@ -11,13 +11,13 @@ from pydantic import Field, model_validator
 
 from configs.prefecture_coordinates import POSITIONS
 from configs.strict_model import Strict
-from crawler.parsing.combined_answers import together
+from crawler.parsing.combined_answers import combine_answers
 from crawler.parsing.date_windows import instant_of
-from crawler.parsing.errors import said_in
+from crawler.parsing.errors import error_message
 from crawler.parsing.forms import in_query
-from crawler.parsing.json_models import ACCEPT, FalseUtc, JsonModel, Link, OrNone, parsed
+from crawler.parsing.json_models import ACCEPT, FalseUtc, JsonModel, Link, OrNone, parse_json
 from crawler.parsing.url_patterns import api_of
-from crawler.parsing.websocket_frames import frames_of, unended
+from crawler.parsing.websocket_frames import frames_of, read_unended
 from crawler.platforms.ants.search import failures, read_search
 from crawler.platforms.ants.search_area import Point, one_of
 from crawler.reading import Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
@@ -107,11 +107,11 @@ def first(visit: VisitContext) -> PageRequest:
 def read(page: Page) -> Reading:
     """Read a list, or the frames of a socket; one position leads on to the next."""
     if page.is_error:
-        return _refused(page)
+        return _read_refusal(page)
     heard = _SOCKET in page.url or any(word in page.body for word in _HEARD)  # the latter in a saved file
-    reading = _heard(page) if heard else _listed(page, [page], doubt=_DOUBT)
+    reading = _read_frames(page) if heard else _read_lists(page, [page], doubt=_DOUBT)
     more = page.ask.rank + 1 < len(_points(page.visit.parameters))
-    return together(page, reading, _ask(page.visit, page.ask.rank + 1) if more else None)
+    return combine_answers(page, reading, _ask(page.visit, page.ask.rank + 1) if more else None)
 
 
 def _ask(visit: VisitContext, number: int) -> PageRequest:
@@ -138,34 +138,36 @@ def _points(wanted: Parameters) -> tuple[Position, ...]:
     return (Position(latitude=latitude, longitude=longitude),)
 
 
-def _heard(page: Page) -> Reading:
+def _read_frames(page: Page) -> Reading:
     """Read the frames of a socket: lists of places, then how the search ended."""
     *lists, last = frames_of(page, _END) or [page]
     if last.body.strip(b'" ') == _END.encode():
-        slots = _listed(page, lists).slots
+        slots = _read_lists(page, lists).slots
         return Reading(Outcome.RATE_LIMITED, f"a bare {_END}: more messages than the server takes", slots)
-    end, frames = parsed(last, _EndFrame), [*lists, last]
-    refuses = [_REFUSAL in each.body and parsed(each, _Refusal) is not None for each in frames]
+    end, frames = parse_json(last, _EndFrame), [*lists, last]
+    refuses = [_REFUSAL in each.body and parse_json(each, _Refusal) is not None for each in frames]
     halls = [each for each, refused in zip(frames, refuses, strict=True) if not refused]
     if any(refuses):
         halls = halls[:-1] if end and not refuses[-1] else halls
-        return _listed(page, halls, trouble=_not_searched(frames[refuses.index(True)]))
+        return _read_lists(page, halls, trouble=_read_search_refusal(frames[refuses.index(True)]))
     halls = lists if end else frames
     if end is None:
-        return _listed(page, halls, trouble=unended(page))
-    return _listed(page, halls, trouble=failures(end.editor_errors_number, end.editors_number, "editor"))
+        return _read_lists(page, halls, trouble=read_unended(page))
+    return _read_lists(page, halls, trouble=failures(end.editor_errors_number, end.editors_number, "editor"))
 
 
-def _not_searched(frame: Page) -> Reading:
+def _read_search_refusal(frame: Page) -> Reading:
     """Read the frame that stands for a search, where the site's captcha has not been passed or a token has run out."""
-    said = said_in(frame, "li_message")
+    said = error_message(frame, "li_message")
     for word, outcome in (("captcha", Outcome.CAPTCHA), ("token", Outcome.BLOCKED)):
         if word in said.lower():
             return Reading(outcome, f"no search: {said}")
     return Reading(Outcome.UNREADABLE, f"no search: {said}")
 
 
-def _listed(page: Page, lists: Iterable[Page], *, trouble: Reading | None = None, doubt: str = "") -> Reading:
+def _read_lists(
+    page: Page, lists: Iterable[Page], *, trouble: Reading | None = None, doubt: str = ""
+) -> Reading:
     """Read lists of town halls as one."""
     pages = list(lists)
     if not doubt and any(_NO_HOURS.search(each.body) for each in pages):
@@ -182,8 +184,8 @@ def _slots(hall: _Hall, page: Page) -> list[Slot | None]:
     return found + [None] * unread
 
 
-def _refused(page: Page) -> Reading:
-    detail = said_in(page, "detail", "details")
+def _read_refusal(page: Page) -> Reading:
+    detail = error_message(page, "detail", "details")
     said = f"HTTP {page.status}: {detail}" if detail else f"HTTP {page.status}"
     if page.status == 401:  # noqa: PLR2004
         return Reading(Outcome.BLOCKED, f"{said}; ANTS_TOKEN is the one that France Titres gives")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from crawler.parsing.json_models import parsed
+from crawler.parsing.json_models import parse_json
 from crawler.reading import CoveredWindow, Outcome, Page, Reading, Slot, VisitContext
 
 T = TypeVar("T")
@@ -17,8 +17,8 @@ def entries(pages: Iterable[Page], shape: type[list[T | None]]) -> list[T | None
     """
     found: list[T | None] = []
     for page in pages:
-        listed = parsed(page, shape)
-        if listed is None and parsed(page, object) is None:
+        listed = parse_json(page, shape)
+        if listed is None and parse_json(page, object) is None:
             raise ValueError(f"holds what is no JSON: {page.text[:100]!r}")
         found += [None] if listed is None else listed
     return found
@@ -36,7 +36,7 @@ def read_search(
 ) -> Reading:
     """Say what a search proves that found the entries of these lists, by their shape, whose slots `slots_of` tells.
 
-    The others are those of `gathered`. Where a list is no JSON nothing is believed.
+    The others are those of `combine_places`. Where a list is no JSON nothing is believed.
     """
     try:
         found = entries(lists, shape)

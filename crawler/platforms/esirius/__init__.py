@@ -15,12 +15,12 @@ from configs.desk import Text
 from configs.formatting import pluralize
 from configs.strict_model import Strict
 from crawler.parsing.date_windows import french_day
-from crawler.parsing.errors import error_of
+from crawler.parsing.errors import read_error_status
 from crawler.parsing.html_text import choices, collapse_whitespace, contains_phrase, field_value
 from crawler.parsing.json_models import Key
 from crawler.parsing.no_slot_phrases import says_none
-from crawler.parsing.url_patterns import shaped
-from crawler.platforms.esirius.dwr import asked, reply, takes
+from crawler.parsing.url_patterns import match_address
+from crawler.platforms.esirius.dwr import build_call, reply, takes
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
 
 SYSTEM = "custom"
@@ -65,13 +65,13 @@ def first(visit: VisitContext) -> PageRequest:
 
 def read(page: Page) -> Reading:
     """Read the entry, the page of motives, or the answer to a call."""
-    if error := error_of(page, entry=page.ask.step == "entry"):
+    if error := read_error_status(page, entry=page.ask.step == "entry"):
         return error
-    return _page(page) if page.is_html else _answered(page)
+    return _page(page) if page.is_html else _read_reply(page)
 
 
 def _root(visit: VisitContext) -> str:
-    return shaped(visit.url, ADDRESS, "eSirius", "<name>/appointment.do")["root"]
+    return match_address(visit.url, ADDRESS, "eSirius", "<name>/appointment.do")["root"]
 
 
 def _page(page: Page) -> Reading:
@@ -94,7 +94,7 @@ def _choice(page: Page, offered: Mapping[str, str | None]) -> Reading:
         )
     root, name = _root(page.visit), _CALLS[wanted.call]
     asks = tuple(
-        replace(asked(root, _PAGE, name, *_values(page, key)), place=Place(key, offered[key]), rank=rank)
+        replace(build_call(root, _PAGE, name, *_values(page, key)), place=Place(key, offered[key]), rank=rank)
         for rank, key in enumerate(page.visit.in_turn(keys))
     )
     return Reading(reason=f"{len(keys)} of {pluralize(len(offered), 'motive')}", asks=asks)
@@ -110,7 +110,7 @@ def _values(page: Page, motive: str) -> tuple[Any, ...]:
     return False, False, {motive: 1}, chosen
 
 
-def _answered(page: Page) -> Reading:
+def _read_reply(page: Page) -> Reading:
     said = reply(page.text)
     if said is None or said.error:
         return Reading(Outcome.UNREADABLE, f"DWR answers with {said.error}") if said else Reading()

@@ -45,7 +45,7 @@ class Reply(NamedTuple):
     error: str = ""
 
 
-def asked(root: str, page: str, name: str, *values: Value) -> PageRequest:
+def build_call(root: str, page: str, name: str, *values: Value) -> PageRequest:
     """Ask an application to run `Script.method` with these values, as its page does."""
     script, _, method = name.partition(".")
     body = call(urlsplit(root).path + page, script, method, *values)
@@ -68,11 +68,11 @@ def call(page: str, script: str, method: str, *values: Value) -> str:
         if isinstance(value, Mapping):
             held = {key: f"c0-e{inner + place}" for place, key in enumerate(value, 1)}
             inner += len(held)
-            lines |= {name: _written(value[key]) for key, name in held.items()}
+            lines |= {name: _encode(value[key]) for key, name in held.items()}
             pairs = ", ".join(f"{quote(key, _UNESCAPED)}:reference:{name}" for key, name in held.items())
             lines[f"c0-param{number}"] = f"Object_Object:{{{pairs}}}"
         else:
-            lines[f"c0-param{number}"] = _written(value)
+            lines[f"c0-param{number}"] = _encode(value)
     lines["batchId"] = _BATCH
     return "".join(f"{name}={value}\n" for name, value in lines.items())
 
@@ -86,12 +86,12 @@ def reply(text: str) -> Reply | None:
     if text.count(_HANDED) != 1:
         return None
     try:
-        return Reply(_Script(script).returned())
+        return Reply(_Script(script).run())
     except (ValueError, LookupError, TypeError, OverflowError):
         return None
 
 
-def _written(value: Value) -> str:
+def _encode(value: Value) -> str:
     if isinstance(value, bool):
         return f"boolean:{str(value).lower()}"
     return f"number:{value}" if isinstance(value, int) else f"string:{quote(str(value), _UNESCAPED)}"
@@ -125,7 +125,7 @@ class _Script:
         self._rest = _tokens(script)
         self._ahead = next(self._rest, None)
 
-    def returned(self) -> Any:
+    def run(self) -> Any:
         """Return what the callback is given; ValueError, LookupError or TypeError where the script is another."""
         while (name := self._name()) not in _CALLBACKS:
             self._assign(name)
@@ -163,7 +163,7 @@ class _Script:
         if kind == "number":
             return loads(word)
         if kind == "name":
-            return self._date() if word == "new" else self._named(word)
+            return self._date() if word == "new" else self._look_up(word)
         if word == "[":
             return [value for _, value in self._items("]", depth)]
         if word == "{":
@@ -188,7 +188,7 @@ class _Script:
             if word != ",":
                 raise ValueError(f"{word} instead of , or {end}")
 
-    def _named(self, name: str) -> Any:
+    def _look_up(self, name: str) -> Any:
         return _WORDS[name] if name in _WORDS else self._known[name]
 
     def _date(self) -> datetime:

@@ -13,11 +13,11 @@ from pydantic import BeforeValidator, StringConstraints
 
 from configs.strict_model import Strict
 from crawler.parsing.date_windows import ask_weeks, week
-from crawler.parsing.errors import error_of
-from crawler.parsing.html_text import HIDDEN, rendered
-from crawler.parsing.notices import Notice, noticed
-from crawler.parsing.url_patterns import shaped
-from crawler.parsing.week_table import Linked, hours, opened, read_week
+from crawler.parsing.errors import read_error_status
+from crawler.parsing.html_text import HIDDEN, rendered_text
+from crawler.parsing.notices import Notice, find_notice
+from crawler.parsing.url_patterns import match_address
+from crawler.parsing.week_table import Linked, find_linked_hours, read_open_desk, read_week
 from crawler.platforms.ezbooking.plannings import MOST, choose
 from crawler.reading import (
     ANYWHERE,
@@ -95,7 +95,7 @@ def read(page: Page) -> Reading:
     """Read any page of this platform."""
     if page.status in (502, 503, 504):
         return Reading(Outcome.OVERLOADED, f"HTTP {page.status}")
-    if error := error_of(page):
+    if error := read_error_status(page):
         return _trouble(page) or error
     rules = (_full, _open, _choice, _conditions, _trouble, _calendar)
     return next((reading for rule in rules if (reading := rule(page))), Reading())
@@ -126,7 +126,7 @@ class _Desk:
 
 
 def _desk(visit: VisitContext) -> _Desk:
-    found = shaped(visit.url, ADDRESS, "EZBooking", "booking/create/<form>")
+    found = match_address(visit.url, ADDRESS, "EZBooking", "booking/create/<form>")
     return _Desk(found["root"], found["form"])
 
 
@@ -136,13 +136,13 @@ def _place(page: Page) -> Place:
 
 
 def _trouble(page: Page) -> Reading | None:
-    return noticed(page, _TROUBLES, _HINTS)
+    return find_notice(page, _TROUBLES, _HINTS)
 
 
 def _full(page: Page) -> Reading | None:
     """Find the platform's own sentence where the form's or an error's text begins: elsewhere it may be quoted."""
-    form = [text for text in map(rendered, _FORM(page.root)) if _FULL.match(text)]
-    errors = [text for text in map(rendered, _ERRORS(page.root)) if _FULL.match(text)]
+    form = [text for text in map(rendered_text, _FORM(page.root)) if _FULL.match(text)]
+    errors = [text for text in map(rendered_text, _ERRORS(page.root)) if _FULL.match(text)]
     if not (form or errors):
         return None
     open_desk = page.root.xpath(_WEEK) or any(_is_step(page, *each) for each in _STEPS.values())
@@ -170,8 +170,8 @@ def _open(page: Page) -> Reading | None:
     if not asks and step == 3 and page.ask.step != "describe":  # noqa: PLR2004 -- step 4 names the calendar
         rank, turn = page.ask.rank, page.ask.turn
         asks = [PageRequest(desk.step(3), "describe", "POST", _NEXT, place=place, rank=rank, turn=turn)]
-    linked = hours(page, desk.hours, place)[0]
-    return opened(linked, asks, Slot(place, None, desk.url), f"step {step}: the desk is open")
+    linked = find_linked_hours(page, desk.hours, place)[0]
+    return read_open_desk(linked, asks, Slot(place, None, desk.url), f"step {step}: the desk is open")
 
 
 def _is_step(page: Page, mark: str, button: str) -> bool:

@@ -12,10 +12,10 @@ from pydantic import Field
 
 from configs.formatting import pluralize
 from configs.strict_model import Strict
-from crawler.parsing.combined_answers import together
+from crawler.parsing.combined_answers import combine_answers
 from crawler.parsing.date_windows import days_of
 from crawler.parsing.json_calendar import Listing, WindowRequest, first_window, read_listing
-from crawler.parsing.json_models import Captured, Id, JsonModel, Key, as_from, origin, parsed
+from crawler.parsing.json_models import Captured, Id, JsonModel, Key, as_from, origin, parse_json
 from crawler.platforms.orion.untyped_dates import holds, moments_of
 from crawler.reading import ANYWHERE, CoveredWindow, Outcome, Page, PageRequest, Reading, Slot, VisitContext
 
@@ -53,7 +53,7 @@ def first(visit: VisitContext) -> PageRequest:
 
 def read(page: Page) -> Reading:
     """Read one page of slots; a full one leads on to the next."""
-    if not (answer := parsed(page, _Days)):
+    if not (answer := parse_json(page, _Days)):
         return Reading()
     if len(answer.days) > _MOST_DAYS:
         return Reading(Outcome.UNREADABLE, f"lists {len(answer.days)} days, which no page does")
@@ -65,7 +65,7 @@ def read(page: Page) -> Reading:
     else:
         reading = Reading(Outcome.UNREADABLE, f"lists {pluralize(len(days), 'day')} and nothing in them")
     full = max(len(days), len(found)) >= _PER_PAGE
-    return together(page, reading, _page(page.visit, page.ask.rank + 1) if full else None)
+    return combine_answers(page, reading, _page(page.visit, page.ask.rank + 1) if full else None)
 
 
 def _page(visit: VisitContext, number: int) -> PageRequest:

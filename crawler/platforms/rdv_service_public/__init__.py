@@ -15,13 +15,13 @@ from lxml.html import HtmlElement
 
 from crawler.parsing.date_parsing import moment_of, moments_in
 from crawler.parsing.date_windows import covered_by_answer, week
-from crawler.parsing.errors import error_of
+from crawler.parsing.errors import read_error_status
 from crawler.parsing.forms import address_of
-from crawler.parsing.html_text import HIDDEN, contains_phrase, normalize, rendered
+from crawler.parsing.html_text import HIDDEN, contains_phrase, normalize, rendered_text
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, read_listing, read_place_list
 from crawler.parsing.tables import whole_days
-from crawler.parsing.url_patterns import shaped
-from crawler.platforms.rdv_service_public.slot_links import hours_linked, next_linked, parameter
+from crawler.parsing.url_patterns import match_address
+from crawler.platforms.rdv_service_public.slot_links import parameter, read_hour_links, read_next_link
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
 
 SYSTEM = "custom"
@@ -96,15 +96,15 @@ def forbidden(url: str, method: str) -> bool:
 
 def first(visit: VisitContext) -> PageRequest:
     """Ask for the desk's page."""
-    shaped(visit.url, ADDRESS, "RDV Service Public", "prendre_rdv?…")
+    match_address(visit.url, ADDRESS, "RDV Service Public", "prendre_rdv?…")
     return PageRequest(visit.url, "search")
 
 
 def read(page: Page) -> Reading:
     """Read a list of places, a week of one place, or that there is nothing."""
-    if error := error_of(page, entry=page.ask.url == page.visit.url):
+    if error := read_error_status(page, entry=page.ask.url == page.visit.url):
         return error
-    calendars, told, none = page.root.xpath(_CALENDAR), rendered(page.root), _none(page)
+    calendars, told, none = page.root.xpath(_CALENDAR), rendered_text(page.root), _none(page)
     workshops = page.root.xpath(_WORKSHOPS)
     if doubt := _doubt(page, calendars, told, said=bool(none), workshops=bool(workshops)):
         return Reading(Outcome.UNREADABLE, doubt)
@@ -125,7 +125,7 @@ def _doubt(page: Page, calendars: list[HtmlElement], told: str, *, said: bool, w
     beside = calendars or _NEXT in told or (said and (_WORKSHOP in page.text or _AHEAD.search(page.text)))
     if several or ((said or workshops) and beside):
         return "shows two pages in one"
-    if not calendars and hours_linked(page, (), "starts_at")[1]:
+    if not calendars and read_hour_links(page, (), "starts_at")[1]:
         return "links to an hour outside of a calendar"
     return ""
 
@@ -172,16 +172,16 @@ def _next_at(
     The link stands around the words, in the card's title, or in the dialogue that the card opens.
     """
     card = next((each for each in (node, *node.iterancestors()) if each in cards), None)
-    if card is not None and rendered(card).count(_NEXT) > 1:
+    if card is not None and rendered_text(card).count(_NEXT) > 1:
         card = None
-    name = rendered(cards[card]) if card is not None else None
+    name = rendered_text(cards[card]) if card is not None else None
     link = next(iter(node.xpath("ancestor-or-self::a[1]") or _links_of(card)), None)
     if link is None:
         if card is not None and card.xpath(_OPENED):
             return None  # the dialogue with its link is missing
-        moment = moment_of(rendered(node), None, page.visit.today, page.visit.zone)
+        moment = moment_of(rendered_text(node), None, page.visit.today, page.visit.zone)
         return (Place(name, name), moment, None) if moment and name else None
-    url, moment = next_linked(page, link, "date")
+    url, moment = read_next_link(page, link, "date")
     organisation = parameter(link, "user_selected_organisation_id")
     key = parameter(link, "lieu_id") or (organisation and _ORGANISATION + organisation)
     return (Place(key, name), moment, _from(url)) if moment and key else None
@@ -203,13 +203,13 @@ def _none(page: Page) -> str:
     around = dict.fromkeys(
         each for node in regrets for each in islice((node, *node.iterancestors()), _AROUND)
     )
-    return next((text for text in map(rendered, around) if _NONE.fullmatch(normalize(text))), "")
+    return next((text for text in map(rendered_text, around) if _NONE.fullmatch(normalize(text))), "")
 
 
 def _read_closure(page: Page) -> Reading:
     """Read that what the desk is for can no longer be booked; of one of several places it proves nothing."""
     said = next(
-        (text for text in map(rendered, page.root.xpath(_ALERTS)) if _RETIRED.match(normalize(text))), ""
+        (text for text in map(rendered_text, page.root.xpath(_ALERTS)) if _RETIRED.match(normalize(text))), ""
     )
     if not said:
         return Reading()
@@ -228,18 +228,18 @@ def _begins(page: Page, link: HtmlElement) -> date | None:
     card = next(iter(link.xpath(_CARD)), None)
     if card is None:
         return None
-    moments = set(moments_in(rendered(card), page.visit.today, page.visit.zone))
+    moments = set(moments_in(rendered_text(card), page.visit.today, page.visit.zone))
     return moments.pop() if len(moments) == 1 else None
 
 
 def _week(page: Page, calendar: HtmlElement, named: int) -> Reading:
     """Read a week. It covers its days where each of them shows hours or says that it has none."""
     place, headings = _place(page, calendar), calendar.xpath(_DAY)
-    hours, odd = hours_linked(page, calendar.xpath(_HOURS), "starts_at")
-    onward = [next_linked(page, each, "date") for each in calendar.xpath(_LINKS)]
+    hours, odd = read_hour_links(page, calendar.xpath(_HOURS), "starts_at")
+    onward = [read_next_link(page, each, "date") for each in calendar.xpath(_LINKS)]
     next_at = onward[0][1] if len(onward) == named == 1 else None
     shown = whole_days(page, headings, _HOURS, _EMPTY, _ICON if hours else "")
-    ends = shown is not None and contains_phrase(rendered(headings[-1].getparent()), _NOT_YET)
+    ends = shown is not None and contains_phrase(rendered_text(headings[-1].getparent()), _NOT_YET)
     if not hours and not odd and not next_at and (named or not shown):
         return Reading(Outcome.UNREADABLE, "shows no hour, and not of each day that it has none")
     window = (

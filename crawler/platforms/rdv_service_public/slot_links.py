@@ -10,7 +10,7 @@ from w3lib.url import url_query_parameter
 
 from crawler.parsing.date_parsing import machine_moment, moment_of
 from crawler.parsing.forms import address_of
-from crawler.parsing.html_text import rendered
+from crawler.parsing.html_text import rendered_text
 from crawler.parsing.json_models import day_in
 from crawler.reading import Page
 
@@ -20,7 +20,7 @@ def parameter(link: HtmlElement, name: str) -> str:
     return url_query_parameter(link.get("href", ""), name) or ""
 
 
-def hours_linked(
+def read_hour_links(
     page: Page, links: Iterable[HtmlElement], name: str
 ) -> tuple[dict[datetime, str | None], int]:
     """Return the hours (UTC) that links carry, with their addresses, and how many more are written in the page.
@@ -35,7 +35,7 @@ def hours_linked(
     return {moment: linked[text] for text, moment in moments.items() if moment}, len(odd)
 
 
-def next_linked(page: Page, link: HtmlElement, name: str) -> tuple[str, date | None]:
+def read_next_link(page: Page, link: HtmlElement, name: str) -> tuple[str, date | None]:
     """Return where a link to the next availability leads, and that moment; None where either cannot be read.
 
     The moment is that of the address; where it holds none, the one that the link's own text names.
@@ -45,4 +45,4 @@ def next_linked(page: Page, link: HtmlElement, name: str) -> tuple[str, date | N
         return "", None
     if text:
         return url, machine_moment(text, page.visit.zone) or day_in(text)
-    return url, moment_of(rendered(link), None, page.visit.today, page.visit.zone)
+    return url, moment_of(rendered_text(link), None, page.visit.today, page.visit.zone)

@@ -13,13 +13,21 @@ from urllib.parse import urlsplit
 from lxml import etree
 from lxml.html import HtmlElement
 
-from crawler.parsing.date_parsing import moments_behind, written
+from crawler.parsing.date_parsing import moments_behind, parse_state_moment
 from crawler.parsing.date_windows import days_from, earliest, french_moment
-from crawler.parsing.errors import error_of
-from crawler.parsing.html_text import CONCEALED, HIDDEN, UNSEEN, contains_phrase, normalize, rendered, title
+from crawler.parsing.errors import read_error_status
+from crawler.parsing.html_text import (
+    CONCEALED,
+    HIDDEN,
+    UNSEEN,
+    contains_phrase,
+    normalize,
+    rendered_text,
+    title,
+)
 from crawler.parsing.json_calendar import Listing, read_self_contained_listing
-from crawler.parsing.url_patterns import shaped
-from crawler.platforms.rdvpref.embedded_state import embedded, only, rows, values, values_called
+from crawler.parsing.url_patterns import match_address
+from crawler.platforms.rdvpref.embedded_state import only, read_state, rows, values, values_called
 from crawler.reading import ANYWHERE, Outcome, Page, PageRequest, Reading, Slot, VisitContext
 
 SYSTEM = "prefenligne"
@@ -76,9 +84,9 @@ def read(page: Page) -> Reading:
     root, own = _root(page.visit), ADDRESS.match(page.url)
     behind = page.url[own.end() :] if own and own["root"] == root else None
     entry = behind is not None and behind[:1] in ("", "?", "#", ";")
-    if error := error_of(page, entry=entry, gone="there is no such procedure"):
+    if error := read_error_status(page, entry=entry, gone="there is no such procedure"):
         return error
-    told = rendered(page.root)
+    told = rendered_text(page.root)
     if (reading := _slots(page, _calendar(page))) or behind is None:
         return reading or Reading()
     if page.root.xpath(_CAPTCHA):
@@ -93,7 +101,7 @@ def read(page: Page) -> Reading:
 
 
 def _root(visit: VisitContext) -> str:
-    return shaped(visit.url, ADDRESS, "rdvpref", "rdvpref/reservation/demarche/<id>/")["root"]
+    return match_address(visit.url, ADDRESS, "rdvpref", "rdvpref/reservation/demarche/<id>/")["root"]
 
 
 def _calendar(page: Page) -> list[HtmlElement]:
@@ -111,11 +119,11 @@ def _slots(page: Page, boxes: list[HtmlElement]) -> Reading | None:
     """Read the slot page: its state, and what is told by what its script made of it where a browser saved the page."""
     if len(boxes) > _MOST_FORMS:
         return Reading(Outcome.UNREADABLE, f"shows more than {_MOST_FORMS} forms, which no page does")
-    data, visit, told = embedded(page, _STATE, "vueData"), page.visit, " ".join(map(rendered, boxes))
-    said = [rendered(each) for box in boxes for each in _SAID(box)]
-    free, none_left = rows(data, "trhId"), _stands(said, _NONE_LEFT) or _not_shown(data, said)
+    data, visit, told = read_state(page, _STATE, "vueData"), page.visit, " ".join(map(rendered_text, boxes))
+    said = [rendered_text(each) for box in boxes for each in _SAID(box)]
+    free, none_left = rows(data, "trhId"), _stands(said, _NONE_LEFT) or _hides_calendar(data, said)
     first = values_called(data, _FIRST)
-    named = [written(each, visit) for each in first if each not in (None, "")]
+    named = [parse_state_moment(each, visit) for each in first if each not in (None, "")]
     ahead = [each for each in said if normalize(each).startswith(normalize(_NEXT))]
     named += [moment for each in ahead for moment in moments_behind(_NEXT, each, visit)]
     if _NEXT in told and not ahead:
@@ -138,7 +146,7 @@ def _slots(page: Page, boxes: list[HtmlElement]) -> Reading | None:
     return replace(reading, releases_at=_release(data, told, visit))
 
 
-def _not_shown(data: Any, said: list[str]) -> bool:
+def _hides_calendar(data: Any, said: list[str]) -> bool:
     """Tell whether the page shows no calendar at all, but when hours are put on line: then there is none to choose."""
     by_words = _stands(said, _LATER) and (_stands(said, _RELEASE) or _stands(said, _RELEASED))
     return only(data, "isDisplayCalendar") is False or by_words
@@ -148,5 +156,7 @@ def _release(data: Any, told: str, visit: VisitContext) -> datetime | None:
     """Return when more hours will be put on line, where the page says so."""
     planned = only(data, "prochainePub")
     text = planned.get("instantPublication") if isinstance(planned, dict) else None
-    said: list[date | None] = [written(text, visit)] if text else moments_behind(_RELEASE, told, visit)
+    said: list[date | None] = (
+        [parse_state_moment(text, visit)] if text else moments_behind(_RELEASE, told, visit)
+    )
     return next((moment for moment in said if isinstance(moment, datetime)), None)

@@ -8,7 +8,7 @@ from crawler.parsing.html_text import UNSEEN
 from crawler.reading import Page
 
 
-def embedded(page: Page, script: str, key: str) -> Any:
+def read_state(page: Page, script: str, key: str) -> Any:
     """Return what stands under a key of the JSON object in the one script with this id.
 
     None where there is no such script, or several, or it is no JSON, or no object with this key.
@@ -46,11 +46,11 @@ def rows(state: Any, key: str) -> list[dict[str, Any]]:
     listed = [row for each in lists for row in each if isinstance(row, dict) and key in row]
     once: dict[frozenset[tuple[str, str]], dict[str, Any]] = {}
     for row in listed:
-        once.setdefault(_named(row), row)
+        once.setdefault(_row_identity(row), row)
     return list(once.values())
 
 
-def _named(row: dict[str, Any]) -> frozenset[tuple[str, str]]:
+def _row_identity(row: dict[str, Any]) -> frozenset[tuple[str, str]]:
     """Return what a row says by itself, beside the lists and objects in it: those are rows of their own."""
     return frozenset((key, repr(value)) for key, value in row.items() if not isinstance(value, dict | list))
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from crawler.parsing.css_selectors import Selector, found, shown
-from crawler.parsing.errors import error_of
+from crawler.parsing.css_selectors import Selector, find_matches, find_visible
+from crawler.parsing.errors import read_error_status
 from crawler.parsing.unmatched_dates import has_unmatched_dates
 from crawler.platforms.selectors.navigation import (
     NavigationPath,
@@ -47,9 +47,9 @@ def first(visit: VisitContext) -> PageRequest:
 def read(page: Page) -> Reading:
     """Do what is still to be done before the slots show, then read them."""
     wanted: Parameters = page.visit.parameters
-    if error := error_of(page, entry=progress(page) == NavigationProgress()):
+    if error := read_error_status(page, entry=progress(page) == NavigationProgress()):
         return error
-    if wanted.captcha and shown(page.root, wanted.captcha):
+    if wanted.captcha and find_visible(page.root, wanted.captcha):
         return Reading(Outcome.CAPTCHA, f"its captcha's mark is there: {wanted.captcha}")
     return onward(page, wanted, _early) or _slots(page, wanted)
 
@@ -100,5 +100,5 @@ def _nothing(page: Page, said: str, *, doubts: bool) -> Reading:
 
 def _astray(page: Page, slots: Sequence[Slot]) -> bool:
     ignored = page.visit.parameters.ignore
-    parts = found(page.root, ignored) if ignored else []
+    parts = find_matches(page.root, ignored) if ignored else []
     return has_unmatched_dates(page, slots, [each for each in parts if not isinstance(each, str)])

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from configs.desk import Text, Whole
 from configs.strict_model import Strict
-from crawler.parsing.css_selectors import Match, Selector, found, shown
-from crawler.parsing.forms import address_of, asked
+from crawler.parsing.css_selectors import Match, Selector, find_matches, find_visible
+from crawler.parsing.forms import address_of, build_request
 from crawler.reading import BrowserAction, Outcome, Page, PageRequest, Reading, VisitContext
 
 Awaits = tuple[str, ...]  # what shows in a browser when a page is ready, see `Ask`
@@ -68,9 +68,9 @@ def onward(page: Page, way: NavigationPath, early: Early) -> Reading | None:
     """
     at = progress(page)
     if page.undone:
-        return _undone(page, at, early)
-    if way.banner and not at.banner and (banner := found(page.root, way.banner)):
-        return _done(page, banner[0], NavigationStep(at=way.banner), at._replace(banner=1))
+        return _explain_undone(page, at, early)
+    if way.banner and not at.banner and (banner := find_matches(page.root, way.banner)):
+        return _do_step(page, banner[0], NavigationStep(at=way.banner), at._replace(banner=1))
     return _step(page, way.steps[at.steps], at, early) if at.steps < len(way.steps) else None
 
 
@@ -81,9 +81,9 @@ def next_page(page: Page, way: NavigationPath, awaits: Awaits, *, doubts: bool) 
     """
     at = progress(page)
     then = at._replace(page=at.page + 1, doubts=int(doubts))
-    if not way.next_page or then.page > way.pages or not (seen := shown(page.root, way.next_page)):
+    if not way.next_page or then.page > way.pages or not (seen := find_visible(page.root, way.next_page)):
         return ()
-    links = [each for each in found(page.root, way.next_page) if isinstance(each, str) or each in seen]
+    links = [each for each in find_matches(page.root, way.next_page) if isinstance(each, str) or each in seen]
     url, ready = address_of(page, links[0]), awaits if page.visit.browser else ()
     if url and url != page.url:
         return (PageRequest(url, str(then), rank=then.page, awaits=ready),)
@@ -98,7 +98,7 @@ def _acts(way: NavigationPath) -> tuple[BrowserAction, ...]:
     return banner + tuple(BrowserAction(step.at, step.fields, step.option) for step in way.steps)
 
 
-def _undone(page: Page, at: NavigationProgress, early: Early) -> Reading:
+def _explain_undone(page: Page, at: NavigationProgress, early: Early) -> Reading:
     """Say what kept the browser from where slots show."""
     if not page.stuck and at.page == 1 and (said := early(page)):
         return said
@@ -108,15 +108,15 @@ def _undone(page: Page, at: NavigationProgress, early: Early) -> Reading:
 
 
 def _step(page: Page, step: NavigationStep, at: NavigationProgress, early: Early) -> Reading:
-    here = found(page.root, step.at)
+    here = find_matches(page.root, step.at)
     if here:
-        return _done(page, here[0], step, at._replace(steps=at.steps + 1))
+        return _do_step(page, here[0], step, at._replace(steps=at.steps + 1))
     nothing = Reading(Outcome.UNREADABLE, f"step {at.steps + 1}: nothing is there to do: {step.at}")
     return early(page) or nothing
 
 
-def _done(page: Page, match: Match, step: NavigationStep, then: NavigationProgress) -> Reading:
-    ask = asked(page, match, BrowserAction(step.at, step.fields, step.option), str(then))
+def _do_step(page: Page, match: Match, step: NavigationStep, then: NavigationProgress) -> Reading:
+    ask = build_request(page, match, BrowserAction(step.at, step.fields, step.option), str(then))
     if ask is None:
         what = f"cannot be done, or leads to another site: {step.at} {step.option or ''}"
         return Reading(Outcome.UNREADABLE, what.rstrip())

@@ -8,10 +8,10 @@ from pydantic import model_validator
 
 from configs.desk import Text
 from configs.strict_model import Strict
-from crawler.parsing.css_selectors import Selector, found, one_text, shown
+from crawler.parsing.css_selectors import Selector, find_matches, find_visible, one_text
 from crawler.parsing.date_parsing import moment_of
 from crawler.parsing.forms import address_of
-from crawler.parsing.html_text import contains_phrase, rendered, visible
+from crawler.parsing.html_text import contains_phrase, rendered_text, visible_text
 from crawler.reading import ANYWHERE, Page, Place, Slot
 
 _LONGEST = 200  # characters of a name, and of the page's own words
@@ -34,14 +34,14 @@ class SlotRules(Strict):
 
     def free(self, page: Page) -> list[HtmlElement]:
         """Return the elements of free slots that a person sees."""
-        return shown(page.root, self.available)
+        return find_visible(page.root, self.available)
 
     def hides(self, page: Page) -> bool:
         """Tell whether a free slot stands in the page, be it where the page hides it: a tab that is not open, say.
 
         One without its date is none: it is a row that a script copies.
         """
-        anywhere = (each for each in found(page.root, self.available) if not isinstance(each, str))
+        anywhere = (each for each in find_matches(page.root, self.available) if not isinstance(each, str))
         return any(self.slot(page, each) for each in anywhere)
 
     def slot(self, page: Page, element: HtmlElement) -> Slot | None:
@@ -61,7 +61,7 @@ class SlotRules(Strict):
             moment = moment_of(day or "", hour, page.visit.today, page.visit.zone)
             if moment is None:
                 return None
-        links = found(element, self.link) if self.link else [element]
+        links = find_matches(element, self.link) if self.link else [element]
         return Slot(place, moment, (address_of(page, links[0]) if links else None) or page.visit.url)
 
 
@@ -79,7 +79,7 @@ class AbsenceRules(Strict):
 
     def none(self, page: Page) -> str:
         """Return the page's own word for no slots, empty where a person does not see it said."""
-        if self.no_slot and (marks := shown(page.root, self.no_slot)):
-            return visible(marks[0])[:_LONGEST] or self.no_slot
+        if self.no_slot and (marks := find_visible(page.root, self.no_slot)):
+            return visible_text(marks[0])[:_LONGEST] or self.no_slot
         words = self.no_slot_text
-        return words if words and contains_phrase(rendered(page.root), words) else ""
+        return words if words and contains_phrase(rendered_text(page.root), words) else ""

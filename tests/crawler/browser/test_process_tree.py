@@ -32,5 +32,8 @@ def test_of_a_process_that_is_gone_nothing_is_held_and_nothing_is_left_to_end() 
     process = subprocess.Popen(["/bin/true"])
     process.wait()
     assert (process_tree.tree(process.pid), process_tree.proportional([process.pid])) == ([process.pid], 0)
-    assert (process_tree.resident(process.pid), process_tree.marked(f"NOBODY={process.pid}")) == (0, [])
+    assert (
+        process_tree.resident(process.pid),
+        process_tree.find_by_environment(f"NOBODY={process.pid}"),
+    ) == (0, [])
     process_tree.kill(process.pid)

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page, Request
 
-from crawler.browser.errors import named
+from crawler.browser.errors import classify_error
 from crawler.browser.request_policy import Traffic
 from crawler.fetching.errors import FetchError
 from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
@@ -95,7 +95,7 @@ def test_a_redirect_of_a_frame_without_a_parent_is_the_pages(frame: str) -> None
 
     traffic = watched(use)
     assert "would take a slot: not asked" in str(traffic.refusal)
-    assert (traffic.requests, named(blocked(), URL, traffic, {})) == (1, traffic.refusal)
+    assert (traffic.requests, classify_error(blocked(), URL, traffic, {})) == (1, traffic.refusal)
 
 
 def test_a_frames_redirect_is_refused_without_that_the_page_is() -> None:
@@ -167,7 +167,7 @@ def test_a_redirect_that_names_no_place_is_the_answer() -> None:
 
 
 def test_what_only_we_refuse_is_never_the_browsers_fault() -> None:
-    refused = named(blocked(), URL, Traffic(RequestBudget(9)), {})
+    refused = classify_error(blocked(), URL, Traffic(RequestBudget(9)), {})
     assert isinstance(refused, FetchError)
     assert refused.outcome is Outcome.UNREADABLE
 

@@ -54,7 +54,7 @@ def holder(temporary: Path) -> Iterator[tuple["subprocess.Popen[str]", Path, psu
         path, pid = process.stdout.readline().split()
         user = psutil.Process(int(pid))
         # While the kernel still loads a program, from a cold disk for 20 ms, its environment cannot be read.
-        until(lambda: user.pid in process_tree.marked(f"TMPDIR={path}"))
+        until(lambda: user.pid in process_tree.find_by_environment(f"TMPDIR={path}"))
         yield process, Path(path), user
         process.kill()
     if user.is_running():
@@ -144,4 +144,4 @@ def test_what_a_killed_spider_left_is_removed_by_the_next_start(browser: Path) -
     assert left.name.startswith(PREFIX)
     tidy()
     until(lambda: not left.exists())  # whoever else tidies at this moment may have hold of it
-    assert process_tree.marked(f"TMPDIR={left}") == []
+    assert process_tree.find_by_environment(f"TMPDIR={left}") == []

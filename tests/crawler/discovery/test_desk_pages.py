@@ -62,7 +62,7 @@ def look(site: Site, *desks: Desk, until: Any = NOW + HOUR) -> list[LandingSeen]
         client = due_queue.connect_async()
         try:
             found = Landings(client, site.download, 100_000)
-            return [each async for each in found.seen(desks, until)]
+            return [each async for each in found.ask_all(desks, until)]
         finally:
             await client.aclose()
 

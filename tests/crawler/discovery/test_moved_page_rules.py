@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api.models.discovery import DriftReason
-from crawler.discovery.moved_page_rules import CheckHistory, CurrentRun, PreviousRun, drift, same_title
+from crawler.discovery.moved_page_rules import CheckHistory, CurrentRun, PreviousRun, find_move, same_title
 from crawler.discovery.observations import LandingSeen, ObservedPage, PageSeen
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -31,7 +31,7 @@ def linked(title: str = "Prendre rendez-vous", **more: Any) -> CurrentRun:
 
 
 def reason(life: CheckHistory, before: PreviousRun, seen: CurrentRun) -> DriftReason | None:
-    sign = drift(life, before, seen, NOW)
+    sign = find_move(life, before, seen, NOW)
     return sign.reason if sign else None
 
 
@@ -40,7 +40,7 @@ def reason(life: CheckHistory, before: PreviousRun, seen: CurrentRun) -> DriftRe
 
 @pytest.mark.parametrize("life", [LIVES, MUTE, CheckHistory()])
 def test_a_link_that_its_page_has_no_more_is_retired_though_the_page_says_no_slot(life: CheckHistory) -> None:
-    sign = drift(life, KNOWN, CurrentRun(page()), NOW)
+    sign = find_move(life, KNOWN, CurrentRun(page()), NOW)
     assert sign is not None
     assert (sign.reason, PAGE in sign.detail) == (DriftReason.UNLINKED, True)
 

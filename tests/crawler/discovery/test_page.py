@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from configs.prefecture import Prefecture
-from crawler.discovery.observations import ObservedPage, PageSeen, packed, unpacked
+from crawler.discovery.observations import ObservedPage, PageSeen, from_json, to_json
 from crawler.discovery.page import PageStep, step
 from crawler.discovery.recognise import Listed, key
 from crawler.platform_detection.identify import page_of
@@ -110,7 +110,7 @@ def test_a_site_that_writes_its_address_otherwise_is_walked_as_it_says() -> None
 
 def test_what_was_seen_is_the_same_out_of_redis() -> None:
     seen = come('<a href="/booking/create/1">é "x"</a>').seen
-    assert unpacked(packed(seen)) == seen
+    assert from_json(to_json(seen)) == seen
     assert isinstance(seen, PageSeen)
 
 

@@ -72,7 +72,7 @@ def test_a_site_is_asked_by_one_at_a_time_and_then_rests(
     first, other = taken(queue), taken(queue)
     assert {first.url, other.url} == {f"{A}/1", f"{B}/1"}
     assert queue.pop() is None
-    queue.done(first)
+    queue.finish_request(first)
     clock.shift(9.9)
     assert queue.pop() is None
     clock.shift(0.1)
@@ -84,7 +84,7 @@ def test_a_new_link_does_not_hurry_a_site_that_rests(queue: SiteQueue, clock: ti
     first = taken(queue)
     push(queue, ask(f"{A}/3", 5))
     assert queue.pop() is None
-    queue.done(first)
+    queue.finish_request(first)
     push(queue, ask(f"{A}/4", 9))
     assert queue.pop() is None
     clock.shift(10)
@@ -108,11 +108,11 @@ def test_who_comes_back_late_ends_nothing_of_anothers(
     push(queue, ask(f"{A}/1", 1), ask(f"{A}/2"))
     late = taken(queue)
     clock.shift(timedelta(seconds=hold_seconds()))
-    queue.done(taken(queue))
+    queue.finish_request(taken(queue))
     clock.shift(10)
     again = taken(queue)
     assert again.url == f"{A}/2"
-    queue.done(late)
+    queue.finish_request(late)
     assert queue.pop() is None
     assert len(queue) == 1
 
@@ -123,10 +123,10 @@ def test_a_site_gives_so_many_pages_and_is_cut_then(queue: SiteQueue, clock: tim
     for _ in range(20):
         while found := queue.pop():
             asked.append(found.url)
-            queue.done(found)
+            queue.finish_request(found)
         clock.shift(10)
     assert len([url for url in asked if url.startswith(A)]) == settings().discovery_pages
-    assert (queue.cut(), len(queue), queue.asked()) == (frozenset({"127.77.5.1:8800"}), 0, 5)
+    assert (queue.cut(), len(queue), queue.count_asked()) == (frozenset({"127.77.5.1:8800"}), 0, 5)
 
 
 def test_what_a_machine_numbers_is_bounded_without_ending_the_site(
@@ -138,7 +138,7 @@ def test_what_a_machine_numbers_is_bounded_without_ending_the_site(
     for _ in range(200):
         while found := queue.pop():
             asked.append(found.url)
-            queue.done(found)
+            queue.finish_request(found)
         clock.shift(1)
     assert len(asked) == 31
     assert f"{A}/Demarches" in asked
@@ -171,15 +171,15 @@ def test_a_site_that_refuses_is_left_and_counts_as_cut(
     push(queue, ask(f"{A}/1"), ask(f"{A}/2"), ask(f"{B}/1"))
     first, other = sorted([taken(queue), taken(queue)], key=lambda each: each.url)
     queue.leave(first)
-    queue.done(first)
-    queue.done(other)
+    queue.finish_request(first)
+    queue.finish_request(other)
     clock.shift(100)
     assert (queue.pop(), len(queue), queue.cut()) == (None, 0, frozenset({"127.77.5.1:8800"}))
 
 
 def test_a_longer_pause_is_kept(queue: SiteQueue, clock: time_machine.Traveller) -> None:
     push(queue, ask(f"{A}/1"), ask(f"{A}/2"))
-    queue.done(taken(queue), pause=30)
+    queue.finish_request(taken(queue), pause=30)
     clock.shift(29.9)
     assert queue.pop() is None
     clock.shift(0.1)

@@ -14,7 +14,7 @@ from crawler.discovery.moved_page_rules import CheckHistory, PreviousRun
 from crawler.discovery.observations import Fact, LandingSeen, ObservedPage, PageSeen
 from crawler.discovery.recognise import Booking
 from crawler.discovery.report import DiscoveryReport
-from crawler.discovery.results import KnownPages, RunResult, addresses, back, verdict
+from crawler.discovery.results import KnownPages, RunResult, addresses, back, evaluate_run
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SITE = "https://www.essonne.gouv.fr"
@@ -57,7 +57,7 @@ def page(*bookings: Booking, seen: ObservedPage = ObservedPage.READ, url: str = 
 
 
 def came(*facts: Fact, **known: Any) -> RunResult:
-    return verdict(list(facts), PLACES, KnownPages(EVERY, **known), NOW)
+    return evaluate_run(list(facts), PLACES, KnownPages(EVERY, **known), NOW)
 
 
 def test_a_page_that_no_file_has_is_found_once_with_all_that_link_it() -> None:
@@ -86,9 +86,9 @@ def test_a_refusal_alone_on_its_host_is_the_pages_own() -> None:
     twin = at("evry_91", "b", f"{SITE}/booking/create/3")
     both = place("evry", "91", EVRY.desks[0], twin)
     facts: list[Fact] = [LandingSeen("evry_91/a", 403), LandingSeen("evry_91/b", 200, twin.url)]
-    outcome = verdict(facts, [both], KnownPages(addresses(both.desks)), NOW)
+    outcome = evaluate_run(facts, [both], KnownPages(addresses(both.desks)), NOW)
     assert [(desk, sign.reason) for desk, sign in outcome.drifted] == [("evry_91/a", DriftReason.GONE)]
-    assert verdict(facts[:1], [both], KnownPages(addresses(both.desks)), NOW).drifted == ()
+    assert evaluate_run(facts[:1], [both], KnownPages(addresses(both.desks)), NOW).drifted == ()
 
 
 def test_a_desk_that_is_linked_again_is_back() -> None:

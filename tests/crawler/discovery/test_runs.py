@@ -50,9 +50,9 @@ def test_a_walk_is_due_once_a_day_and_while_it_is_open() -> None:
         run = runs.join(rows, NOW)
     assert due(NOW + HOUR)
     with session() as rows:
-        assert runs.held(rows, run)
+        assert runs.lock_run(rows, run)
         runs.end(rows, run, NOW + HOUR, cut=False, pages=3)
-        assert not runs.held(rows, run)
+        assert not runs.lock_run(rows, run)
     assert not due(NOW + DAY - HOUR)
     assert due(NOW + DAY)
 

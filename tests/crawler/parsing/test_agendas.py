@@ -10,7 +10,7 @@ from configs.outcome import Outcome
 from crawler.parsing.agendas import BookableAgenda, ask_agendas, ask_alone
 from crawler.parsing.entries import Entries
 from crawler.parsing.json_calendar import WindowRequest
-from crawler.parsing.json_models import parsed
+from crawler.parsing.json_models import parse_json
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, VisitContext
 from tests.crawler.pages import TODAY, page, visit
 
@@ -95,7 +95,7 @@ class Named(BookableAgenda):
 
 def test_a_platform_names_the_fields_by_its_own_words() -> None:
     body = '[{"id": "7", "motifs": {"12": [1]}, "ferme": true}, {"id": 8, "motifs": null}, {"id": 9, "motifs": {}, "ferme": 3}]'
-    first, odd, last = parsed(page(body), Entries[Named]) or [None] * 3
+    first, odd, last = parse_json(page(body), Entries[Named]) or [None] * 3
     assert (first and (first.id, first.offered, first.shut)) == (7, {"12": [1]}, True)
     assert odd is None
     assert last

@@ -2,7 +2,7 @@ import pytest
 from lxml import html
 from pydantic import TypeAdapter, ValidationError
 
-from crawler.parsing.css_selectors import Selector, element_selector, found, one_text, shown
+from crawler.parsing.css_selectors import Selector, element_selector, find_matches, find_visible, one_text
 
 PAGE = html.document_fromstring(
     "<html><body><ul><li class='libre' data-le='2026-11-23'>a</li><li class='libre'>b</li></ul>"
@@ -15,16 +15,19 @@ PAGE = html.document_fromstring(
 )
 def test_css_and_xpath_find_what_can_be_seen(selector: str) -> None:
     assert TypeAdapter(Selector).validate_python(selector) == selector
-    assert [each if isinstance(each, str) else each.text for each in found(PAGE, selector)] == ["a", "b"]
+    assert [each if isinstance(each, str) else each.text for each in find_matches(PAGE, selector)] == [
+        "a",
+        "b",
+    ]
 
 
 def test_from_an_element_on_its_own_parts_are_found_and_what_stands_before() -> None:
-    (first, _) = found(PAGE, "li.libre")
+    (first, _) = find_matches(PAGE, "li.libre")
     assert not isinstance(first, str)
     assert one_text(first, ".") == "a"
-    assert found(first, "./@data-le") == ["2026-11-23"]
+    assert find_matches(first, "./@data-le") == ["2026-11-23"]
     assert one_text(first, "../following-sibling::h2") == "Un titre"
-    assert found(first, "xpath=string(@data-le)") == ["2026-11-23"]
+    assert find_matches(first, "xpath=string(@data-le)") == ["2026-11-23"]
 
 
 def test_several_texts_are_no_text() -> None:
@@ -51,8 +54,8 @@ def test_what_does_not_compile_or_finds_no_part_of_a_page_is_refused(selector: s
 
 
 def test_parts_of_elements_are_found_as_scrapy_writes_them() -> None:
-    assert found(PAGE, "li::attr(data-le)") == ["2026-11-23"]
-    assert found(PAGE, "li.libre::text") == ["a", "b", "c"]
+    assert find_matches(PAGE, "li::attr(data-le)") == ["2026-11-23"]
+    assert find_matches(PAGE, "li.libre::text") == ["a", "b", "c"]
     assert TypeAdapter(Selector).validate_python("h2::text, a::attr(href)")
     with pytest.raises(ValidationError, match="neither CSS nor XPath"):
         TypeAdapter(Selector).validate_python("li::before")
@@ -77,8 +80,8 @@ def test_what_the_page_hides_is_found_and_not_shown() -> None:
     page = html.document_fromstring(
         "<p class=x title=t>a</p><div style='display:none'><p class=x>b</p></div><p class=x hidden>c</p><i>e</i>tail"
     )
-    assert [each.text for each in found(page, "p.x") if not isinstance(each, str)] == ["a", "b", "c"]
+    assert [each.text for each in find_matches(page, "p.x") if not isinstance(each, str)] == ["a", "b", "c"]
     for selector in ("p.x", "p.x::text", "//p[@class='x']/text()", "p::attr(title)"):
-        assert [each.text for each in shown(page, selector)] == ["a"], selector
-    assert [each.tag for each in shown(page, "//text()[.='tail']")] == ["body"]
-    assert shown(page, "xpath=string(//p)") == [], "a text that was put together is no element's"
+        assert [each.text for each in find_visible(page, selector)] == ["a"], selector
+    assert [each.tag for each in find_visible(page, "//text()[.='tail']")] == ["body"]
+    assert find_visible(page, "xpath=string(//p)") == [], "a text that was put together is no element's"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.parsing.date_parsing import moment_of, moments_behind, moments_in, written
+from crawler.parsing.date_parsing import moment_of, moments_behind, moments_in, parse_state_moment
 from crawler.reading import VisitContext
 
 TODAY = date(2026, 11, 20)
@@ -143,7 +143,7 @@ def test_what_some_words_announce_is_the_moment_right_behind_them(
     [("23/11/2026 09:30", MORNING), ("2026-11-23", date(2026, 11, 23)), (20261123, None), ("bientôt", None)],
 )
 def test_a_value_is_a_moment_where_it_is_the_text_of_one(value: object, moment: date | None) -> None:
-    assert written(value, VisitContext("", TODAY, PARIS)) == moment
+    assert parse_state_moment(value, VisitContext("", TODAY, PARIS)) == moment
 
 
 @given(

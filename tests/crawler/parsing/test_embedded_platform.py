@@ -2,7 +2,7 @@
 
 import pytest
 
-from crawler.parsing.embedded_platform import Handover, handed
+from crawler.parsing.embedded_platform import Handover, hand_over
 from crawler.reading import Outcome, VisitContext
 from tests.crawler.pages import TODAY
 
@@ -19,7 +19,7 @@ def test_the_first_frame_on_the_platforms_own_site_is_asked_with_the_platforms_p
         "https://partners.doctolib.fr/prefecture/paris/guichet?pid=1",
         OURS,
     )
-    embedded, inner, reading = handed(visit(), frames)
+    embedded, inner, reading = hand_over(visit(), frames)
     assert (embedded.SYSTEM, inner.url, inner.parameters.motives) == ("doctolib", frames[1], (7,))
     assert [ask.url for ask in reading.asks] == ["https://partners.doctolib.fr/booking/guichet.json"]
 
@@ -40,11 +40,11 @@ def test_the_first_frame_on_the_platforms_own_site_is_asked_with_the_platforms_p
     ],
 )
 def test_no_other_frame_is_followed(frame: str) -> None:
-    reading = handed(visit(), (frame,))[2]
+    reading = hand_over(visit(), (frame,))[2]
     assert (reading.outcome, reading.asks) == (Outcome.UNREADABLE, ())
     assert reading.reason == f"embeds no page of doctolib: {frame}"
 
 
 def test_a_stand_ins_page_may_embed_a_stand_in() -> None:
     stand_in = "http://127.77.4.1:8800/prefecture/paris/guichet"
-    assert handed(visit("http://127.77.4.9:8800/rendez-vous"), (stand_in,))[2].asks
+    assert hand_over(visit("http://127.77.4.9:8800/rendez-vous"), (stand_in,))[2].asks

@@ -4,7 +4,7 @@ from typing import Annotated
 import pytest
 
 from crawler.parsing.entries import Entries, flat, slot_start_field
-from crawler.parsing.json_models import Moment, Wall, parse_local_datetime, parsed
+from crawler.parsing.json_models import Moment, Wall, parse_json, parse_local_datetime
 from tests.crawler.pages import page
 
 AT = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
@@ -35,18 +35,18 @@ Walls = Entries[Annotated[Wall, slot_start_field("start", read=parse_local_datet
     ],
 )
 def test_an_entry_is_when_it_begins_and_none_where_that_cannot_be_read(entry: str, expected: date) -> None:
-    assert parsed(page(f"[{entry}, {TEXT}]"), Starts) == [expected, AT]
+    assert parse_json(page(f"[{entry}, {TEXT}]"), Starts) == [expected, AT]
 
 
 def test_a_platform_says_how_it_writes_its_moments() -> None:
     body = '[{"start": "2026-11-24T09:30:00"}, {"start": "2026-11-24T09:30:00Z"}]'
-    assert parsed(page(body), Walls) == [datetime.fromisoformat("2026-11-24T09:30:00"), None]
-    assert parsed(page(body), Starts) == [None, datetime(2026, 11, 24, 9, 30, tzinfo=UTC)]
+    assert parse_json(page(body), Walls) == [datetime.fromisoformat("2026-11-24T09:30:00"), None]
+    assert parse_json(page(body), Starts) == [None, datetime(2026, 11, 24, 9, 30, tzinfo=UTC)]
 
 
 def test_what_is_no_list_has_no_entries() -> None:
     for body in ("null", "{}", '"a"'):
-        assert parsed(page(body), Starts) is None
+        assert parse_json(page(body), Starts) is None
 
 
 def test_lists_are_one_and_one_that_cannot_be_read_is_an_entry_that_cannot() -> None:

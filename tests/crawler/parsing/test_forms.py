@@ -1,6 +1,6 @@
 import pytest
 
-from crawler.parsing.forms import address_of, asked, in_query
+from crawler.parsing.forms import address_of, build_request, in_query
 from crawler.reading import BrowserAction, Page, PageRequest, VisitContext
 from tests.crawler.pages import TODAY
 
@@ -19,7 +19,7 @@ def page(body: str = FORM) -> Page:
 
 def done(css: str, act: BrowserAction | None = None, body: str = FORM) -> PageRequest | None:
     here = page(body)
-    return asked(here, here.root.xpath(css)[0], act or BrowserAction(), "next")
+    return build_request(here, here.root.xpath(css)[0], act or BrowserAction(), "next")
 
 
 def test_criteria_are_said_as_people_write_numbers() -> None:

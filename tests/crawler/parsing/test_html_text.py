@@ -9,13 +9,13 @@ from crawler.parsing.html_text import (
     choices,
     collapse_whitespace,
     contains_phrase,
-    dated,
     field_value,
     label,
+    names_date,
     period,
-    rendered,
+    rendered_text,
     title,
-    visible,
+    visible_text,
 )
 
 WEEK = (date(2026, 11, 23), date(2026, 11, 29))
@@ -68,14 +68,14 @@ def test_what_is_no_period_is_none(text: str) -> None:
     "text", ["Semaine 48", "du 23/11 au 29/11", "Le 23.11.2026", "1er décembre", "23 NOVEMBRE"]
 )
 def test_a_heading_that_names_a_day_or_a_week_is_dated(text: str) -> None:
-    assert dated(text)
+    assert names_date(text)
 
 
 @pytest.mark.parametrize(
     "text", ["", "Semaine", "nginx/1.18", "502 Bad Gateway", "du 23/11 au 29/11" + " x" * 60]
 )
 def test_any_other_heading_is_not(text: str) -> None:
-    assert not dated(text)
+    assert not names_date(text)
 
 
 @given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.dates(date(2000, 1, 1), date(2100, 1, 1)))
@@ -98,7 +98,7 @@ def test_visible_text_leaves_out_what_nobody_sees() -> None:
     node = html.fragment_fromstring(
         "<div>a<script>b</script><style>c</style><noscript>d</noscript> <b>e</b></div>"
     )
-    assert visible(node) == "a e"
+    assert visible_text(node) == "a e"
 
 
 def test_a_document_without_a_title_has_an_empty_one() -> None:
@@ -127,14 +127,16 @@ def test_a_label_is_found_by_its_field_whatever_its_name() -> None:
 
 @pytest.mark.parametrize("name", ["title", "textarea", "noscript", "script", "style"])
 def test_text_that_is_no_part_of_the_page_is_not_rendered(name: str) -> None:
-    assert "complet" not in rendered(html.fromstring(f"<html><{name}>complet</{name}><p>ouvert</p></html>"))
+    assert "complet" not in rendered_text(
+        html.fromstring(f"<html><{name}>complet</{name}><p>ouvert</p></html>")
+    )
 
 
 def test_what_a_script_has_yet_to_decide_on_is_not_rendered() -> None:
     root = html.fromstring(
         "<div>a<p v-if='x'>b</p><template v-else>c</template><i v-show='y'><b>d</b></i><script>e</script> f</div>"
     )
-    assert rendered(root) == "a f"
+    assert rendered_text(root) == "a f"
 
 
 @pytest.mark.parametrize(
@@ -149,14 +151,14 @@ def test_what_a_script_has_yet_to_decide_on_is_not_rendered() -> None:
 )
 def test_what_the_page_hides_itself_is_not_rendered(hidden: str) -> None:
     root = html.document_fromstring(f"<p>a</p><div {hidden}><p>b <b>c</b></p></div><p>d</p>")
-    assert rendered(root) == "a d"
+    assert rendered_text(root) == "a d"
 
 
 @pytest.mark.parametrize(
     "shown", ["aria-hidden='true'", "style='display:block'", "class='hidden'", "style=''"]
 )
 def test_what_it_does_not_hide_is_rendered(shown: str) -> None:
-    assert rendered(html.document_fromstring(f"<p {shown}>a</p>")) == "a"
+    assert rendered_text(html.document_fromstring(f"<p {shown}>a</p>")) == "a"
 
 
 @pytest.mark.parametrize(
@@ -217,4 +219,4 @@ def test_what_speaks_to_a_terminal_is_taken_out_of_titles_and_texts(written: str
     )
     assert (title(root)[:2], title(root)[-1]) == ("a ", "b")
     assert title(root).isprintable()
-    assert visible(root).isprintable()
+    assert visible_text(root).isprintable()

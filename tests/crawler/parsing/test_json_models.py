@@ -15,10 +15,10 @@ from crawler.parsing.json_models import (
     Tolerant,
     Wall,
     days_in,
-    failed,
     moments_in,
     moments_of,
-    parsed,
+    parse_json,
+    reports_failure,
 )
 from tests.crawler.pages import page
 
@@ -35,15 +35,15 @@ class Times(JsonModel):
 
 
 def times(field: str, value: str) -> object:
-    read = parsed(page(f'{{"{field}": {value}}}'), Times)
+    read = parse_json(page(f'{{"{field}": {value}}}'), Times)
     assert read
     return getattr(read, field)
 
 
 def test_a_body_of_the_shape_is_read_and_what_else_stands_in_it_is_not() -> None:
     for body in ('{"slots": ["a"], "total": {"deep": [1]}}', '\ufeff{"slots": ["a"]}'):
-        assert parsed(page(body), Slots) == Slots(slots=["a"])
-    assert parsed(page('[{"slots": []}]'), list[Slots]) == [Slots(slots=[])]
+        assert parse_json(page(body), Slots) == Slots(slots=["a"])
+    assert parse_json(page('[{"slots": []}]'), list[Slots]) == [Slots(slots=[])]
 
 
 @pytest.mark.parametrize(
@@ -68,13 +68,13 @@ def test_a_body_of_the_shape_is_read_and_what_else_stands_in_it_is_not() -> None
     ids=lambda body: str(body)[:40],
 )
 def test_any_other_body_is_none(body: str | bytes) -> None:
-    assert parsed(page(body), Slots) is None
+    assert parse_json(page(body), Slots) is None
 
 
 def test_an_answer_with_an_errors_status_has_no_shape_unless_it_may() -> None:
     refused = replace(page('{"slots": []}'), status=401)
-    assert parsed(refused, Slots) is None
-    assert parsed(refused, Slots, errors=True) == Slots(slots=[])
+    assert parse_json(refused, Slots) is None
+    assert parse_json(refused, Slots, errors=True) == Slots(slots=[])
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_moments_are_counted_wherever_they_stand(body: str, number: int) -> None
 
 @pytest.mark.parametrize("behind", ["", "Z", ":00Z", ":00.000Z", "+00:00", ":00+00:00", "+0000"])
 def test_a_false_utc_is_the_clock_that_it_shows(behind: str) -> None:
-    assert parsed(page(f'["2026-12-19T10:00{behind}"]'), list[FalseUtc]) == [
+    assert parse_json(page(f'["2026-12-19T10:00{behind}"]'), list[FalseUtc]) == [
         datetime.fromisoformat("2026-12-19T10:00")
     ]
 
@@ -144,7 +144,7 @@ def test_a_false_utc_is_the_clock_that_it_shows(behind: str) -> None:
     "value", ['"2026-12-19T10:00+01:00"', '"2026-12-19"', "1797670800", "null", "[]", '""']
 )
 def test_any_other_offset_is_not_taken_for_a_false_one(value: str) -> None:
-    assert parsed(page(f"[{value}]"), list[OrNone[FalseUtc]]) == [None]
+    assert parse_json(page(f"[{value}]"), list[OrNone[FalseUtc]]) == [None]
 
 
 class Week(Tolerant):
@@ -176,7 +176,7 @@ class Hint(Tolerant):
     ],
 )
 def test_what_is_optional_and_odd_is_left_out_and_known_to_be(body: str, total: int, lacking: bool) -> None:
-    week = parsed(page(body), Week)
+    week = parse_json(page(body), Week)
     assert week
     assert (week.days, week.total, week.lacks("total")) == (["a"], total, lacking)
     assert week.odd == (lacking and body != '{"jours": ["a"]}')
@@ -184,14 +184,14 @@ def test_what_is_optional_and_odd_is_left_out_and_known_to_be(body: str, total: 
 
 @pytest.mark.parametrize("body", ['{"jours": 1, "total": 3}', '{"total": 3}', '{"odd": true}', "[]", "3"])
 def test_what_is_needed_is_needed_beside_the_odd_too(body: str) -> None:
-    assert parsed(page(body), Week) is None
+    assert parse_json(page(body), Week) is None
 
 
 def test_an_object_with_none_of_the_fields_is_another_answer() -> None:
     for body in ("{}", '{"error": "x"}', '{"count": []}', '{"odd": true}'):
-        assert parsed(page(body), Hint) is None
-    assert parsed(page('{"count": []}'), list[Hint]) is None
-    hint = parsed(page('{"count": "x", "next_at": "2026-11-24"}'), Hint)
+        assert parse_json(page(body), Hint) is None
+    assert parse_json(page('{"count": []}'), list[Hint]) is None
+    hint = parse_json(page('{"count": "x", "next_at": "2026-11-24"}'), Hint)
     assert hint
     assert (hint.next_at, hint.odd) == (date(2026, 11, 24), True)
 
@@ -201,7 +201,9 @@ class Taken(JsonModel, extra="allow"):
 
 
 def test_the_moments_of_a_part_are_counted_with_those_that_nobody_names() -> None:
-    taken = parsed(page('{"at": "2026-11-24T09:00Z", "until": {"is": "2026-11-24T09:30Z"}, "id": 7}'), Taken)
+    taken = parse_json(
+        page('{"at": "2026-11-24T09:00Z", "until": {"is": "2026-11-24T09:30Z"}, "id": 7}'), Taken
+    )
     assert taken
     assert moments_of(taken) == 2
 
@@ -234,7 +236,7 @@ def test_when_an_answer_was_made_is_no_moment_and_a_next_date_is_one(body: str, 
     ],
 )
 def test_an_answer_may_say_that_it_failed(body: str) -> None:
-    assert failed(page(body))
+    assert reports_failure(page(body))
 
 
 @pytest.mark.parametrize(
@@ -248,7 +250,7 @@ def test_an_answer_may_say_that_it_failed(body: str) -> None:
     ],
 )
 def test_any_other_does_not(body: str) -> None:
-    assert not failed(page(body))
+    assert not reports_failure(page(body))
 
 
 def test_a_date_is_found_wherever_it_stands() -> None:

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from configs.outcome import Outcome
-from crawler.parsing.notices import Notice, noticed
+from crawler.parsing.notices import Notice, find_notice
 from crawler.reading import Reading
 from tests.crawler.pages import page
 
@@ -29,8 +29,8 @@ HINTS = ("busy", "gone")
 def test_the_first_sentence_that_a_page_shows_in_its_place_is_what_it_means(
     body: str, reading: Reading | None
 ) -> None:
-    assert noticed(page(f"<html><body>{body}</body></html>"), NOTICES, HINTS) == reading
+    assert find_notice(page(f"<html><body>{body}</body></html>"), NOTICES, HINTS) == reading
 
 
 def test_a_page_without_a_hint_is_not_looked_at() -> None:
-    assert noticed(page("<h1>Too busy</h1>"), NOTICES, ("gone",)) is None
+    assert find_notice(page("<h1>Too busy</h1>"), NOTICES, ("gone",)) is None

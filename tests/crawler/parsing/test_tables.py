@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 
-from crawler.parsing.tables import whole_days, whole_table
+from crawler.parsing.tables import is_whole_table, whole_days
 from tests.crawler.pages import page
 
 LEGEND = "<p><span>libre</span> <span>pris</span></p>"
@@ -11,7 +11,7 @@ WEEK = f"<table><tr><td><a href='/pick/1'>libre</a></td>{TAKEN * 6}</tr></table>
 
 
 def whole(body: str) -> bool:
-    return whole_table(page(body), "libre", "/pick/")
+    return is_whole_table(page(body), "libre", "/pick/")
 
 
 def test_a_table_that_came_to_its_end_with_its_legend_is_whole() -> None:

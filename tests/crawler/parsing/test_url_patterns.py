@@ -1,6 +1,6 @@
 import pytest
 
-from crawler.parsing.url_patterns import KIND_TOWN_NAME, PAGE, api_of, shaped
+from crawler.parsing.url_patterns import KIND_TOWN_NAME, PAGE, api_of, match_address
 
 
 @pytest.mark.parametrize(
@@ -8,12 +8,15 @@ from crawler.parsing.url_patterns import KIND_TOWN_NAME, PAGE, api_of, shaped
 )
 def test_a_home_page_is_nobodys_desk(url: str) -> None:
     with pytest.raises(ValueError, match=r"is no Kiosk address: it must be https://<site>/<name>$"):
-        shaped(url, PAGE, "Kiosk", "<name>")
+        match_address(url, PAGE, "Kiosk", "<name>")
 
 
 def test_what_has_the_shape_says_what_it_holds() -> None:
-    assert shaped("https://x.example/a", PAGE, "Kiosk", "<name>")[0] == "https://x.example/a"
-    assert shaped("https://x.example/town-hall/paris/main?a=1", KIND_TOWN_NAME, "Kiosk", "")["name"] == "main"
+    assert match_address("https://x.example/a", PAGE, "Kiosk", "<name>")[0] == "https://x.example/a"
+    assert (
+        match_address("https://x.example/town-hall/paris/main?a=1", KIND_TOWN_NAME, "Kiosk", "")["name"]
+        == "main"
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from configs.outcome import Outcome
-from crawler.parsing.websocket_frames import CUT_OFF, body_of, frames_of, unended
+from crawler.parsing.websocket_frames import CUT_OFF, body_of, frames_of, read_unended
 from tests.crawler.pages import page
 
 PLACES, END = [{"id": 1, "hours": ["9:00"]}], {"step": "the_end", "failed": 0}
@@ -45,8 +45,8 @@ def test_one_frame_without_the_end_behind_its_lists_stays_one(alone: object) -> 
 
 
 def test_an_answer_without_its_end_is_unreadable_and_one_that_broke_off_unreachable() -> None:
-    assert unended(page("[]")).outcome is Outcome.UNREADABLE
-    broken = unended(replace(page("[]"), headers={CUT_OFF.lower(): "the time was up"}))
+    assert read_unended(page("[]")).outcome is Outcome.UNREADABLE
+    broken = read_unended(replace(page("[]"), headers={CUT_OFF.lower(): "the time was up"}))
     assert (broken.outcome, broken.reason) == (
         Outcome.UNREACHABLE,
         "the search did not end: the time was up",

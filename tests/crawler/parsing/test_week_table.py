@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from configs.outcome import Outcome
-from crawler.parsing.week_table import Linked, hours, opened, read_week
+from crawler.parsing.week_table import Linked, find_linked_hours, read_open_desk, read_week
 from crawler.reading import CoveredWindow, PageRequest, Place, Reading, Slot
 from tests.crawler.pages import TODAY, page
 
@@ -31,7 +31,7 @@ def read(body: str, asked: CoveredWindow | None = WEEK) -> Reading | None:
 
 
 def test_hours_are_slots_that_lead_to_the_desk_and_never_to_their_own_link() -> None:
-    slots, odd = hours(page(table(link(int(NINE.timestamp())) + link("soon"))), KIOSK, DESK)
+    slots, odd = find_linked_hours(page(table(link(int(NINE.timestamp())) + link("soon"))), KIOSK, DESK)
     assert slots == (Slot(DESK, NINE, "https://kiosk.example/7"),)
     assert odd == ["pick/7/soon"]
 
@@ -81,12 +81,12 @@ def test_an_hour_beside_what_is_not_whole_or_of_another_week_is_a_slot_and_cover
 
 def test_an_open_desk_stands_as_open_until_its_calendars_have_answered() -> None:
     unknown, known = Slot(DESK, None), Slot(DESK, date(2026, 11, 23))
-    waiting = opened((), WEEKS, unknown, "open")
+    waiting = read_open_desk((), WEEKS, unknown, "open")
     assert (waiting.outcome, waiting.slots, waiting.fallback, len(waiting.asks)) == (None, (), (unknown,), 3)
-    seen = opened((known,), WEEKS, unknown, "open")
+    seen = read_open_desk((known,), WEEKS, unknown, "open")
     assert (seen.outcome, seen.slots, seen.fallback, len(seen.asks)) == (Outcome.SLOTS, (known,), (), 3)
     for linked, slots in (((), (unknown,)), ((known,), (known,))):
-        alone = opened(linked, [], unknown, "open")
+        alone = read_open_desk(linked, [], unknown, "open")
         assert (alone.outcome, alone.slots, alone.reason) == (
             Outcome.SLOTS,
             slots,

@@ -8,7 +8,7 @@ import pytest
 from configs.desk import Procedure
 from configs.prefecture import desks, load_prefectures
 from crawler.catalogue import check_catalogue
-from crawler.platform_detection.draft import DeskDraft, named, procedures, slug
+from crawler.platform_detection.draft import DeskDraft, procedures, slug, trim_label
 from crawler.platform_detection.identify import PlatformMatch
 from crawler.platform_detection.lookups import by_hand
 from deploy.sample_desk_files import prefecture_file
@@ -68,8 +68,8 @@ def test_a_slug_is_made_of_the_labels_words_and_is_nobody_elses(
 
 
 def test_a_label_is_one_line_that_can_be_printed() -> None:
-    assert named(" a\tb\r\n\x00c\u2028d ") == "a b c d"
-    assert len(named("un mot " * 100)) <= 121
+    assert trim_label(" a\tb\r\n\x00c\u2028d ") == "a b c d"
+    assert len(trim_label("un mot " * 100)) <= 121
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from crawler.platform_detection.desk_candidate import DeskCandidate
-from crawler.platform_detection.id_lookup import with_ids
+from crawler.platform_detection.id_lookup import look_up_ids
 from crawler.platform_detection.identify import PlatformMatch
 from crawler.platform_detection.page_fetcher import PageFetcher
 from tests.crawler.wire import Wire, answer, wire
@@ -34,7 +34,7 @@ def looked_up(served: Wire, name: str, requests: int = 30, **told: Any) -> list[
     async def ask() -> list[DeskCandidate]:
         url = f"{served.address}{PAGE}"
         async with PageFetcher(requests, lambda *_: None) as opener:
-            return await with_ids(
+            return await look_up_ids(
                 opener, DeskCandidate(PlatformMatch(name, "its address", url, told), url, "Préfecture")
             )
 
@@ -93,7 +93,7 @@ def test_what_an_address_tells_stays_whatever_an_answer_says() -> None:
     found = DeskCandidate(
         PlatformMatch("keldoc", "its address", "https://x.fr/", {"clinic": 1}), "https://x.fr/", "x"
     )
-    assert found.told({"clinic": 2, "cabinet": 3}).sign.parameters == {"clinic": 1, "cabinet": 3}
+    assert found.with_parameters({"clinic": 2, "cabinet": 3}).sign.parameters == {"clinic": 1, "cabinet": 3}
 
 
 def test_ten_desks_are_made_and_the_others_named() -> None:
@@ -150,7 +150,7 @@ def test_of_a_page_that_embeds_another_platforms_that_one_is_asked() -> None:
                 "widget", "it embeds it", outer, {"platform": "doctolib", "parameters": {}}, frame
             )
             async with PageFetcher(9, lambda *_: None) as opener:
-                return await with_ids(opener, DeskCandidate(sign, outer, "Rendez-vous"))
+                return await look_up_ids(opener, DeskCandidate(sign, outer, "Rendez-vous"))
 
         (found,) = asyncio.run(ask())
     assert (found.url, found.label, found.missing) == (outer, "Duplicata", "")

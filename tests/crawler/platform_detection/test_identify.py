@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.platform_detection.booking_links import leads
+from crawler.platform_detection.booking_links import find_leads
 from crawler.platform_detection.identify import (
     PlatformMatch,
     by_address,
     by_marks,
     by_shape,
+    identify_page,
     page_of,
-    recognised,
 )
 from crawler.platforms import platforms
 from crawler.reading import Page
@@ -88,21 +88,21 @@ def test_no_other_address_is_taken_for_a_platforms(address: str) -> None:
     ],
 )
 def test_a_page_that_gives_itself_an_address_is_known_by_it(trace: str) -> None:
-    sign = recognised(page(trace))
+    sign = identify_page(page(trace))
     assert sign
     assert (sign.platform, sign.url) == ("ezbooking", "https://www.x.gouv.fr/booking/create/11343")
 
 
 def test_a_page_that_only_links_to_a_platform_is_not_that_platforms() -> None:
     assert (
-        recognised(page('<a href="https://www.x.gouv.fr/booking/create/11343">Prendre rendez-vous</a>'))
+        identify_page(page('<a href="https://www.x.gouv.fr/booking/create/11343">Prendre rendez-vous</a>'))
         is None
     )
 
 
 def test_a_stand_in_is_its_own_desk_whatever_it_calls_itself() -> None:
     link = '<link rel="canonical" href="https://www.doctolib.fr/prefecture/lille/guichet">'
-    sign = recognised(page(link, "http://127.77.4.1:8800/prefecture/lille/guichet"))
+    sign = identify_page(page(link, "http://127.77.4.1:8800/prefecture/lille/guichet"))
     assert sign
     assert (sign.platform, sign.url) == ("doctolib", "http://127.77.4.1:8800/prefecture/lille/guichet")
 
@@ -135,10 +135,10 @@ def test_whatever_a_page_says_it_is_looked_at_to_the_end(body: str, tail: str) -
     strange = page(
         f"<html><a href=\"{tail}\">x</a><iframe src='{tail}'></iframe><form action='{body}'>{body}"
     )
-    assert recognised(strange) is None or named(recognised(strange)) in platforms()
+    assert identify_page(strange) is None or named(identify_page(strange)) in platforms()
     by_address(tail)
     by_shape(page(body))
-    leads(strange)
+    find_leads(strange)
 
 
 def test_a_list_of_what_can_be_booked_is_known_too() -> None:
@@ -171,4 +171,4 @@ def test_a_recorded_page_is_known_with_its_address_and_without(file: str, platfo
     if not recorded.exists():
         pytest.skip(f"no recorded answers at {RECORDINGS}: set RECORDINGS to their folder")
     whole = page_of(NOWHERE, recorded.read_bytes())
-    assert (named(recognised(whole)), named(by_marks(whole))) == (platform, platform)
+    assert (named(identify_page(whole)), named(by_marks(whole))) == (platform, platform)

@@ -16,7 +16,7 @@ from crawler.platform_detection.lookups import (
     by_hand,
     in_address,
     is_own,
-    offered,
+    read_choices,
     steps_of,
 )
 from crawler.platforms import platform, platforms
@@ -77,12 +77,12 @@ def booking(*agendas: dict[str, list[int]]) -> dict[str, Any]:
 
 
 def test_doctolib_offers_the_motives_that_an_agenda_serves_and_says_where() -> None:
-    (only,) = offered("doctolib", page(booking({"7": [2]}, {"8": [2]})))
+    (only,) = read_choices("doctolib", page(booking({"7": [2]}, {"8": [2]})))
     assert (only.label, only.parameters) == ("Demande", {"motives": [2]})
     assert only.remark.endswith("add practices: [...]: 7 is 1 rue X, Lille, 8 is unnamed")
-    (here,) = offered("doctolib", page(booking({"7": [2]})))
+    (here,) = read_choices("doctolib", page(booking({"7": [2]})))
     assert here.remark == ""
-    assert [each.label for each in offered("doctolib", page(booking()))] == ["Remise", "Demande"]
+    assert [each.label for each in read_choices("doctolib", page(booking()))] == ["Remise", "Demande"]
 
 
 # Keldoc
@@ -106,7 +106,7 @@ def test_keldoc_is_asked_for_clinic_cabinet_and_motive_at_its_booking_host() -> 
 def test_keldoc_offers_no_motive_that_no_agenda_serves() -> None:
     motives = [{"id": 4, "name": "Remise", "agendas": [{"id": 9}]}, {"id": 5, "name": "Rien", "agendas": []}]
     said = page([{"motive_category_id": 1, "motives": motives}])
-    assert offered("keldoc", said) == [IdChoice("Remise", {"motive": 4})]
+    assert read_choices("keldoc", said) == [IdChoice("Remise", {"motive": 4})]
 
 
 # Maiia
@@ -123,16 +123,16 @@ def test_maiias_center_is_read_from_its_page_and_from_nothing_else() -> None:
     script = '<html><script type="application/json">{}</script>'
     newer = {"props": {"pageProps": {"cards": {"items": [{"center": {"id": "6144c2e1"}}, {}]}}}}
     for made_of in (state, newer):
-        found = offered("maiia", page(script.format(json.dumps(made_of))))
+        found = read_choices("maiia", page(script.format(json.dumps(made_of))))
         assert found == [IdChoice("", {"center": "6144c2e1"})]
     for other in ("{", "[]", "null", '{"props": 1}', '{"props": {"initialState": []}}', "[" * 100_000):
-        assert offered("maiia", page(script.format(other))) == []
-    assert offered("maiia", page('"x"')) == []
+        assert read_choices("maiia", page(script.format(other))) == []
+    assert read_choices("maiia", page('"x"')) == []
 
 
 def test_what_maiia_lists_twice_is_offered_once() -> None:
     items = [{"name": name, "consultationType": "PHYSICAL"} for name in ("Remise", "Remise", "Demande", "")]
-    found = offered("maiia", page({"items": items, "total": 4}))
+    found = read_choices("maiia", page({"items": items, "total": 4}))
     assert [each.parameters for each in found] == [{"reason": "Remise"}, {"reason": "Demande"}]
 
 
@@ -167,14 +167,17 @@ def test_without_a_place_citopia_is_not_asked(name: str) -> None:
 
 def test_citopias_town_hall_is_the_one_of_that_name() -> None:
     halls = [{"id": 3, "alias": "poitiers-86000"}, {"name": "?"}, {"id": 4, "alias": "poitiers-86000-2"}]
-    assert offered("citopia", page({"results": halls}, CITOPIA)) == [IdChoice("", {"structure": 4})]
-    assert offered("citopia", page({"results": halls[:2]}, CITOPIA)) == []
+    assert read_choices("citopia", page({"results": halls}, CITOPIA)) == [IdChoice("", {"structure": 4})]
+    assert read_choices("citopia", page({"results": halls[:2]}, CITOPIA)) == []
     assert asked("citopia", 1, CITOPIA, structure=4).url.endswith("/api-web/structures/4/services")
     services = [
         {"reasons": [{"id": 1, "name": "Dépôt"}, {"id": None}]},
         {"reasons": [{"id": 2, "name": "Retrait"}]},
     ]
-    assert [each.parameters for each in offered("citopia", page(services))] == [{"reason": 1}, {"reason": 2}]
+    assert [each.parameters for each in read_choices("citopia", page(services))] == [
+        {"reason": 1},
+        {"reason": 2},
+    ]
 
 
 # Synbird
@@ -182,7 +185,7 @@ def test_citopias_town_hall_is_the_one_of_that_name() -> None:
 
 def prestation(*questions: dict[str, Any]) -> IdChoice:
     offer = {"id": 5, "name": "Passeport", "additional_informations_start": list(questions)}
-    (only,) = offered("synbird", page({"companies": [{"activities": [{"prestations": [offer]}]}]}))
+    (only,) = read_choices("synbird", page({"companies": [{"activities": [{"prestations": [offer]}]}]}))
     return only
 
 
@@ -197,10 +200,10 @@ def test_synbirds_company_is_asked_for_by_its_name_and_must_bear_it() -> None:
     assert (ask.url, ask.method) == ("https://ws.synbird.com/v6/pro/company/get", "POST")
     assert ask.json == {"id_professional_company": None, "slug": "79000-mairie"}
     company = {"id": 9, "slug": "79000-mairie", "places": [{"id": 1, "name": "Mairie"}, {"id": 2}]}
-    (found,) = offered("synbird", page({"professional": company}, SYNBIRD))
+    (found,) = read_choices("synbird", page({"professional": company}, SYNBIRD))
     assert found.parameters == {"company": 9, "places": [1, 2]}
     assert found.remark == "for some of its places only, shorten places: 1 is 'Mairie', 2 is ''"
-    assert offered("synbird", page({"professional": company | {"slug": "autre"}}, SYNBIRD)) == []
+    assert read_choices("synbird", page({"professional": company | {"slug": "autre"}}, SYNBIRD)) == []
 
 
 def test_synbirds_questions_are_answered_by_their_first_items_and_the_others_are_said() -> None:
@@ -228,7 +231,7 @@ def test_what_synbirds_page_posted_says_all() -> None:
         "additional_informations_start": [{"id": 1}],
         "number_slots": 2,
     }
-    (found,) = offered("synbird", page(body))
+    (found,) = read_choices("synbird", page(body))
     platform("synbird").Parameters.model_validate(dict(found.parameters))
     assert found.parameters["people"] == 2
 
@@ -238,11 +241,11 @@ def test_what_synbirds_page_posted_says_all() -> None:
 
 def test_what_orions_page_posted_says_all() -> None:
     body = {"configId": "62ff", "purposes": [{"id": "7", "name": "Remise"}], "duration": 20, "accountId": "X"}
-    (found,) = offered("orion", page(body))
+    (found,) = read_choices("orion", page(body))
     platform("orion").Parameters.model_validate(dict(found.parameters))
     assert found.label == "Remise"
     assert asked("orion", 0, "https://esii-orion.com/orion-reservation/slots?account=X") is None
-    assert offered("orion", page(body | {"purposes": []})) == []
+    assert read_choices("orion", page(body | {"purposes": []})) == []
 
 
 # Saved answers
@@ -271,11 +274,11 @@ def test_a_recorded_answer_is_its_platforms_own_and_read(
         pytest.skip(f"no recorded answers at {RECORDINGS}: set RECORDINGS to their folder")
     answer = page_of("https://x.fr/", path.read_bytes())
     assert [each for each in platforms() if is_own(each, answer)] == [name]
-    found = offered(name, answer)
+    found = read_choices(name, answer)
     assert len(found) == labels
     assert told is None or found[0].parameters == told
 
 
 @pytest.mark.parametrize("body", ["", "{}", "[]", "null", "3", "[1]", '{"data": {}}', "<html>", "[" * 50_000])
 def test_what_tells_nothing_is_nobodys(body: str) -> None:
-    assert [name for name in platforms() if offered(name, page(body)) or is_own(name, page(body))] == []
+    assert [name for name in platforms() if read_choices(name, page(body)) or is_own(name, page(body))] == []

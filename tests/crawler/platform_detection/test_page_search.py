@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from crawler.platform_detection.page_fetcher import PageFetcher
-from crawler.platform_detection.page_search import Findings, look
+from crawler.platform_detection.page_search import Findings, search_desks
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.wire import Wire, answer, wire
 
@@ -36,7 +36,7 @@ def links(*paths: str, text: str = "Prendre rendez-vous") -> str:
 def looked(served: Wire, path: str = "/", requests: int = 99) -> Findings:
     async def once() -> Findings:
         async with PageFetcher(requests, lambda *_: None) as opener:
-            return await look(opener, f"{served.address}{path}", lambda _: None)
+            return await search_desks(opener, f"{served.address}{path}", lambda _: None)
 
     return asyncio.run(once())
 

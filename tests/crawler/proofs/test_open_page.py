@@ -60,7 +60,7 @@ def test_it_follows_the_alert_and_is_kept_with_the_page(
     assert item.outcome is Outcome.SLOTS
     thread.close(10)
     worker = UploadWorker(source, blobs)
-    while worker.look():
+    while worker.work_once():
         continue
     assert picture_of(blobs, keys[0]).startswith(b"\x89PNG")
     meta = meta_of(blobs, keys[0])

@@ -13,7 +13,7 @@ from configs.clock import clock
 from configs.object_store import Blobs
 from configs.proofs import new_key
 from crawler.proofs import outlook
-from crawler.proofs.outlook import look, store_name, watch_spool
+from crawler.proofs.outlook import inspect_spool, store_name, watch_spool
 from crawler.proofs.ship import clean
 from crawler.proofs.spool import Spool
 from crawler.proofs.status import Diary
@@ -26,7 +26,7 @@ HOUR = timedelta(hours=1)
 
 
 def test_an_empty_spool_is_well_before_anything_was_left(source: Spool) -> None:
-    found = look(source)
+    found = inspect_spool(source)
     assert (found.waiting, found.oldest_at, found.unpictured, found.trouble) == (0, None, 0, "")
     assert found.store.endswith("/state/proofs/kept")
 
@@ -37,7 +37,7 @@ def test_proofs_on_their_way_are_counted_from_the_oldest_and_pictures_are_none(s
     for _ in range(2):
         keep(source, proof(new_key(NOW)))
     source.add_picture(new_key(NOW), b"PNG")
-    found = look(source)
+    found = inspect_spool(source)
     assert found.waiting == 3
     assert found.oldest_at is not None
     assert found.oldest_at.timestamp() == pytest.approx(oldest)
@@ -49,19 +49,23 @@ def test_since_when_the_store_is_away_outlives_its_worker_and_ends_with_the_stor
     began = clock()
     keep(source, proof())
     away("yes")
-    UploadWorker(source, blobs).look()
+    UploadWorker(source, blobs).work_once()
     frozen.shift(HOUR)
-    UploadWorker(source, blobs).look()
-    assert (look(source).away_since, look(source).away, look(source).waiting) == (
+    UploadWorker(source, blobs).work_once()
+    assert (inspect_spool(source).away_since, inspect_spool(source).away, inspect_spool(source).waiting) == (
         began,
         "PROOFS_URL refuses",
         1,
     )
     frozen.shift(24 * HOUR)
-    assert look(source).away_since == began
+    assert inspect_spool(source).away_since == began
     away("")
-    UploadWorker(source, blobs).look()
-    assert (look(source).away_since, look(source).away, look(source).waiting) == (None, "", 0)
+    UploadWorker(source, blobs).work_once()
+    assert (inspect_spool(source).away_since, inspect_spool(source).away, inspect_spool(source).waiting) == (
+        None,
+        "",
+        0,
+    )
 
 
 def test_what_is_given_up_and_what_has_no_picture_counts_for_a_day(
@@ -70,11 +74,11 @@ def test_what_is_given_up_and_what_has_no_picture_counts_for_a_day(
     (source.folder / "waiting" / "rubbish").mkdir(parents=True)
     keep(source, proof())
     worker = UploadWorker(source, blobs)
-    while worker.look():
+    while worker.work_once():
         continue
-    assert (look(source).given_up, look(source).pictureless) == (1, 1)
+    assert (inspect_spool(source).given_up, inspect_spool(source).pictureless) == (1, 1)
     frozen.shift(24 * HOUR)
-    assert (look(source).given_up, look(source).pictureless) == (0, 0)
+    assert (inspect_spool(source).given_up, inspect_spool(source).pictureless) == (0, 0)
 
 
 def test_what_no_store_took_in_time_is_given_up(source: Spool, frozen: time_machine.Traveller) -> None:
@@ -82,19 +86,19 @@ def test_what_no_store_took_in_time_is_given_up(source: Spool, frozen: time_mach
         keep(source, proof(new_key(NOW)))
     frozen.shift(24 * 365 * 20 * HOUR)  # files have the machine's own time
     clean()
-    assert (look(source).given_up, look(source).waiting) == (2, 0)
+    assert (inspect_spool(source).given_up, inspect_spool(source).waiting) == (2, 0)
 
 
 def test_a_disk_without_room_is_said(source: Spool, settings_env: Callable[..., None]) -> None:
     settings_env(PROOFS_LEAVE_FREE_MB=10**9)
-    assert "PROOFS_LEAVE_FREE_MB wants 1000000000 left" in look(source).trouble
+    assert "PROOFS_LEAVE_FREE_MB wants 1000000000 left" in inspect_spool(source).trouble
 
 
 def test_half_a_diary_is_none(source: Spool) -> None:
     Diary(source.folder).gave_up(3)
-    assert look(source).given_up == 3
+    assert inspect_spool(source).given_up == 3
     (source.folder / "diary.json").write_text('{"day": "2026-11-20", "given')
-    assert look(source).given_up == 0
+    assert inspect_spool(source).given_up == 0
 
 
 def test_a_disk_that_fails_is_said_and_nothing_is_raised(
@@ -104,7 +108,7 @@ def test_a_disk_that_fails_is_said_and_nothing_is_raised(
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(Spool, "waiting", fails)
-    assert look(source).trouble == "the spool cannot be read: [Errno 5] Input/output error"
+    assert inspect_spool(source).trouble == "the spool cannot be read: [Errno 5] Input/output error"
 
 
 @pytest.mark.parametrize(

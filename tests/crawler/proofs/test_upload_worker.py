@@ -43,7 +43,7 @@ def camera(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def worked(source: Spool, blobs: Blobs) -> UploadWorker:
     """Let a worker look until there is nothing to do."""
     worker = UploadWorker(source, blobs)
-    while worker.look():
+    while worker.work_once():
         continue
     return worker
 
@@ -84,7 +84,7 @@ def test_a_try_counts_before_it_is_made(source: Spool, blobs: Blobs, camera: dic
     (entry,) = source.waiting()
     ship(entry, source, blobs)
     (entry,) = source.unpictured()
-    assert [entry.tried() for _ in range(TRIES)] == [0, 1, 2]
+    assert [entry.count_try() for _ in range(TRIES)] == [0, 1, 2]
     worked(source, blobs)
     assert camera["asked"] == 0
 
@@ -112,14 +112,14 @@ def test_while_the_store_is_away_all_waits_for_it_and_no_picture_is_taken_twice(
     worker = UploadWorker(source, blobs)
     keep(source, proof())
     away("yes")
-    assert all(worker.look() for _ in range(3))
+    assert all(worker.work_once() for _ in range(3))
     assert len(source.waiting()) == 1
     away("")
     ship(source.waiting()[0], source, blobs)
     away("yes")
-    assert all(worker.look() for _ in range(TRIES + 2))
+    assert all(worker.work_once() for _ in range(TRIES + 2))
     away("")
-    while worker.look():
+    while worker.work_once():
         continue
     assert picture_of(blobs, KEY) == b"PNG"
     assert camera["asked"] == 1
@@ -168,7 +168,7 @@ def test_a_picture_that_is_coming_is_waited_for_and_not_for_ever(
     assert camera["asked"] == 0
     (left,) = (source.folder / "stored").iterdir()
     os.utime(left / "coming", times=(0, 0))
-    while worker.look():
+    while worker.work_once():
         continue
     assert picture_of(blobs, KEY) == b"PNG"
 

@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime
 import pytest
 from lxml import html
 
-from crawler.platforms.rdv_service_public.slot_links import hours_linked, next_linked, parameter
+from crawler.platforms.rdv_service_public.slot_links import parameter, read_hour_links, read_next_link
 from crawler.reading import Page
 from tests.crawler.pages import page
 
@@ -13,7 +13,7 @@ WRITTEN = "2026-11-23+09%3A30%3A00+%2B0100"
 
 def hours(body: str) -> tuple[dict[datetime, str | None], int]:
     seen = page(f"<body>{body}</body>")
-    return hours_linked(seen, seen.root.xpath("//a[@class='x']"), "at")
+    return read_hour_links(seen, seen.root.xpath("//a[@class='x']"), "at")
 
 
 def link(href: str, text: str = "") -> tuple[Page, html.HtmlElement]:
@@ -60,9 +60,9 @@ def test_a_longer_name_is_another_parameter() -> None:
 def test_the_next_availability_is_that_of_the_address_else_of_the_words(
     href: str, text: str, moment: date | None
 ) -> None:
-    url, found = next_linked(*link(href, text), "date")
+    url, found = read_next_link(*link(href, text), "date")
     assert (found, url.endswith(href)) == (moment, True)
 
 
 def test_a_next_availability_on_another_site_leads_nowhere() -> None:
-    assert next_linked(*link("https://elsewhere.example/week?date=2026-11-23"), "date") == ("", None)
+    assert read_next_link(*link("https://elsewhere.example/week?date=2026-11-23"), "date") == ("", None)

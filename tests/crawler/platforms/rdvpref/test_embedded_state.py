@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crawler.platforms.rdvpref.embedded_state import embedded, only, rows, values
+from crawler.platforms.rdvpref.embedded_state import only, read_state, rows, values
 from crawler.reading import Page
 from tests.crawler.pages import page
 
@@ -17,7 +17,7 @@ def carrying(script: str) -> Page:
 
 def test_what_the_one_script_of_that_id_says_under_a_key_is_read() -> None:
     told = carrying('<script id="s" type="application/json">{"a": "</p>é"}</script>')
-    assert (embedded(told, "s", "a"), embedded(told, "s", "b")) == ("</p>é", None)
+    assert (read_state(told, "s", "a"), read_state(told, "s", "b")) == ("</p>é", None)
 
 
 @pytest.mark.parametrize("script", [
@@ -27,7 +27,7 @@ def test_what_the_one_script_of_that_id_says_under_a_key_is_read() -> None:
     f'<script id="s">{{"a": {"[" * 50_000}</script>',
 ])  # fmt: skip
 def test_what_is_hidden_doubled_or_no_json_is_none(script: str) -> None:
-    assert embedded(carrying(script), "s", "a") is None
+    assert read_state(carrying(script), "s", "a") is None
 
 
 def test_keys_are_found_however_deep_and_rows_once() -> None:
