@@ -20,7 +20,7 @@ class Command(ScrapyCommand):
     def run(self, args: list[str], opts: argparse.Namespace) -> None:  # noqa: ARG002 -- Scrapy passes them
         """Keep until SIGTERM or SIGINT."""
         from crawler.keeper import Keeper  # noqa: PLC0415
-        from crawler.proofs.outlook import watch_spool  # noqa: PLC0415
+        from crawler.proofs.status import watch_spool  # noqa: PLC0415
         from crawler.scheduling import due_queue  # noqa: PLC0415 -- scrapy loads every command's file for any command
         from crawler.spider_processes.scrapyd_client import Scrapyd  # noqa: PLC0415
 

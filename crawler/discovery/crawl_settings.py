@@ -1,9 +1,10 @@
-"""The Scrapy settings of a walk: what differs from crawler/settings.py, with the reasons."""
+"""Scrapy settings of a discovery run: the differences from crawler/settings.py, with their reasons."""
 
 from typing import Any
 
 from configs.settings import settings
 from crawler import settings as usual
+from crawler.discovery.queue import RequestSerializer
 from crawler.fetching.browser_headers import honest
 
 _ROBOTS = "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware"
@@ -11,15 +12,15 @@ _OUTSIDE = "crawler.fetching.ssrf_guard.OutsideHandler"  # links and redirects m
 _READ = 20_000_000  # bytes of answers being read: a brake on memory
 
 
-def gentle() -> dict[str, Any]:
-    """Return what every walk has: one request at a time per site with a pause, robots.txt obeyed, honest headers."""
+def polite_settings() -> dict[str, Any]:
+    """Return the settings of every run: one request at a time per site with a pause, robots.txt, honest headers."""
     current = settings()
     return {
         "USER_AGENT": honest().name,
-        # A site's robots.txt speaks to us by this name.
+        # The name by which a site's robots.txt addresses us.
         "ROBOTSTXT_USER_AGENT": honest().name.partition("/")[0],
         "ROBOTSTXT_OBEY": True,
-        # Over all processes the queue sees to both (crawler/discovery/queue.py); within one this counts robots.txt too.
+        # The queue keeps both limits over all processes (queue.py); within one process this counts robots.txt too.
         "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
         "CONCURRENT_REQUESTS": 32,
         "DOWNLOAD_DELAY": current.discovery_delay_seconds,
@@ -27,15 +28,15 @@ def gentle() -> dict[str, Any]:
         "DOWNLOAD_TIMEOUT": current.http_deadline_seconds,
         "SCRAPER_SLOT_MAX_ACTIVE_SIZE": _READ,
         "DOWNLOAD_HANDLERS": {**usual.DOWNLOAD_HANDLERS, "http": _OUTSIDE, "https": _OUTSIDE},
-        "ITEM_PIPELINES": {},  # what is seen is no check
+        "ITEM_PIPELINES": {},  # a page of discovery is no check
         "DOWNLOADER_MIDDLEWARES": {**usual.DOWNLOADER_MIDDLEWARES, _ROBOTS: 100},
     }
 
 
-def shared(key: str) -> dict[str, Any]:
-    """Return what a walk by several processes has besides: scrapy-redis, on keys of its own.
+def shared_settings(key: str) -> dict[str, Any]:
+    """Return the settings of a run shared by several processes: scrapy-redis, with the run's own keys.
 
-    They are kept when a process ends: the next one goes on. The end of the walk removes them.
+    A process that ends leaves the keys to the others. The end of the run removes them.
     """
     return {
         "SCHEDULER": "scrapy_redis.scheduler.Scheduler",
@@ -43,7 +44,7 @@ def shared(key: str) -> dict[str, Any]:
         "SCHEDULER_QUEUE_KEY": f"{key}:requests",
         "SCHEDULER_DUPEFILTER_KEY": f"{key}:seen",
         "DUPEFILTER_CLASS": "scrapy_redis.dupefilter.RFPDupeFilter",
-        "SCHEDULER_SERIALIZER": "crawler.discovery.serializer",
+        "SCHEDULER_SERIALIZER": RequestSerializer,
         "SCHEDULER_PERSIST": True,
         "SCHEDULER_IDLE_BEFORE_CLOSE": 0,  # more would block the event loop
         "REDIS_URL": settings().require("redis_url"),
@@ -53,11 +54,11 @@ def shared(key: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def alone() -> dict[str, Any]:
-    """Return what a walk of one prefecture at the terminal has besides: Scrapy's own scheduler, and its bounds."""
+def terminal_settings() -> dict[str, Any]:
+    """Return the settings of a run at the terminal: Scrapy's own scheduler, and limits."""
     current = settings()
     return {
-        "CONCURRENT_REQUESTS": 1,  # more would wait in the downloader, where what is promising cannot overtake
+        "CONCURRENT_REQUESTS": 1,  # more would wait in the downloader, where priorities do not count
         "CLOSESPIDER_PAGECOUNT": current.discovery_pages,
         "CLOSESPIDER_TIMEOUT": current.discovery_seconds,
     }

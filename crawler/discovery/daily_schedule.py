@@ -9,7 +9,7 @@ from api.models.base import session
 from configs.database import database_url
 from configs.settings import SettingMissing, settings
 from crawler.discovery import runs
-from crawler.discovery.sites import walkable
+from crawler.discovery.politeness import allowed_sites
 from crawler.url_policy import AddressRefused
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Daily:
 
     def _due(self, now: datetime) -> bool:
         try:
-            walkable()
+            allowed_sites()
             database_url()
             with session() as rows:
                 due = runs.due(rows, now)

@@ -8,8 +8,16 @@ from urllib.parse import urljoin
 from configs.prefecture import Prefecture
 from crawler.block_pages import detect_block_page
 from crawler.discovery.observations import ObservedPage, PageSeen
-from crawler.discovery.recognise import Booking, Listed, booking
-from crawler.discovery.site_links import Link, at_home, links, promise, worth_walking
+from crawler.discovery.site_links import (
+    Booking,
+    Link,
+    Listed,
+    at_home,
+    booking,
+    links,
+    promise,
+    worth_walking,
+)
 from crawler.parsing.html_text import title
 from crawler.reading import GONE, MOVED, Outcome, Page
 

@@ -1,33 +1,62 @@
-"""How a walk behaves at a site beyond its usual pause: what robots.txt asks for, and when it is left alone."""
+"""Politeness of a discovery run: the sites it may ask, pauses that robots.txt asks for, sites to leave alone."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 
-from configs.settings import settings
+from scrapy import Request
 
-LONGEST_PAUSE = 60.0  # seconds; a robots.txt that asks for more gets that
-ENOUGH = 5  # pages in a row that did not come
+from configs.hosts import host_of
+from configs.prefecture import Prefecture, prefectures
+from configs.settings import settings
+from crawler.url_policy import AddressRefused, ensure_allowed, resolve_stand_in
+
+LONGEST_PAUSE = 60.0  # seconds, whatever a robots.txt asks for
+ENOUGH = 5  # failed pages in a row
 
 
 @dataclass
-class Manners:
-    """What one process has learned of the sites (`name:port`) that it asks."""
+class SitePoliteness:
+    """Pauses of sites (`name:port`), and the sites that one process leaves alone."""
 
     pauses: dict[str, float] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
     _doubts: Counter[str] = field(default_factory=Counter)
 
     def slow_down(self, site: str, seconds: float) -> float:
-        """Keep the pause that a site asks for, if it is longer than ours; return the pause."""
+        """Set the pause that a site asks for, at least ours; return it."""
         self.pauses[site] = min(max(seconds, settings().discovery_delay_seconds), LONGEST_PAUSE)
         return self.pauses[site]
 
     def note(self, site: str, *, refused: bool = False, doubtful: bool = False) -> bool:
-        """Take note of a page; tell whether its site is to be left alone for the rest of the walk.
+        """Count a page's answer; tell whether the run leaves the site alone from now on.
 
-        One that refuses us is, and one of which nothing has come for a while.
+        It does after a refusal, and after ENOUGH failed pages in a row.
         """
         self._doubts[site] = self._doubts[site] + 1 if doubtful else 0
         if refused or self._doubts[site] >= ENOUGH:
             self.left.add(site)
         return site in self.left
+
+
+def allowed_sites() -> list[Prefecture]:
+    """Return the prefectures whose sites may be asked here: all in production, stand-ins elsewhere.
+
+    Raises:
+        AddressRefused: none may be asked; the text says how to allow more.
+    """
+    current, found, refused = settings(), [], None
+    for place in prefectures().values():
+        try:
+            ensure_allowed(resolve_stand_in(place.site, current.sandbox_hosts), current)
+        except AddressRefused as error:
+            refused = error
+        else:
+            found.append(place)
+    if not found and refused:
+        raise refused
+    return found
+
+
+def site_of(request: Request) -> str:
+    """Return the site of a request: its host, as `name:port`."""
+    return host_of(request.url)

@@ -1,10 +1,22 @@
-"""The walk's queue in Redis: scrapy-redis's, but for whose turn it is and for what was popped and not done.
+"""The request queue of a discovery run in Redis, with one waiting line for each site.
 
-scrapy-redis's own queues are one line for all hosts, so that two processes ask one host at once, and what a process
-popped is lost when it dies. Here each site has a line of its own, is asked by one process at a time with a pause
-between, and what was popped is kept until it is done (`done`), or given to the next one after a while.
+scrapy-redis's own queues have one line for all hosts: two processes may ask one host at once, and a request is lost
+when the process that popped it dies. Here one process at a time asks a site, with a pause between two requests. A
+popped request is kept until `finish_request`; after `hold_seconds` it goes to the next process.
+
+Each operation is a Lua script (lua/*.lua), atomic in Redis. Keys, all with the run's prefix:
+
+* `:sites`: sorted set, site → time (unix seconds) from which on it may be asked
+* `:at:<site>`: sorted set of the site's waiting requests, the best first
+* `:taken`: hash, site → "<tries> <request>" that a process has popped
+* `:asked`: hash, site → pages asked
+* `:shapes`: hash, "<site> <shape>" → pages of that shape
+* `:cut`: set of the sites that were not walked to their end
 """
 
+import json
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 import redis
@@ -13,32 +25,53 @@ from scrapy_redis.queue import Base
 
 from configs.clock import clock
 from configs.settings import settings
-from crawler.discovery import scripts
+from crawler.discovery.politeness import site_of
 from crawler.discovery.site_links import shape
-from crawler.discovery.sites import site_of
 
-TRIES = 3  # whoever asked for it died each time: perhaps of it
+TRIES = 3  # of one request: a page may kill each process that asks for it
 KEPT_SECONDS = 2 * 86400
-_TAKEN = "taken"  # in a request's meta: its text in Redis
-_MOST_OF_A_SHAPE = 30  # pages that differ in their numbers only: a calendar, a list
-_WAITING = 20  # times DISCOVERY_PAGES: links of one site that wait at most
+_TAKEN = "taken"  # key in a request's meta: its text in Redis
+_MOST_OF_A_SHAPE = 30  # pages whose addresses differ in numbers only: a calendar, a list
+_FIELDS = ("url", "callback", "errback", "meta", "priority", "dont_filter")  # our requests are plain GETs
+_WAITING = 20  # times DISCOVERY_PAGES: most waiting requests of one site
+
+
+class RequestSerializer:
+    """Requests as JSON in Redis, never as pickles, which run code on loading (SCHEDULER_SERIALIZER)."""
+
+    @staticmethod
+    def dumps(request: dict[str, Any]) -> str:
+        """Return a request, as `Request.to_dict` gives it, as a text: equal requests give equal texts."""
+        return json.dumps({name: request[name] for name in _FIELDS}, sort_keys=True, ensure_ascii=False)
+
+    @staticmethod
+    def loads(text: str | bytes) -> dict[str, Any]:
+        """Return the argument of `request_from_dict`.
+
+        Raises:
+            ValueError: the text is no request that `dumps` wrote.
+        """
+        values = json.loads(text)
+        if not isinstance(values, dict) or not set(values) <= set(_FIELDS):
+            raise ValueError(f"no request of ours: {text!r:.200}")
+        return values
 
 
 class SiteQueue(Base):  # type: ignore[misc]  # scrapy-redis has no types
-    """What scrapy-redis's scheduler pushes to and pops from; `key` is the run's own."""
+    """The queue class of scrapy-redis's scheduler; `key` is the prefix of the run's keys."""
 
     server: redis.Redis
     key: str
 
     def __len__(self) -> int:
-        """Return how many sites are not done: with pages that wait, or that a process is at."""
+        """Return the number of unfinished sites: with waiting requests, or one that a process has taken."""
         return int(self.server.zcard(f"{self.key}:sites"))
 
     def push(self, request: Request) -> None:
-        """Let a request wait for its site's turn; a site that has enough, or enough of its shape, takes no more."""
+        """Add a request, unless enough of its site or of its shape wait already."""
         current = settings()
         self._run(
-            scripts.PUSH,
+            "push",
             _now(),
             site_of(request),
             -request.priority,
@@ -50,9 +83,9 @@ class SiteQueue(Base):  # type: ignore[misc]  # scrapy-redis has no types
         )
 
     def pop(self, timeout: float = 0) -> Request | None:  # noqa: ARG002 -- scrapy-redis passes it
-        """Return the best request of a site whose turn it is; None: none may be asked now."""
+        """Return the best request of a site whose turn it is, None if no site may be asked now."""
         current = settings()
-        found = self._run(scripts.POP, _now(), hold_seconds(), current.discovery_pages, TRIES, KEPT_SECONDS)
+        found = self._run("pop", _now(), hold_seconds(), current.discovery_pages, TRIES, KEPT_SECONDS)
         if not found:
             return None
         request: Request = self._decode_request(found)
@@ -60,20 +93,17 @@ class SiteQueue(Base):  # type: ignore[misc]  # scrapy-redis has no types
         return request
 
     def finish_request(self, request: Request, pause: float = 0) -> None:
-        """Say that a request which was popped needs no second try; its site rests for DISCOVERY_DELAY_SECONDS.
-
-        Or for `pause` seconds, if that is longer.
-        """
+        """Mark a popped request as finished; its site rests for DISCOVERY_DELAY_SECONDS or a longer `pause`."""
         delay = max(pause, settings().discovery_delay_seconds)
-        self._run(scripts.DONE, _now(), site_of(request), request.meta[_TAKEN], delay)
+        self._run("finish", _now(), site_of(request), request.meta[_TAKEN], delay)
 
     def leave(self, request: Request) -> None:
-        """Ask nothing more of a request's site; the request itself is still to be done."""
-        self._run(scripts.LEAVE, site_of(request))
+        """Drop the other requests of a request's site; the request itself is still to be finished."""
+        self._run("leave", site_of(request))
 
     def clear(self) -> None:
-        """Forget the run's requests."""
-        self._run(scripts.CLEAR)
+        """Remove all keys of the run."""
+        self._run("clear")
 
     def cut(self) -> frozenset[str]:
         """Return the sites (`name:port`) that were not walked to their end."""
@@ -81,21 +111,21 @@ class SiteQueue(Base):  # type: ignore[misc]  # scrapy-redis has no types
         return frozenset(members)
 
     def unfinished(self) -> frozenset[str]:
-        """Return the sites that still have pages to ask, or a process at one."""
+        """Return the sites with waiting or taken requests."""
         members: Any = self.server.zrange(f"{self.key}:sites", 0, -1)
         return frozenset(members)
 
     def count_asked(self) -> int:
-        """Return how many pages were asked for, of all sites."""
+        """Return the number of pages requested, of all sites."""
         counts: Any = self.server.hvals(f"{self.key}:asked")
         return sum(map(int, counts))
 
     def _run(self, script: str, *arguments: str | float) -> Any:
-        return self.server.register_script(script)([self.key], arguments)
+        return self.server.register_script(_load_script(script))([self.key], arguments)
 
 
 def hold_seconds() -> float:
-    """Return for how long a process may be at one page: robots.txt, the page, two pauses, and a margin."""
+    """Return how long a process may hold one site: robots.txt, the page, two pauses, and a margin."""
     current = settings()
     return (
         2 * (current.http_deadline_seconds + current.discovery_delay_seconds) + current.claim_margin_seconds
@@ -104,3 +134,8 @@ def hold_seconds() -> float:
 
 def _now() -> float:
     return clock().timestamp()
+
+
+@cache
+def _load_script(name: str) -> str:
+    return (files("crawler.discovery") / "lua" / f"{name}.lua").read_text("utf-8")

@@ -1,39 +1,45 @@
-"""A walk's report: text for people, JSON for programs, and YAML blocks to review. Nothing of it is read by itself."""
+"""Report of a discovery run: text for people, JSON for programs, and YAML blocks to review.
+
+No program of ours reads a report.
+"""
 
 import json
+import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from configs.clock import clock
 from configs.formatting import pluralize
-from configs.prefecture import prefecture
-from crawler.discovery.results import FoundPage, RunResult
+from configs.prefecture import Prefecture, desks, prefecture
+from configs.settings import settings
+from crawler.discovery.observations import Fact
+from crawler.discovery.results import FoundPage, KnownPages, RunResult, addresses, evaluate_run
+from crawler.discovery.site_links import key
 from crawler.platform_detection.draft import DeskDraft
 from crawler.platform_detection.identify import by_address
 
-_HEAD = (
-    "# Found by discovery on {day}; nobody has opened these pages. Review, complete, copy under `desks:`.\n"
-)
+_HEAD = "# Found by discovery on {day}; no person has opened these pages. Review, complete, copy under `desks:`.\n"
 
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryReport:
-    """What a walk came to. `new`: desks that were taken out of sale now; `back`: those that are linked again."""
+    """The result of a run, and the desks that it took out of sale or put back."""
 
     outcome: RunResult
     started_at: datetime
     ended_at: datetime
-    new: tuple[str, ...] = ()
-    back: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()  # desks that are out of sale since this run
+    back: tuple[str, ...] = ()  # desks that are linked again
 
 
 def write(report: DiscoveryReport, state: Path, of: str = "") -> Path:
-    """Write a report to `discovery/<date>/` below the state folder and return that; a later one of the day replaces.
+    """Write a report to `discovery/<date>/` below the state folder, in place of an earlier one of that day.
 
-    `of` names the sites where these are not all: their report has a folder of its own.
+    `of` names the sites, if the run did not visit all: such a report has its own folder. Return the folder.
 
     Raises:
         OSError: it cannot be written.
@@ -52,7 +58,7 @@ def write(report: DiscoveryReport, state: Path, of: str = "") -> Path:
 
 
 def text(report: DiscoveryReport) -> str:
-    """Return it for a person, what asks for action first."""
+    """Return the report for people; what needs action comes first."""
     outcome = report.outcome
     new = [f"{desk}: {sign.reason}: {sign.detail}" for desk, sign in outcome.drifted if desk in report.new]
     still = [
@@ -75,7 +81,7 @@ def text(report: DiscoveryReport) -> str:
 
 
 def to_json(report: DiscoveryReport) -> dict[str, Any]:
-    """Return it as JSON has it."""
+    """Return the report as JSON values."""
     outcome = report.outcome
     return {
         "startedAt": report.started_at.isoformat(),
@@ -112,7 +118,7 @@ def to_json(report: DiscoveryReport) -> dict[str, Any]:
 
 
 def yaml_blocks(report: DiscoveryReport) -> dict[str, str]:
-    """Return the text of a file to review for each prefecture where something new was found."""
+    """Return, for each prefecture with new pages, the text of a YAML file to review."""
     blocks: dict[str, list[str]] = defaultdict(list)
     taken = {id_: {each.slug for each in prefecture(id_).desks} for id_ in _places(report.outcome.found)}
     for each in report.outcome.found:
@@ -126,7 +132,7 @@ def _places(found: Iterable[FoundPage]) -> set[str]:
 
 
 def _block(found: FoundPage, day: datetime, taken: set[str]) -> str:
-    """Return a page's entry, whose slug is taken from now on."""
+    """Return a page's entry and add its slug to those taken."""
     sign = by_address(found.url)
     if sign is None:
         return f"  # No platform of ours knows this address: {found.url} ({found.text!r}, linked by {found.pages[0]})\n"
@@ -160,3 +166,36 @@ def _summary(outcome: RunResult) -> str:
 
 def _part(title: str, lines: list[str]) -> str:
     return "" if not lines else f"\n{title}\n" + "".join(f"  {line}\n" for line in lines)
+
+
+def print_report(places: Sequence[Prefecture], facts: list[Fact], reason: str) -> None:
+    """Print and write the report of a run at the terminal. It changes no table, and no desk counts as moved."""
+    now = clock()
+    cut = frozenset() if reason == "finished" else frozenset(place.id for place in places)
+    owners = addresses(desks().values())
+    outcome = evaluate_run(facts, places, KnownPages(owners, cut=cut), now)
+    made = DiscoveryReport(outcome, now, now)
+    folder = write(made, settings().state_dir, "-".join(place.id for place in places))
+    said = text(made) + "".join(desk_links(places, outcome, owners))
+    print(said, f"\nWritten to {folder}", sep="", file=sys.stdout)  # noqa: T201 -- it is run at a terminal
+
+
+def desk_links(
+    places: Sequence[Prefecture], outcome: RunResult, owners: Mapping[str, frozenset[str]]
+) -> Iterator[str]:
+    """Yield a line for each watched desk: the pages of its site that link it.
+
+    Desks whose address several prefectures share are left out: a link says nothing about one of them (`owners`, see
+    `addresses`).
+    """
+    unsure = {each.prefecture_id for each in outcome.walked if each.cut or each.doubts}
+    yield "\nDesks and the pages that link them (whether one has moved, only the daily walk knows: it remembers)\n"
+    for desk in (each for place in places for each in place.desks if each.schedulable):
+        if len(owners[key(desk.url)]) > 1:
+            continue
+        pages = ", ".join(sorted(page.url for page in outcome.linked.get(desk.id, ())))
+        if pages:
+            yield f"  {desk.id}: linked by {pages}\n"
+        else:
+            more = ", and not all of the site could be read" if desk.prefecture_id in unsure else ""
+            yield f"  {desk.id}: linked by no page that was read{more}\n"

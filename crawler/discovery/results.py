@@ -11,7 +11,7 @@ from configs.desk import Desk
 from configs.prefecture import Prefecture
 from crawler.discovery.moved_page_rules import CheckHistory, CurrentRun, MoveEvidence, PreviousRun, find_move
 from crawler.discovery.observations import Fact, LandingSeen, ObservedPage, PageSeen, landings, pages
-from crawler.discovery.recognise import Booking, key
+from crawler.discovery.site_links import Booking, key
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,34 +1,97 @@
-"""A process's part in a walk that several share: the run it joined, its facts and queue, and the right to end it."""
+"""One discovery run shared by several processes: joining it, its observations and queue, and its single end.
+
+The end writes moved pages, links and the report in one transaction. The process that gets the lease does it, once.
+"""
 
 import asyncio
 import logging
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Self
 
 import redis
 from scrapy import Spider
+from sqlalchemy.orm import Session
 
 from api.models.base import session
 from configs.clock import clock
 from configs.desk import Desk
-from configs.prefecture import desks
+from configs.hosts import host_of
+from configs.prefecture import Prefecture, desks, prefectures
 from configs.settings import settings
-from crawler.discovery import runs, serializer, store
+from crawler.discovery import report, runs, store
 from crawler.discovery.desk_pages import Download, Landings, to_ask
-from crawler.discovery.finish import Ending, finish
-from crawler.discovery.queue import KEPT_SECONDS, SiteQueue
-from crawler.discovery.recognise import key
-from crawler.discovery.results import addresses
+from crawler.discovery.observations import Fact, SharedObservations, landings
+from crawler.discovery.queue import KEPT_SECONDS, RequestSerializer, SiteQueue
+from crawler.discovery.report import DiscoveryReport
+from crawler.discovery.results import KnownPages, RunResult, addresses, back, evaluate_run
 from crawler.discovery.runs import Run
-from crawler.discovery.shared import SharedObservations
+from crawler.discovery.site_links import key
+from crawler.incidents import moved_pages
 from crawler.scheduling import due_queue
 from crawler.spider_processes.lease import Lease
+from crawler.url_policy import resolve_stand_in
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What one process knows when the walk ends."""
+
+    run: Run
+    facts: list[Fact]
+    cut_hosts: Collection[str]  # not walked to their end
+    pages: int  # requested
+
+
+def finish(ending: Ending, now: datetime) -> Path | None:
+    """Write drifts, memory and report in one transaction with the walk's end; return the report's folder.
+
+    None: another process has.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the database is away; nothing is written, and the walk goes on.
+        OSError: the report cannot be written; the same.
+    """
+    places = list(prefectures().values())
+    with session() as rows:
+        if not runs.lock_run(rows, ending.run):
+            return None
+        outcome = evaluate_run(ending.facts, places, _load_known_pages(rows, ending, places, now), now)
+        again = back({each.desk_id: each.reason for each in moved_pages.find_open_drifts(rows)}, outcome)
+        moved_pages.end_drifts(rows, again, now)
+        new = moved_pages.open_drifts(
+            rows, ((desk, sign.reason, sign.detail) for desk, sign in outcome.drifted), now
+        )
+        _remember(rows, ending, outcome, now)
+        asked, found = ending.pages, len(outcome.found)
+        runs.end(rows, ending.run, now, cut=outcome.cut, pages=asked, found=found)
+        made = DiscoveryReport(outcome, ending.run.started_at, now, tuple(new), tuple(again))
+        return report.write(made, settings().state_dir)
+
+
+def site_host(place: Prefecture) -> str:
+    """Return the `name:port` that a prefecture's own site is asked at."""
+    return host_of(resolve_stand_in(place.site, settings().sandbox_hosts))
+
+
+def _load_known_pages(
+    rows: Session, ending: Ending, places: Collection[Prefecture], now: datetime
+) -> KnownPages:
+    every = desks().values()
+    watched = [desk for desk in every if desk.schedulable]
+    cut = frozenset(place.id for place in places if site_host(place) in ending.cut_hosts)
+    return KnownPages(addresses(every), store.before(rows), store.lives(rows, watched, now), cut)
+
+
+def _remember(rows: Session, ending: Ending, outcome: RunResult, now: datetime) -> None:
+    store.remember_links(rows, outcome.linked, now)
+    store.remember_titles(rows, landings(ending.facts).values())
 
 
 class RunGone(Exception):
@@ -61,7 +124,7 @@ class SharedRun:
             run = runs.join(rows, now)
         client = due_queue.connect()
         client.set(f"{run.key}:begun", 1, ex=KEPT_SECONDS)
-        queue = SiteQueue(client, spider, f"{run.key}:requests", serializer)
+        queue = SiteQueue(client, spider, f"{run.key}:requests", RequestSerializer)
         return cls(run, client, SharedObservations(client, f"{run.key}:facts", KEPT_SECONDS), queue)
 
     def load_linking_pages(self) -> dict[str, set[str]]:

@@ -1,18 +1,20 @@
-"""What a page of a prefecture's site links: where booking goes on, what is worth a visit, what is a trap. Pure."""
+"""Links of a page of a prefecture's site: booking pages, pages worth a visit, and traps. Pure."""
 
 import re
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlsplit
 
 from w3lib.url import canonicalize_url
 
+from configs.desk import Desk
+from configs.hosts import host_of
 from crawler.parsing.html_text import normalize
-from crawler.platform_detection.booking_links import BOOKING, FILE, base, link_text
+from crawler.platform_detection.booking_links import BOOKING, FILE, base, link_text, resolve_address
+from crawler.platform_detection.identify import by_address
 from crawler.reading import Page
 
-_MOST = 400  # links taken of one page
+_MOST = 400  # links read from one page
 _LONGEST = 300  # characters of an address that is followed
 _DEEPEST = 12  # segments of its path
 _HREFS = "//*[(self::a or self::area) and @href or self::iframe and @src]"
@@ -20,7 +22,7 @@ _NEAR = re.compile(
     r"etranger|sejour|natural|nationalite|titre|passeport|identite|permis|carte[- ]grise|immatricul|demarche|accueil"
     r"|guichet|horaire|prefecture|usager"
 )
-# Calendars, searches, prints, shares and log-ins go on for ever or lead nowhere.
+# Calendars, searches, prints, shares and log-ins are endless or lead nowhere.
 _ENDLESS = re.compile(
     r"(?i)calend(?:rier|ar)|agenda|/(?:19|20)\d\d[/-](?:0?\d|1[0-2])(?:[/-]|$)|recherch|search|imprim|print|partag|share"
     r"|connexion|login|logout|/feed\b|\bical\b"
@@ -30,34 +32,32 @@ _MOST_PARAMETERS = 2
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link as its page shows it: where it leads (absolute, no fragment) and its words."""
+    """A link of a page: its absolute address without a fragment, and its text."""
 
     url: str
     text: str
 
 
 def links(page: Page) -> Iterator[Link]:
-    """Yield a page's links in its order, each address once; what is no web address is left out."""
-    start, seen = base(page), set()
+    """Yield a page's web links in its order, each address once."""
+    start, seen = base(page), set[str]()
     for node in page.root.xpath(_HREFS)[:_MOST]:
-        with suppress(ValueError):  # http://[ and the like
-            url = urljoin(start, (node.get("href") or node.get("src")).strip()).partition("#")[0]
-            parts = urlsplit(url)
-            if parts.scheme in ("http", "https") and parts.hostname and url not in seen:
-                seen.add(url)
-                yield Link(url, link_text(node))
+        url = resolve_address(start, node.get("href") or node.get("src"))
+        if url and url not in seen:
+            seen.add(url)
+            yield Link(url, link_text(node))
 
 
 def says_booking(text: str) -> bool:
-    """Tell whether words promise that one books there."""
+    """Tell whether a link's text names booking."""
     return BOOKING.search(text) is not None
 
 
 def at_home(url: str, home: str) -> str | None:
-    """Return an address of a site as the site writes its own (scheme, host, port); None where it is another site's.
+    """Return an address of a site in the site's own spelling (scheme, host, port); None for another site's address.
 
     Raises:
-        ValueError: it is no address.
+        ValueError: the text is no address.
     """
     here, own = urlsplit(url), urlsplit(home)
     written = {here.port, own.port} - {None, 80, 443}
@@ -68,7 +68,7 @@ def at_home(url: str, home: str) -> str | None:
 
 
 def worth_walking(url: str) -> bool:
-    """Tell whether a page of the site may be HTML that leads on: no file, no trap."""
+    """Tell whether an address may be an HTML page with links: no file, no trap."""
     parts = urlsplit(url)
     segments = [each for each in parts.path.split("/") if each]
     looped = any(segments.count(each) > 2 for each in set(segments))  # noqa: PLR2004 -- /a/b/a/b/a
@@ -83,13 +83,65 @@ def worth_walking(url: str) -> bool:
 
 
 def shape(url: str) -> str:
-    """Return what pages that a machine numbers have in common: `/actualites/#`, `/liste?page=#`."""
+    """Return the common form of numbered pages: `/actualites/#`, `/liste?page`."""
     parts = urlsplit(url)
     keys = ",".join(sorted(key for key, _ in parse_qsl(parts.query, keep_blank_values=True)))
     return re.sub(r"\d+", "#", parts.path) + (f"?{keys}" if keys else "")
 
 
 def promise(link: Link) -> int:
-    """Return how soon a page is asked, the higher the sooner: where booking is spoken of first."""
+    """Return the priority of a link (higher is asked sooner): links about booking first."""
     words = f"{link.text} {urlsplit(link.url).path}"
     return 100 * bool(BOOKING.search(words)) + 50 * bool(_NEAR.search(normalize(words)))
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """A link to a booking page. `desk_id`: its desk, None if no desk file has it."""
+
+    url: str
+    text: str
+    platform: str | None
+    desk_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The desks of a prefecture by the keys of their addresses, and the hosts of all desks."""
+
+    desks: dict[str, str] = field(default_factory=dict)
+    hosts: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, own: Iterable[Desk], every: Iterable[Desk]) -> "Listed":
+        """Return the listed desks of a prefecture (`own`) and the hosts of all desks (`every`)."""
+        return cls({key(desk.url): desk.id for desk in own}, frozenset(_bare(desk.url) for desk in every))
+
+
+def booking(link: Link, site: str, listed: Listed) -> Booking | None:
+    """Return the booking page that a link of a prefecture's site leads to, None for any other link.
+
+    A link leads to booking in one of these cases:
+
+    * its address is a desk's;
+    * a platform recognises its address;
+    * it is on a host where desks are;
+    * its text names booking and it leaves the site (within the site such a page is visited instead).
+    """
+    sign, home = by_address(link.url), at_home(link.url, site)
+    name = sign.platform if sign else None
+    if desk_id := listed.desks.get(key(link.url)):
+        return Booking(link.url, link.text, name, desk_id)
+    elsewhere = home is None and (_bare(link.url) in listed.hosts or says_booking(link.text))
+    return Booking(link.url, link.text, name) if name or elsewhere else None
+
+
+def key(url: str) -> str:
+    """Return a page's address without what may vary: scheme, `www.`, port 80 or 443, a wizard's step."""
+    sign = by_address(url)
+    parts = urlsplit(canonicalize_url(sign.url if sign and sign.url else url))
+    return f"{_bare(url)}{parts.path.rstrip('/')}?{parts.query}"
+
+
+def _bare(url: str) -> str:
+    return host_of(url).removesuffix(":443").removesuffix(":80").removeprefix("www.")

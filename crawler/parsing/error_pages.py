@@ -1,15 +1,55 @@
-"""Pages of servers and bot walls that nobody's reader understands, by what their headings say in plain words.
+"""Error pages: answers with an error status, generic server and wall pages, and notices that a site shows.
 
-They come with any status: walls answer 200, and a saved page has lost its own. None of them says a word about slots.
+None of them proves anything about slots. A generic error page may come with any status: bot walls answer 200, and a
+saved page has lost its status.
 """
 
 import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from crawler.parsing.html_text import visible_text
-from crawler.parsing.notices import Notice, find_notice
-from crawler.reading import Outcome, Page, Reading
+from lxml.html import HtmlElement
 
-_LONGEST = 1000  # characters of such a page's words: longer ones are a site's own
+from crawler.parsing.html_text import rendered_text, visible_text
+from crawler.parsing.json_models import parse_json
+from crawler.reading import GONE, Outcome, Page, Reading
+
+_LONGEST_QUOTE = 200  # characters of a page's or a server's words in a reason
+_MOST = 100  # elements searched for a notice
+
+
+class Notice(NamedTuple):
+    """A sentence by which a site says that it answers no visitor now, or never will again."""
+
+    outcome: Outcome
+    words: re.Pattern[str]
+    within: str  # XPath of the elements that may hold the sentence
+    said: str = ""  # the reason; empty: the page's own words
+
+
+def find_notice(page: Page, notices: Sequence[Notice], hints: Sequence[str] = ("",)) -> Reading | None:
+    """Return the reading of the first notice that a page shows, None if it shows none.
+
+    `hints`: lower-case words, one of which occurs in every page with a notice. Pages without them skip the XPath
+    search. By default every page is searched.
+    """
+    lowered = page.text.lower()
+    if not any(hint in lowered for hint in hints):
+        return None
+    places = {notice.within for notice in notices}
+    texts = {each: [_text_of(node) for node in page.root.xpath(each)[:_MOST]] for each in places}
+    for notice in notices:
+        if any(map(notice.words.search, texts[notice.within])):
+            return Reading(notice.outcome, notice.said or visible_text(page.root)[:_LONGEST_QUOTE])
+    return None
+
+
+def _text_of(node: HtmlElement) -> str:
+    """Return a node's text as a person sees it; a title shows in the browser's tab."""
+    return visible_text(node) if node.tag == "title" else rendered_text(node)
+
+
+_LONGEST_ERROR_PAGE = 1000  # characters of visible text; a longer page is the site's own
 _POSTS = "descendant::form[translate(@method, 'POST', 'post')='post'][1]"
 _HEADINGS = "//*[self::title or self::h1]"
 _NUMBER = (
@@ -27,11 +67,11 @@ _NOTICES = tuple(
         (Outcome.UNREACHABLE, r"(?i)^(?:service unavailable|bad gateway|proxy error)$"),
     )
 )
-# Addresses of walls' scripts and frames, which stand in pages that are let through, too: what they embed is no site's.
+# Scripts and frames of bot walls, which pages that pass the wall hold too. They are no part of the site.
 WALL_SCRIPTS = re.compile(
     r"(?i)captcha|cloudflareinsights|challenges\.cloudflare|/cdn-cgi/|awswaf|_incapsula_resource|perimeterx|px-cloud|sucuri"
 )
-# Scripts that ask the visitor's browser before the site answers: DataDome's, AWS WAF's.
+# Scripts that check the visitor's browser before the site answers: DataDome's, AWS WAF's.
 _SCRIPTS = (
     (Outcome.CAPTCHA, "captcha-delivery.com"),
     (Outcome.CAPTCHA, ".captcha.awswaf.com"),
@@ -40,10 +80,10 @@ _SCRIPTS = (
 
 
 def error_page(page: Page) -> Reading | None:
-    """Say what a page is that tells of an error, a refusal or a rest and of nothing else; None for any other."""
+    """Read a page that only reports an error, a refusal or maintenance; None for any other page."""
     if not page.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") or page.root.xpath(_POSTS):
         return None
-    if len(visible_text(page.root)) > _LONGEST:
+    if len(visible_text(page.root)) > _LONGEST_ERROR_PAGE:
         return None
     return find_notice(page, _NOTICES) or _asks_the_browser(page)
 
@@ -52,3 +92,23 @@ def _asks_the_browser(page: Page) -> Reading | None:
     scripts = [str(each) for each in page.root.xpath("//script/@src")]
     found = [(outcome, host) for outcome, host in _SCRIPTS if any(host in each for each in scripts)]
     return Reading(found[0][0], f"a script of {found[0][1]} stands before the site") if found else None
+
+
+def read_error_status(page: Page, *, entry: bool = False, gone: str = "") -> Reading | None:
+    """Read an answer by its error status; None if its status is no error.
+
+    `entry`: the page is the desk's own address, so 404 and 410 mean that the desk is closed. On later pages they may
+    mean an expired session. `gone`: the site's meaning of 404 and 410, for the reason. Any other error gives a silent
+    reading, which crawler/block_pages.py classifies.
+    """
+    if not page.is_error:
+        return None
+    if entry and page.status in GONE:
+        return Reading(Outcome.CLOSED, f"HTTP {page.status}: {gone}" if gone else f"HTTP {page.status}")
+    return Reading()
+
+
+def error_message(page: Page, *keys: str) -> str:
+    """Return a server's words from its JSON error object: the first of these keys that is not empty."""
+    answer = parse_json(page, dict[str, Any], errors=True) or {}
+    return next((str(answer[key])[:_LONGEST_QUOTE] for key in keys if answer.get(key)), "")

@@ -55,7 +55,7 @@ def find_leads(page: Page) -> list[Lead]:
 def _find_frames(page: Page) -> Iterator[Lead]:
     start = base(page)
     for source in page.root.xpath(_FRAMES):
-        if url := _address(start, str(source)):
+        if url := resolve_address(start, str(source)):
             yield Lead(0, url, "", frame=True)
 
 
@@ -65,7 +65,7 @@ def _find_refreshes(page: Page) -> Iterator[Lead]:
     for said_so in page.root.xpath("//meta[translate(@http-equiv, 'REFSH', 'refsh')='refresh']/@content"):
         if (
             (found := _REFRESH.search(str(said_so)))
-            and (url := _address(start, found[1]))
+            and (url := resolve_address(start, found[1]))
             and url != page.url
         ):
             yield Lead(0, url, "")
@@ -74,7 +74,7 @@ def _find_refreshes(page: Page) -> Iterator[Lead]:
 def _find_links(page: Page) -> Iterator[Lead]:
     start = base(page)
     for link in page.root.xpath("//*[self::a or self::area][@href]")[:_MOST]:
-        url, text = _address(start, str(link.get("href"))), link_text(link)
+        url, text = resolve_address(start, str(link.get("href"))), link_text(link)
         if not url or url == page.url:
             continue
         if by_address(url):
@@ -109,7 +109,8 @@ def base(page: Page) -> str:
         return page.url
 
 
-def _address(start: str, href: str) -> str | None:
+def resolve_address(start: str, href: str) -> str | None:
+    """Return the absolute web address of a link without its fragment; None if it is none."""
     try:
         url = urljoin(start, href.strip()).partition("#")[0]
     except ValueError:  # http://[ among them

@@ -8,20 +8,22 @@ from pydantic import AliasChoices, AliasPath, Field
 
 from configs.strict_model import Strict
 from crawler.parsing.agendas import BookableAgenda, ask_agendas, ask_alone
-from crawler.parsing.entries import Entries, flat, slot_start_field
-from crawler.parsing.errors import error_message, read_error_status
+from crawler.parsing.error_pages import error_message, read_error_status
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, read_listing
 from crawler.parsing.json_models import (
     ACCEPT,
     Day,
+    Entries,
     Id,
     JsonModel,
     Moment,
     Number,
     OrNone,
     Tolerant,
+    flat,
     origin,
     parse_json,
+    slot_start_field,
 )
 from crawler.parsing.url_patterns import KIND_TOWN_NAME, match_address
 from crawler.reading import GONE, Outcome, Page, PageRequest, Reading, VisitContext

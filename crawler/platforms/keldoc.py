@@ -11,19 +11,21 @@ from pydantic import StringConstraints
 from configs.strict_model import Strict
 from crawler.parsing.agendas import BookableAgenda, ask_agendas
 from crawler.parsing.date_parsing import moments_in
-from crawler.parsing.entries import Entries, flat, slot_start_field
 from crawler.parsing.html_text import normalize
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, read_listing
 from crawler.parsing.json_models import (
     ACCEPT,
+    Entries,
     Id,
     JsonModel,
     Moment,
     Number,
     OrNone,
     Tolerant,
+    flat,
     origin,
     parse_json,
+    slot_start_field,
 )
 from crawler.parsing.no_slot_phrases import says_none, speaks_of_trouble
 from crawler.parsing.url_patterns import KIND_TOWN_NAME, match_address

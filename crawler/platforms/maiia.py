@@ -7,9 +7,18 @@ from pydantic import AliasChoices, AliasPath, Field, StringConstraints
 
 from configs.strict_model import Strict
 from crawler.parsing.date_windows import utc_ends
-from crawler.parsing.entries import Entries, slot_start_field
 from crawler.parsing.json_calendar import Listing, read_listing
-from crawler.parsing.json_models import ACCEPT, Key, Moment, Number, Tolerant, origin, parse_json
+from crawler.parsing.json_models import (
+    ACCEPT,
+    Entries,
+    Key,
+    Moment,
+    Number,
+    Tolerant,
+    origin,
+    parse_json,
+    slot_start_field,
+)
 from crawler.parsing.url_patterns import PAGE, match_address
 from crawler.reading import CoveredWindow, Page, PageRequest, Reading, VisitContext
 

@@ -7,8 +7,7 @@ import re
 from contextlib import suppress
 
 from crawler.parsing.embedded_platform import Handover
-from crawler.parsing.error_pages import WALL_SCRIPTS
-from crawler.parsing.errors import read_error_status
+from crawler.parsing.error_pages import WALL_SCRIPTS, read_error_status
 from crawler.reading import Page, PageRequest, Reading, VisitContext
 
 SYSTEM = "doctolib"

@@ -4,30 +4,114 @@ It is started by the watch (`python -m crawler.proofs`), to which it says at eac
 """
 
 import argparse
+import gzip
 import json
 import logging
 import os
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from configs.browser_binary import missing_browser
+from configs.clock import clock
 from configs.logs import set_up_logs
 from configs.object_store import Blobs, StoreAway, proof_blobs
-from configs.proofs import BODY, PICTURE
+from configs.proofs import BODY, META, PICTURE, Meta, forget_before, is_key
 from configs.settings import SettingsRefused, settings
-from crawler.proofs.camera import Camera
-from crawler.proofs.ship import clean, ship
 from crawler.proofs.spool import Spool, SpoolEntry, spool
-from crawler.proofs.status import Diary
+from crawler.proofs.status import CounterFile
 
-log = logging.getLogger("crawler.proofs")  # as __main__ it would be called that
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+log = logging.getLogger("crawler.proofs")  # run as a program, the module is called __main__
 
 TRIES = 3  # of each picture; a page may be one that no browser survives
 _LONGEST_PAUSE = 60.0  # seconds
 _CLEANED = "cleaned"
 _CLEAN_EACH = 3600.0  # seconds
+_RENEWED_AFTER = 50  # pictures by one browser
+
+
+def ship(entry: SpoolEntry, source: Spool, blobs: Blobs) -> bool:
+    """Bring one entry into the store; return False if it holds no proof and was given up.
+
+    It can be repeated: a worker that is killed meanwhile leaves the entry to the next one.
+
+    Raises:
+        configs.object_store.StoreAway: the store does not take it; it stays in the spool.
+    """
+    try:
+        files = entry.files if is_key(entry.key) else {}
+    except OSError as error:
+        log.warning("%s cannot be read: %s", entry.folder, error)
+        files = {}
+    if not files:
+        log.warning("%s is no proof and is given up", entry.folder)
+    for name, data in files.items():
+        blobs.put(f"{entry.key}/{name}", data)
+    if META in files:
+        source.mark_stored(entry)
+    else:
+        source.mark_pictured(entry)
+    return bool(files)
+
+
+def clean(step: Callable[[], object] = lambda: None) -> str:
+    """Delete proofs older than PROOFS_KEPT_FOR and spool entries older than TEMPORARY_KEPT_FOR; return a log line.
+
+    `step` is called now and then during the deletion.
+
+    Raises:
+        configs.object_store.StoreAway: the store does not answer; the spool is clean all the same.
+    """
+    now = clock()
+    left = spool().forget_before(now - settings().temporary_kept_for)
+    if left.waiting:
+        log.warning("%d proofs are given up: no store took them in time", left.waiting)
+        CounterFile(spool().folder).gave_up(left.waiting)
+    days = forget_before(proof_blobs(), (now - settings().proofs_kept_for).date(), step)
+    return f"{days} days of proofs dropped, {left.waiting + left.stored + left.tmp} leftovers deleted"
+
+
+class Camera:
+    """A browser that starts with the first picture; another one follows where it failed or has served long enough."""
+
+    def __init__(self) -> None:
+        self._browser: Browser | None = None
+        self._held = ExitStack()
+        self._taken = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._put_away()
+
+    def take(self, entry: SpoolEntry) -> bool:
+        """Put a picture of an entry's page beside it; tell whether the browser did not fail."""
+        from crawler.proofs import screenshots  # noqa: PLC0415 -- Playwright is heavy, and most machines have no browser
+
+        try:
+            meta = Meta.model_validate_json((entry.folder / META).read_bytes())
+            body = gzip.decompress((entry.folder / BODY).read_bytes())
+            if not self._browser or not self._browser.is_connected() or self._taken >= _RENEWED_AFTER:
+                self._put_away()
+                self._browser = self._held.enter_context(screenshots.browsing())
+            self._taken += 1
+            entry.write(PICTURE, screenshots.picture(self._browser, meta, body))
+        except (screenshots.NoPicture, OSError, EOFError, ValueError) as error:
+            log.info("no picture of %s this time: %s", entry.key, error)
+            self._put_away()
+            return False
+        return True
+
+    def _put_away(self) -> None:
+        self._browser, self._taken = None, 0
+        self._held.close()
 
 
 class UploadWorker:
@@ -36,7 +120,7 @@ class UploadWorker:
     def __init__(self, source: Spool, blobs: Blobs) -> None:
         self._source, self._blobs = source, blobs
         self._camera = Camera()
-        self._diary = Diary(source.folder)
+        self._counters = CounterFile(source.folder)
         self._away = 0.0
 
     def run(self, idle_seconds: float) -> None:
@@ -59,7 +143,7 @@ class UploadWorker:
             for entry in waiting:
                 alive()
                 if not ship(entry, self._source, self._blobs):
-                    self._diary.gave_up()
+                    self._counters.gave_up()
             for entry in unpictured[
                 :1
             ]:  # a picture takes long: what came meanwhile is stored before the next one
@@ -68,13 +152,13 @@ class UploadWorker:
         except StoreAway as error:
             if not self._away:
                 log.warning("%d proofs wait for their store: %s", len(waiting) + len(unpictured), error)
-            self._diary.store_away(str(error))
+            self._counters.store_away(str(error))
             self._away = min(_LONGEST_PAUSE, 2 * self._away or settings().proofs_seconds)
             rest(self._away)
         else:
             if self._away:
                 log.warning("the store of proofs is back")
-            self._diary.store_back()
+            self._counters.store_back()
             self._away = 0.0
         return {entry.folder for entry in (*waiting, *unpictured)}
 
@@ -91,7 +175,7 @@ class UploadWorker:
 
     def _give_up_picture(self, entry: SpoolEntry) -> None:
         self._source.drop(entry)
-        self._diary.pictureless()
+        self._counters.pictureless()
 
 
 def introduce(folder: Path) -> None:

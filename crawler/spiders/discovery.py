@@ -19,11 +19,10 @@ from configs.settings import settings
 from crawler.catalogue import check_catalogue
 from crawler.cli.arguments import WrongArgument
 from crawler.discovery import crawl_settings
-from crawler.discovery.observations import ObservationStore, ObservedPage, PageFacts, PageSeen
+from crawler.discovery.observations import LocalObservations, ObservationStore, ObservedPage, PageSeen
 from crawler.discovery.page import Onward, step
-from crawler.discovery.politeness import Manners
-from crawler.discovery.recognise import Listed
-from crawler.discovery.sites import site_of, walkable
+from crawler.discovery.politeness import SitePoliteness, allowed_sites, site_of
+from crawler.discovery.site_links import Listed
 from crawler.fetching.decompression import unpack_response
 from crawler.fetching.errors import KNOWN, to_fetch_error
 from crawler.platform_detection.identify import page_of
@@ -49,12 +48,12 @@ class DiscoverySpider(Spider):
         super().__init__(name)
         chosen = self.select_targets(arguments)
         self.once = bool(chosen)
-        self.places = {place.id: place for place in chosen or walkable()}
+        self.places = {place.id: place for place in chosen or allowed_sites()}
         self.job = str(arguments.get("_job", ""))  # scrapyd's id
-        self.facts: PageFacts = ObservationStore()
+        self.facts: ObservationStore = LocalObservations()
         self.team: SharedRun | None = None
         self._parent = settings().scrapyd_pid or os.getppid()
-        self.manners = Manners()
+        self.manners = SitePoliteness()
         self._listed: dict[str, Listed] = {}
 
     @classmethod
@@ -70,7 +69,7 @@ class DiscoverySpider(Spider):
         if unknown := sorted(each for each in arguments if each != "prefecture" and not each.startswith("_")):
             raise WrongArgument(f"no argument {unknown[0]!r}; discovery takes prefecture=")
         if "prefecture" not in arguments:
-            walkable()
+            allowed_sites()
             return []
         place = prefecture(str(arguments["prefecture"]).strip())
         ensure_allowed(resolve_stand_in(place.site, settings().sandbox_hosts), settings())
@@ -80,9 +79,9 @@ class DiscoverySpider(Spider):
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
         """Build it, and join or begin a walk where it is one of several processes."""
         spider = super().from_crawler(crawler, *args, **kwargs)
-        values = crawl_settings.gentle()
+        values = crawl_settings.polite_settings()
         if spider.once:
-            values |= crawl_settings.alone()
+            values |= crawl_settings.terminal_settings()
         else:
             from crawler.discovery.shared_run import SharedRun  # noqa: PLC0415 -- a walk at the terminal needs no server's library
 
@@ -91,7 +90,7 @@ class DiscoverySpider(Spider):
                 spider.places = {}  # a keeper asked for what another process had just ended
             else:
                 spider.facts = spider.team.facts
-                values |= crawl_settings.shared(spider.team.run.key)
+                values |= crawl_settings.shared_settings(spider.team.run.key)
         crawler.settings.setdict(values, priority="cmdline")
         crawler.signals.connect(spider.robots, signals.robots_parsed)
         return spider
@@ -138,7 +137,7 @@ class DiscoverySpider(Spider):
     def closed(self, reason: str) -> None:
         """Tell the person at the terminal."""
         if self.once:
-            from crawler.discovery.terminal import print_report  # noqa: PLC0415 -- only there
+            from crawler.discovery.report import print_report  # noqa: PLC0415 -- only there
 
             print_report(list(self.places.values()), self.facts.all(), reason)
 

@@ -13,7 +13,7 @@ from configs.prefecture_coordinates import POSITIONS
 from configs.strict_model import Strict
 from crawler.parsing.combined_answers import combine_answers
 from crawler.parsing.date_windows import instant_of
-from crawler.parsing.errors import error_message
+from crawler.parsing.error_pages import error_message
 from crawler.parsing.forms import in_query
 from crawler.parsing.json_models import ACCEPT, FalseUtc, JsonModel, Link, OrNone, parse_json
 from crawler.parsing.url_patterns import api_of

@@ -15,7 +15,7 @@ from configs.desk import Text
 from configs.formatting import pluralize
 from configs.strict_model import Strict
 from crawler.parsing.date_windows import french_day
-from crawler.parsing.errors import read_error_status
+from crawler.parsing.error_pages import read_error_status
 from crawler.parsing.html_text import choices, collapse_whitespace, contains_phrase, field_value
 from crawler.parsing.json_models import Key
 from crawler.parsing.no_slot_phrases import says_none

@@ -13,9 +13,8 @@ from pydantic import BeforeValidator, StringConstraints
 
 from configs.strict_model import Strict
 from crawler.parsing.date_windows import ask_weeks, week
-from crawler.parsing.errors import read_error_status
+from crawler.parsing.error_pages import Notice, find_notice, read_error_status
 from crawler.parsing.html_text import HIDDEN, rendered_text
-from crawler.parsing.notices import Notice, find_notice
 from crawler.parsing.url_patterns import match_address
 from crawler.parsing.week_table import Linked, find_linked_hours, read_open_desk, read_week
 from crawler.platforms.ezbooking.plannings import MOST, choose

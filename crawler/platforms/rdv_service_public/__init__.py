@@ -15,12 +15,12 @@ from lxml.html import HtmlElement
 
 from crawler.parsing.date_parsing import moment_of, moments_in
 from crawler.parsing.date_windows import covered_by_answer, week
-from crawler.parsing.errors import read_error_status
+from crawler.parsing.error_pages import read_error_status
 from crawler.parsing.forms import address_of
 from crawler.parsing.html_text import HIDDEN, contains_phrase, normalize, rendered_text
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, read_listing, read_place_list
-from crawler.parsing.tables import whole_days
 from crawler.parsing.url_patterns import match_address
+from crawler.parsing.week_table import whole_days
 from crawler.platforms.rdv_service_public.slot_links import parameter, read_hour_links, read_next_link
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
 

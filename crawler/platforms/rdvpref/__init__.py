@@ -15,7 +15,7 @@ from lxml.html import HtmlElement
 
 from crawler.parsing.date_parsing import moments_behind, parse_state_moment
 from crawler.parsing.date_windows import days_from, earliest, french_moment
-from crawler.parsing.errors import read_error_status
+from crawler.parsing.error_pages import read_error_status
 from crawler.parsing.html_text import (
     CONCEALED,
     HIDDEN,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from crawler.parsing.css_selectors import Selector, find_matches, find_visible
-from crawler.parsing.errors import read_error_status
+from crawler.parsing.error_pages import read_error_status
 from crawler.parsing.unmatched_dates import has_unmatched_dates
 from crawler.platforms.selectors.navigation import (
     NavigationPath,

@@ -7,7 +7,7 @@ import pytest
 from configs.prefecture import Prefecture
 from crawler.discovery.observations import ObservedPage, PageSeen, from_json, to_json
 from crawler.discovery.page import PageStep, step
-from crawler.discovery.recognise import Listed, key
+from crawler.discovery.site_links import Listed, key
 from crawler.platform_detection.identify import page_of
 from tests.crawler.held import make_desk
 

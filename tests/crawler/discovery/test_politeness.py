@@ -4,20 +4,20 @@ from collections.abc import Callable
 
 import pytest
 
-from crawler.discovery.politeness import ENOUGH, LONGEST_PAUSE, Manners
+from crawler.discovery.politeness import ENOUGH, LONGEST_PAUSE, SitePoliteness
 
 SITE, OTHER = "www.essonne.gouv.fr:443", "www.yvelines.gouv.fr:443"
 
 
 def test_a_refusal_ends_the_walk_of_that_site_alone() -> None:
-    manners = Manners()
+    manners = SitePoliteness()
     assert manners.note(SITE, refused=True, doubtful=True)
     assert manners.note(SITE), "it stays so"
     assert not manners.note(OTHER)
 
 
 def test_so_do_some_pages_in_a_row_that_did_not_come() -> None:
-    manners = Manners()
+    manners = SitePoliteness()
     for _ in range(ENOUGH - 1):
         assert not manners.note(SITE, doubtful=True)
     assert not manners.note(SITE)
@@ -30,6 +30,6 @@ def test_a_pause_that_is_asked_for_is_made_longer_never_shorter(
     settings_env: Callable[..., None], asked: float, pause: float
 ) -> None:
     settings_env(DISCOVERY_DELAY_SECONDS="10")
-    manners = Manners()
+    manners = SitePoliteness()
     assert manners.slow_down(SITE, asked) == pause
     assert manners.pauses == {SITE: pause}

@@ -10,8 +10,7 @@ import time_machine
 from scrapy import Request, Spider
 
 from configs.settings import settings
-from crawler.discovery import serializer
-from crawler.discovery.queue import TRIES, SiteQueue, hold_seconds
+from crawler.discovery.queue import TRIES, RequestSerializer, SiteQueue, hold_seconds
 from crawler.scheduling import due_queue
 
 A, B = "http://127.77.5.1:8800", "http://127.77.5.2:8800"
@@ -30,7 +29,7 @@ class Walker(Spider):
 def queue(redis_server: redis.Redis, settings_env: Callable[..., None]) -> Iterator[SiteQueue]:
     settings_env(DISCOVERY_DELAY_SECONDS="10", DISCOVERY_PAGES="4")
     with due_queue.connect() as client:
-        yield SiteQueue(client, Walker(), "discovery:1:requests", serializer)
+        yield SiteQueue(client, Walker(), "discovery:1:requests", RequestSerializer)
 
 
 @pytest.fixture(autouse=True)
@@ -189,4 +188,4 @@ def test_a_longer_pause_is_kept(queue: SiteQueue, clock: time_machine.Traveller)
 @pytest.mark.parametrize("text", ["[]", '{"cls": "os.system"}', "\x80\x04"])
 def test_nothing_but_our_requests_is_read(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 -- its words are json's or ours
-        serializer.loads(text)
+        RequestSerializer.loads(text)

@@ -12,9 +12,9 @@ from configs.prefecture import Prefecture
 from crawler.discovery import report
 from crawler.discovery.moved_page_rules import CheckHistory, PreviousRun
 from crawler.discovery.observations import Fact, LandingSeen, ObservedPage, PageSeen
-from crawler.discovery.recognise import Booking
 from crawler.discovery.report import DiscoveryReport
 from crawler.discovery.results import KnownPages, RunResult, addresses, back, evaluate_run
+from crawler.discovery.site_links import Booking
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SITE = "https://www.essonne.gouv.fr"

@@ -8,9 +8,8 @@ from pydantic import Field
 
 from configs.outcome import Outcome
 from crawler.parsing.agendas import BookableAgenda, ask_agendas, ask_alone
-from crawler.parsing.entries import Entries
 from crawler.parsing.json_calendar import WindowRequest
-from crawler.parsing.json_models import parse_json
+from crawler.parsing.json_models import Entries, parse_json
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, VisitContext
 from tests.crawler.pages import TODAY, page, visit
 

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -6,8 +7,9 @@ import pytest
 
 from configs.outcome import Outcome
 from crawler.block_pages import classify_page, detect_block_page
-from crawler.parsing.error_pages import error_page
+from crawler.parsing.error_pages import Notice, error_message, error_page, find_notice, read_error_status
 from crawler.platforms import platform, platforms
+from crawler.reading import Reading
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.golden import CASES, load, name_of
 from tests.crawler.pages import page, read
@@ -101,3 +103,71 @@ def test_a_site_that_does_not_answer_cloudflare_refuses_nobody(status: int) -> N
 
 def test_a_sites_own_answer_stands_whatever_its_heading() -> None:
     assert read(ez.full().replace("<title>", "<title>503 : ")).outcome is Outcome.NO_SLOTS
+
+
+NOTICES = (
+    Notice(Outcome.OVERLOADED, re.compile("(?i)too busy"), "//h1"),
+    Notice(Outcome.CLOSED, re.compile("gone for good"), "/*", said="gone for good"),
+)
+HINTS = ("busy", "gone")
+
+
+@pytest.mark.parametrize(
+    ("body", "reading"),
+    [
+        ("<h1>TOO <b>busy</b></h1><p>Later.</p>", Reading(Outcome.OVERLOADED, "TOO busy Later.")),
+        ("<p>This is gone\n for good.</p>", Reading(Outcome.CLOSED, "gone for good")),
+        ("<h1>Too busy</h1><p>gone for good</p>", Reading(Outcome.OVERLOADED, "Too busy gone for good")),
+        (f"<h1>Too busy</h1>{'x' * 300}", Reading(Outcome.OVERLOADED, f"Too busy {'x' * 191}")),
+        ("<p>too busy</p>", None),
+        ("<script>gone for good</script>", None),
+        ("<h1>Welcome</h1>", None),
+    ],
+)
+def test_the_first_sentence_that_a_page_shows_in_its_place_is_what_it_means(
+    body: str, reading: Reading | None
+) -> None:
+    assert find_notice(page(f"<html><body>{body}</body></html>"), NOTICES, HINTS) == reading
+
+
+def test_a_page_without_a_hint_is_not_looked_at() -> None:
+    assert find_notice(page("<h1>Too busy</h1>"), NOTICES, ("gone",)) is None
+
+
+@pytest.mark.parametrize("status", [200, 204, 399])
+def test_a_page_without_an_errors_status_is_to_be_read(status: int) -> None:
+    assert read_error_status(page("x", status=status), entry=True) is None
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_desk_whose_own_address_is_gone_is_closed(status: int) -> None:
+    assert read_error_status(page("x", status=status), entry=True) == Reading(
+        Outcome.CLOSED, f"HTTP {status}"
+    )
+    said = read_error_status(page("x", status=status), entry=True, gone="there is no such procedure")
+    assert said == Reading(Outcome.CLOSED, f"HTTP {status}: there is no such procedure")
+
+
+@pytest.mark.parametrize(
+    ("status", "entry"), [(404, False), (410, False), (400, True), (403, True), (503, True)]
+)
+def test_any_other_error_proves_nothing(*, status: int, entry: bool) -> None:
+    said = read_error_status(page("Aucun créneau", status=status), entry=entry, gone="never said")
+    assert said is not None
+    assert said.silent
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{"detail": "no such place"}', "no such place"),
+        ('{"detail": null, "details": "no such radius"}', "no such radius"),
+        ('{"detail": [{"loc": ["query"]}]}', "[{'loc': ['query']}]"),
+        (f'{{"detail": "{"x" * 300}"}}', "x" * 200),
+        ('{"error": "never"}', ""),
+        ("[]", ""),
+        ("<html>", ""),
+    ],
+)
+def test_what_a_server_says_of_its_error_stands_under_a_known_key(body: str, said: str) -> None:
+    assert error_message(page(body, status=404), "detail", "details") == said

@@ -3,7 +3,14 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from configs.outcome import Outcome
-from crawler.parsing.week_table import Linked, find_linked_hours, read_open_desk, read_week
+from crawler.parsing.week_table import (
+    Linked,
+    find_linked_hours,
+    is_whole_table,
+    read_open_desk,
+    read_week,
+    whole_days,
+)
 from crawler.reading import CoveredWindow, PageRequest, Place, Reading, Slot
 from tests.crawler.pages import TODAY, page
 
@@ -92,3 +99,67 @@ def test_an_open_desk_stands_as_open_until_its_calendars_have_answered() -> None
             slots,
             "open, and no calendar can be asked",
         )
+
+
+LEGEND = "<p><span>libre</span> <span>pris</span></p>"
+TAKEN = "<td>9:00 pris</td>"
+HOURS_TABLE = f"<table><tr><td><a href='/pick/1'>libre</a></td>{TAKEN * 6}</tr></table>"
+
+
+def whole(body: str) -> bool:
+    return is_whole_table(page(body), "libre", "/pick/")
+
+
+def test_a_table_that_came_to_its_end_with_its_legend_is_whole() -> None:
+    assert whole(HOURS_TABLE + LEGEND)
+    assert whole(LEGEND + HOURS_TABLE.replace("<a href='/pick/1'>libre</a>", "")), "with no free hour too"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        (HOURS_TABLE + LEGEND).replace("</table>", ""),
+        HOURS_TABLE + LEGEND + "<p",
+        HOURS_TABLE,
+        HOURS_TABLE + LEGEND * 2,
+        HOURS_TABLE.replace("/pick/1", "/elsewhere") + LEGEND,
+        HOURS_TABLE.replace("<a href='/pick/1'>libre</a>", "libre") + LEGEND,
+        HOURS_TABLE.replace("<a href='/pick/1'>libre</a>", "<b>libre</b>"),
+    ],
+    ids=[
+        "cut off",
+        "broken tag",
+        "no legend",
+        "two legends",
+        "another link",
+        "no link",
+        "a day for a legend",
+    ],
+)
+def test_a_table_that_may_have_lost_an_hour_is_not(body: str) -> None:
+    assert not whole(body)
+
+
+def days(*columns: str, end: str = "</html>") -> tuple[date, date] | None:
+    """Ask for the days of a calendar whose columns are written so, from 23 November on."""
+    shown = "".join(f"<div><p><b>{23 + n} novembre</b></p>{each}</div>" for n, each in enumerate(columns))
+    seen = page(f"<html><body>{shown}</body>{end}")
+    return whole_days(seen, seen.root.xpath("//p[b]"), ".//a", ("Rien de libre", "Fermé"))
+
+
+FREE, NOTHING = "<a>9:30</a>", "<p>Rien <i>de</i> libre.</p>"
+
+
+def test_days_that_each_say_what_is_free_are_whole() -> None:
+    assert days(FREE, NOTHING, "<p>FERME</p>") == (date(2026, 11, 23), date(2026, 11, 25))
+    assert days(NOTHING) == (date(2026, 11, 23), date(2026, 11, 23))
+
+
+@pytest.mark.parametrize("column", ["", FREE + NOTHING, "<p>?</p>", "<p>Rien</p>"])
+def test_a_day_that_says_nothing_or_both_may_leave_an_hour_out(column: str) -> None:
+    assert days(FREE, column) is None
+
+
+def test_a_page_that_broke_off_and_one_without_days_show_none_whole() -> None:
+    assert days(FREE, NOTHING, end="") is None
+    assert days() is None

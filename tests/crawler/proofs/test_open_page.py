@@ -9,10 +9,9 @@ from configs.object_store import Blobs
 from configs.outcome import Outcome
 from configs.proofs import body_of, meta_of, picture_of
 from crawler.items import CheckItem
-from crawler.proofs.camera import Camera
 from crawler.proofs.selection import of_detection
 from crawler.proofs.spool import Spool
-from crawler.proofs.upload_worker import UploadWorker
+from crawler.proofs.upload_worker import Camera, UploadWorker
 from crawler.proofs.writer import ProofWriter
 from tests.crawler.browser.browser_page import SLOT, desk_at, page, paths, site
 from tests.crawler.checks import NOW

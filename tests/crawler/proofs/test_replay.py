@@ -19,8 +19,8 @@ from crawler.items import CheckItem
 from crawler.proofs.page_capture import showing
 from crawler.proofs.replay import read_again
 from crawler.proofs.selection import Proof
-from crawler.proofs.ship import ship
 from crawler.proofs.spool import Spool
+from crawler.proofs.upload_worker import ship
 from crawler.proofs.writer import keep
 from tests.crawler.checks import NOW
 from tests.crawler.held import Held, make_desk

@@ -13,9 +13,8 @@ from configs.object_store import Blobs
 from configs.proofs import PICTURE
 from crawler.browser import process_tree
 from crawler.proofs import screenshots
-from crawler.proofs.camera import Camera
-from crawler.proofs.ship import ship
 from crawler.proofs.spool import Spool
+from crawler.proofs.upload_worker import Camera, ship
 from crawler.proofs.writer import keep, meta_of
 from tests.crawler.proofs.made import proof, sight
 

@@ -12,10 +12,8 @@ import time_machine
 from configs.object_store import Blobs, StoreAway
 from configs.proofs import BODY, META, PICTURE, body_of, meta_of, new_key, picture_of
 from crawler.proofs import upload_worker
-from crawler.proofs.camera import Camera
-from crawler.proofs.ship import clean, ship
 from crawler.proofs.spool import Spool, SpoolEntry
-from crawler.proofs.upload_worker import TRIES, UploadWorker
+from crawler.proofs.upload_worker import TRIES, Camera, UploadWorker, clean, ship
 from crawler.proofs.writer import keep
 from crawler.proofs.writer import meta_of as meta_from
 from tests.crawler.checks import NOW

@@ -12,12 +12,10 @@ from configs import proof_spool_status
 from configs.clock import clock
 from configs.object_store import Blobs
 from configs.proofs import new_key
-from crawler.proofs import outlook
-from crawler.proofs.outlook import inspect_spool, store_name, watch_spool
-from crawler.proofs.ship import clean
+from crawler.proofs import status
 from crawler.proofs.spool import Spool
-from crawler.proofs.status import Diary
-from crawler.proofs.upload_worker import UploadWorker
+from crawler.proofs.status import CounterFile, inspect_spool, store_name, watch_spool
+from crawler.proofs.upload_worker import UploadWorker, clean
 from crawler.proofs.writer import keep
 from tests.crawler.checks import NOW
 from tests.crawler.proofs.made import proof
@@ -95,7 +93,7 @@ def test_a_disk_without_room_is_said(source: Spool, settings_env: Callable[..., 
 
 
 def test_half_a_diary_is_none(source: Spool) -> None:
-    Diary(source.folder).gave_up(3)
+    CounterFile(source.folder).gave_up(3)
     assert inspect_spool(source).given_up == 3
     (source.folder / "diary.json").write_text('{"day": "2026-11-20", "given')
     assert inspect_spool(source).given_up == 0
@@ -138,7 +136,7 @@ def test_the_keeper_s_thread_says_it_and_a_redis_that_is_away_ends_nothing(
         proof_spool_status.publish_report(redis_server, report)
         stop.set()
 
-    monkeypatch.setattr(outlook, "tell", tell)
+    monkeypatch.setattr(status, "publish_report", tell)
     monkeypatch.setattr(stop, "wait", lambda _: None)
     keep(source, proof())
     watch_spool(redis_server, stop).join(60)
