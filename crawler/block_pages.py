@@ -11,7 +11,7 @@ from crawler.bounds import bound_reading
 from crawler.parsing.embedded_platform import embedded_visit
 from crawler.parsing.error_pages import error_page
 from crawler.parsing.html_text import CONCEALED, title, visible_text
-from crawler.platforms import Platform
+from crawler.platform_base import Platform
 from crawler.reading import Outcome, Page, Reading
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ def classify_page(platform: Platform, page: Page) -> Reading:
 
 def _interpret(platform: Platform, page: Page) -> Reading:
     try:
-        reading = find_wall(page) or platform.read(page)
+        reading = find_wall(page) or platform.read_page(page)
         if _proves(page, reading):
             return _require_proof(reading)
         return find_captcha(page) or _unrecognised(page, reading)

@@ -216,7 +216,7 @@ def start_visit(desk: Desk, seen: VisitContext) -> VisitState:
     Raises:
         ValueError: the desk does not fit its platform.
     """
-    first = platform(desk.platform).first(seen)
+    first = platform(desk.platform).first_request(seen)
     return VisitState(first, limit=settings().visit_requests, now=clock().astimezone(desk.zone))
 
 
@@ -234,7 +234,7 @@ async def visit(
         if session.requests:
             await session.clock.pause(human_delay())
         try:
-            page = await session.fetch(ask, seen, chosen.forbidden)
+            page = await session.fetch(ask, seen, chosen.is_forbidden)
         except BudgetExhausted:
             tally.skip(ask)
             break

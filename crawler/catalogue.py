@@ -74,7 +74,7 @@ def _parameters(desk: Desk) -> Strict:
 def _problems(desk: Desk) -> Iterator[str]:
     try:
         visit = visit_of(desk)
-        first = platform(desk.platform).first(visit)
+        first = platform(desk.platform).first_request(visit)
         if visit.browser and first.url.startswith("ws"):
             yield _line(
                 desk,

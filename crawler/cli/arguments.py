@@ -133,7 +133,7 @@ def relocate_desk(desk: Desk, url: str) -> Desk:
 
 def _ensure_understood(desk: Desk) -> Desk:
     try:
-        platform(desk.platform).first(visit_of(desk))
+        platform(desk.platform).first_request(visit_of(desk))
     except ValueError as error:  # the platform says what its addresses look like
         raise WrongArgument(f"url={error}") from None
     return desk

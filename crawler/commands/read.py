@@ -15,8 +15,9 @@ from scrapy.exceptions import UsageError
 
 from configs.clock import clock
 from crawler.block_pages import classify_page
+from crawler.platform_base import Platform
 from crawler.platform_detection.identify import own_addresses, understands
-from crawler.platforms import Platform, UnknownPlatform, example, platform
+from crawler.platforms import UnknownPlatform, example, platform
 from crawler.reading import CoveredWindow, Page, PageRequest, Reading, Slot
 
 
@@ -83,7 +84,7 @@ def _page(reader: Platform, body: bytes, opts: Namespace) -> Page:
     page = Page(visit.url, opts.status, body, visit, PageRequest(visit.url))
     url = opts.url or next((trace for trace in _traces(page) if understands(reader, trace)), reader.EXAMPLE)
     visit = example(reader, today, opts.zone, url)
-    reader.first(visit)  # an address that is not this platform's is refused here, in its words
+    reader.first_request(visit)  # an address that is not this platform's is refused here, in its words
     return Page(url, opts.status, body, visit, PageRequest(url))
 
 

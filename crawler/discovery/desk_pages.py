@@ -101,7 +101,7 @@ async def ask_desk_page(
     """Ask for a desk's own page as a person opens it; never raises for what the site does."""
     asking = Session(_without_robots(download), settings().http_deadline_seconds, largest, allowance)
     try:
-        page = await asking.fetch(PageRequest(desk.url), visit_of(desk), platform(desk.platform).forbidden)
+        page = await asking.fetch(PageRequest(desk.url), visit_of(desk), platform(desk.platform).is_forbidden)
     except FetchError as failure:
         return LandingSeen(desk.id, None, detail=failure.reason)
     except BudgetExhausted:

@@ -12,7 +12,8 @@ from pydantic import Field
 from configs.desk import is_stand_in
 from configs.hosts import host_of
 from configs.strict_model import Strict
-from crawler.platforms import Platform, at_home, platform
+from crawler.platform_base import Platform
+from crawler.platforms import at_home, platform
 from crawler.reading import Outcome, Reading, VisitContext
 
 
@@ -30,7 +31,7 @@ def hand_over(visit: VisitContext, frames: tuple[str, ...]) -> tuple[Platform, V
         shown = ", ".join(frame[:100] for frame in frames[:5])
         reason = f"embeds no page of {visit.parameters.platform}: {shown}"
         return embedded, visit, Reading(Outcome.UNREADABLE, reason)
-    return embedded, inner, Reading(reason=f"embeds {inner.url}", asks=(embedded.first(inner),))
+    return embedded, inner, Reading(reason=f"embeds {inner.url}", asks=(embedded.first_request(inner),))
 
 
 def embedded_visit(visit: VisitContext, frames: tuple[str, ...]) -> VisitContext | None:
@@ -46,7 +47,7 @@ def embedded_visit(visit: VisitContext, frames: tuple[str, ...]) -> VisitContext
         inner = replace(visit, url=frame, parameters=parameters)
         try:
             if _is_at_home(embedded, frame, visit):
-                embedded.first(inner)
+                embedded.first_request(inner)
                 return inner
         except ValueError:  # no address of this platform, or none at all
             continue

@@ -6,14 +6,8 @@ from typing import NamedTuple
 
 from crawler.fetching.errors import FetchError
 from crawler.platform_detection.identify import PlatformMatch, understands
-from crawler.platform_detection.lookups import (
-    IdChoice,
-    KnownIds,
-    LookupStep,
-    in_address,
-    read_choices,
-    steps_of,
-)
+from crawler.platform_detection.lookup_base import IdChoice, KnownIds, LookupStep
+from crawler.platform_detection.lookups import in_address, read_choices, steps_of
 from crawler.platforms import platform
 from crawler.reading import Page, PageRequest
 

@@ -15,7 +15,7 @@ from crawler.platform_detection.desk_candidate import (
     next_ask,
 )
 from crawler.platform_detection.identify import PARIS, PlatformMatch, wrap_embedded
-from crawler.platform_detection.lookups import IdChoice, LookupStep
+from crawler.platform_detection.lookup_base import IdChoice, LookupStep
 from crawler.platform_detection.page_fetcher import PageFetcher
 from crawler.reading import Page, PageRequest, VisitContext
 from crawler.url_policy import AddressRefused

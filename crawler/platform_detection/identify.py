@@ -17,8 +17,9 @@ from pydantic import ValidationError
 from configs.clock import clock
 from crawler.block_pages import classify_page
 from crawler.parsing.embedded_platform import Handover
+from crawler.platform_base import Platform
 from crawler.platform_detection.lookups import is_own
-from crawler.platforms import Platform, at_home, example, platforms
+from crawler.platforms import at_home, example, platforms
 from crawler.reading import Page, PageRequest, VisitContext
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -117,7 +118,7 @@ def by_frames(page: Page) -> PlatformMatch | None:
     for reader in platforms().values():
         if not issubclass(reader.Parameters, Handover) or page.is_error:
             continue
-        for frame in reader.read(page).frames:
+        for frame in reader.read_page(page).frames:
             if sign := by_address(frame):
                 return wrap_embedded(page.url, sign, f"it embeds {frame}", frame)
     return None
@@ -163,7 +164,7 @@ def own_addresses(page: Page) -> Iterator[str]:
 def understands(reader: Platform, url: str) -> bool:
     """Tell whether an address is one that the platform knows what to ask of."""
     try:
-        reader.first(example(reader, clock().date(), PARIS, url))
+        reader.first_request(example(reader, clock().date(), PARIS, url))
     except ValueError:
         return False
     return is_web(url)

@@ -21,8 +21,9 @@ from crawler.fetching.errors import to_fetch_error
 from crawler.fetching.request_budget import RequestBudget
 from crawler.fetching.session import Session
 from crawler.fetching.ssrf_guard import OutsideHandler, OutsideSocketHandler, refuse_private
+from crawler.platform_base import Platform
 from crawler.platform_detection.identify import PARIS, page_of
-from crawler.platforms import Platform, at_home, platforms
+from crawler.platforms import at_home, platforms
 from crawler.reading import Page, PageRequest, VisitContext
 from crawler.scheduling.intervals import host_floor
 from crawler.url_policy import AddressRefused, resolve_stand_in, same_site
@@ -148,7 +149,7 @@ class PageFetcher:
 
 def takes_a_slot(url: str, method: str) -> bool:
     """Tell whether the platform that an address belongs to says that this request would take a slot."""
-    return any(each.forbidden(url, method) for each in platforms().values() if _is_its(each, url))
+    return any(each.is_forbidden(url, method) for each in platforms().values() if _is_its(each, url))
 
 
 def _is_its(reader: Platform, url: str) -> bool:

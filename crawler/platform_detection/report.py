@@ -68,7 +68,9 @@ async def check_desk(opener: PageFetcher, found: DeskCandidate, place: Prefectur
         return Said("not asked: it is known by its marks, and its address is none that can be asked")
     seen = visit_of(desk)
     limit = int(min(visit_limit(desk), settings().visit_requests))
-    tally = VisitState(platform(desk.platform).first(seen), limit=limit, now=clock().astimezone(desk.zone))
+    tally = VisitState(
+        platform(desk.platform).first_request(seen), limit=limit, now=clock().astimezone(desk.zone)
+    )
     tell(f"checking {desk.url}")
     session = await opener.session(desk.url)
     try:

@@ -78,6 +78,7 @@ def _words(root: Path, name: str, system: str) -> dict[str, object]:
     return {
         "name": name,
         "title": name.replace("_", " ").capitalize(),
+        "class_name": "".join(word.capitalize() for word in name.split("_")),
         "host": name.replace("_", "-"),
         "system": system,
         "number": next(number for number in count(1) if number not in hosts),

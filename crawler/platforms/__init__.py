@@ -1,66 +1,21 @@
-"""The platforms, found by being here: one file each, pure: what to ask, how to read the answer."""
+"""Registry of the platforms: each file or folder here holds one class of Platform, and is found by being here."""
 
-import re
-from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
-from types import MappingProxyType
-from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from configs.strict_model import Strict
-from crawler.reading import Page, PageRequest, Reading, VisitContext
+from crawler.platform_base import Platform
+from crawler.reading import VisitContext
 
 
 class UnknownPlatform(LookupError):
     """No file of this folder has that name; the text names those that exist."""
 
 
-class Platform(Protocol):
-    """What a platform's module offers; what `_DEFAULTS` names it may leave out."""
-
-    SYSTEM: str  # the booking system whose spider checks it
-    BUDGET: int  # requests a minute and host, for all processes
-    COST: int  # requests of the cheapest visit, redirects counted
-    OPEN_COST: int  # of a visit that sees slots, until a desk's own are known; 0: as the cheapest
-    EXAMPLE: str  # an address of its shape, for saved pages that name none
-    EXAMPLE_PARAMETERS: Mapping[str, Any]  # what a desk there would have to say under `parameters`
-    Parameters: type[Strict]  # what a desk's YAML may say under `parameters`
-    WATCH: str  # what a check of a desk can prove, unless its YAML says otherwise when it is drafted
-    ADDRESS: re.Pattern[str] | None  # what only its addresses look like, on any host: matches all of a desk's
-    HOSTS: tuple[str, ...]  # whose addresses are its own, those below them too; none: the host of EXAMPLE
-    MARKS: tuple[str, ...]  # XPath: what its pages hold and nobody else's do
-
-    def first(self, visit: VisitContext) -> PageRequest:
-        """Return the first request of a visit; ValueError where the desk's address is not this platform's."""
-
-    def read(self, page: Page) -> Reading:
-        """Say what a page proves or leads on to; `Reading()` where it is not understood."""
-
-    def forbidden(self, url: str, method: str) -> bool:
-        """Tell whether this request would take a slot: the base never makes it, nor follows there."""
-
-
-def _takes_nothing(url: str, method: str) -> bool:  # noqa: ARG001 -- a platform's own tells by them
-    return False
-
-
-_NOBODYS = ("invalid", "example")  # top level names that no site has, RFC 2606
-_DEFAULTS = {
-    "BUDGET": 6,
-    "COST": 1,
-    "OPEN_COST": 0,
-    "EXAMPLE_PARAMETERS": MappingProxyType({}),
-    "Parameters": Strict,
-    "WATCH": "full",
-    "ADDRESS": None,
-    "HOSTS": (),
-    "MARKS": (),
-    "forbidden": _takes_nothing,
-}
+_RESERVED = ("invalid", "example")  # top-level domains that no site has, RFC 2606
 
 
 @lru_cache(maxsize=1)
@@ -88,15 +43,18 @@ def example(reader: Platform, today: date, zone: ZoneInfo, url: str | None = Non
 
 
 def at_home(reader: Platform, url: str) -> bool:
-    """Tell whether an address is on a host of the platform's own."""
+    """Tell whether an address is on one of the platform's own hosts."""
     example_host = (urlsplit(reader.EXAMPLE).hostname or "").removeprefix("www.")
-    homes = reader.HOSTS or (() if example_host.endswith(_NOBODYS) else (example_host,))
+    homes = reader.HOSTS or (() if example_host.endswith(_RESERVED) else (example_host,))
     return f".{urlsplit(url).hostname}".endswith(tuple(f".{home}" for home in homes))
 
 
 def _load(name: str) -> Platform:
     module = import_module(f"{__name__}.{name}")
-    for each, default in _DEFAULTS.items():
-        if not hasattr(module, each):
-            setattr(module, each, default)
-    return cast("Platform", module)
+    classes = [
+        each for each in vars(module).values() if isinstance(each, type) and issubclass(each, Platform)
+    ]
+    own = [each for each in classes if each.__module__ == module.__name__]
+    if len(own) != 1:
+        raise TypeError(f"{module.__file__} must define one class of Platform, it defines {len(own)}")
+    return own[0]()

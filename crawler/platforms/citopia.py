@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlencode
 
 from pydantic import Field
@@ -26,18 +26,14 @@ from crawler.parsing.json_models import (
 )
 from crawler.parsing.no_slot_phrases import says_none
 from crawler.parsing.url_patterns import PAGE, match_address
+from crawler.platform_base import Platform
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Reading, VisitContext
-
-SYSTEM = "custom"
-COST = 2  # the session, the first week
-EXAMPLE = "https://rendezvousonline.fr/alias/exemple-75004"
-EXAMPLE_PARAMETERS = {"structure": 1, "reason": 1}
 
 _DAYS = 7
 _SESSION = "session_id"
 
 
-class Parameters(Strict):
+class CitopiaParameters(Strict):
     """Citopia's numbers of the structure and of what people come for, and how many people come."""
 
     structure: Id
@@ -63,24 +59,32 @@ class _Day(JsonModel):
     availabilities: list[OrNone[_Hour]]
 
 
-def first(visit: VisitContext) -> PageRequest:
-    """Ask for a session: the weeks are not shown without one."""
-    match_address(visit.url, PAGE, "Citopia", "alias/<name>")
-    return PageRequest(f"{_api(visit)}/auth/session", "session", headers=ACCEPT)
+class Citopia(Platform):
+    """Citopia (rendezvousonline.fr)."""
 
+    SYSTEM = "custom"
+    COST = 2  # the session, the first week
+    EXAMPLE = "https://rendezvousonline.fr/alias/exemple-75004"
+    EXAMPLE_PARAMETERS: ClassVar = {"structure": 1, "reason": 1}
+    Parameters = CitopiaParameters
 
-def read(page: Page) -> Reading:
-    """Read a session, a week, or the message that there is nothing."""
-    if session := parse_json(page, _Session):
-        week = first_window(page.visit, _opens(session.session_id), _DAYS)
-        return Reading(reason="a session has begun", asks=(week,))
-    opens = _opens(url_query_parameter(page.ask.url, _SESSION) or "")
-    if message := parse_json(page, _Message):
-        if says_none(message.message) and not days_in(page):
-            return read_listing(page, Listing(), opens, _DAYS)
-        return Reading(Outcome.UNREADABLE, f"says {message.message[:200]!r}")
-    days = parse_json(page, dict[str, OrNone[_Day]]) or _number_days(parse_json(page, list[OrNone[_Day]]))
-    return read_listing(page, _listing(page, days), opens, _DAYS) if days else Reading()
+    def first_request(self, visit: VisitContext) -> PageRequest:
+        """Ask for a session: the weeks are not shown without one."""
+        match_address(visit.url, PAGE, "Citopia", "alias/<name>")
+        return PageRequest(f"{_api(visit)}/auth/session", "session", headers=ACCEPT)
+
+    def read_page(self, page: Page) -> Reading:
+        """Read a session, a week, or the message that there is nothing."""
+        if session := parse_json(page, _Session):
+            week = first_window(page.visit, _opens(session.session_id), _DAYS)
+            return Reading(reason="a session has begun", asks=(week,))
+        opens = _opens(url_query_parameter(page.ask.url, _SESSION) or "")
+        if message := parse_json(page, _Message):
+            if says_none(message.message) and not days_in(page):
+                return read_listing(page, Listing(), opens, _DAYS)
+            return Reading(Outcome.UNREADABLE, f"says {message.message[:200]!r}")
+        days = parse_json(page, dict[str, OrNone[_Day]]) or _number_days(parse_json(page, list[OrNone[_Day]]))
+        return read_listing(page, _listing(page, days), opens, _DAYS) if days else Reading()
 
 
 def _number_days(days: list[_Day | None] | None) -> dict[str, _Day | None]:

@@ -1,7 +1,7 @@
 """Doctolib: the booking file names the agendas, the availabilities are asked for a week at a time."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlencode
 
 from pydantic import AliasChoices, AliasPath, Field
@@ -26,12 +26,8 @@ from crawler.parsing.json_models import (
     slot_start_field,
 )
 from crawler.parsing.url_patterns import KIND_TOWN_NAME, match_address
+from crawler.platform_base import Platform
 from crawler.reading import GONE, Outcome, Page, PageRequest, Reading, VisitContext
-
-SYSTEM = "doctolib"
-COST = 2  # the booking file, the first week
-EXAMPLE = "https://www.doctolib.fr/prefecture/paris/guichet-des-titres"
-EXAMPLE_PARAMETERS = {"motives": [1]}
 
 _BOOKING = "booking"
 _INFO = "/online_booking/api/slot_selection_funnel/v1/info.json"
@@ -43,7 +39,7 @@ _NOT_OPEN = (
 _ABSENT = (None, "", "no_availabilities", _NOT_OPEN)  # reasons that go with an absence of slots
 
 
-class Parameters(Strict):
+class DoctolibParameters(Strict):
     """`motives`: the ids of what people come for; `practices`: where (none: wherever they are offered)."""
 
     motives: Annotated[tuple[Id, ...], Field(min_length=1)]
@@ -80,23 +76,33 @@ class _Week(Tolerant):
     reason: OrNone[str] = None
 
 
-def first(visit: VisitContext) -> PageRequest:
-    """PageRequest for the booking file."""
-    return PageRequest(f"{origin(visit.url)}/booking/{_name(visit)}.json", _BOOKING, headers=ACCEPT)
+class Doctolib(Platform):
+    """Doctolib."""
 
+    SYSTEM = "doctolib"
+    COST = 2  # the booking file, the first week
+    EXAMPLE = "https://www.doctolib.fr/prefecture/paris/guichet-des-titres"
+    EXAMPLE_PARAMETERS: ClassVar = {"motives": [1]}
+    Parameters = DoctolibParameters
 
-def read(page: Page) -> Reading:
-    """Read a booking file or a week of availabilities."""
-    if page.status == 400:  # noqa: PLR2004 -- seen instead of 403
-        said = error_message(page, "error", "errors", "message")
-        return Reading(Outcome.BLOCKED, f"HTTP 400: {said}" if said else "HTTP 400", refused=True)
-    if page.status in GONE and page.ask.step == _BOOKING:
-        return Reading(reason=f"HTTP {page.status}: asked at its newer address", asks=(_newer(page.visit),))
-    if error := read_error_status(page, entry=True, gone="the place is gone"):
-        return error
-    if week := parse_json(page, _Week):
-        return _week(page, week)
-    return _practices(page, booking) if (booking := parse_json(page, _Booking)) else Reading()
+    def first_request(self, visit: VisitContext) -> PageRequest:
+        """PageRequest for the booking file."""
+        return PageRequest(f"{origin(visit.url)}/booking/{_name(visit)}.json", _BOOKING, headers=ACCEPT)
+
+    def read_page(self, page: Page) -> Reading:
+        """Read a booking file or a week of availabilities."""
+        if page.status == 400:  # noqa: PLR2004 -- seen instead of 403
+            said = error_message(page, "error", "errors", "message")
+            return Reading(Outcome.BLOCKED, f"HTTP 400: {said}" if said else "HTTP 400", refused=True)
+        if page.status in GONE and page.ask.step == _BOOKING:
+            return Reading(
+                reason=f"HTTP {page.status}: asked at its newer address", asks=(_newer(page.visit),)
+            )
+        if error := read_error_status(page, entry=True, gone="the place is gone"):
+            return error
+        if week := parse_json(page, _Week):
+            return _week(page, week)
+        return _practices(page, booking) if (booking := parse_json(page, _Booking)) else Reading()
 
 
 def _name(visit: VisitContext) -> str:

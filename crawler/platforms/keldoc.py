@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlencode
 
 from pydantic import StringConstraints
@@ -29,19 +29,15 @@ from crawler.parsing.json_models import (
 )
 from crawler.parsing.no_slot_phrases import says_none, speaks_of_trouble
 from crawler.parsing.url_patterns import KIND_TOWN_NAME, match_address
+from crawler.platform_base import Platform
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Reading, VisitContext
-
-SYSTEM = "doctolib"
-COST = 2  # the motives, the first week
-EXAMPLE = "https://www.keldoc.com/prefecture/paris-75004/guichet-des-titres"
-EXAMPLE_PARAMETERS = {"clinic": 1, "specialty": 1, "cabinet": 1, "motive": 1}
 
 _DAYS = 7
 _API = "/api/patients/v2"
 _ENDS = ("from", "to")  # whether `to` is meant too, nobody says: the day behind the window is asked for
 
 
-class Parameters(Strict):
+class KeldocParameters(Strict):
     """Keldoc's numbers of the clinic, its specialty, its cabinet and what people come for."""
 
     clinic: Id
@@ -84,23 +80,31 @@ class _ByPhone(JsonModel, extra="forbid"):
     phone_number: _Text
 
 
-def first(visit: VisitContext) -> PageRequest:
-    """Ask which agendas serve the motive; the booking host answers that, not the one of the page."""
-    match_address(visit.url, KIND_TOWN_NAME, "Keldoc", "<kind>/<town>/<name>")
-    desk, site = visit.parameters, origin(visit.url).replace("//www.", "//booking.")
-    where = f"/clinics/{desk.clinic}/specialties/{desk.specialty}/cabinets/{desk.cabinet}"
-    return PageRequest(f"{site}{_API}{where}/motive_categories", "motives", headers=ACCEPT)
+class Keldoc(Platform):
+    """Keldoc."""
 
+    SYSTEM = "doctolib"
+    COST = 2  # the motives, the first week
+    EXAMPLE = "https://www.keldoc.com/prefecture/paris-75004/guichet-des-titres"
+    EXAMPLE_PARAMETERS: ClassVar = {"clinic": 1, "specialty": 1, "cabinet": 1, "motive": 1}
+    Parameters = KeldocParameters
 
-def read(page: Page) -> Reading:
-    """Read the list of motives or a timetable."""
-    if (categories := parse_json(page, list[_Category])) is not None:
-        motives = [motive for category in categories for motive in category.motives]
-        agendas = [_agenda(each, motive) for motive in motives for each in motive.agendas]
-        return ask_agendas(page.visit, agendas, [page.visit.parameters.motive], opens=_opens, days=_DAYS)
-    if by_phone := parse_json(page, _ByPhone):
-        return _by_phone(page, by_phone)
-    return _timetable(page, answer) if (answer := parse_json(page, _Timetable)) else Reading()
+    def first_request(self, visit: VisitContext) -> PageRequest:
+        """Ask which agendas serve the motive; the booking host answers that, not the one of the page."""
+        match_address(visit.url, KIND_TOWN_NAME, "Keldoc", "<kind>/<town>/<name>")
+        desk, site = visit.parameters, origin(visit.url).replace("//www.", "//booking.")
+        where = f"/clinics/{desk.clinic}/specialties/{desk.specialty}/cabinets/{desk.cabinet}"
+        return PageRequest(f"{site}{_API}{where}/motive_categories", "motives", headers=ACCEPT)
+
+    def read_page(self, page: Page) -> Reading:
+        """Read the list of motives or a timetable."""
+        if (categories := parse_json(page, list[_Category])) is not None:
+            motives = [motive for category in categories for motive in category.motives]
+            agendas = [_agenda(each, motive) for motive in motives for each in motive.agendas]
+            return ask_agendas(page.visit, agendas, [page.visit.parameters.motive], opens=_opens, days=_DAYS)
+        if by_phone := parse_json(page, _ByPhone):
+            return _by_phone(page, by_phone)
+        return _timetable(page, answer) if (answer := parse_json(page, _Timetable)) else Reading()
 
 
 def _by_phone(page: Page, answer: _ByPhone) -> Reading:

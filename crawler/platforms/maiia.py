@@ -1,6 +1,6 @@
 """Maiia: the closest availability first, a hint that costs one request, then the weeks from it on. Times are UTC."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlencode
 
 from pydantic import AliasChoices, AliasPath, Field, StringConstraints
@@ -20,11 +20,8 @@ from crawler.parsing.json_models import (
     slot_start_field,
 )
 from crawler.parsing.url_patterns import PAGE, match_address
+from crawler.platform_base import Platform
 from crawler.reading import CoveredWindow, Page, PageRequest, Reading, VisitContext
-
-SYSTEM = "doctolib"
-EXAMPLE = "https://www.maiia.com/prefecture/75004-paris/guichet-des-titres"
-EXAMPLE_PARAMETERS = {"center": "0", "reason": "Remise de titre"}
 
 _DAYS = 7
 _API = "/api/pat-public"
@@ -32,7 +29,7 @@ _FIRST = AliasChoices("firstPhysicalStartDateTime", AliasPath("closestPhysicalAv
 _MOST = 500  # availabilities of one answer; a week that has more covers nothing, for its total says so
 
 
-class Parameters(Strict):
+class MaiiaParameters(Strict):
     """`center`: Maiia's id of the place (24 hexadecimal digits); `reason`: the name of what people come for."""
 
     center: Key
@@ -49,23 +46,30 @@ class _Closest(Tolerant):
     first: Moment | None = Field(None, validation_alias=_FIRST)
 
 
-def first(visit: VisitContext) -> PageRequest:
-    """PageRequest for the closest availability."""
-    match_address(visit.url, PAGE, "Maiia", "<kind>/<town>/<name>")
-    begin, _ = utc_ends(CoveredWindow(None, visit.today), visit.zone)
-    return _ask(visit, "availability-closests", {"from": begin})
+class Maiia(Platform):
+    """Maiia."""
 
+    SYSTEM = "doctolib"
+    EXAMPLE = "https://www.maiia.com/prefecture/75004-paris/guichet-des-titres"
+    EXAMPLE_PARAMETERS: ClassVar = {"center": "0", "reason": "Remise de titre"}
+    Parameters = MaiiaParameters
 
-def read(page: Page) -> Reading:
-    """Read a week, or the hint that leads to it."""
-    if week := parse_json(page, _Week):
-        found = Listing(week.items, total=week.total, odd=week.lacks("total"))
-        return read_listing(page, found, _opens, _DAYS)
-    if closest := parse_json(page, _Closest):
-        total = None if closest.first else closest.count
-        found = Listing((), closest.first, total, final=True, odd=closest.lacks("count"))
-        return read_listing(page, found, _opens, _DAYS)
-    return Reading()
+    def first_request(self, visit: VisitContext) -> PageRequest:
+        """PageRequest for the closest availability."""
+        match_address(visit.url, PAGE, "Maiia", "<kind>/<town>/<name>")
+        begin, _ = utc_ends(CoveredWindow(None, visit.today), visit.zone)
+        return _ask(visit, "availability-closests", {"from": begin})
+
+    def read_page(self, page: Page) -> Reading:
+        """Read a week, or the hint that leads to it."""
+        if week := parse_json(page, _Week):
+            found = Listing(week.items, total=week.total, odd=week.lacks("total"))
+            return read_listing(page, found, _opens, _DAYS)
+        if closest := parse_json(page, _Closest):
+            total = None if closest.first else closest.count
+            found = Listing((), closest.first, total, final=True, odd=closest.lacks("count"))
+            return read_listing(page, found, _opens, _DAYS)
+        return Reading()
 
 
 def _opens(visit: VisitContext, window: CoveredWindow) -> PageRequest:

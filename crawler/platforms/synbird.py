@@ -1,6 +1,6 @@
 """Synbird: one search of a company's slots over all days that are watched. Times carry their offset."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -9,16 +9,13 @@ from crawler.parsing.date_windows import days_of
 from crawler.parsing.json_calendar import Listing, first_window, read_listing
 from crawler.parsing.json_models import Captured, Id, Instant, JsonModel, OrNone, as_from, origin, parse_json
 from crawler.parsing.url_patterns import PAGE, match_address
+from crawler.platform_base import Platform
 from crawler.reading import CoveredWindow, Page, PageRequest, Reading, VisitContext
-
-SYSTEM = "custom"
-EXAMPLE = "https://app.synbird.com/75004-exemple"
-EXAMPLE_PARAMETERS = {"company": 1, "prestation": 1, "places": [1]}
 
 _SEARCH = "/v6/pro/company/getSlotsFor"
 
 
-class Parameters(Strict):
+class SynbirdParameters(Strict):
     """Synbird's numbers, and the `answers` to the questions before the calendar as the page itself posts them."""
 
     company: Id
@@ -36,17 +33,24 @@ class _Slots(JsonModel):
     slots: list[OrNone[_Slot]] = Field(alias="timeSlots")
 
 
-def first(visit: VisitContext) -> PageRequest:
-    """Search all days that are watched."""
-    match_address(visit.url, PAGE, "Synbird", "<name>")
-    return first_window(visit, _search, visit.horizon.days + 1)
+class Synbird(Platform):
+    """Synbird."""
 
+    SYSTEM = "custom"
+    EXAMPLE = "https://app.synbird.com/75004-exemple"
+    EXAMPLE_PARAMETERS: ClassVar = {"company": 1, "prestation": 1, "places": [1]}
+    Parameters = SynbirdParameters
 
-def read(page: Page) -> Reading:
-    """Read the slots."""
-    if not (answer := parse_json(page, _Slots)):
-        return Reading()
-    return read_listing(page, Listing([slot.start_date if slot else None for slot in answer.slots]), None)
+    def first_request(self, visit: VisitContext) -> PageRequest:
+        """Search all days that are watched."""
+        match_address(visit.url, PAGE, "Synbird", "<name>")
+        return first_window(visit, _search, visit.horizon.days + 1)
+
+    def read_page(self, page: Page) -> Reading:
+        """Read the slots."""
+        if not (answer := parse_json(page, _Slots)):
+            return Reading()
+        return read_listing(page, Listing([slot.start_date if slot else None for slot in answer.slots]), None)
 
 
 def _search(visit: VisitContext, window: CoveredWindow) -> PageRequest:

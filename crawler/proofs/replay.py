@@ -11,7 +11,8 @@ from configs.proofs import Meta
 from configs.strict_model import Strict
 from crawler.block_pages import classify_page
 from crawler.parsing.embedded_platform import Handover
-from crawler.platforms import Platform, platform
+from crawler.platform_base import Platform
+from crawler.platforms import platform
 from crawler.proofs.page_capture import asked_of
 from crawler.reading import Page, Reading, VisitContext
 

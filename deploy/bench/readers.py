@@ -14,7 +14,8 @@ from functools import partial
 from lxml import etree, html
 
 from crawler.block_pages import classify_page
-from crawler.platforms import Platform, platform
+from crawler.platform_base import Platform
+from crawler.platforms import platform
 from crawler.reading import Page
 from deploy.bench.figures import Effort, Figure, Say, at_most
 

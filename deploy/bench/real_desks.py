@@ -34,7 +34,7 @@ def _answering(desks: Collection[Desk]) -> dict[str, str]:
     }
     found: dict[str, str] = {}
     for desk in desks:
-        asked = platform(desk.platform).first(visit_of(desk)).url
+        asked = platform(desk.platform).first_request(visit_of(desk)).url
         names = [urlsplit(each).hostname or "" for each in (desk.url, asked)]
         if not set(names) <= set(found):
             found |= dict.fromkeys(names, next(sites[desk.platform]))

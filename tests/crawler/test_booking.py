@@ -18,7 +18,7 @@ from crawler.booking import BookingSpider
 from crawler.cli.arguments import WrongArgument
 from crawler.fetching.request_budget import RequestBudget
 from crawler.fetching.session import Session
-from crawler.platforms import ezbooking
+from crawler.platforms import platform
 from crawler.scheduling.desk_budgets import cost_of, open_cost_of, visit_limit
 from crawler.spiders.prefenligne import PrefenligneSpider
 from crawler.url_policy import AddressRefused
@@ -34,11 +34,11 @@ def broken(*_: Any) -> Any:
 
 
 @pytest.mark.rule("3.1")
-@pytest.mark.parametrize("part", ["read", "first", "forbidden"])
+@pytest.mark.parametrize("part", ["read_page", "first_request", "is_forbidden"])
 def test_an_exception_in_a_platform_ends_in_one_outcome(
     held: Held, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
-    monkeypatch.setattr(ezbooking, part, broken)
+    monkeypatch.setattr(platform("ezbooking"), part, broken)
     with wire(answer(b"<html>")) as site:
         item = held.check(make_desk(f"{site.address}/booking/create/1"))
     assert (item.outcome, item.slots) == (Outcome.UNREADABLE, ())

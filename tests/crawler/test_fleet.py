@@ -183,7 +183,7 @@ def test_a_reader_needs_neither_a_file_nor_a_socket_nor_the_clock(case: Path, ti
     for now in ("1999-12-31T23:59:59Z", "2040-02-29T12:00:00Z"):
         time_machine.move_to(now)
         with nothing_but_reading() as tried:
-            readings.append(reader.read(page))
+            readings.append(reader.read_page(page))
         assert not tried
     assert readings[0] == readings[1]
 

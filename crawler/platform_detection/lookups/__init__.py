@@ -1,63 +1,19 @@
-"""Where platforms tell the ids that their desks need: one file each, found by being here.
+"""Registry of the id lookups: each file here holds one class of PlatformLookup, named like its platform's file."""
 
-Pure: a file says what to ask and how to read the answer; who asks is crawler/platform_detection/id_lookup.py.
-"""
-
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any
 
-from crawler.reading import Page, PageRequest
+from crawler.platform_detection.lookup_base import IdChoice, LookupStep, PlatformLookup
+from crawler.reading import Page
 
-
-class IdChoice(NamedTuple):
-    """One thing that an answer offers: what people call it (nothing: as before), and the parameters that it makes.
-
-    `remark` is what a person should know of it, `lacks` what it still needs and no answer tells.
-    """
-
-    label: str
-    parameters: Mapping[str, Any]
-    remark: str = ""
-    lacks: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class KnownIds:
-    """What is known of a desk while its ids are looked up. `department`: its prefecture's code, where that is said."""
-
-    url: str
-    told: Mapping[str, Any]
-    department: str | None = None
-
-
-class LookupStep(NamedTuple):
-    """One request that tells a parameter. `ask` returns None where too little is known to ask.
-
-    `own`: whether the shape of its answer is no other platform's, so that a saved one names its platform.
-    """
-
-    tells: str
-    ask: Callable[[KnownIds], PageRequest | None]
-    read: Callable[[Page], Iterable[IdChoice]]
-    own: bool = False
-
-
-class Lookup(Protocol):
-    """What a platform's file offers. All of it may be left out."""
-
-    STEPS: tuple[LookupStep, ...]  # in their order; one whose parameter is known already is passed over
-    BY_HAND: str  # where a person finds what no answer tells, in one sentence
-
-    def in_address(self, url: str) -> Mapping[str, Any]:
-        """Return the parameters that stand in a desk's address."""
+_FILES = frozenset(module.name for module in iter_modules(__path__))
 
 
 def steps_of(name: str) -> tuple[LookupStep, ...]:
-    """Return what there is to ask of a platform, one after the other."""
+    """Return the lookup steps of a platform, in their order."""
     return _lookup(name).STEPS
 
 
@@ -67,41 +23,29 @@ def by_hand(name: str) -> str:
 
 
 def in_address(name: str, url: str) -> Mapping[str, Any]:
-    """Return the parameters that stand in the address of a platform's desk."""
+    """Return the parameters that the address of a platform's desk contains."""
     return _lookup(name).in_address(url)
 
 
 def read_choices(name: str, page: Page) -> list[IdChoice]:
-    """Return what a saved answer offers a platform's desk; nothing where it is none that tells ids."""
+    """Return what a saved answer offers a platform's desk; nothing for any other page."""
     return next(filter(None, (list(step.read(page)) for step in steps_of(name))), [])
 
 
 def is_own(name: str, page: Page) -> bool:
-    """Tell whether an answer is one of those that tell this platform's ids, and could be nobody else's."""
+    """Tell whether an answer tells ids of this platform and has a shape that is no other platform's."""
     return any(next(iter(step.read(page)), None) for step in steps_of(name) if step.own)
 
 
-def asked_by_the_page(_known: KnownIds) -> None:
-    """Say that only the page itself asks so: a browser hears it (`--browser`), or a person saves it (`--file`)."""
-    return
-
-
-def _nothing(url: str) -> Mapping[str, Any]:  # noqa: ARG001 -- a platform's own reads it
-    return {}
-
-
-_DEFAULTS = {"STEPS": (), "BY_HAND": "", "in_address": _nothing}
-_FILES = frozenset(module.name for module in iter_modules(__path__))
-
-
 @lru_cache
-def _lookup(name: str) -> Lookup:
-    module: Any = import_module(f"{__name__}.{name}") if name in _FILES else _None()
-    for each, default in _DEFAULTS.items():
-        if not hasattr(module, each):
-            setattr(module, each, default)
-    return cast("Lookup", module)
-
-
-class _None:
-    """A platform whose ids no request is known to tell, or which needs none."""
+def _lookup(name: str) -> PlatformLookup:
+    if name not in _FILES:
+        return PlatformLookup()
+    module = import_module(f"{__name__}.{name}")
+    classes = [
+        each for each in vars(module).values() if isinstance(each, type) and issubclass(each, PlatformLookup)
+    ]
+    own = [each for each in classes if each.__module__ == module.__name__]
+    if len(own) != 1:
+        raise TypeError(f"{module.__file__} must define one class of PlatformLookup, it defines {len(own)}")
+    return own[0]()

@@ -1,5 +1,11 @@
 """ANTS: one address for the whole country; which department is searched, its prefecture says."""
 
-BY_HAND = (
-    "say whose desk it is (--prefecture ID), or write positions to search around (docs/platforms/ants.md)"
-)
+from crawler.platform_detection.lookup_base import PlatformLookup
+
+
+class AntsLookup(PlatformLookup):
+    """The ids of ANTS desks."""
+
+    BY_HAND = (
+        "say whose desk it is (--prefecture ID), or write positions to search around (docs/platforms/ants.md)"
+    )

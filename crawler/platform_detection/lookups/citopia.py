@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from configs.prefecture_coordinates import POSITIONS
 from crawler.parsing.json_models import ACCEPT, JsonModel, OrNone, origin, parse_json
-from crawler.platform_detection.lookups import IdChoice, KnownIds, LookupStep
+from crawler.platform_detection.lookup_base import IdChoice, KnownIds, LookupStep, PlatformLookup
 from crawler.reading import Page, PageRequest
 
 _SERVICE = "Carte Nationale d'Identité (CNI) et Passeport"
@@ -79,8 +79,14 @@ def _reasons(page: Page) -> Iterator[IdChoice]:
                 yield IdChoice(each.name, {"reason": each.id})
 
 
-STEPS = (LookupStep("structure", _ask_structures, _structure), LookupStep("reason", _ask_services, _reasons))
-BY_HAND = (
-    "say whose town hall it is (--prefecture ID): it is searched for around there; or copy both from what the page"
-    ' itself asks for when its calendar shows: …/structures/<structure>/availabilities/week?reasons={"<reason>":1}'
-)
+class CitopiaLookup(PlatformLookup):
+    """The ids of Citopia desks."""
+
+    STEPS = (
+        LookupStep("structure", _ask_structures, _structure),
+        LookupStep("reason", _ask_services, _reasons),
+    )
+    BY_HAND = (
+        "say whose town hall it is (--prefecture ID): it is searched for around there; or copy both from what the page"
+        ' itself asks for when its calendar shows: …/structures/<structure>/availabilities/week?reasons={"<reason>":1}'
+    )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from crawler.parsing.json_models import ACCEPT, JsonModel, Number, origin, parse_json
 from crawler.parsing.url_patterns import KIND_TOWN_NAME
-from crawler.platform_detection.lookups import IdChoice, KnownIds, LookupStep
+from crawler.platform_detection.lookup_base import IdChoice, KnownIds, LookupStep, PlatformLookup
 from crawler.reading import Page, PageRequest
 
 
@@ -65,8 +65,11 @@ def _where(places: dict[int, str | None]) -> str:
     return f"it is watched wherever it is offered; for some places only, add practices: [...]: {named}"
 
 
-STEPS = (LookupStep("motives", _ask, _motives, own=True),)
-BY_HAND = (
-    "the motives are the ids under visit_motives of https://<site>/booking/<name>.json, or, where that is gone, of "
-    "https://<site>/online_booking/api/slot_selection_funnel/v1/info.json?profile_slug=<name>"
-)
+class DoctolibLookup(PlatformLookup):
+    """The ids of Doctolib desks."""
+
+    STEPS = (LookupStep("motives", _ask, _motives, own=True),)
+    BY_HAND = (
+        "the motives are the ids under visit_motives of https://<site>/booking/<name>.json, or, where that is gone, of "
+        "https://<site>/online_booking/api/slot_selection_funnel/v1/info.json?profile_slug=<name>"
+    )

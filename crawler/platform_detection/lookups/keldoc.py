@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from crawler.parsing.json_models import ACCEPT, JsonModel, origin, parse_json
 from crawler.parsing.url_patterns import KIND_TOWN_NAME
-from crawler.platform_detection.lookups import IdChoice, KnownIds, LookupStep
+from crawler.platform_detection.lookup_base import IdChoice, KnownIds, LookupStep, PlatformLookup
 from crawler.reading import Page, PageRequest
 
 _API = "/api/patients/v2"
@@ -85,12 +85,15 @@ def _motives(page: Page) -> Iterator[IdChoice]:
                 yield IdChoice(each.name, {"motive": each.id})
 
 
-STEPS = (
-    LookupStep("clinic", _ask_clinic, _specialties, own=True),
-    LookupStep("cabinet", _ask_cabinets, _cabinets),
-    LookupStep("motive", _ask_motives, _motives, own=True),
-)
-BY_HAND = (
-    "they stand in what the page itself asks for, up to its calendar:"
-    " …/clinics/<clinic>/specialties/<specialty>/cabinets/<cabinet>/motive_categories and …/timetables/<motive>"
-)
+class KeldocLookup(PlatformLookup):
+    """The ids of Keldoc desks."""
+
+    STEPS = (
+        LookupStep("clinic", _ask_clinic, _specialties, own=True),
+        LookupStep("cabinet", _ask_cabinets, _cabinets),
+        LookupStep("motive", _ask_motives, _motives, own=True),
+    )
+    BY_HAND = (
+        "they stand in what the page itself asks for, up to its calendar:"
+        " …/clinics/<clinic>/specialties/<specialty>/cabinets/<cabinet>/motive_categories and …/timetables/<motive>"
+    )

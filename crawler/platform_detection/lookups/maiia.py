@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from crawler.parsing.json_models import ACCEPT, JsonModel, origin, parse_json
-from crawler.platform_detection.lookups import IdChoice, KnownIds, LookupStep
+from crawler.platform_detection.lookup_base import IdChoice, KnownIds, LookupStep, PlatformLookup
 from crawler.reading import Page, PageRequest
 
 _MOST = 200  # reasons of one answer, as many as a public program asks for
@@ -29,12 +29,6 @@ class _Reason(JsonModel):
 class _Reasons(JsonModel):
     items: list[_Reason]
     total: int
-
-
-def in_address(url: str) -> Mapping[str, Any]:
-    """Return the center, where the address names it."""
-    asked = {key.lower(): value for key, value in parse_qsl(urlsplit(url).query)}
-    return {"center": asked["centerid"]} if asked.get("centerid") else {}
 
 
 def _ask_page(known: KnownIds) -> PageRequest:
@@ -73,8 +67,16 @@ def _reasons(page: Page) -> Iterator[IdChoice]:
             yield IdChoice(name, {"reason": name})
 
 
-STEPS = (LookupStep("center", _ask_page, _center), LookupStep("reason", _ask_reasons, _reasons, own=True))
-BY_HAND = (
-    "the page itself asks for …/api/pat-public/availabilities?centerId=<center>&consultationReasonName=<reason>"
-    " when its calendar shows"
-)
+class MaiiaLookup(PlatformLookup):
+    """The ids of Maiia desks."""
+
+    STEPS = (LookupStep("center", _ask_page, _center), LookupStep("reason", _ask_reasons, _reasons, own=True))
+    BY_HAND = (
+        "the page itself asks for …/api/pat-public/availabilities?centerId=<center>&consultationReasonName=<reason>"
+        " when its calendar shows"
+    )
+
+    def in_address(self, url: str) -> Mapping[str, Any]:
+        """Return the center, where the address names it."""
+        asked = {key.lower(): value for key, value in parse_qsl(urlsplit(url).query)}
+        return {"center": asked["centerid"]} if asked.get("centerid") else {}

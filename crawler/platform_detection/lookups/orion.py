@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from crawler.parsing.json_models import Captured, JsonModel, parse_json
-from crawler.platform_detection.lookups import IdChoice, LookupStep, asked_by_the_page
+from crawler.platform_detection.lookup_base import IdChoice, LookupStep, PlatformLookup, only_page_asks
 from crawler.reading import Page
 
 
@@ -21,8 +21,11 @@ def _read_posted_body(page: Page) -> Iterator[IdChoice]:
         yield IdChoice(", ".join(names), told)
 
 
-STEPS = (LookupStep("config", asked_by_the_page, _read_posted_body, own=True),)
-BY_HAND = (
-    "let a browser hear what the page posts by itself: scrapy detect URL --browser; or save the body of its request to"
-    " …/rdv/bookings/availableSlotByDay (the browser's network tools) and say: scrapy detect URL --file BODY"
-)
+class OrionLookup(PlatformLookup):
+    """The ids of ESII Orion desks."""
+
+    STEPS = (LookupStep("config", only_page_asks, _read_posted_body, own=True),)
+    BY_HAND = (
+        "let a browser hear what the page posts by itself: scrapy detect URL --browser; or save the body of its request"
+        " to …/rdv/bookings/availableSlotByDay (the browser's network tools) and say: scrapy detect URL --file BODY"
+    )

@@ -12,7 +12,13 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from crawler.parsing.json_models import JsonModel, OrNone, as_from, origin, parse_json
-from crawler.platform_detection.lookups import IdChoice, KnownIds, LookupStep, asked_by_the_page
+from crawler.platform_detection.lookup_base import (
+    IdChoice,
+    KnownIds,
+    LookupStep,
+    PlatformLookup,
+    only_page_asks,
+)
 from crawler.reading import Page, PageRequest
 
 _API = "/v6/pro/company"
@@ -147,12 +153,15 @@ def _read_posted_body(page: Page) -> Iterator[IdChoice]:
         yield IdChoice("", told)
 
 
-STEPS = (
-    LookupStep("company", _ask_company, _company, own=True),
-    LookupStep("prestation", _ask_prestations, _prestations, own=True),
-    LookupStep("answers", asked_by_the_page, _read_posted_body, own=True),
-)
-BY_HAND = (
-    "save the body that the page itself posts to …/company/getSlotsFor when its calendar shows (the browser's network"
-    " tools) and say: scrapy detect URL --file BODY"
-)
+class SynbirdLookup(PlatformLookup):
+    """The ids of Synbird desks."""
+
+    STEPS = (
+        LookupStep("company", _ask_company, _company, own=True),
+        LookupStep("prestation", _ask_prestations, _prestations, own=True),
+        LookupStep("answers", only_page_asks, _read_posted_body, own=True),
+    )
+    BY_HAND = (
+        "save the body that the page itself posts to …/company/getSlotsFor when its calendar shows (the browser's"
+        " network tools) and say: scrapy detect URL --file BODY"
+    )

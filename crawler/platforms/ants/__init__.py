@@ -5,7 +5,7 @@ A socket's answer ends by counting the editors that failed; the plain list does 
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -18,14 +18,12 @@ from crawler.parsing.forms import in_query
 from crawler.parsing.json_models import ACCEPT, FalseUtc, JsonModel, Link, OrNone, parse_json
 from crawler.parsing.url_patterns import api_of
 from crawler.parsing.websocket_frames import frames_of, read_unended
+from crawler.platform_base import Platform
 from crawler.platforms.ants.search import failures, read_search
 from crawler.platforms.ants.search_area import Point, one_of
 from crawler.reading import Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
 
-SYSTEM = "ants"
-BUDGET = 30  # the server's own limit for one address
-EXAMPLE = "https://rendezvouspasseport.ants.gouv.fr/"
-EXAMPLE_PARAMETERS = {"positions": [{"longitude": 2.3522, "latitude": 48.8566}], "streaming": False}
+_EXAMPLE = "https://rendezvouspasseport.ants.gouv.fr/"
 
 _TOKEN = {"X-HUB-RDV-AUTH-TOKEN": "ants_token"}
 _LIST, _SOCKET, _END = "/api/SlotsFromPosition", "/api/SlotsFromPositionStreaming", "end_of_search"
@@ -45,7 +43,7 @@ class Position(Point):
     address: Annotated[str, Field(pattern=r"^\D+ \d{5}$", max_length=100)] | None = None
 
 
-class Parameters(Strict):
+class AntsParameters(Strict):
     """What is searched: a department (by socket only), or around positions that are one desk together.
 
     A department's town halls are those within 100 km of its positions; of its chef-lieu, where it names none.
@@ -59,7 +57,7 @@ class Parameters(Strict):
     streaming: bool = True
 
     @model_validator(mode="after")
-    def _one_area(self) -> "Parameters":
+    def _one_area(self) -> "AntsParameters":
         if not self.positions and not self.department_code:
             raise ValueError("name department_code or positions")
         if self.department_code and not self.streaming:
@@ -99,23 +97,34 @@ class _Refusal(JsonModel):
 _Halls = Annotated[list[OrNone[_Hall]], Field(max_length=5_000)]
 
 
-def first(visit: VisitContext) -> PageRequest:
-    """Search the department, or around the first position."""
-    return _ask(visit, 0)
+class Ants(Platform):
+    """The national search for passport and identity card slots."""
 
+    SYSTEM = "ants"
+    BUDGET = 30  # the server's own limit for one address
+    EXAMPLE = _EXAMPLE
+    EXAMPLE_PARAMETERS: ClassVar = {
+        "positions": [{"longitude": 2.3522, "latitude": 48.8566}],
+        "streaming": False,
+    }
+    Parameters = AntsParameters
 
-def read(page: Page) -> Reading:
-    """Read a list, or the frames of a socket; one position leads on to the next."""
-    if page.is_error:
-        return _read_refusal(page)
-    heard = _SOCKET in page.url or any(word in page.body for word in _HEARD)  # the latter in a saved file
-    reading = _read_frames(page) if heard else _read_lists(page, [page], doubt=_DOUBT)
-    more = page.ask.rank + 1 < len(_points(page.visit.parameters))
-    return combine_answers(page, reading, _ask(page.visit, page.ask.rank + 1) if more else None)
+    def first_request(self, visit: VisitContext) -> PageRequest:
+        """Search the department, or around the first position."""
+        return _ask(visit, 0)
+
+    def read_page(self, page: Page) -> Reading:
+        """Read a list, or the frames of a socket; one position leads on to the next."""
+        if page.is_error:
+            return _read_refusal(page)
+        heard = _SOCKET in page.url or any(word in page.body for word in _HEARD)  # the latter in a saved file
+        reading = _read_frames(page) if heard else _read_lists(page, [page], doubt=_DOUBT)
+        more = page.ask.rank + 1 < len(_points(page.visit.parameters))
+        return combine_answers(page, reading, _ask(page.visit, page.ask.rank + 1) if more else None)
 
 
 def _ask(visit: VisitContext, number: int) -> PageRequest:
-    wanted: Parameters = visit.parameters
+    wanted: AntsParameters = visit.parameters
     criteria: dict[str, Any] = {
         **wanted.model_dump(include={"reason", "documents_number"}),
         "start_date": visit.today.isoformat(),
@@ -123,14 +132,14 @@ def _ask(visit: VisitContext, number: int) -> PageRequest:
     }
     criteria |= _points(wanted)[number].model_dump(exclude_none=True)
     criteria |= wanted.model_dump(include={"department_code" if wanted.department_code else "radius_km"})
-    root = api_of(visit.url, EXAMPLE, "the search of ANTS")  # our token goes nowhere else
+    root = api_of(visit.url, _EXAMPLE, "the search of ANTS")  # our token goes nowhere else
     if wanted.streaming:
         socket = root.replace("http", "ws", 1) + _SOCKET
         return PageRequest(socket, json=criteria, secrets=_TOKEN, until=_END, rank=number)
     return PageRequest(root + _LIST, form=in_query(criteria), headers=ACCEPT, secrets=_TOKEN, rank=number)
 
 
-def _points(wanted: Parameters) -> tuple[Position, ...]:
+def _points(wanted: AntsParameters) -> tuple[Position, ...]:
     """Return what is searched around. The server wants a point of a department's search, too."""
     if wanted.positions or not wanted.department_code:
         return wanted.positions

@@ -20,14 +20,11 @@ from crawler.parsing.html_text import choices, collapse_whitespace, contains_phr
 from crawler.parsing.json_models import Key
 from crawler.parsing.no_slot_phrases import says_none
 from crawler.parsing.url_patterns import match_address
+from crawler.platform_base import Platform
 from crawler.platforms.esirius.dwr import build_call, reply, takes
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
 
-SYSTEM = "custom"
-COST = 3  # the entry, the page it redirects to, one call
-EXAMPLE = "https://rdv.prefecture.invalid/eAppointment/appointment.do?sitekey=S1"
-
-ADDRESS = re.compile(r"(?P<root>https?://[^/?#]+/[^?#;]*?)/(?:appointment\.do|element/jsp/)\S*$")
+_ADDRESS = re.compile(r"(?P<root>https?://[^/?#]+/[^?#;]*?)/(?:appointment\.do|element/jsp/)\S*$")
 _PAGE = "/element/jsp/appointment.jsp"
 _CALLS = {
     "motives": "AjaxMotive.motiveMultiSiteSubmit",
@@ -35,12 +32,11 @@ _CALLS = {
 }
 _MOST = 50  # motives
 _MOTIVES = "selectedMotiveKeyList"
-MARKS = (f"//input[@name='{_MOTIVES}']",)
 _FIELDS = ("ISiteBeanKeySelect", "serviceBeanKey", "hourValueSelect", "dayValueId")
 _CAPTCHA = "//img[contains(@src, '/captcha?') or starts-with(@src, 'captcha?')]"
 
 
-class Parameters(Strict):
+class EsiriusParameters(Strict):
     """`motives`: the keys of what people come for (none: all that the page offers), each asked for itself.
 
     `call`: which of the site's two calls says what is free. `no_slot_text`: what this site says when nothing is,
@@ -52,26 +48,34 @@ class Parameters(Strict):
     no_slot_text: Text | None = None
 
 
-def forbidden(url: str, method: str) -> bool:
-    """Tell whether this request does more than look: all that is sent but the two calls."""
-    return takes(url, method, _CALLS.values())
+class Esirius(Platform):
+    """eSirius, also called eAppointment, by ESII."""
 
+    SYSTEM = "custom"
+    COST = 3  # the entry, the page it redirects to, one call
+    EXAMPLE = "https://rdv.prefecture.invalid/eAppointment/appointment.do?sitekey=S1"
+    ADDRESS = _ADDRESS
+    MARKS = (f"//input[@name='{_MOTIVES}']",)
+    Parameters = EsiriusParameters
 
-def first(visit: VisitContext) -> PageRequest:
-    """PageRequest for the entry, which opens the session and chooses the site."""
-    _root(visit)
-    return PageRequest(visit.url, "entry")
+    def first_request(self, visit: VisitContext) -> PageRequest:
+        """PageRequest for the entry, which opens the session and chooses the site."""
+        _root(visit)
+        return PageRequest(visit.url, "entry")
 
+    def read_page(self, page: Page) -> Reading:
+        """Read the entry, the page of motives, or the answer to a call."""
+        if error := read_error_status(page, entry=page.ask.step == "entry"):
+            return error
+        return _page(page) if page.is_html else _read_reply(page)
 
-def read(page: Page) -> Reading:
-    """Read the entry, the page of motives, or the answer to a call."""
-    if error := read_error_status(page, entry=page.ask.step == "entry"):
-        return error
-    return _page(page) if page.is_html else _read_reply(page)
+    def is_forbidden(self, url: str, method: str) -> bool:
+        """Tell whether this request does more than look: all that is sent but the two calls."""
+        return takes(url, method, _CALLS.values())
 
 
 def _root(visit: VisitContext) -> str:
-    return match_address(visit.url, ADDRESS, "eSirius", "<name>/appointment.do")["root"]
+    return match_address(visit.url, _ADDRESS, "eSirius", "<name>/appointment.do")["root"]
 
 
 def _page(page: Page) -> Reading:

@@ -17,6 +17,7 @@ from crawler.parsing.error_pages import Notice, find_notice, read_error_status
 from crawler.parsing.html_text import HIDDEN, rendered_text
 from crawler.parsing.url_patterns import match_address
 from crawler.parsing.week_table import Linked, find_linked_hours, read_open_desk, read_week
+from crawler.platform_base import Platform
 from crawler.platforms.ezbooking.plannings import MOST, choose
 from crawler.reading import (
     ANYWHERE,
@@ -30,18 +31,9 @@ from crawler.reading import (
     VisitContext,
 )
 
-SYSTEM = "prefenligne"
-BUDGET = 6
-COST = 3  # the conditions, their acceptance, the redirect to the no-slot page
-OPEN_COST = (
-    6  # the same way to the calendar, then a counter's or a week's answer each, to the end of the budget
-)
-EXAMPLE = "https://www.prefecture.invalid/booking/create/1"
-
 _BOOKING = "/booking/create/"
 _ASSIGN = "/ezjscore/call/bookingserver::planning::assign::"
-ADDRESS = re.compile(rf"(?P<root>https?://[^/]+.*?)(?:{_BOOKING}|{_ASSIGN})(?P<form>\d+)(?![\w-])")
-MARKS = ("//form[@id='FormBookingCreate']", "//*[@id='inner_Booking']")
+_ADDRESS = re.compile(rf"(?P<root>https?://[^/]+.*?)(?:{_BOOKING}|{_ASSIGN})(?P<form>\d+)(?![\w-])")
 
 _CALL = re.compile(rf"{_ASSIGN}\d+::(?P<planning>\d+)::(?P<ahead>\d+)")
 _TAKES = re.compile(rf"{_BOOKING}\d+/(?:[5-9]|\d\d)")
@@ -71,7 +63,7 @@ _TROUBLES = (
 _HINTS = ("surcharg", "gateway", "unavailable", "incomplete response", "sactiv")  # what those texts hold
 
 
-class Parameters(Strict):
+class EzBookingParameters(Strict):
     """`plannings`: those of step 1 that this desk is (none: all that the form offers).
 
     Where a form offers no choice and its pages do not name their calendar: the one to ask.
@@ -80,24 +72,36 @@ class Parameters(Strict):
     plannings: tuple[Annotated[str, BeforeValidator(str), StringConstraints(pattern=r"^\d+$")], ...] = ()
 
 
-def forbidden(url: str, method: str) -> bool:
-    """Tell whether this request takes an hour: step 5 and later, and step 4's button (a 307 could press it)."""
-    return _TAKES.search(url) is not None or (method == "POST" and _BUTTON.search(url) is not None)
+class EzBooking(Platform):
+    """EZBooking, the prefectures' older booking pages."""
 
+    SYSTEM = "prefenligne"
+    BUDGET = 6
+    COST = 3  # the conditions, their acceptance, the redirect to the no-slot page
+    OPEN_COST = (
+        6  # the same way to the calendar, then a counter's or a week's answer each, to the end of the budget
+    )
+    EXAMPLE = "https://www.prefecture.invalid/booking/create/1"
+    ADDRESS = _ADDRESS
+    MARKS = ("//form[@id='FormBookingCreate']", "//*[@id='inner_Booking']")
+    Parameters = EzBookingParameters
 
-def first(visit: VisitContext) -> PageRequest:
-    """PageRequest for the conditions, which also open the session."""
-    return PageRequest(_desk(visit).step(0), "conditions")
+    def first_request(self, visit: VisitContext) -> PageRequest:
+        """PageRequest for the conditions, which also open the session."""
+        return PageRequest(_desk(visit).step(0), "conditions")
 
+    def read_page(self, page: Page) -> Reading:
+        """Read any page of this platform."""
+        if page.status in (502, 503, 504):
+            return Reading(Outcome.OVERLOADED, f"HTTP {page.status}")
+        if error := read_error_status(page):
+            return _trouble(page) or error
+        rules = (_full, _open, _choice, _conditions, _trouble, _calendar)
+        return next((reading for rule in rules if (reading := rule(page))), Reading())
 
-def read(page: Page) -> Reading:
-    """Read any page of this platform."""
-    if page.status in (502, 503, 504):
-        return Reading(Outcome.OVERLOADED, f"HTTP {page.status}")
-    if error := read_error_status(page):
-        return _trouble(page) or error
-    rules = (_full, _open, _choice, _conditions, _trouble, _calendar)
-    return next((reading for rule in rules if (reading := rule(page))), Reading())
+    def is_forbidden(self, url: str, method: str) -> bool:
+        """Tell whether this request takes an hour: step 5 and later, and step 4's button (a 307 could press it)."""
+        return _TAKES.search(url) is not None or (method == "POST" and _BUTTON.search(url) is not None)
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ class _Desk:
 
 
 def _desk(visit: VisitContext) -> _Desk:
-    found = match_address(visit.url, ADDRESS, "EZBooking", "booking/create/<form>")
+    found = match_address(visit.url, _ADDRESS, "EZBooking", "booking/create/<form>")
     return _Desk(found["root"], found["form"])
 
 

@@ -5,7 +5,7 @@ where it can mean one thing. `purposes` and the ids beside it are the page's own
 """
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field
@@ -16,13 +16,9 @@ from crawler.parsing.combined_answers import combine_answers
 from crawler.parsing.date_windows import days_of
 from crawler.parsing.json_calendar import Listing, WindowRequest, first_window, read_listing
 from crawler.parsing.json_models import Captured, Id, JsonModel, Key, as_from, origin, parse_json
+from crawler.platform_base import Platform
 from crawler.platforms.orion.untyped_dates import holds, moments_of
 from crawler.reading import ANYWHERE, CoveredWindow, Outcome, Page, PageRequest, Reading, Slot, VisitContext
-
-SYSTEM = "custom"
-EXAMPLE = "https://esii-orion.com/orion-reservation/slots?account=EXEMPLE&config=REMISE&usemode=app&code=P1"
-ADDRESS = re.compile(r"https?://[^/?#]+/orion-reservation/slots(?:\?\S*)?$")
-EXAMPLE_PARAMETERS = {"config": "0", "purposes": [{"id": "0"}], "duration": 20}
 
 _SEARCH = "/orion/api/1/rdv/bookings/availableSlotByDay"
 _PER_PAGE = 100
@@ -30,7 +26,7 @@ _MOST_DAYS = 1000
 _WHERE = f"copy it from the body that the page itself posts to {_SEARCH} (docs/platforms/orion.md)"
 
 
-class Parameters(Strict):
+class OrionParameters(Strict):
     """What the page itself posts: `config` is its configId, `duration` is in minutes."""
 
     config: Key = Field(description=_WHERE)
@@ -42,30 +38,40 @@ class _Days(JsonModel):
     days: list[Any] = Field(alias="daySlots")
 
 
-def first(visit: VisitContext) -> PageRequest:
-    """Search all days that are watched, its first page."""
-    if "account" not in parse_qs(urlsplit(visit.url).query):
-        raise ValueError(
-            f"{visit.url} is no Orion address: it must be https://<site>/<page>?account=<account>"
-        )
-    return _page(visit, 0)
+class Orion(Platform):
+    """ESII Orion."""
 
+    SYSTEM = "custom"
+    EXAMPLE = (
+        "https://esii-orion.com/orion-reservation/slots?account=EXEMPLE&config=REMISE&usemode=app&code=P1"
+    )
+    EXAMPLE_PARAMETERS: ClassVar = {"config": "0", "purposes": [{"id": "0"}], "duration": 20}
+    ADDRESS = re.compile(r"https?://[^/?#]+/orion-reservation/slots(?:\?\S*)?$")
+    Parameters = OrionParameters
 
-def read(page: Page) -> Reading:
-    """Read one page of slots; a full one leads on to the next."""
-    if not (answer := parse_json(page, _Days)):
-        return Reading()
-    if len(answer.days) > _MOST_DAYS:
-        return Reading(Outcome.UNREADABLE, f"lists {len(answer.days)} days, which no page does")
-    days, found = answer.days, [each for day in answer.days for each in moments_of(day, page.visit.zone)]
-    if any(found) or not days:
-        reading = read_listing(page, Listing(tuple(dict.fromkeys(found))), None)
-    elif any(map(holds, days)):
-        reading = Reading(Outcome.SLOTS, "open; no moment in it is sure", (Slot(ANYWHERE, None),))
-    else:
-        reading = Reading(Outcome.UNREADABLE, f"lists {pluralize(len(days), 'day')} and nothing in them")
-    full = max(len(days), len(found)) >= _PER_PAGE
-    return combine_answers(page, reading, _page(page.visit, page.ask.rank + 1) if full else None)
+    def first_request(self, visit: VisitContext) -> PageRequest:
+        """Search all days that are watched, its first page."""
+        if "account" not in parse_qs(urlsplit(visit.url).query):
+            raise ValueError(
+                f"{visit.url} is no Orion address: it must be https://<site>/<page>?account=<account>"
+            )
+        return _page(visit, 0)
+
+    def read_page(self, page: Page) -> Reading:
+        """Read one page of slots; a full one leads on to the next."""
+        if not (answer := parse_json(page, _Days)):
+            return Reading()
+        if len(answer.days) > _MOST_DAYS:
+            return Reading(Outcome.UNREADABLE, f"lists {len(answer.days)} days, which no page does")
+        days, found = answer.days, [each for day in answer.days for each in moments_of(day, page.visit.zone)]
+        if any(found) or not days:
+            reading = read_listing(page, Listing(tuple(dict.fromkeys(found))), None)
+        elif any(map(holds, days)):
+            reading = Reading(Outcome.SLOTS, "open; no moment in it is sure", (Slot(ANYWHERE, None),))
+        else:
+            reading = Reading(Outcome.UNREADABLE, f"lists {pluralize(len(days), 'day')} and nothing in them")
+        full = max(len(days), len(found)) >= _PER_PAGE
+        return combine_answers(page, reading, _page(page.visit, page.ask.rank + 1) if full else None)
 
 
 def _page(visit: VisitContext, number: int) -> PageRequest:

@@ -21,12 +21,11 @@ from crawler.parsing.html_text import HIDDEN, contains_phrase, normalize, render
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, read_listing, read_place_list
 from crawler.parsing.url_patterns import match_address
 from crawler.parsing.week_table import whole_days
+from crawler.platform_base import Platform
 from crawler.platforms.rdv_service_public.slot_links import parameter, read_hour_links, read_next_link
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
 
-SYSTEM = "custom"
-EXAMPLE = "https://rdv.anct.gouv.fr/prendre_rdv?public_link_organisation_id=1"
-ADDRESS = re.compile(r"https?://[^/?#]+/prendre_rdv(?:\?\S*)?$")
+_ADDRESS = re.compile(r"https?://[^/?#]+/prendre_rdv(?:\?\S*)?$")
 
 _DAYS = 7
 _LIEU = "creneaux-lieu-"
@@ -34,7 +33,6 @@ _ORGANISATION = (
     "organisation-"  # begins the key of a place that has no lieu: an appointment by phone, at home
 )
 _CALENDAR = f"//*[starts-with(@id, '{_LIEU}')]"
-MARKS = (_CALENDAR, "//title[contains(., 'RDV Service Public')]")
 _DAY = ".//p[strong]"
 _HOURS = f".//a[starts-with(@aria-label, 'Choisir le créneau d')][not({HIDDEN})]"
 _ICON = (
@@ -89,34 +87,42 @@ _EMPTY = ("Pas de créneau disponible", _NOT_YET)
 _BOOKS = re.compile(r"/(?:users|prescripteur|agents|admin)(?:/|$)")
 
 
-def forbidden(url: str, method: str) -> bool:
-    """Tell whether this request does more than look: sends anything, or goes the way on behind an hour."""
-    return method != "GET" or _BOOKS.match(urlsplit(url).path) is not None
+class RdvServicePublic(Platform):
+    """RDV Service Public, also called RDV-Solidarités."""
 
+    SYSTEM = "custom"
+    EXAMPLE = "https://rdv.anct.gouv.fr/prendre_rdv?public_link_organisation_id=1"
+    ADDRESS = _ADDRESS
+    MARKS = (_CALENDAR, "//title[contains(., 'RDV Service Public')]")
 
-def first(visit: VisitContext) -> PageRequest:
-    """Ask for the desk's page."""
-    match_address(visit.url, ADDRESS, "RDV Service Public", "prendre_rdv?…")
-    return PageRequest(visit.url, "search")
+    def first_request(self, visit: VisitContext) -> PageRequest:
+        """Ask for the desk's page."""
+        match_address(visit.url, _ADDRESS, "RDV Service Public", "prendre_rdv?…")
+        return PageRequest(visit.url, "search")
 
+    def read_page(self, page: Page) -> Reading:
+        """Read a list of places, a week of one place, or that there is nothing."""
+        if error := read_error_status(page, entry=page.ask.url == page.visit.url):
+            return error
+        calendars, told, none = page.root.xpath(_CALENDAR), rendered_text(page.root), _none(page)
+        workshops = page.root.xpath(_WORKSHOPS)
+        if doubt := _doubt(page, calendars, told, said=bool(none), workshops=bool(workshops)):
+            return Reading(Outcome.UNREADABLE, doubt)
+        if none:
+            said = none[:_LONGEST].replace(" ,", ",")
+            return Reading(Outcome.NO_SLOTS, said, covered=(CoveredWindow(page.ask.place.key or None),))
+        if workshops:
+            return _seats(page, workshops)
+        named = max(told.count(_NEXT), page.text.count(_NEXT), len(set(_AHEAD.findall(page.text))))
+        if calendars:
+            return (
+                _week(page, calendars[0], named) if len(calendars) == 1 else _several(page, calendars, named)
+            )
+        return _places(page, named) if named else _read_closure(page)
 
-def read(page: Page) -> Reading:
-    """Read a list of places, a week of one place, or that there is nothing."""
-    if error := read_error_status(page, entry=page.ask.url == page.visit.url):
-        return error
-    calendars, told, none = page.root.xpath(_CALENDAR), rendered_text(page.root), _none(page)
-    workshops = page.root.xpath(_WORKSHOPS)
-    if doubt := _doubt(page, calendars, told, said=bool(none), workshops=bool(workshops)):
-        return Reading(Outcome.UNREADABLE, doubt)
-    if none:
-        said = none[:_LONGEST].replace(" ,", ",")
-        return Reading(Outcome.NO_SLOTS, said, covered=(CoveredWindow(page.ask.place.key or None),))
-    if workshops:
-        return _seats(page, workshops)
-    named = max(told.count(_NEXT), page.text.count(_NEXT), len(set(_AHEAD.findall(page.text))))
-    if calendars:
-        return _week(page, calendars[0], named) if len(calendars) == 1 else _several(page, calendars, named)
-    return _places(page, named) if named else _read_closure(page)
+    def is_forbidden(self, url: str, method: str) -> bool:
+        """Tell whether this request does more than look: sends anything, or goes the way on behind an hour."""
+        return method != "GET" or _BOOKS.match(urlsplit(url).path) is not None
 
 
 def _doubt(page: Page, calendars: list[HtmlElement], told: str, *, said: bool, workshops: bool) -> str:

@@ -27,15 +27,11 @@ from crawler.parsing.html_text import (
 )
 from crawler.parsing.json_calendar import Listing, read_self_contained_listing
 from crawler.parsing.url_patterns import match_address
+from crawler.platform_base import Platform
 from crawler.platforms.rdvpref.embedded_state import only, read_state, rows, values, values_called
 from crawler.reading import ANYWHERE, Outcome, Page, PageRequest, Reading, Slot, VisitContext
 
-SYSTEM = "prefenligne"
-COST = 2  # the landing page and the captcha's
-WATCH = "presence"
-EXAMPLE = "https://www.rdv-prefecture.interieur.gouv.fr/rdvpref/reservation/demarche/1/"
-ADDRESS = re.compile(r"(?P<root>https?://[^/]+(?:/[^?#]*?)?/reservation/demarche/\d+)(?![\w-])/?")
-MARKS = ("//rdv-captchetat", "//input[@name='trhId']", "//script[@id='vui-init-data'][contains(., 'trhId')]")
+_ADDRESS = re.compile(r"(?P<root>https?://[^/]+(?:/[^?#]*?)?/reservation/demarche/\d+)(?![\w-])/?")
 
 _ACTION = re.compile(r"/_\w")  # `/_validerCaptcha`, and whatever else does something
 _LANDING = re.compile(r"(?i)que souhaitez-vous faire")
@@ -69,39 +65,53 @@ _RELEASED = "Dernière mise en ligne de rendez-vous"
 _LATER = "Veuillez réessayer ultérieurement"
 
 
-def forbidden(url: str, method: str) -> bool:
-    """Tell whether this request does more than look: submits a captcha, takes a slot."""
-    return method != "GET" or _ACTION.search(urlsplit(url).path) is not None
+class Rdvpref(Platform):
+    """rdvpref, the prefectures' present booking site."""
 
+    SYSTEM = "prefenligne"
+    COST = 2  # the landing page and the captcha's
+    EXAMPLE = "https://www.rdv-prefecture.interieur.gouv.fr/rdvpref/reservation/demarche/1/"
+    WATCH = "presence"
+    ADDRESS = _ADDRESS
+    MARKS = (
+        "//rdv-captchetat",
+        "//input[@name='trhId']",
+        "//script[@id='vui-init-data'][contains(., 'trhId')]",
+    )
 
-def first(visit: VisitContext) -> PageRequest:
-    """PageRequest for the landing page."""
-    return PageRequest(f"{_root(visit)}/", "landing")
+    def first_request(self, visit: VisitContext) -> PageRequest:
+        """PageRequest for the landing page."""
+        return PageRequest(f"{_root(visit)}/", "landing")
 
+    def read_page(self, page: Page) -> Reading:
+        """Read any page of this platform; most walls met the captcha's before."""
+        root, own = _root(page.visit), _ADDRESS.match(page.url)
+        behind = page.url[own.end() :] if own and own["root"] == root else None
+        entry = behind is not None and behind[:1] in ("", "?", "#", ";")
+        if error := read_error_status(page, entry=entry, gone="there is no such procedure"):
+            return error
+        told = rendered_text(page.root)
+        if (reading := _slots(page, _calendar(page))) or behind is None:
+            return reading or Reading()
+        if page.root.xpath(_CAPTCHA):
+            return Reading(Outcome.CAPTCHA, f"captcha: {title(page.root)}")
+        if _CONDITIONS.search(title(page.root)):
+            return Reading(
+                reason="no captcha stands before the slots", asks=(PageRequest(f"{root}/creneau/", "slots"),)
+            )
+        if _LANDING.search(f"{title(page.root)} {told}") or all(
+            contains_phrase(told, each) for each in _CHOICES
+        ):
+            return Reading(reason="the procedure exists", asks=(PageRequest(f"{root}/cgu/", "conditions"),))
+        return Reading()
 
-def read(page: Page) -> Reading:
-    """Read any page of this platform; most walls met the captcha's before."""
-    root, own = _root(page.visit), ADDRESS.match(page.url)
-    behind = page.url[own.end() :] if own and own["root"] == root else None
-    entry = behind is not None and behind[:1] in ("", "?", "#", ";")
-    if error := read_error_status(page, entry=entry, gone="there is no such procedure"):
-        return error
-    told = rendered_text(page.root)
-    if (reading := _slots(page, _calendar(page))) or behind is None:
-        return reading or Reading()
-    if page.root.xpath(_CAPTCHA):
-        return Reading(Outcome.CAPTCHA, f"captcha: {title(page.root)}")
-    if _CONDITIONS.search(title(page.root)):
-        return Reading(
-            reason="no captcha stands before the slots", asks=(PageRequest(f"{root}/creneau/", "slots"),)
-        )
-    if _LANDING.search(f"{title(page.root)} {told}") or all(contains_phrase(told, each) for each in _CHOICES):
-        return Reading(reason="the procedure exists", asks=(PageRequest(f"{root}/cgu/", "conditions"),))
-    return Reading()
+    def is_forbidden(self, url: str, method: str) -> bool:
+        """Tell whether this request does more than look: submits a captcha, takes a slot."""
+        return method != "GET" or _ACTION.search(urlsplit(url).path) is not None
 
 
 def _root(visit: VisitContext) -> str:
-    return match_address(visit.url, ADDRESS, "rdvpref", "rdvpref/reservation/demarche/<id>/")["root"]
+    return match_address(visit.url, _ADDRESS, "rdvpref", "rdvpref/reservation/demarche/<id>/")["root"]
 
 
 def _calendar(page: Page) -> list[HtmlElement]:

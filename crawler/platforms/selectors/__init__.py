@@ -1,10 +1,12 @@
 """Any page at all: a desk's YAML says by CSS or XPath what a free slot looks like there, and what no slot does."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from crawler.parsing.css_selectors import Selector, find_matches, find_visible
 from crawler.parsing.error_pages import read_error_status
 from crawler.parsing.unmatched_dates import has_unmatched_dates
+from crawler.platform_base import Platform
 from crawler.platforms.selectors.navigation import (
     NavigationPath,
     NavigationProgress,
@@ -16,18 +18,10 @@ from crawler.platforms.selectors.navigation import (
 from crawler.platforms.selectors.rules import AbsenceRules, SlotRules
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Reading, Slot, VisitContext
 
-SYSTEM = "custom"
-EXAMPLE = "https://rendez-vous.example/creneaux"
-EXAMPLE_PARAMETERS = {
-    "available": "a.creneau-libre",
-    "date": ".",
-    "no_slot_text": "Aucun rendez-vous n'est disponible.",
-}
-
 _MOST_SLOTS = 1000
 
 
-class Parameters(SlotRules, AbsenceRules, NavigationPath):
+class SelectorsParameters(SlotRules, AbsenceRules, NavigationPath):
     """How one site looks: its free slots, its word for none, the way there, and what is neither.
 
     `ignore`: parts of the page whose dates are no slots (news, the next release), though no slot stands there.
@@ -39,22 +33,33 @@ class Parameters(SlotRules, AbsenceRules, NavigationPath):
     wait: Selector | None = None
 
 
-def first(visit: VisitContext) -> PageRequest:
-    """Ask for the desk's page."""
-    return entry(visit, visit.parameters, _marks(visit.parameters))
+class Selectors(Platform):
+    """Any other page, read by the rules in the desk's YAML."""
+
+    SYSTEM = "custom"
+    EXAMPLE = "https://rendez-vous.example/creneaux"
+    EXAMPLE_PARAMETERS: ClassVar = {
+        "available": "a.creneau-libre",
+        "date": ".",
+        "no_slot_text": "Aucun rendez-vous n'est disponible.",
+    }
+    Parameters = SelectorsParameters
+
+    def first_request(self, visit: VisitContext) -> PageRequest:
+        """Ask for the desk's page."""
+        return entry(visit, visit.parameters, _marks(visit.parameters))
+
+    def read_page(self, page: Page) -> Reading:
+        """Do what is still to be done before the slots show, then read them."""
+        wanted: SelectorsParameters = page.visit.parameters
+        if error := read_error_status(page, entry=progress(page) == NavigationProgress()):
+            return error
+        if wanted.captcha and find_visible(page.root, wanted.captcha):
+            return Reading(Outcome.CAPTCHA, f"its captcha's mark is there: {wanted.captcha}")
+        return onward(page, wanted, _early) or _slots(page, wanted)
 
 
-def read(page: Page) -> Reading:
-    """Do what is still to be done before the slots show, then read them."""
-    wanted: Parameters = page.visit.parameters
-    if error := read_error_status(page, entry=progress(page) == NavigationProgress()):
-        return error
-    if wanted.captcha and find_visible(page.root, wanted.captcha):
-        return Reading(Outcome.CAPTCHA, f"its captcha's mark is there: {wanted.captcha}")
-    return onward(page, wanted, _early) or _slots(page, wanted)
-
-
-def _marks(wanted: Parameters) -> tuple[str, ...]:
+def _marks(wanted: SelectorsParameters) -> tuple[str, ...]:
     text = wanted.no_slot_text and f"text={wanted.no_slot_text}"
     either = (wanted.available, wanted.no_slot, text, wanted.captcha)
     return (wanted.wait,) if wanted.wait else tuple(filter(None, either))
@@ -62,12 +67,12 @@ def _marks(wanted: Parameters) -> tuple[str, ...]:
 
 def _early(page: Page) -> Reading | None:
     """Return the absence of slots where the page says it before the last step."""
-    wanted: Parameters = page.visit.parameters
+    wanted: SelectorsParameters = page.visit.parameters
     said = wanted.none(page)
     return _nothing(page, said, doubts=_astray(page, ())) if said and not wanted.free(page) else None
 
 
-def _slots(page: Page, wanted: Parameters) -> Reading:
+def _slots(page: Page, wanted: SelectorsParameters) -> Reading:
     free, said = wanted.free(page), wanted.none(page)
     if free and said:
         return Reading(Outcome.UNREADABLE, f"shows {len(free)} free slots and says {said!r}")

@@ -17,7 +17,7 @@ from scrapy.http import HtmlResponse, Response
 from crawler.fetching.errors import FetchError
 from crawler.fetching.request_budget import RequestBudget
 from crawler.fetching.session import Clock, Session
-from crawler.platforms.ezbooking import forbidden
+from crawler.platforms import platform
 from crawler.reading import Outcome, Page, PageRequest, VisitContext
 
 SITE = "http://www.essonne.gouv.fr"
@@ -57,7 +57,7 @@ def fetch(session: Session, ask: PageRequest = CONDITIONS) -> Page:
 
 
 async def _fetched(session: Session, ask: PageRequest) -> Page:
-    return await session.fetch(ask, VISIT, forbidden)
+    return await session.fetch(ask, VISIT, platform("ezbooking").is_forbidden)
 
 
 def session(

@@ -10,15 +10,8 @@ from configs.prefecture import prefectures
 from configs.prefecture_coordinates import POSITIONS
 from crawler.platform_detection import lookups
 from crawler.platform_detection.identify import page_of
-from crawler.platform_detection.lookups import (
-    IdChoice,
-    KnownIds,
-    by_hand,
-    in_address,
-    is_own,
-    read_choices,
-    steps_of,
-)
+from crawler.platform_detection.lookup_base import IdChoice, KnownIds
+from crawler.platform_detection.lookups import by_hand, in_address, is_own, read_choices, steps_of
 from crawler.platforms import platform, platforms
 from crawler.reading import Page
 from tests.crawler.recordings import RECORDINGS

@@ -15,13 +15,15 @@ from configs.outcome import Outcome
 from configs.prefecture import prefectures
 from crawler.block_pages import classify_page
 from crawler.parsing.websocket_frames import body_of
-from crawler.platforms import ants, platform
+from crawler.platforms import platform
 from crawler.reading import Page, PageRequest, Reading, VisitContext
 from crawler.scheduling.desk_store import VisitCosts
 from crawler.scheduling.planning import build_plan
 from crawler.visit_state import VisitResult, VisitState
 from tests.crawler.held import make_desk
 from tests.crawler.pages import TODAY
+
+ANTS = platform("ants")
 
 DESK = "https://rendezvouspasseport.ants.gouv.fr/"
 API = "https://api.rendezvouspasseport.ants.gouv.fr/api/SlotsFromPosition"
@@ -32,7 +34,7 @@ PARIS, REUNION = ZoneInfo("Europe/Paris"), ZoneInfo("Indian/Reunion")
 
 
 def visit(url: str = DESK, zone: ZoneInfo = PARIS, **parameters: Any) -> VisitContext:
-    wanted = ants.Parameters(**parameters or {"department_code": "69"})
+    wanted = ANTS.Parameters(**parameters or {"department_code": "69"})
     return VisitContext(url, TODAY, zone, wanted, horizon=timedelta(days=60))
 
 
@@ -47,19 +49,19 @@ def end(editors: int = 1, failed: int = 0) -> dict[str, Any]:
 
 def heard(*frames: Any, zone: ZoneInfo = PARIS) -> Reading:
     here = visit(zone=zone)
-    ask = ants.first(here)
+    ask = ANTS.first_request(here)
     body = body_of(frame if isinstance(frame, str) else json.dumps(frame) for frame in frames)
-    return classify_page(platform("ants"), Page(ask.url, 101, body, here, ask))
+    return classify_page(ANTS, Page(ask.url, 101, body, here, ask))
 
 
 def listed(*halls: Any, zone: ZoneInfo = PARIS) -> Reading:
     here = visit(zone=zone, positions=[LYON], streaming=False)
-    ask = ants.first(here)
-    return classify_page(platform("ants"), Page(ask.url, 200, json.dumps(halls).encode(), here, ask))
+    ask = ANTS.first_request(here)
+    return classify_page(ANTS, Page(ask.url, 200, json.dumps(halls).encode(), here, ask))
 
 
 def test_a_department_is_asked_by_one_message_on_a_socket() -> None:
-    ask = ants.first(visit())
+    ask = ANTS.first_request(visit())
     assert ask.url == f"wss{API.removeprefix('https')}Streaming"
     assert ask.until == "end_of_search"
     assert ask.json == {
@@ -75,14 +77,14 @@ def test_a_department_is_asked_by_one_message_on_a_socket() -> None:
 
 def test_a_department_too_large_for_one_circle_is_asked_around_several_points() -> None:
     here = visit(department_code="69", positions=[LYON, ROANNE])
-    first = ants.first(here)
+    first = ANTS.first_request(here)
     assert first.json | LYON | {"department_code": "69"} == first.json
     assert "radius_km" not in first.json
     none = f"[]\n{json.dumps(end())}".encode()
-    led = classify_page(platform("ants"), Page(first.url, 101, none, here, first))
+    led = classify_page(ANTS, Page(first.url, 101, none, here, first))
     assert (led.outcome, led.covered) == (None, ())
     assert led.asks[0].json == first.json | ROANNE
-    last = classify_page(platform("ants"), Page(first.url, 101, none, here, led.asks[0]))
+    last = classify_page(ANTS, Page(first.url, 101, none, here, led.asks[0]))
     assert (last.outcome, last.asks) == (Outcome.NO_SLOTS, ())
 
 
@@ -109,7 +111,7 @@ def test_a_saved_frame_that_refuses_is_known_without_its_address(before: str) ->
     here = visit(positions=[LYON], streaming=False)
     body = before + json.dumps({"li_status": "error", "li_message": "captcha"})
     saved = Page(API, 200, body.encode(), here, PageRequest(API))
-    assert classify_page(platform("ants"), saved).outcome is Outcome.CAPTCHA
+    assert classify_page(ANTS, saved).outcome is Outcome.CAPTCHA
 
 
 def test_town_halls_that_are_listed_without_an_hour_have_none_in_doubt() -> None:
@@ -125,7 +127,7 @@ def test_town_halls_that_are_listed_without_an_hour_have_none_in_doubt() -> None
 
 def test_a_position_on_a_socket_has_its_address() -> None:
     there = {**LYON, "address": "Lyon 69001"}
-    ask = ants.first(visit(positions=[there], radius_km=20, reason="CNI", documents_number=3))
+    ask = ANTS.first_request(visit(positions=[there], radius_km=20, reason="CNI", documents_number=3))
     assert ask.json == {
         **there,
         "radius_km": 20,
@@ -137,7 +139,7 @@ def test_a_position_on_a_socket_has_its_address() -> None:
 
 
 def test_a_position_is_asked_by_a_plain_get_where_the_desk_says_so() -> None:
-    ask = ants.first(visit(positions=[LYON], radius_km=0.99, streaming=False))
+    ask = ANTS.first_request(visit(positions=[LYON], radius_km=0.99, streaming=False))
     assert (ask.url, ask.method, ask.json) == (API, "GET", None)
     assert ask.form == {
         "reason": "CNI-PASSPORT",
@@ -152,8 +154,11 @@ def test_a_position_is_asked_by_a_plain_get_where_the_desk_says_so() -> None:
 
 def test_a_stand_in_is_asked_as_the_site_is() -> None:
     here = "http://127.77.1.1:8800"
-    assert ants.first(visit(here)).url == "ws://127.77.1.1:8800/api/SlotsFromPositionStreaming"
-    assert ants.first(visit(here, positions=[LYON], streaming=False)).url == f"{here}/api/SlotsFromPosition"
+    assert ANTS.first_request(visit(here)).url == "ws://127.77.1.1:8800/api/SlotsFromPositionStreaming"
+    assert (
+        ANTS.first_request(visit(here, positions=[LYON], streaming=False)).url
+        == f"{here}/api/SlotsFromPosition"
+    )
 
 
 @pytest.mark.rule("3.11")
@@ -169,11 +174,11 @@ def test_a_stand_in_is_asked_as_the_site_is() -> None:
 )
 def test_our_token_goes_to_no_other_site(url: str) -> None:
     with pytest.raises(ValueError, match="is not the search of ANTS: write https://rendezvouspasseport"):
-        ants.first(visit(url))
+        ANTS.first_request(visit(url))
 
 
 def test_the_token_stands_in_no_ask() -> None:
-    ask = ants.first(visit())
+    ask = ANTS.first_request(visit())
     assert ask.secrets == {"X-HUB-RDV-AUTH-TOKEN": "ants_token"}
     assert not ask.headers
 
@@ -201,7 +206,7 @@ def test_parameters_that_the_server_would_refuse_are_refused_here(
     parameters: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(ValidationError, match=said):
-        ants.Parameters(**parameters)
+        ANTS.Parameters(**parameters)
 
 
 def test_an_hour_is_the_one_on_the_wall_whatever_its_z_says() -> None:
@@ -253,7 +258,10 @@ def test_the_whole_list_is_bounded() -> None:
 
 def result_of(here: VisitContext, readings: list[Reading]) -> tuple[VisitResult, list[PageRequest]]:
     """Hand out the given readings, through `read`'s own way of leading on; return the verdict and what was asked."""
-    tally, asked = VisitState(ants.first(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS)), []
+    tally, asked = (
+        VisitState(ANTS.first_request(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS)),
+        [],
+    )
     for reading in readings:
         ask = tally.next()
         if ask is None:
@@ -265,14 +273,14 @@ def result_of(here: VisitContext, readings: list[Reading]) -> tuple[VisitResult,
 
 def played(here: VisitContext, *bodies: Any) -> VisitResult:
     """Answer each request of a visit with the next body; a number is an error's status."""
-    tally = VisitState(ants.first(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
+    tally = VisitState(ANTS.first_request(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
     for body in bodies:
         ask = tally.next()
         if ask is None:
             break
         status = body if isinstance(body, int) else 200
         page = Page(ask.url, status, json.dumps(body).encode(), here, ask)
-        tally.add_reading(ask, classify_page(platform("ants"), page))
+        tally.add_reading(ask, classify_page(ANTS, page))
     return tally.result()
 
 
@@ -301,7 +309,7 @@ def test_nothing_is_covered_where_one_position_was_not_answered_in_full(bodies: 
 
 def test_a_refusal_at_the_first_position_is_the_last_request() -> None:
     here = visit(**TWO)
-    refused = replace(heard("end_of_search"), asks=(ants.first(here),))
+    refused = replace(heard("end_of_search"), asks=(ANTS.first_request(here),))
     assert len(result_of(here, [refused, listed()])[1]) == 1
 
 

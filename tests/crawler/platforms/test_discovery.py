@@ -33,8 +33,8 @@ def test_a_platform_says_what_the_base_needs(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_platform_can_begin_a_visit_to_its_own_example(name: str) -> None:
     found = platform(name)
-    ask = found.first(example(found, TODAY, PARIS))
-    assert not found.forbidden(ask.url, ask.method)
+    ask = found.first_request(example(found, TODAY, PARIS))
+    assert not found.is_forbidden(ask.url, ask.method)
 
 
 NEEDY = [name for name in NAMES if platform(name).EXAMPLE_PARAMETERS]

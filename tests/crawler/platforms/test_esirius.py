@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.outcome import Outcome
-from crawler.platforms import esirius
+from crawler.platforms import platform
 from crawler.reading import CoveredWindow, Page
 from crawler.visit_state import VisitState
 from tests.crawler import esirius_pages as pages
@@ -27,6 +27,8 @@ from tests.crawler.esirius_pages import (
 )
 from tests.crawler.recordings import PARIS
 
+ESIRIUS = platform("esirius")
+
 
 @pytest.mark.parametrize(
     "tail",
@@ -38,14 +40,14 @@ from tests.crawler.recordings import PARIS
 )
 def test_a_visit_begins_at_the_desks_address_and_goes_on_in_its_application(tail: str) -> None:
     here = visit(ROOT + tail)
-    assert esirius.first(here).url == ROOT + tail
+    assert ESIRIUS.first_request(here).url == ROOT + tail
     assert [ask.url for ask in read(pages.entry(), step="entry", of=here).asks] == [FORM]
 
 
 @pytest.mark.parametrize("url", ["https://a.fr/", "https://a.fr/eAppointment/", "ftp://a/x/appointment.do"])
 def test_an_address_of_another_shape_is_refused_in_words(url: str) -> None:
     with pytest.raises(ValueError, match="is no eSirius address: it must be https://"):
-        esirius.first(visit(url))
+        ESIRIUS.first_request(visit(url))
 
 
 def test_each_motive_is_asked_for_itself_and_another_one_first_each_time() -> None:
@@ -130,20 +132,20 @@ def test_an_error_is_no_answer(status: int, step: str, outcome: Outcome) -> None
 ])  # fmt: skip
 def test_no_call_but_the_two_that_look_is_ever_made(call: str) -> None:
     for method in ("GET", "POST"):
-        assert esirius.forbidden(f"{ROOT}/dwr/call/plaincall/{call}.dwr", method)
-    assert esirius.forbidden(f"{ROOT}/appointment.do", "POST")
+        assert ESIRIUS.is_forbidden(f"{ROOT}/dwr/call/plaincall/{call}.dwr", method)
+    assert ESIRIUS.is_forbidden(f"{ROOT}/appointment.do", "POST")
     assert not any(
-        esirius.forbidden(url, method) for url, method in ((CALL, "POST"), (LIST, "POST"), (DESK, "GET"))
+        ESIRIUS.is_forbidden(url, method) for url, method in ((CALL, "POST"), (LIST, "POST"), (DESK, "GET"))
     )
 
 
 def test_a_check_asks_entry_page_and_each_motive() -> None:
     here = visit()
-    tally = VisitState(esirius.first(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
+    tally = VisitState(ESIRIUS.first_request(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
     while ask := tally.next():
         answers = {"20": second(NOTHING), "120": second(FOUND)}
         body = {"entry": pages.entry(), "motives": pages.motives()}.get(ask.step) or answers[ask.place.key]
-        tally.add_reading(ask, esirius.read(Page(ask.url, 200, body.encode(), here, ask)))
+        tally.add_reading(ask, ESIRIUS.read_page(Page(ask.url, 200, body.encode(), here, ask)))
     result = tally.result()
     assert (result.outcome, result.asked, result.covered) == (Outcome.SLOTS, 4, (CoveredWindow("20"),))
     assert [slot.place.label for slot in result.slots] == ["Première demande"]

@@ -9,11 +9,14 @@ from pydantic import ValidationError
 
 from configs.outcome import Outcome
 from crawler.block_pages import classify_page
-from crawler.platforms import ezbooking, platform
+from crawler.platforms import platform
+from crawler.platforms.ezbooking import EzBookingParameters, _desk
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Slot, VisitContext
 from crawler.visit_state import VisitState
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.pages import DESK, TODAY, page, read, visit
+
+EZBOOKING = platform("ezbooking")
 
 HOUR = int(datetime(2026, 11, 24, 9, 30, tzinfo=ez.PARIS).timestamp())
 A = Place("23018", "Guichet A")
@@ -26,17 +29,17 @@ def steps_of(asks: tuple[PageRequest, ...]) -> list[str]:
 
 
 def test_a_visit_begins_with_the_conditions() -> None:
-    assert ezbooking.first(visit()) == PageRequest(f"{DESK}/0", "conditions")
+    assert EZBOOKING.first_request(visit()) == PageRequest(f"{DESK}/0", "conditions")
 
 
 @pytest.mark.parametrize("tail", ["", "/", "/0", "/2", "?x=1"])
 def test_the_address_of_a_desk_may_end_in_any_step(tail: str) -> None:
-    assert ezbooking.first(visit(DESK + tail)).url == f"{DESK}/0"
+    assert EZBOOKING.first_request(visit(DESK + tail)).url == f"{DESK}/0"
 
 
 def test_a_site_behind_index_php_is_asked_there_throughout() -> None:
     desk = visit("https://a.gouv.fr/index.php/booking/create/7")
-    assert ezbooking.first(desk).url == "https://a.gouv.fr/index.php/booking/create/7/0"
+    assert EZBOOKING.first_request(desk).url == "https://a.gouv.fr/index.php/booking/create/7/0"
     week = read(ez.pick("8").replace("9845", "7"), of=desk).asks[0].url
     assert week == "https://a.gouv.fr/index.php/ezjscore/call/bookingserver::planning::assign::7::8::0"
 
@@ -46,13 +49,13 @@ def test_a_site_behind_index_php_is_asked_there_throughout() -> None:
 )
 def test_an_address_of_another_shape_is_refused_in_words(url: str) -> None:
     with pytest.raises(ValueError, match="is no EZBooking address: it must be"):
-        ezbooking.first(visit(url))
+        EZBOOKING.first_request(visit(url))
 
 
 def test_plannings_may_be_written_as_numbers_and_nothing_else() -> None:
-    assert ezbooking.Parameters.model_validate({"plannings": [990, "1000"]}).plannings == ("990", "1000")
+    assert EzBookingParameters.model_validate({"plannings": [990, "1000"]}).plannings == ("990", "1000")
     with pytest.raises(ValidationError, match="plannings"):
-        ezbooking.Parameters.model_validate({"plannings": ["guichet A"]})
+        EzBookingParameters.model_validate({"plannings": ["guichet A"]})
 
 
 # Steps that take a slot
@@ -62,25 +65,25 @@ def test_plannings_may_be_written_as_numbers_and_nothing_else() -> None:
 @pytest.mark.parametrize("step", [2, 4, 5, 6, 8, 9, 10, -1])
 def test_no_address_of_a_step_that_takes_or_ends_something_can_be_made(step: int) -> None:
     with pytest.raises(ValueError, match="not ours"):
-        ezbooking._desk(visit()).step(step)
+        _desk(visit()).step(step)
 
 
 @pytest.mark.rule("3.8")
 @pytest.mark.parametrize("tail", ["/5/1795249632", "/5", "/6", "/8", "/9", "/10", "/5/", "/6?x"])
 def test_addresses_that_take_a_slot_are_forbidden(tail: str) -> None:
-    assert ezbooking.forbidden(DESK + tail, "GET")
-    assert ezbooking.forbidden(DESK + tail, "POST")
+    assert EZBOOKING.is_forbidden(DESK + tail, "GET")
+    assert EZBOOKING.is_forbidden(DESK + tail, "POST")
 
 
 @pytest.mark.parametrize("tail", ["", "/", "/0", "/1", "/2", "/3", "/4", "?step=5"])
 def test_addresses_that_take_nothing_are_allowed(tail: str) -> None:
-    assert not ezbooking.forbidden(DESK + tail, "GET")
+    assert not EZBOOKING.is_forbidden(DESK + tail, "GET")
 
 
 @pytest.mark.rule("3.8")
 def test_the_button_of_step_4_is_forbidden_too() -> None:
-    assert ezbooking.forbidden(f"{DESK}/4", "POST")
-    assert not ezbooking.forbidden(f"{DESK}/3", "POST")
+    assert EZBOOKING.is_forbidden(f"{DESK}/4", "POST")
+    assert not EZBOOKING.is_forbidden(f"{DESK}/3", "POST")
 
 
 @pytest.mark.rule("3.8")
@@ -97,7 +100,7 @@ def test_the_button_of_step_4_is_forbidden_too() -> None:
 )
 def test_whatever_a_page_leads_to_takes_nothing(body: str) -> None:
     reading = read(body)
-    assert not any(ezbooking.forbidden(ask.url, ask.method) for ask in reading.asks)
+    assert not any(EZBOOKING.is_forbidden(ask.url, ask.method) for ask in reading.asks)
     assert not any(ask.method == "POST" and "/4" in ask.url.removeprefix(DESK) for ask in reading.asks)
     assert all(slot.url == DESK for slot in reading.slots + reading.fallback)
 
@@ -297,15 +300,13 @@ def asked_of(seen: VisitContext, offered: dict[str, str], limit: int) -> list[Pa
         "describe": ez.pick("9846"),
         "planning": ez.terms(),
     }
-    tally = VisitState(ezbooking.first(seen), limit=limit, now=datetime(2026, 11, 20, 9, tzinfo=UTC))
+    tally = VisitState(EZBOOKING.first_request(seen), limit=limit, now=datetime(2026, 11, 20, 9, tzinfo=UTC))
     asked = []
     while ask := tally.next():
         asked.append(ask)
         first = ask.window.first if ask.window else None
         body = ez.week(first) if first else pages[ask.step]
-        tally.add_reading(
-            ask, classify_page(platform("ezbooking"), Page(ask.url, 200, body.encode(), seen, ask))
-        )
+        tally.add_reading(ask, classify_page(EZBOOKING, Page(ask.url, 200, body.encode(), seen, ask)))
     return asked
 
 
@@ -503,7 +504,7 @@ def test_a_retired_link_is_closed_in_the_sites_own_words(status: int) -> None:
 def test_a_redirect_to_the_home_page_is_unreadable_and_says_where_it_led() -> None:
     home = "<html><head><title>Les services de l'État</title></head><body><h1>Accueil</h1></body></html>"
     moved = replace(page(home), url="https://www.seine-saint-denis.gouv.fr/")
-    reading = classify_page(platform("ezbooking"), moved)
+    reading = classify_page(EZBOOKING, moved)
     assert reading.outcome is Outcome.UNREADABLE
     assert "at https://www.seine-saint-denis.gouv.fr/" in reading.reason
     assert "Les services de l'État" in reading.reason

@@ -140,17 +140,17 @@ def visit(name: str, **more: Any) -> VisitContext:
 def test_an_address_of_another_shape_is_refused_in_words(name: str) -> None:
     bad = VisitContext("https://www.example.fr/", TODAY, parameters=visit(name).parameters)
     with pytest.raises(ValueError, match=r"https://www\.example\.fr/ is no \w+ address: it must be https://"):
-        platform(name).first(bad)
+        platform(name).first_request(bad)
 
 
 def test_instants_are_asked_from_the_desks_own_midnight_on() -> None:
     desk = visit("maiia", zone=ZoneInfo("Indian/Reunion"))
-    asked = parse_qs(urlsplit(platform("maiia").first(desk).url).query)
+    asked = parse_qs(urlsplit(platform("maiia").first_request(desk).url).query)
     assert asked["from"] == ["2026-11-19T20:00:00.000Z"]
 
 
 def test_synbird_is_asked_for_all_days_that_are_watched_as_its_page_asks() -> None:
-    asked = platform("synbird").first(visit("synbird", horizon=timedelta(days=30)))
+    asked = platform("synbird").first_request(visit("synbird", horizon=timedelta(days=30)))
     assert (asked.url, asked.json["duration"]) == ("https://ws.synbird.com/v6/pro/company/getSlotsFor", 31)
     assert (asked.json["id_professional_place"], asked.json["source_type"]) == ([1], "widget")
     assert asked.headers["Origin"] == "https://app.synbird.com"
@@ -159,7 +159,7 @@ def test_synbird_is_asked_for_all_days_that_are_watched_as_its_page_asks() -> No
 
 def test_citopia_begins_with_a_session_and_names_it_in_each_week() -> None:
     seen = visit("citopia", horizon=timedelta(days=20))
-    first = platform("citopia").first(seen)
+    first = platform("citopia").first_request(seen)
     assert first.url == "https://pro.rendezvousonline.fr/api-web/auth/session"
     (week,) = classify_page(
         platform("citopia"), Page(first.url, 200, b'{"session_id": "a&b"}', seen, first)

@@ -30,7 +30,7 @@ def visit(zone: ZoneInfo = ZONES[0], url: str = URL) -> VisitContext:
 
 
 def read(body: Any, zone: ZoneInfo = ZONES[0], number: int = 0) -> Reading:
-    ask = ORION.first(visit(zone))
+    ask = ORION.first_request(visit(zone))
     for _ in range(number):
         full = {"daySlots": [{"key": n} for n in range(100)]}
         (ask,) = classify_page(ORION, Page(ask.url, 200, json.dumps(full).encode(), visit(zone), ask)).asks
@@ -92,7 +92,7 @@ def test_without_a_list_of_days_nothing_is_said(body: Any) -> None:
 
 
 def test_the_body_is_what_the_page_posts() -> None:
-    asked = ORION.first(visit())
+    asked = ORION.first_request(visit())
     assert asked.url == "https://esii-orion.com/orion/api/1/rdv/bookings/availableSlotByDay"
     assert (asked.method, asked.window) == ("POST", WHOLE)
     assert (asked.headers["Origin"], asked.headers["Referer"]) == ("https://esii-orion.com", URL)
@@ -108,7 +108,10 @@ def test_the_body_is_what_the_page_posts() -> None:
     }
     assert asked.json["filterRequest"]["filterPlaceCode"] == ["REN1"]
     assert (
-        ORION.first(visit(url=URL.removesuffix("&code=REN1"))).json["filterRequest"]["filterPlaceCode"] == []
+        ORION.first_request(visit(url=URL.removesuffix("&code=REN1"))).json["filterRequest"][
+            "filterPlaceCode"
+        ]
+        == []
     )
 
 
@@ -130,7 +133,7 @@ def test_behind_a_page_that_was_not_read_in_full_nothing_is_covered() -> None:
 
 def test_an_address_without_an_account_is_refused_in_words() -> None:
     with pytest.raises(ValueError, match=r"https://x\.fr/ is no Orion address: it must be https://"):
-        ORION.first(visit(url="https://x.fr/"))
+        ORION.first_request(visit(url="https://x.fr/"))
 
 
 @pytest.mark.parametrize(

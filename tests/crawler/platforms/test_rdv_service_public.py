@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from w3lib.url import url_query_parameter
 
 from configs.outcome import Outcome
-from crawler import platforms
 from crawler.block_pages import classify_page
-from crawler.platforms import rdv_service_public as platform
+from crawler.platforms import platform
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading
 from crawler.visit_state import VisitResult, VisitState
 from tests.crawler.pages import TODAY
@@ -34,6 +33,8 @@ from tests.crawler.rdv_service_public_pages import (
     places as listed,
 )
 from tests.crawler.recordings import PARIS
+
+READER = platform("rdv_service_public")
 
 NINE = datetime(2026, 11, 23, 9, 30, tzinfo=PARIS)
 FAR = datetime(2026, 12, 8, 9, 30, tzinfo=PARIS)
@@ -197,7 +198,7 @@ def test_an_error_is_no_answer(status: int, asked: str, outcome: Outcome) -> Non
 def test_the_rate_limit_says_how_long_to_wait() -> None:
     told = '{"errors": ["Limite d\'appels API atteinte."]}'
     limited = Page(DESK, 429, told.encode(), visit(), PageRequest(DESK), {"retry-after": "37"})
-    reading = classify_page(platform_of(), limited)
+    reading = classify_page(READER, limited)
     assert (reading.outcome, reading.retry_after) == (Outcome.RATE_LIMITED, 37)
 
 
@@ -205,12 +206,8 @@ def test_the_rate_limit_says_how_long_to_wait() -> None:
     ("GET", "/users/rdv_wizard_step/new?starts_at=1"), ("POST", "/prendre_rdv"), ("GET", "/prescripteur/x"),
 ])  # fmt: skip
 def test_what_lies_behind_an_hour_is_never_asked(method: str, path: str) -> None:
-    assert platform.forbidden(HOST + path, method)
-    assert not platform.forbidden(f"{HOST}/prendre_rdv?x=/users/", "GET")
-
-
-def platform_of() -> platforms.Platform:
-    return platforms.platform("rdv_service_public")
+    assert READER.is_forbidden(HOST + path, method)
+    assert not READER.is_forbidden(f"{HOST}/prendre_rdv?x=/users/", "GET")
 
 
 # As a check
@@ -219,13 +216,13 @@ def platform_of() -> platforms.Platform:
 def checked(site: dict[str, str], turn: int = 0) -> tuple[VisitResult, list[str]]:
     """Visit a site: pages by the end of their address, the empty one where nothing else fits."""
     here, order = visit(turn=turn), []
-    tally = VisitState(platform.first(here), limit=20, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
+    tally = VisitState(READER.first_request(here), limit=20, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
     while ask := tally.next():
         order.append(ask.url)
         body = next((body for end, body in site.items() if ask.url.endswith(end)), None)
         first = ask.window.first if ask.window and ask.window.first else TODAY
         shown = body or week(first=first, lieu=ask.place.key)
-        tally.add_reading(ask, classify_page(platform_of(), Page(ask.url, 200, shown.encode(), here, ask)))
+        tally.add_reading(ask, classify_page(READER, Page(ask.url, 200, shown.encode(), here, ask)))
     return tally.result(), order
 
 

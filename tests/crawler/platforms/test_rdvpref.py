@@ -8,13 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.outcome import Outcome
-from crawler.platforms import rdvpref
+from crawler.platforms import platform
 from crawler.reading import ANYWHERE, CoveredWindow, Page, Slot
 from crawler.visit_state import VisitState
 from tests.crawler import rdvpref_pages as rdv
 from tests.crawler.pages import TODAY
 from tests.crawler.rdvpref_pages import DESK, agenda, choice, read, tranche, visit
 from tests.crawler.recordings import PARIS
+
+RDVPREF = platform("rdvpref")
 
 NINE = datetime.fromisoformat("2026-11-23T09:30")  # a wall clock, as the page writes it
 MIDNIGHT = datetime.fromisoformat("2026-11-20")
@@ -31,7 +33,7 @@ def moments(body: str, **how: Any) -> list[str]:
 
 @pytest.mark.parametrize("tail", ["", "/", "/cgu/", "/creneau/?x=1"])
 def test_a_visit_begins_with_the_landing_page(tail: str) -> None:
-    assert rdvpref.first(visit(DESK.rstrip("/") + tail)).url == DESK
+    assert RDVPREF.first_request(visit(DESK.rstrip("/") + tail)).url == DESK
 
 
 @pytest.mark.parametrize(
@@ -39,7 +41,7 @@ def test_a_visit_begins_with_the_landing_page(tail: str) -> None:
 )
 def test_an_address_of_another_shape_is_refused_in_words(url: str) -> None:
     with pytest.raises(ValueError, match="is no rdvpref address: it must be https://"):
-        rdvpref.first(visit(url))
+        RDVPREF.first_request(visit(url))
 
 
 def test_the_landing_page_proves_the_procedure_and_leads_to_the_captcha() -> None:
@@ -55,7 +57,7 @@ def test_the_landing_page_of_another_procedure_proves_nothing() -> None:
     assert read(rdv.landing(), path="", of=visit(DESK.replace("1040", "10"))).asks
     page = rdv.page(rdv.landing(), of=visit(DESK))
     elsewhere = Page(f"{rdv.HOST}/rdvpref/", 200, page.body, page.visit, page.ask)
-    assert rdvpref.read(elsewhere).silent
+    assert RDVPREF.read_page(elsewhere).silent
 
 
 def test_the_captcha_ends_the_check_and_a_page_without_one_leads_on() -> None:
@@ -77,8 +79,8 @@ def test_only_the_procedures_own_address_can_say_that_it_is_gone(
     ("POST", "cgu/"), ("POST", "cgu/_validerCaptcha"), ("GET", "cgu/_validerCaptcha"), ("POST", "creneau/_reserver"),
 ])  # fmt: skip
 def test_nothing_is_ever_sent(method: str, path: str) -> None:
-    assert rdvpref.forbidden(DESK + path, method)
-    assert not rdvpref.forbidden(f"{DESK}creneau/?a=/_b", "GET")
+    assert RDVPREF.is_forbidden(DESK + path, method)
+    assert not RDVPREF.is_forbidden(f"{DESK}creneau/?a=/_b", "GET")
 
 
 # Slots
@@ -256,7 +258,7 @@ def test_a_release_that_cannot_be_read_is_none(published: object) -> None:
 
 
 def test_a_check_ends_as_captcha_after_two_requests() -> None:
-    tally = VisitState(rdvpref.first(visit()), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
+    tally = VisitState(RDVPREF.first_request(visit()), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
     pages = {DESK: (rdv.landing(), ""), f"{DESK}cgu/": (rdv.conditions(), "cgu/")}
     while ask := tally.next():
         body, path = pages[ask.url]

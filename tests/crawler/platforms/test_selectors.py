@@ -11,10 +11,12 @@ from pydantic import ValidationError
 from configs.outcome import Outcome
 from crawler.block_pages import classify_page
 from crawler.catalogue import CatalogueError, check_catalogue
-from crawler.platforms import platform, selectors
+from crawler.platforms import platform
 from crawler.reading import CoveredWindow, Page, PageRequest, Reading, VisitContext
 from crawler.visit_state import VisitResult, VisitState
 from tests.crawler.pages import TODAY
+
+SELECTORS = platform("selectors")
 
 URL = "https://mairie.example/rdv"
 PARIS = ZoneInfo("Europe/Paris")
@@ -37,21 +39,21 @@ def by_day(text: str = "lundi 23 novembre", hour: str = "9h30") -> str:
 
 
 def visit(**parameters: Any) -> VisitContext:
-    return VisitContext(URL, TODAY, PARIS, selectors.Parameters(**parameters or BY_DAY))
+    return VisitContext(URL, TODAY, PARIS, SELECTORS.Parameters(**parameters or BY_DAY))
 
 
 def read(body: str, step: str = "", url: str = URL, **parameters: Any) -> Reading:
     here = visit(**parameters)
-    return classify_page(platform("selectors"), Page(url, 200, body.encode(), here, PageRequest(url, step)))
+    return classify_page(SELECTORS, Page(url, 200, body.encode(), here, PageRequest(url, step)))
 
 
 def checked(site: dict[str, str], **parameters: Any) -> VisitResult:
     """VisitContext a site of these pages by address, forms left out."""
     here = visit(**parameters)
-    tally = VisitState(selectors.first(here), limit=30, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
+    tally = VisitState(SELECTORS.first_request(here), limit=30, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
     while ask := tally.next():
         tally.add_reading(
-            ask, classify_page(platform("selectors"), Page(ask.url, 200, site[ask.url].encode(), here, ask))
+            ask, classify_page(SELECTORS, Page(ask.url, 200, site[ask.url].encode(), here, ask))
         )
     return tally.result()
 
@@ -206,7 +208,7 @@ def test_a_banner_is_answered_once() -> None:
 )
 def test_rules_that_do_not_hold_are_refused(parameters: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
-        selectors.Parameters(**parameters)
+        SELECTORS.Parameters(**parameters)
 
 
 @pytest.fixture

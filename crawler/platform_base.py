@@ -1,0 +1,51 @@
+"""The interface of a platform: the software of a booking site, as one class in one file of crawler/platforms.
+
+A platform is pure: it says what to request and how to read the answer, and does no I/O.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from configs.strict_model import Strict
+from crawler.reading import Page, PageRequest, Reading, VisitContext
+
+
+class Platform(ABC):
+    """Base class of platforms. SYSTEM, EXAMPLE, `first_request` and `read_page` are required."""
+
+    SYSTEM: ClassVar[str]  # the booking system whose spider checks its desks
+    BUDGET: ClassVar[int] = 6  # requests a minute to one host, for all processes
+    COST: ClassVar[int] = 1  # requests of the cheapest visit, redirects counted
+    OPEN_COST: ClassVar[int] = (
+        0  # of a visit that sees slots, until a desk's own are known; 0: the same as COST
+    )
+    EXAMPLE: ClassVar[str]  # a desk's address, used for saved pages that name none
+    EXAMPLE_PARAMETERS: ClassVar[Mapping[str, Any]] = MappingProxyType({})  # the example desk's `parameters`
+    Parameters: ClassVar[type[Strict]] = Strict  # the model of a desk's `parameters` in YAML
+    WATCH: ClassVar[str] = "full"  # what a check can prove: the level of a newly drafted desk
+
+    # How its pages are recognised (crawler/platform_detection/identify.py).
+    ADDRESS: ClassVar[re.Pattern[str] | None] = (
+        None  # matches whole desk addresses of this platform only, on any host
+    )
+    HOSTS: ClassVar[tuple[str, ...]] = ()  # its own hosts, subdomains included; empty: the host of EXAMPLE
+    MARKS: ClassVar[tuple[str, ...]] = ()  # XPaths of elements that only its pages have
+
+    @abstractmethod
+    def first_request(self, visit: VisitContext) -> PageRequest:
+        """Return the first request of a visit.
+
+        Raises:
+            ValueError: the desk's address is not this platform's.
+        """
+
+    @abstractmethod
+    def read_page(self, page: Page) -> Reading:
+        """Return what a page proves or what to request next; `Reading()` for a page that it does not know."""
+
+    def is_forbidden(self, url: str, method: str) -> bool:  # noqa: ARG002 -- platforms that reserve override it
+        """Tell whether this request would take a slot: it is never made, and no redirect to it is followed."""
+        return False
