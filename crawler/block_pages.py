@@ -1,4 +1,7 @@
-"""What stands before any platform: bot walls, refusals, maintenance. A wall is never "no slots"."""
+"""Detects block pages, which any host may answer: bot walls, refusals, captchas, maintenance.
+
+A block page never proves "no slots".
+"""
 
 import logging
 import re
@@ -18,7 +21,7 @@ log = logging.getLogger(__name__)
 
 _LONGEST_WAIT = 366 * 86400.0  # seconds; a number of 310 digits is infinite as a float
 
-# Titles, ids and words of Cloudflare's pages; in French too, which it shows to browsers that ask for it.
+# Titles, ids and words of Cloudflare's pages, also in French, which it sends to browsers that prefer it.
 _CLOUDFLARE_TITLE = re.compile(
     r"(?i)(?:just a moment|un instant|.*\| cloudflare$|.*\bused cloudflare to restrict access)"
 )
@@ -27,17 +30,17 @@ _CLOUDFLARE = (
     " or contains(@class, 'cf-error-details') or self::script[contains(., '_cf_chl_opt')]]"
 )
 _CLOUDFLARE_WORDS = re.compile(r"(?i)cloudflare ray id|sorry, you have been blocked|error (?:code: )?1020\b")
-# Cloudflare's page of a site that does not answer it: nobody is refused. With its status it is the platform's to sort.
+# Cloudflare's page for a site that is down is no refusal. With an error status the platform classifies it.
 _SITE_DOWN = re.compile(
     r"(?i).*\| 5\d\d: |(?:origin )?dns (?:resolution )?error|dns points to|host not configured|could not find host"
     r"|(?:cloudflare|argo) tunnel error|worker (?:threw|exceeded)"
 )
 _SITE_DOWN_MARK = "//*[contains(@class, 'cf-error-5')]"
 _TOO_MANY = re.compile(r"(?i)error (?:code: )?1015|you are being rate limited")
-# Imperva puts its script into pages that it lets through, too: only its frame and its words are the wall.
+# Imperva's script is also in pages that it lets through: only its frame and its words mean a wall.
 _INCAPSULA = "//iframe[contains(@src, '_Incapsula_Resource')]"
 _INCAPSULA_WORDS = re.compile(r"(?i)incapsula incident id")
-# Pages of others that refuse, by what no page holds that they let through.
+# Refusals of other vendors, by elements that no page of a site has.
 _OTHERS = {
     "PerimeterX": "//*[@id='px-captcha' or self::meta[@content='px-captcha']"
     " or self::title[starts-with(normalize-space(), 'Access to this page has been denied')]]",
@@ -46,29 +49,29 @@ _OTHERS = {
     " or (self::h1 or self::h2) and contains(., 'Sucuri Website Firewall')]",
     "S3": "/html/body/error/code[. = 'AccessDenied']",
 }
-# Scripts that ask the visitor's browser. They stand in pages that are let through, too, beside what these show.
+# Scripts that check the visitor's browser. Pages that pass the check hold them too, beside their own content.
 _BOT_SCRIPTS = {
     "Imperva Incapsula": (b"_incapsula_resource",),
     "Cloudflare": (b"/cdn-cgi/challenge-platform/", b"/cdn-cgi/bm/", b"__cf$cv$params"),
 }
-# What a person would have to solve. A script alone is no widget: sites load it for forms that nobody opens.
+# Captchas to solve. A captcha's script alone is no widget: sites load it for forms that stay closed.
 _WIDGET = (
     "descendant::*[contains(@class, 'g-recaptcha') or contains(@class, 'h-captcha')"
     " or contains(@class, 'cf-turnstile') or @id='cf-norobot-container' or @id='captcha-bypass'"
     " or @name='captchaUsercode' or self::rdv-captchetat or self::iframe[contains(@src, 'captcha')"
     " or contains(@src, 'challenges.cloudflare.com')]]"
 )
-# One that asks nothing of a person until something is sent, and what its script keeps ready unseen.
+# Captchas that ask nothing before a form is sent, and parts that their scripts keep invisible.
 _UNSEEN = (
     f"ancestor-or-self::*[{CONCEALED} or @data-size='invisible' or contains(@class, 'grecaptcha-badge')]"
     " or contains(@src, 'size=invisible')"
 )
-# A form for something else than the page is for: in a footer, or one that wants an e-mail address and no password.
+# Forms with another purpose than the page's: in a footer, or with an e-mail field and no password field.
 _BESIDE = (
     "ancestor::footer or ancestor::aside or ancestor::nav or contains(@action, 'newsletter')"
     " or descendant::input[@type='email' or contains(@name, 'mail')] and not(descendant::input[@type='password'])"
 )
-# Plain words that all of the above carry: a page without them is spared the search (three times faster).
+# Words that occur in all of the above: pages without them skip the search (three times faster).
 _BOT_HINTS = (
     b"cloudflare",
     b"_cf_chl",
@@ -96,12 +99,12 @@ _MAINTENANCE = re.compile(r"(?i)\b(?:maintenance|indisponible)\b")
 
 
 def detect_block_page(page: Page) -> Reading | None:
-    """Say what stands before a page that no reader reads; None where nothing does."""
+    """Read a page without a platform's reader: its block page, None if it is none."""
     return find_wall(page) or find_captcha(page) or find_bot_check(page)
 
 
 def classify_page(platform: Platform, page: Page) -> Reading:
-    """Read a page: an outcome, or what is asked next. Never silent, never raises, never out of bounds."""
+    """Read a page: an outcome, or further requests. Never silent, never raises, within crawler/bounds.py."""
     return bound_reading(_interpret(platform, page), page.visit.today)
 
 
@@ -117,7 +120,7 @@ def _interpret(platform: Platform, page: Page) -> Reading:
 
 
 def find_wall(page: Page) -> Reading | None:
-    """Say what every site answers alike and no reader reads: the page is the wall. None of any other page."""
+    """Read a page that is itself a block page, whatever its platform; None for any other page."""
     if page.status == 429:  # noqa: PLR2004
         return Reading(Outcome.RATE_LIMITED, "HTTP 429", retry_after=_retry_after(page))
     if page.is_html and (found := _bot_wall(page) or _maintenance_page(page)):
@@ -130,10 +133,10 @@ def find_wall(page: Page) -> Reading | None:
 
 
 def find_captcha(page: Page) -> Reading | None:
-    """Find a captcha that stands in the way of a page that proves nothing; None where there is none.
+    """Find a captcha that blocks a page which proves nothing; None if there is none.
 
-    It is in the way where nothing can be sent without it, or where nothing can be sent and it shows. One in a footer
-    or in a newsletter's form is not, nor the badge of one that asks nothing of a person.
+    It blocks if every form needs it, or if it is visible on a page without forms. A captcha in a footer or in a
+    newsletter's form does not block, nor the badge of an invisible one.
     """
     if not page.is_html or not _mentions(page, _WIDGET_HINTS):
         return None
@@ -143,9 +146,9 @@ def find_captcha(page: Page) -> Reading | None:
 
 
 def find_bot_check(page: Page) -> Reading | None:
-    """Find a refusal by its words, or a script that asks the browser and shows nothing; None where there is neither.
+    """Find a refusal by its words, or a browser check on an empty page; None if there is neither.
 
-    A page that the site let through can hold either: it counts only where nothing is read.
+    Pages of a site may contain either, so it counts only where the page proves nothing.
     """
     if not page.is_html or not _mentions(page, _BOT_HINTS) or _is_site_down(page):
         return None
@@ -162,7 +165,7 @@ def find_bot_check(page: Page) -> Reading | None:
 
 
 def _proves(page: Page, reading: Reading) -> bool:
-    """Tell whether a reading stands whatever else the page holds: it proves something or embeds its own platform's."""
+    """Tell whether a reading stands, whatever else the page has: it proves something or embeds its desk's platform."""
     if (
         reading.outcome not in (None, Outcome.UNREADABLE)
         or reading.slots
@@ -174,7 +177,7 @@ def _proves(page: Page, reading: Reading) -> bool:
 
 
 def _bot_wall(page: Page) -> Reading | None:
-    """Find a page that is a wall, by its title or by what only such a page holds."""
+    """Find a bot wall, by its title or by elements that only walls have."""
     if not _mentions(page, _BOT_HINTS):
         return None
     name = title(page.root)
@@ -213,7 +216,7 @@ def _maintenance_page(page: Page) -> Reading | None:
 
 
 def _unrecognised(page: Page, reading: Reading) -> Reading:
-    """Sort what proves nothing. A refusal stands here: a platform may know better why it says 401 or 403."""
+    """Classify a page that proves nothing. 401 and 403 come last, because a platform may know their meaning."""
     if reading.asks or reading.next_at:
         return reading
     if found := find_bot_check(page):
@@ -237,7 +240,7 @@ def _describe_unread(page: Page) -> Reading:
 
 
 def _require_proof(reading: Reading) -> Reading:
-    """Refuse an answer that does not carry its proof: a platform's bug must not become a lie."""
+    """Make a conclusive reading without its proof `unreadable`: a platform bug must not become a false answer."""
     if reading.outcome is Outcome.SLOTS and not reading.slots:
         return Reading(Outcome.UNREADABLE, f"slots without a slot: {reading.reason}")
     if reading.outcome is Outcome.NO_SLOTS and (reading.slots or not reading.covered):
@@ -246,10 +249,7 @@ def _require_proof(reading: Reading) -> Reading:
 
 
 def _retry_after(page: Page) -> float | None:
-    """Return the seconds that Retry-After asks for, given as seconds or as an HTTP date; None without it.
-
-    It is a year at most, whatever number or date is given.
-    """
+    """Return Retry-After in seconds, from a number or an HTTP date, a year at most; None without it."""
     value = page.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return min(float(value), _LONGEST_WAIT)

@@ -1,4 +1,4 @@
-"""The loop that all booking systems share: a desk is checked, and the check ends in exactly one outcome."""
+"""The check of a desk, shared by all booking systems: each check ends in exactly one outcome."""
 
 import asyncio
 import logging
@@ -43,11 +43,10 @@ log = logging.getLogger(__name__)
 
 
 class BookingSpider(Spider):
-    """Base of every booking system's spider; `system` is what its platforms call theirs.
+    """Base class of the booking systems' spiders; `system` is the SYSTEM of their platforms.
 
-    With arguments (prefecture, procedure, desk, url) it checks once what they name, and needs neither database
-    nor Redis. Without, it serves the due queue until it is stopped: of desks that are asked by HTTP, or, with
-    `fetch=browser`, of those that need a browser.
+    With arguments (prefecture, procedure, desk, url) it checks those desks once, without database and Redis. Without
+    arguments it serves the due queue until it is stopped: of HTTP desks, or with `fetch=browser` of browser desks.
     """
 
     system: str
@@ -65,7 +64,7 @@ class BookingSpider(Spider):
 
     @classmethod
     def select_targets(cls, arguments: Mapping[str, Any]) -> list[Desk]:
-        """Return the desks to check once, none where the queue is to be served. Nothing is asked yet.
+        """Return the desks to check once, none to serve the queue. Nothing is requested yet.
 
         Raises:
             configs.strict_yaml.ConfigFileError: desk files are wrong.
@@ -82,7 +81,7 @@ class BookingSpider(Spider):
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
-        """Build it; a check at the terminal leaves no trace in the tables, and a feed is a table of slots."""
+        """Build the spider. A check at the terminal writes no table rows; a feed contains slots only."""
         spider = super().from_crawler(crawler, *args, **kwargs)
         if spider.once:
             crawler.settings.set("ITEM_PIPELINES", {}, priority="cmdline")
@@ -108,7 +107,7 @@ class BookingSpider(Spider):
                     yield slot
 
     def closed(self, reason: str) -> None:  # noqa: ARG002 -- Scrapy passes it
-        """Tell the person at the terminal."""
+        """Print the report at the terminal."""
         if self.once:
             self.report.print(self.settings)
 
@@ -123,9 +122,9 @@ class BookingSpider(Spider):
     ) -> CheckItem:
         """Visit one desk, at `url` if one is given (see `relocate_desk`), and return how that ended.
 
-        `allowance` pays for its requests (None: what the host's budget allows one visit). `hand_over` is called with
-        the check as soon as it has ended: nobody waits for its picture and for its browser's page to close. It raises
-        nothing but CancelledError: whatever happens is the check's outcome.
+        `allowance` is the request budget (None: what the host's budget allows one visit). `hand_over` is called with
+        the check as soon as it has ended, before its screenshot is taken and its browser page closed. Only
+        CancelledError is raised: any other failure is the check's outcome.
         """
         desk = relocate_desk(desk, url) if url else desk
         session = self._session(desk, allowance or RequestBudget(visit_limit(desk)))
@@ -136,13 +135,13 @@ class BookingSpider(Spider):
                 try:
                     check.picture.set_result(await session.picture())
                 finally:
-                    check.picture.cancel()  # where we were stopped: nobody waits for it in vain
+                    check.picture.cancel()  # if the spider was stopped: the proof must not wait for it
         finally:
             await session.close()
         return check
 
     async def _visit_desk(self, desk: Desk, token: int | None, session: Session) -> CheckItem:
-        """Visit one desk and return how that ended; raises nothing but CancelledError."""
+        """Visit one desk and return the finished check; raises CancelledError only."""
         started_at, tally = clock(), None
         witness = CaptureBuffer()
         try:
@@ -150,7 +149,7 @@ class BookingSpider(Spider):
             tally = start_visit(desk, seen)
             error = await visit(desk, seen, tally, session, witness)
             result = tally.result()
-        except Exception as fault:  # the edge of a check: whatever it is, the check ends in one outcome
+        except Exception as fault:  # any failure ends in one outcome
             log.exception("the check of %s failed by a fault of ours", desk.id)
             error = f"{type(fault).__name__}: {fault}"
             result = _faulty(tally, f"a fault of ours: {error}")
@@ -178,16 +177,15 @@ class BookingSpider(Spider):
         )
 
     def _may_be_proven(self, desk: Desk, result: VisitResult) -> bool:
-        """Tell whether a picture of the open page is worth its time: of a check at the terminal nothing is kept."""
+        """Tell whether a screenshot of the open page is worth its time; checks at the terminal keep no proof."""
         return not self.once and self.foresight.is_likely(desk.id, result.outcome, result.slots)
 
     async def _download(self, request: Request) -> Response:
         """Ask Scrapy's downloader.
 
         Raises:
-            asyncio.CancelledError: the engine stops. Its slot then counts its requests down to none once more for
-                each that a running check still begins, and fails the second time with this error in place of the
-                answer (scrapy/core/engine.py, _maybe_fire_closing).
+            asyncio.CancelledError: the engine stops. Scrapy then fails with AlreadyCalledError on the second request
+                that a running check still makes (scrapy/core/engine.py, _maybe_fire_closing).
         """
         try:
             return await self.crawler.engine.download_async(request)
@@ -197,7 +195,7 @@ class BookingSpider(Spider):
     def _session(self, desk: Desk, allowance: RequestBudget) -> Session:
         largest = self.settings.getint("DOWNLOAD_MAXSIZE")
         if desk.fetch is Fetch.BROWSER:
-            from crawler.browser.session import session_of  # noqa: PLC0415 -- who needs no browser loads none
+            from crawler.browser.session import session_of  # noqa: PLC0415 -- loaded only for browser desks
 
             return session_of(desk, self.crawler, self._download, allowance, self.proxies.way(desk))
         return Session(
@@ -211,7 +209,7 @@ class BookingSpider(Spider):
 
 
 def start_visit(desk: Desk, seen: VisitContext) -> VisitState:
-    """Return the tally of a visit to a desk, with its first request.
+    """Return the state of a visit to a desk, with its first request.
 
     Raises:
         ValueError: the desk does not fit its platform.
@@ -223,9 +221,9 @@ def start_visit(desk: Desk, seen: VisitContext) -> VisitState:
 async def visit(
     desk: Desk, seen: VisitContext, tally: VisitState, session: Session, witness: CaptureBuffer | None = None
 ) -> str | None:
-    """Ask page after page until the tally is content, the time is up or the requests are; `witness` sees the pages.
+    """Request page after page until the visit is finished, or its time or its requests are used up.
 
-    Return the first error that kept a page from coming, if one did.
+    `witness` captures the pages for proofs. Return the first network error, if there was one.
     """
     name, error = desk.platform, None
     chosen = platform(name)
@@ -256,6 +254,6 @@ async def visit(
 
 
 def _faulty(tally: VisitState | None, reason: str) -> VisitResult:
-    """Return what a visit that broke off proved: the slots it had seen, else nothing."""
+    """Return the result of a visit that failed: the slots that it saw, else `unreadable`."""
     seen = tally.result() if tally else None
     return seen if seen and seen.slots else VisitResult(Outcome.UNREADABLE, reason, (), (), 0, None)

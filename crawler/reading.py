@@ -1,4 +1,4 @@
-"""The words that platforms answer with: ask, page, slot, cover, reading, outcome. Plain values, no I/O."""
+"""Value types of reading a page: request, page, slot, covered window, reading, outcome. No I/O."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,16 +13,16 @@ from zoneinfo import ZoneInfo
 from lxml import etree, html
 from w3lib.encoding import html_body_declared_encoding, html_to_unicode, http_content_type_encoding
 
-from configs.outcome import Outcome as Outcome  # noqa: PLC0414 -- platforms find all their words here
+from configs.outcome import Outcome as Outcome  # noqa: PLC0414 -- platforms import all their types from here
 
 T = TypeVar("T")
 
-GONE = (404, 410)  # HTTP statuses: nothing is there, or nothing any more
-MOVED = (301, 302, 303, 307, 308)  # HTTP statuses with which a browser goes on elsewhere
+GONE = (404, 410)  # HTTP statuses of a page that does not exist, or no longer
+MOVED = (301, 302, 303, 307, 308)  # HTTP statuses of a redirect
 _ERROR = 400
 _END = re.compile(r"(?i)</html\s*>")
-# What browsers read (https://encoding.spec.whatwg.org/#names-and-labels), as Python names it. It has other codecs: some
-# take the square of their input (punycode), some make markup of what shows as text (unicode_escape).
+# The charsets that browsers read (https://encoding.spec.whatwg.org/#names-and-labels), by Python's names. Python has
+# more codecs. Some take quadratic time (punycode), some turn visible text into markup (unicode_escape).
 _CHARSET = re.compile(
     r"utf-(?:8|16(?:-[bl]e)?)|cp(?:125[0-8]|866|874|932|949)|iso8859-(?:[2-8]|1[03-6])|koi8-[ru]|mac-roman|gb18030"
     r"|big5hkscs|euc_jp|iso2022_jp"
@@ -31,7 +31,7 @@ _CHARSET = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one goes: a planning, an agenda, a town hall. The key is the platform's id, never its label."""
+    """A place of a desk: a planning, an agenda, a town hall. The key is the platform's id, never its label."""
 
     key: str = ""
     label: str | None = None
@@ -42,19 +42,18 @@ ANYWHERE = Place()
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A bookable moment as the page showed it.
-
-    `moment` is an aware datetime in UTC (an instant), a date (the hour is unknown) or None ("open", nothing known).
-    """
+    """A bookable moment as the page shows it."""
 
     place: Place
-    moment: datetime | date | None
+    moment: (
+        datetime | date | None
+    )  # an instant in UTC, a date (hour unknown), or None ("open", nothing known)
     url: str | None = None
     seats: int | None = None
 
     @property
     def moment_text(self) -> str:
-        """Return ISO 8601 in UTC, or `YYYY-MM-DD`, or `open`: what tells slots of one place apart."""
+        """Return ISO 8601 in UTC, `YYYY-MM-DD` or `open`: the key of a slot at its place."""
         if self.moment is None:
             return "open"
         if isinstance(self.moment, datetime):
@@ -63,125 +62,111 @@ class Slot:
 
     @property
     def starts_at(self) -> datetime | None:
-        """Return the instant, where one is known."""
+        """Return the instant, if the hour is known."""
         return self.moment if isinstance(self.moment, datetime) else None
 
 
 @dataclass(frozen=True, slots=True)
 class CoveredWindow:
-    """What a page answered for: one place (None: all of the desk) between two local dates, both included.
+    """A place and the days for which a page proves that it shows all free slots."""
 
-    An end that is None is open: everything from, everything until. `doubtful`: the page may leave slots out without
-    saying so, so that only the second answer in a row without a slot closes it.
-    """
-
-    place_key: str | None = None
-    first: date | None = None
-    last: date | None = None
-    doubtful: bool = False
+    place_key: str | None = None  # None: all places of the desk
+    first: date | None = None  # local date, included; None: no lower bound
+    last: date | None = None  # local date, included; None: no upper bound
+    doubtful: bool = (
+        False  # the page may leave slots out: only the second answer in a row without a slot closes it
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class BrowserAction:
-    """What a person does on a page: at which element (CSS or XPath), the fields filled in there, the option chosen.
+    """An action on a page in a browser: fill fields in, then choose an option, submit a form or click."""
 
-    Without an option the element is clicked, or sent where it is a form. One that is not `needed` (a cookie banner)
-    is passed over where its element is not there.
-    """
-
-    at: str = ""
-    fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    option: str | None = None
-    needed: bool = True
+    at: str = ""  # the element, by CSS or XPath
+    fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # filled in first
+    option: str | None = None  # None: the element is clicked, or submitted if it is a form
+    needed: bool = True  # False: skipped where the element is missing (a cookie banner)
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """One request a platform wants made. `step` is the platform's own name for the page it expects.
+    """One request that a platform wants made.
 
-    Lower ranks are asked first. `turn` counts the visits that began with its place, where places take turns; None:
-    all visits count. The body is `form`, `json` or plain `text`, one of them. `secrets` are headers whose values are
-    settings: they are put in as the request leaves and stand nowhere else. A `ws://` or `wss://` address opens a
-    socket: `json` is the one message that is sent, and the answer ends with the first frame that holds `until`
-    (see crawler/parsing/websocket_frames.py). In a browser (`VisitContext.browser`) `acts` are done there, one
-    after the other, before the page is read, which waits until one of the elements `awaits` shows (CSS, XPath,
-    `text=…`).
+    A `ws://` or `wss://` address opens a socket (crawler/parsing/websocket_frames.py): `json` is its one message.
     """
 
     url: str
-    step: str = ""
+    step: str = ""  # the platform's own name for the page that it expects
     method: Literal["GET", "POST"] = "GET"
-    form: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    form: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({})
+    )  # body: one of form, json, text
     json: Any = None
     text: str = ""
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    secrets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    until: str = ""
-    acts: tuple[BrowserAction, ...] = ()
-    awaits: tuple[str, ...] = ()
+    secrets: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({})
+    )  # header → setting, set on sending
+    until: str = ""  # a socket's answer ends with the first frame that contains this
+    acts: tuple[BrowserAction, ...] = ()  # in a browser: done one after the other, before the page is read
+    awaits: tuple[
+        str, ...
+    ] = ()  # in a browser: the page is read when one of these shows (CSS, XPath, `text=…`)
     place: Place = ANYWHERE
-    window: CoveredWindow | None = None
-    rank: int = 0
-    turn: int | None = None
+    window: CoveredWindow | None = None  # the days that it asks for
+    rank: int = 0  # lower ranks are asked first
+    turn: int | None = None  # number of visits that began with its place; None: the number of all visits
 
 
 @dataclass(frozen=True)
 class VisitContext:
-    """What a platform may know of the desk it is asked about. `today` is the desk's local date.
-
-    `turn` counts the desk's visits: a platform with more places or weeks than one visit can ask begins elsewhere
-    each time. `browser`: its pages are opened in one, which runs their scripts.
-    """
+    """All that a platform knows of a desk and its present visit."""
 
     url: str
-    today: date
+    today: date  # the desk's local date
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/Paris"))
-    parameters: Any = None
-    horizon: timedelta = timedelta(days=90)
-    turn: int = 0
-    browser: bool = False
+    parameters: Any = None  # an instance of the platform's `Parameters`
+    horizon: timedelta = timedelta(days=90)  # how far ahead slots are watched
+    turn: int = 0  # number of the desk's visit: each begins with another place, because one may not reach all
+    browser: bool = False  # pages are opened in a browser, which runs their scripts
 
     @property
     def last_day(self) -> date:
-        """Return the last local date that is watched."""
+        """Return the last watched local date."""
         return self.today + self.horizon
 
     def in_turn(self, items: Sequence[T]) -> list[T]:
-        """Return the items beginning with another one each visit, which may end before all were asked."""
+        """Return the items, rotated by one on each visit: a visit may end before all were asked."""
         begin = self.turn % max(1, len(items))
         return [*items[begin:], *items[:begin]]
 
 
 def is_html(body: bytes) -> bool:
-    """Tell a page that people see from JSON and plain text, also where a byte order mark or white space begins it."""
+    """Tell whether a body is markup, also behind a byte order mark or white space."""
     return body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
 @dataclass(frozen=True)
 class Page:
-    """An answer: where it came from in the end (after redirects), what it said, and what was asked for.
+    """An answer to a request."""
 
-    `undone`: how many of the ask's acts, the last ones, were not done: their elements were not there. `stuck` says
-    what kept the first of them from being done where its element was there.
-    """
-
-    url: str
+    url: str  # the final address, after redirects
     status: int
     body: bytes
     visit: VisitContext
     ask: PageRequest
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # names in lower case
-    undone: int = 0
-    stuck: str = ""
+    undone: int = 0  # the number of acts, the last ones, that were not done: their elements were missing
+    stuck: str = ""  # why the first of them failed, if its element was there
 
     @property
     def is_error(self) -> bool:
-        """Whether its status is an error's: whatever it shows beside that proves nothing about slots."""
+        """Whether its status is an error's: such a page proves nothing about slots."""
         return self.status >= _ERROR
 
     @property
     def is_html(self) -> bool:
-        """Whether its body is marked up, whatever its header calls it."""
+        """Whether its body is markup, whatever its content type says."""
         return is_html(self.body)
 
     @cached_property
@@ -194,15 +179,15 @@ class Page:
 
     @cached_property
     def lowered(self) -> bytes:
-        """Return the body in lower case (ASCII), to look for marks before anything is parsed."""
+        """Return the body in lower case (ASCII), for searches without parsing."""
         return self.body.lower()
 
     @cached_property
     def root(self) -> html.HtmlElement:
-        """Return the parsed HTML without its templates, which nobody sees; an empty document where there is none."""
+        """Return the parsed HTML without its invisible templates; an empty document if there is none."""
         text = self.text.replace("\0", "").strip()
         if not self.lowered.rstrip().endswith(b"</html>") or self.lowered.count(b"</html") > 1:
-            text = _END.sub("", text)  # a browser goes on reading behind it, libxml2 does not
+            text = _END.sub("", text)  # browsers read on after it, libxml2 does not
         parser = html.HTMLParser(encoding="utf-8", huge_tree=False)
         try:
             root = html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
@@ -213,36 +198,29 @@ class Page:
         return root
 
     def link(self, href: str) -> str:
-        """Return an absolute address."""
+        """Return the absolute address of a link."""
         return urljoin(self.url, href)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a reader made of one page.
+    """The result of reading one page: an outcome, or further requests. docs/reference/visit.md: what it proves."""
 
-    Either it says something (`outcome`, with `reason` as evidence) or it leads on (`asks`, or `next_at` where
-    the page names a later moment). `covered` is what an absence of slots is proven for. `fallback` are slots
-    that the page's structure proves without their hours: they stand unless what is asked next for their place
-    answers in full (then the hours, or their absence, replace them). `releases_at`: when the page says that more
-    hours will be put on line.
-    """
-
-    outcome: Outcome | None = None
-    reason: str = ""
+    outcome: Outcome | None = None  # None: the page leads on
+    reason: str = ""  # the evidence, in words
     slots: tuple[Slot, ...] = ()
-    covered: tuple[CoveredWindow, ...] = ()
-    asks: tuple[PageRequest, ...] = ()
-    fallback: tuple[Slot, ...] = ()
-    next_at: datetime | date | None = None
-    releases_at: datetime | None = None
+    covered: tuple[CoveredWindow, ...] = ()  # where the page proves that there are no other slots
+    asks: tuple[PageRequest, ...] = ()  # to request next
+    fallback: tuple[Slot, ...] = ()  # slots without hours, until a later answer covers their place or day
+    next_at: datetime | date | None = None  # the next availability that the page names
+    releases_at: datetime | None = None  # when the site puts more hours on line, by its own words
     retry_after: float | None = None  # seconds
     refused: bool = False  # a plain 403, which may mean this page alone
-    frames: tuple[str, ...] = ()  # addresses that the page embeds: another platform may go on there
+    frames: tuple[str, ...] = ()  # embedded addresses: another platform may continue the visit there
 
     @property
     def silent(self) -> bool:
-        """Whether it says nothing at all: the page was understood by no rule."""
+        """Whether it says nothing: no rule understood the page."""
         return self.outcome is None and not (
             self.slots or self.covered or self.asks or self.next_at or self.frames
         )

@@ -1,4 +1,7 @@
-"""The tally of one check, pure: which request is next, and what all readings together prove."""
+"""State of one visit: the next request, and the outcome that all readings prove together. Pure.
+
+docs/reference/visit.md has the truth table.
+"""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -11,8 +14,8 @@ from crawler.bounds import bound_key
 from crawler.parsing.date_windows import day_of
 from crawler.reading import CoveredWindow, Outcome, PageRequest, Reading, Slot
 
-# A refusal is answered by rest: nothing more is asked. Any other trouble (a busy calendar, a page understood by no
-# rule) belongs to its place; the other places are still asked, unless trouble is all that comes back.
+# After a refusal the visit requests nothing more. Any other trouble (a busy calendar, an unknown page) concerns its
+# place only: the visit goes on with other places, up to _PATIENCE troubles.
 _FINAL = frozenset(
     {Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.RATE_LIMITED, Outcome.MAINTENANCE, Outcome.CLOSED}
 )
@@ -20,28 +23,24 @@ _PATIENCE = 3
 
 
 class VisitResult(NamedTuple):
-    """What a check proved. `trouble` is its first inconclusive reading, there also where slots were seen.
-
-    `places` are the keys of all places that the pages led to, asked or left unasked; `releases_at` is the next moment
-    at which they say that more will be put on line.
-    """
+    """What a visit proved."""
 
     outcome: Outcome
     reason: str
     slots: tuple[Slot, ...]
     covered: tuple[CoveredWindow, ...]
-    asked: int
-    trouble: Reading | None
-    places: tuple[str, ...] = ()
-    releases_at: datetime | None = None
+    asked: int  # requests
+    trouble: Reading | None  # the first inconclusive reading, also where slots were seen
+    places: tuple[str, ...] = ()  # keys of all places that the pages named, asked or not
+    releases_at: datetime | None = None  # the next release of hours that the pages announce
 
 
 class VisitState:
-    """Hands out requests one by one (`next`) and adds up what they proved (`take`, `result`).
+    """The requests of a visit, in their order (`next`), and the sum of its readings (`add_reading`, `result`).
 
-    Lower ranks go first; of one rank steps before calendars, which they may make needless, and near weeks before far
-    ones. At most `limit` requests are handed out, none twice; what is left then is simply not covered. Moments
-    before `now` (aware, in the desk's zone) are not bookable any more: they are dropped, and prove nothing.
+    Lower ranks go first. Within a rank, steps go before calendars, which they may make needless, and near weeks
+    before far ones. At most `limit` requests are made, none twice; what they leave out is not covered. Moments before
+    `now` (aware, in the desk's zone) can no longer be booked: they are dropped, and prove nothing.
     """
 
     def __init__(self, first: PageRequest, *, limit: int, now: datetime) -> None:
@@ -66,17 +65,17 @@ class VisitState:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more is to be asked."""
+        """Whether the visit makes no further request."""
         refused = any(trouble.outcome in _FINAL for trouble in self._troubles)
         return not self._queue or self.asked >= self._limit or refused or len(self._troubles) >= _PATIENCE
 
     @property
     def troubled(self) -> bool:
-        """Whether an answer proved nothing, or there was none."""
+        """Whether a request brought trouble."""
         return bool(self._troubles)
 
     def next(self) -> PageRequest | None:
-        """Hand out the next request; None when the visit is over."""
+        """Return the next request, None when the visit is over."""
         if self.finished:
             return None
         self.asked += 1
@@ -84,7 +83,7 @@ class VisitState:
         return self._out[-1]
 
     def add_reading(self, ask: PageRequest, reading: Reading) -> None:
-        """Add what the answer to `ask` proved."""
+        """Add the reading of the answer to `ask`."""
         self._out.remove(ask)
         ahead = [slot for slot in reading.slots if not self._is_past(slot)]
         self._past += len(reading.slots) - len(ahead)
@@ -105,14 +104,14 @@ class VisitState:
             )
 
     def skip(self, ask: PageRequest) -> None:
-        """Take back a request that may not be made: what it asks for is not covered, and nothing more is asked."""
+        """Put a request back that may not be made: its window stays uncovered, and the visit ends."""
         self._out.remove(ask)
         self.asked -= 1
         self._spent = True
         self._wait_for(ask)
 
     def result(self) -> VisitResult:
-        """Say what the visit proved: slots if any were seen, else its first trouble, else their proven absence."""
+        """Return what the visit proved: slots if it saw any, else the first trouble, else their proven absence."""
         for ask in list(self._out):
             self.add_reading(ask, Reading(Outcome.UNREACHABLE, f"no answer to {ask.method} {ask.url}"))
         slots, covered = self._slots(), tuple(self._covered)
@@ -130,7 +129,7 @@ class VisitState:
         if self._past:
             return Outcome.UNREADABLE, f"shows {pluralize(self._past, 'moment')}, none of them ahead"
         left = f"; {pluralize(len(self._queue), 'request')} left unasked" if self._queue else ""
-        if not self._proofs and self._spent:  # nobody's fault: the site was asked as often as it may be
+        if not self._proofs and self._spent:  # no failure: our request budget was used up
             return Outcome.OVERLOADED, f"our requests were used up before anything was proven{left}"
         if not self._proofs:
             return Outcome.UNREADABLE, f"nothing was proven by {pluralize(self.asked, 'request')}{left}"
@@ -138,7 +137,7 @@ class VisitState:
         return Outcome.NO_SLOTS, self._proofs[0] + more + left
 
     def _slots(self) -> tuple[Slot, ...]:
-        """Return what was seen, and what stands in for it where a place is known to be open and no more."""
+        """Return the slots that were seen, and the fallbacks that no answer has replaced."""
         waiting = {bound_key(ask.place.key) for _, _, ask in self._queue} | self._unsettled
         standing = {
             (key, slot.moment_text): slot
@@ -150,7 +149,7 @@ class VisitState:
         return tuple(slot for slot in slots if slot.moment is not None or slot.place.key not in timed)
 
     def _is_superseded(self, slot: Slot) -> bool:
-        """Whether a slot that was only named is past, or its day was covered since: then what was shown counts."""
+        """Whether a fallback with a date is past, or a later answer covered its day: then that answer counts."""
         if slot.moment is None:
             return False
         day = day_of(slot.moment, self._now.tzinfo)
@@ -164,7 +163,7 @@ class VisitState:
         if isinstance(slot.moment, datetime):
             return (
                 slot.moment.timestamp() < self._now.timestamp()
-            )  # wall clocks lie where an hour comes twice
+            )  # wall clocks are ambiguous where an hour comes twice
         return slot.moment is not None and slot.moment < self._now.date()
 
     def _push(self, ask: PageRequest) -> bool:
@@ -187,6 +186,6 @@ class VisitState:
 
 
 def _describe_moments(moments: Sequence[str]) -> str:
-    """Say how many moments are shown and which comes first; nothing where none is known."""
+    """Return the number of moments and the first of them; empty without any."""
     first = ", the first" if len(moments) > 1 else ":"
     return f"{pluralize(len(moments), 'moment')}{first} {moments[0]}" if moments else ""

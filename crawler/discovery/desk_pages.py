@@ -119,11 +119,11 @@ def _describe_answer(desk: Desk, page: Page) -> LandingSeen:
 def _without_robots(download: Download) -> Download:
     """Whether a booking host may be asked is decided by a person with its budget, for the checks and for this."""
 
-    async def decided(request: Request) -> Response:
+    async def download_without_robots(request: Request) -> Response:
         request.meta["dont_obey_robotstxt"] = True
         return await download(request)
 
-    return decided
+    return download_without_robots
 
 
 def _claim_landing(desk_id: str) -> bool:

@@ -1,1 +1,1 @@
-"""What the readers of platforms share. Pure: it asks for nothing and knows no clock."""
+"""Parsing shared by several platforms. Pure: no I/O and no clock."""

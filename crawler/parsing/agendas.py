@@ -1,6 +1,6 @@
-"""Which of a site's agendas serve a desk: those that offer what people come for, at its places, and take bookings.
+"""Selection of the agendas that serve a desk: they offer its motive at its places, and take bookings.
 
-They are asked together, and each alone where one silences the others.
+The agendas of a place share one request, or have one each where a closed agenda would hide the others' slots.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -16,15 +16,12 @@ from crawler.reading import CoveredWindow, Outcome, Page, Place, Reading, VisitC
 
 
 class BookableAgenda(Tolerant):
-    """An agenda as a site lists it; a platform's own names the site's fields by their aliases.
-
-    `offered`: the numbers of what people may come for, by place. `shut`: it takes no bookings; `paused`: not now.
-    """
+    """An agenda of a site. A platform's subclass gives the site's field names as aliases."""
 
     id: Number
-    offered: dict[str, list[Number]]
-    shut: bool = False
-    paused: bool = False
+    offered: dict[str, list[Number]]  # ids of motives, by place
+    shut: bool = False  # takes no bookings
+    paused: bool = False  # takes no bookings now
 
 
 def ask_agendas(
@@ -37,11 +34,11 @@ def ask_agendas(
     days: int,
     labels: Mapping[str, str | None] = MappingProxyType({}),
 ) -> Reading:
-    """Ask the agendas that serve a desk for their first days, place by place, or say why none does.
+    """Request the first days of the agendas that serve a desk, place by place, or say why none serves it.
 
-    `motives`: what people come for; `places`: where, none: wherever it is offered. `opens`: how a place's agendas are
-    asked, in the site's order, for another was seen to change the answer. `labels`: the places' names. Beside an
-    agenda that cannot be read (None) the others are asked, and prove no absence.
+    `motives`: the desk's; `places`: the desk's, empty for all that offer a motive. `opens` builds the request for a
+    place's agendas, in the site's order: another order was seen to change the answer. `labels`: the places' names.
+    Next to an unreadable agenda (None) the others are requested, but prove no absence.
     """
     known = [agenda for agenda in agendas if agenda]
     odd = f"{len(agendas) - len(known)} of {pluralize(len(agendas), 'agenda')} cannot be read"
@@ -58,12 +55,12 @@ def ask_agendas(
 
 
 def ask_alone(page: Page, parameter: str, reason: str) -> Reading | None:
-    """Ask each agenda alone that this answer is about, beginning with another one each visit; None where it is one.
+    """Request each agenda of this answer separately, rotated each visit; None if the answer is about one agenda.
 
-    `parameter` names them in the address, joined by `-`. Each has what the others leave out: absence is doubtful.
+    `parameter` has their ids in the address, joined by `-`. The separate answers cover doubtfully.
     """
     ids = (url_query_parameter(page.ask.url, parameter) or "").split("-")
-    if len(ids) < 2:  # noqa: PLR2004 -- nothing to take apart
+    if len(ids) < 2:  # noqa: PLR2004 -- nothing to separate
         return None
     url, window = page.ask.url, replace(page.ask.window or CoveredWindow(), doubtful=True)
     asks = tuple(
@@ -79,7 +76,7 @@ def _find_places(agenda: BookableAgenda, motives: Collection[int], places: Colle
 
 
 def _explain_unserved(agendas: Sequence[BookableAgenda], odd: str) -> Reading:
-    """Say why none of these can be asked; one that is shut may offer nothing any more."""
+    """Say why none of these agendas can be requested."""
     if any(each.paused for each in agendas):
         return Reading(Outcome.MAINTENANCE, "booking is temporarily disabled")
     if agendas and all(each.shut for each in agendas) and not odd:

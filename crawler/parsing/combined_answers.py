@@ -1,4 +1,4 @@
-"""Answers that cover a desk only together, because their areas overlap: the last one says what all of them prove."""
+"""Answers that cover a desk only together, because their areas overlap: the last one carries the joint proof."""
 
 from dataclasses import replace
 
@@ -8,10 +8,10 @@ _PARTLY = "after an answer that was not whole"
 
 
 def combine_answers(page: Page, reading: Reading, following: PageRequest | None) -> Reading:
-    """Return the reading of one of them, which says what it would prove alone.
+    """Return the reading of one answer of a series; `reading` is what it would prove alone.
 
-    `following` is the next request, None after the last one. Slots count at once; an absence counts when the last
-    answer came and none before it left anything out.
+    `following` is the next request, None for the last answer. Slots count at once. An absence counts with the last
+    answer, if all answers before it were complete.
     """
     whole = bool(reading.covered) and page.ask.step != _PARTLY
     if following:

@@ -1,6 +1,6 @@
-"""Selectors from desk files: CSS, or XPath where they begin as one. One that does not compile is refused.
+"""Selectors in desk files: CSS, or XPath by its first characters. A selector must compile.
 
-CSS has Scrapy's `::text` and `::attr(name)` too, for a part of an element.
+CSS may end in Scrapy's `::text` or `::attr(name)`, for a part of an element.
 """
 
 import re
@@ -15,8 +15,8 @@ from pydantic import AfterValidator, Field
 
 from crawler.parsing.html_text import CONCEALED, UNSEEN, collapse_whitespace, visible_text
 
-_XPATH = re.compile(r"xpath=|/|\(|\.\.|\./|\.$")  # as Playwright tells them apart, and `.`, the node itself
-# XPath says that it knows no such function only when it comes by an element to ask it of.
+_XPATH = re.compile(r"xpath=|/|\(|\.\.|\./|\.$")  # Playwright's rule, and `.` for the node itself
+# XPath reports an unknown function only when it evaluates it on an element.
 _TRIED_ON = html.document_fromstring(
     "".join(
         f"<{tag} class='a' id='a'>a</{tag}>"
@@ -28,7 +28,7 @@ _XPART = re.compile(r"//?(?:text\(\)|@[\w:-]+)\s*$")  # in XPath
 
 
 class _Translator(TranslatorMixin, LxmlHTMLTranslator):
-    """From CSS to XPath, as lxml does it for HTML, and as Scrapy does it for parts of elements."""
+    """CSS to XPath: lxml's translation for HTML, with Scrapy's parts of elements."""
 
 
 _TRANSLATOR = _Translator()
@@ -52,18 +52,18 @@ Match = html.HtmlElement | str
 
 
 def find_matches(node: html.HtmlElement, selector: str) -> list[Match]:
-    """Return what a selector finds from a node on: elements (no script's fallback), attributes and texts as strings."""
+    """Return a selector's matches below a node: elements (none in `noscript`), attributes and texts as strings."""
     return [str(each) if isinstance(each, str) else each for each in _find_present(node, selector)]
 
 
 def find_visible(node: html.HtmlElement, selector: str) -> list[html.HtmlElement]:
-    """Return those elements a selector finds that the page does not hide; of an attribute or a text, its element."""
+    """Return the visible elements that a selector matches; for an attribute or a text, its element."""
     bearers = (_bearer(each) if isinstance(each, str) else each for each in _find_present(node, selector))
     return [each for each in bearers if each is not None and not _is_concealed(each)]
 
 
 def one_text(node: html.HtmlElement, selector: str) -> str | None:
-    """Return the one text that a selector finds; None where it finds none, and where it finds several."""
+    """Return the only text that a selector matches; None without one, or with several."""
     texts = {
         collapse_whitespace(each) if isinstance(each, str) else visible_text(each)
         for each in find_matches(node, selector)
@@ -72,12 +72,12 @@ def one_text(node: html.HtmlElement, selector: str) -> str | None:
 
 
 def as_xpath(selector: str) -> str | None:
-    """Return the XPath of a selector; None where it is CSS."""
+    """Return the XPath of a selector; None for CSS."""
     return selector.removeprefix("xpath=") if _XPATH.match(selector) else None
 
 
 def element_selector(selector: str) -> str:
-    """Return the selector of the elements whose attributes or texts a selector finds; of elements, itself."""
+    """Return a selector without its last part for a text or an attribute: it matches the elements."""
     return (_XPART if as_xpath(selector) else _PART).sub("", selector)
 
 
@@ -103,6 +103,6 @@ def _is_concealed(node: html.HtmlElement) -> bool:
 
 
 def _bearer(text: Any) -> html.HtmlElement | None:
-    """Return the element that an attribute or a text belongs to; None of a text that the selector put together."""
+    """Return the element of an attribute or a text; None for a text that the selector computed."""
     parent: html.HtmlElement | None = text.getparent()
     return parent.getparent() if parent is not None and text.is_tail else parent

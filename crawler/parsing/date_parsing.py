@@ -1,6 +1,6 @@
-"""Moments as pages write them for people: `lundi 23 novembre à 9h30`, `23/11/26 09:30`, `2026-11-23T09:30`.
+"""Dates and hours in French text: `lundi 23 novembre à 9h30`, `23/11/26 09:30`, `2026-11-23T09:30`.
 
-Of two days, or of two hours that are no span, neither is taken: a text that names several moments names none.
+A text with two days, or with two hours that are no span, names no moment: it is ambiguous.
 """
 
 import re
@@ -31,7 +31,7 @@ _WORD = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _WEEKDAY = rf"(?:\b(?P<weekday>{'|'.join(_WEEKDAYS)})[a-z]*\.?,?\s+)?"
 _SHORT = r"\d\d(?=,?\s+(?:à\s+|de\s+)?\d{1,2}\s?[h:])"  # a year before an hour: `23 nov. 26 9h30`
 _DAY = re.compile(
-    rf"(?=(?<![\d/.:-])\d|\b(?:{'|'.join(_WEEKDAYS)}))"  # a quick look first: most of a page begins no day
+    rf"(?=(?<![\d/.:-])\d|\b(?:{'|'.join(_WEEKDAYS)}))"  # a cheap test first: most of a page begins no day
     rf"(?:(?<![\d/.:-])(?P<iso>\d{{4}}(?P<bar>[-/])\d\d(?P=bar)\d\d)(?!\d)"
     rf"|{_WEEKDAY}(?<![\d/.:-])(?P<day>\d{{1,2}}+)(?:er)?"
     rf"(?:\s?(?P<cut>[/.-])\s?(?P<month>\d{{1,2}})\s?(?P=cut)\s?(?P<year>\d{{4}})(?!\d)"
@@ -47,19 +47,19 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d{1,6})?(?:Z
 _MACHINE = re.compile(
     r"(?P<wall>20\d\d-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(?P<offset>|Z| UTC|(?: ?[+-]| )\d\d:?\d\d)"
 )
-_PIECE = re.compile(r"\d ?(?:h|:|/|et\b|au\b)")  # of an hour or a day that is not whole, or of several
-_BETWEEN = re.compile(r"[\s,:t-]*(?:[^\s\d]{1,8}\s+)?")  # `à`, whatever its charset made of it
-_LEADS = r"[\s:]*(?:le\s+)?"  # from what is announced to its moment
+_PIECE = re.compile(r"\d ?(?:h|:|/|et\b|au\b)")  # of an incomplete hour or day, or of several
+_BETWEEN = re.compile(r"[\s,:t-]*(?:[^\s\d]{1,8}\s+)?")  # `à`, also after a wrong charset
+_LEADS = r"[\s:]*(?:le\s+)?"  # between an announcement and its moment
 _LONGEST = 2000  # characters of a text that names one moment
 _NOON = 12
 _CENTURY = 2000
 
 
 def moment_of(day: str, hour: str | None, today: date, zone: ZoneInfo) -> date | None:
-    """Return the instant (UTC) that a text names, or the date where no hour is written; None where it names none.
+    """Return the instant (UTC) that a text names, or its date if it has no hour; None if it names none.
 
-    `hour` is the hour's own text, where it has one: then there must be an hour in it. A date without a year is the
-    first one from `today` on. A text of more than 2,000 characters names none.
+    `hour` is a separate text with the hour, which it then must contain. A date without a year is the first one from
+    `today` on. A text of more than 2,000 characters names none.
     """
     if len(day) + len(hour or "") > _LONGEST:
         return None
@@ -86,10 +86,10 @@ def moment_of(day: str, hour: str | None, today: date, zone: ZoneInfo) -> date |
 
 
 def machine_moment(text: str, zone: ZoneInfo) -> datetime | None:
-    """Return the instant (UTC) that a program wrote into an address; None where it is none.
+    """Return the instant (UTC) that a program wrote into an address; None for any other text.
 
-    ISO 8601, or as Ruby on Rails prints it (`2026-11-23 09:30:00 +0100`), also where the `+` was not escaped and came
-    out as white space. Without an offset it is a wall clock of the zone.
+    The text is ISO 8601, or Ruby on Rails' format (`2026-11-23 09:30:00 +0100`), also with an unescaped `+` that
+    became a space. Without an offset it is a wall clock of the zone.
     """
     found = _MACHINE.fullmatch(text.strip())
     if found is None:
@@ -106,9 +106,9 @@ def machine_moment(text: str, zone: ZoneInfo) -> datetime | None:
 
 
 def moments_in(text: str, today: date, zone: ZoneInfo) -> Iterator[date]:
-    """Yield what a text names, in its order: instants (UTC) where an hour stands right behind a day, else the date.
+    """Yield the moments of a text in their order: an instant (UTC) if an hour follows a day directly, else the date.
 
-    An hour that never comes is named all the same, as if the clock had not been changed.
+    An hour that a clock change skips is read as if the clock had not changed.
     """
     lowered = collapse_whitespace(text).lower()
     return (
@@ -117,14 +117,14 @@ def moments_in(text: str, today: date, zone: ZoneInfo) -> Iterator[date]:
 
 
 def parse_state_moment(value: Any, visit: VisitContext) -> date | None:
-    """Return the moment that a value of a page's own state is written as; None where it is no text or names none."""
+    """Return the moment of a value in a page's state; None if it is no text, or a text without one."""
     return moment_of(value, None, visit.today, visit.zone) if isinstance(value, str) else None
 
 
 def moments_behind(words: str, text: str, visit: VisitContext) -> list[date | None]:
-    """Return what a text names right behind each place where it has some words, as `moments_in` does.
+    """Return the moment directly after each occurrence of some words, read as in `moments_in`.
 
-    None where that is no moment: `Prochaine disponibilité le …` says that there is one all the same.
+    An occurrence without a readable moment gives None: `Prochaine disponibilité le …` still announces one.
     """
     lowered = collapse_whitespace(text).lower()
     begins = (found.end() for found in re.finditer(rf"{re.escape(words.lower())}{_LEADS}", lowered))

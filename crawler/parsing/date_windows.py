@@ -1,4 +1,4 @@
-"""What readers of calendars share: the weeks up to a desk's horizon, and hours linked as unix seconds."""
+"""Windows of days for calendars: the weeks up to a desk's horizon, covered days, hours linked as unix seconds."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,15 +17,15 @@ _DAYS = 7
 _DAY = range(24 * 60)  # minutes
 _HOUR = re.compile(r"(\d{1,2}):([0-5]\d)")
 _UNIX = re.compile(r"[0-9]{9,11}")
-YEARS = range(2000, 2200)  # what lies outside is no appointment, and some of it no instant in UTC either
+YEARS = range(2000, 2200)  # other years are no appointments, and some have no instant in UTC
 _LONGEST_NUMBER = 5  # digits
-_MOST_DAYS = 400  # that a page shows at once
+_MOST_DAYS = 400  # of one page
 
 
 def weeks(visit: VisitContext, place: Place, turn: int = 0) -> Iterator[tuple[int, int, CoveredWindow]]:
     """Yield (rank, days from the desk's local today, window of seven local days), nearest first, up to the horizon.
 
-    A visit may end before all were asked: the ranks begin one week further each `turn`.
+    A visit may end before all weeks were asked, so the ranks begin one week later on each `turn`.
     """
     aheads = range(0, visit.horizon.days + 1, _DAYS)
     for number, ahead in enumerate(aheads):
@@ -33,10 +33,10 @@ def weeks(visit: VisitContext, place: Place, turn: int = 0) -> Iterator[tuple[in
 
 
 def ask_weeks(page: Page, place: Place, address: Callable[[int], str], behind: int) -> list[PageRequest]:
-    """Ask for each week of a place, nearest first: one as early as the page was asked for, the others behind.
+    """Return the requests for the weeks of a place, nearest first.
 
-    `address` makes a week's address of its days from today. `behind` is the rank from which on the others are asked:
-    one that all places' first weeks stand before.
+    The first has the rank of the page itself, the others follow from rank `behind` on, after the first weeks of all
+    places. `address` builds a week's address from its number of days from today.
     """
     turn = page.visit.turn if page.ask.turn is None else page.ask.turn
     return [
@@ -54,7 +54,7 @@ def week(visit: VisitContext, place: Place, ahead: int) -> CoveredWindow:
 
 
 def consecutive_days(days: Sequence[date | None]) -> tuple[date, date] | None:
-    """Return the first and last of some days; None where they do not follow each other, or one cannot be read."""
+    """Return the first and last of some days; None if they are not consecutive, or one is unreadable."""
     first = days[0] if days else None
     if first is None or list(days) != [first + timedelta(days=number) for number in range(len(days))]:
         return None
@@ -64,9 +64,9 @@ def consecutive_days(days: Sequence[date | None]) -> tuple[date, date] | None:
 def covered_by_answer(
     place: Place, asked: CoveredWindow | None, shown: tuple[date, date] | None
 ) -> CoveredWindow | None:
-    """Return what a calendar answered for: the period it says it shows, else the one asked for.
+    """Return the window that a calendar's answer covers: the period that it shows, else the period asked for.
 
-    None where neither is known, and where the two do not meet: that is not the answer to what was asked.
+    None if neither is known, or if they do not overlap: then it is the answer to another request.
     """
     if shown is None:
         return asked
@@ -76,30 +76,30 @@ def covered_by_answer(
 
 
 def within(window: CoveredWindow, slots: Iterable[Slot], zone: ZoneInfo) -> bool:
-    """Tell whether all slots whose day is known lie on days of the window, in the desk's zone."""
+    """Tell whether all slots with a known day are within the window, in the desk's zone."""
     days = [day_of(slot.moment, zone) for slot in slots if slot.moment is not None]
     return all((window.first or date.min) <= day <= (window.last or date.max) for day in days)
 
 
 def day_of(moment: date, zone: tzinfo | None) -> date:
-    """Return the local date of an instant; a date is its own."""
+    """Return the local date of an instant, or the date itself."""
     return moment.astimezone(zone).date() if isinstance(moment, datetime) else moment
 
 
 def earliest(moments: Iterable[date | None], zone: tzinfo) -> date | None:
-    """Return the moment that comes first, by its local day, of those that could be read; None where none could."""
+    """Return the earliest readable moment by its local day; None without one."""
     return min(filter(None, moments), key=lambda moment: day_of(moment, zone), default=None)
 
 
 @lru_cache(maxsize=20_000)  # many places have the same hours
 def instant_of(wall: datetime, zone: ZoneInfo) -> datetime | None:
-    """Return a naive wall clock of a zone in UTC: the earlier one where it comes twice, None where it never comes."""
+    """Return a naive wall clock of a zone in UTC: the earlier if it occurs twice, None if a clock change skips it."""
     instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     return instant if instant.astimezone(zone).replace(tzinfo=None) == wall else None
 
 
 def french_day(text: Any) -> date | None:
-    """Return the date of `23/11/2026`; None of anything else."""
+    """Return the date of `23/11/2026`; None for anything else."""
     try:
         return datetime.strptime(text, "%d/%m/%Y").date()  # noqa: DTZ007 -- a day alone
     except (TypeError, ValueError):
@@ -107,7 +107,7 @@ def french_day(text: Any) -> date | None:
 
 
 def days_from(place: Place, first: Any, days: Any) -> CoveredWindow | None:
-    """Return the window of so many days that begins on `23/11/2026`; None where either is anything else."""
+    """Return the window of some days from `23/11/2026` on; None if either value is anything else."""
     day = french_day(first)
     if day is None or not isinstance(days, int) or not 0 < days <= _MOST_DAYS:
         return None
@@ -117,7 +117,7 @@ def days_from(place: Place, first: Any, days: Any) -> CoveredWindow | None:
 def french_moment(day: Any, hour: Any, zone: ZoneInfo) -> date | None:
     """Return the instant (UTC) of `23/11/2026` and a local hour: `HH:MM`, or minutes after midnight.
 
-    The date where the hour cannot be read or is none that day; None where the day cannot be read either.
+    Without a readable hour, or with one that a clock change skips, it is the date; without a readable day, None.
     """
     date_of, found = french_day(day), _HOUR.fullmatch(hour) if isinstance(hour, str) else None
     minutes = 60 * int(found[1]) + int(found[2]) if found else hour
@@ -129,12 +129,12 @@ def french_moment(day: Any, hour: Any, zone: ZoneInfo) -> date | None:
 
 
 def days_of(window: CoveredWindow) -> int:
-    """Return how many days a window has, both ends counted; 0 where one is open."""
+    """Return the number of days of a window; 0 without both ends."""
     return (window.last - window.first).days + 1 if window.first and window.last else 0
 
 
 def utc_ends(window: CoveredWindow, zone: ZoneInfo) -> tuple[str, str]:
-    """Return a window's first midnight and the one behind its last day, as `2026-11-19T23:00:00.000Z`."""
+    """Return a window's first midnight and the midnight after its last day, as `2026-11-19T23:00:00.000Z`."""
     first, last = window.first or date.min, window.last or window.first or date.min
     midnights = (datetime.combine(day, time.min, zone) for day in (first, last + timedelta(days=1)))
     begin, end = (f"{each.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.000Z" for each in midnights)
@@ -142,10 +142,9 @@ def utc_ends(window: CoveredWindow, zone: ZoneInfo) -> tuple[str, str]:
 
 
 def linked_hours(page: Page, link: re.Pattern[str]) -> tuple[list[datetime], list[str]]:
-    """Return the hours that a page links to (UTC, in its order) and the links whose hour cannot be read.
+    """Return the hours that a page links to (UTC, in its order) and the links with an unreadable hour.
 
-    Links that nobody sees do not count. `link` finds the address of one hour, its group `unix` the hour in unix
-    seconds.
+    Invisible links do not count. `link` matches the address of an hour; its group `unix` is the hour in unix seconds.
     """
     found = [match for match in map(link.search, _LINKS(page.root)) if match]
     hours = {match[0]: _instant(match["unix"]) for match in found}
@@ -154,7 +153,7 @@ def linked_hours(page: Page, link: re.Pattern[str]) -> tuple[list[datetime], lis
 
 
 def _instant(unix: str) -> datetime | None:
-    # In UTC: in one zone of its own, Python takes the two hours of a clock change for the same.
+    # In UTC: within one zone, Python takes the two equal hours of a clock change for the same.
     if not _UNIX.fullmatch(unix.strip()):
         return None
     hour = datetime.fromtimestamp(int(unix), UTC)

@@ -1,6 +1,7 @@
-"""Where one platform's page embeds another's: the rest of the visit belongs to the embedded one.
+"""Handover of a visit to the platform whose page another platform's page embeds.
 
-Platforms do not know each other. The page's reader names what it embeds, the desk's YAML which platform that is.
+Platforms do not import each other. The page's reader returns the embedded addresses, the desk's YAML names the
+embedded platform.
 """
 
 from dataclasses import replace
@@ -18,14 +19,14 @@ from crawler.reading import Outcome, Reading, VisitContext
 
 
 class Handover(Strict):
-    """The parameters of a desk whose page embeds another platform's: that one's name and its own parameters."""
+    """Parameters of a desk whose page embeds another platform's: its name and its parameters."""
 
     platform: str
     parameters: Annotated[dict[str, Any], Field(default_factory=dict)]
 
 
 def hand_over(visit: VisitContext, frames: tuple[str, ...]) -> tuple[Platform, VisitContext, Reading]:
-    """Return who goes on with a visit, what it may know, and its first request or why there is none."""
+    """Return the embedded platform, its visit, and a reading with its first request or the reason for none."""
     embedded, inner = platform(visit.parameters.platform), embedded_visit(visit, frames)
     if inner is None:
         shown = ", ".join(frame[:100] for frame in frames[:5])
@@ -35,9 +36,9 @@ def hand_over(visit: VisitContext, frames: tuple[str, ...]) -> tuple[Platform, V
 
 
 def embedded_visit(visit: VisitContext, frames: tuple[str, ...]) -> VisitContext | None:
-    """Return the visit to the embedded page; None where no frame is one.
+    """Return the visit to the embedded page; None if no frame is one.
 
-    It is the first frame on the platform's own site whose address the platform understands. A stand-in's page may
+    It is the first frame on a host of the platform whose address the platform understands. A stand-in's page may
     embed stand-ins.
     """
     named = visit.parameters
@@ -49,7 +50,7 @@ def embedded_visit(visit: VisitContext, frames: tuple[str, ...]) -> VisitContext
             if _is_at_home(embedded, frame, visit):
                 embedded.first_request(inner)
                 return inner
-        except ValueError:  # no address of this platform, or none at all
+        except ValueError:  # no address of this platform, or no address
             continue
     return None
 

@@ -1,4 +1,4 @@
-"""What a person does on a page, as a request: follow a link, send a form, choose from its drop-down."""
+"""Requests for a person's actions on a page: follow a link, submit a form, choose from a drop-down."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from crawler.url_policy import same_site
 
 
 def in_query(criteria: Mapping[str, Any]) -> dict[str, str]:
-    """Return criteria as a query or a form says them: numbers as people write them, without an exponent."""
+    """Return criteria as fields of a query or a form: numbers without an exponent."""
     return {
         key: f"{value:.10f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
         for key, value in criteria.items()
@@ -20,7 +20,7 @@ def in_query(criteria: Mapping[str, Any]) -> dict[str, str]:
 
 
 def address_of(page: Page, match: html.HtmlElement | str) -> str | None:
-    """Return where a link (or the text of an address) leads; None where that is no page of the same site."""
+    """Return the target of a link (or of an address as text); None if it is no page of the same site."""
     href = match if isinstance(match, str) else match.get("href")
     if not href:
         return None
@@ -34,7 +34,7 @@ def address_of(page: Page, match: html.HtmlElement | str) -> str | None:
 def build_request(
     page: Page, match: html.HtmlElement | str, act: BrowserAction, step: str
 ) -> PageRequest | None:
-    """Return the request of doing so; None where there is nothing to follow or send here, or it leaves the site."""
+    """Return the request of an action; None without a link or form here, or if it leaves the site."""
     if isinstance(match, str) or match.get("href"):
         url = address_of(page, match)
         return PageRequest(url, step) if url else None
@@ -54,7 +54,7 @@ def build_request(
 
 
 def _standing(form: html.FormElement) -> dict[str, str]:
-    """Return what stands in a form already: hidden fields, ticked boxes, chosen options."""
+    """Return the present values of a form: hidden fields, ticked boxes, chosen options."""
     return {str(name): str(value) for name, value in form.form_values()}
 
 
@@ -66,6 +66,6 @@ def _choice(select: html.HtmlElement, wanted: str) -> dict[str, str] | None:
 
 
 def _button_field(node: html.HtmlElement) -> dict[str, str]:
-    """Return the button's own field, which a browser sends with the form."""
+    """Return the button's field, which a browser sends with its form."""
     name = node.get("name") if node.tag in ("button", "input") else None
     return {name: node.get("value", "")} if name else {}

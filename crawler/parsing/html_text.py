@@ -1,4 +1,4 @@
-"""What readers of HTML pages share: the text a person would see, and French dates in it."""
+"""Text of HTML pages: visible text, phrases regardless of spelling, labels and fields, French periods."""
 
 import re
 import unicodedata
@@ -20,19 +20,19 @@ _DATE = rf"(\d{{1,2}})(?:er)?(?:[ /.]+(\d{{1,2}}|{_MONTH}))?(?:[ /.]+(\d{{4}}))?
 _WEEKDAY = r"(?:(?:lun|mar|mercre|jeu|vendre|same)di\s+|dimanche\s+)?"
 _DAY = re.compile(rf"\bsemaine \d|(?<![\w/.])\d{{1,2}}(?:er)?(?: ?[/.-] ?\d{{1,2}}\b| (?:{_MONTH})\b)")
 _CODE = ("script", "style", "noscript")
-_ASIDE = ("noscript", "textarea", "title")  # text that is no part of the page
+_ASIDE = ("noscript", "textarea", "title")  # text outside the page's own text
 UNSEEN = " or ".join(f"ancestor::{each}" for each in _ASIDE)
-_VUE = ("v-if", "v-else", "v-else-if", "v-show")  # what a script has yet to decide on
-# What the page itself hides, in HTML or in an element's own style; what its style sheets do is not known here.
+_VUE = ("v-if", "v-else", "v-else-if", "v-show")  # elements that a script may hide
+# Elements hidden by HTML or by their own style. Style sheets are not read here.
 _STYLE = "translate(., 'DISPLAYNOEVBTH \t\r\n', 'displaynoevbth')"
 _HIDES = " or ".join(f"contains({_STYLE}, {each!r})" for each in ("display:none", "visibility:hidden"))
 CONCEALED = f"@hidden or @style[{_HIDES}]"
 _UNSURE = f"{CONCEALED} or {' or '.join(f'@{each}' for each in _VUE)}"
-HIDDEN = f"{UNSEEN} or ancestor-or-self::*[{CONCEALED}]"  # XPath: an element is seen by nobody
+HIDDEN = f"{UNSEEN} or ancestor-or-self::*[{CONCEALED}]"  # XPath: an invisible element
 _TEXTS = etree.XPath(".//text()", smart_strings=False)
 _UNSURE_WITHIN = etree.XPath(f".//*[@*][{_UNSURE}]")
 _UNSURE_AROUND = etree.XPath(f"boolean(ancestor-or-self::*[{_UNSURE}])")
-_MARKS = re.compile("[\u0300-\u036f]")  # what accents are when they stand apart
+_MARKS = re.compile("[\u0300-\u036f]")  # combining accents
 _PRINTED = (
     dict.fromkeys("\u2018\u02bc", "'") | dict.fromkeys("\u2010\u2011\u2012", "-") | {"\xad": "", "\u200b": ""}
 )
@@ -42,24 +42,24 @@ _PERIOD = re.compile(rf"{_WEEKDAY}{_DATE}\s*(?:au|à|-)\s*{_WEEKDAY}{_DATE}")
 
 
 def collapse_whitespace(text: str) -> str:
-    """Collapse white space, make the typographic apostrophe a plain one, take control characters out.
+    """Collapse white space, replace typographic apostrophes, remove control characters.
 
-    So sentences compare, and a terminal can show them.
+    The result can be compared, and printed on a terminal.
     """
     text = " ".join(text.replace("\u2019", "'").split())
     return text if text.isprintable() else " ".join(CONTROL.sub(" ", text).split())
 
 
 def normalize(text: str) -> str:
-    """Return a text in lower case without accents, so that words compare however they are written."""
+    """Return a text in lower case without accents, for comparisons."""
     return _MARKS.sub("", unicodedata.normalize("NFKD", collapse_whitespace(text).lower()))
 
 
 def contains_phrase(text: str, sentence: str) -> bool:
-    """Tell whether a text says a sentence, word for word, however it is set.
+    """Tell whether a text contains a sentence, word for word.
 
-    Case, accents and white space do not matter, nor kinds of apostrophes and hyphens, nor a tag between a word and the
-    comma behind it. `complet` does not stand in `incomplet`.
+    Case, accents, white space, kinds of apostrophes and hyphens, and white space before punctuation do not matter.
+    Words are whole: `incomplet` does not contain `complet`.
     """
     return _wording(sentence).search(normalize(_plain_punctuation(text))) is not None
 
@@ -76,7 +76,7 @@ def _wording(sentence: str) -> re.Pattern[str]:
     pieces = _PIECE.findall(normalize(_plain_punctuation(sentence)))
     if not pieces:
         return re.compile(r"(?!)")
-    # What stands before is looked at last: so `re` finds the first piece fast.
+    # The look-behind comes after the first piece, so that `re` finds that piece fast.
     wording = re.escape(pieces[0]) + rf"(?<!\w{re.escape(pieces[0])})"
     for before, piece in pairwise(pieces):
         wording += (r"\s+" if before[0].isalnum() and piece[0].isalnum() else r"\s*") + re.escape(piece)
@@ -84,14 +84,14 @@ def _wording(sentence: str) -> re.Pattern[str]:
 
 
 def visible_text(node: html.HtmlElement) -> str:
-    """Return a node's text without that of its scripts and styles, which can quote any sentence."""
+    """Return a node's text without scripts and styles, which may quote any sentence."""
     return collapse_whitespace(" ".join(_texts(node, _CODE)))
 
 
 def rendered_text(node: html.HtmlElement) -> str:
-    """Return the text of a node that a person sees: none to be edited, none hidden.
+    """Return the text of a node that a person sees: without editable and hidden text.
 
-    What a script (Vue) has yet to decide on counts as hidden.
+    Elements that a script (Vue) may hide count as hidden.
     """
     return (
         ""
@@ -101,9 +101,9 @@ def rendered_text(node: html.HtmlElement) -> str:
 
 
 def _texts(node: html.HtmlElement, left_out: Sequence[str], hidden: etree.XPath | None = None) -> list[str]:
-    """Return the texts of a node but those in elements of these names, or that an XPath finds.
+    """Return the texts of a node without those in elements of these names, or in matches of an XPath.
 
-    They are taken out of a copy: to ask each text for its ancestors takes ten times as long.
+    The elements are removed from a copy: checking the ancestors of each text takes ten times as long.
     """
     if any(each.tag in left_out for each in (node, *node.iterancestors())):
         return []
@@ -111,24 +111,24 @@ def _texts(node: html.HtmlElement, left_out: Sequence[str], hidden: etree.XPath 
     if len(node):
         kept = deepcopy(node)
         etree.strip_elements(kept, *left_out, with_tail=False)
-        for each in reversed(hidden(kept) if hidden else ()):  # the inner ones first: none is moved twice
+        for each in reversed(hidden(kept) if hidden else ()):  # inner elements first: none is moved twice
             each.clear(keep_tail=True)
     texts: list[str] = _TEXTS(kept)
     return texts
 
 
 def title(root: html.HtmlElement) -> str:
-    """Return the document's title, empty where there is none."""
+    """Return the document's title, empty without one."""
     return collapse_whitespace(str(root.xpath("string(//title)")))
 
 
 def label(root: html.HtmlElement, field: str) -> str | None:
-    """Return the text of the label of the field with this id; None where it has none."""
+    """Return the label of the field with this id; None without one."""
     return next(map(visible_text, root.xpath("//label[@for=$field]", field=field)), None)
 
 
 def choices(root: html.HtmlElement, name: str) -> dict[str, str | None]:
-    """Return the values of the boxes or buttons of this name, in the page's order, each with its label if any."""
+    """Return the values of the boxes or radio buttons of this name, in the page's order, with their labels."""
     offered: dict[str, str | None] = {}
     labels = {each.get("for"): each for each in reversed(root.xpath("//label[@for]"))}
     for field in root.xpath("//input[@name=$name][@value]", name=name):
@@ -139,19 +139,19 @@ def choices(root: html.HtmlElement, name: str) -> dict[str, str | None]:
 
 
 def field_value(root: html.HtmlElement, field: str) -> str:
-    """Return what stands in the field with this id, or is chosen there; empty where there is none."""
+    """Return the value of the field with this id; empty without such a field."""
     return next((str(each.value or "") for each in root.xpath("//*[@id=$field]", field=field)), "")
 
 
 def names_date(heading: str) -> bool:
-    """Tell whether a heading names a day or a week in any way, readable by `period` or not."""
+    """Tell whether a heading names a day or a week in any form, also one that `period` cannot read."""
     return len(heading) <= _LONGEST and _DAY.search(collapse_whitespace(heading).lower()) is not None
 
 
 def period(text: str) -> tuple[date, date] | None:
     """Read `du 23/11/2026 au 29/11/2026`, `du lundi 23 au dimanche 29 novembre 2026` and the like.
 
-    What the first date leaves out is the second one's. None where no such period is written.
+    The first date takes missing parts from the second. None without such a period.
     """
     found = _PERIOD.search(collapse_whitespace(text).lower())
     if not found:

@@ -1,4 +1,7 @@
-"""What JSON calendars share: an answer lists the moments of a window of days and may name the next one after it."""
+"""JSON calendars: an answer lists the moments of a window of days, and may name the next availability after it.
+
+docs/reference/visit.md: what such an answer proves.
+"""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,42 +28,35 @@ from crawler.reading import (
 )
 
 _LATER = "later window"
-_LATER_RANK = 1000  # behind the first window of every place
-_MOST = 10_000  # moments; an answer that lists more is none of ours
+_LATER_RANK = 1000  # after the first window of every place
+_MOST = 10_000  # moments; no calendar lists more
 _DAY = timedelta(days=1)
 
 WindowRequest = Callable[
     [VisitContext, CoveredWindow], PageRequest
-]  # how a platform asks for a window; its place, rank and step are set here
+]  # builds a platform's request for a window; this module sets its place, rank and step
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What one answer says of the window that it was asked for.
+    """The content of one answer of a calendar."""
 
-    `moments`: those free, None for each that cannot be read. `next_at`: what it names as the next availability.
-    `total`: how many it says there are. `begins` and `last`: the first and the last day it shows, where they may lie
-    within those asked for, or elsewhere. `final`: where it lists nothing, nothing comes later either, by the
-    platform's own word. `others`: how many moments it names that are no slots (its days' ends, say). `odd`: something
-    else of it could not be read, so that it proves no absence.
-    """
-
-    moments: Sequence[date | None] = ()
-    next_at: date | None = None
-    total: int | None = None
-    begins: date | None = None
-    last: date | None = None
-    final: bool = False
-    others: int = 0
-    odd: bool = False
+    moments: Sequence[date | None] = ()  # free; None for each that is unreadable
+    next_at: date | None = None  # the next availability that it names
+    total: int | None = None  # the number of moments that it claims
+    begins: date | None = None  # the first day that it shows, where that may differ from the request
+    last: date | None = None  # the last day that it shows
+    final: bool = False  # without moments it proves, by the platform's own word, that none come later
+    others: int = 0  # moments in it that are no slots (ends of days, for example)
+    odd: bool = False  # some other part is unreadable, so it proves no absence
 
 
 def by_address(
     url: str, first: str, behind: str = "", *, headers: Mapping[str, str] = ACCEPT
 ) -> WindowRequest:
-    """Ask for windows at an address that names their days in its query.
+    """Request windows at an address with their days in its query.
 
-    `first` is the parameter of a window's first day, `behind` of the day behind its last.
+    `first` is the parameter for a window's first day, `behind` for the day after its last.
     """
 
     def ask(_visit: VisitContext, window: CoveredWindow) -> PageRequest:
@@ -75,16 +71,16 @@ def by_address(
 def first_window(
     visit: VisitContext, opens: WindowRequest, days: int, place: Place = ANYWHERE, rank: int = 0
 ) -> PageRequest:
-    """PageRequest for the window that begins today."""
+    """Return the request for the window that begins today."""
     return _ask(opens, visit, _window(visit, place, visit.today, days), place, rank)
 
 
 def first_windows(
     visit: VisitContext, places: Sequence[tuple[Place, WindowRequest]], days: int, what: str
 ) -> Reading:
-    """Ask each place for the window that begins today, beginning with another one each visit.
+    """Request the window that begins today at each place, rotated each visit.
 
-    `what` is the name of one place, for the reason.
+    `what` is the noun for a place in the reason.
     """
     asks = tuple(
         first_window(visit, opens, days, place, rank)
@@ -94,10 +90,10 @@ def first_windows(
 
 
 def read_listing(page: Page, found: Listing, opens: WindowRequest | None, days: int = 1) -> Reading:
-    """Say what a listing proves and lead on to the windows of so many days that are still to be asked.
+    """Return what a listing proves, and the requests for the remaining windows of `days` days each.
 
-    `opens` is None where the platform has nothing more to ask for. What nobody asked for by a window answers for
-    all the days that are watched.
+    `opens` is None if the platform has no further requests. A page that was requested without a window answers for
+    all watched days.
     """
     answer = _CalendarAnswer(page, found, opens, days)
     if len(answer.slots) > _MOST:
@@ -114,10 +110,10 @@ def read_listing(page: Page, found: Listing, opens: WindowRequest | None, days: 
 def read_self_contained_listing(
     page: Page, found: Listing, window: CoveredWindow | None, state: Any, *, said: bool = False
 ) -> Reading:
-    """Say what a page proves that shows days of its own choosing, by the state that it carries, and leads nowhere.
+    """Return what a page proves that chooses its days itself and has no further requests; `state` is its JSON.
 
-    `window`: those days, where it says them; without them nothing is covered, unless it is `said` in the page's own
-    words that nothing is free. Nor is anything where a slot's hour is not known.
+    `window`: its days, if it names them. Without them it covers nothing, unless it is `said` in the page's own words
+    that nothing is free. A slot without an hour covers nothing either.
     """
     alone = replace(page, ask=replace(page.ask, window=window), body=json.dumps(state).encode())
     reading = read_listing(alone, found, None)
@@ -129,9 +125,9 @@ def read_self_contained_listing(
 def read_place_list(
     page: Page, places: Sequence[tuple[Place, date, WindowRequest | None]], days: int
 ) -> Reading:
-    """Say what a list of places proves that names of each its next availability: each is asked from there on.
+    """Return what a list of places with their next availabilities proves: each place is requested from there on.
 
-    Of a place that cannot be asked (None) what is named is the slot.
+    For a place without a request (None) the next availability is itself the slot.
     """
     each = [
         read_listing(
@@ -172,28 +168,28 @@ class _CalendarAnswer:
 
     @property
     def asked(self) -> date | None:
-        """The last day that was asked for."""
+        """The last day of the request."""
         window = self.page.ask.window
         return window.last if window else self.page.visit.last_day
 
     @property
     def doubtful(self) -> bool:
-        """Whether what was asked for may leave slots of its place out, and so do all answers that it leads to."""
+        """Whether the requested window is doubtful; all answers that follow are, too."""
         return bool(self.page.ask.window and self.page.ask.window.doubtful)
 
     @property
     def astray(self) -> bool:
-        """Whether it shows other days than were asked for: earlier ones only."""
+        """Whether it shows earlier days than requested only."""
         return bool(self.page.ask.window and self.found.last and self.found.last < self.first)
 
     @property
     def ahead(self) -> bool:
-        """Whether it shows other days than were asked for: later ones only."""
+        """Whether it shows later days than requested only."""
         return bool(self.found.begins and self.asked and self.found.begins > self.asked)
 
     @property
     def troubled(self) -> bool:
-        """Whether the answer says that something went wrong, in a field of its own or in its message."""
+        """Whether the answer reports a failure, in a field or in its message."""
         return reports_failure(self.page) or speaks_of_trouble(message_of(self.page))
 
     def read_slots(self) -> Reading:
@@ -210,7 +206,7 @@ class _CalendarAnswer:
         return Reading(Outcome.SLOTS, reason, slots, (window,) if whole else (), self._later(window))
 
     def read_next_availability(self, next_at: date) -> Reading:
-        """Follow the next availability where it can be opened; else it is a slot, or lies beyond what is watched."""
+        """Open the next availability if possible; else it is a slot, or lies beyond the watched days."""
         page, visit, place = self.page, self.page.visit, self.page.ask.place
         day, reason = day_of(next_at, visit.zone), f"the next availability is {_text(next_at, visit)}"
         if day > visit.last_day:
@@ -236,7 +232,7 @@ class _CalendarAnswer:
         return Reading(Outcome.NO_SLOTS, reason, covered=(window,), asks=self._later(window))
 
     def _doubt(self) -> str:
-        """Return what keeps an empty listing from proving anything, empty where nothing does."""
+        """Return why an empty listing proves nothing; empty if it proves its days."""
         if self.troubled:
             return "lists nothing, and says that something went wrong"
         if (said := message_of(self.page)) and not says_none(said):
@@ -254,13 +250,13 @@ class _CalendarAnswer:
         return CoveredWindow(self.page.ask.place.key, self.first, last, self.doubtful)
 
     def _shown_window(self) -> CoveredWindow:
-        """Return what was asked for, as far as it was shown."""
+        """Return the requested window, as far as the answer shows it."""
         shown = self.found.last if self.found.last and self.found.last >= self.first else None
         covered = self._window_until(min(filter(None, (self.asked, shown)), default=None))
         return replace(covered, first=max(self.first, self.found.begins or self.first))
 
     def _later(self, window: CoveredWindow) -> tuple[PageRequest, ...]:
-        """Ask for all windows behind this one, with another first each visit; their own answers add none."""
+        """Request all windows after this one, rotated each visit; their own answers add none."""
         page, opens = self.page, self.opens
         if opens is None or page.ask.step == _LATER or not window.last or self.astray:
             return ()
@@ -292,7 +288,7 @@ def _ask(
 
 
 def _describe_unread(found: Listing) -> str:
-    """Say what a listing names of which nothing can be read."""
+    """Describe a listing without a readable moment."""
     lists = pluralize(len(found.moments), "moment") + " that cannot be read" if found.moments else "no moment"
     said = "" if found.total is None else f", and says that there are {found.total}"
     return f"lists {lists}{said}"

@@ -1,7 +1,7 @@
-"""JSON answers: a body of one shape, typed, or None, so that a reader stays silent on what it does not know.
+"""Models of JSON answers: a body parses into one typed shape, or into None, so that unknown answers prove nothing.
 
-A platform describes the fields that it reads as a class of `Answer`. Moments are read here and nowhere else: pydantic
-alone would take a number for a unix time, and a date for its midnight.
+A platform describes the fields that it reads as a class of `JsonModel`. All moments in JSON are parsed here: pydantic
+alone would read a number as a unix time, and a date as its midnight.
 """
 
 import json
@@ -38,9 +38,9 @@ _INSTANT = re.compile(_WALL.pattern + r"(?:Z|[+-]\d\d:?\d\d)")
 _LONGEST = 40  # characters of a moment
 _OFFSET_0 = re.compile(r"(?:Z|[+-]00:?00)$")
 _DIGITS = re.compile(r"[0-9]{1,18}")
-_UNNAMED = "\0"  # no site's name for a field
+_UNNAMED = "\0"  # a name that no site gives a field
 _TRACE = re.compile(rb'\d{4}-\d\d-\d\d[T ]\d\d|"\d\d:\d\d(?::\d\d)?"|"\w*next\w*": *"\d{4}-\d\d-\d\d"')
-# When the answer itself was made.
+# The time when the answer was made.
 _STAMP = re.compile(rb'"(?i:timestamp|now|(?:server|generated|created|updated|requested)_?\w*)": *"[^"]*"')
 _FAILED = re.compile(
     rb'"(?i:errors?|exception|error_?(?:code|message))": *+(?!null|false|""|\[ *\]|\{ *\}|0 *[,}])'
@@ -55,22 +55,22 @@ _FINE = re.compile(r"(?i)ok|okay|success\w*|succ[eè]s|done|200")
 
 
 class JsonModel(BaseModel):
-    """A JSON object. Fields that are not named may stand in it; those that are must be of their type."""
+    """A JSON object. Unknown fields are ignored; known fields must have their type."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
 
 class Tolerant(JsonModel):
-    """An answer that stands although a field with a default cannot be read: it is left out, and the answer is `odd`.
+    """An answer in which fields with a default may be unreadable: they are left out, and the answer is `odd`.
 
-    What stands beside it is seen, but proves no absence. A field without a default is needed as ever, and where there
-    is none such, one of the others.
+    The other fields count, but an odd answer proves no absence. Fields without a default are required; without any,
+    at least one field is.
     """
 
     odd: bool = Field(default=False, validation_alias=_UNNAMED)
 
     def lacks(self, *names: str) -> bool:
-        """Tell whether a field could not be read, or one of these did not come: then no absence is proven."""
+        """Tell whether a field is unreadable, or one of these is missing: then it proves no absence."""
         return self.odd or not self.model_fields_set.issuperset(names)
 
     @model_validator(mode="wrap")
@@ -85,15 +85,15 @@ class Tolerant(JsonModel):
             left = read({name: each for name, each in value.items() if name not in unread})
             answer = left.model_copy(update={"odd": True})
         if answer.model_fields_set <= {"odd"}:
-            raise ValueError("none of its fields stands in it")
+            raise ValueError("it has none of the fields")
         return answer
 
 
 def parse_json(page: Page, shape: type[T], *, errors: bool = False) -> T | None:
-    """Return the page's whole body as this shape; None where it is anything else.
+    """Return the page's whole body as this shape; None for any other body.
 
-    `shape` is a class of `Answer`, or a list or dict of such. An answer with an error's status has no shape, unless
-    `errors` says that it may.
+    `shape` is a class of `JsonModel`, or a list or dict of one. A page with an error status gives None, unless
+    `errors` is set.
     """
     if page.is_error and not errors:
         return None
@@ -105,40 +105,37 @@ def parse_json(page: Page, shape: type[T], *, errors: bool = False) -> T | None:
 
 
 def origin(url: str) -> str:
-    """Return where an address's host begins: its scheme and host, without a slash."""
+    """Return the scheme and host of an address, without a slash at the end."""
     return "/".join(url.split("/", 3)[:3])
 
 
 def as_from(url: str) -> dict[str, str]:
-    """Return the headers with which a page at this address asks for JSON."""
+    """Return the headers of a JSON request by a page's own script."""
     return ACCEPT | {"Origin": origin(url), "Referer": url}
 
 
 def moments_in(page: Page) -> int:
-    """Count the moments that stand anywhere in the body: a date with an hour, an hour alone, a date that is the next.
+    """Count the moments anywhere in the body: dates with an hour, hours alone, dates under a key with `next`.
 
-    When the answer was made does not count.
+    The time when the answer was made does not count.
     """
     return len(_TRACE.findall(_STAMP.sub(b"", page.body)))
 
 
 def days_in(page: Page) -> bool:
-    """Tell whether a date stands anywhere in the body, with an hour or without."""
+    """Tell whether the body contains a date, with an hour or without."""
     return _DAY.search(page.text) is not None
 
 
 def reports_failure(page: Page) -> bool:
-    """Tell whether an answer in JSON says of itself that something went wrong, whatever else it says."""
+    """Tell whether a JSON answer reports a failure, whatever else it contains."""
     return (
         page.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") and _FAILED.search(page.body) is not None
     )
 
 
 def message_of(page: Page) -> str:
-    """Return the message that a JSON object has for people, 3,000 characters at most; empty where it has none.
-
-    A message such as `ok` says nothing.
-    """
+    """Return a JSON object's message for people, at most 3,000 characters; empty without one, or if it is like `ok`."""
     if not _MESSAGE.search(page.body):
         return ""
     try:
@@ -151,7 +148,7 @@ def message_of(page: Page) -> str:
 
 
 def moments_of(answer: BaseModel) -> int:
-    """Count the moments that stand anywhere in a part of an answer, of a class that keeps what it does not name."""
+    """Count the moments anywhere in a part of an answer, whose class keeps unknown fields."""
     return len(_TRACE.findall(answer.model_dump_json(warnings=False).encode()))
 
 
@@ -174,10 +171,10 @@ def _instant(value: Any) -> datetime:
 
 
 def parse_local_datetime(value: Any) -> datetime:
-    """Return a wall clock, naive; see `instant_of` in crawler/parsing/date_windows.py.
+    """Return a naive wall clock; see `instant_of` in crawler/parsing/date_windows.py.
 
     Raises:
-        ValueError: it is none, or has an offset.
+        ValueError: the value is no wall clock, or has an offset.
     """
     return _parse_moment(value, _WALL)
 
@@ -188,7 +185,7 @@ def _false_utc(value: Any) -> datetime:
     return _wall_before_utc(value)
 
 
-@lru_cache(maxsize=20_000)  # the same hours stand at many places, and most of them again at the next check
+@lru_cache(maxsize=20_000)  # many places have the same hours, and so has the next check
 def _wall_before_utc(text: str) -> datetime:
     return parse_local_datetime(_OFFSET_0.sub("", text))
 
@@ -198,7 +195,7 @@ def _day(value: Any) -> date:
 
 
 def day_in(text: str) -> date | None:
-    """Return the date that a text is; None where it is none."""
+    """Return the date of a text; None for any other text."""
     try:
         return _day(text)
     except ValueError:
@@ -206,10 +203,10 @@ def day_in(text: str) -> date | None:
 
 
 def moment_of(value: Any) -> date:
-    """Return an instant in UTC, or a date where no hour is written.
+    """Return an instant in UTC, or a date without an hour.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the value is neither.
     """
     return _day(value) if isinstance(value, str) and _DAY.fullmatch(value) else _instant(value)
 
@@ -235,31 +232,31 @@ def _with_id(captured: dict[str, Any]) -> dict[str, Any]:
     return captured
 
 
-# Where a person books: a web address without a user in it, nor white space or control characters.
+# A booking address: a web address without user name, white space and control characters.
 Link = Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\s\p{C}/?#@]+([/?#][^\s\p{C}]*)?$")]
-Id = Annotated[int, Field(strict=True, gt=0)]  # as a desk's YAML names what a platform numbers
-Key = Annotated[str, StringConstraints(pattern=r"^[\w-]+$", max_length=80)]  # and what it names by letters
-# A JSON object of a page's own request, copied into a desk's YAML as it is: what it holds is the site's affair.
+Id = Annotated[int, Field(strict=True, gt=0)]  # a platform's number, in a desk's YAML
+Key = Annotated[str, StringConstraints(pattern=r"^[\w-]+$", max_length=80)]  # a platform's id with letters
+# A JSON object of a page's own request, copied into a desk's YAML unchanged.
 Captured = Annotated[dict[str, Any], AfterValidator(_with_id)]
-Number = Annotated[int, PlainValidator(_number)]  # written as a number or as a text
-Instant = Annotated[datetime, PlainValidator(_instant)]  # written with its offset; kept in UTC
+Number = Annotated[int, PlainValidator(_number)]  # a number or a text
+Instant = Annotated[datetime, PlainValidator(_instant)]  # with an offset; kept in UTC
 Wall = Annotated[datetime, PlainValidator(parse_local_datetime)]  # a local clock without offset: naive
 FalseUtc = Annotated[
     datetime, PlainValidator(_false_utc)
 ]  # a local clock whose `Z` or `+00:00` is no offset: naive
 Day = Annotated[date, PlainValidator(_day)]
-Moment = Annotated[date, PlainValidator(moment_of)]  # an instant, or a date where no hour is written
-OrNone = Annotated[T | None, WrapValidator(_or_none)]  # None where it cannot be read: the others stand
+Moment = Annotated[date, PlainValidator(moment_of)]  # an instant, or a date without an hour
+OrNone = Annotated[T | None, WrapValidator(_or_none)]  # None if unreadable: the other entries count
 
 
 Entries = list[OrNone[T]]
 
 
 def slot_start_field(*names: str, read: Callable[[Any], date] = moment_of) -> PlainValidator:
-    """Read an entry by when it begins: what stands under the first of these names that says something.
+    """Parse an entry of a list of slots as its start: the value of the first of these fields that is not empty.
 
-    An entry that is no object may be the moment itself. Whatever else stands in it is no slot: when it ends, or when
-    a second visit would be. `read`: how the platform writes its moments.
+    An entry that is no object may be the moment itself. Its other moments are no slots: its end, or a second visit.
+    `read` parses the platform's moments.
     """
 
     def begins(entry: Any) -> date:
@@ -270,5 +267,5 @@ def slot_start_field(*names: str, read: Callable[[Any], date] = moment_of) -> Pl
 
 
 def flat(lists: Iterable[Sequence[T | None] | None]) -> list[T | None]:
-    """Return the entries of several lists as one: None also for a list that cannot be read."""
+    """Return the entries of several lists as one list; an unreadable list is one entry None."""
     return [entry for entries in lists for entry in ([None] if entries is None else entries)]

@@ -1,7 +1,7 @@
-"""A message that a site's program shows to a person, read for one thing: whether it says that nothing is free.
+"""Recognition of messages that say that no slot is free.
 
-Nobody has written such messages down whole. What counts is a denial right before the word for what is wanted: `Aucun
-motif de rendez-vous sélectionné` and `Vous ne pouvez pas prendre plus de 2 rendez-vous` say something else.
+There is no complete list of such messages. A message counts if a denial is directly before the word for a slot:
+`Aucun motif de rendez-vous sélectionné` and `Vous ne pouvez pas prendre plus de 2 rendez-vous` say something else.
 """
 
 import re
@@ -14,7 +14,7 @@ _WHAT = (
 )
 _STILL = r"(?:encore |actuellement |malheureusement |pour le moment |pour l'instant )?"
 _NOT_CHOSEN = r"(?!(?: n'(?:a|est))?(?: ete)? (?:selectionne|choisi|saisi|renseigne))"
-# "Plus de créneaux" alone announces more of them: only behind "n'y a", "n'avons", "ne reste" … are there no more.
+# "Plus de créneaux" alone means more slots. Only after "n'y a", "n'avons", "ne reste" … does it mean no more.
 _NO_MORE = (
     rf"\bn(?:e |')(?:y )?(?:a|aura|avons|existe|reste|restent|subsiste|dispos\w+|propos\w+|offr\w+)"
     rf"(?: \w+)? plus {_STILL}(?:de |d')"
@@ -33,11 +33,11 @@ _FULL = (
     rf"|\btou(?:te)?s (?:les|nos) {_WHAT}[^.!?]*\b(?:complet|reserve|pris|occupe)"
 )
 _NONE = re.compile(f"{_DENIED}|{_NOT_OFFERED}|{_DENIED_IN_ENGLISH}|{_NOT_OPEN}|{_FULL}")
-# A day from which there is something again; what the person has, or has too much of.
+# A day from which slots exist again; bookings that the person has already.
 _BUT = re.compile(
     r"\b(?:prochaine?s?|a partir|a compter|des le|avant le)\b[^.!?]*\d|\bvous (?:n'avez|avez (?:deja|atteint))\b"
 )
-# Words of an error, of maintenance, of a limit, of what the site could not do.
+# Errors, maintenance, limits, failures.
 _TROUBLE = re.compile(
     r"\b(?:err(?:eurs?|ors?)|exceptions?|incidents?|problemes?|pannes?|bugs?|maintenance|surcharge\w*|serveurs?|servers?"
     r"|indisponib\w*|unavailable|inaccessibles?|introuvables?|impossible|unable|fail\w*"
@@ -48,17 +48,17 @@ _TROUBLE = re.compile(
     r"|ne pouvons(?! (?:(?:pas|plus|actuellement) )*vous (?:en )?proposer))\b"
 )
 _NOT_FOUND = r"\baucune? (?:rendez.vous|rdv)(?: n'a(?: ete)?)? trouve"
-# The file, the number or the booking of a person was looked for, not a free slot.
+# A person's file, number or booking was searched, not a free slot.
 _LOOKED_UP = re.compile(
     r"(?<!depot de )(?<!depot d'un )\bdossiers?\b|\b(?:references?|numeros?|identifiants?|files?|bookings?)\b"
     rf"|\b(?:votre|vos|aucune|cette) reservations?\b|{_NOT_FOUND}"
 )
-# Another need, another way, something done to a booking: no statement about the calendar.
+# Other needs, other ways, changes of a booking: no statement about the calendar.
 _BESIDE = re.compile(
     r"\bconvien\w*|\b(?:necessaire|obligatoire|requis|needed|required|necessary)\b"
     r"|\bpar (?:telephone|internet|courrier|courriel|e-?mail|mail)\b|\b(?:annule|modifie|enregistre|confirme)e?s?\b"
 )
-# A queue before the calendar, a log-in, an exception, somewhere else: not all of the calendar was looked at.
+# A waiting room, a log-in, an exception, another place: the message is not about the whole calendar.
 _ELSEWHERE = re.compile(
     r"\b(?:salle d'attente|file d'attente|patient(?:ez|er)|(?:re)?connect\w*|sans compte|redirig\w*"
     r"|hormis|sauf|except\w*|autres? (?:centres?|sites?|lieux?|motifs?|mairies?|guichets?))\b"
@@ -73,27 +73,25 @@ _SOME_DAYS = re.compile(
     r"\d|\b(?:semaines?|mois|periodes?|jours?|demain|week|weeks|month|day|days|tomorrow)\b"
     r"|(?<!a partir de )(?<!a compter de )\bcette date\b"
 )
-# A message in the wrong charset may have lost the words that take its denial back.
+# A message in a wrong charset may have lost words that revoke its denial.
 _GARBLED = re.compile(
     r"[^\x00-\x7f\u00ab\u00b0\u00b7\u00bb\u00e6\u0153\u2013\u2014\u201c-\u201e\u2022\u20ac]|\+a[a-z0-9/]{2}"
 )
 _NOT_ALL = (_BUT, _TROUBLE, _LOOKED_UP, _BESIDE, _ELSEWHERE, _TODAY, _GARBLED)
 _TAG = re.compile(r"<[^<>]*>")
 _HYPHENS = dict.fromkeys((0x2010, 0x2011), "-")
-# Pictures that say nothing in words. Other signs of their kind (category So) come of a wrong charset.
+# Emoji carry no words. Other characters of their category (So) result from a wrong charset.
 _EMOJI = re.compile(
     "[\u231a\u231b\u23e9-\u23fa\u2600-\u27bf\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff\u200d\ufe0f]+"
 )
-_LONGEST = (
-    2000  # characters of a message: a longer one is a document, and takes the expressions above too long
-)
+_LONGEST = 2000  # characters; a longer text is a document, and too slow for the expressions above
 
 
 def says_none(message: str, *, every_day: bool = False) -> bool:
-    """Tell whether a message says that no slot is free, and names neither a day with some nor any trouble.
+    """Tell whether a message says that no slot is free, and names neither a day with slots nor a problem.
 
-    A message about today alone says nothing, nor does one of more than 2,000 characters. `every_day`: nor does one
-    about a week, a month or a date.
+    A message about today only does not count, nor one of more than 2,000 characters. With `every_day`, a message
+    about a week, a month or a date does not count either.
     """
     if len(message) > _LONGEST:
         return False

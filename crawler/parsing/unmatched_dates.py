@@ -1,4 +1,4 @@
-"""Moments that a page names beside its slots: news, or a slot that no rule found. Which of the two, nobody can tell."""
+"""Dates on a page that match no parsed slot. They may be slots that no rule found, so the page proves no absence."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,10 +16,10 @@ _MOST = 10_000  # moments of a page
 
 
 def has_unmatched_dates(page: Page, slots: Sequence[Slot], aside: Sequence[HtmlElement] = ()) -> bool:
-    """Tell whether the page names a moment ahead that is none of these slots: then they may not be all.
+    """Tell whether the page names a future moment that is none of these slots.
 
-    What stands in the parts `aside` does not count. A day without an hour counts where the slots are such days. Of
-    more than 10,000 moments one is taken to be such.
+    Moments in the parts `aside` do not count. A day without an hour counts only if the slots are days, too. A page
+    with more than 10,000 moments counts as one that does.
     """
     visit, timed = page.visit, all(slot.starts_at for slot in slots)
     named = list(islice(_find_moments(page, [page.root]), _MOST + 1))

@@ -1,20 +1,20 @@
-"""Desks' addresses by their shape: one that is not its platform's is refused in words, before anything is asked."""
+"""Patterns of desk addresses: an address of another platform is refused before any request."""
 
 import re
 from urllib.parse import urlsplit
 
 from configs.hosts import is_loopback
 
-PAGE = re.compile(r"https?://[^/?#]+/+[^/?#]")  # any page of a site but its home page
+PAGE = re.compile(r"https?://[^/?#]+/+[^/?#]")  # any page of a site except its home page
 
 KIND_TOWN_NAME = re.compile(r"https?://[^/]+/(?:[\w-]+/){2}(?P<name>[\w-]+)(?:[/?#]|$)")
 
 
 def match_address(url: str, shape: re.Pattern[str], name: str, behind: str) -> re.Match[str]:
-    """Return what an address of a platform holds. `behind`: what stands behind the site in such an address.
+    """Match a desk's address. `behind`: the path of such an address, for the error's text.
 
     Raises:
-        ValueError: it has another shape; the text names the one that it must have.
+        ValueError: the address does not match; the text says what it must be.
     """
     if found := shape.match(url):
         return found
@@ -22,12 +22,12 @@ def match_address(url: str, shape: re.Pattern[str], name: str, behind: str) -> r
 
 
 def api_of(url: str, home: str, name: str) -> str:
-    """Return where the API of a site answers, by the page that people open: at `api.` before its host, without a slash.
+    """Return the API's address of a site: `api.` before its host, without a slash at the end.
 
-    `home` is that page, on the site's only host; a stand-in answers where it is opened.
+    `home` is the page that people open, on the site's only host. A stand-in's API is on its own host.
 
     Raises:
-        ValueError: it is any other page. A token for this site's API must go nowhere else.
+        ValueError: it is any other page. The token for this API must be sent to no other host.
     """
     parts, host = urlsplit(url), urlsplit(home).netloc
     if parts.scheme == "https" and parts.netloc in (host, f"api.{host}"):

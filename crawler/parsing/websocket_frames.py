@@ -1,8 +1,8 @@
-"""The answer of a WebSocket as one body: its text frames, one on a line, as they came.
+"""WebSocket answers as one body: the text frames in their order, one on a line.
 
-A line break inside a frame becomes a space: in JSON it can only be white space. So a saved answer is a file that
-people, `scrapy read` and tools for JSON lines can read. Whether it is whole, its own last frame says, by the
-platform's rule; where the connection broke off or the time was up, the header CUT_OFF says so beside it.
+A line break inside a frame becomes a space, because in JSON it can only be white space. So people, `scrapy read` and
+tools for JSON lines can read a saved answer. The platform decides by the last frame whether the answer is complete.
+If the connection broke off or the time was up, the header CUT_OFF says why.
 """
 
 import json
@@ -15,9 +15,9 @@ from crawler.parsing.json_models import parse_json
 from crawler.reading import Outcome, Page, Reading
 
 _MOST = 10_000  # frames: a search is answered in some hundreds
-CUT_OFF = "X-Cut-Off"  # of ours, no server's: why there is no more
+CUT_OFF = "X-Cut-Off"  # our own header: why the answer broke off
 _ONE_LINE = str.maketrans("\r\n", "  ")
-_BREAK = re.compile(rb"\n(?![\s\]}])")  # what begins behind it belongs to no frame before
+_BREAK = re.compile(rb"\n(?![\s\]}])")  # the next line belongs to a new frame
 
 
 def body_of(frames: Iterable[str]) -> bytes:
@@ -26,10 +26,10 @@ def body_of(frames: Iterable[str]) -> bytes:
 
 
 def frames_of(page: Page, last: str) -> list[Page]:
-    """Return each frame of a body as a page of its own; lines without anything are none.
+    """Return each frame of a body as a page; empty lines are skipped.
 
-    Other tools save frames with indents, or all of them in one JSON array: that is known by the frame in it that
-    holds `last`, the word of the end. More frames than any search has are left as one page, which is none.
+    Other tools save frames indented, or all in one JSON array, which is recognised by the frame with `last`, the word
+    of the end. A body with more than _MOST frames stays one page, which no reader understands.
     """
     lines = [line.strip() for line in _BREAK.split(page.body.removeprefix(b"\xef\xbb\xbf"))]
     if len(lines) > _MOST:
@@ -41,19 +41,19 @@ def frames_of(page: Page, last: str) -> list[Page]:
 
 
 def cut_off(page: Page) -> str | None:
-    """Return why the answer broke off; None where it came to an end of its own."""
+    """Return why the answer broke off; None if it ended by itself."""
     return page.headers.get(CUT_OFF.lower())
 
 
 def read_unended(page: Page) -> Reading:
-    """Say what it means that a body's last frame is not the one that ends the answer."""
+    """Return the reading of a body whose last frame does not end the answer."""
     if why := cut_off(page):
         return Reading(Outcome.UNREACHABLE, f"the search did not end: {why}")
     return Reading(Outcome.UNREADABLE, "the search did not end: its last frame is no end of the search")
 
 
 def _read_saved_array(alone: Page, last: str) -> list[Any]:
-    """Return the frames that were saved as one array: lists, and behind them what tells of the end."""
+    """Return the frames saved as one array: lists, then the frame that ends the answer."""
     found = parse_json(alone, list[Any]) or [None]
     *lists, end = found
     return found if all(isinstance(each, list) for each in lists) and last in json.dumps(end) else []

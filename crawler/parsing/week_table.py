@@ -1,4 +1,7 @@
-"""A week's table whose free hours are links: the hours of any page of such a site, and what a whole week proves."""
+"""Tables of days whose free hours are links: their hours, and whether a table is complete.
+
+In a complete table an hour without a link is not free.
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -15,28 +18,24 @@ from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Re
 
 @dataclass(frozen=True)
 class Linked:
-    """How a site links the free hours of a desk.
+    """The pattern by which a site links the free hours of a desk."""
 
-    `address`: what stands in the address of an hour before its unix seconds. `word`: how a free hour is called.
-    `heading`: XPath of the one heading that names a table's week. `url`: where a slot leads: its own link takes it.
-    """
-
-    address: str
-    word: str
-    heading: str
-    url: str
+    address: str  # the part of an hour's address before its unix seconds
+    word: str  # the site's word for a free hour
+    heading: str  # XPath of the only heading that names a table's week
+    url: str  # the address of a slot: its own link would take it
 
 
 def find_linked_hours(page: Page, how: Linked, place: Place) -> tuple[tuple[Slot, ...], list[str]]:
-    """Return the free hours that a page links, as slots of this place, and links whose hour cannot be read."""
+    """Return the free hours that a page links, as slots of this place, and the links with an unreadable hour."""
     found, odd = linked_hours(page, re.compile(rf"{re.escape(how.address)}(?P<unix>[^/?#]*)"))
     return tuple(Slot(place, hour, how.url) for hour in found), odd
 
 
 def read_open_desk(slots: tuple[Slot, ...], asks: list[PageRequest], unknown: Slot, reason: str) -> Reading:
-    """Say what the page of an open desk proves, with the hours that it links and the calendars asked next.
+    """Return what the page of an open desk proves: the hours that it links, and the requests for its calendars.
 
-    `unknown`: the slot that stands until a calendar has answered in full, or for good where none can be asked.
+    `unknown`: the fallback, which stands until a calendar is covered; without a calendar it is the slot.
     """
     if not asks:
         return Reading(Outcome.SLOTS, f"{reason}, and no calendar can be asked", slots or (unknown,))
@@ -47,11 +46,10 @@ def read_open_desk(slots: tuple[Slot, ...], asks: list[PageRequest], unknown: Sl
 def read_week(
     page: Page, how: Linked, place: Place, asked: CoveredWindow | None, weeks: Callable[[], list[PageRequest]]
 ) -> Reading | None:
-    """Read one week; None where the page is no whole week and links no hour.
+    """Read one week; None for a page that is no complete week and links no hour.
 
-    An empty week covers itself. While it leads to the next of the place's `weeks` it is not yet the answer; the last
-    one, or one on its own, says `no_slots` of its days. What all of them say together, the tally says.
-    `asked`: the days that were asked for, where they are known.
+    An empty week covers itself and leads on to the next of the place's `weeks`. The last one, or a single one, is
+    `no_slots` for its days; VisitState adds the weeks up. `asked`: the requested days, if known.
     """
     slots, odd = find_linked_hours(page, how, place)
     headings = [rendered_text(heading) for heading in page.root.xpath(how.heading)]
@@ -68,7 +66,7 @@ def read_week(
 
 
 def _is_whole(page: Page, how: Linked, slots: tuple[Slot, ...], window: CoveredWindow) -> bool:
-    """Tell whether a table is whole and links its own days' hours, and all whose address stands in the page unseen."""
+    """Tell whether a table is complete, and links exactly the hours of its days that occur anywhere in the page."""
     anywhere = set(re.findall(rf"{re.escape(how.address)}(\d{{9,11}})(?!\d)", page.text))
     linked = len(anywhere) == len(slots) and within(window, slots, page.visit.zone)
     return linked and is_whole_table(page, how.word, how.address)
@@ -79,16 +77,16 @@ def _ends_behind(week: CoveredWindow, asked: CoveredWindow) -> bool:
 
 
 _FREE = "//text()[normalize-space()=$word][not(ancestor::a[contains(@href, $hours)])]"
-_MOST_DAYS = 62  # of one calendar: each heading has its whole column searched
-# A free hour's word in a link, or among seven days.
+_MOST_DAYS = 62  # of one calendar: each heading's column is searched
+# The word for a free hour in a link, or in a row of more than four cells.
 _ASTRAY = "boolean(ancestor-or-self::a or ancestor::tr[count(td) > 4])"
 
 
 def is_whole_table(page: Page, word: str, hours: str) -> bool:
-    """Tell whether a page's table came to its end, without a broken tag, and each free hour in it is a link.
+    """Tell whether a page's table is complete: no broken tag, and each free hour in it is a link.
 
-    `word` is how a free hour is called. Outside of the links to hours, whose addresses hold `hours`, it stands in the
-    table's legend and nowhere else.
+    `word` is the site's word for a free hour. Apart from links to hours, whose addresses contain `hours`, it occurs
+    once, in the table's legend.
     """
     if b"</table" not in page.lowered or page.body.rfind(b"<") > page.body.rfind(b">"):
         return False
@@ -100,10 +98,10 @@ def is_whole_table(page: Page, word: str, hours: str) -> bool:
 def whole_days(
     page: Page, headings: Sequence[HtmlElement], hours: str, nothing: Sequence[str], icon: str = ""
 ) -> tuple[date, date] | None:
-    """Return the first and the last day of a calendar with a column for each; None where it may leave an hour out.
+    """Return the first and last day of a calendar with one column a day; None if it may leave an hour out.
 
-    A column is what its heading stands in. It shows hours (an XPath, from the column on) or says that it has none, in
-    one of these sentences or by an `icon` (an XPath) alone; the days follow each other, and the page came to its end.
+    A column is the parent of its heading. It has hours (an XPath below the column) or says that it has none: by one
+    of these sentences, or by an `icon` (an XPath) alone. The days are consecutive, and the page is complete.
     """
     if len(headings) > _MOST_DAYS:
         return None

@@ -1,4 +1,4 @@
-"""Citopia (rendezvousonline.fr): a session first, then the weeks of a structure. Hours are wall clocks of the place."""
+"""Citopia (rendezvousonline.fr): a session first, then the weeks of a structure. Hours are local wall clocks."""
 
 import json
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ _SESSION = "session_id"
 
 
 class CitopiaParameters(Strict):
-    """Citopia's numbers of the structure and of what people come for, and how many people come."""
+    """Citopia's numbers of the structure and the reason, and the number of people."""
 
     structure: Id
     reason: Id
@@ -69,12 +69,12 @@ class Citopia(Platform):
     Parameters = CitopiaParameters
 
     def first_request(self, visit: VisitContext) -> PageRequest:
-        """Ask for a session: the weeks are not shown without one."""
+        """Return the request for a session, without which no week is shown."""
         match_address(visit.url, PAGE, "Citopia", "alias/<name>")
         return PageRequest(f"{_api(visit)}/auth/session", "session", headers=ACCEPT)
 
     def read_page(self, page: Page) -> Reading:
-        """Read a session, a week, or the message that there is nothing."""
+        """Read a session, a week, or a message that nothing is free."""
         if session := parse_json(page, _Session):
             week = first_window(page.visit, _opens(session.session_id), _DAYS)
             return Reading(reason="a session has begun", asks=(week,))
@@ -88,12 +88,12 @@ class Citopia(Platform):
 
 
 def _number_days(days: list[_Day | None] | None) -> dict[str, _Day | None]:
-    """Return a week that is a list: its days name themselves."""
+    """Return a week in the form of a list, whose days contain their dates."""
     return {str(number): day for number, day in enumerate(days or [])}
 
 
 def _listing(page: Page, days: Mapping[str, _Day | None]) -> Listing:
-    """Return what a week shows: None among its moments also for each day that cannot be read."""
+    """Return the content of a week; an unreadable day is one moment None."""
     hours = [hour for day in days.values() if day for hour in day.availabilities]
     taken = [hour for hour in hours if hour and not hour.free]
     free = [hour for hour in hours if not hour or hour.free]

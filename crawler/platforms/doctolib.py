@@ -1,4 +1,4 @@
-"""Doctolib: the booking file names the agendas, the availabilities are asked for a week at a time."""
+"""Doctolib: the booking file names the agendas; availabilities are requested a week at a time."""
 
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
@@ -34,13 +34,13 @@ _INFO = "/online_booking/api/slot_selection_funnel/v1/info.json"
 _DAYS = 7
 _FIRST = "start_date"
 _NOT_OPEN = (
-    "not_opened_availability"  # said of all that are asked together, where one of them is not open yet
+    "not_opened_availability"  # the reason for all agendas of a request, if one of them is not open yet
 )
-_ABSENT = (None, "", "no_availabilities", _NOT_OPEN)  # reasons that go with an absence of slots
+_ABSENT = (None, "", "no_availabilities", _NOT_OPEN)  # reasons beside an absence of slots
 
 
 class DoctolibParameters(Strict):
-    """`motives`: the ids of what people come for; `practices`: where (none: wherever they are offered)."""
+    """`motives`: their ids; `practices`: the places (none: all that offer a motive)."""
 
     motives: Annotated[tuple[Id, ...], Field(min_length=1)]
     practices: tuple[Id, ...] = ()
@@ -66,7 +66,7 @@ class _Day(JsonModel):
     date: OrNone[Day] = None
     slots: Entries[
         Annotated[Moment, slot_start_field(_FIRST, "start_time")]
-    ]  # the second of its `steps` is none
+    ]  # the second of its `steps` is no slot
 
 
 class _Week(Tolerant):
@@ -86,7 +86,7 @@ class Doctolib(Platform):
     Parameters = DoctolibParameters
 
     def first_request(self, visit: VisitContext) -> PageRequest:
-        """PageRequest for the booking file."""
+        """Return the request for the booking file."""
         return PageRequest(f"{origin(visit.url)}/booking/{_name(visit)}.json", _BOOKING, headers=ACCEPT)
 
     def read_page(self, page: Page) -> Reading:
@@ -110,7 +110,7 @@ def _name(visit: VisitContext) -> str:
 
 
 def _newer(visit: VisitContext) -> PageRequest:
-    """Ask for the booking file where programs of 2026 find it; whether the older address answers still, none says."""
+    """Return the request for the booking file at the address of 2026; the older address may be gone."""
     asked = urlencode({"profile_slug": _name(visit), "locale": "fr"})
     return PageRequest(f"{origin(visit.url)}{_INFO}?{asked}", "info", headers=ACCEPT)
 

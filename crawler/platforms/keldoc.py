@@ -1,4 +1,4 @@
-"""Keldoc: the motive's agendas first, then their timetable: hours, or the next date alone, or a phone number."""
+"""Keldoc: the motive's agendas first, then their timetable: hours, only the next date, or a phone number."""
 
 import re
 from collections.abc import Sequence
@@ -34,11 +34,11 @@ from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Reading, 
 
 _DAYS = 7
 _API = "/api/patients/v2"
-_ENDS = ("from", "to")  # whether `to` is meant too, nobody says: the day behind the window is asked for
+_ENDS = ("from", "to")  # `to` may be exclusive, so it is the day after the window
 
 
 class KeldocParameters(Strict):
-    """Keldoc's numbers of the clinic, its specialty, its cabinet and what people come for."""
+    """Keldoc's numbers of the clinic, the specialty, the cabinet and the motive."""
 
     clinic: Id
     specialty: Id
@@ -72,7 +72,7 @@ class _Timetable(Tolerant):
 
 
 class _ByPhone(JsonModel, extra="forbid"):
-    """The recorded answer of a motive that is booked by phone: these four texts and nothing else."""
+    """The recorded answer for a motive that is booked by phone: exactly these four texts."""
 
     text: _Text
     num: _Text
@@ -90,7 +90,7 @@ class Keldoc(Platform):
     Parameters = KeldocParameters
 
     def first_request(self, visit: VisitContext) -> PageRequest:
-        """Ask which agendas serve the motive; the booking host answers that, not the one of the page."""
+        """Return the request for the motive's agendas; the booking host answers it, not the page's host."""
         match_address(visit.url, KIND_TOWN_NAME, "Keldoc", "<kind>/<town>/<name>")
         desk, site = visit.parameters, origin(visit.url).replace("//www.", "//booking.")
         where = f"/clinics/{desk.clinic}/specialties/{desk.specialty}/cabinets/{desk.cabinet}"

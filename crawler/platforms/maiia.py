@@ -1,4 +1,4 @@
-"""Maiia: the closest availability first, a hint that costs one request, then the weeks from it on. Times are UTC."""
+"""Maiia: the closest availability first, with one request, then the weeks from it on. Times are UTC."""
 
 from typing import Annotated, ClassVar
 from urllib.parse import urlencode
@@ -26,11 +26,11 @@ from crawler.reading import CoveredWindow, Page, PageRequest, Reading, VisitCont
 _DAYS = 7
 _API = "/api/pat-public"
 _FIRST = AliasChoices("firstPhysicalStartDateTime", AliasPath("closestPhysicalAvailability", "startDateTime"))
-_MOST = 500  # availabilities of one answer; a week that has more covers nothing, for its total says so
+_MOST = 500  # availabilities of one answer; a week with a larger total covers nothing
 
 
 class MaiiaParameters(Strict):
-    """`center`: Maiia's id of the place (24 hexadecimal digits); `reason`: the name of what people come for."""
+    """`center`: Maiia's id of the place (24 hexadecimal digits); `reason`: the name of the procedure there."""
 
     center: Key
     reason: Annotated[str, StringConstraints(min_length=1, max_length=300)]
@@ -55,13 +55,13 @@ class Maiia(Platform):
     Parameters = MaiiaParameters
 
     def first_request(self, visit: VisitContext) -> PageRequest:
-        """PageRequest for the closest availability."""
+        """Return the request for the closest availability."""
         match_address(visit.url, PAGE, "Maiia", "<kind>/<town>/<name>")
         begin, _ = utc_ends(CoveredWindow(None, visit.today), visit.zone)
         return _ask(visit, "availability-closests", {"from": begin})
 
     def read_page(self, page: Page) -> Reading:
-        """Read a week, or the hint that leads to it."""
+        """Read a week, or the closest availability."""
         if week := parse_json(page, _Week):
             found = Listing(week.items, total=week.total, odd=week.lacks("total"))
             return read_listing(page, found, _opens, _DAYS)

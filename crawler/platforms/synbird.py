@@ -1,4 +1,4 @@
-"""Synbird: one search of a company's slots over all days that are watched. Times carry their offset."""
+"""Synbird: one search of a company's slots over all watched days. Times have an offset."""
 
 from typing import Annotated, ClassVar
 
@@ -16,7 +16,7 @@ _SEARCH = "/v6/pro/company/getSlotsFor"
 
 
 class SynbirdParameters(Strict):
-    """Synbird's numbers, and the `answers` to the questions before the calendar as the page itself posts them."""
+    """Synbird's numbers, and the `answers` to the questions before the calendar, as the page itself posts them."""
 
     company: Id
     prestation: Id
@@ -42,7 +42,7 @@ class Synbird(Platform):
     Parameters = SynbirdParameters
 
     def first_request(self, visit: VisitContext) -> PageRequest:
-        """Search all days that are watched."""
+        """Return the search over all watched days."""
         match_address(visit.url, PAGE, "Synbird", "<name>")
         return first_window(visit, _search, visit.horizon.days + 1)
 

@@ -1,6 +1,6 @@
-"""A page of anybody's that embeds a calendar of this family, in a frame or by a script: the calendar is asked.
+"""Any page that embeds a calendar of the Doctolib booking system, in a frame or by a script.
 
-The page itself proves nothing but where the calendar is.
+The page itself proves only where the calendar is; the visit goes on there.
 """
 
 import re
@@ -12,7 +12,7 @@ from crawler.parsing.error_pages import WALL_SCRIPTS, read_error_status
 from crawler.platform_base import Platform
 from crawler.reading import Page, PageRequest, Reading, VisitContext
 
-_LATER = "substring(name(), string-length(name()) - 3) = '-src'"  # a frame that a script fills in later
+_LATER = "substring(name(), string-length(name()) - 3) = '-src'"  # a frame that a script loads later
 _SOURCES = f"//*[self::iframe or self::script]/@*[name()='src' or {_LATER} and parent::iframe]"
 _ADDRESS = re.compile(r"https?://[^\s\"'<>\\]+")
 _MOST = 100
@@ -22,13 +22,13 @@ class Widget(Platform):
     """A page that embeds the calendar of another platform of this booking system."""
 
     SYSTEM = "doctolib"
-    COST = 3  # this page, and the cheapest visit of what it embeds
+    COST = 3  # this page, and the cheapest visit of the embedded platform
     EXAMPLE = "https://www.prefecture.invalid/rendez-vous"
     EXAMPLE_PARAMETERS: ClassVar = {"platform": "doctolib", "parameters": {"motives": [1]}}
     Parameters = Handover
 
     def first_request(self, visit: VisitContext) -> PageRequest:
-        """PageRequest for the page."""
+        """Return the request for the page."""
         return PageRequest(visit.url, "page")
 
     def read_page(self, page: Page) -> Reading:

@@ -1,6 +1,7 @@
 """ANTS, the national search for passport and identity card slots: one answer for all town halls of an area.
 
-A socket's answer ends by counting the editors that failed; the plain list does not, so that its silence is doubtful.
+A socket's answer ends with the number of editors that failed. The plain list has no such number, so its absence of
+slots is doubtful.
 """
 
 import re
@@ -28,25 +29,25 @@ _EXAMPLE = "https://rendezvouspasseport.ants.gouv.fr/"
 _TOKEN = {"X-HUB-RDV-AUTH-TOKEN": "ants_token"}
 _LIST, _SOCKET, _END = "/api/SlotsFromPosition", "/api/SlotsFromPositionStreaming", "end_of_search"
 _REFUSAL = b'"li_status"'
-_HEARD = (_END.encode(), _REFUSAL)  # what only a socket says
+_HEARD = (_END.encode(), _REFUSAL)  # words in answers of a socket only
 _DOUBT = "editors that failed are not counted here"
 _NO_HOURS = re.compile(rb'"available_slots": *\[ *\]')
 _LISTED_WITHOUT = "town halls without an hour are listed, which a search does not do"
 
 
 class Position(Point):
-    """A point to search around; by socket it needs an `address` as the site writes it: `Lille 59000`.
+    """A point to search around. By socket it needs an `address` in the site's form (`Lille 59000`).
 
-    Where a department is searched around it, it needs none.
+    A search for a department needs no address.
     """
 
     address: Annotated[str, Field(pattern=r"^\D+ \d{5}$", max_length=100)] | None = None
 
 
 class AntsParameters(Strict):
-    """What is searched: a department (by socket only), or around positions that are one desk together.
+    """The search of a desk: a department (by socket only), or an area around each of its positions.
 
-    A department's town halls are those within 100 km of its positions; of its chef-lieu, where it names none.
+    A department's search finds town halls within 100 km of its positions, by default of its chef-lieu.
     """
 
     reason: Literal["CNI", "PASSPORT", "CNI-PASSPORT"] = "CNI-PASSPORT"
@@ -110,14 +111,14 @@ class Ants(Platform):
     Parameters = AntsParameters
 
     def first_request(self, visit: VisitContext) -> PageRequest:
-        """Search the department, or around the first position."""
+        """Return the search for the department, or around the first position."""
         return _ask(visit, 0)
 
     def read_page(self, page: Page) -> Reading:
-        """Read a list, or the frames of a socket; one position leads on to the next."""
+        """Read a list or the frames of a socket; each position leads to the next."""
         if page.is_error:
             return _read_refusal(page)
-        heard = _SOCKET in page.url or any(word in page.body for word in _HEARD)  # the latter in a saved file
+        heard = _SOCKET in page.url or any(word in page.body for word in _HEARD)  # the latter for saved files
         reading = _read_frames(page) if heard else _read_lists(page, [page], doubt=_DOUBT)
         more = page.ask.rank + 1 < len(_points(page.visit.parameters))
         return combine_answers(page, reading, _ask(page.visit, page.ask.rank + 1) if more else None)
@@ -132,7 +133,7 @@ def _ask(visit: VisitContext, number: int) -> PageRequest:
     }
     criteria |= _points(wanted)[number].model_dump(exclude_none=True)
     criteria |= wanted.model_dump(include={"department_code" if wanted.department_code else "radius_km"})
-    root = api_of(visit.url, _EXAMPLE, "the search of ANTS")  # our token goes nowhere else
+    root = api_of(visit.url, _EXAMPLE, "the search of ANTS")  # our token is sent to no other host
     if wanted.streaming:
         socket = root.replace("http", "ws", 1) + _SOCKET
         return PageRequest(socket, json=criteria, secrets=_TOKEN, until=_END, rank=number)
@@ -140,7 +141,7 @@ def _ask(visit: VisitContext, number: int) -> PageRequest:
 
 
 def _points(wanted: AntsParameters) -> tuple[Position, ...]:
-    """Return what is searched around. The server wants a point of a department's search, too."""
+    """Return the points of the search. The server requires one for a department, too."""
     if wanted.positions or not wanted.department_code:
         return wanted.positions
     latitude, longitude = POSITIONS[wanted.department_code]
@@ -148,7 +149,7 @@ def _points(wanted: AntsParameters) -> tuple[Position, ...]:
 
 
 def _read_frames(page: Page) -> Reading:
-    """Read the frames of a socket: lists of places, then how the search ended."""
+    """Read the frames of a socket: lists of places, then the end of the search."""
     *lists, last = frames_of(page, _END) or [page]
     if last.body.strip(b'" ') == _END.encode():
         slots = _read_lists(page, lists).slots
@@ -166,7 +167,7 @@ def _read_frames(page: Page) -> Reading:
 
 
 def _read_search_refusal(frame: Page) -> Reading:
-    """Read the frame that stands for a search, where the site's captcha has not been passed or a token has run out."""
+    """Read the frame that refuses a search: the site's captcha is not passed, or a token has expired."""
     said = error_message(frame, "li_message")
     for word, outcome in (("captcha", Outcome.CAPTCHA), ("token", Outcome.BLOCKED)):
         if word in said.lower():
@@ -177,7 +178,7 @@ def _read_search_refusal(frame: Page) -> Reading:
 def _read_lists(
     page: Page, lists: Iterable[Page], *, trouble: Reading | None = None, doubt: str = ""
 ) -> Reading:
-    """Read lists of town halls as one."""
+    """Read several lists of town halls as one list."""
     pages = list(lists)
     if not doubt and any(_NO_HOURS.search(each.body) for each in pages):
         doubt = _LISTED_WITHOUT
@@ -185,7 +186,7 @@ def _read_lists(
 
 
 def _slots(hall: _Hall, page: Page) -> list[Slot | None]:
-    """Return a town hall's slots, None for each that cannot be read."""
+    """Return a town hall's slots, None for each that is unreadable."""
     place = Place(str(hall.id), ", ".join(filter(None, (hall.name, hall.city_name))) or None)
     told = [(each, instant_of(each.datetime, page.visit.zone)) for each in hall.available_slots if each]
     found = [Slot(place, hour, each.callback_url) if hour else None for each, hour in told]

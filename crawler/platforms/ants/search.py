@@ -1,4 +1,4 @@
-"""One search over many places at once: what the slots prove that it found, where some of its answer is missing."""
+"""A search over many places in one answer: what it proves where parts are missing."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 def entries(pages: Iterable[Page], shape: type[list[T | None]]) -> list[T | None]:
-    """Return the entries of several JSON lists as one list, None also for each page that is no such list.
+    """Return the entries of several JSON lists as one list; a page of another shape is one entry None.
 
     Raises:
-        ValueError: a page is no JSON at all (a wall's page), or null: beside it nothing is believed.
+        ValueError: a page is no JSON (a wall's page), or null: then nothing counts.
     """
     found: list[T | None] = []
     for page in pages:
@@ -34,9 +34,9 @@ def read_search(
     trouble: Reading | None = None,
     doubt: str = "",
 ) -> Reading:
-    """Say what a search proves that found the entries of these lists, by their shape, whose slots `slots_of` tells.
+    """Return what a search proves whose results are these lists; `slots_of` gives an entry's slots.
 
-    The others are those of `combine_places`. Where a list is no JSON nothing is believed.
+    The other arguments are those of `combine_places`. If a list is no JSON, nothing counts.
     """
     try:
         found = entries(lists, shape)
@@ -47,9 +47,9 @@ def read_search(
 
 
 def failures(failed: int, asked: int, what: str) -> Reading | None:
-    """Say what it means that some of those who were asked have failed, or that nobody was; None where all answered.
+    """Return the reading of a search with failed sources, or without any source; None if all answered.
 
-    `what` is the name of one of them, for the reason.
+    `what` is the noun for a source in the reason.
     """
     if not asked:
         return Reading(Outcome.UNREADABLE, f"no {what} was asked: is the area right?")
@@ -64,12 +64,11 @@ def combine_places(
     trouble: Reading | None = None,
     doubt: str = "",
 ) -> Reading:
-    """Say what a search proves that answers for all places of a desk until the last day that is watched.
+    """Return what a search proves that answers for all places of a desk until the last watched day.
 
-    `seen`: its slots, None for each entry that cannot be read. `what`: the name of one place, for the reason.
-    `trouble`: what went wrong elsewhere in the search. It or an unread entry keeps the answer from covering anything,
-    and is the outcome where no slot was found. `doubt`: why slots may be missing though nothing went wrong: an
-    absence then counts as doubtful.
+    `seen`: its slots, None for each unreadable entry. `what`: the noun for a place in the reason. `trouble`: a failure
+    elsewhere in the search. With trouble or an unreadable entry the answer covers nothing, and without slots that is
+    its outcome. `doubt`: why slots may be missing without a failure: an absence is then doubtful.
     """
     odd = seen.count(None)
     slots = tuple({(slot.place.key, slot.moment): slot for slot in seen if slot}.values())

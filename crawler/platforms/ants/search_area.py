@@ -1,4 +1,4 @@
-"""Where a search looks, as a desk's YAML says it: points on the map, and numbers of which a server takes only some."""
+"""Types of a search area in a desk's YAML: points on the map, and numbers of which a server accepts only some."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ class Point(Strict):
 
 
 def one_of(*taken: float) -> AfterValidator:
-    """Return the check that a number is one of those that the server takes."""
+    """Return the validator of a number that must be one of those that the server accepts."""
 
     def check(value: float) -> float:
         if value not in taken:

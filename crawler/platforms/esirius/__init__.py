@@ -1,7 +1,7 @@
 """eSirius (eAppointment, by ESII): a page of motives, then a DWR call that says whether a motive has availabilities.
 
-It says so without an hour: what is found is `open`. The calls are those of the site's own script; none of them takes
-anything. `dwr/` holds others that do.
+The answer has no hours, so a slot is `open`. The calls are those of the site's own script that reserve nothing;
+`dwr/` has others that do.
 """
 
 import re
@@ -37,10 +37,10 @@ _CAPTCHA = "//img[contains(@src, '/captcha?') or starts-with(@src, 'captcha?')]"
 
 
 class EsiriusParameters(Strict):
-    """`motives`: the keys of what people come for (none: all that the page offers), each asked for itself.
+    """`motives`: their keys (none: all on the page), each with its own request.
 
-    `call`: which of the site's two calls says what is free. `no_slot_text`: what this site says when nothing is,
-    where it says it in words of its own.
+    `call`: which of the two calls tells what is free. `no_slot_text`: this site's own words for no slots, if it has
+    any.
     """
 
     motives: tuple[Annotated[Key, BeforeValidator(str)], ...] = ()
@@ -59,7 +59,7 @@ class Esirius(Platform):
     Parameters = EsiriusParameters
 
     def first_request(self, visit: VisitContext) -> PageRequest:
-        """PageRequest for the entry, which opens the session and chooses the site."""
+        """Return the request for the entry, which opens the session and chooses the site."""
         _root(visit)
         return PageRequest(visit.url, "entry")
 
@@ -70,7 +70,7 @@ class Esirius(Platform):
         return _page(page) if page.is_html else _read_reply(page)
 
     def is_forbidden(self, url: str, method: str) -> bool:
-        """Tell whether this request does more than look: all that is sent but the two calls."""
+        """Forbid all requests that send something, except the two calls."""
         return takes(url, method, _CALLS.values())
 
 
@@ -89,7 +89,7 @@ def _page(page: Page) -> Reading:
 
 
 def _choice(page: Page, offered: Mapping[str, str | None]) -> Reading:
-    """Ask for each motive that is this desk's."""
+    """Request each motive of this desk."""
     wanted = page.visit.parameters
     keys = [key for key in offered if key in (wanted.motives or offered)]
     if not keys or len(keys) > _MOST:
@@ -105,7 +105,7 @@ def _choice(page: Page, offered: Mapping[str, str | None]) -> Reading:
 
 
 def _values(page: Page, motive: str) -> tuple[Any, ...]:
-    """Return what a call is given: places of the server's own first, then the motive, then what the form holds."""
+    """Return the arguments of a call: the server's own places first, then the motive, then the form's values."""
     if page.visit.parameters.call == "motives":
         return False, {motive: 1}
     site, service, hour, day = (field_value(page.root, each) for each in _FIELDS)
@@ -130,7 +130,7 @@ def _read_reply(page: Page) -> Reading:
     ):
         covered = (
             CoveredWindow(place.key or None, doubtful=value == []),
-        )  # a list is that of one day of the form
+        )  # the list is for one day of the form only
         return Reading(Outcome.NO_SLOTS, message or "an empty list of availabilities", covered=covered)
     if found is False:
         return Reading(Outcome.UNREADABLE, f"finds nothing, and says {message[:200]!r}")

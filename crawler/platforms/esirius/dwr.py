@@ -1,8 +1,8 @@
-"""DWR (Direct Web Remoting): a page's script calls Java by lines of text and is answered in JavaScript.
+"""DWR (Direct Web Remoting): a page's script calls Java with lines of text; the answer is JavaScript.
 
-The call is a batch of one, a line for each value, as DWR's engine.js builds it (github.com/directwebremoting/dwr,
-engine.js; version 2, whose callback is `dwr.engine._remoteHandleCallback`, where version 3 says
-`dwr.engine.remote.handleCallback`). Of the answer nothing is ever run: it is read as data, or not at all.
+The call is a batch of one, with a line for each value, as DWR's engine.js builds it
+(github.com/directwebremoting/dwr, engine.js). The callback is `dwr.engine._remoteHandleCallback` in version 2 and
+`dwr.engine.remote.handleCallback` in version 3. The answer is never run: it is parsed as data, or not at all.
 """
 
 import re
@@ -18,7 +18,7 @@ Value = bool | int | str | Mapping[str, int | str]
 
 _CALLED = "/dwr/call/plaincall/"
 _BATCH, _CALL = "0", "0"
-_UNESCAPED = "!'()*-._~"  # what JavaScript's encodeURIComponent leaves as it is
+_UNESCAPED = "!'()*-._~"  # characters that JavaScript's encodeURIComponent keeps
 _REPLY = "//#DWR-REPLY"
 _FRAME = re.compile(
     r"(?m)^[ \t]*+(?:throw '[^'\n]*';|//#DWR-.*|\(function\(\) ?\{|if ?\(!window\.dwr\) ?return;"
@@ -39,28 +39,28 @@ _DEEPEST = 30
 
 
 class Reply(NamedTuple):
-    """What came back: the value of the call, or what its exception says."""
+    """The value of a call, or the message of its exception."""
 
     value: Any = None
     error: str = ""
 
 
 def build_call(root: str, page: str, name: str, *values: Value) -> PageRequest:
-    """Ask an application to run `Script.method` with these values, as its page does."""
+    """Return the request of a call of `Script.method` with these values."""
     script, _, method = name.partition(".")
     body = call(urlsplit(root).path + page, script, method, *values)
     return PageRequest(f"{root}{_CALLED}{name}.dwr", "call", "POST", text=body)
 
 
 def takes(url: str, method: str, looks: Iterable[str]) -> bool:
-    """Tell whether a request does more than look: all that is sent but these calls, and every other call."""
+    """Tell whether a request may change something: all that send anything, and all calls, except `looks`."""
     path = urlsplit(url).path
     looking = any(path.endswith(f"{_CALLED}{name}.dwr") for name in looks)
     return not looking and (method != "GET" or "/dwr/call/" in path)
 
 
 def call(page: str, script: str, method: str, *values: Value) -> str:
-    """Return the body of a plain call; `page` is the path of the page that makes it."""
+    """Return the body of a plain call; `page` is the path of the calling page."""
     lines = {"callCount": "1", "page": page, "httpSessionId": "", "scriptSessionId": ""}
     lines |= {"c0-scriptName": script, "c0-methodName": method, "c0-id": _CALL}
     inner = 0
@@ -78,7 +78,7 @@ def call(page: str, script: str, method: str, *values: Value) -> str:
 
 
 def reply(text: str) -> Reply | None:
-    """Read the answer to a call; None where it is anything else than one whole answer to it."""
+    """Parse the answer to a call; None unless it is one complete answer."""
     if _FAILED.search(text):
         said = _SAID.search(text)
         return Reply(error=f"exception: {_text(said[1])}" if said else "an exception")
@@ -98,7 +98,7 @@ def _encode(value: Value) -> str:
 
 
 def _text(quoted: str) -> str:
-    """Return what a JavaScript string says; ValueError where it says nothing in JSON's escapes either."""
+    """Return the value of a JavaScript string; ValueError if its escapes are not JSON's."""
     inner = _ESCAPE.sub(
         lambda each: "'" if each[0] == "\\'" else '\\"' if each[0] == '"' else each[0], quoted[1:-1]
     )
@@ -106,7 +106,7 @@ def _text(quoted: str) -> str:
 
 
 def _tokens(script: str) -> Iterator[tuple[str, str]]:
-    """Yield the kind and the text of each token; ValueError where none begins."""
+    """Yield the kind and text of each token; ValueError at anything else."""
     at = 0
     while at < len(script):
         found = _TOKEN.match(script, at)
@@ -118,7 +118,7 @@ def _tokens(script: str) -> Iterator[tuple[str, str]]:
 
 
 class _Script:
-    """The statements of an answer: variables that are filled, then the callback that is given one of them."""
+    """The statements of an answer: variables are assigned, then one is passed to the callback."""
 
     def __init__(self, script: str) -> None:
         self._known: dict[str, Any] = {}
@@ -126,13 +126,13 @@ class _Script:
         self._ahead = next(self._rest, None)
 
     def run(self) -> Any:
-        """Return what the callback is given; ValueError, LookupError or TypeError where the script is another."""
+        """Return the argument of the callback; ValueError, LookupError or TypeError for any other script."""
         while (name := self._name()) not in _CALLBACKS:
             self._assign(name)
         self._expect("(")
         batch, call_of, value = self._value(), self._next(","), self._next(",")
         self._expect(")", ";")
-        if self._ahead or not str(batch).isdecimal() or call_of != _CALL:  # a page counts its batches
+        if self._ahead or not str(batch).isdecimal() or call_of != _CALL:  # pages number their batches
             raise ValueError("more than one answer, or that of another call")
         return value
 
@@ -171,7 +171,7 @@ class _Script:
         raise ValueError(f"no value begins with {word}")
 
     def _items(self, end: str, depth: int) -> Iterator[tuple[Any, Any]]:
-        """Yield the pairs of an object, or the values of a list beside None, up to its end."""
+        """Yield the pairs of an object, or (None, value) for each value of a list."""
         if self._ahead == ("mark", end):
             self._expect(end)
             return
@@ -192,9 +192,9 @@ class _Script:
         return _WORDS[name] if name in _WORDS else self._known[name]
 
     def _date(self) -> datetime:
-        """Read what follows `new`: a date, in milliseconds."""
+        """Parse the expression after `new`: a date, in milliseconds."""
         if self._name() != "Date":
-            raise ValueError("only dates are made anew")
+            raise ValueError("only dates are created")
         at = self._next("(")
         self._expect(")")
         return datetime.fromtimestamp(at / 1000, UTC)

@@ -1,7 +1,7 @@
 """EZBooking, the prefectures' older booking pages: `/booking/create/<form>/<step>` and its weekly calendar.
 
-Step 4 is never posted (its button takes the first free hour) and step 5 never requested (it takes an hour): hours
-are listed by the calendar's own AJAX call, which changes nothing.
+Step 4 is never posted, because its button takes the first free hour. Step 5 is never requested, because it takes an
+hour. The calendar's own AJAX call lists the hours and changes nothing.
 """
 
 import re
@@ -60,13 +60,13 @@ _TROUBLES = (
     Notice(Outcome.OVERLOADED, re.compile("The server returned an invalid or incomplete response"), "/*"),
     Notice(Outcome.CLOSED, re.compile(_RETIRED), "/*", said=_RETIRED),
 )
-_HINTS = ("surcharg", "gateway", "unavailable", "incomplete response", "sactiv")  # what those texts hold
+_HINTS = ("surcharg", "gateway", "unavailable", "incomplete response", "sactiv")  # words of those texts
 
 
 class EzBookingParameters(Strict):
-    """`plannings`: those of step 1 that this desk is (none: all that the form offers).
+    """`plannings`: the desk's, of those in step 1 (none: all of the form).
 
-    Where a form offers no choice and its pages do not name their calendar: the one to ask.
+    If a form offers no choice and its pages do not name their calendar, it is the calendar to request.
     """
 
     plannings: tuple[Annotated[str, BeforeValidator(str), StringConstraints(pattern=r"^\d+$")], ...] = ()
@@ -87,7 +87,7 @@ class EzBooking(Platform):
     Parameters = EzBookingParameters
 
     def first_request(self, visit: VisitContext) -> PageRequest:
-        """PageRequest for the conditions, which also open the session."""
+        """Return the request for the conditions, which also opens the session."""
         return PageRequest(_desk(visit).step(0), "conditions")
 
     def read_page(self, page: Page) -> Reading:
@@ -100,13 +100,13 @@ class EzBooking(Platform):
         return next((reading for rule in rules if (reading := rule(page))), Reading())
 
     def is_forbidden(self, url: str, method: str) -> bool:
-        """Tell whether this request takes an hour: step 5 and later, and step 4's button (a 307 could press it)."""
+        """Forbid requests that take an hour: step 5 and later, and step 4's button (a 307 could press it)."""
         return _TAKES.search(url) is not None or (method == "POST" and _BUTTON.search(url) is not None)
 
 
 @dataclass(frozen=True)
 class _Desk:
-    """One form of one site. Addresses are made here only, and only those that take nothing."""
+    """One form of one site. All addresses are built here, and none that takes an hour."""
 
     root: str
     form: str
@@ -134,7 +134,7 @@ def _desk(visit: VisitContext) -> _Desk:
 
 
 def _place(page: Page) -> Place:
-    """Return the planning asked for; a form that offers no choice is one place, its form id the key."""
+    """Return the requested planning; a form without a choice is one place, with the form's id as key."""
     return page.ask.place if page.ask.place != ANYWHERE else Place(_desk(page.visit).form)
 
 
@@ -143,7 +143,7 @@ def _trouble(page: Page) -> Reading | None:
 
 
 def _full(page: Page) -> Reading | None:
-    """Find the platform's own sentence where the form's or an error's text begins: elsewhere it may be quoted."""
+    """Find the platform's own sentence at the start of the form's or an error's text; elsewhere it may be a quote."""
     form = [text for text in map(rendered_text, _FORM(page.root)) if _FULL.match(text)]
     errors = [text for text in map(rendered_text, _ERRORS(page.root)) if _FULL.match(text)]
     if not (form or errors):
@@ -161,7 +161,7 @@ def _full(page: Page) -> Reading | None:
 
 
 def _open(page: Page) -> Reading | None:
-    """Read steps 3 and 4, where only an open desk leads: `open` stands until a calendar has answered in full."""
+    """Read steps 3 and 4, which only an open desk shows: `open` is the fallback until a calendar is covered."""
     steps = _STEPS.items()
     step = next((n for n, (mark, button) in steps if _is_step(page, f"{mark}{_SHOWN}", button)), None)
     if step is None:
@@ -182,7 +182,7 @@ def _is_step(page: Page, mark: str, button: str) -> bool:
 
 
 def _weeks(page: Page, planning: str) -> list[PageRequest]:
-    """PageRequest one week at once, before the next planning is chosen, and the others when all plannings were."""
+    """Return the requests for the weeks: the first before the next planning is chosen, the others after all."""
     return ask_weeks(page, _place(page), lambda ahead: _desk(page.visit).week(planning, ahead), MOST)
 
 

@@ -1,4 +1,4 @@
-"""Places that a page offers by radio buttons, each of which is chosen and asked in turn."""
+"""Places that a page offers as radio buttons: each is chosen with its own request."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -8,7 +8,7 @@ from lxml import html
 from crawler.parsing.html_text import label
 from crawler.reading import Outcome, Page, PageRequest, Place, Reading
 
-MOST = 100  # places seen on one page are a dozen; each label is looked for in the whole page
+MOST = 100  # a page has about a dozen; each label is searched in the whole page
 _RADIOS = (
     "//input[@name=$field][translate(@type, 'ADIOR', 'adior')='radio'"
     " or contains(concat(' ', @class, ' '), ' radio ')]"
@@ -18,10 +18,10 @@ _RADIOS = (
 def choose(
     page: Page, field: str, ask: PageRequest, where: str, wanted: Collection[str] = ()
 ) -> Reading | None:
-    """Ask for each place that a page offers, beginning with another one each visit; None where it offers none.
+    """Request each place that a page offers, rotated each visit; None if it offers none.
 
-    `field`: the name of the radio buttons, whose ids are that name and the place's key. `ask`: the request that
-    chooses, without its place. `where`: the page's name, for the reason. `wanted`: the desk's own keys, none: all.
+    `field`: the name of the radio buttons; their ids are that name and the place's key. `ask`: the request of a
+    choice, without its place. `where`: the page's name in the reason. `wanted`: the desk's own keys, empty for all.
     """
     offered = dict.fromkeys(
         filter(None, (_key(each, field) for each in page.root.xpath(_RADIOS, field=field)))
@@ -35,7 +35,7 @@ def choose(
     keys = [key for key in offered if key in (wanted or offered)]
     if not keys:
         return Reading(Outcome.UNREADABLE, f"offers {field}s {', '.join(offered)}: none is this desk's")
-    turn = page.visit.turn // len(keys)  # a visit may end before all were asked
+    turn = page.visit.turn // len(keys)  # a visit may end before all are requested
     asks = [
         replace(ask, form={field: key, **ask.form}, place=_place(page, field, key), rank=rank, turn=turn)
         for rank, key in enumerate(page.visit.in_turn(keys))

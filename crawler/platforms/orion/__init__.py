@@ -1,7 +1,7 @@
-"""ESII Orion: one search over all days that are watched, a page of slots at a time.
+"""ESII Orion: one search over all watched days, a page of slots at a time.
 
-Nobody has written down what its `daySlots` hold: a day that holds anything is an open desk, and a moment is read only
-where it can mean one thing. `purposes` and the ids beside it are the page's own, captured once by an operator.
+The fields of its `daySlots` are not documented. A day with any content is an open desk, and a moment is read only if
+it is unambiguous. `purposes` and the ids are those of the page itself, captured once by an operator.
 """
 
 import re
@@ -27,7 +27,7 @@ _WHERE = f"copy it from the body that the page itself posts to {_SEARCH} (docs/p
 
 
 class OrionParameters(Strict):
-    """What the page itself posts: `config` is its configId, `duration` is in minutes."""
+    """Values that the page itself posts: `config` is its configId, `duration` is in minutes."""
 
     config: Key = Field(description=_WHERE)
     purposes: Annotated[tuple[Captured, ...], Field(min_length=1, description=_WHERE)]
@@ -50,7 +50,7 @@ class Orion(Platform):
     Parameters = OrionParameters
 
     def first_request(self, visit: VisitContext) -> PageRequest:
-        """Search all days that are watched, its first page."""
+        """Return the request for the first page of the search."""
         if "account" not in parse_qs(urlsplit(visit.url).query):
             raise ValueError(
                 f"{visit.url} is no Orion address: it must be https://<site>/<page>?account=<account>"
@@ -58,7 +58,7 @@ class Orion(Platform):
         return _page(visit, 0)
 
     def read_page(self, page: Page) -> Reading:
-        """Read one page of slots; a full one leads on to the next."""
+        """Read one page of slots; a full page leads to the next."""
         if not (answer := parse_json(page, _Days)):
             return Reading()
         if len(answer.days) > _MOST_DAYS:

@@ -1,4 +1,4 @@
-"""Moments in JSON whose fields nobody has named: read only where they can mean one thing."""
+"""Moments in JSON with undocumented fields: read only if they are unambiguous."""
 
 import re
 from collections.abc import Iterator
@@ -8,16 +8,16 @@ from zoneinfo import ZoneInfo
 
 from crawler.parsing.json_models import moment_of, parse_local_datetime
 
-_BEGINS = re.compile(r"(?i)date|day|(?:start|begin)\w*")  # what a slot's moment may be called
+_BEGINS = re.compile(r"(?i)date|day|(?:start|begin)\w*")  # keys that may hold a slot's moment
 _ENDS = re.compile(r"(?i)end\w*")
 _DATED = re.compile(r"\d{4}-\d\d-\d\d")
 _FREE = re.compile(r"(?i)(?:is_?)?(?:available|free|open|bookable|enabled)(?:_?(?:slots?|count))?")
 
 
 def holds(entry: Any) -> bool:
-    """Tell whether an entry of a list of free days holds anything.
+    """Tell whether an entry of a list of free days has any content.
 
-    One whose lists are all empty does not, nor one that says it is not free, or has nothing at all beside its date.
+    Entries with empty lists only, entries that are marked as not free, and entries with only a date have none.
     """
     if not isinstance(entry, dict) or _is_taken(entry):
         return False
@@ -29,7 +29,7 @@ def holds(entry: Any) -> bool:
 
 
 def moments_of(entry: Any, zone: ZoneInfo) -> list[date | None]:
-    """Return an entry's instants (UTC), else its date; None beside them where there may be more, or nothing is sure."""
+    """Return an entry's instants (UTC), else its date, and None for moments that are ambiguous or unreadable."""
     found = list(_find_moments("", entry, zone)) if holds(entry) else []
     instants = [each for each in found if isinstance(each, datetime)]
     sure: list[date | None] = [*(instants or filter(None, found))]
@@ -37,10 +37,10 @@ def moments_of(entry: Any, zone: ZoneInfo) -> list[date | None]:
 
 
 def sure_moment(value: Any, zone: ZoneInfo) -> date | None:
-    """Return what a moment means however its writer thought of zones; None where that cannot be told.
+    """Return the meaning of a moment that holds for any reading of its offset; None if there is none.
 
-    An instant (UTC) where its offset is the zone's own and it is no midnight; else the date alone, if it is the same
-    day whether the clock that is written is the zone's or what it says (UTC, where it says nothing).
+    It is an instant (UTC) if the offset is the zone's and the time is no midnight. Otherwise it is the date, if the
+    written clock has the same date as the zone's clock at that instant (without an offset: UTC).
     """
     written = _parse_as_written(value)
     if not isinstance(written, datetime):
@@ -52,14 +52,14 @@ def sure_moment(value: Any, zone: ZoneInfo) -> date | None:
 
 
 def _is_taken(node: Any) -> bool:
-    """Tell whether an object says of itself that it is not free."""
+    """Tell whether an object is marked as not free."""
     return isinstance(node, dict) and any(
         _FREE.fullmatch(key) and value in (False, 0) for key, value in node.items()
     )
 
 
 def _parse_as_written(value: Any) -> date | None:
-    """Return a moment as its text says it, its offset kept: a date, a wall clock, an instant."""
+    """Return a moment with its written offset: a date, a wall clock, or an instant."""
     for read in (parse_local_datetime, moment_of):
         try:
             found = read(value)

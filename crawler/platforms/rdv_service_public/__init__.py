@@ -1,7 +1,7 @@
 """RDV Service Public (rdv.anct.gouv.fr and its sisters): a list of places, then weeks of free hours as links.
 
-A page names the next availability as a link: it is followed, and nothing is free before it. What is read here is
-described by the site's own public code (github.com/betagouv/rdv-service-public, app/views/search).
+A page names the next availability as a link. The link is followed, and nothing is free before it. The source is the
+site's own public code (github.com/betagouv/rdv-service-public, app/views/search).
 """
 
 import re
@@ -30,22 +30,21 @@ _ADDRESS = re.compile(r"https?://[^/?#]+/prendre_rdv(?:\?\S*)?$")
 _DAYS = 7
 _LIEU = "creneaux-lieu-"
 _ORGANISATION = (
-    "organisation-"  # begins the key of a place that has no lieu: an appointment by phone, at home
+    "organisation-"  # prefix of the key of a place without a lieu: an appointment by phone or at home
 )
 _CALENDAR = f"//*[starts-with(@id, '{_LIEU}')]"
 _DAY = ".//p[strong]"
 _HOURS = f".//a[starts-with(@aria-label, 'Choisir le créneau d')][not({HIDDEN})]"
-_ICON = (
-    f".//i[contains(concat(' ', @class, ' '), ' fa-minus ')][not({HIDDEN})]"  # a day's, in a week with hours
-)
-_AHEAD = re.compile(r"date=(?<=[?;&]date=)([^&\"'#<>\s]{11,})")  # with an hour; a week's link has none
+# Marks a day without hours in a week with hours.
+_NO_HOURS = f".//i[contains(concat(' ', @class, ' '), ' fa-minus ')][not({HIDDEN})]"
+_AHEAD = re.compile(r"date=(?<=[?;&]date=)([^&\"'#<>\s]{11,})")  # with an hour; the link of a week has none
 _NEXT = "Prochaine disponibilité le"
 _LINKS = f".//a[contains(., '{_NEXT}')][not({HIDDEN})]"
 _NAMED = f"descendant::*[text()[contains(., '{_NEXT}')][not({HIDDEN} or ancestor::script)][ancestor::body]]"
 _MOST_REGRETS = 10
-_MOST_CALENDARS, _MOST_PLACES = 20, 100  # each is looked for in the whole page
+_MOST_CALENDARS, _MOST_PLACES = 20, 100  # each is searched in the whole page
 _HEADING = ".//*[self::h3 or self::h4 or contains(@class, 'card__title')]"
-# The sentence of a search, which stands alone in its element (app/views/search/_nothing_to_show).
+# The sentence of a search, alone in its element (app/views/search/_nothing_to_show).
 _NONE = re.compile(
     r"malheureusement ?, aucun creneau correspondant a votre (?:recherche|invitation) n'a ete trouve ?\.?"
     r"(?: (?:veuillez reessayer ulterieurement|toutes nos excuses pour cela) ?\.?)*"
@@ -77,7 +76,7 @@ _REGRETS = (
 _CARD = "ancestor::*[contains(concat(@class, ' '), 'card ')][1]"
 _OPENED = "(descendant-or-self::* | ancestor::*[position() <= 2])/@aria-controls"
 _LONGEST = 200  # characters of the page's words
-_AROUND = 3  # elements around the first word that may hold the whole sentence
+_AROUND = 3  # elements around the first word that may contain the whole sentence
 _RETIRED = re.compile(r"le motif .+ n'est plus disponible a la reservation(?: a .+)?")
 _ALERTS = f"//*[contains(@class, 'alert')][not({HIDDEN} or {_ASIDE})]"
 _WORKSHOP = "rdv_collectif_id"
@@ -96,12 +95,12 @@ class RdvServicePublic(Platform):
     MARKS = (_CALENDAR, "//title[contains(., 'RDV Service Public')]")
 
     def first_request(self, visit: VisitContext) -> PageRequest:
-        """Ask for the desk's page."""
+        """Return the request for the desk's page."""
         match_address(visit.url, _ADDRESS, "RDV Service Public", "prendre_rdv?…")
         return PageRequest(visit.url, "search")
 
     def read_page(self, page: Page) -> Reading:
-        """Read a list of places, a week of one place, or that there is nothing."""
+        """Read a list of places, a week of one place, or a page without slots."""
         if error := read_error_status(page, entry=page.ask.url == page.visit.url):
             return error
         calendars, told, none = page.root.xpath(_CALENDAR), rendered_text(page.root), _none(page)
@@ -121,12 +120,12 @@ class RdvServicePublic(Platform):
         return _places(page, named) if named else _read_closure(page)
 
     def is_forbidden(self, url: str, method: str) -> bool:
-        """Tell whether this request does more than look: sends anything, or goes the way on behind an hour."""
+        """Forbid all requests but GET, and the pages after the choice of an hour."""
         return method != "GET" or _BOOKS.match(urlsplit(url).path) is not None
 
 
 def _doubt(page: Page, calendars: list[HtmlElement], told: str, *, said: bool, workshops: bool) -> str:
-    """Return what makes the page contradict itself, empty where nothing does."""
+    """Return a contradiction in the page, empty without one."""
     several = len({each.get("id") for each in calendars}) < len(calendars)
     beside = calendars or _NEXT in told or (said and (_WORKSHOP in page.text or _AHEAD.search(page.text)))
     if several or ((said or workshops) and beside):
@@ -137,7 +136,7 @@ def _doubt(page: Page, calendars: list[HtmlElement], told: str, *, said: bool, w
 
 
 def _several(page: Page, calendars: list[HtmlElement], named: int) -> Reading:
-    """Read the hours of several places at once, which no page of today shows: what is missing there, nobody knows."""
+    """Read the hours of several places on one page. No present page shows them, so nothing is covered."""
     if len(calendars) > _MOST_CALENDARS:
         return Reading(Outcome.UNREADABLE, f"shows {len(calendars)} calendars, which no page does")
     slots = tuple(slot for each in calendars for slot in _week(page, each, named).slots)
@@ -160,7 +159,7 @@ def _places(page: Page, named: int) -> Reading:
 
 
 def _cards(root: HtmlElement) -> dict[HtmlElement, HtmlElement]:
-    """Return the first heading of each element that holds one."""
+    """Return the first heading in each element that contains one."""
     first: dict[HtmlElement, HtmlElement] = {}
     for heading in root.xpath(_HEADING):
         for around in heading.iterancestors():
@@ -173,9 +172,9 @@ def _cards(root: HtmlElement) -> dict[HtmlElement, HtmlElement]:
 def _next_at(
     page: Page, node: HtmlElement, cards: Mapping[HtmlElement, HtmlElement]
 ) -> tuple[Place, date, WindowRequest | None] | None:
-    """Read the next availability of one card: its place, the moment, and how to ask for it where it is linked.
+    """Read the next availability of one card: its place, its moment, and its request if it is linked.
 
-    The link stands around the words, in the card's title, or in the dialogue that the card opens.
+    The link is around the words, in the card's title, or in the dialogue that the card opens.
     """
     card = next((each for each in (node, *node.iterancestors()) if each in cards), None)
     if card is not None and rendered_text(card).count(_NEXT) > 1:
@@ -194,7 +193,7 @@ def _next_at(
 
 
 def _links_of(card: HtmlElement | None) -> list[HtmlElement]:
-    """Return the one link of a card to a moment, or of the dialogue that it opens; none where there are several."""
+    """Return the only link to a moment in a card, or in the dialogue that it opens; none if there are several."""
     if card is None:
         return []
     links = card.xpath(".//a[contains(@href, 'date=')]")
@@ -204,7 +203,7 @@ def _links_of(card: HtmlElement | None) -> list[HtmlElement]:
 
 
 def _none(page: Page) -> str:
-    """Return the sentence of a search that found nothing, where its result stands; empty where it is quoted only."""
+    """Return the sentence of a search without results, at the place of its results; empty if it is only quoted."""
     regrets = page.root.xpath(_REGRETS, anywhere=not page.root.xpath("//main"))[:_MOST_REGRETS]
     around = dict.fromkeys(
         each for node in regrets for each in islice((node, *node.iterancestors()), _AROUND)
@@ -213,7 +212,7 @@ def _none(page: Page) -> str:
 
 
 def _read_closure(page: Page) -> Reading:
-    """Read that what the desk is for can no longer be booked; of one of several places it proves nothing."""
+    """Read the notice that a motive can no longer be booked; for one of several places it proves nothing."""
     said = next(
         (text for text in map(rendered_text, page.root.xpath(_ALERTS)) if _RETIRED.match(normalize(text))), ""
     )
@@ -223,14 +222,14 @@ def _read_closure(page: Page) -> Reading:
 
 
 def _seats(page: Page, links: list[HtmlElement]) -> Reading:
-    """Read workshops with free seats. They close nothing: whether all of them are listed, the page does not say."""
+    """Read workshops with free seats. They cover nothing, because the page may not list all."""
     place = page.ask.place
     slots = tuple(Slot(place, _begins(page, each), address_of(page, each)) for each in links)
     return Reading(Outcome.SLOTS, f"{len(links)} workshops with a free seat", slots)
 
 
 def _begins(page: Page, link: HtmlElement) -> date | None:
-    """Return when a workshop begins: the one moment in its card; None where it names none or several."""
+    """Return the start of a workshop: the only moment in its card; None without one, or with several."""
     card = next(iter(link.xpath(_CARD)), None)
     if card is None:
         return None
@@ -239,12 +238,12 @@ def _begins(page: Page, link: HtmlElement) -> date | None:
 
 
 def _week(page: Page, calendar: HtmlElement, named: int) -> Reading:
-    """Read a week. It covers its days where each of them shows hours or says that it has none."""
+    """Read a week. It covers its days if each of them shows hours or says that it has none."""
     place, headings = _place(page, calendar), calendar.xpath(_DAY)
     hours, odd = read_hour_links(page, calendar.xpath(_HOURS), "starts_at")
     onward = [read_next_link(page, each, "date") for each in calendar.xpath(_LINKS)]
     next_at = onward[0][1] if len(onward) == named == 1 else None
-    shown = whole_days(page, headings, _HOURS, _EMPTY, _ICON if hours else "")
+    shown = whole_days(page, headings, _HOURS, _EMPTY, _NO_HOURS if hours else "")
     ends = shown is not None and contains_phrase(rendered_text(headings[-1].getparent()), _NOT_YET)
     if not hours and not odd and not next_at and (named or not shown):
         return Reading(Outcome.UNREADABLE, "shows no hour, and not of each day that it has none")

@@ -1,4 +1,4 @@
-"""Links that carry a moment in a parameter of their address: an hour that is free, or the next one that there is."""
+"""Links with a moment in a parameter of their address: a free hour, or the next availability."""
 
 import re
 from collections.abc import Iterable
@@ -16,17 +16,17 @@ from crawler.reading import Page
 
 
 def parameter(link: HtmlElement, name: str) -> str:
-    """Return a parameter of a link's address, unescaped; empty where it has none."""
+    """Return a parameter of a link's address, unescaped; empty without it."""
     return url_query_parameter(link.get("href", ""), name) or ""
 
 
 def read_hour_links(
     page: Page, links: Iterable[HtmlElement], name: str
 ) -> tuple[dict[datetime, str | None], int]:
-    """Return the hours (UTC) that links carry, with their addresses, and how many more are written in the page.
+    """Return the hours (UTC) of links with their addresses, and the number of other hours in the page.
 
-    More: those that cannot be read, and those that stand anywhere else in the page's text (in a comment, a script, a
-    link that nobody sees), so that whoever reads it knows that it may show more than these.
+    Other hours are unreadable, or elsewhere in the page's text (a comment, a script, an invisible link). With any of
+    them, the page may have more slots than these.
     """
     linked = {parameter(link, name): address_of(page, link) for link in links}
     found = re.findall(rf"{re.escape(name)}=(?<!\w{re.escape(name)}=)([^&\"'#<>\s]+)", page.text)
@@ -36,9 +36,9 @@ def read_hour_links(
 
 
 def read_next_link(page: Page, link: HtmlElement, name: str) -> tuple[str, date | None]:
-    """Return where a link to the next availability leads, and that moment; None where either cannot be read.
+    """Return the address of a link to the next availability, and its moment; None if either is unreadable.
 
-    The moment is that of the address; where it holds none, the one that the link's own text names.
+    The moment is the one in the address, else the one in the link's text.
     """
     url, text = address_of(page, link), parameter(link, name)
     if not url:

@@ -1,7 +1,7 @@
 """rdvpref, the prefectures' present booking site: `/rdvpref/reservation/demarche/<id>/`.
 
-A captcha stands before the slots, and nothing is ever sent here: a check proves that the procedure exists. The slot
-page is read where it is given; its hours stand in the state that it carries for its own script.
+A captcha precedes the slots, and nothing is ever sent: a check proves that the procedure exists. If a slot page is
+given, it is read; its hours are in the state that it carries for its own script.
 """
 
 import re
@@ -33,15 +33,15 @@ from crawler.reading import ANYWHERE, Outcome, Page, PageRequest, Reading, Slot,
 
 _ADDRESS = re.compile(r"(?P<root>https?://[^/]+(?:/[^?#]*?)?/reservation/demarche/\d+)(?![\w-])/?")
 
-_ACTION = re.compile(r"/_\w")  # `/_validerCaptcha`, and whatever else does something
+_ACTION = re.compile(r"/_\w")  # `/_validerCaptcha` and all other actions
 _LANDING = re.compile(r"(?i)que souhaitez-vous faire")
 _CHOICES = ("Prendre un rendez-vous", "Gérer mes rendez-vous")  # the landing page's links
 _CONDITIONS_PATH = re.compile(r"/cgu/?$")
 _SLOTS = re.compile(r"(?i)choisissez votre créneau")
 _MOST_FORMS = 20
-# The calendar stands in the form that sends an hour.
+# The calendar is in the form that submits an hour.
 _BOX = etree.XPath(f"(//form)[position() <= {_MOST_FORMS + 1}][not({HIDDEN})]")
-_FIRST = "premiereDispo"  # in the key of the next availability: itself in the agenda, `datePremiereDispo` in `critere`
+_FIRST = "premiereDispo"  # part of the next availability's key, which is `datePremiereDispo` in `critere`
 _ASIDE = " or ".join(
     f"ancestor::{each}"
     for each in ("aside", "details", "blockquote", "dialog", "footer", "*[@role='dialog']")
@@ -80,11 +80,11 @@ class Rdvpref(Platform):
     )
 
     def first_request(self, visit: VisitContext) -> PageRequest:
-        """PageRequest for the landing page."""
+        """Return the request for the landing page."""
         return PageRequest(f"{_root(visit)}/", "landing")
 
     def read_page(self, page: Page) -> Reading:
-        """Read any page of this platform; most walls met the captcha's before."""
+        """Read any page of this platform."""
         root, own = _root(page.visit), _ADDRESS.match(page.url)
         behind = page.url[own.end() :] if own and own["root"] == root else None
         entry = behind is not None and behind[:1] in ("", "?", "#", ";")
@@ -106,7 +106,7 @@ class Rdvpref(Platform):
         return Reading()
 
     def is_forbidden(self, url: str, method: str) -> bool:
-        """Tell whether this request does more than look: submits a captcha, takes a slot."""
+        """Forbid requests that submit a captcha or take a slot."""
         return method != "GET" or _ACTION.search(urlsplit(url).path) is not None
 
 
@@ -115,18 +115,18 @@ def _root(visit: VisitContext) -> str:
 
 
 def _calendar(page: Page) -> list[HtmlElement]:
-    """Return the calendar's boxes; none on any other page, which can only quote its sentences."""
+    """Return the calendar's forms; none on other pages, which can only quote its sentences."""
     ours = _SLOTS.search(title(page.root)) and not _CONDITIONS_PATH.search(urlsplit(page.url).path)
     return list(_BOX(page.root)) if ours else []
 
 
 def _stands(texts: list[str], sentence: str) -> bool:
-    """Tell whether one of these texts begins with a sentence: behind other words it may be quoted."""
+    """Tell whether one of these texts begins with a sentence: after other words it may be a quote."""
     return any(normalize(text).startswith(normalize(sentence)) for text in texts)
 
 
 def _slots(page: Page, boxes: list[HtmlElement]) -> Reading | None:
-    """Read the slot page: its state, and what is told by what its script made of it where a browser saved the page."""
+    """Read the slot page: its state, and the text that its script rendered if a browser saved the page."""
     if len(boxes) > _MOST_FORMS:
         return Reading(Outcome.UNREADABLE, f"shows more than {_MOST_FORMS} forms, which no page does")
     data, visit, told = read_state(page, _STATE, "vueData"), page.visit, " ".join(map(rendered_text, boxes))
@@ -137,12 +137,12 @@ def _slots(page: Page, boxes: list[HtmlElement]) -> Reading | None:
     ahead = [each for each in said if normalize(each).startswith(normalize(_NEXT))]
     named += [moment for each in ahead for moment in moments_behind(_NEXT, each, visit)]
     if _NEXT in told and not ahead:
-        named.append(None)  # quoted, or written as no page is known to
+        named.append(None)  # a quote, or an unknown form of it
     if not free and page.root.xpath(_HOURS):
         return Reading(Outcome.SLOTS, "hours can be chosen", (Slot(ANYWHERE, None, visit.url),))
     if not free and None in named:
         return Reading(Outcome.UNREADABLE, "names a next availability that cannot be read")
-    # Several states, or half of one: the words beside it may not be its own.
+    # Several states, or half of one: the words may belong to another page.
     unread = "trhId" in page.text or (data is None and _STATE in page.text) or not (named or none_left)
     if not free and [] not in values(data, "tranches") and unread:
         return None
@@ -157,13 +157,13 @@ def _slots(page: Page, boxes: list[HtmlElement]) -> Reading | None:
 
 
 def _hides_calendar(data: Any, said: list[str]) -> bool:
-    """Tell whether the page shows no calendar at all, but when hours are put on line: then there is none to choose."""
+    """Tell whether the page shows the next release of hours instead of a calendar: then no hour can be chosen."""
     by_words = _stands(said, _LATER) and (_stands(said, _RELEASE) or _stands(said, _RELEASED))
     return only(data, "isDisplayCalendar") is False or by_words
 
 
 def _release(data: Any, told: str, visit: VisitContext) -> datetime | None:
-    """Return when more hours will be put on line, where the page says so."""
+    """Return the next release of hours, if the page names it."""
     planned = only(data, "prochainePub")
     text = planned.get("instantPublication") if isinstance(planned, dict) else None
     said: list[date | None] = (

@@ -1,4 +1,4 @@
-"""Any page at all: a desk's YAML says by CSS or XPath what a free slot looks like there, and what no slot does."""
+"""Any other page: a desk's YAML says by CSS or XPath how free slots look there, and how their absence looks."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -22,15 +22,11 @@ _MOST_SLOTS = 1000
 
 
 class SelectorsParameters(SlotRules, AbsenceRules, NavigationPath):
-    """How one site looks: its free slots, its word for none, the way there, and what is neither.
+    """The rules of one site: its free slots, their absence, the way there, and parts to ignore."""
 
-    `ignore`: parts of the page whose dates are no slots (news, the next release), though no slot stands there.
-    `wait`, in a browser: what shows once the page is ready, instead of a free slot or the rule for none.
-    """
-
-    ignore: Selector | None = None
+    ignore: Selector | None = None  # parts without slots, whose dates are none (news, the next release)
     captcha: Selector | None = None
-    wait: Selector | None = None
+    wait: Selector | None = None  # in a browser: shows once the page is ready; default: a slot or the absence
 
 
 class Selectors(Platform):
@@ -46,11 +42,11 @@ class Selectors(Platform):
     Parameters = SelectorsParameters
 
     def first_request(self, visit: VisitContext) -> PageRequest:
-        """Ask for the desk's page."""
+        """Return the request for the desk's page."""
         return entry(visit, visit.parameters, _marks(visit.parameters))
 
     def read_page(self, page: Page) -> Reading:
-        """Do what is still to be done before the slots show, then read them."""
+        """Take the next step before the slots, or read the slots."""
         wanted: SelectorsParameters = page.visit.parameters
         if error := read_error_status(page, entry=progress(page) == NavigationProgress()):
             return error
@@ -66,7 +62,7 @@ def _marks(wanted: SelectorsParameters) -> tuple[str, ...]:
 
 
 def _early(page: Page) -> Reading | None:
-    """Return the absence of slots where the page says it before the last step."""
+    """Read the absence of slots on a page before the last step."""
     wanted: SelectorsParameters = page.visit.parameters
     said = wanted.none(page)
     return _nothing(page, said, doubts=_astray(page, ())) if said and not wanted.free(page) else None
@@ -80,7 +76,7 @@ def _slots(page: Page, wanted: SelectorsParameters) -> Reading:
         return Reading(Outcome.UNREADABLE, f"shows {len(free)} free slots, which no page does")
     if not free and not said:
         return Reading()
-    broken = b"<html" in page.lowered and b"</html" not in page.lowered  # the last slot may be half a slot
+    broken = b"<html" in page.lowered and b"</html" not in page.lowered  # the last slot may be cut
     slots = [wanted.slot(page, each) for each in (free[:-1] if broken else free)]
     read = tuple(filter(None, slots))
     if free and not read:

@@ -1,7 +1,7 @@
-"""What is done on a site before its slots show, by the rules of a desk file: a banner, steps, then page after page.
+"""Navigation to the slots of a site by the rules of a desk file: a banner, steps, then page after page.
 
-By HTTP each is a request of its own; in a browser all of them are done at once, as acts. How far a visit is stands in
-the step of its asks.
+By HTTP each step is a request of its own; in a browser all are actions on one page. The `step` of a request holds
+the progress of the visit.
 """
 
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from crawler.parsing.css_selectors import Match, Selector, find_matches, find_vi
 from crawler.parsing.forms import address_of, build_request
 from crawler.reading import BrowserAction, Outcome, Page, PageRequest, Reading, VisitContext
 
-Awaits = tuple[str, ...]  # what shows in a browser when a page is ready, see `Ask`
-Early = Callable[[Page], Reading | None]  # what a page proves where the way goes no further; None: nothing
+Awaits = tuple[str, ...]  # see `PageRequest.awaits`
+Early = Callable[[Page], Reading | None]  # reads a page on which the next step is missing
 
 
 class NavigationStep(Strict):
-    """What is done before slots show: the link, form, button or drop-down, its fields, the option chosen in it."""
+    """One step before the slots: a link, form, button or drop-down, with its fields and the option to choose."""
 
     at: Selector
     fields: Annotated[dict[str, str], Field(max_length=50)] = Field(default_factory=dict)
@@ -28,7 +28,7 @@ class NavigationStep(Strict):
 
 
 class NavigationPath(Strict):
-    """The way to a site's slots, and from one page of them to the next, as a desk file says it."""
+    """The steps to a site's slots, and from one page of slots to the next."""
 
     banner: Selector | None = None
     steps: Annotated[tuple[NavigationStep, ...], Field(max_length=6)] = ()
@@ -37,7 +37,7 @@ class NavigationPath(Strict):
 
 
 class NavigationProgress(NamedTuple):
-    """How far a visit is: steps taken, the page of slots, whether the banner is done and a page before left doubts."""
+    """Progress of a visit: steps done, page of slots, banner done (0 or 1), doubts left by a page (0 or 1)."""
 
     steps: int = 0
     page: int = 1
@@ -49,12 +49,12 @@ class NavigationProgress(NamedTuple):
 
 
 def progress(page: Page) -> NavigationProgress:
-    """Return how far the visit was when it asked for this page."""
+    """Return the progress of the visit when it requested this page."""
     return NavigationProgress(*map(int, page.ask.step.split()))
 
 
 def entry(visit: VisitContext, way: NavigationPath, awaits: Awaits) -> PageRequest:
-    """Ask for the desk's page; in a browser, with all that is done there before slots show."""
+    """Return the request for the desk's page; in a browser with all actions before the slots."""
     if not visit.browser:
         return PageRequest(visit.url, str(NavigationProgress()))
     done = NavigationProgress(steps=len(way.steps), banner=1)
@@ -62,9 +62,9 @@ def entry(visit: VisitContext, way: NavigationPath, awaits: Awaits) -> PageReque
 
 
 def onward(page: Page, way: NavigationPath, early: Early) -> Reading | None:
-    """Do what is still to be done before the slots show; None where they show.
+    """Take the next step before the slots; None if the page shows them.
 
-    `early` reads a page on which the next step's element is not there: it may say before that there is nothing.
+    `early` reads a page without the next step's element: it may say already that nothing is free.
     """
     at = progress(page)
     if page.undone:
@@ -75,9 +75,9 @@ def onward(page: Page, way: NavigationPath, early: Early) -> Reading | None:
 
 
 def next_page(page: Page, way: NavigationPath, awaits: Awaits, *, doubts: bool) -> tuple[PageRequest, ...]:
-    """Ask for the page of slots behind this one, where there is one and the desk wants as many.
+    """Return the request for the next page of slots, if there is one and the desk's limit allows it.
 
-    `doubts`: this page or one before it may have left slots out, which the last one has to know.
+    `doubts`: this page or one before it may have left slots out, which the last page must know.
     """
     at = progress(page)
     then = at._replace(page=at.page + 1, doubts=int(doubts))
@@ -99,7 +99,7 @@ def _acts(way: NavigationPath) -> tuple[BrowserAction, ...]:
 
 
 def _explain_undone(page: Page, at: NavigationProgress, early: Early) -> Reading:
-    """Say what kept the browser from where slots show."""
+    """Say what kept the browser from the slots."""
     if not page.stuck and at.page == 1 and (said := early(page)):
         return said
     return Reading(

@@ -1,6 +1,6 @@
-"""What a desk file says of a page that nobody wrote a reader for: how a free slot looks there, and how their absence.
+"""Rules of a desk file for a page without a reader of its own: how a free slot looks, and how their absence looks.
 
-Both are read here, each for itself. Whether a page proves what they say is its reader's to judge.
+Each rule is evaluated here by itself. The platform decides what the page proves.
 """
 
 from lxml.html import HtmlElement
@@ -14,11 +14,11 @@ from crawler.parsing.forms import address_of
 from crawler.parsing.html_text import contains_phrase, rendered_text, visible_text
 from crawler.reading import ANYWHERE, Page, Place, Slot
 
-_LONGEST = 200  # characters of a name, and of the page's own words
+_LONGEST = 200  # characters of a name, and of a quote of the page
 
 
 class SlotRules(Strict):
-    """How a free slot looks. What belongs to it (date, time, place, link) is looked for from its element on."""
+    """How a free slot looks. Its date, time, place and link are searched within its element."""
 
     available: Selector
     date: Selector | None = None
@@ -33,21 +33,21 @@ class SlotRules(Strict):
         return self
 
     def free(self, page: Page) -> list[HtmlElement]:
-        """Return the elements of free slots that a person sees."""
+        """Return the visible elements of free slots."""
         return find_visible(page.root, self.available)
 
     def hides(self, page: Page) -> bool:
-        """Tell whether a free slot stands in the page, be it where the page hides it: a tab that is not open, say.
+        """Tell whether the page contains a free slot, also a hidden one (in a closed tab, for example).
 
-        One without its date is none: it is a row that a script copies.
+        A slot without its date is a template that a script copies.
         """
         anywhere = (each for each in find_matches(page.root, self.available) if not isinstance(each, str))
         return any(self.slot(page, each) for each in anywhere)
 
     def slot(self, page: Page, element: HtmlElement) -> Slot | None:
-        """Return the slot that an element shows; None where something of it cannot be read.
+        """Return the slot of an element; None if a part of it is unreadable.
 
-        Without a rule for its date it is `open`. Without a link of its own it leads to the desk's address.
+        Without a rule for the date it is `open`. Without a link its address is the desk's.
         """
         place, moment = ANYWHERE, None
         if self.place:
@@ -66,7 +66,7 @@ class SlotRules(Strict):
 
 
 class AbsenceRules(Strict):
-    """How a page says that nothing is free: by a mark, by words, or by either. One of them is needed."""
+    """How a page says that nothing is free: by an element, by words, or by either. One rule is required."""
 
     no_slot: Selector | None = None
     no_slot_text: Text | None = None
@@ -78,7 +78,7 @@ class AbsenceRules(Strict):
         return self
 
     def none(self, page: Page) -> str:
-        """Return the page's own word for no slots, empty where a person does not see it said."""
+        """Return the page's visible statement that nothing is free, empty without one."""
         if self.no_slot and (marks := find_visible(page.root, self.no_slot)):
             return visible_text(marks[0])[:_LONGEST] or self.no_slot
         words = self.no_slot_text
