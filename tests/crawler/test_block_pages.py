@@ -206,7 +206,7 @@ def answering(answer: Any) -> Any:
             raise answer
         return answer
 
-    return SimpleNamespace(read=reads)
+    return SimpleNamespace(read_page=reads)
 
 
 @pytest.mark.rule("3.1")
