@@ -138,6 +138,6 @@ def test_the_page_has_the_same_rows_with_the_same_outcomes() -> None:
     )
     shown = {None: "open", HOUR: "H", DAY: "D"}
     assert {int(number): (outcome or T.value, slots) for number, outcome, slots in lines} == {
-        number: (row.outcome.value, ", ".join(shown[each] for each in row.moments) or "–")
+        number: (row.outcome.value, ", ".join(shown[each] for each in row.moments) or "\u2013")
         for number, row in ROWS.items()
     }
