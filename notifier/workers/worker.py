@@ -77,14 +77,20 @@ class MessageWorker(SimpleWorker):
         """Take no commands through Redis: whoever reaches it could stop us."""
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """Tell that we live, and that we are here at all where Redis was emptied: health counts who listens."""
-        if pipeline is None and not self.connection.sismember(REDIS_WORKER_KEYS, self.key):
-            log.info("Redis does not know this worker any more: it is told again")
-            self.connection.delete(
-                self.key
-            )  # half a record, which would look like another worker of our name
+        """Register again where Redis was emptied or restored from an older state: health counts who listens."""
+        if pipeline is None and not self._is_registered():
+            log.info("Redis does not know this worker any more: it registers again")
+            # What is left of its record would look like another worker of the same name.
+            self.connection.delete(self.key)
             self.register_birth()  # type: ignore[no-untyped-call] # RQ's own has no types
         super().heartbeat(timeout, pipeline)
+
+    def _is_registered(self) -> bool:
+        # In a restored Redis the sets may name it while its record has expired; heartbeats bring back half of that.
+        return bool(
+            self.connection.sismember(REDIS_WORKER_KEYS, self.key)
+            and self.connection.hexists(self.key, "birth")
+        )
 
     def check_for_suspension(self, burst: bool) -> None:
         """Leave between two jobs when the time has come."""
