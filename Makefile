@@ -12,7 +12,7 @@ FUZZ   ?= 30
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run demo status test compiled coverage fuzz chaos lint format bench simulate lock clean
+.PHONY: help setup browser run demo status test journeys compiled coverage fuzz chaos lint format bench simulate lock clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +44,10 @@ status: setup ## Show the state of everything that runs, on one screen (ARGS=--j
 test: setup ## Set up, lint, test
 	@$(MAKE) --no-print-directory --jobs 2 lint compiled
 	@test "$$CI" != true || $(BIN)/python -m deploy.local.browser
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	@$(BIN)/python -m pytest -m "not journey" -n $(JOBS) --dist loadgroup
+
+journeys: setup ## Test what takes long: whole stacks, killed browsers and processes, minutes of play
+	@$(BIN)/python -m pytest -m journey -n $(JOBS) --dist loadgroup
 
 compiled: setup # each of the workers would compile all tests for itself
 	@$(BIN)/python -m pytest --collect-only --quiet > /dev/null 2>&1 || true

@@ -14,10 +14,10 @@ BUDGETS = {
     "configs": 70,
     "crawler": 560,
     "deploy": 60,
-    "model": 50,
+    "model": 40,
     "mutation": 40,
-    "notifier": 150,
-    "processes": 850,
+    "notifier": 200,
+    "processes": 250,
 }
 SLOW = 10.0  # seconds; a single test outside `processes` that takes longer is listed
 

@@ -12,7 +12,12 @@ import pytest
 from deploy.chaos.faults import faults, hangs, partitions, proofs
 from deploy.chaos.periods import INTERVAL
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("stacks"), pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.journey,
+    pytest.mark.processes,
+    pytest.mark.xdist_group("stacks"),
+    pytest.mark.timeout(1200),
+]
 _PATIENCE = 900.0  # seconds; a busy machine takes minutes to start everything
 ROOT = Path(__file__).resolve().parents[2]
 WAVES = (

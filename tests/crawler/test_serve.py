@@ -92,6 +92,7 @@ def test_a_slot_that_opens_becomes_one_detection_and_goes_when_it_is_taken(
     assert sandbox.reservations("91") == 0
 
 
+@pytest.mark.journey
 def test_a_spider_leaves_when_its_parent_is_killed(desk: Desk, redis_server: redis.Redis) -> None:
     plan()
     code = (

@@ -16,7 +16,7 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.journey, pytest.mark.processes, pytest.mark.timeout(1200)]
 
 
 @dataclass

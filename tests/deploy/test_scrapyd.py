@@ -117,6 +117,7 @@ def test_spiders_are_named_as_their_files() -> None:
     assert named.split() == sorted(known)
 
 
+@pytest.mark.journey
 @pytest.mark.processes
 def test_the_keeper_has_spiders_run_replaces_them_and_orphans_leave(
     scrapyd: "subprocess.Popen[bytes]", redis_server: redis.Redis, tmp_path: Path

@@ -39,7 +39,7 @@ from tests.fuzz import times
 from tests.model.model import Alert, Limits, Message, Model
 from tests.model.world import CHANNELS, DESKS, FILE, INTERVALS, PEOPLE, PLANS, PROCEDURES, SITES, World
 
-HISTORIES, STEPS, SHARES = 24, 20, 3
+HISTORIES, STEPS, SHARES = 15, 20, 3
 START = datetime(2026, 11, 20, 9, tzinfo=UTC)
 LONGEST_NUDGE = timedelta(seconds=301)
 NIGHT = datetime(2026, 12, 1, 23, 30, tzinfo=UTC)  # 00:30 on 2 December in Paris

@@ -63,6 +63,7 @@ def test_a_worker_tells_and_leaves_when_asked(
     assert "+336" not in running.said
 
 
+@pytest.mark.journey
 def test_a_worker_that_is_asked_in_the_middle_of_a_message_leaves_in_time_and_says_so_in_the_row(
     worker: Callable[..., Program], whole: "Running", settings_env: Callable[..., None]
 ) -> None:
@@ -128,6 +129,7 @@ def test_the_sweep_brings_to_a_worker_what_no_nudge_brought(
     assert sweep.ends(signal.SIGINT) == 0
 
 
+@pytest.mark.journey
 def test_a_worker_is_replaced_by_age(
     worker: Callable[..., Program], settings_env: Callable[..., None]
 ) -> None:
@@ -135,6 +137,7 @@ def test_a_worker_is_replaced_by_age(
     assert worker().ends(within=30) == 0
 
 
+@pytest.mark.journey
 def test_a_worker_outlives_a_redis_that_is_away(
     worker: Callable[..., Program], whole: "Running", settings_env: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -155,6 +158,7 @@ def test_a_worker_outlives_a_redis_that_is_away(
         server.stop()
 
 
+@pytest.mark.journey
 def test_a_worker_that_starts_without_redis_waits_for_it(
     start: Callable[..., Program], database: str, settings_env: Callable[..., None]
 ) -> None:

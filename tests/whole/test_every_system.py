@@ -19,7 +19,12 @@ from deploy.local.stack import Stack
 from tests.waiting import until
 from tests.whole.conftest import get, quiet_stack
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("stacks"), pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.journey,
+    pytest.mark.processes,
+    pytest.mark.xdist_group("stacks"),
+    pytest.mark.timeout(1200),
+]
 
 # The stand-ins that misbehave, one way each: their control API's mode, and how a check of theirs then ends.
 TROUBLES = {

@@ -12,7 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("stacks"), pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.journey,
+    pytest.mark.processes,
+    pytest.mark.xdist_group("stacks"),
+    pytest.mark.timeout(900),
+]
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -204,6 +204,7 @@ def test_a_page_that_hangs_costs_one_deadline(
         assert held.check(desk_at(f"{served.address}/well")).outcome is Outcome.NO_SLOTS
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_browser_that_is_killed_or_hangs_is_unreachable_and_the_next_check_has_a_new_one(
     held: Held, settings_env: Callable[..., None], how: signal.Signals
@@ -226,6 +227,7 @@ def test_a_browser_that_is_killed_or_hangs_is_unreachable_and_the_next_check_has
     assert len(hit) == 1
 
 
+@pytest.mark.journey
 def test_a_browser_that_hangs_before_a_page_is_opened_costs_one_check(
     held: Held, settings_env: Callable[..., None]
 ) -> None:
@@ -239,6 +241,7 @@ def test_a_browser_that_hangs_before_a_page_is_opened_costs_one_check(
         assert held.check(desk_at(served.address)).outcome is Outcome.NO_SLOTS
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize("bound", [{"BROWSER_CHECKS": "1"}, {"BROWSER_MEMORY_MB": "1"}])
 def test_a_browser_is_replaced_when_used_up_and_ends_when_nobody_needs_it(
     held: Held, settings_env: Callable[..., None], bound: dict[str, str]
@@ -313,6 +316,7 @@ def test_more_than_the_places_wait_for_their_turn(held: Held) -> None:
         assert held.run(several(served.address)) == [Outcome.NO_SLOTS] * 4
 
 
+@pytest.mark.journey
 def test_a_page_is_opened_without_a_crawl_too_and_no_process_is_left(browser: Path) -> None:
     with site({"/": page("<script>document.body.append('from a ' + 'script')</script>")}) as served:
         process = outside(served.address, browser)

@@ -101,6 +101,7 @@ def folder_of(browser: psutil.Process) -> Path:
     return Path(browser.environ()["TMPDIR"])
 
 
+@pytest.mark.journey
 @pytest.mark.xdist_group("browser")
 @pytest.mark.usefixtures("browser")
 @pytest.mark.parametrize("how", [None, signal.SIGKILL])
@@ -128,6 +129,7 @@ def test_a_browser_leaves_no_file_when_it_ends_or_is_killed(
     assert len(seen) == 1
 
 
+@pytest.mark.journey
 @pytest.mark.xdist_group("browser")
 def test_what_a_killed_spider_left_is_removed_by_the_next_start(browser: Path) -> None:
     seen: list[Path] = []

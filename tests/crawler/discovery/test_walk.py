@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 DESK = "melun_77/naturalisation"
 BOOKING = "/Demarches/Etrangers/Prendre-rendez-vous"
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.journey, pytest.mark.processes]
 
 
 def report(folder: Path) -> dict[str, Any]:

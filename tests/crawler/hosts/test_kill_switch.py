@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from api.models.check import Check
     from deploy.sandbox.running import Running
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.journey, pytest.mark.processes, pytest.mark.timeout(1200)]
 DESK, CODE, OTHER = "evry-courcouronnes_91/naturalisation", "91", "77"
 SECOND = timedelta(seconds=1)
 

@@ -29,6 +29,7 @@ def detected(browser: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=100)
 
 
+@pytest.mark.journey
 @pytest.mark.xdist_group("browser")
 @pytest.mark.processes
 def test_what_only_a_script_shows_is_found_by_a_browser_and_no_private_network_is_opened(
@@ -61,6 +62,7 @@ def test_without_a_browser_it_says_how_to_get_one(
     assert (code, "leave it out with --file" in out + err) == (2, True)
 
 
+@pytest.mark.journey
 @pytest.mark.xdist_group("browser")
 @pytest.mark.processes
 def test_what_a_page_posts_by_itself_completes_its_desk_from_a_link_too(

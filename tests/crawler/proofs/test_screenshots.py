@@ -101,6 +101,7 @@ def test_what_is_no_html_is_shown_as_text(open_browser: "Browser", url: str) -> 
     assert colours(png) > colours(shot(open_browser, b"<p>"))
 
 
+@pytest.mark.journey
 def test_a_browser_that_died_is_replaced_and_its_page_tried_again(
     source: Spool, blobs: Blobs, browser: Path
 ) -> None:

@@ -101,6 +101,7 @@ def test_a_tree_is_a_process_with_its_descendants_whatever_their_group() -> None
     assert outlive(processes) == []
 
 
+@pytest.mark.journey
 @pytest.mark.processes
 @pytest.mark.timeout(400)
 def test_left_proofs_bring_a_worker_and_a_stop_ends_it(

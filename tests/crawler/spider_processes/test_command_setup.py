@@ -31,6 +31,7 @@ def _away(settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch) ->
     )
 
 
+@pytest.mark.journey
 @pytest.mark.processes
 @pytest.mark.parametrize(
     ("command", "number", "said"),
@@ -57,6 +58,7 @@ def test_a_loop_waits_for_servers_that_are_away_and_ends_when_told(
     assert time.monotonic() - began < 60
 
 
+@pytest.mark.journey
 @pytest.mark.processes
 def test_one_look_that_fails_is_said_and_not_traced() -> None:
     program = scrapy("plan", "--once")

@@ -22,7 +22,7 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.journey, pytest.mark.processes, pytest.mark.timeout(1200)]
 HOLD = 5  # seconds: deadline and margin
 
 

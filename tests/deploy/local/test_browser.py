@@ -56,6 +56,7 @@ def test_what_is_there_and_does_not_start_is_told(
     assert said[0].endswith("broken does not start: libnss3.so: cannot open shared object file")
 
 
+@pytest.mark.journey
 def test_after_a_download_in_vain_the_package_of_debian_is_installed(
     machine: Callable[[str, str], Path], tmp_path: Path
 ) -> None:
@@ -72,6 +73,7 @@ def test_after_a_download_in_vain_the_package_of_debian_is_installed(
     assert said[2] == "no browser yet: trying Debian's package chromium"
 
 
+@pytest.mark.journey
 def test_where_nothing_helps_it_says_what_a_person_can_do(
     machine: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

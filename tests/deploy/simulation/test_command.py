@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.journey, pytest.mark.processes]
 ROOT = Path(__file__).resolve().parents[3]
 
 

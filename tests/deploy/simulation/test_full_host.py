@@ -14,6 +14,7 @@ HOURS, DESKS, BUDGET = 0.5, 40, 30
 FORMS = range(10_000, 10_000 + DESKS)
 
 
+@pytest.mark.journey
 @pytest.mark.usefixtures("database", "redis_server")
 @pytest.mark.timeout(400)
 def test_no_desk_of_a_full_host_waits_much_longer_than_feasible(settings_env: Callable[..., None]) -> None:

@@ -44,6 +44,7 @@ def replayed(
     return survivals(stand_ins, played)
 
 
+@pytest.mark.journey
 @pytest.mark.rule("3.9")
 @pytest.mark.usefixtures("database", "redis_server")
 def test_the_shipped_budgets_survive_what_they_must() -> None:
@@ -67,6 +68,7 @@ def test_a_budget_that_is_too_high_is_banned() -> None:
     assert not survived(found, str(MUST))
 
 
+@pytest.mark.journey
 @pytest.mark.usefixtures("database", "redis_server")
 def test_an_emptied_redis_brings_no_ban() -> None:
     several = [Rung((MUST,), shape) for shape in SHAPES if shape.desks > 1]
