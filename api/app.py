@@ -1,4 +1,4 @@
-"""The API as gunicorn serves it: `gunicorn "api.app:create_app()"`."""
+"""The application that gunicorn serves: `gunicorn "api.app:create_app()"`."""
 
 from importlib.metadata import version
 
@@ -26,7 +26,7 @@ def create_app() -> OpenAPI:
     """Return the application that the environment describes.
 
     Raises:
-        configs.settings.SettingsRefused: the environment is wrong.
+        configs.settings.SettingsRefused: the environment has invalid settings.
         configs.settings.SettingMissing: JWT_SECRET or REDIS_URL is not set.
     """
     set_up_logs("api")

@@ -9,7 +9,7 @@ from api.schemas import FieldError, PlanAnswer
 
 
 class ApiError(Exception):
-    """A request that cannot be done. `word` is the end of the problem's type; `detail` says what to do."""
+    """A refused request. `word` ends the problem's type; `detail` says what to do."""
 
     def __init__(
         self,

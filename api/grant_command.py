@@ -1,4 +1,4 @@
-"""Plans given by hand: `flask grant EMAIL PLAN` (what is bought comes from Stripe)."""
+"""The command `flask grant EMAIL PLAN`, which gives a plan by hand (bought plans come from Stripe)."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 import click
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that nobody here names
+import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not imported here
 import notifier
 from api.accounts.queries import find_user
 from api.accounts.service import give_plan
@@ -57,7 +57,7 @@ def _prepare() -> None:
 
 
 def _give_to_address(email: str, name: PlanName, lasts: timedelta, source: str) -> tuple[str, list[UUID]]:
-    """Give the plan; return what was given in words, and the alerts to catch up."""
+    """Give the plan; return a sentence about it, and the alerts to catch up."""
     with session() as s:
         user = find_user(s, email)
         if user is None:

@@ -13,13 +13,13 @@ from configs.strict_model import Strict
 
 
 class Body(Strict):
-    """What comes in: unknown keys and NUL bytes are refused."""
+    """Body of a request; unknown keys and NUL bytes are refused."""
 
     model_config = ConfigDict(alias_generator=to_camel)
 
 
 class Answer(BaseModel):
-    """What goes out."""
+    """Body of a response."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -48,7 +48,7 @@ class PlanAnswer(Answer):
 
     @classmethod
     def of(cls, plan: Plan) -> Self:
-        """Return what plans.yaml says of it."""
+        """Return a plan of plans.yaml as an answer."""
         return cls(
             plan=plan.name,
             amount=plan.price_cents,
@@ -81,6 +81,6 @@ class Problem(Answer):
     plans: list[PlanAnswer] | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return it without what it has nothing to say about."""
-        # not exclude_none: it would reach into the plans, where null says that nothing limits them
+        """Return it without empty members."""
+        # Not exclude_none, which would apply to the plans too, where null means that there is no limit.
         return {name: value for name, value in super().as_json().items() if value is not None}

@@ -64,6 +64,16 @@ def test_an_import_does_nothing(found: dict[str, list[str]], what: str) -> None:
     assert found[what] == []
 
 
+@pytest.mark.parametrize("package", ["api", "configs", "crawler", "deploy", "notifier"])
+def test_no_module_of_a_package_hides_one_of_the_standard_library(package: str) -> None:
+    # a program that is started by path has its package's folder at the head of sys.path
+    code = f"import sys; sys.path.insert(0, {str(ROOT / package)!r}); import urllib.request"
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_records_come_without_flask_scrapy_or_rq() -> None:
     code = "import sys, api.models.all, api.models.base; print({'flask', 'scrapy', 'rq'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=240)

@@ -1,4 +1,4 @@
-"""What a user may do now: computed from the grants each time, never a flag."""
+"""Entitlement: the plan that covers a moment, computed from the grants each time, never a flag."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ _RANK = {name: rank for rank, name in enumerate(PlanName)}
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """The best plan that covers a moment, and when it ends if nobody renews it (None: no plan)."""
+    """The best plan that covers a moment, and when it ends without a renewal (None: no plan)."""
 
     plan: Plan
     ends_at: datetime | None
 
 
 def find_entitlement(session: Session, user_id: UUID, moment: datetime) -> Entitlement:
-    """Return what covers `moment` (UTC); the plan NONE where nothing does."""
+    """Return the best plan that covers `moment` (UTC), or the plan NONE."""
     query = sa.select(Grant).where(Grant.user_id == user_id, Grant.ends_at > moment)
     return _best(list(session.scalars(query.order_by(Grant.starts_at))), moment)
 
@@ -37,7 +37,7 @@ def _best(grants: list[Grant], moment: datetime) -> Entitlement:
 
 
 def _end(grants: Iterable[Grant], moment: datetime) -> datetime:
-    """Follow grants that join: buying again extends."""
+    """Return the end of a chain of adjoining grants: buying again extends the plan."""
     end = moment
     for grant in grants:
         if grant.starts_at <= end:

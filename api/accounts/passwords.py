@@ -1,4 +1,4 @@
-"""Passwords: bcrypt over a digest, so that long ones count whole (bcrypt itself refuses more than 72 bytes)."""
+"""Password hashes: bcrypt over a digest, because bcrypt refuses more than 72 bytes."""
 
 import base64
 import hashlib
@@ -10,12 +10,12 @@ from configs.settings import settings
 
 
 def hash_password(password: str) -> str:
-    """Return the salted hash to keep; BCRYPT_COST says how slow that is (12: 0.2 s)."""
+    """Return the salted hash to store. BCRYPT_COST sets how slow that is (12: 0.2 s)."""
     return bcrypt.hashpw(_digest(password), bcrypt.gensalt(settings().bcrypt_cost)).decode("ascii")
 
 
 def password_fits(password: str, kept: str | None) -> bool:
-    """Whether it is the password of that hash. Without a hash the same work is done, and the answer is no."""
+    """Return whether the password has that hash. Without a hash it takes the same time and returns False."""
     if kept is None:
         hash_password(password)
         return False

@@ -11,10 +11,10 @@ from configs.contact_addresses import fold_address
 
 
 def find_user(session: Session, email: str) -> User | None:
-    """Return the user of that address, however it is capitalised.
+    """Return the user of that address, in any capitalisation.
 
-    The database's index folds more letters than `fold_address` (`İ` to `i`), by which guesses are counted: an address
-    that it alone finds is another one, or guesses at an account would be counted apart for each way to write it.
+    The database's index folds more letters than `fold_address` (`İ` to `i`), which counts guesses at an account.
+    An address that only the index finds is refused: otherwise each spelling would have its own count of guesses.
     """
     user = session.scalars(sa.select(User).where(has_address(email.strip()))).one_or_none()
     return user if user and fold_address(user.email) == fold_address(email) else None
@@ -22,12 +22,12 @@ def find_user(session: Session, email: str) -> User | None:
 
 def has_address(email: str) -> sa.ColumnElement[bool]:
     """Return the condition that a row of `users` has this address."""
-    # both sides by the database: Python folds a few letters differently, and the index is the database's
+    # The database folds both sides: Python folds a few letters differently, and the index belongs to the database.
     return sa.func.lower(User.email) == sa.func.lower(email)
 
 
 def read_account(session: Session, user: User) -> Account:
-    """Return what the user sees of the account."""
+    """Return the account as its owner sees it."""
     rows = session.scalars(sa.select(Contact).where(Contact.user_id == user.id))
     contacts = {contact.channel: contact for contact in rows}
     email, sms, telegram = (

@@ -1,4 +1,4 @@
-"""/api/auth: accounts and who is signed in."""
+"""Routes of /api/auth: accounts and sign-in."""
 
 from typing import Any
 

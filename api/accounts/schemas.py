@@ -1,4 +1,4 @@
-"""Accounts at the border."""
+"""Bodies of /api/auth."""
 
 from datetime import datetime
 from typing import Annotated, Self
@@ -13,7 +13,7 @@ from configs.plan import PlanName
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 200
 
-# What every address has; configs/contact_addresses.py looks closer. Blanks around it are taken off.
+# A rough check; configs/contact_addresses.py is stricter. Blanks around an address are removed.
 _EMAIL = r"^\s*[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+\s*$"
 Email = Annotated[
     str,

@@ -21,11 +21,10 @@ _BETWEEN_MAILS = timedelta(minutes=5)
 
 
 def register_account(session: Session, wish: Registration, password_hash: str) -> list[UUID]:
-    """Make the account, or leave a known one as it is; return the notifications to nudge after the commit.
+    """Create the account unless the address has one; return the notifications to nudge after the commit.
 
-    A mail follows in any case, so that neither the answer nor its owner is left to guess: an address that was
-    never confirmed is asked (again) to be, a confirmed one learns that it has its account. The password of a known
-    one stays: a stranger who registers it once more must not choose it.
+    A mail is sent in both cases: an unconfirmed address is asked to confirm, a confirmed one is reminded of its
+    account. An existing account keeps its password: a stranger who registers the address must not set it.
     """
     made = session.scalar(
         insert(User)
@@ -53,7 +52,7 @@ def _mail(session: Session, contact: Contact) -> list[UUID]:
     before, today, latest = _mails_before(session, contact, kind)
     if today >= _MAILS_A_DAY or (latest and latest > clock() - _BETWEEN_MAILS):
         return []
-    # two requests at once count alike, and one key is written once
+    # Two simultaneous requests get the same count, hence the same key, which is written once.
     key = f"{kind}:{contact.id}:{before}"
     return notifier.create_notifications(
         session, contact.user_id, kind=kind, params={}, dedupe_key=key, priority="critical"
@@ -61,7 +60,7 @@ def _mail(session: Session, contact: Contact) -> list[UUID]:
 
 
 def _mails_before(session: Session, contact: Contact, kind: str) -> tuple[int, int, datetime | None]:
-    """Return how many there are, and of those that did not fail: how many in a day, and when the last was written."""
+    """Return the number of mails; without the failed ones: the number within a day, and the time of the latest."""
     left = Notification.state != State.FAILED
     since = clock() - timedelta(days=1)
     query = sa.select(
@@ -74,7 +73,7 @@ def _mails_before(session: Session, contact: Contact, kind: str) -> tuple[int, i
 
 
 def give_plan(session: Session, user: User, name: PlanName, lasts: timedelta, source: str) -> Grant:
-    """Entitle a user; the same plan again begins where the running one ends."""
+    """Give a user a plan; a grant of a running plan begins where that plan ends."""
     now = clock()
     session.execute(sa.select(User.id).where(User.id == user.id).with_for_update())
     running = session.scalar(

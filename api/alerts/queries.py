@@ -1,4 +1,4 @@
-"""A user's alerts and how well they are served: five queries, however many alerts there are."""
+"""Reads of a user's alerts and how well each is served, in five queries for any number of alerts."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -19,7 +19,7 @@ _BEST = (WatchLevel.FULL, WatchLevel.PRESENCE, WatchLevel.NONE)
 
 
 def read_alerts(session: Session, user_id: UUID) -> list[AlertAnswer]:
-    """Return the user's alerts that are not over, the newest first."""
+    """Return the user's open alerts, the newest first."""
     return _answers(
         session,
         session.scalars(

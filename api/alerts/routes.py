@@ -1,4 +1,4 @@
-"""/api/alerts: what the signed-in user waits for."""
+"""Routes of /api/alerts: the alerts of the signed-in user."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Alerts at the border."""
+"""Bodies of /api/alerts."""
 
 import datetime as dt
 from typing import Annotated, Self
@@ -29,7 +29,7 @@ def _as_list(value: object) -> object:
 
 
 def _written_as(example: str) -> BeforeValidator:
-    """Refuse what pydantic would guess: a number as a unix time, an hour with seconds or a zone."""
+    """Return a validator that refuses what pydantic would guess: a number as a unix time, an hour with seconds."""
 
     def check(value: object) -> object:
         if isinstance(value, str) and len(value) == len(example):
@@ -39,7 +39,7 @@ def _written_as(example: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-# The standard's `time` has seconds and a zone, which are refused here.
+# The standard format `time` has seconds and a zone, which are refused here.
 _HOUR = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$", "examples": ["09:30"]}
 Hour = Annotated[
     dt.time,
@@ -78,7 +78,7 @@ class Limits(Body):
         return self
 
 
-# What NewAlert._for_something refuses, as the schema says it.
+# The rule of NewAlert._for_something as a JSON schema.
 _FOR_SOMETHING: JsonDict = {
     "anyOf": [
         {

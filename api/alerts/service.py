@@ -1,4 +1,4 @@
-"""Changes to alerts: each with its lines for the planner, in one transaction, under the user's lock."""
+"""Changes to alerts. Each writes lines for the planner in the same transaction, under a lock of the user's row."""
 
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from configs.settings import settings
 
 
 def create_alert(session: Session, user_id: UUID, wish: NewAlert, targets: list[AlertTarget]) -> Alert:
-    """Add an alert; where none of its desks can be watched, one that waits for that, if the wish accepts it.
+    """Add an alert. Where no desk of it can be watched, it waits for one if the request accepts that.
 
     Raises:
         api.errors.ApiError: 422 where nothing can be watched; 402 or 409, see `_check_plan`.
@@ -46,10 +46,10 @@ def create_alert(session: Session, user_id: UUID, wish: NewAlert, targets: list[
 
 
 def toggle_alert(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
-    """Pause an alert that waits, or let a paused one wait again.
+    """Pause an enabled alert, or enable a paused one.
 
     Raises:
-        api.errors.ApiError: 404; 409 where nothing of it can be watched; 402 or 409 as in `_check_plan`.
+        api.errors.ApiError: 404; 409 where no desk of it can be watched; 402 or 409 as in `_check_plan`.
     """
     _lock(session, user_id)
     alert = _get_owned(session, user_id, alert_id)
@@ -72,19 +72,19 @@ def delete_alert(session: Session, user_id: UUID, alert_id: UUID) -> None:
 
 
 def close_alert(session: Session, alert: Alert, because: ClosedBecause) -> None:
-    """End an alert; one that is over stays as it ended."""
+    """Close an alert; a closed one keeps its reason."""
     if alert.closed_at is None:
         alert.closed_at, alert.closed_because = clock(), because
         record_desk_changes(session, alert, f"alert {because}")
 
 
 def record_desk_changes(session: Session, alert: Alert, reason: str) -> None:
-    """Tell the planner which desks must be thought over."""
+    """Write a line for the planner for each desk of the alert."""
     session.add_all(DeskChange(desk_id=desk.id, reason=reason) for desk in find_watched_desks(alert.targets))
 
 
 def wake_alerts(session: Session, user_id: UUID, reason: str) -> list[UUID]:
-    """Tell the planner of every desk the user waits for; return the alerts to catch up after the commit."""
+    """Write lines for the planner for all enabled alerts of a user; return these for catch-up after the commit."""
     waiting = list(
         session.scalars(
             sa.select(Alert)
@@ -98,7 +98,7 @@ def wake_alerts(session: Session, user_id: UUID, reason: str) -> list[UUID]:
 
 
 def _lock(session: Session, user_id: UUID) -> None:
-    """Let one change of a user's alerts pass at a time: counting and adding must not interleave."""
+    """Lock the user's row, so that two requests cannot both count and then both add."""
     session.execute(sa.select(User.id).where(User.id == user_id).with_for_update())
 
 
@@ -110,7 +110,7 @@ def _get_owned(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
 
 
 def _check_plan(session: Session, user_id: UUID, prefecture_id: str) -> None:
-    """Refuse one more waiting alert where the plan does not carry it.
+    """Refuse one more enabled alert where the plan does not allow it.
 
     Raises:
         api.errors.ApiError: 402 without a plan or beyond its alerts, 409 beyond fair use.
@@ -139,7 +139,7 @@ def _check_prefecture_count(prefectures: set[str]) -> None:
 
 
 def _check_alert_count(session: Session, user_id: UUID) -> None:
-    """Bound the paused ones too: every list and every message of the user goes through all of them."""
+    """Limit all alerts, paused ones included: lists and messages of the user go through all of them."""
     most = settings().fair_use_alerts
     kept = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
     if session.scalars(kept).one() >= most:

@@ -1,4 +1,4 @@
-"""From what a user wrote to the targets of an alert, checked against the desks that exist."""
+"""Targets of an alert, built from the body of a request and checked against the desks that exist."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -16,7 +16,7 @@ def build_targets(wish: NewAlert) -> list[AlertTarget]:
     """Return the targets with their limits, not yet in a session.
 
     Raises:
-        api.errors.ApiError: 422, naming each field and what it could have been.
+        api.errors.ApiError: 422, naming each wrong field and its possible values.
     """
     place = find_prefecture(wish)
     if errors := list(_check_desks(wish, place)):
@@ -32,7 +32,7 @@ def build_targets(wish: NewAlert) -> list[AlertTarget]:
 
 
 def find_watched_desks(targets: Iterable[AlertTarget]) -> list[Desk]:
-    """Return the desks that these targets are about and that are watched, in the order of their ids."""
+    """Return the watched desks of these targets, in the order of their ids."""
     return [each for each in _find_desks(targets) if each.schedulable]
 
 
@@ -49,16 +49,16 @@ def _find_desks(targets: Iterable[AlertTarget]) -> list[Desk]:
 
 
 def get_prefecture_id(targets: Iterable[AlertTarget]) -> str:
-    """Return the one prefecture that an alert is about."""
+    """Return the id of the prefecture of these targets: an alert has one."""
     target = next(iter(targets))
     return target.prefecture_id or str(target.desk_id).partition("/")[0]
 
 
 def find_prefecture(wish: NewAlert) -> Prefecture:
-    """Return the prefecture that a wish is about.
+    """Return the prefecture of a requested alert.
 
     Raises:
-        api.errors.ApiError: 422, there is none of that name, or no such desk.
+        api.errors.ApiError: 422, there is no such prefecture or desk.
     """
     try:
         if wish.prefecture_id is not None:
@@ -93,7 +93,7 @@ def _enumerate(what: str, values: Iterable[str]) -> str:
 
 
 def _columns(limits: Limits) -> dict[str, Any]:
-    """Return the limits as columns: what limits nothing is null."""
+    """Return the limits as columns; an empty limit is null."""
     return {name: value or None for name, value in limits if name not in ("hour_from", "hour_to")} | {
         "hour_from": limits.hour_from,
         "hour_to": limits.hour_to,

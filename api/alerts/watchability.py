@@ -1,4 +1,4 @@
-"""Whether what a user wants to wait for can be watched at all: nobody pays for a desk whose slots nobody sees."""
+"""Watchability of an alert: it is refused, or kept waiting, where no check can see the slots of its desks."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.prefecture import Prefecture
 
-Lost = Mapping[str, str]  # desks by id, each with why its page is not to be had
+Lost = Mapping[str, str]  # ids of desks whose page is closed or moved, with the reason
 _WAIT = "send acceptWaiting: true to be told when that changes"
 
 
 @dataclass(frozen=True, slots=True)
 class _WatchableItem:
-    """One procedure or desk of a wish: where it stands in the body, what it is, and the desks that it means."""
+    """One procedure or desk of a requested alert: its path in the body, its name, and its desks."""
 
     path: str
     name: str
@@ -34,7 +34,7 @@ class _WatchableItem:
         return any(desk.schedulable for desk in self.desks)
 
     def shows_slots(self, lost: Lost) -> bool:
-        """Whether slots of one of its desks can be seen."""
+        """Return whether checks can see the slots of one of its desks."""
         return any(desk.shows_slots and desk.id not in lost for desk in self.desks)
 
     def reason(self, lost: Lost) -> str:
@@ -52,10 +52,10 @@ class _WatchableItem:
 
 
 def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> bool:
-    """Tell whether an alert is to be kept until it can be watched; false where it can be watched now.
+    """Return whether an alert has to wait until a desk can be watched; False where one can be watched now.
 
     Raises:
-        api.errors.ApiError: 422, with the reason for each part of the wish and what else there is.
+        api.errors.ApiError: 422, with the reason for each part of the body, and with alternatives.
     """
     items = list(_items(wish, place))
     lost = _lost(session, place.desks)
@@ -71,7 +71,7 @@ def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> 
 
 
 def ensure_watchable(session: Session, alert: Alert) -> None:
-    """Refuse to let an alert wait for slots that nobody can see.
+    """Refuse to enable an alert whose slots no check can see.
 
     Raises:
         api.errors.ApiError: 409, with the reason.
@@ -93,7 +93,7 @@ def _items(wish: NewAlert, place: Prefecture) -> Iterator[_WatchableItem]:
 
 
 def _lost(session: Session, about: Iterable[Desk]) -> Lost:
-    """Return the desks whose page the prefecture has closed or moved: out of sale until it is there again."""
+    """Return the desks whose page the prefecture has closed or moved: not for sale until it is back."""
     ids = [desk.id for desk in about]
     moved = sa.select(Drift.desk_id).where(Drift.desk_id.in_(ids), Drift.ends_at.is_(None))
     closed = sa.select(DeskState.id).where(DeskState.id.in_(ids), DeskState.last_outcome == Outcome.CLOSED)

@@ -1,4 +1,4 @@
-"""Detections as the outside sees them: what they told of, counted and dated."""
+"""Reads of detections: their slots, counted, and the first slot's date."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ PARIS = "Europe/Paris"
 
 @dataclass(frozen=True, slots=True)
 class SlotSummary:
-    """The slots of a detection: how many, the first with an hour, the first with a day only."""
+    """The slots of a detection: their number, the first with an hour, the first with a day only."""
 
     slots: int
     starts_at: datetime | None
@@ -44,7 +44,7 @@ def list_public_detections(session: Session, found: Iterable[Detection]) -> list
 
 
 def list_own_detections(session: Session, user_id: UUID, before: UUID | None, limit: int) -> DetectionPage:
-    """Return a page of what the user's alerts matched, the newest first, with the slots they matched."""
+    """Return a page of detections that the user's alerts matched, the newest first, with the matched slots."""
     query = (
         sa.select(Match.detection_id)
         .join(Alert)
@@ -92,7 +92,7 @@ def _alerts(session: Session, user_id: UUID, ids: list[UUID]) -> dict[UUID, list
 
 
 def _summarize_slots(session: Session, told_of: sa.Subquery) -> dict[UUID, SlotSummary]:
-    """Count pairs of (detection_id, slot_id) by detection."""
+    """Summarize pairs of (detection_id, slot_id) by detection."""
     query = (
         sa.select(
             told_of.c.detection_id,

@@ -1,4 +1,4 @@
-"""/api/detections: what was seen for the signed-in user."""
+"""Routes of /api/detections: detections that the signed-in user's alerts matched."""
 
 from typing import Any
 

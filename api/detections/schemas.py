@@ -1,4 +1,4 @@
-"""Detections at the border."""
+"""Bodies of detections."""
 
 from datetime import date, datetime
 from uuid import UUID

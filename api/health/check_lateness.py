@@ -11,10 +11,10 @@ from configs.prefecture import desks
 from configs.settings import settings
 
 _HOUR = timedelta(hours=1)
-_DESKS, _CHECKS = 200, 120  # looked at, the same ones each time; of each its newest
+_DESKS, _CHECKS = 200, 120  # the same desks each time; the newest checks of each
 
-# A rest after trouble is no lateness, hence conclusive answers only. An interval may be longer by its lot, which is
-# not kept: late is what is later than the longest.
+# A rest after trouble is not lateness, so only conclusive checks count. The jitter of an interval is not stored: a
+# check is late when it is later than the largest jitter allows.
 _GAPS = sa.text("""
 WITH asked AS (
   SELECT id, wished_seconds AS wished, greatest(wished_seconds, share_seconds) * (1 + :jitter) AS planned
@@ -38,7 +38,7 @@ FROM gaps WHERE gap IS NOT NULL AND outcome IN ('slots', 'no_slots')
 
 @dataclass(frozen=True, slots=True)
 class CheckLateness:
-    """Of `gaps` between two checks of `desks`: achieved ÷ wished (median), and lateness in seconds."""
+    """Median of achieved ÷ wished, and lateness in seconds, over `gaps` between two checks of `desks`."""
 
     gaps: int
     desks: int
@@ -48,7 +48,7 @@ class CheckLateness:
 
 
 def read_lateness() -> CheckLateness | None:
-    """Read the last hour of some desks; None where none of them was checked twice."""
+    """Read the last hour of a sample of desks; None if none of them was checked twice."""
     watched = [desk.id for desk in desks().values() if desk.schedulable]
     given = {"desks": watched, "since": clock() - _HOUR, "jitter": settings().interval_jitter}
     with read_session() as s:

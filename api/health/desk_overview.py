@@ -15,7 +15,7 @@ from api.models.slot import Detection, SlotRow
 from configs.clock import clock
 from configs.prefecture import desks
 
-_WELL = "watched"  # how the reason of an untroubled desk begins
+_WELL = "watched"  # the reason of a desk without trouble begins so
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class DeskPace:
 
 @dataclass(frozen=True, slots=True)
 class DeskOverview:
-    """All desks of the desk files. `unwatched`: stale, retired, or behind a login."""
+    """All desks of the desk files. `unwatched` ones are stale, retired, or behind a login."""
 
     watched: int
     unwatched: int

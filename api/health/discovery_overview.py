@@ -11,7 +11,7 @@ from api.models.discovery import DiscoveryRun, Drift
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryWalk:
-    """One walk; `ended_at` None: it goes on. `cut`: its time was up first. `found`: pages that no desk file has."""
+    """One run. `ended_at` is None while it runs. `cut`: it ran out of time. `found`: pages that no desk file has."""
 
     started_at: datetime
     ended_at: datetime | None
@@ -22,7 +22,7 @@ class DiscoveryWalk:
 
 @dataclass(frozen=True, slots=True)
 class MovedDesk:
-    """A desk that is out of sale because its page seems to have moved."""
+    """A desk that is not for sale because its page seems to have moved."""
 
     desk: str
     reason: str
@@ -32,7 +32,7 @@ class MovedDesk:
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryOverview:
-    """The newest walk, and the drifts that are open, oldest first."""
+    """The newest run, and the open drifts, oldest first."""
 
     last: DiscoveryWalk | None
     drifts: list[MovedDesk]

@@ -1,4 +1,4 @@
-"""What must work for people to be told: each asked by itself, none waited for longer than a moment."""
+"""Health checks of everything that an alert needs on its way; all run at once, with a short time limit."""
 
 import json
 from collections.abc import Callable, Collection, Mapping
@@ -28,7 +28,7 @@ from configs.proof_spool_status import SpoolReport, read_reports
 from configs.settings import settings
 
 PATIENCE = 1.5  # seconds
-MINOR = frozenset({"partitions", "proofs", "records"})  # parts without which people are told all the same
+MINOR = frozenset({"partitions", "proofs", "records"})  # alerts are delivered without these parts
 _SEEN = "keeper:seen"
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ class PartDown(Exception):
 
 
 class PartState(StrEnum):
-    """How a part is. `degraded`: it does not work as it should, and people are told all the same."""
+    """State of a part. `degraded`: it does not work as it should, but alerts are delivered."""
 
     OK = "ok"
     DEGRADED = "degraded"
@@ -46,20 +46,20 @@ class PartState(StrEnum):
 
 
 class PartFinding(NamedTuple):
-    """How a part was found, and why."""
+    """State of a part, and the reason."""
 
     state: PartState
     reason: str
 
 
 HealthAnswer = str | dict[str, PartFinding]
-HealthCheck = Callable[[], HealthAnswer]  # what it says of its part, or what it finds of several
+HealthCheck = Callable[[], HealthAnswer]  # text about its own part, or findings by part
 
 
 class HealthChecks:
-    """Runs the probes at once, each at most once at a time: one that hangs is not started again.
+    """Runs all checks at once. A check that hangs is not started a second time.
 
-    Of the parts in `minor` none is ever found worse than degraded.
+    A part in `minor` is degraded at worst.
     """
 
     def __init__(self, probes: Mapping[str, HealthCheck], minor: Collection[str] = MINOR) -> None:
@@ -70,7 +70,7 @@ class HealthChecks:
         self._lock = Lock()
 
     def report(self) -> dict[str, PartFinding]:
-        """Return how each part is; after PATIENCE seconds at the latest."""
+        """Return the state of each part, after PATIENCE seconds at the latest."""
         with self._lock:
             for name, probe in self._probes.items():
                 if name not in self._running or self._running[name].done():
@@ -91,7 +91,7 @@ class HealthChecks:
 
 
 def _trouble(name: str, future: "Future[HealthAnswer]") -> str | None:
-    """Return what is wrong with a part, None where nothing is."""
+    """Return what is wrong with a part; None if it works."""
     if not future.done():
         return f"no answer within {PATIENCE} s"
     error = future.exception()
@@ -102,18 +102,18 @@ def _trouble(name: str, future: "Future[HealthAnswer]") -> str | None:
     if isinstance(error, SQLAlchemyError | RedisError):
         log.warning("a part is down", part=name, error=str(error))
         return f"does not answer ({type(error).__name__})"
-    # health must tell of the other parts, whatever one of them does
+    # A check that raises must not hide the other parts.
     log.error("a part cannot be asked", part=name, exc_info=error)
     return f"cannot be asked ({type(error).__name__})"
 
 
 def find_worst_state(findings: Mapping[str, PartFinding]) -> PartState:
-    """Return how all parts together are: as the worst of them."""
+    """Return the state of all parts together: that of the worst."""
     return max((each.state for each in findings.values()), key=list(PartState).index, default=PartState.OK)
 
 
 def list_health_checks(redis: Redis) -> dict[str, HealthCheck]:
-    """Return the parts and how each is asked."""
+    """Return the check of each part."""
     return {
         "database": _database,
         "redis": lambda: _redis(redis),
@@ -168,7 +168,7 @@ def _scrapyd(redis: Redis) -> str:
 
 
 def _workers(redis: Redis) -> str:
-    # a worker that was killed keeps its key until its time to live is over
+    # A killed worker keeps its key until the key expires.
     alive = [worker.queue_names() for worker in Worker.all(connection=redis)]
     listeners = {queue: sum(queue in queues for queues in alive) for queue in QUEUES}
     if idle := [queue for queue, workers in listeners.items() if not workers]:
@@ -200,10 +200,10 @@ def _records(redis: Redis) -> str:
 
 
 def _age(at: datetime, what: str) -> timedelta:
-    """Return the age of an instant that another program wrote; zero where clocks differ a little.
+    """Return the age of an instant that another program wrote; zero for a small difference of clocks.
 
     Raises:
-        Down: it lies in the future: a machine's clock is, or was, set wrong.
+        PartDown: the instant lies in the future, so a machine's clock is or was wrong.
     """
     age = clock() - at
     if age < -CLOCKS_DIFFER:
@@ -226,10 +226,10 @@ def _checks(redis: Redis) -> dict[str, PartFinding]:
 
 
 def _read_queues(redis: Redis) -> dict[str, datetime]:
-    """Return since when due queues have desks; nothing while Redis is away or the report is unreadable."""
+    """Return since when each due queue has desks; empty without Redis or with an unreadable report."""
     try:
         report = read_report(redis)
-    except (RedisError, ValueError):  # the parts `redis` and `planner` say so
+    except (RedisError, ValueError):  # the parts `redis` and `planner` report it
         return {}
     return report.queues if report else {}
 
@@ -277,7 +277,7 @@ def _proofs(redis: Redis) -> str:
 
 
 def _spool_trouble(report: SpoolReport) -> str | None:
-    """Return what is wrong with one machine's spool. Whoever asks is a stranger: no path, no address of ours."""
+    """Return what is wrong with one machine's spool, without paths and addresses: this route is public."""
     waiting, now = pluralize(report.waiting, "proof"), clock()
     if report.trouble:
         return "spiders can leave no proof: the disk is full or fails"

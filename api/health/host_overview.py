@@ -9,12 +9,12 @@ from api.health.read_session import read_session
 from api.models.desk import HostState, Outage
 from configs.clock import clock
 
-_WHOLE = 0.995  # of its budget: what rounds to 100 % is whole
+_WHOLE = 0.995  # a share of the budget that rounds to 100 % is whole
 
 
 @dataclass(frozen=True, slots=True)
 class RestingHost:
-    """A host that is left alone for a while."""
+    """A host that is not asked until an instant."""
 
     host: str
     until: datetime
@@ -33,7 +33,7 @@ class StoppedHost:
 
 @dataclass(frozen=True, slots=True)
 class ReducedHost:
-    """A host that is asked less often than its budget; `share` is what is left of it."""
+    """A host with a reduced budget; `share` is the part that remains."""
 
     host: str
     share: float
@@ -41,7 +41,7 @@ class ReducedHost:
 
 @dataclass(frozen=True, slots=True)
 class HostOverview:
-    """What is unusual; a host that is asked as usual is in none of the lists."""
+    """Hosts in an unusual state; all others are in none of the lists."""
 
     resting: list[RestingHost]
     stopped: list[StoppedHost]
@@ -50,7 +50,7 @@ class HostOverview:
 
 @dataclass(frozen=True, slots=True)
 class OpenOutage:
-    """An outage that lasts."""
+    """An outage without an end."""
 
     desk: str
     since: datetime
@@ -59,7 +59,7 @@ class OpenOutage:
 
 @dataclass(frozen=True, slots=True)
 class OutageOverview:
-    """The outages that last, oldest first."""
+    """The outages without an end, oldest first."""
 
     open: list[OpenOutage]
 
@@ -81,7 +81,7 @@ def read_hosts() -> HostOverview:
 
 
 def read_outages() -> OutageOverview:
-    """Read the outages that have no end yet."""
+    """Read the outages without an end."""
     last = sa.select(Outage).where(Outage.ends_at.is_(None)).order_by(Outage.starts_at, Outage.desk_id)
     with read_session() as s:
         return OutageOverview([OpenOutage(row.desk_id, row.starts_at, row.reason) for row in s.scalars(last)])

@@ -19,7 +19,7 @@ _ON_THE_WAY = (State.PENDING, State.SENDING)
 
 @dataclass(frozen=True, slots=True)
 class DeadLetters:
-    """Messages that failed for good, for one reason."""
+    """Permanently failed messages with the same reason."""
 
     channel: Channel
     reason: str
@@ -29,7 +29,7 @@ class DeadLetters:
 
 @dataclass(frozen=True, slots=True)
 class MessageOverview:
-    """Notifications of a day by state; those on the way and the dead letters whatever their age. Ages in seconds."""
+    """Notifications of a day by state; pending ones and dead letters of any age. Ages are in seconds."""
 
     by_state: dict[str, int]
     on_the_way: int
@@ -41,7 +41,7 @@ class MessageOverview:
 
 @dataclass(frozen=True, slots=True)
 class ProviderStatus:
-    """One channel in the last RECENT: messages taken and refused, and page read → taken in milliseconds."""
+    """One channel in the last RECENT: accepted and failed messages, and the time from page to acceptance."""
 
     channel: Channel
     accepted: int
@@ -79,7 +79,7 @@ def _age(at: datetime | None, now: datetime) -> float | None:
 
 
 def read_providers() -> list[ProviderStatus]:
-    """Read the ledger's last RECENT, a row for each channel."""
+    """Read the notifications of the last RECENT, one entry per channel."""
     n, since = Notification, clock() - RECENT
     took = sa.extract("epoch", n.accepted_at - n.seen_at) * 1000
     accepted, failed = n.accepted_at >= since, sa.and_(n.failed_at >= since, n.state == State.FAILED)

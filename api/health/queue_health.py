@@ -30,14 +30,14 @@ _HOSTS = sa.select(HostState.host, HostState.rests_until, HostState.stopped_at, 
 
 
 def find_queue_troubles(since: Mapping[str, datetime]) -> dict[str, tuple[bool, str]]:
-    """Return each due queue that has desks: whether it works, and the age of its newest check.
+    """Return by due queue with desks whether it works, and the age of its newest check as text.
 
-    A queue is late when nothing of it was checked for HEALTH_AGE_SECONDS and twice the wait of its fastest desk; desks
-    whose host rests or is stopped are not expected. `since`: from when on a queue has desks, where that is known; what
-    was checked before counts no more. A queue that was never checked is late by the first check of all.
+    A queue is late when its newest check is older than HEALTH_AGE_SECONDS and twice the wait of its fastest desk.
+    Desks whose host rests or is stopped do not count. `since` is when a queue got its first desk, where known; older
+    checks do not count. A queue without any check is measured from the first check of all queues.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: the database is away.
+        sqlalchemy.exc.SQLAlchemyError: the database does not answer.
     """
     now = clock()
     queues: dict[str, list[Any]] = defaultdict(list)
@@ -86,12 +86,12 @@ def _is_resting(host: Any, now: datetime) -> bool:
 
 
 def _freed_at(host: Any, now: datetime) -> datetime | None:
-    """Return when a host that does not rest may last have begun to be asked again."""
+    """Return when a host's last rest or stop may have ended."""
     return min(max(host.updated_at, host.rests_until or host.updated_at), now) if host else None
 
 
 def _wait_seconds(desk: Any) -> float:
-    """Return the longest wait of a desk for its next check after such an outcome (crawler/scheduling/intervals.py)."""
+    """Return a desk's longest wait after its last outcome (crawler/scheduling/intervals.py)."""
     current, outcome = settings(), desk.last_outcome
     if outcome is None or outcome.conclusive:
         return float(desk.interval)

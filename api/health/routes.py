@@ -1,4 +1,4 @@
-"""/api/health: whether people are told. Not counted by rate limits."""
+"""Routes of /api/health. Rate limits do not count them."""
 
 from typing import Any
 
@@ -25,9 +25,9 @@ blueprint = APIBlueprint(
 
 
 def register_health_checks(app: Flask) -> None:
-    """Give the app its probes, which open connections when they are first asked."""
+    """Give the app its health checks, which connect at their first run."""
     redis = redis_client()
-    redis.set_retry(Retry(NoBackoff(), 0))  # its own default tries for seconds: health says what is now
+    redis.set_retry(Retry(NoBackoff(), 0))  # the default retries for seconds
     app.extensions[_EXTENSION] = HealthChecks(list_health_checks(redis))
 
 

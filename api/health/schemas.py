@@ -1,4 +1,4 @@
-"""Health at the border."""
+"""Bodies of /api/health."""
 
 from api.schemas import Answer
 

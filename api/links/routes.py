@@ -1,4 +1,4 @@
-"""/l: what the links of our messages open. GET shows a page and changes nothing: mail scanners open every link."""
+"""Routes of /l: pages behind the links in messages. GET changes nothing, because mail scanners open every link."""
 
 from typing import Any
 from uuid import UUID
@@ -26,14 +26,14 @@ blueprint = Blueprint("links", __name__, url_prefix="/l")
 
 @blueprint.app_errorhandler(LinkRefused)
 def refused(error: LinkRefused) -> tuple[str, int]:
-    """Say that a link is too old (410), or none of ours (400)."""
+    """Answer an expired link (410) or a forged one (400)."""
     status = 410 if error.reason == "expired" else 400
     return render_template("refused.html", reason=error.reason, status=status), status
 
 
 @blueprint.get("/stop/<token>")
 def ask_stop(token: str) -> str:
-    """Show which alert would stop."""
+    """Show the alert that would stop."""
     with session() as s:
         alert = s.get(Alert, _stopped(token))
         return _stop_page(alert, done=alert is None or alert.closed_at is not None)
@@ -41,7 +41,7 @@ def ask_stop(token: str) -> str:
 
 @blueprint.post("/stop/<token>")
 def stop(token: str) -> str:
-    """Stop the alert; doing it again changes nothing. Mail programs post here too (RFC 8058)."""
+    """Stop the alert; a repetition changes nothing. Mail programs post here too (RFC 8058)."""
     with session() as s:
         alert = s.get(Alert, _stopped(token), with_for_update=True)
         if alert:
@@ -51,7 +51,7 @@ def stop(token: str) -> str:
 
 @blueprint.get("/verify/<token>")
 def ask_verify(token: str) -> str:
-    """Show which address would be confirmed."""
+    """Show the address that would be confirmed."""
     with session() as s:
         contact = _contact(s, token)
         return _verify_page(contact, done=bool(contact and contact.verified_at))
@@ -59,7 +59,7 @@ def ask_verify(token: str) -> str:
 
 @blueprint.post("/verify/<token>")
 def verify(token: str) -> str:
-    """Confirm the address; what is open now is told at once."""
+    """Confirm the address, and catch up on slots that are open now."""
     alerts: list[UUID] = []
     with session() as s:
         contact = _contact(s, token, lock=True)
@@ -78,7 +78,7 @@ def _stopped(token: str) -> UUID:
 
 
 def _contact(s: Session, token: str, *, lock: bool = False) -> Contact | None:
-    """Return the contact of a token, if it still has the address that the token was sent to."""
+    """Return the contact of a token if its address is still the one that the token was sent to."""
     payload = unsign(VERIFY, token, settings().link_seconds)
     contact = s.get(Contact, _uuid(payload, "contact"), with_for_update=lock)
     return contact if contact and digest(contact.address) == payload.get("address") else None
@@ -88,7 +88,7 @@ def _uuid(payload: Any, key: str) -> UUID:
     """Return an id that a token carries.
 
     Raises:
-        LinkRefused: it carries none; we do not write such tokens, or not any more.
+        LinkRefused: the token carries no such id.
     """
     try:
         return UUID(payload[key])
@@ -97,7 +97,7 @@ def _uuid(payload: Any, key: str) -> UUID:
 
 
 def _stop_page(alert: Alert | None, *, done: bool) -> str:
-    # no procedure: who sees the screen must not read a person's immigration status off it
+    # No procedure is shown: it could reveal a person's immigration status to a bystander.
     place = prefectures().get(get_prefecture_id(alert.targets)) if alert else None
     return render_template("stop.html", place=place, done=done)
 

@@ -1,4 +1,4 @@
-"""Who signs in: bearer tokens that carry a user's id and token_version, checked against the row each time."""
+"""Authentication by bearer tokens with a user's id and token_version, compared with the row at each request."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +27,7 @@ _ISSUER = "rdvpriority"
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a login answers; `expires_at` is the access token's end, UTC."""
+    """Tokens of a login; `expires_at` is the end of the access token, UTC."""
 
     access: str
     refresh: str
@@ -37,7 +37,7 @@ class Tokens:
 def register_auth(app: Flask) -> None:
     """Sign and check tokens with JWT_SECRET.
 
-    Until a token can be refreshed, an access token lives as long as the login it stands for (JWT_EXPIRES_IN).
+    There is no refresh yet, so an access token lives as long as the login (JWT_EXPIRES_IN).
 
     Raises:
         configs.settings.SettingMissing: JWT_SECRET is not set.
@@ -58,7 +58,7 @@ def register_auth(app: Flask) -> None:
 
 
 def issue_tokens(user: User) -> Tokens:
-    """Return new tokens of a user whose password was just checked."""
+    """Return new tokens for a user whose password has been checked."""
     claims = {_VERSION: user.token_version}
     expires_at = (clock() + settings().jwt_expires_in).replace(microsecond=0)
     return Tokens(
@@ -69,15 +69,15 @@ def issue_tokens(user: User) -> Tokens:
 
 
 def require_sign_in() -> None:
-    """Refuse the request unless it carries a good access token.
+    """Refuse the request unless it carries a valid access token.
 
-    Its errors become 401 in the handlers of use_tokens.
+    The handlers of register_auth answer its errors with 401.
     """
     verify_jwt_in_request()
 
 
 def current_user() -> User:
-    """Return the user of the request, detached; only after require_sign_in."""
+    """Return the user of the request, detached from a session; call require_sign_in first."""
     user: User = get_current_user()
     return user
 

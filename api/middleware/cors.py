@@ -1,4 +1,4 @@
-"""Lets the web front end, and no other site, call from a browser.
+"""CORS headers for the web front end, and for no other site.
 
 https://fetch.spec.whatwg.org/#http-cors-protocol
 """
@@ -18,7 +18,7 @@ _EXPOSED = "X-Request-ID, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining,
 
 
 def allow_front_end(app: Flask) -> None:
-    """Name the front end's origin where a request comes from it. No cookies, hence no credentials."""
+    """Allow the front end's origin. There are no cookies, hence no credentials."""
     parts = urlsplit(str(settings().frontend_url).rstrip("/"))
     origin = f"{parts.scheme}://{parts.netloc}"
 

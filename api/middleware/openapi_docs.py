@@ -1,4 +1,4 @@
-"""/api/openapi.json and a page to read it: one HTML file, nothing from elsewhere, no script."""
+"""Routes of /api/openapi.json and of a page that shows it: one HTML file without scripts."""
 
 import json
 import re
@@ -59,5 +59,5 @@ def _pretty(value: object) -> str:
 
 
 def _render_description(text: str) -> Markup:
-    """Return a description as HTML; what stands between backticks is code."""
+    """Return a description as HTML; text between backticks becomes code."""
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 -- escaped before

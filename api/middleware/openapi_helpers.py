@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of every route alike."""
+"""Declarations in the OpenAPI document that all routes share: errors, security, operation ids."""
 
 from typing import Any
 
@@ -25,12 +25,12 @@ BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
 
 
 def declare_errors(*statuses: int) -> ResponseDict:
-    """Return the declarations of these errors and of those that any route can end in."""
+    """Return the declarations of these errors and of those that every route can answer."""
     return {status: _declared(status) for status in (*statuses, *_ALWAYS)}
 
 
 def operation_id(*, name: str, path: str, method: str) -> str:  # noqa: ARG001 -- the library names all three
-    """Return what a client generated from the document calls the route: its view's name."""
+    """Return the route's name in generated clients: that of its view function, in camelCase."""
     return to_camel(name)
 
 

@@ -1,4 +1,4 @@
-"""How an error leaves: one shape for all, no trace of the inside."""
+"""Error responses: problem details (RFC 9457) for every error, without internals."""
 
 import re
 from http import HTTPStatus
@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 
 def problem_response(refused: ApiError) -> Response:
-    """Return the answer: a page where a person clicked a link, otherwise problem details."""
+    """Return the response: a page for links of messages, otherwise problem details."""
     if request.path.startswith("/l/"):
         response = make_response(render_template("problem.html", status=refused.status), refused.status)
     else:
@@ -57,12 +57,12 @@ def problem_response(refused: ApiError) -> Response:
 
 
 def validation_response(error: ValidationError) -> Response:
-    """Return the answer to a body, a query or a path that its model refuses."""
+    """Return the response to a body, query or path that fails validation."""
     return problem_response(invalid(*field_errors(error)))
 
 
 def field_errors(error: ValidationError) -> list[FieldError]:
-    """Return what a model refuses, by path; no input is repeated: it may be a password."""
+    """Return the validation errors by path. They repeat no input, which may be a password."""
     return [
         FieldError(
             path=".".join(str(part) for part in each["loc"]),
@@ -74,7 +74,7 @@ def field_errors(error: ValidationError) -> list[FieldError]:
 
 
 def _plain_message(message: str) -> str:
-    """Return pydantic's words as a person would say them: it counts a secret's characters as items."""
+    """Return pydantic's message for a person: it calls the characters of a secret items."""
     text = message.removeprefix("Value error, ")
     if text.startswith("Value should have at"):
         text = re.sub(r"items? after validation", "characters", text)
@@ -82,7 +82,7 @@ def _plain_message(message: str) -> str:
 
 
 def register_error_handlers(app: Flask) -> None:
-    """Answer every error of the app in that shape."""
+    """Register the handlers that answer every error of the app."""
     app.register_error_handler(ApiError, problem_response)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(OperationalError, _database)
@@ -101,7 +101,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _advice(error: HTTPException) -> str | None:
-    """Return what to do; Werkzeug's own words say only what is wrong."""
+    """Return what to do; Werkzeug's own description says only what is wrong."""
     if isinstance(error, NotFound):
         return "there is nothing at this address: /api/docs lists the routes"
     if isinstance(error, MethodNotAllowed):

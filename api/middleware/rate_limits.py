@@ -1,4 +1,4 @@
-"""How often an address and an account may ask; counted in Redis, for all processes together."""
+"""Rate limits by network address and by account, counted in Redis for all processes."""
 
 import hashlib
 from functools import lru_cache
@@ -24,7 +24,7 @@ GENERAL = "1000 per 15 minutes"
 AUTH = "100 per 15 minutes"
 ACCOUNT_FROM_ADDRESS = "10 per 15 minutes"
 ACCOUNT = "100 per 15 minutes"
-_KNOWN_SECONDS = 90 * 86400  # for which an address is remembered that an account signed in from
+_KNOWN_SECONDS = 90 * 86400  # an account's sign-in addresses are remembered for so long
 _AUTH_ROUTES = ("accounts.register", "accounts.login")
 _WAIT = "X-RateLimit-Wait"
 _PATIENCE = 1  # seconds that a request waits for Redis
@@ -32,12 +32,12 @@ log = structlog.get_logger(__name__)
 
 
 def register_rate_limits(app: Flask) -> None:
-    """Count requests. Without Redis sign-in is refused (503); everything else goes on, counted in memory.
+    """Count requests. Without Redis, sign-in answers 503; other routes are counted in memory.
 
     Raises:
         configs.settings.SettingMissing: REDIS_URL is not set.
     """
-    # registered before the limiters, it runs after them: after_request goes backwards
+    # Registered before the limiters, it runs after them: Flask calls these functions in reverse order.
     app.after_request(_retry_after_only_where_refused)
     app.register_error_handler(StorageError, _without_redis)
     app.register_error_handler(RateLimitExceeded, _too_many)
@@ -50,9 +50,10 @@ def register_rate_limits(app: Flask) -> None:
 
 
 def _account_limits() -> list[ApplicationLimit]:
-    """Bound the guesses at one account, without letting a stranger's guesses lock its owner out.
+    """Return the limits on guesses at one account.
 
-    First from one address. Then from all addresses together, other than those that the account signed in from.
+    One counts by address, the other all addresses together. The second leaves out addresses from which the account
+    has signed in, so that a stranger's guesses do not lock its owner out.
     """
     here = ApplicationLimit(
         ACCOUNT_FROM_ADDRESS,
@@ -72,12 +73,12 @@ def _account_limits() -> list[ApplicationLimit]:
 
 
 def _is_guess(response: Response) -> bool:
-    """Whether an answer counts as a try: a login that failed, or any registration."""
+    """Return whether a response counts as a guess: a failed login, or any registration."""
     return request.endpoint != "accounts.login" or response.status_code == HTTPStatus.UNAUTHORIZED
 
 
 def remember_address() -> None:
-    """Note that the account of this request signed in from its address; without Redis it is left out."""
+    """Remember the address from which the account of this request signed in, unless Redis is away."""
     try:
         _redis().set(_known_key(), 1, ex=_KNOWN_SECONDS)
     except RedisError as error:
@@ -88,7 +89,7 @@ def _is_known() -> bool:
     try:
         return bool(_redis().exists(_known_key()))
     except RedisError:
-        return False  # the limiter meets the same and answers for it
+        return False  # the limiter meets the same error and answers it
 
 
 def _known_key() -> str:
@@ -120,7 +121,7 @@ def _limiter(limits: list[ApplicationLimit], *, in_memory_fallback_enabled: bool
         _address,
         application_limits=list(limits),
         headers_enabled=True,
-        # the limiter writes it on every answer, also over a 503 of ours that knows better
+        # the limiter sets it on every response and would overwrite that of our own 503
         header_name_mapping={HeaderNames.RETRY_AFTER: _WAIT},
         in_memory_fallback_enabled=in_memory_fallback_enabled,
         storage_uri=f"redis+{url}" if url.startswith("unix://") else url,
@@ -133,7 +134,7 @@ def _address() -> str:
 
 
 def _account() -> str:
-    """Return the account that a body names; a digest, because Redis needs nobody's address."""
+    """Return a digest of the account in the body: Redis must not hold addresses."""
     body = request.get_json(silent=True)
     email = body.get("email") if isinstance(body, dict) else None
     return (
@@ -144,12 +145,12 @@ def _account() -> str:
 
 
 def _account_and_address() -> str:
-    """Return the account and the address of a request; a digest, because Redis needs nobody's address."""
+    """Return a digest of the account and the network address of a request: Redis must not hold addresses."""
     return hashlib.sha256(f"{_account()} {_address()}".encode()).hexdigest() if _account() else ""
 
 
 def _free() -> bool:
-    """Preflights and health: whoever watches over us is never turned away, nor asks Redis."""
+    """Return whether a request is not counted: a preflight, or health, which must not depend on Redis."""
     return request.method == "OPTIONS" or (request.endpoint or "").startswith("health.")
 
 

@@ -1,4 +1,4 @@
-"""What every request passes on its way in and every answer on its way out."""
+"""Hooks around every request: its id, its log line, a check of its body, and security headers."""
 
 import json
 import re
@@ -22,7 +22,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; bas
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # links of mails carry their token in the path
+    # Links in mails carry their token in the path.
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": POLICY,
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -32,13 +32,13 @@ log = structlog.get_logger(__name__)
 
 
 class StrictJson(DefaultJSONProvider):
-    """JSON of RFC 8259 only; what is nested too deep is malformed, not an error of ours."""
+    """JSON of RFC 8259 only. Too deep nesting is a client error."""
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:  # noqa: ARG002 -- as its base says
         """Return the value.
 
         Raises:
-            ValueError: it is no JSON.
+            ValueError: the text is not JSON.
         """
         try:
             return json.loads(s, parse_constant=_no_constant)
@@ -51,7 +51,7 @@ def _no_constant(name: str) -> None:
 
 
 def register_request_hooks(app: Flask) -> None:
-    """Number and log requests, refuse what is no JSON, and guard every answer by its headers."""
+    """Give requests an id and a log line, refuse bodies other than JSON, add security headers to responses."""
     if hops := settings().proxy_hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     app.json = StrictJson(app)
@@ -72,12 +72,12 @@ def _number() -> None:
 
 
 def _only_json() -> None:
-    """Refuse a body that is no JSON object before anything looks at it."""
+    """Refuse a body other than a JSON object."""
     if not request.path.startswith("/api/") or request.method not in ("POST", "PUT", "PATCH"):
         return
     data = request.get_data(cache=True)
     if request.content_length is None and len(data) >= LARGEST_BODY:
-        raise RequestEntityTooLarge  # Werkzeug cuts a body of unknown length at the limit, in silence
+        raise RequestEntityTooLarge  # Werkzeug silently cuts a body of unknown length at the limit
     if not data:
         return
     try:
@@ -100,7 +100,7 @@ def _guard(response: Response) -> Response:
 
 
 def _log(response: Response) -> Response:
-    # the rule, not the path: the path of a link carries its token
+    # The rule, not the path: the path of a link contains its token.
     log.info(
         "request",
         method=request.method,

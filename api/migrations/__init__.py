@@ -1,1 +1,1 @@
-"""How the tables came to be what they are: Alembic's revisions, and the way to run them."""
+"""Alembic's revisions of the tables, and the command that runs them."""

@@ -1,4 +1,4 @@
-"""What Alembic runs: the migrations against DATABASE_URL, in one transaction each, never offline."""
+"""Alembic's environment: runs migrations against DATABASE_URL, each in a transaction, never offline."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from configs.database import database_url
 
 
 def _counts(_item: Any, name: str | None, kind: str, reflected: bool, compared_to: Any) -> bool:
-    """Leave the days of partitioned tables out of the comparison: they come and go by themselves."""
+    """Leave daily partitions out of the comparison: the planner makes them."""
     return not (kind == "table" and reflected and compared_to is None and is_partition(name or ""))
 
 

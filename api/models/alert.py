@@ -1,4 +1,4 @@
-"""What a user waits for: an alert, its targets and their limits."""
+"""Alerts of users, their targets and limits."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
@@ -16,7 +16,7 @@ from configs.prefecture import Procedure
 
 
 class ClosedBecause(StrEnum):
-    """Why an alert is over."""
+    """Why an alert is closed."""
 
     DELETED = "deleted"
     STOPPED = "stopped"
@@ -25,7 +25,7 @@ class ClosedBecause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A slot as limits see it: the desk's local date and time, as far as they are known, and the site."""
+    """A slot's local date and time, as far as they are known, and its site; limits are checked against it."""
 
     day: date | None = None
     hour: time | None = None
@@ -34,7 +34,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an alert leaves out. A limit rejects only what is known to lie outside."""
+    """Limits of an alert. A limit rejects only a slot that is known to lie outside."""
 
     date_from: date | None = None
     date_to: date | None = None
@@ -44,7 +44,7 @@ class Limits:
     sites: Sequence[str] | None = None
 
     def matches(self, moment: Moment) -> bool:
-        """Whether a slot at that moment is wanted."""
+        """Return whether the limits allow a slot at that moment."""
         return (
             self._day_passes(moment.day) and self._hour_passes(moment.hour) and self._site_passes(moment.site)
         )
@@ -66,9 +66,9 @@ class Limits:
 
 
 class Alert(Base):
-    """A wish of one user. `limits_version` grows with every change of targets or limits.
+    """One user's alert. `limits_version` grows with every change of targets or limits.
 
-    `awaits_watch`: none of its desks can be watched; it is kept, paused and counted by no plan, until one can.
+    `awaits_watch`: none of its desks can be watched. It stays paused, and no plan counts it, until one can be.
     """
 
     __tablename__ = "alerts"
@@ -97,7 +97,7 @@ class Alert(Base):
         ),
         sa.Index("ix_alerts_user_id_created_at", "user_id", "created_at"),
         sa.Index("ix_alerts_open", "user_id", postgresql_where=sa.text("closed_at IS NULL AND enabled")),
-        # This and the two of alert_targets answer matching without a look at the tables (notifier/matching.py).
+        # Covering index, like the two of alert_targets: matching reads no table rows (notifier/matching.py).
         sa.Index(
             "ix_alerts_waiting",
             "id",
@@ -108,11 +108,11 @@ class Alert(Base):
 
     @property
     def waits(self) -> bool:
-        """Whether it wants to be told at all."""
+        """Whether it is enabled and open."""
         return self.enabled and self.closed_at is None
 
     def wants(self, moment: Moment, *, desk_id: str, prefecture_id: str, procedures: Collection[str]) -> bool:
-        """Whether one of its targets is this desk and lets this moment pass."""
+        """Return whether one of its targets covers this desk and allows this moment."""
         return any(
             target.covers_desk(desk_id=desk_id, prefecture_id=prefecture_id, procedures=procedures)
             and target.lets_pass(moment)
@@ -121,7 +121,7 @@ class Alert(Base):
 
 
 class AlertTarget(Base):
-    """One desk, or one procedure of one prefecture, with the limits that the alert sets to it."""
+    """One desk, or one procedure of one prefecture, with the alert's limits."""
 
     __tablename__ = "alert_targets"
 
@@ -167,11 +167,11 @@ class AlertTarget(Base):
     )
 
     def covers_desk(self, *, desk_id: str, prefecture_id: str, procedures: Collection[str]) -> bool:
-        """Whether this target names the desk, or a procedure that the desk serves."""
+        """Return whether this target names the desk, or a procedure that the desk serves."""
         if self.desk_id is not None:
             return self.desk_id == desk_id
         return self.prefecture_id == prefecture_id and self.procedure in procedures
 
     def lets_pass(self, moment: Moment) -> bool:
-        """Whether the limits allow it. A limit rejects only what is known to lie outside."""
+        """Return whether the limits allow this moment."""
         return Limits(*(getattr(self, each.name) for each in fields(Limits))).matches(moment)

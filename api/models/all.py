@@ -1,4 +1,4 @@
-"""All records at once: what Alembic compares the database with."""
+"""All records; Alembic compares the database with them."""
 
 from api.models.alert import Alert, AlertTarget
 from api.models.base import Base

@@ -1,4 +1,4 @@
-"""The ground of the records: the declarative base, column kinds, the engine and session()."""
+"""Base of the records: the declarative class, column types, the engine and session()."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,20 +17,20 @@ from configs.database import database_url
 from configs.psycopg_timeout import wait_no_longer_than
 from configs.settings import settings
 
-# A server that vanished without a word is noticed within about ten seconds, not after the system's two hours:
+# A server that vanished is noticed within about ten seconds, not after the system's two hours:
 # https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-KEEPALIVES
 _CONNECTION = {
     "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000,
 }  # fmt: skip
 
-# Our statements are short and many. Workers of a parallel plan take longer to start than matching takes in all, and
-# so does compiling a plan: both are chosen by costs that a wrong estimate makes
+# Our statements are short and many. Starting the workers of a parallel plan takes longer than all of matching, and so
+# does compiling a plan. PostgreSQL chooses both by estimated costs, which may be wrong
 # (https://www.postgresql.org/docs/18/when-can-parallel-query-be-used.html, …/jit-decision.html).
 _PLANS = {"max_parallel_workers_per_gather": "0", "jit": "off"}
 
 
 class Base(orm.DeclarativeBase):
-    """Every table's class derives from this one; instants are `timestamptz`."""
+    """Base class of every table's class; instants are `timestamptz`."""
 
     metadata = sa.MetaData(
         naming_convention={
@@ -51,12 +51,12 @@ class Base(orm.DeclarativeBase):
 
 
 def new_id() -> UUID:
-    """Return a UUIDv7: ordered by time, so that an index grows at one end (RFC 9562)."""
+    """Return a UUIDv7, which is ordered by time, so that an index grows at one end (RFC 9562)."""
     return uuid7()
 
 
 def enum_column(kind: type[StrEnum], name: str) -> sa.Enum:
-    """Return the column type of a word out of `kind`: text with a check constraint called `name`."""
+    """Return the column type for a word of `kind`: text with a check constraint called `name`."""
     return sa.Enum(
         kind,
         name=name,
@@ -70,7 +70,7 @@ def enum_column(kind: type[StrEnum], name: str) -> sa.Enum:
 def is_any_of(
     column: sa.ColumnElement[UUID] | orm.attributes.InstrumentedAttribute[Any], ids: Iterable[UUID]
 ) -> sa.ColumnElement[bool]:
-    """Whether a column is one of many ids: one array in one parameter, however many they are."""
+    """Return the condition that a column is one of these ids; one array is one parameter for any number of ids."""
     return column == sa.any_(sa.literal(list(ids), postgresql.ARRAY(sa.Uuid())))
 
 
@@ -78,8 +78,8 @@ def is_any_of(
 def engine() -> sa.Engine:
     """Return the process's engine, built at the first call.
 
-    Every statement is bounded, by the server and by us: one that hangs must not hold its connection for ever, nor
-    a server that is frozen a program.
+    The server and the client both limit the time of every statement: a statement that hangs must not hold its
+    connection for ever, and a frozen server must not hold the program.
 
     Raises:
         configs.settings.SettingMissing: DATABASE_URL is not set.
@@ -93,24 +93,24 @@ def engine() -> sa.Engine:
         max_overflow=10,
         pool_pre_ping=True,
         pool_recycle=1800,
-        hide_parameters=True,  # an error that is logged would repeat addresses and hashes
+        hide_parameters=True,  # a logged error would contain addresses and hashes
         connect_args=_CONNECTION
         | {"options": " ".join(f"-c {name}={value}" for name, value in options.items())},
     )
 
 
 def _planning() -> dict[str, str]:
-    """Have what tells read by index only: each of its statements, foreign keys too, is about rows that it can name.
+    """Return the notifier's planner settings: its statements, foreign keys too, find their rows by index.
 
-    A connection keeps its plans. One that was made while a table was nearly empty reads all of it for every row of
-    a crowd, until statistics are taken again: ten times the time for 10,000 people on a young database.
+    A connection keeps its plans. A plan made while a table was nearly empty scans it for every row of a crowd, until
+    the next ANALYZE: ten times the time for 10,000 people on a young database.
     https://www.postgresql.org/docs/18/runtime-config-query.html
     """
     return {"enable_seqscan": "off"} if settings().program == "notifier" else {}
 
 
 def server_answers() -> bool:
-    """Tell whether the server answers a statement on a connection of its own, whatever the pool's are worth."""
+    """Return whether the server answers on a new connection; connections of the pool may be dead."""
     apart = sa.create_engine(engine().url, poolclass=sa.NullPool)
     try:
         with apart.connect() as connection:
@@ -122,10 +122,10 @@ def server_answers() -> bool:
 
 @contextmanager
 def session() -> Iterator[orm.Session]:
-    """Give a session in one transaction: committed at the end, rolled back when an error leaves.
+    """Give a session in one transaction, which commits at the end and rolls back on an error.
 
-    Objects stay readable after the commit (`expire_on_commit` is off), so that no connection has to be held
-    while a provider or a website answers.
+    Objects stay readable after the commit (`expire_on_commit` is off), so that no connection is held while a
+    provider or a website answers.
     """
     with orm.Session(engine(), expire_on_commit=False) as open_session, open_session.begin():
         yield open_session

@@ -1,4 +1,4 @@
-"""One row per check, whatever came of it; partitioned by day."""
+"""Checks: one row each, with any outcome; the table is partitioned by day."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from configs.outcome import Outcome
 
 
 class Check(Base):
-    """One visit to one desk. No foreign key points here: old days are dropped whole."""
+    """One visit to one desk. No foreign key points here, so that whole days can be dropped."""
 
     __tablename__ = "checks"
 

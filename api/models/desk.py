@@ -1,4 +1,4 @@
-"""What the watching says now: the state of desks and hosts. What a desk *is* stays in its YAML file."""
+"""State of desks and hosts, outages, and changes for the planner. A desk's definition is its YAML file."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -21,18 +21,7 @@ class DeskStatus(StrEnum):
 
 
 class DeskState(Base):
-    """One row per desk that was ever scheduled or checked. Intervals are in seconds.
-
-    `last_proven_at`: its last conclusive check. `whole_at`: the instant since which all its places were covered once
-    at least (crawler/recording/coverage_tracking.py);
-    `coverage` is what that takes to know, null where one check covers all.
-    `refused_at`: when its page alone was last refused, by a plain 403. `visit_requests`: what a visit lately took,
-    `open_requests`: what those took that saw slots. `share_seconds`: how often its share of the host's budget lets it
-    be asked at what visits lately took, by which it is scheduled; `feasible_seconds`: the same while every desk of the
-    host shows slots, which takes more requests: what can be promised.
-    `releases_at`: when its page says that more slots will be put on line. `due_queue`: the queue it waits in, its
-    booking system's by HTTP or by browser; null where it is not scheduled.
-    """
+    """One row per desk that was ever scheduled or checked. Intervals are in seconds."""
 
     __tablename__ = "desks"
 
@@ -41,23 +30,29 @@ class DeskState(Base):
         enum_column(DeskStatus, "status"), default=DeskStatus.PAUSED, server_default="PAUSED"
     )
     status_reason: Mapped[str] = mapped_column(default="not checked yet", server_default="not checked yet")
+    # counts claims: a result with an older token changes no slot
     last_token: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
     last_check_at: Mapped[datetime | None]
     last_outcome: Mapped[Outcome | None] = mapped_column(enum_column(Outcome, "last_outcome"))
-    last_proven_at: Mapped[datetime | None]
+    last_proven_at: Mapped[datetime | None]  # the last conclusive check
     last_slot_at: Mapped[datetime | None]
+    # inconclusive checks in a row
     inconclusive: Mapped[int] = mapped_column(default=0, server_default="0")
     wished_seconds: Mapped[float | None]
+    # interval that the host's budget allows while all its desks show slots, which takes more requests: the promise
     feasible_seconds: Mapped[float | None]
+    # interval that the host's budget allows by the recent cost of visits: the schedule
     share_seconds: Mapped[float | None]
     achieved_seconds: Mapped[float | None]
     check_requested_at: Mapped[datetime | None]
-    refused_at: Mapped[datetime | None]
+    refused_at: Mapped[datetime | None]  # the last plain 403 of its page alone
+    # the instant since which all its places were covered at least once (crawler/recording/coverage_tracking.py)
     whole_at: Mapped[datetime | None]
-    coverage: Mapped[dict[str, Any] | None]
-    visit_requests: Mapped[float | None]
-    open_requests: Mapped[float | None]
-    releases_at: Mapped[datetime | None]
+    coverage: Mapped[dict[str, Any] | None]  # covered windows by place; null where one check covers all
+    visit_requests: Mapped[float | None]  # recent cost of a visit, in requests
+    open_requests: Mapped[float | None]  # recent cost of a visit that saw slots
+    releases_at: Mapped[datetime | None]  # when its page announces more slots
+    # its booking system's queue, by HTTP or by browser; null where it is not scheduled
     due_queue: Mapped[str | None]
 
     __table_args__ = (
@@ -71,10 +66,11 @@ class DeskState(Base):
 
 
 class HostState(Base):
-    """The memory of a host's blocks: an emptied Redis must forget none. A host is a name and a port.
+    """A host's blocks and rests, kept here because Redis may be emptied. A host is a name and a port.
 
-    `rests_in_a_row` counts rests until they are forgotten, `budget_share` is what is left of its budget, `calm_since`
-    the first conclusive answer after its last rest (null: none yet). `stopped_at`: the operator's kill switch.
+    `rests_in_a_row` counts rests until they are forgotten. `budget_share` is the part of its budget in use.
+    `calm_since` is the first conclusive answer after its last rest (null: none yet). `stopped_at` is the operator's
+    kill switch.
     """
 
     __tablename__ = "hosts"
@@ -110,10 +106,10 @@ class OutageReason(StrEnum):
 
 
 class Outage(Base):
-    """A time that was paid for and not watched: it ends with the first conclusive check, or as the switch goes on.
+    """A time in which a desk was not watched. It ends with the first conclusive check, or when the host is resumed.
 
-    A desk has one open outage at most; one whose reason changes ends, and the next begins at the same instant.
-    `host` is who is at fault where that is not the desk's own: the one that its page embeds.
+    A desk has at most one open outage. When the reason changes, one ends and the next begins at the same instant.
+    `host` is the host at fault where that is not the desk's own but one that its page embeds.
     """
 
     __tablename__ = "outages"
@@ -133,7 +129,7 @@ class Outage(Base):
 
 
 class DeskChange(Base):
-    """A line for the planner: this desk's schedule must be thought over. Written with what changed it."""
+    """A line for the planner: this desk needs a new plan. It is written in the transaction of the change."""
 
     __tablename__ = "desk_changes"
 

@@ -1,4 +1,4 @@
-"""What discovery knows from one day to the next: its runs, where a desk's page was linked, what a desk drifted to."""
+"""Memory of discovery: its runs, links to desks, landings on desks' pages, and drifts."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,9 +12,9 @@ from configs.outcome import Outcome
 
 
 class DriftReason(StrEnum):
-    """Why a desk's page is no longer believed to be where people book."""
+    """Why a desk's page seems to be no longer the place to book."""
 
-    UNLINKED = "unlinked"  # the prefecture's own site has stopped to link it
+    UNLINKED = "unlinked"  # the prefecture's own site no longer links it
     GONE = "gone"  # its address answers 404, 410, or 403 alone on its host
     HOME = "home"  # it leads to the home page
     RETITLED = (
@@ -24,10 +24,10 @@ class DriftReason(StrEnum):
 
 
 class DiscoveryRun(Base):
-    """One walk of the prefectures' sites, by however many processes. At most one is open: whoever dies is followed.
+    """One walk of the prefectures' sites by several processes. At most one is open; it outlives its processes.
 
-    `cut`: the time was up before everything was walked. `pages`: asked of the prefectures' own sites. `found`:
-    booking pages that no desk file has; its report names them.
+    `cut`: its time ended before the walk did. `pages`: requested from the prefectures' own sites. `found`: booking
+    pages that no desk file has; its report names them.
     """
 
     __tablename__ = "discovery_runs"
@@ -52,7 +52,7 @@ class DiscoveryRun(Base):
 
 
 class DeskLink(Base):
-    """A page of a prefecture's own site that linked a desk when it was last read, and its title then."""
+    """A page of a prefecture's own site that linked a desk at its last reading, and its title then."""
 
     __tablename__ = "desk_links"
 
@@ -64,7 +64,7 @@ class DeskLink(Base):
 
 
 class DeskLanding(Base):
-    """A desk's own page as discovery last asked for it: at most once a day, and only where checks do not tell."""
+    """A desk's own page at discovery's last request: at most one a day, and only where checks prove nothing."""
 
     __tablename__ = "desk_landings"
 
@@ -74,9 +74,9 @@ class DeskLanding(Base):
 
 
 class Drift(Base):
-    """A desk that is out of sale because its page seems to have moved, until it is found or proven again.
+    """A desk that is not for sale because its page seems to have moved, until it is found or proven again.
 
-    `detail` is the evidence, in English, for operators. A desk has one open drift at most.
+    `detail` is the evidence, in English, for operators. A desk has at most one open drift.
     """
 
     __tablename__ = "drifts"
@@ -95,7 +95,7 @@ class Drift(Base):
 
 
 def is_page_lost() -> sa.ColumnElement[bool]:
-    """Tell of a row of `desks` whether its page is closed or seems to have moved: nobody is to be sent there."""
+    """Return the condition that the page of a row of `desks` is closed or seems to have moved."""
     moved = sa.exists().where(Drift.desk_id == DeskState.id, Drift.ends_at.is_(None))
     closed = DeskState.last_outcome.is_not_distinct_from(Outcome.CLOSED)
     return sa.or_(moved, closed)

@@ -1,4 +1,4 @@
-"""What people are told of the watching: a site or a desk in trouble, from when it began until it was over."""
+"""Incidents: a host or a desk in trouble, from its beginning to its end."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ from api.models.discovery import DriftReason
 
 
 class IncidentReason(StrEnum):
-    """What somebody is told of: outcomes, and below them the reasons of a drift (api/models/discovery.py)."""
+    """Reasons of incidents: outcomes, then the reasons of a drift (api/models/discovery.py)."""
 
     CAPTCHA = "captcha"
     BLOCKED = "blocked"
@@ -29,15 +29,16 @@ class IncidentReason(StrEnum):
 
     @property
     def of_desk(self) -> bool:
-        """Whether it is one page's own fate, which its host does not share: nobody can book there any more."""
+        """Whether it concerns one page and not its host: that page no longer takes bookings."""
         return self is IncidentReason.CLOSED or self.value in set(DriftReason)
 
 
 class Incident(Base):
-    """One trouble of one subject: a host (`name:port`), because its desks share its fate, or a desk.
+    """One trouble of one subject: a host (`name:port`), whose desks share it, or a desk.
 
-    `seen_at`: when it was true last. It ends there once it has not come back for a while: what flaps is one incident.
-    `told_at`: operators were told; `over_at`: whoever had been told that a desk is unwatched was told that it is again.
+    `seen_at`: when it was last true. It ends there after it has not returned for a while, so that flapping is one
+    incident. `told_at`: operators were notified. `over_at`: subscribers who knew of an unwatched desk were notified
+    that it is watched again.
     """
 
     __tablename__ = "incidents"

@@ -1,4 +1,4 @@
-"""What was decided and what was said: matches, and notifications with their ledger."""
+"""Matches of alerts with detections, and notifications with the times of their way."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -15,7 +15,7 @@ from api.models.user import Channel, Contact
 
 
 class Priority(StrEnum):
-    """Which queue carries it, and how often it is tried."""
+    """Priority of a message: it selects the queue and the number of attempts."""
 
     CRITICAL = "critical"
     IMMEDIATE = "immediate"
@@ -31,12 +31,12 @@ def queue_of(channel: Channel, priority: Priority) -> str:
     return f"{channel.value}-{priority.value}"
 
 
-# All queues: the two in which alerts are matched, single ones and many at once; each channel's own.
+# All queues: two for matching (single alerts, crowds), then those of each channel.
 QUEUES = (*MATCHING, *(queue_of(channel, priority) for channel in Channel for priority in Priority))
 
 
 class State(StrEnum):
-    """Where a notification is in its life (docs/reference/delivery.md has the picture)."""
+    """State of a notification (docs/reference/delivery.md has the diagram)."""
 
     PENDING = "pending"
     SENDING = "sending"
@@ -49,7 +49,7 @@ class State(StrEnum):
 
 
 class Match(Base):
-    """One alert, in one version of its limits, met one detection: decided once."""
+    """One alert, in one version of its limits, paired with one detection; decided once."""
 
     __tablename__ = "matches"
 
@@ -67,12 +67,11 @@ class Match(Base):
 
 
 class MatchSlot(Base):
-    """Which slots a match told of at one time: "once", expiry and "gone" are read here.
+    """The slots that a match announced at one time. "Once", expiry and "gone" are decided by these rows.
 
-    A row for each time, however many slots: `slots` are the ids of all as ranges (api/models/slot_ids.py), `slot_id`
-    is the first. Rows without `slots` tell of `slot_id` alone. `decided_at` is the `matched_at` of the notifications
-    that speak of the slots: an alert that catches up meets the same detection again, and what it is told of then it
-    was not told of before.
+    One row holds any number of slots: `slots` are all ids as ranges (api/models/slot_ids.py), `slot_id` is the first.
+    A row without `slots` announces `slot_id` alone. `decided_at` equals `matched_at` of the notifications with these
+    slots: an alert that catches up meets the same detection again and announces other slots of it then.
     """
 
     __tablename__ = "match_slots"
@@ -88,7 +87,7 @@ class MatchSlot(Base):
 
 
 class MatchPart(Base):
-    """Alerts that a detection is still to be matched with: one job's share where many wait; gone when it is done."""
+    """One job's share of a crowd: alerts to match with a detection. The row is deleted when that is done."""
 
     __tablename__ = "match_parts"
 
@@ -102,11 +101,11 @@ class MatchPart(Base):
 
 
 class Notification(Base):
-    """One message to one person by one contact. The row is the truth, the queue only a nudge.
+    """One message to one person through one contact. The row is the source of truth, the queue only a nudge.
 
-    The ledger: when the page was read (`seen_at`), the detection committed, the alert matched, the message
-    accepted by the provider and delivered. `cost` is in EUR. `unknown_attempts` are those of `attempts` after which
-    the provider may have taken the message: no whole answer came, or the worker died.
+    Its instants: the page was read (`seen_at`), the detection committed, the alert matched, the message accepted by
+    the provider, then delivered. `cost` is in EUR. `unknown_attempts` counts those of `attempts` after which the
+    provider may have accepted the message: the answer was incomplete, or the worker died.
     """
 
     __tablename__ = "notifications"
@@ -179,7 +178,7 @@ class Notification(Base):
 
 
 class NotificationMatch(Base):
-    """Which matches a notification speaks of: one message may carry several."""
+    """The matches of a notification: one message may announce several."""
 
     __tablename__ = "notification_matches"
 

@@ -26,15 +26,15 @@ _ATTACH = (
 
 
 def is_partition(table: str) -> bool:
-    """Whether a table is one day of `checks`."""
+    """Return whether a table is one day of `checks`."""
     return bool(_NAME.fullmatch(table))
 
 
 def make_partitions(session: Session, today: date, days: int | None = None) -> None:
     """Make the UTC days from yesterday to `days` ahead (None: PARTITION_DAYS) that are missing.
 
-    The session's transaction is meant for this alone: it holds a lock on `checks` until its end, which only other
-    changes of the table wait for.
+    The session's transaction should do nothing else: it locks `checks` until its end. Only other changes of the
+    table's definition wait for that lock.
 
     Raises:
         sqlalchemy.exc.OperationalError: another change of the table kept the lock for PARTITION_LOCK_SECONDS
@@ -52,7 +52,7 @@ def make_partitions(session: Session, today: date, days: int | None = None) -> N
 
 
 def count_days_ahead(session: Session, today: date) -> int:
-    """Return how many days in a row after today are made."""
+    """Return the number of consecutive days after today that exist."""
     made, ahead = _days(session), 0
     while today + timedelta(days=ahead + 1) in made:
         ahead += 1

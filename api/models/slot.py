@@ -1,4 +1,4 @@
-"""Slots as they opened and went, and the detections that told of them."""
+"""Slots with their opening and end, and the detections that announced them."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,10 +12,10 @@ from api.models.desk import DeskState
 
 
 class GoneReason(StrEnum):
-    """Why a slot is not open any more.
+    """Why a slot is no longer open.
 
-    `taken`: a reading covered its place and date without it. `past`: its moment came. `lapsed`: nobody could
-    confirm it for too long. `superseded`: an `open` slot whose place now shows its hours.
+    `taken`: a reading covered its place and date without it. `past`: its moment came. `lapsed`: no check confirmed
+    it for too long. `superseded`: an `open` slot whose place now shows its hours.
     """
 
     TAKEN = "taken"
@@ -25,16 +25,16 @@ class GoneReason(StrEnum):
 
 
 class Source(StrEnum):
-    """Who saw it."""
+    """Origin of a detection."""
 
     CHECK = "check"
     REPORT = "report"
 
 
 class SlotRow(Base):
-    """A bookable moment of a desk, from when it was first seen to when it was gone.
+    """A bookable moment of a desk, from its first sight to its end.
 
-    `moment` is an ISO instant, a date or `open`, never null: a unique index accepts two nulls as different.
+    `moment` is an ISO instant, a date or `open`. It is never null: to a unique index two nulls are different.
     """
 
     __tablename__ = "slots"
@@ -71,7 +71,7 @@ class SlotRow(Base):
 
 
 class Detection(Base):
-    """Slots that one check saw and that were not open before. What the desk was then is copied."""
+    """Slots that one check saw and that were not open before, with a copy of the desk's attributes then."""
 
     __tablename__ = "detections"
 
@@ -101,7 +101,7 @@ class Detection(Base):
 
 
 class DetectionSlot(Base):
-    """Which slots a detection told of."""
+    """The slots of a detection."""
 
     __tablename__ = "detection_slots"
 

@@ -1,4 +1,4 @@
-"""Slot ids of a match as ranges: one row and a few bytes for what one check opened, however many slots.
+"""Slot ids of a match as ranges: one small row for any number of slots.
 
 PostgreSQL's `int8multirange` as text, e.g. `{[7,9),[12,13)}` for 7, 8 and 12
 (https://www.postgresql.org/docs/18/rangetypes.html).
@@ -40,7 +40,7 @@ def told_ids(row: type[MatchSlot] | AliasedClass[MatchSlot] = MatchSlot) -> sa.C
 
 
 def told_slots() -> sa.Subquery:
-    """Ask for every slot that a match told of: `match_id`, `decided_at`, `slot_id`."""
+    """Return a query for every slot that a match announced: `match_id`, `decided_at`, `slot_id`."""
     span = sa.func.unnest(told_ids(), type_=INT8RANGE()).label("span")
     spans = sa.select(MatchSlot.match_id, MatchSlot.decided_at, span).subquery()
     last = sa.func.upper(spans.c.span) - 1

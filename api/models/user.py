@@ -1,4 +1,4 @@
-"""Who waits: users, the contacts they are reached by, the grants that entitle them."""
+"""Users, their contacts, and the grants that entitle them."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -23,7 +23,7 @@ class Role(StrEnum):
 
 
 class Channel(StrEnum):
-    """How a person is reached."""
+    """Channel by which a person is reached."""
 
     EMAIL = "email"
     SMS = "sms"
@@ -31,7 +31,7 @@ class Channel(StrEnum):
 
 
 class ContactState(StrEnum):
-    """What is known of an address; only `ok` is sent to."""
+    """State of an address; messages go only to `ok`."""
 
     OK = "ok"
     BOUNCED = "bounced"
@@ -96,7 +96,7 @@ class Contact(Base):
 
     @property
     def reachable(self) -> bool:
-        """Whether a slot alert may go there: verified, enabled, not bounced, not unsubscribed."""
+        """Whether a slot alert may be sent there: verified, enabled, not bounced, not unsubscribed."""
         return self.enabled and self.verified_at is not None and self.state is ContactState.OK
 
 
@@ -124,5 +124,5 @@ class Grant(Base):
     )
 
     def covers_moment(self, moment: datetime) -> bool:
-        """Whether it entitles at `moment`; the end is not included."""
+        """Return whether it entitles at `moment`; the end is excluded."""
         return self.starts_at <= moment < self.ends_at

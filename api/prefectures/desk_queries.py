@@ -1,4 +1,4 @@
-"""What is known of desks now: the YAML file's part and the watching's part, put together."""
+"""Reads of desks: the attributes of the YAML file joined with the current state."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _WATCHED = "watched"
 
 @dataclass(frozen=True, slots=True)
 class WatchStates:
-    """The rows of some desks: their state, and when slots were last found as far as it may be told.
+    """State of some desks, and when slots were last found, as far as that is public.
 
     `lost`: desks whose page is closed or has moved.
     """
@@ -31,7 +31,7 @@ class WatchStates:
     lost: Collection[str] = ()
 
     def answer(self, desk: Desk) -> DeskAnswer:
-        """Return one desk as who waits for it sees it."""
+        """Return one desk for its subscribers."""
         state = self.states.get(desk.id) or DeskState(inconclusive=0)
         status, reason = _status(desk, state)
         return DeskAnswer(
@@ -55,12 +55,12 @@ class WatchStates:
         )
 
     def _releases_at(self, desk: Desk, state: DeskState) -> datetime | None:
-        """Return when its page says that it shows more slots; a page that nobody is to be sent to promises nothing."""
+        """Return when its page announces more slots; None for a page that is closed or has moved."""
         at = state.releases_at
         return at if at and at > clock() and desk.id not in self.lost else None
 
     def public(self, desk: Desk) -> DeskAnswer:
-        """Return one desk as everybody sees it: whether slots are open now is told to who waits for them."""
+        """Return one desk for the public: only its subscribers learn whether slots are open now."""
         answer, state = self.answer(desk), self.states.get(desk.id)
         if answer.status is DeskStatus.ACTIVE and state and state.last_check_at == state.last_proven_at:
             return answer.model_copy(update={"status_reason": _WATCHED})
@@ -68,7 +68,7 @@ class WatchStates:
 
 
 def read_watch_states(session: Session, desks: Iterable[Desk]) -> WatchStates:
-    """Read the rows of these desks: two queries, however many they are."""
+    """Read the rows of these desks in two queries."""
     ids = [desk.id for desk in desks]
     states = session.execute(sa.select(DeskState, is_page_lost()).where(DeskState.id.in_(ids))).all()
     last = (
@@ -84,7 +84,7 @@ def read_watch_states(session: Session, desks: Iterable[Desk]) -> WatchStates:
 
 
 def get_public_cutoff() -> datetime:
-    """Return the moment up to which public pages tell of slots: the product is the alert."""
+    """Return the moment up to which public pages show slots: the product is the alert."""
     return clock() - timedelta(seconds=settings().public_delay_seconds)
 
 

@@ -1,4 +1,4 @@
-"""Prefectures with the best that their desks say."""
+"""Reads of prefectures, with the best status of their desks."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -26,7 +26,7 @@ def read_prefectures(session: Session) -> list[PrefectureAnswer]:
 
 
 def read_prefecture_page(session: Session, place: Prefecture) -> PrefecturePage:
-    """Return one prefecture with its latest detections that may be told."""
+    """Return one prefecture with its latest public detections."""
     answer = _answer(place, read_watch_states(session, place.desks))
     query = (
         sa.select(Detection)

@@ -1,4 +1,4 @@
-"""/api/prefectures: what is watched, and how it goes. Public."""
+"""Routes of /api/prefectures: the public status of prefectures and desks."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Desks and prefectures at the border."""
+"""Bodies of /api/prefectures: prefectures and their desks."""
 
 from datetime import datetime
 

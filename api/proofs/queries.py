@@ -14,7 +14,7 @@ _SCOPE = "proof"
 
 
 def make_proof_link(detection: Detection) -> str | None:
-    """Return a link to a detection's proof; None where none was kept, or not any more. The store is not asked."""
+    """Return a link to a detection's proof, or None if it has none or it has expired. The store is not asked."""
     key = detection.proof_key
     if not key or not is_key(key) or not is_kept(key, clock(), settings().proofs_kept_for):
         return None

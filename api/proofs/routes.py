@@ -1,4 +1,4 @@
-"""/l/proof: the page that proved a detection, as it was seen: what it is, its picture, its source. Nothing changes."""
+"""Routes of /l/proof: the page that proved a detection, its picture and its source; all read only."""
 
 from flask import Blueprint, Response, make_response, render_template, url_for
 
@@ -17,13 +17,13 @@ blueprint = Blueprint("proofs", __name__, url_prefix="/l/proof")
 
 @blueprint.errorhandler(NoProof)
 def missing(error: NoProof) -> tuple[str, int]:
-    """Say why there is nothing to see."""
+    """Answer with the reason why there is no proof."""
     return render_template("no_proof.html", reason=error.reason), 404
 
 
 @blueprint.errorhandler(StoreAway)
 def away(_: StoreAway) -> Response:
-    """Say that the store does not answer."""
+    """Answer that the store does not respond."""
     return problem_response(
         ApiError(
             503,
@@ -36,7 +36,7 @@ def away(_: StoreAway) -> Response:
 
 @blueprint.get("/<token>")
 def show(token: str) -> Response:
-    """Show what was seen, when and where, and lead to the rest."""
+    """Show the proof's facts, with links to picture and source."""
     with session() as s:
         detection, key = find_proof(s, token)
     blobs = proof_blobs()
@@ -65,7 +65,7 @@ def picture(token: str) -> Response:
 
 @blueprint.get("/<token>/source")
 def source(token: str) -> Response:
-    """Return the body byte for byte, never to be shown as a page of ours: it is a stranger's."""
+    """Return the unchanged body as a download: a foreign page must not be rendered under our origin."""
     with session() as s:
         _, key = find_proof(s, token)
     blobs = proof_blobs()

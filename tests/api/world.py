@@ -1,4 +1,4 @@
-"""What the tests of the API act with: people, plans, slots that were seen, and the rows that came of it."""
+"""Helpers for tests of the API: people, plans, seen slots, and the rows that result."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ PREFECTURES = Path(__file__).parent / "prefectures"
 
 @dataclass
 class Door:
-    """What the API called at the notifier's front door, in order."""
+    """Calls of the API at the notifier's front door, in order."""
 
     nudged: list[UUID]
     caught_up: list[UUID]
@@ -62,7 +62,7 @@ def rows(kind: type[Any]) -> list[Any]:
 
 
 def desk_state(desk_id: str = BOBIGNY, **columns: Any) -> None:
-    """Write what the watching says of a desk."""
+    """Write a desk's state."""
     with session() as s:
         s.merge(DeskState(id=desk_id, **columns))
 
@@ -70,7 +70,7 @@ def desk_state(desk_id: str = BOBIGNY, **columns: Any) -> None:
 def see(
     *moments: str, desk_id: str = BOBIGNY, at: datetime | None = None, seats: int | None = None
 ) -> tuple[UUID, list[int]]:
-    """Write a detection of slots at these moments (ISO instants, dates or `open`); return it and its slots."""
+    """Write a detection of slots at these moments (ISO instants, dates or `open`); return their ids."""
     seen_at = at or clock()
     with session() as s:
         if s.get(DeskState, desk_id) is None:
@@ -96,7 +96,7 @@ def _slot(desk_id: str, moment: str, seen_at: datetime, seats: int | None) -> Sl
 
 
 def wait_for(user_id: UUID, procedure: str = "TITRE_SEJOUR", prefecture_id: str = "bobigny_93") -> UUID:
-    """Write an alert without asking anybody."""
+    """Write an alert past the API's checks."""
     with session() as s:
         target = AlertTarget(prefecture_id=prefecture_id, procedure=procedure)
         alert = Alert(user_id=user_id, targets=[target])
@@ -106,7 +106,7 @@ def wait_for(user_id: UUID, procedure: str = "TITRE_SEJOUR", prefecture_id: str 
 
 
 def match(alert_id: UUID, detection_id: UUID, slots: list[int]) -> UUID:
-    """Write that an alert met a detection for these slots."""
+    """Write a match of an alert with these slots of a detection."""
     with session() as s:
         made = Match(alert_id=alert_id, detection_id=detection_id, limits_version=1, decided_at=clock())
         s.add(made)

@@ -1,4 +1,4 @@
-"""Nobody pays for a desk whose slots nobody sees: such alerts are refused with the reason, or kept where asked."""
+"""Alerts whose slots no check can see are refused with the reason, or kept if the request accepts waiting."""
 
 from collections.abc import Callable
 from typing import Any

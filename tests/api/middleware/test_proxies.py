@@ -1,4 +1,4 @@
-"""Whose address counts: the peer's, unless proxies in front are named."""
+"""Network address of a request: the peer's, unless PROXY_HOPS names proxies in front."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The migrations and the models say the same."""
+"""Migrations: they agree with the models, and go up, down and up again."""
 
 import os
 from collections.abc import Iterator
