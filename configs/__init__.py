@@ -1,1 +1,1 @@
-"""What the world is, and the ground all programs stand on."""
+"""Configuration: prefectures, desks, plans and settings, and the small modules that two programs share."""

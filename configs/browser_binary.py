@@ -1,4 +1,4 @@
-"""Which browser checks the desks that need one: found, never started here."""
+"""Search for the browser that checks desks which need one; it is not started here."""
 
 import os
 import re

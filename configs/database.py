@@ -1,4 +1,4 @@
-"""Which database a process speaks to."""
+"""Connection parameters of the database, with each program's own rights."""
 
 from configs.settings import Program, settings
 

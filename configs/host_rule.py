@@ -1,4 +1,4 @@
-"""What an operator decided about one web host: its budget, who we say we are there, whether it may be asked at all.
+"""Rules of one web host, set by an operator: its budget, the user agent, whether it may be asked at all.
 
 A host that one prefecture has alone is ruled in that prefecture's file, one that several share in hosts.yaml.
 """

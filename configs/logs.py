@@ -1,4 +1,4 @@
-"""How every program logs: structlog and stdlib logging through one chain, readable or JSON."""
+"""Logging set-up of every program: structlog and stdlib logging through one chain, readable or JSON."""
 
 import logging
 import re

@@ -1,6 +1,6 @@
-"""What is too large for a table: kept by key in a folder, or in S3 and alike, through fsspec.
+"""Object store for what is too large for a table: by key, in a folder or in S3 and alike, through fsspec.
 
-A key is relative, its parts joined by `/`; where it ends up is the store's affair and stands in no table.
+A key is relative, its parts joined by `/`; the place in the store is not kept in any table.
 """
 
 import asyncio
@@ -152,7 +152,7 @@ def _open_store(
         files, root = fsspec.core.url_to_fs(url, skip_instance_cache=True, **options)
     except (ValueError, ImportError, OSError) as error:
         raise StoreAway(f"PROOFS_URL cannot be opened: {error}") from error
-    files.retries = 1  # of s3fs: whoever calls tries again, later
+    files.retries = 1  # of s3fs: the callers retry later
     return Blobs(files, root)
 
 

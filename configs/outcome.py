@@ -1,4 +1,4 @@
-"""What a check proved: the word that the crawler decides, the tables keep and the API shows."""
+"""Outcome of a check: decided by the crawler, kept in the tables, shown by the API."""
 
 from enum import StrEnum
 

@@ -22,7 +22,7 @@ class PlanFileError(ConfigFileError):
 
 
 class PlanName(StrEnum):
-    """What a user can hold; NONE is nobody's purchase."""
+    """The plans that a user can hold; NONE cannot be bought."""
 
     NONE = "NONE"
     URGENCE_24H = "URGENCE_24H"

@@ -1,4 +1,4 @@
-"""Where each prefecture's town is: latitude and longitude in degrees, by its department's code."""
+"""Coordinates of each prefecture's town: latitude and longitude in degrees, by department code."""
 
 from typing import Final
 

@@ -80,7 +80,7 @@ def _prefecture(document: Document) -> Prefecture | None:
 
 
 def _fill(document: Document, name: str, data: dict[str, Any]) -> None:
-    """Put in what the file's name and its top say; nobody else may."""
+    """Fill in the fields that come from the file's name and its top; the file may not set them itself."""
     if "id" in data:
         document.refuse(("id",), "comes from the file's name: remove it")
     data["id"] = name

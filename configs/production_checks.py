@@ -1,4 +1,4 @@
-"""What makes production refuse to start: secrets that are missing, short, or of the sandbox."""
+"""Start-up checks of production: it refuses secrets that are missing, short, or the sandbox's."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is said in Redis of the proofs on their way: by the keeper, of its machine's spool, to health and status."""
+"""Status of the proofs not yet uploaded, in Redis: each keeper reports its machine's spool to health and status."""
 
 from datetime import datetime, timedelta
 from typing import cast

@@ -17,7 +17,7 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """Return the address with its secrets, for whoever connects."""
+        """Return the address with its secrets, to connect with."""
         return self.address.get_secret_value()
 
 

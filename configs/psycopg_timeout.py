@@ -1,4 +1,4 @@
-"""How long a program waits for PostgreSQL: a server that is frozen, not gone, keeps its connections and says nothing.
+"""Time-out of psycopg2's waits: a frozen PostgreSQL server keeps its connections open and never answers.
 
 The server bounds its statements itself, and the kernel notices a machine that vanished; neither helps against a
 stopped process, whose kernel goes on acknowledging. So psycopg2 waits here, where a clock runs.

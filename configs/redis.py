@@ -1,4 +1,4 @@
-"""How every program reaches Redis."""
+"""Redis clients of all programs."""
 
 from redis import Redis
 

@@ -265,7 +265,7 @@ class Settings(Periods, BaseSettings):
 
 
 def load(**overrides: object) -> Settings:
-    """Read the environment anew.
+    """Read the environment again.
 
     Raises:
         SettingsRefused: names all variables that are wrong, at once.

@@ -1,4 +1,4 @@
-"""When a site publishes new slots, where a source tells: a weekday and hours, the next working day after a holiday."""
+"""Release times of new slots, where a source names them: weekday and hours, or the next working day after a holiday."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -85,7 +85,7 @@ def working_day(day: dt.date, department: str) -> dt.date:
 
 
 def window(releases: Iterable[Release], zone: ZoneInfo, department: str, now: dt.datetime) -> Window | None:
-    """Return the window of a publication that is under way at `now`, else the next one; None where none is told of."""
+    """Return the release window that contains `now`, else the next one; None where no source names one."""
     told = list(releases)
     if not told:
         return None

@@ -1,4 +1,4 @@
-"""How a program ends that cannot start as things are: in words that say what to do, and no traceback."""
+"""Exit of a program that cannot start: configuration errors become one line that says what to do, not a traceback."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

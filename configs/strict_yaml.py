@@ -18,7 +18,7 @@ except ImportError:  # pragma: no cover - PyYAML built without libyaml
 Model = TypeVar("Model", bound=BaseModel)
 Where = tuple[str | int, ...]
 
-FILLED = "filled by the loader"  # marks a field that nobody writes in the file
+FILLED = "filled by the loader"  # marks a field that the file itself never has
 DEEPEST = 20  # levels; our own files have four
 _TAG = "tag:yaml.org,2002:"
 _LISTS = ("list_type", "tuple_type", "set_type", "frozen_set_type")  # pydantic's names
@@ -55,7 +55,7 @@ class Document:
 
 
 def read_document(path: Path) -> Document:
-    """Read one YAML file; what is wrong with it stands in `problems`, never in an exception."""
+    """Read one YAML file; errors are collected in `problems` and never raised."""
     document = Document(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -194,7 +194,7 @@ def _advice(kind: str, message: str, owner: type[BaseModel]) -> str:
 
 
 def plainly(kind: str, message: str) -> str:
-    """Return what pydantic says of a value, in other words where its own do not say what to write."""
+    """Return pydantic's error text, reworded where its own does not say what to write."""
     if kind == "string_type":
         return "must be a text: write it in quotes"
     if kind in _LISTS:

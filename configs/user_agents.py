@@ -1,4 +1,4 @@
-"""Who a check may say it is, as user_agents.yaml says: browsers of today with their headers, and ourselves."""
+"""User agents of checks, read from user_agents.yaml: current browsers with their headers, and our own name."""
 
 from collections.abc import Mapping
 from functools import lru_cache

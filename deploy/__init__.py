@@ -1,1 +1,1 @@
-"""How it runs: locally, in the sandbox, in production."""
+"""Deployment: the local stack, the sandbox, production, and the programs that measure and test them."""

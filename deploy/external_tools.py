@@ -11,7 +11,7 @@ _LOCKS = Path(__file__).parent / "requirements"
 
 
 class NotToBeHad(Exception):
-    """The package index does not give what is pinned; the text is what pip says of it."""
+    """The package index does not have the pinned version; the text is pip's error."""
 
 
 def installed(name: str, folder: Path = Path(".state/pinned")) -> Path:

@@ -1,4 +1,4 @@
-"""The front door of telling: what other programs may call. Cheap to import; everything behind it is loaded late."""
+"""Front door of the notifier: what other programs may call. Cheap to import; everything else is loaded late."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""What can go wrong with a message, sorted by whether trying again can help."""
+"""Errors of a delivery, sorted by whether another attempt can help."""
 
 from api.models.user import ContactState
 
@@ -14,10 +14,8 @@ class DeliveryError(Exception):
 class PermanentError(DeliveryError):
     """Permanent: the same message to the same address will never be taken.
 
-    `contact_state` is what the refusal says of the address, where it says something; `at_fault` are the places
-    of the letters that it names, of several that were refused together; `of_all` says that it is not about whom
-    they go to.
-    """
+    `contact_state` is the state that the refusal gives the address, if any. Where a batch was refused, `at_fault` are
+    the indexes of the messages that it names; `of_all` is set where the refusal is not about the addresses."""
 
     def __init__(
         self,
@@ -50,7 +48,7 @@ class Misconfigured(TemporaryError):
 
 
 class OutcomeUnknown(DeliveryError):
-    """Unknown: the request left and no answer was heard. The message may have been taken."""
+    """Unknown: the request left and no answer came. The message may have been accepted."""
 
 
 class NotAttempted(DeliveryError):

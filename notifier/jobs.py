@@ -1,4 +1,4 @@
-"""What workers run. Each takes ids, reads the rows again, and may run twice or never: the tables decide."""
+"""Jobs of the workers. Each takes ids, reads the rows again, and may run twice or never: the tables decide."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ def _name(error: sa.exc.DBAPIError) -> str:
 
 @_patient
 def match(detection_id: str) -> None:
-    """Decide who is told of a detection, then deliver; where very many wait, leave that to jobs of their own."""
+    """Match a detection, then deliver; where very many alerts wait, each part is a job of its own."""
     key = UUID(detection_id)
     mine = _inline_claim()
     with session() as opened:
@@ -56,7 +56,7 @@ def match(detection_id: str) -> None:
 
 @_patient
 def match_part(detection_id: str, number: int) -> None:
-    """Decide who is told among one part of those who wait for a detection, then deliver."""
+    """Match one part of the alerts that wait for a detection, then deliver."""
     key = UUID(detection_id)
     mine = _inline_claim()
     with session() as opened:
@@ -68,7 +68,7 @@ def match_part(detection_id: str, number: int) -> None:
 
 @_patient
 def catch_up(alert_id: str) -> None:
-    """Tell one alert of what is open now; a transaction per desk, as each takes that desk's lock."""
+    """Match one alert with what is open now; a transaction per desk, as each takes that desk's lock."""
     with session() as opened:
         desks = match_service.desks_of(opened, UUID(alert_id))
     for desk_id in desks:
@@ -77,10 +77,9 @@ def catch_up(alert_id: str) -> None:
 
 @_patient
 def rearm(desk_id: str) -> None:
-    """Tell of a desk's open slots whoever waits and was not told, or was told of an earlier opening long ago.
+    """Match a desk's open slots with alerts that were not notified of them, or of an earlier opening long ago.
 
-    Where very many are to be told, each part of them is a job of its own.
-    """
+    Where there are very many such alerts, each part of them is a job of its own."""
     with session() as opened:
         found = match_batches.split_by_person(match_service.find_untold(opened, desk_id, clock()))
     nudges.tell_open(desk_id, found[1:])
@@ -90,7 +89,7 @@ def rearm(desk_id: str) -> None:
 
 @_patient
 def tell_open(desk_id: str, *alert_ids: str) -> None:
-    """Tell some alerts of a desk's open slots that they were not told of."""
+    """Match a desk's open slots with some alerts that were not notified of them."""
     _tell_open(desk_id, [UUID(each) for each in alert_ids])
 
 
@@ -103,12 +102,12 @@ def _tell_open(desk_id: str, alert_ids: Sequence[UUID]) -> None:
 
 @_patient
 def deliver(*notification_ids: str) -> None:
-    """Send notifications that are due, if nobody else is at them."""
+    """Send notifications that are due and that no other worker holds."""
     _deliver(nudges.waiting([UUID(each) for each in notification_ids]))
 
 
 def _inline_claim() -> InlineClaim | None:
-    """Claim what this worker will have written: by a channel that takes many at once and does not rest."""
+    """Return a claim on what this worker will write, for a channel that takes many at once and is not slow."""
     for channel in Channel:
         if (most := most_at_once(channel)) > 1 and not is_open(channel):
             return InlineClaim(channel, most * _CALLS, clock())
@@ -116,7 +115,7 @@ def _inline_claim() -> InlineClaim | None:
 
 
 def _send(written: Sequence[UUID], mine: InlineClaim | None) -> None:
-    """Deliver here, where everything is warm, what leaves in few calls; other workers take the rest meanwhile."""
+    """Deliver here what leaves in few calls, as everything is warm; other workers take the rest meanwhile."""
     waiting = nudges.waiting(written) if written else []
     here = _here(waiting, mine)
     taken = {each.id for each in here}
@@ -127,7 +126,7 @@ def _send(written: Sequence[UUID], mine: InlineClaim | None) -> None:
 
 
 def _hand_over(mine: InlineClaim) -> None:
-    """Send call by call; what is fresh no more is put back, to be looked at again before it is sent."""
+    """Send call by call; what is no longer fresh is put back, to be read again before it is sent."""
     most = most_at_once(mine.channel)
     for start in range(0, len(mine.messages), most):
         messages = mine.messages[start : start + most]
@@ -138,7 +137,7 @@ def _hand_over(mine: InlineClaim) -> None:
 
 
 def _here(waiting: list[WaitingWork], mine: InlineClaim | None) -> list[WaitingWork]:
-    """Choose what this worker sends itself: by one channel, the one that takes most at once and does not rest."""
+    """Choose what this worker sends itself: by the channel that takes most at once and is not slow."""
     only = mine.channel if mine and mine.messages else None
     awake = [each for each in waiting if only in (None, each.channel) and not is_open(each.channel)]
     if not awake:
@@ -149,7 +148,7 @@ def _here(waiting: list[WaitingWork], mine: InlineClaim | None) -> list[WaitingW
 
 
 def _deliver(waiting: Sequence[WaitingWork]) -> None:
-    # What its contact's hourly cap holds back is put off when it is claimed: it takes no turn of a provider's.
+    # What its contact's hourly cap holds back is put off when it is claimed: it takes no place of a provider's rate.
     allowed = [each.id for each in waiting if each.capped or rate_limits.allow(each)]
     most = max((most_at_once(each.channel) for each in waiting), default=1)
     for start in range(0, len(allowed), most):  # a claim's lease is for one call

@@ -22,7 +22,7 @@ _PEOPLE = 250  # in one part: a few batches of mail, some 100 ms of work
 
 
 def open_parts(session: Session, detection_id: UUID) -> list[int]:
-    """Return the numbers of a detection's parts that nobody matched yet."""
+    """Return the numbers of a detection's parts that are not matched yet."""
     query = sa.select(MatchPart.number).where(MatchPart.detection_id == detection_id)
     return list(session.scalars(query.order_by(MatchPart.number)))
 
@@ -40,7 +40,7 @@ def make_parts(session: Session, detection: Detection) -> list[int]:
 
 
 def split_by_person(wishes: Iterable[WantedSlots]) -> list[list[UUID]]:
-    """Put alerts that are to be told into parts, those of one person together; return the alerts of each."""
+    """Put alerts that are to be notified into parts, those of one person together; return the alerts of each."""
     of_user: dict[UUID, list[UUID]] = defaultdict(list)
     for wish in wishes:
         of_user[wish.user_id].append(wish.alert_id)
@@ -59,7 +59,7 @@ def take_part(session: Session, detection_id: UUID, number: int) -> list[UUID]:
 def finish_detection(session: Session, detection_id: UUID, now: datetime) -> bool:
     """Call a detection matched when none of its parts is left; return whether it was so just now.
 
-    To be asked after the commit that let the part go: of two that end together, one at least sees no other.
+    Call it after the commit that removed the part: of two that end together, at least one sees no other.
     """
     others = sa.exists().where(MatchPart.detection_id == detection_id)
     done = sa.update(Detection).where(Detection.id == detection_id, Detection.matched_at.is_(None), ~others)

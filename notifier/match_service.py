@@ -1,4 +1,4 @@
-"""Matching as one transaction: a detection, an alert that catches up, a desk whose slots are still open."""
+"""Transactions of matching: a detection, an alert that catches up, a desk whose slots are still open."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -30,23 +30,20 @@ from notifier.notification_writer import MatchResult, next_nudge, write
 from notifier.open_slots import OpenSlots
 from notifier.recipients import recipients
 
-_LOCK = 0x524456  # "RDV": whose advisory locks these are
+_LOCK = 0x524456  # "RDV": the class of these advisory locks
 
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """What came of it: notifications to deliver, or the numbers of the parts that those who wait were put into.
-
-    `times` is how often the detection was nudged before.
-    """
+    """The result of matching: notifications to deliver, or the parts that the waiting alerts were put into."""
 
     written: list[UUID] = field(default_factory=list)
     parts: list[int] = field(default_factory=list)
-    times: int = 0
+    times: int = 0  # how often the detection was nudged before
 
 
 def match_detection(session: Session, detection_id: UUID, now: datetime) -> list[UUID]:
-    """Decide once who is told of a detection; return the ids of the notifications to deliver."""
+    """Match a detection, once; return the ids of the notifications to deliver."""
     detection = _unmatched(session, detection_id)
     if detection is None:
         return []
@@ -56,11 +53,10 @@ def match_detection(session: Session, detection_id: UUID, now: datetime) -> list
 def match_or_part(
     session: Session, detection_id: UUID, now: datetime, inline: InlineClaim | None = None
 ) -> Matched:
-    """Decide who is told of a detection, or leave that to parts where those who wait are many.
+    """Match a detection, or put the waiting alerts into parts where they are many.
 
-    Of parts that were made before, those that nobody matched yet are returned. What `inline` takes is not to
-    deliver: it is there.
-    """
+    Of parts that were made before, those that are not matched yet are returned. Notifications that `inline` takes are
+    not among those to deliver."""
     detection = _unmatched(session, detection_id)
     if detection is None:
         return Matched()
@@ -76,10 +72,9 @@ def match_or_part(
 def match_part(
     session: Session, detection_id: UUID, number: int, now: datetime, inline: InlineClaim | None = None
 ) -> list[UUID]:
-    """Decide who is told among the alerts of one part; return the ids of the notifications to deliver.
+    """Match the alerts of one part; return the ids of the notifications to deliver.
 
-    Parts are matched beside each other: no alert is in two of them.
-    """
+    Parts are matched at the same time: no alert is in two of them."""
     detection = session.get(Detection, detection_id)
     if detection is None:
         return []
@@ -96,11 +91,10 @@ def match_open(
     alert_ids: Collection[UUID] | None = None,
     inline: InlineClaim | None = None,
 ) -> list[UUID]:
-    """Tell of a desk's slots that are open now: some alerts, or all who were not told; return what to deliver.
+    """Match a desk's open slots with some alerts, or with all that were not notified; return what to deliver.
 
-    The slots are told by the desk's latest detection. Entitled is who is so now. The desk's lock is taken only
-    where there is something to tell, and only these alerts and slots are looked at again under it.
-    """
+    The notifications name the desk's latest detection. Users must be entitled now. The desk's lock is taken only
+    where there is something to write, and only these alerts and slots are read again under it."""
     found = find_untold(session, desk_id, now, alert_ids)
     if not found:
         return []
@@ -120,11 +114,10 @@ def match_open(
 def find_untold(
     session: Session, desk_id: str, now: datetime, alert_ids: Collection[UUID] | None = None
 ) -> list[WantedSlots]:
-    """Return which alerts are to be told of which of a desk's open slots; takes no lock, so that it may be old.
+    """Return the alerts to notify, each with the desk's open slots; takes no lock, so the result may be out of date.
 
-    Where no alerts are named, those of people whom no message can reach are left out: they would be found in each
-    round again.
-    """
+    Where no alerts are named, those of users without a reachable contact are left out: each round would find them
+    again."""
     _, wishes = _find_candidates(session, desk_id, now, alert_ids)
     if alert_ids is not None or not wishes:
         return wishes
@@ -223,7 +216,7 @@ def _lock(
 def _unmatched(session: Session, detection_id: UUID) -> Detection | None:
     """Return a detection that is to be matched.
 
-    Matching is done one at a time per desk: whoever comes second sees what the first one told.
+    Matching is done one at a time per desk: the second sees what the first wrote.
     """
     mine = session.execute(
         sa.select(_lock(Detection.desk_id)).where(

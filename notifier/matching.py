@@ -1,4 +1,4 @@
-"""Which alerts want which open slots: the queries, and the choice, which is pure."""
+"""Matching of alerts with open slots: the queries, and the choice, which is pure."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -26,7 +26,7 @@ from notifier.open_slots import OpenSlots
 
 Asked = TypeVarTuple("Asked")
 _LIMITS = [getattr(AlertTarget, each.name) for each in fields(Limits)]
-# A notification that ended so told nobody anything.
+# A notification that ended so was never sent.
 _UNSAID = (State.EXPIRED, State.SKIPPED)
 
 
@@ -56,7 +56,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class WantedSlots:
-    """An alert and the slots that it wants and was not told of."""
+    """An alert with the slots that it wants and was not notified of."""
 
     alert_id: UUID
     user_id: UUID
@@ -123,12 +123,11 @@ def _entitled(moment: datetime) -> sa.ColumnElement[bool]:
 
 
 def earlier_openings(since: datetime) -> tuple[sa.ColumnElement[list[int]], sa.ColumnElement[list[int]]]:
-    """Ask beside an open slot for the ids of two kinds of gone ones that stand for it.
+    """Return two columns for an open slot: the ids of gone slots that count as the same.
 
-    First the earlier openings of the same desk, place and moment that were open `since` then: a slot is told of
-    while it is open, and the clocks of those who see and of those who tell differ by less than half of that time.
-    Then those of its place that was open, at unknown hours, until this hour was seen.
-    """
+    First the earlier openings of the same desk, place and moment that were open `since` then: alerts are sent while
+    a slot is open, and the clocks of crawler and notifier differ by less than half of that time.
+    Then those of its place that was open, at unknown hours, until this hour was seen."""
     before = aliased(SlotRow)
     gone_lately = before.gone_at > since - timedelta(seconds=settings().retell_seconds / 2)
     same = before.moment == SlotRow.moment, gone_lately
@@ -188,10 +187,9 @@ def already_notified(
 
 
 def _first_teller(desk_id: str, slots: OpenSlots) -> sa.ColumnElement[datetime]:
-    """Return when the first detection was seen that may have told of one of these slots.
+    """Return when the first detection was seen whose matches may name one of these slots.
 
-    A slot is told by the detection that opened it, or later by the newest one of its desk.
-    """
+    They belong to the detection that opened the slot, or to a later one, the newest of its desk."""
     places = sa.select(sa.func.min(SlotRow.opened_at)).where(
         SlotRow.id == sa.any_(sa.literal(slots.places_before, ARRAY(sa.BigInteger())))
     )
@@ -216,7 +214,7 @@ def slot_moment(slot: AnySlot, zone: ZoneInfo, site: str | None) -> Moment:
 def select_slots(
     found: Iterable[Candidate], slots: OpenSlots, known: Mapping[UUID, int]
 ) -> list[WantedSlots]:
-    """Return what each alert is to be told of; alerts without such a slot are left out.
+    """Return the slots to notify each alert of; alerts without such a slot are left out.
 
     `found` is ordered by alert, `known` is what `told` returned.
     """

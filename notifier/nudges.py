@@ -78,13 +78,13 @@ def match_parts(detection_id: UUID, numbers: Iterable[int], times: int = 0) -> N
 
 
 def catch_up(alert_id: UUID) -> None:
-    """Have an alert told of what is open; each change of an alert asks anew."""
+    """Enqueue the matching of an alert with what is open; each change of an alert enqueues it again."""
     with _forgiving("catch_up"):
         _ask(CRITICAL, _CATCH_UP, (str(alert_id),), f"catch_up-{alert_id}-{uuid4()}")
 
 
 def rearm(desk_ids: Iterable[str]) -> None:
-    """Have the open slots of desks told to who was not told yet; a round that nobody took is worth nothing later."""
+    """Enqueue the matching of desks' open slots with alerts not notified yet; a job not taken soon is dropped."""
     kept = math.ceil(settings().rearm_seconds)
     with _forgiving("rearm"):
         for desk_id in desk_ids:
@@ -93,7 +93,7 @@ def rearm(desk_ids: Iterable[str]) -> None:
 
 
 def tell_open(desk_id: str, parts: Iterable[Sequence[UUID]]) -> None:
-    """Have parts of the alerts that a round of re-arming found told; what nobody took is found by the next round."""
+    """Enqueue the parts of a round of re-arming; the next round finds what no worker took."""
     kept = math.ceil(settings().rearm_seconds)
     with _forgiving("tell_open"):
         for alert_ids in parts:

@@ -1,4 +1,4 @@
-"""Open slots as bits of a number: what limits let pass, and what a match told of, for thousands of alerts at once.
+"""Bit sets of open slots: what limits accept and what matches named, for thousands of alerts at once.
 
 Bit n is the slot `ids[n]`. A pair of an alert and a slot costs a bit in place of a Python object; 5,000 slots are 625
 bytes. A slot passes limits when its day, its hour and its site pass each for itself (api/models/alert.py), so that
@@ -20,11 +20,10 @@ Bits = dict[Any, int]
 
 @dataclass(slots=True)
 class OpenSlots:
-    """Open slots of one desk, when the first opened and, by the id of each, the gone ones that stand for it.
+    """Open slots of one desk, when the first opened and, by the id of each, the gone ones that count as the same.
 
-    Who was told of `same`, earlier openings of the same moment, needs no telling for a while. Who was told of
-    `unknown_hours`, that its place was open then, needs none at all.
-    """
+    An alert that was notified of `same`, earlier openings of the same moment, is not notified again for a while. One
+    that was notified of `unknown_hours`, that its place was open then, is not notified again at all."""
 
     moments: Mapping[int, Moment]
     oldest: datetime
@@ -54,7 +53,7 @@ class OpenSlots:
 
     @property
     def with_earlier(self) -> list[int]:
-        """Return the ids of the slots and of all that stand for them."""
+        """Return the ids of the slots and of all that count as the same."""
         return [*self.ids, *self._same, *self._unknown_hours]
 
     @property

@@ -1,4 +1,4 @@
-"""Who is reached by what: the contacts a slot alert may go to."""
+"""Recipients: the contacts that a slot alert may go to."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from notifier.message_kinds import SLOT_DETECTED
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A contact that may be told, and the language of its user; `waited_for` is whether a slot alert waits for it."""
+    """A contact that may get a slot alert."""
 
     contact_id: UUID
     user_id: UUID
     channel: Channel
-    language: str
+    language: str  # of its user
     address: str
-    waited_for: bool
+    has_waiting_alert: bool  # a slot alert to it is pending already
 
 
 def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -> list[Recipient]:

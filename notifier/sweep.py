@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 def unmatched(now: datetime) -> list[tuple[UUID, int]]:
-    """Return the detections nobody matched and how often each was nudged before; they are due later from now on."""
+    """Return unmatched detections, with their earlier nudges; each is due again after a longer wait."""
     lost = sa.or_(
         Detection.next_nudge_at <= now,
         sa.and_(
@@ -128,10 +128,9 @@ class Sweep:
         nudges.rearm(desks)
 
     def turn_safely(self) -> None:
-        """Do one round; a database that is away is said once, not each second.
+        """Do one round; a database that is away is logged once, not each second.
 
-        When it is back, workers write the answers that they heard meanwhile; what has none is nudged after that.
-        """
+        When it is back, workers first write the answers that they received meanwhile; the rest is nudged after that."""
         try:
             if not self._waits(clock()):
                 self.turn()

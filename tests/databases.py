@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor
 TEMPLATE = "rdv_template"
 _FULL = 1_000_000  # bytes; deleted rows stay in the files, and each scan reads them
 
-# Nobody else may go on writing, as with DROP DATABASE … WITH (FORCE).
+# No other connection may go on writing, as with DROP DATABASE … WITH (FORCE).
 _ALONE = """
 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -65,7 +65,7 @@ def _clone(name: str) -> None:
 
 
 def _emptied(name: str) -> bool:
-    """Empty a database; False where it is easier to make it anew."""
+    """Empty a database; False where it is easier to make it again."""
     with _connected(name) as database:
         database.execute(_ALONE)
         if _size(database) > _FULL or _shape(database) != _made[name]:

@@ -1,4 +1,4 @@
-"""How hard the tests try: FUZZ times as many examples as usual (`make fuzz`), other ones in each run."""
+"""Number of random examples: FUZZ times as many as usual (`make fuzz`), other ones in each run."""
 
 import os
 

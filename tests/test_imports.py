@@ -40,7 +40,7 @@ print(json.dumps({"names": names, "done": done, "built": built, "threads": threa
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """Import every module of ours in a process that has no environment and stands elsewhere."""
+    """Import all our modules in a process without an environment and in another directory."""
     kept = {name: value for name, value in os.environ.items() if name.startswith("COV")}
     done = subprocess.run(
         [sys.executable, "-B", "-c", CODE.replace("{ROOT}", str(ROOT))],

@@ -65,7 +65,7 @@ def lint(root: Path) -> str:
 
 @pytest.fixture(scope="module")
 def breached(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return what the contracts say of a tree in which every wall is broken."""
+    """Return the output of the contracts for a tree in which every wall is broken."""
     root = tmp_path_factory.mktemp("walls")
     shutil.copy(ROOT / "setup.cfg", root)
     for package in PACKAGES:

@@ -35,7 +35,7 @@ Check = Callable[[], Awaitable[None]]
 
 
 async def measure(url: str, checks: int, many: int) -> dict[str, Any]:
-    """Time `checks` of each kind in turns, alone and by twos, then weigh ourselves over `many` checks of ours.
+    """Time `checks` of each kind in turns, alone and by twos, then measure our memory over `many` of our own checks.
 
     Of each turn: {kind: {seconds, cpu}} a check, `cpu` in seconds of the browser, its driver and Python together.
     """

@@ -1,4 +1,4 @@
-"""How many desks are held at 30 s, by two spiders on this machine, and what one costs from 100 up to there."""
+"""Capacity: how many desks two spiders on this machine keep at 30 s, and the cost of one from 100 desks up to there."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

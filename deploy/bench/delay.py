@@ -20,11 +20,11 @@ _BUSY = BenchFixture(hosts=300, desks=300)  # each due every second: more than o
 def run(effort: Effort, say: Say) -> list[Figure]:
     """Measure both."""
     slots = effort.of(40, 2)
-    os.environ["EMAIL_PER_HOUR"] = "36000"  # all slots are told to one contact
+    os.environ["EMAIL_PER_HOUR"] = "36000"  # all alerts go to one contact
     quiet = _figures("quiet", _measure(slots, say, latency.hasty))
     if effort.quick:
         return quiet
-    os.environ["HEARTBEAT_SECONDS"] = "1"  # nobody waits for these desks, and they are asked all the same
+    os.environ["HEARTBEAT_SECONDS"] = "1"  # these desks have no subscribers and are still checked each second
     port = free_port()
     with (
         TemporaryDirectory(prefix="rdv-bench-") as folder,

@@ -1,4 +1,4 @@
-"""What parts of `make bench` share: how long to measure, what a figure is, and what it is held to."""
+"""Figures of `make bench`: the effort of a measurement, a measured figure, and its goal."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How well intervals were kept, from the checks that were made: beside what hosts' budgets allow, and how late."""
+"""Accuracy of intervals, from the recorded checks: against what hosts' budgets allow, and how late."""
 
 from bisect import bisect_left
 from collections import defaultdict

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that nobody here names
+import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not named here
 from api.models.base import new_id
 from api.models.desk import DeskState
 from api.models.slot import Detection, DetectionSlot, SlotRow

@@ -1,4 +1,4 @@
-"""How fast readers are, per platform: its golden pages read as a crawl reads them, beside a bare parse of the same.
+"""Speed of the readers, per platform: golden pages read as a crawl reads them, beside a bare parse of the same.
 
 And the longest that one page of the largest size takes which repeats one piece again and again: the event loop waits.
 """
@@ -28,7 +28,7 @@ _GOAL = 300.0  # ms
 def run(effort: Effort, say: Say) -> list[Figure]:
     """Read each platform's pages in turns with bare parses; the fastest round of each counts."""
     figures = []
-    logging.disable()  # what cannot be read is said by nobody here
+    logging.disable()  # unreadable pages would be logged
     for name, pages in sorted(_golden().items()):
         whole = _fastest(partial(_classify, platform(name)), pages, effort.of(_ROUNDS, 3))
         bare = _fastest(_parse, pages, effort.of(_ROUNDS, 3))

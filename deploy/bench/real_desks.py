@@ -20,7 +20,7 @@ from deploy.sandbox.platforms import stand_ins
 
 
 def settings_for(desks: Collection[Desk], port: int) -> Settings:
-    """Return what our programs are told so that each desk's host is asked at a stand-in of its platform."""
+    """Return the settings by which each desk's host is asked at a stand-in of its platform."""
     pairs = sorted(_answering(desks).items())
     hosts = ",".join(f"{real}={stand_in}:{port}" for real, stand_in in pairs)
     return {"PREFECTURES_DIR": str(PREFECTURES), "SANDBOX_HOSTS": hosts}

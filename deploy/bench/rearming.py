@@ -1,4 +1,4 @@
-"""Re-arming a desk whose many open slots a crowd was told of: a round, its memory, and a new slot's match meanwhile."""
+"""Re-arming of a desk after a crowd was notified of its slots: a round, its memory, a new slot's match meanwhile."""
 
 import multiprocessing
 import statistics

@@ -1,4 +1,4 @@
-"""Where figures go: the terminal, .state/bench.json, and the table of docs/benchmarks.md."""
+"""Report of the figures: to the terminal, .state/bench.json, and the table of docs/benchmarks.md."""
 
 import json
 import os

@@ -44,7 +44,7 @@ from deploy.sample_desk_files import only
 
 _LEAST = 0.8  # of the time, even where enough died before
 _PATIENCE = 300.0  # seconds until a stack stands, on a machine that does other things too
-_SHOWN = 10  # messages of each kind that are told in detail
+_SHOWN = 10  # messages of each kind that are printed in detail
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""What the ground allows: a disk of our own that can be full, a name server of our own that can be silent."""
+"""Capabilities of the machine: a private disk that can be full, a private name server that can be silent."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

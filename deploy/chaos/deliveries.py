@@ -1,4 +1,4 @@
-"""What the messages of the inbox were about: the tables know which slots each notification told of."""
+"""Deliveries: the inbox's messages with the slots of their notifications, from the tables."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ _CLOCKS = timedelta(seconds=1)  # between the tables' clock and ours, read befor
 
 @dataclass(frozen=True)
 class Delivery:
-    """A message, and the slots that it told of. `timeless`: it said that a place is open, at an unknown hour."""
+    """A message and its slots. `timeless`: it says that a place is open, at an unknown hour."""
 
     message: InboxMessage
     slots: frozenset[Slot]

@@ -15,7 +15,7 @@ _EVERY, _PATIENCE = 0.5, 5.0  # seconds
 
 @dataclass(frozen=True)
 class HealthReading:
-    """One answer of /api/health: its status (0: nobody answered), the parts that it calls down, or degraded."""
+    """One answer of /api/health: its status (0: no answer), the parts that it calls down, or degraded."""
 
     at: datetime
     status: int
@@ -23,7 +23,7 @@ class HealthReading:
     degraded: frozenset[str] = frozenset()
 
     def reports(self, part: str) -> bool:
-        """Whether it says that the part is not well, as whoever only looks at the status must hear of it."""
+        """Whether the part is degraded, or down with a status of 503 (a client may read the status alone)."""
         return part in self.degraded or (self.status == HTTPStatus.SERVICE_UNAVAILABLE and part in self.down)
 
 

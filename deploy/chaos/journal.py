@@ -1,4 +1,4 @@
-"""What was done to a stack, and when: openings of slots, kills, faults. Written by many threads, read at the end."""
+"""Journal of a chaos run: openings of slots, kills, faults. Written by many threads, read at the end."""
 
 import threading
 from collections.abc import Iterator

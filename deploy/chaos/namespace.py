@@ -1,4 +1,4 @@
-"""A mount namespace of our own, where it can be had: the state on a small disk, the names on a server of ours."""
+"""Private mount namespace, where the machine allows one: the state on a small disk, names from a private DNS server."""
 
 import os
 import shutil

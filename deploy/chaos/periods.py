@@ -43,7 +43,7 @@ PERIODS = {
     "DISCOVERY_PROCESSES": "0",  # it is resumed by tests of its own; here it would only take time from the rest
 }
 INTERVAL = 3  # seconds between two checks of a desk
-# From the end of the last fault (or from the opening) to the inbox: a process that starts anew, its seat, the hold of
+# From the end of the last fault (or from the opening) to the inbox: a process that restarts, its lease, the hold of
 # a desk, a lease, the sweep's longest wait, one more try. Where the machine does other things too, starting takes long.
 _LEAST, _STARTS = 45.0, 2.0
 

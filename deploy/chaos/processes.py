@@ -11,7 +11,7 @@ import psutil
 from deploy.chaos.journal import OpeningJournal
 
 _PATIENCE = 30.0  # seconds until a process that was killed before is there again
-# How each is known by its name and command line; a parent is told from its children by its own parent.
+# Words of each kind's command line. A parent and its children differ by their own parents.
 _KINDS: dict[str, tuple[str, ...]] = {
     "spider": ("scrapyd.runner", "crawl"),
     "notifier": ("notifier.workers",),

@@ -50,7 +50,7 @@ class Director:
         self.rounds: list[FaultRound] = []
 
     def play(self, faults: Sequence[Fault]) -> FaultRound:
-        """Let faults strike together while slots open, then wait until all is told and well."""
+        """Inject faults together while slots open, then wait until all alerts arrived and health is good."""
         number = len(self.rounds) + 1
         played = FaultRound(number, [fault.name for fault in faults])
         self.rounds.append(played)

@@ -1,5 +1,7 @@
-"""A store of proofs of our own, as far as proofs need S3's protocol: what it was given lies in a folder.
+"""S3 stub for proofs, as far as they need the protocol; what it is given lies in a folder.
 
+It exists to inject faults: it hangs, refuses or is full on request. That the product speaks S3's protocol is proven
+by tests against moto, which cannot be made to fail so.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html and API_ListObjectsV2.html
 """
 
@@ -121,7 +123,7 @@ def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
             self._answer(b"", refusal)
 
         def do_GET(self) -> None:
-            """Answer the only question of whoever tidies up: what is old? Nothing is."""
+            """Answer the listing that the cleaner of old objects asks for: none."""
             self._answer(_EMPTY, store.refusal())
 
         def log_message(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Who waits in a stack under chaos, and who must be told of what: the model beside which the inbox is held."""
+"""Subscribers of a stack under chaos: the model of which alerts must arrive, compared with the inbox."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Person:
         }
 
     def waits_for(self, desk_id: str) -> bool:
-        """Whether this person wants to hear of the desk."""
+        """Whether this person has an alert for the desk."""
         return self.enabled and self.plan is not None and (not self.desks or desk_id in self.desks)
 
     def reached(self) -> set[Reached]:
@@ -64,7 +64,7 @@ PEOPLE = (
 
 
 def entitled(desk_id: str) -> set[Reached]:
-    """Return every address that must be told of a slot of this desk."""
+    """Return every address that must get an alert for a slot of this desk."""
     return {
         reached
         for person in PEOPLE
@@ -74,7 +74,7 @@ def entitled(desk_id: str) -> set[Reached]:
 
 
 def allowed(desk_id: str) -> set[Reached]:
-    """Return every address that may be told of it."""
+    """Return every address that may get an alert for it."""
     return {reached for person in PEOPLE if person.waits_for(desk_id) for reached in person.reached()}
 
 

@@ -1,4 +1,4 @@
-"""What a run comes to: the lines at its end, and the same as JSON."""
+"""Summary of a run: the lines at its end, and the same as JSON."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""One laptop: real servers from wheels, and every program of ours beside them."""
+"""Local stack on one laptop: real servers from wheels, and all our programs beside them."""

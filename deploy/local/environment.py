@@ -34,7 +34,7 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
         "TELEGRAM_BASE_URL": url(TELEGRAM, ports.providers),
         "TELEGRAM_BOT_TOKEN": "1234567890:sandbox-telegram-token",
         "SCRAPYD_URL": f"http://127.0.0.1:{ports.scrapyd}",
-        # Nobody who looks at a sandbox waits six hours for a desk without a subscriber.
+        # A sandbox is watched for minutes: six hours would be too long for a desk without a subscriber.
         "HEARTBEAT_SECONDS": os.environ.get("HEARTBEAT_SECONDS", "60"),
         # A visit sees all counters of a stand-in for as far as its desk looks, so that hours are seen at once.
         "VISIT_REQUESTS": os.environ.get("VISIT_REQUESTS", "48"),

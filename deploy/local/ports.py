@@ -1,4 +1,4 @@
-"""Which port each program listens on: the usual one, or the next that is free."""
+"""Ports of the local stack: the usual one of each program, or the next that is free."""
 
 import os
 from dataclasses import dataclass, fields

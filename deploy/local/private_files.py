@@ -18,7 +18,7 @@ def kept_secret(path: Path, prefix: str = "") -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whoever could read the one before."""
+    """Write a file that only its owner can read, even where more could read the one before."""
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     path.write_text(text, "utf-8")

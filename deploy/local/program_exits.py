@@ -1,4 +1,4 @@
-"""Which programs ended of themselves, as the log of their parent says it: a person should not have to look there."""
+"""Unexpected exits of programs, read from supervisord's log and shown at the terminal."""
 
 import os
 import re
@@ -10,7 +10,7 @@ _EXIT = re.compile(
     r" exited: (?P<name>[\w-]+) \((?P<how>[^;]+); not expected\)"  # supervisord
     r"|child died and is started again .*child=(?P<child>[\w-]+) how='(?P<why>[^']+)'"  # notifier/workers/prefork.py
 )
-_QUIET = 60.0  # seconds before the same program is told of again
+_QUIET = 60.0  # seconds before the same program is reported again
 
 
 @dataclass

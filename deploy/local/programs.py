@@ -20,7 +20,7 @@ _LONGEST_SOCKET = 90
 
 
 def commands(ports: StackPorts, *, world: bool = True) -> dict[str, list[str]]:
-    """Return the command of every program of ours, by its name."""
+    """Return the command of each of our programs, by its name."""
     python = sys.executable
     scripts = Path(python).parent
     scrapy = [python, "-m", "scrapy"]

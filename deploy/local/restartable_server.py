@@ -1,4 +1,4 @@
-"""A server of ours that is started again, on the same port and data, when somebody or something killed it."""
+"""Server process that is restarted, on the same port and data, after it was killed."""
 
 import subprocess
 from collections.abc import Callable

@@ -20,7 +20,7 @@ _SPARE = 8  # processes beside one of each system: a successor starts before its
 
 
 class NotOurs(RuntimeError):
-    """SCRAPYD_URL is not an address that a scrapyd of ours could listen on."""
+    """SCRAPYD_URL is not an address that our scrapyd could listen on."""
 
 
 def configuration(current: Settings) -> str:

@@ -38,7 +38,7 @@ def seed(stack: Stack) -> None:
     Raises:
         SeedFailed: a route answered something else than expected.
     """
-    if not _is_known():  # who registers twice is told so by mail: at each start that would be noise
+    if not _is_known():  # a second registration sends a mail: at each start that would be noise
         account = {"email": EMAIL, "password": PASSWORD, "plan": "URGENCE_TOTAL"}
         _call(stack, "POST", "/api/auth/register", account)
     _appoint()
@@ -55,7 +55,7 @@ def _is_known() -> bool:
 
 
 def _appoint() -> None:
-    """Make the operator, who is told of sites in trouble; nobody signs in as one here."""
+    """Make the operator, who gets the notices of sites in trouble; there is no sign-in for one here."""
     with session() as s:
         if s.scalar(sa.select(User.id).where(sa.func.lower(User.email) == OPERATOR)) is None:
             mail = Contact(channel=Channel.EMAIL, address=OPERATOR, verified_at=clock(), enabled=True)
@@ -63,7 +63,7 @@ def _appoint() -> None:
 
 
 def _entitle() -> bool:
-    """Verify Camille's contacts (nobody can answer an SMS here) and grant a month; return whether alerts exist."""
+    """Verify Camille's contacts (an SMS cannot be answered here) and grant a month; return whether alerts exist."""
     now = clock()
     with session() as s:
         user = s.scalars(sa.select(User).where(sa.func.lower(User.email) == EMAIL)).one()

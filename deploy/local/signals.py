@@ -1,4 +1,4 @@
-"""How a stack is told to stop: Ctrl-C, SIGTERM, a terminal that is closed."""
+"""Signals that stop a stack: Ctrl-C, SIGTERM, a terminal that is closed."""
 
 import signal
 import threading

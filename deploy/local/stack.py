@@ -59,7 +59,7 @@ class Stack:
         return self.state / _SUPERVISED
 
     def look_after(self) -> list[str]:
-        """Start again what nobody supervises and has ended; return what to tell a person.
+        """Restart the servers that ended and have no supervisor; return the lines to print.
 
         Raises:
             deploy.local.processes.StartFailed: supervisord ended, and with it all programs.

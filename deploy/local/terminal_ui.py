@@ -1,4 +1,4 @@
-"""What the person at the terminal sees of a stack: how it starts, where to look, what happens."""
+"""Terminal view of a stack: how it starts, the addresses to open, the live feed."""
 
 import os
 import time
@@ -53,7 +53,10 @@ def show(what: str, *, any_port: bool) -> int:
 
 
 def _run(console: Console, ports: StackPorts, *, until_arrival: bool) -> int:
-    began, since = time.monotonic(), clock()  # a slow machine is told of the first slot while it still starts
+    began, since = (
+        time.monotonic(),
+        clock(),
+    )  # on a slow machine the first alert arrives while the stack still starts
     console.print("starting PostgreSQL, Redis, the stand-ins and the programs …", style="dim")
     with running(folder(), ports, lambda text: console.print(text, style="yellow", markup=False)) as stack:
         os.environ.update(stack.environment)

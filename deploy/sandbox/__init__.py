@@ -1,1 +1,1 @@
-"""A small world to run against: stand-in booking sites and providers on loopback. Imports nothing of ours."""
+"""Sandbox: stand-in booking sites and providers on loopback. It imports no other package of this project."""

@@ -1,4 +1,4 @@
-"""Where the stand-ins listen: each host has a loopback address of its own, as it has a name in life."""
+"""Addresses of the stand-ins: each host has its own loopback address, as a real one has its own name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SENDGRID: Final = "127.78.0.1"
 TWILIO: Final = "127.78.0.2"
 TELEGRAM: Final = "127.78.0.3"
 INBOX: Final = "127.0.0.1"
-# Nobody listens here: where a site that redirects to a foreign host sends its visitors.
+# Without a listener: where a site that redirects to a foreign host sends its visitors.
 ELSEWHERE: Final = "127.77.9.9"
 _SYSTEMS: Final = ("prefenligne", "ants", "custom", "doctolib", "sites")
 

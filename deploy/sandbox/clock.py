@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-# Every desk of the sandbox stands in Île-de-France.
+# Every desk of the sandbox is in Île-de-France.
 PARIS: Final = ZoneInfo("Europe/Paris")
 WEEKDAYS: Final = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 

@@ -1,4 +1,4 @@
-"""What a control call is told when it asks for something that cannot be done."""
+"""Error answer of the control API to a call that asks for something impossible."""
 
 from __future__ import annotations
 

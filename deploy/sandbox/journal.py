@@ -1,4 +1,4 @@
-"""What the product tells of its watching, for the inbox page: who posts it here is asked for nothing in return."""
+"""Journal of the watching, posted by the local stack and shown on the inbox page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a booking site may misbehave: the names, their parameters, and which one a request meets."""
+"""Failure modes of a booking site: their names, their parameters, and which one a request meets."""
 
 from __future__ import annotations
 

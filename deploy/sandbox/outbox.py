@@ -107,7 +107,7 @@ class Message:
 
 
 class Outbox:
-    """The accepted messages of all channels; listeners are told of each as it comes."""
+    """The accepted messages of all channels; listeners get each as it comes."""
 
     def __init__(self) -> None:
         self._messages: deque[Message] = deque(maxlen=_KEPT)

@@ -1,4 +1,4 @@
-"""What the module of a stand-in platform offers; docs/adding-a-platform.md says it in words."""
+"""Interface of a stand-in platform's module; docs/adding-a-platform.md explains it."""
 
 from __future__ import annotations
 

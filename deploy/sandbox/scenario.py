@@ -1,4 +1,4 @@
-"""What happens in the world by itself, as a script: when what opens, goes, or has a bad moment."""
+"""Scenario of the sandbox: when slots open and go, and when a site has a failure mode."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BAD_EVERY: Final = (
     12  # and later one in so many: who was refused has come back before the same site refuses again
 )
 _BAD_LASTS: Final = (65.0, 75.0)  # so that a desk that is checked each minute meets it
-# In this order, again and again: whoever watches for some minutes sees each of them.
+# In this order, repeatedly: some minutes of watching show each of them.
 _BAD: Final[tuple[tuple[str, Parameters], ...]] = (
     ("maintenance", {"retry_after": 15}),
     ("ban", {"requests": 0, "minutes": 2}),
@@ -108,7 +108,7 @@ def _by_platform() -> dict[str, list[StandIn]]:
 
 
 def _in_turn(rng: random.Random) -> Iterator[StandIn]:
-    """Yield a site of one platform after the other, so that whoever watches sees each of them soon."""
+    """Yield a site of one platform after the other, so that each of them shows up soon."""
     for sites in cycle(_by_platform().values()):
         yield rng.choice(sites)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Counter hours: appointments of half an hour on weekdays, as the week table shows them.
 HOURS: Final = tuple(time(9 + half // 2, 30 * (half % 2)) for half in range(14))
 _SATURDAY: Final = 5
-_APART: Final = 1000  # plannings of forms that are made up: their numbers are nobody else's
+_APART: Final = 1000  # first number of invented forms' plannings, beyond all real ones
 
 
 class SlotStore:

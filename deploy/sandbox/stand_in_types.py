@@ -1,4 +1,4 @@
-"""What a stand-in of a booking site is: its name and address, its bookable pages and their counters."""
+"""Types of a booking site's stand-in: its name and address, its bookable pages and their counters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of each desk of a played world, as the tables tell it."""
+"""Results per desk of a simulated world, read from the tables."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What a played course came to: from the sites' own counts and from the tables that the product wrote."""
+"""Metrics of a simulated run, from the sites' own counts and from the tables that the product wrote."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from deploy.simulation.site import SimulatedSite
 
 Figures = dict[str, Any]
 _HOUR = 3600
-_ABOUT = 1.05  # a desk that nobody waits for takes a little from the others
+_ABOUT = 1.05  # a desk without subscribers takes a little from the others
 _SHARED = ((1, "1 desk"), (2, "2 desks"), (5, "3 to 5 desks"))
 _INTERVALS = ((30, "≤ 30 s"), (60, "≤ 60 s"), (120, "≤ 120 s"), (300, "≤ 5 min"), (3599, "≤ 1 h"))
 _OUTCOMES = sa.text("SELECT outcome, count(*) AS n FROM checks GROUP BY 1 ORDER BY 2 DESC")

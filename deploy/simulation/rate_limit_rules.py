@@ -1,4 +1,4 @@
-"""What a site bears: so many requests, or visits, in so many seconds; beyond that it refuses everything for a while."""
+"""Rate limits of a simulated site: beyond so many requests or visits in a period it refuses everything for a while."""
 
 from collections import deque
 from dataclasses import dataclass, field

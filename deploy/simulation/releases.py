@@ -1,4 +1,4 @@
-"""When hours are released and how long they stay: bursts at random moments, a batch each night, half of the time."""
+"""Releases of simulated hours: bursts at random moments, a batch each night, or hours open half of the time."""
 
 import random
 from collections.abc import Iterator

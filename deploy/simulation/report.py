@@ -1,4 +1,4 @@
-"""What a simulation prints: one screen of tables."""
+"""Report of a simulation: one screen of tables."""
 
 from collections.abc import Sequence
 from typing import Any

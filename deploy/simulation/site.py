@@ -92,7 +92,7 @@ class SimulatedSite:
 
 
 class _Visit:
-    """One request to a form. Which planning was chosen stands in the session's cookie."""
+    """One request to a form. The session's cookie holds the chosen planning."""
 
     def __init__(self, form: SimulatedForm, request: Request, now: float) -> None:
         self._form, self._request, self._now = form, request, now

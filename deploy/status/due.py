@@ -36,7 +36,7 @@ class Due:
 
 
 def read_due() -> list[Due]:
-    """Read the sorted sets `due:<system>` (crawler/scheduling/lua.py says what stands in Redis).
+    """Read the sorted sets `due:<system>` (docs/reference/redis-keys.md lists the keys).
 
     Raises:
         redis.RedisError: Redis is away.

@@ -1,4 +1,4 @@
-"""What /api/health says, asked without the API: it may be what is down."""
+"""Status of each health part, probed without the API, which may be down itself."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What runs: the supervisor's programs (of a local stack), spiders and workers as they say of themselves in Redis."""
+"""Status of the programs: supervisord's (of a local stack), and the spiders and workers registered in Redis."""
 
 import configparser
 import os
@@ -106,7 +106,7 @@ def _resident(pid: int) -> int:
 
 
 def read_spiders() -> list[Spider]:
-    """Read what spiders say of themselves.
+    """Read the spiders' own entries.
 
     Raises:
         redis.RedisError: Redis is away.
@@ -127,7 +127,7 @@ def _spiders(client: Redis) -> Iterator[Spider]:
 
 
 def read_workers() -> list[QueueListener]:
-    """Read what workers say of themselves.
+    """Read the workers' own entries.
 
     Raises:
         redis.RedisError: Redis is away.

@@ -12,7 +12,7 @@ from deploy.status.text import BAD, DIM, GOOD, ODD, line
 
 
 def read_proofs() -> list[SpoolReport]:
-    """Read what each machine's keeper says of its spool.
+    """Read the report of each machine's keeper on its spool.
 
     Raises:
         redis.RedisError: Redis is away.

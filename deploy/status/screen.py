@@ -40,7 +40,7 @@ _LABEL = 9  # columns
 
 @dataclass(frozen=True, slots=True)
 class ScreenPart:
-    """How a part is read, and how it is said."""
+    """The functions that read a part and turn it into lines."""
 
     read: Callable[[], Any]
     lines: Callable[[Any], list[Text]]

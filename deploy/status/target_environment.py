@@ -1,4 +1,4 @@
-"""Which servers are looked at: those of the environment, or those of the local stack that runs."""
+"""Target of `make status`: the servers of the environment, or those of the local stack that runs."""
 
 import os
 from pathlib import Path

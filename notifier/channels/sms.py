@@ -23,7 +23,7 @@ from notifier.gsm import segments, to_gsm
 PROVIDER = "twilio"
 LONGEST = 1600  # characters: https://www.twilio.com/docs/api/errors/21617
 
-# https://www.twilio.com/docs/api/errors: what is wrong, and what that says of the contact
+# Error code → reason, and the state that it gives the contact: https://www.twilio.com/docs/api/errors
 _PERMANENT: dict[int, tuple[str, ContactState | None]] = {
     21211: ("no such number", ContactState.BOUNCED),
     21214: ("number cannot be reached", ContactState.BOUNCED),

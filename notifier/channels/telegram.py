@@ -18,7 +18,7 @@ from notifier.errors import DeliveryError, Misconfigured, OutcomeUnknown, Perman
 PROVIDER = "telegram"
 
 # Telegram has no codes, only prose: https://core.telegram.org/bots/api#making-requests ("subject to change").
-# Part of a description in lower case -> what it says of the contact.
+# Part of a description in lower case → the state that it gives the contact.
 _GONE = {
     "bot was blocked": ContactState.BLOCKED,
     "user is deactivated": ContactState.BLOCKED,

@@ -1,4 +1,4 @@
-"""Writing down an answer that a provider gave: nothing but the end of the process may lose it."""
+"""Durable write of a provider's answer: only the end of the process may lose it."""
 
 import time
 from collections.abc import Callable
@@ -37,4 +37,4 @@ def _doze(seconds: float) -> None:
 
 def _say_once(state: RetryCallState) -> None:
     if state.attempt_number == 1:
-        log.warning("database away: an answer that was heard waits to be written")
+        log.warning("database away: a provider's answer waits to be written")

@@ -68,7 +68,9 @@ class InlineClaim:
         confirmed = self.now - timedelta(seconds=settings().unconfirmed_seconds)
         if any(slot.seen_at < confirmed for slot in slots):
             return set()
-        mine = (each.contact_id for each in reached if each.channel is self.channel and not each.waited_for)
+        mine = (
+            each.contact_id for each in reached if each.channel is self.channel and not each.has_waiting_alert
+        )
         candidates = set(islice(mine, self.most - len(self.messages)))
         return hourly_cap.take_turns(session, candidates, self.now)
 

@@ -1,4 +1,4 @@
-"""The HTTP session that all providers share: keeps connections, ends in time, stays on loopback, sorts failures."""
+"""HTTP session of the providers: keeps connections, ends in time, stays on loopback, sorts failures."""
 
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
@@ -32,10 +32,10 @@ def retry_after(answer: Response) -> float | None:
 
 
 class Transport(requests.Session):
-    """A session with one provider, whose `name` stands in the reasons.
+    """A session with one provider, whose `name` the reasons start with.
 
     An answer of 429 or 5xx is raised as TemporaryError; `wait` reads from it how long the provider wants to be left
-    alone. Everything below 500 else is the channel's to judge.
+    alone. The channel judges every other answer.
     """
 
     def __init__(self, name: str, wait: Callable[[Response], float | None] = retry_after) -> None:

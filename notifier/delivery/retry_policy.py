@@ -1,4 +1,4 @@
-"""What becomes of a notification after an attempt. Pure: the row's own figures and the answer decide."""
+"""Retry policy: the state of a notification after an attempt, from the row's figures and the answer alone."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ class Attempt:
     channel: Channel
     reason: str | None = None
     unknown: int = 0  # attempts before this one that the provider may have accepted
-    lasting: bool = False  # tried until there is nothing to tell any more: a slot alert
+    lasting: bool = False  # tried until there is nothing left to send: a slot alert
     created_at: datetime | None = None  # when the notification was written
 
     @property
@@ -57,12 +57,12 @@ class DeliveryDecision:
 
 
 def on_success(receipt: Acceptance, now: datetime) -> DeliveryDecision:
-    """The provider said yes."""
+    """Return the decision after the provider accepted."""
     return DeliveryDecision(State.SENT, now, receipt=receipt)
 
 
 def on_error(error: DeliveryError, attempt: Attempt, now: datetime) -> DeliveryDecision:
-    """Sort a no, or the lack of an answer."""
+    """Return the decision after a refusal, or after no answer."""
     if isinstance(error, PermanentError):
         return DeliveryDecision(State.FAILED, now, error.reason, contact_state=error.contact_state)
     if isinstance(error, NotAttempted):

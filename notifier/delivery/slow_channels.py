@@ -1,4 +1,7 @@
-"""Which channels are slow to answer just now: what one of them holds up shall be its own messages only."""
+"""Circuit breaker per process: a channel that is slow to answer is skipped for CHANNEL_REST_SECONDS.
+
+So a slow provider delays its own messages only.
+"""
 
 from datetime import datetime, timedelta
 
@@ -11,7 +14,7 @@ _rests: dict[Channel, datetime] = {}
 
 
 def record_latency(channel: Channel, seconds: float) -> None:
-    """Note how long this process waited for an answer, or in vain."""
+    """Record how long this process waited for an answer or a time-out."""
     if seconds > _SLOW_SECONDS:
         _rests[channel] = clock() + timedelta(seconds=settings().channel_rest_seconds)
     else:
@@ -19,7 +22,7 @@ def record_latency(channel: Channel, seconds: float) -> None:
 
 
 def is_open(channel: Channel) -> bool:
-    """Whether a worker that has other things to do leaves the channel to the channel's own workers."""
+    """Whether the breaker is open: then only the channel's own workers send by it."""
     if channel not in _rests:
         return False
     left = _rests[channel] - clock()  # longer than a rest: the clock was set back

@@ -111,7 +111,7 @@ class Prefork:
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 -- our own command, once more
 
     def _adopt(self) -> None:
-        """Take over the children that we had before we loaded ourselves anew; those nobody knows now are to end."""
+        """Adopt the children from before this process re-executed itself; end those without a known name."""
         for name, pid in json.loads(os.environ.pop(_ADOPTED, "{}")).items():
             if name in self._children:
                 self._children[name].pid, self._children[name].started = pid, time.monotonic()
@@ -121,7 +121,7 @@ class Prefork:
     def _end(self) -> None:
         pids = [child.pid for child in self._children.values() if child.pid]
         for pid in pids:
-            os.kill(pid, signal.SIGTERM)  # who ended already is a zombie of ours: its number is nobody else's
+            os.kill(pid, signal.SIGTERM)  # one that ended already is our zombie: its number is not reused
         for pid in pids:
             os.waitpid(pid, 0)
 

@@ -53,7 +53,7 @@ log = structlog.get_logger(__name__)
 
 
 class MessageWorker(SimpleWorker):
-    """A worker that leaves at a certain age, and soon when it is told to."""
+    """A worker that leaves at a certain age, and soon after a signal."""
 
     max_connection_wait_time = 2.0  # RQ's own default waits up to a minute after a lost connection
     log_result_lifespan = False
@@ -74,7 +74,7 @@ class MessageWorker(SimpleWorker):
         self.stopped = stopped
 
     def subscribe(self) -> None:
-        """Take no commands through Redis: whoever reaches it could stop us."""
+        """Take no commands through Redis: any client of it could stop the worker."""
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """Register again where Redis was emptied or restored from an older state: health counts who listens."""
@@ -144,7 +144,7 @@ def warm_up() -> None:
 
 
 def _warm_up_database() -> None:
-    """Connect, and let SQLAlchemy build the statements of matching and sending, for nobody."""
+    """Connect, and let SQLAlchemy build the statements of matching and sending, for ids that do not exist."""
     nobody, now = new_id(), clock()
     nowhere = Detection(id=nobody, desk_id="", prefecture_id="", procedures=[])
     with session() as opened:
@@ -192,7 +192,7 @@ def _on_signals(act: Callable[[], None]) -> None:
 
 
 def run(work: Sequence[str], name: str) -> int:
-    """Do that work (words of WORK) until told to stop or old; return 0: whoever started us starts the next."""
+    """Do that work (words of WORK) until stopped or old; return 0: the parent starts the next."""
     stopped = threading.Event()
     _on_signals(stopped.set)
     set_up_logs(name)

@@ -33,5 +33,5 @@ def test_a_fault_that_waits_for_its_moment_strikes_alone() -> None:
 
 
 def test_health_is_asked_by_nobody_else_s_victim() -> None:
-    """While a part is down on purpose nobody kills the API that has to say so."""
+    """While a part is down on purpose the API, whose health names it, is not killed."""
     assert all("gunicorn" in fault.holds for fault in faults().values() if fault.names)

@@ -1,4 +1,4 @@
-"""The store under chaos: what the product's own client is told by it, and what it is believed to hold."""
+"""The S3 stub as the product's own client sees it, and the proofs that it holds."""
 
 import threading
 from collections.abc import Callable

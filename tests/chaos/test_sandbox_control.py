@@ -1,4 +1,4 @@
-"""What chaos bends outside of a stack is straight again, whatever happens meanwhile."""
+"""Changes of chaos outside of a stack are undone, whatever happens meanwhile."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Who looks after a stack's servers lets go of them before the stack is ended."""
+"""The restarter of a stack's servers stops before the stack is ended."""
 
 import threading
 from types import SimpleNamespace

@@ -15,7 +15,7 @@ GOOD = Path(__file__).parent / "evry-courcouronnes_91.yaml"
 def bare(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings_env: Callable[..., None]
 ) -> Callable[..., None]:
-    """Leave no variable of ours and no .env; the function sets some."""
+    """Remove our variables and any .env; the function sets some."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)

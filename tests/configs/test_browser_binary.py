@@ -1,4 +1,4 @@
-"""Which browser is used: the one named, an installed one, a downloaded one, none."""
+"""The browser that is used: the named one, an installed one, a downloaded one, none."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which database a program speaks to."""
+"""Connection parameters of the database."""
 
 from collections.abc import Callable
 from typing import get_args

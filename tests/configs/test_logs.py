@@ -1,4 +1,4 @@
-"""What a log line looks like, whoever wrote it."""
+"""Shape of a log line, by structlog or the standard library."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What is asked of the configured prefectures, and the files that we ship."""
+"""The configured prefectures, and the files that we ship."""
 
 import csv
 import re

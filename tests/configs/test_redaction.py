@@ -1,4 +1,4 @@
-"""What is logged holds nobody's address and no key."""
+"""Logs hold no person's address and no key."""
 
 import uuid
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""How programs reach Redis."""
+"""Redis clients of the programs."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""When a site publishes slots: weekly, the next working day after a holiday, in the desk's own time."""
+"""Release times: weekly, the next working day after a holiday, in the desk's own time."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""What every typed thing from outside refuses."""
+"""Input that every strict model refuses."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the parts of the benchmark stand on, as far as it needs no running stack."""
+"""Parts of the benchmark that need no running stack."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

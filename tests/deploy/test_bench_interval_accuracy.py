@@ -1,4 +1,4 @@
-"""How intervals are judged against what hosts allow, on checks that are made up."""
+"""Accuracy of intervals against what hosts allow, on invented checks."""
 
 import pytest
 

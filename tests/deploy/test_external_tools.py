@@ -1,4 +1,4 @@
-"""Environments of their own for programs of others: made once, made anew when another version is pinned."""
+"""Separate environments for external tools: made once, made again when another version is pinned."""
 
 import sys
 from pathlib import Path

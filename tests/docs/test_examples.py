@@ -1,4 +1,4 @@
-"""What the papers show as YAML to copy loads, and fits its platform."""
+"""Every YAML example in the docs loads and fits its platform."""
 
 import re
 import textwrap

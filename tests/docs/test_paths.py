@@ -1,4 +1,4 @@
-"""What the papers point at is there: files of the checkout, other pages and their headings."""
+"""Everything that the docs point at exists: files, other pages and their headings."""
 
 import re
 from functools import cache

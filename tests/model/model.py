@@ -1,4 +1,4 @@
-"""Who must have been told what: the rules in plain Python, on purpose without a word of the product's own code.
+"""Model of the rules by which people are notified, in plain Python and without the product's own code.
 
 Only values are shared with it: the check as a spider hands it over, and the words for an outcome.
 """
@@ -239,7 +239,7 @@ class Model:
                     self.send(each, now)
 
     def send(self, message: Message, now: datetime) -> None:
-        """Send it, unless there is nothing to say any more or nobody to say it to."""
+        """Send it, unless its slots are gone or it has no contact any more."""
         waiting = [(alert, slot) for alert, slot in message.of if alert.waits]
         here = [slot for _, slot in waiting if not slot.gone]
         if message.contact in self.off or not waiting:

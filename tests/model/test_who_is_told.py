@@ -334,7 +334,7 @@ class Telling(RuleBasedStateMachine):
         for key, message in self.bound.items():
             contact, of, state = rows[key]
             assert (contact, {"sending": "pending"}.get(state, state)) == (message.contact, message.state)
-            # What was never sent may be told anew, by the same match: its slots are then the later message's.
+            # What was never sent may be written again, by the same match: its slots are then the later message's.
             assert of == self.said(message)[1] or (not of and state in ("expired", "skipped"))
 
     def bind(self, key: UUID, contact: tuple[int, str], of: frozenset[Any]) -> None:

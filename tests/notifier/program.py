@@ -1,4 +1,4 @@
-"""A program of ours as a process, and what it has logged."""
+"""One of our programs as a process, and its log."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""What was told while a clock was a day ahead keeps nobody from being told once it is right again."""
+"""Notifications written while a clock was a day ahead delay none after it is right again."""
 
 from datetime import timedelta
 

@@ -161,7 +161,7 @@ def test_what_is_held_back_takes_no_turn_of_the_provider(
     open_slot(0)
     (key,) = in_one_transaction(match_detection, detection(slots(place="2")), clock())
     held = [key, *copy(key, 49)]
-    for each in held[::4]:  # each claims what waits beside it
+    for each in held[::4]:  # each claims what else waits for its contact
         deliver(str(each))
     assert redis_server.zcard("rate:sms") == 1
     frozen.shift(HOUR + timedelta(seconds=1))

@@ -128,7 +128,7 @@ class Life(RuleBasedStateMachine):
     @something_waits
     @rule(which=st.integers(0, 20), answer=ANSWERS)
     def a_worker_is_slow_to_record(self, which: int, answer: str) -> None:
-        """Or dies, where nobody ever records it."""
+        """Or dies, and no answer is ever recorded."""
         self.provider.answer = answer
         self.late += delivery.send(self.claim(self.row(which)))
 

@@ -1,4 +1,4 @@
-"""Rounds of re-arming: what they read, what they lock, and how a crowd is told by them."""
+"""Rounds of re-arming: what they read, what they lock, and how a crowd is notified."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence

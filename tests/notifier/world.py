@@ -1,4 +1,4 @@
-"""What the tests of telling act with: people with plans and contacts, alerts, and slots that were seen."""
+"""World of the notifier's tests: people with plans and contacts, alerts, and seen slots."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -181,7 +181,7 @@ def notifications(*states: State) -> list[Notification]:
 
 
 def told_pairs() -> set[tuple[UUID, int]]:
-    """Return which alert was told of which slot, by any match."""
+    """Return which alert was notified of which slot, by any match."""
     with session() as s:
         told = told_slots()
         rows = s.execute(sa.select(Match.alert_id, told.c.slot_id).join(told, told.c.match_id == Match.id))

@@ -1,6 +1,6 @@
-"""What can be done to a stack: each fault is a function in a file of this folder, found by being there.
+"""Faults that can be injected into a stack: each is a function in a file of this folder, found by its decorator.
 
-A fault returns when it is over and everything that it bent is straight again.
+A fault returns when it is over and everything that it changed is restored.
 """
 
 import importlib

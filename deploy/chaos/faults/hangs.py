@@ -1,4 +1,4 @@
-"""Half of the world hangs at once: nobody else may notice, and no connection may be kept for it."""
+"""Faults in which half of the sites and providers hang: nothing else may slow down, no connection may be held."""
 
 import statistics
 import time

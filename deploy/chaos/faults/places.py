@@ -37,7 +37,7 @@ def remove_place(field: Field, _spell: Spell) -> None:
 
 @fault("sites")
 def show_huge_texts(field: Field, _spell: Spell) -> None:
-    """A place with a key of 6 kB, a label of 100 kB and an hour of 6,000 digits opens. Other desks are told as ever."""
+    """A place with a key of 6 kB, a label of 100 kB and an hour of 6,000 digits opens; other alerts arrive as usual."""
     with field.reserved_desk() as desk:
         with field.outside.form_in(desk, "huge"):
             opening = field.outside.open(desk, field.rng, plannings_of(desk)[-1], noted=False)

@@ -1,4 +1,4 @@
-"""Programs of ours that die at any moment."""
+"""Faults in which one of our programs dies at any moment."""
 
 import signal
 import time

@@ -1,4 +1,4 @@
-"""Proofs whose program dies, whose store hangs, refuses or is full: nobody who waits for an alert may notice."""
+"""Faults of proofs: the program dies, the store hangs, refuses or is full. No alert may be delayed by it."""
 
 import time
 
@@ -26,7 +26,7 @@ def kill_proofs(field: Field, _spell: Spell) -> None:
 
 @fault(alone=True, harmless=True)
 def store_of_proofs_hangs(field: Field, _spell: Spell) -> None:
-    """The store takes a page and says nothing: the alert that the page proves is told as ever."""
+    """The store takes a page and never answers: the alert that the page proves arrives as usual."""
     with field.store.answering(StoreMode.HANG):
         opening = field.outside.open(field.quiet_desk(), field.rng)
         began = time.monotonic()

@@ -41,6 +41,6 @@ def site_breaks_off(field: Field, _spell: Spell) -> None:
 
 @fault("sites", "dns", needs="names")
 def name_hangs(field: Field, _spell: Spell) -> None:
-    """A look-up of a site's name that nobody answers."""
+    """The look-up of a site's name gets no answer."""
     with field.world.names_hang():
         time.sleep(_WHILE)

@@ -79,7 +79,7 @@ def _number(code: str) -> int:
 
 
 def _area(form: Form) -> _Area:
-    """Return what a form is of; of a department that is none of ours only the code is known."""
+    """Return the area of a form; of a department without a stand-in only the code is known."""
     figures = f"{form.number - _FORMS_FROM:02}"
     code = {"201": "2A", "202": "2B"}.get(figures, figures)
     return _AREAS.get(form.number) or _Area(code, f"VILLE {code}", math.nan, math.nan)

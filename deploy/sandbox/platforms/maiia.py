@@ -33,7 +33,7 @@ class _Calendar(Calendar):
         super().add_routes(app)
 
     async def page(self, request: web.Request) -> web.StreamResponse:
-        """Show the page that a person opens, made of its center, which has the form's number."""
+        """Answer the page that a person opens, rendered from its center, which has the form's number."""
         item = {"center": {"id": f"{form_in(request)}"}}
         state = {"props": {"initialState": {"cards": {"item": item}}}}
         return desk_page(self.site, request, state=state)

@@ -24,7 +24,7 @@ _SECTIONS: Final = (
     ("Actualites", "Actualités"),
     ("Publications", "Publications"),
 )
-_HUGE: Final = 4_000_000  # bytes; twice what a crawler of ours reads
+_HUGE: Final = 4_000_000  # bytes; twice what our crawler reads
 _ROBOTS: Final = "User-agent: *\nDisallow: /Interdit/\nCrawl-delay: 0.04\n"
 
 
@@ -49,7 +49,7 @@ class OwnSite(Pages):
         return web.Response(text=_ROBOTS, headers=self.site.headers())
 
     async def _booking(self, request: web.Request) -> web.StreamResponse:
-        """Show where people book: known pages, one that nobody listed, one at a search for the whole country."""
+        """Answer the booking links: known pages, one that no desk file lists, one at a search for the whole country."""
         mode, port = request[MODE].name, request.url.port
         if mode == "booking_home":
             return redirect(self.site, "/")
@@ -119,7 +119,7 @@ PLATFORM: Final = StandInPlatform(
             "Melun",
             platform_host("sites", 1),
             (Form(995077, "Prendre rendez-vous", (Planning(9950771, "Accueil"),)),),
-            played=False,  # nobody books here
+            played=False,  # this site takes no bookings
         ),
     ),
     add_routes=OwnSite.add_to,

@@ -1,4 +1,4 @@
-"""What every provider's stand-in does alike: its failure modes, accepting, and its control API."""
+"""Base class of the providers' stand-ins: failure modes, acceptance, control API."""
 
 from __future__ import annotations
 

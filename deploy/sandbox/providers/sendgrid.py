@@ -61,7 +61,7 @@ class SendGrid(Provider):
         return _errors(401, "The provided authorization grant is invalid, expired, or revoked")
 
     def rejected(self, drafts: list[OutboxDraft], *, named: bool) -> web.Response:
-        """Answer 400 and name the recipients' fields: nobody of the call is sent anything."""
+        """Answer 400 and name the recipients' fields: no message of the call is sent."""
         message = "Does not contain a valid address."
         if not named:
             return _errors(400, message)

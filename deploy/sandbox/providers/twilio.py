@@ -78,7 +78,7 @@ class Twilio(Provider):
             given = BasicAuth.decode(request.headers.get("Authorization", ""))
         except ValueError:
             raise RequestRefused(self.unauthorized()) from None
-        # An API key (SK…) may stand in for the account.
+        # An API key (SK…) may replace the account.
         if not given.password or (given.login != account and not given.login.startswith("SK")):
             raise RequestRefused(self.unauthorized())
 

@@ -1,4 +1,4 @@
-"""How a site answers when it is not well: each mode's own answer, instead of the page or over it."""
+"""Answers of a site in a failure mode: instead of the page or over it."""
 
 from __future__ import annotations
 

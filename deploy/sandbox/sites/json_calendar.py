@@ -1,4 +1,4 @@
-"""What stand-ins of JSON calendars share: a page for each form, its open hours by days, answers in JSON."""
+"""Base of the JSON calendars' stand-ins: a page for each form, its open hours by days, answers in JSON."""
 
 from __future__ import annotations
 

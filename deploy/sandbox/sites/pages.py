@@ -1,4 +1,4 @@
-"""How a booking site sends a page, and what the pages of all of them share."""
+"""Pages of a booking site: rendering, redirects, and what all sites share."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Site:
         self.reset()
 
     def reset(self) -> None:
-        """Go back to the start: nothing open, nobody known, mode normal, counters zero."""
+        """Reset: nothing open, no session, mode normal, counters zero."""
         self.agenda.clear()
         for forget in self.forget:
             forget()
@@ -81,7 +81,7 @@ class Site:
         return make_mode(name, parameters, count, table={**MODES, **self.platform.modes})
 
     def set_mode(self, mode: Mode, form: int | None = None) -> None:
-        """Set a mode for the site or one form; a ban starts counting anew."""
+        """Set a mode for the site or one form; a ban counts from zero again."""
         if form is not None:
             self.agenda.form(form)
         self.ban = BanMode()

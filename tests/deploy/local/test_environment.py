@@ -1,4 +1,4 @@
-"""What a local stack writes down for its programs."""
+"""The environment that a local stack writes for its programs."""
 
 import configparser
 import stat

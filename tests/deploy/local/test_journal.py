@@ -1,4 +1,4 @@
-"""The inbox page is told what turned, and again what it could not take."""
+"""The inbox page gets changes of the watching, and again those that it could not take."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

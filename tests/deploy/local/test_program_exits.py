@@ -1,4 +1,4 @@
-"""A program that ends of itself is told of, once in a minute, with where to look."""
+"""An unexpected exit is reported once in a minute, with the log to read."""
 
 from pathlib import Path
 

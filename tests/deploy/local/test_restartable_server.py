@@ -1,4 +1,4 @@
-"""Servers that nobody supervises but we: killed, they are there again, with what was written."""
+"""Servers without a supervisor: killed, they are restarted with their data."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the weekly calendar shows is exactly what is open in that week."""
+"""The weekly calendar shows exactly what is open in that week."""
 
 import re
 from datetime import UTC, datetime, timedelta

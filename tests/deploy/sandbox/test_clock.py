@@ -1,4 +1,4 @@
-"""How the sandbox writes instants."""
+"""Instants as the sandbox writes them."""
 
 from datetime import UTC, datetime
 

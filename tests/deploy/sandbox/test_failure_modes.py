@@ -114,7 +114,7 @@ def test_hang_forever_does_not_answer_and_the_request_is_noted(visit: Visit, san
     with pytest.raises(TimeoutError):
         visit(77).ask("GET", PAGE, timeout=0.3)
     assert [(seen.path, seen.status) for seen in sandbox.requests(77)] == [(PAGE, 0)]
-    # Nobody else waits for it.
+    # Other requests do not wait for it.
     assert visit(93).get("/booking/create/9845/0").status == 200
 
 

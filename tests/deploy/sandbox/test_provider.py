@@ -1,4 +1,4 @@
-"""What all providers' stand-ins do alike: modes, keeping, control."""
+"""Behaviour that all providers' stand-ins share: modes, kept messages, control."""
 
 import socket
 import time

@@ -1,4 +1,4 @@
-"""What the figures count."""
+"""Metrics of a simulation."""
 
 import pytest
 

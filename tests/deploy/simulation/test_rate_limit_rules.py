@@ -1,4 +1,4 @@
-"""What played sites bear."""
+"""Rate limits of simulated sites."""
 
 import pytest
 

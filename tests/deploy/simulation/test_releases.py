@@ -1,4 +1,4 @@
-"""What played desks release."""
+"""Releases of simulated desks."""
 
 import random
 from datetime import UTC, datetime, timedelta

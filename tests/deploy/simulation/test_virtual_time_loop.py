@@ -1,4 +1,4 @@
-"""Simulated time: nobody waits for it, and it is the whole process's while it lasts."""
+"""Simulated time passes without waiting, and holds for the whole process while it lasts."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The due queue and the queues of jobs, as they stand in Redis."""
+"""Status of the due queue and of the queues of jobs, from Redis."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""How punctual the last hour was, read off its checks."""
+"""Lateness of the last hour, from its checks."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Notifications by state, dead letters, and what the providers made of them."""
+"""Notifications by state, dead letters, and each provider's results."""
 
 from collections.abc import Callable
 from datetime import timedelta

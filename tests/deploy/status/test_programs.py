@@ -1,4 +1,4 @@
-"""What runs, as the supervisor, the spiders and the workers say it."""
+"""Status of the programs, from the supervisor, the spiders and the workers."""
 
 import re
 import subprocess

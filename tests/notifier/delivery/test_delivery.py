@@ -601,7 +601,7 @@ def test_a_yes_outlasts_a_database_that_is_away_for_longer_than_lease_and_job(
         assert delivery.record(sent)
     assert after(key) == (State.SENT, None)
     assert [each["event"] for each in logs if each["log_level"] == "warning"] == [
-        "database away: an answer that was heard waits to be written"
+        "database away: a provider's answer waits to be written"
     ]
 
 

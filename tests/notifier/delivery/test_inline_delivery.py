@@ -1,4 +1,4 @@
-"""What a worker writes and sends itself is claimed as it is written, and is as safe as after any claim."""
+"""Inline delivery: rows are claimed as they are written, and are as safe as after any claim."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What is said of sites in trouble and of desks that are not watched, and to whom nothing is said any more."""
+"""Messages about sites in trouble and unwatched desks, and the contacts that are skipped."""
 
 # ruff: noqa: RUF001 -- French has its own quotes and dashes
 

@@ -1,4 +1,4 @@
-"""No provider is sent more than it takes; nobody sleeps in a worker meanwhile."""
+"""No provider gets more than its rate; no worker sleeps meanwhile."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
