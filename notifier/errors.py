@@ -15,7 +15,8 @@ class PermanentError(DeliveryError):
     """Permanent: the same message to the same address will never be taken.
 
     `contact_state` is the state that the refusal gives the address, if any. Where a batch was refused, `at_fault` are
-    the indexes of the messages that it names; `of_all` is set where the refusal is not about the addresses."""
+    the indexes of the messages that it names; `of_all` is set where the refusal is not about the addresses.
+    """
 
     def __init__(
         self,

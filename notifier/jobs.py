@@ -79,7 +79,8 @@ def catch_up(alert_id: str) -> None:
 def rearm(desk_id: str) -> None:
     """Match a desk's open slots with alerts that were not notified of them, or of an earlier opening long ago.
 
-    Where there are very many such alerts, each part of them is a job of its own."""
+    Where there are very many such alerts, each part of them is a job of its own.
+    """
     with session() as opened:
         found = match_batches.split_by_person(match_service.find_untold(opened, desk_id, clock()))
     nudges.tell_open(desk_id, found[1:])

@@ -56,7 +56,8 @@ def match_or_part(
     """Match a detection, or put the waiting alerts into parts where they are many.
 
     Of parts that were made before, those that are not matched yet are returned. Notifications that `inline` takes are
-    not among those to deliver."""
+    not among those to deliver.
+    """
     detection = _unmatched(session, detection_id)
     if detection is None:
         return Matched()
@@ -74,7 +75,8 @@ def match_part(
 ) -> list[UUID]:
     """Match the alerts of one part; return the ids of the notifications to deliver.
 
-    Parts are matched at the same time: no alert is in two of them."""
+    Parts are matched at the same time: no alert is in two of them.
+    """
     detection = session.get(Detection, detection_id)
     if detection is None:
         return []
@@ -94,7 +96,8 @@ def match_open(
     """Match a desk's open slots with some alerts, or with all that were not notified; return what to deliver.
 
     The notifications name the desk's latest detection. Users must be entitled now. The desk's lock is taken only
-    where there is something to write, and only these alerts and slots are read again under it."""
+    where there is something to write, and only these alerts and slots are read again under it.
+    """
     found = find_untold(session, desk_id, now, alert_ids)
     if not found:
         return []
@@ -117,7 +120,8 @@ def find_untold(
     """Return the alerts to notify, each with the desk's open slots; takes no lock, so the result may be out of date.
 
     Where no alerts are named, those of users without a reachable contact are left out: each round would find them
-    again."""
+    again.
+    """
     _, wishes = _find_candidates(session, desk_id, now, alert_ids)
     if alert_ids is not None or not wishes:
         return wishes

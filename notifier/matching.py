@@ -127,7 +127,8 @@ def earlier_openings(since: datetime) -> tuple[sa.ColumnElement[list[int]], sa.C
 
     First the earlier openings of the same desk, place and moment that were open `since` then: alerts are sent while
     a slot is open, and the clocks of crawler and notifier differ by less than half of that time.
-    Then those of its place that was open, at unknown hours, until this hour was seen."""
+    Then those of its place that was open, at unknown hours, until this hour was seen.
+    """
     before = aliased(SlotRow)
     gone_lately = before.gone_at > since - timedelta(seconds=settings().retell_seconds / 2)
     same = before.moment == SlotRow.moment, gone_lately
@@ -189,7 +190,8 @@ def already_notified(
 def _first_teller(desk_id: str, slots: OpenSlots) -> sa.ColumnElement[datetime]:
     """Return when the first detection was seen whose matches may name one of these slots.
 
-    They belong to the detection that opened the slot, or to a later one, the newest of its desk."""
+    They belong to the detection that opened the slot, or to a later one, the newest of its desk.
+    """
     places = sa.select(sa.func.min(SlotRow.opened_at)).where(
         SlotRow.id == sa.any_(sa.literal(slots.places_before, ARRAY(sa.BigInteger())))
     )

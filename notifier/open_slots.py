@@ -23,7 +23,8 @@ class OpenSlots:
     """Open slots of one desk, when the first opened and, by the id of each, the gone ones that count as the same.
 
     An alert that was notified of `same`, earlier openings of the same moment, is not notified again for a while. One
-    that was notified of `unknown_hours`, that its place was open then, is not notified again at all."""
+    that was notified of `unknown_hours`, that its place was open then, is not notified again at all.
+    """
 
     moments: Mapping[int, Moment]
     oldest: datetime

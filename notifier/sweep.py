@@ -130,7 +130,8 @@ class Sweep:
     def turn_safely(self) -> None:
         """Do one round; a database that is away is logged once, not each second.
 
-        When it is back, workers first write the answers that they received meanwhile; the rest is nudged after that."""
+        When it is back, workers first write the answers that they received meanwhile; the rest is nudged after that.
+        """
         try:
             if not self._waits(clock()):
                 self.turn()
