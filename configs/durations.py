@@ -69,7 +69,7 @@ class Periods(BaseSettings):
     spider_pause_seconds: Seconds = 60
     lapse_seconds: Seconds = 600
     partition_lock_seconds: Seconds = 0.1
-    tidings_seconds: Seconds = 5
+    incident_check_seconds: Seconds = 5
     incident_quiet_seconds: Seconds = 600
     rate_limited_told_seconds: Seconds = 1800
     overloaded_told_seconds: Seconds = 1800

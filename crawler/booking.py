@@ -117,17 +117,17 @@ class BookingSpider(Spider):
         token: int | None,
         url: str | None = None,
         *,
-        allowance: RequestBudget | None = None,
+        budget: RequestBudget | None = None,
         hand_over: Callable[[CheckItem], object] = lambda _check: None,
     ) -> CheckItem:
         """Visit one desk, at `url` if one is given (see `relocate_desk`), and return how that ended.
 
-        `allowance` is the request budget (None: what the host's budget allows one visit). `hand_over` is called with
+        `budget` is the request budget (None: what the host's budget allows one visit). `hand_over` is called with
         the check as soon as it has ended, before its screenshot is taken and its browser page closed. Only
         CancelledError is raised: any other failure is the check's outcome.
         """
         desk = relocate_desk(desk, url) if url else desk
-        session = self._session(desk, allowance or RequestBudget(visit_limit(desk)))
+        session = self._session(desk, budget or RequestBudget(visit_limit(desk)))
         try:
             check = await self._visit_desk(desk, token, session)
             hand_over(check)
@@ -192,17 +192,17 @@ class BookingSpider(Spider):
         except AlreadyCalledError as error:
             raise asyncio.CancelledError from error
 
-    def _session(self, desk: Desk, allowance: RequestBudget) -> Session:
+    def _session(self, desk: Desk, budget: RequestBudget) -> Session:
         largest = self.settings.getint("DOWNLOAD_MAXSIZE")
         if desk.fetch is Fetch.BROWSER:
             from crawler.browser.session import session_of  # noqa: PLC0415 -- loaded only for browser desks
 
-            return session_of(desk, self.crawler, self._download, allowance, self.proxies.way(desk))
+            return session_of(desk, self.crawler, self._download, budget, self.proxies.way(desk))
         return Session(
             self._download,
             deadline=settings().http_deadline_seconds,
             largest=largest,
-            allowance=allowance,
+            budget=budget,
             agent=agent_for(desk.host),
             way=self.proxies.way(desk),
         )

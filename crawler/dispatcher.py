@@ -50,7 +50,7 @@ async def serve(spider: "BookingSpider") -> AsyncGenerator[CheckBatch, None]:
     """Yield the checks of desks that fall due as they end, until the crawl is stopped.
 
     Raises:
-        scrapy.exceptions.CloseSpider: this process may not claim (any more): no seat, or its parent died.
+        scrapy.exceptions.CloseSpider: this process may not claim (any more): no lease, or its parent died.
     """
     dispatcher = Dispatcher(spider)
     dispatcher.begin()
@@ -73,8 +73,8 @@ class Dispatcher:
         self._writer = writer_of(spider.crawler, self._lane)
         self._client = due_queue.connect_async()
         spider.proxies.memory = RedisProxyStore(self._client)
-        self._seat = SpiderLease(self._client, self._lane)
-        self._self = registry.current_process(self._lane, spider.job, self._seat.holder)
+        self._lease = SpiderLease(self._client, self._lane)
+        self._self = registry.current_process(self._lane, spider.job, self._lease.holder)
         self._parent = settings().scrapyd_pid or os.getppid()
         self._running: dict[asyncio.Task[None], tuple[Desk, DeskClaim, RequestBudget]] = {}
         self._checks = 0
@@ -87,7 +87,7 @@ class Dispatcher:
         self._ended: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
-        """Start to look for a seat and to claim."""
+        """Start to look for a lease and to claim."""
         gc.freeze()  # what is loaded stays: a full collection walked through all of it while checks waited
         loop, fed = asyncio.get_running_loop(), asyncio.Event()
         self._writer.fed = fed
@@ -118,12 +118,12 @@ class Dispatcher:
 
     def _loop_ended(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (fault := task.exception()):
-            log.error("%s: the feeder failed", self._lane, exc_info=fault)
+            log.error("%s: the dispatcher failed", self._lane, exc_info=fault)
             self._end(f"a fault of ours: {fault!r}")
 
     async def _claim_loop(self) -> None:
         if not await self._acquire_lease():
-            self._end("no free seat: as many spiders as SPIDER_PROCESSES allows are at work")
+            self._end("no free lease: as many spiders as SPIDER_PROCESSES allows are at work")
             return
         await self._publish_status("serving")
         while not self._ended:
@@ -135,36 +135,36 @@ class Dispatcher:
     async def _acquire_lease(self) -> bool:
         while not self._ended:
             try:
-                return await self._seat.take(self._stopping)
+                return await self._lease.take(self._stopping)
             except redis.RedisError as error:
                 self._redis_lost(error)
                 await wait_for(self._stopping, settings().feeder_sleep_seconds)
         return True
 
     async def _renew_loop(self) -> None:
-        """Say now and then who we are, and keep the seat once there is one."""
+        """Say now and then who we are, and keep the lease once there is one."""
         while not self._stopping.is_set():
             await self._publish_status(self._self.state)
             await wait_for(self._stopping, settings().seat_renew_seconds)
-            await self._keep_seat()
+            await self._keep_lease()
 
-    async def _has_seat(self) -> bool:
-        """Whether we may claim: not on a seat that ran out while we were suspended or Redis was away."""
-        if not self._seat.held:
-            await self._keep_seat()
-        return self._seat.held
+    async def _has_lease(self) -> bool:
+        """Whether we may claim: not on a lease that ran out while we were suspended or Redis was away."""
+        if not self._lease.held:
+            await self._keep_lease()
+        return self._lease.held
 
-    async def _keep_seat(self) -> None:
-        """Renew the seat, or end where another process sits there."""
+    async def _keep_lease(self) -> None:
+        """Renew the lease, or end where another process sits there."""
         if self._self.state == "waiting" or self._stopping.is_set():
             return
         try:
-            kept = await self._seat.keep()
+            kept = await self._lease.keep()
         except redis.RedisError as error:
             self._redis_lost(error)
         else:
             if not kept:
-                self._end("its seat was given to another process")
+                self._end("its lease was given to another process")
 
     async def _publish_status(self, state: State) -> None:
         self._self = replace(
@@ -194,8 +194,8 @@ class Dispatcher:
             except redis.RedisError as error:
                 self._redis_lost(error)
                 continue
-            for desk, _, allowance in self._running.values():
-                allowance.stopped = allowance.stopped or desk.host in stopped
+            for desk, _, budget in self._running.values():
+                budget.stopped = budget.stopped or desk.host in stopped
 
     async def _watch_engine_and_parent(self) -> None:
         """Notice what nobody tells us: the engine stops while it asks for nothing, or scrapyd died."""
@@ -214,7 +214,7 @@ class Dispatcher:
             return _BEHIND
         if self._full and not free:
             return longest
-        if not await self._has_seat():
+        if not await self._has_lease():
             return longest
         now = clock()
         try:
@@ -242,9 +242,9 @@ class Dispatcher:
             return
         for desk, claim in known:
             spend = partial(self._spend, claim)
-            allowance = RequestBudget(claim.paid, spend, spend)
-            task = asyncio.create_task(self._check(desk, claim, allowance))
-            self._running[task] = desk, claim, allowance
+            budget = RequestBudget(claim.paid, spend, spend)
+            task = asyncio.create_task(self._check(desk, claim, budget))
+            self._running[task] = desk, claim, budget
             task.add_done_callback(self._check_ended)
 
     async def _spend(self, claim: DeskClaim, visitor: Desk | None = None) -> bool:
@@ -258,8 +258,8 @@ class Dispatcher:
             self._redis_lost(error)
             return False
 
-    async def _check(self, desk: Desk, claim: DeskClaim, allowance: RequestBudget) -> None:
-        await self._spider.check(desk, claim.token, allowance=allowance, hand_over=self._hand_over_check)
+    async def _check(self, desk: Desk, claim: DeskClaim, budget: RequestBudget) -> None:
+        await self._spider.check(desk, claim.token, budget=budget, hand_over=self._hand_over_check)
         self._checks += 1
 
     def _hand_over_check(self, check: CheckItem) -> None:
@@ -294,10 +294,10 @@ class Dispatcher:
 
     async def _shut_down(self) -> None:
         self._wake.set()
-        # What is on its way to Redis when it is cut off may arrive after what we say next, and take the seat anew.
+        # What is on its way to Redis when it is cut off may arrive after what we say next, and take the lease anew.
         await asyncio.wait(self._tasks[:2], timeout=_LAST_CLAIM)
         await cancel_all(self._tasks)
-        await self._leave_seat()
+        await self._leave_lease()
         if self._running:
             await asyncio.wait(self._running, timeout=settings().stop_grace_seconds)
         await cancel_all(list(self._running))
@@ -335,10 +335,10 @@ class Dispatcher:
             async with best_effort():  # then they come due when their holds end
                 await due_queue.asend(self._client, due_queue.finish(self._lane, visits, now=now))
 
-    async def _leave_seat(self) -> None:
+    async def _leave_lease(self) -> None:
         """Let a successor claim while our last checks run: what we hold stays ours."""
-        async with best_effort():  # then the seat frees itself
-            await self._seat.leave()
+        async with best_effort():  # then the lease frees itself
+            await self._lease.leave()
             if self._running:
                 await self._publish_status("ending")
 

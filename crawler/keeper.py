@@ -110,7 +110,7 @@ class Keeper:
         return self._code if settled else None
 
     def _release_dead_leases(self, jobs: Jobs, told: Sequence[SpiderProcess]) -> None:
-        """Free the seats of processes that scrapyd saw die: they would be held for SEAT_SECONDS."""
+        """Free the leases of processes that scrapyd saw die: they would be held for SEAT_SECONDS."""
         with suppress(redis.RedisError):  # then they free themselves
             for process in told:
                 if process.job in jobs.finished:

@@ -38,7 +38,7 @@ class Browsers:
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: asyncio.TimerHandle | None = None
 
-    async def tab(self, guise: Guise, allowance: RequestBudget) -> Tab:
+    async def tab(self, guise: Guise, budget: RequestBudget) -> Tab:
         """Wait for a place and return a page of its own for a check, which `leave` gives back.
 
         Raises:
@@ -47,7 +47,7 @@ class Browsers:
         """
         await self._places.acquire()
         try:
-            tab = Tab(await self._fit(), guise, Traffic(allowance), Wire(self._names))
+            tab = Tab(await self._fit(), guise, Traffic(budget), Wire(self._names))
         except BaseException:
             self._places.release()
             raise

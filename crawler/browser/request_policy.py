@@ -50,13 +50,13 @@ class Traffic:
     `posted` takes the bodies that its scripts send, or mean to, where somebody wants them.
     """
 
-    def __init__(self, allowance: RequestBudget) -> None:
+    def __init__(self, budget: RequestBudget) -> None:
         self.requests = 0
         self.refusal: FetchError | BudgetExhausted | None = None
         self.answer: Response | None = None
         self.broken = ""
         self.posted: list[bytes] | None = None
-        self._allowance = allowance
+        self._budget = budget
         self._url = ""
         self._forbidden: Callable[[str, str], bool] = lambda _url, _method: True
         self._page: Page | None = None
@@ -108,7 +108,7 @@ class Traffic:
             return True
         if main := self._opens(request):
             self._hops = 0
-        elif self._allowance.stopped:
+        elif self._budget.stopped:
             return True
         return not await self._passes(request.method, request.url, request.resource_type, main=main)
 
@@ -148,7 +148,7 @@ class Traffic:
         if kind in _COUNTED and host_of(url) == host_of(self._url):
             self.requests += 1
             with suppress(BudgetExhausted):
-                await self._allowance.take()
+                await self._budget.take()
         return True
 
     def _find_refusal(self, method: str, url: str) -> FetchError | None:
@@ -165,7 +165,7 @@ class Traffic:
     async def _pay(self) -> BudgetExhausted | None:
         self._hops += 1
         try:
-            await self._allowance.take()
+            await self._budget.take()
         except BudgetExhausted as spent:
             return spent
         self.requests += 1

@@ -29,20 +29,20 @@ _BELT = 1.0  # seconds; see crawler/fetching/session.py
 class BrowserSession(Session):
     """Opens each ask in the check's own page, whose cookies stay, does its acts there, and reads what then shows.
 
-    `largest` is in bytes of HTML; `allowance` pays as crawler/browser/request_policy.py says.
+    `largest` is in bytes of HTML; `budget` pays as crawler/browser/request_policy.py says.
     """
 
     def __init__(
         self,
         download: Download,
         largest: int,
-        allowance: RequestBudget,
+        budget: RequestBudget,
         *,
         browsers: Browsers,
         guise: Guise,
         way: ProxySession | None = None,
     ) -> None:
-        super().__init__(download, settings().browser_deadline_seconds, largest, allowance, way=way)
+        super().__init__(download, settings().browser_deadline_seconds, largest, budget, way=way)
         self._browsers, self._guise = browsers, guise
         self._tab: Tab | None = None
         self._ask: PageRequest | None = None
@@ -87,7 +87,7 @@ class BrowserSession(Session):
     async def _open_tab(self) -> Tab:
         if not self._tab:
             try:
-                self._tab = await self._browsers.tab(self._guise, self._allowance)
+                self._tab = await self._browsers.tab(self._guise, self._budget)
             except KNOWN as error:
                 raise to_fetch_error(error, "no page was opened") from error
         return self._tab
@@ -122,13 +122,13 @@ def session_of(
     desk: Desk,
     crawler: Crawler,
     download: Download,
-    allowance: RequestBudget,
+    budget: RequestBudget,
     way: ProxySession | None = None,
 ) -> BrowserSession:
     """Return the conversation of a check of a desk with `fetch: browser`; nothing is started yet."""
     largest = crawler.settings.getint("DOWNLOAD_MAXSIZE")
     return BrowserSession(
-        download, largest, allowance, browsers=browsers_of(crawler), guise=Guise.of(desk), way=way
+        download, largest, budget, browsers=browsers_of(crawler), guise=Guise.of(desk), way=way
     )
 
 

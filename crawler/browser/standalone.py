@@ -44,7 +44,7 @@ async def browsers_outside() -> AsyncIterator[Browsers]:
 
 def session_outside(
     browsers: Browsers,
-    allowance: RequestBudget,
+    budget: RequestBudget,
     guise: Guise,
     largest: int,
     posted: list[bytes] | None = None,
@@ -60,4 +60,4 @@ def session_outside(
         tab.traffic.posted = posted
         return await tab.download(request)
 
-    return BrowserSession(by_tab, largest, allowance, browsers=browsers, guise=guise)
+    return BrowserSession(by_tab, largest, budget, browsers=browsers, guise=guise)

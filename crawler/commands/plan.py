@@ -37,7 +37,7 @@ class Command(ScrapyCommand):
             if not opts.once:
                 stop = until_stopped()
                 incidents = IncidentLoop(planner.failures)
-                telling = threading.Thread(target=incidents.run, args=(stop,), name="tidings", daemon=True)
+                telling = threading.Thread(target=incidents.run, args=(stop,), name="incidents", daemon=True)
                 telling.start()
                 planner.run(stop)
                 telling.join(timeout=settings().stop_grace_seconds)

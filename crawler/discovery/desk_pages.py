@@ -96,10 +96,10 @@ class Landings:
 
 
 async def ask_desk_page(
-    desk: Desk, download: Download, largest: int, allowance: RequestBudget
+    desk: Desk, download: Download, largest: int, budget: RequestBudget
 ) -> LandingSeen:
     """Ask for a desk's own page as a person opens it; never raises for what the site does."""
-    asking = Session(_without_robots(download), settings().http_deadline_seconds, largest, allowance)
+    asking = Session(_without_robots(download), settings().http_deadline_seconds, largest, budget)
     try:
         page = await asking.fetch(PageRequest(desk.url), visit_of(desk), platform(desk.platform).is_forbidden)
     except FetchError as failure:

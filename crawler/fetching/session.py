@@ -68,7 +68,7 @@ class Clock:
 class Session:
     """What belongs to one check and ends with it; nothing in it is ever shared with another.
 
-    `deadline` is in seconds, `largest` in bytes, unpacked; `allowance` pays for each request, redirects and second
+    `deadline` is in seconds, `largest` in bytes, unpacked; `budget` pays for each request, redirects and second
     tries too; `agent`: who we say we are in all of them (None: ourselves); `way`: the proxy that all go by (None: no
     proxy); `stays` says which redirects (from, to) are followed.
     """
@@ -78,7 +78,7 @@ class Session:
         download: Download,
         deadline: float,
         largest: int,
-        allowance: RequestBudget,
+        budget: RequestBudget,
         *,
         now: Callable[[], float] = monotonic,
         agent: HttpAgent | None = None,
@@ -92,7 +92,7 @@ class Session:
         self._before = 0
         self._stays = stays
         self._download = download
-        self._allowance = allowance
+        self._budget = budget
         self._agent = agent or honest()
         self._way = way
         self._largest = largest
@@ -108,7 +108,7 @@ class Session:
     def go_on_at(self, desk: Desk) -> None:
         """Go on at another host, as a desk there would: that host pays, and what it answers is its own."""
         self.handed_to, self._before = desk.host, self.requests
-        self._allowance.go_on_at(desk)
+        self._budget.go_on_at(desk)
 
     @property
     def pictures(self) -> bool:
@@ -165,7 +165,7 @@ class Session:
             raise FetchError(Outcome.UNREACHABLE, f"{said} ({step.method} {step.url})", failure) from failure
 
     async def _send(self, step: RequestStep) -> Response:
-        await self._allowance.take()
+        await self._budget.take()
         self.clock.start()
         if (left := self.clock.left) <= 0:
             raise TimeoutError(f"the {self.clock.deadline:g} s of this check are over")

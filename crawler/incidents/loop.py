@@ -39,10 +39,10 @@ class IncidentLoop:
         self._lock = AdvisoryLock(_LOCK)
 
     def run(self, stop: threading.Event) -> None:
-        """Look each TIDINGS_SECONDS until told to stop; a look that fails is named by health and tried again."""
+        """Look each INCIDENT_CHECK_SECONDS until told to stop; a look that fails is named by health and tried again."""
         while not stop.is_set():
             self._failures.run("incidents", lambda: run_once(clock(), self._lock))
-            stop.wait(settings().tidings_seconds)
+            stop.wait(settings().incident_check_seconds)
 
 
 def run_once(now: datetime, lock: AdvisoryLock | None = None) -> int:

@@ -41,7 +41,7 @@ class PageFetcher:
     def __init__(self, requests: int, waits: Callable[[float, str], None], *, browser: bool = False) -> None:
         self._browser = browser
         self._ends = AsyncExitStack()
-        self._allowance = RequestBudget(requests)
+        self._budget = RequestBudget(requests)
         self._waits = waits
         self._free: dict[str, float] = {}
         self._opened = ""
@@ -124,12 +124,12 @@ class PageFetcher:
             from crawler.browser.standalone import session_outside  # noqa: PLC0415 -- as above
 
             guise = Guise(str(PARIS))
-            return session_outside(self._browsers, self._allowance, guise, largest, self._bodies)
+            return session_outside(self._browsers, self._budget, guise, largest, self._bodies)
         return Session(
             self._download,
             deadline=settings().http_deadline_seconds,
             largest=largest,
-            allowance=self._allowance,
+            budget=self._budget,
             agent=agent_for(host),
             stays=_anywhere if across else same_site,
         )

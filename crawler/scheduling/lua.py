@@ -279,7 +279,7 @@ if #ARGV > 0 then redis.call('SADD', KEYS[1], unpack(ARGV)) end
 # KEYS stopped. Returns the hosts.
 STOPPED = "return redis.call('SMEMBERS', KEYS[1])"
 
-# KEYS seat; ARGV holder, milliseconds. Returns 1 while the seat is the holder's.
+# KEYS lease; ARGV holder, milliseconds. Returns 1 while the lease is the holder's.
 RENEW = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0

@@ -1,6 +1,6 @@
 """Who runs: what each spider process says of itself in Redis. The keeper and `make status` read it.
 
-`processes` is a set of names, `process:<name>` a hash, renewed with the seat each SEAT_RENEW_SECONDS and gone
+`processes` is a set of names, `process:<name>` a hash, renewed with the lease each SEAT_RENEW_SECONDS and gone
 SEAT_SECONDS after its process fell silent: a name without a hash is nobody's any more. A process tells its own
 memory, so that a keeper needs to see no process, whatever machine it runs on. Its fields, all texts:
 
@@ -8,8 +8,8 @@ memory, so that a keeper needs to see no process, whatever machine it runs on. I
     system   the booking system whose desks it checks
     job      scrapyd's id of its job; empty where it was started by hand
     pid      its process id, on its own machine
-    state    waiting (for a seat: it claims nothing yet), serving, ending (claims no more, its checks may end)
-    holder   what stands in its seat's key, seat:<system>:<n>
+    state    waiting (for a lease: it claims nothing yet), serving, ending (claims no more, its checks may end)
+    holder   what stands in its lease's key, lease:<system>:<n>
     started  when it began, ISO 8601 in UTC
     version  of the code that it runs (crawler/spider_processes/identity.py)
     memory   resident, in MB; 0 where the system does not tell
@@ -104,10 +104,10 @@ def processes(client: redis.Redis) -> list[SpiderProcess]:
 
 
 def evict(client: redis.Redis, process: SpiderProcess) -> None:
-    """Free the seat of a process that is surely dead, and forget it: its successor need not wait.
+    """Free the lease of a process that is surely dead, and forget it: its successor need not wait.
 
     Raises:
-        redis.RedisError: Redis is away; the seat frees itself.
+        redis.RedisError: Redis is away; the lease frees itself.
     """
     for key in lease_keys(process.system):
         send(client, Call(lua.LEAVE, (key,), (process.holder,), bool))

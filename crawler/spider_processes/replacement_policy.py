@@ -1,6 +1,6 @@
 """Which spider processes are started and which are asked to end: pure decisions of the keeper.
 
-A successor is started first. Only when it has come up and waits for a seat is its predecessor asked to end, so that
+A successor is started first. Only when it has come up and waits for a lease is its predecessor asked to end, so that
 code that does not start, or a machine that is slow, never stops the watching.
 """
 

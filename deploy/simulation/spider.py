@@ -51,12 +51,12 @@ class PlayedSpider(PrefenligneSpider):
         await asyncio.sleep(self.latency())
         return response
 
-    def _session(self, desk: Desk, allowance: RequestBudget) -> Session:
+    def _session(self, desk: Desk, budget: RequestBudget) -> Session:
         return Session(
             self._download,
             deadline=settings().http_deadline_seconds,
             largest=self.settings.getint("DOWNLOAD_MAXSIZE"),
-            allowance=allowance,
+            budget=budget,
             now=asyncio.get_running_loop().time,
             agent=agent_for(desk.host),
         )
@@ -115,8 +115,8 @@ class SimulatedSpider:
         return max(_LEAST, (claimed.wake - now).total_seconds())
 
     async def _check(self, claim: DeskClaim) -> None:
-        allowance = RequestBudget(claim.paid, partial(self._spend, claim))
-        check = await self._spider.check(desks()[claim.desk_id], claim.token, allowance=allowance)
+        budget = RequestBudget(claim.paid, partial(self._spend, claim))
+        check = await self._spider.check(desks()[claim.desk_id], claim.token, budget=budget)
         self._record(check, claim.token)
 
     async def _spend(self, claim: DeskClaim) -> bool:

@@ -109,7 +109,7 @@ def test_pauses_between_steps_do_not_use_up_the_sites_time(
 
 @pytest.mark.rule("3.9", "4.3")
 def test_a_visit_that_runs_out_of_requests_ends_with_what_it_covered(held: Held, sandbox: "Running") -> None:
-    item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"), allowance=RequestBudget(7))
+    item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"), budget=RequestBudget(7))
     assert item.outcome is Outcome.NO_SLOTS
     assert item.requests == 7
     assert len(item.covered) == 2
@@ -136,7 +136,7 @@ def test_visits_that_run_out_begin_elsewhere_each_time(held: Held, sandbox: "Run
     seen = {
         c.place_key
         for turn in range(5)
-        for c in held.check(desk, token=turn, allowance=RequestBudget(5)).covered
+        for c in held.check(desk, token=turn, budget=RequestBudget(5)).covered
     }
     assert seen == {"23018", "23198", "23199", "23200", "23201"}
 

@@ -45,7 +45,7 @@ class Spider:
         self.handed: list[str] = []
         self.writer.put = lambda check, read_at=None: self.handed.append(check.desk_id)  # type: ignore[method-assign]
         self.asked: list[str] = []
-        self.allowances: dict[str, RequestBudget] = {}
+        self.budgets: dict[str, RequestBudget] = {}
         self.held: dict[str, asyncio.Event] = {}
         self.fault: BaseException | None = None
 
@@ -54,10 +54,10 @@ class Spider:
         desk: Desk,
         token: int | None,
         *,
-        allowance: RequestBudget,
+        budget: RequestBudget,
         hand_over: Callable[[CheckItem], object],
     ) -> CheckItem:
-        self.allowances[desk.slug] = allowance
+        self.budgets[desk.slug] = budget
         self.asked.append(desk.slug)
         if desk.slug in self.held:
             await self.held[desk.slug].wait()
@@ -187,13 +187,13 @@ def test_the_last_checks_come_before_the_end(spider: Spider, desks: dict[str, De
         waiting = asyncio.ensure_future(anext(served))
         await until(lambda: len(spider.asked) == 2)
         with due_queue.connect() as client:
-            client.set(f"seat:{SYSTEM}:0", "another process", px=60_000)
+            client.set(f"lease:{SYSTEM}:0", "another process", px=60_000)
         spider.held["a"].set()
         assert len((await waiting).checks) == 1
         asyncio.get_running_loop().call_later(0.03, spider.held["b"].set)
         await asyncio.sleep(0.1)
         assert len((await anext(served)).checks) == 1
-        with closed("seat"):
+        with closed("lease"):
             await anext(served)
 
     run(test())
@@ -315,15 +315,15 @@ def test_at_the_end_checks_that_run_are_given_their_time_and_the_rest_is_given_b
         assert spider.writer.fed
         assert spider.writer.fed.is_set()
         assert score_of(desks["c"]) <= clock()
-        assert seats() == []
+        assert leases() == []
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     run(test())
 
 
-def seats() -> list[str]:
+def leases() -> list[str]:
     with due_queue.connect() as client:
-        return list(client.scan_iter("seat:*"))
+        return list(client.scan_iter("lease:*"))
 
 
 def test_a_claim_on_its_way_when_the_crawl_stops_is_given_back(
@@ -366,7 +366,7 @@ def test_an_engine_that_stops_while_it_asks_for_nothing_is_noticed(
         spider.crawler.engine.running = False
         await until(lambda: spider.writer.fed and spider.writer.fed.is_set())
         assert spider.handed == ["evry_91/b"]
-        assert seats() == []
+        assert leases() == []
         await checks.aclose()
 
     run(test())
@@ -378,8 +378,8 @@ def test_without_a_seat_nothing_is_claimed_and_the_spider_closes(
     async def test() -> None:
         put(desks, "a")
         with due_queue.connect() as client:
-            client.set(f"seat:{SYSTEM}:0", "another process", px=60_000)
-        with closed("no free seat"):
+            client.set(f"lease:{SYSTEM}:0", "another process", px=60_000)
+        with closed("no free lease"):
             await anext(serve(spider))
         assert spider.asked == []
 
@@ -397,11 +397,11 @@ def test_a_spider_that_loses_its_seat_ends_what_it_has_begun_and_closes(
         checks = serve(spider)
         assert (await anext(checks)).desk_id == "evry_91/b"
         with due_queue.connect() as client:
-            client.set(f"seat:{SYSTEM}:0", "another process", px=60_000)
+            client.set(f"lease:{SYSTEM}:0", "another process", px=60_000)
         put(desks, "c", ahead=0.1)
         asyncio.get_running_loop().call_later(0.15, spider.held["a"].set)
         assert (await anext(checks)).desk_id == "evry_91/a"
-        with closed("seat"):
+        with closed("lease"):
             await anext(checks)
         assert "c" not in spider.asked
 
@@ -413,7 +413,7 @@ def test_a_spider_whose_parent_died_closes(
 ) -> None:
     async def test() -> None:
         waiting = asyncio.ensure_future(anext(serve(spider)))
-        await until(seats)
+        await until(leases)
         monkeypatch.setattr(os, "getppid", lambda: 1)
         with closed("parent"):
             await waiting
@@ -451,21 +451,21 @@ def test_a_process_says_who_it_is_from_its_first_wait_to_its_end(
         put(desks, "a", "b")
         spider.held["b"] = asyncio.Event()
         with due_queue.connect() as client:
-            client.set(f"seat:{SYSTEM}:0", "a predecessor", px=60_000)
+            client.set(f"lease:{SYSTEM}:0", "a predecessor", px=60_000)
             checks = serve(spider)
             waiting = asyncio.ensure_future(anext(checks))
             await until(lambda: state() == "waiting")
             assert spider.asked == []
-            client.delete(f"seat:{SYSTEM}:0")
+            client.delete(f"lease:{SYSTEM}:0")
             await waiting
             await until(lambda: (found := told()) and found.checks == 1 and found.running == 1)
             found = told()
             assert found
             assert (found.state, found.job, found.pid) == ("serving", "job-1", os.getpid())
-            assert client.get(f"seat:{SYSTEM}:0") == found.holder
+            assert client.get(f"lease:{SYSTEM}:0") == found.holder
         spider.crawler.engine.running = False
         await until(lambda: state() == "ending")
-        assert seats() == []  # a successor need not wait for the last checks
+        assert leases() == []  # a successor need not wait for the last checks
         spider.held["b"].set()
         await checks.aclose()
         assert told() is None
@@ -497,11 +497,11 @@ def test_a_process_that_was_suspended_claims_nothing_on_a_seat_that_ran_out(
         checks = serve(spider)
         await anext(checks)
         with due_queue.connect() as client:
-            client.set(f"seat:{SYSTEM}:0", "a successor", px=60_000)
+            client.set(f"lease:{SYSTEM}:0", "a successor", px=60_000)
         later = monotonic() + 61
         monkeypatch.setattr(spider_lease, "monotonic", lambda: later)
         put(desks, "b")
-        with closed("its seat was given to another process"):
+        with closed("its lease was given to another process"):
             await anext(checks)
         assert spider.asked == ["a"]
 
@@ -530,14 +530,14 @@ def test_a_renewal_on_its_way_when_the_crawl_stops_does_not_take_the_seat_anew(
 
         other = due_queue.connect_async()
         waiting = asyncio.ensure_future(anext(serve(spider)))
-        await until(seats)
+        await until(leases)
         monkeypatch.setattr(spider_lease, "asend", late)
         await until(lambda: sent)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
         await asyncio.sleep(0.1)
-        assert seats() == []
+        assert leases() == []
         await other.aclose()
 
     run(test())
@@ -668,14 +668,14 @@ def test_a_visit_asks_the_bucket_only_beyond_what_its_claim_paid(
         async with aclosing(serve(spider)) as checks:
             waiting = asyncio.ensure_future(anext(checks))
             await until(lambda: spider.asked)
-            allowance = spider.allowances["a"]
+            budget = spider.budgets["a"]
             for _ in range(3):
-                await allowance.take()
+                await budget.take()
             assert lua.SPEND not in scripts
-            await allowance.take()
+            await budget.take()
             assert scripts.count(lua.SPEND) == 1
             with pytest.raises(BudgetExhausted):
-                await allowance.take()
+                await budget.take()
             spider.held["a"].set()
             await waiting
 
@@ -695,10 +695,10 @@ def test_a_visit_of_a_host_that_is_stopped_asks_nothing_more_within_a_second(
             with due_queue.connect() as client:
                 due_queue.send(client, due_queue.stop(desks["a"].host))
             began = monotonic()
-            await until(lambda: spider.allowances["a"].stopped)
+            await until(lambda: spider.budgets["a"].stopped)
             assert dispatcher._OBEYS_WITHIN < 1
             assert monotonic() - began < PATIENCE
-            assert not spider.allowances["b"].stopped
+            assert not spider.budgets["b"].stopped
             for held in spider.held.values():
                 held.set()
             await waiting
@@ -720,9 +720,9 @@ def test_redis_away_means_no_request_more(
             await until(lambda: spider.asked)
             with monkeypatch.context() as patched:
                 patched.setattr(due_queue, "asend", away)
-                await spider.allowances["a"].take()
+                await spider.budgets["a"].take()
                 with pytest.raises(BudgetExhausted):
-                    await spider.allowances["a"].take()
+                    await spider.budgets["a"].take()
             spider.held["a"].set()
             await waiting
 

@@ -281,17 +281,17 @@ def test_the_seat_of_a_spider_that_was_seen_to_die_is_freed_at_once(
 ) -> None:
     kept.run_once(NOW)
     fake.speak("job-1", NOW)
-    redis_server.set(f"seat:{SYSTEM}:0", "holder of job-1")
+    redis_server.set(f"lease:{SYSTEM}:0", "holder of job-1")
     kept.run_once(after(2))
-    assert redis_server.exists(f"seat:{SYSTEM}:0")
+    assert redis_server.exists(f"lease:{SYSTEM}:0")
     fake.finished, fake.running = ["job-1"], {}
     kept.run_once(after(4))
     assert caplog.messages == [f"{SYSTEM}: job job-1 died without a word"]
-    assert not redis_server.exists(f"seat:{SYSTEM}:0", "process:job-1")
-    redis_server.set(f"seat:{SYSTEM}:0", "another")
+    assert not redis_server.exists(f"lease:{SYSTEM}:0", "process:job-1")
+    redis_server.set(f"lease:{SYSTEM}:0", "another")
     fake.speak("job-1", NOW)
     kept.run_once(after(6))
-    assert redis_server.get(f"seat:{SYSTEM}:0") == b"another"
+    assert redis_server.get(f"lease:{SYSTEM}:0") == b"another"
 
 
 def test_a_spider_that_ended_as_it_was_asked_to_is_no_trouble(

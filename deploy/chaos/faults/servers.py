@@ -33,7 +33,7 @@ def kill_redis(field: Field, _spell: Spell) -> None:
 
 @fault("redis", weight=2)
 def empty_redis(field: Field, _spell: Spell) -> None:
-    """Redis forgets everything: due times, jobs, seats, workers."""
+    """Redis forgets everything: due times, jobs, leases, workers."""
     _redis(field).flushall()
 
 

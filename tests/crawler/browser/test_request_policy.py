@@ -74,8 +74,8 @@ class Fake:
         return cast("Request", Asked(url, self.main_frame))
 
 
-def watched(use: Callable[[Traffic, Fake], Any], allowance: RequestBudget | None = None) -> Traffic:
-    traffic = Traffic(allowance or RequestBudget(9))
+def watched(use: Callable[[Traffic, Fake], Any], budget: RequestBudget | None = None) -> Traffic:
+    traffic = Traffic(budget or RequestBudget(9))
 
     async def used() -> None:
         page = Fake()

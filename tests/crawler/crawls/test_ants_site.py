@@ -180,5 +180,5 @@ def test_the_real_address_is_answered_by_its_stand_in(
 
 def test_a_visit_that_may_ask_nothing_more_opens_no_socket(held: Held, sandbox: "Running") -> None:
     desk = make_desk(f"{sandbox.site('ants')}/", platform="ants", parameters=SOCKET)
-    item = held.check(desk, allowance=RequestBudget(0))
+    item = held.check(desk, budget=RequestBudget(0))
     assert (item.outcome, item.requests, sandbox.requests("ants")) == (Outcome.OVERLOADED, 0, [])

@@ -24,11 +24,11 @@ class Bucket:
         return await self.more()
 
 
-def taken(allowance: RequestBudget, times: int) -> int:
+def taken(budget: RequestBudget, times: int) -> int:
     async def take() -> int:
         for number in range(times):
             try:
-                await allowance.take()
+                await budget.take()
             except BudgetExhausted:
                 return number
         return times
@@ -55,22 +55,22 @@ def test_without_a_bucket_there_is_what_was_paid(paid: int) -> None:
 
 def test_another_host_pays_for_itself() -> None:
     own, there = Bucket(9), Bucket(2)
-    allowance = RequestBudget(3, own.more, there.of)
-    assert taken(allowance, 1) == 1
-    allowance.go_on_at(make_desk("https://far.example/"))
-    assert (taken(allowance, 9), own.asked, there.hosts) == (2, 0, {"far.example:443"})
+    budget = RequestBudget(3, own.more, there.of)
+    assert taken(budget, 1) == 1
+    budget.go_on_at(make_desk("https://far.example/"))
+    assert (taken(budget, 9), own.asked, there.hosts) == (2, 0, {"far.example:443"})
 
 
 def test_without_buckets_what_was_paid_serves_for_every_host() -> None:
-    allowance = RequestBudget(3)
-    allowance.go_on_at(make_desk("https://far.example/"))
-    assert taken(allowance, 9) == 3
+    budget = RequestBudget(3)
+    budget.go_on_at(make_desk("https://far.example/"))
+    assert taken(budget, 9) == 3
 
 
 @pytest.mark.rule("4.11")
 def test_a_stopped_visit_makes_not_even_what_is_paid() -> None:
-    allowance, bucket = RequestBudget(3, Bucket(9).more), Bucket(9)
-    assert taken(allowance, 1) == 1
-    allowance.stopped = True
-    assert taken(allowance, 1) == 0
+    budget, bucket = RequestBudget(3, Bucket(9).more), Bucket(9)
+    assert taken(budget, 1) == 1
+    budget.stopped = True
+    assert taken(budget, 1) == 0
     assert bucket.asked == 0

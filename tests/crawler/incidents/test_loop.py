@@ -329,7 +329,7 @@ def test_one_teller_looks_at_a_time() -> None:
 def test_the_loop_goes_on_after_an_error_and_while_the_database_is_away(
     monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings_env(TIDINGS_SECONDS="0.001")
+    settings_env(INCIDENT_CHECK_SECONDS="0.001")
     caplog.set_level("INFO")
     stop, looks = threading.Event(), 0
 

@@ -101,7 +101,7 @@ def test_a_crawl_holds_the_page_that_showed_the_slot_byte_for_byte(
 ) -> None:
     settings_env(HTTP_DEADLINE_SECONDS="30")
     sandbox.open_slots("91", 23014, count=1)
-    item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"), allowance=RequestBudget(40))
+    item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"), budget=RequestBudget(40))
     assert item.outcome is Outcome.SLOTS
     page = showing(item.sights, item.slots)
     assert page is not None

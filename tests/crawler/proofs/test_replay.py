@@ -55,7 +55,7 @@ def test_a_page_that_showed_slots_shows_them_again(
 ) -> None:
     settings_env(HTTP_DEADLINE_SECONDS="30")
     sandbox.open_slots("91", 23014, count=1)
-    item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"), allowance=RequestBudget(40))
+    item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"), budget=RequestBudget(40))
     blobs = stored(item)
     meta = meta_of(blobs, KEY)
     again = read_again(meta, body_of(blobs, meta))
