@@ -4,6 +4,7 @@ Every function makes a `Call`, which `send` (planner, writer) or `asend` (dispat
 """
 
 import asyncio
+import json
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from redis.retry import Retry
 from scrapy_redis.connection import get_redis
 
 from configs.settings import settings
-from crawler.scheduling import lua
+from crawler.scheduling import lua_scripts
 
 T = TypeVar("T")
 Claiming = tuple["DeskClaim", ...]
@@ -92,11 +93,32 @@ class DueEntry:
     latest: datetime | None = None
 
     @property
-    def about(self) -> str:
-        """Return what the claim must know of it, as the scripts read it."""
-        need = max(self.cost, min(self.need, self.bucket.capacity))
-        sizes = f"{self.gap:.6f} {self.cost} {need:.6f} {self.bucket.capacity:.6f} {self.bucket.rate:.9f}"
-        return f"{sizes} {int(self.waits)} {self.host}"
+    def to_redis(self) -> str:
+        """Return what a claim must know of the desk: its entry in desks:<queue>, a JSON object."""
+        return json.dumps(
+            {
+                "host": self.host,
+                "gap": self.gap,
+                "cost": self.cost,
+                "need": max(self.cost, min(self.need, self.bucket.capacity)),
+                "capacity": self.bucket.capacity,
+                "rate": self.bucket.rate,
+                "waits": self.waits,
+            }
+        )
+
+    @property
+    def plan_to_redis(self) -> str:
+        """Return when it is due, as lua/schedule.lua reads it."""
+        return json.dumps(
+            {
+                "desk": self.desk_id,
+                "due": _seconds(self.due),
+                "last": self.last_token,
+                "hurry": self.hurry,
+                "latest": _seconds(self.latest) if self.latest else "inf",
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +139,23 @@ class VisitEnd:
     unused: int = 0
     handed_to: str = ""
     last_token: int = 0
+
+    @property
+    def to_redis(self) -> str:
+        """Return it as lua/finish.lua reads it: instants and the token are texts, so that no digit is lost."""
+        return json.dumps(
+            {
+                "desk": self.desk_id,
+                "token": str(self.token),
+                "due": _seconds(self.due),
+                "host": self.host,
+                "between": _seconds(self.between),
+                "resting": self.handed_to or self.host,
+                "rest": _seconds(self.rest) if self.rest else "0",
+                "unused": self.unused,
+                "last": self.last_token,
+            }
+        )
 
 
 def connect() -> "redis.Redis":
@@ -178,7 +217,9 @@ def claim(system: str, *, now: datetime, places: int, hold: float) -> Call[Claim
     Each is re-armed at now + `hold` seconds: a process that dies costs the desk that long, no more.
     """
     keys = (_due(system), _desks(system), pushed(system), _STOPPED, _waits(system))
-    return Call(lua.CLAIM, keys, (now.timestamp(), places, hold, settings().heartbeat_late_seconds), _claimed)
+    return Call(
+        lua_scripts.CLAIM, keys, (now.timestamp(), places, hold, settings().heartbeat_late_seconds), _claimed
+    )
 
 
 def _claimed(answer: Any) -> ClaimResult:
@@ -198,21 +239,26 @@ def spend(
     `elsewhere`: a desk there, whose bucket counts as long as nobody planned it. Returns whether it may be made: the
     bucket holds it, the host is not stopped (the other one does not rest either), and the visit still holds its own.
     """
-    there = (elsewhere.desk_id, elsewhere.about) if elsewhere else ()
-    return Call(lua.SPEND, (_desks(system), _STOPPED), (now.timestamp(), desk_id, token, *there), bool)
+    there = (elsewhere.desk_id, elsewhere.to_redis) if elsewhere else ()
+    return Call(
+        lua_scripts.SPEND, (_desks(system), _STOPPED), (now.timestamp(), desk_id, token, *there), bool
+    )
 
 
 def acquire_host(entry: DueEntry, holder: str, *, now: datetime, until: datetime) -> Call[bool]:
     """Make one request of a desk's host without a claim, holding the host until then; False: not now."""
     return Call(
-        lua.TAKE, (_STOPPED,), (now.timestamp(), entry.about, f"{until.timestamp():.6f}", holder), bool
+        lua_scripts.ACQUIRE_HOST,
+        (_STOPPED,),
+        (now.timestamp(), entry.to_redis, _seconds(until), holder),
+        bool,
     )
 
 
 def release_host(host: str, holder: str, *, now: datetime, until: datetime) -> Call[None]:
     """Give a host back that `take` held, to be left alone until then."""
     return Call(
-        lua.PUT_BACK, (f"host:{host}",), (now.timestamp(), f"{until.timestamp():.6f}", holder), _nothing
+        lua_scripts.RELEASE_HOST, (f"host:{host}",), (now.timestamp(), _seconds(until), holder), _nothing
     )
 
 
@@ -221,27 +267,21 @@ def finish(system: str, visits: Iterable[VisitEnd], *, now: datetime) -> Call[li
 
     A rest is kept whoever holds the host: the site said so. Returns for each whether its token still counted.
     """
-    arguments: list[str | float] = [now.timestamp(), _jump()]
-    for visit in visits:
-        rest = visit.rest.timestamp() if visit.rest else 0
-        arguments += [visit.desk_id, visit.token, visit.due.timestamp(), visit.host]
-        arguments += [visit.between.timestamp(), rest, visit.unused]
-        arguments += [visit.handed_to or visit.host, visit.last_token]
-    return Call(lua.FINISH, _queue(system), arguments, lambda answer: [bool(own) for own in answer])
+    arguments: list[str | float] = [now.timestamp(), _jump(), *(visit.to_redis for visit in visits)]
+    return Call(lua_scripts.FINISH, _queue(system), arguments, lambda answer: [bool(own) for own in answer])
 
 
 def schedule(system: str, entries: Iterable[DueEntry]) -> Call[int]:
     """Put desks into the queue, or bring their host, gap and token up to date; return how many were not in it."""
     arguments: list[str | float] = [_jump()]
     for each in entries:
-        arguments += [each.desk_id, each.about, each.due.timestamp(), each.last_token, int(each.hurry)]
-        arguments.append(each.latest.timestamp() if each.latest else "inf")
-    return Call(lua.SCHEDULE, _queue(system), arguments, int)
+        arguments += [each.to_redis, each.plan_to_redis]
+    return Call(lua_scripts.SCHEDULE, _queue(system), arguments, int)
 
 
 def drop(system: str, desk_ids: Sequence[str]) -> Call[int]:
     """Take desks (at least one) out of the queue; return how many were in it."""
-    return Call(lua.DROP, _queue(system), desk_ids, int)
+    return Call(lua_scripts.DROP, _queue(system), desk_ids, int)
 
 
 def rest(hosts: dict[str, datetime], *, now: datetime) -> Call[None]:
@@ -249,7 +289,7 @@ def rest(hosts: dict[str, datetime], *, now: datetime) -> Call[None]:
     arguments: list[str | float] = [now.timestamp()]
     for host, until in hosts.items():
         arguments += [host, until.timestamp()]
-    return Call(lua.REST, (), arguments, _nothing)
+    return Call(lua_scripts.REST, (), arguments, _nothing)
 
 
 def refill(left: dict[str, tuple[HostBucket, float]], *, now: datetime) -> Call[None]:
@@ -257,7 +297,7 @@ def refill(left: dict[str, tuple[HostBucket, float]], *, now: datetime) -> Call[
     arguments: list[str | float] = [now.timestamp()]
     for host, (bucket, requests) in left.items():
         arguments += [host, f"{requests:.6f}", (bucket.capacity - requests) / bucket.rate]
-    return Call(lua.REFILL, (), arguments, _nothing)
+    return Call(lua_scripts.REFILL, (), arguments, _nothing)
 
 
 def planned(client: "redis.Redis") -> bool:
@@ -283,22 +323,22 @@ def forget_times(client: "redis.Redis", systems: Iterable[str]) -> None:
 
 def stop(host: str) -> Call[None]:
     """Let nobody claim a desk of the host, nor ask one more request of it."""
-    return Call(lua.STOP, (_STOPPED,), (host,), _nothing)
+    return Call(lua_scripts.STOP_HOST, (_STOPPED,), (host,), _nothing)
 
 
 def resume(host: str) -> Call[None]:
     """Let the host be asked again."""
-    return Call(lua.GO, (_STOPPED,), (host,), _nothing)
+    return Call(lua_scripts.RESUME_HOST, (_STOPPED,), (host,), _nothing)
 
 
 def replace_stopped(hosts: Sequence[str]) -> Call[None]:
     """Stop these hosts and no other."""
-    return Call(lua.ONLY_STOPPED, (_STOPPED,), hosts, _nothing)
+    return Call(lua_scripts.REPLACE_STOPPED, (_STOPPED,), hosts, _nothing)
 
 
 def stopped() -> Call[frozenset[str]]:
     """Return the hosts that are stopped."""
-    return Call(lua.STOPPED, (_STOPPED,), (), frozenset)
+    return Call(lua_scripts.READ_STOPPED, (_STOPPED,), (), frozenset)
 
 
 def members(client: "redis.Redis", system: str) -> set[str]:
@@ -342,6 +382,10 @@ def _jump() -> int:
 
 def _nothing(_: object) -> None:
     return None
+
+
+def _seconds(at: datetime) -> str:
+    return f"{at.timestamp():.6f}"
 
 
 def _instant(text: str) -> datetime:

@@ -8,7 +8,7 @@ from time import monotonic
 import redis.asyncio
 
 from configs.settings import settings
-from crawler.scheduling import lua
+from crawler.scheduling import lua_scripts
 from crawler.scheduling.due_queue import Call, asend
 from crawler.scheduling.queues import CrawlQueue
 
@@ -68,12 +68,12 @@ class SpiderLease:
         """
         if self._key:
             key, self._key = self._key, None
-            await asend(self._client, Call(lua.LEAVE, (key,), (self.holder,), bool))
+            await asend(self._client, Call(lua_scripts.RELEASE_LEASE, (key,), (self.holder,), bool))
 
     async def _renew(self, key: str) -> bool:
         seconds, now = settings().seat_seconds, monotonic()
         renewed = await asend(
-            self._client, Call(lua.RENEW, (key,), (self.holder, round(seconds * 1000)), bool)
+            self._client, Call(lua_scripts.RENEW_LEASE, (key,), (self.holder, round(seconds * 1000)), bool)
         )
         if renewed:
             self._ours_until = now + seconds

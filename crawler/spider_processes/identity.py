@@ -14,7 +14,7 @@ from configs.settings import settings
 
 _OURS = Path(__file__).parents[1]
 _PACKAGES = ("api", "configs", "crawler", "notifier")
-_KINDS = (".py", ".yaml")
+_KINDS = (".py", ".lua", ".yaml")
 _Stamp = tuple[str, int, int]  # path, time of the last change (ns), size
 
 

@@ -5,7 +5,7 @@ import secrets
 import redis
 
 from configs.settings import settings
-from crawler.scheduling import lua
+from crawler.scheduling import lua_scripts
 from crawler.scheduling.due_queue import Call, send
 
 
@@ -25,7 +25,9 @@ class Lease:
             redis.RedisError: Redis is away; `held` is what it was.
         """
         milliseconds = round(settings().keeper_lease_seconds * 1000)
-        self.held = send(self._client, Call(lua.RENEW, (self._key,), (self._holder, milliseconds), bool))
+        self.held = send(
+            self._client, Call(lua_scripts.RENEW_LEASE, (self._key,), (self._holder, milliseconds), bool)
+        )
         return self.held
 
     def leave(self) -> None:
@@ -36,4 +38,4 @@ class Lease:
         """
         if self.held:
             self.held = False
-            send(self._client, Call(lua.LEAVE, (self._key,), (self._holder,), bool))
+            send(self._client, Call(lua_scripts.RELEASE_LEASE, (self._key,), (self._holder,), bool))

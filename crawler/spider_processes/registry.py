@@ -27,7 +27,7 @@ import redis.asyncio
 
 from configs.clock import clock
 from configs.settings import settings
-from crawler.scheduling import lua
+from crawler.scheduling import lua_scripts
 from crawler.scheduling.due_queue import Call, send
 from crawler.scheduling.spider_lease import lease_keys
 from crawler.spider_processes.identity import process_name, version
@@ -110,7 +110,7 @@ def evict(client: redis.Redis, process: SpiderProcess) -> None:
         redis.RedisError: Redis is away; the lease frees itself.
     """
     for key in lease_keys(process.system):
-        send(client, Call(lua.LEAVE, (key,), (process.holder,), bool))
+        send(client, Call(lua_scripts.RELEASE_LEASE, (key,), (process.holder,), bool))
     client.delete(_key(process.name))
     client.srem(NAMES, process.name)
 

@@ -1,5 +1,6 @@
 """The due queue: how many desks it holds, and how late those are that nothing but ourselves holds back."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from deploy.status.text import BAD, DIM, GOOD, ODD, line
 _LATE = 1.0  # seconds; a desk that waits longer shows that something is slow
 _LOOKED_AT = 2000  # overdue desks that are looked at
 _DUE = "due:"
-_SLIP = 1e-6  # as in crawler/scheduling/lua.py
+_SLIP = 1e-6  # as in crawler/scheduling/lua/_buckets.lua
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Due:
 
 
 def read_due() -> list[Due]:
-    """Read the sorted sets `due:<system>` (docs/reference/redis-keys.md lists the keys).
+    """Read the sorted sets `due:<system>` (docs/reference/due-queue.md lists the keys).
 
     Raises:
         redis.RedisError: Redis is away.
@@ -67,8 +68,8 @@ def _free(client: Redis, system: str, desks: Sequence[str], now: float) -> list[
     if not desks:
         return []
     known: Any = client.hmget(f"desks:{system}", list(desks))
-    about = {desk: (text or b"").decode().split() for desk, text in zip(desks, known, strict=True)}
-    hosts = {fields[-1] for fields in about.values() if fields}
+    entries = {desk: json.loads(text) for desk, text in zip(desks, known, strict=True) if text}
+    hosts = {entry["host"] for entry in entries.values()}
     stopped = cast("set[bytes]", client.smembers("stopped"))
     keys = [f"{kind}:{host}" for host in hosts for kind in ("host", "rest", "bucket")]
     keys += [f"floor:{desk}" for desk in desks]
@@ -77,22 +78,22 @@ def _free(client: Redis, system: str, desks: Sequence[str], now: float) -> list[
     }
     return [
         desk
-        for desk, fields in about.items()
-        if fields and fields[-1].encode() not in stopped and _from(desk, fields, stands, now) <= now
+        for desk, entry in entries.items()
+        if entry["host"].encode() not in stopped and _from(desk, entry, stands, now) <= now
     ]
 
 
-def _from(desk: str, fields: Sequence[str], stands: Mapping[str, str], now: float) -> float:
-    """Return the unix second from which on a desk could be claimed; `fields` as the hash `desks:<system>` has them."""
-    _, _, need, capacity, rate, _, host = fields
+def _from(desk: str, entry: Mapping[str, Any], stands: Mapping[str, str], now: float) -> float:
+    """Return the unix second from which on a desk could be claimed; `entry` as the hash `desks:<system>` has it."""
+    host = entry["host"]
     untils = (stands[key].split()[:1] for key in (f"host:{host}", f"rest:{host}", f"floor:{desk}"))
     free = max((float(until) for (until,) in filter(None, untils)), default=-math.inf)
     if not (bucket := stands[f"bucket:{host}"].split()):
         return free
     left, at = map(float, bucket)
-    left = min(float(capacity), left + max(0.0, now - at) * float(rate))
-    missing = float(need) - left - _SLIP
-    return free if missing <= 0 else max(free, max(now, at) + missing / float(rate))
+    left = min(entry["capacity"], left + max(0.0, now - at) * entry["rate"])
+    missing = entry["need"] - left - _SLIP
+    return free if missing <= 0 else max(free, max(now, at) + missing / entry["rate"])
 
 
 def lines(part: list[Due]) -> list[Text]:

@@ -1,5 +1,6 @@
 """What reaches the due queue, from which row, and how soon: the planner's part of "programs speak through tables"."""
 
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -170,8 +171,8 @@ def test_a_host_with_half_its_budget_is_asked_half_as_often(plan: Planner, clien
     with session() as rows:
         after = rows.get_one(DeskState, DESK)
         assert (after.share_seconds, after.feasible_seconds) == (2 * share, 2 * feasible)
-    about = (client.hget(f"desks:{SYSTEM}", DESK) or "").split()
-    assert about[3:5] == ["30.000000", "0.500000000"]  # of 60 a minute
+    entry = json.loads(client.hget(f"desks:{SYSTEM}", DESK) or "{}")
+    assert (entry["capacity"], entry["rate"]) == (30, 0.5)  # of 60 a minute
 
 
 def test_a_budget_that_grew_back_is_used_within_seconds(plan: Planner, client: redis.Redis) -> None:
@@ -182,8 +183,8 @@ def test_a_budget_that_grew_back_is_used_within_seconds(plan: Planner, client: r
         )
         rows.execute(sa.update(DeskState).where(DeskState.id == DESK).values(last_proven_at=NOW))
     soon(plan, NOW)
-    about = (client.hget(f"desks:{SYSTEM}", DESK) or "").split()
-    assert about[4] == "0.625000000"
+    entry = json.loads(client.hget(f"desks:{SYSTEM}", DESK) or "{}")
+    assert entry["rate"] == 0.625
 
 
 def test_an_emptied_redis_forgets_no_probe(plan: Planner, client: redis.Redis) -> None:

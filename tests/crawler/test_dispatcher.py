@@ -19,7 +19,7 @@ from crawler.fetching.redis_proxy_store import RedisProxyStore
 from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
 from crawler.items import CheckBatch, CheckItem
 from crawler.recording.batch_writer import writer_of
-from crawler.scheduling import due_queue, lua, spider_lease
+from crawler.scheduling import due_queue, lua_scripts, spider_lease
 from crawler.scheduling.queues import CrawlQueue
 from crawler.spider_processes import registry
 from tests.crawler.checks import Crawler, entry
@@ -516,7 +516,7 @@ def test_a_renewal_on_its_way_when_the_crawl_stops_does_not_take_the_seat_anew(
     async def test() -> None:
         async def late(client: Any, call: due_queue.Call[Any]) -> Any:
             nonlocal sent
-            if call.script != lua.RENEW:
+            if call.script != lua_scripts.RENEW_LEASE:
                 return await through(client, call)
             sent += 1
 
@@ -671,9 +671,9 @@ def test_a_visit_asks_the_bucket_only_beyond_what_its_claim_paid(
             budget = spider.budgets["a"]
             for _ in range(3):
                 await budget.take()
-            assert lua.SPEND not in scripts
+            assert lua_scripts.SPEND not in scripts
             await budget.take()
-            assert scripts.count(lua.SPEND) == 1
+            assert scripts.count(lua_scripts.SPEND) == 1
             with pytest.raises(BudgetExhausted):
                 await budget.take()
             spider.held["a"].set()

@@ -1,3 +1,4 @@
+import json
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from crawler import planner
 from crawler.planner import Planner
 from crawler.recording.batch_writer import record
 from crawler.recording.check_transaction import FinishedCheck
-from crawler.scheduling import due_queue, lua
+from crawler.scheduling import due_queue, lua_scripts
 from crawler.scheduling.queues import CrawlQueue
 from tests.crawler.checks import HOST, NOW, check
 
@@ -199,8 +200,8 @@ def test_a_share_of_the_budget_counts_what_visits_lately_took_and_a_claim_waits_
     checked("b", NOW, visit_requests=1)  # cut short: the cheapest visit takes 3 all the same
     Planner(plan._client).run_once(NOW + timedelta(seconds=1))
     assert state("a").share_seconds == state("b").share_seconds == pytest.approx((6 + 3) * 60 / 6)
-    needs = [(client.hget(f"desks:{SYSTEM}", f"evry_91/{slug}") or "").split()[2] for slug in "ab"]
-    assert needs == ["6.000000", "3.000000"]
+    needs = [json.loads(client.hget(f"desks:{SYSTEM}", f"evry_91/{slug}") or "{}")["need"] for slug in "ab"]
+    assert needs == [6, 3]
 
 
 @pytest.mark.parametrize("grade", ["stale", "retired"])
@@ -324,7 +325,7 @@ def test_no_desk_is_due_in_an_emptied_redis_before_its_host_rests_again(
 
     monkeypatch.setattr(due_queue, "send", noted)
     plan.run_once(NOW + timedelta(seconds=5))
-    assert order.index(lua.REST) < order.index(lua.SCHEDULE)
+    assert order.index(lua_scripts.REST) < order.index(lua_scripts.SCHEDULE)
 
 
 def test_everything_is_thought_over_each_hour(plan: Planner) -> None:

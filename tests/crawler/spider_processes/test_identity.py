@@ -38,6 +38,7 @@ def test_a_process_is_named_by_its_machine_and_number() -> None:
     [
         ("crawler/deep/one.py", "2"),
         ("configs/two.py", ""),
+        ("crawler/deep/claim.lua", "return 1"),
         ("notifier/message_kinds.yaml", "a"),
         ("desks/evry_91.yaml", "grade: stale"),
     ],

@@ -1,0 +1,44 @@
+-- Ends visits: re-arms their desks and frees their hosts, where both are still the visits' own.
+--
+-- KEYS    due, desks, waits
+-- ARGV    now, jump, then a JSON object for each visit:
+--           desk, token (text), due (text)      when the desk is due again
+--           host, between (text)                until when its host is left alone between two visits
+--           resting, rest (text)                the host that refused us, and until when it rests ("0": it does not)
+--           unused                              requests that the claim paid for and the visit did not make
+--           last                                the row's last token where that is not older than the visit's, else 0
+-- Result  for each visit 1 where its token was still the desk's own, else 0
+-- Changes scores in due and waits, token:<desk>, host:<host>, bucket:<host>, rest:<host>
+--
+-- A token that is the desk's own and yet not newer than the row's comes from a Redis that was restored from an older
+-- state: it goes on beyond the row's. A rest is kept whoever holds the host: the site said so.
+-- include: _instants
+-- include: _buckets
+
+local now, jump, own = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
+for item = 3, #ARGV do
+  local visit = cjson.decode(ARGV[item])
+  local between, rest = tonumber(visit.between), tonumber(visit.rest)
+  if redis.call('GET', 'token:' .. visit.desk) == visit.token then
+    redis.call('ZADD', KEYS[1], 'XX', visit.due, visit.desk)
+    redis.call('ZADD', KEYS[3], 'XX', visit.due, visit.desk)
+    if visit.last >= tonumber(visit.token) then redis.call('SET', 'token:' .. visit.desk, visit.last + jump) end
+    own[#own + 1] = 1
+  else
+    own[#own + 1] = 0
+  end
+  local held = redis.call('GET', 'host:' .. visit.host)
+  local holder = held and string.match(held, ' (.+)$')
+  if holder == visit.desk .. ' ' .. visit.token then
+    keep('host:' .. visit.host, visit.between, between - now)
+    local desk = visit.unused > 0 and decode(redis.call('HGET', KEYS[2], visit.desk))
+    if desk then
+      local left, at = left_in(desk, now)
+      fill(desk, math.min(desk.capacity, left + visit.unused), at)
+    end
+  elseif not holder and between > math.max(now, until_of('host:' .. visit.host)) then
+    keep('host:' .. visit.host, visit.between, between - now)
+  end
+  if rest > until_of('rest:' .. visit.resting) then keep('rest:' .. visit.resting, visit.rest, rest - now) end
+end
+return own

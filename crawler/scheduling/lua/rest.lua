@@ -1,0 +1,12 @@
+-- Lets hosts rest. A rest is only ever made longer.
+--
+-- KEYS    none
+-- ARGV    now, then host, until for each
+-- Result  none
+-- Changes rest:<host>
+-- include: _instants
+
+for at = 2, #ARGV, 2 do
+  local key, limit = 'rest:' .. ARGV[at], tonumber(ARGV[at + 1])
+  if limit > until_of(key) then keep(key, ARGV[at + 1], limit - tonumber(ARGV[1])) end
+end
