@@ -6,10 +6,8 @@ A block page never proves "no slots".
 import logging
 import re
 from dataclasses import replace
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 
-from configs.clock import clock
+from configs.retry_after import parse_retry_after
 from crawler.bounds import bound_reading
 from crawler.parsing.embedded_platform import embedded_visit
 from crawler.parsing.error_pages import error_page
@@ -18,8 +16,6 @@ from crawler.platform_base import Platform
 from crawler.reading import Outcome, Page, Reading
 
 log = logging.getLogger(__name__)
-
-_LONGEST_WAIT = 366 * 86400.0  # seconds; a number of 310 digits is infinite as a float
 
 # Titles, ids and words of Cloudflare's pages, also in French, which it sends to browsers that prefer it.
 _CLOUDFLARE_TITLE = re.compile(
@@ -249,12 +245,4 @@ def _require_proof(reading: Reading) -> Reading:
 
 
 def _retry_after(page: Page) -> float | None:
-    """Return Retry-After in seconds, from a number or an HTTP date, a year at most; None without it."""
-    value = page.headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return min(float(value), _LONGEST_WAIT)
-    try:
-        until = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):  # OverflowError: a year of twenty digits
-        return None
-    return min(max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - clock()).total_seconds()), _LONGEST_WAIT)
+    return parse_retry_after(page.headers.get("retry-after", ""))

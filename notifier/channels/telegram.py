@@ -12,7 +12,7 @@ from requests import Response
 from api.models.user import ContactState
 from configs.settings import settings
 from notifier.channel_base import Acceptance, Channel, OutgoingMessage, RenderedMessage
-from notifier.delivery.provider_http import Transport, retry_after, travelling
+from notifier.delivery.provider_http import Transport, read_retry_after, travelling
 from notifier.errors import DeliveryError, Misconfigured, OutcomeUnknown, PermanentError
 
 PROVIDER = "telegram"
@@ -43,7 +43,7 @@ def _wait(answer: Response) -> float | None:
     """Return the seconds of `parameters.retry_after`, which Telegram puts into the body."""
     parameters = _json(answer).get("parameters")
     seconds = parameters.get("retry_after") if isinstance(parameters, dict) else None
-    return float(seconds) if isinstance(seconds, int | float) else retry_after(answer)
+    return float(seconds) if isinstance(seconds, int | float) else read_retry_after(answer)
 
 
 @lru_cache(maxsize=2)

@@ -1,7 +1,6 @@
 """HTTP session of the providers: keeps connections, ends in time, stays on loopback, sorts failures."""
 
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,8 +9,8 @@ import requests
 from requests import PreparedRequest, Response
 from urllib3.util import Timeout
 
-from configs.clock import clock
 from configs.hosts import is_loopback
+from configs.retry_after import parse_retry_after
 from configs.settings import settings
 from notifier.channel_base import OutgoingMessage
 from notifier.delivery.provider_connections import NotSent, ProviderAdapter
@@ -20,15 +19,8 @@ from notifier.errors import LeavesLoopback, OutcomeUnknown, TemporaryError
 _CONNECT_SECONDS = 3.0
 
 
-def retry_after(answer: Response) -> float | None:
-    """Return the seconds of a Retry-After header, which may also be a date (RFC 9110, section 10.2.3)."""
-    text = answer.headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - clock()).total_seconds())
-    except (ValueError, TypeError, OverflowError):  # a date without a zone, a year of twenty digits
-        return None
+def read_retry_after(answer: Response) -> float | None:
+    return parse_retry_after(answer.headers.get("Retry-After", ""))
 
 
 class Transport(requests.Session):
@@ -38,7 +30,7 @@ class Transport(requests.Session):
     alone. The channel judges every other answer.
     """
 
-    def __init__(self, name: str, wait: Callable[[Response], float | None] = retry_after) -> None:
+    def __init__(self, name: str, wait: Callable[[Response], float | None] = read_retry_after) -> None:
         super().__init__()
         self.name = name
         self.wait = wait

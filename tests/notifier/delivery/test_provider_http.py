@@ -17,7 +17,7 @@ import time_machine
 from configs.clock import clock
 from deploy.local.processes import free_port
 from notifier.channel_base import OutgoingMessage, RenderedMessage
-from notifier.delivery.provider_http import Transport, retry_after, travelling
+from notifier.delivery.provider_http import Transport, read_retry_after, travelling
 from notifier.errors import LeavesLoopback, OutcomeUnknown, TemporaryError
 from tests.crawler import certificate
 
@@ -132,17 +132,17 @@ def test_a_netrc_does_not_replace_our_authorization(
 def test_retry_after_in_seconds(text: str, seconds: float | None) -> None:
     made = requests.Response()
     made.headers["Retry-After"] = text
-    assert retry_after(made) == seconds
+    assert read_retry_after(made) == seconds
 
 
 def test_retry_after_as_a_date(frozen: time_machine.Traveller) -> None:
     made = requests.Response()
     made.headers["Retry-After"] = "Fri, 20 Nov 2026 09:01:30 GMT"
-    assert retry_after(made) == 90
+    assert read_retry_after(made) == 90
     made.headers["Retry-After"] = format_datetime(clock().replace(year=2020), usegmt=True)
-    assert retry_after(made) == 0
+    assert read_retry_after(made) == 0
     made.headers["Retry-After"] = "Fri, 20 Nov 20269999999999999999 09:01:30 GMT"
-    assert retry_after(made) is None
+    assert read_retry_after(made) is None
 
 
 def test_what_travels_for_the_sandbox_does_not_travel_elsewhere(

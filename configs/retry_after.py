@@ -1,0 +1,27 @@
+"""Parser of the HTTP header Retry-After, of sites and of providers.
+
+https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
+"""
+
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from configs.clock import clock
+
+_LONGEST_WAIT = 366 * 86400.0  # seconds; a number of 310 digits is infinite as a float
+
+
+def parse_retry_after(value: str) -> float | None:
+    """Return the seconds to wait, from a number of seconds or an HTTP date; None where it is neither.
+
+    They are a year at most, and 0 for a date that is past. A date without a zone is in UTC, as HTTP dates are.
+    """
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text), _LONGEST_WAIT)
+    try:
+        until = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):  # OverflowError: a year of twenty digits
+        return None
+    seconds = (until.replace(tzinfo=until.tzinfo or UTC) - clock()).total_seconds()
+    return min(max(0.0, seconds), _LONGEST_WAIT)
