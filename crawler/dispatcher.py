@@ -17,6 +17,7 @@ from scrapy.exceptions import CloseSpider
 
 from configs.clock import clock
 from configs.desk import Desk
+from configs.outage_log import OutageLog
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler.browser.process_tree import proportional, tree
@@ -83,7 +84,7 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._stopping, self._over = asyncio.Event(), asyncio.Event()
         self._full = False
-        self._away = False
+        self._redis = OutageLog()
         self._ended: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
@@ -225,7 +226,7 @@ class Dispatcher:
         except redis.RedisError as error:
             self._redis_lost(error)
             return longest
-        self._away = False
+        self._redis.end()
         for stranger in claimed.refused:
             log.warning(
                 "%r was pushed to %s: no such desk is scheduled", stranger, due_queue.pushed(self._lane)
@@ -277,9 +278,8 @@ class Dispatcher:
             self._wake.set()
 
     def _redis_lost(self, error: redis.RedisError) -> None:
-        if not self._away:
+        if self._redis.begin(str(error)):
             log.warning("%s: Redis is away, nothing is claimed until it is back: %s", self._lane, error)
-        self._away = True
 
     def _engine_runs(self) -> bool:
         return self._spider.crawler.engine.running

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 import redis
 
 from configs.clock import clock
+from configs.outage_log import OutageLog
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler.discovery import daily_schedule
@@ -47,7 +48,7 @@ class Keeper:
         self._tries: defaultdict[str, Tries] = defaultdict(Tries)
         self._heard: dict[str, datetime] = {}  # when a job last spoke, or was first seen
         self._asked: dict[str, datetime] = {}  # when a job was asked to end
-        self._said: dict[str, str] = {}
+        self._outages: defaultdict[str, OutageLog] = defaultdict(OutageLog)
         self._daily = Daily()
 
     def run(self, stop: threading.Event) -> None:
@@ -227,10 +228,9 @@ class Keeper:
 
     def _say(self, who: str, trouble: str) -> None:
         """Log a trouble once, and its end."""
-        before, self._said[who] = self._said.get(who, ""), trouble
-        if trouble and not before:
+        if trouble and self._outages[who].begin(trouble):
             log.warning("%s", trouble)
-        elif before and not trouble:
+        elif not trouble and (before := self._outages[who].end()):
             log.info("over: %s", before)
 
 

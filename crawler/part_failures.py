@@ -1,11 +1,14 @@
 """The parts of a loop that fail now: each is isolated from the others, logged, and named by health."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from typing import TypeVar
 
 import redis
 import sqlalchemy as sa
+
+from configs.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +27,7 @@ class PartFailures:
     """Runs the parts of a program's loops. Threads may share one, each with parts of its own."""
 
     def __init__(self) -> None:
-        self._failing: dict[str, type[Exception]] = {}
+        self._failing: defaultdict[str, OutageLog] = defaultdict(OutageLog)
 
     def run(self, part: str, work: Callable[[], T]) -> T | None:
         """Return what a part's work returns; None where it fails, which is logged once for each kind of error."""
@@ -33,17 +36,17 @@ class PartFailures:
         except Exception as error:  # the other parts must go on, whatever this one meets # noqa: BLE001
             self._note(part, error)
             return None
-        if self._failing.pop(part, None):
+        if self._failing[part].end():
             log.info("%s: works again", part)
         return result
 
     def names(self) -> dict[str, str]:
         """Return the parts whose last run failed, each with the class of its error: a stranger may read that."""
-        return {part: kind.__name__ for part, kind in sorted(self._failing.copy().items())}
+        kinds = {part: outage.kind for part, outage in self._failing.copy().items()}
+        return {part: kind.__name__ for part, kind in sorted(kinds.items()) if isinstance(kind, type)}
 
     def _note(self, part: str, error: Exception) -> None:
-        known, self._failing[part] = self._failing.get(part), type(error)
-        if known is type(error):
+        if not self._failing[part].begin(str(error), type(error)):
             return
         if isinstance(error, AWAY):
             log.warning("%s: waits until its server answers: %s", part, str(error).partition("\n")[0])

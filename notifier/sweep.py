@@ -4,7 +4,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import FrameType
 from uuid import UUID
@@ -18,6 +18,7 @@ from api.models.notification import Notification, State
 from api.models.slot import Detection
 from configs.clock import clock
 from configs.logs import set_up_logs
+from configs.outage_log import OutageLog
 from configs.settings import settings
 from configs.startup import exit_on_config_error
 from notifier import match_service, nudges
@@ -79,7 +80,7 @@ class Sweep:
 
     rearm_at: datetime | None = None
     back_at: datetime | None = None
-    away: bool = False
+    database: OutageLog = field(default_factory=OutageLog)
     clock_at: datetime | None = None
     mend_at: datetime | None = None  # when times ahead of the clock are brought back once more
 
@@ -136,16 +137,16 @@ class Sweep:
             if not self._waits(clock()):
                 self.turn()
         except (OperationalError, InterfaceError) as error:
-            if not self.away:
+            if self.database.begin(str(error)):
                 log.warning("database away, trying again", because=type(error.orig).__name__)
-            self.away = True
 
     def _waits(self, now: datetime) -> bool:
-        if self.away:
+        if self.database.is_open:
             with session() as opened:
                 opened.execute(sa.select(1))
             log.info("database back")
-            self.away, self.back_at = False, now + timedelta(seconds=settings().head_start_seconds)
+            self.database.end()
+            self.back_at = now + timedelta(seconds=settings().head_start_seconds)
         head_start = timedelta(seconds=settings().head_start_seconds)
         return self.back_at is not None and timedelta(0) < self.back_at - now <= head_start
 

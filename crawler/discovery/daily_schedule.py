@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from api.models.base import session
 from configs.database import database_url
+from configs.outage_log import OutageLog
 from configs.settings import SettingMissing, settings
 from crawler.discovery import runs
 from crawler.discovery.politeness import allowed_sites
@@ -23,7 +24,7 @@ class Daily:
 
     def __init__(self) -> None:
         self._nothing_due: datetime | None = None
-        self._said = ""
+        self._trouble = OutageLog()
 
     def missing(self, running: int, now: datetime) -> int:
         """Return how many processes of a walk to start: none where nothing can be asked or nothing is due."""
@@ -42,13 +43,9 @@ class Daily:
             with session() as rows:
                 due = runs.due(rows, now)
         except (AddressRefused, SettingMissing, sa.exc.DBAPIError) as error:
-            self._say(f"no walk of the prefectures' sites is started: {str(error).splitlines()[0]}")
+            why = str(error).splitlines()[0]
+            if self._trouble.begin(why, kind=why):
+                log.warning("no walk of the prefectures' sites is started: %s", why)
             return False
-        self._say("")
+        self._trouble.end()
         return due
-
-    def _say(self, trouble: str) -> None:
-        """Log a trouble once."""
-        if trouble and trouble != self._said:
-            log.warning("%s", trouble)
-        self._said = trouble

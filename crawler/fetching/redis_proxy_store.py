@@ -9,6 +9,7 @@ import logging
 import redis
 import redis.asyncio
 
+from configs.outage_log import OutageLog
 from crawler.fetching.proxies import InMemoryProxyStore, KnownProxies, ProxyHealth
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class RedisProxyStore:
 
     def __init__(self, client: "redis.asyncio.Redis") -> None:
         self._client, self._own = client, InMemoryProxyStore()
-        self._away = False
+        self._redis = OutageLog()
 
     async def recall_proxies(self, prefecture: str, host: str) -> KnownProxies:
         """Return what is remembered."""
@@ -39,7 +40,7 @@ class RedisProxyStore:
         except redis.RedisError as error:
             self._lost(error)
             return await self._own.recall_proxies(prefecture, host)
-        self._away = False
+        self._redis.end()
         return KnownProxies(last, {name: _parse_health(text) for name, text in failed.items()})
 
     async def take(self, prefecture: str, before: str | None, name: str) -> bool:
@@ -69,9 +70,8 @@ class RedisProxyStore:
             self._lost(error)
 
     def _lost(self, error: redis.RedisError) -> None:
-        if not self._away:
+        if self._redis.begin(str(error)):
             log.warning("Redis is away, this process turns its proxies by itself: %s", error)
-        self._away = True
 
 
 def _last(prefecture: str) -> str:

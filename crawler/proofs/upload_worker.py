@@ -19,6 +19,7 @@ from configs.browser_binary import missing_browser
 from configs.clock import clock
 from configs.logs import set_up_logs
 from configs.object_store import Blobs, StoreAway, proof_blobs
+from configs.outage_log import OutageLog
 from configs.proofs import BODY, META, PICTURE, Meta, forget_before, is_key
 from configs.settings import SettingsRefused, settings
 from crawler.proofs.spool import Spool, SpoolEntry, spool
@@ -121,7 +122,8 @@ class UploadWorker:
         self._source, self._blobs = source, blobs
         self._camera = Camera()
         self._counters = CounterFile(source.folder)
-        self._away = 0.0
+        self._outage = OutageLog()
+        self._pause = 0.0
 
     def run(self, idle_seconds: float) -> None:
         """Work until there has been nothing to do for so long."""
@@ -130,7 +132,7 @@ class UploadWorker:
         worked, before = time.monotonic(), set[Path]()
         with self._camera:
             while time.monotonic() - worked < idle_seconds:
-                if (met := self.work_once()) and (met != before or self._away):
+                if (met := self.work_once()) and (met != before or self._outage.is_open):
                     worked = time.monotonic()
                 else:  # nothing is there, or nothing moves
                     rest(settings().proofs_seconds)
@@ -150,16 +152,16 @@ class UploadWorker:
                 alive()
                 self._picture(entry)
         except StoreAway as error:
-            if not self._away:
+            if self._outage.begin(str(error)):
                 log.warning("%d proofs wait for their store: %s", len(waiting) + len(unpictured), error)
             self._counters.store_away(str(error))
-            self._away = min(_LONGEST_PAUSE, 2 * self._away or settings().proofs_seconds)
-            rest(self._away)
+            self._pause = min(_LONGEST_PAUSE, 2 * self._pause or settings().proofs_seconds)
+            rest(self._pause)
         else:
-            if self._away:
+            if self._outage.end():
                 log.warning("the store of proofs is back")
             self._counters.store_back()
-            self._away = 0.0
+            self._pause = 0.0
         return {entry.folder for entry in (*waiting, *unpictured)}
 
     def _picture(self, entry: SpoolEntry) -> None:

@@ -21,6 +21,7 @@ from api.models.base import server_answers, session
 from api.models.partitions import make_partitions
 from configs.clock import clock
 from configs.dropped_checks import count_dropped
+from configs.outage_log import OutageLog
 from crawler.items import CheckItem
 from crawler.proofs.writer import ProofWriter
 from crawler.reading import Outcome
@@ -58,7 +59,8 @@ class Writer:
         self.fed: asyncio.Event | None = None
         self._waiting: deque[FinishedCheck] = deque()
         self._writing = self._lost = 0
-        self._stuck = self._away = False
+        self._stuck = False
+        self._database, self._redis_outage = OutageLog(), OutageLog()
         self._changed = threading.Condition()
         self._hurry = threading.Event()
         self._ends_at: float | None = None
@@ -145,7 +147,7 @@ class Writer:
                     self._writing = len(batch)
                 if not batch:
                     break
-                if pause == _FIRST_WAIT:
+                if self._database.begin(str(error)):
                     log.warning("the database is in trouble, checks wait: %s", str(error).partition("\n")[0])
             self._stuck = True
             if self._over(pause):
@@ -153,6 +155,7 @@ class Writer:
                 break
             pause = min(2 * pause, _LONGEST_WAIT)
         self._writing, self._stuck = 0, False
+        self._database.end()
         return written
 
     def _over(self, pause: float) -> bool:
@@ -177,11 +180,11 @@ class Writer:
                 self._dropped = 0
             due_queue.send(self._redis, due_queue.finish(self.system, self._unsent, now=clock()))
         except redis.RedisError as error:
-            if not self._away:
+            if self._redis_outage.begin(str(error)):
                 log.warning("Redis is away, desks come due again when their holds end: %s", error)
-            self._away = True
             return
-        self._unsent, self._away = [], False
+        self._unsent = []
+        self._redis_outage.end()
         if told := self.on_finish:
             told()
 

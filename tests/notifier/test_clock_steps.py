@@ -47,7 +47,8 @@ def test_a_channel_that_was_slow_in_the_future_does_not_rest(
 
 def test_a_head_start_given_in_the_future_ends(frozen: time_machine.Traveller) -> None:
     frozen.shift(DAY)
-    sweep = Sweep(away=True)
+    sweep = Sweep()
+    sweep.database.begin("away")
     sweep.turn_safely()
     assert sweep.back_at is not None
     frozen.shift(-DAY)

@@ -1,0 +1,25 @@
+"""Once-per-outage logging: tells the first failure of a run of failures from those that follow."""
+
+
+class OutageLog:
+    """One server, part or store that may fail again and again; its caller logs where `begin` and `end` say so."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self.kind: object = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the last attempt failed."""
+        return bool(self._text)
+
+    def begin(self, text: str, kind: object = None) -> bool:
+        """Note a failure; tell whether it is to be logged: the first one, or the first of another `kind`."""
+        is_new = not self._text or kind != self.kind
+        self._text, self.kind = text or "fails", kind
+        return is_new
+
+    def end(self) -> str:
+        """Note a success; return the last failure's text where an outage ends, else nothing."""
+        text, self._text, self.kind = self._text, "", None
+        return text
