@@ -1,4 +1,4 @@
-"""An advisory lock of PostgreSQL by which one of several processes does a loop's work, look by look."""
+"""PostgreSQL advisory lock by which one of several processes runs a loop, run by run."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""The desks as the crawler needs them: each with a platform that exists and parameters that it understands.
+"""Catalogue of desks for the crawler: each has a platform that exists and parameters that it accepts.
 
 `python -m crawler.catalogue` checks all desk files (make lint); spiders check them when they start.
 """

@@ -1,4 +1,4 @@
-"""Repairs what a clock that was set ahead has written, once it is right again: times that lie in the future."""
+"""Repair after a clock that was ahead is set right: times that it wrote into the future."""
 
 from datetime import datetime, timedelta
 
@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
 
-# Rows locked by a writer are skipped and repaired at the next look. Coverage is dropped and learned anew.
+# Rows locked by a writer are skipped and repaired at the next run. Coverage is dropped and collected again.
 _DESKS = sa.text("""
 WITH ahead AS (
   SELECT id FROM desks WHERE greatest(last_check_at, last_proven_at, last_slot_at, refused_at, whole_at) > :limit

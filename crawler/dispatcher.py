@@ -1,4 +1,4 @@
-"""Feeds a spider from the due queue: claims as many desks as there are free places, and yields the checks."""
+"""Dispatcher: claims as many due desks as a spider has free places, runs their checks, yields the results."""
 
 import asyncio
 import gc
@@ -39,16 +39,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Finished = tuple[CheckItem, datetime]
-_GLANCE = 0.2  # seconds between two looks at the engine and the parent process
+_GLANCE = 0.2  # seconds between two polls of the engine and the parent process
 _OBEYS_WITHIN = 0.3  # seconds until a visit knows that its host was stopped
 _BEHIND = 0.05  # seconds until a writer that was behind is looked at again
-# Seconds: of desks that fall due one after the other each made a claim of its own.
+# Seconds: otherwise each of many desks that fall due in a row made a claim of its own.
 _BETWEEN_CLAIMS = 0.01
-_LAST_CLAIM = 1.0  # seconds that what is on its way to Redis may still take when we stop
+_LAST_CLAIM = 1.0  # seconds that a running Redis command may still take when we stop
 
 
 async def serve(spider: "BookingSpider") -> AsyncGenerator[CheckBatch, None]:
-    """Yield the checks of desks that fall due as they end, until the crawl is stopped.
+    """Yield the checks of due desks as they end, until the crawl is stopped.
 
     Raises:
         scrapy.exceptions.CloseSpider: this process may not claim (any more): no lease, or its parent died.
@@ -64,7 +64,7 @@ async def serve(spider: "BookingSpider") -> AsyncGenerator[CheckBatch, None]:
 
 
 class Dispatcher:
-    """The claims of one process, and what comes of them."""
+    """Claims desks for one spider process and runs their checks."""
 
     def __init__(self, spider: "BookingSpider") -> None:
         self._finished: asyncio.Queue[Finished | None] = asyncio.Queue()  # None: that was the last
@@ -88,8 +88,8 @@ class Dispatcher:
         self._ended: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
-        """Start to look for a lease and to claim."""
-        gc.freeze()  # what is loaded stays: a full collection walked through all of it while checks waited
+        """Start acquiring a lease and claiming."""
+        gc.freeze()  # what is loaded stays; a full collection of it delayed running checks
         loop, fed = asyncio.get_running_loop(), asyncio.Event()
         self._writer.fed = fed
         self._writer.on_finish = lambda: loop.call_soon_threadsafe(self._wake.set)
@@ -98,7 +98,7 @@ class Dispatcher:
         self._obeying = self._start(self._poll_stopped_hosts())
 
     async def wait_for_checks(self) -> tuple[Finished, ...]:
-        """Wait for checks and return all that have ended since, each with when it did; none after the last one."""
+        """Return the checks that have ended, each with its end, as soon as there is one; none after the last."""
         checks = [await self._finished.get()]
         while checks[-1] and not self._finished.empty():
             checks.append(self._finished.get_nowait())
@@ -107,12 +107,12 @@ class Dispatcher:
         return tuple(filter(None, checks))
 
     async def stop(self, reason: str) -> None:
-        """Stop claiming, let running checks end for STOP_GRACE_SECONDS, give the rest back; may be called twice."""
+        """Stop claiming, wait STOP_GRACE_SECONDS for running checks, give the rest back; may be called twice."""
         await asyncio.shield(self._end(reason))
         self._drain()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        """Run one of our own loops; a fault in it ends the process, which is then replaced."""
+        """Run one of our loops; an exception in it ends the process, which the keeper replaces."""
         task = asyncio.create_task(work)
         task.add_done_callback(self._loop_ended)
         return task
@@ -143,20 +143,20 @@ class Dispatcher:
         return True
 
     async def _renew_loop(self) -> None:
-        """Say now and then who we are, and keep the lease once there is one."""
+        """Publish our status each SEAT_RENEW_SECONDS, and renew the lease once there is one."""
         while not self._stopping.is_set():
             await self._publish_status(self._self.state)
             await wait_for(self._stopping, settings().seat_renew_seconds)
             await self._keep_lease()
 
     async def _has_lease(self) -> bool:
-        """Whether we may claim: not on a lease that ran out while we were suspended or Redis was away."""
+        """Whether we may claim: a lease may have run out while we were suspended or Redis was away."""
         if not self._lease.held:
             await self._keep_lease()
         return self._lease.held
 
     async def _keep_lease(self) -> None:
-        """Renew the lease, or end where another process sits there."""
+        """Renew the lease, or end where another process has it."""
         if self._self.state == "waiting" or self._stopping.is_set():
             return
         try:
@@ -181,13 +181,13 @@ class Dispatcher:
             self._redis_lost(error)
 
     async def _memory(self) -> int:
-        """Return what this process and its browser hold, in MB."""
+        """Return the memory of this process and its browser, in MB."""
         if not self._spider.lane.browser:
             return registry.resident()
         return registry.resident() + await asyncio.to_thread(lambda: proportional(tree(os.getpid())[1:]))
 
     async def _poll_stopped_hosts(self) -> None:
-        """Let visits of hosts that an operator stopped ask nothing more, not even what their claims paid for."""
+        """Abort running visits to hosts that an operator stopped, including requests that are already paid for."""
         while not self._over.is_set():
             await wait_for(self._over, _OBEYS_WITHIN)
             try:
@@ -199,7 +199,7 @@ class Dispatcher:
                 budget.stopped = budget.stopped or desk.host in stopped
 
     async def _watch_engine_and_parent(self) -> None:
-        """Notice what nobody tells us: the engine stops while it asks for nothing, or scrapyd died."""
+        """Poll for ends that come without a call: the engine stops between two checks, or scrapyd died."""
         while not self._ended:
             await asyncio.sleep(_GLANCE)
             if os.getppid() != self._parent:
@@ -208,7 +208,7 @@ class Dispatcher:
                 self._end("the crawl was stopped")
 
     async def _claim(self) -> float:
-        """Claim what there are places for; return for how many seconds nothing more can be claimed."""
+        """Claim desks for the free places; return the seconds until more can be claimed."""
         longest = settings().feeder_sleep_seconds
         free = self._spider.lane.places - len(self._running)
         if self._writer.behind:
@@ -294,7 +294,7 @@ class Dispatcher:
 
     async def _shut_down(self) -> None:
         self._wake.set()
-        # What is on its way to Redis when it is cut off may arrive after what we say next, and take the lease anew.
+        # A renewal that is cut off on its way to Redis may arrive after the release, and take the lease again.
         await asyncio.wait(self._tasks[:2], timeout=_LAST_CLAIM)
         await cancel_all(self._tasks)
         await self._leave_lease()
@@ -304,7 +304,7 @@ class Dispatcher:
         self._writer.on_finish = None
         self._finished.put_nowait(None)
         if not self._engine_runs():
-            self._drain()  # first of all: what was read waits for no Redis that hangs
+            self._drain()  # first: finished checks must not wait for a Redis that hangs
         self._over.set()
         await asyncio.wait([self._obeying], timeout=_LAST_CLAIM)
         await cancel_all([self._obeying])
@@ -312,7 +312,7 @@ class Dispatcher:
         await self._leave()
 
     def _drain(self) -> None:
-        """Hand over what nobody asks for any more: an engine that stops takes no items."""
+        """Hand finished checks to the writer: an engine that stops takes no items."""
         while not self._finished.empty():
             if finished := self._finished.get_nowait():
                 self._writer.put(*finished)
@@ -332,25 +332,25 @@ class Dispatcher:
             for desk, claim in unfinished
         ]
         if visits:
-            async with best_effort():  # then they come due when their holds end
+            async with best_effort():  # otherwise they come due when their holds end
                 await due_queue.asend(self._client, due_queue.finish(self._lane, visits, now=now))
 
     async def _leave_lease(self) -> None:
-        """Let a successor claim while our last checks run: what we hold stays ours."""
-        async with best_effort():  # then the lease frees itself
+        """Release the lease, so that a successor claims while our last checks run; claimed desks stay ours."""
+        async with best_effort():  # otherwise the lease runs out
             await self._lease.leave()
             if self._running:
                 await self._publish_status("ending")
 
     async def _leave(self) -> None:
-        async with best_effort():  # then nobody hears of us any more, and we are forgotten
+        async with best_effort():  # otherwise the entry expires by itself
             await registry.remove(self._client, self._self.name)
         await self._client.aclose()
 
 
 @asynccontextmanager
 async def best_effort() -> AsyncIterator[None]:
-    """Say something to Redis as we go, for a second at most: it may be away or hang."""
+    """Run last commands in Redis for a second at most, and ignore a Redis that is away or hangs."""
     with suppress(redis.RedisError, TimeoutError):
         async with asyncio.timeout(_LAST_CLAIM):
             yield

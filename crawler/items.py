@@ -1,4 +1,4 @@
-"""What a spider yields: one CheckItem per check, for the tables; slots as plain rows, for feeds."""
+"""Scrapy items: one CheckItem per check for the database, and slots as plain rows for feeds."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,35 +17,32 @@ if TYPE_CHECKING:
 class CheckItem:
     """How one check of one desk ended: exactly one outcome, whatever happened.
 
-    `milliseconds` run from the first request on, pauses of ours left out; `requests` counts redirects and
-    retries too; `reason` is the evidence, `error` the exception behind an inconclusive outcome; `retry_after`
-    is in seconds; `process` is host:pid; `places` are the keys of those the visit knew of, asked or not; `refused`:
-    this page answered a plain 403; `releases_at`: when the page says that more slots will be put on line; `sights` are
-    the pages that may prove it (crawler/proofs); `handed_to`: the host at which the visit went on and ended, where its
-    page embeds another's: the outcome is that host's, and so are `handed_requests` of its requests;
-    `picture`: of a check by browser that is not `no_slots`, the page as a PNG, taken from the open page after the
-    check was handed over; None in it where that page was gone.
+    Where its page embeds another host's, the visit goes on there and ends there: the outcome is that host's.
     """
 
     desk_id: str
-    token: int | None
+    token: int | None  # of the claim; None at the terminal
     started_at: datetime
-    milliseconds: int
+    milliseconds: int  # from the first request on, without our own pauses
     outcome: Outcome
-    reason: str
+    reason: str  # the evidence
     slots: tuple[Slot, ...]
     covered: tuple[CoveredWindow, ...]
-    requests: int
-    error: str | None
-    retry_after: float | None
+    requests: int  # redirects and retries included
+    error: str | None  # the exception behind an inconclusive outcome
+    retry_after: float | None  # seconds
     booking_url: str
-    process: str
-    places: tuple[str, ...] = ()
-    refused: bool = False
-    releases_at: datetime | None = None
-    sights: tuple[PageCapture, ...] = field(default=(), repr=False)
-    handed_to: str = ""
-    handed_requests: int = 0
+    process: str  # host:pid
+    places: tuple[str, ...] = ()  # keys of all places that the visit knew of, asked or not
+    refused: bool = False  # whether this page answered a plain 403
+    releases_at: datetime | None = None  # when the page says that more slots will be put on line
+    sights: tuple[PageCapture, ...] = field(
+        default=(), repr=False
+    )  # pages that may prove it (crawler/proofs)
+    handed_to: str = ""  # the embedded page's host
+    handed_requests: int = 0  # those of the requests that this host got
+    # Of a check by browser that is not `no_slots`: a PNG, taken from the open page after the check was handed over;
+    # None in it where that page was gone.
     picture: "Future[bytes | None] | None" = field(default=None, repr=False, compare=False)
 
 
@@ -62,21 +59,19 @@ class CheckBatch:
 
 @dataclass(frozen=True)
 class SlotItem:
-    """A slot as a feed exports it, in the order of its columns.
-
-    `starts_at` is ISO 8601 with the offset of the desk's zone, or a date, or None where only "open" is known;
-    `seen_at` is in UTC.
-    """
+    """A slot as a feed exports it, in the order of its columns."""
 
     desk: str
     prefecture: str
     procedures: tuple[str, ...]
     label: str
     place: str | None
-    starts_at: str | None
+    starts_at: (
+        str | None
+    )  # ISO 8601 with the offset of the desk's zone, or a date; None where only "open" is known
     seats: int | None
     booking_url: str
-    seen_at: str
+    seen_at: str  # UTC
 
 
 def slot_items(desk: Desk, check: CheckItem) -> Iterator[SlotItem]:

@@ -1,8 +1,7 @@
-"""Makes scrapyd run what should run: SPIDER_PROCESSES spiders for each lane that has a desk to check.
+"""Keeper: makes scrapyd run SPIDER_PROCESSES spiders for each queue that has a desk to check.
 
-A missing spider is started; one that is old, large, mute or outdated is replaced
-(crawler/spider_processes/replacement_policy.py decides).
-Of several keepers the one with the lease keeps, the others look on.
+A missing spider is started; one that is old, large, silent or outdated is replaced
+(crawler/spider_processes/replacement_policy.py decides). Of several keepers the one with the lease acts.
 """
 
 import json
@@ -37,7 +36,7 @@ _SEEN_SECONDS = 60
 
 
 class Keeper:
-    """One keeper's memory between two looks; whatever of it is lost is found again by looking."""
+    """State of one keeper between two runs; what is lost of it the next runs find again."""
 
     def __init__(self, scrapyd: Scrapyd, client: redis.Redis) -> None:
         self._scrapyd = scrapyd
@@ -52,20 +51,17 @@ class Keeper:
         self._daily = Daily()
 
     def run(self, stop: threading.Event) -> None:
-        """Look each KEEPER_SECONDS until told to stop, or until newer code proved that it runs.
-
-        What is away is waited for.
-        """
+        """Run each KEEPER_SECONDS until `stop` is set, or until newer code has proved that it works."""
         while not stop.is_set():
             if not self.run_once(clock()):
-                log.info("newer code lies here and its spiders run: the keeper ends, to be started anew")
+                log.info("newer code is deployed and its spiders run: the keeper ends, to be restarted")
                 break
             stop.wait(settings().keeper_seconds)
         with suppress(redis.RedisError):  # then it runs out
             self._lease.leave()
 
     def run_once(self, now: datetime) -> bool:
-        """Start what is missing, end what is too much, replace what is tired, and leave word for /api/health.
+        """Start missing spiders, end surplus ones, replace those that need it, and report to /api/health.
 
         False: this keeper itself runs old code, and all spiders run the new one.
         """
@@ -91,19 +87,19 @@ class Keeper:
         return not self._is_superseded(code, told or [], wanted)
 
     def _read_registry(self) -> list[SpiderProcess] | None:
-        """Renew the lease and return what the spiders say of themselves; None while Redis is away."""
+        """Renew the lease and return the registry; None while Redis is away."""
         try:
             mine = self._lease.renew()
             told = registry.processes(self._client)
         except redis.RedisError as error:
-            self._say("Redis", f"Redis is away, nothing but missing spiders is seen to: {error}")
+            self._say("Redis", f"Redis is away, only missing spiders are started: {error}")
             return None
         self._say("Redis", "")
-        self._say("lease", "" if mine else "another keeper is at work, this one looks on")
+        self._say("lease", "" if mine else "another keeper has the lease, this one waits")
         return told
 
     def _settled_code(self, now: datetime) -> Code | None:
-        """Return the code that lies here, None while it still changes: half a deploy is no version."""
+        """Return the deployed code, None while it still changes: half a deploy is no version."""
         found = version()
         if not self._code or self._code.version != found:
             self._code = Code(found, now)
@@ -116,7 +112,7 @@ class Keeper:
             for process in told:
                 if process.job in jobs.finished:
                     if process.job not in self._asked and process.state != "ending":
-                        log.warning("%s: job %s died without a word", process.system, process.job)
+                        log.warning("%s: job %s died unexpectedly", process.system, process.job)
                     registry.evict(self._client, process)
         for gone in (self._heard.keys() | self._asked.keys()) & jobs.finished:
             self._heard.pop(gone, None)
@@ -128,13 +124,13 @@ class Keeper:
             tries.see({job: job in speaking for job in jobs.running.get(system, ())}, now)
 
     def _order_by_failures(self, systems: Iterable[str]) -> list[str]:
-        """Return who is seen to first: where one waits for the other, those who failed last are the last."""
+        """Return queues in the order of their last failure: where starts wait, those that failed last come last."""
         return sorted(systems, key=lambda system: (self._tries[system].over, system))
 
     def _observe_jobs(
         self, system: str, jobs: Sequence[str], told: Sequence[SpiderProcess] | None, now: datetime
     ) -> list[Job]:
-        """Return what is known of a system's jobs. Nobody counts as silent while Redis is away."""
+        """Return a queue's jobs as known. None counts as silent while Redis is away."""
         speaking = {process.job: process for process in told or ()}
         for job in jobs:
             if told is None or job in speaking or job not in self._heard:
@@ -168,7 +164,7 @@ class Keeper:
     def _start_discovery(
         self, running: int, told: Sequence[SpiderProcess], wanted: Mapping[str, int], now: datetime
     ) -> None:
-        """Start the day's walk of the prefectures' sites once all booking systems are served; it ends by itself."""
+        """Start the daily walk of the prefectures' sites once all queues are served; it ends by itself."""
         serving = {each.system for each in told if each.state == "serving"}
         missing = self._daily.missing(running, now) if serving >= wanted.keys() else 0
         chosen = Decision(missing, "the day's walk", urgent=False)
@@ -176,7 +172,7 @@ class Keeper:
             self._start(daily_schedule.NAME, chosen, now)
 
     def _kill_overdue(self, system: str, job: str, now: datetime) -> None:
-        """Kill what was asked to end long ago."""
+        """Kill a job that was asked to end longer than KEEPER_KILL_SECONDS ago."""
         asked, patience = self._asked.get(job), timedelta(seconds=settings().keeper_kill_seconds)
         if asked and now - asked > patience:
             log.warning("%s: job %s was asked to end at %s and still runs: it is killed", system, job, asked)
@@ -184,7 +180,7 @@ class Keeper:
             self._asked[job] = now
 
     def _may_start(self, system: str, chosen: Decision, now: datetime) -> bool:
-        """Tell whether what was chosen is started now; successors one after the other on a slow machine."""
+        """Tell whether to start now; on a slow machine successors start one after the other."""
         if not chosen.start or not self._tries[system].may_start(now):
             return False
         slow = any(tries.unheard for tries in self._tries.values())
@@ -199,7 +195,7 @@ class Keeper:
     def _is_superseded(
         self, code: Code | None, told: Sequence[SpiderProcess], wanted: Mapping[str, int]
     ) -> bool:
-        """Whether the code is newer than ours, and every spider that is wanted has proved that it runs."""
+        """Whether the code is newer than ours, and runs in every wanted spider."""
         if not code or code.version == self._own:
             return False
         new = Counter(
@@ -211,7 +207,7 @@ class Keeper:
         self, now: datetime, scrapyd: str, running: Mapping[str, int], wanted: Mapping[str, int]
     ) -> None:
         seen = {"at": now.isoformat(), "scrapyd": scrapyd, "running": running, "wanted": wanted}
-        with suppress(redis.RedisError):  # said already, by _told; /api/health sees for itself
+        with suppress(redis.RedisError):  # logged by _read_registry already; /api/health asks Redis itself
             self._client.set(SEEN, json.dumps(seen), ex=_SEEN_SECONDS)
 
     def _warn_of_futility(self, system: str, jobs: Sequence[Job], code: Code | None) -> None:
@@ -220,8 +216,8 @@ class Keeper:
         ]
         self._say(
             f"{system}'s version",
-            f"{system}: {useless[0].name} runs version {useless[0].version} and began after {code.version} came: is it"
-            " scrapyd's own folder or environment that differs? Replacing it would not help"
+            f"{system}: {useless[0].name} still runs version {useless[0].version} although it started after"
+            f" {code.version} was deployed; check scrapyd's working directory and environment (a restart will not help)"
             if useless and code
             else "",
         )

@@ -1,4 +1,4 @@
-"""What stands between a spider and the wire."""
+"""Downloader middleware: the loopback guard, the last one before a request leaves."""
 
 from scrapy import Request
 

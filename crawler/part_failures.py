@@ -1,4 +1,4 @@
-"""The parts of a loop that fail now: each is isolated from the others, logged, and named by health."""
+"""Isolation of a loop's parts: one that fails is logged and named by health, the others run."""
 
 import logging
 from collections import defaultdict

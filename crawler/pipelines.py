@@ -1,4 +1,4 @@
-"""Where finished checks go: into the tables, by the batch writer, while the crawl goes on."""
+"""Item pipeline: hands finished checks to the batch writer while the crawl goes on."""
 
 import asyncio
 from contextlib import suppress

@@ -1,7 +1,7 @@
-"""Which desks are due how often: reads what changed in the tables, writes intervals, fills the due queue.
+"""Planner: reads changes from the tables, decides intervals, fills the due queue.
 
-Queue first, then commit: what a crash leaves in between is planned once more, nothing is forgotten. A look has parts:
-one that fails is logged and named by health, the others run.
+The queue is filled before the commit: what a crash leaves in between is planned again, and nothing is forgotten. A run
+has parts: one that fails is logged and named by health, the others run.
 """
 
 import logging
@@ -44,14 +44,14 @@ from crawler.scheduling.queues import CrawlQueue, lane_of, lanes
 
 log = logging.getLogger(__name__)
 
-_LOCK = 0x72647670  # the planners' advisory lock: one of them plans, the others look on
-_LONGEST_LOOK = FRESH  # a longer time between two looks is a step of the clock, or the planner stood still
+_LOCK = 0x72647670  # the planners' advisory lock: one plans, the others wait
+_LONGEST_LOOK = FRESH  # a longer time between two runs is a step of the clock, or the planner was suspended
 _OVERLAP = timedelta(seconds=5)  # a grant may be committed a little after the moment it begins
 _AT_ONCE = 500  # desks in one script
 
 
 class Planner:
-    """One planner's memory between two looks; the tables and the queue hold all that matters."""
+    """State of one planner between two runs; tables and queue hold everything else."""
 
     def __init__(self, client: redis.Redis, failures: PartFailures | None = None) -> None:
         self.failures = failures or PartFailures()
@@ -61,7 +61,7 @@ class Planner:
         self._clock_at: datetime | None = None
         self._steady_since: datetime | None = None
         self._set_back = False
-        self._mend_at: list[datetime] = []  # when all is planned anew once more, soonest first
+        self._mend_at: list[datetime] = []  # when everything is replanned once more, soonest first
         self._whole_at: datetime | None = None
         self._sizes: dict[str, int] = {}
         self._queues: dict[str, datetime] = {}  # since when each has desks
@@ -70,7 +70,7 @@ class Planner:
         self._releasing: frozenset[str] = frozenset()
 
     def run(self, stop: threading.Event) -> None:
-        """Look each PLANNER_SECONDS until told to stop; what fails is tried again at the next look."""
+        """Run each PLANNER_SECONDS until `stop` is set; a part that fails is repeated in the next run."""
         while not stop.is_set():
             self.run_once(clock())
             stop.wait(settings().planner_seconds)
@@ -93,7 +93,7 @@ class Planner:
         return planned or 0
 
     def _watch_clock(self, now: datetime) -> None:
-        """Notice that the clock was set, and undo what one that was ahead has written."""
+        """Detect steps of the clock, and repair what a clock that was ahead has written."""
         first, before = self._clock_at is None, self._clock_at or self._last_report(now)
         longest = _LONGEST_LOOK + timedelta(seconds=settings().planner_seconds)
         stepped = now < before - CLOCKS_DIFFER or now - before > longest
@@ -102,12 +102,14 @@ class Planner:
         with session() as rows:
             ahead = pull_back_times(rows, now)
         self._clock_at = now
-        # Remembered until the repair has succeeded. Later looks that are slow see rows of seconds ahead: no step.
+        # Kept until the repair has succeeded. Later slow runs find rows seconds ahead, which is no step.
         self._set_back |= now < before - CLOCKS_DIFFER or (first and ahead > 0)
         if stepped:
             log.warning("the clock went from %s to %s between two looks", before, now)
         if self._set_back:
-            log.warning("times ahead of the clock (%d desks) are brought back, all is planned anew", ahead)
+            log.warning(
+                "times ahead of the clock (%d desks) are brought back, everything is replanned", ahead
+            )
             self._mend_at = sorted(
                 {now + timedelta(seconds=CrawlQueue.parse(lane).hold_seconds) for lane in lanes()}
             )
@@ -118,13 +120,13 @@ class Planner:
             self._forget_times(now)
 
     def _last_report(self, now: datetime) -> datetime:
-        """Take over what the planner before this one reported; return when, if a clock ahead said so, else `now`."""
+        """Take over the previous planner's report; return its time where that is ahead of `now`, else `now`."""
         report = read_report(self._client)
         self._queues = report.queues if report else {}
         return max(report.at, now) if report else now
 
     def _forget_times(self, now: datetime) -> None:
-        """Plan all anew: after a step of the clock, and when the visits that it met have ended by the wrong time."""
+        """Replan everything after a step of the clock, and once more when the visits of that moment have ended."""
         with session() as rows:
             pull_back_rests(rows, now)
         due_queue.forget_times(self._client, lanes())
@@ -139,10 +141,10 @@ class Planner:
         with session() as rows:
             closed = close_unproven(rows, now)
         if closed:
-            log.info("%d slots lapsed: nobody could confirm them", closed)
+            log.info("%d slots lapsed: no check confirmed them", closed)
 
     def _plan_changes(self, now: datetime) -> int:
-        """Plan what changed since the last look; return how many desks were thought over.
+        """Plan what changed since the last run; return how many desks were planned.
 
         Raises:
             sqlalchemy.exc.DBAPIError, redis.RedisError: a server is away; nothing is forgotten.
@@ -163,7 +165,7 @@ class Planner:
         return len(chosen)
 
     def _create_partitions(self, now: datetime) -> None:
-        """Make the days of `checks` that are missing; while their lock is held, try again at the next look."""
+        """Create missing daily partitions of `checks`; while their lock is held, try again in the next run."""
         if self._days_made == now.date():
             return
         try:
@@ -181,12 +183,12 @@ class Planner:
         if left != self._days_left:
             level = logging.ERROR if left < settings().partition_days_low else logging.WARNING
             log.log(
-                level, "no day of checks could be made (%d are left), tried again each look: %s", left, reason
+                level, "no day of checks could be made (%d are left), tried again each run: %s", left, reason
             )
         self._days_left = left
 
     def _whole_is_due(self, now: datetime) -> bool:
-        """Tell whether everything is planned anew: at the start, each hour, and when the queue lost something."""
+        """Tell whether to replan everything: at the start, each RECONCILE_SECONDS, and when the queue lost desks."""
         sizes = {lane: due_queue.size(self._client, lane) for lane in lanes()}
         if self._whole_at is None or sizes != self._sizes:
             return True
@@ -231,7 +233,7 @@ class Planner:
     def _restore_hosts(
         self, rows: sa.orm.Session, plan: PlannedEntries, task: PlanningTask, now: datetime
     ) -> None:
-        """Tell Redis, before anything is due there, what it may have forgotten of hosts."""
+        """Restore rests and buckets of hosts in Redis before any desk becomes due there."""
         if task.emptied:
             asked = desk_store.asked_between(rows, now - MEMORY, now)
             left, floors = reconstruct_buckets(asked, desks(), plan.buckets, now)
@@ -245,7 +247,7 @@ class Planner:
                 due_queue.send(self._client, due_queue.schedule(lane, each[start : start + _AT_ONCE]))
 
     def _remove_unknown_desks(self, entries: dict[str, list[DueEntry]]) -> None:
-        """Take out of the queue what the desk files do not schedule (any more)."""
+        """Remove desks from the queue that the desk files do not schedule."""
         for lane in lanes():
             known = {entry.desk_id for entry in entries[lane]}
             strangers = sorted(due_queue.members(self._client, lane) - known)
@@ -259,7 +261,7 @@ def _recover_hosts(now: datetime) -> None:
 
 
 def _select_desks(task: PlanningTask) -> list[Desk]:
-    """Return the desks to think over: those named, and all that share their hosts' budgets."""
+    """Return the desks to plan: those named, and all that share their hosts' budgets."""
     if task.whole:
         return list(desks().values())
     named = [

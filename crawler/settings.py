@@ -44,8 +44,8 @@ CONCURRENT_ITEMS = 1
 # The brake on the size of answers being read would stall every check at 5 MB: sizes are bounded per page instead.
 SCRAPER_SLOT_MAX_ACTIVE_SIZE = 1_000_000_000
 
-# Time. Each request carries what is left of its check's deadline in meta["download_timeout"]; this is what a
-# request without one gets.
+# Time. Each request carries the rest of its check's deadline in meta["download_timeout"]; this is for a request
+# without one.
 DOWNLOAD_TIMEOUT = 20
 # A look-up holds a thread: the default of 60 s on 10 threads lets ten dead names stall every other host.
 DNS_TIMEOUT = 5
@@ -92,7 +92,7 @@ DOWNLOADER_MIDDLEWARES: dict[str, int | None] = {
     "crawler.middlewares.LoopbackGuard": 950,  # the last before the wire: it sees the address really asked
 }
 # Answers go to the check that awaits them, so a spider middleware never sees one. Above all not HttpError, which
-# drops every answer but 200 in silence; the switch stands for spiders that will use callbacks.
+# drops every answer but 200 in silence; the switch is for spiders that use callbacks.
 HTTPERROR_ALLOW_ALL = True
 SPIDER_MIDDLEWARES: dict[str, int | None] = {
     f"scrapy.spidermiddlewares.{name}": None

@@ -1,4 +1,4 @@
-"""Addresses as a check sees them: what is one site, where a stand-in answers for it, what may be asked at all."""
+"""URL policy of a check: which redirects stay on the site, where stand-ins answer, what may be asked at all."""
 
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit, urlunsplit

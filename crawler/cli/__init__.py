@@ -1,1 +1,1 @@
-"""What a person at the terminal names, and what they are told."""
+"""Terminal side of our Scrapy commands: arguments, tables, reports."""

@@ -1,4 +1,4 @@
-"""Which desks a person named on the command line; what names nothing is answered with the names that exist."""
+"""Spider arguments that choose desks; an unknown name is answered with those that exist."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

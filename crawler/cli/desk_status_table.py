@@ -1,4 +1,4 @@
-"""How the watching of desks stands, as a table for operators: intervals wished, feasible and achieved, and why."""
+"""Table of desk status for operators: intervals wished, feasible and achieved, and the reason of each status."""
 
 from collections.abc import Iterable
 from datetime import datetime

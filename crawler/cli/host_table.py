@@ -1,4 +1,4 @@
-"""The web hosts that are asked, as the tables know them: what an operator sees of budgets, rests and stops."""
+"""Table of web hosts for operators: budgets, rests and stops, as the database has them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,18 +20,14 @@ _NOTHING = "-"
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A host (`name:port`): how many of its desks are checked, what it may be asked, why it is not.
+    """A row of the table."""
 
-    `budget`: requests a minute, None where none of its desks is checked any more; `share`: what rate limits left of
-    it, 1 at most; `rests`: rests in a row; `until` (UTC): None where it does not rest now.
-    """
-
-    host: str
-    desks: int
-    budget: float | None
-    share: float
-    rests: int
-    until: datetime | None
+    host: str  # name:port
+    desks: int  # how many of its desks are checked
+    budget: float | None  # requests a minute; None where none of its desks is checked any more
+    share: float  # the part of the budget that rate limits left, 1 at most
+    rests: int  # rests in a row
+    until: datetime | None  # until when it rests (UTC), None where it does not
     because: str | None
     stopped_at: datetime | None
     stop_reason: str | None

@@ -1,4 +1,4 @@
-"""What a person at the terminal is told of checks: how each ended, why, and the first slots."""
+"""Report of checks at the terminal: how each ended, why, and the first slots."""
 
 import sys
 from collections import Counter

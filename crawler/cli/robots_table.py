@@ -1,4 +1,4 @@
-"""What persons decided about the robots.txt and the terms of the hosts that desks are on; and what is still unread."""
+"""Table of the decisions about robots.txt and terms, by host; those still unread come first."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Checks once what a person named: hosts beside each other, each host's desks one after the other."""
+"""One-off checks at the terminal: hosts in parallel, the desks of one host in turn."""
 
 import asyncio
 from collections import defaultdict

@@ -14,7 +14,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def show(text: str) -> None:
-    """Print it all, or as much of it as its reader wants: `| head` is no error."""
+    """Print the text; a reader that stops early (`| head`) is no error."""
     try:
         print(text, flush=True)  # noqa: T201 -- it is run at a terminal
     except BrokenPipeError:

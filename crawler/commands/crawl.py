@@ -29,13 +29,13 @@ _USER_ERRORS = (
     UnknownPrefecture,
     WrongArgument,
 )
-# They begin every process with pages of what stands in crawler/settings.py.
+# At the start of every process they log crawler/settings.py, pages long.
 _LOUD = ("scrapy.addons", "scrapy.crawler", "scrapy.middleware", "scrapy.utils.log")
 
 
 @runtime_checkable
 class TargetSelector(Protocol):
-    """A spider of ours: a booking system's, or discovery."""
+    """One of our spiders: of a booking system, or of discovery."""
 
     @classmethod
     def select_targets(cls, arguments: Mapping[str, Any]) -> Sequence[object]:

@@ -1,4 +1,4 @@
-"""`scrapy plan`: the planner's loop, and beside it the one that tells of troubles."""
+"""`scrapy plan`: the planner's loop and the incident loop."""
 
 import argparse
 import threading

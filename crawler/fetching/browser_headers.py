@@ -1,6 +1,6 @@
-"""Who a check says it is, the same to its end, and what such an agent sends with each request.
+"""Browser identity of a check: its User-Agent and headers, the same to its end.
 
-A browser of the pool (configs/user_agents.yaml), or ourselves where the host's rule says `agent: honest`.
+It is a browser of the pool (configs/user_agents.yaml), or ourselves where the host's rule says `agent: honest`.
 """
 
 import random
@@ -17,7 +17,7 @@ from configs.user_agents import HONEST, Browser, Headers, Kind, agents
 from crawler.fetching.decompression import ENCODINGS
 
 _SECURE = ("https", "wss")
-# Sent to nobody who could be overheard: https://www.w3.org/TR/fetch-metadata/, https://wicg.github.io/client-hints-infrastructure/
+# Sent over protected connections only: https://www.w3.org/TR/fetch-metadata/, https://wicg.github.io/client-hints-infrastructure/
 _GUARDED = ("sec-ch-", "sec-fetch-")
 # How Chromium makes its third brand up, and where it puts it: GetGreasedUserAgentBrandVersion and
 # ShuffleBrandList in components/embedder_support/user_agent_utils.cc.
@@ -28,7 +28,7 @@ _ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
 
 @dataclass(frozen=True, slots=True)
 class HttpAgent:
-    """One agent: `name` is its User-Agent, `words` what its headers are filled in with."""
+    """One agent: `name` is its User-Agent, `words` fill in its headers."""
 
     name: str
     headers: Headers
@@ -59,7 +59,7 @@ class HttpAgent:
 
 
 def agent_for(host: str) -> HttpAgent:
-    """Return who a check of this host (`name:port`) says it is: drawn from the pool, or ourselves."""
+    """Return the identity for a check of this host (`name:port`): drawn from the pool, or ourselves."""
     rule = host_rules().get(host)
     if rule and rule.agent is Rule.HONEST:
         return honest()
@@ -67,14 +67,14 @@ def agent_for(host: str) -> HttpAgent:
 
 
 def honest() -> HttpAgent:
-    """Return ourselves, with where we can be written to (AGENT_CONTACT)."""
+    """Return our own identity, with a contact address (AGENT_CONTACT)."""
     name = f"RDVPriority/1.0 (+{settings().agent_contact})"
     return HttpAgent(name, agents().headers[HONEST], {"agent": name, "encodings": ENCODINGS})
 
 
 @lru_cache(maxsize=1)
 def pool() -> tuple[HttpAgent, ...]:
-    """Return every browser of agents.yaml, in each of its releases on each of its systems."""
+    """Return every browser of user_agents.yaml, in each of its releases on each of its systems."""
     return tuple(
         _browser(browser, version, system)
         for browser in agents().browsers
@@ -111,7 +111,7 @@ def _browser(browser: Browser, version: str, system: str) -> HttpAgent:
 
 
 def _build_page_headers(kind: Kind, method: str, url: str, page: str | None) -> dict[str, str]:
-    """Return what a browser tells of the page that asks (https://www.w3.org/TR/referrer-policy/, its default)."""
+    """Return the headers that name the asking page (https://www.w3.org/TR/referrer-policy/, its default)."""
     if page is None:
         return {}
     origin, same = origin_of(page), origin_of(page) == origin_of(url)
@@ -137,5 +137,5 @@ def _registered_name(url: str) -> str:
 
 
 def _is_trusted(url: str) -> bool:
-    """Whether nobody on the way could read or change it (https://www.w3.org/TR/secure-contexts/#is-origin-trustworthy)."""
+    """Whether the connection is protected against others (https://www.w3.org/TR/secure-contexts/#is-origin-trustworthy)."""
     return urlsplit(url).scheme in _SECURE or is_loopback(host_of(url).rpartition(":")[0])

@@ -1,4 +1,4 @@
-"""Undoes a body's Content-Encoding and proves that it is whole: half a page could look like an empty calendar."""
+"""Decompression of bodies, with proof that they are whole: half a page could look like an empty calendar."""
 
 import zlib
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ def unpack_response(response: Response, limit: int) -> tuple[bytes, dict[str, st
 
 
 def headers_of(response: Response) -> dict[str, str]:
-    """Return a response's headers by their names in lower case; those that came more than once stand in one line."""
+    """Return a response's headers by their names in lower case; repeated ones are joined."""
     return {
         name.decode("latin-1").lower(): b", ".join(values).decode("latin-1")
         for name, values in response.headers.items()

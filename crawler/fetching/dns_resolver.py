@@ -1,4 +1,4 @@
-"""Looks hosts' names up, so that names nobody answers for hold up no other."""
+"""DNS resolver with threads and a time limit of its own: a dead name delays no other."""
 
 import asyncio
 import socket
@@ -8,9 +8,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 
 class DnsResolver(AbstractResolver):
-    """Asks on threads of its own: a look-up holds one until the system gives up, and asyncio's are few.
+    """Resolves on threads of its own: a look-up holds one until the system gives up, and asyncio has few.
 
-    `seconds` is how long one is waited for, `threads` how many may be under way.
+    `seconds`: the time limit of a look-up; `threads`: how many may run at once.
     """
 
     def __init__(self, seconds: float, threads: int) -> None:
@@ -23,7 +23,7 @@ class DnsResolver(AbstractResolver):
         """Return a host's addresses.
 
         Raises:
-            OSError: it has none, or nobody could say in time.
+            OSError: it has none, or there was no answer in time.
         """
         asked = asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host, port, family)
         try:
@@ -32,7 +32,7 @@ class DnsResolver(AbstractResolver):
             raise OSError(f"no answer for {host} within {self._seconds:g} s") from None
 
     async def close(self) -> None:
-        """Forget what is under way; nobody waits for it."""
+        """Drop look-ups that are under way."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

@@ -1,7 +1,7 @@
-"""Scrapy's way to the wire: its download handler, by aiohttp in place of Twisted, at two thirds of the CPU a page.
+"""Scrapy download handler on aiohttp in place of Twisted: two thirds of the CPU per page.
 
-Scrapy ships one like it as an experiment; this one looks names up on threads of its own and tells errors apart.
-What a handler must do: https://docs.scrapy.org/en/latest/topics/download-handlers.html
+Scrapy ships an experimental one; this one resolves names on threads of its own and tells errors apart.
+Interface: https://docs.scrapy.org/en/latest/topics/download-handlers.html
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Names what goes wrong between a request and its page: the outcome, the reason, and whether asking again may help."""
+"""Errors between a request and its page: the outcome and reason of each, and whether a retry may help."""
 
 import ssl
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from crawler.url_policy import AddressRefused
 
 
 class NoHTTP(Exception):
-    """What came is no HTTP."""
+    """The answer is no HTTP."""
 
 
 class ProxyFailed(Exception):
@@ -40,7 +40,7 @@ class BrowserFailed(Exception):
 
 
 class FetchError(Exception):
-    """A request that brought no page. `outcome` and `reason` are what its check may say of it."""
+    """A request without a page, with the outcome and the reason that its check gets."""
 
     def __init__(self, outcome: Outcome, reason: str, error: BaseException | None = None) -> None:
         super().__init__(reason)

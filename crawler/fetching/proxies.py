@@ -1,7 +1,7 @@
-"""Which proxy a check goes by: another one than the last for its prefecture, none that lately failed with its host.
+"""Proxy choice of a check: not the prefecture's last one, and none that lately failed with its host.
 
-The same to the check's end. Budgets count a host's requests whichever way they take, and a host that refuses us is
-left alone by all ways: a proxy is never an answer to a block. Without PROXY_LIST nothing here is done.
+A check keeps its proxy to the end. Budgets count a host's requests by whatever proxy, and a host that refuses us rests
+for all of them: a proxy is never an answer to a block. Without PROXY_LIST nothing here runs.
 """
 
 import logging
@@ -18,13 +18,13 @@ from crawler.fetching.errors import ProxyFailed
 
 log = logging.getLogger(__name__)
 
-_RACES = 5  # tries to be the one who takes: as many processes take at the same instant at most
+_RACES = 5  # attempts to take one: at most so many processes take one at the same instant
 _DOUBLINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class ProxyHealth:
-    """A proxy's with one host: how often it failed in a row, until when (unix seconds) it rests."""
+    """Health of a proxy with one host: failures in a row, and until when (Unix seconds) it rests."""
 
     failures: int = 0
     rests_until: float = 0
@@ -32,23 +32,23 @@ class ProxyHealth:
 
 @dataclass(frozen=True, slots=True)
 class KnownProxies:
-    """What is remembered for a check: which proxy its prefecture had last, the health of those that failed."""
+    """Known proxies for a check: its prefecture's last one, and the health of those that failed."""
 
     last: str | None
     health: Mapping[str, ProxyHealth]
 
 
 class ProxyStore(Protocol):
-    """Where that is kept: in this process, or in Redis for all."""
+    """Store of proxy health: in this process, or in Redis for all."""
 
     async def recall_proxies(self, prefecture: str, host: str) -> KnownProxies:
         """Return what is remembered."""
 
     async def take(self, prefecture: str, before: str | None, name: str) -> bool:
-        """Note the proxy as the prefecture's last; return False, and note nothing, where that is not `before`."""
+        """Store the proxy as the prefecture's last one; False, and no change, where the last one is not `before`."""
 
     async def note(self, host: str, name: str, health: ProxyHealth | None) -> None:
-        """Remember a proxy's health with a host; None: it is well."""
+        """Store a proxy's health with a host; None: it works."""
 
 
 class InMemoryProxyStore:
@@ -80,9 +80,9 @@ class InMemoryProxyStore:
 def candidates(
     names: Sequence[str], known: KnownProxies, now: float, without: Collection[str] = ()
 ) -> list[str]:
-    """Return which proxies may be taken, all as good: those that do not rest, the last one only where it is alone.
+    """Return equally good proxies: those that do not rest, the last one only where it is alone.
 
-    Where all rest it is the one whose rest ends first: nobody else can find out whether one is well again.
+    Where all rest it is the one whose rest ends first: only a request finds out whether one works again.
     """
     left = [name for name in names if name not in without]
     well = [name for name in left if known.health.get(name, ProxyHealth()).rests_until <= now]
@@ -99,7 +99,7 @@ def after_failure(health: ProxyHealth, now: float) -> ProxyHealth:
 
 
 class Proxies:
-    """All that are configured. `memory` is this process's own until somebody shares a better one."""
+    """The configured proxies. `memory` is this process's own until the dispatcher sets the shared one."""
 
     def __init__(self, configured: Sequence[Proxy]) -> None:
         self.memory: ProxyStore = InMemoryProxyStore()
@@ -107,11 +107,11 @@ class Proxies:
         self._said: dict[str, str] = {}
 
     def way(self, desk: Desk) -> "ProxySession | None":
-        """Return a check's way to a desk; None where no proxy is configured."""
+        """Return the proxy session of a check; None where no proxy is configured."""
         return ProxySession(self, desk.prefecture_id, desk.host) if self._all else None
 
     async def take(self, prefecture: str, host: str, without: Collection[str] = ()) -> Proxy | None:
-        """Choose a proxy and note it as the prefecture's last; None where there is none but those left out."""
+        """Choose a proxy and store it as the prefecture's last; None where all are left out."""
         name = None
         for _ in range(_RACES):
             known = await self.memory.recall_proxies(prefecture, host)
@@ -138,7 +138,7 @@ class Proxies:
             await self.memory.note(host, name, None)
 
     def _say(self, host: str, name: str, known: KnownProxies) -> None:
-        """Say once that the same one has to be taken twice running."""
+        """Log once that the same proxy has to be taken twice in a row."""
         alone = name == known.last and len(self._all) > 1
         if alone and self._said.get(host) != name:
             log.warning("proxy %s is the only one left for %s: it is taken again and again", name, host)
@@ -148,9 +148,9 @@ class Proxies:
 
 
 class ProxySession:
-    """One check's: the same proxy for all its requests, whoever makes them (a browser's context too).
+    """Proxy of one check: the same for all its requests, those of a browser's context too.
 
-    `failures` says what its proxies did wrong, each by its name.
+    `failures`: how its proxies failed, each with its name.
     """
 
     def __init__(self, proxies: Proxies, prefecture: str, host: str) -> None:
@@ -164,7 +164,7 @@ class ProxySession:
         """Return the check's proxy, chosen as it is first asked for."""
         if self._proxy is None:
             self._proxy = await self._proxies.take(self._prefecture, self._host)
-        if self._proxy is None:  # pragma: no cover - nobody makes a way without proxies
+        if self._proxy is None:  # pragma: no cover - a session is made only with proxies
             raise LookupError("no proxy is configured")
         return self._proxy
 

@@ -1,4 +1,4 @@
-"""Whose fault it is when a request by a proxy fails: the proxy's, as long as no connection to the site stands."""
+"""Classifier of proxy failures: errors before the connection to the site stands are the proxy's."""
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar

@@ -1,7 +1,7 @@
-"""What is remembered of proxies by all processes, in Redis; while that is away, by each for itself.
+"""Proxy health shared by all processes, in Redis; while Redis is away each process keeps its own.
 
-`proxy:last:<prefecture>` the name of the one taken last; `proxies:<host>` hash, name → "<failures> <rests until>" of
-those that failed. Both are gone a day after they were last written.
+`proxy:last:<prefecture>` is the name of the proxy taken last; `proxies:<host>` a hash of those that
+failed, name → "<failures> <rests until>". Both are gone a day after they were last written.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""How many requests a visit may make: those that its claim paid for, then one by one out of its host's bucket."""
+"""Request budget of a visit: the requests its claim paid for, then one by one out of its host's bucket."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -7,11 +7,11 @@ from configs.desk import Desk
 
 
 class BudgetExhausted(Exception):
-    """No request more may be made of this host now."""
+    """The host may not be asked any more now."""
 
 
 class RequestBudget:
-    """A visit's. `more` asks for one request beyond the `paid` ones; without it there are none.
+    """Budget of one visit. `more` asks for one request beyond the `paid` ones; without it there are none.
 
     `elsewhere` asks for one of another host, as a desk there would; without it the paid ones serve for all hosts.
     `stopped` is set when an operator stops the host: what is paid for is not made any more either.
@@ -37,7 +37,7 @@ class RequestBudget:
         """Use one request up.
 
         Raises:
-            Spent: there is none, or the host is stopped.
+            BudgetExhausted: there is none, or the host is stopped.
         """
         if self.stopped:
             raise BudgetExhausted

@@ -1,4 +1,4 @@
-"""What is asked next in a conversation: an ask as a browser's person or script would send it, or where it moved to."""
+"""Builder of HTTP requests: a page request as a browser or a script would send it, or where it was redirected to."""
 
 import json
 from dataclasses import dataclass, replace

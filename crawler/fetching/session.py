@@ -1,4 +1,4 @@
-"""One check's conversation with a site: its clock, its cookies, its redirects, its second tries, its count."""
+"""HTTP conversation of one check with a site: deadline, cookies, redirects, retries, count of requests."""
 
 import asyncio
 import random
@@ -26,7 +26,7 @@ from crawler.url_policy import resolve_stand_in, same_site
 REDIRECTS = 5
 RETRIES = 3
 _RETRY_PAUSE = 0.2  # seconds, doubled each time: a connection lost by chance is there again at once
-_BELT = 1.0  # seconds after which the download's own time-out is not waited for any longer
+_BELT = 1.0  # seconds by which our own time-out follows that of the download
 
 Download = Callable[[Request], Awaitable[Response]]
 
@@ -45,12 +45,12 @@ class Clock:
 
     @property
     def elapsed(self) -> float:
-        """Return what the site has had so far."""
+        """Return the seconds that the site has used."""
         return self._now() - self._began - self._paused if self._began is not None else 0.0
 
     @property
     def left(self) -> float:
-        """Return what the site still has; 0 or less when its time is up."""
+        """Return the seconds left; 0 or less when the time is up."""
         return self.deadline - self.elapsed
 
     def start(self) -> None:
@@ -102,7 +102,7 @@ class Session:
 
     @property
     def handed_requests(self) -> int:
-        """Return how many requests were made of the host that it went on at."""
+        """Return how many requests the host got that the visit was handed to."""
         return self.requests - self._before if self.handed_to else 0
 
     def go_on_at(self, desk: Desk) -> None:
@@ -200,7 +200,7 @@ def human_delay() -> float:
 
 
 def refuse_reservation(method: str, url: str) -> FetchError:
-    """Return what is said of a request that would take a slot: it is not made."""
+    """Return the error for a request that would take a slot, which is never made."""
     return FetchError(Outcome.UNREADABLE, f"led to {method} {url}, which would take a slot: not asked")
 
 

@@ -1,7 +1,7 @@
-"""Addresses that come from outside (a person's, a link's, a frame's, a redirect's) may not lead into a private network.
+"""SSRF guard: addresses from outside (a person, a link, a frame, a redirect) must not lead into a private network.
 
-A name is looked up once, refused if any of its addresses is not public, and connected as it was looked up: who changes
-the name's address in between gains nothing. Where nothing may leave this machine, only loopback is asked instead.
+A name is resolved once and refused if any of its addresses is not public. The connection uses the resolved addresses,
+so changing the name in between gains nothing. Where nothing may leave this machine, only loopback is asked.
 """
 
 import ipaddress

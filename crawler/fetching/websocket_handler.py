@@ -1,7 +1,7 @@
-"""Scrapy's way to the wire for `ws://` and `wss://`: one message goes out, the frames that come back are one body.
+"""Scrapy download handler for `ws://` and `wss://`: one message is sent, the frames that come back are one body.
 
-By the HTTP client too (crawler/fetching/download_handler.py), so that time-outs, errors, names and TLS are the
-same. A handshake that is not accepted comes back as the plain HTTP answer that it is.
+It shares the HTTP handler's client (crawler/fetching/download_handler.py), so time-outs, errors, names and TLS are the
+same. A handshake that is refused comes back as the plain HTTP answer that it is.
 """
 
 import asyncio

@@ -1,1 +1,1 @@
-"""What is decided about web hosts, and remembered of them: rests, budgets, stops, bans that nobody says."""
+"""State of web hosts: back-off, budgets, stops, and 403s that block one page or a whole host."""

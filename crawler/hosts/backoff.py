@@ -1,4 +1,4 @@
-"""What is remembered of a host that refused us or asked for less: pure, as the table `hosts` keeps it."""
+"""Back-off of a host that refused us or limited our rate; pure, as the table `hosts` stores it."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ _DOUBLINGS = 20
 
 @dataclass(frozen=True, slots=True)
 class HostBackoff:
-    """A host's: until when it rests and why, how many rests in a row, what share of its budget is left.
+    """Back-off of one host: until when it rests and why, rests in a row, the share of its budget that is left.
 
     `calm_since`: its first conclusive answer since the last rest, or since something was last forgotten.
     """
@@ -42,7 +42,7 @@ def after_refusal(
     """Return the memory after a check that was refused (`RESTING`): each rest is longer than the one before.
 
     A check that started before the rest ended met what began it: it is no new rest. `lot`, from 0 to 1, lengthens
-    the rest a little, so that nobody meets us each time at the same distance.
+    the rest a little, so that we do not come back at equal distances.
     """
     again = memory.rests_until is not None and started_at < memory.rests_until
     before = memory.rests_in_a_row - again
@@ -75,7 +75,7 @@ def after_success(memory: HostBackoff, proven_at: datetime | None) -> HostBackof
 
 
 def _answered_between(memory: HostBackoff) -> bool:
-    """Whether the host answered well since its last rest: what refused us again then is how often we come."""
+    """Whether the host answered well since its last rest: if so, our rate caused the new refusal."""
     return memory.rests_in_a_row > 0 and memory.calm_since is not None
 
 

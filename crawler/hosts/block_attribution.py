@@ -1,4 +1,4 @@
-"""Whether a plain 403 closes one page or blocks the host: it is the page's own where others there were just read."""
+"""Attribution of a plain 403: to one page where other pages of the host were just read, else to the host."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,6 +1,6 @@
-"""The kill switch of a host: from one moment on nothing more is asked of it, until an operator says go.
+"""Kill switch of a host: nothing more is asked of it until an operator resumes it.
 
-The row in `hosts` is the truth, Redis only makes it quick: the planner puts back what Redis lost.
+The row in `hosts` is the truth, Redis only makes it fast: the planner restores what Redis lost.
 """
 
 import logging
@@ -23,7 +23,7 @@ from crawler.scheduling.desk_budgets import desks_on
 log = logging.getLogger(__name__)
 
 # Desks, outages, hosts: the order in which a writer of checks takes them too.
-_LOCK = 0x72647673  # rows and Redis change together: nobody writes into Redis what he read before another's change
+_LOCK = 0x72647673  # rows and Redis change together, so that no writer overwrites Redis with older rows
 STOPPED = "stopped by an operator"
 
 
@@ -32,7 +32,7 @@ class UnknownHost(LookupError):
 
 
 def stop(host: str, reason: str) -> None:
-    """Ask nothing more of a host (`name:port`), whoever visits it: row first, then Redis.
+    """Ask nothing more of a host (`name:port`), by any visit: row first, then Redis.
 
     Raises:
         UnknownHost: no desk is there.
@@ -84,7 +84,7 @@ def stopped() -> dict[str, tuple[datetime, str]]:
 
 
 def remind(client: redis.Redis) -> None:
-    """Bring Redis up to the rows: what it lost, what it did not hear.
+    """Bring Redis up to date with the rows.
 
     Raises:
         sqlalchemy.exc.DBAPIError, redis.RedisError: a server is away.
@@ -108,9 +108,9 @@ def _find_desks(host: str) -> list[str]:
 
 
 def _announce(call: due_queue.Call[None]) -> None:
-    """Tell Redis; while it is away nobody claims, and the planner reminds it."""
+    """Write to Redis; while it is away nothing is claimed, and the planner restores it later."""
     try:
         with due_queue.connect() as client:
             due_queue.send(client, call)
     except redis.RedisError as error:
-        log.warning("Redis is away, it hears of the switch when it is back: %s", error)
+        log.warning("Redis is away, the planner writes the switch when it is back: %s", error)

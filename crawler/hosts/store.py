@@ -1,4 +1,4 @@
-"""The memory of hosts in the tables: written by whoever was refused, healed and read by the planner."""
+"""Store of host back-off, in the table `hosts`: refused checks write it, the planner reads it and lets it recover."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
@@ -54,7 +54,7 @@ def rest_hosts(session: Session, refused: Collection["CheckItem"], now: datetime
 
 
 def recover_hosts(session: Session, now: datetime) -> None:
-    """Forget what hosts that answer well did long ago; a budget that grew is told to the planner."""
+    """Let hosts that answer well recover; a budget that grew becomes a desk change for the planner."""
     shaken = sa.or_(HostState.rests_in_a_row > 0, HostState.budget_share < 1)
     found = session.scalars(sa.select(HostState.host).where(shaken))
     hosts = {
@@ -92,7 +92,7 @@ def _refusing_host(check: "CheckItem") -> str:
 
 
 def _rest_desks(session: Session, host: str, check: "CheckItem") -> None:
-    """Say of each desk of the host why it is not watched."""
+    """Write to each desk of the host why it is not watched."""
     ids = [desk.id for desk in desks_on(host)]
     if check.outcome is Outcome.BLOCKED:
         reopened = _reopen_misjudged(session, ids, check.started_at)
@@ -112,7 +112,7 @@ def _rest_desks(session: Session, host: str, check: "CheckItem") -> None:
 
 
 def _reopen_misjudged(session: Session, ids: Collection[str], at: datetime) -> list[str]:
-    """Open again the pages that a 403 closed shortly before their host refused all: they were no pages' own."""
+    """Reopen pages that a 403 closed shortly before their host refused everything: the block was the host's."""
     proven = sa.select(sa.func.max(DeskState.last_proven_at)).where(DeskState.id.in_(ids)).scalar_subquery()
     closed = (
         sa.update(DeskState)

@@ -1,1 +1,1 @@
-"""What is told of sites in trouble, and to whom: operators, subscribers, whoever waits for a desk to be watchable."""
+"""Incidents of sites and desks, and the notices about them to operators and subscribers."""

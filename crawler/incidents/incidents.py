@@ -1,6 +1,6 @@
-"""What is in trouble now, read off desks, checks and outages, and kept as incidents until it has been over a while.
+"""Incidents: current trouble, derived from desks, checks and outages, and stored until it has been over for a while.
 
-Nothing here remembers anything but by its rows: a look that is lost is made up for by the next one.
+No state is kept outside the rows: the next run makes up for one that was lost.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ from crawler.scheduling.desk_budgets import captcha_expected
 
 _LOOK_BACK = timedelta(
     days=1
-)  # no run of checks is followed further: the wait before it is told is half an hour
+)  # a run of checks is followed no further: the longest wait before a notice is half an hour
 _LAYOUT_CHANGED = 2  # pages in a row that were not understood
 
 _OUTAGES = sa.text(

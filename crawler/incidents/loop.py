@@ -1,6 +1,6 @@
-"""Tells operators of sites in trouble, subscribers of desks that cannot be watched now, are again, or can be at last.
+"""Incident loop: notifies operators of sites in trouble, and subscribers of desks that stop or start being watched.
 
-Derived from rows, told in the transaction that remembers it: a crash repeats nothing and loses nothing.
+All is derived from rows and stored in the transaction that writes the notices: a crash repeats and loses nothing.
 """
 
 import logging
@@ -27,30 +27,30 @@ from crawler.part_failures import PartFailures
 
 log = logging.getLogger(__name__)
 
-_LOCK = 0x74696470  # one teller at a time: others look on
+_LOCK = 0x74696470  # one process notifies at a time
 _LISTED = 20  # desks named in one message to operators
 
 
 class IncidentLoop:
-    """The loop; all that matters is in the tables."""
+    """The incident loop; its state is in the tables."""
 
     def __init__(self, failures: PartFailures | None = None) -> None:
         self._failures = failures or PartFailures()
         self._lock = AdvisoryLock(_LOCK)
 
     def run(self, stop: threading.Event) -> None:
-        """Look each INCIDENT_CHECK_SECONDS until told to stop; a look that fails is named by health and tried again."""
+        """Run each INCIDENT_CHECK_SECONDS until `stop` is set; a run that fails is named by health and repeated."""
         while not stop.is_set():
             self._failures.run("incidents", lambda: run_once(clock(), self._lock))
             stop.wait(settings().incident_check_seconds)
 
 
 def run_once(now: datetime, lock: AdvisoryLock | None = None) -> int:
-    """Keep the incidents and tell of them what is due; return how many notifications were written.
+    """Update the incidents and write the notices that are due; return how many.
 
     Raises:
         sqlalchemy.exc.DBAPIError: the database is away; nothing is forgotten.
-        LockHeldError: another teller hangs.
+        LockHeldError: another process hangs.
     """
     with session() as rows:
         if not (lock or AdvisoryLock(_LOCK)).take(rows, now):
@@ -81,7 +81,7 @@ def _write_notices(rows: Session, found: Sequence[FoundIncident], now: datetime)
 
 
 def _is_due_for_operators(incident: Incident, now: datetime) -> bool:
-    """Tell whether operators are told by now; of maintenance, which ends by itself, they are not."""
+    """Tell whether operators are to be notified: after the reason's wait, and never of maintenance."""
     waits = {IncidentReason.RATE_LIMITED: settings().rate_limited_told_seconds}
     wait = timedelta(seconds=waits.get(incident.reason, 0))
     return incident.reason is not IncidentReason.MAINTENANCE and now - incident.starts_at >= wait

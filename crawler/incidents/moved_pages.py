@@ -1,4 +1,4 @@
-"""Desks that have drifted: rows that discovery opens, and that end when a desk is found or proven again."""
+"""Drifts: desks whose page seems to have moved. Discovery opens the rows; a desk found or proven again ends them."""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime

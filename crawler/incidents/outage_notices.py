@@ -1,4 +1,4 @@
-"""Which subscribers are told that their desk cannot be watched now, and, if they were, that it is again."""
+"""Outage notices: subscribers whose desk cannot be watched now, and later that it is watched again."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -18,8 +18,8 @@ from crawler.scheduling.demand import targets_of
 
 _WAIT = timedelta(days=30)  # after an incident, for the last of its desks to be watched again
 
-# Who is entitled and waits for one of the desks, can be reached, and was not told yet (`:told` false), or was
-# (`:told` true) and not yet that it is over. An index on users leads to the few notifications of each.
+# Entitled users who wait for one of the desks and can be reached, without an outage notice (`:told` false), or with
+# one and no recovery notice (`:told` true). An index on users leads to the few notifications of each.
 _WAITING = sa.text(f"""
 SELECT DISTINCT a.user_id, t.desk_id, t.prefecture_id, t.procedure
 FROM alert_targets t
@@ -48,13 +48,13 @@ UNION SELECT desk_id FROM drifts WHERE desk_id = ANY(:desks) AND ends_at IS NULL
 def write_outage_notices(
     rows: Session, incident: Incident, affected: Collection[Desk], now: datetime
 ) -> list[UUID]:
-    """Tell those who wait for these desks, once for an incident, that they cannot be watched now."""
+    """Write the notice that these desks cannot be watched now: once for each recipient and incident."""
     waiting = _find_recipients(rows, incident, affected, now, told=False)
     return _write(rows, "desk_unwatched", incident, waiting)
 
 
 def write_recovery_notices(rows: Session, now: datetime) -> list[UUID]:
-    """Tell those who were told so that their desks are watched again: none is in any outage any more."""
+    """Write the notice that desks are watched again, to recipients of an outage notice, once no outage is left."""
     ended = (
         sa.select(Incident)
         .where(Incident.ends_at.is_not(None), Incident.over_at.is_(None))
@@ -78,7 +78,7 @@ def write_recovery_notices(rows: Session, now: datetime) -> list[UUID]:
 def _find_recipients(
     rows: Session, incident: Incident, affected: Collection[Desk], now: datetime, *, told: bool
 ) -> dict[UUID, list[str]]:
-    """Return the people to tell with those of the desks that each waits for."""
+    """Return recipients, each with the desks that they wait for."""
     found = rows.execute(
         _WAITING,
         {
@@ -102,7 +102,7 @@ def _find_recipients(
 def _find_recovered(
     rows: Session, incident: Incident, waiting: dict[UUID, list[str]]
 ) -> dict[UUID, list[str]]:
-    """Return whom to tell of which desks: those they were told of, all of them watched."""
+    """Return recipients with the desks of their outage notice, where all of these are watched again."""
     told: dict[UUID, set[str]] = defaultdict(set)
     for user_id, desk_id in rows.execute(_TOLD_OF, {"people": list(waiting), "incident": str(incident.id)}):
         told[user_id].add(desk_id)

@@ -1,4 +1,4 @@
-"""Who is reminded that slots are published soon which stand behind a captcha: nobody but a person sees them."""
+"""Reminders of announced slot releases at desks behind a captcha, whose slots a check cannot see."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from configs.settings import settings
 from crawler.incidents.recipients_sql import AT_ONCE, ENTITLED, REACHABLE
 from crawler.scheduling.desk_budgets import captcha_expected
 
-# Entitled users who wait at the desk or asked to hear when it can be watched, and were not reminded yet.
+# Entitled users with an alert, enabled or saved until the desk can be watched, and no reminder yet.
 _WAITING = sa.text(f"""
 SELECT DISTINCT a.user_id
 FROM alert_targets t
@@ -31,7 +31,7 @@ ORDER BY a.user_id LIMIT :most
 
 
 def write_reminders(rows: Session, now: datetime) -> list[UUID]:
-    """Remind people of publications that begin within RELEASE_NOTICE_SECONDS, once each; return what to deliver."""
+    """Write reminders of releases that begin within RELEASE_NOTICE_SECONDS, once each; return their ids."""
     written: list[UUID] = []
     for desk, begins_at, ends_at in _find_releases(rows, now):
         begins = begins_at.isoformat()
@@ -43,9 +43,9 @@ def write_reminders(rows: Session, now: datetime) -> list[UUID]:
 
 
 def _find_releases(rows: Session, now: datetime) -> Iterator[tuple[Desk, datetime, datetime | None]]:
-    """Yield desks with the publication that is near: as their file tells, or, without an end, as their page does.
+    """Yield desks with their next release: from the desk file, or, without an end, from the page.
 
-    Not of a page that is closed or has moved: who waits for it was told so, and slots will be published elsewhere.
+    Pages that are closed or have moved are left out: users have a notice of that, and slots will be elsewhere.
     """
     last = now + timedelta(seconds=settings().release_notice_seconds)
     lost = set(rows.scalars(sa.select(DeskState.id).where(is_page_lost())))

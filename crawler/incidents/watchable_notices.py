@@ -1,4 +1,4 @@
-"""Which people are told that a desk they could not wait for can be watched now: their alert was kept for that."""
+"""Notices to users whose alert was saved while its desks were unwatchable, once one becomes watchable."""
 
 from collections import defaultdict
 from uuid import UUID
@@ -17,12 +17,12 @@ from crawler.scheduling.demand import targets_of
 
 
 def write_watchable_notices(rows: Session) -> list[UUID]:
-    """Tell those whose kept alert is about a desk whose slots are seen by now, once; return what to deliver.
+    """Write a notice for each saved alert one of whose desks can be watched now; return their ids.
 
-    The alert stays paused: whether a plan carries it is decided when its user lets it wait.
+    The alert stays paused: whether the plan allows it is checked when its user enables it.
     """
     anybody = sa.exists().where(Alert.awaits_watch, Alert.closed_at.is_(None))
-    if not rows.scalar(sa.select(anybody)):  # each look asks: an index answers, and no desk is thought over
+    if not rows.scalar(sa.select(anybody)):  # an index answers, so that most runs read no desk
         return []
     written: list[UUID] = []
     for alert, mine in _find_kept_alerts(rows, _find_watchable_desks(rows)).items():

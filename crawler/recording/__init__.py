@@ -1,1 +1,1 @@
-"""What becomes of a check: its row, its desk's state, the slots that it opened and closed, its detection."""
+"""Recording of checks: the row of each, its desk's state, slots, detections, outages."""

@@ -1,7 +1,7 @@
-"""The batch writer: takes the checks that end and writes them on a thread of its own, never on the event loop.
+"""Batch writer: takes finished checks and writes them on a thread of its own, never on the event loop.
 
-What came while a write ran is the next batch. Where no slot was seen it lingers for LINGER seconds, so that hardly
-anything is written alone; what has news is written at once, with all that waits.
+Checks that end during a write form the next batch. Where no slot was seen it waits LINGER seconds, so that hardly any
+check is written alone; a batch with slots is written at once.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""What a batch of checks writes, in one transaction: checks, desks, slots, detections, rests of hosts.
+"""Transaction that records a batch of checks: checks, desks, slots, detections, rests of hosts.
 
 Checks that changed nothing cost three statements, however many they are.
 """
@@ -58,7 +58,7 @@ class FinishedCheck:
 
 @dataclass(slots=True)
 class Written:
-    """What follows once it is committed: detections to nudge, visits to end in the due queue, pages to keep.
+    """Work after the commit: detections to nudge, visits to end in the due queue, pages to keep.
 
     `dropped`: how many checks could not be recorded at all.
     """
@@ -78,9 +78,9 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class _CheckOutcome:
-    """A result of a desk that exists, its desk's row (None: it changes nothing any more), its interval in seconds.
+    """A check of an existing desk, the desk's row (None: the check is outdated), its interval in seconds.
 
-    `least`: what it waits at least until its next check.
+    `least`: seconds to its next check, at least.
     """
 
     desk: Desk
@@ -110,11 +110,11 @@ class _CheckOutcome:
 
 
 def write_batch(session: Session, results: Sequence[FinishedCheck], now: datetime) -> Written:
-    """Write checks of different desks; a desk may stand in a batch once.
+    """Write checks of different desks; a batch has at most one check of a desk.
 
     A result whose token is older than its desk's last one, and one whose page was read more than two intervals ago,
     records its check and changes nothing else. Where a token is not newer than the row's, the visit's end says so to
-    Redis (`Finish.last_token`), which may have been restored from an older state and count behind the rows.
+    Redis (`VisitEnd.last_token`), which may have been restored from an older state and count behind the rows.
     """
     results = [_pull_back(result, now) for result in results]
     results = block_attribution.reclassify_page_refusals(session, results, now)
@@ -219,7 +219,7 @@ def _windows(covered: Sequence[CoveredWindow]) -> str:
 
 
 def _outage_changes(end: _CheckOutcome) -> list[outages.OutageChange]:
-    """Say how the desk's watching turned, where it did."""
+    """Return the change of the desk's outage, if any."""
     check = end.result.check
     usual = check.outcome is Outcome.CAPTCHA and captcha_expected(end.desk)
     reason = None if usual else outages.reason_of(check.outcome, end.row.inconclusive)
@@ -246,7 +246,7 @@ def _visit_end(end: _CheckOutcome, rest: datetime | None, now: datetime) -> Visi
 
 
 def _rest_hosts(session: Session, ends: Sequence[_CheckOutcome], now: datetime) -> dict[str, datetime]:
-    """Let the hosts rest that refused us; return until when, and of those too that visits were handed to in vain."""
+    """Let hosts rest that refused us; return until when, also for resting hosts that visits were handed to."""
     refused = [end.result.check for end in ends if end.result.check.outcome in RESTING]
     made = host_rows.rest_hosts(session, refused, now) if refused else {}
     handed = {end.host for end in ends if end.result.check.handed_to}

@@ -1,4 +1,4 @@
-"""Whether all places of a desk were covered lately, over several visits: pure, dates local, instants UTC."""
+"""Coverage of a desk's places over several visits; pure, days in the desk's zone, instants in UTC."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a batch of checks makes of their desks' rows: one statement, however many they are."""
+"""Update of desk rows from a batch of checks: one statement, however many they are."""
 
 import json
 from collections.abc import Sequence

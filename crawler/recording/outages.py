@@ -1,4 +1,4 @@
-"""Times that were paid for and not watched: a row per desk and reason, opened and closed by what is learned."""
+"""Outages: paid time in which a desk was not watched, a row per desk and reason."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from configs.outcome import Outcome
 from configs.settings import settings
 from crawler.scheduling.intervals import COUNTED
 
-# What was learned before an outage began ends nothing: a check may be written later than the block that overtook it.
+# A check from before the outage ends nothing: it may be written later than the block that overtook it.
 _END = sa.text("""
 UPDATE outages o SET ends_at = n.at
 FROM unnest(CAST(:desk_id AS text[]), CAST(:at AS timestamptz[]), CAST(:reason AS text[]), CAST(:host AS text[]))
@@ -41,7 +41,7 @@ UPDATE outages SET ends_at = greatest(starts_at, :at) WHERE ends_at IS NULL AND 
 
 @dataclass(frozen=True, slots=True)
 class OutageChange:
-    """What a check made of its desk's watching at `at`: an outage's reason, None where it is watched.
+    """Change of a desk's outage by a check at `at`: the outage's reason, None where the desk is watched.
 
     `host`: whose outage it is, where that is not the desk's own.
     """
@@ -97,5 +97,5 @@ def desks_blaming(session: Session, host: str) -> list[str]:
 
 
 def end_unwatched(session: Session, watched: Collection[str], at: datetime) -> None:
-    """End the outages of desks that are not to be watched any more: nobody pays for those."""
+    """End the outages of desks that are no longer to be watched: they are not paid for."""
     session.execute(_FORGET, {"watched": sorted(watched), "at": at})

@@ -1,4 +1,4 @@
-"""What a check changes among a desk's open slots: seen opens, covered closes. Pure."""
+"""Comparison of a check with a desk's open slots: shown slots open, covered ones close. Pure."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class OpenSlot:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one check showed. `now`: when it was read; `zone` and `last_day` are the desk's.
+    """Slots and coverage of one check. `now`: when it was read; `zone` and `last_day` are the desk's.
 
     `whole_before`: since when, before this check, every place had been covered once at least (None: never).
     """
@@ -46,7 +46,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class SlotChanges:
-    """What to write. `news` open and are told; `quiet` open too, but whoever waits was told already.
+    """Changes to write. `news` open and are notified; `quiet` open too, but users were notified of them already.
 
     `again` pairs the rows that were seen once more with how they look now; `gone` pairs rows with their reason.
     """
@@ -61,7 +61,7 @@ def compare_slots(known: Sequence[OpenSlot], seen: CheckResult) -> SlotChanges:
     """Compare a desk's open slots with what a check saw.
 
     The hours that show up in a place which was only known to be open are quiet: they are what its `open` slot
-    was told for ("at an unknown hour"), and telling them again would be a second message for one opening.
+    was notified for ("at an unknown hour"); a second message would announce the same opening.
     """
     shown = _index_shown(seen)
     timed = {place for place, moment in shown if moment != OPEN}

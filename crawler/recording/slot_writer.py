@@ -1,4 +1,4 @@
-"""What checks change among slots, and the detections that tell of it: a few statements for a whole batch."""
+"""Writer of slots and detections: a few statements for a whole batch of checks."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

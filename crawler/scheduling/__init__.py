@@ -1,1 +1,1 @@
-"""What the planner and the due queue stand on: who waits, which lane, which interval, whose seat, Redis' scripts."""
+"""Scheduling: demand, intervals, budgets, the due queue with its Lua scripts, and the leases of spiders."""

@@ -1,4 +1,4 @@
-"""Who waits for which desk: the plans of entitled alerts, and the desks whose grants began or ended."""
+"""Demand for desks: the plans of entitled alerts, and the desks whose grants began or ended."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -30,7 +30,7 @@ Target = tuple[str | None, str | None, str | None]
 
 
 def promised_intervals(session: Session, desks: Collection[Desk], now: datetime) -> dict[str, list[float]]:
-    """Return, by desk, the seconds that the plans of its entitled alerts promise; no entry where nobody waits."""
+    """Return, by desk, the seconds that the plans of its entitled alerts promise; no entry without such an alert."""
     prefectures = sorted({desk.prefecture_id for desk in desks})
     rows = session.execute(
         _ENTITLED, {"now": now, "desks": [desk.id for desk in desks], "prefectures": prefectures}

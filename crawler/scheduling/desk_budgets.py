@@ -1,4 +1,4 @@
-"""What the desk files and the settings say about a desk's schedule: its own interval, its host's budget."""
+"""Budgets and intervals of desks, from the desk files and the settings."""
 
 import math
 from collections.abc import Collection, Iterable

@@ -1,4 +1,4 @@
-"""The planner's side of the tables: changes and requests taken, rows of desks kept, intervals written."""
+"""Planner's queries: takes changes and requests, creates missing desk rows, writes intervals."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
-"""The due queue in Redis: which desk is checked next, by whom, and which host may be asked.
+"""Client of the due queue in Redis: which desk is checked next, by whom, and which host may be asked.
 
 Every function makes a `Call`, which `send` (planner, writer) or `asend` (dispatcher) carries out.
+docs/reference/due-queue.md has the picture.
 """
 
 import asyncio
@@ -71,26 +72,19 @@ class HostBucket:
 
 @dataclass(frozen=True, slots=True)
 class DueEntry:
-    """A desk for the queue. `gap`: seconds that lie at least between two checks of it, whoever asks.
-
-    `cost`: requests of its cheapest visit, which a claim takes from the host's `bucket`, once that holds the `need` of
-    a visit that proves something, or all that it can. `last_token` is the desk
-    row's, so that an emptied Redis goes on counting beyond it. `hurry`: a desk that is already in the queue may move
-    forward to `due`. `waits`: whether somebody entitled does; desks without go last.
-    `latest`: what a healthy clock can have put into the queue; a desk that is due later is due at `due`.
-    """
+    """A desk for the queue."""
 
     desk_id: str
     host: str
-    gap: float
+    gap: float  # seconds between two checks of the desk, at least
     due: datetime
-    cost: int
+    cost: int  # requests of its cheapest visit, which a claim takes from the host's bucket
     bucket: HostBucket
-    last_token: int = 0
-    hurry: bool = False
-    waits: bool = True
-    need: float = 0
-    latest: datetime | None = None
+    last_token: int = 0  # the desk row's: an emptied Redis goes on counting beyond it
+    hurry: bool = False  # whether a desk that is in the queue may move forward to `due`
+    waits: bool = True  # whether an entitled subscriber waits; desks without go last
+    need: float = 0  # requests of a visit that proves something: a claim waits until the bucket holds them
+    latest: datetime | None = None  # the latest due time a healthy clock can have put into the queue
 
     @property
     def to_redis(self) -> str:
@@ -123,22 +117,17 @@ class DueEntry:
 
 @dataclass(frozen=True, slots=True)
 class VisitEnd:
-    """The end of a visit: when the desk is due again, until when its host is left alone.
-
-    `between`: the floor between two visits; `rest`: a block or a rate limit, None where there was none; `unused`:
-    requests that the claim paid for and the visit did not make; `handed_to`: the host that rests, where it is another;
-    `last_token`: the desk row's, where the visit's is not newer.
-    """
+    """The end of a visit: when the desk is due again, until when its host is left alone."""
 
     desk_id: str
     token: int
     due: datetime
     host: str
-    between: datetime
-    rest: datetime | None = None
-    unused: int = 0
-    handed_to: str = ""
-    last_token: int = 0
+    between: datetime  # until when the host is left alone between two visits
+    rest: datetime | None = None  # until when the host rests after a block or a rate limit
+    unused: int = 0  # requests that the claim paid for and the visit did not make
+    handed_to: str = ""  # the host that rests, where it is another
+    last_token: int = 0  # the desk row's, where the visit's is not newer
 
     @property
     def to_redis(self) -> str:
@@ -322,7 +311,7 @@ def forget_times(client: "redis.Redis", systems: Iterable[str]) -> None:
 
 
 def stop(host: str) -> Call[None]:
-    """Let nobody claim a desk of the host, nor ask one more request of it."""
+    """Stop a host: none of its desks is claimed, no visit asks it any more."""
     return Call(lua_scripts.STOP_HOST, (_STOPPED,), (host,), _nothing)
 
 

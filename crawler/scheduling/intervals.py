@@ -1,4 +1,4 @@
-"""How often a desk is asked, and what an answer means for its next time: pure decisions, seconds and instants."""
+"""Intervals: how often a desk is asked, and when it is due after an outcome. Pure; seconds and instants."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class WishedInterval:
 def wished_interval(own: float, plans: Iterable[float], heartbeat: float) -> float:
     """Return the wished interval: `own` (the tier's, or the operator's) or the fastest entitled plan's.
 
-    Where nobody entitled waits it is the heartbeat, so that nobody buys a desk whose state is unknown.
+    Without an entitled alert it is the heartbeat, so that no user buys a desk whose state is unknown.
     """
     promised = list(plans)
     return min(own, *promised) if promised else max(own, heartbeat)
@@ -56,7 +56,7 @@ def minimum_interval(wish: float | None, possible: float | None, fallback: float
 
 
 def minimum_gap(own: float | None) -> float:
-    """Return the seconds between two checks of one desk, whoever asks; only stand-ins allow less than 30."""
+    """Return the least seconds between two checks of one desk; only stand-ins allow less than 30."""
     return min(FASTEST, own or FASTEST)
 
 

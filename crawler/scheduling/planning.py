@@ -1,4 +1,4 @@
-"""What the planner puts into the due queue: each desk's interval, host, price and time."""
+"""Planning of queue entries: each desk's interval, host, cost and due time."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from crawler.scheduling.due_queue import DueEntry, HostBucket
 from crawler.scheduling.queues import lane_of
 
 _MARGIN = timedelta(minutes=1)
-MEMORY = timedelta(minutes=2)  # what was asked longer ago weighs on no bucket and no floor any more
+MEMORY = timedelta(minutes=2)  # older requests count for no bucket and no floor
 
 
 @dataclass(frozen=True, slots=True)
 class PlanningTask:
-    """What a look at the tables found to do. `requested` are to be checked now, `whole` means every desk.
+    """Work of one planning run. `requested` desks are to be checked now, `whole` means every desk.
 
     `emptied`: Redis knows nothing, not even what runs at this moment.
     """
@@ -33,18 +33,16 @@ class PlanningTask:
 
 @dataclass(frozen=True, slots=True)
 class PlannedEntries:
-    """How often desks are to be checked (seconds, by desk) and what their hosts may be asked (by host).
-
-    `share`: what a host's budget allows by what visits lately took; `feasible`: what it still allows while all of its
-    desks show slots, which is the least that can be promised.
-    """
+    """Intervals of desks (seconds, by desk), and the buckets of their hosts."""
 
     wished: Mapping[str, float]
-    share: Mapping[str, float]
-    feasible: Mapping[str, float]
-    waited_for: Collection[str]
-    buckets: Mapping[str, HostBucket]
-    taken: Mapping[str, float]
+    share: Mapping[str, float]  # what the host's budget allows at the costs of recent visits
+    feasible: Mapping[
+        str, float
+    ]  # what it allows while all of its desks show slots: what is promised
+    waited_for: Collection[str]  # desks with an entitled alert
+    buckets: Mapping[str, HostBucket]  # by host
+    taken: Mapping[str, float]  # requests of recent visits, by desk
 
 
 def build_plan(
@@ -127,7 +125,7 @@ def _due_at(desk: Desk, state: PlannedDesk, interval: float, task: PlanningTask,
         return again
     if desk.id in task.changed:
         return now
-    # Nobody knows an unchecked desk's state: it does not wait for the first heartbeat.
+    # The state of an unchecked desk is unknown: it does not wait for the first heartbeat.
     return intervals.first_due(desk.id, min(interval, own_interval(desk)), now)
 
 
@@ -149,7 +147,7 @@ def _again(desk: Desk, state: PlannedDesk, interval: float, now: datetime) -> da
 def reconstruct_buckets(
     asked: Iterable[RecentCheck], desks: Mapping[str, Desk], buckets: Mapping[str, HostBucket], now: datetime
 ) -> tuple[dict[str, tuple[HostBucket, float]], dict[str, datetime]]:
-    """Return, by host, what is left in its bucket after these checks, and until when it is left alone."""
+    """Rebuild each host's token bucket and its earliest next visit from recent checks."""
     levels: dict[str, tuple[float, datetime]] = {}
     floors: dict[str, datetime] = {}
     for desk_id, at, requests in asked:

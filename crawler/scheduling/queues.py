@@ -1,6 +1,6 @@
-"""Lanes: the due queues, each with spider processes of its own, so that what is slow and heavy holds up nothing else.
+"""Crawl queues: due queues with spider processes of their own, so that slow checks delay no others.
 
-A booking system has a lane for its desks that are asked by HTTP, named as it is (`custom`), and one for those that
+A booking system has a queue for its desks that are asked by HTTP, with its own name (`custom`), and one for those that
 need a browser (`custom-browser`).
 """
 
@@ -20,12 +20,12 @@ class CrawlQueue(NamedTuple):
     fetch: Fetch = Fetch.HTTP
 
     def __str__(self) -> str:
-        """Return its name, as it stands in Redis."""
+        """Return its name, as in Redis."""
         return f"{self.system}{_BROWSER}" if self.browser else self.system
 
     @classmethod
     def parse(cls, name: str) -> Self:
-        """Return the lane of a name."""
+        """Return the queue of a name."""
         system = name.removesuffix(_BROWSER)
         return cls(system, Fetch.HTTP if system == name else Fetch.BROWSER)
 
@@ -63,10 +63,10 @@ class CrawlQueue(NamedTuple):
 
 
 def lane_of(desk: Desk) -> CrawlQueue:
-    """Return the lane in which a desk waits."""
+    """Return the queue in which a desk waits."""
     return CrawlQueue(system_of(desk), desk.fetch)
 
 
 def lanes() -> list[str]:
-    """Return the names of all lanes that there may be."""
+    """Return the names of all possible queues."""
     return [str(CrawlQueue(system, fetch)) for system in systems() for fetch in Fetch]

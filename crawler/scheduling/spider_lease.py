@@ -1,4 +1,4 @@
-"""A spider process's right to claim: one of its lane's leases in Redis, lost fifteen seconds after it fell silent."""
+"""Spider lease: a process's right to claim desks of its queue, lost SEAT_SECONDS after its last renewal."""
 
 import asyncio
 import secrets
@@ -12,16 +12,16 @@ from crawler.scheduling import lua_scripts
 from crawler.scheduling.due_queue import Call, asend
 from crawler.scheduling.queues import CrawlQueue
 
-_RETRY = 0.1  # seconds; a successor that waits finds a lease that was left so soon
+_RETRY = 0.1  # seconds between two attempts
 
 
 def lease_keys(lane: str) -> list[str]:
-    """Return the keys of a lane's leases."""
+    """Return the keys of a queue's leases."""
     return [f"lease:{lane}:{number}" for number in range(CrawlQueue.parse(lane).processes)]
 
 
 class SpiderLease:
-    """One of a lane's leases, as many as it has processes. Redis's own clock counts: a lease outlives no process."""
+    """One of a queue's leases, of which there are as many as processes. They run out by Redis's clock."""
 
     def __init__(self, client: redis.asyncio.Redis, lane: str) -> None:
         self._client = client
@@ -32,11 +32,11 @@ class SpiderLease:
 
     @property
     def held(self) -> bool:
-        """Whether the lease is surely ours: a process that was suspended finds it run out when it wakes."""
+        """Whether the lease is surely ours: that of a process that was suspended may have run out."""
         return self._key is not None and monotonic() < self._ours_until
 
     async def take(self, stopping: asyncio.Event) -> bool:
-        """Take a free lease, waiting as long as one lasts: a predecessor that died leaves it within that time.
+        """Take a free lease; wait for SEAT_SECONDS at most, within which that of a dead predecessor runs out.
 
         False: none was free, or we are stopping.
 
@@ -53,7 +53,7 @@ class SpiderLease:
         return False
 
     async def keep(self) -> bool:
-        """Renew the lease; take it back where Redis forgot it. False: somebody else sits there.
+        """Renew the lease; take it back where Redis lost it. False: another process has it.
 
         Raises:
             redis.RedisError: Redis is away.
@@ -64,7 +64,7 @@ class SpiderLease:
         """Free the lease at once.
 
         Raises:
-            redis.RedisError: Redis is away; the lease frees itself.
+            redis.RedisError: Redis is away; the lease runs out.
         """
         if self._key:
             key, self._key = self._key, None

@@ -1,1 +1,1 @@
-"""Which spider processes run, and what each says of itself."""
+"""Spider processes: registry, leases, replacement, start back-off, scrapyd client."""

@@ -1,4 +1,4 @@
-"""What `scrapy plan` and `scrapy keep` share: arguments refused, logs set up, an end on SIGTERM and SIGINT."""
+"""Setup shared by `scrapy plan` and `scrapy keep`: arguments, logs, settings, an end on SIGTERM and SIGINT."""
 
 import logging
 import signal

@@ -1,4 +1,4 @@
-"""Who this process is, and which code it runs: what it loaded, whatever is deployed meanwhile."""
+"""Identity of this process: its name, and the version of the code that it loaded."""
 
 import hashlib
 import os

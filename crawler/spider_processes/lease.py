@@ -1,4 +1,4 @@
-"""The right to be the one that keeps: a key in Redis, lost KEEPER_LEASE_SECONDS after its holder fell silent."""
+"""Keeper lease: a key in Redis, lost KEEPER_LEASE_SECONDS after its holder last renewed it."""
 
 import secrets
 
@@ -10,7 +10,7 @@ from crawler.scheduling.due_queue import Call, send
 
 
 class Lease:
-    """One program's wish for a lease. Whoever held it goes on while Redis is away: nobody else can take it."""
+    """Lease of one program. Its holder goes on while Redis is away: no other can take it."""
 
     def __init__(self, client: redis.Redis, name: str) -> None:
         self._client = client

@@ -1,20 +1,8 @@
-"""Who runs: what each spider process says of itself in Redis. The keeper and `make status` read it.
+"""Registry of spider processes in Redis: each writes its own state; the keeper and `make status` read it.
 
-`processes` is a set of names, `process:<name>` a hash, renewed with the lease each SEAT_RENEW_SECONDS and gone
-SEAT_SECONDS after its process fell silent: a name without a hash is nobody's any more. A process tells its own
-memory, so that a keeper needs to see no process, whatever machine it runs on. Its fields, all texts:
-
-    name     host:pid, as checks are signed
-    system   the booking system whose desks it checks
-    job      scrapyd's id of its job; empty where it was started by hand
-    pid      its process id, on its own machine
-    state    waiting (for a lease: it claims nothing yet), serving, ending (claims no more, its checks may end)
-    holder   what stands in its lease's key, lease:<system>:<n>
-    started  when it began, ISO 8601 in UTC
-    version  of the code that it runs (crawler/spider_processes/identity.py)
-    memory   resident, in MB; 0 where the system does not tell
-    running  how many checks are under way
-    checks   how many have ended since it began
+`processes` is a set of names, `process:<name>` a hash, all of whose fields are texts. It is renewed with the lease each
+SEAT_RENEW_SECONDS and expires SEAT_SECONDS after the last time; a name without a hash is of a process that is gone. A
+process writes its own memory, so that a keeper needs no access to processes on other machines.
 """
 
 import os
@@ -40,19 +28,19 @@ State = Literal["waiting", "serving", "ending"]
 
 @dataclass(frozen=True, slots=True)
 class SpiderProcess:
-    """One spider process, as it last spoke; the module says what each field is."""
+    """Entry of one spider process."""
 
-    name: str
-    system: str
-    job: str
-    pid: int
-    state: State
-    holder: str
-    started: datetime
-    version: str
-    memory: int
-    running: int
-    checks: int
+    name: str  # host:pid, as in checks.process
+    system: str  # the queue that it serves
+    job: str  # scrapyd's id of its job; empty where it was started by hand
+    pid: int  # on its own machine
+    state: State  # waiting for a lease, serving, or ending: it claims no more, its checks may end
+    holder: str  # the value of its lease's key, lease:<queue>:<n>
+    started: datetime  # ISO 8601 in UTC
+    version: str  # of the code that it runs (crawler/spider_processes/identity.py)
+    memory: int  # resident, in MB; 0 where the operating system does not tell
+    running: int  # checks that run now
+    checks: int  # checks that have ended
 
 
 def current_process(system: str, job: str, holder: str) -> SpiderProcess:
@@ -63,7 +51,7 @@ def current_process(system: str, job: str, holder: str) -> SpiderProcess:
 
 
 async def publish(client: redis.asyncio.Redis, process: SpiderProcess) -> None:
-    """Say who we are, until SEAT_SECONDS from now.
+    """Write our entry, which expires after SEAT_SECONDS.
 
     Raises:
         redis.RedisError: Redis is away.
@@ -78,17 +66,17 @@ async def publish(client: redis.asyncio.Redis, process: SpiderProcess) -> None:
 
 
 async def remove(client: redis.asyncio.Redis, name: str) -> None:
-    """Take back what was told: the process ends.
+    """Remove the entry of a process that ends.
 
     Raises:
-        redis.RedisError: Redis is away; it is forgotten after SEAT_SECONDS all the same.
+        redis.RedisError: Redis is away; the entry expires after SEAT_SECONDS.
     """
     await client.delete(_key(name))
     await client.srem(NAMES, name)
 
 
 def processes(client: redis.Redis) -> list[SpiderProcess]:
-    """Return all that spoke lately, by name; strike out the names of those that are gone.
+    """Return the live processes by name; remove the names of those whose entry expired.
 
     Raises:
         redis.RedisError: Redis is away.
@@ -104,7 +92,7 @@ def processes(client: redis.Redis) -> list[SpiderProcess]:
 
 
 def evict(client: redis.Redis, process: SpiderProcess) -> None:
-    """Free the lease of a process that is surely dead, and forget it: its successor need not wait.
+    """Release the lease of a dead process and remove its entry, so that its successor need not wait.
 
     Raises:
         redis.RedisError: Redis is away; the lease frees itself.

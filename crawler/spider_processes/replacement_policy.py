@@ -1,7 +1,7 @@
-"""Which spider processes are started and which are asked to end: pure decisions of the keeper.
+"""Replacement policy: which spider processes are started, and which are asked to end. Pure.
 
-A successor is started first. Only when it has come up and waits for a lease is its predecessor asked to end, so that
-code that does not start, or a machine that is slow, never stops the watching.
+A successor is started first. Its predecessor is asked to end only once the successor waits for a lease, so that code
+that does not start, or a slow machine, never stops the watching.
 """
 
 import zlib
@@ -18,9 +18,9 @@ _JITTER = 0.25  # of the age: processes that were started together do not end to
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job that scrapyd runs. `process` is what it last said of itself, None where it says nothing (yet).
+    """A job that scrapyd runs. `process` is its registry entry, None where it has none (yet).
 
-    `silent`: seconds since it last spoke, or since it was first seen; `patience`: how many it may be silent.
+    `silent`: seconds since its last entry, or since it was first seen; `patience`: how many it may be silent.
     `asked`: whether it was asked to end.
     """
 
@@ -38,7 +38,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """The version that lies on the disk, and when it was first seen there."""
+    """The deployed version, and when it was first seen."""
 
     version: str
     since: datetime
@@ -58,19 +58,19 @@ class Decision:
 
 
 def decide(jobs: Sequence[Job], wanted: int, code: Code | None, now: datetime) -> Decision:
-    """Decide for one lane; `jobs` oldest first, `code` None while a deploy may be at work."""
+    """Decide for one queue; `jobs` oldest first, `code` None while a deploy may be at work."""
     staying = [job for job in jobs if job.stays]
     if len(staying) < wanted:
         return Decision(wanted - len(staying))
     tired = {job.id: why for job in staying if (why := replacement_reason(job, code, now))}
     if len(staying) == wanted:
-        if tired and len(jobs) == wanted:  # one after the other: nobody is on its way out
+        if tired and len(jobs) == wanted:  # one after the other: no job is ending
             job, why = next((job, tired[job.id]) for job in staying if job.id in tired)
             return Decision(1, f"to replace job {job.id}: {why}", urgent=job.process is None)
         return Decision()
     leaving = _order_leaving(staying, tired)[: len(staying) - wanted]
     if len(tired) == len(staying) and not any(job.process for job in staying):
-        leaving = staying[wanted:]  # nobody came up: the youngest make room for another try
+        leaving = staying[wanted:]  # none came up: the youngest make room for another attempt
     elif not all(job.process for job in staying if job not in leaving):
         return Decision()
     return Decision(end=tuple((job.id, tired.get(job.id, "one too many")) for job in leaving))
@@ -99,6 +99,6 @@ def is_pointless(process: SpiderProcess, code: Code) -> bool:
 
 
 def _order_leaving(staying: Sequence[Job], tired: dict[str, str]) -> list[Job]:
-    """Return who may go, in this order: the tired, the mute ones first; then the youngest that have come up."""
+    """Return the jobs that may end, in order: tired ones, silent before others; then the youngest that came up."""
     weary = sorted((job for job in staying if job.id in tired), key=lambda job: job.process is not None)
     return weary + [job for job in reversed(staying) if job.id not in tired and job.process]

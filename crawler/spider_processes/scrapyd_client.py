@@ -1,4 +1,4 @@
-"""scrapyd's HTTP API, as far as the keeper needs it (https://scrapyd.readthedocs.io/en/stable/api.html)."""
+"""Client of scrapyd's HTTP API (https://scrapyd.readthedocs.io/en/stable/api.html)."""
 
 import json
 from base64 import b64encode

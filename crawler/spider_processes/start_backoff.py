@@ -1,7 +1,7 @@
-"""How soon, and how patiently, a lane's spiders are started again after starts that failed: pure decisions.
+"""Start back-off of a queue's spiders. Pure.
 
-A start is a try until its spider has run for SPIDER_SETTLED_SECONDS. What makes a machine busy is not to be done again
-and again: the pause counts from the end of what failed, and who was not heard of in time gets longer the next time.
+A start is open until its spider has run for SPIDER_SETTLED_SECONDS. Restarts back off exponentially from the end of the
+last failure; the start-up time-out doubles after each time-out.
 """
 
 from collections.abc import Mapping
@@ -24,10 +24,10 @@ class Try:
 
 @dataclass(slots=True)
 class Tries:
-    """What came of the starts of one lane's spiders.
+    """Starts of one queue's spiders.
 
-    `open`: the tries, by job. `over`: when one last failed. `failed`: how many did in a row. `unheard`: how many were
-    given up without a word; one less with each that settles.
+    `open`: the tries, by job. `over`: when one last failed. `failed`: how many did in a row. `unheard`: how many
+    timed out; one less with each that settles.
     """
 
     open: dict[str, Try] = field(default_factory=dict)

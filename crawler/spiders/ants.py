@@ -1,4 +1,4 @@
-"""The national search for passport and identity card slots in town halls."""
+"""Spider of the national search for passport and identity card slots in town halls."""
 
 from crawler.booking import BookingSpider
 

@@ -1,4 +1,4 @@
-"""The booking systems that some desks have of their own."""
+"""Spider of booking systems that few desks use."""
 
 from crawler.booking import BookingSpider
 

@@ -1,4 +1,4 @@
-"""Walks the prefectures' own sites once a day, for booking pages nobody listed and for pages that have moved."""
+"""Discovery spider: walks the prefectures' own sites once a day, for unlisted booking pages and moved ones."""
 
 import asyncio
 import logging

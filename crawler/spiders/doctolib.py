@@ -1,4 +1,4 @@
-"""Doctolib and the booking pages of its kind: calendars that answer in JSON, a window of days at a time."""
+"""Spider of Doctolib and similar calendars, which answer in JSON, a window of days at a time."""
 
 from crawler.booking import BookingSpider
 

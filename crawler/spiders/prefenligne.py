@@ -1,4 +1,4 @@
-"""The prefectures' own booking pages: EZBooking and what replaced it."""
+"""Spider of the prefectures' own booking pages: EZBooking and what replaced it."""
 
 from crawler.booking import BookingSpider
 

@@ -20,6 +20,7 @@ _CONNECT_SECONDS = 3.0
 
 
 def read_retry_after(answer: Response) -> float | None:
+    """Return the seconds that an answer asks to wait, None where it does not say."""
     return parse_retry_after(answer.headers.get("Retry-After", ""))
 
 

@@ -38,7 +38,7 @@ def given(case: Path) -> dict[str, Any]:
 
 
 def expected(case: Path) -> dict[str, Any]:
-    """Return what a reader must say of a case's page; empty where the case expects nothing yet."""
+    """Return the expected reading of a case's page; empty where the case expects nothing yet."""
     return {key: value for key, value in case_file(case).items() if key not in ("given", "page")}
 
 

@@ -1,4 +1,4 @@
-"""The crawler's programs as real processes on short periods: a planner, scrapyd, a keeper, and who starts them anew."""
+"""The crawler's programs as real processes on short periods: planner, scrapyd, keeper, and a supervisor of them."""
 
 import json
 import os

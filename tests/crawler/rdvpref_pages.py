@@ -1,4 +1,4 @@
-"""Pages of rdvpref, as its public script and what programs say of it describe them. Nothing of it is recorded."""
+"""Pages of rdvpref, as its public script and other programs describe them. Nothing of it is recorded."""
 
 import json
 from collections.abc import Iterable
@@ -55,7 +55,7 @@ def agenda(tranches: Iterable[dict[str, Any]] = (), *, first: date = TODAY, **mo
 
 
 def choice(data: object, *, content: str = "") -> str:
-    """Return the slot page with this vueData; `content` is what its script made of it in a browser."""
+    """Return the slot page with this vueData; `content` is what its script rendered in a browser."""
     state = {"vueData": data, "componentStates": {}, "uiMessageStack": {}, "vuiLang": "fr"}
     text = json.dumps(state, ensure_ascii=False).replace("<", "\\u003c")
     return whole(

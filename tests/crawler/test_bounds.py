@@ -1,4 +1,4 @@
-"""What a page says stays within bounds, whichever platform reads it, and its check is recorded."""
+"""Bounds of page contents, for all platforms; every such check is recorded."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What reaches the due queue, from which row, and how soon: the planner's part of "programs speak through tables"."""
+"""Causes of planning: which rows reach the due queue, and how soon."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What `scrapy COMMAND -h` says of our commands' options."""
+"""The help of our commands' options (`scrapy COMMAND -h`)."""
 
 import argparse
 import re

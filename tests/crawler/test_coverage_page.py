@@ -1,4 +1,4 @@
-"""docs/coverage.md: what it says of desks, and that it is current."""
+"""docs/coverage.md: its figures of desks, and that it is current."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -526,7 +526,7 @@ def test_a_renewal_on_its_way_when_the_crawl_stops_does_not_take_the_seat_anew(
 
             return await asyncio.shield(
                 asyncio.ensure_future(arrive())
-            )  # it is on the wire: nobody calls it back
+            )  # it is on the wire and cannot be taken back
 
         other = due_queue.connect_async()
         waiting = asyncio.ensure_future(anext(serve(spider)))

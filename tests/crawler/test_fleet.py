@@ -1,4 +1,4 @@
-"""What holds for every platform there is or will be: its names agree, its answers have pages, its reader does no I/O."""
+"""Rules for every platform: its names agree, its answers have golden pages, its reader does no I/O."""
 
 import codecs
 import re
@@ -32,7 +32,7 @@ from tests.mutation.oracle import EVIDENCE
 ROOT = Path(folder.__file__).parents[2]
 DOCS = ROOT / "docs" / "platforms"
 NAMES = sorted(platforms())
-NO_PLATFORMS = {"own_site"}  # what discovery walks: nobody books there
+NO_PLATFORMS = {"own_site"}  # what discovery walks: it has no booking pages
 LEADS_ON = [name for name in NAMES if platform(name).Parameters is Handover]  # proves nothing by itself
 PROVES = [name for name in NAMES if name not in LEADS_ON]
 _OUTCOMES = {each.value for each in Outcome}
@@ -166,7 +166,7 @@ sys.addaudithook(_audit)  # Python takes none back: it looks only while _watchin
 
 @contextmanager
 def nothing_but_reading() -> Iterator[list[str]]:
-    """Refuse files, sockets, processes and imports while the block lasts; yield what was tried, if only in vain."""
+    """Refuse files, sockets, processes and imports while the block lasts; yield the attempts."""
     global _watching  # noqa: PLW0603 -- an audit hook has no other way to know
     _forbidden.clear()
     _watching = True

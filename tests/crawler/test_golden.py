@@ -1,4 +1,4 @@
-"""Golden pages (see golden.py) and what readers must say of them. A case that expects nothing fails.
+"""Golden pages (see golden.py) and their expected readings. A case that expects nothing fails.
 
 With GOLDEN=write it is written, to be read by a person before it is committed.
 """

@@ -24,7 +24,7 @@ SYSTEM = "prefenligne"
 
 
 class Fake:
-    """A scrapyd whose spiders end when a test says so; each says of itself what the test does not change."""
+    """A scrapyd whose spiders end when a test says so; a test may change their registry entries."""
 
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
@@ -62,7 +62,7 @@ class Fake:
         self.client.delete(f"process:{job}")
 
     def speak(self, job: str, at: datetime, **changes: Any) -> None:
-        """Have a job say of itself that it serves."""
+        """Let a job's registry entry be `serving`."""
         said = replace(
             registry.current_process(SYSTEM, job, f"holder of {job}"),
             name=job, started=at, version=self.version, memory=100,
@@ -286,7 +286,7 @@ def test_the_seat_of_a_spider_that_was_seen_to_die_is_freed_at_once(
     assert redis_server.exists(f"lease:{SYSTEM}:0")
     fake.finished, fake.running = ["job-1"], {}
     kept.run_once(after(4))
-    assert caplog.messages == [f"{SYSTEM}: job job-1 died without a word"]
+    assert caplog.messages == [f"{SYSTEM}: job job-1 died unexpectedly"]
     assert not redis_server.exists(f"lease:{SYSTEM}:0", "process:job-1")
     redis_server.set(f"lease:{SYSTEM}:0", "another")
     fake.speak("job-1", NOW)
@@ -317,7 +317,7 @@ def test_of_two_keepers_one_keeps_and_the_other_takes_over_when_it_ends(
     for _ in range(2):
         second.run_once(after(100))
     assert fake.running == {}
-    assert caplog.messages == ["another keeper is at work, this one looks on"]
+    assert caplog.messages == ["another keeper has the lease, this one waits"]
     stop = threading.Event()
     stop.set()
     first.run(stop)
@@ -394,7 +394,7 @@ def test_while_redis_is_away_what_is_missing_is_started_and_nothing_ended(
         kept.run_once(after(200))
         assert fake.running == {SYSTEM: ["job-2"]}
     assert [text for text in caplog.messages if "Redis" in text] == [
-        "Redis is away, nothing but missing spiders is seen to: connection refused"
+        "Redis is away, only missing spiders are started: connection refused"
     ]
     kept.run_once(after(202))
     assert caplog.messages[-1].startswith("over: Redis is away")

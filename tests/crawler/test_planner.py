@@ -40,7 +40,7 @@ def state(slug: str) -> DeskState:
 
 
 def checked(slug: str, at: datetime, **values: Any) -> None:
-    """Let a desk have been checked, and its queue entry be what the writer made of it."""
+    """Let a desk have been checked, and its queue entry be as the writer left it."""
     with session() as rows:
         values = {"last_check_at": at, "status": DeskStatus.ACTIVE, "last_outcome": Outcome.NO_SLOTS} | values
         rows.execute(sa.update(DeskState).where(DeskState.id == f"evry_91/{slug}").values(values))

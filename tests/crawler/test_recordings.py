@@ -1,4 +1,4 @@
-"""What readers must say of recorded answers (see recordings.py)."""
+"""Readings of recorded answers (see recordings.py)."""
 
 from datetime import datetime
 from typing import Any

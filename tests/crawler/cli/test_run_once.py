@@ -105,7 +105,7 @@ def test_a_real_host_is_left_alone_between_two_of_its_desks(
         return [each.slug async for each, _ in each_once(real, visit)]
 
     assert asyncio.run(both()) == ["1", "2"]
-    assert rested == [40]  # four requests at six a minute; nobody waits after the last
+    assert rested == [40]  # four requests at six a minute; no wait after the last
 
 
 def scrapy(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""Sites that are not well: how each stand-in misbehaves, and what a check of whichever platform makes of it."""
+"""Sites that are not well: how each stand-in misbehaves, and what a check of any platform makes of it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A site that nobody here wrote, django-appointment of the package index, watched by selectors of a desk file alone.
+"""A third-party site, django-appointment of the package index, watched by selectors of a desk file alone.
 
 Its page is empty until its script has asked for the hours, so that a browser is needed; by HTTP nothing is proven.
 """
@@ -36,7 +36,7 @@ HOURS = (15, 16, 17)  # of the site's today, as manage.py makes them
 
 
 class RealSite(NamedTuple):
-    """The site: what it is told (see manage.py), its port, the zone that its clock shows."""
+    """The site: its commands (see manage.py), its port, the zone that its clock shows."""
 
     tell: Callable[..., None]
     port: int

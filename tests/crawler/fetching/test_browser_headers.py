@@ -1,4 +1,4 @@
-"""Who checks say they are: the pool is of browsers that agree with themselves, and sticks to the check."""
+"""Browser identities: each agrees with itself and is kept to the check's end."""
 
 import re
 import subprocess

@@ -46,7 +46,7 @@ def check(held: Held, address: str) -> CheckItem:
 
 
 def dead() -> Proxy:
-    """Return a proxy where nobody listens."""
+    """Return a proxy address without a listener."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
     return parse_proxies(f"http://ann:sesame@127.0.0.1:{port}")[0]

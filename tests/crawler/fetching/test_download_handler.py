@@ -1,4 +1,4 @@
-"""What our way to the wire does beyond what test_fetch_wire.py and test_outcomes.py ask of a whole check."""
+"""The download handler beyond what test_fetch_wire.py and test_outcomes.py ask of a whole check."""
 
 import subprocess
 import sys

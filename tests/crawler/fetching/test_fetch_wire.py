@@ -1,4 +1,4 @@
-"""What a fetch makes of real sockets that break the rules."""
+"""Fetches from real sockets that break the rules."""
 
 import socket
 import struct

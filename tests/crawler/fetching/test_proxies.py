@@ -1,4 +1,4 @@
-"""Which proxy a check takes: decided from what is remembered, here and in Redis alike, by several at once too."""
+"""Proxy choice, from one process's memory and from Redis alike, by several checks at once too."""
 
 import asyncio
 import logging

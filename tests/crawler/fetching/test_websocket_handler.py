@@ -1,4 +1,4 @@
-"""What a socket's answer becomes on its way from the wire to a page; what ANTS makes of it is in platforms/."""
+"""A socket's answer on its way from the wire to a page; ANTS' reading of it is tested in platforms/."""
 
 import json
 from collections.abc import Callable

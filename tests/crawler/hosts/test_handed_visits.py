@@ -250,7 +250,7 @@ def test_a_host_without_desks_of_its_own_is_healed_by_those_that_embed_it(hosts:
 
 
 def end(minute: int, *, desk: str = "page", **changes: Any) -> due_queue.VisitEnd:
-    """Let a check end at that minute; return what is said to the due queue."""
+    """Let a check end at that minute; return the visit's end in the due queue."""
     at = NOW + timedelta(minutes=minute)
     with time_machine.travel(at, tick=False):
         item = check(desk, 1, started_at=at, **changes)

@@ -74,7 +74,7 @@ def test_redis_hears_of_what_happened_while_it_was_away(
     with monkeypatch.context() as patched:
         patched.setattr(due_queue, "connect", away)
         kill_switch.stop(HOST, "they wrote to us")
-    assert "it hears of the switch when it is back" in caplog.text
+    assert "the planner writes the switch when it is back" in caplog.text
     plan.run_once(NOW + timedelta(seconds=1))
     assert claimed(client) == {"c"}
     with monkeypatch.context() as patched:

@@ -1,4 +1,4 @@
-"""Outages, checks and people as the rest of the product leaves them, for tests of who is told of troubles."""
+"""Outages, checks and people as the rest of the product leaves them, for tests of incident notices."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

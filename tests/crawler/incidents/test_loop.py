@@ -1,4 +1,4 @@
-"""Who is told of what trouble, when, and how often: the column "told" of the table of outcomes."""
+"""Incident notices: recipients, times and repetitions, as the table of outcomes says."""
 
 import subprocess
 import sys

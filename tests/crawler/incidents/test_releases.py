@@ -1,4 +1,4 @@
-"""While slots are published a desk is asked more often; of what nobody but a person sees, people are reminded."""
+"""Announced slot releases: desks are asked more often then, and users are reminded where a captcha hides the slots."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

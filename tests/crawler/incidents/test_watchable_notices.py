@@ -1,4 +1,4 @@
-"""Who asked to be told when a desk can be watched is told so, once, when its slots were looked for."""
+"""Notices of desks that became watchable: once each, after a check looked for slots."""
 
 from collections.abc import Callable
 from pathlib import Path

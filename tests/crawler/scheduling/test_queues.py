@@ -27,7 +27,7 @@ RULES = "    fetch: browser\n    parameters: {available: li.libre, no_slot_text:
 
 @pytest.fixture
 def two(tmp_path: Path, settings_env: Callable[..., None]) -> None:
-    """Give two desks, one of which needs a browser; a file that can be run stands for it."""
+    """Give two desks, one of which needs a browser; an executable file replaces it."""
     page = desk_entry("page", "http://127.77.0.91:8800/booking/create/23014", date(2026, 11, 20))
     script = desk_entry("script", "http://127.77.0.92:8800/rdv", date(2026, 11, 20)) + RULES
     text = prefecture_file(

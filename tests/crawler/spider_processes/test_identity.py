@@ -14,7 +14,7 @@ from crawler.spider_processes.identity import process_name, version
 def code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
 ) -> Callable[[str, str], None]:
-    """Stand in for our packages and desk files: `code("crawler/a.py", "text")` writes a file of theirs."""
+    """Replace our packages and desk files: `code("crawler/a.py", "text")` writes one of their files."""
     monkeypatch.setattr(identity, "_OURS", tmp_path)
     settings_env(PREFECTURES_DIR=tmp_path / "desks")
     for name in ("api", "configs", "crawler/deep", "notifier", "tests", "desks"):

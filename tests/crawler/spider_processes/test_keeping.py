@@ -76,10 +76,10 @@ def test_a_spider_is_replaced_for_newer_code_without_a_gap_and_so_is_the_keeper(
     assert begun < new.started < asked <= house.said_at("scrapyd", "claims no more")
     gap = checked_by(new.name)[0].started_at - checked_by(old.name)[-1].started_at
     sys.stderr.write(f"from the last claim of the old to the first of the new: {gap.total_seconds():.3f} s\n")
-    # Nobody waited for a spider to start, however slow the machine is; 0.2 to 0.4 s where it has nothing else to do.
+    # No check waited for a spider to start, however slow the machine is; 0.2 to 0.4 s where it has nothing else to do.
     assert gap < max(new.started - begun, timedelta(seconds=5))
     until(lambda: house.pid("keeper") != keeper)
-    assert "newer code lies here" in house.log("keeper")
+    assert "newer code is deployed" in house.log("keeper")
     assert "Traceback" not in house.log("scrapyd") + house.log("keeper")
 
 
@@ -108,11 +108,11 @@ def kill_a_spider_in_the_middle_of_a_check(house: House, sandbox: "Running") -> 
     os.kill(old.pid, signal.SIGKILL)
     sandbox.mode("77", "normal")
     until(lambda: len(sandbox.requests("77")) > asked)
-    # For all that others know, whoever holds a desk may still be asking.
+    # As far as others know, the holder of a desk may still be asking.
     assert time.monotonic() - begun > HOLD - 1
     another_serves(house, old.name)
     all_checked_anew()
-    assert "died without a word" in house.log("keeper")
+    assert "died unexpectedly" in house.log("keeper")
 
 
 def kill_the_keeper(house: House) -> None:
