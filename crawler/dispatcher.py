@@ -4,15 +4,16 @@ import asyncio
 import gc
 import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import redis
+from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 
 from configs.clock import clock
@@ -21,6 +22,7 @@ from configs.outage_log import OutageLog
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler.browser.process_tree import proportional, tree
+from crawler.fetching.proxies import Proxies
 from crawler.fetching.redis_proxy_store import RedisProxyStore
 from crawler.fetching.request_budget import RequestBudget
 from crawler.items import CheckBatch, CheckItem
@@ -29,12 +31,10 @@ from crawler.scheduling import due_queue
 from crawler.scheduling.desk_budgets import budget_of, cost_of, entry_of
 from crawler.scheduling.due_queue import DeskClaim, VisitEnd
 from crawler.scheduling.intervals import host_floor
+from crawler.scheduling.queues import CrawlQueue
 from crawler.scheduling.spider_lease import SpiderLease, wait_for
 from crawler.spider_processes import registry
 from crawler.spider_processes.registry import State
-
-if TYPE_CHECKING:
-    from crawler.booking import BookingSpider
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,26 @@ _BETWEEN_CLAIMS = 0.01
 _LAST_CLAIM = 1.0  # seconds that a running Redis command may still take when we stop
 
 
-async def serve(spider: "BookingSpider") -> AsyncGenerator[CheckBatch, None]:
+class ServingSpider(Protocol):
+    """A spider whose desks the dispatcher claims (crawler/booking.py)."""
+
+    lane: CrawlQueue
+    job: str  # scrapyd's id
+    proxies: Proxies
+    crawler: Crawler
+
+    async def check(
+        self,
+        desk: Desk,
+        token: int | None,
+        *,
+        budget: RequestBudget,
+        hand_over: Callable[[CheckItem], object],
+    ) -> CheckItem:
+        """Visit one desk and return how that ended; `hand_over` gets it before the browser's page is closed."""
+
+
+async def serve(spider: ServingSpider) -> AsyncGenerator[CheckBatch, None]:
     """Yield the checks of due desks as they end, until the crawl is stopped.
 
     Raises:
@@ -66,7 +85,7 @@ async def serve(spider: "BookingSpider") -> AsyncGenerator[CheckBatch, None]:
 class Dispatcher:
     """Claims desks for one spider process and runs their checks."""
 
-    def __init__(self, spider: "BookingSpider") -> None:
+    def __init__(self, spider: ServingSpider) -> None:
         self._finished: asyncio.Queue[Finished | None] = asyncio.Queue()  # None: that was the last
         self.reason = ""
         self._spider = spider

@@ -46,6 +46,15 @@ class CheckItem:
     picture: "Future[bytes | None] | None" = field(default=None, repr=False, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class FinishedCheck:
+    """A check that ended, and when its last page was read."""
+
+    check: CheckItem
+    token: int
+    seen_at: datetime
+
+
 @dataclass(frozen=True)
 class CheckBatch:
     """Checks that ended since the last such item, each with the instant (UTC) its last page was read.

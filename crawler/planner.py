@@ -22,12 +22,12 @@ from configs.desk import Desk
 from configs.planner_report import FRESH, PlannerReport, read_report, write_report
 from configs.prefecture import desks
 from configs.settings import settings
+from crawler import outages
 from crawler.advisory_lock import AdvisoryLock
 from crawler.clock_steps import CLOCKS_DIFFER, pull_back_rests, pull_back_times
 from crawler.hosts import kill_switch
 from crawler.hosts import store as host_rows
 from crawler.part_failures import PartFailures
-from crawler.recording import outages
 from crawler.recording.slot_expiry import close_unproven
 from crawler.scheduling import demand, desk_store, due_queue
 from crawler.scheduling.desk_budgets import desks_releasing

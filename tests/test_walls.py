@@ -42,6 +42,8 @@ BREACHES = [
     ("readers", "crawler/platforms/keldoc.py", "scrapy"),
     ("channels", "notifier/channels/email.py", "notifier.channels.sms"),
     ("spiders", "crawler/spiders/another.py", "crawler.spiders.prefenligne"),
+    ("layers", "crawler/fetching/session.py", "crawler.scheduling.intervals"),
+    ("layers", "crawler/hosts/backoff.py", "crawler.recording.slot_diff"),
     ("sandbox", "deploy/sandbox/clock.py", "configs.clock"),
 ]
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -13,17 +12,15 @@ from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.prefecture import desks
 from configs.settings import settings
+from crawler.items import FinishedCheck
 from crawler.scheduling.desk_budgets import desks_on
-
-if TYPE_CHECKING:
-    from crawler.recording.check_transaction import FinishedCheck
 
 _SIBLINGS = sa.select(sa.func.max(DeskState.last_proven_at), sa.func.max(DeskState.refused_at))
 
 
 def reclassify_page_refusals(
-    session: Session, results: Sequence["FinishedCheck"], now: datetime
-) -> list["FinishedCheck"]:
+    session: Session, results: Sequence[FinishedCheck], now: datetime
+) -> list[FinishedCheck]:
     """Return the results, `closed` in place of `blocked` where only this page was refused.
 
     That takes a conclusive answer to another desk of the host within REFUSAL_SECONDS, and later than any other
@@ -36,7 +33,7 @@ def reclassify_page_refusals(
 
 
 def _only_this(
-    session: Session, result: "FinishedCheck", results: Sequence["FinishedCheck"], now: datetime
+    session: Session, result: FinishedCheck, results: Sequence[FinishedCheck], now: datetime
 ) -> bool:
     desk = desks().get(result.check.desk_id)
     if desk is None:
@@ -61,11 +58,11 @@ def _last_answers_elsewhere(
     return proven, refused
 
 
-def _is_other_page_of(result: "FinishedCheck", desk: Desk, host: str) -> bool:
+def _is_other_page_of(result: FinishedCheck, desk: Desk, host: str) -> bool:
     other = desks().get(result.check.desk_id)
     return other is not None and host == (result.check.handed_to or other.host) and other.id != desk.id
 
 
-def _mark_closed(result: "FinishedCheck") -> "FinishedCheck":
+def _mark_closed(result: FinishedCheck) -> FinishedCheck:
     reason = f"{result.check.reason}, while other pages of its host are read"
     return replace(result, check=replace(result.check, outcome=Outcome.CLOSED, reason=reason))

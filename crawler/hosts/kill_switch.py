@@ -16,7 +16,7 @@ from api.models.base import session
 from api.models.desk import DeskState, DeskStatus, HostState, OutageReason
 from configs.clock import clock
 from configs.prefecture import desks
-from crawler.recording import outages
+from crawler import outages
 from crawler.scheduling import due_queue
 from crawler.scheduling.desk_budgets import desks_on
 

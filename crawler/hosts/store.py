@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -13,19 +12,17 @@ from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, Outage
 from configs.outcome import Outcome
 from configs.prefecture import desks
 from configs.settings import settings
+from crawler import outages
 from crawler.hosts.backoff import HostBackoff, after_refusal, after_success
-from crawler.recording import outages
+from crawler.items import CheckItem
 from crawler.scheduling import intervals
 from crawler.scheduling.desk_budgets import desks_on
-
-if TYPE_CHECKING:
-    from crawler.items import CheckItem
 
 _COLUMNS = tuple(HostBackoff.__dataclass_fields__)
 _MEMORY = sa.select(HostState.host, *(getattr(HostState, name) for name in _COLUMNS))
 
 
-def rest_hosts(session: Session, refused: Collection["CheckItem"], now: datetime) -> dict[str, datetime]:
+def rest_hosts(session: Session, refused: Collection[CheckItem], now: datetime) -> dict[str, datetime]:
     """Let the hosts of refused checks rest, with all their desks; return until when.
 
     Raises:
@@ -87,11 +84,11 @@ def active_rests(session: Session, now: datetime) -> dict[str, datetime]:
     return {host: until for host, until in session.execute(row) if until}
 
 
-def _refusing_host(check: "CheckItem") -> str:
+def _refusing_host(check: CheckItem) -> str:
     return check.handed_to or desks()[check.desk_id].host
 
 
-def _rest_desks(session: Session, host: str, check: "CheckItem") -> None:
+def _rest_desks(session: Session, host: str, check: CheckItem) -> None:
     """Write to each desk of the host why it is not watched."""
     ids = [desk.id for desk in desks_on(host)]
     if check.outcome is Outcome.BLOCKED:

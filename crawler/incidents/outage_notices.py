@@ -12,8 +12,8 @@ import notifier
 from api.models.incident import Incident
 from configs.desk import Desk
 from configs.prefecture import desks
+from crawler import outages
 from crawler.incidents.recipients_sql import AT_ONCE, ENTITLED, REACHABLE
-from crawler.recording import outages
 from crawler.scheduling.demand import targets_of
 
 _WAIT = timedelta(days=30)  # after an incident, for the last of its desks to be watched again

@@ -22,10 +22,10 @@ from api.models.partitions import make_partitions
 from configs.clock import clock
 from configs.dropped_checks import count_dropped
 from configs.outage_log import OutageLog
-from crawler.items import CheckItem
+from crawler.items import CheckItem, FinishedCheck
 from crawler.proofs.writer import ProofWriter
 from crawler.reading import Outcome
-from crawler.recording.check_transaction import FinishedCheck, Written, write_batch
+from crawler.recording.check_transaction import Written, write_batch
 from crawler.recording.row_replay import is_row_fault, replay_rows
 from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import VisitEnd

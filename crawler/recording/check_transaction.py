@@ -17,14 +17,15 @@ from api.models.desk import DeskState
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.prefecture import desks
+from crawler import outages
 from crawler.clock_steps import CLOCKS_DIFFER
 from crawler.hosts import block_attribution
 from crawler.hosts import store as host_rows
 from crawler.hosts.backoff import RESTING
-from crawler.items import CheckItem
+from crawler.items import FinishedCheck
 from crawler.proofs.selection import Proof, of_trouble
 from crawler.reading import CoveredWindow
-from crawler.recording import desk_state_update, outages, slot_writer
+from crawler.recording import desk_state_update, slot_writer
 from crawler.recording.desk_state_update import StateChange
 from crawler.recording.slot_diff import CheckResult, OpenSlot
 from crawler.scheduling import intervals
@@ -45,15 +46,6 @@ FROM unnest(CAST(:started_at AS timestamptz[]), CAST(:desk_id AS text[]), CAST(:
 """)
 
 Columns = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedCheck:
-    """A check that ended, and when its last page was read."""
-
-    check: CheckItem
-    token: int
-    seen_at: datetime
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -14,14 +14,12 @@ from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.prefecture import desks
 from configs.settings import settings
+from crawler.items import FinishedCheck
 from crawler.reading import CoveredWindow
 from crawler.recording import coverage_tracking
 from crawler.recording.slot_expiry import lapse_span
 from crawler.scheduling import intervals
 from crawler.scheduling.desk_budgets import captcha_expected, own_interval
-
-if TYPE_CHECKING:
-    from crawler.recording.check_transaction import FinishedCheck
 
 # In the order of their ids, so that two writers never wait for each other; and before the next statement begins, which
 # sees then what the writer before left: its open slots too.
@@ -112,12 +110,12 @@ class StateChange:
     """A conclusive check that did not cover all of its desk, with the desk's row and its interval in seconds."""
 
     desk: Desk
-    result: "FinishedCheck"
+    result: FinishedCheck
     row: Any
     interval: float
 
 
-def update_desks(session: Session, results: Sequence["FinishedCheck"], now: datetime) -> dict[str, Any]:
+def update_desks(session: Session, results: Sequence[FinishedCheck], now: datetime) -> dict[str, Any]:
     """Bring desks up to their checks; return the rows of those whose check still counted."""
     columns = [_columns(result) for result in results]
     listed = {name: [each[name] for each in columns] for name in columns[0]}
@@ -126,7 +124,7 @@ def update_desks(session: Session, results: Sequence["FinishedCheck"], now: date
     return {row.id: row for row in found}
 
 
-def covers_all(desk: Desk, result: "FinishedCheck") -> bool:
+def covers_all(desk: Desk, result: FinishedCheck) -> bool:
     """Whether a check proved something of all places of its desk, for all days that are watched."""
     check = result.check
     if not check.outcome.conclusive or _ALL in check.covered:
@@ -143,7 +141,7 @@ def write_coverage(session: Session, parts: Sequence[StateChange], now: datetime
     session.execute(_COVERAGE, {name: [each[name] for each in columns] for name in columns[0]})
 
 
-def _columns(result: "FinishedCheck") -> dict[str, Any]:
+def _columns(result: FinishedCheck) -> dict[str, Any]:
     check, desk = result.check, desks().get(result.check.desk_id)
     status, reason = _STATUS[check.outcome]
     if check.handed_to and not check.outcome.conclusive:
@@ -199,7 +197,7 @@ def _coverage(part: StateChange, now: datetime) -> dict[str, Any]:
     }
 
 
-def _today(desk: Desk, result: "FinishedCheck") -> date:
+def _today(desk: Desk, result: FinishedCheck) -> date:
     return result.seen_at.astimezone(desk.zone).date()
 
 

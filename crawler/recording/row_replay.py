@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from configs.outcome import Outcome
 from crawler.bounds import ERROR, clean_text
-from crawler.recording.check_transaction import FinishedCheck, Written
+from crawler.items import FinishedCheck
+from crawler.recording.check_transaction import Written
 
 log = logging.getLogger(__name__)
 

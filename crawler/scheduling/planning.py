@@ -37,9 +37,7 @@ class PlannedEntries:
 
     wished: Mapping[str, float]
     share: Mapping[str, float]  # what the host's budget allows at the costs of recent visits
-    feasible: Mapping[
-        str, float
-    ]  # what it allows while all of its desks show slots: what is promised
+    feasible: Mapping[str, float]  # what it allows while all of its desks show slots: what is promised
     waited_for: Collection[str]  # desks with an entitled alert
     buckets: Mapping[str, HostBucket]  # by host
     taken: Mapping[str, float]  # requests of recent visits, by desk

@@ -9,6 +9,7 @@ scheduled, and answer nobody meanwhile.
 
 import pkgutil
 import sys
+from pathlib import Path
 from typing import Any
 
 from scrapyd.interfaces import IEnvironment
@@ -16,9 +17,9 @@ from scrapyd.launcher import Launcher, ScrapyProcessProtocol, get_crawl_args
 from scrapyd.webservice import spider_list
 from twisted.internet import reactor
 
-import crawler.spiders
 from crawler.spider_processes.scrapyd_client import PROJECT
 
+_SPIDERS = Path(__file__).parents[1] / "spiders"  # they are not imported here: scrapyd is no spider
 _INHERITED = {0: "w", 1: 1, 2: 2}  # file descriptors of the child: input a pipe, outputs ours
 
 
@@ -47,4 +48,4 @@ class OwnOutputLauncher(Launcher):  # type: ignore[misc]  # scrapyd has no types
 
 def spiders() -> list[str]:
     """Return the names of our spiders: those of their files (a test compares)."""
-    return [each.name for each in pkgutil.iter_modules(crawler.spiders.__path__)]
+    return [each.name for each in pkgutil.iter_modules([str(_SPIDERS)])]

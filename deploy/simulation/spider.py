@@ -18,9 +18,8 @@ from configs.settings import settings
 from crawler.fetching.browser_headers import agent_for
 from crawler.fetching.request_budget import RequestBudget
 from crawler.fetching.session import Session
-from crawler.items import CheckItem
+from crawler.items import CheckItem, FinishedCheck
 from crawler.recording.batch_writer import record
-from crawler.recording.check_transaction import FinishedCheck
 from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import DeskClaim
 from crawler.spiders.prefenligne import PrefenligneSpider

@@ -14,9 +14,9 @@ from api.models.base import session
 from api.models.slot import SlotRow
 from configs.desk import Desk
 from crawler.bounds import KEY, LABEL, LINK, REASON, bound_key, bound_reading, clean_text
+from crawler.items import FinishedCheck
 from crawler.reading import CoveredWindow, Outcome, PageRequest, Place, Reading, Slot
 from crawler.recording.batch_writer import record
-from crawler.recording.check_transaction import FinishedCheck
 from crawler.visit_state import VisitState
 from tests.crawler.checks import HOST, HOUR, NOW, check
 from tests.crawler.rdv_service_public_pages import read

@@ -10,9 +10,9 @@ from api.models.base import session
 from api.models.desk import DeskState
 from configs.desk import Desk
 from configs.outcome import Outcome
+from crawler.items import FinishedCheck
 from crawler.reading import CoveredWindow
 from crawler.recording import batch_writer, coverage_tracking
-from crawler.recording.check_transaction import FinishedCheck
 from tests.crawler.checks import HOST, NOW, check
 
 SECONDS = 60.0  # the desk's interval

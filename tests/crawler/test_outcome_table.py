@@ -12,8 +12,8 @@ from api.models.base import session
 from api.models.desk import DeskState, DeskStatus, HostState
 from configs.desk import Desk
 from configs.outcome import Outcome
+from crawler.items import FinishedCheck
 from crawler.recording import batch_writer
-from crawler.recording.check_transaction import FinishedCheck
 from crawler.scheduling.due_queue import VisitEnd
 from tests.crawler.checks import HOST, NOW, check, slot
 

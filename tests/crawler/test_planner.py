@@ -18,9 +18,9 @@ from configs.outcome import Outcome
 from configs.plan import PlanName
 from configs.prefecture import Procedure
 from crawler import planner
+from crawler.items import FinishedCheck
 from crawler.planner import Planner
 from crawler.recording.batch_writer import record
-from crawler.recording.check_transaction import FinishedCheck
 from crawler.scheduling import due_queue, lua_scripts
 from crawler.scheduling.queues import CrawlQueue
 from tests.crawler.checks import HOST, NOW, check

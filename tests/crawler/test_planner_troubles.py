@@ -16,10 +16,10 @@ from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.planner_report import PlannerReport, read_report
 from crawler import planner
+from crawler.items import FinishedCheck
 from crawler.planner import Planner
 from crawler.reading import Slot
 from crawler.recording.batch_writer import record
-from crawler.recording.check_transaction import FinishedCheck
 from crawler.scheduling import due_queue
 from tests.crawler.checks import HOST, NOW, check, slot
 from tests.crawler.test_planner import SYSTEM, checked, score, state, waits

@@ -15,9 +15,8 @@ from api.models.desk import DeskState
 from api.models.user import Channel, Contact, Grant, User
 from configs.plan import PlanName
 from configs.prefecture import Procedure
-from crawler.items import CheckItem
+from crawler.items import CheckItem, FinishedCheck
 from crawler.recording.batch_writer import record
-from crawler.recording.check_transaction import FinishedCheck
 from crawler.recording.slot_expiry import close_unproven
 from deploy.sample_desk_files import desk_entry, prefecture_file
 from tests.model.model import Limits, Told

@@ -23,8 +23,8 @@ from configs.clock import clock
 from configs.desk import Desk, Fetch
 from configs.outcome import Outcome
 from configs.prefecture import desks
+from crawler.items import FinishedCheck
 from crawler.recording import batch_writer
-from crawler.recording.check_transaction import FinishedCheck
 from deploy.external_tools import NotToBeHad, installed
 from deploy.local.processes import free_port, wait_until
 from tests.crawler.held import Held

@@ -11,8 +11,8 @@ from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState, Outage
 from configs.desk import Desk
 from configs.outcome import Outcome
+from crawler.items import FinishedCheck
 from crawler.recording import batch_writer
-from crawler.recording.check_transaction import FinishedCheck
 from tests.crawler.checks import HOST, NOW, check
 
 MINUTE = timedelta(minutes=1)

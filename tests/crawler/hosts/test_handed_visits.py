@@ -23,10 +23,9 @@ from crawler import dispatcher
 from crawler.fetching.proxies import Proxies
 from crawler.hosts import store as host_rows
 from crawler.incidents import incidents
-from crawler.items import CheckItem
+from crawler.items import CheckItem, FinishedCheck
 from crawler.recording import batch_writer
 from crawler.recording.batch_writer import writer_of
-from crawler.recording.check_transaction import FinishedCheck
 from crawler.scheduling import due_queue
 from crawler.scheduling.desk_budgets import entry_of
 from crawler.scheduling.queues import CrawlQueue

@@ -14,8 +14,8 @@ from configs.desk import Grade, WatchLevel
 from configs.outcome import Outcome
 from configs.prefecture import desks
 from crawler.incidents import moved_pages
+from crawler.items import FinishedCheck
 from crawler.recording.batch_writer import record
-from crawler.recording.check_transaction import FinishedCheck
 from tests.crawler.checks import check, slot
 from tests.crawler.incidents.incidents_world import (  # fmt: skip
     HOUR,

@@ -7,10 +7,10 @@ import pytest
 
 from configs.desk import Desk
 from configs.outcome import Outcome
+from crawler.items import FinishedCheck
 from crawler.proofs.selection import ProofPredictor
 from crawler.reading import Slot
 from crawler.recording.batch_writer import record
-from crawler.recording.check_transaction import FinishedCheck
 from tests.crawler.checks import HOST, HOUR, NOW, check, slot
 from tests.crawler.proofs.made import sight
 

@@ -13,10 +13,9 @@ from api.models.slot import Detection
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.proofs import is_key
-from crawler.items import CheckItem
+from crawler.items import CheckItem, FinishedCheck
 from crawler.proofs.selection import Proof
 from crawler.recording.batch_writer import record
-from crawler.recording.check_transaction import FinishedCheck
 from tests.crawler.checks import HOST, NOW, slot
 from tests.crawler.proofs.made import seen, sight
 

@@ -22,10 +22,10 @@ from configs.clock import clock
 from configs.desk import Desk
 from configs.dropped_checks import read_dropped
 from configs.outcome import Outcome
-from crawler.items import CheckItem
+from crawler.items import CheckItem, FinishedCheck
 from crawler.reading import CoveredWindow, Slot
 from crawler.recording import batch_writer
-from crawler.recording.check_transaction import FinishedCheck, Written
+from crawler.recording.check_transaction import Written
 from crawler.recording.row_replay import is_row_fault
 from crawler.scheduling import due_queue
 from tests.crawler.checks import HOST, HOUR, NOW, check, entry, slot

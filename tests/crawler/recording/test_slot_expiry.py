@@ -11,9 +11,9 @@ from api.models.desk import DeskState
 from api.models.slot import GoneReason, SlotRow
 from configs.desk import Desk
 from configs.outcome import Outcome
+from crawler.items import FinishedCheck
 from crawler.reading import CoveredWindow, Place, Slot
 from crawler.recording.batch_writer import record
-from crawler.recording.check_transaction import FinishedCheck
 from crawler.recording.slot_expiry import close_unproven
 from tests.crawler.checks import HOST, HOUR, NOW, check
 

@@ -14,9 +14,9 @@ from api.models.check import Check
 from api.models.desk import DeskState
 from api.models.slot import DetectionSlot, SlotRow
 from configs.desk import Desk
+from crawler.items import FinishedCheck
 from crawler.reading import Slot
 from crawler.recording.batch_writer import record
-from crawler.recording.check_transaction import FinishedCheck
 from tests.crawler.checks import HOST, HOUR, NOW, check, slot
 
 DESKS = ("a", "b", "c")

@@ -12,8 +12,9 @@ from api.models.desk import Outage, OutageReason
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.settings import settings
-from crawler.recording import batch_writer, outages
-from crawler.recording.check_transaction import FinishedCheck
+from crawler import outages
+from crawler.items import FinishedCheck
+from crawler.recording import batch_writer
 from tests.crawler.checks import HOST, NOW, check, slot
 
 MINUTE = timedelta(minutes=1)
