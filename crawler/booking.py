@@ -54,7 +54,7 @@ class BookingSpider(Spider):
     def __init__(self, name: str | None = None, **arguments: Any) -> None:
         """Take the arguments as text; raises what `select_targets` raises."""
         super().__init__(name)
-        self.lane = CrawlQueue(self.system, fetch_of(arguments))
+        self.queue = CrawlQueue(self.system, fetch_of(arguments))
         self.desks = self.select_targets(arguments)
         self.once = bool(self.desks)
         self.job = str(arguments.get("_job", ""))  # scrapyd's id

@@ -50,7 +50,7 @@ _LAST_CLAIM = 1.0  # seconds that a running Redis command may still take when we
 class ServingSpider(Protocol):
     """A spider whose desks the dispatcher claims (crawler/booking.py)."""
 
-    lane: CrawlQueue
+    queue: CrawlQueue
     job: str  # scrapyd's id
     proxies: Proxies
     crawler: Crawler
@@ -89,12 +89,12 @@ class Dispatcher:
         self._finished: asyncio.Queue[Finished | None] = asyncio.Queue()  # None: that was the last
         self.reason = ""
         self._spider = spider
-        self._lane = str(spider.lane)
-        self._writer = writer_of(spider.crawler, self._lane)
+        self._queue = str(spider.queue)
+        self._writer = writer_of(spider.crawler, self._queue)
         self._client = due_queue.connect_async()
         spider.proxies.memory = RedisProxyStore(self._client)
-        self._lease = SpiderLease(self._client, self._lane)
-        self._self = registry.current_process(self._lane, spider.job, self._lease.holder)
+        self._lease = SpiderLease(self._client, self._queue)
+        self._self = registry.current_process(self._queue, spider.job, self._lease.holder)
         self._parent = settings().scrapyd_pid or os.getppid()
         self._running: dict[asyncio.Task[None], tuple[Desk, DeskClaim, RequestBudget]] = {}
         self._checks = 0
@@ -138,7 +138,7 @@ class Dispatcher:
 
     def _loop_ended(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (fault := task.exception()):
-            log.error("%s: the dispatcher failed", self._lane, exc_info=fault)
+            log.error("%s: the dispatcher failed", self._queue, exc_info=fault)
             self._end(f"a fault of ours: {fault!r}")
 
     async def _claim_loop(self) -> None:
@@ -201,7 +201,7 @@ class Dispatcher:
 
     async def _memory(self) -> int:
         """Return the memory of this process and its browser, in MB."""
-        if not self._spider.lane.browser:
+        if not self._spider.queue.browser:
             return registry.resident()
         return registry.resident() + await asyncio.to_thread(lambda: proportional(tree(os.getpid())[1:]))
 
@@ -229,7 +229,7 @@ class Dispatcher:
     async def _claim(self) -> float:
         """Claim desks for the free places; return the seconds until more can be claimed."""
         longest = settings().feeder_sleep_seconds
-        free = self._spider.lane.places - len(self._running)
+        free = self._spider.queue.places - len(self._running)
         if self._writer.behind:
             return _BEHIND
         if self._full and not free:
@@ -240,7 +240,7 @@ class Dispatcher:
         try:
             claimed = await due_queue.asend(
                 self._client,
-                due_queue.claim(self._lane, now=now, places=free, hold=self._spider.lane.hold_seconds),
+                due_queue.claim(self._queue, now=now, places=free, hold=self._spider.queue.hold_seconds),
             )
         except redis.RedisError as error:
             self._redis_lost(error)
@@ -248,7 +248,7 @@ class Dispatcher:
         self._redis.end()
         for stranger in claimed.refused:
             log.warning(
-                "%r was pushed to %s: no such desk is scheduled", stranger, due_queue.pushed(self._lane)
+                "%r was pushed to %s: no such desk is scheduled", stranger, due_queue.pushed(self._queue)
             )
         await self._begin_checks(claimed.claims)
         self._full = len(claimed.claims) == free
@@ -271,7 +271,7 @@ class Dispatcher:
         """Ask for one request beyond those that the claim paid for, or for one of the `visitor`'s host."""
         now = clock()
         there = entry_of(visitor, now) if visitor else None
-        call = due_queue.spend(self._lane, claim.desk_id, claim.token, now=now, elsewhere=there)
+        call = due_queue.spend(self._queue, claim.desk_id, claim.token, now=now, elsewhere=there)
         try:
             return await due_queue.asend(self._client, call)
         except redis.RedisError as error:
@@ -298,14 +298,14 @@ class Dispatcher:
 
     def _redis_lost(self, error: redis.RedisError) -> None:
         if self._redis.begin(str(error)):
-            log.warning("%s: Redis is away, nothing is claimed until it is back: %s", self._lane, error)
+            log.warning("%s: Redis is away, nothing is claimed until it is back: %s", self._queue, error)
 
     def _engine_runs(self) -> bool:
         return self._spider.crawler.engine.running
 
     def _end(self, reason: str) -> "asyncio.Task[None]":
         if self._ended is None:
-            log.info("%s: claims no more: %s", self._lane, reason)
+            log.info("%s: claims no more: %s", self._queue, reason)
             self.reason = reason
             self._stopping.set()
             self._ended = asyncio.create_task(self._shut_down())
@@ -352,7 +352,7 @@ class Dispatcher:
         ]
         if visits:
             async with best_effort():  # otherwise they come due when their holds end
-                await due_queue.asend(self._client, due_queue.finish(self._lane, visits, now=now))
+                await due_queue.asend(self._client, due_queue.finish(self._queue, visits, now=now))
 
     async def _leave_lease(self) -> None:
         """Release the lease, so that a successor claims while our last checks run; claimed desks stay ours."""

@@ -20,7 +20,7 @@ from configs.prefecture import desks
 from configs.settings import settings
 from crawler.discovery import daily_schedule
 from crawler.discovery.daily_schedule import Daily
-from crawler.scheduling.queues import CrawlQueue, lane_of
+from crawler.scheduling.queues import CrawlQueue, queue_of
 from crawler.spider_processes import registry
 from crawler.spider_processes.identity import version
 from crawler.spider_processes.lease import Lease
@@ -231,6 +231,6 @@ class Keeper:
 
 
 def wanted_processes() -> dict[str, int]:
-    """Return how many spiders each lane needs, by its name: none where no desk is to be checked."""
-    used = {lane_of(desk) for desk in desks().values() if desk.schedulable}
-    return {str(lane): lane.processes for lane in sorted(used)}
+    """Return how many spiders each queue needs, by its name: none where no desk is to be checked."""
+    used = {queue_of(desk) for desk in desks().values() if desk.schedulable}
+    return {str(queue): queue.processes for queue in sorted(used)}

@@ -32,7 +32,7 @@ class RecordPipeline:
     def open_spider(self) -> None:
         """Make the writer, so that it is there before the first check ends."""
         spider: Any = self._crawler.spider
-        self._writer = writer_of(self._crawler, str(spider.lane))
+        self._writer = writer_of(self._crawler, str(spider.queue))
 
     def process_item(self, item: Any) -> Any:
         """Take checks, pass all else on."""

@@ -40,7 +40,7 @@ from crawler.scheduling.planning import (
     build_plan,
     reconstruct_buckets,
 )
-from crawler.scheduling.queues import CrawlQueue, lane_of, lanes
+from crawler.scheduling.queues import CrawlQueue, queue_names, queue_of
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class Planner:
                 "times ahead of the clock (%d desks) are brought back, everything is replanned", ahead
             )
             self._mend_at = sorted(
-                {now + timedelta(seconds=CrawlQueue.parse(lane).hold_seconds) for lane in lanes()}
+                {now + timedelta(seconds=CrawlQueue.parse(queue).hold_seconds) for queue in queue_names()}
             )
             self._forget_times(now)
             self._set_back = False
@@ -129,9 +129,9 @@ class Planner:
         """Replan everything after a step of the clock, and once more when the visits of that moment have ended."""
         with session() as rows:
             pull_back_rests(rows, now)
-        due_queue.forget_times(self._client, lanes())
+        due_queue.forget_times(self._client, queue_names())
         self._whole_at = self._looked_at = None
-        self._queues = {lane: min(at, now) for lane, at in self._queues.items()}
+        self._queues = {queue: min(at, now) for queue, at in self._queues.items()}
 
     def _expire_slots(self, now: datetime) -> None:
         """Close unconfirmed slots; after a step of the clock, not before LAPSE_SECONDS have passed."""
@@ -189,7 +189,7 @@ class Planner:
 
     def _whole_is_due(self, now: datetime) -> bool:
         """Tell whether to replan everything: at the start, each RECONCILE_SECONDS, and when the queue lost desks."""
-        sizes = {lane: due_queue.size(self._client, lane) for lane in lanes()}
+        sizes = {queue: due_queue.size(self._client, queue) for queue in queue_names()}
         if self._whole_at is None or sizes != self._sizes:
             return True
         return now - self._whole_at >= timedelta(seconds=settings().reconcile_seconds)
@@ -208,7 +208,7 @@ class Planner:
         watched = [desk for desk in chosen if desk.schedulable]
         if task.whole:
             desk_store.insert_missing(rows, chosen)
-            desk_store.write_queues(rows, {desk.id: str(lane_of(desk)) for desk in watched})
+            desk_store.write_queues(rows, {desk.id: str(queue_of(desk)) for desk in watched})
         plan = build_plan(
             watched,
             demand.promised_intervals(rows, watched, now),
@@ -219,15 +219,17 @@ class Planner:
         states = desk_store.write_intervals(rows, plan.wished, plan.share, plan.feasible)
         entries: dict[str, list[DueEntry]] = defaultdict(list)
         for desk in watched:
-            entries[str(lane_of(desk))].append(build_entry(desk, states[desk.id], plan, task, now))
+            entries[str(queue_of(desk))].append(build_entry(desk, states[desk.id], plan, task, now))
         if task.whole:
             outages.end_unwatched(rows, [desk.id for desk in watched], now)
             self._restore_hosts(rows, plan, task, now)
         self._fill(entries)
         if task.whole:
             self._remove_unknown_desks(entries)
-            self._sizes = {lane: len(entries[lane]) for lane in lanes()}
-            self._queues = {lane: self._queues.get(lane, now) for lane, size in self._sizes.items() if size}
+            self._sizes = {queue: len(entries[queue]) for queue in queue_names()}
+            self._queues = {
+                queue: self._queues.get(queue, now) for queue, size in self._sizes.items() if size
+            }
             due_queue.mark_planned(self._client)
 
     def _restore_hosts(
@@ -242,17 +244,17 @@ class Planner:
         due_queue.send(self._client, due_queue.rest(host_rows.active_rests(rows, now), now=now))
 
     def _fill(self, entries: dict[str, list[DueEntry]]) -> None:
-        for lane, each in entries.items():
+        for queue, each in entries.items():
             for start in range(0, len(each), _AT_ONCE):
-                due_queue.send(self._client, due_queue.schedule(lane, each[start : start + _AT_ONCE]))
+                due_queue.send(self._client, due_queue.schedule(queue, each[start : start + _AT_ONCE]))
 
     def _remove_unknown_desks(self, entries: dict[str, list[DueEntry]]) -> None:
         """Remove desks from the queue that the desk files do not schedule."""
-        for lane in lanes():
-            known = {entry.desk_id for entry in entries[lane]}
-            strangers = sorted(due_queue.members(self._client, lane) - known)
+        for queue in queue_names():
+            known = {entry.desk_id for entry in entries[queue]}
+            strangers = sorted(due_queue.members(self._client, queue) - known)
             for start in range(0, len(strangers), _AT_ONCE):
-                due_queue.send(self._client, due_queue.drop(lane, strangers[start : start + _AT_ONCE]))
+                due_queue.send(self._client, due_queue.drop(queue, strangers[start : start + _AT_ONCE]))
 
 
 def _recover_hosts(now: datetime) -> None:

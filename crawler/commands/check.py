@@ -68,7 +68,7 @@ def find_scheduled_desk(name: str) -> Desk:
 
 
 def push(chosen: Iterable[Desk]) -> dict[str, int]:
-    """Push desks to the lists of their lanes; return how many went to each.
+    """Push desks to the lists of their queues; return how many went to each.
 
     Raises:
         SystemExit: Redis is away; the text says what to do.
@@ -76,15 +76,15 @@ def push(chosen: Iterable[Desk]) -> dict[str, int]:
     import redis  # noqa: PLC0415 -- scrapy loads every command's file for any command
 
     from crawler.scheduling import due_queue  # noqa: PLC0415
-    from crawler.scheduling.queues import lane_of  # noqa: PLC0415
+    from crawler.scheduling.queues import queue_of  # noqa: PLC0415
 
-    by_lane: dict[str, list[str]] = defaultdict(list)
+    by_queue: dict[str, list[str]] = defaultdict(list)
     for desk in chosen:
-        by_lane[str(lane_of(desk))].append(desk.id)
+        by_queue[str(queue_of(desk))].append(desk.id)
     try:
         with due_queue.connect() as client:
-            for lane, ids in by_lane.items():
-                client.rpush(due_queue.pushed(lane), *ids)
+            for queue, ids in by_queue.items():
+                client.rpush(due_queue.pushed(queue), *ids)
     except redis.RedisError as error:
         raise SystemExit(f"scrapy check: Redis is away, nothing was pushed: {error}") from None
-    return {lane: len(ids) for lane, ids in by_lane.items()}
+    return {queue: len(ids) for queue, ids in by_queue.items()}

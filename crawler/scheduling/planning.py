@@ -12,7 +12,7 @@ from crawler.scheduling.demand import by_host
 from crawler.scheduling.desk_budgets import bucket_of, cost_of, interval_at, open_cost_of, own_interval
 from crawler.scheduling.desk_store import PlannedDesk, RecentCheck, VisitCosts
 from crawler.scheduling.due_queue import DueEntry, HostBucket
-from crawler.scheduling.queues import lane_of
+from crawler.scheduling.queues import queue_of
 
 _MARGIN = timedelta(minutes=1)
 MEMORY = timedelta(minutes=2)  # older requests count for no bucket and no floor
@@ -94,7 +94,7 @@ def build_entry(
     interval = intervals.minimum_interval(plan.wished[desk.id], plan.share[desk.id], own_interval(desk))
     due = now if asked else _due_at(desk, state, interval, task, now)
     if task.emptied and state.last_check_at:  # it may be being checked, by a claim that Redis forgot
-        due = max(due, now + timedelta(seconds=lane_of(desk).hold_seconds))
+        due = max(due, now + timedelta(seconds=queue_of(desk).hold_seconds))
     return DueEntry(
         desk.id,
         desk.host,
@@ -114,7 +114,7 @@ def _latest(desk: Desk, state: PlannedDesk, interval: float, now: datetime) -> d
     """Return when a desk is due at the latest, however a claim or a check that ends now leaves it."""
     longest = intervals.next_wait(state.last_outcome or Outcome.NO_SLOTS, interval, state.inconclusive)
     longest *= 1 + settings().interval_jitter
-    return now + timedelta(seconds=max(longest, lane_of(desk).hold_seconds)) + _MARGIN
+    return now + timedelta(seconds=max(longest, queue_of(desk).hold_seconds)) + _MARGIN
 
 
 def _due_at(desk: Desk, state: PlannedDesk, interval: float, task: PlanningTask, now: datetime) -> datetime:

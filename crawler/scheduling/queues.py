@@ -62,11 +62,11 @@ class CrawlQueue(NamedTuple):
         )
 
 
-def lane_of(desk: Desk) -> CrawlQueue:
+def queue_of(desk: Desk) -> CrawlQueue:
     """Return the queue in which a desk waits."""
     return CrawlQueue(system_of(desk), desk.fetch)
 
 
-def lanes() -> list[str]:
+def queue_names() -> list[str]:
     """Return the names of all possible queues."""
     return [str(CrawlQueue(system, fetch)) for system in systems() for fetch in Fetch]

@@ -15,17 +15,17 @@ from crawler.scheduling.queues import CrawlQueue
 _RETRY = 0.1  # seconds between two attempts
 
 
-def lease_keys(lane: str) -> list[str]:
+def lease_keys(queue: str) -> list[str]:
     """Return the keys of a queue's leases."""
-    return [f"lease:{lane}:{number}" for number in range(CrawlQueue.parse(lane).processes)]
+    return [f"lease:{queue}:{number}" for number in range(CrawlQueue.parse(queue).processes)]
 
 
 class SpiderLease:
     """One of a queue's leases, of which there are as many as processes. They run out by Redis's clock."""
 
-    def __init__(self, client: redis.asyncio.Redis, lane: str) -> None:
+    def __init__(self, client: redis.asyncio.Redis, queue: str) -> None:
         self._client = client
-        self._keys = lease_keys(lane)
+        self._keys = lease_keys(queue)
         self.holder = secrets.token_hex(8)
         self._key: str | None = None
         self._ours_until = 0.0

@@ -25,7 +25,7 @@ class ScrapydAway(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """Ids of jobs: those that run or wait to, by lane, oldest first; those that finished, whose process is dead."""
+    """Ids of jobs: those that run or wait to, by queue, oldest first; those that finished, whose process is dead."""
 
     running: dict[str, list[str]]
     finished: frozenset[str] = frozenset()
@@ -61,18 +61,18 @@ class Scrapyd:
         answer = self._ask("GET", "listjobs.json", {"project": PROJECT})
         running: dict[str, list[str]] = defaultdict(list)
         for job in sorted(answer["running"], key=lambda job: job["start_time"]) + answer["pending"]:
-            running[str(_lane(job))].append(job["id"])
+            running[str(_queue(job))].append(job["id"])
         return Jobs(dict(running), frozenset(job["id"] for job in answer["finished"]))
 
-    def schedule(self, lane: CrawlQueue) -> str:
-        """Start a lane's spider; return its job's id, whose end tells a browser's lane.
+    def schedule(self, queue: CrawlQueue) -> str:
+        """Start a queue's spider; return its job's id, whose end tells a browser's queue.
 
         Raises:
             ScrapydAway: it does not answer, or knows no such spider.
         """
-        values = {"project": PROJECT, "spider": lane.system}
-        if lane.browser:
-            values |= {"fetch": lane.fetch, "jobid": f"{uuid4().hex}{_BROWSER}"}
+        values = {"project": PROJECT, "spider": queue.system}
+        if queue.browser:
+            values |= {"fetch": queue.fetch, "jobid": f"{uuid4().hex}{_BROWSER}"}
         return str(self._ask("POST", "schedule.json", values)["jobid"])
 
     def cancel(self, job: str, *, kill: bool = False) -> None:
@@ -114,5 +114,5 @@ class Scrapyd:
         raise ScrapydAway(f"{where} refused {name}: {answer.get('message', body[:200])}")
 
 
-def _lane(job: Mapping[str, str]) -> CrawlQueue:
+def _queue(job: Mapping[str, str]) -> CrawlQueue:
     return CrawlQueue(job["spider"], Fetch.BROWSER if job["id"].endswith(_BROWSER) else Fetch.HTTP)

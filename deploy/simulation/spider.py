@@ -103,7 +103,7 @@ class SimulatedSpider:
             return _LONGEST
         claimed = due_queue.send(
             self._client,
-            due_queue.claim(self._spider.system, now=now, places=free, hold=self._spider.lane.hold_seconds),
+            due_queue.claim(self._spider.system, now=now, places=free, hold=self._spider.queue.hold_seconds),
         )
         for claim in claimed.claims:
             task = asyncio.create_task(self._check(claim))

@@ -35,7 +35,7 @@ class Spider:
     """Checks desks at once, except those that a test holds back."""
 
     system = SYSTEM
-    lane = CrawlQueue(SYSTEM)
+    queue = CrawlQueue(SYSTEM)
     job = "job-1"
 
     def __init__(self) -> None:

@@ -42,9 +42,9 @@ class Fake:
         running = {spider: list(jobs) for spider, jobs in self.running.items() if jobs}
         return Jobs(running, frozenset(self.finished))
 
-    def schedule(self, lane: CrawlQueue) -> str:
+    def schedule(self, queue: CrawlQueue) -> str:
         self.started += 1
-        self.running.setdefault(str(lane), []).append(f"job-{self.started}")
+        self.running.setdefault(str(queue), []).append(f"job-{self.started}")
         return f"job-{self.started}"
 
     def cancel(self, job: str, *, kill: bool = False) -> None:
@@ -194,7 +194,7 @@ BOTH = f"{SYSTEM} custom".split()
 
 @pytest.fixture
 def behind(kept: Keeper, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> Keeper:
-    """Return a keeper whose two lanes run old code; what they start takes as long to come up as the test says."""
+    """Return a keeper whose two queues run old code; what they start takes as long to come up as the test says."""
     monkeypatch.setattr(keeper, "wanted_processes", lambda: dict.fromkeys(BOTH, 1))
     kept.run_once(NOW)
     for job in ("job-1", "job-2"):

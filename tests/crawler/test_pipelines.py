@@ -18,7 +18,7 @@ from tests.crawler.checks import HOUR, NOW, check
 class Crawler:
     """As much of Scrapy's crawler as a pipeline knows."""
 
-    spider = SimpleNamespace(lane=CrawlQueue("prefenligne"))
+    spider = SimpleNamespace(queue=CrawlQueue("prefenligne"))
     spidercls = PrefenligneSpider
 
 

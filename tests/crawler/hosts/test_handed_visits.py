@@ -46,7 +46,7 @@ class Spider:
     """Serves the queue of one system; its checks are a real spider's, and they are written."""
 
     system = SYSTEM
-    lane = CrawlQueue(SYSTEM)
+    queue = CrawlQueue(SYSTEM)
     job = "job-1"
 
     def __init__(self, held: Held) -> None:

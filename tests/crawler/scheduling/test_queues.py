@@ -1,4 +1,4 @@
-"""Lanes: what needs a browser waits in a queue of its own and is served by processes of its own."""
+"""Crawl queues: what needs a browser waits in a queue of its own and is served by processes of its own."""
 
 from collections.abc import Callable
 from datetime import date
@@ -16,7 +16,7 @@ from crawler.commands.check import push
 from crawler.keeper import wanted_processes
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
-from crawler.scheduling.queues import CrawlQueue, lane_of, lanes
+from crawler.scheduling.queues import CrawlQueue, queue_names, queue_of
 from crawler.scheduling.spider_lease import lease_keys
 from crawler.spiders.custom import CustomSpider
 from deploy.sample_desk_files import desk_entry, prefecture_file
@@ -43,7 +43,7 @@ def test_a_lane_is_named_by_its_system_and_found_by_its_name() -> None:
         CrawlQueue("custom"),
         BROWSER,
     ]
-    assert {"custom", "custom-browser", "ants", "prefenligne-browser"} <= set(lanes())
+    assert {"custom", "custom-browser", "ants", "prefenligne-browser"} <= set(queue_names())
 
 
 def test_a_browsers_lane_has_few_places_and_much_time_and_memory(settings_env: Callable[..., None]) -> None:
@@ -64,14 +64,14 @@ def test_a_browsers_lane_has_few_places_and_much_time_and_memory(settings_env: C
 def test_each_desk_waits_in_its_own_lane(
     database: str, redis_server: redis.Redis, frozen: time_machine.Traveller
 ) -> None:
-    assert {desk.slug: str(lane_of(desk)) for desk in desks().values()} == {
+    assert {desk.slug: str(queue_of(desk)) for desk in desks().values()} == {
         "page": "prefenligne",
         "script": "custom-browser",
     }
     assert wanted_processes() == {"custom-browser": 1, "prefenligne": 1}
     with due_queue.connect() as client:
         Planner(client).run_once(clock())
-        sizes = {lane: size for lane in lanes() if (size := due_queue.size(client, lane))}
+        sizes = {queue: size for queue in queue_names() if (size := due_queue.size(client, queue))}
     assert sizes == {"custom-browser": 1, "prefenligne": 1}
     assert push([desks()["evry_91/script"]]) == {"custom-browser": 1}
 
@@ -88,9 +88,9 @@ def test_without_a_browser_its_desks_wait_nowhere_and_no_process_is_wanted(
 
 
 def test_a_spider_serves_the_lane_that_it_is_told() -> None:
-    assert CustomSpider().lane == CrawlQueue("custom")
+    assert CustomSpider().queue == CrawlQueue("custom")
     served = CustomSpider(fetch="browser")
-    assert (served.lane, served.once) == (BROWSER, False)
+    assert (served.queue, served.once) == (BROWSER, False)
 
 
 @pytest.mark.parametrize(
