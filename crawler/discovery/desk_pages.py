@@ -95,9 +95,7 @@ class Landings:
         )
 
 
-async def ask_desk_page(
-    desk: Desk, download: Download, largest: int, budget: RequestBudget
-) -> LandingSeen:
+async def ask_desk_page(desk: Desk, download: Download, largest: int, budget: RequestBudget) -> LandingSeen:
     """Ask for a desk's own page as a person opens it; never raises for what the site does."""
     asking = Session(_without_robots(download), settings().http_deadline_seconds, largest, budget)
     try:
