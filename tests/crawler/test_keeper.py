@@ -257,7 +257,7 @@ def test_replacing_that_changes_nothing_is_said_once_and_not_repeated(
         for job in fake.running[SYSTEM]:
             fake.speak(job, after(second), version="what scrapyd has")
     assert fake.started == 1
-    assert caplog.text.count("Replacing it would not help") == 1
+    assert caplog.text.count("a restart will not help") == 1
 
 
 def test_a_spider_that_hangs_gets_a_successor_is_asked_to_end_and_killed(kept: Keeper, fake: Fake) -> None:
