@@ -13,7 +13,7 @@ from api.links import routes as links
 from api.middleware import openapi_docs
 from api.middleware.auth import register_auth
 from api.middleware.cors import allow_front_end
-from api.middleware.problems import register_error_handlers, validation_response
+from api.middleware.problems import build_validation_response, register_error_handlers
 from api.middleware.rate_limits import register_rate_limits
 from api.middleware.request_hooks import register_request_hooks
 from api.prefectures import routes as prefectures
@@ -36,7 +36,7 @@ def create_app() -> OpenAPI:
         security_schemes={"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         validation_error_status=422,
         validation_error_model=Problem,
-        validation_error_callback=validation_response,
+        validation_error_callback=build_validation_response,
         doc_ui=False,
         static_folder=None,
     )

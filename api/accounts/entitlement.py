@@ -25,18 +25,18 @@ class Entitlement:
 def find_entitlement(session: Session, user_id: UUID, moment: datetime) -> Entitlement:
     """Return the best plan that covers `moment` (UTC), or the plan NONE."""
     query = sa.select(Grant).where(Grant.user_id == user_id, Grant.ends_at > moment)
-    return _best(list(session.scalars(query.order_by(Grant.starts_at))), moment)
+    return _find_best(list(session.scalars(query.order_by(Grant.starts_at))), moment)
 
 
-def _best(grants: list[Grant], moment: datetime) -> Entitlement:
+def _find_best(grants: list[Grant], moment: datetime) -> Entitlement:
     covering = [grant.plan for grant in grants if grant.covers_moment(moment)]
     if not covering:
         return Entitlement(plan(PlanName.NONE), None)
     best = max(covering, key=_RANK.__getitem__)
-    return Entitlement(plan(best), _end((each for each in grants if each.plan is best), moment))
+    return Entitlement(plan(best), _find_end((each for each in grants if each.plan is best), moment))
 
 
-def _end(grants: Iterable[Grant], moment: datetime) -> datetime:
+def _find_end(grants: Iterable[Grant], moment: datetime) -> datetime:
     """Return the end of a chain of adjoining grants: buying again extends the plan."""
     end = moment
     for grant in grants:

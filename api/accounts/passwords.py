@@ -14,7 +14,7 @@ def hash_password(password: str) -> str:
     return bcrypt.hashpw(_digest(password), bcrypt.gensalt(settings().bcrypt_cost)).decode("ascii")
 
 
-def password_fits(password: str, kept: str | None) -> bool:
+def verify_password(password: str, kept: str | None) -> bool:
     """Return whether the password has that hash. Without a hash it takes the same time and returns False."""
     if kept is None:
         hash_password(password)

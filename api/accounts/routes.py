@@ -6,13 +6,13 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 import notifier
-from api.accounts.passwords import hash_password, password_fits
+from api.accounts.passwords import hash_password, verify_password
 from api.accounts.queries import find_user, read_account
 from api.accounts.schemas import Account, Login, Registered, Registration, SignedIn
 from api.accounts.service import register_account
 from api.errors import ApiError
 from api.middleware.auth import current_user, issue_tokens, require_sign_in
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, operation_id
+from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.middleware.rate_limits import remember_address
 from api.models.base import session
 
@@ -20,7 +20,7 @@ blueprint = APIBlueprint(
     "accounts",
     __name__,
     url_prefix="/api/auth",
-    operation_id_callback=operation_id,
+    operation_id_callback=make_operation_id,
     abp_tags=[Tag(name="auth", description="Accounts and sign-in")],
 )
 
@@ -40,7 +40,7 @@ def login(body: Login) -> dict[str, Any]:
     """Sign in, also before the address is confirmed."""
     with session() as s:
         user = find_user(s, body.email)
-    fits = password_fits(body.password.get_secret_value(), user.password_hash if user else None)
+    fits = verify_password(body.password.get_secret_value(), user.password_hash if user else None)
     if user is None or not fits:
         raise ApiError(401, "wrong-login", "no account has this address and password")
     remember_address()

@@ -37,7 +37,7 @@ def register_account(session: Session, wish: Registration, password_hash: str) -
     contact = session.scalars(
         sa.select(Contact).join(User).where(has_address(wish.email), Contact.channel == Channel.EMAIL)
     ).one_or_none()
-    return _mail(session, contact) if contact else []
+    return _write_mail(session, contact) if contact else []
 
 
 def _add_contacts(session: Session, user_id: UUID, wish: Registration) -> None:
@@ -47,9 +47,9 @@ def _add_contacts(session: Session, user_id: UUID, wish: Registration) -> None:
     session.flush()
 
 
-def _mail(session: Session, contact: Contact) -> list[UUID]:
+def _write_mail(session: Session, contact: Contact) -> list[UUID]:
     kind = "verify_email" if contact.verified_at is None else "account_exists"
-    before, today, latest = _mails_before(session, contact, kind)
+    before, today, latest = _count_mails(session, contact, kind)
     if today >= _MAILS_A_DAY or (latest and latest > clock() - _BETWEEN_MAILS):
         return []
     # Two simultaneous requests get the same count, hence the same key, which is written once.
@@ -59,7 +59,7 @@ def _mail(session: Session, contact: Contact) -> list[UUID]:
     )
 
 
-def _mails_before(session: Session, contact: Contact, kind: str) -> tuple[int, int, datetime | None]:
+def _count_mails(session: Session, contact: Contact, kind: str) -> tuple[int, int, datetime | None]:
     """Return the number of mails; without the failed ones: the number within a day, and the time of the latest."""
     left = Notification.state != State.FAILED
     since = clock() - timedelta(days=1)

@@ -20,7 +20,7 @@ _BEST = (WatchLevel.FULL, WatchLevel.PRESENCE, WatchLevel.NONE)
 
 def read_alerts(session: Session, user_id: UUID) -> list[AlertAnswer]:
     """Return the user's open alerts, the newest first."""
-    return _answers(
+    return _build_answers(
         session,
         session.scalars(
             sa.select(Alert)
@@ -34,18 +34,18 @@ def read_alerts(session: Session, user_id: UUID) -> list[AlertAnswer]:
 def read_alert(session: Session, alert: Alert) -> AlertAnswer:
     """Return one alert."""
     session.flush()
-    return _answers(session, [alert])[0]
+    return _build_answers(session, [alert])[0]
 
 
-def _answers(session: Session, found: Iterable[Alert]) -> list[AlertAnswer]:
+def _build_answers(session: Session, found: Iterable[Alert]) -> list[AlertAnswer]:
     alerts = list(found)
     about = {alert.id: find_watched_desks(alert.targets) for alert in alerts}
     now = read_watch_states(session, {desk.id: desk for some in about.values() for desk in some}.values())
-    slots, sent = _slots_found(session, about), _notifications_sent(session, about)
+    slots, sent = _count_slots(session, about), _count_notifications(session, about)
     return [
-        _answer(
+        _build_answer(
             alert,
-            [now.answer(desk) for desk in about[alert.id]],
+            [now.build_answer(desk) for desk in about[alert.id]],
             slots.get(alert.id, 0),
             sent.get(alert.id, 0),
         )
@@ -53,7 +53,7 @@ def _answers(session: Session, found: Iterable[Alert]) -> list[AlertAnswer]:
     ]
 
 
-def _slots_found(session: Session, ids: Iterable[UUID]) -> dict[UUID, int]:
+def _count_slots(session: Session, ids: Iterable[UUID]) -> dict[UUID, int]:
     told = told_slots()
     query = (
         sa.select(Match.alert_id, sa.func.count(told.c.slot_id.distinct()))
@@ -64,7 +64,7 @@ def _slots_found(session: Session, ids: Iterable[UUID]) -> dict[UUID, int]:
     return dict(iter(session.execute(query)))
 
 
-def _notifications_sent(session: Session, ids: Iterable[UUID]) -> dict[UUID, int]:
+def _count_notifications(session: Session, ids: Iterable[UUID]) -> dict[UUID, int]:
     query = (
         sa.select(Match.alert_id, sa.func.count(Notification.id.distinct()))
         .join(NotificationMatch, NotificationMatch.match_id == Match.id)
@@ -75,7 +75,7 @@ def _notifications_sent(session: Session, ids: Iterable[UUID]) -> dict[UUID, int
     return dict(iter(session.execute(query)))
 
 
-def _answer(alert: Alert, desks: list[DeskAnswer], slots: int, sent: int) -> AlertAnswer:
+def _build_answer(alert: Alert, desks: list[DeskAnswer], slots: int, sent: int) -> AlertAnswer:
     levels = {desk.watch_level for desk in desks}
     return AlertAnswer(
         id=alert.id,
@@ -83,7 +83,7 @@ def _answer(alert: Alert, desks: list[DeskAnswer], slots: int, sent: int) -> Ale
         prefecture_id=get_prefecture_id(alert.targets),
         procedures=sorted(target.procedure for target in alert.targets if target.procedure),
         desk_ids=[target.desk_id for target in alert.targets if target.desk_id],
-        limits=_limits(alert.targets[0]),
+        limits=_build_limits(alert.targets[0]),
         is_active=alert.enabled,
         awaits_watch=alert.awaits_watch,
         created_at=alert.created_at,
@@ -92,18 +92,18 @@ def _answer(alert: Alert, desks: list[DeskAnswer], slots: int, sent: int) -> Ale
         last_checked_at=max((desk.last_checked_at for desk in desks if desk.last_checked_at), default=None),
         last_proven_at=max((desk.last_proven_at for desk in desks if desk.last_proven_at), default=None),
         watch_level=next((level for level in _BEST if level in levels), WatchLevel.NONE),
-        wished_interval=_shortest(desk.wished_interval for desk in desks),
-        feasible_interval=_shortest(desk.feasible_interval for desk in desks),
-        achieved_interval=_shortest(desk.achieved_interval for desk in desks),
+        wished_interval=_find_shortest(desk.wished_interval for desk in desks),
+        feasible_interval=_find_shortest(desk.feasible_interval for desk in desks),
+        achieved_interval=_find_shortest(desk.achieved_interval for desk in desks),
         desks=desks,
     )
 
 
-def _shortest(intervals: Iterable[float | None]) -> float | None:
+def _find_shortest(intervals: Iterable[float | None]) -> float | None:
     return min((each for each in intervals if each is not None), default=None)
 
 
-def _limits(target: AlertTarget) -> Limits:
+def _build_limits(target: AlertTarget) -> Limits:
     return Limits.model_construct(
         date_from=target.date_from,
         date_to=target.date_to,

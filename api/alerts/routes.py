@@ -13,14 +13,14 @@ from api.alerts.queries import read_alert, read_alerts
 from api.alerts.schemas import AlertAnswer, AlertList, NewAlert
 from api.alerts.targets import build_targets
 from api.middleware.auth import current_user, require_sign_in
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, operation_id
+from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.models.base import session
 
 blueprint = APIBlueprint(
     "alerts",
     __name__,
     url_prefix="/api/alerts",
-    operation_id_callback=operation_id,
+    operation_id_callback=make_operation_id,
     abp_tags=[Tag(name="alerts", description="What the user waits for")],
     abp_security=BEARER,
 )

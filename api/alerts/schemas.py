@@ -28,7 +28,7 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def _written_as(example: str) -> BeforeValidator:
+def _require_format(example: str) -> BeforeValidator:
     """Return a validator that refuses what pydantic would guess: a number as a unix time, an hour with seconds."""
 
     def check(value: object) -> object:
@@ -43,11 +43,11 @@ def _written_as(example: str) -> BeforeValidator:
 _HOUR = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$", "examples": ["09:30"]}
 Hour = Annotated[
     dt.time,
-    _written_as("09:30"),
+    _require_format("09:30"),
     PlainSerializer(lambda hour: f"{hour:%H:%M}", return_type=str),
     WithJsonSchema(_HOUR),
 ]
-Day = Annotated[dt.date, _written_as("2026-03-31")]
+Day = Annotated[dt.date, _require_format("2026-03-31")]
 Weekday = Annotated[int, Field(ge=1, le=7, strict=True)]
 Procedures = Annotated[
     list[Procedure], BeforeValidator(_as_list), AfterValidator(lambda found: sorted(set(found)))

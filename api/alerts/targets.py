@@ -21,7 +21,7 @@ def build_targets(wish: NewAlert) -> list[AlertTarget]:
     place = find_prefecture(wish)
     if errors := list(_check_desks(wish, place)):
         raise invalid(*errors)
-    limits = _columns(wish.limits)
+    limits = _build_columns(wish.limits)
     targets = [
         *(AlertTarget(prefecture_id=place.id, procedure=each, **limits) for each in wish.procedures),
         *(AlertTarget(desk_id=each, **limits) for each in dict.fromkeys(wish.desk_ids)),
@@ -92,7 +92,7 @@ def _enumerate(what: str, values: Iterable[str]) -> str:
     return f"{what}: {', '.join(values) or 'none'}"
 
 
-def _columns(limits: Limits) -> dict[str, Any]:
+def _build_columns(limits: Limits) -> dict[str, Any]:
     """Return the limits as columns; an empty limit is null."""
     return {name: value or None for name, value in limits if name not in ("hour_from", "hour_to")} | {
         "hour_from": limits.hour_from,

@@ -37,7 +37,7 @@ class _WatchableItem:
         """Return whether checks can see the slots of one of its desks."""
         return any(desk.shows_slots and desk.id not in lost for desk in self.desks)
 
-    def reason(self, lost: Lost) -> str:
+    def explain(self, lost: Lost) -> str:
         if why := next((lost[desk.id] for desk in self.desks if desk.shows_slots and desk.id in lost), None):
             return f"{why} for {self.name}"
         if self.is_checked:
@@ -57,8 +57,8 @@ def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> 
     Raises:
         api.errors.ApiError: 422, with the reason for each part of the body, and with alternatives.
     """
-    items = list(_items(wish, place))
-    lost = _lost(session, place.desks)
+    items = list(_list_items(wish, place))
+    lost = _find_lost_pages(session, place.desks)
     if any(item.shows_slots(lost) for item in items):
         refused = [item for item in items if not item.is_checked]
     elif wish.accept_waiting:
@@ -66,7 +66,7 @@ def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> 
     else:
         refused = items
     if refused:
-        raise invalid(*(_error(item, lost, place) for item in refused))
+        raise invalid(*(_build_error(item, lost, place) for item in refused))
     return False
 
 
@@ -77,13 +77,13 @@ def ensure_watchable(session: Session, alert: Alert) -> None:
         api.errors.ApiError: 409, with the reason.
     """
     about = find_watched_desks(alert.targets)
-    lost = _lost(session, about)
+    lost = _find_lost_pages(session, about)
     whole = _WatchableItem("", "this alert", tuple(about))
     if not whole.shows_slots(lost):
-        raise ApiError(409, "not-watched", f"{whole.reason(lost)}")
+        raise ApiError(409, "not-watched", f"{whole.explain(lost)}")
 
 
-def _items(wish: NewAlert, place: Prefecture) -> Iterator[_WatchableItem]:
+def _list_items(wish: NewAlert, place: Prefecture) -> Iterator[_WatchableItem]:
     for index, procedure in enumerate(wish.procedures):
         serving = tuple(desk for desk in place.desks if procedure in desk.procedures)
         yield _WatchableItem(f"procedures.{index}", f"{procedure} at {place.id}", serving)
@@ -92,7 +92,7 @@ def _items(wish: NewAlert, place: Prefecture) -> Iterator[_WatchableItem]:
         yield _WatchableItem(f"deskIds.{index}", desk_id, meant)
 
 
-def _lost(session: Session, about: Iterable[Desk]) -> Lost:
+def _find_lost_pages(session: Session, about: Iterable[Desk]) -> Lost:
     """Return the desks whose page the prefecture has closed or moved: not for sale until it is back."""
     ids = [desk.id for desk in about]
     moved = sa.select(Drift.desk_id).where(Drift.desk_id.in_(ids), Drift.ends_at.is_(None))
@@ -101,8 +101,8 @@ def _lost(session: Session, about: Iterable[Desk]) -> Lost:
     return why | dict.fromkeys(session.scalars(closed), "the prefecture has closed the page")
 
 
-def _error(item: _WatchableItem, lost: Lost, place: Prefecture) -> FieldError:
-    detail = f"{item.reason(lost)}; {_name_alternatives(lost, place)}; {_WAIT}"
+def _build_error(item: _WatchableItem, lost: Lost, place: Prefecture) -> FieldError:
+    detail = f"{item.explain(lost)}; {_name_alternatives(lost, place)}; {_WAIT}"
     return FieldError(path=item.path, rule="not_watched", detail=detail)
 
 

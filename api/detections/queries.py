@@ -40,7 +40,9 @@ def list_public_detections(session: Session, found: Iterable[Detection]) -> list
     told = _summarize_slots(
         session, sa.select(DetectionSlot).where(DetectionSlot.detection_id.in_(ids)).subquery()
     )
-    return [PublicDetection(**_fields(each, told.get(each.id, _NOTHING)), proof=None) for each in detections]
+    return [
+        PublicDetection(**_build_fields(each, told.get(each.id, _NOTHING)), proof=None) for each in detections
+    ]
 
 
 def list_own_detections(session: Session, user_id: UUID, before: UUID | None, limit: int) -> DetectionPage:
@@ -55,16 +57,19 @@ def list_own_detections(session: Session, user_id: UUID, before: UUID | None, li
     )
     ids = list(session.scalars(query.where(Match.detection_id < before) if before else query))
     page = ids[:limit]
-    items = _own(session, user_id, page)
+    items = _read_own(session, user_id, page)
     return DetectionPage(items=items, next=page[-1] if len(ids) > limit else None)
 
 
-def _own(session: Session, user_id: UUID, ids: list[UUID]) -> list[OwnDetection]:
-    told, alerts = _summarize_slots(session, _matched_slots(user_id, ids)), _alerts(session, user_id, ids)
+def _read_own(session: Session, user_id: UUID, ids: list[UUID]) -> list[OwnDetection]:
+    told, alerts = (
+        _summarize_slots(session, _select_matched_slots(user_id, ids)),
+        _read_alert_ids(session, user_id, ids),
+    )
     rows = session.scalars(sa.select(Detection).where(Detection.id.in_(ids)).order_by(Detection.id.desc()))
     return [
         OwnDetection(
-            **_fields(each, told.get(each.id, _NOTHING)),
+            **_build_fields(each, told.get(each.id, _NOTHING)),
             proof=make_proof_link(each),
             alert_ids=alerts[each.id],
         )
@@ -72,7 +77,7 @@ def _own(session: Session, user_id: UUID, ids: list[UUID]) -> list[OwnDetection]
     ]
 
 
-def _matched_slots(user_id: UUID, ids: list[UUID]) -> sa.Subquery:
+def _select_matched_slots(user_id: UUID, ids: list[UUID]) -> sa.Subquery:
     told = told_slots()
     return (
         sa.select(Match.detection_id, told.c.slot_id)
@@ -84,7 +89,7 @@ def _matched_slots(user_id: UUID, ids: list[UUID]) -> sa.Subquery:
     )
 
 
-def _alerts(session: Session, user_id: UUID, ids: list[UUID]) -> dict[UUID, list[UUID]]:
+def _read_alert_ids(session: Session, user_id: UUID, ids: list[UUID]) -> dict[UUID, list[UUID]]:
     query = sa.select(Match.detection_id, sa.func.array_agg(Match.alert_id.distinct())).join(Alert)
     mine = query.where(Alert.user_id == user_id, Match.detection_id.in_(ids))
     rows = session.execute(mine.group_by(Match.detection_id))
@@ -109,8 +114,8 @@ def _summarize_slots(session: Session, told_of: sa.Subquery) -> dict[UUID, SlotS
     }
 
 
-def _fields(detection: Detection, told: SlotSummary) -> dict[str, Any]:
-    day, hour = _first_moment(told, detection.prefecture_id)
+def _build_fields(detection: Detection, told: SlotSummary) -> dict[str, Any]:
+    day, hour = _find_first_moment(told, detection.prefecture_id)
     return {
         "id": detection.id,
         "prefecture_id": detection.prefecture_id,
@@ -125,7 +130,7 @@ def _fields(detection: Detection, told: SlotSummary) -> dict[str, Any]:
     }
 
 
-def _first_moment(told: SlotSummary, prefecture_id: str) -> tuple[date | None, str | None]:
+def _find_first_moment(told: SlotSummary, prefecture_id: str) -> tuple[date | None, str | None]:
     """Return the first slot's day and hour in the prefecture's own time."""
     if told.starts_at is None:
         return told.day, None

@@ -8,14 +8,14 @@ from flask_openapi3.models.tag import Tag
 from api.detections.queries import list_own_detections
 from api.detections.schemas import DetectionPage, DetectionQuery
 from api.middleware.auth import current_user, require_sign_in
-from api.middleware.openapi_helpers import BEARER, declare_errors, operation_id
+from api.middleware.openapi_helpers import BEARER, declare_errors, make_operation_id
 from api.models.base import session
 
 blueprint = APIBlueprint(
     "detections",
     __name__,
     url_prefix="/api/detections",
-    operation_id_callback=operation_id,
+    operation_id_callback=make_operation_id,
     abp_tags=[Tag(name="detections", description="What was seen for the user")],
     abp_security=BEARER,
 )

@@ -69,9 +69,9 @@ def read_desks() -> DeskOverview:
         return DeskOverview(
             watched=len(known),
             unwatched=len(desks()) - len(known),
-            by_status=_by_status(rows, len(known)),
-            troubles=_troubles(rows),
-            pace=_pace(rows),
+            by_status=_count_by_status(rows, len(known)),
+            troubles=_group_troubles(rows),
+            pace=_measure_pace(rows),
             newest_check_at=max(checks, default=None),
             open_slots=slots,
             open_desks=at,
@@ -80,14 +80,14 @@ def read_desks() -> DeskOverview:
         )
 
 
-def _by_status(rows: Sequence[DeskState], known: int) -> dict[str, int]:
+def _count_by_status(rows: Sequence[DeskState], known: int) -> dict[str, int]:
     counts: dict[str, int] = {status.value: 0 for status in DeskStatus}
     for row in rows:
         counts[row.status] += 1
     return counts | ({"UNPLANNED": known - len(rows)} if known > len(rows) else {})
 
 
-def _troubles(rows: Sequence[DeskState]) -> list[DeskTrouble]:
+def _group_troubles(rows: Sequence[DeskState]) -> list[DeskTrouble]:
     found: dict[tuple[DeskStatus, str], list[str]] = defaultdict(list)
     for row in rows:
         if row.status is not DeskStatus.ACTIVE or not row.status_reason.startswith(_WELL):
@@ -97,7 +97,7 @@ def _troubles(rows: Sequence[DeskState]) -> list[DeskTrouble]:
     return [DeskTrouble(status, reason, ids) for (status, reason), ids in ordered]
 
 
-def _pace(rows: Sequence[DeskState]) -> DeskPace | None:
+def _measure_pace(rows: Sequence[DeskState]) -> DeskPace | None:
     ratios = [
         (row.achieved_seconds / row.wished_seconds, row.id, row.achieved_seconds, row.wished_seconds)
         for row in rows

@@ -14,7 +14,7 @@ from redis import Redis, RedisError
 from rq import Worker
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.health.queue_health import CLOCKS_DIFFER, find_queue_troubles
+from api.health.queue_health import CLOCKS_DIFFER, check_queues
 from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState
@@ -83,14 +83,14 @@ class HealthChecks:
         return found
 
     def _findings(self, name: str, future: "Future[HealthAnswer]") -> dict[str, PartFinding]:
-        trouble = _trouble(name, future)
+        trouble = _describe_failure(name, future)
         if trouble is None:
             answer = future.result()
             return answer if isinstance(answer, dict) else {name: PartFinding(PartState.OK, answer)}
         return {name: PartFinding(PartState.DEGRADED if name in self._minor else PartState.DOWN, trouble)}
 
 
-def _trouble(name: str, future: "Future[HealthAnswer]") -> str | None:
+def _describe_failure(name: str, future: "Future[HealthAnswer]") -> str | None:
     """Return what is wrong with a part; None if it works."""
     if not future.done():
         return f"no answer within {PATIENCE} s"
@@ -115,31 +115,31 @@ def find_worst_state(findings: Mapping[str, PartFinding]) -> PartState:
 def list_health_checks(redis: Redis) -> dict[str, HealthCheck]:
     """Return the check of each part."""
     return {
-        "database": _database,
-        "redis": lambda: _redis(redis),
-        "eviction": lambda: _eviction(redis),
-        "scrapyd": lambda: _scrapyd(redis),
-        "workers": lambda: _workers(redis),
-        "planner": lambda: _planner(redis),
-        "checks": lambda: _checks(redis),
-        "partitions": _partitions,
-        "proofs": lambda: _proofs(redis),
-        "records": lambda: _records(redis),
+        "database": _check_database,
+        "redis": lambda: _check_redis(redis),
+        "eviction": lambda: _check_eviction(redis),
+        "scrapyd": lambda: _check_scrapyd(redis),
+        "workers": lambda: _check_workers(redis),
+        "planner": lambda: _check_planner(redis),
+        "checks": lambda: _check_checks(redis),
+        "partitions": _check_partitions,
+        "proofs": lambda: _check_proofs(redis),
+        "records": lambda: _check_records(redis),
     }
 
 
-def _database() -> str:
+def _check_database() -> str:
     with session() as s:
         s.execute(sa.text("SELECT 1"))
     return "answers"
 
 
-def _redis(redis: Redis) -> str:
+def _check_redis(redis: Redis) -> str:
     redis.ping()
     return "answers"
 
 
-def _eviction(redis: Redis) -> str:
+def _check_eviction(redis: Redis) -> str:
     memory: Any = redis.info("memory")  # not CONFIG GET: hosted servers refuse it
     policy = memory["maxmemory_policy"]
     if policy != "noeviction":
@@ -147,7 +147,7 @@ def _eviction(redis: Redis) -> str:
     return "noeviction"
 
 
-def _scrapyd(redis: Redis) -> str:
+def _check_scrapyd(redis: Redis) -> str:
     seen: Any = redis.get(_SEEN)
     if seen is None:
         raise PartDown("the keeper has not reported lately: is `scrapy keep` running?")
@@ -167,7 +167,7 @@ def _scrapyd(redis: Redis) -> str:
     )
 
 
-def _workers(redis: Redis) -> str:
+def _check_workers(redis: Redis) -> str:
     # A killed worker keeps its key until the key expires.
     alive = [worker.queue_names() for worker in Worker.all(connection=redis)]
     listeners = {queue: sum(queue in queues for queues in alive) for queue in QUEUES}
@@ -176,11 +176,11 @@ def _workers(redis: Redis) -> str:
     return ", ".join(f"{queue}: {workers}" for queue, workers in listeners.items())
 
 
-def _planner(redis: Redis) -> str:
+def _check_planner(redis: Redis) -> str:
     report = read_report(redis)
     if report is None:
         raise PartDown("the planner has not reported lately: is `scrapy plan` running?")
-    age = _age(report.at, "the planner's report")
+    age = _measure_age(report.at, "the planner's report")
     if age > FRESH:
         raise PartDown(
             f"the planner's report is {format_duration(age)} old: is `scrapy plan` stuck, or a clock set wrong?"
@@ -191,7 +191,7 @@ def _planner(redis: Redis) -> str:
     return "all its parts run"
 
 
-def _records(redis: Redis) -> str:
+def _check_records(redis: Redis) -> str:
     dropped = read_dropped(redis, clock().date())
     if dropped:
         named = ", ".join(f"{queue}: {number}" for queue, number in dropped.items())
@@ -199,7 +199,7 @@ def _records(redis: Redis) -> str:
     return "every check is recorded"
 
 
-def _age(at: datetime, what: str) -> timedelta:
+def _measure_age(at: datetime, what: str) -> timedelta:
     """Return the age of an instant that another program wrote; zero for a small difference of clocks.
 
     Raises:
@@ -213,14 +213,14 @@ def _age(at: datetime, what: str) -> timedelta:
     return max(age, timedelta())
 
 
-def _checks(redis: Redis) -> dict[str, PartFinding]:
+def _check_checks(redis: Redis) -> dict[str, PartFinding]:
     try:
-        newest = PartFinding(PartState.OK, _newest_check())
+        newest = PartFinding(PartState.OK, _check_newest())
     except PartDown as trouble:
         newest = PartFinding(PartState.DOWN, str(trouble))
     queues = {
         f"checks:{name}": PartFinding(PartState.OK if works else PartState.DOWN, reason)
-        for name, (works, reason) in find_queue_troubles(_read_queues(redis)).items()
+        for name, (works, reason) in check_queues(_read_queues(redis)).items()
     }
     return {"checks": newest} | queues
 
@@ -234,7 +234,7 @@ def _read_queues(redis: Redis) -> dict[str, datetime]:
     return report.queues if report else {}
 
 
-def _newest_check() -> str:
+def _check_newest() -> str:
     interval = sa.func.greatest(DeskState.wished_seconds, DeskState.feasible_seconds)
     past = Check.started_at <= clock() + CLOCKS_DIFFER
     with session() as s:
@@ -249,7 +249,7 @@ def _newest_check() -> str:
         return "no desk is scheduled"
     if newest is None and ahead is None:
         raise PartDown("desks are scheduled, but none was checked yet")
-    age = _age(newest or ahead, "the newest check")
+    age = _measure_age(newest or ahead, "the newest check")
     allowed = timedelta(seconds=max(settings().health_age_seconds, 2 * fastest))
     if age > allowed:
         raise PartDown(
@@ -258,7 +258,7 @@ def _newest_check() -> str:
     return f"the newest is {age.total_seconds():.0f} s old"
 
 
-def _partitions() -> str:
+def _check_partitions() -> str:
     with session() as s:
         ahead = count_days_ahead(s, clock().date())
     text = f"{pluralize(ahead, 'day')} of checks are made ahead"
@@ -267,16 +267,16 @@ def _partitions() -> str:
     return text
 
 
-def _proofs(redis: Redis) -> str:
+def _check_proofs(redis: Redis) -> str:
     reports = read_reports(redis)
     if not reports:
         raise PartDown("nobody has looked at the proofs on their way lately: is `scrapy keep` running?")
-    if troubles := [trouble for each in reports if (trouble := _spool_trouble(each))]:
+    if troubles := [trouble for each in reports if (trouble := _describe_spool_trouble(each))]:
         raise PartDown("; ".join(troubles))
     return f"{pluralize(sum(each.waiting for each in reports), 'proof')} on the way"
 
 
-def _spool_trouble(report: SpoolReport) -> str | None:
+def _describe_spool_trouble(report: SpoolReport) -> str | None:
     """Return what is wrong with one machine's spool, without paths and addresses: this route is public."""
     waiting, now = pluralize(report.waiting, "proof"), clock()
     if report.trouble:
@@ -285,7 +285,7 @@ def _spool_trouble(report: SpoolReport) -> str | None:
         return (
             f"their store takes nothing for {format_duration(now - report.away_since)}: {waiting} on the way"
         )
-    if report.oldest_at and _age(report.oldest_at, "the oldest proof") > timedelta(
+    if report.oldest_at and _measure_age(report.oldest_at, "the oldest proof") > timedelta(
         seconds=settings().health_age_seconds
     ):
         return (

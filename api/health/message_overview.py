@@ -67,14 +67,14 @@ def read_messages() -> MessageOverview:
         return MessageOverview(
             by_state={state.value: found for state, found in s.execute(day)},
             on_the_way=on_the_way,
-            oldest_seconds=_age(oldest, now),
+            oldest_seconds=_measure_age(oldest, now),
             unmatched=detections,
-            oldest_unmatched_seconds=_age(oldest_detection, now),
+            oldest_unmatched_seconds=_measure_age(oldest_detection, now),
             dead=[DeadLetters(*row) for row in rows],
         )
 
 
-def _age(at: datetime | None, now: datetime) -> float | None:
+def _measure_age(at: datetime | None, now: datetime) -> float | None:
     return round((now - at).total_seconds(), 3) if at else None
 
 
@@ -93,10 +93,10 @@ def read_providers() -> list[ProviderStatus]:
     ).where(sa.or_(accepted, failed))
     with read_session() as s:
         found = {row[0]: row for row in s.execute(lately.group_by(n.channel))}
-    return [_provider(channel, found.get(channel)) for channel in Channel]
+    return [_build_provider_status(channel, found.get(channel)) for channel in Channel]
 
 
-def _provider(channel: Channel, row: Any) -> ProviderStatus:
+def _build_provider_status(channel: Channel, row: Any) -> ProviderStatus:
     if row is None:
         return ProviderStatus(channel, 0, 0, 0, None, None)
     _, accepted, failed, again, median, newest = row

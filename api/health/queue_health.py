@@ -29,7 +29,7 @@ _DESKS = sa.select(
 _HOSTS = sa.select(HostState.host, HostState.rests_until, HostState.stopped_at, HostState.updated_at)
 
 
-def find_queue_troubles(since: Mapping[str, datetime]) -> dict[str, tuple[bool, str]]:
+def check_queues(since: Mapping[str, datetime]) -> dict[str, tuple[bool, str]]:
     """Return by due queue with desks whether it works, and the age of its newest check as text.
 
     A queue is late when its newest check is older than HEALTH_AGE_SECONDS and twice the wait of its fastest desk.
@@ -49,12 +49,12 @@ def find_queue_troubles(since: Mapping[str, datetime]) -> dict[str, tuple[bool, 
         first = rows.scalar(sa.select(sa.func.min(Check.started_at)))
     begins = {name: at for name, at in since.items() if at <= now + CLOCKS_DIFFER}
     return {
-        name: _judge(each, hosts, (first or now, begins.get(name)), now)
+        name: _judge_queue(each, hosts, (first or now, begins.get(name)), now)
         for name, each in sorted(queues.items())
     }
 
 
-def _judge(
+def _judge_queue(
     queue: Sequence[Any], hosts: dict[str, Any], begins: tuple[datetime, datetime | None], now: datetime
 ) -> tuple[bool, str]:
     expected = [desk for desk in queue if not _is_resting(hosts.get(desks()[desk.id].host), now)]
@@ -62,19 +62,19 @@ def _judge(
         return True, f"the hosts of {pluralize(len(queue), 'desk')} rest or are stopped"
     checks = [desk.last_check_at for desk in queue if desk.last_check_at]
     past = [at for at in checks if at <= now + CLOCKS_DIFFER]
-    freed = [_freed_at(hosts.get(desks()[desk.id].host), now) for desk in expected]
-    allowed = timedelta(seconds=max(settings().health_age_seconds, 2 * min(map(_wait_seconds, expected))))
+    freed = [_get_freed_at(hosts.get(desks()[desk.id].host), now) for desk in expected]
+    allowed = timedelta(seconds=max(settings().health_age_seconds, 2 * min(map(_get_wait_seconds, expected))))
     first, begin = begins
     late = now - max(filter(None, [*(past or [first]), begin, *freed])) > allowed
     if not past:
-        return not (late or checks), _say_unchecked(checks, now)
+        return not (late or checks), _describe_unchecked(checks, now)
     age = max(now - max(past), timedelta())
     return not late, f"the newest check is {format_duration(age)} old" + (
         f": {format_duration(allowed)} are allowed" * late
     )
 
 
-def _say_unchecked(checks: Sequence[datetime], now: datetime) -> str:
+def _describe_unchecked(checks: Sequence[datetime], now: datetime) -> str:
     if not checks:
         return "no desk was checked yet"
     ahead = format_duration(max(checks) - now)
@@ -85,12 +85,12 @@ def _is_resting(host: Any, now: datetime) -> bool:
     return host is not None and bool(host.stopped_at or (host.rests_until and host.rests_until > now))
 
 
-def _freed_at(host: Any, now: datetime) -> datetime | None:
+def _get_freed_at(host: Any, now: datetime) -> datetime | None:
     """Return when a host's last rest or stop may have ended."""
     return min(max(host.updated_at, host.rests_until or host.updated_at), now) if host else None
 
 
-def _wait_seconds(desk: Any) -> float:
+def _get_wait_seconds(desk: Any) -> float:
     """Return a desk's longest wait after its last outcome (crawler/scheduling/intervals.py)."""
     current, outcome = settings(), desk.last_outcome
     if outcome is None or outcome.conclusive:

@@ -10,7 +10,7 @@ from redis.retry import Retry
 
 from api.health.health_checks import HealthChecks, PartState, find_worst_state, list_health_checks
 from api.health.schemas import Health, Live, Part
-from api.middleware.openapi_helpers import declare_errors, operation_id
+from api.middleware.openapi_helpers import declare_errors, make_operation_id
 from configs.redis import redis_client
 
 _EXTENSION = "probes"
@@ -19,7 +19,7 @@ blueprint = APIBlueprint(
     "health",
     __name__,
     url_prefix="/api/health",
-    operation_id_callback=operation_id,
+    operation_id_callback=make_operation_id,
     abp_tags=[Tag(name="health", description="Whether people are told")],
 )
 
@@ -34,13 +34,13 @@ def register_health_checks(app: Flask) -> None:
 @blueprint.get("", responses={**declare_errors(), 200: Health, 503: Health})
 def health() -> tuple[dict[str, Any], int]:
     """Tell whether each part works; 503 when one without which nobody is told does not."""
-    return _report()
+    return _build_report()
 
 
 @blueprint.get("/ready", responses={**declare_errors(), 200: Health, 503: Health})
 def ready() -> tuple[dict[str, Any], int]:
     """Tell the same: ready means that whoever comes now is served whole."""
-    return _report()
+    return _build_report()
 
 
 @blueprint.get("/live", responses={200: Live, **declare_errors()})
@@ -49,7 +49,7 @@ def live() -> dict[str, Any]:
     return Live().as_json()
 
 
-def _report() -> tuple[dict[str, Any], int]:
+def _build_report() -> tuple[dict[str, Any], int]:
     found = current_app.extensions[_EXTENSION].report()
     parts = {name: Part(status=state, reason=why) for name, (state, why) in found.items()}
     whole = find_worst_state(found)

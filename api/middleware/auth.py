@@ -15,7 +15,7 @@ from flask_jwt_extended import (
 )
 
 from api.errors import ApiError
-from api.middleware.problems import problem_response
+from api.middleware.problems import build_response
 from api.models.base import session
 from api.models.user import User
 from configs.clock import clock
@@ -50,11 +50,17 @@ def register_auth(app: Flask) -> None:
         JWT_DECODE_ISSUER=_ISSUER,
     )
     manager = JWTManager(app)
-    manager.user_lookup_loader(_holder)
-    manager.unauthorized_loader(lambda _: _refuse("not-signed-in", "send Authorization: Bearer <token>"))
-    manager.invalid_token_loader(lambda _: _refuse("not-signed-in", "this is no token of ours: log in"))
-    manager.expired_token_loader(lambda *_: _refuse("token-expired", "this token is too old: log in again"))
-    manager.user_lookup_error_loader(lambda *_: _refuse("token-revoked", "this token ended: log in again"))
+    manager.user_lookup_loader(_load_user)
+    manager.unauthorized_loader(
+        lambda _: _refuse_token("not-signed-in", "send Authorization: Bearer <token>")
+    )
+    manager.invalid_token_loader(lambda _: _refuse_token("not-signed-in", "this is no token of ours: log in"))
+    manager.expired_token_loader(
+        lambda *_: _refuse_token("token-expired", "this token is too old: log in again")
+    )
+    manager.user_lookup_error_loader(
+        lambda *_: _refuse_token("token-revoked", "this token ended: log in again")
+    )
 
 
 def issue_tokens(user: User) -> Tokens:
@@ -82,7 +88,7 @@ def current_user() -> User:
     return user
 
 
-def _holder(_: dict[str, Any], claims: dict[str, Any]) -> User | None:
+def _load_user(_: dict[str, Any], claims: dict[str, Any]) -> User | None:
     try:
         user_id = UUID(claims["sub"])
     except ValueError:
@@ -92,5 +98,5 @@ def _holder(_: dict[str, Any], claims: dict[str, Any]) -> User | None:
     return user if user and user.token_version == claims.get(_VERSION) else None
 
 
-def _refuse(word: str, detail: str) -> Response:
-    return problem_response(ApiError(401, word, detail, headers={"WWW-Authenticate": "Bearer"}))
+def _refuse_token(word: str, detail: str) -> Response:
+    return build_response(ApiError(401, word, detail, headers={"WWW-Authenticate": "Bearer"}))

@@ -29,7 +29,11 @@ def page() -> str:
     """Show the OpenAPI document to a person."""
     shown = build_document(cast("OpenAPI", current_app))
     return render_template(
-        "docs.html", document=shown, groups=_groups(shown), pretty=_pretty, said=_render_description
+        "docs.html",
+        document=shown,
+        groups=_group_operations(shown),
+        pretty=_format_json,
+        said=_render_description,
     )
 
 
@@ -44,7 +48,7 @@ def build_document(app: OpenAPI) -> dict[str, Any]:
     return made
 
 
-def _groups(document: dict[str, Any]) -> dict[str, list[tuple[str, str, dict[str, Any]]]]:
+def _group_operations(document: dict[str, Any]) -> dict[str, list[tuple[str, str, dict[str, Any]]]]:
     """Return (method, path, operation) by tag, in the order of the document's tags."""
     groups: dict[str, list[tuple[str, str, dict[str, Any]]]] = {tag["name"]: [] for tag in document["tags"]}
     for path, item in document["paths"].items():
@@ -54,7 +58,7 @@ def _groups(document: dict[str, Any]) -> dict[str, list[tuple[str, str, dict[str
     return groups
 
 
-def _pretty(value: object) -> str:
+def _format_json(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 

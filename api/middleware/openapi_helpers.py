@@ -26,13 +26,13 @@ BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
 
 def declare_errors(*statuses: int) -> ResponseDict:
     """Return the declarations of these errors and of those that every route can answer."""
-    return {status: _declared(status) for status in (*statuses, *_ALWAYS)}
+    return {status: _declare_error(status) for status in (*statuses, *_ALWAYS)}
 
 
-def operation_id(*, name: str, path: str, method: str) -> str:  # noqa: ARG001 -- the library names all three
+def make_operation_id(*, name: str, path: str, method: str) -> str:  # noqa: ARG001 -- the library names all three
     """Return the route's name in generated clients: that of its view function, in camelCase."""
     return to_camel(name)
 
 
-def _declared(status: int) -> dict[str, Any]:
+def _declare_error(status: int) -> dict[str, Any]:
     return {"description": _MEANINGS[status], "content": {"application/problem+json": dict(_PROBLEM)}}

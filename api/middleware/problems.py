@@ -36,14 +36,14 @@ _WORDS = {
 log = structlog.get_logger(__name__)
 
 
-def problem_response(refused: ApiError) -> Response:
+def build_response(refused: ApiError) -> Response:
     """Return the response: a page for links of messages, otherwise problem details."""
     if request.path.startswith("/l/"):
         response = make_response(render_template("problem.html", status=refused.status), refused.status)
     else:
         problem = Problem(
             type=TYPE + refused.word,
-            title=_title(refused.status),
+            title=_get_title(refused.status),
             status=refused.status,
             detail=refused.detail,
             request_id=g.get("request_id"),
@@ -56,24 +56,24 @@ def problem_response(refused: ApiError) -> Response:
     return response
 
 
-def validation_response(error: ValidationError) -> Response:
+def build_validation_response(error: ValidationError) -> Response:
     """Return the response to a body, query or path that fails validation."""
-    return problem_response(invalid(*field_errors(error)))
+    return build_response(invalid(*list_field_errors(error)))
 
 
-def field_errors(error: ValidationError) -> list[FieldError]:
+def list_field_errors(error: ValidationError) -> list[FieldError]:
     """Return the validation errors by path. They repeat no input, which may be a password."""
     return [
         FieldError(
             path=".".join(str(part) for part in each["loc"]),
             rule=each["type"],
-            detail=_plain_message(each["msg"]),
+            detail=_rephrase_message(each["msg"]),
         )
         for each in error.errors(include_input=False, include_context=False, include_url=False)
     ]
 
 
-def _plain_message(message: str) -> str:
+def _rephrase_message(message: str) -> str:
     """Return pydantic's message for a person: it calls the characters of a secret items."""
     text = message.removeprefix("Value error, ")
     if text.startswith("Value should have at"):
@@ -83,24 +83,24 @@ def _plain_message(message: str) -> str:
 
 def register_error_handlers(app: Flask) -> None:
     """Register the handlers that answer every error of the app."""
-    app.register_error_handler(ApiError, problem_response)
-    app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(OperationalError, _database)
-    app.register_error_handler(InterfaceError, _database)
-    app.register_error_handler(PoolTimeout, _database)
-    app.register_error_handler(Exception, _unexpected)
+    app.register_error_handler(ApiError, build_response)
+    app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(OperationalError, _answer_database_error)
+    app.register_error_handler(InterfaceError, _answer_database_error)
+    app.register_error_handler(PoolTimeout, _answer_database_error)
+    app.register_error_handler(Exception, _answer_unexpected_error)
 
 
-def _http(error: HTTPException) -> Response:
+def _answer_http_error(error: HTTPException) -> Response:
     status = error.code or 500
-    word = _WORDS.get(status) or _title(status).lower().replace(" ", "-")
+    word = _WORDS.get(status) or _get_title(status).lower().replace(" ", "-")
     headers = {
         name: value for name, value in error.get_headers() if name.lower() not in ("content-type", "location")
     }
-    return problem_response(ApiError(status, word, _advice(error) or _title(status), headers=headers))
+    return build_response(ApiError(status, word, _find_advice(error) or _get_title(status), headers=headers))
 
 
-def _advice(error: HTTPException) -> str | None:
+def _find_advice(error: HTTPException) -> str | None:
     """Return what to do; Werkzeug's own description says only what is wrong."""
     if isinstance(error, NotFound):
         return "there is nothing at this address: /api/docs lists the routes"
@@ -114,17 +114,17 @@ def _advice(error: HTTPException) -> str | None:
     return error.description
 
 
-def _database(error: Exception) -> Response:
+def _answer_database_error(error: Exception) -> Response:
     log.error("the database does not answer", error=type(error).__name__)
-    return problem_response(
+    return build_response(
         ApiError(503, "unavailable", "the database does not answer: try again", headers={"Retry-After": "5"})
     )
 
 
-def _unexpected(error: Exception) -> Response:
+def _answer_unexpected_error(error: Exception) -> Response:
     log.error("unexpected error", exc_info=error)
-    return problem_response(ApiError(500, "internal", "unexpected error: it is logged under this requestId"))
+    return build_response(ApiError(500, "internal", "unexpected error: it is logged under this requestId"))
 
 
-def _title(status: int) -> str:
+def _get_title(status: int) -> str:
     return HTTPStatus(status).phrase

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from api.errors import ApiError
-from api.middleware.problems import problem_response
+from api.middleware.problems import build_response
 from configs.contact_addresses import fold_address
 from configs.redis import redis_client
 from configs.settings import settings
@@ -38,18 +38,18 @@ def register_rate_limits(app: Flask) -> None:
         configs.settings.SettingMissing: REDIS_URL is not set.
     """
     # Registered before the limiters, it runs after them: Flask calls these functions in reverse order.
-    app.after_request(_retry_after_only_where_refused)
-    app.register_error_handler(StorageError, _without_redis)
-    app.register_error_handler(RateLimitExceeded, _too_many)
-    general = _limiter([ApplicationLimit(GENERAL, scope="general")], in_memory_fallback_enabled=True)
-    general.request_filter(lambda: request.endpoint in _AUTH_ROUTES or _free())
+    app.after_request(_keep_retry_after_on_refusals)
+    app.register_error_handler(StorageError, _answer_without_redis)
+    app.register_error_handler(RateLimitExceeded, _answer_too_many)
+    general = _build_limiter([ApplicationLimit(GENERAL, scope="general")], in_memory_fallback_enabled=True)
+    general.request_filter(lambda: request.endpoint in _AUTH_ROUTES or _is_exempt())
     general.init_app(app)
-    strict = _limiter([ApplicationLimit(AUTH, scope="auth"), *_account_limits()])
-    strict.request_filter(lambda: request.endpoint not in _AUTH_ROUTES or _free())
+    strict = _build_limiter([ApplicationLimit(AUTH, scope="auth"), *_build_account_limits()])
+    strict.request_filter(lambda: request.endpoint not in _AUTH_ROUTES or _is_exempt())
     strict.init_app(app)
 
 
-def _account_limits() -> list[ApplicationLimit]:
+def _build_account_limits() -> list[ApplicationLimit]:
     """Return the limits on guesses at one account.
 
     One counts by address, the other all addresses together. The second leaves out addresses from which the account
@@ -57,16 +57,16 @@ def _account_limits() -> list[ApplicationLimit]:
     """
     here = ApplicationLimit(
         ACCOUNT_FROM_ADDRESS,
-        key_function=_account_and_address,
+        key_function=_get_account_and_address,
         scope=str,
-        exempt_when=lambda: not _account(),
+        exempt_when=lambda: not _get_account(),
         deduct_when=_is_guess,
     )
     anywhere = ApplicationLimit(
         ACCOUNT,
-        key_function=_account,
+        key_function=_get_account,
         scope=str,
-        exempt_when=lambda: not _account() or _is_known(),
+        exempt_when=lambda: not _get_account() or _is_known_address(),
         deduct_when=_is_guess,
     )
     return [here, anywhere]
@@ -80,35 +80,35 @@ def _is_guess(response: Response) -> bool:
 def remember_address() -> None:
     """Remember the address from which the account of this request signed in, unless Redis is away."""
     try:
-        _redis().set(_known_key(), 1, ex=_KNOWN_SECONDS)
+        _get_redis().set(_build_known_key(), 1, ex=_KNOWN_SECONDS)
     except RedisError as error:
         log.warning("an address is not remembered: a wave of guesses may keep it out", because=str(error))
 
 
-def _is_known() -> bool:
+def _is_known_address() -> bool:
     try:
-        return bool(_redis().exists(_known_key()))
+        return bool(_get_redis().exists(_build_known_key()))
     except RedisError:
         return False  # the limiter meets the same error and answers it
 
 
-def _known_key() -> str:
-    return f"known-address:{_account_and_address()}"
+def _build_known_key() -> str:
+    return f"known-address:{_get_account_and_address()}"
 
 
 @lru_cache(maxsize=2)
-def _client(_url: str) -> Redis:
+def _get_client(_url: str) -> Redis:
     client = redis_client()
     client.set_retry(Retry(NoBackoff(), 0))
     client.connection_pool.connection_kwargs["socket_timeout"] = _PATIENCE
     return client
 
 
-def _redis() -> Redis:
-    return _client(settings().require("redis_url"))
+def _get_redis() -> Redis:
+    return _get_client(settings().require("redis_url"))
 
 
-def _limiter(limits: list[ApplicationLimit], *, in_memory_fallback_enabled: bool = False) -> Limiter:
+def _build_limiter(limits: list[ApplicationLimit], *, in_memory_fallback_enabled: bool = False) -> Limiter:
     url = settings().require("redis_url")
     options: dict[str, Any] = {
         "socket_timeout": _PATIENCE,
@@ -118,7 +118,7 @@ def _limiter(limits: list[ApplicationLimit], *, in_memory_fallback_enabled: bool
         "key_prefix": "throttle",
     }
     return Limiter(
-        _address,
+        _get_address,
         application_limits=list(limits),
         headers_enabled=True,
         # the limiter sets it on every response and would overwrite that of our own 503
@@ -129,11 +129,11 @@ def _limiter(limits: list[ApplicationLimit], *, in_memory_fallback_enabled: bool
     )
 
 
-def _address() -> str:
+def _get_address() -> str:
     return request.remote_addr or "nobody"
 
 
-def _account() -> str:
+def _get_account() -> str:
     """Return a digest of the account in the body: Redis must not hold addresses."""
     body = request.get_json(silent=True)
     email = body.get("email") if isinstance(body, dict) else None
@@ -144,29 +144,29 @@ def _account() -> str:
     )
 
 
-def _account_and_address() -> str:
+def _get_account_and_address() -> str:
     """Return a digest of the account and the network address of a request: Redis must not hold addresses."""
-    return hashlib.sha256(f"{_account()} {_address()}".encode()).hexdigest() if _account() else ""
+    return hashlib.sha256(f"{_get_account()} {_get_address()}".encode()).hexdigest() if _get_account() else ""
 
 
-def _free() -> bool:
+def _is_exempt() -> bool:
     """Return whether a request is not counted: a preflight, or health, which must not depend on Redis."""
     return request.method == "OPTIONS" or (request.endpoint or "").startswith("health.")
 
 
-def _retry_after_only_where_refused(response: Response) -> Response:
+def _keep_retry_after_on_refusals(response: Response) -> Response:
     wait = response.headers.pop(_WAIT, None)
     if wait is not None and response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         response.headers["Retry-After"] = wait
     return response
 
 
-def _too_many(error: RateLimitExceeded) -> Response:
+def _answer_too_many(error: RateLimitExceeded) -> Response:
     detail = f"more than {error.description}: wait as long as Retry-After says"
-    return problem_response(ApiError(429, "too-many-requests", detail))
+    return build_response(ApiError(429, "too-many-requests", detail))
 
 
-def _without_redis(error: StorageError) -> Response:
+def _answer_without_redis(error: StorageError) -> Response:
     log.error("Redis does not answer, so nobody can sign in", error=str(error.storage_error))
     detail = "attempts cannot be counted now, so nobody can sign in: try again"
-    return problem_response(ApiError(503, "unavailable", detail, headers={"Retry-After": "5"}))
+    return build_response(ApiError(503, "unavailable", detail, headers={"Retry-After": "5"}))

@@ -41,12 +41,12 @@ class StrictJson(DefaultJSONProvider):
             ValueError: the text is not JSON.
         """
         try:
-            return json.loads(s, parse_constant=_no_constant)
+            return json.loads(s, parse_constant=_refuse_constant)
         except RecursionError:
             raise ValueError("nested too deep") from None
 
 
-def _no_constant(name: str) -> None:
+def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
@@ -57,13 +57,13 @@ def register_request_hooks(app: Flask) -> None:
     app.json = StrictJson(app)
     app.json.sort_keys = False
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    app.before_request(_number)
-    app.before_request(_only_json)
-    app.after_request(_guard)
-    app.after_request(_log)
+    app.before_request(_assign_request_id)
+    app.before_request(_refuse_other_bodies)
+    app.after_request(_add_security_headers)
+    app.after_request(_log_request)
 
 
-def _number() -> None:
+def _assign_request_id() -> None:
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
     g.began = time.perf_counter()
@@ -71,7 +71,7 @@ def _number() -> None:
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
 
-def _only_json() -> None:
+def _refuse_other_bodies() -> None:
     """Refuse a body other than a JSON object."""
     if not request.path.startswith("/api/") or request.method not in ("POST", "PUT", "PATCH"):
         return
@@ -88,7 +88,7 @@ def _only_json() -> None:
         raise ApiError(422, "invalid", "the body must be a JSON object")
 
 
-def _guard(response: Response) -> Response:
+def _add_security_headers(response: Response) -> Response:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     if urlsplit(str(settings().api_url)).scheme == "https":
@@ -99,7 +99,7 @@ def _guard(response: Response) -> Response:
     return response
 
 
-def _log(response: Response) -> Response:
+def _log_request(response: Response) -> Response:
     # The rule, not the path: the path of a link contains its token.
     log.info(
         "request",

@@ -10,7 +10,7 @@ from api.models.partitions import is_partition
 from configs.database import database_url
 
 
-def _counts(_item: Any, name: str | None, kind: str, reflected: bool, compared_to: Any) -> bool:
+def _is_compared(_item: Any, name: str | None, kind: str, reflected: bool, compared_to: Any) -> bool:
     """Leave daily partitions out of the comparison: the planner makes them."""
     return not (kind == "table" and reflected and compared_to is None and is_partition(name or ""))
 
@@ -20,7 +20,7 @@ with engine.connect() as connection:
     context.configure(
         connection=connection,
         target_metadata=RECORDS[0].metadata,
-        include_object=_counts,
+        include_object=_is_compared,
         compare_type=True,
         compare_server_default=True,
         transaction_per_migration=True,

@@ -86,7 +86,9 @@ def engine() -> sa.Engine:
     """
     seconds = settings().database_seconds
     wait_no_longer_than(seconds)
-    options = {"timezone": "utc", "statement_timeout": str(round(seconds * 1000))} | _PLANS | _planning()
+    options = (
+        {"timezone": "utc", "statement_timeout": str(round(seconds * 1000))} | _PLANS | _get_planner_options()
+    )
     return sa.create_engine(
         database_url(),
         pool_size=5,
@@ -99,7 +101,7 @@ def engine() -> sa.Engine:
     )
 
 
-def _planning() -> dict[str, str]:
+def _get_planner_options() -> dict[str, str]:
     """Return the notifier's planner settings: its statements, foreign keys too, find their rows by index.
 
     A connection keeps its plans. A plan made while a table was nearly empty scans it for every row of a crowd, until

@@ -44,7 +44,7 @@ def make_partitions(session: Session, today: date, days: int | None = None) -> N
     session.execute(sa.text(f"SET LOCAL lock_timeout = {patience}"))
     session.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     ahead = settings().partition_days if days is None else days
-    missing = {today + timedelta(days=offset) for offset in range(-1, ahead + 1)} - _days(session)
+    missing = {today + timedelta(days=offset) for offset in range(-1, ahead + 1)} - _read_days(session)
     for day in sorted(missing):
         table, end = f"checks_{day:%Y%m%d}", day + timedelta(days=1)
         session.execute(sa.text(_CREATE.format(table=table)))
@@ -53,12 +53,12 @@ def make_partitions(session: Session, today: date, days: int | None = None) -> N
 
 def count_days_ahead(session: Session, today: date) -> int:
     """Return the number of consecutive days after today that exist."""
-    made, ahead = _days(session), 0
+    made, ahead = _read_days(session), 0
     while today + timedelta(days=ahead + 1) in made:
         ahead += 1
     return ahead
 
 
-def _days(session: Session) -> set[date]:
+def _read_days(session: Session) -> set[date]:
     names = [_NAME.fullmatch(name) for name in session.scalars(_ATTACHED)]
     return {datetime.strptime(name[1], "%Y%m%d").date() for name in names if name}  # noqa: DTZ007 -- a UTC day

@@ -30,10 +30,10 @@ class WatchStates:
     found: Mapping[str, datetime]
     lost: Collection[str] = ()
 
-    def answer(self, desk: Desk) -> DeskAnswer:
+    def build_answer(self, desk: Desk) -> DeskAnswer:
         """Return one desk for its subscribers."""
         state = self.states.get(desk.id) or DeskState(inconclusive=0)
-        status, reason = _status(desk, state)
+        status, reason = _get_status(desk, state)
         return DeskAnswer(
             id=desk.id,
             label=desk.label,
@@ -51,17 +51,17 @@ class WatchStates:
             last_proven_at=state.last_proven_at,
             last_slot_found_at=self.found.get(desk.id),
             consecutive_errors=state.inconclusive,
-            releases_at=self._releases_at(desk, state),
+            releases_at=self._get_releases_at(desk, state),
         )
 
-    def _releases_at(self, desk: Desk, state: DeskState) -> datetime | None:
+    def _get_releases_at(self, desk: Desk, state: DeskState) -> datetime | None:
         """Return when its page announces more slots; None for a page that is closed or has moved."""
         at = state.releases_at
         return at if at and at > clock() and desk.id not in self.lost else None
 
-    def public(self, desk: Desk) -> DeskAnswer:
+    def build_public_answer(self, desk: Desk) -> DeskAnswer:
         """Return one desk for the public: only its subscribers learn whether slots are open now."""
-        answer, state = self.answer(desk), self.states.get(desk.id)
+        answer, state = self.build_answer(desk), self.states.get(desk.id)
         if answer.status is DeskStatus.ACTIVE and state and state.last_check_at == state.last_proven_at:
             return answer.model_copy(update={"status_reason": _WATCHED})
         return answer
@@ -88,7 +88,7 @@ def get_public_cutoff() -> datetime:
     return clock() - timedelta(seconds=settings().public_delay_seconds)
 
 
-def _status(desk: Desk, state: DeskState) -> tuple[DeskStatus, str]:
+def _get_status(desk: Desk, state: DeskState) -> tuple[DeskStatus, str]:
     if because := desk.unwatched_because:
         return DeskStatus.PAUSED, because
     return (state.status, state.status_reason) if state.status else (DeskStatus.PAUSED, _NOT_CHECKED)

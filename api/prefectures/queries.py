@@ -22,12 +22,12 @@ def read_prefectures(session: Session) -> list[PrefectureAnswer]:
     """Return every prefecture, in the order of their departments."""
     known = sorted(prefectures().values(), key=lambda each: each.department)
     now = read_watch_states(session, [desk for each in known for desk in each.desks])
-    return [_answer(each, now) for each in known]
+    return [_build_answer(each, now) for each in known]
 
 
 def read_prefecture_page(session: Session, place: Prefecture) -> PrefecturePage:
     """Return one prefecture with its latest public detections."""
-    answer = _answer(place, read_watch_states(session, place.desks))
+    answer = _build_answer(place, read_watch_states(session, place.desks))
     query = (
         sa.select(Detection)
         .where(Detection.prefecture_id == place.id, Detection.seen_at <= get_public_cutoff())
@@ -38,8 +38,8 @@ def read_prefecture_page(session: Session, place: Prefecture) -> PrefecturePage:
     return PrefecturePage(**dict(answer), recent_detections=recent)
 
 
-def _answer(place: Prefecture, now: WatchStates) -> PrefectureAnswer:
-    desks = [now.public(desk) for desk in place.desks if desk.grade is not Grade.RETIRED]
+def _build_answer(place: Prefecture, now: WatchStates) -> PrefectureAnswer:
+    desks = [now.build_public_answer(desk) for desk in place.desks if desk.grade is not Grade.RETIRED]
     best = min(desks, key=lambda desk: _BEST.index(desk.status), default=None)
     paused = place.paused_because
     return PrefectureAnswer(
@@ -50,15 +50,15 @@ def _answer(place: Prefecture, now: WatchStates) -> PrefectureAnswer:
         tier=place.tier,
         status=best.status if best and not paused else DeskStatus.PAUSED,
         status_reason=paused or (best.status_reason if best else ""),
-        check_interval=_interval(place, desks),
-        last_scraped_at=_latest(desk.last_checked_at for desk in desks),
-        last_slot_found_at=_latest(desk.last_slot_found_at for desk in desks),
+        check_interval=_find_interval(place, desks),
+        last_scraped_at=_find_latest(desk.last_checked_at for desk in desks),
+        last_slot_found_at=_find_latest(desk.last_slot_found_at for desk in desks),
         consecutive_errors=min((desk.consecutive_errors for desk in desks), default=0),
         desks=desks,
     )
 
 
-def _interval(place: Prefecture, desks: list[DeskAnswer]) -> float:
+def _find_interval(place: Prefecture, desks: list[DeskAnswer]) -> float:
     planned = [
         max(desk.wished_interval, desk.feasible_interval or 0) for desk in desks if desk.wished_interval
     ]
@@ -66,5 +66,5 @@ def _interval(place: Prefecture, desks: list[DeskAnswer]) -> float:
     return min(planned, default=tier)
 
 
-def _latest(moments: Iterable[datetime | None]) -> datetime | None:
+def _find_latest(moments: Iterable[datetime | None]) -> datetime | None:
     return max((moment for moment in moments if moment), default=None)

@@ -7,7 +7,7 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
 from api.errors import not_found
-from api.middleware.openapi_helpers import declare_errors, operation_id
+from api.middleware.openapi_helpers import declare_errors, make_operation_id
 from api.models.base import session
 from api.prefectures.queries import read_prefecture_page, read_prefectures
 from api.prefectures.schemas import PrefectureList, PrefecturePage
@@ -17,7 +17,7 @@ blueprint = APIBlueprint(
     "prefectures",
     __name__,
     url_prefix="/api/prefectures",
-    operation_id_callback=operation_id,
+    operation_id_callback=make_operation_id,
     abp_tags=[Tag(name="prefectures", description="What is watched, and how it goes")],
 )
 

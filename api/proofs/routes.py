@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, make_response, render_template, url_for
 
 from api.errors import ApiError
-from api.middleware.problems import problem_response
+from api.middleware.problems import build_response
 from api.middleware.request_hooks import POLICY
 from api.models.base import session
 from api.proofs.queries import find_proof
@@ -24,7 +24,7 @@ def missing(error: NoProof) -> tuple[str, int]:
 @blueprint.errorhandler(StoreAway)
 def away(_: StoreAway) -> Response:
     """Answer that the store does not respond."""
-    return problem_response(
+    return build_response(
         ApiError(
             503,
             "unavailable",

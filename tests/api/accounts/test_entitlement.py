@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.accounts.entitlement import _best, list_plans_above
+from api.accounts.entitlement import _find_best, list_plans_above
 from api.models.user import Grant
 from configs.plan import PlanName, plan
 
@@ -38,7 +38,7 @@ def held(name: PlanName, starts: float, ends: float) -> Grant:
 def test_the_best_plan_that_covers_now_counts_to_the_end_of_what_joins(
     grants: list[Grant], name: PlanName, hours: float | None
 ) -> None:
-    found = _best(grants, NOW)
+    found = _find_best(grants, NOW)
     assert found.plan.name is name
     assert found.ends_at == (None if hours is None else NOW + timedelta(hours=hours))
 
@@ -50,7 +50,7 @@ def test_the_best_plan_that_covers_now_counts_to_the_end_of_what_joins(
     )
 )
 def test_who_holds_a_plan_holds_it_now_and_for_a_time(grants: list[Grant]) -> None:
-    found = _best(sorted(grants, key=lambda each: each.starts_at), NOW)
+    found = _find_best(sorted(grants, key=lambda each: each.starts_at), NOW)
     if any(each.covers_moment(NOW) for each in grants):
         assert found.plan.name is not PlanName.NONE
         assert found.ends_at is not None

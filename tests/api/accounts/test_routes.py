@@ -12,7 +12,7 @@ from flask_jwt_extended import create_access_token
 from pydantic import ValidationError
 
 from api.accounts.schemas import Registration
-from api.middleware.problems import field_errors
+from api.middleware.problems import list_field_errors
 from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, User
@@ -149,7 +149,7 @@ def test_a_known_and_an_unknown_address_cost_one_hash_each(
 def test_what_is_wrong_with_a_registration_is_named(field: str, value: str, path: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Registration.model_validate(CAMILLE | {field: value})
-    assert [each.path for each in field_errors(caught.value)] == [path]
+    assert [each.path for each in list_field_errors(caught.value)] == [path]
 
 
 def test_a_refused_password_is_not_repeated(client: FlaskClient) -> None:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from api.alerts.schemas import NewAlert
 from api.alerts.targets import build_targets, find_watched_desks, get_prefecture_id
 from api.errors import ApiError
-from api.middleware.problems import field_errors
+from api.middleware.problems import list_field_errors
 from api.models.alert import AlertTarget
 from configs.prefecture import Procedure
 from tests.api.world import BOBIGNY, PREFECTURES
@@ -25,7 +25,7 @@ def refused(body: Mapping[str, Any]) -> dict[str, str]:
     try:
         build_targets(NewAlert.model_validate(body))
     except ValidationError as error:
-        return {each.path: each.detail for each in field_errors(error)}
+        return {each.path: each.detail for each in list_field_errors(error)}
     except ApiError as error:
         return {each.path: each.detail for each in error.errors}
     return {}

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from flask.testing import FlaskClient
 
-from api.detections.queries import SlotSummary, _first_moment
+from api.detections.queries import SlotSummary, _find_first_moment
 from tests.api.world import PREFECTURES, Person, match, see, statements, wait_for
 
 People = Callable[..., Person]
@@ -139,6 +139,6 @@ def test_the_first_slot_is_told_in_local_time(
     told = SlotSummary(
         1, datetime.fromisoformat(starts_at) if starts_at else None, date.fromisoformat(day) if day else None
     )
-    found_day, hour = _first_moment(told, "bobigny_93")
+    found_day, hour = _find_first_moment(told, "bobigny_93")
     assert (found_day.isoformat() if found_day else None, hour) == expected
-    assert _first_moment(told, "gone_99") == (found_day, hour)
+    assert _find_first_moment(told, "gone_99") == (found_day, hour)

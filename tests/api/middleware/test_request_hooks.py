@@ -198,7 +198,7 @@ def test_no_body_ever_ends_in_an_error_of_ours(bold: Callable[[str, Any], int], 
 @pytest.fixture
 def bold(app: Flask, person: People, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Any], int]:
     """Send bodies as a signed-in user whom no limit holds back."""
-    monkeypatch.setattr("api.middleware.rate_limits._free", lambda: True)
+    monkeypatch.setattr("api.middleware.rate_limits._is_exempt", lambda: True)
     headers = person(plan=PlanName.URGENCE_TOTAL).headers
     client = app.test_client()
     return lambda path, body: client.post(path, json=body, headers=headers).status_code

@@ -37,7 +37,7 @@ def made(grade: Grade = Grade.CONFIRMED, watch: WatchLevel = WatchLevel.FULL) ->
 )
 def test_what_cannot_be_watched_is_never_active(desk: Desk, status: DeskStatus, reason: str) -> None:
     state = DeskState(id=desk.id, status=DeskStatus.ACTIVE, status_reason="checked", inconclusive=0)
-    answer = WatchStates({desk.id: state}, {}).answer(desk)
+    answer = WatchStates({desk.id: state}, {}).build_answer(desk)
     assert (answer.status, answer.status_reason) == (status, reason)
 
 
@@ -49,8 +49,8 @@ def test_the_public_does_not_read_off_the_reason_whether_slots_are_open_now() ->
             last_proven_at=now,
         )  # fmt: skip
         seen = WatchStates({desk.id: state}, {})
-        assert seen.public(desk).status_reason == "watched"
-        assert seen.answer(desk).status_reason == text
+        assert seen.build_public_answer(desk).status_reason == "watched"
+        assert seen.build_answer(desk).status_reason == text
 
 
 def test_the_public_reads_why_a_watched_desk_gives_no_answer() -> None:
@@ -59,11 +59,13 @@ def test_the_public_reads_why_a_watched_desk_gives_no_answer() -> None:
         id=desk.id, status=DeskStatus.ACTIVE, status_reason="the site is overloaded", inconclusive=1,
         last_check_at=now, last_proven_at=now - timedelta(minutes=1),
     )  # fmt: skip
-    assert WatchStates({desk.id: state}, {}).public(desk).status_reason == "the site is overloaded"
+    assert (
+        WatchStates({desk.id: state}, {}).build_public_answer(desk).status_reason == "the site is overloaded"
+    )
 
 
 def test_a_desk_without_a_row_was_not_checked_yet() -> None:
-    answer = WatchStates({}, {}).answer(made())
+    answer = WatchStates({}, {}).build_answer(made())
     assert (answer.status, answer.status_reason) == (DeskStatus.PAUSED, "not checked yet")
     assert (answer.wished_interval, answer.last_checked_at, answer.consecutive_errors) == (None, None, 0)
 
@@ -72,7 +74,7 @@ def test_a_release_is_told_until_it_has_been() -> None:
     desk, now = made(), clock()
     for ahead, told in ((60, now + timedelta(seconds=60)), (-1, None)):
         state = DeskState(id=desk.id, inconclusive=0, releases_at=now + timedelta(seconds=ahead))
-        assert WatchStates({desk.id: state}, {}).public(desk).releases_at == told
+        assert WatchStates({desk.id: state}, {}).build_public_answer(desk).releases_at == told
 
 
 def test_a_page_that_moved_promises_no_release_until_it_is_found(database: str) -> None:
@@ -82,7 +84,7 @@ def test_a_page_that_moved_promises_no_release_until_it_is_found(database: str) 
 
     def promised() -> object:
         with session() as rows:
-            return read_watch_states(rows, [desk]).public(desk).releases_at
+            return read_watch_states(rows, [desk]).build_public_answer(desk).releases_at
 
     with session() as rows:
         rows.add(
