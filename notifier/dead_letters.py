@@ -24,7 +24,7 @@ _SAID = (State.PENDING, State.SENDING, State.SENT, State.DELIVERED)
 
 
 def letters(given: argparse.Namespace) -> sa.Select[Notification]:
-    """Return the query for the dead letters that somebody asks for, the newest first."""
+    """Return the query for the dead letters of these arguments, the newest first."""
     query = sa.select(Notification).where(Notification.state == State.FAILED)
     if given.ids:
         query = query.where(is_any_of(Notification.id, given.ids))
@@ -56,7 +56,7 @@ def told_since(session: Session, rows: Sequence[Notification]) -> set[UUID]:
 
 
 def replay(session: Session, rows: Sequence[Notification], now: datetime, *, unsure: bool) -> list[UUID]:
-    """Let dead letters live again, with all their attempts; return their ids, to be nudged after the commit.
+    """Make dead letters pending again, with all their attempts; return their ids, to be nudged after the commit.
 
     Left dead is what was told by another message meanwhile and, unless `unsure`, what may have arrived. Whether
     there is still something to say is decided when it is sent, as for any other: slots that are gone expire.

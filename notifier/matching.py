@@ -149,7 +149,7 @@ def _gone_ids(before: type[SlotRow], *conditions: sa.ColumnElement[bool]) -> sa.
 def already_notified(
     session: Session, desk_id: str, slots: OpenSlots, alert_ids: Collection[UUID], since: datetime
 ) -> dict[UUID, int]:
-    """Return by alert which of a desk's open slots need no telling.
+    """Return by alert the open slots of a desk that need no notification.
 
     Either the alert was told of this very opening, or that the place is open when these were its unknown hours, or
     of an earlier opening of the same desk, place and moment `since` then. A match whose notifications all expired

@@ -82,7 +82,7 @@ class OpenSlots:
         return self._passing[name, key]
 
     def find_told(self, ranges: str, *, lately: bool) -> int:
-        """Return the slots that need no telling after one of these ids; `lately`: within the last half hour."""
+        """Return the slots that need no notification after one of these ids; `lately`: within the last half hour."""
         key = ranges, lately
         if key not in self._told:
             spans = read_ranges(ranges)

@@ -1,7 +1,9 @@
 """A page's only way to the network: a proxy on loopback, one for each check, that opens no address we may not ask.
 
 Sub-resources, redirects, frames, workers and sockets of a page all come through here, and the names that they lead
-to are looked up here and nowhere else: the browser is started without any way of its own (`ONLY_WAY`).
+to are looked up here and nowhere else: the browser is started without any way of its own (`ONLY_WAY`). Playwright's
+own routing is not enough: it misses redirects, workers' sockets and WebRTC (measured;
+docs/decisions/browser-egress-proxy.md).
 """
 
 import asyncio

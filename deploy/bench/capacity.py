@@ -8,7 +8,7 @@ import psutil
 
 from deploy.bench.due_times import DueTimeWatch, arrivals
 from deploy.bench.figures import Effort, Figure, Say, at_least, percentile
-from deploy.bench.fixture import BenchFixture, Ground, ground
+from deploy.bench.fixture import BenchFixture, BenchStack, ground
 from deploy.bench.servers import cpu, let_pass
 
 _HOSTS, _INTERVAL, _SPIDERS = 1500, 30, 2
@@ -71,5 +71,5 @@ def _step(desks: int, effort: Effort, say: Say) -> CapacityStep:
     return step
 
 
-def _count_costs(made: Ground, spiders: Sequence[psutil.Process]) -> tuple[int, float]:
+def _count_costs(made: BenchStack, spiders: Sequence[psutil.Process]) -> tuple[int, float]:
     return made.number("SELECT count(*) FROM checks"), sum(map(cpu, spiders)) + made.servers_cpu()

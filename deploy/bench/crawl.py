@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from deploy.bench.figures import Effort, Figure, Say, at_least, below
-from deploy.bench.fixture import BenchFixture, Ground, ground
+from deploy.bench.fixture import BenchFixture, BenchStack, ground
 from deploy.bench.pages import FORM, address
 from deploy.bench.servers import cpu, let_pass
 from deploy.bench.urlwatch import Urlwatch
@@ -56,7 +56,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
     return _figures(rounds)
 
 
-def _round(made: Ground, other: Urlwatch, effort: Effort, say: Say) -> CrawlRound:
+def _round(made: BenchStack, other: Urlwatch, effort: Effort, say: Say) -> CrawlRound:
     seconds = effort.of(8.0, 1.0)
     bare = _bare(made, seconds)
     full = _full(made, seconds)
@@ -69,7 +69,7 @@ def _round(made: Ground, other: Urlwatch, effort: Effort, say: Say) -> CrawlRoun
     return CrawlRound(full, bare, unchanged)
 
 
-def _bare(made: Ground, seconds: float) -> Work:
+def _bare(made: BenchStack, seconds: float) -> Work:
     command = [
         sys.executable,
         "-m",
@@ -80,7 +80,7 @@ def _bare(made: Ground, seconds: float) -> Work:
     return Work(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def _full(made: Ground, seconds: float) -> Work:
+def _full(made: BenchStack, seconds: float) -> Work:
     with made.spiders() as (spider,):
         let_pass(_WARM)
         pages, began, ours, servers = made.requests, time.monotonic(), cpu(spider), made.servers_cpu()

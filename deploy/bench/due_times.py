@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import redis
 
-from deploy.bench.fixture import Ground
+from deploy.bench.fixture import BenchStack
 from deploy.bench.pages import address
 from deploy.bench.servers import Servers
 
@@ -73,7 +73,7 @@ class DueTimeWatch:
                 self._looks.append((time.time(), scores))
 
 
-def arrivals(made: Ground) -> Arrivals:
+def arrivals(made: BenchStack) -> Arrivals:
     """Return when each desk's first page was asked since the last call."""
     names = made.world.names(made.port)
     with urllib.request.urlopen(f"http://{address(0)}:{made.port}/arrivals", timeout=30) as answer:

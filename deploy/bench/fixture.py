@@ -58,7 +58,7 @@ def _slug(number: int) -> str:
 
 
 @dataclass
-class Ground(Servers):
+class BenchStack(Servers):
     """Running servers, and a page server on a port of its own that is watched."""
 
     world: BenchFixture
@@ -66,7 +66,7 @@ class Ground(Servers):
 
 
 @contextmanager
-def ground(world: BenchFixture, places: int = 64, **more: str) -> Iterator[Ground]:
+def ground(world: BenchFixture, places: int = 64, **more: str) -> Iterator[BenchStack]:
     """Start everything but the spiders, and end it with the block. `more` are settings."""
     port = free_port()
 
@@ -80,7 +80,7 @@ def ground(world: BenchFixture, places: int = 64, **more: str) -> Iterator[Groun
         }
 
     with servers(settings) as made, page_server(world, port, made.state / "pages.log"), made.planner():
-        ground = Ground(made.state, made.environment, world, port)
+        ground = BenchStack(made.state, made.environment, world, port)
         try:
             yield ground
         finally:

@@ -1,23 +1,24 @@
 """Page read → provider accepted, on a quiet stack: the ledger of the notifications of one alert."""
 
+import json
 import re
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.notification import Notification
 from api.models.user import Channel, Contact
-from deploy.bench.control import CODE, open_slot, take_all
 from deploy.bench.figures import percentile
 from deploy.local.stack import Stack
 
+CODE, FORM = "91", 23014  # the site and the form of the desk that Camille waits for
 _PATIENCE = 20.0
-
-
 _STAGES = ("seen", "committed", "matched", "accepted")
 
 
@@ -82,3 +83,20 @@ def by_mail_only(stack: Stack) -> None:
     engine = sa.create_engine(stack.environment["DATABASE_URL"])
     with Session(engine) as session, session.begin():
         session.execute(sa.update(Contact).where(Contact.channel != Channel.EMAIL).values(enabled=False))
+
+
+def open_slot(stack: Stack) -> None:
+    """Open one slot on the desk that Camille waits for."""
+    _control(stack, "open", {"form": FORM, "count": 1})
+
+
+def take_all(stack: Stack) -> None:
+    """Take every slot of that desk."""
+    _control(stack, "take", {"form": FORM})
+
+
+def _control(stack: Stack, act: str, body: dict[str, Any]) -> None:
+    address = f"http://127.77.0.{CODE}:{stack.ports.sites}/_control/{act}"
+    request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 -- loopback
+        answer.read()

@@ -30,11 +30,11 @@ from deploy.chaos.health_monitor import HealthMonitor
 from deploy.chaos.inbox import InboxReader
 from deploy.chaos.journal import OpeningJournal
 from deploy.chaos.periods import PERIODS, hasty, longest_wait
-from deploy.chaos.processes import Victims, until
-from deploy.chaos.runner import Director, draw_faults
-from deploy.chaos.s3_stub import Store
-from deploy.chaos.sandbox_control import OPENED, Outside
-from deploy.chaos.server_restarter import Caretaker, looking_after
+from deploy.chaos.processes import ChaosProcesses, until
+from deploy.chaos.runner import ChaosRunner, draw_faults
+from deploy.chaos.s3_stub import S3Stub
+from deploy.chaos.sandbox_control import OPENED, SandboxControl
+from deploy.chaos.server_restarter import ServerRestarter, looking_after
 from deploy.chaos.snapshots import save_redis
 from deploy.chaos.subscribers import settle_in
 from deploy.local import signals
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
             tempfile.TemporaryDirectory(prefix="rdv-chaos-") as folder,
             namespace.ground(Path(folder)) as world,
         ):
-            store = Store(world.state / "store")
+            store = S3Stub(world.state / "store")
             os.environ.update(store.environment | {OFFSET_FILE: str(world.state / "clock-offset")})
             with override_clock(
                 partial(datetime.now, UTC)
@@ -90,28 +90,28 @@ def _options(given: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
-def _run(world: Capabilities, store: Store, options: argparse.Namespace) -> dict[str, Any]:
+def _run(world: Capabilities, store: S3Stub, options: argparse.Namespace) -> dict[str, Any]:
     begun = time.monotonic()
     journal = OpeningJournal()
     rng = random.Random(f"{options.seed} waves")  # noqa: S311 -- chance, no secret
     with (
         running(world.state / "stack", usual(any_port=True), print, world=False, edit=_edit(world)) as stack,
-        looking_after(stack) as caretaker,
+        looking_after(stack) as restarter,
     ):
         os.environ.update(stack.environment)
         wait_ready(stack, _PATIENCE)
         settle_in(desks().values(), clock())
-        field, watch = _prepared(stack, caretaker, world, store, journal, seed=options.seed)
+        field, watch = _prepared(stack, restarter, world, store, journal, seed=options.seed)
         longest = longest_wait(time.monotonic() - begun)
         print(
             f"all is well after {time.monotonic() - begun:.0f} s: a message may take {longest:.0f} s",
             flush=True,
         )
-        director = Director(field, watch, options.seed, longest, lambda text: print(text, flush=True))
+        runner = ChaosRunner(field, watch, options.seed, longest, lambda text: print(text, flush=True))
         try:
             for wave in _waves(options, world, rng, journal):
-                director.play(wave)
-            return _summarise(director, journal, stack)
+                runner.play(wave)
+            return _summarise(runner, journal, stack)
         finally:
             _keep_logs(stack, options.to.parent / "chaos-logs")
 
@@ -128,9 +128,9 @@ def _edit(world: Capabilities) -> Callable[[str], str]:
 
 def _prepared(
     stack: Stack,
-    caretaker: Caretaker,
+    restarter: ServerRestarter,
     world: Capabilities,
-    store: Store,
+    store: S3Stub,
     journal: OpeningJournal,
     *,
     seed: int,
@@ -138,10 +138,10 @@ def _prepared(
     watch = HealthMonitor(stack.ports.api)
     field = Field(
         stack=stack,
-        outside=Outside(stack.ports, journal),
+        outside=SandboxControl(stack.ports, journal),
         inbox=InboxReader(stack.ports.inbox),
-        victims=Victims(stack.supervisor.pid, journal),
-        caretaker=caretaker,
+        victims=ChaosProcesses(stack.supervisor.pid, journal),
+        restarter=restarter,
         journal=journal,
         desks=tuple(desks().values()),
         engine=sa.create_engine(stack.environment["DATABASE_URL"], poolclass=sa.NullPool),
@@ -176,8 +176,8 @@ def _waves(
         yield wave
 
 
-def _summarise(director: Director, journal: OpeningJournal, stack: Stack) -> dict[str, Any]:
-    account = director.account()
+def _summarise(runner: ChaosRunner, journal: OpeningJournal, stack: Stack) -> dict[str, Any]:
+    account = runner.account()
     engine = sa.create_engine(stack.environment["DATABASE_URL"], poolclass=sa.NullPool)
     for what, dues in {
         "lost": account.lost,
@@ -190,10 +190,10 @@ def _summarise(director: Director, journal: OpeningJournal, stack: Stack) -> dic
             print(
                 f"{what}: {slot[0]} {slot[1]:%d %H:%M} to {channel} {address}: {described(engine, slot, address)}"
             )
-    proven = director.proven()
+    proven = runner.proven()
     for claim in proven.lost[:_SHOWN]:
         print(f"proof lost: {claim.desk_id}, committed at {claim.committed_at:%H:%M:%S}: {claim.key}")
-    return summary.figures(journal, director.rounds, account, proven)
+    return summary.figures(journal, runner.rounds, account, proven)
 
 
 def _keep_logs(stack: Stack, target: Path) -> None:

@@ -1,20 +1,20 @@
-"""The books: which message was due to whom, which came, which came twice, which came late. Pure."""
+"""Account of the messages of a run: lost, doubled, late, and over the hourly caps. Pure."""
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from api.models.user import Channel
-from deploy.chaos.caps import count_fullest_hours, find_over_cap
 from deploy.chaos.deliveries import Delivery
+from deploy.chaos.inbox import InboxMessage
 from deploy.chaos.journal import OpenedSlot, OpeningJournal, Slot, Spell
 from deploy.chaos.outages import OutageKind
-from deploy.chaos.periods import SMS_UNKNOWN
+from deploy.chaos.periods import CAPS, SMS_UNKNOWN
 from deploy.chaos.subscribers import Reached, allowed, entitled
 
-_NOBODY = "proofs"  # waits for it: that it died excuses nothing
+_NOBODY = "proofs"  # no alert waits for it: its death excuses nothing
 _HOLDS_A_YES = ("worker", "notifier")  # who dies with one: a worker, or its parent, which takes it along
 # A worker that died so long after a message was taken may have died with its yes: slow providers take a while.
 _UNHEARD = timedelta(seconds=4)
@@ -218,3 +218,43 @@ def may_be_unheard(taken_at: datetime, channel: str, journal: OpeningJournal) ->
         for spell in journal.spells
     )
     return died or silent
+
+
+_HOUR = timedelta(hours=1)
+
+
+def count_fullest_hours(messages: Iterable[InboxMessage]) -> dict[Reached, int]:
+    """Return the most messages that each contact got in any hour.
+
+    A copy does not count: one whose notifications had all been accepted before, the answer unheard.
+    """
+    times: dict[Reached, list[datetime]] = defaultdict(list)
+    seen: set[tuple[Reached, str]] = set()
+    for message in messages:
+        reached = (message.channel, message.address)
+        told = {(reached, each) for each in message.notifications}
+        if not told or told - seen:
+            times[reached].append(message.received_at)
+        seen |= told
+    return {reached: _count_fullest(sorted(each)) for reached, each in times.items()}
+
+
+def find_over_cap(messages: Iterable[InboxMessage]) -> dict[Reached, int]:
+    """Return the contacts that got more in an hour than their channel's cap, and how many."""
+    return {
+        reached: count
+        for reached, count in count_fullest_hours(messages).items()
+        if count > CAPS[Channel(reached[0])]
+    }
+
+
+def _count_fullest(times: list[datetime]) -> int:
+    """Return the most instants, of sorted ones, that lie within one hour."""
+    within: deque[datetime] = deque()
+    most = 0
+    for each in times:
+        within.append(each)
+        while each - within[0] >= _HOUR:
+            within.popleft()
+        most = max(most, len(within))
+    return most

@@ -29,7 +29,7 @@ class NobodyThere(RuntimeError):
     """No process of that kind runs, and none came back in time."""
 
 
-class Victims:
+class ChaosProcesses:
     """The programs under one supervisor."""
 
     def __init__(self, supervisor: int, journal: OpeningJournal) -> None:

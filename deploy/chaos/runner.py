@@ -34,7 +34,7 @@ class FaultRound:
     well: bool = False
 
 
-class Director:
+class ChaosRunner:
     """Leads a stack through rounds. `bound`: what a message may take, in seconds; `say` prints a line."""
 
     def __init__(
@@ -123,8 +123,8 @@ class Director:
         """
         end = time.monotonic() + 2 * self._bound
         while time.monotonic() < end:
-            if self._field.caretaker.failure:
-                raise RuntimeError(self._field.caretaker.failure)
+            if self._field.restarter.failure:
+                raise RuntimeError(self._field.restarter.failure)
             if self._watch.is_well() and not self._missing():
                 return True
             time.sleep(0.7)

@@ -41,7 +41,7 @@ _REFUSALS = {
 }
 
 
-class Store:
+class S3Stub:
     """Listens on loopback, on threads of its own, until this process ends."""
 
     def __init__(self, folder: Path) -> None:
@@ -108,7 +108,7 @@ class Store:
             self._changed.notify_all()
 
 
-def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
+def _handler(store: S3Stub) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 

@@ -47,7 +47,7 @@ def form_of(desk: Desk) -> int:
     return int(found[1])
 
 
-class Outside:
+class SandboxControl:
     """Sites and providers of one stack. What it opens it notes in the journal."""
 
     def __init__(self, ports: StackPorts, journal: OpeningJournal) -> None:

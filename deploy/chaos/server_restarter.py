@@ -12,7 +12,7 @@ from deploy.local.stack import Stack
 _EVERY = 0.2  # seconds
 
 
-class Caretaker:
+class ServerRestarter:
     """Revives PostgreSQL and Redis on a thread of its own; one that is held down stays down."""
 
     def __init__(self, stack: Stack) -> None:
@@ -22,7 +22,7 @@ class Caretaker:
         self._turn = threading.Lock()
         self._stopped = threading.Event()
         self.failure: str | None = None
-        self._thread = threading.Thread(target=self._run, name="caretaker", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="restarter", daemon=True)
         self._thread.start()
 
     def server(self, name: str) -> RestartableServer:
@@ -63,10 +63,10 @@ class Caretaker:
 
 
 @contextmanager
-def looking_after(stack: Stack) -> Iterator[Caretaker]:
+def looking_after(stack: Stack) -> Iterator[ServerRestarter]:
     """Revive a stack's servers for as long as the block lasts, and none while the stack is ended."""
-    caretaker = Caretaker(stack)
+    restarter = ServerRestarter(stack)
     try:
-        yield caretaker
+        yield restarter
     finally:
-        caretaker.stop()
+        restarter.stop()

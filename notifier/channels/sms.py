@@ -1,9 +1,14 @@
-"""SMS by Twilio.
+"""SMS by Twilio, and the text that fits one.
 
 https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource
+A segment has 160 characters of GSM 03.38's alphabet; a text with any other character has 70 to a segment.
 """
 
+# ruff: noqa: RUF001, RUF002 -- characters that look alike are in the table below
+
 import logging
+import math
+import unicodedata
 from decimal import Decimal
 from functools import lru_cache
 from http import HTTPStatus
@@ -18,7 +23,6 @@ from configs.settings import settings
 from notifier.channel_base import Acceptance, Channel, OutgoingMessage, RenderedMessage
 from notifier.delivery.provider_http import Transport, travelling
 from notifier.errors import DeliveryError, Misconfigured, PermanentError, TemporaryError
-from notifier.gsm import segments, to_gsm
 
 PROVIDER = "twilio"
 LONGEST = 1600  # characters: https://www.twilio.com/docs/api/errors/21617
@@ -111,3 +115,48 @@ def _delivery_error(error: TwilioRestException | TwilioServiceException) -> Deli
             f"{PROVIDER} answered {error.status}: check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
         )
     return PermanentError(f"{PROVIDER} answered {error.status}, code {code}")
+
+
+# GSM 03.38, default alphabet and its extension: https://www.unicode.org/Public/MAPPINGS/ETSI/GSM0338.TXT
+_BASIC = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_EXTENDED = frozenset("\f^{}\\[~]|€")
+_SAID_OTHERWISE = str.maketrans(
+    {
+        **dict.fromkeys("‘’‚‛′`´", "'"),
+        **dict.fromkeys("“”„«»″", '"'),
+        **dict.fromkeys("‐‑‒–—−", "-"),
+        **dict.fromkeys("\u00a0\u202f\u2009\t", " "),
+        "…": "...",
+        "œ": "oe",
+        "Œ": "OE",
+        "·": ".",
+        "•": "-",
+    }
+)
+_ONE, _MANY = 160, 153  # the header of a long message takes seven
+
+
+def to_gsm(text: str) -> str:
+    """Return the text in the GSM-7 alphabet: `ê` becomes `e`, `’` becomes `'`, what has no likeness goes."""
+    return "".join(_nearest(character) for character in text.translate(_SAID_OTHERWISE))
+
+
+def _nearest(character: str) -> str:
+    if character in _BASIC or character in _EXTENDED:
+        return character
+    plain = unicodedata.normalize("NFKD", character)
+    return "".join(each for each in plain if each in _BASIC or each in _EXTENDED)
+
+
+def length(text: str) -> int:
+    """Return how many places a GSM-7 text takes; characters of the extension take two."""
+    return len(text) + sum(character in _EXTENDED for character in text)
+
+
+def segments(text: str) -> int:
+    """Return how many segments are paid for."""
+    places = length(text)
+    return 1 if places <= _ONE else math.ceil(places / _MANY)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from configs.prefecture import desks
 from deploy.chaos.faults import Field
 from deploy.chaos.journal import OpeningJournal
-from deploy.chaos.sandbox_control import OPENED, Outside
+from deploy.chaos.sandbox_control import OPENED, SandboxControl
 from deploy.local.ports import StackPorts
 
 if TYPE_CHECKING:
@@ -23,15 +23,15 @@ SANDBOX_DESKS = Path(__file__).resolve().parents[2] / "deploy" / "sandbox" / "pr
 
 
 @pytest.fixture
-def outside(sandbox: "Running") -> Outside:
+def outside(sandbox: "Running") -> SandboxControl:
     addresses = (sandbox.site("93"), sandbox.sendgrid, sandbox.inbox)
     sites, providers, inbox = (urlsplit(url).port or 0 for url in addresses)
-    return Outside(StackPorts(sites=sites, providers=providers, inbox=inbox), OpeningJournal())
+    return SandboxControl(StackPorts(sites=sites, providers=providers, inbox=inbox), OpeningJournal())
 
 
 @pytest.fixture
 def field(
-    outside: Outside, database: str, settings_env: Callable[..., None], tmp_path: Path
+    outside: SandboxControl, database: str, settings_env: Callable[..., None], tmp_path: Path
 ) -> Iterator[Field]:
     settings_env(PREFECTURES_DIR=SANDBOX_DESKS)
     anything: Any = SimpleNamespace()
@@ -41,7 +41,7 @@ def field(
         outside=outside,
         inbox=anything,
         victims=anything,
-        caretaker=anything,
+        restarter=anything,
         journal=outside._journal,
         desks=tuple(desk for desk in desks().values() if desk.platform == OPENED),
         engine=engine,

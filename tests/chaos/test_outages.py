@@ -9,13 +9,13 @@ from configs.clock import clock
 from deploy.chaos.faults import Field, outages
 from deploy.chaos.journal import Spell
 from deploy.chaos.outages import MODES, TOLD_WITHIN, OutageKind, ProviderOutage
-from deploy.chaos.sandbox_control import CHANNELS, NORMAL, Outside
+from deploy.chaos.sandbox_control import CHANNELS, NORMAL, SandboxControl
 
 
 @pytest.mark.parametrize("kind", OutageKind)
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_each_kind_is_a_way_of_the_stand_in_that_ends(
-    outside: Outside, channel: str, kind: OutageKind
+    outside: SandboxControl, channel: str, kind: OutageKind
 ) -> None:
     mode, parameters = MODES[kind]
     with outside.provider_in(channel, mode, **parameters):

@@ -10,7 +10,7 @@ from configs.clock import clock
 from configs.desk import Desk
 from deploy.chaos.faults import Field, places
 from deploy.chaos.journal import Spell
-from deploy.chaos.runner import Director
+from deploy.chaos.runner import ChaosRunner
 from deploy.chaos.sandbox_control import code_of, form_of, plannings_of
 from deploy.chaos.subscribers import entitled
 
@@ -82,8 +82,8 @@ def test_many_slots_open_at_one_desk(field: Field, monkeypatch: pytest.MonkeyPat
 def test_nothing_else_opens_at_a_desk_that_a_fault_holds(field: Field) -> None:
     with field.reserved_desk() as desk:
         assert len(plannings_of(desk)) > 1
-        director = Director(field, None, 1, 0.0, print)  # type: ignore[arg-type]
-        director._open(30)
+        runner = ChaosRunner(field, None, 1, 0.0, print)  # type: ignore[arg-type]
+        runner._open(30)
         assert desk.id not in {opening.desk_id for opening in field.journal.openings}
         assert field.quiet_desk() != desk
     assert field.outside.reserved == set()

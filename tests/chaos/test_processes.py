@@ -13,7 +13,7 @@ import pytest
 
 from deploy.chaos import processes
 from deploy.chaos.journal import OpeningJournal
-from deploy.chaos.processes import NobodyThere, Victims, until
+from deploy.chaos.processes import ChaosProcesses, NobodyThere, until
 
 _NAMED = "import pathlib, time; pathlib.Path('/proc/self/comm').write_text('{}'); time.sleep(100)"
 _START = "subprocess.Popen([sys.executable, '-c', {!r}, 'notifier.workers'])"
@@ -55,7 +55,7 @@ def test_a_worker_of_another_stack_is_left_alone(
 ) -> None:
     ours, theirs = supervisors
     victim, journal = family(ours)["worker-sms"], OpeningJournal()
-    found = Victims(ours.pid, journal)
+    found = ChaosProcesses(ours.pid, journal)
     assert [each.pid for each in found.all("worker")] == [victim.pid]
     assert found.kill("worker", random.Random(1)) == victim.pid
     assert [(kill.who, kill.pid) for kill in journal.kills] == [("worker", victim.pid)]
@@ -67,7 +67,7 @@ def test_a_worker_of_another_stack_is_left_alone(
 
 def test_parent_worker_and_sweep_are_told_apart(supervisors: tuple[psutil.Process, psutil.Process]) -> None:
     supervisor, _ = supervisors
-    found = Victims(supervisor.pid, OpeningJournal())
+    found = ChaosProcesses(supervisor.pid, OpeningJournal())
     assert found.all("notifier master") == supervisor.children()
     assert [each.name() for each in found.all("worker")] == ["worker-sms"]
     assert [each.name() for each in found.all("sweep")] == ["sweep"]
@@ -77,7 +77,7 @@ def test_who_was_asked_instead_of_killed_is_told_apart(
     supervisors: tuple[psutil.Process, psutil.Process],
 ) -> None:
     journal = OpeningJournal()
-    Victims(supervisors[0].pid, journal).kill("worker", random.Random(1), signal.SIGTERM)
+    ChaosProcesses(supervisors[0].pid, journal).kill("worker", random.Random(1), signal.SIGTERM)
     assert journal.kills[0].who == "worker (SIGTERM)"
 
 

@@ -9,7 +9,7 @@ import pytest
 from configs.object_store import Blobs, StoreAway, proof_blobs
 from configs.proofs import BODY, META, fingerprint, new_key, pack
 from crawler.proofs.writer import meta_of
-from deploy.chaos.s3_stub import Store, StoreMode
+from deploy.chaos.s3_stub import S3Stub, StoreMode
 from tests.crawler.checks import NOW
 from tests.crawler.proofs.made import PAGE, proof
 
@@ -17,14 +17,14 @@ KEY = new_key(NOW)
 
 
 @pytest.fixture
-def store(tmp_path: Path, settings_env: Callable[..., None]) -> Store:
-    made = Store(tmp_path)
+def store(tmp_path: Path, settings_env: Callable[..., None]) -> S3Stub:
+    made = S3Stub(tmp_path)
     settings_env(**made.environment)
     return made
 
 
 @pytest.fixture
-def blobs(store: Store) -> Blobs:
+def blobs(store: S3Stub) -> Blobs:
     return proof_blobs()
 
 
@@ -35,7 +35,7 @@ def leave(blobs: Blobs, page: bytes = PAGE) -> None:
     blobs.put(f"{KEY}/{META}", meta.model_dump_json().encode())
 
 
-def test_it_holds_what_came_whole_and_as_it_was_fetched(store: Store, blobs: Blobs) -> None:
+def test_it_holds_what_came_whole_and_as_it_was_fetched(store: S3Stub, blobs: Blobs) -> None:
     assert not store.holds(KEY)
     blobs.put(f"{KEY}/{BODY}", pack(PAGE))
     assert not store.holds(KEY)
@@ -50,7 +50,7 @@ def test_there_is_nothing_old_in_it(blobs: Blobs) -> None:
 
 
 @pytest.mark.parametrize("mode", [StoreMode.REFUSE, StoreMode.FULL])
-def test_what_it_refuses_is_trouble_and_not_kept(store: Store, blobs: Blobs, mode: StoreMode) -> None:
+def test_what_it_refuses_is_trouble_and_not_kept(store: S3Stub, blobs: Blobs, mode: StoreMode) -> None:
     with store.answering(mode):
         with pytest.raises(StoreAway, match="PROOFS_URL"):
             leave(blobs)
@@ -61,7 +61,7 @@ def test_what_it_refuses_is_trouble_and_not_kept(store: Store, blobs: Blobs, mod
 
 
 def test_a_disk_that_fails_below_it_is_a_store_without_room(
-    store: Store, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+    store: S3Stub, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -71,7 +71,7 @@ def test_a_disk_that_fails_below_it_is_a_store_without_room(
         leave(blobs)
 
 
-def test_while_it_hangs_nothing_is_answered_and_afterwards_all_is_kept(store: Store, blobs: Blobs) -> None:
+def test_while_it_hangs_nothing_is_answered_and_afterwards_all_is_kept(store: S3Stub, blobs: Blobs) -> None:
     putting = threading.Thread(target=leave, args=(blobs,))
     with store.answering(StoreMode.HANG):
         putting.start()

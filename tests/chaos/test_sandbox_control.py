@@ -2,10 +2,12 @@
 
 import pytest
 
-from deploy.chaos.sandbox_control import NORMAL, Outside
+from deploy.chaos.sandbox_control import NORMAL, SandboxControl
 
 
-def test_sites_and_providers_are_well_again_when_a_fault_is_over_and_when_it_fails(outside: Outside) -> None:
+def test_sites_and_providers_are_well_again_when_a_fault_is_over_and_when_it_fails(
+    outside: SandboxControl,
+) -> None:
     def modes() -> list[str]:
         return [*map(outside.site_mode_now, ("93", "91")), outside.provider_mode_now("email")]
 

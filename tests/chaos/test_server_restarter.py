@@ -13,4 +13,4 @@ def test_a_server_that_ends_is_revived_until_the_block_is_left() -> None:
     stack: Any = SimpleNamespace(servers=[server], supervisor=SimpleNamespace(poll=lambda: None))
     with looking_after(stack):
         assert revived.wait(60)
-    assert "caretaker" not in {each.name for each in threading.enumerate()}
+    assert "restarter" not in {each.name for each in threading.enumerate()}

@@ -36,9 +36,9 @@ def test_redis_comes_back_with_what_it_held_when_it_was_saved(field: Field, tmp_
         client.set("token", 400)
         client.set("since", "then")
         stack: Any = SimpleNamespace(state=tmp_path, environment={"REDIS_URL": valkey.url()})
-        caretaker: Any = SimpleNamespace(down=down)
+        restarter: Any = SimpleNamespace(down=down)
         servers.restore_older_redis(
-            replace(field, stack=stack, caretaker=caretaker), Spell("restore-older-redis", clock())
+            replace(field, stack=stack, restarter=restarter), Spell("restore-older-redis", clock())
         )
         assert client.get("token") == b"7"
         assert client.get("since") is None

@@ -21,10 +21,10 @@ from configs.clock import clock
 from configs.outcome import Outcome
 from configs.prefecture import desks, host_rules
 from deploy.bench import bulk_notify, crawl, latency, matching
-from deploy.bench.control import CODE
 from deploy.bench.crawl import CrawlRound, Work
 from deploy.bench.due_times import DueTimeWatch
 from deploy.bench.fixture import BenchFixture
+from deploy.bench.latency import CODE
 from deploy.bench.people import Crowd, detection
 from deploy.bench.servers import Servers
 from notifier.match_service import match_detection

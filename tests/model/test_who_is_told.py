@@ -92,18 +92,18 @@ number = st.integers(0, 5)
 class Telling(RuleBasedStateMachine):
     """What is nudged waits in `queue` until a rule takes it, takes it twice, or loses it.
 
-    What a worker claims as it writes it, in histories that are `outright`, is in `taken` until it is sent.
+    What a worker claims as it writes it, in histories that are `inline`, is in `taken` until it is sent.
     """
 
     world: World
     traveller: time_machine.Traveller
     queue: list[tuple[str, Any]]
     taken: list[InlineClaim]
-    outright = True
+    inline = True
 
-    @initialize(plan=st.sampled_from(sorted(PLANS)), wish=limits, outright=st.booleans())
-    def begin(self, plan: str, wish: tuple[Limits, ...], outright: bool) -> None:
-        type(self).outright = outright
+    @initialize(plan=st.sampled_from(sorted(PLANS)), wish=limits, inline=st.booleans())
+    def begin(self, plan: str, wish: tuple[Limits, ...], inline: bool) -> None:
+        type(self).inline = inline
         self.traveller.move_to(START)
         self.world.empty()
         self.queue.clear()
@@ -400,7 +400,7 @@ def machine(
     parts = {"world": World(), "traveller": frozen, "queue": queue, "taken": taken}
     bound: Any = type("Bound", (Telling,), parts)
     claim = jobs._inline_claim
-    monkeypatch.setattr(jobs, "_inline_claim", lambda: claim() if bound.outright else None)
+    monkeypatch.setattr(jobs, "_inline_claim", lambda: claim() if bound.inline else None)
     monkeypatch.setattr(jobs, "_send", send)
     monkeypatch.setattr(rate_limits, "allow", lambda _waiting: True)
     monkeypatch.setattr(

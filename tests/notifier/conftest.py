@@ -1,4 +1,4 @@
-"""A world for telling: database, Redis and stand-ins together."""
+"""World of the notifier's tests: database, Redis and stand-ins together."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any

@@ -259,12 +259,12 @@ def test_a_worker_that_lost_its_lease_gives_no_turn_back(whole: "Running") -> No
     who = person()
     alert(who)
     (key,) = in_one_transaction(match_detection, detection(slots()), clock())
-    parcels = claim([key])
+    messages = claim([key])
     taken = get(Contact, who.contacts[Channel.EMAIL]).alert_budget_full_at
     assert taken is not None
     change(Notification, key, lease_token=uuid4())
     whole.provider_mode("email", "error_500")
-    hand_over(parcels)
+    hand_over(messages)
     assert get(Contact, who.contacts[Channel.EMAIL]).alert_budget_full_at == taken
 
 

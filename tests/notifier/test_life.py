@@ -231,8 +231,8 @@ class Life(RuleBasedStateMachine):
         }
         claimed = delivery.claim(keys)
         states = {row.id: row.state for row in notifications()}
-        for parcel in claimed:
-            for row in parcel.rows:
+        for message in claimed:
+            for row in message.rows:
                 assert states[row.id] is State.SENDING
                 assert row.id not in at_work
                 self.tries[row.id] += 1

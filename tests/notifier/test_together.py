@@ -174,7 +174,7 @@ def test_workers_that_claim_at_once_share_and_lose_nothing(sandbox: "Running") -
     def work(key: UUID) -> Callable[[], None]:
         def claim() -> None:
             start.wait()
-            claimed.extend(row.id for parcel in delivery.claim([key]) for row in parcel.rows)
+            claimed.extend(row.id for message in delivery.claim([key]) for row in message.rows)
 
         return claim
 

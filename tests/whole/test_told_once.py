@@ -12,7 +12,7 @@ from api.models.base import session
 from api.models.check import Check
 from api.models.slot import Detection
 from configs.outcome import Outcome
-from deploy.bench.control import CODE, open_slot, take_all
+from deploy.bench.latency import CODE, open_slot, take_all
 from deploy.local.seed import EMAIL
 from deploy.local.stack import Stack, is_healthy
 from tests.waiting import until

@@ -19,10 +19,10 @@ from deploy.chaos.capabilities import Capabilities
 from deploy.chaos.deliveries import deliveries
 from deploy.chaos.inbox import InboxReader
 from deploy.chaos.journal import OpenedSlot, OpeningJournal, Spell
-from deploy.chaos.processes import Victims
-from deploy.chaos.s3_stub import Store
-from deploy.chaos.sandbox_control import Outside, plannings_of
-from deploy.chaos.server_restarter import Caretaker
+from deploy.chaos.processes import ChaosProcesses
+from deploy.chaos.s3_stub import S3Stub
+from deploy.chaos.sandbox_control import SandboxControl, plannings_of
+from deploy.chaos.server_restarter import ServerRestarter
 from deploy.chaos.subscribers import Reached
 from deploy.local.stack import Stack
 
@@ -32,15 +32,15 @@ class Field:
     """All that a fault may reach, and its own dice."""
 
     stack: Stack
-    outside: Outside
+    outside: SandboxControl
     inbox: InboxReader
-    victims: Victims
-    caretaker: Caretaker
+    victims: ChaosProcesses
+    restarter: ServerRestarter
     journal: OpeningJournal
     desks: tuple[Desk, ...]
     engine: sa.Engine
     world: Capabilities
-    store: Store
+    store: S3Stub
     redis_snapshot: Path
     rng: random.Random
 

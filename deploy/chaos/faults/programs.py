@@ -73,9 +73,7 @@ def terminate_scrapyd(field: Field, _spell: Spell) -> None:
     field.victims.kill("scrapyd", field.rng, signal.SIGTERM)
 
 
-@fault(
-    "scrapyd", "spider", "keeper", "redis", names="scrapyd"
-)  # the keeper is health's witness, Redis its word
+@fault("scrapyd", "spider", "keeper", "redis", names="scrapyd")  # health sees the keeper through Redis
 def scrapyd_that_dies_again_and_again(field: Field, _spell: Spell) -> None:
     """The parent of the spiders dies as soon as it is back, for some seconds."""
     end = time.monotonic() + 6

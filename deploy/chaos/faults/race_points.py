@@ -33,7 +33,7 @@ def kill_spider_between_commit_and_nudge(field: Field, _spell: Spell) -> None:
         field.outside.open(field.quiet_desk(), field.rng)
         until(lambda: connection.scalar(_WAITING), "a detection is about to be written")
         before = _detections(field)
-        with frozen(field.caretaker.pids("Redis")):
+        with frozen(field.restarter.pids("Redis")):
             connection.rollback()
             until(lambda: _detections(field) > before, "the detection is committed")
             field.victims.kill_all("spider")
@@ -86,7 +86,7 @@ def kill_worker_after_the_answer(field: Field, _spell: Spell) -> None:
 def stop_postgres_before_the_answer_is_written(field: Field, _spell: Spell) -> None:
     """A yes is heard while PostgreSQL is away, for longer than a lease: it must be written all the same."""
     _on_its_way(field, _channel(field), "slow", seconds=_LATER)
-    with field.caretaker.down("PostgreSQL"):
+    with field.restarter.down("PostgreSQL"):
         time.sleep(9)
 
 

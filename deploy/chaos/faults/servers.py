@@ -20,14 +20,14 @@ _BACK = 30.0  # seconds in which a server that died is to be revived
 @fault("redis")
 def restart_redis(field: Field, _spell: Spell) -> None:
     """Redis ends in order and is back at once."""
-    field.caretaker.server("Redis").stop()
+    field.restarter.server("Redis").stop()
     _wait_for_redis(field)
 
 
 @fault("redis")
 def kill_redis(field: Field, _spell: Spell) -> None:
     """Redis dies."""
-    _kill(field, "redis", field.caretaker.pids("Redis")[0])
+    _kill(field, "redis", field.restarter.pids("Redis")[0])
     _wait_for_redis(field)
 
 
@@ -40,7 +40,7 @@ def empty_redis(field: Field, _spell: Spell) -> None:
 @fault("redis", weight=2)
 def restore_older_redis(field: Field, _spell: Spell) -> None:
     """Redis comes back with what it held when the run began: tokens, due times and jobs of long ago."""
-    with field.caretaker.down("Redis"):
+    with field.restarter.down("Redis"):
         put_back_redis(field.stack.state / "redis", field.redis_snapshot)
     _wait_for_redis(field)
 
@@ -48,7 +48,7 @@ def restore_older_redis(field: Field, _spell: Spell) -> None:
 @fault("redis", "spider", "scrapyd", names="redis")
 def stop_redis(field: Field, _spell: Spell) -> None:
     """Redis is away for a while."""
-    with field.caretaker.down("Redis"):
+    with field.restarter.down("Redis"):
         time.sleep(6)
     _wait_for_redis(field)
 
@@ -56,28 +56,28 @@ def stop_redis(field: Field, _spell: Spell) -> None:
 @fault("redis", "spider", "scrapyd", names="redis")
 def hang_redis(field: Field, _spell: Spell) -> None:
     """Redis takes connections and says nothing."""
-    with frozen(field.caretaker.pids("Redis")):
+    with frozen(field.restarter.pids("Redis")):
         time.sleep(6)
 
 
 @fault("postgres")
 def restart_postgres(field: Field, _spell: Spell) -> None:
     """PostgreSQL ends in order and is back at once."""
-    field.caretaker.server("PostgreSQL").stop()
+    field.restarter.server("PostgreSQL").stop()
     _wait_for_postgres(field)
 
 
 @fault("postgres")
 def kill_postgres(field: Field, _spell: Spell) -> None:
     """PostgreSQL dies as a whole and recovers from its log."""
-    _kill(field, "postgres", field.caretaker.pids("PostgreSQL")[0])
+    _kill(field, "postgres", field.restarter.pids("PostgreSQL")[0])
     _wait_for_postgres(field)
 
 
 @fault("postgres")
 def kill_a_connection_of_postgres(field: Field, _spell: Spell) -> None:
     """One process of PostgreSQL dies, and with it every connection: it trusts the shared memory no more."""
-    main = psutil.Process(field.caretaker.pids("PostgreSQL")[0])
+    main = psutil.Process(field.restarter.pids("PostgreSQL")[0])
     serving = [each for each in main.children() if "127.0.0.1(" in " ".join(each.cmdline())]
     if serving:
         _kill(field, "postgres connection", field.rng.choice(serving).pid)
@@ -87,7 +87,7 @@ def kill_a_connection_of_postgres(field: Field, _spell: Spell) -> None:
 @fault("postgres", names="database")
 def stop_postgres(field: Field, _spell: Spell) -> None:
     """PostgreSQL is away for what is a minute in life."""
-    with field.caretaker.down("PostgreSQL"):
+    with field.restarter.down("PostgreSQL"):
         time.sleep(field.rng.uniform(10, 14))
     _wait_for_postgres(field)
 
@@ -95,7 +95,7 @@ def stop_postgres(field: Field, _spell: Spell) -> None:
 @fault("postgres", names="database")
 def hang_postgres(field: Field, _spell: Spell) -> None:
     """PostgreSQL takes connections and says nothing."""
-    with frozen(field.caretaker.pids("PostgreSQL")):
+    with frozen(field.restarter.pids("PostgreSQL")):
         time.sleep(5)
 
 

@@ -15,7 +15,6 @@ from aiohttp import BasicAuth, web
 from deploy.sandbox.clock import now
 from deploy.sandbox.outbox import OutboxDraft
 from deploy.sandbox.providers.provider import Accepted, Provider, RequestRefused, seen_at, told_ids
-from deploy.sandbox.providers.segments import segments
 
 _NUMBER: Final = re.compile(r"\+[1-9]\d{6,14}")
 _LONGEST: Final = 1600
@@ -123,3 +122,21 @@ def _resource(account: str, sid: str, form: dict[str, str]) -> dict[str, object]
         "to": form["To"],
         "uri": f"{here}.json",
     }
+
+
+_BASIC: Final = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_EXTENDED: Final = frozenset("^{}\\[~]|€\f")  # two septets each
+_GSM: Final = (160, 153)  # characters of a single segment, of each part of several
+_UCS2: Final = (70, 67)
+
+
+def segments(text: str) -> int:
+    """Return how many segments a text takes; at least one."""
+    if all(character in _BASIC or character in _EXTENDED for character in text):
+        length, (single, part) = sum(1 + (character in _EXTENDED) for character in text), _GSM
+    else:
+        length, (single, part) = len(text.encode("utf-16-be")) // 2, _UCS2
+    return 1 if length <= single else -(-length // part)

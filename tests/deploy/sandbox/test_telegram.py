@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deploy.sandbox.outbox import Button
-from deploy.sandbox.providers.telegram_html import visible_text
+from deploy.sandbox.providers.telegram import visible_text
 from deploy.sandbox.running import Running
 
 Visit = Callable[[str | int], Any]

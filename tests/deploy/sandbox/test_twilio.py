@@ -9,7 +9,7 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
-from deploy.sandbox.providers.segments import segments
+from deploy.sandbox.providers.twilio import segments
 from deploy.sandbox.running import Running
 
 Visit = Callable[[str | int], Any]

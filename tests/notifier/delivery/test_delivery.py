@@ -181,12 +181,12 @@ def test_an_address_that_was_changed_meanwhile_is_not_marked(
     sandbox: "Running", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = waiting()
-    (parcel,) = delivery.claim([key])
-    sandbox.provider_mode("email", "reject_address", address=parcel.address)
-    (sent,) = delivery.send([parcel])
-    change(Contact, parcel.first.contact_id, address="new@example.org")
+    (message,) = delivery.claim([key])
+    sandbox.provider_mode("email", "reject_address", address=message.address)
+    (sent,) = delivery.send([message])
+    change(Contact, message.first.contact_id, address="new@example.org")
     assert delivery.record(sent)
-    assert get(Contact, parcel.first.contact_id).state is ContactState.OK
+    assert get(Contact, message.first.contact_id).state is ContactState.OK
 
 
 @pytest.mark.parametrize(("name", "wait"), [("email", 15), ("sms", 600), ("telegram", 15)])
@@ -291,8 +291,8 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_late_result_is_nobodys(
 @pytest.mark.rule("6.1")
 def test_what_was_put_back_untried_costs_no_attempt() -> None:
     key = waiting()
-    (parcel,) = delivery.claim([key])
-    assert delivery.record(delivery.Sent([parcel], NotAttempted("the lease was too short")))
+    (message,) = delivery.claim([key])
+    assert delivery.record(delivery.Sent([message], NotAttempted("the lease was too short")))
     row = get(Notification, key)
     assert (row.state, row.attempts, row.next_attempt_at <= clock()) == (State.PENDING, 0, True)
 

@@ -40,8 +40,8 @@ def test_a_yes_is_sent_with_its_receipt() -> None:
 
 
 def test_a_permanent_no_fails_at_once_and_says_what_it_says_of_the_contact() -> None:
-    verdict = on_error(PermanentError("no such number", ContactState.BOUNCED), attempt(), NOW)
-    assert (verdict.state, verdict.reason, verdict.contact_state) == (
+    decision = on_error(PermanentError("no such number", ContactState.BOUNCED), attempt(), NOW)
+    assert (decision.state, decision.reason, decision.contact_state) == (
         State.FAILED,
         "no such number",
         ContactState.BOUNCED,
@@ -91,9 +91,9 @@ def waits_of(tried: Attempt, most: int = 7) -> list[float | None]:
     waits: list[float | None] = []
     for number in range(most):
         after = replace(tried, number=tried.number + number, unknown=number)
-        verdict = on_error(OutcomeUnknown("ReadTimeout"), after, NOW)
-        assert (verdict.unknown, verdict.reason) == (True, "unknown: ReadTimeout")
-        waits.append((verdict.at - NOW).total_seconds() if verdict.state is State.PENDING else None)
+        decision = on_error(OutcomeUnknown("ReadTimeout"), after, NOW)
+        assert (decision.unknown, decision.reason) == (True, "unknown: ReadTimeout")
+        waits.append((decision.at - NOW).total_seconds() if decision.state is State.PENDING else None)
         if waits[-1] is None:
             break
     return waits
@@ -138,8 +138,8 @@ def test_a_refusal_does_not_make_the_waits_after_silence_longer() -> None:
 
 @pytest.mark.parametrize("priority", Priority)
 def test_our_own_configuration_uses_no_attempt(priority: Priority) -> None:
-    verdict = on_error(Misconfigured("401"), attempt(ATTEMPTS[priority], priority), NOW)
-    assert (verdict.state, verdict.counts, verdict.at) == (
+    decision = on_error(Misconfigured("401"), attempt(ATTEMPTS[priority], priority), NOW)
+    assert (decision.state, decision.counts, decision.at) == (
         State.PENDING, False, NOW + timedelta(seconds=45),
     )  # fmt: skip
 
@@ -163,15 +163,15 @@ def test_whatever_a_provider_answers_a_notification_ends_within_its_attempts(
     reason, number, unknown = None, 0, 0
     for error in errors:
         number += 1
-        verdict = on_error(error, Attempt(number, priority, channel, reason, unknown), NOW)
-        unknown += verdict.unknown
-        assert verdict.reason
-        assert verdict.at >= NOW
-        if verdict.state is State.FAILED:
+        decision = on_error(error, Attempt(number, priority, channel, reason, unknown), NOW)
+        unknown += decision.unknown
+        assert decision.reason
+        assert decision.at >= NOW
+        if decision.state is State.FAILED:
             break
-        assert verdict.state is State.PENDING
-        reason = verdict.reason
-    assert verdict.state is State.FAILED
+        assert decision.state is State.PENDING
+        reason = decision.reason
+    assert decision.state is State.FAILED
     assert number <= ATTEMPTS[priority]
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from api.models.user import Channel
-from deploy.chaos.caps import count_fullest_hours, find_over_cap
+from deploy.chaos.accounting import count_fullest_hours, find_over_cap
 from deploy.chaos.inbox import InboxMessage
 from deploy.chaos.periods import CAPS
 
