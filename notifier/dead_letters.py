@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models.base import is_any_of, session
 from api.models.notification import MatchSlot, Notification, NotificationMatch, State
-from api.models.slot_ids import told_ids
+from api.models.slot_ids import announced_ids
 from api.models.user import Channel
 from configs.clock import clock
 from configs.logs import set_up_logs
@@ -49,7 +49,7 @@ def told_since(session: Session, rows: Sequence[Notification]) -> set[UUID]:
         .join(other, other.contact_id == Notification.contact_id)
         .join(its, its.notification_id == other.id)
         .join(said, sa.and_(said.match_id == its.match_id, said.decided_at == other.matched_at))
-        .where(other.id != Notification.id, told_ids(said).overlaps(told_ids(slot)))
+        .where(other.id != Notification.id, announced_ids(said).overlaps(announced_ids(slot)))
         .where(other.state.in_(_SAID), is_any_of(Notification.id, [row.id for row in rows]))
     )
     return set(session.scalars(query))

@@ -16,7 +16,7 @@ from api.models.alert import Alert, AlertTarget, Limits, Moment
 from api.models.base import is_any_of
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, State
 from api.models.slot import Detection, GoneReason, SlotRow
-from api.models.slot_ids import told_ids, write_ranges
+from api.models.slot_ids import announced_ids, write_ranges
 from api.models.user import Grant
 from configs.prefecture import Procedure
 from configs.settings import settings
@@ -170,14 +170,14 @@ def already_notified(
         ),
     )
     wanted = write_ranges(slots.with_earlier)
-    ranges = sa.func.range_agg(told_ids())
+    ranges = sa.func.range_agg(announced_ids())
     query = (
         sa.select(Match.alert_id, *(sa.cast(ranges.filter(each), sa.Text) for each in (~lately, lately)))
         .select_from(Detection)
         .join(Match, Match.detection_id == Detection.id)
         .join(MatchSlot, MatchSlot.match_id == Match.id)
         .where(Detection.desk_id == desk_id, Detection.seen_at >= _first_teller(desk_id, slots))
-        .where(is_any_of(Match.alert_id, alert_ids), told_ids().overlaps(wanted), said)
+        .where(is_any_of(Match.alert_id, alert_ids), announced_ids().overlaps(wanted), said)
         .group_by(Match.alert_id)
     )
     rows: list[Any] = list(session.execute(query))

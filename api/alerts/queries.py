@@ -10,7 +10,7 @@ from api.alerts.schemas import AlertAnswer, Limits
 from api.alerts.targets import find_watched_desks, get_prefecture_id
 from api.models.alert import Alert, AlertTarget
 from api.models.notification import Match, Notification, NotificationMatch
-from api.models.slot_ids import told_slots
+from api.models.slot_ids import select_announced_slots
 from api.prefectures.desk_queries import read_watch_states
 from api.prefectures.schemas import DeskAnswer
 from configs.prefecture import WatchLevel
@@ -54,7 +54,7 @@ def _build_answers(session: Session, found: Iterable[Alert]) -> list[AlertAnswer
 
 
 def _count_slots(session: Session, ids: Iterable[UUID]) -> dict[UUID, int]:
-    told = told_slots()
+    told = select_announced_slots()
     query = (
         sa.select(Match.alert_id, sa.func.count(told.c.slot_id.distinct()))
         .join(told, told.c.match_id == Match.id)

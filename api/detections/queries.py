@@ -13,7 +13,7 @@ from api.detections.schemas import DetectionPage, OwnDetection, PublicDetection
 from api.models.alert import Alert
 from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot, SlotRow
-from api.models.slot_ids import told_slots
+from api.models.slot_ids import select_announced_slots
 from api.proofs.queries import make_proof_link
 from configs.desk import zone_of
 from configs.prefecture import prefectures
@@ -78,7 +78,7 @@ def _read_own(session: Session, user_id: UUID, ids: list[UUID]) -> list[OwnDetec
 
 
 def _select_matched_slots(user_id: UUID, ids: list[UUID]) -> sa.Subquery:
-    told = told_slots()
+    told = select_announced_slots()
     return (
         sa.select(Match.detection_id, told.c.slot_id)
         .join(Alert)

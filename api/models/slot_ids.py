@@ -33,15 +33,15 @@ def read_ranges(text: str) -> list[range]:
     return [range(int(first), int(end)) for first, end in _RANGE.findall(text)]
 
 
-def told_ids(row: type[MatchSlot] | AliasedClass[MatchSlot] = MatchSlot) -> sa.ColumnElement[Any]:
+def announced_ids(row: type[MatchSlot] | AliasedClass[MatchSlot] = MatchSlot) -> sa.ColumnElement[Any]:
     """Return the multirange of all slots of a row of `match_slots`."""
     alone = sa.func.int8multirange(sa.func.int8range(row.slot_id, row.slot_id, "[]"))
     return sa.func.coalesce(row.slots, alone, type_=INT8MULTIRANGE())
 
 
-def told_slots() -> sa.Subquery:
+def select_announced_slots() -> sa.Subquery:
     """Return a query for every slot that a match announced: `match_id`, `decided_at`, `slot_id`."""
-    span = sa.func.unnest(told_ids(), type_=INT8RANGE()).label("span")
+    span = sa.func.unnest(announced_ids(), type_=INT8RANGE()).label("span")
     spans = sa.select(MatchSlot.match_id, MatchSlot.decided_at, span).subquery()
     last = sa.func.upper(spans.c.span) - 1
     slot_id = sa.func.generate_series(sa.func.lower(spans.c.span), last, type_=sa.BigInteger())

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from api.models.notification import Match, Notification, NotificationMatch
 from api.models.slot import SlotRow
-from api.models.slot_ids import told_slots
+from api.models.slot_ids import select_announced_slots
 from deploy.chaos.inbox import InboxMessage
 from deploy.chaos.journal import OpenedSlot, OpeningJournal, Slot
 
@@ -63,7 +63,7 @@ def deliveries(
 def _slots_by_notification(engine: sa.Engine, journal: OpeningJournal) -> dict[str, set[DeliverySight]]:
     """Return the slots of each notification."""
     slot = (SlotRow.desk_id, SlotRow.place_key, SlotRow.starts_at, SlotRow.opened_at, SlotRow.gone_at)
-    told_of = told_slots()
+    told_of = select_announced_slots()
     query = (
         sa.select(Notification.id, *slot)
         .join(NotificationMatch, NotificationMatch.notification_id == Notification.id)

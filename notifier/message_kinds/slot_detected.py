@@ -15,7 +15,7 @@ from api.models.alert import Alert
 from api.models.base import is_any_of
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, State
 from api.models.slot import Detection, GoneReason, SlotRow
-from api.models.slot_ids import read_ranges, told_ids
+from api.models.slot_ids import announced_ids, read_ranges
 from api.models.user import Contact, ContactState
 from configs.settings import settings
 from notifier.content import slot_alert_content
@@ -65,7 +65,7 @@ class SlotDetected(Mergeable):
 def _read_matched_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, MatchedSlots]:
     """Return by notification what it was matched from; nothing where all its alerts are deleted."""
     slots = (
-        sa.select(sa.func.array_agg(sa.cast(told_ids(), sa.Text)))
+        sa.select(sa.func.array_agg(sa.cast(announced_ids(), sa.Text)))
         .where(MatchSlot.match_id == Match.id, MatchSlot.decided_at == Notification.matched_at)
         .scalar_subquery()
     )

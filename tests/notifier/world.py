@@ -13,7 +13,7 @@ from api.models.base import new_id, session
 from api.models.desk import DeskState
 from api.models.notification import Match, Notification, State
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
-from api.models.slot_ids import told_slots
+from api.models.slot_ids import select_announced_slots
 from api.models.user import Channel, Contact, Grant, User
 from configs.clock import clock
 from configs.plan import PlanName
@@ -183,7 +183,7 @@ def notifications(*states: State) -> list[Notification]:
 def told_pairs() -> set[tuple[UUID, int]]:
     """Return which alert was notified of which slot, by any match."""
     with session() as s:
-        told = told_slots()
+        told = select_announced_slots()
         rows = s.execute(sa.select(Match.alert_id, told.c.slot_id).join(told, told.c.match_id == Match.id))
         return {(alert_id, slot_id) for alert_id, slot_id in rows}
 
