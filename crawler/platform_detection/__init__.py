@@ -1,1 +1,1 @@
-"""From an address nobody knows to a desk: what is found there, which platform it is, what its YAML entry would say."""
+"""Platform detection: from an unknown address to the platform, the ids and the YAML entry of a desk."""

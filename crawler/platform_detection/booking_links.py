@@ -1,4 +1,4 @@
-"""Where a page leads that could be a booking page: its frames, addresses of known platforms, links that say so."""
+"""Leads of a page to possible booking pages: frames, addresses of known platforms, links about booking."""
 
 import re
 from collections.abc import Iterator
@@ -27,23 +27,23 @@ _NAMELESS = re.compile(
     r"|(?:je )?prend(?:re|s) (?:un )?(?:rendez-?vous|rdv))\W*$"
 )
 _REFRESH = re.compile(r"(?i)url\s*=\s*['\"]?([^'\"\s]+)")
-_MOST = 500  # links of a page that are looked at
+_MOST = 500  # links of a page that are examined
 
 
 class Lead(NamedTuple):
-    """One address to look at. Lower ranks are surer; `text` is what the link says; `frame`: the page embeds it."""
+    """One address that may be a booking page."""
 
-    rank: int
+    rank: int  # lower is surer
     url: str
-    text: str
-    frame: bool = False
+    text: str  # the link's text
+    frame: bool = False  # the page embeds it
 
 
 _FRAMES = "//*[self::iframe or self::frame]/@*[name()='src' or name()='data-src' and parent::iframe]"
 
 
 def find_leads(page: Page) -> list[Lead]:
-    """Return where a page leads that could be booked, the surest first, each address once."""
+    """Return the possible booking pages of a page, the surest first, each address once."""
     found: dict[str, Lead] = {}
     for lead in [*_find_frames(page), *_find_refreshes(page), *_find_links(page)]:
         known = found.get(lead.url)
@@ -60,7 +60,7 @@ def _find_frames(page: Page) -> Iterator[Lead]:
 
 
 def _find_refreshes(page: Page) -> Iterator[Lead]:
-    """Yield where a page says by itself that it goes on: `<meta http-equiv="refresh" content="0; url=…">`."""
+    """Yield the target of `<meta http-equiv="refresh" content="0; url=…">`."""
     start = base(page)
     for said_so in page.root.xpath("//meta[translate(@http-equiv, 'REFSH', 'refsh')='refresh']/@content"):
         if (
@@ -89,7 +89,7 @@ def _find_links(page: Page) -> Iterator[Lead]:
 
 
 def link_text(link: html.HtmlElement) -> str:
-    """Return what a link says of where it leads; where that is nothing, what stands around it."""
+    """Return a link's text; for `ici` and the like, the text around it or its heading."""
     own = str(link.get("aria-label") or link.get("title") or link.xpath("string(.//img/@alt)"))
     text = visible_text(link) or own
     if text and not _NAMELESS.match(text):
@@ -101,7 +101,7 @@ def link_text(link: html.HtmlElement) -> str:
 
 
 def base(page: Page) -> str:
-    """Return what relative links stand for: the page's `<base>`, as browsers do."""
+    """Return the base of relative links: the page's `<base>`, as in browsers."""
     given = page.root.xpath("string(//base/@href)").strip()
     try:
         return urljoin(page.url, given) if given else page.url

@@ -1,4 +1,4 @@
-"""A desk that was found, from its platform alone to an entry that is whole. Pure."""
+"""A desk that was found: its platform first, then its ids, until its entry is complete. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,49 +11,45 @@ from crawler.platform_detection.lookups import in_address, read_choices, steps_o
 from crawler.platforms import platform
 from crawler.reading import Page, PageRequest
 
-MOST = 10  # desks: a longer list is one for a person to choose from
-_NAMED = 20  # of those that are left out
+MOST = 10  # desks; the rest of a longer list is only named
+_NAMED = 20  # names of the rest
 _ASKING = "scrapy detect URL, without --file, asks for what is missing"
 
 
 class DeskCandidate(NamedTuple):
-    """A desk that was found: what tells its platform, its address, what it is called; why its page did not come.
-
-    `remarks` are what a person should know of it, `lacks` what it needs and nobody tells, `among` what of its label
-    tells it from others that were offered beside it.
-    """
+    """A desk that was found, perhaps without all of its ids."""
 
     sign: PlatformMatch
     url: str
     label: str
-    trouble: FetchError | None = None
-    remarks: tuple[str, ...] = ()
-    lacks: str = ""
-    among: tuple[str, ...] = ()
+    trouble: FetchError | None = None  # why its page was not fetched
+    remarks: tuple[str, ...] = ()  # notes for the operator
+    lacks: str = ""  # parameters that it needs and that no request tells
+    among: tuple[str, ...] = ()  # parts of its label that distinguish it from other choices
 
     @property
     def missing(self) -> str:
-        """Return what keeps it from being checked, in words; empty where nothing does."""
+        """Return why it cannot be checked yet, in words; empty if it can."""
         return "; ".join(filter(None, (self.sign.missing, self.lacks)))
 
     def with_parameters(self, parameters: dict[str, object]) -> "DeskCandidate":
-        """Return it with more parameters; what it knows already stays."""
+        """Return it with more parameters; known ones stay."""
         known = self.sign.parameters
         new = {name: value for name, value in parameters.items() if name not in known}
         return self._replace(sign=replace(self.sign, parameters={**known, **new}))
 
     def with_note(self, remark: str) -> "DeskCandidate":
-        """Return it with one thing more that a person should know."""
+        """Return it with one more note."""
         return self._replace(remarks=(*self.remarks, remark))
 
 
 def add_address_parameters(found: DeskCandidate) -> DeskCandidate:
-    """Return a desk with the parameters that stand in its address."""
+    """Return a desk with the parameters in its address."""
     return found.with_parameters(dict(in_address(found.sign.platform, found.url)))
 
 
 def next_ask(found: DeskCandidate, department: str | None = None) -> tuple[LookupStep, PageRequest] | None:
-    """Return what to ask next for a desk's ids; None where all are told, or nothing more can be asked."""
+    """Return the next request for a desk's ids; None if all are known, or no request can tell them."""
     steps = steps_of(found.sign.platform)
     step = next((each for each in steps if each.tells not in found.sign.parameters), None)
     ask = step.ask(KnownIds(found.url, found.sign.parameters, department)) if step else None
@@ -61,9 +57,9 @@ def next_ask(found: DeskCandidate, department: str | None = None) -> tuple[Looku
 
 
 def read_from(found: DeskCandidate, page: Page) -> list[DeskCandidate]:
-    """Return a desk for each thing that a saved answer of its platform offers; itself where that tells nothing.
+    """Return a desk for each choice in a saved answer of its platform; the desk itself if there are none.
 
-    Where the page's address is no desk's there is nothing to make one of: the things are named.
+    If the page's address is no desk's, the choices are only named.
     """
     choices = read_choices(found.sign.platform, page)
     if not understands(platform(found.sign.platform), found.url):
@@ -74,7 +70,7 @@ def read_from(found: DeskCandidate, page: Page) -> list[DeskCandidate]:
 
 
 def from_posted_bodies(found: DeskCandidate, posted: Iterable[Page]) -> DeskCandidate:
-    """Return a desk with what its page's own scripts posted of it, where one body says it all."""
+    """Return a desk with the ids that its page's own scripts posted, if one body has them all."""
     for body in posted:
         if len(choices := read_choices(found.sign.platform, body)) == 1:
             return apply_choices(found, choices)[0]
@@ -82,12 +78,12 @@ def from_posted_bodies(found: DeskCandidate, posted: Iterable[Page]) -> DeskCand
 
 
 def is_heard_only(found: DeskCandidate) -> bool:
-    """Tell whether a desk lacks what no request tells, and its page may post by itself."""
+    """Tell whether a desk lacks ids that only its page's own scripts post."""
     return bool(found.missing and steps_of(found.sign.platform) and not next_ask(found))
 
 
 def apply_choices(found: DeskCandidate, choices: list[IdChoice]) -> list[DeskCandidate]:
-    """Return a desk for each choice, the first ten: the last one names what is left out."""
+    """Return a desk for each of the first ten choices; the last desk's note names the others."""
     several = len(choices) > 1
     desks = [_with(found, each, several=several) for each in choices[:MOST]]
     if rest := [each.label for each in choices[MOST:]]:

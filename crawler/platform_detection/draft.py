@@ -1,4 +1,4 @@
-"""A desk of a page that was found, as its YAML entry would say it, for a person to read before it is put in service."""
+"""Draft of a desk's YAML entry, which an operator reviews before the desk is put in service."""
 
 import re
 import textwrap
@@ -18,7 +18,7 @@ from crawler.platform_detection.lookups import by_hand
 from crawler.platforms import platform
 from crawler.reading import Page
 
-_LONGEST = 120  # characters of a label: what is longer is no name of a procedure
+_LONGEST = 120  # characters of a label; a longer text is no name of a procedure
 _SLUG = 60
 _HEADINGS = 20
 _NAMELESS = re.compile(r"(?i)(?:accueil|prendre (?:un )?(?:rendez-?vous|rdv)|constituez votre dossier)$")
@@ -35,29 +35,26 @@ _WORDS = {
 }
 _IN_TOWN_HALLS = frozenset({Procedure.CARTE_IDENTITE, Procedure.PASSEPORT})  # one desk serves both
 _UNWHOLE = "an operator has to complete its parameters (docs/platforms/{}.md): {}"
-_REASON = 400  # characters of what a desk lacks
+_REASON = 400  # characters of the reason
 _REMARK = 2000
 _UNCLEAR = "which procedure it is for is not clear from its words: choose"
 
 
 @dataclass(frozen=True)
 class DeskDraft:
-    """One desk. `source` says where its address comes from; `remarks` are what a person has to look at.
-
-    `lacks`: which of its parameters nobody told; until they are filled in it is not watched, and says so.
-    """
+    """The draft of one desk."""
 
     sign: PlatformMatch
     url: str
     label: str
-    source: str
+    source: str  # the origin of its address
     day: date
-    watch: str | None = None
-    lacks: str = ""
-    remarks: tuple[str, ...] = field(default=())
+    watch: str | None = None  # None: the platform's WATCH
+    lacks: str = ""  # missing parameters: until they are filled in, the desk is not watched
+    remarks: tuple[str, ...] = field(default=())  # notes for the operator
 
     def entry(self, taken: Collection[str] = ()) -> dict[str, Any]:
-        """Return its YAML entry; `taken` are the slugs of other desks."""
+        """Return the YAML entry; `taken` are the slugs of other desks."""
         label = trim_label(self.label) or f"Démarche non précisée par la source ({_last_number(self.url)})"
         entry = {
             "slug": slug(label, taken),
@@ -78,7 +75,7 @@ class DeskDraft:
         return {key: value for key, value in entry.items() if left_out.get(key) != value}
 
     def block(self, taken: Collection[str] = ()) -> str:
-        """Return it as it stands under `desks:` in a desk file, with what is to be looked at as comments."""
+        """Return the entry as text under `desks:` of a desk file, with notes as comments."""
         entry = self.entry(taken)
         comments = "".join(
             f"# {truncate_line(remark, _REMARK)}\n" for remark in (*self._to_do(), *self.remarks)
@@ -97,14 +94,14 @@ class DeskDraft:
 
 
 def procedures(text: str) -> frozenset[Procedure]:
-    """Return what a page is for where its words name one procedure (identity cards and passports go together)."""
+    """Return the procedure that a text names; AUTRE for none or several (identity cards and passports are one)."""
     words = normalize(text)
     found = frozenset(each for each, pattern in _WORDS.items() if re.search(pattern, words))
     return found if len(found) == 1 or found == _IN_TOWN_HALLS else frozenset({Procedure.AUTRE})
 
 
 def name_page(page: Page) -> str:
-    """Return what a page is about: of its headings and its title the first that names a procedure, else the surest."""
+    """Return a page's name: the first of its title and headings that names a procedure, else the first of them."""
     headings = [visible_text(each) for each in page.root.xpath("//*[self::h1 or self::h2]")[:_HEADINGS]]
     first, *rest = [part.strip() for part in re.split(r"\s[-|\u2013]\s", title(page.root))]
     own = [each for each in (first, *headings, *rest) if each and not _NAMELESS.match(each)]
@@ -113,12 +110,12 @@ def name_page(page: Page) -> str:
 
 
 def trim_label(text: str) -> str:
-    """Return a text as a label may be: one line of what can be printed, cut where it is no name any more."""
+    """Return a text as a label: one printable line, cut to the longest label."""
     return truncate_line(text, _LONGEST)
 
 
 def slug(label: str, taken: Collection[str] = ()) -> str:
-    """Return a name for ever, made of a label's words, which is no other desk's."""
+    """Return a new slug from the words of a label; it never changes afterwards."""
     words = re.sub(r"[^a-z0-9]+", "-", normalize(label)).strip("-")
     short = words if len(words) <= _SLUG else words[:_SLUG].rpartition("-")[0] or words[:_SLUG]
     names = (f"{short or 'guichet'}{number}" for number in ("", *(f"-{n}" for n in range(2, len(taken) + 3))))

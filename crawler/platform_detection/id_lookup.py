@@ -1,4 +1,4 @@
-"""Asks a platform for the ids of the desks that it offers at an address: one request after the other, as few as do."""
+"""Requests the ids of the desks at an address from their platform: one request after the other, as few as possible."""
 
 from collections import deque
 
@@ -24,13 +24,12 @@ from crawler.url_policy import AddressRefused
 async def look_up_ids(
     opener: PageFetcher, found: DeskCandidate, department: str | None = None
 ) -> list[DeskCandidate]:
-    """Return a desk for each thing that is offered at an address, ten at most, with the ids that its platform tells.
+    """Return the desks at an address, at most ten, with the ids that their platform tells.
 
-    What is not told is left as it is, with the reason among its remarks. Of a page that embeds another platform's,
-    that one is asked.
+    If an id is not told, a note says why. For a page that embeds another platform's, that platform is asked.
 
     Raises:
-        crawler.fetching.errors.FetchError: its address lies in a private network, where no desk is.
+        crawler.fetching.errors.FetchError: the address is in a private network, where no desk is.
     """
     try:
         refuse_inside(found.url)
@@ -45,7 +44,7 @@ async def look_up_ids(
 
 
 def wrap_desk(outer: str, inner: DeskCandidate, evidence: str) -> DeskCandidate:
-    """Return the desk that a page is, which embeds that of another platform."""
+    """Return the desk of a page that embeds another platform's desk."""
     sign = wrap_embedded(outer, inner.sign, evidence)
     return inner._replace(sign=sign, url=sign.url or inner.url)
 
@@ -64,16 +63,14 @@ async def _complete_ids(
         except _Untold as because:
             whole.append(desk.with_note(f"{asking[0].tells} was asked for and is not told: {because}"))
             continue
-        waiting.extendleft(
-            reversed(apply_choices(desk, choices))
-        )  # one desk is made whole before the next is begun
+        waiting.extendleft(reversed(apply_choices(desk, choices)))  # one desk is completed before the next
     if waiting:
         whole[-1] = whole[-1].with_note(f"more is offered at {found.url}: only {MOST} desks are shown")
     return whole
 
 
 class _Untold(LookupError):
-    """A platform did not tell what it was asked for; the text says why."""
+    """The platform did not tell an id; the text says why."""
 
 
 async def _choices(
@@ -92,7 +89,7 @@ async def _choices(
 
 
 def _describe_answer(page: Page) -> str:
-    """Say what came instead of an answer that offers something."""
+    """Describe an answer without choices."""
     if (stands := detect_block_page(page)) and stands.outcome:
         return f"{stands.outcome.upper()}: {stands.reason}"
     return f"the answer of {page.url} (HTTP {page.status}) names none that can be read"

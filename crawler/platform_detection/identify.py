@@ -1,6 +1,6 @@
-"""Which platform a page belongs to: by its address, by what it says of its own address, by its marks or its shape.
+"""Identification of a page's platform: by its address, the address that it gives itself, its marks, or its shape.
 
-Pure. Each platform's file says how it is known (`ADDRESS`, `HOSTS`, `MARKS`); nothing is guessed from words.
+Pure. Each platform says how it is recognised (`ADDRESS`, `HOSTS`, `MARKS`); words of a page decide nothing.
 """
 
 import re
@@ -23,36 +23,32 @@ from crawler.platforms import at_home, example, platforms
 from crawler.reading import Page, PageRequest, VisitContext
 
 PARIS = ZoneInfo("Europe/Paris")
-_SAVED_FROM = re.compile(r"<!-- saved from url=\(\d+\)(\S+) -->")  # what browsers write into pages they save
+_SAVED_FROM = re.compile(r"<!-- saved from url=\(\d+\)(\S+) -->")  # browsers write it into saved pages
 _OWN = (
     "//*[self::link[@rel='canonical'] or self::meta[@property='og:url'] or self::form]"
     "/@*[name()='href' and parent::link or name()='content' and parent::meta or name()='action' and parent::form]"
 )
-_MOST = 100  # addresses that a page gives itself
+_MOST = 100  # addresses in a page that may be its own
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformMatch:
-    """What tells a page's platform. `url` is the desk's, where one is known; `evidence` says why, for people.
-
-    `parameters` are those that the address tells; `complete`: whether the platform needs no other. `frame` is the
-    address of the other platform's page that this one embeds, where its desk is that one's.
-    """
+    """The platform of a page, and the evidence for it."""
 
     platform: str
-    evidence: str
-    url: str | None = None
-    parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    frame: str = ""
+    evidence: str  # for people
+    url: str | None = None  # the desk's address, if known
+    parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # known so far
+    frame: str = ""  # the embedded page of another platform, if the desk is that platform's
 
     @property
     def complete(self) -> bool:
-        """Whether these are all the parameters that the platform needs."""
+        """Whether all required parameters are known."""
         return not self.missing
 
     @property
     def missing(self) -> str:
-        """Return what its parameters lack, in words; empty where they are whole."""
+        """Return the missing or wrong parameters, in words; empty without any."""
         try:
             found = platforms()[self.platform].Parameters.model_validate(dict(self.parameters))
         except ValidationError as error:
@@ -69,22 +65,22 @@ class PlatformMatch:
 
 
 def page_of(url: str, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Page:
-    """Return an answer of nobody knows which platform as the page that `identify_page` takes."""
+    """Return an answer of an unknown platform as a page for `identify_page`."""
     visit = VisitContext(url, clock().astimezone(PARIS).date(), PARIS)
     return Page(url, status, body, visit, PageRequest(url), headers or {})
 
 
 def identify_page(page: Page) -> PlatformMatch | None:
-    """Name the platform of an HTML page; None where nothing tells it."""
+    """Return the platform of an HTML page; None if it is unknown."""
     return by_address(page.url) or by_own_address(page) or by_marks(page) or by_frames(page)
 
 
 def by_address(url: str) -> PlatformMatch | None:
-    """Name the platform of an address, on any host where it looks like no other's, else on the platform's own."""
+    """Return the platform of an address: by ADDRESS on any host, else by the platform's own hosts."""
     if not is_web(url):
         return None
     for name, reader in platforms().items():
-        # only the path tells: a query may quote any address
+        # only the path counts: a query may quote any address
         known = reader.ADDRESS and reader.ADDRESS.match(url.partition("#")[0].partition("?")[0])
         if known and reader.ADDRESS and (found := reader.ADDRESS.match(url)):
             return PlatformMatch(name, f"its address has the form of {name}'s", found[0])
@@ -95,7 +91,7 @@ def by_address(url: str) -> PlatformMatch | None:
 
 
 def by_own_address(page: Page) -> PlatformMatch | None:
-    """Name the platform of a page by the address that it gives itself: as saved, canonical, where its form goes."""
+    """Return the platform of a page by an address that it gives itself: saved from, canonical, its form's target."""
     for trace in own_addresses(page):
         if sign := by_address(trace):
             here = understands(platforms()[sign.platform], page.url)
@@ -104,7 +100,7 @@ def by_own_address(page: Page) -> PlatformMatch | None:
 
 
 def by_marks(page: Page) -> PlatformMatch | None:
-    """Name the platform of a page by what stands in no other software's pages."""
+    """Return the platform of a page by elements that only its pages have."""
     for name, reader in platforms().items():
         for mark in reader.MARKS:
             if page.root.xpath(mark):
@@ -114,7 +110,7 @@ def by_marks(page: Page) -> PlatformMatch | None:
 
 
 def by_frames(page: Page) -> PlatformMatch | None:
-    """Name the platform of a page by the address of what it embeds: the embedded one's, or who hands over to it."""
+    """Return the platform of a page by an embedded address: the embedded platform, or the one that hands over to it."""
     for reader in platforms().values():
         if not issubclass(reader.Parameters, Handover) or page.is_error:
             continue
@@ -125,9 +121,10 @@ def by_frames(page: Page) -> PlatformMatch | None:
 
 
 def wrap_embedded(url: str, sign: PlatformMatch, evidence: str, frame: str = "") -> PlatformMatch:
-    """Return the sign of a page that embeds another's: its own where a platform hands over to the embedded one.
+    """Return the match of a page that embeds another platform's page.
 
-    `frame` is the embedded page's address, where its ids are still to be asked for.
+    It is the platform that hands over to the embedded one, if there is one. `frame` is the embedded page's address,
+    if its ids are still unknown.
     """
     system = platforms()[sign.platform].SYSTEM
     for name, reader in platforms().items():
@@ -138,9 +135,9 @@ def wrap_embedded(url: str, sign: PlatformMatch, evidence: str, frame: str = "")
 
 
 def by_shape(page: Page) -> list[PlatformMatch]:
-    """Name the platforms whose API could have answered so, by reading it as an answer to each one's example."""
+    """Return the platforms whose API may have given this answer: it is read as an answer to each one's example."""
     signs: list[PlatformMatch] = []
-    if page.is_html:  # which marks tell better
+    if page.is_html:  # marks identify HTML better
         return signs
     for name, reader in platforms().items():
         seen = example(reader, page.visit.today, page.visit.zone)
@@ -157,12 +154,12 @@ def own_addresses(page: Page) -> Iterator[str]:
     """Yield the addresses that a page gives itself, the surest first."""
     yield from _SAVED_FROM.findall(page.text)
     for trace in page.root.xpath(_OWN)[:_MOST]:
-        with suppress(ValueError):  # pages hold all kinds of things, http://[ among them
+        with suppress(ValueError):  # pages contain addresses such as http://[
             yield urljoin(page.url, str(trace))
 
 
 def understands(reader: Platform, url: str) -> bool:
-    """Tell whether an address is one that the platform knows what to ask of."""
+    """Tell whether the platform can request an address."""
     try:
         reader.first_request(example(reader, clock().date(), PARIS, url))
     except ValueError:
@@ -171,7 +168,7 @@ def understands(reader: Platform, url: str) -> bool:
 
 
 def is_web(url: str) -> bool:
-    """Tell whether a text is an address of a web page."""
+    """Tell whether a text is an HTTP address."""
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname)

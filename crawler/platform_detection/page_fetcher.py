@@ -1,4 +1,4 @@
-"""Opens pages outside of a crawl: the few of one command, gently, and none of a private network."""
+"""Fetches the few pages of one command outside of a crawl: within host budgets, never from a private network."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,14 +28,14 @@ from crawler.reading import Page, PageRequest, VisitContext
 from crawler.scheduling.intervals import host_floor
 from crawler.url_policy import AddressRefused, resolve_stand_in, same_site
 
-_BUDGET = 6  # requests a minute of a host whose desk file says nothing else
+_BUDGET = 6  # requests a minute to a host without a rule of its own
 
 
 class PageFetcher:
-    """Makes at most so many requests, redirects counted; a real host is left alone between them as its budget says.
+    """Makes at most `requests` requests, redirects counted, with the pauses that a real host's budget requires.
 
-    `waits` is told for how many seconds which host is left alone. With `browser`, pages are opened in one and read as
-    they show then, redirects within their site followed; what is asked of a platform's API goes by HTTP all the same.
+    `waits` is called before each pause, with its seconds and the host. With `browser`, pages are opened in a browser
+    and follow redirects within their site; requests to a platform's API still go by HTTP.
     """
 
     def __init__(self, requests: int, waits: Callable[[float, str], None], *, browser: bool = False) -> None:
@@ -49,16 +49,16 @@ class PageFetcher:
 
     @property
     def posted(self) -> list[Page]:
-        """The bodies that the scripts of the page opened last sent, as pages that can be read."""
+        """The bodies posted by scripts of the last opened page, as pages."""
         return [page_of(self._opened, body) for body in self._bodies]
 
     @property
     def hears(self) -> bool:
-        """Whether pages are opened in a browser, whose scripts post by themselves."""
+        """Whether pages are opened in a browser, where their scripts run."""
         return self._browser
 
     async def __aenter__(self) -> Self:
-        """Begin; nothing is connected yet."""
+        """Create the download handlers; nothing is connected yet."""
         chosen = Settings()
         chosen.setmodule("crawler.settings")
         crawler = Crawler(Spider, chosen)
@@ -67,17 +67,17 @@ class PageFetcher:
         for handler in (self._pages, self._sockets):
             self._ends.push_async_callback(handler.close)
         if self._browser:
-            from crawler.browser.standalone import browsers_outside  # noqa: PLC0415 -- who needs no browser loads none
+            from crawler.browser.standalone import browsers_outside  # noqa: PLC0415 -- loaded only for browser pages
 
             self._browsers = await self._ends.enter_async_context(browsers_outside())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Drop all connections."""
+        """Close all connections."""
         await self._ends.aclose()
 
     async def open(self, url: str) -> Page:
-        """Return the page of an address, whatever public address that leads to.
+        """Return the page of an address, after redirects to any public address.
 
         Raises:
             crawler.fetching.errors.FetchError: there is none; it says why.
@@ -97,7 +97,7 @@ class PageFetcher:
         return replace(page, visit=replace(page.visit, url=page.url))
 
     async def ask(self, ask: PageRequest, visit: VisitContext) -> Page:
-        """Return the answer to one request about a desk, whose host pays for it as for the desk's own page.
+        """Return the answer to one request about a desk, counted in the budget of the desk's host.
 
         Raises:
             crawler.fetching.errors.FetchError: there is none; it says why.
@@ -110,9 +110,9 @@ class PageFetcher:
             await self.end_session(visit.url, session)
 
     async def session(self, url: str, *, across: bool = False) -> Session:
-        """Wait until the address's host may be asked, and return a conversation with it; `left` ends that.
+        """Wait until the address's host may be asked, and return a session with it; close it by `end_session`.
 
-        Redirects to other sites are followed where they may go `across`.
+        Redirects to other sites are followed only with `across`.
         """
         host = host_of(url)
         if (seconds := self._free.get(host, 0.0) - monotonic()) > 0:
@@ -135,7 +135,7 @@ class PageFetcher:
         )
 
     async def end_session(self, url: str, session: Session) -> None:
-        """End a conversation, and note how often its host was asked."""
+        """Close a session, and set the pause of its host by the number of requests."""
         await session.close()
         host = host_of(url)
         if not is_stand_in(host_of(resolve_stand_in(url, settings().sandbox_hosts))):
@@ -148,7 +148,7 @@ class PageFetcher:
 
 
 def takes_a_slot(url: str, method: str) -> bool:
-    """Tell whether the platform that an address belongs to says that this request would take a slot."""
+    """Tell whether the address's platform forbids this request, because it would take a slot."""
     return any(each.is_forbidden(url, method) for each in platforms().values() if _is_its(each, url))
 
 

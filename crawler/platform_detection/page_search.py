@@ -1,4 +1,4 @@
-"""Looks for desks from one page on: follows what looks like booking, a few pages far, and names their platforms."""
+"""Search for desks from one page on: follows booking links over a few pages and identifies their platforms."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ from crawler.platform_detection.page_fetcher import PageFetcher
 from crawler.reading import Page
 from crawler.url_policy import AddressRefused
 
-_DEEPEST = 2  # links away from the page that was named
+_DEEPEST = 2  # links away from the first page
 _PAGES = 8
 
 Tell = Callable[[str], None]
@@ -35,25 +35,25 @@ Tell = Callable[[str], None]
 
 @dataclass
 class Findings:
-    """What a look brought: desks, the pages that were seen, and what kept others from being seen."""
+    """The result of a search: desks, the opened pages, and the errors of other pages."""
 
     found: list[DeskCandidate] = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
     def add(self, found: Iterable[DeskCandidate]) -> None:
-        """Take desks, each only once."""
+        """Add desks, each once."""
         known = [(each.url, each.sign.parameters) for each in self.found]
         self.found += [each for each in found if (each.url, each.sign.parameters) not in known]
 
 
 class _Step(NamedTuple):
-    """One address to open: how far it is from the first page, how sure, its place there; the page that embeds it."""
+    """One address to open."""
 
-    rank: tuple[int, int, int]
+    rank: tuple[int, int, int]  # distance from the first page, the lead's rank, its place in the page
     url: str
     text: str = ""
-    outer: str = ""
+    outer: str = ""  # the page that embeds it
 
     @property
     def depth(self) -> int:
@@ -63,11 +63,10 @@ class _Step(NamedTuple):
 async def search_desks(
     opener: PageFetcher, start: str, tell: Tell, department: str | None = None
 ) -> Findings:
-    """Open a page and, where it is no desk itself, what it leads to; `tell` is told of each address that is opened.
+    """Open a page and, if it is no desk itself, its leads; `tell` is called with each address that is opened.
 
-    `department`: the code of the one whose desks these are, where that is known.
-
-    Raises nothing of the network's: what cannot be opened stands in the findings' `troubles`.
+    `department`: the desks' department code, if known. Network errors are not raised: they are in the findings'
+    `troubles`.
     """
     findings, queue, known = Findings(), [_Step((0, 0, 0), start)], {start}
     while queue and len(findings.found) < MOST and len(findings.pages) < _PAGES:
@@ -81,7 +80,7 @@ async def search_desks(
             findings.troubles.append(f"{step.url}: not opened: no request is left, see --requests")
             break
         findings.add(found)
-        if found and (step.url == start or step.outer):  # what was named is a desk, or embeds one
+        if found and (step.url == start or step.outer):  # the named page is a desk, or embeds one
             break
         for following in _following(findings, step):
             if following.url not in known:
@@ -91,7 +90,7 @@ async def search_desks(
 
 
 def find_desks(page: Page) -> list[DeskCandidate]:
-    """Return the desks that a page tells of by itself: its own, or those that it links to by their address."""
+    """Return the desks of a page without further requests: its own, or those whose addresses it links."""
     sign = identify_page(page) or _by_shape(page)
     if sign and not _inside(sign.url or page.url):
         return read_from(DeskCandidate(sign, sign.url or page.url, _label(page)), page)
@@ -110,9 +109,9 @@ def _inside(url: str) -> bool:
 async def _open_step(
     opener: PageFetcher, step: _Step, findings: Findings, tell: Tell, department: str | None
 ) -> list[DeskCandidate]:
-    """Return the desks of one address; a desk's or a link's is known by itself, a frame's has to be opened.
+    """Return the desks of one address. A listed desk and a link need no page; a frame is opened.
 
-    So has one whose ids only a browser hears, where there is one.
+    A desk whose ids only its page's scripts post is opened, too, if there is a browser.
     """
     known = _in_service(step.url) or _match_link(step)
     desks = await look_up_ids(opener, known, department) if known else []
@@ -133,33 +132,33 @@ async def _open_step(
 
 
 def _match_link(step: _Step) -> DeskCandidate | None:
-    """Return the desk that a link leads to, where its address tells that."""
+    """Return the desk of a link by its address."""
     sign = by_address(step.url) if step.depth and not step.outer else None
     return DeskCandidate(sign, sign.url or step.url, step.text) if sign else None
 
 
 def _match_unopened(step: _Step, trouble: FetchError) -> list[DeskCandidate]:
-    """Return the desk of an address whose page did not come; what kept it is raised where nothing tells one."""
+    """Return the desk of an address whose page failed; raise the failure if the address is no platform's."""
     if not (sign := by_address(step.url)):
         raise trouble
     return [DeskCandidate(sign, sign.url or step.url, step.text, trouble)]
 
 
 def _match_page(page: Page, step: _Step) -> DeskCandidate | None:
-    """Return the desk that a page is; None where nothing tells its platform."""
+    """Return the desk of a page; None if its platform is unknown."""
     sign = identify_page(page) or _by_shape(page)
     return DeskCandidate(sign, sign.url or page.url, step.text or _label(page)) if sign else None
 
 
 def _label(page: Page) -> str:
-    """Return what a page is about; of an error's or a wall's page only what names a procedure: else it is its own."""
+    """Return a page's label; for an error page or a block page only if it names a procedure."""
     label = name_page(page)
     own = not (page.is_error or detect_block_page(page) or error_page(page))
     return label if own or procedures(label) != {Procedure.AUTRE} else ""
 
 
 def _in_service(url: str) -> DeskCandidate | None:
-    """Return the desk that an address is already; None where it is none, or that of many."""
+    """Return the desk that has this address already; None if none or several have it."""
     there = [desk for desk in desks().values() if desk.url.rstrip("/") == url.rstrip("/")]
     if len(there) != 1:
         return None
@@ -177,7 +176,7 @@ def _by_shape(page: Page) -> PlatformMatch | None:
 
 
 def _following(findings: Findings, step: _Step) -> list[_Step]:
-    """Return where the page that was just opened leads, unless it is a desk, a wall, or far enough."""
+    """Return the leads of the page just opened; none for an error, a block page, or at the greatest depth."""
     page = findings.pages[-1] if findings.pages else None
     if (
         not page

@@ -1,4 +1,4 @@
-"""What `scrapy detect` says of what was found: YAML entries under `desks:`, all else as comments between them."""
+"""Report of `scrapy detect`: YAML entries for `desks:`, with everything else as comments."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -28,27 +28,27 @@ from crawler.url_policy import same_site
 from crawler.visit_state import VisitResult, VisitState
 
 UNKNOWN = "platform unknown"
-_NOWHERE = "inconnue_00"  # a prefecture's id, for a check of a desk that belongs to none yet
+_NOWHERE = "inconnue_00"  # a prefecture's id for a desk without a prefecture
 _FEW = 8
 _LONGEST = 300  # characters of an address or a reason
 
 
 @dataclass(frozen=True)
 class Said:
-    """How a desk answers: the outcome and its evidence, or why it was not asked."""
+    """The result of a desk's check: its outcome with the evidence, or why it was not checked."""
 
     text: str
     outcome: Outcome | None = None
 
 
 def at_home(url: str, places: Collection[Prefecture] | None = None) -> Prefecture | None:
-    """Return the prefecture whose own site an address is on."""
+    """Return the prefecture whose own site has an address."""
     known = prefectures().values() if places is None else places
     return next((each for each in known if same_site(each.site, url)), None)
 
 
 def add_department(found: DeskCandidate, place: Prefecture | None) -> DeskCandidate:
-    """Return what was found with the department, where its platform wants to know it and one is known."""
+    """Return a desk with its department code, if its platform has such a parameter and it is known."""
     fields = platform(found.sign.platform).Parameters.model_fields
     if place is None or found.sign.complete or "department_code" not in fields:
         return found
@@ -56,7 +56,7 @@ def add_department(found: DeskCandidate, place: Prefecture | None) -> DeskCandid
 
 
 async def check_desk(opener: PageFetcher, found: DeskCandidate, place: Prefecture | None, tell: Tell) -> Said:
-    """Check a desk once, as the crawl would, and say how it answers; or why it cannot be asked."""
+    """Check a desk once, as the crawl does; return the result, or why it cannot be checked."""
     if found.trouble:
         return Said(f"{found.trouble.outcome.upper()}: {_short(found.trouble.reason)}", found.trouble.outcome)
     if missing := found.missing:
@@ -83,7 +83,7 @@ async def check_desk(opener: PageFetcher, found: DeskCandidate, place: Prefectur
 
 
 def read_saved(found: DeskCandidate, page: Page) -> Said:
-    """Say what a saved page answers, as its platform's reader has it."""
+    """Return the result of reading a saved page."""
     reader = platform(found.sign.platform)
     url = found.url if understands(reader, found.url) else reader.EXAMPLE
     seen = example(reader, page.visit.today, page.visit.zone, url)
@@ -95,7 +95,7 @@ def read_saved(found: DeskCandidate, page: Page) -> Said:
 def describe_desk(
     found: DeskCandidate, said: Said, start: str, place: Prefecture | None, taken: Collection[str]
 ) -> tuple[str, str]:
-    """Return one desk, and its slug: what it is and why, how it answers, and its entry if its address can be one."""
+    """Return the text about one desk (platform, evidence, result, entry) and its slug."""
     head = [
         f"{found.sign.platform}: {_short(found.url)}",
         f"because {_short(found.sign.evidence)}",
@@ -131,7 +131,7 @@ def _in_service(url: str) -> list[str]:
 
 
 def describe_unknown(findings: Findings) -> str:
-    """Return what was seen where no platform was, and what to do."""
+    """Return the text about pages of an unknown platform, and what to do."""
     lines = [UNKNOWN, *findings.troubles]
     for page in findings.pages:
         lines += _describe_page(page)
@@ -181,7 +181,7 @@ def _describe_page(page: Page) -> Iterator[str]:
 
 
 def _count_parts(page: Page) -> str:
-    """Count what a page is made of; hosts of what it embeds tell a person which software it is."""
+    """Count the parts of a page; the hosts of embedded scripts and frames hint at its software."""
     fields = len(page.root.xpath("//*[self::input or self::select][ancestor::form]"))
     embedded = map(str, page.root.xpath("//*[self::iframe or self::script]/@src"))
     hosts = Counter(host for source in embedded if (host := _named_host(page, source)))

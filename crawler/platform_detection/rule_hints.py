@@ -1,4 +1,4 @@
-"""What of an unknown page could become rules for it (platform `selectors`): a person decides whether it does."""
+"""Hints for rules of an unknown page (platform `selectors`); the operator decides which of them are right."""
 
 import re
 from collections import defaultdict
@@ -12,8 +12,8 @@ from crawler.parsing.html_text import UNSEEN, visible_text
 from crawler.reading import Page
 
 _FEW = 3
-_LONGEST = 120  # characters of what names a moment, or says that there is none
-_MOST = 3000  # elements that are looked at
+_LONGEST = 120  # characters of a text with a moment, or of a denial
+_MOST = 3000  # elements that are examined
 _DATED = f"//*[self::a or self::button or self::li or self::td or self::option or self::label][not({UNSEEN})]"
 _NONE = re.compile(
     r"(?i)[^.!?]*\b(?:aucune?|(?:plus|pas) (?:de|d')) ?[^.!?]*"
@@ -23,7 +23,7 @@ _NAME = re.compile(r"[A-Za-z_][\w-]*")
 
 
 def find_hints(page: Page) -> Iterator[str]:
-    """Yield where moments ahead stand, sentences that could say that nothing is free, and what there is to choose."""
+    """Yield elements with future dates, sentences that may mean no slots, and drop-downs."""
     for selector, texts in list(_find_dated(page).items())[:_FEW]:
         yield f"could be slots: {len(texts)} with a date ahead at {selector}, e.g. {texts[0]!r}"
     for said in list(dict.fromkeys(_sentences(page)))[:_FEW]:
@@ -34,10 +34,10 @@ def find_hints(page: Page) -> Iterator[str]:
 
 
 def _find_dated(page: Page) -> dict[str, list[str]]:
-    """Return the texts that name a day from today on, by where they stand; of nested elements the innermost."""
+    """Return the texts with a day from today on, by selector; of nested elements the innermost."""
     found: dict[str, list[str]] = defaultdict(list)
     outer: set[html.HtmlElement] = set()
-    for element in reversed(page.root.xpath(_DATED)[:_MOST]):  # what is within comes later in a document
+    for element in reversed(page.root.xpath(_DATED)[:_MOST]):  # inner elements come later in a document
         text = visible_text(element)
         if element in outer or len(text) > _LONGEST:
             continue
@@ -58,7 +58,7 @@ def _sentences(page: Page) -> Iterator[str]:
 
 
 def _selector(element: html.HtmlElement) -> str:
-    """Return CSS that finds an element and its like: its own mark, or its parent's where it bears none."""
+    """Return CSS for an element and its like: by its own class or name, else by its parent's."""
     own, parent = _mark(element), element.getparent()
     if own != element.tag or parent is None or not isinstance(parent.tag, str):
         return own

@@ -1,4 +1,4 @@
-"""What a new platform begins with: its reader, golden pages, a stand-in and a page about it, all to be filled in."""
+"""Scaffold of a new platform: its reader, golden pages, a stand-in and a page about it, all to be filled in."""
 
 import re
 from importlib.resources import files
@@ -19,18 +19,18 @@ _FILES = {
     f"{_STAND_INS}/{{}}.py": "stand_in.py",
     "docs/platforms/{}.md": "page.md",
 }
-_FIRST_FORM = 997001  # forms of stand-ins have a number of six digits that is no other's
+_FIRST_FORM = 997001  # forms of stand-ins have unique numbers of six digits
 
 
 class NotWritten(ValueError):
-    """No platform can be begun under that name, or here; the text says why and what to do."""
+    """The scaffold cannot be written; the text says why and what to do."""
 
 
 def write(root: Path, name: str, system: str) -> list[Path]:
-    """Write a platform's files into a checkout; return their paths there. What exists is never touched.
+    """Write a platform's files into a checkout; return their paths there. Existing files are never changed.
 
     Raises:
-        NotWritten: the name cannot be one, or something of that name is there; nothing was written.
+        NotWritten: the name is invalid, or its files exist already; nothing was written.
         OSError: a file could not be written.
     """
     if not _NAME.fullmatch(name) or iskeyword(name):
@@ -58,7 +58,7 @@ def write(root: Path, name: str, system: str) -> list[Path]:
 
 
 def _there(root: Path, name: str) -> list[str]:
-    """Return what exists of a platform; its reader and its stand-in may be folders."""
+    """Return an existing file or folder of the platform, if there is one."""
     own = {"/".join(path.format(name).split("/")[:3]) for path in _FILES} - {str(_STAND_INS)}
     candidates = sorted(
         {*own, *(path.format(name) for path in _FILES), *(f"{each}/{name}" for each in _FOLDERS)}
@@ -71,7 +71,7 @@ def _template(name: str) -> str:
 
 
 def _words(root: Path, name: str, system: str) -> dict[str, object]:
-    """Return what the templates are filled in with: an address and a form's number that no other stand-in has."""
+    """Return the values of the templates, with a host and a form number that no other stand-in has."""
     texts = "".join(path.read_text(encoding="utf-8") for path in (root / _STAND_INS).rglob("*.py"))
     hosts = {int(number) for number in re.findall(rf'platform_host\("{system}", (\d+)\)', texts)}
     forms = {int(number) for number in re.findall(r"\b\d{6}\b", texts)}

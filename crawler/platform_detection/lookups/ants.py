@@ -1,4 +1,4 @@
-"""ANTS: one address for the whole country; which department is searched, its prefecture says."""
+"""ANTS: one address for the whole country; the prefecture determines the department of the search."""
 
 from crawler.platform_detection.lookup_base import PlatformLookup
 

@@ -1,7 +1,7 @@
-"""Citopia: the town hall by a search around its prefecture, then what people come for there.
+"""Citopia: the town hall by a search around its prefecture, then the reasons there.
 
-From public programs of 2021 to 2024. They search around any point, up to 150 km far; a town hall bears the name
-(`alias`) that stands in its address, whose post code tells the department.
+Source: public programs of 2021 to 2024. They search up to 150 km around any point. A town hall has the name (`alias`)
+in its address, whose post code gives the department.
 """
 
 import re
@@ -57,14 +57,14 @@ def _build_request(known: KnownIds, what: str) -> PageRequest:
 
 
 def _department(url: str) -> str:
-    """Return the department of the post code in an address (`…/alias/poitiers-86000`); nothing where it has none."""
+    """Return the department of the post code in an address (`…/alias/poitiers-86000`); empty without one."""
     found = _ALIAS.search(url)
     code = next(iter(_POST_CODE.findall(found["alias"] if found else "")), "")
     return _CORSICA.get(code[:3]) or (code[:3] if code.startswith("97") else code[:2])
 
 
 def _structure(page: Page) -> Iterator[IdChoice]:
-    """Yield the town hall that bears the name of the address."""
+    """Yield the town hall with the name in the address."""
     results, found = parse_json(page, _Results), _ALIAS.search(page.visit.url)
     for each in results.results if results and found else ():
         if each and found and each.alias == found["alias"]:

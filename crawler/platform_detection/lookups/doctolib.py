@@ -1,4 +1,4 @@
-"""Doctolib: the booking file names the motives, and where each is offered (a recorded answer of 2021)."""
+"""Doctolib: the booking file has the motives and their places (a recorded answer of 2021)."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def _ask(known: KnownIds) -> PageRequest | None:
 
 
 def _motives(page: Page) -> Iterator[IdChoice]:
-    """Yield the motives that an agenda offers; all where none offers any."""
+    """Yield the motives that an agenda offers; all motives if no agenda offers any."""
     if not (booking := parse_json(page, _Booking)):
         return
     practices = _practices(booking.data.agendas)
@@ -51,7 +51,7 @@ def _motives(page: Page) -> Iterator[IdChoice]:
 
 
 def _practices(agendas: list[_Agenda]) -> dict[int, set[int]]:
-    """Return where each motive is offered."""
+    """Return the places of each motive."""
     practices: defaultdict[int, set[int]] = defaultdict(set)
     for agenda in agendas:
         for practice, motives in agenda.visit_motive_ids_by_practice_id.items():

@@ -1,7 +1,7 @@
 """Keldoc: the clinic of an address and its specialties, their cabinets, the motives of each (answers of 2021).
 
-The answers about the clinic and about motives are recorded. Of the one about cabinets only `id` is known, from a
-public program; a name is read where it has one.
+The answers with the clinic and the motives are recorded. For the answer with the cabinets only `id` is known, from a
+public program; a name is read if there is one.
 """
 
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ def _ask_motives(known: KnownIds) -> PageRequest:
 
 
 def _build_request(known: KnownIds, what: str) -> PageRequest:
-    """Return a request to the booking host, which is not the page's."""
+    """Return a request to the booking host, which is not the page's host."""
     return PageRequest(f"{origin(known.url).replace('//www.', '//booking.')}{_API}/{what}", headers=ACCEPT)
 
 
@@ -78,7 +78,7 @@ def _cabinets(page: Page) -> Iterator[IdChoice]:
 
 
 def _motives(page: Page) -> Iterator[IdChoice]:
-    """Yield the motives that an agenda serves: of others there is no timetable to ask for."""
+    """Yield the motives with an agenda: the others have no timetable."""
     for category in parse_json(page, list[_Category]) or []:
         for each in category.motives:
             if each.agendas:

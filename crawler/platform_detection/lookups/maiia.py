@@ -1,6 +1,6 @@
-"""Maiia: the center stands in the address or in the page's own JSON, what people come for in a list.
+"""Maiia: the center is in the address or in the page's own JSON, the reasons are in a list.
 
-The list is a recorded answer of 2021. The other two are what public programs read: `centerId` (`centerid` in 2021) in
+The list is a recorded answer of 2021. The source of the others are public programs: `centerId` (`centerid` in 2021) in
 the address, `props.initialState.cards.item.center.id` in the page (2021), since then
 `props.pageProps.cards.items.0.center.id` (2026).
 """
@@ -14,7 +14,7 @@ from crawler.parsing.json_models import ACCEPT, JsonModel, origin, parse_json
 from crawler.platform_detection.lookup_base import IdChoice, KnownIds, LookupStep, PlatformLookup
 from crawler.reading import Page, PageRequest
 
-_MOST = 200  # reasons of one answer, as many as a public program asks for
+_MOST = 200  # reasons of one answer, the limit of a public program
 _PATHS: tuple[tuple[str | int, ...], ...] = (
     ("props", "initialState", "cards", "item", "center", "id"),
     ("props", "pageProps", "cards", "items", 0, "center", "id"),
@@ -41,7 +41,7 @@ def _ask_reasons(known: KnownIds) -> PageRequest:
 
 
 def _center(page: Page) -> Iterator[IdChoice]:
-    """Yield the center that the page was made of."""
+    """Yield the center in the page's JSON."""
     if not page.is_html:
         return
     for text in page.root.xpath("//script[@type='application/json']/text()"):
@@ -61,7 +61,7 @@ def _within(text: str, path: Iterable[str | int]) -> str | None:
 
 
 def _reasons(page: Page) -> Iterator[IdChoice]:
-    """Yield what people come for, by its name; a name that comes twice is one."""
+    """Yield the reasons by their names, each once."""
     if reasons := parse_json(page, _Reasons):
         for name in dict.fromkeys(each.name for each in reasons.items if each.name):
             yield IdChoice(name, {"reason": name})
@@ -77,6 +77,6 @@ class MaiiaLookup(PlatformLookup):
     )
 
     def in_address(self, url: str) -> Mapping[str, Any]:
-        """Return the center, where the address names it."""
+        """Return the center, if it is in the address."""
         asked = {key.lower(): value for key, value in parse_qsl(urlsplit(url).query)}
         return {"center": asked["centerid"]} if asked.get("centerid") else {}

@@ -1,4 +1,4 @@
-"""Orion: no request is known to tell its ids. They stand in the body of the page's own search, which a person saves."""
+"""Orion: no known request tells its ids. They are in the body of the page's own search, which a person saves."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ class _Search(JsonModel):
 
 
 def _read_posted_body(page: Page) -> Iterator[IdChoice]:
-    """Yield what the page posted; its purpose's name is what people come for."""
+    """Yield the ids that the page posted; the label is the purpose's name."""
     if (body := parse_json(page, _Search)) and body.purposes:
         names = [name for each in body.purposes if isinstance(name := each.get("name"), str)]
         told = {"config": body.configId, "purposes": body.purposes, "duration": body.duration}

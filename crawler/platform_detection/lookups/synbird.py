@@ -1,7 +1,7 @@
-"""Synbird: the company and its places by the name in the address, then what people come for there.
+"""Synbird: the company and its places by the name in the address, then the prestations there.
 
-From public programs of 2022 and 2026 that name a company by its number: that its name will do (`slug`, which they send
-as null) is our inference. So is that a page asks no more than the questions that stand beside a prestation.
+Source: public programs of 2022 and 2026, which name a company by its number. Two things are inferences: that its name
+works too (`slug`, which they send as null), and that a page asks only the questions listed with a prestation.
 """
 
 import json
@@ -22,7 +22,7 @@ from crawler.platform_detection.lookup_base import (
 from crawler.reading import Page, PageRequest
 
 _API = "/v6/pro/company"
-_CHOSEN = frozenset({"nbpers", "radio"})  # questions whose answer is one of their items, whole
+_CHOSEN = frozenset({"nbpers", "radio"})  # questions whose answer is one of their items
 
 
 class _Place(JsonModel):
@@ -71,7 +71,7 @@ class _Widget(JsonModel):
 
 
 class _Search(JsonModel):
-    """What the page itself posts when it shows its calendar."""
+    """The body that the page itself posts for its calendar."""
 
     id_professional_company: int
     id_professional_prestation: int
@@ -98,7 +98,7 @@ def _slug(url: str) -> str:
 
 
 def _company(page: Page) -> Iterator[IdChoice]:
-    """Yield the company, all its places together, if it is the one of the address."""
+    """Yield the company with all its places, if it is the company in the address."""
     company = parse_json(page, _Company)
     if not company or company.professional.slug != _slug(page.visit.url):
         return
@@ -117,7 +117,7 @@ def _prestations(page: Page) -> Iterator[IdChoice]:
 
 
 def _prestation(each: _Prestation) -> IdChoice:
-    """Return what people come for, each question answered by its first item, the other items said."""
+    """Return a prestation; each question is answered by its first item, and a note has the others."""
     open_ones = [
         question for question in each.questions if question.type not in _CHOSEN or not question.items
     ]
@@ -141,7 +141,7 @@ def _answers(question: _Question) -> list[dict[str, Any]]:
 
 
 def _read_posted_body(page: Page) -> Iterator[IdChoice]:
-    """Yield what a saved request of the page's own says: all there is."""
+    """Yield all ids from a saved request of the page itself."""
     if body := parse_json(page, _Search):
         told = {
             "company": body.id_professional_company,
