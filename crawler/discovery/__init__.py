@@ -1,5 +1,4 @@
-"""Discovery: a walk of the prefectures' own sites for booking pages nobody listed, and for pages that have moved.
+"""Discovery: a walk of the prefectures' own sites for unlisted booking pages, and for desk pages that have moved.
 
-Everything in here is pure but `queue`, `facts`, `runs`, `memory` and `landings`; the spider is
-crawler/spiders/discovery.py.
+`page`, `site_links`, `results`, `moved_page_rules` are pure; the spider is crawler/spiders/discovery.py.
 """

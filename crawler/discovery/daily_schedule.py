@@ -1,4 +1,4 @@
-"""When the keeper starts a walk: once a day, by the rows of those that were, so that no restart repeats one."""
+"""Daily schedule of discovery runs, from the rows of past runs: a restart of the keeper repeats none."""
 
 import logging
 from datetime import datetime, timedelta
@@ -16,18 +16,18 @@ from crawler.url_policy import AddressRefused
 log = logging.getLogger(__name__)
 
 NAME = "discovery"
-_BETWEEN = timedelta(seconds=30)  # two looks at the rows
+_BETWEEN = timedelta(seconds=30)  # between two queries
 
 
 class Daily:
-    """What the keeper remembers of walks between two looks."""
+    """The keeper's decision how many processes of a run to start."""
 
     def __init__(self) -> None:
         self._nothing_due: datetime | None = None
         self._trouble = OutageLog()
 
     def missing(self, running: int, now: datetime) -> int:
-        """Return how many processes of a walk to start: none where nothing can be asked or nothing is due."""
+        """Return the number of processes to start: none if no site may be asked or no run is due."""
         lately = self._nothing_due is not None and now - self._nothing_due < _BETWEEN
         if running >= settings().discovery_processes or lately:
             return 0

@@ -1,4 +1,4 @@
-"""Desks' own pages: asked for once a day at most, by their host's budget, and only where checks do not tell."""
+"""Requests of desks' own pages: at most one a day, within the host's budget, only where checks prove nothing."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 Download = Callable[[Request], Awaitable[Response]]
 HOLDER = "discovery 0"
-_PATIENCE = timedelta(minutes=5)  # for a turn at a busy host; who has none is asked another day
+_PATIENCE = timedelta(minutes=5)  # for a turn at a busy host; without one the page is requested another day
 
 
 def to_ask(
@@ -41,7 +41,7 @@ def to_ask(
     known: Mapping[str, PreviousRun],
     now: datetime,
 ) -> list[Desk]:
-    """Return the desks of whose page the checks say nothing since a day, and those whose title is not known yet."""
+    """Return the desks whose checks proved nothing for a day, and those without a known title."""
     recently = now - timedelta(seconds=settings().drift_proven_seconds)
 
     def unknown(desk: Desk) -> bool:
@@ -53,7 +53,7 @@ def to_ask(
 
 
 class Landings:
-    """The asking. `largest` is in bytes, `client` speaks to the due queue's Redis."""
+    """Requests of desks' pages. `largest` is in bytes, `client` is connected to the due queue's Redis."""
 
     def __init__(self, client: redis.asyncio.Redis, download: Download, largest: int) -> None:
         self._client = client
@@ -61,7 +61,7 @@ class Landings:
         self._largest = largest
 
     async def ask_all(self, desks: Collection[Desk], until: datetime) -> AsyncIterator[LandingSeen]:
-        """Ask page after page, each when its host has room, until the time is up; yield those that were asked."""
+        """Request each page when its host has room, until the time is up; yield the answers."""
         for desk in desks:
             if clock() < until and (page := await self._landing(desk)):
                 yield page
@@ -96,7 +96,7 @@ class Landings:
 
 
 async def ask_desk_page(desk: Desk, download: Download, largest: int, budget: RequestBudget) -> LandingSeen:
-    """Ask for a desk's own page as a person opens it; never raises for what the site does."""
+    """Request a desk's own page as a person opens it; a failure of the site raises nothing."""
     asking = Session(_without_robots(download), settings().http_deadline_seconds, largest, budget)
     try:
         page = await asking.fetch(PageRequest(desk.url), visit_of(desk), platform(desk.platform).is_forbidden)
@@ -108,14 +108,14 @@ async def ask_desk_page(desk: Desk, download: Download, largest: int, budget: Re
 
 
 def _describe_answer(desk: Desk, page: Page) -> LandingSeen:
-    """Say what came; a wall is nobody's page and has no title."""
+    """Return the observation of a page; a block page has no title."""
     if (found := detect_block_page(page)) and found.outcome:
         return LandingSeen(desk.id, None, page.url, detail=f"{found.outcome}: {found.reason}")
     return LandingSeen(desk.id, page.status, page.url, title(page.root))
 
 
 def _without_robots(download: Download) -> Download:
-    """Whether a booking host may be asked is decided by a person with its budget, for the checks and for this."""
+    """Return a download that ignores robots.txt: an operator allows a booking host with its budget, as for checks."""
 
     async def download_without_robots(request: Request) -> Response:
         request.meta["dont_obey_robotstxt"] = True

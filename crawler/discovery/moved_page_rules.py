@@ -1,7 +1,7 @@
-"""Whether a desk's page has moved: decisions from what was remembered, seen and proven. Pure; silence decides nothing.
+"""Rules that decide whether a desk's page has moved, from the last run, this run and the checks. Pure.
 
-A sign alone is not enough where the checks prove that the page lives. Only the retired link stands against a page
-that goes on saying "no slot": that is what abandoned pages say for ever, and `slots` alone proves it wrong.
+Missing observations decide nothing. Evidence does not count while checks prove that the page lives. One exception is
+a link that the prefecture removed: abandoned pages say "no slot" for ever, so only `slots` refutes that evidence.
 """
 
 import re
@@ -19,45 +19,37 @@ from crawler.reading import GONE
 
 @dataclass(frozen=True, slots=True)
 class CheckHistory:
-    """What the checks know of a desk, each an instant or None. `asked_at`: its last check of any outcome.
+    """What the checks of a desk proved."""
 
-    `lived_at`: when it last answered as it should (slots, no slots; a captcha where there always is one).
-    `slot_at`: when slots were last seen. `silent_since`: since when it was asked and proved nothing, None where it
-    was not asked all the while. `stopped`: an operator stopped its host.
-    """
-
-    asked_at: datetime | None = None
-    lived_at: datetime | None = None
-    slot_at: datetime | None = None
-    silent_since: datetime | None = None
-    stopped: bool = False
+    asked_at: datetime | None = None  # last check of any outcome
+    lived_at: datetime | None = None  # last good answer: slots, no slots, or the captcha that is always there
+    slot_at: datetime | None = None  # slots were last seen
+    silent_since: datetime | None = None  # start of checks without proof; None: it was not checked throughout
+    stopped: bool = False  # an operator stopped its host
 
 
 @dataclass(frozen=True, slots=True)
 class PreviousRun:
-    """What was remembered: titles of the pages that linked the desk by their addresses, and its own page's title."""
+    """What earlier runs stored about a desk."""
 
-    links: Mapping[str, str] = field(default_factory=dict)
-    title: str | None = None
+    links: Mapping[str, str] = field(default_factory=dict)  # titles of the pages that linked it, by address
+    title: str | None = None  # of its own page
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentRun:
-    """What this walk saw: pages of the prefecture's site by address, those that link the desk, its own page.
+    """What this run saw of a desk."""
 
-    `cut`: the site was not walked to its end. `answered`: another desk's page of its host answered well.
-    """
-
-    pages: Mapping[str, PageSeen] = field(default_factory=dict)
-    linking: Mapping[str, PageSeen] = field(default_factory=dict)
-    landing: LandingSeen | None = None
-    cut: bool = False
-    answered: bool = False
+    pages: Mapping[str, PageSeen] = field(default_factory=dict)  # of the prefecture's site, by address
+    linking: Mapping[str, PageSeen] = field(default_factory=dict)  # those of them that link the desk
+    landing: LandingSeen | None = None  # its own page
+    cut: bool = False  # the site was not walked to its end
+    answered: bool = False  # another desk's page on its host answered well
 
 
 @dataclass(frozen=True, slots=True)
 class MoveEvidence:
-    """Why a page seems to have moved, with the evidence in words."""
+    """The reason why a page seems to have moved, with the evidence in words."""
 
     reason: DriftReason
     detail: str
@@ -66,7 +58,7 @@ class MoveEvidence:
 def find_move(
     life: CheckHistory, before: PreviousRun, seen: CurrentRun, now: datetime
 ) -> MoveEvidence | None:
-    """Decide whether a desk has drifted; None: it has not, or nobody can tell."""
+    """Return the evidence that a desk's page has moved; None without it."""
     if life.stopped:
         return None
     recently = now - timedelta(seconds=settings().drift_proven_seconds)
@@ -78,7 +70,7 @@ def find_move(
 
 
 def find_lost_link(before: PreviousRun, seen: CurrentRun) -> MoveEvidence | None:
-    """Say that the prefecture's site has stopped to link a desk: each page that did was read again and does not."""
+    """Return the evidence that the site no longer links a desk: each page that did was read again, and none does."""
     if not before.links or seen.linking:
         return None
     answers = [seen.pages.get(url) for url in before.links]
@@ -88,14 +80,14 @@ def find_lost_link(before: PreviousRun, seen: CurrentRun) -> MoveEvidence | None
 
 
 def same_title(old: str, new: str) -> bool:
-    """Tell whether titles say the same: case, spaces and numbers (years, counters) aside."""
+    """Tell whether titles are equal apart from case, spaces and numbers (years, counters)."""
     return _essence(old) == _essence(new)
 
 
 def _tells(page: PageSeen, *, cut: bool) -> bool:
-    """Whether a page's answer settles that the link is no longer there.
+    """Whether a page's answer proves that the link is gone.
 
-    Where the page itself has gone, its link may stand on another one, which a walk that was cut short did not see.
+    If the page itself is gone, its link may be on another page, which an incomplete run did not see.
     """
     return page.seen is ObservedPage.READ or (
         page.seen in (ObservedPage.GONE, ObservedPage.MOVED) and not cut

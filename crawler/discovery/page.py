@@ -1,4 +1,4 @@
-"""One page of a prefecture's site: what it shows, and where the walk goes on from there. Pure."""
+"""Evaluation of one page of a prefecture's site: its observation, and the pages to request next. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,21 +22,21 @@ from crawler.parsing.html_text import title
 from crawler.reading import GONE, MOVED, Outcome, Page
 
 _REFUSALS = (Outcome.BLOCKED, Outcome.CAPTCHA, Outcome.RATE_LIMITED, Outcome.MAINTENANCE)
-_LONGEST = 300  # characters of a title that are kept
+_LONGEST = 300  # characters of a stored title
 
 
 @dataclass(frozen=True, slots=True)
 class Onward:
-    """A page to ask next; the higher its promise, the sooner. `home` is how the site writes its own address there."""
+    """A page to request next."""
 
     url: str
-    promise: int
-    home: str
+    promise: int  # higher is requested sooner
+    home: str  # the site's own spelling of its address
 
 
 @dataclass(frozen=True, slots=True)
 class PageStep:
-    """What came of one page. `refused`: the site wants to be left alone, not this page only."""
+    """The result of one page. `refused`: the whole site refuses us, not this page only."""
 
     seen: PageSeen
     onward: tuple[Onward, ...] = ()
@@ -44,7 +44,7 @@ class PageStep:
 
 
 def step(page: Page, place: Prefecture, home: str, listed: Listed) -> PageStep:
-    """Say what a page of a prefecture's site shows; `home` is how the site writes its own address."""
+    """Evaluate a page of a prefecture's site; `home` is the site's own spelling of its address."""
     if page.status in MOVED and (location := page.headers.get("location")):
         return _follow_redirect(page, place, home, location, listed)
     if page.status in GONE:
@@ -62,14 +62,14 @@ def step(page: Page, place: Prefecture, home: str, listed: Listed) -> PageStep:
 
 
 def _doubt(page: Page) -> str:
-    """Return why a page proves nothing, empty where it does."""
+    """Return why a page proves nothing, empty if it counts."""
     if page.status != HTTPStatus.OK:
         return f"HTTP {page.status}"
     return "" if "html" in page.headers.get("content-type", "text/html").lower() else "no HTML"
 
 
 def _follow_redirect(page: Page, place: Prefecture, home: str, location: str, listed: Listed) -> PageStep:
-    """Follow a redirect within the site. One from the home page to another way of writing it is the site's own."""
+    """Follow a redirect within the site. From the home page it may lead to the site's own spelling of its address."""
     try:
         target = urljoin(page.url, location.strip()).partition("#")[0]
         here = at_home(target, home)
@@ -82,7 +82,7 @@ def _follow_redirect(page: Page, place: Prefecture, home: str, location: str, li
         found = booking(Link(target, ""), home, listed)
         known = PageSeen(place.id, page.url, ObservedPage.MOVED, seen.detail, "", (found,)) if found else seen
         return PageStep(known)
-    if here == page.url != target:  # http to https, or with `www.`: so the site writes its address
+    if here == page.url != target:  # http to https, or with `www.`: the site's own spelling
         return PageStep(seen, (Onward(target, promise(Link(target, "")), target),))
     return PageStep(seen, (Onward(here, promise(Link(here, "")), home),) if worth_walking(here) else ())
 

@@ -135,7 +135,7 @@ def _block(found: FoundPage, day: datetime, taken: set[str]) -> str:
     """Return a page's entry and add its slug to those taken."""
     sign = by_address(found.url)
     if sign is None:
-        return f"  # No platform of ours knows this address: {found.url} ({found.text!r}, linked by {found.pages[0]})\n"
+        return f"  # No platform recognises this address: {found.url} ({found.text!r}, linked by {found.pages[0]})\n"
     remarks = (
         () if sign.complete else (f"{sign.platform} needs parameters that no address tells: scrapy detect",)
     )

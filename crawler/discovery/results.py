@@ -1,4 +1,4 @@
-"""What a walk comes to: pages nobody listed, desks that moved or are back, and what is only worth a look. Pure."""
+"""Result of a run: unlisted booking pages, desks that have moved or are linked again, doubtful pages. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -16,18 +16,18 @@ from crawler.discovery.site_links import Booking, key
 
 @dataclass(frozen=True, slots=True)
 class FoundPage:
-    """A booking page that no file has: where, what it is said to be, and the pages that link it."""
+    """A booking page that no desk file has."""
 
     prefecture_id: str
     url: str
-    text: str
+    text: str  # of the link
     platform: str | None
-    pages: tuple[str, ...]
+    pages: tuple[str, ...]  # that link it
 
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """How a site was walked: pages by how they answered, and whether that was all of it."""
+    """The pages of a site, counted by their answers; `cut`: it was not walked to its end."""
 
     prefecture_id: str
     counts: Mapping[str, int]
@@ -37,35 +37,34 @@ class Walked:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """Everything that a walk says. `linked`: desks and the pages that link them now."""
+    """The whole result. `linked`: the pages that link a desk now, by desk id."""
 
     walked: tuple[Walked, ...] = ()
     found: tuple[FoundPage, ...] = ()
     drifted: tuple[tuple[str, MoveEvidence], ...] = ()
     linked: Mapping[str, tuple[PageSeen, ...]] = field(default_factory=dict)
-    former: tuple[str, ...] = ()  # desks that the files call stale or retired, and that are linked
+    former: tuple[str, ...] = ()  # linked desks that the files call stale or retired
 
     @property
     def cut(self) -> bool:
-        """Whether some site was not walked to its end."""
+        """Whether a site was not walked to its end."""
         return any(each.cut for each in self.walked)
 
 
 @dataclass(frozen=True, slots=True)
 class KnownPages:
-    """What was known when the walk ended: memory, checks, prefectures whose sites were not walked to their end.
+    """What was known before and beside the run."""
 
-    `addresses`: the prefectures that have a desk at an address, by the address's key.
-    """
-
-    addresses: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    before: Mapping[str, PreviousRun] = field(default_factory=dict)
-    lives: Mapping[str, CheckHistory] = field(default_factory=dict)
-    cut: frozenset[str] = frozenset()
+    addresses: Mapping[str, frozenset[str]] = field(
+        default_factory=dict
+    )  # prefectures with a desk there, by key
+    before: Mapping[str, PreviousRun] = field(default_factory=dict)  # by desk id
+    lives: Mapping[str, CheckHistory] = field(default_factory=dict)  # by desk id
+    cut: frozenset[str] = frozenset()  # prefectures whose sites were not walked to their end
 
 
 def addresses(every: Iterable[Desk]) -> dict[str, frozenset[str]]:
-    """Return which prefectures have a desk at which address, by the address's key."""
+    """Return the prefectures with a desk at an address, by the address's key."""
     owners: dict[str, set[str]] = defaultdict(set)
     for desk in every:
         owners[key(desk.url)].add(desk.prefecture_id)
@@ -75,7 +74,7 @@ def addresses(every: Iterable[Desk]) -> dict[str, frozenset[str]]:
 def evaluate_run(
     facts: list[Fact], places: Sequence[Prefecture], known: KnownPages, now: datetime
 ) -> RunResult:
-    """Put together what was seen of these prefectures and what was known of their desks."""
+    """Return the result of a run from its observations and what was known of the desks."""
     seen: dict[str, dict[str, PageSeen]] = defaultdict(dict)
     for page in pages(facts):
         seen[page.prefecture_id][page.url] = page
@@ -106,19 +105,19 @@ def evaluate_run(
 
 
 def back(open_ones: Mapping[str, DriftReason], outcome: RunResult) -> list[str]:
-    """Return the desks that drifted because nobody linked them, and that are linked again."""
+    """Return the desks that counted as moved for a missing link, and that are linked again."""
     return [desk for desk, why in open_ones.items() if why is DriftReason.UNLINKED and desk in outcome.linked]
 
 
 def _before(desk: Desk, known: KnownPages) -> PreviousRun:
-    """Return what is remembered. Where prefectures share an address (a national search), links say nothing of it."""
+    """Return the previous run of a desk, without links if several prefectures share its address (a national search)."""
     before = known.before.get(desk.id, PreviousRun())
     shared = len(known.addresses.get(key(desk.url), ())) > 1
     return PreviousRun(title=before.title) if shared else before
 
 
 def _host_answers(desk: Desk, places: Iterable[Prefecture], own: Mapping[str, LandingSeen]) -> bool:
-    """Whether another page of the desk's host answered well: then a refusal is not the host's."""
+    """Whether another page on the desk's host answered well: then a refusal concerns the page only."""
     others = (
         each for place in places for each in place.desks if each.host == desk.host and each.id != desk.id
     )

@@ -1,4 +1,7 @@
-"""The walks' rows: one is open at most, whoever comes joins it, and what ended within a day is not repeated."""
+"""Rows of discovery runs: at most one is open and all processes join it; a new one begins a day later.
+
+A module of its own: the keeper imports it without the libraries of a crawl.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,14 +16,14 @@ from configs.settings import settings
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """An open walk. `key` is what all of its keys in Redis begin with, so that no walk meets another's."""
+    """An open run. `key` is the prefix of its keys in Redis."""
 
     id: int
     started_at: datetime
 
     @property
     def key(self) -> str:
-        """Return its name in Redis."""
+        """Return the prefix of its keys in Redis."""
         return f"discovery:{self.id}"
 
     def over(self, now: datetime) -> bool:
@@ -29,25 +32,25 @@ class Run:
 
 
 def join(rows: Session, now: datetime) -> Run:
-    """Return the open walk, a new one where there is none. One whose time is up is returned too: it needs its end."""
+    """Return the open run, or a new one. A run whose time is up is returned, too: it must be ended."""
     rows.execute(insert(DiscoveryRun).values(started_at=now).on_conflict_do_nothing())
     found = rows.execute(_open()).one()
     return Run(found.id, found.started_at)
 
 
 def lock_run(rows: Session, run: Run) -> bool:
-    """Take an open walk for this transaction, so that one process ends it; False: it has ended."""
+    """Lock an open run for this transaction, so that one process ends it; False if it has ended."""
     return rows.execute(_open().where(DiscoveryRun.id == run.id).with_for_update()).first() is not None
 
 
 def end(rows: Session, run: Run, now: datetime, *, cut: bool, pages: int, found: int = 0) -> None:
-    """End a walk that is held."""
+    """End a locked run."""
     values = {"ended_at": max(now, run.started_at), "cut": cut, "pages": pages, "found": found}
     rows.execute(sa.update(DiscoveryRun).where(DiscoveryRun.id == run.id).values(values))
 
 
 def due(rows: Session, now: datetime) -> bool:
-    """Tell whether a walk is to go on, or a new one to begin: the last began DISCOVERY_EVERY_SECONDS ago."""
+    """Tell whether a run is open, or the last began DISCOVERY_EVERY_SECONDS ago."""
     if rows.execute(_open()).first():
         return True
     last = rows.scalar(sa.select(sa.func.max(DiscoveryRun.started_at)))

@@ -50,12 +50,12 @@ class Ending:
 
 
 def finish(ending: Ending, now: datetime) -> Path | None:
-    """Write drifts, memory and report in one transaction with the walk's end; return the report's folder.
+    """Write moved pages, links and the report in one transaction with the end of the run; return the report's folder.
 
-    None: another process has.
+    None if another process has done it.
 
     Raises:
-        sqlalchemy.exc.DBAPIError: the database is away; nothing is written, and the walk goes on.
+        sqlalchemy.exc.DBAPIError: the database is away; nothing is written, and the run stays open.
         OSError: the report cannot be written; the same.
     """
     places = list(prefectures().values())
@@ -76,7 +76,7 @@ def finish(ending: Ending, now: datetime) -> Path | None:
 
 
 def site_host(place: Prefecture) -> str:
-    """Return the `name:port` that a prefecture's own site is asked at."""
+    """Return the host (`name:port`) of a prefecture's own site."""
     return host_of(resolve_stand_in(place.site, settings().sandbox_hosts))
 
 
@@ -95,12 +95,12 @@ def _remember(rows: Session, ending: Ending, outcome: RunResult, now: datetime) 
 
 
 class RunGone(Exception):
-    """Redis knows nothing of the walk any more."""
+    """The run's keys are gone from Redis."""
 
 
 @dataclass(frozen=True, slots=True)
 class SharedRun:
-    """What the processes of one walk share; `queue` is the same as their schedulers'."""
+    """The shared parts of a run; `queue` uses the same keys as the schedulers of its processes."""
 
     run: Run
     client: redis.Redis
@@ -109,7 +109,7 @@ class SharedRun:
 
     @classmethod
     def join(cls, spider: Spider, now: datetime, *, only_due: bool) -> Self | None:
-        """Join the open walk, or begin one; None where only a walk that is due may begin, and none is.
+        """Join the open run, or begin one; None if `only_due` is set and no run is due.
 
         Raises:
             configs.settings.SettingMissing: DATABASE_URL or REDIS_URL is not set.
@@ -117,7 +117,7 @@ class SharedRun:
         """
         warnings.filterwarnings(
             "ignore", module=r"scrapy_redis\."
-        )  # 0.9.1 is older than Scrapy's present ways
+        )  # scrapy-redis 0.9.1 uses deprecated parts of Scrapy
         with session() as rows:
             if only_due and not runs.due(rows, now):
                 return None
@@ -128,24 +128,24 @@ class SharedRun:
         return cls(run, client, SharedObservations(client, f"{run.key}:facts", KEPT_SECONDS), queue)
 
     def load_linking_pages(self) -> dict[str, set[str]]:
-        """Return the pages that linked a desk when they were last seen, by prefecture."""
+        """Return the pages that linked a desk when last seen, by prefecture."""
         with session() as rows:
             return store.linking_pages(rows)
 
     def over(self, now: datetime) -> bool:
-        """Whether every site is walked, or the time is up.
+        """Whether all sites are walked, or the time is up.
 
         Raises:
-            RunGone: another process has ended the walk, or Redis was emptied.
+            RunGone: another process has ended the run, or Redis was emptied.
             redis.RedisError: Redis is away.
         """
-        self.client.expire(f"{self.run.key}:seen", KEPT_SECONDS)  # scrapy-redis's own has no end
+        self.client.expire(f"{self.run.key}:seen", KEPT_SECONDS)  # scrapy-redis sets no expiry
         if not self.client.exists(f"{self.run.key}:begun"):
             raise RunGone("the walk was ended, or Redis was emptied and it begins anew")
         return not len(self.queue) or self.run.over(now)
 
     async def end(self, download: Download, largest: int) -> None:
-        """Ask for desks' own pages where that is needed, and write what the walk came to; one process does, once."""
+        """Request desks' own pages where needed and write the result; one process does this, once."""
         async with self._right_to_end():
             await self._land(download, largest)
             cut = self.queue.cut() | self.queue.unfinished()
@@ -171,9 +171,9 @@ class SharedRun:
 
     @asynccontextmanager
     async def _right_to_end(self) -> AsyncIterator[None]:
-        """Wait until no other process is at the end; whoever dies there loses the right by its silence."""
+        """Hold the lease for the end of the run; the lease of a process that dies expires."""
         lease = Lease(self.client, f"{self.run.key}:end")
-        while not await asyncio.to_thread(lease.renew):  # noqa: ASYNC110 -- another process's doing
+        while not await asyncio.to_thread(lease.renew):  # noqa: ASYNC110 -- another process releases it
             await asyncio.sleep(settings().discovery_look_seconds)
         renewing = asyncio.create_task(_renew(lease))
         try:
@@ -192,7 +192,7 @@ async def _renew(lease: Lease) -> None:
 
 
 def _to_ask(now: datetime) -> list[Desk]:
-    """Return the desks whose own page is asked for: of those whose address is theirs alone."""
+    """Return the desks whose own page is requested: only desks that share their address with no other."""
     every = desks().values()
     owners = addresses(every)
     with session() as rows:

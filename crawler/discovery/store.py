@@ -1,4 +1,4 @@
-"""What discovery remembers of desks between two walks, and what the checks know of them: reads and writes of rows."""
+"""Database reads and writes of discovery: links and titles between two runs, and the check history of desks."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -15,7 +15,7 @@ from crawler.discovery.moved_page_rules import CheckHistory, PreviousRun
 from crawler.discovery.observations import LandingSeen, PageSeen
 from crawler.scheduling.desk_budgets import captcha_expected
 
-# Silence is a desk's only where it was asked all the while: this long before it would be told, and so lately.
+# A desk is silent only if it was checked all the time: also this long before, and this recently.
 _ASKED_LATELY = timedelta(days=1)
 _LIVES = sa.text("""
 SELECT d.id, d.last_check_at, d.last_proven_at, d.last_slot_at, d.last_outcome,
@@ -28,7 +28,7 @@ FROM desks d WHERE d.id = ANY(:desks)
 
 
 def linking_pages(rows: Session) -> dict[str, set[str]]:
-    """Return the pages that linked a desk when last seen, by prefecture: a walk asks them first."""
+    """Return the pages that linked a desk when last seen, by prefecture: a run requests them first."""
     found: dict[str, set[str]] = defaultdict(set)
     for desk_id, url in rows.execute(sa.select(DeskLink.desk_id, DeskLink.page_url)):
         found[desk_id.partition("/")[0]].add(url)
@@ -36,7 +36,7 @@ def linking_pages(rows: Session) -> dict[str, set[str]]:
 
 
 def before(rows: Session) -> dict[str, PreviousRun]:
-    """Return what is remembered, by desk."""
+    """Return the stored links and titles, by desk id."""
     titles = {each.desk_id: each.title for each in rows.scalars(sa.select(DeskLanding))}
     linked: dict[str, dict[str, str]] = defaultdict(dict)
     for each in rows.scalars(sa.select(DeskLink)):
@@ -45,7 +45,7 @@ def before(rows: Session) -> dict[str, PreviousRun]:
 
 
 def lives(rows: Session, desks: Collection[Desk], now: datetime) -> dict[str, CheckHistory]:
-    """Return what the checks know, by desk; a day more is looked back than silence takes to be told."""
+    """Return the check history, by desk id; it reaches a day further back than DRIFT_SILENT_SECONDS."""
     since = now - timedelta(seconds=settings().drift_silent_seconds) - _ASKED_LATELY
     usual = {desk.id for desk in desks if captcha_expected(desk)}
     found = rows.execute(_LIVES, {"desks": sorted(desk.id for desk in desks), "since": since})
@@ -53,7 +53,7 @@ def lives(rows: Session, desks: Collection[Desk], now: datetime) -> dict[str, Ch
 
 
 def landing_due(rows: Session, desk_id: str, now: datetime) -> bool:
-    """Claim a desk's own page, which may be asked once a day whoever asks; False: it was asked."""
+    """Claim a desk's own page, which is requested once a day by one process; False if it was requested."""
     again = now - timedelta(seconds=settings().discovery_every_seconds) + timedelta(hours=1)
     fresh = insert(DeskLanding).values(desk_id=desk_id, asked_at=now)
     claim = fresh.on_conflict_do_update(
@@ -63,7 +63,7 @@ def landing_due(rows: Session, desk_id: str, now: datetime) -> bool:
 
 
 def remember_titles(rows: Session, seen: Iterable[LandingSeen]) -> None:
-    """Keep the titles of the desks' own pages."""
+    """Store the titles of the desks' own pages."""
     for each in seen:
         if each.title and each.status is not None:
             rows.execute(
@@ -72,9 +72,9 @@ def remember_titles(rows: Session, seen: Iterable[LandingSeen]) -> None:
 
 
 def remember_links(rows: Session, seen: Mapping[str, Collection[PageSeen]], now: datetime) -> None:
-    """Keep which pages link a desk now, in place of those that did; desks that no page links keep theirs.
+    """Replace the stored links of desks that are linked now; desks without a link keep theirs.
 
-    So a link that was retired is looked for each day where it was, until it comes back.
+    So a removed link is searched each day on its old pages, until it returns.
     """
     values = [
         {

@@ -1,1 +1,1 @@
-"""Proofs: which page of a check is kept, how it leaves the spider, how it comes to the store and gets its picture."""
+"""Proofs: selection of a check's page, the spool, the upload to the store, and the screenshot."""

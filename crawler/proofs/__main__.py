@@ -1,8 +1,8 @@
-"""`python -m crawler.proofs`: has the worker come when spiders left proofs, and sees that it neither hangs nor grows.
+"""`python -m crawler.proofs`: supervisor that starts the upload worker when there are proofs, and limits it.
 
-Most of the time there is nothing to do. So this process loads nothing but a little of Python's own library (10 MB),
-and what uploads proofs and takes pictures of them (crawler/proofs/upload_worker.py, a browser below it) comes for the
-work and goes after it. Whoever of them says nothing for too long is ended, with all that it started.
+Most of the time there is no work. So this process loads only a little of the standard library (10 MB). The worker
+(crawler/proofs/upload_worker.py) and its browser run only while there is work. A worker without a sign of life, or
+with too much memory, is killed with all its processes.
 """
 
 import json
@@ -19,17 +19,17 @@ from typing import IO
 from crawler.browser import process_tree
 from crawler.browser.temp_dir import Folder, tidy
 
-SILENCE = 150.0  # seconds; the longest step (a browser starts, a page loads, is pictured) takes 90 at most
+SILENCE = 150.0  # seconds; the longest step (start of a browser, loading, screenshot) takes at most 90
 LARGEST = 1500  # MB, of the worker and its browser
-HOUSEKEEPING = 6 * 3600.0  # seconds between two looks at what is too old
+HOUSEKEEPING = 6 * 3600.0  # seconds between two deletions of old proofs
 _GLANCE = 1.0
 _GRACE = 3.0
 _LONGEST_PAUSE = 60.0
-_WRONG = 2  # a worker's exit code where a setting is wrong: no second try mends it
+_WRONG = 2  # a worker's exit code for a wrong setting: a second try cannot help
 
 
 class ProofSupervisor:
-    """Starts workers one after the other until it is told to stop."""
+    """Starts one worker after the other, until `stop`."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
@@ -37,11 +37,11 @@ class ProofSupervisor:
         self._seconds = _GLANCE
 
     def stop(self, *_: object) -> None:
-        """End what runs, soon."""
+        """End the present worker soon, and start no other."""
         self._stop.set()
 
     def run(self) -> int:
-        """Watch until stopped; return the exit code."""
+        """Supervise until `stop`; return the exit code."""
         said, failures = "", 0
         while not self._stop.is_set():
             code, said = self._work(said)
@@ -71,7 +71,7 @@ class ProofSupervisor:
         return False
 
     def _work(self, said: str) -> tuple[int, str]:
-        """Let one worker work to its end; return its exit code, and why it was ended if it was."""
+        """Run one worker to its end; return its exit code, and why it was killed, if it was."""
         own = Folder()
         worker = subprocess.Popen(  # noqa: S603 -- our own program
             [sys.executable, "-m", "crawler.proofs.upload_worker", "--after", said],
@@ -92,7 +92,7 @@ class ProofSupervisor:
         return (1 if why else code), why
 
     def _attend(self, worker: "subprocess.Popen[bytes]", heard_from: IO[bytes]) -> str:
-        """Listen to a worker until it ends (nothing is returned), or return why it must."""
+        """Listen to a worker until it ends; return why it must be killed, empty if it ended well."""
         heard = time.monotonic()
         while not self._stop.is_set():
             if select.select([heard_from], [], [], _GLANCE)[0]:
@@ -101,7 +101,7 @@ class ProofSupervisor:
                     return _end_reason(worker)
                 self._learn(line)
                 heard = time.monotonic()
-            elif worker.poll() is not None:  # and somebody below it holds the pipe
+            elif worker.poll() is not None:  # its child still holds the pipe
                 return _end_reason(worker)
             elif time.monotonic() - heard > SILENCE:
                 return f"it said nothing for {SILENCE:g} s"
@@ -110,14 +110,14 @@ class ProofSupervisor:
         return ""
 
     def _learn(self, line: bytes) -> None:
-        """Take from a worker's first line where the spool is and how often to look."""
+        """Read the spool's folder and the polling interval from a worker's first line."""
         if line.strip():
             told = json.loads(line)
             self._folder, self._seconds = Path(told["folder"]), told["seconds"]
 
 
 def _end_reason(worker: "subprocess.Popen[bytes]") -> str:
-    """Wait for a worker that is about to end; return what was wrong with that, if anything."""
+    """Wait for the end of a worker; return what was wrong, empty if nothing."""
     try:
         code = worker.wait(_GRACE)
     except subprocess.TimeoutExpired:
@@ -126,7 +126,7 @@ def _end_reason(worker: "subprocess.Popen[bytes]") -> str:
 
 
 def main() -> int:
-    """Watch until SIGTERM or SIGINT; return 0, or 2 where a setting is wrong."""
+    """Supervise until SIGTERM or SIGINT; return 0, or 2 for a wrong setting."""
     watch = ProofSupervisor()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, watch.stop)

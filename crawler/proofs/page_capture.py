@@ -1,4 +1,4 @@
-"""What a visit saw that may become its proof: pure, and light: a parsed page is never held."""
+"""Pages of a visit that may become its proof. Pure; parsed pages are not kept, to save memory."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -9,18 +9,15 @@ from configs.outcome import Outcome
 from crawler.parsing.websocket_frames import CUT_OFF
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, Slot, VisitContext
 
-HEADERS = ("content-type", "retry-after", CUT_OFF.lower())  # what readers and walls look at
-_MOST = 4_000_000  # bytes of pages with slots that one check holds until it is written
+HEADERS = ("content-type", "retry-after", CUT_OFF.lower())  # the headers that readers and block pages use
+_MOST = 4_000_000  # bytes of pages with slots that one check keeps until it is written
 
 Moment = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class PageCapture:
-    """A page as it was fetched, by which platform's rules it was read, and the slots that it showed.
-
-    `open`: it was the last of its visit, so that a browser still shows it.
-    """
+    """A fetched page, the platform that read it, and the slots that it showed."""
 
     platform: str
     url: str
@@ -30,18 +27,18 @@ class PageCapture:
     visit: VisitContext
     ask: PageRequest
     shown: frozenset[Moment]
-    open: bool = False
+    open: bool = False  # the last page of its visit, which a browser still shows
 
     @classmethod
     def of(cls, platform: str, page: Page, reading: Reading) -> "PageCapture":
-        """Take from a page what may have to be proven of it."""
+        """Return the parts of a page that a proof needs."""
         kept = {name: page.headers[name] for name in HEADERS if name in page.headers}
         shown = frozenset(map(moment_of, reading.slots + reading.fallback))
         return cls(platform, page.url, page.status, page.body, kept, page.visit, page.ask, shown)
 
     @property
     def asked(self) -> dict[str, Any]:
-        """Return what the page answers to, as plain JSON values; no form, no header: `page_of` reads it back."""
+        """Return the page's request as JSON values, without form and headers; `asked_of` reads it back."""
         place, window = self.ask.place, self.ask.window
         return {
             "desk": self.visit.url,
@@ -57,7 +54,7 @@ class PageCapture:
 
 
 class CaptureBuffer:
-    """Holds the pages of one visit that may have to be shown: those with slots, the first in trouble, the last."""
+    """The pages of one visit that a proof may need: those with slots, the first with trouble, the last."""
 
     def __init__(self) -> None:
         self._open: list[PageCapture] = []
@@ -67,7 +64,7 @@ class CaptureBuffer:
         self._size = 0
 
     def add(self, sight: PageCapture | None, *, troubled: bool) -> None:
-        """Note a page (None: none came); `troubled`: the visit is in trouble, by this page if it was not before."""
+        """Add a page (None: a failed request); `troubled`: the visit has trouble, from this page on if not before."""
         if troubled and not self._troubled:
             self._troubled, self._first = True, sight
         self._last = sight or self._last
@@ -76,7 +73,7 @@ class CaptureBuffer:
             self._size += len(sight.body)
 
     def sights(self, outcome: Outcome) -> tuple[PageCapture, ...]:
-        """Return what may prove this outcome: nothing where it needs no proof, or where no page came."""
+        """Return the pages that may prove an outcome; none if it needs no proof, or no page was fetched."""
         chosen = self._select(outcome)
         return tuple(replace(each, open=True) if each is self._last else each for each in chosen)
 
@@ -85,15 +82,13 @@ class CaptureBuffer:
             return ()
         if outcome is Outcome.SLOTS:
             return tuple(self._open)
-        if (
-            not self._troubled and outcome is Outcome.UNREADABLE
-        ):  # of several pages that say nothing, the last
+        if not self._troubled and outcome is Outcome.UNREADABLE:  # of several pages without a result the last
             return (self._last,) if self._last else ()
         return (self._first,) if self._first else ()
 
 
 def showing(sights: Iterable[PageCapture], news: Iterable[Slot]) -> PageCapture | None:
-    """Return the sight of the earliest of these slots; the first of all where none is seen on any."""
+    """Return the page that shows the earliest of these slots; the first page if none shows one."""
     seen = list(sights)
     for moment in sorted(map(moment_of, news), key=lambda each: (each[1], each[0])):
         for sight in seen:
@@ -103,7 +98,7 @@ def showing(sights: Iterable[PageCapture], news: Iterable[Slot]) -> PageCapture 
 
 
 def asked_of(stored: Mapping[str, Any]) -> PageRequest:
-    """Return the request that `Sight.asked` wrote down, without what was sent with it."""
+    """Return the request that `PageCapture.asked` stored, without form and headers."""
     window = stored["window"]
     return PageRequest(
         stored["url"],
@@ -117,7 +112,7 @@ def asked_of(stored: Mapping[str, Any]) -> PageRequest:
 
 
 def moment_of(slot: Slot) -> Moment:
-    """Return what a slot is known by at its desk: the place, and the moment as its page shows it."""
+    """Return the key of a slot at its desk: its place, and its moment as the page shows it."""
     return slot.place.key, slot.moment_text
 
 

@@ -1,7 +1,7 @@
-"""What must not stand in a proof: secrets of ours. Nothing of a user is ever sent to a site, so none comes back.
+"""Redaction of proofs: a proof contains no secret of our settings, and no session token in its addresses.
 
-A body is kept as it was fetched, or not at all: one that repeats a secret of ours is refused, since a body that was
-altered proves nothing. In addresses, whatever carries a visit's own tokens is masked.
+A body is stored as fetched, or not at all: an altered body proves nothing, so a body that repeats a secret is refused.
+No data of a user is ever sent to a site, so none can come back.
 """
 
 import re
@@ -13,7 +13,7 @@ from configs.proxies import Proxy
 from configs.redaction import MASK, mask_text
 from configs.settings import settings
 
-_SHORTEST = 8  # characters; anything shorter would be met by chance
+_SHORTEST = 8  # characters; a shorter text may occur by chance
 _TOKENS = re.compile(
     r"(?i)([?&;](?:[\w.%-]*(?:token|sess(?:ion|id)|csrf|xsrf|secret|passw|signature|auth|api_?key)[\w.%-]*|sid|ticket)=)"
     r"[^?&#;\s'\"<>]*"
@@ -21,12 +21,12 @@ _TOKENS = re.compile(
 
 
 def mask_tokens(text: str) -> str:
-    """Return an address, or a text that may hold some, without tokens, passwords and what logs leave out."""
+    """Return a text without the tokens and passwords in its addresses, and without what logs mask."""
     return mask_text(_TOKENS.sub(rf"\g<1>{MASK}", text))
 
 
 def secret_in(body: bytes) -> str | None:
-    """Return the name of a setting whose secret a page repeats; None where it repeats none."""
+    """Return the name of a setting whose secret a page repeats; None without one."""
     for name in type(settings()).model_fields:
         if any(secret in body for secret in _secrets(getattr(settings(), name))):
             return name.upper()
@@ -34,7 +34,7 @@ def secret_in(body: bytes) -> str | None:
 
 
 def _secrets(value: object) -> list[bytes]:
-    """Return the secrets that a setting holds: itself, and the passwords of addresses."""
+    """Return the secrets of a setting: its value, and the passwords of addresses in it."""
     if isinstance(value, tuple):
         return [secret for each in value if isinstance(each, Proxy) for secret in _secrets(each.address)]
     if not isinstance(value, SecretStr):

@@ -1,4 +1,4 @@
-"""A stored page as the crawl had it, to read it again: with the desk's parameters of today, and the day it was seen."""
+"""Replay of a stored page: it is read again as of its day, with the desk's present parameters."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from crawler.reading import Page, Reading, VisitContext
 
 
 def read_again(meta: Meta, body: bytes) -> Reading:
-    """Return what its platform's reader makes of a stored page now.
+    """Return the present reading of a stored page.
 
     Raises:
         crawler.platforms.UnknownPlatform: the platform is gone.
@@ -37,11 +37,11 @@ def read_again(meta: Meta, body: bytes) -> Reading:
 
 
 def _parameters(reader: Platform, meta: Meta, desk: Desk | None) -> Strict:
-    """Return the desk's parameters, an embedded platform's where that one read the page; an example's without them."""
+    """Return the parameters of the platform that read the page: the desk's, else the example's."""
     given: dict[str, Any] = dict(desk.parameters) if desk else {}
     if desk and desk.platform != meta.platform:
         given = dict(Handover.model_validate(given).parameters)
     try:
         return reader.Parameters.model_validate(given)
-    except ValidationError:  # the desk is gone, or another platform's by now
+    except ValidationError:  # the desk is gone, or has another platform now
         return reader.Parameters(**reader.EXAMPLE_PARAMETERS)

@@ -1,8 +1,8 @@
-"""Pictures of stored pages: a browser shows the body, with the network off, as its visitor saw it then.
+"""Screenshots of stored pages: a browser renders the body without network.
 
-The body answers for its own address, so that its links and its charset hold; every other request is cut off before
-it leaves, and no name is resolved. Scripts are off: without the network they load nothing, and a page of a stranger's
-is not to run here. What is no HTML is shown as text, JSON indented.
+The body is served at its own address, so that its links and its charset work. All other requests are aborted, and no
+name is resolved. Scripts are off: without the network they load nothing, and foreign code must not run here. A body
+that is no HTML is shown as text, JSON indented.
 """
 
 import html
@@ -20,10 +20,10 @@ from crawler.browser import process_tree
 from crawler.reading import is_html
 
 _WIDTH, _HEIGHT = 1920, 1080
-_TALLEST = 12_000  # pixels; what follows is cut off, a picture's memory is not
+_TALLEST = 12_000  # pixels; the rest is cut off, because a screenshot needs memory
 _LONGEST_TEXT = 200_000  # characters
-_PATIENCE = 30_000  # milliseconds, for each of loading and taking
-# Nothing is to leave, whatever a page finds to try that is no request: names, sockets, peers.
+_PATIENCE = 30_000  # milliseconds, for loading and for the screenshot
+# Block all other ways to the network: name resolution, sockets, WebRTC.
 _OFF = (
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--proxy-server=127.0.0.1:1",
@@ -36,12 +36,12 @@ _TEXT = """<!doctype html><meta charset="utf-8"><title>{url}</title>
 
 
 class NoPicture(RuntimeError):
-    """A page cannot be shown; the text says why."""
+    """A page cannot be rendered; the text says why."""
 
 
 @contextmanager
 def browsing() -> Iterator[Browser]:
-    """Give a browser that reaches nothing.
+    """Start a browser without network.
 
     Raises:
         NoPicture: there is none, or it does not start.
@@ -68,10 +68,10 @@ def browsing() -> Iterator[Browser]:
 
 
 def picture(browser: Browser, meta: Meta, body: bytes) -> bytes:
-    """Return a picture of a page, a PNG.
+    """Return a screenshot of a page as PNG.
 
     Raises:
-        NoPicture: the browser cannot show it, or died of it.
+        NoPicture: the browser cannot render it, or died.
     """
     try:
         context = browser.new_context(
@@ -94,7 +94,7 @@ def picture(browser: Browser, meta: Meta, body: bytes) -> bytes:
 
 
 def _serve(route: Route, shown: dict[str, Any]) -> None:
-    """Answer the first request by the page; break off all others, so that the page stays where it is."""
+    """Answer the first request with the page; abort all others, so that the page stays where it is."""
     if shown:
         answer = dict(shown)
         shown.clear()
@@ -124,12 +124,12 @@ def _readable(body: bytes) -> str:
 
 
 def _shown_at(url: str) -> str:
-    """Return the address as a browser opens it: a socket's frames are shown as a page."""
+    """Return the address for the browser: the frames of a socket are shown as a page."""
     return "http" + url.removeprefix("ws") if url.startswith("ws") else url
 
 
 def _extent(page: Page) -> dict[str, Any]:
-    """Return what the picture is to show: the whole page, or its beginning where it is very tall."""
+    """Return the extent of the screenshot: the whole page, or the top of a very tall one."""
     height = int(page.evaluate("document.documentElement.scrollHeight"))
     if height <= _TALLEST:
         return {"full_page": True}

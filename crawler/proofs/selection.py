@@ -1,4 +1,4 @@
-"""Which checks are proven by a kept page: a detection, and an inconclusive answer unlike the one before."""
+"""Selection of the checks whose page is kept: detections, and inconclusive outcomes that differ from the last."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A page that is to be kept under `key`, which stands in the rows that it proves."""
+    """A page to keep under `key`; the rows that it proves have this key."""
 
     key: str
     desk: Desk
@@ -29,20 +29,20 @@ class Proof:
 
     @property
     def picture(self) -> "Future[bytes | None] | None":
-        """Return the picture that the check takes of its own open page (a PNG; None: it failed), if it is this page."""
+        """Return the check's screenshot of its open page (PNG; None: it failed), if that is this page."""
         return self.check.picture if self.sight.open else None
 
 
 def of_detection(desk: Desk, check: CheckItem, news: Iterable[Slot], seen_at: datetime) -> Proof | None:
-    """Return the proof of what is new: the page that showed it, its earliest moment where several did."""
+    """Return the proof of a detection: the page with its earliest new slot."""
     sight = showing(check.sights, news)
     return Proof(new_key(clock()), desk, check, sight, seen_at) if sight else None
 
 
 def of_trouble(desk: Desk, check: CheckItem, before: Outcome | None, seen_at: datetime) -> Proof | None:
-    """Return the proof of an answer that proves nothing; none where the one before was of its kind, or no page came.
+    """Return the proof of an inconclusive check; None after a check with the same outcome, or without a page.
 
-    A run that begins by a time-out and goes on by a page that nobody understands is proven by that page.
+    After a time-out, which has no page, an unreadable page is kept.
     """
     if check.outcome.conclusive or check.outcome is before or not check.sights:
         return None
@@ -50,21 +50,20 @@ def of_trouble(desk: Desk, check: CheckItem, before: Outcome | None, seen_at: da
 
 
 class ProofPredictor:
-    """What a process saw of each desk last: whether a proof of the next answer is likely to be kept.
+    """Prediction whether a check's proof will be kept, from the last check of the desk in this process.
 
-    For what is dear and must be done before the tables decide, such as a picture of a page that is still open. It errs
-    towards yes; a no that was wrong, where another process saw the desk meanwhile, costs that picture alone: one is
-    rendered from the body that is kept.
+    A screenshot of the open page must be taken before the database decides. The prediction errs towards yes. A wrong
+    no (another process checked the desk meanwhile) costs only that screenshot: one is rendered from the stored body.
     """
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[Outcome | None, frozenset[Moment]]] = {}
 
     def is_likely(self, desk_id: str, outcome: Outcome, slots: Iterable[Slot]) -> bool:
-        """Take note of a desk's answer; return whether its proof is likely to be kept."""
+        """Record the result of a desk's check; return whether its proof is likely to be kept."""
         before, known = self._last.get(desk_id, (None, frozenset()))
         shown = frozenset(map(moment_of, slots))
-        # What proves nothing closes nothing: slots that were open are no news afterwards.
+        # An inconclusive check closes no slot: open slots are not new afterwards.
         self._last[desk_id] = outcome, shown if outcome.conclusive else known
         if outcome.conclusive:
             return not shown <= known

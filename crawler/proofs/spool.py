@@ -1,8 +1,7 @@
-"""Proofs on their way, below STATE_DIR: from the spiders, which wait for no store, to who takes them there.
+"""The spool of proofs below STATE_DIR: from the spiders, which must not wait for the store, to the upload worker.
 
-`waiting/` holds what spiders left, `stored/` what is in the store and still lacks its picture. An entry is a folder
-with the files that its key will have; it comes and goes by a rename, so that whoever is killed leaves it whole or
-not at all. `tmp/` is for what is still being written.
+`waiting/` has entries of spiders, `stored/` those in the store without a screenshot, `tmp/` unfinished ones. An entry
+is a folder with the files of its key. It appears and moves by a rename: after a kill it is complete or missing.
 """
 
 import json
@@ -19,12 +18,12 @@ from configs.proofs import BODY, META, PICTURE, Meta, pack
 from configs.settings import settings
 
 _TRIES, _COMING = "tries", "coming"
-_PATIENCE = 30.0  # seconds that a picture which a check takes itself is waited for
+_PATIENCE = 30.0  # seconds to wait for the screenshot of the check itself
 _MB = 1_000_000
 
 
 class DiskFull(OSError):
-    """What is left of the disk is for tables and queue."""
+    """The rest of the disk is reserved for the database and Redis."""
 
 
 class Spool:
@@ -35,17 +34,17 @@ class Spool:
         self._waiting, self._stored, self._tmp = (folder / name for name in ("waiting", "stored", "tmp"))
 
     def add(self, meta: Meta, body: bytes, *, coming: bool = False) -> None:
-        """Leave a proof to be stored; `coming`: its picture is being taken and will be added.
+        """Add a proof to be stored; `coming`: its screenshot will be added.
 
         Raises:
-            OSError: it cannot be written, DiskFull where too little room would be left.
+            OSError: it cannot be written; DiskFull if too little room would be left.
         """
         page = {} if meta.refused else {BODY: pack(body)}
         told = {_COMING: b""} if coming else {}
         self._write(meta.key, page | told | {META: _json(meta)})
 
     def add_picture(self, key: str, picture: bytes) -> None:
-        """Leave a picture (PNG) of a proof that was left before; it need not be taken a second time.
+        """Add the screenshot (PNG) of an earlier proof.
 
         Raises:
             OSError: it cannot be written.
@@ -53,40 +52,40 @@ class Spool:
         self._write(key, {PICTURE: picture})
 
     def waiting(self) -> "list[SpoolEntry]":
-        """Return what is to be stored, the oldest first."""
+        """Return the entries to be stored, the oldest first."""
         return list(_entries(self._waiting))
 
     def unpictured(self) -> "list[SpoolEntry]":
-        """Return what is stored and has no picture, nor one that is coming, the oldest first."""
+        """Return the stored entries without a present or coming screenshot, the oldest first."""
         return [entry for entry in _entries(self._stored) if not entry.waits_for_picture]
 
     def mark_stored(self, entry: "SpoolEntry") -> None:
-        """Note that an entry is in the store: it waits for its picture."""
+        """Move an entry that is in the store: it waits for its screenshot."""
         self._stored.mkdir(parents=True, exist_ok=True)
         target = self._stored / entry.folder.name
         _remove(target)
         entry.folder.rename(target)
 
     def mark_pictured(self, entry: "SpoolEntry") -> None:
-        """Note that an entry's picture is in the store too: nothing is left to do for it."""
+        """Remove an entry whose screenshot is in the store, too."""
         self.drop(entry)
         _remove(self._stored / entry.folder.name.partition("+")[0])
 
     def drop(self, entry: "SpoolEntry") -> None:
-        """Forget an entry."""
+        """Remove an entry."""
         _remove(entry.folder)
 
     def forget_before(self, moment: datetime) -> "Forgotten":
-        """Delete what was left before this moment and what dead programs never finished; return how many."""
+        """Delete entries older than a moment, unfinished ones too; return their numbers."""
         return Forgotten(
             *(_forget_before(folder, moment) for folder in (self._waiting, self._stored, self._tmp))
         )
 
     def lacks_room(self) -> str | None:
-        """Return why nothing more may be left here: the disk's rest is for tables and queue.
+        """Return why the spool takes no more entries: the rest of the disk is reserved. None if it does.
 
         Raises:
-            OSError: the disk does not say.
+            OSError: the disk's usage cannot be read.
         """
         there = next(path for path in (self.folder, *self.folder.parents) if path.exists())
         free = shutil.disk_usage(there).free // _MB
@@ -111,27 +110,27 @@ class Spool:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How many entries were too old: proofs that never came to the store, those without a picture, unfinished ones."""
+    """Numbers of deleted entries."""
 
-    waiting: int
-    stored: int
-    tmp: int
+    waiting: int  # proofs that were never stored
+    stored: int  # stored proofs without a screenshot
+    tmp: int  # unfinished entries
 
 
 @dataclass(frozen=True, slots=True)
 class SpoolEntry:
-    """A proof on its way, or the picture of one."""
+    """A proof in the spool, or the screenshot of an earlier one."""
 
     folder: Path
 
     @property
     def key(self) -> str:
-        """Return the key that it is stored under."""
+        """Return the proof's key."""
         return self.folder.name.partition("+")[0].replace("-", "/")
 
     @property
     def files(self) -> dict[str, bytes]:
-        """Return its files as they are stored, what makes it whole the last.
+        """Return its files in the order of their upload: META, which completes the proof, is last.
 
         Raises:
             OSError: one cannot be read.
@@ -140,17 +139,17 @@ class SpoolEntry:
 
     @property
     def only_picture(self) -> bool:
-        """Whether it is the picture of a proof that was left before."""
+        """Whether it is the screenshot of an earlier proof."""
         return "+" in self.folder.name
 
     @property
     def left_at(self) -> float:
-        """Return when it was left here, in unix seconds."""
+        """Return the time when it was added, in unix seconds."""
         return _changed(self.folder)
 
     @property
     def waits_for_picture(self) -> bool:
-        """Whether whoever left it may still bring a picture."""
+        """Whether the check may still add its screenshot."""
         return self.has(_COMING) and time.time() - _changed(self.folder / _COMING) < _PATIENCE
 
     def has(self, name: str) -> bool:
@@ -158,7 +157,7 @@ class SpoolEntry:
         return (self.folder / name).is_file()
 
     def write(self, name: str, data: bytes) -> None:
-        """Add a file, whole or not at all.
+        """Add a file atomically.
 
         Raises:
             OSError: it cannot be written.
@@ -168,7 +167,7 @@ class SpoolEntry:
         part.rename(self.folder / name)
 
     def count_try(self) -> int:
-        """Count one more try, before it is made: who dies of it must not try for ever. Return how many there were."""
+        """Count one more try before it is made: a fatal page must not be tried for ever. Return the earlier number."""
         path = self.folder / _TRIES
         text = path.read_text() if path.is_file() else ""
         count = int(text) if text.isdecimal() else 0  # a full disk or a crash may have left it empty
@@ -177,7 +176,7 @@ class SpoolEntry:
 
 
 def spool() -> Spool:
-    """Return this machine's."""
+    """Return this machine's spool."""
     return Spool(settings().state_dir.resolve() / "proofs")
 
 
@@ -190,7 +189,7 @@ def _json(meta: Meta) -> bytes:
 
 
 def _entries(folder: Path) -> Iterator[SpoolEntry]:
-    """Yield a folder's entries by age: their keys begin with a day, and within it the folder's time counts."""
+    """Yield the entries of a folder, the oldest first."""
     if folder.is_dir():
         for path in sorted(folder.iterdir(), key=lambda path: (_changed(path), path.name)):
             yield SpoolEntry(path)

@@ -1,6 +1,6 @@
-"""`python -m crawler.proofs.upload_worker`: uploads what spiders left, then takes pictures of it, and ends when idle.
+"""`python -m crawler.proofs.upload_worker`: uploads spooled proofs, then their screenshots, and ends when idle.
 
-It is started by the watch (`python -m crawler.proofs`), to which it says at each step that it lives.
+The supervisor (`python -m crawler.proofs`) starts it, and gets a line on its output at each step.
 """
 
 import argparse
@@ -79,7 +79,7 @@ def clean(step: Callable[[], object] = lambda: None) -> str:
 
 
 class Camera:
-    """A browser that starts with the first picture; another one follows where it failed or has served long enough."""
+    """The browser for screenshots: started with the first one, replaced after a failure or _RENEWED_AFTER of them."""
 
     def __init__(self) -> None:
         self._browser: Browser | None = None
@@ -93,7 +93,7 @@ class Camera:
         self._put_away()
 
     def take(self, entry: SpoolEntry) -> bool:
-        """Put a picture of an entry's page beside it; tell whether the browser did not fail."""
+        """Add a screenshot to an entry; return False if the browser failed."""
         from crawler.proofs import screenshots  # noqa: PLC0415 -- Playwright is heavy, and most machines have no browser
 
         try:
@@ -116,7 +116,7 @@ class Camera:
 
 
 class UploadWorker:
-    """Brings entries of a spool where they belong."""
+    """Moves entries from a spool to the store."""
 
     def __init__(self, source: Spool, blobs: Blobs) -> None:
         self._source, self._blobs = source, blobs
@@ -126,7 +126,7 @@ class UploadWorker:
         self._pause = 0.0
 
     def run(self, idle_seconds: float) -> None:
-        """Work until there has been nothing to do for so long."""
+        """Work until there was nothing to do for `idle_seconds`."""
         if reason := missing_browser():
             log.info("no pictures are taken: %s", reason)
         worked, before = time.monotonic(), set[Path]()
@@ -134,12 +134,12 @@ class UploadWorker:
             while time.monotonic() - worked < idle_seconds:
                 if (met := self.work_once()) and (met != before or self._outage.is_open):
                     worked = time.monotonic()
-                else:  # nothing is there, or nothing moves
+                else:  # no entry, or no progress
                     rest(settings().proofs_seconds)
                 before = met
 
     def work_once(self) -> set[Path]:
-        """Do what there is to do; return what there was."""
+        """Process the present entries; return their folders."""
         waiting, unpictured = self._source.waiting(), self._source.unpictured()
         try:
             for entry in waiting:
@@ -165,7 +165,7 @@ class UploadWorker:
         return {entry.folder for entry in (*waiting, *unpictured)}
 
     def _picture(self, entry: SpoolEntry) -> None:
-        """Take the picture of a stored page; give it up where there is no browser, or after TRIES."""
+        """Take the screenshot of a stored page; give up without a browser, or after TRIES."""
         if missing_browser() or not entry.has(BODY):
             self._give_up_picture(entry)
         elif not entry.has(PICTURE) and (tried := entry.count_try()) >= TRIES:
@@ -181,13 +181,13 @@ class UploadWorker:
 
 
 def introduce(folder: Path) -> None:
-    """Tell the watch where to look for work, and how often."""
+    """Send the spool's folder and the polling interval to the supervisor."""
     sys.stdout.write(json.dumps({"folder": str(folder), "seconds": settings().proofs_seconds}) + "\n")
     sys.stdout.flush()
 
 
 def alive() -> None:
-    """Tell the watch that we live; where it does not, neither do we."""
+    """Send a sign of life to the supervisor; exit if the supervisor is gone."""
     try:
         sys.stdout.write("\n")
         sys.stdout.flush()
@@ -196,7 +196,7 @@ def alive() -> None:
 
 
 def rest(seconds: float) -> None:
-    """Wait, alive."""
+    """Wait, with a sign of life each second."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         alive()
@@ -204,14 +204,14 @@ def rest(seconds: float) -> None:
 
 
 def yield_to_others() -> None:
-    """Let everything else go first, and be the first that the kernel ends where memory is short."""
+    """Lower the priority of this process, and make it the kernel's first choice when memory is short."""
     os.nice(10)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("800")
 
 
 def clean_now_and_then(folder: Path) -> None:
-    """Do the housekeeping where the last one was an hour ago."""
+    """Delete old proofs, if the last time was an hour ago."""
     mark = folder / _CLEANED
     with suppress(FileNotFoundError):
         if time.time() - mark.stat().st_mtime < _CLEAN_EACH:
@@ -225,7 +225,7 @@ def clean_now_and_then(folder: Path) -> None:
 
 
 def main(given: list[str] | None = None) -> int:
-    """Work until there is nothing to do; return 0, or 2 where a setting is wrong."""
+    """Work until there is nothing to do; return 0, or 2 for a wrong setting."""
     parser = argparse.ArgumentParser(prog="python -m crawler.proofs.upload_worker", description=__doc__)
     parser.add_argument("--after", default="", help="why the worker before was ended")
     after = parser.parse_args(given).after

@@ -1,4 +1,4 @@
-"""The thread that writes proofs into the spool: whatever its disk does, no check, commit or alert waits for it."""
+"""Thread that writes proofs into the spool, so that no check, commit or alert waits for the disk."""
 
 import logging
 import threading
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MOST = 64  # proofs that wait; more than that come only where the disk hangs
+MOST = 64  # waiting proofs; more of them mean that the disk hangs
 
 _Work = Callable[[Spool], None]
 
 
 class ProofWriter:
-    """Takes proofs whose keys are committed, from any thread, at once; what it cannot write is lost, and said."""
+    """Takes proofs with committed keys from any thread, without blocking; losses are logged."""
 
     def __init__(self) -> None:
         self._waiting: deque[_Work] = deque()
@@ -34,11 +34,11 @@ class ProofWriter:
         self._thread = threading.Thread(target=self._run, name="proofs", daemon=True)
 
     def put(self, proofs: Iterable[Proof]) -> None:
-        """Hand over proofs."""
+        """Queue proofs."""
         self._do(partial(self._keep, proof=proof) for proof in proofs)
 
     def close(self, seconds: float) -> None:
-        """Write what waits, for so many seconds at most; say what could not be written."""
+        """Write the waiting proofs for at most `seconds`; log the number of lost ones."""
         with self._changed:
             self._ending = True
             self._changed.notify_all()
@@ -48,7 +48,7 @@ class ProofWriter:
             log.warning("%d proofs could not be written before the end and are lost", left)
 
     def _keep(self, to: Spool, proof: Proof) -> None:
-        """Write a proof, and its picture when the check has taken it: that is said on the crawl's own thread."""
+        """Write a proof, and later its screenshot, whose callback runs on the crawl's own thread."""
         keep(to, proof)
         if coming := proof.picture:
             coming.add_done_callback(lambda taken: self._add_picture(proof.key, taken))
@@ -74,21 +74,21 @@ class ProofWriter:
                 work(spool())
             except OSError as error:
                 self._lose(str(error))
-            except Exception:  # a fault of ours in one proof must not end the thread: the next ones are kept
+            except Exception:  # an error in one proof must not end the thread
                 log.exception("a proof cannot be written")
             else:
                 self._found_room()
             self._busy = False
 
     def _next(self) -> "_Work | None":
-        """Wait for work and take it; None: the end."""
+        """Wait for the next work item; None at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._ending)
             self._busy = bool(self._waiting)
             return self._waiting.popleft() if self._waiting else None
 
     def _lose(self, why: str) -> None:
-        """Say once that proofs are lost, however many follow."""
+        """Log the first lost proof; count the others."""
         if not self._lost:
             log.warning("proofs are lost, their links will say so; all else goes on: %s", why)
         self._lost += 1
@@ -113,7 +113,7 @@ def keep(to: Spool, proof: Proof) -> None:
 
 
 def meta_of(proof: Proof) -> Meta:
-    """Return what a proof says of its page."""
+    """Return the metadata of a proof."""
     sight, check = proof.sight, proof.check
     asked = sight.asked
     repeated = secret_in(sight.body)

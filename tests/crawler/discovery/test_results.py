@@ -133,6 +133,6 @@ def test_a_report_is_replaced_by_the_next_of_its_day(made: DiscoveryReport, tmp_
     assert folder == tmp_path / "discovery" / "2026-11-20"
     blocks = (folder / "evry_91.yaml").read_text("utf-8")
     assert "slug: titre-de-sejour" in blocks
-    assert "# No platform of ours knows this address: https://x.example/rdv" in blocks
+    assert "# No platform recognises this address: https://x.example/rdv" in blocks
     assert report.write(DiscoveryReport(RunResult(), NOW, NOW), tmp_path) == folder
     assert sorted(each.name for each in folder.iterdir()) == ["report.json", "report.txt"]
