@@ -1,5 +1,5 @@
-"""Pages that need a browser: Chromium through scrapy-playwright, a context of its own for each check.
+"""Pages that need a browser: Chromium through scrapy-playwright, with a separate context for each check.
 
-`pool` starts browsers, replaces and ends them; a `tab` is one check's page, `traffic` says what that page may ask,
-`wire` is its only way to the network; `session` is the check's conversation, as crawler/fetching/session.py is by HTTP.
+`pool` starts, replaces and ends browsers. `check_page` is one check's page, `request_policy` decides its requests,
+`egress_proxy` is its only way to the network. `session` is the browser's counterpart of crawler/fetching/session.py.
 """

@@ -1,4 +1,4 @@
-"""Does on a page what an ask says a person would do, and waits until the page shows what is waited for."""
+"""Performs a request's actions on a page, and waits for the elements that the request awaits."""
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,25 +14,25 @@ from crawler.parsing.css_selectors import as_xpath, element_selector
 from crawler.reading import BrowserAction, PageRequest
 
 _TEXT = "text="
-_CONTAINS = re.compile(r":contains\(")  # cssselect's word, which browsers do not know
+_CONTAINS = re.compile(r":contains\(")  # a pseudo-class of cssselect, unknown to browsers
 _SEEN = " >> visible=true"
 
 
 class Done(NamedTuple):
-    """How many acts, the last ones, were not done; what kept the first of them from it, where its element was there."""
+    """The result of the actions."""
 
-    undone: int = 0
-    stuck: str = ""
+    undone: int = 0  # the number of actions, the last ones, that were not done
+    stuck: str = ""  # why the first of them failed, if its element was there
 
 
 class _Stuck(Exception):
-    """An act's element is there and the act cannot be done."""
+    """An action failed although its element is there."""
 
 
 async def perform(
     page: Page, ask: PageRequest, traffic: Traffic, pause: Callable[[], Awaitable[None]]
 ) -> Done:
-    """Do the acts of an ask, with a `pause` before each, and wait for what it awaits; then the page can be read.
+    """Do the actions of a request, with a `pause` before each, and wait for its awaited elements.
 
     Raises:
         playwright.async_api.Error: the page or its browser is gone.
@@ -55,7 +55,7 @@ async def perform(
 
 
 def _after(ask: PageRequest, number: int) -> Sequence[str]:
-    """Return what shows at the latest when an act that is not needed will not be."""
+    """Return the elements whose appearance shows that an optional action is not needed."""
     needed = (act.at for act in ask.acts[number + 1 :] if act.needed)
     return [first] if (first := next(needed, None)) else ask.awaits
 
@@ -65,7 +65,7 @@ async def _shows(page: Page, wanted: Sequence[str]) -> bool:
 
 
 async def _appears(page: Page, wanted: Sequence[str], instead: Sequence[str] = ()) -> bool:
-    """Wait until one of these shows, or one of others instead of it; tell whether one of the first does."""
+    """Wait until an element of `wanted` or `instead` shows; tell whether one of `wanted` does."""
     try:
         either = [_locate_visible(page, each) for each in (*wanted, *instead)]
         one = either[0]
@@ -88,7 +88,7 @@ async def _do(page: Page, act: BrowserAction) -> None:
             await element.select_option(act.option, timeout=_milliseconds())
         elif await element.evaluate("node => node instanceof HTMLFormElement"):
             await element.evaluate("node => node.requestSubmit()")
-        else:  # a window of its own would be none of this check's
+        else:  # a new window would not belong to this check
             await element.evaluate("node => node.closest('a, form')?.removeAttribute('target')")
             await element.click(timeout=_milliseconds())
     except PlaywrightError as error:
@@ -96,7 +96,7 @@ async def _do(page: Page, act: BrowserAction) -> None:
 
 
 async def _fill(page: Page, element: Locator, name: str, value: str) -> None:
-    """Fill one field of the element's form in: a text, a choice, a box or a button of several."""
+    """Fill in one field of the element's form: a text, a drop-down, a box or a radio button."""
     form = element.locator("xpath=ancestor-or-self::form[1]")
     scope: Locator | Page = form if await form.count() else page
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
@@ -114,7 +114,7 @@ async def _fill(page: Page, element: Locator, name: str, value: str) -> None:
 
 
 def _locate_visible(page: Page, selector: str) -> Locator:
-    """Return what a selector of a desk file finds, of that only what can be seen."""
+    """Return the visible matches of a selector in a desk file."""
     if selector.startswith(_TEXT):
         return page.get_by_text(_as_printed(selector.removeprefix(_TEXT))).locator("visible=true")
     selector = element_selector(selector)
@@ -124,13 +124,13 @@ def _locate_visible(page: Page, selector: str) -> Locator:
 
 
 def _as_printed(text: str) -> re.Pattern[str]:
-    """Return a sentence in whichever case, spaces and apostrophes a page has it."""
+    """Return a pattern of a sentence for any case, white space and apostrophes."""
     words = (re.escape(word).replace("'", "['\u2019]") for word in text.replace("\u2019", "'").split())
     return re.compile(r"\s+".join(words), re.IGNORECASE)
 
 
 def _classify_error(error: PlaywrightError, what: str) -> Exception:
-    """Return what an error means for an act: it cannot be done, or the page is gone, which is the error itself."""
+    """Return the error of an action: _Stuck if it cannot be done, or the error itself if the page is gone."""
     if (
         isinstance(error, PlaywrightTimeoutError)
         or "selector" in error.message

@@ -1,4 +1,4 @@
-"""One started browser: scrapy-playwright's download handler, with its driver and Chromium as children of ours."""
+"""One running browser: scrapy-playwright's download handler, with its driver and Chromium as child processes."""
 
 import asyncio
 import logging
@@ -31,16 +31,16 @@ log = logging.getLogger(__name__)
 
 _END_SECONDS = 3.0
 _WEIGHED_EACH = 10.0  # seconds
-# What a browser says by itself stays as it says it: our crawl's own headers are another program's.
+# Headers that the browser sets itself: those of the crawl would reveal another program.
 _ITS_OWN = frozenset(
     b"user-agent accept accept-language accept-encoding upgrade-insecure-requests referer origin cookie host".split()
 )
 
 
 class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-playwright has no types
-    """A browser that runs, and its driver. It is used up after BROWSER_CHECKS checks or beyond BROWSER_MEMORY_MB.
+    """A running browser with its driver. It is used up after BROWSER_CHECKS checks or beyond BROWSER_MEMORY_MB.
 
-    `tabs` are those open now; `lost`: it ended by itself, or does not obey any more.
+    `tabs` are the open ones; `lost`: it ended by itself, or no longer responds.
     """
 
     def __init__(self, crawler: Crawler) -> None:
@@ -53,23 +53,27 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
         self._weigh_at = 0.0
         self._driver: int | None = None
         self._folder: Folder | None = None
-        self.config.target_closed_max_retries = 0  # a lost browser ends its check, the next one has a new one
+        self.config.target_closed_max_retries = (
+            0  # a lost browser ends its check; the next check gets a new browser
+        )
         self.config.restart_disconnected_browser = False
         self.config.launch_options = {
             "executable_path": str(browser_path()),
             "args": [*arguments(), *ONLY_WAY],
             "headless": True,
             "chromium_sandbox": sandboxed(),
-            **dict.fromkeys(("handle_sigint", "handle_sigterm", "handle_sighup"), False),  # we end it
+            **dict.fromkeys(
+                ("handle_sigint", "handle_sigterm", "handle_sighup"), False
+            ),  # we end the browser ourselves
         }
 
     @property
     def used_up(self) -> bool:
-        """Whether no further check should be opened in it."""
+        """Whether it takes no further check."""
         return self.lost or self._fat or self.opened >= settings().browser_checks
 
     async def start(self) -> None:
-        """Start it.
+        """Start the browser.
 
         Raises:
             BrowserFailed: there is none, or it does not start.
@@ -79,13 +83,13 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
         try:
             async with asyncio.timeout(settings().browser_start_seconds):
                 await self._start()
-        except Exception as error:  # noqa: BLE001 -- Playwright has no name for it where its driver dies
+        except Exception as error:  # noqa: BLE001 -- Playwright has no error class for a dead driver
             said = str(error).strip().splitlines()[:1] or [type(error).__name__]
             raise BrowserFailed(
                 f"{browser_path()} does not start (see make browser): {said[0][:200]}"
             ) from None
         finally:
-            if not self.agent:  # it did not come so far, or its check was cancelled meanwhile
+            if not self.agent:  # the start failed, or its check was cancelled meanwhile
                 await self.end()
 
     async def _start(self) -> None:
@@ -99,19 +103,19 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
         self.agent = await self._own_agent()
 
     async def weigh(self) -> None:
-        """Look how much memory it holds, with its driver and all its processes; now and then, for it costs 20 ms."""
+        """Measure the memory of all its processes, at most each _WEIGHED_EACH seconds, because it takes 20 ms."""
         if (driver := self._driver) and monotonic() >= self._weigh_at:
             self._weigh_at = monotonic() + _WEIGHED_EACH
             held = await asyncio.to_thread(lambda: proportional(tree(driver)))
             self._fat = held > settings().browser_memory_mb
 
     async def end(self) -> None:
-        """End it, by force where it does not obey; no process and no file of it is left."""
+        """End it, by force if necessary; none of its processes and files remains."""
         self.lost = True
         try:
             async with asyncio.timeout(_END_SECONDS):
                 await self.close()
-        except Exception as error:  # noqa: BLE001 -- whatever it has against ending, it ends
+        except Exception as error:  # noqa: BLE001 -- it is killed after any error
             log.debug("a browser is killed: %r", error)
         finally:
             if self._folder:
@@ -128,13 +132,13 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
             await page.close()
 
     async def _download_request_with_page(self, request: "Request", page: Page, spider: object) -> Response:  # noqa: ARG002
-        """Open a request's address; the tab reads the page when all is done, which its base would at once."""
+        """Open a request's address. The base class would read the page at once; Tab reads it after all actions."""
         request.meta["playwright_page"] = page
-        await page.goto(request.url, wait_until="commit", timeout=0)  # the check watches its time
+        await page.goto(request.url, wait_until="commit", timeout=0)  # the check has a deadline of its own
         return Response(request.url)
 
     def _make_request_handler(self, **given: Any) -> Callable[[Route, PageRequest], Awaitable[None]]:
-        """Return what answers a page's requests, as its base does, which would send all headers anew, in lower case."""
+        """Return the handler of a page's requests; the base class's would resend all headers in lower case."""
         done: asyncio.Event = given["initial_request_done"]
 
         async def handle(route: Route, request: PageRequest) -> None:
@@ -150,7 +154,7 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
         return handle
 
     async def _aborts(self, request: PageRequest) -> bool:
-        """Ask the check whose page makes a request; nobody's is not made."""
+        """Ask the check of a page about its request; a request without a check is aborted."""
         try:
             context = request.frame.page.context
         except PlaywrightError:
@@ -162,7 +166,7 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
 
 
 def _changes(request: PageRequest, method: str, headers: "Headers", body: bytes | None) -> dict[str, Any]:
-    """Return what an ask wants otherwise than a browser opens an address: its method, its form, headers of its own."""
+    """Return the parts of a request that differ from opening its address: method, form, own headers."""
     names = {name: b", ".join(values) for name, values in headers.items() if name.lower() not in _ITS_OWN}
     own = {name.decode("latin-1"): value.decode("latin-1") for name, value in names.items()}
     changes: dict[str, Any] = {"headers": {**request.headers, **own}} if own else {}

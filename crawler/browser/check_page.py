@@ -1,4 +1,4 @@
-"""One check's page: a context of its own, with a wire of its own, until the check has ended."""
+"""The browser page of one check, with its own context and its own egress proxy."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -28,9 +28,9 @@ _SNAPSHOT = files("crawler.browser").joinpath("snapshot.js").read_text("utf-8")
 
 
 class Tab:
-    """A page, not open yet. It is opened by the first request, and used for all of them.
+    """The page of one check. The first request opens it, and all requests use it.
 
-    `done` says what the last request's acts came to.
+    `done` is the result of the last request's actions.
     """
 
     def __init__(self, browser: Browser, guise: Guise, traffic: Traffic, wire: Wire) -> None:
@@ -46,15 +46,15 @@ class Tab:
         browser.opened += 1
 
     async def begin(self) -> None:
-        """Open the way to the network."""
+        """Start the egress proxy."""
         self._options = self._guise.options(await self.wire.open(), self.browser.agent)
 
     async def download(self, request: Request) -> Response:
-        """Open a request's address in the page, do its ask's acts (`meta`: ask, pause), return what then shows.
+        """Open a request's address in the page, do its actions (`meta`: ask, pause), and return the page.
 
         Raises:
-            FetchError, BudgetExhausted: it may not be asked, or led where nothing is asked.
-            KNOWN: what else kept it from coming (crawler/fetching/errors.py).
+            FetchError, BudgetExhausted: it may not be requested, or redirects to a forbidden address.
+            KNOWN: any other failure (crawler/fetching/errors.py).
         """
         ask, pause = request.meta["ask"], request.meta["pause"]
         self.wire.troubles.clear()
@@ -77,7 +77,7 @@ class Tab:
             self._page = request.meta.get("playwright_page")
 
     async def picture(self) -> bytes | None:
-        """Return the whole page as a PNG; None where it is gone. It asks the site for nothing more."""
+        """Return a screenshot of the whole page as PNG; None if it is gone. No request is made."""
         self.traffic.end()
         if not self._page or self._page.is_closed():
             return None
@@ -88,7 +88,7 @@ class Tab:
             return None
 
     async def close(self) -> bool:
-        """Forget the page, its cookies and all else of it; tell whether the browser obeyed."""
+        """Close the page and its context; return False if the browser does not respond."""
         wrapper = self.browser.context_wrappers.get(self._name)
         try:
             self.traffic.end()
@@ -96,7 +96,7 @@ class Tab:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 if wrapper:
                     await wrapper.context.close()
-                elif self._asked:  # it was never opened: the browser hangs, or holds what nobody can close
+                elif self._asked:  # it was never opened: the browser hangs, or its page cannot be closed
                     return False
         except (PlaywrightError, TimeoutError):
             return False
@@ -112,7 +112,7 @@ class Tab:
             self._page = page
 
     async def _perform_acts(self, ask: PageRequest, pause: Callable[[], Awaitable[None]]) -> Done:
-        """Do what an ask says, where the page is no wall (crawler/block_pages.py): nobody acts there, or waits."""
+        """Do a request's actions, unless the page is a block page (crawler/block_pages.py) or an error."""
         await self.traffic.document()
         await self.traffic.rest()
         if not self._page or await self._stands_for_all(ask):
@@ -120,14 +120,14 @@ class Tab:
         return await perform(self._page, ask, self.traffic, pause)
 
     async def _stands_for_all(self, ask: PageRequest) -> bool:
-        """Tell whether what shows is an error or a wall, which says all that there is to read."""
+        """Tell whether the page is an error or a block page, on which no action is done."""
         response = await self._response()
         visit, headers = VisitContext(ask.url, date.min), headers_of(response)
         shown = Page(response.url, response.status, response.body, visit, ask, headers)
         return shown.is_error or (find_wall(shown) or find_captcha(shown)) is not None
 
     async def _response(self) -> Response:
-        """Return the page as it shows now; raw where it is no HTML."""
+        """Return the page as it is rendered now; the raw body if it is no HTML."""
         if self.traffic.refusal:
             raise self.traffic.refusal
         await self.traffic.document()
@@ -148,6 +148,6 @@ class Tab:
 
 
 def _headers(values: dict[str, str]) -> Headers:
-    """Return headers as Scrapy's; those that came twice stand in one line each."""
+    """Return headers as Scrapy's; repeated headers are joined by commas."""
     joined = {name: value.replace("\n", ", ") for name, value in values.items()}
     return Headers({name: value.encode("latin-1", "replace") for name, value in joined.items()})

@@ -1,4 +1,4 @@
-"""What a check's browser context is: a person's in France, at the desk's own hour, disguised only where told so."""
+"""Options of a check's browser context: French locale, the desk's time zone, stealth only where configured."""
 
 import re
 from dataclasses import dataclass
@@ -20,18 +20,15 @@ _VERSION = re.compile(r"Chrome/(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Guise:
-    """How a check's browser shows itself. `zone` is an IANA name; `stealth`: it does not say that it is driven.
+    """The identity of a check's browser."""
 
-    `agent`: the User-Agent to send, where the host's rule says that we say who we are.
-    """
-
-    zone: str
-    stealth: bool = False
-    agent: str | None = None
+    zone: str  # IANA name
+    stealth: bool = False  # hide that the browser is automated
+    agent: str | None = None  # the honest User-Agent, where the host's rule requires it
 
     @classmethod
     def of(cls, desk: Desk) -> Self:
-        """Return a desk's."""
+        """Return the guise of a desk's checks."""
         rule = host_rules().get(desk.host)
         hidden = desk.stealth or bool(rule and rule.stealth)
         known = rule is not None and rule.agent is Rule.HONEST
@@ -40,7 +37,7 @@ class Guise:
     def options(self, proxy: str, own_agent: str) -> dict[str, Any]:
         """Return the context's options (https://playwright.dev/python/docs/api/class-browser#browser-new-context).
 
-        `own_agent`: the User-Agent that the browser has by itself.
+        `own_agent`: the browser's own User-Agent.
         """
         options: dict[str, Any] = {
             "viewport": VIEWPORT,
@@ -48,7 +45,7 @@ class Guise:
             "locale": LANGUAGES[0],
             "timezone_id": self.zone,
             "proxy": {"server": proxy},
-            "service_workers": "block",  # their requests pass no route
+            "service_workers": "block",  # their requests bypass routes
             "accept_downloads": False,
         }
         if self.agent:
@@ -59,23 +56,23 @@ class Guise:
         return options
 
     async def put_on(self, context: BrowserContext) -> None:
-        """Disguise a context's pages, where that is wanted, before any is opened.
+        """Apply stealth to a context, if configured, before a page is opened.
 
         Raises:
-            playwright.async_api.Error: it is gone.
+            playwright.async_api.Error: the context is gone.
         """
         if self.stealth:
             disguise = Stealth(
                 navigator_languages_override=LANGUAGES,
                 navigator_platform_override="Linux x86_64",
-                navigator_hardware_concurrency=False,  # a real figure is there already
-                navigator_user_agent=False,  # the context's, with its headers
+                navigator_hardware_concurrency=False,  # the real number is fine
+                navigator_user_agent=False,  # the context sets it, with its headers
                 sec_ch_ua=False,
             )
             await disguise.apply_stealth_async(context)
 
 
 def _hints(agent: str) -> dict[str, str]:
-    """Return the client hint that goes with a User-Agent: by itself the browser would name its headless build."""
+    """Return the client hints for a User-Agent: the browser's own would name its headless build."""
     found = _VERSION.search(agent)
     return {"sec-ch-ua": brands("Google Chrome", int(found[1]))} if found else {}

@@ -1,9 +1,8 @@
-"""A page's only way to the network: a proxy on loopback, one for each check, that opens no address we may not ask.
+"""Egress proxy: a check's only way to the network, a proxy on loopback that opens allowed addresses only.
 
-Sub-resources, redirects, frames, workers and sockets of a page all come through here, and the names that they lead
-to are looked up here and nowhere else: the browser is started without any way of its own (`ONLY_WAY`). Playwright's
-own routing is not enough: it misses redirects, workers' sockets and WebRTC (measured;
-docs/decisions/browser-egress-proxy.md).
+All traffic of a page passes through it: sub-resources, redirects, frames, workers and sockets. Names are resolved
+here only, and the browser is started without another way to the network (`ONLY_WAY`). Playwright's own routing is not
+enough: it misses redirects, workers' sockets and WebRTC (measured; docs/decisions/browser-egress-proxy.md).
 """
 
 import asyncio
@@ -21,8 +20,8 @@ from crawler.fetching.errors import ProxyFailed
 from crawler.fetching.ssrf_guard import refuse_private
 from crawler.url_policy import AddressRefused, ensure_allowed, resolve_stand_in
 
-# Names are answered by nobody (but the proxy's own address), loopback goes through the proxy too (Playwright adds
-# that), and what would go beside it, WebRTC, is off.
+# No names resolve except the proxy's own address, WebRTC cannot bypass the proxy, and loopback goes through the proxy,
+# too (Playwright adds that option).
 ONLY_WAY = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
@@ -46,7 +45,7 @@ class _Head(NamedTuple):
 
     @property
     def length(self) -> int:
-        """Return the bytes of the body; browsers send no other kind of body through a proxy."""
+        """Return the size of the body; browsers send no chunked bodies through a proxy."""
         values = [
             line.partition(b":")[2] for line in self.headers if line.lower().startswith(b"content-length:")
         ]
@@ -54,9 +53,9 @@ class _Head(NamedTuple):
 
 
 class Wire:
-    """The proxy of one check. `troubles` are the errors of what could not be opened, by host (`name:port`).
+    """The proxy of one check. `troubles` are connection errors by host (`name:port`).
 
-    `via` is a proxy of the world (http://user:password@host:port) that everything goes through; None: straight.
+    `via` is an upstream proxy for all traffic (http://user:password@host:port); None: no upstream proxy.
     """
 
     def __init__(self, names: DnsResolver) -> None:
@@ -67,12 +66,12 @@ class Wire:
         self._open: set[asyncio.Task[None]] = set()
 
     async def open(self) -> str:
-        """Begin to listen on a free port of loopback; return the proxy's address."""
+        """Listen on a free port of loopback; return the proxy's address."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", limit=_HEAD)
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     def close(self) -> None:
-        """Listen no more and drop what is open: whatever the page still asks for leads nowhere."""
+        """Stop listening and close all connections."""
         if self._server:
             self._server.close()
         for task in self._open:
@@ -81,7 +80,7 @@ class Wire:
     def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
         task = asyncio.ensure_future(
             self._serve(reader, writer)
-        )  # asyncio's own would log that it was cancelled
+        )  # a task of asyncio's server would log its cancellation
         self._open.add(task)
         task.add_done_callback(self._open.discard)
 
@@ -94,7 +93,7 @@ class Wire:
             await self._pass(head, reader, writer)
 
     async def _pass(self, head: _Head, reader: StreamReader, writer: StreamWriter) -> None:
-        """Open what is asked for and pass it on: one request, or bytes both ways until one side ends."""
+        """Forward one request, or the bytes of a tunnel until one side ends."""
         tunnel = head.method == "CONNECT"
         try:
             theirs, ours = await self._connect(head, tunnel=tunnel)
@@ -111,12 +110,12 @@ class Wire:
             await _pump(theirs, writer)
 
     async def _connect(self, head: _Head, *, tunnel: bool) -> tuple[StreamReader, StreamWriter]:
-        """Return a connection to where a host is really asked.
+        """Return a connection to a host, to its stand-in, or to the upstream proxy.
 
         Raises:
-            AddressRefused: it may not be asked.
+            AddressRefused: the host may not be asked.
             OSError: it cannot be reached.
-            ProxyFailed: the world's proxy is at fault.
+            ProxyFailed: the upstream proxy failed.
         """
         refuse_private(head.url.geturl())
         if self.via:
@@ -152,7 +151,7 @@ class Wire:
 
 
 def _key(via: str | None) -> bytes:
-    """Return the header that opens the world's proxy, empty where it asks for none."""
+    """Return the authorization header for the upstream proxy, empty without credentials."""
     parts = urlsplit(via or "")
     if parts.username is None:
         return b""
@@ -161,7 +160,7 @@ def _key(via: str | None) -> bytes:
 
 
 def _parse_head(raw: bytes) -> _Head:
-    """Take a request's head apart; ValueError where it is none that a proxy is asked."""
+    """Parse the head of a proxy request; ValueError for anything else."""
     line, *headers = raw[:-4].split(b"\r\n")
     method, target, _ = line.decode("ascii").split(" ")
     url = urlsplit(f"https://{target}" if method == "CONNECT" else target)
@@ -173,7 +172,7 @@ def _parse_head(raw: bytes) -> _Head:
 
 
 def _forward_head(head: _Head, *, whole: bool, key: bytes) -> Iterator[bytes]:
-    """Yield the head as a server (`whole`: the next proxy) wants it; the connection serves no second request."""
+    """Yield the head for the server (`whole`: for the upstream proxy); the connection serves one request."""
     path = head.url._replace(scheme="", netloc="", fragment="").geturl() or "/"
     target = head.url.geturl() if whole else path if path.startswith("/") else f"/{path}"
     yield f"{head.method} {target} HTTP/1.1\r\n".encode("ascii")
@@ -184,10 +183,10 @@ def _forward_head(head: _Head, *, whole: bool, key: bytes) -> Iterator[bytes]:
 
 
 async def _through(theirs: StreamReader, ours: StreamWriter, host: str, key: bytes) -> None:
-    """Have the world's proxy open a host.
+    """Open a tunnel to a host through the upstream proxy.
 
     Raises:
-        ProxyFailed: it will not.
+        ProxyFailed: it refuses.
     """
     ours.write(f"CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n".encode("ascii") + key + b"\r\n")
     try:
@@ -205,7 +204,7 @@ async def _pump(source: StreamReader, sink: StreamWriter) -> None:
 
 
 async def _either(*ways: Coroutine[Any, Any, None]) -> None:
-    """Go all ways until the first ends."""
+    """Run all coroutines until the first ends."""
     tasks = [asyncio.create_task(way) for way in ways]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""Names what kept a page from showing in a browser, in the words of crawler/fetching/errors.py."""
+"""Classification of browser errors, by the classes of crawler/fetching/errors.py."""
 
 import re
 import ssl
@@ -35,7 +35,7 @@ _KINDS: tuple[tuple[str, type[Exception]], ...] = (
 def classify_error(
     error: PlaywrightError, url: str, traffic: Traffic, troubles: Mapping[str, Exception]
 ) -> Exception:
-    """Return what an error of the browser means for the page of an address."""
+    """Return the classified error of the browser for an address."""
     if traffic.refusal:
         return traffic.refusal
     if trouble := troubles.get(host_of(url)):

@@ -1,4 +1,4 @@
-"""The browsers of one process: started when a check needs one, replaced when used up, ended when nobody does."""
+"""The browsers of one process: started when a check needs one, replaced when used up, ended when idle."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ _POOLS: "WeakKeyDictionary[Crawler, Browsers]" = WeakKeyDictionary()
 
 
 class Browsers:
-    """BROWSER_PLACES checks at once, in one browser; a used-up one ends with its last check, its successor runs."""
+    """Up to BROWSER_PLACES checks at once in one browser. A used-up browser ends with its last check."""
 
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
@@ -39,11 +39,11 @@ class Browsers:
         self._idle: asyncio.TimerHandle | None = None
 
     async def tab(self, guise: Guise, budget: RequestBudget) -> Tab:
-        """Wait for a place and return a page of its own for a check, which `leave` gives back.
+        """Wait for a place and return a new page for a check; `leave` releases it.
 
         Raises:
             crawler.fetching.errors.BrowserFailed: no browser starts.
-            OSError: this machine has no port left for its wire.
+            OSError: no port is left for its egress proxy.
         """
         await self._places.acquire()
         try:
@@ -59,13 +59,13 @@ class Browsers:
         return tab
 
     async def leave(self, tab: Tab) -> None:
-        """End a check's page; one that does not end takes its browser with it. What its check came to stands."""
+        """Close a check's page; if that fails, its browser is replaced. The check's result is unaffected."""
         browser = tab.browser
         try:
             if not await tab.close():
                 browser.lost = True
             self._beside(browser.weigh())
-        except Exception:  # whatever it is, the browser's successor has nothing of it
+        except Exception:  # any failure is solved by a new browser
             log.exception("a browser is replaced: a page of it did not end well")
             browser.lost = True
         finally:
@@ -84,7 +84,7 @@ class Browsers:
         await self._names.close()
 
     async def _fit(self) -> Browser:
-        """Return a browser that can take one more check."""
+        """Return a browser with room for one more check."""
         if self._idle:
             self._idle.cancel()
         async with self._starting:
@@ -97,7 +97,7 @@ class Browsers:
             return self._current
 
     def _wait_idle(self) -> None:
-        """End the browser when nobody has needed it for BROWSER_IDLE_SECONDS."""
+        """End the browser after BROWSER_IDLE_SECONDS without a check."""
         if self._current and not self._current.tabs:
             loop = asyncio.get_running_loop()
             self._idle = loop.call_later(settings().browser_idle_seconds, self._end_idle)
@@ -112,14 +112,14 @@ class Browsers:
         self._beside(browser.end())
 
     def _beside(self, work: Coroutine[Any, Any, None]) -> None:
-        """Have something done that no check waits for."""
+        """Run a task in the background."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
 def browsers_of(crawler: Crawler) -> Browsers:
-    """Return a crawl's browsers; none is started yet. They end with the crawl."""
+    """Return the browsers of a crawl, which end with it; none is started yet."""
     if crawler not in _POOLS:
         _POOLS[crawler] = Browsers(crawler)
         crawler.signals.connect(_POOLS[crawler].close, signals.engine_stopped)

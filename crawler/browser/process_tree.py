@@ -1,7 +1,7 @@
-"""A process with all that it started: a browser makes processes of its own, in groups of their own.
+"""Process trees: a process with all its descendants. A browser starts processes in process groups of their own.
 
-Read from /proc; where there is none (macOS), a tree is its root alone. It loads nothing, for the sake of the watch
-over the pictures (crawler/proofs). A process may end while it is looked at: then it is left out, and nothing is raised.
+Source is /proc; without it (macOS) a tree is its root only. A process that ends meanwhile is left out; nothing is
+raised. The module imports little, to keep the supervisor of crawler/proofs small.
 """
 
 import os
@@ -26,31 +26,31 @@ def tree(root: int) -> list[int]:
 
 
 def resident(root: int) -> int:
-    """Return what a process and its descendants hold, in MB; what they share, as a browser's program, is left out."""
+    """Return the memory of a process and its descendants in MB, without shared pages."""
     return round(sum(_pages(pid) for pid in tree(root)) * _PAGE_MB)
 
 
 def proportional(pids: Iterable[int]) -> int:
-    """Return what processes hold together, in MB; what they share is counted once (PSS)."""
+    """Return the memory of processes in MB; shared pages count once (PSS)."""
     return round(sum(map(_share, pids)) * _KB / _MB)
 
 
 def kill(root: int) -> None:
-    """End a process and its descendants at once."""
+    """Kill a process and its descendants."""
     for pid in tree(root):
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
 
 
 def find_by_environment(mark: str) -> list[int]:
-    """Return the processes that were started with `NAME=value` in their environment: orphans have no root any more."""
+    """Return the processes with `NAME=value` in their environment: it also finds orphans, which have no root."""
     return [pid for pid in _processes() if mark.encode() in _read_proc_file(pid, "environ").split(b"\0")]
 
 
 def step_back(root: int) -> None:
-    """Let the descendants of a process have what nobody else wants of the processors.
+    """Give the descendants of a process the scheduling class SCHED_IDLE, see sched(7).
 
-    Being nice is not enough: Chromium, as root, gives its processes a priority above all others'. See sched(7).
+    Nice values are not enough: Chromium, as root, raises the priority of its processes.
     """
     for pid in tree(root)[1:]:
         for task in _tasks(pid):
@@ -74,7 +74,7 @@ def _numbers(folder: str) -> list[int]:
 
 
 def _parent(pid: int) -> int:
-    """Return a process's parent; the name before it may hold anything, closing brackets too (proc(5))."""
+    """Return a process's parent; the process name before it may contain any character (proc(5))."""
     fields = _read_proc_file(pid, "stat").rpartition(b")")[2].split()
     return int(fields[1]) if fields else 0
 
@@ -91,7 +91,7 @@ def _share(pid: int) -> int:
 
 
 def _read_proc_file(pid: int, name: str) -> bytes:
-    """Return a file of a process's in /proc; nothing where the process has ended, or is another user's."""
+    """Return a file of a process in /proc; empty if the process has ended, or is another user's."""
     try:
         with open(f"/proc/{pid}/{name}", "rb") as file:  # noqa: PTH123
             return file.read()

@@ -1,9 +1,13 @@
-"""What one check's page may ask, and what it asked: every request passes here before it leaves, each redirect too.
+"""Request policy of one check's page: each request and each redirect is allowed or refused before it is sent.
 
-Paid before, as by HTTP: what opens a page (the platform's asks, the forms and links of their acts, their redirects).
-Counted, and taken from the host's bucket as far as it holds: what the page's scripts ask of its own host; half a page
-would prove nothing, so it is not refused, but the host rests the longer for it. Not counted: scripts and styles.
-Images, fonts, media are not loaded at all.
+| request | rule |
+| --- | --- |
+| opens a page: the platform's requests, forms and links of their actions, redirects | paid before, as by HTTP |
+| by the page's scripts, to its own host | counted, and taken from the host's bucket as far as it holds |
+| scripts and styles | not counted |
+| images, fonts, media | not loaded |
+
+Requests of scripts are never refused, because half a page proves nothing; the host rests longer instead.
 """
 
 import asyncio
@@ -29,13 +33,13 @@ _COUNTED = frozenset({"document", "xhr", "fetch", "websocket", "eventsource"})
 _SCRIPTED = frozenset({"xhr", "fetch"})
 _AWAITED = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})
 _MOVED = range(300, 400)
-_MOVED_AS_IT_IS = (307, 308)  # the method stays: https://fetch.spec.whatwg.org/#http-redirect-fetch
-_QUIET = 0.15  # seconds without anything under way, after which a page is taken to be at rest
-_LAZY = 0.5  # as long where an answer already showed: scripts let a choice settle, for 0.3 s by custom, before they ask
+_MOVED_AS_IT_IS = (307, 308)  # the method is kept: https://fetch.spec.whatwg.org/#http-redirect-fetch
+_QUIET = 0.15  # seconds without a pending request, after which a page is at rest
+_LAZY = 0.5  # the same if an answer showed before: scripts debounce a choice, usually by 0.3 s
 _GLANCE = 0.02
-_POSTED = 20  # bodies that are kept where somebody wants them, of so many bytes at most
-_LARGEST = 100_000
-# Redirects are shown to nobody but the browser's own debugger: https://chromedevtools.github.io/devtools-protocol/tot/Fetch/
+_POSTED = 20  # posted bodies to keep, where wanted
+_LARGEST = 100_000  # bytes of each
+# Only the debugging protocol reports redirects: https://chromedevtools.github.io/devtools-protocol/tot/Fetch/
 _REDIRECTS = {
     "patterns": [
         {"urlPattern": "*", "requestStage": "Response", "resourceType": kind}
@@ -45,9 +49,9 @@ _REDIRECTS = {
 
 
 class Traffic:
-    """The requests of one check's page. `refusal` says why its document did not come, where we are the reason.
+    """The requests of one check's page. `refusal`: why we refused its document, if we did.
 
-    `posted` takes the bodies that its scripts send, or mean to, where somebody wants them.
+    `posted` collects the bodies that its scripts post, if it is a list.
     """
 
     def __init__(self, budget: RequestBudget) -> None:
@@ -71,10 +75,10 @@ class Traffic:
         self._answering: set[asyncio.Task[None]] = set()
 
     async def watch(self, page: Page) -> None:
-        """Begin with a page; until then it may ask nothing.
+        """Attach to a page, which may make no request before.
 
         Raises:
-            playwright.async_api.Error: it is gone.
+            playwright.async_api.Error: the page is gone.
         """
         self._page = page
         page.on("request", self._on_request)
@@ -88,22 +92,22 @@ class Traffic:
         await asyncio.gather(
             self._session.send("Page.enable"),
             self._session.send("Fetch.enable", _REDIRECTS),
-            # For what is not asked of the page itself: by windows that it opens, or between two asks.
+            # For requests outside of the page: by windows that it opens, or between two of our requests.
             page.context.route("**", _abort),
         )
         self._open = True
 
     def expect(self, url: str, forbidden: Callable[[str, str], bool]) -> None:
-        """Let the page be opened at an address, and stay on its site."""
+        """Allow the page to open an address, and to stay on its site."""
         self._url, self._forbidden = url, forbidden
         self.refusal, self.answer, self.broken = None, None, ""
 
     def end(self) -> None:
-        """Let nothing more out."""
+        """Abort all further requests."""
         self._open = False
 
     async def aborts(self, request: Request) -> bool:
-        """Tell whether a request of the page must not be made (scrapy-playwright's PLAYWRIGHT_ABORT_REQUEST)."""
+        """Tell whether a request of the page must be aborted (scrapy-playwright's PLAYWRIGHT_ABORT_REQUEST)."""
         if not self._open or request.resource_type in _NEVER:
             return True
         if main := self._opens(request):
@@ -113,12 +117,12 @@ class Traffic:
         return not await self._passes(request.method, request.url, request.resource_type, main=main)
 
     async def document(self) -> None:
-        """Wait until the page's document is there to its end, or broke off."""
+        """Wait until the page's document is complete, or broke off."""
         if self.answer:
             await self._whole.wait()
 
     async def rest(self) -> None:
-        """Wait until nothing that a page waits for is under way, for BROWSER_WAIT_SECONDS at most."""
+        """Wait until no request of the page is pending, at most BROWSER_WAIT_SECONDS."""
         until = monotonic() + settings().browser_wait_seconds
         while (now := monotonic()) < until:
             left = self._moved_at + self._quiet - now
@@ -127,18 +131,18 @@ class Traffic:
             await asyncio.sleep(_GLANCE if self._under_way else left)
 
     async def wait_for_effect(self, *, answered: bool) -> None:
-        """Wait until what an act on the page sets off has come; `answered`: what is waited for showed before it.
+        """Wait for the effect of an action; `answered`: the awaited elements were visible before it.
 
-        Then nothing tells the old answer from the new one but that something followed of the act, or nothing does.
+        Then only the requests after the action distinguish the new answer from the old one.
         """
         self._moved_at = monotonic()
         self._quiet = _LAZY if answered else _QUIET
         await self.rest()
 
     async def _passes(self, method: str, url: str, kind: str, *, main: bool) -> bool:
-        """Pay for a request, or refuse it; `main`: it opens the page itself, so that a refusal is what came of it.
+        """Pay for a request, or refuse it; `main`: it opens the page itself, so a refusal is the page's result.
 
-        A refusal stands until the next address is expected, wherever the page tries to go on to.
+        A refusal holds until `expect` is called again, whatever the page requests next.
         """
         if main:
             self.refusal = self.refusal or self._find_refusal(method, url) or await self._pay()
@@ -204,8 +208,8 @@ class Traffic:
         task.add_done_callback(self._answering.discard)
 
     async def _go_on(self, event: dict[str, Any]) -> None:
-        """Let an answer through, or a redirect if we would ask for where it leads."""
-        assert self._session  # noqa: S101 -- it paused
+        """Continue an answer, or a redirect to an allowed address."""
+        assert self._session  # noqa: S101 -- set before it can pause
         with suppress(PlaywrightError):  # the page is gone
             if await self._may_follow(event):
                 await self._session.send("Fetch.continueRequest", {"requestId": event["requestId"]})
@@ -237,6 +241,6 @@ async def _abort(route: Route) -> None:
 
 
 async def _close(page: Page) -> None:
-    """End a window that the page opened: one check has one page."""
+    """Close a window that the page opened: a check has one page."""
     with suppress(PlaywrightError):
         await page.close()

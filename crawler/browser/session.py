@@ -1,4 +1,4 @@
-"""One check's conversation with a site through a browser: what crawler/fetching/session.py's is by HTTP."""
+"""Session of one check through a browser, the counterpart of crawler/fetching/session.py."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,9 +27,9 @@ _BELT = 1.0  # seconds; see crawler/fetching/session.py
 
 
 class BrowserSession(Session):
-    """Opens each ask in the check's own page, whose cookies stay, does its acts there, and reads what then shows.
+    """Opens each request in the check's page, which keeps its cookies, does its actions and reads the page.
 
-    `largest` is in bytes of HTML; `budget` pays as crawler/browser/request_policy.py says.
+    `largest` is in bytes of HTML; `budget` pays for requests by crawler/browser/request_policy.py.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class BrowserSession(Session):
     async def fetch(
         self, ask: PageRequest, visit: VisitContext, forbidden: Callable[[str, str], bool]
     ) -> Page:
-        """Open, act, and return the page as it shows then; redirects followed as by HTTP.
+        """Open a request, do its actions and return the page; redirects are followed as by HTTP.
 
         Raises:
-            FetchError: there is none; it says the outcome and the reason.
-            BudgetExhausted: the visit may not ask for it; nothing is known of it.
+            FetchError: there is no page; it has the outcome and the reason.
+            BudgetExhausted: no request is left.
         """
         step = first_step(ask, None, visit.url)
         if step.kind == "socket":
@@ -71,15 +71,15 @@ class BrowserSession(Session):
 
     @property
     def pictures(self) -> bool:
-        """Whether there is a page to take one of."""
+        """Whether a page is open for a screenshot."""
         return self._tab is not None
 
     async def picture(self) -> bytes | None:
-        """Return what the page shows now, as a PNG; None where none is open."""
+        """Return a screenshot of the page as PNG; None without an open page."""
         return await self._tab.picture() if self._tab else None
 
     async def close(self) -> None:
-        """Leave the page."""
+        """Release the page."""
         if self._tab:
             tab, self._tab = self._tab, None
             await self._browsers.leave(tab)
@@ -93,7 +93,7 @@ class BrowserSession(Session):
         return self._tab
 
     async def _send(self, step: RequestStep) -> Response:
-        assert self._tab and self._ask  # noqa: S101, PT018 -- fetch has them
+        assert self._tab and self._ask  # noqa: S101, PT018 -- set by fetch
         self.clock.start()
         if (left := self.clock.left) <= 0:
             raise TimeoutError(f"the {self.clock.deadline:g} s of this check are over")
@@ -125,7 +125,7 @@ def session_of(
     budget: RequestBudget,
     way: ProxySession | None = None,
 ) -> BrowserSession:
-    """Return the conversation of a check of a desk with `fetch: browser`; nothing is started yet."""
+    """Return the session of a check of a desk with `fetch: browser`; nothing is started yet."""
     largest = crawler.settings.getint("DOWNLOAD_MAXSIZE")
     return BrowserSession(
         download, largest, budget, browsers=browsers_of(crawler), guise=Guise.of(desk), way=way
@@ -133,7 +133,7 @@ def session_of(
 
 
 def _as_opened(url: str) -> str:
-    """Return an address as the browser opens it: stand-ins speak no TLS, their hosts keep their own names."""
+    """Return an address for the browser: stand-ins have no TLS, and keep the names of their hosts."""
     if resolve_stand_in(url, settings().sandbox_hosts) == url:
         return url
     parts = urlsplit(url)
@@ -141,7 +141,7 @@ def _as_opened(url: str) -> str:
 
 
 def _as_named(url: str, asked: str) -> str:
-    """Return where the page is, as it would be in the world."""
+    """Return a page's address as outside of the sandbox."""
     if resolve_stand_in(url, settings().sandbox_hosts) == url:
         return url
     return urlunsplit(urlsplit(url)._replace(scheme=urlsplit(asked).scheme))

@@ -1,4 +1,4 @@
-"""Pages opened in a browser where no crawl runs: one command's."""
+"""Browser sessions for a command, outside of a crawl."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def browsers_outside() -> AsyncIterator[Browsers]:
-    """Give browsers; none is started before a page is opened, none is left behind.
+    """Provide browsers, which start with the first page and are all ended at exit.
 
-    scrapy-playwright wants a crawl's settings, statistics and reactor; none of them is set going.
+    scrapy-playwright needs the settings, statistics and reactor of a crawl; they are created, but not started.
     """
     if not is_reactor_installed():
         install: Any = asyncioreactor.install
@@ -49,13 +49,13 @@ def session_outside(
     largest: int,
     posted: list[bytes] | None = None,
 ) -> BrowserSession:
-    """Return a conversation of its own page; whoever has it closes it.
+    """Return a session with its own page, which the caller must close.
 
-    `largest` is in bytes of HTML; `posted` takes the bodies that the page's scripts send, where they are wanted.
+    `largest` is in bytes of HTML; `posted` collects the bodies that the page's scripts post, if it is a list.
     """
 
     async def by_tab(request: Request) -> Response:
-        """Open a request's page in its tab, as the download handler does in a crawl."""
+        """Open a request in its tab, as the download handler does in a crawl."""
         tab: Tab = request.meta["tab"]
         tab.traffic.posted = posted
         return await tab.download(request)

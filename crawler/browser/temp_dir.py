@@ -1,9 +1,9 @@
-"""Where a browser leaves its temporary files: a folder of its own, which goes with it, however it goes.
+"""Temporary folder of a browser, which is removed with it, even after a kill.
 
 Chromium and Playwright's driver leave profiles, artifacts and sockets behind when they are killed. The process that
-uses a folder holds a lock on it (flock(2)), which the kernel lets go when that process ends: what nobody holds was
-left, whatever process ids mean by then (a container's begin anew). It loads little, for the sake of the watch over
-the pictures (crawler/proofs).
+uses a folder holds a lock on it (flock(2)), which the kernel releases when the process ends. So an unlocked folder is
+a leftover, also in a restarted container, whose process ids repeat. The module imports little, to keep the supervisor
+of crawler/proofs small.
 """
 
 import fcntl
@@ -18,30 +18,30 @@ from pathlib import Path
 from crawler.browser import process_tree
 
 PREFIX = "rdvpriority-browser-"
-_TRIES = 20  # to remove what processes that just were killed still write
+_TRIES = 20  # to remove files that killed processes still write
 _PAUSE = 0.05
 
 
 class Folder:
-    """A new folder, below the machine's own for temporary files (TMPDIR, else /tmp). `leave` removes it.
+    """A new folder in TMPDIR, by default /tmp. `leave` removes it.
 
     Raises:
-        OSError: none can be made there.
+        OSError: it cannot be created.
     """
 
     def __init__(self) -> None:
-        with _alone():  # who tidies meanwhile would take it for left
+        with _alone():  # otherwise `tidy` of another process could take it for a leftover
             self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
             self._hold = _hold(self.path)
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return what a process is started with that is to have its temporary files here, and whatever it starts."""
+        """Return the environment for processes that put their temporary files here."""
         return {"TMPDIR": str(self.path)}
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """Let what is started meanwhile have its temporary files here: Playwright asks nobody about its driver's."""
+        """Set TMPDIR to this folder meanwhile: Playwright has no option for its driver's environment."""
         before = {name: os.environ.get(name) for name in self.environment}
         os.environ |= self.environment
         try:
@@ -51,18 +51,18 @@ class Folder:
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
 
     def processes(self) -> list[int]:
-        """Return those that were started to have their temporary files here, and still run."""
+        """Return the running processes that use this folder."""
         return _users(self.path)
 
     def leave(self) -> None:
-        """End what still runs with it, and remove it."""
+        """Kill the processes that use it, and remove it."""
         if self._hold is not None:
             hold, self._hold = self._hold, None
             _remove(self.path, hold)
 
 
 def tidy() -> None:
-    """Remove what processes left that were killed, and end what they started and is still there."""
+    """Remove the folders of killed processes, and kill the processes that still use them."""
     with _alone():
         found = [(path, _hold(path)) for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*")]
     for path, hold in found:
@@ -72,7 +72,7 @@ def tidy() -> None:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Have it all to oneself for a moment."""
+    """Lock the temporary folder against other processes."""
     folder = os.open(tempfile.gettempdir(), os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
@@ -82,7 +82,7 @@ def _alone() -> Iterator[None]:
 
 
 def _hold(path: Path) -> int | None:
-    """Take hold of a folder for as long as this process lives; None where another does, or it is another user's."""
+    """Lock a folder until this process ends; None if another process has it, or it is another user's."""
     try:
         folder = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
@@ -96,7 +96,7 @@ def _hold(path: Path) -> int | None:
 
 
 def _remove(path: Path, hold: int) -> None:
-    """End the users of a folder, and remove it; what cannot be removed now, the next one to tidy finds."""
+    """Kill the users of a folder, and remove it; a later `tidy` removes what remains."""
     for _ in range(_TRIES):
         for pid in _users(path):
             process_tree.kill(pid)
