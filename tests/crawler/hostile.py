@@ -1,4 +1,4 @@
-"""Pages made to cost a reader more than they weigh: a golden page in which one piece stands again and again.
+"""Hostile pages: golden pages in which one piece is repeated, to make readers slow.
 
 The same seed gives the same page in any size, so that the times at two sizes compare.
 """

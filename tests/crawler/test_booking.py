@@ -1,4 +1,4 @@
-"""The loop itself: what no page of a site decides."""
+"""The check of a desk, apart from its pages."""
 
 import asyncio
 import math

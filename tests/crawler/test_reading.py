@@ -1,4 +1,4 @@
-"""The words of platforms: what a page makes of its own bytes."""
+"""Pages: their text, their root and their links from raw bytes."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Ways to make a page doubtful without breaking it: words of trouble, hiding, quotes, neighbours, other names.
+"""Mutations that make a page doubtful without breaking it: words of trouble, hiding, quotes, neighbours, other names.
 
 Together with those of mutants.py they are all ways to break a page.
 """
@@ -83,7 +83,7 @@ def words_of_trouble(original: Original, _other: Original, chance: random.Random
 
 
 def hidden_by_itself(original: Original, _other: Original, chance: random.Random) -> Mutant:
-    """Hide one node by an attribute: what stands in it, nobody sees."""
+    """Hide one node by an attribute."""
     root = deepcopy(original.page.root)
     for name, value in chance.choice(HIDES).items():
         any_node(root, chance).set(name, value)
@@ -91,7 +91,7 @@ def hidden_by_itself(original: Original, _other: Original, chance: random.Random
 
 
 def sentence_quoted(original: Original, _other: Original, chance: random.Random) -> Mutant:
-    """Quote a platform's sentence in a help text, or where nobody sees it."""
+    """Quote a platform's sentence in a help text, or in an invisible place."""
     quote = chance.choice(QUOTES).format(chance.choice(SENTENCES))
     end = chance.choice(("</main>", "</form>", "</body>"))
     text = original.text.replace(end, f"{quote}{end}", 1) if end in original.text else original.text + quote

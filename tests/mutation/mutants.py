@@ -1,4 +1,4 @@
-"""Ways to break a page. Each takes an original and chance, and says what the broken page says and may have lost."""
+"""Mutations that break a page. Each takes an original and a random source, and returns the page and its losses."""
 
 import json
 import random
@@ -108,7 +108,7 @@ def _attribute(root: Tree, chance: random.Random) -> None:
 
 
 def _hide(root: Tree, chance: random.Random) -> None:
-    """Put a node where nobody sees it: a comment, a script, a template."""
+    """Move a node to an invisible place: a comment, a script, a template."""
     node = any_node(root, chance)
     parent = node.getparent()
     if parent is None:
@@ -271,7 +271,7 @@ def one_thing_less(original: Original, _other: Original, chance: random.Random) 
 
 
 def one_field_renamed(original: Original, _other: Original, chance: random.Random) -> Mutant:
-    """Call one field otherwise: what it says still stands there."""
+    """Rename one field and keep its value."""
     return _json(original, _renamed, chance, "renamed")
 
 

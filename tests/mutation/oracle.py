@@ -1,5 +1,6 @@
-"""What a broken page may be taken for, decided without a word of the readers' code: by what people said of the whole
-page, and by what its raw text still says (regular expressions, no parser).
+"""Oracle of the mutation tests: the claims that a broken page permits, decided without the readers' code.
+
+It compares the expectations of the whole page with the raw text of the broken one (regular expressions, no parser).
 
 A check's **claims** are its slots and, where it ends as `slots` or `no_slots`, what it covered: those alone open and
 close slots. A claim is false where
@@ -197,7 +198,7 @@ _UNSEEN = re.compile(r"(?is)<!--.*?-->|<(style|template|textarea|noscript)\b.*?<
 
 
 def rdvpref(text: str, page: Page) -> Evidence:
-    """Look for rdvpref's rows in a text: they stand in a script. A row's days and window are the whole page's to say."""
+    """Find rdvpref's rows in a script's text. Their days and window come from the whole page."""
     zone, shown = page.visit.zone, _UNSEEN.sub(" ", text)
     hours, traces = (
         frozenset(filter(None, (_of_row(row, zone) for row in _ROW.findall(each)))) for each in (shown, text)

@@ -1,4 +1,4 @@
-"""The pages that are broken: golden ones and, where they are at hand, recorded ones, with what a person says they prove.
+"""The original pages of the mutation tests: golden and, if present, recorded ones, with their expectations.
 
 What they prove comes from their expected.json (or expected.csv), which people read, never from the reader. What a case is given
 may add what that does not say: `mended` and `alone` (see Truth), `named`: the next availabilities of several places.

@@ -1,4 +1,4 @@
-"""Broken pages over all golden and recorded ones: no slot is invented, and no absence (the oracle says what that is)."""
+"""Mutations of all golden and recorded pages: no reader invents a slot or an absence (see oracle.py)."""
 
 import random
 from dataclasses import replace
@@ -29,7 +29,7 @@ def test_a_broken_page_claims_nothing_false(original: Original) -> None:
         assert not false, f"{mutant.how}: {'; '.join(false)}\n{mutant.text}"
 
 
-# Cloudflare's page of a site that does not answer it has the marks of its walls, and refuses nobody.
+# Cloudflare's page for a site that is down has the marks of its walls, but is no refusal.
 WALLS = [
     each for each in originals() if BOT_WALL.search(each.text) and each.truth.outcome != Outcome.UNREACHABLE
 ]

@@ -1,4 +1,4 @@
-"""What a check by browser is, by a real Chromium: its context, its limits, its end."""
+"""Checks by a real Chromium: the context, the limits, the end."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""How browsers are lent and given back, without any: whatever goes wrong, each place comes back, each browser ends."""
+"""The pool, with fake browsers: after any failure each place is released and each browser ends."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

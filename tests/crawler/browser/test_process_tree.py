@@ -1,4 +1,4 @@
-"""What a process started, looked at while it starts and ends others."""
+"""Process trees of a process that starts and ends others meanwhile."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What a page may ask, told by the events of its browser in whichever order: no real one is needed, or would do."""
+"""The request policy, driven by fake browser events: a real browser cannot produce every order of them."""
 
 import asyncio
 from collections.abc import Callable

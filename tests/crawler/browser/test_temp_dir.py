@@ -1,4 +1,4 @@
-"""Nothing of a browser's temporary files is left, however it or its spider ends; nobody else's are touched."""
+"""Temporary folders: none is left after any end of a browser or spider, and those of others stay."""
 
 import os
 import signal
@@ -110,7 +110,7 @@ def test_a_browser_leaves_no_file_when_it_ends_or_is_killed(
 ) -> None:
     settings_env(BROWSER_PATH=browser, BROWSER_CHECKS="1", BROWSER_IDLE_SECONDS="0.2")
     with site({"/": page(NONE)}) as served:
-        held.check(desk_at(served.address))  # its end is that of whichever browser ran before
+        held.check(desk_at(served.address))  # it ends the browser of earlier checks
     until(lambda: not browsers())
     seen: list[Path] = []
 
@@ -145,5 +145,5 @@ def test_what_a_killed_spider_left_is_removed_by_the_next_start(browser: Path) -
     (left,) = seen
     assert left.name.startswith(PREFIX)
     tidy()
-    until(lambda: not left.exists())  # whoever else tidies at this moment may have hold of it
+    until(lambda: not left.exists())  # another process that tidies at this moment may hold it
     assert process_tree.find_by_environment(f"TMPDIR={left}") == []

@@ -1,4 +1,4 @@
-"""Desks' own pages: which are asked, out of whose requests, and what is made of what comes."""
+"""Requests of desks' own pages: the selection, the host's budget, the observations."""
 
 import asyncio
 from collections.abc import Callable

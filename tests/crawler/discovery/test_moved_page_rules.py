@@ -1,4 +1,4 @@
-"""When a desk has moved, and when nobody can tell: every decision on its own."""
+"""The rules for moved pages, each by itself, also where they decide nothing."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What comes of one page of a prefecture's site."""
+"""The evaluation of one page of a prefecture's site."""
 
 from typing import Any
 

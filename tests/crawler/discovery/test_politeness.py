@@ -1,4 +1,4 @@
-"""When a site is left alone, and how slowly it is asked."""
+"""Pauses between requests to a site, and the end of requests to it."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What a whole walk comes to, and how it is told."""
+"""The result of a whole run, and its report."""
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a page of a prefecture's site links, and which of that is worth a visit."""
+"""Links of a page of a prefecture's site: booking pages, pages worth a visit, traps."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which agendas are asked, at which places, and why none is."""
+"""The selection of agendas and places, and the reason for none."""
 
 from collections.abc import Sequence
 from dataclasses import replace

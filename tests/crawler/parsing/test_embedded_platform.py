@@ -1,4 +1,4 @@
-"""Where a page embeds another platform's: who goes on, and where not."""
+"""The handover to an embedded platform, and pages without one."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a listing of moments proves, and what is asked next."""
+"""Listings of a JSON calendar: what they prove, and the next requests."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What `scrapy detect` prints, for its tests: at which page, and as what it is read."""
+"""The output of `scrapy detect`, parsed for its tests."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any

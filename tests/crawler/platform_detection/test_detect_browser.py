@@ -1,4 +1,4 @@
-"""`scrapy detect --browser`, by a real Chromium, in a process of its own: it brings a reactor that nobody runs."""
+"""`scrapy detect --browser` with a real Chromium, in a separate process because it installs a reactor."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What detect prints of each stand-in is copied into a desk file, loaded, and checked as the crawl would."""
+"""The entries that detect prints for the stand-ins: copied into a desk file, loaded, and checked as by the crawl."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How ids are asked for: in their order, as few requests as do, and what is said where they are not told."""
+"""The id lookup: the order of its requests, their number, and the notes about missing ids."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What answers about ids offer: the sandbox's and recorded ones; and that each look-up belongs to a platform."""
+"""The lookups of the platforms, with answers of the sandbox and recorded ones."""
 
 import json
 from pathlib import Path

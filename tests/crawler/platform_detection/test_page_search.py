@@ -1,4 +1,4 @@
-"""How far a look goes, and what it leaves alone."""
+"""The extent of a page search, and the pages that it leaves out."""
 
 import asyncio
 import socket

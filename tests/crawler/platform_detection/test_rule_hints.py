@@ -1,4 +1,4 @@
-"""What is pointed out on a page that no platform knows."""
+"""Hints about a page of an unknown platform."""
 
 from datetime import timedelta
 

@@ -185,7 +185,7 @@ def test_after_a_choice_the_sentence_covers_that_planning_only() -> None:
     "body",
     [
         ez.wizard("", ez.END, step=2),  # the sentence is missing
-        ez.wizard(f'<script>var plein = "{ez.SENTENCE}"</script>', ez.END, step=2),  # nobody sees it
+        ez.wizard(f'<script>var plein = "{ez.SENTENCE}"</script>', ez.END, step=2),  # invisible
         f"<html><body><p>{ez.SENTENCE}</p></body></html>",  # told somewhere else
         ez.full("Aucun créneau disponible"),  # another platform's words
         ez.full(ez.SENTENCE[:25]),
@@ -389,9 +389,7 @@ def test_an_empty_week_that_nobody_can_date_proves_nothing() -> None:
         ez.week(TODAY, [HOUR]).replace("/9845/5/", "/1234/5/"),  # another form's
         ez.week(TODAY, [HOUR], legend=False).replace("href", "data-href"),  # its word is no legend
         ez.week(TODAY, legend=False).replace("complet</td>", "libre</td>", 1),  # nor is a day's
-        ez.week(TODAY, [HOUR])
-        .replace("<a", "<!-- <a")
-        .replace("</a>", "</a> -->"),  # an hour that nobody sees
+        ez.week(TODAY, [HOUR]).replace("<a", "<!-- <a").replace("</a>", "</a> -->"),  # an invisible hour
         ez.week(TODAY) + "<a href='/booking/create/9845/5/17",  # cut off in an hour's address
         ez.week(TODAY).replace("</table>", ""),  # cut off in the table
         ez.week(TODAY, heading=""),

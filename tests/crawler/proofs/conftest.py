@@ -13,7 +13,7 @@ from crawler.proofs.spool import Spool, spool
 
 @pytest.fixture
 def source(tmp_path: Path, settings_env: Callable[..., None]) -> Spool:
-    """Give an empty spool; `blobs` lies beside it."""
+    """Give an empty spool, next to `blobs`."""
     settings_env(STATE_DIR=tmp_path / "state", PROOFS_SECONDS="0.01")
     return spool()
 

@@ -1,4 +1,4 @@
-"""What a process expects of proofs, beside what is kept of the same answers."""
+"""The prediction of proofs, compared with the proofs that are kept."""
 
 from collections.abc import Callable
 from datetime import timedelta

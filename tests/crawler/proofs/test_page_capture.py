@@ -1,4 +1,4 @@
-"""Which page of a visit is kept, and what of it."""
+"""The pages of a visit that are kept, and the parts of them."""
 
 from dataclasses import replace
 from datetime import date, timedelta

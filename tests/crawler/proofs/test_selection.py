@@ -1,4 +1,4 @@
-"""Which checks get a key, and that key and page leave together."""
+"""The checks that get a proof key; key and page always go together."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a machine's spool is said to be, whatever its worker, its store and its disk do."""
+"""The report of a machine's spool, in any state of its worker, its store and its disk."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Writing proofs: nothing waits for it, and what cannot be written is said and lost, no more."""
+"""The proof writer: it blocks nothing, and losses are only logged."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""Moments in JSON whose fields nobody has named: taken only where they can mean one thing."""
+"""Moments in JSON with undocumented fields: only unambiguous ones count."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
