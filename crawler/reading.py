@@ -156,8 +156,10 @@ class Page:
     visit: VisitContext
     ask: PageRequest
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # names in lower case
-    undone: int = 0  # the number of acts, the last ones, that were not done: their elements were missing
-    stuck: str = ""  # why the first of them failed, if its element was there
+    skipped_actions: int = (
+        0  # the number of acts, the last ones, that were not done: their elements were missing
+    )
+    failed_action: str = ""  # why the first of them failed, if its element was there
 
     @property
     def is_error(self) -> bool:

@@ -9,7 +9,7 @@ from playwright.async_api import Locator, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 from configs.settings import settings
-from crawler.browser.request_policy import Traffic
+from crawler.browser.request_policy import RequestPolicy
 from crawler.parsing.css_selectors import as_xpath, element_selector
 from crawler.reading import BrowserAction, PageRequest
 
@@ -18,11 +18,11 @@ _CONTAINS = re.compile(r":contains\(")  # a pseudo-class of cssselect, unknown t
 _SEEN = " >> visible=true"
 
 
-class Done(NamedTuple):
+class ActionResult(NamedTuple):
     """The result of the actions."""
 
-    undone: int = 0  # the number of actions, the last ones, that were not done
-    stuck: str = ""  # why the first of them failed, if its element was there
+    skipped_actions: int = 0  # the number of actions, the last ones, that were not done
+    failed_action: str = ""  # why the first of them failed, if its element was there
 
 
 class _Stuck(Exception):
@@ -30,8 +30,8 @@ class _Stuck(Exception):
 
 
 async def perform(
-    page: Page, ask: PageRequest, traffic: Traffic, pause: Callable[[], Awaitable[None]]
-) -> Done:
+    page: Page, ask: PageRequest, traffic: RequestPolicy, pause: Callable[[], Awaitable[None]]
+) -> ActionResult:
     """Do the actions of a request, with a `pause` before each, and wait for its awaited elements.
 
     Raises:
@@ -46,12 +46,12 @@ async def perform(
                 await _do(page, act)
                 await traffic.wait_for_effect(answered=answered)
             elif act.needed or not await _shows(page, instead):
-                return Done(len(ask.acts) - number)
+                return ActionResult(len(ask.acts) - number)
         except _Stuck as stuck:
-            return Done(len(ask.acts) - number, str(stuck))
+            return ActionResult(len(ask.acts) - number, str(stuck))
     if ask.awaits and await _appears(page, ask.awaits):
         await traffic.rest()
-    return Done()
+    return ActionResult()
 
 
 def _after(ask: PageRequest, number: int) -> Sequence[str]:

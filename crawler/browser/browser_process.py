@@ -18,14 +18,14 @@ from configs.browser_binary import arguments, browser_path, missing_browser, san
 from configs.settings import settings
 from crawler.browser.egress_proxy import ONLY_WAY
 from crawler.browser.process_tree import proportional, tree
-from crawler.browser.temp_dir import Folder, tidy
+from crawler.browser.temp_dir import TempDir, tidy
 from crawler.fetching.errors import BrowserFailed
 
 if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.http import Headers
 
-    from crawler.browser.request_policy import Traffic
+    from crawler.browser.request_policy import RequestPolicy
 
 log = logging.getLogger(__name__)
 
@@ -45,14 +45,14 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
-        self.tabs: dict[str, Traffic] = {}
+        self.tabs: dict[str, RequestPolicy] = {}
         self.opened = 0
         self.lost = False
         self.agent = ""
         self._fat = False
         self._weigh_at = 0.0
         self._driver: int | None = None
-        self._folder: Folder | None = None
+        self._folder: TempDir | None = None
         self.config.target_closed_max_retries = (
             0  # a lost browser ends its check; the next check gets a new browser
         )
@@ -94,7 +94,7 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
 
     async def _start(self) -> None:
         await asyncio.to_thread(tidy)
-        self._folder = await asyncio.to_thread(Folder)
+        self._folder = await asyncio.to_thread(TempDir)
         with self._folder.lent():
             await self._launch()
         self._driver = next(iter(await asyncio.to_thread(self._folder.processes)), None)
@@ -132,7 +132,7 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
             await page.close()
 
     async def _download_request_with_page(self, request: "Request", page: Page, spider: object) -> Response:  # noqa: ARG002
-        """Open a request's address. The base class would read the page at once; Tab reads it after all actions."""
+        """Open a request's address. The base class would read the page at once; CheckPage reads it after all actions."""
         request.meta["playwright_page"] = page
         await page.goto(request.url, wait_until="commit", timeout=0)  # the check has a deadline of its own
         return Response(request.url)

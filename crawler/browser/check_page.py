@@ -12,12 +12,12 @@ from scrapy import Request
 from scrapy.http import Headers, HtmlResponse, Response
 
 from crawler.block_pages import find_captcha, find_wall
-from crawler.browser.actions import Done, perform
+from crawler.browser.actions import ActionResult, perform
 from crawler.browser.browser_process import Browser
-from crawler.browser.context_options import Guise
-from crawler.browser.egress_proxy import Wire
+from crawler.browser.context_options import ContextOptions
+from crawler.browser.egress_proxy import EgressProxy
 from crawler.browser.errors import classify_error
-from crawler.browser.request_policy import Traffic
+from crawler.browser.request_policy import RequestPolicy
 from crawler.fetching.decompression import headers_of
 from crawler.reading import Page, PageRequest, VisitContext
 
@@ -27,20 +27,22 @@ _NUMBERS = count(1)
 _SNAPSHOT = files("crawler.browser").joinpath("snapshot.js").read_text("utf-8")
 
 
-class Tab:
+class CheckPage:
     """The page of one check. The first request opens it, and all requests use it.
 
     `done` is the result of the last request's actions.
     """
 
-    def __init__(self, browser: Browser, guise: Guise, traffic: Traffic, wire: Wire) -> None:
+    def __init__(
+        self, browser: Browser, guise: ContextOptions, traffic: RequestPolicy, wire: EgressProxy
+    ) -> None:
         self.browser = browser
         self.traffic = traffic
         self._guise = guise
         self.wire = wire
         self._name = f"check-{next(_NUMBERS)}"
         self._page: PlaywrightPage | None = None
-        self.done = Done()
+        self.done = ActionResult()
         self._asked = False
         browser.tabs[self._name] = traffic
         browser.opened += 1
@@ -111,12 +113,12 @@ class Tab:
             await self.traffic.watch(page)
             self._page = page
 
-    async def _perform_acts(self, ask: PageRequest, pause: Callable[[], Awaitable[None]]) -> Done:
+    async def _perform_acts(self, ask: PageRequest, pause: Callable[[], Awaitable[None]]) -> ActionResult:
         """Do a request's actions, unless the page is a block page (crawler/block_pages.py) or an error."""
         await self.traffic.document()
         await self.traffic.rest()
         if not self._page or await self._stands_for_all(ask):
-            return Done()
+            return ActionResult()
         return await perform(self._page, ask, self.traffic, pause)
 
     async def _stands_for_all(self, ask: PageRequest) -> bool:

@@ -19,7 +19,7 @@ _VERSION = re.compile(r"Chrome/(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Guise:
+class ContextOptions:
     """The identity of a check's browser."""
 
     zone: str  # IANA name

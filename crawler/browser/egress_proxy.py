@@ -52,7 +52,7 @@ class _Head(NamedTuple):
         return int(values[0]) if values else 0
 
 
-class Wire:
+class EgressProxy:
     """The proxy of one check. `troubles` are connection errors by host (`name:port`).
 
     `via` is an upstream proxy for all traffic (http://user:password@host:port); None: no upstream proxy.

@@ -9,7 +9,7 @@ from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 from scrapy.exceptions import CannotResolveHostError, NotSupported, ResponseDataLossError
 
 from configs.hosts import host_of
-from crawler.browser.request_policy import Traffic
+from crawler.browser.request_policy import RequestPolicy
 from crawler.fetching.errors import BrowserFailed, FetchError, NoHTTP
 from crawler.reading import Outcome
 
@@ -33,7 +33,7 @@ _KINDS: tuple[tuple[str, type[Exception]], ...] = (
 
 
 def classify_error(
-    error: PlaywrightError, url: str, traffic: Traffic, troubles: Mapping[str, Exception]
+    error: PlaywrightError, url: str, traffic: RequestPolicy, troubles: Mapping[str, Exception]
 ) -> Exception:
     """Return the classified error of the browser for an address."""
     if traffic.refusal:

@@ -11,10 +11,10 @@ from scrapy.crawler import Crawler
 
 from configs.settings import settings
 from crawler.browser.browser_process import Browser
-from crawler.browser.check_page import Tab
-from crawler.browser.context_options import Guise
-from crawler.browser.egress_proxy import Wire
-from crawler.browser.request_policy import Traffic
+from crawler.browser.check_page import CheckPage
+from crawler.browser.context_options import ContextOptions
+from crawler.browser.egress_proxy import EgressProxy
+from crawler.browser.request_policy import RequestPolicy
 from crawler.fetching.request_budget import RequestBudget
 from crawler.fetching.ssrf_guard import PublicNames
 
@@ -38,7 +38,7 @@ class Browsers:
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: asyncio.TimerHandle | None = None
 
-    async def tab(self, guise: Guise, budget: RequestBudget) -> Tab:
+    async def tab(self, guise: ContextOptions, budget: RequestBudget) -> CheckPage:
         """Wait for a place and return a new page for a check; `leave` releases it.
 
         Raises:
@@ -47,7 +47,7 @@ class Browsers:
         """
         await self._places.acquire()
         try:
-            tab = Tab(await self._fit(), guise, Traffic(budget), Wire(self._names))
+            tab = CheckPage(await self._fit(), guise, RequestPolicy(budget), EgressProxy(self._names))
         except BaseException:
             self._places.release()
             raise
@@ -58,7 +58,7 @@ class Browsers:
             raise
         return tab
 
-    async def leave(self, tab: Tab) -> None:
+    async def leave(self, tab: CheckPage) -> None:
         """Close a check's page; if that fails, its browser is replaced. The check's result is unaffected."""
         browser = tab.browser
         try:

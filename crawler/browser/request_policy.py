@@ -48,7 +48,7 @@ _REDIRECTS = {
 }
 
 
-class Traffic:
+class RequestPolicy:
     """The requests of one check's page. `refusal`: why we refused its document, if we did.
 
     `posted` collects the bodies that its scripts post, if it is a list.

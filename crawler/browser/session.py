@@ -11,8 +11,8 @@ from scrapy.http import Response
 
 from configs.desk import Desk
 from configs.settings import settings
-from crawler.browser.check_page import Tab
-from crawler.browser.context_options import Guise
+from crawler.browser.check_page import CheckPage
+from crawler.browser.context_options import ContextOptions
 from crawler.browser.pool import Browsers, browsers_of
 from crawler.fetching.decompression import TooLarge
 from crawler.fetching.errors import KNOWN, FetchError, to_fetch_error
@@ -39,12 +39,12 @@ class BrowserSession(Session):
         budget: RequestBudget,
         *,
         browsers: Browsers,
-        guise: Guise,
+        guise: ContextOptions,
         way: ProxySession | None = None,
     ) -> None:
         super().__init__(download, settings().browser_deadline_seconds, largest, budget, way=way)
         self._browsers, self._guise = browsers, guise
-        self._tab: Tab | None = None
+        self._tab: CheckPage | None = None
         self._ask: PageRequest | None = None
 
     async def fetch(
@@ -67,7 +67,7 @@ class BrowserSession(Session):
         finally:
             self.requests = tab.traffic.requests
         page = self._page(_as_named(response.url, step.url), response, ask, visit)
-        return replace(page, undone=tab.done.undone, stuck=tab.done.stuck)
+        return replace(page, skipped_actions=tab.done.skipped_actions, failed_action=tab.done.failed_action)
 
     @property
     def pictures(self) -> bool:
@@ -84,7 +84,7 @@ class BrowserSession(Session):
             tab, self._tab = self._tab, None
             await self._browsers.leave(tab)
 
-    async def _open_tab(self) -> Tab:
+    async def _open_tab(self) -> CheckPage:
         if not self._tab:
             try:
                 self._tab = await self._browsers.tab(self._guise, self._budget)
@@ -128,7 +128,7 @@ def session_of(
     """Return the session of a check of a desk with `fetch: browser`; nothing is started yet."""
     largest = crawler.settings.getint("DOWNLOAD_MAXSIZE")
     return BrowserSession(
-        download, largest, budget, browsers=browsers_of(crawler), guise=Guise.of(desk), way=way
+        download, largest, budget, browsers=browsers_of(crawler), guise=ContextOptions.of(desk), way=way
     )
 
 

@@ -13,13 +13,13 @@ from scrapy.statscollectors import DummyStatsCollector
 from scrapy.utils.reactor import is_reactor_installed
 from twisted.internet import asyncioreactor
 
-from crawler.browser.context_options import Guise
+from crawler.browser.context_options import ContextOptions
 from crawler.browser.pool import Browsers, browsers_of
 from crawler.browser.session import BrowserSession
 from crawler.fetching.request_budget import RequestBudget
 
 if TYPE_CHECKING:
-    from crawler.browser.check_page import Tab
+    from crawler.browser.check_page import CheckPage
 
 
 @asynccontextmanager
@@ -45,7 +45,7 @@ async def browsers_outside() -> AsyncIterator[Browsers]:
 def session_outside(
     browsers: Browsers,
     budget: RequestBudget,
-    guise: Guise,
+    guise: ContextOptions,
     largest: int,
     posted: list[bytes] | None = None,
 ) -> BrowserSession:
@@ -56,7 +56,7 @@ def session_outside(
 
     async def by_tab(request: Request) -> Response:
         """Open a request in its tab, as the download handler does in a crawl."""
-        tab: Tab = request.meta["tab"]
+        tab: CheckPage = request.meta["tab"]
         tab.traffic.posted = posted
         return await tab.download(request)
 

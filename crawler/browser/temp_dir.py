@@ -22,7 +22,7 @@ _TRIES = 20  # to remove files that killed processes still write
 _PAUSE = 0.05
 
 
-class Folder:
+class TempDir:
     """A new folder in TMPDIR, by default /tmp. `leave` removes it.
 
     Raises:

@@ -120,11 +120,11 @@ class PageFetcher:
             await asyncio.sleep(seconds)
         largest = self._settings.getint("DOWNLOAD_MAXSIZE")
         if across and self._browser:
-            from crawler.browser.context_options import Guise  # noqa: PLC0415 -- as above
+            from crawler.browser.context_options import ContextOptions  # noqa: PLC0415 -- as above
             from crawler.browser.standalone import session_outside  # noqa: PLC0415 -- as above
 
-            guise = Guise(str(PARIS))
-            return session_outside(self._browsers, self._budget, guise, largest, self._bodies)
+            options = ContextOptions(str(PARIS))
+            return session_outside(self._browsers, self._budget, options, largest, self._bodies)
         return Session(
             self._download,
             deadline=settings().http_deadline_seconds,

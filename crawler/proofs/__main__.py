@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from crawler.browser import process_tree
-from crawler.browser.temp_dir import Folder, tidy
+from crawler.browser.temp_dir import TempDir, tidy
 
 SILENCE = 150.0  # seconds; the longest step (start of a browser, loading, screenshot) takes at most 90
 LARGEST = 1500  # MB, of the worker and its browser
@@ -72,7 +72,7 @@ class ProofSupervisor:
 
     def _work(self, said: str) -> tuple[int, str]:
         """Run one worker to its end; return its exit code, and why it was killed, if it was."""
-        own = Folder()
+        own = TempDir()
         worker = subprocess.Popen(  # noqa: S603 -- our own program
             [sys.executable, "-m", "crawler.proofs.upload_worker", "--after", said],
             stdin=subprocess.DEVNULL,

@@ -18,7 +18,7 @@ from configs.browser_binary import arguments, browser_path, sandboxed
 from configs.desk import Desk, Fetch
 from configs.prefecture import desks
 from crawler.booking import start_visit, visit
-from crawler.browser.context_options import VIEWPORT, Guise
+from crawler.browser.context_options import VIEWPORT, ContextOptions
 from crawler.browser.pool import Browsers
 from crawler.browser.process_tree import proportional, tree
 from crawler.browser.standalone import browsers_outside, session_outside
@@ -98,7 +98,7 @@ async def _measure_memory(check: Check) -> int:
 async def _check(browsers: Browsers, desk: Desk) -> None:
     """Check once as a spider does, from the first request to the outcome."""
     seen = visit_of(desk)
-    session = session_outside(browsers, RequestBudget(100), Guise.of(desk), _LARGEST)
+    session = session_outside(browsers, RequestBudget(100), ContextOptions.of(desk), _LARGEST)
     tally = start_visit(desk, seen)
     await visit(desk, seen, tally, session, CaptureBuffer())
     await session.close()

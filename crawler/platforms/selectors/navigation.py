@@ -67,7 +67,7 @@ def onward(page: Page, way: NavigationPath, early: Early) -> Reading | None:
     `early` reads a page without the next step's element: it may say already that nothing is free.
     """
     at = progress(page)
-    if page.undone:
+    if page.skipped_actions:
         return _explain_undone(page, at, early)
     if way.banner and not at.banner and (banner := find_matches(page.root, way.banner)):
         return _do_step(page, banner[0], NavigationStep(at=way.banner), at._replace(banner=1))
@@ -100,10 +100,11 @@ def _acts(way: NavigationPath) -> tuple[BrowserAction, ...]:
 
 def _explain_undone(page: Page, at: NavigationProgress, early: Early) -> Reading:
     """Say what kept the browser from the slots."""
-    if not page.stuck and at.page == 1 and (said := early(page)):
+    if not page.failed_action and at.page == 1 and (said := early(page)):
         return said
     return Reading(
-        Outcome.UNREADABLE, page.stuck or f"nothing is there to do: {page.ask.acts[-page.undone].at}"
+        Outcome.UNREADABLE,
+        page.failed_action or f"nothing is there to do: {page.ask.acts[-page.skipped_actions].at}",
     )
 
 

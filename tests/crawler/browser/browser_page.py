@@ -20,14 +20,14 @@ NONE = "<p>Plus rien"
 _OUTSIDE = """
 import asyncio, sys
 from datetime import date
-from crawler.browser.context_options import Guise
+from crawler.browser.context_options import ContextOptions
 from crawler.browser.standalone import browsers_outside, session_outside
 from crawler.fetching.request_budget import RequestBudget
 from crawler.reading import PageRequest, VisitContext
 
 async def main(url):
     async with browsers_outside() as browsers:
-        session = session_outside(browsers, RequestBudget(9), Guise("Europe/Paris"), 1_000_000)
+        session = session_outside(browsers, RequestBudget(9), ContextOptions("Europe/Paris"), 1_000_000)
         page = await session.fetch(PageRequest(url), VisitContext(url, date.today()), lambda *_: False)
         print(page.status, page.text)
         await session.close()

@@ -15,7 +15,7 @@ import pytest
 
 from configs.outcome import Outcome
 from crawler.browser import pool
-from crawler.browser.egress_proxy import Wire
+from crawler.browser.egress_proxy import EgressProxy
 from crawler.browser.session import session_of
 from crawler.fetching.errors import FetchError
 from crawler.fetching.request_budget import RequestBudget
@@ -94,10 +94,10 @@ def test_no_check_has_the_cookies_of_another(held: Held) -> None:
 def test_nothing_that_a_page_asks_for_leaves_this_machine(
     held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wires: list[Wire] = []
+    wires: list[EgressProxy] = []
     dialled: list[str] = []
 
-    class Watched(Wire):
+    class Watched(EgressProxy):
         def __init__(self, *given: Any) -> None:
             super().__init__(*given)
             wires.append(self)
@@ -106,7 +106,7 @@ def test_nothing_that_a_page_asks_for_leaves_this_machine(
             dialled.append(url.hostname)
             return await super()._dial(url)
 
-    monkeypatch.setattr(pool, "Wire", Watched)
+    monkeypatch.setattr(pool, "EgressProxy", Watched)
     listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     listener.bind(("127.0.0.1", 0))
     listener.settimeout(0)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from crawler.browser.egress_proxy import Wire
+from crawler.browser.egress_proxy import EgressProxy
 from crawler.fetching.errors import ProxyFailed
 from crawler.fetching.ssrf_guard import PublicNames
 from crawler.url_policy import AddressRefused
@@ -23,11 +23,11 @@ def names() -> Iterator[PublicNames]:
     asyncio.run(made.close())
 
 
-def ask(names: PublicNames, request: str, via: str | None = None) -> tuple[bytes, Wire]:
+def ask(names: PublicNames, request: str, via: str | None = None) -> tuple[bytes, EgressProxy]:
     """Return what comes back, to the end, and the wire that it came by."""
 
-    async def asked() -> tuple[bytes, Wire]:
-        made = Wire(names)
+    async def asked() -> tuple[bytes, EgressProxy]:
+        made = EgressProxy(names)
         made.via = via
         place = urlsplit(await made.open())
         reader, writer = await asyncio.open_connection(place.hostname, place.port)

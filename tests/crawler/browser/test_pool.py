@@ -9,13 +9,13 @@ from scrapy import Spider
 from scrapy.crawler import Crawler
 
 from crawler.browser import pool
-from crawler.browser.check_page import Tab
-from crawler.browser.context_options import Guise
-from crawler.browser.egress_proxy import Wire
+from crawler.browser.check_page import CheckPage
+from crawler.browser.context_options import ContextOptions
+from crawler.browser.egress_proxy import EgressProxy
 from crawler.browser.pool import Browsers
 from crawler.fetching.request_budget import RequestBudget
 
-GUISE = Guise("Europe/Paris")
+GUISE = ContextOptions("Europe/Paris")
 
 
 class Fake:
@@ -64,10 +64,10 @@ def in_pool(use: Callable[[Browsers], Awaitable[None]]) -> None:
 
 
 def opening(comes_to: Callable[[], Awaitable[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    async def opened(_wire: Wire) -> str:
+    async def opened(_wire: EgressProxy) -> str:
         return await comes_to()
 
-    monkeypatch.setattr(Wire, "open", opened)
+    monkeypatch.setattr(EgressProxy, "open", opened)
 
 
 async def no_port() -> str:
@@ -92,9 +92,9 @@ def test_a_page_that_cannot_begin_is_given_back(made: list[Fake], monkeypatch: p
 def test_a_check_that_is_stopped_while_its_page_begins_leaves_nothing(
     made: list[Fake], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    closed: list[Wire] = []
+    closed: list[EgressProxy] = []
 
-    def close(wire: Wire) -> None:
+    def close(wire: EgressProxy) -> None:
         closed.append(wire)
 
     async def use(browsers: Browsers) -> None:
@@ -106,7 +106,7 @@ def test_a_check_that_is_stopped_while_its_page_begins_leaves_nothing(
 
         with monkeypatch.context() as patch:
             opening(for_ever, patch)
-            patch.setattr(Wire, "close", close)
+            patch.setattr(EgressProxy, "close", close)
             task = asyncio.ensure_future(browsers.tab(GUISE, RequestBudget(1)))
             await begun.wait()
             task.cancel()
@@ -127,7 +127,7 @@ def test_a_page_that_does_not_end_well_costs_its_browser_and_no_check(
     async def use(browsers: Browsers) -> None:
         tab = await browsers.tab(GUISE, RequestBudget(1))
         with monkeypatch.context() as patch:
-            patch.setattr(Tab, "close", fails)
+            patch.setattr(CheckPage, "close", fails)
             await browsers.leave(tab)
         tab.wire.close()
         await browsers.leave(await browsers.tab(GUISE, RequestBudget(1)))

@@ -11,7 +11,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page, Request
 
 from crawler.browser.errors import classify_error
-from crawler.browser.request_policy import Traffic
+from crawler.browser.request_policy import RequestPolicy
 from crawler.fetching.errors import FetchError
 from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
 from crawler.reading import Outcome
@@ -74,8 +74,8 @@ class Fake:
         return cast("Request", Asked(url, self.main_frame))
 
 
-def watched(use: Callable[[Traffic, Fake], Any], budget: RequestBudget | None = None) -> Traffic:
-    traffic = Traffic(budget or RequestBudget(9))
+def watched(use: Callable[[RequestPolicy, Fake], Any], budget: RequestBudget | None = None) -> RequestPolicy:
+    traffic = RequestPolicy(budget or RequestBudget(9))
 
     async def used() -> None:
         page = Fake()
@@ -89,7 +89,7 @@ def watched(use: Callable[[Traffic, Fake], Any], budget: RequestBudget | None = 
 
 @pytest.mark.parametrize("frame", ["that-of-the-page", "one-that-took-its-place"])
 def test_a_redirect_of_a_frame_without_a_parent_is_the_pages(frame: str) -> None:
-    async def use(traffic: Traffic, page: Fake) -> None:
+    async def use(traffic: RequestPolicy, page: Fake) -> None:
         assert not await traffic.aborts(page.opens(f"{URL}moved"))
         assert await page.redirected(frame, "/take") == "Fetch.failRequest BlockedByClient"
 
@@ -99,7 +99,7 @@ def test_a_redirect_of_a_frame_without_a_parent_is_the_pages(frame: str) -> None
 
 
 def test_a_frames_redirect_is_refused_without_that_the_page_is() -> None:
-    async def use(traffic: Traffic, page: Fake) -> None:
+    async def use(traffic: RequestPolicy, page: Fake) -> None:
         page.listeners["Page.frameAttached"]({"frameId": "child", "parentFrameId": "main"})
         assert await page.redirected("child", "/take") == "Fetch.failRequest BlockedByClient"
         assert await page.redirected("child", "http://elsewhere.example/") == "Fetch.continueRequest"
@@ -109,7 +109,7 @@ def test_a_frames_redirect_is_refused_without_that_the_page_is() -> None:
 
 
 def test_each_redirect_is_paid_and_there_is_an_end_of_them() -> None:
-    async def use(traffic: Traffic, page: Fake) -> None:
+    async def use(traffic: RequestPolicy, page: Fake) -> None:
         assert not await traffic.aborts(page.opens(URL))
         while await page.redirected("main", "/next") == "Fetch.continueRequest":
             continue
@@ -120,7 +120,7 @@ def test_each_redirect_is_paid_and_there_is_an_end_of_them() -> None:
 
 
 def test_a_refusal_stands_whatever_the_page_tries_next_until_another_is_expected() -> None:
-    async def use(traffic: Traffic, page: Fake) -> None:
+    async def use(traffic: RequestPolicy, page: Fake) -> None:
         assert await traffic.aborts(page.opens("http://elsewhere.example/"))
         assert await traffic.aborts(page.opens(URL)), "nothing of this page is wanted any more"
         assert await page.redirected("main", "/next") == "Fetch.failRequest BlockedByClient"
@@ -135,14 +135,14 @@ def test_what_an_operator_stopped_asks_nothing_and_says_so() -> None:
     stopped = RequestBudget(9)
     stopped.stopped = True
 
-    async def use(traffic: Traffic, page: Fake) -> None:
+    async def use(traffic: RequestPolicy, page: Fake) -> None:
         assert await traffic.aborts(page.opens(URL))
 
     assert isinstance(watched(use, stopped).refusal, BudgetExhausted)
 
 
 def test_a_page_that_broke_off_because_it_went_on_is_not_broken() -> None:
-    async def use(traffic: Traffic, page: Fake) -> None:
+    async def use(traffic: RequestPolicy, page: Fake) -> None:
         for at in (URL, f"{URL}next"):
             asked = page.opens(at)
             page.listeners["request"](asked)
@@ -157,7 +157,7 @@ def test_a_page_that_broke_off_because_it_went_on_is_not_broken() -> None:
 
 
 def test_a_redirect_that_names_no_place_is_the_answer() -> None:
-    async def use(traffic: Traffic, page: Fake) -> None:
+    async def use(traffic: RequestPolicy, page: Fake) -> None:
         asked = page.opens(URL)
         for headers in ({"location": "/next"}, {}):
             page.listeners["response"](SimpleNamespace(status=302, headers=headers, request=asked))
@@ -167,7 +167,7 @@ def test_a_redirect_that_names_no_place_is_the_answer() -> None:
 
 
 def test_what_only_we_refuse_is_never_the_browsers_fault() -> None:
-    refused = classify_error(blocked(), URL, Traffic(RequestBudget(9)), {})
+    refused = classify_error(blocked(), URL, RequestPolicy(RequestBudget(9)), {})
     assert isinstance(refused, FetchError)
     assert refused.outcome is Outcome.UNREADABLE
 
@@ -183,7 +183,7 @@ def test_what_a_pages_scripts_post_is_kept_where_somebody_wants_it(
     def sent(body: bytes | None, method: str = "POST", kind: str = "fetch") -> Asked:
         return Asked(URL, None, method, kind, post_data_buffer=body)
 
-    async def use(traffic: Traffic, page: Fake) -> None:
+    async def use(traffic: RequestPolicy, page: Fake) -> None:
         traffic.posted = wanted
         for request in (sent(b"a"), sent(None), sent(b"form", kind="document"), sent(None, method="GET")):
             page.listeners["request"](request)

@@ -14,7 +14,7 @@ import pytest
 
 from configs.outcome import Outcome
 from crawler.browser import process_tree
-from crawler.browser.temp_dir import PREFIX, Folder, tidy
+from crawler.browser.temp_dir import PREFIX, TempDir, tidy
 from tests.crawler.browser.browser_page import NONE, browsers, desk_at, outside, page, site
 from tests.crawler.held import Held
 from tests.waiting import outlive, until
@@ -22,8 +22,8 @@ from tests.waiting import outlive, until
 _HOLDER = """
 import subprocess, sys
 from crawler.browser import process_tree
-from crawler.browser.temp_dir import Folder
-folder = Folder()
+from crawler.browser.temp_dir import TempDir
+folder = TempDir()
 with folder.lent():
     child = subprocess.Popen(["sleep", "60"], start_new_session=True)
 (folder.path / "profile").mkdir()
@@ -67,7 +67,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_uses_is_not
     process, path, user = holder
     (other := temporary / "somebody-elses").mkdir()
     (linked := temporary / f"{PREFIX}link").symlink_to(other)
-    mine = Folder()
+    mine = TempDir()
     tidy()
     assert all(each.exists() for each in (path, mine.path, other))
     assert user.is_running()
@@ -83,7 +83,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_uses_is_not
 
 def test_a_folder_is_lent_for_a_while(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TMPDIR", raising=False)
-    folder = Folder()
+    folder = TempDir()
     with folder.lent():
         inner = subprocess.run(
             [sys.executable, "-c", "import tempfile; print(tempfile.gettempdir())"],

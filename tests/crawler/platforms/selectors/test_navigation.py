@@ -102,7 +102,7 @@ def test_a_step_that_leads_elsewhere_is_not_taken_and_no_absence_is_believed_for
     ],
 )
 def test_what_a_browser_could_not_do_is_said(at: NavigationProgress, stuck: str, said: Reading) -> None:
-    here = page("<p>fermé</p>", at, browser=True, undone=1, stuck=stuck)
+    here = page("<p>fermé</p>", at, browser=True, skipped_actions=1, failed_action=stuck)
     assert onward(here, WAY, lambda _page: NOTHING) == said
 
 
