@@ -142,17 +142,17 @@ class BookingSpider(Spider):
 
     async def _visit_desk(self, desk: Desk, token: int | None, session: Session) -> CheckItem:
         """Visit one desk and return the finished check; raises CancelledError only."""
-        started_at, tally = clock(), None
-        witness = CaptureBuffer()
+        started_at, state = clock(), None
+        captures = CaptureBuffer()
         try:
             seen = visit_of(desk, turn=token or 0)
-            tally = start_visit(desk, seen)
-            error = await visit(desk, seen, tally, session, witness)
-            result = tally.result()
+            state = start_visit(desk, seen)
+            error = await visit(desk, seen, state, session, captures)
+            result = state.result()
         except Exception as fault:  # any failure ends in one outcome
             log.exception("the check of %s failed by a fault of ours", desk.id)
             error = f"{type(fault).__name__}: {fault}"
-            result = _faulty(tally, f"a fault of ours: {error}")
+            result = _faulty(state, f"a fault of ours: {error}")
         return CheckItem(
             desk_id=desk.id,
             token=token,
@@ -172,7 +172,7 @@ class BookingSpider(Spider):
             places=result.places,
             refused=bool(result.trouble and result.trouble.refused),
             releases_at=result.releases_at,
-            sights=witness.sights(result.outcome),
+            sights=captures.sights(result.outcome),
             picture=Future() if session.pictures and self._may_be_proven(desk, result) else None,
         )
 
@@ -219,41 +219,41 @@ def start_visit(desk: Desk, seen: VisitContext) -> VisitState:
 
 
 async def visit(
-    desk: Desk, seen: VisitContext, tally: VisitState, session: Session, witness: CaptureBuffer | None = None
+    desk: Desk, seen: VisitContext, state: VisitState, session: Session, captures: CaptureBuffer | None = None
 ) -> str | None:
     """Request page after page until the visit is finished, or its time or its requests are used up.
 
-    `witness` captures the pages for proofs. Return the first network error, if there was one.
+    `captures` captures the pages for proofs. Return the first network error, if there was one.
     """
     name, error = desk.platform, None
     chosen = platform(name)
-    while session.clock.left > 0 and (ask := tally.next()):
-        sight = None
+    while session.clock.left > 0 and (ask := state.next()):
+        capture = None
         if session.requests:
             await session.clock.pause(human_delay())
         try:
             page = await session.fetch(ask, seen, chosen.is_forbidden)
         except BudgetExhausted:
-            tally.skip(ask)
+            state.skip(ask)
             break
         except FetchError as failure:
             error = error or failure.error
-            tally.add_reading(ask, failure.reading)
+            state.add_reading(ask, failure.reading)
         else:
             reading = classify_page(chosen, page)
-            sight = PageCapture.of(name, page, reading)
+            capture = PageCapture.of(name, page, reading)
             if reading.frames:
                 name = seen.parameters.platform
                 chosen, seen, reading = hand_over(seen, reading.frames)
                 if host_of(seen.url) != desk.host:
                     session.go_on_at(desk.model_copy(update={"platform": name, "url": seen.url}))
-            tally.add_reading(ask, reading)
-        if witness:
-            witness.add(sight, troubled=tally.troubled)
+            state.add_reading(ask, reading)
+        if captures:
+            captures.add(capture, troubled=state.troubled)
     return error
 
 
-def _faulty(tally: VisitState | None, reason: str) -> VisitResult:
+def _faulty(state: VisitState | None, reason: str) -> VisitResult:
     """Return the result of a visit that failed: the slots that it saw, else `unreadable`."""
-    seen = tally.result() if tally else None
+    seen = state.result() if state else None
     return seen if seen and seen.slots else VisitResult(Outcome.UNREADABLE, reason, (), (), 0, None)

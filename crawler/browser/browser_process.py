@@ -132,7 +132,7 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
             await page.close()
 
     async def _download_request_with_page(self, request: "Request", page: Page, spider: object) -> Response:  # noqa: ARG002
-        """Open a request's address. The base class would read the page at once; CheckPage reads it after all actions."""
+        """Open a request's address. CheckPage reads the page after all actions; the base class would at once."""
         request.meta["playwright_page"] = page
         await page.goto(request.url, wait_until="commit", timeout=0)  # the check has a deadline of its own
         return Response(request.url)

@@ -68,18 +68,18 @@ async def check_desk(opener: PageFetcher, found: DeskCandidate, place: Prefectur
         return Said("not asked: it is known by its marks, and its address is none that can be asked")
     seen = visit_of(desk)
     limit = int(min(visit_limit(desk), settings().visit_requests))
-    tally = VisitState(
+    state = VisitState(
         platform(desk.platform).first_request(seen), limit=limit, now=clock().astimezone(desk.zone)
     )
     tell(f"checking {desk.url}")
     session = await opener.session(desk.url)
     try:
-        await visit(desk, seen, tally, session)
+        await visit(desk, seen, state, session)
     finally:
         await opener.end_session(desk.url, session)
     if not session.requests:
         return Said("not asked: no request is left, see --requests")
-    return _of(tally.result())
+    return _of(state.result())
 
 
 def read_saved(found: DeskCandidate, page: Page) -> Said:
