@@ -21,8 +21,9 @@ class PlanFileError(ConfigFileError):
     """plans.yaml is wrong; the text has a line for each problem: file, line, key, what to do."""
 
 
+# The OpenAPI document shows this docstring: a change of it changes the document.
 class PlanName(StrEnum):
-    """The plans that a user can hold; NONE cannot be bought."""
+    """What a user can hold; NONE is nobody's purchase."""
 
     NONE = "NONE"
     URGENCE_24H = "URGENCE_24H"
