@@ -60,7 +60,7 @@ class BookingSpider(Spider):
         self.job = str(arguments.get("_job", ""))  # scrapyd's id
         self.report = CheckReport(self.system)
         self.proxies = Proxies(settings().proxy_list)
-        self.foresight = ProofPredictor()
+        self.predictor = ProofPredictor()
 
     @classmethod
     def select_targets(cls, arguments: Mapping[str, Any]) -> list[Desk]:
@@ -143,11 +143,11 @@ class BookingSpider(Spider):
     async def _visit_desk(self, desk: Desk, token: int | None, session: Session) -> CheckItem:
         """Visit one desk and return the finished check; raises CancelledError only."""
         started_at, state = clock(), None
-        captures = CaptureBuffer()
+        buffer = CaptureBuffer()
         try:
             seen = visit_of(desk, turn=token or 0)
             state = start_visit(desk, seen)
-            error = await visit(desk, seen, state, session, captures)
+            error = await visit(desk, seen, state, session, buffer)
             result = state.result()
         except Exception as fault:  # any failure ends in one outcome
             log.exception("the check of %s failed by a fault of ours", desk.id)
@@ -172,13 +172,13 @@ class BookingSpider(Spider):
             places=result.places,
             refused=bool(result.trouble and result.trouble.refused),
             releases_at=result.releases_at,
-            sights=captures.sights(result.outcome),
+            captures=buffer.select(result.outcome),
             picture=Future() if session.pictures and self._may_be_proven(desk, result) else None,
         )
 
     def _may_be_proven(self, desk: Desk, result: VisitResult) -> bool:
         """Tell whether a screenshot of the open page is worth its time; checks at the terminal keep no proof."""
-        return not self.once and self.foresight.is_likely(desk.id, result.outcome, result.slots)
+        return not self.once and self.predictor.is_likely(desk.id, result.outcome, result.slots)
 
     async def _download(self, request: Request) -> Response:
         """Ask Scrapy's downloader.
@@ -219,11 +219,11 @@ def start_visit(desk: Desk, seen: VisitContext) -> VisitState:
 
 
 async def visit(
-    desk: Desk, seen: VisitContext, state: VisitState, session: Session, captures: CaptureBuffer | None = None
+    desk: Desk, seen: VisitContext, state: VisitState, session: Session, buffer: CaptureBuffer | None = None
 ) -> str | None:
     """Request page after page until the visit is finished, or its time or its requests are used up.
 
-    `captures` captures the pages for proofs. Return the first network error, if there was one.
+    `buffer` keeps the pages for proofs. Return the first network error, if there was one.
     """
     name, error = desk.platform, None
     chosen = platform(name)
@@ -248,8 +248,8 @@ async def visit(
                 if host_of(seen.url) != desk.host:
                     session.go_on_at(desk.model_copy(update={"platform": name, "url": seen.url}))
             state.add_reading(ask, reading)
-        if captures:
-            captures.add(capture, troubled=state.troubled)
+        if buffer:
+            buffer.add(capture, troubled=state.troubled)
     return error
 
 

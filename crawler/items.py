@@ -36,7 +36,7 @@ class CheckItem:
     places: tuple[str, ...] = ()  # keys of all places that the visit knew of, asked or not
     refused: bool = False  # whether this page answered a plain 403
     releases_at: datetime | None = None  # when the page says that more slots will be put on line
-    sights: tuple[PageCapture, ...] = field(
+    captures: tuple[PageCapture, ...] = field(
         default=(), repr=False
     )  # pages that may prove it (crawler/proofs)
     handed_to: str = ""  # the embedded page's host

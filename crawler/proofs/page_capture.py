@@ -63,16 +63,16 @@ class CaptureBuffer:
         self._troubled = False
         self._size = 0
 
-    def add(self, sight: PageCapture | None, *, troubled: bool) -> None:
+    def add(self, capture: PageCapture | None, *, troubled: bool) -> None:
         """Add a page (None: a failed request); `troubled`: the visit has trouble, from this page on if not before."""
         if troubled and not self._troubled:
-            self._troubled, self._first = True, sight
-        self._last = sight or self._last
-        if sight and sight.shown and (not self._open or self._size + len(sight.body) <= _MOST):
-            self._open.append(sight)
-            self._size += len(sight.body)
+            self._troubled, self._first = True, capture
+        self._last = capture or self._last
+        if capture and capture.shown and (not self._open or self._size + len(capture.body) <= _MOST):
+            self._open.append(capture)
+            self._size += len(capture.body)
 
-    def sights(self, outcome: Outcome) -> tuple[PageCapture, ...]:
+    def select(self, outcome: Outcome) -> tuple[PageCapture, ...]:
         """Return the pages that may prove an outcome; none if it needs no proof, or no page was fetched."""
         chosen = self._select(outcome)
         return tuple(replace(each, open=True) if each is self._last else each for each in chosen)
@@ -87,13 +87,13 @@ class CaptureBuffer:
         return (self._first,) if self._first else ()
 
 
-def showing(sights: Iterable[PageCapture], news: Iterable[Slot]) -> PageCapture | None:
+def showing(captures: Iterable[PageCapture], news: Iterable[Slot]) -> PageCapture | None:
     """Return the page that shows the earliest of these slots; the first page if none shows one."""
-    seen = list(sights)
+    seen = list(captures)
     for moment in sorted(map(moment_of, news), key=lambda each: (each[1], each[0])):
-        for sight in seen:
-            if moment in sight.shown:
-                return sight
+        for capture in seen:
+            if moment in capture.shown:
+                return capture
     return seen[0] if seen else None
 
 

@@ -24,19 +24,19 @@ class Proof:
     key: str
     desk: Desk
     check: CheckItem
-    sight: PageCapture
+    capture: PageCapture
     seen_at: datetime
 
     @property
     def picture(self) -> "Future[bytes | None] | None":
         """Return the check's screenshot of its open page (PNG; None: it failed), if that is this page."""
-        return self.check.picture if self.sight.open else None
+        return self.check.picture if self.capture.open else None
 
 
 def of_detection(desk: Desk, check: CheckItem, news: Iterable[Slot], seen_at: datetime) -> Proof | None:
     """Return the proof of a detection: the page with its earliest new slot."""
-    sight = showing(check.sights, news)
-    return Proof(new_key(clock()), desk, check, sight, seen_at) if sight else None
+    capture = showing(check.captures, news)
+    return Proof(new_key(clock()), desk, check, capture, seen_at) if capture else None
 
 
 def of_trouble(desk: Desk, check: CheckItem, before: Outcome | None, seen_at: datetime) -> Proof | None:
@@ -44,9 +44,9 @@ def of_trouble(desk: Desk, check: CheckItem, before: Outcome | None, seen_at: da
 
     After a time-out, which has no page, an unreadable page is kept.
     """
-    if check.outcome.conclusive or check.outcome is before or not check.sights:
+    if check.outcome.conclusive or check.outcome is before or not check.captures:
         return None
-    return Proof(new_key(clock()), desk, check, check.sights[0], seen_at)
+    return Proof(new_key(clock()), desk, check, check.captures[0], seen_at)
 
 
 class ProofPredictor:

@@ -105,7 +105,7 @@ def keep(to: Spool, proof: Proof) -> None:
     Raises:
         OSError: the disk does not take it.
     """
-    body = proof.sight.body
+    body = proof.capture.body
     meta = meta_of(proof)
     if meta.refused:
         log.error("the proof of %s is kept without its page: %s", meta.desk, meta.refused)
@@ -114,21 +114,21 @@ def keep(to: Spool, proof: Proof) -> None:
 
 def meta_of(proof: Proof) -> Meta:
     """Return the metadata of a proof."""
-    sight, check = proof.sight, proof.check
-    asked = sight.asked
-    repeated = secret_in(sight.body)
+    capture, check = proof.capture, proof.check
+    asked = capture.asked
+    repeated = secret_in(capture.body)
     return Meta(
         key=proof.key,
         desk=check.desk_id,
-        platform=sight.platform,
+        platform=capture.platform,
         outcome=check.outcome.value,
         evidence=mask_tokens(check.reason),
         seen_at=proof.seen_at,
-        url=mask_tokens(sight.url),
-        status=sight.status,
-        headers={name: mask_tokens(value) for name, value in sight.headers.items()},
-        sha256=fingerprint(sight.body),
-        size=len(sight.body),
+        url=mask_tokens(capture.url),
+        status=capture.status,
+        headers={name: mask_tokens(value) for name, value in capture.headers.items()},
+        sha256=fingerprint(capture.body),
+        size=len(capture.body),
         time_zone=proof.desk.time_zone,
         asked=asked | {name: mask_tokens(asked[name]) for name in ("url", "desk")},
         refused=f"it repeats {repeated}, a secret of ours: find out why and change it" if repeated else None,

@@ -9,7 +9,7 @@ from configs.prefecture import desks
 from configs.settings import settings
 from crawler.recording.coverage_tracking import EVERYWHERE
 
-INTERVALS = 5  # without a sight of the slot, or an answer for its place and day
+INTERVALS = 5  # without a sighting of the slot, or an answer for its place and day
 
 # A desk that a writer holds is left to the next look. Desks for which no entitled user waits are asked at the
 # heartbeat: their slots lapse after LAPSE_SECONDS, not after five heartbeats.
@@ -49,7 +49,7 @@ RETURNING s.id
 
 
 def lapse_span(*intervals: float | None) -> timedelta:
-    """Return how long a slot outlives its last sight, at a desk with these intervals (seconds)."""
+    """Return how long a slot outlives its last sighting, at a desk with these intervals (seconds)."""
     longest = INTERVALS * max(filter(None, intervals), default=0)
     return timedelta(seconds=max(settings().lapse_seconds, longest))
 

@@ -99,10 +99,10 @@ async def _check(browsers: Browsers, desk: Desk) -> None:
     """Check once as a spider does, from the first request to the outcome."""
     seen = visit_of(desk)
     session = session_outside(browsers, RequestBudget(100), ContextOptions.of(desk), _LARGEST)
-    tally = start_visit(desk, seen)
-    await visit(desk, seen, tally, session, CaptureBuffer())
+    state = start_visit(desk, seen)
+    await visit(desk, seen, state, session, CaptureBuffer())
     await session.close()
-    if (found := tally.result()).outcome is not Outcome.SLOTS:
+    if (found := state.result()).outcome is not Outcome.SLOTS:
         raise RuntimeError(f"the stand-in shows no slots: {found.reason}")
 
 

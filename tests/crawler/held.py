@@ -69,7 +69,7 @@ def _held() -> Iterator[Held]:
 def held(_held: Held, settings_env: Callable[..., None]) -> Held:
     """Give the spider, with a deadline that a busy machine does not miss."""
     settings_env(HTTP_DEADLINE_SECONDS="20")
-    _held.spider.foresight = ProofPredictor()  # what earlier tests showed is nothing that this one saw
+    _held.spider.predictor = ProofPredictor()  # what earlier tests showed is nothing that this one saw
     return _held
 
 

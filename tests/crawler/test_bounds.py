@@ -97,12 +97,12 @@ def test_whatever_a_page_says_is_within_bounds_and_bounding_it_again_changes_not
 def test_a_place_keeps_its_key_from_the_form_to_its_calendar(shown: list[Slot], key: str) -> None:
     """A place that is known to be open stays so when its calendar, asked under the page's own key, gives no answer."""
     first, later = PageRequest("https://a.invalid/"), PageRequest("https://a.invalid/1", place=Place(key))
-    tally = VisitState(first, limit=9, now=NOW)
-    asked = tally.next()
+    state = VisitState(first, limit=9, now=NOW)
+    asked = state.next()
     assert asked is first
-    tally.add_reading(asked, bound_reading(Reading(asks=(later,), fallback=(Slot(Place(key), None),)), TODAY))
-    assert tally.next() is later
-    result = tally.result()
+    state.add_reading(asked, bound_reading(Reading(asks=(later,), fallback=(Slot(Place(key), None),)), TODAY))
+    assert state.next() is later
+    result = state.result()
     assert [slot.place.key for slot in result.slots] == [bound_key(key)]
     assert result.places in ((), (bound_key(key),))
 

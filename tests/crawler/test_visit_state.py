@@ -24,12 +24,12 @@ def ask(name: str, place: Place = A, week: int | None = None) -> PageRequest:
 
 def run(answers: dict[str, Reading], limit: int = 24) -> tuple[VisitResult, list[str]]:
     """Play a visit against answers by the last part of the address; what is not named is `unreadable`."""
-    tally, order = VisitState(START, limit=limit, now=NOW), []
-    while following := tally.next():
+    state, order = VisitState(START, limit=limit, now=NOW), []
+    while following := state.next():
         name = following.url.rpartition("/")[2]
         order.append(name)
-        tally.add_reading(following, answers.get(name, Reading(Outcome.UNREADABLE, f"what is {name}?")))
-    return tally.result(), order
+        state.add_reading(following, answers.get(name, Reading(Outcome.UNREADABLE, f"what is {name}?")))
+    return state.result(), order
 
 
 def leads(*asks: PageRequest, **more: Any) -> Reading:
@@ -198,10 +198,10 @@ def test_the_same_address_with_another_form_is_another_request() -> None:
 
 
 def test_a_visit_that_never_ends_is_ended() -> None:
-    tally = VisitState(START, limit=5, now=NOW)
-    while following := tally.next():
-        tally.add_reading(following, leads(ask(f"{tally.asked}")))
-    result = tally.result()
+    state = VisitState(START, limit=5, now=NOW)
+    while following := state.next():
+        state.add_reading(following, leads(ask(f"{state.asked}")))
+    result = state.result()
     assert (result.outcome, result.asked) == (Outcome.UNREADABLE, 5)
     assert result.reason == "nothing was proven by 5 requests; 1 request left unasked"
 
@@ -214,9 +214,9 @@ def test_what_was_left_unasked_is_said_and_not_covered() -> None:
 
 @pytest.mark.rule("3.1")
 def test_a_request_without_an_answer_is_trouble() -> None:
-    tally = VisitState(START, limit=5, now=NOW)
-    tally.next()
-    assert tally.result()[:2] == (Outcome.UNREACHABLE, "no answer to GET https://site/0")
+    state = VisitState(START, limit=5, now=NOW)
+    state.next()
+    assert state.result()[:2] == (Outcome.UNREACHABLE, "no answer to GET https://site/0")
 
 
 # Any visit at all
@@ -245,11 +245,11 @@ _READINGS = st.builds(
 @given(st.lists(_READINGS, max_size=40), st.integers(0, 12))
 def test_the_rules_hold_for_any_visit(readings: list[Reading], limit: int) -> None:
     left, taken = deque(readings), []
-    tally = VisitState(START, limit=limit, now=NOW)
-    while left and (following := tally.next()):
+    state = VisitState(START, limit=limit, now=NOW)
+    while left and (following := state.next()):
         taken.append(left.popleft())
-        tally.add_reading(following, taken[-1])
-    result = tally.result()
+        state.add_reading(following, taken[-1])
+    result = state.result()
     seen = {
         slot.moment_text
         for r in taken
@@ -271,28 +271,28 @@ def test_the_rules_hold_for_any_visit(readings: list[Reading], limit: int) -> No
 
 @pytest.mark.rule("4.3")
 def test_a_request_that_may_not_be_made_is_left_unasked_and_proves_nothing() -> None:
-    tally = VisitState(START, limit=24, now=NOW)
-    first = tally.next()
+    state = VisitState(START, limit=24, now=NOW)
+    first = state.next()
     assert first
-    tally.add_reading(first, leads(ask("a"), ask("b", B)))
-    second = tally.next()
+    state.add_reading(first, leads(ask("a"), ask("b", B)))
+    second = state.next()
     assert second
-    tally.add_reading(second, none("1"))
-    third = tally.next()
+    state.add_reading(second, none("1"))
+    third = state.next()
     assert third
-    tally.skip(third)
-    result = tally.result()
+    state.skip(third)
+    result = state.result()
     assert (result.outcome, result.asked) == (Outcome.NO_SLOTS, 2)
     assert "1 request left unasked" in result.reason
 
 
 @pytest.mark.rule("4.3")
 def test_a_visit_without_a_request_left_before_it_proved_anything_is_nobodys_fault() -> None:
-    tally = VisitState(START, limit=24, now=NOW)
-    first = tally.next()
+    state = VisitState(START, limit=24, now=NOW)
+    first = state.next()
     assert first
-    tally.skip(first)
-    assert tally.result().outcome is Outcome.OVERLOADED
+    state.skip(first)
+    assert state.result().outcome is Outcome.OVERLOADED
 
 
 def named(moment: datetime | date, *asks: PageRequest) -> Reading:

@@ -62,10 +62,10 @@ def claims(name: str, mutant: Mutant) -> Claims:
     """Read a broken page as the crawl would, in a check that can ask nothing more."""
     page = mutant.page
     reading = classify_page(platform(name), page)
-    tally = VisitState(page.ask, limit=1, now=datetime.combine(page.visit.today, time(9), page.visit.zone))
-    tally.next()
-    tally.add_reading(page.ask, reading)
-    result = tally.result()
+    state = VisitState(page.ask, limit=1, now=datetime.combine(page.visit.today, time(9), page.visit.zone))
+    state.next()
+    state.add_reading(page.ask, reading)
+    result = state.result()
     hours = frozenset(in_utc(slot.moment) for slot in result.slots if slot.moment)
     covered = result.covered if result.outcome.conclusive else ()
     timeless = any(slot.moment is None for slot in result.slots)

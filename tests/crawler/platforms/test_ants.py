@@ -258,30 +258,30 @@ def test_the_whole_list_is_bounded() -> None:
 
 def result_of(here: VisitContext, readings: list[Reading]) -> tuple[VisitResult, list[PageRequest]]:
     """Hand out the given readings, through `read`'s own way of leading on; return the verdict and what was asked."""
-    tally, asked = (
+    state, asked = (
         VisitState(ANTS.first_request(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS)),
         [],
     )
     for reading in readings:
-        ask = tally.next()
+        ask = state.next()
         if ask is None:
             break
         asked.append(ask)
-        tally.add_reading(ask, reading)
-    return tally.result(), asked
+        state.add_reading(ask, reading)
+    return state.result(), asked
 
 
 def played(here: VisitContext, *bodies: Any) -> VisitResult:
     """Answer each request of a visit with the next body; a number is an error's status."""
-    tally = VisitState(ANTS.first_request(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
+    state = VisitState(ANTS.first_request(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
     for body in bodies:
-        ask = tally.next()
+        ask = state.next()
         if ask is None:
             break
         status = body if isinstance(body, int) else 200
         page = Page(ask.url, status, json.dumps(body).encode(), here, ask)
-        tally.add_reading(ask, classify_page(ANTS, page))
-    return tally.result()
+        state.add_reading(ask, classify_page(ANTS, page))
+    return state.result()
 
 
 TWO: dict[str, Any] = {"positions": [LYON, ROANNE], "streaming": False}

@@ -141,12 +141,12 @@ def test_no_call_but_the_two_that_look_is_ever_made(call: str) -> None:
 
 def test_a_check_asks_entry_page_and_each_motive() -> None:
     here = visit()
-    tally = VisitState(ESIRIUS.first_request(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
-    while ask := tally.next():
+    state = VisitState(ESIRIUS.first_request(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
+    while ask := state.next():
         answers = {"20": second(NOTHING), "120": second(FOUND)}
         body = {"entry": pages.entry(), "motives": pages.motives()}.get(ask.step) or answers[ask.place.key]
-        tally.add_reading(ask, ESIRIUS.read_page(Page(ask.url, 200, body.encode(), here, ask)))
-    result = tally.result()
+        state.add_reading(ask, ESIRIUS.read_page(Page(ask.url, 200, body.encode(), here, ask)))
+    result = state.result()
     assert (result.outcome, result.asked, result.covered) == (Outcome.SLOTS, 4, (CoveredWindow("20"),))
     assert [slot.place.label for slot in result.slots] == ["Première demande"]
 

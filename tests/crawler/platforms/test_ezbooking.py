@@ -300,13 +300,13 @@ def asked_of(seen: VisitContext, offered: dict[str, str], limit: int) -> list[Pa
         "describe": ez.pick("9846"),
         "planning": ez.terms(),
     }
-    tally = VisitState(EZBOOKING.first_request(seen), limit=limit, now=datetime(2026, 11, 20, 9, tzinfo=UTC))
+    state = VisitState(EZBOOKING.first_request(seen), limit=limit, now=datetime(2026, 11, 20, 9, tzinfo=UTC))
     asked = []
-    while ask := tally.next():
+    while ask := state.next():
         asked.append(ask)
         first = ask.window.first if ask.window else None
         body = ez.week(first) if first else pages[ask.step]
-        tally.add_reading(ask, classify_page(EZBOOKING, Page(ask.url, 200, body.encode(), seen, ask)))
+        state.add_reading(ask, classify_page(EZBOOKING, Page(ask.url, 200, body.encode(), seen, ask)))
     return asked
 
 

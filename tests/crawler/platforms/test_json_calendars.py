@@ -228,30 +228,30 @@ def test_an_agenda_that_cannot_be_read_hides_no_slot_of_the_others_and_proves_no
     page = answer("doctolib", booking, window=None)
     free = WRITERS["doctolib"]([datetime(2026, 11, 24, 9, tzinfo=ZONES[0])])
     for week, expected in ((free, Outcome.SLOTS), (WRITERS["doctolib"]([]), Outcome.UNREADABLE)):
-        tally = VisitState(page.ask, limit=2, now=datetime(2026, 11, 20, 9, tzinfo=ZONES[0]))
+        state = VisitState(page.ask, limit=2, now=datetime(2026, 11, 20, 9, tzinfo=ZONES[0]))
         for body in (booking, week):
-            ask = tally.next()
+            ask = state.next()
             assert ask
             said = Page(ask.url, 200, json.dumps(body).encode(), page.visit, ask)
-            tally.add_reading(ask, classify_page(platform("doctolib"), said))
-        assert tally.result().outcome is expected
+            state.add_reading(ask, classify_page(platform("doctolib"), said))
+        assert state.result().outcome is expected
 
 
 def visited(answers: dict[str, Any], turn: int = 0) -> tuple[VisitState, list[str]]:
     """Visit a doctolib desk of two agendas; `answers` by the agendas that are asked. Also: which were, in turn."""
     agendas = [{"id": number, "visit_motive_ids_by_practice_id": {"12": [1]}} for number in (5, 6)]
     desk = replace(visit("doctolib"), turn=turn)
-    tally = VisitState(
+    state = VisitState(
         PageRequest(desk.url, "booking"), limit=4, now=datetime(2026, 11, 20, 9, tzinfo=ZONES[0])
     )
     asked: list[str] = []
-    while ask := tally.next():
+    while ask := state.next():
         ids = parse_qs(urlsplit(ask.url).query).get("agenda_ids", [""])[0]
         asked.append(ids)
         body = {"data": {"agendas": agendas}} if not ids else answers[ids]
         page = Page(ask.url, 200, json.dumps(body).encode(), desk, ask)
-        tally.add_reading(ask, classify_page(platform("doctolib"), page))
-    return tally, asked
+        state.add_reading(ask, classify_page(platform("doctolib"), page))
+    return state, asked
 
 
 NOT_OPEN = {"availabilities": [], "total": 0, "reason": "not_opened_availability", "next_slot": None}
@@ -259,22 +259,22 @@ NOT_OPEN = {"availabilities": [], "total": 0, "reason": "not_opened_availability
 
 def test_an_agenda_that_is_not_open_hides_no_slot_of_the_others() -> None:
     free = WRITERS["doctolib"]([datetime(2026, 11, 24, 9, tzinfo=ZONES[0])])
-    tally, asked = visited({"5-6": NOT_OPEN, "5": NOT_OPEN, "6": free})
+    state, asked = visited({"5-6": NOT_OPEN, "5": NOT_OPEN, "6": free})
     assert asked == ["", "5-6", "5", "6"]
-    result = tally.result()
+    result = state.result()
     assert (result.outcome, len(result.slots)) == (Outcome.SLOTS, 1)
     assert all(each.doubtful for each in result.covered)
 
 
 def test_agendas_that_are_all_not_open_have_no_slots() -> None:
-    tally, asked = visited({"5-6": NOT_OPEN, "5": NOT_OPEN, "6": NOT_OPEN}, turn=1)
+    state, asked = visited({"5-6": NOT_OPEN, "5": NOT_OPEN, "6": NOT_OPEN}, turn=1)
     assert asked == ["", "5-6", "6", "5"]
-    result = tally.result()
+    result = state.result()
     assert (result.outcome, result.slots) == (Outcome.NO_SLOTS, ())
     assert result.covered
     assert all(each.doubtful for each in result.covered)
 
 
 def test_an_agenda_that_is_not_open_beside_one_that_cannot_be_read_proves_no_absence() -> None:
-    tally, _ = visited({"5-6": NOT_OPEN, "5": NOT_OPEN, "6": {"error": "?"}})
-    assert tally.result().outcome is Outcome.UNREADABLE
+    state, _ = visited({"5-6": NOT_OPEN, "5": NOT_OPEN, "6": {"error": "?"}})
+    assert state.result().outcome is Outcome.UNREADABLE

@@ -216,14 +216,14 @@ def test_what_lies_behind_an_hour_is_never_asked(method: str, path: str) -> None
 def checked(site: dict[str, str], turn: int = 0) -> tuple[VisitResult, list[str]]:
     """Visit a site: pages by the end of their address, the empty one where nothing else fits."""
     here, order = visit(turn=turn), []
-    tally = VisitState(READER.first_request(here), limit=20, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
-    while ask := tally.next():
+    state = VisitState(READER.first_request(here), limit=20, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
+    while ask := state.next():
         order.append(ask.url)
         body = next((body for end, body in site.items() if ask.url.endswith(end)), None)
         first = ask.window.first if ask.window and ask.window.first else TODAY
         shown = body or week(first=first, lieu=ask.place.key)
-        tally.add_reading(ask, classify_page(READER, Page(ask.url, 200, shown.encode(), here, ask)))
-    return tally.result(), order
+        state.add_reading(ask, classify_page(READER, Page(ask.url, 200, shown.encode(), here, ask)))
+    return state.result(), order
 
 
 def test_each_place_is_asked_from_its_next_availability_on() -> None:

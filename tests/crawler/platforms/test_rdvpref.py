@@ -258,10 +258,10 @@ def test_a_release_that_cannot_be_read_is_none(published: object) -> None:
 
 
 def test_a_check_ends_as_captcha_after_two_requests() -> None:
-    tally = VisitState(RDVPREF.first_request(visit()), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
+    state = VisitState(RDVPREF.first_request(visit()), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
     pages = {DESK: (rdv.landing(), ""), f"{DESK}cgu/": (rdv.conditions(), "cgu/")}
-    while ask := tally.next():
+    while ask := state.next():
         body, path = pages[ask.url]
-        tally.add_reading(ask, read(body, path=path))
-    result = tally.result()
+        state.add_reading(ask, read(body, path=path))
+    result = state.result()
     assert (result.outcome, result.asked, result.covered) == (Outcome.CAPTCHA, 2, ())

@@ -50,12 +50,12 @@ def read(body: str, step: str = "", url: str = URL, **parameters: Any) -> Readin
 def checked(site: dict[str, str], **parameters: Any) -> VisitResult:
     """VisitContext a site of these pages by address, forms left out."""
     here = visit(**parameters)
-    tally = VisitState(SELECTORS.first_request(here), limit=30, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
-    while ask := tally.next():
-        tally.add_reading(
+    state = VisitState(SELECTORS.first_request(here), limit=30, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
+    while ask := state.next():
+        state.add_reading(
             ask, classify_page(SELECTORS, Page(ask.url, 200, site[ask.url].encode(), here, ask))
         )
-    return tally.result()
+    return state.result()
 
 
 def test_what_belongs_to_a_slot_may_stand_around_it() -> None:

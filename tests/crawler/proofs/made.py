@@ -15,7 +15,7 @@ URL = "http://127.77.0.91:8800/booking/create/23014"
 PAGE = "<html><title>Évry</title>Choisissez une heure".encode()
 
 
-def sight(body: bytes = PAGE, *slots: Slot, url: str = URL, **headers: str) -> PageCapture:
+def capture(body: bytes = PAGE, *slots: Slot, url: str = URL, **headers: str) -> PageCapture:
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     visit = VisitContext(URL, date(2026, 11, 20))
     return PageCapture.of(
@@ -23,12 +23,12 @@ def sight(body: bytes = PAGE, *slots: Slot, url: str = URL, **headers: str) -> P
     )
 
 
-def seen(*sights: PageCapture, **changes: Any) -> CheckItem:
+def seen(*captures: PageCapture, **changes: Any) -> CheckItem:
     return check(
         "a",
         changes.pop("token", 1),
         *changes.pop("slots", (slot(),)),
-        sights=sights or (sight(PAGE, slot()),),
+        captures=captures or (capture(PAGE, slot()),),
         **changes,
     )
 
@@ -36,5 +36,5 @@ def seen(*sights: PageCapture, **changes: Any) -> CheckItem:
 def proof(
     key: str = "2026/11/20/" + "0" * 32, shown: PageCapture | None = None, desk: Desk | None = None
 ) -> Proof:
-    shown = shown or sight()
+    shown = shown or capture()
     return Proof(key, desk or make_desk(URL), seen(shown), shown, NOW)

@@ -12,7 +12,7 @@ from crawler.proofs.selection import ProofPredictor
 from crawler.reading import Slot
 from crawler.recording.batch_writer import record
 from tests.crawler.checks import HOST, HOUR, NOW, check, slot
-from tests.crawler.proofs.made import sight
+from tests.crawler.proofs.made import capture
 
 LATER = timedelta(hours=1)
 Answer = tuple[Outcome, tuple[Slot, ...]]
@@ -31,7 +31,7 @@ def kept(redis_server: object, planned_desks: Callable[..., dict[str, Desk]]) ->
     def each(*answers: Answer) -> list[bool]:
         found = []
         for token, (outcome, slots) in enumerate(answers, 1):
-            item = check("a", token, *slots, outcome=outcome, sights=(sight(b"x", *slots),))
+            item = check("a", token, *slots, outcome=outcome, captures=(capture(b"x", *slots),))
             found.append(bool(record([FinishedCheck(item, token, NOW)]).proofs))
         return found
 
@@ -48,10 +48,10 @@ def kept(redis_server: object, planned_desks: Callable[..., dict[str, Desk]]) ->
     ids=["slots come and go", "runs of trouble", "trouble closes nothing"],
 )
 def test_what_is_expected_is_what_is_kept(answers: list[Answer], kept: Callable[..., list[bool]]) -> None:
-    foresight = ProofPredictor()
-    assert [foresight.is_likely("a", *each) for each in answers] == kept(*answers)
+    predictor = ProofPredictor()
+    assert [predictor.is_likely("a", *each) for each in answers] == kept(*answers)
 
 
 def test_desks_are_told_apart() -> None:
-    foresight = ProofPredictor()
-    assert [foresight.is_likely(desk, *CAPTCHA) for desk in ("a", "b", "a")] == [True, True, False]
+    predictor = ProofPredictor()
+    assert [predictor.is_likely(desk, *CAPTCHA) for desk in ("a", "b", "a")] == [True, True, False]

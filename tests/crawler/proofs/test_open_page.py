@@ -63,4 +63,4 @@ def test_it_follows_the_alert_and_is_kept_with_the_page(
         continue
     assert picture_of(blobs, keys[0]).startswith(b"\x89PNG")
     meta = meta_of(blobs, keys[0])
-    assert body_of(blobs, meta) == item.sights[0].body
+    assert body_of(blobs, meta) == item.captures[0].body

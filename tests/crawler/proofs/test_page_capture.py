@@ -12,7 +12,7 @@ from crawler.proofs.page_capture import CaptureBuffer, PageCapture, asked_of, sh
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, VisitContext
 from tests.crawler.checks import HOUR, slot
 from tests.crawler.held import Held, make_desk
-from tests.crawler.proofs.made import sight
+from tests.crawler.proofs.made import capture
 from tests.crawler.wire import answer, wire
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ LATER = HOUR + timedelta(days=1)
 INCONCLUSIVE = [each for each in Outcome if not each.conclusive]
 
 
-def witness(*pages: tuple[PageCapture | None, bool]) -> CaptureBuffer:
+def buffer(*pages: tuple[PageCapture | None, bool]) -> CaptureBuffer:
     made = CaptureBuffer()
     for page, troubled in pages:
         made.add(page, troubled=troubled)
@@ -32,8 +32,8 @@ def witness(*pages: tuple[PageCapture | None, bool]) -> CaptureBuffer:
 
 
 def test_all_pages_with_slots_are_held_and_the_one_that_shows_the_earliest_of_what_is_new_is_shown() -> None:
-    first, second, third = sight(b"1"), sight(b"2", slot(HOUR)), sight(b"3", slot(LATER), slot(None))
-    held = witness((first, False), (second, False), (third, False)).sights(Outcome.SLOTS)
+    first, second, third = capture(b"1"), capture(b"2", slot(HOUR)), capture(b"3", slot(LATER), slot(None))
+    held = buffer((first, False), (second, False), (third, False)).select(Outcome.SLOTS)
     assert held == (second, replace(third, open=True))
     assert showing(held, [slot(LATER), slot(HOUR)]) is held[0]
     assert showing(held, [slot(LATER)]) is held[1]
@@ -43,7 +43,7 @@ def test_all_pages_with_slots_are_held_and_the_one_that_shows_the_earliest_of_wh
 
 
 def test_a_slot_that_stands_in_for_hours_is_shown_by_its_page() -> None:
-    page = sight()
+    page = capture()
     made = PageCapture.of(
         "ezbooking", Page(page.url, 200, b"", page.visit, page.ask), Reading(fallback=(slot(None),))
     )
@@ -52,34 +52,34 @@ def test_a_slot_that_stands_in_for_hours_is_shown_by_its_page() -> None:
 
 @pytest.mark.parametrize("outcome", INCONCLUSIVE)
 def test_of_trouble_its_first_page_is_held(outcome: Outcome) -> None:
-    first, second, third = sight(b"1"), sight(b"2"), sight(b"3")
-    assert witness((first, False), (second, True), (third, True)).sights(outcome) == (second,)
+    first, second, third = capture(b"1"), capture(b"2"), capture(b"3")
+    assert buffer((first, False), (second, True), (third, True)).select(outcome) == (second,)
 
 
 @pytest.mark.parametrize("outcome", INCONCLUSIVE)
 def test_where_no_page_came_there_is_none_to_hold(outcome: Outcome) -> None:
-    assert witness((sight(b"1"), False), (None, True), (sight(b"2"), True)).sights(outcome) == ()
-    assert witness().sights(outcome) == ()
+    assert buffer((capture(b"1"), False), (None, True), (capture(b"2"), True)).select(outcome) == ()
+    assert buffer().select(outcome) == ()
 
 
 def test_several_pages_that_say_nothing_are_held_by_the_last() -> None:
-    pages = witness((sight(b"1"), False), (sight(b"2"), False))
-    assert [each.body for each in pages.sights(Outcome.UNREADABLE)] == [b"2"]
-    assert pages.sights(Outcome.OVERLOADED) == ()
+    pages = buffer((capture(b"1"), False), (capture(b"2"), False))
+    assert [each.body for each in pages.select(Outcome.UNREADABLE)] == [b"2"]
+    assert pages.select(Outcome.OVERLOADED) == ()
 
 
 def test_what_proves_absence_is_not_held() -> None:
-    assert witness((sight(b"1", slot()), False)).sights(Outcome.NO_SLOTS) == ()
+    assert buffer((capture(b"1", slot()), False)).select(Outcome.NO_SLOTS) == ()
 
 
 def test_no_more_is_held_than_fits_but_always_one() -> None:
     large = b"x" * 3_000_000
-    many = witness(*((sight(large, slot()), False) for _ in range(3))).sights(Outcome.SLOTS)
+    many = buffer(*((capture(large, slot()), False) for _ in range(3))).select(Outcome.SLOTS)
     assert len(many) == 1
 
 
 def test_of_headers_only_those_that_reading_takes_are_held() -> None:
-    page = sight(content_type="text/html", set_cookie="PHPSESSID=1", retry_after="5", server="x")
+    page = capture(content_type="text/html", set_cookie="PHPSESSID=1", retry_after="5", server="x")
     assert page.headers == {"content-type": "text/html", "retry-after": "5"}
 
 
@@ -103,11 +103,11 @@ def test_a_crawl_holds_the_page_that_showed_the_slot_byte_for_byte(
     sandbox.open_slots("91", 23014, count=1)
     item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"), budget=RequestBudget(40))
     assert item.outcome is Outcome.SLOTS
-    page = showing(item.sights, item.slots)
+    page = showing(item.captures, item.slots)
     assert page is not None
     assert (page.platform, page.status) == ("ezbooking", 200)
     assert (item.slots[0].place.key, item.slots[0].moment_text) in page.shown
-    assert b"<html" in item.sights[0].body
+    assert b"<html" in item.captures[0].body
 
 
 @pytest.mark.parametrize("body", [b"<html>\xff\xfe not UTF-8 \x00", b"<p>nothing known", b"{}"])
@@ -115,12 +115,12 @@ def test_a_crawl_holds_the_page_that_nobody_understands(held: Held, body: bytes)
     with wire(answer(body)) as site:
         item = held.check(make_desk(f"{site.address}/booking/create/1"))
     assert item.outcome is Outcome.UNREADABLE
-    assert [each.body for each in item.sights] == [body]
+    assert [each.body for each in item.captures] == [body]
 
 
 def test_a_crawl_holds_no_page_of_a_site_that_does_not_answer_or_has_no_slot(
     held: Held, sandbox: "Running", settings_env: "Callable[..., None]"
 ) -> None:
-    assert held.check(make_desk("http://127.0.0.1:1/booking/create/1")).sights == ()
+    assert held.check(make_desk("http://127.0.0.1:1/booking/create/1")).captures == ()
     item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"))
-    assert (item.outcome, item.sights) == (Outcome.NO_SLOTS, ())
+    assert (item.outcome, item.captures) == (Outcome.NO_SLOTS, ())

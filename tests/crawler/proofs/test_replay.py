@@ -38,7 +38,7 @@ def stored(source: Spool, blobs: Blobs) -> Callable[[CheckItem], Blobs]:
     """Keep a check's proof as spider and worker do."""
 
     def through(item: CheckItem) -> Blobs:
-        page = showing(item.sights, item.slots)
+        page = showing(item.captures, item.slots)
         assert page
         keep(source, Proof(KEY, make_desk(item.booking_url), item, page, NOW))
         ship(source.waiting()[0], source, blobs)

@@ -16,7 +16,7 @@ from crawler.proofs import screenshots
 from crawler.proofs.spool import Spool
 from crawler.proofs.upload_worker import Camera, ship
 from crawler.proofs.writer import keep, meta_of
-from tests.crawler.proofs.made import proof, sight
+from tests.crawler.proofs.made import capture, proof
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -39,7 +39,7 @@ def open_browser(browser: Path) -> Iterator["Browser"]:
 def shot(
     open_browser: "Browser", body: bytes, url: str = "https://www.essonne.gouv.fr/booking", **headers: str
 ) -> bytes:
-    return screenshots.picture(open_browser, meta_of(proof(shown=sight(body, url=url, **headers))), body)
+    return screenshots.picture(open_browser, meta_of(proof(shown=capture(body, url=url, **headers))), body)
 
 
 def size(png: bytes) -> tuple[int, int]:

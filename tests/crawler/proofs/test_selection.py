@@ -17,7 +17,7 @@ from crawler.items import CheckItem, FinishedCheck
 from crawler.proofs.selection import Proof
 from crawler.recording.batch_writer import record
 from tests.crawler.checks import HOST, NOW, slot
-from tests.crawler.proofs.made import seen, sight
+from tests.crawler.proofs.made import capture, seen
 
 
 @pytest.fixture
@@ -41,9 +41,9 @@ def keys(kind: type[Any], order: Any) -> list[str | None]:
 def test_a_detection_and_its_check_have_the_key_of_the_page_that_showed_what_is_new(
     write: Callable[..., list[Proof]],
 ) -> None:
-    page = sight(b"1", slot())
-    (proof,) = write(seen(sight(b"0"), page))
-    assert (proof.sight, proof.desk.slug, proof.seen_at) == (page, "a", NOW)
+    page = capture(b"1", slot())
+    (proof,) = write(seen(capture(b"0"), page))
+    assert (proof.capture, proof.desk.slug, proof.seen_at) == (page, "a", NOW)
     assert is_key(proof.key)
     assert keys(Detection, Detection.id) == keys(Check, Check.id) == [proof.key]
 
@@ -58,12 +58,12 @@ def test_of_a_run_that_proves_nothing_the_first_answer_is_kept(
     write: Callable[..., list[Proof]], outcome: Outcome
 ) -> None:
     nothing = {"outcome": outcome, "slots": (), "covered": ()}
-    (first,) = write(seen(sight(b"first"), **nothing))
-    assert write(seen(sight(b"second"), token=2, **nothing)) == []
+    (first,) = write(seen(capture(b"first"), **nothing))
+    assert write(seen(capture(b"second"), token=2, **nothing)) == []
     (again,) = write(
-        seen(token=3, slots=(), outcome=Outcome.NO_SLOTS), seen(sight(b"again"), token=4, **nothing)
+        seen(token=3, slots=(), outcome=Outcome.NO_SLOTS), seen(capture(b"again"), token=4, **nothing)
     )
-    assert (first.sight.body, again.sight.body) == (b"first", b"again")
+    assert (first.capture.body, again.capture.body) == (b"first", b"again")
     assert keys(Check, Check.token) == [first.key, None, None, again.key]
 
 
@@ -72,10 +72,10 @@ def test_a_run_that_goes_on_by_another_kind_of_answer_is_proven_by_it_too(
 ) -> None:
     nothing = {"slots": (), "covered": ()}
     silent = seen(outcome=Outcome.UNREACHABLE, **nothing)
-    object.__setattr__(silent, "sights", ())
+    object.__setattr__(silent, "captures", ())
     assert write(silent) == []
-    (proof,) = write(seen(sight(b"odd"), token=2, outcome=Outcome.UNREADABLE, **nothing))
-    assert proof.sight.body == b"odd"
+    (proof,) = write(seen(capture(b"odd"), token=2, outcome=Outcome.UNREADABLE, **nothing))
+    assert proof.capture.body == b"odd"
 
 
 def test_a_result_that_came_too_late_proves_nothing(write: Callable[..., list[Proof]]) -> None:
@@ -85,6 +85,6 @@ def test_a_result_that_came_too_late_proves_nothing(write: Callable[..., list[Pr
 
 def test_a_detection_without_a_page_has_no_key(write: Callable[..., list[Proof]]) -> None:
     blind = seen()
-    object.__setattr__(blind, "sights", ())
+    object.__setattr__(blind, "captures", ())
     assert write(blind) == []
     assert keys(Detection, Detection.id) == [None]

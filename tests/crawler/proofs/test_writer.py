@@ -28,7 +28,7 @@ from crawler.proofs.spool import Spool, SpoolEntry
 from crawler.proofs.writer import MOST, ProofWriter, keep, meta_of
 from crawler.recording.batch_writer import Writer
 from tests.crawler.checks import HOST, slot
-from tests.crawler.proofs.made import PAGE, proof, seen, sight
+from tests.crawler.proofs.made import PAGE, capture, proof, seen
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -66,7 +66,7 @@ def test_a_proof_is_left_in_the_spool_as_it_was_fetched(source: Spool) -> None:
     assert (meta.key, meta.desk, meta.platform, meta.outcome, meta.size) == (
         entry.key, "evry_91/a", "ezbooking", "slots", len(PAGE),
     )  # fmt: skip
-    assert (meta.status, meta.time_zone, meta.url) == (200, "Europe/Paris", proof().sight.url)
+    assert (meta.status, meta.time_zone, meta.url) == (200, "Europe/Paris", proof().capture.url)
     assert not list((source.folder / "tmp").iterdir())
 
 
@@ -74,7 +74,7 @@ def test_a_proof_is_left_in_the_spool_as_it_was_fetched(source: Spool) -> None:
 @given(st.binary(max_size=5_000))
 def test_whatever_was_fetched_its_fingerprint_is_that_of_what_is_kept(body: bytes) -> None:
     kept: list[tuple[Meta, bytes]] = []
-    keep(SimpleNamespace(add=lambda *both, **_: kept.append(both)), proof(shown=sight(body)))  # type: ignore[arg-type]
+    keep(SimpleNamespace(add=lambda *both, **_: kept.append(both)), proof(shown=capture(body)))  # type: ignore[arg-type]
     ((meta, stored),) = kept
     assert stored == body
     assert (meta.sha256, meta.size) == (hashlib.sha256(body).hexdigest(), len(body))
@@ -87,7 +87,7 @@ def test_a_page_that_repeats_a_secret_of_ours_is_not_kept(
         ANTS_TOKEN="our-own-token", PROXY_LIST="http://us:proxy-password@10.0.0.1:80,http://10.0.0.2:80"
     )
     for key, body in zip(keys(2), (b"<p>our-own-token</p>", b"<p>proxy-password</p>"), strict=True):
-        keep(source, proof(key, sight(body)))
+        keep(source, proof(key, capture(body)))
     for entry, name in zip(source.waiting(), ("ANTS_TOKEN", "PROXY_LIST"), strict=True):
         assert not entry.has(BODY)
         meta = Meta.model_validate_json(entry.files[META])
@@ -99,7 +99,7 @@ def test_a_page_that_repeats_a_secret_of_ours_is_not_kept(
 
 def test_addresses_are_kept_without_a_visits_own_tokens() -> None:
     url = "https://us:pass@x.fr/a;jsessionid=ABC?agenda_ids=1-2&csrf_token=DEF&PHPSESSID=GHI&sid=JKL#top"
-    meta = meta_of(proof(shown=sight(url=url)))
+    meta = meta_of(proof(shown=capture(url=url)))
     assert (
         meta.url
         == "https://***@x.fr/a;jsessionid=***?agenda_ids=1-2&csrf_token=***&PHPSESSID=***&sid=***#top"
@@ -110,7 +110,7 @@ def test_addresses_are_kept_without_a_visits_own_tokens() -> None:
 @pytest.mark.parametrize("taken", [b"PNG", None])
 def test_a_picture_that_the_check_takes_later_follows_its_proof(source: Spool, taken: bytes | None) -> None:
     picture: Future[bytes | None] = Future()
-    made = proof(shown=replace(sight(), open=True))
+    made = proof(shown=replace(capture(), open=True))
     object.__setattr__(made.check, "picture", picture)
     thread = ProofWriter()
     thread.put([made])
