@@ -1,4 +1,4 @@
-"""Words for numbers: the texts that people read say them alike."""
+"""Formatting of numbers, durations and plurals in texts that people read."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A day on which somebody saw, read or decided something: one that has come."""
+"""A day in the past or today, on which an operator saw, read or decided something."""
 
 import datetime as dt
 from typing import Annotated

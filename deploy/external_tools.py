@@ -1,4 +1,4 @@
-"""Programs of others that we measure or try ourselves against: each in an environment of its own, pinned by hashes."""
+"""External tools that we measure against: each in its own environment, pinned by hashes."""
 
 import fcntl
 import hashlib

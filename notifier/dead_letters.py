@@ -1,4 +1,4 @@
-"""`python -m notifier.dead_letters list|replay`: notifications that failed for good, and their second life."""
+"""`python -m notifier.dead_letters list|replay`: notifications that failed for good, listed or made pending again."""
 
 import argparse
 import sys

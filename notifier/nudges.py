@@ -1,4 +1,4 @@
-"""Nudges: tell a worker that a row waits. Jobs carry ids and nothing else; losing one loses nothing."""
+"""Nudges: jobs that name a waiting row. Jobs carry ids and nothing else; losing one loses nothing."""
 
 import hashlib
 import math

@@ -1,4 +1,4 @@
-"""The ground that parts measure on: a page server and the desks on it, the servers, a planner and spiders."""
+"""Fixture of a measurement: a page server and the desks on it, the servers, a planner and spiders."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The real desk files with stand-ins that answer under their hosts' names, and somebody who waits for each desk."""
+"""The real desk files with stand-ins that answer under their hosts' names, and a subscriber for each desk."""
 
 import json
 import urllib.request

@@ -1,4 +1,4 @@
-"""The books of proofs: each detection's page is in the store at the end, or died with the spider that held it."""
+"""Account of the proofs: each detection's page is in the store at the end, or died with the spider that held it."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field

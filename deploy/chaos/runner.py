@@ -1,4 +1,4 @@
-"""Chance with a seed: round after round slots open, faults strike, and the stack has to find its feet by itself."""
+"""Rounds of seeded random faults: slots open, faults strike, and the stack has to recover by itself."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""Looks after a stack's own servers, as an operator's system would: starts again what ended, unless it is held down."""
+"""Restarts a stack's own servers when they end, as an operator's system would, unless a fault holds them down."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The people of the sandbox: Camille, with three verified contacts, the dearest plan and two alerts; an operator."""
+"""The people of the sandbox: Camille, with three verified contacts, the largest plan and two alerts; an operator."""
 
 import json
 import urllib.error

@@ -1,4 +1,4 @@
-"""The state folder of a local stack: who holds it, and what it keeps for those who join."""
+"""The state folder of a local stack: its lock, and what it keeps for programs that join."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""A played EZBooking site: one host, its forms, its patience, and what it released when."""
+"""Simulated EZBooking site: one host, its forms, its rate limits, and its releases."""
 
 import re
 from collections import deque

@@ -1,4 +1,4 @@
-"""The world that is played: desks on hosts, who waits for which of them how fast; from a seed, always the same."""
+"""World of a simulation: desks on hosts, and the wished interval of each; the same for the same seed."""
 
 import random
 from collections.abc import Sequence

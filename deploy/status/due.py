@@ -1,4 +1,4 @@
-"""The due queue: how many desks it holds, and how late those are that nothing but ourselves holds back."""
+"""The due queue: how many desks it holds, and how late those are that only we hold back."""
 
 import json
 import math

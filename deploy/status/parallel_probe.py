@@ -1,4 +1,4 @@
-"""Asks the parts, each by itself and all at once: one that is down says so and hides no other."""
+"""Parallel probe of the parts of the screen: one that is down is reported and delays no other."""
 
 import time
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Notifications, from their rows to the provider and back: claim, look again, send, record."""
+"""Delivery of notifications, from their rows to the provider and back: claim, read again, send, record."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The web application of one booking site: the platform's pages, its control API, its bad days."""
+"""The web application of one booking site: the platform's pages, its control API, its failure modes."""
 
 from __future__ import annotations
 
