@@ -1,4 +1,4 @@
-"""Once-per-outage logging: the first failure of a run is told apart from those that follow."""
+"""Once-per-outage logging: distinguishes the first failure of a run from those that follow."""
 
 
 class OutageLog:

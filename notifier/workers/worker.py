@@ -80,7 +80,7 @@ class MessageWorker(SimpleWorker):
         """Register again where Redis was emptied or restored from an older state: health counts who listens."""
         if pipeline is None and not self._is_registered():
             log.info("Redis does not know this worker any more: it registers again")
-            # What is left of its record would look like another worker of the same name.
+            # The rest of its record would look like another worker of the same name.
             self.connection.delete(self.key)
             self.register_birth()  # type: ignore[no-untyped-call] # RQ's own has no types
         super().heartbeat(timeout, pipeline)
