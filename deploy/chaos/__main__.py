@@ -1,4 +1,4 @@
-"""`make chaos`: a stack of its own, chance with a seed, and the books.
+"""`make chaos`: seeded random faults in its own stack, and an account of every message.
 
 Exit 1 if anything was lost or doubled without leave.
 """

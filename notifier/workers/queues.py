@@ -1,4 +1,4 @@
-"""The queues: what waits where, and who works on it.
+"""Queues of jobs, and the workers of each.
 
 `critical` matches, and delivers at once what one person is told. `many` matches what concerns many, part by part.
 Each channel has its own, one per priority, so that a slow or limited one holds up no other.
