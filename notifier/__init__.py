@@ -7,7 +7,7 @@ from uuid import UUID
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-__all__ = ["catch_up", "detection_seen", "nudge", "tell"]
+__all__ = ["catch_up", "create_notifications", "detection_seen", "nudge"]
 
 
 def detection_seen(detection_id: UUID) -> None:
