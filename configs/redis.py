@@ -5,13 +5,15 @@ from redis import Redis
 from configs.settings import settings
 
 
-def redis_client() -> Redis:
+def redis_client(answer_seconds: float = 30) -> Redis:
     """Return a new client for REDIS_URL (its pool is its own; connections open at first use).
 
-    Time-outs keep a program from hanging with a Redis that hangs.
+    Time-outs keep a program from hanging with a Redis that hangs; `answer_seconds` is that of an answer.
 
     Raises:
         configs.settings.SettingMissing: REDIS_URL is not set.
     """
     url = settings().require("redis_url")
-    return Redis.from_url(url, socket_timeout=30, socket_connect_timeout=2, health_check_interval=15)
+    return Redis.from_url(
+        url, socket_timeout=answer_seconds, socket_connect_timeout=2, health_check_interval=15
+    )

@@ -1,4 +1,4 @@
-"""Status of the proof worker and its spool: persistent counters in a file, and the report that each keeper publishes.
+"""Status of the proof worker and its spool: counters in Redis, and the report that each keeper publishes.
 
 The report is made on its own thread, because the spool's disk may hang.
 """
@@ -6,8 +6,9 @@ The report is made on its own thread, because the spool's disk may hang.
 import logging
 import platform
 import threading
-from datetime import UTC, date, datetime
-from pathlib import Path
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import redis
@@ -15,12 +16,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from configs.clock import clock
 from configs.proof_spool_status import SpoolReport, publish_report
+from configs.redis import redis_client
 from configs.settings import settings
 from crawler.proofs.spool import Spool, spool
 
 log = logging.getLogger(__name__)
 
-_NAME = "diary.json"
+_KEPT = timedelta(days=2)
+_REDIS_SECONDS = 2.0  # the worker's supervisor ends it after 150 s without a sign of life
 
 
 class WorkerCounters(BaseModel):
@@ -35,59 +38,54 @@ class WorkerCounters(BaseModel):
     away: str = ""  # its error
 
 
-class CounterFile:
-    """The counters' file in the spool's folder. Only the worker writes it, and it outlives the worker."""
+class CounterStore:
+    """The counters of one machine's worker, which alone writes them. What Redis loses is not counted."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / _NAME
+    def __init__(self, client: redis.Redis | None = None) -> None:
+        self._client = client or redis_client(_REDIS_SECONDS)
+        self._key = f"proofs:counters:{platform.node()}"
 
-    def read_notes(self) -> WorkerCounters:
-        """Return today's counters; from an older day only the store outage is kept."""
+    def read(self) -> WorkerCounters:
+        """Return today's counters; from an older day only the store outage is kept.
+
+        Raises:
+            redis.RedisError: Redis is away.
+        """
         today = clock().date()
+        found = cast("bytes | None", self._client.get(self._key))
         try:
-            notes = WorkerCounters.model_validate_json(self._path.read_bytes())
-        except (OSError, ValidationError):  # no file yet, or half a file from a full disk
+            counters = WorkerCounters.model_validate_json(found or b"")
+        except ValidationError:  # none yet
             return WorkerCounters(day=today)
-        return (
-            notes
-            if notes.day == today
-            else WorkerCounters(day=today, away_since=notes.away_since, away=notes.away)
-        )
+        if counters.day == today:
+            return counters
+        return WorkerCounters(day=today, away_since=counters.away_since, away=counters.away)
 
     def gave_up(self, proofs: int = 1) -> None:
         """Count proofs that will never be stored."""
         if proofs:
-            notes = self.read_notes()
-            self._write(notes.model_copy(update={"given_up": notes.given_up + proofs}))
+            self._update(lambda now: {"given_up": now.given_up + proofs})
 
     def pictureless(self) -> None:
         """Count a proof that will never have a picture."""
-        notes = self.read_notes()
-        self._write(notes.model_copy(update={"pictureless": notes.pictureless + 1}))
+        self._update(lambda now: {"pictureless": now.pictureless + 1})
 
     def store_away(self, why: str) -> None:
         """Record a store outage; its start stays where one is recorded already."""
-        notes = self.read_notes()
-        since = notes.away_since or clock()
-        self._write(notes.model_copy(update={"away_since": since, "away": why}))
+        self._update(lambda now: {"away_since": now.away_since or clock(), "away": why})
 
     def store_back(self) -> None:
         """Record the end of a store outage."""
-        notes = self.read_notes()
-        if notes.away_since:
-            self._write(notes.model_copy(update={"away_since": None, "away": ""}))
+        self._update(lambda now: {"away_since": None, "away": ""} if now.away_since else {})
 
-    def _write(self, notes: WorkerCounters) -> None:
-        part = self._path.with_suffix(".part")
+    def _update(self, change: Callable[[WorkerCounters], dict[str, Any]]) -> None:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(notes.model_dump_json(), "utf-8")
-            part.replace(self._path)
-        except OSError as error:  # proofs are stored all the same
+            counters = self.read()
+            if changed := change(counters):
+                text = counters.model_copy(update=changed).model_dump_json()
+                self._client.set(self._key, text, ex=_KEPT)
+        except redis.RedisError as error:  # proofs are stored all the same
             log.debug("the proof counters cannot be written: %s", error)
-
-
-log = logging.getLogger(__name__)
 
 
 def watch_spool(client: redis.Redis, stop: threading.Event) -> threading.Thread:
@@ -97,23 +95,27 @@ def watch_spool(client: redis.Redis, stop: threading.Event) -> threading.Thread:
     return thread
 
 
-def inspect_spool(at: Spool) -> SpoolReport:
-    """Return the present report of a spool."""
+def inspect_spool(at: Spool, counters: CounterStore) -> SpoolReport:
+    """Return the present report of a spool.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
     said = {"at": clock(), "machine": platform.node(), "store": store_name()}
     try:
         entries = at.waiting()
         proofs = [entry for entry in entries if not entry.only_picture]
         oldest = entries[0].left_at if entries else None
-        notes = CounterFile(at.folder).read_notes()
+        counted = counters.read()
         return SpoolReport(
             **said,
             waiting=len(proofs),
             oldest_at=oldest and datetime.fromtimestamp(oldest, UTC),
             unpictured=len(at.unpictured()),
-            given_up=notes.given_up,
-            pictureless=notes.pictureless,
-            away_since=notes.away_since,
-            away=notes.away,
+            given_up=counted.given_up,
+            pictureless=counted.pictureless,
+            away_since=counted.away_since,
+            away=counted.away,
             trouble=at.lacks_room() or "",
         )
     except OSError as error:
@@ -130,9 +132,10 @@ def store_name() -> str:
 
 
 def _watch(client: redis.Redis, stop: threading.Event) -> None:
+    counters = CounterStore(client)
     while not stop.is_set():
         try:
-            publish_report(client, inspect_spool(spool()))
+            publish_report(client, inspect_spool(spool(), counters))
         except redis.RedisError as error:  # the keeper's own loop logs it, once
             log.debug("the spool's report is not published: %s", error)
         stop.wait(settings().keeper_seconds)

@@ -23,7 +23,7 @@ from configs.outage_log import OutageLog
 from configs.proofs import BODY, META, PICTURE, Meta, forget_before, is_key
 from configs.settings import SettingsRefused, settings
 from crawler.proofs.spool import Spool, SpoolEntry, spool
-from crawler.proofs.status import CounterFile
+from crawler.proofs.status import CounterStore
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -73,7 +73,7 @@ def clean(step: Callable[[], object] = lambda: None) -> str:
     left = spool().forget_before(now - settings().temporary_kept_for)
     if left.waiting:
         log.warning("%d proofs are given up: no store took them in time", left.waiting)
-        CounterFile(spool().folder).gave_up(left.waiting)
+        CounterStore().gave_up(left.waiting)
     days = forget_before(proof_blobs(), (now - settings().proofs_kept_for).date(), step)
     return f"{days} days of proofs dropped, {left.waiting + left.stored + left.tmp} leftovers deleted"
 
@@ -121,7 +121,7 @@ class UploadWorker:
     def __init__(self, source: Spool, blobs: Blobs) -> None:
         self._source, self._blobs = source, blobs
         self._camera = Camera()
-        self._counters = CounterFile(source.folder)
+        self._counters = CounterStore()
         self._outage = OutageLog()
         self._pause = 0.0
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from configs.object_store import Blobs, StoreAway, proof_blobs
 from crawler.proofs import upload_worker
@@ -12,8 +13,8 @@ from crawler.proofs.spool import Spool, spool
 
 
 @pytest.fixture
-def source(tmp_path: Path, settings_env: Callable[..., None]) -> Spool:
-    """Give an empty spool, next to `blobs`."""
+def source(tmp_path: Path, settings_env: Callable[..., None], redis_server: redis.Redis) -> Spool:
+    """Give an empty spool, next to `blobs`, and a Redis for the worker's counters."""
     settings_env(STATE_DIR=tmp_path / "state", PROOFS_SECONDS="0.01")
     return spool()
 

@@ -14,13 +14,18 @@ from configs.object_store import Blobs
 from configs.proofs import new_key
 from crawler.proofs import status
 from crawler.proofs.spool import Spool
-from crawler.proofs.status import CounterFile, inspect_spool, store_name, watch_spool
+from crawler.proofs.status import CounterStore, store_name, watch_spool
 from crawler.proofs.upload_worker import UploadWorker, clean
 from crawler.proofs.writer import keep
+from deploy.local.processes import free_port
 from tests.crawler.checks import NOW
 from tests.crawler.proofs.made import proof
 
 HOUR = timedelta(hours=1)
+
+
+def inspect_spool(source: Spool) -> proof_spool_status.SpoolReport:
+    return status.inspect_spool(source, CounterStore())
 
 
 def test_an_empty_spool_is_well_before_anything_was_left(source: Spool) -> None:
@@ -92,11 +97,23 @@ def test_a_disk_without_room_is_said(source: Spool, settings_env: Callable[..., 
     assert "PROOFS_LEAVE_FREE_MB wants 1000000000 left" in inspect_spool(source).trouble
 
 
-def test_half_a_diary_is_none(source: Spool) -> None:
-    CounterFile(source.folder).gave_up(3)
+def test_counters_that_redis_lost_begin_again(source: Spool, redis_server: redis.Redis) -> None:
+    CounterStore().gave_up(3)
     assert inspect_spool(source).given_up == 3
-    (source.folder / "diary.json").write_text('{"day": "2026-11-20", "given')
-    assert inspect_spool(source).given_up == 0
+    redis_server.flushdb()
+    CounterStore().gave_up()
+    assert inspect_spool(source).given_up == 1
+
+
+def test_a_redis_that_is_away_stops_no_proof(
+    source: Spool, blobs: Blobs, no_browser: None, settings_env: Callable[..., None]
+) -> None:
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    keep(source, proof())
+    worker = UploadWorker(source, blobs)
+    while worker.work_once():
+        continue
+    assert source.waiting() == []
 
 
 def test_a_disk_that_fails_is_said_and_nothing_is_raised(
