@@ -260,7 +260,9 @@ def test_a_browser_is_replaced_when_used_up_and_ends_when_nobody_needs_it(
 
 
 def test_a_browser_that_does_not_start_is_said(held: Held, settings_env: Callable[..., None]) -> None:
-    settings_env(BROWSER_CHECKS="1", BROWSER_PATH="/bin/false")
+    settings_env(BROWSER_PATH="/bin/false")
+    for each in browsers():
+        each.kill()
     until(lambda: not browsers())
     with site({}) as served:
         item = held.check(desk_at(served.address))
