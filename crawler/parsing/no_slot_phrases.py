@@ -47,6 +47,8 @@ _TROUBLE = re.compile(
     r"|ne (?:peut|peuvent|parvien\w+|parven\w+|fonctionne\w*)"
     r"|ne pouvons(?! (?:(?:pas|plus|actuellement) )*vous (?:en )?proposer))\b"
 )
+# "Plus de créneaux bientôt": more slots, or no more of them.
+_MORE_OR_NO_MORE = re.compile(rf"\bplus (?:de |d'){_WHAT}")
 _NOT_FOUND = r"\baucune? (?:rendez.vous|rdv)(?: n'a(?: ete)?)? trouve"
 # A person's file, number or booking was searched, not a free slot.
 _LOOKED_UP = re.compile(
@@ -105,9 +107,15 @@ def says_none(message: str, *, every_day: bool = False) -> bool:
 
 
 def speaks_of_trouble(message: str) -> bool:
-    """Tell whether a message names an error, maintenance, a limit, an inability or a booking that was not found."""
+    """Tell whether a message takes back what stands beside it.
+
+    It names an error, maintenance, a limit, an inability or a booking that was not found, promises more slots, or is
+    in a wrong charset, so that such words may be lost.
+    """
     text = _fold_message(message)
-    return bool(_TROUBLE.search(text) or re.search(_NOT_FOUND, text))
+    if _TROUBLE.search(text) or re.search(_NOT_FOUND, text) or _GARBLED.search(text):
+        return True
+    return bool(_MORE_OR_NO_MORE.search(_NONE.sub(" ", text)))
 
 
 def _fold_message(message: str) -> str:

@@ -5,9 +5,8 @@ site's own public code (github.com/betagouv/rdv-service-public, app/views/search
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from itertools import islice
 from urllib.parse import urlsplit
 
@@ -75,6 +74,8 @@ _REGRETS = (
 )
 _CARD = "ancestor::*[contains(concat(@class, ' '), 'card ')][1]"
 _OPENED = "(descendant-or-self::* | ancestor::*[position() <= 2])/@aria-controls"
+# A dialogue that would hold the link, or a link without its address.
+_LINK_IS_MISSING = f"{_OPENED} | .//a[not(@href)]"
 _LONGEST = 200  # characters of the page's words
 _AROUND = 3  # elements around the first word that may contain the whole sentence
 _RETIRED = re.compile(r"le motif .+ n'est plus disponible a la reservation(?: a .+)?")
@@ -149,8 +150,8 @@ def _places(page: Page, named: int) -> Reading:
         return Reading(Outcome.UNREADABLE, "a list of places, where the days of one were asked for")
     if named > _MOST_PLACES:
         return Reading(Outcome.UNREADABLE, f"names {named} next availabilities, which no page does")
-    cards = _cards(page.root)
-    found = list(filter(None, (_next_at(page, node, cards) for node in page.root.xpath(_NAMED))))
+    headings = _Headings(page.root)
+    found = list(filter(None, (_next_at(page, node, headings) for node in page.root.xpath(_NAMED))))
     reading = read_place_list(page, found, _DAYS)
     if named == len(found) == len({place.key for place, _, _ in found}):
         return reading
@@ -158,32 +159,41 @@ def _places(page: Page, named: int) -> Reading:
     return replace(reading, outcome=Outcome.UNREADABLE, reason=reason, covered=())
 
 
-def _cards(root: HtmlElement) -> dict[HtmlElement, HtmlElement]:
-    """Return the first heading in each element that contains one."""
-    first: dict[HtmlElement, HtmlElement] = {}
-    for heading in root.xpath(_HEADING):
-        for around in heading.iterancestors():
-            if around in first:  # and so is all that stands around it
-                break
-            first[around] = heading
-    return first
+class _Headings:
+    """The first heading in each element of a page that contains one."""
+
+    def __init__(self, root: HtmlElement) -> None:
+        self._first: dict[HtmlElement, HtmlElement] = {}
+        self._order = {element: number for number, element in enumerate(root.iter())}
+        for heading in root.xpath(_HEADING):
+            for around in heading.iterancestors():
+                if around in self._first:  # and so is all that stands around it
+                    break
+                self._first[around] = heading
+
+    def card_of(self, node: HtmlElement) -> tuple[HtmlElement, str] | None:
+        """Return the smallest element around a node with a heading before the node, and that heading's text."""
+        for around in (node, *node.iterancestors()):
+            heading = self._first.get(around)
+            if heading is not None and self._order[heading] <= self._order[node]:
+                return around, rendered_text(heading)
+        return None
 
 
 def _next_at(
-    page: Page, node: HtmlElement, cards: Mapping[HtmlElement, HtmlElement]
+    page: Page, node: HtmlElement, headings: _Headings
 ) -> tuple[Place, date, WindowRequest | None] | None:
     """Read the next availability of one card: its place, its moment, and its request if it is linked.
 
     The link is around the words, in the card's title, or in the dialogue that the card opens.
     """
-    card = next((each for each in (node, *node.iterancestors()) if each in cards), None)
+    card, name = headings.card_of(node) or (None, None)
     if card is not None and rendered_text(card).count(_NEXT) > 1:
-        card = None
-    name = rendered_text(cards[card]) if card is not None else None
+        card = name = None
     link = next(iter(node.xpath("ancestor-or-self::a[1]") or _links_of(card)), None)
     if link is None:
-        if card is not None and card.xpath(_OPENED):
-            return None  # the dialogue with its link is missing
+        if card is not None and card.xpath(_LINK_IS_MISSING):
+            return None
         moment = moment_of(rendered_text(node), None, page.visit.today, page.visit.zone)
         return (Place(name, name), moment, None) if moment and name else None
     url, moment = read_next_link(page, link, "date")
@@ -228,13 +238,14 @@ def _seats(page: Page, links: list[HtmlElement]) -> Reading:
     return Reading(Outcome.SLOTS, f"{len(links)} workshops with a free seat", slots)
 
 
-def _begins(page: Page, link: HtmlElement) -> date | None:
-    """Return the start of a workshop: the only moment in its card; None without one, or with several."""
+def _begins(page: Page, link: HtmlElement) -> datetime | None:
+    """Return the start of a workshop: the only moment in its card, with an hour; None without one, or with several."""
     card = next(iter(link.xpath(_CARD)), None)
     if card is None:
         return None
     moments = set(moments_in(rendered_text(card), page.visit.today, page.visit.zone))
-    return moments.pop() if len(moments) == 1 else None
+    start = moments.pop() if len(moments) == 1 else None
+    return start if isinstance(start, datetime) else None
 
 
 def _week(page: Page, calendar: HtmlElement, named: int) -> Reading:

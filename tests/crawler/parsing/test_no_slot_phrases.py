@@ -125,6 +125,13 @@ def test_a_booking_that_was_not_found_is_trouble_beside_whatever_else_is_said(me
     assert not speaks_of_trouble("Aucun créneau trouvé")
 
 
+def test_words_of_more_slots_take_back_what_stands_beside_them_and_a_denial_does_not() -> None:
+    assert speaks_of_trouble("Plus de créneaux bientôt disponibles !")
+    assert not speaks_of_trouble("Il n'y a plus de créneaux disponibles")
+    assert not speaks_of_trouble("Vous pouvez demander plus de renseignements.")
+    assert speaks_of_trouble("Plus de cr+AOk-neaux bient+APQ-t disponibles !")  # UTF-7 read as something else
+
+
 @pytest.mark.parametrize("trouble", TROUBLES)
 @pytest.mark.parametrize("denial", DENIALS)
 def test_a_message_of_trouble_proves_nothing_whatever_it_says_of_slots(denial: str, trouble: str) -> None:
