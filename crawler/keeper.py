@@ -8,7 +8,7 @@ import json
 import logging
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -27,7 +27,7 @@ from crawler.spider_processes.lease import Lease
 from crawler.spider_processes.registry import SpiderProcess
 from crawler.spider_processes.replacement_policy import Code, Decision, Job, decide, is_pointless
 from crawler.spider_processes.scrapyd_client import Jobs, Scrapyd, ScrapydAway
-from crawler.spider_processes.start_backoff import Tries
+from crawler.spider_processes.start_backoff import StartBackoff
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Keeper:
         self._lease = Lease(client, "keeper")
         self._own = version()
         self._code: Code | None = None
-        self._tries: defaultdict[str, Tries] = defaultdict(Tries)
+        self._starts: defaultdict[str, StartBackoff] = defaultdict(StartBackoff)
         self._heard: dict[str, datetime] = {}  # when a job last spoke, or was first seen
         self._asked: dict[str, datetime] = {}  # when a job was asked to end
         self._outages: defaultdict[str, OutageLog] = defaultdict(OutageLog)
@@ -72,9 +72,7 @@ class Keeper:
             jobs = self._scrapyd.jobs()
             self._release_dead_leases(jobs, told or ())
             self._update_attempts(jobs, told or (), now)
-            for system in self._order_by_failures(
-                (wanted.keys() | jobs.running.keys()) - {daily_schedule.NAME}
-            ):
+            for system in sorted((wanted.keys() | jobs.running.keys()) - {daily_schedule.NAME}):
                 seen = self._observe_jobs(system, jobs.running.get(system, []), told, now)
                 self._adjust_jobs(system, seen, wanted.get(system, 0), code, now)
             self._start_discovery(len(jobs.running.get(daily_schedule.NAME, ())), told or (), wanted, now)
@@ -120,12 +118,8 @@ class Keeper:
 
     def _update_attempts(self, jobs: Jobs, told: Sequence[SpiderProcess], now: datetime) -> None:
         speaking = {process.job for process in told}
-        for system, tries in self._tries.items():
-            tries.see({job: job in speaking for job in jobs.running.get(system, ())}, now)
-
-    def _order_by_failures(self, systems: Iterable[str]) -> list[str]:
-        """Return queues in the order of their last failure: where starts wait, those that failed last come last."""
-        return sorted(systems, key=lambda system: (self._tries[system].over, system))
+        for system, starts in self._starts.items():
+            starts.see({job: job in speaking for job in jobs.running.get(system, ())}, now)
 
     def _observe_jobs(
         self, system: str, jobs: Sequence[str], told: Sequence[SpiderProcess] | None, now: datetime
@@ -141,7 +135,7 @@ class Keeper:
                 speaking.get(job),
                 (now - self._heard[job]).total_seconds(),
                 job in self._asked,
-                patience=self._tries[system].patience(job),
+                patience=self._starts[system].patience(job),
             )
             for job in jobs
         ]
@@ -151,13 +145,12 @@ class Keeper:
     ) -> None:
         self._warn_of_futility(system, jobs, code)
         chosen = decide(jobs, wanted, code, now)
-        if self._may_start(system, chosen, now):
-            self._start(system, chosen, now)
+        self._start(system, chosen, now)
         for job, why in chosen.end:
             log.info("%s: job %s is asked to end: %s", system, job, why)
             self._scrapyd.cancel(job)
             self._asked[job] = now
-            self._tries[system].given_up(job)
+            self._starts[system].cancel(job)
         for each in jobs:
             self._kill_overdue(system, each.id, now)
 
@@ -167,9 +160,7 @@ class Keeper:
         """Start the daily walk of the prefectures' sites once all queues are served; it ends by itself."""
         serving = {each.system for each in told if each.state == "serving"}
         missing = self._daily.missing(running, now) if serving >= wanted.keys() else 0
-        chosen = Decision(missing, "the day's walk", urgent=False)
-        if self._may_start(daily_schedule.NAME, chosen, now):
-            self._start(daily_schedule.NAME, chosen, now)
+        self._start(daily_schedule.NAME, Decision(missing, "the day's walk"), now)
 
     def _kill_overdue(self, system: str, job: str, now: datetime) -> None:
         """Kill a job that was asked to end longer than KEEPER_KILL_SECONDS ago."""
@@ -179,17 +170,13 @@ class Keeper:
             self._scrapyd.cancel(job, kill=True)
             self._asked[job] = now
 
-    def _may_start(self, system: str, chosen: Decision, now: datetime) -> bool:
-        """Tell whether to start now; on a slow machine successors start one after the other."""
-        if not chosen.start or not self._tries[system].may_start(now):
-            return False
-        slow = any(tries.unheard for tries in self._tries.values())
-        return chosen.urgent or not (slow and any(tries.starting(now) for tries in self._tries.values()))
-
     def _start(self, system: str, chosen: Decision, now: datetime) -> None:
+        """Start what was decided, once the pause after the last failure is over."""
+        if not self._starts[system].may_start(now):
+            return
         for _ in range(chosen.start):
             job = self._scrapyd.schedule(CrawlQueue.parse(system))
-            self._tries[system].begin(job, now)
+            self._starts[system].begin(job, now)
             log.info("%s: started as job %s (%s)", system, job, chosen.why)
 
     def _is_superseded(

@@ -46,14 +46,10 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """How many to start and why, and which jobs to ask to end, each with the reason.
-
-    `urgent`: less is watched until what is started has come up.
-    """
+    """How many to start and why, and which jobs to ask to end, each with the reason."""
 
     start: int = 0
     why: str = "missing"
-    urgent: bool = True
     end: tuple[tuple[str, str], ...] = ()
 
 
@@ -66,7 +62,7 @@ def decide(jobs: Sequence[Job], wanted: int, code: Code | None, now: datetime) -
     if len(staying) == wanted:
         if tired and len(jobs) == wanted:  # one after the other: no job is ending
             job, why = next((job, tired[job.id]) for job in staying if job.id in tired)
-            return Decision(1, f"to replace job {job.id}: {why}", urgent=job.process is None)
+            return Decision(1, f"to replace job {job.id}: {why}")
         return Decision()
     leaving = _order_leaving(staying, tired)[: len(staying) - wanted]
     if len(tired) == len(staying) and not any(job.process for job in staying):

@@ -1,7 +1,7 @@
 """Start back-off of a queue's spiders. Pure.
 
-A start is open until its spider has run for SPIDER_SETTLED_SECONDS. Restarts back off exponentially from the end of the
-last failure; the start-up time-out doubles after each time-out.
+A start is open until its spider has run for SPIDER_SETTLED_SECONDS. With each failure in a row the pause before the
+next start doubles, and so does the time that it has to come up: what keeps a machine busy is not repeated at once.
 """
 
 from collections.abc import Mapping
@@ -15,25 +15,20 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
-class Try:
-    """A start whose spider has not settled yet: when it was, and when the spider was first heard of."""
+class Start:
+    """A start whose spider has not settled yet."""
 
-    begun: datetime
-    heard: datetime | None = None
+    at: datetime
+    heard: datetime | None = None  # when the spider first spoke
 
 
 @dataclass(slots=True)
-class Tries:
-    """Starts of one queue's spiders.
+class StartBackoff:
+    """Starts of one queue's spiders."""
 
-    `open`: the tries, by job. `over`: when one last failed. `failed`: how many did in a row. `unheard`: how many
-    timed out; one less with each that settles.
-    """
-
-    open: dict[str, Try] = field(default_factory=dict)
-    over: datetime = _NEVER
-    failed: int = 0
-    unheard: int = 0
+    open: dict[str, Start] = field(default_factory=dict)  # by job
+    over: datetime = _NEVER  # when one last failed
+    failed: int = 0  # how many did in a row
 
     def may_start(self, now: datetime) -> bool:
         """Tell whether the next one may start: at once after the first failure, then ever later."""
@@ -41,17 +36,12 @@ class Tries:
 
     def begin(self, job: str, now: datetime) -> None:
         """Learn that a job was started."""
-        self.open[job] = Try(now)
-
-    def starting(self, now: datetime) -> bool:
-        """Tell whether a spider is on its way that may still be heard of."""
-        patience = timedelta(seconds=self._patience)
-        return any(not each.heard and now - each.begun <= patience for each in self.open.values())
+        self.open[job] = Start(now)
 
     def patience(self, job: str) -> float:
         """Return for how many seconds a job may be silent: longer than usual where it starts after others failed."""
-        tried = self.open.get(job)
-        return self._patience if tried and not tried.heard else settings().keeper_patience_seconds
+        start = self.open.get(job)
+        return self._patience if start and not start.heard else settings().keeper_patience_seconds
 
     def see(self, running: Mapping[str, bool], now: datetime) -> None:
         """Learn which jobs run, and of each whether it speaks."""
@@ -64,19 +54,14 @@ class Tries:
                 each.heard = now
             if each.heard and now - each.heard >= timedelta(seconds=settings().spider_settled_seconds):
                 del self.open[job]
-                self._settled(each.heard)
+                if each.heard > self.over:  # else others failed since it came up
+                    self.failed = 0
 
-    def given_up(self, job: str) -> None:
+    def cancel(self, job: str) -> None:
         """Learn that a job was asked to end: who was heard of has not failed."""
-        tried = self.open.get(job)
-        if tried and tried.heard:
+        start = self.open.get(job)
+        if start and start.heard:
             del self.open[job]
-        elif tried:
-            self.unheard += 1
-
-    def _settled(self, heard: datetime) -> None:
-        if heard > self.over:  # else others failed since it came up
-            self.failed, self.unheard = 0, max(0, self.unheard - 1)
 
     @property
     def _pause(self) -> float:
@@ -89,7 +74,7 @@ class Tries:
     def _patience(self) -> float:
         current = settings()
         usual = current.keeper_patience_seconds
-        return max(usual, min(usual * _doubled(self.unheard), current.keeper_patience_max_seconds))
+        return max(usual, min(usual * _doubled(self.failed), current.keeper_patience_max_seconds))
 
 
 def _doubled(times: int) -> int:

@@ -17,7 +17,6 @@ from crawler.scheduling import due_queue
 from crawler.scheduling.queues import CrawlQueue
 from crawler.spider_processes import registry
 from crawler.spider_processes.scrapyd_client import Jobs, Scrapyd, ScrapydAway
-from crawler.spider_processes.start_backoff import Tries
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SYSTEM = "prefenligne"
@@ -205,24 +204,9 @@ def behind(kept: Keeper, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> Keeper:
     return kept
 
 
-def test_successors_start_together_but_one_after_the_other_once_one_was_given_up_without_a_word(
-    behind: Keeper, fake: Fake
-) -> None:
+def test_successors_start_together(behind: Keeper, fake: Fake) -> None:
     behind.run_once(after(161))
     assert fake.running == {"custom": ["job-1", "job-3"], SYSTEM: ["job-2", "job-4"]}
-    for second in (162, 223, 224):
-        behind.run_once(after(second))
-    assert fake.running == {"custom": ["job-1", "job-5"], SYSTEM: ["job-2"]}
-    fake.speak("job-5", after(300))
-    behind.run_once(after(301))
-    behind.run_once(after(302))
-    assert fake.running == {"custom": ["job-5"], SYSTEM: ["job-2", "job-6"]}
-
-
-def test_of_those_who_wait_for_each_other_the_last_to_fail_is_the_last(behind: Keeper, fake: Fake) -> None:
-    behind._tries["custom"] = Tries(over=after(150), unheard=1)
-    behind.run_once(after(161))
-    assert fake.running == {"custom": ["job-1"], SYSTEM: ["job-2", "job-3"]}
 
 
 def test_a_slow_machine_is_given_ever_more_time_and_ever_longer_pauses(behind: Keeper, fake: Fake) -> None:
@@ -237,15 +221,6 @@ def test_a_slow_machine_is_given_ever_more_time_and_ever_longer_pauses(behind: K
     assert fake.running["custom"][0] == "job-1"
     assert [end - start for start, end in zip(starts, ends, strict=False)] == [62, 122, 242, 302, 302]
     assert [start - end for start, end in zip(starts[1:], ends, strict=False)] == [1, 3, 5, 9, 17]
-
-
-def test_one_that_is_missing_waits_for_nobody_on_a_slow_machine(behind: Keeper, fake: Fake) -> None:
-    for second in (161, 162, 223, 224):
-        behind.run_once(after(second))
-    fake.end("job-2")
-    for second in (225, 227):
-        behind.run_once(after(second))
-    assert fake.running == {"custom": ["job-1", "job-5"], SYSTEM: ["job-6"]}
 
 
 def test_replacing_that_changes_nothing_is_said_once_and_not_repeated(

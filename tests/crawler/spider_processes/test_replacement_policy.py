@@ -44,7 +44,7 @@ def test_what_is_missing_is_started_and_what_ends_counts_as_missing() -> None:
 
 def test_a_tired_spider_gets_a_successor_before_it_is_asked_to_end() -> None:
     old = job("old", **OLD)
-    assert decided(1, old) == Decision(1, f"to replace job old: {REASON}", urgent=False)
+    assert decided(1, old) == Decision(1, f"to replace job old: {REASON}")
     assert decided(1, old, mute("new")) == Decision()
     assert decided(1, old, job("new", state="waiting")) == ends("old", why=REASON)
     assert decided(1, replace(old, asked=True), job("new", state="waiting")) == Decision()
@@ -72,7 +72,7 @@ def test_one_too_many_is_the_youngest_that_has_come_up() -> None:
 
 def test_a_spider_that_hangs_is_replaced_too() -> None:
     found = decided(1, mute("hung", silent=61))
-    assert (found.start, found.urgent) == (1, True)
+    assert found.start == 1
     assert decided(1, mute("hung", silent=61), job("new")).end[0][0] == "hung"
     assert decided(1, mute("slow", silent=59)) == Decision()
 
