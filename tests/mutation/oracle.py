@@ -136,12 +136,14 @@ _CONCEALED_ALONE = re.compile(  # whose own end stands before another of its kin
     rf"{_CONCEALING}(?:(?:(?!<\1\b).)*?</\1\s*>|[^<]*)"
 )
 _CONCEALED_TO_THE_END = re.compile(rf"{_CONCEALING}.*?(?:</\1\s*>|\Z)")  # where its own end is lost
+# A cell that begins in a hidden part of another ends both: https://html.spec.whatwg.org/#parsing-main-intd
+_ENDED_BY_A_CELL = re.compile(r"(?is)<span\b[^>]*\shidden\b[^>]*>(?:(?!</span|<table\b).)*?(?=<t[dhr]\b)")
 _HOUR = re.compile(r"booking/create/9845/5/(\d{9,10})(?!\d)")
 
 
 def ezbooking(text: str, _page: Page) -> Evidence:
     """Look for EZBooking's marks in a text."""
-    shown = _CONCEALED.sub(" ", _HIDDEN.sub(" ", text))
+    shown = _CONCEALED.sub(" ", _ENDED_BY_A_CELL.sub(" ", _HIDDEN.sub(" ", text)))
     words = " ".join(re.sub(r"<[^>]*>", " ", shown).replace("\u2019", "'").split())
     hours, traces = (
         frozenset(datetime.fromtimestamp(int(each), UTC) for each in _HOUR.findall(where))

@@ -47,6 +47,10 @@ def test_an_hour_whose_address_is_gone_or_hidden_is_a_lie() -> None:
     assert not found(mutant("week"), said)
     assert found(mutant("week", text.replace("1795420800", "")), said)
     assert found(mutant("week", text.replace("<td>", "<template>").replace("</td>", "</template>")), said)
+    assert found(
+        mutant("week", text.replace("<td>", "<td><span hidden>").replace("</td>", "</span></td>")), said
+    )
+    assert not found(mutant("week", text.replace("<td>", "<td><span hidden>x<td>")), said)
 
 
 @pytest.mark.parametrize("name", ["no_slot", "week_empty", "conditions", "home_page"])
