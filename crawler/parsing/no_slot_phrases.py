@@ -107,7 +107,7 @@ def says_none(message: str, *, every_day: bool = False) -> bool:
 
 
 def speaks_of_trouble(message: str) -> bool:
-    """Tell whether a message takes back what stands beside it.
+    """Tell whether a message makes the data of its answer doubtful.
 
     It names an error, maintenance, a limit, an inability or a booking that was not found, promises more slots, or is
     in a wrong charset, so that such words may be lost.

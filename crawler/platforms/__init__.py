@@ -2,11 +2,10 @@
 
 from datetime import date
 from functools import lru_cache
-from importlib import import_module
-from pkgutil import iter_modules
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from configs.class_registry import load_folder
 from crawler.platform_base import Platform
 from crawler.reading import VisitContext
 
@@ -21,7 +20,7 @@ _RESERVED = ("invalid", "example")  # top-level domains that no site has, RFC 26
 @lru_cache(maxsize=1)
 def platforms() -> dict[str, Platform]:
     """Return every platform by name, which is its file's."""
-    return {name: _load(name) for name in sorted(module.name for module in iter_modules(__path__))}
+    return load_folder(__name__, __path__, Platform)  # type: ignore[type-abstract] # only its subclasses are built
 
 
 def platform(name: str) -> Platform:
@@ -47,14 +46,3 @@ def at_home(reader: Platform, url: str) -> bool:
     example_host = (urlsplit(reader.EXAMPLE).hostname or "").removeprefix("www.")
     homes = reader.HOSTS or (() if example_host.endswith(_RESERVED) else (example_host,))
     return f".{urlsplit(url).hostname}".endswith(tuple(f".{home}" for home in homes))
-
-
-def _load(name: str) -> Platform:
-    module = import_module(f"{__name__}.{name}")
-    classes = [
-        each for each in vars(module).values() if isinstance(each, type) and issubclass(each, Platform)
-    ]
-    own = [each for each in classes if each.__module__ == module.__name__]
-    if len(own) != 1:
-        raise TypeError(f"{module.__file__} must define one class of Platform, it defines {len(own)}")
-    return own[0]()

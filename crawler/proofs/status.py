@@ -45,7 +45,7 @@ class CounterStore:
         self._client = client or redis_client(_REDIS_SECONDS)
         self._key = f"proofs:counters:{platform.node()}"
 
-    def read(self) -> WorkerCounters:
+    def read_counters(self) -> WorkerCounters:
         """Return today's counters; from an older day only the store outage is kept.
 
         Raises:
@@ -80,7 +80,7 @@ class CounterStore:
 
     def _update(self, change: Callable[[WorkerCounters], dict[str, Any]]) -> None:
         try:
-            counters = self.read()
+            counters = self.read_counters()
             if changed := change(counters):
                 text = counters.model_copy(update=changed).model_dump_json()
                 self._client.set(self._key, text, ex=_KEPT)
@@ -106,7 +106,7 @@ def inspect_spool(at: Spool, counters: CounterStore) -> SpoolReport:
         entries = at.waiting()
         proofs = [entry for entry in entries if not entry.only_picture]
         oldest = entries[0].left_at if entries else None
-        counted = counters.read()
+        counted = counters.read_counters()
         return SpoolReport(
             **said,
             waiting=len(proofs),

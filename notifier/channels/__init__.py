@@ -2,8 +2,8 @@
 
 from functools import lru_cache
 
+from configs.class_registry import load_folder
 from notifier.channel_base import BatchChannel, Channel
-from notifier.registry import load_folder
 
 
 class UnknownChannel(LookupError):

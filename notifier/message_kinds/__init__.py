@@ -5,8 +5,8 @@ from functools import lru_cache
 
 from sqlalchemy.orm import Session
 
+from configs.class_registry import load_folder
 from notifier.message_kind_base import Mergeable, MessageKind, Seen, Skip, TemplateContext
-from notifier.registry import load_folder
 
 SLOT_DETECTED = "slot_detected"
 

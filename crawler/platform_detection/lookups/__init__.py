@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import Any
 
+from configs.class_registry import load_folder
 from crawler.platform_detection.lookup_base import IdChoice, LookupStep, PlatformLookup
 from crawler.reading import Page
-
-_FILES = frozenset(module.name for module in iter_modules(__path__))
 
 
 def steps_of(name: str) -> tuple[LookupStep, ...]:
@@ -37,15 +34,10 @@ def is_own(name: str, page: Page) -> bool:
     return any(next(iter(step.read(page)), None) for step in steps_of(name) if step.own)
 
 
-@lru_cache
+@lru_cache(maxsize=1)
+def _lookups() -> dict[str, PlatformLookup]:
+    return load_folder(__name__, __path__, PlatformLookup)
+
+
 def _lookup(name: str) -> PlatformLookup:
-    if name not in _FILES:
-        return PlatformLookup()
-    module = import_module(f"{__name__}.{name}")
-    classes = [
-        each for each in vars(module).values() if isinstance(each, type) and issubclass(each, PlatformLookup)
-    ]
-    own = [each for each in classes if each.__module__ == module.__name__]
-    if len(own) != 1:
-        raise TypeError(f"{module.__file__} must define one class of PlatformLookup, it defines {len(own)}")
-    return own[0]()
+    return _lookups().get(name) or PlatformLookup()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from configs.class_registry import load_folder
 from notifier.channel_base import Channel
-from notifier.registry import load_folder
 
 HEAD = "from notifier.channel_base import Channel\n"
 ONE = """
