@@ -153,6 +153,14 @@ def settings_env(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None
     forget()
 
 
+def _read_anew(name: str, value: str) -> None:
+    """Read the settings until they hold a value: a thread of the test before may cache what it began to read."""
+    from configs.settings import settings
+
+    while (found := getattr(settings(), name)) is None or found.get_secret_value() != value:
+        forget()
+
+
 @pytest.fixture
 def database(settings_env: Callable[..., None]) -> Iterator[str]:
     """Give a clean database of its own, as the migrated template is. Returns its address."""
@@ -160,6 +168,7 @@ def database(settings_env: Callable[..., None]) -> Iterator[str]:
     databases.clean(name)
     url = databases.address(name)
     settings_env(DATABASE_URL=url)
+    _read_anew("database_url", url)
     yield url
     forget()
 
@@ -169,6 +178,7 @@ def redis_server(settings_env: Callable[..., None]) -> Iterator[redis.Redis]:
     """Give a clean Redis database of its own, REDIS_URL pointing at it."""
     url = f"{os.environ['TEST_REDIS']}{_worker()}"
     settings_env(REDIS_URL=url)
+    _read_anew("redis_url", url)
     client = redis.Redis.from_url(url)
     client.flushdb()
     yield client
