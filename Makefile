@@ -44,7 +44,7 @@ status: setup ## Show the state of everything that runs, on one screen (ARGS=--j
 test: setup ## Set up, lint, test
 	@$(MAKE) --no-print-directory --jobs 2 lint compiled
 	@test "$$CI" != true || $(BIN)/python -m deploy.local.browser
-	@$(BIN)/python -m pytest -m "not journey" -n $(JOBS) --dist loadgroup
+	@$(BIN)/python -m pytest -m "not journey" -n $(JOBS) --dist loadgroup --reruns 1
 
 journeys: setup ## Test what takes long: whole stacks, killed browsers and processes, minutes of play
 	@$(BIN)/python -m pytest -m journey -n $(JOBS) --dist loadgroup

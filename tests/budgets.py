@@ -39,7 +39,10 @@ def seconds_of(reports: Iterable[pytest.TestReport]) -> dict[str, float]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table."""
+    """Print the table, and each test that passed only when it was tried again: that is a finding about the test."""
+    for report in terminalreporter.stats.get("rerun", []):
+        crash = getattr(report.longrepr, "reprcrash", None)
+        terminalreporter.write_line(f"tried again: {report.nodeid}: {crash.message if crash else ''}")
     reports = [
         r for kind in terminalreporter.stats.values() for r in kind if isinstance(r, pytest.TestReport)
     ]
