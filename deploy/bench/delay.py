@@ -55,8 +55,7 @@ def _figures(where: str, delays: latency.Delays) -> list[Figure]:
         return Figure(f"page read → {stage}, {where}, p{percent} ms", delays.percentile(stage, percent), goal)
 
     return [
-        figure("committed", 50),
-        figure("matched", 50),
+        *(figure(stage, percent) for stage in ("committed", "matched") for percent in (50, 99)),
         figure("accepted", 50, below(25)),
         figure("accepted", 99, below(100)),
     ]
