@@ -81,7 +81,7 @@ class Planner:
             "clock": self._watch_clock,
             "lapsed slots": self._expire_slots,
             "host back-off": _recover_hosts,
-            "kill switch": lambda _: kill_switch.remind(self._client),
+            "kill switch": lambda at: kill_switch.apply_orders(self._client, at),
         }
         for part, work in parts.items():
             self.failures.run(part, partial(work, now))
@@ -205,7 +205,8 @@ class Planner:
     def _plan(
         self, rows: sa.orm.Session, chosen: Collection[Desk], task: PlanningTask, now: datetime
     ) -> None:
-        watched = [desk for desk in chosen if desk.schedulable]
+        paused = kill_switch.read_paused_desks(rows)
+        watched = [desk for desk in chosen if desk.schedulable and desk.id not in paused]
         if task.whole:
             desk_store.insert_missing(rows, chosen)
             desk_store.write_queues(rows, {desk.id: str(queue_of(desk)) for desk in watched})
@@ -221,9 +222,9 @@ class Planner:
         for desk in watched:
             entries[str(queue_of(desk))].append(build_entry(desk, states[desk.id], plan, task, now))
         if task.whole:
-            outages.end_unwatched(rows, [desk.id for desk in watched], now)
+            outages.end_unwatched(rows, [*paused, *(desk.id for desk in watched)], now)
             self._restore_hosts(rows, plan, task, now)
-        self._fill(entries)
+        self._fill(entries, [desk for desk in chosen if desk.id in paused])
         if task.whole:
             self._remove_unknown_desks(entries)
             self._sizes = {queue: len(entries[queue]) for queue in queue_names()}
@@ -243,10 +244,13 @@ class Planner:
             due_queue.send(self._client, due_queue.rest(floors, now=now))
         due_queue.send(self._client, due_queue.rest(host_rows.active_rests(rows, now), now=now))
 
-    def _fill(self, entries: dict[str, list[DueEntry]]) -> None:
+    def _fill(self, entries: dict[str, list[DueEntry]], paused: Collection[Desk]) -> None:
+        """Put desks into their queues, and take out paused ones: a size that changes has all planned again."""
         for queue, each in entries.items():
             for start in range(0, len(each), _AT_ONCE):
                 due_queue.send(self._client, due_queue.schedule(queue, each[start : start + _AT_ONCE]))
+        for desk in paused:
+            due_queue.send(self._client, due_queue.drop(str(queue_of(desk)), [desk.id]))
 
     def _remove_unknown_desks(self, entries: dict[str, list[DueEntry]]) -> None:
         """Remove desks from the queue that the desk files do not schedule."""

@@ -1,6 +1,7 @@
 """All records; Alembic compares the database with them."""
 
 from api.models.alert import Alert, AlertTarget
+from api.models.audit import AuditEntry
 from api.models.base import Base
 from api.models.check import Check
 from api.models.desk import DeskChange, DeskState, HostState, Outage
@@ -13,5 +14,5 @@ from api.models.user import Contact, Grant, User
 RECORDS: tuple[type[Base], ...] = (
     User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Incident, DeskChange, Check,
     SlotRow, Detection, DetectionSlot, Match, MatchPart, MatchSlot, Notification, NotificationMatch,
-    DiscoveryRun, DeskLink, DeskLanding, Drift,
+    DiscoveryRun, DeskLink, DeskLanding, Drift, AuditEntry,
 )  # fmt: skip

@@ -54,9 +54,12 @@ class DeskState(Base):
     releases_at: Mapped[datetime | None]  # when its page announces more slots
     # its booking system's queue, by HTTP or by browser; null where it is not scheduled
     due_queue: Mapped[str | None]
+    paused_at: Mapped[datetime | None]  # since when an operator has it not checked
+    pause_reason: Mapped[str | None]  # the operator's
 
     __table_args__ = (
         sa.CheckConstraint("inconclusive >= 0", name="inconclusive"),
+        sa.CheckConstraint("(paused_at IS NULL) = (pause_reason IS NULL)", name="pause"),
         sa.Index(
             "ix_desks_check_requested_at",
             "check_requested_at",
@@ -93,7 +96,10 @@ class HostState(Base):
 
 
 class OutageReason(StrEnum):
-    """Why a desk was not watched; `unreachable` and `unreadable` from the pause on, `stopped` by the kill switch."""
+    """Why a desk was not watched; `unreachable` and `unreadable` from the pause on.
+
+    `stopped`: an operator stopped its host or paused the desk.
+    """
 
     CAPTCHA = "captcha"
     BLOCKED = "blocked"

@@ -1,9 +1,11 @@
-"""Kill switch of a host: nothing more is asked of it until an operator resumes it.
+"""Kill switch of a host: nothing more is asked of it until an operator resumes it. Pauses of single desks, too.
 
-The row in `hosts` is the truth, Redis only makes it fast: the planner restores what Redis lost.
+The row in `hosts` or `desks` is the truth, whoever wrote it: this command, or the API, which never calls the crawler.
+The planner carries the rows out (`apply_orders`), and restores what Redis lost.
 """
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from difflib import get_close_matches
 
@@ -13,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models.base import session
-from api.models.desk import DeskState, DeskStatus, HostState, OutageReason
+from api.models.desk import DeskState, DeskStatus, HostState, Outage, OutageReason
 from configs.clock import clock
 from configs.prefecture import desks
 from crawler import outages
@@ -25,6 +27,15 @@ log = logging.getLogger(__name__)
 # Desks, outages, hosts: the order in which a writer of checks takes them too.
 _LOCK = 0x72647673  # rows and Redis change together, so that no writer overwrites Redis with older rows
 STOPPED = "stopped by an operator"
+PAUSED = "paused by an operator"
+_SHOW_PAUSED = sa.text("""
+WITH chosen AS (
+  SELECT d.id, n.reason FROM desks d
+  JOIN unnest(CAST(:id AS text[]), CAST(:reason AS text[])) AS n(id, reason) ON n.id = d.id
+  WHERE d.status = 'ACTIVE' ORDER BY d.id FOR NO KEY UPDATE OF d
+)
+UPDATE desks d SET status = 'PAUSED', status_reason = chosen.reason FROM chosen WHERE d.id = chosen.id
+""")
 
 
 class UnknownHost(LookupError):
@@ -83,16 +94,41 @@ def stopped() -> dict[str, tuple[datetime, str]]:
         return {host: (at, reason or "") for host, at, reason in found if at}
 
 
-def remind(client: redis.Redis) -> None:
-    """Bring Redis up to date with the rows.
+def apply_orders(client: redis.Redis, now: datetime) -> None:
+    """Bring Redis, the desks' status and their outages up to date with stopped hosts and paused desks.
 
     Raises:
         sqlalchemy.exc.DBAPIError, redis.RedisError: a server is away.
     """
     with session() as rows:
         _lock(rows)
-        hosts = rows.scalars(sa.select(HostState.host).where(HostState.stopped_at.is_not(None)))
-        due_queue.send(client, due_queue.replace_stopped(list(hosts)))
+        hosts = list(rows.scalars(sa.select(HostState.host).where(HostState.stopped_at.is_not(None))))
+        reasons = dict.fromkeys(read_paused_desks(rows), PAUSED)
+        reasons |= {desk.id: STOPPED for host in hosts for desk in desks_on(host)}
+        _mark_unwatched(rows, reasons, now)
+        due_queue.send(client, due_queue.replace_stopped(hosts))
+
+
+def read_paused_desks(rows: Session) -> frozenset[str]:
+    """Return the desks that an operator paused, as far as the desk files schedule them."""
+    paused = rows.scalars(sa.select(DeskState.id).where(DeskState.paused_at.is_not(None)))
+    return frozenset(each for each in paused if each in desks() and desks()[each].schedulable)
+
+
+def _mark_unwatched(rows: Session, reasons: Mapping[str, str], now: datetime) -> None:
+    """Show desks as paused and begin their outages, by desk and reason; end those of desks that go on.
+
+    A desk whose state already has another reason keeps it, and its outage.
+    """
+    ids = sorted(reasons)
+    rows.execute(_SHOW_PAUSED, {"id": ids, "reason": [reasons[each] for each in ids]})
+    is_open = Outage.ends_at.is_(None)
+    known = set(rows.scalars(sa.select(Outage.desk_id).where(is_open, Outage.desk_id.in_(ids))))
+    if missing := [each for each in ids if each not in known]:
+        outages.begin_outages(rows, missing, now, OutageReason.STOPPED)
+    stopped = rows.scalars(sa.select(Outage.desk_id).where(is_open, Outage.reason == OutageReason.STOPPED))
+    if over := [each for each in stopped if each not in reasons]:
+        outages.end_outages(rows, over, now, OutageReason.STOPPED)
 
 
 def _lock(rows: Session) -> None:

@@ -49,7 +49,7 @@ def test_each_migration_undoes_only_its_own_tables(alembic: Config, database: st
 def test_the_command_line_upgrades_by_itself(database: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["upgrade"]) == 0
     assert main(["current"]) == 0
-    assert "0006" in capsys.readouterr().out
+    assert "0011" in capsys.readouterr().out
 
 
 def test_the_command_line_names_its_commands() -> None:
