@@ -6,8 +6,9 @@ import sys
 
 from rich.console import Console
 
+from api.health.status_report import find_trouble
 from configs.settings import SettingsRefused
-from deploy.status.screen import as_json, ask_all, show, trouble
+from deploy.status.screen import as_json, ask_all, show
 from deploy.status.target_environment import NothingRuns, attach
 
 
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps(as_json(parts), ensure_ascii=False))
     else:
         show(Console(highlight=False), parts)
-    return 1 if trouble(parts) else 0
+    return 1 if find_trouble(parts) else 0
 
 
 if __name__ == "__main__":

@@ -1,27 +1,10 @@
-"""Status of each health part, probed without the API, which may be down itself."""
-
-from dataclasses import dataclass
+"""Lines of the screen about the parts of health."""
 
 from rich.text import Text
 
-from api.health.health_checks import HealthChecks, PartState, list_health_checks
-from deploy.status.parallel_probe import queue
+from api.health.health_checks import PartState
+from api.health.status_report import HealthFinding
 from deploy.status.text import BAD, GOOD, ODD, join_pieces, line
-
-
-@dataclass(frozen=True, slots=True)
-class HealthFinding:
-    """A part, how it is, and why."""
-
-    name: str
-    state: PartState
-    reason: str
-
-
-def read_health() -> list[HealthFinding]:
-    """Probe each part (api/health/health_checks.py)."""
-    report = HealthChecks(list_health_checks(queue())).report()
-    return [HealthFinding(name, state, reason) for name, (state, reason) in report.items()]
 
 
 def lines(part: list[HealthFinding]) -> list[Text]:

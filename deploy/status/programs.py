@@ -1,26 +1,22 @@
-"""Status of the programs: supervisord's (of a local stack), and the spiders and workers registered in Redis."""
+"""Status of the local stack's programs, and the screen's lines about programs, spiders and workers."""
 
 import configparser
 import os
 import xmlrpc.client
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from redis import Redis
 from rich.text import Text
-from rq import Worker
-from rq.worker import BaseWorker
 from supervisor.xmlrpc import SupervisorTransport
 
+from api.health.process_overview import QueueListener, Spider
 from api.models.notification import Priority, queue_of
 from api.models.user import Channel
 from configs.clock import clock
 from configs.formatting import format_duration, pluralize
 from deploy.local.state_dir import LOGS
-from deploy.status.parallel_probe import queue
 from deploy.status.text import BAD, DIM, GOOD, ODD, join_pieces, line
 
 _MB = 1_000_000
@@ -36,32 +32,6 @@ class Program:
     pid: int
     memory_mb: int
     children: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Spider:
-    """One spider process, as it last spoke (crawler/spider_processes/registry.py)."""
-
-    system: str
-    job: str
-    state: str
-    started: datetime
-    memory_mb: int
-    running: int
-    checks: int
-    version: str
-
-
-@dataclass(frozen=True, slots=True)
-class QueueListener:
-    """One worker of the notifier."""
-
-    name: str
-    queues: list[str]
-    state: str
-    since: datetime | None
-    jobs: int
-    failed: int
 
 
 def read_programs(state: Path) -> list[Program]:
@@ -103,42 +73,6 @@ def _resident(pid: int) -> int:
     except OSError:
         return 0
     return round(pages * os.sysconf("SC_PAGE_SIZE") / _MB)
-
-
-def read_spiders() -> list[Spider]:
-    """Read the spiders' own entries.
-
-    Raises:
-        redis.RedisError: Redis is away.
-    """
-    return sorted(_spiders(queue()), key=lambda each: (each.system, each.started))
-
-
-def _spiders(client: Redis) -> Iterator[Spider]:
-    for name in cast("set[bytes]", client.smembers("processes")):
-        told = cast("dict[bytes, bytes]", client.hgetall(b"process:" + name))
-        if told:
-            said = {key.decode(): value.decode() for key, value in told.items()}
-            memory, running, checks = (int(said[key]) for key in ("memory", "running", "checks"))
-            started = datetime.fromisoformat(said["started"])
-            yield Spider(
-                said["system"], said["job"], said["state"], started, memory, running, checks, said["version"]
-            )
-
-
-def read_workers() -> list[QueueListener]:
-    """Read the workers' own entries.
-
-    Raises:
-        redis.RedisError: Redis is away.
-    """
-    return sorted(map(_listener, Worker.all(connection=queue())), key=lambda each: (each.queues, each.name))
-
-
-def _listener(worker: BaseWorker) -> QueueListener:
-    since = worker.birth_date.replace(tzinfo=UTC) if worker.birth_date else None
-    done, failed = worker.successful_job_count, worker.failed_job_count
-    return QueueListener(worker.name, worker.queue_names(), str(worker.get_state()), since, done, failed)
 
 
 def program_lines(part: list[Program]) -> list[Text]:

@@ -1,4 +1,4 @@
-"""The proofs on their way: how many, since when, and whether their store takes them."""
+"""Lines of the screen about the proofs on their way."""
 
 from datetime import datetime, timedelta
 
@@ -6,18 +6,8 @@ from rich.text import Text
 
 from configs.clock import clock
 from configs.formatting import format_duration, pluralize
-from configs.proof_spool_status import SpoolReport, read_reports
-from deploy.status.parallel_probe import queue
+from configs.proof_spool_status import SpoolReport
 from deploy.status.text import BAD, DIM, GOOD, ODD, line
-
-
-def read_proofs() -> list[SpoolReport]:
-    """Read the report of each machine's keeper on its spool.
-
-    Raises:
-        redis.RedisError: Redis is away.
-    """
-    return read_reports(queue())
 
 
 def lines(part: list[SpoolReport]) -> list[Text]:

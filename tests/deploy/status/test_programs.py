@@ -13,6 +13,7 @@ import pytest
 import redis
 from rq import SimpleWorker
 
+from api.health.process_overview import read_spiders, read_workers
 from configs.clock import clock
 from deploy.local.programs import write_supervisor
 from deploy.local.state_dir import LOGS
@@ -36,17 +37,17 @@ def test_spiders_say_their_job_age_and_memory(world: World, redis_server: redis.
     started = (clock() - timedelta(minutes=3)).isoformat()
     redis_server.sadd("processes", "host:17", "host:18")
     redis_server.hset("process:host:17", mapping={**SAID, "started": started})
-    (said,) = programs.spider_lines(programs.read_spiders())
+    (said,) = programs.spider_lines(read_spiders())
     assert said.plain == (
         "prefenligne serving 3 min, 159 MB, 71 checks, 2 under way  job 4bd9b662, version 006b666e"
     )
 
 
 def test_no_spider_and_no_worker_is_said(world: World) -> None:
-    assert [text.plain for text in programs.spider_lines(programs.read_spiders())] == [
+    assert [text.plain for text in programs.spider_lines(read_spiders())] == [
         "none speaks: nothing is checked"
     ]
-    assert [text.plain for text in programs.worker_lines(programs.read_workers())] == ["none: nobody is told"]
+    assert [text.plain for text in programs.worker_lines(read_workers())] == ["none: nobody is told"]
 
 
 def test_workers_say_their_queues_and_what_they_did(world: World) -> None:
@@ -55,7 +56,7 @@ def test_workers_say_their_queues_and_what_they_did(world: World) -> None:
     worker.register_birth()  # type: ignore[no-untyped-call] # RQ's own has no types
     worker.increment_successful_job_count()
     worker.increment_failed_job_count()
-    (said,) = programs.worker_lines(programs.read_workers())
+    (said,) = programs.worker_lines(read_workers())
     assert said.plain.startswith("critical: ")
     assert said.plain.endswith(", 1 job done, 1 failed")
 

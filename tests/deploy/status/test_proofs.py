@@ -6,6 +6,7 @@ from typing import Any
 
 import redis
 
+from api.health.status_report import read_proofs
 from configs.clock import clock
 from configs.proof_spool_status import SpoolReport, publish_report
 from deploy.status import proofs
@@ -15,7 +16,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def said() -> list[str]:
-    return [text.plain for text in proofs.lines(proofs.read_proofs())]
+    return [text.plain for text in proofs.lines(read_proofs())]
 
 
 def report(server: redis.Redis, machine: str = "one", **given: Any) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from api.health.parallel_probe import ProbeDown, ask
+from api.health.status_report import find_trouble
 from api.models.base import session
 from api.models.desk import DeskStatus, HostState
 from deploy.status.__main__ import main
-from deploy.status.parallel_probe import ProbeDown, ask
-from deploy.status.screen import ask_all, show, trouble
+from deploy.status.screen import ask_all, show
 from deploy.status.target_environment import NothingRuns, attach
 from tests.deploy.status.conftest import FIRST, SECOND
 
@@ -52,7 +53,7 @@ def test_a_server_that_is_down_hides_no_other_part(world: World, settings_env: C
         "desks", "hosts", "lateness", "outages", "messages", "providers", "discovery",
     }  # fmt: skip
     assert "Connection refused" in found["desks"].down
-    assert "database" in trouble(found)
+    assert "database" in find_trouble(found)
     settings_env(REDIS_URL="redis://127.0.0.1:1/0")
     found = ask_all(None)
     assert {name for name, part in found.items() if isinstance(part, ProbeDown)} == PARTS - {"health"}
@@ -85,7 +86,7 @@ def test_json_says_the_same_and_the_exit_code_that_something_is_down(
     assert told.keys() >= PARTS | {"at", "works", "down", "environment"}
     assert set(told["down"]) == {"scrapyd", "workers", "planner", "checks"}
     assert told["desks"]["troubles"] == [{"status": "CAPTCHA", "reason": "a captcha", "desks": [SECOND]}]
-    assert told["desks"]["newest_check_at"] == "2026-11-20T08:59:40+00:00"
+    assert told["desks"]["newest_check_at"] == "2026-11-20T08:59:40Z"
 
 
 def test_where_nothing_runs_that_is_said(

@@ -1,4 +1,4 @@
-"""Parallel probe of the parts of the screen: one that is down is reported and delays no other."""
+"""Parallel probe of the parts of the status: one that is down is reported and delays no other."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ class ProbeDown:
 
 
 def ask(parts: Mapping[str, Callable[[], Any]], patience: float = PATIENCE) -> dict[str, Any]:
-    """Return what each part tells, or Down; after `patience` seconds at the latest."""
+    """Return what each part tells, or ProbeDown; after `patience` seconds at the latest."""
     found: dict[str, Any] = {}
     # daemons: one that hangs for ever must not hold up our end
     threads = [Thread(target=_ask, args=(found, *part), daemon=True) for part in parts.items()]
@@ -51,7 +51,7 @@ def _error_line(error: Exception) -> str:
     return f"{text[0]}" if text else type(cause).__name__
 
 
-def queue() -> Redis:
+def open_redis() -> Redis:
     """Return a client that says at once that Redis is away, or soon that it hangs."""
     client = redis_client()
     client.set_retry(Retry(NoBackoff(), 0))
