@@ -7,7 +7,7 @@ from uuid import UUID
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-__all__ = ["catch_up", "create_notifications", "detection_seen", "nudge"]
+__all__ = ["catch_up", "create_notifications", "detection_seen", "nudge", "replay"]
 
 
 def detection_seen(detection_id: UUID) -> None:
@@ -61,3 +61,14 @@ def nudge(notification_ids: Iterable[UUID]) -> None:
     from notifier import nudges  # noqa: PLC0415 -- late, so that importing us costs nothing
 
     nudges.nudge(list(notification_ids))
+
+
+def replay(session: "Session", notification_ids: Iterable[UUID], *, unsure: bool = False) -> list[UUID]:
+    """Make dead letters pending again in the caller's transaction; `nudge` the returned ids after the commit.
+
+    Left as they are: ids of no dead letter, what another message has told meanwhile and, unless `unsure`, what may
+    have arrived.
+    """
+    from notifier import dead_letters  # noqa: PLC0415 -- late, so that importing us costs nothing
+
+    return dead_letters.replay_by_id(session, list(notification_ids), unsure=unsure)

@@ -72,6 +72,13 @@ def replay(session: Session, rows: Sequence[Notification], now: datetime, *, uns
     return [row.id for row in alive]
 
 
+def replay_by_id(session: Session, ids: Sequence[UUID], *, unsure: bool) -> list[UUID]:
+    """Replay those of these notifications that are dead letters. Rows that another replay holds are left to it."""
+    dead = sa.select(Notification).where(Notification.state == State.FAILED, is_any_of(Notification.id, ids))
+    rows = session.scalars(dead.with_for_update(skip_locked=True)).all()
+    return replay(session, rows, clock(), unsure=unsure)
+
+
 def show(rows: Sequence[Notification]) -> None:
     """Print one line for each, without addresses."""
     for row in rows:

@@ -1,10 +1,12 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import time_machine
 
+import notifier
+from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.slot import SlotRow
 from api.models.user import Channel, Contact, ContactState
@@ -156,3 +158,28 @@ def test_an_alert_that_may_have_arrived_is_not_told_anew(frozen: time_machine.Tr
     frozen.shift(timedelta(minutes=31))
     confirm([each.id for each in all_of(SlotRow)])
     assert in_one_transaction(match_open, DESK, clock()) == []
+
+
+def test_the_front_door_replays_dead_letters_and_leaves_all_others(frozen: time_machine.Traveller) -> None:
+    first, second = dead(), dead()
+    change(Notification, second, state=State.SENT, accepted_at=clock(), reason=None, failed_at=None)
+    replayed = in_one_transaction(notifier.replay, [first, second, uuid4()])
+    assert replayed == [first]
+    assert (get(Notification, first).state, get(Notification, second).state) == (State.PENDING, State.SENT)
+    assert in_one_transaction(notifier.replay, [first]) == []
+
+
+def test_two_replays_at_once_replay_a_letter_once(frozen: time_machine.Traveller) -> None:
+    key = dead()
+    with session() as one, session() as two:
+        assert notifier.replay(one, [key]) == [key]
+        assert notifier.replay(two, [key]) == []
+
+
+@pytest.mark.parametrize(("unsure", "number"), [(False, 0), (True, 1)])
+def test_the_front_door_replays_what_may_have_arrived_only_on_demand(
+    frozen: time_machine.Traveller, *, unsure: bool, number: int
+) -> None:
+    key = dead("unknown: twilio did not answer: ReadTimeout", Channel.SMS)
+    with session() as s:
+        assert len(notifier.replay(s, [key], unsure=unsure)) == number
