@@ -60,7 +60,11 @@ class User(Base):
 
     __table_args__ = (
         sa.Index("uq_users_email", sa.func.lower(sa.text("email")), unique=True),
-        sa.Index("ix_users_email_prefix", sa.literal_column("lower(email) text_pattern_ops")),
+        sa.Index(
+            "ix_users_email_prefix",
+            sa.func.lower(sa.text("email")).label("folded"),
+            postgresql_ops={"folded": "text_pattern_ops"},
+        ),
         sa.CheckConstraint("length(email) <= 254", name="email_length"),
     )
 

@@ -72,7 +72,11 @@ def upgrade() -> None:
         op.f("ck_desks_pause"), "desks", "(paused_at IS NULL) = (pause_reason IS NULL)"
     )
     op.create_index(
-        "ix_users_email_prefix", "users", [sa.literal_column("lower(email) text_pattern_ops")], unique=False
+        "ix_users_email_prefix",
+        "users",
+        [sa.literal_column("lower(email)").label("folded")],
+        unique=False,
+        postgresql_ops={"folded": "text_pattern_ops"},
     )
 
 
