@@ -15,6 +15,7 @@ from api.middleware.auth import register_auth
 from api.middleware.cors import allow_front_end
 from api.middleware.problems import build_validation_response, register_error_handlers
 from api.middleware.rate_limits import register_rate_limits
+from api.middleware.request_bodies import register_body_checks
 from api.middleware.request_hooks import register_request_hooks
 from api.prefectures import routes as prefectures
 from api.proofs import routes as proofs
@@ -44,6 +45,7 @@ def create_app() -> OpenAPI:
     register_request_hooks(app)
     allow_front_end(app)
     register_rate_limits(app)
+    register_body_checks(app)
     register_auth(app)
     health.register_health_checks(app)
     for noun in (accounts, alerts, prefectures, detections, health):

@@ -11,6 +11,7 @@ _MEANINGS = {
     400: "The body is no JSON",
     401: "Not signed in, or the token is no longer good",
     402: "A plan is needed, or a larger one: `plans` lists them",
+    403: "You may not do this: `type` says why",
     404: "There is no such thing, or it is not yours",
     409: "It conflicts with what there is already",
     413: "The body is too large",

@@ -4,7 +4,7 @@ import re
 from http import HTTPStatus
 
 import structlog
-from flask import Flask, Response, current_app, g, make_response, render_template, request
+from flask import Flask, Response, g, make_response, render_template, request
 from pydantic import ValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -108,7 +108,7 @@ def _find_advice(error: HTTPException) -> str | None:
         methods = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
         return f"not this method; allowed here: {', '.join(methods)}"
     if isinstance(error, RequestEntityTooLarge):
-        return f"the body is too large: send {current_app.config['MAX_CONTENT_LENGTH']} bytes at most"
+        return f"the body is too large: send {request.max_content_length} bytes at most"
     if isinstance(error, UnsupportedMediaType):
         return "send the body as JSON, with Content-Type: application/json"
     return error.description

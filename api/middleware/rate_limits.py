@@ -13,9 +13,11 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.errors import ApiError
 from api.middleware.problems import build_response
+from api.middleware.request_bodies import is_webhook
 from configs.contact_addresses import fold_address
 from configs.redis import redis_client
 from configs.settings import settings
@@ -32,7 +34,10 @@ log = structlog.get_logger(__name__)
 
 
 def register_rate_limits(app: Flask) -> None:
-    """Count requests. Without Redis, sign-in answers 503; other routes are counted in memory.
+    """Count requests, before their body is read. Without Redis, sign-in answers 503; others are counted in memory.
+
+    The limits by account read the body, after those by network address: flask-limiter keeps the order of limits whose
+    periods have the same unit.
 
     Raises:
         configs.settings.SettingMissing: REDIS_URL is not set.
@@ -135,7 +140,10 @@ def _get_address() -> str:
 
 def _get_account() -> str:
     """Return a digest of the account in the body: Redis must not hold addresses."""
-    body = request.get_json(silent=True)
+    try:
+        body = request.get_json(silent=True)
+    except RequestEntityTooLarge:  # the check of the body answers it, once the request is counted
+        return ""
     email = body.get("email") if isinstance(body, dict) else None
     return (
         hashlib.sha256(fold_address(email).encode("utf-8", "replace")).hexdigest()
@@ -150,8 +158,8 @@ def _get_account_and_address() -> str:
 
 
 def _is_exempt() -> bool:
-    """Return whether a request is not counted: a preflight, or health, which must not depend on Redis."""
-    return request.method == "OPTIONS" or (request.endpoint or "").startswith("health.")
+    """Return whether a request is not counted: a preflight, a webhook, or health, which must not depend on Redis."""
+    return request.method == "OPTIONS" or (request.endpoint or "").startswith("health.") or is_webhook()
 
 
 def _keep_retry_after_on_refusals(response: Response) -> Response:

@@ -1,0 +1,163 @@
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from api.middleware.request_bodies import LARGEST_BODY
+from configs.plan import PlanName
+from tests.api.world import Person
+from tests.fuzz import times
+
+LOGIN = "/api/auth/login"
+JSON = {"Content-Type": "application/json"}
+People = Callable[..., Person]
+
+
+def send(client: FlaskClient, data: bytes | str, content_type: str = "application/json") -> tuple[int, str]:
+    answer = client.post("/api/alerts", data=data, content_type=content_type)
+    assert answer.mimetype == "application/problem+json", answer.text
+    body = answer.json or {}
+    assert body["status"] == answer.status_code
+    return answer.status_code, body["type"].rpartition(":")[2]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"{", (400, "malformed")),
+        (b"\xff\xfe", (400, "malformed")),
+        (b"{'a': 1}", (400, "malformed")),
+        (b'{"a": NaN}', (400, "malformed")),
+        (b'{"a": -Infinity}', (400, "malformed")),
+        (b'{"a": ' + b"9" * 5000 + b"}", (400, "malformed")),
+        (b"[" * 20_000, (400, "malformed")),
+        (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, (400, "malformed")),
+        (b"[" * 20_000 + b"]" * 20_000, (400, "malformed")),
+        (b"[]", (422, "invalid")),
+        (b'"{}"', (422, "invalid")),
+        (b"null", (422, "invalid")),
+        (b"7", (422, "invalid")),
+        (b"x" * (LARGEST_BODY + 1), (413, "too-large")),
+    ],
+    ids=lambda value: repr(value)[:24],
+)
+def test_what_is_no_json_object_is_refused_before_anything_looks_at_it(
+    bare: FlaskClient, data: bytes, expected: tuple[int, str]
+) -> None:
+    assert send(bare, data) == expected
+
+
+def test_only_json_is_taken(bare: FlaskClient) -> None:
+    for content_type in (
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "",
+        "application/xml",
+    ):
+        assert send(bare, b'{"a": 1}', content_type) == (415, "not-json")
+
+
+def test_json_may_say_its_charset_and_be_a_dialect(client: FlaskClient) -> None:
+    for content_type in ("application/json; charset=utf-8", "application/merge-patch+json"):
+        answer = client.post(LOGIN, data=b'{"email": "x", "password": "y"}', content_type=content_type)
+        assert answer.status_code == 401
+
+
+def test_a_body_of_unknown_length_is_bounded_too(bare: FlaskClient) -> None:
+    body = b'{"a": 1}' + b" " * LARGEST_BODY
+    answer = bare.post(
+        "/api/alerts",
+        input_stream=io.BytesIO(body),
+        headers=JSON,
+        environ_base={"wsgi.input_terminated": True},
+    )
+    assert answer.status_code == 413
+
+
+def test_an_empty_body_is_a_missing_object(client: FlaskClient) -> None:
+    answer = client.post(LOGIN)
+    assert answer.status_code == 422
+    assert (answer.json or {})["errors"][0]["path"] == ""
+
+
+def test_nul_bytes_and_half_characters_are_refused(client: FlaskClient) -> None:
+    for email in ("a\\u0000b@example.org", "\\ud800@example.org"):
+        answer = client.post(LOGIN, data=f'{{"email": "{email}", "password": "x"}}', headers=JSON)
+        assert answer.status_code == 422, email
+
+
+def test_a_body_that_no_route_reads_is_not_looked_at(client: FlaskClient) -> None:
+    assert client.get("/api/prefectures", data=b"{", headers=JSON).status_code == 200
+
+
+def test_a_request_is_counted_before_its_body_is_read(client: FlaskClient, redis_server: redis.Redis) -> None:
+    for path in ("/api/alerts", LOGIN):
+        redis_server.flushdb()
+        first = client.post(path, data=b"{", headers=JSON)
+        assert first.status_code == 400
+        (counter,) = redis_server.keys("throttle*")
+        redis_server.incrby(counter, 1000)
+        for body in (b"{", b"[]", b"x" * (LARGEST_BODY + 1)):
+            assert client.post(path, data=body, headers=JSON).status_code == 429
+
+
+def test_a_login_whose_body_is_too_large_is_refused_as_such(client: FlaskClient) -> None:
+    for _ in range(11):
+        assert client.post(LOGIN, data=b" " * (LARGEST_BODY + 1), headers=JSON).status_code == 413
+
+
+JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = [
+    "email",
+    "password",
+    "phone",
+    "plan",
+    "prefectureId",
+    "procedures",
+    "procedure",
+    "deskIds",
+    "name",
+    "limits",
+]
+LIMITS = ["dateFrom", "dateTo", "weekdays", "hourFrom", "hourTo", "sites"]
+BODIES = st.dictionaries(
+    st.sampled_from(FIELDS) | st.text(max_size=5), JSON_VALUES, max_size=6
+) | st.fixed_dictionaries(
+    {
+        "prefectureId": st.just("bobigny_93"),
+        "procedures": st.just(["TITRE_SEJOUR"]),
+        "limits": st.dictionaries(
+            st.sampled_from(LIMITS), JSON_VALUES | st.text("0123456789:-T", max_size=10), max_size=6
+        ),
+    },
+    optional={"name": JSON_VALUES, "deskIds": JSON_VALUES},
+)
+
+
+@pytest.mark.rule("3.10")
+@pytest.mark.fuzz
+@settings(max_examples=times(50), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=BODIES)
+def test_no_body_ever_ends_in_an_error_of_ours(bold: Callable[[str, Any], int], body: dict[str, Any]) -> None:
+    for path in ("/api/alerts", "/api/auth/register", "/api/auth/login"):
+        assert bold(path, body) < 500
+
+
+@pytest.fixture
+def bold(app: Flask, person: People, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Any], int]:
+    """Send bodies as a signed-in user whom no limit holds back."""
+    monkeypatch.setattr("api.middleware.rate_limits._is_exempt", lambda: True)
+    headers = person(plan=PlanName.URGENCE_TOTAL).headers
+    client = app.test_client()
+    return lambda path, body: client.post(path, json=body, headers=headers).status_code

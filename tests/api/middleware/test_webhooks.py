@@ -1,0 +1,144 @@
+"""Webhooks: what they accept, and that no other route accepts it."""
+
+import hmac
+import io
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+import redis
+from flask import Flask, request
+from flask.testing import FlaskClient
+from werkzeug.datastructures import Headers
+from werkzeug.test import TestResponse
+
+from api.middleware.request_bodies import LARGEST_WEBHOOK, webhook
+from tests.api.world import statements
+
+SECRET = {"X-Secret": "agreed"}
+PATHS = re.compile("/api/(hooks/.+|(telegram|billing)/webhook)")
+LARGE = 900_000
+BODIES = [
+    (b"[1, 2]", "application/json"),
+    (b"a=1&b=%00", "application/x-www-form-urlencoded"),
+    (b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--', "multipart/form-data; boundary=x"),
+    (b"{", "application/json"),
+    (b"\x00\xff", "application/octet-stream"),
+    (b"", ""),
+    (b"[" + b" " * LARGE + b"]", "application/json"),
+]
+
+
+@dataclass
+class Hook:
+    """An app with a webhook, and the bodies that reached it."""
+
+    app: Flask
+    path: str = "/api/hooks/example"
+    received: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.app.add_url_rule(self.path, "example", webhook(is_genuine)(self.receive), methods=["POST"])
+        self.client = self.app.test_client()
+
+    def receive(self) -> dict[str, bool]:
+        self.received.append(request.get_data())
+        return {"received": True}
+
+    def call(self, data: bytes = b"[]", media_type: str = "", **headers: str) -> TestResponse:
+        return self.client.post(
+            self.path, data=data, content_type=media_type or None, headers=SECRET | headers
+        )
+
+
+def is_genuine(headers: Headers, body: bytes) -> bool:
+    assert "form" not in vars(request), "parsed before it was verified"
+    return body != b"other" and hmac.compare_digest(headers.get("X-Secret", "").encode(), b"agreed")
+
+
+@pytest.fixture
+def hook(make_app: Callable[[], Flask]) -> Hook:
+    """Give a webhook of an app without a database."""
+    return Hook(make_app())
+
+
+@pytest.mark.parametrize(("body", "media_type"), BODIES, ids=[media_type for _, media_type in BODIES])
+def test_a_webhook_takes_every_body_as_it_is(hook: Hook, body: bytes, media_type: str) -> None:
+    answer = hook.call(body, media_type)
+    assert (answer.status_code, answer.json) == (200, {"received": True})
+    assert hook.received == [body]
+
+
+def test_its_bodies_are_bounded(hook: Hook) -> None:
+    answer = hook.call(b" " * (LARGEST_WEBHOOK + 1))
+    assert (answer.status_code, answer.mimetype) == (413, "application/problem+json")
+    assert str(LARGEST_WEBHOOK) in (answer.json or {})["detail"]
+    unknown = hook.client.post(
+        hook.path,
+        input_stream=io.BytesIO(b" " * (LARGEST_WEBHOOK + 1)),
+        headers=SECRET,
+        environ_base={"wsgi.input_terminated": True},
+    )
+    assert unknown.status_code == 413
+    assert hook.received == []
+
+
+@pytest.mark.parametrize(
+    ("body", "secret"), [(b"[]", "guessed"), (b"other", "agreed"), (b"{", ""), (b"a=1", "\u00e9")]
+)
+def test_a_forged_call_costs_no_query_and_is_not_parsed(app: Flask, body: bytes, secret: str) -> None:
+    hook, answers = Hook(app), []
+    assert statements(lambda: answers.append(hook.call(body, **{"X-Secret": secret}))) == 0
+    assert (answers[0].status_code, answers[0].mimetype) == (403, "application/problem+json")
+    assert (answers[0].json or {})["type"].endswith(":bad-signature")
+    assert hook.received == []
+
+
+def test_thousands_of_calls_a_minute_are_taken_from_one_address(
+    hook: Hook, redis_server: redis.Redis
+) -> None:
+    hook.client.get("/api/docs")
+    (counter,) = redis_server.keys("throttle*")
+    redis_server.incrby(counter, 3000)
+    assert hook.client.get("/api/docs").status_code == 429
+    before = redis_server.get(counter)
+    assert {hook.call().status_code for _ in range(100)} == {200}
+    assert (redis_server.keys("throttle*"), redis_server.get(counter)) == ([counter], before)
+    assert "X-RateLimit-Limit" not in hook.call().headers
+
+
+@pytest.mark.journey
+def test_three_thousand_calls_are_taken_in_a_row(hook: Hook) -> None:
+    assert {hook.call().status_code for _ in range(3000)} == {200}
+
+
+def writing_routes(app: Flask) -> Iterator[tuple[str, str, bool]]:
+    """Yield method, path and whether it is a webhook, for every route under /api that takes a body."""
+    for rule in app.url_map.iter_rules():
+        path = re.sub("<[^>]+>", "018f0000-0000-7000-8000-000000000000", rule.rule)
+        for method in (rule.methods or set()) & {"POST", "PUT", "PATCH"}:
+            if path.startswith("/api/"):
+                yield method, path, hasattr(app.view_functions[rule.endpoint], "is_webhook")
+
+
+def test_webhooks_are_the_agreed_routes_and_no_others(hook: Hook) -> None:
+    found = list(writing_routes(hook.app))
+    assert len(found) > 3
+    assert [path for _, path, is_webhook in found if is_webhook != bool(PATHS.fullmatch(path))] == []
+
+
+def test_no_other_route_takes_such_bodies(bare: FlaskClient) -> None:
+    for method, path, is_webhook in writing_routes(bare.application):
+        if is_webhook:
+            continue
+        for number, (body, media_type, status) in enumerate(
+            (
+                (b"[1, 2]", "application/json", 422),
+                (b"a=1", "application/x-www-form-urlencoded", 415),
+                (b'{"a": "' + b"x" * LARGE + b'"}', "application/json", 413),
+            )
+        ):
+            address = {"REMOTE_ADDR": f"192.0.2.{number}"}
+            answer = bare.open(path, method=method, data=body, content_type=media_type, environ_base=address)
+            assert answer.status_code == status, path
