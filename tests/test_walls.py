@@ -36,6 +36,8 @@ BREACHES = [
     ("scrapy", "notifier/errors.py", "scrapy"),
     ("sendgrid", "notifier/channels/sms.py", "sendgrid"),
     ("twilio", "api/middleware/auth.py", "twilio"),
+    ("pyotp", "api/accounts/service.py", "pyotp"),
+    ("cryptography", "notifier/channels/sms.py", "cryptography"),
     ("platforms", "crawler/platforms/another.py", "crawler.platforms.ezbooking"),
     ("readers", "crawler/platforms/keldoc.py", "socket"),
     ("readers", "crawler/platforms/keldoc.py", "configs.clock"),
