@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 SANDBOX_MARK = "sandbox-"
 MINIMUM = 16
 VARIETY = 6  # different characters that even 16 random hexadecimal digits have
-BYTES_OF_JWT_SECRET = 32
+BYTES_OF_KEY = 32
 BCRYPT_COST = 12
 _NEEDED = (
     "database_url",
     "redis_url",
     "proxy_hops",
     "jwt_secret",
+    "data_keys",
+    "lookup_key",
     "stripe_secret_key",
     "stripe_webhook_secret",
     "sendgrid_api_key",
@@ -32,7 +34,9 @@ _NEEDED = (
     "scrapyd_password",
 )
 _STRONG = {
-    "jwt_secret": BYTES_OF_JWT_SECRET,
+    "jwt_secret": BYTES_OF_KEY,
+    "data_keys": BYTES_OF_KEY,
+    "lookup_key": BYTES_OF_KEY,
     "stripe_secret_key": MINIMUM,
     "stripe_webhook_secret": MINIMUM,
     "sendgrid_api_key": MINIMUM,
@@ -42,6 +46,7 @@ _STRONG = {
     "db_password": MINIMUM,
     "redis_password": MINIMUM,
 }
+_SEVERAL = ("data_keys", "lookup_key")  # values separated by commas, each of which must be strong
 _WITH_PASSWORD = (
     "database_url",
     "database_url_api",
@@ -100,7 +105,8 @@ def _missing(settings: "Settings") -> Iterator[str]:
 def _weak(settings: "Settings") -> Iterator[str]:
     for name, least in _STRONG.items():
         if (value := _text(settings, name)) is not None:
-            yield from _weakness(name.upper(), value, least)
+            for secret in value.split(",") if name in _SEVERAL else [value]:
+                yield from _weakness(name.upper(), secret.strip(), least)
     for name in _WITH_PASSWORD:
         if (password := _password(_text(settings, name))) is not None:
             yield from _weakness(f"the password in {name.upper()}", password, MINIMUM)

@@ -112,6 +112,8 @@ class Settings(Periods, BaseSettings):
     api_url: WebAddress = "http://localhost:4000"
     frontend_url: WebAddress = "http://localhost:3000"
     jwt_secret: SecretStr | None = None
+    data_keys: SecretStr | None = None
+    lookup_key: SecretStr | None = None
     bcrypt_cost: int = Field(12, ge=4, le=16)
     fair_use_prefectures: int = Field(10, ge=1)
     fair_use_alerts: int = Field(100, ge=1)
@@ -262,6 +264,19 @@ class Settings(Periods, BaseSettings):
         if value is None:
             raise SettingMissing(f"{name.upper()} is not set: set it in the environment (see .env.example)")
         return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+    def require_all(self, name: str) -> tuple[str, ...]:
+        """Return the values of a setting that takes several, separated by commas: newest first.
+
+        Raises:
+            SettingMissing: it has none; the text says which variable to set.
+        """
+        values = tuple(value.strip() for value in self.require(name).split(",") if value.strip())
+        if not values:
+            raise SettingMissing(
+                f"{name.upper()} holds no value: set it in the environment (see .env.example)"
+            )
+        return values
 
 
 def load(**overrides: object) -> Settings:

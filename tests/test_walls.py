@@ -37,7 +37,7 @@ BREACHES = [
     ("sendgrid", "notifier/channels/sms.py", "sendgrid"),
     ("twilio", "api/middleware/auth.py", "twilio"),
     ("pyotp", "api/accounts/service.py", "pyotp"),
-    ("cryptography", "notifier/channels/sms.py", "cryptography"),
+    ("cryptography", "configs/signing.py", "cryptography"),
     ("platforms", "crawler/platforms/another.py", "crawler.platforms.ezbooking"),
     ("readers", "crawler/platforms/keldoc.py", "socket"),
     ("readers", "crawler/platforms/keldoc.py", "configs.clock"),

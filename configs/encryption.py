@@ -1,0 +1,100 @@
+"""Encryption of personal data at rest, and the keyed hashes by which it is found again.
+
+DATA_KEYS encrypt (Fernet: AES-128-CBC with HMAC-SHA256), LOOKUP_KEY hashes. Both take several values, newest first:
+the first one writes, all of them read. Outside production, JWT_SECRET stands in for a key that is not set.
+"""
+
+import base64
+import hashlib
+import hmac
+from functools import lru_cache
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from configs.settings import SettingMissing, settings
+
+_KEY_BYTES = 32
+
+
+class DecryptionFailed(ValueError):
+    """No key of DATA_KEYS decrypts a text: the key that encrypted it is missing, or it was damaged."""
+
+
+def encrypt(text: str) -> str:
+    """Return the text encrypted with the first of DATA_KEYS, in the characters of URL-safe Base64.
+
+    Raises:
+        configs.settings.SettingMissing: DATA_KEYS is not set.
+    """
+    return _build_cipher(_read_secrets("data_keys")).encrypt(text.encode()).decode("ascii")
+
+
+def decrypt(text: str) -> str:
+    """Return what `encrypt` was given, whichever of DATA_KEYS encrypted it.
+
+    Raises:
+        DecryptionFailed: none of them did.
+        configs.settings.SettingMissing: DATA_KEYS is not set.
+    """
+    try:
+        return _build_cipher(_read_secrets("data_keys")).decrypt(text).decode()
+    except (InvalidToken, ValueError):  # ValueError: a text that is not ASCII
+        raise DecryptionFailed("no key of DATA_KEYS decrypts this") from None
+
+
+def renew_encryption(text: str) -> str:
+    """Return the encrypted text under the first of DATA_KEYS: unchanged where that encrypted it already.
+
+    Raises:
+        DecryptionFailed: none of them encrypted it.
+        configs.settings.SettingMissing: DATA_KEYS is not set.
+    """
+    try:
+        _build_cipher(_read_secrets("data_keys")[:1]).decrypt(text)
+    except (InvalidToken, ValueError):  # ValueError: a text that is not ASCII
+        return encrypt(decrypt(text))
+    return text
+
+
+def lookup_hash(text: str) -> bytes:
+    """Return the 32 bytes to store, by which an encrypted text is found: under the first of LOOKUP_KEY.
+
+    Begin the text with its purpose (`sms:+33612345678`), so that equal texts of two kinds have different hashes.
+
+    Raises:
+        configs.settings.SettingMissing: LOOKUP_KEY is not set.
+    """
+    return lookup_hashes(text)[0]
+
+
+def lookup_hashes(text: str) -> list[bytes]:
+    """Return the hashes under which a text may be stored: one for each of LOOKUP_KEY, the newest first.
+
+    Raises:
+        configs.settings.SettingMissing: LOOKUP_KEY is not set.
+    """
+    keys = (_derive_key(secret, b"lookup") for secret in _read_secrets("lookup_key"))
+    return [hmac.digest(key, text.encode(), hashlib.sha256) for key in keys]
+
+
+def _read_secrets(name: str) -> tuple[str, ...]:
+    try:
+        return settings().require_all(name)
+    except SettingMissing:
+        if settings().app_env == "production":
+            raise
+        return settings().require_all("jwt_secret")
+
+
+@lru_cache(maxsize=8)
+def _build_cipher(secrets: tuple[str, ...]) -> MultiFernet:
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(_derive_key(each, b"data"))) for each in secrets])
+
+
+@lru_cache(maxsize=16)
+def _derive_key(secret: str, purpose: bytes) -> bytes:
+    """Return a key of 32 bytes for one purpose; the secret may be any long random text."""
+    info = b"rdvpriority." + purpose
+    return HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=info).derive(secret.encode())
