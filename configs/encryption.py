@@ -32,7 +32,7 @@ def encrypt(text: str) -> str:
 
 
 def decrypt(text: str) -> str:
-    """Return what `encrypt` was given, whichever of DATA_KEYS encrypted it.
+    """Return the plain text of an encrypted one, whichever of DATA_KEYS encrypted it.
 
     Raises:
         DecryptionFailed: none of them did.

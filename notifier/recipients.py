@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import is_any_of
+from api.models.encrypted_text import read_stored_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.plan import PlanName, plan
@@ -24,8 +25,13 @@ class Recipient:
     user_id: UUID
     channel: Channel
     language: str  # of its user
-    address: str
+    stored_address: str  # as the table has it; see `address`
     has_waiting_alert: bool  # a slot alert to it is pending already
+
+    @property
+    def address(self) -> str:
+        """Return the address, decrypted now: of a crowd most are claimed and read again before they are sent."""
+        return read_stored_address(self.stored_address)
 
 
 def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -> list[Recipient]:
@@ -42,7 +48,7 @@ def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -
             Contact.user_id,
             Contact.channel,
             User.language,
-            Contact.address,
+            sa.type_coerce(Contact.address, sa.Text),
             waiting,
             sa.func.array_agg(Grant.plan.distinct()),
         )

@@ -4,6 +4,8 @@ from api.models.alert import Alert, AlertTarget
 from api.models.audit import AuditEntry
 from api.models.base import Base
 from api.models.check import Check
+from api.models.contact_linking import PhoneCode, TelegramLink
+from api.models.contact_lookup import ContactLookup
 from api.models.desk import DeskChange, DeskState, HostState, Outage
 from api.models.discovery import DeskLanding, DeskLink, DiscoveryRun, Drift
 from api.models.incident import Incident
@@ -15,4 +17,5 @@ RECORDS: tuple[type[Base], ...] = (
     User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Incident, DeskChange, Check,
     SlotRow, Detection, DetectionSlot, Match, MatchPart, MatchSlot, Notification, NotificationMatch,
     DiscoveryRun, DeskLink, DeskLanding, Drift, AuditEntry,
+    ContactLookup, PhoneCode, TelegramLink,
 )  # fmt: skip

@@ -9,9 +9,15 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.models.base import Base, enum_column, new_id
+from api.models.encrypted_text import ContactAddress
 from configs.plan import PlanName
 
 _NOW = sa.func.now()
+
+
+def _is_protected(column: str) -> str:
+    """Return the condition that a column holds an e-mail address, or another one encrypted (Fernet's beginning)."""
+    return f"CASE channel WHEN 'email' THEN position('@' in {column}) > 0 ELSE starts_with({column}, 'gAAAAA') END"
 
 
 class Role(StrEnum):
@@ -70,8 +76,9 @@ class User(Base):
 
 
 class Contact(Base):
-    """A user's address on one channel.
+    """A user's address on one channel. Phone numbers and chat ids are encrypted; `contact_lookup` finds them.
 
+    `new_address` replaces the address of a verified contact when its owner confirms it.
     `alert_budget_full_at` is when the hourly cap on slot alerts has all its messages again (notifier/hourly_cap.py).
     """
 
@@ -80,7 +87,8 @@ class Contact(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
     channel: Mapped[Channel] = mapped_column(enum_column(Channel, "channel"))
-    address: Mapped[str]
+    address: Mapped[str] = mapped_column(ContactAddress)
+    new_address: Mapped[str | None] = mapped_column(ContactAddress)
     verified_at: Mapped[datetime | None]
     enabled: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     state: Mapped[ContactState] = mapped_column(
@@ -97,7 +105,15 @@ class Contact(Base):
         sa.UniqueConstraint("user_id", "channel"),
         sa.Index("ix_contacts_channel_address", "channel", "address"),
         sa.CheckConstraint("length(address) BETWEEN 1 AND 254", name="address_length"),
+        sa.CheckConstraint("length(new_address) BETWEEN 1 AND 254", name="new_address_length"),
+        sa.CheckConstraint(_is_protected("address"), name="address_protected"),
+        sa.CheckConstraint(_is_protected("new_address"), name="new_address_protected"),
     )
+
+    @property
+    def unconfirmed_address(self) -> str | None:
+        """The address that its owner has yet to confirm, if there is one."""
+        return self.new_address or (self.address if self.verified_at is None else None)
 
     @property
     def reachable(self) -> bool:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from api.models.alert import Alert
 from api.models.base import session
+from api.models.contact_lookup import claim_address
 from api.models.user import Channel, Contact, Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
@@ -73,6 +74,8 @@ def _entitle() -> bool:
             contact.verified_at = contact.verified_at or now
             contact.enabled = True
             s.add(contact)
+            if channel is not Channel.EMAIL and not claim_address(s, contact):
+                raise SeedFailed(f"another account of this sandbox has {address}")
         if not any(grant.covers_moment(now + timedelta(days=1)) for grant in user.grants):
             ends = now + timedelta(days=30)
             s.add(

@@ -13,6 +13,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, aliased
 
 from api.models.base import is_any_of
+from api.models.encrypted_text import UNREADABLE
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact
 from configs.settings import settings
@@ -210,6 +211,8 @@ def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim) 
         contact = contacts.get(row.contact_id) if row.contact_id else None
         if contact is None:
             made.dropped.append(NotSendable(row, Skip(State.SKIPPED, "no address")))
+        elif contact.address == UNREADABLE:
+            made.failed.append((row, Misconfigured("the address cannot be decrypted: check DATA_KEYS")))
         elif _is_worn_out(row):
             made.dropped.append(NotSendable(row, Skip(State.FAILED, _WORN_OUT)))
         else:
@@ -264,6 +267,5 @@ def _message_of(group: list[Prepared], made: MessageClaim) -> ClaimedMessage:
     kind = kind_of(row.kind)
     if len(group) > 1 and isinstance(kind, Mergeable):
         context = kind.merge([each for _, _, each in group], row.language)
-    return ClaimedMessage(
-        tuple(each for each, _, _ in group), made.token, made.until, contact.address, context
-    )
+    address = contact.address
+    return ClaimedMessage(tuple(each for each, _, _ in group), made.token, made.until, address, context)

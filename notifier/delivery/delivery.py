@@ -209,9 +209,10 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
 
 def _mark(opened: Session, refused_ones: Sequence[ClaimedMessage], state: ContactState) -> None:
     for message in refused_ones:
+        contact = opened.get(Contact, message.first.contact_id, with_for_update={"key_share": True})
         # Not where the person changed the address meanwhile: the refusal speaks of the old one.
-        same = sa.and_(Contact.id == message.first.contact_id, Contact.address == message.address)
-        opened.execute(sa.update(Contact).where(same).values(state=state))
+        if contact and contact.address == message.address:
+            contact.state = state
 
 
 def _log_decisions(decisions: dict[DeliveryDecision, list[ClaimedRow]], ours: set[UUID]) -> None:

@@ -16,6 +16,7 @@ import structlog
 from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session
 
+from api.models.encrypted_text import UNREADABLE
 from api.models.notification import State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel
@@ -91,8 +92,11 @@ class InlineClaim:
     ) -> None:
         """Make a message of a row that was written.
 
-        A row that cannot be rendered stops no other: its lease runs out, and it is claimed like any other.
+        A row that cannot be rendered, or whose address cannot be decrypted, stops no other: its lease runs out, and
+        it is claimed like any other.
         """
+        if address == UNREADABLE:
+            return
         wanted = sorted({slot for wish in wishes for slot in wish.slots})
         opening = SlotOpening(detection, tuple(slots[each] for each in wanted), row["seen_at"])
         stops = [StopLink(wish.alert_id, wish.name) for wish in wishes]

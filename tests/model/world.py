@@ -90,8 +90,9 @@ class World:
                 rows.flush()
                 self.people.append(user.id)
                 for channel in CHANNELS:
+                    address = f"{number}@example.org" if channel is Channel.EMAIL else f"{number}"
                     made = Contact(
-                        user_id=user.id, channel=channel, address=f"{number}", verified_at=sa.func.now(), enabled=True
+                        user_id=user.id, channel=channel, address=address, verified_at=sa.func.now(), enabled=True
                     )  # fmt: skip
                     rows.add(made)
                     rows.flush()

@@ -19,6 +19,7 @@ from configs.prefecture import desks
 from crawler.incidents import loop
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+_ADDRESSES = {Channel.EMAIL: "x@example.org", Channel.SMS: "+33639980017", Channel.TELEGRAM: "17"}
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -69,7 +70,7 @@ def person(role: Role = Role.USER, *channels: Channel, **contact: object) -> UUI
         rows.flush()
         for channel in channels or (Channel.EMAIL,):
             known = {"verified_at": NOW, "enabled": True} | contact
-            rows.add(Contact(user_id=user.id, channel=channel, address="x@example.org", **known))
+            rows.add(Contact(user_id=user.id, channel=channel, address=_ADDRESSES[channel], **known))
         return user.id
 
 

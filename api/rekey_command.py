@@ -1,0 +1,107 @@
+"""The command `flask rekey`, which brings encrypted columns and look-up hashes under the newest keys."""
+
+from typing import Any
+from uuid import UUID
+
+import click
+import sqlalchemy as sa
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+import api.models.all  # noqa: F401 -- defines all tables
+from api.models.base import Base, session
+from api.models.contact_lookup import ContactLookup, claim_address
+from api.models.encrypted_text import ContactAddress, EncryptedText
+from api.models.user import Channel, Contact
+from configs.database import database_url
+from configs.encryption import DecryptionFailed, renew_encryption
+from configs.logs import set_up_logs
+from configs.settings import SettingMissing, SettingsRefused
+
+
+@click.command("rekey")
+def rekey_command() -> None:
+    """Re-encrypt with the first of DATA_KEYS, and hash again with all of LOOKUP_KEY.
+
+    Programs may run meanwhile, if all of them know the new keys. Run it once more after a key was taken away.
+    """
+    try:
+        set_up_logs("api")
+        database_url()
+        changed, unreadable, taken = _renew_tables()
+    except (SettingMissing, SettingsRefused) as error:
+        raise click.ClickException(f"nothing was changed: {error}") from None
+    except (OperationalError, InterfaceError) as error:
+        why = str(error.orig).splitlines()[0]
+        raise click.ClickException(
+            f"stopped, the database does not answer: {why}; run it again to go on"
+        ) from None
+    click.echo(f"{changed} rows encrypted anew")
+    if unreadable or taken:
+        raise click.ClickException(
+            f"{unreadable} rows need a key that DATA_KEYS does not have: give it back and run this again; "
+            f"{taken} contacts have an address that another account has: they are switched off"
+        )
+
+
+def _renew_tables() -> tuple[int, int, int]:
+    """Return the number of rows encrypted anew, of unreadable ones, and of contacts whose address another has."""
+    changed = unreadable = taken = 0
+    for table in Base.metadata.sorted_tables:
+        columns = [column for column in table.columns if isinstance(column.type, EncryptedText)]
+        for key in _list_keys(table) if columns else ():
+            try:
+                changed += _renew_row(table, columns, key)
+            except DecryptionFailed:
+                unreadable += 1
+    for key in _list_keys(Base.metadata.tables[Contact.__tablename__]):
+        taken += not _renew_lookups(key)
+    return changed, unreadable, taken
+
+
+def _list_keys(table: sa.Table) -> list[UUID]:
+    """Return the primary keys of now. Rows that are added later are under the newest keys already."""
+    (key,) = table.primary_key.columns
+    with session() as s:
+        return list(s.scalars(sa.select(key).order_by(key)))
+
+
+def _renew_row(table: sa.Table, columns: list[sa.Column[Any]], key: UUID) -> bool:
+    """Encrypt a row's columns with the newest key, in a transaction of its own; return whether that changed them.
+
+    Raises:
+        configs.encryption.DecryptionFailed: no key of DATA_KEYS encrypted one of them.
+    """
+    (primary,) = table.primary_key.columns
+    stored = [sa.type_coerce(column, sa.Text).label(column.name) for column in columns]
+    with session() as s:
+        row = s.execute(sa.select(*stored).where(primary == key).with_for_update()).mappings().one_or_none()
+        if row is None:
+            return False
+        renewed = {
+            column.name: _renew_text(column, row[column.name]) for column in columns if row[column.name]
+        }
+        changes = {name: sa.literal(text, sa.Text) for name, text in renewed.items() if text != row[name]}
+        if changes:
+            s.execute(sa.update(table).where(primary == key).values(changes))
+        return bool(changes)
+
+
+def _renew_text(column: sa.Column[Any], text: str) -> str:
+    is_email = isinstance(column.type, ContactAddress) and "@" in text
+    return text if is_email else renew_encryption(text)
+
+
+def _renew_lookups(key: UUID) -> bool:
+    """Bring the hashes of a contact's address to the present LOOKUP_KEY; return whether the address stays its own.
+
+    An address is another account's only where programs ran that did not know all of the keys.
+    """
+    with session() as s:
+        contact = s.get(Contact, key, with_for_update=True)
+        if contact is None or contact.channel is Channel.EMAIL or contact.verified_at is None:
+            return True
+        if contact.address and not claim_address(s, contact):
+            contact.verified_at, contact.enabled = None, False
+            s.execute(sa.delete(ContactLookup).where(ContactLookup.contact_id == key))
+            return False
+        return True

@@ -1,0 +1,234 @@
+"""`flask rekey`: every row under the newest keys, while others write, and no address ever has two owners."""
+
+import threading
+from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+from sqlalchemy.exc import IntegrityError
+
+from api.models.base import session
+from api.models.contact_lookup import ContactLookup, claim_address, find_contact, hash_address
+from api.models.user import Channel, Contact, User
+from api.rekey_command import rekey_command
+from configs.clock import clock
+
+Put = Callable[..., None]
+OLD = "old-key-old-key-old-key-old-key-old-key"
+NEW = "new-key-new-key-new-key-new-key-new-key"
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+@pytest.fixture(autouse=True)
+def _old_keys(database: str, settings_env: Put) -> None:
+    use_keys(settings_env, OLD)
+
+
+def use_keys(settings_env: Put, keys: str) -> None:
+    settings_env(DATA_KEYS=keys, LOOKUP_KEY=keys)
+
+
+def rekey(code: int = 0) -> str:
+    done = CliRunner().invoke(rekey_command)
+    assert done.exit_code == code, (done.output, done.exception)
+    return str(done.output)
+
+
+def add(number: int, channel: Channel = Channel.SMS, address: str | None = None) -> UUID | None:
+    """Write a user with a verified contact; return its id, or None where another has the address."""
+    with session() as s:
+        user = User(email=f"p{number}-{channel}@example.org")
+        s.add(user)
+        s.flush()
+        contact = Contact(
+            user_id=user.id, channel=channel, address=address or f"+336398{number:05}", verified_at=clock()
+        )
+        s.add(contact)
+        if channel is not Channel.EMAIL and not claim_address(s, contact):
+            s.rollback()
+            return None
+        return contact.id
+
+
+def stored() -> dict[UUID, str]:
+    """Return the addresses as the table has them."""
+    with session() as s:
+        rows = s.execute(sa.select(Contact.id, sa.type_coerce(Contact.address, sa.Text).label("address")))
+        return {row.id: row.address for row in rows}
+
+
+def addresses() -> set[str]:
+    with session() as s:
+        return set(s.scalars(sa.select(Contact.address)))
+
+
+def hashes() -> int:
+    with session() as s:
+        return s.scalars(sa.select(sa.func.count()).select_from(ContactLookup)).one()
+
+
+def test_flask_knows_the_command() -> None:
+    (known,) = entry_points(group="flask.commands", name="rekey")
+    assert known.load() is rekey_command
+
+
+def test_a_key_is_replaced_step_by_step(settings_env: Put) -> None:
+    keys = [add(1), add(2, Channel.TELEGRAM, "987654"), add(3, Channel.EMAIL, "camille@example.org")]
+    before = stored()
+    use_keys(settings_env, f"{NEW},{OLD}")
+    assert addresses() == {"+33639800001", "987654", "camille@example.org"}
+    assert rekey() == "2 rows encrypted anew\n"
+    after = stored()
+    changed = {key for key in before if before[key] != after[key]}
+    assert changed == set(keys[:2])
+    assert rekey() == "0 rows encrypted anew\n"
+    assert hashes() == 4
+    use_keys(settings_env, NEW)
+    assert rekey() == "0 rows encrypted anew\n"
+    assert hashes() == 2
+    assert addresses() == {"+33639800001", "987654", "camille@example.org"}
+    with session() as s:
+        found = find_contact(s, Channel.SMS, "+33639800001")
+        assert found
+        assert found.id == keys[0]
+        assert find_contact(s, Channel.TELEGRAM, "+33639800001") is None
+
+
+def test_a_lost_key_is_said_and_stops_no_other_row(settings_env: Put) -> None:
+    add(1)
+    use_keys(settings_env, NEW)
+    add(2)
+    said = rekey(code=1)
+    assert "1 rows need a key that DATA_KEYS does not have" in said
+    use_keys(settings_env, f"{NEW},{OLD}")
+    assert rekey() == "1 rows encrypted anew\n"
+    assert addresses() == {"+33639800001", "+33639800002"}
+
+
+def test_a_number_has_one_owner_whichever_keys_the_programs_know(settings_env: Put) -> None:
+    assert add(1, address="+33639800001")
+    for keys in (f"{NEW},{OLD}", f"{OLD},{NEW}", OLD):
+        use_keys(settings_env, keys)
+        assert add(2, address="+33639800001") is None
+    use_keys(settings_env, f"{NEW},{OLD}")
+    rekey()
+    for keys in (NEW, OLD, f"{NEW},{OLD}"):
+        use_keys(settings_env, keys)
+        assert add(2, address="+33639800001") is None
+
+
+def test_the_table_refuses_a_hash_twice() -> None:
+    first, second = add(1), add(2)
+    (hashed,) = hash_address(Channel.SMS, "+33639800001")
+    with session() as s:
+        owner = s.get(ContactLookup, hashed)
+        assert owner
+        assert owner.contact_id == first
+    with pytest.raises(IntegrityError), session() as s:
+        s.execute(sa.insert(ContactLookup).values(hash=hashed, contact_id=second))
+
+
+def test_a_new_number_gives_the_old_one_back() -> None:
+    key = add(1)
+    with session() as s:
+        contact = s.get_one(Contact, key)
+        contact.address = "+33639899999"
+        assert claim_address(s, contact)
+    assert add(2, address="+33639899999") is None
+    assert add(1_000, address="+33639800001")
+
+
+def test_an_address_that_two_accounts_got_is_switched_off_and_said(settings_env: Put) -> None:
+    add(1, address="+33639800001")
+    use_keys(settings_env, NEW)  # a program that does not know the old key
+    add(2, address="+33639800001")
+    use_keys(settings_env, f"{NEW},{OLD}")
+    assert "1 contacts have an address that another account has" in rekey(code=1)
+    with session() as s:
+        verified = list(s.scalars(sa.select(Contact).where(Contact.verified_at.is_not(None))))
+    assert len(verified) == 1
+    assert rekey() == "0 rows encrypted anew\n"
+
+
+def write_until(stop: threading.Event, numbers: Iterator[int], owned: list[str], lost: list[str]) -> None:
+    """Claim numbers and change them, until told to stop; each second one is one that everybody wants."""
+    for number in numbers:
+        if stop.is_set():
+            return
+        wanted = f"+33639{number % 40:06}" if number // 2 % 2 else f"+33638{number:06}"
+        (owned if add(number, address=wanted) else lost).append(wanted)
+
+
+def test_two_threads_write_while_the_keys_are_replaced(settings_env: Put) -> None:
+    for number in range(20):
+        add(number, address=f"+33637{number:06}")
+    use_keys(settings_env, f"{NEW},{OLD}")
+    stop, owned, lost = threading.Event(), list[str](), list[str]()
+    writers = [
+        threading.Thread(
+            target=write_until, args=(stop, iter(range(begin, 1_200, 2)), owned, lost), daemon=True
+        )
+        for begin in (1_000, 1_001)
+    ]
+    for each in writers:
+        each.start()
+    try:
+        outputs = [rekey() for _ in range(2)]
+    finally:
+        stop.set()
+        for each in writers:
+            each.join(60)
+    assert not any(each.is_alive() for each in writers)
+    assert outputs[0] == "20 rows encrypted anew\n"
+    assert len(owned) == len(set(owned))
+    use_keys(settings_env, NEW)
+    rekey()
+    assert addresses() == {f"+33637{number:06}" for number in range(20)} | set(owned)
+    assert hashes() == 20 + len(owned)
+
+
+def test_what_is_missing_is_said(settings_env: Put) -> None:
+    settings_env(DATABASE_URL="")
+    assert "DATABASE_URL is not set" in rekey(code=1)
+
+
+def dump(engine_url: str) -> str:
+    """Return every row of every table as text, as a dump of the database shows it."""
+    engine = sa.create_engine(engine_url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        tables = sa.inspect(connection).get_table_names()
+        texts = [
+            connection.execute(sa.text(f'SELECT "{table}"::text FROM "{table}"')).scalars()  # noqa: S608 -- our own
+            for table in tables
+        ]
+        return "\n".join(line for lines in texts for line in lines)
+
+
+def test_no_number_is_in_a_dump(database: str) -> None:
+    add(1)
+    add(2, Channel.TELEGRAM, "9876543210")
+    add(3, Channel.EMAIL, "camille@example.org")
+    with session() as s:
+        s.execute(sa.update(Contact).where(Contact.channel == Channel.SMS).values(new_address="+33639801111"))
+    text = dump(database)
+    assert "camille@example.org" in text
+    for number in ("39800001", "9876543210", "39801111"):
+        assert number not in text
+
+
+@pytest.mark.parametrize("column", ["address", "new_address"])
+def test_the_table_refuses_a_number_that_is_not_encrypted(column: str) -> None:
+    add(1)
+    with pytest.raises(IntegrityError), session() as s:
+        s.execute(sa.update(Contact).values({column: sa.literal("+33639800001", sa.Text)}))
+
+
+def test_an_address_that_no_key_decrypts_fails_no_query(settings_env: Put) -> None:
+    add(1)
+    add(2, Channel.EMAIL, "camille@example.org")
+    use_keys(settings_env, NEW)
+    assert addresses() == {"", "camille@example.org"}
