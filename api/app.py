@@ -20,6 +20,8 @@ from api.middleware.request_hooks import register_request_hooks
 from api.prefectures import routes as prefectures
 from api.proofs import routes as proofs
 from api.schemas import Problem
+from api.stats import routes as stats
+from api.support import routes as support
 from configs.logs import set_up_logs
 
 
@@ -48,7 +50,7 @@ def create_app() -> OpenAPI:
     register_body_checks(app)
     register_auth(app)
     health.register_health_checks(app)
-    for noun in (accounts, alerts, prefectures, detections, health):
+    for noun in (accounts, alerts, prefectures, detections, stats, support, health):
         app.register_api(noun.blueprint)
     app.register_blueprint(links.blueprint)
     app.register_blueprint(proofs.blueprint)

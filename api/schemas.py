@@ -3,13 +3,15 @@
 JSON has camelCase keys; the attributes are in snake_case.
 """
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from configs.plan import Plan, PlanName
 from configs.strict_model import Strict
+
+Language = Literal["fr", "en"]  # of messages to people
 
 
 class Body(Strict):
@@ -32,6 +34,10 @@ class Answer(BaseModel):
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON values: instants as ISO 8601 with `Z`, dates as `YYYY-MM-DD`."""
         return self.model_dump(mode="json", by_alias=True)
+
+    def as_bytes(self) -> bytes:
+        """Return the same as JSON text."""
+        return self.model_dump_json(by_alias=True).encode()
 
 
 class PlanAnswer(Answer):

@@ -23,7 +23,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from configs.clock import use_offset_file
-from configs.contact_addresses import sender
+from configs.contact_addresses import email_address, sender
 from configs.durations import Periods
 from configs.hosts import parse_host_map
 from configs.production_checks import far_store, problems_in_production, sandbox_values
@@ -117,6 +117,7 @@ class Settings(Periods, BaseSettings):
     bcrypt_cost: int = Field(12, ge=4, le=16)
     fair_use_prefectures: int = Field(10, ge=1)
     fair_use_alerts: int = Field(100, ge=1)
+    support_email: Annotated[str, AfterValidator(email_address)] | None = None
 
     # Billing (read by the billing programs)
     stripe_secret_key: SecretStr | None = None

@@ -1,13 +1,13 @@
 """Front door of the notifier: what other programs may call. Cheap to import; everything else is loaded late."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-__all__ = ["catch_up", "create_notifications", "detection_seen", "nudge", "replay"]
+__all__ = ["catch_up", "create_notifications", "detection_seen", "notify_address", "nudge", "replay"]
 
 
 def detection_seen(detection_id: UUID) -> None:
@@ -38,10 +38,13 @@ def create_notifications(
     dedupe_key: str,
     *,
     priority: str = "immediate",
+    channels: Collection[str] | None = None,
+    language: str | None = None,
 ) -> list[UUID]:
     """Write one notification per contact into the caller's transaction; `nudge` their ids after the commit.
 
-    `params` (plain JSON values) fill the kind's texts. A `dedupe_key` that was used before writes nothing.
+    `params` (plain JSON values) fill the kind's texts. A `dedupe_key` that was used before writes nothing. `channels`
+    leaves out contacts on others; `language` stands in for the user's.
 
     Raises:
         notifier.message_kinds.UnknownKind: no such kind; names those that exist.
@@ -49,8 +52,30 @@ def create_notifications(
     from notifier import notification_writer  # noqa: PLC0415 -- late, so that importing us costs nothing
 
     return notification_writer.create_notifications(
-        session, user_id, kind, params, dedupe_key, priority=priority
+        session, user_id, kind, params, dedupe_key, priority=priority, channels=channels, language=language
     )
+
+
+def notify_address(
+    session: "Session",
+    address: str,
+    kind: str,
+    params: dict[str, Any],
+    dedupe_key: str,
+    *,
+    language: str = "fr",
+) -> list[UUID]:
+    """Write one e-mail to an address that needs no account; `nudge` its id after the commit.
+
+    Nothing is checked about the address: the caller limits how often strangers may name one. A `dedupe_key` that was
+    used before writes nothing.
+
+    Raises:
+        notifier.message_kinds.UnknownKind: no such kind; names those that exist.
+    """
+    from notifier import notification_writer  # noqa: PLC0415 -- late, so that importing us costs nothing
+
+    return notification_writer.notify_address(session, address, kind, params, dedupe_key, language=language)
 
 
 def nudge(notification_ids: Iterable[UUID]) -> None:

@@ -30,6 +30,7 @@ class ClaimedRow:
     matched_at: datetime | None
     unknown_attempts: int
     created_at: datetime
+    address: str | None = None  # of a message to an address without an account
 
     @classmethod
     def of(cls, row: Notification) -> "ClaimedRow":

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from api.models.base import new_id
 from api.models.notification import Notification, Priority, State
 from api.models.slot import Detection, SlotRow
 from api.models.slot_ids import write_ranges
-from api.models.user import Contact, User
+from api.models.user import Channel, Contact, User
 from configs.clock import clock
 from configs.settings import settings
 from notifier.content.messages import languages_of, speaks
@@ -203,7 +203,15 @@ def _slot_alert(
 
 
 def create_notifications(
-    session: Session, user_id: UUID, kind: str, params: dict[str, Any], dedupe_key: str, *, priority: str
+    session: Session,
+    user_id: UUID,
+    kind: str,
+    params: dict[str, Any],
+    dedupe_key: str,
+    *,
+    priority: str,
+    channels: Collection[str] | None = None,
+    language: str | None = None,
 ) -> list[UUID]:
     """Write a notification for each contact that the kind accepts and has texts for; return the ids of the new ones.
 
@@ -211,23 +219,49 @@ def create_notifications(
         notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
     accepts_contact = kind_of(kind).accepts_contact
-    language = session.get_one(User, user_id).language
+    spoken = language or session.get_one(User, user_id).language
     contacts = session.scalars(sa.select(Contact).where(Contact.user_id == user_id).order_by(Contact.id))
-    now = clock()
-    values: list[dict[str, Any]] = [
-        {
-            "id": new_id(), "user_id": user_id, "contact_id": contact.id, "channel": contact.channel,
-            "kind": kind, "language": language, "params": params, "priority": Priority(priority),
-            "dedupe_key": f"{dedupe_key}:{contact.channel.value}", "created_at": now,
-            "next_attempt_at": now, "next_nudge_at": next_nudge(now),
-        }
-        for contact in contacts
-        if accepts_contact(contact) and any(speaks(kind, each, contact.channel) for each in languages_of(kind))
-    ]  # fmt: skip
-    if not values:
-        return []
-    made = (
-        insert(Notification).values(values).on_conflict_do_nothing(index_elements=[Notification.dedupe_key])
+    return _insert(
+        session,
+        [
+            _message(kind, contact.channel, spoken, params, Priority(priority))
+            | {"user_id": user_id, "contact_id": contact.id}
+            | {"dedupe_key": f"{dedupe_key}:{contact.channel.value}"}
+            for contact in contacts
+            if (channels is None or contact.channel in channels)
+            and accepts_contact(contact)
+            and any(speaks(kind, each, contact.channel) for each in languages_of(kind))
+        ],
     )
+
+
+def notify_address(
+    session: Session, address: str, kind: str, params: dict[str, Any], dedupe_key: str, *, language: str
+) -> list[UUID]:
+    """Write an e-mail to an address without an account; return its id where the dedupe key is new.
+
+    Raises:
+        notifier.message_kinds.UnknownKind: no such kind; names those that exist.
+    """
+    kind_of(kind)
+    row = _message(kind, Channel.EMAIL, language, params, Priority.IMMEDIATE)
+    return _insert(session, [row | {"address": address, "dedupe_key": f"{dedupe_key}:{Channel.EMAIL.value}"}])
+
+
+def _message(
+    kind: str, channel: Channel, language: str, params: dict[str, Any], priority: Priority
+) -> dict[str, Any]:
+    now = clock()
+    return {
+        "id": new_id(), "channel": channel, "kind": kind, "language": language, "params": params,
+        "priority": priority, "created_at": now, "next_attempt_at": now, "next_nudge_at": next_nudge(now),
+    }  # fmt: skip
+
+
+def _insert(session: Session, rows: list[dict[str, Any]]) -> list[UUID]:
+    """Write rows whose dedupe key is new; return their ids."""
+    if not rows:
+        return []
+    made = insert(Notification).values(rows).on_conflict_do_nothing(index_elements=[Notification.dedupe_key])
     new = set(session.scalars(made.returning(Notification.id)))
-    return [row["id"] for row in values if row["id"] in new]
+    return [row["id"] for row in rows if row["id"] in new]

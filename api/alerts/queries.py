@@ -1,4 +1,4 @@
-"""Reads of a user's alerts and how well each is served, in five queries for any number of alerts."""
+"""Reads of a user's alerts and how well each is served, in six queries for any number of alerts."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -6,11 +6,14 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
-from api.alerts.schemas import AlertAnswer, Limits
-from api.alerts.targets import find_watched_desks, get_prefecture_id
-from api.models.alert import Alert, AlertTarget
-from api.models.notification import Match, Notification, NotificationMatch
-from api.models.slot_ids import select_announced_slots
+from api.alerts.schemas import AlertAnswer, AlertPage, AppointmentAnswer
+from api.alerts.targets import find_watched_desks, get_prefecture_id, read_limits
+from api.errors import not_found
+from api.models.alert import Alert
+from api.models.appointment import Appointment
+from api.models.base import is_any_of
+from api.models.notification import Match, MatchSlot, Notification, NotificationMatch
+from api.models.slot_ids import announced_ids, read_ranges
 from api.prefectures.desk_queries import read_watch_states
 from api.prefectures.schemas import DeskAnswer
 from configs.prefecture import WatchLevel
@@ -18,23 +21,36 @@ from configs.prefecture import WatchLevel
 _BEST = (WatchLevel.FULL, WatchLevel.PRESENCE, WatchLevel.NONE)
 
 
-def read_alerts(session: Session, user_id: UUID) -> list[AlertAnswer]:
-    """Return the user's open alerts, the newest first."""
-    return _build_answers(
-        session,
-        session.scalars(
-            sa.select(Alert)
-            .where(Alert.user_id == user_id, Alert.closed_at.is_(None))
-            .order_by(Alert.created_at.desc(), Alert.id.desc())
-            .options(selectinload(Alert.targets))
-        ),
-    )
+def read_alert_page(session: Session, user_id: UUID, before: UUID | None, limit: int) -> AlertPage:
+    """Return a page of the user's open alerts, the newest first."""
+    query = sa.select(Alert).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
+    ordered = query.order_by(Alert.id.desc()).limit(limit + 1)  # UUIDv7: the order of time
+    page = ordered.where(Alert.id < before) if before else ordered
+    found = list(session.scalars(page.options(selectinload(Alert.targets))))
+    items = _build_answers(session, found[:limit])
+    return AlertPage(items=items, next=items[-1].id if len(found) > limit else None)
+
+
+def find_alert(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
+    """Return one of the user's alerts, also a closed one.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    alert = session.get(Alert, alert_id)
+    if alert is None or alert.user_id != user_id:
+        raise not_found("alert")
+    return alert
 
 
 def read_alert(session: Session, alert: Alert) -> AlertAnswer:
-    """Return one alert."""
+    """Return one alert; a closed one with its appointment."""
     session.flush()
-    return _build_answers(session, [alert])[0]
+    (answer,) = _build_answers(session, [alert])
+    if alert.closed_at is None:
+        return answer
+    kept = session.scalars(sa.select(Appointment).where(Appointment.alert_id == alert.id)).one_or_none()
+    return answer.model_copy(update={"appointment": kept and AppointmentAnswer.model_validate(kept)})
 
 
 def _build_answers(session: Session, found: Iterable[Alert]) -> list[AlertAnswer]:
@@ -54,14 +70,15 @@ def _build_answers(session: Session, found: Iterable[Alert]) -> list[AlertAnswer
 
 
 def _count_slots(session: Session, ids: Iterable[UUID]) -> dict[UUID, int]:
-    told = select_announced_slots()
+    """Count the different slots that each alert announced."""
+    all_ranges = sa.cast(sa.func.range_agg(announced_ids()), sa.Text)
     query = (
-        sa.select(Match.alert_id, sa.func.count(told.c.slot_id.distinct()))
-        .join(told, told.c.match_id == Match.id)
-        .where(Match.alert_id.in_(list(ids)))
+        sa.select(Match.alert_id, all_ranges)
+        .join(MatchSlot, MatchSlot.match_id == Match.id)
+        .where(is_any_of(Match.alert_id, ids))
         .group_by(Match.alert_id)
     )
-    return dict(iter(session.execute(query)))
+    return {alert_id: sum(map(len, read_ranges(text))) for alert_id, text in session.execute(query)}
 
 
 def _count_notifications(session: Session, ids: Iterable[UUID]) -> dict[UUID, int]:
@@ -69,7 +86,7 @@ def _count_notifications(session: Session, ids: Iterable[UUID]) -> dict[UUID, in
         sa.select(Match.alert_id, sa.func.count(Notification.id.distinct()))
         .join(NotificationMatch, NotificationMatch.match_id == Match.id)
         .join(Notification, Notification.id == NotificationMatch.notification_id)
-        .where(Match.alert_id.in_(list(ids)), Notification.accepted_at.is_not(None))
+        .where(is_any_of(Match.alert_id, ids), Notification.accepted_at.is_not(None))
         .group_by(Match.alert_id)
     )
     return dict(iter(session.execute(query)))
@@ -83,10 +100,15 @@ def _build_answer(alert: Alert, desks: list[DeskAnswer], slots: int, sent: int) 
         prefecture_id=get_prefecture_id(alert.targets),
         procedures=sorted(target.procedure for target in alert.targets if target.procedure),
         desk_ids=[target.desk_id for target in alert.targets if target.desk_id],
-        limits=_build_limits(alert.targets[0]),
+        limits=read_limits(alert.targets[0]),
         is_active=alert.enabled,
         awaits_watch=alert.awaits_watch,
+        limits_version=alert.limits_version,
+        language=alert.language,
         created_at=alert.created_at,
+        closed_at=alert.closed_at,
+        closed_because=alert.closed_because,
+        appointment=None,
         slots_found=slots,
         notifications_sent=sent,
         last_checked_at=max((desk.last_checked_at for desk in desks if desk.last_checked_at), default=None),
@@ -101,14 +123,3 @@ def _build_answer(alert: Alert, desks: list[DeskAnswer], slots: int, sent: int) 
 
 def _find_shortest(intervals: Iterable[float | None]) -> float | None:
     return min((each for each in intervals if each is not None), default=None)
-
-
-def _build_limits(target: AlertTarget) -> Limits:
-    return Limits.model_construct(
-        date_from=target.date_from,
-        date_to=target.date_to,
-        weekdays=target.weekdays or [],
-        hour_from=target.hour_from,
-        hour_to=target.hour_to,
-        sites=target.sites or [],
-    )

@@ -9,8 +9,19 @@ from pydantic import BaseModel
 
 import notifier
 from api.alerts import service
-from api.alerts.queries import read_alert, read_alerts
-from api.alerts.schemas import AlertAnswer, AlertList, NewAlert
+from api.alerts.appointments import close_as_found
+from api.alerts.channel_tests import write_test
+from api.alerts.edits import change_alert
+from api.alerts.queries import find_alert, read_alert, read_alert_page
+from api.alerts.schemas import (
+    AlertAnswer,
+    AlertChange,
+    AlertPage,
+    AlertQuery,
+    FoundAppointment,
+    NewAlert,
+    SentTest,
+)
 from api.alerts.targets import build_targets
 from api.middleware.auth import current_user, require_sign_in
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
@@ -33,11 +44,11 @@ class AlertPath(BaseModel):
     id: UUID
 
 
-@blueprint.get("", responses={200: AlertList, **declare_errors(401)})
-def list_alerts() -> dict[str, Any]:
-    """List the user's alerts that are not over."""
+@blueprint.get("", responses={200: AlertPage, **declare_errors(401, 422)})
+def list_alerts(query: AlertQuery) -> dict[str, Any]:
+    """List the user's alerts that are not over, the newest first."""
     with session() as s:
-        return AlertList(items=read_alerts(s, current_user().id)).as_json()
+        return read_alert_page(s, current_user().id, query.before, query.limit).as_json()
 
 
 @blueprint.post("", responses={201: AlertAnswer, **declare_errors(*BODY, 401, 402, 409)})
@@ -53,6 +64,23 @@ def create_alert(body: NewAlert) -> tuple[dict[str, Any], int]:
     if answer.is_active:
         notifier.catch_up(answer.id)
     return answer.as_json(), 201
+
+
+@blueprint.get("/<uuid:id>", responses={200: AlertAnswer, **declare_errors(401, 404)})
+def show_alert(path: AlertPath) -> dict[str, Any]:
+    """Show one alert, also one that is over."""
+    with session() as s:
+        return read_alert(s, find_alert(s, current_user().id, path.id)).as_json()
+
+
+@blueprint.patch("/<uuid:id>", responses={200: AlertAnswer, **declare_errors(*BODY, 401, 402, 404, 409)})
+def edit_alert(path: AlertPath, body: AlertChange) -> dict[str, Any]:
+    """Change what an alert waits for, its name or its language; slots that are open now are announced at once."""
+    with session() as s:
+        answer = read_alert(s, change_alert(s, current_user().id, path.id, body))
+    if answer.is_active:
+        notifier.catch_up(answer.id)
+    return answer.as_json()
 
 
 @blueprint.delete("/<uuid:id>", responses={204: None, **declare_errors(401, 404)})
@@ -71,3 +99,19 @@ def toggle_alert(path: AlertPath) -> dict[str, Any]:
     if answer.is_active:
         notifier.catch_up(answer.id)
     return answer.as_json()
+
+
+@blueprint.post("/<uuid:id>/test", responses={202: SentTest, **declare_errors(401, 404, 409)})
+def test_alert(path: AlertPath) -> tuple[dict[str, Any], int]:
+    """Send a message marked as a test on each linked channel, 3 times an hour at most."""
+    with session() as s:
+        written = write_test(s, current_user().id, path.id)
+    notifier.nudge(written)
+    return SentTest(channels=sorted(written.values())).as_json(), 202
+
+
+@blueprint.post("/<uuid:id>/found", responses={200: AlertAnswer, **declare_errors(*BODY, 401, 404, 409)})
+def report_found(path: AlertPath, body: FoundAppointment) -> dict[str, Any]:
+    """Close an alert whose user has found an appointment; nothing more is sent for it."""
+    with session() as s:
+        return read_alert(s, close_as_found(s, current_user().id, path.id, body)).as_json()

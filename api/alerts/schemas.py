@@ -1,6 +1,7 @@
 """Bodies of /api/alerts."""
 
 import datetime as dt
+from contextlib import suppress
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -16,12 +17,16 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 
+from api.models.alert import ClosedBecause
+from api.models.user import Channel
 from api.prefectures.schemas import DeskAnswer
-from api.schemas import Answer, Body
+from api.schemas import Answer, Body, Language
+from configs.clock import clock
 from configs.desk import Text
 from configs.prefecture import Procedure, WatchLevel
 
 _MOST = 50  # entries of a list: more than any prefecture has
+_FARTHEST = dt.timedelta(days=3 * 366)  # of an appointment, before or after now
 
 
 def _as_list(value: object) -> object:
@@ -52,6 +57,28 @@ Weekday = Annotated[int, Field(ge=1, le=7, strict=True)]
 Procedures = Annotated[
     list[Procedure], BeforeValidator(_as_list), AfterValidator(lambda found: sorted(set(found)))
 ]
+PrefectureId = Annotated[str, Field(max_length=100, examples=["bobigny_93"])]
+DeskIds = list[Annotated[str, Field(max_length=200)]]
+Name = Annotated[Text, Field(max_length=80)]
+
+
+def _read_instant(value: object) -> object:
+    """Return an instant of a user's life.
+
+    Raises:
+        ValueError: it is a number, has no zone, or lies further away than an appointment can.
+    """
+    at = None
+    with suppress(ValueError):
+        at = dt.datetime.fromisoformat(value) if isinstance(value, str) else None
+    if at is None or at.tzinfo is None:
+        raise ValueError("must be an instant with its zone: write it as 2026-03-31T08:30:00Z")
+    if abs(at - clock()) > _FARTHEST:
+        raise ValueError("lies further away than an appointment can")
+    return at
+
+
+_INSTANT = BeforeValidator(_read_instant)
 
 
 class Limits(Body):
@@ -77,6 +104,16 @@ class Limits(Body):
             raise ValueError("hourFrom must lie before hourTo")
         return self
 
+    def leaves_days(self, today: dt.date) -> bool:
+        """Return whether a day from `today` on passes the dates and the weekdays."""
+        if not self.date_to:
+            return True
+        first = max(today, self.date_from or today)
+        days = range(min((self.date_to - first).days + 1, 7))
+        return any(
+            not self.weekdays or (first + dt.timedelta(each)).isoweekday() in self.weekdays for each in days
+        )
+
 
 # The rule of NewAlert._for_something as a JSON schema.
 _FOR_SOMETHING: JsonDict = {
@@ -101,12 +138,12 @@ class NewAlert(Body):
 
     model_config = ConfigDict(json_schema_extra=_FOR_SOMETHING)
 
-    prefecture_id: Annotated[str, Field(max_length=100, examples=["bobigny_93"])] | None = None
+    prefecture_id: PrefectureId | None = None
     procedures: Procedures = Field(
         default_factory=list, max_length=_MOST, validation_alias=AliasChoices("procedures", "procedure")
     )
-    desk_ids: list[Annotated[str, Field(max_length=200)]] = Field(default_factory=list, max_length=_MOST)
-    name: Annotated[Text, Field(max_length=80)] | None = None
+    desk_ids: DeskIds = Field(default_factory=list, max_length=_MOST)
+    name: Name | None = None
     limits: Limits = Field(default_factory=Limits)
     accept_waiting: Annotated[bool, Field(strict=True)] = False
 
@@ -119,10 +156,59 @@ class NewAlert(Body):
         return self
 
 
+def _leave_out() -> None:
+    """Return null: a default that the schema does not show. A client that sent it would clear the field."""
+
+
+class AlertChange(Body):
+    """A change of an alert: a field that is left out stays as it is; `limits` are replaced as a whole.
+
+    What is watched then is checked like a new alert. `name` and `language` may be null: no name, and the language of
+    the account. `acceptWaiting` is as for a new alert.
+    """
+
+    prefecture_id: PrefectureId | None = Field(default_factory=_leave_out)
+    procedures: Procedures = Field(
+        default_factory=list, max_length=_MOST, validation_alias=AliasChoices("procedures", "procedure")
+    )
+    desk_ids: DeskIds = Field(default_factory=list, max_length=_MOST)
+    name: Name | None = Field(default_factory=_leave_out)
+    language: Language | None = Field(default_factory=_leave_out)
+    limits: Limits = Field(default_factory=Limits)
+    accept_waiting: Annotated[bool, Field(strict=True)] = False
+
+
+class FoundAppointment(Body):
+    """The appointment that the user found: when and where, both optional. Kept until 90 days after its date."""
+
+    at: Annotated[dt.datetime, _INSTANT] | None = None
+    place: Annotated[Text, Field(max_length=200)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _may_be_empty(cls, data: object) -> object:
+        return {} if data is None else data  # a request without a body
+
+
+class AlertQuery(Body):
+    """Which page of the alerts."""
+
+    before: UUID | None = None
+    limit: int = Field(100, ge=1, le=100)
+
+
+class AppointmentAnswer(Answer):
+    """The appointment that the user found, as far as they said."""
+
+    at: dt.datetime | None
+    place: str | None
+
+
 class AlertAnswer(Answer):
     """An alert and how well it is served. Intervals in seconds: the shortest of its desks.
 
-    `awaitsWatch`: none of its desks can be watched yet; it is kept, and its user told when one can.
+    `awaitsWatch`: none of its desks can be watched yet; it is kept, and its user told when one can. `limitsVersion`
+    grows with each change of what is watched. A closed alert says when and why, and the appointment that was found.
     """
 
     id: UUID
@@ -133,7 +219,12 @@ class AlertAnswer(Answer):
     limits: Limits
     is_active: bool
     awaits_watch: bool
+    limits_version: int
+    language: Language | None
     created_at: dt.datetime
+    closed_at: dt.datetime | None
+    closed_because: ClosedBecause | None
+    appointment: AppointmentAnswer | None
     slots_found: int
     notifications_sent: int
     last_checked_at: dt.datetime | None
@@ -145,7 +236,14 @@ class AlertAnswer(Answer):
     desks: list[DeskAnswer]
 
 
-class AlertList(Answer):
-    """The user's alerts, the newest first."""
+class AlertPage(Answer):
+    """The newest first; `next` is the `before` of the following page, null at the end."""
 
     items: list[AlertAnswer]
+    next: UUID | None
+
+
+class SentTest(Answer):
+    """The channels on which a test message leaves now."""
+
+    channels: list[Channel]

@@ -25,12 +25,12 @@ def create_alert(session: Session, user_id: UUID, wish: NewAlert, targets: list[
     """Add an alert. Where no desk of it can be watched, it waits for one if the request accepts that.
 
     Raises:
-        api.errors.ApiError: 422 where nothing can be watched; 402 or 409, see `_check_plan`.
+        api.errors.ApiError: 422 where nothing can be watched; 402 or 409, see `check_plan`.
     """
     waiting = must_wait_for_watch(session, wish, prefecture(get_prefecture_id(targets)))
-    _lock(session, user_id)
+    lock_user(session, user_id)
     if not waiting:
-        _check_plan(session, user_id, get_prefecture_id(targets))
+        check_plan(session, user_id, get_prefecture_id(targets))
     _check_alert_count(session, user_id)
     alert = Alert(
         user_id=user_id,
@@ -49,13 +49,13 @@ def toggle_alert(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
     """Pause an enabled alert, or enable a paused one.
 
     Raises:
-        api.errors.ApiError: 404; 409 where no desk of it can be watched; 402 or 409 as in `_check_plan`.
+        api.errors.ApiError: 404; 409 where no desk of it can be watched; 402 or 409 as in `check_plan`.
     """
-    _lock(session, user_id)
-    alert = _get_owned(session, user_id, alert_id)
+    lock_user(session, user_id)
+    alert = get_owned(session, user_id, alert_id)
     if not alert.enabled:
         ensure_watchable(session, alert)
-        _check_plan(session, user_id, get_prefecture_id(alert.targets))
+        check_plan(session, user_id, get_prefecture_id(alert.targets))
     alert.enabled, alert.awaits_watch = not alert.enabled, False
     record_desk_changes(session, alert, "alert enabled" if alert.enabled else "alert paused")
     return alert
@@ -67,8 +67,8 @@ def delete_alert(session: Session, user_id: UUID, alert_id: UUID) -> None:
     Raises:
         api.errors.ApiError: 404.
     """
-    _lock(session, user_id)
-    close_alert(session, _get_owned(session, user_id, alert_id), ClosedBecause.DELETED)
+    lock_user(session, user_id)
+    close_alert(session, get_owned(session, user_id, alert_id), ClosedBecause.DELETED)
 
 
 def close_alert(session: Session, alert: Alert, because: ClosedBecause) -> None:
@@ -97,20 +97,39 @@ def wake_alerts(session: Session, user_id: UUID, reason: str) -> list[UUID]:
     return [alert.id for alert in waiting]
 
 
-def _lock(session: Session, user_id: UUID) -> None:
+def get_open(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
+    """Return a user's alert, its row locked: a link in a message may close it meanwhile.
+
+    Raises:
+        api.errors.ApiError: 404; 409 where it is closed.
+    """
+    alert = session.get(Alert, alert_id, with_for_update=True)
+    if alert is None or alert.user_id != user_id:
+        raise not_found("alert")
+    if alert.closed_at is not None:
+        raise ApiError(409, "alert-closed", "this alert is closed for good: create another one")
+    return alert
+
+
+def lock_user(session: Session, user_id: UUID) -> None:
     """Lock the user's row, so that two requests cannot both count and then both add."""
     session.execute(sa.select(User.id).where(User.id == user_id).with_for_update())
 
 
-def _get_owned(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
+def get_owned(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
+    """Return a user's alert that is not over.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
     alert = session.get(Alert, alert_id)
     if alert is None or alert.user_id != user_id or alert.closed_at is not None:
         raise not_found("alert")
     return alert
 
 
-def _check_plan(session: Session, user_id: UUID, prefecture_id: str) -> None:
-    """Refuse one more enabled alert where the plan does not allow it.
+def check_plan(session: Session, user_id: UUID, prefecture_id: str, *, besides: UUID | None = None) -> None:
+    """Refuse one more enabled alert where the plan does not allow it. `besides`: an alert that it replaces.
 
     Raises:
         api.errors.ApiError: 402 without a plan or beyond its alerts, 409 beyond fair use.
@@ -122,7 +141,7 @@ def _check_plan(session: Session, user_id: UUID, prefecture_id: str) -> None:
     waiting = list(
         session.scalars(
             sa.select(Alert)
-            .where(Alert.user_id == user_id, Alert.enabled, Alert.closed_at.is_(None))
+            .where(Alert.user_id == user_id, Alert.enabled, Alert.closed_at.is_(None), Alert.id != besides)
             .options(selectinload(Alert.targets))
         )
     )

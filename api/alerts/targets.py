@@ -9,7 +9,15 @@ from api.models.alert import AlertTarget
 from api.schemas import FieldError
 from configs.clock import clock
 from configs.desk import zone_of
-from configs.prefecture import Desk, Prefecture, UnknownDesk, UnknownPrefecture, desk, desks, prefecture
+from configs.prefecture import (
+    Desk,
+    Prefecture,
+    UnknownDesk,
+    UnknownPrefecture,
+    desk,
+    prefecture,
+    prefectures,
+)
 
 
 def build_targets(wish: NewAlert) -> list[AlertTarget]:
@@ -38,9 +46,10 @@ def find_watched_desks(targets: Iterable[AlertTarget]) -> list[Desk]:
 
 def _find_desks(targets: Iterable[AlertTarget]) -> list[Desk]:
     wanted = list(targets)
+    place = prefectures().get(get_prefecture_id(wanted))
     return [
         each
-        for each in sorted(desks().values(), key=lambda known: known.id)
+        for each in sorted(place.desks if place else (), key=lambda known: known.id)
         if any(
             target.covers_desk(desk_id=each.id, prefecture_id=each.prefecture_id, procedures=each.procedures)
             for target in wanted
@@ -84,8 +93,12 @@ def _check_limits(limits: Limits, place: Prefecture, about: list[Desk]) -> Itera
         if site not in sites:
             detail = f"these desks are not at {site!r}; {_enumerate('their sites', sites)}"
             yield FieldError(path=f"limits.sites.{index}", rule="unknown", detail=detail)
-    if limits.date_to and limits.date_to < clock().astimezone(zone_of(place.time_zone)).date():
+    today = clock().astimezone(zone_of(place.time_zone)).date()
+    if limits.date_to and limits.date_to < today:
         yield FieldError(path="limits.dateTo", rule="past", detail="this day is over: choose a later one")
+    elif not limits.leaves_days(today):
+        detail = "none of these weekdays lies between today and dateTo: no slot could pass"
+        yield FieldError(path="limits.weekdays", rule="excludes_everything", detail=detail)
 
 
 def _enumerate(what: str, values: Iterable[str]) -> str:
@@ -98,3 +111,15 @@ def _build_columns(limits: Limits) -> dict[str, Any]:
         "hour_from": limits.hour_from,
         "hour_to": limits.hour_to,
     }
+
+
+def read_limits(target: AlertTarget) -> Limits:
+    """Return the limits that all targets of an alert share; they were validated when they were written."""
+    return Limits.model_construct(
+        date_from=target.date_from,
+        date_to=target.date_to,
+        weekdays=target.weekdays or [],
+        hour_from=target.hour_from,
+        hour_to=target.hour_to,
+        sites=target.sites or [],
+    )

@@ -2,23 +2,29 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import INT8RANGE
 from sqlalchemy.orm import Session
 
-from api.detections.schemas import DetectionPage, OwnDetection, PublicDetection
+from api.detections.schemas import DetectionDetail, DetectionPage, OwnDetection, PublicDetection, SlotAnswer
+from api.errors import not_found
 from api.models.alert import Alert
-from api.models.notification import Match
+from api.models.base import is_any_of
+from api.models.notification import Match, MatchSlot
 from api.models.slot import Detection, DetectionSlot, SlotRow
-from api.models.slot_ids import select_announced_slots
+from api.models.slot_ids import announced_ids
 from api.proofs.queries import make_proof_link
+from configs.clock import clock
 from configs.desk import zone_of
 from configs.prefecture import prefectures
+from configs.settings import settings
 
 PARIS = "Europe/Paris"
+_MOST_SLOTS = 500  # of one detection that are shown one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +39,17 @@ class SlotSummary:
 _NOTHING = SlotSummary(0, None, None)
 
 
+def get_public_cutoff() -> datetime:
+    """Return the moment up to which public pages show slots: the product is the alert."""
+    return clock() - timedelta(seconds=settings().public_delay_seconds)
+
+
 def list_public_detections(session: Session, found: Iterable[Detection]) -> list[PublicDetection]:
     """Return these detections with all their slots."""
     detections = list(found)
     ids = [each.id for each in detections]
-    told = _summarize_slots(
-        session, sa.select(DetectionSlot).where(DetectionSlot.detection_id.in_(ids)).subquery()
-    )
+    pairs = sa.select(DetectionSlot).where(DetectionSlot.detection_id.in_(ids)).subquery()
+    told = _summarize_slots(session, pairs, pairs.c.slot_id == SlotRow.id)
     return [
         PublicDetection(**_build_fields(each, told.get(each.id, _NOTHING)), proof=None) for each in detections
     ]
@@ -47,25 +57,60 @@ def list_public_detections(session: Session, found: Iterable[Detection]) -> list
 
 def list_own_detections(session: Session, user_id: UUID, before: UUID | None, limit: int) -> DetectionPage:
     """Return a page of detections that the user's alerts matched, the newest first, with the matched slots."""
-    query = (
-        sa.select(Match.detection_id)
-        .join(Alert)
-        .where(Alert.user_id == user_id)
-        .distinct()
-        .order_by(Match.detection_id.desc())  # UUIDv7: the order of time
-        .limit(limit + 1)
-    )
-    ids = list(session.scalars(query.where(Match.detection_id < before) if before else query))
+    ids = list(session.scalars(_select_newest(user_id, before, limit + 1)))
     page = ids[:limit]
     items = _read_own(session, user_id, page)
     return DetectionPage(items=items, next=page[-1] if len(ids) > limit else None)
 
 
-def _read_own(session: Session, user_id: UUID, ids: list[UUID]) -> list[OwnDetection]:
-    told, alerts = (
-        _summarize_slots(session, _select_matched_slots(user_id, ids)),
-        _read_alert_ids(session, user_id, ids),
+def _select_newest(user_id: UUID, before: UUID | None, limit: int) -> sa.Select[UUID]:
+    """Return the query for the newest detections of a user's alerts: of each alert no more than a page is read."""
+    of_alert = sa.select(Match.detection_id).where(Match.alert_id == Alert.id)
+    if before:
+        of_alert = of_alert.where(Match.detection_id < before)
+    # UUIDv7: the order of time
+    newest = of_alert.distinct().order_by(Match.detection_id.desc()).limit(limit).lateral("newest")
+    key = newest.c.detection_id
+    query = sa.select(key).select_from(Alert).join(newest, sa.true()).where(Alert.user_id == user_id)
+    return query.distinct().order_by(key.desc()).limit(limit)
+
+
+def read_own_detection(session: Session, user_id: UUID, detection_id: UUID) -> DetectionDetail:
+    """Return one detection that the user's alerts matched, with its slots.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    if not _read_alert_ids(session, user_id, [detection_id]):
+        raise not_found("detection")
+    (found,) = _read_own(session, user_id, [detection_id])
+    matched = _select_matched_slots(user_id, [detection_id])
+    query = sa.select(SlotRow).join(matched, _is_within(matched))
+    slots = session.scalars(query.order_by(SlotRow.moment, SlotRow.id).limit(_MOST_SLOTS))
+    shown = [_build_slot(slot, found.prefecture_id) for slot in slots]
+    return DetectionDetail(**dict(found), slots=shown)
+
+
+def _build_slot(slot: SlotRow, prefecture_id: str) -> SlotAnswer:
+    named = date.fromisoformat(slot.moment[:10]) if slot.moment != "open" and not slot.starts_at else None
+    day, hour = _find_first_moment(SlotSummary(1, slot.starts_at, named), prefecture_id)
+    return SlotAnswer(
+        place=slot.place_label,
+        date=day,
+        time=hour,
+        seats=slot.seats,
+        url=slot.url,
+        opened_at=slot.opened_at,
+        last_seen_at=slot.seen_at,
+        gone_at=slot.gone_at,
+        gone_reason=slot.gone_reason,
     )
+
+
+def _read_own(session: Session, user_id: UUID, ids: list[UUID]) -> list[OwnDetection]:
+    matched = _select_matched_slots(user_id, ids)
+    told = _summarize_slots(session, matched, _is_within(matched))
+    alerts = _read_alert_ids(session, user_id, ids)
     rows = session.scalars(sa.select(Detection).where(Detection.id.in_(ids)).order_by(Detection.id.desc()))
     return [
         OwnDetection(
@@ -78,15 +123,25 @@ def _read_own(session: Session, user_id: UUID, ids: list[UUID]) -> list[OwnDetec
 
 
 def _select_matched_slots(user_id: UUID, ids: list[UUID]) -> sa.Subquery:
-    told = select_announced_slots()
+    """Return the query for (detection_id, span): the ids of the slots that the user's alerts matched, as ranges."""
+    span = sa.func.unnest(sa.func.range_agg(announced_ids()), type_=INT8RANGE()).label("span")
     return (
-        sa.select(Match.detection_id, told.c.slot_id)
-        .join(Alert)
-        .join(told, told.c.match_id == Match.id)
-        .where(Alert.user_id == user_id, Match.detection_id.in_(ids))
-        .distinct()
+        sa.select(Match.detection_id, span)
+        .join(Alert, Alert.id == Match.alert_id)
+        .join(MatchSlot, MatchSlot.match_id == Match.id)
+        .where(Alert.user_id == user_id, is_any_of(Match.detection_id, ids))
+        .group_by(Match.detection_id)
         .subquery()
     )
+
+
+def _is_within(matched: sa.Subquery) -> sa.ColumnElement[bool]:
+    """Return the condition that a slot is of a range.
+
+    Two comparisons can only be looked up in the index. Of ids from generate_series PostgreSQL expects millions, and
+    reads the whole table for them.
+    """
+    return sa.and_(SlotRow.id >= sa.func.lower(matched.c.span), SlotRow.id < sa.func.upper(matched.c.span))
 
 
 def _read_alert_ids(session: Session, user_id: UUID, ids: list[UUID]) -> dict[UUID, list[UUID]]:
@@ -96,8 +151,10 @@ def _read_alert_ids(session: Session, user_id: UUID, ids: list[UUID]) -> dict[UU
     return {detection_id: list(alert_ids) for detection_id, alert_ids in rows}
 
 
-def _summarize_slots(session: Session, told_of: sa.Subquery) -> dict[UUID, SlotSummary]:
-    """Summarize pairs of (detection_id, slot_id) by detection."""
+def _summarize_slots(
+    session: Session, told_of: sa.Subquery, names_slot: sa.ColumnElement[bool]
+) -> dict[UUID, SlotSummary]:
+    """Summarize the slots by detection. `names_slot`: the condition under which a row of `told_of` names a slot."""
     query = (
         sa.select(
             told_of.c.detection_id,
@@ -105,7 +162,7 @@ def _summarize_slots(session: Session, told_of: sa.Subquery) -> dict[UUID, SlotS
             sa.func.min(SlotRow.starts_at),
             sa.func.min(SlotRow.moment).filter(SlotRow.starts_at.is_(None), SlotRow.moment != "open"),
         )
-        .join(SlotRow, SlotRow.id == told_of.c.slot_id)
+        .join(SlotRow, names_slot)
         .group_by(told_of.c.detection_id)
     )
     return {

@@ -1,14 +1,19 @@
-"""Routes of /api/detections: detections that the signed-in user's alerts matched."""
+"""Routes of /api/detections: those that the signed-in user's alerts matched, and public statistics."""
 
 from typing import Any
+from uuid import UUID
 
+from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel
 
-from api.detections.queries import list_own_detections
-from api.detections.schemas import DetectionPage, DetectionQuery
+from api.detections.queries import list_own_detections, read_own_detection
+from api.detections.schemas import DetectionDetail, DetectionPage, DetectionQuery, DetectionStats
+from api.detections.statistics import read_detection_stats
 from api.middleware.auth import current_user, require_sign_in
 from api.middleware.openapi_helpers import BEARER, declare_errors, make_operation_id
+from api.middleware.public_answers import answer_cached
 from api.models.base import session
 
 blueprint = APIBlueprint(
@@ -17,13 +22,32 @@ blueprint = APIBlueprint(
     url_prefix="/api/detections",
     operation_id_callback=make_operation_id,
     abp_tags=[Tag(name="detections", description="What was seen for the user")],
-    abp_security=BEARER,
 )
-blueprint.before_request(require_sign_in)
 
 
-@blueprint.get("", responses={200: DetectionPage, **declare_errors(401, 422)})
+class DetectionPath(BaseModel):
+    """Which detection."""
+
+    id: UUID
+
+
+@blueprint.get("", security=BEARER, responses={200: DetectionPage, **declare_errors(401, 422)})
 def list_detections(query: DetectionQuery) -> dict[str, Any]:
     """List the detections that the user's alerts matched, the newest first."""
+    require_sign_in()
     with session() as s:
         return list_own_detections(s, current_user().id, query.before, query.limit).as_json()
+
+
+@blueprint.get("/<uuid:id>", security=BEARER, responses={200: DetectionDetail, **declare_errors(401, 404)})
+def show_detection(path: DetectionPath) -> dict[str, Any]:
+    """Show one detection that the user's alerts matched: its slots, when each was seen and gone, and the proof."""
+    require_sign_in()
+    with session() as s:
+        return read_own_detection(s, current_user().id, path.id).as_json()
+
+
+@blueprint.get("/stats", responses={200: DetectionStats, **declare_errors()})
+def show_detection_stats() -> Response:
+    """Count detections for everybody: in total, today, by prefecture, with the delay of public pages."""
+    return answer_cached("detection-stats", read_detection_stats)

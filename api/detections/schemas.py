@@ -1,10 +1,11 @@
 """Bodies of detections."""
 
-from datetime import date, datetime
+import datetime as dt
 from uuid import UUID
 
 from pydantic import Field
 
+from api.models.slot import GoneReason
 from api.schemas import Answer, Body
 
 
@@ -21,17 +22,56 @@ class PublicDetection(Answer):
     label: str
     site: str | None
     slots_available: int
-    slot_date: date | None
+    slot_date: dt.date | None
     slot_time: str | None = Field(examples=["09:30"])
     booking_url: str
     proof: str | None
-    detected_at: datetime
+    detected_at: dt.datetime
 
 
 class OwnDetection(PublicDetection):
     """A detection that concerns the user: of its slots, those that their alerts wait for."""
 
     alert_ids: list[UUID]
+
+
+class SlotAnswer(Answer):
+    """One slot, from when it was first seen to when it was gone. `date` and `time` (HH:MM) are in the desk's own time.
+
+    `seats` is null where the page did not say it; `goneAt` while the slot is open.
+    """
+
+    place: str | None
+    date: dt.date | None
+    time: str | None = Field(examples=["09:30"])
+    seats: int | None
+    url: str
+    opened_at: dt.datetime
+    last_seen_at: dt.datetime
+    gone_at: dt.datetime | None
+    gone_reason: GoneReason | None
+
+
+class DetectionDetail(OwnDetection):
+    """A detection with the slots that the user's alerts wait for, in the order of time: the first 500 of them."""
+
+    slots: list[SlotAnswer]
+
+
+class PrefectureCount(Answer):
+    """How many detections a prefecture had."""
+
+    prefecture_id: str
+    total: int
+    today: int
+
+
+class DetectionStats(Answer):
+    """How many detections there were, told with the delay of all public pages. A day is one of Paris."""
+
+    total: int
+    today: int
+    by_prefecture: list[PrefectureCount]
 
 
 class DetectionPage(Answer):

@@ -88,6 +88,16 @@ def current_user() -> User:
     return user
 
 
+def find_user() -> User | None:
+    """Return the user of a request that may carry a token, or None where it carries none.
+
+    The handlers of register_auth answer a token that is not valid with 401.
+    """
+    verify_jwt_in_request(optional=True)
+    user: User | None = get_current_user()
+    return user
+
+
 def _load_user(_: dict[str, Any], claims: dict[str, Any]) -> User | None:
     try:
         user_id = UUID(claims["sub"])

@@ -4,9 +4,11 @@ import json
 import re
 from typing import Any, cast
 
-from flask import Blueprint, current_app, render_template
+from flask import Blueprint, Response, current_app, render_template
 from flask_openapi3.openapi import OpenAPI
 from markupsafe import Markup, escape
+
+from api.middleware.public_answers import answer_public
 
 INTRODUCTION = (
     "Watches the booking pages of the French prefectures and tells subscribers that a slot has opened. "
@@ -19,22 +21,23 @@ blueprint = Blueprint("docs", __name__, url_prefix="/api")
 
 
 @blueprint.get("/openapi.json")
-def document() -> dict[str, Any]:
+def document() -> Response:
     """Return the OpenAPI document."""
-    return build_document(cast("OpenAPI", current_app))
+    return answer_public(current_app.json.dumps(build_document(cast("OpenAPI", current_app))).encode())
 
 
 @blueprint.get("/docs")
-def page() -> str:
+def page() -> Response:
     """Show the OpenAPI document to a person."""
     shown = build_document(cast("OpenAPI", current_app))
-    return render_template(
+    html = render_template(
         "docs.html",
         document=shown,
         groups=_group_operations(shown),
         pretty=_format_json,
         said=_render_description,
     )
+    return answer_public(html.encode(), "text/html")
 
 
 def build_document(app: OpenAPI) -> dict[str, Any]:

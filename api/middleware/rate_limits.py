@@ -24,9 +24,11 @@ from configs.settings import settings
 
 GENERAL = "1000 per 15 minutes"
 AUTH = "100 per 15 minutes"
+SUPPORT_A_DAY = 5  # from one network address
 ACCOUNT_FROM_ADDRESS = "10 per 15 minutes"
 ACCOUNT = "100 per 15 minutes"
-_KNOWN_SECONDS = 90 * 86400  # an account's sign-in addresses are remembered for so long
+_DAY = 86400  # seconds
+_KNOWN_SECONDS = 90 * _DAY  # an account's sign-in addresses are remembered for so long
 _AUTH_ROUTES = ("accounts.register", "accounts.login")
 _WAIT = "X-RateLimit-Wait"
 _PATIENCE = 1  # seconds that a request waits for Redis
@@ -52,6 +54,26 @@ def register_rate_limits(app: Flask) -> None:
     strict = _build_limiter([ApplicationLimit(AUTH, scope="auth"), *_build_account_limits()])
     strict.request_filter(lambda: request.endpoint not in _AUTH_ROUTES or _is_exempt())
     strict.init_app(app)
+
+
+def count_support_request() -> None:
+    """Count a request to support that is about to be stored.
+
+    Raises:
+        api.errors.ApiError: 429, this network address sent too many within a day; 503, Redis does not answer.
+    """
+    key = f"throttle/support/{hashlib.sha256(_get_address().encode()).hexdigest()}"
+    try:
+        with _get_redis().pipeline() as together:
+            together.set(key, 0, ex=_DAY, nx=True)
+            together.incr(key)
+            together.ttl(key)
+            _, used, left = together.execute()
+    except RedisError as error:
+        raise _build_uncounted(str(error), "requests cannot be counted now: try again") from None
+    if used > SUPPORT_A_DAY:
+        detail = f"more than {SUPPORT_A_DAY} requests to support a day: wait as long as Retry-After says"
+        raise ApiError(429, "too-many-requests", detail, headers={"Retry-After": str(max(1, left))})
 
 
 def _build_account_limits() -> list[ApplicationLimit]:
@@ -165,7 +187,7 @@ def _is_exempt() -> bool:
 def _keep_retry_after_on_refusals(response: Response) -> Response:
     wait = response.headers.pop(_WAIT, None)
     if wait is not None and response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        response.headers["Retry-After"] = wait
+        response.headers.setdefault("Retry-After", wait)  # another limit's refusal has said its own
     return response
 
 
@@ -175,6 +197,10 @@ def _answer_too_many(error: RateLimitExceeded) -> Response:
 
 
 def _answer_without_redis(error: StorageError) -> Response:
-    log.error("Redis does not answer, so nobody can sign in", error=str(error.storage_error))
     detail = "attempts cannot be counted now, so nobody can sign in: try again"
-    return build_response(ApiError(503, "unavailable", detail, headers={"Retry-After": "5"}))
+    return build_response(_build_uncounted(str(error.storage_error), detail))
+
+
+def _build_uncounted(reason: str, detail: str) -> ApiError:
+    log.error("Redis does not answer, so requests cannot be counted", error=reason)
+    return ApiError(503, "unavailable", detail, headers={"Retry-After": "5"})

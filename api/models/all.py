@@ -1,6 +1,7 @@
 """All records; Alembic compares the database with them."""
 
 from api.models.alert import Alert, AlertTarget
+from api.models.appointment import Appointment
 from api.models.audit import AuditEntry
 from api.models.base import Base
 from api.models.check import Check
@@ -11,11 +12,12 @@ from api.models.discovery import DeskLanding, DeskLink, DiscoveryRun, Drift
 from api.models.incident import Incident
 from api.models.notification import Match, MatchPart, MatchSlot, Notification, NotificationMatch
 from api.models.slot import Detection, DetectionSlot, SlotRow
+from api.models.support import SupportRequest
 from api.models.user import Contact, Grant, User
 
 RECORDS: tuple[type[Base], ...] = (
     User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Incident, DeskChange, Check,
     SlotRow, Detection, DetectionSlot, Match, MatchPart, MatchSlot, Notification, NotificationMatch,
     DiscoveryRun, DeskLink, DeskLanding, Drift, AuditEntry,
-    ContactLookup, PhoneCode, TelegramLink,
+    ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest,
 )  # fmt: skip

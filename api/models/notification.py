@@ -103,6 +103,8 @@ class MatchPart(Base):
 class Notification(Base):
     """One message to one person through one contact. The row is the source of truth, the queue only a nudge.
 
+    A message to an e-mail address without an account (SUPPORT_EMAIL, a visitor who wrote to support) has that
+    `address` in place of a user and a contact.
     Its instants: the page was read (`seen_at`), the detection committed, the alert matched, the message accepted by
     the provider, then delivered. `cost` is in EUR. `unknown_attempts` counts those of `attempts` after which the
     provider may have accepted the message: the answer was incomplete, or the worker died.
@@ -111,8 +113,9 @@ class Notification(Base):
     __tablename__ = "notifications"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
     contact_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("contacts.id", ondelete="SET NULL"))
+    address: Mapped[str | None]
     channel: Mapped[Channel] = mapped_column(enum_column(Channel, "channel"))
     kind: Mapped[str]
     language: Mapped[str] = mapped_column(default="fr", server_default="fr")
@@ -160,6 +163,7 @@ class Notification(Base):
             "(state NOT IN ('failed', 'expired', 'skipped')) OR failed_at IS NOT NULL", name="ended"
         ),
         sa.CheckConstraint("attempts >= 0", name="attempts"),
+        sa.CheckConstraint("(user_id IS NULL) = (address IS NOT NULL)", name="recipient"),
         sa.Index("ix_notifications_user_id_created_at", "user_id", "created_at"),
         sa.Index(
             "ix_notifications_due",

@@ -96,6 +96,8 @@ class Detection(Base):
         sa.CheckConstraint("cardinality(procedures) > 0", name="procedures"),
         sa.Index("ix_detections_desk_id_seen_at", "desk_id", sa.text("seen_at DESC")),
         sa.Index("ix_detections_prefecture_id_seen_at", "prefecture_id", sa.text("seen_at DESC")),
+        # Covering index: public statistics count the last days without reading the table.
+        sa.Index("ix_detections_seen_at", "seen_at", postgresql_include=["prefecture_id"]),
         sa.Index("ix_detections_unmatched", "committed_at", postgresql_where=sa.text("matched_at IS NULL")),
     )
 

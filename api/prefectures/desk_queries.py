@@ -2,18 +2,18 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.detections.queries import get_public_cutoff
 from api.models.desk import DeskState, DeskStatus
 from api.models.discovery import is_page_lost
 from api.models.slot import Detection
 from api.prefectures.schemas import DeskAnswer
 from configs.clock import clock
 from configs.prefecture import Desk
-from configs.settings import settings
 
 _NOT_CHECKED = "not checked yet"
 _WATCHED = "watched"
@@ -81,11 +81,6 @@ def read_watch_states(session: Session, desks: Iterable[Desk]) -> WatchStates:
     found = session.execute(sa.select(DeskState.id, last).where(DeskState.id.in_(ids), last.is_not(None)))
     lost = [state.id for state, is_lost in states if is_lost]
     return WatchStates({state.id: state for state, _ in states}, dict(iter(found)), lost)
-
-
-def get_public_cutoff() -> datetime:
-    """Return the moment up to which public pages show slots: the product is the alert."""
-    return clock() - timedelta(seconds=settings().public_delay_seconds)
 
 
 def _get_status(desk: Desk, state: DeskState) -> tuple[DeskStatus, str]:

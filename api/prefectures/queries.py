@@ -6,11 +6,11 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.detections.queries import list_public_detections
+from api.detections.queries import get_public_cutoff, list_public_detections
 from api.models.desk import DeskStatus
 from api.models.slot import Detection
-from api.prefectures.desk_queries import WatchStates, get_public_cutoff, read_watch_states
-from api.prefectures.schemas import DeskAnswer, PrefectureAnswer, PrefecturePage
+from api.prefectures.desk_queries import WatchStates, read_watch_states
+from api.prefectures.schemas import DeskAnswer, PrefectureAnswer, PrefectureList, PrefecturePage
 from configs.prefecture import Grade, Prefecture, prefectures
 from configs.settings import settings
 
@@ -18,11 +18,11 @@ RECENT = 20
 _BEST = tuple(DeskStatus)
 
 
-def read_prefectures(session: Session) -> list[PrefectureAnswer]:
+def read_prefectures(session: Session) -> PrefectureList:
     """Return every prefecture, in the order of their departments."""
     known = sorted(prefectures().values(), key=lambda each: each.department)
     now = read_watch_states(session, [desk for each in known for desk in each.desks])
-    return [_build_answer(each, now) for each in known]
+    return PrefectureList(items=[_build_answer(each, now) for each in known])
 
 
 def read_prefecture_page(session: Session, place: Prefecture) -> PrefecturePage:

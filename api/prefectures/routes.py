@@ -1,13 +1,13 @@
 """Routes of /api/prefectures: the public status of prefectures and desks."""
 
-from typing import Any
-
+from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
 from api.errors import not_found
 from api.middleware.openapi_helpers import declare_errors, make_operation_id
+from api.middleware.public_answers import answer_cached, answer_public
 from api.models.base import session
 from api.prefectures.queries import read_prefecture_page, read_prefectures
 from api.prefectures.schemas import PrefectureList, PrefecturePage
@@ -29,17 +29,17 @@ class PrefecturePath(BaseModel):
 
 
 @blueprint.get("", responses={200: PrefectureList, **declare_errors()})
-def list_prefectures() -> dict[str, Any]:
+def list_prefectures() -> Response:
     """List all prefectures with their status and their desks."""
-    with session() as s:
-        return PrefectureList(items=read_prefectures(s)).as_json()
+    return answer_cached("prefectures", read_prefectures)
 
 
 @blueprint.get("/<id>", responses={200: PrefecturePage, **declare_errors(404)})
-def show_prefecture(path: PrefecturePath) -> dict[str, Any]:
+def show_prefecture(path: PrefecturePath) -> Response:
     """Show one prefecture, with its recent detections, which are told with a delay."""
     place = prefectures().get(path.id)
     if place is None:
         raise not_found("prefecture: GET /api/prefectures lists them")
     with session() as s:
-        return read_prefecture_page(s, place).as_json()
+        page = read_prefecture_page(s, place)
+    return answer_public(page.as_bytes())

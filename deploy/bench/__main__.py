@@ -22,6 +22,7 @@ from deploy.bench import (
     lateness,
     matching,
     readers,
+    reads,
     report,
 )
 from deploy.bench.figures import Effort, Figure, Part, forget
@@ -34,6 +35,7 @@ PARTS: dict[str, tuple[str, Part]] = {
     "delay": ("page read → provider accepted, one alert by e-mail", delay.run),
     "crowd": ("one detection, a crowd told by e-mail", bulk_notify.run),
     "matching": ("one detection among very many alerts", matching.run),
+    "reads": ("reads of the API on a million detections", reads.run),
     "fleet": ("all desks of the 101 prefectures against stand-ins", fleet.run),
     "browser": ("checks by browser beside bare Playwright", browser.run),
     "idle": ("the whole stack, idle", idle.run),

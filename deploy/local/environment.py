@@ -26,6 +26,7 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
         "PORT": str(ports.api),
         "API_URL": f"http://127.0.0.1:{ports.api}",
         "FRONTEND_URL": f"http://127.0.0.1:{ports.api}",
+        "SUPPORT_EMAIL": "assistance@example.org",
         "PREFECTURES_DIR": str(state / "prefectures"),
         "SENDGRID_BASE_URL": url(SENDGRID, ports.providers),
         "TWILIO_BASE_URL": url(TWILIO, ports.providers),

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased
 from api.models.base import is_any_of
 from api.models.encrypted_text import UNREADABLE
 from api.models.notification import Notification, State
-from api.models.user import Channel, Contact
+from api.models.user import Channel, Contact, ContactState
 from configs.settings import settings
 from notifier import hourly_cap
 from notifier.delivery.retry_policy import ATTEMPTS, UNKNOWN
@@ -208,7 +208,7 @@ def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim) 
     contacts = {contact.id: contact for contact in found}
     kept = []
     for row in rows:
-        contact = contacts.get(row.contact_id) if row.contact_id else None
+        contact = contacts.get(row.contact_id) if row.contact_id else _contact_without_account(row)
         if contact is None:
             made.dropped.append(NotSendable(row, Skip(State.SKIPPED, "no address")))
         elif contact.address == UNREADABLE:
@@ -218,6 +218,19 @@ def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim) 
         else:
             kept.append((row, contact))
     return kept
+
+
+def _contact_without_account(row: ClaimedRow) -> Contact | None:
+    """Return the contact of a message to an address without an account; it is in no table and in no session."""
+    if row.address is None:
+        return None
+    return Contact(
+        channel=row.channel,
+        address=row.address,
+        verified_at=row.created_at,
+        enabled=True,
+        state=ContactState.OK,
+    )
 
 
 def _is_worn_out(row: ClaimedRow) -> bool:

@@ -209,7 +209,8 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
 
 def _mark(opened: Session, refused_ones: Sequence[ClaimedMessage], state: ContactState) -> None:
     for message in refused_ones:
-        contact = opened.get(Contact, message.first.contact_id, with_for_update={"key_share": True})
+        key = message.first.contact_id  # none of a message to an address without an account
+        contact = opened.get(Contact, key, with_for_update={"key_share": True}) if key else None
         # Not where the person changed the address meanwhile: the refusal speaks of the old one.
         if contact and contact.address == message.address:
             contact.state = state

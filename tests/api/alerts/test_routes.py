@@ -190,7 +190,7 @@ def test_deleting_closes_and_hides(client: FlaskClient, person: People) -> None:
     (alert,) = rows(Alert)
     assert alert.closed_because is ClosedBecause.DELETED
     assert {line.reason for line in rows(DeskChange)} == {"alert created", "alert deleted"}
-    assert client.get("/api/alerts", headers=camille.headers).json == {"items": []}
+    assert client.get("/api/alerts", headers=camille.headers).json == {"items": [], "next": None}
     assert client.delete(f"/api/alerts/{made['id']}", headers=camille.headers).status_code == 404
     assert client.patch(f"/api/alerts/{made['id']}/toggle", headers=camille.headers).status_code == 404
     create(client, camille)
@@ -204,12 +204,13 @@ def test_an_alert_of_somebody_else_is_not_there(client: FlaskClient, person: Peo
         assert client.patch(f"/api/alerts/{alert_id}/toggle", headers=other.headers).status_code == 404
     (alert,) = rows(Alert)
     assert alert.waits
-    assert client.get("/api/alerts", headers=other.headers).json == {"items": []}
+    assert client.get("/api/alerts", headers=other.headers).json == {"items": [], "next": None}
 
 
 def test_nothing_is_done_for_who_is_not_signed_in(client: FlaskClient) -> None:
     one = f"/{uuid4()}"
-    for method, path in [("GET", ""), ("POST", ""), ("DELETE", one), ("PATCH", f"{one}/toggle")]:
+    for method, path in [("GET", ""), ("POST", ""), ("DELETE", one), ("PATCH", f"{one}/toggle"),
+                         ("GET", one), ("PATCH", one), ("POST", f"{one}/test"), ("POST", f"{one}/found")]:  # fmt: skip
         assert client.open(f"/api/alerts{path}", method=method, json={"a": 1}).status_code == 401, path
 
 
@@ -259,3 +260,38 @@ def test_the_newest_alert_comes_first(client: FlaskClient, person: People) -> No
     made = [create(client, camille)["id"] for _ in range(3)]
     listed = client.get("/api/alerts", headers=camille.headers).json or {}
     assert [each["id"] for each in listed["items"]] == made[::-1]
+
+
+def test_pages_follow_each_other_without_gap_or_repetition(client: FlaskClient, person: People) -> None:
+    camille = person(plan=PlanName.URGENCE_TOTAL)
+    made = [create(client, camille)["id"] for _ in range(5)]
+    client.delete(f"/api/alerts/{made[2]}", headers=camille.headers)
+    seen: list[str] = []
+    before: dict[str, str] = {}
+    while True:
+        query = {"limit": 2, **before}
+        page = client.get("/api/alerts", query_string=query, headers=camille.headers).json or {}
+        seen += [each["id"] for each in page["items"]]
+        if page["next"] is None:
+            break
+        before = {"before": page["next"]}
+    assert seen == [*made[:2], *made[3:]][::-1]
+
+
+def test_a_wrong_page_is_named(client: FlaskClient, person: People) -> None:
+    camille = person()
+    for query, path in [("limit=0", "limit"), ("limit=101", "limit"), ("before=x", "before"), ("a=b", "a")]:
+        answer = client.get(f"/api/alerts?{query}", headers=camille.headers)
+        assert answer.status_code == 422, query
+        assert [each["path"] for each in (answer.json or {})["errors"]] == [path]
+
+
+def test_one_alert_is_shown_as_in_the_list_and_when_it_is_over(client: FlaskClient, person: People) -> None:
+    camille = person(plan=PlanName.URGENCE_24H)
+    made = create(client, camille)
+    one = client.get(f"/api/alerts/{made['id']}", headers=camille.headers)
+    listed = client.get("/api/alerts", headers=camille.headers).json or {}
+    assert [one.json] == listed["items"]
+    client.delete(f"/api/alerts/{made['id']}", headers=camille.headers)
+    over = client.get(f"/api/alerts/{made['id']}", headers=camille.headers).json or {}
+    assert (over["closedBecause"], over["closedAt"] is None) == ("deleted", False)

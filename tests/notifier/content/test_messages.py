@@ -56,6 +56,14 @@ FACTS: dict[str, dict[str, Any]] = {
     "desk_watched": WATCHING,
     "desk_watchable": {"spots": SPOTS, "where": None, "url": "http://localhost:3000"},
     "release_soon": {"spot": SPOTS[0], "day": "jeudi 26 novembre 2026", "begins": "09:00", "ends": "09:30"},
+    "test_message": {"where": "Val-d'Oise (95)", "name": "Maman"},
+    "support_received": {"number": 12},
+    "operations": {
+        "number": 12,
+        "sender": "robin@example.org",
+        "user_id": "0190",
+        "message": "Ça ne marche pas.",
+    },
     "account_exists": {"url": "http://localhost:3000"},
     "verify_email": {"url": "http://localhost:4000/l/verify/abc", "days": 30},
 }
@@ -330,3 +338,27 @@ def test_dates_are_in_the_readers_language(settings_env: Callable[..., None]) ->
     first = first_moment([MARTINIQUE], location_of(DESK, PREFECTURE), "en")
     assert first["first_day"] == "Thursday, November 26, 2026"
     assert datetime(2026, 11, 26, tzinfo=UTC).strftime("%A") == "Thursday"
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("channel", ["email", "sms", "telegram"])
+def test_a_test_says_that_it_is_one_and_names_no_procedure(language: str, channel: str) -> None:
+    made = render("test_message", channel, language, TemplateContext(FACTS["test_message"]))
+    said = made.text + made.html
+    assert {"fr": "eci est un test", "en": "his is a test"}[language] in said
+    assert ("Maman" in said) is (channel != "sms")
+    assert "séjour" not in said + made.subject
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_test_by_sms_takes_one_segment(language: str) -> None:
+    assert segments(fit_text(render("test_message", "sms", language, TemplateContext({})))) == 1
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_what_a_stranger_wrote_to_support_is_shown_and_not_run(language: str) -> None:
+    facts = FACTS["operations"] | {"message": NASTY, "sender": NASTY, "user_id": None}
+    made = render("operations", "email", language, TemplateContext(facts))
+    assert "<script>" not in made.html
+    assert NASTY in made.text
+    assert NASTY not in made.subject

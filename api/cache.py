@@ -1,0 +1,163 @@
+"""Cache of public answers in Redis: old by `max_age` at most, built by one process at a time, optional.
+
+A body is built again when two fifths of its age are over, by whichever request comes first; the others get the old one
+meanwhile. Without Redis each request builds its own.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Literal
+
+import structlog
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from configs.clock import clock
+from configs.redis import redis_client
+from configs.settings import settings
+
+MAX_AGE = 5.0  # seconds
+_REFILL_SHARE = 0.4
+_CLOCKS_DIFFER = 1.0  # seconds, between machines
+_ANSWER_SECONDS = 1  # that a request waits for Redis
+_AWAY_SECONDS = 1.0  # in which Redis is not asked again after it failed
+_LOCK_SECONDS = 30  # after which a process that builds counts as dead
+_PATIENCE = 5.0  # seconds that a request waits for another process to build
+_POLL = 0.02
+log = structlog.get_logger(__name__)
+
+Build = Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class CachedBody:
+    """A body, a digest of it, the instant from before it was built, and where it comes from."""
+
+    body: bytes
+    etag: str
+    built_at: datetime
+    source: Literal["hit", "miss", "bypass"]
+
+    @property
+    def age(self) -> float:
+        """Return how many seconds ago its data was true for certain."""
+        return (clock() - self.built_at).total_seconds()
+
+
+class AnswerCache:
+    """The bodies of one Redis, for all threads of a process."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._away_until = 0.0
+
+    def get(self, key: str, build: Build, max_age: float = MAX_AGE) -> CachedBody:
+        """Return a body that is at most `max_age` seconds old.
+
+        Raises:
+            Exception: whatever `build` raises.
+        """
+        if time.monotonic() < self._away_until:
+            return _make(build, "bypass")
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                found, is_mine = self._find_or_lock(key, max_age)
+            except RedisError as error:
+                self._note_outage(error)
+                return _make(build, "bypass")
+            if is_mine:
+                return self._refill(key, build, max_age)
+            if found:
+                return found
+            if time.monotonic() >= end:
+                return _make(build, "bypass")
+            time.sleep(_POLL)
+
+    def _find_or_lock(self, key: str, max_age: float) -> tuple[CachedBody | None, bool]:
+        """Return the body if it is not too old, and whether this process took the turn to build it again."""
+        found = self._read_body(key, max_age)
+        if found and found.age < _REFILL_SHARE * max_age:
+            return found, False
+        if not self._client.set(_lock(key), "1", nx=True, ex=_LOCK_SECONDS):
+            return found, False
+        # Another process may have built it between the two steps.
+        again = self._read_body(key, max_age)
+        if again and again.age < _REFILL_SHARE * max_age:
+            self._client.delete(_lock(key))
+            return again, False
+        return None, True
+
+    def _refill(self, key: str, build: Build, max_age: float) -> CachedBody:
+        began = time.monotonic()
+        try:
+            made = _make(build, "miss")
+            head = f"{made.built_at.timestamp()} {made.etag}\n".encode()
+            self._attempt(lambda: self._client.set(_name(key), head + made.body, px=round(max_age * 1000)))
+            return made
+        finally:
+            if time.monotonic() - began < _LOCK_SECONDS:  # later the lock may be another's
+                self._attempt(lambda: self._client.delete(_lock(key)))
+
+    def _read_body(self, key: str, max_age: float) -> CachedBody | None:
+        kept = self._client.get(_name(key))
+        if not isinstance(kept, bytes):
+            return None
+        head, _, body = kept.partition(b"\n")
+        built_at, _, etag = head.partition(b" ")
+        try:
+            found = CachedBody(body, etag.decode(), datetime.fromtimestamp(float(built_at), UTC), "hit")
+        except ValueError:
+            return None  # another program's value, or a damaged one
+        return found if -_CLOCKS_DIFFER <= found.age < max_age else None
+
+    def _attempt(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except RedisError as error:
+            self._note_outage(error)
+
+    def _note_outage(self, error: RedisError) -> None:
+        log.warning("public answers are built each time, Redis does not answer", because=type(error).__name__)
+        self._away_until = time.monotonic() + _AWAY_SECONDS
+
+
+def answer_cache() -> AnswerCache:
+    """Return the process's cache of REDIS_URL.
+
+    Raises:
+        configs.settings.SettingMissing: REDIS_URL is not set.
+    """
+    return _open_cache(settings().require("redis_url"))
+
+
+@lru_cache(maxsize=2)
+def _open_cache(_url: str) -> AnswerCache:
+    client = redis_client(_ANSWER_SECONDS)
+    client.set_retry(Retry(NoBackoff(), 0))
+    return AnswerCache(client)
+
+
+def digest_body(body: bytes) -> str:
+    """Return the ETag of a body."""
+    return hashlib.blake2b(body, digest_size=16).hexdigest()
+
+
+def _make(build: Build, source: Literal["miss", "bypass"]) -> CachedBody:
+    built_at = clock()
+    body = build()
+    return CachedBody(body, digest_body(body), built_at, source)
+
+
+def _name(key: str) -> str:
+    return f"cache:{key}"
+
+
+def _lock(key: str) -> str:
+    return f"cache:{key}:lock"

@@ -1,0 +1,45 @@
+"""Responses of public routes: ETag, Cache-Control, and 304 where the client has the same body."""
+
+from collections.abc import Callable
+
+from flask import Response, request
+from sqlalchemy.orm import Session
+
+from api.cache import MAX_AGE, answer_cache, digest_body
+from api.models.base import session
+from api.schemas import Answer
+
+_CONTROL = f"public, max-age={MAX_AGE:.0f}"
+# https://www.rfc-editor.org/rfc/rfc9211: whether our own cache had the answer
+_STATUS = {
+    "hit": "rdvpriority; hit",
+    "miss": "rdvpriority; fwd=miss; stored",
+    "bypass": "rdvpriority; fwd=bypass",
+}
+
+
+def answer_public(body: bytes, mimetype: str = "application/json") -> Response:
+    """Return a body that everybody may keep for some seconds."""
+    return _respond(body, digest_body(body), mimetype)
+
+
+def answer_cached(key: str, read: Callable[[Session], Answer]) -> Response:
+    """Return an answer from the cache, or read it. Its age tells caches on the way how long it may still be kept."""
+
+    def build() -> bytes:
+        with session() as s:
+            return read(s).as_bytes()
+
+    found = answer_cache().get(key, build)
+    response = _respond(found.body, found.etag)
+    response.headers["Age"] = str(max(0, round(found.age)))
+    response.headers["Cache-Status"] = _STATUS[found.source]
+    return response
+
+
+def _respond(body: bytes, etag: str, mimetype: str = "application/json") -> Response:
+    response = Response(body, mimetype=mimetype)
+    response.set_etag(etag)
+    response.headers["Cache-Control"] = _CONTROL
+    response.make_conditional(request)
+    return response

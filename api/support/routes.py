@@ -1,0 +1,34 @@
+"""Route of /api/support: questions to the operators, from users and strangers."""
+
+from typing import Any
+
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+
+import notifier
+from api.middleware.auth import find_user
+from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.middleware.rate_limits import count_support_request
+from api.models.base import session
+from api.support.schemas import NewSupportRequest, SupportTicket
+from api.support.service import add_request, get_sender
+
+blueprint = APIBlueprint(
+    "support",
+    __name__,
+    url_prefix="/api/support",
+    operation_id_callback=make_operation_id,
+    abp_tags=[Tag(name="support", description="Questions to the operators")],
+)
+
+
+@blueprint.post("", security=[{}, *BEARER], responses={201: SupportTicket, **declare_errors(*BODY, 401)})
+def ask_support(body: NewSupportRequest) -> tuple[dict[str, Any], int]:
+    """Write to support, signed in or not, 5 times a day; a mail acknowledges it with its number."""
+    user = find_user()
+    email = get_sender(user, body)
+    count_support_request()
+    with session() as s:
+        request, mails = add_request(s, user, email, body)
+    notifier.nudge(mails)
+    return SupportTicket(number=request.id, email=request.email).as_json(), 201

@@ -1,0 +1,77 @@
+"""Requests to support: a row, a mail to SUPPORT_EMAIL, and an acknowledgement."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+import notifier
+from api.errors import invalid
+from api.models.support import SupportRequest
+from api.models.user import Role, User
+from api.schemas import FieldError
+from api.support.schemas import NewSupportRequest
+from configs.clock import clock
+from configs.settings import settings
+
+_ACKNOWLEDGED_A_DAY = 3  # to one address that a stranger may have named
+_DAY = timedelta(days=1)
+
+
+def get_sender(user: User | None, wish: NewSupportRequest) -> str:
+    """Return the address to answer to: the account's where somebody is signed in.
+
+    Raises:
+        api.errors.ApiError: 422, nobody is signed in and no address is given.
+    """
+    email = user.email if user else wish.email
+    if email is None:
+        raise invalid(FieldError(path="email", rule="missing", detail="say where to answer, or sign in"))
+    return email
+
+
+def add_request(
+    session: Session, user: User | None, email: str, wish: NewSupportRequest
+) -> tuple[SupportRequest, list[UUID]]:
+    """Store a request; return it with the notifications to nudge after the commit."""
+    request = SupportRequest(
+        user_id=user.id if user else None, email=email, message=wish.message, created_at=clock()
+    )
+    session.add(request)
+    session.flush()
+    return request, [*_tell_support(session, request), *_acknowledge(session, request, user, wish.language)]
+
+
+def _tell_support(session: Session, request: SupportRequest) -> list[UUID]:
+    params, key = {"request": request.id}, f"support:{request.id}"
+    if to := settings().support_email:
+        return notifier.notify_address(session, to, "operations", params, key)
+    operators = session.scalars(
+        sa.select(User.id).where(User.role.in_([Role.ADMIN, Role.SUPPORT])).order_by(User.id)
+    )
+    told = [
+        notifier.create_notifications(session, each, "operations", params, f"{key}:{each}")
+        for each in operators
+    ]
+    return [each for ids in told for each in ids]
+
+
+def _acknowledge(
+    session: Session, request: SupportRequest, user: User | None, language: str | None
+) -> list[UUID]:
+    params, key = {"number": request.id}, f"support-received:{request.id}"
+    if user:
+        return notifier.create_notifications(
+            session, user.id, "support_received", params, key, language=language
+        )
+    lately = sa.select(sa.func.count()).where(
+        sa.func.lower(SupportRequest.email) == sa.func.lower(request.email),
+        SupportRequest.user_id.is_(None),
+        SupportRequest.created_at > clock() - _DAY,
+    )
+    if session.scalars(lately).one() > _ACKNOWLEDGED_A_DAY:
+        return []
+    return notifier.notify_address(
+        session, request.email, "support_received", params, key, language=language or "fr"
+    )

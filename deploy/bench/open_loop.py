@@ -1,0 +1,96 @@
+"""Load generator: requests at a constant rate in an open loop, or as fast as they are answered.
+
+In an open loop a request is sent when it is due, whether earlier ones have been answered or not. Its latency counts
+from then, so that a server that stalls is charged with all the requests that waited: hey and locust hide that
+(https://www.scylladb.com/2021/04/22/on-coordinated-omission/).
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+_PATIENCE = 30.0
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A response: its status, headers in lower case, body, and the seconds since its request was due."""
+
+    status: int
+    headers: bytes
+    body: bytes
+    seconds: float
+
+
+@dataclass
+class LoadGenerator:
+    """Connections to one server on loopback, each used again when it is free."""
+
+    port: int
+    free: list[Stream] = field(default_factory=list)
+
+    async def run_open(self, requests: Iterator[bytes], rate: float, seconds: float) -> list[Reply]:
+        """Send so many requests a second; return all replies. One that fails has the status 0."""
+        began = time.monotonic()
+        tasks = []
+        for number in range(round(rate * seconds)):
+            due = began + number / rate
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            tasks.append(asyncio.create_task(self.ask(next(requests), due)))
+        return list(await asyncio.gather(*tasks))
+
+    async def run_closed(self, requests: Iterator[bytes], at_once: int, seconds: float) -> list[Reply]:
+        """Send a request when the one before is answered, in so many lines at once."""
+        end, replies = time.monotonic() + seconds, list[Reply]()
+
+        async def line() -> None:
+            while time.monotonic() < end:
+                replies.append(await self.ask(next(requests), time.monotonic()))
+
+        await asyncio.gather(*(line() for _ in range(at_once)))
+        return replies
+
+    async def ask(self, request: bytes, due: float) -> Reply:
+        """Send one request and read its response."""
+        try:
+            async with asyncio.timeout(_PATIENCE), self._stream() as (reader, writer):
+                writer.write(request)
+                head = (await reader.readuntil(b"\r\n\r\n")).lower()
+                length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
+                body = await reader.readexactly(length)
+        except (OSError, EOFError, TimeoutError):
+            return Reply(0, b"", b"", time.monotonic() - due)
+        return Reply(int(head[9:12]), head, body, time.monotonic() - due)
+
+    @asynccontextmanager
+    async def _stream(self) -> AsyncIterator[Stream]:
+        """Give a connection; one that fails is not used again."""
+        stream = self.free.pop() if self.free else await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            yield stream
+        except BaseException:
+            stream[1].close()
+            raise
+        self.free.append(stream)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for _, writer in self.free:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+
+def build_request(path: str, *, address: str, token: str = "", body: bytes = b"") -> bytes:
+    """Return a request as bytes: a GET, or a POST of JSON. `address`: the network address that the API shall see."""
+    lines = [
+        f"{'POST' if body else 'GET'} {path} HTTP/1.1",
+        "Host: 127.0.0.1",
+        f"X-Forwarded-For: {address}",
+        *([f"Authorization: Bearer {token}"] if token else []),
+        *(["Content-Type: application/json", f"Content-Length: {len(body)}"] if body else []),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + body

@@ -1,0 +1,228 @@
+"""Reads of the API at a constant rate on many rows: alone, while logins arrive, and beside a bare Flask route."""
+
+import asyncio
+import json
+import os
+import random
+import statistics
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import cycle
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from configs.settings import PREFECTURES
+from deploy.bench.figures import Effort, Figure, Say, at_least, at_most, below, forget, percentile
+from deploy.bench.open_loop import LoadGenerator, Reply, build_request
+from deploy.bench.read_data import PREFIX, ReadData
+from deploy.bench.servers import Servers, servers
+from deploy.bench.statement_log import explain, log_statements, read_slowest
+from deploy.local.ports import StackPorts
+from deploy.local.processes import answers, free_port, start, stop, wait_until, with_parent
+from deploy.local.programs import commands
+
+_RATE = 200
+_PASSWORD = "a password of the benchmark"  # noqa: S105 -- of accounts that live for minutes
+_LIST = "/api/prefectures"
+_PLANS = Path(".state/bench_plans.txt")
+_SHOWN = 5  # statements whose plans are written
+# Parts of twenty. A signed-in person looks at their own more often than strangers look at the list.
+_SHARES = {
+    "/api/alerts": 5,
+    "/api/alerts/{alert}": 1,
+    "/api/detections": 4,
+    "/api/detections/{detection}": 2,
+    "/api/auth/me": 1,
+    _LIST: 3,
+    "/api/prefectures/bobigny_93": 2,
+    "/api/stats": 1,
+    "/api/detections/stats": 1,
+}
+_OK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A person's token, one of the person's alerts and one of the matched detections."""
+
+    token: str
+    alert: str
+    detection: str
+
+
+def run(effort: Effort, say: Say) -> list[Figure]:
+    """Write the rows, start the API, measure."""
+    data = ReadData(effort.of(100_000, 1_000), effort.of(1_000_000, 10_000))
+    with servers(lambda _: {"PREFECTURES_DIR": str(PREFECTURES), "PROXY_HOPS": "1"}) as made:
+        _write(made, data, say)
+        with _serve(made, "api.app:create_app()", {"PROGRAM": "api"}) as port:
+            return asyncio.run(_measure(made, port, data, effort, say)) + _compare(made, port, effort, say)
+
+
+def _write(made: Servers, data: ReadData, say: Say) -> None:
+    os.environ |= made.environment
+    forget()
+    from api.accounts.passwords import hash_password  # noqa: PLC0415 -- reads the environment
+
+    data.write(made.engine, hash_password(_PASSWORD))
+    say(f"{data.people} people with an alert, {data.detections} detections written")
+
+
+@contextmanager
+def _serve(made: Servers, app: str, more: dict[str, str]) -> Iterator[int]:
+    """Run gunicorn with an app as the stack does; give its port."""
+    port = free_port()
+    command = [
+        app if part.startswith("api.app:") else part
+        for part in commands(replace(StackPorts(), api=port))["api"]
+    ]
+    log = made.state / f"{app.partition(':')[0]}.log"
+    process = start(with_parent(command), log, env=made.environment | more)
+    try:
+        wait_until(lambda: answers("127.0.0.1", port), log, what="gunicorn", process=process)
+        yield port
+    finally:
+        stop(process)
+
+
+async def _measure(made: Servers, port: int, data: ReadData, effort: Effort, say: Say) -> list[Figure]:
+    load = LoadGenerator(port)
+    people = await _sign_in(made, load, data, effort.of(200, 5))
+    say(f"{len(people)} people signed in")
+    seconds = effort.of(60.0, 3.0)
+    reads = _choose_reads(people)
+    await load.run_open(reads, _RATE, effort.of(10.0, 1.0))  # connections, pools and caches
+    alone = await load.run_open(reads, _RATE, seconds)
+    say(f"{_describe(alone)}")
+    beside, logins = await asyncio.gather(
+        load.run_open(reads, _RATE, seconds), load.run_closed(_choose_logins(data), 2, seconds)
+    )
+    say(f"{_describe(beside)}; meanwhile {len(logins) / seconds:.1f} logins/s")
+    with log_statements(made.engine):
+        await load.run_open(reads, _RATE, effort.of(30.0, 3.0))
+    await load.close()
+    return [*_figures_of_reads(alone, beside, logins, seconds), _read_slowest(made, say)]
+
+
+async def _sign_in(made: Servers, load: LoadGenerator, data: ReadData, many: int) -> list[SignedIn]:
+    """Sign in some people, the one with many rows among them."""
+    numbers = [data.people, *random.sample(range(1, data.people), many - 1)]
+    emails = [f"{PREFIX}{number}@example.org" for number in numbers]
+    replies = [await load.ask(_build_login(email), 0) for email in emails]
+    if wrong := [reply for reply in replies if reply.status != _OK]:
+        raise RuntimeError(f"no sign-in: {wrong[0].status} {wrong[0].body.decode()}")
+    query = sa.text(
+        "SELECT u.email, a.id::text, m.detection_id::text FROM users u JOIN alerts a ON a.user_id = u.id"
+        " JOIN matches m ON m.alert_id = a.id WHERE u.email = ANY(:emails) AND a.closed_at IS NULL"
+    )
+    with made.engine.connect() as connection:
+        own = {
+            email: (alert, detection)
+            for email, alert, detection in connection.execute(query, {"emails": emails})
+        }
+    tokens = [json.loads(reply.body)["token"] for reply in replies]
+    return [SignedIn(token, *own[email]) for token, email in zip(tokens, emails, strict=True)]
+
+
+def _choose_reads(people: Sequence[SignedIn]) -> Iterator[bytes]:
+    paths = [path for path, share in _SHARES.items() for _ in range(share)]
+    while True:
+        path, person = random.choice(paths), random.choice(people)  # noqa: S311 -- no secret
+        own = path.startswith(("/api/alerts", "/api/auth")) or (
+            path.startswith("/api/det") and "stats" not in path
+        )
+        url = path.format(alert=person.alert, detection=person.detection)
+        yield build_request(url, address=_draw_address(), token=person.token if own else "")
+
+
+def _choose_logins(data: ReadData) -> Iterator[bytes]:
+    while True:
+        yield _build_login(f"{PREFIX}{random.randint(1, data.people)}@example.org")  # noqa: S311 -- no secret
+
+
+def _build_login(email: str) -> bytes:
+    body = json.dumps({"email": email, "password": _PASSWORD}).encode()
+    return build_request("/api/auth/login", address=_draw_address(), body=body)
+
+
+def _draw_address() -> str:
+    """Return a visitor's network address: limits count by address, and these are many visitors."""
+    return f"10.{random.randrange(256)}.{random.randrange(256)}.{random.randrange(256)}"  # noqa: S311
+
+
+def _figures_of_reads(
+    alone: Sequence[Reply], beside: Sequence[Reply], logins: Sequence[Reply], seconds: float
+) -> list[Figure]:
+    cached = [b"; hit" in reply.headers for reply in alone if b"\r\ncache-status: " in reply.headers]
+    accepted = sum(reply.status == _OK for reply in logins)
+    return [
+        Figure(f"reads at {_RATE}/s, p50 ms", _percentile(alone, 50)),
+        Figure(f"reads at {_RATE}/s, p95 ms", _percentile(alone, 95), below(50)),
+        Figure(f"reads at {_RATE}/s, p99 ms", _percentile(alone, 99), below(200)),
+        Figure(f"reads at {_RATE}/s while logins arrive, p95 ms", _percentile(beside, 95), below(100)),
+        Figure("logins meanwhile, accepted a second", accepted / seconds),
+        Figure("reads that failed", sum(reply.status != _OK for reply in (*alone, *beside)), at_most(0)),
+        Figure("public reads from the cache, %", 100 * sum(cached) / max(1, len(cached)), at_least(80)),
+    ]
+
+
+def _percentile(replies: Sequence[Reply], percent: float) -> float:
+    return 1000 * percentile([reply.seconds for reply in replies], percent)
+
+
+def _describe(replies: Sequence[Reply]) -> str:
+    said = ", ".join(f"p{percent} {_percentile(replies, percent):.1f} ms" for percent in (50, 95, 99, 100))
+    return f"{len(replies)} reads: {said}"
+
+
+def _read_slowest(made: Servers, say: Say) -> Figure:
+    """Write the plans of the slowest queries; return the figure of the slowest."""
+    found = read_slowest(made.state / "postgres" / "log", _SHOWN)
+    _PLANS.parent.mkdir(parents=True, exist_ok=True)
+    with _PLANS.open("w", encoding="utf-8") as file:
+        for each in found:
+            head = f"p95 {each.p95:.2f} ms of {len(each.milliseconds)} calls"
+            say(f"{head}: {' '.join(each.slowest.split())[:110]}")
+            file.write(f"-- {head}\n{each.slowest}\n\n{explain(made.engine, each.slowest)}\n\n")
+    say(f"plans: {_PLANS}")
+    return Figure("slowest query, p95 ms", found[0].p95, below(100))
+
+
+def _compare(made: Servers, port: int, effort: Effort, say: Say) -> list[Figure]:
+    """Ask the list of prefectures and a bare Flask route with its bytes for as much as they give, in turns."""
+    body = asyncio.run(_fetch(port))
+    file = made.state / "body.json"
+    file.write_bytes(body)
+    with _serve(
+        made, "deploy.bench.bare_flask:create_app()", {"BENCH_BODY": str(file), "BENCH_PATH": _LIST}
+    ) as bare:
+        rounds = [
+            [asyncio.run(_count(each, effort.of(5.0, 0.5))) for each in (port, bare)]
+            for _ in range(effort.of(5, 1))
+        ]
+    ours, theirs = (statistics.median(column) for column in zip(*rounds, strict=True))
+    say(f"{_LIST}: {ours:.0f}/s, a bare Flask route with the same {len(body)} bytes {theirs:.0f}/s")
+    ratio = statistics.median(ours / theirs for ours, theirs in rounds)
+    return [
+        Figure(f"GET {_LIST}, requests/s", ours),
+        Figure("a bare Flask route with the same bytes, requests/s", theirs),
+        Figure(f"GET {_LIST} ÷ a bare Flask route", ratio, at_least(0.25)),
+    ]
+
+
+async def _fetch(port: int) -> bytes:
+    load = LoadGenerator(port)
+    reply = await load.ask(build_request(_LIST, address=_draw_address()), 0)
+    await load.close()
+    return reply.body
+
+
+async def _count(port: int, seconds: float) -> float:
+    """Return how many requests a second are answered, sixteen at once."""
+    load = LoadGenerator(port)
+    requests = (build_request(_LIST, address=_draw_address()) for _ in cycle([None]))
+    replies = await load.run_closed(requests, 16, seconds)
+    await load.close()
+    return sum(reply.status == _OK for reply in replies) / seconds

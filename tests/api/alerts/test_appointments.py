@@ -1,0 +1,119 @@
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from flask.testing import FlaskClient
+
+from api.alerts.appointments import drop_appointments
+from api.models.alert import Alert, ClosedBecause
+from api.models.appointment import Appointment
+from api.models.base import session
+from api.models.desk import DeskChange
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.world import BOBIGNY, Door, Person, rows
+
+WISH = {"deskIds": [BOBIGNY]}
+AT = "2026-12-01T08:30:00Z"
+
+
+@pytest.fixture
+def camille(person: Callable[..., Person]) -> Person:
+    return person(plan=PlanName.URGENCE_24H)
+
+
+def create(client: FlaskClient, person: Person) -> str:
+    answer = client.post("/api/alerts", json=WISH, headers=person.headers)
+    assert answer.status_code == 201, answer.text
+    return str((answer.json or {})["id"])
+
+
+def found(client: FlaskClient, person: Person, alert: str, **body: Any) -> tuple[int, dict[str, Any]]:
+    answer = client.post(f"/api/alerts/{alert}/found", json=body, headers=person.headers)
+    said: dict[str, Any] = answer.json or {}
+    return answer.status_code, said
+
+
+def test_who_has_found_closes_the_alert_and_may_say_when_and_where(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    alert = create(client, camille)
+    status, made = found(client, camille, alert, at=AT, place=" Bobigny, guichet 4 ")
+    assert (status, made["closedBecause"], made["closedAt"]) == (200, "found", "2026-11-20T09:00:00Z")
+    assert made["appointment"] == {"at": AT, "place": "Bobigny, guichet 4"}
+    assert rows(Alert)[0].closed_because is ClosedBecause.FOUND
+    assert {line.reason for line in rows(DeskChange)} == {"alert created", "alert found"}
+    assert client.get(f"/api/alerts/{alert}", headers=camille.headers).json == made
+    assert (client.get("/api/alerts", headers=camille.headers).json or {})["items"] == []
+
+
+def test_nothing_has_to_be_said(client: FlaskClient, camille: Person) -> None:
+    alert = create(client, camille)
+    answer = client.post(f"/api/alerts/{alert}/found", headers=camille.headers)
+    assert (answer.status_code, (answer.json or {})["appointment"]) == (200, None)
+    assert rows(Appointment) == []
+    assert found(client, camille, create(client, camille))[0] == 200
+
+
+def test_the_plan_carries_another_alert_then(client: FlaskClient, camille: Person, door: Door) -> None:
+    found(client, camille, create(client, camille))
+    door.caught_up.clear()
+    create(client, camille)
+    assert len(door.caught_up) == 1
+
+
+def test_a_closed_alert_is_not_found_again(client: FlaskClient, camille: Person) -> None:
+    alert = create(client, camille)
+    found(client, camille, alert, at=AT)
+    for act, status in (("found", 409), ("test", 409)):
+        answer = client.post(f"/api/alerts/{alert}/{act}", headers=camille.headers)
+        assert (answer.status_code, (answer.json or {})["type"].rpartition(":")[2]) == (
+            status,
+            "alert-closed",
+        )
+    assert client.patch(f"/api/alerts/{alert}/toggle", headers=camille.headers).status_code == 404
+    assert len(rows(Appointment)) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"at": "2026-12-01"}, "at"),
+        ({"at": "2026-12-01T08:30:00"}, "at"),
+        ({"at": "9999-12-31T23:59:59Z"}, "at"),
+        ({"at": "9999-12-31T23:59:59-23:59"}, "at"),
+        ({"at": "0001-01-01T00:00:00+23:59"}, "at"),
+        ({"at": 1764577800}, "at"),
+        ({"at": "soon"}, "at"),
+        ({"place": "x" * 201}, "place"),
+        ({"place": ""}, "place"),
+        ({"where": "Bobigny"}, "where"),
+    ],
+)
+def test_what_is_no_appointment_is_named(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person, body: dict[str, Any], path: str
+) -> None:
+    alert = create(client, camille)
+    status, said = found(client, camille, alert, **body)
+    assert (status, [each["path"] for each in said["errors"]]) == (422, [path])
+    assert rows(Alert)[0].closed_at is None
+
+
+def test_an_appointment_is_kept_until_ninety_days_after_its_date(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    found(client, camille, create(client, camille), at=AT)
+    found(client, camille, create(client, camille), place="Bobigny")
+    kept = {each.place: each.dropped_at for each in rows(Appointment)}
+    assert kept[None] == datetime(2026, 12, 1, 8, 30, tzinfo=UTC) + timedelta(days=90)
+    assert kept["Bobigny"] == clock() + timedelta(days=90)
+    left = []
+    for days in (89, 90, 100, 101):
+        frozen.move_to(datetime(2026, 11, 20, 9, tzinfo=UTC) + timedelta(days=days))
+        with session() as s:
+            drop_appointments(s)
+        left.append(len(rows(Appointment)))
+    assert left == [2, 1, 1, 0]
+    assert len(rows(Alert)) == 2

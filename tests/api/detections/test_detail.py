@@ -1,0 +1,96 @@
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+
+from api.models.base import session
+from api.models.slot import Detection, GoneReason, SlotRow
+from configs.clock import clock
+from configs.proofs import new_key
+from tests.api.world import Person, match, see, wait_for
+
+People = Callable[..., Person]
+
+
+def show(client: FlaskClient, person: Person, detection: UUID) -> tuple[int, dict[str, Any]]:
+    answer = client.get(f"/api/detections/{detection}", headers=person.headers)
+    found: dict[str, Any] = answer.json or {}
+    return answer.status_code, found
+
+
+def test_each_slot_says_when_it_was_seen_and_gone(client: FlaskClient, person: People) -> None:
+    camille = person()
+    now = clock()
+    moments = ("2026-12-01T08:30:00+00:00", "2026-12-02", "open")
+    detection, slots = see(*moments, at=now, seats=2)
+    match(wait_for(camille.id), detection, slots)
+    gone = now + timedelta(minutes=4)
+    with session() as s:
+        first = s.get_one(SlotRow, slots[0])
+        first.seen_at, first.gone_at, first.gone_reason = now + timedelta(minutes=3), gone, GoneReason.TAKEN
+        first.place_label = "Guichet 1"
+    status, found = show(client, camille, detection)
+    assert (status, found["slotsAvailable"], found["id"]) == (200, 6, str(detection))
+    timed, dated, unknown = found["slots"]
+    assert (timed["date"], timed["time"], timed["place"], timed["seats"]) == (
+        "2026-12-01",
+        "09:30",
+        "Guichet 1",
+        2,
+    )
+    assert (timed["goneAt"], timed["goneReason"]) == (gone.isoformat().replace("+00:00", "Z"), "taken")
+    assert timed["lastSeenAt"] > timed["openedAt"]
+    assert (dated["date"], dated["time"], dated["goneAt"]) == ("2026-12-02", None, None)
+    assert (unknown["date"], unknown["time"]) == (None, None)
+
+
+def test_only_the_slots_that_the_user_waits_for_are_shown(client: FlaskClient, person: People) -> None:
+    camille, robin = person(), person("robin@example.org")
+    detection, slots = see("2026-12-01", "2026-12-02", "2026-12-03")
+    match(wait_for(camille.id), detection, slots)
+    match(wait_for(robin.id), detection, slots[2:])
+    _, found = show(client, robin, detection)
+    assert [slot["date"] for slot in found["slots"]] == ["2026-12-03"]
+    assert len(found["alertIds"]) == 1
+
+
+def test_a_detection_of_somebody_else_is_not_there(client: FlaskClient, person: People) -> None:
+    camille, robin = person(), person("robin@example.org")
+    detection, slots = see("2026-12-01")
+    match(wait_for(camille.id), detection, slots)
+    assert show(client, camille, detection)[0] == 200
+    assert show(client, robin, detection)[0] == 404
+    assert show(client, robin, uuid4())[0] == 404
+    assert client.get(f"/api/detections/{detection}").status_code == 401
+
+
+def test_the_proof_is_a_link(client: FlaskClient, person: People) -> None:
+    camille = person()
+    detection, slots = see("2026-12-01")
+    match(wait_for(camille.id), detection, slots)
+    with session() as s:
+        s.execute(sa.update(Detection).values(proof_key=new_key(clock())))
+    proof = show(client, camille, detection)[1]["proof"]
+    assert "/l/proof/" in proof
+
+
+def test_of_very_many_slots_the_first_are_shown(client: FlaskClient, person: People) -> None:
+    camille = person()
+    detection, slots = see(*(f"2027-{1 + n // 28 % 12:02}-{1 + n % 28:02}" for n in range(336)))
+    match(wait_for(camille.id), detection, slots)
+    with session() as s:
+        s.execute(
+            sa.text(
+                "WITH more AS (INSERT INTO slots (desk_id, place_key, moment, url, opened_at, seen_at)"
+                " SELECT desk_id, 'p'||n, moment, url, opened_at, seen_at FROM slots, generate_series(1, 1) n"
+                " RETURNING id), seen AS (INSERT INTO detection_slots SELECT :detection, id FROM more)"
+                " INSERT INTO match_slots (match_id, slot_id) SELECT m.id, more.id FROM matches m, more"
+            ),
+            {"detection": detection},
+        )
+    _, found = show(client, camille, detection)
+    assert (found["slotsAvailable"], len(found["slots"])) == (672, 500)
+    assert [slot["date"] for slot in found["slots"]] == sorted(slot["date"] for slot in found["slots"])

@@ -1,0 +1,77 @@
+from collections.abc import Callable
+
+import pytest
+import time_machine
+from flask.testing import FlaskClient
+
+from tests.api.world import Person, desk_state, statements
+
+CACHED = ["/api/prefectures", "/api/stats", "/api/detections/stats"]
+PUBLIC = [*CACHED, "/api/prefectures/bobigny_93", "/api/openapi.json", "/api/docs"]
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_who_has_the_body_is_told_so_in_place_of_being_sent_it(client: FlaskClient, path: str) -> None:
+    first = client.get(path)
+    again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+    assert (first.status_code, again.status_code, again.data) == (200, 304, b"")
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert first.headers["Cache-Control"] == "public, max-age=5"
+    assert "Origin" in first.headers["Vary"]
+    assert client.get(path, headers={"If-None-Match": '"another"'}).status_code == 200
+
+
+@pytest.mark.parametrize("path", CACHED)
+def test_caches_on_the_way_learn_how_old_it_is(
+    client: FlaskClient, path: str, frozen: time_machine.Traveller
+) -> None:
+    first = client.get(path)
+    frozen.shift(1.2)
+    second = client.get(path)
+    assert (first.headers["Age"], second.headers["Age"]) == ("0", "1")
+    assert first.headers["Cache-Status"] == "rdvpriority; fwd=miss; stored"
+    assert second.headers["Cache-Status"] == "rdvpriority; hit"
+    assert first.data == second.data
+
+
+def test_a_new_status_is_shown_after_five_seconds_at_most(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
+    before = client.get("/api/prefectures")
+    desk_state(last_check_at=frozen_now(frozen))
+    assert client.get("/api/prefectures").data == before.data
+    frozen.shift(5)
+    after = client.get("/api/prefectures", headers={"If-None-Match": before.headers["ETag"]})
+    assert (after.status_code, after.data == before.data) == (200, False)
+
+
+def frozen_now(_: time_machine.Traveller) -> object:
+    from configs.clock import clock
+
+    return clock()
+
+
+def test_a_hit_asks_the_database_nothing(client: FlaskClient) -> None:
+    client.get("/api/prefectures")
+    assert statements(lambda: client.get("/api/prefectures")) == 0
+
+
+def test_without_redis_everybody_is_served(client: FlaskClient, settings_env: Callable[..., None]) -> None:
+    settings_env(REDIS_URL="redis://127.0.0.1:1/0")
+    for path in CACHED:
+        for _ in range(2):
+            answer = client.get(path)
+            assert (answer.status_code, answer.headers["Cache-Status"]) == (200, "rdvpriority; fwd=bypass")
+
+
+def test_what_is_a_users_own_is_kept_nowhere(client: FlaskClient, person: Callable[..., Person]) -> None:
+    headers = person().headers
+    for path in ("/api/alerts", "/api/detections", "/api/auth/me"):
+        assert client.get(path, headers=headers).headers["Cache-Control"] == "no-store"
+
+
+def test_a_token_does_not_make_a_public_answer_private(
+    client: FlaskClient, person: Callable[..., Person]
+) -> None:
+    answer = client.get("/api/prefectures", headers=person().headers)
+    assert answer.headers["Cache-Control"] == "public, max-age=5"

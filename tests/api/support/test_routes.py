@@ -1,0 +1,138 @@
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api.models.base import session
+from api.models.notification import Notification
+from api.models.support import SupportRequest
+from api.models.user import Contact, Role, User
+from configs.clock import clock
+from tests.api.world import Door, Person, rows
+
+STRANGER: dict[str, Any] = {"email": "robin@example.org", "message": "Ça ne marche pas."}
+MAILBOX = "assistance@example.org"
+People = Callable[..., Person]
+
+
+@pytest.fixture(autouse=True)
+def _mailbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPPORT_EMAIL", MAILBOX)
+
+
+def ask(client: FlaskClient, address: str = "192.0.2.1", **options: Any) -> tuple[int, dict[str, Any]]:
+    answer = client.post("/api/support", environ_base={"REMOTE_ADDR": address}, **options)
+    found: dict[str, Any] = answer.json or {}
+    return answer.status_code, found
+
+
+def mails() -> set[tuple[str, str | None]]:
+    return {(row.kind, row.address) for row in rows(Notification)}
+
+
+def test_a_stranger_gets_a_number_and_a_mail_and_so_does_support(client: FlaskClient, door: Door) -> None:
+    status, said = ask(client, json=STRANGER)
+    (kept,) = rows(SupportRequest)
+    assert (status, said) == (201, {"number": kept.id, "email": "robin@example.org"})
+    assert (kept.user_id, kept.email, kept.message) == (None, "robin@example.org", "Ça ne marche pas.")
+    assert mails() == {("operations", MAILBOX), ("support_received", "robin@example.org")}
+    assert sorted(door.nudged) == sorted(row.id for row in rows(Notification))
+
+
+def test_a_user_needs_no_address_and_is_told_by_their_own_mail(client: FlaskClient, person: People) -> None:
+    camille = person()
+    with session() as s:
+        s.execute(sa.update(Contact).values(verified_at=clock()))
+    status, said = ask(client, json={"message": "Bonjour"}, headers=camille.headers)
+    assert (status, said["email"]) == (201, "camille@example.org")
+    assert rows(SupportRequest)[0].user_id == camille.id
+    assert {(row.kind, row.user_id) for row in rows(Notification)} == {
+        ("operations", None),
+        ("support_received", camille.id),
+    }
+
+
+def test_who_is_signed_in_cannot_write_as_somebody_else(client: FlaskClient, person: People) -> None:
+    _, said = ask(client, json=STRANGER, headers=person().headers)
+    assert said["email"] == "camille@example.org"
+
+
+def test_an_address_that_is_not_confirmed_gets_no_acknowledgement(
+    client: FlaskClient, person: People
+) -> None:
+    assert ask(client, json={"message": "Bonjour"}, headers=person().headers)[0] == 201
+    assert mails() == {("operations", MAILBOX)}
+
+
+def test_without_a_mailbox_the_operators_are_told(
+    client: FlaskClient, person: People, settings_env: Callable[..., None]
+) -> None:
+    settings_env(SUPPORT_EMAIL="")
+    operator = person("operateur@example.org")
+    with session() as s:
+        s.execute(sa.update(User).where(User.id == operator.id).values(role=Role.SUPPORT))
+        s.execute(sa.update(Contact).values(verified_at=clock()))
+    ask(client, json=STRANGER)
+    assert {(row.kind, row.user_id) for row in rows(Notification)} == {
+        ("operations", operator.id),
+        ("support_received", None),
+    }
+
+
+def test_a_strange_token_is_refused_and_not_taken_for_nobody(client: FlaskClient) -> None:
+    status, _ = ask(client, json=STRANGER, headers={"Authorization": "Bearer x.y.z"})
+    assert (status, rows(SupportRequest)) == (401, [])
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"email": None}, "email"),
+        ({"email": "nowhere"}, "email"),
+        ({"email": "x" * 1_000 + "@example.org"}, "email"),
+        ({"message": ""}, "message"),
+        ({"message": " \n\t "}, "message"),
+        ({"message": "\u0007\u001b"}, "message"),
+        ({"message": "x" * 5001}, "message"),
+        ({"message": ["x"]}, "message"),
+        ({"message": "\ud800"}, "message"),
+        ({"language": "tlh"}, "language"),
+        ({"subject": "x"}, "subject"),
+    ],
+)
+def test_a_wrong_request_is_named_and_does_not_count(
+    client: FlaskClient, change: dict[str, Any], path: str
+) -> None:
+    for _ in range(6):
+        status, said = ask(client, json=STRANGER | change)
+        assert (status, [each["path"] for each in said["errors"]]) == (422, [path])
+    assert rows(SupportRequest) == []
+    assert ask(client, json=STRANGER)[0] == 201
+
+
+def test_control_characters_do_not_reach_an_operators_terminal(client: FlaskClient) -> None:
+    ask(client, json=STRANGER | {"message": "one\r\n\ttwo\u001b[2J\u0085"})
+    assert rows(SupportRequest)[0].message == "one\n\ttwo[2J"
+
+
+def test_five_a_day_from_one_network_address(app: Flask) -> None:
+    with ThreadPoolExecutor(10) as threads:
+        answers = list(threads.map(lambda _: ask(app.test_client(), json=STRANGER), range(10)))
+    assert sorted(status for status, _ in answers) == [201] * 5 + [429] * 5
+    answer = app.test_client().post("/api/support", json=STRANGER, environ_base={"REMOTE_ADDR": "192.0.2.1"})
+    assert 0 < int(answer.headers["Retry-After"]) <= 86400
+    assert (answer.json or {})["type"].endswith(":too-many-requests")
+    assert ask(app.test_client(), "192.0.2.2", json=STRANGER)[0] == 201
+    assert len({said["number"] for status, said in answers if status == 201}) == 5
+
+
+def test_an_address_that_strangers_name_gets_three_acknowledgements_a_day(client: FlaskClient) -> None:
+    for number in range(5):
+        email = "Robin@example.org" if number % 2 else "robin@example.org"
+        assert ask(client, f"192.0.2.{number}", json=STRANGER | {"email": email})[0] == 201
+    kinds = sorted(row.kind for row in rows(Notification))
+    assert kinds == ["operations"] * 5 + ["support_received"] * 3

@@ -1,0 +1,168 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+import time_machine
+
+from api.cache import AnswerCache, answer_cache
+from configs.redis import redis_client
+
+
+class Source:
+    """Builds numbered bodies; waits while `go_on` is cleared."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.go_on = threading.Event()
+        self.begun = threading.Event()
+        self.go_on.set()
+
+    def build(self) -> bytes:
+        self.made += 1
+        self.begun.set()
+        assert self.go_on.wait(20)
+        return str(self.made).encode()
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source()
+
+
+@pytest.fixture
+def cache(redis_server: redis.Redis) -> AnswerCache:
+    return AnswerCache(redis_client())
+
+
+def test_a_body_is_built_once_and_then_kept(
+    cache: AnswerCache, source: Source, frozen: time_machine.Traveller
+) -> None:
+    first, second = (cache.get("x", source.build) for _ in range(2))
+    assert (first.source, second.source) == ("miss", "hit")
+    assert (first.body, first.etag) == (second.body, second.etag)
+    assert cache.get("y", source.build).body == b"2"
+
+
+def test_two_processes_share_it(cache: AnswerCache, source: Source, frozen: time_machine.Traveller) -> None:
+    cache.get("x", source.build)
+    assert AnswerCache(redis_client()).get("x", source.build).source == "hit"
+    assert source.made == 1
+
+
+def test_it_is_built_again_in_time_so_that_it_is_never_older_than_agreed(
+    cache: AnswerCache, source: Source, frozen: time_machine.Traveller
+) -> None:
+    ages = []
+    for _ in range(40):
+        ages.append(cache.get("x", source.build).age)
+        frozen.shift(0.5)
+    assert max(ages) < 5
+    assert source.made == 10
+
+
+def test_one_builds_while_the_others_take_the_old_one(
+    cache: AnswerCache, source: Source, frozen: time_machine.Traveller
+) -> None:
+    cache.get("x", source.build)
+    frozen.shift(3)
+    source.go_on.clear()
+    source.begun.clear()
+    with ThreadPoolExecutor(1) as threads:
+        builds = threads.submit(cache.get, "x", source.build)
+        assert source.begun.wait(20)
+        assert [cache.get("x", source.build).body for _ in range(5)] == [b"1"] * 5
+        source.go_on.set()
+        assert builds.result().body == b"2"
+    assert source.made == 2
+
+
+def test_twenty_at_once_without_a_body_build_one(cache: AnswerCache, source: Source) -> None:
+    source.go_on.clear()
+    with ThreadPoolExecutor(20) as threads:
+        found = [threads.submit(cache.get, "x", source.build) for _ in range(20)]
+        assert source.begun.wait(20)
+        source.go_on.set()
+        assert {each.result().body for each in found} == {b"1"}
+    assert source.made == 1
+
+
+def test_what_is_too_old_is_not_served_while_another_builds_for_ever(
+    cache: AnswerCache,
+    source: Source,
+    redis_server: redis.Redis,
+    frozen: time_machine.Traveller,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache.get("x", source.build)
+    frozen.shift(6)
+    redis_server.set("cache:x:lock", "1")
+    monkeypatch.setattr("api.cache._PATIENCE", 0)
+    late = cache.get("x", source.build)
+    assert (late.body, late.source) == (b"2", "bypass")
+
+
+def test_a_process_that_died_while_it_built_is_replaced(
+    cache: AnswerCache, source: Source, redis_server: redis.Redis
+) -> None:
+    redis_server.set("cache:x:lock", "1", px=50)
+    assert cache.get("x", source.build).source == "miss"
+
+
+def test_an_error_of_the_build_is_everybodys_and_the_next_one_tries_again(
+    cache: AnswerCache, source: Source
+) -> None:
+    def fail() -> bytes:
+        raise RuntimeError("the database is away")
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            cache.get("x", fail)
+    assert cache.get("x", source.build).source == "miss"
+
+
+def test_a_clock_that_was_ahead_leaves_nothing_that_lasts(
+    cache: AnswerCache, source: Source, frozen: time_machine.Traveller
+) -> None:
+    frozen.shift(3600)
+    cache.get("x", source.build)
+    frozen.shift(-3600)
+    assert cache.get("x", source.build).body == b"2"
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"rubbish", b"2026-11-20\nbody", b"\xff\xfe\n"])
+def test_rubbish_is_no_body(
+    cache: AnswerCache, source: Source, redis_server: redis.Redis, rubbish: bytes
+) -> None:
+    redis_server.set("cache:x", rubbish)
+    assert cache.get("x", source.build).body == b"1"
+
+
+def test_without_redis_each_builds_and_redis_is_left_alone_for_a_while(
+    redis_server: redis.Redis, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = AnswerCache(redis.Redis(port=1, socket_connect_timeout=1))
+    asked: list[str] = []
+
+    def refuse(key: str, _: float) -> None:
+        asked.append(key)
+        raise redis.ConnectionError
+
+    monkeypatch.setattr(cache, "_find_or_lock", refuse)
+    found = [cache.get("x", source.build) for _ in range(3)]
+    assert [each.source for each in found] == ["bypass"] * 3
+    assert (len(asked), source.made) == (1, 3)
+
+
+def test_a_redis_that_goes_away_meanwhile_costs_no_answer(
+    cache: AnswerCache, source: Source, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build() -> bytes:
+        monkeypatch.setattr(cache, "_client", redis.Redis(port=1, socket_connect_timeout=1))
+        return source.build()
+
+    assert cache.get("x", build).body == b"1"
+
+
+def test_the_process_has_one_cache(redis_server: redis.Redis) -> None:
+    assert answer_cache() is answer_cache()

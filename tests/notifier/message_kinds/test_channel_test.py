@@ -1,0 +1,67 @@
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+import notifier
+from api.models.alert import Alert, ClosedBecause
+from api.models.base import session
+from api.models.notification import Notification, State
+from api.models.user import Channel, Contact
+from configs.clock import clock
+from notifier.jobs import deliver
+from tests.notifier.world import Person, alert, get, in_one_transaction, person
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+pytestmark = pytest.mark.usefixtures("database", "sandbox", "redis_server")
+
+
+def written(who: Person, key: UUID, **options: object) -> list[UUID]:
+    made: list[UUID] = in_one_transaction(
+        notifier.create_notifications,
+        who.id,
+        "test_message",
+        {"alert": str(key), "test": "1"},
+        "key",
+        **options,
+    )
+    return made
+
+
+def test_it_arrives_on_every_channel_and_says_where(sandbox: "Running") -> None:
+    camille = person(channels=tuple(Channel))
+    deliver(*map(str, written(camille, alert(camille, name="Maman"))))
+    texts = {message.channel: message.text for message in sandbox.messages()}
+    assert sorted(texts) == ["email", "sms", "telegram"]
+    assert all("test" in text for text in texts.values())
+    assert "Essonne (91)" in texts["email"]
+    assert "Essonne" not in texts["sms"]
+
+
+def test_a_channel_or_a_language_may_be_chosen(sandbox: "Running") -> None:
+    camille = person(channels=tuple(Channel))
+    deliver(*map(str, written(camille, alert(camille), channels=["email"], language="en")))
+    (mail,) = sandbox.messages()
+    assert mail.subject == "Test message – Essonne (91)"  # noqa: RUF001 -- a dash
+
+
+def test_nothing_is_sent_for_an_alert_that_was_closed_meanwhile(sandbox: "Running") -> None:
+    camille = person()
+    key = alert(camille)
+    (made,) = written(camille, key)
+    with session() as s:
+        row = s.get_one(Alert, key)
+        row.closed_at, row.closed_because = clock(), ClosedBecause.FOUND
+    deliver(str(made))
+    assert (get(Notification, made).reason, sandbox.messages()) == ("alert stopped", [])
+
+
+def test_nothing_is_sent_to_a_channel_that_was_switched_off_meanwhile(sandbox: "Running") -> None:
+    camille = person()
+    (made,) = written(camille, alert(camille))
+    with session() as s:
+        s.get_one(Contact, camille.contacts[Channel.EMAIL]).enabled = False
+    deliver(str(made))
+    assert get(Notification, made).state is State.SKIPPED
