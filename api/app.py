@@ -9,6 +9,7 @@ from api.accounts import routes as accounts
 from api.alerts import routes as alerts
 from api.detections import routes as detections
 from api.health import routes as health
+from api.hooks import routes as hooks
 from api.links import routes as links
 from api.middleware import openapi_docs
 from api.middleware.auth import register_auth
@@ -53,6 +54,7 @@ def create_app() -> OpenAPI:
     for noun in (accounts, alerts, prefectures, detections, stats, support, health):
         app.register_api(noun.blueprint)
     app.register_blueprint(links.blueprint)
+    app.register_blueprint(hooks.blueprint)
     app.register_blueprint(proofs.blueprint)
     app.register_blueprint(openapi_docs.blueprint)
     return app

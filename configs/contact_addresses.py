@@ -1,12 +1,17 @@
 """Addresses of people: one spelling each, so that the table finds them again."""
 
 import hashlib
+import ipaddress
+from collections.abc import Collection
 from email.utils import formataddr, parseaddr
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 REGION = "FR"
+# France with its overseas regions and territories: a phone number tells which of them it belongs to.
+FRENCH_REGIONS = frozenset("FR GP MQ GF RE YT PM BL MF NC PF WF TF".split())  # noqa: SIM905 -- a list of names
+_MOBILE = {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
 
 def email_address(text: str) -> str:
@@ -44,6 +49,40 @@ def phone_number(text: str) -> str:
     if not phonenumbers.is_valid_number(number):
         raise ValueError("not a phone number that exists: check its digits and country code")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def receives_sms(number: str, countries: Collection[str]) -> bool:
+    """Return whether an E.164 number is a mobile one of France, overseas included, or of these countries besides."""
+    parsed = phonenumbers.parse(number)
+    region = phonenumbers.region_code_for_number(parsed)
+    return phonenumbers.number_type(parsed) in _MOBILE and (region in FRENCH_REGIONS or region in countries)
+
+
+def parse_countries(text: str) -> frozenset[str]:
+    """Read `BE,CH`: ISO 3166-1 codes of countries, with commas between them.
+
+    Raises:
+        ValueError: it names a code that no phone number has.
+    """
+    codes = frozenset(code.strip().upper() for code in text.split(",") if code.strip())
+    if unknown := codes - phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError(f"names no country: {', '.join(sorted(unknown))}; write codes as BE,CH")
+    return codes
+
+
+def shorten_address(address: str) -> str:
+    """Return what a person recognises of their own e-mail address or number: `c…@example.org`, `…17`."""
+    name, at, domain = address.rpartition("@")
+    return f"{name[:1]}…@{domain}" if at else f"…{address[-2:]}"
+
+
+def group_network_address(address: str) -> str:
+    """Return what is counted as one network address: of IPv6 the /64 that one subscriber has."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else str(parsed)  # noqa: PLR2004
 
 
 def sender(text: str) -> str:

@@ -128,5 +128,7 @@ class Periods(BaseSettings):
     jwt_expires_in: Span = timedelta(days=7)
     access_token_seconds: Seconds = 900
     link_seconds: Seconds = 30 * 86400
+    phone_code_seconds: Seconds = 600
+    telegram_link_seconds: Seconds = 600
     health_age_seconds: Seconds = 120
     public_delay_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3600

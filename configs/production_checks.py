@@ -31,6 +31,8 @@ _NEEDED = (
     "twilio_auth_token",
     "twilio_phone_number",
     "telegram_bot_token",
+    "telegram_bot_name",
+    "telegram_webhook_secret",
     "scrapyd_password",
 )
 _STRONG = {
@@ -42,11 +44,16 @@ _STRONG = {
     "sendgrid_api_key": MINIMUM,
     "twilio_auth_token": MINIMUM,
     "telegram_bot_token": MINIMUM,
+    "telegram_webhook_secret": MINIMUM,
     "scrapyd_password": MINIMUM,
     "db_password": MINIMUM,
     "redis_password": MINIMUM,
 }
-_SEVERAL = ("data_keys", "lookup_key")  # values separated by commas, each of which must be strong
+_SEVERAL = (
+    "data_keys",
+    "lookup_key",
+    "telegram_webhook_secret",
+)  # values separated by commas, each of which must be strong
 _WITH_PASSWORD = (
     "database_url",
     "database_url_api",

@@ -23,7 +23,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from configs.clock import use_offset_file
-from configs.contact_addresses import email_address, sender
+from configs.contact_addresses import email_address, parse_countries, sender
 from configs.durations import Periods
 from configs.hosts import parse_host_map
 from configs.production_checks import far_store, problems_in_production, sandbox_values
@@ -138,6 +138,9 @@ class Settings(Periods, BaseSettings):
     telegram_bot_token: SecretStr | None = None
     telegram_base_url: WebAddress = "https://api.telegram.org"
     telegram_webhook_url: WebAddress | None = None
+    telegram_webhook_secret: SecretStr | None = None
+    telegram_bot_name: str | None = Field(None, pattern=r"^[A-Za-z]\w{4,31}$")
+    telegram_link_url: WebAddress = "https://t.me"
 
     # Tell
     crowd_alerts: int = Field(50, ge=1)
@@ -148,6 +151,8 @@ class Settings(Periods, BaseSettings):
     telegram_per_hour: int = Field(30, ge=1)
     sms_per_hour: int = Field(10, ge=1)
     sms_copies: int = Field(4, ge=1)
+    sms_countries: Annotated[frozenset[str], NoDecode] = frozenset()
+    sms_codes_a_day: int = Field(200, ge=0)
 
     # Crawl
     ants_token: SecretStr | None = None
@@ -198,6 +203,21 @@ class Settings(Periods, BaseSettings):
     @classmethod
     def _proxies(cls, value: object) -> object:
         return parse_proxies(value) if isinstance(value, str) else value
+
+    @field_validator("sms_countries", mode="before")
+    @classmethod
+    def _countries(cls, value: object) -> object:
+        return parse_countries(value) if isinstance(value, str) else value
+
+    @field_validator("telegram_webhook_secret")
+    @classmethod
+    def _webhook_secrets(cls, value: SecretStr | None) -> SecretStr | None:
+        # https://core.telegram.org/bots/api#setwebhook
+        if value and not re.fullmatch(r"[\w-]{1,256}(,[\w-]{1,256})*", value.get_secret_value(), re.ASCII):
+            raise ValueError(
+                "Telegram takes letters, digits, _ and - in a secret; put commas between several"
+            )
+        return value
 
     @property
     def loopback_only(self) -> bool:

@@ -1,13 +1,27 @@
 """Front door of the notifier: what other programs may call. Cheap to import; everything else is loaded late."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-__all__ = ["catch_up", "create_notifications", "detection_seen", "notify_address", "nudge", "replay"]
+__all__ = [
+    "CallRefused",
+    "catch_up",
+    "create_notifications",
+    "detection_seen",
+    "is_genuine",
+    "notify_address",
+    "nudge",
+    "receive",
+    "replay",
+]
+
+
+class CallRefused(Exception):
+    """A call in the name of a provider is not signed as agreed."""
 
 
 def detection_seen(detection_id: UUID) -> None:
@@ -97,3 +111,26 @@ def replay(session: "Session", notification_ids: Iterable[UUID], *, unsure: bool
     from notifier import dead_letters  # noqa: PLC0415 -- late, so that importing us costs nothing
 
     return dead_letters.replay_by_id(session, list(notification_ids), unsure=unsure)
+
+
+def is_genuine(provider: str, headers: Mapping[str, str], body: bytes) -> bool:
+    """Return whether a provider made a call to one of our webhooks. Reads no table and parses nothing.
+
+    Raises:
+        LookupError: no calls are received from this provider.
+    """
+    from notifier import receiving  # noqa: PLC0415 -- late, so that importing us costs nothing
+
+    return receiving.is_genuine(provider, headers, body)
+
+
+def receive(provider: str, headers: Mapping[str, str], body: bytes) -> None:
+    """Handle what a provider sent to one of our webhooks. A call that is repeated changes nothing more.
+
+    Raises:
+        CallRefused: the provider did not make it.
+        LookupError: no calls are received from this provider.
+    """
+    from notifier import receiving  # noqa: PLC0415 -- late, so that importing us costs nothing
+
+    receiving.receive(provider, headers, body)

@@ -55,6 +55,7 @@ class TemplateContext:
     )  # tag among the values → what differs per person
     key: Hashable = None  # contexts of the same key have the same values, so that their text is rendered once
     origin: Any = None  # what `merge` works from
+    address: str | None = None  # where the message goes instead of its contact's address
 
 
 @dataclass(frozen=True, slots=True)

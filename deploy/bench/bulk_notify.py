@@ -14,6 +14,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 import notifier
+from api.models.encrypted_text import read_stored_address
+from configs.encryption import encrypt
 from deploy.bench.figures import Effort, Figure, Say, at_most, below, forget, percentile
 from deploy.bench.people import Crowd, detection
 from deploy.local.environment import sandbox_environment
@@ -51,7 +53,17 @@ def run(effort: Effort, say: Say) -> list[Figure]:
         Figure(
             "a single alert meanwhile, page read → accepted, p95 ms", percentile(alone, 95) * 1000, below(100)
         ),
+        Figure(f"decrypting {people} phone numbers or chat ids, s", _measure_decryption(people), below(0.3)),
     ]
+
+
+def _measure_decryption(people: int) -> float:
+    """Return the seconds that so many addresses take which are not e-mail addresses: what they cost more."""
+    stored = encrypt("+33639980017")
+    begin = time.perf_counter()
+    for _ in range(people):
+        read_stored_address(stored)
+    return time.perf_counter() - begin
 
 
 @contextmanager

@@ -9,7 +9,14 @@ from deploy.local.ports import StackPorts
 from deploy.local.private_files import kept_secret
 from deploy.sandbox.addresses import SENDGRID, TELEGRAM, TWILIO, url
 
-_DRAWN = ("JWT_SECRET", "SCRAPYD_PASSWORD", "SENDGRID_API_KEY", "TWILIO_AUTH_TOKEN", "ANTS_TOKEN")
+_DRAWN = (
+    "JWT_SECRET",
+    "SCRAPYD_PASSWORD",
+    "SENDGRID_API_KEY",
+    "TWILIO_AUTH_TOKEN",
+    "ANTS_TOKEN",
+    "TELEGRAM_WEBHOOK_SECRET",
+)
 
 
 def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_url: str) -> dict[str, str]:
@@ -34,6 +41,9 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
         "TWILIO_PHONE_NUMBER": "+33644600000",
         "TELEGRAM_BASE_URL": url(TELEGRAM, ports.providers),
         "TELEGRAM_BOT_TOKEN": "1234567890:sandbox-telegram-token",
+        "TELEGRAM_BOT_NAME": "rdvpriority_bot",
+        "TELEGRAM_LINK_URL": url(TELEGRAM, ports.providers),
+        "TELEGRAM_WEBHOOK_URL": f"http://127.0.0.1:{ports.api}/api/telegram/webhook",
         "SCRAPYD_URL": f"http://127.0.0.1:{ports.scrapyd}",
         # A sandbox is watched for minutes: six hours would be too long for a desk without a subscriber.
         "HEARTBEAT_SECONDS": os.environ.get("HEARTBEAT_SECONDS", "60"),

@@ -16,6 +16,7 @@ from api.models.user import Channel, Contact, Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
 from deploy.local.stack import Stack
+from notifier.telegram_api import register_webhook
 
 EMAIL = "camille@example.org"
 OPERATOR = "operateur@example.org"
@@ -43,6 +44,7 @@ def seed(stack: Stack) -> None:
         account = {"email": EMAIL, "password": PASSWORD, "plan": "URGENCE_TOTAL"}
         _call(stack, "POST", "/api/auth/register", account)
     _appoint()
+    register_webhook()
     waiting = _entitle()
     if not waiting:
         token = _call(stack, "POST", "/api/auth/login", {"email": EMAIL, "password": PASSWORD})["token"]

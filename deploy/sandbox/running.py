@@ -119,6 +119,10 @@ class Running:
         made = make_mode(mode, parameters, count, table=PROVIDER_MODES)
         self._await(self._sandbox.known_provider(channel).set_mode(made))
 
+    def press_start(self, code: str, chat: int, name: str, kind: str = "private") -> dict[str, object]:
+        """Let a person press Start in a chat behind a link with this code; return the update that the bot gets."""
+        return self._do(lambda: self._sandbox.telegram.updates.press_start(code, chat, name, kind))
+
     def provider_calls(self, channel: str) -> int:
         """Return how many calls the provider of a channel has met since its start or reset."""
         return self._do(lambda: self._sandbox.known_provider(channel).calls)

@@ -85,8 +85,10 @@ class Sandbox:
         }
         self.outbox = Outbox()
         self.journal = Journal()
+        self.telegram = Telegram(self.outbox)
         self.providers: dict[str, Provider] = {
-            provider.channel: provider(self.outbox) for provider in (SendGrid, Twilio, Telegram)
+            provider.channel: provider
+            for provider in (SendGrid(self.outbox), Twilio(self.outbox), self.telegram)
         }
         self._runners: list[web.AppRunner] = []
 

@@ -280,5 +280,5 @@ def _message_of(group: list[Prepared], made: MessageClaim) -> ClaimedMessage:
     kind = kind_of(row.kind)
     if len(group) > 1 and isinstance(kind, Mergeable):
         context = kind.merge([each for _, _, each in group], row.language)
-    address = contact.address
+    address = context.address or contact.address
     return ClaimedMessage(tuple(each for each, _, _ in group), made.token, made.until, address, context)

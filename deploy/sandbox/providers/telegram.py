@@ -1,4 +1,4 @@
-"""Telegram's Bot API, sendMessage: what it takes and answers, after its public reference.
+"""Telegram's Bot API: what it takes and answers, after its public reference. Updates are in `telegram_updates`.
 
 https://core.telegram.org/bots/api#sendmessage and https://core.telegram.org/bots/api#html-style
 """
@@ -16,9 +16,12 @@ from aiohttp import web
 from deploy.sandbox.clock import now
 from deploy.sandbox.outbox import Button, OutboxDraft
 from deploy.sandbox.providers.provider import Accepted, Provider, RequestRefused, seen_at, told_ids
+from deploy.sandbox.providers.telegram_updates import UpdateDesk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from deploy.sandbox.outbox import Outbox
 
 _CHAT: Final = re.compile(r"-?\d{1,19}|@\w{4,}")
 _LONGEST: Final = 4096
@@ -41,9 +44,19 @@ class Telegram(Provider):
     channel = "telegram"
     _ids = itertools.count(1)
 
+    def __init__(self, outbox: Outbox) -> None:
+        super().__init__(outbox)
+        self.updates = UpdateDesk()
+
     def add_own_routes(self, app: web.Application) -> None:
-        """Add sendMessage."""
+        """Add sendMessage, the methods about updates, and the page on which to press Start."""
         app.router.add_post("/bot{token}/sendMessage", self.call)
+        self.updates.add_routes(app)
+
+    async def reset(self) -> None:
+        """Forget its messages, updates and webhook too."""
+        await super().reset()
+        await self.updates.reset()
 
     def rate_limited(self, seconds: int) -> web.Response:
         """Answer 429 with parameters.retry_after."""

@@ -66,6 +66,10 @@ FACTS: dict[str, dict[str, Any]] = {
     },
     "account_exists": {"url": "http://localhost:3000"},
     "verify_email": {"url": "http://localhost:4000/l/verify/abc", "days": 30},
+    "verify_new_email": {"url": "http://localhost:4000/l/verify/abc", "days": 30},
+    "address_changed": {"changed": "email", "shown": "n…@example.org", "url": "http://localhost:3000"},
+    "telegram_linked": {"chat_name": "Camille <Martin>", "url": "http://localhost:3000"},
+    "phone_code": {"code": "042917", "minutes": 10},
 }
 TEXTS = sorted(
     (kind, language, channel)
@@ -74,6 +78,7 @@ TEXTS = sorted(
     for channel in channels()
     if speaks(kind, language, channel)
 )
+MAILS = sorted((kind, language) for kind, language, channel in TEXTS if channel == "email")
 
 
 def slot(
@@ -194,18 +199,19 @@ def test_the_mail_has_the_button_and_the_houses_red() -> None:
 
 
 def test_the_mail_loads_nothing_from_elsewhere() -> None:
-    for kind in kinds():
-        page = render(kind, "email", "fr", TemplateContext(FACTS[kind], "x")).html
+    for kind, language in MAILS:
+        page = render(kind, "email", language, TemplateContext(FACTS[kind], "x")).html
         assert not re.search(r"<(img|link|script|iframe)\b|url\(|@import|@font-face", page)
 
 
-@pytest.mark.parametrize("kind", sorted(kinds()))
-def test_the_text_part_says_what_the_page_says(kind: str) -> None:
-    made = render(kind, "email", "fr", TemplateContext(FACTS[kind], "x"))
+@pytest.mark.parametrize(("kind", "language"), MAILS)
+def test_the_text_part_says_what_the_page_says(kind: str, language: str) -> None:
+    made = render(kind, "email", language, TemplateContext(FACTS[kind], "x"))
     page = _Words(made.html)
     spoken = set(re.findall(r"\w{4,}", made.text))
     assert set(re.findall(r"\w{4,}", page.text)) - spoken <= {
         "bouton", "mène", "répond", "copiez", "cette", "adresse", "dans", "votre", "navigateur",
+        "button", "does", "nothing", "copy", "this", "address", "into", "your", "browser",
     }  # fmt: skip
     assert all(link in made.text for link in page.links)
 

@@ -31,16 +31,20 @@ def told(*seen_at: datetime, alerts: int = 1) -> MatchedSlots:
 def test_the_folder_is_the_registry() -> None:
     assert sorted(kinds()) == [
         "account_exists",
+        "address_changed",
         "desk_trouble",
         "desk_unwatched",
         "desk_watchable",
         "desk_watched",
         "operations",
+        "phone_code",
         "release_soon",
         "slot_detected",
         "support_received",
+        "telegram_linked",
         "test_message",
         "verify_email",
+        "verify_new_email",
     ]
 
 

@@ -1,0 +1,165 @@
+"""Telegram's updates: people who press Start, and the bot that fetches or is sent what they did.
+
+https://core.telegram.org/bots/api#getting-updates
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, web
+
+from deploy.sandbox.clock import now
+from deploy.sandbox.templating import render
+
+_BOT: Final = r"/{bot:[A-Za-z]\w{4,31}}"
+_HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"
+_AGAIN: Final = 1.0  # seconds between two tries to call the webhook
+_CALL: Final = ClientTimeout(total=10)
+_MOST: Final = 100  # updates in one answer
+_CHATS: Final = ("private", "group")
+log = logging.getLogger("sandbox")
+
+
+@dataclass
+class Webhook:
+    """Where updates are sent, and what became of the last one; an empty ``url``: nowhere."""
+
+    url: str = ""
+    secret: str = ""
+    last_error: str = ""
+
+
+@dataclass
+class UpdateDesk:
+    """The bot's updates: made by people, kept until the bot has them."""
+
+    webhook: Webhook = field(default_factory=Webhook)
+    _waiting: list[dict[str, Any]] = field(default_factory=list)
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _came: asyncio.Event = field(default_factory=asyncio.Event)
+    _sender: asyncio.Task[None] | None = None
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add the methods of the Bot API, and the page of a bot."""
+        app.router.add_post("/bot{token}/getUpdates", self._get_updates)
+        app.router.add_post("/bot{token}/setWebhook", self._set_webhook)
+        app.router.add_post("/bot{token}/deleteWebhook", self._delete_webhook)
+        app.router.add_post("/bot{token}/getWebhookInfo", self._show_webhook)
+        app.router.add_get(_BOT, self._show_page)
+        app.router.add_post(_BOT, self._press)
+        app.on_cleanup.append(self._stop)
+
+    def press_start(self, code: str, chat: int, name: str, kind: str = "private") -> dict[str, Any]:
+        """Let a person press Start behind a link with a code; return the update that the bot gets."""
+        first, _, last = name.partition(" ")
+        person = {"id": chat, "first_name": first, "last_name": last}
+        place = {**person, "type": kind} if kind == "private" else {"id": chat, "title": name, "type": kind}
+        number = next(self._numbers)
+        message = {
+            "message_id": number, "from": {**person, "is_bot": False}, "chat": place,
+            "date": int(now().timestamp()), "text": f"/start {code}",
+        }  # fmt: skip
+        update = {"update_id": number, "message": message}
+        self._waiting.append(update)
+        self._came.set()
+        self._send_soon()
+        return update
+
+    async def reset(self) -> None:
+        """Forget everything."""
+        await self._stop()
+        self.webhook = Webhook()
+        self._waiting.clear()
+
+    async def _stop(self, _app: web.Application | None = None) -> None:
+        if self._sender:
+            self._sender.cancel()
+            await asyncio.wait([self._sender])
+            self._sender = None
+
+    def _send_soon(self) -> None:
+        if self.webhook.url and (self._sender is None or self._sender.done()):
+            self._sender = asyncio.create_task(self._send_all(), name="telegram-webhook")
+
+    async def _send_all(self) -> None:
+        """Send what waits to the webhook, in order; an update that is not taken is sent again and again."""
+        async with ClientSession(timeout=_CALL) as client:
+            while self._waiting and self.webhook.url:
+                update, hook = self._waiting[0], self.webhook
+                headers = {_HEADER: hook.secret} if hook.secret else {}
+                try:
+                    async with client.post(hook.url, json=update, headers=headers) as answer:
+                        hook.last_error = "" if answer.ok else f"Wrong response: {answer.status}"
+                except (ClientError, TimeoutError) as error:
+                    hook.last_error = f"Connection failed: {type(error).__name__}"
+                if not hook.last_error:
+                    self._waiting.remove(update)
+                else:
+                    log.warning("the webhook of Telegram: %s", hook.last_error)
+                    await asyncio.sleep(_AGAIN)
+
+    async def _get_updates(self, request: web.Request) -> web.Response:
+        if self.webhook.url:
+            description = "Conflict: can't use getUpdates method while webhook is active"
+            return web.json_response({"ok": False, "error_code": 409, "description": description}, status=409)
+        asked = await read_fields(request)
+        offset = int(asked.get("offset") or 0)
+        self._waiting = [update for update in self._waiting if update["update_id"] >= offset]
+        if not self._waiting:
+            self._came.clear()
+            try:
+                async with asyncio.timeout(float(asked.get("timeout") or 0)):
+                    await self._came.wait()
+            except TimeoutError:
+                pass  # as Telegram: an empty list when nothing came in time
+        return _success(self._waiting[:_MOST])
+
+    async def _set_webhook(self, request: web.Request) -> web.Response:
+        asked = await read_fields(request)
+        self.webhook = Webhook(str(asked.get("url") or ""), str(asked.get("secret_token") or ""))
+        self._send_soon()
+        return _success(True)  # noqa: FBT003 -- Telegram's result
+
+    async def _delete_webhook(self, _request: web.Request) -> web.Response:
+        self.webhook = Webhook()
+        return _success(True)  # noqa: FBT003 -- Telegram's result
+
+    async def _show_webhook(self, _request: web.Request) -> web.Response:
+        shown: dict[str, object] = {"url": self.webhook.url, "has_custom_certificate": False}
+        shown["pending_update_count"] = len(self._waiting)
+        return _success(
+            shown | ({"last_error_message": self.webhook.last_error} if self.webhook.last_error else {})
+        )
+
+    async def _show_page(self, request: web.Request) -> web.Response:
+        values = {"bot": request.match_info["bot"], "code": request.query.get("start", ""), "pressed": False}
+        return web.Response(text=render("telegram_start.html", **values), content_type="text/html")
+
+    async def _press(self, request: web.Request) -> web.Response:
+        sent = await request.post()
+        code, name, kind = (str(sent.get(each, "")) for each in ("code", "name", "kind"))
+        chat = str(sent.get("chat", ""))
+        if not chat.isdecimal() or kind not in _CHATS or not name.strip():
+            raise web.HTTPUnprocessableEntity(
+                text="name, chat (a number) and kind (private, group) are needed"
+            )
+        self.press_start(code, int(chat) if kind == "private" else -int(chat), name.strip(), kind)
+        values = {"bot": request.match_info["bot"], "code": code, "pressed": True}
+        return web.Response(text=render("telegram_start.html", **values), content_type="text/html")
+
+
+async def read_fields(request: web.Request) -> dict[str, Any]:
+    """Return the parameters of a call: of its address, a form, or a JSON object."""
+    if request.content_type != "application/json":
+        return {**request.query, **await request.post()}
+    sent = await request.json()
+    return {**request.query, **(sent if isinstance(sent, dict) else {})}
+
+
+def _success(result: object) -> web.Response:
+    return web.json_response({"ok": True, "result": result})

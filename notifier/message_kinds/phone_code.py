@@ -1,0 +1,36 @@
+"""The SMS with the code that proves a phone number."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from api.models.contact_linking import PhoneCode as PhoneCodeRow
+from api.models.contact_lookup import hash_address
+from api.models.notification import State
+from api.models.user import Channel, Contact
+from configs.encryption import decrypt
+from configs.settings import settings
+from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
+
+
+class PhoneCode(MessageKind):
+    """Carries the code, which its notification holds encrypted, to the number that waits to be confirmed."""
+
+    def accepts_contact(self, contact: Contact) -> bool:
+        """Whether it is a phone number, verified or not: its owner asked a moment ago."""
+        return contact.channel is Channel.SMS
+
+    def prepare(
+        self, session: Session, row: ClaimedRow, contact: Contact, now: datetime
+    ) -> TemplateContext | Skip:
+        """Return the code, or why it is of no use any more."""
+        code = session.get(PhoneCodeRow, UUID(row.params["code_id"]))
+        oldest = now - timedelta(seconds=settings().phone_code_seconds)
+        if code is None or code.used_at is not None or code.created_at <= oldest:
+            return Skip(State.EXPIRED, "code used or expired")
+        number = contact.unconfirmed_address
+        if number is None or code.number_hash not in hash_address(Channel.SMS, number):
+            return Skip(State.SKIPPED, "number changed meanwhile")
+        minutes = max(1, round(settings().phone_code_seconds / 60))
+        return TemplateContext({"code": decrypt(row.params["code"]), "minutes": minutes}, address=number)

@@ -1,0 +1,53 @@
+"""Calls of the Telegram Bot API about updates: polling, and the webhook's registration.
+
+https://core.telegram.org/bots/api#getting-updates
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+from configs.settings import settings
+from notifier.delivery.provider_http import Transport
+
+ALLOWED_UPDATES = ["message"]
+
+
+class TelegramRefused(Exception):
+    """Telegram did not do what it was asked; the text is its own description."""
+
+
+def call_bot(method: str, **parameters: Any) -> Any:
+    """Return the result of a method of the Bot API.
+
+    Raises:
+        TelegramRefused: the answer is no success.
+        notifier.errors.DeliveryError: no answer, 429 or 5xx.
+        configs.settings.SettingMissing: TELEGRAM_BOT_TOKEN is not set.
+    """
+    base = str(settings().telegram_base_url).rstrip("/")
+    with Transport("telegram") as transport:
+        answer = transport.post(
+            f"{base}/bot{settings().require('telegram_bot_token')}/{method}", json=parameters
+        )
+    try:
+        body = answer.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict) or answer.status_code != HTTPStatus.OK or body.get("ok") is not True:
+        said = body.get("description") if isinstance(body, dict) else None
+        raise TelegramRefused(f"Telegram answered {answer.status_code}: {said or 'nothing that can be read'}")
+    return body.get("result")
+
+
+def register_webhook() -> str:
+    """Register TELEGRAM_WEBHOOK_URL with the first of TELEGRAM_WEBHOOK_SECRET; return the address.
+
+    Raises:
+        TelegramRefused: Telegram does not take it.
+        notifier.errors.DeliveryError: no answer, 429 or 5xx.
+        configs.settings.SettingMissing: one of these is not set.
+    """
+    url = settings().require("telegram_webhook_url")
+    secret = settings().require_all("telegram_webhook_secret")[0]
+    call_bot("setWebhook", url=url, secret_token=secret, allowed_updates=ALLOWED_UPDATES)
+    return url
