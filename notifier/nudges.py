@@ -18,11 +18,12 @@ from api.models.base import is_any_of, session
 from api.models.notification import Notification, Priority, State, queue_of
 from api.models.user import Channel, Contact
 from configs.clock import clock
+from configs.job_queues import KEPT_SECONDS, push, queue
 from configs.settings import settings
 from notifier import hourly_cap
 from notifier.channels import most_at_once
 from notifier.message_kinds import SLOT_DETECTED
-from notifier.workers.queues import CRITICAL, KEPT_SECONDS, MANY, push, queue
+from notifier.workers.queues import CRITICAL, MANY
 
 _MATCH = "notifier.jobs.match"
 _MATCH_PART = "notifier.jobs.match_part"

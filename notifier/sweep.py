@@ -19,13 +19,13 @@ from api.models.slot import Detection
 from configs.clock import clock
 from configs.logs import set_up_logs
 from configs.outage_log import OutageLog
+from configs.process_age import leaves_at
 from configs.settings import settings
 from configs.startup import exit_on_config_error
 from notifier import match_service, nudges
 from notifier.clock_steps import CLOCKS_DIFFER, has_times_ahead, pull_back_times
 from notifier.notification_writer import next_nudge
 from notifier.nudges import WaitingWork
-from notifier.workers.process_age import leaves_at
 
 _AT_ONCE = 1000  # rows in one round; the rest is due in the next
 

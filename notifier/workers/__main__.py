@@ -9,12 +9,12 @@ from functools import partial
 import structlog
 
 from configs.logs import set_up_logs
+from configs.prefork import Prefork
+from configs.process_age import SHORTEST
 from configs.settings import settings
 from configs.startup import exit_on_config_error
 from notifier import sweep
 from notifier.workers import worker
-from notifier.workers.prefork import Prefork
-from notifier.workers.process_age import SHORTEST
 
 # What each worker does, in its order. One does nothing but match and tell single people at once; a second one helps
 # it when it is not busy with many, so that one provider that hangs holds up no matching; a channel has its own.

@@ -14,9 +14,9 @@ from api.models.base import session
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel
 from configs.clock import clock
+from configs.job_queues import redis
 from configs.settings import settings
 from notifier.nudges import WaitingWork
-from notifier.workers.queues import redis
 
 _REMEMBERED_SECONDS = 60
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
-from notifier.workers import queues
+from configs.job_queues import queue
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -17,7 +17,7 @@ def queued(redis_server: redis.Redis) -> Callable[[str], list[tuple[str, list[An
     """Give a function that returns what waits in a queue: function and arguments, in order."""
 
     def look(name: str) -> list[tuple[str, list[Any]]]:
-        return [(str(job.func_name), list(job.args)) for job in queues.queue(name).get_jobs()]
+        return [(str(job.func_name), list(job.args)) for job in queue(name).get_jobs()]
 
     return look
 

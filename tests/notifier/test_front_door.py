@@ -14,9 +14,9 @@ import notifier
 from api.models.base import session
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel
+from configs.job_queues import queue
 from deploy.local.processes import free_port
 from notifier.message_kinds import UnknownKind
-from notifier.workers import queues
 from tests.notifier.world import all_of, change, get, in_one_transaction, notifications, person
 
 Queued = Callable[[str], list[tuple[str, list[Any]]]]
@@ -51,14 +51,14 @@ def test_each_change_of_an_alert_asks_to_catch_up_again(queued: Queued) -> None:
 def test_what_waits_in_redis_is_json_that_nobody_unpickles(redis_server: redis.Redis) -> None:
     seen = uuid4()
     notifier.detection_seen(seen)
-    job = queues.queue("critical").get_jobs()[0]
+    job = queue("critical").get_jobs()[0]
     data = zlib.decompress(cast("bytes", redis_server.hget(job.key, "data")))
     assert json.loads(data) == ["notifier.jobs.match", None, [str(seen)], {}]
 
 
 def test_a_job_that_a_dying_worker_took_does_not_stay_for_ever(redis_server: redis.Redis) -> None:
     notifier.detection_seen(uuid4())
-    job = queues.queue("critical").get_jobs()[0]
+    job = queue("critical").get_jobs()[0]
     assert 0 < redis_server.ttl(job.key) <= 3600
 
 

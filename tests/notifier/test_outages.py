@@ -11,13 +11,13 @@ import time_machine
 from api.models.notification import QUEUES, Notification, State
 from api.models.user import Channel
 from configs.clock import clock
+from configs.job_queues import queue
 from notifier import channel_base, channels, jobs
 from notifier.channel_base import Acceptance, BatchChannel, OutgoingMessage
 from notifier.delivery import batch_sender, slow_channels
 from notifier.errors import OutcomeUnknown, TemporaryError
 from notifier.jobs import match
 from notifier.sweep import Sweep
-from notifier.workers import queues
 from tests.notifier.world import alert, confirm, detection, get, gone, notifications, person, slots
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server")
@@ -85,7 +85,7 @@ def fails(
 def work_off() -> None:
     """Do what lies in the queues, as workers would."""
     for name in QUEUES:
-        waiting = queues.queue(name)
+        waiting = queue(name)
         for job in list(waiting.get_jobs()):
             waiting.remove(job)
             job.delete()

@@ -15,11 +15,11 @@ from api.models.notification import Notification, State
 from api.models.slot import Detection
 from api.models.user import Channel
 from configs.clock import clock
+from configs.job_queues import queue
 from configs.settings import settings
 from deploy.local.processes import free_port
 from notifier.delivery import delivery
 from notifier.sweep import Sweep, run
-from notifier.workers import queues
 from tests.notifier.world import (
     DESK,
     OTHER_DESK,
@@ -137,7 +137,7 @@ def test_a_round_of_rearming_that_failed_does_not_keep_the_desk_from_the_next_on
     matched(detection())
     Sweep().turn()
     monkeypatch.setattr("notifier.match_service.find_untold", lambda *_: 1 / 0)
-    many = queues.queue("many")
+    many = queue("many")
     SimpleWorker([many], connection=redis_server, serializer=JSONSerializer).work(burst=True)
     assert queued("many") == []
     (failed,) = redis_server.scan_iter("rq:job:rearm-*")

@@ -10,7 +10,7 @@ KILLED = "2026-11-20 09:24:36,664 WARN exited: worker (terminated by SIGKILL; no
 OLD = "2026-11-20 09:24:36,664 INFO exited: sweep (exit status 0; expected)\n"
 FAILED = "2026-11-20 09:24:37,001 WARN exited: worker-critical (exit status 1; not expected)\n"
 FORKED = (
-    "2026-11-20T13:06:03.086886Z [warning  ] child died and is started again [notifier.workers.prefork] "
+    "2026-11-20T13:06:03.086886Z [warning  ] child died and is started again [configs.prefork] "
     "child=worker-sms how='terminated by SIGKILL' pid=31989 program=workers seconds=0.5\n"
 )
 

@@ -15,10 +15,10 @@ from rq import SimpleWorker
 
 from api.health.process_overview import read_spiders, read_workers
 from configs.clock import clock
+from configs.job_queues import queue
 from deploy.local.programs import write_supervisor
 from deploy.local.state_dir import LOGS
 from deploy.status import programs
-from notifier.workers import queues
 
 PARENT = """
 import pathlib, subprocess, sys, time
@@ -51,7 +51,7 @@ def test_no_spider_and_no_worker_is_said(world: World) -> None:
 
 
 def test_workers_say_their_queues_and_what_they_did(world: World) -> None:
-    jobs = queues.queue("critical")
+    jobs = queue("critical")
     worker = SimpleWorker([jobs], connection=jobs.connection, name="w")
     worker.register_birth()  # type: ignore[no-untyped-call] # RQ's own has no types
     worker.increment_successful_job_count()

@@ -17,7 +17,7 @@ FAMILY = """
 import os, random, signal, sys
 import structlog
 from uuid_utils.compat import uuid7
-from notifier.workers.prefork import Prefork
+from configs.prefork import Prefork
 
 def tell(words):
     os.write(1, words.encode())  # at once, where a print may come in pieces
@@ -48,7 +48,7 @@ def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     """Give a function that starts a parent, renewed at an age in seconds, with children of these names."""
     code = tmp_path / "family.py"
     code.write_text(FAMILY)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     started: list[Program] = []
 
     def make(*names: str, renewed_after: float = 1000) -> Program:

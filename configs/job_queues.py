@@ -1,0 +1,55 @@
+"""RQ queues that two programs share: the process's Redis client, and how a job is put into a queue."""
+
+from functools import lru_cache
+
+import structlog
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq import Queue
+from rq.exceptions import DuplicateJobError
+from rq.serializers import JSONSerializer
+
+from configs.redis import redis_client
+from configs.settings import settings
+
+KEPT_SECONDS = 3600  # a job that a dying worker took with it, or that failed
+_SOCKET_SECONDS = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+def without_retries(client: Redis) -> Redis:
+    """Return the client so that it says at once that Redis is away; its own default is to try ten times."""
+    client.set_retry(Retry(NoBackoff(), 0))
+    return client
+
+
+@lru_cache(maxsize=2)
+def _redis(_url: str) -> Redis:
+    client = without_retries(redis_client())
+    client.connection_pool.connection_kwargs["socket_timeout"] = _SOCKET_SECONDS
+    return client
+
+
+def redis() -> Redis:
+    """Return the process's client for short calls."""
+    return _redis(settings().require("redis_url"))
+
+
+def queue(name: str) -> Queue:
+    """Return a queue; what is in it is JSON, as unpickling runs whatever Redis holds."""
+    return Queue(name, connection=redis(), serializer=JSONSerializer)
+
+
+def push(
+    name: str, function: str, arguments: tuple[object, ...], job_id: str, *, seconds: int, kept: int
+) -> None:
+    """Queue one job for at most `seconds` of work, `kept` so long; one that waits by that id already is enough."""
+    try:
+        queue(name).enqueue_call(
+            func=function, args=arguments, job_id=job_id, unique=True, timeout=seconds,
+            result_ttl=0, ttl=kept, failure_ttl=kept, description=job_id,
+        )  # fmt: skip
+    except DuplicateJobError:
+        log.debug("already nudged", job=job_id)
