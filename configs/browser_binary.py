@@ -21,7 +21,11 @@ _PROGRAMS = (
     "chrome-*/headless_shell",
     "chrome-*/chrome-headless-shell",
 )
-_ELSEWHERE = ("api", "notifier")  # programs that start no browser and may run on a machine without
+_ELSEWHERE = (
+    "api",
+    "background",
+    "notifier",
+)  # programs that start no browser and may run on a machine without
 
 
 def browser_path() -> Path | None:

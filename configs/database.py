@@ -3,6 +3,9 @@
 from configs.settings import Program, settings
 
 _DRIVER = "postgresql+psycopg2://"
+# Connections that one process opens at most. A process of the API has eight threads, and four health checks that ask
+# the database; the workers are single threads with a thread for their lease; a spider writes on a thread of its own.
+_CONNECTIONS: dict[Program | None, int] = {"api": 12, "background": 3, "crawler": 5, "notifier": 3, None: 15}
 
 
 def database_url(program: Program | None = None) -> str:
@@ -19,3 +22,11 @@ def database_url(program: Program | None = None) -> str:
     own = getattr(current, f"database_url_{program}") if program else None
     address = own.get_secret_value() if own else current.require("database_url")
     return _DRIVER + address.partition("://")[2]
+
+
+def connection_limit(program: Program | None = None) -> int:
+    """Return how many connections a process of a program may hold; without an argument, this process.
+
+    All processes together must stay below the server's max_connections.
+    """
+    return _CONNECTIONS[program or settings().program]

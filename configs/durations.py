@@ -124,6 +124,14 @@ class Periods(BaseSettings):
     rearm_seconds: Seconds = 30
     worker_age_seconds: Seconds = 3600
 
+    # Background jobs
+    job_seconds: Seconds = 600
+    job_lease_seconds: Seconds = 30
+    job_sweep_seconds: Seconds = 1
+    job_nudge_seconds: Seconds = 2
+    job_retry_seconds: Seconds = 10
+    check_days_seconds: Seconds = 3600
+
     # Serve
     jwt_expires_in: Span = timedelta(days=7)
     access_token_seconds: Seconds = 900

@@ -20,7 +20,7 @@ from rq.worker_registration import REDIS_WORKER_KEYS
 from configs.clock import clock
 from configs.job_queues import without_retries
 from configs.logs import set_up_logs
-from configs.process_age import leaves_at
+from configs.process_age import leaves_at, on_stop_signals
 from configs.redis import redis_client
 
 _STOP_SECONDS = 1.5  # for the job in hand; its lease outlives us if that is too short
@@ -127,13 +127,3 @@ def _serve(queues: list[str], stopped: threading.Event) -> None:
             on_stop_signals(stopped.set)  # RQ leaves its own handlers behind
         if clock() < end:
             stopped.wait(_RETRY_SECONDS)
-
-
-def on_stop_signals(act: Callable[[], None]) -> None:
-    """Call `act` on SIGTERM and SIGINT."""
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        act()
-
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, handle)

@@ -1,7 +1,11 @@
-"""Age limit of worker processes, after which the next one takes its place."""
+"""Age limit of worker processes, after which the next one takes its place; signals that end them sooner."""
 
 import random
+import signal
+import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from types import FrameType
 
 from configs.clock import clock
 from configs.settings import settings
@@ -16,3 +20,20 @@ def leaves_at() -> datetime:
     """
     share = random.uniform(SHORTEST, 1)  # noqa: S311 -- spreads, protects nothing
     return clock() + timedelta(seconds=settings().worker_age_seconds * share)
+
+
+def on_stop_signals(act: Callable[[], None]) -> None:
+    """Call `act` on SIGTERM and on SIGINT."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        act()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)
+
+
+def repeat_until_old(turn: Callable[[], object], seconds: float, stopped: threading.Event) -> None:
+    """Call `turn` every `seconds` until `stopped` is set, or until old."""
+    end = leaves_at()
+    while not stopped.wait(seconds) and clock() < end:
+        turn()

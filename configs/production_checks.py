@@ -58,6 +58,7 @@ _WITH_PASSWORD = (
     "database_url",
     "database_url_api",
     "database_url_crawler",
+    "database_url_background",
     "database_url_notifier",
     "redis_url",
 )

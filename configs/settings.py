@@ -30,7 +30,7 @@ from configs.production_checks import far_store, problems_in_production, sandbox
 from configs.proxies import Proxy, parse_proxies
 
 AppEnv = Literal["production", "development", "sandbox", "test"]
-Program = Literal["api", "crawler", "notifier"]
+Program = Literal["api", "background", "crawler", "notifier"]
 POSTGRES = ("postgresql://", "postgres://", "postgresql+psycopg2://")
 REDIS = ("redis://", "rediss://", "unix://")
 AWAY_FROM_LIFE = ("sandbox", "test")
@@ -100,6 +100,7 @@ class Settings(Periods, BaseSettings):
     # Servers
     database_url: SecretStr | None = None
     database_url_api: SecretStr | None = None
+    database_url_background: SecretStr | None = None
     database_url_crawler: SecretStr | None = None
     database_url_notifier: SecretStr | None = None
     db_password: SecretStr | None = None
@@ -229,7 +230,13 @@ class Settings(Periods, BaseSettings):
     def _sender(cls, value: str) -> str:
         return sender(value)
 
-    @field_validator("database_url", "database_url_api", "database_url_crawler", "database_url_notifier")
+    @field_validator(
+        "database_url",
+        "database_url_api",
+        "database_url_background",
+        "database_url_crawler",
+        "database_url_notifier",
+    )
     @classmethod
     def _postgres(cls, value: SecretStr | None) -> SecretStr | None:
         return _of_scheme(value, POSTGRES)

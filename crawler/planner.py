@@ -19,7 +19,8 @@ from api.models.base import session
 from api.models.partitions import count_days_ahead, make_partitions
 from configs.clock import clock
 from configs.desk import Desk
-from configs.planner_report import FRESH, PlannerReport, read_report, write_report
+from configs.loop_report import FRESH, LoopReport, read_report, write_report
+from configs.part_failures import PartFailures
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler import outages
@@ -27,7 +28,6 @@ from crawler.advisory_lock import AdvisoryLock
 from crawler.clock_steps import CLOCKS_DIFFER, pull_back_rests, pull_back_times
 from crawler.hosts import kill_switch
 from crawler.hosts import store as host_rows
-from crawler.part_failures import PartFailures
 from crawler.recording.slot_expiry import close_unproven
 from crawler.scheduling import demand, desk_store, due_queue
 from crawler.scheduling.desk_budgets import desks_releasing
@@ -89,7 +89,7 @@ class Planner:
         self.failures.run("days of checks", partial(self._create_partitions, now))
         with suppress(redis.RedisError):  # then the report runs out, and health says so
             failing = self.failures.names()
-            write_report(self._client, PlannerReport(at=now, failing=failing, queues=self._queues))
+            write_report(self._client, LoopReport(at=now, failing=failing, queues=self._queues))
         return planned or 0
 
     def _watch_clock(self, now: datetime) -> None:

@@ -1,12 +1,9 @@
 """`python -m notifier.sweep`: the loop that finds what was lost, and nudges it each time after a longer wait."""
 
-import signal
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import FrameType
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,7 +16,7 @@ from api.models.slot import Detection
 from configs.clock import clock
 from configs.logs import set_up_logs
 from configs.outage_log import OutageLog
-from configs.process_age import leaves_at
+from configs.process_age import on_stop_signals, repeat_until_old
 from configs.settings import settings
 from configs.startup import exit_on_config_error
 from notifier import match_service, nudges
@@ -151,26 +148,14 @@ class Sweep:
         return self.back_at is not None and timedelta(0) < self.back_at - now <= head_start
 
 
-def run(stopped: threading.Event, sweep: Callable[[], None]) -> None:
-    """Sweep until `stopped` is set, or until old."""
-    end = leaves_at()
-    while not stopped.wait(settings().sweep_seconds) and clock() < end:
-        sweep()
-
-
 @exit_on_config_error("the sweep")
 def main() -> int:
     """Run until SIGTERM, SIGINT or old; return 0."""
     set_up_logs("sweep")
     stopped = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopped.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    on_stop_signals(stopped.set)
     log.info("sweeping", seconds=settings().sweep_seconds)
-    run(stopped, Sweep().turn_safely)
+    repeat_until_old(Sweep().turn_safely, settings().sweep_seconds, stopped)
     return 0
 
 

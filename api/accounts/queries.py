@@ -49,4 +49,5 @@ def read_account(session: Session, user: User) -> Account:
         language=user.language,
         time_zone=user.time_zone,
         created_at=user.created_at,
+        updated_at=user.updated_at,
     )

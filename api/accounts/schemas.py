@@ -85,3 +85,4 @@ class Account(Answer):
     language: str
     time_zone: str
     created_at: datetime
+    updated_at: datetime

@@ -106,6 +106,7 @@ def _build_answer(alert: Alert, desks: list[DeskAnswer], slots: int, sent: int) 
         limits_version=alert.limits_version,
         language=alert.language,
         created_at=alert.created_at,
+        updated_at=alert.updated_at,
         closed_at=alert.closed_at,
         closed_because=alert.closed_because,
         appointment=None,

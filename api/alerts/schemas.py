@@ -222,6 +222,7 @@ class AlertAnswer(Answer):
     limits_version: int
     language: Language | None
     created_at: dt.datetime
+    updated_at: dt.datetime
     closed_at: dt.datetime | None
     closed_because: ClosedBecause | None
     appointment: AppointmentAnswer | None

@@ -14,21 +14,25 @@ from redis import Redis, RedisError
 from rq import Worker
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.health.job_overview import find_job_troubles, read_job_runs
 from api.health.queue_health import CLOCKS_DIFFER, check_queues
 from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState
+from api.models.job_run import JOB_QUEUES
 from api.models.notification import QUEUES
 from api.models.partitions import count_days_ahead
 from configs.clock import clock
 from configs.dropped_checks import read_dropped
 from configs.formatting import format_duration, pluralize
-from configs.planner_report import FRESH, read_report
+from configs.loop_report import BACKGROUND, FRESH, read_report
 from configs.proof_spool_status import SpoolReport, read_reports
 from configs.settings import settings
 
 PATIENCE = 1.5  # seconds
-MINOR = frozenset({"partitions", "proofs", "records"})  # alerts are delivered without these parts
+MINOR = frozenset(
+    {"background", "partitions", "proofs", "records"}
+)  # alerts are delivered without these parts
 _SEEN = "keeper:seen"
 log = structlog.get_logger(__name__)
 
@@ -121,6 +125,7 @@ def list_health_checks(redis: Redis) -> dict[str, HealthCheck]:
         "scrapyd": lambda: _check_scrapyd(redis),
         "workers": lambda: _check_workers(redis),
         "planner": lambda: _check_planner(redis),
+        "background": lambda: _check_background(redis),
         "checks": lambda: _check_checks(redis),
         "partitions": _check_partitions,
         "proofs": lambda: _check_proofs(redis),
@@ -168,12 +173,29 @@ def _check_scrapyd(redis: Redis) -> str:
 
 
 def _check_workers(redis: Redis) -> str:
+    return _check_listeners(redis, QUEUES)
+
+
+def _check_listeners(redis: Redis, expected: Collection[str]) -> str:
     # A killed worker keeps its key until the key expires.
     alive = [worker.queue_names() for worker in Worker.all(connection=redis)]
-    listeners = {queue: sum(queue in queues for queues in alive) for queue in QUEUES}
+    listeners = {queue: sum(queue in queues for queues in alive) for queue in expected}
     if idle := [queue for queue, workers in listeners.items() if not workers]:
         raise PartDown(f"no worker listens to {', '.join(idle)}")
     return ", ".join(f"{queue}: {workers}" for queue, workers in listeners.items())
+
+
+def _check_background(redis: Redis) -> str:
+    report = read_report(redis, BACKGROUND)
+    if report is None:
+        raise PartDown("the scheduler has not reported lately: is `python -m api.background` running?")
+    if report.failing:
+        named = ", ".join(f"{part} ({error})" for part, error in report.failing.items())
+        raise PartDown(f"parts of the scheduler fail, its log says why: {named}")
+    listeners = _check_listeners(redis, JOB_QUEUES)
+    if troubles := find_job_troubles(read_job_runs()):
+        raise PartDown("; ".join(troubles))
+    return listeners
 
 
 def _check_planner(redis: Redis) -> str:

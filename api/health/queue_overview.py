@@ -9,6 +9,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from api.health.parallel_probe import open_redis
+from api.models.job_run import JOB_QUEUES
 from api.models.notification import QUEUES
 from configs.clock import clock
 
@@ -30,7 +31,8 @@ def read_jobs() -> list[WaitingJobs]:
         redis.RedisError: Redis is away.
     """
     client = open_redis()
-    return [_waiting(Queue(name, connection=client, serializer=JSONSerializer), clock()) for name in QUEUES]
+    names = (*QUEUES, *JOB_QUEUES)
+    return [_waiting(Queue(name, connection=client, serializer=JSONSerializer), clock()) for name in names]
 
 
 def _waiting(jobs: Queue, now: datetime) -> WaitingJobs:

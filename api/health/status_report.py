@@ -11,6 +11,7 @@ from api.health.discovery_overview import read_discovery
 from api.health.due_overview import read_due
 from api.health.health_checks import HealthChecks, PartFinding, PartState, list_health_checks
 from api.health.host_overview import read_hosts, read_outages
+from api.health.job_overview import read_job_runs
 from api.health.message_overview import read_messages, read_providers
 from api.health.parallel_probe import ProbeDown, open_redis
 from api.health.process_overview import read_spiders, read_workers
@@ -56,6 +57,7 @@ READS: dict[str, Callable[[], Any]] = {
     "due": read_due,
     "lateness": read_lateness,
     "jobs": read_jobs,
+    "runs": read_job_runs,
     "messages": read_messages,
     "providers": read_providers,
     "proofs": read_proofs,

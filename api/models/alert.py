@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.models.base import Base, enum_column, new_id
 from api.models.user import User
+from configs.clock import clock
 from configs.prefecture import Procedure
 
 
@@ -81,6 +82,7 @@ class Alert(Base):
     awaits_watch: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     limits_version: Mapped[int] = mapped_column(default=1, server_default="1")
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+    updated_at: Mapped[datetime] = mapped_column(default=clock, onupdate=clock, server_default=sa.func.now())
     closed_at: Mapped[datetime | None]
     closed_because: Mapped[ClosedBecause | None] = mapped_column(enum_column(ClosedBecause, "closed_because"))
 

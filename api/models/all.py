@@ -5,11 +5,13 @@ from api.models.appointment import Appointment
 from api.models.audit import AuditEntry
 from api.models.base import Base
 from api.models.check import Check
+from api.models.check_day import CheckDay
 from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.contact_lookup import ContactLookup
 from api.models.desk import DeskChange, DeskState, HostState, Outage
 from api.models.discovery import DeskLanding, DeskLink, DiscoveryRun, Drift
 from api.models.incident import Incident
+from api.models.job_run import JobRun
 from api.models.notification import Match, MatchPart, MatchSlot, Notification, NotificationMatch
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.support import SupportRequest
@@ -19,5 +21,5 @@ RECORDS: tuple[type[Base], ...] = (
     User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Incident, DeskChange, Check,
     SlotRow, Detection, DetectionSlot, Match, MatchPart, MatchSlot, Notification, NotificationMatch,
     DiscoveryRun, DeskLink, DeskLanding, Drift, AuditEntry,
-    ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest,
+    ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
 )  # fmt: skip

@@ -13,7 +13,7 @@ from sqlalchemy import orm
 from sqlalchemy.dialects import postgresql
 from uuid_utils.compat import uuid7
 
-from configs.database import database_url
+from configs.database import connection_limit, database_url
 from configs.psycopg_timeout import wait_no_longer_than
 from configs.settings import settings
 
@@ -27,6 +27,8 @@ _CONNECTION = {
 # does compiling a plan. PostgreSQL chooses both by estimated costs, which may be wrong
 # (https://www.postgresql.org/docs/18/when-can-parallel-query-be-used.html, …/jit-decision.html).
 _PLANS = {"max_parallel_workers_per_gather": "0", "jit": "off"}
+
+_KEPT = 5  # idle connections of a process
 
 
 class Base(orm.DeclarativeBase):
@@ -91,8 +93,8 @@ def engine() -> sa.Engine:
     )
     return sa.create_engine(
         database_url(),
-        pool_size=5,
-        max_overflow=10,
+        pool_size=min(_KEPT, connection_limit()),
+        max_overflow=connection_limit() - min(_KEPT, connection_limit()),
         pool_pre_ping=True,
         pool_recycle=1800,
         hide_parameters=True,  # a logged error would contain addresses and hashes

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.models.base import Base, enum_column, new_id
 from api.models.encrypted_text import ContactAddress
+from configs.clock import clock
 from configs.plan import PlanName
 
 _NOW = sa.func.now()
@@ -60,6 +61,7 @@ class User(Base):
     wished_plan: Mapped[PlanName | None] = mapped_column(enum_column(PlanName, "wished_plan"))
     stripe_customer_id: Mapped[str | None] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    updated_at: Mapped[datetime] = mapped_column(default=clock, onupdate=clock, server_default=_NOW)
 
     contacts: Mapped[list["Contact"]] = relationship(back_populates="user", passive_deletes=True)
     grants: Mapped[list["Grant"]] = relationship(back_populates="user", passive_deletes=True)

@@ -18,12 +18,12 @@ from api.models.base import session
 from api.models.incident import Incident, IncidentReason
 from api.models.user import Role, User
 from configs.clock import clock
+from configs.part_failures import PartFailures
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler.advisory_lock import AdvisoryLock
 from crawler.incidents import incidents, moved_pages, outage_notices, release_reminders, watchable_notices
 from crawler.incidents.incidents import FoundIncident
-from crawler.part_failures import PartFailures
 
 log = logging.getLogger(__name__)
 

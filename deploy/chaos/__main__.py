@@ -28,6 +28,7 @@ from deploy.chaos.faults import Fault, Field, faults
 from deploy.chaos.faults.clocks import OFFSET_FILE
 from deploy.chaos.health_monitor import HealthMonitor
 from deploy.chaos.inbox import InboxReader
+from deploy.chaos.job_accounts import count_job_runs
 from deploy.chaos.journal import OpeningJournal
 from deploy.chaos.periods import PERIODS, hasty, longest_wait
 from deploy.chaos.processes import ChaosProcesses, until
@@ -193,7 +194,8 @@ def _summarise(runner: ChaosRunner, journal: OpeningJournal, stack: Stack) -> di
     proven = runner.proven()
     for claim in proven.lost[:_SHOWN]:
         print(f"proof lost: {claim.desk_id}, committed at {claim.committed_at:%H:%M:%S}: {claim.key}")
-    return summary.figures(journal, runner.rounds, account, proven)
+    jobs = count_job_runs(engine, clock(), runner.bound)
+    return summary.figures(journal, runner.rounds, account, proven, jobs)
 
 
 def _keep_logs(stack: Stack, target: Path) -> None:

@@ -14,7 +14,8 @@ from deploy.chaos.outages import OutageKind
 from deploy.chaos.periods import CAPS, SMS_UNKNOWN
 from deploy.chaos.subscribers import Reached, allowed, entitled
 
-_NOBODY = "proofs"  # no alert waits for it: its death excuses nothing
+# No alert waits for these: their deaths excuse nothing.
+_NOBODY = ("proofs", "background", "job-worker", "scheduler")
 _HOLDS_A_YES = ("worker", "notifier")  # who dies with one: a worker, or its parent, which takes it along
 # A worker that died so long after a message was taken may have died with its yes: slow providers take a while.
 _UNHEARD = timedelta(seconds=4)

@@ -36,6 +36,11 @@ PERIODS = {
     **{f"{channel.upper()}_PER_HOUR": str(cap) for channel, cap in CAPS.items()},
     "LAPSE_SECONDS": "25",  # longer than any fault lasts that hides all sites
     "REARM_SECONDS": "5",
+    "JOB_LEASE_SECONDS": "3",
+    "JOB_SWEEP_SECONDS": "0.5",
+    "JOB_NUDGE_SECONDS": "0.5",
+    "JOB_RETRY_SECONDS": "1",
+    "CHECK_DAYS_SECONDS": "10",
     "CHANNEL_REST_SECONDS": "2",
     "PAUSE_PROBE_SECONDS": "4",
     "HEALTH_AGE_SECONDS": "30",

@@ -41,7 +41,7 @@ class ChaosRunner:
         self, field: Field, watch: HealthMonitor, seed: int, bound: float, say: Callable[[str], None]
     ) -> None:
         self._seed = seed
-        self._bound = bound
+        self.bound = bound
         self._field = field
         self._watch = watch
         self._say = say
@@ -79,7 +79,7 @@ class ChaosRunner:
         """Hold the books."""
         field = self._field
         found = deliveries(field.engine, field.inbox.messages(), field.journal)
-        return settle(field.journal, found, clock(), self._bound)
+        return settle(field.journal, found, clock(), self.bound)
 
     def proven(self) -> Proven:
         """Hold the books of proofs."""
@@ -121,7 +121,7 @@ class ChaosRunner:
 
         Return whether it came to that.
         """
-        end = time.monotonic() + 2 * self._bound
+        end = time.monotonic() + 2 * self.bound
         while time.monotonic() < end:
             if self._field.restarter.failure:
                 raise RuntimeError(self._field.restarter.failure)

@@ -6,6 +6,7 @@ from typing import Any
 
 from deploy.chaos.accounting import DeliveryAccount
 from deploy.chaos.faults import partitions, places
+from deploy.chaos.job_accounts import JobAccount
 from deploy.chaos.journal import OpeningJournal
 from deploy.chaos.proofs import Proven
 from deploy.chaos.runner import FaultRound
@@ -14,7 +15,11 @@ LIMITS = {partitions.WAITED: partitions.LONGEST_WAIT, places.OUTLIVED: places.LO
 
 
 def figures(
-    journal: OpeningJournal, rounds: Sequence[FaultRound], account: DeliveryAccount, proven: Proven
+    journal: OpeningJournal,
+    rounds: Sequence[FaultRound],
+    account: DeliveryAccount,
+    proven: Proven,
+    jobs: JobAccount,
 ) -> dict[str, Any]:
     """Return every count of a run."""
     struck = [spell for spell in journal.spells if not spell.missed]
@@ -38,6 +43,9 @@ def figures(
         "proofs kept": proven.kept,
         "proofs lost, allowed": len(proven.excused),
         "proofs lost": len(proven.lost),
+        "job runs done": jobs.done,
+        "job runs that failed": jobs.failed,
+        "job runs that are late": jobs.late,
         "worst recovery, s": round(account.worst, 1),
         **{name: round(value, 2) for name, value in journal.figures.items()},
         "rounds": len(rounds),
@@ -56,6 +64,8 @@ def find_failures(found: dict[str, Any]) -> list[str]:
         "told to strangers",
         "contacts above their cap",
         "proofs lost",
+        "job runs that failed",
+        "job runs that are late",
         "rounds that were not well in time",
     )
     wrong = [f"{name}: {found[name]}, none is allowed" for name in bad if found[name]]
@@ -72,6 +82,7 @@ def line(found: dict[str, Any]) -> str:
     names = (
         "kills", "faults", "slots opened", "messages expected", "lost", "doubled, allowed",
         "doubled, not allowed", "late", "late after an outage",
-        "told to strangers", "contacts above their cap", "proofs kept", "proofs lost", "worst recovery, s",
+        "told to strangers", "contacts above their cap", "proofs kept", "proofs lost",
+        "job runs done", "worst recovery, s",
     )  # fmt: skip
     return " · ".join(f"{name}: {found[name]}" for name in names)

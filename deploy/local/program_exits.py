@@ -15,7 +15,7 @@ _QUIET = 60.0  # seconds before the same program is reported again
 
 @dataclass
 class Exits:
-    """Reads what supervisord, or the parent of the notifier's processes, wrote since the last look."""
+    """Reads what supervisord, or a parent that forks its children, wrote since the last look."""
 
     log: Path
     _read: int = 0

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from configs.settings import Program
 from deploy.local.ports import StackPorts
 from deploy.local.processes import with_parent
 
@@ -35,13 +36,14 @@ def commands(ports: StackPorts, *, world: bool = True) -> dict[str, list[str]]:
         "planner": [*scrapy, "plan"],
         "proofs": [python, "-m", "crawler.proofs"],
         "notifier": [python, "-m", "notifier.workers"],
+        "background": [python, "-m", "api.background"],
     }
 
 
-def database_programs() -> dict[str, str]:
+def database_programs() -> dict[str, Program]:
     """Return whose rights each program has: the value of PROGRAM (see configs/database.py)."""
-    crawl = dict.fromkeys(("scrapyd", "keeper", "planner", "proofs"), "crawler")
-    return {"api": "api", **crawl, "notifier": "notifier"}
+    crawl: dict[str, Program] = dict.fromkeys(("scrapyd", "keeper", "planner", "proofs"), "crawler")
+    return {"api": "api", **crawl, "notifier": "notifier", "background": "background"}
 
 
 def write_supervisor(folder: Path, programs: Mapping[str, list[str]], root: Path) -> Path:

@@ -113,7 +113,8 @@ def running(
         moved = partial(_replace_address, f":{addresses.SITES_PORT}", f":{ports.sites}")
         write_desk_files(_SANDBOX_DESKS, state / "prefectures", lambda text: edit(moved(text)))
         _migrate(postgres.url(_DATABASE))
-        exits = [Exits(state / _SUPERVISED), Exits(state / LOGS / "notifier.log")]
+        parents = ("notifier.log", "background.log")
+        exits = [Exits(state / _SUPERVISED), *(Exits(state / LOGS / name) for name in parents)]
         environment = _unmeasured(os.environ) | variables
         supervisor = _supervise(state / _SUPERVISED, commands(ports, world=world), environment)
         ends.callback(stop_with_descendants, supervisor)

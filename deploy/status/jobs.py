@@ -10,7 +10,7 @@ _LATE = 1.0  # seconds; a job that waits longer shows that something is slow
 
 
 def lines(part: list[WaitingJobs]) -> list[Text]:
-    """Say it; of the channels' queues, those in which something waits or failed."""
+    """Say it; of the queues that are not for matching, those in which something waits or failed."""
     told = [each for each in part if each.name in MATCHING or each.jobs or each.failed]
     return [join_pieces(_jobs_line(each) for each in told)]
 

@@ -26,10 +26,10 @@ WAVES = (
     (
         "kill-sweep", "kill-notifier", "kill-keeper", "kill-planner", "kill-gunicorn-worker", "kill-scrapyd",
         "empty-redis", "restart-postgres", "provider-breaks", "site-breaks-off",
-        "fill-the-disk", "name-hangs", "kill-proofs", "store-of-proofs-is-full",
+        "fill-the-disk", "name-hangs", "kill-proofs", "store-of-proofs-is-full", "kill-background",
     ),
     ("store-of-proofs-refuses",),
-    ("read-checks-for-long", "show-huge-texts", "open-many-slots"),
+    ("read-checks-for-long", "show-huge-texts", "open-many-slots", "kill-job-worker", "kill-scheduler"),
     ("step-clock", "restore-older-redis"),
 )  # fmt: skip
 Figures = dict[str, Any]
@@ -88,6 +88,9 @@ def test_every_fault_struck(figures: Figures) -> None:
         "gunicorn worker",
         "scrapyd",
         "proofs",
+        "background master",
+        "job-worker",
+        "scheduler",
     } <= set(figures["killed"])
 
 

@@ -7,12 +7,13 @@ import pytest
 from deploy.chaos import summary
 from deploy.chaos.accounting import DeliveryAccount
 from deploy.chaos.faults import partitions, places
+from deploy.chaos.job_accounts import JobAccount
 from deploy.chaos.journal import OpeningJournal
 from deploy.chaos.proofs import Proven
 
 
 def figures(**changed: Any) -> dict[str, Any]:
-    return summary.figures(OpeningJournal(), [], DeliveryAccount(), Proven()) | changed
+    return summary.figures(OpeningJournal(), [], DeliveryAccount(), Proven(), JobAccount(done=1)) | changed
 
 
 def test_a_clean_run_has_no_failures() -> None:
@@ -26,6 +27,8 @@ def test_a_clean_run_has_no_failures() -> None:
         ("lost", 1),
         ("late after an outage", 2),
         ("contacts above their cap", 1),
+        ("job runs that failed", 1),
+        ("job runs that are late", 1),
         (partitions.WAITED, partitions.LONGEST_WAIT),
         (places.OUTLIVED, places.LONGEST_STAY),
     ],

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from api.background import __main__ as background
 from api.migrations import __main__ as migrations
 from notifier import dead_letters, sweep
 from notifier.workers import __main__, worker
@@ -13,6 +14,7 @@ PROGRAMS: dict[str, Callable[[], int]] = {
     "notifier.dead_letters": lambda: dead_letters.main(["list"]),
     "the sweep": sweep.main,
     "the worker": lambda: worker.main(["critical"]),
+    "the background program": lambda: background.main([]),
     "the notifier": lambda: __main__.main([]),
 }
 

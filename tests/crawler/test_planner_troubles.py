@@ -13,8 +13,8 @@ from api.models.base import engine, session
 from api.models.desk import HostState, Outage, OutageReason
 from api.models.slot import SlotRow
 from configs.desk import Desk
+from configs.loop_report import LoopReport, read_report
 from configs.outcome import Outcome
-from configs.planner_report import PlannerReport, read_report
 from crawler import planner
 from crawler.items import FinishedCheck
 from crawler.planner import Planner
@@ -25,7 +25,7 @@ from tests.crawler.checks import HOST, NOW, check, slot
 from tests.crawler.test_planner import SYSTEM, checked, score, state, waits
 
 
-def report(client: redis.Redis) -> PlannerReport:
+def report(client: redis.Redis) -> LoopReport:
     found = read_report(client)
     assert found
     return found

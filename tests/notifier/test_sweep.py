@@ -1,4 +1,3 @@
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -19,7 +18,7 @@ from configs.job_queues import queue
 from configs.settings import settings
 from deploy.local.processes import free_port
 from notifier.delivery import delivery
-from notifier.sweep import Sweep, run
+from notifier.sweep import Sweep
 from tests.notifier.world import (
     DESK,
     OTHER_DESK,
@@ -207,33 +206,6 @@ def test_workers_that_heard_a_yes_go_first_when_the_database_is_back(
     frozen.shift(0.1)
     sweep.turn_safely()
     assert len(queued("critical")) == 1
-
-
-def test_the_loop_ends_when_it_is_old(
-    settings_env: Callable[..., None], frozen: time_machine.Traveller
-) -> None:
-    settings_env(SWEEP_SECONDS="0.001", WORKER_AGE_SECONDS="10")
-    rounds = list[int]()
-
-    def sweep() -> None:
-        rounds.append(1)
-        frozen.shift(4.1)
-
-    run(threading.Event(), sweep)
-    assert len(rounds) in {2, 3}  # 8 to 10 s
-
-
-def test_the_loop_ends_when_it_is_told_to(settings_env: Callable[..., None]) -> None:
-    settings_env(SWEEP_SECONDS="0.001")
-    stopped, rounds = threading.Event(), list[int]()
-
-    def sweep() -> None:
-        rounds.append(len(rounds))
-        if len(rounds) == 3:
-            stopped.set()
-
-    run(stopped, sweep)
-    assert rounds == [0, 1, 2]
 
 
 @pytest.mark.parametrize("restarted", [False, True])

@@ -37,6 +37,24 @@ def kill_notifier(field: Field, _spell: Spell) -> None:
     _kill(field, "notifier master", most=1)
 
 
+@fault("background", harmless=True, weight=2)
+def kill_job_worker(field: Field, _spell: Spell) -> None:
+    """A worker of the background jobs dies, in whatever it does."""
+    _kill(field, "job-worker")
+
+
+@fault("background", harmless=True, weight=2)
+def kill_scheduler(field: Field, _spell: Spell) -> None:
+    """The scheduler of the background jobs dies."""
+    _kill(field, "scheduler")
+
+
+@fault("background", harmless=True)
+def kill_background(field: Field, _spell: Spell) -> None:
+    """The parent of the background workers and of their scheduler dies, and takes them along."""
+    _kill(field, "background master", most=1)
+
+
 @fault("keeper", weight=2)
 def kill_keeper(field: Field, _spell: Spell) -> None:
     """The keeper dies."""

@@ -16,11 +16,12 @@ from api.health.health_checks import HealthChecks, PartDown, PartFinding, PartSt
 from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskStatus, HostState
+from api.models.job_run import JOB_QUEUES
 from api.models.notification import QUEUES
 from configs.clock import clock
 from configs.dropped_checks import count_dropped
+from configs.loop_report import BACKGROUND, PLANNER, LoopReport, write_report
 from configs.outcome import Outcome
-from configs.planner_report import KEY, PlannerReport, write_report
 from configs.prefecture import desks
 from configs.proof_spool_status import SpoolReport, publish_report
 from tests.api.world import BOBIGNY, desk_state
@@ -55,7 +56,7 @@ def planner(
 ) -> None:
     """Report as the planner does; `queues`: for how many seconds each has desks, `-` written as `_`."""
     since = {name.replace("_", "-"): clock() - timedelta(seconds=seconds) for name, seconds in queues.items()}
-    report = PlannerReport(at=clock() - timedelta(seconds=age), failing=failing or {}, queues=since)
+    report = LoopReport(at=clock() - timedelta(seconds=age), failing=failing or {}, queues=since)
     write_report(server, report)
 
 
@@ -68,7 +69,8 @@ def spool(server: redis.Redis, **changes: Any) -> None:
 @pytest.fixture
 def workers(redis_server: redis.Redis) -> SimpleWorker:
     """Register a worker of every queue, as a running one does."""
-    made = SimpleWorker([Queue(name, connection=redis_server) for name in QUEUES], connection=redis_server)
+    queues = [Queue(name, connection=redis_server) for name in (*QUEUES, *JOB_QUEUES)]
+    made = SimpleWorker(queues, connection=redis_server)
     made.register_birth()  # type: ignore[no-untyped-call]  # RQ has no types here
     return made
 
@@ -78,6 +80,7 @@ def whole(client: FlaskClient, redis_server: redis.Redis, workers: SimpleWorker)
     """Give an API whose parts all work."""
     keeper(redis_server)
     planner(redis_server)
+    write_report(redis_server, LoopReport(at=clock()), BACKGROUND)
     spool(redis_server)
     desk_state(wished_seconds=30, feasible_seconds=30)
     check(age=1)
@@ -104,6 +107,7 @@ def test_all_parts_work(whole: FlaskClient) -> None:
             "scrapyd",
             "workers",
             "planner",
+            "background",
             "checks",
             "partitions",
             "proofs",
@@ -130,7 +134,7 @@ def test_what_the_keeper_saw_is_told(whole: FlaskClient, redis_server: redis.Red
 def test_a_planner_that_is_silent_stuck_or_fails_in_part_is_named(
     whole: FlaskClient, redis_server: redis.Redis
 ) -> None:
-    redis_server.delete(KEY)
+    redis_server.delete(PLANNER)
     assert "scrapy plan" in parts(whole)["planner"]
     planner(redis_server, age=61)
     assert parts(whole)["planner"].startswith("the planner's report is 61 s old")
@@ -138,7 +142,7 @@ def test_a_planner_that_is_silent_stuck_or_fails_in_part_is_named(
     assert parts(whole)["planner"].endswith(
         "its log says why: host back-off (ValueError), planning (KeyError)"
     )
-    redis_server.set(KEY, "not json")
+    redis_server.set(PLANNER, "not json")
     assert "cannot be asked" in parts(whole)["planner"]
 
 

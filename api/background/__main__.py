@@ -1,0 +1,42 @@
+"""`python -m api.background`: the scheduler and a worker per queue of background jobs, forked from one warm parent."""
+
+import argparse
+import gc
+import sys
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from api.background import runner, scheduler
+from api.models.job_run import JOB_QUEUES
+from configs.job_worker import run_worker
+from configs.logs import set_up_logs
+from configs.prefork import Prefork
+from configs.process_age import SHORTEST
+from configs.settings import settings
+from configs.startup import exit_on_config_error
+
+CHILDREN: dict[str, Callable[[], int]] = {
+    **{name: partial(run_worker, [name], name, runner.warm_up) for name in JOB_QUEUES},
+    "scheduler": scheduler.main,
+}
+
+
+@exit_on_config_error("the background program")
+def main(given: list[str] | None = None) -> int:
+    """Keep them running until told to stop; return 0."""
+    parser = argparse.ArgumentParser(prog="python -m api.background", description=__doc__)
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", choices=CHILDREN, help=f"of {', '.join(CHILDREN)}"
+    )
+    names = parser.parse_args(given).only or list(CHILDREN)
+    set_up_logs("background")
+    gc.disable()  # what it frees leaves holes in pages that the children are to share
+    runner.warm_up()
+    structlog.get_logger(__name__).info("warm, starting", children=names)
+    return Prefork({name: CHILDREN[name] for name in names}, SHORTEST * settings().worker_age_seconds).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

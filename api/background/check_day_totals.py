@@ -1,0 +1,72 @@
+"""Totals of a day's checks per desk: the rows of `check_days`, computed from `checks`, `desks` and `detections`."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.check import Check
+from api.models.check_day import CheckDay
+
+_LATEST_RECORD = timedelta(hours=1)  # a check is recorded within this time of its start
+_MOST_DAYS = 90  # of one run; older ones are left out
+
+# Desks that are scheduled today have a row without any check too: a day without watching must show.
+_SUM = sa.text("""
+WITH seen AS MATERIALIZED (
+  SELECT desk_id, started_at, outcome, outcome IN ('slots', 'no_slots') AS proves
+  FROM checks WHERE started_at >= :begins AND started_at < :ends
+), outcomes AS (
+  SELECT desk_id, sum(number) AS checks, sum(number) FILTER (WHERE proves) AS proven,
+    jsonb_object_agg(outcome, number) AS outcomes
+  FROM (SELECT desk_id, outcome, proves, count(*) AS number FROM seen GROUP BY 1, 2, 3) each
+  GROUP BY desk_id
+), gaps AS (
+  SELECT desk_id, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS achieved FROM (
+    SELECT desk_id, extract(epoch FROM started_at - lag(started_at) OVER (PARTITION BY desk_id ORDER BY started_at))
+      AS seconds FROM seen WHERE proves
+  ) each WHERE seconds IS NOT NULL GROUP BY desk_id
+), opened AS (
+  SELECT desk_id, count(*) AS openings FROM detections WHERE seen_at >= :begins AND seen_at < :ends GROUP BY desk_id
+), scheduled AS (
+  SELECT id, greatest(wished_seconds, feasible_seconds) AS promised FROM desks WHERE due_queue IS NOT NULL AND :today
+)
+INSERT INTO check_days AS d
+  (desk_id, day, checks, proven, outcomes, achieved_seconds, promised_seconds, openings, updated_at)
+SELECT desk_id, :day, coalesce(o.checks, 0), coalesce(o.proven, 0), coalesce(o.outcomes, '{}'), g.achieved, s.promised,
+  coalesce(p.openings, 0), :now
+FROM (
+  SELECT desk_id FROM outcomes UNION SELECT id FROM scheduled UNION SELECT desk_id FROM opened
+) every
+LEFT JOIN outcomes o USING (desk_id) LEFT JOIN gaps g USING (desk_id) LEFT JOIN opened p USING (desk_id)
+LEFT JOIN scheduled s ON s.id = desk_id
+ON CONFLICT (desk_id, day) DO UPDATE SET checks = excluded.checks, proven = excluded.proven,
+  outcomes = excluded.outcomes, achieved_seconds = excluded.achieved_seconds, openings = excluded.openings,
+  promised_seconds = coalesce(excluded.promised_seconds, d.promised_seconds), updated_at = excluded.updated_at
+""")
+
+
+def find_days_to_sum(session: Session, now: datetime) -> list[date]:
+    """Return the UTC days, oldest first, that may have changed since they were summed up."""
+    today = now.date()
+    last = session.scalar(sa.select(sa.func.max(CheckDay.updated_at)).where(CheckDay.updated_at <= now))
+    begins = (last - _LATEST_RECORD) if last else session.scalar(sa.select(sa.func.min(Check.started_at)))
+    first = max(begins.astimezone(UTC).date() if begins else today, today - timedelta(days=_MOST_DAYS - 1))
+    return [first + timedelta(days=number) for number in range((today - first).days + 1)]
+
+
+def sum_day(session: Session, day: date, now: datetime) -> int:
+    """Write the totals of one UTC day; return the number of desks. A repetition writes the same again."""
+    begins = datetime.combine(day, time(), UTC)
+    written = session.execute(
+        _SUM,
+        {
+            "begins": begins,
+            "ends": begins + timedelta(days=1),
+            "day": day,
+            "today": day == now.date(),
+            "now": now,
+        },
+    )
+    return cast("sa.CursorResult[Any]", written).rowcount

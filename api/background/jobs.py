@@ -1,0 +1,42 @@
+"""Background jobs. Each runs by its name in api/background/schedule.py and returns counts for its row.
+
+A job may run again after half of its work: its worker may die, or lose its lease. So each step is one transaction that
+changes nothing when it is repeated, and no transaction is open while another server answers.
+"""
+
+from datetime import timedelta
+from typing import Any, cast
+
+import sqlalchemy as sa
+
+from api.background.check_day_totals import find_days_to_sum, sum_day
+from api.background.schedule import list_jobs
+from api.models.base import session
+from api.models.job_run import JobRun
+from configs.clock import clock
+
+Counts = dict[str, int]
+_RUNS_KEPT_FOR = timedelta(days=90)
+_LEFT_AFTER = timedelta(days=2)  # for a deploy may run two versions beside each other
+
+
+def check_days() -> Counts:
+    """Sum up the checks of each desk and day that changed since the last time."""
+    now = clock()
+    with session() as s:
+        days = find_days_to_sum(s, now)
+    desks = 0
+    for day in days:
+        with session() as s:
+            desks += sum_day(s, day, now)
+    return {"days": len(days), "desks": desks}
+
+
+def drop_job_runs() -> Counts:
+    """Drop the rows of runs that ended long ago, and open ones of jobs that the schedule no longer has."""
+    now, names = clock(), [job.name for job in list_jobs()]
+    left = sa.and_(JobRun.ended_at.is_(None), JobRun.job.not_in(names), JobRun.due_at < now - _LEFT_AFTER)
+    with session() as s:
+        old = sa.delete(JobRun).where((JobRun.ended_at < now - _RUNS_KEPT_FOR) | left)
+        dropped = cast("sa.CursorResult[Any]", s.execute(old))
+        return {"dropped": dropped.rowcount}

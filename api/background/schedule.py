@@ -1,0 +1,31 @@
+"""Schedule of the background jobs: each a function of api/background/jobs.py, with its period and queue."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from api.models.job_run import MAINTENANCE
+from configs.settings import settings
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledJob:
+    """A job that is due at each whole multiple of its period, in UTC."""
+
+    name: str
+    period: timedelta
+    queue: str = MAINTENANCE
+
+    def find_due_time(self, now: datetime) -> datetime:
+        """Return the newest instant, up to now, at which the job is due."""
+        return now - (now - _EPOCH) % self.period
+
+
+def list_jobs() -> list[ScheduledJob]:
+    """Return every job."""
+    return [
+        ScheduledJob("check_days", timedelta(seconds=settings().check_days_seconds)),
+        ScheduledJob("drop_job_runs", _DAY),
+    ]

@@ -1,0 +1,87 @@
+"""Scheduler and sweep of the background jobs: plans what is due, and enqueues what no worker has.
+
+Several may run at once: rows decide which run is whose, and no lock lasts longer than a statement. A run that was just
+planned is enqueued in the same way as one whose nudge was lost, so there is one path and it is always in use.
+"""
+
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+
+import structlog
+from redis.exceptions import RedisError
+
+from api.background import job_store
+from api.background.job_store import LostRun
+from api.background.schedule import ScheduledJob, list_jobs
+from api.models.base import session
+from configs.clock import clock
+from configs.job_queues import KEPT_SECONDS, push, queue, redis
+from configs.logs import set_up_logs
+from configs.loop_report import BACKGROUND, LoopReport, write_report
+from configs.part_failures import PartFailures
+from configs.process_age import on_stop_signals, repeat_until_old
+from configs.settings import settings
+
+_RUN_JOB = "api.background.runner.run_job"
+
+log = structlog.get_logger(__name__)
+
+
+class Scheduler:
+    """Rounds of one process; the table holds everything else."""
+
+    def __init__(self, jobs: Iterable[ScheduledJob] | None = None) -> None:
+        self._jobs = {job.name: job for job in (list_jobs() if jobs is None else jobs)}
+        self._failures = PartFailures()
+
+    def turn(self) -> None:
+        """Plan, then sweep, then report; a part that fails is repeated in the next round."""
+        now = clock()
+        self._failures.run("planning", partial(self._plan, now))
+        self._failures.run("sweep", partial(self._sweep, now))
+        with suppress(RedisError):  # then the report runs out, and health says so
+            write_report(redis(), LoopReport(at=now, failing=self._failures.names()), BACKGROUND)
+
+    def _plan(self, now: datetime) -> None:
+        with session() as s:
+            planned = job_store.plan_runs(s, self._jobs.values(), now)
+        if planned:
+            log.info("due", jobs=planned)
+
+    def _sweep(self, now: datetime) -> None:
+        with session() as s:
+            lost = job_store.find_lost_runs(s, now)
+        for run in lost:
+            self._enqueue(run, now)
+
+    def _enqueue(self, run: LostRun, now: datetime) -> None:
+        """Enqueue a run unless it still waits in its queue, where a busy worker will come to it.
+
+        Runs of jobs that this version does not know are left to one that does.
+        """
+        job = self._jobs.get(run.job)
+        if job is None or redis().lpos(queue(job.queue).key, _name_nudge(run)) is not None:
+            return
+        with session() as s:
+            ours = job_store.count_nudge(s, run, now)
+        if ours:
+            nudge = LostRun(run.id, run.job, run.nudges + 1)
+            seconds = round(settings().job_seconds)
+            push(job.queue, _RUN_JOB, (str(run.id),), _name_nudge(nudge), seconds=seconds, kept=KEPT_SECONDS)
+
+
+def _name_nudge(run: LostRun) -> str:
+    return f"run-{run.id}-{run.nudges}"
+
+
+def main() -> int:
+    """Run until SIGTERM, SIGINT or old; return 0."""
+    set_up_logs("scheduler")
+    stopped = threading.Event()
+    on_stop_signals(stopped.set)
+    log.info("scheduling", seconds=settings().job_sweep_seconds)
+    repeat_until_old(Scheduler().turn, settings().job_sweep_seconds, stopped)
+    return 0

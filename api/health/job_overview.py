@@ -1,0 +1,68 @@
+"""Overview of the background jobs: of each, how its newest run ended, and the run that is due or under way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from api.health.read_session import read_session
+from api.models.job_run import JobResult, JobRun
+from configs.clock import clock
+from configs.formatting import format_duration
+
+_LATE = timedelta(minutes=5)  # for a run that no worker has
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """One job. Fields of the newest run that ended are None before the first; those of the open run, without one."""
+
+    job: str
+    ended_at: datetime | None
+    result: JobResult | None
+    error: str | None  # of the newest run; of the open one, where an attempt failed
+    counts: dict[str, Any] | None
+    due_at: datetime | None  # of the open run
+    runs: bool  # whether a worker holds the open run
+
+
+def read_job_runs() -> list[JobStatus]:
+    """Read the newest rows of each job, in the order of their names."""
+    now = clock()
+    ended = (
+        sa.select(JobRun)
+        .where(JobRun.ended_at.is_not(None))
+        .ext(distinct_on(JobRun.job))
+        .order_by(JobRun.job, JobRun.due_at.desc())
+    )
+    with read_session() as s:
+        last = {run.job: run for run in s.scalars(ended)}
+        open_runs = {run.job: run for run in s.scalars(sa.select(JobRun).where(JobRun.ended_at.is_(None)))}
+    return [_describe(name, last.get(name), open_runs.get(name), now) for name in sorted(last | open_runs)]
+
+
+def _describe(name: str, last: JobRun | None, current: JobRun | None, now: datetime) -> JobStatus:
+    return JobStatus(
+        job=name,
+        ended_at=last.ended_at if last else None,
+        result=last.result if last else None,
+        error=current.error if current and current.error else last.error if last else None,
+        counts=last.counts if last else None,
+        due_at=current.due_at if current else None,
+        runs=bool(current and current.lease_until and current.lease_until > now),
+    )
+
+
+def find_job_troubles(jobs: Sequence[JobStatus]) -> list[str]:
+    """Return in words the jobs whose newest run failed, and those that are late with no worker at them."""
+    now = clock()
+    failed = [f"{each.job} failed ({each.error})" for each in jobs if each.result is JobResult.FAILED]
+    late = [
+        f"{each.job} is {format_duration(now - each.due_at)} late"
+        for each in jobs
+        if each.due_at and not each.runs and now - each.due_at > _LATE
+    ]
+    return failed + late

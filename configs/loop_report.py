@@ -1,0 +1,43 @@
+"""Reports of long-running loops in Redis: that a loop runs, and which of its parts fail. Health reads them."""
+
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict
+from redis import Redis
+
+PLANNER, BACKGROUND = "planner:seen", "background:seen"
+FRESH = timedelta(seconds=60)
+
+
+class LoopReport(BaseModel):
+    """A loop at `at` (UTC). `failing`: the parts whose last run failed, each with the class of its error.
+
+    `queues` (the planner's): since when each due queue has desks; after more than FRESH without a planner, since the
+    next one's start.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    at: datetime
+    failing: dict[str, str] = {}
+    queues: dict[str, datetime] = {}
+
+
+def write_report(client: Redis, report: LoopReport, key: str = PLANNER) -> None:
+    """Write the report, which Redis forgets after FRESH.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    client.set(key, report.model_dump_json(), ex=FRESH)
+
+
+def read_report(client: Redis, key: str = PLANNER) -> LoopReport | None:
+    """Return the newest report; None where there is none.
+
+    Raises:
+        redis.RedisError: Redis is away.
+        pydantic.ValidationError: the key holds something else.
+    """
+    text = client.get(key)
+    return LoopReport.model_validate_json(text) if text else None

@@ -1,0 +1,108 @@
+"""Background jobs in health and in `make status`: degraded at worst, as alerts are delivered without them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+import time_machine
+from rq import Queue, SimpleWorker
+
+from api.health.health_checks import HealthChecks, PartFinding, PartState, list_health_checks
+from api.health.job_overview import read_job_runs
+from api.models.base import new_id, session
+from api.models.job_run import JOB_QUEUES, JobResult, JobRun
+from configs.clock import clock
+from configs.loop_report import BACKGROUND, LoopReport, write_report
+from deploy.status import job_runs
+
+Listen = Callable[..., None]
+
+
+@pytest.fixture
+def listen(database: str, redis_server: redis.Redis, frozen: time_machine.Traveller) -> Listen:
+    """Report as the scheduler does, and register a worker for these queues."""
+
+    def register(*queues: str, **failing: str) -> None:
+        write_report(redis_server, LoopReport(at=clock(), failing=failing), BACKGROUND)
+        worker = SimpleWorker(
+            [Queue(name, connection=redis_server) for name in queues], connection=redis_server
+        )
+        worker.register_birth()  # type: ignore[no-untyped-call]  # RQ has no types here
+
+    return register
+
+
+def keep(job: str = "check_days", due: float = 0, **columns: Any) -> None:
+    """Write a run that was due so many seconds ago."""
+    with session() as s:
+        s.add(JobRun(job=job, due_at=clock() - timedelta(seconds=due), next_nudge_at=clock(), **columns))
+
+
+def end(job: str = "check_days", due: float = 60, error: str | None = None) -> None:
+    result = JobResult.FAILED if error else JobResult.DONE
+    keep(job, due, ended_at=clock() - timedelta(seconds=due), result=result, error=error, counts={"days": 1})
+
+
+def finding(client: redis.Redis) -> PartFinding:
+    probe = list_health_checks(client)["background"]
+    return HealthChecks({"background": probe}).report()["background"]
+
+
+def said() -> str:
+    return "\n".join(text.plain for text in job_runs.lines(read_job_runs()))
+
+
+def test_all_is_well_when_the_scheduler_reports_and_each_queue_has_a_worker(
+    listen: Listen, redis_server: redis.Redis
+) -> None:
+    listen(*JOB_QUEUES)
+    end()
+    keep(due=10)
+    assert finding(redis_server) == PartFinding(PartState.OK, "payments: 1, maintenance: 1")
+
+
+def test_a_scheduler_that_is_silent_or_fails_in_part_is_named(
+    listen: Listen, redis_server: redis.Redis
+) -> None:
+    listen(*JOB_QUEUES, planning="KeyError")
+    assert finding(redis_server) == PartFinding(
+        PartState.DEGRADED, "parts of the scheduler fail, its log says why: planning (KeyError)"
+    )
+    redis_server.delete(BACKGROUND)
+    assert "python -m api.background" in finding(redis_server).reason
+
+
+def test_a_queue_without_a_worker_is_named(listen: Listen, redis_server: redis.Redis) -> None:
+    listen("payments")
+    assert finding(redis_server) == PartFinding(PartState.DEGRADED, "no worker listens to maintenance")
+
+
+def test_jobs_that_failed_or_are_late_are_named_until_they_work_again(
+    listen: Listen, redis_server: redis.Redis
+) -> None:
+    listen(*JOB_QUEUES)
+    end("drop_job_runs", 4000, error="ValueError")
+    keep(due=301)
+    assert finding(redis_server).reason == "drop_job_runs failed (ValueError); check_days is 5 min late"
+    end("drop_job_runs", 60)
+    assert finding(redis_server).reason == "check_days is 5 min late"
+
+
+def test_a_long_job_is_not_late(listen: Listen, redis_server: redis.Redis) -> None:
+    listen(*JOB_QUEUES)
+    keep(due=3000, lease_token=new_id(), lease_until=clock() + timedelta(seconds=1))
+    assert finding(redis_server).state is PartState.OK
+
+
+def test_the_screen_says_how_each_job_ended_and_what_is_due(listen: Listen) -> None:
+    assert said() == "none was ever due"
+    end(due=7200, error="KeyError")
+    end(due=120)
+    end("drop_job_runs", due=60, error="ValueError")
+    keep("drop_job_runs", due=30, lease_token=new_id(), lease_until=clock() + timedelta(seconds=1))
+    keep("new", due=30)
+    assert said() == (
+        "check_days done 2 min ago · drop_job_runs failed (ValueError) 60 s ago runs · new  due for 30 s"
+    )
