@@ -35,6 +35,7 @@ BREACHES = [
     ("flask", "crawler/parsing/html_text.py", "flask"),
     ("scrapy", "notifier/errors.py", "scrapy"),
     ("sendgrid", "notifier/channels/sms.py", "sendgrid"),
+    ("zxcvbn", "api/auth/service.py", "zxcvbn_rs_py"),
     ("twilio", "api/middleware/auth.py", "twilio"),
     ("pyotp", "api/accounts/service.py", "pyotp"),
     ("cryptography", "configs/signing.py", "cryptography"),
