@@ -135,6 +135,14 @@ class Periods(BaseSettings):
     # Serve
     jwt_expires_in: Span = timedelta(days=7)
     access_token_seconds: Seconds = 900
+    login_max_age: Span = timedelta(days=90)
+    login_kept_for: Span = timedelta(days=90)
+    refresh_repeat_seconds: Seconds = 10
+    recent_proof_seconds: Seconds = 300
+    challenge_seconds: Seconds = 300
+    staff_idle_seconds: Seconds = 1800
+    password_reset_seconds: Seconds = 3600
+    password_wait_seconds: Seconds = 2
     link_seconds: Seconds = 30 * 86400
     phone_code_seconds: Seconds = 600
     telegram_link_seconds: Seconds = 600

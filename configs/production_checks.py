@@ -39,6 +39,7 @@ _STRONG = {
     "jwt_secret": BYTES_OF_KEY,
     "data_keys": BYTES_OF_KEY,
     "lookup_key": BYTES_OF_KEY,
+    "jwt_secret_previous": BYTES_OF_KEY,
     "stripe_secret_key": MINIMUM,
     "stripe_webhook_secret": MINIMUM,
     "sendgrid_api_key": MINIMUM,

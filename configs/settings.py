@@ -115,7 +115,9 @@ class Settings(Periods, BaseSettings):
     jwt_secret: SecretStr | None = None
     data_keys: SecretStr | None = None
     lookup_key: SecretStr | None = None
+    jwt_secret_previous: SecretStr | None = None
     bcrypt_cost: int = Field(12, ge=4, le=16)
+    password_hashes: int = Field(1, ge=1, le=64)
     fair_use_prefectures: int = Field(10, ge=1)
     fair_use_alerts: int = Field(100, ge=1)
     support_email: Annotated[str, AfterValidator(email_address)] | None = None

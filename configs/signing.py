@@ -26,10 +26,20 @@ class _Signer(TimestampSigner):
         return int(clock().timestamp())
 
 
-@lru_cache(maxsize=32)
-def _serializer(key: str, scope: str) -> URLSafeTimedSerializer:
+def read_signing_keys() -> tuple[str, ...]:
+    """Return JWT_SECRET, which signs, and JWT_SECRET_PREVIOUS, which verifies too, where it is set.
+
+    Raises:
+        configs.settings.SettingMissing: JWT_SECRET is not set.
+    """
+    previous = settings().jwt_secret_previous
+    return (settings().require("jwt_secret"), *([previous.get_secret_value()] if previous else []))
+
+
+@lru_cache(maxsize=64)
+def _serializer(keys: tuple[str, ...], scope: str) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(
-        key,
+        list(reversed(keys)),  # the last one signs, all verify
         salt=f"rdvpriority.{scope}",
         signer=_Signer,
         signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
@@ -42,7 +52,7 @@ def sign(scope: str, payload: Any) -> str:
     Raises:
         configs.settings.SettingMissing: JWT_SECRET is not set.
     """
-    return str(_serializer(settings().require("jwt_secret"), scope).dumps(payload))
+    return str(_serializer(read_signing_keys(), scope).dumps(payload))
 
 
 def unsign(scope: str, token: str, max_age_seconds: float) -> Any:
@@ -52,7 +62,7 @@ def unsign(scope: str, token: str, max_age_seconds: float) -> Any:
         LinkRefused: it is expired or forged.
         configs.settings.SettingMissing: JWT_SECRET is not set.
     """
-    serializer = _serializer(settings().require("jwt_secret"), scope)
+    serializer = _serializer(read_signing_keys(), scope)
     try:
         payload, signed_at = serializer.loads(token, return_timestamp=True)
     except (BadData, UnicodeError):  # UnicodeError: a lone surrogate is no token either

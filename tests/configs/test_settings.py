@@ -194,6 +194,7 @@ def test_production_refuses_to_start_without(bare: Put, name: str) -> None:
     [
         ("JWT_SECRET", "short-secret-26-characters", "JWT_SECRET is shorter than 32 bytes"),
         ("JWT_SECRET", "a" * 40, "JWT_SECRET can be guessed"),
+        ("JWT_SECRET_PREVIOUS", "short-secret-26-characters", "JWT_SECRET_PREVIOUS is shorter than 32 bytes"),
         ("JWT_SECRET", "changeme" + STRONG, "JWT_SECRET can be guessed"),
         ("DATA_KEYS", f"{STRONG},short", "DATA_KEYS is shorter than 32 bytes"),
         ("DATA_KEYS", f"{STRONG},", "DATA_KEYS is shorter than 32 bytes"),

@@ -61,6 +61,20 @@ def test_a_token_of_another_key_is_forged(settings_env: Callable[..., None]) -> 
     assert _reason("stop", token) == "forged"
 
 
+def test_a_token_of_the_previous_key_is_good_and_the_new_key_signs(settings_env: Callable[..., None]) -> None:
+    old, new = "the-old-key-the-old-key-the-old-key-1", "the-new-key-the-new-key-the-new-key-2"
+    settings_env(JWT_SECRET=old)
+    token = sign("stop", ALERT)
+    settings_env(JWT_SECRET=new, JWT_SECRET_PREVIOUS=old)
+    assert unsign("stop", token, 60) == ALERT
+    following = sign("stop", ALERT)
+    settings_env(JWT_SECRET=old, JWT_SECRET_PREVIOUS="")
+    assert _reason("stop", following) == "forged"
+    settings_env(JWT_SECRET=new)
+    assert unsign("stop", following, 60) == ALERT
+    assert _reason("stop", token) == "forged"
+
+
 @pytest.mark.parametrize("token", ["", ".", "..", "a.b.c", "é", "\ud800", "\0", "a" * 10_000])
 def test_what_is_no_token_is_forged(token: str) -> None:
     assert _reason("stop", token) == "forged"
