@@ -12,6 +12,7 @@ from api.models.desk import DeskChange, DeskState, HostState, Outage
 from api.models.discovery import DeskLanding, DeskLink, DiscoveryRun, Drift
 from api.models.incident import Incident
 from api.models.job_run import JobRun
+from api.models.login import Login, PendingRegistration, RecoveryCode
 from api.models.notification import Match, MatchPart, MatchSlot, Notification, NotificationMatch
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.support import SupportRequest
@@ -22,4 +23,5 @@ RECORDS: tuple[type[Base], ...] = (
     SlotRow, Detection, DetectionSlot, Match, MatchPart, MatchSlot, Notification, NotificationMatch,
     DiscoveryRun, DeskLink, DeskLanding, Drift, AuditEntry,
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
+    Login, PendingRegistration, RecoveryCode,
 )  # fmt: skip

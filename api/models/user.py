@@ -58,6 +58,9 @@ class User(Base):
     language: Mapped[str] = mapped_column(default="fr", server_default="fr")
     time_zone: Mapped[str] = mapped_column(default="Europe/Paris", server_default="Europe/Paris")
     token_version: Mapped[int] = mapped_column(default=0, server_default="0")
+    totp_secret: Mapped[str | None]  # of the second factor; encrypted
+    totp_confirmed_at: Mapped[datetime | None]  # since when the second factor is asked for
+    totp_used_step: Mapped[int | None] = mapped_column(sa.BigInteger)  # 30-second step of the last code taken
     wished_plan: Mapped[PlanName | None] = mapped_column(enum_column(PlanName, "wished_plan"))
     stripe_customer_id: Mapped[str | None] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
@@ -74,7 +77,13 @@ class User(Base):
             postgresql_ops={"folded": "text_pattern_ops"},
         ),
         sa.CheckConstraint("length(email) <= 254", name="email_length"),
+        sa.CheckConstraint("(totp_confirmed_at IS NULL) = (totp_secret IS NULL)", name="second_factor"),
     )
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether a sign-in asks for a code besides the password."""
+        return self.totp_confirmed_at is not None
 
 
 class Contact(Base):
@@ -116,6 +125,11 @@ class Contact(Base):
     def unconfirmed_address(self) -> str | None:
         """The address that its owner has yet to confirm, if there is one."""
         return self.new_address or (self.address if self.verified_at is None else None)
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether its owner has confirmed it, and no message has bounced since."""
+        return self.verified_at is not None and self.state is not ContactState.BOUNCED
 
     @property
     def reachable(self) -> bool:

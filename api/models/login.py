@@ -1,0 +1,79 @@
+"""Logins: a sign-in of a user on one browser, from the password to its end; and pending registrations."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.models.base import Base, enum_column, new_id
+from configs.plan import PlanName
+
+
+class EndedBecause(StrEnum):
+    """Why a login ended before it expired."""
+
+    LOGGED_OUT = "logged_out"
+    ENDED_BY_USER = "ended_by_user"
+    NEW_PASSWORD = "new_password"  # noqa: S105 -- a reason
+    TOKEN_REUSED = "token_reused"  # noqa: S105 -- a reason
+    ADDRESS_CONFIRMED = "address_confirmed"
+    IDLE = "idle"
+
+
+class Login(Base):
+    """One login. Its refresh token is rotated at each use; only hashes of the tokens' ids are stored."""
+
+    __tablename__ = "logins"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    browser: Mapped[str]  # "Firefox, Windows"; empty where the client does not say
+    token_hash: Mapped[str]  # of the refresh token that is good now
+    previous_hash: Mapped[str | None]  # of the refresh token that it replaced
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime]
+    rotated_at: Mapped[datetime]  # when the refresh token that is good now was issued
+    expires_at: Mapped[
+        datetime
+    ]  # unless it is used before; never later than LOGIN_MAX_AGE after `created_at`
+    proven_at: Mapped[datetime]  # when the password, and the code of a second factor, were given last
+    ended_at: Mapped[datetime | None]
+    ended_because: Mapped[EndedBecause | None] = mapped_column(enum_column(EndedBecause, "ended_because"))
+
+    __table_args__ = (
+        sa.CheckConstraint("(ended_at IS NULL) = (ended_because IS NULL)", name="ended_with_reason"),
+        sa.Index("ix_logins_user_id_created_at", "user_id", "created_at"),
+        sa.Index("ix_logins_expires_at", "expires_at"),
+    )
+
+    def is_alive(self, moment: datetime) -> bool:
+        """Return whether it is neither ended nor expired."""
+        return self.ended_at is None and moment < self.expires_at
+
+
+class PendingRegistration(Base):
+    """A registration of an address that is not confirmed yet: what the account takes when its mail is confirmed.
+
+    Without a password hash: a registration that got no mail of its own, because the address had enough of them.
+    """
+
+    __tablename__ = "registrations"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    password_hash: Mapped[str | None]
+    wished_plan: Mapped[PlanName | None] = mapped_column(enum_column(PlanName, "wished_plan"))
+    created_at: Mapped[datetime]
+
+    __table_args__ = (sa.Index("ix_registrations_user_id_created_at", "user_id", "created_at"),)
+
+
+class RecoveryCode(Base):
+    """One recovery code of a second factor, as an HMAC whose key is the factor's secret; deleted when it is used."""
+
+    __tablename__ = "recovery_codes"
+
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    code_hash: Mapped[str] = mapped_column(primary_key=True)
