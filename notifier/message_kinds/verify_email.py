@@ -16,20 +16,26 @@ _DAY = 86400
 
 
 class VerifyEmail(MessageKind):
-    """Carries the signed link."""
+    """Carries the signed link. `registration` of the params: whose password the account takes with it.
+
+    With `asked` it was asked for by the signed-in owner, and goes to an address that bounced, too.
+    """
 
     def accepts_contact(self, contact: Contact) -> bool:
-        """Whether it is an e-mail address that is not verified yet, switched off or not."""
-        return contact.channel is Channel.EMAIL and contact.verified_at is None
+        """Whether it is an e-mail address that is not verified yet or that bounced, switched off or not."""
+        waits = contact.verified_at is None or contact.state is ContactState.BOUNCED
+        return contact.channel is Channel.EMAIL and waits
 
     def prepare(
-        self, _session: Session, _row: ClaimedRow, contact: Contact, _now: datetime
+        self, _session: Session, row: ClaimedRow, contact: Contact, _now: datetime
     ) -> TemplateContext | Skip:
         """Return the link, or why none is needed any more."""
-        if contact.verified_at is not None:
+        has_bounced = contact.state is ContactState.BOUNCED
+        if contact.verified_at is not None and not has_bounced:
             return Skip(State.SKIPPED, "already verified")
-        if contact.state is not ContactState.OK:
+        if contact.state is not ContactState.OK and not (has_bounced and row.params.get("asked")):
             return Skip(State.SKIPPED, f"address {contact.state.value}")
         claims = {"contact": str(contact.id), "address": digest(contact.address)}
+        claims |= {key: row.params[key] for key in ("registration",) if key in row.params}
         url = link("verify", sign("verify-email", claims))
         return TemplateContext({"url": url, "days": max(1, round(settings().link_seconds / _DAY))}, url)

@@ -49,6 +49,7 @@ TROUBLE: dict[str, Any] = {
     "subject": "www.val-doise.gouv.fr:443", "reason": "blocked", "soft": False, "spots": SPOTS, "more": 2, "url": None,
     **SINCE,
 }  # fmt: skip
+SECURITY: dict[str, Any] = {"url": "http://localhost:3000", "browser": "Firefox, Windows", **SINCE}
 FACTS: dict[str, dict[str, Any]] = {
     "slot_detected": {"openings": [SLOT], "stops": [(None, STOP)]},
     "desk_trouble": TROUBLE,
@@ -65,6 +66,11 @@ FACTS: dict[str, dict[str, Any]] = {
         "message": "Ça ne marche pas.",
     },
     "account_exists": {"url": "http://localhost:3000"},
+    "new_sign_in": SECURITY,
+    "login_ended": SECURITY,
+    "password_changed": SECURITY,
+    "password_reset": {"url": "http://localhost:4000/l/reset/abc", "minutes": 60},
+    "alerts_paused": {"places": ["Essonne (91)"], "count": 1, "limit": 1, "url": "http://localhost:3000"},
     "verify_email": {"url": "http://localhost:4000/l/verify/abc", "days": 30},
     "verify_new_email": {"url": "http://localhost:4000/l/verify/abc", "days": 30},
     "address_changed": {"changed": "email", "shown": "n…@example.org", "url": "http://localhost:3000"},

@@ -1,0 +1,26 @@
+"""The notice that a smaller plan carries fewer alerts, and which ones are paused."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from api.models.user import Contact
+from configs.prefecture import prefectures
+from configs.settings import settings
+from notifier.content.desk_message_content import skip_unreachable
+from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
+
+
+class AlertsPaused(MessageKind):
+    """Lists the prefectures of the paused alerts; no procedure, which could reveal a person's immigration status."""
+
+    def prepare(
+        self, _session: Session, row: ClaimedRow, contact: Contact, _now: datetime
+    ) -> TemplateContext | Skip:
+        """Return what was paused, or why nothing is sent."""
+        known = prefectures()
+        found = [known[each] for each in row.params["prefectures"] if each in known]
+        places = [f"{place.name} ({place.department})" for place in found]
+        url = str(settings().frontend_url)
+        values = {"places": places, "count": row.params["count"], "limit": row.params["limit"], "url": url}
+        return skip_unreachable(contact) or TemplateContext(values, url)

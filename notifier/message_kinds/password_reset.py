@@ -1,0 +1,37 @@
+"""The mail with the link to choose a new password; it also goes to an address that is not verified yet."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from api.models.notification import State
+from api.models.user import Channel, Contact, ContactState, User
+from configs.contact_addresses import digest
+from configs.settings import settings
+from configs.signing import sign
+from notifier.content.message_links import link
+from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
+
+_MINUTE = 60
+
+
+class PasswordReset(MessageKind):
+    """Carries the signed link. It is good for one password: the next one makes it useless."""
+
+    def accepts_contact(self, contact: Contact) -> bool:
+        """Whether it is an e-mail address, switched off or not: its owner asked a moment ago."""
+        return contact.channel is Channel.EMAIL
+
+    def prepare(
+        self, session: Session, _row: ClaimedRow, contact: Contact, _now: datetime
+    ) -> TemplateContext | Skip:
+        """Return the link, or why it is not sent."""
+        if contact.state is not ContactState.OK:
+            return Skip(State.SKIPPED, f"address {contact.state.value}")
+        password_hash = session.get_one(User, contact.user_id).password_hash
+        claims = {
+            "contact": str(contact.id), "address": digest(contact.address), "password": digest(password_hash or ""),
+        }  # fmt: skip
+        url = link("reset", sign("reset-password", claims))
+        minutes = max(1, round(settings().password_reset_seconds / _MINUTE))
+        return TemplateContext({"url": url, "minutes": minutes}, url)

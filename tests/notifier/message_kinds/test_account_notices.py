@@ -1,0 +1,109 @@
+"""Notices about an account: when it happened in the user's own time, and what is left out."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+import notifier
+from api.models.base import session
+from api.models.notification import Notification, State
+from api.models.user import Channel, Contact, ContactState, User
+from configs.settings import settings
+from notifier.content.messages import render
+from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
+from notifier.message_kinds import kind_of
+
+AT = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def prepare(database: str) -> Callable[..., TemplateContext | Skip]:
+    """Write a notification to a new user and read it again, as a worker does."""
+
+    def run(
+        kind: str, params: dict[str, Any], language: str = "fr", **columns: Any
+    ) -> TemplateContext | Skip:
+        with session() as s:
+            user = User(email="camille@example.org", language=language, time_zone="Europe/Paris")
+            s.add(user)
+            s.flush()
+            contact = Contact(
+                user_id=user.id, channel=Channel.EMAIL, address=user.email, verified_at=AT, enabled=True
+            )
+            s.add(contact)
+            s.flush()
+            (made,) = notifier.create_notifications(s, user.id, kind, params, "key")
+            for name, value in columns.items():
+                setattr(contact, name, value)
+            return kind_of(kind).prepare(s, ClaimedRow.of(s.get_one(Notification, made)), contact, AT)
+
+    return run
+
+
+Prepare = Callable[..., TemplateContext | Skip]
+
+
+def text(kind: str, found: TemplateContext | Skip, language: str = "fr") -> str:
+    assert isinstance(found, TemplateContext)
+    return render(kind, "email", language, found).text
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("new_sign_in", "le 21 novembre 2026 à 00:30 (Firefox, Windows)"),
+        ("login_ended", "Le 21 novembre 2026 à 00:30, le jeton"),
+        ("password_changed", "a été changé le 21 novembre 2026 à 00:30"),
+    ],
+)
+def test_a_notice_says_when_in_the_users_own_time(prepare: Prepare, kind: str, words: str) -> None:
+    params = {"at": AT.isoformat(), "browser": "Firefox, Windows"}
+    assert words in text(kind, prepare(kind, params))
+
+
+@pytest.mark.parametrize("kind", ["new_sign_in", "login_ended", "password_changed"])
+def test_a_notice_is_sent_where_alerts_are_switched_off_and_not_where_mail_bounced(
+    prepare: Prepare, kind: str
+) -> None:
+    params = {"at": AT.isoformat()}
+    assert isinstance(prepare(kind, params, enabled=False), TemplateContext)
+
+
+def test_a_bounced_address_gets_no_notice(prepare: Prepare) -> None:
+    found = prepare("new_sign_in", {"at": AT.isoformat()}, state=ContactState.BOUNCED)
+    assert found == Skip(State.SKIPPED, "address bounced")
+
+
+def test_the_notices_speak_english(prepare: Prepare) -> None:
+    found = prepare("new_sign_in", {"at": AT.isoformat(), "browser": ""}, "en")
+    assert "signed in to your RDVPriority account on November 21, 2026" in text("new_sign_in", found, "en")
+    assert "(an unknown program)" in text("new_sign_in", found, "en")
+
+
+def test_the_reset_link_says_how_long_it_works(prepare: Prepare) -> None:
+    found = prepare("password_reset", {})
+    assert "valable 60 minutes" in text("password_reset", found)
+    assert f"{settings().api_url}/l/reset/" in text("password_reset", found)
+
+
+@pytest.mark.parametrize(
+    ("count", "limit", "words"),
+    [
+        (1, 1, "permet 1 alerte à la fois. Nous avons gardé la plus ancienne et mis en pause la suivante :"),
+        (
+            4,
+            3,
+            "permet 3 alertes à la fois. Nous avons gardé les plus anciennes et mis en pause les suivantes :",
+        ),
+    ],
+)
+def test_the_paused_alerts_are_named_by_prefecture_only(
+    prepare: Prepare, count: int, limit: int, words: str
+) -> None:
+    params = {"prefectures": ["bobigny_93", "gone_99"], "count": count, "limit": limit}
+    said = text("alerts_paused", prepare("alerts_paused", params))
+    assert words in said
+    assert "- Seine-Saint-Denis (93)" in said
+    assert "séjour" not in said.lower()
