@@ -1,0 +1,67 @@
+"""Turns at hashing passwords: PASSWORD_HASHES at a time on a machine, in all processes together.
+
+A hash takes a core for 0.2 s. Without turns a wave of sign-ins would leave no core to anything else.
+"""
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from api.errors import ApiError
+from configs.settings import settings
+
+_LOOK_SECONDS = 0.02
+_WAITING = 4  # threads of a process that may wait at once: the others of gunicorn's eight go on serving reads
+_places = threading.BoundedSemaphore(_WAITING)
+
+
+@contextmanager
+def take_turn() -> Iterator[None]:
+    """Wait for a turn, and hold it while the block runs. A process that dies gives its turn back.
+
+    Raises:
+        api.errors.ApiError: 503, no turn came within PASSWORD_WAIT_SECONDS, or too many wait already.
+    """
+    if not _places.acquire(blocking=False):
+        raise _build_refusal()
+    try:
+        lock = _wait_for_lock()
+    finally:
+        _places.release()
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _wait_for_lock() -> int:
+    """Return the open file whose lock is the turn."""
+    folder = settings().state_dir / "password-hashes"
+    folder.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + settings().password_wait_seconds
+    while True:
+        for number in range(settings().password_hashes):
+            if (lock := _try_lock(folder / str(number))) is not None:
+                return lock
+        if time.monotonic() >= until:
+            raise _build_refusal()
+        time.sleep(_LOOK_SECONDS)
+
+
+def _try_lock(path: Path) -> int | None:
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return None
+    return file
+
+
+def _build_refusal() -> ApiError:
+    detail = "too many sign-ins at this moment: try again"
+    return ApiError(503, "busy", detail, headers={"Retry-After": "2"})

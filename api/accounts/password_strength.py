@@ -1,0 +1,15 @@
+"""Strength of a new password: its length, and how many guesses it takes."""
+
+from zxcvbn_rs_py import zxcvbn
+
+SHORTEST = 12
+LONGEST = 128
+_GUESSES = 10**8  # zxcvbn's score 3: docs/privacy.md says why that is enough
+
+
+def explain_weakness(password: str, email: str) -> str | None:
+    """Return why a password can be guessed by someone who knows the address, or None."""
+    # The words of the address count as known, like those of the dictionary.
+    known = [email, *email.partition("@")[::2]]
+    guesses = zxcvbn(password.encode("utf-8", "replace").decode(), known).guesses
+    return None if guesses >= _GUESSES else "this password can be guessed: choose a longer or less common one"

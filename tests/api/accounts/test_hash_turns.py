@@ -1,0 +1,96 @@
+"""One password is hashed at a time on a machine, in all threads and processes."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from api.accounts import hash_turns
+from api.accounts.hash_turns import take_turn
+from api.errors import ApiError
+
+_HOLD = """
+import sys
+from api.accounts.hash_turns import take_turn
+with take_turn():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_folder(settings_env: Callable[..., None], tmp_path: Path) -> None:
+    settings_env(STATE_DIR=tmp_path, PASSWORD_WAIT_SECONDS="0.2")
+
+
+def test_one_turn_is_taken_at_a_time() -> None:
+    inside, most = 0, 0
+    guard = threading.Lock()
+
+    def work(_: int) -> None:
+        nonlocal inside, most
+        with take_turn():
+            with guard:
+                inside += 1
+                most = max(most, inside)
+            time.sleep(0.01)
+            with guard:
+                inside -= 1
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(work, range(6)))
+    assert most == 1
+
+
+def test_as_many_as_the_setting_says(settings_env: Callable[..., None], tmp_path: Path) -> None:
+    settings_env(STATE_DIR=tmp_path, PASSWORD_HASHES="2", PASSWORD_WAIT_SECONDS="0.05")
+    with take_turn(), take_turn(), pytest.raises(ApiError) as refused, take_turn():
+        pass
+    assert refused.value.status == 503
+
+
+def test_another_process_holds_the_turn_and_gives_it_back_when_it_dies(tmp_path: Path) -> None:
+    other = subprocess.Popen(
+        [sys.executable, "-c", _HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(ApiError), take_turn():
+            pass
+    finally:
+        other.kill()
+        other.communicate()
+    with take_turn():
+        pass
+
+
+def test_who_waits_too_long_is_told_to_come_back(client: FlaskClient) -> None:
+    with take_turn():
+        answer = client.post("/api/auth/login", json={"email": "a@example.org", "password": "x"})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert (answer.json or {})["type"].endswith(":busy")
+
+
+def test_threads_stay_free_for_others() -> None:
+    with ExitStack() as stack:
+        for _ in range(hash_turns._WAITING):
+            stack.callback(hash_turns._places.release)
+            hash_turns._places.acquire()
+        began = time.monotonic()
+        with pytest.raises(ApiError), take_turn():
+            pass
+        assert time.monotonic() - began < 0.2
+
+
+def test_an_error_gives_the_turn_back() -> None:
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError), take_turn():
+            raise ZeroDivisionError
