@@ -1,7 +1,6 @@
 """The command `flask grant EMAIL PLAN`, which gives a plan by hand (bought plans come from Stripe)."""
 
 from datetime import timedelta
-from uuid import UUID
 
 import click
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -9,8 +8,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not imported here
 import notifier
 from api.accounts.queries import find_user
-from api.accounts.service import give_plan
-from api.alerts.service import wake_alerts
+from api.alerts.plan_limits import StartedPlan, start_plan
 from api.models.base import session
 from configs.database import database_url
 from configs.logs import set_up_logs
@@ -38,11 +36,12 @@ def grant_command(email: str, plan_name: str, days: int | None, source: str) -> 
     usual = plan(name).duration_seconds
     lasts = timedelta(days=days) if days else timedelta(seconds=usual) if usual else _MONTH
     try:
-        given, alerts = _give_to_address(email, name, lasts, source)
+        given, started = _give_to_address(email, name, lasts, source)
     except (OperationalError, InterfaceError) as error:
         why = str(error.orig).splitlines()[0]
         raise click.ClickException(f"nothing was given, the database does not answer: {why}") from None
-    for alert_id in alerts:
+    notifier.nudge(started.mails)
+    for alert_id in started.alerts:
         notifier.catch_up(alert_id)
     click.echo(given)
 
@@ -56,14 +55,15 @@ def _prepare() -> None:
         raise click.ClickException(f"nothing was given: {error}{_LOCAL}") from None
 
 
-def _give_to_address(email: str, name: PlanName, lasts: timedelta, source: str) -> tuple[str, list[UUID]]:
-    """Give the plan; return a sentence about it, and the alerts to catch up."""
+def _give_to_address(email: str, name: PlanName, lasts: timedelta, source: str) -> tuple[str, StartedPlan]:
+    """Give the plan; return a sentence about it, and what follows."""
     with session() as s:
         user = find_user(s, email)
         if user is None:
             raise click.ClickException(
                 f"nobody has the address {email}: register it first (POST /api/auth/register)"
             )
-        grant = give_plan(s, user, name, lasts, source)
+        started = start_plan(s, user, name, lasts, source)
+        grant = started.grant
         lasting = f"from {grant.starts_at:%Y-%m-%d %H:%M} to {grant.ends_at:%Y-%m-%d %H:%M} UTC"
-        return f"{user.email} has {name} {lasting}", wake_alerts(s, user.id, "plan began")
+        return f"{user.email} has {name} {lasting}", started

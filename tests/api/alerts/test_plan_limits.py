@@ -1,0 +1,126 @@
+"""A smaller plan carries only its own number of alerts."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from flask.testing import FlaskClient
+
+from api.alerts.plan_limits import find_users_over_limit, pause_excess_alerts, start_plan
+from api.models.alert import Alert
+from api.models.base import session
+from api.models.desk import DeskChange
+from api.models.notification import Notification
+from api.models.user import Contact, User
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.world import Door, Person, rows, wait_for
+
+People = Callable[..., Person]
+
+
+@pytest.fixture
+def camille(person: People, frozen: time_machine.Traveller) -> Person:
+    made = person()
+    with session() as s:
+        s.execute(sa.update(Contact).values(verified_at=clock()))
+    return made
+
+
+def alerts(user_id: UUID, count: int, frozen: time_machine.Traveller) -> list[UUID]:
+    """Write alerts, one a minute; the oldest is first."""
+    made = []
+    for _ in range(count):
+        frozen.shift(timedelta(minutes=1))
+        made.append(wait_for(user_id))
+        with session() as s:
+            s.execute(sa.update(Alert).where(Alert.id == made[-1]).values(created_at=clock()))
+    return made
+
+
+def enabled() -> set[UUID]:
+    return {alert.id for alert in rows(Alert) if alert.enabled}
+
+
+def give(person: Person, name: PlanName, days: int = 1) -> list[UUID]:
+    with session() as s:
+        return start_plan(s, s.get_one(User, person.id), name, timedelta(days=days), "test").alerts
+
+
+def test_a_smaller_plan_wakes_its_own_number_of_alerts_the_oldest(
+    camille: Person, frozen: time_machine.Traveller
+) -> None:
+    camille.holds(PlanName.URGENCE_TOTAL, days=1)
+    made = alerts(camille.id, 20, frozen)
+    frozen.shift(timedelta(days=2))
+    assert enabled() == set(made)
+    assert give(camille, PlanName.URGENCE_24H) == made[:1]
+    assert enabled() == {made[0]}
+    (mail,) = rows(Notification)
+    assert (mail.kind, mail.params) == (
+        "alerts_paused", {"prefectures": ["bobigny_93"], "count": 19, "limit": 1},
+    )  # fmt: skip
+    assert "alert paused: smaller plan" in {line.reason for line in rows(DeskChange)}
+
+
+def test_the_end_of_a_larger_plan_is_found_by_the_clock_alone(
+    camille: Person, frozen: time_machine.Traveller
+) -> None:
+    camille.holds(PlanName.URGENCE_TOTAL, days=1)
+    camille.holds(PlanName.URGENCE_7J, days=7)
+    made = alerts(camille.id, 5, frozen)
+    with session() as s:
+        assert find_users_over_limit(s) == []
+    frozen.shift(timedelta(days=1))
+    with session() as s:
+        assert find_users_over_limit(s) == [camille.id]
+        assert len(pause_excess_alerts(s, camille.id)) == 1
+        assert find_users_over_limit(s) == []
+        assert pause_excess_alerts(s, camille.id) == []
+    assert enabled() == set(made[:3])
+
+
+def test_without_any_plan_no_alert_is_paused(camille: Person, frozen: time_machine.Traveller) -> None:
+    camille.holds(PlanName.URGENCE_TOTAL, days=1)
+    made = alerts(camille.id, 3, frozen)
+    frozen.shift(timedelta(days=2))
+    with session() as s:
+        assert find_users_over_limit(s) == []
+        assert pause_excess_alerts(s, camille.id) == []
+    assert enabled() == set(made)
+
+
+def test_a_smaller_plan_beside_a_larger_one_pauses_nothing(
+    camille: Person, frozen: time_machine.Traveller
+) -> None:
+    camille.holds(PlanName.URGENCE_TOTAL, days=30)
+    made = alerts(camille.id, 4, frozen)
+    assert set(give(camille, PlanName.URGENCE_24H)) == set(made)
+    assert rows(Notification) == []
+
+
+def test_paused_and_closed_alerts_take_no_place(
+    client: FlaskClient, camille: Person, frozen: time_machine.Traveller
+) -> None:
+    camille.holds(PlanName.URGENCE_7J, days=7)
+    made = alerts(camille.id, 3, frozen)
+    client.patch(f"/api/alerts/{made[0]}/toggle", headers=camille.headers)
+    client.delete(f"/api/alerts/{made[1]}", headers=camille.headers)
+    with session() as s:
+        assert find_users_over_limit(s) == []
+    frozen.shift(timedelta(days=8))
+    assert give(camille, PlanName.URGENCE_24H) == [made[2]]
+
+
+def test_the_alerts_of_others_are_left_alone(
+    camille: Person, person: People, frozen: time_machine.Traveller, door: Door
+) -> None:
+    robin = person("robin@example.org")
+    robin.holds(PlanName.URGENCE_TOTAL, days=30)
+    others = alerts(robin.id, 5, frozen)
+    made = alerts(camille.id, 2, frozen)
+    give(camille, PlanName.URGENCE_24H)
+    assert enabled() == {*others, made[0]}
