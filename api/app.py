@@ -5,12 +5,13 @@ from importlib.metadata import version
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
-from api.accounts import routes as accounts
 from api.alerts import routes as alerts
+from api.auth import routes as auth
 from api.detections import routes as detections
 from api.health import routes as health
 from api.hooks import routes as hooks
 from api.links import routes as links
+from api.logins import routes as logins
 from api.middleware import openapi_docs
 from api.middleware.auth import register_auth
 from api.middleware.cors import allow_front_end
@@ -51,7 +52,7 @@ def create_app() -> OpenAPI:
     register_body_checks(app)
     register_auth(app)
     health.register_health_checks(app)
-    for noun in (accounts, alerts, prefectures, detections, stats, support, health):
+    for noun in (auth, logins, alerts, prefectures, detections, stats, support, health):
         app.register_api(noun.blueprint)
     app.register_blueprint(links.blueprint)
     app.register_blueprint(hooks.blueprint)

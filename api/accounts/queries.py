@@ -26,6 +26,14 @@ def has_address(email: str) -> sa.ColumnElement[bool]:
     return sa.func.lower(User.email) == sa.func.lower(email)
 
 
+def find_pending_hash(session: Session, email: str) -> str | None:
+    """Return the password hash of an account whose address is not confirmed yet, or None."""
+    query = sa.select(User.password_hash).join(Contact)
+    return session.scalar(
+        query.where(has_address(email), Contact.channel == Channel.EMAIL, Contact.verified_at.is_(None))
+    )
+
+
 def read_account(session: Session, user: User) -> Account:
     """Return the account as its owner sees it."""
     rows = session.scalars(sa.select(Contact).where(Contact.user_id == user.id))
@@ -46,6 +54,7 @@ def read_account(session: Session, user: User) -> Account:
         notify_email=bool(email and email.enabled),
         notify_sms=bool(sms and sms.enabled),
         notify_telegram=bool(telegram and telegram.enabled),
+        totp_enabled=user.has_second_factor,
         language=user.language,
         time_zone=user.time_zone,
         created_at=user.created_at,

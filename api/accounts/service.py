@@ -1,30 +1,29 @@
 """Changes to accounts: registration with the mail that proves the address, and plans that are given."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-import notifier
+from api.accounts.mails import count_mails, write_mail
 from api.accounts.queries import has_address
 from api.accounts.schemas import Registration
 from api.models.base import new_id
-from api.models.notification import Notification, State
+from api.models.login import PendingRegistration
 from api.models.user import Channel, Contact, Grant, User
 from configs.clock import clock
 from configs.plan import PlanName
-
-_MAILS_A_DAY = 3
-_BETWEEN_MAILS = timedelta(minutes=5)
+from configs.settings import settings
 
 
 def register_account(session: Session, wish: Registration, password_hash: str) -> list[UUID]:
     """Create the account unless the address has one; return the notifications to nudge after the commit.
 
     A mail is sent in both cases: an unconfirmed address is asked to confirm, a confirmed one is reminded of its
-    account. An existing account keeps its password: a stranger who registers the address must not set it.
+    account. Each registration of an unconfirmed address is kept: the account takes the password of the one whose mail
+    is confirmed, and a stranger who registers the address first does not keep it.
     """
     made = session.scalar(
         insert(User)
@@ -34,10 +33,19 @@ def register_account(session: Session, wish: Registration, password_hash: str) -
     )
     if made:
         _add_contacts(session, made, wish)
+    # The lock lets the mails be counted, also where several registrations arrive at once.
     contact = session.scalars(
-        sa.select(Contact).join(User).where(has_address(wish.email), Contact.channel == Channel.EMAIL)
+        sa.select(Contact)
+        .join(User)
+        .where(has_address(wish.email), Contact.channel == Channel.EMAIL)
+        .with_for_update(of=User)
     ).one_or_none()
-    return _write_mail(session, contact) if contact else []
+    if contact is None:
+        return []
+    if contact.verified_at is None:
+        return _keep_registration(session, contact, wish.plan, password_hash)
+    mails = count_mails(session, contact, "account_exists")
+    return write_mail(session, contact, "account_exists", mails, {}) if mails.may_repeat else []
 
 
 def _add_contacts(session: Session, user_id: UUID, wish: Registration) -> None:
@@ -47,29 +55,39 @@ def _add_contacts(session: Session, user_id: UUID, wish: Registration) -> None:
     session.flush()
 
 
-def _write_mail(session: Session, contact: Contact) -> list[UUID]:
-    kind = "verify_email" if contact.verified_at is None else "account_exists"
-    before, today, latest = _count_mails(session, contact, kind)
-    if today >= _MAILS_A_DAY or (latest and latest > clock() - _BETWEEN_MAILS):
-        return []
-    # Two simultaneous requests get the same count, hence the same key, which is written once.
-    key = f"{kind}:{contact.id}:{before}"
-    return notifier.create_notifications(
-        session, contact.user_id, kind=kind, params={}, dedupe_key=key, priority="critical"
+def _keep_registration(
+    session: Session, contact: Contact, wished_plan: PlanName | None, password_hash: str
+) -> list[UUID]:
+    """Keep a registration and write its mail. The same password again is the same registration again."""
+    mails = count_mails(session, contact, "verify_email")
+    mine = PendingRegistration.user_id == contact.user_id
+    same = session.scalars(
+        sa.select(PendingRegistration).where(mine, PendingRegistration.password_hash == password_hash)
+    ).first()
+    if same:
+        params = {"registration": str(same.id)}
+        return write_mail(session, contact, "verify_email", mails, params) if mails.may_repeat else []
+    kept = PendingRegistration(
+        id=new_id(),
+        user_id=contact.user_id,
+        password_hash=password_hash if mails.may_follow else None,
+        wished_plan=wished_plan,
+        created_at=clock(),
     )
+    if mails.may_follow:
+        session.add(kept)
+        return write_mail(session, contact, "verify_email", mails, {"registration": str(kept.id)})
+    # It gets no mail: it only tells that an earlier mail may be about someone else's registration.
+    session.execute(sa.delete(PendingRegistration).where(mine, PendingRegistration.password_hash.is_(None)))
+    session.add(kept)
+    return []
 
 
-def _count_mails(session: Session, contact: Contact, kind: str) -> tuple[int, int, datetime | None]:
-    """Return the number of mails; without the failed ones: the number within a day, and the time of the latest."""
-    left = Notification.state != State.FAILED
-    since = clock() - timedelta(days=1)
-    query = sa.select(
-        sa.func.count(),
-        sa.func.count().filter(left, Notification.created_at > since),
-        sa.func.max(Notification.created_at).filter(left),
-    ).where(Notification.contact_id == contact.id, Notification.kind == kind)
-    before, today, latest = session.execute(query).one()
-    return before, today, latest
+def drop_old_registrations(session: Session) -> int:
+    """Delete pending registrations whose links are useless by now; return how many."""
+    oldest = clock() - timedelta(seconds=2 * settings().link_seconds)
+    old = sa.delete(PendingRegistration).where(PendingRegistration.created_at < oldest)
+    return len(session.scalars(old.returning(PendingRegistration.id)).all())
 
 
 def give_plan(session: Session, user: User, name: PlanName, lasts: timedelta, source: str) -> Grant:

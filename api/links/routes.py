@@ -1,25 +1,26 @@
 """Routes of /l: pages behind the links in messages. GET changes nothing, because mail scanners open every link."""
 
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, render_template
-from sqlalchemy.orm import Session
+from flask import Blueprint, render_template, request
 
 import notifier
-from api.alerts.service import close_alert, wake_alerts
+from api.alerts.service import close_alert
 from api.alerts.targets import get_prefecture_id
+from api.auth.service import confirm_address, read_new_password, reset_by_token
+from api.auth.tokens import RESET, VERIFY, find_contact
+from api.errors import ApiError
+from api.middleware.rate_limits import remember_address
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
 from api.models.user import Contact
-from configs.clock import clock
-from configs.contact_addresses import digest
 from configs.prefecture import prefectures
 from configs.settings import settings
 from configs.signing import LinkRefused, unsign
 
 STOP = "stop-alert"
-VERIFY = "verify-email"
 
 blueprint = Blueprint("links", __name__, url_prefix="/l")
 
@@ -53,35 +54,48 @@ def stop(token: str) -> str:
 def ask_verify(token: str) -> str:
     """Show the address that would be confirmed."""
     with session() as s:
-        contact = _find_contact(s, token)
-        return _render_verify_page(contact, done=bool(contact and contact.verified_at))
+        contact, _ = find_contact(s, VERIFY, token, settings().link_seconds)
+        return _render_verify_page(contact, done=bool(contact and contact.confirmed))
 
 
 @blueprint.post("/verify/<token>")
 def verify(token: str) -> str:
     """Confirm the address, and catch up on slots that are open now."""
-    alerts: list[UUID] = []
     with session() as s:
-        contact = _find_contact(s, token, lock=True)
-        if contact and contact.verified_at is None:
-            contact.verified_at = clock()
-            alerts = wake_alerts(s, contact.user_id, "address confirmed")
-        page = _render_verify_page(contact, done=True)
-    for alert_id in alerts:
+        change = confirm_address(s, token)
+    for alert_id in change.alerts:
         notifier.catch_up(alert_id)
-    return page
+    return _render_verify_page(change.contact, done=True, reset_token=change.reset_token)
+
+
+@blueprint.get("/reset/<token>")
+def ask_password(token: str) -> str:
+    """Show the form to choose a new password."""
+    with session() as s:
+        contact, _ = find_contact(s, RESET, token, settings().password_reset_seconds)
+        return render_template("reset.html", address=contact.address if contact else None)
+
+
+@blueprint.post("/reset/<token>")
+def choose_password(token: str) -> tuple[str, int]:
+    """Set the new password, or show the form again with what is wrong with it."""
+    try:
+        change = reset_by_token(token, read_new_password(request.form.get("password", "")))
+    except ApiError as error:
+        if error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+            raise
+        return render_template("reset.html", address="", weak=True), error.status
+    notifier.nudge(change.mails)
+    for alert_id in change.alerts:
+        notifier.catch_up(alert_id)
+    if change.contact:
+        remember_address(change.contact.address)
+    return render_template("reset.html", address=change.contact and change.contact.address, done=True), 200
 
 
 def _read_alert_id(token: str) -> UUID:
     payload = unsign(STOP, token, settings().link_seconds)
     return _read_uuid(payload if isinstance(payload, dict) else {"alert": payload}, "alert")
-
-
-def _find_contact(s: Session, token: str, *, lock: bool = False) -> Contact | None:
-    """Return the contact of a token if its address is still the one that the token was sent to."""
-    payload = unsign(VERIFY, token, settings().link_seconds)
-    contact = s.get(Contact, _read_uuid(payload, "contact"), with_for_update=lock)
-    return contact if contact and digest(contact.address) == payload.get("address") else None
 
 
 def _read_uuid(payload: Any, key: str) -> UUID:
@@ -102,5 +116,6 @@ def _render_stop_page(alert: Alert | None, *, done: bool) -> str:
     return render_template("stop.html", place=place, done=done)
 
 
-def _render_verify_page(contact: Contact | None, *, done: bool) -> str:
-    return render_template("verify.html", address=contact.address if contact else None, done=done)
+def _render_verify_page(contact: Contact | None, *, done: bool, reset_token: str | None = None) -> str:
+    address = contact.address if contact else None
+    return render_template("verify.html", address=address, done=done, reset_token=reset_token)

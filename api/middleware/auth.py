@@ -1,28 +1,38 @@
-"""Authentication by bearer tokens with a user's id and token_version, compared with the row at each request."""
+"""Authentication by bearer tokens: each names a user and a login, whose rows are read at each request."""
 
+import hashlib
+import hmac
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from flask import Flask, Response
 from flask_jwt_extended import (
     JWTManager,
     create_access_token,
     create_refresh_token,
     get_current_user,
+    get_jwt,
     verify_jwt_in_request,
 )
+from sqlalchemy.orm import Session
 
 from api.errors import ApiError
 from api.middleware.problems import build_response
+from api.middleware.rate_limits import count_request_of
 from api.models.base import session
-from api.models.user import User
+from api.models.login import Login
+from api.models.user import Role, User
 from configs.clock import clock
 from configs.settings import settings
+from configs.signing import SKEW, read_signing_keys
 
 _VERSION = "ver"
+_LOGIN = "login"
 _ISSUER = "rdvpriority"
+_TOUCH = timedelta(minutes=1)  # a login of the staff notes its use no more often
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,58 +44,88 @@ class Tokens:
     expires_at: datetime
 
 
-def register_auth(app: Flask) -> None:
-    """Sign and check tokens with JWT_SECRET.
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    user: User
+    login: Login
 
-    There is no refresh yet, so an access token lives as long as the login (JWT_EXPIRES_IN).
+
+def register_auth(app: Flask) -> None:
+    """Sign tokens with JWT_SECRET; JWT_SECRET_PREVIOUS verifies them too.
 
     Raises:
         configs.settings.SettingMissing: JWT_SECRET is not set.
     """
     app.config.update(
         JWT_SECRET_KEY=settings().require("jwt_secret"),
-        JWT_ACCESS_TOKEN_EXPIRES=settings().jwt_expires_in,
-        JWT_REFRESH_TOKEN_EXPIRES=settings().jwt_expires_in,
+        JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=settings().access_token_seconds),
+        JWT_DECODE_LEEWAY=SKEW,  # the clock of the machine that issued the token may be ahead of this one's
+        JWT_COOKIE_CSRF_PROTECT=False,  # no cookies: a random claim would make each signature another one
         JWT_ENCODE_ISSUER=_ISSUER,
         JWT_DECODE_ISSUER=_ISSUER,
     )
     manager = JWTManager(app)
-    manager.user_lookup_loader(_load_user)
+    manager.decode_key_loader(lambda header, _: _find_key(header))
+    manager.user_lookup_loader(lambda _, claims: _load_identity(claims))
     manager.unauthorized_loader(
         lambda _: _refuse_token("not-signed-in", "send Authorization: Bearer <token>")
     )
     manager.invalid_token_loader(lambda _: _refuse_token("not-signed-in", "this is no token of ours: log in"))
     manager.expired_token_loader(
-        lambda *_: _refuse_token("token-expired", "this token is too old: log in again")
+        lambda *_: _refuse_token("token-expired", "this token is too old: refresh it, or log in again")
     )
     manager.user_lookup_error_loader(
-        lambda *_: _refuse_token("token-revoked", "this token ended: log in again")
+        lambda *_: _refuse_token("token-revoked", "this login ended: log in again")
     )
 
 
-def issue_tokens(user: User) -> Tokens:
-    """Return new tokens for a user whose password has been checked."""
-    claims = {_VERSION: user.token_version}
-    expires_at = (clock() + settings().jwt_expires_in).replace(microsecond=0)
+def issue_tokens(user: User, login: Login, token_id: str) -> Tokens:
+    """Return an access token, and the refresh token of that id: the same for the same login, until it is rotated."""
+    claims = {_VERSION: user.token_version, _LOGIN: str(login.id)}
+    kept = {"jti": token_id, "iat": login.rotated_at, "nbf": login.rotated_at, "exp": login.expires_at}
+    headers = {"kid": _name_key(read_signing_keys()[0])}
+    lasts = timedelta(seconds=settings().access_token_seconds)
     return Tokens(
-        access=create_access_token(str(user.id), additional_claims=claims),
-        refresh=create_refresh_token(str(user.id), additional_claims=claims),
-        expires_at=expires_at,
+        access=create_access_token(
+            str(user.id), expires_delta=lasts, additional_claims=claims, additional_headers=headers
+        ),
+        refresh=create_refresh_token(
+            str(user.id), expires_delta=False, additional_claims=claims | kept, additional_headers=headers
+        ),
+        expires_at=(clock() + lasts).replace(microsecond=0),
     )
 
 
 def require_sign_in() -> None:
-    """Refuse the request unless it carries a valid access token.
+    """Refuse the request unless it carries a valid access token of a login that has not ended.
 
     The handlers of register_auth answer its errors with 401.
     """
     verify_jwt_in_request()
 
 
+def require_refresh_token() -> str:
+    """Refuse the request unless it carries a refresh token of a login that has not ended; return the token's id."""
+    verify_jwt_in_request(refresh=True)
+    return str(get_jwt()["jti"])
+
+
+def require_recent_proof() -> None:
+    """Refuse the request unless the password, and a code of the second factor, were given a moment ago.
+
+    Raises:
+        api.errors.ApiError: 403 recent-proof-needed.
+    """
+    longest = timedelta(seconds=settings().recent_proof_seconds)
+    if clock() - current_login().proven_at > longest:
+        detail = "prove that it is you by POST /api/auth/prove, then try again"
+        raise ApiError(403, "recent-proof-needed", detail)
+
+
 def current_user() -> User:
     """Return the user of the request, detached from a session; call require_sign_in first."""
-    user: User = get_current_user()
-    return user
+    identity: _Identity = get_current_user()
+    return identity.user
 
 
 def find_user() -> User | None:
@@ -94,18 +134,58 @@ def find_user() -> User | None:
     The handlers of register_auth answer a token that is not valid with 401.
     """
     verify_jwt_in_request(optional=True)
-    user: User | None = get_current_user()
-    return user
+    identity: _Identity | None = get_current_user()
+    return identity.user if identity else None
 
 
-def _load_user(_: dict[str, Any], claims: dict[str, Any]) -> User | None:
+def current_login() -> Login:
+    """Return the login of the request, detached from a session; call require_sign_in first."""
+    identity: _Identity = get_current_user()
+    return identity.login
+
+
+def _load_identity(claims: dict[str, Any]) -> _Identity | None:
     try:
-        user_id = UUID(claims["sub"])
-    except ValueError:
+        user_id, login_id = UUID(claims["sub"]), UUID(claims[_LOGIN])
+    except (KeyError, ValueError, TypeError, AttributeError):
         return None
+    count_request_of(user_id)
+    query = sa.select(User, Login).join(Login, Login.user_id == User.id)
     with session() as s:
-        user = s.get(User, user_id)
-    return user if user and user.token_version == claims.get(_VERSION) else None
+        row = s.execute(query.where(User.id == user_id, Login.id == login_id)).one_or_none()
+        if row is None:
+            return None
+        identity = _Identity(*row)
+        if identity.user.token_version != claims.get(_VERSION) or not _is_usable(identity):
+            return None
+        _touch(s, identity)
+    return identity
+
+
+def _is_usable(identity: _Identity) -> bool:
+    """Return whether the login is alive; one of the staff ends after STAFF_IDLE_SECONDS without use."""
+    now = clock()
+    idle = timedelta(seconds=settings().staff_idle_seconds)
+    is_staff = identity.user.role is not Role.USER
+    return identity.login.is_alive(now) and not (is_staff and now - identity.login.last_used_at > idle)
+
+
+def _touch(s: Session, identity: _Identity) -> None:
+    """Note that a login of the staff is used. For others the refreshes are precise enough, and need no write here."""
+    now = clock()
+    if identity.user.role is not Role.USER and now - identity.login.last_used_at >= _TOUCH:
+        s.execute(sa.update(Login).where(Login.id == identity.login.id).values(last_used_at=now))
+
+
+def _find_key(header: dict[str, Any]) -> str:
+    """Return the key that a token's header names; without a name, the one that signs now."""
+    keys = read_signing_keys()
+    return next((key for key in keys if _name_key(key) == header.get("kid")), keys[0])
+
+
+def _name_key(key: str) -> str:
+    """Return a short name that tells a key from the one before it and reveals neither."""
+    return hmac.new(key.encode(), b"rdvpriority.key-name", hashlib.sha256).hexdigest()[:8]
 
 
 def _refuse_token(word: str, detail: str) -> Response:

@@ -14,6 +14,7 @@ _MEANINGS = {
     403: "You may not do this: `type` says why",
     404: "There is no such thing, or it is not yours",
     409: "It conflicts with what there is already",
+    410: "It was good once, and is too old now",
     413: "The body is too large",
     415: "The body is not sent as JSON",
     422: "A field is wrong: `errors` names each with its path",

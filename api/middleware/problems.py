@@ -24,8 +24,10 @@ MEDIA_TYPE = "application/problem+json"
 _WORDS = {
     400: "malformed",
     401: "not-signed-in",
+    403: "forbidden",
     404: "not-found",
     405: "method-not-allowed",
+    410: "gone",
     413: "too-large",
     415: "not-json",
     422: "invalid",

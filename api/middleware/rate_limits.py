@@ -1,9 +1,11 @@
 """Rate limits by network address and by account, counted in Redis for all processes."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from uuid import UUID
 
 import structlog
 from flask import Flask, Response, request
@@ -16,8 +18,16 @@ from redis.retry import Retry
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.errors import ApiError
+from api.middleware.limit_counters import (
+    PATIENCE,
+    build_storage_options,
+    build_storage_url,
+    check_limit,
+    hit_limit,
+)
 from api.middleware.problems import build_response
 from api.middleware.request_bodies import is_webhook
+from api.models.user import User
 from configs.contact_addresses import fold_address
 from configs.redis import redis_client
 from configs.settings import settings
@@ -28,10 +38,16 @@ SUPPORT_A_DAY = 5  # from one network address
 ACCOUNT_FROM_ADDRESS = "10 per 15 minutes"
 ACCOUNT = "100 per 15 minutes"
 _DAY = 86400  # seconds
+USER = "300 per 5 minutes"
+CODES = "5 per 5 minutes"  # of one challenge
+WRONG_CODES = "30 per hour"  # of one account
 _KNOWN_SECONDS = 90 * _DAY  # an account's sign-in addresses are remembered for so long
-_AUTH_ROUTES = ("accounts.register", "accounts.login")
+# Routes that anyone may call to guess, or to cause a mail.
+_AUTH_ROUTES = (
+    "auth.register", "auth.verify_email", "auth.forgot_password", "auth.reset_password",
+    "logins.login", "logins.login_with_code",
+)  # fmt: skip
 _WAIT = "X-RateLimit-Wait"
-_PATIENCE = 1  # seconds that a request waits for Redis
 log = structlog.get_logger(__name__)
 
 
@@ -93,41 +109,99 @@ def _build_account_limits() -> list[ApplicationLimit]:
         ACCOUNT,
         key_function=_get_account,
         scope=str,
-        exempt_when=lambda: not _get_account() or _is_known_address(),
+        exempt_when=lambda: not _get_account() or _may_not_be_locked(),
         deduct_when=_is_guess,
     )
     return [here, anywhere]
 
 
+def _may_not_be_locked() -> bool:
+    """Return whether strangers must not use up a limit: of a known address, or of the way to a new password."""
+    return request.endpoint == "auth.forgot_password" or _is_known(_get_account())
+
+
 def _is_guess(response: Response) -> bool:
     """Return whether a response counts as a guess: a failed login, or any registration."""
-    return request.endpoint != "accounts.login" or response.status_code == HTTPStatus.UNAUTHORIZED
+    return request.endpoint != "logins.login" or response.status_code == HTTPStatus.UNAUTHORIZED
 
 
-def remember_address() -> None:
-    """Remember the address from which the account of this request signed in, unless Redis is away."""
+def remember_address(email: str) -> None:
+    """Remember the address from which the account with this e-mail address signed in, unless Redis is away."""
     try:
-        _get_redis().set(_build_known_key(), 1, ex=_KNOWN_SECONDS)
+        _get_redis().set(_build_known_key(_digest_account(email)), 1, ex=_KNOWN_SECONDS)
     except RedisError as error:
         log.warning("an address is not remembered: a wave of guesses may keep it out", because=str(error))
 
 
-def _is_known_address() -> bool:
+def count_request_of(user_id: UUID) -> None:
+    """Count a request of a signed-in user, from wherever; without Redis it is not counted.
+
+    Raises:
+        api.errors.ApiError: 429.
+    """
+    hit_limit(USER, "user", str(user_id))
+
+
+@contextmanager
+def limit_guesses(user_id: UUID) -> Iterator[None]:
+    """Allow a signed-in user a few wrong passwords or codes: an error of the block counts as one.
+
+    Raises:
+        api.errors.ApiError: 429.
+    """
+    check_limit(ACCOUNT_FROM_ADDRESS, "proof", str(user_id))
     try:
-        return bool(_get_redis().exists(_build_known_key()))
+        yield
+    except ApiError:
+        hit_limit(ACCOUNT_FROM_ADDRESS, "proof", str(user_id))
+        raise
+
+
+def limit_codes(challenge_id: str, user: User) -> None:
+    """Count a try at the code of a second factor, and refuse one too many.
+
+    An address from which the account signed in before is spared from what strangers try.
+
+    Raises:
+        api.errors.ApiError: 429.
+    """
+    hit_limit(CODES, "challenge", challenge_id)
+    check_limit(ACCOUNT_FROM_ADDRESS, "code", str(user.id), _get_address())
+    if not is_known_address(user.email):
+        check_limit(WRONG_CODES, "codes", str(user.id))
+
+
+def count_wrong_code(user: User) -> None:
+    """Count a wrong code of a second factor; right ones do not count.
+
+    Raises:
+        api.errors.ApiError: 429.
+    """
+    hit_limit(ACCOUNT_FROM_ADDRESS, "code", str(user.id), _get_address())
+    hit_limit(WRONG_CODES, "codes", str(user.id))
+
+
+def is_known_address(email: str) -> bool:
+    """Return whether the account with this e-mail address signed in from this network address before."""
+    return _is_known(_digest_account(email))
+
+
+def _is_known(account: str) -> bool:
+    try:
+        return bool(_get_redis().exists(_build_known_key(account)))
     except RedisError:
         return False  # the limiter meets the same error and answers it
 
 
-def _build_known_key() -> str:
-    return f"known-address:{_get_account_and_address()}"
+def _build_known_key(account: str) -> str:
+    return f"known-address:{_digest_with_address(account)}"
 
 
 @lru_cache(maxsize=2)
 def _get_client(_url: str) -> Redis:
     client = redis_client()
     client.set_retry(Retry(NoBackoff(), 0))
-    client.connection_pool.connection_kwargs["socket_timeout"] = _PATIENCE
+    client.connection_pool.connection_kwargs["socket_timeout"] = PATIENCE
     return client
 
 
@@ -136,14 +210,6 @@ def _get_redis() -> Redis:
 
 
 def _build_limiter(limits: list[ApplicationLimit], *, in_memory_fallback_enabled: bool = False) -> Limiter:
-    url = settings().require("redis_url")
-    options: dict[str, Any] = {
-        "socket_timeout": _PATIENCE,
-        "socket_connect_timeout": _PATIENCE,
-        "retry": Retry(NoBackoff(), 0),
-        "wrap_exceptions": True,
-        "key_prefix": "throttle",
-    }
     return Limiter(
         _get_address,
         application_limits=list(limits),
@@ -151,8 +217,8 @@ def _build_limiter(limits: list[ApplicationLimit], *, in_memory_fallback_enabled
         # the limiter sets it on every response and would overwrite that of our own 503
         header_name_mapping={HeaderNames.RETRY_AFTER: _WAIT},
         in_memory_fallback_enabled=in_memory_fallback_enabled,
-        storage_uri=f"redis+{url}" if url.startswith("unix://") else url,
-        storage_options=options,
+        storage_uri=build_storage_url(),
+        storage_options=build_storage_options(),
     )
 
 
@@ -167,16 +233,21 @@ def _get_account() -> str:
     except RequestEntityTooLarge:  # the check of the body answers it, once the request is counted
         return ""
     email = body.get("email") if isinstance(body, dict) else None
-    return (
-        hashlib.sha256(fold_address(email).encode("utf-8", "replace")).hexdigest()
-        if isinstance(email, str)
-        else ""
-    )
+    return _digest_account(email) if isinstance(email, str) else ""
+
+
+def _digest_account(email: str) -> str:
+    return hashlib.sha256(fold_address(email).encode("utf-8", "replace")).hexdigest()
 
 
 def _get_account_and_address() -> str:
-    """Return a digest of the account and the network address of a request: Redis must not hold addresses."""
-    return hashlib.sha256(f"{_get_account()} {_get_address()}".encode()).hexdigest() if _get_account() else ""
+    account = _get_account()
+    return _digest_with_address(account) if account else ""
+
+
+def _digest_with_address(account: str) -> str:
+    """Return a digest of an account and the network address of the request: Redis must not hold addresses."""
+    return hashlib.sha256(f"{account} {_get_address()}".encode()).hexdigest()
 
 
 def _is_exempt() -> bool:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.models.base import Base, enum_column, new_id
-from api.models.encrypted_text import ContactAddress
+from api.models.encrypted_text import ContactAddress, EncryptedText
 from configs.clock import clock
 from configs.plan import PlanName
 
@@ -58,7 +58,7 @@ class User(Base):
     language: Mapped[str] = mapped_column(default="fr", server_default="fr")
     time_zone: Mapped[str] = mapped_column(default="Europe/Paris", server_default="Europe/Paris")
     token_version: Mapped[int] = mapped_column(default=0, server_default="0")
-    totp_secret: Mapped[str | None]  # of the second factor; encrypted
+    totp_secret: Mapped[str | None] = mapped_column(EncryptedText, deferred=True)  # second factor
     totp_confirmed_at: Mapped[datetime | None]  # since when the second factor is asked for
     totp_used_step: Mapped[int | None] = mapped_column(sa.BigInteger)  # 30-second step of the last code taken
     wished_plan: Mapped[PlanName | None] = mapped_column(enum_column(PlanName, "wished_plan"))

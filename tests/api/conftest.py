@@ -6,10 +6,11 @@ import pytest
 import redis
 from flask import Flask
 from flask.testing import FlaskClient
-from flask_jwt_extended import create_access_token
 
 import notifier
 from api.app import create_app
+from api.logins.service import open_login
+from api.middleware.auth import issue_tokens
 from api.models.base import session
 from api.models.user import Channel, Contact, User
 from configs.plan import PlanName
@@ -64,9 +65,10 @@ def person(app: Flask) -> Callable[..., Person]:
             s.add(user)
             s.flush()
             s.add(Contact(user_id=user.id, channel=Channel.EMAIL, address=email, enabled=True))
+            change = open_login(s, user, "", from_known_address=True)
         with app.app_context():
-            token = create_access_token(str(user.id), additional_claims={"ver": user.token_version})
-        made = Person(user.id, email, {"Authorization": f"Bearer {token}"})
+            token = issue_tokens(user, change.login, str(change.token_id)).access
+        made = Person(user.id, email, {"Authorization": f"Bearer {token}"}, change.login.id)
         if plan:
             made.holds(plan)
         return made

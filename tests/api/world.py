@@ -39,6 +39,7 @@ class Person:
     id: UUID
     email: str
     headers: dict[str, str]
+    login_id: UUID
 
     def holds(self, plan: PlanName, days: float = 1, starts: float = 0) -> None:
         """Grant a plan from `starts` days from now on."""

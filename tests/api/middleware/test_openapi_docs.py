@@ -13,7 +13,13 @@ from api.schemas import Body
 from tests.fuzz import times
 
 EXPECTED = {
-    ("post", "/api/auth/register"), ("post", "/api/auth/login"), ("get", "/api/auth/me"),
+    ("post", "/api/auth/register"), ("get", "/api/auth/me"),
+    ("post", "/api/auth/verify-email"), ("post", "/api/auth/verify-email/again"),
+    ("post", "/api/auth/forgot-password"), ("post", "/api/auth/reset-password"), ("post", "/api/auth/change-password"),
+    ("post", "/api/auth/login"), ("post", "/api/auth/login/totp"), ("post", "/api/auth/refresh"),
+    ("post", "/api/auth/logout"), ("post", "/api/auth/logout-all"), ("post", "/api/auth/prove"),
+    ("get", "/api/auth/logins"), ("delete", "/api/auth/logins/{id}"),
+    ("post", "/api/auth/totp"), ("post", "/api/auth/totp/confirm"), ("delete", "/api/auth/totp"),
     ("get", "/api/alerts"), ("post", "/api/alerts"), ("delete", "/api/alerts/{id}"),
     ("patch", "/api/alerts/{id}/toggle"), ("get", "/api/alerts/{id}"), ("patch", "/api/alerts/{id}"),
     ("post", "/api/alerts/{id}/test"), ("post", "/api/alerts/{id}/found"),
@@ -21,6 +27,11 @@ EXPECTED = {
     ("get", "/api/detections"), ("get", "/api/detections/{id}"), ("get", "/api/detections/stats"),
     ("get", "/api/stats"), ("post", "/api/support"),
     ("get", "/api/health"), ("get", "/api/health/live"), ("get", "/api/health/ready"),
+}  # fmt: skip
+SIGNED_IN = {"/api/detections", "/api/detections/{id}"} | {
+    f"/api/auth/{path}"
+    for path in ("me", "verify-email/again", "change-password", "refresh", "logout", "logout-all", "prove", "logins",
+                 "logins/{id}", "totp", "totp/confirm")
 }  # fmt: skip
 
 
@@ -86,11 +97,7 @@ def test_what_needs_a_token_says_so(document: dict[str, Any]) -> None:
         for key, operation in operations(document).items()
         if operation.get("security") and {} not in operation["security"]
     }
-    assert private == {
-        key
-        for key in EXPECTED
-        if "alerts" in key[1] or key[1] in ("/api/auth/me", "/api/detections", "/api/detections/{id}")
-    }
+    assert private == {key for key in EXPECTED if "alerts" in key[1] or key[1] in SIGNED_IN}
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     for key in private:
         assert "401" in operations(document)[key]["responses"]

@@ -1,0 +1,130 @@
+"""Routes of /api/auth about the account itself: registration, its address, its password."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+
+import notifier
+from api.accounts.passwords import hash_password
+from api.accounts.queries import find_pending_hash, read_account
+from api.accounts.schemas import Account, Registered, Registration
+from api.accounts.service import register_account
+from api.auth import service
+from api.auth.schemas import Confirmed, EmailBody, MailSent, PasswordBody, ResetBody, TokenBody
+from api.errors import ApiError, not_found
+from api.logins.schemas import SignedIn
+from api.middleware.auth import (
+    current_login,
+    current_user,
+    issue_tokens,
+    require_recent_proof,
+    require_sign_in,
+)
+from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.middleware.rate_limits import remember_address
+from api.models.base import session
+from configs.signing import LinkRefused
+
+blueprint = APIBlueprint(
+    "auth",
+    __name__,
+    url_prefix="/api/auth",
+    operation_id_callback=make_operation_id,
+    abp_tags=[Tag(name="auth", description="The account: registration, address, password")],
+)
+
+
+@blueprint.post("/register", responses={202: Registered, **declare_errors(*BODY)})
+def register(body: Registration) -> tuple[dict[str, Any], int]:
+    """Open an account; a mail asks to confirm the address. The answer never tells whether it was known."""
+    with session() as s:
+        pending = find_pending_hash(s, body.email)
+    hashed = hash_password(body.password.get_secret_value(), like=pending)
+    with session() as s:
+        mails = register_account(s, body, hashed)
+    notifier.nudge(mails)
+    return Registered().as_json(), 202
+
+
+@blueprint.post("/verify-email", responses={200: Confirmed, **declare_errors(*BODY, 404, 410)})
+def verify_email(body: TokenBody) -> dict[str, Any]:
+    """Confirm the address that the mail with this token went to, and catch up on slots that are open now."""
+    with _refused_links(), session() as s:
+        change = service.confirm_address(s, body.token)
+    if change.contact is None:
+        raise not_found("address")
+    for alert_id in change.alerts:
+        notifier.catch_up(alert_id)
+    return Confirmed(email=change.contact.address, reset_token=change.reset_token).as_json()
+
+
+@blueprint.post("/verify-email/again", security=BEARER, responses={202: MailSent, **declare_errors(401)})
+def verify_email_again() -> tuple[dict[str, Any], int]:
+    """Send the mail that confirms the address once more, also to one that bounced: three a day at most."""
+    require_sign_in()
+    with session() as s:
+        mails = service.ask_confirmation(s, current_user().id)
+    notifier.nudge(mails)
+    return MailSent().as_json(), 202
+
+
+@blueprint.post("/forgot-password", responses={202: MailSent, **declare_errors(*BODY)})
+def forgot_password(body: EmailBody) -> tuple[dict[str, Any], int]:
+    """Send a link to choose a new password. The answer never tells whether the address has an account."""
+    with session() as s:
+        mails = service.ask_reset(s, body.email)
+    notifier.nudge(mails)
+    return MailSent().as_json(), 202
+
+
+@blueprint.post("/reset-password", responses={204: None, **declare_errors(*BODY, 404, 410)})
+def reset_password(body: ResetBody) -> tuple[str, int]:
+    """Choose a new password by the token of a link. All logins end; the address counts as confirmed."""
+    with _refused_links():
+        change = service.reset_by_token(body.token, body.password.get_secret_value())
+    if change.contact is None:
+        raise not_found("link: it was used, or the address or the password changed; ask for another one")
+    remember_address(change.contact.address)  # a wave of guesses must not keep the owner out
+    for alert_id in change.alerts:
+        notifier.catch_up(alert_id)
+    notifier.nudge(change.mails)
+    return "", 204
+
+
+@blueprint.post(
+    "/change-password", security=BEARER, responses={200: SignedIn, **declare_errors(*BODY, 401, 403)}
+)
+def change_password(body: PasswordBody) -> dict[str, Any]:
+    """Set another password, after a recent proof. All other logins end; this one gets new tokens."""
+    require_sign_in()
+    require_recent_proof()
+    password = body.password.get_secret_value()
+    service.check_strength(password, current_user().email)
+    hashed = hash_password(password)
+    with session() as s:
+        user, change = service.change_password(s, current_user().id, current_login().id, hashed)
+    notifier.nudge(change.mails)
+    tokens = issue_tokens(user, change.login, str(change.token_id))
+    return SignedIn(token=tokens.access, refresh_token=tokens.refresh, expires_at=tokens.expires_at).as_json()
+
+
+@blueprint.get("/me", security=BEARER, responses={200: Account, **declare_errors(401)})
+def me() -> dict[str, Any]:
+    """Show the account that is signed in."""
+    require_sign_in()
+    with session() as s:
+        return read_account(s, current_user()).as_json()
+
+
+@contextmanager
+def _refused_links() -> Iterator[None]:
+    """Answer a token that is not good as a problem: elsewhere it is a page."""
+    try:
+        yield
+    except LinkRefused as error:
+        if error.reason == "expired":
+            raise ApiError(410, "link-expired", "this token is too old: ask for another mail") from None
+        raise ApiError(400, "link-forged", "this is no token of ours: copy it whole from the mail") from None

@@ -1,0 +1,226 @@
+"""Changes to an account's address and password: confirmation, reset, change.
+
+The account belongs to the mailbox. Whoever registers a stranger's address, signs in and sets the account up loses all
+of that when the stranger confirms another registration or chooses a password by a link.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+import notifier
+from api.accounts.mails import BETWEEN, count_mails, write_mail
+from api.accounts.password_strength import LONGEST, SHORTEST, explain_weakness
+from api.accounts.passwords import hash_password
+from api.accounts.queries import has_address
+from api.alerts.service import wake_alerts
+from api.auth.tokens import RESET, VERIFY, find_contact, sign_reset
+from api.errors import invalid
+from api.logins.second_factor import remove_second_factor
+from api.logins.service import LoginChange, end_all_logins, renew_login
+from api.models.base import session as open_session
+from api.models.login import EndedBecause, PendingRegistration
+from api.models.user import Channel, Contact, ContactState, User
+from api.schemas import FieldError
+from configs.clock import clock
+from configs.settings import settings
+
+_SOON = 3  # mails a day that may follow each other within minutes
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChange:
+    """What follows a change after the commit."""
+
+    contact: Contact | None  # None: no account has the token's address any more
+    reset_token: str | None = None  # where the owner must choose a password
+    alerts: list[UUID] = field(default_factory=list)  # to catch up
+    mails: list[UUID] = field(default_factory=list)  # to nudge
+
+
+def confirm_address(session: Session, token: str) -> AccountChange:
+    """Confirm the address of a token, also one that bounced; the account takes its registration's password.
+
+    Raises:
+        configs.signing.LinkRefused: the token is expired or forged.
+    """
+    contact, claims = find_contact(session, VERIFY, token, settings().link_seconds, lock=True)
+    if contact is None or contact.confirmed:
+        return AccountChange(contact)
+    user = session.get_one(User, contact.user_id)
+    is_new = contact.verified_at is None
+    is_clear = not is_new or _take_registration(session, user, claims.get("registration"))
+    contact.verified_at, contact.state = clock(), ContactState.OK
+    alerts = wake_alerts(session, user.id, "address confirmed")
+    return AccountChange(contact, None if is_clear else sign_reset(contact, user), alerts)
+
+
+def ask_confirmation(session: Session, user_id: UUID) -> list[UUID]:
+    """Write the mail that confirms the address of a signed-in user once more; nothing where it needs none."""
+    user = session.get_one(User, user_id, with_for_update=True)
+    contact = _find_mailbox(session, Contact.user_id == user_id)
+    if contact is None or contact.confirmed:
+        return []
+    mine = sa.select(PendingRegistration.id).where(
+        PendingRegistration.user_id == user_id, PendingRegistration.password_hash == user.password_hash
+    )
+    params: dict[str, Any] = {"asked": True}
+    if registration := session.scalar(mine):
+        params["registration"] = str(registration)
+    mails = count_mails(session, contact, "verify_email")
+    return write_mail(session, contact, "verify_email", mails, params) if mails.may_repeat else []
+
+
+def ask_reset(session: Session, email: str) -> list[UUID]:
+    """Write the mail with a link to choose a new password; nothing for an address without an account."""
+    contact = _find_mailbox(session, has_address(email), lock=True)
+    if contact is None:
+        return []
+    mails = count_mails(session, contact, "password_reset")
+    # No daily limit, which a stranger could use up: there is always a link that works, or a mail may follow.
+    gap = timedelta(seconds=settings().password_reset_seconds / 2) if mails.today >= _SOON else BETWEEN
+    recent = mails.latest is not None and mails.latest > clock() - gap
+    return [] if recent else write_mail(session, contact, "password_reset", mails, {})
+
+
+def reset_by_token(token: str, password: str) -> AccountChange:
+    """Set the password of a reset token's account, end its logins, and confirm the address that got the link.
+
+    No transaction is open while the password is hashed.
+
+    Raises:
+        configs.signing.LinkRefused: the token is expired or forged.
+        api.errors.ApiError: 422, the password can be guessed; 503, no turn came to hash it.
+    """
+    with open_session() as s:
+        contact, _ = find_contact(s, RESET, token, settings().password_reset_seconds)
+    if contact is None:
+        return AccountChange(None)
+    check_strength(password, contact.address)
+    hashed = hash_password(password)
+    with open_session() as s:
+        return _reset_password(s, token, hashed)
+
+
+def change_password(
+    session: Session, user_id: UUID, login_id: UUID, password_hash: str
+) -> tuple[User, LoginChange]:
+    """Set a user's password and end their logins, except this one, which gets new tokens."""
+    user = session.get_one(User, user_id, with_for_update=True)
+    # The registration that this password came from keeps pace, so that its mail does not bring the old one back.
+    session.execute(
+        sa.update(PendingRegistration)
+        .where(
+            PendingRegistration.user_id == user_id, PendingRegistration.password_hash == user.password_hash
+        )
+        .values(password_hash=password_hash)
+    )
+    user.password_hash = password_hash
+    end_all_logins(session, user_id, EndedBecause.NEW_PASSWORD, but=login_id)
+    session.refresh(user)
+    change = renew_login(session, login_id)
+    return user, LoginChange(change.login, change.token_id, _report_password(session, user))
+
+
+def read_new_password(text: str) -> str:
+    """Return a new password from a form.
+
+    Raises:
+        api.errors.ApiError: 422, it is too short or too long.
+    """
+    if not SHORTEST <= len(text) <= LONGEST or "\0" in text:
+        detail = f"a password has {SHORTEST} to {LONGEST} characters"
+        raise invalid(FieldError(path="password", rule="length", detail=detail))
+    return text
+
+
+def check_strength(password: str, email: str) -> None:
+    """Refuse a password that can be guessed.
+
+    Raises:
+        api.errors.ApiError: 422.
+    """
+    if weakness := explain_weakness(password, email):
+        raise invalid(FieldError(path="password", rule="guessable", detail=weakness))
+
+
+def _reset_password(session: Session, token: str, password_hash: str) -> AccountChange:
+    contact, _ = find_contact(session, RESET, token, settings().password_reset_seconds, lock=True)
+    if contact is None:
+        return AccountChange(None)
+    user = session.get_one(User, contact.user_id)
+    alerts: list[UUID] = []
+    if contact.verified_at is None:
+        _hand_over(session, user, password_hash)
+        session.execute(sa.delete(PendingRegistration).where(PendingRegistration.user_id == user.id))
+        contact.verified_at = clock()
+        alerts = wake_alerts(session, user.id, "address confirmed")
+    else:
+        user.password_hash = password_hash
+        end_all_logins(session, user.id, EndedBecause.NEW_PASSWORD)
+    return AccountChange(contact, None, alerts, _report_password(session, user))
+
+
+def _take_registration(session: Session, user: User, registration_id: object) -> bool:
+    """Give the account the password of the registration whose mail was confirmed; return whether it has one now.
+
+    None fits where a later registration got no mail of its own: then the mailbox's owner, who may be behind that one,
+    chooses a password.
+    """
+    mine = PendingRegistration.user_id == user.id
+    pending = list(session.scalars(sa.select(PendingRegistration).where(mine)))
+    if not pending:
+        return True
+    chosen = _choose_registration(pending, registration_id)
+    if chosen is not None:
+        user.wished_plan = chosen.wished_plan
+    password_hash = chosen.password_hash if chosen else None
+    if password_hash is None or password_hash != user.password_hash:
+        _hand_over(session, user, password_hash)
+    session.execute(sa.delete(PendingRegistration).where(mine))
+    return password_hash is not None
+
+
+def _choose_registration(
+    pending: list[PendingRegistration], registration_id: object
+) -> PendingRegistration | None:
+    """Return the registration of a mail; None where it is not certain that the mail's reader made it."""
+    if registration_id is None and len(pending) == 1:
+        return pending[0]
+    chosen = next((each for each in pending if str(each.id) == registration_id), None)
+    without_mail = [each.created_at for each in pending if each.password_hash is None]
+    if chosen is None or any(at >= chosen.created_at for at in without_mail):
+        return None
+    return chosen
+
+
+def _hand_over(session: Session, user: User, password_hash: str | None) -> None:
+    """Give an unconfirmed account to its mailbox's owner: nothing that someone else set up may stay in force."""
+    user.password_hash = password_hash
+    remove_second_factor(session, user)
+    end_all_logins(session, user.id, EndedBecause.ADDRESS_CONFIRMED)
+    session.execute(sa.delete(Contact).where(Contact.user_id == user.id, Contact.channel != Channel.EMAIL))
+    session.execute(sa.delete(PendingRegistration).where(PendingRegistration.user_id == user.id))
+
+
+def _find_mailbox(
+    session: Session, condition: sa.ColumnElement[bool], *, lock: bool = False
+) -> Contact | None:
+    query = sa.select(Contact).join(User).where(condition, Contact.channel == Channel.EMAIL)
+    return session.scalars(query.with_for_update(of=User) if lock else query).one_or_none()
+
+
+def _report_password(session: Session, user: User) -> list[UUID]:
+    session.flush()
+    now = clock()
+    return notifier.create_notifications(
+        session,
+        user.id,
+        kind="password_changed",
+        params={"at": now.isoformat()},
+        dedupe_key=f"password-changed:{user.id}:{now.isoformat()}",
+    )

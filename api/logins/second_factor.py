@@ -1,0 +1,105 @@
+"""The second factor of an account: setting it up, taking its codes, removing it."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.errors import ApiError
+from api.logins.totp import (
+    build_address,
+    create_recovery_codes,
+    create_secret,
+    find_step,
+    hash_recovery_code,
+)
+from api.models.login import RecoveryCode
+from api.models.user import User
+from configs.clock import clock
+from configs.signing import LinkRefused, sign, unsign
+
+_SETUP = "totp-setup"
+_SETUP_SECONDS = 900
+
+
+@dataclass(frozen=True, slots=True)
+class FactorSetup:
+    """A secret that is not stored anywhere yet, the address for the app, and a token to confirm it with."""
+
+    secret: str
+    otpauth_url: str
+    setup: str
+
+
+def begin_setup(user: User) -> FactorSetup:
+    """Return a new secret for a user.
+
+    Raises:
+        api.errors.ApiError: 409, the account has a second factor already.
+    """
+    _refuse_second(user)
+    secret = create_secret()
+    return FactorSetup(
+        secret, build_address(secret, user.email), sign(_SETUP, {"user": str(user.id), "secret": secret})
+    )
+
+
+def confirm_setup(session: Session, user_id: UUID, setup: str, code: str) -> list[str]:
+    """Store the secret of a setup once a code proves that the app has it; return the recovery codes.
+
+    Raises:
+        api.errors.ApiError: 403, the code or the setup is not good; 409, there is a second factor already.
+    """
+    user = session.get_one(User, user_id, with_for_update=True)
+    _refuse_second(user)
+    secret = _read_setup(setup, user_id)
+    step = find_step(secret, code, clock())
+    if step is None:
+        raise ApiError(403, "wrong-code", "this is not the code that the app shows now: try the next one")
+    user.totp_secret, user.totp_confirmed_at, user.totp_used_step = secret, clock(), step
+    codes = create_recovery_codes()
+    session.add_all(
+        RecoveryCode(user_id=user_id, code_hash=hash_recovery_code(secret, each)) for each in codes
+    )
+    return codes
+
+
+def take_code(session: Session, user_id: UUID, code: str) -> bool:
+    """Return whether this is a code of the user's second factor, or a recovery code. Each is good once."""
+    user = session.get_one(User, user_id, with_for_update=True)
+    if user.totp_secret is None:
+        return False
+    secret = user.totp_secret
+    step = find_step(secret, code, clock())
+    if step is not None:
+        is_new = user.totp_used_step is None or step > user.totp_used_step
+        user.totp_used_step = step if is_new else user.totp_used_step
+        return is_new
+    used = sa.delete(RecoveryCode).where(
+        RecoveryCode.user_id == user_id, RecoveryCode.code_hash == hash_recovery_code(secret, code)
+    )
+    return session.scalar(used.returning(RecoveryCode.code_hash)) is not None
+
+
+def remove_second_factor(session: Session, user: User) -> None:
+    """Remove a user's second factor and its recovery codes."""
+    user.totp_secret = user.totp_confirmed_at = user.totp_used_step = None
+    session.execute(sa.delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
+
+
+def _refuse_second(user: User) -> None:
+    if user.has_second_factor:
+        raise ApiError(409, "totp-exists", "the account has a second factor: remove it first")
+
+
+def _read_setup(setup: str, user_id: UUID) -> str:
+    try:
+        claims = unsign(_SETUP, setup, _SETUP_SECONDS)
+        if claims["user"] == str(user_id):
+            return str(claims["secret"])
+    except (LinkRefused, KeyError, TypeError):
+        pass
+    raise ApiError(
+        403, "wrong-setup", "this setup is too old or not yours: begin again by POST /api/auth/totp"
+    )

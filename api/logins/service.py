@@ -1,0 +1,173 @@
+"""Changes to logins: opening one, rotating its refresh token, ending it.
+
+A refresh token is a JWT whose id only the client holds: the row has hashes of the id that is good now and of the one
+before. An id determines the next one, so that the successor of a token can be signed again and is stored nowhere.
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+import notifier
+from api.errors import not_found
+from api.models.login import EndedBecause, Login
+from api.models.user import User
+from configs.clock import clock
+from configs.settings import settings
+
+
+@dataclass(frozen=True, slots=True)
+class LoginChange:
+    """A login that was opened or refreshed. Without `token_id` its token had been copied, and the login ended."""
+
+    login: Login
+    token_id: str | None  # of the refresh token that is good now
+    mails: list[UUID] = field(default_factory=list)  # to nudge after the commit
+
+
+def open_login(session: Session, user: User, browser: str, *, from_known_address: bool) -> LoginChange:
+    """Begin a login of a user who has just proven to be that.
+
+    A mail reports it, unless it is the first login, or its browser and its network address are in use already.
+    """
+    now, token_id = clock(), secrets.token_hex(32)
+    before = session.scalars(sa.select(Login.browser).where(Login.user_id == user.id).distinct()).all()
+    login = Login(
+        user_id=user.id, browser=browser, token_hash=_hash(token_id), created_at=now, last_used_at=now, rotated_at=now,
+        expires_at=_find_end(now, now), proven_at=now,
+    )  # fmt: skip
+    session.add(login)
+    session.flush()
+    mails: list[UUID] = []
+    if before and not (from_known_address and browser in before):
+        mails = notifier.create_notifications(
+            session,
+            user.id,
+            kind="new_sign_in",
+            params={"browser": browser, "at": now.isoformat()},
+            dedupe_key=f"new-sign-in:{login.id}",
+        )
+    return LoginChange(login, token_id, mails)
+
+
+def rotate_login(session: Session, login_id: UUID, token_id: str) -> LoginChange | None:
+    """Use a refresh token: return the login with the id of the next one, or None where the login is over.
+
+    The token before gives the same successor again for REFRESH_REPEAT_SECONDS: two tabs refresh at once. Any other
+    one has been copied: the login ends, and its user gets a mail.
+    """
+    login = session.get(Login, login_id, with_for_update=True)
+    now = clock()
+    if login is None or not login.is_alive(now):
+        return None
+    if _fits(token_id, login.token_hash):
+        following = _derive_next_id(token_id)
+        login.previous_hash, login.token_hash = login.token_hash, _hash(following)
+        login.rotated_at = login.last_used_at = now
+        login.expires_at = _find_end(now, login.created_at)
+        return LoginChange(login, following)
+    if _fits(token_id, login.previous_hash) and now - login.rotated_at <= _repeat_time():
+        return LoginChange(login, _derive_next_id(token_id))
+    _end(login, EndedBecause.TOKEN_REUSED)
+    return LoginChange(login, None, _report_reuse(session, login))
+
+
+def renew_login(session: Session, login_id: UUID) -> LoginChange:
+    """Give a login another refresh token, whatever it had before."""
+    login, token_id = session.get_one(Login, login_id, with_for_update=True), secrets.token_hex(32)
+    now = clock()
+    login.token_hash, login.previous_hash = _hash(token_id), None
+    login.rotated_at = login.last_used_at = now
+    login.expires_at = _find_end(now, login.created_at)
+    return LoginChange(login, token_id)
+
+
+def end_login(session: Session, login_id: UUID, because: EndedBecause) -> None:
+    """End a login; its tokens are refused from the commit on. One that ended keeps its reason."""
+    login = session.get(Login, login_id, with_for_update=True)
+    if login is not None and login.ended_at is None:
+        _end(login, because)
+
+
+def end_one_login(session: Session, user_id: UUID, login_id: UUID) -> None:
+    """End one of a user's logins.
+
+    Raises:
+        api.errors.ApiError: 404, the user has no such login, or it is over.
+    """
+    login = session.get(Login, login_id, with_for_update=True)
+    if login is None or login.user_id != user_id or not login.is_alive(clock()):
+        raise not_found("login")
+    _end(login, EndedBecause.ENDED_BY_USER)
+
+
+def end_all_logins(
+    session: Session, user_id: UUID, because: EndedBecause, *, but: UUID | None = None
+) -> None:
+    """End all logins of a user, and raise `token_version`, so that no token issued before is taken any more.
+
+    The login `but` goes on with new tokens: see renew_login.
+    """
+    session.execute(sa.update(User).where(User.id == user_id).values(token_version=User.token_version + 1))
+    session.execute(
+        sa.update(Login)
+        .where(Login.user_id == user_id, Login.ended_at.is_(None), Login.id != but if but else sa.true())
+        .values(ended_at=clock(), ended_because=because)
+    )
+
+
+def note_proof(session: Session, login_id: UUID) -> datetime:
+    """Note that the password, and the code of the second factor, were given now; return until when that counts."""
+    now = clock()
+    session.execute(sa.update(Login).where(Login.id == login_id).values(proven_at=now))
+    return now + timedelta(seconds=settings().recent_proof_seconds)
+
+
+def drop_ended_logins(session: Session) -> int:
+    """Delete logins that have been over for LOGIN_KEPT_FOR; return how many."""
+    oldest = clock() - settings().login_kept_for
+    over = sa.func.least(Login.expires_at, sa.func.coalesce(Login.ended_at, Login.expires_at)) < oldest
+    return len(session.scalars(sa.delete(Login).where(over).returning(Login.id)).all())
+
+
+def _end(login: Login, because: EndedBecause) -> None:
+    login.ended_at, login.ended_because = clock(), because
+
+
+def _report_reuse(session: Session, login: Login) -> list[UUID]:
+    return notifier.create_notifications(
+        session,
+        login.user_id,
+        kind="login_ended",
+        params={"browser": login.browser, "at": clock().isoformat()},
+        dedupe_key=f"login-ended:{login.id}",
+    )
+
+
+def _find_end(used_at: datetime, created_at: datetime) -> datetime:
+    """Return when a login expires: whole seconds, as its refresh token has them."""
+    end = min(used_at + settings().jwt_expires_in, created_at + settings().login_max_age)
+    return end.replace(microsecond=0)
+
+
+def _repeat_time() -> timedelta:
+    return timedelta(seconds=settings().refresh_repeat_seconds)
+
+
+def _derive_next_id(token_id: str) -> str:
+    # Who knows a token's id cannot use the next one: that must be signed with JWT_SECRET.
+    return hashlib.sha256(f"next:{token_id}".encode()).hexdigest()
+
+
+def _hash(token_id: str) -> str:
+    return hashlib.sha256(f"stored:{token_id}".encode()).hexdigest()
+
+
+def _fits(token_id: str, kept: str | None) -> bool:
+    return kept is not None and hmac.compare_digest(_hash(token_id), kept)

@@ -1,0 +1,49 @@
+"""Time-based one-time passwords (RFC 6238): secrets, their codes, and recovery codes. Nothing else imports pyotp."""
+
+import hashlib
+import hmac
+import secrets
+from datetime import datetime
+
+import pyotp
+from pyotp.exceptions import OTPVerificationError
+
+_ISSUER = "RDVPriority"
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike
+_RECOVERY_CODES = 10
+_HALF = 5  # characters
+
+
+def create_secret() -> str:
+    """Return 160 random bits in Base32."""
+    return pyotp.random_base32()
+
+
+def build_address(secret: str, email: str) -> str:
+    """Return the otpauth:// address that an app reads from a QR code."""
+    return pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=_ISSUER)
+
+
+def find_step(secret: str, code: str, moment: datetime) -> int | None:
+    """Return the 30-second step whose code this is, one earlier or later at most; None for a wrong code."""
+    try:
+        return pyotp.TOTP(secret).verify_and_get_timecode(
+            code.replace(" ", ""), for_time=moment, valid_window=1
+        )
+    except OTPVerificationError:
+        return None
+
+
+def create_recovery_codes() -> list[str]:
+    """Return ten codes like `k7m2p-x4q9w`."""
+    return [f"{_draw()}-{_draw()}" for _ in range(_RECOVERY_CODES)]
+
+
+def hash_recovery_code(secret: str, code: str) -> str:
+    """Return what is stored of a recovery code: an HMAC whose key is the factor's secret, which is encrypted."""
+    text = code.replace("-", "").replace(" ", "").lower()
+    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def _draw() -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_HALF))

@@ -1,0 +1,279 @@
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+import bcrypt
+import pytest
+import sqlalchemy as sa
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_jwt_extended import create_access_token
+from pydantic import ValidationError
+
+from api.accounts.schemas import Registration
+from api.middleware.problems import list_field_errors
+from api.models.base import session
+from api.models.notification import Notification, State
+from api.models.user import Channel, Contact, User
+from configs.clock import clock
+from configs.plan import PlanName
+from configs.signing import SKEW
+from tests.api.world import PASSWORD, Door, Person, rows
+
+CAMILLE = {"email": "Camille@Example.org", "password": PASSWORD}
+
+
+def register(client: FlaskClient, **fields: object) -> object:
+    answer = client.post("/api/auth/register", json=CAMILLE | fields)
+    assert answer.status_code == 202, answer.text
+    return answer.json
+
+
+def watch_bcrypt(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that grows by the name of each slow function that is called; bcrypt still does its work."""
+    work: list[str] = []
+
+    def watched(name: str, real: Callable[[bytes, bytes], object]) -> Callable[[bytes, bytes], object]:
+        def call(word: bytes, other: bytes) -> object:
+            work.append(name)
+            return real(word, other)
+
+        return call
+
+    for name in ("hashpw", "checkpw"):
+        monkeypatch.setattr(bcrypt, name, watched(name, getattr(bcrypt, name)))
+    return work
+
+
+def log_in(
+    client: FlaskClient, password: str = PASSWORD, email: str = "camille@example.org"
+) -> dict[str, str]:
+    answer = client.post("/api/auth/login", json={"email": email, "password": password})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, str] = answer.json or {}
+    return found
+
+
+def test_registering_keeps_the_account_its_contacts_and_the_wished_plan(client: FlaskClient) -> None:
+    register(client, phone="06 12 34 56 78", plan="URGENCE_7J")
+    (user,) = rows(User)
+    assert user.email == "Camille@example.org"
+    assert user.wished_plan is PlanName.URGENCE_7J
+    assert PASSWORD not in user.password_hash
+    found = {contact.channel: contact for contact in rows(Contact)}
+    assert found[Channel.EMAIL].enabled
+    assert found[Channel.EMAIL].verified_at is None
+    assert (found[Channel.SMS].address, found[Channel.SMS].enabled) == ("+33612345678", False)
+
+
+def test_registering_sends_one_mail_to_confirm_the_address(client: FlaskClient, door: Door) -> None:
+    register(client)
+    (mail,) = rows(Notification)
+    assert (mail.kind, mail.channel) == ("verify_email", Channel.EMAIL)
+    assert door.nudged == [mail.id]
+
+
+def test_registering_a_known_address_answers_the_same_and_changes_nothing(client: FlaskClient) -> None:
+    first = register(client)
+    (before,) = rows(User)
+    assert register(client, email="camille@EXAMPLE.ORG", password="another password") == first
+    (after,) = rows(User)
+    assert after.password_hash == before.password_hash
+
+
+def test_an_unconfirmed_address_gets_its_mail_again_three_times_a_day_at_most(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
+    counts = []
+    for _ in range(10):
+        register(client)
+        counts.append(len(rows(Notification)))
+        frozen.shift(timedelta(hours=3))
+    assert counts == [1, 2, 3, 3, 3, 3, 3, 3, 4, 5]
+
+
+def test_registering_twice_in_a_moment_is_one_mail(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
+    register(client)
+    frozen.shift(timedelta(minutes=2))
+    register(client)
+    assert len(rows(Notification)) == 1
+
+
+def test_a_mail_that_never_left_is_written_again_at_once(client: FlaskClient) -> None:
+    for count in range(1, 6):
+        register(client)
+        assert len(rows(Notification)) == count
+        with session() as s:
+            s.execute(
+                sa.update(Notification).values(state=State.FAILED, reason="no answer", failed_at=clock())
+            )
+
+
+def test_a_confirmed_address_learns_that_it_has_an_account(
+    client: FlaskClient, door: Door, frozen: time_machine.Traveller
+) -> None:
+    answer = register(client)
+    with session() as s:
+        s.execute(sa.update(Contact).values(verified_at=clock()))
+    frozen.shift(timedelta(minutes=1))
+    assert register(client) == answer
+    first, second = sorted(rows(Notification), key=lambda row: row.id)
+    assert (first.kind, second.kind) == ("verify_email", "account_exists")
+    assert door.nudged == [first.id, second.id]
+
+
+def test_a_known_and_an_unknown_address_cost_one_hash_each(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = watch_bcrypt(monkeypatch)
+    for _ in range(2):
+        register(client)
+    assert work == ["hashpw", "hashpw"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "path"),
+    [
+        ("email", "camille", "email"),
+        ("email", "a@b@c", "email"),
+        ("password", "too short", "password"),
+        ("password", "x" * 129, "password"),
+        ("password", "aaaaaaaaaaaaaaa", ""),
+        ("password", "Camille@Example.org1", ""),
+        ("password", "motdepasse1234", ""),
+        ("password", "camille@example.org", ""),
+        ("phone", "12", "phone"),
+        ("plan", "GOLD", "plan"),
+        ("role", "admin", "role"),
+    ],
+)
+def test_what_is_wrong_with_a_registration_is_named(field: str, value: str, path: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Registration.model_validate(CAMILLE | {field: value})
+    assert [each.path for each in list_field_errors(caught.value)] == [path]
+
+
+def test_a_refused_password_is_not_repeated(client: FlaskClient) -> None:
+    answer = client.post("/api/auth/register", json=CAMILLE | {"password": "too short"})
+    assert answer.status_code == 422
+    assert (answer.json or {})["errors"][0]["path"] == "password"
+    assert "too short" not in answer.text
+
+
+def test_a_password_keeps_its_spaces(client: FlaskClient) -> None:
+    register(client, password="  padded password  ")
+    log_in(client, "  padded password  ")
+    answer = client.post("/api/auth/login", json=CAMILLE | {"password": "padded password"})
+    assert answer.status_code == 401
+
+
+def test_a_login_answers_a_token_that_opens_the_account_for_15_minutes(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
+    register(client)
+    given = log_in(client)
+    assert set(given) == {"token", "refreshToken", "expiresAt"}
+    assert given["expiresAt"] == "2026-11-20T09:15:00Z"
+    headers = {"Authorization": f"Bearer {given['token']}"}
+    assert client.get("/api/auth/me", headers=headers).status_code == 200
+    frozen.shift(timedelta(minutes=15, seconds=SKEW + 1))
+    late = client.get("/api/auth/me", headers=headers)
+    assert late.status_code == 401
+    assert (late.json or {})["type"].endswith(":token-expired")
+
+
+def test_an_unknown_address_and_a_wrong_password_are_answered_alike(client: FlaskClient) -> None:
+    register(client)
+    wrong = client.post("/api/auth/login", json=CAMILLE | {"password": "x"})
+    unknown = client.post("/api/auth/login", json={"email": "nobody@example.org", "password": "x"})
+    assert wrong.status_code == unknown.status_code == 401
+    drop = {"requestId"}
+    assert {k: v for k, v in (wrong.json or {}).items() if k not in drop} == {
+        k: v for k, v in (unknown.json or {}).items() if k not in drop
+    }
+
+
+def test_an_unknown_address_costs_the_same_hash_as_a_known_one(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(client)
+    work = watch_bcrypt(monkeypatch)
+    client.post("/api/auth/login", json={"email": "nobody@example.org", "password": "x"})
+    client.post("/api/auth/login", json=CAMILLE | {"password": "x"})
+    assert work == ["hashpw", "checkpw"]
+
+
+def test_a_refresh_token_is_no_access_token(client: FlaskClient) -> None:
+    register(client)
+    headers = {"Authorization": f"Bearer {log_in(client)['refreshToken']}"}
+    assert client.get("/api/auth/me", headers=headers).status_code == 401
+
+
+def test_without_a_good_token_nothing_is_shown(client: FlaskClient) -> None:
+    for header in ("", "Bearer", "Bearer x", "Basic eDp5", "Bearer a.b.c", "Bearer \u00e9", "Bearer a b"):
+        answer = client.get("/api/auth/me", headers={"Authorization": header})
+        assert answer.status_code == 401, header
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert answer.mimetype == "application/problem+json"
+
+
+def test_a_new_token_version_ends_every_token_before(
+    client: FlaskClient, person: Callable[..., Person]
+) -> None:
+    camille = person()
+    assert client.get("/api/auth/me", headers=camille.headers).status_code == 200
+    with session() as s:
+        s.execute(sa.update(User).values(token_version=User.token_version + 1))
+    answer = client.get("/api/auth/me", headers=camille.headers)
+    assert answer.status_code == 401
+    assert (answer.json or {})["type"].endswith(":token-revoked")
+
+
+def test_the_token_of_a_user_who_is_gone_is_refused(
+    client: FlaskClient, person: Callable[..., Person]
+) -> None:
+    camille = person()
+    with session() as s:
+        s.execute(sa.delete(User))
+    assert client.get("/api/auth/me", headers=camille.headers).status_code == 401
+
+
+def test_a_token_about_nobody_is_refused(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        token = create_access_token("not an id", additional_claims={"ver": 0})
+    assert client.get("/api/auth/me", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+
+
+def test_the_account_shows_contacts_flags_and_the_plan(
+    client: FlaskClient, person: Callable[..., Person], frozen: time_machine.Traveller
+) -> None:
+    camille = person(plan=PlanName.URGENCE_TOTAL)
+    with session() as s:
+        s.add(
+            Contact(
+                user_id=camille.id, channel=Channel.TELEGRAM, address="17", verified_at=clock(), enabled=True
+            )
+        )
+    shown = client.get("/api/auth/me", headers=camille.headers).json or {}
+    assert UUID(shown["id"]) == camille.id
+    assert shown["plan"] == "URGENCE_TOTAL"
+    assert shown["planExpiresAt"] == "2026-11-21T09:00:00Z"
+    assert shown["telegramChatId"] is True
+    assert (shown["notifyEmail"], shown["notifySms"], shown["notifyTelegram"]) == (True, False, True)
+    assert (shown["phone"], shown["emailVerified"]) == (None, False)
+    assert "passwordHash" not in shown
+
+
+def test_without_a_grant_the_plan_is_none(client: FlaskClient, person: Callable[..., Person]) -> None:
+    shown = client.get("/api/auth/me", headers=person().headers).json or {}
+    assert (shown["plan"], shown["planExpiresAt"]) == ("NONE", None)
+
+
+def test_a_short_password_is_told_in_characters(client: FlaskClient) -> None:
+    answer = client.post("/api/auth/register", json=CAMILLE | {"password": "short"})
+    assert [error["detail"] for error in (answer.json or {})["errors"]] == [
+        "Value should have at least 12 characters, not 5"
+    ]

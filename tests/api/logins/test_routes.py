@@ -1,0 +1,337 @@
+"""Logins: opening, refreshing, listing and ending them."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import redis
+import sqlalchemy as sa
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api.logins.service import drop_ended_logins
+from api.models.base import session
+from api.models.login import EndedBecause, Login
+from api.models.notification import Notification
+from api.models.user import Channel, Contact, Role, User
+from configs.clock import clock
+from configs.signing import SKEW
+from tests.api.world import PASSWORD, Door, Person, rows
+
+People = Callable[..., Person]
+CAMILLE = {"email": "camille@example.org", "password": PASSWORD}
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def word(answer: Any) -> str:
+    return str((answer.json or {})["type"].rpartition(":")[2])
+
+
+@pytest.fixture
+def account(client: FlaskClient) -> UUID:
+    """Give an account with a confirmed address."""
+    assert client.post("/api/auth/register", json=CAMILLE).status_code == 202
+    with session() as s:
+        s.execute(sa.update(Contact).values(verified_at=clock()))
+        s.execute(sa.delete(Notification))
+        return s.scalars(sa.select(User.id)).one()
+
+
+def log_in(client: FlaskClient, **headers: str) -> dict[str, str]:
+    answer = client.post("/api/auth/login", json=CAMILLE, headers=headers)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, str] = answer.json or {}
+    return found
+
+
+def refresh(client: FlaskClient, token: str) -> Any:
+    return client.post("/api/auth/refresh", headers=bearer(token))
+
+
+def opens(client: FlaskClient, token: str) -> bool:
+    return client.get("/api/auth/me", headers=bearer(token)).status_code == 200
+
+
+@pytest.mark.usefixtures("account")
+def test_a_refresh_gives_new_tokens_of_the_same_login(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
+    first = log_in(client)
+    frozen.shift(timedelta(minutes=14))
+    second = refresh(client, first["refreshToken"]).json or {}
+    assert set(second) == {"token", "refreshToken", "expiresAt"}
+    assert second["expiresAt"] == "2026-11-20T09:29:00Z"
+    assert second["refreshToken"] != first["refreshToken"]
+    assert opens(client, second["token"])
+    assert len(rows(Login)) == 1
+
+
+@pytest.mark.usefixtures("account")
+def test_no_token_is_stored(client: FlaskClient) -> None:
+    given = log_in(client)
+    refresh(client, given["refreshToken"])
+    (login,) = rows(Login)
+    stored = {login.token_hash, login.previous_hash}
+    assert len(stored) == 2
+    assert not [each for each in stored if each in given["refreshToken"]]
+
+
+@pytest.mark.usefixtures("account")
+def test_two_tabs_get_the_same_successor_for_ten_seconds(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
+    first = log_in(client)
+    frozen.shift(timedelta(minutes=5, microseconds=1))
+    second = refresh(client, first["refreshToken"]).json or {}
+    frozen.shift(timedelta(seconds=10))
+    again = refresh(client, first["refreshToken"]).json or {}
+    assert again["refreshToken"] == second["refreshToken"]
+    assert opens(client, again["token"])
+
+
+@pytest.mark.usefixtures("account")
+def test_a_stolen_refresh_token_ends_the_login_and_its_owner_is_told(
+    client: FlaskClient, door: Door, frozen: time_machine.Traveller
+) -> None:
+    stolen = log_in(client, **{"User-Agent": FIREFOX})["refreshToken"]
+    mine = refresh(client, stolen).json or {}
+    frozen.shift(timedelta(seconds=11))
+    answer = refresh(client, stolen)
+    assert (answer.status_code, word(answer)) == (401, "token-reused")
+    assert not opens(client, mine["token"])
+    assert word(refresh(client, mine["refreshToken"])) == "token-revoked"
+    (login,) = rows(Login)
+    assert login.ended_because is EndedBecause.TOKEN_REUSED
+    (mail,) = rows(Notification)
+    assert (mail.kind, mail.params["browser"]) == ("login_ended", "Firefox, Linux")
+    assert door.nudged[-1] == mail.id
+
+
+@pytest.mark.usefixtures("account")
+def test_a_token_of_long_ago_ends_the_login_too(client: FlaskClient) -> None:
+    first = log_in(client)
+    second = refresh(client, first["refreshToken"]).json or {}
+    refresh(client, second["refreshToken"])
+    assert word(refresh(client, first["refreshToken"])) == "token-reused"
+
+
+@pytest.mark.usefixtures("account")
+def test_twenty_parallel_refreshes_leave_one_valid_login(app: Flask, client: FlaskClient) -> None:
+    token = log_in(client)["refreshToken"]
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: refresh(app.test_client(), token), range(20)))
+    assert {answer.status_code for answer in answers} == {200}
+    (successor,) = {answer.json["refreshToken"] for answer in answers}
+    assert all(opens(client, answer.json["token"]) for answer in answers)
+    (login,) = rows(Login)
+    assert login.ended_at is None
+    assert refresh(client, successor).status_code == 200
+
+
+@pytest.mark.usefixtures("account")
+def test_a_login_expires_a_week_after_its_last_use(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
+    token = log_in(client)["refreshToken"]
+    frozen.shift(timedelta(days=6))
+    token = (refresh(client, token).json or {})["refreshToken"]
+    frozen.shift(timedelta(days=7))
+    assert refresh(client, token).status_code == 401
+
+
+@pytest.mark.usefixtures("account")
+def test_a_login_lasts_ninety_days_at_most(client: FlaskClient, frozen: time_machine.Traveller) -> None:
+    token = log_in(client)["refreshToken"]
+    for _ in range(14):
+        frozen.shift(timedelta(days=6))
+        answer = refresh(client, token)
+        assert answer.status_code == 200
+        token = answer.json["refreshToken"]
+    frozen.shift(timedelta(days=6, seconds=SKEW))
+    assert refresh(client, token).status_code == 401
+
+
+@pytest.mark.usefixtures("account")
+def test_an_access_token_does_not_refresh(client: FlaskClient) -> None:
+    assert word(refresh(client, log_in(client)["token"])) == "not-signed-in"
+
+
+@pytest.mark.usefixtures("account")
+def test_logging_out_ends_this_login_only(client: FlaskClient) -> None:
+    one, other = log_in(client), log_in(client)
+    assert client.post("/api/auth/logout", headers=bearer(one["token"])).status_code == 204
+    assert not opens(client, one["token"])
+    assert refresh(client, one["refreshToken"]).status_code == 401
+    assert opens(client, other["token"])
+
+
+def test_logging_out_everywhere_ends_every_login_of_the_user_and_no_one_elses(
+    client: FlaskClient, account: UUID, person: People
+) -> None:
+    one, other = log_in(client), log_in(client)
+    robin = person("robin@example.org")
+    assert client.post("/api/auth/logout-all", headers=bearer(one["token"])).status_code == 204
+    assert not opens(client, one["token"])
+    assert not opens(client, other["token"])
+    assert refresh(client, other["refreshToken"]).status_code == 401
+    with session() as s:
+        assert s.get_one(User, account).token_version == 1
+    assert client.get("/api/auth/me", headers=robin.headers).status_code == 200
+    assert opens(client, log_in(client)["token"])
+
+
+@pytest.mark.usefixtures("account")
+def test_the_logins_are_listed_and_one_of_them_is_ended(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
+    one = log_in(client, **{"User-Agent": FIREFOX})
+    frozen.shift(timedelta(minutes=1))
+    other = log_in(client, **{"User-Agent": "curl/8.5.0"})
+    listed = (client.get("/api/auth/logins", headers=bearer(other["token"])).json or {})["items"]
+    assert [(each["browser"], each["current"]) for each in listed] == [
+        ("curl", True), ("Firefox, Linux", False),
+    ]  # fmt: skip
+    assert listed[1]["createdAt"] == listed[1]["lastUsedAt"] == "2026-11-20T09:00:00Z"
+    assert listed[1]["expiresAt"] == "2026-11-27T09:00:00Z"
+    path = f"/api/auth/logins/{listed[1]['id']}"
+    assert client.delete(path, headers=bearer(other["token"])).status_code == 204
+    assert not opens(client, one["token"])
+    assert client.delete(path, headers=bearer(other["token"])).status_code == 404
+    assert len((client.get("/api/auth/logins", headers=bearer(other["token"])).json or {})["items"]) == 1
+
+
+def test_nobody_sees_or_ends_another_ones_login(client: FlaskClient, person: People) -> None:
+    camille, robin = person(), person("robin@example.org")
+    listed = (client.get("/api/auth/logins", headers=robin.headers).json or {})["items"]
+    assert [each["id"] for each in listed] == [str(robin.login_id)]
+    path = f"/api/auth/logins/{camille.login_id}"
+    assert client.delete(path, headers=robin.headers).status_code == 404
+    assert client.get("/api/auth/me", headers=camille.headers).status_code == 200
+
+
+def test_the_token_of_one_user_with_the_login_of_another_is_refused(
+    app: Flask, client: FlaskClient, person: People
+) -> None:
+    from api.middleware.auth import issue_tokens
+
+    camille, robin = person(), person("robin@example.org")
+    with session() as s, app.app_context():
+        crossed = issue_tokens(s.get_one(User, camille.id), s.get_one(Login, robin.login_id), "x")
+    assert not opens(client, crossed.access)
+    assert refresh(client, crossed.refresh).status_code == 401
+
+
+@pytest.mark.usefixtures("account")
+def test_the_first_login_is_not_reported_one_from_elsewhere_is(client: FlaskClient, door: Door) -> None:
+    log_in(client, **{"User-Agent": FIREFOX})
+    log_in(client, **{"User-Agent": FIREFOX})
+    assert rows(Notification) == []
+    log_in(client, **{"User-Agent": "curl/8.5.0"})
+    (mail,) = rows(Notification)
+    assert (mail.kind, mail.channel, mail.params["browser"]) == ("new_sign_in", Channel.EMAIL, "curl")
+    assert door.nudged[-1] == mail.id
+    elsewhere = {"REMOTE_ADDR": "203.0.113.9"}
+    client.post("/api/auth/login", json=CAMILLE, headers={"User-Agent": FIREFOX}, environ_base=elsewhere)
+    assert [each.kind for each in rows(Notification)] == ["new_sign_in"] * 2
+
+
+def test_the_password_proves_who_it_is_for_five_minutes(
+    client: FlaskClient, account: UUID, frozen: time_machine.Traveller
+) -> None:
+    headers = bearer(log_in(client)["token"])
+    frozen.shift(timedelta(minutes=5, seconds=1))
+    late = client.post("/api/auth/totp", headers=headers)
+    assert (late.status_code, word(late)) == (403, "recent-proof-needed")
+    proven = client.post("/api/auth/prove", json={"password": PASSWORD}, headers=headers)
+    assert proven.json == {"provenUntil": "2026-11-20T09:10:01Z"}
+    assert client.post("/api/auth/totp", headers=headers).status_code == 200
+
+
+@pytest.mark.usefixtures("account")
+def test_a_wrong_proof_is_refused_and_ten_are_enough(client: FlaskClient) -> None:
+    headers = bearer(log_in(client)["token"])
+    for _ in range(10):
+        answer = client.post("/api/auth/prove", json={"password": "wrong"}, headers=headers)
+        assert (answer.status_code, word(answer)) == (403, "wrong-proof")
+    last = client.post("/api/auth/prove", json={"password": PASSWORD}, headers=headers)
+    assert last.status_code == 429
+    assert 0 < int(last.headers["Retry-After"]) <= 900
+
+
+def test_a_login_of_the_staff_ends_after_half_an_hour_without_use(
+    client: FlaskClient, account: UUID, frozen: time_machine.Traveller, settings_env: Callable[..., None]
+) -> None:
+    settings_env(ACCESS_TOKEN_SECONDS="86400")
+    with session() as s:
+        s.execute(sa.update(User).values(role=Role.ADMIN))
+    given = log_in(client)
+    for _ in range(3):
+        frozen.shift(timedelta(minutes=29))
+        assert opens(client, given["token"])
+    frozen.shift(timedelta(minutes=30, seconds=1))
+    assert not opens(client, given["token"])
+    assert refresh(client, given["refreshToken"]).status_code == 401
+
+
+@pytest.mark.usefixtures("account")
+def test_a_previous_secret_still_verifies_and_the_new_one_signs(
+    client: FlaskClient, make_app: Callable[[], Flask], settings_env: Callable[..., None]
+) -> None:
+    given = log_in(client)
+    old, new = "0123456789abcdef-0123456789abcdef-tests", "another-secret-of-more-than-32-bytes"
+    settings_env(JWT_SECRET=new, JWT_SECRET_PREVIOUS=old)
+    renewed = make_app().test_client()
+    assert opens(renewed, given["token"])
+    following = refresh(renewed, given["refreshToken"]).json or {}
+    settings_env(JWT_SECRET=new, JWT_SECRET_PREVIOUS="")
+    alone = make_app().test_client()
+    assert opens(alone, following["token"])
+    assert not opens(alone, given["token"])
+
+
+@pytest.mark.usefixtures("account")
+def test_a_clock_a_little_behind_takes_the_token_of_another_machine(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
+    given = log_in(client)
+    frozen.shift(timedelta(seconds=-SKEW))
+    assert opens(client, given["token"])
+    assert refresh(client, given["refreshToken"]).status_code == 200
+
+
+def test_logins_that_ended_long_ago_are_dropped(
+    client: FlaskClient, account: UUID, frozen: time_machine.Traveller
+) -> None:
+    ended = log_in(client)
+    client.post("/api/auth/logout", headers=bearer(ended["token"]))
+    log_in(client)
+    frozen.shift(timedelta(days=90, seconds=1))
+    log_in(client)
+    with session() as s:
+        assert drop_ended_logins(s) == 1
+    frozen.shift(timedelta(days=8))
+    with session() as s:
+        assert drop_ended_logins(s) == 1
+    assert len(rows(Login)) == 1
+
+
+def test_a_signed_in_user_makes_300_requests_in_five_minutes_from_wherever(
+    client: FlaskClient, person: People, redis_server: redis.Redis
+) -> None:
+    camille, robin = person(), person("robin@example.org")
+    assert client.get("/api/auth/me", headers=camille.headers).status_code == 200
+    (counter,) = redis_server.keys(f"throttle*{camille.id}*")
+    redis_server.incrby(counter, 298)
+    for address, status in (("192.0.2.1", 200), ("192.0.2.2", 429)):
+        answer = client.get("/api/auth/me", headers=camille.headers, environ_base={"REMOTE_ADDR": address})
+        assert answer.status_code == status
+    assert 0 < int(answer.headers["Retry-After"]) <= 300
+    assert client.get("/api/auth/me", headers=robin.headers).status_code == 200

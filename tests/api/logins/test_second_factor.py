@@ -1,0 +1,208 @@
+"""The second factor: setting it up, signing in with it, and its recovery codes."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pyotp
+import pytest
+import sqlalchemy as sa
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api.models.base import session
+from api.models.login import Login, RecoveryCode
+from api.models.user import User
+from configs.clock import clock
+from tests.api.world import PASSWORD, rows
+
+CAMILLE = {"email": "camille@example.org", "password": PASSWORD}
+Headers = dict[str, str]
+
+
+def word(answer: Any) -> str:
+    return str((answer.json or {})["type"].rpartition(":")[2])
+
+
+def code_of(secret: str, steps: int = 0) -> str:
+    return pyotp.TOTP(secret).at(clock(), counter_offset=steps)
+
+
+@pytest.fixture
+def headers(client: FlaskClient, frozen: time_machine.Traveller) -> Headers:
+    client.post("/api/auth/register", json=CAMILLE)
+    given = client.post("/api/auth/login", json=CAMILLE).json or {}
+    return {"Authorization": f"Bearer {given['token']}"}
+
+
+@pytest.fixture
+def factor(client: FlaskClient, headers: Headers) -> tuple[str, list[str]]:
+    """Set up a second factor; give its secret and its recovery codes."""
+    setup = client.post("/api/auth/totp", headers=headers).json or {}
+    body = {"setup": setup["setup"], "code": code_of(setup["secret"], -1)}
+    confirmed = client.post("/api/auth/totp/confirm", json=body, headers=headers)
+    assert confirmed.status_code == 200, confirmed.text
+    return setup["secret"], (confirmed.json or {})["recoveryCodes"]
+
+
+def challenge(client: FlaskClient) -> str:
+    answer = client.post("/api/auth/login", json=CAMILLE).json or {}
+    assert set(answer) == {"totpRequired", "challenge"}
+    assert answer["totpRequired"] is True
+    return str(answer["challenge"])
+
+
+def finish(client: FlaskClient, text: str, code: str) -> Any:
+    return client.post("/api/auth/login/totp", json={"challenge": text, "code": code})
+
+
+def test_the_secret_is_stored_only_once_a_code_has_proven_it(client: FlaskClient, headers: Headers) -> None:
+    setup = client.post("/api/auth/totp", headers=headers).json or {}
+    address = urlsplit(setup["otpauthUrl"])
+    assert (address.scheme, unquote(address.path)) == ("otpauth", "/RDVPriority:camille@example.org")
+    assert parse_qs(address.query)["secret"] == [setup["secret"]]
+    wrong = client.post(
+        "/api/auth/totp/confirm", json={"setup": setup["setup"], "code": "000000"}, headers=headers
+    )
+    assert (wrong.status_code, word(wrong)) == (403, "wrong-code")
+    with session() as s:
+        kept = s.execute(sa.text("SELECT totp_secret, totp_confirmed_at FROM users")).one()
+    assert tuple(kept) == (None, None)
+    assert "token" in (client.post("/api/auth/login", json=CAMILLE).json or {})
+
+
+def test_the_database_holds_neither_the_secret_nor_a_recovery_code(
+    client: FlaskClient, factor: tuple[str, list[str]]
+) -> None:
+    secret, codes = factor
+    with session() as s:
+        kept = s.execute(sa.text("SELECT totp_secret FROM users")).scalar_one()
+    assert len(kept) > len(secret)
+    assert secret not in kept
+    stored = {row.code_hash for row in rows(RecoveryCode)}
+    assert len(stored) == len(set(codes)) == 10
+    assert not stored & {each.replace("-", "") for each in codes}
+
+
+def test_a_login_needs_the_code_and_then_gives_tokens(
+    client: FlaskClient, factor: tuple[str, list[str]], headers: Headers
+) -> None:
+    done = finish(client, challenge(client), code_of(factor[0]))
+    assert set(done.json) == {"token", "refreshToken", "expiresAt"}
+    shown = client.get("/api/auth/me", headers={"Authorization": f"Bearer {done.json['token']}"}).json or {}
+    assert shown["totpEnabled"] is True
+
+
+def test_a_challenge_is_no_token(client: FlaskClient, factor: tuple[str, list[str]]) -> None:
+    text = challenge(client)
+    assert client.get("/api/auth/me", headers={"Authorization": f"Bearer {text}"}).status_code == 401
+
+
+def test_each_code_is_good_once(
+    client: FlaskClient, factor: tuple[str, list[str]], frozen: time_machine.Traveller
+) -> None:
+    code = code_of(factor[0])
+    assert finish(client, challenge(client), code).status_code == 200
+    again = finish(client, challenge(client), code)
+    assert (again.status_code, word(again)) == (401, "wrong-code")
+    assert finish(client, challenge(client), code_of(factor[0], -1)).status_code == 401  # an earlier one
+    frozen.shift(timedelta(seconds=30))
+    assert finish(client, challenge(client), code_of(factor[0])).status_code == 200
+
+
+def test_the_code_that_confirmed_the_setup_does_not_sign_in(
+    client: FlaskClient, factor: tuple[str, list[str]]
+) -> None:
+    assert finish(client, challenge(client), code_of(factor[0], -1)).status_code == 401
+
+
+def test_a_code_that_arrives_five_times_at_once_signs_in_once(
+    app: Flask, client: FlaskClient, factor: tuple[str, list[str]]
+) -> None:
+    text, code = challenge(client), code_of(factor[0])
+    before = len(rows(Login))
+    with ThreadPoolExecutor(5) as pool:
+        codes = list(pool.map(lambda _: finish(app.test_client(), text, code).status_code, range(5)))
+    assert sorted(codes) == [200, 401, 401, 401, 401]
+    assert len(rows(Login)) == before + 1
+
+
+def test_a_challenge_allows_five_tries(client: FlaskClient, factor: tuple[str, list[str]]) -> None:
+    text = challenge(client)
+    for _ in range(5):
+        assert finish(client, text, "000000").status_code == 401
+    assert finish(client, text, code_of(factor[0])).status_code == 429
+    assert finish(client, challenge(client), code_of(factor[0])).status_code == 200
+
+
+def test_ten_wrong_codes_from_an_address_are_enough_whatever_the_challenge(
+    client: FlaskClient, factor: tuple[str, list[str]]
+) -> None:
+    for _ in range(2):
+        text = challenge(client)
+        for _ in range(5):
+            assert finish(client, text, "000000").status_code == 401
+    assert finish(client, challenge(client), code_of(factor[0])).status_code == 429
+
+
+def test_a_challenge_ends_after_five_minutes_or_with_a_new_password(
+    client: FlaskClient, factor: tuple[str, list[str]], frozen: time_machine.Traveller
+) -> None:
+    text = challenge(client)
+    frozen.shift(timedelta(minutes=5, seconds=1))
+    assert word(finish(client, text, code_of(factor[0]))) == "challenge-over"
+    text = challenge(client)
+    with session() as s:
+        s.execute(sa.update(User).values(token_version=User.token_version + 1))
+    assert word(finish(client, text, code_of(factor[0]))) == "challenge-over"
+    for strange in ("x", "", "a.b.c", text[:-1]):
+        assert word(finish(client, strange, "000000")) == "challenge-over"
+
+
+def test_each_recovery_code_signs_in_once(client: FlaskClient, factor: tuple[str, list[str]]) -> None:
+    code = factor[1][3]
+    assert finish(client, challenge(client), code.upper().replace("-", " ")).status_code == 200
+    assert finish(client, challenge(client), code).status_code == 401
+    assert len(rows(RecoveryCode)) == 9
+
+
+def test_a_proof_needs_the_code_too(
+    client: FlaskClient, factor: tuple[str, list[str]], headers: Headers
+) -> None:
+    def prove(**code: str) -> Any:
+        return client.post("/api/auth/prove", json={"password": PASSWORD} | code, headers=headers)
+
+    assert word(prove()) == "code-needed"
+    assert word(prove(code="000000")) == "wrong-proof"
+    assert prove(code=code_of(factor[0])).status_code == 200
+
+
+def test_a_second_one_is_refused_and_the_first_is_removed_with_its_codes(
+    client: FlaskClient, factor: tuple[str, list[str]], headers: Headers
+) -> None:
+    again = client.post("/api/auth/totp", headers=headers)
+    assert (again.status_code, word(again)) == (409, "totp-exists")
+    assert client.delete("/api/auth/totp", headers=headers).status_code == 204
+    assert rows(RecoveryCode) == []
+    assert "token" in (client.post("/api/auth/login", json=CAMILLE).json or {})
+
+
+def test_the_setup_of_another_user_is_refused(
+    client: FlaskClient, headers: Headers, person: Callable[..., Any]
+) -> None:
+    robin = person("robin@example.org")
+    setup = client.post("/api/auth/totp", headers=robin.headers).json or {}
+    body = {"setup": setup["setup"], "code": code_of(setup["secret"])}
+    answer = client.post("/api/auth/totp/confirm", json=body, headers=headers)
+    assert (answer.status_code, word(answer)) == (403, "wrong-setup")
+
+
+def test_removing_it_needs_a_recent_proof(
+    client: FlaskClient, factor: tuple[str, list[str]], headers: Headers, frozen: time_machine.Traveller
+) -> None:
+    frozen.shift(timedelta(minutes=6))
+    answer = client.delete("/api/auth/totp", headers=headers)
+    assert (answer.status_code, word(answer)) == (403, "recent-proof-needed")

@@ -1,0 +1,31 @@
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from api.errors import ApiError
+from api.middleware.limit_counters import check_limit, hit_limit
+
+
+def test_one_too_many_is_refused_and_told_how_long_to_wait(redis_server: redis.Redis) -> None:
+    for _ in range(2):
+        hit_limit("2 per minute", "camille")
+    with pytest.raises(ApiError) as refused:
+        hit_limit("2 per minute", "camille")
+    assert refused.value.status == 429
+    assert 0 < int(refused.value.headers["Retry-After"]) <= 60
+    hit_limit("2 per minute", "robin")
+
+
+def test_a_check_counts_nothing(redis_server: redis.Redis) -> None:
+    for _ in range(3):
+        check_limit("1 per minute", "camille")
+    hit_limit("1 per minute", "camille")
+    with pytest.raises(ApiError):
+        check_limit("1 per minute", "camille")
+
+
+def test_without_redis_nothing_is_counted(settings_env: Callable[..., None]) -> None:
+    settings_env(REDIS_URL="redis://127.0.0.1:1/0")
+    for _ in range(3):
+        hit_limit("1 per minute", "camille")
