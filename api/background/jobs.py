@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
+from api.alerts import appointments
 from api.background.check_day_totals import find_days_to_sum, sum_day
 from api.background.schedule import list_jobs
 from api.models.base import session
@@ -40,3 +41,9 @@ def drop_job_runs() -> Counts:
         old = sa.delete(JobRun).where((JobRun.ended_at < now - _RUNS_KEPT_FOR) | left)
         dropped = cast("sa.CursorResult[Any]", s.execute(old))
         return {"dropped": dropped.rowcount}
+
+
+def drop_appointments() -> Counts:
+    """Drop the appointments that users told of, 90 days after their date."""
+    with session() as s:
+        return {"dropped": appointments.drop_appointments(s)}

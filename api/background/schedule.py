@@ -28,4 +28,5 @@ def list_jobs() -> list[ScheduledJob]:
     return [
         ScheduledJob("check_days", timedelta(seconds=settings().check_days_seconds)),
         ScheduledJob("drop_job_runs", _DAY),
+        ScheduledJob("drop_appointments", _DAY),
     ]

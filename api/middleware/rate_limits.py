@@ -34,14 +34,13 @@ from configs.settings import settings
 
 GENERAL = "1000 per 15 minutes"
 AUTH = "100 per 15 minutes"
-SUPPORT_A_DAY = 5  # from one network address
+SUPPORT = "5 per day"
 ACCOUNT_FROM_ADDRESS = "10 per 15 minutes"
 ACCOUNT = "100 per 15 minutes"
-_DAY = 86400  # seconds
 USER = "300 per 5 minutes"
 CODES = "5 per 5 minutes"  # of one challenge
 WRONG_CODES = "30 per hour"  # of one account
-_KNOWN_SECONDS = 90 * _DAY  # an account's sign-in addresses are remembered for so long
+_KNOWN_SECONDS = 90 * 86400  # an account's sign-in addresses are remembered for so long
 # Routes that anyone may call to guess, or to cause a mail.
 _AUTH_ROUTES = (
     "auth.register", "auth.verify_email", "auth.forgot_password", "auth.reset_password",
@@ -73,23 +72,12 @@ def register_rate_limits(app: Flask) -> None:
 
 
 def count_support_request() -> None:
-    """Count a request to support that is about to be stored.
+    """Count a request to support that is about to be stored; without Redis it is not counted.
 
     Raises:
-        api.errors.ApiError: 429, this network address sent too many within a day; 503, Redis does not answer.
+        api.errors.ApiError: 429, this network address sent too many within a day.
     """
-    key = f"throttle/support/{hashlib.sha256(_get_address().encode()).hexdigest()}"
-    try:
-        with _get_redis().pipeline() as together:
-            together.set(key, 0, ex=_DAY, nx=True)
-            together.incr(key)
-            together.ttl(key)
-            _, used, left = together.execute()
-    except RedisError as error:
-        raise _build_uncounted(str(error), "requests cannot be counted now: try again") from None
-    if used > SUPPORT_A_DAY:
-        detail = f"more than {SUPPORT_A_DAY} requests to support a day: wait as long as Retry-After says"
-        raise ApiError(429, "too-many-requests", detail, headers={"Retry-After": str(max(1, left))})
+    hit_limit(SUPPORT, "support", _get_address())
 
 
 def _build_account_limits() -> list[ApplicationLimit]:
@@ -268,10 +256,6 @@ def _answer_too_many(error: RateLimitExceeded) -> Response:
 
 
 def _answer_without_redis(error: StorageError) -> Response:
+    log.error("Redis does not answer, so nobody can sign in", error=str(error.storage_error))
     detail = "attempts cannot be counted now, so nobody can sign in: try again"
-    return build_response(_build_uncounted(str(error.storage_error), detail))
-
-
-def _build_uncounted(reason: str, detail: str) -> ApiError:
-    log.error("Redis does not answer, so requests cannot be counted", error=reason)
-    return ApiError(503, "unavailable", detail, headers={"Retry-After": "5"})
+    return build_response(ApiError(503, "unavailable", detail, headers={"Retry-After": "5"}))
