@@ -52,10 +52,9 @@ def create_app() -> OpenAPI:
     register_body_checks(app)
     register_auth(app)
     health.register_health_checks(app)
-    for noun in (auth, logins, alerts, prefectures, detections, stats, support, health):
+    for noun in (auth, logins, alerts, prefectures, detections, stats, support, hooks, health):
         app.register_api(noun.blueprint)
     app.register_blueprint(links.blueprint)
-    app.register_blueprint(hooks.blueprint)
     app.register_blueprint(proofs.blueprint)
     app.register_blueprint(openapi_docs.blueprint)
     return app

@@ -26,6 +26,7 @@ EXPECTED = {
     ("get", "/api/prefectures"), ("get", "/api/prefectures/{id}"),
     ("get", "/api/detections"), ("get", "/api/detections/{id}"), ("get", "/api/detections/stats"),
     ("get", "/api/stats"), ("post", "/api/support"),
+    ("post", "/api/telegram/webhook"),
     ("get", "/api/health"), ("get", "/api/health/live"), ("get", "/api/health/ready"),
 }  # fmt: skip
 SIGNED_IN = {"/api/detections", "/api/detections/{id}"} | {
