@@ -5,6 +5,10 @@ from importlib.metadata import version
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
+from api.admin.alerts import routes as admin_alerts
+from api.admin.system import routes as admin_system
+from api.admin.users import routes as admin_users
+from api.admin.watch import routes as admin_watch
 from api.alerts import routes as alerts
 from api.auth import routes as auth
 from api.detections import routes as detections
@@ -53,6 +57,8 @@ def create_app() -> OpenAPI:
     register_auth(app)
     health.register_health_checks(app)
     for noun in (auth, logins, alerts, prefectures, detections, stats, support, hooks, health):
+        app.register_api(noun.blueprint)
+    for noun in (admin_users, admin_alerts, admin_watch, admin_system):
         app.register_api(noun.blueprint)
     app.register_blueprint(links.blueprint)
     app.register_blueprint(proofs.blueprint)

@@ -8,14 +8,14 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not imported here
 import notifier
 from api.accounts.queries import find_user
+from api.accounts.service import choose_length
 from api.alerts.plan_limits import StartedPlan, start_plan
 from api.models.base import session
 from configs.database import database_url
 from configs.logs import set_up_logs
-from configs.plan import PlanName, plan
+from configs.plan import PlanName
 from configs.settings import SettingMissing, SettingsRefused, settings
 
-_MONTH = timedelta(days=30)
 _LOCAL = "; a stack that runs here is joined by: set -a; . .state/env; set +a"
 _NAMES = [name.value for name in PlanName if name is not PlanName.NONE]
 
@@ -33,10 +33,8 @@ def grant_command(email: str, plan_name: str, days: int | None, source: str) -> 
     """Give the plan PLAN to the user with the address EMAIL."""
     _prepare()
     name = PlanName(plan_name)
-    usual = plan(name).duration_seconds
-    lasts = timedelta(days=days) if days else timedelta(seconds=usual) if usual else _MONTH
     try:
-        given, started = _give_to_address(email, name, lasts, source)
+        given, started = _give_to_address(email, name, choose_length(name, days), source)
     except (OperationalError, InterfaceError) as error:
         why = str(error.orig).splitlines()[0]
         raise click.ClickException(f"nothing was given, the database does not answer: {why}") from None

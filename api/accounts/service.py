@@ -14,8 +14,10 @@ from api.models.base import new_id
 from api.models.login import PendingRegistration
 from api.models.user import Channel, Contact, Grant, User
 from configs.clock import clock
-from configs.plan import PlanName
+from configs.plan import PlanName, plan
 from configs.settings import settings
+
+_MONTH = timedelta(days=30)
 
 
 def register_account(session: Session, wish: Registration, password_hash: str) -> list[UUID]:
@@ -88,6 +90,12 @@ def drop_old_registrations(session: Session) -> int:
     oldest = clock() - timedelta(seconds=2 * settings().link_seconds)
     old = sa.delete(PendingRegistration).where(PendingRegistration.created_at < oldest)
     return len(session.scalars(old.returning(PendingRegistration.id)).all())
+
+
+def choose_length(name: PlanName, days: int | None) -> timedelta:
+    """Return how long a plan given by hand lasts: these days, or as long as it is sold, a subscription a month."""
+    usual = plan(name).duration_seconds
+    return timedelta(days=days) if days else timedelta(seconds=usual) if usual else _MONTH
 
 
 def give_plan(session: Session, user: User, name: PlanName, lasts: timedelta, source: str) -> Grant:

@@ -29,4 +29,5 @@ def list_jobs() -> list[ScheduledJob]:
         ScheduledJob("check_days", timedelta(seconds=settings().check_days_seconds)),
         ScheduledJob("drop_job_runs", _DAY),
         ScheduledJob("drop_appointments", _DAY),
+        ScheduledJob("drop_audit", _DAY),
     ]

@@ -10,8 +10,10 @@ from pydantic import ValidationError
 from api.accounts.schemas import Registration
 from api.alerts.schemas import NewAlert
 from api.schemas import Body
+from tests.api.admin.examples import EXAMPLES
 from tests.fuzz import times
 
+ANY, BRACED = r"<(?:\w+:)?(\w+)>", r"{\1}"  # a variable of a route, as Flask and as OpenAPI write it
 EXPECTED = {
     ("post", "/api/auth/register"), ("get", "/api/auth/me"),
     ("post", "/api/auth/verify-email"), ("post", "/api/auth/verify-email/again"),
@@ -29,6 +31,7 @@ EXPECTED = {
     ("post", "/api/telegram/webhook"),
     ("get", "/api/health"), ("get", "/api/health/live"), ("get", "/api/health/ready"),
 }  # fmt: skip
+EXPECTED |= {(method.lower(), f"/api/admin{re.sub(ANY, BRACED, rule)}") for method, rule in EXAMPLES}
 SIGNED_IN = {"/api/detections", "/api/detections/{id}"} | {
     f"/api/auth/{path}"
     for path in ("me", "verify-email/again", "change-password", "refresh", "logout", "logout-all", "prove", "logins",
@@ -51,7 +54,7 @@ def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]
 def test_the_document_lists_exactly_the_routes(bare: FlaskClient, document: dict[str, Any]) -> None:
     assert set(operations(document)) == EXPECTED
     served = {
-        (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        (method.lower(), re.sub(ANY, BRACED, rule.rule))
         for rule in bare.application.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.rule.startswith("/api/") and not rule.endpoint.startswith("docs.")
@@ -98,7 +101,9 @@ def test_what_needs_a_token_says_so(document: dict[str, Any]) -> None:
         for key, operation in operations(document).items()
         if operation.get("security") and {} not in operation["security"]
     }
-    assert private == {key for key in EXPECTED if "alerts" in key[1] or key[1] in SIGNED_IN}
+    assert private == {
+        key for key in EXPECTED if "alerts" in key[1] or "admin" in key[1] or key[1] in SIGNED_IN
+    }
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     for key in private:
         assert "401" in operations(document)[key]["responses"]

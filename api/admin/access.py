@@ -1,0 +1,50 @@
+"""Access to /api/admin: the operator's role, second factor and idle time, and the transaction with its audit row."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import g, request
+
+from api.admin.audit import Actor, AuditedWork, record_audit
+from api.errors import ApiError
+from api.middleware.auth import current_user, require_sign_in
+from api.models.audit import ActorKind
+from api.models.base import session
+from api.models.user import Role
+
+_READING = ("GET", "HEAD")
+
+
+def check_access() -> None:
+    """Refuse the request unless its user may make it: support reads, an admin also acts.
+
+    Both need a confirmed second factor.
+
+    Raises:
+        api.errors.ApiError: 403, with what is missing; 401, the login has ended.
+    """
+    if request.method == "OPTIONS":
+        return
+    require_sign_in()
+    user = current_user()
+    if user.role is Role.USER:
+        raise ApiError(403, "operators-only", "this is for operators: an admin can make you one")
+    if user.role is not Role.ADMIN and request.method not in _READING:
+        raise ApiError(403, "admins-only", "support reads: ask an admin to do this")
+    if not user.has_second_factor:
+        raise ApiError(403, "second-factor-needed", "operators need a second factor: POST /api/auth/totp")
+
+
+def current_actor() -> Actor:
+    """Return the operator of the request; `check_access` has let it pass."""
+    user = current_user()
+    return Actor(user.id, ActorKind(user.role.value), g.request_id)
+
+
+@contextmanager
+def audited(action: str, subject_type: str, subject_id: object | None = None) -> Iterator[AuditedWork]:
+    """Give a transaction that commits together with its audit row. An error rolls both back."""
+    with session() as s:
+        work = AuditedWork(s, current_actor())
+        yield work
+        record_audit(work, action, subject_type, subject_id)

@@ -1,0 +1,60 @@
+"""Audit of operators: a row for each action and each view, in the transaction of what it tells of."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from api.models.audit import ActorKind, AuditEntry
+from configs.clock import clock
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """An operator in one request, or a command (without id and request)."""
+
+    id: UUID | None
+    kind: ActorKind
+    request_id: str | None = None
+
+    @property
+    def sees_addresses(self) -> bool:
+        """Whether addresses of people are shown in full."""
+        return self.kind is ActorKind.ADMIN
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedWork:
+    """A transaction of an operator. `changes` goes into its audit row: plain JSON values, no personal data."""
+
+    session: Session
+    actor: Actor
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    def note_seen(self, ids: Iterable[UUID]) -> None:
+        """Note whose data, or which rows of people, a list showed."""
+        self.changes["seen"] = [str(each) for each in ids]
+
+
+def record_audit(work: AuditedWork, action: str, subject_type: str, subject_id: object | None = None) -> None:
+    """Add the row of what was done in this transaction. `action` is subject and verb: `host.stop`."""
+    work.session.add(
+        AuditEntry(
+            at=clock(),
+            actor_id=work.actor.id,
+            actor_kind=work.actor.kind,
+            action=action,
+            subject_type=subject_type,
+            subject_id=None if subject_id is None else str(subject_id),
+            request_id=work.actor.request_id,
+            changes=work.changes,
+        )
+    )
+
+
+def write_instant(moment: datetime | None) -> str | None:
+    """Return an instant as JSON has it, for `changes`."""
+    return moment.isoformat().replace("+00:00", "Z") if moment else None

@@ -1,0 +1,182 @@
+"""Reads of notifications, queues, the audit, settings and the status for operators."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import SecretStr
+from pydantic.alias_generators import to_camel
+from redis import RedisError
+from sqlalchemy.orm import Session
+
+from api.admin.paging import first_id_at, read_page
+from api.admin.system.schemas import (
+    AuditItem,
+    AuditPage,
+    AuditQuery,
+    DeadLetterQuery,
+    DueQueue,
+    JobQueue,
+    JobRunEntry,
+    JobRunPage,
+    JobRunQuery,
+    NotificationEntry,
+    NotificationLog,
+    NotificationQuery,
+    QueueReport,
+    Replay,
+    SettingEntry,
+    SettingList,
+    StatusReport,
+)
+from api.errors import ApiError
+from api.health.due_overview import read_due
+from api.health.health_checks import PartFinding
+from api.health.parallel_probe import ask
+from api.health.queue_overview import read_jobs
+from api.health.status_report import READS, find_trouble, list_findings, to_plain
+from api.models.audit import AuditEntry
+from api.models.base import is_any_of
+from api.models.job_run import JobRun
+from api.models.notification import Notification, State
+from configs.clock import clock
+from configs.redaction import mask_entry, mask_text
+from configs.settings import settings
+
+
+def list_notifications(session: Session, wanted: NotificationQuery) -> NotificationLog:
+    """Return a page of notifications."""
+    query = sa.select(Notification)
+    if wanted.user_id:
+        query = query.where(Notification.user_id == wanted.user_id)
+    else:
+        query = query.where(Notification.id >= first_id_at(clock() - timedelta(hours=wanted.hours)))
+    for column, value in (
+        (Notification.channel, wanted.channel),
+        (Notification.kind, wanted.kind),
+        (Notification.state, wanted.state),
+    ):
+        if value:
+            query = query.where(column == value)
+    rows, following = read_page(session, query, Notification.id, wanted)
+    return NotificationLog(items=[_build_notification(each) for each in rows], next=following)
+
+
+def list_dead_letters(session: Session, wanted: DeadLetterQuery) -> NotificationLog:
+    """Return a page of messages that failed for good, the latest failure first."""
+    query = _select_dead(wanted)
+    if wanted.before:
+        last = sa.select(Notification.failed_at).where(Notification.id == wanted.before).scalar_subquery()
+        place = sa.tuple_(Notification.failed_at, Notification.id)
+        query = query.where(place < sa.tuple_(last, wanted.before))
+    rows = session.scalars(query.limit(wanted.limit + 1)).all()
+    shown = [_build_notification(each) for each in rows[: wanted.limit]]
+    return NotificationLog(items=shown, next=shown[-1].id if len(rows) > wanted.limit else None)
+
+
+def choose_dead_letters(session: Session, wanted: Replay) -> list[UUID]:
+    """Return the ids of the dead letters that a replay means."""
+    query = _select_dead(wanted)
+    if wanted.ids:
+        query = query.where(is_any_of(Notification.id, wanted.ids))
+    return [each.id for each in session.scalars(query.limit(wanted.most))]
+
+
+def _select_dead(wanted: DeadLetterQuery | Replay) -> sa.Select[Notification]:
+    query = sa.select(Notification).where(Notification.state == State.FAILED)
+    if not (isinstance(wanted, Replay) and wanted.ids):
+        query = query.where(Notification.failed_at >= clock() - timedelta(hours=wanted.hours))
+    if wanted.channel:
+        query = query.where(Notification.channel == wanted.channel)
+    if wanted.kind:
+        query = query.where(Notification.kind == wanted.kind)
+    if wanted.reason:
+        query = query.where(Notification.reason.contains(wanted.reason, autoescape=True))
+    return query.order_by(Notification.failed_at.desc(), Notification.id.desc())
+
+
+def _build_notification(row: Notification) -> NotificationEntry:
+    entry = NotificationEntry.model_validate(row)
+    # A provider may repeat the address that it refuses.
+    return entry.model_copy(update={"reason": entry.reason and mask_text(entry.reason)})
+
+
+def list_job_runs(session: Session, wanted: JobRunQuery) -> JobRunPage:
+    """Return a page of the runs of background jobs."""
+    query = sa.select(JobRun)
+    if wanted.job:
+        query = query.where(JobRun.job == wanted.job)
+    if wanted.result:
+        query = query.where(JobRun.result == wanted.result)
+    rows, following = read_page(session, query, JobRun.id, wanted)
+    return JobRunPage(items=[JobRunEntry.model_validate(each) for each in rows], next=following)
+
+
+def read_queues() -> QueueReport:
+    """Return the queues of jobs and the due queues.
+
+    Raises:
+        api.errors.ApiError: 503, Redis is away.
+    """
+    try:
+        jobs, due = read_jobs(), read_due()
+    except RedisError:
+        raise ApiError(
+            503, "unavailable", "Redis does not answer: try again", headers={"Retry-After": "5"}
+        ) from None
+    return QueueReport(
+        jobs=[JobQueue.model_validate(each) for each in jobs],
+        due=[DueQueue.model_validate(each) for each in due],
+    )
+
+
+def list_audit(session: Session, wanted: AuditQuery) -> AuditPage:
+    """Return a page of the audit."""
+    query = sa.select(AuditEntry)
+    for column, value in (
+        (AuditEntry.actor_id, wanted.actor_id),
+        (AuditEntry.action, wanted.action),
+        (AuditEntry.subject_type, wanted.subject_type),
+        (AuditEntry.subject_id, wanted.subject_id),
+    ):
+        if value:
+            query = query.where(column == value)
+    rows, following = read_page(session, query, AuditEntry.id, wanted)
+    return AuditPage(items=[AuditItem.model_validate(each) for each in rows], next=following)
+
+
+def list_settings() -> SettingList:
+    """Return all settings of this process without secrets."""
+    current = settings()
+    names = sorted(type(current).model_fields)
+    return SettingList(items=[_build_setting(name, getattr(current, name)) for name in names])
+
+
+def _build_setting(name: str, value: Any) -> SettingEntry:
+    secret = "SecretStr" in str(type(settings()).model_fields[name].annotation) or _holds_secret(value)
+    is_set = value not in (None, (), {})
+    shown = str(mask_entry(name, str(value))) if is_set and not secret else None
+    return SettingEntry(name=name.upper(), value=shown, is_set=is_set, is_secret=secret)
+
+
+def _holds_secret(value: Any) -> bool:
+    """Return whether a value is or contains a secret; a proxy contains its password."""
+    if isinstance(value, tuple | list):
+        return any(_holds_secret(each) for each in value)
+    fields = getattr(value, "__dataclass_fields__", ())
+    return isinstance(value, SecretStr) or any(_holds_secret(getattr(value, each)) for each in fields)
+
+
+def read_status(report_health: Callable[[], dict[str, PartFinding]]) -> StatusReport:
+    """Return the status of everything; each part is asked for itself, and one that is down hides no other."""
+    parts = ask(READS | {"health": lambda: list_findings(report_health())})
+    down = find_trouble(parts)
+    return StatusReport(
+        at=clock(),
+        environment=settings().app_env,
+        works=not down,
+        down=down,
+        parts=to_plain(parts, to_camel),
+    )

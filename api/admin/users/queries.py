@@ -1,0 +1,85 @@
+"""Reads of users and their grants for operators."""
+
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.accounts.queries import read_account
+from api.admin.paging import PageQuery, read_page
+from api.admin.short_addresses import shorten_email, shorten_phone
+from api.admin.users.schemas import GrantEntry, GrantPage, UserDetails, UserEntry, UserPage, UserQuery
+from api.errors import not_found
+from api.models.alert import Alert
+from api.models.user import Grant, User
+
+
+def list_users(session: Session, wanted: UserQuery, *, full: bool) -> UserPage:
+    """Return a page of users; `full` shows whole addresses."""
+    query = sa.select(User)
+    if wanted.email:
+        query = query.where(begins_with(wanted.email))
+    if wanted.role:
+        query = query.where(User.role == wanted.role)
+    users, following = read_page(session, query, User.id, wanted)
+    return UserPage(items=[_build_entry(each, full=full) for each in users], next=following)
+
+
+def begins_with(text: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a user's address begins so, which ix_users_email_prefix answers."""
+    escaped = text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
+    return sa.func.lower(User.email).like(sa.func.lower(f"{escaped}%"))
+
+
+def get_user(session: Session, user_id: UUID, *, lock: bool = False) -> User:
+    """Return a user.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    user = session.get(User, user_id, with_for_update=lock)
+    if user is None:
+        raise not_found("user")
+    return user
+
+
+def read_user(session: Session, user_id: UUID, *, full: bool) -> UserDetails:
+    """Return one user; `full` shows whole addresses.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    user = get_user(session, user_id)
+    account = dict(read_account(session, user))
+    if not full:
+        account["email"] = shorten_email(account["email"])
+        account["phone"] = account["phone"] and shorten_phone(account["phone"])
+    alerts = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
+    return UserDetails(
+        **account,
+        role=user.role,
+        second_factor=user.has_second_factor,
+        open_alerts=session.scalar(alerts) or 0,
+    )
+
+
+def list_grants(session: Session, user_id: UUID, page: PageQuery) -> GrantPage:
+    """Return a page of a user's grants.
+
+    Raises:
+        api.errors.ApiError: 404, no such user.
+    """
+    get_user(session, user_id)
+    query = sa.select(Grant).where(Grant.user_id == user_id)
+    grants, following = read_page(session, query, Grant.id, page)
+    return GrantPage(items=[GrantEntry.model_validate(each) for each in grants], next=following)
+
+
+def _build_entry(user: User, *, full: bool) -> UserEntry:
+    return UserEntry(
+        id=user.id,
+        email=user.email if full else shorten_email(user.email),
+        role=user.role,
+        second_factor=user.has_second_factor,
+        created_at=user.created_at,
+    )

@@ -1,0 +1,106 @@
+"""Routes of /api/admin/users: accounts, roles and grants."""
+
+from typing import Any
+from uuid import UUID
+
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel
+
+import notifier
+from api.admin.access import audited, check_access
+from api.admin.paging import PageQuery
+from api.admin.users import queries, service
+from api.admin.users.schemas import (
+    GrantEntry,
+    GrantPage,
+    NewGrant,
+    RoleChange,
+    UserDetails,
+    UserPage,
+    UserQuery,
+)
+from api.middleware.auth import require_recent_proof
+from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+
+blueprint = APIBlueprint(
+    "admin-users",
+    __name__,
+    url_prefix="/api/admin/users",
+    operation_id_callback=make_operation_id,
+    abp_tags=[Tag(name="admin users", description="For operators: accounts, roles and grants")],
+    abp_security=BEARER,
+)
+blueprint.before_request(check_access)
+_NOTED = {"id", "plan", "starts_at", "ends_at"}  # of a grant, in the audit
+
+
+class UserPath(BaseModel):
+    """Which user."""
+
+    id: UUID
+
+
+class GrantPath(UserPath):
+    """Which grant of the user."""
+
+    grant_id: UUID
+
+
+@blueprint.get("", responses={200: UserPage, **declare_errors(401, 403, 422)})
+def search_users(query: UserQuery) -> dict[str, Any]:
+    """Search users by the beginning of their address, or by role; the newest first."""
+    with audited("users.search", "user") as work:
+        found = queries.list_users(work.session, query, full=work.actor.sees_addresses)
+        work.note_seen(each.id for each in found.items)
+        return found.as_json()
+
+
+@blueprint.get("/<uuid:id>", responses={200: UserDetails, **declare_errors(401, 403, 404)})
+def show_user(path: UserPath) -> dict[str, Any]:
+    """Show one account."""
+    with audited("user.view", "user", path.id) as work:
+        return queries.read_user(work.session, path.id, full=work.actor.sees_addresses).as_json()
+
+
+@blueprint.patch("/<uuid:id>/role", responses={200: UserDetails, **declare_errors(*BODY, 401, 403, 404, 409)})
+def change_role(path: UserPath, body: RoleChange) -> dict[str, Any]:
+    """Make a user support or admin, or take that away. Needs a recent proof; the last admin stays."""
+    require_recent_proof()
+    with audited("user.role", "user", path.id) as work:
+        work.changes.update(service.change_role(work.session, work.actor.id, path.id, body.role))
+        return queries.read_user(work.session, path.id, full=True).as_json()
+
+
+@blueprint.get("/<uuid:id>/grants", responses={200: GrantPage, **declare_errors(401, 403, 404, 422)})
+def list_grants(path: UserPath, query: PageQuery) -> dict[str, Any]:
+    """List a user's grants, the newest first."""
+    with audited("user.grants", "user", path.id) as work:
+        return queries.list_grants(work.session, path.id, query).as_json()
+
+
+@blueprint.post("/<uuid:id>/grants", responses={201: GrantEntry, **declare_errors(*BODY, 401, 403, 404)})
+def give_grant(path: UserPath, body: NewGrant) -> tuple[dict[str, Any], int]:
+    """Give a plan. One that runs already is extended. Needs a recent proof."""
+    require_recent_proof()
+    with audited("grant.give", "user", path.id) as work:
+        started = service.give_grant(work.session, path.id, body)
+        answer = GrantEntry.model_validate(started.grant)
+        work.changes.update(answer.model_dump(mode="json", by_alias=True, include=_NOTED))
+    notifier.nudge(started.mails)
+    for alert_id in started.alerts:
+        notifier.catch_up(alert_id)
+    return answer.as_json(), 201
+
+
+@blueprint.delete(
+    "/<uuid:id>/grants/<uuid:grant_id>", responses={204: None, **declare_errors(401, 403, 404, 409)}
+)
+def end_grant(path: GrantPath) -> tuple[str, int]:
+    """End a grant now; one that has not begun is removed. Needs a recent proof."""
+    require_recent_proof()
+    with audited("grant.end", "grant", path.grant_id) as work:
+        ended = service.end_grant(work.session, path.id, path.grant_id)
+        work.changes.update(ended.changes)
+    notifier.nudge(ended.mails)
+    return "", 204

@@ -1,0 +1,88 @@
+"""Changes to users by operators: their role, and grants that begin and end."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.accounts.service import choose_length
+from api.admin.audit import write_instant
+from api.admin.users.queries import get_user
+from api.admin.users.schemas import NewGrant
+from api.alerts.plan_limits import StartedPlan, pause_excess_alerts, start_plan
+from api.alerts.service import wake_alerts
+from api.errors import ApiError, not_found
+from api.models.user import Grant, Role, User
+from configs.clock import clock
+from configs.plan import PlanName
+
+SOURCE = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class EndedGrant:
+    """A grant that an operator ended: what changed, and the notifications to nudge after the commit."""
+
+    changes: dict[str, Any]
+    mails: list[UUID]
+
+
+def change_role(session: Session, actor_id: UUID | None, user_id: UUID, role: Role) -> dict[str, Any]:
+    """Give a user another role; return what changed.
+
+    Raises:
+        api.errors.ApiError: 404; 403, the actor lost the role meanwhile; 409, it would leave no admin.
+    """
+    admins = _lock_admins(session)
+    if actor_id not in admins:
+        raise ApiError(403, "admins-only", "your role changed meanwhile: ask another admin")
+    user = get_user(session, user_id, lock=True)
+    if user.role is role:
+        return {}
+    if admins == {user.id}:
+        raise ApiError(409, "last-admin", "this is the last admin: make another one first")
+    changed = {"role": [user.role.value, role.value]}
+    user.role = role
+    return changed
+
+
+def give_grant(session: Session, user_id: UUID, wish: NewGrant) -> StartedPlan:
+    """Give a user a plan.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    name = PlanName(wish.plan)
+    return start_plan(session, get_user(session, user_id), name, choose_length(name, wish.days), SOURCE)
+
+
+def end_grant(session: Session, user_id: UUID, grant_id: UUID) -> EndedGrant:
+    """End a grant now, or remove one that has not begun. Alerts that no other grant carries are paused.
+
+    Raises:
+        api.errors.ApiError: 404; 409, it is over already.
+    """
+    session.execute(sa.select(User.id).where(User.id == user_id).with_for_update())
+    grant = session.get(Grant, grant_id, with_for_update=True)
+    if grant is None or grant.user_id != user_id:
+        raise not_found("grant")
+    now, before = clock(), grant.ends_at
+    if before <= now:
+        raise ApiError(409, "grant-over", f"this grant ended at {before:%Y-%m-%d %H:%M} UTC")
+    if grant.starts_at < now:
+        grant.ends_at = now
+    else:
+        session.delete(grant)
+    session.flush()
+    mails = pause_excess_alerts(session, user_id)
+    wake_alerts(session, user_id, "plan ended")
+    instants = [write_instant(before), write_instant(now)]
+    return EndedGrant({"userId": str(user_id), "plan": grant.plan.value, "endsAt": instants}, mails)
+
+
+def _lock_admins(session: Session) -> set[UUID]:
+    """Lock the rows of all admins in one order, so that two of them cannot remove each other."""
+    rows = sa.select(User.id).where(User.role == Role.ADMIN).order_by(User.id).with_for_update()
+    return set(session.scalars(rows))

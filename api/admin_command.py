@@ -1,0 +1,57 @@
+"""The command `flask admin EMAIL`, which makes the first admin. An admin makes the others (PATCH …/role)."""
+
+import click
+import sqlalchemy as sa
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not imported here
+from api.accounts.queries import find_user
+from api.admin.audit import Actor, AuditedWork, record_audit
+from api.models.audit import ActorKind
+from api.models.base import session
+from api.models.user import Role, User
+from configs.database import database_url
+from configs.logs import set_up_logs
+from configs.settings import SettingMissing, SettingsRefused
+
+_LOCAL = "; a stack that runs here is joined by: set -a; . .state/env; set +a"
+_FACTOR = (
+    "sign in and set up a second factor (POST /api/auth/totp): without one /api/admin refuses the account"
+)
+
+
+@click.command("admin")
+@click.argument("email")
+@click.option(
+    "--another", is_flag=True, help="Also where there is an admin, such as one who cannot sign in any more."
+)
+def admin_command(email: str, *, another: bool) -> None:
+    """Make the user with the address EMAIL the first admin."""
+    try:
+        set_up_logs("api")
+        database_url()
+        click.echo(_make_admin(email, another=another))
+    except (SettingMissing, SettingsRefused) as error:
+        raise click.ClickException(f"nothing was changed: {error}{_LOCAL}") from None
+    except (OperationalError, InterfaceError) as error:
+        why = str(error.orig).splitlines()[0]
+        raise click.ClickException(f"nothing was changed, the database does not answer: {why}") from None
+
+
+def _make_admin(email: str, *, another: bool) -> str:
+    """Change the role, with its audit row; return a sentence about it."""
+    with session() as s:
+        user = find_user(s, email)
+        if user is None:
+            raise click.ClickException(
+                f"nobody has the address {email}: register it first (POST /api/auth/register)"
+            )
+        if not another and s.scalar(sa.select(sa.func.count()).where(User.role == Role.ADMIN)):
+            raise click.ClickException(
+                "there is an admin already, who can make others: PATCH /api/admin/users/{id}/role;"
+                " use --another where nobody can sign in as admin"
+            )
+        work = AuditedWork(s, Actor(None, ActorKind.COMMAND), {"role": [user.role.value, Role.ADMIN.value]})
+        user.role = Role.ADMIN
+        record_audit(work, "user.role", "user", user.id)
+        return f"{user.email} is an admin" + ("" if user.has_second_factor else f"; now {_FACTOR}")

@@ -1,0 +1,105 @@
+"""Rows of the audit cannot be changed, nor removed before three years are over."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from api.admin.audit import Actor, AuditedWork, record_audit
+from api.background import jobs
+from api.background.schedule import list_jobs
+from api.models.audit import ActorKind, AuditEntry
+from api.models.base import session
+from configs.clock import clock
+from tests.api.admin.conftest import Operator, Stage, audit
+from tests.api.world import rows
+
+YEARS = timedelta(days=3 * 366)
+
+
+def entry(days_ago: float = 0, action: str = "host.stop") -> None:
+    with session() as s:
+        s.add(
+            AuditEntry(
+                at=clock() - timedelta(days=days_ago),
+                actor_kind=ActorKind.COMMAND,
+                action=action,
+                subject_type="host",
+            )
+        )
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit SET action = 'nothing'",
+        "UPDATE audit SET at = at - interval '4 years'",
+        "DELETE FROM audit",
+        "TRUNCATE audit",
+    ],
+)
+def test_no_statement_changes_or_removes_a_row(statement: str) -> None:
+    entry()
+    with pytest.raises(sa.exc.DBAPIError, match="kept unchanged"), session() as s:
+        s.execute(sa.text(statement))
+    assert [row.action for row in rows(AuditEntry)] == ["host.stop"]
+
+
+@pytest.mark.usefixtures("database")
+def test_the_job_drops_what_is_older_than_three_years_and_nothing_else() -> None:
+    entry(YEARS.days + 1, "old")
+    entry(3 * 365 - 2, "young")
+    entry(0, "new")
+    assert jobs.drop_audit() == {"dropped": 1}
+    assert "drop_audit" in {job.name for job in list_jobs()}
+    assert {row.action for row in rows(AuditEntry)} == {"young", "new"}
+
+
+@pytest.mark.usefixtures("database")
+def test_an_old_row_is_not_changed_either() -> None:
+    entry(YEARS.days + 1)
+    with pytest.raises(sa.exc.DBAPIError, match="kept unchanged"), session() as s:
+        s.execute(sa.text("UPDATE audit SET action = 'nothing'"))
+
+
+@pytest.mark.usefixtures("database")
+def test_an_operator_has_an_id_and_a_command_has_none() -> None:
+    with pytest.raises(sa.exc.IntegrityError, match="ck_audit_actor"), session() as s:
+        record_audit(AuditedWork(s, Actor(None, ActorKind.ADMIN)), "host.stop", "host", "a:80")
+
+
+def test_the_audit_is_read_by_actor_action_and_subject(
+    admin: Operator, support: Operator, stage: Stage
+) -> None:
+    support.get(f"/users/{stage.person.id}")
+    admin.get(f"/users/{stage.person.id}")
+    admin.do("PATCH", f"/users/{stage.person.id}/role", role="support")
+    assert [each["action"] for each in admin.get("/audit", actorId=str(support.id))["items"]] == ["user.view"]
+    about = admin.get("/audit", subjectId=str(stage.person.id), subjectType="user")["items"]
+    assert [each["action"] for each in about] == ["user.role", "user.view", "user.view"]
+    (changed,) = admin.get("/audit", action="user.role")["items"]
+    assert changed["changes"] == {"role": ["user", "support"]}
+    assert (changed["actorId"], changed["actorKind"]) == (str(admin.id), "admin")
+    assert admin.get("/audit", action="no.such")["items"] == []
+
+
+def test_pages_of_the_audit_follow_each_other(admin: Operator) -> None:
+    for number in range(5):
+        entry(action=f"a.{number}")
+    seen: list[str] = []
+    before: str | None = None
+    while True:
+        page = admin.get("/audit", limit=2, **({"before": before} if before else {}))
+        seen += [each["action"] for each in page["items"] if each["action"].startswith("a.")]
+        before = page["next"]
+        if before is None:
+            break
+    assert seen == [f"a.{number}" for number in (4, 3, 2, 1, 0)]
+
+
+def test_a_list_notes_whose_data_it_showed(support: Operator, stage: Stage) -> None:
+    support.get("/users", email="camille@")
+    (row,) = audit(action="users.search")
+    assert row.changes == {"seen": [str(stage.person.id)]}
+    assert row.actor_kind is ActorKind.SUPPORT

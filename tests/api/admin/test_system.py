@@ -1,0 +1,215 @@
+"""Messages, queues, settings and the status as operators see them; dead letters that they replay."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import redis
+import sqlalchemy as sa
+from rq import Queue
+
+import notifier
+from api.health.status_report import READS
+from api.models.base import session
+from api.models.job_run import JobResult, JobRun
+from api.models.notification import Notification, State
+from configs.clock import clock
+from configs.settings import Settings, settings
+from tests.api.admin.conftest import Operator, Stage, audit, dead_letter, problem
+from tests.api.world import Door, Person, desk_state, rows
+
+People = Callable[..., Person]
+
+
+def listed(operator: Operator, path: str, **query: Any) -> list[str]:
+    return [each["id"] for each in operator.get(path, **query)["items"]]
+
+
+def state_of(letter: Any) -> State:
+    with session() as s:
+        return s.get_one(Notification, letter).state
+
+
+def test_messages_are_listed_without_address_and_contents(support: Operator, stage: Stage) -> None:
+    with session() as s:
+        s.execute(sa.update(Notification).values(reason="refused: <camille@example.org> is unknown"))
+    (shown,) = support.get("/notifications", userId=str(stage.person.id))["items"]
+    assert (shown["id"], shown["state"], shown["kind"]) == (str(stage.letter), "failed", "verify_email")
+    assert shown["reason"] == "refused: <***@example.org> is unknown"
+    assert not {"params", "address", "contactId"} & set(shown)
+
+
+def test_messages_are_found_by_user_channel_kind_and_state(
+    admin: Operator, stage: Stage, person: People
+) -> None:
+    other = dead_letter(person("robin@example.org"))
+    mine = str(stage.letter)
+    assert listed(admin, "/notifications") == [str(other), mine]
+    assert listed(admin, "/notifications", userId=str(stage.person.id)) == [mine]
+    assert listed(admin, "/notifications", limit=1, before=str(other)) == [mine]
+    assert listed(admin, "/notifications", state="failed", channel="email", kind="verify_email") == [
+        str(other),
+        mine,
+    ]
+    for nothing in ({"state": "sent"}, {"channel": "sms"}, {"kind": "slot_detected"}):
+        assert listed(admin, "/notifications", **nothing) == []
+
+
+def test_dead_letters_are_listed_by_reason_and_age_and_paged(admin: Operator, stage: Stage) -> None:
+    newer = dead_letter(stage.person, "blocked: 550")
+    assert listed(admin, "/dead-letters") == [str(newer), str(stage.letter)]
+    assert listed(admin, "/dead-letters", reason="answered 500") == [str(stage.letter)]
+    assert listed(admin, "/dead-letters", reason="%") == []
+    page = admin.get("/dead-letters", limit=1)
+    assert listed(admin, "/dead-letters", before=page["next"]) == [str(stage.letter)]
+    with session() as s:
+        s.execute(sa.update(Notification).values(failed_at=clock() - timedelta(hours=25)))
+    assert listed(admin, "/dead-letters") == []
+    assert len(listed(admin, "/dead-letters", hours=26)) == 2
+
+
+def test_a_dead_letter_is_replayed_once(admin: Operator, stage: Stage, door: Door) -> None:
+    done = admin.do("POST", "/dead-letters/replay", ids=[str(stage.letter)])
+    assert done == {"chosen": 1, "replayed": [str(stage.letter)]}
+    assert state_of(stage.letter) is State.PENDING
+    assert door.nudged == [stage.letter]
+    assert admin.do("POST", "/dead-letters/replay", ids=[str(stage.letter)])["replayed"] == []
+    first, second = audit(action="dead-letters.replay")
+    assert (first.changes, second.changes) == ({"replayed": [str(stage.letter)]}, {"replayed": []})
+
+
+def test_dead_letters_are_replayed_by_choice(admin: Operator, stage: Stage) -> None:
+    unsure = dead_letter(stage.person, "unknown: twilio did not answer")
+    chosen = admin.do("POST", "/dead-letters/replay", reason="twilio")
+    assert chosen == {"chosen": 1, "replayed": []}
+    assert admin.do("POST", "/dead-letters/replay", reason="twilio", unsure=True)["replayed"] == [str(unsure)]
+    assert state_of(stage.letter) is State.FAILED
+    assert admin.do("POST", "/dead-letters/replay", channel="sms")["chosen"] == 0
+    assert admin.do("POST", "/dead-letters/replay", most=1)["replayed"] == [str(stage.letter)]
+
+
+def test_a_named_dead_letter_is_replayed_however_old_it_is(admin: Operator, stage: Stage) -> None:
+    with session() as s:
+        s.execute(sa.update(Notification).values(failed_at=clock() - timedelta(days=60)))
+    assert admin.do("POST", "/dead-letters/replay", most=5)["chosen"] == 0
+    assert admin.do("POST", "/dead-letters/replay", ids=[str(stage.letter)])["chosen"] == 1
+
+
+@pytest.mark.parametrize(
+    "body", [{"ids": ["1"]}, {"ids": [str(uuid4())] * 1001}, {"most": 0}, {"unsure": "yes"}, {"all": True}]
+)
+def test_a_replay_is_bounded(admin: Operator, stage: Stage, body: dict[str, Any]) -> None:
+    assert problem(admin.ask("POST", "/dead-letters/replay", json=body)) == (422, "invalid")
+    assert state_of(stage.letter) is State.FAILED
+
+
+def test_nothing_leaves_where_the_replay_fails(
+    admin: Operator, stage: Stage, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr("api.admin.access.record_audit", fail)
+    assert admin.ask("POST", "/dead-letters/replay", json={"most": 5}).status_code == 500
+    assert (state_of(stage.letter), door.nudged) == (State.FAILED, [])
+
+
+def test_queues_are_shown(admin: Operator, redis_server: redis.Redis) -> None:
+    notifier.detection_seen(uuid4())
+    found = {each["name"]: each for each in admin.get("/queues")["jobs"]}
+    assert found["critical"]["jobs"] == Queue("critical", connection=redis_server).count == 1
+    assert admin.get("/queues")["due"] == []
+
+
+def test_queues_are_unavailable_without_redis(admin: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise redis.ConnectionError("connection refused")
+
+    monkeypatch.setattr("api.admin.system.queries.read_jobs", away)
+    answer = admin.ask("GET", "/queues")
+    assert problem(answer) == (503, "unavailable")
+    assert answer.headers["Retry-After"] == "5"
+
+
+SECRET = "correcthorsebatterystaple-correcthorse"
+
+
+def test_settings_show_no_secret(admin: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = [name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]
+    kept = settings()
+    values = {
+        name: getattr(kept, name) for name in ("database_url", "redis_url", "jwt_secret") if name in secrets
+    }
+    proxies = f"http://user:{SECRET}@proxy.example:8080"
+    monkeypatch.setenv("PROXY_LIST", proxies)
+    monkeypatch.setenv("STRIPE_SECRET_KEY", SECRET)
+    monkeypatch.setenv("SENDGRID_API_KEY", SECRET)
+    settings.cache_clear()
+    answer = admin.ask("GET", "/settings")
+    found = {each["name"]: each for each in (answer.json or {})["items"]}
+    assert set(found) == {name.upper() for name in Settings.model_fields}
+    assert SECRET not in answer.text
+    for value in values.values():
+        assert value.get_secret_value() not in answer.text
+    for name in [*secrets, "proxy_list"]:
+        assert (found[name.upper()]["value"], found[name.upper()]["isSecret"]) == (None, True), name
+    assert found["STRIPE_SECRET_KEY"]["isSet"] is True
+    assert (found["TIER_1_SECONDS"]["value"], found["TIER_1_SECONDS"]["isSecret"]) == ("30.0", False)
+
+
+def test_the_status_shows_what_make_status_shows(support: Operator) -> None:
+    desk_state(last_check_at=clock(), wished_seconds=60.0, achieved_seconds=90.0)
+    shown = support.get("/status")
+    assert (shown["environment"], shown["works"]) == ("test", False)
+    assert {"scrapyd", "planner"} <= set(shown["down"])
+    assert {"health", "desks", "hosts", "due", "jobs", "messages", "workers"} <= set(shown["parts"])
+    assert shown["parts"]["desks"]["pace"]["achievedSeconds"] == 90.0
+    assert shown["parts"]["desks"]["newestCheckAt"].endswith("Z")
+    assert shown["at"].endswith("Z")
+
+
+def test_a_part_of_the_status_that_is_down_hides_no_other(
+    admin: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise redis.ConnectionError("connection refused")
+
+    monkeypatch.setitem(READS, "due", away)
+    shown = admin.get("/status")
+    assert shown["parts"]["due"] == {"down": "connection refused"}
+    assert "due" in shown["down"]
+    assert shown["parts"]["desks"]["watched"] > 0
+
+
+def test_a_message_that_left_is_not_replayed(admin: Operator, stage: Stage) -> None:
+    with session() as s:
+        s.execute(
+            sa.update(Notification).values(state=State.SENT, accepted_at=clock(), reason=None, failed_at=None)
+        )
+    assert admin.do("POST", "/dead-letters/replay", ids=[str(stage.letter)])["chosen"] == 0
+    assert [row.state for row in rows(Notification)] == [State.SENT]
+
+
+def test_runs_of_jobs_are_listed_by_job_and_result_and_paged(support: Operator) -> None:
+    now = clock()
+    for number, result in enumerate((JobResult.DONE, JobResult.FAILED, JobResult.DONE)):
+        with session() as s:
+            s.add(
+                JobRun(
+                    job="check_days",
+                    due_at=now - timedelta(hours=3 - number),
+                    started_at=now,
+                    ended_at=now,
+                    result=result,
+                    counts={"days": number},
+                    next_nudge_at=now,
+                )
+            )
+    found = support.get("/job-runs", job="check_days")["items"]
+    assert [each["counts"]["days"] for each in found] == [2, 1, 0]
+    page = support.get("/job-runs", limit=2)
+    assert listed(support, "/job-runs", before=page["next"]) == [found[2]["id"]]
+    assert listed(support, "/job-runs", result="failed") == [found[1]["id"]]
+    assert listed(support, "/job-runs", job="nothing") == []
