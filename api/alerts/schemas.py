@@ -59,7 +59,7 @@ Procedures = Annotated[
 ]
 PrefectureId = Annotated[str, Field(max_length=100, examples=["bobigny_93"])]
 DeskIds = list[Annotated[str, Field(max_length=200)]]
-Name = Annotated[Text, Field(max_length=80)]
+Name = Annotated[Text, Field(max_length=80, examples=["Maman"])]
 
 
 def _read_instant(value: object) -> object:
@@ -181,8 +181,8 @@ class AlertChange(Body):
 class FoundAppointment(Body):
     """The appointment that the user found: when and where, both optional. Kept until 90 days after its date."""
 
-    at: Annotated[dt.datetime, _INSTANT] | None = None
-    place: Annotated[Text, Field(max_length=200)] | None = None
+    at: Annotated[dt.datetime, _INSTANT, Field(examples=["2026-12-01T08:30:00Z"])] | None = None
+    place: Annotated[Text, Field(max_length=200, examples=["Bobigny, guichet 4"])] | None = None
 
     @model_validator(mode="before")
     @classmethod

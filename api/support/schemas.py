@@ -30,7 +30,11 @@ class NewSupportRequest(Body):
     `language` is that of the acknowledgement; without it the account's, or French.
     """
 
-    message: Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(_clean)]
+    message: Annotated[
+        str,
+        Field(min_length=1, max_length=LONGEST, examples=["Je ne reçois pas de SMS."]),
+        AfterValidator(_clean),
+    ]
     email: Email | None = None
     language: Language | None = None
 

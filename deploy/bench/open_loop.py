@@ -54,21 +54,24 @@ class LoadGenerator:
         return replies
 
     async def ask(self, request: bytes, due: float) -> Reply:
-        """Send one request and read its response."""
-        try:
-            async with asyncio.timeout(_PATIENCE), self._stream() as (reader, writer):
-                writer.write(request)
-                head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
-                body = await reader.readexactly(length)
-        except (OSError, EOFError, TimeoutError):
-            return Reply(0, b"", b"", time.monotonic() - due)
-        return Reply(int(head[9:12]), head, body, time.monotonic() - due)
+        """Send one request and read its response; again where the server closed an idle connection meanwhile."""
+        for new in (False, True):
+            with suppress(OSError, EOFError, TimeoutError):
+                async with asyncio.timeout(_PATIENCE), self._stream(new=new) as (reader, writer):
+                    writer.write(request)
+                    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+                    length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
+                    body = await reader.readexactly(length)
+                return Reply(int(head[9:12]), head, body, time.monotonic() - due)
+        return Reply(0, b"", b"", time.monotonic() - due)
 
     @asynccontextmanager
-    async def _stream(self) -> AsyncIterator[Stream]:
-        """Give a connection; one that fails is not used again."""
-        stream = self.free.pop() if self.free else await asyncio.open_connection("127.0.0.1", self.port)
+    async def _stream(self, *, new: bool) -> AsyncIterator[Stream]:
+        """Give a connection that is free, or a new one; one that fails is not used again."""
+        while self.free and self.free[-1][0].at_eof():
+            self.free.pop()[1].close()
+        taken = self.free.pop() if self.free and not new else None
+        stream = taken or await asyncio.open_connection("127.0.0.1", self.port)
         try:
             yield stream
         except BaseException:

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import statistics
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -174,7 +175,10 @@ def _percentile(replies: Sequence[Reply], percent: float) -> float:
 
 def _describe(replies: Sequence[Reply]) -> str:
     said = ", ".join(f"p{percent} {_percentile(replies, percent):.1f} ms" for percent in (50, 95, 99, 100))
-    return f"{len(replies)} reads: {said}"
+    statuses = ", ".join(
+        f"{many} of {status}" for status, many in Counter(each.status for each in replies).items()
+    )
+    return f"{len(replies)} reads ({statuses}): {said}"
 
 
 def _read_slowest(made: Servers, say: Say) -> Figure:
