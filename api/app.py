@@ -28,6 +28,7 @@ from api.proofs import routes as proofs
 from api.schemas import Problem
 from api.stats import routes as stats
 from api.support import routes as support
+from api.users import routes as users
 from configs.logs import set_up_logs
 
 
@@ -56,7 +57,7 @@ def create_app() -> OpenAPI:
     register_body_checks(app)
     register_auth(app)
     health.register_health_checks(app)
-    for noun in (auth, logins, alerts, prefectures, detections, stats, support, hooks, health):
+    for noun in (auth, logins, users, alerts, prefectures, detections, stats, support, hooks, health):
         app.register_api(noun.blueprint)
     for noun in (admin_users, admin_alerts, admin_watch, admin_system):
         app.register_api(noun.blueprint)

@@ -55,7 +55,10 @@ class Account(Answer):
     id: UUID
     email: str
     email_verified: bool
+    new_email: str | None = Field(description="The address that takes effect when it is confirmed.")
     phone: str | None
+    phone_verified: bool
+    new_phone: str | None = Field(description="The number that takes effect when it is confirmed.")
     telegram_chat_id: bool
     plan: PlanName
     plan_expires_at: datetime | None

@@ -49,13 +49,14 @@ def register(body: Registration) -> tuple[dict[str, Any], int]:
     return Registered().as_json(), 202
 
 
-@blueprint.post("/verify-email", responses={200: Confirmed, **declare_errors(*BODY, 404, 410)})
+@blueprint.post("/verify-email", responses={200: Confirmed, **declare_errors(*BODY, 404, 409, 410)})
 def verify_email(body: TokenBody) -> dict[str, Any]:
     """Confirm the address that the mail with this token went to, and catch up on slots that are open now."""
     with _refused_links(), session() as s:
         change = service.confirm_address(s, body.token)
     if change.contact is None:
         raise not_found("address")
+    notifier.nudge(change.mails)
     for alert_id in change.alerts:
         notifier.catch_up(alert_id)
     return Confirmed(email=change.contact.address, reset_token=change.reset_token).as_json()

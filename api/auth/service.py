@@ -13,12 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
+from api.accounts.email_change import apply_new_email
 from api.accounts.mails import BETWEEN, count_mails, write_mail
 from api.accounts.password_strength import LONGEST, SHORTEST, explain_weakness
 from api.accounts.passwords import hash_password
 from api.accounts.queries import has_address
 from api.alerts.service import wake_alerts
-from api.auth.tokens import RESET, VERIFY, find_contact, sign_reset
+from api.auth.tokens import NEW, RESET, VERIFY, find_contact, find_unconfirmed, sign_reset
 from api.errors import invalid
 from api.logins.second_factor import remove_second_factor
 from api.logins.service import LoginChange, end_all_logins, renew_login
@@ -45,12 +46,20 @@ class AccountChange:
 def confirm_address(session: Session, token: str) -> AccountChange:
     """Confirm the address of a token, also one that bounced; the account takes its registration's password.
 
+    A new address becomes the account's.
+
     Raises:
+        api.errors.ApiError: 409 address-taken.
         configs.signing.LinkRefused: the token is expired or forged.
     """
     contact, claims = find_contact(session, VERIFY, token, settings().link_seconds, lock=True)
-    if contact is None or contact.confirmed:
+    if contact is None or find_unconfirmed(contact, claims) is None:
         return AccountChange(contact)
+    if NEW in claims:
+        mails = apply_new_email(session, contact)
+        return AccountChange(
+            contact, alerts=wake_alerts(session, contact.user_id, "address confirmed"), mails=mails
+        )
     user = session.get_one(User, contact.user_id)
     is_new = contact.verified_at is None
     is_clear = not is_new or _take_registration(session, user, claims.get("registration"))
@@ -204,6 +213,7 @@ def _hand_over(session: Session, user: User, password_hash: str | None) -> None:
     remove_second_factor(session, user)
     end_all_logins(session, user.id, EndedBecause.ADDRESS_CONFIRMED)
     session.execute(sa.delete(Contact).where(Contact.user_id == user.id, Contact.channel != Channel.EMAIL))
+    session.execute(sa.update(Contact).where(Contact.user_id == user.id).values(new_address=None))
     session.execute(sa.delete(PendingRegistration).where(PendingRegistration.user_id == user.id))
 
 

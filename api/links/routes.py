@@ -10,12 +10,11 @@ import notifier
 from api.alerts.service import close_alert
 from api.alerts.targets import get_prefecture_id
 from api.auth.service import confirm_address, read_new_password, reset_by_token
-from api.auth.tokens import RESET, VERIFY, find_contact
+from api.auth.tokens import RESET, VERIFY, find_contact, find_unconfirmed
 from api.errors import ApiError
 from api.middleware.rate_limits import remember_address
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
-from api.models.user import Contact
 from configs.prefecture import prefectures
 from configs.settings import settings
 from configs.signing import LinkRefused, unsign
@@ -54,8 +53,10 @@ def stop(token: str) -> str:
 def ask_verify(token: str) -> str:
     """Show the address that would be confirmed."""
     with session() as s:
-        contact, _ = find_contact(s, VERIFY, token, settings().link_seconds)
-        return _render_verify_page(contact, done=bool(contact and contact.confirmed))
+        contact, claims = find_contact(s, VERIFY, token, settings().link_seconds)
+        unconfirmed = find_unconfirmed(contact, claims) if contact else None
+        address = unconfirmed or (contact.address if contact else None)
+        return _render_verify_page(address, done=unconfirmed is None)
 
 
 @blueprint.post("/verify/<token>")
@@ -63,9 +64,11 @@ def verify(token: str) -> str:
     """Confirm the address, and catch up on slots that are open now."""
     with session() as s:
         change = confirm_address(s, token)
+    notifier.nudge(change.mails)
     for alert_id in change.alerts:
         notifier.catch_up(alert_id)
-    return _render_verify_page(change.contact, done=True, reset_token=change.reset_token)
+    address = change.contact.address if change.contact else None
+    return _render_verify_page(address, done=True, reset_token=change.reset_token)
 
 
 @blueprint.get("/reset/<token>")
@@ -116,6 +119,5 @@ def _render_stop_page(alert: Alert | None, *, done: bool) -> str:
     return render_template("stop.html", place=place, done=done)
 
 
-def _render_verify_page(contact: Contact | None, *, done: bool, reset_token: str | None = None) -> str:
-    address = contact.address if contact else None
+def _render_verify_page(address: str | None, *, done: bool, reset_token: str | None = None) -> str:
     return render_template("verify.html", address=address, done=done, reset_token=reset_token)

@@ -27,8 +27,10 @@ EXPECTED = {
     ("post", "/api/alerts/{id}/test"), ("post", "/api/alerts/{id}/found"),
     ("get", "/api/prefectures"), ("get", "/api/prefectures/{id}"),
     ("get", "/api/detections"), ("get", "/api/detections/{id}"), ("get", "/api/detections/stats"),
-    ("get", "/api/stats"), ("post", "/api/support"),
-    ("post", "/api/telegram/webhook"),
+    ("get", "/api/stats"), ("post", "/api/support"), ("post", "/api/telegram/webhook"),
+    ("patch", "/api/users/profile"), ("patch", "/api/users/notifications"), ("post", "/api/users/phone/verify"),
+    ("get", "/api/users/telegram-link"), ("post", "/api/users/telegram-link"),
+    ("post", "/api/users/telegram-link/confirm"),
     ("get", "/api/health"), ("get", "/api/health/live"), ("get", "/api/health/ready"),
 }  # fmt: skip
 EXPECTED |= {(method.lower(), f"/api/admin{re.sub(ANY, BRACED, rule)}") for method, rule in EXAMPLES}
@@ -102,7 +104,9 @@ def test_what_needs_a_token_says_so(document: dict[str, Any]) -> None:
         if operation.get("security") and {} not in operation["security"]
     }
     assert private == {
-        key for key in EXPECTED if "alerts" in key[1] or "admin" in key[1] or key[1] in SIGNED_IN
+        key
+        for key in EXPECTED
+        if any(part in key[1] for part in ("alerts", "admin", "/users/")) or key[1] in SIGNED_IN
     }
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     for key in private:

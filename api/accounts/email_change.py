@@ -1,0 +1,65 @@
+"""Change of an account's e-mail address: the new one takes effect when its owner confirms it."""
+
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+import notifier
+from api.accounts.mails import count_mails, write_mail
+from api.errors import ApiError
+from api.models.user import Channel, Contact, ContactState, User
+from configs.clock import clock
+from configs.contact_addresses import digest, fold_address, shorten_address
+
+_KIND = "verify_new_email"
+_DAY = 86400  # seconds
+
+
+def request_new_email(session: Session, user: User, email: str) -> list[UUID]:
+    """Note a new address and write the mail that asks to confirm it; return the notifications to nudge.
+
+    Whether another account has the address shows only to who can read its mail. Lock the user's row before.
+
+    Raises:
+        api.errors.ApiError: 429 too-many-mails.
+    """
+    contact = session.scalars(
+        sa.select(Contact)
+        .where(Contact.user_id == user.id, Contact.channel == Channel.EMAIL)
+        .with_for_update()
+    ).one()
+    if fold_address(email) == fold_address(user.email):
+        contact.new_address = None
+        return []
+    mails = count_mails(session, contact, _KIND)
+    if not mails.may_follow:
+        detail = "too many new addresses were asked for today: wait as long as Retry-After says"
+        raise ApiError(429, "too-many-mails", detail, headers={"Retry-After": str(_DAY)})
+    contact.new_address = email
+    session.flush()
+    params = {"address": digest(email), "version": user.token_version}
+    return write_mail(session, contact, _KIND, mails, params)
+
+
+def apply_new_email(session: Session, contact: Contact) -> list[UUID]:
+    """Make the confirmed new address the account's; return the notifications to nudge: the old address gets one.
+
+    Raises:
+        api.errors.ApiError: 409 address-taken; roll back then.
+    """
+    user = session.get_one(User, contact.user_id, with_for_update=True)
+    new, old, had_proof = contact.new_address or contact.address, contact.address, contact.verified_at
+    user.email = contact.address = new
+    contact.new_address, contact.verified_at, contact.state = None, clock(), ContactState.OK
+    try:
+        session.flush()
+    except IntegrityError:  # the index on users
+        detail = "this address belongs to another account: sign in there"
+        raise ApiError(409, "address-taken", detail) from None
+    if had_proof is None:
+        return []
+    params = {"changed": "email", "shown": shorten_address(new), "to": old}
+    key = f"address_changed:{contact.id}:{clock().isoformat()}"
+    return notifier.create_notifications(session, user.id, "address_changed", params, key)

@@ -1,0 +1,143 @@
+"""Codes by SMS that prove a phone number, and the limits on how many are sent."""
+
+import hmac
+import secrets
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+import notifier
+from api.errors import ApiError, invalid
+from api.models.base import new_id
+from api.models.contact_linking import PhoneCode
+from api.models.contact_lookup import claim_address, hash_address
+from api.models.user import Channel, Contact, ContactState
+from api.schemas import FieldError
+from configs.clock import clock
+from configs.contact_addresses import group_network_address, receives_sms, shorten_address
+from configs.encryption import encrypt, lookup_hash, lookup_hashes
+from configs.settings import settings
+
+_TRIES = 5
+_CODES_A_DAY = 3  # per number, per account, per network address
+_DAY = timedelta(days=1)
+_LOCK = 0x5F0D_C0DE  # of an advisory lock, so that two requests cannot both count and then both add
+
+
+def send_code(session: Session, contact: Contact, network_address: str) -> list[UUID]:
+    """Write a code and the SMS with it to the number that waits to be confirmed; return the notifications to nudge.
+
+    Raises:
+        api.errors.ApiError: 422 for a number that gets no SMS from us, 429 too-many-codes.
+    """
+    number = contact.unconfirmed_address or contact.address
+    if not receives_sms(number, settings().sms_countries):
+        detail = "codes go to mobile numbers of France, overseas included"
+        raise invalid(FieldError(path="phone", rule="no_sms", detail=detail))
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+    network = f"network:{group_network_address(network_address)}"
+    _check_limits(session, contact.user_id, number, network)
+    code, code_id = f"{secrets.randbelow(1_000_000):06}", new_id()
+    session.add(
+        PhoneCode(
+            id=code_id,
+            user_id=contact.user_id,
+            number_hash=hash_address(Channel.SMS, number)[0],
+            network_hash=lookup_hash(network),
+            code_hash=lookup_hash(_salt(code_id, code)),
+            created_at=clock(),
+        )
+    )
+    session.flush()
+    params = {"code_id": str(code_id), "code": encrypt(code)}
+    return notifier.create_notifications(
+        session, contact.user_id, "phone_code", params, f"phone_code:{code_id}", priority="critical"
+    )
+
+
+def _check_limits(session: Session, user_id: UUID, number: str, network: str) -> None:
+    now = clock()
+    session.execute(sa.delete(PhoneCode).where(PhoneCode.created_at <= now - _DAY))
+    limits = (
+        ("for this account", _CODES_A_DAY, PhoneCode.user_id == user_id),
+        ("to this number", _CODES_A_DAY, PhoneCode.number_hash.in_(hash_address(Channel.SMS, number))),
+        ("from this network", _CODES_A_DAY, PhoneCode.network_hash.in_(lookup_hashes(network))),
+        ("in all", settings().sms_codes_a_day, sa.true()),
+    )
+    for whose, most, condition in limits:
+        query = sa.select(sa.func.count(), sa.func.min(PhoneCode.created_at)).where(condition)
+        count, oldest = session.execute(query).one()
+        if count >= most:
+            raise _refuse_code(whose, now, oldest)
+
+
+def _refuse_code(whose: str, now: datetime, oldest: datetime | None) -> ApiError:
+    wait = round(((oldest or now) + _DAY - now).total_seconds())
+    detail = f"no more codes are sent {whose} today: wait as long as Retry-After says"
+    return ApiError(429, "too-many-codes", detail, headers={"Retry-After": str(max(1, wait))})
+
+
+def confirm_phone(session: Session, user_id: UUID, code: str) -> tuple[ApiError | None, list[UUID]]:
+    """Confirm the user's new number if the code is right; return the refusal, or the notifications to nudge.
+
+    Commit in both cases: a wrong code costs a try.
+
+    Raises:
+        api.errors.ApiError: 409 number-taken; roll back then.
+    """
+    contact = session.scalars(
+        sa.select(Contact).where(Contact.user_id == user_id, Contact.channel == Channel.SMS).with_for_update()
+    ).one_or_none()
+    number = contact.unconfirmed_address if contact else None
+    sent = _find_newest_code(session, user_id, number) if number else None
+    if contact is None or number is None or sent is None or sent.wrong_tries >= _TRIES:
+        refusal = ApiError(409, "no-code", "no code waits for this number any more: ask for a new one")
+        return refusal, []
+    if not _is_right(sent, code):
+        sent.wrong_tries += 1
+        return _refuse_wrong_code(_TRIES - sent.wrong_tries), []
+    sent.used_at = clock()
+    _take_number(session, contact, number)
+    return None, _notify_change(session, contact, number)
+
+
+def _find_newest_code(session: Session, user_id: UUID, number: str) -> PhoneCode | None:
+    oldest = clock() - timedelta(seconds=settings().phone_code_seconds)
+    return session.scalars(
+        sa.select(PhoneCode)
+        .where(PhoneCode.user_id == user_id, PhoneCode.number_hash.in_(hash_address(Channel.SMS, number)))
+        .where(PhoneCode.created_at > oldest, PhoneCode.used_at.is_(None))
+        .order_by(PhoneCode.created_at.desc(), PhoneCode.id.desc())
+        .limit(1)
+        .with_for_update()
+    ).one_or_none()
+
+
+def _is_right(sent: PhoneCode, code: str) -> bool:
+    return any(hmac.compare_digest(sent.code_hash, each) for each in lookup_hashes(_salt(sent.id, code)))
+
+
+def _salt(code_id: UUID, code: str) -> str:
+    return f"phone-code:{code_id}:{code}"
+
+
+def _refuse_wrong_code(left: int) -> ApiError:
+    detail = f"this is not the code: {left} more tries" if left else "this is not the code: ask for a new one"
+    return ApiError(
+        422, "wrong-code", detail, errors=[FieldError(path="code", rule="wrong_code", detail=detail)]
+    )
+
+
+def _take_number(session: Session, contact: Contact, number: str) -> None:
+    contact.address, contact.new_address = number, None
+    contact.verified_at, contact.enabled, contact.state = clock(), True, ContactState.OK
+    if not claim_address(session, contact):
+        raise ApiError(409, "number-taken", "this number belongs to another account: remove it there first")
+
+
+def _notify_change(session: Session, contact: Contact, number: str) -> list[UUID]:
+    params = {"changed": "phone", "shown": shorten_address(number)}
+    key = f"address_changed:{contact.id}:{clock().isoformat()}"
+    return notifier.create_notifications(session, contact.user_id, "address_changed", params, key)

@@ -1,0 +1,106 @@
+"""Routes of /api/users: the signed-in user's profile, channels, phone and Telegram chat."""
+
+from typing import Any
+
+from flask import request
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+
+import notifier
+from api.accounts.queries import read_account
+from api.accounts.schemas import Account
+from api.alerts.service import wake_alerts
+from api.middleware.auth import current_user, require_recent_proof, require_sign_in
+from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.models.base import session
+from api.models.user import User
+from api.users.phone_codes import confirm_phone
+from api.users.schemas import (
+    CodeOfPhone,
+    NotificationFlags,
+    ProfileChange,
+    TelegramLinkState,
+    TelegramUrl,
+)
+from api.users.service import change_notifications, change_profile
+from api.users.telegram_linking import confirm_link, read_link, start_link
+
+blueprint = APIBlueprint(
+    "users",
+    __name__,
+    url_prefix="/api/users",
+    operation_id_callback=make_operation_id,
+    abp_tags=[Tag(name="users", description="The signed-in user: profile, channels, phone, Telegram")],
+    abp_security=BEARER,
+)
+blueprint.before_request(require_sign_in)
+
+
+@blueprint.patch("/profile", responses={200: Account, **declare_errors(*BODY, 401, 402, 403)})
+def change_user_profile(body: ProfileChange) -> dict[str, Any]:
+    """Change the profile. A new e-mail address or number needs a recent proof, and takes effect when confirmed."""
+    if body.email or body.phone:
+        require_recent_proof()
+    with session() as s:
+        messages = change_profile(s, current_user().id, body, request.remote_addr or "nobody")
+    notifier.nudge(messages)
+    return _show_account()
+
+
+@blueprint.patch("/notifications", responses={200: Account, **declare_errors(*BODY, 401, 409)})
+def change_notification_flags(body: NotificationFlags) -> dict[str, Any]:
+    """Switch channels on or off."""
+    with session() as s:
+        alerts = change_notifications(s, current_user().id, body)
+    for alert_id in alerts:
+        notifier.catch_up(alert_id)
+    return _show_account()
+
+
+@blueprint.post("/phone/verify", responses={200: Account, **declare_errors(*BODY, 401, 409)})
+def verify_phone(body: CodeOfPhone) -> dict[str, Any]:
+    """Confirm the new phone number by the code that the SMS had; five tries."""
+    user_id = current_user().id
+    with session() as s:
+        refusal, messages = confirm_phone(s, user_id, body.code)
+        alerts = [] if refusal else wake_alerts(s, user_id, "phone confirmed")
+    if refusal:
+        raise refusal
+    return _announce(messages, alerts)
+
+
+@blueprint.post("/telegram-link", responses={200: TelegramUrl, **declare_errors(401, 403)})
+def start_telegram_link() -> dict[str, Any]:
+    """Get a link to the bot, good once and for ten minutes: press Start there. Needs a recent proof."""
+    require_recent_proof()
+    with session() as s:
+        return start_link(s, current_user().id).as_json()
+
+
+@blueprint.get("/telegram-link", responses={200: TelegramLinkState, **declare_errors(401)})
+def show_telegram_link() -> dict[str, Any]:
+    """Show whether a chat pressed Start, and its name."""
+    with session() as s:
+        return read_link(s, current_user().id).as_json()
+
+
+@blueprint.post("/telegram-link/confirm", responses={200: Account, **declare_errors(401, 409)})
+def confirm_telegram_link() -> dict[str, Any]:
+    """Link the chat that pressed Start. A mail reports it."""
+    user_id = current_user().id
+    with session() as s:
+        messages = confirm_link(s, user_id)
+        alerts = wake_alerts(s, user_id, "chat linked")
+    return _announce(messages, alerts)
+
+
+def _announce(messages: list[Any], alerts: list[Any]) -> dict[str, Any]:
+    notifier.nudge(messages)
+    for alert_id in alerts:
+        notifier.catch_up(alert_id)
+    return _show_account()
+
+
+def _show_account() -> dict[str, Any]:
+    with session() as s:
+        return read_account(s, s.get_one(User, current_user().id)).as_json()

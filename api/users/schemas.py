@@ -1,0 +1,85 @@
+"""Bodies of /api/users."""
+
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, Field
+
+from api.accounts.schemas import Email, Phone
+from api.schemas import Answer, Body
+
+
+@lru_cache(maxsize=1)
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _time_zone(name: str) -> str:
+    if name not in _time_zones():
+        raise ValueError("not a time zone: write it as Europe/Paris or Indian/Reunion")
+    return name
+
+
+TimeZone = Annotated[
+    str, Field(min_length=1, max_length=64, examples=["Europe/Paris"]), AfterValidator(_time_zone)
+]
+SMS_NOTICE = (
+    "A mobile number, of France (overseas included) unless more countries are allowed. It is confirmed by a code, "
+    "which is sent by SMS. The number is used for the alerts that you ask for and for security, never for "
+    "advertising: sales calls need your prior consent (Code de la consommation, L. 223-1 and L. 223-2). "
+    "`null` removes the number."
+)
+
+
+class ProfileChange(Body):
+    """What is to change; what is left out stays. A new e-mail address or phone number takes effect when confirmed."""
+
+    email: Email | None = Field(
+        None, description="A mail with a link goes to it; the old address is notified."
+    )
+    phone: Phone | None = Field(None, description=SMS_NOTICE)
+    telegram: None = Field(
+        None, description="`null` unlinks the chat. Link one by POST /api/users/telegram-link."
+    )
+    language: Literal["fr", "en"] | None = Field(None, description="Of the messages.")
+    time_zone: TimeZone | None = None
+
+
+class NotificationFlags(Body):
+    """Which channels are switched on; what is left out stays. SMS and Telegram must be linked first."""
+
+    notify_email: bool | None = None
+    notify_sms: bool | None = None
+    notify_telegram: bool | None = None
+
+
+class CodeOfPhone(Body):
+    """The code that the SMS had."""
+
+    code: str = Field(pattern=r"^[0-9]{6}$", examples=["042917"])
+
+
+class TelegramUrl(Answer):
+    """Where to press Start, within the time."""
+
+    url: str = Field(examples=["https://t.me/rdvpriority_bot?start=vK3J9Qm2cX7dR5tYb1LwZg"])
+    expires_at: datetime
+
+
+class LinkState(StrEnum):
+    """How far linking a chat is."""
+
+    NONE = "none"
+    WAITING = "waiting"
+    STARTED = "started"
+
+
+class TelegramLinkState(Answer):
+    """Whether a chat pressed Start, and whose it says it is: confirm it only if it is yours."""
+
+    state: LinkState
+    chat_name: str | None
+    expires_at: datetime | None

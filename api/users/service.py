@@ -1,0 +1,113 @@
+"""Changes to a user's profile and to the channels that are switched on."""
+
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.accounts.email_change import request_new_email
+from api.accounts.entitlement import find_entitlement, list_plans_above
+from api.alerts.service import wake_alerts
+from api.errors import ApiError
+from api.models.user import Channel, Contact, ContactState, User
+from api.schemas import PlanAnswer
+from api.users.phone_codes import send_code
+from api.users.schemas import NotificationFlags, ProfileChange
+from configs.clock import clock
+from configs.plan import PlanName
+
+_HOW_TO_LINK = {
+    Channel.SMS: "confirm a phone number first: PATCH /api/users/profile with `phone`",
+    Channel.TELEGRAM: "link a chat first: POST /api/users/telegram-link",
+}
+
+
+def change_profile(
+    session: Session, user_id: UUID, change: ProfileChange, network_address: str
+) -> list[UUID]:
+    """Change what the body names; return the notifications to nudge after the commit.
+
+    Raises:
+        api.errors.ApiError: 402 for a phone number without a plan, 422 for a number that gets no SMS, 429 after too
+            many codes or mails.
+    """
+    user = session.get_one(User, user_id, with_for_update=True)
+    named = change.model_fields_set
+    user.language = change.language or user.language
+    user.time_zone = change.time_zone or user.time_zone
+    if "telegram" in named:
+        _unlink(session, user_id, Channel.TELEGRAM)
+    mails = request_new_email(session, user, change.email) if change.email else []
+    if "phone" not in named:
+        return mails
+    if change.phone is None:
+        _unlink(session, user_id, Channel.SMS)
+        return mails
+    return mails + _ask_for_code(session, user_id, change.phone, network_address)
+
+
+def change_notifications(session: Session, user_id: UUID, flags: NotificationFlags) -> list[UUID]:
+    """Switch channels on or off; return the alerts to catch up after the commit.
+
+    Raises:
+        api.errors.ApiError: 409 not-linked.
+    """
+    wishes = {
+        Channel.EMAIL: flags.notify_email,
+        Channel.SMS: flags.notify_sms,
+        Channel.TELEGRAM: flags.notify_telegram,
+    }
+    switched_on = [
+        channel
+        for channel, wish in wishes.items()
+        if wish is not None and _switch(session, user_id, channel, on=wish)
+    ]
+    return wake_alerts(session, user_id, "channel switched on") if switched_on else []
+
+
+def _switch(session: Session, user_id: UUID, channel: Channel, *, on: bool) -> bool:
+    """Switch a channel; return whether it is on and was off."""
+    contact = _find_contact(session, user_id, channel)
+    if on and channel in _HOW_TO_LINK and (contact is None or contact.verified_at is None):
+        raise ApiError(409, "not-linked", _HOW_TO_LINK[channel])
+    if contact is None:
+        return False
+    was_reachable = contact.reachable
+    contact.enabled = on
+    if on and contact.state is ContactState.UNSUBSCRIBED:
+        contact.state = ContactState.OK
+    return contact.reachable and not was_reachable
+
+
+def _ask_for_code(session: Session, user_id: UUID, number: str, network_address: str) -> list[UUID]:
+    """Note the new number and send its code; nothing where the number is the user's already."""
+    contact = _find_contact(session, user_id, Channel.SMS)
+    if contact is None:
+        contact = Contact(user_id=user_id, channel=Channel.SMS, address=number, enabled=False)
+        session.add(contact)
+    elif contact.verified_at is None:
+        contact.address = number
+    elif contact.address == number:
+        contact.new_address = None
+        return []
+    else:
+        contact.new_address = number
+    _check_plan(session, user_id)
+    session.flush()
+    return send_code(session, contact, network_address)
+
+
+def _check_plan(session: Session, user_id: UUID) -> None:
+    held = find_entitlement(session, user_id, clock()).plan
+    if held.name is PlanName.NONE:
+        offers = [PlanAnswer.of(each) for each in list_plans_above(held)]
+        raise ApiError(402, "plan-needed", "codes by SMS need a plan: choose one of `plans`", plans=offers)
+
+
+def _unlink(session: Session, user_id: UUID, channel: Channel) -> None:
+    session.execute(sa.delete(Contact).where(Contact.user_id == user_id, Contact.channel == channel))
+
+
+def _find_contact(session: Session, user_id: UUID, channel: Channel) -> Contact | None:
+    query = sa.select(Contact).where(Contact.user_id == user_id, Contact.channel == channel)
+    return session.scalars(query.with_for_update()).one_or_none()

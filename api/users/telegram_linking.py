@@ -1,0 +1,83 @@
+"""Linking of a Telegram chat: a link with a code, the chat that pressed Start with it, the user who confirms it."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+import notifier
+from api.errors import ApiError
+from api.models.contact_linking import TelegramLink
+from api.models.contact_lookup import claim_address
+from api.models.user import Channel, Contact, ContactState
+from api.users.schemas import LinkState, TelegramLinkState, TelegramUrl
+from configs.clock import clock
+from configs.encryption import encrypt
+from configs.settings import settings
+
+_BYTES = 16
+
+
+def start_link(session: Session, user_id: UUID) -> TelegramUrl:
+    """Make a link to the bot; one that the user had is good no more.
+
+    Raises:
+        api.errors.ApiError: 503 where no bot is set up.
+    """
+    bot = settings().telegram_bot_name
+    if bot is None:
+        raise ApiError(503, "unavailable", "there is no Telegram bot here: set TELEGRAM_BOT_NAME")
+    code, now = secrets.token_urlsafe(_BYTES), clock()
+    expires_at = now + timedelta(seconds=settings().telegram_link_seconds)
+    values = {
+        "code_hash": hashlib.sha256(code.encode()).digest(), "expires_at": expires_at, "created_at": now,
+        "chat_id": None, "chat_name": None,
+    }  # fmt: skip
+    made = insert(TelegramLink).values(user_id=user_id, **values)
+    session.execute(made.on_conflict_do_update(index_elements=[TelegramLink.user_id], set_=values))
+    return TelegramUrl(url=f"{settings().telegram_link_url}/{bot}?start={code}", expires_at=expires_at)
+
+
+def read_link(session: Session, user_id: UUID) -> TelegramLinkState:
+    """Return how far the user's link is."""
+    link = _find_link(session, user_id)
+    if link is None:
+        return TelegramLinkState(state=LinkState.NONE, chat_name=None, expires_at=None)
+    state = LinkState.WAITING if link.chat_id is None else LinkState.STARTED
+    return TelegramLinkState(state=state, chat_name=link.chat_name, expires_at=link.expires_at)
+
+
+def confirm_link(session: Session, user_id: UUID) -> list[UUID]:
+    """Make the chat that pressed Start the user's; return the notifications to nudge.
+
+    Raises:
+        api.errors.ApiError: 409 no-chat where none did in time, 409 chat-taken where another account has it.
+    """
+    link = _find_link(session, user_id, lock=True)
+    if link is None or link.chat_id is None:
+        raise ApiError(409, "no-chat", "no chat pressed Start in time: POST /api/users/telegram-link again")
+    params = {"chat_name": encrypt(link.chat_name or "")}
+    contact = session.scalars(
+        sa.select(Contact)
+        .where(Contact.user_id == user_id, Contact.channel == Channel.TELEGRAM)
+        .with_for_update()
+    ).one_or_none()
+    if contact is None:
+        contact = Contact(user_id=user_id, channel=Channel.TELEGRAM)
+        session.add(contact)
+    contact.address, contact.verified_at = link.chat_id, clock()
+    contact.enabled, contact.state = True, ContactState.OK
+    session.delete(link)
+    if not claim_address(session, contact):
+        raise ApiError(409, "chat-taken", "this chat belongs to another account: unlink it there first")
+    key = f"telegram_linked:{contact.id}:{clock().isoformat()}"
+    return notifier.create_notifications(session, user_id, "telegram_linked", params, key)
+
+
+def _find_link(session: Session, user_id: UUID, *, lock: bool = False) -> TelegramLink | None:
+    link = session.get(TelegramLink, user_id, with_for_update=lock)
+    return link if link and link.expires_at > clock() else None

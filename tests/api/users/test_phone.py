@@ -1,0 +1,341 @@
+"""Codes by SMS: they prove a number once, in time, for one account, and cannot be asked for without end."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api.errors import ApiError
+from api.models.base import session
+from api.models.contact_linking import PhoneCode
+from api.models.contact_lookup import find_contact
+from api.models.notification import Notification, Priority
+from api.models.user import Channel, Contact
+from api.users.phone_codes import send_code
+from configs.clock import clock
+from configs.encryption import decrypt
+from configs.plan import PlanName
+from tests.api.world import Door, Person, rows
+
+People = Callable[..., Person]
+PHONE = "+33612345601"
+OTHER = "+33612345602"
+
+
+@pytest.fixture
+def camille(person: People) -> Person:
+    return person(plan=PlanName.URGENCE_24H)
+
+
+def ask(client: FlaskClient, who: Person, phone: str = PHONE, network: str = "192.0.2.1") -> Any:
+    return client.patch(
+        "/api/users/profile",
+        json={"phone": phone},
+        headers=who.headers,
+        environ_base={"REMOTE_ADDR": network},
+    )
+
+
+def asked(client: FlaskClient, who: Person, phone: str = PHONE, network: str = "192.0.2.1") -> str:
+    """Ask for a code and return it."""
+    answer = ask(client, who, phone, network)
+    assert answer.status_code == 200, answer.text
+    return newest_code(who.id)
+
+
+def newest_code(user_id: UUID) -> str:
+    with session() as s:
+        query = sa.select(Notification).where(
+            Notification.user_id == user_id, Notification.kind == "phone_code"
+        )
+        message = s.scalars(query.order_by(Notification.id.desc())).first()
+        assert message
+        return decrypt(message.params["code"])
+
+
+def verify(client: FlaskClient, who: Person, code: str) -> Any:
+    return client.post("/api/users/phone/verify", json={"code": code}, headers=who.headers)
+
+
+def refused(answer: Any) -> tuple[int, str]:
+    assert answer.mimetype == "application/problem+json"
+    return answer.status_code, answer.json["type"].rpartition(":")[2]
+
+
+def wrong(code: str) -> str:
+    return f"{(int(code) + 1) % 1_000_000:06}"
+
+
+def test_a_number_is_confirmed_by_its_code(client: FlaskClient, camille: Person, door: Door) -> None:
+    code = asked(client, camille, "06 12 34 56 01")
+    (sms,) = rows(Notification)
+    assert (sms.channel, sms.priority) == (Channel.SMS, Priority.CRITICAL)
+    assert door.nudged == [sms.id]
+    shown = client.get("/api/auth/me", headers=camille.headers).json or {}
+    assert (shown["phone"], shown["phoneVerified"], shown["notifySms"]) == (PHONE, False, False)
+    shown = verify(client, camille, code).json
+    assert (shown["phone"], shown["phoneVerified"], shown["notifySms"]) == (PHONE, True, True)
+    with session() as s:
+        found = find_contact(s, Channel.SMS, PHONE)
+        assert found
+        assert found.user_id == camille.id
+    assert refused(verify(client, camille, code)) == (409, "no-code")
+
+
+def test_a_change_is_reported_to_the_confirmed_address(client: FlaskClient, camille: Person) -> None:
+    with session() as s:
+        s.execute(sa.update(Contact).values(verified_at=clock()))
+    verify(client, camille, asked(client, camille))
+    (told,) = (row for row in rows(Notification) if row.kind == "address_changed")
+    assert (told.channel, told.params) == (Channel.EMAIL, {"changed": "phone", "shown": "…01"})
+
+
+def test_neither_code_nor_number_is_in_the_tables(client: FlaskClient, camille: Person) -> None:
+    code = asked(client, camille)
+    verify(client, camille, wrong(code))
+    with session() as s:
+        texts = [
+            str(row)
+            for table in ("contacts", "phone_codes", "notifications", "contact_lookups")
+            for row in s.execute(sa.text(f"SELECT * FROM {table}"))  # noqa: S608 -- our own names
+        ]
+    assert len(texts) == 4
+    assert not [text for text in texts if code in text or PHONE[-8:] in text]
+
+
+def test_the_number_in_use_stays_until_the_new_one_is_confirmed(client: FlaskClient, camille: Person) -> None:
+    verify(client, camille, asked(client, camille))
+    code = asked(client, camille, OTHER)
+    shown = client.get("/api/auth/me", headers=camille.headers).json or {}
+    assert (shown["phone"], shown["newPhone"], shown["phoneVerified"]) == (PHONE, OTHER, True)
+    shown = verify(client, camille, code).json
+    assert (shown["phone"], shown["newPhone"]) == (OTHER, None)
+    with session() as s:
+        assert find_contact(s, Channel.SMS, PHONE) is None
+
+
+def test_the_number_that_one_has_needs_no_code(client: FlaskClient, camille: Person) -> None:
+    verify(client, camille, asked(client, camille))
+    asked(client, camille, OTHER)
+    count = len(rows(PhoneCode))
+    shown = ask(client, camille).json
+    assert (shown["phone"], shown["newPhone"]) == (PHONE, None)
+    assert len(rows(PhoneCode)) == count
+
+
+def test_five_wrong_codes_end_it(client: FlaskClient, camille: Person) -> None:
+    code = asked(client, camille)
+    for left in (4, 3, 2, 1, 0):
+        answer = verify(client, camille, wrong(code))
+        assert refused(answer) == (422, "wrong-code")
+        assert (f"{left} more tries" in answer.json["detail"]) is bool(left)
+    assert refused(verify(client, camille, code)) == (409, "no-code")
+    assert verify(client, camille, asked(client, camille)).status_code == 200
+
+
+def test_a_code_is_good_for_ten_minutes(
+    client: FlaskClient, frozen: time_machine.Traveller, camille: Person
+) -> None:
+    code = asked(client, camille)
+    frozen.shift(timedelta(seconds=599))
+    assert refused(verify(client, camille, wrong(code))) == (422, "wrong-code")
+    frozen.shift(timedelta(seconds=1))
+    assert refused(verify(client, camille, code)) == (409, "no-code")
+
+
+def test_only_the_newest_code_counts(client: FlaskClient, camille: Person) -> None:
+    first = asked(client, camille)
+    second = asked(client, camille)
+    if first != second:
+        assert refused(verify(client, camille, first)) == (422, "wrong-code")
+    assert verify(client, camille, second).status_code == 200
+
+
+def test_a_code_is_for_one_number_and_one_account(
+    client: FlaskClient, camille: Person, person: People
+) -> None:
+    robin = person("robin@example.org", plan=PlanName.URGENCE_24H)
+    code = asked(client, camille)
+    assert refused(verify(client, robin, code)) == (409, "no-code")
+    asked(client, robin, OTHER, "192.0.2.2")
+    if code != newest_code(robin.id):
+        assert refused(verify(client, robin, code)) == (422, "wrong-code")
+    asked(client, camille, "+33612345603")
+    if code != newest_code(camille.id):
+        assert refused(verify(client, camille, code)) == (422, "wrong-code")
+
+
+def test_a_number_belongs_to_one_account(client: FlaskClient, camille: Person, person: People) -> None:
+    verify(client, camille, asked(client, camille))
+    robin = person("robin@example.org", plan=PlanName.URGENCE_24H)
+    code = asked(client, robin, network="192.0.2.2")
+    assert refused(verify(client, robin, code)) == (409, "number-taken")
+    client.patch("/api/users/profile", json={"phone": None}, headers=camille.headers)
+    assert verify(client, robin, code).status_code == 200
+
+
+def test_of_two_who_confirm_one_number_at_once_one_gets_it(app: Flask, person: People) -> None:
+    people = [person(f"p{number}@example.org", plan=PlanName.URGENCE_24H) for number in range(3)]
+    codes = [
+        asked(app.test_client(), each, network=f"192.0.2.{number}") for number, each in enumerate(people)
+    ]
+
+    def confirm(pair: tuple[Person, str]) -> int:
+        status: int = verify(app.test_client(), *pair).status_code
+        return status
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sorted(pool.map(confirm, zip(people, codes, strict=True))) == [200, 409, 409]
+    assert sum(contact.verified_at is not None for contact in rows(Contact)) == 1
+
+
+def test_tries_at_once_are_all_counted(app: Flask, camille: Person) -> None:
+    code = asked(app.test_client(), camille)
+
+    def guess(number: int) -> int:
+        status: int = verify(
+            app.test_client(), camille, f"{(int(code) + 1 + number) % 1_000_000:06}"
+        ).status_code
+        return status
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(guess, range(8)))
+    assert sorted(answers) == [409] * 3 + [422] * 5
+
+
+def test_three_codes_a_day_for_each_account_number_and_network(
+    client: FlaskClient, frozen: time_machine.Traveller, person: People
+) -> None:
+    plan = PlanName.URGENCE_24H
+
+    def ask_all(calls: Iterable[tuple[Person, str, str]]) -> list[int]:
+        return [ask(client, *call).status_code for call in calls]
+
+    def someone(number: int) -> Person:
+        return person(f"p{number}@example.org", plan=plan)
+
+    first = someone(0)
+    numbers = [f"+336123457{number:02}" for number in range(30)]
+    networks = [f"198.51.100.{number}" for number in range(30)]
+    by_account = [(first, numbers[each], networks[each]) for each in range(4)]
+    assert ask_all(by_account) == [200, 200, 200, 429]
+    by_number = [(someone(each), numbers[9], networks[each]) for each in range(5, 9)]
+    assert ask_all(by_number) == [200, 200, 200, 429]
+    by_network = [(someone(each), numbers[each], networks[20]) for each in range(10, 14)]
+    assert ask_all(by_network) == [200, 200, 200, 429]
+    answer = ask(client, first, numbers[21], networks[21])
+    assert answer.json["type"].endswith(":too-many-codes")
+    assert answer.headers["Retry-After"] == "86400"
+
+
+def send_again(who: Person) -> ApiError | None:
+    """Send another code past the route, whose token is too old by then; return the refusal."""
+    try:
+        with session() as s:
+            query = sa.select(Contact).where(Contact.user_id == who.id, Contact.channel == Channel.SMS)
+            send_code(s, s.scalars(query).one(), "192.0.2.1")
+    except ApiError as error:
+        return error
+    return None
+
+
+def test_the_next_day_there_are_codes_again(
+    client: FlaskClient, frozen: time_machine.Traveller, camille: Person
+) -> None:
+    for _ in range(3):
+        asked(client, camille)
+    frozen.shift(timedelta(hours=23))
+    refusal = send_again(camille)
+    assert refusal
+    assert (refusal.status, refusal.headers) == (429, {"Retry-After": "3600"})
+    frozen.shift(timedelta(hours=1))
+    assert send_again(camille) is None
+    assert len(rows(PhoneCode)) == 1
+
+
+def test_an_ipv6_subscriber_is_one_network(client: FlaskClient, person: People) -> None:
+    people = [person(f"p{number}@example.org", plan=PlanName.URGENCE_24H) for number in range(4)]
+    answers = [
+        ask(client, each, f"+3361234560{number}", f"2001:db8:1:2:{number}::1").status_code
+        for number, each in enumerate(people)
+    ]
+    assert answers == [200, 200, 200, 429]
+
+
+def test_there_is_a_ceiling_for_all(
+    client: FlaskClient, person: People, settings_env: Callable[..., None]
+) -> None:
+    settings_env(SMS_CODES_A_DAY="2")
+    people = [person(f"p{number}@example.org", plan=PlanName.URGENCE_24H) for number in range(3)]
+    answers = [
+        ask(client, each, f"+3361234560{number}", f"192.0.2.{number}") for number, each in enumerate(people)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert "in all" in answers[2].json["detail"]
+    assert len(rows(PhoneCode)) == 2
+
+
+def test_codes_asked_for_at_once_do_not_pass_the_limit(app: Flask, camille: Person) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: ask(app.test_client(), camille).status_code, range(6)))
+    assert sorted(answers) == [200] * 3 + [429] * 3
+
+
+def test_without_a_plan_there_is_no_code(client: FlaskClient, person: People) -> None:
+    answer = ask(client, person())
+    assert refused(answer) == (402, "plan-needed")
+    assert answer.json["plans"]
+    assert rows(PhoneCode) == []
+    assert [contact.channel for contact in rows(Contact)] == [Channel.EMAIL]
+
+
+@pytest.mark.parametrize(
+    ("phone", "status"),
+    [
+        ("06 12 34 56 01", 200),
+        ("+262692123456", 200),  # La Réunion
+        ("+262639012345", 200),  # Mayotte
+        ("+590690001234", 200),  # Guadeloupe
+        ("+687751234", 200),  # Nouvelle-Calédonie
+        ("+33123456789", 422),  # no mobile number
+        ("+33899123456", 422),  # premium rate
+        ("+32470123456", 422),  # Belgium
+        ("+447400123456", 422),
+    ],
+)
+def test_codes_go_to_mobile_numbers_of_france(
+    client: FlaskClient, camille: Person, phone: str, status: int
+) -> None:
+    answer = ask(client, camille, phone)
+    assert answer.status_code == status, answer.text
+    if status == 422:
+        assert [each["path"] for each in answer.json["errors"]] == ["phone"]
+        assert rows(PhoneCode) == []
+
+
+def test_more_countries_may_be_allowed(
+    client: FlaskClient, camille: Person, settings_env: Callable[..., None]
+) -> None:
+    settings_env(SMS_COUNTRIES="be, ch")
+    assert ask(client, camille, "+32470123456").status_code == 200
+    assert ask(client, camille, "+447400123456").status_code == 422
+
+
+@pytest.mark.parametrize("code", ["", "12345", "1234567", "12345x", "١٢٣٤٥٦", None, 123456, ["1"]])
+def test_what_is_no_code_is_said(client: FlaskClient, camille: Person, code: object) -> None:
+    answer = client.post("/api/users/phone/verify", json={"code": code}, headers=camille.headers)
+    assert answer.status_code == 422
+    assert [each["path"] for each in (answer.json or {})["errors"]] == ["code"]
+
+
+def test_the_document_says_that_sales_calls_need_consent(client: FlaskClient) -> None:
+    document = client.get("/api/openapi.json").json or {}
+    phone = document["components"]["schemas"]["ProfileChange"]["properties"]["phone"]
+    assert "sales calls need your prior consent" in phone["description"]

@@ -1,0 +1,258 @@
+"""PATCH /api/users/profile and /notifications: what changes at once, and what when its owner confirms it."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+
+from api.auth.tokens import sign_reset
+from api.models.alert import Alert
+from api.models.base import session
+from api.models.notification import Notification
+from api.models.user import Channel, Contact, ContactState, User
+from configs.clock import clock
+from configs.contact_addresses import digest
+from configs.plan import PlanName
+from configs.signing import sign
+from tests.api.world import Door, Person, rows, wait_for
+
+People = Callable[..., Person]
+NEW = "nouvelle@example.org"
+
+
+@pytest.fixture
+def camille(person: People) -> Person:
+    """Make a user whose address is confirmed, with a plan."""
+    made = person(plan=PlanName.URGENCE_TOTAL)
+    with session() as s:
+        s.execute(sa.update(Contact).values(verified_at=clock()))
+    return made
+
+
+def patch(client: FlaskClient, who: Person, path: str = "profile", **body: Any) -> Any:
+    return client.patch(f"/api/users/{path}", json=body, headers=who.headers)
+
+
+def changed(client: FlaskClient, who: Person, path: str = "profile", **body: Any) -> dict[str, Any]:
+    answer = patch(client, who, path, **body)
+    assert answer.status_code == 200, answer.text
+    shown: dict[str, Any] = answer.json
+    return shown
+
+
+def link(who: Person, address: str) -> str:
+    """Return the link that the mail to an address has."""
+    contact = contact_of(who, Channel.EMAIL)
+    with session() as s:
+        version = s.get_one(User, who.id).token_version
+    claims = {"contact": str(contact.id), "address": digest(address), "new": version}
+    return f"/l/verify/{sign('verify-email', claims)}"
+
+
+def contact_of(who: Person, channel: Channel) -> Contact:
+    with session() as s:
+        query = sa.select(Contact).where(Contact.user_id == who.id, Contact.channel == channel)
+        return s.scalars(query).one()
+
+
+def prove_long_ago(who: Person) -> None:
+    """Let the last proof of every login be older than it may be."""
+    with session() as s:
+        s.execute(sa.text("UPDATE logins SET proven_at = proven_at - interval '1 hour'"))
+
+
+def kinds() -> list[str]:
+    return sorted(row.kind for row in rows(Notification))
+
+
+def test_language_and_time_zone_change_at_once_and_nothing_else(client: FlaskClient, camille: Person) -> None:
+    before = client.get("/api/auth/me", headers=camille.headers).json or {}
+    shown = changed(client, camille, language="en", timeZone="Indian/Reunion")
+    assert (shown["language"], shown["timeZone"]) == ("en", "Indian/Reunion")
+    drop = {"language", "timeZone", "updatedAt"}
+    assert {k: v for k, v in shown.items() if k not in drop} == {
+        k: v for k, v in before.items() if k not in drop
+    }
+    assert changed(client, camille, language=None)["language"] == "en"
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"email": "camille"}, "email"),
+        ({"email": "a" * 1000 + "@example.org"}, "email"),
+        ({"phone": "12"}, "phone"),
+        ({"phone": "0" * 100}, "phone"),
+        ({"telegram": "17"}, "telegram"),
+        ({"language": "de"}, "language"),
+        ({"timeZone": "../etc/passwd"}, "timeZone"),
+        ({"timeZone": "Europe/Nowhere"}, "timeZone"),
+        ({"role": "admin"}, "role"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    client: FlaskClient, camille: Person, body: dict[str, Any], path: str
+) -> None:
+    answer = patch(client, camille, **body)
+    assert answer.status_code == 422
+    assert [each["path"] for each in answer.json["errors"]] == [path]
+
+
+def test_a_new_email_takes_effect_when_it_is_confirmed(
+    client: FlaskClient, camille: Person, door: Door
+) -> None:
+    shown = changed(client, camille, email=NEW)
+    assert (shown["email"], shown["newEmail"], shown["emailVerified"]) == (camille.email, NEW, True)
+    assert kinds() == ["verify_new_email"]
+    assert NEW in client.get(link(camille, NEW)).text
+    assert contact_of(camille, Channel.EMAIL).address == camille.email
+    assert client.post(link(camille, NEW)).status_code == 200
+    shown = client.get("/api/auth/me", headers=camille.headers).json or {}
+    assert (shown["email"], shown["newEmail"], shown["emailVerified"]) == (NEW, None, True)
+    assert kinds() == ["address_changed", "verify_new_email"]
+    assert set(door.nudged) == {row.id for row in rows(Notification)}
+    (told,) = (row for row in rows(Notification) if row.kind == "address_changed")
+    assert told.params == {"changed": "email", "shown": "n…@example.org", "to": camille.email}
+
+
+def test_a_link_counts_once_and_only_the_newest_address(client: FlaskClient, camille: Person) -> None:
+    changed(client, camille, email="first@example.org")
+    first = link(camille, "first@example.org")
+    changed(client, camille, email=NEW)
+    client.post(first)
+    assert contact_of(camille, Channel.EMAIL).address == camille.email
+    for _ in range(2):
+        client.post(link(camille, NEW))
+    assert kinds().count("address_changed") == 1
+    client.post(link(camille, camille.email))
+    assert contact_of(camille, Channel.EMAIL).address == NEW
+
+
+def test_the_address_that_one_has_ends_the_change(client: FlaskClient, camille: Person) -> None:
+    changed(client, camille, email=NEW)
+    assert changed(client, camille, email=camille.email.upper())["newEmail"] is None
+    client.post(link(camille, NEW))
+    assert contact_of(camille, Channel.EMAIL).address == camille.email
+
+
+def test_an_address_of_another_account_shows_only_to_its_owner(
+    client: FlaskClient, camille: Person, person: People
+) -> None:
+    person("robin@example.org")
+    shown = changed(client, camille, email="Robin@example.org")
+    assert shown["newEmail"] == "Robin@example.org"
+    answer = client.post(link(camille, "Robin@example.org"))
+    assert answer.status_code == 409
+    assert contact_of(camille, Channel.EMAIL).address == camille.email
+    assert sorted(user.email for user in rows(User)) == [camille.email, "robin@example.org"]
+
+
+def test_an_address_that_was_never_confirmed_is_not_notified(client: FlaskClient, person: People) -> None:
+    camille = person()
+    changed(client, camille, email=NEW)
+    client.post(link(camille, NEW))
+    assert contact_of(camille, Channel.EMAIL).verified_at is not None
+    assert kinds() == ["verify_new_email"]
+
+
+def test_mails_to_new_addresses_are_bounded(client: FlaskClient, camille: Person) -> None:
+    for number in range(3):
+        changed(client, camille, email=f"n{number}@example.org")
+    answer = patch(client, camille, email=NEW)
+    assert answer.status_code == 429
+    assert answer.json["type"].endswith(":too-many-mails")
+    assert answer.headers["Retry-After"] == "86400"
+    assert contact_of(camille, Channel.EMAIL).new_address == "n2@example.org"
+
+
+def test_a_new_password_ends_a_change_that_somebody_asked_for(client: FlaskClient, camille: Person) -> None:
+    changed(client, camille, email=NEW)
+    asked = link(camille, NEW)
+    with session() as s:
+        s.execute(sa.update(User).values(token_version=User.token_version + 1))
+    client.post(asked)
+    assert contact_of(camille, Channel.EMAIL).address == camille.email
+
+
+def test_who_takes_the_account_over_by_its_mailbox_ends_the_change(
+    client: FlaskClient, person: People
+) -> None:
+    stranger = person()
+    changed(client, stranger, email=NEW)
+    asked = link(stranger, NEW)
+    with session() as s:
+        contact = s.get_one(Contact, contact_of(stranger, Channel.EMAIL).id)
+        token = sign_reset(contact, s.get_one(User, stranger.id))
+    answer = client.post(
+        "/api/auth/reset-password", json={"token": token, "password": "velours-cactus-7-marée"}
+    )
+    assert answer.status_code == 204, answer.text
+    client.post(asked)
+    contact = contact_of(stranger, Channel.EMAIL)
+    assert (contact.address, contact.new_address) == (stranger.email, None)
+
+
+@pytest.mark.parametrize("body", [{"email": NEW}, {"phone": "+33612345601"}])
+def test_a_new_address_needs_a_recent_proof(
+    client: FlaskClient, camille: Person, body: dict[str, str]
+) -> None:
+    prove_long_ago(camille)
+    answer = patch(client, camille, **body)
+    assert answer.status_code == 403
+    assert answer.json["type"].endswith(":recent-proof-needed")
+    assert kinds() == []
+    changed(client, camille, language="en", phone=None, telegram=None)
+
+
+def link_chat(who: Person, **columns: Any) -> UUID:
+    with session() as s:
+        made = Contact(
+            user_id=who.id, channel=Channel.TELEGRAM, address="17", verified_at=clock(), enabled=True
+        )
+        for name, value in columns.items():
+            setattr(made, name, value)
+        s.add(made)
+        s.flush()
+        return made.id
+
+
+def test_null_unlinks_telegram_and_the_phone(client: FlaskClient, camille: Person) -> None:
+    link_chat(camille)
+    with session() as s:
+        s.add(Contact(user_id=camille.id, channel=Channel.SMS, address="+33612345601"))
+    shown = changed(client, camille, telegram=None)
+    assert (shown["telegramChatId"], shown["phone"]) == (False, "+33612345601")
+    assert changed(client, camille, phone=None)["phone"] is None
+    assert [contact.channel for contact in rows(Contact)] == [Channel.EMAIL]
+
+
+def test_channels_are_switched_off_and_on(client: FlaskClient, camille: Person, door: Door) -> None:
+    link_chat(camille)
+    alert = wait_for(camille.id)
+    shown = changed(client, camille, "notifications", notifyEmail=False, notifyTelegram=False)
+    assert (shown["notifyEmail"], shown["notifyTelegram"]) == (False, False)
+    assert door.caught_up == []
+    shown = changed(client, camille, "notifications", notifyTelegram=True)
+    assert (shown["notifyEmail"], shown["notifyTelegram"]) == (False, True)
+    assert door.caught_up == [alert]
+    assert len(rows(Alert)) == 1
+
+
+def test_switching_on_again_takes_back_an_unsubscription(client: FlaskClient, camille: Person) -> None:
+    link_chat(camille, enabled=False, state=ContactState.UNSUBSCRIBED)
+    changed(client, camille, "notifications", notifyTelegram=True)
+    assert contact_of(camille, Channel.TELEGRAM).state is ContactState.OK
+
+
+@pytest.mark.parametrize("flag", ["notifySms", "notifyTelegram"])
+def test_a_channel_that_is_not_linked_cannot_be_switched_on(
+    client: FlaskClient, camille: Person, flag: str
+) -> None:
+    link_chat(camille, verified_at=None)
+    answer = patch(client, camille, "notifications", **{flag: True})
+    assert answer.status_code == 409
+    assert answer.json["type"].endswith(":not-linked")
+    changed(client, camille, "notifications", **{flag: False})

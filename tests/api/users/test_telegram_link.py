@@ -1,0 +1,297 @@
+"""Linking of a Telegram chat: a code that one private chat uses once, a user who confirms it."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api.models.base import session
+from api.models.contact_linking import TelegramLink
+from api.models.notification import Notification
+from api.models.user import Channel, Contact, ContactState
+from configs.clock import clock
+from configs.encryption import decrypt
+from tests.api.world import Door, Person, rows, statements
+
+People = Callable[..., Person]
+SECRETS = "new-secret-new-secret,old-secret-old-secret"
+HOOK = "/api/telegram/webhook"
+LINK = "/api/users/telegram-link"
+
+
+@pytest.fixture(autouse=True)
+def _bot(app: Flask, settings_env: Callable[..., None]) -> None:
+    settings_env(TELEGRAM_BOT_NAME="rdvpriority_bot", TELEGRAM_WEBHOOK_SECRET=SECRETS)
+
+
+@pytest.fixture
+def camille(person: People) -> Person:
+    made = person()
+    with session() as s:
+        s.execute(sa.update(Contact).values(verified_at=clock()))
+    return made
+
+
+def ask(client: FlaskClient, who: Person) -> str:
+    """Ask for a link; return its code."""
+    answer = client.post(LINK, headers=who.headers)
+    assert answer.status_code == 200, answer.text
+    url = urlsplit((answer.json or {})["url"])
+    assert (url.netloc, url.path) == ("t.me", "/rdvpriority_bot")
+    code: str = parse_qs(url.query)["start"][0]
+    return code
+
+
+def update(text: str, chat: int = 9876543210, kind: str = "private", **chat_fields: Any) -> dict[str, Any]:
+    place = {"id": chat, "type": kind, "first_name": "Camille", "last_name": "Martin"} | chat_fields
+    return {"update_id": 1, "message": {"message_id": 1, "date": 1, "chat": place, "text": text}}
+
+
+def call(client: FlaskClient, body: object, secret: str | None = SECRETS.partition(",")[0]) -> Any:
+    headers = {"X-Telegram-Bot-Api-Secret-Token": secret} if secret is not None else {}
+    data = body if isinstance(body, bytes) else json.dumps(body)
+    return client.post(HOOK, data=data, headers=headers, content_type="application/json")
+
+
+def press(client: FlaskClient, code: str, **fields: Any) -> None:
+    answer = call(client, update(f"/start {code}", **fields))
+    assert (answer.status_code, answer.json) == (200, {"received": True})
+
+
+def state(client: FlaskClient, who: Person) -> tuple[str, str | None]:
+    shown = client.get(LINK, headers=who.headers).json or {}
+    return shown["state"], shown["chatName"]
+
+
+def confirm(client: FlaskClient, who: Person) -> Any:
+    return client.post(f"{LINK}/confirm", headers=who.headers)
+
+
+def chats() -> list[str]:
+    return [contact.address for contact in rows(Contact) if contact.channel is Channel.TELEGRAM]
+
+
+def test_a_chat_is_linked_by_start_and_confirmation(client: FlaskClient, camille: Person, door: Door) -> None:
+    assert state(client, camille) == ("none", None)
+    code = ask(client, camille)
+    assert len(code) == 22  # 128 bits
+    assert state(client, camille) == ("waiting", None)
+    press(client, code)
+    assert state(client, camille) == ("started", "Camille Martin")
+    assert chats() == []
+    shown = confirm(client, camille).json
+    assert (shown["telegramChatId"], shown["notifyTelegram"]) == (True, True)
+    assert chats() == ["9876543210"]
+    assert state(client, camille) == ("none", None)
+    (mail,) = rows(Notification)
+    assert (mail.kind, mail.channel) == ("telegram_linked", Channel.EMAIL)
+    assert decrypt(mail.params["chat_name"]) == "Camille Martin"
+    assert door.nudged == [mail.id]
+
+
+def test_neither_chat_nor_name_nor_code_is_in_the_tables(client: FlaskClient, camille: Person) -> None:
+    code = ask(client, camille)
+    press(client, code)
+    confirm(client, camille)
+    press(client, ask(client, camille), chat=55555)
+    with session() as s:
+        text = " ".join(
+            str(s.execute(sa.text(f"SELECT * FROM {table}")).all())  # noqa: S608 -- our own names
+            for table in ("contacts", "telegram_links", "notifications", "contact_lookups")
+        )
+    for secret in (code, "9876543210", "Martin"):
+        assert secret not in text
+
+
+def test_nothing_is_linked_before_start(client: FlaskClient, camille: Person) -> None:
+    assert confirm(client, camille).status_code == 409
+    ask(client, camille)
+    answer = confirm(client, camille)
+    assert (answer.status_code, answer.json["type"].rpartition(":")[2]) == (409, "no-chat")
+
+
+def test_a_code_is_good_for_ten_minutes(
+    client: FlaskClient, frozen: time_machine.Traveller, camille: Person
+) -> None:
+    code = ask(client, camille)
+    frozen.shift(timedelta(seconds=600))
+    press(client, code)
+    assert state(client, camille) == ("none", None)
+    assert confirm(client, camille).status_code == 409
+
+
+def test_a_code_is_good_once_and_a_repeated_update_changes_nothing(
+    client: FlaskClient, camille: Person
+) -> None:
+    code = ask(client, camille)
+    press(client, code)
+    press(client, code)
+    press(client, code, chat=666, first_name="Mallory")
+    assert state(client, camille) == ("started", "Camille Martin")
+    confirm(client, camille)
+    press(client, code, chat=666)
+    assert state(client, camille) == ("none", None)
+    assert confirm(client, camille).status_code == 409
+    assert chats() == ["9876543210"]
+
+
+def test_a_new_link_ends_the_one_before(client: FlaskClient, camille: Person) -> None:
+    first = ask(client, camille)
+    press(client, first)
+    second = ask(client, camille)
+    assert state(client, camille) == ("waiting", None)
+    press(client, first)
+    assert state(client, camille) == ("waiting", None)
+    press(client, second)
+    assert state(client, camille)[0] == "started"
+
+
+@pytest.mark.parametrize("kind", ["group", "supergroup", "channel"])
+def test_only_private_chats_are_linked(client: FlaskClient, camille: Person, kind: str) -> None:
+    press(client, ask(client, camille), kind=kind, chat=-100)
+    assert state(client, camille) == ("waiting", None)
+
+
+def test_a_chat_belongs_to_one_account(client: FlaskClient, camille: Person, person: People) -> None:
+    press(client, ask(client, camille))
+    confirm(client, camille)
+    robin = person("robin@example.org")
+    press(client, ask(client, robin))
+    answer = confirm(client, robin)
+    assert (answer.status_code, answer.json["type"].rpartition(":")[2]) == (409, "chat-taken")
+    client.patch("/api/users/profile", json={"telegram": None}, headers=camille.headers)
+    assert confirm(client, robin).status_code == 200
+    assert len(chats()) == 1
+
+
+def test_of_two_who_confirm_one_chat_at_once_one_gets_it(app: Flask, person: People) -> None:
+    people = [person(f"p{number}@example.org") for number in range(3)]
+    for each in people:
+        press(app.test_client(), ask(app.test_client(), each))
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda each: confirm(app.test_client(), each).status_code, people))
+    assert sorted(answers) == [200, 409, 409]
+
+
+def test_confirming_twice_at_once_is_once(app: Flask, camille: Person) -> None:
+    press(app.test_client(), ask(app.test_client(), camille))
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda _: confirm(app.test_client(), camille).status_code, range(3)))
+    assert sorted(answers) == [200, 409, 409]
+    assert [row.kind for row in rows(Notification)] == ["telegram_linked"]
+
+
+def test_another_chat_replaces_the_one_before(client: FlaskClient, camille: Person) -> None:
+    press(client, ask(client, camille))
+    confirm(client, camille)
+    with session() as s:
+        s.execute(sa.update(Contact).values(state=ContactState.BLOCKED, enabled=False))
+    press(client, ask(client, camille), chat=55555)
+    confirm(client, camille)
+    assert chats() == ["55555"]
+    (contact,) = (each for each in rows(Contact) if each.channel is Channel.TELEGRAM)
+    assert contact.reachable
+
+
+def test_the_link_of_one_user_is_no_business_of_another(
+    client: FlaskClient, camille: Person, person: People
+) -> None:
+    press(client, ask(client, camille))
+    robin = person("robin@example.org")
+    assert state(client, robin) == ("none", None)
+    assert confirm(client, robin).status_code == 409
+
+
+def test_a_link_needs_a_recent_proof(client: FlaskClient, camille: Person) -> None:
+    with session() as s:
+        s.execute(sa.text("UPDATE logins SET proven_at = proven_at - interval '1 hour'"))
+    answer = client.post(LINK, headers=camille.headers)
+    assert answer.status_code == 403
+    assert (answer.json or {})["type"].endswith(":recent-proof-needed")
+    assert rows(TelegramLink) == []
+
+
+def test_without_a_bot_there_is_no_link(
+    client: FlaskClient, camille: Person, settings_env: Callable[..., None]
+) -> None:
+    settings_env(TELEGRAM_BOT_NAME="")
+    assert client.post(LINK, headers=camille.headers).status_code == 503
+
+
+@pytest.mark.parametrize("secret", [None, "", "wrong", "new-secret-new-secret,old-secret-old-secret", "é"])
+def test_a_forged_call_is_refused_without_a_query(
+    client: FlaskClient, camille: Person, secret: str | None
+) -> None:
+    body = update(f"/start {ask(client, camille)}")
+    answers: list[Any] = []
+    assert statements(lambda: answers.append(call(client, body, secret))) == 0
+    assert answers[0].status_code == 403
+    assert state(client, camille) == ("waiting", None)
+
+
+def test_both_secrets_are_taken_while_they_change(client: FlaskClient, camille: Person) -> None:
+    answer = call(client, update(f"/start {ask(client, camille)}"), "old-secret-old-secret")
+    assert answer.status_code == 200
+    assert state(client, camille)[0] == "started"
+
+
+def test_without_a_secret_every_call_is_refused(
+    client: FlaskClient, settings_env: Callable[..., None]
+) -> None:
+    settings_env(TELEGRAM_WEBHOOK_SECRET="")
+    assert call(client, update("/start x"), "").status_code == 403
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\0",
+        b"not json",
+        b"[]",
+        b"null",
+        b"[" * 100_000,
+        {},
+        {"message": None},
+        {"message": {}},
+        {"message": {"chat": {"id": 10**30, "type": "private"}, "text": "/start x"}},
+        {"message": {"chat": {"id": 1, "type": "private"}, "text": None}},
+        {"message": {"chat": {"id": 1, "type": "private"}, "text": "/start "}},
+        {"message": {"chat": {"id": 1, "type": "private"}, "text": "/start " + "x" * 900_000}},
+        {"message": {"chat": {"id": 1, "type": "private", "first_name": "x" * 900_000}, "text": "hello"}},
+        {"edited_message": {"chat": {"id": 1}}},
+    ],
+    ids=range(15),
+)
+def test_what_means_nothing_is_taken_and_changes_nothing(
+    client: FlaskClient, camille: Person, body: object
+) -> None:
+    ask(client, camille)
+    assert call(client, body).status_code == 200
+    assert state(client, camille) == ("waiting", None)
+
+
+def test_an_update_of_more_than_a_megabyte_is_refused(client: FlaskClient) -> None:
+    assert call(client, b"x" * (1024 * 1024 + 1)).status_code == 413
+
+
+def test_a_name_is_shown_in_one_short_line(client: FlaskClient, camille: Person) -> None:
+    press(client, ask(client, camille), first_name="A\n\u202eB" + "x" * 500, last_name="", username="cam")
+    _, name = state(client, camille)
+    assert name
+    assert name.isprintable()
+    assert len(name) < 140
+    assert name.endswith("(@cam)")
+
+
+def test_a_chat_without_a_name_has_one(client: FlaskClient, camille: Person) -> None:
+    press(client, ask(client, camille), first_name="", last_name="")
+    assert state(client, camille) == ("started", "Telegram")
