@@ -26,6 +26,7 @@ $(READY): $(LOCKS)/dev.txt $(LOCKS)/uv.txt setup.cfg pyproject.toml
 	 && $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes $(LOCKS)/dev.txt \
 	 || { echo "uv cannot be had: pip does it, more slowly"; \
 	      $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/dev.txt; }
+	@rm -rf *.egg-info # one of an earlier version is kept as it is, and hides commands that came since
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
