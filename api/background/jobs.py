@@ -9,9 +9,12 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
-from api.alerts import appointments
+import notifier
+from api.accounts.service import drop_old_registrations
+from api.alerts import appointments, plan_limits
 from api.background.check_day_totals import find_days_to_sum, sum_day
 from api.background.schedule import list_jobs
+from api.logins.service import drop_ended_logins
 from api.models.base import session
 from api.models.job_run import JobRun
 from configs.clock import clock
@@ -49,6 +52,23 @@ def drop_appointments() -> Counts:
     """Drop the appointments that users told of, 90 days after their date."""
     with session() as s:
         return {"dropped": appointments.drop_appointments(s)}
+
+
+def pause_excess_alerts() -> Counts:
+    """Pause the alerts of users whose plan became smaller by the clock alone: a larger grant ended, or one began."""
+    with session() as s:
+        users = plan_limits.find_users_over_limit(s)
+    for user_id in users:
+        with session() as s:
+            mails = plan_limits.pause_excess_alerts(s, user_id)
+        notifier.nudge(mails)
+    return {"users": len(users)}
+
+
+def drop_old_logins() -> Counts:
+    """Drop logins that ended LOGIN_KEPT_FOR ago, and registrations whose links are useless by now."""
+    with session() as s:
+        return {"logins": drop_ended_logins(s), "registrations": drop_old_registrations(s)}
 
 
 def drop_audit() -> Counts:

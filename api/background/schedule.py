@@ -27,7 +27,9 @@ def list_jobs() -> list[ScheduledJob]:
     """Return every job."""
     return [
         ScheduledJob("check_days", timedelta(seconds=settings().check_days_seconds)),
+        ScheduledJob("pause_excess_alerts", timedelta(minutes=1)),
         ScheduledJob("drop_job_runs", _DAY),
+        ScheduledJob("drop_old_logins", _DAY),
         ScheduledJob("drop_appointments", _DAY),
         ScheduledJob("drop_audit", _DAY),
     ]

@@ -1,16 +1,17 @@
 """The API in one process, on a real database and a real Redis."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 import redis
 from flask import Flask
 from flask.testing import FlaskClient
+from flask_jwt_extended import create_access_token
 
 import notifier
 from api.app import create_app
 from api.logins.service import open_login
-from api.middleware.auth import issue_tokens
 from api.models.base import session
 from api.models.user import Channel, Contact, User
 from configs.plan import PlanName
@@ -67,7 +68,11 @@ def person(app: Flask) -> Callable[..., Person]:
             s.add(Contact(user_id=user.id, channel=Channel.EMAIL, address=email, enabled=True))
             change = open_login(s, user, "", from_known_address=True)
         with app.app_context():
-            token = issue_tokens(user, change.login, str(change.token_id)).access
+            # As long as the login: tests step the clock by days.
+            claims = {"ver": user.token_version, "login": str(change.login.id)}
+            token = create_access_token(
+                str(user.id), expires_delta=timedelta(days=7), additional_claims=claims
+            )
         made = Person(user.id, email, {"Authorization": f"Bearer {token}"}, change.login.id)
         if plan:
             made.holds(plan)

@@ -10,6 +10,8 @@ import time_machine
 from flask.testing import FlaskClient
 
 from api.alerts.plan_limits import find_users_over_limit, pause_excess_alerts, start_plan
+from api.background import jobs
+from api.background.schedule import list_jobs
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.desk import DeskChange
@@ -81,6 +83,21 @@ def test_the_end_of_a_larger_plan_is_found_by_the_clock_alone(
         assert find_users_over_limit(s) == []
         assert pause_excess_alerts(s, camille.id) == []
     assert enabled() == set(made[:3])
+
+
+def test_a_job_pauses_them_each_minute_and_again_changes_nothing(
+    camille: Person, frozen: time_machine.Traveller, door: Door
+) -> None:
+    camille.holds(PlanName.URGENCE_TOTAL, days=1)
+    camille.holds(PlanName.URGENCE_24H, days=3)
+    made = alerts(camille.id, 2, frozen)
+    assert jobs.pause_excess_alerts() == {"users": 0}
+    frozen.shift(timedelta(days=1))
+    assert jobs.pause_excess_alerts() == {"users": 1}
+    assert jobs.pause_excess_alerts() == {"users": 0}
+    assert enabled() == {made[0]}
+    assert door.nudged == [row.id for row in rows(Notification)]
+    assert ("pause_excess_alerts", timedelta(minutes=1)) in {(job.name, job.period) for job in list_jobs()}
 
 
 def test_without_any_plan_no_alert_is_paused(camille: Person, frozen: time_machine.Traveller) -> None:

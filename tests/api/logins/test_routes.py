@@ -13,7 +13,8 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.logins.service import drop_ended_logins
+from api.background import jobs
+from api.background.schedule import list_jobs
 from api.models.base import session
 from api.models.login import EndedBecause, Login
 from api.models.notification import Notification
@@ -315,11 +316,10 @@ def test_logins_that_ended_long_ago_are_dropped(
     log_in(client)
     frozen.shift(timedelta(days=90, seconds=1))
     log_in(client)
-    with session() as s:
-        assert drop_ended_logins(s) == 1
+    assert jobs.drop_old_logins() == {"logins": 1, "registrations": 1}
     frozen.shift(timedelta(days=8))
-    with session() as s:
-        assert drop_ended_logins(s) == 1
+    assert jobs.drop_old_logins() == {"logins": 1, "registrations": 0}
+    assert "drop_old_logins" in {job.name for job in list_jobs()}
     assert len(rows(Login)) == 1
 
 
