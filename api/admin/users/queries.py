@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.accounts.queries import read_account
 from api.admin.paging import PageQuery, read_page
-from api.admin.short_addresses import shorten_email, shorten_phone
+from api.admin.short_addresses import shorten_address, shorten_email
 from api.admin.users.schemas import GrantEntry, GrantPage, UserDetails, UserEntry, UserPage, UserQuery
 from api.errors import not_found
 from api.models.alert import Alert
@@ -52,13 +52,11 @@ def read_user(session: Session, user_id: UUID, *, full: bool) -> UserDetails:
     user = get_user(session, user_id)
     account = dict(read_account(session, user))
     if not full:
-        account["email"] = shorten_email(account["email"])
-        account["phone"] = account["phone"] and shorten_phone(account["phone"])
+        account = {name: shorten_address(name, value) for name, value in account.items()}
     alerts = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
     return UserDetails(
         **account,
         role=user.role,
-        second_factor=user.has_second_factor,
         open_alerts=session.scalar(alerts) or 0,
     )
 

@@ -43,7 +43,6 @@ class UserDetails(Account):
     """An account as its owner sees it, with what operators need. Support sees addresses shortened."""
 
     role: Role
-    second_factor: bool
     open_alerts: int
 
 

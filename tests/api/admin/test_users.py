@@ -1,5 +1,6 @@
 """Users, roles and grants as operators see and change them."""
 
+import re
 import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -11,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
-from api.admin.short_addresses import shorten_email, shorten_phone
+from api.admin.short_addresses import shorten_address, shorten_email, shorten_phone
 from api.admin.users.queries import begins_with
 from api.models.alert import Alert
 from api.models.base import session
@@ -89,14 +90,38 @@ def test_support_sees_addresses_shortened_and_an_admin_sees_them_whole(
     whole = admin.get(f"/users/{stage.person.id}")
     assert (whole["email"], whole["phone"]) == ("camille@example.org", "+33612345612")
     assert (whole["plan"], whole["role"], whole["openAlerts"]) == ("URGENCE_7J", "user", 1)
-    assert whole["secondFactor"] is False
+    assert whole["totpEnabled"] is False
     assert "password" not in str(whole).lower()
+
+
+def test_support_sees_no_address_in_any_field(support: Operator, stage: Stage) -> None:
+    secret = {"address": "private-address@example.net", "new_address": "private-next@example.net"}
+    columns = {name: value for name, value in secret.items() if hasattr(Contact, name)}
+    with session() as s:
+        s.execute(sa.update(User).where(User.id == stage.person.id).values(email="private@example.net"))
+        s.execute(sa.update(Contact).values(columns))
+    add_contact(stage.person, Channel.SMS, "+33612345612")
+    user = f"userId={stage.person.id}"
+    for path in (
+        f"/users/{stage.person.id}",
+        "/users",
+        f"/alerts?{user}",
+        f"/notifications?{user}",
+        "/audit",
+    ):
+        answer = support.ask("GET", path)
+        assert answer.status_code == 200
+        assert not re.search("private|6123456", answer.text), path
 
 
 def test_short_addresses() -> None:
     assert shorten_email("a@b.fr") == "a…@b.fr"
     assert shorten_email('"a@b"@c.fr') == '"…@c.fr'
     assert shorten_phone("+262692123456") == "+26…56"
+    assert shorten_address("new_email", "alice@example.org") == "a…@example.org"
+    assert shorten_address("new_phone", "+33612345612") == "+33…12"
+    assert shorten_address("phone", None) is None
+    assert shorten_address("notify_email", value=True) is True
 
 
 @pytest.mark.parametrize("path", ["", "/grants"])
