@@ -14,6 +14,7 @@ from configs.clock import clock
 from configs.formatting import format_duration
 
 _LATE = timedelta(minutes=5)  # for a run that no worker has
+_RECENT = timedelta(days=3)  # every job runs within this time; all runs of a month would take long to read
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,11 @@ class JobStatus:
 
 
 def read_job_runs() -> list[JobStatus]:
-    """Read the newest rows of each job, in the order of their names."""
+    """Read the newest rows of each job that ran or was due lately, in the order of their names."""
     now = clock()
     ended = (
         sa.select(JobRun)
-        .where(JobRun.ended_at.is_not(None))
+        .where(JobRun.ended_at.is_not(None), JobRun.due_at >= now - _RECENT)
         .ext(distinct_on(JobRun.job))
         .order_by(JobRun.job, JobRun.due_at.desc())
     )

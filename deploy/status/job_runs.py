@@ -11,7 +11,7 @@ from deploy.status.text import BAD, DIM, GOOD, ODD, join_pieces, line
 
 def lines(part: list[JobStatus]) -> list[Text]:
     """Say it."""
-    return [join_pieces(_job_line(each) for each in part)] if part else [line(("none was ever due", ODD))]
+    return [join_pieces(_job_line(each) for each in part)] if part else [line(("none was due lately", ODD))]
 
 
 def _job_line(each: JobStatus) -> Text:

@@ -1,9 +1,11 @@
 """What is due is planned once, enqueued until a worker has it, and made up once after an outage."""
 
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -52,6 +54,12 @@ def test_every_job_of_the_schedule_exists_and_says_what_it_does() -> None:
         assert getattr(jobs, job.name).__doc__
         assert job.queue in JOB_QUEUES
     assert len({job.name for job in list_jobs()}) == len(list_jobs())
+
+
+def test_the_docs_list_every_job() -> None:
+    page = Path(__file__).parents[3] / "docs" / "reference" / "background-jobs.md"
+    listed = re.findall(r"^\| `(\w+)` \| .*\| .*\|$", page.read_text().partition("## A run")[0], re.MULTILINE)
+    assert sorted(listed) == sorted(job.name for job in list_jobs())
 
 
 def test_a_job_is_due_at_whole_multiples_of_its_period(frozen: time_machine.Traveller) -> None:

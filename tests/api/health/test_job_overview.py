@@ -97,7 +97,7 @@ def test_a_long_job_is_not_late(listen: Listen, redis_server: redis.Redis) -> No
 
 
 def test_the_screen_says_how_each_job_ended_and_what_is_due(listen: Listen) -> None:
-    assert said() == "none was ever due"
+    assert said() == "none was due lately"
     end(due=7200, error="KeyError")
     end(due=120)
     end("drop_job_runs", due=60, error="ValueError")
@@ -106,3 +106,10 @@ def test_the_screen_says_how_each_job_ended_and_what_is_due(listen: Listen) -> N
     assert said() == (
         "check_days done 2 min ago · drop_job_runs failed (ValueError) 60 s ago runs · new  due for 30 s"
     )
+
+
+def test_a_run_of_long_ago_is_no_news(listen: Listen, redis_server: redis.Redis) -> None:
+    listen(*JOB_QUEUES)
+    end("gone", due=4 * 86400, error="KeyError")
+    assert finding(redis_server).state is PartState.OK
+    assert said() == "none was due lately"
