@@ -88,7 +88,7 @@ lock: setup ## Resolve the dependencies of setup.cfg anew into the hashed lock f
 	    --custom-compile-command "make lock" $${extra#*:} setup.cfg -o $(LOCKS)/$${extra%%:*}.txt; done
 	@echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --custom-compile-command "make lock" -c $(LOCKS)/dev.txt - -o $(LOCKS)/uv.txt
-	@for apart in urlwatch django-appointment; do \
+	@for apart in urlwatch django-appointment openapi-python-client; do \
 	  echo $$apart | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --custom-compile-command "make lock" - -o $(LOCKS)/$$apart.txt; done
 

@@ -43,7 +43,10 @@ def create_app() -> OpenAPI:
     app = OpenAPI(
         "api",
         info=Info(title="RDVPriority", version=version("rdvpriority"), description=openapi_docs.INTRODUCTION),
-        security_schemes={"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        security_schemes={
+            "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            "refresh": {"type": "http", "scheme": "bearer", "description": "The refresh token of a login"},
+        },
         validation_error_status=422,
         validation_error_model=Problem,
         validation_error_callback=build_validation_response,

@@ -21,7 +21,6 @@ from api.middleware.auth import (
     current_user,
     issue_tokens,
     require_recent_proof,
-    require_sign_in,
 )
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.middleware.rate_limits import remember_address
@@ -65,7 +64,6 @@ def verify_email(body: TokenBody) -> dict[str, Any]:
 @blueprint.post("/verify-email/again", security=BEARER, responses={202: MailSent, **declare_errors(401)})
 def verify_email_again() -> tuple[dict[str, Any], int]:
     """Send the mail that confirms the address once more, also to one that bounced: three a day at most."""
-    require_sign_in()
     with session() as s:
         mails = service.ask_confirmation(s, current_user().id)
     notifier.nudge(mails)
@@ -100,7 +98,6 @@ def reset_password(body: ResetBody) -> tuple[str, int]:
 )
 def change_password(body: PasswordBody) -> dict[str, Any]:
     """Set another password, after a recent proof. All other logins end; this one gets new tokens."""
-    require_sign_in()
     require_recent_proof()
     password = body.password.get_secret_value()
     service.check_strength(password, current_user().email)
@@ -115,7 +112,6 @@ def change_password(body: PasswordBody) -> dict[str, Any]:
 @blueprint.get("/me", security=BEARER, responses={200: Account, **declare_errors(401)})
 def me() -> dict[str, Any]:
     """Show the account that is signed in."""
-    require_sign_in()
     with session() as s:
         return read_account(s, current_user()).as_json()
 

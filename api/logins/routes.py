@@ -37,9 +37,8 @@ from api.middleware.auth import (
     issue_tokens,
     require_recent_proof,
     require_refresh_token,
-    require_sign_in,
 )
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import BEARER, BODY, REFRESH, declare_errors, make_operation_id
 from api.middleware.rate_limits import (
     count_wrong_code,
     is_known_address,
@@ -91,7 +90,7 @@ def login_with_code(body: TotpLoginBody) -> dict[str, Any]:
     return _open_login(user)
 
 
-@blueprint.post("/refresh", security=BEARER, responses={200: SignedIn, **declare_errors(401)})
+@blueprint.post("/refresh", security=REFRESH, responses={200: SignedIn, **declare_errors(401)})
 def refresh() -> dict[str, Any]:
     """Give new tokens for the refresh token in the Authorization header. Each is good once: keep the new one."""
     token_id = require_refresh_token()
@@ -108,7 +107,6 @@ def refresh() -> dict[str, Any]:
 @blueprint.post("/logout", security=BEARER, responses={204: None, **declare_errors(401)})
 def logout() -> tuple[str, int]:
     """End this login."""
-    require_sign_in()
     with session() as s:
         service.end_login(s, current_login().id, EndedBecause.LOGGED_OUT)
     return "", 204
@@ -117,7 +115,6 @@ def logout() -> tuple[str, int]:
 @blueprint.post("/logout-all", security=BEARER, responses={204: None, **declare_errors(401)})
 def logout_all() -> tuple[str, int]:
     """End all logins of the user, this one too."""
-    require_sign_in()
     with session() as s:
         service.end_all_logins(s, current_user().id, EndedBecause.ENDED_BY_USER)
     return "", 204
@@ -126,7 +123,6 @@ def logout_all() -> tuple[str, int]:
 @blueprint.get("/logins", security=BEARER, responses={200: LoginList, **declare_errors(401)})
 def list_logins() -> dict[str, Any]:
     """List the user's logins, the latest first."""
-    require_sign_in()
     with session() as s:
         return read_logins(s, current_user().id, current_login().id).as_json()
 
@@ -134,7 +130,6 @@ def list_logins() -> dict[str, Any]:
 @blueprint.delete("/logins/<uuid:id>", security=BEARER, responses={204: None, **declare_errors(401, 404)})
 def delete_login(path: LoginPath) -> tuple[str, int]:
     """End one of the user's logins."""
-    require_sign_in()
     with session() as s:
         service.end_one_login(s, current_user().id, path.id)
     return "", 204
@@ -143,7 +138,6 @@ def delete_login(path: LoginPath) -> tuple[str, int]:
 @blueprint.post("/prove", security=BEARER, responses={200: Proven, **declare_errors(*BODY, 401, 403)})
 def prove(body: ProofBody) -> dict[str, Any]:
     """Give the password once more, before a change that needs a recent proof."""
-    require_sign_in()
     user = current_user()
     with limit_guesses(user.id):
         if not verify_password(body.password.get_secret_value(), user.password_hash):
@@ -158,7 +152,6 @@ def prove(body: ProofBody) -> dict[str, Any]:
 @blueprint.post("/totp", security=BEARER, responses={200: TotpSetup, **declare_errors(401, 403, 409)})
 def begin_totp() -> dict[str, Any]:
     """Begin to set up a second factor, after a recent proof. Nothing is stored until a code confirms it."""
-    require_sign_in()
     require_recent_proof()
     return TotpSetup.model_validate(begin_setup(current_user())).as_json()
 
@@ -168,7 +161,6 @@ def begin_totp() -> dict[str, Any]:
 )
 def confirm_totp(body: TotpConfirmation) -> dict[str, Any]:
     """Put the second factor in force by a code of the app; the answer has the recovery codes."""
-    require_sign_in()
     require_recent_proof()
     with session() as s:
         codes = confirm_setup(s, current_user().id, body.setup, body.code)
@@ -178,7 +170,6 @@ def confirm_totp(body: TotpConfirmation) -> dict[str, Any]:
 @blueprint.delete("/totp", security=BEARER, responses={204: None, **declare_errors(401, 403)})
 def delete_totp() -> tuple[str, int]:
     """Remove the second factor, after a recent proof."""
-    require_sign_in()
     require_recent_proof()
     with session() as s:
         remove_second_factor(s, s.get_one(User, current_user().id, with_for_update=True))

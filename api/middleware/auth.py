@@ -2,13 +2,14 @@
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
-from flask import Flask, Response
+from flask import Flask, Response, current_app, g, request
 from flask_jwt_extended import (
     JWTManager,
     create_access_token,
@@ -20,6 +21,7 @@ from flask_jwt_extended import (
 from sqlalchemy.orm import Session
 
 from api.errors import ApiError
+from api.middleware.openapi_helpers import BEARER
 from api.middleware.problems import build_response
 from api.middleware.rate_limits import count_request_of
 from api.models.base import session
@@ -29,9 +31,14 @@ from configs.clock import clock
 from configs.settings import settings
 from configs.signing import SKEW, read_signing_keys
 
+if TYPE_CHECKING:
+    from flask_openapi3.openapi import OpenAPI
+
 _VERSION = "ver"
 _LOGIN = "login"
 _ISSUER = "rdvpriority"
+_PROTECTED = "rdvpriority-protected"
+_CONVERTER = re.compile(r"<([^<:>]+:)?")
 _TOUCH = timedelta(minutes=1)  # a login of the staff notes its use no more often
 
 
@@ -77,6 +84,7 @@ def register_auth(app: Flask) -> None:
     manager.user_lookup_error_loader(
         lambda *_: _refuse_token("token-revoked", "this login ended: log in again")
     )
+    app.before_request(_require_declared_sign_in)
 
 
 def issue_tokens(user: User, login: Login, token_id: str) -> Tokens:
@@ -101,7 +109,31 @@ def require_sign_in() -> None:
 
     The handlers of register_auth answer its errors with 401.
     """
-    verify_jwt_in_request()
+    if "signed_in" not in g:
+        verify_jwt_in_request()
+        g.signed_in = True
+
+
+def _require_declared_sign_in() -> None:
+    """Ask for the token before the body is validated, wherever the OpenAPI document asks for one."""
+    if request.endpoint in _find_protected_endpoints(current_app):
+        require_sign_in()
+
+
+def _find_protected_endpoints(app: Flask) -> frozenset[str]:
+    if _PROTECTED not in app.extensions:
+        paths = cast("OpenAPI", app).api_doc["paths"]
+        app.extensions[_PROTECTED] = frozenset(
+            rule.endpoint
+            for rule in app.url_map.iter_rules()
+            for method in rule.methods or ()
+            if paths.get(_CONVERTER.sub("{", rule.rule).replace(">", "}"), {})
+            .get(method.lower(), {})
+            .get("security")
+            == BEARER
+        )
+    protected: frozenset[str] = app.extensions[_PROTECTED]
+    return protected
 
 
 def require_refresh_token() -> str:

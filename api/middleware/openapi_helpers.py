@@ -24,6 +24,7 @@ _MEANINGS = {
 }
 BODY = (400, 413, 415, 422)
 BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
+REFRESH: list[dict[str, list[str]]] = [{"refresh": []}]
 
 
 def declare_errors(*statuses: int) -> ResponseDict:
