@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from configs.settings import SettingMissing, settings
+from configs.settings import settings
 
 _KEY_BYTES = 32
 
@@ -80,12 +80,9 @@ def lookup_hashes(text: str) -> list[bytes]:
 
 
 def _read_secrets(name: str) -> tuple[str, ...]:
-    try:
-        return settings().require_all(name)
-    except SettingMissing:
-        if settings().app_env == "production":
-            raise
-        return settings().require_all("jwt_secret")
+    known = settings()
+    stands_in = getattr(known, name) is None and known.app_env != "production"
+    return known.require_all("jwt_secret" if stands_in else name)
 
 
 @lru_cache(maxsize=8)

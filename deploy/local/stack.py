@@ -16,6 +16,7 @@ from alembic import command
 from alembic.util import CommandError
 
 from api.migrations.__main__ import config
+from configs.settings import SettingMissing
 from deploy.local.environment import keep, sandbox_variables, write_desk_files
 from deploy.local.ports import StackPorts, choose
 from deploy.local.postgres import start_postgres
@@ -139,7 +140,7 @@ def _migrate(database_url: str) -> None:
     made.attributes["engine"] = sa.create_engine(database_url, poolclass=sa.NullPool)
     try:
         command.upgrade(made, "head")
-    except (sa.exc.SQLAlchemyError, CommandError) as error:
+    except (sa.exc.SQLAlchemyError, CommandError, SettingMissing) as error:
         raise StartFailed(
             f"the tables cannot be brought up to date; without the state folder all begins anew:\n{error}"
         ) from error

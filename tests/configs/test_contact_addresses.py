@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.contact_addresses import digest, email_address, phone_number, sender
+from configs.contact_addresses import (
+    digest,
+    email_address,
+    group_network_address,
+    parse_countries,
+    phone_number,
+    receives_sms,
+    sender,
+    shorten_address,
+)
 
 
 @pytest.mark.parametrize(
@@ -121,3 +130,37 @@ def test_what_could_forge_a_header_is_no_sender(text: str) -> None:
 def test_a_digest_names_an_address_without_showing_it() -> None:
     assert digest("a@example.org") == digest("a@example.org") != digest("b@example.org")
     assert re.fullmatch("[0-9a-f]{16}", digest("é@exämple.fr"))
+
+
+@pytest.mark.parametrize(
+    ("number", "countries", "receives"),
+    [
+        ("+33612345678", "", True),
+        ("+262692123456", "", True),
+        ("+508551234", "", True),
+        ("+33123456789", "", False),
+        ("+32470123456", "", False),
+        ("+32470123456", " be,CH", True),
+        ("+3225551234", "BE", False),
+    ],
+)
+def test_codes_go_to_mobile_numbers_of_some_countries(number: str, countries: str, receives: bool) -> None:
+    assert receives_sms(number, parse_countries(countries)) is receives
+
+
+def test_a_shortened_address_is_recognised_and_not_read() -> None:
+    assert shorten_address("camille@example.org") == "c…@example.org"
+    assert shorten_address("+33612345678") == "…78"
+
+
+@pytest.mark.parametrize(
+    ("address", "group"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("nobody", "nobody"),
+    ],
+)
+def test_the_addresses_of_one_ipv6_subscriber_are_one(address: str, group: str) -> None:
+    assert group_network_address(address) == group
