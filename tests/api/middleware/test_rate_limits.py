@@ -151,7 +151,7 @@ def without_redis(database: str, make_app: Callable[[], Flask], settings_env: Ca
 
 def test_without_redis_nobody_signs_in_and_the_rest_goes_on(without_redis: Flask) -> None:
     client = without_redis.test_client()
-    for path in ("login", "register"):
+    for path in ("login", "login/totp", "register", "forgot-password", "reset-password", "verify-email"):
         answer = client.post(f"/api/auth/{path}", json={"email": "a@example.org", "password": "x" * 12})
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "5"
@@ -159,6 +159,15 @@ def test_without_redis_nobody_signs_in_and_the_rest_goes_on(without_redis: Flask
     for _ in range(3):
         assert client.get("/api/prefectures").status_code == 200
     assert client.get("/l/stop/x").status_code == 400
+
+
+def test_without_redis_who_is_signed_in_goes_on(
+    client: FlaskClient, person: Callable[..., Person], settings_env: Callable[..., None]
+) -> None:
+    camille = person()
+    settings_env(REDIS_URL=NOWHERE)
+    lonely = client.application.test_client()
+    assert lonely.get("/api/auth/me", headers=camille.headers).status_code == 200
 
 
 def test_without_redis_the_rest_is_still_counted(without_redis: Flask) -> None:
