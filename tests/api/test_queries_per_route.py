@@ -48,6 +48,7 @@ BOUNDS = {
     "/api/prefectures": 2,
     "/api/prefectures/{prefecture}": 4,
     "/api/stats": 2,
+    "/api/users/telegram-link": 3,
 }
 # Health and status look at every part of the product, on connections of their own: tests/api/health/.
 APART = {"/api/health", "/api/health/ready", "/api/admin/status"}

@@ -138,7 +138,7 @@ class UpdateDesk:
 
     async def _show_page(self, request: web.Request) -> web.Response:
         values = {"bot": request.match_info["bot"], "code": request.query.get("start", ""), "pressed": False}
-        return web.Response(text=render("telegram_start.html", **values), content_type="text/html")
+        return web.Response(text=render("telegram/start.html", **values), content_type="text/html")
 
     async def _press(self, request: web.Request) -> web.Response:
         sent = await request.post()
@@ -150,7 +150,7 @@ class UpdateDesk:
             )
         self.press_start(code, int(chat) if kind == "private" else -int(chat), name.strip(), kind)
         values = {"bot": request.match_info["bot"], "code": code, "pressed": True}
-        return web.Response(text=render("telegram_start.html", **values), content_type="text/html")
+        return web.Response(text=render("telegram/start.html", **values), content_type="text/html")
 
 
 async def read_fields(request: web.Request) -> dict[str, Any]:

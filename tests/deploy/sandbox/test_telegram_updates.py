@@ -116,13 +116,12 @@ def test_a_webhook_gets_updates_with_its_secret(telegram: Any, sandbox: Running,
 
 
 def test_an_update_that_is_not_taken_is_sent_again(telegram: Any, sandbox: Running, hook: Hook) -> None:
-    hook.statuses = [500]
+    hook.statuses = [500] * 10_000
     telegram.post(f"{BOT}/setWebhook", {"url": hook.url})
     sandbox.press_start("abc", 17, "Camille")
-    until(lambda: len(hook.calls) == 1)
+    until(lambda: len(hook.calls) > 1)
     shown = telegram.post(f"{BOT}/getWebhookInfo").json["result"]
     assert (shown["url"], shown["pending_update_count"]) == (hook.url, 1)
-    until(lambda: len(hook.calls) == 2)
     assert hook.calls[0] == hook.calls[1]
 
 
