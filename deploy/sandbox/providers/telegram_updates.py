@@ -83,8 +83,14 @@ class UpdateDesk:
             self._sender = None
 
     def _send_soon(self) -> None:
-        if self.webhook.url and (self._sender is None or self._sender.done()):
+        if self._waiting and self.webhook.url and (self._sender is None or self._sender.done()):
             self._sender = asyncio.create_task(self._send_all(), name="telegram-webhook")
+            self._sender.add_done_callback(self._send_what_came)
+
+    def _send_what_came(self, ended: asyncio.Task[None]) -> None:
+        """Send what came while the sender was ending, after its last look."""
+        if not ended.cancelled() and ended.exception() is None:
+            self._send_soon()
 
     async def _send_all(self) -> None:
         """Send what waits to the webhook, in order; an update that is not taken is sent again and again."""
