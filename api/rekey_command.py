@@ -44,7 +44,7 @@ def rekey_command() -> None:
 
 
 def _renew_tables() -> tuple[int, int, int]:
-    """Return the number of rows encrypted anew, of unreadable ones, and of contacts whose address another has."""
+    """Return the numbers of renewed rows, of unreadable rows, and of contacts whose address another contact has."""
     changed = unreadable = taken = 0
     for table in Base.metadata.sorted_tables:
         columns = [column for column in table.columns if isinstance(column.type, EncryptedText)]

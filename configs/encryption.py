@@ -32,7 +32,7 @@ def encrypt(text: str) -> str:
 
 
 def decrypt(text: str) -> str:
-    """Return the plain text of an encrypted one, whichever of DATA_KEYS encrypted it.
+    """Decrypt a text that any of DATA_KEYS encrypted.
 
     Raises:
         DecryptionFailed: none of them did.

@@ -1,4 +1,4 @@
-"""What providers send us: whether a call is genuine, and which module handles it."""
+"""Calls of providers: the check that one is genuine, and the module that handles it."""
 
 from collections.abc import Mapping
 

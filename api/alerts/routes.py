@@ -52,7 +52,7 @@ def list_alerts(query: AlertQuery) -> dict[str, Any]:
 
 @blueprint.post("", responses={201: AlertAnswer, **declare_errors(*BODY, 401, 402, 409)})
 def create_alert(body: NewAlert) -> tuple[dict[str, Any], int]:
-    """Wait for slots; those that are open now are told at once.
+    """Wait for slots; the user is notified at once of those that are open now.
 
     Where nothing of it can be watched it is refused with the reason, or kept with `acceptWaiting` and needs no plan.
     """
@@ -92,7 +92,7 @@ def delete_alert(path: AlertPath) -> tuple[str, int]:
 
 @blueprint.patch("/<uuid:id>/toggle", responses={200: AlertAnswer, **declare_errors(401, 402, 404, 409)})
 def toggle_alert(path: AlertPath) -> dict[str, Any]:
-    """Pause an alert that waits, or let a paused one wait again; then what is open now is told at once."""
+    """Pause an alert that waits, or resume a paused one: the user is then notified of the slots open now."""
     with session() as s:
         answer = read_alert(s, service.toggle_alert(s, current_user().id, path.id))
     if answer.is_active:

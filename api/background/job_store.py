@@ -19,7 +19,7 @@ from configs.settings import settings
 MOST_ATTEMPTS = 5
 _CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
 
-# A run that nobody works on is moved to the newest due time: what was missed is made up once.
+# A run without a worker is moved to the newest due time: what was missed is made up once.
 _PLAN = sa.text("""
 WITH wanted AS (SELECT * FROM unnest(
   CAST(:ids AS uuid[]), CAST(:jobs AS text[]), CAST(:due AS timestamptz[])) AS w (id, job, due_at)

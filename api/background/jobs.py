@@ -49,7 +49,7 @@ def drop_job_runs() -> Counts:
 
 
 def drop_appointments() -> Counts:
-    """Drop the appointments that users told of, 90 days after their date."""
+    """Drop the appointments that users reported, 90 days after their date."""
     with session() as s:
         return {"dropped": appointments.drop_appointments(s)}
 

@@ -1,4 +1,4 @@
-"""What a worker does with one run: take its lease, renew it while the job works, write how it ended."""
+"""Runner of one run of a job: take its lease, renew it while the job works, write how it ended."""
 
 import threading
 from collections.abc import Iterator

@@ -36,7 +36,7 @@ def list_prefectures() -> Response:
 
 @blueprint.get("/<id>", responses={200: PrefecturePage, **declare_errors(404)})
 def show_prefecture(path: PrefecturePath) -> Response:
-    """Show one prefecture, with its recent detections, which are told with a delay."""
+    """Show one prefecture, with its recent detections, which are published with a delay."""
     place = prefectures().get(path.id)
     if place is None:
         raise not_found("prefecture: GET /api/prefectures lists them")

@@ -76,7 +76,7 @@ def test_nobody_reaches_what_is_another_user_s(app: Flask, person: People, anoth
         if "{" in operation.path and not operation.path.startswith(_PUBLIC_IDS):
             asked[operation.label] = _ask_with_valid_bodies(operation, another_s, stranger.headers)
     assert len(asked) > 4
-    # Some rules about bodies stand in no schema: such a body may be refused first.
+    # The schema does not hold all rules about bodies: such a body may be refused first.
     assert all(codes & {403, 404} and codes <= {403, 404, 422} for codes in asked.values()), asked
 
 

@@ -1,4 +1,4 @@
-"""What is due is planned once, enqueued until a worker has it, and made up once after an outage."""
+"""The scheduler: a due job is planned once, enqueued until a worker has it, and made up once after an outage."""
 
 import re
 import threading
