@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not imported here
-from api.accounts.queries import find_user
+from api.accounts.queries import find_user, has_confirmed_mailbox
 from api.admin.audit import Actor, AuditedWork, record_audit
 from api.models.audit import ActorKind
 from api.models.base import session
@@ -45,6 +45,10 @@ def _make_admin(email: str, *, another: bool) -> str:
         if user is None:
             raise click.ClickException(
                 f"nobody has the address {email}: register it first (POST /api/auth/register)"
+            )
+        if not has_confirmed_mailbox(s, user.id):
+            raise click.ClickException(
+                f"anybody may have registered {email}: confirm the address first, by the link in the mail"
             )
         if not another and s.scalar(sa.select(sa.func.count()).where(User.role == Role.ADMIN)):
             raise click.ClickException(

@@ -1,5 +1,7 @@
 """Reads of accounts: a user by address, and the account as its owner sees it."""
 
+from uuid import UUID
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -24,6 +26,13 @@ def has_address(email: str) -> sa.ColumnElement[bool]:
     """Return the condition that a row of `users` has this address."""
     # The database folds both sides: Python folds a few letters differently, and the index belongs to the database.
     return sa.func.lower(User.email) == sa.func.lower(email)
+
+
+def has_confirmed_mailbox(session: Session, user_id: UUID) -> bool:
+    """Return whether a user has proven to read the mails to the account's address."""
+    mine = sa.select(Contact).where(Contact.user_id == user_id, Contact.channel == Channel.EMAIL)
+    contact = session.scalars(mine).one_or_none()
+    return contact is not None and contact.verified_at is not None
 
 
 def find_pending_hash(session: Session, email: str) -> str | None:

@@ -7,7 +7,7 @@ from flask import g, request
 
 from api.admin.audit import Actor, AuditedWork, record_audit
 from api.errors import ApiError
-from api.middleware.auth import current_user, require_sign_in
+from api.middleware.auth import current_login, current_user, require_sign_in
 from api.models.audit import ActorKind
 from api.models.base import session
 from api.models.user import Role
@@ -18,7 +18,7 @@ _READING = ("GET", "HEAD")
 def check_access() -> None:
     """Refuse the request unless its user may make it: support reads, an admin also acts.
 
-    Both need a confirmed second factor.
+    Both need a confirmed second factor, and a login that has shown it.
 
     Raises:
         api.errors.ApiError: 403, with what is missing; 401, the login has ended.
@@ -31,8 +31,13 @@ def check_access() -> None:
         raise ApiError(403, "operators-only", "this is for operators: an admin can make you one")
     if user.role is not Role.ADMIN and request.method not in _READING:
         raise ApiError(403, "admins-only", "support reads: ask an admin to do this")
-    if not user.has_second_factor:
+    if user.totp_confirmed_at is None:
         raise ApiError(403, "second-factor-needed", "operators need a second factor: POST /api/auth/totp")
+    if current_login().proven_at < user.totp_confirmed_at:
+        detail = (
+            "this login is older than the second factor: prove it by POST /api/auth/prove, or sign in again"
+        )
+        raise ApiError(403, "recent-proof-needed", detail)
 
 
 def current_actor() -> Actor:

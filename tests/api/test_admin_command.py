@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from api.admin_command import admin_command
 from api.models.audit import ActorKind, AuditEntry
 from api.models.user import Role, User
+from tests.api.admin.conftest import confirm_mailbox
 from tests.api.world import Person, rows
 
 People = Callable[..., Person]
@@ -20,6 +21,18 @@ def make(*arguments: str) -> Any:
     return CliRunner().invoke(admin_command, arguments)
 
 
+@pytest.fixture
+def confirmed(person: People) -> People:
+    """Make a user who has confirmed the address."""
+
+    def make_confirmed(email: str = "camille@example.org") -> Person:
+        made = person(email)
+        confirm_mailbox(email)
+        return made
+
+    return make_confirmed
+
+
 def roles() -> dict[str, Role]:
     return {user.email: user.role for user in rows(User)}
 
@@ -29,8 +42,8 @@ def test_flask_knows_the_command() -> None:
     assert known.load() is admin_command
 
 
-def test_the_first_admin_is_made_and_leaves_a_row(person: People) -> None:
-    camille = person()
+def test_the_first_admin_is_made_and_leaves_a_row(confirmed: People) -> None:
+    camille = confirmed()
     done = make("CAMILLE@example.org")
     assert done.exit_code == 0, done.output
     assert done.output.startswith("camille@example.org is an admin; now sign in and set up a second factor")
@@ -40,15 +53,23 @@ def test_the_first_admin_is_made_and_leaves_a_row(person: People) -> None:
     assert (row.subject_id, row.changes) == (str(camille.id), {"role": ["user", "admin"]})
 
 
-def test_the_second_is_made_by_an_admin_or_on_demand(person: People) -> None:
-    person()
-    person("robin@example.org")
+def test_the_second_is_made_by_an_admin_or_on_demand(confirmed: People) -> None:
+    confirmed()
+    confirmed("robin@example.org")
     make("camille@example.org")
     refused = make("robin@example.org")
     assert (refused.exit_code, roles()["robin@example.org"]) == (1, Role.USER)
     assert "there is an admin already" in refused.output
     assert make("robin@example.org", "--another").exit_code == 0
     assert roles()["robin@example.org"] is Role.ADMIN
+
+
+def test_whoever_registered_a_strangers_address_is_made_no_admin(person: People) -> None:
+    person()
+    done = make("camille@example.org")
+    assert (done.exit_code, len(done.output.splitlines())) == (1, 1)
+    assert "confirm the address first" in done.output
+    assert (roles()["camille@example.org"], rows(AuditEntry)) == (Role.USER, [])
 
 
 def test_an_address_that_nobody_has_is_said() -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -87,7 +88,8 @@ def world(person: Callable[..., Person]) -> World:
     made = World(person())
     with session() as s:
         user = s.get_one(User, made.person.id)
-        user.role, user.totp_secret, user.totp_confirmed_at = Role.ADMIN, "secret", clock()
+        user.role, user.totp_secret = Role.ADMIN, "secret"
+        user.totp_confirmed_at = clock() - timedelta(days=1)
     made.grow(1)
     return made
 

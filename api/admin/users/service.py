@@ -7,6 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.accounts.queries import has_confirmed_mailbox
 from api.accounts.service import choose_length
 from api.admin.audit import write_instant
 from api.admin.users.queries import get_user
@@ -33,7 +34,8 @@ def change_role(session: Session, actor_id: UUID | None, user_id: UUID, role: Ro
     """Give a user another role; return what changed.
 
     Raises:
-        api.errors.ApiError: 404; 403, the actor lost the role meanwhile; 409, it would leave no admin.
+        api.errors.ApiError: 404; 403, the actor lost the role meanwhile; 409, it would leave no admin, or the address
+            of an operator-to-be is not confirmed: a stranger may have registered it.
     """
     admins = _lock_admins(session)
     if actor_id not in admins:
@@ -43,6 +45,11 @@ def change_role(session: Session, actor_id: UUID | None, user_id: UUID, role: Ro
         return {}
     if admins == {user.id}:
         raise ApiError(409, "last-admin", "this is the last admin: make another one first")
+    if user.role is Role.USER and not has_confirmed_mailbox(session, user.id):
+        detail = (
+            "anybody may have registered this address: its owner confirms it first, by the link in the mail"
+        )
+        raise ApiError(409, "address-unconfirmed", detail)
     changed = {"role": [user.role.value, role.value]}
     user.role = role
     return changed
@@ -52,7 +59,7 @@ def give_grant(session: Session, user_id: UUID, wish: NewGrant) -> StartedPlan:
     """Give a user a plan.
 
     Raises:
-        api.errors.ApiError: 404.
+        api.errors.ApiError: 404; 409, it would run for a hundred years.
     """
     name = PlanName(wish.plan)
     return start_plan(session, get_user(session, user_id), name, choose_length(name, wish.days), SOURCE)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
+from api.logins.service import note_proof
 from api.models.audit import ActorKind
 from api.models.base import session
 from api.models.login import Login
@@ -129,6 +130,18 @@ def test_a_login_of_an_operator_ends_after_half_an_hour_without_use(
         s.execute(sa.update(Login).values(last_used_at=clock() - timedelta(minutes=31)))
     assert idle.ask("GET", "/desks").status_code == 401
     assert client.get("/api/auth/me", headers=other.headers).status_code == 200
+
+
+def test_a_login_from_before_the_second_factor_has_to_show_it(
+    operator: Operators, settings_env: Callable[..., None]
+) -> None:
+    stale = operator()
+    with session() as s:
+        s.execute(sa.update(Login).values(proven_at=clock() - timedelta(days=2)))
+    assert problem(stale.ask("GET", "/users")) == (403, "recent-proof-needed")
+    with session() as s:
+        note_proof(s, stale.person.login_id)
+    stale.get("/users")
 
 
 def test_what_touches_money_or_roles_needs_a_recent_proof(admin: Operator, stage: Stage) -> None:

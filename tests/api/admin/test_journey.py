@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from api.admin_command import admin_command
 from api.models.desk import HostState
 from configs.clock import clock
-from tests.api.admin.conftest import Operator, Stage
+from tests.api.admin.conftest import Operator, Stage, confirm_mailbox
 from tests.api.world import PASSWORD, Door, Person, rows
 
 OSCAR = {"email": "oscar@example.org", "password": PASSWORD}
@@ -29,6 +29,7 @@ def test_an_operator_signs_in_stops_a_host_replays_a_letter_gives_a_grant_and_re
     client: FlaskClient, stage: Stage, door: Door, frozen: time_machine.Traveller
 ) -> None:
     post(client, "register", **OSCAR)
+    confirm_mailbox(OSCAR["email"])
     token = post(client, "login", **OSCAR)["token"]
     assert CliRunner().invoke(admin_command, [OSCAR["email"]]).exit_code == 0
     setup = post(client, "totp", token)
