@@ -9,7 +9,10 @@ import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables t
 import notifier
 from api.accounts.queries import find_user
 from api.accounts.service import choose_length
+from api.admin.audit import Actor, AuditedWork, record_audit, write_instant
 from api.alerts.plan_limits import StartedPlan, start_plan
+from api.errors import ApiError
+from api.models.audit import ActorKind
 from api.models.base import session
 from configs.database import database_url
 from configs.logs import set_up_logs
@@ -35,6 +38,8 @@ def grant_command(email: str, plan_name: str, days: int | None, source: str) -> 
     name = PlanName(plan_name)
     try:
         given, started = _give_to_address(email, name, choose_length(name, days), source)
+    except ApiError as error:
+        raise click.ClickException(f"nothing was given: {error}") from None
     except (OperationalError, InterfaceError) as error:
         why = str(error.orig).splitlines()[0]
         raise click.ClickException(f"nothing was given, the database does not answer: {why}") from None
@@ -54,7 +59,7 @@ def _prepare() -> None:
 
 
 def _give_to_address(email: str, name: PlanName, lasts: timedelta, source: str) -> tuple[str, StartedPlan]:
-    """Give the plan; return a sentence about it, and what follows."""
+    """Give the plan, with its audit row; return a sentence about it, and what follows."""
     with session() as s:
         user = find_user(s, email)
         if user is None:
@@ -63,5 +68,9 @@ def _give_to_address(email: str, name: PlanName, lasts: timedelta, source: str) 
             )
         started = start_plan(s, user, name, lasts, source)
         grant = started.grant
+        changes = {"id": str(grant.id), "plan": grant.plan.value}
+        changes |= {"startsAt": write_instant(grant.starts_at), "endsAt": write_instant(grant.ends_at)}
+        work = AuditedWork(s, Actor(None, ActorKind.COMMAND), changes)
+        record_audit(work, "grant.give", "user", user.id)
         lasting = f"from {grant.starts_at:%Y-%m-%d %H:%M} to {grant.ends_at:%Y-%m-%d %H:%M} UTC"
         return f"{user.email} has {name} {lasting}", started

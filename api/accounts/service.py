@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from api.accounts.mails import count_mails, write_mail
 from api.accounts.queries import has_address
 from api.accounts.schemas import Registration
+from api.errors import ApiError
 from api.models.base import new_id
 from api.models.login import PendingRegistration
 from api.models.user import Channel, Contact, Grant, User
@@ -18,6 +19,7 @@ from configs.plan import PlanName, plan
 from configs.settings import settings
 
 _MONTH = timedelta(days=30)
+_LONGEST = timedelta(days=100 * 365)  # of grants one behind the other
 
 
 def register_account(session: Session, wish: Registration, password_hash: str) -> list[UUID]:
@@ -99,7 +101,11 @@ def choose_length(name: PlanName, days: int | None) -> timedelta:
 
 
 def give_plan(session: Session, user: User, name: PlanName, lasts: timedelta, source: str) -> Grant:
-    """Give a user a plan; a grant of a running plan begins where that plan ends."""
+    """Give a user a plan; a grant of a running plan begins where that plan ends.
+
+    Raises:
+        api.errors.ApiError: 409, the plan runs for _LONGEST then, which nobody means.
+    """
     now = clock()
     session.execute(sa.select(User.id).where(User.id == user.id).with_for_update())
     running = session.scalar(
@@ -108,6 +114,10 @@ def give_plan(session: Session, user: User, name: PlanName, lasts: timedelta, so
         )
     )
     starts = running or now
+    if starts - now + lasts > _LONGEST:
+        raise ApiError(
+            409, "grant-too-long", f"{name} would run until after {(now + _LONGEST).year}: end a grant first"
+        )
     grant = Grant(user_id=user.id, plan=name, starts_at=starts, ends_at=starts + lasts, source=source)
     session.add(grant)
     return grant

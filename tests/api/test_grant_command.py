@@ -7,6 +7,7 @@ import time_machine
 from click.testing import CliRunner
 
 from api.grant_command import grant_command
+from api.models.audit import ActorKind, AuditEntry
 from api.models.desk import DeskChange
 from api.models.user import Grant
 from tests.api.world import Door, Person, rows, wait_for
@@ -35,6 +36,15 @@ def test_a_plan_lasts_as_long_as_it_is_sold_for(person: People, frozen: time_mac
     )
     (row,) = rows(Grant)
     assert (row.user_id, row.source) == (camille.id, "command")
+
+
+def test_a_plan_that_is_given_leaves_a_row_in_the_audit(person: People) -> None:
+    camille = person()
+    grant("camille@example.org", "URGENCE_7J", "--source", "a gift for camille@example.org")
+    (row,), (given,) = rows(AuditEntry), rows(Grant)
+    assert (row.actor_kind, row.action, row.subject_id) == (ActorKind.COMMAND, "grant.give", str(camille.id))
+    assert (row.changes["id"], row.changes["plan"]) == (str(given.id), "URGENCE_7J")
+    assert "camille" not in str(row.changes)
 
 
 def test_a_subscription_is_given_for_a_month_days_and_source_can_be_said(

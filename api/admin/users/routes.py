@@ -79,7 +79,7 @@ def list_grants(path: UserPath, query: PageQuery) -> dict[str, Any]:
         return queries.list_grants(work.session, path.id, query).as_json()
 
 
-@blueprint.post("/<uuid:id>/grants", responses={201: GrantEntry, **declare_errors(*BODY, 401, 403, 404)})
+@blueprint.post("/<uuid:id>/grants", responses={201: GrantEntry, **declare_errors(*BODY, 401, 403, 404, 409)})
 def give_grant(path: UserPath, body: NewGrant) -> tuple[dict[str, Any], int]:
     """Give a plan. One that runs already is extended. Needs a recent proof."""
     require_recent_proof()

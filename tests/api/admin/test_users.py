@@ -20,7 +20,15 @@ from api.models.desk import DeskChange
 from api.models.user import Channel, Contact, Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.admin.conftest import Operator, Operators, Stage, add_contact, audit, problem
+from tests.api.admin.conftest import (
+    Operator,
+    Operators,
+    Stage,
+    add_contact,
+    audit,
+    confirm_mailbox,
+    problem,
+)
 from tests.api.world import Door, Person, rows, wait_for
 
 People = Callable[..., Person]
@@ -142,6 +150,15 @@ def test_an_admin_makes_support_and_admins_and_takes_it_away(admin: Operator, st
     ]
 
 
+def test_whoever_registered_a_strangers_address_is_made_no_operator(admin: Operator, person: People) -> None:
+    path = f"/users/{person('boss@example.org').id}/role"
+    for role in ("support", "admin"):
+        assert problem(admin.ask("PATCH", path, json={"role": role})) == (409, "address-unconfirmed")
+    assert audit() == []
+    confirm_mailbox("boss@example.org")
+    assert admin.do("PATCH", path, role="support")["role"] == "support"
+
+
 @pytest.mark.parametrize("body", [{}, {"role": "queen"}, {"role": None}, {"role": "admin", "also": 1}])
 def test_a_role_that_does_not_exist_is_refused(admin: Operator, stage: Stage, body: dict[str, Any]) -> None:
     answer = admin.ask("PATCH", f"/users/{stage.person.id}/role", json=body)
@@ -229,6 +246,17 @@ def test_a_grant_that_cannot_be_is_refused(admin: Operator, stage: Stage, body: 
     answer = admin.ask("POST", f"/users/{stage.person.id}/grants", json=body)
     assert problem(answer) == (422, "invalid")
     assert len(rows(Grant)) == 1
+
+
+def test_plans_one_behind_the_other_end_within_a_hundred_years(admin: Operator, stage: Stage) -> None:
+    with session() as s:
+        s.execute(sa.update(Grant).values(ends_at=clock() + timedelta(days=99 * 365)))
+    path = f"/users/{stage.person.id}/grants"
+    admin.do("POST", path, plan="URGENCE_7J", days=300)
+    for days in (300, 3650):
+        answer = admin.ask("POST", path, json={"plan": "URGENCE_7J", "days": days})
+        assert problem(answer) == (409, "grant-too-long")
+    admin.do("POST", path, plan="URGENCE_24H", days=3650)
 
 
 def test_a_grant_ends_once(admin: Operator, stage: Stage) -> None:
