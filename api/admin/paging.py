@@ -1,7 +1,7 @@
-"""Keyset paging of lists whose ids are UUIDv7: the newest first, each page found by index."""
+"""Keyset paging of lists, each page found by index: the newest first by id (UUIDv7), or by an instant and the id."""
 
-from datetime import datetime
-from typing import Any, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,6 +12,9 @@ from api.schemas import Body
 
 T = TypeVar("T")
 _RANDOM_BITS = 80  # of a UUIDv7, behind its 48 bits of milliseconds
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+# Place in a list that is ordered by an instant: the instant may have changed, or be gone, when the next page is asked.
+MomentCursor = Annotated[str, Field(pattern="^[0-9]{1,17}-[0-9a-f]{32}$")]
 
 
 class PageQuery(Body):
@@ -30,6 +33,17 @@ def read_page(
     rows: list[Any] = list(session.scalars(query.order_by(column.desc()).limit(page.limit + 1)))
     shown = rows[: page.limit]
     return shown, shown[-1].id if len(rows) > page.limit else None
+
+
+def write_cursor(moment: datetime, row_id: UUID) -> str:
+    """Return the place of a row in a list that is ordered by an instant and the id."""
+    return f"{(moment - _EPOCH) // _MICROSECOND}-{row_id.hex}"
+
+
+def read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    """Return the instant and the id of a MomentCursor."""
+    microseconds, _, row_id = cursor.partition("-")
+    return _EPOCH + int(microseconds) * _MICROSECOND, UUID(row_id)
 
 
 def first_id_at(moment: datetime) -> UUID:

@@ -1,6 +1,7 @@
 """Overview of the notifications: their states, dead letters, and the providers' recent answers."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from api.models.notification import Notification, State
 from api.models.slot import Detection
 from api.models.user import Channel
 from configs.clock import clock
+from configs.redaction import mask_text
 
 _DAY = timedelta(days=1)
 RECENT = timedelta(minutes=15)
@@ -70,8 +72,18 @@ def read_messages() -> MessageOverview:
             oldest_seconds=_measure_age(oldest, now),
             unmatched=detections,
             oldest_unmatched_seconds=_measure_age(oldest_detection, now),
-            dead=[DeadLetters(*row) for row in rows],
+            dead=_group_by_masked_reason(rows),
         )
+
+
+def _group_by_masked_reason(rows: Iterable[tuple[Channel, str, int, datetime]]) -> list[DeadLetters]:
+    """Return the rows, the newest first, without personal data: a provider may repeat the address that it refuses."""
+    groups: dict[tuple[Channel, str], DeadLetters] = {}
+    for channel, reason, number, newest_at in rows:
+        key = channel, mask_text(reason)
+        known = groups.get(key, DeadLetters(*key, 0, newest_at))
+        groups[key] = replace(known, number=known.number + number)
+    return list(groups.values())
 
 
 def _measure_age(at: datetime | None, now: datetime) -> float | None:

@@ -11,11 +11,12 @@ from pydantic.alias_generators import to_camel
 from redis import RedisError
 from sqlalchemy.orm import Session
 
-from api.admin.paging import first_id_at, read_page
+from api.admin.paging import first_id_at, read_cursor, read_page, write_cursor
 from api.admin.system.schemas import (
     AuditItem,
     AuditPage,
     AuditQuery,
+    DeadLetterPage,
     DeadLetterQuery,
     DueQueue,
     JobQueue,
@@ -64,16 +65,16 @@ def list_notifications(session: Session, wanted: NotificationQuery) -> Notificat
     return NotificationLog(items=[_build_notification(each) for each in rows], next=following)
 
 
-def list_dead_letters(session: Session, wanted: DeadLetterQuery) -> NotificationLog:
+def list_dead_letters(session: Session, wanted: DeadLetterQuery) -> DeadLetterPage:
     """Return a page of messages that failed for good, the latest failure first."""
     query = _select_dead(wanted)
     if wanted.before:
-        last = sa.select(Notification.failed_at).where(Notification.id == wanted.before).scalar_subquery()
         place = sa.tuple_(Notification.failed_at, Notification.id)
-        query = query.where(place < sa.tuple_(last, wanted.before))
+        query = query.where(place < sa.tuple_(*read_cursor(wanted.before)))
     rows = session.scalars(query.limit(wanted.limit + 1)).all()
-    shown = [_build_notification(each) for each in rows[: wanted.limit]]
-    return NotificationLog(items=shown, next=shown[-1].id if len(rows) > wanted.limit else None)
+    shown = rows[: wanted.limit]
+    following = write_cursor(shown[-1].failed_at, shown[-1].id) if len(rows) > wanted.limit else None
+    return DeadLetterPage(items=[_build_notification(each) for each in shown], next=following)
 
 
 def choose_dead_letters(session: Session, wanted: Replay) -> list[UUID]:

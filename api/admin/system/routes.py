@@ -12,6 +12,7 @@ from api.admin.system import queries, service
 from api.admin.system.schemas import (
     AuditPage,
     AuditQuery,
+    DeadLetterPage,
     DeadLetterQuery,
     JobRunPage,
     JobRunQuery,
@@ -47,7 +48,7 @@ def search_notifications(query: NotificationQuery) -> dict[str, Any]:
         return found.as_json()
 
 
-@blueprint.get("/dead-letters", responses={200: NotificationLog, **declare_errors(401, 403, 422)})
+@blueprint.get("/dead-letters", responses={200: DeadLetterPage, **declare_errors(401, 403, 422)})
 def list_dead_letters(query: DeadLetterQuery) -> dict[str, Any]:
     """List messages that failed for good, the latest failure first."""
     with audited("dead-letters.list", "notification") as work:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.admin.paging import PageQuery
+from api.admin.paging import MomentCursor, PageQuery
 from api.models.audit import ActorKind
 from api.models.job_run import JobResult
 from api.models.notification import Priority, State
@@ -30,10 +30,13 @@ class NotificationQuery(PageQuery):
 
 
 class NotificationEntry(Answer):
-    """One message to one person, without its address and its contents."""
+    """One message to one person, without its address and its contents.
+
+    `userId` is null for a message to an address without an account: SUPPORT_EMAIL, or a visitor's who wrote to support.
+    """
 
     id: UUID
-    user_id: UUID
+    user_id: UUID | None
     channel: Channel
     kind: str
     language: str
@@ -57,13 +60,25 @@ class NotificationLog(Answer):
     next: UUID | None
 
 
-class DeadLetterQuery(PageQuery):
-    """Messages that failed for good in the last `hours`; `reason`: a part of the stored reason."""
+class DeadLetterQuery(Body):
+    """Messages that failed for good in the last `hours`; `reason`: a part of the stored reason.
 
+    `before` is the `next` of the page before.
+    """
+
+    before: MomentCursor | None = None
+    limit: int = Field(50, ge=1, le=100)
     channel: Channel | None = None
     kind: Kind | None = None
     reason: Part | None = None
     hours: int = Field(DAY, ge=1, le=MONTH)
+
+
+class DeadLetterPage(Answer):
+    """The latest failure first; `next` is the `before` of the following page, null at the end."""
+
+    items: list[NotificationEntry]
+    next: str | None
 
 
 class Replay(Body):

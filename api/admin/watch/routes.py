@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from api.admin.access import audited, check_access
 from api.admin.watch import queries, service
@@ -22,6 +22,7 @@ from api.admin.watch.schemas import (
     Reason,
 )
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from configs.strict_model import Strict
 
 blueprint = APIBlueprint(
     "admin-watch",
@@ -34,7 +35,7 @@ blueprint = APIBlueprint(
 blueprint.before_request(check_access)
 
 
-class DeskPath(BaseModel):
+class DeskPath(Strict):
     """Which desk: the two parts of its id."""
 
     prefecture: Annotated[str, Field(max_length=100)]
@@ -46,7 +47,7 @@ class DeskPath(BaseModel):
         return f"{self.prefecture}/{self.slug}"
 
 
-class HostPath(BaseModel):
+class HostPath(Strict):
     """Which host: `name:port`."""
 
     host: Annotated[str, Field(max_length=300)]

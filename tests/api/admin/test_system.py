@@ -70,6 +70,30 @@ def test_dead_letters_are_listed_by_reason_and_age_and_paged(admin: Operator, st
     assert len(listed(admin, "/dead-letters", hours=26)) == 2
 
 
+def test_pages_of_dead_letters_go_on_after_the_last_one_was_replayed(admin: Operator, stage: Stage) -> None:
+    oldest_first = [str(stage.letter), *(str(dead_letter(stage.person)) for _ in range(3))]
+    page = admin.get("/dead-letters", limit=2)
+    admin.do("POST", "/dead-letters/replay", ids=[each["id"] for each in page["items"]])
+    assert listed(admin, "/dead-letters", limit=2, before=page["next"]) == oldest_first[1::-1]
+
+
+@pytest.mark.parametrize("before", ["1", "-", f"{10**17}-{uuid4().hex}", f"-1-{uuid4().hex}", f"0-{uuid4()}"])
+def test_a_place_in_the_dead_letters_that_cannot_be_is_refused(admin: Operator, before: str) -> None:
+    answer = admin.ask("GET", "/dead-letters", query_string={"before": before})
+    assert problem(answer) == (422, "invalid")
+
+
+def test_messages_to_addresses_without_an_account_are_listed_too(admin: Operator, door: Door) -> None:
+    with session() as s:
+        (letter,) = notifier.notify_address(s, "help@example.org", "operations", {"request": 1}, "support:1")
+        failed = {"state": State.FAILED, "reason": "refused", "failed_at": clock()}
+        s.execute(sa.update(Notification).where(Notification.id == letter).values(failed))
+    for path in ("/notifications", "/dead-letters"):
+        (shown,) = admin.get(path)["items"]
+        assert (shown["id"], shown["userId"]) == (str(letter), None)
+    assert admin.do("POST", "/dead-letters/replay", ids=[str(letter)])["replayed"] == [str(letter)]
+
+
 def test_a_dead_letter_is_replayed_once(admin: Operator, stage: Stage, door: Door) -> None:
     done = admin.do("POST", "/dead-letters/replay", ids=[str(stage.letter)])
     assert done == {"chosen": 1, "replayed": [str(stage.letter)]}

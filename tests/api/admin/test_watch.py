@@ -180,3 +180,12 @@ def test_detections_are_listed_with_their_slots_and_matches(admin: Operator, sup
     (shown,) = support.get("/detections", deskId=BOBIGNY)["items"]
     assert (shown["slots"], shown["matches"], shown["matchedAt"]) == (2, 1, None)
     assert ids(support, "/detections", deskId="nowhere/else") == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/hosts/%00/go", "/hosts/a%00:443/stop", "/desks/%00/x/check", "/desks/x/%00/pause"]
+)
+def test_a_name_that_no_table_can_hold_is_refused(admin: Operator, path: str) -> None:
+    body = {"json": {"reason": "a test"}} if path.endswith(("stop", "pause")) else {}
+    assert problem(admin.ask("POST", path, **body)) == (422, "invalid")
+    assert audit() == []

@@ -55,6 +55,14 @@ def providers_said() -> list[str]:
     return [text.plain for text in messages.provider_lines(read_providers())]
 
 
+def test_dead_letters_tell_no_address_that_a_provider_repeated(tell: Tell) -> None:
+    for number, name in enumerate(("anna", "robin", "camille")):
+        tell(State.FAILED, ago=60 + number, reason=f"refused: <{name}@example.org> is unknown")
+    (group,) = read_messages().dead
+    assert (group.reason, group.number) == ("refused: <***@example.org> is unknown", 3)
+    assert group.newest_at == clock() - timedelta(seconds=60)
+
+
 def test_states_of_a_day_are_counted(tell: Tell) -> None:
     tell(State.SENT)
     tell(State.SENT, ago=86_000)
