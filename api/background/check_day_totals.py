@@ -48,11 +48,19 @@ ON CONFLICT (desk_id, day) DO UPDATE SET checks = excluded.checks, proven = excl
 
 
 def find_days_to_sum(session: Session, now: datetime) -> list[date]:
-    """Return the UTC days, oldest first, that may have changed since they were summed up."""
+    """Return the UTC days, oldest first, that may have changed since they were summed up.
+
+    The newest day with totals is among them: where a run died, the days after it are still to be written.
+    """
     today = now.date()
-    last = session.scalar(sa.select(sa.func.max(CheckDay.updated_at)).where(CheckDay.updated_at <= now))
-    begins = (last - _LATEST_RECORD) if last else session.scalar(sa.select(sa.func.min(Check.started_at)))
-    first = max(begins.astimezone(UTC).date() if begins else today, today - timedelta(days=_MOST_DAYS - 1))
+    totals = sa.select(sa.func.max(CheckDay.updated_at), sa.func.max(CheckDay.day))
+    last, newest = session.execute(totals.where(CheckDay.updated_at <= now)).one()
+    if last:
+        begins = min((last - _LATEST_RECORD).astimezone(UTC).date(), newest)
+    else:
+        oldest = session.scalar(sa.select(sa.func.min(Check.started_at)))
+        begins = oldest.astimezone(UTC).date() if oldest else today
+    first = max(begins, today - timedelta(days=_MOST_DAYS - 1))
     return [first + timedelta(days=number) for number in range((today - first).days + 1)]
 
 

@@ -133,7 +133,33 @@ def test_each_day_is_a_transaction_of_its_own(monkeypatch: pytest.MonkeyPatch) -
             raise KeyboardInterrupt
         return real(s, day, now)
 
-    monkeypatch.setattr(jobs, "sum_day", die)
-    with pytest.raises(KeyboardInterrupt):
-        jobs.check_days()
+    with monkeypatch.context() as killing:
+        killing.setattr(jobs, "sum_day", die)
+        with pytest.raises(KeyboardInterrupt):
+            jobs.check_days()
     assert days(TODAY - timedelta(days=2))[BOBIGNY].checks == 1
+    assert days(TODAY - timedelta(days=1)) == {}
+
+
+def test_days_that_a_killed_run_left_are_summed_up_by_the_next(
+    frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = [TODAY - timedelta(days=number) for number in (3, 2, 1, 0)]
+    with session() as s:
+        make_partitions(s, every[0])
+    for day in every:
+        check("08:00:00", day=day)
+    real = check_day_totals.sum_day
+
+    def die(s: Any, day: date, now: datetime) -> int:
+        if day == every[1]:
+            raise KeyboardInterrupt
+        return real(s, day, now)
+
+    with monkeypatch.context() as killing:
+        killing.setattr(jobs, "sum_day", die)
+        with pytest.raises(KeyboardInterrupt):
+            jobs.check_days()
+    frozen.shift(60)
+    jobs.check_days()
+    assert [days(day)[BOBIGNY].checks for day in every] == [1, 1, 1, 1]
