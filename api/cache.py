@@ -27,7 +27,8 @@ _REFILL_SHARE = 0.4
 _CLOCKS_DIFFER = 1.0  # seconds, between machines
 _ANSWER_SECONDS = 1  # that a request waits for Redis
 _AWAY_SECONDS = 1.0  # in which Redis is not asked again after it failed
-_LOCK_SECONDS = 30  # after which a process that builds counts as dead
+# After so long a process that builds counts as dead: before the body that the others take meanwhile is too old.
+_LOCK_SECONDS = 3
 _PATIENCE = 5.0  # seconds that a request waits for another process to build
 _POLL = 0.02
 log = structlog.get_logger(__name__)

@@ -117,12 +117,12 @@ def lock_user(session: Session, user_id: UUID) -> None:
 
 
 def get_owned(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
-    """Return a user's alert that is not over.
+    """Return a user's alert that is not over, its row locked: a link in a message may close it meanwhile.
 
     Raises:
         api.errors.ApiError: 404.
     """
-    alert = session.get(Alert, alert_id)
+    alert = session.get(Alert, alert_id, with_for_update=True)
     if alert is None or alert.user_id != user_id or alert.closed_at is not None:
         raise not_found("alert")
     return alert

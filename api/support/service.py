@@ -17,6 +17,7 @@ from configs.settings import settings
 
 _ACKNOWLEDGED_A_DAY = 3  # to one address that a stranger may have named
 _DAY = timedelta(days=1)
+_LOCK = 0x73757070  # advisory locks of this module
 
 
 def get_sender(user: User | None, wish: NewSupportRequest) -> str:
@@ -65,6 +66,10 @@ def _acknowledge(
         return notifier.create_notifications(
             session, user.id, "support_received", params, key, language=language
         )
+    # Requests that name one address at once are counted one after the other.
+    session.execute(
+        sa.select(sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(sa.func.lower(request.email))))
+    )
     lately = sa.select(sa.func.count()).where(
         sa.func.lower(SupportRequest.email) == sa.func.lower(request.email),
         SupportRequest.user_id.is_(None),

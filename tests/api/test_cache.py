@@ -5,7 +5,7 @@ import pytest
 import redis
 import time_machine
 
-from api.cache import AnswerCache, answer_cache
+from api.cache import _REFILL_SHARE, MAX_AGE, AnswerCache, answer_cache
 from configs.redis import redis_client
 
 
@@ -107,6 +107,17 @@ def test_a_process_that_died_while_it_built_is_replaced(
 ) -> None:
     redis_server.set("cache:x:lock", "1", px=50)
     assert cache.get("x", source.build).source == "miss"
+
+
+def test_a_process_that_died_while_it_built_makes_nobody_wait(
+    cache: AnswerCache, redis_server: redis.Redis
+) -> None:
+    def build() -> bytes:
+        left = redis_server.pttl("cache:x:lock")
+        assert 0 < left / 1000 <= MAX_AGE * (1 - _REFILL_SHARE)  # the others have the old body until then
+        return b"1"
+
+    assert cache.get("x", build).source == "miss"
 
 
 def test_an_error_of_the_build_is_everybodys_and_the_next_one_tries_again(

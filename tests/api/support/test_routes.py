@@ -130,6 +130,15 @@ def test_five_a_day_from_one_network_address(app: Flask) -> None:
     assert len({said["number"] for status, said in answers if status == 201}) == 5
 
 
+def test_an_address_that_many_name_at_once_gets_three_acknowledgements(app: Flask) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        answers = threads.map(
+            lambda number: ask(app.test_client(), f"192.0.2.{number}", json=STRANGER), range(16)
+        )
+        assert {status for status, _ in answers} == {201}
+    assert [row.kind for row in rows(Notification)].count("support_received") == 3
+
+
 def test_an_address_that_strangers_name_gets_three_acknowledgements_a_day(client: FlaskClient) -> None:
     for number in range(5):
         email = "Robin@example.org" if number % 2 else "robin@example.org"
