@@ -1,6 +1,7 @@
 """The command `flask grant EMAIL PLAN`, which gives a plan by hand (bought plans come from Stripe)."""
 
 from datetime import timedelta
+from typing import Any
 
 import click
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -68,7 +69,7 @@ def _give_to_address(email: str, name: PlanName, lasts: timedelta, source: str) 
             )
         started = start_plan(s, user, name, lasts, source)
         grant = started.grant
-        changes = {"id": str(grant.id), "plan": grant.plan.value}
+        changes: dict[str, Any] = {"id": str(grant.id), "plan": grant.plan.value}
         changes |= {"startsAt": write_instant(grant.starts_at), "endsAt": write_instant(grant.ends_at)}
         work = AuditedWork(s, Actor(None, ActorKind.COMMAND), changes)
         record_audit(work, "grant.give", "user", user.id)

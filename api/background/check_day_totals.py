@@ -52,15 +52,12 @@ def find_days_to_sum(session: Session, now: datetime) -> list[date]:
 
     The newest day with totals is among them: where a run died, the days after it are still to be written.
     """
-    today = now.date()
-    totals = sa.select(sa.func.max(CheckDay.updated_at), sa.func.max(CheckDay.day))
-    last, newest = session.execute(totals.where(CheckDay.updated_at <= now)).one()
-    if last:
-        begins = min((last - _LATEST_RECORD).astimezone(UTC).date(), newest)
-    else:
-        oldest = session.scalar(sa.select(sa.func.min(Check.started_at)))
-        begins = oldest.astimezone(UTC).date() if oldest else today
-    first = max(begins, today - timedelta(days=_MOST_DAYS - 1))
+    today, known = now.date(), CheckDay.updated_at <= now
+    last = session.scalar(sa.select(sa.func.max(CheckDay.updated_at)).where(known))
+    newest = session.scalar(sa.select(sa.func.max(CheckDay.day)).where(known))
+    begins = (last - _LATEST_RECORD) if last else session.scalar(sa.select(sa.func.min(Check.started_at)))
+    begun = min(begins.astimezone(UTC).date() if begins else today, newest or today)
+    first = max(begun, today - timedelta(days=_MOST_DAYS - 1))
     return [first + timedelta(days=number) for number in range((today - first).days + 1)]
 
 

@@ -73,8 +73,10 @@ def list_dead_letters(session: Session, wanted: DeadLetterQuery) -> DeadLetterPa
         query = query.where(place < sa.tuple_(*read_cursor(wanted.before)))
     rows = session.scalars(query.limit(wanted.limit + 1)).all()
     shown = rows[: wanted.limit]
-    following = write_cursor(shown[-1].failed_at, shown[-1].id) if len(rows) > wanted.limit else None
-    return DeadLetterPage(items=[_build_notification(each) for each in shown], next=following)
+    items = [_build_notification(each) for each in shown]
+    last = shown[-1] if len(rows) > wanted.limit else None
+    following = write_cursor(last.failed_at, last.id) if last and last.failed_at else None
+    return DeadLetterPage(items=items, next=following)
 
 
 def choose_dead_letters(session: Session, wanted: Replay) -> list[UUID]:
