@@ -74,7 +74,11 @@ def _renew_row(table: sa.Table, columns: list[sa.Column[Any]], key: UUID) -> boo
     (primary,) = table.primary_key.columns
     stored = [sa.type_coerce(column, sa.Text).label(column.name) for column in columns]
     with session() as s:
-        row = s.execute(sa.select(*stored).where(primary == key).with_for_update()).mappings().one_or_none()
+        row = (
+            s.execute(sa.select(*stored).where(primary == key).with_for_update(key_share=True))
+            .mappings()
+            .one_or_none()
+        )
         if row is None:
             return False
         renewed = {
@@ -97,7 +101,7 @@ def _renew_lookups(key: UUID) -> bool:
     An address is another account's only where programs ran that did not know all of the keys.
     """
     with session() as s:
-        contact = s.get(Contact, key, with_for_update=True)
+        contact = s.get(Contact, key, with_for_update={"key_share": True})
         if contact is None or contact.channel is Channel.EMAIL or contact.verified_at is None:
             return True
         if contact.address and not claim_address(s, contact):

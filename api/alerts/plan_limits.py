@@ -44,7 +44,7 @@ def start_plan(session: Session, user: User, name: PlanName, lasts: timedelta, s
 
 def pause_excess_alerts(session: Session, user_id: UUID) -> list[UUID]:
     """Pause a user's newest alerts beyond what the present plan carries; return the notifications to nudge."""
-    session.execute(sa.select(User.id).where(User.id == user_id).with_for_update())
+    session.execute(sa.select(User.id).where(User.id == user_id).with_for_update(key_share=True))
     held = find_entitlement(session, user_id, clock()).plan
     if held.name is PlanName.NONE or held.alerts is None:
         return []

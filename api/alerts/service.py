@@ -113,7 +113,7 @@ def get_open(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
 
 def lock_user(session: Session, user_id: UUID) -> None:
     """Lock the user's row, so that two requests cannot both count and then both add."""
-    session.execute(sa.select(User.id).where(User.id == user_id).with_for_update())
+    session.execute(sa.select(User.id).where(User.id == user_id).with_for_update(key_share=True))
 
 
 def get_owned(session: Session, user_id: UUID, alert_id: UUID) -> Alert:

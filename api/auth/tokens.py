@@ -30,7 +30,7 @@ def find_contact(
     contact = session.get(Contact, _read_id(claims))
     if contact is None:
         return None, claims
-    user = session.get(User, contact.user_id, with_for_update=lock)
+    user = session.get(User, contact.user_id, with_for_update={"key_share": True} if lock else None)
     contact = session.get(Contact, contact.id, populate_existing=True)  # as it is behind the lock
     if user is None or contact is None or not _is_address_of(claims, contact, user):
         return None, claims

@@ -51,7 +51,7 @@ def confirm_setup(session: Session, user_id: UUID, setup: str, code: str) -> lis
     Raises:
         api.errors.ApiError: 403, the code or the setup is not good; 409, there is a second factor already.
     """
-    user = session.get_one(User, user_id, with_for_update=True)
+    user = session.get_one(User, user_id, with_for_update={"key_share": True})
     _refuse_second(user)
     secret = _read_setup(setup, user_id)
     step = find_step(secret, code, clock())
@@ -67,7 +67,7 @@ def confirm_setup(session: Session, user_id: UUID, setup: str, code: str) -> lis
 
 def take_code(session: Session, user_id: UUID, code: str) -> bool:
     """Return whether this is a code of the user's second factor, or a recovery code. Each is good once."""
-    user = session.get_one(User, user_id, with_for_update=True)
+    user = session.get_one(User, user_id, with_for_update={"key_share": True})
     if user.totp_secret is None:
         return False
     secret = user.totp_secret

@@ -31,7 +31,7 @@ def change_profile(
         api.errors.ApiError: 402 for a phone number without a plan, 422 for a number that gets no SMS, 429 after too
             many codes or mails.
     """
-    user = session.get_one(User, user_id, with_for_update=True)
+    user = session.get_one(User, user_id, with_for_update={"key_share": True})
     named = change.model_fields_set
     user.language = change.language or user.language
     user.time_zone = change.time_zone or user.time_zone
@@ -110,4 +110,4 @@ def _unlink(session: Session, user_id: UUID, channel: Channel) -> None:
 
 def _find_contact(session: Session, user_id: UUID, channel: Channel) -> Contact | None:
     query = sa.select(Contact).where(Contact.user_id == user_id, Contact.channel == channel)
-    return session.scalars(query.with_for_update()).one_or_none()
+    return session.scalars(query.with_for_update(key_share=True)).one_or_none()

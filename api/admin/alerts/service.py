@@ -39,5 +39,5 @@ def resume_alert(session: Session, alert_id: UUID) -> Alert:
 def _lock_alert(session: Session, alert_id: UUID) -> Alert:
     """Return an alert under the lock of its owner's row, as for its owner's own changes."""
     owner = sa.select(Alert.user_id).where(Alert.id == alert_id).scalar_subquery()
-    session.execute(sa.select(User.id).where(User.id == owner).with_for_update())
+    session.execute(sa.select(User.id).where(User.id == owner).with_for_update(key_share=True))
     return get_alert(session, alert_id)

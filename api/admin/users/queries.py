@@ -37,7 +37,7 @@ def get_user(session: Session, user_id: UUID, *, lock: bool = False) -> User:
     Raises:
         api.errors.ApiError: 404.
     """
-    user = session.get(User, user_id, with_for_update=lock)
+    user = session.get(User, user_id, with_for_update={"key_share": True} if lock else None)
     if user is None:
         raise not_found("user")
     return user
