@@ -22,8 +22,10 @@ from api.models.desk import DeskState
 from api.models.job_run import JOB_QUEUES
 from api.models.notification import QUEUES
 from api.models.partitions import count_days_ahead
+from api.models.user import Channel, Contact
 from configs.clock import clock
 from configs.dropped_checks import read_dropped
+from configs.encryption import DecryptionFailed, decrypt
 from configs.formatting import format_duration, pluralize
 from configs.loop_report import BACKGROUND, FRESH, read_report
 from configs.proof_spool_status import SpoolReport, read_reports
@@ -31,9 +33,10 @@ from configs.settings import settings
 
 PATIENCE = 1.5  # seconds
 MINOR = frozenset(
-    {"background", "partitions", "proofs", "records"}
-)  # alerts are delivered without these parts
+    {"background", "keys", "partitions", "proofs", "records"}
+)  # alerts are delivered without these parts, except to contacts whose key is missing
 _SEEN = "keeper:seen"
+_SAMPLED = 10  # contacts
 log = structlog.get_logger(__name__)
 
 
@@ -121,6 +124,7 @@ def list_health_checks(redis: Redis) -> dict[str, HealthCheck]:
     return {
         "database": _check_database,
         "redis": lambda: _check_redis(redis),
+        "keys": _check_keys,
         "eviction": lambda: _check_eviction(redis),
         "scrapyd": lambda: _check_scrapyd(redis),
         "workers": lambda: _check_workers(redis),
@@ -137,6 +141,28 @@ def _check_database() -> str:
     with session() as s:
         s.execute(sa.text("SELECT 1"))
     return "answers"
+
+
+def _check_keys() -> str:
+    """Decrypt a few phone numbers and chats, from both ends of an index."""
+    stored = sa.type_coerce(Contact.address, sa.Text)
+    with session() as s:
+        found = [
+            each
+            for channel in (Channel.SMS, Channel.TELEGRAM)
+            for order in (stored.asc(), stored.desc())
+            for each in s.scalars(
+                sa.select(stored).where(Contact.channel == channel).order_by(order).limit(_SAMPLED)
+            )
+        ]
+    try:
+        for each in found:
+            decrypt(each)
+    except DecryptionFailed:
+        raise PartDown(
+            "phone numbers or chats cannot be decrypted: give DATA_KEYS back the key that it lost"
+        ) from None
+    return "what they encrypted can be read"
 
 
 def _check_redis(redis: Redis) -> str:

@@ -18,6 +18,7 @@ from werkzeug.exceptions import (
 
 from api.errors import ApiError, invalid
 from api.schemas import FieldError, Problem
+from configs.encryption import DecryptionFailed
 
 TYPE = "tag:rdvpriority.fr,2026:problem:"  # RFC 9457, section 3.1.1: a tag where nothing can be fetched
 MEDIA_TYPE = "application/problem+json"
@@ -90,6 +91,7 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(OperationalError, _answer_database_error)
     app.register_error_handler(InterfaceError, _answer_database_error)
     app.register_error_handler(PoolTimeout, _answer_database_error)
+    app.register_error_handler(DecryptionFailed, _answer_missing_key)
     app.register_error_handler(Exception, _answer_unexpected_error)
 
 
@@ -121,6 +123,12 @@ def _answer_database_error(error: Exception) -> Response:
     return build_response(
         ApiError(503, "unavailable", "the database does not answer: try again", headers={"Retry-After": "5"})
     )
+
+
+def _answer_missing_key(_error: Exception) -> Response:
+    log.error("a row is unreadable: check DATA_KEYS")
+    detail = "a key of this service is missing: try again later, or write to support"
+    return build_response(ApiError(503, "unavailable", detail, headers={"Retry-After": "600"}))
 
 
 def _answer_unexpected_error(error: Exception) -> Response:

@@ -18,13 +18,14 @@ from api.models.check import Check
 from api.models.desk import DeskStatus, HostState
 from api.models.job_run import JOB_QUEUES
 from api.models.notification import QUEUES
+from api.models.user import Channel, Contact
 from configs.clock import clock
 from configs.dropped_checks import count_dropped
 from configs.loop_report import BACKGROUND, PLANNER, LoopReport, write_report
 from configs.outcome import Outcome
 from configs.prefecture import desks
 from configs.proof_spool_status import SpoolReport, publish_report
-from tests.api.world import BOBIGNY, desk_state
+from tests.api.world import BOBIGNY, Person, desk_state
 
 # One of them changes what the whole server does: none of the others may look meanwhile.
 pytestmark = pytest.mark.xdist_group("health")
@@ -103,6 +104,7 @@ def test_all_parts_work(whole: FlaskClient) -> None:
         assert list(body["parts"]) == [
             "database",
             "redis",
+            "keys",
             "eviction",
             "scrapyd",
             "workers",
@@ -114,6 +116,19 @@ def test_all_parts_work(whole: FlaskClient) -> None:
             "records",
         ]
         assert body["parts"]["scrapyd"]["reason"] == "prefenligne: 1 spider"
+
+
+def test_a_key_that_was_taken_away_too_early_is_said(
+    whole: FlaskClient, person: Callable[..., Person], settings_env: Callable[..., None]
+) -> None:
+    with session() as s:
+        s.add(Contact(user_id=person().id, channel=Channel.SMS, address="+33612345601"))
+    assert (whole.get("/api/health").json or {})["status"] == "ok"
+    settings_env(DATA_KEYS="another-key-another-key-another-key")
+    found = whole.get("/api/health")
+    part = (found.json or {})["parts"]["keys"]
+    assert (found.status_code, part["status"]) == (200, "degraded")
+    assert "give DATA_KEYS back" in part["reason"]
 
 
 def test_a_keeper_that_is_silent_is_named(whole: FlaskClient, redis_server: redis.Redis) -> None:

@@ -206,3 +206,14 @@ def test_removing_it_needs_a_recent_proof(
     frozen.shift(timedelta(minutes=6))
     answer = client.delete("/api/auth/totp", headers=headers)
     assert (answer.status_code, word(answer)) == (403, "recent-proof-needed")
+
+
+def test_a_key_that_is_missing_is_said_and_no_error(
+    client: FlaskClient, factor: tuple[str, list[str]], settings_env: Callable[..., None]
+) -> None:
+    text = challenge(client)
+    settings_env(DATA_KEYS="another-key-another-key-another-key")
+    answer = finish(client, text, code_of(factor[0]))
+    assert (answer.status_code, word(answer)) == (503, "unavailable")
+    settings_env(DATA_KEYS="another-key-another-key-another-key,0123456789abcdef-0123456789abcdef-tests")
+    assert finish(client, text, code_of(factor[0])).status_code == 200
