@@ -23,6 +23,10 @@ Email = Annotated[
     AfterValidator(email_address),
 ]
 NewPassword = Annotated[SecretStr, Field(min_length=SHORTEST, max_length=LONGEST)]
+PHONE_NOTICE = (
+    "The number is used for the alerts that you ask for and for security, never for advertising: sales calls need "
+    "your prior consent (Code de la consommation, L. 223-1 and L. 223-2)."
+)
 Phone = Annotated[str, Field(max_length=40, examples=["06 12 34 56 78"]), AfterValidator(phone_number)]
 
 
@@ -33,7 +37,10 @@ class Registration(Body):
 
     email: Email
     password: NewPassword
-    phone: Phone | None = None
+    phone: Phone | None = Field(
+        None,
+        description=f"A mobile number; PATCH /api/users/profile sends the code that confirms it. {PHONE_NOTICE}",
+    )
     plan: PlanName | None = None
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from api.background.schedule import list_jobs
 from api.logins.service import drop_ended_logins
 from api.models.base import session
 from api.models.job_run import JobRun
+from api.users import phone_codes, telegram_linking
 from configs.clock import clock
 
 Counts = dict[str, int]
@@ -69,6 +70,12 @@ def drop_old_logins() -> Counts:
     """Drop logins that ended LOGIN_KEPT_FOR ago, and registrations whose links are useless by now."""
     with session() as s:
         return {"logins": drop_ended_logins(s), "registrations": drop_old_registrations(s)}
+
+
+def drop_old_codes() -> Counts:
+    """Drop codes by SMS after a day, and links to Telegram that are good no more."""
+    with session() as s:
+        return {"codes": phone_codes.drop_old_codes(s), "links": telegram_linking.drop_old_links(s)}
 
 
 def drop_audit() -> Counts:

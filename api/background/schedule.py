@@ -30,6 +30,7 @@ def list_jobs() -> list[ScheduledJob]:
         ScheduledJob("pause_excess_alerts", timedelta(minutes=1)),
         ScheduledJob("drop_job_runs", _DAY),
         ScheduledJob("drop_old_logins", _DAY),
+        ScheduledJob("drop_old_codes", _DAY),
         ScheduledJob("drop_appointments", _DAY),
         ScheduledJob("drop_audit", _DAY),
     ]

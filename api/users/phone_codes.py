@@ -13,6 +13,7 @@ from api.errors import ApiError, invalid
 from api.models.base import new_id
 from api.models.contact_linking import PhoneCode
 from api.models.contact_lookup import claim_address, hash_address
+from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from api.schemas import FieldError
 from configs.clock import clock
@@ -22,7 +23,9 @@ from configs.settings import settings
 
 _TRIES = 5
 _CODES_A_DAY = 3  # per number, per account, per network address
+_ASKED_PER_LEFT = 3  # how many times these may be asked for, where the SMS of most could not be sent
 _DAY = timedelta(days=1)
+_KEY = "phone_code:"  # begins the dedupe key of a code's SMS
 _LOCK = 0x5F0D_C0DE  # of an advisory lock, so that two requests cannot both count and then both add
 
 
@@ -53,13 +56,13 @@ def send_code(session: Session, contact: Contact, network_address: str) -> list[
     session.flush()
     params = {"code_id": str(code_id), "code": encrypt(code)}
     return notifier.create_notifications(
-        session, contact.user_id, "phone_code", params, f"phone_code:{code_id}", priority="critical"
+        session, contact.user_id, "phone_code", params, f"{_KEY}{code_id}", priority="critical"
     )
 
 
 def _check_limits(session: Session, user_id: UUID, number: str, network: str) -> None:
     now = clock()
-    session.execute(sa.delete(PhoneCode).where(PhoneCode.created_at <= now - _DAY))
+    drop_old_codes(session)
     limits = (
         ("for this account", _CODES_A_DAY, PhoneCode.user_id == user_id),
         ("to this number", _CODES_A_DAY, PhoneCode.number_hash.in_(hash_address(Channel.SMS, number))),
@@ -67,10 +70,24 @@ def _check_limits(session: Session, user_id: UUID, number: str, network: str) ->
         ("in all", settings().sms_codes_a_day, sa.true()),
     )
     for whose, most, condition in limits:
-        query = sa.select(sa.func.count(), sa.func.min(PhoneCode.created_at)).where(condition)
-        count, oldest = session.execute(query).one()
-        if count >= most:
+        every = sa.func.count()
+        query = sa.select(every.filter(~_never_left()), every, sa.func.min(PhoneCode.created_at))
+        left, asked, oldest = session.execute(query.where(condition)).one()
+        if left >= most or asked >= most * _ASKED_PER_LEFT:
             raise _refuse_code(whose, now, oldest)
+
+
+def _never_left() -> sa.ColumnElement[bool]:
+    """Return the condition that a code's SMS failed for certain, as while the provider is away."""
+    key = sa.func.concat(_KEY, PhoneCode.id, f":{Channel.SMS.value}")
+    failed = (Notification.state == State.FAILED, Notification.unknown_attempts == 0)
+    return sa.exists().where(Notification.dedupe_key == key, *failed)
+
+
+def drop_old_codes(session: Session) -> int:
+    """Delete the codes that no daily limit counts any more; return how many."""
+    old = sa.delete(PhoneCode).where(PhoneCode.created_at <= clock() - _DAY)
+    return len(session.scalars(old.returning(PhoneCode.id)).all())
 
 
 def _refuse_code(whose: str, now: datetime, oldest: datetime | None) -> ApiError:
@@ -87,9 +104,8 @@ def confirm_phone(session: Session, user_id: UUID, code: str) -> tuple[ApiError 
     Raises:
         api.errors.ApiError: 409 number-taken; roll back then.
     """
-    contact = session.scalars(
-        sa.select(Contact).where(Contact.user_id == user_id, Contact.channel == Channel.SMS).with_for_update()
-    ).one_or_none()
+    mine = sa.select(Contact).where(Contact.user_id == user_id, Contact.channel == Channel.SMS)
+    contact = session.scalars(mine.with_for_update(key_share=True)).one_or_none()
     number = contact.unconfirmed_address if contact else None
     sent = _find_newest_code(session, user_id, number) if number else None
     if contact is None or number is None or sent is None or sent.wrong_tries >= _TRIES:

@@ -8,13 +8,15 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field
 
-from api.accounts.schemas import Email, Phone
+from api.accounts.schemas import PHONE_NOTICE, Email, Phone
 from api.schemas import Answer, Body
+
+_OF_MACHINES = {"Factory", "localtime"}  # another machine reads something else, or nothing, by these names
 
 
 @lru_cache(maxsize=1)
 def _time_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones()) - _OF_MACHINES
 
 
 def _time_zone(name: str) -> str:
@@ -28,9 +30,7 @@ TimeZone = Annotated[
 ]
 SMS_NOTICE = (
     "A mobile number, of France (overseas included) unless more countries are allowed. It is confirmed by a code, "
-    "which is sent by SMS. The number is used for the alerts that you ask for and for security, never for "
-    "advertising: sales calls need your prior consent (Code de la consommation, L. 223-1 and L. 223-2). "
-    "`null` removes the number."
+    f"which is sent by SMS. {PHONE_NOTICE} `null` removes the number."
 )
 
 

@@ -64,7 +64,7 @@ def confirm_link(session: Session, user_id: UUID) -> list[UUID]:
     contact = session.scalars(
         sa.select(Contact)
         .where(Contact.user_id == user_id, Contact.channel == Channel.TELEGRAM)
-        .with_for_update()
+        .with_for_update(key_share=True)
     ).one_or_none()
     if contact is None:
         contact = Contact(user_id=user_id, channel=Channel.TELEGRAM)
@@ -76,6 +76,12 @@ def confirm_link(session: Session, user_id: UUID) -> list[UUID]:
         raise ApiError(409, "chat-taken", "this chat belongs to another account: unlink it there first")
     key = f"telegram_linked:{contact.id}:{clock().isoformat()}"
     return notifier.create_notifications(session, user_id, "telegram_linked", params, key)
+
+
+def drop_old_links(session: Session) -> int:
+    """Delete the links that are good no more, with the chats that pressed Start; return how many."""
+    old = sa.delete(TelegramLink).where(TelegramLink.expires_at <= clock())
+    return len(session.scalars(old.returning(TelegramLink.user_id)).all())
 
 
 def _find_link(session: Session, user_id: UUID, *, lock: bool = False) -> TelegramLink | None:

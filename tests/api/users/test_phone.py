@@ -12,11 +12,13 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
+from api.background import jobs
+from api.background.schedule import list_jobs
 from api.errors import ApiError
 from api.models.base import session
-from api.models.contact_linking import PhoneCode
+from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.contact_lookup import find_contact
-from api.models.notification import Notification, Priority
+from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact
 from api.users.phone_codes import send_code
 from configs.clock import clock
@@ -260,6 +262,44 @@ def test_the_next_day_there_are_codes_again(
     assert len(rows(PhoneCode)) == 1
 
 
+def test_codes_that_the_provider_did_not_take_are_asked_for_again_within_bounds(
+    client: FlaskClient, frozen: time_machine.Traveller, camille: Person
+) -> None:
+    for _ in range(9):
+        asked(client, camille)
+        with session() as s:
+            s.execute(sa.update(Notification).values(state=State.FAILED, reason="x", failed_at=clock()))
+    assert refused(ask(client, camille)) == (429, "too-many-codes")
+
+
+def test_a_code_that_may_have_arrived_counts(
+    client: FlaskClient, frozen: time_machine.Traveller, camille: Person
+) -> None:
+    failed = {"state": State.FAILED, "reason": "unknown: x", "failed_at": clock(), "unknown_attempts": 1}
+    for _ in range(3):
+        asked(client, camille)
+        with session() as s:
+            s.execute(sa.update(Notification).values(failed))
+    assert refused(ask(client, camille)) == (429, "too-many-codes")
+
+
+def test_codes_and_links_are_dropped_when_they_are_of_no_use(
+    client: FlaskClient, frozen: time_machine.Traveller, camille: Person
+) -> None:
+    asked(client, camille)
+    with session() as s:
+        s.add(
+            TelegramLink(
+                user_id=camille.id, code_hash=b"x", chat_id="17", chat_name="Camille", created_at=clock(),
+                expires_at=clock() + timedelta(days=1),
+            )
+        )  # fmt: skip
+    assert jobs.drop_old_codes() == {"codes": 0, "links": 0}
+    frozen.shift(timedelta(days=1))
+    assert jobs.drop_old_codes() == {"codes": 1, "links": 1}
+    assert "drop_old_codes" in {job.name for job in list_jobs()}
+
+
 def test_an_ipv6_subscriber_is_one_network(client: FlaskClient, person: People) -> None:
     people = [person(f"p{number}@example.org", plan=PlanName.URGENCE_24H) for number in range(4)]
     answers = [
@@ -335,7 +375,8 @@ def test_what_is_no_code_is_said(client: FlaskClient, camille: Person, code: obj
     assert [each["path"] for each in (answer.json or {})["errors"]] == ["code"]
 
 
-def test_the_document_says_that_sales_calls_need_consent(client: FlaskClient) -> None:
+@pytest.mark.parametrize("body", ["ProfileChange", "Registration"])
+def test_the_document_says_that_sales_calls_need_consent(client: FlaskClient, body: str) -> None:
     document = client.get("/api/openapi.json").json or {}
-    phone = document["components"]["schemas"]["ProfileChange"]["properties"]["phone"]
+    phone = document["components"]["schemas"][body]["properties"]["phone"]
     assert "sales calls need your prior consent" in phone["description"]
