@@ -11,6 +11,7 @@ from email_validator import EmailNotValidError, validate_email
 REGION = "FR"
 # France with its overseas regions and territories: a phone number tells which of them it belongs to.
 FRENCH_REGIONS = frozenset("FR GP MQ GF RE YT PM BL MF NC PF WF TF".split())  # noqa: SIM905 -- a list of names
+_LONGEST_TEXT = 320  # characters that are worth reading as an address
 _MOBILE = {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
 
@@ -26,9 +27,17 @@ def email_address(text: str) -> str:
         raise ValueError(f"not an e-mail address: {error}") from None
 
 
+def normalize_address(text: str) -> str:
+    """Return an e-mail address as `email_address` does; what is none stays as it is, without blanks around it."""
+    try:
+        return email_address(text) if len(text) <= _LONGEST_TEXT else text.strip()
+    except ValueError:
+        return text.strip()
+
+
 def fold_address(text: str) -> str:
-    """Return what addresses have in common that differ in their case only: by it accounts are found and counted."""
-    return text.strip().casefold()
+    """Return what all spellings of an address have in common: by it accounts are found and counted."""
+    return normalize_address(text).casefold()
 
 
 def digest(address: str) -> str:
@@ -77,12 +86,17 @@ def shorten_address(address: str) -> str:
 
 
 def group_network_address(address: str) -> str:
-    """Return what is counted as one network address: of IPv6 the /64 that one subscriber has."""
+    """Return what is counted as one network address: of IPv6 the /64 that one subscriber has.
+
+    A socket that serves both versions names a client of IPv4 as `::ffff:192.0.2.1`: that is its IPv4 address.
+    """
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else str(parsed)  # noqa: PLR2004
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
 
 
 def sender(text: str) -> str:

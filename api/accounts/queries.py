@@ -9,16 +9,16 @@ from api.accounts.entitlement import find_entitlement
 from api.accounts.schemas import Account
 from api.models.user import Channel, Contact, User
 from configs.clock import clock
-from configs.contact_addresses import fold_address
+from configs.contact_addresses import fold_address, normalize_address
 
 
 def find_user(session: Session, email: str) -> User | None:
-    """Return the user of that address, in any capitalisation.
+    """Return the user of that address, in any capitalisation, composed or decomposed, its domain in either form.
 
     The database's index folds more letters than `fold_address` (`İ` to `i`), which counts guesses at an account.
     An address that only the index finds is refused: otherwise each spelling would have its own count of guesses.
     """
-    user = session.scalars(sa.select(User).where(has_address(email.strip()))).one_or_none()
+    user = session.scalars(sa.select(User).where(has_address(normalize_address(email)))).one_or_none()
     return user if user and fold_address(user.email) == fold_address(email) else None
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from configs.contact_addresses import (
     digest,
     email_address,
+    fold_address,
     group_network_address,
     parse_countries,
     phone_number,
@@ -30,6 +31,19 @@ from configs.contact_addresses import (
 )
 def test_an_email_address_has_one_spelling(written: str, kept: str) -> None:
     assert email_address(written) == kept
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["É.B@BÜCHER.example.fr", " e\u0301.b@bücher.example.fr ", "é.b@xn--bcher-kva.example.fr"],
+)
+def test_all_spellings_of_an_address_are_counted_as_one(spelling: str) -> None:
+    assert fold_address(spelling) == fold_address("é.b@bücher.example.fr")
+
+
+@pytest.mark.parametrize("text", ["", " X ", "\ud800", "a" * 60_000 + "@example.fr", "a@" + "é." * 30_000])
+def test_what_is_no_address_is_counted_by_its_letters(text: str) -> None:
+    assert fold_address(text) == text.strip().casefold()
 
 
 @pytest.mark.parametrize(
@@ -159,8 +173,10 @@ def test_a_shortened_address_is_recognised_and_not_read() -> None:
         ("192.0.2.1", "192.0.2.1"),
         ("2001:db8:1:2:3::1", "2001:db8:1:2::/64"),
         ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),  # a socket for both versions
         ("nobody", "nobody"),
     ],
 )
-def test_the_addresses_of_one_ipv6_subscriber_are_one(address: str, group: str) -> None:
+def test_the_addresses_of_one_subscriber_are_one(address: str, group: str) -> None:
     assert group_network_address(address) == group
