@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 import notifier
 from api.accounts.mails import count_mails, write_mail
 from api.errors import ApiError
+from api.models.login import PendingRegistration
 from api.models.user import Channel, Contact, ContactState, User
 from configs.clock import clock
 from configs.contact_addresses import digest, fold_address, shorten_address
@@ -28,7 +29,7 @@ def request_new_email(session: Session, user: User, email: str) -> list[UUID]:
     contact = session.scalars(
         sa.select(Contact)
         .where(Contact.user_id == user.id, Contact.channel == Channel.EMAIL)
-        .with_for_update()
+        .with_for_update(key_share=True)
     ).one()
     if fold_address(email) == fold_address(user.email):
         contact.new_address = None
@@ -49,7 +50,7 @@ def apply_new_email(session: Session, contact: Contact) -> list[UUID]:
     Raises:
         api.errors.ApiError: 409 address-taken; roll back then.
     """
-    user = session.get_one(User, contact.user_id, with_for_update=True)
+    user = session.get_one(User, contact.user_id, with_for_update={"key_share": True})
     new, old, had_proof = contact.new_address or contact.address, contact.address, contact.verified_at
     user.email = contact.address = new
     contact.new_address, contact.verified_at, contact.state = None, clock(), ContactState.OK
@@ -59,6 +60,8 @@ def apply_new_email(session: Session, contact: Contact) -> list[UUID]:
         detail = "this address belongs to another account: sign in there"
         raise ApiError(409, "address-taken", detail) from None
     if had_proof is None:
+        # Other people's registrations of the old address, with their password hashes, are none of this account's.
+        session.execute(sa.delete(PendingRegistration).where(PendingRegistration.user_id == user.id))
         return []
     params = {"changed": "email", "shown": shorten_address(new), "to": old}
     key = f"address_changed:{contact.id}:{clock().isoformat()}"

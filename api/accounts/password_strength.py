@@ -1,5 +1,7 @@
 """Strength of a new password: its length, and how many guesses it takes."""
 
+import unicodedata
+
 from zxcvbn_rs_py import zxcvbn
 
 SHORTEST = 12
@@ -11,5 +13,14 @@ def explain_weakness(password: str, email: str) -> str | None:
     """Return why a password can be guessed by someone who knows the address, or None."""
     # The words of the address count as known, like those of the dictionary.
     known = [email, *email.partition("@")[::2]]
-    guesses = zxcvbn(password.encode("utf-8", "replace").decode(), known).guesses
+    text = normalize_password(password)  # what is hashed: full-width letters are plain ones
+    guesses = zxcvbn(text.encode("utf-8", "replace").decode(), known).guesses
     return None if guesses >= _GUESSES else "this password can be guessed: choose a longer or less common one"
+
+
+def normalize_password(password: str) -> str:
+    """Return the password in NFKC: the same key strokes give different code points on different systems.
+
+    NIST SP 800-63B, section 5.1.1.2.
+    """
+    return unicodedata.normalize("NFKC", password)

@@ -2,11 +2,11 @@
 
 import base64
 import hashlib
-import unicodedata
 
 import bcrypt
 
 from api.accounts.hash_turns import take_turn
+from api.accounts.password_strength import normalize_password
 from configs.settings import settings
 
 
@@ -37,6 +37,5 @@ def verify_password(password: str, kept: str | None) -> bool:
 
 
 def _digest(password: str) -> bytes:
-    # NFKC: the same key strokes give different code points on different systems (NIST SP 800-63B, 5.1.1.2)
-    text = unicodedata.normalize("NFKC", password)
+    text = normalize_password(password)
     return base64.b64encode(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())

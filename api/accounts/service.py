@@ -42,7 +42,7 @@ def register_account(session: Session, wish: Registration, password_hash: str) -
         sa.select(Contact)
         .join(User)
         .where(has_address(wish.email), Contact.channel == Channel.EMAIL)
-        .with_for_update(of=User)
+        .with_for_update(of=User, key_share=True)
     ).one_or_none()
     if contact is None:
         return []
@@ -107,7 +107,7 @@ def give_plan(session: Session, user: User, name: PlanName, lasts: timedelta, so
         api.errors.ApiError: 409, the plan runs for _LONGEST then, which nobody means.
     """
     now = clock()
-    session.execute(sa.select(User.id).where(User.id == user.id).with_for_update())
+    session.execute(sa.select(User.id).where(User.id == user.id).with_for_update(key_share=True))
     running = session.scalar(
         sa.select(sa.func.max(Grant.ends_at)).where(
             Grant.user_id == user.id, Grant.plan == name, Grant.ends_at > now

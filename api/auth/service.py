@@ -24,6 +24,7 @@ from api.errors import invalid
 from api.logins.second_factor import remove_second_factor
 from api.logins.service import LoginChange, end_all_logins, renew_login
 from api.models.base import session as open_session
+from api.models.contact_linking import TelegramLink
 from api.models.login import EndedBecause, PendingRegistration
 from api.models.user import Channel, Contact, ContactState, User
 from api.schemas import FieldError
@@ -70,7 +71,7 @@ def confirm_address(session: Session, token: str) -> AccountChange:
 
 def ask_confirmation(session: Session, user_id: UUID) -> list[UUID]:
     """Write the mail that confirms the address of a signed-in user once more; nothing where it needs none."""
-    user = session.get_one(User, user_id, with_for_update=True)
+    user = session.get_one(User, user_id, with_for_update={"key_share": True})
     contact = _find_mailbox(session, Contact.user_id == user_id)
     if contact is None or contact.confirmed:
         return []
@@ -119,7 +120,7 @@ def change_password(
     session: Session, user_id: UUID, login_id: UUID, password_hash: str
 ) -> tuple[User, LoginChange]:
     """Set a user's password and end their logins, except this one, which gets new tokens."""
-    user = session.get_one(User, user_id, with_for_update=True)
+    user = session.get_one(User, user_id, with_for_update={"key_share": True})
     # The registration that this password came from keeps pace, so that its mail does not bring the old one back.
     session.execute(
         sa.update(PendingRegistration)
@@ -214,6 +215,7 @@ def _hand_over(session: Session, user: User, password_hash: str | None) -> None:
     end_all_logins(session, user.id, EndedBecause.ADDRESS_CONFIRMED)
     session.execute(sa.delete(Contact).where(Contact.user_id == user.id, Contact.channel != Channel.EMAIL))
     session.execute(sa.update(Contact).where(Contact.user_id == user.id).values(new_address=None))
+    session.execute(sa.delete(TelegramLink).where(TelegramLink.user_id == user.id))
     session.execute(sa.delete(PendingRegistration).where(PendingRegistration.user_id == user.id))
 
 
@@ -221,7 +223,7 @@ def _find_mailbox(
     session: Session, condition: sa.ColumnElement[bool], *, lock: bool = False
 ) -> Contact | None:
     query = sa.select(Contact).join(User).where(condition, Contact.channel == Channel.EMAIL)
-    return session.scalars(query.with_for_update(of=User) if lock else query).one_or_none()
+    return session.scalars(query.with_for_update(of=User, key_share=True) if lock else query).one_or_none()
 
 
 def _report_password(session: Session, user: User) -> list[UUID]:

@@ -93,9 +93,9 @@ def login_with_code(body: TotpLoginBody) -> dict[str, Any]:
 @blueprint.post("/refresh", security=REFRESH, responses={200: SignedIn, **declare_errors(401)})
 def refresh() -> dict[str, Any]:
     """Give new tokens for the refresh token in the Authorization header. Each is good once: keep the new one."""
-    token_id = require_refresh_token()
+    token_id, issued_at = require_refresh_token()
     with session() as s:
-        change = service.rotate_login(s, current_login().id, token_id)
+        change = service.rotate_login(s, current_login().id, token_id, issued_at)
     if change is None:
         raise ApiError(401, "token-revoked", "this login ended: log in again")
     notifier.nudge(change.mails)
@@ -172,7 +172,7 @@ def delete_totp() -> tuple[str, int]:
     """Remove the second factor, after a recent proof."""
     require_recent_proof()
     with session() as s:
-        remove_second_factor(s, s.get_one(User, current_user().id, with_for_update=True))
+        remove_second_factor(s, s.get_one(User, current_user().id, with_for_update={"key_share": True}))
     return "", 204
 
 

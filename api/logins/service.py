@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
-from api.errors import not_found
+from api.errors import ApiError, not_found
 from api.models.login import EndedBecause, Login
 from api.models.user import User
 from configs.clock import clock
@@ -45,7 +45,9 @@ def open_login(session: Session, user: User, browser: str, *, from_known_address
     session.add(login)
     session.flush()
     mails: list[UUID] = []
-    if before and not (from_known_address and browser in before):
+    # Logins of long ago are dropped: an account of that age had some, and nobody has watched it since.
+    is_first = not before and user.created_at > now - settings().login_kept_for
+    if not is_first and not (from_known_address and browser in before):
         mails = notifier.create_notifications(
             session,
             user.id,
@@ -56,10 +58,10 @@ def open_login(session: Session, user: User, browser: str, *, from_known_address
     return LoginChange(login, token_id, mails)
 
 
-def rotate_login(session: Session, login_id: UUID, token_id: str) -> LoginChange | None:
-    """Use a refresh token: return the login with the id of the next one, or None where the login is over.
+def rotate_login(session: Session, login_id: UUID, token_id: str, issued_at: datetime) -> LoginChange | None:
+    """Use a refresh token: return the login with the id of the next one, or None where the token is good no more.
 
-    The token before gives the same successor again for REFRESH_REPEAT_SECONDS: two tabs refresh at once. Any other
+    The token before gives the same successor again for REFRESH_REPEAT_SECONDS: two tabs refresh at once. An older
     one has been copied: the login ends, and its user gets a mail.
     """
     login = session.get(Login, login_id, with_for_update=True)
@@ -74,14 +76,24 @@ def rotate_login(session: Session, login_id: UUID, token_id: str) -> LoginChange
         return LoginChange(login, following)
     if _fits(token_id, login.previous_hash) and now - login.rotated_at <= _repeat_time():
         return LoginChange(login, _derive_next_id(token_id))
+    # No copy: a token newer than the row comes from before the database was restored from an older state, and one
+    # where no token was replaced yet from before a new password.
+    if issued_at > login.rotated_at or login.previous_hash is None:
+        return None
     _end(login, EndedBecause.TOKEN_REUSED)
     return LoginChange(login, None, _report_reuse(session, login))
 
 
 def renew_login(session: Session, login_id: UUID) -> LoginChange:
-    """Give a login another refresh token, whatever it had before."""
+    """Give a login another refresh token, whatever it had before.
+
+    Raises:
+        api.errors.ApiError: 401, the login ended meanwhile; roll back then.
+    """
     login, token_id = session.get_one(Login, login_id, with_for_update=True), secrets.token_hex(32)
     now = clock()
+    if not login.is_alive(now):
+        raise ApiError(401, "token-revoked", "this login ended: log in again")
     login.token_hash, login.previous_hash = _hash(token_id), None
     login.rotated_at = login.last_used_at = now
     login.expires_at = _find_end(now, login.created_at)

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
@@ -136,10 +136,14 @@ def _find_protected_endpoints(app: Flask) -> frozenset[str]:
     return protected
 
 
-def require_refresh_token() -> str:
-    """Refuse the request unless it carries a refresh token of a login that has not ended; return the token's id."""
+def require_refresh_token() -> tuple[str, datetime]:
+    """Refuse the request unless it carries a refresh token of a login that has not ended.
+
+    Returns the token's id, and when it was issued, in whole seconds.
+    """
     verify_jwt_in_request(refresh=True)
-    return str(get_jwt()["jti"])
+    claims = get_jwt()
+    return str(claims["jti"]), datetime.fromtimestamp(claims["iat"], UTC)
 
 
 def require_recent_proof() -> None:
@@ -181,7 +185,6 @@ def _load_identity(claims: dict[str, Any]) -> _Identity | None:
         user_id, login_id = UUID(claims["sub"]), UUID(claims[_LOGIN])
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
-    count_request_of(user_id)
     query = sa.select(User, Login).join(Login, Login.user_id == User.id)
     with session() as s:
         row = s.execute(query.where(User.id == user_id, Login.id == login_id)).one_or_none()
@@ -191,6 +194,8 @@ def _load_identity(claims: dict[str, Any]) -> _Identity | None:
         if identity.user.token_version != claims.get(_VERSION) or not _is_usable(identity):
             return None
         _touch(s, identity)
+    # Only now: whoever holds a token of a login that ended must not use the limit up.
+    count_request_of(user_id)
     return identity
 
 

@@ -1,5 +1,6 @@
 """Counters in Redis behind limits that a route or the sign-in counts itself, by user rather than by request."""
 
+import time
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +17,9 @@ from configs.clock import clock
 from configs.settings import settings
 
 PATIENCE = 1  # seconds that a request waits for Redis
+_REST = 5.0  # seconds without asking a Redis that did not answer: a frozen one would slow every request
 PREFIX = "throttle"
+_rests_until: dict[str, float] = {}  # by address, monotonic
 log = structlog.get_logger(__name__)
 
 
@@ -60,11 +63,15 @@ def build_storage_options() -> dict[str, Any]:
 
 
 def _check(rule: str, key: tuple[str, ...], *, counting: bool) -> None:
-    item, limiter = _parse(rule), _get_limiter(build_storage_url())
+    url = build_storage_url()
+    if time.monotonic() < _rests_until.get(url, 0):
+        return
+    item, limiter = _parse(rule), _get_limiter(url)
     try:
         passes = (limiter.hit if counting else limiter.test)(item, *key)
         resets_at = 0.0 if passes else limiter.get_window_stats(item, *key).reset_time
     except StorageError as error:
+        _rests_until[url] = time.monotonic() + _REST
         log.warning("requests are not counted: Redis does not answer", error=str(error.storage_error))
         return
     if not passes:

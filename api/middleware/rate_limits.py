@@ -28,13 +28,14 @@ from api.middleware.limit_counters import (
 from api.middleware.problems import build_response
 from api.middleware.request_bodies import is_webhook
 from api.models.user import User
-from configs.contact_addresses import fold_address
+from configs.contact_addresses import fold_address, group_network_address
 from configs.redis import redis_client
 from configs.settings import settings
 
 GENERAL = "1000 per 15 minutes"
 AUTH = "100 per 15 minutes"
 SUPPORT = "5 per day"
+NEW_EMAIL = "3 per day"  # to one address, by all accounts together
 ACCOUNT_FROM_ADDRESS = "10 per 15 minutes"
 ACCOUNT = "100 per 15 minutes"
 USER = "300 per 5 minutes"
@@ -78,6 +79,15 @@ def count_support_request() -> None:
         api.errors.ApiError: 429, this network address sent too many within a day.
     """
     hit_limit(SUPPORT, "support", _get_address())
+
+
+def count_new_email(email: str) -> None:
+    """Count a mail that asks to confirm an account's new address: anyone with accounts may name a stranger's.
+
+    Raises:
+        api.errors.ApiError: 429, this address was named too often within a day.
+    """
+    hit_limit(NEW_EMAIL, "new-email", _digest_account(email))
 
 
 def _build_account_limits() -> list[ApplicationLimit]:
@@ -132,7 +142,7 @@ def count_request_of(user_id: UUID) -> None:
 
 @contextmanager
 def limit_guesses(user_id: UUID) -> Iterator[None]:
-    """Allow a signed-in user a few wrong passwords or codes: an error of the block counts as one.
+    """Allow a signed-in user a few wrong passwords or codes: the error `wrong-proof` of the block counts as one.
 
     Raises:
         api.errors.ApiError: 429.
@@ -140,8 +150,9 @@ def limit_guesses(user_id: UUID) -> Iterator[None]:
     check_limit(ACCOUNT_FROM_ADDRESS, "proof", str(user_id))
     try:
         yield
-    except ApiError:
-        hit_limit(ACCOUNT_FROM_ADDRESS, "proof", str(user_id))
+    except ApiError as error:
+        if error.word == "wrong-proof":  # not a machine that is busy, nor a code that is asked for next
+            hit_limit(ACCOUNT_FROM_ADDRESS, "proof", str(user_id))
         raise
 
 
@@ -211,7 +222,8 @@ def _build_limiter(limits: list[ApplicationLimit], *, in_memory_fallback_enabled
 
 
 def _get_address() -> str:
-    return request.remote_addr or "nobody"
+    """Return the network address to count by. Of IPv6 it is the subscriber's whole /64, who may use any of it."""
+    return group_network_address(request.remote_addr or "nobody")
 
 
 def _get_account() -> str:

@@ -12,6 +12,7 @@ from api.accounts.schemas import Account
 from api.alerts.service import wake_alerts
 from api.middleware.auth import current_user, require_recent_proof
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.middleware.rate_limits import count_new_email
 from api.models.base import session
 from api.models.user import User
 from api.users.phone_codes import confirm_phone
@@ -40,6 +41,8 @@ def change_user_profile(body: ProfileChange) -> dict[str, Any]:
     """Change the profile. A new e-mail address or number needs a recent proof, and takes effect when confirmed."""
     if body.email or body.phone:
         require_recent_proof()
+    if body.email:
+        count_new_email(body.email)
     with session() as s:
         messages = change_profile(s, current_user().id, body, request.remote_addr or "nobody")
     notifier.nudge(messages)

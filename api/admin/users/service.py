@@ -71,7 +71,7 @@ def end_grant(session: Session, user_id: UUID, grant_id: UUID) -> EndedGrant:
     Raises:
         api.errors.ApiError: 404; 409, it is over already.
     """
-    session.execute(sa.select(User.id).where(User.id == user_id).with_for_update())
+    session.execute(sa.select(User.id).where(User.id == user_id).with_for_update(key_share=True))
     grant = session.get(Grant, grant_id, with_for_update=True)
     if grant is None or grant.user_id != user_id:
         raise not_found("grant")
@@ -91,5 +91,5 @@ def end_grant(session: Session, user_id: UUID, grant_id: UUID) -> EndedGrant:
 
 def _lock_admins(session: Session) -> set[UUID]:
     """Lock the rows of all admins in one order, so that two of them cannot remove each other."""
-    rows = sa.select(User.id).where(User.role == Role.ADMIN).order_by(User.id).with_for_update()
+    rows = sa.select(User.id).where(User.role == Role.ADMIN).order_by(User.id).with_for_update(key_share=True)
     return set(session.scalars(rows))

@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.models.base import session
+from api.models.contact_linking import TelegramLink
 from api.models.login import Login, PendingRegistration
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, User
@@ -68,6 +69,15 @@ def test_the_account_takes_the_password_of_the_registration_that_is_confirmed(cl
 def test_what_the_stranger_set_up_does_not_stay_in_force(client: FlaskClient) -> None:
     register(client, STRANGER, phone="06 12 34 56 78")
     given = log_in(client, STRANGER).json
+    with session() as s:
+        start = {
+            "code_hash": b"x",
+            "created_at": clock(),
+            "expires_at": clock(),
+            "chat_id": "6",
+            "chat_name": "M",
+        }
+        s.add(TelegramLink(user_id=s.scalars(sa.select(User.id)).one(), **start))
     register(client, OWNER)
     confirm(client, tokens()[1])
     headers = {"Authorization": f"Bearer {given['token']}"}
@@ -76,6 +86,7 @@ def test_what_the_stranger_set_up_does_not_stay_in_force(client: FlaskClient) ->
     assert refreshed.status_code == 401
     assert [contact.channel for contact in rows(Contact)] == [Channel.EMAIL]
     assert {login.ended_because for login in rows(Login)} == {"address_confirmed"}
+    assert rows(TelegramLink) == []
 
 
 def test_a_strangers_later_registration_takes_nothing_from_the_owners(client: FlaskClient) -> None:

@@ -1,5 +1,6 @@
 """Logins: opening, refreshing, listing and ending them."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -13,8 +14,10 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
+from api.accounts import hash_turns
 from api.background import jobs
 from api.background.schedule import list_jobs
+from api.logins import service
 from api.models.base import session
 from api.models.login import EndedBecause, Login
 from api.models.notification import Notification
@@ -114,6 +117,34 @@ def test_a_stolen_refresh_token_ends_the_login_and_its_owner_is_told(
     (mail,) = rows(Notification)
     assert (mail.kind, mail.params["browser"]) == ("login_ended", "Firefox, Linux")
     assert door.nudged[-1] == mail.id
+
+
+@pytest.mark.usefixtures("account")
+def test_a_database_restored_from_an_older_state_is_no_theft(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
+    first = log_in(client)
+    second = refresh(client, first["refreshToken"]).json or {}
+    (then,) = rows(Login)
+    frozen.shift(timedelta(minutes=14))
+    third = refresh(client, second["refreshToken"]).json or {}
+    with session() as s:
+        s.merge(then)
+    assert word(refresh(client, third["refreshToken"])) == "token-revoked"
+    (login,) = rows(Login)
+    assert (login.ended_at, rows(Notification)) == (None, [])
+
+
+@pytest.mark.usefixtures("account")
+def test_a_refresh_that_meets_a_new_password_is_no_theft(client: FlaskClient) -> None:
+    log_in(client)
+    (login,) = rows(Login)
+    with session() as s:
+        service.renew_login(s, login.id)
+    with session() as s:  # the token's version was read before the new password was committed
+        assert service.rotate_login(s, login.id, "of the old token", login.rotated_at) is None
+    (login,) = rows(Login)
+    assert (login.ended_at, rows(Notification)) == (None, [])
 
 
 @pytest.mark.usefixtures("account")
@@ -244,6 +275,17 @@ def test_the_first_login_is_not_reported_one_from_elsewhere_is(client: FlaskClie
     assert [each.kind for each in rows(Notification)] == ["new_sign_in"] * 2
 
 
+@pytest.mark.usefixtures("account")
+def test_a_login_of_an_account_that_slept_is_reported(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
+    log_in(client, **{"User-Agent": FIREFOX})
+    frozen.shift(timedelta(days=98))
+    assert jobs.drop_old_logins()["logins"] == 1
+    log_in(client, **{"User-Agent": FIREFOX})
+    assert [each.kind for each in rows(Notification)] == ["new_sign_in"]
+
+
 def test_the_password_proves_who_it_is_for_five_minutes(
     client: FlaskClient, account: UUID, frozen: time_machine.Traveller
 ) -> None:
@@ -265,6 +307,20 @@ def test_a_wrong_proof_is_refused_and_ten_are_enough(client: FlaskClient) -> Non
     last = client.post("/api/auth/prove", json={"password": PASSWORD}, headers=headers)
     assert last.status_code == 429
     assert 0 < int(last.headers["Retry-After"]) <= 900
+
+
+@pytest.mark.usefixtures("account")
+def test_only_a_wrong_password_or_code_counts_as_a_guess(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = bearer(log_in(client)["token"])
+    with monkeypatch.context() as patch:
+        patch.setattr(hash_turns, "_places", threading.BoundedSemaphore(1))
+        assert hash_turns._places.acquire()
+        for _ in range(11):
+            busy = client.post("/api/auth/prove", json={"password": PASSWORD}, headers=headers)
+            assert (busy.status_code, word(busy)) == (503, "busy")
+    assert client.post("/api/auth/prove", json={"password": PASSWORD}, headers=headers).status_code == 200
 
 
 def test_a_login_of_the_staff_ends_after_half_an_hour_without_use(
@@ -321,6 +377,21 @@ def test_logins_that_ended_long_ago_are_dropped(
     assert jobs.drop_old_logins() == {"logins": 1, "registrations": 0}
     assert "drop_old_logins" in {job.name for job in list_jobs()}
     assert len(rows(Login)) == 1
+
+
+@pytest.mark.usefixtures("account")
+def test_a_token_of_a_login_that_ended_uses_up_nothing_of_its_owners(
+    client: FlaskClient, redis_server: redis.Redis
+) -> None:
+    stolen, mine = log_in(client), log_in(client)
+    client.post("/api/auth/logout", headers=bearer(stolen["token"]))
+    redis_server.flushdb()
+    for _ in range(3):
+        assert not opens(client, stolen["token"])
+        assert refresh(client, stolen["refreshToken"]).status_code == 401
+    assert opens(client, mine["token"])
+    (counter,) = redis_server.keys("throttle*/user/*")
+    assert redis_server.get(counter) == b"1"
 
 
 def test_a_signed_in_user_makes_300_requests_in_five_minutes_from_wherever(

@@ -1,9 +1,12 @@
+import socket
+import time
 from collections.abc import Callable
 
 import pytest
 import redis
 
 from api.errors import ApiError
+from api.middleware import limit_counters
 from api.middleware.limit_counters import check_limit, hit_limit
 
 
@@ -29,3 +32,18 @@ def test_without_redis_nothing_is_counted(settings_env: Callable[..., None]) -> 
     settings_env(REDIS_URL="redis://127.0.0.1:1/0")
     for _ in range(3):
         hit_limit("1 per minute", "camille")
+
+
+def test_a_redis_that_hangs_delays_one_request_and_not_each(
+    monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hanging:  # takes connections and never answers
+        settings_env(REDIS_URL=f"redis://127.0.0.1:{hanging.getsockname()[1]}/0")
+        asked: list[float] = []
+        monkeypatch.setattr(limit_counters.log, "warning", lambda *_, **__: asked.append(time.monotonic()))
+        for _ in range(3):
+            hit_limit("1 per minute", "camille")
+        assert len(asked) == 1
+        monkeypatch.setattr(limit_counters, "_rests_until", {})
+        hit_limit("1 per minute", "camille")
+        assert len(asked) == 2

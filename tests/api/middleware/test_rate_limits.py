@@ -51,6 +51,22 @@ def test_an_address_whose_guesses_are_counted_apart_finds_no_account(
     assert reached == (fold_address(other) == account["email"])
 
 
+def test_all_spellings_of_an_address_sign_in_and_are_counted_together(client: FlaskClient) -> None:
+    account = {"email": "e\u0301lise@bücher.example.org", "password": "the owner's own password"}
+    client.post("/api/auth/register", json=account)
+    assert client.post("/api/auth/login", json=account).status_code == 200
+    composed = "Élise@xn--bcher-kva.example.org"
+    assert client.post("/api/auth/login", json=account | {"email": composed}).status_code == 200
+    tries = [log_in(client, each) for each in [account["email"], composed] * 6]
+    assert tries == [401] * 10 + [429] * 2
+
+
+def test_an_ipv6_subscriber_is_one_address(client: FlaskClient) -> None:
+    tries = [log_in(client, "camille@example.org", f"2001:db8:1:2::{number:x}") for number in range(11)]
+    assert tries == [401] * 10 + [429]
+    assert log_in(client, "camille@example.org", "2001:db8:1:3::1") == 401
+
+
 def test_guesses_of_strangers_do_not_lock_the_owner_out(
     client: FlaskClient, owner: Callable[[str], int]
 ) -> None:

@@ -8,9 +8,12 @@ import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
+import notifier
+from api.alerts.service import lock_user
 from api.auth.tokens import sign_reset
 from api.models.alert import Alert
 from api.models.base import session
+from api.models.login import PendingRegistration
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, User
 from configs.clock import clock
@@ -90,6 +93,7 @@ def test_language_and_time_zone_change_at_once_and_nothing_else(client: FlaskCli
         ({"language": "de"}, "language"),
         ({"timeZone": "../etc/passwd"}, "timeZone"),
         ({"timeZone": "Europe/Nowhere"}, "timeZone"),
+        ({"timeZone": "localtime"}, "timeZone"),  # what a machine is set to
         ({"role": "admin"}, "role"),
     ],
 )
@@ -152,9 +156,14 @@ def test_an_address_of_another_account_shows_only_to_its_owner(
 
 def test_an_address_that_was_never_confirmed_is_not_notified(client: FlaskClient, person: People) -> None:
     camille = person()
+    register = {"email": camille.email, "password": "the mailbox owners own password"}
+    client.post("/api/auth/register", json=register)
     changed(client, camille, email=NEW)
     client.post(link(camille, NEW))
     assert contact_of(camille, Channel.EMAIL).verified_at is not None
+    assert rows(PendingRegistration) == []
+    with session() as s:
+        s.execute(sa.delete(Notification).where(Notification.kind == "verify_email"))
     assert kinds() == ["verify_new_email"]
 
 
@@ -166,6 +175,28 @@ def test_mails_to_new_addresses_are_bounded(client: FlaskClient, camille: Person
     assert answer.json["type"].endswith(":too-many-mails")
     assert answer.headers["Retry-After"] == "86400"
     assert contact_of(camille, Channel.EMAIL).new_address == "n2@example.org"
+
+
+def test_a_stranger_gets_three_mails_a_day_from_all_accounts_together(
+    client: FlaskClient, person: People
+) -> None:
+    people = [person(f"p{number}@example.org") for number in range(4)]
+    answers = [patch(client, each, email=NEW) for each in people]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert 0 < int(answers[3].headers["Retry-After"]) <= 86400
+    assert kinds() == ["verify_new_email"] * 3
+
+
+def test_a_change_of_an_account_holds_up_no_message_to_it(camille: Person) -> None:
+    with session() as changing:
+        lock_user(changing, camille.id)
+        changing.scalars(sa.select(Contact).with_for_update(key_share=True)).all()
+        with session() as s:
+            s.execute(sa.text("SET LOCAL lock_timeout = '1s'"))
+            notifier.create_notifications(
+                s, camille.id, "password_changed", {"at": clock().isoformat()}, "key"
+            )
+    assert kinds() == ["password_changed"]
 
 
 def test_a_new_password_ends_a_change_that_somebody_asked_for(client: FlaskClient, camille: Person) -> None:
