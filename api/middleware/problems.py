@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 import structlog
 from flask import Flask, Response, g, make_response, render_template, request
+from gunicorn.http.errors import ParseException
 from pydantic import ValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -88,6 +89,7 @@ def register_error_handlers(app: Flask) -> None:
     """Register the handlers that answer every error of the app."""
     app.register_error_handler(ApiError, build_response)
     app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(ParseException, lambda _: _answer_broken_body())
     app.register_error_handler(OperationalError, _answer_database_error)
     app.register_error_handler(InterfaceError, _answer_database_error)
     app.register_error_handler(PoolTimeout, _answer_database_error)
@@ -116,6 +118,12 @@ def _find_advice(error: HTTPException) -> str | None:
     if isinstance(error, UnsupportedMediaType):
         return "send the body as JSON, with Content-Type: application/json"
     return error.description
+
+
+def _answer_broken_body() -> Response:
+    return build_response(
+        ApiError(400, "malformed", "the body's chunks cannot be read: check how they are sent")
+    )
 
 
 def _answer_database_error(error: Exception) -> Response:

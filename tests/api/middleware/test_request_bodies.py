@@ -6,6 +6,7 @@ import pytest
 import redis
 from flask import Flask
 from flask.testing import FlaskClient
+from gunicorn.http.errors import InvalidChunkSize
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -79,6 +80,24 @@ def test_a_body_of_unknown_length_is_bounded_too(bare: FlaskClient) -> None:
         environ_base={"wsgi.input_terminated": True},
     )
     assert answer.status_code == 413
+
+
+class BrokenOff(io.BytesIO):
+    """A body that gunicorn cannot take apart into its chunks."""
+
+    def readinto(self, *_: object) -> int:
+        raise InvalidChunkSize(b"zz")
+
+    read = readinto  # type: ignore[assignment] # raises as well
+
+
+@pytest.mark.parametrize("path", ["/api/alerts", LOGIN, "/api/telegram/webhook"])
+def test_a_body_in_broken_chunks_is_a_fault_of_its_sender(client: FlaskClient, path: str) -> None:
+    answer = client.post(
+        path, input_stream=BrokenOff(), headers=JSON, environ_base={"wsgi.input_terminated": True}
+    )
+    assert answer.status_code == 400
+    assert (answer.json or {})["type"].endswith(":malformed")
 
 
 def test_an_empty_body_is_a_missing_object(client: FlaskClient) -> None:
