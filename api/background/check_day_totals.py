@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from api.models.check import Check
 from api.models.check_day import CheckDay
 
-_LATEST_RECORD = timedelta(hours=1)  # a check is recorded within this time of its start
+# Checks wait in the spiders while the database is away, and are recorded after the first run that follows.
+_LATEST_RECORD = timedelta(days=1)
 _MOST_DAYS = 90  # of one run; older ones are left out
 
 # Desks that are scheduled today have a row without any check too: a day without watching must show.

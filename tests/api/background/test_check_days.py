@@ -81,13 +81,26 @@ def test_a_day_ends_at_midnight_utc_and_is_summed_up_once_more_after_it(
     check("00:00:00", day=TODAY + timedelta(days=1))
     desk_state(wished_seconds=120.0, due_queue="prefenligne")
     frozen.move_to("2026-11-21T00:00:00+00:00")
-    assert jobs.check_days() == {"days": 2, "desks": 2}
+    assert jobs.check_days()["desks"] == 2
     yesterday, today = days()[BOBIGNY], days(TODAY + timedelta(days=1))[BOBIGNY]
     assert (yesterday.checks, yesterday.promised_seconds) == (1, 30.0)
     assert (today.checks, today.promised_seconds) == (1, 120.0)
-    frozen.move_to("2026-11-21T03:00:00+00:00")
+    frozen.move_to("2026-11-22T03:00:00+00:00")
     jobs.check_days()
-    assert jobs.check_days()["days"] == 1
+    assert jobs.check_days()["days"] == 2
+
+
+def test_checks_that_wait_for_the_database_over_midnight_are_counted(frozen: time_machine.Traveller) -> None:
+    frozen.move_to("2026-11-20T22:00:00+00:00")
+    check("21:59:00")
+    jobs.check_days()
+    check("04:59:00", day=TODAY + timedelta(days=1))
+    frozen.move_to("2026-11-21T05:00:00+00:00")  # it is back, and the job is as fast as the spiders
+    jobs.check_days()
+    check("22:00:00")
+    frozen.move_to("2026-11-21T06:00:00+00:00")
+    jobs.check_days()
+    assert days()[BOBIGNY].checks == 2
 
 
 def test_all_days_since_the_last_time_are_made_up(frozen: time_machine.Traveller) -> None:
@@ -98,7 +111,7 @@ def test_all_days_since_the_last_time_are_made_up(frozen: time_machine.Traveller
     check("12:00:00")
     check("12:00:00", day=TODAY + timedelta(days=2))
     frozen.move_to("2026-11-23T01:00:00+00:00")
-    assert jobs.check_days()["days"] == 4
+    assert jobs.check_days()["days"] == 5
     assert [days(TODAY + timedelta(days=number))[BOBIGNY].checks for number in (0, 2)] == [2, 1]
     assert days(TODAY + timedelta(days=1)) == {}
 
