@@ -6,7 +6,7 @@
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
     AfterValidator,
@@ -20,7 +20,13 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from configs.clock import use_offset_file
 from configs.contact_addresses import email_address, parse_countries, sender
@@ -281,7 +287,8 @@ class Settings(Periods, BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- as above
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Leave `.env` out where the environment says that this is no developer's run."""
-        app_env = init_settings().get("app_env") or env_settings().get("app_env")
+        given = cast("EnvSettingsSource", env_settings).env_vars  # to ask it would read all of them
+        app_env = init_settings().get("app_env") or given.get("app_env")
         return (init_settings, env_settings, *(() if app_env in AWAY_FROM_LIFE else (dotenv_settings,)))
 
     def require(self, name: str) -> str:
