@@ -1,6 +1,6 @@
 """The API in one process, on a real database and a real Redis."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -14,8 +14,12 @@ from api.app import create_app
 from api.logins.service import open_login
 from api.models.base import session
 from api.models.user import Channel, Contact, User
+from configs.logs import set_up_logs
 from configs.plan import PlanName
+from configs.settings import Settings, settings
 from tests.api.world import PREFECTURES, Door, Person
+
+_ENVIRONMENT = {"PREFECTURES_DIR": PREFECTURES, "FRONTEND_URL": "https://front.example"}
 
 
 @pytest.fixture
@@ -32,17 +36,40 @@ def make_app(redis_server: redis.Redis, settings_env: Callable[..., None], door:
     """Make an app on whatever the environment says."""
 
     def make() -> Flask:
-        settings_env(PREFECTURES_DIR=PREFECTURES, FRONTEND_URL="https://front.example")
-        made = create_app()
-        made.testing = False  # errors are answered, as in life
-        return made
+        settings_env(**_ENVIRONMENT)
+        return _make()
 
     return make
 
 
+def _make() -> Flask:
+    made = create_app()
+    made.testing = False  # errors are answered, as in life
+    return made
+
+
+@pytest.fixture(scope="session")
+def kept_apps() -> list[tuple[Settings, Flask]]:
+    """Hold the worker's app, and the settings that it was made from."""
+    return []
+
+
 @pytest.fixture
-def app(database: str, make_app: Callable[[], Flask]) -> Flask:
-    return make_app()
+def app(
+    database: str,
+    redis_server: redis.Redis,
+    settings_env: Callable[..., None],
+    door: Door,
+    kept_apps: list[tuple[Settings, Flask]],
+) -> Iterator[Flask]:
+    """Give the app of the test before, if the environment is the same: to make one takes longer than most tests."""
+    settings_env(**_ENVIRONMENT)
+    if not kept_apps or kept_apps[0][0] != settings():
+        kept_apps[:] = [(settings(), _make())]
+    set_up_logs("api")
+    yield kept_apps[0][1]
+    if any(limiter._storage_dead for limiter in kept_apps[0][1].extensions["limiter"]):
+        kept_apps.clear()  # it would go on counting in its memory for a while
 
 
 @pytest.fixture

@@ -87,8 +87,10 @@ def test_its_bodies_are_bounded(hook: Hook) -> None:
 @pytest.mark.parametrize(
     ("body", "secret"), [(b"[]", "guessed"), (b"other", "agreed"), (b"{", ""), (b"a=1", "\u00e9")]
 )
-def test_a_forged_call_costs_no_query_and_is_not_parsed(app: Flask, body: bytes, secret: str) -> None:
-    hook, answers = Hook(app), []
+def test_a_forged_call_costs_no_query_and_is_not_parsed(
+    database: str, hook: Hook, body: bytes, secret: str
+) -> None:
+    answers: list[TestResponse] = []
     assert statements(lambda: answers.append(hook.call(body, **{"X-Secret": secret}))) == 0
     assert (answers[0].status_code, answers[0].mimetype) == (403, "application/problem+json")
     assert (answers[0].json or {})["type"].endswith(":bad-signature")
