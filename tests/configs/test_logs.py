@@ -24,11 +24,11 @@ def _restored() -> Iterator[None]:
     structlog.contextvars.clear_contextvars()  # other tests' programs have set up logs, too
     logging.captureWarnings(capture=False)
     root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    handlers, level, kept = list(root.handlers), root.level, structlog.get_config()
     yield
     logging.captureWarnings(capture=False)
     root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
+    structlog.configure(**kept)
     structlog.contextvars.clear_contextvars()
 
 
