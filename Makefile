@@ -12,7 +12,7 @@ FUZZ   ?= 30
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run demo status test journeys compiled coverage fuzz chaos lint format bench simulate lock clean
+.PHONY: help setup browser run demo status test journeys compiled coverage fuzz chaos lint style types format bench simulate lock clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,14 +64,18 @@ fuzz: setup ## Try FUZZ (30) times as many random histories and broken pages, ot
 chaos: setup ## Injure a whole stack at random for ten minutes and account for every message (ARGS='--seed N --minutes M')
 	@$(BIN)/python -m deploy.chaos $(ARGS)
 
-lint: setup ## ruff, its formatter, mypy strict, the import contracts, yamllint, the desk files
+lint: style types ## ruff, its formatter, mypy strict, the import contracts, yamllint, the desk files
+
+style: setup
 	@mkdir -p .state
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache > .state/lint-imports.log 2>&1 || { cat .state/lint-imports.log; exit 1; }
 	@$(BIN)/yamllint --strict .
 	@$(BIN)/python -m crawler.catalogue
+
+types: setup # apart: it takes a processor for as long as all else that comes before the tests
+	@$(BIN)/mypy --no-error-summary
 
 format: setup ## Let ruff mend what it can
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
