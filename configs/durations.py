@@ -143,6 +143,7 @@ class Periods(BaseSettings):
     staff_idle_seconds: Seconds = 1800
     password_reset_seconds: Seconds = 3600
     password_wait_seconds: Seconds = 2
+    even_answer_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.15
     link_seconds: Seconds = 30 * 86400
     phone_code_seconds: Seconds = 600
     telegram_link_seconds: Seconds = 600

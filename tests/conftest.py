@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _FIXED = {
     "APP_ENV": "test",
     "BCRYPT_COST": "4",
+    "EVEN_ANSWER_SECONDS": "0",
     "DISCOVERY_PROCESSES": "0",  # a keeper starts no walk that a test did not ask for
     "INTERVAL_JITTER": "0",
     "JWT_SECRET": "0123456789abcdef-0123456789abcdef-tests",

@@ -1,5 +1,6 @@
 """Routes of /api/auth about the account itself: registration, its address, its password."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,6 +26,7 @@ from api.middleware.auth import (
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.middleware.rate_limits import remember_address
 from api.models.base import session
+from configs.settings import settings
 from configs.signing import LinkRefused
 
 blueprint = APIBlueprint(
@@ -73,9 +75,10 @@ def verify_email_again() -> tuple[dict[str, Any], int]:
 @blueprint.post("/forgot-password", responses={202: MailSent, **declare_errors(*BODY)})
 def forgot_password(body: EmailBody) -> tuple[dict[str, Any], int]:
     """Send a link to choose a new password. The answer never tells whether the address has an account."""
-    with session() as s:
-        mails = service.ask_reset(s, body.email)
-    notifier.nudge(mails)
+    with _even_time():
+        with session() as s:
+            mails = service.ask_reset(s, body.email)
+        notifier.nudge(mails)
     return MailSent().as_json(), 202
 
 
@@ -114,6 +117,14 @@ def me() -> dict[str, Any]:
     """Show the account that is signed in."""
     with session() as s:
         return read_account(s, current_user()).as_json()
+
+
+@contextmanager
+def _even_time() -> Iterator[None]:
+    """Let the block last EVEN_ANSWER_SECONDS at least: writing a mail takes longer than finding no account."""
+    until = time.monotonic() + settings().even_answer_seconds
+    yield
+    time.sleep(max(0.0, until - time.monotonic()))
 
 
 @contextmanager

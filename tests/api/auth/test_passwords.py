@@ -1,5 +1,6 @@
 """A new password: by a link in a mail, or by its signed-in owner."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -72,6 +73,17 @@ def test_the_answer_never_tells_whether_there_is_an_account(client: FlaskClient)
     known, unknown = forget(client), forget(client, "nobody@example.org")
     assert (known.status_code, known.json) == (unknown.status_code, unknown.json)
     assert len(rows(Notification)) == 1
+
+
+def test_the_time_of_the_answer_does_not_tell_it_either(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
+) -> None:
+    settings_env(EVEN_ANSWER_SECONDS="60")
+    waits: list[float] = []
+    monkeypatch.setattr("api.auth.routes.time.sleep", waits.append)
+    for email in (EMAIL, "nobody@example.org"):
+        assert forget(client, email).status_code == 202
+    assert [50 < each <= 60 for each in waits] == [True, True]
 
 
 def test_a_link_works_once_and_for_an_hour(client: FlaskClient, frozen: time_machine.Traveller) -> None:
