@@ -48,21 +48,24 @@ def _renew_tables() -> tuple[int, int, int]:
     changed = unreadable = taken = 0
     for table in Base.metadata.sorted_tables:
         columns = [column for column in table.columns if isinstance(column.type, EncryptedText)]
-        for key in _list_keys(table) if columns else ():
+        for key in _list_keys(table, sa.or_(*(each.is_not(None) for each in columns))) if columns else ():
             try:
                 changed += _renew_row(table, columns, key)
             except DecryptionFailed:
                 unreadable += 1
-    for key in _list_keys(Base.metadata.tables[Contact.__tablename__]):
+    for key in _list_keys(Base.metadata.tables[Contact.__tablename__], Contact.channel != Channel.EMAIL):
         taken += not _renew_lookups(key)
     return changed, unreadable, taken
 
 
-def _list_keys(table: sa.Table) -> list[UUID]:
-    """Return the primary keys of now. Rows that are added later are under the newest keys already."""
+def _list_keys(table: sa.Table, condition: sa.ColumnElement[bool]) -> list[UUID]:
+    """Return the primary keys of rows that meet the condition now.
+
+    Rows that are added later are under the newest keys already.
+    """
     (key,) = table.primary_key.columns
     with session() as s:
-        return list(s.scalars(sa.select(key).order_by(key)))
+        return list(s.scalars(sa.select(key).where(condition).order_by(key)))
 
 
 def _renew_row(table: sa.Table, columns: list[sa.Column[Any]], key: UUID) -> bool:
