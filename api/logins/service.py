@@ -74,7 +74,7 @@ def rotate_login(session: Session, login_id: UUID, token_id: str, issued_at: dat
         login.rotated_at = login.last_used_at = now
         login.expires_at = _find_end(now, login.created_at)
         return LoginChange(login, following)
-    if _fits(token_id, login.previous_hash) and now - login.rotated_at <= _repeat_time():
+    if _fits(token_id, login.previous_hash) and abs(now - login.rotated_at) <= _repeat_time():
         return LoginChange(login, _derive_next_id(token_id))
     # No copy: a token newer than the row comes from before the database was restored from an older state, and one
     # where no token was replaced yet from before a new password.

@@ -152,8 +152,8 @@ def require_recent_proof() -> None:
     Raises:
         api.errors.ApiError: 403 recent-proof-needed.
     """
-    longest = timedelta(seconds=settings().recent_proof_seconds)
-    if clock() - current_login().proven_at > longest:
+    longest, age = timedelta(seconds=settings().recent_proof_seconds), clock() - current_login().proven_at
+    if not -timedelta(seconds=SKEW) <= age <= longest:  # a clock that was ahead leaves no proof for hours
         detail = "prove that it is you by POST /api/auth/prove, then try again"
         raise ApiError(403, "recent-proof-needed", detail)
 

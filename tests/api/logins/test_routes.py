@@ -298,6 +298,16 @@ def test_the_password_proves_who_it_is_for_five_minutes(
     assert client.post("/api/auth/totp", headers=headers).status_code == 200
 
 
+def test_a_proof_of_a_clock_that_was_ahead_is_none(
+    client: FlaskClient, person: People, frozen: time_machine.Traveller
+) -> None:
+    camille = person()
+    for ahead, status in ((SKEW, 200), (SKEW + 1, 403)):
+        with session() as s:
+            s.execute(sa.update(Login).values(proven_at=clock() + timedelta(seconds=ahead)))
+        assert client.post("/api/auth/totp", headers=camille.headers).status_code == status
+
+
 @pytest.mark.usefixtures("account")
 def test_a_wrong_proof_is_refused_and_ten_are_enough(client: FlaskClient) -> None:
     headers = bearer(log_in(client)["token"])
