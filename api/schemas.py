@@ -3,21 +3,66 @@
 JSON has camelCase keys; the attributes are in snake_case.
 """
 
-from typing import Any, Literal, Self
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, LiteralString, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from configs.plan import Plan, PlanName
 from configs.strict_model import Strict
 
 Language = Literal["fr", "en"]  # of messages to people
+_NO_NUL = r"^[^\x00]*$"
+_RESTRICTED = {"enum", "const", "pattern"}  # a text with one of these holds no NUL anyway
+_DRAWN_BY_FORMAT = {"date", "date-time", "uuid"}
+T = TypeVar("T")
+
+
+def _read_integer(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+INTEGRAL = BeforeValidator(_read_integer)  # of a strict integer: 3.0 is one too, as in JSON schemas
+Flag = Annotated[bool, Field(strict=True)]
 
 
 class Body(Strict):
-    """Body of a request; unknown keys and NUL bytes are refused."""
+    """Body of a request; unknown keys and NUL bytes are refused, which its JSON schema says too."""
 
     model_config = ConfigDict(alias_generator=to_camel)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        made = handler(core_schema)
+        for field in handler.resolve_ref_schema(made).get("properties", {}).values():
+            _forbid_nul(field)
+        return made
+
+
+def _forbid_nul(schema: JsonSchemaValue) -> None:
+    """Add the pattern to each text of a field's JSON schema that has no stricter rule."""
+    free = not schema.keys() & _RESTRICTED and schema.get("format") not in _DRAWN_BY_FORMAT
+    if schema.get("type") == "string" and free:
+        schema["pattern"] = _NO_NUL
+    for each in (*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else ())):
+        _forbid_nul(each)
+
+
+def name_rule(name: LiteralString, check: Callable[[T], T]) -> AfterValidator:
+    """Return a validator whose refusals have this `rule`, with the text of the ValueError that `check` raises."""
+
+    def run(value: T) -> T:
+        try:
+            return check(value)
+        except ValueError as error:
+            raise PydanticCustomError(name, "{why}", {"why": str(error)}) from None
+
+    return AfterValidator(run)
 
 
 class Answer(BaseModel):

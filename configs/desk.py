@@ -88,7 +88,13 @@ def _one_line(text: str) -> str:
     return text
 
 
-Text = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_one_line)]
+# What is left after blanks around it were removed: at least one letter, no control character.
+_ONE_LINE = r"^[\t-\r ]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*[\t-\r ]*$"
+Text = Annotated[
+    str,
+    Field(min_length=1, max_length=500, json_schema_extra={"pattern": _ONE_LINE}),
+    AfterValidator(_one_line),
+]
 WebAddress = Annotated[str, Field(max_length=2000), AfterValidator(_web_address)]
 ZoneName = Annotated[str, AfterValidator(_zone_name)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=80)]

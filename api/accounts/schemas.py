@@ -1,33 +1,44 @@
 """Bodies of /api/auth."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
 
 from api.accounts.password_strength import LONGEST, SHORTEST, explain_weakness
-from api.schemas import Answer, Body
+from api.schemas import Answer, Body, name_rule
 from configs.contact_addresses import email_address, phone_number
 from configs.plan import PlanName
 
-# A rough check; configs/contact_addresses.py is stricter. Blanks around an address are removed.
-_EMAIL = r"^\s*[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+\s*$"
+# Rough checks; configs/contact_addresses.py is stricter about letters beyond ASCII. Blanks around are removed.
+_EMAIL = r"^\s*[^@\s\x00]{1,64}@[^@\s.\x00]+(\.[^@\s.\x00]+)+\s*$"
+_NO_MAIL: JsonDict = {"pattern": r"\.(arpa|invalid|local|localhost|onion|test)\s*$"}  # RFC 6761
 Email = Annotated[
     str,
     Field(
-        max_length=320,
+        max_length=254,
         examples=["camille@example.org"],
-        json_schema_extra={"format": "email", "pattern": _EMAIL},
+        json_schema_extra={"format": "email", "pattern": _EMAIL, "not": _NO_MAIL},
     ),
-    AfterValidator(email_address),
+    name_rule("email", email_address),
 ]
 NewPassword = Annotated[SecretStr, Field(min_length=SHORTEST, max_length=LONGEST)]
 PHONE_NOTICE = (
     "The number is used for the alerts that you ask for and for security, never for advertising: sales calls need "
     "your prior consent (Code de la consommation, L. 223-1 and L. 223-2)."
 )
-Phone = Annotated[str, Field(max_length=40, examples=["06 12 34 56 78"]), AfterValidator(phone_number)]
+Phone = Annotated[
+    str,
+    Field(
+        pattern=r"^[\t-\r ]*\+?\(?[0-9][0-9\s().\-/\u2010-\u2015]{2,36}[0-9][\t-\r ]*$",
+        max_length=40,
+        examples=["06 12 34 56 78"],
+    ),
+    name_rule("phone_number", phone_number),
+]
 
 
 class Registration(Body):
@@ -43,11 +54,12 @@ class Registration(Body):
     )
     plan: PlanName | None = None
 
-    @model_validator(mode="after")
-    def _no_guess(self) -> Self:
-        if weakness := explain_weakness(self.password.get_secret_value(), self.email):
-            raise ValueError(weakness)
-        return self
+    @field_validator("password")
+    @classmethod
+    def _no_guess(cls, password: SecretStr, info: ValidationInfo) -> SecretStr:
+        if weakness := explain_weakness(password.get_secret_value(), info.data.get("email", "")):
+            raise PydanticCustomError("guessable", "{why}", {"why": weakness})
+        return password
 
 
 class Registered(Answer):

@@ -16,11 +16,12 @@ from pydantic import (
     model_validator,
 )
 from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
 
 from api.models.alert import ClosedBecause
 from api.models.user import Channel
 from api.prefectures.schemas import DeskAnswer
-from api.schemas import Answer, Body, Language
+from api.schemas import INTEGRAL, Answer, Body, Flag, Language
 from configs.clock import clock
 from configs.desk import Text
 from configs.prefecture import Procedure, WatchLevel
@@ -53,7 +54,7 @@ Hour = Annotated[
     WithJsonSchema(_HOUR),
 ]
 Day = Annotated[dt.date, _require_format("2026-03-31")]
-Weekday = Annotated[int, Field(ge=1, le=7, strict=True)]
+Weekday = Annotated[int, Field(ge=1, le=7, strict=True), INTEGRAL]
 Procedures = Annotated[
     list[Procedure], BeforeValidator(_as_list), AfterValidator(lambda found: sorted(set(found)))
 ]
@@ -74,7 +75,7 @@ def _read_instant(value: object) -> object:
     if at is None or at.tzinfo is None:
         raise ValueError("must be an instant with its zone: write it as 2026-03-31T08:30:00Z")
     if abs(at - clock()) > _FARTHEST:
-        raise ValueError("lies further away than an appointment can")
+        raise PydanticCustomError("too_far", "lies further away than an appointment can")
     return at
 
 
@@ -99,9 +100,9 @@ class Limits(Body):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.date_from and self.date_to and self.date_from > self.date_to:
-            raise ValueError("dateFrom lies after dateTo")
+            raise PydanticCustomError("out_of_order", "dateFrom lies after dateTo")
         if self.hour_from and self.hour_to and self.hour_from >= self.hour_to:
-            raise ValueError("hourFrom must lie before hourTo")
+            raise PydanticCustomError("out_of_order", "hourFrom must lie before hourTo")
         return self
 
     def leaves_days(self, today: dt.date) -> bool:
@@ -145,7 +146,7 @@ class NewAlert(Body):
     desk_ids: DeskIds = Field(default_factory=list, max_length=_MOST)
     name: Name | None = None
     limits: Limits = Field(default_factory=Limits)
-    accept_waiting: Annotated[bool, Field(strict=True)] = False
+    accept_waiting: Flag = False
 
     @model_validator(mode="after")
     def _for_something(self) -> Self:
@@ -175,7 +176,7 @@ class AlertChange(Body):
     name: Name | None = Field(default_factory=_leave_out)
     language: Language | None = Field(default_factory=_leave_out)
     limits: Limits = Field(default_factory=Limits)
-    accept_waiting: Annotated[bool, Field(strict=True)] = False
+    accept_waiting: Flag = False
 
 
 class FoundAppointment(Body):

@@ -32,7 +32,11 @@ class NewSupportRequest(Body):
 
     message: Annotated[
         str,
-        Field(min_length=1, max_length=LONGEST, examples=["Je ne reçois pas de SMS."]),
+        Field(
+            max_length=LONGEST,
+            examples=["Je ne reçois pas de SMS."],
+            json_schema_extra={"pattern": r"^[^\x00]*[^\s\x00-\x1f\x7f-\x9f][^\x00]*$"},
+        ),
         AfterValidator(_clean),
     ]
     email: Email | None = None

@@ -6,10 +6,10 @@ from functools import lru_cache
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from api.accounts.schemas import PHONE_NOTICE, Email, Phone
-from api.schemas import Answer, Body
+from api.schemas import Answer, Body, Flag, name_rule
 
 _OF_MACHINES = {"Factory", "localtime"}  # another machine reads something else, or nothing, by these names
 
@@ -26,7 +26,11 @@ def _time_zone(name: str) -> str:
 
 
 TimeZone = Annotated[
-    str, Field(min_length=1, max_length=64, examples=["Europe/Paris"]), AfterValidator(_time_zone)
+    str,
+    Field(
+        pattern=r"^[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*)*$", max_length=64, examples=["Europe/Paris"]
+    ),
+    name_rule("time_zone", _time_zone),
 ]
 SMS_NOTICE = (
     "A mobile number, of France (overseas included) unless more countries are allowed. It is confirmed by a code, "
@@ -51,9 +55,9 @@ class ProfileChange(Body):
 class NotificationFlags(Body):
     """Which channels are switched on; what is left out stays. SMS and Telegram must be linked first."""
 
-    notify_email: bool | None = None
-    notify_sms: bool | None = None
-    notify_telegram: bool | None = None
+    notify_email: Flag | None = None
+    notify_sms: Flag | None = None
+    notify_telegram: Flag | None = None
 
 
 class CodeOfPhone(Body):

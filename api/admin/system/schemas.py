@@ -11,12 +11,12 @@ from api.models.audit import ActorKind
 from api.models.job_run import JobResult
 from api.models.notification import Priority, State
 from api.models.user import Channel
-from api.schemas import Answer, Body
+from api.schemas import INTEGRAL, Answer, Body, Flag
 
 DAY, MONTH = 24, 31 * 24  # hours
 MOST_REPLAYED = 1000
 Kind = Annotated[str, Field(max_length=60)]
-Part = Annotated[str, Field(min_length=1, max_length=200)]
+Part = Annotated[str, Field(pattern=r"^[^\x00]*[^\s\x00][^\x00]*$", min_length=1, max_length=200)]
 
 
 class NotificationQuery(PageQuery):
@@ -91,9 +91,9 @@ class Replay(Body):
     channel: Channel | None = None
     kind: Kind | None = None
     reason: Part | None = None
-    hours: int = Field(DAY, ge=1, le=MONTH)
-    most: int = Field(100, ge=1, le=MOST_REPLAYED)
-    unsure: Annotated[bool, Field(strict=True)] = False
+    hours: Annotated[int, Field(ge=1, le=MONTH, strict=True), INTEGRAL] = DAY
+    most: Annotated[int, Field(ge=1, le=MOST_REPLAYED, strict=True), INTEGRAL] = 100
+    unsure: Flag = False
 
 
 class Replayed(Answer):

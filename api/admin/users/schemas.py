@@ -9,7 +9,7 @@ from pydantic import Field
 from api.accounts.schemas import Account
 from api.admin.paging import PageQuery
 from api.models.user import Role
-from api.schemas import Answer, Body
+from api.schemas import INTEGRAL, Answer, Body
 from configs.plan import PlanName
 
 LONGEST_GRANT = 3650  # days
@@ -18,7 +18,9 @@ LONGEST_GRANT = 3650  # days
 class UserQuery(PageQuery):
     """Users whose address begins with `email` (in any capitalisation), and who have the role."""
 
-    email: str | None = Field(None, min_length=3, max_length=254)
+    email: str | None = Field(
+        None, pattern=r"^[^\x00]*[^\s\x00][^\x00]+[^\s\x00][^\x00]*$", min_length=3, max_length=254
+    )
     role: Role | None = None
 
 
@@ -56,7 +58,7 @@ class NewGrant(Body):
     """A plan that is given; without `days` as long as it is sold for, a subscription for a month."""
 
     plan: Literal[PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL]
-    days: Annotated[int, Field(ge=1, le=LONGEST_GRANT, strict=True)] | None = None
+    days: Annotated[int, Field(ge=1, le=LONGEST_GRANT, strict=True), INTEGRAL] | None = None
 
 
 class GrantEntry(Answer):

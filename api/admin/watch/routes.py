@@ -22,7 +22,7 @@ from api.admin.watch.schemas import (
     Reason,
 )
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
-from configs.strict_model import Strict
+from api.schemas import Body
 
 blueprint = APIBlueprint(
     "admin-watch",
@@ -35,7 +35,7 @@ blueprint = APIBlueprint(
 blueprint.before_request(check_access)
 
 
-class DeskPath(Strict):
+class DeskPath(Body):
     """Which desk: the two parts of its id."""
 
     prefecture: Annotated[str, Field(max_length=100)]
@@ -47,7 +47,7 @@ class DeskPath(Strict):
         return f"{self.prefecture}/{self.slug}"
 
 
-class HostPath(Strict):
+class HostPath(Body):
     """Which host: `name:port`."""
 
     host: Annotated[str, Field(max_length=300)]

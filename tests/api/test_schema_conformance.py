@@ -1,0 +1,196 @@
+"""Random requests to every operation of the document, as each kind of user: answers keep to the document."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import redis
+import schemathesis
+import sqlalchemy as sa
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS
+
+from api.logins.service import open_login
+from api.middleware.auth import issue_tokens
+from api.models.base import session
+from api.models.user import Grant, Role, User
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.world import Person, desk_state, match, rows, see, wait_for
+from tests.fuzz import times
+
+pytestmark = pytest.mark.fuzz
+ANONYMOUS = "anonymous"
+_NAMES = {"host": "127.77.0.93:8800", "prefecture": "bobigny_93", "slug": "titre-sejour"}  # in paths
+# Statuses that a request may get although it is valid: they are about the user, the state of things, or the size of
+# the whole body, for which OpenAPI has no word.
+FINE = {200, 201, 202, 204, 401, 402, 403, 404, 409, 413, 429}
+# Refusals of valid requests that no schema can foresee, with the reason.
+UNFORESEEN = {
+    "link-forged": "tokens of links are made by us",
+    "wrong-code": "codes are made by us",
+    "guessable": "a password is judged by a dictionary and the address",
+    "phone_number": "the numbering plans of all countries change each month",
+    "no_sms": "which numbers get an SMS follows from those plans",
+    "time_zone": "the list of IANA changes several times a year",
+    "unknown": "prefectures, desks and sites are in the desk files",
+    "past": "depends on the day",
+    "too_far": "depends on the day",
+    "excludes_everything": "depends on the day",
+    "not_watched": "depends on what is watched now",
+    "out_of_order": "compares two fields",
+    "email: missing": "depends on the sign-in",
+    "procedures: missing": "depends on the alert that is changed",
+}
+# 503 is what health answers where no notifier runs, as here.
+DOWN_HERE = {"GET /api/health", "GET /api/health/ready"}
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The app with what its routes can be asked about; `user` is None for requests without a sign-in."""
+
+    app: Flask
+    redis: redis.Redis
+    role: str
+    user: Person | None
+    owner: Person  # of the rows that operators look at
+
+
+@pytest.fixture
+def ground_of(
+    app: Flask, redis_server: redis.Redis, person: Callable[..., Person], settings_env: Callable[..., None]
+) -> Callable[[str], Ground]:
+    """Make an app for requests of a kind of user: `ground_of("support")`."""
+
+    def make(role: str) -> Ground:
+        settings_env(TELEGRAM_BOT_NAME="rdvpriority_bot")
+        desk_state()
+        owner = person("owner@example.org", plan=PlanName.URGENCE_TOTAL)
+        user = None if role == ANONYMOUS else person("one@example.org", plan=PlanName.URGENCE_TOTAL)
+        return Ground(app, redis_server, role, user, owner)
+
+    return make
+
+
+@pytest.mark.parametrize("role", [ANONYMOUS, *Role])
+def test_answers_keep_to_the_document(ground_of: Callable[[str], Ground], role: str) -> None:
+    ground = ground_of(role)
+    failures: list[str] = []
+    for operation in _operations(ground.app):
+        try:
+            _try(ground, operation)
+        except Exception as error:  # noqa: BLE001 -- every operation is tried before the test fails
+            failures.append(f"{operation.label}\n{_explain(error)}")
+    assert not failures, "\n\n".join(failures)
+
+
+def _operations(app: Flask) -> Iterator[Any]:
+    schema: Any = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
+    schema.config.generation.update(with_security_parameters=False)
+    return (each.ok() for each in schema.get_all_operations())
+
+
+def _explain(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return "\n".join(_explain(each) for each in error.exceptions)
+    return "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
+
+
+def _try(ground: Ground, operation: Any) -> None:
+    """Send valid requests about things that are there and about others, and invalid ones."""
+    ids = _make_subject(ground, operation.path)
+    headers = _sign_in(ground, operation)
+    excluded = [CHECKS.get_one("positive_data_acceptance")]
+    if operation.label in DOWN_HERE:
+        excluded.append(CHECKS.get_one("not_a_server_error"))
+    kinds = [operation.as_strategy(path_parameters=ids)]
+    if ids:
+        kinds.append(operation.as_strategy())
+    if operation.body or operation.query:  # another path is another route
+        kinds.append(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
+    is_allowed, statuses = _may_ask(ground.role, operation), set[int]()
+
+    @settings(max_examples=times(2 if is_allowed else 1), suppress_health_check=list(HealthCheck))
+    @given(cases=st.tuples(*kinds))
+    def send(cases: tuple[Any, ...]) -> None:
+        for case in cases:
+            ground.redis.flushdb()  # rate limits have tests of their own
+            answer = case.call_and_validate(
+                headers=headers, excluded_checks=excluded, additional_checks=[_takes_what_is_valid]
+            )
+            statuses.add(answer.status_code)
+
+    send()
+    if is_allowed and operation.method == "get" and operation.label not in DOWN_HERE:
+        assert 200 in statuses, statuses
+
+
+def _takes_what_is_valid(_context: object, response: Any, case: Any) -> None:
+    """Refuse an answer to a valid request that the schema could have foreseen."""
+    if (
+        not case.meta.generation.mode.is_positive
+        or response.status_code in FINE
+        or response.status_code >= 500
+    ):
+        return
+    problem = response.json()
+    word = problem["type"].rpartition(":")[2]
+    refusals = [(each["path"], each["rule"]) for each in problem.get("errors", ())] or [("", word)]
+    left = [each for each in refusals if not {each[1], ": ".join(each)} & UNFORESEEN.keys()]
+    assert not left, f"valid, and refused: {response.text}\n{case.as_curl_command()}"
+
+
+def _may_ask(role: str, operation: Any) -> bool:
+    """Return whether a kind of user may use the operation; an operator needs no users' routes tried again."""
+    if operation.path.startswith("/api/admin/"):
+        return role in (Role.ADMIN, Role.SUPPORT) and (role == Role.ADMIN or operation.method == "get")
+    needs_token = operation.definition.raw.get("security") not in (None, [], [{}, {"bearer": []}])
+    return role == Role.USER or (role == ANONYMOUS and not needs_token)
+
+
+def _sign_in(ground: Ground, operation: Any) -> dict[str, str]:
+    """Return the headers of a new login: what the last operation did to user and login is undone."""
+    if ground.user is None:
+        return {}
+    staff = ground.role != Role.USER
+    factor = {"totp_secret": "secret", "totp_confirmed_at": clock() - timedelta(days=1)} if staff else {}
+    with session() as s:
+        s.execute(sa.update(User).where(User.id == ground.user.id).values(role=Role(ground.role), **factor))
+        user = s.get_one(User, ground.user.id)
+        change = open_login(s, user, "", from_known_address=True)
+    with ground.app.app_context():
+        tokens = issue_tokens(user, change.login, str(change.token_id))
+    refreshes = operation.definition.raw.get("security") == [{"refresh": []}]
+    return {"Authorization": f"Bearer {tokens.refresh if refreshes else tokens.access}"}
+
+
+def _make_subject(ground: Ground, path: str) -> dict[str, str]:
+    """Return the path's parameters: of something that is there, and that the user may see if anybody may."""
+    of_owner = path.startswith("/api/admin/") or ground.user is None
+    user_id = (ground.owner if of_owner or ground.user is None else ground.user).id
+    return {name: _NAMES.get(name) or _make_id(path, name, user_id) for name in re.findall(r"{(\w+)}", path)}
+
+
+def _make_id(path: str, name: str, user_id: UUID) -> str:
+    if path.startswith("/api/prefectures/"):
+        return "bobigny_93"
+    if name == "grant_id":
+        return str(next(each.id for each in rows(Grant) if each.user_id == user_id))
+    if "/detections/" in path:
+        return str(_see_for(user_id))
+    return str(wait_for(user_id) if "/alerts/" in path else user_id)
+
+
+def _see_for(user_id: UUID) -> UUID:
+    """Return a detection that matched an alert of the user."""
+    detection_id, slots = see("2099-01-05T09:00:00+01:00")
+    match(wait_for(user_id), detection_id, slots)
+    return detection_id
