@@ -101,7 +101,7 @@ def _build_answer(alert: Alert, desks: list[DeskAnswer], slots: int, sent: int) 
         procedures=sorted(target.procedure for target in alert.targets if target.procedure),
         desk_ids=[target.desk_id for target in alert.targets if target.desk_id],
         limits=read_limits(alert.targets[0]),
-        is_active=alert.enabled,
+        is_active=alert.waits,
         awaits_watch=alert.awaits_watch,
         limits_version=alert.limits_version,
         language=alert.language,
