@@ -116,18 +116,18 @@ class Limits(Body):
         )
 
 
-# The rule of NewAlert._for_something as a JSON schema.
+# The rule of NewAlert._for_something as a JSON schema: what it refuses. Of an `anyOf` with what it takes, generators of
+# clients make a class of each part.
 _FOR_SOMETHING: JsonDict = {
-    "anyOf": [
-        {
-            "required": ["prefectureId", "procedures"],
-            "properties": {"prefectureId": {"type": "string"}, "procedures": {"minItems": 1}},
-        },
-        {
-            "required": ["deskIds"],
-            "properties": {"deskIds": {"minItems": 1}, "procedures": {"maxItems": 0}},
-        },
-    ]
+    "not": {
+        "anyOf": [
+            {
+                "required": ["procedures"],
+                "properties": {"procedures": {"minItems": 1}, "prefectureId": {"type": "null"}},
+            },
+            {"properties": {"procedures": {"maxItems": 0}, "deskIds": {"maxItems": 0}}},
+        ]
+    }
 }
 
 

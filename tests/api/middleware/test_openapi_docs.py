@@ -139,16 +139,16 @@ def test_the_page_shows_every_route_and_loads_nothing_from_elsewhere(bare: Flask
 
 
 def fits_target(document: dict[str, Any], body: dict[str, Any]) -> bool:
-    """Whether a body fits one of the alternatives that the schema of a new alert gives for its target."""
-    return any(
-        set(each["required"]) <= set(body)
+    """Whether a body is none of those that the schema of a new alert refuses for its target."""
+    return not any(
+        set(each.get("required", ())) <= set(body)
         and all(_fits(rule, body[name]) for name, rule in each["properties"].items() if name in body)
-        for each in document["components"]["schemas"]["NewAlert"]["anyOf"]
+        for each in document["components"]["schemas"]["NewAlert"]["not"]["anyOf"]
     )
 
 
 def _fits(rule: dict[str, Any], value: Any) -> bool:
-    if rule.get("type") == "string" and not isinstance(value, str):
+    if rule.get("type") == "null" and value is not None:
         return False
     many = len(value) if isinstance(value, list) else 0
     return bool(rule.get("minItems", 0) <= many <= rule.get("maxItems", many))
