@@ -10,12 +10,12 @@ import psutil
 PATIENCE = 240.0  # seconds; on a machine with much else to do a process starts in sixty of them
 
 
-def until(seen: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """Return the first true answer."""
+def until(seen: Callable[[], Any], seconds: float = PATIENCE, pause: float = 0.02) -> Any:
+    """Return the first true answer; a longer pause between two looks spares what counts requests."""
     end = time.monotonic() + seconds
     while not (found := seen()):
         assert time.monotonic() < end, f"waited in vain for {seen}"
-        time.sleep(0.02)
+        time.sleep(pause)
     return found
 
 

@@ -1,0 +1,233 @@
+"""What a new user and a new operator do with a whole stack, by the API alone."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from configs.clock import clock
+from deploy.bench.latency import CODE, hasty, open_slot, take_all
+from deploy.external_tools import installed
+from deploy.local.seed import seed
+from deploy.local.stack import ROOT, Stack
+from deploy.sample_desk_files import only
+from tests.waiting import until
+from tests.whole.conftest import get, quiet_stack
+from tests.whole.visitor import LOOK, Visitor, set_mode
+
+pytestmark = [
+    pytest.mark.journey,
+    pytest.mark.processes,
+    pytest.mark.xdist_group("stacks"),
+    pytest.mark.timeout(1200),
+]
+JOURNEY = Path(__file__).with_name("client_journey.py")
+PHONE, CHAT = "+33612345678", 100000042
+WISH = {"prefectureId": "evry-courcouronnes_91", "procedures": ["NATURALISATION"], "name": "Maman"}
+
+
+@dataclass(frozen=True)
+class Client:
+    """A generated client in its folder, and the Python that has what it needs."""
+
+    python: Path
+    folder: Path
+
+    def run(self, *arguments: str) -> str:
+        """Run Python with the client to be imported; return what it prints."""
+        path = f"{self.python.parent}:{os.environ['PATH']}"  # the generator calls ruff
+        done = subprocess.run(
+            [str(self.python), *arguments], env={"PATH": path, "PYTHONPATH": str(self.folder)},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    soon = {"RETRY_SECONDS": "0.2", "RETRY_MAX_SECONDS": "1"}  # a message without success is dead in seconds
+    with quiet_stack(lambda text: only("ezbooking", hasty(text)), **soon) as made:
+        seed(made)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def admin(stack: Stack) -> Visitor:
+    """Make an admin as docs/operations.md says; the stack has one already, who has no password."""
+    one = Visitor(stack, "oscar@example.org")
+    one.register()
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "admin", one.email, "--another"],
+        cwd=ROOT, env=stack.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    one.sign_in()
+    one.ask("GET", "/admin/status", expect=403)
+    assert len(one.enable_second_factor()) == 10
+    one.sign_in()
+    return one
+
+
+def give_plan(admin: Visitor, email: str) -> Any:
+    """Return the grant of URGENCE_TOTAL that the admin gives."""
+    (user,) = admin.ask("GET", f"/admin/users?email={email}")["items"]
+    admin.prove()
+    return admin.ask("POST", f"/admin/users/{user['id']}/grants", {"plan": "URGENCE_TOTAL"}, expect=201)
+
+
+def slot_alerts(user: Visitor) -> dict[str, list[dict[str, Any]]]:
+    """Return the alerts of slots that reached a user, by channel."""
+    addresses = {"email": user.email, "sms": PHONE, "telegram": str(CHAT)}
+    return {channel: user.messages(channel, to, slots=True) for channel, to in addresses.items()}
+
+
+def test_a_new_user_is_told_of_a_slot_on_three_channels(stack: Stack, admin: Visitor) -> None:
+    nadia = Visitor(stack, "nadia@example.org")
+    nadia.register()
+    nadia.sign_in()
+    nadia.ask("POST", "/alerts", WISH, expect=402)
+    give_plan(admin, nadia.email)
+    nadia.link_telegram(CHAT)
+    nadia.link_phone(PHONE)
+    alert = nadia.ask("POST", "/alerts", WISH, expect=201)
+    assert alert["isActive"]
+    until(lambda: nadia.ask("GET", f"/alerts/{alert['id']}")["lastProvenAt"], pause=LOOK)
+    open_slot(stack)
+    until(lambda: all(slot_alerts(nadia).values()))
+    assert {channel: len(found) for channel, found in slot_alerts(nadia).items()} == {
+        "email": 1, "sms": 1, "telegram": 1,
+    }  # fmt: skip
+    check_detection(nadia, alert["id"])
+    check_later_changes(nadia, alert["id"])
+    take_all(stack)
+
+
+def check_detection(nadia: Visitor, alert_id: str) -> None:
+    """Read the detection, its slot, and the proof, which a process of its own uploads."""
+    (listed,) = nadia.ask("GET", "/detections")["items"]
+    assert listed["alertIds"] == [alert_id]
+    path = f"/detections/{listed['id']}"
+    proof = until(lambda: nadia.ask("GET", path)["proof"], pause=LOOK)
+    page = until(lambda: answer if (answer := requests.get(proof, timeout=60)).ok else None, pause=LOOK)
+    assert "Essonne" in page.text
+    (slot,) = nadia.ask("GET", path)["slots"]
+    assert slot["goneAt"] is None
+
+
+def check_later_changes(nadia: Visitor, alert_id: str) -> None:
+    """Change the limits, report the appointment, set up a second factor, end another login."""
+    changed = nadia.ask("PATCH", f"/alerts/{alert_id}", {"limits": {"weekdays": [1, 5], "hourFrom": "09:00"}})
+    assert (changed["limitsVersion"], changed["limits"]["weekdays"]) == (2, [1, 5])
+    found = nadia.ask("POST", f"/alerts/{alert_id}/found", {"place": "Évry, guichet 4"})
+    assert (found["closedBecause"], found["isActive"]) == ("found", False)
+    nadia.enable_second_factor()
+    before = nadia.token
+    nadia.sign_in()
+    logins = nadia.ask("GET", "/auth/logins")["items"]
+    (other,) = [each["id"] for each in logins if not each["current"]]
+    nadia.ask("DELETE", f"/auth/logins/{other}", expect=204)
+    nadia.token, now = before, nadia.token
+    nadia.ask("GET", "/auth/me", expect=401)
+    nadia.token = now
+    assert nadia.ask("GET", "/auth/me")["totpEnabled"]
+
+
+@pytest.fixture(scope="module")
+def client(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    """Generate a client from the app's document; whatever the generator does not understand fails."""
+    folder = tmp_path_factory.mktemp("client")
+    document = folder / "openapi.json"
+    document.write_text(requests.get(f"http://127.0.0.1:{stack.ports.api}/api/openapi.json", timeout=60).text)
+    made = Client(installed("openapi-python-client"), folder)
+    options = ["--path", str(document), "--meta", "none", "--output-path", str(folder / "rdvpriority_client")]
+    made.run("-m", "openapi_python_client", "generate", "--fail-on-warning", *options)
+    return made
+
+
+def test_the_journey_keeps_to_the_types_of_the_generated_client(client: Client) -> None:
+    options = [
+        "--strict",
+        "--follow-imports=silent",
+        "--config-file=",
+        f"--python-executable={client.python}",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, f"--cache-dir={client.folder}", str(JOURNEY)],
+        env=os.environ | {"MYPYPATH": str(client.folder)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_generated_client_registers_creates_an_alert_and_reads_a_detection(
+    stack: Stack, admin: Visitor, client: Client
+) -> None:
+    gilles = Visitor(stack, "gilles@example.org")
+    who = [f"http://127.0.0.1:{stack.ports.api}", gilles.email, gilles.password]
+    client.run(str(JOURNEY), "register", *who)
+    give_plan(admin, gilles.email)
+    client.run(str(JOURNEY), "watch", *who, gilles.find_link().rpartition("/")[2])
+    before = len(slot_mails(gilles))
+    open_slot(stack)
+    until(lambda: len(slot_mails(gilles)) > before)
+    take_all(stack)
+    client.run(str(JOURNEY), "read", *who)
+
+
+def slot_mails(user: Visitor) -> list[dict[str, Any]]:
+    return user.messages("email", slots=True)
+
+
+def test_an_operator_stops_a_host(stack: Stack, admin: Visitor) -> None:
+    site = f"127.77.0.{CODE}:{stack.ports.sites}"
+
+    def was_asked_after(moment: datetime) -> bool:
+        asked = get(f"http://{site}/_control/requests")[1]
+        return any(datetime.fromisoformat(each["at"]) > moment for each in asked)
+
+    begun = clock()
+    until(lambda: was_asked_after(begun))
+    stopped = admin.ask("POST", f"/admin/hosts/{site}/stop", {"reason": "they wrote to us"})
+    assert stopped["stopReason"] == "they wrote to us"
+    desk = "/admin/desks/evry-courcouronnes_91/naturalisation"
+    until(lambda: admin.ask("GET", desk)["status"] == "PAUSED", pause=LOOK)
+    at_rest = clock() + timedelta(seconds=3)  # orders are carried out within two
+    until(lambda: clock() > at_rest)
+    later = at_rest + timedelta(seconds=5)
+    until(lambda: clock() > later)  # the desk is due each second
+    assert not was_asked_after(at_rest)
+    admin.ask("POST", f"/admin/hosts/{site}/go")
+    until(lambda: was_asked_after(later))
+
+
+def test_an_operator_replays_a_dead_letter(stack: Stack, admin: Visitor) -> None:
+    ben = Visitor(stack, "ben@example.org")
+    ben.register()
+    ben.sign_in()
+    give_plan(admin, ben.email)
+    alert = ben.ask("POST", "/alerts", WISH, expect=201)
+    before = len(ben.messages("email"))
+    set_mode(stack, "email", "error_500")
+    ben.ask("POST", f"/alerts/{alert['id']}/test", expect=202)
+    letters = until(lambda: admin.ask("GET", "/admin/dead-letters")["items"], pause=LOOK)
+    set_mode(stack, "email", "normal")
+    assert [each["kind"] for each in letters] == ["test_message"]
+    replayed = admin.ask("POST", "/admin/dead-letters/replay", {"ids": [letters[0]["id"]]})
+    assert replayed["replayed"] == [letters[0]["id"]]
+    until(lambda: len(ben.messages("email")) > before)
+    ben.ask("DELETE", f"/alerts/{alert['id']}", expect=204)
+
+
+def test_the_audit_has_what_the_operator_did(admin: Visitor) -> None:
+    me = admin.ask("GET", "/auth/me")["id"]
+    entries = admin.ask("GET", f"/admin/audit?actorId={me}&limit=100")["items"]
+    done = {each["action"] for each in entries}
+    assert {"grant.give", "host.stop", "host.go", "dead-letters.replay"} <= done
+    assert "@" not in str([each["changes"] for each in entries])

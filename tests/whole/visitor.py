@@ -1,0 +1,125 @@
+"""A person who uses a whole stack: by the API, the links in mails, and the stand-ins for phone and Telegram."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pyotp
+import requests
+
+from configs.clock import clock
+from deploy.local.stack import Stack
+from deploy.sandbox.addresses import INBOX
+from tests.waiting import until
+
+_STEP = 30  # seconds that a code of the second factor is shown
+_SECONDS = 60  # for one answer of a busy machine
+LOOK = 0.5  # seconds between two requests to the API, which counts them
+
+
+@dataclass
+class Visitor:
+    """A person with an e-mail address; `token` signs in the next request, `codes` make the second factor's."""
+
+    stack: Stack
+    email: str
+    password: str = "vingt-deux-tramways-bleus"
+    token: str = ""
+    codes: pyotp.TOTP | None = None
+    _used: int = 0  # the step of the last code: each is good once
+
+    def ask(self, method: str, path: str, body: Any = None, *, expect: int = 200) -> Any:
+        """Send a request to /api…; return the JSON of the answer, which must have the expected status."""
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        url = f"http://127.0.0.1:{self.stack.ports.api}/api{path}"
+        answer = requests.request(method, url, json=body, headers=headers, timeout=_SECONDS)
+        assert answer.status_code == expect, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    def messages(self, channel: str, to: str = "", *, slots: bool = False) -> list[dict[str, Any]]:
+        """Return what arrived on a channel (e-mail: for this person), only alerts of slots if wished."""
+        url = f"http://{INBOX}:{self.stack.ports.inbox}/api/messages"
+        found = requests.get(url, timeout=_SECONDS).json()
+        address = to or self.email
+        return [
+            each
+            for each in found
+            if each["channel"] == channel and each["to"] == address and (not slots or each["seen_at"])
+        ]
+
+    def register(self) -> None:
+        """Register, and confirm the address by the button behind the mail's link."""
+        account = {"email": self.email, "password": self.password, "plan": "URGENCE_TOTAL"}
+        self.ask("POST", "/auth/register", account, expect=202)
+        link = self.find_link()
+        assert "<form" in requests.get(link, timeout=_SECONDS).text
+        assert requests.post(link, timeout=_SECONDS).status_code == 200
+
+    def find_link(self) -> str:
+        """Return the link of the mail that asks to confirm the address."""
+        mail = until(lambda: self.messages("email"))[0]
+        link = re.search(r"http://\S+/l/verify/\S+", mail["text"])
+        assert link, mail["text"]
+        return link[0]
+
+    def sign_in(self) -> Any:
+        """Sign in by password, and by a code where there is a second factor; return the answer with the tokens."""
+        self.token = ""
+        answer = self.ask("POST", "/auth/login", {"email": self.email, "password": self.password})
+        if "challenge" in answer:
+            body = {"challenge": answer["challenge"], "code": self.next_code()}
+            answer = self.ask("POST", "/auth/login/totp", body)
+        self.token = answer["token"]
+        return answer
+
+    def prove(self) -> None:
+        """Give the password once more, and a code where there is a second factor."""
+        body = {"password": self.password} | ({"code": self.next_code()} if self.codes else {})
+        self.ask("POST", "/auth/prove", body)
+
+    def enable_second_factor(self) -> list[str]:
+        """Set up codes of an authenticator app; return the recovery codes."""
+        self.prove()
+        setup = self.ask("POST", "/auth/totp")
+        self.codes = pyotp.TOTP(setup["secret"])
+        confirmation = {"setup": setup["setup"], "code": self.next_code()}
+        shown: list[str] = self.ask("POST", "/auth/totp/confirm", confirmation)["recoveryCodes"]
+        return shown
+
+    def next_code(self) -> str:
+        """Return a code that was not used yet: those of one step before and after now are good too."""
+        assert self.codes
+        until(lambda: self._used <= _step())
+        self._used = max(self._used + 1, _step() - 1)
+        return self.codes.at(self._used * _STEP)
+
+    def link_telegram(self, chat: int) -> None:
+        """Press Start on the stand-in's page, and confirm the chat."""
+        self.prove()
+        url = self.ask("POST", "/users/telegram-link")["url"]
+        page = requests.get(url, timeout=_SECONDS).text
+        code = re.search(r'name="code" value="([^"]+)"', page)
+        assert code, page
+        form = {"code": code[1], "name": "Nadia B", "chat": str(chat), "kind": "private"}
+        assert requests.post(url.partition("?")[0], data=form, timeout=_SECONDS).status_code == 200
+        until(lambda: self.ask("GET", "/users/telegram-link")["state"] == "started", pause=LOOK)
+        assert self.ask("POST", "/users/telegram-link/confirm")["telegramChatId"]
+
+    def link_phone(self, number: str) -> None:
+        """Ask for a code by SMS, and type it in."""
+        self.prove()
+        self.ask("PATCH", "/users/profile", {"phone": number})
+        sms = until(lambda: self.messages("sms", number))[0]
+        code = re.search(r"\b\d{6}\b", sms["text"])
+        assert code, sms["text"]
+        assert self.ask("POST", "/users/phone/verify", {"code": code[0]})["phoneVerified"]
+
+
+def _step() -> int:
+    return int(clock().timestamp()) // _STEP
+
+
+def set_mode(stack: Stack, channel: str, mode: str) -> None:
+    """Set how all stand-ins for a channel's providers answer."""
+    url = f"http://{INBOX}:{stack.ports.inbox}/api/providers/{channel}/mode"
+    assert requests.post(url, json={"mode": mode}, timeout=_SECONDS).status_code == 200
