@@ -57,7 +57,8 @@ class Registration(Body):
     @field_validator("password")
     @classmethod
     def _no_guess(cls, password: SecretStr, info: ValidationInfo) -> SecretStr:
-        if weakness := explain_weakness(password.get_secret_value(), info.data.get("email", "")):
+        email = info.data.get("email")  # missing where it is wrong: that is said first
+        if email and (weakness := explain_weakness(password.get_secret_value(), email)):
             raise PydanticCustomError("guessable", "{why}", {"why": weakness})
         return password
 
