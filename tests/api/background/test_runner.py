@@ -158,6 +158,28 @@ def test_runs_that_ended_long_ago_are_dropped(run_id: UUID, frozen: time_machine
     assert rows(JobRun) == []
 
 
+@pytest.mark.parametrize(
+    ("counts", "error", "left"),
+    [({"users": 0}, None, 0), ({}, None, 0), ({"users": 0, "mails": 2}, None, 1), (None, "ValueError", 1)],
+)
+def test_a_run_that_changed_nothing_is_dropped_after_three_days(
+    run_id: UUID,
+    frozen: time_machine.Traveller,
+    counts: dict[str, int] | None,
+    error: str | None,
+    left: int,
+) -> None:
+    result = JobResult.FAILED if error else JobResult.DONE
+    with session() as s:
+        values = {"ended_at": clock(), "result": result, "counts": counts, "error": error}
+        s.execute(sa.update(JobRun).values(values))
+    frozen.shift(timedelta(days=3))
+    assert jobs.drop_job_runs() == {"dropped": 0}
+    frozen.shift(1)
+    jobs.drop_job_runs()
+    assert len(rows(JobRun)) == left
+
+
 def test_an_open_run_of_a_job_that_is_scheduled_no_more_is_dropped(
     run_id: UUID, frozen: time_machine.Traveller
 ) -> None:
