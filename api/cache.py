@@ -1,13 +1,14 @@
 """Cache of public answers in Redis: old by `max_age` at most, built by one process at a time, optional.
 
 A body is built again when two fifths of its age are over, by whichever request comes first; the others get the old one
-meanwhile. Without Redis each request builds its own.
+meanwhile. Until then a process answers from its own memory, once it has read or built the body. Without Redis each
+request builds its own.
 """
 
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal
@@ -18,6 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from api.redis_outage import RedisOutage
 from configs.clock import clock
 from configs.redis import redis_client
 from configs.settings import settings
@@ -26,11 +28,11 @@ MAX_AGE = 5.0  # seconds
 _REFILL_SHARE = 0.4
 _CLOCKS_DIFFER = 1.0  # seconds, between machines
 _ANSWER_SECONDS = 1  # that a request waits for Redis
-_AWAY_SECONDS = 1.0  # in which Redis is not asked again after it failed
 # After so long a process that builds counts as dead: before the body that the others take meanwhile is too old.
 _LOCK_SECONDS = 3
 _PATIENCE = 5.0  # seconds that a request waits for another process to build
 _POLL = 0.02
+_MOST_HELD = 32  # bodies in a process's memory; there are fewer keys than that in a day
 log = structlog.get_logger(__name__)
 
 Build = Callable[[], bytes]
@@ -56,7 +58,8 @@ class AnswerCache:
 
     def __init__(self, client: Redis) -> None:
         self._client = client
-        self._away_until = 0.0
+        self._outage = RedisOutage()
+        self._held: dict[str, CachedBody] = {}
 
     def get(self, key: str, build: Build, max_age: float = MAX_AGE) -> CachedBody:
         """Return a body that is at most `max_age` seconds old.
@@ -64,33 +67,44 @@ class AnswerCache:
         Raises:
             Exception: whatever `build` raises.
         """
-        if time.monotonic() < self._away_until:
+        held = self._held.get(key)
+        if held and _is_fresh(held, max_age):
+            return held
+        if not self._outage.may_ask():
             return _make(build, "bypass")
         end = time.monotonic() + _PATIENCE
         while True:
             try:
                 found, is_mine = self._find_or_lock(key, max_age)
+                self._outage.note(answers=True)
             except RedisError as error:
                 self._note_outage(error)
                 return _make(build, "bypass")
             if is_mine:
-                return self._refill(key, build, max_age)
+                return self._hold(key, self._refill(key, build, max_age))
             if found:
-                return found
+                return self._hold(key, found)
             if time.monotonic() >= end:
                 return _make(build, "bypass")
             time.sleep(_POLL)
 
+    def _hold(self, key: str, found: CachedBody) -> CachedBody:
+        """Keep a body in memory, where the next requests find it; return it."""
+        if len(self._held) >= _MOST_HELD:
+            self._held.clear()
+        self._held[key] = replace(found, source="hit")
+        return found
+
     def _find_or_lock(self, key: str, max_age: float) -> tuple[CachedBody | None, bool]:
         """Return the body if it is not too old, and whether this process took the turn to build it again."""
         found = self._read_body(key, max_age)
-        if found and found.age < _REFILL_SHARE * max_age:
+        if found and _is_fresh(found, max_age):
             return found, False
         if not self._client.set(_lock(key), "1", nx=True, ex=_LOCK_SECONDS):
             return found, False
         # Another process may have built it between the two steps.
         again = self._read_body(key, max_age)
-        if again and again.age < _REFILL_SHARE * max_age:
+        if again and _is_fresh(again, max_age):
             self._client.delete(_lock(key))
             return again, False
         return None, True
@@ -126,7 +140,7 @@ class AnswerCache:
 
     def _note_outage(self, error: RedisError) -> None:
         log.warning("public answers are built each time, Redis does not answer", because=type(error).__name__)
-        self._away_until = time.monotonic() + _AWAY_SECONDS
+        self._outage.note(answers=False)
 
 
 def answer_cache() -> AnswerCache:
@@ -148,6 +162,11 @@ def _open_cache(_url: str) -> AnswerCache:
 def digest_body(body: bytes) -> str:
     """Return the ETag of a body."""
     return hashlib.blake2b(body, digest_size=16).hexdigest()
+
+
+def _is_fresh(found: CachedBody, max_age: float) -> bool:
+    """Return whether a body needs not be built again yet."""
+    return -_CLOCKS_DIFFER <= found.age < _REFILL_SHARE * max_age
 
 
 def _make(build: Build, source: Literal["miss", "bypass"]) -> CachedBody:

@@ -4,6 +4,7 @@ JSON has camelCase keys; the attributes are in snake_case.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any, Literal, LiteralString, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
@@ -42,6 +43,18 @@ class Body(Strict):
         for field in handler.resolve_ref_schema(made).get("properties", {}).values():
             _forbid_nul(field)
         return made
+
+    @classmethod
+    def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Return the JSON schema; flask-openapi3 asks for that of a query at each request."""
+        if arguments or options:
+            return super().model_json_schema(*arguments, **options)
+        return _build_schema(cls)
+
+
+@cache
+def _build_schema(kind: type[Body]) -> dict[str, Any]:
+    return BaseModel.model_json_schema.__func__(kind)  # type: ignore[attr-defined,no-any-return]
 
 
 def _forbid_nul(schema: JsonSchemaValue) -> None:

@@ -1,19 +1,21 @@
-"""Reads of a user's alerts and how well each is served, in six queries for any number of alerts."""
+"""Reads of a user's alerts and how well each is served, in a few queries for any number of alerts."""
 
 from collections.abc import Iterable
+from functools import cache
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload
 
-from api.alerts.schemas import AlertAnswer, AlertPage, AppointmentAnswer
+from api.alerts.schemas import AlertAnswer, AlertPage, AlertQuery, AppointmentAnswer
 from api.alerts.targets import find_watched_desks, get_prefecture_id, read_limits
 from api.errors import not_found
 from api.models.alert import Alert
 from api.models.appointment import Appointment
-from api.models.base import is_any_of
+from api.models.base import is_any_given
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch
 from api.models.slot_ids import announced_ids, read_ranges
+from api.paging import read_page
 from api.prefectures.desk_queries import read_watch_states
 from api.prefectures.schemas import DeskAnswer
 from configs.prefecture import WatchLevel
@@ -21,14 +23,11 @@ from configs.prefecture import WatchLevel
 _BEST = (WatchLevel.FULL, WatchLevel.PRESENCE, WatchLevel.NONE)
 
 
-def read_alert_page(session: Session, user_id: UUID, before: UUID | None, limit: int) -> AlertPage:
+def read_alert_page(session: Session, user_id: UUID, page: AlertQuery) -> AlertPage:
     """Return a page of the user's open alerts, the newest first."""
     query = sa.select(Alert).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
-    ordered = query.order_by(Alert.id.desc()).limit(limit + 1)  # UUIDv7: the order of time
-    page = ordered.where(Alert.id < before) if before else ordered
-    found = list(session.scalars(page.options(selectinload(Alert.targets))))
-    items = _build_answers(session, found[:limit])
-    return AlertPage(items=items, next=items[-1].id if len(found) > limit else None)
+    found, following = read_page(session, query.options(joinedload(Alert.targets)), Alert.id, page)
+    return AlertPage(items=_build_answers(session, found), next=following)
 
 
 def find_alert(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
@@ -37,7 +36,7 @@ def find_alert(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
     Raises:
         api.errors.ApiError: 404.
     """
-    alert = session.get(Alert, alert_id)
+    alert = session.get(Alert, alert_id, options=[joinedload(Alert.targets)])
     if alert is None or alert.user_id != user_id:
         raise not_found("alert")
     return alert
@@ -71,25 +70,30 @@ def _build_answers(session: Session, found: Iterable[Alert]) -> list[AlertAnswer
 
 def _count_slots(session: Session, ids: Iterable[UUID]) -> dict[UUID, int]:
     """Count the different slots that each alert announced."""
+    rows = session.execute(_select_slots(), {"alerts": list(ids)})
+    return {alert_id: sum(map(len, read_ranges(text))) for alert_id, text in rows}
+
+
+@cache
+def _select_slots() -> sa.Select[UUID, str]:
     all_ranges = sa.cast(sa.func.range_agg(announced_ids()), sa.Text)
-    query = (
-        sa.select(Match.alert_id, all_ranges)
-        .join(MatchSlot, MatchSlot.match_id == Match.id)
-        .where(is_any_of(Match.alert_id, ids))
-        .group_by(Match.alert_id)
-    )
-    return {alert_id: sum(map(len, read_ranges(text))) for alert_id, text in session.execute(query)}
+    query = sa.select(Match.alert_id, all_ranges).join(MatchSlot, MatchSlot.match_id == Match.id)
+    return query.where(is_any_given(Match.alert_id, "alerts")).group_by(Match.alert_id)
 
 
 def _count_notifications(session: Session, ids: Iterable[UUID]) -> dict[UUID, int]:
-    query = (
+    return dict(iter(session.execute(_select_notifications(), {"alerts": list(ids)})))
+
+
+@cache
+def _select_notifications() -> sa.Select[UUID, int]:
+    return (
         sa.select(Match.alert_id, sa.func.count(Notification.id.distinct()))
         .join(NotificationMatch, NotificationMatch.match_id == Match.id)
         .join(Notification, Notification.id == NotificationMatch.notification_id)
-        .where(is_any_of(Match.alert_id, ids), Notification.accepted_at.is_not(None))
+        .where(is_any_given(Match.alert_id, "alerts"), Notification.accepted_at.is_not(None))
         .group_by(Match.alert_id)
     )
-    return dict(iter(session.execute(query)))
 
 
 def _build_answer(alert: Alert, desks: list[DeskAnswer], slots: int, sent: int) -> AlertAnswer:

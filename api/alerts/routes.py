@@ -25,7 +25,7 @@ from api.alerts.schemas import (
 from api.alerts.targets import build_targets
 from api.middleware.auth import current_user
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
-from api.models.base import session
+from api.models.base import autocommit_session, session
 
 blueprint = APIBlueprint(
     "alerts",
@@ -46,8 +46,8 @@ class AlertPath(BaseModel):
 @blueprint.get("", responses={200: AlertPage, **declare_errors(401, 422)})
 def list_alerts(query: AlertQuery) -> dict[str, Any]:
     """List the user's alerts that are not over, the newest first."""
-    with session() as s:
-        return read_alert_page(s, current_user().id, query.before, query.limit).as_json()
+    with autocommit_session() as s:
+        return read_alert_page(s, current_user().id, query).as_json()
 
 
 @blueprint.post("", responses={201: AlertAnswer, **declare_errors(*BODY, 401, 402, 409)})
@@ -68,7 +68,7 @@ def create_alert(body: NewAlert) -> tuple[dict[str, Any], int]:
 @blueprint.get("/<uuid:id>", responses={200: AlertAnswer, **declare_errors(401, 404)})
 def show_alert(path: AlertPath) -> dict[str, Any]:
     """Show one alert, also one that is over."""
-    with session() as s:
+    with autocommit_session() as s:
         return read_alert(s, find_alert(s, current_user().id, path.id)).as_json()
 
 

@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from api.models.alert import ClosedBecause
 from api.models.user import Channel
+from api.paging import PageQuery
 from api.prefectures.schemas import DeskAnswer
 from api.schemas import INTEGRAL, Answer, Body, Flag, Language
 from configs.clock import clock
@@ -191,10 +192,9 @@ class FoundAppointment(Body):
         return {} if data is None else data  # a request without a body
 
 
-class AlertQuery(Body):
+class AlertQuery(PageQuery):
     """Which page of the alerts."""
 
-    before: UUID | None = None
     limit: int = Field(100, ge=1, le=100)
 
 

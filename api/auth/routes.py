@@ -25,7 +25,7 @@ from api.middleware.auth import (
 )
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.middleware.rate_limits import remember_address
-from api.models.base import session
+from api.models.base import autocommit_session, session
 from configs.settings import settings
 from configs.signing import LinkRefused
 
@@ -115,7 +115,7 @@ def change_password(body: PasswordBody) -> dict[str, Any]:
 @blueprint.get("/me", security=BEARER, responses={200: Account, **declare_errors(401)})
 def me() -> dict[str, Any]:
     """Show the account that is signed in."""
-    with session() as s:
+    with autocommit_session() as s:
         return read_account(s, current_user()).as_json()
 
 

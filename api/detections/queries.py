@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +11,21 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INT8RANGE
 from sqlalchemy.orm import Session
 
-from api.detections.schemas import DetectionDetail, DetectionPage, OwnDetection, PublicDetection, SlotAnswer
+from api.detections.schemas import (
+    DetectionDetail,
+    DetectionPage,
+    DetectionQuery,
+    OwnDetection,
+    PublicDetection,
+    SlotAnswer,
+)
 from api.errors import not_found
 from api.models.alert import Alert
-from api.models.base import is_any_of
+from api.models.base import is_any_given
 from api.models.notification import Match, MatchSlot
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.slot_ids import announced_ids
+from api.paging import cut_page
 from api.proofs.queries import make_proof_link
 from configs.clock import clock
 from configs.desk import zone_of
@@ -24,6 +33,7 @@ from configs.prefecture import prefectures
 from configs.settings import settings
 
 PARIS = "Europe/Paris"
+Summaries = sa.Select[UUID, int, datetime | None, str | None]
 _MOST_SLOTS = 500  # of one detection that are shown one by one
 
 
@@ -47,32 +57,40 @@ def get_public_cutoff() -> datetime:
 def list_public_detections(session: Session, found: Iterable[Detection]) -> list[PublicDetection]:
     """Return these detections with all their slots."""
     detections = list(found)
-    ids = [each.id for each in detections]
-    pairs = sa.select(DetectionSlot).where(DetectionSlot.detection_id.in_(ids)).subquery()
-    told = _summarize_slots(session, pairs, pairs.c.slot_id == SlotRow.id)
+    told = _summarize_slots(session, _select_public_summaries(), {"ids": [each.id for each in detections]})
     return [
         PublicDetection(**_build_fields(each, told.get(each.id, _NOTHING)), proof=None) for each in detections
     ]
 
 
-def list_own_detections(session: Session, user_id: UUID, before: UUID | None, limit: int) -> DetectionPage:
+@cache
+def _select_public_summaries() -> Summaries:
+    pairs = sa.select(DetectionSlot).where(is_any_given(DetectionSlot.detection_id, "ids")).subquery()
+    return _select_summaries(pairs, pairs.c.slot_id == SlotRow.id)
+
+
+def list_own_detections(session: Session, user_id: UUID, page: DetectionQuery) -> DetectionPage:
     """Return a page of detections that the user's alerts matched, the newest first, with the matched slots."""
-    ids = list(session.scalars(_select_newest(user_id, before, limit + 1)))
-    page = ids[:limit]
-    items = _read_own(session, user_id, page)
-    return DetectionPage(items=items, next=page[-1] if len(ids) > limit else None)
+    given = {"user": user_id, "before": page.before, "most": page.limit + 1}
+    ids, more = cut_page(session.scalars(_select_newest(page.before is not None), given).all(), page.limit)
+    return DetectionPage(items=_read_own(session, user_id, ids), next=ids[-1] if more else None)
 
 
-def _select_newest(user_id: UUID, before: UUID | None, limit: int) -> sa.Select[UUID]:
-    """Return the query for the newest detections of a user's alerts: of each alert no more than a page is read."""
+@cache
+def _select_newest(goes_on: bool) -> sa.Select[UUID]:
+    """Return the query for the newest detections of the alerts of `user`: of each alert no more than a page is read.
+
+    `goes_on`: only those `before` a detection.
+    """
     of_alert = sa.select(Match.detection_id).where(Match.alert_id == Alert.id)
-    if before:
-        of_alert = of_alert.where(Match.detection_id < before)
+    if goes_on:
+        of_alert = of_alert.where(Match.detection_id < sa.bindparam("before"))
+    most = sa.bindparam("most", type_=sa.Integer())
     # UUIDv7: the order of time
-    newest = of_alert.distinct().order_by(Match.detection_id.desc()).limit(limit).lateral("newest")
+    newest = of_alert.distinct().order_by(Match.detection_id.desc()).limit(most).lateral("newest")
     key = newest.c.detection_id
-    query = sa.select(key).select_from(Alert).join(newest, sa.true()).where(Alert.user_id == user_id)
-    return query.distinct().order_by(key.desc()).limit(limit)
+    query = sa.select(key).select_from(Alert).join(newest, sa.true())
+    return query.where(Alert.user_id == sa.bindparam("user")).distinct().order_by(key.desc()).limit(most)
 
 
 def read_own_detection(session: Session, user_id: UUID, detection_id: UUID) -> DetectionDetail:
@@ -81,14 +99,19 @@ def read_own_detection(session: Session, user_id: UUID, detection_id: UUID) -> D
     Raises:
         api.errors.ApiError: 404.
     """
-    if not _read_alert_ids(session, user_id, [detection_id]):
+    own = _read_own(session, user_id, [detection_id])
+    if not own:
         raise not_found("detection")
-    (found,) = _read_own(session, user_id, [detection_id])
-    matched = _select_matched_slots(user_id, [detection_id])
+    slots = session.scalars(_select_slots(), {"user": user_id, "ids": [detection_id]})
+    shown = [_build_slot(slot, own[0].prefecture_id) for slot in slots]
+    return DetectionDetail(**dict(own[0]), slots=shown)
+
+
+@cache
+def _select_slots() -> sa.Select[SlotRow]:
+    matched = _select_matched_slots()
     query = sa.select(SlotRow).join(matched, _is_within(matched))
-    slots = session.scalars(query.order_by(SlotRow.moment, SlotRow.id).limit(_MOST_SLOTS))
-    shown = [_build_slot(slot, found.prefecture_id) for slot in slots]
-    return DetectionDetail(**dict(found), slots=shown)
+    return query.order_by(SlotRow.moment, SlotRow.id).limit(_MOST_SLOTS)
 
 
 def _build_slot(slot: SlotRow, prefecture_id: str) -> SlotAnswer:
@@ -108,28 +131,45 @@ def _build_slot(slot: SlotRow, prefecture_id: str) -> SlotAnswer:
 
 
 def _read_own(session: Session, user_id: UUID, ids: list[UUID]) -> list[OwnDetection]:
-    matched = _select_matched_slots(user_id, ids)
-    told = _summarize_slots(session, matched, _is_within(matched))
-    alerts = _read_alert_ids(session, user_id, ids)
-    rows = session.scalars(sa.select(Detection).where(Detection.id.in_(ids)).order_by(Detection.id.desc()))
+    """Return those of these detections that the user's alerts matched, the newest first."""
+    given = {"user": user_id, "ids": ids}
+    told = _summarize_slots(session, _select_own_summaries(), given)
+    rows = session.execute(_select_own(), given)
     return [
         OwnDetection(
             **_build_fields(each, told.get(each.id, _NOTHING)),
             proof=make_proof_link(each),
-            alert_ids=alerts[each.id],
+            alert_ids=alert_ids,
         )
-        for each in rows
+        for each, alert_ids in rows
     ]
 
 
-def _select_matched_slots(user_id: UUID, ids: list[UUID]) -> sa.Subquery:
-    """Return the query for (detection_id, span): the ids of the slots that the user's alerts matched, as ranges."""
+@cache
+def _select_own() -> sa.Select[Detection, list[UUID]]:
+    """Return the query for the detections `ids` that alerts of `user` matched, with the alerts' ids."""
+    alert_ids = sa.func.array_agg(Match.alert_id.distinct())
+    query = sa.select(Match.detection_id, alert_ids.label("alert_ids")).join(Alert)
+    mine = query.where(Alert.user_id == sa.bindparam("user"), is_any_given(Match.detection_id, "ids"))
+    matched = mine.group_by(Match.detection_id).subquery()
+    own = sa.select(Detection, matched.c.alert_ids).join(matched, matched.c.detection_id == Detection.id)
+    return own.order_by(Detection.id.desc())
+
+
+@cache
+def _select_own_summaries() -> Summaries:
+    matched = _select_matched_slots()
+    return _select_summaries(matched, _is_within(matched))
+
+
+def _select_matched_slots() -> sa.Subquery:
+    """Return the query for (detection_id, span): the ids of the slots that alerts of `user` matched, as ranges."""
     span = sa.func.unnest(sa.func.range_agg(announced_ids()), type_=INT8RANGE()).label("span")
     return (
         sa.select(Match.detection_id, span)
         .join(Alert, Alert.id == Match.alert_id)
         .join(MatchSlot, MatchSlot.match_id == Match.id)
-        .where(Alert.user_id == user_id, is_any_of(Match.detection_id, ids))
+        .where(Alert.user_id == sa.bindparam("user"), is_any_given(Match.detection_id, "ids"))
         .group_by(Match.detection_id)
         .subquery()
     )
@@ -144,18 +184,12 @@ def _is_within(matched: sa.Subquery) -> sa.ColumnElement[bool]:
     return sa.and_(SlotRow.id >= sa.func.lower(matched.c.span), SlotRow.id < sa.func.upper(matched.c.span))
 
 
-def _read_alert_ids(session: Session, user_id: UUID, ids: list[UUID]) -> dict[UUID, list[UUID]]:
-    query = sa.select(Match.detection_id, sa.func.array_agg(Match.alert_id.distinct())).join(Alert)
-    mine = query.where(Alert.user_id == user_id, Match.detection_id.in_(ids))
-    rows = session.execute(mine.group_by(Match.detection_id))
-    return {detection_id: list(alert_ids) for detection_id, alert_ids in rows}
+def _select_summaries(told_of: sa.Subquery, names_slot: sa.ColumnElement[bool]) -> Summaries:
+    """Return the query for slots, counted by detection, the first with an hour, the first with a day only.
 
-
-def _summarize_slots(
-    session: Session, told_of: sa.Subquery, names_slot: sa.ColumnElement[bool]
-) -> dict[UUID, SlotSummary]:
-    """Summarize the slots by detection. `names_slot`: the condition under which a row of `told_of` names a slot."""
-    query = (
+    `names_slot`: the condition under which a row of `told_of` names a slot.
+    """
+    return (
         sa.select(
             told_of.c.detection_id,
             sa.func.sum(sa.func.coalesce(SlotRow.seats, 1)),
@@ -165,9 +199,12 @@ def _summarize_slots(
         .join(SlotRow, names_slot)
         .group_by(told_of.c.detection_id)
     )
+
+
+def _summarize_slots(session: Session, query: Summaries, given: dict[str, Any]) -> dict[UUID, SlotSummary]:
     return {
         detection_id: SlotSummary(slots, starts_at, date.fromisoformat(day[:10]) if day else None)
-        for detection_id, slots, starts_at, day in session.execute(query)
+        for detection_id, slots, starts_at, day in session.execute(query, given)
     }
 
 

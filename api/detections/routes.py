@@ -14,7 +14,7 @@ from api.detections.statistics import read_detection_stats
 from api.middleware.auth import current_user
 from api.middleware.openapi_helpers import BEARER, declare_errors, make_operation_id
 from api.middleware.public_answers import answer_cached
-from api.models.base import session
+from api.models.base import autocommit_session
 
 blueprint = APIBlueprint(
     "detections",
@@ -34,14 +34,14 @@ class DetectionPath(BaseModel):
 @blueprint.get("", security=BEARER, responses={200: DetectionPage, **declare_errors(401, 422)})
 def list_detections(query: DetectionQuery) -> dict[str, Any]:
     """List the detections that the user's alerts matched, the newest first."""
-    with session() as s:
-        return list_own_detections(s, current_user().id, query.before, query.limit).as_json()
+    with autocommit_session() as s:
+        return list_own_detections(s, current_user().id, query).as_json()
 
 
 @blueprint.get("/<uuid:id>", security=BEARER, responses={200: DetectionDetail, **declare_errors(401, 404)})
 def show_detection(path: DetectionPath) -> dict[str, Any]:
     """Show one detection that the user's alerts matched: its slots, when each was seen and gone, and the proof."""
-    with session() as s:
+    with autocommit_session() as s:
         return read_own_detection(s, current_user().id, path.id).as_json()
 
 

@@ -6,7 +6,8 @@ from uuid import UUID
 from pydantic import Field
 
 from api.models.slot import GoneReason
-from api.schemas import Answer, Body
+from api.paging import PageQuery
+from api.schemas import Answer
 
 
 class PublicDetection(Answer):
@@ -81,8 +82,5 @@ class DetectionPage(Answer):
     next: UUID | None
 
 
-class DetectionQuery(Body):
+class DetectionQuery(PageQuery):
     """Which page of the detections."""
-
-    before: UUID | None = None
-    limit: int = Field(50, ge=1, le=100)

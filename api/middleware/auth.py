@@ -5,6 +5,7 @@ import hmac
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from api.errors import ApiError
 from api.middleware.openapi_helpers import BEARER
 from api.middleware.problems import build_response
 from api.middleware.rate_limits import count_request_of
-from api.models.base import session
+from api.models.base import autocommit_session
 from api.models.login import Login
 from api.models.user import Role, User
 from configs.clock import clock
@@ -38,6 +39,8 @@ _VERSION = "ver"
 _LOGIN = "login"
 _ISSUER = "rdvpriority"
 _PROTECTED = "rdvpriority-protected"
+_TOKENS = "rdvpriority-tokens"
+_MOST_TOKENS = 4096  # of some 500 bytes, in a process
 _CONVERTER = re.compile(r"<([^<:>]+:)?")
 _TOUCH = timedelta(minutes=1)  # a login of the staff notes its use no more often
 
@@ -57,6 +60,34 @@ class _Identity:
     login: Login
 
 
+class _RememberingManager(JWTManager):
+    """Verifies a token's signature once: a client sends the same token for minutes, and decoding takes a while.
+
+    The end of a token, its user and its login are checked at each request.
+    """
+
+    def _decode_jwt_from_config(
+        self, encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False
+    ) -> dict[str, Any]:
+        now, key = clock().timestamp(), (encoded_token, read_signing_keys())
+        verified_at, claims = _verified_tokens().get(key, (now, {}))
+        if verified_at <= now < claims.get("exp", 0):
+            return dict(claims)
+        claims = super()._decode_jwt_from_config(encoded_token, csrf_value, allow_expired)
+        tokens = _verified_tokens()
+        if len(tokens) >= _MOST_TOKENS:
+            tokens.clear()
+        tokens[key] = now, claims
+        return dict(claims)
+
+
+def _verified_tokens() -> dict[tuple[str, tuple[str, ...]], tuple[float, dict[str, Any]]]:
+    """Return the tokens that this process has verified, under which keys, when, and their claims."""
+    tokens: dict[tuple[str, tuple[str, ...]], tuple[float, dict[str, Any]]]
+    tokens = current_app.extensions.setdefault(_TOKENS, {})
+    return tokens
+
+
 def register_auth(app: Flask) -> None:
     """Sign tokens with JWT_SECRET; JWT_SECRET_PREVIOUS verifies them too.
 
@@ -71,7 +102,7 @@ def register_auth(app: Flask) -> None:
         JWT_ENCODE_ISSUER=_ISSUER,
         JWT_DECODE_ISSUER=_ISSUER,
     )
-    manager = JWTManager(app)
+    manager = _RememberingManager(app)
     manager.decode_key_loader(lambda header, _: _find_key(header))
     manager.user_lookup_loader(lambda _, claims: _load_identity(claims))
     manager.unauthorized_loader(
@@ -185,9 +216,8 @@ def _load_identity(claims: dict[str, Any]) -> _Identity | None:
         user_id, login_id = UUID(claims["sub"]), UUID(claims[_LOGIN])
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
-    query = sa.select(User, Login).join(Login, Login.user_id == User.id)
-    with session() as s:
-        row = s.execute(query.where(User.id == user_id, Login.id == login_id)).one_or_none()
+    with autocommit_session() as s:
+        row = s.execute(_select_identity(), {"user_id": user_id, "login_id": login_id}).one_or_none()
         if row is None:
             return None
         identity = _Identity(*row)
@@ -197,6 +227,12 @@ def _load_identity(claims: dict[str, Any]) -> _Identity | None:
     # Only now: whoever holds a token of a login that ended must not use the limit up.
     count_request_of(user_id)
     return identity
+
+
+@cache
+def _select_identity() -> sa.Select[User, Login]:
+    query = sa.select(User, Login).join(Login, Login.user_id == User.id)
+    return query.where(User.id == sa.bindparam("user_id"), Login.id == sa.bindparam("login_id"))
 
 
 def _is_usable(identity: _Identity) -> bool:

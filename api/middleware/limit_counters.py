@@ -1,26 +1,72 @@
-"""Counters in Redis behind limits that a route or the sign-in counts itself, by user rather than by request."""
+"""Counters in Redis: their storage, and limits that a route or the sign-in counts itself, by user, not by request."""
 
 import time
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import structlog
+from flask import g, has_app_context
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
-from limits.storage import storage_from_string
+from limits.storage import RedisStorage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from api.errors import ApiError
+from api.redis_outage import RedisOutage
 from configs.clock import clock
 from configs.settings import settings
 
 PATIENCE = 1  # seconds that a request waits for Redis
-_REST = 5.0  # seconds without asking a Redis that did not answer: a frozen one would slow every request
 PREFIX = "throttle"
-_rests_until: dict[str, float] = {}  # by address, monotonic
+_COUNTED = "counted+"  # before the scheme of REDIS_URL
 log = structlog.get_logger(__name__)
+
+
+class CountedRedisStorage(RedisStorage):
+    """Storage whose counts come with their end, in one round trip.
+
+    What a request has counted it also shows in its headers; the library asks Redis twice more for them.
+    """
+
+    STORAGE_SCHEME = [f"{_COUNTED}{scheme}" for scheme in ("redis", "rediss", "redis+unix")]  # noqa: RUF012 -- its base's
+    SCRIPT_INCR_EXPIRE = b"""
+    local count = redis.call("incrby", KEYS[1], ARGV[2])
+    local left = redis.call("ttl", KEYS[1])
+    if left < 0 then
+      redis.call("expire", KEYS[1], ARGV[1])
+      left = tonumber(ARGV[1])
+    end
+    return {count, left}
+    """
+
+    def __init__(self, uri: str, **options: Any) -> None:
+        super().__init__(uri.removeprefix(_COUNTED), **options)
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Count and return the count; the request remembers it, and the seconds that are left."""
+        counted = self.lua_incr_expire([self.prefixed_key(key)], [expiry, amount])
+        count, left = cast("tuple[int, int]", counted)
+        if has_app_context():
+            _remember_counts()[key] = count, left + time.time()
+        return count
+
+    def get(self, key: str) -> int:
+        """Return a count."""
+        known = _remember_counts().get(key) if has_app_context() else None
+        return known[0] if known else super().get(key)
+
+    def get_expiry(self, key: str) -> float:
+        """Return the end of a count, in seconds since 1970."""
+        known = _remember_counts().get(key) if has_app_context() else None
+        return known[1] if known else super().get_expiry(key)
+
+
+def _remember_counts() -> dict[str, tuple[int, float]]:
+    """Return what this request has counted: count and end by key."""
+    counts: dict[str, tuple[int, float]] = g.setdefault("counts", {})
+    return counts
 
 
 def hit_limit(rule: str, *key: str) -> None:
@@ -48,7 +94,7 @@ def build_storage_url() -> str:
         configs.settings.SettingMissing: REDIS_URL is not set.
     """
     url = settings().require("redis_url")
-    return f"redis+{url}" if url.startswith("unix://") else url
+    return _COUNTED + (f"redis+{url}" if url.startswith("unix://") else url)
 
 
 def build_storage_options() -> dict[str, Any]:
@@ -64,16 +110,17 @@ def build_storage_options() -> dict[str, Any]:
 
 def _check(rule: str, key: tuple[str, ...], *, counting: bool) -> None:
     url = build_storage_url()
-    if time.monotonic() < _rests_until.get(url, 0):
+    item, limiter, outage = _parse(rule), _get_limiter(url), _get_outage(url)
+    if not outage.may_ask():
         return
-    item, limiter = _parse(rule), _get_limiter(url)
     try:
         passes = (limiter.hit if counting else limiter.test)(item, *key)
         resets_at = 0.0 if passes else limiter.get_window_stats(item, *key).reset_time
     except StorageError as error:
-        _rests_until[url] = time.monotonic() + _REST
+        outage.note(answers=False)
         log.warning("requests are not counted: Redis does not answer", error=str(error.storage_error))
         return
+    outage.note(answers=True)
     if not passes:
         wait = max(1, round(resets_at - clock().timestamp()))
         detail = f"more than {item}: wait as long as Retry-After says"
@@ -83,6 +130,11 @@ def _check(rule: str, key: tuple[str, ...], *, counting: bool) -> None:
 @lru_cache(maxsize=32)
 def _parse(rule: str) -> RateLimitItem:
     return parse(rule)
+
+
+@lru_cache(maxsize=2)
+def _get_outage(_url: str) -> RedisOutage:
+    return RedisOutage()
 
 
 @lru_cache(maxsize=2)

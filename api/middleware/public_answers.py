@@ -6,7 +6,7 @@ from flask import Response, request
 from sqlalchemy.orm import Session
 
 from api.cache import MAX_AGE, answer_cache, digest_body
-from api.models.base import session
+from api.models.base import autocommit_session
 from api.schemas import Answer
 
 _CONTROL = f"public, max-age={MAX_AGE:.0f}"
@@ -27,7 +27,7 @@ def answer_cached(key: str, read: Callable[[Session], Answer]) -> Response:
     """Return an answer from the cache, or read it. Its age tells caches on the way how long it may still be kept."""
 
     def build() -> bytes:
-        with session() as s:
+        with autocommit_session() as s:
             return read(s).as_bytes()
 
     found = answer_cache().get(key, build)

@@ -43,13 +43,13 @@ def _assign_request_id() -> None:
 
 
 def _add_security_headers(response: Response) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
+    added = _HEADERS | {"X-Request-ID": g.request_id}
     if urlsplit(str(settings().api_url)).scheme == "https":
-        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+        added["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     if "Authorization" in request.headers or request.path.startswith("/l/"):
-        response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["X-Request-ID"] = g.request_id
+        added["Cache-Control"] = "no-store"
+    present = {name.lower() for name in response.headers.keys()}  # noqa: SIM118 -- it iterates over pairs
+    response.headers.extend({name: value for name, value in added.items() if name.lower() not in present})
     return response
 
 

@@ -1,5 +1,6 @@
 """Base of the records: the declarative class, column types, the engine and session()."""
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -8,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import psycopg2
 import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.dialects import postgresql
@@ -29,6 +31,8 @@ _CONNECTION = {
 _PLANS = {"max_parallel_workers_per_gather": "0", "jit": "off"}
 
 _KEPT = 5  # idle connections of a process
+_PING_AFTER = 1.0  # seconds without use, after which a connection is asked whether it still works
+_USED = "used"
 
 
 class Base(orm.DeclarativeBase):
@@ -76,6 +80,16 @@ def is_any_of(
     return column == sa.any_(sa.literal(list(ids), postgresql.ARRAY(sa.Uuid())))
 
 
+def is_any_given(
+    column: sa.ColumnElement[UUID] | orm.attributes.InstrumentedAttribute[Any], name: str
+) -> sa.ColumnElement[bool]:
+    """Return the condition that a column is one of the ids that a statement is carried out with, by this name.
+
+    A statement that is built once is a fifth of a request's CPU less than one that is built each time.
+    """
+    return column == sa.any_(sa.bindparam(name, type_=postgresql.ARRAY(sa.Uuid())))
+
+
 @lru_cache(maxsize=1)
 def engine() -> sa.Engine:
     """Return the process's engine, built at the first call.
@@ -91,16 +105,36 @@ def engine() -> sa.Engine:
     options = (
         {"timezone": "utc", "statement_timeout": str(round(seconds * 1000))} | _PLANS | _get_planner_options()
     )
-    return sa.create_engine(
+    made = sa.create_engine(
         database_url(),
         pool_size=min(_KEPT, connection_limit()),
         max_overflow=connection_limit() - min(_KEPT, connection_limit()),
-        pool_pre_ping=True,
         pool_recycle=1800,
         hide_parameters=True,  # a logged error would contain addresses and hashes
         connect_args=_CONNECTION
         | {"options": " ".join(f"-c {name}={value}" for name, value in options.items())},
     )
+    sa.event.listen(made, "checkin", _note_use)
+    sa.event.listen(made, "checkout", _ping_idle)
+    return made
+
+
+def _note_use(_connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
+    record.info[_USED] = time.monotonic()
+
+
+def _ping_idle(connection: Any, record: sa.pool.ConnectionPoolEntry, _proxy: object) -> None:
+    """Ask a connection that was idle whether it works, and have the pool open new ones if it does not.
+
+    `pool_pre_ping` asks each time, which is a round trip for every session of a busy process.
+    """
+    used = record.info.get(_USED)  # None: it has just been opened
+    if used is None or time.monotonic() - used < _PING_AFTER:
+        return
+    try:
+        engine().dialect.do_ping(connection)
+    except psycopg2.Error:
+        raise sa.exc.InvalidatePoolError from None
 
 
 def _get_planner_options() -> dict[str, str]:
@@ -132,4 +166,16 @@ def session() -> Iterator[orm.Session]:
     provider or a website answers.
     """
     with orm.Session(engine(), expire_on_commit=False) as open_session, open_session.begin():
+        yield open_session
+
+
+@contextmanager
+def autocommit_session() -> Iterator[orm.Session]:
+    """Give a session for reads, each statement of which is a transaction of its own.
+
+    BEGIN and COMMIT would be two round trips more. Nothing is lost: in a transaction, too, each statement sees what
+    is committed when it begins (READ COMMITTED).
+    """
+    with orm.Session(engine(), expire_on_commit=False) as open_session:
+        open_session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
         yield open_session

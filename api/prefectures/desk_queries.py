@@ -3,8 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from api.detections.queries import get_public_cutoff
@@ -68,19 +70,28 @@ class WatchStates:
 
 
 def read_watch_states(session: Session, desks: Iterable[Desk]) -> WatchStates:
-    """Read the rows of these desks in two queries."""
-    ids = [desk.id for desk in desks]
-    states = session.execute(sa.select(DeskState, is_page_lost()).where(DeskState.id.in_(ids))).all()
+    """Read the rows of these desks in one query."""
+    given = {"ids": [desk.id for desk in desks], "cutoff": get_public_cutoff()}
+    rows = session.execute(_select_states(), given).all()
+    return WatchStates(
+        states={state.id: state for state, _, _ in rows},
+        found={state.id: found for state, _, found in rows if found},
+        lost=[state.id for state, is_lost, _ in rows if is_lost],
+    )
+
+
+@cache
+def _select_states() -> sa.Select[DeskState, bool, datetime | None]:
+    """Return the query for states, lost pages and last public detections of the desks `ids`."""
     last = (
         sa.select(Detection.seen_at)
-        .where(Detection.desk_id == DeskState.id, Detection.seen_at <= get_public_cutoff())
+        .where(Detection.desk_id == DeskState.id, Detection.seen_at <= sa.bindparam("cutoff"))
         .order_by(Detection.seen_at.desc())
         .limit(1)
         .scalar_subquery()
     )
-    found = session.execute(sa.select(DeskState.id, last).where(DeskState.id.in_(ids), last.is_not(None)))
-    lost = [state.id for state, is_lost in states if is_lost]
-    return WatchStates({state.id: state for state, _ in states}, dict(iter(found)), lost)
+    ids = sa.bindparam("ids", type_=postgresql.ARRAY(sa.Text()))
+    return sa.select(DeskState, is_page_lost(), last).where(DeskState.id == sa.any_(ids))
 
 
 def _get_status(desk: Desk, state: DeskState) -> tuple[DeskStatus, str]:

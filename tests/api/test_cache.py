@@ -175,5 +175,25 @@ def test_a_redis_that_goes_away_meanwhile_costs_no_answer(
     assert cache.get("x", build).body == b"1"
 
 
+def test_a_process_that_knows_the_body_asks_redis_no_more_until_it_is_built_again(
+    cache: AnswerCache, source: Source, redis_server: redis.Redis, frozen: time_machine.Traveller
+) -> None:
+    cache.get("x", source.build)
+    redis_server.flushdb()
+    frozen.shift(1.9)
+    kept = cache.get("x", source.build)
+    assert (kept.body, kept.source, round(kept.age, 1)) == (b"1", "hit", 1.9)
+    frozen.shift(0.2)
+    assert cache.get("x", source.build).body == b"2"
+
+
+def test_a_process_holds_few_bodies(cache: AnswerCache, source: Source, redis_server: redis.Redis) -> None:
+    for number in range(33):
+        cache.get(str(number), source.build)
+    redis_server.flushdb()
+    assert cache.get("32", source.build).body == b"33"
+    assert cache.get("0", source.build).body == b"34"
+
+
 def test_the_process_has_one_cache(redis_server: redis.Redis) -> None:
     assert answer_cache() is answer_cache()

@@ -6,11 +6,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from api.admin.alerts.schemas import AnyAlertDetails, AnyAlertEntry, AnyAlertPage, AnyAlertQuery
-from api.admin.paging import read_page
 from api.alerts.queries import read_alert
 from api.alerts.targets import get_prefecture_id
 from api.errors import not_found
 from api.models.alert import Alert, AlertTarget
+from api.paging import read_page
 
 
 def list_alerts(session: Session, wanted: AnyAlertQuery) -> AnyAlertPage:

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.admin.paging import PageQuery
 from api.alerts.schemas import AlertAnswer
 from api.models.alert import ClosedBecause
+from api.paging import PageQuery
 from api.schemas import Answer
 from configs.prefecture import Procedure
 

@@ -11,7 +11,6 @@ from pydantic.alias_generators import to_camel
 from redis import RedisError
 from sqlalchemy.orm import Session
 
-from api.admin.paging import first_id_at, read_cursor, read_page, write_cursor
 from api.admin.system.schemas import (
     AuditItem,
     AuditPage,
@@ -42,6 +41,7 @@ from api.models.audit import AuditEntry
 from api.models.base import is_any_of
 from api.models.job_run import JobRun
 from api.models.notification import Notification, State
+from api.paging import cut_page, first_id_at, read_cursor, read_page, write_cursor
 from configs.clock import clock
 from configs.redaction import mask_entry, mask_text
 from configs.settings import settings
@@ -71,12 +71,10 @@ def list_dead_letters(session: Session, wanted: DeadLetterQuery) -> DeadLetterPa
     if wanted.before:
         place = sa.tuple_(Notification.failed_at, Notification.id)
         query = query.where(place < sa.tuple_(*read_cursor(wanted.before)))
-    rows = session.scalars(query.limit(wanted.limit + 1)).all()
-    shown = rows[: wanted.limit]
-    items = [_build_notification(each) for each in shown]
-    last = shown[-1] if len(rows) > wanted.limit else None
+    shown, more = cut_page(session.scalars(query.limit(wanted.limit + 1)).all(), wanted.limit)
+    last = shown[-1] if more else None
     following = write_cursor(last.failed_at, last.id) if last and last.failed_at else None
-    return DeadLetterPage(items=items, next=following)
+    return DeadLetterPage(items=[_build_notification(each) for each in shown], next=following)
 
 
 def choose_dead_letters(session: Session, wanted: Replay) -> list[UUID]:

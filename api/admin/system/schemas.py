@@ -6,11 +6,11 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.admin.paging import MomentCursor, PageQuery
 from api.models.audit import ActorKind
 from api.models.job_run import JobResult
 from api.models.notification import Priority, State
 from api.models.user import Channel
+from api.paging import MomentCursor, PageQuery
 from api.schemas import INTEGRAL, Answer, Body, Flag
 
 DAY, MONTH = 24, 31 * 24  # hours

@@ -6,12 +6,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.accounts.queries import read_account
-from api.admin.paging import PageQuery, read_page
 from api.admin.short_addresses import shorten_address, shorten_email
 from api.admin.users.schemas import GrantEntry, GrantPage, UserDetails, UserEntry, UserPage, UserQuery
 from api.errors import not_found
 from api.models.alert import Alert
 from api.models.user import Grant, User
+from api.paging import PageQuery, read_page
 
 
 def list_users(session: Session, wanted: UserQuery, *, full: bool) -> UserPage:

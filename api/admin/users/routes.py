@@ -9,7 +9,6 @@ from pydantic import BaseModel
 
 import notifier
 from api.admin.access import audited, check_access
-from api.admin.paging import PageQuery
 from api.admin.users import queries, service
 from api.admin.users.schemas import (
     GrantEntry,
@@ -22,6 +21,7 @@ from api.admin.users.schemas import (
 )
 from api.middleware.auth import require_recent_proof
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.paging import PageQuery
 
 blueprint = APIBlueprint(
     "admin-users",

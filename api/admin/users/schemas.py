@@ -7,8 +7,8 @@ from uuid import UUID
 from pydantic import Field
 
 from api.accounts.schemas import Account
-from api.admin.paging import PageQuery
 from api.models.user import Role
+from api.paging import PageQuery
 from api.schemas import INTEGRAL, Answer, Body
 from configs.plan import PlanName
 

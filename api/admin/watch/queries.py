@@ -8,7 +8,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.admin.paging import read_page
 from api.admin.watch.schemas import (
     CheckEntry,
     CheckPage,
@@ -28,6 +27,7 @@ from api.models.check import Check
 from api.models.desk import DeskState, HostState
 from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot
+from api.paging import cut_page, read_page
 from api.prefectures.desk_queries import WatchStates, read_watch_states
 from api.proofs.queries import make_proof_link
 from configs.clock import clock
@@ -44,8 +44,8 @@ def list_desks(session: Session, wanted: DeskQuery) -> DeskPage:
     ]
     now = read_watch_states(session, chosen)
     entries = [entry for each in chosen if _is_wanted(entry := _build_desk(each, now), wanted)]
-    shown = entries[: wanted.limit]
-    return DeskPage(items=shown, next=shown[-1].id if len(entries) > wanted.limit else None)
+    shown, more = cut_page(entries, wanted.limit)
+    return DeskPage(items=shown, next=shown[-1].id if more else None)
 
 
 def read_desk(session: Session, desk: Desk) -> DeskEntry:
@@ -70,10 +70,8 @@ def list_hosts(session: Session, wanted: HostQuery) -> HostPage:
     watched = count_watched_desks()
     known = set(session.scalars(sa.select(HostState.host))) | watched.keys()
     names = sorted(each for each in known if not wanted.after or each > wanted.after)
-    shown = names[: wanted.limit]
-    return HostPage(
-        items=_read_hosts(session, shown, watched), next=shown[-1] if len(names) > wanted.limit else None
-    )
+    shown, more = cut_page(names, wanted.limit)
+    return HostPage(items=_read_hosts(session, shown, watched), next=shown[-1] if more else None)
 
 
 def read_host(session: Session, host: str) -> HostEntry:
@@ -98,10 +96,10 @@ def list_checks(session: Session, wanted: CheckQuery) -> CheckPage:
     if wanted.before:
         last = sa.select(Check.started_at).where(Check.id == wanted.before).scalar_subquery()
         query = query.where(sa.tuple_(Check.started_at, Check.id) < sa.tuple_(last, wanted.before))
-    ordered = query.order_by(Check.started_at.desc(), Check.id.desc()).limit(wanted.limit + 1)
-    checks = session.scalars(ordered).all()
-    shown = [CheckEntry.model_validate(each) for each in checks[: wanted.limit]]
-    return CheckPage(items=shown, next=shown[-1].id if len(checks) > wanted.limit else None)
+    latest = query.order_by(Check.started_at.desc(), Check.id.desc()).limit(wanted.limit + 1)
+    checks, more = cut_page(session.scalars(latest).all(), wanted.limit)
+    items = [CheckEntry.model_validate(each) for each in checks]
+    return CheckPage(items=items, next=items[-1].id if more else None)
 
 
 def list_detections(session: Session, wanted: DetectionQuery) -> DetectionLog:

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.admin.paging import PageQuery
 from api.models.desk import DeskStatus
+from api.paging import PageQuery
 from api.prefectures.schemas import DeskAnswer
 from api.schemas import Answer, Body
 from configs.desk import Text

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from api.models.base import session
+from api.models.base import autocommit_session, engine, session
 from api.models.user import User
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -43,6 +43,42 @@ def test_an_error_leaves_nothing_behind() -> None:
         raise ZeroDivisionError
     with session() as s:
         assert s.scalars(sa.select(User)).all() == []
+
+
+def break_idle_connection() -> int:
+    """End the server's side of the pool's only connection; return its process."""
+    with session() as s:
+        pid = s.scalar(sa.text("SELECT pg_backend_pid()"))
+    apart = sa.create_engine(engine().url, poolclass=sa.NullPool)
+    with apart.connect() as connection:
+        assert connection.scalar(sa.text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": pid})
+    return int(pid or 0)
+
+
+def test_a_connection_that_broke_while_it_was_idle_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.models.base._PING_AFTER", 0.0)
+    pid = break_idle_connection()
+    with session() as s:
+        assert s.scalar(sa.text("SELECT pg_backend_pid()")) != pid
+
+
+def test_a_connection_that_broke_a_moment_ago_costs_one_error_and_is_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("api.models.base._PING_AFTER", 60.0)
+    pid = break_idle_connection()
+    with pytest.raises(sa.exc.OperationalError), session() as s:
+        s.scalar(sa.text("SELECT 1"))
+    with session() as s:
+        assert s.scalar(sa.text("SELECT pg_backend_pid()")) != pid
+
+
+def test_each_statement_of_an_autocommit_session_is_a_transaction_of_its_own() -> None:
+    transaction = sa.text("SELECT pg_current_xact_id()")
+    with autocommit_session() as s:
+        assert s.scalar(transaction) != s.scalar(transaction)
+    with session() as s:  # on the same connection
+        assert s.scalar(transaction) == s.scalar(transaction)
 
 
 @pytest.mark.rule("4.14")

@@ -115,5 +115,5 @@ def test_a_prefecture_that_does_not_exist_is_not_found(client: FlaskClient) -> N
         assert answer.mimetype == "application/problem+json"
 
 
-def test_the_list_asks_the_database_twice_however_many_desks_there_are(client: FlaskClient) -> None:
-    assert statements(lambda: client.get("/api/prefectures")) == 2
+def test_the_list_asks_the_database_once_however_many_desks_there_are(client: FlaskClient) -> None:
+    assert statements(lambda: client.get("/api/prefectures")) == 1

@@ -1,5 +1,6 @@
 """Keyset paging of lists, each page found by index: the newest first by id (UUIDv7), or by an instant and the id."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -30,9 +31,15 @@ def read_page(
     """Return the rows of a page, the newest first, and the `before` of the next one. `column` is the rows' id."""
     if page.before:
         query = query.where(column < page.before)
-    rows: list[Any] = list(session.scalars(query.order_by(column.desc()).limit(page.limit + 1)))
-    shown = rows[: page.limit]
-    return shown, shown[-1].id if len(rows) > page.limit else None
+    ordered = query.order_by(column.desc()).limit(page.limit + 1)
+    found: list[Any] = list(session.scalars(ordered).unique())  # a query may join what a row has several of
+    shown, more = cut_page(found, page.limit)
+    return shown, shown[-1].id if more else None
+
+
+def cut_page(rows: Sequence[T], limit: int) -> tuple[list[T], bool]:
+    """Return the rows of a page, and whether there are more: ask for one row more than a page has."""
+    return list(rows[:limit]), len(rows) > limit
 
 
 def write_cursor(moment: datetime, row_id: UUID) -> str:
