@@ -7,18 +7,20 @@ import random
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
 
+import psutil
 import sqlalchemy as sa
 
 from configs.settings import PREFECTURES
 from deploy.bench.figures import Effort, Figure, Say, at_least, at_most, below, forget, percentile
 from deploy.bench.open_loop import LoadGenerator, Reply, build_request
 from deploy.bench.read_data import PREFIX, ReadData
-from deploy.bench.servers import Servers, servers
+from deploy.bench.row_security import measure_row_security
+from deploy.bench.servers import Servers, cpu, servers
 from deploy.bench.statement_log import explain, log_statements, read_slowest
 from deploy.local.ports import StackPorts
 from deploy.local.processes import answers, free_port, start, stop, wait_until, with_parent
@@ -59,7 +61,8 @@ def run(effort: Effort, say: Say) -> list[Figure]:
     with servers(lambda _: {"PREFECTURES_DIR": str(PREFECTURES), "PROXY_HOPS": "1"}) as made:
         _write(made, data, say)
         with _serve(made, "api.app:create_app()", {"PROGRAM": "api"}) as port:
-            return asyncio.run(_measure(made, port, data, effort, say)) + _compare(made, port, effort, say)
+            figures = asyncio.run(_measure(made, port, data, effort, say)) + _compare(made, port, effort, say)
+        return figures + measure_row_security(made.engine, data.busy, effort, say)
 
 
 def _write(made: Servers, data: ReadData, say: Say) -> None:
@@ -90,7 +93,7 @@ def _serve(made: Servers, app: str, more: dict[str, str]) -> Iterator[int]:
 
 async def _measure(made: Servers, port: int, data: ReadData, effort: Effort, say: Say) -> list[Figure]:
     load = LoadGenerator(port)
-    people = await _sign_in(made, load, data, effort.of(200, 5))
+    people = await _sign_in(made, load, data, effort.of(200, 10))
     say(f"{len(people)} people signed in")
     seconds = effort.of(60.0, 3.0)
     reads = _choose_reads(people)
@@ -103,8 +106,12 @@ async def _measure(made: Servers, port: int, data: ReadData, effort: Effort, say
     say(f"{_describe(beside)}; meanwhile {len(logins) / seconds:.1f} logins/s")
     with log_statements(made.engine):
         await load.run_open(reads, _RATE, effort.of(30.0, 3.0))
+    cpu_figures = [
+        await _measure_cpu(load, "a signed-in read", _choose_reads(people, own=True), effort),
+        await _measure_cpu(load, "a public read", _choose_reads(people, own=False), effort),
+    ]
     await load.close()
-    return [*_figures_of_reads(alone, beside, logins, seconds), _read_slowest(made, say)]
+    return [*_figures_of_reads(alone, beside, logins, seconds), *cpu_figures, _read_slowest(made, say)]
 
 
 async def _sign_in(made: Servers, load: LoadGenerator, data: ReadData, many: int) -> list[SignedIn]:
@@ -127,15 +134,35 @@ async def _sign_in(made: Servers, load: LoadGenerator, data: ReadData, many: int
     return [SignedIn(token, *own[email]) for token, email in zip(tokens, emails, strict=True)]
 
 
-def _choose_reads(people: Sequence[SignedIn]) -> Iterator[bytes]:
-    paths = [path for path, share in _SHARES.items() for _ in range(share)]
+def _choose_reads(people: Sequence[SignedIn], *, own: bool | None = None) -> Iterator[bytes]:
+    """Draw reads of these people; `own`: only those that need a sign-in, or only the others."""
+    shares = _SHARES.items()
+    paths = [path for path, share in shares for _ in range(share) if own in (None, _needs_sign_in(path))]
     while True:
         path, person = random.choice(paths), random.choice(people)  # noqa: S311 -- no secret
-        own = path.startswith(("/api/alerts", "/api/auth")) or (
-            path.startswith("/api/det") and "stats" not in path
-        )
         url = path.format(alert=person.alert, detection=person.detection)
-        yield build_request(url, address=_draw_address(), token=person.token if own else "")
+        token = person.token if _needs_sign_in(path) else ""
+        yield build_request(url, address=_draw_address(), token=token)
+
+
+def _needs_sign_in(path: str) -> bool:
+    return path.startswith(("/api/alerts", "/api/auth", "/api/detections")) and "stats" not in path
+
+
+async def _measure_cpu(load: LoadGenerator, name: str, reads: Iterator[bytes], effort: Effort) -> Figure:
+    """Return the CPU that the API, PostgreSQL and Redis together take for a read, asked one after the other."""
+    number, before = effort.of(1000, 20), _read_cpu()
+    for _ in range(number):
+        await load.ask(next(reads), 0)
+    return Figure(f"{name}: CPU of API, PostgreSQL and Redis, ms", 1000 * (_read_cpu() - before) / number)
+
+
+def _read_cpu() -> float:
+    spent = 0.0
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            spent += cpu(process)
+    return spent
 
 
 def _choose_logins(data: ReadData) -> Iterator[bytes]:
