@@ -118,13 +118,20 @@ def _kept(build: Callable[..., sa.Engine]) -> Callable[..., sa.Engine]:
 sa.create_engine = _kept(sa.create_engine)
 
 
+_NAMES = {name.upper() for name in settings_module.Settings.model_fields}
+_desks_read_in: list[frozenset[tuple[str, str]]] = []
+
+
+def _environment() -> frozenset[tuple[str, str]]:
+    return frozenset(item for item in os.environ.items() if item[0].upper() in _NAMES)
+
+
 def _read_once(load: Callable[..., settings_module.Settings]) -> Callable[..., settings_module.Settings]:
     """Return the settings of an environment that was read before: to read it takes 12 ms, thrice in most tests."""
-    names = {name.upper() for name in settings_module.Settings.model_fields}
     found: dict[frozenset[tuple[str, str]], settings_module.Settings] = {}
 
     def load_once(**overrides: object) -> settings_module.Settings:
-        seen = frozenset(item for item in os.environ.items() if item[0].upper() in names)
+        seen = _environment()
         if overrides or os.environ.get("APP_ENV") != "test":  # others read a file, too
             return load(**overrides)
         return found[seen] if seen in found else found.setdefault(seen, load())
@@ -150,8 +157,10 @@ def forget() -> None:
 
     settings.cache_clear()
     named = [Path(os.environ[name]) for name in ("PREFECTURES_DIR", "HOSTS_FILE") if name in os.environ]
-    if not all(path.is_relative_to(_ROOT) for path in named):
-        prefecture._world.cache_clear()  # a test may rewrite its own; our 101 take 0.1 s to read
+    seen = {item for item in _environment() if item[0] not in ("DATABASE_URL", "REDIS_URL")}
+    if named and not (seen in _desks_read_in and all(path.is_relative_to(_ROOT) for path in named)):
+        prefecture._world.cache_clear()  # a test may rewrite its own, and tokens decide what is watched
+        _desks_read_in[:] = [frozenset(seen)]
     use_offset_file(None)
     extensions.set_wait_callback(None)  # engine() sets it from DATABASE_SECONDS
     if base.engine.cache_info().currsize:
