@@ -1,4 +1,4 @@
-"""Plans of the reads at 100,000 rows: they find a user's rows by index, whatever others have."""
+"""Plans of the reads at 30,000 rows: they find a user's rows by index, whatever others have."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -11,11 +11,11 @@ from flask.testing import FlaskClient
 from api.models.base import engine, session
 from tests.api.world import Person
 
-# One in 100 of these alerts is the person's, with 10 matches each: 500 closed ones, and 500 of the others' are theirs too.
+# The person has 520 of 30,000 alerts, all but 20 of them closed, and 5,000 notifications.
 _SEED = """
 SET LOCAL session_replication_role = replica;
 INSERT INTO desks (id) VALUES ('bobigny_93/titre-sejour');
-INSERT INTO users (id, email) SELECT gen_random_uuid(), 'u'||n||'@example.org' FROM generate_series(1, 10000) n;
+INSERT INTO users (id, email) SELECT gen_random_uuid(), 'u'||n||'@example.org' FROM generate_series(1, 3000) n;
 INSERT INTO alerts (id, user_id, created_at, closed_at, closed_because)
   SELECT gen_random_uuid(), id, now(), now(), 'stopped' FROM users, generate_series(1, 9) WHERE id <> :me;
 INSERT INTO alerts (id, user_id, created_at) SELECT gen_random_uuid(), id, now() FROM users WHERE id <> :me;
@@ -26,13 +26,13 @@ INSERT INTO alert_targets (id, alert_id, prefecture_id, procedure)
   SELECT gen_random_uuid(), id, 'bobigny_93', 'TITRE_SEJOUR' FROM alerts;
 INSERT INTO slots (desk_id, place_key, moment, url, opened_at, seen_at)
   SELECT 'bobigny_93/titre-sejour', 'p'||n, '2027-01-01', 'https://example.org/', t, t
-  FROM (SELECT n, now() - n * interval '1 minute' t FROM generate_series(1, 100000) n) made;
+  FROM (SELECT n, now() - n * interval '1 minute' t FROM generate_series(1, 30000) n) made;
 INSERT INTO detections (id, desk_id, prefecture_id, procedures, label, source, booking_url, seen_at, committed_at)
   SELECT gen_random_uuid(), desk_id, 'bobigny_93', '{TITRE_SEJOUR}', 'x', 'check', url, seen_at, seen_at FROM slots;
 INSERT INTO detection_slots (detection_id, slot_id) SELECT d.id, s.id FROM detections d JOIN slots s USING (seen_at);
 INSERT INTO matches (id, alert_id, detection_id, limits_version, decided_at)
   SELECT gen_random_uuid(), a.id, d.detection_id, 1, now()
-  FROM (SELECT id, row_number() OVER () % 100000 n FROM alerts) a
+  FROM (SELECT id, row_number() OVER () % 30000 n FROM alerts) a
   JOIN (SELECT detection_id, row_number() OVER () n FROM detection_slots) d ON d.n = a.n + 1;
 INSERT INTO matches (id, alert_id, detection_id, limits_version, decided_at)
   SELECT gen_random_uuid(), a.id, d.detection_id, 2, now()
@@ -71,7 +71,7 @@ PATHS = [
 
 @pytest.fixture
 def crowded(person: Callable[..., Person]) -> Person:
-    """Make a person with 5,000 notifications, 500 closed alerts and 20 open ones, among 100,000 alerts of others."""
+    """Make a person with 5,000 notifications, 500 closed alerts and 20 open ones, among 30,000 alerts of others."""
     made = person()
     with session() as s:
         for statement in filter(str.strip, _SEED.split(";")):
