@@ -57,7 +57,7 @@ class Registration(Body):
     @field_validator("password")
     @classmethod
     def _no_guess(cls, password: SecretStr, info: ValidationInfo) -> SecretStr:
-        email = info.data.get("email")  # missing where it is wrong: that is said first
+        email = info.data.get("email")  # None where the address is invalid: that error is enough
         if email and (weakness := explain_weakness(password.get_secret_value(), email)):
             raise PydanticCustomError("guessable", "{why}", {"why": weakness})
         return password

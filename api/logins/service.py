@@ -45,7 +45,7 @@ def open_login(session: Session, user: User, browser: str, *, from_known_address
     session.add(login)
     session.flush()
     mails: list[UUID] = []
-    # Logins of long ago are dropped: an account of that age had some, and nobody has watched it since.
+    # Old logins are dropped, so an account older than that had a login before: this one is not its first.
     is_first = not before and user.created_at > now - settings().login_kept_for
     if not is_first and not (from_known_address and browser in before):
         mails = notifier.create_notifications(

@@ -224,7 +224,7 @@ def _load_identity(claims: dict[str, Any]) -> _Identity | None:
         if identity.user.token_version != claims.get(_VERSION) or not _is_usable(identity):
             return None
         _touch(s, identity)
-    # Only now: whoever holds a token of a login that ended must not use the limit up.
+    # Counted after the check: requests with the token of an ended login must not use up the user's limit.
     count_request_of(user_id)
     return identity
 

@@ -26,7 +26,7 @@ def read_gunicorn(option: str) -> int:
 
 
 def count_processes() -> dict[str, int]:
-    """Return, by program, the number of processes that may hold connections; each spider may have its successor beside it."""
+    """Return, by program, the number of processes that may hold connections; a spider and its successor run at once."""
     spiders = sum(CrawlQueue.parse(name).processes for name in queue_names()) + 1  # and discovery
     return {
         "api": read_gunicorn("workers"),

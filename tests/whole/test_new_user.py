@@ -1,4 +1,4 @@
-"""What a new user and a new operator do with a whole stack, by the API alone."""
+"""Journeys of a new user and a new operator through a whole stack, by the API alone."""
 
 import os
 import subprocess

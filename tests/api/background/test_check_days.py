@@ -35,6 +35,21 @@ def days(day: date = TODAY) -> dict[str, Any]:
     return {row.desk_id: row for row in rows(CheckDay) if row.day == day}
 
 
+def kill_a_run_at(end: date, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the job and kill it when it comes to a day."""
+    real = check_day_totals.sum_day
+
+    def die(s: Any, day: date, now: datetime) -> int:
+        if day == end:
+            raise KeyboardInterrupt
+        return real(s, day, now)
+
+    with monkeypatch.context() as killing:
+        killing.setattr(jobs, "sum_day", die)
+        with pytest.raises(KeyboardInterrupt):
+            jobs.check_days()
+
+
 def test_a_day_counts_checks_outcomes_intervals_and_openings() -> None:
     desk_state(wished_seconds=60.0, feasible_seconds=90.0, due_queue="prefenligne", status=DeskStatus.ACTIVE)
     for at in ("00:00:00", "08:00:00", "08:01:00", "08:03:00"):
@@ -139,17 +154,7 @@ def test_each_day_is_a_transaction_of_its_own(monkeypatch: pytest.MonkeyPatch) -
     with session() as s:
         make_partitions(s, TODAY - timedelta(days=2))
     check("08:00:00", day=TODAY - timedelta(days=2))
-    real = check_day_totals.sum_day
-
-    def die(s: Any, day: date, now: datetime) -> int:
-        if day == TODAY:
-            raise KeyboardInterrupt
-        return real(s, day, now)
-
-    with monkeypatch.context() as killing:
-        killing.setattr(jobs, "sum_day", die)
-        with pytest.raises(KeyboardInterrupt):
-            jobs.check_days()
+    kill_a_run_at(TODAY, monkeypatch)
     assert days(TODAY - timedelta(days=2))[BOBIGNY].checks == 1
     assert days(TODAY - timedelta(days=1)) == {}
 
@@ -162,17 +167,7 @@ def test_days_that_a_killed_run_left_are_summed_up_by_the_next(
         make_partitions(s, every[0])
     for day in every:
         check("08:00:00", day=day)
-    real = check_day_totals.sum_day
-
-    def die(s: Any, day: date, now: datetime) -> int:
-        if day == every[1]:
-            raise KeyboardInterrupt
-        return real(s, day, now)
-
-    with monkeypatch.context() as killing:
-        killing.setattr(jobs, "sum_day", die)
-        with pytest.raises(KeyboardInterrupt):
-            jobs.check_days()
+    kill_a_run_at(every[1], monkeypatch)
     frozen.shift(60)
     jobs.check_days()
     assert [days(day)[BOBIGNY].checks for day in every] == [1, 1, 1, 1]
