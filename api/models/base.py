@@ -30,7 +30,9 @@ _CONNECTION = {
 # (https://www.postgresql.org/docs/18/when-can-parallel-query-be-used.html, …/jit-decision.html).
 _PLANS = {"max_parallel_workers_per_gather": "0", "jit": "off"}
 
-_KEPT = 5  # idle connections of a process
+# Idle connections of a process; the API has as many threads. One more is opened and closed for each request that
+# needs it, which costs more than the request.
+_KEPT = 8
 _PING_AFTER = 1.0  # seconds without use, after which a connection is asked whether it still works
 _USED = "used"
 
