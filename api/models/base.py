@@ -116,13 +116,16 @@ def engine() -> sa.Engine:
         connect_args=_CONNECTION
         | {"options": " ".join(f"-c {name}={value}" for name, value in options.items())},
     )
-    sa.event.listen(made, "checkin", _note_use)
+    sa.event.listen(made, "checkin", _tidy_up)
     sa.event.listen(made, "checkout", _ping_idle)
     return made
 
 
-def _note_use(_connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
+def _tidy_up(connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
+    """Note when a connection was used, and end what autocommit_session() began."""
     record.info[_USED] = time.monotonic()
+    if connection is not None and not connection.closed:  # it broke
+        connection.autocommit = False
 
 
 def _ping_idle(connection: Any, record: sa.pool.ConnectionPoolEntry, _proxy: object) -> None:
@@ -176,8 +179,9 @@ def autocommit_session() -> Iterator[orm.Session]:
     """Give a session for reads, each statement of which is a transaction of its own.
 
     BEGIN and COMMIT would be two round trips more. Nothing is lost: in a transaction, too, each statement sees what
-    is committed when it begins (READ COMMITTED).
+    is committed when it begins (READ COMMITTED). To undo SQLAlchemy's isolation level AUTOCOMMIT would be a round
+    trip; psycopg2's own switch asks the server nothing.
     """
     with orm.Session(engine(), expire_on_commit=False) as open_session:
-        open_session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        open_session.connection().connection.dbapi_connection.autocommit = True  # type: ignore[union-attr]
         yield open_session
