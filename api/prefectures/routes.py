@@ -7,8 +7,7 @@ from pydantic import BaseModel
 
 from api.errors import not_found
 from api.middleware.openapi_helpers import declare_errors, make_operation_id
-from api.middleware.public_answers import answer_cached, answer_public
-from api.models.base import autocommit_session
+from api.middleware.public_answers import answer_cached
 from api.prefectures.queries import read_prefecture_page, read_prefectures
 from api.prefectures.schemas import PrefectureList, PrefecturePage
 from configs.prefecture import prefectures
@@ -40,6 +39,4 @@ def show_prefecture(path: PrefecturePath) -> Response:
     place = prefectures().get(path.id)
     if place is None:
         raise not_found("prefecture: GET /api/prefectures lists them")
-    with autocommit_session() as s:
-        page = read_prefecture_page(s, place)
-    return answer_public(page.as_bytes())
+    return answer_cached(f"prefecture:{place.id}", lambda s: read_prefecture_page(s, place))

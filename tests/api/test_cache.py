@@ -5,7 +5,7 @@ import pytest
 import redis
 import time_machine
 
-from api.cache import _REFILL_SHARE, MAX_AGE, AnswerCache, answer_cache
+from api.cache import _MOST_HELD, _REFILL_SHARE, MAX_AGE, AnswerCache, answer_cache
 from configs.redis import redis_client
 
 
@@ -188,11 +188,11 @@ def test_a_process_that_knows_the_body_asks_redis_no_more_until_it_is_built_agai
 
 
 def test_a_process_holds_few_bodies(cache: AnswerCache, source: Source, redis_server: redis.Redis) -> None:
-    for number in range(33):
+    for number in range(_MOST_HELD + 1):
         cache.get(str(number), source.build)
     redis_server.flushdb()
-    assert cache.get("32", source.build).body == b"33"
-    assert cache.get("0", source.build).body == b"34"
+    assert cache.get(str(_MOST_HELD), source.build).body == str(_MOST_HELD + 1).encode()
+    assert cache.get("0", source.build).body == str(_MOST_HELD + 2).encode()
 
 
 def test_the_process_has_one_cache(redis_server: redis.Redis) -> None:
