@@ -13,7 +13,10 @@ from deploy.local.ports import StackPorts
 from deploy.local.processes import with_parent
 
 # --preload: one import for both workers, nothing is connected before they fork; its control socket would lie in $HOME.
-_GUNICORN = "--workers 2 --threads 8 --timeout 30 --graceful-timeout 3 --preload --no-control-socket"
+_GUNICORN = (
+    "--workers 2 --threads 8 --timeout 30 --graceful-timeout 3 --preload --no-control-socket"
+    " --config python:configs.gunicorn_hooks"
+)
 
 _RPC = "supervisor.rpcinterface:make_main_rpcinterface"
 # unix(7) allows 108 bytes; supervisord puts its process id behind the name while it binds.
