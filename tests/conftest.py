@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import time_machine
 
     from deploy.sandbox.running import Running
+    from deploy.sandbox.stripe.control_client import StripeControl
 
 _FIXED = {
     "APP_ENV": "test",
@@ -237,6 +238,17 @@ def sandbox(_sandbox: "Running", settings_env: Callable[..., None]) -> Iterator[
     )
     yield _sandbox
     _sandbox.reset()
+
+
+@pytest.fixture
+def stripe_stand_in(sandbox: "Running", settings_env: Callable[..., None]) -> "StripeControl":
+    """Give the controls of Stripe's stand-in, as new; events wait until the test takes them."""
+    from deploy.sandbox.stripe.control_client import StripeControl
+
+    settings_env(
+        STRIPE_BASE_URL=sandbox.stripe, STRIPE_SECRET_KEY="sk_test_tests", STRIPE_WEBHOOK_SECRET="whsec_tests"
+    )
+    return StripeControl(sandbox.stripe)
 
 
 @pytest.fixture(scope="session")

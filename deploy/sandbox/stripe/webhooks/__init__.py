@@ -1,0 +1,1 @@
+"""Webhooks: signed, sent again until they are taken, and troubled on purpose."""
