@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 
@@ -11,6 +12,7 @@ from deploy.sandbox import addresses
 from deploy.sandbox.scenario import FIRST_FORM
 from deploy.sandbox.server import Ports, Sandbox
 from deploy.sandbox.sockets import PortTaken
+from deploy.sandbox.stripe.webhooks.endpoint import Endpoint
 
 
 def _arguments(given: list[str] | None) -> argparse.Namespace:
@@ -43,6 +45,11 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
         action="store_true",
         help="have a form of whatever number is asked for: real desk files name real numbers (see SANDBOX_HOSTS)",
     )
+    parser.add_argument(
+        "--stripe-webhook",
+        metavar="URL",
+        help="where Stripe's events go, signed with each secret of STRIPE_WEBHOOK_SECRET",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="make the world the same each time")
     return parser.parse_args(given)
 
@@ -66,10 +73,16 @@ async def _live(arguments: argparse.Namespace) -> None:
         world=arguments.world,
         first_form=arguments.first_form,
         any_form=arguments.any_form,
+        stripe_endpoint=_endpoint(arguments.stripe_webhook),
     )
     async with sandbox:
         print(sandbox.described(), flush=True)
         await ended.wait()
+
+
+def _endpoint(url: str | None) -> Endpoint | None:
+    secrets = [each for each in os.environ.get("STRIPE_WEBHOOK_SECRET", "").split(",") if each]
+    return Endpoint(url, secrets) if url and secrets else None
 
 
 def main(given: list[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.modes import MODES
-from deploy.sandbox.providers.provider import PROVIDER_MODES, post_mode
+from deploy.sandbox.providers.provider import post_mode
 from deploy.sandbox.request_body import Handler, refusals
 from deploy.sandbox.sites.control import act
 from deploy.sandbox.templating import static
@@ -74,12 +74,18 @@ class Inbox:
                 **provider.to_json(),
                 "name": type(provider).__name__,
                 "url": self._sandbox.provider_url(channel),
+                "modes": list(provider.mode_table),
             }
             for channel, provider in self._sandbox.providers.items()
         ]
-        modes = {"modes": list(MODES), "provider_modes": list(PROVIDER_MODES)}
         journal = self._sandbox.journal.to_json()
-        return {"run": self._run, "sites": sites, "providers": providers, "journal": journal, **modes}
+        return {
+            "run": self._run,
+            "sites": sites,
+            "providers": providers,
+            "journal": journal,
+            "modes": list(MODES),
+        }
 
     async def _page(self, _request: web.Request) -> web.Response:
         headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from deploy.sandbox.clock import PARIS
 from deploy.sandbox.modes import make_mode
-from deploy.sandbox.providers.provider import PROVIDER_MODES
 from deploy.sandbox.server import Ports, Sandbox
 
 if TYPE_CHECKING:
@@ -104,6 +103,11 @@ class Running:
         return self._sandbox.provider_url("telegram")
 
     @property
+    def stripe(self) -> str:
+        """Return the base URL for the Stripe SDK's ``base_addresses``."""
+        return self._sandbox.provider_url("payment")
+
+    @property
     def inbox(self) -> str:
         """Return the base URL of the inbox page."""
         return self._sandbox.inbox_url
@@ -116,8 +120,8 @@ class Running:
         self, channel: str, mode: str, *, count: int | None = None, **parameters: float | str
     ) -> None:
         """Set how the provider of a channel answers; ``count`` calls long, or for good."""
-        made = make_mode(mode, parameters, count, table=PROVIDER_MODES)
-        self._await(self._sandbox.known_provider(channel).set_mode(made))
+        provider = self._sandbox.known_provider(channel)
+        self._await(provider.set_mode(make_mode(mode, parameters, count, table=provider.mode_table)))
 
     def press_start(self, code: str, chat: int, name: str, kind: str = "private") -> dict[str, object]:
         """Let a person press Start in a chat behind a link with this code; return the update that the bot gets."""

@@ -17,7 +17,6 @@ from deploy.sandbox.journal import Journal
 from deploy.sandbox.listener import Listener
 from deploy.sandbox.outbox import Outbox
 from deploy.sandbox.platforms import stand_ins
-from deploy.sandbox.providers.provider import Provider, make_provider_app
 from deploy.sandbox.providers.sendgrid import SendGrid
 from deploy.sandbox.providers.telegram import Telegram
 from deploy.sandbox.providers.twilio import Twilio
@@ -25,10 +24,14 @@ from deploy.sandbox.scenario import FIRST_FORM, first_place, script
 from deploy.sandbox.sites.app import make_site_app
 from deploy.sandbox.sites.site import Site
 from deploy.sandbox.sockets import listen
+from deploy.sandbox.stripe.stand_in import Stripe
 from deploy.sandbox.world import World
 
 if TYPE_CHECKING:
     import socket
+
+    from deploy.sandbox.providers.provider import ProviderBase
+    from deploy.sandbox.stripe.webhooks.endpoint import Endpoint
 
 # Seconds that requests in progress are given at the end; the hanging ones would take for ever.
 _GRACE: Final = 0.05
@@ -38,6 +41,7 @@ _PROVIDERS: Final = {
     "email": addresses.SENDGRID,
     "sms": addresses.TWILIO,
     "telegram": addresses.TELEGRAM,
+    "payment": addresses.STRIPE,
 }
 
 
@@ -59,6 +63,7 @@ class Sandbox:
         world: let slots open and go by themselves.
         first_form: where the world opens the first ones.
         any_form: let every site have a form of whatever number it is asked for.
+        stripe_endpoint: where Stripe's events go; without it they wait until they are taken.
 
     Raises:
         LookupError: there is no ``first_form``.
@@ -73,6 +78,7 @@ class Sandbox:
         world: bool = False,
         first_form: int = FIRST_FORM,
         any_form: bool = False,
+        stripe_endpoint: Endpoint | None = None,
     ) -> None:
         first_place(first_form)
         self.ports = ports
@@ -86,9 +92,10 @@ class Sandbox:
         self.outbox = Outbox()
         self.journal = Journal()
         self.telegram = Telegram(self.outbox)
-        self.providers: dict[str, Provider] = {
+        self.stripe = Stripe(stripe_endpoint)
+        self.providers: dict[str, ProviderBase] = {
             provider.channel: provider
-            for provider in (SendGrid(self.outbox), Twilio(self.outbox), self.telegram)
+            for provider in (SendGrid(self.outbox), Twilio(self.outbox), self.telegram, self.stripe)
         }
         self._runners: list[web.AppRunner] = []
 
@@ -105,7 +112,8 @@ class Sandbox:
         for site, made in zip(self.sites.values(), sites, strict=True):
             await self._serve(make_site_app(site), made)
         for provider, made in zip(self.providers.values(), providers, strict=True):
-            provider.listener = await self._serve(make_provider_app(provider), made)
+            provider.url = self.provider_url(provider.channel)
+            provider.listener = await self._serve(provider.make_app(), made)
         if self._events is not None:
             self._world = asyncio.create_task(World(self.sites, self._events).play(), name="world")
         return self
@@ -149,8 +157,8 @@ class Sandbox:
         """Return the base URL of the booking site of a code."""
         return addresses.url(self.known_site(code).about.host, self.ports.sites)
 
-    def known_provider(self, channel: str) -> Provider:
-        """Return the provider of "email", "sms" or "telegram"; a Refusal (404) names them."""
+    def known_provider(self, channel: str) -> ProviderBase:
+        """Return the provider of "email", "sms", "telegram" or "payment"; a Refusal (404) names them."""
         if channel not in self.providers:
             raise Refusal(f"no provider for channel {channel!r}", known=self.providers, status=404)
         return self.providers[channel]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _FOLDER: Final = Path(__file__).parent
 
@@ -20,6 +23,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def add_filter(name: str, write: Callable[..., str]) -> None:
+    """Let templates write values by a function."""
+    _environment().filters[name] = write
 
 
 def render(template: str, **values: object) -> str:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.listener import reset_connection
-from deploy.sandbox.modes import Mode, Modes, Parameters, make_mode
+from deploy.sandbox.modes import Mode, Modes, Parameters, Table, make_mode
 from deploy.sandbox.request_body import Body, read_body, refusals, text, whole_number
 
 if TYPE_CHECKING:
@@ -57,16 +57,49 @@ class Accepted:
     answer: web.Response
 
 
-class Provider(ABC):
-    """One provider; a subclass reads calls and gives refusals in the provider's shape."""
+class ProviderBase(ABC):
+    """A provider's stand-in: what it is called, its failure modes, and its server."""
 
     channel: str
+    mode_table: Table = PROVIDER_MODES
 
-    def __init__(self, outbox: Outbox) -> None:
-        self.outbox = outbox
+    def __init__(self) -> None:
         self.modes = Modes()
         self.calls = 0
         self.listener: Listener | None = None
+        self.url = ""  # the base URL, once its port is known
+
+    @abstractmethod
+    def make_app(self) -> web.Application:
+        """Build the application: the provider's API and ``/_control``."""
+
+    async def set_mode(self, mode: Mode) -> None:
+        """Set how it answers from now on."""
+        self.modes.set(mode)
+        if self.listener:
+            await (self.listener.close() if mode.name == "refuse" else self.listener.open())
+
+    async def reset(self) -> None:
+        """Answer normally again."""
+        await self.set_mode(Mode())
+        self.modes = Modes()
+        self.calls = 0
+
+    def to_json(self) -> dict[str, object]:
+        """Return its state as JSON shows it."""
+        return {"channel": self.channel, **self.modes.site.to_json(), "calls": self.calls, "messages": 0}
+
+
+class Provider(ProviderBase):
+    """A provider of messages; a subclass reads calls and gives refusals in the provider's shape."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        super().__init__()
+        self.outbox = outbox
+
+    def make_app(self) -> web.Application:
+        """Build the application."""
+        return make_provider_app(self)
 
     @abstractmethod
     async def read_call(self, request: web.Request) -> Accepted:
@@ -128,23 +161,14 @@ class Provider(ABC):
         if refused := [draft for draft in drafts if draft.to.casefold() in wrong]:
             raise RequestRefused(self.rejected(refused, named=bool(mode.number("named"))))
 
-    async def set_mode(self, mode: Mode) -> None:
-        """Set how it answers from now on."""
-        self.modes.set(mode)
-        if self.listener:
-            await (self.listener.close() if mode.name == "refuse" else self.listener.open())
-
     async def reset(self) -> None:
         """Forget its messages and answer normally again."""
-        await self.set_mode(Mode())
+        await super().reset()
         self.outbox.clear(self.channel)
-        self.modes = Modes()
-        self.calls = 0
 
     def to_json(self) -> dict[str, object]:
         """Return its state as JSON shows it."""
-        kept = len(self.outbox.messages(self.channel))
-        return {"channel": self.channel, **self.modes.site.to_json(), "calls": self.calls, "messages": kept}
+        return {**super().to_json(), "messages": len(self.outbox.messages(self.channel))}
 
 
 async def _wait(mode: Mode) -> None:
@@ -175,18 +199,18 @@ def told_ids(request: web.Request) -> dict[str, str]:
     return {name: value for name, value in told.items() if value}
 
 
-def provider_mode(body: Body) -> Mode:
+def provider_mode(body: Body, table: Table = PROVIDER_MODES) -> Mode:
     """Read the mode that a control call asks for; a Refusal names the modes that exist."""
     name = text(body, "mode")
     if name is None:
-        raise Refusal('mode is missing: send {"mode": "normal"} or another', known=PROVIDER_MODES)
+        raise Refusal('mode is missing: send {"mode": "normal"} or another', known=table)
     parameters = {key: value for key, value in body.items() if key not in {"mode", "count"}}
-    return make_mode(name, parameters, whole_number(body, "count", least=1), table=PROVIDER_MODES)
+    return make_mode(name, parameters, whole_number(body, "count", least=1), table=table)
 
 
-async def post_mode(provider: Provider, request: web.Request) -> web.Response:
+async def post_mode(provider: ProviderBase, request: web.Request) -> web.Response:
     """Set a provider's mode as the request's body says."""
-    await provider.set_mode(provider_mode(await read_body(request)))
+    await provider.set_mode(provider_mode(await read_body(request), provider.mode_table))
     return web.json_response(provider.to_json())
 
 

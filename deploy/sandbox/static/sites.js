@@ -28,7 +28,7 @@ export function draw(state) {
     const rests = restUntil(state, one);
     place("sites", one.site, { ...one, rests }, () => site({ ...one, rests }, state.modes));
   }
-  for (const one of state.providers) place("providers", one.channel, one, () => provider(one, state.provider_modes.filter(reject)));
+  for (const one of state.providers) place("providers", one.channel, one, () => provider(one, one.modes.filter(reject)));
   const slots = state.sites.flatMap((one) => one.forms.flatMap((form) => form.plannings.flatMap((planning) => planning.slots)));
   document.getElementById("figure-slots").textContent = slots.length.toLocaleString("fr-FR");
 }

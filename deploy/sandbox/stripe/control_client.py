@@ -61,7 +61,10 @@ class StripeControl:
         return self._post("/settings", **values)
 
     def pay(self, session: str, card: str = "visa", **details: object) -> Json:
-        """Pay at Checkout, as on its page; ``authenticate=False`` lets 3-D Secure fail."""
+        """Pay at Checkout, as on its page; return ``session`` and ``error`` (None, or why the card was declined).
+
+        ``authenticate`` is what the customer does when 3-D Secure is asked for: "pass", "fail" or "leave".
+        """
         return self._post(f"/sessions/{session}/pay", card=card, **details)
 
     def settle(self, payment_intent: str, *, paid: bool = True) -> Json:

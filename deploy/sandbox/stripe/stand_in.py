@@ -1,0 +1,166 @@
+"""The stand-in of Stripe as a server: its API in the mode of the moment, its pages and its controls."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from deploy.sandbox.listener import reset_connection
+from deploy.sandbox.modes import Mode, Parameters
+from deploy.sandbox.providers.provider import ProviderBase
+from deploy.sandbox.request_body import refusals
+from deploy.sandbox.stripe.account import Account
+from deploy.sandbox.stripe.api import Api, ApiAnswer, ApiCall, refuse
+from deploy.sandbox.stripe.control_routes import add_control_routes
+from deploy.sandbox.stripe.errors import StripeError
+from deploy.sandbox.stripe.pages.routes import add_page_routes
+from deploy.sandbox.stripe.resources.catalogue import fill_catalogue
+from deploy.sandbox.stripe.resources.coupons import make_coupon, make_promotion_code
+from deploy.sandbox.stripe.webhooks.endpoint import Endpoint
+from deploy.sandbox.stripe.webhooks.sender import WebhookSender
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_TICK: Final = 1.0  # seconds between two looks at what is due
+_PATH: Final[Parameters] = {"path": ""}  # "/v1/refunds", "POST /v1/refunds": only calls that begin so
+STRIPE_MODES: Final[dict[str, Parameters]] = {
+    "normal": _PATH,
+    "error_500": {**_PATH, "saved": 0},
+    "rate_limited": _PATH,
+    "unauthorized": _PATH,
+    "timeout": _PATH,
+    "reset": _PATH,
+    "slow": {**_PATH, "seconds": 2},
+    "yes_without_answer": _PATH,
+    "reset_after": _PATH,
+    "half_answer": _PATH,
+    "refuse": {},
+}
+_REFUSALS: Final = {
+    "error_500": StripeError("An error occurred on Stripe's side.", status=500, type="api_error"),
+    "rate_limited": StripeError("Too many requests.", code="rate_limit", status=429),
+    "unauthorized": StripeError("Invalid API Key provided: sk_test_****", status=401),
+}
+
+
+class Stripe(ProviderBase):
+    """Payments."""
+
+    channel = "payment"
+    mode_table = STRIPE_MODES
+
+    def __init__(self, endpoint: Endpoint | None = None) -> None:
+        super().__init__()
+        self._endpoint = endpoint or Endpoint()  # as a reset leaves it
+        self._begin()
+
+    def make_app(self) -> web.Application:
+        """Build the application: ``/v1``, the pages, ``/_control``."""
+        self.account.origin = self.url
+        app = web.Application(middlewares=[refusals])
+        app.router.add_route("*", "/v1/{call:.+}", self._call)
+        add_control_routes(app, self)
+        add_page_routes(app, self)
+        app.cleanup_ctx.append(self._tick)
+        return app
+
+    async def reset(self) -> None:
+        """Forget everything; events go where they went at the start."""
+        await super().reset()
+        await self.webhooks.stop()
+        self._begin()
+
+    def to_json(self) -> dict[str, object]:
+        """Return its state as JSON shows it."""
+        told = {
+            "clock": self.account.clock.now(),
+            "settings": self.account.settings.to_json(),
+            "webhook": self.webhooks.endpoint.to_json(),
+            "objects": self.account.counts(),
+        }
+        return {**super().to_json(), **told}
+
+    def _begin(self) -> None:
+        self.account, self.webhooks = Account(self.url), WebhookSender(copy.deepcopy(self._endpoint))
+        self.api = Api(self.account)
+        fill_catalogue(self.account)
+        coupon = make_coupon(self.account, percent_off=10.0, name="BIENVENUE")
+        make_promotion_code(self.account, "BIENVENUE", coupon)
+        self.account.listeners.append(self.webhooks.add_event)
+
+    async def _tick(self, _app: web.Application) -> AsyncIterator[None]:
+        async def look() -> None:
+            while True:
+                await asyncio.sleep(_TICK)
+                self.account.clock.run_due()
+
+        task = asyncio.create_task(look(), name="stripe-clock")
+        yield
+        task.cancel()
+        await asyncio.wait([task])
+        await self.webhooks.stop()
+
+    async def _call(self, request: web.Request) -> web.StreamResponse:
+        """Answer a call of the API in the mode of the moment."""
+        self.calls += 1
+        call = await _read(request)
+        mode = self._met_by(call)
+        if mode.name in {"refuse", "reset"}:
+            self.api.note(call, None, mode=mode.name)
+            reset_connection(request)
+            return web.Response()
+        if mode.name == "timeout":
+            self.api.note(call, None, mode=mode.name)
+            await asyncio.Event().wait()
+        saved = mode.name == "error_500" and bool(mode.number("saved"))
+        if mode.name in _REFUSALS and not saved:
+            refusal = _REFUSALS[mode.name]
+            self.api.note(call, refusal.status, mode=mode.name)
+            return _respond(refuse(refusal))
+        return await self._answer(request, call, mode, broken=saved)
+
+    async def _answer(
+        self, request: web.Request, call: ApiCall, mode: Mode, *, broken: bool
+    ) -> web.StreamResponse:
+        try:
+            with self.api.keys.hold(call.key):
+                made = self.api.answer(call, broken=broken)
+                if mode.name == "slow":
+                    await asyncio.sleep(mode.number("seconds"))
+        except StripeError as error:
+            made = refuse(error)
+        if mode.name == "yes_without_answer":
+            await asyncio.Event().wait()
+        if mode.name == "reset_after":
+            reset_connection(request)
+        if mode.name == "half_answer":
+            return await _break_off(request, made)
+        return _respond(made)
+
+    def _met_by(self, call: ApiCall) -> Mode:
+        path = str(self.modes.site.parameters.get("path", ""))
+        if call.path.startswith(path) or f"{call.method} {call.path}".startswith(path):
+            return self.modes.met_by(None, calendar=False)
+        return Mode()
+
+
+async def _read(request: web.Request) -> ApiCall:
+    sent = await request.text() if request.method == "POST" else request.rel_url.raw_query_string
+    return ApiCall(request.method, request.path, sent, request.headers)
+
+
+def _respond(made: ApiAnswer) -> web.Response:
+    return web.Response(status=made.status, body=made.body, headers=made.headers)
+
+
+async def _break_off(request: web.Request, made: ApiAnswer) -> web.StreamResponse:
+    answer = web.StreamResponse(status=made.status, headers=made.headers)
+    answer.content_length = len(made.body)
+    await answer.prepare(request)
+    await answer.write(made.body[: len(made.body) // 2])
+    reset_connection(request)
+    return answer
