@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deploy.local.ports import StackPorts
 from deploy.local.private_files import kept_secret
-from deploy.sandbox.addresses import SENDGRID, TELEGRAM, TWILIO, url
+from deploy.sandbox.addresses import SENDGRID, STRIPE, TELEGRAM, TWILIO, url
 
 _DRAWN = (
     "JWT_SECRET",
@@ -44,6 +44,12 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
         "TELEGRAM_BOT_NAME": "rdvpriority_bot",
         "TELEGRAM_LINK_URL": url(TELEGRAM, ports.providers),
         "TELEGRAM_WEBHOOK_URL": f"http://127.0.0.1:{ports.api}/api/telegram/webhook",
+        "STRIPE_BASE_URL": url(STRIPE, ports.providers),
+        "STRIPE_SECRET_KEY": kept_secret(state / "secrets" / "STRIPE_SECRET_KEY", "sk_test_"),
+        "STRIPE_WEBHOOK_SECRET": kept_secret(state / "secrets" / "STRIPE_WEBHOOK_SECRET", "whsec_"),
+        "STRIPE_PRICE_24H": "price_sandbox_24h",
+        "STRIPE_PRICE_7J": "price_sandbox_7j",
+        "STRIPE_PRICE_TOTAL": "price_sandbox_total",
         "SCRAPYD_URL": f"http://127.0.0.1:{ports.scrapyd}",
         # A sandbox is watched for minutes: six hours would be too long for a desk without a subscriber.
         "HEARTBEAT_SECONDS": os.environ.get("HEARTBEAT_SECONDS", "60"),

@@ -31,8 +31,9 @@ def commands(ports: StackPorts, *, world: bool = True) -> dict[str, list[str]]:
     gunicorn = [str(scripts / "gunicorn"), "api.app:create_app()", "--bind", f"127.0.0.1:{ports.api}"]
     sandbox = ["--sites-port", ports.sites, "--providers-port", ports.providers, "--inbox-port", ports.inbox]
     alive = "--world" if world else "--no-world"
+    webhook = ["--stripe-webhook", f"http://127.0.0.1:{ports.api}/api/billing/webhook"]
     return {
-        "sandbox": [python, "-m", "deploy.sandbox", *map(str, sandbox), alive],
+        "sandbox": [python, "-m", "deploy.sandbox", *map(str, sandbox), alive, *webhook],
         "api": [*gunicorn, *_GUNICORN.split()],
         "scrapyd": [python, "-m", "deploy.local.scrapyd"],
         "keeper": [*scrapy, "keep"],

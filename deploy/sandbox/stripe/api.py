@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from deploy.sandbox.stripe.account import Account
 
-_KEY: Final = re.compile(r"[sr]k_test_\w+")
+_KEY: Final = re.compile(r"[sr]k_test_[\w-]+")
 _KEPT: Final = 20_000  # calls in the log
 _PAYMENT_REQUIRED: Final = 402
 

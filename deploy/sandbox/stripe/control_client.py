@@ -87,6 +87,10 @@ class StripeControl:
         """Let a refund come back: the card's bank did not take it."""
         return self._post(f"/refunds/{refund}/fail")
 
+    def settle_refund(self, refund: str) -> Json:
+        """Let a pending refund succeed."""
+        return self._post(f"/refunds/{refund}/settle")
+
     def dispute(self, payment_intent: str, amount: int | None = None, reason: str = "fraudulent") -> Json:
         """Open a dispute; return it."""
         return self._post(f"/payment_intents/{payment_intent}/dispute", amount=amount, reason=reason)

@@ -49,7 +49,7 @@ async def submit_checkout(stand_in: Stripe, request: web.Request) -> web.Respons
         if session["status"] != "open":
             return await show_checkout(stand_in, request)
         return _show(stand_in, session, _explain(error), error.status)
-    go_to(success_url(session) if status == "complete" else f"/3ds/{session['_intent']}")
+    return go_to(success_url(session) if status == "complete" else f"/3ds/{session['_intent']}")
 
 
 def success_url(session: Json) -> str:

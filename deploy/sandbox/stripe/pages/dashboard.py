@@ -60,7 +60,7 @@ async def act(stand_in: Stripe, request: web.Request) -> web.Response:
                 run_control(stand_in, control, _read(form, keys), identifier)
             except Refusal as refusal:
                 return show_message("Refusé", refusal.error, url="/", link="Retour", status=refusal.status)
-            go_to("/")
+            return go_to("/")
     return show_message("Inconnu", f"Aucune action {told}.", url="/", link="Retour", status=404)
 
 

@@ -37,7 +37,7 @@ async def submit_invoice(stand_in: Stripe, request: web.Request) -> web.Response
         collect_invoice(account, invoice)
         intent = intent_of(account, invoice)
         if intent is not None and intent["status"] == "requires_action":
-            go_to(f"/3ds/{intent['id']}")
+            return go_to(f"/3ds/{intent['id']}")
         if invoice["status"] == "open":
             where += "?declined=1"
-    go_to(where)
+    return go_to(where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -48,9 +48,9 @@ def show_message(
     return show_page("message", heading=heading, text=text, url=url, link=link, status=status)
 
 
-def go_to(url: str) -> NoReturn:
+def go_to(url: str) -> web.Response:
     """Send the browser on, after a form or a step."""
-    raise web.HTTPSeeOther(url)
+    return web.Response(status=303, headers={"Location": url, "Cache-Control": "no-store"})
 
 
 def find_object(stand_in: Stripe, request: web.Request, kind: str) -> Json:

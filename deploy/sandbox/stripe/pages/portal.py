@@ -47,7 +47,7 @@ async def submit_portal(stand_in: Stripe, request: web.Request) -> web.Response:
         set_default_card(account, customer, find_card(form.get("card", "")))
     else:
         _change_end(account, portal["customer"], form)
-    go_to(f"/p/session/{portal['id']}")
+    return go_to(f"/p/session/{portal['id']}")
 
 
 def _change_end(account: Account, customer: str, form: dict[str, str]) -> None:

@@ -42,7 +42,7 @@ async def submit_step(stand_in: Stripe, request: web.Request) -> web.Response:
             where = success_url(session)
     except StripeError:
         where += "?declined=1"
-    go_to(where)
+    return go_to(where)
 
 
 def _owner(account: Account, intent: Json) -> tuple[Json | None, Json | None]:
