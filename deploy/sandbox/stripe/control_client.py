@@ -140,17 +140,17 @@ class StripeControl:
         encoded = base64.b64encode(body).decode()
         return dict(self._post("/sign", body=encoded, at=at, secret=secret)["headers"])
 
-    def _get(self, path: str, **query: str) -> Json:
+    def _get(self, route: str, **query: str) -> Json:
         told = urllib.parse.urlencode({name: value for name, value in query.items() if value})
-        return self._ask(f"{path}?{told}" if told else path, None)
+        return self._ask(f"{route}?{told}" if told else route, None)
 
-    def _post(self, path: str, **body: object) -> Json:
+    def _post(self, route: str, **body: object) -> Json:
         told = {name: value for name, value in body.items() if value is not None}
-        return self._ask(path, json.dumps(told).encode())
+        return self._ask(route, json.dumps(told).encode())
 
-    def _ask(self, path: str, body: bytes | None) -> Json:
+    def _ask(self, route: str, body: bytes | None) -> Json:
         headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self.url}/_control{path}", body, headers)  # noqa: S310 -- our own address
+        request = urllib.request.Request(f"{self.url}/_control{route}", body, headers)  # noqa: S310 -- our own address
         try:
             with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310 -- as above
                 read: Json = json.loads(answer.read())

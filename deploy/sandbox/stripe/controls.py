@@ -6,7 +6,6 @@ Each control takes the stand-in, the fields of its body, and the id in its path.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,7 +72,7 @@ def pay_invoice(stand_in: Stripe, body: Body, invoice: str) -> Json:
     if card := text(body, "card"):
         customer = find_customer(account, known["customer"])
         payment_methods.set_default_card(account, customer, find_card(card))
-    collection.collect_invoice(account, known)
+    collection.collect_invoice(account, known, by_customer=True)
     intent = intent_of(account, known)
     if intent is not None and intent["status"] == "requires_action":
         collection.authenticate_invoice(account, known, passed=True)
@@ -231,7 +230,7 @@ def sign(stand_in: Stripe, body: Body, _: str) -> Json:
     """Sign any bytes (base64)."""
     try:
         signed = base64.b64decode(text(body, "body") or "", validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise Refusal("body must be base64") from error
     secret = text(body, "secret")
     secrets = [secret] if secret else stand_in.webhooks.endpoint.secrets

@@ -34,7 +34,7 @@ async def submit_invoice(stand_in: Stripe, request: web.Request) -> web.Response
     card = find_card((await read_form(request)).get("card", ""))
     if invoice["status"] == "open":
         set_default_card(account, find_customer(account, invoice["customer"]), card)
-        collect_invoice(account, invoice)
+        collect_invoice(account, invoice, by_customer=True)
         intent = intent_of(account, invoice)
         if intent is not None and intent["status"] == "requires_action":
             return go_to(f"/3ds/{intent['id']}")

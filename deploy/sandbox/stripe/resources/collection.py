@@ -27,23 +27,30 @@ def advance_invoice(account: Account, invoice: Json) -> None:
         collect_invoice(account, invoice)
 
 
-def collect_invoice(account: Account, invoice: Json) -> None:
-    """Try to take the money of an open invoice from the customer's card; what fails is tried again later."""
+def collect_invoice(account: Account, invoice: Json, *, by_customer: bool = False) -> None:
+    """Try to take the money of an open invoice from the customer's card.
+
+    What fails is tried again later; but a try ``by_customer`` is none of the retries.
+    """
     intent, method = intent_of(account, invoice), _method_of(account, invoice)
     if intent is None:
         settle_invoice(account, invoice)
         return
-    invoice |= {"attempted": True, "attempt_count": invoice["attempt_count"] + 1}
+    if not by_customer or not invoice["attempt_count"]:
+        invoice["attempt_count"] += 1
+    invoice["attempted"] = True
     intent["_settled"] = lambda paid: settle_invoice(account, invoice) if paid else _fail(account, invoice)
     try:
-        status = try_payment(account, intent, method, off_session=True) if method else ""
+        status = try_payment(account, intent, method, off_session=not by_customer) if method else ""
     except StripeError:
         status = ""
     if status == "succeeded":
         settle_invoice(account, invoice)
-    elif status == "requires_action":
+        return
+    if status == "requires_action":
         account.emit("invoice.payment_action_required", invoice)
-        _fail(account, invoice)
+    if by_customer and status != "processing":
+        account.emit("invoice.payment_failed", invoice)
     elif status != "processing":
         _fail(account, invoice)
 
@@ -84,7 +91,7 @@ def pay_invoice(account: Account, given: Parameters, invoice: str) -> Json:
         finalize_invoice(account, known)
     if known["status"] != "open":
         raise StripeError(f"This invoice is {known['status']} and cannot be paid.")
-    collect_invoice(account, known)
+    collect_invoice(account, known, by_customer=True)
     intent = intent_of(account, known)
     if known["status"] == "open" and intent is not None and intent["last_payment_error"]:
         error = intent["last_payment_error"]

@@ -61,7 +61,7 @@ def test_what_an_id_names_is_expanded(
     assert isinstance(told.line_items.data[0].price.product, stripe.Product)
     assert isinstance(told.payment_intent, stripe.PaymentIntent)
     assert isinstance(told.payment_intent.latest_charge, stripe.Charge)
-    assert told.payment_intent.latest_charge.refunds
+    assert told.payment_intent.latest_charge.refunds is not None
     assert told.payment_intent.latest_charge.refunds.data == []
     listed = client.v1.checkout.sessions.list({"expand": ["data.payment_intent"]})
     assert isinstance(listed.data[0].payment_intent, stripe.PaymentIntent)
