@@ -12,6 +12,7 @@ const MODES = {
   redirect_away: "Redirige ailleurs",
   error_500: "Erreur 500", timeout: "Ne répond jamais", slow: "Répond en retard", yes_without_answer: "Accepte sans répondre",
   unauthorized: "Clé refusée", refuse: "Injoignable", reject_address: "Refuse une adresse",
+  reset_after: "Fait, puis coupe la connexion", half_answer: "Fait, coupe la réponse au milieu",
 };
 const PROVIDER_MODES = { normal: "Normal", rate_limited: "Trop d’envois (429)" };
 const OPENED = 3; // slots a press of the button opens
@@ -100,7 +101,7 @@ function booking(one, form) {
 
 function provider(one, names) {
   return build("li", {},
-    build("span", { class: `channel ${one.channel}` }, one.name),
+    build("span", { class: `channel ${one.channel}` }, one.channel === "payment" ? link(`${one.url}/`, one.name) : one.name),
     build("span", { class: "calls" }, plural(one.calls, "appel", "appels")),
     modes(names, one.mode, `État de ${one.name}`, (mode) => post(`/api/providers/${one.channel}/mode`, { mode }), PROVIDER_MODES));
 }

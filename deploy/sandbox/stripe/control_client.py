@@ -1,4 +1,4 @@
-"""A client of the stand-in's control API, for tests and for programs beside it."""
+"""Client of the stand-in's control API, for tests and other programs."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class StripeControl:
 
     def take_deliveries(self) -> list[Delivery]:
         """Return what waits, signed now, and count it as delivered."""
-        return [_read(each) for each in self._post("/deliveries/take")["deliveries"]]
+        return [_read_delivery(each) for each in self._post("/deliveries/take")["deliveries"]]
 
     def send(self, events: list[str] | None = None) -> Json:
         """Send events again, or all that were not delivered."""
@@ -160,5 +160,5 @@ class StripeControl:
             raise Refusal(told["error"], known=told.get("known", ()), status=error.code) from None
 
 
-def _read(told: Json) -> Delivery:
+def _read_delivery(told: Json) -> Delivery:
     return Delivery(told["id"], told["type"], base64.b64decode(told["body"]), told["headers"])

@@ -1,4 +1,4 @@
-"""What can be done to the stand-in from outside: as a customer, in Stripe's dashboard, or with its clock.
+"""Controls of the stand-in: acts of a customer, of Stripe's dashboard, and of its clock.
 
 Each control takes the stand-in, the fields of its body, and the id in its path.
 """
@@ -61,7 +61,7 @@ def use_card(stand_in: Stripe, body: Body, customer: str) -> Json:
     """Make a card the customer's."""
     known = find_customer(stand_in.account, customer)
     card = find_card(text(body, "card") or "visa")
-    return _shown(payment_methods.set_default_card(stand_in.account, known, card))
+    return _copy_shown(payment_methods.set_default_card(stand_in.account, known, card))
 
 
 def pay_invoice(stand_in: Stripe, body: Body, invoice: str) -> Json:
@@ -76,7 +76,7 @@ def pay_invoice(stand_in: Stripe, body: Body, invoice: str) -> Json:
     intent = intent_of(account, known)
     if intent is not None and intent["status"] == "requires_action":
         collection.authenticate_invoice(account, known, passed=True)
-    return _shown(known)
+    return _copy_shown(known)
 
 
 def settle(stand_in: Stripe, body: Body, intent: str) -> Json:
@@ -85,33 +85,35 @@ def settle(stand_in: Stripe, body: Body, intent: str) -> Json:
     if known["status"] != "processing":
         raise Refusal(f"this payment is {known['status']}, not processing")
     settle_debit(stand_in.account, known, paid=_flag(body, "paid", usual=True))
-    return _shown(known)
+    return _copy_shown(known)
 
 
 def refund(stand_in: Stripe, body: Body, intent: str) -> Json:
     """Refund in the dashboard."""
     charge = _charge(stand_in.account, intent)
     amount = whole_number(body, "amount", least=1)
-    return _shown(refunds.refund_charge(stand_in.account, charge, amount, reason="requested_by_customer"))
+    return _copy_shown(
+        refunds.refund_charge(stand_in.account, charge, amount, reason="requested_by_customer")
+    )
 
 
 def fail_refund(stand_in: Stripe, body: Body, refund: str) -> Json:
     """Let a refund come back."""
     del body
-    return _shown(refunds.fail_refund(stand_in.account, stand_in.account.find("refund", refund)))
+    return _copy_shown(refunds.fail_refund(stand_in.account, stand_in.account.find("refund", refund)))
 
 
 def settle_refund(stand_in: Stripe, body: Body, refund: str) -> Json:
     """Let a pending refund succeed."""
     del body
-    return _shown(refunds.settle_refund(stand_in.account, stand_in.account.find("refund", refund)))
+    return _copy_shown(refunds.settle_refund(stand_in.account, stand_in.account.find("refund", refund)))
 
 
 def dispute(stand_in: Stripe, body: Body, intent: str) -> Json:
     """Open a dispute."""
     charge, amount = _charge(stand_in.account, intent), whole_number(body, "amount", least=1)
     reason = text(body, "reason") or "fraudulent"
-    return _shown(disputes.open_dispute(stand_in.account, charge, amount, reason))
+    return _copy_shown(disputes.open_dispute(stand_in.account, charge, amount, reason))
 
 
 def close_dispute(stand_in: Stripe, body: Body, dispute: str) -> Json:
@@ -120,13 +122,13 @@ def close_dispute(stand_in: Stripe, body: Body, dispute: str) -> Json:
     if status is None:
         raise Refusal("status is missing", known=disputes.OUTCOMES)
     known = stand_in.account.find("dispute", dispute)
-    return _shown(disputes.close_dispute(stand_in.account, known, status))
+    return _copy_shown(disputes.close_dispute(stand_in.account, known, status))
 
 
 def warn_of_fraud(stand_in: Stripe, body: Body, intent: str) -> Json:
     """Issue an early fraud warning."""
     del body
-    return _shown(disputes.warn_of_fraud(stand_in.account, _charge(stand_in.account, intent)))
+    return _copy_shown(disputes.warn_of_fraud(stand_in.account, _charge(stand_in.account, intent)))
 
 
 def cancel_subscription(stand_in: Stripe, body: Body, subscription: str) -> Json:
@@ -139,7 +141,7 @@ def cancel_subscription(stand_in: Stripe, body: Body, subscription: str) -> Json
         account.change(known, "customer.subscription.updated", canceled_at=account.clock.now(), **end)
     else:
         end_subscription(account, known, "cancellation_requested")
-    return _shown(known)
+    return _copy_shown(known)
 
 
 def add_promotion_code(stand_in: Stripe, body: Body, _: str) -> Json:
@@ -150,7 +152,7 @@ def add_promotion_code(stand_in: Stripe, body: Body, _: str) -> Json:
         raise Refusal("a promotion code needs code, and percent_off or amount_off")
     off: Json = {"percent_off": float(percent)} if percent else {"amount_off": amount, "currency": "eur"}
     coupon = coupons.make_coupon(stand_in.account, **off, name=code)
-    return _shown(coupons.make_promotion_code(stand_in.account, code, coupon))
+    return _copy_shown(coupons.make_promotion_code(stand_in.account, code, coupon))
 
 
 def move_clock(stand_in: Stripe, body: Body, _: str) -> Json:
@@ -265,7 +267,7 @@ CONTROLS: Final[tuple[tuple[str, Control, str], ...]] = (
 )
 
 
-def _shown(thing: Json) -> Json:
+def _copy_shown(thing: Json) -> Json:
     shown: Json = show(thing)
     return shown
 

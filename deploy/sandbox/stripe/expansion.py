@@ -52,7 +52,7 @@ def _line_items(account: Account, session: Json) -> Json:
     return line_items(session)
 
 
-# Fields that are left out where nobody asks for them.
+# Fields that an answer has only where `expand` names them.
 _INCLUDED: Final[dict[tuple[str, str], Callable[[Account, Json], Json]]] = {
     ("charge", "refunds"): _refunds,
     ("checkout.session", "line_items"): _line_items,

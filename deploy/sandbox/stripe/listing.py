@@ -5,6 +5,7 @@ https://docs.stripe.com/api/pagination
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.stripe.errors import StripeError
@@ -19,12 +20,7 @@ if TYPE_CHECKING:
 PAGE: Final = ("limit", "starting_after", "ending_before")
 _USUAL: Final = 10
 _MOST: Final = 100
-_RANGES: Final = {
-    "gt": lambda value, bound: value > bound,
-    "gte": lambda value, bound: value >= bound,
-    "lt": lambda value, bound: value < bound,
-    "lte": lambda value, bound: value <= bound,
-}
+_RANGES: Final = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 
 
 def list_kind(account: Account, given: Parameters, kind: str, url: str, *filters: str, **fixed: str) -> Json:

@@ -28,10 +28,10 @@ class Parameters:
         """Refuse every parameter that has none of these names; ``expand`` is always allowed."""
         for name in self._values:
             if name not in names and name != "expand":
-                raise unknown_parameter(self.named(name))
+                raise unknown_parameter(self.full_name(name))
         return self
 
-    def named(self, name: str) -> str:
+    def full_name(self, name: str) -> str:
         """Return a parameter's name as errors tell it."""
         return f"{self._path}[{name}]" if self._path else name
 
@@ -49,14 +49,14 @@ class Parameters:
         if value is None or value == "":
             return None
         if not isinstance(value, str) or len(value) > _LONGEST:
-            raise StripeError(f"Invalid string: {self.named(name)}", param=self.named(name))
+            raise StripeError(f"Invalid string: {self.full_name(name)}", param=self.full_name(name))
         return value
 
     def needed_text(self, name: str) -> str:
         """Return a text that must be there."""
         value = self.text(name)
         if value is None:
-            raise missing_parameter(self.named(name))
+            raise missing_parameter(self.full_name(name))
         return value
 
     def number(self, name: str, *, least: int | None = None) -> int | None:
@@ -66,11 +66,11 @@ class Parameters:
             return None
         if not value.lstrip("-").isdecimal():
             code = "parameter_invalid_integer"
-            raise StripeError(f"Invalid integer: {value}", code=code, param=self.named(name))
+            raise StripeError(f"Invalid integer: {value}", code=code, param=self.full_name(name))
         if least is not None and int(value) < least:
             code = "parameter_invalid_integer"
             message = f"This value must be greater than or equal to {least}."
-            raise StripeError(message, code=code, param=self.named(name))
+            raise StripeError(message, code=code, param=self.full_name(name))
         return int(value)
 
     def flag(self, name: str) -> bool | None:
@@ -79,7 +79,7 @@ class Parameters:
         if value is None:
             return None
         if value not in _FLAGS:
-            raise StripeError(f"Invalid boolean: {value}", param=self.named(name))
+            raise StripeError(f"Invalid boolean: {value}", param=self.full_name(name))
         return _FLAGS[value]
 
     def choice(self, name: str, allowed: Collection[str]) -> str | None:
@@ -87,7 +87,9 @@ class Parameters:
         value = self.text(name)
         if value is not None and value not in allowed:
             known = " or ".join(allowed)
-            raise StripeError(f"Invalid {self.named(name)}: must be one of {known}", param=self.named(name))
+            raise StripeError(
+                f"Invalid {self.full_name(name)}: must be one of {known}", param=self.full_name(name)
+            )
         return value
 
     def nested(self, name: str) -> Parameters:
@@ -96,21 +98,21 @@ class Parameters:
         if value is None or value == "":
             value = {}
         if not isinstance(value, dict):
-            raise StripeError("Invalid object", param=self.named(name))
-        return Parameters(value, self.named(name))
+            raise StripeError("Invalid object", param=self.full_name(name))
+        return Parameters(value, self.full_name(name))
 
     def each(self, name: str) -> list[Parameters]:
         """Return a list of objects."""
         given = self._list(name)
         if not all(isinstance(value, dict) for value in given):
-            raise StripeError("Invalid array: each must be an object", param=self.named(name))
-        return [Parameters(value, f"{self.named(name)}[{place}]") for place, value in enumerate(given)]
+            raise StripeError("Invalid array: each must be an object", param=self.full_name(name))
+        return [Parameters(value, f"{self.full_name(name)}[{place}]") for place, value in enumerate(given)]
 
     def texts(self, name: str) -> list[str]:
         """Return a list of texts."""
         given = self._list(name)
         if not all(isinstance(value, str) for value in given):
-            raise StripeError("Invalid array: each must be a string", param=self.named(name))
+            raise StripeError("Invalid array: each must be a string", param=self.full_name(name))
         return given
 
     def metadata(self, name: str = "metadata") -> dict[str, str]:
@@ -119,13 +121,13 @@ class Parameters:
         if isinstance(value, list):  # keys 0, 1, 2 …
             value = {str(place): each for place, each in enumerate(value)}
         if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
-            raise StripeError("Metadata values must be strings", param=self.named(name))
+            raise StripeError("Metadata values must be strings", param=self.full_name(name))
         if len(value) > _METADATA_KEYS:
-            raise StripeError("You can have up to 50 metadata keys.", param=self.named(name))
+            raise StripeError("You can have up to 50 metadata keys.", param=self.full_name(name))
         for key, each in value.items():
             if len(key) > _METADATA_KEY or len(each) > _METADATA_VALUE:
                 message = "Metadata keys have up to 40 characters, values up to 500."
-                raise StripeError(message, param=f"{self.named(name)}[{key[:40]}]")
+                raise StripeError(message, param=f"{self.full_name(name)}[{key[:40]}]")
         return value
 
     def _list(self, name: str) -> list[Any]:
@@ -133,7 +135,7 @@ class Parameters:
         if value is None or value == "":
             return []
         if not isinstance(value, list):
-            raise StripeError("Invalid array", param=self.named(name))
+            raise StripeError("Invalid array", param=self.full_name(name))
         return value
 
 

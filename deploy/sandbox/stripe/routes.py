@@ -51,7 +51,7 @@ def _list(kind: str, url: str, *filters: str) -> Operation:
 
 
 def list_events(account: Account, given: Parameters) -> Json:
-    """GET /v1/events: of a ``type`` (``*`` stands for the rest) or of several ``types``."""
+    """GET /v1/events: of one ``type``, where ``*`` matches anything, or of several ``types``."""
     given.only(*PAGE, "created", "delivery_success", "type", "types")
     wished = [*given.texts("types"), *filter(None, [given.text("type")])]
     found = in_range(account.all("event"), given, "created")

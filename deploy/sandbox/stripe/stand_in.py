@@ -93,12 +93,12 @@ class Stripe(ProviderBase):
         self.account.listeners.append(self.webhooks.add_event)
 
     async def _tick(self, _app: web.Application) -> AsyncIterator[None]:
-        async def look() -> None:
+        async def run_due_work() -> None:
             while True:
                 await asyncio.sleep(_TICK)
                 self.account.clock.run_due()
 
-        task = asyncio.create_task(look(), name="stripe-clock")
+        task = asyncio.create_task(run_due_work(), name="stripe-clock")
         yield
         task.cancel()
         await asyncio.wait([task])
@@ -107,7 +107,7 @@ class Stripe(ProviderBase):
     async def _call(self, request: web.Request) -> web.StreamResponse:
         """Answer a call of the API in the mode of the moment."""
         self.calls += 1
-        call = await _read(request)
+        call = await _read_call(request)
         mode = self._met_by(call)
         if mode.name in {"refuse", "reset"}:
             self.api.note(call, None, mode=mode.name)
@@ -148,7 +148,7 @@ class Stripe(ProviderBase):
         return Mode()
 
 
-async def _read(request: web.Request) -> ApiCall:
+async def _read_call(request: web.Request) -> ApiCall:
     sent = await request.text() if request.method == "POST" else request.rel_url.raw_query_string
     return ApiCall(request.method, request.path, sent, request.headers)
 

@@ -18,6 +18,7 @@ from deploy.sandbox.modes import MODES
 from deploy.sandbox.platforms import stand_ins
 from deploy.sandbox.providers.provider import PROVIDER_MODES
 from deploy.sandbox.running import Running, running
+from deploy.sandbox.stripe.stand_in import STRIPE_MODES
 
 Visit = Callable[[str | int], Any]
 STATIC = Path(deploy.sandbox.__file__).parent / "static"
@@ -107,7 +108,9 @@ def test_no_other_file_is_served(inbox: Any, name: str) -> None:
 
 def test_every_mode_has_a_french_name_on_the_page() -> None:
     words = (STATIC / "sites.js").read_text(encoding="utf-8")
-    missing = [mode for mode in {*MODES, *PROVIDER_MODES} if not re.search(rf"\b{mode}: \"", words)]
+    missing = [
+        mode for mode in {*MODES, *PROVIDER_MODES, *STRIPE_MODES} if not re.search(rf"\b{mode}: \"", words)
+    ]
     assert missing == []
 
 

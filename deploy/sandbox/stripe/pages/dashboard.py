@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.stripe.cards import CARDS
@@ -26,7 +26,7 @@ async def show_dashboard(stand_in: Stripe, request: web.Request) -> web.Response
     """List the newest of everything."""
     del request
     account = stand_in.account
-    newest = {
+    newest: dict[str, Any] = {
         name: account.all(kind)[-_SHOWN:][::-1]
         for name, kind in (
             ("sessions", "checkout.session"),
@@ -57,14 +57,14 @@ async def act(stand_in: Stripe, request: web.Request) -> web.Response:
         if told.startswith(begin) and told.endswith(end) and ("{id}" in path) == (told != path):
             identifier = told[len(begin) : len(told) - len(end)]
             try:
-                run_control(stand_in, control, _read(form, keys), identifier)
+                run_control(stand_in, control, _make_body(form, keys), identifier)
             except Refusal as refusal:
                 return show_message("Refusé", refusal.error, url="/", link="Retour", status=refusal.status)
             return go_to("/")
     return show_message("Inconnu", f"Aucune action {told}.", url="/", link="Retour", status=404)
 
 
-def _read(form: dict[str, str], keys: str) -> Body:
+def _make_body(form: dict[str, str], keys: str) -> Body:
     """Turn a form into a control's body; empty fields are absent."""
     body: Body = {key: value for key, value in form.items() if value and key in keys.split()}
     for key in _NUMBERS & body.keys():

@@ -1,4 +1,4 @@
-"""What all pages share: their templates' filters, their objects, and redirects after a form."""
+"""Helpers of the pages: filters of their templates, look-ups, redirects after a form."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def add_page_routes(app: web.Application, stand_in: Stripe) -> None:
     """Add every page."""
 
-    def bound(page: Callable[[Stripe, web.Request], Awaitable[web.Response]]) -> Handler:
+    def bind_page(page: Callable[[Stripe, web.Request], Awaitable[web.Response]]) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             stand_in.account.clock.run_due()
             answer = await page(stand_in, request)
@@ -33,7 +33,7 @@ def add_page_routes(app: web.Application, stand_in: Stripe) -> None:
         ("/p/session/{id}", portal.show_portal, portal.submit_portal),
         ("/i/{id}", invoice.show_invoice, invoice.submit_invoice),
     ):
-        app.router.add_get(path, bound(show))
-        app.router.add_post(path, bound(submit))
-    app.router.add_get("/", bound(dashboard.show_dashboard))
-    app.router.add_post("/act/{control:.+}", bound(dashboard.act))
+        app.router.add_get(path, bind_page(show))
+        app.router.add_post(path, bind_page(submit))
+    app.router.add_get("/", bind_page(dashboard.show_dashboard))
+    app.router.add_post("/act/{control:.+}", bind_page(dashboard.act))

@@ -96,11 +96,11 @@ def read_price(account: Account, given: Parameters) -> Json:
     identifier = given.text("price")
     if given.has("price_data") == (identifier is not None):
         message = "You must specify either `price` or `price_data` when using prices."
-        raise StripeError(message, param=given.named("price"))
+        raise StripeError(message, param=given.full_name("price"))
     if identifier is not None:
-        price = account.find("price", identifier, given.named("price"))
+        price = account.find("price", identifier, given.full_name("price"))
         if not price["active"]:
-            raise StripeError("The price specified is inactive.", param=given.named("price"))
+            raise StripeError("The price specified is inactive.", param=given.full_name("price"))
         return price
     return _made_price(account, given.nested("price_data"))
 
@@ -109,7 +109,7 @@ def _made_price(account: Account, given: Parameters) -> Json:
     given.only("currency", "unit_amount", "product", "product_data", "recurring", "tax_behavior")
     cents = given.number("unit_amount", least=0)
     if cents is None:
-        raise missing_parameter(given.named("unit_amount"))
+        raise missing_parameter(given.full_name("unit_amount"))
     currency = given.needed_text("currency").lower()
     recurring = given.nested("recurring").only("interval", "interval_count")
     interval = recurring.choice("interval", INTERVALS)
@@ -122,7 +122,7 @@ def _made_price(account: Account, given: Parameters) -> Json:
 def _made_product(account: Account, given: Parameters) -> str:
     identifier = given.text("product")
     if identifier is not None:
-        return str(account.find("product", identifier, given.named("product"))["id"])
+        return str(account.find("product", identifier, given.full_name("product"))["id"])
     data = given.nested("product_data").only(
         "name", "description", "metadata", "images", "tax_code", "unit_label"
     )

@@ -83,7 +83,7 @@ def read_discount(account: Account, given: Parameters, currency: str) -> Json | 
         raise StripeError("You can apply one discount at most.", param="discounts")
     for each in told:
         each.only("coupon")
-        return usable_coupon(account, each.needed_text("coupon"), currency, each.named("coupon"))
+        return usable_coupon(account, each.needed_text("coupon"), currency, each.full_name("coupon"))
     return None
 
 
@@ -102,7 +102,7 @@ def read_expiry(account: Account, given: Parameters) -> int:
 
 
 def read_methods(given: Parameters) -> Json:
-    """Return which means of payment the page offers: cards where nothing is said."""
+    """Return the means of payment that the page offers: cards, unless others are given."""
     chosen = given.texts("allowed_payment_method_types")
     if unknown := set(chosen) - set(_METHODS):
         message = f"Invalid payment method type: {min(unknown)}"
@@ -129,7 +129,7 @@ def _read_item(account: Account, given: Parameters) -> Json:
     given.only("price", "price_data", "quantity", "metadata")
     price, quantity = read_price(account, given), given.number("quantity", least=1)
     if quantity is None:
-        raise missing_parameter(given.named("quantity"))
+        raise missing_parameter(given.full_name("quantity"))
     amount = price["unit_amount"] * quantity
     return {
         "id": new_id("li"),

@@ -1,4 +1,4 @@
-"""Coupons, the promotion codes that stand for them, and what they take off an amount."""
+"""Coupons, promotion codes, and the discount that they give."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def create_promotion_code(account: Account, given: Parameters) -> Json:
     """POST /v1/promotion_codes."""
     given.only("code", "promotion")
     promotion = given.nested("promotion").only("coupon", "type")
-    named = promotion.named("coupon")
+    named = promotion.full_name("coupon")
     coupon = account.find("coupon", promotion.needed_text("coupon"), named)
     made = make_promotion_code(account, given.text("code") or new_id("CODE")[5:13].upper(), coupon)
     account.emit("promotion_code.created", made)

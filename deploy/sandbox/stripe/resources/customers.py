@@ -21,7 +21,7 @@ _ADDRESS: Final = ("city", "country", "line1", "line2", "postal_code", "state")
 
 def create_customer(account: Account, given: Parameters) -> Json:
     """POST /v1/customers."""
-    values = _read(account, given)
+    values = _read_details(account, given)
     made = account.add(make_customer(account) | values)
     account.emit("customer.created", made)
     return made
@@ -36,7 +36,7 @@ def make_customer(account: Account) -> Json:
 def update_customer(account: Account, given: Parameters, customer: str) -> Json:
     """POST /v1/customers/{id}."""
     known = find_customer(account, customer)
-    values = _read(account, given, known)
+    values = _read_details(account, given, known)
     return account.change(known, "customer.updated", **values)
 
 
@@ -120,7 +120,7 @@ def retrieve_balance_transaction(
     return found
 
 
-def _read(account: Account, given: Parameters, known: Json | None = None) -> Json:
+def _read_details(account: Account, given: Parameters, known: Json | None = None) -> Json:
     given.only(*_TAKEN)
     values: Json = {name: given.text(name) for name in _TEXTS if given.has(name)}
     if values.get("email") and "@" not in values["email"]:
@@ -135,7 +135,7 @@ def _read(account: Account, given: Parameters, known: Json | None = None) -> Jso
     if given.has("invoice_settings"):
         settings = given.nested("invoice_settings").only("default_payment_method")
         method = settings.needed_text("default_payment_method")
-        account.find("payment_method", method, settings.named("default_payment_method"))
+        account.find("payment_method", method, settings.full_name("default_payment_method"))
         usual = known["invoice_settings"] if known else make_customer(account)["invoice_settings"]
         values["invoice_settings"] = usual | {"default_payment_method": method}
     return values

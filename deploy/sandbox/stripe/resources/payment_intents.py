@@ -24,7 +24,7 @@ _CANCELABLE: Final = ("requires_payment_method", "requires_action", "requires_co
 
 
 def add_payment_intent(account: Account, amount: int, currency: str, **more: Any) -> Json:
-    """Make a payment intent that nobody has tried to pay."""
+    """Make a payment intent without any try to pay it."""
     identifier = new_id("pi")
     made = blank(
         "payment_intent",

@@ -102,7 +102,7 @@ def invoice_pending(account: Account, subscription: Json) -> None:
 
 def period_end(price: Json, anchor: int, number: int) -> int:
     """Return when the numbered period (from 1) after the anchor ends."""
-    interval, count = price["recurring"]["interval"], price["recurring"]["interval_count"] * number
+    interval, count = price["recurring"]["interval"], int(price["recurring"]["interval_count"]) * number
     if interval in _MONTHS:
         return add_months(anchor, _MONTHS[interval] * count)
     return anchor + _SECONDS[interval] * count

@@ -108,7 +108,7 @@ def test_a_key_is_held_while_its_call_is_answered(
         try:
             return client.v1.customers.create({}, {"idempotency_key": "user-1"}).id
         except stripe.StripeError as error:
-            return f"{error.http_status} {error.json_body['error']['code']}"
+            return f"{error.http_status} {error.error and error.error.code}"
 
     with ThreadPoolExecutor(2) as pool:
         told = sorted(pool.map(create, range(2)))

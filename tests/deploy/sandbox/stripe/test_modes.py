@@ -19,7 +19,7 @@ def hasty(stripe_stand_in: StripeControl) -> Any:
         "sk_test_tests", base_addresses={"api": stripe_stand_in.url}, http_client=http, max_network_retries=0
     )
     yield made
-    http.close()
+    http.close()  # type: ignore[no-untyped-call]
 
 
 def create(client: stripe.StripeClient) -> stripe.Customer:

@@ -1,11 +1,7 @@
 """The stand-in's objects and parameters carry the names that the SDK's classes of this version have."""
 
-import ast
-import inspect
-import textwrap
 from typing import Any
 
-import pytest
 import stripe
 
 from deploy.sandbox.stripe import account, shapes
@@ -34,29 +30,20 @@ PARAMETERS: list[tuple[str, Any]] = [
 ]  # fmt: skip
 
 
-def names_of(kind: type) -> set[str]:
-    """Return the fields that a class of the SDK declares, without those of its inner classes."""
-    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
-    assert isinstance(tree, ast.ClassDef)
-    return {ast.unparse(each.target) for each in tree.body if isinstance(each, ast.AnnAssign)}
-
-
 def test_the_version_is_the_one_that_the_sdk_sends() -> None:
     assert stripe.api_version == account.API_VERSION
 
 
-@pytest.mark.parametrize("kind", sorted(shapes._SHAPES))
-def test_no_field_is_invented(kind: str) -> None:
-    ours = {name for name in blank(kind) if not name.startswith("_")}
-    # The SDK leaves `livemode` out where an object has none.
-    assert ours - names_of(CLASSES[kind]) - {"livemode"} == set()
+def test_no_field_is_invented() -> None:
+    for kind in shapes._SHAPES:
+        ours = {name for name in blank(kind) if not name.startswith("_")}
+        # The SDK leaves `livemode` out where an object has none.
+        assert ours - set(CLASSES[kind].__annotations__) <= {"livemode"}, kind
 
 
-@pytest.mark.parametrize(
-    ("params", "ours"), PARAMETERS, ids=lambda each: each if isinstance(each, str) else ""
-)
-def test_no_parameter_is_invented(params: str, ours: tuple[str, ...]) -> None:
-    assert set(ours) <= set(getattr(stripe.params, params).__annotations__)
+def test_no_parameter_is_invented() -> None:
+    for params, ours in PARAMETERS:
+        assert set(ours) <= set(getattr(stripe.params, params).__annotations__), params
 
 
 def test_no_parameter_of_checkout_is_invented() -> None:

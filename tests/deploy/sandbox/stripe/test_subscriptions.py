@@ -243,7 +243,7 @@ def test_an_invoice_item_is_on_the_next_invoice_only(
     gone = client.v1.invoice_items.create({"customer": str(bought.customer), "amount": -1, "currency": "eur"})
     client.v1.invoice_items.delete(gone.id)
     for amount in (2699, 2999):
-        stripe_stand_in.move_to(period_of(client.v1.subscriptions.retrieve(bought.id))[1] + 3600)
+        stripe_stand_in.move_to(period_of(client.v1.subscriptions.retrieve(bought.id))[1] + 7200)
         assert newest_invoice(client, bought.id).amount_paid == amount
         assert newest_invoice(client, other.id).amount_paid == 2999
     assert client.v1.invoice_items.retrieve(made.id).invoice

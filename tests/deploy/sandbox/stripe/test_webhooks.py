@@ -17,7 +17,7 @@ SECRET = "whsec_tests"
 
 
 class Receiver(http.server.ThreadingHTTPServer):
-    """An endpoint that keeps what it is sent, and refuses as often as it is told."""
+    """A webhook endpoint: keeps each body, and refuses the next ``refusals`` calls."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -65,7 +65,11 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def buy(checkout: Checkout, stripe_stand_in: StripeControl) -> Callable[[], None]:
     """Give a function that pays once, which makes four events."""
-    return lambda: stripe_stand_in.pay(checkout().id) and None
+
+    def pay() -> None:
+        stripe_stand_in.pay(checkout().id)
+
+    return pay
 
 
 def test_what_waits_is_taken_once_and_signed(buy: Callable[[], None], stripe_stand_in: StripeControl) -> None:
