@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from deploy.sandbox.stripe.errors import card_declined
+from deploy.sandbox.stripe.errors import StripeError, card_declined
 from deploy.sandbox.stripe.objects import Json, new_id
 from deploy.sandbox.stripe.resources.disputes import open_dispute, warn_of_fraud
 from deploy.sandbox.stripe.resources.payment_methods import card_of, describe_means
@@ -52,7 +53,8 @@ def complete_charge(account: Account, charge: Json) -> None:
 
 
 def _dispute(account: Account, charge: Json) -> None:
-    open_dispute(account, charge)
+    with suppress(StripeError):  # it was refunded meanwhile
+        open_dispute(account, charge)
 
 
 def _warn(account: Account, charge: Json) -> None:

@@ -68,8 +68,7 @@ def submit_session(account: Account, session: Json, buyer: Buyer) -> str:
     customer = _find_buyer(account, session, buyer)
     if session["amount_total"] == 0:
         return _complete_free(account, session, buyer, customer)
-    method = add_payment_method(account, buyer.card, customer, buyer.email)
-    session["_method"] = method["id"]
+    method = _add_method(account, session, buyer, customer)
     intent = _intent_of(account, session, customer)
     try_payment(account, intent, method)
     return _follow(account, session, intent)
@@ -128,10 +127,17 @@ def _follow(account: Account, session: Json, intent: Json) -> str:
 
 
 def _complete_free(account: Account, session: Json, buyer: Buyer, customer: str | None) -> str:
-    method = add_payment_method(account, buyer.card, customer, buyer.email)
-    session["_method"] = method["id"]
+    _add_method(account, session, buyer, customer)
     _complete(account, session, None)
     return "complete"
+
+
+def _add_method(account: Account, session: Json, buyer: Buyer, customer: str | None) -> Json:
+    """Make the payment method; the customer keeps it where later payments need it."""
+    keeps = session["mode"] == "subscription" or session["_data"]["setup_future_usage"]
+    method = add_payment_method(account, buyer.card, customer if keeps else None, buyer.email)
+    session["_method"] = method["id"]
+    return method
 
 
 def _complete(account: Account, session: Json, intent: Json | None) -> None:

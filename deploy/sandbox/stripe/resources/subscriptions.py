@@ -70,9 +70,9 @@ def cancel_subscription(account: Account, given: Parameters, subscription: str) 
     known["cancellation_details"] |= read_cancellation(given)
     if given.flag("prorate"):
         credit_unused(account, known, account.clock.now())
-    end_subscription(account, known, "cancellation_requested")
     if given.flag("invoice_now"):
         invoice_pending(account, known)
+    end_subscription(account, known, "cancellation_requested")
     return known
 
 
