@@ -198,6 +198,9 @@ def change_webhook(stand_in: Stripe, body: Body, _: str) -> Json:
             raise Refusal(f"{name} must be a list of texts")
     whole_number(body, "times", least=1)
     text(body, "url")
+    for seconds in (body.get("seconds") or 0, *(body.get("retry_seconds") or ())):
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+            raise Refusal("seconds must be numbers from 0")
     for name, value in body.items():
         if value is not None:
             setattr(endpoint, name, value)
@@ -236,8 +239,8 @@ def sign(stand_in: Stripe, body: Body, _: str) -> Json:
         raise Refusal("body must be base64") from error
     secret = text(body, "secret")
     secrets = [secret] if secret else stand_in.webhooks.endpoint.secrets
-    at = body.get("at")
-    return {"headers": sign_headers(signed, secrets, int(now().timestamp()) if at is None else int(at))}
+    at = whole_number(body, "at")
+    return {"headers": sign_headers(signed, secrets, int(now().timestamp()) if at is None else at)}
 
 
 # Path, control, keys of its body.

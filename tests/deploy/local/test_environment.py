@@ -87,3 +87,8 @@ def test_every_program_but_the_sandbox_has_the_rights_of_one_program() -> None:
 def test_a_quiet_world_is_asked_for_in_words() -> None:
     assert "--no-world" in commands(StackPorts(), world=False)["sandbox"]
     assert "--world" in commands(StackPorts())["sandbox"]
+
+
+def test_stripes_stand_in_sends_its_events_to_the_api() -> None:
+    command = commands(StackPorts(api=4321))["sandbox"]
+    assert command[command.index("--stripe-webhook") + 1] == "http://127.0.0.1:4321/api/billing/webhook"

@@ -1,5 +1,6 @@
 """The control API: what it refuses, what it keeps apart, and a clock that tests freeze."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,8 @@ from time_machine import Traveller
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.running import Running
 from deploy.sandbox.stripe.control_client import StripeControl
+from deploy.sandbox.stripe.stand_in import Stripe
+from deploy.sandbox.stripe.webhooks.endpoint import Endpoint
 from tests.deploy.sandbox.stripe.conftest import Checkout, make_client
 
 
@@ -27,6 +30,9 @@ from tests.deploy.sandbox.stripe.conftest import Checkout, make_client
         ("settings", {"retry_days": "soon"}, 422),
         ("webhook", {"mode": "pigeon"}, 422),
         ("webhook", {"secrets": []}, 422),
+        ("webhook", {"retry_seconds": ["soon"]}, 422),
+        ("webhook", {"seconds": -1}, 422),
+        ("sign", {"body": "", "at": "now"}, 422),
         ("promotion_codes", {"code": "X"}, 422),
         ("deliveries/send", {"events": "all"}, 422),
         ("sign", {"body": "é"}, 422),
@@ -60,6 +66,13 @@ def test_a_reset_forgets_everything(client: stripe.StripeClient, stripe_stand_in
     assert abs(state["clock"] - datetime.now(UTC).timestamp()) < 30
     assert (stripe_stand_in.requests(), stripe_stand_in.deliveries()) == ([], [])
     assert len(client.v1.prices.list().data) == 3
+
+
+def test_a_reset_sends_events_where_the_sandbox_was_started_to_send_them() -> None:
+    made = Stripe(Endpoint("http://127.0.0.1:9/hook", ["whsec_a"]))
+    made.webhooks.endpoint.url = "http://127.0.0.1:9/other"
+    asyncio.run(made.reset())
+    assert made.webhooks.endpoint == Endpoint("http://127.0.0.1:9/hook", ["whsec_a"])
 
 
 def test_a_frozen_clock_freezes_the_stand_in_too(
