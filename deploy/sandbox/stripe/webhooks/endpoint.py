@@ -25,7 +25,7 @@ class Endpoint:
     mode: str = "normal"  # one of WEBHOOK_MODES
     times: int = 2  # of `repeat`; and of `reorder`: how many are reordered together
     seconds: float = 5.0  # of `delay`
-    retry_seconds: list[float] = field(default_factory=lambda: [1, 2, 4, 8, 15, 30, 60])
+    retry_seconds: list[float] = field(default_factory=lambda: [1, 2, 4, 8, 15, 30, *[60] * 30])
 
     def wants(self, kind: str) -> bool:
         """Whether events of this type are sent."""
