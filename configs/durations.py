@@ -132,6 +132,17 @@ class Periods(BaseSettings):
     job_retry_seconds: Seconds = 10
     check_days_seconds: Seconds = 3600
 
+    # Billing
+    stripe_connect_seconds: Seconds = 3
+    stripe_answer_seconds: Seconds = 10
+    stripe_rest_seconds: Seconds = 15
+    stripe_lease_seconds: Seconds = 60
+    stripe_retry_seconds: Seconds = 5
+    stripe_retry_for: Span = timedelta(days=3)
+    webhook_tolerance_seconds: Seconds = 300
+    grace_period: Span = timedelta(days=3)
+    payment_stuck_seconds: Seconds = 1800
+
     # Serve
     jwt_expires_in: Span = timedelta(days=7)
     access_token_seconds: Seconds = 900

@@ -53,6 +53,7 @@ _STRONG = {
 _SEVERAL = (
     "data_keys",
     "lookup_key",
+    "stripe_webhook_secret",
     "telegram_webhook_secret",
 )  # values separated by commas, each of which must be strong
 _WITH_PASSWORD = (
@@ -63,7 +64,14 @@ _WITH_PASSWORD = (
     "database_url_notifier",
     "redis_url",
 )
-_HTTPS = ("api_url", "frontend_url", "sendgrid_base_url", "twilio_base_url", "telegram_base_url")
+_HTTPS = (
+    "api_url",
+    "frontend_url",
+    "sendgrid_base_url",
+    "stripe_base_url",
+    "twilio_base_url",
+    "telegram_base_url",
+)
 _COMMON = ("changeme", "secret", "password", "example", "default")
 
 

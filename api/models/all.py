@@ -14,7 +14,9 @@ from api.models.incident import Incident
 from api.models.job_run import JobRun
 from api.models.login import Login, PendingRegistration, RecoveryCode
 from api.models.notification import Match, MatchPart, MatchSlot, Notification, NotificationMatch
+from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, StripeId, Subscription
 from api.models.slot import Detection, DetectionSlot, SlotRow
+from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.support import SupportRequest
 from api.models.user import Contact, Grant, User
 
@@ -24,4 +26,5 @@ RECORDS: tuple[type[Base], ...] = (
     DiscoveryRun, DeskLink, DeskLanding, Drift, AuditEntry,
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
     Login, PendingRegistration, RecoveryCode,
+    Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, PaymentDifference,
 )  # fmt: skip

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.models.base import Base, enum_column, new_id
 from api.models.encrypted_text import ContactAddress, EncryptedText
+from api.models.payment import Payment  # noqa: F401 -- a flush of a grant resolves its foreign key
 from configs.clock import clock
 from configs.plan import PlanName
 
@@ -148,6 +149,7 @@ class Grant(Base):
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
     source: Mapped[str]
+    payment_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("payments.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
 
     user: Mapped[User] = relationship(back_populates="grants")
@@ -158,6 +160,14 @@ class Grant(Base):
         sa.Index("ix_grants_user_id_ends_at", "user_id", "ends_at"),
         sa.Index("ix_grants_starts_at", "starts_at"),
         sa.Index("ix_grants_ends_at", "ends_at"),
+        # One grant per paid period, and one for the days of grace before it is paid.
+        sa.Index(
+            "uq_grants_payment_id_source",
+            "payment_id",
+            "source",
+            unique=True,
+            postgresql_where=sa.text("source IN ('payment', 'grace')"),
+        ),
     )
 
     def covers_moment(self, moment: datetime) -> bool:

@@ -1,0 +1,224 @@
+"""Payments, what happened to them, refunds, subscriptions, and the ids that Stripe gave to them.
+
+Triggers of migration 0012 write `payments.status`, `paid_at`, `refunded_at` (from `payment_events`) and
+`refunded_cents` (from `refunds`), and refuse every other change of them.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.models.base import Base, enum_column, new_id
+from configs.plan import PlanName
+
+_NOW = sa.func.now()
+_USERS, _PAYMENTS, _SUBSCRIPTIONS, _REFUNDS = "users.id", "payments.id", "subscriptions.id", "refunds.id"
+
+
+class PaymentStatus(StrEnum):
+    """Status of a payment, which follows from its events."""
+
+    PENDING = "PENDING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    REFUNDED = "REFUNDED"
+
+
+class PaymentEventKind(StrEnum):
+    """What happened to a payment. `subject` of an event names the refund or dispute, where it is about one."""
+
+    PAID = "paid"
+    FAILED = "failed"  # refused, or never paid
+    EXPIRED = "expired"  # the checkout was abandoned
+    REFUNDED = "refunded"  # the whole amount went back
+    REFUND_UNDONE = (
+        "refund_undone"  # the bank sent a refund back to us, so that the payment is no longer whole
+    )
+    DISPUTE_OPENED = "dispute_opened"
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"  # the money is gone
+    FRAUD_WARNING = "fraud_warning"
+    PLAN_ENDED = "plan_ended"  # a more expensive plan, a refund or a withdrawal ended its plan early
+    WITHDRAWN = "withdrawn"  # the user used the right to withdraw
+
+
+class RefundStatus(StrEnum):
+    """`planned`: Stripe may not know it yet. `failed` gives nothing back; all others count against the amount."""
+
+    PLANNED = "planned"
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class RefundReason(StrEnum):
+    """Why money goes back."""
+
+    OPERATOR = "operator"
+    WITHDRAWAL = "withdrawal"
+    NOT_WATCHED = "not_watched"  # the desk closed between order and payment, or for good
+    OUTAGE = "outage"
+    CANCELLED = "cancelled"  # unused days of a subscription
+    NO_ACCOUNT = "no_account"  # the account was deleted before it was paid
+    EXTERNAL = "external"  # made in Stripe's dashboard
+
+
+class Subscription(Base):
+    """A monthly plan at Stripe, as it was when it was last read there."""
+
+    __tablename__ = "subscriptions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey(_USERS, ondelete="SET NULL"), index=True)
+    plan: Mapped[PlanName] = mapped_column(enum_column(PlanName, "plan"))
+    status: Mapped[str]  # Stripe's word: active, past_due, canceled, …
+    period_starts_at: Mapped[datetime | None]
+    period_ends_at: Mapped[datetime | None]
+    cancel_at: Mapped[datetime | None]  # when it will end, once it is cancelled
+    ended_at: Mapped[datetime | None]
+    cancel_wanted_at: Mapped[datetime | None]  # when it shall end, as its user or we decided
+    next_attempt_at: Mapped[datetime | None]  # when Stripe is asked for that; null once it has agreed
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    synced_at: Mapped[datetime | None]  # when it was last read at Stripe
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+
+    __table_args__ = (
+        sa.CheckConstraint("plan <> 'NONE'", name="real_plan"),
+        sa.CheckConstraint("cancel_wanted_at IS NOT NULL OR next_attempt_at IS NULL", name="attempts_end"),
+        sa.Index(
+            "ix_subscriptions_next_attempt_at",
+            "next_attempt_at",
+            postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
+        ),
+    )
+
+
+class Payment(Base):
+    """An order, or the renewal of a subscription. It outlives its user's account."""
+
+    __tablename__ = "payments"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey(_USERS, ondelete="SET NULL"))
+    plan: Mapped[PlanName] = mapped_column(enum_column(PlanName, "plan"))
+    amount_cents: Mapped[int]  # to pay; once paid, what was paid
+    currency: Mapped[str] = mapped_column(default="eur", server_default="eur")
+    refunded_cents: Mapped[int] = mapped_column(default=0, server_default="0")  # all refunds but failed ones
+    status: Mapped[PaymentStatus] = mapped_column(
+        enum_column(PaymentStatus, "status"), default=PaymentStatus.PENDING, server_default="PENDING"
+    )
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    paid_at: Mapped[datetime | None]
+    refunded_at: Mapped[datetime | None]
+    subscription_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey(_SUBSCRIPTIONS), index=True)
+    # What the user agreed to; null for a renewal, for which the order's holds.
+    terms_version: Mapped[str | None]
+    consent: Mapped[dict[str, Any] | None]
+    consent_text: Mapped[str | None]
+    consented_at: Mapped[datetime | None]
+    alert_wish: Mapped[dict[str, Any] | None]  # body of POST /api/alerts: the alert that the payment creates
+    alert_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("alerts.id", ondelete="SET NULL"), index=True)
+    synced_at: Mapped[datetime | None]  # when it was last compared with Stripe
+
+    __table_args__ = (
+        sa.CheckConstraint("plan <> 'NONE'", name="real_plan"),
+        sa.CheckConstraint("currency = 'eur'", name="currency"),
+        sa.CheckConstraint("amount_cents >= 0", name="amount"),
+        sa.CheckConstraint("refunded_cents BETWEEN 0 AND amount_cents", name="refunded"),
+        sa.CheckConstraint("(consent IS NULL) = (consented_at IS NULL)", name="consent"),
+        sa.Index("ix_payments_user_id_id", "user_id", "id"),
+        sa.Index("ix_payments_status_id", "status", "id"),
+    )
+
+
+class PlanCredit(Base):
+    """The unused part of a cheaper plan that the order of a more expensive one credits.
+
+    The cheaper plan ends when the order is paid. A withdrawal from the order revives it for `seconds`.
+    """
+
+    __tablename__ = "plan_credits"
+
+    payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey(_PAYMENTS), primary_key=True)  # the order
+    credited_payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey(_PAYMENTS), primary_key=True, index=True)
+    amount_cents: Mapped[int]
+    seconds: Mapped[int]
+
+    __table_args__ = (
+        sa.CheckConstraint("amount_cents >= 0 AND seconds > 0", name="amounts"),
+        sa.CheckConstraint("payment_id <> credited_payment_id", name="two_payments"),
+    )
+
+
+class PaymentEvent(Base):
+    """One thing that happened to a payment, at most once for each subject. Rows are only ever added."""
+
+    __tablename__ = "payment_events"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey(_PAYMENTS))
+    kind: Mapped[PaymentEventKind] = mapped_column(enum_column(PaymentEventKind, "kind"))
+    subject: Mapped[str] = mapped_column(default="", server_default="")
+    at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sa.text("'{}'"))
+
+    __table_args__ = (sa.UniqueConstraint("payment_id", "kind", "subject"),)
+
+
+class Refund(Base):
+    """Money that goes back. The row is written before Stripe is asked; its id is the idempotency key."""
+
+    __tablename__ = "refunds"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey(_PAYMENTS), index=True)
+    amount_cents: Mapped[int]
+    reason: Mapped[RefundReason] = mapped_column(enum_column(RefundReason, "reason"))
+    note: Mapped[str | None]  # an operator's own words
+    status: Mapped[RefundStatus] = mapped_column(
+        enum_column(RefundStatus, "status"), default=RefundStatus.PLANNED, server_default="planned"
+    )
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    settled_at: Mapped[datetime | None]  # since when it has its last status
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    next_attempt_at: Mapped[datetime | None]  # null once Stripe has answered
+    error: Mapped[str | None]  # Stripe's code, or the class of the last attempt's error
+
+    __table_args__ = (
+        sa.CheckConstraint("amount_cents > 0", name="amount"),
+        sa.CheckConstraint("status = 'planned' OR next_attempt_at IS NULL", name="attempts_end"),
+        sa.Index(
+            "ix_refunds_next_attempt_at",
+            "next_attempt_at",
+            postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
+        ),
+    )
+
+
+class StripeId(Base):
+    """An id of Stripe's and what it belongs to here; written once, then only compared.
+
+    A payment has one id of each kind; so has a subscription, and a refund. Customers' ids are in `users`.
+    """
+
+    __tablename__ = "stripe_ids"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]  # Stripe's `object`: checkout.session, payment_intent, invoice, subscription, refund
+    payment_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey(_PAYMENTS))
+    subscription_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey(_SUBSCRIPTIONS))
+    refund_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey(_REFUNDS))
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+
+    __table_args__ = (
+        sa.CheckConstraint("num_nonnulls(payment_id, subscription_id, refund_id) = 1", name="owner"),
+        sa.CheckConstraint("length(id) <= 255", name="length"),
+        sa.UniqueConstraint("payment_id", "kind"),
+        sa.UniqueConstraint("subscription_id", "kind"),
+        sa.UniqueConstraint("refund_id", "kind"),
+    )
