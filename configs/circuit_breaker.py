@@ -1,0 +1,69 @@
+"""Circuit breaker that all processes share, in Redis: a provider that failed three times in a row is left alone.
+
+After a rest one call, the probe, tries again; there are never two. Without Redis every call is made.
+https://learn.microsoft.com/en-us/azure/architecture/patterns/circuit-breaker
+"""
+
+from functools import lru_cache
+from importlib.resources import files
+from uuid import uuid4
+
+import structlog
+from redis.commands.core import Script
+from redis.exceptions import RedisError
+
+from configs.clock import clock
+from configs.job_queues import redis
+
+FAILURES = 3  # in a row that open it
+
+log = structlog.get_logger(__name__)
+
+
+class CircuitOpen(Exception):
+    """The provider is left alone; `retry_after` seconds are left of its rest."""
+
+    def __init__(self, name: str, retry_after: float) -> None:
+        super().__init__(f"{name} failed {FAILURES} times in a row and is left alone for {retry_after:.0f} s")
+        self.retry_after = retry_after
+
+
+class CircuitBreaker:
+    """The breaker of one provider. A rest must be longer than a call can take."""
+
+    def __init__(self, name: str, rest_seconds: float) -> None:
+        self._name = name
+        self._rest = rest_seconds
+
+    def begin_call(self) -> str:
+        """Return the token of a call that may be made.
+
+        Raises:
+            CircuitOpen: it may not.
+        """
+        token = uuid4().hex
+        wait = self._run("ask", token)
+        if wait > 0:
+            raise CircuitOpen(self._name, wait)
+        return token
+
+    def record_success(self, token: str) -> None:
+        """Close the breaker: the provider answered."""
+        self._run("success", token)
+
+    def record_failure(self, token: str) -> None:
+        """Count a call without an answer; the third in a row opens the breaker."""
+        self._run("failure", token)
+
+    def _run(self, happened: str, token: str) -> float:
+        given: list[str | float] = [happened, f"{clock().timestamp():.6f}", self._rest, FAILURES, token]
+        try:
+            return float(_script()(keys=[f"breaker:{self._name}"], args=given, client=redis()))
+        except RedisError as error:
+            log.warning("no circuit breaker: Redis is away", of=self._name, because=type(error).__name__)
+            return 0.0
+
+
+@lru_cache(maxsize=1)
+def _script() -> Script:
+    return redis().register_script((files("configs") / "circuit_breaker.lua").read_text("utf-8"))
