@@ -11,6 +11,7 @@ from api.admin.users import routes as admin_users
 from api.admin.watch import routes as admin_watch
 from api.alerts import routes as alerts
 from api.auth import routes as auth
+from api.billing import routes as billing
 from api.detections import routes as detections
 from api.health import routes as health
 from api.hooks import routes as hooks
@@ -60,7 +61,19 @@ def create_app() -> OpenAPI:
     register_body_checks(app)
     register_auth(app)
     health.register_health_checks(app)
-    for noun in (auth, logins, users, alerts, prefectures, detections, stats, support, hooks, health):
+    for noun in (
+        auth,
+        logins,
+        users,
+        billing,
+        alerts,
+        prefectures,
+        detections,
+        stats,
+        support,
+        hooks,
+        health,
+    ):
         app.register_api(noun.blueprint)
     for noun in (admin_users, admin_alerts, admin_watch, admin_system):
         app.register_api(noun.blueprint)

@@ -11,6 +11,7 @@ __all__ = [
     "CallRefused",
     "catch_up",
     "create_notifications",
+    "deliver",
     "detection_seen",
     "is_genuine",
     "notify_address",
@@ -100,6 +101,17 @@ def nudge(notification_ids: Iterable[UUID]) -> None:
     from notifier import nudges  # noqa: PLC0415 -- late, so that importing us costs nothing
 
     nudges.nudge(list(notification_ids))
+
+
+def deliver(notification_ids: Iterable[UUID]) -> None:
+    """Deliver notifications in this process, after the commit that wrote them: for what must leave before the rest.
+
+    Returns once a provider took them or failed. Never raises because a server is away: the sweep finds the rows.
+    """
+    if ids := [str(each) for each in notification_ids]:
+        from notifier import jobs  # noqa: PLC0415 -- late, so that importing us costs nothing
+
+        jobs.deliver(*ids)
 
 
 def replay(session: "Session", notification_ids: Iterable[UUID], *, unsure: bool = False) -> list[UUID]:

@@ -17,6 +17,7 @@ from api.background.schedule import list_jobs
 from api.logins.service import drop_ended_logins
 from api.models.base import session
 from api.models.job_run import JobResult, JobRun
+from api.payments.grace import remind_in_grace
 from api.users import phone_codes, telegram_linking
 from configs.clock import clock
 
@@ -92,3 +93,25 @@ def drop_audit() -> Counts:
     with session() as s:
         dropped = cast("sa.CursorResult[Any]", s.execute(_OLD_AUDIT, {"now": clock()}))
         return {"dropped": dropped.rowcount}
+
+
+def reconcile_payments() -> Counts:
+    """Compare the payments of the last days with Stripe; repair what events would have changed, report the rest."""
+    from api.payments.reconciliation import reconcile  # noqa: PLC0415 -- late: it imports Stripe's library
+
+    return reconcile()
+
+
+def sync_stuck_payments() -> Counts:
+    """Compare payments with Stripe that are neither paid nor failed for a while."""
+    from api.payments import reconciliation  # noqa: PLC0415 -- late, as above
+
+    return reconciliation.sync_stuck_payments()
+
+
+def remind_of_failed_renewals() -> Counts:
+    """Tell users each day that their renewal failed, while the days of grace last."""
+    with session() as s:
+        mails = remind_in_grace(s)
+    notifier.nudge(mails)
+    return {"mails": len(mails)}

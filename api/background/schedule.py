@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from api.models.job_run import MAINTENANCE
+from api.models.job_run import MAINTENANCE, PAYMENTS
 from configs.settings import settings
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,4 +33,7 @@ def list_jobs() -> list[ScheduledJob]:
         ScheduledJob("drop_old_codes", _DAY),
         ScheduledJob("drop_appointments", _DAY),
         ScheduledJob("drop_audit", _DAY),
+        ScheduledJob("reconcile_payments", _DAY, PAYMENTS),
+        ScheduledJob("sync_stuck_payments", timedelta(minutes=5), PAYMENTS),
+        ScheduledJob("remind_of_failed_renewals", _DAY),
     ]

@@ -17,6 +17,8 @@ from api.background import job_store
 from api.background.job_store import LostRun
 from api.background.schedule import ScheduledJob, list_jobs
 from api.models.base import session
+from api.models.job_run import PAYMENTS
+from api.payments.due_work import has_due_work
 from configs.clock import clock
 from configs.job_queues import KEPT_SECONDS, push, queue, redis
 from configs.logs import set_up_logs
@@ -26,6 +28,8 @@ from configs.process_age import on_stop_signals, repeat_until_old
 from configs.settings import settings
 
 _RUN_JOB = "api.background.runner.run_job"
+_WORK_OFF_JOB = "api.payments.jobs.work_off"
+_ROUND_KEPT = 10  # seconds
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +46,7 @@ class Scheduler:
         now = clock()
         self._failures.run("planning", partial(self._plan, now))
         self._failures.run("sweep", partial(self._sweep, now))
+        self._failures.run("payments", _sweep_payments)
         with suppress(RedisError):  # then the report runs out, and health says so
             write_report(redis(), LoopReport(at=now, failing=self._failures.names()), BACKGROUND)
 
@@ -71,6 +76,20 @@ class Scheduler:
             nudge = LostRun(run.id, run.job, run.nudges + 1)
             seconds = round(settings().job_seconds)
             push(job.queue, _RUN_JOB, (str(run.id),), _name_nudge(nudge), seconds=seconds, kept=KEPT_SECONDS)
+
+
+def _sweep_payments() -> None:
+    """Enqueue the work that waits for Stripe, where some is due and no such job waits already."""
+    with session() as s:
+        due = has_due_work(s)
+    if due:
+        seconds = round(settings().job_seconds)
+        push(PAYMENTS, _WORK_OFF_JOB, (), _name_round(), seconds=seconds, kept=_ROUND_KEPT)
+
+
+def _name_round() -> str:
+    """Return an id that a job of this moment has: one that died with its worker bars the way for seconds only."""
+    return f"work-off-{int(clock().timestamp()) // _ROUND_KEPT}"
 
 
 def _name_nudge(run: LostRun) -> str:

@@ -81,9 +81,7 @@ def test_a_probe_that_died_is_followed_by_another(
     breaker.begin_call()
 
 
-def test_of_many_at_once_one_is_the_probe(
-    breaker: CircuitBreaker, frozen: time_machine.Traveller
-) -> None:
+def test_of_many_at_once_one_is_the_probe(breaker: CircuitBreaker, frozen: time_machine.Traveller) -> None:
     fail(breaker)
     frozen.shift(REST)
     ready, probes = Barrier(8), []

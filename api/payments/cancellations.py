@@ -1,0 +1,81 @@
+"""Ends of subscriptions: our row says when one shall end, its commit, then Stripe is asked until it agrees."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import Session
+
+from api.models.base import session as open_session
+from api.models.payment import Subscription
+from api.payments.errors import StripeAway, StripeRefused
+from api.payments.owners import find_stripe_id
+from configs.clock import clock
+from configs.settings import settings
+
+AT_ONCE = 100  # in one round of the sweep
+_LONGEST_WAIT = timedelta(minutes=5)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelCall:
+    """What Stripe is asked for: to end a subscription at an instant, or now where `at` is over."""
+
+    stripe_id: str
+    at: datetime
+
+
+def request_cancellation(session: Session, subscription_id: UUID, at: datetime) -> None:
+    """Write that a subscription shall end at `at`; an earlier end that is wanted already stays.
+
+    The sweep asks Stripe after the commit, within seconds.
+    """
+    row = session.get_one(Subscription, subscription_id, with_for_update=True, populate_existing=True)
+    if row.ended_at or (row.cancel_wanted_at and row.cancel_wanted_at <= at):
+        return
+    row.cancel_wanted_at, row.next_attempt_at, row.attempts = at, clock(), 0
+    session.flush()
+
+
+def find_due_cancellations(session: Session, most: int = AT_ONCE) -> list[UUID]:
+    """Return the subscriptions whose end Stripe is to be asked for now."""
+    now = clock()
+    due = (Subscription.next_attempt_at <= now) | (Subscription.next_attempt_at > now + 2 * _LONGEST_WAIT)
+    found = sa.select(Subscription.id).where(due).order_by(Subscription.next_attempt_at).limit(most)
+    return list(session.scalars(found))
+
+
+def ask_for_cancellation(subscription_id: UUID) -> None:
+    """Ask Stripe to end a subscription as our row says. Repeated, it changes nothing more."""
+    from api.payments import subscription_calls  # noqa: PLC0415 -- late: it imports Stripe's library
+
+    with open_session() as s:
+        wanted = _take_turn(s, subscription_id)
+    if wanted is None:
+        return
+    try:
+        subscription_calls.cancel_subscription(wanted)
+    except StripeAway as error:
+        log.warning("a cancellation waits for Stripe", subscription=str(subscription_id), because=str(error))
+        return
+    except StripeRefused as error:  # it has ended already; its own event says when
+        log.warning("a cancellation was refused", subscription=str(subscription_id), because=error.code)
+    with open_session() as s:
+        done = sa.update(Subscription).where(
+            Subscription.id == subscription_id, Subscription.cancel_wanted_at == wanted.at
+        )
+        s.execute(done.values(next_attempt_at=None))
+
+
+def _take_turn(session: Session, subscription_id: UUID) -> CancelCall | None:
+    row = session.get(Subscription, subscription_id, with_for_update=True)
+    if row is None or row.next_attempt_at is None or row.cancel_wanted_at is None:
+        return None
+    wait = min(timedelta(seconds=settings().stripe_retry_seconds * 2**row.attempts), _LONGEST_WAIT)
+    row.next_attempt_at, row.attempts = clock() + wait, row.attempts + 1
+    stripe_id = find_stripe_id(session, row, "subscription")
+    return CancelCall(stripe_id, row.cancel_wanted_at) if stripe_id else None

@@ -1,0 +1,99 @@
+"""Stripe's client of this process, and the one way to call it: in time, behind the circuit breaker.
+
+The only importer of `stripe`, which takes 30 MB: modules that run without Stripe import this one late.
+"""
+
+import os
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import requests
+import stripe
+from stripe import StripeClient
+
+from api.payments.errors import StripeAway, StripeRefused
+from configs.circuit_breaker import CircuitBreaker, CircuitOpen
+from configs.hosts import is_loopback
+from configs.settings import settings
+
+# The library's own: the shape of its answers is what facts.py reads. A new one is a change of both.
+API_VERSION = "2026-10-28.endive"
+_SERVER_ERRORS = 500
+_LOCKED = ("lock_timeout", "idempotency_key_in_use")
+
+Answer = TypeVar("Answer")
+
+
+def call(ask: Callable[[StripeClient], Answer]) -> Answer:
+    """Make one call: `call(lambda client: client.v1.refunds.retrieve("re_1"))`. Hold no transaction meanwhile.
+
+    Raises:
+        StripeAway: no answer, an error of Stripe's own, or it is left alone after such; the call may have been taken.
+        StripeRefused: Stripe says no; repeating the same call does not help.
+    """
+    breaker = CircuitBreaker("stripe", settings().stripe_rest_seconds)
+    try:
+        token = breaker.begin_call()
+    except CircuitOpen as error:
+        raise StripeAway(str(error), error.retry_after) from None
+    try:
+        answer = ask(get_client())
+    except stripe.StripeError as error:
+        raise _record(breaker, token, error) from error
+    breaker.record_success(token)
+    return answer
+
+
+def get_client() -> StripeClient:
+    """Return the client of this process: a fork would share its parent's connections."""
+    return _make_client(os.getpid(), settings().require("stripe_secret_key"), settings().stripe_base_url)
+
+
+def is_signed(body: bytes, header: str, secret: str) -> bool:
+    """Return whether a webhook's body is signed with `secret`; its time is not looked at."""
+    try:
+        stripe.WebhookSignature.verify_header(body, header, secret)
+    except (stripe.SignatureVerificationError, UnicodeDecodeError):
+        return False
+    return True
+
+
+@lru_cache(maxsize=1)
+def _make_client(_process: int, key: str, base_url: str) -> StripeClient:
+    ours = settings()
+    if ours.loopback_only and not is_loopback(urlsplit(base_url).hostname or ""):
+        raise StripeRefused(
+            "leaves_loopback",
+            f"APP_ENV={ours.app_env} calls this machine only: point STRIPE_BASE_URL at a stand-in",
+        )
+    session = requests.Session()
+    session.trust_env = False  # a .netrc would replace our key
+    timeout = (ours.stripe_connect_seconds, ours.stripe_answer_seconds)
+    return StripeClient(
+        key,
+        stripe_version=API_VERSION,
+        base_addresses={"api": base_url},
+        max_network_retries=0,  # whoever calls repeats it, by a key that our row gives
+        http_client=stripe.RequestsClient(timeout=timeout, session=session),
+    )
+
+
+def _record(breaker: CircuitBreaker, token: str, error: stripe.StripeError) -> Exception:
+    """Tell the breaker about an error; return ours for it."""
+    status = error.http_status or 0
+    if isinstance(error, stripe.RateLimitError):  # it answers: it is only asked too often
+        breaker.record_success(token)
+        return StripeAway("Stripe takes no more calls just now", 1.0)
+    if isinstance(error, stripe.APIConnectionError) or status == 0 or status >= _SERVER_ERRORS:
+        breaker.record_failure(token)
+        return StripeAway(f"Stripe does not answer: {type(error).__name__} {status or ''}".strip(), None)
+    breaker.record_success(token)
+    if isinstance(
+        error, stripe.AuthenticationError | stripe.PermissionError
+    ):  # our setting is wrong, not the call
+        return StripeAway(f"Stripe refuses our key: {type(error).__name__}", None)
+    if error.code in _LOCKED:
+        return StripeAway(f"Stripe works on the same object: {error.code}", 1.0)
+    return StripeRefused(error.code or type(error).__name__, error.user_message or "")

@@ -1,0 +1,32 @@
+"""What calls to Stripe and the application of its events raise; free of Stripe's library."""
+
+
+class StripeAway(Exception):
+    """Stripe gave no answer or is left alone for now. A call that was sent may have been taken.
+
+    `retry_after` is in seconds; None where nobody said.
+    """
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class StripeRefused(Exception):
+    """Stripe refused a call; `code` is its own word for why (https://docs.stripe.com/error-codes)."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+
+
+class UnknownOwner(Exception):
+    """An object of Stripe's belongs to no payment or subscription of ours, or not yet."""
+
+
+class IdConflict(Exception):
+    """An id of Stripe's belongs to something else here, or its owner has another one of that kind."""
+
+
+class RefundRefused(Exception):
+    """This payment cannot be refunded by that amount; the text says why."""

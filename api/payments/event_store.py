@@ -1,0 +1,171 @@
+"""Rows of Stripe's events: storing one, the lease on its object, and how its application ended.
+
+Each function is one short transaction's part. An instant further ahead than any is ever written came from a clock that
+was wrong: it is over.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from api.models.base import new_id
+from api.models.stripe_event import StripeEvent, StripeEventFlag
+from configs.clock import clock
+from configs.settings import settings
+
+AT_ONCE = 100  # objects in one round of the sweep
+_LONGEST_WAIT = timedelta(hours=1)
+_AWAY_WAIT = timedelta(seconds=60)  # longest, while Stripe does not answer
+_OWNER_ATTEMPTS = 10  # until an object counts as another application's: about an hour
+_NUDGE_LOST = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An object that this worker holds until its lease ends; `types` are those of its events."""
+
+    object_id: str
+    types: tuple[str, ...]
+    token: UUID
+
+
+class LeaseLost(Exception):
+    """Another worker has the object by now: what this one read may be old."""
+
+
+def store_event(session: Session, event: Mapping[str, Any], *, known: bool) -> bool:
+    """Store an event of Stripe's, without what it says; False where it was stored before.
+
+    `known`: whether its type is applied. Others are flagged.
+    """
+    about = event["data"]["object"]
+    object_id, now = about.get("id"), clock()
+    applies = known and isinstance(object_id, str)
+    made = insert(StripeEvent).values(
+        id=event["id"],
+        type=event["type"],
+        api_version=event.get("api_version"),
+        created_at=datetime.fromtimestamp(event["created"], UTC),
+        object_type=about.get("object"),
+        object_id=object_id if isinstance(object_id, str) else None,
+        received_at=now,
+        next_attempt_at=now + _NUDGE_LOST if applies else None,
+        flag=None if applies else StripeEventFlag.UNKNOWN_TYPE,
+    )
+    return session.scalar(made.on_conflict_do_nothing().returning(StripeEvent.id)) is not None
+
+
+def find_object(session: Session, event_id: str) -> str | None:
+    """Return the object of an event that is to be applied."""
+    return session.scalar(sa.select(StripeEvent.object_id).where(StripeEvent.id == event_id, _is_open()))
+
+
+def find_due_objects(session: Session, most: int = AT_ONCE) -> list[str]:
+    """Return the objects of events whose nudge was lost or whose wait is over, the oldest first."""
+    now = clock()
+    late = now + max(_LONGEST_WAIT, _get_lease()) + _NUDGE_LOST
+    due = (StripeEvent.next_attempt_at <= now) | (StripeEvent.next_attempt_at > late)
+    first = sa.func.min(StripeEvent.next_attempt_at)
+    found = sa.select(StripeEvent.object_id).where(due).group_by(StripeEvent.object_id)
+    return [str(each) for each in session.scalars(found.order_by(first).limit(most))]
+
+
+def claim_object(session: Session, object_id: str) -> Claim | None:
+    """Take an object with all its events that are not applied; None without such, or where a worker holds it."""
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(object_id, 0))))
+    events = session.scalars(
+        sa.select(StripeEvent).where(StripeEvent.object_id == object_id, _is_open()).with_for_update()
+    ).all()
+    now, token = clock(), new_id()
+    if not events or any(_is_held(each, now) for each in events):
+        return None
+    for event in events:
+        event.lease_token, event.lease_until = token, now + _get_lease()
+        event.next_attempt_at = event.lease_until
+        event.attempts += 1
+    session.flush()
+    return Claim(object_id, tuple(dict.fromkeys(each.type for each in events)), token)
+
+
+def hold_claim(session: Session, claim: Claim) -> None:
+    """Lock the events of a claim until the caller's transaction ends.
+
+    Raises:
+        LeaseLost: the lease is another's by now.
+    """
+    if not session.scalars(_select_held(claim).with_for_update()).all():
+        raise LeaseLost(claim.object_id)
+
+
+def end_claim(session: Session, claim: Claim) -> None:
+    """Mark the events of a claim as applied."""
+    applied = sa.update(StripeEvent).where(StripeEvent.lease_token == claim.token)
+    session.execute(
+        applied.values(
+            applied_at=clock(),
+            next_attempt_at=None,
+            error=None,
+            flag=None,
+            lease_token=None,
+            lease_until=None,
+        )
+    )
+
+
+def retry_claim(
+    session: Session, claim: Claim, error: str, *, away: bool, unknown: bool
+) -> list[StripeEvent]:
+    """Give an object back, to be tried again later; return the events that were tried for too long.
+
+    `away`: Stripe gave no answer, so the wait stays short. `unknown`: its owner is not known, or not yet.
+    """
+    gave_up = []
+    for event in session.scalars(_select_held(claim).with_for_update()).all():
+        now = clock()
+        seconds = settings().stripe_retry_seconds * 2 ** min(event.attempts - 1, 20)
+        wait = min(timedelta(seconds=seconds), _AWAY_WAIT if away else _LONGEST_WAIT)
+        event.lease_token = event.lease_until = None
+        event.error, event.next_attempt_at = error[:500], now + wait
+        event.flag = StripeEventFlag.UNKNOWN_OWNER if unknown else event.flag
+        if unknown and event.attempts >= _OWNER_ATTEMPTS:
+            event.next_attempt_at = None
+        elif not unknown and now + wait > event.received_at + settings().stripe_retry_for:
+            event.next_attempt_at, event.flag = None, StripeEventFlag.GAVE_UP
+            gave_up.append(event)
+    session.flush()
+    return gave_up
+
+
+def replay_event(session: Session, event_id: str) -> bool:
+    """Have an event applied again, however it ended; False where there is none with an object.
+
+    Nudge it after the commit. What it names is read anew, so that a repetition changes nothing.
+    """
+    again = (
+        sa.update(StripeEvent)
+        .where(StripeEvent.id == event_id, StripeEvent.object_id.is_not(None))
+        .values(applied_at=None, next_attempt_at=clock(), flag=None, error=None, attempts=0)
+    )
+    return session.scalar(again.returning(StripeEvent.id)) is not None
+
+
+def _is_open() -> sa.ColumnElement[bool]:
+    return StripeEvent.next_attempt_at.is_not(None)
+
+
+def _is_held(event: StripeEvent, now: datetime) -> bool:
+    return event.lease_until is not None and now < event.lease_until <= now + _get_lease() + _NUDGE_LOST
+
+
+def _select_held(claim: Claim) -> sa.Select[StripeEvent]:
+    return sa.select(StripeEvent).where(StripeEvent.lease_token == claim.token)
+
+
+def _get_lease() -> timedelta:
+    return timedelta(seconds=settings().stripe_lease_seconds)

@@ -1,0 +1,211 @@
+"""The part of Stripe's objects that we read, checked at the boundary. Amounts in cents, instants in UTC.
+
+Fields are those of API_VERSION in client.py: https://docs.stripe.com/api
+"""
+
+from datetime import datetime
+from typing import Any, Self
+
+import stripe
+from pydantic import BaseModel, ConfigDict, Field
+
+Metadata = dict[str, str]
+
+
+class Facts(BaseModel):
+    """Base class: unknown fields are left out, and wrong ones raise pydantic's ValidationError."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @classmethod
+    def of(cls, found: stripe.StripeObject) -> Self:
+        """Return the facts of an object that the library returned."""
+        return cls.model_validate(found.to_dict())
+
+
+class _Discounts(Facts):
+    amount_discount: int = 0
+
+
+class IntentFacts(Facts):
+    """A PaymentIntent: the money of one payment."""
+
+    id: str
+    status: str
+    amount_received: int = 0
+    created: datetime
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class SessionFacts(Facts):
+    """A Checkout Session, its PaymentIntent expanded."""
+
+    id: str
+    mode: str
+    status: str | None
+    payment_status: str
+    amount_total: int | None
+    total_details: _Discounts | None = None
+    created: datetime
+    customer: str | None = None
+    subscription: str | None = None
+    invoice: str | None = None
+    payment_intent: IntentFacts | None = None
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class ChargeFacts(Facts):
+    """A charge; a payment has one for each attempt."""
+
+    id: str
+    payment_intent: str | None
+
+
+class RefundFacts(Facts):
+    """A refund, ours or one of the dashboard."""
+
+    id: str
+    amount: int
+    status: str | None
+    payment_intent: str | None
+    created: datetime
+    failure_reason: str | None = None
+    metadata: Metadata | None = None
+
+
+class DisputeFacts(Facts):
+    """A dispute: the holder of the card asked the bank for the money."""
+
+    id: str
+    payment_intent: str | None
+    amount: int
+    status: str
+    reason: str
+    created: datetime
+
+
+class FraudWarningFacts(Facts):
+    """The card's network suspects fraud; often a dispute follows."""
+
+    id: str
+    payment_intent: str | None = None
+    charge: str
+    fraud_type: str
+    created: datetime
+
+
+class Period(Facts):
+    """What one payment of a subscription pays for."""
+
+    start: datetime
+    end: datetime
+
+
+class _Line(Facts):
+    period: Period
+    amount: int = 0
+
+
+class _Lines(Facts):
+    data: list[_Line]
+
+
+class _Origin(Facts):
+    subscription: str
+    metadata: Metadata | None = None
+
+
+class _Parent(Facts):
+    subscription_details: _Origin | None = None
+
+
+class _Paid(Facts):
+    payment_intent: str | None = None
+
+
+class _InvoicePayment(Facts):
+    payment: _Paid
+
+
+class _InvoicePayments(Facts):
+    data: list[_InvoicePayment]
+
+
+class _Discount(Facts):
+    amount: int
+
+
+class _Transitions(Facts):
+    paid_at: datetime | None = None
+
+
+class InvoiceFacts(Facts):
+    """An invoice of a subscription, its payments expanded."""
+
+    id: str
+    status: str | None
+    billing_reason: str | None
+    amount_due: int
+    amount_paid: int
+    attempt_count: int = 0
+    created: datetime
+    status_transitions: _Transitions = _Transitions()
+    lines: _Lines
+    total_discount_amounts: list[_Discount] | None = None
+    parent: _Parent | None = None
+    payments: _InvoicePayments | None = None
+
+    @property
+    def origin(self) -> _Origin | None:
+        """The subscription that it belongs to, if one."""
+        return self.parent.subscription_details if self.parent else None
+
+    @property
+    def payment_intent(self) -> str | None:
+        """The PaymentIntent by which it was or is to be paid."""
+        paid = self.payments.data if self.payments else []
+        return next((each.payment.payment_intent for each in paid if each.payment.payment_intent), None)
+
+    @property
+    def discount(self) -> int:
+        """What coupons and promotion codes took off, in cents."""
+        return sum(each.amount for each in self.total_discount_amounts or [])
+
+    @property
+    def period(self) -> Period | None:
+        """The period that it pays for: the last one of its lines."""
+        return max((line.period for line in self.lines.data), key=lambda each: each.end, default=None)
+
+
+class _Item(Facts):
+    current_period_start: datetime
+    current_period_end: datetime
+
+
+class _Items(Facts):
+    data: list[_Item]
+
+
+class SubscriptionFacts(Facts):
+    """A subscription; the paid period belongs to its one item."""
+
+    id: str
+    status: str
+    items: _Items
+    cancel_at: datetime | None = None
+    cancel_at_period_end: bool = False
+    ended_at: datetime | None = None
+    metadata: Metadata = Field(default_factory=dict)
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When it will end, or did, where that is decided."""
+        if self.ended_at or self.cancel_at:
+            return self.ended_at or self.cancel_at
+        item = next(iter(self.items.data), None)
+        return item.current_period_end if self.cancel_at_period_end and item else None
+
+
+def read_list(found: Any, kind: type[Facts]) -> list[Any]:
+    """Return the facts of a whole list at Stripe, page after page."""
+    return [kind.of(each) for each in found.auto_paging_iter()]

@@ -1,0 +1,166 @@
+"""Grants that payments give: they begin when it is paid, and end with a full refund or a lost dispute."""
+
+import math
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.alerts.plan_limits import pause_excess_alerts
+from api.alerts.service import wake_alerts
+from api.models.base import new_id
+from api.models.payment import Payment, PaymentEventKind, PlanCredit
+from api.models.user import Grant
+from api.payments.cancellations import request_cancellation
+from api.payments.effects import Effects
+from api.payments.facts import Period
+from api.payments.ledger import add_event, lock_payment
+from configs.plan import plan
+from configs.settings import settings
+
+PAYMENT, GRACE, REVIVED = "payment", "grace", "revived"
+
+
+def give_paid_plan(session: Session, payment: Payment, now: datetime, period: Period | None) -> Effects:
+    """Give the plan that a payment of a user paid for.
+
+    A subscription's grant covers `period`. A short plan begins now, or where a running one of its name ends; the
+    cheaper plans that its order credited end now.
+    """
+    for credit in _list_credits(session, payment):
+        cheaper = lock_payment(session, credit.credited_payment_id)
+        _end_grants(session, _list_running(session, cheaper, now), now)
+        add_event(session, cheaper, PaymentEventKind.PLAN_ENDED, now, subject=str(payment.id))
+    if period:
+        _drop_grace(session, payment)
+        _add_grant(session, payment, PAYMENT, period.start, period.end)
+    else:
+        starts = _find_start(session, payment, now)
+        ends = starts + timedelta(seconds=plan(payment.plan).duration_seconds or 0)
+        _add_grant(session, payment, PAYMENT, starts, ends)
+    return _follow(session, payment, "plan began")
+
+
+def give_grace(session: Session, payment: Payment, starts: datetime) -> Effects:
+    """Let a plan go on for GRACE_PERIOD from the end of what was paid: its renewal, this payment, failed."""
+    known = sa.select(Grant.id).where(Grant.payment_id == payment.id)
+    if session.scalar(known.limit(1)):
+        return Effects()
+    _add_grant(session, payment, GRACE, starts, starts + settings().grace_period)
+    return _follow(session, payment, "days of grace began")
+
+
+def end_paid_plan(session: Session, payment: Payment, now: datetime) -> Effects:
+    """End what is left of a payment's grants now. One that has not begun is deleted, and later ones move up.
+
+    Its subscription, if it has one, is cancelled: it must not be renewed.
+    """
+    running = _list_running(session, payment, now)
+    if not running or payment.user_id is None:
+        return Effects()
+    _end_grants(session, running, now)
+    if payment.subscription_id:
+        request_cancellation(session, payment.subscription_id, now)
+    return _follow(session, payment, "plan ended")
+
+
+def revive_credited_plans(session: Session, payment: Payment, now: datetime) -> Effects:
+    """Give back the time of the cheaper plans that a payment's order credited."""
+    effects = Effects()
+    for credit in _list_credits(session, payment):
+        cheaper = lock_payment(session, credit.credited_payment_id)
+        if cheaper.user_id:
+            starts = _find_start(session, cheaper, now)
+            _add_grant(session, cheaper, REVIVED, starts, starts + timedelta(seconds=credit.seconds))
+            effects.add(_follow(session, cheaper, "plan revived"))
+    return effects
+
+
+def measure_use(session: Session, payment: Payment, until: datetime) -> tuple[int, int]:
+    """Return the seconds of a payment's plan that were used up to `until`, rounded down, and those it paid for."""
+    given = list(session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)))
+    used = sum((_overlap(each, until) for each in given), timedelta(0)).total_seconds()
+    bought = plan(payment.plan).duration_seconds
+    if bought is None:
+        bought = sum(round((g.ends_at - g.starts_at).total_seconds()) for g in given if g.source == PAYMENT)
+    return min(math.floor(used), bought), bought
+
+
+def _overlap(grant: Grant, until: datetime) -> timedelta:
+    return max(min(grant.ends_at, until) - grant.starts_at, timedelta(0))
+
+
+def _follow(session: Session, payment: Payment, reason: str) -> Effects:
+    session.flush()
+    if payment.user_id is None:
+        return Effects()
+    mails = pause_excess_alerts(session, payment.user_id)
+    return Effects(mails=mails, alerts=wake_alerts(session, payment.user_id, reason))
+
+
+def _add_grant(session: Session, payment: Payment, source: str, starts: datetime, ends: datetime) -> None:
+    session.add(
+        Grant(
+            id=new_id(),
+            user_id=payment.user_id,
+            plan=payment.plan,
+            starts_at=starts,
+            ends_at=ends,
+            source=source,
+            payment_id=payment.id,
+        )
+    )
+    session.flush()
+
+
+def _find_start(session: Session, payment: Payment, now: datetime) -> datetime:
+    mine = (Grant.user_id == payment.user_id, Grant.plan == payment.plan, Grant.ends_at > now)
+    return session.scalar(sa.select(sa.func.max(Grant.ends_at)).where(*mine)) or now
+
+
+def _list_credits(session: Session, payment: Payment) -> list[PlanCredit]:
+    mine = sa.select(PlanCredit).where(PlanCredit.payment_id == payment.id)
+    return list(session.scalars(mine.order_by(PlanCredit.credited_payment_id)))
+
+
+def _list_running(session: Session, payment: Payment, now: datetime) -> list[Grant]:
+    """Return a payment's grants that are not over, the last one first: each that ends moves the later ones up."""
+    mine = sa.select(Grant).where(Grant.payment_id == payment.id, Grant.ends_at > now)
+    return list(session.scalars(mine.order_by(Grant.starts_at.desc())))
+
+
+def _end_grants(session: Session, grants: Iterable[Grant], now: datetime) -> None:
+    for grant in grants:
+        end, freed = grant.ends_at, grant.ends_at - max(grant.starts_at, now)
+        if grant.starts_at < now:
+            grant.ends_at = now
+        else:
+            session.delete(grant)
+        session.flush()
+        _move_up(session, grant, end, freed)
+
+
+def _move_up(session: Session, ended: Grant, end: datetime, freed: timedelta) -> None:
+    """Let the grants that adjoined an ended one begin earlier. A subscription's periods stay: Stripe sets them."""
+    later = (
+        sa.select(Grant)
+        .outerjoin(Payment, Payment.id == Grant.payment_id)
+        .where(
+            Grant.user_id == ended.user_id,
+            Grant.plan == ended.plan,
+            Grant.starts_at >= end,
+            Payment.subscription_id.is_(None),
+        )
+    )
+    for grant in session.scalars(later.order_by(Grant.starts_at)):
+        if grant.starts_at != end:
+            break
+        end = grant.ends_at
+        grant.starts_at, grant.ends_at = grant.starts_at - freed, grant.ends_at - freed
+    session.flush()
+
+
+def _drop_grace(session: Session, payment: Payment) -> None:
+    """The period that was paid late covers the days of grace."""
+    session.execute(sa.delete(Grant).where(Grant.payment_id == payment.id, Grant.source == GRACE))

@@ -1,0 +1,119 @@
+"""Jobs of the queue `payments`. Each takes ids, reads the rows again, and may run twice or never."""
+
+import functools
+import time
+from collections.abc import Callable
+
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from api.models.base import session
+from api.payments import notices
+from api.payments.cancellations import ask_for_cancellation, find_due_cancellations
+from api.payments.effects import Effects
+from api.payments.errors import StripeAway, UnknownOwner
+from api.payments.event_store import (
+    Claim,
+    LeaseLost,
+    claim_object,
+    end_claim,
+    find_due_objects,
+    find_object,
+    hold_claim,
+    retry_claim,
+)
+from api.payments.objects import types_by_event
+from api.payments.refunds import ask_for_refund, find_due_refunds
+
+_ROUND_SECONDS = 20.0  # of one job that works off what is due; the sweep then asks for another one
+_RUNS = 10  # of one object in a row, while events arrive for it
+
+log = structlog.get_logger(__name__)
+
+
+def _patient(job: Callable[..., None]) -> Callable[..., None]:
+    """Let a job whose database is away end in one line: the sweep finds its rows again."""
+
+    @functools.wraps(job)
+    def run(*keys: str) -> None:
+        try:
+            job(*keys)
+        except (OperationalError, InterfaceError) as error:
+            log.warning("database away, the sweep will ask again", because=type(error.orig).__name__)
+
+    return run
+
+
+@_patient
+def apply_event(event_id: str) -> None:
+    """Apply an event that has just been stored, and others of its object."""
+    with session() as s:
+        object_id = find_object(s, event_id)
+    if object_id:
+        apply_object(object_id)
+
+
+@_patient
+def work_off() -> None:
+    """Apply events, ask for refunds and cancellations, whose nudge was lost or whose wait is over."""
+    ends = time.monotonic() + _ROUND_SECONDS
+    with session() as s:
+        objects, refunds, cancellations = find_due_objects(s), find_due_refunds(s), find_due_cancellations(s)
+    for subscription_id in cancellations:
+        ask_for_cancellation(subscription_id)
+    for refund_id in refunds:
+        ask_for_refund(refund_id)
+    for object_id in objects:
+        if time.monotonic() > ends or not apply_object(object_id):
+            return  # Stripe is away, or it is enough for one job
+
+
+def apply_object(object_id: str) -> bool:
+    """Read an object at Stripe and apply it, again while events arrive for it; False where Stripe is away."""
+    for _ in range(_RUNS):
+        with session() as s:
+            claim = claim_object(s, object_id)
+        if claim is None:
+            return True
+        try:
+            effects = _apply(claim)
+        except StripeAway as error:
+            _put_back(claim, error, away=True)
+            return False
+        except (OperationalError, InterfaceError):
+            raise
+        except LeaseLost:
+            log.warning("reading an object took longer than its lease", object=object_id)
+            return True
+        except Exception as error:  # whatever an object meets, its events say so # noqa: BLE001
+            _put_back(claim, error)
+            return True
+        effects.run(ask_for_refund)
+    return True
+
+
+def _apply(claim: Claim) -> Effects:
+    """Fetch outside a transaction; then lock, apply and mark the events as applied in one."""
+    kind = next(types_by_event()[each] for each in claim.types)
+    facts = kind.fetch(claim.object_id)
+    with session() as s:
+        hold_claim(s, claim)
+        effects = kind.apply(s, facts)
+        end_claim(s, claim)
+    return effects
+
+
+def _put_back(claim: Claim, error: Exception, *, away: bool = False) -> None:
+    unknown = isinstance(error, UnknownOwner)
+    if away or unknown:
+        log.warning("an event waits", object=claim.object_id, because=str(error))
+    else:
+        log.error("an event is not applied", object=claim.object_id, exc_info=error)
+    effects = Effects()
+    with session() as s:
+        code = getattr(error, "code", None)
+        text = f"{type(error).__name__} {code}" if code else type(error).__name__
+        for event in retry_claim(s, claim, text, away=away, unknown=unknown):
+            detail = f"{event.type} {event.id}: {text}"
+            effects.mails += notices.tell_admins(s, "event_not_applied", detail, key=f"event:{event.id}")
+    effects.run()

@@ -1,0 +1,59 @@
+"""Messages about payments, written into the caller's transaction. Each returns the notifications to nudge."""
+
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+import notifier
+from api.models.payment import Payment, Refund
+from api.models.user import Role, User
+from configs.settings import settings
+
+
+def confirm_order(session: Session, payment: Payment) -> list[UUID]:
+    """Write the order mail, the confirmation of the contract; a renewal has none of its own."""
+    if payment.user_id is None or payment.consent is None:
+        return []
+    return notifier.create_notifications(
+        session,
+        payment.user_id,
+        "order",
+        {"payment": str(payment.id)},
+        f"order:{payment.id}",
+        priority="critical",
+    )
+
+
+def tell_failure(session: Session, payment: Payment, day: str = "") -> list[UUID]:
+    """Write that a payment failed; `day` lets it be said again."""
+    if payment.user_id is None:
+        return []
+    params, key = {"payment": str(payment.id)}, f"payment-failed:{payment.id}:{day}"
+    return notifier.create_notifications(session, payment.user_id, "payment_failed", params, key)
+
+
+def tell_refund(session: Session, payment: Payment, refund: Refund) -> list[UUID]:
+    """Write that money goes back, how much and why."""
+    if payment.user_id is None:
+        return []
+    return notifier.create_notifications(
+        session, payment.user_id, "refunded", {"refund": str(refund.id)}, f"refunded:{refund.id}"
+    )
+
+
+def tell_admins(session: Session, trouble: str, detail: str, *, key: str) -> list[UUID]:
+    """Write to SUPPORT_EMAIL, or to the admins where it is not set, about what needs a person.
+
+    `trouble` is a word of the kind payment_trouble's texts; `detail` names ids and amounts, never a person.
+    """
+    params = {"trouble": trouble, "detail": detail[:1000]}
+    name = f"payment-trouble:{key}"
+    if to := settings().support_email:
+        return notifier.notify_address(session, to, "payment_trouble", params, name)
+    admins = session.scalars(sa.select(User.id).where(User.role == Role.ADMIN).order_by(User.id)).all()
+    told = [
+        notifier.create_notifications(session, each, "payment_trouble", params, f"{name}:{each}")
+        for each in admins
+    ]
+    return [each for ids in told for each in ids]

@@ -1,0 +1,72 @@
+"""Checkout Sessions: the page at Stripe on which an order is paid."""
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.payment import Payment
+from api.models.user import User
+from api.payments.client import call
+from api.payments.effects import Effects
+from api.payments.errors import UnknownOwner
+from api.payments.facts import SessionFacts
+from api.payments.ledger import lock_payment
+from api.payments.object_base import StripeObject
+from api.payments.owners import find_payment_id, link_id
+from api.payments.settle import PaidFacts, settle_expired, settle_failed, settle_paid
+from api.payments.subscription_rows import ensure_subscription
+from configs.clock import clock
+
+_PAID = ("paid", "no_payment_required")
+_NEVER_PAID = ("requires_payment_method", "canceled")  # of a PaymentIntent whose session is complete
+
+
+class CheckoutSession(StripeObject):
+    """An order of a short plan is paid by its session; that of a subscription by its first invoice."""
+
+    event_types = (
+        "checkout.session.completed",
+        "checkout.session.expired",
+        "checkout.session.async_payment_succeeded",
+        "checkout.session.async_payment_failed",
+    )
+
+    def fetch(self, object_id: str) -> SessionFacts:
+        """Read the session with its PaymentIntent."""
+        expand = {"expand": ["payment_intent"]}
+        return SessionFacts.of(call(lambda c: c.v1.checkout.sessions.retrieve(object_id, expand)))  # type: ignore[arg-type]
+
+    def apply(self, session: Session, facts: SessionFacts) -> Effects:
+        """Link its ids to the order, and settle the order."""
+        payment_id = find_payment_id(session, facts.id, facts.metadata)
+        if payment_id is None:
+            raise UnknownOwner(f"no payment has the session {facts.id}")
+        payment = lock_payment(session, payment_id)
+        payment.synced_at = clock()
+        _link(session, payment, facts)
+        if facts.status == "expired":
+            return settle_expired(session, payment, clock())
+        if facts.status != "complete" or facts.mode != "payment":
+            return Effects()
+        return _settle(session, payment, facts)
+
+
+def _settle(session: Session, payment: Payment, facts: SessionFacts) -> Effects:
+    if facts.payment_status in _PAID:
+        discount = facts.total_details.amount_discount if facts.total_details else 0
+        return settle_paid(session, payment, PaidFacts(clock(), facts.amount_total or 0, discount))
+    intent = facts.payment_intent
+    if intent and intent.status in _NEVER_PAID:
+        return settle_failed(session, payment, clock(), intent.status)
+    return Effects()  # a bank debit that takes days
+
+
+def _link(session: Session, payment: Payment, facts: SessionFacts) -> None:
+    link_id(session, facts.id, "checkout.session", payment)
+    if facts.payment_intent:
+        link_id(session, facts.payment_intent.id, "payment_intent", payment)
+    link_id(session, facts.invoice, "invoice", payment)
+    if facts.subscription:
+        ensure_subscription(session, payment, facts.subscription)
+    if facts.customer and payment.user_id:
+        nameless = (User.id == payment.user_id, User.stripe_customer_id.is_(None))
+        session.execute(sa.update(User).where(*nameless).values(stripe_customer_id=facts.customer))

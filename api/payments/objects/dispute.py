@@ -1,0 +1,53 @@
+"""Disputes: a card's holder asked the bank for the money. A lost one ends the plan."""
+
+from sqlalchemy.orm import Session
+
+from api.models.payment import PaymentEventKind
+from api.payments import notices
+from api.payments.client import call
+from api.payments.effects import Effects
+from api.payments.errors import UnknownOwner
+from api.payments.facts import DisputeFacts
+from api.payments.grants import end_paid_plan
+from api.payments.ledger import add_event, lock_payment
+from api.payments.object_base import StripeObject
+from api.payments.owners import find_payment_id
+from configs.clock import clock
+
+_RESULTS = {"won": PaymentEventKind.DISPUTE_WON, "lost": PaymentEventKind.DISPUTE_LOST}
+
+
+class Dispute(StripeObject):
+    """Tells the admins when one opens and how it ends."""
+
+    event_types = (
+        "charge.dispute.closed",
+        "charge.dispute.created",
+        "charge.dispute.funds_reinstated",
+        "charge.dispute.funds_withdrawn",
+        "charge.dispute.updated",
+    )
+
+    def fetch(self, object_id: str) -> DisputeFacts:
+        """Read the dispute."""
+        return DisputeFacts.of(call(lambda c: c.v1.disputes.retrieve(object_id)))
+
+    def apply(self, session: Session, facts: DisputeFacts) -> Effects:
+        """Add its events to its payment."""
+        payment_id = find_payment_id(session, facts.payment_intent)
+        if payment_id is None:
+            raise UnknownOwner(f"no payment has the dispute {facts.id}")
+        payment = lock_payment(session, payment_id)
+        effects = Effects()
+        details = {"amount": facts.amount, "reason": facts.reason}
+        told = f"{facts.id} of payment {payment.id}: {facts.amount} cents, {facts.reason}"
+        if add_event(session, payment, PaymentEventKind.DISPUTE_OPENED, facts.created, facts.id, **details):
+            key = f"dispute:{facts.id}"
+            effects.mails += notices.tell_admins(session, "dispute_opened", told, key=key)
+        result = _RESULTS.get(facts.status)
+        if result and add_event(session, payment, result, clock(), facts.id, **details):
+            key = f"dispute:{facts.id}:{facts.status}"
+            effects.mails += notices.tell_admins(session, f"dispute_{facts.status}", told, key=key)
+        if result is PaymentEventKind.DISPUTE_LOST:
+            effects.add(end_paid_plan(session, payment, clock()))
+        return effects

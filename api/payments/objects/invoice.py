@@ -1,0 +1,124 @@
+"""Invoices of subscriptions: the first belongs to the order, each later one is the payment of a renewal."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.base import new_id
+from api.models.payment import Payment, PaymentEventKind, PaymentStatus, Subscription
+from api.models.user import Grant
+from api.payments import notices
+from api.payments.client import call
+from api.payments.effects import Effects
+from api.payments.errors import UnknownOwner
+from api.payments.facts import InvoiceFacts
+from api.payments.grants import PAYMENT, give_grace
+from api.payments.ledger import add_event, lock_payment
+from api.payments.object_base import StripeObject
+from api.payments.owners import find_payment_id, link_id
+from api.payments.settle import PaidFacts, settle_failed, settle_paid
+from api.payments.subscription_rows import ensure_subscription
+from configs.clock import clock
+
+_FIRST = "subscription_create"
+
+
+class Invoice(StripeObject):
+    """Paid, it gives the plan for its period; refused at a renewal, days of grace."""
+
+    event_types = (
+        "invoice.marked_uncollectible",
+        "invoice.paid",
+        "invoice.payment_action_required",
+        "invoice.payment_failed",
+        "invoice.payment_succeeded",
+        "invoice.voided",
+    )
+
+    def fetch(self, object_id: str) -> InvoiceFacts:
+        """Read the invoice with its payments."""
+        expand = {"expand": ["payments"]}
+        return InvoiceFacts.of(call(lambda c: c.v1.invoices.retrieve(object_id, expand)))  # type: ignore[arg-type]
+
+    def apply(self, session: Session, facts: InvoiceFacts) -> Effects:
+        """Find or write its payment, and settle that."""
+        payment = _find_payment(session, facts)
+        if payment is None:
+            return Effects()
+        payment.synced_at = clock()
+        link_id(session, facts.id, "invoice", payment)
+        link_id(session, facts.payment_intent, "payment_intent", payment)
+        if facts.status == "paid":
+            at = facts.status_transitions.paid_at or clock()
+            return settle_paid(
+                session, payment, PaidFacts(at, facts.amount_paid, facts.discount, facts.period)
+            )
+        if facts.status in ("void", "uncollectible"):
+            return settle_failed(session, payment, clock(), facts.status)
+        if facts.status == "open" and facts.attempt_count and facts.billing_reason != _FIRST:
+            return _begin_grace(session, payment)
+        return Effects()
+
+
+def _find_payment(session: Session, facts: InvoiceFacts) -> Payment | None:
+    """Return the payment of an invoice, locked; None for one that pays for no period of a subscription of ours."""
+    if known := find_payment_id(session, facts.id):
+        payment = lock_payment(session, known)
+        _ensure_subscription(session, payment, facts)
+        return payment
+    origin = facts.origin
+    order_id = find_payment_id(session, None, origin.metadata) if origin else None
+    if origin is None or order_id is None:
+        raise UnknownOwner(f"the invoice {facts.id} belongs to no subscription of ours")
+    order = lock_payment(session, order_id)
+    subscription = ensure_subscription(session, order, origin.subscription)
+    if facts.billing_reason == _FIRST:
+        return order
+    if facts.billing_reason != "subscription_cycle":
+        return None  # such as the credit for unused days, which no grant follows from
+    return _add_renewal(session, subscription, facts)
+
+
+def _ensure_subscription(session: Session, payment: Payment, facts: InvoiceFacts) -> None:
+    if facts.origin and payment.subscription_id is None:
+        ensure_subscription(session, payment, facts.origin.subscription)
+
+
+def _add_renewal(session: Session, subscription: Subscription, facts: InvoiceFacts) -> Payment:
+    """Write the payment of a renewal; the lock of the order lets no other run write it too."""
+    renewal_id = new_id()
+    session.add(
+        Payment(
+            id=renewal_id,
+            user_id=subscription.user_id,
+            plan=subscription.plan,
+            amount_cents=facts.amount_due,
+            subscription_id=subscription.id,
+            created_at=facts.created,
+        )
+    )
+    session.flush()
+    return lock_payment(session, renewal_id)
+
+
+def _begin_grace(session: Session, payment: Payment) -> Effects:
+    """Let the plan go on for some days after a refused renewal, and tell the user each day."""
+    if payment.status is PaymentStatus.COMPLETED or payment.user_id is None:
+        return Effects()
+    now = clock()
+    add_event(session, payment, PaymentEventKind.FAILED, now, reason="renewal refused")
+    effects = Effects(mails=notices.tell_failure(session, payment, f"{now:%Y-%m-%d}"))
+    if end := _find_paid_end(session, payment):
+        effects.add(give_grace(session, payment, end))
+    return effects
+
+
+def _find_paid_end(session: Session, payment: Payment) -> datetime | None:
+    """Return the end of the last period that was paid."""
+    paid = (
+        sa.select(sa.func.max(Grant.ends_at))
+        .join(Payment, Payment.id == Grant.payment_id)
+        .where(Payment.subscription_id == payment.subscription_id, Grant.source == PAYMENT)
+    )
+    return session.scalar(paid)

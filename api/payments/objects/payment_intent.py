@@ -1,0 +1,50 @@
+"""PaymentIntents: the money of one payment, whatever page it is paid on."""
+
+from sqlalchemy.orm import Session
+
+from api.payments.client import call
+from api.payments.effects import Effects
+from api.payments.errors import UnknownOwner
+from api.payments.facts import IntentFacts
+from api.payments.ledger import lock_payment
+from api.payments.object_base import StripeObject
+from api.payments.owners import find_payment_id, link_id
+from api.payments.settle import PaidFacts, settle_failed, settle_paid
+from configs.clock import clock
+
+
+class PaymentIntent(StripeObject):
+    """Settles the order of a short plan too, in case its session's events are lost."""
+
+    event_types = (
+        "payment_intent.amount_capturable_updated",
+        "payment_intent.canceled",
+        "payment_intent.created",
+        "payment_intent.partially_funded",
+        "payment_intent.payment_failed",
+        "payment_intent.processing",
+        "payment_intent.requires_action",
+        "payment_intent.succeeded",
+    )
+
+    def fetch(self, object_id: str) -> IntentFacts:
+        """Read the PaymentIntent."""
+        return IntentFacts.of(call(lambda c: c.v1.payment_intents.retrieve(object_id)))
+
+    def apply(self, session: Session, facts: IntentFacts) -> Effects:
+        """Settle the order where it is paid or cancelled; a refused card may be followed by another one."""
+        payment_id = find_payment_id(session, facts.id, facts.metadata)
+        if payment_id is None:
+            raise UnknownOwner(f"no payment has the PaymentIntent {facts.id}")
+        payment = lock_payment(session, payment_id)
+        link_id(session, facts.id, "payment_intent", payment)
+        if payment.subscription_id:  # its invoice says which period it pays for
+            return Effects()
+        if facts.status == "succeeded":
+            given = (
+                payment.amount_cents - facts.amount_received
+            )  # its session knows the discount; this is all of it
+            return settle_paid(session, payment, PaidFacts(clock(), facts.amount_received, max(given, 0)))
+        if facts.status == "canceled":
+            return settle_failed(session, payment, clock(), facts.status)
+        return Effects()

@@ -1,0 +1,57 @@
+"""Subscriptions: whether one goes on, and when it ends."""
+
+from sqlalchemy.orm import Session
+
+from api.models.payment import Subscription as SubscriptionRow
+from api.payments.client import call
+from api.payments.effects import Effects
+from api.payments.errors import UnknownOwner
+from api.payments.facts import SubscriptionFacts
+from api.payments.ledger import lock_payment
+from api.payments.object_base import StripeObject
+from api.payments.owners import find_payment_id, find_subscription_id
+from api.payments.subscription_rows import ensure_subscription
+from configs.clock import clock
+
+
+class Subscription(StripeObject):
+    """Changes no grant: what was paid for stays until its end, unless the money goes back."""
+
+    event_types = (
+        "customer.subscription.created",
+        "customer.subscription.deleted",
+        "customer.subscription.paused",
+        "customer.subscription.pending_update_applied",
+        "customer.subscription.pending_update_expired",
+        "customer.subscription.resumed",
+        "customer.subscription.trial_will_end",
+        "customer.subscription.updated",
+    )
+
+    def fetch(self, object_id: str) -> SubscriptionFacts:
+        """Read the subscription."""
+        return SubscriptionFacts.of(call(lambda c: c.v1.subscriptions.retrieve(object_id)))
+
+    def apply(self, session: Session, facts: SubscriptionFacts) -> Effects:
+        """Write its present state into our row."""
+        row = _find_row(session, facts)
+        row.status, row.cancel_at, row.ended_at, row.synced_at = (
+            facts.status,
+            facts.ends_at,
+            facts.ended_at,
+            clock(),
+        )
+        if item := next(iter(facts.items.data), None):
+            row.period_starts_at, row.period_ends_at = item.current_period_start, item.current_period_end
+        return Effects()
+
+
+def _find_row(session: Session, facts: SubscriptionFacts) -> SubscriptionRow:
+    """Return its row, locked against other objects that write it."""
+    order_id = find_payment_id(session, None, facts.metadata)
+    if order_id:
+        return ensure_subscription(session, lock_payment(session, order_id), facts.id)
+    known = find_subscription_id(session, facts.id)
+    if known is None:
+        raise UnknownOwner(f"the subscription {facts.id} was not ordered here")
+    return session.get_one(SubscriptionRow, known, with_for_update=True)

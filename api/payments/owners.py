@@ -1,0 +1,73 @@
+"""Whose an object of Stripe's is: the table of Stripe's ids, and the ids of ours that our metadata carries."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from api.models.payment import Payment, Refund, StripeId, Subscription
+from api.payments.errors import IdConflict
+
+# Keys of the metadata that we give to Stripe's objects; their values are ids of our rows.
+PAYMENT_KEY, REFUND_KEY = "payment", "refund"
+
+
+def find_payment_id(
+    session: Session, stripe_id: str | None, metadata: Mapping[str, str] | None = None
+) -> UUID | None:
+    """Return the payment that an object belongs to, by its id or else by our metadata."""
+    known = session.scalar(sa.select(StripeId.payment_id).where(StripeId.id == stripe_id))
+    return known or _find_named(session, Payment, (metadata or {}).get(PAYMENT_KEY))
+
+
+def find_refund_id(session: Session, stripe_id: str, metadata: Mapping[str, str] | None) -> UUID | None:
+    """Return our row of a refund."""
+    known = session.scalar(sa.select(StripeId.refund_id).where(StripeId.id == stripe_id))
+    return known or _find_named(session, Refund, (metadata or {}).get(REFUND_KEY))
+
+
+def find_subscription_id(session: Session, stripe_id: str) -> UUID | None:
+    """Return our row of a subscription."""
+    return session.scalar(sa.select(StripeId.subscription_id).where(StripeId.id == stripe_id))
+
+
+def find_stripe_id(session: Session, owner: Payment | Subscription | Refund, kind: str) -> str | None:
+    """Return Stripe's id of this kind of one of our rows."""
+    mine = getattr(StripeId, _name_column(owner)) == owner.id
+    return session.scalar(sa.select(StripeId.id).where(mine, StripeId.kind == kind))
+
+
+def link_id(
+    session: Session, stripe_id: str | None, kind: str, owner: Payment | Subscription | Refund
+) -> None:
+    """Write whose an id is, once; later only compare.
+
+    Raises:
+        api.payments.errors.IdConflict: it is another's, or the owner has another one of this kind.
+    """
+    if stripe_id is None:
+        return
+    column = _name_column(owner)
+    session.flush()
+    made = insert(StripeId).values(id=stripe_id, kind=kind, **{column: owner.id})
+    session.execute(made.on_conflict_do_nothing())
+    known = session.execute(
+        sa.select(StripeId.kind, getattr(StripeId, column)).where(StripeId.id == stripe_id)
+    ).one_or_none()
+    if known is None or tuple(known) != (kind, owner.id):
+        raise IdConflict(f"{stripe_id} is no {kind} of {column} {owner.id}: compare stripe_ids with Stripe")
+
+
+def _name_column(owner: Payment | Subscription | Refund) -> str:
+    columns = {Payment: "payment_id", Subscription: "subscription_id", Refund: "refund_id"}
+    return columns[type(owner)]
+
+
+def _find_named(session: Session, table: type[Payment | Refund], text: str | None) -> UUID | None:
+    try:
+        named = UUID(text or "")
+    except ValueError:
+        return None
+    return session.scalar(sa.select(table.id).where(table.id == named))

@@ -1,0 +1,252 @@
+"""Comparison with Stripe: lost events are made up for, and what cannot be explained is reported with both sides.
+
+Each object that differs is read again and applied like that of an event, so nothing is repaired in another way than
+events would have done. Stripe is right about money, our tables about what a user agreed to.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import Session
+
+from api.models.base import session as open_session
+from api.models.payment import Payment, PaymentStatus, Refund, RefundStatus, StripeId
+from api.models.stripe_event import PaymentDifference
+from api.payments import notices
+from api.payments.client import call
+from api.payments.effects import Effects
+from api.payments.errors import IdConflict, StripeRefused, UnknownOwner
+from api.payments.facts import Facts, InvoiceFacts, RefundFacts, read_list
+from api.payments.ledger import lock_payment
+from api.payments.objects import object_types
+from api.payments.owners import PAYMENT_KEY, find_payment_id, find_refund_id, find_stripe_id
+from api.payments.refunds import ask_for_refund
+from api.payments.settle import settle_failed
+from configs.clock import clock
+from configs.settings import settings
+
+DAYS = 3
+_AT_ONCE = 200  # payments in one look for stuck ones
+_PAGE = 100
+_DONE = (PaymentStatus.COMPLETED, PaymentStatus.REFUNDED)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An object whose two sides differ; `kind` names its file in `api/payments/objects/`."""
+
+    kind: str
+    object_id: str
+    payment_id: UUID | None
+    ours: dict[str, Any]
+    stripe: dict[str, Any]
+    facts: Any = None  # as listed; None where Stripe has none
+
+
+def reconcile() -> dict[str, int]:
+    """Compare the sessions, invoices and refunds of the last days; return how many differed and how many still do.
+
+    Raises:
+        api.payments.errors.StripeAway: no answer; the job is repeated.
+    """
+    now = clock()
+    since = int((now - timedelta(days=DAYS)).timestamp())
+    listed = _list_objects(since)
+    with open_session() as s:
+        differences = [found for kind, facts in listed if (found := _compare(s, kind, facts))]
+        seen = {facts.id for _, facts in listed}
+        differences += _find_missing(s, now - timedelta(days=DAYS), seen)
+    left = [each for each in differences if not _repair(each, now)]
+    if left:
+        _report(left, now)
+    return {"compared": len(listed), "different": len(differences), "left": len(left)}
+
+
+def sync_stuck_payments() -> dict[str, int]:
+    """Compare with Stripe each payment that is pending for PAYMENT_STUCK_SECONDS; return counts.
+
+    One whose session is unknown here was given up between our commit and Stripe's answer: it has failed, unless the
+    daily comparison finds its session.
+    """
+    synced = failed = 0
+    for payment_id in _find_stuck():
+        with open_session() as s:
+            payment = lock_payment(s, payment_id)
+            session_id = find_stripe_id(s, payment, "checkout.session")
+            invoice_id = find_stripe_id(s, payment, "invoice")
+            payment.synced_at = clock()
+            if not (session_id or invoice_id) and payment.status is PaymentStatus.PENDING:
+                settle_failed(s, payment, clock(), "never reached Stripe")
+                failed += 1
+        for kind, object_id in (("checkout_session", session_id), ("invoice", invoice_id)):
+            if object_id:
+                _sync(kind, object_id)
+                synced += 1
+    return {"synced": synced, "failed": failed}
+
+
+def _find_stuck() -> list[UUID]:
+    before = clock() - timedelta(seconds=settings().payment_stuck_seconds)
+    stuck = sa.select(Payment.id).where(
+        Payment.status == PaymentStatus.PENDING,
+        Payment.created_at <= before,
+        sa.or_(Payment.synced_at.is_(None), Payment.synced_at <= before),
+    )
+    with open_session() as s:
+        return list(s.scalars(stuck.order_by(Payment.id).limit(_AT_ONCE)))
+
+
+def _list_objects(since: int) -> list[tuple[str, Any]]:
+    wanted: Any = {"created": {"gte": since}, "limit": _PAGE}
+    sessions = call(lambda c: read_list(c.v1.checkout.sessions.list(wanted), _ListedSession))
+    invoices = call(lambda c: read_list(c.v1.invoices.list(wanted), InvoiceFacts))
+    refunds = call(lambda c: read_list(c.v1.refunds.list(wanted), RefundFacts))
+    return [
+        *(("checkout_session", each) for each in sessions),
+        *(("invoice", each) for each in invoices),
+        *(("refund", each) for each in refunds),
+    ]
+
+
+class _ListedSession(Facts):
+    """A session of a list, which does not expand its PaymentIntent."""
+
+    id: str
+    mode: str
+    status: str | None
+    payment_status: str
+    amount_total: int | None
+    metadata: dict[str, str] | None = None
+
+
+def _compare(session: Session, kind: str, facts: Any) -> Difference | None:
+    if kind == "checkout_session":
+        return _compare_session(session, facts)
+    return _compare_invoice(session, facts) if kind == "invoice" else _compare_refund(session, facts)
+
+
+def _compare_session(session: Session, facts: _ListedSession) -> Difference | None:
+    payment_id = find_payment_id(session, facts.id, facts.metadata)
+    payment = session.get(Payment, payment_id) if payment_id else None
+    if payment is None and PAYMENT_KEY not in (facts.metadata or {}):
+        return None  # another application's
+    if payment and _agrees(payment, facts):
+        return None
+    theirs = {"status": facts.status, "payment_status": facts.payment_status, "amount": facts.amount_total}
+    return Difference("checkout_session", facts.id, payment_id, _describe(payment), theirs, facts)
+
+
+def _agrees(payment: Payment, facts: _ListedSession) -> bool:
+    if facts.status == "complete" and facts.payment_status != "unpaid":
+        return payment.status in _DONE and payment.amount_cents == facts.amount_total
+    if facts.status == "expired":
+        return payment.status is PaymentStatus.FAILED
+    return payment.status not in _DONE
+
+
+def _compare_invoice(session: Session, facts: InvoiceFacts) -> Difference | None:
+    payment_id = find_payment_id(session, facts.id)
+    ours = facts.origin is not None and PAYMENT_KEY in (facts.origin.metadata or {})
+    if not ours and payment_id is None:
+        return None
+    payment = session.get(Payment, payment_id) if payment_id else None
+    paid = facts.status == "paid"
+    done = payment is not None and payment.status in _DONE
+    same = paid and done and payment is not None and payment.amount_cents == facts.amount_paid
+    if same or (not paid and not done):
+        return None
+    theirs = {"status": facts.status, "paid": facts.amount_paid}
+    return Difference("invoice", facts.id, payment_id, _describe(payment), theirs, facts)
+
+
+def _compare_refund(session: Session, facts: RefundFacts) -> Difference | None:
+    payment_id = find_payment_id(session, facts.payment_intent, facts.metadata)
+    if payment_id is None:
+        return None
+    refund_id = find_refund_id(session, facts.id, facts.metadata)
+    refund = session.get(Refund, refund_id) if refund_id else None
+    failed = facts.status in ("failed", "canceled")
+    agrees = refund is not None and (refund.status is RefundStatus.FAILED) is failed
+    asked = refund is not None and refund.status is not RefundStatus.PLANNED
+    if refund and agrees and asked and refund.amount_cents == facts.amount:
+        return None
+    ours = {"status": refund.status.value, "amount": refund.amount_cents} if refund else {}
+    theirs = {"status": facts.status, "amount": facts.amount}
+    return Difference("refund", facts.id, payment_id, ours, theirs, facts)
+
+
+def _find_missing(session: Session, since: datetime, seen: set[str]) -> list[Difference]:
+    """Return the payments that were paid here and whose session or invoice Stripe's lists do not have."""
+    kinds = ("checkout.session", "invoice")
+    known = sa.select(StripeId.payment_id, sa.func.array_agg(StripeId.id).label("ids"))
+    named = known.where(StripeId.kind.in_(kinds)).group_by(StripeId.payment_id).subquery()
+    paid = (
+        sa.select(Payment, named.c.ids)
+        .outerjoin(named, named.c.payment_id == Payment.id)
+        .where(Payment.status.in_(_DONE), Payment.created_at >= since + timedelta(hours=1))
+    )
+    return [
+        Difference("checkout_session", (ids or [str(payment.id)])[0], payment.id, _describe(payment), {})
+        for payment, ids in session.execute(paid)
+        if not seen & set(ids or ())
+    ]
+
+
+def _describe(payment: Payment | None) -> dict[str, Any]:
+    return {"status": payment.status.value, "amount": payment.amount_cents} if payment else {}
+
+
+def _repair(found: Difference, now: datetime) -> bool:
+    """Apply what Stripe says by now, and keep both sides; return whether they agree."""
+    if found.facts:
+        _sync(found.kind, found.object_id)
+    with open_session() as s:
+        repaired = found.facts is not None and _compare(s, found.kind, found.facts) is None
+        s.add(
+            PaymentDifference(
+                found_at=now,
+                object_id=found.object_id,
+                payment_id=found.payment_id,
+                ours=found.ours,
+                stripe=found.stripe,
+                repaired=repaired,
+            )
+        )
+    log.warning(
+        "Stripe and we differ",
+        object=found.object_id,
+        ours=found.ours,
+        stripe=found.stripe,
+        repaired=repaired,
+    )
+    return repaired
+
+
+def _sync(kind: str, object_id: str) -> None:
+    """Read an object and apply it, unless it is not ours, or not what our tables say."""
+    each = object_types()[kind]
+    try:
+        facts = each.fetch(object_id)
+        with open_session() as s:
+            effects: Effects = each.apply(s, facts)
+    except (UnknownOwner, IdConflict, StripeRefused) as error:
+        log.warning("an object is not applied", object=object_id, because=str(error))
+        return
+    effects.run(ask_for_refund)
+
+
+def _report(left: Iterable[Difference], now: datetime) -> None:
+    lines = [
+        f"{each.object_id}: ours {each.ours or 'nothing'}, Stripe's {each.stripe or 'nothing'}"
+        for each in left
+    ]
+    with open_session() as s:
+        mails = notices.tell_admins(s, "difference", "\n".join(lines), key=f"difference:{now:%Y-%m-%d}")
+    Effects(mails=mails).run()

@@ -1,0 +1,184 @@
+"""Refunds: a row, its commit, then Stripe, with the row's id as idempotency key. The database limits their sum."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import Session
+
+from api.models.base import session as open_session
+from api.models.payment import (
+    Payment,
+    PaymentEventKind,
+    PaymentStatus,
+    Refund,
+    RefundReason,
+    RefundStatus,
+)
+from api.payments import notices
+from api.payments.effects import Effects
+from api.payments.errors import RefundRefused, StripeAway, StripeRefused
+from api.payments.facts import RefundFacts
+from api.payments.grants import end_paid_plan
+from api.payments.ledger import add_event, lock_payment
+from api.payments.owners import find_stripe_id, link_id
+from configs.clock import clock
+from configs.settings import settings
+
+AT_ONCE = 100  # in one round of the sweep
+_LONGEST_WAIT = timedelta(minutes=5)
+_CALL_TAKES = timedelta(seconds=60)
+_STATUSES = {
+    "pending": RefundStatus.PENDING,
+    "requires_action": RefundStatus.PENDING,
+    "succeeded": RefundStatus.SUCCEEDED,
+    "failed": RefundStatus.FAILED,
+    "canceled": RefundStatus.FAILED,
+}
+# Lists of Stripe's may be older than events; a refund only moves forward.
+_RANK = {status: rank for rank, status in enumerate(RefundStatus)}
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RefundCall:
+    """What Stripe is asked for; `repeated` where it may have been asked before."""
+
+    refund_id: UUID
+    payment_id: UUID
+    payment_intent: str | None
+    amount_cents: int
+    repeated: bool
+
+
+def plan_refund(
+    session: Session, payment: Payment, amount_cents: int, reason: RefundReason, note: str | None = None
+) -> Refund:
+    """Write a refund of a locked payment. After the commit `ask_for_refund` asks Stripe; a sweep does otherwise.
+
+    Raises:
+        api.payments.errors.RefundRefused: it was not paid, or less than that is left of it.
+    """
+    left = payment.amount_cents - payment.refunded_cents
+    if payment.paid_at is None:
+        raise RefundRefused("this payment was not paid: there is nothing to give back")
+    if not 0 < amount_cents <= left:
+        raise RefundRefused(f"{left} cents of this payment can be given back: name an amount up to that")
+    now = clock()
+    refund = Refund(
+        payment_id=payment.id,
+        amount_cents=amount_cents,
+        reason=reason,
+        note=note,
+        created_at=now,
+        next_attempt_at=now + _CALL_TAKES,
+    )
+    session.add(refund)
+    session.flush()
+    session.refresh(payment)
+    return refund
+
+
+def ask_for_refund(refund_id: UUID) -> None:
+    """Ask Stripe for a planned refund, and record the answer. Repeated, it asks for the same one again.
+
+    Where Stripe gives no answer the sweep repeats it.
+    """
+    from api.payments import refund_calls  # noqa: PLC0415 -- late: it imports Stripe's library
+
+    with open_session() as s:
+        wanted = _take_turn(s, refund_id)
+    if wanted is None:
+        return
+    try:
+        facts = refund_calls.create_refund(wanted)
+    except StripeAway as error:
+        log.warning("a refund waits for Stripe", refund=str(refund_id), because=str(error))
+        return
+    except StripeRefused as error:
+        with open_session() as s:
+            effects = _note_refusal(s, refund_id, error)
+    else:
+        with open_session() as s:
+            effects = record_refund(s, wanted.payment_id, facts, refund_id)
+    effects.run(ask_for_refund)
+
+
+def find_due_refunds(session: Session, most: int = AT_ONCE) -> list[UUID]:
+    """Return the refunds that Stripe was not asked for, or gave no answer about, and whose wait is over."""
+    now = clock()
+    due = (Refund.next_attempt_at <= now) | (Refund.next_attempt_at > now + 2 * _LONGEST_WAIT)
+    return list(session.scalars(sa.select(Refund.id).where(due).order_by(Refund.next_attempt_at).limit(most)))
+
+
+def record_refund(session: Session, payment_id: UUID, facts: RefundFacts, refund_id: UUID | None) -> Effects:
+    """Record the present state of a refund at Stripe; one without a row was made in the dashboard."""
+    payment = lock_payment(session, payment_id)
+    refund = session.get(Refund, refund_id, populate_existing=True) if refund_id else None
+    if refund is None:
+        refund = Refund(
+            payment_id=payment.id,
+            amount_cents=facts.amount,
+            reason=RefundReason.EXTERNAL,
+            created_at=facts.created,
+        )
+        session.add(refund)
+        session.flush()
+    link_id(session, facts.id, "refund", refund)
+    status = _STATUSES.get(facts.status or "", RefundStatus.PENDING)
+    if _RANK[status] <= _RANK[refund.status]:
+        return Effects()
+    refund.status, refund.settled_at, refund.next_attempt_at = status, clock(), None
+    refund.error = facts.failure_reason
+    session.flush()
+    session.refresh(payment)
+    return _follow(session, payment, refund)
+
+
+def _follow(session: Session, payment: Payment, refund: Refund) -> Effects:
+    """Draw the consequences of a refund's new status."""
+    now, subject = clock(), str(refund.id)
+    if refund.status is RefundStatus.FAILED:
+        if payment.status is PaymentStatus.REFUNDED and payment.refunded_cents < payment.amount_cents:
+            add_event(session, payment, PaymentEventKind.REFUND_UNDONE, now, subject)
+        detail = f"refund {refund.id} of payment {payment.id} failed: {refund.error or 'no reason given'}"
+        return Effects(mails=notices.tell_admins(session, "refund_failed", detail, key=f"refund:{refund.id}"))
+    effects = Effects(mails=notices.tell_refund(session, payment, refund))
+    if payment.refunded_cents == payment.amount_cents:
+        add_event(session, payment, PaymentEventKind.REFUNDED, now, subject)
+        effects.add(end_paid_plan(session, payment, now))
+    return effects
+
+
+def _note_refusal(session: Session, refund_id: UUID, error: StripeRefused) -> Effects:
+    refund = session.get_one(Refund, refund_id)
+    payment = lock_payment(session, refund.payment_id)
+    session.refresh(refund)
+    if refund.status is not RefundStatus.PLANNED:
+        return Effects()
+    refund.status, refund.settled_at, refund.next_attempt_at = RefundStatus.FAILED, clock(), None
+    refund.error = error.code
+    session.flush()
+    session.refresh(payment)
+    return _follow(session, payment, refund)
+
+
+def _take_turn(session: Session, refund_id: UUID) -> RefundCall | None:
+    """Take the next attempt at a planned refund; None where it is settled."""
+    refund = session.get(Refund, refund_id, with_for_update=True)
+    if refund is None or refund.status is not RefundStatus.PLANNED:
+        return None
+    payment = session.get_one(Payment, refund.payment_id)
+    wait = min(timedelta(seconds=settings().stripe_retry_seconds * 2**refund.attempts), _LONGEST_WAIT)
+    refund.next_attempt_at = clock() + max(wait, _CALL_TAKES)
+    refund.attempts += 1
+    return RefundCall(
+        refund_id=refund.id,
+        payment_id=payment.id,
+        payment_intent=find_stripe_id(session, payment, "payment_intent"),
+        amount_cents=refund.amount_cents,
+        repeated=refund.attempts > 1,
+    )

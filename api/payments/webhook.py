@@ -1,0 +1,107 @@
+"""Stripe's webhook: is a call genuine, what does it name, and the nudge of the job that applies it."""
+
+import json
+from typing import Any
+
+import structlog
+from redis.exceptions import RedisError
+
+from api.errors import ApiError
+from api.models.base import session
+from api.payments.event_store import store_event
+from configs.clock import clock
+from configs.job_queues import KEPT_SECONDS, push
+from configs.settings import SettingMissing, settings
+
+_APPLY = "api.payments.jobs.apply_event"
+_LIVE_KEYS = ("sk_live_", "rk_live_")
+_LONGEST = 255
+
+log = structlog.get_logger(__name__)
+
+
+def is_genuine(header: str, body: bytes) -> bool:
+    """Return whether Stripe signed the body with one of our secrets, not long ago and not in the future.
+
+    `header` is Stripe-Signature. Reads no table. Stripe's library accepts any time in the future, so the time is
+    checked here.
+    https://docs.stripe.com/webhooks/signature
+    """
+    from api.payments.client import is_signed  # noqa: PLC0415 -- late: it imports Stripe's library
+
+    if not _is_recent(header):
+        return False
+    try:
+        secrets = settings().require_all("stripe_webhook_secret")
+    except SettingMissing:
+        return False
+    return any(is_signed(body, header, secret) for secret in secrets)
+
+
+def receive_event(body: bytes) -> None:
+    """Store the event of a genuine call, then nudge its job. A repeated event is stored once.
+
+    Raises:
+        api.errors.ApiError: 400, it is no event, or one of Stripe's other mode.
+    """
+    from api.payments.objects import types_by_event  # noqa: PLC0415 -- late, as above
+
+    event = _parse(body)
+    if event["livemode"] is not _is_live():
+        raise ApiError(400, "wrong-mode", "this event is of Stripe's other mode, live or test: check the key")
+    with session() as s:
+        new = store_event(s, event, known=event["type"] in types_by_event())
+    if new:
+        nudge_event(event["id"])
+
+
+def nudge_event(event_id: str) -> None:
+    """Have a stored event applied now; where Redis is away the sweep finds it."""
+    try:
+        push(
+            "payments",
+            _APPLY,
+            (event_id,),
+            f"stripe-{event_id}",
+            seconds=round(settings().job_seconds),
+            kept=KEPT_SECONDS,
+        )
+    except RedisError as error:
+        log.warning("not nudged, the sweep will", event=event_id, because=type(error).__name__)
+
+
+def _is_recent(header: str) -> bool:
+    """Return whether the time of a signature is near ours; the library reads the first one too."""
+    stamps = [part[2:] for part in header.split(",") if part.startswith("t=")]
+    if not stamps or not (stamps[0].isascii() and stamps[0].isdigit()):
+        return False
+    return abs(clock().timestamp() - int(stamps[0][:15])) <= settings().webhook_tolerance_seconds
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        event = json.loads(body)
+    except (ValueError, RecursionError):
+        event = None
+    if not _is_event(event):
+        raise ApiError(400, "malformed", "this is no event of Stripe's")
+    return dict(event)
+
+
+def _is_event(event: Any) -> bool:
+    if not isinstance(event, dict) or event.get("object") != "event":
+        return False
+    words = (event.get("id"), event.get("type"))
+    data = event.get("data")
+    return (
+        all(isinstance(each, str) and 0 < len(each) <= _LONGEST and "\0" not in each for each in words)
+        and isinstance(event.get("created"), int)
+        and 0 <= event["created"] < 1 << 33
+        and isinstance(event.get("livemode"), bool)
+        and isinstance(data, dict)
+        and isinstance(data.get("object"), dict)
+    )
+
+
+def _is_live() -> bool:
+    return settings().require("stripe_secret_key").startswith(_LIVE_KEYS)

@@ -1,0 +1,71 @@
+"""Withdrawal from an order (L.221-18 Code de la consommation): what is paid back, and what becomes of the plans.
+
+Deadlines and declarations are the caller's. The service began at once at the user's express request, with the
+acknowledgement that the right ends with full performance: then the part used up to the declaration is owed, and the
+rest goes back (L.221-25). Without that request everything goes back.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from api.models.payment import Payment, PaymentEventKind, PaymentStatus, Refund, RefundReason
+from api.payments.effects import Effects
+from api.payments.errors import RefundRefused
+from api.payments.grants import end_paid_plan, measure_use, revive_credited_plans
+from api.payments.ledger import add_event, has_event, lock_payment
+from api.payments.refunds import plan_refund
+from configs.clock import clock
+
+_REQUEST, _ACKNOWLEDGEMENT = "startNow", "acknowledgesLoss"  # keys of the consent
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """The refund of a withdrawal, None where all had gone back before, and what follows after the commit."""
+
+    refund: Refund | None
+    effects: Effects
+
+
+def withdraw(session: Session, payment_id: UUID, declared_at: datetime) -> Withdrawal:
+    """End an order's plan, plan the refund, and revive the cheaper plans that the order credited.
+
+    The refund is for the time left at the declaration, in proportion to the time bought, rounded up to the cent.
+
+    Raises:
+        api.payments.errors.RefundRefused: it is no paid order, it was withdrawn before, or the plan was used whole.
+    """
+    payment = lock_payment(session, payment_id)
+    _check(session, payment)
+    back = _measure_refund(session, payment, declared_at)
+    now = clock()
+    add_event(session, payment, PaymentEventKind.WITHDRAWN, declared_at, refund_cents=back)
+    effects = end_paid_plan(session, payment, now)
+    effects.add(revive_credited_plans(session, payment, now))
+    back = min(back, payment.amount_cents - payment.refunded_cents)
+    refund = plan_refund(session, payment, back, RefundReason.WITHDRAWAL) if back else None
+    if refund:
+        effects.refunds.append(refund.id)
+    return Withdrawal(refund, effects)
+
+
+def _check(session: Session, payment: Payment) -> None:
+    if payment.status is not PaymentStatus.COMPLETED:
+        raise RefundRefused("this order was not paid, or its money went back already")
+    if payment.consented_at is None:
+        raise RefundRefused("a renewal has no right to withdraw of its own: withdraw from the order")
+    if has_event(session, payment, PaymentEventKind.WITHDRAWN):
+        raise RefundRefused("this order was withdrawn before")
+
+
+def _measure_refund(session: Session, payment: Payment, declared_at: datetime) -> int:
+    used, bought = measure_use(session, payment, declared_at)
+    consent = payment.consent or {}
+    if not (consent.get(_REQUEST) and consent.get(_ACKNOWLEDGEMENT)):
+        return payment.amount_cents
+    if bought and used >= bought:
+        raise RefundRefused("the plan was used whole, which ended the right to withdraw")
+    return -(-payment.amount_cents * (bought - used) // bought) if bought else payment.amount_cents
