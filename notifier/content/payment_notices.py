@@ -1,0 +1,76 @@
+"""What messages about payments share: amounts and plans in words, and who gets them."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from babel.numbers import format_currency
+from sqlalchemy.orm import Session
+
+from api.models.notification import State
+from api.models.payment import Payment
+from api.models.user import Channel, Contact, ContactState, User
+from configs.plan import PlanName
+from configs.settings import settings
+from notifier.content.desk_message_content import since_values
+from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
+
+_PLANS = {
+    "fr": {
+        PlanName.URGENCE_24H: "Urgence 24 h",
+        PlanName.URGENCE_7J: "Urgence 7 jours",
+        PlanName.URGENCE_TOTAL: "Urgence Total",
+    },
+    "en": {
+        PlanName.URGENCE_24H: "Urgence 24 h",
+        PlanName.URGENCE_7J: "Urgence 7 days",
+        PlanName.URGENCE_TOTAL: "Urgence Total",
+    },
+}
+
+
+class PaymentNotice(MessageKind):
+    """To the confirmed e-mail address, also where alerts by mail are switched off."""
+
+    def accepts_contact(self, contact: Contact) -> bool:
+        """Whether it is an e-mail address of an account that pays, switched off or not."""
+        return contact.channel is Channel.EMAIL
+
+    def prepare(
+        self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
+    ) -> TemplateContext | Skip:
+        """Return the values of the texts."""
+        if contact.state is not ContactState.OK:
+            return Skip(State.SKIPPED, f"address {contact.state.value}")
+        zone = ZoneInfo(session.get_one(User, contact.user_id).time_zone)
+        url = str(settings().frontend_url)
+        values = {"url": url, "support_email": settings().support_email or ""}
+        return TemplateContext(values | self.describe(session, row, zone), url)
+
+    def describe(self, session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:
+        """Return the values that this kind adds; instants are shown in `zone`."""
+        raise NotImplementedError
+
+
+def describe_payment(session: Session, payment_id: str, language: str) -> dict[str, Any]:
+    """Return the plan and the price of a payment, in words."""
+    payment = session.get_one(Payment, UUID(payment_id))
+    return {
+        "plan": _PLANS.get(language, _PLANS["fr"])[payment.plan],
+        "price": write_amount(payment.amount_cents, language),
+        "order": str(payment.id),
+        "monthly": payment.plan is PlanName.URGENCE_TOTAL,
+        "terms": payment.terms_version or "",
+    }
+
+
+def write_amount(cents: int, language: str) -> str:
+    """Return an amount of euros as a reader of the language writes it."""
+    return format_currency(cents / 100, "EUR", locale=language)
+
+
+def write_instant(at: datetime, zone: ZoneInfo, language: str) -> dict[str, str]:
+    """Return day and hour of an instant in words: `since_day`, `since_hour`."""
+    found: dict[str, str] = since_values({"since": at.isoformat()}, zone, language)
+    return found

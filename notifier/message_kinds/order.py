@@ -1,0 +1,32 @@
+"""The confirmation of an order on a durable medium, which the law wants before the service begins (L.221-13)."""
+
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.payment import Payment
+from api.models.user import Grant
+from notifier.content.payment_notices import PaymentNotice, describe_payment, write_instant
+from notifier.message_kind_base import ClaimedRow
+
+
+class Order(PaymentNotice):
+    """Plan, price, beginning and end, terms, and how to withdraw, all in the mail itself."""
+
+    def describe(self, session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:
+        """Return what was ordered and for how long."""
+        payment = session.get_one(Payment, UUID(row.params["payment"]))
+        grants = session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)).all()
+        starts = min((each.starts_at for each in grants), default=payment.paid_at or payment.created_at)
+        ends = max((each.ends_at for each in grants), default=starts)
+        first, last = write_instant(starts, zone, row.language), write_instant(ends, zone, row.language)
+        ordered = write_instant(payment.created_at, zone, row.language)
+        return {
+            **describe_payment(session, row.params["payment"], row.language),
+            "starts": f"{first['since_day']}, {first['since_hour']}",
+            "ends": f"{last['since_day']}, {last['since_hour']}",
+            "ordered": ordered["since_day"],
+        }

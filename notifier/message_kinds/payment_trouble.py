@@ -1,0 +1,23 @@
+"""The mail to operators about a payment that needs a person."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from api.models.notification import State
+from api.models.user import Contact, Role, User
+from notifier.content.desk_message_content import skip_unreachable
+from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
+
+
+class PaymentTrouble(MessageKind):
+    """Goes to SUPPORT_EMAIL or, where that is not set, to the admins. Names ids and amounts, never a person."""
+
+    def prepare(
+        self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
+    ) -> TemplateContext | Skip:
+        """Return what happened; a user who is no operator any more is skipped."""
+        if row.address is None and session.get_one(User, contact.user_id).role is Role.USER:
+            return Skip(State.SKIPPED, "no operator any more")
+        values = {"trouble": row.params["trouble"], "detail": row.params["detail"]}
+        return skip_unreachable(contact) or TemplateContext(values)
