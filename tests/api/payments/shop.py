@@ -1,0 +1,154 @@
+"""A shop for tests: orders rows as the checkout does, posts Stripe's events to the webhook and does the queued jobs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+import time_machine
+from flask.testing import FlaskClient
+
+from api.models.base import new_id, session
+from api.models.notification import Notification
+from api.models.payment import Payment, PaymentEvent, Refund
+from api.models.stripe_event import StripeEvent
+from api.models.user import Grant
+from api.payments import jobs
+from api.payments.client import call
+from api.payments.owners import link_id
+from configs.clock import clock
+from configs.job_queues import queue
+from configs.plan import PlanName, plan
+from deploy.sandbox.stripe.control_client import Delivery, StripeControl
+from tests.api.world import Door
+
+CONSENT = {
+    "termsVersion": "2026-11",
+    "startNow": True,
+    "acknowledgesLoss": True,
+    "acceptsHourThreshold": True,
+}
+WEBHOOK = "/api/billing/webhook"
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order that waits to be paid."""
+
+    payment_id: UUID
+    session_id: str
+
+
+@dataclass
+class Shop:
+    """The stand-in, the API and the notifier's front door."""
+
+    control: StripeControl
+    client: FlaskClient
+    door: Door
+    clock: time_machine.Traveller
+
+    def order(self, user_id: UUID, name: PlanName = PlanName.URGENCE_7J, **columns: Any) -> Order:
+        """Write an order and open its Checkout Session, the row first."""
+        values = {
+            "amount_cents": plan(name).price_cents,
+            "consent": CONSENT,
+            "consented_at": clock(),
+        } | columns
+        payment_id = new_id()
+        with session() as s:
+            s.add(Payment(id=payment_id, user_id=user_id, plan=name, created_at=clock(), **values))
+        session_id = self._open_session(payment_id, name, values["amount_cents"])
+        with session() as s:
+            link_id(s, session_id, "checkout.session", s.get_one(Payment, payment_id))
+        return Order(payment_id, session_id)
+
+    def buy(
+        self, user_id: UUID, name: PlanName = PlanName.URGENCE_7J, *, card: str = "visa", **columns: Any
+    ) -> UUID:
+        """Order, pay and apply what Stripe sends; return the payment."""
+        order = self.order(user_id, name, **columns)
+        self.control.pay(order.session_id, card=card)
+        self.deliver()
+        return order.payment_id
+
+    def post(self, body: bytes, headers: dict[str, str]) -> int:
+        """Post to the webhook; return the status of the answer."""
+        return self.client.post(WEBHOOK, data=body, headers=headers).status_code
+
+    def deliver(self, deliveries: Iterable[Delivery] | None = None) -> None:
+        """Post events, those that wait or these, then apply them."""
+        for each in self.control.take_deliveries() if deliveries is None else deliveries:
+            assert self.post(each.body, each.headers) == 200, each.type
+        self.work()
+
+    def work(self) -> int:
+        """Do the jobs of the queue, as its worker does; return how many there were."""
+        found = queue("payments").get_jobs()
+        for job in found:
+            job.delete()
+            getattr(jobs, job.func_name.rpartition(".")[2])(*job.args)
+        return len(found)
+
+    def pass_time(self, **by: float) -> None:
+        """Move all clocks, and apply what Stripe sends meanwhile."""
+        self.clock.shift(timedelta(**by))
+        self.control.advance()
+        self.deliver()
+
+    def _open_session(self, payment_id: UUID, name: PlanName, cents: int) -> str:
+        recurring = plan(name).recurring
+        metadata = {"payment": str(payment_id)}
+        price: dict[str, Any] = {
+            "currency": "eur",
+            "unit_amount": cents,
+            "product_data": {"name": name.value},
+        } | ({"recurring": {"interval": "month"}} if recurring else {})
+        key = "subscription_data" if recurring else "payment_intent_data"
+        params: Any = {
+            "mode": "subscription" if recurring else "payment",
+            "line_items": [{"price_data": price, "quantity": 1}],
+            "metadata": metadata,
+            key: {"metadata": metadata},
+            "allowed_payment_method_types": ["card", "sepa_debit"],
+            "allow_promotion_codes": True,
+            "success_url": "https://front.example/ok",
+            "cancel_url": "https://front.example/no",
+        }
+        return call(lambda c: c.v1.checkout.sessions.create(params)).id
+
+
+def get_payment(payment_id: UUID) -> Payment:
+    with session() as s:
+        return s.get_one(Payment, payment_id)
+
+
+def list_grants(user_id: UUID) -> list[Grant]:
+    with session() as s:
+        return list(s.scalars(sa.select(Grant).where(Grant.user_id == user_id).order_by(Grant.starts_at)))
+
+
+def list_kinds(payment_id: UUID) -> list[str]:
+    """Return what happened to a payment, in the order in which it was recorded."""
+    with session() as s:
+        found = sa.select(PaymentEvent.kind).where(PaymentEvent.payment_id == payment_id)
+        return [each.value for each in s.scalars(found.order_by(PaymentEvent.id))]
+
+
+def list_refunds(payment_id: UUID) -> list[Refund]:
+    with session() as s:
+        return list(s.scalars(sa.select(Refund).where(Refund.payment_id == payment_id).order_by(Refund.id)))
+
+
+def list_messages() -> list[str]:
+    """Return the kinds of the messages that were written, in their order."""
+    with session() as s:
+        return list(s.scalars(sa.select(Notification.kind).order_by(Notification.id)))
+
+
+def list_open_events() -> list[StripeEvent]:
+    """Return the events that are still to be applied."""
+    with session() as s:
+        return list(s.scalars(sa.select(StripeEvent).where(StripeEvent.next_attempt_at.is_not(None))))

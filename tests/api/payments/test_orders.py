@@ -1,0 +1,121 @@
+"""From a paid session to a plan: what is written, once, in any order of the events."""
+
+from datetime import timedelta
+
+import pytest
+
+from api.models.base import session
+from api.models.payment import PaymentStatus
+from api.models.user import User
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.payments.shop import (
+    Shop,
+    get_payment,
+    list_grants,
+    list_kinds,
+    list_messages,
+    list_open_events,
+)
+from tests.api.world import Person, wait_for
+
+
+def test_a_paid_order_gives_the_plan_and_wakes_the_alerts(shop: Shop, buyer: Person) -> None:
+    alert_id = wait_for(buyer.id)
+    order = shop.order(buyer.id)
+    assert shop.control.pay(order.session_id)["error"] is None
+    shop.deliver()
+    payment = get_payment(order.payment_id)
+    assert (payment.status, payment.paid_at, payment.amount_cents) == (PaymentStatus.COMPLETED, clock(), 1499)
+    (grant,) = list_grants(buyer.id)
+    assert (grant.starts_at, grant.ends_at) == (clock(), clock() + timedelta(days=7))
+    assert (grant.payment_id, grant.source) == (order.payment_id, "payment")
+    assert shop.door.caught_up == [alert_id]
+    assert list_messages() == ["order"]
+    assert len(shop.door.nudged) == 1
+    assert list_open_events() == []
+
+
+def test_events_in_any_order_and_twice_end_the_same(shop: Shop, buyer: Person) -> None:
+    order = shop.order(buyer.id)
+    shop.control.pay(order.session_id)
+    deliveries = shop.control.take_deliveries()
+    assert len(deliveries) > 2
+    for each in (deliveries[::-1], deliveries):
+        shop.deliver(each)
+    assert list_kinds(order.payment_id) == ["paid"]
+    assert len(list_grants(buyer.id)) == 1
+    assert list_messages() == ["order"]
+    assert list_open_events() == []
+
+
+def test_the_same_plan_again_extends_it(shop: Shop, buyer: Person) -> None:
+    shop.buy(buyer.id)
+    shop.pass_time(days=2)
+    shop.buy(buyer.id)
+    first, second = list_grants(buyer.id)
+    assert (second.starts_at, second.ends_at) == (first.ends_at, first.ends_at + timedelta(days=7))
+
+
+def test_an_abandoned_checkout_gives_nothing(shop: Shop, buyer: Person) -> None:
+    order = shop.order(buyer.id)
+    shop.pass_time(days=2)
+    assert get_payment(order.payment_id).status is PaymentStatus.FAILED
+    assert list_kinds(order.payment_id) == ["expired"]
+    assert list_grants(buyer.id) == []
+
+
+def test_a_bank_debit_starts_the_plan_when_it_is_paid(shop: Shop, buyer: Person) -> None:
+    order = shop.order(buyer.id)
+    shop.control.pay(order.session_id, card="sepa")
+    shop.deliver()
+    assert get_payment(order.payment_id).status is PaymentStatus.PENDING
+    assert list_grants(buyer.id) == []
+    shop.pass_time(days=4)
+    (grant,) = list_grants(buyer.id)
+    assert grant.starts_at == clock()
+
+
+def test_a_bank_debit_that_fails_is_told(shop: Shop, buyer: Person) -> None:
+    order = shop.order(buyer.id)
+    shop.control.pay(order.session_id, card="sepa_fails")
+    shop.deliver()
+    shop.pass_time(days=4)
+    assert get_payment(order.payment_id).status is PaymentStatus.FAILED
+    assert list_grants(buyer.id) == []
+    assert list_messages() == ["payment_failed"]
+
+
+def test_a_promotion_code_lowers_what_was_paid_and_alarms_nobody(shop: Shop, buyer: Person) -> None:
+    shop.control.add_promotion_code("WELCOME", percent_off=20)
+    order = shop.order(buyer.id)
+    shop.control.pay(order.session_id, promotion_code="WELCOME")
+    shop.deliver()
+    assert get_payment(order.payment_id).amount_cents == 1199
+    assert list_messages() == ["order"]
+
+
+def test_an_account_that_is_gone_gets_its_money_back(shop: Shop, buyer: Person) -> None:
+    order = shop.order(buyer.id)
+    with session() as s:
+        s.delete(s.get_one(User, buyer.id))
+    shop.control.pay(order.session_id)
+    shop.deliver()
+    shop.deliver()
+    assert get_payment(order.payment_id).status is PaymentStatus.REFUNDED
+    (money,) = shop.control.ledger()
+    assert money["net"] == 0
+
+
+@pytest.mark.parametrize(("desk", "watched"), [("bobigny_93/titre-sejour", True), ("gone", False)])
+def test_the_ordered_alert_is_created_or_the_money_goes_back(
+    shop: Shop, buyer: Person, desk: str, watched: bool
+) -> None:
+    wish = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]} if watched else {"deskIds": [desk]}
+    payment_id = shop.buy(buyer.id, PlanName.URGENCE_24H, alert_wish=wish)
+    shop.deliver()
+    payment = get_payment(payment_id)
+    assert (payment.alert_id in shop.door.caught_up) is watched
+    assert (payment.status is PaymentStatus.COMPLETED) is watched
+    assert len(list_grants(buyer.id)) == watched
+    assert list_messages() == (["order"] if watched else ["refunded"])

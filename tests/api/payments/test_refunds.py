@@ -1,0 +1,216 @@
+"""Money that goes back: by us, by the dashboard, by a lost dispute; and what becomes of the plan."""
+
+from datetime import timedelta
+from threading import Barrier, Thread
+from uuid import UUID
+
+import pytest
+
+from api.models.base import session
+from api.models.payment import Payment, PaymentStatus, PlanCredit, RefundReason, RefundStatus
+from api.payments.errors import RefundRefused
+from api.payments.jobs import apply_event
+from api.payments.ledger import lock_payment
+from api.payments.owners import find_stripe_id
+from api.payments.refunds import ask_for_refund, plan_refund
+from api.payments.withdrawal import withdraw
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.payments.shop import Shop, get_payment, list_grants, list_kinds, list_messages, list_refunds
+from tests.api.world import Person
+
+
+def plan(payment_id: UUID, cents: int) -> UUID:
+    with session() as s:
+        return plan_refund(s, lock_payment(s, payment_id), cents, RefundReason.OPERATOR).id
+
+
+def intent_of(payment_id: UUID) -> str:
+    with session() as s:
+        return str(find_stripe_id(s, s.get_one(Payment, payment_id), "payment_intent"))
+
+
+def test_a_full_refund_ends_the_plan_and_later_ones_move_up(shop: Shop, buyer: Person) -> None:
+    first, second = shop.buy(buyer.id), shop.buy(buyer.id)
+    shop.pass_time(days=1)
+    ask_for_refund(plan(first, 1499))
+    shop.deliver()
+    ended, moved = list_grants(buyer.id)
+    assert (ended.payment_id, ended.ends_at) == (first, clock())
+    assert (moved.payment_id, moved.starts_at) == (second, clock())
+    assert moved.ends_at == clock() + timedelta(days=7)
+    assert get_payment(first).status is PaymentStatus.REFUNDED
+    assert list_kinds(first) == ["paid", "refunded"]
+    assert list_messages() == ["order", "order", "refunded"]
+
+
+def test_a_plan_that_has_not_begun_is_deleted(shop: Shop, buyer: Person) -> None:
+    shop.buy(buyer.id)
+    second, third = shop.buy(buyer.id), shop.buy(buyer.id)
+    before = list_grants(buyer.id)
+    ask_for_refund(plan(second, 1499))
+    kept, moved = list_grants(buyer.id)
+    assert kept.ends_at == before[0].ends_at
+    assert (moved.payment_id, moved.starts_at, moved.ends_at) == (
+        third,
+        before[1].starts_at,
+        before[1].ends_at,
+    )
+
+
+def test_a_partial_refund_leaves_the_plan(shop: Shop, buyer: Person) -> None:
+    payment_id = shop.buy(buyer.id)
+    ask_for_refund(plan(payment_id, 500))
+    payment = get_payment(payment_id)
+    assert (payment.status, payment.refunded_cents) == (PaymentStatus.COMPLETED, 500)
+    assert list_grants(buyer.id)[0].ends_at == clock() + timedelta(days=7)
+    with pytest.raises(RefundRefused, match="999 cents"):
+        plan(payment_id, 1000)
+
+
+def test_a_refund_of_the_dashboard_is_recorded_as_external(shop: Shop, buyer: Person) -> None:
+    payment_id = shop.buy(buyer.id)
+    shop.pass_time(hours=1)
+    shop.control.refund(intent_of(payment_id), amount=499)
+    shop.deliver()
+    shop.control.refund(intent_of(payment_id))
+    shop.deliver()
+    assert [(each.reason, each.amount_cents) for each in list_refunds(payment_id)] == [
+        (RefundReason.EXTERNAL, 499),
+        (RefundReason.EXTERNAL, 1000),
+    ]
+    assert get_payment(payment_id).status is PaymentStatus.REFUNDED
+    assert list_grants(buyer.id)[0].ends_at == clock()
+
+
+@pytest.mark.parametrize("mode", ["error_500", "reset_after"])
+def test_a_refund_without_an_answer_is_made_once(shop: Shop, buyer: Person, mode: str) -> None:
+    payment_id = shop.buy(buyer.id)
+    refund_id = plan(payment_id, 1499)
+    shop.control.mode(mode, count=1)
+    ask_for_refund(refund_id)
+    assert list_refunds(payment_id)[0].status is RefundStatus.PLANNED
+    shop.pass_time(days=2)
+    ask_for_refund(refund_id)
+    ask_for_refund(refund_id)
+    assert list_refunds(payment_id)[0].status is RefundStatus.SUCCEEDED
+    (money,) = shop.control.ledger()
+    assert (money["captured"], money["refunded"]) == (1499, 1499)
+
+
+def test_a_refund_that_comes_back_can_be_made_again(shop: Shop, buyer: Person) -> None:
+    payment_id = shop.buy(buyer.id)
+    ask_for_refund(plan(payment_id, 1499))
+    shop.deliver()
+    (made,) = shop.control.objects("refund")
+    shop.control.fail_refund(made["id"])
+    shop.deliver()
+    payment = get_payment(payment_id)
+    assert (payment.status, payment.refunded_cents) == (PaymentStatus.COMPLETED, 0)
+    ask_for_refund(plan(payment_id, 1499))
+    assert get_payment(payment_id).status is PaymentStatus.REFUNDED
+
+
+def test_a_refused_refund_has_failed(shop: Shop, buyer: Person) -> None:
+    payment_id = shop.buy(buyer.id)
+    refund_id = plan(payment_id, 1499)
+    shop.control.refund(intent_of(payment_id))  # the dashboard was quicker
+    ask_for_refund(refund_id)
+    shop.deliver()
+    assert {each.status for each in list_refunds(payment_id)} == {RefundStatus.FAILED, RefundStatus.SUCCEEDED}
+    assert get_payment(payment_id).status is PaymentStatus.REFUNDED
+
+
+def test_a_lost_dispute_ends_the_plan_and_a_won_one_does_not(shop: Shop, buyer: Person) -> None:
+    lost, won = shop.buy(buyer.id), shop.buy(buyer.id)
+    for payment_id, status in ((lost, "lost"), (won, "won")):
+        opened = shop.control.dispute(intent_of(payment_id))
+        shop.deliver()
+        assert get_payment(payment_id).status is PaymentStatus.COMPLETED
+        shop.control.close_dispute(opened["id"], status)
+        shop.deliver()
+    assert get_payment(lost).status is PaymentStatus.REFUNDED
+    assert get_payment(won).status is PaymentStatus.COMPLETED
+    assert [each.payment_id for each in list_grants(buyer.id) if each.ends_at > clock()] == [won]
+
+
+def test_a_refund_and_a_dispute_at_once_end_the_plan_once(shop: Shop, buyer: Person) -> None:
+    payment_id = shop.buy(buyer.id)
+    shop.pass_time(hours=1)
+    shop.control.refund(intent_of(payment_id), amount=1000)
+    opened = shop.control.dispute(intent_of(payment_id), amount=499)
+    shop.control.close_dispute(opened["id"], "lost")
+    deliveries = shop.control.take_deliveries()
+    ready = Barrier(len(deliveries))
+    for each in deliveries:
+        shop.post(each.body, each.headers)
+
+    def apply(event_id: str) -> None:
+        ready.wait()
+        apply_event(event_id)
+
+    threads = [Thread(target=apply, args=(each.id,)) for each in deliveries]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert get_payment(payment_id).status is PaymentStatus.REFUNDED
+    assert get_payment(payment_id).refunded_cents == 1000
+    (grant,) = list_grants(buyer.id)
+    assert grant.ends_at == clock()
+
+
+def test_withdrawing_gives_back_the_unused_part(shop: Shop, buyer: Person) -> None:
+    payment_id = shop.buy(buyer.id)
+    shop.pass_time(days=2, seconds=1)
+    with session() as s:
+        done = withdraw(s, payment_id, clock())
+    done.effects.run(ask_for_refund)
+    # 1499 * 431,999 s of 604,800 s = 1070.7 cents, rounded up
+    assert [each.amount_cents for each in list_refunds(payment_id)] == [1071]
+    assert list_grants(buyer.id)[0].ends_at == clock()
+    assert list_kinds(payment_id) == ["paid", "withdrawn"]
+    with session() as s, pytest.raises(RefundRefused, match="before"):
+        withdraw(s, payment_id, clock())
+
+
+def test_without_the_request_to_begin_everything_goes_back(shop: Shop, buyer: Person) -> None:
+    payment_id = shop.buy(buyer.id, consent={"termsVersion": "2026-11"})
+    shop.pass_time(days=3)
+    with session() as s:
+        done = withdraw(s, payment_id, clock())
+    done.effects.run(ask_for_refund)
+    assert get_payment(payment_id).status is PaymentStatus.REFUNDED
+
+
+def test_a_plan_that_was_used_whole_cannot_be_withdrawn(shop: Shop, buyer: Person) -> None:
+    payment_id = shop.buy(buyer.id, PlanName.URGENCE_24H)
+    shop.pass_time(days=1)
+    with session() as s, pytest.raises(RefundRefused, match="used whole"):
+        withdraw(s, payment_id, clock())
+
+
+def test_an_upgrade_ends_the_cheaper_plan_and_its_withdrawal_revives_it(shop: Shop, buyer: Person) -> None:
+    cheap = shop.buy(buyer.id, PlanName.URGENCE_24H)
+    shop.pass_time(hours=6)
+    order = shop.order(buyer.id, PlanName.URGENCE_7J, amount_cents=1124)
+    with session() as s:
+        s.add(
+            PlanCredit(
+                payment_id=order.payment_id, credited_payment_id=cheap, amount_cents=375, seconds=18 * 3600
+            )
+        )
+    shop.control.pay(order.session_id)
+    shop.deliver()
+    assert [(each.payment_id, each.ends_at) for each in list_grants(buyer.id)] == [
+        (cheap, clock()),
+        (order.payment_id, clock() + timedelta(days=7)),
+    ]
+    assert list_kinds(cheap) == ["paid", "plan_ended"]
+    with session() as s:
+        done = withdraw(s, order.payment_id, clock())
+    done.effects.run(ask_for_refund)
+    revived = list_grants(buyer.id)[-1]
+    assert (revived.payment_id, revived.source) == (cheap, "revived")
+    assert (revived.starts_at, revived.ends_at) == (clock(), clock() + timedelta(hours=18))
+    assert get_payment(order.payment_id).status is PaymentStatus.REFUNDED
