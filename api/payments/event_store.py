@@ -40,7 +40,7 @@ class LeaseLost(Exception):
 
 
 def store_event(session: Session, event: Mapping[str, Any], *, known: bool) -> bool:
-    """Store an event of Stripe's, without what it says; False where it was stored before.
+    """Store an event of Stripe's, without what it says; return whether it is new and waits to be applied.
 
     `known`: whether its type is applied. Others are flagged.
     """
@@ -58,7 +58,8 @@ def store_event(session: Session, event: Mapping[str, Any], *, known: bool) -> b
         next_attempt_at=now + _NUDGE_LOST if applies else None,
         flag=None if applies else StripeEventFlag.UNKNOWN_TYPE,
     )
-    return session.scalar(made.on_conflict_do_nothing().returning(StripeEvent.id)) is not None
+    new = session.scalar(made.on_conflict_do_nothing().returning(StripeEvent.id)) is not None
+    return new and applies
 
 
 def find_object(session: Session, event_id: str) -> str | None:

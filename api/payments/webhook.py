@@ -50,8 +50,8 @@ def receive_event(body: bytes) -> None:
     if event["livemode"] is not _is_live():
         raise ApiError(400, "wrong-mode", "this event is of Stripe's other mode, live or test: check the key")
     with session() as s:
-        new = store_event(s, event, known=event["type"] in types_by_event())
-    if new:
+        waits = store_event(s, event, known=event["type"] in types_by_event())
+    if waits:
         nudge_event(event["id"])
 
 
@@ -67,7 +67,7 @@ def nudge_event(event_id: str) -> None:
             kept=KEPT_SECONDS,
         )
     except RedisError as error:
-        log.warning("not nudged, the sweep will", event=event_id, because=type(error).__name__)
+        log.warning("not nudged, the sweep will", stripe_event=event_id, because=type(error).__name__)
 
 
 def _is_recent(header: str) -> bool:

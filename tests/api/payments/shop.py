@@ -92,6 +92,15 @@ class Shop:
             getattr(jobs, job.func_name.rpartition(".")[2])(*job.args)
         return len(found)
 
+    def work_off(self) -> None:
+        """Let the waits of all events end, and try them again until none is left or Stripe is away."""
+        while events := list_open_events():
+            due = max(each.next_attempt_at for each in events if each.next_attempt_at)
+            self.clock.move_to(max(due, clock()))
+            jobs.work_off()
+            if {each.id for each in events} == {each.id for each in list_open_events()}:
+                return
+
     def pass_time(self, **by: float) -> None:
         """Move all clocks, and apply what Stripe sends meanwhile."""
         self.clock.shift(timedelta(**by))

@@ -1,0 +1,132 @@
+"""The monthly plan: one grant per paid period, days of grace, and an end that Stripe is asked for until it agrees."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.payment import Payment, PaymentStatus, RefundReason, Subscription
+from api.models.user import User
+from api.payments.cancellations import ask_for_cancellation, find_due_cancellations, request_cancellation
+from api.payments.grace import remind_in_grace
+from api.payments.ledger import lock_payment
+from api.payments.owners import find_stripe_id
+from api.payments.refunds import ask_for_refund, plan_refund
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.payments.shop import Shop, get_payment, list_grants, list_messages, list_open_events
+from tests.api.world import Person, rows
+
+TOTAL = PlanName.URGENCE_TOTAL
+
+
+def get_subscription() -> Subscription:
+    (row,) = rows(Subscription)
+    assert isinstance(row, Subscription)
+    return row
+
+
+def list_payments() -> list[Payment]:
+    with session() as s:
+        return list(s.scalars(sa.select(Payment).order_by(Payment.id)))
+
+
+def customer_of(user_id: UUID) -> str:
+    with session() as s:
+        return str(s.get_one(User, user_id).stripe_customer_id)
+
+
+def test_the_first_invoice_gives_the_first_period(shop: Shop, buyer: Person) -> None:
+    payment_id = shop.buy(buyer.id, TOTAL)
+    (grant,) = list_grants(buyer.id)
+    row = get_subscription()
+    assert (grant.payment_id, grant.starts_at, grant.ends_at) == (payment_id, clock(), row.period_ends_at)
+    assert (row.status, row.user_id, row.plan) == ("active", buyer.id, TOTAL)
+    assert get_payment(payment_id).status is PaymentStatus.COMPLETED
+    assert get_payment(payment_id).subscription_id == row.id
+    assert list_messages() == ["order"]
+    shop.work_off()  # events of its PaymentIntent, which nobody knew before its invoice
+    assert list_open_events() == []
+
+
+def test_events_in_reverse_end_the_same(shop: Shop, buyer: Person) -> None:
+    order = shop.order(buyer.id, TOTAL)
+    shop.control.pay(order.session_id)
+    deliveries = shop.control.take_deliveries()
+    shop.deliver(deliveries[::-1])
+    shop.work_off()
+    (grant,) = list_grants(buyer.id)
+    assert grant.payment_id == order.payment_id
+    assert len(list_payments()) == 1
+    assert get_subscription().status == "active"
+
+
+def test_a_renewal_is_a_payment_and_a_grant_of_its_own(shop: Shop, buyer: Person) -> None:
+    first = shop.buy(buyer.id, TOTAL)
+    shop.pass_time(days=31, hours=2)
+    _, renewal = list_payments()
+    before, after = list_grants(buyer.id)
+    assert (before.payment_id, after.payment_id) == (first, renewal.id)
+    assert after.starts_at == before.ends_at
+    assert (renewal.amount_cents, renewal.status) == (2999, PaymentStatus.COMPLETED)
+    assert get_subscription().period_ends_at == after.ends_at
+    assert list_messages() == ["order"]
+
+
+def test_a_refused_renewal_leaves_three_days_and_is_told_each_day(shop: Shop, buyer: Person) -> None:
+    shop.buy(buyer.id, TOTAL)
+    shop.control.use_card(customer_of(buyer.id), "fails_later")
+    shop.pass_time(days=31, hours=2)
+    _, renewal = list_payments()
+    assert renewal.status is PaymentStatus.FAILED
+    paid, grace = list_grants(buyer.id)
+    assert (grace.source, grace.starts_at) == ("grace", paid.ends_at)
+    assert grace.ends_at == paid.ends_at + timedelta(days=3)
+    for _ in range(2):
+        with session() as s:
+            remind_in_grace(s)
+    shop.clock.shift(timedelta(days=1))
+    with session() as s:
+        remind_in_grace(s)
+    assert list_messages() == ["order", "payment_failed", "payment_failed"]
+    shop.control.use_card(customer_of(buyer.id), "visa")
+    (invoice,) = [each for each in shop.control.objects("invoice") if each["status"] == "open"]
+    shop.control.pay_invoice(invoice["id"])
+    shop.deliver()
+    assert get_payment(renewal.id).status is PaymentStatus.COMPLETED
+    assert [each.source for each in list_grants(buyer.id)] == ["payment", "payment"]
+
+
+def test_a_full_refund_ends_the_plan_and_the_subscription(shop: Shop, buyer: Person) -> None:
+    payment_id = shop.buy(buyer.id, TOTAL)
+    shop.pass_time(days=1)
+    with session() as s:
+        refund_id = plan_refund(s, lock_payment(s, payment_id), 2999, RefundReason.OPERATOR).id
+    ask_for_refund(refund_id)
+    assert list_grants(buyer.id)[0].ends_at == clock()
+    with session() as s:
+        (due,) = find_due_cancellations(s)
+    ask_for_cancellation(due)
+    shop.deliver()
+    assert get_subscription().status == "canceled"
+    shop.pass_time(days=40)
+    assert len(list_payments()) == 1
+
+
+def test_an_end_that_stripe_did_not_answer_is_asked_for_again(shop: Shop, buyer: Person) -> None:
+    shop.buy(buyer.id, TOTAL)
+    row = get_subscription()
+    at = clock() + timedelta(days=10)
+    with session() as s:
+        request_cancellation(s, row.id, at)
+    shop.control.mode("error_500", count=1)
+    ask_for_cancellation(row.id)
+    assert get_subscription().next_attempt_at is not None
+    ask_for_cancellation(row.id)
+    shop.deliver()
+    ended = get_subscription()
+    assert (ended.cancel_at, ended.next_attempt_at) == (at, None)
+    with session() as s:
+        stripe_id = find_stripe_id(s, row, "subscription")
+    assert [each["id"] for each in shop.control.objects("subscription")] == [stripe_id]

@@ -1,0 +1,344 @@
+"""Stripe's webhook: what it accepts, what it stores, and that each object is applied once, whatever happens meanwhile."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from redis.exceptions import ConnectionError as RedisConnectionError
+from structlog.testing import capture_logs
+
+from api.background.scheduler import Scheduler
+from api.models.base import session
+from api.models.payment import PaymentEvent, PaymentStatus
+from api.models.stripe_event import StripeEvent, StripeEventFlag
+from api.models.user import Role, User
+from api.payments import jobs
+from api.payments.client import API_VERSION, call, get_client
+from api.payments.errors import StripeAway
+from api.payments.event_store import claim_object, end_claim, hold_claim, replay_event
+from api.payments.objects.checkout_session import CheckoutSession
+from configs.clock import clock
+from configs.job_queues import queue
+from deploy.sandbox.stripe.control_client import Delivery
+from tests.api.payments.shop import (
+    Shop,
+    get_payment,
+    list_grants,
+    list_kinds,
+    list_messages,
+    list_open_events,
+)
+from tests.api.world import Person, rows
+
+
+def event(**changes: Any) -> bytes:
+    """Return an event as Stripe writes one."""
+    whole = {
+        "id": "evt_1",
+        "object": "event",
+        "api_version": API_VERSION,
+        "created": int(clock().timestamp()),
+        "livemode": False,
+        "type": "checkout.session.completed",
+        "data": {"object": {"id": "cs_1", "object": "checkout.session"}},
+    }
+    return json.dumps(whole | changes).encode()
+
+
+def list_requests(shop: Shop, path: str) -> list[dict[str, Any]]:
+    """Return the calls of Stripe's API whose path begins so."""
+    return [each for each in shop.control.requests() if each["path"].startswith(path)]
+
+
+def paid(shop: Shop, buyer: Person) -> Delivery:
+    """Return the event of a session that was paid."""
+    order = shop.order(buyer.id)
+    shop.control.pay(order.session_id)
+    return next(each for each in shop.control.take_deliveries() if each.type == "checkout.session.completed")
+
+
+@pytest.mark.parametrize("seconds", [-301, 301])
+def test_old_and_future_signatures_are_refused(shop: Shop, seconds: int) -> None:
+    at = int(clock().timestamp()) + seconds
+    assert shop.post(event(), shop.control.sign(event(), at=at)) == 403
+    near = shop.control.sign(event(), at=at - (seconds // 301))
+    assert shop.post(event(), near) == 200
+
+
+def test_each_of_several_secrets_is_accepted(shop: Shop, settings_env: Callable[..., None]) -> None:
+    headers = [shop.control.sign(event(), secret=each) for each in ("whsec_new", "whsec_old", "whsec_other")]
+    settings_env(STRIPE_WEBHOOK_SECRET="whsec_new, whsec_old")
+    assert [shop.post(event(), each) for each in headers] == [200, 200, 403]
+
+
+def test_rubbish_in_the_signature_is_refused(shop: Shop) -> None:
+    for header in (
+        "",
+        "t=1",
+        "v1=aa",
+        "t=,v1=aa",
+        "t=" + "9" * 99,
+        "t=\u00b2,v1=aa",
+        "t=-1,v1=aa",
+        "nonsense",
+    ):
+        assert shop.post(event(), {"Stripe-Signature": header}) == 403, header
+
+
+RUBBISH: list[dict[str, Any]] = [
+    {"id": ""}, {"id": 7}, {"id": "x" * 300}, {"id": "\0"}, {"created": "now"}, {"created": 1 << 40},
+    {"livemode": None}, {"livemode": True}, {"data": None}, {"data": {}}, {"object": "v2.core.event"}, {"type": []},
+]  # fmt: skip
+
+
+def test_signed_rubbish_and_the_other_mode_are_refused(shop: Shop) -> None:
+    bodies = [b"", b"{", b"[]", b"[" * 5000, b"NaN", *(event(**each) for each in RUBBISH)]
+    for body in bodies:
+        assert shop.post(body, shop.control.sign(body)) == 400, body[:200]
+    unsigned = {"Stripe-Signature": f"t={int(clock().timestamp())},v1=00"}
+    assert shop.post(b"\xff", unsigned) == 403
+    assert rows(StripeEvent) == []
+
+
+def test_a_body_of_ten_megabytes_is_refused(shop: Shop) -> None:
+    assert shop.post(b" " * 10_000_000, {"Stripe-Signature": "t=1,v1=aa"}) == 413
+
+
+@pytest.mark.parametrize(
+    "changes", [{"type": "account.updated"}, {"data": {"object": {"object": "balance"}}}]
+)
+def test_what_is_not_applied_is_stored_and_flagged(shop: Shop, changes: dict[str, Any]) -> None:
+    body = event(**changes, api_version="2019-01-01")
+    assert shop.post(body, shop.control.sign(body)) == 200
+    (stored,) = rows(StripeEvent)
+    assert (stored.flag, stored.api_version) == (StripeEventFlag.UNKNOWN_TYPE, "2019-01-01")
+    assert shop.work() == 0
+
+
+def test_an_event_keeps_nothing_of_what_it_said(shop: Shop) -> None:
+    body = event(
+        data={"object": {"id": "cs_1", "object": "checkout.session", "customer_email": "a@example.org"}}
+    )
+    shop.post(body, shop.control.sign(body))
+    with session() as s:
+        assert "example.org" not in str(s.execute(sa.text("SELECT * FROM stripe_events")).all())
+
+
+def test_twenty_identical_calls_store_and_apply_it_once(shop: Shop, buyer: Person) -> None:
+    delivery = paid(shop, buyer)
+    ready = Barrier(20)
+
+    def post(_: int) -> int:
+        ready.wait()
+        return (
+            shop.client.application.test_client()
+            .post("/api/billing/webhook", data=delivery.body, headers=delivery.headers)
+            .status_code
+        )
+
+    with ThreadPoolExecutor(20) as pool:
+        assert set(pool.map(post, range(20))) == {200}
+    assert shop.work() == 1
+    assert len(list_grants(buyer.id)) == 1
+    assert list_messages() == ["order"]
+
+
+def test_a_lost_nudge_is_made_up_by_the_sweep(shop: Shop, buyer: Person) -> None:
+    delivery = paid(shop, buyer)
+    shop.post(delivery.body, delivery.headers)
+    queue("payments").empty()
+    Scheduler([]).turn()
+    assert shop.work() == 0  # it may still come
+    shop.clock.shift(timedelta(seconds=6))
+    for _ in range(3):
+        Scheduler([]).turn()
+    assert shop.work() == 1
+    assert len(list_grants(buyer.id)) == 1
+
+
+def test_two_runs_for_one_object_never_overlap(
+    shop: Shop, buyer: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = paid(shop, buyer)
+    shop.post(delivery.body, delivery.headers)
+    object_id = json.loads(delivery.body)["data"]["object"]["id"]
+    with session() as s:
+        assert claim_object(s, object_id)
+    with session() as s:
+        assert claim_object(s, object_id) is None
+    shop.work()
+    assert list_grants(buyer.id) == []
+    # its worker died: the sweep takes it over once the lease is over
+    shop.clock.shift(timedelta(seconds=61))
+    jobs.work_off()
+    assert len(list_grants(buyer.id)) == 1
+
+
+def test_an_answer_that_took_longer_than_its_lease_is_not_applied(shop: Shop, buyer: Person) -> None:
+    delivery = paid(shop, buyer)
+    shop.post(delivery.body, delivery.headers)
+    object_id = json.loads(delivery.body)["data"]["object"]["id"]
+    with session() as s:
+        old = claim_object(s, object_id)
+    shop.clock.shift(timedelta(seconds=61))
+    with session() as s:
+        new = claim_object(s, object_id)
+    assert old
+    assert new
+    with session() as s, pytest.raises(Exception, match=object_id):
+        hold_claim(s, old)
+    with session() as s:
+        hold_claim(s, new)
+        end_claim(s, new)
+
+
+def test_an_event_that_comes_meanwhile_asks_for_another_run(
+    shop: Shop, buyer: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer that was read first is older than what the second event is about."""
+    order = shop.order(buyer.id)
+    read = CheckoutSession.fetch
+    runs: list[str] = []
+
+    def fetch(self: CheckoutSession, object_id: str) -> Any:
+        found = read(self, object_id)
+        runs.append(found.status)
+        if len(runs) == 1:
+            shop.control.pay(order.session_id)
+            for each in shop.control.take_deliveries():
+                shop.post(each.body, each.headers)
+        return found
+
+    monkeypatch.setattr(CheckoutSession, "fetch", fetch)
+    body = event(data={"object": {"id": order.session_id, "object": "checkout.session"}})
+    shop.post(body, shop.control.sign(body))
+    shop.work()
+    assert runs == ["open", "complete"]
+    assert get_payment(order.payment_id).status is PaymentStatus.COMPLETED
+
+
+@pytest.mark.parametrize(
+    "mode", ["error_500", "reset", "half_answer", "rate_limited", "unauthorized", "refuse"]
+)
+def test_while_stripe_is_away_events_wait(shop: Shop, buyer: Person, mode: str) -> None:
+    delivery = paid(shop, buyer)
+    shop.control.mode(mode)
+    shop.deliver([delivery])
+    for _ in range(2):
+        shop.clock.shift(timedelta(seconds=70))
+        jobs.work_off()
+    assert list_grants(buyer.id) == []
+    shop.control.mode("normal")
+    shop.clock.shift(timedelta(seconds=70))
+    jobs.work_off()
+    assert len(list_grants(buyer.id)) == 1
+
+
+def test_three_failures_leave_stripe_alone(shop: Shop) -> None:
+    shop.control.mode("error_500")
+    for _ in range(5):
+        with pytest.raises(StripeAway):
+            call(lambda c: c.v1.refunds.retrieve("re_1"))
+    assert len(list_requests(shop, "/v1/refunds")) == 3
+    with pytest.raises(StripeAway) as refused:
+        call(lambda c: c.v1.refunds.retrieve("re_1"))
+    assert refused.value.retry_after == 15
+
+
+def test_each_call_names_the_pinned_version(shop: Shop, buyer: Person) -> None:
+    paid(shop, buyer)
+    asked = list_requests(shop, "/v1/")
+    assert {each["headers"]["stripe-version"] for each in asked} == {API_VERSION}
+
+
+def test_the_client_is_made_anew_after_a_fork(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = get_client()
+    assert get_client() is ours
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    assert get_client() is not ours
+
+
+def test_an_event_that_cannot_be_applied_is_tried_for_three_days_then_told(
+    shop: Shop, buyer: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with session() as s:
+        s.get_one(User, buyer.id).role = Role.ADMIN
+        s.execute(sa.text("UPDATE contacts SET verified_at = now()"))
+    delivery = paid(shop, buyer)
+
+    def fail(_self: object, object_id: str) -> Any:
+        raise ValueError(object_id)
+
+    monkeypatch.setattr(CheckoutSession, "fetch", fail)
+    with capture_logs():
+        shop.deliver([delivery])
+        begun = clock()
+        while list_open_events():
+            shop.clock.shift(timedelta(hours=12))
+            jobs.work_off()
+    assert timedelta(days=2) < clock() - begun <= timedelta(days=3, hours=1)
+    (stored,) = rows(StripeEvent)
+    assert (stored.flag, stored.error) == (StripeEventFlag.GAVE_UP, "ValueError")
+    assert list_messages() == ["payment_trouble"]
+    monkeypatch.undo()
+
+
+def test_an_object_without_an_owner_is_flagged_and_left_after_a_while(shop: Shop) -> None:
+    made = call(
+        lambda c: c.v1.checkout.sessions.create(
+            {
+                "mode": "payment",
+                "line_items": [
+                    {
+                        "price_data": {
+                            "currency": "eur",
+                            "unit_amount": 500,
+                            "product_data": {"name": "another's"},
+                        },
+                        "quantity": 1,
+                    }
+                ],
+                "success_url": "https://example.org",
+            }
+        )
+    )
+    shop.control.pay(made.id)
+    shop.deliver()
+    for _ in range(10):
+        shop.clock.shift(timedelta(hours=1))
+        jobs.work_off()
+    assert list_open_events() == []
+    flags = {each.type: each.flag for each in rows(StripeEvent)}
+    assert flags["checkout.session.completed"] is StripeEventFlag.UNKNOWN_OWNER
+    assert list_messages() == []
+
+
+def test_an_event_can_be_replayed(shop: Shop, buyer: Person) -> None:
+    delivery = paid(shop, buyer)
+    shop.deliver([delivery])
+    with session() as s:
+        assert replay_event(s, delivery.id)
+        assert not replay_event(s, "evt_unknown")
+    jobs.work_off()
+    (stored,) = [each for each in rows(StripeEvent) if each.id == delivery.id]
+    assert stored.applied_at == clock()
+    assert [each.kind for each in rows(PaymentEvent)] == ["paid"]
+    assert list_kinds(rows(PaymentEvent)[0].payment_id) == ["paid"]
+
+
+def test_without_redis_the_event_is_stored(
+    shop: Shop, buyer: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = paid(shop, buyer)
+
+    def away(*_: object, **__: object) -> None:
+        raise RedisConnectionError
+
+    monkeypatch.setattr("api.payments.webhook.push", away)
+    assert shop.post(delivery.body, delivery.headers) == 200
+    assert len(rows(StripeEvent)) == 1
