@@ -63,7 +63,10 @@ def reconcile() -> dict[str, int]:
         differences = [found for kind, facts in listed if (found := _compare(s, kind, facts))]
         seen = {facts.id for _, facts in listed}
         differences += _find_missing(s, now - timedelta(days=DAYS), seen)
-    left = [each for each in differences if not _repair(each, now)]
+    for each in differences:
+        if each.facts:
+            _sync(each.kind, each.object_id)
+    left = [each for each in differences if not _keep(each, now)]
     if left:
         _report(left, now)
     return {"compared": len(listed), "different": len(differences), "left": len(left)}
@@ -203,10 +206,8 @@ def _describe(payment: Payment | None) -> dict[str, Any]:
     return {"status": payment.status.value, "amount": payment.amount_cents} if payment else {}
 
 
-def _repair(found: Difference, now: datetime) -> bool:
-    """Apply what Stripe says by now, and keep both sides; return whether they agree."""
-    if found.facts:
-        _sync(found.kind, found.object_id)
+def _keep(found: Difference, now: datetime) -> bool:
+    """Keep both sides of a difference; return whether they agree by now."""
     with open_session() as s:
         repaired = found.facts is not None and _compare(s, found.kind, found.facts) is None
         s.add(

@@ -89,7 +89,7 @@ class Shop:
         found = queue("payments").get_jobs()
         for job in found:
             job.delete()
-            getattr(jobs, job.func_name.rpartition(".")[2])(*job.args)
+            getattr(jobs, str(job.func_name).rpartition(".")[2])(*job.args)
         return len(found)
 
     def work_off(self) -> None:

@@ -151,7 +151,8 @@ def test_twenty_identical_calls_store_and_apply_it_once(shop: Shop, buyer: Perso
 def test_a_lost_nudge_is_made_up_by_the_sweep(shop: Shop, buyer: Person) -> None:
     delivery = paid(shop, buyer)
     shop.post(delivery.body, delivery.headers)
-    queue("payments").empty()
+    for job in queue("payments").get_jobs():
+        job.delete()
     Scheduler([]).turn()
     assert shop.work() == 0  # it may still come
     shop.clock.shift(timedelta(seconds=6))
@@ -203,7 +204,7 @@ def test_an_event_that_comes_meanwhile_asks_for_another_run(
     """The answer that was read first is older than what the second event is about."""
     order = shop.order(buyer.id)
     read = CheckoutSession.fetch
-    runs: list[str] = []
+    runs: list[str | None] = []
 
     def fetch(self: CheckoutSession, object_id: str) -> Any:
         found = read(self, object_id)
@@ -253,7 +254,7 @@ def test_three_failures_leave_stripe_alone(shop: Shop) -> None:
 def test_each_call_names_the_pinned_version(shop: Shop, buyer: Person) -> None:
     paid(shop, buyer)
     asked = list_requests(shop, "/v1/")
-    assert {each["headers"]["stripe-version"] for each in asked} == {API_VERSION}
+    assert {each["api_version"] for each in asked} == {API_VERSION}
 
 
 def test_the_client_is_made_anew_after_a_fork(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

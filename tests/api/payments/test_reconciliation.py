@@ -1,0 +1,67 @@
+"""The comparison with Stripe: it makes up for lost events, and reports with both sides what it cannot repair."""
+
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.payment import Payment, PaymentStatus, RefundStatus
+from api.models.stripe_event import PaymentDifference
+from api.models.user import Role, User
+from api.payments.reconciliation import reconcile, sync_stuck_payments
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.payments.shop import Shop, get_payment, list_grants, list_messages, list_refunds
+from tests.api.payments.test_refunds import intent_of
+from tests.api.world import Person, rows
+
+
+def list_differences() -> list[tuple[dict[str, Any], dict[str, Any], bool]]:
+    return [(each.ours, each.stripe, each.repaired) for each in rows(PaymentDifference)]
+
+
+def test_lost_events_are_made_up_for(shop: Shop, buyer: Person) -> None:
+    paid, monthly = shop.order(buyer.id), shop.order(buyer.id, PlanName.URGENCE_TOTAL)
+    for order in (paid, monthly):
+        shop.control.pay(order.session_id)
+    shop.control.take_deliveries()  # all lost
+    assert reconcile()["left"] == 0
+    assert {get_payment(each.payment_id).status for each in (paid, monthly)} == {PaymentStatus.COMPLETED}
+    assert len(list_grants(buyer.id)) == 2
+    assert {repaired for _, _, repaired in list_differences()} == {True}
+    shop.control.refund(intent_of(paid.payment_id))
+    shop.control.take_deliveries()
+    assert reconcile()["left"] == 0
+    assert [each.status for each in list_refunds(paid.payment_id)] == [RefundStatus.SUCCEEDED]
+    assert reconcile() == {"compared": 4, "different": 0, "left": 0}
+
+
+def test_what_cannot_be_explained_is_reported_with_both_sides(shop: Shop, buyer: Person) -> None:
+    with session() as s:
+        s.get_one(User, buyer.id).role = Role.ADMIN
+        s.execute(sa.text("UPDATE contacts SET verified_at = now()"))
+    payment_id = shop.buy(buyer.id)
+    with session() as s:
+        s.get_one(Payment, payment_id).amount_cents = 1500
+        s.add(Payment(user_id=buyer.id, plan=PlanName.URGENCE_24H, amount_cents=499, created_at=clock()))
+    shop.clock.shift(timedelta(hours=1))
+    assert reconcile()["left"] == 1
+    ((ours, stripe, repaired),) = list_differences()
+    assert (ours["amount"], stripe["amount"], repaired) == (1500, 1499, False)
+    assert list_messages() == ["order", "payment_trouble"]
+
+
+def test_stuck_payments_are_found_after_half_an_hour(shop: Shop, buyer: Person) -> None:
+    order = shop.order(buyer.id)
+    shop.control.pay(order.session_id)
+    shop.control.take_deliveries()
+    with session() as s:
+        lost = Payment(user_id=buyer.id, plan=PlanName.URGENCE_24H, amount_cents=499, created_at=clock())
+        s.add(lost)
+    assert sync_stuck_payments() == {"synced": 0, "failed": 0}
+    shop.clock.shift(timedelta(minutes=30))
+    assert sync_stuck_payments() == {"synced": 1, "failed": 1}
+    assert get_payment(order.payment_id).status is PaymentStatus.COMPLETED
+    assert get_payment(lost.id).status is PaymentStatus.FAILED
+    assert sync_stuck_payments() == {"synced": 0, "failed": 0}
