@@ -305,7 +305,7 @@ def test_the_scheduler_reports_what_fails_and_that_it_works_again(
     scheduler.turn()
     report = read_report(redis_server, BACKGROUND)
     assert report
-    assert report.failing == {"planning": "OperationalError", "sweep": "OperationalError"}
+    assert report.failing == dict.fromkeys(("planning", "sweep", "payments"), "OperationalError")
     settings_env(DATABASE_URL=here)
     scheduler.turn()
     assert (report := read_report(redis_server, BACKGROUND))

@@ -27,7 +27,7 @@ EXPECTED = {
     ("post", "/api/alerts/{id}/test"), ("post", "/api/alerts/{id}/found"),
     ("get", "/api/prefectures"), ("get", "/api/prefectures/{id}"),
     ("get", "/api/detections"), ("get", "/api/detections/{id}"), ("get", "/api/detections/stats"),
-    ("get", "/api/stats"), ("post", "/api/support"), ("post", "/api/telegram/webhook"),
+    ("get", "/api/stats"), ("post", "/api/support"), ("post", "/api/telegram/webhook"), ("post", "/api/billing/webhook"),
     ("patch", "/api/users/profile"), ("patch", "/api/users/notifications"), ("post", "/api/users/phone/verify"),
     ("get", "/api/users/telegram-link"), ("post", "/api/users/telegram-link"),
     ("post", "/api/users/telegram-link/confirm"),

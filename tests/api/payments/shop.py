@@ -52,7 +52,7 @@ class Shop:
 
     def order(self, user_id: UUID, name: PlanName = PlanName.URGENCE_7J, **columns: Any) -> Order:
         """Write an order and open its Checkout Session, the row first."""
-        values = {
+        values: dict[str, Any] = {
             "amount_cents": plan(name).price_cents,
             "consent": CONSENT,
             "consented_at": clock(),
