@@ -142,6 +142,8 @@ class Periods(BaseSettings):
     webhook_tolerance_seconds: Seconds = 300
     grace_period: Span = timedelta(days=3)
     payment_stuck_seconds: Seconds = 1800
+    checkout_seconds: Annotated[Seconds, Field(ge=1860, le=82800)] = 3600
+    renewal_notice: Span = timedelta(days=3)
 
     # Serve
     jwt_expires_in: Span = timedelta(days=7)

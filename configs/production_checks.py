@@ -34,6 +34,12 @@ _NEEDED = (
     "telegram_bot_name",
     "telegram_webhook_secret",
     "scrapyd_password",
+    "support_email",
+    "seller_name",
+    "seller_address",
+    "seller_phone",
+    "seller_siren",
+    "mediator",
 )
 _STRONG = {
     "jwt_secret": BYTES_OF_KEY,
@@ -156,5 +162,7 @@ def _hasty(settings: "Settings") -> Iterator[str]:
 
 def _plain(settings: "Settings") -> Iterator[str]:
     for name in _HTTPS:
+        if name == "frontend_url" and settings.frontend_url == settings.api_url:
+            continue  # its default, which is named once
         if not (_text(settings, name) or "").startswith("https://"):
             yield f"{name.upper()} is not https"

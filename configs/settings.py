@@ -117,7 +117,7 @@ class Settings(Periods, BaseSettings):
     port: int = Field(4000, ge=1, le=65535)
     proxy_hops: int | None = Field(None, ge=0, le=5)
     api_url: WebAddress = "http://localhost:4000"
-    frontend_url: WebAddress = "http://localhost:3000"
+    frontend_url: WebAddress = Field(default_factory=lambda known: str(known["api_url"]))
     jwt_secret: SecretStr | None = None
     data_keys: SecretStr | None = None
     lookup_key: SecretStr | None = None
@@ -135,6 +135,17 @@ class Settings(Periods, BaseSettings):
     stripe_price_24h: str | None = None
     stripe_price_7j: str | None = None
     stripe_price_total: str | None = None
+    stripe_payment_methods: Annotated[tuple[str, ...], NoDecode] = ("card", "paypal")
+    stripe_promotion_codes: bool = False
+    open_checkouts: int = Field(3, ge=1)
+
+    # The seller, as the law wants it named
+    seller_name: str | None = None
+    seller_address: str | None = None
+    seller_phone: str | None = None
+    seller_siren: str | None = None
+    seller_vat: str | None = None
+    mediator: str | None = None
 
     # Providers
     sendgrid_api_key: SecretStr | None = None
@@ -218,6 +229,15 @@ class Settings(Periods, BaseSettings):
     @classmethod
     def _countries(cls, value: object) -> object:
         return parse_countries(value) if isinstance(value, str) else value
+
+    @field_validator("stripe_payment_methods", mode="before")
+    @classmethod
+    def _methods(cls, value: object) -> object:
+        return (
+            tuple(each.strip() for each in value.split(",") if each.strip())
+            if isinstance(value, str)
+            else value
+        )
 
     @field_validator("telegram_webhook_secret")
     @classmethod
