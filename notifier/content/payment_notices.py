@@ -57,12 +57,17 @@ def describe_payment(session: Session, payment_id: str, language: str) -> dict[s
     """Return the plan and the price of a payment, in words."""
     payment = session.get_one(Payment, UUID(payment_id))
     return {
-        "plan": _PLANS.get(language, _PLANS["fr"])[payment.plan],
+        "plan": name_plan(payment.plan, language),
         "price": write_amount(payment.amount_cents, language),
         "order": str(payment.id),
         "monthly": payment.plan is PlanName.URGENCE_TOTAL,
         "terms": payment.terms_version or "",
     }
+
+
+def name_plan(name: PlanName, language: str) -> str:
+    """Return a plan's name as a reader of the language knows it."""
+    return _PLANS.get(language, _PLANS["fr"])[name]
 
 
 def write_amount(cents: int, language: str) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.models.payment import Payment
 from api.models.user import Grant
+from configs.sales_terms import BINDING, LANGUAGES, find_newest_version, read_terms
 from notifier.content.payment_notices import PaymentNotice, describe_payment, write_instant
 from notifier.message_kind_base import ClaimedRow
 
@@ -29,4 +30,11 @@ class Order(PaymentNotice):
             "starts": f"{first['since_day']}, {first['since_hour']}",
             "ends": f"{last['since_day']}, {last['since_hour']}",
             "ordered": ordered["since_day"],
+            "terms_text": _write_terms(payment.terms_version or find_newest_version(), row.language),
         }
+
+
+def _write_terms(version: str, language: str) -> str:
+    """Return the terms that were accepted, whole: a link is no durable medium (CJUE C-49/11). French binds."""
+    shown = dict.fromkeys([language, BINDING]) if language in LANGUAGES else [BINDING]
+    return "\n\n".join(read_terms(version, each) for each in shown)

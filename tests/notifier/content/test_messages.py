@@ -50,6 +50,10 @@ TROUBLE: dict[str, Any] = {
     **SINCE,
 }  # fmt: skip
 SECURITY: dict[str, Any] = {"url": "http://localhost:3000", "browser": "Firefox, Windows", **SINCE}
+BILLING: dict[str, Any] = {
+    "url": "http://localhost:3000", "support_email": "aide@example.org", "plan": "Urgence 7 jours", "price": "14,99 €",
+    "order": "0190", "monthly": False, "terms": "2026-11-21",
+}  # fmt: skip
 FACTS: dict[str, dict[str, Any]] = {
     "slot_detected": {"openings": [SLOT], "stops": [(None, STOP)]},
     "desk_trouble": TROUBLE,
@@ -76,6 +80,22 @@ FACTS: dict[str, dict[str, Any]] = {
     "address_changed": {"changed": "email", "shown": "n…@example.org", "url": "http://localhost:3000"},
     "telegram_linked": {"chat_name": "Camille <Martin>", "url": "http://localhost:3000"},
     "phone_code": {"code": "042917", "minutes": 10},
+    "order": BILLING
+    | {
+        "starts": "20 novembre",
+        "ends": "27 novembre",
+        "ordered": "20 novembre",
+        "terms_text": "# Conditions",
+    },
+    "payment_failed": BILLING,
+    "refunded": BILLING | {"amount": "4,99 €", "reason": "withdrawal"},
+    "payment_trouble": {"trouble": "fraud_warning", "detail": "issfr_1 of payment 0190"},
+    "cancelled": BILLING | {"ends": "27 novembre 2026", "refund": "4,99 €"},
+    "renewal_soon": BILLING | {"ends": "27 novembre 2026"},
+    "plan_upgraded": BILLING | {"ended": "Urgence 24 h", "credit": "3,75 €"},
+    "credited": BILLING
+    | {"time": "2 heures", "given": "time", "amount": "0,10 €", "ends": "27 novembre 2026"},
+    "desk_closed_choice": BILLING | {"where": "Val-d'Oise (95)"},
 }
 TEXTS = sorted(
     (kind, language, channel)

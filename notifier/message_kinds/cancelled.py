@@ -1,0 +1,25 @@
+"""The receipt of a cancellation: the end date and its effects (L.215-1-1 Code de la consommation)."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from configs.plan import PlanName
+from notifier.content.payment_notices import PaymentNotice, name_plan, write_amount, write_instant
+from notifier.message_kind_base import ClaimedRow
+
+
+class Cancelled(PaymentNotice):
+    """Params: `ends` (ISO 8601), `refund` in cents, `plan`."""
+
+    def describe(self, session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:  # noqa: ARG002 -- as its base says
+        """Return when the subscription ends, and what goes back."""
+        ends = write_instant(datetime.fromisoformat(row.params["ends"]), zone, row.language)
+        back = row.params["refund"]
+        return {
+            "plan": name_plan(PlanName(row.params["plan"]), row.language),
+            "ends": f"{ends['since_day']}, {ends['since_hour']}",
+            "refund": write_amount(back, row.language) if back else "",
+        }
