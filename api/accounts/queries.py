@@ -67,6 +67,7 @@ def read_account(session: Session, user: User) -> Account:
         notify_sms=bool(sms and sms.enabled),
         notify_telegram=bool(telegram and telegram.enabled),
         totp_enabled=user.has_second_factor,
+        outage_credit=user.outage_credit,
         language=user.language,
         time_zone=user.time_zone,
         created_at=user.created_at,

@@ -9,6 +9,7 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from api.accounts.password_strength import LONGEST, SHORTEST, explain_weakness
+from api.models.user import OutageCredit
 from api.schemas import Answer, Body, name_rule
 from configs.contact_addresses import email_address, phone_number
 from configs.plan import PlanName
@@ -87,6 +88,7 @@ class Account(Answer):
     notify_sms: bool
     notify_telegram: bool
     totp_enabled: bool
+    outage_credit: OutageCredit
     language: str
     time_zone: str
     created_at: datetime

@@ -19,6 +19,7 @@ from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.support import SupportRequest
 from api.models.user import Contact, Grant, User
+from api.models.watch_credit import WatchCredit
 
 RECORDS: tuple[type[Base], ...] = (
     User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Incident, DeskChange, Check,
@@ -27,4 +28,5 @@ RECORDS: tuple[type[Base], ...] = (
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
     Login, PendingRegistration, RecoveryCode,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, PaymentDifference,
+    WatchCredit,
 )  # fmt: skip

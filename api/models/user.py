@@ -30,6 +30,13 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class OutageCredit(StrEnum):
+    """What a user gets for paid time without watching: time or a lower invoice, or money."""
+
+    CREDIT = "credit"
+    REFUND = "refund"
+
+
 class Channel(StrEnum):
     """Channel by which a person is reached."""
 
@@ -64,6 +71,9 @@ class User(Base):
     totp_used_step: Mapped[int | None] = mapped_column(sa.BigInteger)  # 30-second step of the last code taken
     wished_plan: Mapped[PlanName | None] = mapped_column(enum_column(PlanName, "wished_plan"))
     stripe_customer_id: Mapped[str | None] = mapped_column(unique=True)
+    outage_credit: Mapped[OutageCredit] = mapped_column(
+        enum_column(OutageCredit, "outage_credit"), default=OutageCredit.CREDIT, server_default="credit"
+    )
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(default=clock, onupdate=clock, server_default=_NOW)
 

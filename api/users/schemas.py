@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 from pydantic import Field
 
 from api.accounts.schemas import PHONE_NOTICE, Email, Phone
+from api.models.user import OutageCredit
 from api.schemas import Answer, Body, Flag, name_rule
 
 _OF_MACHINES = {"Factory", "localtime"}  # another machine reads something else, or nothing, by these names
@@ -50,6 +51,9 @@ class ProfileChange(Body):
     )
     language: Literal["fr", "en"] | None = Field(None, description="Of the messages.")
     time_zone: TimeZone | None = None
+    outage_credit: OutageCredit | None = Field(
+        None, description="For paid time without watching: `credit` (time, or a lower invoice) or `refund`."
+    )
 
 
 class NotificationFlags(Body):

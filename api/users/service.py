@@ -35,6 +35,7 @@ def change_profile(
     named = change.model_fields_set
     user.language = change.language or user.language
     user.time_zone = change.time_zone or user.time_zone
+    user.outage_credit = change.outage_credit or user.outage_credit
     if "telegram" in named:
         _unlink(session, user_id, Channel.TELEGRAM)
     mails = request_new_email(session, user, change.email) if change.email else []
