@@ -24,6 +24,7 @@ from api.middleware.problems import build_validation_response, register_error_ha
 from api.middleware.rate_limits import register_rate_limits
 from api.middleware.request_bodies import register_body_checks
 from api.middleware.request_hooks import register_request_hooks
+from api.pages import routes as pages
 from api.prefectures import routes as prefectures
 from api.proofs import routes as proofs
 from api.schemas import Problem
@@ -78,6 +79,7 @@ def create_app() -> OpenAPI:
     for noun in (admin_users, admin_alerts, admin_watch, admin_system):
         app.register_api(noun.blueprint)
     app.register_blueprint(links.blueprint)
+    app.register_blueprint(pages.blueprint)
     app.register_blueprint(proofs.blueprint)
     app.register_blueprint(openapi_docs.blueprint)
     return app

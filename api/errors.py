@@ -4,12 +4,13 @@ Free of Flask, so that services, jobs and commands may raise them too.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from api.schemas import FieldError, PlanAnswer
 
 
 class ApiError(Exception):
-    """A refused request. `word` ends the problem's type; `detail` says what to do."""
+    """A refused request. `word` ends the problem's type; `detail` says what to do, and `available_from` when."""
 
     def __init__(
         self,
@@ -20,10 +21,12 @@ class ApiError(Exception):
         errors: Sequence[FieldError] = (),
         plans: Sequence[PlanAnswer] = (),
         headers: Mapping[str, str] | None = None,
+        available_from: datetime | None = None,
     ) -> None:
         super().__init__(detail)
         self.status, self.word, self.detail = status, word, detail
         self.errors, self.plans, self.headers = list(errors), list(plans), dict(headers or {})
+        self.available_from = available_from
 
 
 def invalid(*errors: FieldError) -> ApiError:

@@ -4,6 +4,7 @@ JSON has camelCase keys; the attributes are in snake_case.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal, LiteralString, Self, TypeVar
 
@@ -143,6 +144,7 @@ class Problem(Answer):
     request_id: str | None = None
     errors: list[FieldError] | None = None
     plans: list[PlanAnswer] | None = None
+    available_from: datetime | None = Field(None, description="From when the same request makes sense")
 
     def as_json(self) -> dict[str, Any]:
         """Return it without empty members."""

@@ -15,10 +15,10 @@ from api.models.discovery import Drift
 from api.schemas import FieldError
 from configs.desk import Desk
 from configs.outcome import Outcome
-from configs.prefecture import Prefecture
+from configs.prefecture import Prefecture, desks
 
 Lost = Mapping[str, str]  # ids of desks whose page is closed or moved, with the reason
-_WAIT = "send acceptWaiting: true to be told when that changes"
+_WAIT = "POST /api/alerts with acceptWaiting: true to be told when that changes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,12 @@ def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> 
     if refused:
         raise invalid(*(_build_error(item, lost, place) for item in refused))
     return False
+
+
+def count_watched_desks(session: Session) -> int:
+    """Return how many desks have slots that checks can see now."""
+    seen = [desk for desk in desks().values() if desk.shows_slots]
+    return len(seen) - len(_find_lost_pages(session, seen))
 
 
 def ensure_watchable(session: Session, alert: Alert) -> None:

@@ -14,10 +14,14 @@ from api.accounts.service import drop_old_registrations
 from api.alerts import appointments, plan_limits
 from api.background.check_day_totals import find_days_to_sum, sum_day
 from api.background.schedule import list_jobs
+from api.billing import closed_desks, renewals
 from api.logins.service import drop_ended_logins
 from api.models.base import session
 from api.models.job_run import JobResult, JobRun
+from api.payments import watch_credits
 from api.payments.grace import remind_in_grace
+from api.payments.refunds import ask_for_refund
+from api.payments.watch_gaps import list_watched_payments
 from api.users import phone_codes, telegram_linking
 from configs.clock import clock
 
@@ -107,6 +111,37 @@ def sync_stuck_payments() -> Counts:
     from api.payments import reconciliation  # noqa: PLC0415 -- late, as above
 
     return reconciliation.sync_stuck_payments()
+
+
+def tell_renewals() -> Counts:
+    """Tell subscribers that their plan renews soon."""
+    with session() as s:
+        mails = renewals.tell_renewals(s)
+    notifier.nudge(mails)
+    return {"mails": len(mails)}
+
+
+def tell_closed_desks() -> Counts:
+    """Offer the choice to users whose alert has no open page any more."""
+    with session() as s:
+        mails = closed_desks.tell_closed_desks(s)
+    notifier.nudge(mails)
+    return {"mails": len(mails)}
+
+
+def credit_outages() -> Counts:
+    """Give back paid time without watching, and have Stripe take it off invoices."""
+    with session() as s:
+        payments = list_watched_payments(s, clock())
+    for payment_id in payments:
+        with session() as s:
+            effects = watch_credits.give_back(s, payment_id)
+        effects.run(ask_for_refund)
+    with session() as s:
+        untold = watch_credits.list_untold(s)
+    for credit_id in untold:
+        watch_credits.tell_stripe(credit_id)
+    return {"payments": len(payments), "told": len(untold)}
 
 
 def remind_of_failed_renewals() -> Counts:

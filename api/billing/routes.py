@@ -1,15 +1,35 @@
-"""Routes of /api/billing: what Stripe calls."""
+"""Routes of /api/billing: plans, quotes, orders, the history, cancelling, and what Stripe calls."""
 
 from typing import Any
 
-from flask import request
+from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
-from api.billing.schemas import EventReceived
-from api.middleware.openapi_helpers import declare_errors, make_operation_id
+from api.billing import queries, service
+from api.billing.cancelling import cancel_subscription
+from api.billing.schemas import (
+    Cancellation,
+    CancelledAnswer,
+    CheckoutAnswer,
+    EventReceived,
+    HistoryPage,
+    HistoryQuery,
+    NewOrder,
+    PlanList,
+    PortalAnswer,
+    QuoteAnswer,
+    QuoteQuery,
+    TermsAnswer,
+)
+from api.middleware.auth import current_user
+from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.middleware.public_answers import answer_public
 from api.middleware.request_bodies import webhook
+from api.models.base import session
+from api.payments.refunds import ask_for_refund
 from api.payments.webhook import is_genuine, receive_event
+from configs.plan import PlanName
 
 blueprint = APIBlueprint(
     "billing",
@@ -18,6 +38,60 @@ blueprint = APIBlueprint(
     operation_id_callback=make_operation_id,
     abp_tags=[Tag(name="billing", description="Plans, payments and refunds")],
 )
+
+
+@blueprint.get("/plans", responses={200: PlanList, **declare_errors()})
+def list_plans() -> Response:
+    """List the plans that are sold, the version of the terms, and what an order's boxes say."""
+    return answer_public(queries.list_plans().as_bytes())
+
+
+@blueprint.get("/terms", responses={200: TermsAnswer, **declare_errors()})
+def show_terms() -> Response:
+    """Show the terms of sale that an order accepts."""
+    return answer_public(queries.get_terms().as_bytes())
+
+
+@blueprint.get("/quote", security=BEARER, responses={200: QuoteAnswer, **declare_errors(401, 409, 422)})
+def show_quote(query: QuoteQuery) -> dict[str, Any]:
+    """Show what a plan would cost now, what is credited, and from when to when it would run."""
+    with session() as s:
+        return queries.read_quote(s, current_user(), PlanName(query.plan)).as_json()
+
+
+@blueprint.post(
+    "/checkout", security=BEARER, responses={200: CheckoutAnswer, **declare_errors(*BODY, 401, 409)}
+)
+def start_checkout(body: NewOrder) -> dict[str, Any]:
+    """Order a plan, and the alert that its payment creates. Sent twice, the same order leads to the same page.
+
+    An alert whose desks cannot be watched is refused before anything is paid.
+    """
+    return service.start_checkout(current_user().id, body).as_json()
+
+
+@blueprint.get("/history", security=BEARER, responses={200: HistoryPage, **declare_errors(401, 422)})
+def list_payments(query: HistoryQuery) -> dict[str, Any]:
+    """List the user's payments, the newest first, each with its credits and refunds and their reasons."""
+    with session() as s:
+        return queries.list_history(s, current_user().id, query).as_json()
+
+
+@blueprint.post(
+    "/cancel", security=BEARER, responses={200: CancelledAnswer, **declare_errors(*BODY, 401, 409)}
+)
+def cancel_plan(body: Cancellation) -> dict[str, Any]:
+    """Cancel the subscription, on a day up to ten days on or at the end of the paid period; a mail confirms it."""
+    with session() as s:
+        done = cancel_subscription(s, current_user().id, body)
+    done.effects.run(ask_for_refund)
+    return done.answer.as_json()
+
+
+@blueprint.post("/portal", security=BEARER, responses={200: PortalAnswer, **declare_errors(401, 409)})
+def open_portal() -> dict[str, Any]:
+    """Open Stripe's portal, where cards are changed and invoices found."""
+    return PortalAnswer(portal_url=service.open_portal(current_user())).as_json()
 
 
 @blueprint.post("/webhook", responses={200: EventReceived, **declare_errors(400, 403, 413)})

@@ -1,8 +1,209 @@
-"""Bodies of the billing routes."""
+"""Bodies of /api/billing."""
 
-from typing import Literal
+from datetime import datetime
+from typing import Annotated, Literal, Self
+from uuid import UUID
 
-from api.schemas import Answer
+from pydantic import Field, model_validator
+
+from api.alerts.schemas import NewAlert
+from api.models.payment import PaymentStatus, RefundReason, RefundStatus
+from api.schemas import Answer, Body, PlanAnswer
+from configs.plan import PlanName
+from configs.strict_model import IsoDate
+
+SoldPlan = Literal[PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL]
+Flag = Annotated[bool, Field(strict=True)]
+
+
+class Words(Answer):
+    """A text in both languages; the French one binds."""
+
+    fr: str
+    en: str
+
+
+class ConsentWords(Answer):
+    """The sentences that stand at the boxes of an order."""
+
+    start_now: Words
+    acknowledges_loss: Words
+    accepts_hour_threshold: Words
+
+
+class PlanList(Answer):
+    """The plans that are sold, the version of the terms that an order accepts, and what its boxes say."""
+
+    items: list[PlanAnswer]
+    terms_version: str
+    consent: ConsentWords
+
+
+class TermsAnswer(Answer):
+    """The terms of sale as Markdown. The French text binds."""
+
+    version: str
+    fr: str
+    en: str
+
+
+class QuoteQuery(Body):
+    """Which plan."""
+
+    plan: SoldPlan
+
+
+class CreditAnswer(Answer):
+    """A plan that the order ends, and what is credited for its time left."""
+
+    payment_id: UUID
+    plan: PlanName
+    amount: int
+    seconds: int
+
+
+class QuoteAnswer(Answer):
+    """What the plan would cost now, in cents, and from when to when it would run.
+
+    `amount` is `price` less `credit`. `notCredited`: what the price cannot take, as 50 cents must be left to pay.
+    `to` of a subscription is the end of its first month.
+    """
+
+    plan: PlanName
+    amount: int
+    price: int
+    credit: int
+    not_credited: int
+    currency: str
+    recurring: bool
+    extends: bool
+    starts_at: datetime = Field(serialization_alias="from")
+    ends_at: datetime = Field(serialization_alias="to")
+    credits: list[CreditAnswer]
+    words: Words
+
+
+class Consent(Body):
+    """What the user agrees to, stored with its time and text.
+
+    Without `acceptsHourThreshold` every minute without watching is given back, not only more than an hour.
+    """
+
+    terms_version: Annotated[str, Field(max_length=20, examples=["2026-11-21"])]
+    start_now: Literal[True]
+    acknowledges_loss: Literal[True]
+    accepts_hour_threshold: Flag
+
+
+class NewOrder(Body):
+    """A plan, and the alert that its payment creates; `withoutAlert` says that there is to be none."""
+
+    plan: SoldPlan
+    alert: NewAlert | None = None
+    without_alert: Flag = False
+    consent: Consent
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.alert is None) is not self.without_alert:
+            raise ValueError("send either the alert, or withoutAlert: true")
+        return self
+
+
+class CheckoutAnswer(Answer):
+    """Where to pay until `expiresAt`, and how many desks are watched now."""
+
+    checkout_url: str
+    payment_id: UUID
+    expires_at: datetime
+    desks_watched: int
+
+
+class HistoryQuery(Body):
+    """Which page of the payments."""
+
+    before: UUID | None = None
+    limit: int = Field(50, ge=1, le=100)
+
+
+class RefundEntry(Answer):
+    """Money that went back, or is to."""
+
+    id: UUID
+    amount: int
+    reason: RefundReason
+    status: RefundStatus
+    created_at: datetime
+
+
+class CreditEntry(Answer):
+    """Something given in place of money: `amount` in cents off the price, or `seconds` of the plan.
+
+    `reason`: `upgrade` (an order credited a cheaper plan), `outage` (time without watching), `withdrawal` (the cheaper
+    plan goes on), `grace` (days until a renewal is paid).
+    """
+
+    reason: Literal["upgrade", "outage", "withdrawal", "grace"]
+    amount: int | None
+    seconds: int
+    starts_at: datetime | None
+    ends_at: datetime | None
+
+
+class PaymentEntry(Answer):
+    """A payment, in cents, with what it gave and what went back. `from` and `to`: the plan's time, once it is paid."""
+
+    id: UUID
+    plan: PlanName
+    amount: int
+    refunded: int
+    currency: str
+    status: PaymentStatus
+    renewal: bool
+    created_at: datetime
+    paid_at: datetime | None
+    refunded_at: datetime | None
+    starts_at: datetime | None = Field(serialization_alias="from")
+    ends_at: datetime | None = Field(serialization_alias="to")
+    terms_version: str | None
+    stripe_payment_id: str | None
+    stripe_session_id: str | None
+    credits: list[CreditEntry]
+    refunds: list[RefundEntry]
+
+
+class HistoryPage(Answer):
+    """The newest first; `next` is the `before` of the following page, null at the end."""
+
+    items: list[PaymentEntry]
+    next: UUID | None
+
+
+class Cancellation(Body):
+    """When the subscription ends: `on` a day from today to ten days on, or at the end of the paid period."""
+
+    on: IsoDate | None = None
+    period_end: Flag = False
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.on is None) is not self.period_end:
+            raise ValueError("send either on, a date, or periodEnd: true")
+        return self
+
+
+class CancelledAnswer(Answer):
+    """When the subscription ends, and what goes back for days that are paid and not used, in cents."""
+
+    ends_at: datetime
+    refund: int
+    currency: str
+
+
+class PortalAnswer(Answer):
+    """Where cards are changed and invoices found, for some minutes."""
+
+    portal_url: str
 
 
 class EventReceived(Answer):

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
-from api.models.payment import Payment, Refund
+from api.models.payment import Payment, PlanCredit, Refund
 from api.models.user import Role, User
 from configs.settings import settings
 
@@ -23,6 +23,15 @@ def confirm_order(session: Session, payment: Payment) -> list[UUID]:
         f"order:{payment.id}",
         priority="critical",
     )
+
+
+def tell_upgrade(session: Session, payment: Payment) -> list[UUID]:
+    """Write that an order ended a cheaper plan, and what was credited for it; nothing where it credited none."""
+    credits_ = sa.select(PlanCredit.payment_id).where(PlanCredit.payment_id == payment.id)
+    if payment.user_id is None or session.scalar(credits_.limit(1)) is None:
+        return []
+    params, key = {"payment": str(payment.id)}, f"plan-upgraded:{payment.id}"
+    return notifier.create_notifications(session, payment.user_id, "plan_upgraded", params, key)
 
 
 def tell_failure(session: Session, payment: Payment, day: str = "") -> list[UUID]:

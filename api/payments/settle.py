@@ -68,6 +68,7 @@ def _begin(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
         effects.refunds += _give_all_back(session, payment, RefundReason.NOT_WATCHED)
         return effects
     effects.confirmations += notices.confirm_order(session, payment)
+    effects.mails += notices.tell_upgrade(session, payment)
     return effects
 
 

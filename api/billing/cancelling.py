@@ -1,0 +1,128 @@
+"""Cancelling a subscription: at the end of a day up to ten days on, with the unused time refunded, or of the period.
+
+Ten days is the longest notice that may be asked for without a minimum term; later only if the consumer asks
+(L.224-25-9 Code de la consommation). The user chooses.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+import notifier
+from api.alerts.service import lock_user
+from api.billing.quotes import find_subscription, round_up
+from api.billing.schemas import Cancellation, CancelledAnswer
+from api.errors import ApiError, invalid
+from api.models.payment import Payment, PaymentStatus, RefundReason, Subscription
+from api.models.user import Grant, User
+from api.payments.cancellations import request_cancellation
+from api.payments.effects import Effects
+from api.payments.ledger import lock_payment
+from api.payments.refunds import plan_refund
+from api.schemas import FieldError
+from configs.clock import clock
+
+LONGEST_NOTICE = timedelta(days=10)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelledSubscription:
+    """The answer, and what follows after the commit."""
+
+    answer: CancelledAnswer
+    effects: Effects
+
+
+def cancel_subscription(session: Session, user_id: UUID, wish: Cancellation) -> CancelledSubscription:
+    """Write when the user's subscription ends, shorten its grant and plan the refund. Repeated, it changes nothing.
+
+    Raises:
+        api.errors.ApiError: 409, there is no subscription; 422, the day is past, too far on, or beyond what is paid.
+    """
+    lock_user(session, user_id)
+    user, now = session.get_one(User, user_id), clock()
+    row = find_subscription(session, user_id)
+    if row is None or row.period_ends_at is None:
+        raise ApiError(409, "no-subscription", "there is nothing to cancel: no subscription runs")
+    ends = _find_end(wish, row, user.time_zone, now)
+    if row.cancel_wanted_at and row.cancel_wanted_at <= ends:
+        return CancelledSubscription(
+            CancelledAnswer(ends_at=row.cancel_wanted_at, refund=0, currency="eur"), Effects()
+        )
+    effects = Effects()
+    back = _shorten(session, row, ends, effects) if wish.on else 0
+    request_cancellation(session, row.id, ends)
+    effects.mails += notifier.create_notifications(
+        session,
+        user_id,
+        "cancelled",
+        {"ends": ends.isoformat(), "refund": back, "plan": row.plan.value},
+        f"cancelled:{row.id}:{ends.isoformat()}",
+    )
+    return CancelledSubscription(CancelledAnswer(ends_at=ends, refund=back, currency="eur"), effects)
+
+
+def _find_end(wish: Cancellation, row: Subscription, time_zone: str, now: datetime) -> datetime:
+    """Return the instant of the end: that of the paid period, or of a day in the user's zone."""
+    paid_until = row.period_ends_at or now
+    if wish.on is None:
+        return paid_until
+    zone = ZoneInfo(time_zone)
+    today = now.astimezone(zone).date()
+    if not today <= wish.on <= today + LONGEST_NOTICE:
+        detail = f"choose a day from {today} to {today + LONGEST_NOTICE}, or send periodEnd: true"
+        raise invalid(FieldError(path="on", rule="out_of_range", detail=detail))
+    ends = _end_day(wish.on, zone)
+    if ends > paid_until > now:
+        detail = (
+            f"the paid period ends before, on {paid_until.astimezone(zone):%Y-%m-%d}: send periodEnd: true"
+        )
+        raise invalid(FieldError(path="on", rule="after_period", detail=detail))
+    return ends
+
+
+def _end_day(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time(), zone).astimezone(ZoneInfo("UTC"))
+
+
+def _shorten(session: Session, row: Subscription, ends: datetime, effects: Effects) -> int:
+    """End the paid grants at `ends`; return the cents that go back for the rest of their time, rounded up."""
+    total = 0
+    for payment_id in _list_paid(session, row, ends):
+        payment = lock_payment(session, payment_id)
+        mine = sa.select(Grant).where(Grant.payment_id == payment_id, Grant.ends_at > ends).with_for_update()
+        grants = list(session.scalars(mine))
+        unused = sum((each.ends_at - max(each.starts_at, ends)).total_seconds() for each in grants)
+        bought = max((each.ends_at - each.starts_at).total_seconds() for each in grants)
+        for grant in grants:
+            grant.ends_at = max(ends, grant.starts_at + timedelta(seconds=1))
+        price = payment.amount_cents
+        back = min(round_up(price, unused, _read_length(row, bought)), price - payment.refunded_cents)
+        if back > 0:
+            refund = plan_refund(session, payment, back, RefundReason.CANCELLED)
+            effects.refunds.append(refund.id)
+            total += back
+    session.flush()
+    return total
+
+
+def _read_length(row: Subscription, otherwise: float) -> float:
+    """Return the seconds of the period that was bought, also where its grant was shortened before."""
+    if row.period_starts_at and row.period_ends_at:
+        return (row.period_ends_at - row.period_starts_at).total_seconds()
+    return otherwise
+
+
+def _list_paid(session: Session, row: Subscription, ends: datetime) -> list[UUID]:
+    paid = (
+        sa.select(Payment.id)
+        .join(Grant, Grant.payment_id == Payment.id)
+        .where(
+            Payment.subscription_id == row.id, Payment.status == PaymentStatus.COMPLETED, Grant.ends_at > ends
+        )
+    )
+    return list(session.scalars(paid.distinct().order_by(Payment.id)))

@@ -1,0 +1,228 @@
+"""Orders: our row, written before Stripe is asked. A second click on the same order finds the first one's row."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.alerts.schemas import NewAlert
+from api.alerts.service import lock_user
+from api.alerts.targets import build_targets, find_prefecture
+from api.alerts.watchability import must_wait_for_watch
+from api.billing.quotes import Quote, build_quote
+from api.billing.schemas import NewOrder
+from api.errors import ApiError, invalid
+from api.models.alert import Alert
+from api.models.base import new_id
+from api.models.payment import Payment, PaymentEventKind, PaymentStatus, PlanCredit, StripeId
+from api.models.user import User
+from api.payments.ledger import add_event, lock_payment
+from api.payments.owners import link_id
+from api.schemas import FieldError
+from configs.clock import clock
+from configs.formatting import pluralize
+from configs.plan import Plan, PlanName, plan
+from configs.sales_terms import find_newest_version, read_consent
+from configs.settings import settings
+
+SESSION = "checkout.session"
+_REUSED_FOR = timedelta(minutes=10)
+_SHORTEST_AT_STRIPE = timedelta(minutes=30)  # a session must be open for at least that long when it is made
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedOrder:
+    """An order whose row is written, or was before."""
+
+    payment_id: UUID
+    plan: Plan
+    credit_cents: int
+    email: str
+    customer: str | None
+    language: str
+    expires_at: datetime
+    session_id: str | None  # Stripe's, where it is known already
+    replaced: tuple[
+        tuple[UUID, str], ...
+    ] = ()  # payments and sessions that must not be paid beside this order
+
+
+def check_order(session: Session, wish: NewOrder) -> None:
+    """Refuse an order for old terms, or with an alert whose desks cannot be watched.
+
+    Raises:
+        api.errors.ApiError: 422, with the path of each wrong field; `not_watched` with alternatives.
+    """
+    newest = find_newest_version()
+    if wish.consent.terms_version != newest:
+        detail = f"these terms are not the newest: show those of {newest}, and send that version"
+        raise invalid(FieldError(path="consent.termsVersion", rule="old_terms", detail=detail))
+    if wish.alert is None:
+        return
+    alert = wish.alert.model_copy(update={"accept_waiting": False})
+    try:
+        build_targets(alert)
+        must_wait_for_watch(session, alert, find_prefecture(alert))
+    except ApiError as error:
+        raise invalid(*(_move_below(each, "alert") for each in error.errors)) from None
+
+
+def place_order(session: Session, user_id: UUID, wish: NewOrder) -> PlacedOrder:
+    """Write the row of an order that `check_order` has let pass, or find that of the same one made a moment ago.
+
+    Raises:
+        api.errors.ApiError: 409, a larger plan runs, the plan would not carry the alert, or too many orders are open.
+    """
+    lock_user(session, user_id)
+    user, now = session.get_one(User, user_id, populate_existing=True), clock()
+    name = PlanName(wish.plan)
+    orders = _list_open_orders(session, user_id, now)
+    for order in orders:
+        if order.created_at > now - _get_reuse() and _is_same(order, wish):
+            return _describe(session, user, order)
+    quote = build_quote(session, user_id, name, now)
+    if wish.alert:
+        _check_alert_fits(session, user_id, quote.plan)
+    replaced = _find_replaced(session, orders, quote)
+    _check_count([each for each in orders if each.id not in {id_ for id_, _ in replaced}])
+    payment = _add_order(session, user, wish, quote, now)
+    return _describe(session, user, payment, tuple(replaced))
+
+
+def note_session(session: Session, payment_id: UUID, session_id: str) -> None:
+    """Write which session an order has."""
+    link_id(session, session_id, SESSION, lock_payment(session, payment_id))
+
+
+def end_order(session: Session, payment_id: UUID, kind: PaymentEventKind, **details: Any) -> None:
+    """Note that an order can no longer be paid."""
+    add_event(session, lock_payment(session, payment_id), kind, clock(), **details)
+
+
+def _list_open_orders(session: Session, user_id: UUID, now: datetime) -> list[Payment]:
+    """Return the user's orders that may still be paid at Checkout, the newest first."""
+    since = now - timedelta(seconds=settings().checkout_seconds)
+    mine = sa.select(Payment).where(
+        Payment.user_id == user_id,
+        Payment.status == PaymentStatus.PENDING,
+        Payment.consented_at.is_not(None),
+        Payment.created_at > since,
+    )
+    return list(session.scalars(mine.order_by(Payment.id.desc())))
+
+
+def _get_reuse() -> timedelta:
+    """Return for how long a repeated order is the same one; a page that is made then must still be open long enough."""
+    return min(_REUSED_FOR, timedelta(seconds=settings().checkout_seconds) - _SHORTEST_AT_STRIPE)
+
+
+def _is_same(order: Payment, wish: NewOrder) -> bool:
+    return (
+        order.plan == wish.plan
+        and order.consent == wish.consent.model_dump(mode="json", by_alias=True)
+        and order.alert_wish == _write_alert(wish.alert)
+    )
+
+
+def _find_replaced(session: Session, orders: list[Payment], quote: Quote) -> list[tuple[UUID, str]]:
+    """Return the open orders that must not be paid beside this one: a credit or a subscription would be twice."""
+    if not (quote.plan.recurring or quote.credits):
+        return []
+    ids = [each.id for each in orders]
+    credited = set(session.scalars(sa.select(PlanCredit.payment_id).where(PlanCredit.payment_id.in_(ids))))
+    rivals = [each.id for each in orders if plan(each.plan).recurring or each.id in credited]
+    pages = sa.select(StripeId.payment_id, StripeId.id).where(
+        StripeId.payment_id.in_(rivals), StripeId.kind == SESSION
+    )
+    return [(payment_id, page) for payment_id, page in session.execute(pages) if payment_id]
+
+
+def _check_count(orders: list[Payment]) -> None:
+    if len(orders) >= settings().open_checkouts:
+        free = min(each.created_at for each in orders) + timedelta(seconds=settings().checkout_seconds)
+        detail = f"{pluralize(len(orders), 'order')} of yours wait for their payment: pay one, or wait"
+        raise ApiError(409, "too-many-checkouts", detail, available_from=free)
+
+
+def _check_alert_fits(session: Session, user_id: UUID, wanted: Plan) -> None:
+    """Refuse an alert that the plan would not carry beside those that wait already."""
+    mine = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
+    waiting = session.scalars(mine.where(Alert.enabled)).one()
+    if wanted.alerts is not None and waiting >= wanted.alerts:
+        detail = (
+            f"{wanted.name} carries {pluralize(wanted.alerts, 'alert')} at once, and {waiting} wait already: "
+            "pause one, or order with withoutAlert: true"
+        )
+        raise ApiError(409, "plan-limit", detail)
+    if session.scalars(mine).one() >= settings().fair_use_alerts:
+        raise ApiError(
+            409, "fair-use", f"you keep {settings().fair_use_alerts} alerts already: delete one first"
+        )
+
+
+def _add_order(session: Session, user: User, wish: NewOrder, quote: Quote, now: datetime) -> Payment:
+    consent, language = wish.consent, _choose_language(user)
+    texts = read_consent(consent.terms_version, language)
+    accepted = [texts.start_now, texts.acknowledges_loss]
+    payment = Payment(
+        id=new_id(),
+        user_id=user.id,
+        plan=quote.plan.name,
+        amount_cents=quote.amount_cents,
+        created_at=now,
+        terms_version=consent.terms_version,
+        consent=consent.model_dump(mode="json", by_alias=True),
+        consent_text="\n".join(
+            [*accepted, *([texts.accepts_hour_threshold] * consent.accepts_hour_threshold)]
+        ),
+        consented_at=now,
+        alert_wish=_write_alert(wish.alert),
+    )
+    session.add(payment)
+    session.flush()
+    session.add_all(
+        PlanCredit(
+            payment_id=payment.id,
+            credited_payment_id=each.payment_id,
+            amount_cents=each.amount_cents,
+            seconds=each.seconds,
+        )
+        for each in quote.credits
+    )
+    session.flush()
+    return payment
+
+
+def _describe(
+    session: Session, user: User, payment: Payment, replaced: tuple[tuple[UUID, str], ...] = ()
+) -> PlacedOrder:
+    credits_ = sa.select(sa.func.coalesce(sa.func.sum(PlanCredit.amount_cents), 0))
+    page = sa.select(StripeId.id).where(StripeId.payment_id == payment.id, StripeId.kind == SESSION)
+    return PlacedOrder(
+        payment_id=payment.id,
+        plan=plan(payment.plan),
+        credit_cents=session.scalars(credits_.where(PlanCredit.payment_id == payment.id)).one(),
+        email=user.email,
+        customer=user.stripe_customer_id,
+        language=_choose_language(user),
+        expires_at=payment.created_at + timedelta(seconds=settings().checkout_seconds),
+        session_id=session.scalar(page),
+        replaced=replaced,
+    )
+
+
+def _write_alert(alert: NewAlert | None) -> dict[str, Any] | None:
+    if alert is None:
+        return None
+    return alert.model_copy(update={"accept_waiting": False}).model_dump(mode="json", by_alias=True)
+
+
+def _choose_language(user: User) -> str:
+    return user.language if user.language in ("fr", "en") else "fr"
+
+
+def _move_below(error: FieldError, parent: str) -> FieldError:
+    return error.model_copy(update={"path": f"{parent}.{error.path}" if error.path else parent})

@@ -1,0 +1,196 @@
+"""Reads of billing: the plans, the terms, quotes, and a user's payments with their credits and refunds."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.billing.quote_words import describe_quote
+from api.billing.quotes import build_quote
+from api.billing.schemas import (
+    ConsentWords,
+    CreditAnswer,
+    CreditEntry,
+    HistoryPage,
+    HistoryQuery,
+    PaymentEntry,
+    PlanList,
+    QuoteAnswer,
+    RefundEntry,
+    TermsAnswer,
+    Words,
+)
+from api.models.payment import Payment, PlanCredit, Refund, StripeId
+from api.models.user import Grant, User
+from api.models.watch_credit import CreditForm, WatchCredit
+from api.schemas import PlanAnswer
+from configs.clock import clock
+from configs.plan import PlanName, plans
+from configs.sales_terms import find_newest_version, read_consent, read_terms
+
+_INTENT, _SESSION = "payment_intent", "checkout.session"
+CreditReason = Literal["upgrade", "outage", "withdrawal", "grace"]
+_REASONS: dict[str, CreditReason] = {
+    "credit": "outage",
+    "revived": "withdrawal",
+    "grace": "grace",
+}  # by a grant's source
+
+
+def list_plans() -> PlanList:
+    """Return the plans that are sold, and what an order agrees to."""
+    version = find_newest_version()
+    fr, en = read_consent(version, "fr"), read_consent(version, "en")
+    return PlanList(
+        items=[PlanAnswer.of(each) for name, each in plans().items() if name is not PlanName.NONE],
+        terms_version=version,
+        consent=ConsentWords(
+            start_now=Words(fr=fr.start_now, en=en.start_now),
+            acknowledges_loss=Words(fr=fr.acknowledges_loss, en=en.acknowledges_loss),
+            accepts_hour_threshold=Words(fr=fr.accepts_hour_threshold, en=en.accepts_hour_threshold),
+        ),
+    )
+
+
+def get_terms() -> TermsAnswer:
+    """Return the newest terms."""
+    version = find_newest_version()
+    return TermsAnswer(version=version, fr=read_terms(version, "fr"), en=read_terms(version, "en"))
+
+
+def read_quote(session: Session, user: User, name: PlanName) -> QuoteAnswer:
+    """Return what a plan would cost the user now.
+
+    Raises:
+        api.errors.ApiError: 409, with the date from which the order makes sense.
+    """
+    quote = build_quote(session, user.id, name, clock())
+    return QuoteAnswer(
+        plan=name,
+        amount=quote.amount_cents,
+        price=quote.plan.price_cents,
+        credit=quote.credit_cents,
+        not_credited=quote.left_over_cents,
+        currency=quote.plan.currency,
+        recurring=quote.plan.recurring,
+        extends=quote.extends,
+        starts_at=quote.starts_at,
+        ends_at=quote.ends_at,
+        credits=[
+            CreditAnswer(
+                payment_id=each.payment_id, plan=each.plan, amount=each.amount_cents, seconds=each.seconds
+            )
+            for each in quote.credits
+        ],
+        words=Words(**{each: describe_quote(quote, each, user.time_zone) for each in ("fr", "en")}),
+    )
+
+
+def list_history(session: Session, user_id: UUID, query: HistoryQuery) -> HistoryPage:
+    """Return a page of the user's payments, the newest first."""
+    mine = sa.select(Payment).where(Payment.user_id == user_id).order_by(Payment.id.desc())
+    if query.before:
+        mine = mine.where(Payment.id < query.before)
+    rows = list(session.scalars(mine.limit(query.limit + 1)))
+    page = rows[: query.limit]
+    items = list_entries(session, page)
+    return HistoryPage(items=items, next=page[-1].id if len(rows) > query.limit else None)
+
+
+def list_entries(session: Session, payments: Sequence[Payment]) -> list[PaymentEntry]:
+    """Return payments with their time, credits and refunds, in five statements whatever their number."""
+    ids = [each.id for each in payments]
+    grants, refunds = defaultdict(list), defaultdict(list)
+    for grant in session.scalars(sa.select(Grant).where(Grant.payment_id.in_(ids)).order_by(Grant.starts_at)):
+        grants[grant.payment_id].append(grant)
+    for refund in session.scalars(sa.select(Refund).where(Refund.payment_id.in_(ids)).order_by(Refund.id)):
+        refunds[refund.payment_id].append(_build_refund(refund))
+    credited, names = _read_credits(session, ids), _read_stripe_ids(session, ids)
+    return [
+        _build_entry(each, grants[each.id], credited[each.id], refunds[each.id], names) for each in payments
+    ]
+
+
+def _read_credits(session: Session, ids: Sequence[UUID]) -> defaultdict[UUID, list[CreditEntry]]:
+    found: defaultdict[UUID, list[CreditEntry]] = defaultdict(list)
+    for row in session.scalars(sa.select(PlanCredit).where(PlanCredit.payment_id.in_(ids))):
+        entry = CreditEntry(
+            reason="upgrade", amount=row.amount_cents, seconds=row.seconds, starts_at=None, ends_at=None
+        )
+        found[row.payment_id].append(entry)
+    lowered = sa.select(WatchCredit).where(
+        WatchCredit.payment_id.in_(ids), WatchCredit.form == CreditForm.INVOICE
+    )
+    for hole in session.scalars(lowered.order_by(WatchCredit.starts_at)):
+        found[hole.payment_id].append(_build_invoice_credit(hole))
+    return found
+
+
+def _build_invoice_credit(hole: WatchCredit) -> CreditEntry:
+    return CreditEntry(
+        reason="outage",
+        amount=hole.amount_cents,
+        seconds=int((hole.ends_at - hole.starts_at).total_seconds()),
+        starts_at=hole.starts_at,
+        ends_at=hole.ends_at,
+    )
+
+
+def _read_stripe_ids(session: Session, ids: Sequence[UUID]) -> dict[tuple[UUID | None, str], str]:
+    rows = session.scalars(
+        sa.select(StripeId).where(StripeId.payment_id.in_(ids), StripeId.kind.in_([_INTENT, _SESSION]))
+    )
+    return {(each.payment_id, each.kind): each.id for each in rows}
+
+
+def _build_refund(refund: Refund) -> RefundEntry:
+    return RefundEntry(
+        id=refund.id,
+        amount=refund.amount_cents,
+        reason=refund.reason,
+        status=refund.status,
+        created_at=refund.created_at,
+    )
+
+
+def _build_entry(
+    payment: Payment,
+    grants: Sequence[Grant],
+    credited: Sequence[CreditEntry],
+    refunds: Sequence[RefundEntry],
+    names: dict[tuple[UUID | None, str], str],
+) -> PaymentEntry:
+    given = [_build_credit(each) for each in grants if each.source in _REASONS]
+    paid = [each for each in grants if each.source not in _REASONS]
+    return PaymentEntry(
+        id=payment.id,
+        plan=payment.plan,
+        amount=payment.amount_cents,
+        refunded=payment.refunded_cents,
+        currency=payment.currency,
+        status=payment.status,
+        renewal=payment.consented_at is None,
+        created_at=payment.created_at,
+        paid_at=payment.paid_at,
+        refunded_at=payment.refunded_at,
+        starts_at=min((each.starts_at for each in paid), default=None),
+        ends_at=max((each.ends_at for each in paid), default=None),
+        terms_version=payment.terms_version,
+        stripe_payment_id=names.get((payment.id, _INTENT)),
+        stripe_session_id=names.get((payment.id, _SESSION)),
+        credits=[*credited, *given],
+        refunds=list(refunds),
+    )
+
+
+def _build_credit(grant: Grant) -> CreditEntry:
+    return CreditEntry(
+        reason=_REASONS[grant.source],
+        amount=None,
+        seconds=round((grant.ends_at - grant.starts_at).total_seconds()),
+        starts_at=grant.starts_at,
+        ends_at=grant.ends_at,
+    )

@@ -1,0 +1,155 @@
+"""Buying at Checkout and the customer portal: our row first, its commit, then Stripe.
+
+No database connection is held while Stripe answers.
+"""
+
+import math
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from api.alerts.watchability import count_watched_desks
+from api.billing.orders import PlacedOrder, check_order, end_order, note_session, place_order
+from api.billing.schemas import CheckoutAnswer, NewOrder
+from api.errors import ApiError
+from api.models.base import session as open_session
+from api.models.payment import PaymentEventKind
+from api.models.user import User
+from api.payments.errors import StripeAway, StripeRefused
+from configs.settings import settings
+
+_OPEN, _COMPLETE = "open", "complete"
+_AGAIN = 5  # seconds, where Stripe did not say
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    url: str | None
+    status: str | None
+
+
+def start_checkout(user_id: UUID, wish: NewOrder) -> CheckoutAnswer:
+    """Return where an order is paid. The same order sent again within minutes leads to the same page.
+
+    Raises:
+        api.errors.ApiError: 422 and 409 as in `check_order` and `place_order`; 409, an order was paid a moment ago; 503
+            with Retry-After, Stripe does not answer.
+    """
+    with open_session() as s:
+        check_order(s, wish)
+        watched = count_watched_desks(s)
+    for _ in range(2):  # the second time where the page that was known had expired
+        with open_session() as s:
+            order = place_order(s, user_id, wish)
+        url = _ask_for_page(order)
+        if url:
+            return CheckoutAnswer(
+                checkout_url=url,
+                payment_id=order.payment_id,
+                expires_at=order.expires_at,
+                desks_watched=watched,
+            )
+    raise ApiError(409, "order-expired", "this order's page has expired: send the order again")
+
+
+def open_portal(user: User) -> str:
+    """Return the address of the customer portal.
+
+    Raises:
+        api.errors.ApiError: 409, nothing was paid yet; 503 with Retry-After, Stripe does not answer.
+    """
+    from api.payments import checkout_calls  # noqa: PLC0415 -- late: it imports Stripe's library
+
+    if user.stripe_customer_id is None:
+        raise ApiError(
+            409, "no-payment-yet", "the portal opens with the first payment: POST /api/billing/checkout"
+        )
+    language = user.language if user.language in ("fr", "en") else "fr"
+    try:
+        return checkout_calls.create_portal(
+            user.stripe_customer_id, language, f"{settings().frontend_url}/dashboard"
+        )
+    except StripeAway as error:
+        raise refuse_away(error) from error
+    except StripeRefused as error:
+        log.exception("the portal was refused", user=str(user.id))
+        raise ApiError(503, "stripe-refused", "the portal cannot be opened: write to support") from error
+
+
+def refuse_away(error: StripeAway) -> ApiError:
+    """Return the refusal of a request that needs Stripe while it is away."""
+    seconds = max(1, math.ceil(error.retry_after or _AGAIN))
+    detail = "payments are not possible just now: try again in a moment; nothing was charged"
+    return ApiError(503, "payments-away", detail, headers={"Retry-After": str(seconds)})
+
+
+def _ask_for_page(order: PlacedOrder) -> str | None:
+    """Return the page of an order, made now or before; None where it has expired."""
+    try:
+        _end_replaced(order)
+        page = _retrieve(order.session_id) if order.session_id else _create(order)
+    except StripeAway as error:
+        raise refuse_away(error) from error
+    except StripeRefused as error:
+        log.exception("an order was refused", payment=str(order.payment_id))
+        with open_session() as s:
+            end_order(s, order.payment_id, PaymentEventKind.FAILED, reason=error.code)
+        detail = "this order cannot be paid just now, which is our fault: write to support"
+        raise ApiError(503, "stripe-refused", detail, headers={"Retry-After": "60"}) from error
+    if page.status == _COMPLETE:
+        raise _refuse_paid()
+    if page.url is None:
+        with open_session() as s:
+            end_order(s, order.payment_id, PaymentEventKind.EXPIRED)
+    return page.url
+
+
+def _create(order: PlacedOrder) -> _Page:
+    from api.payments import checkout_calls  # noqa: PLC0415 -- late, as above
+
+    made = checkout_calls.create_session(
+        checkout_calls.CheckoutCall(
+            payment_id=order.payment_id,
+            plan=order.plan,
+            credit_cents=order.credit_cents,
+            email=order.email,
+            customer=order.customer,
+            language=order.language,
+            expires_at=order.expires_at,
+        )
+    )
+    with open_session() as s:
+        note_session(s, order.payment_id, made.id)
+    return _Page(made.url, made.status)
+
+
+def _retrieve(session_id: str) -> _Page:
+    from api.payments import checkout_calls  # noqa: PLC0415 -- late, as above
+
+    found = checkout_calls.retrieve_session(session_id)
+    return _Page(found.url, found.status)
+
+
+def _end_replaced(order: PlacedOrder) -> None:
+    """End the pages that must not be paid beside this order.
+
+    Raises:
+        api.errors.ApiError: 409, one of them was paid a moment ago.
+    """
+    from api.payments import checkout_calls  # noqa: PLC0415 -- late, as above
+
+    for payment_id, page in order.replaced:
+        if checkout_calls.expire_session(page).status == _COMPLETE:
+            with open_session() as s:
+                end_order(s, order.payment_id, PaymentEventKind.FAILED, reason="another order was paid")
+            raise _refuse_paid()
+        with open_session() as s:
+            end_order(s, payment_id, PaymentEventKind.EXPIRED)
+
+
+def _refuse_paid() -> ApiError:
+    detail = "an order was paid a moment ago: GET /api/billing/history shows it, then choose again"
+    return ApiError(409, "already-paid", detail)

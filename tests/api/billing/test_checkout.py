@@ -1,0 +1,247 @@
+"""Orders: what is refused before Stripe is asked, what Stripe is asked for, and double clicks."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from api.models.alert import Alert
+from api.models.payment import Payment, PaymentStatus, PlanCredit
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.billing.till import ALERT, Till, make_consent
+from tests.api.payments.shop import list_messages
+from tests.api.world import desk_state, rows
+
+_SESSIONS = "/v1/checkout/sessions"
+
+
+def get_error(answer: Any) -> tuple[str, str]:
+    (error,) = answer.json["errors"]
+    return error["path"], error["rule"]
+
+
+def test_a_desk_that_cannot_be_watched_is_not_sold(till: Till) -> None:
+    hidden = {"prefectureId": "bobigny_93", "procedures": ["NATURALISATION"], "acceptWaiting": True}
+    answer = till.order(alert=hidden)
+    assert answer.status_code == 422
+    assert get_error(answer) == ("alert.procedures.0", "not_watched")
+    assert "watched there: desks bobigny_93/titre-sejour" in answer.json["errors"][0]["detail"]
+    assert rows(Payment) == []
+    assert till.shop.control.requests(_SESSIONS) == []
+
+
+def test_an_unknown_desk_is_named_below_the_alert(till: Till) -> None:
+    assert get_error(till.order(alert={"deskIds": ["nowhere/no-desk"]})) == ("alert.deskIds.0", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"consent": make_consent(startNow=False)}, "consent.startNow"),
+        ({"consent": make_consent(acknowledgesLoss=False)}, "consent.acknowledgesLoss"),
+        ({"consent": make_consent(termsVersion="2020-01-01")}, "consent.termsVersion"),
+        ({"consent": make_consent(acceptsHourThreshold=None)}, "consent.acceptsHourThreshold"),
+        ({"consent": None}, "consent"),
+        ({"plan": "NONE"}, "plan"),
+        ({"withoutAlert": False}, ""),
+        ({"withoutAlert": True, "alert": ALERT}, ""),
+    ],
+)
+def test_an_order_without_consent_or_choice_is_refused(
+    till: Till, changes: dict[str, Any], path: str
+) -> None:
+    answer = till.order(**changes)
+    assert (answer.status_code, get_error(answer)[0]) == (422, path)
+    assert rows(Payment) == []
+
+
+def test_an_order_is_written_with_its_consent_and_asked_for_at_stripe(till: Till) -> None:
+    desk_state()
+    answer = till.order(alert=ALERT)
+    assert answer.status_code == 200
+    (payment,), (page,) = rows(Payment), till.sessions()
+    assert answer.json == {
+        "checkoutUrl": page["url"],
+        "paymentId": str(payment.id),
+        "expiresAt": "2026-11-20T10:00:00Z",
+        "desksWatched": 2,
+    }
+    assert (payment.status, payment.amount_cents) == (PaymentStatus.PENDING, 1499)
+    assert (payment.consent, payment.consented_at) == (make_consent(), clock())
+    assert payment.consent_text.count("\n") == 2
+    assert page["metadata"] == {"payment": str(payment.id), "plan": "URGENCE_7J"}
+    assert page["success_url"] == "https://front.example/dashboard?payment=success&plan=URGENCE_7J"
+    assert page["cancel_url"] == "https://front.example/register?payment=cancelled"
+    assert (page["mode"], page["amount_total"], page["customer_email"]) == (
+        "payment",
+        1499,
+        till.person.email,
+    )
+    (call,) = [each for each in till.shop.control.requests(_SESSIONS) if each["method"] == "POST"]
+    assert str(payment.id) in str(call)
+
+
+def test_without_the_hour_threshold_its_sentence_is_not_stored(till: Till) -> None:
+    till.order(consent=make_consent(acceptsHourThreshold=False))
+    (payment,) = rows(Payment)
+    assert "heure" not in payment.consent_text
+
+
+def test_the_payment_creates_the_alert(till: Till) -> None:
+    till.buy(alert=ALERT)
+    (alert,) = rows(Alert)
+    assert (alert.user_id, alert.enabled) == (till.person.id, True)
+    assert till.shop.door.caught_up == [alert.id]
+
+
+def test_the_same_order_twice_leads_to_one_page(till: Till) -> None:
+    first, second = till.order(alert=ALERT), till.order(alert=ALERT)
+    assert first.json == second.json
+    assert len(rows(Payment)) == len(till.sessions()) == 1
+    till.pay(first)
+    assert till.order(PlanName.URGENCE_7J).json != first.json
+
+
+def test_the_back_button_after_paying_buys_nothing_twice(till: Till) -> None:
+    first = till.order()
+    assert first.json
+    till.shop.control.pay(first.json["checkoutUrl"].rpartition("/")[2], card="visa")
+    again = till.order()  # before any event has come
+    assert (again.status_code, again.json["type"].rpartition(":")[2]) == (409, "already-paid")
+    assert len(rows(Payment)) == 1
+
+
+def test_an_answer_that_was_lost_leads_to_the_same_page(till: Till) -> None:
+    till.shop.control.mode("reset_after", count=1, path=_SESSIONS)
+    lost = till.order()
+    assert (lost.status_code, int(lost.headers["Retry-After"]) > 0) == (503, True)
+    assert till.order().status_code == 200
+    assert len(rows(Payment)) == len(till.sessions()) == 1
+
+
+def test_without_stripe_nothing_but_paying_ends(till: Till) -> None:
+    till.shop.control.mode("error_500", path="/v1/")
+    for _ in range(3):
+        assert till.order().status_code == 503
+    asked = len(till.shop.control.requests(_SESSIONS))
+    left_alone = till.order()
+    assert left_alone.status_code == 503
+    assert 0 < int(left_alone.headers["Retry-After"]) <= 15
+    assert len(till.shop.control.requests(_SESSIONS)) == asked
+    assert till.get("plans").status_code == till.get("quote", plan="URGENCE_7J").status_code == 200
+    assert till.get("history").status_code == 200
+
+
+def test_what_stripe_refuses_is_our_fault_and_can_be_ordered_again(till: Till, settings_env: Any) -> None:
+    settings_env(STRIPE_PRICE_7J="price_of_nobody")
+    assert till.order().status_code == 503
+    (payment,) = rows(Payment)
+    assert payment.status is PaymentStatus.FAILED
+    settings_env(STRIPE_PRICE_7J="price_sandbox_7j")
+    assert till.order().status_code == 200
+
+
+def test_three_orders_may_wait_and_no_fourth(till: Till) -> None:
+    desk_state()
+    wishes: list[dict[str, Any]] = [{}, {"alert": ALERT}, {"alert": ALERT | {"name": "Maman"}}]
+    assert [till.order(**each).status_code for each in wishes] == [200, 200, 200]
+    fourth = till.order(alert=ALERT | {"name": "Papa"})
+    assert (fourth.status_code, fourth.json["type"].rpartition(":")[2]) == (409, "too-many-checkouts")
+    assert fourth.json["availableFrom"] == "2026-11-20T10:00:00Z"
+    till.shop.pass_time(minutes=61)
+    assert till.order().status_code == 200
+
+
+def test_many_at_once_do_not_pass_the_limit(till: Till) -> None:
+    def order(number: int) -> int:
+        return till.order(alert=ALERT | {"name": f"Personne {number}"}).status_code
+
+    with ThreadPoolExecutor(10) as pool:
+        codes = list(pool.map(order, range(20)))
+    assert sorted(codes) == [200] * 3 + [409] * 17
+    assert len(till.sessions()) == 3
+
+
+def test_a_dearer_plan_credits_the_cheaper_one_and_ends_it(till: Till) -> None:
+    till.buy(PlanName.URGENCE_24H)
+    till.shop.pass_time(hours=6)
+    answer = till.order(PlanName.URGENCE_7J)
+    (credit,) = rows(PlanCredit)
+    assert (credit.amount_cents, credit.seconds) == (375, 18 * 3600)  # 374.25 cents, rounded up
+    page = till.sessions()[-1]
+    assert (page["amount_total"], page["allow_promotion_codes"]) == (1124, None)
+    till.pay(answer)
+    assert till.get("history").json["items"][0]["credits"][0]["reason"] == "upgrade"
+    assert list_messages() == ["order", "order", "plan_upgraded"]
+    held = till.shop.client.get("/api/auth/me", headers=till.person.headers).json or {}
+    assert (held["plan"], held["planExpiresAt"]) == ("URGENCE_7J", "2026-11-27T15:00:00Z")
+
+
+def test_two_orders_do_not_credit_the_same_time(till: Till) -> None:
+    till.buy(PlanName.URGENCE_24H)
+    first, second = till.order(PlanName.URGENCE_7J), till.order(PlanName.URGENCE_TOTAL)
+    assert (first.status_code, second.status_code) == (200, 200)
+    states = {each["mode"]: each["status"] for each in till.sessions() if each["status"] != "complete"}
+    assert states == {"payment": "expired", "subscription": "open"}
+
+
+def test_promotion_codes_are_stripe_s_and_never_beside_a_credit(till: Till, settings_env: Any) -> None:
+    settings_env(STRIPE_PROMOTION_CODES="true")
+    till.buy(PlanName.URGENCE_24H)
+    assert till.order(PlanName.URGENCE_7J).status_code == 200
+    assert [each["allow_promotion_codes"] for each in till.sessions()] == [True, None]
+
+
+def test_prices_come_from_the_settings_or_the_plans(till: Till, settings_env: Any) -> None:
+    till.order(PlanName.URGENCE_24H)
+    settings_env(STRIPE_PRICE_TOTAL="price_sandbox_total")
+    till.order(PlanName.URGENCE_TOTAL)
+    assert [(each["mode"], each["amount_total"]) for each in till.sessions()] == [
+        ("payment", 499),
+        ("subscription", 2999),
+    ]
+
+
+def test_an_alert_that_the_plan_would_not_carry_is_refused(till: Till) -> None:
+    till.buy(PlanName.URGENCE_24H, alert=ALERT)
+    refused = till.order(PlanName.URGENCE_24H, alert=ALERT | {"name": "Maman"})
+    assert (refused.status_code, refused.json["type"].rpartition(":")[2]) == (409, "plan-limit")
+    assert till.order(PlanName.URGENCE_24H).status_code == 200
+
+
+def test_an_order_needs_a_sign_in(client: FlaskClient) -> None:
+    assert client.post("/api/billing/checkout", json={}).status_code == 401
+
+
+def test_quotes_say_what_is_credited_and_when(till: Till) -> None:
+    till.buy(PlanName.URGENCE_24H)
+    till.shop.pass_time(hours=6)
+    quote = till.get("quote", plan="URGENCE_7J").json
+    assert (quote["price"], quote["credit"], quote["amount"], quote["notCredited"]) == (1499, 375, 1124, 0)
+    assert (quote["from"], quote["to"]) == ("2026-11-20T15:00:00Z", "2026-11-27T15:00:00Z")
+    assert "11,24" in quote["words"]["fr"]
+    assert "URGENCE 24H" in quote["words"]["en"]
+    again = till.get("quote", plan="URGENCE_24H").json
+    assert (again["extends"], again["from"], again["credit"]) == (True, "2026-11-21T09:00:00Z", 0)
+
+
+def test_fifty_cents_are_left_to_pay(till: Till) -> None:
+    for _ in range(4):
+        till.buy(PlanName.URGENCE_24H)
+    quote = till.get("quote", plan="URGENCE_7J").json
+    assert (quote["amount"], quote["credit"], quote["notCredited"]) == (50, 1449, 4 * 499 - 1449)
+    assert "5,47" in quote["words"]["fr"]
+
+
+def test_a_cheaper_plan_or_a_second_subscription_says_from_when(till: Till) -> None:
+    till.buy(PlanName.URGENCE_7J)
+    cheaper = till.order(PlanName.URGENCE_24H)
+    assert (cheaper.status_code, cheaper.json["availableFrom"]) == (409, "2026-11-27T09:00:00Z")
+    till.buy(PlanName.URGENCE_TOTAL)
+    for name in PlanName.URGENCE_TOTAL, PlanName.URGENCE_7J:
+        second = till.get("quote", plan=name.value)
+        assert (second.status_code, second.json["type"].rpartition(":")[2]) == (409, "plan-held")
+        assert second.json["availableFrom"][:10] == f"{clock() + timedelta(days=30):%Y-%m-%d}"

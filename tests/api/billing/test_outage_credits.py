@@ -1,0 +1,153 @@
+"""Paid time without watching is given back: as time, on the next invoice, or as money, and never twice."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from api.background import jobs
+from api.models.base import session
+from api.models.check import Check
+from api.models.desk import DeskState, Outage, OutageReason
+from api.models.payment import Payment, Refund
+from api.models.watch_credit import CreditForm, WatchCredit
+from configs.clock import clock
+from configs.outcome import Outcome
+from configs.plan import PlanName
+from tests.api.billing.till import ALERT, Till, make_consent
+from tests.api.payments.shop import list_grants, list_messages
+from tests.api.world import BOBIGNY, rows
+
+TOTAL = PlanName.URGENCE_TOTAL
+
+
+def check(*minutes: float, outcome: Outcome = Outcome.NO_SLOTS, since: datetime | None = None) -> None:
+    """Write checks, so many minutes from now on."""
+    with session() as s:
+        s.add_all(
+            Check(
+                started_at=(since or clock()) + timedelta(minutes=each), desk_id=BOBIGNY, outcome=outcome, evidence="x",
+                milliseconds=1, requests=1, slots_seen=0, covered=[], process="test",
+            )
+            for each in minutes
+        )  # fmt: skip
+
+
+def watch(hours: float) -> None:
+    """Write a proven answer each half hour."""
+    check(*(30 * each for each in range(1, int(hours * 2))))
+
+
+def test_a_short_plan_lasts_longer_by_a_hole_of_two_hours(till: Till) -> None:
+    till.buy(PlanName.URGENCE_24H, alert=ALERT)
+    check(30, 60, 180, 210)  # none from 60 to 180
+    check(90, 120, outcome=Outcome.UNREACHABLE)
+    till.shop.pass_time(hours=4)
+    for _ in range(2):
+        jobs.credit_outages()
+    first, credit = list_grants(till.person.id)
+    assert (credit.source, credit.starts_at) == ("credit", first.ends_at)
+    assert credit.ends_at - credit.starts_at == timedelta(hours=2)
+    (row,) = rows(WatchCredit)
+    assert (row.form, row.amount_cents) == (CreditForm.TIME, 42)  # 41.58, rounded up
+    assert list_messages().count("credited") == 1
+    (entry,) = till.get("history").json["items"][0]["credits"]
+    assert (entry["reason"], entry["seconds"]) == ("outage", 7200)
+
+
+def test_an_hour_is_not_counted_where_that_was_accepted(till: Till) -> None:
+    till.buy(PlanName.URGENCE_24H, alert=ALERT)
+    check(59, 118, 170)
+    till.shop.pass_time(hours=3)
+    jobs.credit_outages()
+    assert rows(WatchCredit) == []
+
+
+def test_without_the_acceptance_every_unproven_minute_counts(till: Till) -> None:
+    till.buy(PlanName.URGENCE_24H, alert=ALERT, consent=make_consent(acceptsHourThreshold=False))
+    check(2, 4, 14, 16)
+    till.shop.pass_time(minutes=30)
+    jobs.credit_outages()
+    (row,) = rows(WatchCredit)
+    assert row.ends_at - row.starts_at == timedelta(minutes=10)
+
+
+def test_a_hole_that_lasts_is_given_back_when_it_is_over(till: Till) -> None:
+    till.buy(PlanName.URGENCE_24H, alert=ALERT)
+    start = clock()
+    check(30)
+    till.shop.pass_time(hours=5)
+    jobs.credit_outages()
+    assert rows(WatchCredit) == []
+    check(240, 270, since=start)
+    jobs.credit_outages()
+    (row,) = rows(WatchCredit)
+    assert row.ends_at - row.starts_at == timedelta(minutes=210)
+
+
+def test_a_plan_that_ends_in_a_hole_goes_on(till: Till) -> None:
+    till.buy(PlanName.URGENCE_24H, alert=ALERT)
+    watch(20)
+    till.shop.pass_time(hours=25)
+    jobs.credit_outages()
+    _, credit = list_grants(till.person.id)
+    assert credit.starts_at == clock()
+    assert credit.ends_at - credit.starts_at == timedelta(hours=4, minutes=30)
+
+
+def test_who_prefers_money_gets_it_by_the_same_means(till: Till) -> None:
+    wish = {"outageCredit": "refund"}
+    answer = till.shop.client.patch("/api/users/profile", json=wish, headers=till.person.headers)
+    assert answer.status_code == 200, answer.json
+    till.buy(PlanName.URGENCE_24H, alert=ALERT)
+    check(60, 180, 210)
+    till.shop.pass_time(hours=4)
+    for _ in range(2):
+        jobs.credit_outages()
+    till.shop.deliver()
+    (refund,) = rows(Refund)
+    assert (refund.amount_cents, refund.reason.value, refund.status.value) == (42, "outage", "succeeded")
+    assert len(list_grants(till.person.id)) == 1
+
+
+@pytest.mark.parametrize("trouble", ["", "reset_after", "error_500"])
+def test_a_subscription_s_next_invoice_is_lower_once(till: Till, trouble: str) -> None:
+    till.buy(TOTAL, alert=ALERT)
+    check(60, 780, 800)  # twelve hours of thirty days
+    till.shop.pass_time(hours=14)
+    if trouble:
+        till.shop.control.mode(trouble, count=1, path="/v1/invoiceitems")
+    jobs.credit_outages()
+    till.shop.pass_time(minutes=6)
+    for _ in range(2):
+        jobs.credit_outages()
+    (item,) = till.shop.control.objects("invoiceitem")
+    (row,) = rows(WatchCredit)
+    assert (row.form, row.amount_cents, row.next_attempt_at) == (CreditForm.INVOICE, 50, None)
+    assert item["amount"] == -50
+    till.shop.pass_time(days=30)
+    order, renewal = sorted(rows(Payment), key=lambda each: each.id)
+    assert (order.amount_cents, renewal.amount_cents) == (2999, 2949)
+
+
+def test_a_cancelled_subscription_has_no_next_invoice_and_pays_back(till: Till) -> None:
+    till.buy(TOTAL, alert=ALERT)
+    till.post("cancel", {"periodEnd": True})
+    check(60, 780, 800)
+    till.shop.pass_time(hours=14)
+    jobs.credit_outages()
+    (row,) = rows(WatchCredit)
+    (refund,) = rows(Refund)
+    assert (row.form, row.refund_id, refund.amount_cents) == (CreditForm.REFUND, refund.id, 50)
+
+
+def test_a_desk_that_closed_for_good_leaves_a_choice(till: Till) -> None:
+    till.buy(PlanName.URGENCE_7J, alert=ALERT)
+    with session() as s:
+        s.merge(DeskState(id=BOBIGNY))
+        s.flush()
+        s.add(Outage(desk_id=BOBIGNY, starts_at=clock(), reason=OutageReason.CLOSED))
+    assert jobs.tell_closed_desks() == {"mails": 0}
+    till.shop.pass_time(days=1)
+    assert jobs.tell_closed_desks() == {"mails": 1}
+    assert jobs.tell_closed_desks() == {"mails": 0}
+    assert list_messages()[-1] == "desk_closed_choice"

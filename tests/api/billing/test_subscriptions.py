@@ -1,0 +1,118 @@
+"""Cancelling a subscription, the portal, and the history."""
+
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from api.background import jobs
+from api.models.base import session
+from api.models.payment import Payment, Refund, Subscription
+from api.models.user import User
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.billing.till import Till
+from tests.api.payments.shop import list_grants, list_messages
+from tests.api.world import rows
+
+TOTAL = PlanName.URGENCE_TOTAL
+
+
+def test_cancelling_on_a_day_refunds_the_unused_days(till: Till) -> None:
+    till.buy(TOTAL)
+    answer = till.post("cancel", {"on": "2026-11-25"})
+    assert answer.status_code == 200, answer.json
+    # Five days and fourteen hours of thirty are used: to midnight in Paris of the 25th.
+    assert answer.json == {"endsAt": "2026-11-25T23:00:00Z", "refund": 2441, "currency": "eur"}
+    (grant,) = list_grants(till.person.id)
+    assert f"{grant.ends_at:%Y-%m-%dT%H:%M}" == "2026-11-25T23:00"
+    (refund,) = rows(Refund)
+    assert (refund.amount_cents, refund.reason.value) == (2441, "cancelled")
+    assert list_messages()[-1] == "refunded" or "cancelled" in list_messages()
+    (row,) = rows(Subscription)
+    assert row.cancel_wanted_at == grant.ends_at
+    again = till.post("cancel", {"on": "2026-11-25"})
+    assert (again.json["endsAt"], again.json["refund"]) == ("2026-11-25T23:00:00Z", 0)
+    assert len(rows(Refund)) == 1
+
+
+def test_cancelling_sooner_refunds_the_difference(till: Till) -> None:
+    till.buy(TOTAL)
+    late, soon = till.post("cancel", {"on": "2026-11-30"}), till.post("cancel", {"on": "2026-11-25"})
+    assert late.json["refund"] + soon.json["refund"] in (2441, 2442)  # each is rounded up
+    assert till.post("cancel", {"on": "2026-11-30"}).json["endsAt"] == "2026-11-25T23:00:00Z"
+
+
+def test_cancelling_at_the_end_of_the_period_refunds_nothing(till: Till) -> None:
+    till.buy(TOTAL)
+    answer = till.post("cancel", {"periodEnd": True})
+    assert (answer.status_code, answer.json["refund"]) == (200, 0)
+    assert answer.json["endsAt"][:10] == "2026-12-20"
+    assert rows(Refund) == []
+    sooner = till.post("cancel", {"on": "2026-11-25"})
+    assert sooner.json["refund"] == 2441
+
+
+def test_days_out_of_range_are_refused(till: Till) -> None:
+    till.buy(TOTAL)
+    for day in ("2026-11-19", "2026-12-01"):
+        answer = till.post("cancel", {"on": day})
+        assert (answer.status_code, answer.json["errors"][0]["rule"]) == (422, "out_of_range")
+    for body in ({}, {"on": "2026-11-25", "periodEnd": True}, {"on": 20261125}, {"on": "tomorrow"}):
+        assert till.post("cancel", body).status_code == 422
+
+
+def test_a_day_beyond_the_paid_period_is_refused(till: Till) -> None:
+    till.buy(TOTAL)
+    with session() as s:
+        s.execute(sa.update(Subscription).values(period_ends_at=clock() + timedelta(days=3)))
+    answer = till.post("cancel", {"on": "2026-11-27"})
+    assert answer.json["errors"][0]["rule"] == "after_period"
+
+
+def test_without_a_subscription_there_is_nothing_to_cancel(till: Till) -> None:
+    till.buy(PlanName.URGENCE_24H)
+    assert till.post("cancel", {"periodEnd": True}).status_code == 409
+
+
+def test_the_portal_opens_for_who_has_paid(till: Till) -> None:
+    assert till.post("portal", {}).status_code == 409
+    till.buy(TOTAL)
+    with session() as s:
+        assert s.get_one(User, till.person.id).stripe_customer_id
+    answer = till.post("portal", {})
+    assert answer.status_code == 200, answer.json
+    assert answer.json["portalUrl"].startswith(till.shop.control.url)
+
+
+def test_the_history_has_pages_and_only_one_s_own(till: Till, person: Any) -> None:
+    for _ in range(3):
+        till.buy(PlanName.URGENCE_24H)
+    first = till.get("history", limit=2).json
+    second = till.get("history", limit=2, before=first["next"]).json
+    assert [len(first["items"]), len(second["items"]), second["next"]] == [2, 1, None]
+    newest = first["items"][0]
+    assert (newest["plan"], newest["amount"], newest["status"]) == ("URGENCE_24H", 499, "COMPLETED")
+    assert (newest["from"], newest["to"]) == ("2026-11-22T09:00:00Z", "2026-11-23T09:00:00Z")
+    assert newest["stripePaymentId"].startswith("pi_")
+    assert newest["stripeSessionId"].startswith("cs_")
+    stranger = Till(till.shop, person("stranger@example.org"))
+    assert stranger.get("history").json == {"items": [], "next": None}
+    assert stranger.get("history", before=str(rows(Payment)[0].id)).json["items"] == []
+
+
+def test_a_renewal_is_announced_three_days_before_and_once(till: Till) -> None:
+    till.buy(TOTAL)
+    till.shop.pass_time(days=26)
+    assert jobs.tell_renewals() == {"mails": 0}
+    till.shop.pass_time(days=1, hours=1)
+    assert jobs.tell_renewals() == {"mails": 1}
+    assert jobs.tell_renewals() == {"mails": 0}
+    assert list_messages()[-1] == "renewal_soon"
+
+
+def test_a_cancelled_subscription_is_not_announced(till: Till) -> None:
+    till.buy(TOTAL)
+    till.post("cancel", {"periodEnd": True})
+    till.shop.pass_time(days=28)
+    assert jobs.tell_renewals() == {"mails": 0}

@@ -1,0 +1,75 @@
+"""A till for tests: one user's orders by the routes, paid at the stand-in."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from werkzeug.datastructures import Headers
+from werkzeug.test import TestResponse
+
+from configs.plan import PlanName
+from configs.sales_terms import find_newest_version
+from tests.api.payments.shop import Shop
+from tests.api.world import Person
+
+ALERT = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
+
+
+def make_consent(**changes: Any) -> dict[str, Any]:
+    """Return a consent to the newest terms."""
+    return {
+        "termsVersion": find_newest_version(),
+        "startNow": True,
+        "acknowledgesLoss": True,
+        "acceptsHourThreshold": True,
+    } | changes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer with its JSON, empty where it has none."""
+
+    status_code: int
+    json: dict[str, Any]
+    headers: Headers
+
+    @classmethod
+    def of(cls, found: TestResponse) -> "Answer":
+        return cls(found.status_code, found.json or {}, found.headers)
+
+
+@dataclass
+class Till:
+    """The shop, and the user who buys."""
+
+    shop: Shop
+    person: Person
+
+    def get(self, path: str, **query: Any) -> Answer:
+        found = self.shop.client.get(f"/api/billing/{path}", query_string=query, headers=self.person.headers)
+        return Answer.of(found)
+
+    def post(self, path: str, body: dict[str, Any]) -> Answer:
+        return Answer.of(
+            self.shop.client.post(f"/api/billing/{path}", json=body, headers=self.person.headers)
+        )
+
+    def order(self, name: PlanName = PlanName.URGENCE_7J, **changes: Any) -> Answer:
+        """Ask for a checkout; without an alert unless one is given."""
+        body: dict[str, Any] = {"plan": name.value, "consent": make_consent()} | changes
+        return self.post("checkout", body if "alert" in body else {"withoutAlert": True} | body)
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """Return Stripe's Checkout Sessions, the oldest first."""
+        found: list[dict[str, Any]] = self.shop.control.objects("checkout.session")
+        return sorted(found, key=lambda each: each["created"])
+
+    def pay(self, answer: Answer, card: str = "visa") -> None:
+        """Pay an order, and apply what Stripe sends."""
+        session_id = answer.json["checkoutUrl"].rpartition("/")[2]
+        assert self.shop.control.pay(session_id, card=card)["error"] is None
+        self.shop.deliver()
+
+    def buy(self, name: PlanName = PlanName.URGENCE_7J, **changes: Any) -> None:
+        answer = self.order(name, **changes)
+        assert answer.status_code == 200, answer.json
+        self.pay(answer)
